@@ -1,0 +1,123 @@
+"""The errors of dstok: what users may catch.
+
+Every error that dstok raises on purpose is a `DstokError`. Messages are lower case and say what was
+expected, what was found, and where (JSON path, pattern position, byte offset, index).
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DecodeError",
+    "DstokError",
+    "ImageError",
+    "ModelNotFoundError",
+    "PatternError",
+    "SpecialTokenError",
+    "TextError",
+    "TokenizerFileError",
+    "UnknownIdError",
+    "UnsupportedError",
+]
+
+
+class DstokError(Exception):
+    """The base of all errors that dstok raises on purpose."""
+
+
+class PatternError(DstokError, ValueError):
+    """A pattern is not a valid regular expression.
+
+    `pattern` is its text, `position` the index (in code points) of the place at fault.
+    """
+
+    def __init__(self, message: str, pattern: str, position: int) -> None:
+        super().__init__(f"{message} at position {position} of pattern {_shorten(pattern)}")
+        self.message, self.pattern, self.position = message, pattern, position
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, int]]:
+        return type(self), (self.message, self.pattern, self.position)
+
+
+class UnsupportedError(DstokError):
+    """Something valid that dstok cannot do exactly, and therefore refuses.
+
+    `where` names the place: a JSON path such as `$.normalizer.type`, or a pattern position.
+    """
+
+    def __init__(self, message: str, where: str = "") -> None:
+        super().__init__(f"{message} - at {where}" if where else message)
+        self.message, self.where = message, where
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.message, self.where)
+
+
+class TokenizerFileError(DstokError, ValueError):
+    """A tokenizer file is broken: not JSON, a wrong type, a reference to nothing, a duplicate.
+
+    `where` is the JSON path or the file offset of the fault.
+    """
+
+    def __init__(self, message: str, where: str = "") -> None:
+        super().__init__(f"{message} - at {where}" if where else message)
+        self.message, self.where = message, where
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.message, self.where)
+
+
+class ImageError(DstokError, ValueError):
+    """A model image is damaged, truncated, or of another format number."""
+
+
+class ModelNotFoundError(DstokError, LookupError):
+    """No built-in model has this name."""
+
+
+class TextError(DstokError, ValueError):
+    """Input that is not text: invalid UTF-8, or a lone surrogate in a `str`.
+
+    `offset` counts bytes for bytes input and code points for `str` input.
+    """
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.message, self.offset = message, offset
+
+    def __reduce__(self) -> tuple[type, tuple[str, int]]:
+        return type(self), (self.message, self.offset)
+
+
+class SpecialTokenError(DstokError, ValueError):
+    """`special="raise"`: the text holds the text of an added token.
+
+    `token` is its content, `offset` where it starts, in bytes of the UTF-8 text.
+    """
+
+    def __init__(self, token: str, offset: int) -> None:
+        super().__init__(f"the text holds the added token {token!r} at byte offset {offset}; "
+                         "pass special=\"all\" to encode it as that token, or special=\"none\" as plain text")
+        self.token, self.offset = token, offset
+
+    def __reduce__(self) -> tuple[type, tuple[str, int]]:
+        return type(self), (self.token, self.offset)
+
+
+class UnknownIdError(DstokError, LookupError):
+    """An id that no token has. `id` is the id, `index` its place in the sequence."""
+
+    def __init__(self, id: int, index: int, vocab_size: int) -> None:
+        super().__init__(f"id {id} at index {index} has no token: ids run from 0 to {vocab_size - 1}")
+        self.id, self.index, self.vocab_size = id, index, vocab_size
+
+    def __reduce__(self) -> tuple[type, tuple[int, int, int]]:
+        return type(self), (self.id, self.index, self.vocab_size)
+
+
+class DecodeError(DstokError, ValueError):
+    """Ids whose bytes are not valid UTF-8, decoded with `errors="strict"`."""
+
+
+def _shorten(text: str, limit: int = 120) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= limit else shown[: limit - 4] + "...'"

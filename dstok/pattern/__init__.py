@@ -1,0 +1,1 @@
+"""The pattern compiler, a stage a file: syntax -> alphabet -> nfa -> dfa -> collapse."""

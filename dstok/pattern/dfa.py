@@ -1,0 +1,175 @@
+"""NFA -> minimised DFA.
+
+In: an NFA with ordered alternatives and single-character look-ahead. Out: `DFA`, a table of
+transitions over symbols (classes, and the end of the text).
+Invariant: run from `START`, the last transition that carries a tag names the end of the leftmost-first
+match: it ends BEFORE the symbol just read. Matches are told one symbol late, which is what lets a
+transition settle `(?!\\S)` and `$`: by then the next symbol is known.
+Source: the subset construction over ordered lists (RE2's "kFirstMatch", regex-automata's determinize,
+where matches are delayed too), Moore's partition refinement. Canonical numbering is breadth-first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from dstok.errors import UnsupportedError
+from dstok.pattern.nfa import NFA, CharState, LookState, MatchState, SplitState
+
+__all__ = ["DEAD", "DFA", "NO_TAG", "START", "determinize", "equivalence", "explore", "minimize"]
+
+DEAD, START = 0, 1
+NO_TAG = -1
+MAX_STATES = 10_000
+
+S = TypeVar("S")
+Edge = tuple[int, int]  # (next state, tag of the match that ends before this symbol, or NO_TAG)
+FORMAT = 1  # of the table that `transitions` means; the scanner asserts it
+
+
+@dataclass(frozen=True)
+class DFA:
+    """`edges[state][symbol]` is (next state, tag); row 0 is the dead state, row 1 the start.
+
+    The last symbol of a row is the end of the text; its edge always leads to `DEAD`.
+    """
+
+    edges: tuple[tuple[Edge, ...], ...]
+
+    @property
+    def symbols(self) -> int:
+        """Number of symbols: classes and the end."""
+        return len(self.edges[0])
+
+    def longest(self, symbols: list[int], start: int = 0) -> tuple[int, int] | None:
+        """(end, tag) of the match at `symbols[start:]`, or None: what the scanner does, readably.
+
+        `symbols` are classes only; the end of the text follows the last of them.
+        """
+        state, found = START, None
+        for at in range(start, len(symbols) + 1):
+            symbol = symbols[at] if at < len(symbols) else self.symbols - 1
+            state, tag = self.edges[state][symbol]
+            if tag != NO_TAG:
+                found = (at, tag)
+            if state == DEAD:
+                break
+        return found
+
+    def retag(self, rename: Callable[[int], int]) -> DFA:
+        """The minimal DFA in which tag `t` is called `rename(t)`."""
+        return minimize([[(n, t if t == NO_TAG else rename(t)) for n, t in row] for row in self.edges])
+
+    def fingerprint(self) -> str:
+        """A hash that two minimal DFAs share exactly when they are the same automaton."""
+        return hashlib.sha256(repr((FORMAT, self.edges)).encode()).hexdigest()
+
+
+def determinize(nfa: NFA) -> DFA:
+    """The minimal DFA of `nfa`. Raises `UnsupportedError` beyond `MAX_STATES` states."""
+    symbols = nfa.alphabet.end + 1
+
+    def step(threads: tuple[int, ...], symbol: int) -> tuple[tuple[int, ...], int]:
+        targets: dict[int, None] = {}
+        for state in _closure(nfa, threads, symbol):
+            if isinstance(state, MatchState):
+                return _settle(nfa, tuple(targets)), state.tag
+            if isinstance(state, CharState) and symbol in state.symbols:
+                targets[state.target] = None
+        return _settle(nfa, tuple(targets)), NO_TAG
+
+    return minimize(explore(_settle(nfa, (nfa.start,)), step, symbols, dead=()))
+
+
+def _closure(nfa: NFA, threads: tuple[int, ...], symbol: int) -> Iterator[CharState | MatchState]:
+    """The character and match states that `threads` lead to before `symbol`, most preferred first."""
+    seen: set[int] = set()
+    stack = list(reversed(threads))
+    while stack:
+        number = stack.pop()
+        if number in seen:
+            continue
+        seen.add(number)
+        state = nfa.states[number]
+        if isinstance(state, SplitState):
+            stack.extend(reversed(state.targets))
+        elif isinstance(state, LookState):
+            stack.extend([state.target] if symbol in state.symbols else [])
+        else:
+            yield state
+
+
+def _settle(nfa: NFA, threads: tuple[int, ...]) -> tuple[int, ...]:
+    """`threads` without splits and without what can no longer win: fewer, equal subsets.
+
+    Looks stay, since the next symbol is not known yet. A match that no look guards beats all after it.
+    """
+    settled: dict[int, None] = {}
+    stack, seen = list(reversed(threads)), set[int]()
+    while stack:
+        number = stack.pop()
+        if number in seen:
+            continue
+        seen.add(number)
+        state = nfa.states[number]
+        if isinstance(state, SplitState):
+            stack.extend(reversed(state.targets))
+            continue
+        settled[number] = None
+        if isinstance(state, MatchState):
+            break
+    return tuple(settled)
+
+
+def explore(start: S, step: Callable[[S, int], tuple[S, int]], symbols: int, dead: S) -> list[list[Edge]]:
+    """The table of an automaton given by its `step`, breadth-first from `start`; `dead` becomes row 0."""
+    numbers = {dead: DEAD, start: START}
+    rows: list[list[Edge]] = [[(DEAD, NO_TAG)] * symbols]
+    queue = deque([start])
+    while queue:
+        state, row = queue.popleft(), []
+        for symbol in range(symbols):
+            target, tag = step(state, symbol)
+            if symbol == symbols - 1:
+                target = dead  # nothing follows the end of the text
+            if target not in numbers:
+                numbers[target] = len(numbers)
+                queue.append(target)
+            row.append((numbers[target], tag))
+        rows.append(row)
+        if len(rows) > MAX_STATES:
+            raise UnsupportedError(f"a pattern whose automaton needs more than {MAX_STATES} states")
+    return rows
+
+
+def minimize(edges: list[list[Edge]]) -> DFA:
+    """The smallest DFA with the same tags on every path, numbered breadth-first from the start.
+
+    A state from which no tag can be reached is the dead state.
+    """
+    block = equivalence(edges)
+    if block[START] == block[DEAD]:
+        raise UnsupportedError("a pattern that matches no text")
+    representative = {b: i for i, b in reversed(list(enumerate(block)))}
+
+    def step(state: int, symbol: int) -> tuple[int, int]:
+        target, tag = edges[representative[state]][symbol]
+        return block[target], tag
+
+    return DFA(tuple(map(tuple, explore(block[START], step, len(edges[0]), dead=block[DEAD]))))
+
+
+def equivalence(edges: list[list[Edge]]) -> list[int]:
+    """A block number for each state; states share a block when no path tells their tags apart."""
+    block = [0] * len(edges)
+    while True:
+        signatures: dict[tuple[object, ...], int] = {}
+        rows = (tuple((block[n], t) for n, t in row) for row in edges)
+        refined = [signatures.setdefault((block[i], row), len(signatures)) for i, row in enumerate(rows)]
+        if max(refined) == max(block):
+            return block
+        block = refined

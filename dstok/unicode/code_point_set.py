@@ -1,0 +1,200 @@
+"""Sets of code points, and their algebra.
+
+Comes in: ranges of code points, or characters. Goes out: `CodePointSet`, an immutable and hashable set.
+
+Invariant: `ranges` is canonical, that is ascending, disjoint and non-adjacent. So two sets are equal exactly
+when their ranges are, and every operation is linear in the number of ranges, whatever the number of code
+points.
+
+Source: the Unicode Standard, section 3.4, definition D9 (the codespace is 0..0x10FFFF, surrogates included).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from heapq import merge
+from itertools import chain
+
+__all__ = ["MAX_CODE_POINT", "CodePointSet"]
+
+MAX_CODE_POINT = 0x10FFFF
+_RANGES_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CodePointSet:
+    """An immutable set of code points, kept as inclusive ranges.
+
+    `ranges` must be canonical already; `from_ranges` takes ranges in any order.
+
+    Raises:
+        ValueError: the ranges are not ascending, disjoint and non-adjacent within 0..0x10FFFF.
+
+    >>> letters = CodePointSet.from_ranges([(0x61, 0x7A), (0x41, 0x5A)])
+    >>> letters
+    CodePointSet(U+0041..U+005A, U+0061..U+007A)
+    >>> letters.ranges
+    ((65, 90), (97, 122))
+    >>> len(letters), "a" in letters, 0x40 in letters
+    (52, True, False)
+    >>> letters - CodePointSet.from_chars("xyz")
+    CodePointSet(U+0041..U+005A, U+0061..U+0077)
+    """
+
+    ranges: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        # Two below the first code point: nothing is adjacent to it.
+        previous = -2
+        for first, last in self.ranges:
+            if not previous + 1 < first <= last <= MAX_CODE_POINT:
+                raise ValueError(
+                    "expected ascending, disjoint, non-adjacent ranges within 0..0x10FFFF, "
+                    f"found ({first}, {last}) after {max(previous, -1)}"
+                )
+            previous = last
+
+    @classmethod
+    def from_ranges(cls, ranges: Iterable[tuple[int, int]]) -> CodePointSet:
+        """Return the union of inclusive ranges `(first, last)`, which may come in any order and overlap.
+
+        Raises:
+            ValueError: a range is empty (`last < first`) or leaves 0..0x10FFFF.
+
+        >>> CodePointSet.from_ranges([(5, 9), (1, 3), (4, 6)])
+        CodePointSet(U+0001..U+0009)
+        """
+        ascending = sorted(ranges)
+        for first, last in ascending:
+            if not 0 <= first <= last <= MAX_CODE_POINT:
+                raise ValueError(f"expected 0 <= first <= last <= 0x10FFFF, found ({first}, {last})")
+        return cls(_coalesce(ascending))
+
+    @classmethod
+    def from_chars(cls, chars: str) -> CodePointSet:
+        """Return the set of the code points in a string.
+
+        >>> CodePointSet.from_chars("abcx")
+        CodePointSet(U+0061..U+0063, U+0078)
+        """
+        return cls.from_ranges((ord(char), ord(char)) for char in chars)
+
+    @classmethod
+    def empty(cls) -> CodePointSet:
+        """Return the set without code points.
+
+        >>> bool(CodePointSet.empty())
+        False
+        """
+        return cls()
+
+    @classmethod
+    def all(cls) -> CodePointSet:
+        """Return the set of all 1,114,112 code points, surrogates included.
+
+        >>> len(CodePointSet.all())
+        1114112
+        """
+        return cls(((0, MAX_CODE_POINT),))
+
+    def __contains__(self, item: int | str) -> bool:
+        """Tell whether a code point, or the code point of a one-character string, is in the set.
+
+        Raises:
+            TypeError: a string does not have exactly one character.
+        """
+        code_point = ord(item) if isinstance(item, str) else item
+        # The last range that starts at or before the code point is the only one that can hold it.
+        index = bisect_right(self.ranges, (code_point, MAX_CODE_POINT)) - 1
+        return index >= 0 and code_point <= self.ranges[index][1]
+
+    def __len__(self) -> int:
+        """Return the number of code points."""
+        return sum(last - first + 1 for first, last in self.ranges)
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over the code points in ascending order."""
+        return chain.from_iterable(range(first, last + 1) for first, last in self.ranges)
+
+    def __bool__(self) -> bool:
+        return bool(self.ranges)
+
+    def __or__(self, other: CodePointSet) -> CodePointSet:
+        return CodePointSet(_coalesce(merge(self.ranges, other.ranges)))
+
+    def __and__(self, other: CodePointSet) -> CodePointSet:
+        return CodePointSet(tuple(_overlaps(self.ranges, other.ranges)))
+
+    def __sub__(self, other: CodePointSet) -> CodePointSet:
+        return self & ~other
+
+    def __xor__(self, other: CodePointSet) -> CodePointSet:
+        return (self - other) | (other - self)
+
+    def __invert__(self) -> CodePointSet:
+        return CodePointSet(tuple(_gaps(self.ranges)))
+
+    def isdisjoint(self, other: CodePointSet) -> bool:
+        """Tell whether the sets share no code point.
+
+        >>> CodePointSet.from_chars("ab").isdisjoint(CodePointSet.from_chars("bc"))
+        False
+        """
+        return next(_overlaps(self.ranges, other.ranges), None) is None
+
+    def issubset(self, other: CodePointSet) -> bool:
+        """Tell whether every code point of this set is in `other`.
+
+        >>> CodePointSet.from_chars("ab").issubset(CodePointSet.from_chars("abc"))
+        True
+        """
+        return self.isdisjoint(~other)
+
+    def __repr__(self) -> str:
+        shown = [_show(first, last) for first, last in self.ranges[:_RANGES_SHOWN]]
+        if len(self.ranges) > _RANGES_SHOWN:
+            shown.append(f"{len(self.ranges) - _RANGES_SHOWN} more ranges")
+        return f"CodePointSet({', '.join(shown)})"
+
+
+def _show(first: int, last: int) -> str:
+    return f"U+{first:04X}" if first == last else f"U+{first:04X}..U+{last:04X}"
+
+
+def _coalesce(ascending: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Join ranges that overlap or touch; they must come in ascending order."""
+    joined: list[tuple[int, int]] = []
+    for first, last in ascending:
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        else:
+            joined.append((first, last))
+    return tuple(joined)
+
+
+def _overlaps(
+    left: tuple[tuple[int, int], ...], right: tuple[tuple[int, int], ...]
+) -> Iterator[tuple[int, int]]:
+    """Yield what two canonical range lists share, canonical again: where a piece ends, one of them ends."""
+    i = j = 0
+    while i < len(left) and j < len(right):
+        first, last = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
+        if first <= last:
+            yield first, last
+        if left[i][1] < right[j][1]:
+            i += 1
+        else:
+            j += 1
+
+
+def _gaps(ranges: tuple[tuple[int, int], ...]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of the codespace that canonical ranges leave out."""
+    start = 0
+    for first, last in ranges:
+        if start < first:
+            yield start, first - 1
+        start = last + 1
+    if start <= MAX_CODE_POINT:
+        yield start, MAX_CODE_POINT
