@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,7 +29,6 @@ def load_generator() -> ModuleType:
     sys.modules["generate"] = module
     spec.loader.exec_module(module)
     return module
-
 
 
 def run_generator(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -59,7 +59,7 @@ def copy_inputs(folder: Path, edit: Callable[[str], str], renew_sums: bool) -> N
     edited = folder / "general_category.txt"
     edited.write_text(edit(edited.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     if renew_sums:
-        names = ("alphabetic.txt", "general_category.txt", "property_value_aliases.txt", "white_space.txt")
+        names = load_generator().INPUT_NAMES
         sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
         (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
 
@@ -69,8 +69,7 @@ def test_generator_takes_any_version_with_a_data_folder(tmp_path: Path) -> None:
     output = tmp_path / "_ucd_99_1.py"
     result = run_generator("--unicode", "99.1", "--data", str(tmp_path), "--output", str(output))
     assert result.returncode == 0, result.stderr
-    namespace: dict[str, str] = {}
-    exec(output.read_text(encoding="utf-8"), namespace)
+    namespace = runpy.run_path(str(output))
     assert namespace["UNICODE_VERSION"] == "99.1"
     assert namespace["GENERAL_CATEGORY"] == _ucd_16_0.GENERAL_CATEGORY.replace("Cn2", "Lo2", 1)
     assert load_generator().module_name("99.1") == output.name

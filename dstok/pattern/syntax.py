@@ -103,8 +103,8 @@ class _Parser:
         start = self.at
         node = self.atom()
         while (bounds := self.quantifier()) is not None:
-            if isinstance(node, Look):
-                self.fail("a quantifier on a look-ahead or an anchor", start)
+            if _has_bare_look(node):
+                self.refuse("a quantifier on a look-ahead or an anchor, or on a group that may be no more,", start)
             low, high, interval = bounds
             at = self.at
             greedy = not self.take("?")
@@ -112,6 +112,8 @@ class _Parser:
                 self.refuse("the quantifier {n}?, which upstream reads as an optional {n},", at)
             if greedy and self.peek("+") and not interval:
                 self.refuse("a possessive quantifier", at)
+            if (high is None or high > 1) and _is_nullable(node):
+                self.refuse("a repetition of what can match the empty text", start)
             node = Repeat(node, low, high, greedy)
             if self.at < len(self.pattern) and self.pattern[self.at] in "*+?":
                 self.refuse("a quantifier on a quantifier", self.at)
@@ -168,7 +170,7 @@ class _Parser:
                 self.refuse("a character under (?i:...) other than ASCII", start)
             members = folded
         if not members:
-            self.fail("a class that no character is in", start)
+            self.refuse("a class that no character is in", start)
         return Chars(members, start)
 
     def group(self, start: int) -> Node:
@@ -259,9 +261,9 @@ class _Parser:
         char = self.next()
         if char == "[":
             self.refuse("a class or bracket inside a class", at)
-        return self.escape(at) if char == "\\" else CodePointSet.from_chars(char)
+        return self.escape(at, in_class=True) if char == "\\" else CodePointSet.from_chars(char)
 
-    def escape(self, start: int) -> CodePointSet:
+    def escape(self, start: int, in_class: bool = False) -> CodePointSet:
         if self.at == len(self.pattern):
             self.fail("pattern ends in a backslash", start)
         char = self.next()
@@ -270,14 +272,19 @@ class _Parser:
         if char in "xu":
             return self.numeric(char, start)
         if char.lower() in "sdwh":
-            named = {"s": white_space, "d": digit, "w": word}
-            members = named[char.lower()](self.version) if char.lower() != "h" else _HEX
+            members = self.shorthand(char.lower(), in_class)
             return ~members if char.isupper() else members
         if char in _ESCAPES:
             return CodePointSet.from_chars(_ESCAPES[char])
         if char.isascii() and char.isalnum():
             self.refuse(f"the escape \\{char}", start)
         return CodePointSet.from_chars(char)
+
+    def shorthand(self, letter: str, in_class: bool) -> CodePointSet:
+        r"""`\s`, `\d`, `\w` or `\h`; upstream's `\w` means less inside brackets."""
+        if letter == "w":
+            return word(self.version, in_class=in_class)
+        return _HEX if letter == "h" else white_space(self.version) if letter == "s" else digit(self.version)
 
     def numeric(self, kind: str, start: int) -> CodePointSet:
         r"""`\xHH`, `\x{H...}` and `\uHHHH`."""
@@ -314,3 +321,21 @@ class _Parser:
         except UnknownPropertyError:
             self.refuse(f"the property {name!r}", start)
         return ~members if negated else members
+
+
+def _has_bare_look(node: Node) -> bool:
+    """Is `node` a look, or a choice of which one is? Upstream may take no quantifier on these."""
+    if isinstance(node, Alternate):
+        return any(map(_has_bare_look, node.items))
+    return isinstance(node, Look)
+
+
+def _is_nullable(node: Node) -> bool:
+    """Can `node` match without taking a character? Upstream leaves a loop early after such a turn."""
+    if isinstance(node, Chars):
+        return False
+    if isinstance(node, Alternate):
+        return any(map(_is_nullable, node.items))
+    if isinstance(node, Repeat):
+        return node.low == 0 or _is_nullable(node.item)
+    return isinstance(node, Look) or all(map(_is_nullable, node.items))

@@ -1,0 +1,95 @@
+"""The options that several commands share, and the parser's manners.
+
+In: a command's parser. Out: the same with options added. Invariant: an option has one name, one meaning and
+one default in every command that has it, so it is defined here once; what only one command has stands in
+that command's module.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+from dstok.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction["Parser"]  # argparse has no public name for it
+
+__all__ = ["Parser", "add_command", "add_files", "add_input", "add_model", "add_output", "add_text", "at_least_0"]
+
+DEFAULT_MODEL = "deepseek-v3"
+EXAMPLE = "example:\n  "
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors as ours, and without its import of `shutil` to find the terminal's width."""
+
+    def __init__(self, **keywords: object) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=_formatter, **keywords)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{message} (see {self.prog} --help)")
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=30, width=_width())
+
+
+def _width() -> int:
+    try:
+        return max(60, min(100, os.get_terminal_size().columns - 2))
+    except (OSError, ValueError):
+        return 90
+
+
+def add_command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int | None], summary: str, example: str
+) -> Parser:
+    """A command's parser: one line of summary, one example, and the function that runs it."""
+    parser = commands.add_parser(name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}.",
+                                 epilog=EXAMPLE + example)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_model(parser: Parser) -> None:
+    parser.add_argument("-m", "--model", default=DEFAULT_MODEL, metavar="NAME|PATH",
+                        help=f"a built-in model, or the path of a tokenizer.json (default {DEFAULT_MODEL})")
+
+
+def add_files(parser: Parser) -> None:
+    parser.add_argument("files", nargs="*", default=["-"], metavar="FILE",
+                        help="files to read, .gz and .zst too; - or none is standard input")
+
+
+def add_output(parser: Parser) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of to standard output")
+
+
+def add_input(parser: Parser) -> None:
+    """What a command that reads text takes: model, files, JSON lines, added tokens, faulty text."""
+    add_files(parser)
+    add_model(parser)
+    parser.add_argument("--jsonl", action="store_true", help="each line is a JSON object that holds one text")
+    parser.add_argument("--field", default="text", metavar="F", help="with --jsonl: the text's key (default text)")
+    parser.add_argument("--special", default="all", metavar="HOW",
+                        help="the texts of added tokens: all are tokens (default), none is, raise refuses them, or "
+                             "only TOKEN,... are")
+    parser.add_argument("--errors", choices=("strict", "replace"), default="strict",
+                        help="invalid UTF-8: refuse it (default) or read it as U+FFFD")
+
+
+def add_text(parser: Parser) -> None:
+    """`add_input`, and the tokens at the two ends of a text."""
+    add_input(parser)
+    parser.add_argument("--add-bos", action="store_true", help="begin each text with the model's BOS token")
+    parser.add_argument("--add-eos", action="store_true", help="end each text with the model's EOS token")
+
+
+def at_least_0(text: str) -> int:
+    """An option's value that is a whole number from 0 on."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"not a whole number from 0 on: {text!r}")
+    return int(text)

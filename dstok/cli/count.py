@@ -1,0 +1,95 @@
+"""`dstok count`: text -> how many tokens it has.
+
+In: files or records. Out: a number a text; for several files their names and the total too. Exit code 1 if a text
+has more than --max-tokens. Invariant: the number is that of the ids that `encode` writes with the same options. A
+file that cannot be read does not stop the others from being counted, as with `wc`; the exit code is 2 then.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from dstok.cli.arguments import add_command, add_output, add_text, at_least_0
+from dstok.cli.errors import CommandError, about_input, complain
+from dstok.cli.inputs import Source, open_source, records
+from dstok.cli.models import edge_ids, load_model, text_keywords
+from dstok.cli.outputs import Output
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["add_commands", "count_blocks"]
+
+OVER_BUDGET, BAD = 1, 2
+
+
+def add_commands(commands: Commands) -> None:
+    parser = add_command(commands, "count", run, "how many tokens a text has",
+                         "dstok count --max-tokens 8000 prompts/*.txt || echo too long")
+    add_text(parser)
+    parser.add_argument("--max-tokens", type=at_least_0, metavar="N",
+                        help="exit with 1 if a file (with --jsonl: a record) has more, and say which")
+    add_output(parser)
+
+
+def run(arguments: Namespace) -> int:
+    tokenizer = load_model(arguments.model)
+    counter = _Counter(arguments, tokenizer)
+    with Output(arguments.output, arguments.files) as output:
+        for path in arguments.files:
+            try:
+                counter.file(path, output)
+            except CommandError as error:
+                complain(str(error))
+                counter.code = BAD
+        if len(arguments.files) > 1 and not arguments.jsonl:
+            output.write(b"%d\ttotal\n" % counter.total)
+    return counter.code
+
+
+class _Counter:
+    """What the options say about each text, and what has come of it so far."""
+
+    def __init__(self, arguments: Namespace, tokenizer: Tokenizer) -> None:
+        self.tokenizer, self.field = tokenizer, arguments.field if arguments.jsonl else None
+        self.keywords, self.limit = text_keywords(arguments, tokenizer), arguments.max_tokens
+        self.extra = sum(map(len, edge_ids(arguments, tokenizer)))
+        self.several = len(arguments.files) > 1
+        self.total, self.code = 0, 0
+
+    def file(self, path: str, output: Output) -> None:
+        """Count one file, and write its line or lines once it is known to be whole."""
+        label = b"\t" + os.fsencode(path) if self.several and self.field is None else b""
+        with open_source(path, watched=True) as source:
+            for name, count in self.counts(source):
+                count += self.extra
+                self.total += count
+                self.judge(source, name, count)
+                output.write(b"%d%b\n" % (count, label))
+
+    def counts(self, source: Source) -> Iterator[tuple[str, int]]:
+        """Name and count of each text in `source`."""
+        if self.field is None:
+            yield source.name, count_blocks(self.tokenizer, source, **self.keywords)
+            return
+        for record in records(source, self.field, self.keywords["errors"]):
+            with about_input(record.name):
+                count = self.tokenizer.count(record.text, **self.keywords)
+            yield record.name, count
+
+    def judge(self, source: Source, name: str, count: int) -> None:
+        if self.limit is not None and count > self.limit:
+            source.wipe_progress()
+            complain(f"{name}: {count} tokens, {count - self.limit} over the budget of {self.limit}")
+            self.code = max(self.code, OVER_BUDGET)
+
+
+def count_blocks(tokenizer: Tokenizer, source: Source, *, block_size: int = 0, **keywords: Any) -> int:
+    """How many ids the whole of `source` has, read in blocks."""
+    stream = tokenizer.encode_stream(**keywords)
+    with about_input(source.name):
+        return sum(map(stream.feed_count, source.blocks(block_size))) + stream.finish_count()

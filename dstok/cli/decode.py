@@ -1,0 +1,97 @@
+"""`dstok decode`: ids -> text.
+
+In: files of ids in any format that `encode` writes. Out: the text of all of them, with nothing between and nothing
+behind, or, with --jsonl, a JSON object for each line of ids. Invariant: decode of encode is the file, byte for
+byte, also where a block ends inside a character.
+"""
+
+from __future__ import annotations
+
+import codecs
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from dstok.cli.arguments import add_command, add_files, add_model, add_output
+from dstok.cli.errors import CommandError, about_input
+from dstok.cli.id_files import id_groups, id_lines
+from dstok.cli.inputs import Source, open_source
+from dstok.cli.models import load_model
+from dstok.cli.outputs import ID_FORMATS, Output
+from dstok.errors import UnknownIdError
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["add_commands"]
+
+
+def add_commands(commands: Commands) -> None:
+    parser = add_command(commands, "decode", run, "token ids to text",
+                         "dstok encode notes.md | dstok decode        prints notes.md")
+    add_files(parser)
+    add_model(parser)
+    parser.add_argument("--format", choices=ID_FORMATS, help="how the ids are written (default: seen from the data)")
+    parser.add_argument("--jsonl", action="store_true", help="each line of ids is a text, to be written as JSON")
+    parser.add_argument("--field", default="text", metavar="F", help="with --jsonl: the text's key (default text)")
+    parser.add_argument("--errors", choices=("replace", "strict", "bytes"), default="replace",
+                        help="ids that leave a character unfinished: U+FFFD (default), an error, or their bytes")
+    add_output(parser)
+
+
+def run(arguments: Namespace) -> None:
+    if arguments.jsonl and arguments.errors == "bytes":
+        raise CommandError("--errors bytes: JSON holds text only")
+    tokenizer = load_model(arguments.model)
+    write = _write_records if arguments.jsonl else _write_text
+    with Output(arguments.output, arguments.files) as output:
+        for path in arguments.files:
+            with open_source(path, watched=not output.is_terminal()) as source:
+                write(arguments, tokenizer, source, output)
+
+
+def _write_text(arguments: Namespace, tokenizer: Tokenizer, source: Source, output: Output) -> None:
+    text = _Text(source.name, arguments.errors)
+    index = 0
+    for ids in id_groups(source, arguments.format):
+        output.write(text.feed(_token_bytes(tokenizer, ids, source.name, index)))
+        index += len(ids)
+    output.write(text.feed(b"", final=True))
+
+
+def _write_records(arguments: Namespace, tokenizer: Tokenizer, source: Source, output: Output) -> None:
+    import json
+
+    for number, ids in enumerate(id_lines(source, arguments.format), 1):
+        name = f"{source.name}: line {number}"
+        text = _Text(name, arguments.errors).feed(_token_bytes(tokenizer, ids, name, 0), final=True)
+        record = {arguments.field: text.decode()}
+        output.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+
+
+def _token_bytes(tokenizer: Tokenizer, ids: list[int], name: str, index: int) -> bytes:
+    """The bytes of `ids`, the first of which is number `index` of its input."""
+    with about_input(name):
+        try:
+            return tokenizer.decode_bytes(ids)
+        except UnknownIdError as error:
+            raise UnknownIdError(error.id, index + error.index, tokenizer.vocab_size) from error
+
+
+class _Text:
+    """Bytes of tokens -> valid UTF-8, across blocks."""
+
+    def __init__(self, name: str, errors: str) -> None:
+        self.name, self.seen = name, 0
+        self.decoder = None if errors == "bytes" else codecs.getincrementaldecoder("utf-8")(errors)
+
+    def feed(self, data: bytes, *, final: bool = False) -> bytes:
+        if self.decoder is None:
+            return data
+        start = self.seen - len(self.decoder.getstate()[0])
+        self.seen += len(data)
+        try:
+            return self.decoder.decode(data, final).encode()
+        except UnicodeDecodeError as error:
+            raise CommandError(f"{self.name}: the ids are not whole characters at byte offset "
+                               f"{start + error.start} of their text") from error

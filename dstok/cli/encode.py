@@ -1,0 +1,91 @@
+"""`dstok encode`: text -> ids.
+
+In: files or records. Out: their ids in one of four formats. Invariant: the ids of a file are those of the whole
+file in one call, however it was cut into blocks; memory does not grow with the file.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from dstok.cli.arguments import add_command, add_output, add_text
+from dstok.cli.errors import about_input
+from dstok.cli.inputs import Source, open_source, records
+from dstok.cli.models import edge_ids, load_model, text_keywords
+from dstok.cli.outputs import ID_FORMATS, IdWriter, Output, id_writer
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["add_commands", "encode_blocks"]
+
+FORMATS = """\
+formats:
+  ids    decimal, between blanks, a line for each file or record (default)
+  json   an array, a line for each file or record
+  npy    one numpy array of uint32, all files in a row
+  u32    raw little-endian uint32, all files in a row
+
+"""
+
+
+def add_commands(commands: Commands) -> None:
+    parser = add_command(commands, "encode", run, "text to token ids",
+                         "dstok encode --format u32 --add-eos -o corpus.u32 a.txt b.txt.zst")
+    parser.epilog = FORMATS + str(parser.epilog)
+    add_text(parser)
+    parser.add_argument("--format", choices=ID_FORMATS, default="ids", help="how to write the ids, see below")
+    add_output(parser)
+
+
+def run(arguments: Namespace) -> None:
+    tokenizer = load_model(arguments.model)
+    encoder = _Encoder(arguments, tokenizer)
+    with Output(arguments.output, arguments.files) as output:
+        writer = id_writer(arguments.format, output)
+        for path in arguments.files:
+            with open_source(path, watched=not output.is_terminal()) as source:
+                encoder.write(source, writer)
+        writer.close()
+
+
+class _Encoder:
+    """What the options say about each text."""
+
+    def __init__(self, arguments: Namespace, tokenizer: Tokenizer) -> None:
+        self.tokenizer, self.field = tokenizer, arguments.field if arguments.jsonl else None
+        self.keywords = text_keywords(arguments, tokenizer)
+        self.begin, self.end = edge_ids(arguments, tokenizer)
+
+    def write(self, source: Source, writer: IdWriter) -> None:
+        if self.field is None:
+            writer.begin()
+            writer.add(self.begin)
+            encode_blocks(self.tokenizer, source, writer, **self.keywords)
+            writer.add(self.end)
+            writer.end()
+            return
+        encode = self.tokenizer.encode_array if writer.wants_arrays else self.tokenizer.encode
+        for record in records(source, self.field, self.keywords["errors"]):
+            with about_input(record.name):
+                ids = encode(record.text, **self.keywords)
+            writer.begin()
+            for part in (self.begin, ids, self.end):
+                writer.add(part)
+            writer.end()
+
+
+def encode_blocks(
+    tokenizer: Tokenizer, source: Source, writer: IdWriter, *, block_size: int = 0, **keywords: Any
+) -> None:
+    """Write the ids of the whole of `source`, read in blocks."""
+    stream = tokenizer.encode_stream(**keywords)
+    feed, finish = stream.feed_list, stream.finish_list
+    if writer.wants_arrays:
+        feed, finish = stream.feed, stream.finish
+    with about_input(source.name):
+        for block in source.blocks(block_size):
+            writer.add(feed(block))
+        writer.add(finish())

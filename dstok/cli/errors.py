@@ -1,0 +1,50 @@
+"""What goes wrong in a command, in the words of its user.
+
+In: errors of the library, of the system, of the user. Out: `CommandError`, whose text is the one line on
+standard error. Invariant: the text names the input it is about, and starts in lower case.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dstok.errors import DstokError, SpecialTokenError, TextError
+
+__all__ = ["CommandError", "about_input", "complain", "reason"]
+
+
+class CommandError(Exception):
+    """Bad usage or bad input: the command ends with exit code 2 and this message."""
+
+
+def complain(message: str) -> None:
+    """One line on standard error; nothing if that is closed."""
+    try:
+        if sys.stderr is not None:  # print(file=None) would write to standard output
+            print(f"dstok: {message}", file=sys.stderr)
+    except (OSError, ValueError):
+        pass
+
+
+def reason(error: BaseException) -> str:
+    """The system's words for an error, without its number and path, in lower case."""
+    text = str(getattr(error, "strerror", None) or error or type(error).__name__)
+    return text[:1].lower() + text[1:]
+
+
+@contextmanager
+def about_input(name: str) -> Iterator[None]:
+    """Errors of the library about the text of input `name` become errors that name it."""
+    try:
+        yield
+    except TextError as error:
+        raise CommandError(f"{name}: {error}") from error
+    except SpecialTokenError as error:
+        raise CommandError(
+            f"{name}: the text holds the added token {error.token!r} at byte offset {error.offset} "
+            "(--special all makes it that token, --special none plain text)"
+        ) from error
+    except DstokError as error:
+        raise CommandError(f"{name}: {error}") from error

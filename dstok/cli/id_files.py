@@ -1,0 +1,136 @@
+"""The four formats of ids -> ids: what `outputs` writes, and its like from elsewhere.
+
+In: a `Source`. Out: groups of ids, in order. Invariant: a number is taken only if it is written as one; anything
+else is refused with its place, never skipped. Memory is bounded by a block, except for JSON, which is read whole.
+
+The format is told from the first bytes if it is not named: a .npy file has a magic; JSON begins with `[`, decimal
+ids with a digit; raw uint32 holds a zero byte among the first four (no vocabulary has 2**24 ids), text never does.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterator
+from itertools import chain
+
+from dstok.cli.errors import CommandError, reason
+from dstok.cli.inputs import Source
+
+__all__ = ["id_groups", "id_lines"]
+
+NPY_MAGIC = b"\x93NUMPY"
+DIGITS = frozenset(b"0123456789")
+
+
+def id_groups(source: Source, format: str | None) -> Iterator[list[int]]:
+    """The ids of `source`, a group at a time; where a group ends means nothing."""
+    blocks = source.blocks()
+    first = next(blocks, b"")
+    if not first:
+        return iter(())
+    read = {"ids": _decimal, "json": _json, "npy": _npy, "u32": _u32}[format or _sniff(source, first)]
+    return read(source, chain([first], blocks))
+
+
+def id_lines(source: Source, format: str | None) -> Iterator[list[int]]:
+    """The ids of each line of `source`: decimal, or one JSON array. An empty line is an empty text."""
+    if format in ("npy", "u32"):
+        raise CommandError(f"--jsonl: {format} has no lines")
+    for number, line in enumerate(source.lines(), 1):
+        name = f"{source.name}: line {number}"
+        if format == "json" or (format is None and line.lstrip().startswith(b"[")):
+            (yield from _parse_json(line, name))
+        else:
+            yield _numbers(line.split(), name, 0)
+
+
+def _sniff(source: Source, first: bytes) -> str:
+    if first.startswith(NPY_MAGIC):
+        return "npy"
+    if 0 in first[:4]:
+        return "u32"
+    start = first.lstrip()[:1]
+    if not start or start[0] in DIGITS:
+        return "ids"
+    if start == b"[":
+        return "json"
+    raise CommandError(f"{source.name}: not ids in any format that dstok knows (--format names one)")
+
+
+def _decimal(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
+    rest, index = b"", 0
+    for block in chain(blocks, [b"\n"]):
+        block = rest + block
+        words = block.split()
+        rest = words.pop() if words and not block[-1:].isspace() else b""
+        yield _numbers(words, source.name, index)
+        index += len(words)
+
+
+def _numbers(words: list[bytes], name: str, index: int) -> list[int]:
+    """`words` as ids; int() alone would also take signs, underscores and the digits of other scripts."""
+    for i, word in enumerate(words):
+        if not word.isdigit() or len(word) > 20:
+            shown = word[:40].decode("utf-8", "backslashreplace")
+            raise CommandError(f"{name}: not an id: {shown!r} at index {index + i}")
+    return list(map(int, words))
+
+
+def _json(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
+    return _parse_json(b"".join(blocks), source.name)
+
+
+def _parse_json(data: bytes, name: str) -> Iterator[list[int]]:
+    """The JSON arrays in `data`, one behind the other."""
+    import json
+
+    decoder, at = json.JSONDecoder(), 0
+    try:
+        text = data.decode("utf-8").strip()
+        while at < len(text):
+            value, end = decoder.raw_decode(text, at)
+            yield _checked(value, name)
+            at = end + len(text[end:]) - len(text[end:].lstrip())
+    except RecursionError as error:
+        raise CommandError(f"{name}: JSON nested too deeply") from error
+    except ValueError as error:
+        raise CommandError(f"{name}: not JSON: {reason(error)}") from error
+
+
+def _checked(value: object, name: str) -> list[int]:
+    if not isinstance(value, list):
+        raise CommandError(f"{name}: expected a JSON array of ids")
+    for index, item in enumerate(value):
+        if type(item) is not int:  # bool is a subclass of int
+            raise CommandError(f"{name}: not an id: {item!r} at index {index}")
+    return value
+
+
+def _u32(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
+    rest = b""
+    for block in blocks:
+        block = rest + block
+        rest = block[len(block) // 4 * 4 :]
+        ids = array("I", block[: len(block) // 4 * 4])
+        if sys.byteorder == "big":
+            ids.byteswap()
+        yield ids.tolist()
+    if rest:
+        raise CommandError(f"{source.name}: {source.bytes_read} bytes are no whole number of uint32")
+
+
+def _npy(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
+    """The whole array at once: numpy reads it, whatever kind of integer it holds."""
+    import io
+
+    import numpy
+
+    try:
+        ids = numpy.load(io.BytesIO(b"".join(blocks)), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise CommandError(f"{source.name}: not a whole .npy file: {reason(error)}") from error
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
+        raise CommandError(f"{source.name}: expected one row of integers, found shape {ids.shape} of {ids.dtype}")
+    for start in range(0, len(ids), 1 << 18):
+        yield ids[start : start + (1 << 18)].tolist()

@@ -1,0 +1,175 @@
+"""Files, standard input, .gz and .zst -> blocks of bytes, lines, JSON records.
+
+In: paths as the user wrote them. Out: `Source`, whose bytes are those of the file, unpacked and never translated
+(CRLF stays, NUL stays). Invariant: memory is bounded by a block, or by a line; every fault of reading is a
+`CommandError` that names the input.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple
+
+from dstok.cli.errors import CommandError, reason
+from dstok.cli.progress import Progress
+
+__all__ = ["BLOCK", "Record", "Source", "open_source", "records"]
+
+BLOCK = 1 << 20
+
+
+class Source:
+    """An open input: `name` for messages, `raw` as it is stored, `stream` of its unpacked bytes."""
+
+    def __init__(self, name: str, raw: BinaryIO, watched: bool) -> None:
+        self.name, self.raw, self.bytes_read = name, raw, 0
+        self.stream, self.broken = _unpacked(name, raw)
+        self.size = _size(raw)
+        self.progress = Progress(name, self.size) if watched else None
+
+    def blocks(self, size: int = 0) -> Iterator[bytes]:
+        """The bytes in blocks of `size` (1 MB by default), none empty."""
+        with self._reading():
+            while block := self.stream.read(size or BLOCK):
+                self._count(block)
+                yield block
+
+    def lines(self) -> Iterator[bytes]:
+        """The bytes in lines, each with its line feed, except that the last may have none."""
+        with self._reading():
+            for line in self.stream:
+                self._count(line)
+                yield line
+
+    def read_all(self) -> bytes:
+        return b"".join(self.blocks())
+
+    def wipe_progress(self) -> None:
+        if self.progress is not None:
+            self.progress.close()
+
+    def _count(self, data: bytes) -> None:
+        self.bytes_read += len(data)
+        if self.progress is not None:
+            self.progress.update(self._position)
+
+    def _position(self) -> int:
+        return self.bytes_read if self.size is None else self.raw.tell()  # of a .gz: in the packed file
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except EOFError as error:
+            raise CommandError(f"{self.name}: the compressed data is cut short") from error
+        except (OSError, *self.broken) as error:
+            raise CommandError(f"{self.name}: {reason(error)}") from error
+
+
+@contextmanager
+def open_source(path: str, *, watched: bool = False) -> Iterator[Source]:
+    """Open `path` ("-": standard input) for reading; `watched`: show progress on a terminal."""
+    name = "standard input" if path == "-" else path
+    raw = _stdin() if path == "-" else _open(path)
+    source: Source | None = None
+    try:
+        source = Source(name, raw, watched)
+        yield source
+    finally:
+        if source is not None:
+            source.wipe_progress()
+        if path != "-":
+            raw.close()
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise CommandError("standard input: it is closed")
+    return sys.stdin.buffer
+
+
+def _open(path: str) -> BinaryIO:
+    try:
+        return open(path, "rb")  # the caller closes it
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise CommandError(f"{path}: {reason(error)}") from error
+
+
+def _size(raw: BinaryIO) -> int | None:
+    """The size of a regular file; None for pipes and terminals."""
+    try:
+        status = os.fstat(raw.fileno())
+    except (OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
+    """The stream of unpacked bytes by the name's suffix, and its errors beside OSError and EOFError."""
+    if name.endswith(".gz"):
+        import gzip
+        import zlib
+
+        return gzip.GzipFile(fileobj=raw, mode="rb"), (zlib.error,)  # type: ignore[return-value]
+    if name.endswith(".zst"):
+        from dstok.cli.zstd import open_zstd
+
+        return open_zstd(name, raw)
+    return raw, ()
+
+
+class Record(NamedTuple):
+    """One text of a file of JSON lines. `name` is the file's and the line's, `line` counts from 1."""
+
+    name: str
+    line: int
+    text: str
+
+
+def records(source: Source, field: str, errors: str = "strict") -> Iterator[Record]:
+    """The texts under `field` of the JSON objects in `source`, one a line; blank lines hold none."""
+    start = 0
+    for number, line in enumerate(source.lines(), 1):
+        name = f"{source.name}: line {number}"
+        text = _decode_line(line, name, start, errors)
+        if text and not text.isspace():
+            yield Record(name, number, _field(text, name, field))
+        start += len(line)
+
+
+def _decode_line(line: bytes, name: str, start: int, errors: str) -> str:
+    try:
+        text = line.decode("utf-8", errors)
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{name}: invalid UTF-8 at byte offset {start + error.start}") from error
+    return text.removeprefix("\ufeff") if start == 0 else text  # the mark some editors put before JSON
+
+
+def _field(line: str, name: str, field: str) -> str:
+    import json
+
+    try:
+        record = json.loads(line)
+    except RecursionError as error:
+        raise CommandError(f"{name}: JSON nested too deeply") from error
+    except ValueError as error:
+        raise CommandError(f"{name}: not JSON: {reason(error)}") from error
+    if not isinstance(record, dict):
+        raise CommandError(f"{name}: expected a JSON object, found {_kind(record)}")
+    if field not in record:
+        raise CommandError(f"{name}: no field {field!r} (--field names another)")
+    if not isinstance(record[field], str):
+        raise CommandError(f"{name}: field {field!r} is {_kind(record[field])}, not a string")
+    return str(record[field])
+
+
+def _kind(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, (int, float)):
+        return "a number"
+    return "an array" if isinstance(value, list) else "an object" if isinstance(value, dict) else "a string"

@@ -1,0 +1,191 @@
+"""Bytes -> standard output or a file, and ids -> their four formats.
+
+In: bytes, or ids in groups (a group is what one file or one JSON record holds). Out: the same on standard output
+or in the file of --output. Invariant: what is written is data only and complete when `close` returns; standard
+output's own faults stay `OSError`, for `app` to judge, those of a named file become a `CommandError`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO
+
+from dstok.cli.errors import CommandError, reason
+
+if TYPE_CHECKING:
+    from numpy import uint32
+    from numpy.typing import NDArray
+
+    Ids = Sequence[int] | NDArray[uint32]
+
+__all__ = ["ID_FORMATS", "IdWriter", "Output", "id_writer"]
+
+ID_FORMATS = ("ids", "json", "npy", "u32")
+
+
+class Output:
+    """Where a command's data goes: standard output, or the file at `path`. A context manager."""
+
+    def __init__(self, path: str | None, inputs: Sequence[str] = ()) -> None:
+        self.path = None if path == "-" else path
+        with self._named():
+            self.stream = _stdout() if self.path is None else _create(self.path, inputs)
+
+    def write(self, data: bytes) -> None:
+        with self._named():
+            self.stream.write(data)
+
+    def close(self) -> None:
+        with self._named():
+            self.stream.flush()
+            if self.path is not None:
+                self.stream.close()
+
+    def is_terminal(self) -> bool:
+        return self.stream.isatty()
+
+    def can_rewrite(self) -> bool:
+        """Whether the start can be written again: a file of our own, not what a shell lends as standard output."""
+        return self.path is not None and self.stream.seekable()
+
+    def rewrite_start(self, data: bytes) -> None:
+        with self._named():
+            self.stream.seek(0)
+            self.stream.write(data)
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> None:
+        self.close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if self.path is None or isinstance(error, BrokenPipeError):
+                raise
+            raise CommandError(f"{self.path}: {reason(error)}") from error
+
+
+def _stdout() -> BinaryIO:
+    if sys.stdout is None:
+        raise CommandError("standard output: it is closed")
+    return sys.stdout.buffer
+
+
+def _create(path: str, inputs: Sequence[str]) -> BinaryIO:
+    for name in inputs:
+        if name != "-" and os.path.exists(name) and os.path.exists(path) and os.path.samefile(name, path):
+            raise CommandError(f"{path}: is both input and output")
+    return open(path, "wb")
+
+
+class IdWriter:
+    """Writes groups of ids: `begin`, `add` as often as ids come, `end`, for each group; at last `close`.
+
+    `wants_arrays` says whether ids are best handed over as numpy arrays or as lists.
+    """
+
+    wants_arrays = False
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
+
+    def begin(self) -> None: ...
+
+    def add(self, ids: Ids) -> None:
+        raise NotImplementedError
+
+    def end(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Text(IdWriter):
+    """Numbers in decimal, a line a group."""
+
+    before, between, behind = b"", b" ", b"\n"
+
+    def begin(self) -> None:
+        self.first = True
+        self.output.write(self.before)
+
+    def add(self, ids: Ids) -> None:
+        if len(ids):
+            numbers = self.between.join([b"%d" % i for i in ids])
+            self.output.write(numbers if self.first else self.between + numbers)
+            self.first = False
+
+    def end(self) -> None:
+        self.output.write(self.behind)
+
+
+class _Json(_Text):
+    """A JSON array a group, each on a line of its own."""
+
+    before, between, behind = b"[", b",", b"]\n"
+
+
+class _Binary(IdWriter):
+    """Little-endian uint32, all groups in a row."""
+
+    wants_arrays = True
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        if output.is_terminal():
+            raise CommandError("binary ids are not written to a terminal (-o FILE, or a pipe)")
+
+    def add(self, ids: Ids) -> None:
+        self.output.write(_raw(ids))
+
+
+def _raw(ids: Ids) -> bytes:
+    import numpy
+
+    return numpy.asarray(ids, dtype="<u4").tobytes()
+
+
+class _Npy(_Binary):
+    """A .npy file of one array. Its header holds the length: written last, over a first one or before ids kept."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        import tempfile
+
+        self.length = 0
+        self.kept = None if output.can_rewrite() else tempfile.SpooledTemporaryFile(max_size=1 << 26)
+        if self.kept is None:
+            output.write(_npy_header(0))
+
+    def add(self, ids: Ids) -> None:
+        self.length += len(ids)
+        (self.kept or self.output).write(_raw(ids))
+
+    def close(self) -> None:
+        if self.kept is None:
+            self.output.rewrite_start(_npy_header(self.length))
+            return
+        self.output.write(_npy_header(self.length))
+        self.kept.seek(0)
+        while block := self.kept.read(1 << 20):
+            self.output.write(block)
+        self.kept.close()
+
+
+def _npy_header(length: int) -> bytes:
+    """The header of format 1.0, always 128 bytes: the same size for every length."""
+    fields = f"{{'descr': '<u4', 'fortran_order': False, 'shape': ({length},), }}"
+    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + fields.ljust(117).encode() + b"\n"
+
+
+def id_writer(format: str, output: Output) -> IdWriter:
+    """The writer of one of `ID_FORMATS`."""
+    return {"ids": _Text, "json": _Json, "npy": _Npy, "u32": _Binary}[format](output)

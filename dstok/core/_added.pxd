@@ -1,0 +1,36 @@
+# Added tokens: leftmost-longest matching of many literal texts.
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+
+cdef struct Match:
+    Py_ssize_t start       # of the token, whitespace it swallows included
+    Py_ssize_t end
+    int32_t token          # index into the list the matcher was made from, -1: no match
+    Py_ssize_t safe        # without a match: no token begins before this offset
+
+
+cdef class Matcher:
+    cdef uint64_t *edges       # open addressing: (state << 8 | byte) + 1 in the high, target in the low half
+    cdef uint32_t edge_mask
+    cdef uint32_t *fail
+    cdef uint32_t *depth
+    cdef int32_t *longest      # the longest token that is a suffix of the state's text, or -1
+    cdef uint32_t root[256]
+    cdef uint32_t *lengths     # of the tokens, in bytes
+    cdef uint8_t *flags        # SINGLE_WORD | LSTRIP | RSTRIP
+    cdef int only_first        # the one byte that all tokens begin with, or -1
+    cdef bint has_lstrip
+    cdef const uint8_t *word_bits
+    cdef object _keep
+    cdef readonly Py_ssize_t count
+
+    cdef Match find(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final
+    ) noexcept nogil
+    cdef uint32_t child(self, uint32_t state, uint8_t byte) noexcept nogil
+    cdef void _link(self, uint32_t state, uint8_t byte, uint32_t target) noexcept
+    cdef void search(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
+    ) noexcept nogil
+    cdef int admit(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found
+    ) noexcept nogil

@@ -1,0 +1,246 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+"""Added tokens: leftmost-longest, non-overlapping matching of literal texts.
+
+In: UTF-8, and the tokens with their flags. Out: the next match, or up to where there is none for sure.
+Invariant: upstream's rules. Of the matches that start first, the longest; a match that `single_word`
+rejects is not retried with a shorter token and its span is passed over; `lstrip` and `rstrip` take the
+white space beside the token along, but none that an earlier match has taken.
+Source: Aho and Corasick (1975), with sparse edges so that memory is linear in the tokens' bytes and time
+linear in the text, however many tokens there are; upstream's AddedVocabulary, measured.
+"""
+
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memchr, memset
+
+from dstok.core._utf8 cimport code_point
+
+cdef enum:
+    SINGLE_WORD = 1
+    LSTRIP = 2
+    RSTRIP = 4
+
+cdef enum:
+    REJECTED = 0
+    ADMITTED = 1
+    UNDECIDED = 2
+
+
+cdef inline uint32_t _slot(uint64_t key, uint32_t mask) noexcept nogil:
+    return <uint32_t>((key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & mask
+
+
+cdef bint _is_space(uint32_t c) noexcept nogil:
+    # White_Space: the same 25 code points in every Unicode version since 6.3.
+    if c < 0x85:
+        return c == 0x20 or 9 <= c <= 13
+    return (c == 0x85 or c == 0xA0 or c == 0x1680 or 0x2000 <= c <= 0x200A or c == 0x2028 or c == 0x2029
+            or c == 0x202F or c == 0x205F or c == 0x3000)
+
+
+cdef Py_ssize_t _before(const uint8_t *text, Py_ssize_t at) noexcept nogil:
+    """The start of the character that ends at `at`."""
+    at -= 1
+    while text[at] & 0xC0 == 0x80:
+        at -= 1
+    return at
+
+
+cdef class Matcher:
+    """Finds `tokens`, a list of (content: bytes, single_word, lstrip, rstrip).
+
+    `word_bits` is a bitmap over all code points of what `\\w` matches, needed if a token is `single_word`.
+    """
+
+    def __cinit__(self, list tokens, bytes word_bits=b""):
+        cdef Py_ssize_t total = sum(len(t[0]) for t in tokens) + 1, i
+        cdef uint32_t slots = 16
+        if len(tokens) > 1 << 24 or total > 1 << 28:
+            raise ValueError("too many added tokens")
+        if any(t[1] for t in tokens) and len(word_bits) != 0x110000 // 8:
+            raise ValueError("single_word needs the bitmap of word characters")
+        while slots < 2 * total:
+            slots *= 2
+        self.edge_mask = slots - 1
+        self.edges = <uint64_t *>calloc(slots, 8)
+        self.fail = <uint32_t *>calloc(total, 4)
+        self.depth = <uint32_t *>calloc(total, 4)
+        self.longest = <int32_t *>malloc(total * 4)
+        self.lengths = <uint32_t *>calloc(len(tokens) + 1, 4)
+        self.flags = <uint8_t *>calloc(len(tokens) + 1, 1)
+        if not (self.edges and self.fail and self.depth and self.longest and self.lengths and self.flags):
+            raise MemoryError
+        memset(self.longest, 0xFF, total * 4)
+        memset(self.root, 0, sizeof(self.root))
+        self.word_bits = word_bits
+        self._keep = word_bits
+        self.count = len(tokens)
+        for i, (_, single_word, lstrip, rstrip) in enumerate(tokens):
+            self.flags[i] = SINGLE_WORD * bool(single_word) | LSTRIP * bool(lstrip) | RSTRIP * bool(rstrip)
+            self.has_lstrip |= bool(lstrip)
+        self._build([t[0] for t in tokens])
+
+    def __dealloc__(self):
+        free(self.edges)
+        free(self.fail)
+        free(self.depth)
+        free(self.longest)
+        free(self.lengths)
+        free(self.flags)
+
+    cdef uint32_t child(self, uint32_t state, uint8_t byte) noexcept nogil:
+        """The state after `byte`, or 0 (no state's child is the root)."""
+        if state == 0:
+            return self.root[byte]
+        cdef uint64_t key = (<uint64_t>state << 8 | byte) + 1
+        cdef uint32_t slot = _slot(key, self.edge_mask)
+        while self.edges[slot]:
+            if self.edges[slot] >> 28 == key:
+                return <uint32_t>(self.edges[slot] & 0xFFFFFFF)
+            slot = (slot + 1) & self.edge_mask
+        return 0
+
+    cdef void _link(self, uint32_t state, uint8_t byte, uint32_t target) noexcept:
+        cdef uint64_t key = (<uint64_t>state << 8 | byte) + 1
+        cdef uint32_t slot = _slot(key, self.edge_mask)
+        if state == 0:
+            self.root[byte] = target
+            return
+        while self.edges[slot]:
+            slot = (slot + 1) & self.edge_mask
+        self.edges[slot] = key << 28 | target
+
+    def _build(self, list contents):
+        """The trie, then the fail links breadth-first: a link leads to the longest proper suffix in it."""
+        cdef uint32_t states = 1, state, target, fallback, byte
+        cdef Py_ssize_t i
+        cdef list order = []  # (parent, byte, state)
+        for i, content in enumerate(contents):
+            state = 0
+            for byte in <bytes>content:
+                target = self.child(state, byte)
+                if target == 0:
+                    target = states
+                    states += 1
+                    self._link(state, byte, target)
+                    self.depth[target] = self.depth[state] + 1
+                    order.append((self.depth[target], state, byte, target))
+                state = target
+            if state == 0 or self.longest[state] >= 0:
+                raise ValueError("an added token that is empty or stands twice")
+            self.longest[state] = i
+            self.lengths[i] = len(content)
+        order.sort()
+        for _, state, byte, target in order:
+            fallback = self.fail[state]
+            if state:
+                while fallback and self.child(fallback, byte) == 0:
+                    fallback = self.fail[fallback]
+                self.fail[target] = self.child(fallback, byte)
+            if self.longest[target] < 0:
+                self.longest[target] = self.longest[self.fail[target]]
+        firsts = {content[0] for content in contents}
+        self.only_first = firsts.pop() if len(firsts) == 1 else -1
+
+    cdef void search(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
+    ) noexcept nogil:
+        """The leftmost-longest match in `text[at:stop]`, or how far there is none."""
+        cdef uint32_t state = 0
+        cdef int32_t token
+        cdef Py_ssize_t start
+        cdef const void *hit
+        found.token = -1
+        while at < stop:
+            if state == 0:
+                # Nothing begun: skip to the next byte that begins a token.
+                if self.only_first >= 0:
+                    hit = memchr(text + at, self.only_first, stop - at)
+                    at = <const uint8_t *>hit - text if hit else stop
+                else:
+                    while at < stop and self.root[text[at]] == 0:
+                        at += 1
+                if at == stop:
+                    break
+            while state and self.child(state, text[at]) == 0:
+                state = self.fail[state]
+            state = self.child(state, text[at])
+            at += 1
+            start = at - self.depth[state]
+            if found.token >= 0 and start > found.start:
+                return
+            token = self.longest[state]
+            if token >= 0:
+                start = at - self.lengths[token]
+                if found.token < 0 or start <= found.start:
+                    found.token = token
+                    found.start = start
+                    found.end = at
+        if final:
+            found.safe = stop
+        else:
+            # A token may have begun; one that is found may still grow, or be beaten by an earlier one.
+            found.safe = stop - self.depth[state]
+            if found.token >= 0:
+                if state:
+                    found.safe = min(found.safe, found.start)
+                    found.token = -1
+
+    cdef int admit(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found
+    ) noexcept nogil:
+        """Applies the flags of the token found; `left` is where the stretch began, `at` the last match's end."""
+        cdef uint8_t flags = self.flags[found.token]
+        cdef Py_ssize_t width
+        cdef uint32_t c
+        if flags and found.end == stop and not final:
+            return UNDECIDED
+        if flags & SINGLE_WORD:
+            if found.start > left:
+                c = code_point(text + _before(text, found.start), &width)
+                if self.word_bits[c >> 3] >> (c & 7) & 1:
+                    return REJECTED
+            if found.end < stop:
+                c = code_point(text + found.end, &width)
+                if self.word_bits[c >> 3] >> (c & 7) & 1:
+                    return REJECTED
+        if flags & LSTRIP:
+            while found.start > at and _is_space(code_point(text + _before(text, found.start), &width)):
+                found.start = _before(text, found.start)
+        if flags & RSTRIP:
+            while found.end < stop and _is_space(code_point(text + found.end, &width)):
+                found.end += width
+            if found.end == stop and not final:
+                return UNDECIDED
+        return ADMITTED
+
+    cdef Match find(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final
+    ) noexcept nogil:
+        """The first match at or after `at`. Without one `token` is -1 and `safe` how far that is sure.
+
+        `left` is the start of the stretch (its text end for `single_word`); if not `final`, more text
+        follows `stop`.
+        """
+        cdef Match found
+        cdef Py_ssize_t scan = at, width, start
+        cdef int verdict
+        found.start = found.end = at
+        while True:
+            self.search(text, scan, stop, final, &found)
+            if found.token < 0:
+                break
+            start = found.start
+            verdict = self.admit(text, at, stop, left, final, &found)
+            if verdict == ADMITTED:
+                return found
+            if verdict == UNDECIDED:
+                found.token = -1
+                found.safe = start
+                break
+            scan = found.end
+        if self.has_lstrip and not final:
+            # White space at the end may yet belong to a token behind it.
+            while found.safe > at and _is_space(code_point(text + _before(text, found.safe), &width)):
+                found.safe = _before(text, found.safe)
+        return found

@@ -1,0 +1,60 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+"""The scanner: the collapsed automaton over UTF-8.
+
+In: valid UTF-8. Out: the pieces, left to right, one `scan_piece` each (in the .pxd, so that the encoder
+inlines it).
+Invariant: the same pieces as `Program.pieces`, which runs the same automaton in Python.
+Tables: a class table in pages of 256 code points; `edges` of uint32, `(tag + 1) << 24 | next state *
+symbols`, a tag of 0 for none. Row 0 is the dead state.
+"""
+
+from array import array
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcpy
+
+from dstok.core._utf8 cimport find_invalid
+
+MAX_CELLS = 1 << 24
+MAX_TAGS = 254
+
+
+def pack_edges(edges):
+    """The bytes of the `edges` table of a DFA given as rows of (next state, tag or -1)."""
+    symbols = len(edges[0])
+    if len(edges) * symbols >= MAX_CELLS or any(tag > MAX_TAGS for row in edges for _, tag in row):
+        raise ValueError("an automaton too large for the scanner's tables")
+    return array("I", [n * symbols | (tag + 1) << 24 for row in edges for n, tag in row]).tobytes()
+
+
+cdef class Scanner:
+    """The tables of one automaton, kept alive."""
+
+    def __cinit__(self, pages, page_numbers, edges, int symbols, bytes kinds=b""):
+        cdef const uint8_t[::1] p = pages
+        cdef const uint8_t[::1] n = page_numbers
+        cdef const uint8_t[::1] e = edges
+        if n.shape[0] != 2 * 0x1100 or e.shape[0] % (4 * symbols) or e.shape[0] < 8 * symbols:
+            raise ValueError("scanner tables of the wrong size")
+        self._keep = (p, n, e)
+        self.kinds = kinds
+        self.tables.pages = &p[0]
+        self.tables.page_numbers = <const uint16_t *>&n[0]
+        self.tables.edges = <const uint32_t *>&e[0]
+        self.tables.start = symbols
+        self.tables.end = symbols - 1
+        memcpy(self.tables.ascii, self.tables.pages + (<Py_ssize_t>self.tables.page_numbers[0] << 8), 128)
+
+    def spans(self, const uint8_t[::1] text not None):
+        """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes."""
+        cdef Py_ssize_t at = 0, stop = text.shape[0], end
+        cdef uint32_t tag = 0
+        cdef bint wide = False
+        found = []
+        if stop and find_invalid(&text[0], stop) >= 0:
+            raise ValueError("expected valid utf-8")
+        while at < stop:
+            end = scan_piece(&self.tables, &text[0], at, stop, True, &tag, &wide)
+            found.append((at, end, tag - 1))
+            at = end
+        return found

@@ -1,0 +1,31 @@
+# UTF-8 in and out: validation, and transcoding of str storage in stretches.
+from libc.stdint cimport uint8_t, uint32_t
+
+cdef struct Source:
+    # A text as Python stores it. kind 0: UTF-8 bytes (ASCII str storage included), used in place;
+    # kind 1, 2, 4: str storage of that many bytes a code point.
+    const void *data
+    Py_ssize_t length  # in units of the storage
+    int kind
+
+cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length) noexcept nogil
+cdef Py_ssize_t transcode(
+    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace
+) noexcept nogil
+cdef Source open_source(object text) except *
+
+
+cdef inline uint32_t code_point(const uint8_t *p, Py_ssize_t *width) noexcept nogil:
+    # The code point at p of valid UTF-8, and how many bytes it takes.
+    cdef uint32_t b = p[0]
+    if b < 0x80:
+        width[0] = 1
+        return b
+    if b < 0xE0:
+        width[0] = 2
+        return ((b & 0x1F) << 6) | (p[1] & 0x3F)
+    if b < 0xF0:
+        width[0] = 3
+        return ((b & 0x0F) << 12) | ((p[1] & 0x3F) << 6) | (p[2] & 0x3F)
+    width[0] = 4
+    return ((b & 0x07) << 18) | ((p[1] & 0x3F) << 12) | ((p[2] & 0x3F) << 6) | (p[3] & 0x3F)

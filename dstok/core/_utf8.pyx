@@ -1,0 +1,124 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+"""UTF-8: validation of bytes, and transcoding of `str` storage.
+
+In: bytes, or the storage of a `str` (1, 2 or 4 bytes a code point). Out: valid UTF-8, in stretches, so
+that a long text never needs a second copy of its whole length.
+Invariant: what leaves this file is valid UTF-8; an offender is reported by its offset, or replaced by
+U+FFFD where the caller asks for it.
+Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE, PyBytes_Check
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+cdef extern from "Python.h":
+    int PyUnicode_KIND(object) noexcept
+    void *PyUnicode_DATA(object) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
+    bint PyUnicode_IS_ASCII(object) noexcept
+
+
+cdef Source open_source(object text) except *:
+    cdef Source source
+    if isinstance(text, str):
+        source.data = PyUnicode_DATA(text)
+        source.length = PyUnicode_GET_LENGTH(text)
+        source.kind = 0 if PyUnicode_IS_ASCII(text) else PyUnicode_KIND(text)
+    elif PyBytes_Check(text):
+        source.data = PyBytes_AS_STRING(text)
+        source.length = PyBytes_GET_SIZE(text)
+        source.kind = 0
+    else:
+        raise TypeError(f"expected str or bytes as text, found {type(text).__name__}")
+    return source
+
+
+cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length) noexcept nogil:
+    """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
+    cdef Py_ssize_t at = 0
+    cdef uint64_t block[2]
+    cdef uint8_t lead, second
+    while at < length:
+        if text[at] < 0x80:
+            # Sixteen ASCII bytes a step: most texts are mostly ASCII.
+            while at + 16 <= length:
+                memcpy(block, text + at, 16)
+                if (block[0] | block[1]) & <uint64_t>0x8080808080808080:
+                    break
+                at += 16
+            while at < length and text[at] < 0x80:
+                at += 1
+            continue
+        lead = text[at]
+        if lead < 0xC2 or lead > 0xF4 or at + 1 >= length:
+            return at
+        second = text[at + 1]
+        if lead < 0xE0:
+            if second & 0xC0 != 0x80:
+                return at
+            at += 2
+        elif lead < 0xF0:
+            if at + 2 >= length or second & 0xC0 != 0x80 or text[at + 2] & 0xC0 != 0x80:
+                return at
+            if (lead == 0xE0 and second < 0xA0) or (lead == 0xED and second > 0x9F):
+                return at
+            at += 3
+        else:
+            if at + 3 >= length or second & 0xC0 != 0x80 or text[at + 2] & 0xC0 != 0x80 or text[at + 3] & 0xC0 != 0x80:
+                return at
+            if (lead == 0xF0 and second < 0x90) or (lead == 0xF4 and second > 0x8F):
+                return at
+            at += 4
+    return -1
+
+
+cdef inline uint32_t _unit(const Source *source, Py_ssize_t at) noexcept nogil:
+    if source.kind == 1:
+        return (<const uint8_t *>source.data)[at]
+    if source.kind == 2:
+        return (<const uint16_t *>source.data)[at]
+    return (<const uint32_t *>source.data)[at]
+
+
+cdef inline Py_ssize_t _put(uint8_t *out, uint32_t c) noexcept nogil:
+    if c < 0x80:
+        out[0] = <uint8_t>c
+        return 1
+    if c < 0x800:
+        out[0] = <uint8_t>(0xC0 | (c >> 6))
+        out[1] = <uint8_t>(0x80 | (c & 0x3F))
+        return 2
+    if c < 0x10000:
+        out[0] = <uint8_t>(0xE0 | (c >> 12))
+        out[1] = <uint8_t>(0x80 | ((c >> 6) & 0x3F))
+        out[2] = <uint8_t>(0x80 | (c & 0x3F))
+        return 3
+    out[0] = <uint8_t>(0xF0 | (c >> 18))
+    out[1] = <uint8_t>(0x80 | ((c >> 12) & 0x3F))
+    out[2] = <uint8_t>(0x80 | ((c >> 6) & 0x3F))
+    out[3] = <uint8_t>(0x80 | (c & 0x3F))
+    return 4
+
+
+cdef Py_ssize_t transcode(
+    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace
+) noexcept nogil:
+    """Writes code points from `at[0]` on as UTF-8 while 4 more bytes fit; returns how many bytes.
+
+    Advances `at[0]`. At a lone surrogate it stops and returns -1, or writes U+FFFD if `replace`.
+    """
+    cdef Py_ssize_t written = 0, here = at[0]
+    cdef Py_ssize_t length = source.length
+    cdef uint32_t c
+    while here < length and written + 4 <= capacity:
+        c = _unit(source, here)
+        if c >> 11 == 0x1B:  # D800 to DFFF
+            if not replace:
+                at[0] = here
+                return -1
+            c = 0xFFFD
+        written += _put(out + written, c)
+        here += 1
+    at[0] = here
+    return written

@@ -1,0 +1,4 @@
+"""Model files -> `ModelDescription`: one module a file format, none of which knows the engine.
+
+description.py is what every format is read into; tokenizer_json.py reads upstream's tokenizer.json.
+"""

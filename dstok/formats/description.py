@@ -1,0 +1,126 @@
+r"""What a model file says, in one form for all file formats.
+
+In: what a reader of a file format found. Out: `ModelDescription`, from which the engine's tables are built.
+Invariant: it holds all that decides an encoding, and nothing else; tokens are bytes, never spellings. For
+every merge, `tokens[left] + tokens[right] == tokens[merged]`.
+Source: GPT-2's byte-level alphabet, computed here: a byte that Latin-1 shows as a visible character is
+spelled as that character, and the other 68 bytes in order as U+0100, U+0101 and so on.
+"""
+
+from __future__ import annotations
+
+import codecs
+from array import array
+from dataclasses import dataclass
+from itertools import count
+
+from dstok.pattern.collapse import Split
+
+__all__ = [
+    "BYTE_TO_CHAR",
+    "CHAR_TO_BYTE",
+    "AddedToken",
+    "ModelDescription",
+    "decoded_bytes",
+    "is_spelling",
+    "spelling",
+]
+
+
+def _byte_level_alphabet() -> str:
+    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    spare = count(0x100)
+    return "".join(chr(byte if byte in visible else next(spare)) for byte in range(256))
+
+
+BYTE_TO_CHAR = _byte_level_alphabet()
+CHAR_TO_BYTE = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
+_ENCODING = {ord(char): byte for char, byte in CHAR_TO_BYTE.items()}
+
+
+def spelling(data: bytes) -> str:
+    """`data` in the byte-level alphabet, as tokenizer.json spells it.
+
+    >>> spelling(" é".encode())
+    'ĠÃ©'
+    """
+    return codecs.charmap_decode(data, "strict", BYTE_TO_CHAR)[0]
+
+
+def is_spelling(text: str) -> bool:
+    """Is every character of `text` in the byte-level alphabet, and is there one?
+
+    >>> is_spelling("Ġa"), is_spelling(" a"), is_spelling("")
+    (True, False, False)
+    """
+    return text != "" and all(map(CHAR_TO_BYTE.__contains__, text))
+
+
+def decoded_bytes(text: str) -> bytes:
+    r"""The bytes that upstream's ByteLevel decoder makes of a token, added tokens included.
+
+    A token of which one character is outside the byte-level alphabet stands for itself as a whole.
+
+    >>> decoded_bytes("Ġa"), decoded_bytes("Ġ中"), decoded_bytes("õ")
+    (b' a', b'\xc4\xa0\xe4\xb8\xad', b'\xf5')
+    """
+    try:
+        return codecs.charmap_encode(text, "strict", _ENCODING)[0]
+    except UnicodeEncodeError:
+        return text.encode()
+
+
+@dataclass(frozen=True)
+class AddedToken:
+    """A token that is matched in the text before anything else, with upstream's flags."""
+
+    id: int
+    content: str
+    single_word: bool = False
+    lstrip: bool = False
+    rstrip: bool = False
+    normalized: bool = False
+    special: bool = False
+
+    @property
+    def decoded(self) -> bytes:
+        r"""What decoding its id gives: not always `content`.
+
+        >>> AddedToken(7, "<think>").decoded, AddedToken(8, "õ").decoded
+        (b'<think>', b'\xf5')
+        """
+        return decoded_bytes(self.content)
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """A byte-level BPE model.
+
+    splits: the pre-tokenizer's steps, ByteLevel's own regex (if it is used) among them.
+    tokens: by id, the bytes of each entry of the vocabulary; None where an id has none. Added tokens above
+        the vocabulary are not in here: its length is the largest id of the vocabulary + 1.
+    raw_ids: ids of the vocabulary that BPE can never make, because they are not spelled in the
+        byte-level alphabet; their bytes are their spelling's UTF-8.
+    merges: typecode "I", flat: left id, right id, merged id, in the order of rank. Merges that can never
+        happen, since one of the ids is raw, are not in here.
+    added_tokens: in the order of the file.
+    ignore_merges: is a piece that is a token of the vocabulary that token, whatever the merges say?
+
+    >>> model = ModelDescription((), (b"a", b"b", b"ab"), frozenset(), array("I", [0, 1, 2]), (), False, None, None)
+    >>> [(model.tokens[left], model.tokens[right]) for left, right, merged in model.merge_rules()]
+    [(b'a', b'b')]
+    """
+
+    splits: tuple[Split, ...]
+    tokens: tuple[bytes | None, ...]
+    raw_ids: frozenset[int]
+    merges: array[int]
+    added_tokens: tuple[AddedToken, ...]
+    ignore_merges: bool
+    bos_id: int | None
+    eos_id: int | None
+    unicode_version: str = "16.0"
+
+    def merge_rules(self) -> list[tuple[int, int, int]]:
+        """The merges as (left id, right id, merged id), in the order of rank."""
+        return list(zip(self.merges[::3], self.merges[1::3], self.merges[2::3]))
