@@ -1,0 +1,50 @@
+"""dstok: the exact tokenizer for the DeepSeek family, on a pre-tokenization regex engine of its own.
+
+>>> import dstok
+>>> tok = dstok.load("deepseek-v3")
+>>> tok.encode("Hello world")
+[19923, 2058]
+"""
+
+from dstok.errors import (
+    DecodeError,
+    DstokError,
+    ImageError,
+    ModelNotFoundError,
+    PatternError,
+    SpecialTokenError,
+    TextError,
+    TokenizerFileError,
+    UnknownIdError,
+    UnknownTokenError,
+    UnsupportedError,
+)
+from dstok.models import ModelInfo, load, models
+from dstok.offsets import Encoding, Piece
+from dstok.streams import DecodeStream, EncodeStream
+from dstok.tokenizer import Tokenizer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DecodeError",
+    "DecodeStream",
+    "DstokError",
+    "EncodeStream",
+    "Encoding",
+    "ImageError",
+    "ModelInfo",
+    "ModelNotFoundError",
+    "PatternError",
+    "Piece",
+    "SpecialTokenError",
+    "TextError",
+    "TokenizerFileError",
+    "Tokenizer",
+    "UnknownIdError",
+    "UnknownTokenError",
+    "UnsupportedError",
+    "__version__",
+    "load",
+    "models",
+]

@@ -16,6 +16,7 @@ __all__ = [
     "TextError",
     "TokenizerFileError",
     "UnknownIdError",
+    "UnknownTokenError",
     "UnsupportedError",
 ]
 
@@ -112,6 +113,10 @@ class UnknownIdError(DstokError, LookupError):
 
     def __reduce__(self) -> tuple[type, tuple[int, int, int]]:
         return type(self), (self.id, self.index, self.vocab_size)
+
+
+class UnknownTokenError(DstokError, LookupError):
+    """A text that is no token of the model."""
 
 
 class DecodeError(DstokError, ValueError):

@@ -10,5 +10,6 @@
     encode, decode, count, dump (and pieces), about (explain, info, models): the commands
 
 Arrows run from the commands to what they share. Nothing here is imported by the library. What a small
-`dstok count` does not need (numpy, json, gzip, ...) is imported where it is used: starting is most of its time.
+`dstok count` does not need (numpy, json, gzip, ...) is imported where it is used: starting is most of its
+time.
 """

@@ -1,6 +1,8 @@
 """From the words of the command line to an exit code.
 
-In: the words. Out: the exit code; data on standard output; at most a line a fault on standard error.
+In: the words. Out: the exit code (0 all is well, 1 over the budget of `count --max-tokens`, 2 bad usage or
+input, 70 a fault of dstok itself, 130 interrupted, 141 the reader of our output has gone); data on standard
+output; a line a fault on standard error.
 Invariant: no traceback reaches the user, and nothing is left in a buffer for the interpreter to fail on at
 its end: standard output is flushed here, or, where that cannot be, pointed at nothing.
 """
@@ -9,27 +11,46 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 
-from dstok.cli import about, count, decode, dump, encode
+import dstok
 from dstok.cli.arguments import Parser
 from dstok.cli.errors import CommandError, complain, reason
 from dstok.errors import DstokError
 
-__all__ = ["run"]
+__all__ = ["main"]
 
-BAD = 2
+GROUPS = {  # command: its module
+    "encode": "encode", "decode": "decode", "count": "count", "dump": "dump", "pieces": "dump",
+    "explain": "about", "info": "about", "models": "about",
+}
+DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
+USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"
+EPILOG = """\
+Text is UTF-8, read byte for byte. No FILE, or -, is standard input; .gz and .zst files are unpacked.
+dstok COMMAND --help tells a command's options.
+
+exit codes: 0 fine, 1 over the budget of count --max-tokens, 2 bad usage or input, 130 interrupted
+
+example:
+  dstok count README.md"""
+
+BAD, INTERRUPTED = 2, 130
 FAULT = 70  # sysexits' EX_SOFTWARE: never 1, which a gate reads as "over budget"
 READER_GONE = 141  # 128 + SIGPIPE, what a shell shows for `cat` in the same place
 
 
-def run(argv: Sequence[str]) -> int:
-    """Run one command; everything but an interrupt becomes an exit code here."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with the words `argv` (None: those of this process) and return its exit code."""
     try:
-        code = _guarded(argv)
+        code = _guarded(sys.argv[1:] if argv is None else argv)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
+    except KeyboardInterrupt:
+        _drop_output()
+        return INTERRUPTED
     except BrokenPipeError:
         _drop_output()
         return READER_GONE
@@ -37,9 +58,6 @@ def run(argv: Sequence[str]) -> int:
         _drop_output()
         complain(f"standard output: {reason(error)}")
         return BAD
-    except BaseException:
-        _drop_output()
-        raise
 
 
 def _guarded(argv: Sequence[str]) -> int:
@@ -62,15 +80,31 @@ def _guarded(argv: Sequence[str]) -> int:
 
 def _command(argv: Sequence[str]) -> int:
     try:
-        arguments = build_parser().parse_args(argv)
+        arguments = _parser(argv).parse_args(argv)
     except SystemExit as done:  # --help and --version
         return done.code if isinstance(done.code, int) else 0
     code = arguments.run(arguments)
     return code if isinstance(code, int) else 0
 
 
+def _parser(argv: Sequence[str]) -> Parser:
+    parser = Parser(prog="dstok", description=DESCRIPTION, epilog=EPILOG, usage=USAGE)
+    parser.add_argument("--version", action="version", version=f"dstok {dstok.__version__}",
+                        help="print the version and end")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="dstok")
+    for group in _groups(argv):
+        import_module(f"dstok.cli.{group}").add_commands(commands)
+    return parser
+
+
+def _groups(argv: Sequence[str]) -> Iterable[str]:
+    """The modules to import: the one of the command that is called, or all, to tell what there is."""
+    command = argv[0] if argv else ""
+    return [GROUPS[command]] if command in GROUPS else dict.fromkeys(GROUPS.values())
+
+
 def _drop_output() -> None:
-    """Point standard output at nothing, so that what its buffer holds cannot fail when the interpreter ends."""
+    """Point standard output at nothing: what its buffer holds cannot fail then when the interpreter ends."""
     try:
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())

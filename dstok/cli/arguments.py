@@ -17,7 +17,17 @@ from dstok.cli.errors import CommandError
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction["Parser"]  # argparse has no public name for it
 
-__all__ = ["Parser", "add_command", "add_files", "add_input", "add_model", "add_output", "add_text", "at_least_0"]
+__all__ = [
+    "Parser",
+    "add_command",
+    "add_files",
+    "add_input",
+    "add_jsonl",
+    "add_model",
+    "add_output",
+    "add_text",
+    "at_least_0",
+]
 
 DEFAULT_MODEL = "deepseek-v3"
 EXAMPLE = "example:\n  "
@@ -68,15 +78,20 @@ def add_output(parser: Parser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of to standard output")
 
 
+def add_jsonl(parser: Parser, meaning: str) -> None:
+    parser.add_argument("--jsonl", action="store_true", help=meaning)
+    parser.add_argument("--field", default="text", metavar="F",
+                        help="with --jsonl: the text's key (default text)")
+
+
 def add_input(parser: Parser) -> None:
     """What a command that reads text takes: model, files, JSON lines, added tokens, faulty text."""
     add_files(parser)
     add_model(parser)
-    parser.add_argument("--jsonl", action="store_true", help="each line is a JSON object that holds one text")
-    parser.add_argument("--field", default="text", metavar="F", help="with --jsonl: the text's key (default text)")
+    add_jsonl(parser, "each line is a JSON object that holds one text")
     parser.add_argument("--special", default="all", metavar="HOW",
-                        help="the texts of added tokens: all are tokens (default), none is, raise refuses them, or "
-                             "only TOKEN,... are")
+                        help="texts of added tokens: all are tokens (default), none is, raise refuses "
+                             "them, TOKEN,... only these are")
     parser.add_argument("--errors", choices=("strict", "replace"), default="strict",
                         help="invalid UTF-8: refuse it (default) or read it as U+FFFD")
 

@@ -1,8 +1,9 @@
 """`dstok count`: text -> how many tokens it has.
 
-In: files or records. Out: a number a text; for several files their names and the total too. Exit code 1 if a text
-has more than --max-tokens. Invariant: the number is that of the ids that `encode` writes with the same options. A
-file that cannot be read does not stop the others from being counted, as with `wc`; the exit code is 2 then.
+In: files or records. Out: a number a text; for several files their names and the total too. Exit code 1 if
+a text has more than --max-tokens. Invariant: the number is that of the ids that `encode` writes with the
+same options. A file that cannot be read does not stop the others from being counted, as with `wc`; the exit
+code is 2 then.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`dstok decode`: ids -> text.
 
-In: files of ids in any format that `encode` writes. Out: the text of all of them, with nothing between and nothing
-behind, or, with --jsonl, a JSON object for each line of ids. Invariant: decode of encode is the file, byte for
-byte, also where a block ends inside a character.
+In: files of ids in any format that `encode` writes. Out: the text of all of them, with nothing between and
+nothing behind, or, with --jsonl, a JSON object for each line of ids. Invariant: decode of encode is the
+file, byte for byte, also where a block ends inside a character.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import codecs
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from dstok.cli.arguments import add_command, add_files, add_model, add_output
+from dstok.cli.arguments import add_command, add_files, add_jsonl, add_model, add_output
 from dstok.cli.errors import CommandError, about_input
 from dstok.cli.id_files import id_groups, id_lines
 from dstok.cli.inputs import Source, open_source
@@ -31,11 +31,11 @@ def add_commands(commands: Commands) -> None:
                          "dstok encode notes.md | dstok decode        prints notes.md")
     add_files(parser)
     add_model(parser)
-    parser.add_argument("--format", choices=ID_FORMATS, help="how the ids are written (default: seen from the data)")
-    parser.add_argument("--jsonl", action="store_true", help="each line of ids is a text, to be written as JSON")
-    parser.add_argument("--field", default="text", metavar="F", help="with --jsonl: the text's key (default text)")
+    parser.add_argument("--format", choices=ID_FORMATS,
+                        help="how the ids are written (default: seen from the data)")
+    add_jsonl(parser, "each line of ids is one text, to be written as a JSON object")
     parser.add_argument("--errors", choices=("replace", "strict", "bytes"), default="replace",
-                        help="ids that leave a character unfinished: U+FFFD (default), an error, or their bytes")
+                        help="unfinished characters: U+FFFD (default), an error, or their bytes as they are")
     add_output(parser)
 
 

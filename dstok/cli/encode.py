@@ -1,7 +1,7 @@
 """`dstok encode`: text -> ids.
 
-In: files or records. Out: their ids in one of four formats. Invariant: the ids of a file are those of the whole
-file in one call, however it was cut into blocks; memory does not grow with the file.
+In: files or records. Out: their ids in one of four formats. Invariant: the ids of a file are those of the
+whole file in one call, however it was cut into blocks; memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -82,10 +82,8 @@ def encode_blocks(
 ) -> None:
     """Write the ids of the whole of `source`, read in blocks."""
     stream = tokenizer.encode_stream(**keywords)
-    feed, finish = stream.feed_list, stream.finish_list
-    if writer.wants_arrays:
-        feed, finish = stream.feed, stream.finish
+    arrays = writer.wants_arrays
     with about_input(source.name):
         for block in source.blocks(block_size):
-            writer.add(feed(block))
-        writer.add(finish())
+            writer.add(stream.feed(block) if arrays else stream.feed_list(block))
+        writer.add(stream.finish() if arrays else stream.finish_list())

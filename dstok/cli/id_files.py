@@ -1,10 +1,12 @@
 """The four formats of ids -> ids: what `outputs` writes, and its like from elsewhere.
 
-In: a `Source`. Out: groups of ids, in order. Invariant: a number is taken only if it is written as one; anything
-else is refused with its place, never skipped. Memory is bounded by a block, except for JSON, which is read whole.
+In: a `Source`. Out: groups of ids, in order. Invariant: a number is taken only if it is written as one;
+anything else is refused with its place, never skipped. Memory is bounded by a block, except for JSON and
+.npy, which are read whole.
 
-The format is told from the first bytes if it is not named: a .npy file has a magic; JSON begins with `[`, decimal
-ids with a digit; raw uint32 holds a zero byte among the first four (no vocabulary has 2**24 ids), text never does.
+The format is told from the first bytes if it is not named: a .npy file has a magic; JSON begins with `[`,
+decimal ids with a digit; raw uint32 holds a zero byte among the first four (no vocabulary has 2**24 ids),
+text never does.
 """
 
 from __future__ import annotations
@@ -127,10 +129,10 @@ def _npy(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
     import numpy
 
     try:
-        ids = numpy.load(io.BytesIO(b"".join(blocks)), allow_pickle=False)
+        ids = numpy.lib.format.read_array(io.BytesIO(b"".join(blocks)), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise CommandError(f"{source.name}: not a whole .npy file: {reason(error)}") from error
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
-        raise CommandError(f"{source.name}: expected one row of integers, found shape {ids.shape} of {ids.dtype}")
+        raise CommandError(f"{source.name}: expected one row of integers, found {ids.dtype}, {ids.shape}")
     for start in range(0, len(ids), 1 << 18):
         yield ids[start : start + (1 << 18)].tolist()

@@ -1,8 +1,8 @@
 """Files, standard input, .gz and .zst -> blocks of bytes, lines, JSON records.
 
-In: paths as the user wrote them. Out: `Source`, whose bytes are those of the file, unpacked and never translated
-(CRLF stays, NUL stays). Invariant: memory is bounded by a block, or by a line; every fault of reading is a
-`CommandError` that names the input.
+In: paths as the user wrote them. Out: `Source`, whose bytes are those of the file, unpacked and never
+translated (CRLF stays, NUL stays). Invariant: memory is bounded by a block, or by a line; every fault of
+reading is a `CommandError` that names the input.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Source:
 
     def __init__(self, name: str, raw: BinaryIO, watched: bool) -> None:
         self.name, self.raw, self.bytes_read = name, raw, 0
-        self.stream, self.broken = _unpacked(name, raw)
+        self.stream, self.faults = _unpacked(name, raw)
         self.size = _size(raw)
         self.progress = Progress(name, self.size) if watched else None
 
@@ -66,7 +66,7 @@ class Source:
             yield
         except EOFError as error:
             raise CommandError(f"{self.name}: the compressed data is cut short") from error
-        except (OSError, *self.broken) as error:
+        except self.faults as error:
             raise CommandError(f"{self.name}: {reason(error)}") from error
 
 
@@ -109,17 +109,17 @@ def _size(raw: BinaryIO) -> int | None:
 
 
 def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
-    """The stream of unpacked bytes by the name's suffix, and its errors beside OSError and EOFError."""
+    """The stream of unpacked bytes, by the name's suffix, and what reading it may raise beside EOFError."""
     if name.endswith(".gz"):
         import gzip
         import zlib
 
-        return gzip.GzipFile(fileobj=raw, mode="rb"), (zlib.error,)  # type: ignore[return-value]
+        return gzip.GzipFile(fileobj=raw, mode="rb"), (OSError, zlib.error)  # type: ignore[return-value]
     if name.endswith(".zst"):
         from dstok.cli.zstd import open_zstd
 
         return open_zstd(name, raw)
-    return raw, ()
+    return raw, (OSError,)
 
 
 class Record(NamedTuple):
@@ -145,7 +145,8 @@ def _decode_line(line: bytes, name: str, start: int, errors: str) -> str:
     try:
         text = line.decode("utf-8", errors)
     except UnicodeDecodeError as error:
-        raise CommandError(f"{name}: invalid UTF-8 at byte offset {start + error.start}") from error
+        raise CommandError(f"{name}: expected utf-8, found byte 0x{line[error.start]:02x} "
+                           f"at byte offset {start + error.start}") from error
     return text.removeprefix("\ufeff") if start == 0 else text  # the mark some editors put before JSON
 
 

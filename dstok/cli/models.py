@@ -1,8 +1,8 @@
 """--model, --special, --add-bos and --add-eos -> a tokenizer and what to call it with.
 
 In: the options of a command. Out: a `Tokenizer`, the keywords of its methods, the ids at a text's ends.
-Invariant: a built-in name means the built-in model, whatever files lie about: a folder `deepseek-v3` does not
-change what `dstok count` says. `./deepseek-v3` names the file.
+Invariant: a built-in name means the built-in model, whatever files lie about: a folder `deepseek-v3` does
+not change what `dstok count` says. `./deepseek-v3` names the file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _special(how: str, tokenizer: Tokenizer) -> str | set[str]:
         return how
     tokens = {token for token in how.split(",") if token}
     for token in sorted(tokens - tokenizer.special_tokens.keys()):
-        raise CommandError(f"--special: {tokenizer.name} has no added token {token!r}")
+        raise CommandError(f"--special: the model has no added token {token!r}")
     return tokens
 
 
@@ -60,5 +60,5 @@ def edge_ids(arguments: Namespace, tokenizer: Tokenizer) -> tuple[list[int], lis
 
 def _known(tokenizer: Tokenizer, what: str, token_id: int | None) -> int:
     if token_id is None:
-        raise CommandError(f"--add-{what.lower()}: {tokenizer.name} names no {what} token")
+        raise CommandError(f"--add-{what.lower()}: the model names no {what} token")
     return token_id

@@ -1,8 +1,9 @@
 """Bytes -> standard output or a file, and ids -> their four formats.
 
-In: bytes, or ids in groups (a group is what one file or one JSON record holds). Out: the same on standard output
-or in the file of --output. Invariant: what is written is data only and complete when `close` returns; standard
-output's own faults stay `OSError`, for `app` to judge, those of a named file become a `CommandError`.
+In: bytes, or ids in groups (a group is what one file or one JSON record holds). Out: the same on standard
+output or in the file of --output. Invariant: what is written is data only and complete when `close`
+returns; standard output's own faults stay `OSError`, for `app` to judge, those of a named file become a
+`CommandError`.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Output:
         return self.stream.isatty()
 
     def can_rewrite(self) -> bool:
-        """Whether the start can be written again: a file of our own, not what a shell lends as standard output."""
+        """Whether the start can be written again: in a file of our own, not in what a shell lends us."""
         return self.path is not None and self.stream.seekable()
 
     def rewrite_start(self, data: bytes) -> None:
@@ -60,8 +61,9 @@ class Output:
     def __enter__(self) -> Output:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-                 ) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     @contextmanager
@@ -154,7 +156,10 @@ def _raw(ids: Ids) -> bytes:
 
 
 class _Npy(_Binary):
-    """A .npy file of one array. Its header holds the length: written last, over a first one or before ids kept."""
+    """A .npy file of one array. Its header holds the length, so it is written last.
+
+    In a file of our own it replaces a first one; elsewhere the ids are kept until it is known.
+    """
 
     def __init__(self, output: Output) -> None:
         super().__init__(output)

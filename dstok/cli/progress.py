@@ -1,7 +1,7 @@
 """How far a long input has been read, on standard error, for someone who watches.
 
-In: how many bytes have been read, and the size if known. Out: one line that rewrites itself, wiped at the end.
-Invariant: nothing is written unless the stream is a terminal and the work has lasted a second.
+In: how many bytes have been read, and the size if known. Out: one line that rewrites itself, wiped at the
+end. Invariant: nothing is written unless the stream is a terminal and the work has lasted a second.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ class Progress:
     """One input's line of progress. `clock` and `stream` are parameters for the tests."""
 
     def __init__(
-        self, name: str, size: int | None, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+        self, name: str, size: int | None, stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.size, self.clock = name, size, clock
         self.stream = sys.stderr if stream is None else stream

@@ -1,8 +1,9 @@
 """Zstandard data -> a stream of its unpacked bytes.
 
 In: a binary stream. Out: another. The decoder is Python's own (3.14 on) or that of the package `zstandard`.
-Invariant: data that ends inside a frame is an EOFError, several frames are read as one stream, and memory is
-bounded: the packed data is read in small pieces, since one of them may unpack to thousands of times its size.
+Invariant: data that ends inside a frame is an EOFError, several frames are read as one stream, and memory
+is bounded: the packed data is read in small pieces, since one of them may unpack to thousands of times its
+size.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ PACKED_PIECE = 1 << 13
 
 
 def open_zstd(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
-    """The unpacked stream of `raw`, and the exception types of its decoder."""
+    """The unpacked stream of `raw`, and what reading it may raise beside EOFError."""
     new_frame, error = _decoder(name)
-    return io.BufferedReader(_Unpacked(raw, new_frame), 1 << 17), (error,)  # type: ignore[return-value]
+    return io.BufferedReader(_Unpacked(raw, new_frame), 1 << 17), (OSError, error)
 
 
 def _decoder(name: str) -> tuple[Callable[[], Any], type[Exception]]:

@@ -247,13 +247,12 @@ def _characters(part, at_front):
     """The cuttable characters that agree with `part`: whole, or its first or last bytes, as an array."""
     found = array("I")
     if len(part) == 3:
-        try:
-            found.append(ord(part.decode()))
-        except (UnicodeDecodeError, TypeError):
-            # A border inside a character, or beside a longer or shorter one: at such a border no two
-            # cuttable characters meet.
-            return found
-        return found if cuttable(found[0]) else array("I")
+        # A border inside a character, or beside a longer or shorter one, is none between two cuttable
+        # characters.
+        text = part.decode("utf-8", "replace")
+        if len(text) == 1 and cuttable(<uint32_t>ord(text)):
+            found.append(ord(text))
+        return found
     for c in range(0x3040, 0xD7A4):
         if cuttable(c):
             encoded = chr(c).encode()

@@ -106,7 +106,8 @@ class ModelDescription:
     added_tokens: in the order of the file.
     ignore_merges: is a piece that is a token of the vocabulary that token, whatever the merges say?
 
-    >>> model = ModelDescription((), (b"a", b"b", b"ab"), frozenset(), array("I", [0, 1, 2]), (), False, None, None)
+    >>> merges = array("I", [0, 1, 2])
+    >>> model = ModelDescription((), (b"a", b"b", b"ab"), frozenset(), merges, (), False, None, None)
     >>> [(model.tokens[left], model.tokens[right]) for left, right, merged in model.merge_rules()]
     [(b'a', b'b')]
     """

@@ -2,215 +2,359 @@ r"""tokenizer.json -> `ModelDescription`.
 
 In: the text of upstream's tokenizer.json and, for the ids of BOS and EOS, of tokenizer_config.json.
 Out: what it says, for a byte-level BPE model.
-Invariant: a file that is read is one that upstream loads too, and each field that upstream lets change an
-encoding or a decoding is either in the description or has a value that changes nothing. Anything else is
-an `UnsupportedError` (upstream can, dstok cannot) or a `TokenizerFileError` (the file is broken, or
+Invariant: a file that is read is one that upstream loads too, and each field by which upstream's encoding or
+decoding changes is either in the description or has a value that changes nothing. Anything else is an
+`UnsupportedError` (upstream does it, dstok does not) or a `TokenizerFileError` (the file is broken, or
 contradicts itself), with the JSON path.
 Source: upstream 0.23.3, measured field by field; tests/test_tokenizer_json.py repeats the measurements.
 
-What upstream does and the file format does not tell:
-- An unknown key is passed over, except on the top level. A key that occurs twice sometimes counts for its
-  last value, sometimes not at all; here it is an error.
-- The ids of added tokens are not read. A token that the vocabulary has gets its id there, any other the next
-  one above both the vocabulary's size (the number of entries, not the largest id) and the added tokens
-  before it. A file that says something else is refused.
-- Merges are all strings or all pairs; a string that begins with "#version" is skipped. Of a merge that
-  occurs twice the later rank counts; here it is an error.
+What upstream does and the file does not tell:
+- An unknown key is passed over, except on the top level.
+- The ids of added tokens are not read. A token that the vocabulary has gets its id there. Any other gets
+  the next one above both the vocabulary's size (its number of entries, not its largest id) and the added
+  tokens before it. A file that says otherwise is refused.
+- Merges are all strings or all pairs. A string that begins with "#version" is skipped. Of a merge that
+  occurs twice the later rank counts, so a file may as well be broken: it is refused.
 - unk_token, fuse_unk and byte_fallback have no effect once all 256 bytes are in the vocabulary.
-- The post-processor runs even without special tokens: a template can drop or double the text, and
-  trim_offsets moves offsets.
+- The post-processor runs even if no special tokens are asked for: a template may drop or double the text,
+  and trim_offsets moves offsets.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from array import array
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, NoReturn, Union
+from collections.abc import Iterator
+from typing import NoReturn
 
-from dstok.errors import TokenizerFileError, UnsupportedError
+from dstok.errors import TokenizerFileError
 from dstok.formats.description import BYTE_TO_CHAR, AddedToken, ModelDescription, decoded_bytes, is_spelling
+from dstok.formats.json_value import Value, join_path, load_json, shown
 from dstok.pattern.collapse import BEHAVIORS, Split
 
-__all__ = ["read_tokenizer_json"]
+__all__ = ["GPT2_PATTERN", "read_tokenizer_json"]
 
-MAX_ID = 1 << 24  # far above any vocabulary; `tokens` has an entry for every id up to the largest
-MAX_DEPTH = 64  # sequences inside sequences; upstream's own parser stops at 128 brackets
+MAX_ID = 1 << 24  # far above any vocabulary; `tokens` has a place for every id up to the largest
 MAX_U32 = (1 << 32) - 1
-TOP_LEVEL = ("version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
-             "decoder", "model")
-# What ByteLevel splits by if `use_regex` is true: GPT-2's pattern.
+MAX_DEPTH = 64  # sequences inside sequences; upstream's parser stops at 128 brackets
+TOP_LEVEL = frozenset({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
+                       "post_processor", "decoder", "model"})
+# What ByteLevel splits by if `use_regex` is true.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
 def read_tokenizer_json(data: str | bytes, config: str | bytes | None = None) -> ModelDescription:
-    """The model that a tokenizer.json describes. Of `config`, tokenizer_config.json, bos_token and eos_token count.
+    """The model of a tokenizer.json; a tokenizer_config.json, `config`, adds which ids are BOS and EOS.
 
     Raises `TokenizerFileError` for a broken file and `UnsupportedError` for one that dstok cannot follow
-    exactly. Patterns are not looked into: compiling `splits` does that.
+    exactly. Patterns are not looked into here: compiling `splits` does that.
 
     >>> read_tokenizer_json('{"model": {"type": "Unigram", "vocab": []}}')
     Traceback (most recent call last):
     ...
-    dstok.errors.UnsupportedError: the model type 'Unigram': dstok reads byte-level BPE only - at $.model.type
-    >>> read_tokenizer_json('{"model": {"type": "BPE", "vocab": [1, 2]}}')
+    dstok.errors.UnsupportedError: expected the model type 'BPE', found 'Unigram' - at $.model.type
+    >>> read_tokenizer_json('{"model": {"dropout": "0.1", "vocab": {}, "merges": []}}')
     Traceback (most recent call last):
     ...
-    dstok.errors.TokenizerFileError: expected an object, found an array of 2 - at $.model.vocab
+    dstok.errors.TokenizerFileError: expected a number or null, found the string '0.1' - at $.model.dropout
     """
-    file = _load(data)
-    vocab, merges = _read_model(file.need("model"))
+    file = load_json(data)
+    model = file.need("model")
+    _check_model_options(model)
     _check_top_level(file)
-    _check_normalizer(file.get("normalizer"))
-    splits = tuple(_read_pre_tokenizer(file.get("pre_tokenizer")))
-    _check_post_processor(file.get("post_processor"))
-    _check_decoder(file.get("decoder"))
+    splits = tuple(_read_splits(file.member("pre_tokenizer")))
+    vocab = _read_vocab(model.need("vocab"))
     tokens, raw_ids = _tokens_by_id(vocab)
-    added = tuple(_read_added_tokens(file.get("added_tokens"), vocab))
+    merges = _read_merges(model.need("merges"), vocab, raw_ids)
+    added = tuple(_read_added_tokens(file.object().get("added_tokens", []), vocab))
     ids = {**vocab, **{token.content: token.id for token in added}}
-    settings = _load(config, "tokenizer_config.json: ") if config is not None else _Value({}, "$")
-    return ModelDescription(
-        splits, tokens, raw_ids, _without_raw(merges, raw_ids), added,
-        file.need("model").flag("ignore_merges", False, nullable=True),
-        _token_id(settings.get("bos_token"), ids), _token_id(settings.get("eos_token"), ids))
+    bos_id, eos_id = _read_config(config, ids)
+    ignore_merges = _boolean(model, "ignore_merges", False, nullable=True)
+    return ModelDescription(splits, tokens, raw_ids, merges, added, ignore_merges, bos_id, eos_id)
 
 
-# JSON, strictly: a value that knows its path
+def _check_top_level(file: Value) -> None:
+    for key in file.object():
+        if key not in TOP_LEVEL:
+            Value(key, join_path("$", key)).wrong(f"one of the keys {', '.join(sorted(TOP_LEVEL))}")
+    if "version" in file.object() and file.need("version").text() != "1.0":
+        file.need("version").unsupported(f"expected version '1.0', found {shown(file.need('version').text())}")
+    for key in ("truncation", "padding"):
+        step = file.get(key)
+        if step is not None and step.object() is not None:
+            step.unsupported(f"{key}, which dstok does not do on its own")
+    for _, step in _steps(file.member("normalizer"), "normalizers"):
+        _refuse_type(step, "normalizer")
+    _check_post_processor(file.member("post_processor"))
+    _check_decoder(file.member("decoder"))
 
 
-Entry = tuple[Any, Union[str, int], object]  # (entry of the parent or None, key, value)
+def _boolean(owner: Value, key: str, default: bool, nullable: bool = False) -> bool:
+    if key not in owner.object() or (nullable and owner.get(key) is None):
+        return default
+    return owner.need(key).boolean()
 
 
-@dataclass(frozen=True)
-class _Value:
-    """A JSON value and its path. Each way to look at it checks the type."""
-
-    value: object
-    path: str
-
-    def wrong(self, expected: str) -> NoReturn:
-        raise TokenizerFileError(f"expected {expected}, found {_describe(self.value)}", self.path)
-
-    def unsupported(self, message: str) -> NoReturn:
-        raise UnsupportedError(message, self.path)
-
-    def object(self) -> dict[str, object]:
-        return self.value if isinstance(self.value, dict) else self.wrong("an object")
-
-    def array(self) -> list[_Value]:
-        if not isinstance(self.value, list):
-            self.wrong("an array")
-        return [_Value(item, f"{self.path}[{index}]") for index, item in enumerate(self.value)]
-
-    def text(self) -> str:
-        return self.value if isinstance(self.value, str) else self.wrong("a string")
-
-    def integer(self, limit: int) -> int:
-        if type(self.value) is not int or not 0 <= self.value <= limit:  # a bool is no integer here
-            self.wrong(f"an integer from 0 to {limit}")
-        return self.value
-
-    def get(self, key: str) -> _Value | None:
-        """The member `key`; None if it is missing or null."""
-        value = self.object().get(key)
-        return None if value is None else _Value(value, _join(self.path, key))
-
-    def need(self, key: str) -> _Value:
-        if key not in self.object():
-            raise TokenizerFileError(f"missing key {key!r}", self.path)
-        return _Value(self.object()[key], _join(self.path, key))
-
-    def flag(self, key: str, default: bool | None = None, nullable: bool = False) -> bool:
-        """The boolean member `key`; without a default it must be there."""
-        if default is not None and (key not in self.object() or nullable and self.get(key) is None):
-            return default
-        member = self.need(key)
-        return member.value if isinstance(member.value, bool) else member.wrong("true or false")
+def _steps(component: Value, key: str) -> list[tuple[str, Value]]:
+    """A component's steps with their types, sequences unfolded; a sequence's steps are its member `key`."""
+    return [] if component.value is None else list(_unfold(component, key, 0))
 
 
-def _join(path: str, key: str | int) -> str:
-    if isinstance(key, int):
-        return f"{path}[{key}]"
-    return f"{path}.{key}" if key.isidentifier() and key.isascii() else f"{path}[{_shorten(json.dumps(key))}]"
+def _unfold(step: Value, key: str, depth: int) -> Iterator[tuple[str, Value]]:
+    kind = step.need("type").text()
+    if kind != "Sequence":
+        yield kind, step
+        return
+    if depth == MAX_DEPTH:
+        step.unsupported(f"more than {MAX_DEPTH} sequences inside each other")
+    for item in step.need(key).array():
+        yield from _unfold(item, key, depth + 1)
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= 80 else text[:76] + "..." + text[-1]
+def _refuse_type(step: Value, what: str) -> NoReturn:
+    step.need("type").unsupported(f"the {what} {shown(step.need('type').text())}")
 
 
-def _describe(value: object) -> str:
-    if isinstance(value, (list, dict)):
-        return f"{'an array' if isinstance(value, list) else 'an object'} of {len(value)}"
-    if isinstance(value, str):
-        return f"the string {_shorten(repr(value))}"
-    return json.dumps(value) if value is None or isinstance(value, bool) else f"the number {value!r}"
+# The pre-tokenizer
 
 
-def _load(data: str | bytes, name: str = "") -> _Value:
-    """The JSON text's root. `name` goes before every path and position."""
-    text = _decode(data, name)
-    duplicates: list[tuple[dict[str, object], str]] = []
-    try:
-        root = json.loads(text, object_pairs_hook=_object_builder(duplicates), parse_int=_integer,
-                          parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise _broken(f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}", name, text, error.pos) from None
-    except RecursionError:
-        raise TokenizerFileError("not JSON that can be read: nested too deeply", f"{name}$") from None
-    except _NoConstant:
-        raise _broken("not JSON: a number that JSON does not have", name, text, _find_constant(text)) from None
-    _check_duplicates(root, duplicates, name)
-    if _SURROGATE_ESCAPE.search(text):
-        _check_surrogates(root, name)
-    file = _Value(root, f"{name}$")
-    file.object()
-    return file
+def _read_splits(pre_tokenizer: Value) -> Iterator[Split]:
+    steps = _steps(pre_tokenizer, "pretokenizers")
+    for index, (kind, step) in enumerate(steps):
+        if kind == "Split":
+            yield _read_split(step)
+        elif kind != "ByteLevel":
+            _refuse_type(step, "pre-tokenizer")
+        elif index < len(steps) - 1:
+            step.unsupported("a ByteLevel that is not the last step")
+        else:
+            yield from _read_byte_level(step)
+    if not steps or steps[-1][0] != "ByteLevel":
+        pre_tokenizer.unsupported("a pre-tokenizer without ByteLevel")
 
 
-def _decode(data: str | bytes, name: str) -> str:
-    if not isinstance(data, (str, bytes)):
-        raise TypeError(f"expected str or bytes, found {type(data).__name__}")
-    try:
-        text = data if isinstance(data, str) else data.decode()
-        text.encode()
-    except UnicodeDecodeError as error:
-        raise TokenizerFileError(f"not UTF-8: {error.reason}", f"{name}byte {error.start}") from None
-    except UnicodeEncodeError as error:
-        raise TokenizerFileError("a lone surrogate in the text", f"{name}character {error.start}") from None
-    if text.startswith("\ufeff"):
-        raise TokenizerFileError("expected JSON, found a byte order mark", f"{name}line 1 column 1")
-    return text
+def _read_byte_level(step: Value) -> Iterator[Split]:
+    step.need("trim_offsets").boolean()  # the post-processor trims, if any
+    if step.need("add_prefix_space").boolean():
+        step.need("add_prefix_space").unsupported("a space put before every piece")
+    if _boolean(step, "use_regex", True):
+        yield Split(GPT2_PATTERN, "Isolated", False, step.path)
 
 
-def _broken(message: str, name: str, text: str, at: int) -> TokenizerFileError:
-    line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
-    return TokenizerFileError(message, f"{name}line {line} column {column} (character {at})")
+def _read_split(step: Value) -> Split:
+    behavior = step.need("behavior")
+    if behavior.text() not in BEHAVIORS:
+        behavior.wrong(f"one of {', '.join(BEHAVIORS)}")
+    pattern = _read_pattern(step.need("pattern"))
+    return Split(pattern, behavior.text(), step.need("invert").boolean(), step.path)
 
 
-def _object_builder(duplicates: list[tuple[dict[str, object], str]]) -> Callable[[list[tuple[str, object]]], object]:
-    def build(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        members = dict(pairs)
-        if len(members) < len(pairs):
-            seen: set[str] = set()
-            duplicates.append((members, next(k for k, _ in pairs if k in seen or seen.add(k))))
-        return members
-
-    return build
+def _read_pattern(pattern: Value) -> str:
+    if list(pattern.object()) not in (["Regex"], ["String"]):
+        pattern.wrong("an object with one key, Regex or String")
+    if "Regex" in pattern.object():
+        return pattern.need("Regex").text()
+    return re.sub(r"[][\\.^$(){}*+?|]", r"\\\g<0>", pattern.need("String").text())
 
 
-def _integer(text: str) -> int | float:
-    # As upstream: -0 and what is too long for 64 bits are floats. It also keeps a long number linear.
-    return int(text) if len(text) < 20 and text != "-0" else float(text)
+# What must change nothing: post-processor and decoder
 
 
-class _NoConstant(Exception):
-    """NaN, Infinity or -Infinity, which Python's json would take."""
+def _check_post_processor(processor: Value) -> None:
+    for kind, step in _steps(processor, "processors"):
+        if kind == "ByteLevel":
+            _check_byte_level(step)
+            if step.need("trim_offsets").boolean():
+                step.need("trim_offsets").unsupported("offsets without the white space of their tokens")
+        elif kind == "TemplateProcessing":
+            _check_template(step)
+        else:
+            _refuse_type(step, "post-processor")
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise _NoConstant(name)
+def _check_byte_level(step: Value) -> None:
+    step.need("add_prefix_space").boolean()
+    step.need("trim_offsets").boolean()
+    _boolean(step, "use_regex", True)
 
 
-_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*+"|(-?Infinity|NaN)')
+def _check_template(step: Value) -> None:
+    single, _ = ([_template_piece(piece) for piece in step.need(key).array()] for key in ("single", "pair"))
+    special_tokens = step.need("special_tokens")
+    for key in special_tokens.object():
+        token = special_tokens.need(key)
+        token.need("id").text()
+        for token_id in token.need("ids").array():
+            token_id.integer(MAX_U32)
+        for text in token.need("tokens").array():
+            text.text()
+    if [piece for piece in single if piece] != ["A"]:
+        step.need("single").unsupported("a template that does not give the text exactly once")
+
+
+def _template_piece(piece: Value) -> str | None:
+    """Which text the piece stands for, A or B; None for a special token."""
+    if list(piece.object()) not in (["Sequence"], ["SpecialToken"]):
+        piece.wrong("an object with one key, Sequence or SpecialToken")
+    is_text = "Sequence" in piece.object()
+    body = piece.need("Sequence" if is_text else "SpecialToken")
+    body.need("type_id").integer(MAX_U32)
+    name = body.need("id").text()
+    if is_text and name not in ("A", "B"):
+        body.need("id").wrong("A or B")
+    return name if is_text else None
+
+
+def _check_decoder(decoder: Value) -> None:
+    if decoder.value is None:
+        decoder.unsupported("no decoder: upstream puts spaces between the tokens then")
+    if decoder.need("type").text() != "ByteLevel":
+        _refuse_type(decoder, "decoder")
+    _check_byte_level(decoder)
+
+
+# The model
+
+
+def _check_model_options(model: Value) -> None:
+    if "type" in model.object() and model.need("type").text() != "BPE":
+        model.need("type").unsupported(f"expected the model type 'BPE', found {shown(model.need('type').text())}")
+    dropout = model.get("dropout")
+    if dropout is not None and type(dropout.value) not in (int, float):
+        dropout.wrong("a number or null")
+    if dropout is not None and dropout.value != 0:
+        dropout.unsupported("dropout, which makes encodings random")
+    for key in ("continuing_subword_prefix", "end_of_word_suffix"):
+        affix = model.get(key)
+        if affix is not None and affix.text():
+            affix.unsupported(f"a {key}")
+    unk_token = model.get("unk_token")
+    if unk_token is not None:
+        unk_token.text()
+    for key in ("fuse_unk", "byte_fallback"):
+        _boolean(model, key, False, nullable=True)
+
+
+def _read_vocab(value: Value) -> dict[str, int]:
+    vocab: dict[str, int] = value.object()
+    if not all(type(i) is int and 0 <= i <= MAX_ID for i in vocab.values()):
+        for key in vocab:
+            value.need(key).integer(MAX_ID)
+    if len(set(vocab.values())) < len(vocab):
+        _refuse_shared_id(value)
+    for byte, char in enumerate(BYTE_TO_CHAR):
+        if char not in vocab:
+            value.unsupported(f"a vocabulary without a token for the byte 0x{byte:02X}, {char!r}")
+    return vocab
+
+
+def _refuse_shared_id(vocab: Value) -> NoReturn:
+    owners: dict[int, str] = {}
+    for key, token_id in vocab.object().items():
+        if owners.setdefault(token_id, key) != key:
+            vocab.need(key).wrong(f"an id of its own, not the one of {shown(owners[token_id])}")
+    raise AssertionError("no id is shared")
+
+
+def _tokens_by_id(vocab: dict[str, int]) -> tuple[tuple[bytes | None, ...], frozenset[int]]:
+    tokens: list[bytes | None] = [None] * (max(vocab.values()) + 1)
+    for text, token_id in vocab.items():
+        tokens[token_id] = decoded_bytes(text)
+    return tuple(tokens), frozenset(token_id for text, token_id in vocab.items() if not is_spelling(text))
+
+
+def _read_merges(value: Value, vocab: dict[str, int], raw_ids: frozenset[int]) -> array[int]:
+    flat: list[int] = []
+    ranks: dict[int, int] = {}
+    for index, left, right in _merge_pairs(value):
+        try:
+            left_id, right_id, merged_id = vocab[left], vocab[right], vocab[left + right]
+        except KeyError as error:
+            where = join_path(value.path, index)
+            raise TokenizerFileError(f"expected a token of the vocabulary, found {shown(error.args[0])}", where) from None
+        first = ranks.setdefault(left_id << 32 | right_id, index)
+        if first != index:
+            where = join_path(value.path, index)
+            raise TokenizerFileError(f"expected a new merge, found merge {first} again", where)
+        if left_id not in raw_ids and right_id not in raw_ids:
+            flat += (left_id, right_id, merged_id)
+    return array("I", flat)
+
+
+def _merge_pairs(value: Value) -> Iterator[tuple[int, str, str]]:
+    """The merges as (index in the file, left, right), be they written "left right" or [left, right]."""
+    if not isinstance(value.value, list):
+        value.wrong("an array")
+    kind = list if value.value and isinstance(value.value[0], list) else str
+    expected = "an array of two strings" if kind is list else "a string of two tokens with a space between"
+    for index, merge in enumerate(value.value):
+        parts = merge
+        if kind is str and isinstance(merge, str):
+            if merge.startswith("#version"):
+                continue
+            parts = merge.split(" ")
+        if not (isinstance(merge, kind) and len(parts) == 2
+                and isinstance(parts[0], str) and isinstance(parts[1], str)):
+            Value(merge, join_path(value.path, index)).wrong(expected)
+        yield index, parts[0], parts[1]
+
+
+# Added tokens
+
+
+def _read_added_tokens(value: object, vocab: dict[str, int]) -> Iterator[AddedToken]:
+    owners = dict(zip(vocab.values(), vocab))
+    contents: set[str] = set()
+    following = len(vocab)
+    for item in Value(value, "$.added_tokens").array():
+        token = _read_added_token(item)
+        if not token.content or token.content in contents:
+            item.need("content").wrong("a text that no added token before has")
+        _check_id(item.need("id"), token, vocab.get(token.content), following, owners)
+        contents.add(token.content)
+        owners[token.id] = token.content
+        following = max(following, token.id + 1)
+        yield token
+
+
+def _read_added_token(item: Value) -> AddedToken:
+    return AddedToken(
+        id=item.need("id").integer(MAX_ID),
+        content=item.need("content").text(),
+        single_word=item.need("single_word").boolean(),
+        lstrip=item.need("lstrip").boolean(),
+        rstrip=item.need("rstrip").boolean(),
+        normalized=item.need("normalized").boolean(),
+        special=item.need("special").boolean(),
+    )
+
+
+def _check_id(
+    value: Value, token: AddedToken, own: int | None, following: int, owners: dict[int, str]
+) -> None:
+    """Is the id the one that upstream gives: the token's own in the vocabulary, or else `following`?"""
+    if own is not None and token.id != own:
+        value.wrong(f"{own}, which $.model.vocab gives to this token")
+    if owners.get(token.id, token.content) != token.content:
+        value.wrong(f"an id of its own, not the one of {shown(owners[token.id])}")
+    if own is None and token.id != following:
+        value.unsupported(f"the id {token.id}, where upstream counts on and gives this token {following}")
+
+
+# tokenizer_config.json
+
+
+def _read_config(config: str | bytes | None, ids: dict[str, int]) -> tuple[int | None, int | None]:
+    if config is None:
+        return None, None
+    settings = load_json(config, "tokenizer_config.json: ")
+    return _read_token_id(settings.get("bos_token"), ids), _read_token_id(settings.get("eos_token"), ids)
+
+
+def _read_token_id(token: Value | None, ids: dict[str, int]) -> int | None:
+    if token is None:
+        return None
+    content = token.need("content") if isinstance(token.value, dict) else token
+    if content.text() not in ids:
+        content.wrong("a token of tokenizer.json")
+    return ids[content.text()]

@@ -302,8 +302,10 @@ class _Parser:
         code_point = int(digits, 16)
         if kind == "x" and len(digits) == 2 and code_point > 0x7F and self.pattern[start + 2] != "{":
             self.refuse("a \\xHH escape above 7F, which is a byte upstream,", start)
-        if code_point > 0x10FFFF or 0xD800 <= code_point <= 0xDFFF:
-            self.fail("an escape that is no character", start)
+        if code_point > 0x10FFFF:
+            self.fail("an escape above 10FFFF, the last code point", start)
+        if 0xD800 <= code_point <= 0xDFFF:
+            self.refuse("an escape for a surrogate", start)
         return CodePointSet.from_ranges([(code_point, code_point)])
 
     def property(self, start: int, negated: bool) -> CodePointSet:

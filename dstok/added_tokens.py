@@ -1,0 +1,97 @@
+"""Added tokens: which of them a call matches, as matchers for the core.
+
+In: the added tokens of a model and the `special=` of a call. Out: a `Policy`.
+Invariant: `special="all"` is upstream's behaviour; `"none"` matches nothing, so that no text can forge a
+token; a set matches as if the model had those added tokens and no others.
+Source: upstream's AddedVocabulary: tokens with normalized=false are matched on the raw text, the others
+between them (no normalizer is supported here yet, so by the same content).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from functools import cached_property
+
+from dstok.core._added import Matcher
+from dstok.core._encode import Policy
+from dstok.errors import UnknownTokenError
+from dstok.formats.description import AddedToken
+from dstok.unicode.code_point_set import CodePointSet
+from dstok.unicode.sets import word
+
+__all__ = ["AddedTokens", "Special"]
+
+Special = str | AbstractSet[str] | list[str] | tuple[str, ...]
+
+MAX_CACHED = 16  # policies of different sets that are kept; a server uses one or two
+_JOINERS = CodePointSet.from_ranges([(0x200C, 0x200D)])
+
+
+class AddedTokens:
+    """The added tokens of one model, and its policies, made when first asked for."""
+
+    def __init__(self, tokens: tuple[AddedToken, ...], unicode_version: str) -> None:
+        self.tokens, self.unicode_version = tokens, unicode_version
+        self._subsets: dict[frozenset[str], Policy] = {}
+
+    @cached_property
+    def by_content(self) -> dict[str, AddedToken]:
+        """The tokens by their text."""
+        return {token.content: token for token in self.tokens}
+
+    def policy(self, special: Special) -> Policy:
+        """The policy that `special` names. Raises `ValueError` or `UnknownTokenError`."""
+        if isinstance(special, str):
+            if special == "all":
+                return self._all
+            if special == "none":
+                return self._none
+            if special == "raise":
+                return self._raise
+            raise ValueError(f'expected special to be "all", "none", "raise" or a set of tokens, found {special!r}')
+        return self._subset(frozenset(special))
+
+    @cached_property
+    def _all(self) -> Policy:
+        return self._policy(self.tokens, refuses=False)
+
+    @cached_property
+    def _raise(self) -> Policy:
+        return self._policy(self.tokens, refuses=True)
+
+    @cached_property
+    def _none(self) -> Policy:
+        return self._policy((), refuses=False)
+
+    def _subset(self, contents: frozenset[str]) -> Policy:
+        found = self._subsets.get(contents)
+        if found is None:
+            for content in contents:
+                if content not in self.by_content:
+                    raise UnknownTokenError(f"expected an added token in special, found {content!r}")
+            found = self._policy(tuple(t for t in self.tokens if t.content in contents), refuses=False)
+            if len(self._subsets) >= MAX_CACHED:
+                self._subsets.clear()
+            self._subsets[contents] = found
+        return found
+
+    def _policy(self, tokens: tuple[AddedToken, ...], refuses: bool) -> Policy:
+        raw = [t for t in tokens if not t.normalized]
+        normalized = [t for t in tokens if t.normalized]
+        contents = (tuple(t.content for t in raw), tuple(t.content for t in normalized))
+        return Policy(self._matcher(raw), self._matcher(normalized),
+                      [t.id for t in raw], [t.id for t in normalized], contents, refuses)
+
+    def _matcher(self, tokens: list[AddedToken]) -> Matcher | None:
+        if not tokens:
+            return None
+        words = self._word_bits if any(t.single_word for t in tokens) else b""
+        return Matcher([(t.content.encode(), t.single_word, t.lstrip, t.rstrip) for t in tokens], words)
+
+    @cached_property
+    def _word_bits(self) -> bytes:
+        r"""A bitmap of what upstream's `single_word` takes for `\w`: Rust's class, which has the joiners."""
+        flags = bytearray(0x110000)
+        for first, last in (word(self.unicode_version, in_class=True) | _JOINERS).ranges:
+            flags[first : last + 1] = b"\1" * (last - first + 1)
+        return bytes(sum(flags[at + bit] << bit for bit in range(8)) for at in range(0, 0x110000, 8))

@@ -1,0 +1,118 @@
+"""Texts that must fit a number of tokens: counting up to it, truncating to it, cutting into chunks.
+
+In: a tokenizer, a text, a budget in ids. Out: counts, or parts of the text cut between characters.
+Invariant: each part that comes out re-encodes to at most the budget. A part that ends where the text was cut
+may encode otherwise at the cut than within the text, so each candidate is counted again, never assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dstok.added_tokens import Special
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["chunk", "count_up_to", "truncate"]
+
+_ROOM = 64  # code points looked at per id of the budget, at first: more than any ordinary text has
+
+
+def count_up_to(tokenizer: Tokenizer, text: str, limit: int, special: Special) -> int:
+    """The number of ids of `text`, or `limit` + 1 if there are more; time is bounded by the limit."""
+    _, _, end, found = tokenizer._prefix(text, limit + 1, special)
+    return min(found, limit + 1)
+
+
+def truncate(tokenizer: Tokenizer, text: str, budget: int, side: str, special: Special) -> str:
+    """The longest start (or end, for side="left") of `text` that is found to fit `budget`."""
+    if side not in ("right", "left"):
+        raise ValueError(f'expected side to be "right" or "left", found {side!r}')
+    if budget < 0:
+        raise ValueError(f"expected a budget of at least 0, found {budget}")
+    if side == "right":
+        return text[: _fitting(tokenizer, text, 0, budget, special)]
+    return _truncate_left(tokenizer, text, budget, special)
+
+
+def chunk(tokenizer: Tokenizer, text: str, budget: int, overlap: int, special: Special) -> Iterator[str]:
+    """Parts of `text` that each fit `budget`; each begins at most `overlap` ids before the last one's end."""
+    if budget < 1:
+        raise ValueError(f"expected a budget of at least 1, found {budget}")
+    if not 0 <= overlap < budget:
+        raise ValueError(f"expected an overlap of at least 0 and below the budget {budget}, found {overlap}")
+    start = covered = 0
+    while covered < len(text):
+        end = _fitting(tokenizer, text, start, budget, special)
+        if start < covered and end <= covered:
+            start = covered  # the overlap leaves no room for the next character: go on without it
+            continue
+        if end == start:
+            raise ValueError(f"a budget of {budget} is too small for the character at code point {start}")
+        yield text[start:end]
+        covered = end
+        start = _overlap_start(tokenizer, text, start, end, overlap, special)
+
+
+def _fitting(tokenizer: Tokenizer, text: str, start: int, budget: int, special: Special) -> int:
+    """How far `text[start:]` fits the budget, in code points."""
+    ends, whole = _token_ends(tokenizer, text, start, budget, special)
+    if whole:
+        return len(text)
+    step, at = 1, len(ends)
+    while at > 0:
+        # The cut itself may cost ids: the last piece is cut short and merges otherwise. Then go back, in
+        # growing steps, so that no text makes this quadratic.
+        end = ends[at - 1]
+        if end > start and count_up_to(tokenizer, text[start:end], budget, special) <= budget:
+            return end
+        at -= step
+        step *= 2
+    return start
+
+
+def _token_ends(
+    tokenizer: Tokenizer, text: str, start: int, budget: int, special: Special
+) -> tuple[list[int], bool]:
+    """Ends, in code points of `text`, of the first `budget` tokens from `start`; and whether they are all.
+
+    An end inside a character is moved back to before it.
+    """
+    room = max(_ROOM * budget, 256)
+    while True:
+        part = text[start : start + room]
+        ids, spans = tokenizer._limited_spans(part, budget + 1, special)
+        last = start + len(part) == len(text)
+        if last and len(ids) <= budget:
+            return [], True
+        if len(ids) > budget:
+            return [start + end for end in spans[:budget]], False
+        room *= 4  # these characters need few ids: look at more
+
+
+def _truncate_left(tokenizer: Tokenizer, text: str, budget: int, special: Special) -> str:
+    """The longest end of `text` that is found to fit: candidates are the token starts of the whole text."""
+    encoding = tokenizer.encode_with_offsets(text, special=special)
+    if len(encoding) <= budget:
+        return text
+    starts = encoding.char_spans[:, 0]
+    partial = encoding.char_spans[1:, 0] < encoding.char_spans[:-1, 1]  # begins inside the last one's character
+    step, at = 1, len(encoding) - budget
+    while at < len(encoding):
+        begins = int(starts[at]) + bool(partial[at - 1])
+        if count_up_to(tokenizer, text[begins:], budget, special) <= budget:
+            return text[begins:]
+        at += step
+        step *= 2
+    return ""
+
+
+def _overlap_start(
+    tokenizer: Tokenizer, text: str, start: int, end: int, overlap: int, special: Special
+) -> int:
+    """Where the next chunk begins: at most `overlap` ids before `end`, and after `start`."""
+    if overlap == 0:
+        return end
+    kept = _truncate_left(tokenizer, text[start:end], overlap, special)
+    return max(end - len(kept), start + 1)

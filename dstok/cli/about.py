@@ -1,0 +1,109 @@
+"""`dstok explain`, `dstok info`, `dstok models`: what there is, and what it is made of.
+
+In: a model's name or path. Out: words for people, or one JSON value. Invariant: both tell the same.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import dstok
+from dstok.cli.arguments import Parser, add_command, add_model, add_output
+from dstok.cli.models import load_model
+from dstok.cli.outputs import Output
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["add_commands"]
+
+
+def add_commands(commands: Commands) -> None:
+    parser = add_command(commands, "explain", run_explain, "what a tokenizer's patterns compile to",
+                         "dstok explain --text \"don't 12345\"")
+    add_model(parser)
+    parser.add_argument("--text", metavar="TEXT", help="show this text's way through the automaton too")
+    add_output(parser)
+    parser = add_command(commands, "info", run_info, "what a model is", "dstok info --model deepseek-v4")
+    add_model(parser)
+    _add_format(parser)
+    _add_format(add_command(commands, "models", run_models, "the built-in models", "dstok models"))
+
+
+def _add_format(parser: Parser) -> None:
+    parser.add_argument("--format", choices=("table", "json"), default="table",
+                        help="a table for people (default), or JSON")
+    add_output(parser)
+
+
+def run_explain(arguments: Namespace) -> None:
+    from dstok.explain import explain
+
+    _write(arguments, explain(load_model(arguments.model), arguments.text))
+
+
+def run_info(arguments: Namespace) -> None:
+    info = _info(arguments.model, load_model(arguments.model))
+    _write(arguments, _json(info) if arguments.format == "json" else "\n".join(_table(info)))
+
+
+def _table(info: dict[str, Any]) -> Iterator[str]:
+    """A line a value; a list's values below one another."""
+    width = max(map(len, info))
+    for key, value in info.items():
+        label = key.replace("_", " ")
+        for item in value if isinstance(value, list) else [value]:
+            yield f"{label:{width}}  {'none' if item is None else _visible(str(item))}"
+            label = ""
+
+
+def _visible(text: str) -> str:
+    """`text` with what cannot be printed as escapes: patterns hold line feeds."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
+    names = {token_id: token for token, token_id in tokenizer.special_tokens.items()}
+    info: dict[str, Any] = {
+        "name": tokenizer.name or name,
+        "fingerprint": tokenizer.fingerprint,
+        "vocab_size": tokenizer.vocab_size,
+        "added_tokens": len(tokenizer.special_tokens),
+        "bos": names.get(tokenizer.bos_id) if tokenizer.bos_id is not None else None,
+        "bos_id": tokenizer.bos_id,
+        "eos": names.get(tokenizer.eos_id) if tokenizer.eos_id is not None else None,
+        "eos_id": tokenizer.eos_id,
+        "unicode_version": tokenizer.unicode_version,
+        "splits": [split.pattern for split in tokenizer.program.splits],
+        "states": len(tokenizer.program.dfa.edges),
+        "classes": len(tokenizer.program.alphabet.classes),
+    }
+    built_in = {model.name: model for model in dstok.models()}.get(tokenizer.name)
+    if built_in is not None:
+        info |= {"source": built_in.source, "sha256": built_in.sha256, "licence": built_in.licence}
+    return info
+
+
+def run_models(arguments: Namespace) -> None:
+    fields = ("name", "vocab_size", "licence", "source", "sha256")
+    models = [{field: getattr(model, field) for field in fields} for model in dstok.models()]
+    if arguments.format == "json":
+        _write(arguments, _json(models))
+        return
+    rows = [fields, *(tuple(str(model[field]) for field in fields) for model in models)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    _write(arguments, "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows))
+
+
+def _json(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _write(arguments: Namespace, text: str) -> None:
+    with Output(arguments.output) as output:
+        output.write(text.rstrip("\n").encode() + b"\n")

@@ -1,0 +1,136 @@
+"""`dstok dump` and `dstok pieces`: each token, each pre-token, with its place.
+
+In: files or records. Out: a JSON line a token (a piece), or a table for people. Invariant: the rows are
+those of the whole text in one call; of a file only a stretch is in memory (see `stretches`).
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from dstok.cli.arguments import Parser, add_command, add_input, add_output, add_text
+from dstok.cli.errors import about_input
+from dstok.cli.inputs import Source, open_source, records
+from dstok.cli.models import edge_ids, load_model, text_keywords
+from dstok.cli.outputs import Output
+from dstok.cli.rows import (
+    PIECE_HEADER,
+    TOKEN_HEADER,
+    JsonRows,
+    Rows,
+    TableRows,
+    edge_line,
+    piece_lines,
+    token_lines,
+)
+from dstok.cli.stretches import Place, Stretch, stretches, whole
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands
+    from dstok.tokenizer import Tokenizer
+
+    Lines = Callable[[Rows, Iterator[Stretch]], Iterator[str]]
+
+__all__ = ["add_commands"]
+
+LINES_AT_ONCE = 4096
+
+TOKEN_FIELDS = """\
+a JSON object a token:
+  id, token             its number, and its name in the vocabulary
+  bytes                 its bytes, in hexadecimal
+  byte_start, byte_end  where it lies in the text, half-open, in bytes
+  char_start, char_end  the same in code points: of the characters it touches
+  piece                 the number of its pre-token, from 0 on
+  special               whether it is an added token
+  file, line            with several files, with --jsonl: the text it belongs to
+
+"""
+PIECE_FIELDS = """\
+a JSON object a piece:
+  text, byte_start, byte_end, char_start, char_end
+  step, alternative     what matched it, both from 0 on; null for a stretch between matches
+  token_id              of an added token; else null
+  file, line            with several files, with --jsonl: the text it belongs to
+
+"""
+
+
+def add_commands(commands: Commands) -> None:
+    parser = add_command(commands, "dump", run_dump, "each token with its bytes and its place",
+                         "dstok dump --format table notes.md | less")
+    parser.epilog = TOKEN_FIELDS + str(parser.epilog)
+    add_text(parser)
+    _add_format(parser)
+    parser = add_command(commands, "pieces", run_pieces, "each pre-token, with what matched it",
+                         "echo \"don't 12345\" | dstok pieces --format table")
+    parser.epilog = PIECE_FIELDS + str(parser.epilog)
+    add_input(parser)
+    _add_format(parser)
+
+
+def _add_format(parser: Parser) -> None:
+    parser.add_argument("--format", choices=("json", "table"), default="json",
+                        help="JSON lines (default), or a table for people")
+    add_output(parser)
+
+
+def run_dump(arguments: Namespace) -> None:
+    tokenizer = load_model(arguments.model)
+    begin, end = edge_ids(arguments, tokenizer)
+
+    def lines(rows: Rows, text: Iterator[Stretch]) -> Iterator[str]:
+        place = Place()
+        yield from (edge_line(rows, i, place) for i in begin)
+        for stretch in text:
+            yield from token_lines(rows, stretch)
+            place = stretch.end
+        yield from (edge_line(rows, i, place) for i in end)
+
+    _show(arguments, tokenizer, lines, TOKEN_HEADER)
+
+
+def run_pieces(arguments: Namespace) -> None:
+    tokenizer = load_model(arguments.model)
+    special = text_keywords(arguments, tokenizer)["special"]
+
+    def lines(rows: Rows, text: Iterator[Stretch]) -> Iterator[str]:
+        for stretch in text:
+            yield from piece_lines(rows, stretch, special)
+
+    _show(arguments, tokenizer, lines, PIECE_HEADER)
+
+
+def _show(arguments: Namespace, tokenizer: Tokenizer, lines: Lines, header: str) -> None:
+    """Write what `lines` makes of each text."""
+    keywords = text_keywords(arguments, tokenizer)
+    rows = {"json": JsonRows, "table": TableRows}[arguments.format](tokenizer)
+    several = len(arguments.files) > 1
+    with Output(arguments.output, arguments.files) as output:
+        for path in arguments.files:
+            with open_source(path, watched=not output.is_terminal()) as source:
+                for line, text in _texts(arguments, tokenizer, source, keywords):
+                    output.write(rows.begin(source.name if several else None, line, header).encode())
+                    _write(output, lines(rows, text))
+
+
+def _texts(
+    arguments: Namespace, tokenizer: Tokenizer, source: Source, keywords: dict[str, Any]
+) -> Iterator[tuple[int | None, Iterator[Stretch]]]:
+    """The texts of a file, each with its line number, or the file as one text."""
+    if not arguments.jsonl:
+        yield None, stretches(tokenizer, source, **keywords)
+        return
+    for record in records(source, arguments.field, arguments.errors):
+        with about_input(record.name):
+            stretch = whole(tokenizer, record.text, keywords["special"])
+        yield record.line, iter([stretch])
+
+
+def _write(output: Output, lines: Iterator[str]) -> None:
+    """Write in groups: a call a line would take longer than making the line."""
+    while group := "".join(islice(lines, LINES_AT_ONCE)):
+        output.write(group.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,142 @@
+"""A text with offsets, a stretch at a time: what `dump` and `pieces` show, in bounded memory.
+
+In: a `Source`, or one text. Out: `Stretch`es, which together are the text. Invariant: their rows, moved by
+`place`, are those of the whole text in one call.
+
+How a stretch is had: an `EncodeStream` reads the blocks and says how many ids are sure, whatever follows.
+The text held so far, encoded with offsets, begins with the same ids, so their rows are sure too, and the
+text behind them can be taken as a new one. That the ids are the same is checked each time. A file of one
+block is one stretch.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dstok.cli.errors import CommandError, about_input
+from dstok.cli.inputs import Source
+
+if TYPE_CHECKING:
+    from numpy import uint32
+    from numpy.typing import NDArray
+
+    from dstok.offsets import Encoding
+    from dstok.streams import EncodeStream
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["Place", "Stretch", "stretches", "whole"]
+
+
+class Place(NamedTuple):
+    """How many bytes, code points and pieces of the text lie before."""
+
+    byte: int = 0
+    char: int = 0
+    piece: int = 0
+
+
+START = Place()
+
+
+class Stretch(NamedTuple):
+    """`text`, which begins at `place`, and its `encoding`, of which the first `ids` ids are sure."""
+
+    text: bytes | str
+    encoding: Encoding
+    ids: int
+    place: Place
+
+    @property
+    def bytes_sure(self) -> int:
+        return int(self.encoding.byte_spans[self.ids - 1, 1]) if self.ids else 0
+
+    @property
+    def end(self) -> Place:
+        """Where the sure part ends, and the next stretch begins."""
+        if not self.ids:
+            return self.place
+        last, encoding = self.ids - 1, self.encoding
+        return Place(self.place.byte + self.bytes_sure, self.place.char + int(encoding.char_spans[last, 1]),
+                     self.place.piece + int(encoding.pieces[last]) + 1)
+
+
+def whole(tokenizer: Tokenizer, text: bytes | str, special: Any, place: Place = START) -> Stretch:
+    """All of `text` as one stretch."""
+    encoding = tokenizer.encode_with_offsets(text, special=special)
+    return Stretch(text, encoding, len(encoding.ids), place)
+
+
+def stretches(
+    tokenizer: Tokenizer, source: Source, special: Any, errors: str = "strict", block_size: int = 0
+) -> Iterator[Stretch]:
+    """The stretches of a file."""
+    blocks = source.blocks(block_size)
+    if errors == "replace":
+        blocks = _replaced(blocks)
+    cutter = _Cutter(tokenizer, special)
+    with about_input(source.name):
+        block = next(blocks, b"")
+        for following in blocks:
+            if stretch := cutter.feed(block):
+                yield stretch
+            block = following
+        yield cutter.finish(block)
+
+
+class _Cutter:
+    """Cuts stretches off a text that comes in blocks."""
+
+    def __init__(self, tokenizer: Tokenizer, special: Any) -> None:
+        self.tokenizer, self.special = tokenizer, special
+        self.stream: EncodeStream | None = None
+        self.held, self.place = bytearray(), START
+
+    def feed(self, block: bytes) -> Stretch | None:
+        """The stretch that is sure now, if any; more is to come."""
+        self.stream = self.stream or self.tokenizer.encode_stream(special=self.special)
+        sure = self.stream.feed(block)
+        self.held += block
+        if not len(sure):
+            return None
+        text = bytes(self.held[: _whole_characters(self.held)])
+        stretch = whole(self.tokenizer, text, self.special, self.place)._replace(ids=len(sure))
+        self.check(stretch, sure)
+        del self.held[: stretch.bytes_sure]
+        self.place = stretch.end
+        return stretch
+
+    def finish(self, block: bytes) -> Stretch:
+        """The last stretch."""
+        rest = [self.stream.feed(block), self.stream.finish()] if self.stream else None
+        stretch = whole(self.tokenizer, bytes(self.held) + block, self.special, self.place)
+        if rest is not None:
+            import numpy
+
+            self.check(stretch, numpy.concatenate(rest))
+        return stretch
+
+    def check(self, stretch: Stretch, sure: NDArray[uint32]) -> None:
+        """Added tokens that look behind (single_word, lstrip) could take a cut for the text's edge."""
+        if stretch.encoding.ids[: stretch.ids].tolist() != sure.tolist():
+            raise CommandError("the model has tokens that depend on what lies before: near byte offset "
+                               f"{self.place.byte} the file cannot be shown in parts")
+
+
+def _whole_characters(text: bytearray) -> int:
+    """The length of `text` without the unfinished character at its end."""
+    for back in range(1, min(4, len(text) + 1)):
+        byte = text[-back]
+        if byte >= 0xC0:
+            needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return len(text) - back if back < needed else len(text)
+    return len(text)
+
+
+def _replaced(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """`blocks` with U+FFFD for what is not UTF-8, also across their edges."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for block in blocks:
+        yield decoder.decode(block).encode()
+    yield decoder.decode(b"", True).encode()

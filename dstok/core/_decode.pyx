@@ -1,0 +1,87 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+"""Ids -> bytes.
+
+In: ids. Out: the bytes of their tokens, one after the other.
+Invariant: an id that has no token is an error that names it; nothing is left out unless asked for.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport uint8_t, uint32_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+from dstok.errors import UnknownIdError
+
+
+cdef class Decoder:
+    """`starts` and `blob` hold the vocabulary, `added` the added tokens as (id, bytes, special)."""
+
+    cdef const uint8_t **texts
+    cdef uint32_t *lengths
+    cdef uint8_t *special
+    cdef readonly Py_ssize_t size
+    cdef object _keep
+
+    def __cinit__(self, starts, blob, Py_ssize_t size, list added):
+        cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
+        cdef const uint8_t[::1] b = memoryview(blob).cast("B")
+        cdef Py_ssize_t i
+        cdef bytes text
+        self.size = size
+        self.texts = <const uint8_t **>calloc(size + 1, sizeof(void *))
+        self.lengths = <uint32_t *>calloc(size + 1, sizeof(uint32_t))
+        self.special = <uint8_t *>calloc(size + 1, 1)
+        if not (self.texts and self.lengths and self.special):
+            raise MemoryError
+        for i in range(min(size, s.shape[0] - 1)):
+            if s[i + 1] > s[i]:
+                self.texts[i] = &b[s[i]]
+                self.lengths[i] = s[i + 1] - s[i]
+        for i, text, special in added:
+            self.texts[i] = <const uint8_t *>PyBytes_AS_STRING(text)
+            self.lengths[i] = len(text)
+            self.special[i] = bool(special)
+        self._keep = (s, b, added)
+
+    def __dealloc__(self):
+        free(self.texts)
+        free(self.lengths)
+        free(self.special)
+
+    cdef Py_ssize_t _check(self, token, Py_ssize_t index) except -1:
+        if not 0 <= token < self.size or self.texts[<Py_ssize_t>token] == NULL:
+            raise UnknownIdError(token, index, self.size)
+        return token
+
+    def token(self, token, Py_ssize_t index=0):
+        """The bytes of one token."""
+        cdef Py_ssize_t i = self._check(token, index)
+        return self.texts[i][:self.lengths[i]]
+
+    def has(self, Py_ssize_t token):
+        """Whether an id has a token."""
+        return 0 <= token < self.size and self.texts[token] != NULL
+
+    def decode(self, list ids, bint skip_special):
+        """The bytes of `ids`."""
+        cdef Py_ssize_t total = 0, index = 0, i
+        cdef uint8_t *out
+        for token in ids:
+            i = self._check(token, index)
+            index += 1
+            if not (skip_special and self.special[i]):
+                total += self.lengths[i]
+        result = PyBytes_FromStringAndSize(NULL, total)
+        out = <uint8_t *>PyBytes_AS_STRING(result)
+        for token in ids:
+            i = token
+            if not (skip_special and self.special[i]):
+                memcpy(out, self.texts[i], self.lengths[i])
+                out += self.lengths[i]
+        return result
+
+    def lengths_of(self, const uint32_t[::1] ids not None, uint32_t[::1] out not None):
+        """Writes the length in bytes of each token of `ids`, which all exist, to `out`."""
+        cdef Py_ssize_t i
+        for i in range(ids.shape[0]):
+            out[i] = self.lengths[ids[i]]

@@ -1,0 +1,227 @@
+r"""JSON text -> a `Value`, which knows its path and checks its type.
+
+In: the text of a JSON file. Out: its root, which is an object.
+Invariant: what comes out is what upstream's parser takes: UTF-8, no byte order mark, no NaN, no lone
+surrogate; and no object has a key twice, of which upstream takes sometimes the last and sometimes none.
+All else is a `TokenizerFileError` that names the path, or the line and column. (Upstream refuses 128 nested
+brackets; here Python's own limit counts.)
+Source: RFC 8259, and serde_json as upstream uses it, measured (tests/test_tokenizer_json.py).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from math import isfinite
+from typing import Any, NoReturn
+
+from dstok.errors import TokenizerFileError, UnsupportedError
+
+__all__ = ["Value", "join_path", "load_json", "shown"]
+
+
+def load_json(data: str | bytes, name: str = "") -> Value:
+    """The root of a JSON text. `name` goes before every path and position in errors.
+
+    >>> load_json('{"a": [1, true]}').need("a").array()[0].integer(5)
+    1
+    >>> load_json('{"a": [1, true]}').need("a").array()[1].integer(5)
+    Traceback (most recent call last):
+    ...
+    dstok.errors.TokenizerFileError: expected an integer from 0 to 5, found true - at $.a[1]
+    """
+    text, faults = _decode(data, name), _Faults()
+    try:
+        root = json.loads(text, object_pairs_hook=faults.members, parse_constant=faults.constant,
+                          parse_int=faults.integer, parse_float=faults.real)
+    except json.JSONDecodeError as error:
+        message = f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
+        where = f"{name}line {error.lineno} column {error.colno} (character {error.pos})"
+        raise TokenizerFileError(message, where) from None
+    except RecursionError:
+        raise TokenizerFileError("brackets nested too deeply", f"{name}$") from None
+    faults.refuse(root, f"{name}$")
+    if _SURROGATE_ESCAPE.search(text):
+        _refuse_surrogates(root, f"{name}$")
+    value = Value(root, f"{name}$")
+    value.object()
+    return value
+
+
+@dataclass(frozen=True)
+class Value:
+    """A JSON value and its path. Each way to look at it checks the type."""
+
+    value: object
+    path: str
+
+    def wrong(self, expected: str) -> NoReturn:
+        raise TokenizerFileError(f"expected {expected}, found {_describe(self.value)}", self.path)
+
+    def unsupported(self, message: str) -> NoReturn:
+        raise UnsupportedError(message, self.path)
+
+    def object(self) -> dict[str, Any]:
+        return self.value if isinstance(self.value, dict) else self.wrong("an object")
+
+    def array(self) -> list[Value]:
+        if not isinstance(self.value, list):
+            self.wrong("an array")
+        return [Value(item, join_path(self.path, index)) for index, item in enumerate(self.value)]
+
+    def text(self) -> str:
+        return self.value if isinstance(self.value, str) else self.wrong("a string")
+
+    def integer(self, limit: int) -> int:
+        if type(self.value) is not int or not 0 <= self.value <= limit:  # a bool is no integer here
+            self.wrong(f"an integer from 0 to {limit}")
+        return self.value
+
+    def boolean(self) -> bool:
+        return self.value if isinstance(self.value, bool) else self.wrong("true or false")
+
+    def member(self, key: str) -> Value:
+        """The member `key`; a missing one is null."""
+        return Value(self.object().get(key), join_path(self.path, key))
+
+    def get(self, key: str) -> Value | None:
+        """The member `key`; None if it is missing or null."""
+        member = self.member(key)
+        return None if member.value is None else member
+
+    def need(self, key: str) -> Value:
+        """The member `key`, which may be null."""
+        if key not in self.object():
+            raise TokenizerFileError(f"expected the key {key!r}, found none", self.path)
+        return self.member(key)
+
+
+def join_path(path: str, key: str | int) -> str:
+    """The path of a member.
+
+    >>> join_path("$.model.vocab", "Ġ a"), join_path("$.added_tokens", 3)
+    ('$.model.vocab["\\\\u0120 a"]', '$.added_tokens[3]')
+    """
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if key.isascii() and key.isidentifier() else f"{path}[{_shorten(json.dumps(key))}]"
+
+
+def shown(value: object) -> str:
+    """A value for an error message, cut if it is long.
+
+    >>> shown("Ġ" * 1000)[-8:]
+    "ĠĠĠĠ...'"
+    """
+    return _shorten(repr(value))
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, (list, dict)):
+        return f"{'an array' if isinstance(value, list) else 'an object'} of {len(value)}"
+    if isinstance(value, str):
+        return f"the string {shown(value)}"
+    return json.dumps(value) if value is None or isinstance(value, bool) else f"the number {value!r}"
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 80 else text[:76] + "..." + text[-1]
+
+
+def _decode(data: str | bytes, name: str) -> str:
+    if not isinstance(data, (str, bytes)):
+        raise TypeError(f"expected str or bytes, found {type(data).__name__}")
+    try:
+        text = data if isinstance(data, str) else data.decode()
+        if text is data:
+            text.encode()
+    except UnicodeDecodeError as error:
+        raise TokenizerFileError(f"not UTF-8: {error.reason}", f"{name}byte {error.start}") from None
+    except UnicodeEncodeError as error:
+        raise TokenizerFileError("not text: a lone surrogate", f"{name}character {error.start}") from None
+    if text.startswith("\ufeff"):
+        raise TokenizerFileError("not JSON: a byte order mark", f"{name}line 1 column 1 (character 0)")
+    return text
+
+
+class _Faults:
+    """What Python's json lets pass and dstok does not, gathered in passing: it knows no paths."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[object, str]] = []
+
+    def members(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        members = dict(pairs)
+        if len(members) < len(pairs):
+            keys = sorted(key for key, _ in pairs)
+            key = next(key for key, following in pairwise(keys) if key == following)
+            self.found.append((members, f"the key {shown(key)} occurs twice"))
+        return members
+
+    def constant(self, name: str) -> object:
+        stand_in = object()
+        self.found.append((stand_in, f"expected a number within the range of floats, found {_shorten(name)}"))
+        return stand_in
+
+    def real(self, text: str) -> object:
+        value = float(text)
+        return value if isfinite(value) else self.constant(text)
+
+    def integer(self, text: str) -> object:
+        # As upstream: -0 and what is longer than 64 bits are floats. And int() of many digits is quadratic.
+        return int(text) if len(text) < 20 and text != "-0" else self.real(text)
+
+    def refuse(self, root: object, path: str) -> None:
+        messages = {id(value): message for value, message in self.found}
+        for entry in _walk(root, path) if messages else ():
+            if id(entry.value) in messages:
+                raise TokenizerFileError(messages[id(entry.value)], entry.path())
+
+
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _refuse_surrogates(root: object, path: str) -> None:
+    for entry in _walk(root, path):
+        keys = entry.value if isinstance(entry.value, dict) else ()
+        for text in (entry.value, *keys):
+            if isinstance(text, str) and not _is_encodable(text):
+                raise TokenizerFileError(f"a lone surrogate in {shown(text)}", entry.path())
+
+
+def _is_encodable(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+class _Entry:
+    """A value inside a tree; paths are built only when one is asked for."""
+
+    __slots__ = ("key", "parent", "value")
+
+    def __init__(self, parent: _Entry | None, key: str | int, value: object) -> None:
+        self.parent, self.key, self.value = parent, key, value
+
+    def path(self) -> str:
+        keys, entry = [self.key], self.parent
+        while entry is not None:
+            keys.append(entry.key)
+            entry = entry.parent
+        path = str(keys.pop())
+        for key in reversed(keys):
+            path = join_path(path, key)
+        return path
+
+
+def _walk(root: object, path: str) -> Iterator[_Entry]:
+    """Every value of the tree, in the order of the text. No recursion: a file may be nested deeply."""
+    stack = [_Entry(None, path, root)]
+    while stack:
+        entry = stack.pop()
+        yield entry
+        if isinstance(entry.value, dict):
+            stack.extend(_Entry(entry, key, value) for key, value in reversed(entry.value.items()))
+        elif isinstance(entry.value, list):
+            stack.extend(_Entry(entry, i, entry.value[i]) for i in range(len(entry.value) - 1, -1, -1))

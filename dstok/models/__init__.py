@@ -1,0 +1,88 @@
+"""The built-in models: one shared image of tables, and a small table of added tokens for each.
+
+In: a name. Out: a `Tokenizer`, by mapping the image: no network, no cache, nothing parsed but the added
+tokens. Invariant: what is loaded is what `build.py` made of the tokenizer.json whose SHA-256 it recorded.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dstok.errors import ModelNotFoundError
+from dstok.formats.description import AddedToken
+from dstok.formats.image import open_image
+from dstok.tables import Tables, tables_from_image
+from dstok.tokenizer import Tokenizer
+
+__all__ = ["ModelInfo", "load", "models"]
+
+_HERE = Path(__file__).parent
+_FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")  # bits 0 to 4 of a token's flags
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is known of a built-in model. `sha256` is of the tokenizer.json that it was made from."""
+
+    name: str
+    sha256: str
+    vocab_size: int
+    source: str
+    licence: str
+
+
+@cache
+def _index() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((_HERE / "index.json").read_bytes())
+    return found
+
+
+def models() -> tuple[ModelInfo, ...]:
+    """The built-in models.
+
+    >>> [info.name for info in models()]
+    ['deepseek-v3', 'deepseek-r1', 'deepseek-v3.1', 'deepseek-v3.2', 'deepseek-v4']
+    """
+    return tuple(
+        ModelInfo(name, entry["sha256"], entry["vocab_size"], entry["source"], entry["licence"])
+        for name, entry in _index().items())
+
+
+def load(name: str) -> Tokenizer:
+    """A built-in model by name; see `models()`. Raises `ModelNotFoundError`.
+
+    >>> load("deepseek-r1").token_to_id("<think>")
+    128798
+    """
+    entry = _index().get(name)
+    if entry is None:
+        close = get_close_matches(name, _index(), 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ModelNotFoundError(f"no built-in model {name!r}: there are {', '.join(_index())}{hint}")
+    added = json.loads((_HERE / f"{name}.json").read_bytes())
+    return Tokenizer(_tables(entry["image"]), _unpack(added), entry["bos_id"], entry["eos_id"], name)
+
+
+@cache
+def _tables(image: str) -> Tables:
+    return tables_from_image(open_image(_HERE / image))
+
+
+def _unpack(columns: dict[str, list[Any]]) -> tuple[AddedToken, ...]:
+    return tuple(
+        AddedToken(id, content, *(bool(flags >> bit & 1) for bit in range(len(_FLAGS))))
+        for id, content, flags in zip(columns["id"], columns["content"], columns["flags"]))
+
+
+def pack_added(tokens: tuple[AddedToken, ...]) -> dict[str, list[Any]]:
+    """The columns that `load` reads: ids, contents, and flags as bits."""
+    return {
+        "id": [t.id for t in tokens],
+        "content": [t.content for t in tokens],
+        "flags": [sum(getattr(t, flag) << bit for bit, flag in enumerate(_FLAGS)) for t in tokens],
+    }

@@ -1,0 +1,112 @@
+"""Where ids and pieces lie in the text.
+
+In: a text and what the core said of it. Out: spans in bytes of the UTF-8 text and in code points.
+Invariant: byte spans follow one another and cover the text, except where a Removed step drops text. A token
+that is a part of a character has the byte span of that part, and the code point span of the whole
+character; neighbours may so share a character. This is upstream's rule for code points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.core._decode import Decoder
+
+    Ids = npt.NDArray[np.uint32]
+    Spans = npt.NDArray[np.uint64]
+
+__all__ = ["Encoding", "Piece", "char_spans", "token_spans"]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The ids of a text and where they come from; all arrays have one row an id.
+
+    ids: uint32[n]. byte_spans: uint64[n, 2], start and end in bytes of the UTF-8 text. char_spans:
+    uint64[n, 2], in code points. pieces: uint64[n], the number of the piece that the id is of.
+    special: bool[n], whether the id is an added token's.
+    """
+
+    ids: Ids
+    byte_spans: Spans
+    char_spans: Spans
+    pieces: npt.NDArray[np.uint64]
+    special: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One pre-token, or the text of an added token.
+
+    `start` and `end` count bytes of the UTF-8 text, `char_start` and `char_end` code points. Alternative
+    `alternative` (from 0, top level of the pattern) of step `step` matched it; both are None for a gap, which
+    no step matched. `token_id` is set if the piece is an added token.
+    """
+
+    text: str
+    start: int
+    end: int
+    char_start: int
+    char_end: int
+    step: int | None
+    alternative: int | None
+    token_id: int | None = None
+
+
+def token_spans(ids: Ids, marks: list[tuple[int, int, int]], runs: list[tuple[int, int]], decoder: Decoder) -> Spans:
+    """Byte spans, uint64[n, 2], of ids of which `marks` (index, start, end) are added tokens.
+
+    `runs` are the byte spans of the pieces, in order. An ordinary token begins where the last one ended,
+    or, where text was dropped, at the start of the next piece.
+    """
+    import numpy as np
+
+    lengths = np.empty(len(ids), np.uint32)
+    if len(ids):
+        decoder.lengths_of(ids, lengths)
+    for index, start, end in marks:
+        lengths[index] = end - start
+    ends = np.cumsum(lengths, dtype=np.uint64)
+    spans = np.stack([ends - lengths, ends], axis=1) if len(ids) else np.empty((0, 2), np.uint64)
+    return spans + _dropped_before(spans[:, 0], runs)[:, None]
+
+
+def _dropped_before(starts: npt.NDArray[np.uint64], runs: list[tuple[int, int]]) -> npt.NDArray[np.uint64]:
+    """How many bytes of dropped text lie before each token that starts at `starts` of the kept text."""
+    import numpy as np
+
+    if not runs:
+        return np.zeros(len(starts), np.uint64)
+    bounds = np.array(runs, np.uint64)
+    kept = np.cumsum(bounds[:, 1] - bounds[:, 0], dtype=np.uint64)
+    dropped = bounds[:, 1] - kept
+    return dropped[np.searchsorted(kept, starts, side="right")]
+
+
+def char_spans(spans: Spans, text: bytes) -> Spans:
+    """Code point spans, uint64[n, 2], of byte spans of `text`: the characters that hold any of the bytes."""
+    import numpy as np
+
+    if len(text) == len(text.decode()):
+        return spans
+    leads = (np.frombuffer(text, np.uint8) & 0xC0) != 0x80
+    begun = np.concatenate([[0], np.cumsum(leads)]).astype(np.uint64)  # characters begun before each offset
+    inside = np.concatenate([~leads, [False]])  # offset lies inside a character
+    starts, ends = spans[:, 0], spans[:, 1]
+    return np.stack([begun[starts] - inside[starts], begun[ends]], axis=1)
+
+
+def pieces_of(spans: Spans, runs: list[tuple[int, int]]) -> npt.NDArray[np.uint64]:
+    """The number of the piece, of those spanning `runs`, that each token span begins in."""
+    import numpy as np
+
+    ends = np.array([end for _, end in runs], np.uint64)
+    return np.searchsorted(ends, spans[:, 0], side="right").astype(np.uint64)

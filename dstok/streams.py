@@ -1,0 +1,147 @@
+"""Streams: text in as it comes, ids out as soon as they are sure; and the way back.
+
+Invariant: what comes out, joined, is what one call on the whole input gives; memory is bounded by the
+longest piece or added token, time is linear in the input.
+"""
+
+from __future__ import annotations
+
+import codecs
+from array import array
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from dstok.errors import TextError
+from dstok.text import utf8
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.core._decode import Decoder
+    from dstok.core._encode import Encoder, Policy
+
+__all__ = ["DecodeStream", "EncodeStream"]
+
+_CONTEXT = 4  # bytes kept before the text not yet encoded: what single_word may look back at
+_ANNOUNCE = 1 << 16  # bytes encoded at a time
+
+
+class EncodeStream:
+    """Encodes a text that comes in parts; made by `Tokenizer.encode_stream`.
+
+    `feed` takes `str` or bytes (a character may be cut between two parts of bytes) and returns the ids that
+    no later text can change; `finish` returns the rest. Not to be shared between threads.
+
+    >>> import dstok
+    >>> stream = dstok.load("deepseek-v3").encode_stream()
+    >>> stream.feed_list("Hello wor") + stream.feed_list("ld") + stream.finish_list()
+    [19923, 2058]
+    """
+
+    def __init__(self, encoder: Encoder, policy: Policy, errors: str) -> None:
+        self._encoder, self._policy, self._errors = encoder, policy, errors
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        self._held = bytearray()
+        self._at = 0  # where in `_held` the text not yet encoded begins
+        self._fresh = True
+        self._offset = 0  # bytes fed before this part, for errors
+        self._finished = False
+        self._wait = 0
+
+    def feed(self, text: str | bytes) -> npt.NDArray[np.uint32]:
+        """The ids that are sure after `text`, as uint32[n]. Raises `TextError` with the offset in the stream."""
+        return _as_numpy(self._advance(text, False, _array))
+
+    def finish(self) -> npt.NDArray[np.uint32]:
+        """The remaining ids; the stream is then at its end."""
+        return _as_numpy(self._advance(b"", True, _array))
+
+    def feed_list(self, text: str | bytes) -> list[int]:
+        """As `feed`, as a list."""
+        return list(self._advance(text, False, _array))
+
+    def finish_list(self) -> list[int]:
+        """As `finish`, as a list."""
+        return list(self._advance(b"", True, _array))
+
+    def feed_count(self, text: str | bytes) -> int:
+        """As `feed`, but only how many ids."""
+        return int(self._advance(text, False, None))
+
+    def finish_count(self) -> int:
+        """As `finish`, but only how many ids."""
+        return int(self._advance(b"", True, None))
+
+    def _advance(self, text: str | bytes, final: bool, allocate: Any) -> Any:
+        if self._finished:
+            raise ValueError("the stream is finished")
+        self._held += self._utf8(text, final)
+        self._finished = final
+        # A piece longer than what is held is scanned again when more has come: wait until it has doubled,
+        # so that one endless piece costs linear time.
+        if not final and len(self._held) - self._at < self._wait:
+            return 0 if allocate is None else allocate(0)
+        ids, end, self._fresh = self._encoder.encode_part(
+            self._held, self._at, self._policy, self._fresh, final, allocate)
+        taken = end > self._at
+        keep = min(end, _CONTEXT)
+        del self._held[: end - keep]
+        self._at = keep
+        self._wait = 0 if taken else 2 * (len(self._held) - keep)
+        return ids
+
+    def _utf8(self, text: str | bytes, final: bool) -> bytes:
+        """`text` as valid UTF-8; a character cut at the end is held back by the incremental decoder."""
+        pending = self._decoder.getstate()[0]
+        if isinstance(text, str):
+            if pending and text:
+                raise TextError(f"expected the rest of a character, found str, at byte offset {self._offset}",
+                                self._offset)
+            encoded = utf8(text, self._errors == "replace")
+        else:
+            try:
+                encoded = self._decoder.decode(text, final).encode()
+            except UnicodeDecodeError as error:
+                at = self._offset - len(pending) + error.start
+                raise TextError(f"expected utf-8, found byte 0x{error.object[error.start]:02x} at byte offset {at}",
+                                at) from None
+        self._offset += len(text) if isinstance(text, bytes) else len(encoded)
+        return encoded
+
+
+class DecodeStream:
+    """Decodes ids that come one by one; made by `Tokenizer.decode_stream`.
+
+    `feed` returns the text that has become whole. Not to be shared between threads.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> stream = tok.decode_stream()
+    >>> [stream.feed(id) for id in tok.encode("\\N{LLAMA}!")]
+    ['', '', '🦙', '!']
+    """
+
+    def __init__(self, decoder: Decoder, skip_special: bool, errors: str) -> None:
+        self._tokens, self._skip_special = decoder, skip_special
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        self._count = 0
+
+    def feed(self, ids: int | Iterable[int]) -> str:
+        """The characters that are whole after these ids. Raises `UnknownIdError`."""
+        listed = [ids] if isinstance(ids, int) else list(ids)
+        return self._decoder.decode(self._tokens.decode(listed, self._skip_special))
+
+    def finish(self) -> str:
+        """What is left: nothing, or U+FFFD for a character that was never completed."""
+        return self._decoder.decode(b"", True)
+
+
+def _array(count: int) -> array[int]:
+    return array("I", bytes(4 * count))
+
+
+def _as_numpy(ids: array[int]) -> npt.NDArray[np.uint32]:
+    import numpy as np
+
+    return np.frombuffer(ids, np.uint32) if len(ids) else np.empty(0, np.uint32)

@@ -1,0 +1,160 @@
+"""Model description -> the flat tables that the core runs on.
+
+In: `ModelDescription` (from a file format) or an image. Out: `Tables`, and from them the core's objects.
+Invariant: tables built from a description and tables mapped from an image written from them are the same
+bytes. They hold the vocabulary, merges and splits; added tokens are per tokenizer and lie beside them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dstok.core._bpe import BPE, MAX_IDS, MAX_MERGES, build_pairs
+from dstok.core._encode import Encoder
+from dstok.core._pieces import joined_pairs, prefill
+from dstok.core._scan import Scanner, pack_edges
+from dstok.errors import PatternError, UnsupportedError
+from dstok.formats.description import ModelDescription
+from dstok.formats.image import Image
+from dstok.pattern.collapse import Program, Split, compile_splits
+
+__all__ = ["Tables", "build_tables", "compile_program", "make_bpe", "make_encoder", "tables_from_image"]
+
+Buffer = bytes | bytearray | memoryview
+_PIECES = ("piece_a", "piece_b", "piece_c")
+_FORMAT = 1  # of the sections' meaning: raised when the core reads one of them differently
+
+
+@dataclass(frozen=True)
+class Tables:
+    """`description` (JSON-able) and `sections` (name -> bytes); `image` if they are mapped from one.
+
+    Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merges (left, right
+    by rank), merged (id by rank), pairs (their hash table); direct (ids that merging makes of their own
+    bytes); joined (the safe cuts' bitmap, empty if there are none); piece_a, piece_b, piece_c.
+    """
+
+    description: dict[str, Any]
+    sections: Mapping[str, Buffer]
+    image: Image | None = None
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The pre-tokenizer's steps."""
+        return tuple(Split(**split) for split in self.description["splits"])
+
+    def fresh_pieces(self) -> tuple[Buffer, ...]:
+        """A private, writable copy of the pre-filled piece tables."""
+        if self.image is not None:
+            return self.image.private(*_PIECES)
+        return tuple(bytearray(self.sections[name]) for name in _PIECES)
+
+    def shared_pieces(self) -> tuple[Buffer, ...]:
+        """The pre-filled piece tables, not to be written to."""
+        return self.fresh_pieces() if self.image is not None else tuple(self.sections[name] for name in _PIECES)
+
+
+def compile_program(splits: tuple[Split, ...], unicode_version: str) -> Program:
+    """The automaton of the splits; a pattern's error also names its JSON path."""
+    try:
+        return compile_splits(splits, unicode_version)
+    except PatternError as error:
+        where = next((s.where for s in splits if s.pattern == error.pattern), "$.pre_tokenizer")
+        raise PatternError(f"{where}: {error.message}", error.pattern, error.position) from None
+
+
+def build_tables(model: ModelDescription) -> Tables:
+    """All tables of a model. Raises `UnsupportedError` if it is larger than the core's number formats."""
+    if len(model.tokens) > MAX_IDS or len(model.merges) // 3 > MAX_MERGES:
+        raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "$.model")
+    program = compile_program(model.splits, model.unicode_version)
+    pages, page_numbers = program.alphabet.pages()
+    starts, blob = _pack_tokens(model)
+    merges = array("I", [x for rule in model.merge_rules() for x in rule[:2]])
+    description = {
+        "format": _FORMAT,
+        "splits": [vars(split) for split in model.splits],
+        "unicode_version": model.unicode_version,
+        "symbols": program.boundaries.symbols,
+        "byte_ids": _byte_ids(model),
+        "monotone": _monotone(model),
+        "ignore_merges": model.ignore_merges,
+        "raw_ids": sorted(model.raw_ids),
+    }
+    sections: dict[str, Buffer] = {
+        "pages": pages, "page_numbers": page_numbers, "edges": pack_edges(program.boundaries.edges),
+        "starts": starts, "blob": blob,
+        "merges": merges.tobytes(), "merged": model.merges[2::3].tobytes(), "pairs": build_pairs(model.merges),
+    }
+    bpe = make_bpe(Tables(description, sections))
+    direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
+    sections["direct"] = array("I", direct).tobytes()
+    # A token that merging never makes, but ignore_merges does, spoils cuts: a part may be such a token.
+    spoiled = model.ignore_merges and len(direct) < len(_reachable(model))
+    sections["joined"] = b"" if spoiled else joined_pairs([t for t in model.tokens if t])
+    return Tables(description, sections | _prefilled(bpe, direct))
+
+
+def restore_tables(description: dict[str, Any], sections: Mapping[str, Buffer]) -> Tables:
+    """Tables from which the piece tables were left out (a pickle leaves them out)."""
+    bpe = make_bpe(Tables(description, sections))
+    return Tables(description, dict(sections) | _prefilled(bpe, memoryview(sections["direct"]).cast("I").tolist()))
+
+
+def tables_from_image(image: Image) -> Tables:
+    """The tables that lie in a mapped image."""
+    return Tables(image.description, {name: image.section(name) for name in image.places}, image)
+
+
+def make_bpe(tables: Tables) -> BPE:
+    """The merge loops' object."""
+    s, d = tables.sections, tables.description
+    bpe = BPE(s["pairs"], s["merged"], d["byte_ids"], s["starts"], s["blob"], d["monotone"], d["ignore_merges"])
+    if d["ignore_merges"]:
+        starts = memoryview(s["starts"]).cast("B").cast("I")
+        raw = set(d["raw_ids"])
+        bpe.index_vocabulary([i for i in range(bpe.size) if starts[i] < starts[i + 1] and i not in raw])
+    return bpe
+
+
+def make_encoder(tables: Tables, bpe: BPE, size: int) -> Encoder:
+    """The encoder; `size` is one more than the largest id, added tokens included."""
+    s = tables.sections
+    scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
+    joined = s["joined"] if len(s["joined"]) else None
+    return Encoder(scanner, bpe, joined, tables.fresh_pieces, tables.shared_pieces(), size)
+
+
+def _pack_tokens(model: ModelDescription) -> tuple[bytes, bytes]:
+    starts, at = array("I", [0]), 0
+    for token in model.tokens:
+        at += len(token or b"")
+        starts.append(at)
+    return starts.tobytes(), b"".join(token or b"" for token in model.tokens) or b"\0"
+
+
+def _byte_ids(model: ModelDescription) -> list[int]:
+    single = {t: i for i, t in enumerate(model.tokens) if t and len(t) == 1 and i not in model.raw_ids}
+    return [single[bytes([b])] for b in range(256)]
+
+
+def _reachable(model: ModelDescription) -> list[int]:
+    """The ids that a piece can have: those spelled in the byte-level alphabet."""
+    return [i for i, token in enumerate(model.tokens) if token and i not in model.raw_ids]
+
+
+def _monotone(model: ModelDescription) -> bool:
+    """Is each merge's rank above the ranks of the merges that make its sides? (See core/_bpe.pyx.)"""
+    made: dict[int, int] = {}
+    for rank, (_, _, merged) in enumerate(model.merge_rules()):
+        made[merged] = rank  # the last of the merges that make it, to be on the safe side
+    return all(made.get(left, -1) < rank and made.get(right, -1) < rank
+               for rank, (left, right, _) in enumerate(model.merge_rules()))
+
+
+def _prefilled(bpe: BPE, direct: list[int]) -> dict[str, Buffer]:
+    """Low ids first: they are the frequent ones, and win where a set is full."""
+    return dict(zip(_PIECES, prefill(bpe, direct)))

@@ -1,0 +1,420 @@
+"""The tokenizer: joins added tokens, automaton, BPE and decoding behind one object.
+
+Nothing below imports this module. A `Tokenizer` is immutable after load: any number of threads may use one
+object at once (each call works in a workspace of its own), it survives a fork, and it pickles.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dstok import budget as _budget
+from dstok.added_tokens import AddedTokens, Special
+from dstok.core._decode import Decoder
+from dstok.core._scan import Scanner, pack_edges
+from dstok.errors import DecodeError, DstokError, SpecialTokenError, UnknownTokenError
+from dstok.formats.description import AddedToken, ModelDescription, spelling
+from dstok.offsets import Encoding, Piece, char_spans, pieces_of, token_spans
+from dstok.streams import DecodeStream, EncodeStream
+from dstok.tables import Tables, build_tables, compile_program, make_bpe, make_encoder, restore_tables
+from dstok.text import utf8
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.core._encode import Policy
+    from dstok.pattern.collapse import Program
+
+__all__ = ["Tokenizer"]
+
+Text = str | bytes
+
+
+class Tokenizer:
+    """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_file` or `Tokenizer.from_str`.
+
+    Keywords of every encoding call: `special` says which added tokens are matched in the text: "all"
+    (upstream's behaviour), "none" (all text is plain), "raise" (`SpecialTokenError` if the text holds one), or a
+    set of their texts; `errors="replace"` puts U+FFFD for invalid UTF-8 and lone surrogates instead of raising
+    `TextError`; `add_bos`, `add_eos` put those ids around the result.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> tok.encode("Hello world")
+    [19923, 2058]
+    >>> tok.decode([19923, 2058])
+    'Hello world'
+    """
+
+    def __init__(
+        self, tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None, name: str = "",
+    ) -> None:
+        self._tables, self.name, self.bos_id, self.eos_id = tables, name, bos_id, eos_id
+        self.unicode_version: str = tables.description["unicode_version"]
+        self._bpe = make_bpe(tables)
+        self._added = AddedTokens(added, self.unicode_version)
+        self.vocab_size = max([self._bpe.size, *(token.id + 1 for token in added)])
+        self._encoder = make_encoder(tables, self._bpe, self.vocab_size)
+        self._decoder = Decoder(tables.sections["starts"], tables.sections["blob"], self.vocab_size,
+                                [(token.id, token.content.encode(), token.special) for token in added])
+
+    # Loading
+
+    @classmethod
+    def from_file(cls, path: str | Path, config: str | Path | None = None) -> Tokenizer:
+        """The tokenizer of a tokenizer.json file.
+
+        BOS and EOS are read from `config`, or from a tokenizer_config.json beside the file if there is one.
+        Raises `UnsupportedError` for what cannot be done exactly, `TokenizerFileError` for what is broken (both
+        with the JSON path), and `OSError`.
+        """
+        path = Path(path)
+        beside = path.with_name("tokenizer_config.json")
+        if config is None and path.name == "tokenizer.json" and beside.exists():
+            config = beside
+        return cls.from_str(path.read_bytes(), None if config is None else Path(config).read_bytes())
+
+    @classmethod
+    def from_str(cls, json: str | bytes, config: str | bytes | None = None) -> Tokenizer:
+        """The tokenizer of the text of a tokenizer.json (and of a tokenizer_config.json). Raises as `from_file`."""
+        from dstok.formats.tokenizer_json import read_tokenizer_json
+
+        return cls.from_description(read_tokenizer_json(json, config))
+
+    @classmethod
+    def from_description(cls, model: ModelDescription) -> Tokenizer:
+        """The tokenizer of a description that a file format's reader made."""
+        return cls(build_tables(model), model.added_tokens, model.bos_id, model.eos_id)
+
+    # Encoding
+
+    def encode(
+        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: str = "strict",
+    ) -> list[int]:
+        """The ids of `text`, as a list."""
+        ids = self._encoder.encode(text, self._added.policy(special), _replaces(errors))
+        return self._framed(ids, add_bos, add_eos) if add_bos or add_eos else ids
+
+    def encode_array(
+        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: str = "strict",
+    ) -> npt.NDArray[np.uint32]:
+        """The ids of `text`, as uint32[n]."""
+        before, after = self._bos(add_bos), self._eos(add_eos)
+        ids: npt.NDArray[np.uint32] = self._encoder.encode_into(
+            text, self._added.policy(special), _replaces(errors), _empty_ids, len(before), len(after))
+        ids[: len(before)] = before
+        ids[len(ids) - len(after) :] = after
+        return ids
+
+    def encode_batch(
+        self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
+        add_eos: bool = False, errors: str = "strict",
+    ) -> list[list[int]]:
+        """The ids of each of `texts`. `threads` share the work, without the GIL."""
+        ids, counts = self._many(texts, threads, special, errors, False)
+        lists = self._encoder.lists(ids, counts)
+        return [self._framed(row, add_bos, add_eos) for row in lists] if add_bos or add_eos else lists
+
+    def encode_batch_arrays(
+        self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
+        add_eos: bool = False, errors: str = "strict",
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]]:
+        """(ids uint32[n], offsets uint64[len(texts) + 1]): text i has `ids[offsets[i]:offsets[i + 1]]`."""
+        import numpy as np
+
+        ids, counts = self._many(texts, threads, special, errors, False)
+        flat = np.frombuffer(ids, np.uint32) if len(ids) else np.empty(0, np.uint32)
+        lengths = np.frombuffer(counts, np.uint64) if len(counts) else np.empty(0, np.uint64)
+        offsets = np.concatenate([np.zeros(1, np.uint64), np.cumsum(lengths, dtype=np.uint64)])
+        before, after = self._bos(add_bos), self._eos(add_eos)
+        if before or after:
+            places, values = np.repeat(offsets[:-1], len(before)), np.tile(np.array(before, np.uint32), len(lengths))
+            ends, closing = np.repeat(offsets[1:], len(after)), np.tile(np.array(after, np.uint32), len(lengths))
+            flat = _insert_rows(flat, (ends, closing), (places, values))
+            offsets += np.arange(len(offsets), dtype=np.uint64) * np.uint64(len(before) + len(after))
+        return flat, offsets
+
+    def encode_with_offsets(self, text: Text, *, special: Special = "all", errors: str = "strict") -> Encoding:
+        """Ids with their spans in bytes and code points, piece numbers, and which are added tokens.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").encode_with_offsets("né").char_spans.tolist()
+        [[0, 2]]
+        """
+        import numpy as np
+
+        data = utf8(text, _replaces(errors))
+        ids, marks, _ = self._encoder.encode_marked(data, self._added.policy(special), False, _empty_ids)
+        runs = [(piece[0], piece[1]) for piece in self._pieces(data, marks)]
+        spans = token_spans(ids, marks, runs, self._decoder)
+        flags = np.zeros(len(ids), np.bool_)
+        flags[[index for index, _, _ in marks]] = True
+        return Encoding(ids, spans, char_spans(spans, data), pieces_of(spans, runs), flags)
+
+    def count(
+        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: str = "strict",
+    ) -> int:
+        """The number of ids of `text`, without making them."""
+        framing = len(self._bos(add_bos)) + len(self._eos(add_eos))
+        return framing + self._encoder.count(text, self._added.policy(special), _replaces(errors))
+
+    def count_batch(
+        self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", errors: str = "strict",
+    ) -> list[int]:
+        """The number of ids of each of `texts`."""
+        return self._many(texts, threads, special, errors, True)[1].tolist()
+
+    def encode_stream(self, *, special: Special = "all", errors: str = "strict") -> EncodeStream:
+        """A stream that encodes a text that comes in parts."""
+        _replaces(errors)
+        return EncodeStream(self._encoder, self._added.policy(special), errors)
+
+    def pretokenize(self, text: Text, *, special: Special = "all", errors: str = "strict") -> list[Piece]:
+        """The pieces of `text` with their spans and the alternative that matched; added tokens among them.
+
+        >>> import dstok
+        >>> [(piece.text, piece.step, piece.alternative) for piece in dstok.load("deepseek-v3").pretokenize("it 42")]
+        [('it', 2, 1), (' ', 2, 5), ('42', 0, 0)]
+        """
+        data = utf8(text, _replaces(errors))
+        ids, marks, _ = self._encoder.encode_marked(data, self._added.policy(special), False, _empty_ids)
+        found, at, chars = [], 0, 0
+        for start, end, tag, index in self._pieces(data, marks):
+            chars += len(data[at:start].decode())
+            shown = data[start:end].decode()
+            why = self.program.tags[tag] if index is None else None
+            found.append(Piece(shown, start, end, chars, chars + len(shown), why and why.step,
+                               why and why.alternative, None if index is None else int(ids[index])))
+            at, chars = end, chars + len(shown)
+        return found
+
+    # Budgets
+
+    def count_up_to(self, text: str, limit: int, *, special: Special = "all") -> int:
+        """The number of ids of `text` if it is at most `limit`, else `limit + 1`; stops early."""
+        return _budget.count_up_to(self, text, limit, special)
+
+    def truncate(self, text: str, budget: int, *, side: str = "right", special: Special = "all") -> str:
+        """`text` without its end (side="right") or start ("left"), so that it encodes to at most `budget` ids.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").truncate("Hello wide world", 2)
+        'Hello wide'
+        """
+        return _budget.truncate(self, text, budget, side, special)
+
+    def chunk(self, text: str, budget: int, *, overlap: int = 0, special: Special = "all") -> Iterator[str]:
+        """Parts of `text`, in order, of at most `budget` ids each; without overlap they join to `text`."""
+        return _budget.chunk(self, text, budget, overlap, special)
+
+    # Decoding
+
+    def decode(self, ids: Iterable[int], *, skip_special: bool = False, errors: str = "replace") -> str:
+        """The text of `ids`. Bytes that are not UTF-8 become U+FFFD, or with errors="strict" a `DecodeError`.
+
+        `skip_special` leaves out tokens marked special in the model. Raises `UnknownIdError`.
+        """
+        data = self.decode_bytes(ids, skip_special=skip_special)
+        try:
+            return data.decode("utf-8", errors)
+        except UnicodeDecodeError as error:
+            raise DecodeError(f"expected ids of whole characters, found byte 0x{data[error.start]:02x} "
+                              f"at byte offset {error.start}") from None
+
+    def decode_bytes(self, ids: Iterable[int], *, skip_special: bool = False) -> bytes:
+        """The bytes of `ids`. Raises `UnknownIdError` with the id and its index."""
+        return self._decoder.decode(_listed(ids), skip_special)
+
+    def decode_batch(
+        self, batch: Iterable[Iterable[int]], *, skip_special: bool = False, errors: str = "replace",
+    ) -> list[str]:
+        """`decode` of each of `batch`."""
+        return [self.decode(ids, skip_special=skip_special, errors=errors) for ids in batch]
+
+    def decode_stream(self, *, skip_special: bool = False, errors: str = "replace") -> DecodeStream:
+        """A stream that decodes ids as they come."""
+        return DecodeStream(self._decoder, skip_special, errors)
+
+    # The vocabulary
+
+    def token_bytes(self, id: int) -> bytes:
+        """The bytes of a token. Raises `UnknownIdError`."""
+        return self._decoder.token(id)
+
+    def id_to_token(self, id: int) -> str:
+        """A token as tokenizer.json spells it: bytes in the byte-level alphabet, added tokens as they are."""
+        data = self._decoder.token(id)
+        return data.decode() if id in self._plain_ids else spelling(data)
+
+    def token_to_id(self, token: str | bytes) -> int:
+        """The id of a token, given as tokenizer.json spells it, or as its bytes. Raises `UnknownTokenError`."""
+        found = (self._ids_by_bytes if isinstance(token, bytes) else self._ids_by_token).get(token)  # type: ignore
+        if found is None:
+            raise UnknownTokenError(f"no token is {token!r}")
+        return int(found)
+
+    @property
+    def special_tokens(self) -> dict[str, int]:
+        """The added tokens: text to id, in the order of the model's file."""
+        return {token.content: token.id for token in self._added.tokens}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash (SHA-256, hex) of all that decides what encode and decode give; stable across versions."""
+        from hashlib import sha256
+
+        part = self._tables.description
+        whole = sha256()
+        for name in ("starts", "blob", "merges", "merged"):
+            whole.update(bytes(self._tables.sections[name]))
+        splits = [(s.pattern, s.behavior, s.invert) for s in self._tables.splits]
+        rest = (splits, part["unicode_version"], part["ignore_merges"], part["raw_ids"], self.bos_id, self.eos_id,
+                [tuple(vars(token).values()) for token in self._added.tokens])
+        whole.update(repr(rest).encode())
+        return whole.hexdigest()
+
+    @cached_property
+    def program(self) -> Program:
+        """The one automaton that the splits compile to."""
+        return compile_program(self._tables.splits, self.unicode_version)
+
+    def __repr__(self) -> str:
+        return f"<dstok.Tokenizer {self.name or 'unnamed'}: {self.vocab_size} ids>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.name:
+            return _load_same, (self.name, self.fingerprint)
+        kept = {n: bytes(s) for n, s in self._tables.sections.items() if not n.startswith("piece_")}
+        return _rebuild, (self._tables.description, kept, self._added.tokens, self.bos_id, self.eos_id)
+
+    # Inside
+
+    def _framed(self, ids: list[int], add_bos: bool, add_eos: bool) -> list[int]:
+        return [*self._bos(add_bos), *ids, *self._eos(add_eos)]
+
+    def _bos(self, wanted: bool) -> list[int]:
+        return self._frame_id(self.bos_id, "bos") if wanted else []
+
+    def _eos(self, wanted: bool) -> list[int]:
+        return self._frame_id(self.eos_id, "eos") if wanted else []
+
+    def _frame_id(self, id: int | None, kind: str) -> list[int]:
+        if id is None:
+            raise DstokError(f"add_{kind} was asked for, but the model names no {kind} token")
+        return [id]
+
+    def _many(
+        self, texts: Iterable[Text], threads: int, special: Special, errors: str, counting: bool
+    ) -> tuple[array[int], array[int]]:
+        if isinstance(texts, str | bytes):
+            raise TypeError("expected a list of texts, found one text")
+        if threads < 1:
+            raise ValueError(f"expected at least 1 thread, found {threads}")
+        return self._encoder.encode_many(
+            list(texts), self._added.policy(special), _replaces(errors), threads, counting)
+
+    def _pieces(
+        self, data: bytes, marks: Sequence[tuple[int, int, int]]
+    ) -> Iterator[tuple[int, int, int, int | None]]:
+        """(start, end, tag, None) of each piece kept, (start, end, 0, index of the id) of each added token."""
+        at = 0
+        for index, start, end in [*marks, (-1, len(data), len(data))]:
+            for first, last, tag in self._scanner.spans(data[at:start]):
+                if not self.program.tags[tag].dropped:
+                    yield at + first, at + last, tag, None
+            if index >= 0:
+                yield start, end, 0, index
+            at = end
+
+    @cached_property
+    def _scanner(self) -> Scanner:
+        """The automaton that also tells alternatives apart; the encoder's own does not need to."""
+        pages, page_numbers = self.program.alphabet.pages()
+        return Scanner(pages, page_numbers, pack_edges(self.program.dfa.edges), self.program.dfa.symbols)
+
+    @cached_property
+    def _plain_ids(self) -> frozenset[int]:
+        """Ids whose token is spelled as its text, not in the byte-level alphabet."""
+        return frozenset([*self._tables.description["raw_ids"], *(token.id for token in self._added.tokens)])
+
+    @cached_property
+    def _ids_by_bytes(self) -> dict[bytes, int]:
+        ids = (i for i in range(self.vocab_size) if self._decoder.has(i))
+        return {self._decoder.token(i): i for i in sorted(ids, key=lambda i: i in self._plain_ids, reverse=True)}
+
+    @cached_property
+    def _ids_by_token(self) -> dict[str, int]:
+        return {self.id_to_token(i): i for i in range(self.vocab_size) if self._decoder.has(i)}
+
+    def _prefix(
+        self, text: str, limit: int, special: Special
+    ) -> tuple[npt.NDArray[np.uint32], list[tuple[int, int, int]], int, int]:
+        """Ids, marks, end in bytes and number of ids of at least `limit` ids of the start of `text`, or all."""
+        ids, marks, end = self._encoder.encode_marked(
+            text, self._added.policy(special), False, _empty_ids, max(limit, 0))
+        return ids, marks, end, len(ids)
+
+    def _limited_spans(self, text: str, limit: int, special: Special) -> tuple[npt.NDArray[np.uint32], list[int]]:
+        """At least `limit` ids of the start of `text` (or all), and where each ends, in whole code points."""
+        ids, marks, end, _ = self._prefix(text, limit, special)
+        data = text.encode()[:end]
+        runs = [(piece[0], piece[1]) for piece in self._pieces(data, marks)]
+        spans = char_spans(token_spans(ids, marks, runs, self._decoder), data)
+        ends = spans[:, 1]
+        inside = ends[:-1] > spans[1:, 0]  # the next token begins in the same character
+        ends[:-1] -= inside
+        return ids, ends.tolist()
+
+
+def _empty_ids(count: int) -> npt.NDArray[np.uint32]:
+    import numpy as np
+
+    return np.empty(count, np.uint32)
+
+
+def _insert_rows(flat: Any, *inserts: tuple[Any, Any]) -> Any:
+    """`flat` with values put in before places; at equal places the first insert's values come first."""
+    import numpy as np
+
+    places = np.concatenate([places for places, _ in inserts])
+    values = np.concatenate([values for _, values in inserts])
+    order = np.argsort(places, kind="stable")
+    return np.insert(flat, places[order].astype(np.intp), values[order])
+
+
+def _replaces(errors: str) -> bool:
+    if errors not in ("strict", "replace"):
+        raise ValueError(f'expected errors to be "strict" or "replace", found {errors!r}')
+    return errors == "replace"
+
+
+def _listed(ids: Iterable[int]) -> list[int]:
+    if isinstance(ids, list):
+        return ids
+    return ids.tolist() if hasattr(ids, "tolist") else list(ids)
+
+
+def _load_same(name: str, fingerprint: str) -> Tokenizer:
+    """Unpickles a built-in model, which must be the same one."""
+    from dstok.models import load
+
+    tokenizer = load(name)
+    if tokenizer.fingerprint != fingerprint:
+        raise DstokError(f"the pickle holds another version of the built-in model {name!r}")
+    return tokenizer
+
+
+def _rebuild(
+    description: dict[str, Any], sections: dict[str, bytes], added: tuple[AddedToken, ...],
+    bos_id: int | None, eos_id: int | None,
+) -> Tokenizer:
+    """Unpickles a model from a file."""
+    return Tokenizer(restore_tables(description, sections), added, bos_id, eos_id)
