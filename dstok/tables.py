@@ -85,7 +85,7 @@ def build_tables(model: ModelDescription) -> Tables:
         "raw_ids": sorted(model.raw_ids),
     }
     sections: dict[str, Buffer] = {
-        "pages": pages, "page_numbers": page_numbers, "edges": pack_edges(program.boundaries.edges),
+        "pages": pages, "page_numbers": page_numbers, "edges": pack_edges(program.boundaries.edges, pages[:128]),
         "starts": starts, "blob": blob,
         "merges": merges.tobytes(), "merged": model.merges[2::3].tobytes(), "pairs": build_pairs(model.merges),
     }

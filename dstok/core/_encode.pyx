@@ -32,7 +32,6 @@ from dstok.core._workspace cimport (
     INVALID_TEXT,
     OUT_OF_MEMORY,
     SPECIAL_FOUND,
-    Mark,
     Workspace,
 )
 

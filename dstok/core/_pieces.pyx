@@ -26,10 +26,9 @@ under a hash of the pair: a collision only forgoes a cut.
 from array import array
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy
 
 from dstok.core._bpe cimport BPE
-from dstok.core._utf8 cimport code_point
 
 cdef extern from *:
     void __builtin_prefetch(const void *) noexcept nogil

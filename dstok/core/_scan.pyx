@@ -4,46 +4,51 @@
 In: valid UTF-8. Out: the pieces, left to right, one `scan_piece` each (in the .pxd, so that the encoder
 inlines it).
 Invariant: the same pieces as `Program.pieces`, which runs the same automaton in Python.
-Tables: a class table in pages of 256 code points; `edges` of uint32, `(tag + 1) << 24 | next state *
-symbols`, a tag of 0 for none. Row 0 is the dead state.
+Tables: a class table in pages of 256 code points; `edges` of uint32, `(tag + 1) << 24 | next state * ROW`, a
+tag of 0 for none. A row has 128 columns by ASCII byte, so that most steps look no class up, then one a
+class, the last for the end of the text. Row 0 is the dead state, row 1 the start.
 """
 
 from array import array
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memcpy
 
 from dstok.core._utf8 cimport find_invalid
 
-MAX_CELLS = 1 << 24
+MAX_SYMBOLS = ROW - 128
+MAX_STATES = (1 << 24) // ROW
 MAX_TAGS = 254
 
 
-def pack_edges(edges):
-    """The bytes of the `edges` table of a DFA given as rows of (next state, tag or -1)."""
+def pack_edges(edges, classes):
+    """The bytes of the `edges` table of a DFA given as rows of (next state, tag or -1).
+
+    `classes` are those of the 128 ASCII characters.
+    """
     symbols = len(edges[0])
-    if len(edges) * symbols >= MAX_CELLS or any(tag > MAX_TAGS for row in edges for _, tag in row):
+    if symbols > MAX_SYMBOLS or len(edges) >= MAX_STATES or any(tag > MAX_TAGS for row in edges for _, tag in row):
         raise ValueError("an automaton too large for the scanner's tables")
-    return array("I", [n * symbols | (tag + 1) << 24 for row in edges for n, tag in row]).tobytes()
+    packed = array("I")
+    for row in edges:
+        cells = [target * ROW | (tag + 1) << 24 for target, tag in row]
+        packed.extend([cells[c] for c in classes] + cells + [0] * (MAX_SYMBOLS - symbols))
+    return packed.tobytes()
 
 
 cdef class Scanner:
     """The tables of one automaton, kept alive."""
 
-    def __cinit__(self, pages, page_numbers, edges, int symbols, bytes kinds=b""):
+    def __cinit__(self, pages, page_numbers, edges, int symbols):
         cdef const uint8_t[::1] p = pages
         cdef const uint8_t[::1] n = page_numbers
         cdef const uint8_t[::1] e = edges
-        if n.shape[0] != 2 * 0x1100 or e.shape[0] % (4 * symbols) or e.shape[0] < 8 * symbols:
+        if n.shape[0] != 2 * 0x1100 or e.shape[0] % (4 * ROW) or e.shape[0] < 8 * ROW:
             raise ValueError("scanner tables of the wrong size")
         self._keep = (p, n, e)
-        self.kinds = kinds
         self.tables.pages = &p[0]
         self.tables.page_numbers = <const uint16_t *>&n[0]
         self.tables.edges = <const uint32_t *>&e[0]
-        self.tables.start = symbols
-        self.tables.end = symbols - 1
-        memcpy(self.tables.ascii, self.tables.pages + (<Py_ssize_t>self.tables.page_numbers[0] << 8), 128)
+        self.tables.end = 128 + symbols - 1
 
     def spans(self, const uint8_t[::1] text not None):
         """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes."""

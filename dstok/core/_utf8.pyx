@@ -73,14 +73,6 @@ cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length) noexcept no
     return -1
 
 
-cdef inline uint32_t _unit(const Source *source, Py_ssize_t at) noexcept nogil:
-    if source.kind == 1:
-        return (<const uint8_t *>source.data)[at]
-    if source.kind == 2:
-        return (<const uint16_t *>source.data)[at]
-    return (<const uint32_t *>source.data)[at]
-
-
 cdef inline Py_ssize_t _put(uint8_t *out, uint32_t c) noexcept nogil:
     if c < 0x80:
         out[0] = <uint8_t>c
@@ -101,6 +93,54 @@ cdef inline Py_ssize_t _put(uint8_t *out, uint32_t c) noexcept nogil:
     return 4
 
 
+ctypedef fused Unit:
+    uint8_t
+    uint16_t
+    uint32_t
+
+
+cdef Py_ssize_t _transcode(
+    const Unit *units, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace
+) noexcept nogil:
+    """`transcode` for one width of storage."""
+    cdef Py_ssize_t here = at[0], run
+    cdef uint8_t *start = out
+    cdef uint8_t *limit = out + capacity - 4
+    cdef uint32_t c, seen
+    cdef int i
+    while here < length and out <= limit:
+        c = units[here]
+        if c < 0x80:
+            # Eight ASCII characters a step, as long as they last: the compiler makes vectors of it.
+            run = min(length - here, limit - out + 1)
+            while run >= 8:
+                seen = 0
+                for i in range(8):
+                    seen |= units[here + i]
+                    out[i] = <uint8_t>units[here + i]
+                if seen >= 0x80:
+                    break
+                here += 8
+                out += 8
+                run -= 8
+            while run > 0 and units[here] < 0x80:
+                out[0] = <uint8_t>units[here]
+                out += 1
+                here += 1
+                run -= 1
+            continue
+        if Unit is not uint8_t:
+            if c >> 11 == 0x1B:  # D800 to DFFF
+                if not replace:
+                    at[0] = here
+                    return -1
+                c = 0xFFFD
+        out += _put(out, c)
+        here += 1
+    at[0] = here
+    return out - start
+
+
 cdef Py_ssize_t transcode(
     const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace
 ) noexcept nogil:
@@ -108,17 +148,8 @@ cdef Py_ssize_t transcode(
 
     Advances `at[0]`. At a lone surrogate it stops and returns -1, or writes U+FFFD if `replace`.
     """
-    cdef Py_ssize_t written = 0, here = at[0]
-    cdef Py_ssize_t length = source.length
-    cdef uint32_t c
-    while here < length and written + 4 <= capacity:
-        c = _unit(source, here)
-        if c >> 11 == 0x1B:  # D800 to DFFF
-            if not replace:
-                at[0] = here
-                return -1
-            c = 0xFFFD
-        written += _put(out + written, c)
-        here += 1
-    at[0] = here
-    return written
+    if source.kind == 1:
+        return _transcode(<const uint8_t *>source.data, source.length, at, out, capacity, replace)
+    if source.kind == 2:
+        return _transcode(<const uint16_t *>source.data, source.length, at, out, capacity, replace)
+    return _transcode(<const uint32_t *>source.data, source.length, at, out, capacity, replace)

@@ -10,9 +10,9 @@ Source: upstream 0.23.3, measured field by field; tests/test_tokenizer_json.py r
 
 What upstream does and the file does not tell:
 - An unknown key is passed over, except on the top level.
-- The ids of added tokens are not read. A token that the vocabulary has gets its id there. Any other gets
-  the next one above both the vocabulary's size (its number of entries, not its largest id) and the added
-  tokens before it. A file that says otherwise is refused.
+- The ids of added tokens are not read. A token that the vocabulary has gets its id there, and the others
+  are counted on from the vocabulary's size: its number of entries, not its largest id, so that the ids may
+  collide where the vocabulary has holes. A file that says otherwise is refused.
 - Merges are all strings or all pairs. A string that begins with "#version" is skipped. Of a merge that
   occurs twice the later rank counts, so a file may as well be broken: it is refused.
 - unk_token, fuse_unk and byte_fallback have no effect once all 256 bytes are in the vocabulary.
@@ -77,8 +77,8 @@ def _check_top_level(file: Value) -> None:
     for key in file.object():
         if key not in TOP_LEVEL:
             Value(key, join_path("$", key)).wrong(f"one of the keys {', '.join(sorted(TOP_LEVEL))}")
-    if "version" in file.object() and file.need("version").text() != "1.0":
-        file.need("version").unsupported(f"expected version '1.0', found {shown(file.need('version').text())}")
+    if "version" in file.object():
+        _require(file.need("version"), "version", "1.0")
     for key in ("truncation", "padding"):
         step = file.get(key)
         if step is not None and step.object() is not None:
@@ -109,6 +109,11 @@ def _unfold(step: Value, key: str, depth: int) -> Iterator[tuple[str, Value]]:
         step.unsupported(f"more than {MAX_DEPTH} sequences inside each other")
     for item in step.need(key).array():
         yield from _unfold(item, key, depth + 1)
+
+
+def _require(value: Value, what: str, expected: str) -> None:
+    if value.text() != expected:
+        value.unsupported(f"expected {what} {expected!r}, found {shown(value.text())}")
 
 
 def _refuse_type(step: Value, what: str) -> NoReturn:
@@ -217,8 +222,8 @@ def _check_decoder(decoder: Value) -> None:
 
 
 def _check_model_options(model: Value) -> None:
-    if "type" in model.object() and model.need("type").text() != "BPE":
-        model.need("type").unsupported(f"expected the model type 'BPE', found {shown(model.need('type').text())}")
+    if "type" in model.object():
+        _require(model.need("type"), "the model type", "BPE")
     dropout = model.get("dropout")
     if dropout is not None and type(dropout.value) not in (int, float):
         dropout.wrong("a number or null")
@@ -270,12 +275,12 @@ def _read_merges(value: Value, vocab: dict[str, int], raw_ids: frozenset[int]) -
         try:
             left_id, right_id, merged_id = vocab[left], vocab[right], vocab[left + right]
         except KeyError as error:
-            where = join_path(value.path, index)
-            raise TokenizerFileError(f"expected a token of the vocabulary, found {shown(error.args[0])}", where) from None
+            message = f"expected a token of the vocabulary, found {shown(error.args[0])}"
+            raise TokenizerFileError(message, join_path(value.path, index)) from None
         first = ranks.setdefault(left_id << 32 | right_id, index)
         if first != index:
-            where = join_path(value.path, index)
-            raise TokenizerFileError(f"expected a new merge, found merge {first} again", where)
+            message = f"expected a new merge, found merge {first} again"
+            raise TokenizerFileError(message, join_path(value.path, index))
         if left_id not in raw_ids and right_id not in raw_ids:
             flat += (left_id, right_id, merged_id)
     return array("I", flat)
@@ -313,7 +318,7 @@ def _read_added_tokens(value: object, vocab: dict[str, int]) -> Iterator[AddedTo
         _check_id(item.need("id"), token, vocab.get(token.content), following, owners)
         contents.add(token.content)
         owners[token.id] = token.content
-        following = max(following, token.id + 1)
+        following += token.content not in vocab
         yield token
 
 

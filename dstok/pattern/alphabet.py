@@ -67,7 +67,8 @@ class Alphabet:
 def build_alphabet(sets: Iterable[CodePointSet]) -> Alphabet:
     """The coarsest alphabet of which each of `sets` is a union of classes.
 
-    >>> [len(c) for c in build_alphabet([CodePointSet.from_chars("abc"), CodePointSet.from_chars("b")]).classes]
+    >>> alphabet = build_alphabet([CodePointSet.from_chars("abc"), CodePointSet.from_chars("b")])
+    >>> [len(c) for c in alphabet.classes]
     [1112061, 2, 1]
     """
     edges: dict[int, int] = {0: 0}  # code point -> the sets that begin or end there, as bits

@@ -7,7 +7,6 @@ pattern.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 from dstok.unicode.sets import CodePointSet
 
@@ -38,27 +37,27 @@ class Look:
 class Concat:
     """One after the other; the empty concatenation matches the empty text."""
 
-    items: tuple["Node", ...]
+    items: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
 class Alternate:
     """The first of `items` that lets the whole pattern match (leftmost-first)."""
 
-    items: tuple["Node", ...]
+    items: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
 class Repeat:
     """`item` at least `low` and at most `high` times (None: no limit), as many as possible if greedy."""
 
-    item: "Node"
+    item: Node
     low: int
     high: int | None
     greedy: bool
 
 
-Node = Union[Chars, Look, Concat, Alternate, Repeat]
+Node = Chars | Look | Concat | Alternate | Repeat
 
 
 def character_sets(node: Node) -> list[CodePointSet]:

@@ -40,10 +40,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NoReturn
 
 from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet, build_alphabet
-from dstok.pattern.ast import character_sets
+from dstok.pattern.ast import Node, character_sets
 from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START, Edge, determinize, equivalence, explore, minimize
 from dstok.pattern.nfa import build_nfa
 from dstok.pattern.syntax import parse
@@ -52,7 +53,7 @@ __all__ = ["GAP", "Program", "Split", "Tag", "compile_pattern", "compile_splits"
 
 GAP = 10_000_000  # the tag of a gap inside one step; above every alternative's number
 BEHAVIORS = ("Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous")
-MAX_CLASSES = 255  # a class number is a byte in the scanner's tables
+MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/_scan.pyx)
 
 
 @dataclass(frozen=True)
@@ -108,25 +109,34 @@ class Program:
 def compile_pattern(pattern: str, unicode_version: str = "16.0") -> tuple[Alphabet, DFA]:
     """The alphabet and the DFA of one pattern's matches (not total: gaps are not matched)."""
     tree = parse(pattern, unicode_version)
-    alphabet = build_alphabet(character_sets(tree))
+    alphabet = _alphabet([tree])
     return alphabet, determinize(build_nfa(tree, alphabet))
 
 
 def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Program:
     """The one automaton of `splits`. Raises `PatternError`, or `UnsupportedError` naming step and reason."""
     trees = [parse(split.pattern, unicode_version) for split in splits]
-    alphabet = build_alphabet(s for tree in trees for s in character_sets(tree))
-    if len(alphabet.classes) > MAX_CLASSES:
-        raise UnsupportedError(f"patterns that need more than {MAX_CLASSES} classes", "$.pre_tokenizer")
-    tags: list[Tag] = [Tag(None, None)]
+    alphabet = _alphabet(trees)
+    tags = {Tag(None, None): 0}
     whole: DFA | None = None
     for step, (split, tree) in enumerate(zip(splits, trees)):
-        matches = determinize(build_nfa(tree, alphabet))
-        pieces = _totalize(matches, split).retag(_Tagger(tags, step, split))
-        whole = pieces if whole is None else _compose(whole, pieces, splits[step - 1], split)
+        try:
+            matches = determinize(build_nfa(tree, alphabet))
+            pieces = _totalize(matches, split).retag(_Tagger(tags, step, split))
+            whole = pieces if whole is None else _compose(whole, pieces, splits[step - 1], split)
+        except UnsupportedError as error:
+            raise UnsupportedError(error.message, error.where or split.where) from None
         if split.behavior == "Removed" and step + 1 < len(splits):
             raise UnsupportedError("a Removed step before another step", split.where)
     return Program(tuple(splits), unicode_version, alphabet, whole or _one_piece(alphabet), tuple(tags))
+
+
+def _alphabet(trees: Sequence[Node]) -> Alphabet:
+    """The alphabet of patterns, if the scanner can hold it."""
+    alphabet = build_alphabet(s for tree in trees for s in character_sets(tree))
+    if len(alphabet.classes) > MAX_CLASSES:
+        raise UnsupportedError(f"patterns that need more than {MAX_CLASSES} classes", "$.pre_tokenizer")
+    return alphabet
 
 
 def _one_piece(alphabet: Alphabet) -> DFA:
@@ -138,16 +148,14 @@ def _one_piece(alphabet: Alphabet) -> DFA:
 class _Tagger:
     """Turns a step's own tags (alternative numbers, GAP) into numbers of the program's tags."""
 
-    def __init__(self, tags: list[Tag], step: int, split: Split) -> None:
+    def __init__(self, tags: dict[Tag, int], step: int, split: Split) -> None:
         self.tags, self.step, self.split = tags, step, split
 
     def __call__(self, own: int) -> int:
         removed = self.split.behavior == "Removed"
         dropped = removed and (own == GAP) == self.split.invert
         tag = Tag(None, None, dropped) if own == GAP else Tag(self.step, own, dropped)
-        if tag not in self.tags:
-            self.tags.append(tag)
-        return self.tags.index(tag)
+        return self.tags.setdefault(tag, len(self.tags))
 
 
 # Rule 1: matches and gaps
@@ -175,14 +183,14 @@ class _Pieces:
         self.edges, self.end, self.split = matches.edges, matches.symbols - 1, split
         self.sure = _inevitable(matches)
         if split.behavior not in BEHAVIORS:
-            raise UnsupportedError(f"the behavior {split.behavior!r}", split.where)
+            self.refuse(f"the behavior {split.behavior!r}")
         swap = {"MergedWithPrevious": "MergedWithNext", "MergedWithNext": "MergedWithPrevious"}
         self.behavior = swap.get(split.behavior, split.behavior) if split.invert else split.behavior
 
     def step(self, state: _State, symbol: int) -> tuple[_State, int]:
         kind, q = state
         if kind == "start":
-            return (("dead", 0), NO_TAG) if symbol == self.end else (self.begin(symbol, "gap", "pending"), NO_TAG)
+            return ("dead", 0) if symbol == self.end else self.begin(symbol, "gap", "pending"), NO_TAG
         if kind == "gap":
             return self.go_on_gap(symbol)
         target, tag = self.edges[q][symbol]
@@ -194,7 +202,10 @@ class _Pieces:
             return self.go_on_match(target, tag, symbol)
         if target == DEAD:
             return self.go_on_gap(symbol)
-        raise UnsupportedError("a pattern of which two characters do not tell whether it matches", self.split.where)
+        self.refuse("a pattern of which two characters do not tell whether it matches")
+
+    def refuse(self, construct: str) -> NoReturn:
+        raise UnsupportedError(construct, self.split.where)
 
     def begin(self, symbol: int, no: str, maybe: str) -> _State:
         """The state after the first character of a possible match."""
@@ -215,7 +226,7 @@ class _Pieces:
         if self.behavior not in ("MergedWithNext", "Contiguous"):
             return ("dead", 0), tag
         if tag == NO_TAG:
-            raise UnsupportedError(f"{self.behavior} with a pattern that reads past its match", self.split.where)
+            self.refuse(f"{self.behavior} with a pattern that reads past its match")
         return self.glue(tag, symbol)
 
     def glue(self, tag: int, symbol: int) -> tuple[_State, int]:
@@ -224,19 +235,30 @@ class _Pieces:
             return ("dead", 0), tag
         begun = self.begin(symbol, "gap", "after")
         if self.behavior == "Contiguous" and begun[0] == "after":
-            raise UnsupportedError("Contiguous with a pattern whose first character may not match", self.split.where)
+            self.refuse("Contiguous with a pattern whose first character may not match")
         goes_on = (begun[0] == "match") == (self.behavior == "Contiguous")
         return (begun, tag if begun[0] == "after" else NO_TAG) if goes_on else (("dead", 0), tag)
 
 
 def _inevitable(matches: DFA) -> frozenset[int]:
     """The states from which every text, the empty one included, leads to a tag."""
-    sure = set(range(1, len(matches.edges)))
-    while True:
-        kept = {s for s in sure if all(tag != NO_TAG or n in sure for n, tag in matches.edges[s])}
-        if kept == sure:
-            return frozenset(sure)
-        sure = kept
+    unsure, queue = {DEAD}, [DEAD]
+    into = _untagged_sources(matches)
+    while queue:
+        found = into[queue.pop()] - unsure
+        unsure |= found
+        queue.extend(found)
+    return frozenset(range(len(matches.edges))) - unsure
+
+
+def _untagged_sources(dfa: DFA) -> list[set[int]]:
+    """For each state those with an edge into it that carries no tag."""
+    into: list[set[int]] = [set() for _ in dfa.edges]
+    for state, row in enumerate(dfa.edges):
+        for target, tag in row:
+            if tag == NO_TAG:
+                into[target].add(state)
+    return into
 
 
 # Rules 2 to 4: an upper and a lower automaton as one
@@ -246,7 +268,8 @@ def _compose(upper: DFA, lower: DFA, upper_split: Split, split: Split) -> DFA:
     """The DFA of the pieces that `lower` cuts out of the pieces of `upper`."""
     for row in upper.edges[START + 1 :]:
         if any(target == DEAD and tag == NO_TAG for target, tag in row):
-            raise UnsupportedError("a step whose edges are known late, before another step", upper_split.where)
+            where = upper_split.where
+            raise UnsupportedError("a step whose edges are known late, before another step", where)
     end, restartable, reasons = upper.symbols - 1, _restartable(upper), _sole_tags(upper)
 
     def step(state: tuple[int, int, bool], symbol: int) -> tuple[tuple[int, int, bool], int]:
@@ -278,11 +301,17 @@ def _restartable(dfa: DFA) -> frozenset[int]:
 
 def _sole_tags(dfa: DFA) -> list[int]:
     """For each state the only tag that can follow, or 0 (a gap) if several can."""
-    reach = [{tag for _, tag in row if tag != NO_TAG} for row in dfa.edges]
-    grown = True
-    while grown:
-        before = [len(tags) for tags in reach]
-        for state, row in enumerate(dfa.edges):
-            reach[state].update(*(reach[n] for n, _ in row))
-        grown = before != [len(tags) for tags in reach]
-    return [next(iter(tags)) if len(tags) == 1 else 0 for tags in reach]
+    into: list[set[int]] = [set() for _ in dfa.edges]
+    queue: list[tuple[int, int]] = []
+    for state, row in enumerate(dfa.edges):
+        queue.extend((state, tag) for tag in {tag for _, tag in row} - {NO_TAG})
+        for target in {target for target, _ in row}:
+            into[target].add(state)
+    sole = [NO_TAG] * len(dfa.edges)
+    while queue:
+        state, tag = queue.pop()
+        joined = tag if sole[state] in (NO_TAG, tag) else 0
+        if joined != sole[state]:
+            sole[state] = joined
+            queue.extend((source, joined) for source in into[state])
+    return [max(tag, 0) for tag in sole]

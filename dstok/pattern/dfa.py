@@ -18,13 +18,16 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dstok.errors import UnsupportedError
-from dstok.pattern.nfa import NFA, CharState, LookState, MatchState, SplitState
+from dstok.pattern.nfa import NFA, CharState, LookState, MatchState, SplitState, State
 
 __all__ = ["DEAD", "DFA", "NO_TAG", "START", "determinize", "equivalence", "explore", "minimize"]
 
 DEAD, START = 0, 1
 NO_TAG = -1
-MAX_STATES = 10_000
+# Bounds on hostile files, 100 times what the patterns of real tokenizers need.
+MAX_EDGES = 100_000  # states times symbols
+MAX_VISITS = 1_000_000  # NFA states looked at by `determinize`
+MAX_REFINED = 3_000_000  # edges looked at by `equivalence`, which looks at all of them once a round
 
 S = TypeVar("S")
 Edge = tuple[int, int]  # (next state, tag of the match that ends before this symbol, or NO_TAG)
@@ -70,59 +73,62 @@ class DFA:
 
 
 def determinize(nfa: NFA) -> DFA:
-    """The minimal DFA of `nfa`. Raises `UnsupportedError` beyond `MAX_STATES` states."""
-    symbols = nfa.alphabet.end + 1
+    """The minimal DFA of `nfa`. Raises `UnsupportedError` if it, or the way to it, is too large."""
+    subsets = _Subsets(nfa)
+    return minimize(explore(subsets.settle((nfa.start,)), subsets.step, nfa.alphabet.end + 1, dead=()))
 
-    def step(threads: tuple[int, ...], symbol: int) -> tuple[tuple[int, ...], int]:
+
+class _Subsets:
+    """NFA states in order of preference, and where a symbol leads them. A subset never holds a split."""
+
+    def __init__(self, nfa: NFA) -> None:
+        self.nfa, self.visits = nfa, 0
+
+    def step(self, threads: tuple[int, ...], symbol: int) -> tuple[tuple[int, ...], int]:
         targets: dict[int, None] = {}
-        for state in _closure(nfa, threads, symbol):
+        tag = NO_TAG
+        for _, state in self.walk(threads, symbol):
             if isinstance(state, MatchState):
-                return _settle(nfa, tuple(targets)), state.tag
+                tag = state.tag
+                break
             if isinstance(state, CharState) and symbol in state.symbols:
                 targets[state.target] = None
-        return _settle(nfa, tuple(targets)), NO_TAG
+        return self.settle(tuple(targets)), tag
 
-    return minimize(explore(_settle(nfa, (nfa.start,)), step, symbols, dead=()))
+    def settle(self, threads: tuple[int, ...]) -> tuple[int, ...]:
+        """`threads` without splits and without what can no longer win: fewer, equal subsets.
 
+        Looks stay, since the next symbol is not known yet. A match that no look guards beats all after it.
+        """
+        settled: list[int] = []
+        for number, state in self.walk(threads, None):
+            settled.append(number)
+            if isinstance(state, MatchState):
+                break
+        return tuple(settled)
 
-def _closure(nfa: NFA, threads: tuple[int, ...], symbol: int) -> Iterator[CharState | MatchState]:
-    """The character and match states that `threads` lead to before `symbol`, most preferred first."""
-    seen: set[int] = set()
-    stack = list(reversed(threads))
-    while stack:
-        number = stack.pop()
-        if number in seen:
-            continue
-        seen.add(number)
-        state = nfa.states[number]
-        if isinstance(state, SplitState):
-            stack.extend(reversed(state.targets))
-        elif isinstance(state, LookState):
-            stack.extend([state.target] if symbol in state.symbols else [])
-        else:
-            yield state
+    def walk(self, threads: tuple[int, ...], symbol: int | None) -> Iterator[tuple[int, State]]:
+        """The states other than splits that `threads` lead to, most preferred first.
 
-
-def _settle(nfa: NFA, threads: tuple[int, ...]) -> tuple[int, ...]:
-    """`threads` without splits and without what can no longer win: fewer, equal subsets.
-
-    Looks stay, since the next symbol is not known yet. A match that no look guards beats all after it.
-    """
-    settled: dict[int, None] = {}
-    stack, seen = list(reversed(threads)), set[int]()
-    while stack:
-        number = stack.pop()
-        if number in seen:
-            continue
-        seen.add(number)
-        state = nfa.states[number]
-        if isinstance(state, SplitState):
-            stack.extend(reversed(state.targets))
-            continue
-        settled[number] = None
-        if isinstance(state, MatchState):
-            break
-    return tuple(settled)
+        A look is passed, or given up, by the `symbol` that is next; with None it is a state like others.
+        """
+        seen: set[int] = set()
+        stack = list(reversed(threads))
+        while stack:
+            number = stack.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            self.visits += 1
+            if self.visits > MAX_VISITS:
+                raise UnsupportedError(f"a pattern whose automaton needs more than {MAX_VISITS} visits")
+            state = self.nfa.states[number]
+            if isinstance(state, SplitState):
+                stack.extend(reversed(state.targets))
+            elif isinstance(state, LookState) and symbol is not None:
+                stack.extend([state.target] if symbol in state.symbols else [])
+            else:
+                yield number, state
 
 
 def explore(start: S, step: Callable[[S, int], tuple[S, int]], symbols: int, dead: S) -> list[list[Edge]]:
@@ -141,8 +147,8 @@ def explore(start: S, step: Callable[[S, int], tuple[S, int]], symbols: int, dea
                 queue.append(target)
             row.append((numbers[target], tag))
         rows.append(row)
-        if len(rows) > MAX_STATES:
-            raise UnsupportedError(f"a pattern whose automaton needs more than {MAX_STATES} states")
+        if len(numbers) * symbols > MAX_EDGES:
+            raise UnsupportedError(f"a pattern whose automaton needs more than {MAX_EDGES} edges")
     return rows
 
 
@@ -166,10 +172,11 @@ def minimize(edges: list[list[Edge]]) -> DFA:
 def equivalence(edges: list[list[Edge]]) -> list[int]:
     """A block number for each state; states share a block when no path tells their tags apart."""
     block = [0] * len(edges)
-    while True:
+    for _ in range(MAX_REFINED // (len(edges) * len(edges[0]))):
         signatures: dict[tuple[object, ...], int] = {}
         rows = (tuple((block[n], t) for n, t in row) for row in edges)
         refined = [signatures.setdefault((block[i], row), len(signatures)) for i, row in enumerate(rows)]
         if max(refined) == max(block):
             return block
         block = refined
+    raise UnsupportedError(f"a pattern whose automaton needs more than {MAX_REFINED} refinements")

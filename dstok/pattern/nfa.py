@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet
-from dstok.pattern.ast import Alternate, Chars, Concat, Look, Node, Repeat
+from dstok.pattern.ast import Alternate, Chars, Look, Node, Repeat
+from dstok.unicode.sets import CodePointSet
 
-__all__ = ["NFA", "CharState", "LookState", "MatchState", "SplitState", "build_nfa"]
+__all__ = ["NFA", "CharState", "LookState", "MatchState", "SplitState", "State", "build_nfa"]
 
 MAX_STATES = 20_000  # far above any tokenizer's pattern; a bound on hostile files
 
@@ -59,6 +60,7 @@ class NFA:
     alphabet: Alphabet
     states: list[State] = field(default_factory=list)
     start: int = 0
+    _symbols: dict[CodePointSet, frozenset[int]] = field(default_factory=dict)
 
     def add(self, state: State) -> int:
         """The number of the new `state`."""
@@ -66,6 +68,12 @@ class NFA:
             raise UnsupportedError(f"a pattern that needs more than {MAX_STATES} NFA states")
         self.states.append(state)
         return len(self.states) - 1
+
+    def symbols(self, members: CodePointSet) -> frozenset[int]:
+        """The classes that make up `members`, looked up once a set."""
+        if members not in self._symbols:
+            self._symbols[members] = self.alphabet.symbols(members)
+        return self._symbols[members]
 
 
 def build_nfa(node: Node, alphabet: Alphabet) -> NFA:
@@ -80,10 +88,10 @@ def build_nfa(node: Node, alphabet: Alphabet) -> NFA:
 def _build(nfa: NFA, node: Node, target: int) -> int:
     """The state from which `node` leads to `target`."""
     if isinstance(node, Chars):
-        return nfa.add(CharState(nfa.alphabet.symbols(node.set), target))
+        return nfa.add(CharState(nfa.symbols(node.set), target))
     if isinstance(node, Look):
         end = frozenset([nfa.alphabet.end] if node.at_end else [])
-        return nfa.add(LookState(nfa.alphabet.symbols(node.set) | end, target))
+        return nfa.add(LookState(nfa.symbols(node.set) | end, target))
     if isinstance(node, Alternate):
         return nfa.add(SplitState([_build(nfa, item, target) for item in node.items]))
     if isinstance(node, Repeat):

@@ -19,7 +19,9 @@ from dstok.unicode.sets import CodePointSet, UnknownPropertyError, digit, proper
 __all__ = ["parse"]
 
 MAX_REPEAT = 1000  # a bound on {m,n}: each repetition is a copy in the NFA
-MAX_DEPTH = 200  # groups inside groups; far above any real pattern, far below Python's stack
+MAX_DEPTH = 50  # groups inside groups; far above any real pattern, far below Python's stack
+SHOWN = 200  # characters of a pattern in an error
+MAX_LENGTH = 20_000  # characters of a pattern, as many as the NFA may have states
 
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b"}
@@ -34,7 +36,7 @@ def parse(pattern: str, unicode_version: str = "16.0") -> Node:
     engine cannot do exactly; both name the position, in code points.
 
     >>> parse("a|b").items[1].set
-    CodePointSet('b')
+    CodePointSet(U+0062)
     >>> parse(r"(a")
     Traceback (most recent call last):
     ...
@@ -52,6 +54,8 @@ class _Parser:
         self.fold = False
 
     def parse(self) -> Node:
+        if len(self.pattern) > MAX_LENGTH:
+            self.refuse(f"a pattern of more than {MAX_LENGTH} characters", MAX_LENGTH)
         node = self.alternation()
         if self.at < len(self.pattern):
             self.fail("unmatched close parenthesis")
@@ -63,7 +67,8 @@ class _Parser:
         raise PatternError(message, self.pattern, self.at if position is None else position)
 
     def refuse(self, construct: str, position: int) -> NoReturn:
-        raise UnsupportedError(f"{construct} cannot be compiled exactly", f"position {position} of {self.pattern!r}")
+        shown = self.pattern if len(self.pattern) <= SHOWN else self.pattern[:SHOWN] + "..."
+        raise UnsupportedError(f"{construct} cannot be compiled exactly", f"position {position} of {shown!r}")
 
     def peek(self, text: str) -> bool:
         return self.pattern.startswith(text, self.at)
@@ -84,7 +89,7 @@ class _Parser:
     def alternation(self) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            self.fail(f"more than {MAX_DEPTH} nested groups")
+            self.refuse(f"more than {MAX_DEPTH} nested groups", self.at)
         items = [self.concatenation()]
         while self.take("|"):
             items.append(self.concatenation())
@@ -97,14 +102,14 @@ class _Parser:
             items.append(self.repetition())
         return items[0] if len(items) == 1 else Concat(tuple(items))
 
-    # repetition: atom quantifier*
+    # repetition: atom quantifier?
 
     def repetition(self) -> Node:
         start = self.at
         node = self.atom()
-        while (bounds := self.quantifier()) is not None:
+        if (bounds := self.quantifier()) is not None:
             if _has_bare_look(node):
-                self.refuse("a quantifier on a look-ahead or an anchor, or on a group that may be no more,", start)
+                self.refuse("a quantifier on a look-ahead, or a group that may be one,", start)
             low, high, interval = bounds
             at = self.at
             greedy = not self.take("?")
@@ -115,7 +120,7 @@ class _Parser:
             if (high is None or high > 1) and _is_nullable(node):
                 self.refuse("a repetition of what can match the empty text", start)
             node = Repeat(node, low, high, greedy)
-            if self.at < len(self.pattern) and self.pattern[self.at] in "*+?":
+            if self.at < len(self.pattern) and self.pattern[self.at] in "*+?{":
                 self.refuse("a quantifier on a quantifier", self.at)
         return node
 
@@ -130,9 +135,11 @@ class _Parser:
         start = self.at
         close = self.pattern.find("}", start)
         low, comma, high = self.pattern[start + 1 : close if close > 0 else start + 1].partition(",")
-        if not all(part.isascii() and part.isdigit() or part == "" for part in (low, high)) or low + high == "":
+        digits = low + high
+        if not (digits.isascii() and digits.isdigit()):
             self.refuse("a brace that is no {m,n}, which upstream reads as text,", start)
-        least, most = int(low[:9] or 0), int(high[:9]) if high else None if comma else int(low[:9])
+        least = _bounded(low)
+        most = _bounded(high) if high else None if comma else least
         if max(least, most or 0) > MAX_REPEAT:
             self.refuse(f"a repetition of more than {MAX_REPEAT}", start)
         if most is not None and least > most:
@@ -220,16 +227,17 @@ class _Parser:
 
     def char_class(self, start: int) -> CodePointSet:
         negated = self.take("^")
-        members = CodePointSet.empty()
+        items: list[tuple[int, int]] = []
         first = True
         while first or not self.peek("]"):
             if self.at == len(self.pattern):
                 self.fail("unclosed character class", start)
             if first and self.peek("]"):
                 self.refuse("a class that begins with ]", self.at)
-            members |= self.class_item(start)
+            items.extend(self.class_item(start).ranges)
             first = False
         self.at += 1
+        members = CodePointSet.from_ranges(items)
         if negated and self.fold:
             self.refuse("a negated class under (?i:...)", start)
         return ~members if negated else members
@@ -302,10 +310,8 @@ class _Parser:
         code_point = int(digits, 16)
         if kind == "x" and len(digits) == 2 and code_point > 0x7F and self.pattern[start + 2] != "{":
             self.refuse("a \\xHH escape above 7F, which is a byte upstream,", start)
-        if code_point > 0x10FFFF:
-            self.fail("an escape above 10FFFF, the last code point", start)
-        if 0xD800 <= code_point <= 0xDFFF:
-            self.refuse("an escape for a surrogate", start)
+        if code_point > 0x10FFFF or 0xD800 <= code_point <= 0xDFFF:
+            self.refuse("an escape that is no character", start)
         return CodePointSet.from_ranges([(code_point, code_point)])
 
     def property(self, start: int, negated: bool) -> CodePointSet:
@@ -321,8 +327,13 @@ class _Parser:
         try:
             members = property_set(name, self.version)
         except UnknownPropertyError:
-            self.refuse(f"the property {name!r}", start)
+            self.refuse(f"the property {name[:SHOWN]!r}", start)
         return ~members if negated else members
+
+
+def _bounded(digits: str) -> int:
+    """The number that `digits` spell, cut off where it is far beyond any bound; 0 if there are none."""
+    return int(digits.lstrip("0")[:9] or 0)
 
 
 def _has_bare_look(node: Node) -> bool:

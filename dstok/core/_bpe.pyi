@@ -1,0 +1,29 @@
+from array import array
+from collections.abc import Iterable, Sequence
+
+MAX_IDS: int
+MAX_MERGES: int
+
+def build_pairs(merges: array[int]) -> bytes:
+    """The pair table of flat `merges` (left, right, merged, in rank order)."""
+
+class BPE:
+    """The merge list of one model, as flat tables that it keeps alive."""
+
+    size: int
+    monotone: bool
+    ignore_merges: bool
+    def __init__(
+        self, pairs: object, merged: object, byte_ids: Sequence[int], starts: object, blob: object,
+        monotone: bool, ignore_merges: bool,
+    ) -> None: ...
+    def index_vocabulary(self, reachable: Sequence[int]) -> None:
+        """Indexes the ids that a whole piece may be, for `ignore_merges`."""
+    def merge(self, text: bytes) -> list[int]:
+        """The ids of `text` as one piece, by the loop for its length."""
+    def merge_by_heap(self, text: bytes) -> list[int]:
+        """The ids of `text` as one piece, by `merge_span`."""
+    def encodes_to_itself(self, token: int) -> bool:
+        """Whether merging the bytes of `token` gives `token`."""
+    def token(self, token: int) -> bytes:
+        """The bytes of a token."""

@@ -1,0 +1,16 @@
+import numpy as np
+import numpy.typing as npt
+
+class Decoder:
+    """Token bytes by id: the vocabulary's, and `added` tokens as (id, bytes, special)."""
+
+    size: int
+    def __init__(self, starts: object, blob: object, size: int, added: list[tuple[int, bytes, bool]]) -> None: ...
+    def token(self, token: int, index: int = 0) -> bytes:
+        """The bytes of one token. Raises `UnknownIdError`."""
+    def has(self, token: int) -> bool:
+        """Whether an id has a token."""
+    def decode(self, ids: list[int], skip_special: bool) -> bytes:
+        """The bytes of `ids`. Raises `UnknownIdError`."""
+    def lengths_of(self, ids: npt.NDArray[np.uint32], out: npt.NDArray[np.uint32]) -> None:
+        """Writes the length in bytes of each token of `ids` to `out`."""

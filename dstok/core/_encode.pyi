@@ -1,0 +1,50 @@
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dstok.core._added import Matcher
+from dstok.core._bpe import BPE
+from dstok.core._scan import Scanner
+
+MAX_WORKSPACES: int
+PARTS_PER_THREAD: int
+
+class Policy:
+    """Which added tokens are matched, and their ids. `refuses`: finding one is an error."""
+
+    refuses: bool
+    contents: tuple[tuple[str, ...], tuple[str, ...]]
+    def __init__(
+        self, raw: Matcher | None, normalized: Matcher | None, raw_ids: Sequence[int], normalized_ids: Sequence[int],
+        contents: tuple[tuple[str, ...], tuple[str, ...]], refuses: bool,
+    ) -> None: ...
+
+class Encoder:
+    """The encoder of one model: tables that never change, and a pool of workspaces."""
+
+    size: int
+    def __init__(
+        self, scanner: Scanner, bpe: BPE, joined: object, fresh_tables: Callable[[], Any], shared_tables: Any, size: int
+    ) -> None: ...
+    def encode(self, text: str | bytes, policy: Policy, replace: bool) -> list[int]:
+        """The ids of `text` as a list."""
+    def encode_into(
+        self, text: str | bytes, policy: Policy, replace: bool, allocate: Callable[[int], Any], before: int, after: int
+    ) -> Any:
+        """The ids of `text` in a uint32 buffer that `allocate(n)` gives, with room left before and after."""
+    def count(self, text: str | bytes, policy: Policy, replace: bool) -> int:
+        """The number of ids of `text`."""
+    def encode_marked(
+        self, text: str | bytes, policy: Policy, replace: bool, allocate: Callable[[int], Any], limit: int = ...
+    ) -> tuple[Any, list[tuple[int, int, int]], int]:
+        """(ids, marks, end): marks are (index, start, end) of added tokens, in bytes."""
+    def encode_part(
+        self, text: bytearray, at: int, policy: Policy, fresh: bool, final: bool, allocate: Callable[[int], Any] | None
+    ) -> tuple[Any, int, bool]:
+        """(ids, end, fresh) of the part of `text[at:]` that later text cannot change."""
+    def encode_many(
+        self, texts: list[str | bytes], policy: Policy, replace: bool, threads: int, counting: bool
+    ) -> tuple[array[int], array[int]]:
+        """All ids in one array, and how many each text has."""
+    def lists(self, ids: array[int], counts: array[int]) -> list[list[int]]:
+        """`ids` cut into lists of lengths `counts`."""

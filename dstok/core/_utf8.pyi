@@ -1,0 +1,1 @@
+"""UTF-8 for the other extension modules; nothing of it is visible from Python."""

@@ -1,0 +1,129 @@
+"""What a tokenizer compiles to, in words: the text of `dstok explain`.
+
+In: a tokenizer, and a text or none. Out: the steps, the classes with example characters, the automaton's
+size; and the path of the text through the automaton, piece by piece. It runs the automaton in Python, the same
+tables that the scanner runs.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START
+
+if TYPE_CHECKING:
+    from dstok.pattern.collapse import Program, Tag
+    from dstok.tokenizer import Tokenizer
+    from dstok.unicode.code_point_set import CodePointSet
+
+__all__ = ["explain"]
+
+_EXAMPLES = 6  # characters shown of a class
+_PREFERRED = "aZ09 !\t\n\ré中あア~_"  # shown first where a class holds them
+
+
+def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
+    """The explanation, as lines of text.
+
+    >>> import dstok
+    >>> print(explain(dstok.load("deepseek-v3"), "a 12").split("path of the text")[1])  # doctest: +ELLIPSIS
+     (state -symbol-> state, | where the piece may end):
+      'a'     step 3, alternative 2        1 -...
+    """
+    program = tokenizer.program
+    lines = [*_steps(program), "", *_classes(program), "", *_automaton(program)]
+    if text is not None:
+        lines += ["", "path of the text (state -symbol-> state, | where the piece may end):", *_paths(program, text)]
+    return "\n".join(lines)
+
+
+def _steps(program: Program) -> Iterator[str]:
+    yield f"steps (Unicode {program.unicode_version}):"
+    for number, split in enumerate(program.splits, 1):
+        yield f"  {number}. {split.behavior}{', invert' if split.invert else ''}: {split.pattern!r}"
+    if not program.splits:
+        yield "  none: the whole text is one piece"
+
+
+def _classes(program: Program) -> Iterator[str]:
+    yield f"classes: {len(program.alphabet.classes)} (code points that no step tells apart)"
+    for number, members in enumerate(program.alphabet.classes):
+        yield f"  {_symbol(program, number):4} {len(members):>9,} code points  {_examples(members)}"
+
+
+def _examples(members: CodePointSet) -> str:
+    chosen = [c for c in _PREFERRED if ord(c) in members]
+    for first, _ in members.ranges[: 4 * _EXAMPLES]:
+        if chr(first) not in chosen and len(chosen) < _EXAMPLES:
+            chosen.append(chr(first))
+    return " ".join(_shown(c) for c in chosen[:_EXAMPLES])
+
+
+def _shown(char: str) -> str:
+    """The character, if it shows on paper by itself, else its code point."""
+    visible = unicodedata.category(char)[0] in "LNPS"
+    return char if visible else f"U+{ord(char):04X}"
+
+
+def _symbol(program: Program, symbol: int) -> str:
+    return "end" if symbol == program.alphabet.end else f"c{symbol}"
+
+
+def _automaton(program: Program) -> Iterator[str]:
+    states = len(program.boundaries.edges) - 1
+    overrun = _overrun(program.boundaries)
+    yield f"automaton: {states} states x {program.boundaries.symbols} symbols, fingerprint " \
+          f"{program.boundaries.fingerprint()[:16]}"
+    yield "one scan, left to right: yes; each piece starts the automaton anew"
+    yield f"reads past the end of a piece: {'without bound' if overrun is None else f'at most {overrun} characters'}"
+
+
+def _overrun(dfa: DFA) -> int | None:
+    """The most characters that are read behind a piece's end before the end is known; None: no bound.
+
+    The longest path over edges without a tag after one with a tag; the edge with the tag has itself read
+    one character too many.
+    """
+    longest = dict.fromkeys(range(len(dfa.edges)), 0)
+    after_tag = {n for row in dfa.edges for n, tag in row if tag != NO_TAG and n != DEAD}
+    for _ in range(len(dfa.edges) + 1):
+        changed = False
+        for state in range(START, len(dfa.edges)):
+            steps = [longest[n] + 1 for n, tag in dfa.edges[state][:-1] if tag == NO_TAG]
+            best = max(steps, default=0)
+            if best > longest[state]:
+                longest[state], changed = best, True
+        if not changed:
+            return 1 + max((longest[n] for n in after_tag), default=0)
+    looping = {s for s in longest if longest[s] > len(dfa.edges)}
+    return None if looping & after_tag else 1 + max((longest[n] for n in after_tag), default=0)
+
+
+def _paths(program: Program, text: str) -> Iterator[str]:
+    symbols = [program.alphabet.class_of(c) for c in text]
+    at = 0
+    while at < len(text):
+        found = program.dfa.longest(symbols, at)
+        assert found is not None
+        end, tag = found
+        yield f"  {text[at:end]!r:12} {_reason(program.tags[tag]):28} {_walk(program, symbols, at)}"
+        at = end
+
+
+def _reason(tag: Tag) -> str:
+    if tag.step is None or tag.alternative is None:
+        return "gap" + (", dropped" if tag.dropped else "")
+    return f"step {tag.step + 1}, alternative {tag.alternative + 1}" + (", dropped" if tag.dropped else "")
+
+
+def _walk(program: Program, symbols: list[int], at: int) -> str:
+    """The states from START until the automaton dies, with a bar at each place where the piece may end."""
+    state, shown = START, str(START)
+    while state != DEAD:
+        symbol = symbols[at] if at < len(symbols) else program.alphabet.end
+        state, tag = program.dfa.edges[state][symbol]
+        shown += f" {'|' if tag != NO_TAG else ''}-{_symbol(program, symbol)}-> {state if state else 'stop'}"
+        at += 1
+    return shown

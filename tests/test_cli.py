@@ -1,0 +1,537 @@
+"""The command `dstok` as its users meet it: as a process of its own, with files, pipes and bad input.
+
+What a process cannot show quickly (small blocks, a terminal) is tested at the level of functions.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dstok
+from dstok.cli import app, inputs
+from dstok.cli.count import count_blocks
+from dstok.cli.encode import encode_blocks
+from dstok.cli.errors import CommandError
+from dstok.cli.inputs import Source
+from dstok.cli.outputs import IdWriter
+from dstok.cli.progress import Progress
+from dstok.cli.rows import JsonRows, piece_lines, token_lines
+from dstok.cli.stretches import stretches, whole
+from dstok.formats.description import BYTE_TO_CHAR
+
+USER = "<｜User｜>"
+TEXT = f"Hello wörld, 12345!\r\n\r\n 东京 \U0001f999\u20c1\x00 don't{USER}  x \t\n".encode()
+TEXTS = [b"", b"\n", b"no line feed at the end", b"a\r\nb\r\r\n", b"nul \x00 inside\x00", TEXT, TEXT * 50]
+MANY = TEXT * 20_000  # longer than a block
+FORMATS = ["ids", "json", "npy", "u32"]
+DSTOK = (sys.executable, "-m", "dstok")
+
+
+@pytest.fixture(scope="session")
+def tok() -> dstok.Tokenizer:
+    return dstok.load("deepseek-v3")
+
+
+@pytest.fixture(autouse=True)
+def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words: str, stdin: bytes = b"", **keywords: Any) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([*DSTOK, *words], input=stdin, capture_output=True, timeout=120, **keywords)
+
+
+def ok(*words: str, stdin: bytes = b"") -> bytes:
+    """The data of a command that succeeds, in silence."""
+    done = run(*words, stdin=stdin)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+def fails(*words: str, stdin: bytes = b"", code: int = 2) -> str:
+    """The one line of error of a command that fails."""
+    done = run(*words, stdin=stdin)
+    error = done.stderr.decode()
+    assert done.returncode == code, error
+    assert error.startswith("dstok: ") and error.count("\n") == 1 and "Traceback" not in error
+    return error
+
+
+def file(name: str, data: bytes) -> str:
+    Path(name).write_bytes(data)
+    return name
+
+
+def json_lines(data: bytes) -> list[Any]:
+    return [json.loads(line) for line in data.decode().splitlines()]
+
+
+# Encode and decode
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_formats_hold_the_ids_of_the_library(tok: dstok.Tokenizer, text: bytes) -> None:
+    name, ids = file("text", text), tok.encode(text)
+    assert ok("encode", name) == " ".join(map(str, ids)).encode() + b"\n"
+    assert json.loads(ok("encode", "--format", "json", name)) == ids
+    assert ok("encode", "--format", "u32", name) == np.array(ids, "<u4").tobytes()
+    npy = np.load(io.BytesIO(ok("encode", "--format", "npy", name)))
+    assert npy.tolist() == ids and npy.dtype == np.uint32
+    ok("encode", "--format", "npy", "-o", "ids.npy", name)
+    assert np.load("ids.npy").tolist() == ids
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_decode_of_encode_is_the_file(format: str) -> None:
+    for number, text in enumerate([*TEXTS, MANY]):
+        ids = ok("encode", "--format", format, stdin=text)
+        assert ok("decode", "--format", format, stdin=ids) == text
+        assert ok("decode", stdin=ids) == text, "the format is seen from the data"
+        ok("decode", "-o", f"back{number}", file("ids", ids))
+        assert Path(f"back{number}").read_bytes() == text
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint16, ">i4"])
+def test_decode_reads_npy_of_any_integer(tok: dstok.Tokenizer, dtype: Any) -> None:
+    np.save("ids.npy", np.array(tok.encode("Hello world"), dtype))
+    assert ok("decode", "ids.npy") == b"Hello world"
+
+
+def test_several_files(tok: dstok.Tokenizer) -> None:
+    names = [file("a", TEXT), file("b", b""), file("c", b"end")]
+    ids = [tok.encode(Path(name).read_bytes()) for name in names]
+    assert [list(map(int, line.split())) for line in ok("encode", *names).splitlines()] == ids
+    assert json_lines(ok("encode", "--format", "json", *names)) == ids
+    framed = [i for row in ids for i in (tok.bos_id, *row, tok.eos_id)]
+    for format in ("u32", "npy"):
+        ok("encode", "--add-bos", "--add-eos", "--format", format, "-o", "ids", *names)
+        assert ok("decode", "--errors", "bytes", "ids") == tok.decode_bytes([i for i in framed if i is not None])
+    assert ok("encode", "a", "-", stdin=b"end") == ok("encode", "a", "c")
+
+
+def test_decode_of_unfinished_characters(tok: dstok.Tokenizer) -> None:
+    first = str(tok.encode("\U0001f999")[0]).encode()
+    data = tok.token_bytes(int(first))
+    assert ok("decode", stdin=first) == data.decode("utf-8", "replace").encode() != data
+    assert ok("decode", "--errors", "bytes", stdin=first) == data
+    assert "byte offset 5" in fails("decode", "--errors", "strict", stdin=b"19923 " + first)
+
+
+@pytest.mark.parametrize(("data", "words"), [
+    (b"1 2 x3", "'x3' at index 2"),
+    (b"1 -2", "'-2' at index 1"),
+    (b"1_0", "'1_0' at index 0"),
+    (b"1 999999", "id 999999 at index 1"),
+    (b"5 " * 600_000 + b"999999", "id 999999 at index 600000"),
+    (b"99999999999999999999999", "not an id"),
+    (b"[1, true]", "True at index 1"),
+    (b"[1, 2", "not JSON"),
+    (b"[" * 100_000, "nested too deeply"),
+    (b"[1] {}", "expected a JSON array"),
+    (b"hello", "--format names one"),
+    (b"\x01\0\0\0\x02", "5 bytes"),
+    (b"\x93NUMPY\x01\0\x76\0{", ".npy"),
+])
+def test_decode_refuses_what_is_no_id(data: bytes, words: str) -> None:
+    assert words in fails("decode", stdin=data)
+
+
+def test_json_lines_there_and_back(tok: dstok.Tokenizer) -> None:
+    texts = ["one", "", f"two {USER}\n", "東京\x00"]
+    lines = "\n".join(json.dumps({"n": 1, "body": text}) for text in texts).encode()
+    name = file("x.jsonl", b"\xef\xbb\xbf" + lines)  # with a byte order mark, without a last line feed
+    options = ("--jsonl", "--field", "body")
+    assert ok("count", *options, name).split() == [b"%d" % tok.count(text) for text in texts]
+    for format in ("ids", "json"):
+        ids = ok("encode", *options, "--format", format, name)
+        assert json_lines(ok("decode", *options, stdin=ids)) == [{"body": text} for text in texts]
+    flat = ok("encode", *options, "--add-eos", "--format", "u32", name)
+    assert np.frombuffer(flat, "<u4").tolist() == [i for text in texts for i in tok.encode(text, add_eos=True)]
+    rows = json_lines(ok("dump", *options, name))
+    assert [(row["line"], row["id"]) for row in rows] == [
+        (number, i) for number, text in enumerate(texts, 1) for i in tok.encode(text)]
+
+
+@pytest.mark.parametrize(("line", "words"), [
+    (b'{"text": "x"', "not JSON"),
+    (b'["text"]', "found an array"),
+    (b'{"test": "x"}', "no field 'text'"),
+    (b'{"text": null}', "null, not a string"),
+    (b'{"text": {"text": 1}}', "an object, not a string"),
+    (b'{"text": "\\ud800"}', "U+D800"),
+    (b'{"text": "\xff"}', "byte offset 29"),
+    (b'{"text": ' * 100_000, "nested too deeply"),
+    (b'{"text": ' + b"1" * 5000 + b"}", "not JSON"),
+])
+def test_bad_json_lines_are_named(line: bytes, words: str) -> None:
+    name = file("x.jsonl", b'{"text": "good"}\n\r\n' + line + b"\n")
+    error = fails("encode", "--jsonl", name)
+    assert f"{name}: line 3: " in error and words in error
+
+
+# Compressed files
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_compressed_files(suffix: str) -> None:
+    packed = _pack(suffix, MANY) + _pack(suffix, b"") + _pack(suffix, TEXT)
+    assert ok("count", file("x" + suffix, packed)) == ok("count", file("x", MANY + TEXT))
+    assert ok("encode", file("y" + suffix, _pack(suffix, b""))) == b"\n"
+    cut = fails("count", file("cut" + suffix, packed[:-9]))
+    assert f"cut{suffix}: " in cut and "cut short" in cut
+    assert "wrong" + suffix in fails("encode", file("wrong" + suffix, TEXT))
+    assert fails("count", file("broken" + suffix, packed[:99] + b"\xff" * 99 + packed[198:]))
+
+
+def _pack(suffix: str, data: bytes) -> bytes:
+    if suffix == ".gz":
+        return gzip.compress(data)
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+
+        return zstd.compress(data)
+    import zstandard
+
+    return zstandard.ZstdCompressor().compress(data)
+
+
+def test_a_missing_decoder_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for module in ("zstandard", "compression.zstd", "compression"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert app.main(["count", file("x.zst", b"")]) == 2
+    assert 'x.zst: reading .zst needs' in capsys.readouterr().err
+
+
+# Count
+
+
+def test_count(tok: dstok.Tokenizer) -> None:
+    a, b = file("a", TEXT), file("b", MANY)
+    assert ok("count", a) == b"%d\n" % tok.count(TEXT)
+    assert ok("count", stdin=b"") == b"0\n"
+    assert ok("count", "--add-bos", "--add-eos", a) == b"%d\n" % (tok.count(TEXT) + 2)
+    both = (tok.count(TEXT), tok.count(MANY))
+    assert ok("count", a, b) == b"%d\ta\n%d\tb\n%d\ttotal\n" % (*both, sum(both))
+    done = run("count", a, "none", ".", b)
+    assert done.returncode == 2 and done.stdout == ok("count", a, b)
+    assert done.stderr.decode().splitlines()[0] == "dstok: none: no such file or directory"
+
+
+def test_budget(tok: dstok.Tokenizer) -> None:
+    n = tok.count(TEXT)
+    a, b = file("a", TEXT), file("b", b"short")
+    assert ok("count", "--max-tokens", str(n), a) == b"%d\n" % n
+    assert fails("count", "--max-tokens", str(n - 1), a, b, code=1).startswith(f"dstok: a: {n} tokens, 1 over")
+    assert fails("count", "--max-tokens", str(n), "--add-bos", a, code=1)
+    assert ok("count", "--max-tokens", "0", stdin=b"") == b"0\n"
+    lines = file("x.jsonl", b'{"text": "a"}\n{"text": "a b c"}\n')
+    assert "x.jsonl: line 2: 3 tokens" in fails("count", "--jsonl", "--max-tokens", "2", lines, code=1)
+    assert run("count", "--max-tokens", "0", a, "none").returncode == 2
+
+
+# Added tokens and invalid text
+
+
+def test_special(tok: dstok.Tokenizer) -> None:
+    text, eos = f"{USER}<｜end▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
+    for words, special in (("all", "all"), ("none", "none"), (USER, {USER}), (f"{eos},{USER}", {eos, USER})):
+        expected = " ".join(map(str, tok.encode(text, special=special)))  # type: ignore[arg-type]
+        assert ok("encode", "--special", words, stdin=text.encode()).decode() == expected + "\n"
+    assert "no added token '<User>'" in fails("encode", "--special", f"{USER},<User>")
+
+
+@pytest.mark.parametrize("command", ["encode", "count", "dump", "pieces"])
+def test_faults_of_a_text_are_named_with_their_place_in_the_file(command: str) -> None:
+    plain = MANY.replace(USER.encode(), b"")
+    for before in (b"", b"abc ", plain):
+        error = fails(command, file("bad", before + b"\xff\xfe" + plain))
+        assert f"dstok: bad: expected utf-8, found byte 0xff at byte offset {len(before)}" in error
+        assert f"byte offset {len(before)}\n" in fails(command, file("bad", before + b"\xe6\x98"))
+        error = fails(command, "--special", "raise", file("bad", before + USER.encode() + plain))
+        assert f"dstok: bad: the text holds the added token '{USER}' at byte offset {len(before)} " in error
+
+
+def test_replaced_text(tok: dstok.Tokenizer) -> None:
+    data = b"a\xff\xe6\x98b\xe6"
+    text = data.decode("utf-8", "replace")
+    assert ok("encode", "--errors", "replace", stdin=data) == ok("encode", stdin=text.encode())
+    assert ok("dump", "--errors", "replace", stdin=data) == ok("dump", stdin=text.encode())
+    line = b'{"text": "' + data + b'"}'
+    assert ok("encode", "--errors", "replace", "--jsonl", stdin=line) == ok("encode", stdin=text.encode())
+
+
+# Dump and pieces
+
+
+def test_dump(tok: dstok.Tokenizer) -> None:
+    rows = json_lines(ok("dump", file("a", TEXT)))
+    assert [row["id"] for row in rows] == tok.encode(TEXT)
+    assert b"".join(bytes.fromhex(row["bytes"]) for row in rows) == TEXT
+    for row in rows:
+        assert bytes.fromhex(row["bytes"]) == TEXT[row["byte_start"] : row["byte_end"]]
+        assert tok.token_to_id(row["token"]) == row["id"]
+        assert row["special"] == (row["token"] == USER)
+    assert {row["piece"] for row in rows} == set(range(len(tok.pretokenize(TEXT))))
+    text = TEXT.decode()
+    assert text[rows[0]["char_start"] : rows[0]["char_end"]] == rows[0]["token"] and rows[-1]["char_end"] == len(text)
+
+
+def test_dump_of_several_files_and_edges(tok: dstok.Tokenizer) -> None:
+    rows = json_lines(ok("dump", "--add-bos", "--add-eos", file("a", b"one"), file("b", b"")))
+    assert [(row["file"], row["id"]) for row in rows] == [
+        ("a", tok.bos_id), ("a", tok.encode("one")[0]), ("a", tok.eos_id), ("b", tok.bos_id), ("b", tok.eos_id)]
+    assert [(row["byte_start"], row["byte_end"], row["piece"]) for row in rows[:3]] == [
+        (0, 0, None), (0, 3, 0), (3, 3, None)]
+
+
+@pytest.mark.parametrize("command", ["dump", "pieces"])
+def test_tables_have_a_line_for_each_row(command: str) -> None:
+    name = file("a", TEXT)
+    table = ok(command, "--format", "table", name).decode().splitlines()
+    assert len(table) == 1 + len(json_lines(ok(command, name)))
+    assert any(USER in line for line in table)
+    assert ok(command, "--format", "table", name, name).startswith(b"==> a <==\n")
+
+
+def test_pieces(tok: dstok.Tokenizer) -> None:
+    rows = json_lines(ok("pieces", file("a", TEXT)))
+    assert [tuple(row.values()) for row in rows] == [
+        (p.text, p.start, p.end, p.char_start, p.char_end, p.step, p.alternative, p.token_id)
+        for p in tok.pretokenize(TEXT)]
+    assert ok("pieces", "--special", "none", "a") != ok("pieces", "a")
+
+
+# Streams
+
+
+class _Collected(IdWriter):
+    def __init__(self, wants_arrays: bool) -> None:
+        self.wants_arrays, self.ids = wants_arrays, list[int]()
+
+    def add(self, ids: Sequence[int] | np.ndarray[Any, Any]) -> None:
+        self.ids += list(map(int, ids))
+
+
+@given(st.lists(st.sampled_from(["a", "  ", "\n", "12", "東", "\U0001f999", "\u20c1", USER, "<｜Us", "'s", "\r\n "]))
+       .map(lambda parts: "".join(parts).encode()), st.integers(1, 40))
+def test_blocks_give_what_one_call_gives(text: bytes, size: int) -> None:
+    tok = dstok.load("deepseek-v3")
+    for arrays in (False, True):
+        writer = _Collected(arrays)
+        encode_blocks(tok, _source(text), writer, block_size=size)
+        assert writer.ids == tok.encode(text)
+    assert count_blocks(tok, _source(text), block_size=size, special="none") == tok.count(text, special="none")
+    assert _rows(tok, text, size) == _rows(tok, text, 0)
+
+
+def _source(text: bytes) -> Source:
+    return Source("text", io.BytesIO(text), False)
+
+
+def _rows(tok: dstok.Tokenizer, text: bytes, size: int) -> list[str]:
+    """The lines of dump and of pieces, in blocks of `size`, or at once."""
+    rows = JsonRows(tok)
+    rows.begin(None, None, "")
+    parts = list(stretches(tok, _source(text), "all", block_size=size)) if size else [whole(tok, text, "all")]
+    lines = [line for part in parts for line in token_lines(rows, part)]
+    return lines + [line for part in parts for line in piece_lines(rows, part, "all")]
+
+
+def test_long_files_are_cut_into_several_stretches(tok: dstok.Tokenizer) -> None:
+    parts = list(stretches(tok, _source(TEXT * 9), "all", block_size=100))
+    assert len(parts) > 3 and max(len(part.text) for part in parts) < 400
+    assert ok("dump", file("many", MANY)).decode().splitlines(True) == _rows(tok, MANY, 0)[: tok.count(MANY)]
+
+
+def test_a_cut_is_never_taken_for_an_edge(tmp_path: Path) -> None:
+    tok = dstok.Tokenizer.from_file(_tiny_model(tmp_path / "tiny.json"))
+    text, refused = b"a<w> <w>b <w> c" * 3, 0
+    for size in range(1, 50):
+        try:
+            assert _rows(tok, text, size) == _rows(tok, text, 0)
+        except CommandError:
+            refused += 1
+    assert refused, "no cut fell where the check matters"
+
+
+def _tiny_model(path: Path) -> str:
+    """A model of single bytes, and one added token that looks at its neighbours."""
+    step = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": True}
+    added = {"id": 256, "content": "<w>", "single_word": True, "lstrip": False, "rstrip": False,
+             "normalized": False, "special": False}
+    vocab = {c: i for i, c in enumerate(BYTE_TO_CHAR)}
+    model = {"version": "1.0", "added_tokens": [added], "pre_tokenizer": step, "decoder": step,
+             "model": {"type": "BPE", "vocab": vocab, "merges": []}}
+    path.write_text(json.dumps(model))
+    return str(path)
+
+
+# Models, and what tells of them
+
+
+def test_models(tok: dstok.Tokenizer) -> None:
+    assert ok("count", "--model", _tiny_model(Path("tiny.json")), stdin=b"abc") == b"3\n"
+    os.rename("tiny.json", "tiny")
+    assert ok("count", "-m", "tiny", stdin=b"abc") == b"3\n"
+    Path("deepseek-v3").mkdir()
+    assert ok("count", stdin=b"abc") == b"1\n", "a folder of that name changes nothing"
+    assert "./deepseek-v3: is a directory" in fails("count", "-m", "./deepseek-v3")
+    assert "deepseek-v3.1" in fails("count", "-m", "deepseek-v3.11")
+    assert "none.json: no such file" in fails("info", "--model", "none.json")
+    assert fails("count", "--model", file("broken.json", b'{"x": 1')).startswith("dstok: broken.json: ")
+    assert "names no BOS" in fails("encode", "--add-bos", "-m", "tiny", stdin=b"abc")
+
+
+def test_info_models_explain(tok: dstok.Tokenizer) -> None:
+    info = json.loads(ok("info", "--format", "json"))
+    assert (info["fingerprint"], info["vocab_size"], info["bos_id"]) == (tok.fingerprint, tok.vocab_size, tok.bos_id)
+    assert tok.fingerprint in ok("info").decode()
+    models = json.loads(ok("models", "--format", "json"))
+    assert [model["name"] for model in models] == [model.name for model in dstok.models()]
+    table = ok("models").decode().splitlines()
+    assert len(table) == 1 + len(models) and all(model.sha256 in "\n".join(table) for model in dstok.models())
+    plain, shown = ok("explain"), ok("explain", "--text", "quixotic 123")
+    assert r"\p{N}{1,3}" in plain.decode() and b"quixotic" in shown and b"quixotic" not in plain
+
+
+# Usage, and the rules of streams and exit codes
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    ([], "COMMAND"),
+    (["nope"], "nope"),
+    (["count", "--nope"], "--nope"),
+    (["encode", "--format", "text"], "--format"),
+    (["count", "--max-tokens", "-1"], "'-1'"),
+    (["count", "--max-tokens", "1e3"], "'1e3'"),
+    (["count", "none"], "none: no such file or directory"),
+    (["dump", "."], ".: is a directory"),
+    (["encode", "-o", "no/file", "."], "no/file: no such file or directory"),
+    (["decode", "--jsonl", "--format", "u32"], "--jsonl"),
+])
+def test_bad_usage(words: list[str], message: str) -> None:
+    done = run(*words)
+    assert done.stdout == b"" and message in fails(*words)
+
+
+def test_help() -> None:
+    assert ok("--version") == f"dstok {dstok.__version__}\n".encode()
+    commands = ["encode", "decode", "count", "dump", "pieces", "explain", "info", "models"]
+    text = ok("--help").decode()
+    for command in commands:
+        assert f"\n    {command} " in text
+        assert f"dstok {command}" in ok(command, "--help").decode().split("example:")[1]
+
+
+def test_an_input_is_never_overwritten() -> None:
+    name = file("a", TEXT)
+    assert "both input and output" in fails("encode", "-o", "./a", name)
+    assert Path(name).read_bytes() == TEXT
+
+
+def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "secret")
+
+    monkeypatch.setattr(inputs, "open", refuse, raising=False)  # root may read everything
+    assert app.main(["count", "secret"]) == 2
+    assert capsys.readouterr().err == "dstok: secret: permission denied\n"
+
+
+def test_a_fault_of_dstok_is_not_taken_for_a_full_budget(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dstok, "load", lambda name: {}[name])
+    assert app.main(["count", file("a", TEXT)]) == 70
+    assert "internal error: KeyError" in capsys.readouterr().err
+    monkeypatch.setenv("DSTOK_TRACEBACK", "1")
+    with pytest.raises(KeyError):
+        app.main(["count", "a"])
+
+
+@pytest.mark.parametrize("words", [["dump", "many"], ["encode", "many"], ["models"], ["--help"], ["count", "many"]])
+def test_a_closed_pipe_is_quiet(words: list[str]) -> None:
+    file("many", MANY)
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run([*DSTOK, *words], stdout=writer, stderr=subprocess.PIPE, timeout=120)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_reader_that_leaves_early() -> None:
+    file("many", MANY)
+    with subprocess.Popen([*DSTOK, "dump", "many"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith(b"{")
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(120)) == (b"", 141)
+
+
+def test_a_full_disk_and_closed_streams() -> None:
+    for words in (["count"], ["encode", "--format", "npy"], ["encode", "-o", "/dev/full"], ["models"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([*DSTOK, *words], input=TEXT, stdout=full, stderr=subprocess.PIPE, timeout=120)
+        assert done.returncode == 2 and done.stderr.endswith(b": no space left on device\n")
+        assert done.stderr.count(b"\n") == 1
+    done = run("count", stdin=TEXT, preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (2, b"dstok: standard output: it is closed\n")
+    done = run("count", "none", preexec_fn=lambda: os.close(2))
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+def test_an_interrupt_is_quiet() -> None:
+    restore = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - as in a shell's foreground
+    with subprocess.Popen([*DSTOK, "encode"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, preexec_fn=restore) as process:
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        process.stdin.write(MANY[: 1 << 20])
+        process.stdin.flush()
+        assert process.stdout.read(1)  # it is at work, and waits for the second block
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert (process.stderr.read(), process.wait(120)) == (b"", 130)
+
+
+class _Screen(io.StringIO):
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self.isatty = lambda: terminal  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("terminal", "size", "shown"), [
+    (True, 4_000_000, "many: 2.0 of 4.0 MB, 50 %, 1.0 MB/s"), (True, None, "many: 2.0 MB, 1.0 MB/s"), (False, 9, "")])
+def test_progress(terminal: bool, size: int | None, shown: str) -> None:
+    now, screen = [0.0], _Screen(terminal)
+    progress = Progress("many", size, screen, lambda: now[0])
+    progress.update(lambda: 500_000)
+    assert screen.getvalue() == "", "short work is silent"
+    now[0] = 2.0
+    progress.update(lambda: 2_000_000)
+    assert screen.getvalue().strip() == shown
+    progress.close()
+    assert screen.getvalue().rpartition(shown)[2].strip(" \r") == "", "the line is wiped"
+
+
+@pytest.mark.parametrize("command", ["count", "encode"])
+def test_a_quick_start_does_without_numpy(command: str) -> None:
+    code = ("import sys; from dstok.cli.app import main; code = main(sys.argv[1:]); "
+            "print(code, [m for m in ('numpy', 'shutil', 'gzip') if m in sys.modules], file=sys.stderr)")
+    done = subprocess.run([sys.executable, "-c", code, command, file("a", TEXT)], capture_output=True, timeout=120)
+    assert done.stderr == b"0 []\n"

@@ -1,0 +1,23 @@
+"""The examples in all docstrings run and give what they say, in the dstok that is installed."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import dstok
+
+MODULES = sorted(m.name for m in pkgutil.walk_packages(dstok.__path__, "dstok.") if "__main__" not in m.name)
+
+
+def test_all_modules_are_found() -> None:
+    assert {"dstok.tokenizer", "dstok.pattern.collapse", "dstok.unicode.sets", "dstok.models"} <= set(MODULES)
+
+
+@pytest.mark.parametrize("name", ["dstok", *MODULES])
+def test_doctests(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    assert result.failed == 0
