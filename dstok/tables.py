@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dstok.core._bpe import BPE, MAX_IDS, MAX_MERGES, build_pairs
+from dstok.core._bpe import BPE, MAX_IDS, MAX_MERGES, build_pairs, torn_borders, whole_characters
 from dstok.core._encode import Encoder
 from dstok.core._pieces import joined_pairs, prefill
 from dstok.core._scan import Scanner, pack_edges
@@ -33,7 +33,7 @@ class Tables:
     """`description` (JSON-able) and `sections` (name -> bytes); `image` if they are mapped from one.
 
     Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merges (left, right
-    by rank), merged (id by rank), pairs (their hash table); direct (ids that merging makes of their own
+    by rank), merged (id by rank), pairs (their hash table), atoms and torn (characters that merging may start from); direct (ids that merging makes of their own
     bytes); joined (the safe cuts' bitmap, empty if there are none); piece_a, piece_b, piece_c.
     """
 
@@ -90,6 +90,10 @@ def build_tables(model: ModelDescription) -> Tables:
         "merges": merges.tobytes(), "merged": model.merges[2::3].tobytes(), "pairs": build_pairs(model.merges),
     }
     bpe = make_bpe(Tables(description, sections))
+    if description["monotone"]:
+        sections["atoms"] = whole_characters(model.tokens, bpe, model.raw_ids)
+        sections["torn"] = torn_borders(model.tokens)
+        bpe = make_bpe(Tables(description, sections))
     direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
     sections["direct"] = array("I", direct).tobytes()
     # A token that merging never makes, but ignore_merges does, spoils cuts: a part may be such a token.
@@ -112,7 +116,8 @@ def tables_from_image(image: Image) -> Tables:
 def make_bpe(tables: Tables) -> BPE:
     """The merge loops' object."""
     s, d = tables.sections, tables.description
-    bpe = BPE(s["pairs"], s["merged"], d["byte_ids"], s["starts"], s["blob"], d["monotone"], d["ignore_merges"])
+    bpe = BPE(s["pairs"], s["merged"], d["byte_ids"], s["starts"], s["blob"], d["monotone"], d["ignore_merges"],
+              s.get("atoms", b""), s.get("torn", b""))
     if d["ignore_merges"]:
         starts = memoryview(s["starts"]).cast("B").cast("I")
         raw = set(d["raw_ids"])

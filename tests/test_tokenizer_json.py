@@ -13,15 +13,13 @@ import zipfile
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tokenizer_json_cases import (
-    BYTE_LEVEL, DIGITS, MERGES, MODEL, POST, PRE, READ, REFUSED, UNSUPPORTED, Change, changed, small, split, steps,
-    template, token,
-)
+from tokenizer_json_cases import BYTE_LEVEL, DIGITS, MERGES, PRE, READ, REFUSED, Change, changed, small, steps
 from tokenizers import Tokenizer
 
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
@@ -67,7 +65,7 @@ def encode_piece(
         return [by_bytes[piece]]
     ids = [by_bytes[bytes([byte])] for byte in piece]
     while True:
-        found = [(*rules[pair], at) for at, pair in enumerate(zip(ids, ids[1:])) if pair in rules]
+        found = [(*rules[pair], at) for at, pair in enumerate(pairwise(ids)) if pair in rules]
         if not found:
             return ids
         _, merged, at = min(found)
@@ -80,7 +78,7 @@ def assert_agrees(text: str, model: ModelDescription) -> None:
     vocab = {data.decode() if id in model.raw_ids else spelling(data): id
              for id, data in enumerate(model.tokens) if data is not None}
     assert upstream.get_vocab(with_added_tokens=False) == vocab
-    assert [upstream.token_to_id(added.content) for added in model.added_tokens] == [a.id for a in model.added_tokens]
+    assert_gives_ids(upstream, model)
     decoded = {id: data for id, data in enumerate(model.tokens) if data is not None}
     decoded |= {added.id: added.decoded for added in model.added_tokens}
     for id, data in decoded.items():
@@ -90,6 +88,11 @@ def assert_agrees(text: str, model: ModelDescription) -> None:
             encoding = upstream.encode(sample, add_special_tokens=False)
             assert encode(model, sample) in (encoding.ids, None), sample
     assert upstream.encode(" a  b", add_special_tokens=False).offsets == unpadded_offsets(text, " a  b")
+
+
+def assert_gives_ids(upstream: Tokenizer, model: ModelDescription) -> None:
+    ids = {added.content: added.id for added in model.added_tokens}
+    assert {content: upstream.token_to_id(content) for content in ids} == ids
 
 
 def unpadded_offsets(text: str, sample: str) -> list[tuple[int, int]]:
@@ -113,7 +116,7 @@ def test_is_read_as_upstream_reads_it(changes: tuple[Change, ...]) -> None:
 def test_the_small_file() -> None:
     model = read_tokenizer_json(json.dumps(small()))
     assert model.splits == (Split(r"\p{N}{1,3}", "Isolated", False, "$.pre_tokenizer.pretokenizers[0]"),)
-    assert (len(model.tokens), model.raw_ids, model.unicode_version) == (262, {1}, "16.0")
+    assert (len(model.tokens), set(model.raw_ids), model.unicode_version) == (262, {1}, "16.0")
     assert [model.tokens[id] for id in (0, 1, 34, 261)] == [b"<bos>", "<｜eos｜>".encode(), b" ", b" ab"]
     assert [model.tokens[merged] for _, _, merged in model.merge_rules()] == [b"ab", b" a", b"abc", b" ab"]
     assert model.merges.typecode == "I"
@@ -128,9 +131,10 @@ def test_the_regex_of_byte_level_is_one_more_split() -> None:
 
 
 def test_holes_and_dead_merges() -> None:
-    model = read_tokenizer_json(json.dumps(changed(
-        ("model.vocab.中", 270), ("model.vocab.a中", 271), ("model.merges.4", "a 中"), ("added_tokens.2.id", 264))))
-    assert (model.tokens[269], model.tokens[270], model.raw_ids) == (None, "中".encode(), {1, 270, 271})
+    raw = (("model.vocab.中", 270), ("model.vocab.a中", 271), ("model.merges.4", "a 中"))
+    model = read_tokenizer_json(json.dumps(changed(*raw, ("added_tokens.2.id", 264))))
+    assert model.tokens[269:271] == (None, "中".encode())
+    assert model.raw_ids == {1, 270, 271}
     assert len(model.merge_rules()) == len(MERGES)
 
 
@@ -145,7 +149,7 @@ def test_is_refused_at(change: Change, error: type[DstokError], where: str) -> N
 
 
 def test_an_id_that_the_vocabulary_has_above_its_size() -> None:
-    with pytest.raises(TokenizerFileError, match=r"not the one of 'zz' - at \$.added_tokens\[2\].id"):
+    with pytest.raises(TokenizerFileError, match="its own, not the one of 'zz', found the number 263"):
         read_tokenizer_json(json.dumps(changed(("model.vocab.zz", 263), ("added_tokens.2.id", 263))))
 
 
@@ -158,7 +162,7 @@ def test_sequences_inside_sequences() -> None:
         read_tokenizer_json(json.dumps(changed((PRE, steps(nested)))))
 
 
-def test_a_file_named_twice_is_refused_before_it_is_read() -> None:
+def test_a_token_that_the_vocabulary_has_twice() -> None:
     text = json.dumps(small()).replace('"<bos>": 0', '"<bos>": 9, "<bos>": 0')
     with pytest.raises(TokenizerFileError, match=r"the key '<bos>' occurs twice - at \$.model.vocab"):
         read_tokenizer_json(text)
@@ -210,12 +214,13 @@ def deepseek_v3() -> ModelDescription:
 
 @needs_models
 @pytest.mark.parametrize(("name", "added"), [
-    ("deepseek-v3", 818), ("deepseek-r1", 818), ("deepseek-v3.1", 818), ("deepseek-v3.2", 818), ("deepseek-v4", 1283)])
+    ("deepseek-v3", 818), ("deepseek-r1", 818), ("deepseek-v3.1", 818), ("deepseek-v3.2", 818),
+    ("deepseek-v4", 1283)])
 def test_the_family_of_v3(name: str, added: int) -> None:
     model = read_tokenizer_json(*load(name))
     assert (len(model.tokens), len(model.merge_rules()), len(model.added_tokens)) == (128000, 127741, added)
-    assert (model.bos_id, model.eos_id, model.raw_ids, model.ignore_merges) == (0, 1, {0, 1, 2}, False)
-    assert [split.where for split in model.splits] == [f"$.pre_tokenizer.pretokenizers[{i}]" for i in range(3)]
+    assert (model.bos_id, model.eos_id, set(model.raw_ids), model.ignore_merges) == (0, 1, {0, 1, 2}, False)
+    assert [step.where for step in model.splits] == [f"$.pre_tokenizer.pretokenizers[{i}]" for i in range(3)]
     assert (model.tokens, model.merges, model.splits) == (
         deepseek_v3().tokens, deepseek_v3().merges, deepseek_v3().splits)
 
@@ -229,8 +234,7 @@ def test_ids_and_ranks_of_v3() -> None:
     upstream = Tokenizer.from_str(load("deepseek-v3")[0].decode())
     assert [upstream.id_to_token(id) for id in range(3, 128000)] == [
         spelling(data or b"") for data in model.tokens[3:]]
-    assert [upstream.token_to_id(added.content) for added in model.added_tokens] == [
-        added.id for added in model.added_tokens]
+    assert_gives_ids(upstream, model)
 
 
 @needs_models
@@ -244,10 +248,9 @@ def test_ids_and_ranks_of_v3() -> None:
 def test_other_models_that_are_read(name: str, counts: tuple[int, int, int, bool]) -> None:
     text, config = load(name)
     model = read_tokenizer_json(text, config)
-    assert (len(model.tokens), len(model.merge_rules()), len(model.added_tokens), model.ignore_merges) == counts
-    upstream = Tokenizer.from_str(text.decode())
-    assert [upstream.token_to_id(added.content) for added in model.added_tokens] == [
-        added.id for added in model.added_tokens]
+    found = (len(model.tokens), len(model.merge_rules()), len(model.added_tokens), model.ignore_merges)
+    assert found == counts
+    assert_gives_ids(Tokenizer.from_str(text.decode()), model)
 
 
 @needs_models
@@ -275,32 +278,37 @@ def paths(value: Any, path: str = "") -> Iterator[str]:
     """Places in a tree, as `changed` takes them; of a large object only the first and the last ones."""
     if path:
         yield path
-    members = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
+    members: list[tuple[Any, Any]] = list(enumerate(value)) if isinstance(value, list) else []
+    if isinstance(value, dict):
+        members = list(value.items())
     for key, member in members if len(members) < 20 else members[:3] + members[-5:]:
         if "." not in str(key):
             yield from paths(member, f"{path}.{key}" if path else str(key))
 
 
 PATHS = sorted(paths(small()))
-KNOWN = [new for changes in READ for _, new in changes if isinstance(new, (dict, list, str, int))]
+KNOWN: list[Any] = [new for changes in READ for _, new in changes if isinstance(new, (dict, list, str, int))]
 KNOWN += [new for (_, new), _, _ in REFUSED if isinstance(new, (dict, list, str, int, float))]
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(-2, 300), st.floats(), st.text(max_size=3),
-                   st.sampled_from(["", "a", "b", "ab", "Ġ", "中", "type", "Sequence", "Split", "String", "a b"]))
-VALUES = st.one_of(
-    LEAVES, st.sampled_from(KNOWN), st.sampled_from([1 << 24, 1 << 32, 1 << 63, 1 << 64, 10**400, -1]),
-    st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner)))
+                   st.sampled_from(["", "a", "b", "ab", "Ġ", "中", "Sequence", "Split", "String", "a b"]))
+TREES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner))
+NUMBERS = st.sampled_from([1 << 24, 1 << 32, 1 << 63, 1 << 64, 10**400, -1])
+HARMLESS = st.sampled_from([change for changes in READ for change in changes])
+CHANGES = st.tuples(st.sampled_from(PATHS), st.one_of(LEAVES, st.sampled_from(KNOWN), NUMBERS, TREES))
 
 
-@given(st.lists(st.tuples(st.sampled_from(PATHS), VALUES), min_size=1, max_size=3), st.booleans())
-def test_any_change_is_read_as_upstream_reads_it_or_refused(changes: list[Change], ascii: bool) -> None:
+@given(st.lists(HARMLESS, max_size=3), st.lists(CHANGES, max_size=2), st.booleans())
+def test_any_change_is_read_as_upstream_reads_it_or_refused(
+    harmless: list[Change], others: list[Change], ascii: bool
+) -> None:
     try:
-        file = changed(*changes)
+        file = changed(*harmless, *others)
     except (KeyError, IndexError, TypeError):
-        return  # the second change is in what the first one took away
+        return  # one change is in what another took away
     assert_reads_or_refuses(json.dumps(file, ensure_ascii=ascii))
 
 
-@given(st.integers(0, 1 << 20), st.integers(0, 30), st.text(max_size=3) | st.sampled_from('"{}[],:-0123456789\\e.'))
+@given(st.integers(0, 1 << 20), st.integers(0, 30), st.text(max_size=3) | st.sampled_from('"{}[],:-019\\e.'))
 @example(0, 0, "\ufeff")
 def test_any_edit_is_read_as_upstream_reads_it_or_refused(at: int, length: int, insert: str) -> None:
     text = json.dumps(small(), ensure_ascii=False)
@@ -318,7 +326,9 @@ def assert_reads_or_refuses(text: str) -> None:
     try:
         model = read_tokenizer_json(text)
     except DstokError as error:
-        assert not isinstance(error, (TokenizerFileError, UnsupportedError)) or error.where
-        assert len(str(error)) < 1000
+        assert isinstance(error, (TokenizerFileError, UnsupportedError))
+        assert error.where
+        assert len(str(error)) < 500
         return
-    assert_agrees(text, model)
+    if program(model.splits) is not None:  # else a pattern may be broken, which the next stage finds
+        assert_agrees(text, model)

@@ -54,19 +54,19 @@ Change = tuple[str, Any]  # (path, new value): "a.b.0" names a place in the tree
 
 
 def changed(*changes: Change) -> dict[str, Any]:
-    file: Any = small()
+    tree = small()
     for path, value in changes:
         *parents, last = (int(key) if key.isdigit() else key for key in path.split("."))
-        place = file
+        place: Any = tree
         for key in parents:
             place = place[key]
         if value is ABSENT:
             del place[last]
         elif isinstance(place, list) and last == len(place):
-            place.append(value)
+            place.append(copy.deepcopy(value))
         else:
-            place[last] = value
-    return file
+            place[last] = copy.deepcopy(value)
+    return tree
 
 
 PRE, POST, MODEL = "pre_tokenizer", "post_processor", "model"
@@ -81,7 +81,7 @@ READ: list[tuple[Change, ...]] = [
     (("model.dropout", 0),), (("model.dropout", -0.0),),
     (("model.unk_token", "<bos>"),), (("model.unk_token", "nowhere"),),
     (("model.continuing_subword_prefix", ""), ("model.end_of_word_suffix", "")),
-    (("model.fuse_unk", True), ("model.byte_fallback", True)), (("model.fuse_unk", None), ("model.byte_fallback", None)),
+    *((("model.fuse_unk", value), ("model.byte_fallback", value)) for value in (True, None)),
     # normalizer and pre-tokenizer
     (("normalizer", {"type": "Sequence", "normalizers": []}),),
     (("normalizer", {"type": "Sequence", "normalizers": [{"type": "Sequence", "normalizers": []}]}),),
@@ -90,7 +90,8 @@ READ: list[tuple[Change, ...]] = [
     ((PRE, steps(steps(DIGITS), steps(), steps(steps(BYTE_LEVEL)))),),
     *(((PRE, split({"Regex": "[a-c]"}, behavior, invert)),) for invert in (False, True) for behavior in (
         "Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous")),
-    *(((PRE, split({"String": text})),) for text in ("b", ".", "ab", "\\", "(", "a)", "^$", "*", "[b", "c}", "]{", "\n\t")),
+    *(((PRE, split({"String": text})),) for text in (
+        "b", ".", "ab", "\\", "(", "a)", "^$", "*", "[b", "c}", "]{", "\n\t")),
     # post-processor and decoder
     ((POST, None),), ((POST, template(BOS, TEXT_A)),), ((POST, template(TEXT_A, BOS, pair=[])),),
     ((POST, {"type": "Sequence", "processors": [dict(BYTE_LEVEL), template(BOS, TEXT_A)]}),),
@@ -104,12 +105,13 @@ READ: list[tuple[Change, ...]] = [
     (("model.vocab.<bos>", 300), ("added_tokens.0.id", 300)),
     (("model.vocab.zz", 400), ("added_tokens.2.id", 263)),
     (("model.vocab.", 262), ("model.merges.4", " a"), ("added_tokens.2.id", 263)),
-    (("model.vocab.中", 262), ("model.vocab.a中", 263), ("model.merges.4", "a 中"), ("added_tokens.2.id", 264)),
+    (("model.vocab.中", 262), ("model.vocab.a中", 263), ("model.merges.4", "a 中"),
+     ("added_tokens.2.id", 264)),
     # added tokens
     (("added_tokens.2.content", "ab"), ("added_tokens.2.id", 258)),
     *((("added_tokens.2.content", text),) for text in ("\0", "a b", "中", "é中", "Āx", "\U0001f600")),
     (("added_tokens.2.content", "õ"), ("added_tokens.2.id", 247)),  # upstream decodes it as a byte
-    (("added_tokens.3", token(263, "<v>")), ("added_tokens.4", token(264, "<w>", rstrip=True, single_word=True))),
+    (("added_tokens.3", token(263, "<v>")), ("added_tokens.4", token(264, "<w>", rstrip=True))),
 ]
 
 DIGITS_AT, BYTE_LEVEL_AT = f"{PRE}.pretokenizers.0", f"{PRE}.pretokenizers.1"
@@ -153,7 +155,8 @@ REFUSED: list[tuple[Change, type[DstokError], str]] = [
     ((f"{DIGITS_AT}.behavior", "isolated"), BROKEN, "$.pre_tokenizer.pretokenizers[0].behavior"),
     ((f"{DIGITS_AT}.behavior", None), BROKEN, "$.pre_tokenizer.pretokenizers[0].behavior"),
     ((f"{DIGITS_AT}.invert", 0), BROKEN, "$.pre_tokenizer.pretokenizers[0].invert"),
-    ((f"{BYTE_LEVEL_AT}.add_prefix_space", True), UNSUPPORTED, "$.pre_tokenizer.pretokenizers[1].add_prefix_space"),
+    ((f"{BYTE_LEVEL_AT}.add_prefix_space", True), UNSUPPORTED,
+     "$.pre_tokenizer.pretokenizers[1].add_prefix_space"),
     ((f"{BYTE_LEVEL_AT}.add_prefix_space", ABSENT), BROKEN, "$.pre_tokenizer.pretokenizers[1]"),
     ((f"{BYTE_LEVEL_AT}.trim_offsets", ABSENT), BROKEN, "$.pre_tokenizer.pretokenizers[1]"),
     ((f"{BYTE_LEVEL_AT}.use_regex", None), BROKEN, "$.pre_tokenizer.pretokenizers[1].use_regex"),
@@ -166,7 +169,8 @@ REFUSED: list[tuple[Change, type[DstokError], str]] = [
     ((POST, template(TEXT_B)), UNSUPPORTED, "$.post_processor.single"),
     ((POST, template("$A")), BROKEN, "$.post_processor.single[0]"),
     ((POST, template({"Sequence": {"id": "A"}})), BROKEN, "$.post_processor.single[0].Sequence"),
-    ((POST, template({"Sequence": {"id": "C", "type_id": 0}})), BROKEN, "$.post_processor.single[0].Sequence.id"),
+    ((POST, template({"Sequence": {"id": "C", "type_id": 0}})), BROKEN,
+     "$.post_processor.single[0].Sequence.id"),
     ((POST, template(TEXT_A, pair=None)), BROKEN, "$.post_processor.pair"),
     ((POST, template(TEXT_A, special_tokens={"x": {"id": "x", "ids": [-1], "tokens": []}})), BROKEN,
      "$.post_processor.special_tokens.x.ids[0]"),
@@ -195,7 +199,8 @@ REFUSED: list[tuple[Change, type[DstokError], str]] = [
     (("model.vocab", {}), UNSUPPORTED, "$.model.vocab"),
     (("model.vocab.a", ABSENT), UNSUPPORTED, "$.model.vocab"),
     (("model.vocab.Ġa", 258), BROKEN, '$.model.vocab["\\u0120a"]'),
-    *((("model.vocab.ab", id), BROKEN, "$.model.vocab.ab") for id in (-1, 1.0, True, None, "258", BIG + 1, 1 << 70)),
+    *((("model.vocab.ab", id), BROKEN, "$.model.vocab.ab") for id in (
+        -1, 1.0, True, None, "258", BIG + 1, 1 << 70)),
     (("model.merges", ABSENT), BROKEN, "$.model"),
     (("model.merges", None), BROKEN, "$.model.merges"),
     (("model.merges", {}), BROKEN, "$.model.merges"),
@@ -209,7 +214,8 @@ REFUSED: list[tuple[Change, type[DstokError], str]] = [
     (("added_tokens.1", None), BROKEN, "$.added_tokens[1]"),
     *(((f"added_tokens.2.{key}", ABSENT), BROKEN, "$.added_tokens[2]") for key in token(0, "")),
     *(((f"added_tokens.2.{key}", None), BROKEN, f"$.added_tokens[2].{key}") for key in token(0, "")),
-    *((("added_tokens.2.id", id), BROKEN, "$.added_tokens[2].id") for id in (-1, 262.0, True, "262", BIG + 1, 1 << 32)),
+    *((("added_tokens.2.id", id), BROKEN, "$.added_tokens[2].id") for id in (
+        -1, 262.0, True, "262", BIG + 1, 1 << 32)),
     (("added_tokens.2.id", 700), UNSUPPORTED, "$.added_tokens[2].id"),
     (("added_tokens.2.id", 5), BROKEN, "$.added_tokens[2].id"),
     (("added_tokens.2.id", 0), BROKEN, "$.added_tokens[2].id"),

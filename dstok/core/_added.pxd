@@ -1,4 +1,5 @@
 # Added tokens: leftmost-longest matching of many literal texts.
+cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 cdef struct Match:
@@ -8,6 +9,7 @@ cdef struct Match:
     Py_ssize_t safe        # without a match: no token begins before this offset
 
 
+@cython.final
 cdef class Matcher:
     cdef uint64_t *edges       # open addressing: (state << 8 | byte) + 1 in the high, target in the low half
     cdef uint32_t edge_mask

@@ -9,6 +9,7 @@ Source: Aho and Corasick (1975), with sparse edges so that memory is linear in t
 linear in the text, however many tokens there are; upstream's AddedVocabulary, measured.
 """
 
+cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memset
@@ -46,6 +47,7 @@ cdef Py_ssize_t _before(const uint8_t *text, Py_ssize_t at) noexcept nogil:
     return at
 
 
+@cython.final
 cdef class Matcher:
     """Finds `tokens`, a list of (content: bytes, single_word, lstrip, rstrip).
 

@@ -1,9 +1,10 @@
 # Byte-level BPE: the pair table and the merge loops.
+cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef enum:
     NO_RANK = 0xFFFFFF
-    SHORT = 48                    # up to this many bytes a piece is merged by scanning its ranks
+    SHORT = 48                    # up to this many symbols are merged by scanning their ranks
 
 cdef struct Scratch:
     # Room for one run of `merge_span`, grown on demand; entries are per byte of the span.
@@ -17,12 +18,15 @@ cdef struct Scratch:
     uint32_t *ends
 
 
+@cython.final
 cdef class BPE:
     cdef const uint64_t *pairs    # left << 44 | right << 24 | rank, open addressing, all ones: empty
     cdef int pair_shift
     cdef uint64_t pair_mask
     cdef const uint32_t *merged   # id by rank
     cdef uint32_t byte_ids[256]
+    cdef const uint32_t *atoms    # id + 1 of each BMP character that is a token, or NULL
+    cdef const uint8_t *torn      # bitmap of the byte pairs at torn borders, by left << 8 | right
     cdef const uint32_t *starts   # token i is blob[starts[i]:starts[i + 1]]
     cdef const uint8_t *blob
     cdef readonly Py_ssize_t size  # number of ids below which `starts` is defined
@@ -32,11 +36,13 @@ cdef class BPE:
     cdef uint32_t by_bytes_mask
     cdef object _keep
 
+    cdef Py_ssize_t symbols(self, const uint8_t *text, Py_ssize_t length, uint32_t *out) noexcept nogil
+    cdef bint _torn(self, uint8_t left, uint8_t right) noexcept nogil
     cdef uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil
     cdef Py_ssize_t merge_piece(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil
-    cdef Py_ssize_t merge_short(self, const uint8_t *text, Py_ssize_t length, uint32_t *out) noexcept nogil
+    cdef Py_ssize_t merge_short(self, uint32_t *out, Py_ssize_t count) noexcept nogil
     cdef Py_ssize_t merge_span(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil
     cdef Py_ssize_t merge_windows(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction

@@ -7,6 +7,12 @@ MAX_MERGES: int
 def build_pairs(merges: array[int]) -> bytes:
     """The pair table of flat `merges` (left, right, merged, in rank order)."""
 
+def whole_characters(tokens: Sequence[bytes | None], bpe: BPE, raw: frozenset[int]) -> bytes:
+    """The table of BMP characters that are tokens: uint32[0x10000], id + 1 or 0."""
+
+def torn_borders(tokens: Sequence[bytes | None]) -> bytes:
+    """The bitmap of pairs of bytes at a border inside a token where it holds only a part of a character."""
+
 class BPE:
     """The merge list of one model, as flat tables that it keeps alive."""
 
@@ -15,7 +21,7 @@ class BPE:
     ignore_merges: bool
     def __init__(
         self, pairs: object, merged: object, byte_ids: Sequence[int], starts: object, blob: object,
-        monotone: bool, ignore_merges: bool,
+        monotone: bool, ignore_merges: bool, atoms: object = b"", torn: object = b"",
     ) -> None: ...
     def index_vocabulary(self, reachable: Sequence[int]) -> None:
         """Indexes the ids that a whole piece may be, for `ignore_merges`."""

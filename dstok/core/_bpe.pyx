@@ -6,8 +6,8 @@ Invariant: what upstream gives: again and again the pair of neighbours with the 
 leftmost of equals first, until no pair of neighbours has a rank. With `ignore_merges` a piece that is a
 token is that token.
 
-Three loops by length. `merge_short` scans a small array of ranks for the least (Sennrich's algorithm as
-it stands). `merge_span` keeps the candidates in a binary heap over a linked list: O(n log n).
+Three loops by length. `merge_short` scans a small array of ranks for the least (Sennrich's algorithm
+as it stands). `merge_span` keeps the candidates in a binary heap over a linked list: O(n log n).
 `merge_windows` cuts a long piece into windows, merges each with `merge_span`, and joins the answers, so
 that memory stays small and the cost linear.
 
@@ -21,13 +21,22 @@ when the text of a followed by that of b is merged alone: there, too, u and v ar
 and are joined. So if BPE(ab) = (a, b), then BPE(XY) = BPE(X) BPE(Y). `joins` asks just that. The last
 few tokens of a window are dropped and merged again in the next; where a border still does not hold, more
 tokens are taken back; if ever more than `MAX_BACK` bytes, the piece goes to `merge_span` whole.
+Whole characters. Merging may start from a character's own token instead of its bytes if ranks are monotone,
+merging the character's bytes gives that token, and no token that holds only a part of it can reach beyond it:
+neither of the byte pairs at its two borders stands at a torn border of any token (`torn_borders`). For then its
+bytes can only be merged with one another until the token is whole, and
+each merge that takes the whole token has, ranks being monotone, a rank above that moment's: before it, nothing
+that the short cut leaves out could have come in between.
 """
 
+cimport cython
 from array import array
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy
+
+from dstok.core._utf8 cimport code_point
 
 cdef enum:
     WINDOW = 2048      # bytes; its arrays stay in the level-2 cache
@@ -70,6 +79,50 @@ def build_pairs(merges):
             slot = (slot + 1) & mask
         t[slot] = _pair_key(m[3 * rank], m[3 * rank + 1]) << 24 | <uint64_t>rank
     return table.tobytes()
+
+
+def whole_characters(tokens, BPE bpe not None, raw):
+    """The table of BMP characters that are tokens: uint32[0x10000], id + 1 or 0, as bytes.
+
+    `tokens` are all tokens by id (bytes or None), of which those in `raw` cannot be made by merging.
+    """
+    table = array("I", bytes(4 * 0x10000))
+    for i, token in enumerate(tokens):
+        if token is not None and i not in raw and 2 <= len(token) <= 3 and token[0] >= 0xC2:
+            text = token.decode("utf-8", "replace")
+            if len(text) == 1 and text.encode() == token and bpe.encodes_to_itself(i):
+                table[ord(text)] = i + 1
+    return table.tobytes()
+
+
+def torn_borders(tokens):
+    """The bitmap, 65,536 bits, of pairs of bytes that stand at a torn border inside a token.
+
+    A border is torn if on its one side the token holds only a part of a character.
+    """
+    bits = bytearray(8192)
+    for token in tokens:
+        if token is None or len(token) < 2 or token.isascii():
+            continue
+        for border in range(1, len(token)):
+            if token[border] & 0xC0 != 0x80 and _is_torn(token, border):
+                pair = token[border - 1] << 8 | token[border]
+                bits[pair >> 3] |= 1 << (pair & 7)
+    return bytes(bits)
+
+
+def _is_torn(token, border):
+    """Whether the character before or behind `border`, which is none inside a character, is not whole."""
+    start = border - 1
+    while start > 0 and token[start] & 0xC0 == 0x80:
+        start -= 1
+    end = border + 1
+    while end < len(token) and token[end] & 0xC0 == 0x80:
+        end += 1
+    try:
+        return len(token[start:border].decode()) != 1 or len(token[border:end].decode()) != 1
+    except UnicodeDecodeError:
+        return True
 
 
 cdef bint _grow(Scratch *s, Py_ssize_t length) noexcept nogil:
@@ -135,6 +188,7 @@ cdef inline void _sift_down(uint64_t *heap, Py_ssize_t at, Py_ssize_t size) noex
     heap[at] = item
 
 
+@cython.final
 cdef class BPE:
     """The merge list of one model, as flat tables that it keeps alive.
 
@@ -142,7 +196,9 @@ cdef class BPE:
     `starts` and `blob` hold the bytes of each token.
     """
 
-    def __cinit__(self, pairs, merged, byte_ids, starts, blob, bint monotone, bint ignore_merges):
+    def __cinit__(self, pairs, merged, byte_ids, starts, blob, bint monotone, bint ignore_merges, atoms=b"", torn=b""):
+        cdef const uint32_t[::1] a
+        cdef const uint8_t[::1] t
         cdef const uint64_t[::1] p = memoryview(pairs).cast("B").cast("Q")
         cdef const uint32_t[::1] m = memoryview(merged).cast("B").cast("I")
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
@@ -162,6 +218,16 @@ cdef class BPE:
         self.ignore_merges = ignore_merges
         for i in range(256):
             self.byte_ids[i] = byte_ids[i]
+        if len(atoms):
+            a = memoryview(atoms).cast("B").cast("I")
+            if a.shape[0] != 0x10000:
+                raise ValueError("BPE tables of the wrong size")
+            t = torn
+            if t.shape[0] != 8192:
+                raise ValueError("BPE tables of the wrong size")
+            self._keep += (a, t)
+            self.atoms = &a[0]
+            self.torn = &t[0]
 
     def __dealloc__(self):
         free(self.by_bytes)
@@ -179,14 +245,41 @@ cdef class BPE:
                 return NO_RANK
             slot = (slot + 1) & self.pair_mask
 
-    cdef Py_ssize_t merge_short(self, const uint8_t *text, Py_ssize_t length, uint32_t *out) noexcept nogil:
-        """The ids of at most SHORT bytes."""
+    cdef Py_ssize_t symbols(self, const uint8_t *text, Py_ssize_t length, uint32_t *out) noexcept nogil:
+        """The symbols that merging starts from: bytes, and whole characters where that is exact (see the module's docstring)."""
+        cdef Py_ssize_t at = 0, count = 0, width
+        cdef uint32_t c
+        if self.atoms == NULL:
+            for at in range(length):
+                out[at] = self.byte_ids[text[at]]
+            return length
+        while at < length:
+            width = 1
+            if 0xC2 <= text[at] < 0xE0 and at + 1 < length:
+                width = 2
+            elif 0xE0 <= text[at] < 0xF0 and at + 2 < length:
+                width = 3
+            if width > 1 and not (at and self._torn(text[at - 1], text[at])):
+                c = code_point(text + at, &width)
+                if self.atoms[c] and not (at + width < length and self._torn(text[at + width - 1], text[at + width])):
+                    out[count] = self.atoms[c] - 1
+                    count += 1
+                    at += width
+                    continue
+            out[count] = self.byte_ids[text[at]]
+            count += 1
+            at += 1
+        return count
+
+    cdef bint _torn(self, uint8_t left, uint8_t right) noexcept nogil:
+        return self.torn[<uint32_t>left << 5 | right >> 3] >> (right & 7) & 1
+
+    cdef Py_ssize_t merge_short(self, uint32_t *out, Py_ssize_t count) noexcept nogil:
+        """Merges the at most SHORT symbols in `out`; returns how many ids are left."""
         cdef uint32_t ranks[SHORT]
         cdef uint32_t least
-        cdef Py_ssize_t i, at, count = length
-        for i in range(length):
-            out[i] = self.byte_ids[text[i]]
-        for i in range(length - 1):
+        cdef Py_ssize_t i, at
+        for i in range(count - 1):
             ranks[i] = self.rank(out[i], out[i + 1])
         while True:
             # The least rank, the leftmost of equals.
@@ -343,8 +436,10 @@ cdef class BPE:
             out[0] = self.whole(text, length)
             if out[0] != NO_RANK:
                 return 1
-        if length <= SHORT:
-            return self.merge_short(text, length, out)
+        if length <= 3 * SHORT:
+            count = self.symbols(text, length, out)
+            if count <= SHORT:
+                return self.merge_short(out, count)
         if self.monotone and length > 2 * WINDOW:
             return self.merge_windows(text, length, out, scratch, junction)
         count = self.merge_span(text, length, scratch)
@@ -399,7 +494,8 @@ cdef class BPE:
         cdef uint32_t out[SHORT]
         cdef Py_ssize_t length = self.starts[token + 1] - self.starts[token]
         if length <= SHORT:
-            return self.merge_short(self.blob + self.starts[token], length, out) == 1 and out[0] == token
+            length = self.symbols(self.blob + self.starts[token], length, out)
+            return self.merge_short(out, length) == 1 and out[0] == token
         return self.merge_by_heap(self.token(token)) == [token]
 
     def token(self, uint32_t token):

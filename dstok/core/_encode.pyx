@@ -10,6 +10,7 @@ Order of work in a stretch, as upstream: added tokens with normalized=false on t
 those with normalized=true; between those the pieces; each piece by the piece table, else by merging.
 """
 
+cimport cython
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.long cimport PyLong_FromUnsignedLong
 from cpython.object cimport PyObject
@@ -72,6 +73,7 @@ cdef class Policy:
         self.ids[1] = &view[0]
 
 
+@cython.final
 cdef class Encoder:
     """The encoder of one model: tables that never change, and a pool of workspaces.
 

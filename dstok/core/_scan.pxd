@@ -1,4 +1,5 @@
 # The scanner: one automaton over UTF-8, a piece at a time.
+cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from dstok.core._utf8 cimport code_point
@@ -13,6 +14,7 @@ cdef struct ScanTables:
     uint32_t end                  # the column for the end of the text
 
 
+@cython.final
 cdef class Scanner:
     cdef ScanTables tables
     cdef object _keep

@@ -9,6 +9,7 @@ tag of 0 for none. A row has 128 columns by ASCII byte, so that most steps look 
 class, the last for the end of the text. Row 0 is the dead state, row 1 the start.
 """
 
+cimport cython
 from array import array
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
@@ -35,6 +36,7 @@ def pack_edges(edges, classes):
     return packed.tobytes()
 
 
+@cython.final
 cdef class Scanner:
     """The tables of one automaton, kept alive."""
 

@@ -1,4 +1,5 @@
 # What one encoding run writes to: ids, marks, scratch memory, and its own piece table.
+cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
 from dstok.core._bpe cimport Scratch
@@ -20,6 +21,7 @@ cdef struct Mark:
     Py_ssize_t end
 
 
+@cython.final
 cdef class Workspace:
     cdef PieceTable table
     cdef Scratch scratch

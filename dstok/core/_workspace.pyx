@@ -6,6 +6,7 @@ share a tokenizer without a lock, and the memory of a tokenizer is bounded by th
 Invariant: between runs at most `KEEP` bytes of each growable buffer stay allocated.
 """
 
+cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
 
@@ -16,6 +17,7 @@ cdef enum:
     KEEP = 1 << 22
 
 
+@cython.final
 cdef class Workspace:
     """`tables` are the buffers of the three piece tables: this workspace's own if `writable`."""
 

@@ -54,6 +54,7 @@ __all__ = ["GAP", "Program", "Split", "Tag", "compile_pattern", "compile_splits"
 GAP = 10_000_000  # the tag of a gap inside one step; above every alternative's number
 BEHAVIORS = ("Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous")
 MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/_scan.pyx)
+MAX_STEPS = 16  # three times what real tokenizers have
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,8 @@ def compile_pattern(pattern: str, unicode_version: str = "16.0") -> tuple[Alphab
 
 def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Program:
     """The one automaton of `splits`. Raises `PatternError`, or `UnsupportedError` naming step and reason."""
+    if len(splits) > MAX_STEPS:
+        raise UnsupportedError(f"more than {MAX_STEPS} Split steps", splits[MAX_STEPS].where)
     trees = [parse(split.pattern, unicode_version) for split in splits]
     alphabet = _alphabet(trees)
     tags = {Tag(None, None): 0}

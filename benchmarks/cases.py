@@ -1,0 +1,151 @@
+"""The cases: which text, in which calls.
+
+In: a name such as "english/docs". Out: a `Case`, its text, and the items that an engine is called with.
+Invariant: a text depends on nothing but its source and size: corpora are files, all else is made of constants
+and of the noise of SHAKE-256, so every machine and Python version times the same bytes, and a smaller text is the
+start of a larger one of its kind. Generated texts hold as many whole units as fit in the size.
+Source: the five corpora of the project's shared folder (`DSTOK_SHARED`, else `../shared` beside the checkout); the
+worst cases are runs that a BPE tokenizer cannot cut into short pieces, or that look like the start of a special token.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from hashlib import shake_256
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["CORPORA", "KINDS", "MODES", "Case", "all_cases", "items", "load_text", "select"]
+
+ROOT = Path(__file__).resolve().parent.parent
+CORPORA = {"wiki": "wiki.test.raw", "english": "english.txt.xz", "code": "code.txt.xz", "chinese": "chinese.txt.xz",
+           "multilingual": "multilingual.txt.xz"}
+MODES = ("whole", "docs", "lines", "list")
+DOCUMENT = 4096  # code points of a document in the modes "docs" and "batch"
+WORST_SIZE = 1_000_000
+GROWTH_SIZES = {"10kB": 10_000, "100kB": 100_000, "10MB": 10_000_000}  # 1 MB is the worst case itself
+DISTINCT_SIZE = 24_000_000  # 4 million words of six bytes
+
+
+@dataclass(frozen=True)
+class Case:
+    """One text in one kind of calls. `full`: only in a full run. `size` 0: the whole file."""
+
+    name: str
+    group: str
+    source: str
+    mode: str
+    size: int = 0
+    full: bool = False
+
+    @property
+    def threads(self) -> int:
+        """How many threads the calls may use."""
+        return int(self.mode.removeprefix("batch")) if self.mode.startswith("batch") else 1
+
+    @property
+    def text_name(self) -> str:
+        """The same for all cases with the same text."""
+        return f"{self.source}-{self.size}" if self.size else self.source
+
+
+def all_cases() -> list[Case]:
+    """All cases, in the order of the tables."""
+    corpora = [Case(f"{source}/{mode}", "corpus", source, mode) for source in CORPORA for mode in MODES]
+    threads = [Case(f"english/batch{n}", "threads", "english", f"batch{n}") for n in (1, 2)]
+    memory = [Case("distinct/docs", "memory", "distinct", "docs", DISTINCT_SIZE)]
+    worst = [Case(f"worst/{kind}", "worst", kind, "whole", WORST_SIZE) for kind in KINDS]
+    growth = [Case(f"growth/{kind}/{label}", "growth", kind, "whole", size, full=True)
+              for kind in KINDS for label, size in GROWTH_SIZES.items()]
+    return corpora + threads + memory + worst + growth
+
+
+def select(patterns: list[str], full: bool) -> list[Case]:
+    """The cases whose names match one of the shell patterns; without patterns those of a short or a full run.
+
+    Raises `ValueError` for a pattern that matches nothing.
+    """
+    cases = all_cases()
+    for pattern in patterns:
+        if not any(fnmatchcase(case.name, pattern) for case in cases):
+            raise ValueError(f"no case matches {pattern!r}; the first are {', '.join(c.name for c in cases[:5])}")
+    if not patterns:
+        return [case for case in cases if full or not case.full]
+    return [case for case in cases if any(fnmatchcase(case.name, pattern) for pattern in patterns)]
+
+
+def load_text(case: Case) -> str:
+    """The text of a case. Raises `OSError` where a corpus is missing."""
+    if case.source in CORPORA:
+        return _corpus(CORPORA[case.source])
+    make = _distinct_words if case.source == "distinct" else KINDS[case.source]
+    return make(case.size)
+
+
+def items(text: str, mode: str) -> list[str]:
+    """The texts of the calls of one pass."""
+    if mode == "lines":
+        return text.split("\n")
+    if mode == "docs" or mode.startswith("batch"):
+        return [text[at : at + DOCUMENT] for at in range(0, len(text), DOCUMENT)]
+    return [text]
+
+
+def _corpus(name: str) -> str:
+    folder = Path(os.environ.get("DSTOK_SHARED") or ROOT.parent / "shared")
+    data = (folder / "data" / name).read_bytes()
+    return (lzma.decompress(data) if name.endswith(".xz") else data).decode()
+
+
+# Generated texts
+
+
+def _noise(seed: str, size: int) -> bytes:
+    """The same bytes everywhere; fewer are the start of more. (`random` promises that only for one method.)"""
+    return shake_256(f"dstok benchmarks: {seed}".encode()).digest(size)
+
+
+def _repeated(unit: str, size: int) -> str:
+    return unit * (size // len(unit.encode()))
+
+
+def _picked(first: int, count: int, size: int) -> str:
+    """Code points drawn from the `count` that begin with `first`; all of them need equally many bytes."""
+    width = len(chr(first).encode())
+    numbers = np.frombuffer(_noise(hex(first), 4 * (size // width)), "<u4") % np.uint32(count) + np.uint32(first)
+    return numbers.astype("<u4").tobytes().decode("utf-32-le")
+
+
+def _base64(size: int) -> str:
+    return b64encode(_noise("base64", size // 4 * 3)).decode()
+
+
+def _distinct_words(size: int) -> str:
+    """A space and five letters, over and over, no word twice (up to 26^5 words), neighbours unlike each other."""
+    numbers = np.arange(size // 6, dtype=np.int64) * 7_368_787 % 26**5  # the factor is prime to 26
+    columns = [np.full(len(numbers), ord(" "))] + [numbers // 26**place % 26 + ord("a") for place in range(5)]
+    return np.stack(columns, axis=1).astype(np.uint8).tobytes().decode()
+
+
+KINDS: dict[str, Callable[[int], str]] = {
+    "a": partial(_repeated, "a"),
+    "spaces": partial(_repeated, " "),
+    "digits": partial(_repeated, "1"),
+    "one-ideograph": partial(_repeated, "中"),
+    "ideographs": partial(_picked, 0x4E00, 20_902),
+    "letters": partial(_picked, ord("a"), 26),
+    "equals": partial(_repeated, "="),
+    "newlines": partial(_repeated, "\n"),
+    "base64": _base64,
+    "ab": partial(_repeated, "ab"),
+    "marks": partial(_picked, 0x300, 112),
+    "special": partial(_repeated, "<｜begin▁of▁sentence｜><｜User｜><｜Assistant｜><｜end▁of▁sentence｜>"),
+    "less-than": partial(_repeated, "<"),
+}

@@ -1,0 +1,141 @@
+"""The engines: for each, how it is loaded, and its fastest public call for each mode.
+
+In: the engine's imported module, the path of DeepSeek V3's tokenizer.json, a mode. Out: a `Call`.
+Invariant: every engine is given the same `str` and matches special tokens in it, adds none of its own, and may hand
+back what it likes best (an array, or an object that makes ids later), except in the mode "list", where it is a
+list of `int`. What it handed back is turned into an array of ids for the comparison, outside the timing.
+Source: each package's own help; the calls were chosen by timing the alternatives on wiki.test.raw and english.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ENGINES", "UPSTREAM", "Call", "Engine"]
+
+Ids = npt.NDArray[np.uint32]
+UPSTREAM = "tokenizers"  # the judge of ids
+
+
+@dataclass(frozen=True)
+class Call:
+    """`encode` takes a text (a list of texts in the batch modes); `ids` takes what it gave."""
+
+    encode: Callable[[Any], Any]
+    ids: Callable[[Any], Ids]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine. `exact`: it is meant to give upstream's ids. `slow`: one round, no more passes than needed."""
+
+    name: str
+    open: Callable[[Any, Path, str, int], Call]
+    exact: bool = True
+    slow: bool = False
+
+
+def _array(ids: Iterable[int]) -> Ids:
+    return np.asarray(ids, dtype=np.uint32)
+
+
+def _dstok(module: Any, path: Path, mode: str, threads: int) -> Call:
+    tok = module.load("deepseek-v3")
+    if mode.startswith("batch"):
+        return Call(lambda texts: tok.encode_batch_arrays(texts, threads=threads), lambda got: _array(got[0]))
+    return Call(tok.encode if mode in ("lines", "list") else tok.encode_array, _array)
+
+
+def _gigatoken(module: Any, path: Path, mode: str, threads: int) -> Call:
+    tok = module.Tokenizer(str(path))
+    if mode.startswith("batch"):
+        flatten = importlib.import_module("awkward").flatten
+        return Call(lambda texts: tok.encode_batch(texts, parallel=threads > 1), lambda got: _array(flatten(got)))
+    if mode == "list":
+        return Call(lambda text: tok.encode_batch_list([text], parallel=False)[0], _array)
+    return Call(tok.encode, _array)
+
+
+def _fastokens(module: Any, path: Path, mode: str, threads: int) -> Call:
+    tok = module.Tokenizer.from_file(str(path))
+    if mode.startswith("batch"):
+        return Call(tok.encode_batch_flat, lambda got: np.frombuffer(got[0], np.uint32))
+    if mode == "whole":
+        return Call(lambda text: tok.encode_batch_flat([text]), lambda got: np.frombuffer(got[0], np.uint32))
+    if mode == "list":
+        return Call(lambda text: tok.encode(text).ids, _array)
+    return Call(tok.encode, lambda got: _array(got.ids))
+
+
+def _tokenizers(module: Any, path: Path, mode: str, threads: int) -> Call:
+    tok = module.Tokenizer.from_file(str(path))
+    encode = tok.encode_batch_fast  # without offsets; there is no such call for one text
+    if mode.startswith("batch"):
+        return Call(lambda texts: encode(texts, add_special_tokens=False),
+                    lambda got: _array([id for one in got for id in one.ids]))
+    if mode == "list":
+        return Call(lambda text: encode([text], add_special_tokens=False)[0].ids, _array)
+    return Call(lambda text: encode([text], add_special_tokens=False), lambda got: _array(got[0].ids))
+
+
+def _tokie(module: Any, path: Path, mode: str, threads: int) -> Call:
+    tok = module.Tokenizer.from_json(str(path))
+    if mode.startswith("batch"):
+        return Call(lambda texts: tok.encode_batch_flat(texts, add_special_tokens=False), lambda got: _array(got[0]))
+    if mode == "list":
+        return Call(lambda text: tok.encode(text, add_special_tokens=False).ids, _array)
+    return Call(lambda text: tok.encode(text, add_special_tokens=False), lambda got: _array(got.ids))
+
+
+def _tiktoken(module: Any, path: Path, mode: str, threads: int) -> Call:
+    """tiktoken's nearest: V3's vocabulary with one pattern in place of three. Its load includes reading the JSON."""
+    model = json.loads(path.read_bytes())
+    special = {token["content"]: token["id"] for token in model["added_tokens"]}
+    back = _byte_alphabet()
+    ranks = {bytes(back[c] for c in token): id for token, id in model["model"]["vocab"].items() if token not in special}
+    tok = module.Encoding("deepseek-v3", pat_str=_ONE_PATTERN, mergeable_ranks=ranks, special_tokens=special)
+    if mode.startswith("batch"):
+        return Call(lambda texts: tok.encode_batch(texts, num_threads=threads, allowed_special="all"),
+                    lambda got: _array([id for one in got for id in one]))
+    if mode in ("lines", "list"):
+        return Call(lambda text: tok.encode(text, allowed_special="all"), _array)
+    return Call(lambda text: tok.encode_to_numpy(text, allowed_special="all"), _array)
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """How tokenizer.json spells bytes: printable Latin-1 as itself, the others from U+0100 on in order."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return {chr(byte): byte for byte in plain} | {chr(0x100 + i): byte for i, byte in enumerate(others)}
+
+
+# The alternatives of V3's three splits in the order of the splits, with what an earlier split took left out of the
+# later classes. Not exact: the look-ahead `\s+(?!\S)` does not see the edge of an earlier split's piece.
+_HAN_KANA = "一-龥\u3040-ゟ゠-ヿ"
+_ONE_PATTERN = "|".join([
+    r"\p{N}{1,3}",
+    f"[{_HAN_KANA}]+",
+    r"[!-/:-@\[-`{-~][A-Za-z]+",
+    rf"[^\r\n\p{{L}}\p{{P}}\p{{S}}\p{{N}}]?[\p{{L}}\p{{M}}&&[^{_HAN_KANA}]]+",
+    r" ?[\p{P}\p{S}]+[\r\n]*",
+    r"\s*[\r\n]+",
+    r"\s+(?!\S)",
+    r"\s+",
+])
+
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in [
+    Engine("dstok", _dstok),
+    Engine("gigatoken", _gigatoken),
+    Engine("fastokens", _fastokens),
+    Engine("tokenizers", _tokenizers, slow=True),
+    Engine("tokie", _tokie, exact=False),
+    Engine("tiktoken", _tiktoken, exact=False, slow=True),
+]}

@@ -1,0 +1,191 @@
+"""Measures ONE engine on ONE case in ONE fresh process.
+
+    python -m benchmarks.measure ENGINE CASE [--text FILE] [--tokenizer FILE] [--cores 1] [--seconds 3]
+
+In: names of an engine and a case. Out: a record as one line of JSON on stdout, or {"absent": why} where the engine
+cannot be imported, or {"failed": why} where it raised.
+Invariant: numpy, the text and the list of items are there before the first clock starts; ids are read after the last
+one stops. Start, then "cold" (the first pass after one trivial call), then "warm" (the best of five more). CPU time,
+except wall time for the batch modes, whose threads would add up. Memory is what the process grew by: after load, and
+the peak of load and all passes (results of one call included).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+
+from benchmarks.cases import ROOT, Case, all_cases, items, load_text
+from benchmarks.engines import ENGINES, Call, Engine
+
+__all__ = ["Record", "main", "measure"]
+
+WARM_PASSES = 5
+LEAST_SECONDS = 0.05  # short texts get more warm passes: a clock's grain must not decide
+MB = 1e6
+
+
+class Record(TypedDict, total=False):
+    """What one process found. Figures are those of `FIGURES` in summary.py."""
+
+    engine: str
+    case: str
+    absent: str
+    failed: str
+    version: str
+    in_tree: bool
+    bytes: int
+    tokens: int
+    ids_sha256: str
+    warm_passes: int
+    import_ms: float
+    load_ms: float
+    start_ms: float
+    cold_mb_s: float
+    warm_mb_s: float
+    loaded_mb: float | None
+    grown_mb: float | None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command."""
+    options = _parser().parse_args(arguments)
+    case = next(case for case in all_cases() if case.name == options.case)
+    if options.cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {int(core) for core in options.cores.split(",")})
+    text = options.text.read_bytes().decode() if options.text else load_text(case)
+    found = Record(engine=options.engine, case=case.name)
+    try:
+        found |= measure(ENGINES[options.engine], case, text, options.tokenizer, options.seconds)
+    except ImportError as error:
+        found["absent"] = str(error)
+    except BaseException as error:  # a panic in a Rust extension is not an Exception
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        found["failed"] = f"{type(error).__name__}: {str(error)[:200]}"
+    print(json.dumps(found))
+    return 0
+
+
+def measure(engine: Engine, case: Case, text: str, tokenizer: Path, seconds: float = 3.0) -> Record:
+    """The figures of one engine on one text; to be called once in a process."""
+    texts = items(text, case.mode)
+    batch = case.mode.startswith("batch")
+    arguments: list[Any] = [texts] if batch else texts
+    size = len(text.encode())
+    _forget_peak()
+    before = _memory("VmRSS")
+    call, record = _start(engine, case, tokenizer, ["hi"] if batch else "hi")
+    record["loaded_mb"] = _grown(before, _memory("VmRSS"))
+    clock = time.perf_counter if batch else time.process_time
+    cold = _one_pass(call, arguments, clock)
+    warm, record["warm_passes"] = _warm_passes(call, arguments, clock, seconds)
+    record["grown_mb"] = _grown(before, _memory("VmHWM"))
+    record |= {"bytes": size, "cold_mb_s": size / cold / MB, "warm_mb_s": size / warm / MB}
+    record["tokens"], record["ids_sha256"] = _digest(call, arguments)
+    return record
+
+
+def _start(engine: Engine, case: Case, tokenizer: Path, trivial: Any) -> tuple[Call, Record]:
+    """Imports, loads and calls once."""
+    marks = [time.process_time()]
+    module = importlib.import_module(engine.name)
+    marks.append(time.process_time())
+    call = engine.open(module, tokenizer, case.mode, case.threads)
+    marks.append(time.process_time())
+    call.encode(trivial)
+    marks.append(time.process_time())
+    ms = [(mark - marks[0]) * 1e3 for mark in marks]
+    file = Path(module.__file__ or "").resolve()
+    return call, Record(version=_version(engine.name, module), in_tree=file.is_relative_to(ROOT), import_ms=ms[1],
+                        load_ms=ms[2] - ms[1], start_ms=ms[3])
+
+
+def _one_pass(call: Call, arguments: Iterable[Any], clock: Callable[[], float]) -> float:
+    encode = call.encode
+    start = clock()
+    for argument in arguments:
+        encode(argument)
+    return max(clock() - start, 1e-9)
+
+
+def _warm_passes(
+    call: Call, arguments: Iterable[Any], clock: Callable[[], float], seconds: float
+) -> tuple[float, int]:
+    """(the best time, how many passes): five, more for short texts, fewer once `seconds` are spent."""
+    best, spent, passes = float("inf"), 0.0, 0
+    while passes < WARM_PASSES or spent < LEAST_SECONDS:
+        took = _one_pass(call, arguments, clock)
+        best, spent, passes = min(best, took), spent + took, passes + 1
+        if spent > seconds:
+            break
+    return best, passes
+
+
+def _digest(call: Call, arguments: Iterable[Any]) -> tuple[int, str]:
+    """The number of ids, and a hash over all of them and over the places where one call's ids end."""
+    total, whole = 0, sha256()
+    for argument in arguments:
+        ids = call.ids(call.encode(argument))
+        total += len(ids)
+        whole.update(len(ids).to_bytes(8, "little"))
+        whole.update(np.ascontiguousarray(ids, "<u4").tobytes())
+    return total, whole.hexdigest()
+
+
+def _version(name: str, module: Any) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return str(getattr(module, "__version__", "unknown"))
+
+
+# Memory, where the kernel tells (Linux)
+
+
+def _memory(field: str) -> float | None:
+    """VmRSS (now) or VmHWM (its peak) in MB of 10^6 bytes. Not `ru_maxrss`, which begins with the parent's."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    found = next((line for line in status.splitlines() if line.startswith(field + ":")), None)
+    return int(found.split()[1]) * 1024 / MB if found else None
+
+
+def _forget_peak() -> None:
+    """Lowers VmHWM to VmRSS, so that reading the text does not count."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass
+
+
+def _grown(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="benchmarks.measure", description="measure one engine on one case")
+    parser.add_argument("engine", choices=ENGINES)
+    parser.add_argument("case", choices=[case.name for case in all_cases()], metavar="case")
+    parser.add_argument("--text", type=Path, help="the case's text, made before")
+    parser.add_argument("--tokenizer", type=Path, default=Path("tokenizer.json"), help="DeepSeek V3's tokenizer.json")
+    parser.add_argument("--cores", default="", help="cores to run on, as 1 or 0,1")
+    parser.add_argument("--seconds", type=float, default=3.0, help="no new warm pass once they took so long")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

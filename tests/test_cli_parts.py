@@ -1,0 +1,101 @@
+"""Parts of the command that a process does not show quickly: small blocks, a terminal that watches."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cli_process import TEXT, USER, tiny_model
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dstok
+from dstok.cli.count import count_blocks
+from dstok.cli.encode import encode_blocks
+from dstok.cli.errors import CommandError
+from dstok.cli.inputs import Source
+from dstok.cli.outputs import IdWriter
+from dstok.cli.progress import Progress
+from dstok.cli.rows import JsonRows, piece_lines, token_lines
+from dstok.cli.stretches import stretches, whole
+
+
+class _Collected(IdWriter):
+    def __init__(self, wants_arrays: bool) -> None:
+        self.wants_arrays, self.ids = wants_arrays, list[int]()
+
+    def add(self, ids: Sequence[int] | np.ndarray[Any, Any]) -> None:
+        self.ids += list(map(int, ids))
+
+
+PARTS = ["a", "  ", "\n", "12", "東", "\U0001f999", "\u20c1", USER, "<｜Us", "'s", "\r\n "]
+
+
+@given(st.lists(st.sampled_from(PARTS)).map(lambda parts: "".join(parts).encode()), st.integers(1, 40))
+def test_blocks_give_what_one_call_gives(text: bytes, size: int) -> None:
+    tok = dstok.load("deepseek-v3")
+    for arrays in (False, True):
+        writer = _Collected(arrays)
+        encode_blocks(tok, _source(text), writer, block_size=size)
+        assert writer.ids == tok.encode(text)
+    counted = count_blocks(tok, _source(text), block_size=size, special="none")
+    assert counted == tok.count(text, special="none")
+    assert _rows(tok, text, size) == _rows(tok, text, 0)
+
+
+def _source(text: bytes) -> Source:
+    return Source("text", io.BytesIO(text), False)
+
+
+def _rows(tok: dstok.Tokenizer, text: bytes, size: int) -> list[str]:
+    """The lines of dump and of pieces, in blocks of `size`, or at once."""
+    rows = JsonRows(tok)
+    rows.begin(None, None, "")
+    parts = list(stretches(tok, _source(text), "all", block_size=size)) if size else [whole(tok, text, "all")]
+    lines = [line for part in parts for line in token_lines(rows, part)]
+    return lines + [line for part in parts for line in piece_lines(rows, part, "all")]
+
+
+def test_long_files_are_cut_into_several_stretches() -> None:
+    tok = dstok.load("deepseek-v3")
+    parts = list(stretches(tok, _source(TEXT * 9), "all", block_size=100))
+    assert len(parts) > 3 and max(len(part.text) for part in parts) < 400
+
+
+def test_a_cut_is_never_taken_for_an_edge(tmp_path: Path) -> None:
+    tok = dstok.Tokenizer.from_file(tiny_model(tmp_path / "tiny.json"))
+    text, refused = b"a<>?? <>b <> c" * 3, 0
+    for size in range(1, 50):
+        try:
+            assert _rows(tok, text, size) == _rows(tok, text, 0)
+        except CommandError:
+            refused += 1
+    assert refused, "no cut fell where the check matters"
+
+
+class _Screen(io.StringIO):
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self.isatty = lambda: terminal  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("terminal", "size", "shown"), [
+    (True, 4_000_000, "many: 2.0 of 4.0 MB, 50 %, 1.0 MB/s"),
+    (True, None, "many: 2.0 MB, 1.0 MB/s"),
+    (False, 4_000_000, ""),
+])
+def test_progress(terminal: bool, size: int | None, shown: str) -> None:
+    now, screen = [0.0], _Screen(terminal)
+    progress = Progress("many", size, screen, lambda: now[0])
+    progress.update(lambda: 500_000)
+    assert screen.getvalue() == "", "short work is silent"
+    now[0] = 2.0
+    progress.update(lambda: 2_000_000)
+    assert screen.getvalue().strip() == shown
+    progress.close()
+    assert screen.getvalue().count(shown or "?") == (1 if terminal else 0)
+    assert screen.getvalue().endswith("\r" + " " * len(shown) + "\r" if terminal else ""), "the line is wiped"

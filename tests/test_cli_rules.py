@@ -1,0 +1,132 @@
+"""The manners of the command: usage, exit codes, closed pipes, full disks, interrupts, a quick start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_process import DSTOK, MANY, TEXT, fails, file, ok, run
+
+import dstok
+from dstok.cli import app, inputs
+
+
+@pytest.fixture(autouse=True)
+def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    ([], "COMMAND"),
+    (["nope"], "nope"),
+    (["count", "--nope"], "--nope"),
+    (["encode", "--format", "text"], "--format"),
+    (["count", "--max-tokens", "-1"], "'-1'"),
+    (["count", "--max-tokens", "1e3"], "'1e3'"),
+    (["count", "none"], "none: no such file or directory"),
+    (["dump", "."], ".: is a directory"),
+    (["encode", "-o", "no/file", "."], "no/file: no such file or directory"),
+    (["decode", "--jsonl", "--format", "u32"], "--jsonl"),
+])
+def test_bad_usage(words: list[str], message: str) -> None:
+    done = run(*words)
+    assert done.stdout == b"" and message in fails(*words)
+
+
+def test_help() -> None:
+    assert ok("--version") == f"dstok {dstok.__version__}\n".encode()
+    commands = ["encode", "decode", "count", "dump", "pieces", "explain", "info", "models"]
+    text = ok("--help").decode()
+    for command in commands:
+        assert f"\n    {command} " in text
+        assert f"dstok {command}" in ok(command, "--help").decode().split("example:")[1]
+
+
+def test_an_input_is_never_overwritten() -> None:
+    name = file("a", TEXT)
+    assert "both input and output" in fails("encode", "-o", "./a", name)
+    assert Path(name).read_bytes() == TEXT
+
+
+def test_a_file_that_may_not_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "secret")
+
+    monkeypatch.setattr(inputs, "open", refuse, raising=False)  # root may read everything
+    assert app.main(["count", "secret"]) == 2
+    assert capsys.readouterr().err == "dstok: secret: permission denied\n"
+
+
+def test_a_fault_of_dstok_is_not_taken_for_a_full_budget(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dstok, "load", lambda name: {}[name])
+    assert app.main(["count", file("a", TEXT)]) == 70
+    assert "internal error: KeyError" in capsys.readouterr().err
+    monkeypatch.setenv("DSTOK_TRACEBACK", "1")
+    with pytest.raises(KeyError):
+        app.main(["count", "a"])
+
+
+@pytest.mark.parametrize("words", ["dump many", "encode many", "count many", "models", "--help"])
+def test_a_closed_pipe_is_quiet(words: str) -> None:
+    file("many", MANY)
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run([*DSTOK, *words.split()], stdout=writer, stderr=subprocess.PIPE, timeout=120)
+    finally:
+        os.close(writer)
+    assert done.stderr == b""
+    assert done.returncode in ((0, 141) if words == "--help" else (141,))  # argparse forgives an unbuffered pipe
+
+
+def test_a_reader_that_leaves_early() -> None:
+    file("many", MANY)
+    words = [*DSTOK, "dump", "many"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith(b"{")
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(120)) == (b"", 141)
+
+
+def test_a_full_disk_and_closed_streams() -> None:
+    for words in (["count"], ["encode", "--format", "npy"], ["encode", "-o", "/dev/full"], ["models"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([*DSTOK, *words], input=TEXT, stdout=full, stderr=subprocess.PIPE,
+                                  timeout=120)
+        assert done.returncode == 2 and done.stderr.endswith(b": no space left on device\n")
+        assert done.stderr.count(b"\n") == 1
+    done = run("count", stdin=TEXT, preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (2, b"dstok: standard output: it is closed\n")
+    done = run("count", "none", preexec_fn=lambda: os.close(2))
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+def test_an_interrupt_is_quiet() -> None:
+    restore = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - as in a shell's foreground
+    with subprocess.Popen([*DSTOK, "encode"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, preexec_fn=restore) as process:
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        process.stdin.write(MANY[: 1 << 20])
+        process.stdin.flush()
+        assert process.stdout.read(1)  # it is at work, and waits for the second block
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert (process.stderr.read(), process.wait(120)) == (b"", 130)
+
+
+@pytest.mark.parametrize("command", ["count", "encode"])
+def test_a_quick_start_does_without_numpy(command: str) -> None:
+    code = ("import sys; from dstok.cli.app import main; code = main(sys.argv[1:]); "
+            "print(code, [m for m in ('numpy', 'shutil', 'gzip') if m in sys.modules], file=sys.stderr)")
+    words = [sys.executable, "-c", code, command, file("a", TEXT)]
+    done = subprocess.run(words, capture_output=True, timeout=120)
+    assert done.stderr == b"0 []\n"
