@@ -51,6 +51,11 @@ class Case:
         return int(self.mode.removeprefix("batch")) if self.mode.startswith("batch") else 1
 
     @property
+    def unseen(self) -> bool:
+        """Whether a warm pass needs a text that the engine has not seen; see `measure.py`."""
+        return self.group in ("worst", "growth")
+
+    @property
     def text_name(self) -> str:
         """The same for all cases with the same text."""
         return f"{self.source}-{self.size}" if self.size else self.source

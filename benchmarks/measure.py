@@ -5,9 +5,10 @@
 In: names of an engine and a case. Out: a record as one line of JSON on stdout, or {"absent": why} where the engine
 cannot be imported, or {"failed": why} where it raised.
 Invariant: numpy, the text and the list of items are there before the first clock starts; ids are read after the last
-one stops. Start, then "cold" (the first pass after one trivial call), then "warm" (the best of five more). CPU time,
-except wall time for the batch modes, whose threads would add up. Memory is what the process grew by: after load, and
-the peak of load and all passes (results of one call included).
+one stops. Start, then "cold" (the first pass after one trivial call), then "warm" (the best of five more). A warm pass
+of an `unseen` case is over a text one character shorter each time: some engines keep the ids of a whole text of one
+piece, and would be timed for one look-up. CPU time, except wall time for the batch modes, whose threads would add up.
+Memory is what the process grew by: after load, and at the peak of load and all passes (one call's results included).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypedDict
@@ -89,10 +90,10 @@ def measure(engine: Engine, case: Case, text: str, tokenizer: Path, seconds: flo
     call, record = _start(engine, case, tokenizer, ["hi"] if batch else "hi")
     record["loaded_mb"] = _grown(before, _memory("VmRSS"))
     clock = time.perf_counter if batch else time.process_time
-    cold = _one_pass(call, arguments, clock)
-    warm, record["warm_passes"] = _warm_passes(call, arguments, clock, seconds)
+    cold = _one_pass(call, arguments, clock) / size
+    warm, record["warm_passes"] = _warm(call, _later_passes(case, text, arguments), clock, seconds)
     record["grown_mb"] = _grown(before, _memory("VmHWM"))
-    record |= {"bytes": size, "cold_mb_s": size / cold / MB, "warm_mb_s": size / warm / MB}
+    record |= {"bytes": size, "cold_mb_s": 1 / cold / MB, "warm_mb_s": 1 / warm / MB}
     record["tokens"], record["ids_sha256"] = _digest(call, arguments)
     return record
 
@@ -120,17 +121,28 @@ def _one_pass(call: Call, arguments: Iterable[Any], clock: Callable[[], float]) 
     return max(clock() - start, 1e-9)
 
 
-def _warm_passes(
-    call: Call, arguments: Iterable[Any], clock: Callable[[], float], seconds: float
+def _later_passes(case: Case, text: str, arguments: list[Any]) -> Iterator[tuple[list[Any], int]]:
+    """(what to call with, its size in bytes) of each pass after the first."""
+    size = len(text.encode())
+    while True:
+        if case.unseen:
+            text = text[:-1]
+            arguments, size = [text], len(text.encode())
+        yield arguments, size
+
+
+def _warm(
+    call: Call, passes: Iterator[tuple[list[Any], int]], clock: Callable[[], float], seconds: float
 ) -> tuple[float, int]:
-    """(the best time, how many passes): five, more for short texts, fewer once `seconds` are spent."""
-    best, spent, passes = float("inf"), 0.0, 0
-    while passes < WARM_PASSES or spent < LEAST_SECONDS:
+    """(best seconds a byte, how many passes): five, more for short texts, fewer once `seconds` are spent."""
+    best, spent, count = float("inf"), 0.0, 0
+    while count < WARM_PASSES or spent < LEAST_SECONDS:
+        arguments, size = next(passes)
         took = _one_pass(call, arguments, clock)
-        best, spent, passes = min(best, took), spent + took, passes + 1
+        best, spent, count = min(best, took / size), spent + took, count + 1
         if spent > seconds:
             break
-    return best, passes
+    return best, count
 
 
 def _digest(call: Call, arguments: Iterable[Any]) -> tuple[int, str]:

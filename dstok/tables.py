@@ -7,13 +7,14 @@ bytes. They hold the vocabulary, merges and splits; added tokens are per tokeniz
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dstok.core._bpe import BPE, MAX_IDS, MAX_MERGES, build_pairs, torn_borders, whole_characters
-from dstok.core._encode import Encoder
+from dstok.core._encode import LEVELS, Encoder, best_level
 from dstok.core._pieces import joined_pairs, prefill
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import PatternError, UnsupportedError
@@ -25,6 +26,8 @@ __all__ = ["Tables", "build_tables", "compile_program", "make_bpe", "make_encode
 
 Buffer = bytes | bytearray | memoryview
 _PIECES = ("piece_a", "piece_b", "piece_c")
+# The automaton that core/_kernel.h implements: V3's three splits, whatever Unicode version and model.
+KERNEL_FINGERPRINT = "59bc5bec730b6a852d87cfadbf73da1dd2946708cc1b3d6ba0d5380bcbfd2066"
 _FORMAT = 1  # of the sections' meaning: raised when the core reads one of them differently
 
 
@@ -79,6 +82,7 @@ def build_tables(model: ModelDescription) -> Tables:
         "splits": [vars(split) for split in model.splits],
         "unicode_version": model.unicode_version,
         "symbols": program.boundaries.symbols,
+        "automaton": program.boundaries.fingerprint(),
         "byte_ids": _byte_ids(model),
         "monotone": _monotone(model),
         "ignore_merges": model.ignore_merges,
@@ -130,7 +134,15 @@ def make_encoder(tables: Tables, bpe: BPE, size: int) -> Encoder:
     s = tables.sections
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
     joined = s["joined"] if len(s["joined"]) else None
-    return Encoder(scanner, bpe, joined, tables.fresh_pieces, tables.shared_pieces(), size)
+    return Encoder(scanner, bpe, joined, tables.fresh_pieces, tables.shared_pieces(), size, _level(tables))
+
+
+def _level(tables: Tables) -> str:
+    """The level of the mask kernel: by automaton, processor, and the environment's DSTOK_SIMD."""
+    wanted = os.environ.get("DSTOK_SIMD") or best_level()
+    if wanted not in LEVELS:
+        raise ValueError(f"expected DSTOK_SIMD to be one of {', '.join(LEVELS)}, found {wanted!r}")
+    return wanted if tables.description["automaton"] == KERNEL_FINGERPRINT else "automaton"
 
 
 def _pack_tokens(model: ModelDescription) -> tuple[bytes, bytes]:

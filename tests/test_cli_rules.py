@@ -74,17 +74,19 @@ def test_a_fault_of_dstok_is_not_taken_for_a_full_budget(
         app.main(["count", "a"])
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("words", ["dump many", "encode many", "count many", "models", "--help"])
-def test_a_closed_pipe_is_quiet(words: str) -> None:
+def test_a_closed_pipe_is_quiet(words: str, unbuffered: str) -> None:
     file("many", MANY)
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        done = subprocess.run([*DSTOK, *words.split()], stdout=writer, stderr=subprocess.PIPE, timeout=120)
+        done = subprocess.run([*DSTOK, *words.split()], stdout=writer, stderr=subprocess.PIPE, timeout=120,
+                              env={**os.environ, "PYTHONUNBUFFERED": unbuffered})
     finally:
         os.close(writer)
     assert done.stderr == b""
-    assert done.returncode in ((0, 141) if words == "--help" else (141,))  # argparse forgives an unbuffered pipe
+    assert done.returncode in ((0, 141) if words == "--help" else (141,))  # argparse forgives it unbuffered
 
 
 def test_a_reader_that_leaves_early() -> None:
@@ -99,11 +101,12 @@ def test_a_reader_that_leaves_early() -> None:
 
 def test_a_full_disk_and_closed_streams() -> None:
     for words in (["count"], ["encode", "--format", "npy"], ["encode", "-o", "/dev/full"], ["models"]):
-        with open("/dev/full", "wb") as full:
-            done = subprocess.run([*DSTOK, *words], input=TEXT, stdout=full, stderr=subprocess.PIPE,
-                                  timeout=120)
-        assert done.returncode == 2 and done.stderr.endswith(b": no space left on device\n")
-        assert done.stderr.count(b"\n") == 1
+        for unbuffered in ("", "1"):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([*DSTOK, *words], input=TEXT, stdout=full, stderr=subprocess.PIPE,
+                                      env={**os.environ, "PYTHONUNBUFFERED": unbuffered}, timeout=120)
+            assert done.returncode == 2 and done.stderr.endswith(b": no space left on device\n")
+            assert done.stderr.count(b"\n") == 1
     done = run("count", stdin=TEXT, preexec_fn=lambda: os.close(1))
     assert (done.returncode, done.stderr) == (2, b"dstok: standard output: it is closed\n")
     done = run("count", "none", preexec_fn=lambda: os.close(2))

@@ -37,8 +37,11 @@ class Output:
             self.stream = _stdout() if self.path is None else _create(self.path, inputs)
 
     def write(self, data: bytes) -> None:
+        """Write all of `data`: under PYTHONUNBUFFERED standard output takes as much as it likes."""
+        rest = memoryview(data)
         with self._named():
-            self.stream.write(data)
+            while rest:
+                rest = rest[self.stream.write(rest) :]
 
     def close(self) -> None:
         with self._named():

@@ -8,6 +8,10 @@ from dstok.core._scan import Scanner
 
 MAX_WORKSPACES: int
 PARTS_PER_THREAD: int
+LEVELS: dict[str, int]
+
+def best_level() -> str:
+    """The name of the best level of the mask kernel that this processor can run."""
 
 class Policy:
     """Which added tokens are matched, and their ids. `refuses`: finding one is an error."""
@@ -24,7 +28,8 @@ class Encoder:
 
     size: int
     def __init__(
-        self, scanner: Scanner, bpe: BPE, joined: object, fresh_tables: Callable[[], Any], shared_tables: Any, size: int
+        self, scanner: Scanner, bpe: BPE, joined: object, fresh_tables: Callable[[], Any], shared_tables: Any, size: int,
+        level: str = "automaton",
     ) -> None: ...
     def encode(self, text: str | bytes, policy: Policy, replace: bool) -> list[int]:
         """The ids of `text` as a list."""

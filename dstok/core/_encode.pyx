@@ -15,7 +15,7 @@ from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.long cimport PyLong_FromUnsignedLong
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memmove
 
@@ -41,13 +41,42 @@ from dstok.errors import SpecialTokenError, TextError
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
 
+cdef extern from "_kernel.h":
+    ctypedef struct KernelTables:
+        const uint8_t *pages
+        const uint16_t *page_numbers
+        const uint64_t *joined
+        uint8_t ascii[128]
+    ctypedef struct Block:
+        uint64_t starts
+        int sure
+        bint whole
+    enum:
+        LEVEL_NONE
+        LEVEL_PORTABLE
+        LEVEL_AVX2
+        LEVEL_AVX512
+    int kernel_best_level() noexcept nogil
+    bint kernel_plain_ascii(const uint8_t *ascii) noexcept nogil
+    Block kernel_block(int level, const KernelTables *t, const uint8_t *p, int size, bint final) noexcept nogil
+
+cdef extern from *:
+    int __builtin_ctzll(uint64_t) noexcept nogil
+
 cdef enum:
+    BLOCK = 64               # bytes the mask kernel looks at
     WINDOW = 1 << 16         # bytes of text in work at a time; fits the level-2 cache with its tables
     CONTEXT = 4              # bytes kept before it, for single_word: the longest character
     DROPPED = 2              # the scanner's tag, plus one, of a piece that a Removed step drops
 
 MAX_WORKSPACES = 8           # that a tokenizer keeps, each with a piece table of its own
 PARTS_PER_THREAD = 4
+LEVELS = {"automaton": LEVEL_NONE, "portable": LEVEL_PORTABLE, "avx2": LEVEL_AVX2, "avx512": LEVEL_AVX512}
+
+
+def best_level():
+    """The name of the best level of the mask kernel that this processor can run."""
+    return next(name for name, level in LEVELS.items() if level == kernel_best_level())
 
 
 cdef class Policy:
@@ -84,6 +113,8 @@ cdef class Encoder:
     cdef Scanner scanner
     cdef BPE bpe
     cdef const uint64_t *joined
+    cdef KernelTables kernel
+    cdef int level
     cdef object _keep
     cdef object fresh_tables
     cdef object shared_tables
@@ -92,13 +123,15 @@ cdef class Encoder:
     cdef PyObject **ints
     cdef readonly Py_ssize_t size
 
-    def __cinit__(self, Scanner scanner, BPE bpe, joined, fresh_tables, shared_tables, Py_ssize_t size):
+    def __cinit__(self, Scanner scanner, BPE bpe, joined, fresh_tables, shared_tables, Py_ssize_t size,
+                  str level="automaton"):
         cdef const uint8_t[::1] bits
         self.scanner, self.bpe = scanner, bpe
         if joined is not None:
             bits = joined
             self._keep = bits
             self.joined = <const uint64_t *>&bits[0]
+        self._open_kernel(LEVELS[level])
         self.fresh_tables, self.shared_tables = fresh_tables, shared_tables
         self.pool = []
         self.size = size
@@ -112,6 +145,17 @@ cdef class Encoder:
             for i in range(self.size):
                 Py_XDECREF(self.ints[i])
             free(self.ints)
+
+    cdef void _open_kernel(self, int level):
+        """Sets the mask kernel up; level LEVEL_NONE: the automaton alone."""
+        cdef const uint8_t *first = self.scanner.tables.pages + (<Py_ssize_t>self.scanner.tables.page_numbers[0] << 8)
+        self.kernel.pages = self.scanner.tables.pages
+        self.kernel.page_numbers = self.scanner.tables.page_numbers
+        self.kernel.joined = self.joined
+        memcpy(self.kernel.ascii, first, 128)
+        self.level = min(level, kernel_best_level())
+        if self.level == LEVEL_AVX2 and not kernel_plain_ascii(self.kernel.ascii):
+            self.level = LEVEL_PORTABLE
 
     # Workspaces. list.pop and list.append are atomic; no lock that a fork could leave locked.
 
@@ -181,27 +225,69 @@ cdef class Encoder:
             at += width
         self._add(w, text, start, end)
 
+    cdef Py_ssize_t _blocks(
+        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """As `_pieces`, by the mask kernel; a piece that it cannot settle goes to the automaton."""
+        cdef Block block
+        cdef Py_ssize_t size, start, end
+        cdef uint64_t starts
+        cdef bint last
+        while at < stop and w.status == FINE:
+            size = min(stop - at, BLOCK)
+            last = final and at + size == stop
+            block = kernel_block(self.level, &self.kernel, text + at, <int>size, last)
+            if block.sure == 0 and not (last and block.starts == 1 and block.whole):
+                end = self._piece(w, text, at, stop, final)
+                if end < 0:
+                    break
+                at = end
+                continue
+            starts = block.starts & (block.starts - 1)
+            start = at
+            while starts:
+                end = at + __builtin_ctzll(starts)
+                if end > at + block.sure:
+                    break
+                self._add(w, text, start, end)
+                start = end
+                starts &= starts - 1
+            if last and block.whole:
+                self._add(w, text, start, stop)
+                start = stop
+            at = start
+        return at
+
     cdef Py_ssize_t _pieces(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
         """Encodes the pieces of `text[at:stop]`; returns where the first piece starts that is not sure."""
-        cdef uint32_t tag = 0
-        cdef bint wide
         cdef Py_ssize_t end
-        while at < stop and w.status == FINE:
-            wide = False
-            end = scan_piece(&self.scanner.tables, text, at, stop, final, &tag, &wide)
-            if end < 0:
-                break
-            if tag != DROPPED:
-                if wide and self.joined != NULL:
-                    self._add_cut(w, text, at, end)
-                else:
-                    self._add(w, text, at, end)
-            at = end
+        if self.level != LEVEL_NONE:
+            at = self._blocks(w, text, at, stop, final)
+        else:
+            while at < stop and w.status == FINE:
+                end = self._piece(w, text, at, stop, final)
+                if end < 0:
+                    break
+                at = end
         if w.pieces and w.status == FINE:
             self._flush(w, text)
         return at
+
+    cdef Py_ssize_t _piece(
+        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """Adds the piece at `at`, by the automaton; returns its end, or -1 if it is not sure."""
+        cdef uint32_t tag = 0
+        cdef bint wide = False
+        cdef Py_ssize_t end = scan_piece(&self.scanner.tables, text, at, stop, final, &tag, &wide)
+        if end >= 0 and tag != DROPPED:
+            if wide and self.joined != NULL:
+                self._add_cut(w, text, at, end)
+            else:
+                self._add(w, text, at, end)
+        return end
 
     cdef bint _special(
         self, Policy policy, bint normalized, Workspace w, const Match *match

@@ -108,8 +108,10 @@ class _Parser:
         start = self.at
         node = self.atom()
         if (bounds := self.quantifier()) is not None:
+            if self.pattern.startswith(("$", "(?=", "(?!"), start):
+                self.fail("a quantifier on a look-ahead or an anchor", start)
             if _has_bare_look(node):
-                self.refuse("a quantifier on a look-ahead, or a group that may be one,", start)
+                self.refuse("a quantifier on a group that may be a look-ahead or an anchor", start)
             low, high, interval = bounds
             at = self.at
             greedy = not self.take("?")

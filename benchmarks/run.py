@@ -1,0 +1,184 @@
+"""`python -m benchmarks`: rounds of measurements, interleaved, and what came of them.
+
+In: which engines and cases, how many rounds. Out: the tables on stdout, progress on stderr, a result file if asked
+for. Exit code 1 if ids differ or dstok failed, else 0, whatever the speed.
+Invariant: in a round each case is measured with one engine after the other, so that what changes on the machine
+changes for all of them; rounds are the outer loop, so that it changes between them. A slow engine takes part in the
+first round only, and, in a short run, not in cases where others already stand for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.cases import Case, select
+from benchmarks.engines import ENGINES, Engine
+from benchmarks.goals import goals_table
+from benchmarks.measure import Record
+from benchmarks.process import Launcher, default_cores
+from benchmarks.summary import OURS, Results, summarise
+from benchmarks.table import tables
+
+__all__ = ["main"]
+
+SHORT_ENGINES = ["dstok", "gigatoken", "fastokens", "tokenizers"]
+SHORT_MINUTES = 4.7  # for the whole run; a further round begins only if it should end within
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command."""
+    options = _options(arguments)
+    try:
+        cases = select(options.cases, options.full)
+    except ValueError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="dstok-benchmarks-") as folder:
+        run = Run(options, cases, Launcher(Path(folder), options.cores, options.timeout))
+        run.measure()
+    results = run.results()
+    print(tables(results, spread=True), goals_table(results), sep="\n\n")
+    if options.output:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return run.verdict(results)
+
+
+class Run:
+    """The records of one run, as they come in."""
+
+    def __init__(self, options: argparse.Namespace, cases: list[Case], launcher: Launcher) -> None:
+        self._options, self._cases, self._launcher = options, cases, launcher
+        self._engines: list[Engine] = [ENGINES[name] for name in options.engines]
+        self._records: dict[str, list[Record]] = {case.name: [] for case in cases}
+        self.absent: dict[str, str] = {}
+        self.skipped: dict[str, str] = {}
+        self.rounds = 0
+
+    def measure(self) -> None:
+        """All rounds, or as many as the time allows."""
+        start = time.monotonic()
+        while self.rounds < self._options.rounds:
+            before = time.monotonic()
+            self._one_round()
+            self.rounds += 1
+            now = time.monotonic()
+            if now - start + (now - before) > self._options.minutes * 60:
+                break
+
+    def results(self) -> Results:
+        """What goes into the result file."""
+        records = [record for found in self._records.values() for record in found]
+        done = [summarise(case, self._records[case.name]) for case in self._cases if case.name not in self.skipped]
+        o = self._options
+        return Results(
+            format=1, date=datetime.now(timezone.utc).strftime("%Y-%m-%d"), machine=machine.machine(),
+            python=machine.python(), versions={r["engine"]: r["version"] for r in records if "version" in r},
+            commit=machine.commit(), dirty=machine.dirty(), in_tree=any(r.get("in_tree", False) for r in records),
+            settings={"rounds": self.rounds, "full": o.full, "cores": list(o.cores), "timeout": o.timeout},
+            absent=self.absent, skipped=self.skipped, mismatches=[line for _, lines in done for line in lines],
+            cases=[summary for summary, _ in done])
+
+    def verdict(self, results: Results) -> int:
+        """The exit code; says on stderr what is wrong."""
+        wrong = [*results["mismatches"], *_failures(results)]
+        if OURS in self.absent:
+            wrong.append(f"{OURS} is not installed")
+        for line in wrong:
+            print(f"benchmarks: {line}", file=sys.stderr)
+        return 1 if wrong else 0
+
+    def _one_round(self) -> None:
+        planned = list(self._plan())
+        for number, (case, engine) in enumerate(planned, 1):
+            if engine.name in self.absent or case.name in self.skipped or self._failed(case, engine):
+                continue
+            _progress(f"round {self.rounds + 1}, {number} of {len(planned)}: {case.name} {engine.name}")
+            self._add(case, engine)
+        _progress("")
+
+    def _plan(self) -> Iterator[tuple[Case, Engine]]:
+        for case in self._cases:
+            for engine in self._engines:
+                first = self.rounds == 0 and (self._options.full or case.mode == "whole")
+                if first or not engine.slow:
+                    yield case, engine
+
+    def _add(self, case: Case, engine: Engine) -> None:
+        if self._options.cores and len(self._options.cores) < case.threads:
+            self.skipped[case.name] = f"needs {case.threads} cores"
+            return
+        try:
+            self._launcher.text_file(case)
+        except OSError as error:
+            self.skipped[case.name] = f"{error.strerror}: set DSTOK_SHARED to the folder with data/"
+            return
+        record = self._launcher.measure(engine, case, 0.0 if engine.slow else 3.0)
+        if "absent" in record:
+            self.absent[engine.name] = record["absent"]
+        else:
+            self._records[case.name].append(record)
+
+    def _failed(self, case: Case, engine: Engine) -> bool:
+        """Whether the engine failed in this case in an earlier round: once is enough."""
+        return any("failed" in r for r in self._records[case.name] if r["engine"] == engine.name)
+
+
+def _failures(results: Results) -> list[str]:
+    """Where dstok gave no figures because it failed; a peer's failure is only shown."""
+    return [f"{case['name']}: {OURS} failed: {ours['failed']}" for case in results["cases"]
+            if "failed" in (ours := case["engines"].get(OURS, {}))]
+
+
+def _progress(line: str) -> None:
+    """One line that is written over on a terminal; in a log, a line each."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+    elif line:
+        print(line, file=sys.stderr, flush=True)
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="time dstok beside its peers")
+    parser.add_argument("--rounds", type=_positive, help="default 3, or 5 with --full")
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, metavar="NAME",
+                        help=f"of {', '.join(ENGINES)}; default {', '.join(SHORT_ENGINES)}, or all with --full")
+    parser.add_argument("--cases", nargs="+", default=[], metavar="PATTERN",
+                        help="names or shell patterns: 'english/*' 'worst/*' 'growth/letters/*'")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="result file to write, as results/NAME.json")
+    parser.add_argument("--full", action="store_true", help="all cases, engines and rounds; takes hours")
+    parser.add_argument("--minutes", type=float, help=f"no further round if it would end later; default "
+                        f"{SHORT_MINUTES}, or no limit with --full or --cases")
+    parser.add_argument("--cores", type=_cores, default=default_cores(), help="cores to pin to, as 1,0")
+    parser.add_argument("--timeout", type=float, help="seconds for one process; default 60, or 600 with --full")
+    options = parser.parse_args(arguments)
+    _fill(options)
+    return options
+
+
+def _fill(options: argparse.Namespace) -> None:
+    """The defaults that depend on the kind of run."""
+    full = options.full
+    options.rounds = options.rounds or (5 if full else 3)
+    options.engines = options.engines or (list(ENGINES) if full else SHORT_ENGINES)
+    options.timeout = options.timeout or (600.0 if full else 60.0)
+    options.minutes = options.minutes or (float("inf") if full or options.cases else SHORT_MINUTES)
+
+
+def _positive(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, found {number}")
+    return number
+
+
+def _cores(word: str) -> Sequence[int]:
+    return [int(core) for core in word.split(",")]

@@ -1,0 +1,38 @@
+"""The rules as slowly and plainly as they can be written, to hold the fast code against; and test settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from hypothesis import HealthCheck, settings
+
+DEEP = os.environ.get("DSTOK_PROFILE") == "deep"
+
+
+def examples(count: int) -> settings:
+    """Settings for `count` examples, or twenty times as many in the deep profile."""
+    return settings(max_examples=count * 20 if DEEP else count, deadline=None,
+                    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+def naive_bpe(text: bytes, merges: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+    """Byte-level BPE: the adjacent pair of least rank is joined, the leftmost of equals first, while there is one.
+
+    >>> naive_bpe(b"aaab", [(b"a", b"a"), (b"a", b"b")])
+    [b'aa', b'ab']
+    """
+    ranks = {pair: rank for rank, pair in enumerate(merges)}
+    parts = [bytes([byte]) for byte in text]
+    while True:
+        candidates = [(ranks[pair], at) for at, pair in enumerate(zip(parts, parts[1:])) if pair in ranks]
+        if not candidates:
+            return parts
+        _, at = min(candidates)
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
+
+
+def cut_at(text: str | bytes, places: Sequence[int]) -> list[str | bytes]:
+    """`text` cut at the places, which are taken modulo its length; the parts may be empty."""
+    bounds = [0, *sorted(place % (len(text) + 1) for place in places), len(text)]
+    return [text[start:end] for start, end in zip(bounds, bounds[1:])]
