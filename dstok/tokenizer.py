@@ -108,7 +108,7 @@ class Tokenizer:
         """The ids of `text`, as uint32[n]."""
         before, after = self._bos(add_bos), self._eos(add_eos)
         ids: npt.NDArray[np.uint32] = self._encoder.encode_into(
-            text, self._added.policy(special), _replaces(errors), _empty_ids, len(before), len(after))
+            text, self._added.policy(special), _replaces(errors), _empty_ids, _wrapped_ids, len(before), len(after))
         ids[: len(before)] = before
         ids[len(ids) - len(after) :] = after
         return ids
@@ -378,6 +378,12 @@ def _empty_ids(count: int) -> npt.NDArray[np.uint32]:
     import numpy as np
 
     return np.empty(count, np.uint32)
+
+
+def _wrapped_ids(buffer: Any) -> npt.NDArray[np.uint32]:
+    import numpy as np
+
+    return np.frombuffer(buffer, np.uint32)
 
 
 def _insert_rows(flat: Any, *inserts: tuple[Any, Any]) -> Any:

@@ -34,7 +34,8 @@ class Encoder:
     def encode(self, text: str | bytes, policy: Policy, replace: bool) -> list[int]:
         """The ids of `text` as a list."""
     def encode_into(
-        self, text: str | bytes, policy: Policy, replace: bool, allocate: Callable[[int], Any], before: int, after: int
+        self, text: str | bytes, policy: Policy, replace: bool, allocate: Callable[[int], Any],
+        wrap: Callable[[Any], Any], before: int, after: int,
     ) -> Any:
         """The ids of `text` in a uint32 buffer that `allocate(n)` gives, with room left before and after."""
     def count(self, text: str | bytes, policy: Policy, replace: bool) -> int:

@@ -11,12 +11,13 @@ those with normalized=true; between those the pieces; each piece by the piece ta
 """
 
 cimport cython
+from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.long cimport PyLong_FromUnsignedLong
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove
 
 import threading
@@ -24,7 +25,7 @@ from array import array
 
 from dstok.core._added cimport Match, Matcher
 from dstok.core._bpe cimport BPE
-from dstok.core._pieces cimport LONG_IDS, cuttable, insert, locate, look_up, may_cut
+from dstok.core._pieces cimport LONG_IDS, MIDDLE, cuttable, insert, locate, look_up, look_up_long, may_cut
 from dstok.core._scan cimport Scanner, scan_piece
 from dstok.core._utf8 cimport Source, code_point, find_invalid, open_source, transcode
 from dstok.core._workspace cimport (
@@ -65,6 +66,8 @@ cdef extern from *:
 
 cdef enum:
     BLOCK = 64               # bytes the mask kernel looks at
+    LIKELY = 3               # bytes a token: room made at the start; pages not written to cost nothing
+    GIVE = 1 << 14           # ids from which on the buffer itself is given away, not copied
     WINDOW = 1 << 16         # bytes of text in work at a time; fits the level-2 cache with its tables
     CONTEXT = 4              # bytes kept before it, for single_word: the longest character
     DROPPED = 2              # the scanner's tag, plus one, of a piece that a Removed step drops
@@ -179,31 +182,37 @@ cdef class Encoder:
     cdef void _flush(self, Workspace w, const uint8_t *text) noexcept nogil:
         """Encodes the pieces collected in `w`: locate all, then look each up or merge it."""
         cdef Py_ssize_t i, length, found
-        cdef const uint8_t *piece
         for i in range(w.pieces):
-            locate(&w.table, text + w.starts[i], w.ends[i] - w.starts[i], &w.probes[i])
+            locate(&w.table, text + w.starts[i], w.ends[i] - w.starts[i], w.starts[i] + MIDDLE <= w.readable, &w.probes[i])
         if not w.reserve(CHUNK * LONG_IDS):
             return
         for i in range(w.pieces):
-            piece = text + w.starts[i]
             length = w.ends[i] - w.starts[i]
-            if length <= 62:
-                found = look_up(&w.table, piece, length, &w.probes[i], w.out + w.count)
+            if length <= MIDDLE:
+                found = look_up(&w.probes[i], length, w.out + w.count)
                 if found:
                     w.count += found
                     continue
-            if not w.reserve(length + CHUNK * LONG_IDS):
+            if not self._miss(w, text + w.starts[i], length):
                 return
-            found = self.bpe.merge_piece(piece, length, w.out + w.count, &w.scratch, &w.junction)
-            if found < 0:
-                w.status = OUT_OF_MEMORY
-                return
-            insert(&w.table, piece, length, w.out + w.count, found)
-            w.count += found
         w.pieces = 0
         if w.counting:
             w.total += w.count
             w.count = 0
+
+    cdef bint _miss(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
+        """Encodes a piece that tables a and b do not hold; false if memory is out."""
+        cdef Py_ssize_t found = look_up_long(&w.table, piece, length, w.out + w.count)
+        if not found:
+            if not w.reserve(length + CHUNK * LONG_IDS):
+                return False
+            found = self.bpe.merge_piece(piece, length, w.out + w.count, &w.scratch, &w.junction)
+            if found < 0:
+                w.status = OUT_OF_MEMORY
+                return False
+            insert(&w.table, piece, length, w.out + w.count, found)
+        w.count += found
+        return True
 
     cdef inline void _add(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         w.starts[w.pieces] = start
@@ -360,6 +369,9 @@ cdef class Encoder:
         cdef Py_ssize_t at = 0, stop, taken, window = WINDOW
         if limit < WINDOW // 8:
             window = max(8 * limit, 256)
+        elif not w.counting and not w.reserve(w.count + length // LIKELY):
+            return
+        w.readable = length
         while w.status == FINE:
             stop = min(at + window, length)
             while stop < length and text[stop] & 0xC0 == 0x80:
@@ -378,9 +390,12 @@ cdef class Encoder:
         cdef Py_ssize_t unit = 0, held = 0, at = 0, taken, written, keep, window = WINDOW
         if limit < WINDOW // 8:
             window = max(8 * limit, 256)
+        elif not w.counting and not w.reserve(w.count + source.length // LIKELY):
+            return
         while w.status == FINE:
             if not w.reserve_buffer(held + window + 4):
                 return
+            w.readable = w.buffer_size
             written = transcode(source, &unit, w.buffer + held, window, replace)
             if written < 0:
                 w.status = INVALID_TEXT
@@ -470,11 +485,18 @@ cdef class Encoder:
         finally:
             self._release(w)
 
-    def encode_into(self, text, Policy policy not None, bint replace, allocate, Py_ssize_t before, Py_ssize_t after):
-        """The ids of `text` in a uint32 buffer that `allocate(n)` gives, with room left before and after."""
+    def encode_into(
+        self, text, Policy policy not None, bint replace, allocate, wrap, Py_ssize_t before, Py_ssize_t after
+    ):
+        """The ids of `text` in a uint32 buffer that `allocate(n)` gives, with room left before and after.
+
+        Of a long text it is the buffer that the ids were written to, as `wrap` makes it of bytes.
+        """
         cdef Workspace w = self._run(text, policy, replace, False, False, PY_SSIZE_T_MAX)
         cdef uint32_t[::1] view
         try:
+            if w.count >= GIVE and before + after == 0:
+                return wrap(_Ids.take(w))
             result = allocate(before + w.count + after)
             if w.count:
                 view = result
@@ -520,6 +542,7 @@ cdef class Encoder:
         cdef const uint8_t *start = &text[0] if length else NULL
         w.begin(allocate is None, False)
         w.fresh = fresh
+        w.readable = length
         try:
             if length > at or final:
                 with nogil:
@@ -612,6 +635,30 @@ cdef class Encoder:
             result.append(self._list(&view[0] + at, n))
             at += n
         return result
+
+
+cdef class _Ids:
+    """Memory of ids, as bytes, freed with the object."""
+
+    cdef uint32_t *ids
+    cdef Py_ssize_t size
+
+    @staticmethod
+    cdef _Ids take(Workspace w):
+        """The ids of a workspace, which loses them."""
+        cdef _Ids taken = _Ids()
+        cdef void *shrunk = realloc(w.out, w.count * sizeof(uint32_t))
+        taken.ids = <uint32_t *>shrunk if shrunk else w.out
+        taken.size = w.count * sizeof(uint32_t)
+        w.out = NULL
+        w.count = w.capacity = 0
+        return taken
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.ids, self.size, False, flags)
+
+    def __dealloc__(self):
+        free(self.ids)
 
 
 cdef class _Batch:

@@ -30,9 +30,6 @@ from libc.string cimport memcmp, memcpy
 
 from dstok.core._bpe cimport BPE
 
-cdef extern from *:
-    void __builtin_prefetch(const void *) noexcept nogil
-
 cdef enum:
     ID_BITS = 18
     JOINED_BITS = 20
@@ -43,90 +40,31 @@ C_ENTRIES_LOG2 = 14
 JOINED_BYTES = (1 << JOINED_BITS) // 8
 
 
-cdef inline uint64_t _spread(uint64_t h) noexcept nogil:
-    return h * <uint64_t>0x9E3779B97F4A7C15
-
-
-cdef inline void _key24(const uint8_t *text, Py_ssize_t length, uint64_t *key) noexcept nogil:
-    key[0] = load_word(text, 8)
-    key[1] = load_word(text + 8, min(length - 8, 8))
-    key[2] = load_word(text + 16, length - 16) if length > 16 else 0
-
-
-cdef inline uint64_t _hash24(const uint64_t *key) noexcept nogil:
-    cdef uint64_t h = _spread(key[0] ^ key[2] * <uint64_t>0xC2B2AE3D27D4EB4F)
-    return _spread((h ^ h >> 32) + key[1])
-
-
 cdef inline Entry62 *_entry_c(const PieceTable *t, const uint8_t *text, Py_ssize_t length) noexcept nogil:
     cdef uint64_t h = <uint64_t>length
     cdef Py_ssize_t at = 0
     while at + 8 <= length:
-        h = _spread(h ^ load_word(text + at, 8))
+        h = spread(h ^ load_word(text + at, 8))
         h ^= h >> 29
         at += 8
     if at < length:
-        h = _spread(h ^ load_word(text + at, length - at))
+        h = spread(h ^ load_word(text + at, length - at))
         h ^= h >> 29
-    return &t.c[_spread(h) >> t.c_shift]
+    return &t.c[spread(h) >> t.c_shift]
 
 
-cdef void locate(const PieceTable *t, const uint8_t *text, Py_ssize_t length, Probe *probe) noexcept nogil:
-    """The first pass over a piece: hash, and ask for the cache line."""
-    cdef uint64_t key[3]
-    if length <= WORD:
-        probe.word = load_word(text, length)
-        probe.place = &t.a[4 * (_spread(probe.word) >> t.a_shift)]
-    elif length <= MIDDLE:
-        _key24(text, length, key)
-        probe.word = key[0]
-        probe.place = &t.b[2 * (_hash24(key) >> t.b_shift)]
-    elif length <= LONG:
-        probe.place = _entry_c(t, text, length)
-    else:
-        return
-    __builtin_prefetch(probe.place)
-
-
-cdef inline Py_ssize_t _unpack(uint64_t value, uint32_t *out) noexcept nogil:
-    out[0] = (value >> 8) & 0x3FFFF
-    out[1] = (value >> 26) & 0x3FFFF
-    out[2] = (value >> 44) & 0x3FFFF
-    return value & 3
-
-
-cdef inline Py_ssize_t _look_up_c(
-    const Entry62 *entry, const uint8_t *text, Py_ssize_t length, uint32_t *out
+cdef Py_ssize_t look_up_long(
+    const PieceTable *t, const uint8_t *text, Py_ssize_t length, uint32_t *out
 ) noexcept nogil:
+    """The number of ids written to `out` (room for 16) of a piece that table c holds, or 0."""
+    cdef const Entry62 *entry
+    if length > LONG:
+        return 0
+    entry = _entry_c(t, text, length)
     if entry.length != length or memcmp(entry.key, text, length):
         return 0
     memcpy(out, entry.ids, sizeof(entry.ids))
     return entry.count
-
-
-cdef Py_ssize_t look_up(
-    const PieceTable *t, const uint8_t *text, Py_ssize_t length, const Probe *probe, uint32_t *out
-) noexcept nogil:
-    """The second pass: the number of ids written to `out` (room for 16), or 0 if the piece is not held."""
-    cdef Entry8 *a
-    cdef Entry24 *b
-    cdef uint64_t key[3]
-    cdef int i
-    if length <= WORD:
-        a = <Entry8 *>probe.place
-        for i in range(4):
-            if a[i].key == probe.word and (a[i].value >> 2 & 63) == <uint64_t>length:
-                return _unpack(a[i].value, out)
-        return _look_up_c(_entry_c(t, text, length), text, length, out)
-    if length <= MIDDLE:
-        _key24(text, length, key)
-        b = <Entry24 *>probe.place
-        for i in range(2):
-            if b[i].key[0] == key[0] and b[i].key[1] == key[1] and b[i].key[2] == key[2]:
-                if (b[i].value >> 2 & 63) == <uint64_t>length:
-                    return _unpack(b[i].value, out)
-        return _look_up_c(_entry_c(t, text, length), text, length, out)
-    return _look_up_c(<Entry62 *>probe.place, text, length, out)
 
 
 cdef void insert(
@@ -150,11 +88,11 @@ cdef void insert(
         memcpy(c.key, text, length)
         memcpy(c.ids, ids, count * 4)
         return
-    locate(t, text, length, &probe)
+    locate(t, text, length, False, &probe)
     if length <= WORD:
-        _insert_a(<Entry8 *>probe.place, probe.word, value)
+        _insert_a(<Entry8 *>probe.place, probe.key[0], value)
     else:
-        _insert_b(<Entry24 *>probe.place, text, length, value)
+        _insert_b(<Entry24 *>probe.place, probe.key, value)
 
 
 cdef void _insert_a(Entry8 *entries, uint64_t key, uint64_t value) noexcept nogil:
@@ -165,9 +103,9 @@ cdef void _insert_a(Entry8 *entries, uint64_t key, uint64_t value) noexcept nogi
     entries[0].value = value
 
 
-cdef void _insert_b(Entry24 *entries, const uint8_t *text, Py_ssize_t length, uint64_t value) noexcept nogil:
+cdef void _insert_b(Entry24 *entries, const uint64_t *key, uint64_t value) noexcept nogil:
     entries[1] = entries[0]
-    _key24(text, length, entries[0].key)
+    memcpy(entries[0].key, key, sizeof(entries[0].key))
     entries[0].value = value
 
 
@@ -200,7 +138,7 @@ def prefill(BPE bpe not None, tokens):
 
 
 cdef inline uint64_t _joined_bit(uint32_t left, uint32_t right) noexcept nogil:
-    return _spread(<uint64_t>left << 21 | right) >> (64 - JOINED_BITS)
+    return spread(<uint64_t>left << 21 | right) >> (64 - JOINED_BITS)
 
 
 cdef bint may_cut(const uint64_t *joined, uint32_t left, uint32_t right) noexcept nogil:

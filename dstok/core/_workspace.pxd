@@ -29,6 +29,7 @@ cdef class Workspace:
     cdef Py_ssize_t starts[CHUNK]
     cdef Py_ssize_t ends[CHUNK]
     cdef Probe probes[CHUNK]
+    cdef Py_ssize_t readable          # how many bytes of the buffer in work may be read
     cdef Py_ssize_t pieces            # how many of `starts`, `ends` are filled
     cdef uint32_t *out
     cdef Py_ssize_t count             # ids in `out`
