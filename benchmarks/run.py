@@ -4,7 +4,7 @@ In: which engines and cases, how many rounds. Out: the tables on stdout, progres
 for. Exit code 1 if ids differ or dstok failed, else 0, whatever the speed.
 Invariant: in a round each case is measured with one engine after the other, so that what changes on the machine
 changes for all of them; rounds are the outer loop, so that it changes between them. A slow engine takes part in the
-first round only, and, in a short run, not in cases where others already stand for it.
+first round only, and, unless it was asked for, only with whole texts.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ class Run:
     def _plan(self) -> Iterator[tuple[Case, Engine]]:
         for case in self._cases:
             for engine in self._engines:
-                first = self.rounds == 0 and (self._options.full or case.mode == "whole")
-                if first or not engine.slow:
+                stands_alone = self._options.everything or case.mode == "whole"
+                if not engine.slow or (self.rounds == 0 and stands_alone):
                     yield case, engine
 
     def _add(self, case: Case, engine: Engine) -> None:
@@ -167,6 +167,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 def _fill(options: argparse.Namespace) -> None:
     """The defaults that depend on the kind of run."""
     full = options.full
+    options.everything = full or bool(options.engines)  # slow engines that were asked for run in all modes
     options.rounds = options.rounds or (5 if full else 3)
     options.engines = options.engines or (list(ENGINES) if full else SHORT_ENGINES)
     options.timeout = options.timeout or (600.0 if full else 60.0)

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from dstok.core._encode import START
 from dstok.errors import TextError
 from dstok.text import utf8
 
@@ -44,7 +45,7 @@ class EncodeStream:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
         self._held = bytearray()
         self._at = 0  # where in `_held` the text not yet encoded begins
-        self._fresh = True
+        self._state = START
         self._offset = 0  # bytes fed before this part, for errors
         self._finished = False
         self._wait = 0
@@ -82,8 +83,8 @@ class EncodeStream:
         # so that one endless piece costs linear time.
         if not final and len(self._held) - self._at < self._wait:
             return 0 if allocate is None else allocate(0)
-        ids, end, self._fresh = self._encoder.encode_part(
-            self._held, self._at, self._policy, self._fresh, final, allocate)
+        ids, end, self._state = self._encoder.encode_part(
+            self._held, self._at, self._policy, self._state, final, allocate)
         taken = end > self._at
         keep = min(end, _CONTEXT)
         del self._held[: end - keep]

@@ -17,6 +17,7 @@ from dstok.core._bpe import BPE, MAX_IDS, MAX_MERGES, build_pairs, torn_borders,
 from dstok.core._encode import LEVELS, Encoder, best_level
 from dstok.core._pieces import joined_pairs, prefill
 from dstok.core._scan import Scanner, pack_edges
+from dstok.core._workspace import PieceMemory
 from dstok.errors import PatternError, UnsupportedError
 from dstok.formats.description import ModelDescription
 from dstok.formats.image import Image
@@ -36,7 +37,7 @@ class Tables:
     """`description` (JSON-able) and `sections` (name -> bytes); `image` if they are mapped from one.
 
     Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merges (left, right
-    by rank), merged (id by rank), pairs (their hash table), atoms and torn (characters that merging may start from); direct (ids that merging makes of their own
+    by rank), merged (id by rank), pairs and maybe (their hash table, and a bitmap before it), atoms and torn (characters that merging may start from); direct (ids that merging makes of their own
     bytes); joined (the safe cuts' bitmap, empty if there are none); piece_a, piece_b, piece_c.
     """
 
@@ -51,13 +52,13 @@ class Tables:
 
     def fresh_pieces(self) -> tuple[Buffer, ...]:
         """A private, writable copy of the pre-filled piece tables."""
-        if self.image is not None:
-            return self.image.private(*_PIECES)
-        return tuple(bytearray(self.sections[name]) for name in _PIECES)
+        return PieceMemory([self.sections[name] for name in _PIECES]).tables()
 
     def shared_pieces(self) -> tuple[Buffer, ...]:
         """The pre-filled piece tables, not to be written to."""
-        return self.fresh_pieces() if self.image is not None else tuple(self.sections[name] for name in _PIECES)
+        if self.image is not None:
+            return self.image.private(*_PIECES)
+        return tuple(self.sections[name] for name in _PIECES)
 
 
 def compile_program(splits: tuple[Split, ...], unicode_version: str) -> Program:
@@ -88,10 +89,11 @@ def build_tables(model: ModelDescription) -> Tables:
         "ignore_merges": model.ignore_merges,
         "raw_ids": sorted(model.raw_ids),
     }
+    pairs, maybe = build_pairs(model.merges)
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": pack_edges(program.boundaries.edges, pages[:128]),
         "starts": starts, "blob": blob,
-        "merges": merges.tobytes(), "merged": model.merges[2::3].tobytes(), "pairs": build_pairs(model.merges),
+        "merges": merges.tobytes(), "merged": model.merges[2::3].tobytes(), "pairs": pairs, "maybe": maybe,
     }
     bpe = make_bpe(Tables(description, sections))
     if description["monotone"]:
@@ -120,7 +122,7 @@ def tables_from_image(image: Image) -> Tables:
 def make_bpe(tables: Tables) -> BPE:
     """The merge loops' object."""
     s, d = tables.sections, tables.description
-    bpe = BPE(s["pairs"], s["merged"], d["byte_ids"], s["starts"], s["blob"], d["monotone"], d["ignore_merges"],
+    bpe = BPE(s["pairs"], s["maybe"], s["merged"], d["byte_ids"], s["starts"], s["blob"], d["monotone"], d["ignore_merges"],
               s.get("atoms", b""), s.get("torn", b""))
     if d["ignore_merges"]:
         starts = memoryview(s["starts"]).cast("B").cast("I")

@@ -48,12 +48,12 @@ def test_formats_hold_the_ids_of_the_library(tok: dstok.Tokenizer, text: bytes) 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_decode_of_encode_is_the_file(format: str) -> None:
-    for number, text in enumerate([*TEXTS, MANY]):
+    for text in TEXTS:
         ids = ok("encode", "--format", format, stdin=text)
-        assert ok("decode", "--format", format, stdin=ids) == text
         assert ok("decode", stdin=ids) == text, "the format is seen from the data"
-        ok("decode", "-o", f"back{number}", file("ids", ids))
-        assert Path(f"back{number}").read_bytes() == text
+    ok("encode", "--format", format, "-o", "ids", file("many", MANY))
+    ok("decode", "--format", format, "-o", "back", "ids")
+    assert Path("back").read_bytes() == MANY
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint16, ">i4"])
@@ -156,7 +156,7 @@ def _pack(suffix: str, data: bytes) -> bytes:
     if sys.version_info >= (3, 14):
         from compression import zstd
 
-        return zstd.compress(data)
+        return bytes(zstd.compress(data))
     import zstandard
 
     return zstandard.ZstdCompressor().compress(data)

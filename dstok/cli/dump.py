@@ -16,16 +16,7 @@ from dstok.cli.errors import about_input
 from dstok.cli.inputs import Source, open_source, records
 from dstok.cli.models import edge_ids, load_model, text_keywords
 from dstok.cli.outputs import Output
-from dstok.cli.rows import (
-    PIECE_HEADER,
-    TOKEN_HEADER,
-    JsonRows,
-    Rows,
-    TableRows,
-    edge_line,
-    piece_lines,
-    token_lines,
-)
+from dstok.cli.rows import FORMATS, Rows, edge_lines, piece_lines, token_lines
 from dstok.cli.stretches import Place, Stretch, stretches, whole
 
 if TYPE_CHECKING:
@@ -73,7 +64,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _add_format(parser: Parser) -> None:
-    parser.add_argument("--format", choices=("json", "table"), default="json",
+    parser.add_argument("--format", choices=tuple(FORMATS), default="json",
                         help="JSON lines (default), or a table for people")
     add_output(parser)
 
@@ -84,13 +75,13 @@ def run_dump(arguments: Namespace) -> None:
 
     def lines(rows: Rows, text: Iterator[Stretch]) -> Iterator[str]:
         place = Place()
-        yield from (edge_line(rows, i, place) for i in begin)
+        yield from edge_lines(rows, begin, place)
         for stretch in text:
             yield from token_lines(rows, stretch)
             place = stretch.end
-        yield from (edge_line(rows, i, place) for i in end)
+        yield from edge_lines(rows, end, place)
 
-    _show(arguments, tokenizer, lines, TOKEN_HEADER)
+    _show(arguments, tokenizer, lines, "tokens")
 
 
 def run_pieces(arguments: Namespace) -> None:
@@ -101,13 +92,13 @@ def run_pieces(arguments: Namespace) -> None:
         for stretch in text:
             yield from piece_lines(rows, stretch, special)
 
-    _show(arguments, tokenizer, lines, PIECE_HEADER)
+    _show(arguments, tokenizer, lines, "pieces")
 
 
 def _show(arguments: Namespace, tokenizer: Tokenizer, lines: Lines, header: str) -> None:
     """Write what `lines` makes of each text."""
     keywords = text_keywords(arguments, tokenizer)
-    rows = {"json": JsonRows, "table": TableRows}[arguments.format](tokenizer)
+    rows = FORMATS[arguments.format](tokenizer)
     several = len(arguments.files) > 1
     with Output(arguments.output, arguments.files) as output:
         for path in arguments.files:

@@ -1,13 +1,13 @@
 """Tokens and pieces -> lines: JSON for programs, a table for people.
 
-In: a `Stretch`. Out: its rows as text. Invariant: a JSON row is one line, its keys always the same and in
-the same order; a table shows every character, line feeds and parts of characters too.
+In: a `Stretch`. Out: its rows as text. Invariant: a JSON row is one line, its keys always the same and in the
+same order; a table shows every character, line feeds and parts of characters too.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dstok.cli.stretches import Place, Stretch
@@ -16,35 +16,32 @@ if TYPE_CHECKING:
     from dstok.offsets import Piece
     from dstok.tokenizer import Tokenizer
 
-Span = tuple[int, int]
+__all__ = ["FORMATS", "JsonRows", "Rows", "TableRows", "edge_lines", "piece_lines", "token_lines"]
 
-__all__ = [
-    "PIECE_HEADER",
-    "TOKEN_HEADER",
-    "JsonRows",
-    "Rows",
-    "TableRows",
-    "edge_line",
-    "piece_lines",
-    "token_lines",
-]
+# id, start and end in bytes, in code points, piece number (None: of no piece), whether it is an added token
+TokenRow = tuple[int, int, int, int, int, "int | None", bool]
 
 
 class Rows:
-    """How a row is written. `begin` starts a text, which `file` and `line` tell from others, if any."""
+    """How rows are written. `begin` starts a text, which `file` and `line` tell from others, if any."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.known: dict[int, str] = {}  # what is the same in all rows of an id
 
     def begin(self, file: str | None, line: int | None, header: str) -> str:
+        """What stands before the rows of a text."""
         raise NotImplementedError
 
-    def token(self, id: int, byte: Span, char: Span, piece: int | None, special: bool) -> str:
+    def tokens(self, rows: Iterable[TokenRow]) -> Iterator[str]:
         raise NotImplementedError
 
-    def piece(self, piece: Piece, byte: Span, char: Span) -> str:
+    def pieces(self, pieces: Iterable[Piece], at: Place) -> Iterator[str]:
+        """The lines of pieces of a text that begins at `at`."""
         raise NotImplementedError
+
+
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class JsonRows(Rows):
@@ -53,49 +50,63 @@ class JsonRows(Rows):
         self.label = f"{json.dumps(label)[:-1]}, " if label else "{"
         return ""
 
-    def token(self, id: int, byte: Span, char: Span, piece: int | None, special: bool) -> str:
-        return (f'{self.label}{self.known.get(id) or self._learn(id)}'
-                f'"byte_start": {byte[0]}, "byte_end": {byte[1]}, '
-                f'"char_start": {char[0]}, "char_end": {char[1]}, '
-                f'"piece": {"null" if piece is None else piece}, '
-                f'"special": {"true" if special else "false"}}}\n')
+    def tokens(self, rows: Iterable[TokenRow]) -> Iterator[str]:
+        label, known, learn = self.label, self.known, self._learn
+        for id, start, end, char_start, char_end, piece, special in rows:
+            yield (f'{label}{known.get(id) or learn(id)}"byte_start": {start}, "byte_end": {end}, '
+                   f'"char_start": {char_start}, "char_end": {char_end}, '
+                   f'"piece": {_json(piece)}, "special": {"true" if special else "false"}}}\n')
 
     def _learn(self, id: int) -> str:
-        token = json.dumps(self.tokenizer.id_to_token(id), ensure_ascii=False)
-        text = f'"id": {id}, "token": {token}, "bytes": "{self.tokenizer.token_bytes(id).hex()}", '
-        self.known[id] = text
-        return text
+        token, data = self.tokenizer.id_to_token(id), self.tokenizer.token_bytes(id)
+        return self.known.setdefault(id, f'"id": {id}, "token": {_quoted(token)}, "bytes": "{data.hex()}", ')
 
-    def piece(self, piece: Piece, byte: Span, char: Span) -> str:
-        row = {"text": piece.text, "byte_start": byte[0], "byte_end": byte[1],
-               "char_start": char[0], "char_end": char[1],
-               "step": piece.step, "alternative": piece.alternative, "token_id": piece.token_id}
-        return self.label + json.dumps(row, ensure_ascii=False)[1:] + "\n"
+    def pieces(self, pieces: Iterable[Piece], at: Place) -> Iterator[str]:
+        for piece in pieces:
+            yield (f'{self.label}"text": {_quoted(piece.text)}, '
+                   f'"byte_start": {piece.start + at.byte}, "byte_end": {piece.end + at.byte}, '
+                   f'"char_start": {piece.char_start + at.char}, "char_end": {piece.char_end + at.char}, '
+                   f'"step": {_json(piece.step)}, "alternative": {_json(piece.alternative)}, '
+                   f'"token_id": {_json(piece.token_id)}}}\n')
 
 
-TOKEN_HEADER = f"{'id':>7} {'bytes':>15} {'characters':>15} {'piece':>8}   token\n"
-PIECE_HEADER = f"{'bytes':>15} {'characters':>15} {'matched by':>17}   piece\n"
+def _json(number: int | None) -> int | str:
+    return "null" if number is None else number
 
 
 class TableRows(Rows):
     def begin(self, file: str | None, line: int | None, header: str) -> str:
         names = [name for name in (file, f"line {line}" if line is not None else None) if name]
-        return (f"==> {', '.join(names)} <==\n" if names else "") + header
+        return (f"==> {', '.join(names)} <==\n" if names else "") + HEADERS[header]
 
-    def token(self, id: int, byte: Span, char: Span, piece: int | None, special: bool) -> str:
-        shown = self.known.get(id) or self.known.setdefault(id, _shown(self.tokenizer.token_bytes(id)))
-        return (f"{id:>7} {_span(byte):>15} {_span(char):>15} {'' if piece is None else piece:>8}   "
-                f"{shown}{'  (added token)' if special else ''}\n")
+    def tokens(self, rows: Iterable[TokenRow]) -> Iterator[str]:
+        for id, start, end, char_start, char_end, piece, special in rows:
+            shown = self.known.get(id) or self._learn(id)
+            number = "" if piece is None else piece
+            yield (f"{id:>7} {f'{start}:{end}':>15} {f'{char_start}:{char_end}':>15} {number:>8}   "
+                   f"{shown}{'  (added token)' if special else ''}\n")
 
-    def piece(self, piece: Piece, byte: Span, char: Span) -> str:
-        why = f"step {piece.step}, alt {piece.alternative}" if piece.step is not None else "gap"
-        if piece.token_id is not None:
-            why = f"token {piece.token_id}"
-        return f"{_span(byte):>15} {_span(char):>15} {why:>17}   {piece.text!r}\n"
+    def _learn(self, id: int) -> str:
+        return self.known.setdefault(id, _shown(self.tokenizer.token_bytes(id)))
+
+    def pieces(self, pieces: Iterable[Piece], at: Place) -> Iterator[str]:
+        for piece in pieces:
+            bytes_ = f"{piece.start + at.byte}:{piece.end + at.byte}"
+            chars = f"{piece.char_start + at.char}:{piece.char_end + at.char}"
+            yield f"{bytes_:>15} {chars:>15} {_matched_by(piece):>17}   {piece.text!r}\n"
 
 
-def _span(span: Span) -> str:
-    return f"{span[0]}:{span[1]}"
+HEADERS = {
+    "tokens": f"{'id':>7} {'bytes':>15} {'characters':>15} {'piece':>8}   token\n",
+    "pieces": f"{'bytes':>15} {'characters':>15} {'matched by':>17}   piece\n",
+}
+FORMATS = {"json": JsonRows, "table": TableRows}
+
+
+def _matched_by(piece: Piece) -> str:
+    if piece.token_id is not None:
+        return f"token {piece.token_id}"
+    return "gap" if piece.step is None else f"step {piece.step}, alt {piece.alternative}"
 
 
 def _shown(data: bytes) -> str:
@@ -109,22 +120,23 @@ def _shown(data: bytes) -> str:
 def token_lines(rows: Rows, stretch: Stretch) -> Iterator[str]:
     """A line for each sure token of `stretch`."""
     encoding, n, at = stretch.encoding, stretch.ids, stretch.place
-    columns = zip(encoding.ids[:n].tolist(), (encoding.byte_spans[:n] + at.byte).tolist(),
-                  (encoding.char_spans[:n] + at.char).tolist(), (encoding.pieces[:n] + at.piece).tolist(),
-                  encoding.special[:n].tolist())
-    return (rows.token(*column) for column in columns)
+    columns = (
+        encoding.ids[:n],
+        *(encoding.byte_spans[:n] + at.byte).T,
+        *(encoding.char_spans[:n] + at.char).T,
+        encoding.pieces[:n] + at.piece,
+        encoding.special[:n],
+    )
+    return rows.tokens(zip(*(column.tolist() for column in columns)))
 
 
-def edge_line(rows: Rows, id: int, at: Place) -> str:
-    """The line of a BOS or EOS token, which covers nothing of the text."""
-    return rows.token(id, (at.byte, at.byte), (at.char, at.char), None, True)
+def edge_lines(rows: Rows, ids: Iterable[int], at: Place) -> Iterator[str]:
+    """Lines of BOS or EOS tokens, which cover nothing of the text."""
+    return rows.tokens((id, at.byte, at.byte, at.char, at.char, None, True) for id in ids)
 
 
 def piece_lines(rows: Rows, stretch: Stretch, special: Any) -> Iterator[str]:
     """A line for each piece in the sure part of `stretch`."""
-    at, sure = stretch.place, stretch.bytes_sure
-    for piece in rows.tokenizer.pretokenize(stretch.text, special=special):
-        if piece.end > sure:
-            break
-        yield rows.piece(piece, (piece.start + at.byte, piece.end + at.byte),
-                         (piece.char_start + at.char, piece.char_end + at.char))
+    pieces = rows.tokenizer.pretokenize(stretch.text, special=special)
+    sure = stretch.bytes_sure
+    return rows.pieces((piece for piece in pieces if piece.end <= sure), stretch.place)

@@ -7,6 +7,7 @@ cdef struct Match:
     Py_ssize_t end
     int32_t token          # index into the list the matcher was made from, -1: no match
     Py_ssize_t safe        # without a match: no token begins before this offset
+    Py_ssize_t scan        # ... and a later search must not begin before this one (a rejected match ends there)
 
 
 @cython.final
@@ -26,7 +27,7 @@ cdef class Matcher:
     cdef readonly Py_ssize_t count
 
     cdef Match find(
-        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final
     ) noexcept nogil
     cdef uint32_t child(self, uint32_t state, uint8_t byte) noexcept nogil
     cdef void _link(self, uint32_t state, uint8_t byte, uint32_t target) noexcept

@@ -217,15 +217,15 @@ cdef class Matcher:
         return ADMITTED
 
     cdef Match find(
-        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final
     ) noexcept nogil:
-        """The first match at or after `at`. Without one `token` is -1 and `safe` how far that is sure.
+        """The first match at or after `scan`. Without one `token` is -1 and `safe` how far that is sure.
 
-        `left` is the start of the stretch (its text end for `single_word`); if not `final`, more text
-        follows `stop`.
+        Text before `at` is taken; between it and `scan` a match was rejected before. `left` is the start of the
+        stretch (its text end for `single_word`); if not `final`, more text follows `stop`.
         """
         cdef Match found
-        cdef Py_ssize_t scan = at, width, start
+        cdef Py_ssize_t width, start
         cdef int verdict
         found.start = found.end = at
         while True:
@@ -241,6 +241,7 @@ cdef class Matcher:
                 found.safe = start
                 break
             scan = found.end
+        found.scan = scan
         if self.has_lstrip and not final:
             # White space at the end may yet belong to a token behind it.
             while found.safe > at and _is_space(code_point(text + _before(text, found.safe), &width)):

@@ -4,6 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef enum:
     NO_RANK = 0xFFFFFF
+    MAYBE_BITS = 21
     SHORT = 48                    # up to this many symbols are merged by scanning their ranks
 
 cdef struct Scratch:
@@ -21,6 +22,7 @@ cdef struct Scratch:
 @cython.final
 cdef class BPE:
     cdef const uint64_t *pairs    # left << 44 | right << 24 | rank, open addressing, all ones: empty
+    cdef const uint64_t *maybe    # bitmap under a hash of the pair: 0 means no merge
     cdef int pair_shift
     cdef uint64_t pair_mask
     cdef const uint32_t *merged   # id by rank

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 MAX_IDS: int
 MAX_MERGES: int
 
-def build_pairs(merges: array[int]) -> bytes:
-    """The pair table of flat `merges` (left, right, merged, in rank order)."""
+def build_pairs(merges: array[int]) -> tuple[bytes, bytes]:
+    """The pair table of flat `merges` (left, right, merged, in rank order), and the bitmap before it."""
 
 def whole_characters(tokens: Sequence[bytes | None], bpe: BPE, raw: frozenset[int]) -> bytes:
     """The table of BMP characters that are tokens: uint32[0x10000], id + 1 or 0."""
@@ -20,7 +20,7 @@ class BPE:
     monotone: bool
     ignore_merges: bool
     def __init__(
-        self, pairs: object, merged: object, byte_ids: Sequence[int], starts: object, blob: object,
+        self, pairs: object, maybe: object, merged: object, byte_ids: Sequence[int], starts: object, blob: object,
         monotone: bool, ignore_merges: bool, atoms: object = b"", torn: object = b"",
     ) -> None: ...
     def index_vocabulary(self, reachable: Sequence[int]) -> None:

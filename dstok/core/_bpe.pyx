@@ -63,7 +63,10 @@ cdef uint64_t _hash_bytes(const uint8_t *text, Py_ssize_t length) noexcept nogil
 
 
 def build_pairs(merges):
-    """The pair table of flat `merges` (left, right, merged, in rank order) as bytes."""
+    """The pair table of flat `merges` (left, right, merged, in rank order), and a bitmap before it, as bytes.
+
+    Most pairs asked for have no merge; the bitmap (256 KB) says so without a look into the table (2 MB).
+    """
     cdef const uint32_t[::1] m = merges
     cdef Py_ssize_t count = m.shape[0] // 3, rank
     cdef int bits = 4
@@ -73,12 +76,16 @@ def build_pairs(merges):
     mask = (<uint64_t>1 << bits) - 1
     table = array("Q", [0xFFFFFFFFFFFFFFFF]) * (1 << bits)
     cdef uint64_t[::1] t = table
+    maybe = array("Q", bytes((1 << MAYBE_BITS) // 8))
+    cdef uint64_t[::1] m_bits = maybe
     for rank in range(count):
-        slot = _mix(_pair_key(m[3 * rank], m[3 * rank + 1])) >> (64 - bits)
+        slot = _mix(_pair_key(m[3 * rank], m[3 * rank + 1]))
+        m_bits[(slot >> (70 - MAYBE_BITS))] |= <uint64_t>1 << (slot >> (64 - MAYBE_BITS) & 63)
+        slot >>= 64 - bits
         while t[slot] != <uint64_t>0xFFFFFFFFFFFFFFFF:
             slot = (slot + 1) & mask
         t[slot] = _pair_key(m[3 * rank], m[3 * rank + 1]) << 24 | <uint64_t>rank
-    return table.tobytes()
+    return table.tobytes(), maybe.tobytes()
 
 
 def whole_characters(tokens, BPE bpe not None, raw):
@@ -192,21 +199,25 @@ cdef inline void _sift_down(uint64_t *heap, Py_ssize_t at, Py_ssize_t size) noex
 cdef class BPE:
     """The merge list of one model, as flat tables that it keeps alive.
 
-    `pairs` comes from `build_pairs`, `merged` is the id by rank, `byte_ids` the id of each byte,
+    `pairs` and `maybe` come from `build_pairs`, `merged` is the id by rank, `byte_ids` the id of each byte,
     `starts` and `blob` hold the bytes of each token.
     """
 
-    def __cinit__(self, pairs, merged, byte_ids, starts, blob, bint monotone, bint ignore_merges, atoms=b"", torn=b""):
+    def __cinit__(self, pairs, maybe, merged, byte_ids, starts, blob, bint monotone, bint ignore_merges, atoms=b"", torn=b""):
         cdef const uint32_t[::1] a
         cdef const uint8_t[::1] t
         cdef const uint64_t[::1] p = memoryview(pairs).cast("B").cast("Q")
         cdef const uint32_t[::1] m = memoryview(merged).cast("B").cast("I")
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
+        cdef const uint64_t[::1] y = memoryview(maybe).cast("B").cast("Q")
         cdef int i
+        if y.shape[0] * 64 != 1 << MAYBE_BITS:
+            raise ValueError("BPE tables of the wrong size")
         if p.shape[0] & (p.shape[0] - 1) or p.shape[0] < 16 or s.shape[0] < 257:
             raise ValueError("BPE tables of the wrong size")
-        self._keep = (p, m, s, b)
+        self._keep = (p, m, s, b, y)
+        self.maybe = &y[0]
         self.pairs = &p[0]
         self.pair_mask = p.shape[0] - 1
         self.pair_shift = 64 - (int(p.shape[0]).bit_length() - 1)
@@ -235,8 +246,11 @@ cdef class BPE:
     cdef uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil:
         """The rank of the merge of two ids, or NO_RANK."""
         cdef uint64_t key = _pair_key(left, right)
-        cdef uint64_t slot = _mix(key) >> self.pair_shift
+        cdef uint64_t slot = _mix(key)
         cdef uint64_t entry
+        if not self.maybe[slot >> (70 - MAYBE_BITS)] >> (slot >> (64 - MAYBE_BITS) & 63) & 1:
+            return NO_RANK
+        slot >>= self.pair_shift
         while True:
             entry = self.pairs[slot]
             if entry >> 24 == key:

@@ -8,6 +8,7 @@ from dstok.core._scan import Scanner
 
 MAX_WORKSPACES: int
 PARTS_PER_THREAD: int
+START: tuple[bool, int, int]
 LEVELS: dict[str, int]
 
 def best_level() -> str:
@@ -44,10 +45,13 @@ class Encoder:
         self, text: str | bytes, policy: Policy, replace: bool, allocate: Callable[[int], Any], limit: int = ...
     ) -> tuple[Any, list[tuple[int, int, int]], int]:
         """(ids, marks, end): marks are (index, start, end) of added tokens, in bytes."""
+    def pieces(self, text: bytes, policy: Policy) -> list[tuple[int, int]]:
+        """(start, end) of what is looked up or merged as one: pieces, and parts between safe cuts."""
     def encode_part(
-        self, text: bytearray, at: int, policy: Policy, fresh: bool, final: bool, allocate: Callable[[int], Any] | None
-    ) -> tuple[Any, int, bool]:
-        """(ids, end, fresh) of the part of `text[at:]` that later text cannot change."""
+        self, text: bytearray, at: int, policy: Policy, state: tuple[bool, int, int], final: bool,
+        allocate: Callable[[int], Any] | None,
+    ) -> tuple[Any, int, tuple[bool, int, int]]:
+        """(ids, end, state) of the part of `text[at:]` that later text cannot change."""
     def encode_many(
         self, texts: list[str | bytes], policy: Policy, replace: bool, threads: int, counting: bool
     ) -> tuple[array[int], array[int]]:

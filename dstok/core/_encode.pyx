@@ -74,6 +74,7 @@ cdef enum:
 
 MAX_WORKSPACES = 8           # that a tokenizer keeps, each with a piece table of its own
 PARTS_PER_THREAD = 4
+START = (True, 0, 0)         # of a text, for `encode_part`: Workspace.fresh and .skip
 LEVELS = {"automaton": LEVEL_NONE, "portable": LEVEL_PORTABLE, "avx2": LEVEL_AVX2, "avx512": LEVEL_AVX512}
 
 
@@ -195,6 +196,10 @@ cdef class Encoder:
                     continue
             if not self._miss(w, text + w.starts[i], length):
                 return
+        if w.tracing:
+            for i in range(w.pieces):
+                if not w.mark(w.starts[i], w.ends[i]):
+                    return
         w.pieces = 0
         if w.counting:
             w.total += w.count
@@ -325,21 +330,25 @@ cdef class Encoder:
     ) noexcept nogil:
         """Encodes text that holds no raw added token: finds the normalized ones, and pieces between."""
         cdef Match match
-        cdef Py_ssize_t begun = at
+        cdef Py_ssize_t begun = at, scan
         if w.fresh:
             left = at
+            w.skip[1] = 0
+        scan = at + w.skip[1]
         while True:
             match.token = -1
             match.safe = stop
+            match.scan = at
             if policy.normalized is not None:
-                match = policy.normalized.find(text, at, stop, left, final)
+                match = policy.normalized.find(text, at, scan, stop, left, final)
             if match.token < 0:
                 at = self._pieces(w, text, at, match.safe, final)
+                w.skip[1] = max(match.scan - at, 0)
                 break
             self._pieces(w, text, at, match.start, True)
             if w.status != FINE or not self._special(policy, True, w, &match):
                 break
-            at = match.end
+            at = scan = match.end
         if at > begun:
             w.fresh = False
         return at
@@ -349,17 +358,21 @@ cdef class Encoder:
     ) noexcept nogil:
         """Encodes `text[at:stop]`, or, if not `final`, the part of it that is sure; returns its end."""
         cdef Match match
+        cdef Py_ssize_t scan = at + w.skip[0]
         while True:
             match.token = -1
             match.safe = stop
+            match.scan = at
             if policy.raw is not None:
-                match = policy.raw.find(text, at, stop, 0, final)
+                match = policy.raw.find(text, at, scan, stop, 0, final)
             if match.token < 0:
-                return self._stretch(policy, w, text, at, match.safe, 0, final)
+                at = self._stretch(policy, w, text, at, match.safe, 0, final)
+                w.skip[0] = max(match.scan - at, 0)
+                return at
             self._stretch(policy, w, text, at, match.start, 0, True)
             if w.status != FINE or not self._special(policy, False, w, &match):
                 return at
-            at = match.end
+            at = scan = match.end
             w.fresh = True
 
     cdef void _in_place(
@@ -419,6 +432,7 @@ cdef class Encoder:
         """Encodes one text."""
         cdef Py_ssize_t fault
         w.fresh = True
+        w.skip[0] = w.skip[1] = 0
         w.base = 0
         if source.kind != 0:
             self._transcoded(policy, w, source, replace, limit)
@@ -529,11 +543,27 @@ cdef class Encoder:
         finally:
             self._release(w)
 
-    def encode_part(self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, bint fresh,
-                    bint final, allocate):
-        """(ids, end, fresh) of the part of valid UTF-8 `text[at:]` that later text cannot change.
+    def pieces(self, bytes text not None, Policy policy not None):
+        """(start, end) of what is looked up or merged as one: pieces, and parts between safe cuts. For tests."""
+        cdef Workspace w = self._lease()
+        cdef Source source = open_source(text)
+        cdef Py_ssize_t i
+        w.begin(True, False)
+        w.tracing = True
+        try:
+            with nogil:
+                self._text(policy, w, &source, False, False, PY_SSIZE_T_MAX)
+            if w.status != FINE:
+                self._fail(w, policy, text)
+            return [(w.marks[i].start, w.marks[i].end) for i in range(w.marked)]
+        finally:
+            self._release(w)
 
-        For streams: bytes before `at` are context; `fresh` goes in as it came out the last time.
+    def encode_part(self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state,
+                    bint final, allocate):
+        """(ids, end, state) of the part of valid UTF-8 `text[at:]` that later text cannot change.
+
+        For streams: bytes before `at` are context; `state` is `START` and then as it came out the last time.
         `allocate` None: the number of ids instead of the ids.
         """
         cdef Workspace w = self._lease()
@@ -541,7 +571,7 @@ cdef class Encoder:
         cdef Py_ssize_t length = text.shape[0], end = at
         cdef const uint8_t *start = &text[0] if length else NULL
         w.begin(allocate is None, False)
-        w.fresh = fresh
+        w.fresh, w.skip[0], w.skip[1] = state
         w.readable = length
         try:
             if length > at or final:
@@ -550,12 +580,12 @@ cdef class Encoder:
             if w.status != FINE:
                 self._fail(w, policy, None)
             if allocate is None:
-                return w.total, end, w.fresh
+                return w.total, end, (w.fresh, w.skip[0], w.skip[1])
             ids = allocate(w.count)
             if w.count:
                 view = ids
                 memcpy(&view[0], w.out, w.count * sizeof(uint32_t))
-            return ids, end, w.fresh
+            return ids, end, (w.fresh, w.skip[0], w.skip[1])
         finally:
             self._release(w)
 

@@ -39,11 +39,13 @@ cdef class Workspace:
     cdef Mark *marks
     cdef Py_ssize_t marked
     cdef Py_ssize_t mark_capacity
-    cdef bint marking
+    cdef bint marking                 # added tokens leave marks
+    cdef bint tracing                 # pieces leave marks
     cdef uint8_t *buffer              # transcoded text
     cdef Py_ssize_t buffer_size
     cdef Py_ssize_t base              # offset in the text of byte 0 of the buffer in work
     cdef bint fresh                   # no text of the present stretch has been taken yet
+    cdef Py_ssize_t skip[2]           # bytes ahead where no added token (raw, normalized) may begin: one was rejected
     cdef Status status
     cdef Py_ssize_t where             # of the fault, in bytes (INVALID_TEXT in a str: code points)
     cdef int token                    # SPECIAL_FOUND: which

@@ -8,13 +8,51 @@ Invariant: between runs at most `KEEP` bytes of each growable buffer stay alloca
 
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
+from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy
 
 from dstok.core._bpe cimport free_scratch
 from dstok.core._pieces cimport open_table
 
+cdef extern from "_huge.h":
+    void *huge_alloc(size_t size) noexcept nogil
+
 cdef enum:
     KEEP = 1 << 22
+
+
+cdef class PieceMemory:
+    """A private, writable copy of the three pre-filled piece tables."""
+
+    cdef uint8_t *memory
+    cdef Py_ssize_t size
+    cdef readonly tuple sizes
+
+    def __cinit__(self, tables):
+        cdef const uint8_t[::1] view
+        cdef Py_ssize_t at = 0
+        self.sizes = tuple(len(table) for table in tables)
+        self.size = sum(self.sizes)
+        self.memory = <uint8_t *>huge_alloc(self.size)
+        if self.memory == NULL:
+            raise MemoryError
+        for table in tables:
+            view = table
+            memcpy(self.memory + at, &view[0], view.shape[0])
+            at += view.shape[0]
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.memory, self.size, False, flags)
+
+    def __dealloc__(self):
+        free(self.memory)
+
+    def tables(self):
+        """Views of the three tables."""
+        a, b, _ = self.sizes
+        view = memoryview(self)
+        return view[:a], view[a:a + b], view[a + b:]
 
 
 @cython.final
@@ -40,6 +78,7 @@ cdef class Workspace:
         self.pieces = self.count = self.total = self.marked = self.base = 0
         self.counting = counting
         self.marking = marking
+        self.tracing = False
         self.fresh = True
         self.status = FINE
 
@@ -50,7 +89,10 @@ cdef class Workspace:
         if wanted <= self.capacity:
             return True
         wanted = max(wanted, self.capacity + self.capacity // 2)
-        grown = realloc(self.out, wanted * sizeof(uint32_t))
+        if self.out == NULL:
+            grown = huge_alloc(wanted * sizeof(uint32_t))
+        else:
+            grown = realloc(self.out, wanted * sizeof(uint32_t))
         if grown == NULL:
             self.status = OUT_OF_MEMORY
             return False

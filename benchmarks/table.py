@@ -1,0 +1,201 @@
+"""A result file as Markdown, and the README's copy of it.
+
+    python -m benchmarks.table FILE [--write README.md | --check README.md]
+
+In: a result file. Out: Markdown on stdout; or, between the marker comments of a document, the same.
+Invariant: what stands between the markers is what `tables` makes of the file, to the byte; `--check` exits with 1
+where it is not. A number stands only for ids that were compared; see `summary.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks.cases import ROOT
+from benchmarks.engines import ENGINES
+from benchmarks.goals import growth_steps, ratio, typical
+from benchmarks.summary import CaseSummary, EngineSummary, Results, Spread, figure
+
+__all__ = ["BEGIN", "END", "main", "number", "replaced", "tables"]
+
+BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
+_RATIO = "dstok over the best exact peer"
+MODE_NAMES = {"whole": "one call, array", "docs": "4 KB documents, arrays", "lines": "a call a line, lists",
+              "list": "one call, list"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description="a result file as Markdown")
+    parser.add_argument("result", type=Path)
+    parser.add_argument("--spread", action="store_true", help="with the least and the most of all rounds")
+    action = parser.add_mutually_exclusive_group()
+    for name, what in (("write", "replace the table in a document"), ("check", "exit with 1 if it is not current")):
+        action.add_argument(f"--{name}", type=Path, nargs="?", const=ROOT / "README.md", metavar="FILE", help=what)
+    options = parser.parse_args(arguments)
+    made = tables(json.loads(options.result.read_text(encoding="utf-8")), options.spread)
+    document = options.write or options.check
+    if document is None:
+        print(made)
+        return 0
+    try:
+        return _update(document, made, write=options.write is not None)
+    except ValueError as error:
+        print(f"benchmarks.table: {document.name}: {error}", file=sys.stderr)
+        return 1
+
+
+def _update(document: Path, made: str, write: bool) -> int:
+    old = document.read_text(encoding="utf-8")
+    new = replaced(old, made)
+    if write:
+        document.write_text(new, encoding="utf-8")
+    elif new != old:
+        print(f"benchmarks.table: the table in {document.name} is not current", file=sys.stderr)
+        return 1
+    return 0
+
+
+def replaced(document: str, made: str) -> str:
+    """The document with `made` between its markers. Raises `ValueError` where they are not there once, in order."""
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end) or BEGIN in rest or END in before + after:
+        raise ValueError(f"expected {BEGIN} and {END}, once each and in this order")
+    return f"{before}{BEGIN}\n{made}\n{END}{after}"
+
+
+def tables(results: Results, spread: bool = False) -> str:
+    """All tables that the result has figures for, as Markdown without a last newline."""
+    engines = [name for name in ENGINES if any(name in case["engines"] for case in results["cases"])]
+    by_group = {group: [c for c in results["cases"] if c["group"] == group] for group in ("corpus", "worst", "threads")}
+    parts = [_setting(results, engines), _corpora(by_group["corpus"], engines, spread), _start(results, engines),
+             _worst(by_group["worst"], engines, spread), _growth(results, engines),
+             _threads(by_group["threads"], engines, spread), _notes(results)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def number(value: float) -> str:
+    """Three digits or so."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _setting(results: Results, engines: list[str]) -> str:
+    versions = [f"{name} {results['versions'].get(name, '?')}" for name in engines]
+    m, commit = results["machine"], results["commit"]
+    changed = ", with uncommitted changes" if results["dirty"] else ""
+    at = f" at commit {commit[:10]}{changed}" if commit else ""
+    where = "measured in the source tree" if results["in_tree"] else "installed"
+    rounds = results["settings"]["rounds"]
+    return (f"{m['cpu']}, {m['cores']} cores, {m['system']} {m['kernel']}, {results['python']}, {results['date']}. "
+            f"{', '.join(versions)}; dstok {where}{at}. One core, one thread, median of {rounds} "
+            f"round{'s' if rounds != 1 else ''}.")
+
+
+def _corpora(cases: list[CaseSummary], engines: list[str], spread: bool) -> str:
+    if not cases:
+        return ""
+    rows = [[c["source"], MODE_NAMES[c["mode"]], *_cells(c, engines, spread), _ratios(c)] for c in cases]
+    return "**MB/s, cold / warm**\n\n" + _markdown(["text", "calls", *engines, _RATIO], rows, 2)
+
+
+def _worst(cases: list[CaseSummary], engines: list[str], spread: bool) -> str:
+    if not cases:
+        return ""
+    rows = [[c["source"], *_cells(c, engines, spread), _ratios(c)] for c in cases]
+    return ("**1 MB of one kind, MB/s, cold / warm (each warm pass over a text not seen before)**\n\n"
+            + _markdown(["kind", *engines, _RATIO], rows, 1))
+
+
+def _start(results: Results, engines: list[str]) -> str:
+    distinct = next((c for c in results["cases"] if c["group"] == "memory"), None)
+    rows = []
+    for name in engines:
+        found = [typical(results, name, f) for f in ("start_ms", "load_ms", "loaded_mb")]
+        found.append(figure(distinct, name, "grown_mb") if distinct else None)
+        rows.append([name, *("–" if value is None else number(value) for value in found)])
+    if all(cell == "–" for row in rows for cell in row[1:]):
+        return ""
+    head = ["engine", "import, load, first ids: ms", "load alone: ms", "MB after load", "MB after 4 M distinct pieces"]
+    return "**Start and memory, beyond Python with numpy**\n\n" + _markdown(head, rows, 1)
+
+
+def _growth(results: Results, engines: list[str]) -> str:
+    cases = {case["name"]: case for case in results["cases"]}
+    kinds = [name.split("/")[1] for name in cases if name.startswith("growth/") and name.endswith("/10MB")]
+    steps = {(kind, name): growth_steps(cases, kind, name) for kind in kinds for name in engines}
+    if not any(steps.values()):
+        return ""
+    rows = [[kind, *(" / ".join(map(number, steps[kind, name])) or "–" for name in engines)] for kind in kinds]
+    return "**10 kB / 100 kB / 1 MB / 10 MB of one kind, MB/s, warm**\n\n" + _markdown(["kind", *engines], rows, 1)
+
+
+def _threads(cases: list[CaseSummary], engines: list[str], spread: bool) -> str:
+    if not cases:
+        return ""
+    rows = [[c["mode"].removeprefix("batch"), *_cells(c, engines, spread)] for c in cases]
+    return "**Threads on a batch of 4 KB documents, MB/s by the clock, cold / warm**\n\n" + _markdown(
+        ["threads", *engines], rows, 1)
+
+
+def _notes(results: Results) -> str:
+    found = [f"Largest spread of a warm figure, (max − min) / median: {_largest_spread(results)}."]
+    if any(e.get("equal") is False and e.get("figures") for c in results["cases"] for e in c["engines"].values()):
+        found.append("≠: not meant to be exact, and its ids differ on this text.")
+    inexact = [n for n, e in ENGINES.items() if not e.exact and any(n in c["engines"] for c in results["cases"])]
+    if inexact:
+        found.append(f"Not exact on every text, so no peer to compare with: {', '.join(inexact)}.")
+    found += [f"Absent: {name} ({why})." for name, why in results["absent"].items()]
+    found += [f"Left out: {name} ({why})." for name, why in results["skipped"].items()]
+    found += [f"IDS DIFFER: {line}." for line in results["mismatches"]]
+    return "\n".join(f"- {line}" for line in found)
+
+
+def _largest_spread(results: Results) -> str:
+    worst: dict[str, float] = {}
+    for case in results["cases"]:
+        for name, engine in case["engines"].items():
+            if s := engine.get("figures", {}).get("warm_mb_s"):
+                worst[name] = max(worst.get(name, 0.0), (s["max"] - s["min"]) / s["median"])
+    return ", ".join(f"{name} {share:.0%}" for name, share in worst.items()) or "none"
+
+
+def _cells(case: CaseSummary, engines: Iterable[str], spread: bool) -> list[str]:
+    return [_cell(case["engines"].get(name), spread) for name in engines]
+
+
+def _cell(engine: EngineSummary | None, spread: bool) -> str:
+    if engine is None:
+        return "–"
+    if "failed" in engine:
+        return "failed"
+    figures = engine.get("figures")
+    if not figures:
+        return "not counted"
+    both = " / ".join(_figure(figures[name], spread) for name in ("cold_mb_s", "warm_mb_s"))
+    return both if engine["equal"] else f"{both} ≠"
+
+
+def _figure(found: Spread, spread: bool) -> str:
+    if not spread or found["min"] == found["max"]:
+        return number(found["median"])
+    return f"{number(found['median'])} ({number(found['min'])}–{number(found['max'])})"
+
+
+def _ratios(case: CaseSummary) -> str:
+    found = [ratio(case, name) for name in ("cold_mb_s", "warm_mb_s")]
+    return " / ".join("–" if value is None else f"{value:.2f}" for value in found)
+
+
+def _markdown(head: list[str], rows: list[list[str]], words: int) -> str:
+    """A table whose first `words` columns are text, the others numbers."""
+    rule = ["---"] * words + ["---:"] * (len(head) - words)
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *rows])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

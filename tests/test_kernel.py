@@ -1,0 +1,107 @@
+"""The mask kernel, at every level, cuts where the automaton cuts: it stands behind it, never beside it."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+
+import pytest
+
+import dstok
+from dstok.core._encode import LEVELS, Encoder, Policy, best_level
+from dstok.core._scan import Scanner, pack_edges
+from dstok.tables import KERNEL_FINGERPRINT, make_bpe, make_encoder
+from dstok.pattern.collapse import compile_splits
+
+TOK = dstok.load("deepseek-v3")
+NONE = Policy(None, None, [], [], ((), ()), False)
+# What this processor cannot run is covered by the level that it falls back to.
+KERNELS = [name for name, level in LEVELS.items() if 0 < level <= LEVELS[best_level()]]
+BLOCK = 64
+# One character a class, and a second where its width in bytes may matter.
+LETTERS = [c for members in TOK.program.alphabet.classes
+           for c in dict.fromkeys((chr(members.ranges[0][0]), chr(members.ranges[-1][1])))]
+
+
+def encoder(level: str, monkeypatch: pytest.MonkeyPatch, cuts: bool = True) -> Encoder:
+    monkeypatch.setenv("DSTOK_SIMD", level)
+    tables = TOK._tables
+    if not cuts:
+        tables = type(tables)(tables.description, {**tables.sections, "joined": b""}, tables.image)
+    return make_encoder(tables, make_bpe(tables), TOK.vocab_size)
+
+
+def automaton_spans(text: str) -> list[tuple[int, int]]:
+    """The pieces by the automaton in Python, in bytes."""
+    spans, at = [], 0
+    for piece, _ in TOK.program.pieces(text):
+        spans.append((at, at + len(piece.encode())))
+        at = spans[-1][1]
+    return spans
+
+
+def short_texts() -> Iterator[str]:
+    """All strings over one character a class up to length 4."""
+    singles = [chr(members.ranges[0][0]) for members in TOK.program.alphabet.classes]
+    for length in range(1, 5):
+        yield from map("".join, itertools.product(singles, repeat=length))
+
+
+def random_texts(count: int, seed: int) -> Iterator[str]:
+    """Random texts, most over few classes, so that runs, and their meeting with block edges, are common."""
+    chance = random.Random(seed)
+    for _ in range(count):
+        alphabet = chance.sample(LETTERS + list("\n\n  \tab1.!"), chance.randint(1, 6))
+        yield "".join(chance.choices(alphabet, k=chance.choice([8, 40, 63, 64, 65, 70, 130, 200])))
+
+
+def test_v3_uses_the_kernel() -> None:
+    assert TOK.program.boundaries.fingerprint() == KERNEL_FINGERPRINT
+    assert KERNELS
+
+
+@pytest.mark.parametrize("level", KERNELS)
+def test_all_short_strings(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = encoder(level, monkeypatch, cuts=False)
+    for text in short_texts():
+        assert kernel.pieces(text.encode(), NONE) == automaton_spans(text), text
+
+
+@pytest.mark.parametrize("level", KERNELS)
+def test_block_edges_at_every_offset(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = encoder(level, monkeypatch, cuts=False)
+    cores = [" \n \n  x", "!\r\n\n a", "1234567", " \t!abc\u00e9", "\u4e2d\u30fb\u6587 \u304b", "  ...\n\n", "\u00a0\u0300x", "a\u3000b \u0661"]
+    for core, before, offset in itertools.product(cores, ("a", " ", "1", "\u4e2d", "\n", "!"), range(2 * BLOCK + 2)):
+        text = before * offset + core + "b c"
+        assert kernel.pieces(text.encode(), NONE) == automaton_spans(text), text
+
+
+@pytest.mark.parametrize("level", KERNELS)
+def test_random_texts(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = encoder(level, monkeypatch, cuts=False)
+    for text in random_texts(6000, seed=len(level)):
+        assert kernel.pieces(text.encode(), NONE) == automaton_spans(text), text
+
+
+@pytest.mark.parametrize("level", KERNELS)
+def test_safe_cuts_are_the_automatons(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel, plain = encoder(level, monkeypatch), encoder("automaton", monkeypatch)
+    chance = random.Random(7)
+    cjk = "\u4e2d\u6587\u7684\u4e00\u662f\u3042\u30ab\u30fb\ud55c\uae00\uc774 a,\u3002"
+    for _ in range(2000):
+        text = "".join(chance.choices(cjk, k=chance.randint(1, 90))).encode()
+        assert kernel.pieces(text, NONE) == plain.pieces(text, NONE), text
+
+
+def test_unknown_level_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="DSTOK_SIMD"):
+        encoder("mmx", monkeypatch)
+
+
+def test_another_automaton_does_not_get_the_kernel() -> None:
+    program = compile_splits([*TOK._tables.splits[:2]])
+    assert program.boundaries.fingerprint() != KERNEL_FINGERPRINT
+    pages, numbers = program.alphabet.pages()
+    scanner = Scanner(pages, numbers, pack_edges(program.boundaries.edges, pages[:128]), program.boundaries.symbols)
+    assert [end for _, end, _ in scanner.spans(b"12345 ab")] == [3, 5, 8]

