@@ -51,6 +51,11 @@ class Case:
         return int(self.mode.removeprefix("batch")) if self.mode.startswith("batch") else 1
 
     @property
+    def small(self) -> bool:
+        """Whether the text is a megabyte or so, which even a slow engine does in a second."""
+        return self.source == "wiki" or 0 < self.size <= WORST_SIZE
+
+    @property
     def unseen(self) -> bool:
         """Whether a warm pass needs a text that the engine has not seen; see `measure.py`."""
         return self.group in ("worst", "growth")

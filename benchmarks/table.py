@@ -90,10 +90,18 @@ def _setting(results: Results, engines: list[str]) -> str:
     changed = ", with uncommitted changes" if results["dirty"] else ""
     at = f" at commit {commit[:10]}{changed}" if commit else ""
     where = "measured in the source tree" if results["in_tree"] else "installed"
-    rounds = results["settings"]["rounds"]
     return (f"{m['cpu']}, {m['cores']} cores, {m['system']} {m['kernel']}, {results['python']}, {results['date']}. "
-            f"{', '.join(versions)}; dstok {where}{at}. One core, one thread, median of {rounds} "
-            f"round{'s' if rounds != 1 else ''}.")
+            f"{', '.join(versions)}; dstok {where}{at}. One core, one thread, "
+            f"{_rounds(results)}.")
+
+
+def _rounds(results: Results) -> str:
+    """Of how many rounds the medians are; slow engines have one."""
+    found = {engine["rounds"] for case in results["cases"] for name, engine in case["engines"].items()
+             if not ENGINES[name].slow}
+    if not found or max(found) == 1:
+        return "one round"
+    return f"median of {max(found)} rounds" if len(found) == 1 else f"median of {min(found)} to {max(found)} rounds"
 
 
 def _corpora(cases: list[CaseSummary], engines: list[str], spread: bool) -> str:

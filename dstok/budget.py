@@ -21,8 +21,8 @@ _ROOM = 64  # code points looked at per id of the budget, at first: more than an
 
 def count_up_to(tokenizer: Tokenizer, text: str, limit: int, special: Special) -> int:
     """The number of ids of `text`, or `limit` + 1 if there are more; time is bounded by the limit."""
-    _, _, end, found = tokenizer._prefix(text, limit + 1, special)
-    return min(found, limit + 1)
+    ids, _, _ = tokenizer._prefix(text, limit + 1, special)
+    return min(len(ids), limit + 1)
 
 
 def truncate(tokenizer: Tokenizer, text: str, budget: int, side: str, special: Special) -> str:

@@ -37,8 +37,8 @@ class Tables:
     """`description` (JSON-able) and `sections` (name -> bytes); `image` if they are mapped from one.
 
     Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merges (left, right
-    by rank), merged (id by rank), pairs and maybe (their hash table, and a bitmap before it), atoms and torn (characters that merging may start from); direct (ids that merging makes of their own
-    bytes); joined (the safe cuts' bitmap, empty if there are none); piece_a, piece_b, piece_c.
+    by rank), merged (id by rank), pairs and maybe (their hash table, and a bitmap before it); atoms and torn
+    (characters that merging may start from); direct (ids that merging makes of their own bytes); joined (the safe cuts' bitmap, empty if there are none); piece_a, piece_b, piece_c.
     """
 
     description: dict[str, Any]
@@ -122,8 +122,8 @@ def tables_from_image(image: Image) -> Tables:
 def make_bpe(tables: Tables) -> BPE:
     """The merge loops' object."""
     s, d = tables.sections, tables.description
-    bpe = BPE(s["pairs"], s["maybe"], s["merged"], d["byte_ids"], s["starts"], s["blob"], d["monotone"], d["ignore_merges"],
-              s.get("atoms", b""), s.get("torn", b""))
+    bpe = BPE(s["pairs"], s["maybe"], s["merged"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
+              d["ignore_merges"], s.get("atoms", b""), s.get("torn", b""))
     if d["ignore_merges"]:
         starts = memoryview(s["starts"]).cast("B").cast("I")
         raw = set(d["raw_ids"])

@@ -16,7 +16,7 @@ from dstok import budget as _budget
 from dstok.added_tokens import AddedTokens, Special
 from dstok.core._decode import Decoder
 from dstok.core._scan import Scanner, pack_edges
-from dstok.errors import DecodeError, DstokError, SpecialTokenError, UnknownTokenError
+from dstok.errors import DecodeError, DstokError, UnknownTokenError
 from dstok.formats.description import AddedToken, ModelDescription, spelling
 from dstok.offsets import Encoding, Piece, char_spans, pieces_of, token_spans
 from dstok.streams import DecodeStream, EncodeStream
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.core._encode import Policy
     from dstok.pattern.collapse import Program
 
 __all__ = ["Tokenizer"]
@@ -356,15 +355,13 @@ class Tokenizer:
 
     def _prefix(
         self, text: str, limit: int, special: Special
-    ) -> tuple[npt.NDArray[np.uint32], list[tuple[int, int, int]], int, int]:
-        """Ids, marks, end in bytes and number of ids of at least `limit` ids of the start of `text`, or all."""
-        ids, marks, end = self._encoder.encode_marked(
-            text, self._added.policy(special), False, _empty_ids, max(limit, 0))
-        return ids, marks, end, len(ids)
+    ) -> tuple[npt.NDArray[np.uint32], list[tuple[int, int, int]], int]:
+        """At least `limit` ids of the start of `text` (or all), the marks, and where they end, in bytes."""
+        return self._encoder.encode_marked(text, self._added.policy(special), False, _empty_ids, max(limit, 0))
 
     def _limited_spans(self, text: str, limit: int, special: Special) -> tuple[npt.NDArray[np.uint32], list[int]]:
         """At least `limit` ids of the start of `text` (or all), and where each ends, in whole code points."""
-        ids, marks, end, _ = self._prefix(text, limit, special)
+        ids, marks, end = self._prefix(text, limit, special)
         data = text.encode()[:end]
         runs = [(piece[0], piece[1]) for piece in self._pieces(data, marks)]
         spans = char_spans(token_spans(ids, marks, runs, self._decoder), data)

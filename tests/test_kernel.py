@@ -11,8 +11,8 @@ import pytest
 import dstok
 from dstok.core._encode import LEVELS, Encoder, Policy, best_level
 from dstok.core._scan import Scanner, pack_edges
-from dstok.tables import KERNEL_FINGERPRINT, make_bpe, make_encoder
 from dstok.pattern.collapse import compile_splits
+from dstok.tables import KERNEL_FINGERPRINT, make_bpe, make_encoder
 
 TOK = dstok.load("deepseek-v3")
 NONE = Policy(None, None, [], [], ((), ()), False)
@@ -71,7 +71,8 @@ def test_all_short_strings(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("level", KERNELS)
 def test_block_edges_at_every_offset(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = encoder(level, monkeypatch, cuts=False)
-    cores = [" \n \n  x", "!\r\n\n a", "1234567", " \t!abc\u00e9", "\u4e2d\u30fb\u6587 \u304b", "  ...\n\n", "\u00a0\u0300x", "a\u3000b \u0661"]
+    cores = [" \n \n  x", "!\r\n\n a", "1234567", " \t!abc\u00e9", "\u4e2d\u30fb\u6587 \u304b", "  ...\n\n",
+             "\u00a0\u0300x", "a\u3000b \u0661"]
     for core, before, offset in itertools.product(cores, ("a", " ", "1", "\u4e2d", "\n", "!"), range(2 * BLOCK + 2)):
         text = before * offset + core + "b c"
         assert kernel.pieces(text.encode(), NONE) == automaton_spans(text), text

@@ -1,5 +1,5 @@
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 MAX_IDS: int
 MAX_MERGES: int

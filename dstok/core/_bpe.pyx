@@ -40,7 +40,7 @@ from dstok.core._utf8 cimport code_point
 
 cdef enum:
     WINDOW = 2048      # bytes; its arrays stay in the level-2 cache
-    OVERLAP = 8        # tokens at a window's end that are merged again in the next
+    OVERLAP = 2        # tokens at a window's end that are merged again in the next
     MAX_BACK = 1 << 17
 
 MAX_IDS = 1 << 20
@@ -203,7 +203,8 @@ cdef class BPE:
     `starts` and `blob` hold the bytes of each token.
     """
 
-    def __cinit__(self, pairs, maybe, merged, byte_ids, starts, blob, bint monotone, bint ignore_merges, atoms=b"", torn=b""):
+    def __cinit__(self, pairs, maybe, merged, byte_ids, starts, blob, bint monotone, bint ignore_merges,
+                  atoms=b"", torn=b""):
         cdef const uint32_t[::1] a
         cdef const uint8_t[::1] t
         cdef const uint64_t[::1] p = memoryview(pairs).cast("B").cast("Q")
@@ -260,7 +261,7 @@ cdef class BPE:
             slot = (slot + 1) & self.pair_mask
 
     cdef Py_ssize_t symbols(self, const uint8_t *text, Py_ssize_t length, uint32_t *out) noexcept nogil:
-        """The symbols that merging starts from: bytes, and whole characters where that is exact (see the module's docstring)."""
+        """The symbols that merging starts from: bytes, and whole characters where that is exact (see above)."""
         cdef Py_ssize_t at = 0, count = 0, width
         cdef uint32_t c
         if self.atoms == NULL:

@@ -29,8 +29,8 @@ class Encoder:
 
     size: int
     def __init__(
-        self, scanner: Scanner, bpe: BPE, joined: object, fresh_tables: Callable[[], Any], shared_tables: Any, size: int,
-        level: str = "automaton",
+        self, scanner: Scanner, bpe: BPE, joined: object, fresh_tables: Callable[[], Any], shared_tables: Any,
+        size: int, level: str = "automaton",
     ) -> None: ...
     def encode(self, text: str | bytes, policy: Policy, replace: bool) -> list[int]:
         """The ids of `text` as a list."""

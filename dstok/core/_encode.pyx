@@ -183,8 +183,10 @@ cdef class Encoder:
     cdef void _flush(self, Workspace w, const uint8_t *text) noexcept nogil:
         """Encodes the pieces collected in `w`: locate all, then look each up or merge it."""
         cdef Py_ssize_t i, length, found
+        cdef bint roomy
         for i in range(w.pieces):
-            locate(&w.table, text + w.starts[i], w.ends[i] - w.starts[i], w.starts[i] + MIDDLE <= w.readable, &w.probes[i])
+            roomy = w.starts[i] + MIDDLE <= w.readable
+            locate(&w.table, text + w.starts[i], w.ends[i] - w.starts[i], roomy, &w.probes[i])
         if not w.reserve(CHUNK * LONG_IDS):
             return
         for i in range(w.pieces):

@@ -237,8 +237,8 @@ static Block block_avx2(const KernelTables *t, const uint8_t *p, int size, int f
 static int kernel_plain_ascii(const uint8_t *ascii) {
     for (int b = 0; b < 128; b++) {
         int letter = (b | 32) >= 'a' && (b | 32) <= 'z', number = b >= '0' && b <= '9';
-        int class = letter ? C_LETTER_ASCII : number ? C_NUMBER : b == ' ' ? C_SPACE : b == '\n' || b == '\r' ? C_NEWLINE
-                    : b >= 9 && b <= 13 ? C_BLANK : b > ' ' && b < 127 ? C_MARK_ASCII : C_OTHER;
+        int class = letter ? C_LETTER_ASCII : number ? C_NUMBER : b == ' ' ? C_SPACE
+                    : b == '\n' || b == '\r' ? C_NEWLINE : b >= 9 && b <= 13 ? C_BLANK : b > ' ' && b < 127 ? C_MARK_ASCII : C_OTHER;
         if (ascii[b] != class)
             return 0;
     }
@@ -249,7 +249,8 @@ static int kernel_plain_ascii(const uint8_t *ascii) {
 static int kernel_best_level(void) {
 #ifdef DSTOK_X86
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl"))
         return LEVEL_AVX512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
         return LEVEL_AVX2;

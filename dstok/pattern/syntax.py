@@ -214,7 +214,7 @@ class _Parser:
         outer, self.fold = self.fold, True
         node = self.close_group(start)
         self.fold = outer
-        clash = refuse_multi_character_folds(node)
+        clash = None if outer else refuse_multi_character_folds(node)  # the outermost such group asks for all
         if clash is not None:
             self.refuse(f"the pair {clash!r} under (?i:...), which folds to one character,", start)
         return node
