@@ -28,9 +28,10 @@ def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
     """The explanation, as lines of text.
 
     >>> import dstok
-    >>> print(explain(dstok.load("deepseek-v3"), "a 12").split("path of the text")[1])  # doctest: +ELLIPSIS
-     (state -symbol-> state, | where the piece may end):
-      'a'     step 3, alternative 2        1 -...
+    >>> print(explain(dstok.load("deepseek-v3"), "a12").split("may end):")[1])
+    <BLANKLINE>
+      'a'          step 3, alternative 2        1 -c6-> 8 |-c5-> stop
+      '12'         step 1, alternative 1        1 -c5-> 7 |-c5-> 18 |-end-> stop
     """
     program = tokenizer.program
     lines = [*_steps(program), "", *_classes(program), "", *_automaton(program)]

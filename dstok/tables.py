@@ -38,7 +38,8 @@ class Tables:
 
     Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merges (left, right
     by rank), merged (id by rank), pairs and maybe (their hash table, and a bitmap before it); atoms and torn
-    (characters that merging may start from); direct (ids that merging makes of their own bytes); joined (the safe cuts' bitmap, empty if there are none); piece_a, piece_b, piece_c.
+    (characters that merging may start from); direct (ids that merging makes of their own bytes); joined
+    (the safe cuts' bitmap, empty if there are none); piece_a, piece_b, piece_c.
     """
 
     description: dict[str, Any]

@@ -181,7 +181,7 @@ class Tokenizer:
 
         >>> import dstok
         >>> [(piece.text, piece.step, piece.alternative) for piece in dstok.load("deepseek-v3").pretokenize("it 42")]
-        [('it', 2, 1), (' ', 2, 5), ('42', 0, 0)]
+        [('it', 2, 1), (' ', 2, 4), ('42', 0, 0)]
         """
         data = utf8(text, _replaces(errors))
         ids, marks, _ = self._encoder.encode_marked(data, self._added.policy(special), False, _empty_ids)
