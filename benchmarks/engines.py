@@ -61,14 +61,14 @@ def _gigatoken(module: Any, path: Path, mode: str, threads: int) -> Call:
         return Call(lambda texts: tok.encode_batch(texts, parallel=threads > 1), lambda got: _array(flatten(got)))
     if mode == "list":
         return Call(lambda text: tok.encode_batch_list([text], parallel=False)[0], _array)
-    return Call(tok.encode, _array)
+    return Call(tok.backend.encode, _array)  # what `tok.encode` calls
 
 
 def _fastokens(module: Any, path: Path, mode: str, threads: int) -> Call:
     tok = module.Tokenizer.from_file(str(path))
     if mode.startswith("batch"):
         return Call(tok.encode_batch_flat, lambda got: np.frombuffer(got[0], np.uint32))
-    if mode == "whole":
+    if mode in ("whole", "docs"):
         return Call(lambda text: tok.encode_batch_flat([text]), lambda got: np.frombuffer(got[0], np.uint32))
     if mode == "list":
         return Call(lambda text: tok.encode(text).ids, _array)

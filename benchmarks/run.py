@@ -101,10 +101,14 @@ class Run:
         if case.name in self.skipped or not self._can(case):
             return
         for engine in self._engines:
-            takes_part = not engine.slow or (first and (self._options.everything or case.mode == "whole" and case.small))
-            if takes_part and engine.name not in self.absent and not self._failed(case, engine):
+            wanted = not engine.slow or (first and self._worth_the_wait(case))
+            if wanted and engine.name not in self.absent and not self._failed(case, engine):
                 _progress(f"{where}: {case.name} {engine.name}")
                 self._add(case, engine)
+
+    def _worth_the_wait(self, case: Case) -> bool:
+        """Whether a slow engine takes part."""
+        return self._options.everything or (case.mode == "whole" and case.small)
 
     def _can(self, case: Case) -> bool:
         """Whether the case can be measured here; notes why not."""

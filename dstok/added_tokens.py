@@ -16,15 +16,12 @@ from dstok.core._added import Matcher
 from dstok.core._encode import Policy
 from dstok.errors import UnknownTokenError
 from dstok.formats.description import AddedToken
-from dstok.unicode.code_point_set import CodePointSet
-from dstok.unicode.sets import word
 
 __all__ = ["AddedTokens", "Special"]
 
 Special = str | AbstractSet[str] | list[str] | tuple[str, ...]
 
 MAX_CACHED = 16  # policies of different sets that are kept; a server uses one or two
-_JOINERS = CodePointSet.from_ranges([(0x200C, 0x200D)])
 
 
 class AddedTokens:
@@ -91,7 +88,10 @@ class AddedTokens:
     @cached_property
     def _word_bits(self) -> bytes:
         r"""A bitmap of what upstream's `single_word` takes for `\w`: Rust's class, which has the joiners."""
+        from dstok.unicode.sets import CodePointSet, word  # needed by few models
+
         flags = bytearray(0x110000)
-        for first, last in (word(self.unicode_version, in_class=True) | _JOINERS).ranges:
+        joiners = CodePointSet.from_ranges([(0x200C, 0x200D)])
+        for first, last in (word(self.unicode_version, in_class=True) | joiners).ranges:
             flags[first : last + 1] = b"\1" * (last - first + 1)
         return bytes(sum(flags[at + bit] << bit for bit in range(8)) for at in range(0, 0x110000, 8))

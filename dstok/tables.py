@@ -11,7 +11,7 @@ import os
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dstok.core._bpe import BPE, MAX_IDS, MAX_MERGES, build_pairs, torn_borders, whole_characters
 from dstok.core._encode import LEVELS, Encoder, best_level
@@ -21,7 +21,10 @@ from dstok.core._workspace import PieceMemory
 from dstok.errors import PatternError, UnsupportedError
 from dstok.formats.description import ModelDescription
 from dstok.formats.image import Image
-from dstok.pattern.collapse import Program, Split, compile_splits
+from dstok.pattern.split import Split
+
+if TYPE_CHECKING:
+    from dstok.pattern.collapse import Program
 
 __all__ = ["Tables", "build_tables", "compile_program", "make_bpe", "make_encoder", "tables_from_image"]
 
@@ -64,6 +67,8 @@ class Tables:
 
 def compile_program(splits: tuple[Split, ...], unicode_version: str) -> Program:
     """The automaton of the splits; a pattern's error also names its JSON path."""
+    from dstok.pattern.collapse import compile_splits  # not needed to load a built-in model
+
     try:
         return compile_splits(splits, unicode_version)
     except PatternError as error:

@@ -45,9 +45,10 @@ class Output:
 
     def close(self) -> None:
         with self._named():
-            self.stream.flush()
-            if self.path is not None:
-                self.stream.close()
+            if self.path is None:
+                self.stream.flush()
+            else:
+                self.stream.close()  # flushes; closed even if that fails, so no finalizer tries again
 
     def is_terminal(self) -> bool:
         return self.stream.isatty()

@@ -14,7 +14,7 @@ from array import array
 from dataclasses import dataclass
 from itertools import count
 
-from dstok.pattern.collapse import Split
+from dstok.pattern.split import Split
 
 __all__ = [
     "BYTE_TO_CHAR",

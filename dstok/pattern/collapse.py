@@ -47,6 +47,7 @@ from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Node, character_sets
 from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START, Edge, determinize, equivalence, explore, minimize
 from dstok.pattern.nfa import build_nfa
+from dstok.pattern.split import Split
 from dstok.pattern.syntax import parse
 
 __all__ = ["GAP", "Program", "Split", "Tag", "compile_pattern", "compile_splits"]
@@ -55,16 +56,6 @@ GAP = 10_000_000  # the tag of a gap inside one step; above every alternative's 
 BEHAVIORS = ("Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous")
 MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/_scan.pyx)
 MAX_STEPS = 16  # three times what real tokenizers have
-
-
-@dataclass(frozen=True)
-class Split:
-    """One Split step, spelled as in tokenizer.json. `where` is its JSON path, for errors."""
-
-    pattern: str
-    behavior: str = "Isolated"
-    invert: bool = False
-    where: str = "$.pre_tokenizer"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ where matches are delayed too), Moore's partition refinement. Canonical numberin
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -69,7 +68,9 @@ class DFA:
 
     def fingerprint(self) -> str:
         """A hash that two minimal DFAs share exactly when they are the same automaton."""
-        return hashlib.sha256(repr((FORMAT, self.edges)).encode()).hexdigest()
+        from hashlib import sha256
+
+        return sha256(repr((FORMAT, self.edges)).encode()).hexdigest()
 
 
 def determinize(nfa: NFA) -> DFA:
