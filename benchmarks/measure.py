@@ -33,7 +33,7 @@ from benchmarks.engines import ENGINES, Call, Engine
 __all__ = ["Record", "main", "measure"]
 
 WARM_PASSES = 5
-LEAST_SECONDS = 0.05  # short texts get more warm passes: a clock's grain must not decide
+LEAST_SECONDS, MOST_PASSES = 0.05, 100  # short texts get more warm passes: a clock's grain must not decide
 MB = 1e6
 
 
@@ -136,7 +136,7 @@ def _warm(
 ) -> tuple[float, int]:
     """(best seconds a byte, how many passes): five, more for short texts, fewer once `seconds` are spent."""
     best, spent, count = float("inf"), 0.0, 0
-    while count < WARM_PASSES or spent < LEAST_SECONDS:
+    while count < WARM_PASSES or (spent < LEAST_SECONDS and count < MOST_PASSES):
         arguments, size = next(passes)
         took = _one_pass(call, arguments, clock)
         best, spent, count = min(best, took / size), spent + took, count + 1

@@ -158,7 +158,8 @@ def _notes(results: Results) -> str:
     if inexact:
         found.append(f"Not exact on every text, so no peer to compare with: {', '.join(inexact)}.")
     found += [f"Absent: {name} ({why})." for name, why in results["absent"].items()]
-    found += [f"Left out: {name} ({why})." for name, why in results["skipped"].items()]
+    reasons = dict.fromkeys(results["skipped"].values())
+    found += [f"Left out ({why}): {', '.join(n for n, w in results['skipped'].items() if w == why)}." for why in reasons]
     found += [f"IDS DIFFER: {line}." for line in results["mismatches"]]
     return "\n".join(f"- {line}" for line in found)
 

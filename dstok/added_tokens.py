@@ -3,6 +3,7 @@
 In: the added tokens of a model and the `special=` of a call. Out: a `Policy`.
 Invariant: `special="all"` is upstream's behaviour; `"none"` matches nothing, so that no text can forge a
 token; a set matches as if the model had those added tokens and no others.
+What upstream cannot do without overlaps is refused with an `UnsupportedError`.
 Source: upstream's AddedVocabulary: tokens with normalized=false are matched on the raw text, the others
 between them (no normalizer is supported here yet, so by the same content).
 """
@@ -10,11 +11,11 @@ between them (no normalizer is supported here yet, so by the same content).
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from functools import cached_property
+from functools import cache, cached_property
 
 from dstok.core._added import Matcher
 from dstok.core._encode import Policy
-from dstok.errors import UnknownTokenError
+from dstok.errors import UnknownTokenError, UnsupportedError
 from dstok.formats.description import AddedToken
 
 __all__ = ["AddedTokens", "Special"]
@@ -30,6 +31,7 @@ class AddedTokens:
     def __init__(self, tokens: tuple[AddedToken, ...], unicode_version: str) -> None:
         self.tokens, self.unicode_version = tokens, unicode_version
         self._subsets: dict[frozenset[str], Policy] = {}
+        self._refuse_overlaps()
 
     @cached_property
     def by_content(self) -> dict[str, AddedToken]:
@@ -82,16 +84,30 @@ class AddedTokens:
     def _matcher(self, tokens: list[AddedToken]) -> Matcher | None:
         if not tokens:
             return None
-        words = self._word_bits if any(t.single_word for t in tokens) else b""
+        words = _word_bits(self.unicode_version) if any(t.single_word for t in tokens) else b""
         return Matcher([(t.content.encode(), t.single_word, t.lstrip, t.rstrip) for t in tokens], words)
 
-    @cached_property
-    def _word_bits(self) -> bytes:
-        r"""A bitmap of what upstream's `single_word` takes for `\w`: Rust's class, which has the joiners."""
-        from dstok.unicode.sets import CodePointSet, word  # needed by few models
+    def _refuse_overlaps(self) -> None:
+        """Refuses tokens of which one may begin in white space that another has taken.
 
-        flags = bytearray(0x110000)
-        joiners = CodePointSet.from_ranges([(0x200C, 0x200D)])
-        for first, last in (word(self.unicode_version, in_class=True) | joiners).ranges:
-            flags[first : last + 1] = b"\1" * (last - first + 1)
-        return bytes(sum(flags[at + bit] << bit for bit in range(8)) for at in range(0, 0x110000, 8))
+        Upstream gives both then, with spans that overlap, or panics.
+        """
+        for normalized in {t.normalized for t in self.tokens if t.rstrip}:
+            from dstok.unicode.sets import white_space  # needed by few models
+
+            for i, token in enumerate(self.tokens):
+                if token.normalized == normalized and token.content[0] in white_space(self.unicode_version):
+                    raise UnsupportedError("an added token that begins with white space beside one with rstrip",
+                                           f"$.added_tokens[{i}]")
+
+
+@cache
+def _word_bits(unicode_version: str) -> bytes:
+    r"""A bitmap of what upstream's `single_word` takes for `\w`: Rust's class, which has the joiners."""
+    from dstok.unicode.sets import CodePointSet, word  # needed by few models
+
+    flags = bytearray(b"0") * 0x110000
+    joiners = CodePointSet.from_ranges([(0x200C, 0x200D)])
+    for first, last in (word(unicode_version, in_class=True) | joiners).ranges:
+        flags[first : last + 1] = b"1" * (last - first + 1)
+    return int(flags[::-1], 2).to_bytes(0x110000 // 8, "little")

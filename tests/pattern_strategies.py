@@ -70,6 +70,7 @@ def spans(alphabet: Alphabet, dfa: DFA, text: str) -> list[tuple[int, int]]:
     while at < len(text):
         match = dfa.longest(symbols, at)
         if match is not None:
+            assert match[0] > at, "the pattern matches the empty text"
             found.append((at, match[0]))
         at = at + 1 if match is None else match[0]
     return found

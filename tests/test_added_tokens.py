@@ -2,6 +2,7 @@ r"""Added tokens are found as upstream finds them: on small models, against upst
 
 from __future__ import annotations
 
+import pickle
 import random
 from typing import Any
 
@@ -11,12 +12,13 @@ import tokenizers
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from reference import DEEP, cut_at, examples
-from small_models import added_token, both, model_json, upstream_ids
+from small_models import added_token, both, both_with, model_json, upstream_ids
 
 # Each way of cutting pieces reads text around tokens in its own way: up to the next character, up to the end of
 # a run, with a look ahead at what may be the end of the text, and the whole text as one piece.
 PATTERNS = [r".|\n", r"a+|b+| +", r"\s+(?!\S)|\s+|\w+|[^\s\w]+", r" ?\p{L}+|\s*[\r\n]+|\s+(?!\S)|\s+", None]
 MERGES = [(b"a", b"b"), (b" ", b"a"), (b"a", b"a"), (b" a", b"b"), (b"b", b"b"), (b" ", b" ")]
+FIRST_NEW = 256 + len(MERGES)  # of the ids that only added tokens have
 FLAGS = ["single_word", "lstrip", "rstrip", "normalized", "special"]
 
 
@@ -33,14 +35,14 @@ def check(tok: dstok.Tokenizer, judge: tokenizers.Tokenizer, text: str) -> None:
     found = tok.encode_with_offsets(text)
     assert found.ids.tolist() == expected.ids
     assert [tuple(span) for span in found.char_spans.tolist()] == expected.offsets, text
-    flagged = set(found.ids[found.special].tolist())
+    flagged, plain = set(found.ids[found.special].tolist()), set(found.ids[~found.special].tolist())
     assert flagged <= set(tok.special_tokens.values())
-    assert not any(id in tok.special_tokens.values() and id >= 256 for id in found.ids[~found.special].tolist())
+    assert max(plain, default=0) < FIRST_NEW
 
 
 def check_all(added: list[dict[str, Any]], *texts: str) -> None:
     for pattern in PATTERNS:
-        tok, judge = both(model_json(MERGES, added, pattern))
+        tok, judge = both_with(MERGES, added, pattern)
         for text in texts:
             check(tok, judge, text)
 
@@ -151,7 +153,7 @@ def token_sets(draw: st.DrawFn) -> list[dict[str, Any]]:
 @given(st.data(), token_sets(), st.sampled_from(PATTERNS[:3] + [None]))
 def test_random_tokens(data: st.DataObject, added: list[dict[str, Any]], pattern: str | None) -> None:
     """All flags, on texts of the tokens' letters: whole, in random parts of str and of bytes, and in single bytes."""
-    tok, judge = both(model_json(MERGES, added, pattern))
+    tok, judge = both_with(MERGES, added, pattern)
     pieces = st.sampled_from([*(token["content"] for token in added), "a", "b", " ", "_", "ab", "é"])
     for text in data.draw(st.lists(st.lists(pieces, max_size=12).map("".join), min_size=1, max_size=4)):
         check(tok, judge, text)
@@ -161,3 +163,72 @@ def test_random_tokens(data: st.DataObject, added: list[dict[str, Any]], pattern
         assert in_stream(tok, cut_at(text.encode(), places)) == expected
         assert in_stream(tok, [bytes([byte]) for byte in text.encode()]) == expected
         assert tok.count(text) == len(expected)
+
+
+def test_white_space_that_two_tokens_would_take_is_refused() -> None:
+    """Upstream gives both tokens, with spans that overlap, or panics; only where both are matched in one pass."""
+    after, blank = added_token("a", rstrip=True), added_token(" b")
+    judge = tokenizers.Tokenizer.from_str(model_json([], [after, blank]))
+    assert judge.encode("a b", add_special_tokens=False).offsets == [(0, 2), (1, 3)]
+    with pytest.raises(dstok.UnsupportedError, match=r"begins with white space") as caught:
+        dstok.Tokenizer.from_str(model_json([], [after, blank]))
+    assert caught.value.where == "$.added_tokens[1]"
+    check_all([after, {**blank, "normalized": True}], "a b", " b a b", "a  b")
+
+
+@examples(150)
+@given(st.data(), token_sets(), st.sampled_from(PATTERNS))
+def test_policies(data: st.DataObject, added: list[dict[str, Any]], pattern: str | None) -> None:
+    """A set matches as if there were no other tokens, "none" as if there were none, "raise" refuses the first."""
+    tok, judge = both_with(MERGES, added, pattern)
+    chosen = data.draw(st.lists(st.sampled_from(added), unique_by=lambda token: token["content"]))
+    kept = [token for token in added if token in chosen]  # in the order of the file
+    _, judge_of_kept = both_with(MERGES, kept, pattern)
+    _, judge_of_none = both_with(MERGES, [], pattern)
+    pieces = st.sampled_from([*(token["content"] for token in added), "a", "b", " ", "é"])
+    text = data.draw(st.lists(pieces, max_size=10).map("".join))
+    places = data.draw(st.lists(st.integers(0, 40), max_size=6))
+    allowed = {token["content"] for token in chosen}
+    for special, expected in ((allowed, judge_of_kept), ("none", judge_of_none)):
+        tokens = expected.encode(text, add_special_tokens=False).tokens
+        assert [tok.id_to_token(id) for id in tok.encode(text, special=special)] == tokens
+        assert [tok.id_to_token(id) for id in in_stream(tok, cut_at(text, places), special)] == tokens
+    found = tok.encode_with_offsets(text)
+    if not found.special.any():
+        assert tok.encode(text, special="raise") == upstream_ids(judge, text)
+        return
+    first = int(found.special.argmax())
+    for refuse in (
+        lambda: tok.encode(text, special="raise"), lambda: tok.encode(text.encode(), special="raise"),
+        lambda: tok.count(text, special="raise"), lambda: tok.encode_batch(["é", text], special="raise"),
+        lambda: tok.encode_with_offsets(text, special="raise"), lambda: tok.truncate(text, 1000, special="raise"),
+        lambda: in_stream(tok, cut_at(text.encode(), places), "raise"), lambda: in_stream(tok, list(text), "raise"),
+    ):
+        with pytest.raises(dstok.SpecialTokenError) as caught:
+            refuse()
+        assert tok.token_to_id(caught.value.token) == found.ids[first]
+        assert text.encode()[caught.value.offset :].startswith(caught.value.token.encode())
+        start, end = found.byte_spans[first].tolist()
+        assert start <= caught.value.offset < end
+    pickle.loads(pickle.dumps(caught.value))
+
+
+def test_policies_that_name_no_token() -> None:
+    tok, _ = both(model_json([], [added_token("<a>")]))
+    for special in ("every", "", "<a>"):
+        with pytest.raises(ValueError, match="expected special to be"):
+            tok.encode("x", special=special)
+    with pytest.raises(dstok.UnknownTokenError, match="<b>"):
+        tok.encode("x", special={"<a>", "<b>"})
+    assert tok.encode("<a>", special=["<a>"]) == tok.encode("<a>", special=frozenset({"<a>"})) == [256]
+    assert tok.encode("<a>", special=[]) == [60, 97, 62]
+
+
+def test_more_sets_than_are_kept() -> None:
+    added = [added_token(f"<{number}>") for number in range(12)]
+    tok, _ = both(model_json([], added))
+    text = "".join(token["content"] for token in added)
+    for bits in range(1, 4096, 37):
+        allowed = {token["content"] for number, token in enumerate(added) if bits >> number & 1}
+        shown = [tok.id_to_token(id) for id in tok.encode(text, special=allowed) if id >= 256]
+        assert set(shown) == allowed and len(shown) == len(allowed)

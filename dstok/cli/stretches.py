@@ -3,10 +3,12 @@
 In: a `Source`, or one text. Out: `Stretch`es, which together are the text. Invariant: their rows, moved by
 `place`, are those of the whole text in one call.
 
-How a stretch is had: an `EncodeStream` reads the blocks and says how many ids are sure, whatever follows.
-The text held so far, encoded with offsets, begins with the same ids, so their rows are sure too, and the
-text behind them can be taken as a new one. That the ids are the same is checked each time. A file of one
-block is one stretch.
+How a stretch is had: an `EncodeStream` reads the blocks and says which ids are sure, whatever follows. The
+text held so far, encoded with offsets, begins with the same ids; this is checked each time. So their rows
+are sure too, and at the edge of a piece the text behind it can be taken as a new one. The last piece of the
+sure ids is kept for the next stretch, since the stream may have cut inside it, between ideographs. It cuts
+only runs, each beginning of which is one piece too, so the edges before are true. A file of one block is
+one stretch.
 """
 
 from __future__ import annotations
@@ -19,9 +21,6 @@ from dstok.cli.errors import CommandError, about_input
 from dstok.cli.inputs import Source
 
 if TYPE_CHECKING:
-    from numpy import uint32
-    from numpy.typing import NDArray
-
     from dstok.offsets import Encoding
     from dstok.streams import EncodeStream
     from dstok.tokenizer import Tokenizer
@@ -91,37 +90,40 @@ class _Cutter:
     def __init__(self, tokenizer: Tokenizer, special: Any) -> None:
         self.tokenizer, self.special = tokenizer, special
         self.stream: EncodeStream | None = None
-        self.held, self.place = bytearray(), START
+        self.held, self.sure, self.place = bytearray(), list[int](), START  # not yet shown: text, sure ids
+        self.enough = 0
 
     def feed(self, block: bytes) -> Stretch | None:
         """The stretch that is sure now, if any; more is to come."""
         self.stream = self.stream or self.tokenizer.encode_stream(special=self.special)
-        sure = self.stream.feed(block)
+        self.sure += self.stream.feed_list(block)
         self.held += block
-        if not len(sure):
+        if not self.sure or len(self.held) < self.enough:
             return None
-        text = bytes(self.held[: _whole_characters(self.held)])
-        stretch = whole(self.tokenizer, text, self.special, self.place)._replace(ids=len(sure))
-        self.check(stretch, sure)
-        del self.held[: stretch.bytes_sure]
+        stretch = self.encoded(bytes(self.held[: _whole_characters(self.held)]))
+        pieces = stretch.encoding.pieces[: len(self.sure)]
+        stretch = stretch._replace(ids=int(pieces.searchsorted(pieces[-1])))
+        self.enough = 0 if stretch.ids else 2 * len(self.held)  # one endless piece shall cost linear time
+        del self.held[: stretch.bytes_sure], self.sure[: stretch.ids]
         self.place = stretch.end
-        return stretch
+        return stretch if stretch.ids else None
 
     def finish(self, block: bytes) -> Stretch:
         """The last stretch."""
-        rest = [self.stream.feed(block), self.stream.finish()] if self.stream else None
-        stretch = whole(self.tokenizer, bytes(self.held) + block, self.special, self.place)
-        if rest is not None:
-            import numpy
+        if self.stream is not None:
+            self.sure += self.stream.feed_list(block) + self.stream.finish_list()
+        return self.encoded(bytes(self.held) + block)
 
-            self.check(stretch, numpy.concatenate(rest))
-        return stretch
+    def encoded(self, text: bytes) -> Stretch:
+        """`text` with offsets, if its ids are those that are sure.
 
-    def check(self, stretch: Stretch, sure: NDArray[uint32]) -> None:
-        """Added tokens that look behind (single_word, lstrip) could take a cut for the text's edge."""
-        if stretch.encoding.ids[: stretch.ids].tolist() != sure.tolist():
+        They are not if added tokens look behind (single_word, lstrip) and take a cut for the text's edge.
+        """
+        stretch = whole(self.tokenizer, text, self.special, self.place)
+        if stretch.encoding.ids[: len(self.sure)].tolist() != self.sure:
             raise CommandError("the model has tokens that depend on what lies before: near byte offset "
                                f"{self.place.byte} the file cannot be shown in parts")
+        return stretch
 
 
 def _whole_characters(text: bytearray) -> int:
