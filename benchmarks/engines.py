@@ -102,12 +102,13 @@ def _tiktoken(module: Any, path: Path, mode: str, threads: int) -> Call:
     back = _byte_alphabet()
     ranks = {bytes(back[c] for c in token): id for token, id in model["model"]["vocab"].items() if token not in special}
     tok = module.Encoding("deepseek-v3", pat_str=_ONE_PATTERN, mergeable_ranks=ranks, special_tokens=special)
+    rule: dict[str, Any] = {"allowed_special": set(special), "disallowed_special": ()}  # "all" costs a set a call
     if mode.startswith("batch"):
-        return Call(lambda texts: tok.encode_batch(texts, num_threads=threads, allowed_special="all"),
+        return Call(lambda texts: tok.encode_batch(texts, num_threads=threads, **rule),
                     lambda got: _array([id for one in got for id in one]))
     if mode in ("lines", "list"):
-        return Call(lambda text: tok.encode(text, allowed_special="all"), _array)
-    return Call(lambda text: tok.encode_to_numpy(text, allowed_special="all"), _array)
+        return Call(lambda text: tok.encode(text, **rule), _array)
+    return Call(lambda text: tok.encode_to_numpy(text, **rule), _array)
 
 
 def _byte_alphabet() -> dict[str, int]:

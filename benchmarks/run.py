@@ -5,7 +5,7 @@ for. Exit code 1 if ids differ or dstok failed, else 0, whatever the speed.
 Invariant: in a round each case is measured with one engine after the other, so that what changes on the machine
 changes for all of them; rounds are the outer loop, so that it changes between them. When the time is used up the run
 ends between two cases, so all engines of a case have as many rounds, but for slow ones: these take part in the first
-round only, and, unless they were asked for, only in one call with a small text.
+round only, and, unless they were asked for, only in one call with a small text. Growth is measured in one round.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ class Run:
         if case.name in self.skipped or not self._can(case):
             return
         for engine in self._engines:
-            wanted = not engine.slow or (first and self._worth_the_wait(case))
+            wanted = self._worth_the_wait(case) if engine.slow else True
+            wanted = wanted and (first or not (engine.slow or case.group == "growth"))
             if wanted and engine.name not in self.absent and not self._failed(case, engine):
                 _progress(f"{where}: {case.name} {engine.name}")
                 self._add(case, engine)
@@ -160,7 +161,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--cases", nargs="+", default=[], metavar="PATTERN",
                         help="names or shell patterns: 'english/*' 'worst/*' 'growth/letters/*'")
     parser.add_argument("--output", type=Path, metavar="FILE", help="result file to write, as results/NAME.json")
-    parser.add_argument("--full", action="store_true", help="all cases, engines and rounds; takes hours")
+    parser.add_argument("--full", action="store_true", help="all cases, engines and rounds; about an hour")
     parser.add_argument("--minutes", type=float, help=f"no further case after that time; default {SHORT_MINUTES}, "
                         "or no limit with --full or --cases")
     parser.add_argument("--cores", type=_cores, default=default_cores(), help="cores to pin to, as 1,0")

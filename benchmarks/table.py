@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.cases import ROOT
 from benchmarks.engines import ENGINES
-from benchmarks.goals import growth_steps, ratio, typical
+from benchmarks.goals import growth_cases, ratio, typical
 from benchmarks.summary import CaseSummary, EngineSummary, Results, Spread, figure
 
 __all__ = ["BEGIN", "END", "main", "number", "replaced", "tables"]
@@ -98,7 +98,7 @@ def _setting(results: Results, engines: list[str]) -> str:
 def _rounds(results: Results) -> str:
     """Of how many rounds the medians are; slow engines have one."""
     found = {engine["rounds"] for case in results["cases"] for name, engine in case["engines"].items()
-             if not ENGINES[name].slow}
+             if not ENGINES[name].slow and case["group"] != "growth"}
     if not found or max(found) == 1:
         return "one round"
     return f"median of {max(found)} rounds" if len(found) == 1 else f"median of {min(found)} to {max(found)} rounds"
@@ -134,12 +134,20 @@ def _start(results: Results, engines: list[str]) -> str:
 
 def _growth(results: Results, engines: list[str]) -> str:
     cases = {case["name"]: case for case in results["cases"]}
-    kinds = [name.split("/")[1] for name in cases if name.startswith("growth/") and name.endswith("/10MB")]
-    steps = {(kind, name): growth_steps(cases, kind, name) for kind in kinds for name in engines}
-    if not any(steps.values()):
+    kinds = list(dict.fromkeys(name.split("/")[1] for name in cases if name.startswith("growth/")))
+    if not kinds:
         return ""
-    rows = [[kind, *(" / ".join(map(number, steps[kind, name])) or "–" for name in engines)] for kind in kinds]
-    return "**10 kB / 100 kB / 1 MB / 10 MB of one kind, MB/s, warm**\n\n" + _markdown(["kind", *engines], rows, 1)
+    rows = [[kind, *(" / ".join(_warm(cases.get(case), name) for case in growth_cases(kind)) for name in engines)]
+            for kind in kinds]
+    return ("**10 kB / 100 kB / 1 MB / 10 MB of one kind, MB/s, warm, one round**\n\n"
+            + _markdown(["kind", *engines], rows, 1))
+
+
+def _warm(case: CaseSummary | None, engine: str) -> str:
+    if case is None or engine not in case["engines"]:
+        return "–"
+    value = figure(case, engine, "warm_mb_s")
+    return "failed" if value is None else number(value)
 
 
 def _threads(cases: list[CaseSummary], engines: list[str], spread: bool) -> str:

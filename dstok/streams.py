@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dstok.core._encode import START
-from dstok.errors import TextError
+from dstok.errors import SpecialTokenError, TextError, UnknownIdError
 from dstok.text import utf8
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class EncodeStream:
         self._held = bytearray()
         self._at = 0  # where in `_held` the text not yet encoded begins
         self._state = START
-        self._offset = 0  # bytes fed before this part, for errors
+        self._offset = self._chars = 0  # bytes and code points fed before this part, for errors
+        self._dropped = 0  # bytes fed that are no longer held
         self._finished = False
         self._wait = 0
 
@@ -83,11 +84,15 @@ class EncodeStream:
         # so that one endless piece costs linear time.
         if not final and len(self._held) - self._at < self._wait:
             return 0 if allocate is None else allocate(0)
-        ids, end, self._state = self._encoder.encode_part(
-            self._held, self._at, self._policy, self._state, final, allocate)
+        try:
+            ids, end, self._state = self._encoder.encode_part(
+                self._held, self._at, self._policy, self._state, final, allocate)
+        except SpecialTokenError as error:
+            raise SpecialTokenError(error.token, self._dropped + error.offset) from None
         taken = end > self._at
         keep = min(end, _CONTEXT)
         del self._held[: end - keep]
+        self._dropped += end - keep
         self._at = keep
         self._wait = 0 if taken else 2 * (len(self._held) - keep)
         return ids
@@ -95,19 +100,30 @@ class EncodeStream:
     def _utf8(self, text: str | bytes, final: bool) -> bytes:
         """`text` as valid UTF-8; a character cut at the end is held back by the incremental decoder."""
         pending = self._decoder.getstate()[0]
-        if isinstance(text, str):
-            if pending and text:
-                raise TextError(f"expected the rest of a character, found str, at byte offset {self._offset}",
-                                self._offset)
-            encoded = utf8(text, self._errors == "replace")
-        else:
+        if isinstance(text, bytes):
             try:
-                encoded = self._decoder.decode(text, final).encode()
+                chars = self._decoder.decode(text, final)
             except UnicodeDecodeError as error:
                 at = self._offset - len(pending) + error.start
                 raise TextError(f"expected utf-8, found byte 0x{error.object[error.start]:02x} at byte offset {at}",
                                 at) from None
-        self._offset += len(text) if isinstance(text, bytes) else len(encoded)
+            self._offset += len(text)
+            self._chars += len(chars)
+            return chars.encode()
+        if pending and text and self._errors == "strict":
+            at = self._offset - len(pending)
+            raise TextError(f"expected the rest of the character at byte offset {at}, found str", at)
+        try:
+            encoded = utf8(text, self._errors == "replace")
+        except TextError as error:
+            at = self._chars + error.offset
+            raise TextError(f"expected text, found the lone surrogate U+{ord(text[error.offset]):04X} "
+                            f"at code point {at}", at) from None
+        self._offset += len(encoded)
+        self._chars += len(text)
+        if pending and text:
+            self._chars += 1
+            return self._decoder.decode(b"", True).encode() + encoded
         return encoded
 
 
@@ -126,12 +142,17 @@ class DecodeStream:
     def __init__(self, decoder: Decoder, skip_special: bool, errors: str) -> None:
         self._tokens, self._skip_special = decoder, skip_special
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
-        self._count = 0
+        self._count = 0  # ids fed before
 
     def feed(self, ids: int | Iterable[int]) -> str:
-        """The characters that are whole after these ids. Raises `UnknownIdError`."""
-        listed = [ids] if isinstance(ids, int) else list(ids)
-        return self._decoder.decode(self._tokens.decode(listed, self._skip_special))
+        """The characters that are whole after these ids. Raises `UnknownIdError` with the index in the stream."""
+        listed = list(ids) if isinstance(ids, Iterable) else [ids]
+        try:
+            data = self._tokens.decode(listed, self._skip_special)
+        except UnknownIdError as error:
+            raise UnknownIdError(error.id, self._count + error.index, error.vocab_size) from None
+        self._count += len(listed)
+        return self._decoder.decode(data)
 
     def finish(self) -> str:
         """What is left: nothing, or U+FFFD for a character that was never completed."""

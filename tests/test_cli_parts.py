@@ -32,8 +32,8 @@ class _Collected(IdWriter):
         self.ids += list(map(int, ids))
 
 
-PARTS = ["a", "  ", "\n", "12", "東", "京都", "かな", "한국", "。", "\u3000", "e\u0301", "Ab", "\U0001f999", "\u20c1",
-         USER, "<｜Us", "'s", "\r\n "]
+PARTS = ["a", "Ab", "'s", "12", "  ", "\n", "\r\n ", "\u3000", "東", "京都", "かな", "한국", "。",
+         "e\u0301", "\U0001f999", "\u20c1", USER, "<｜Us"]
 
 
 @given(st.lists(st.sampled_from(PARTS)).map(lambda parts: "".join(parts).encode()), st.integers(1, 40))

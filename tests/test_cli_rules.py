@@ -24,6 +24,8 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ([], "COMMAND"),
     (["nope"], "nope"),
     (["count", "--nope"], "--nope"),
+    (["count", "a", "--nope", "b"], "--nope"),
+    (["models", "nope"], "nope"),
     (["encode", "--format", "text"], "--format"),
     (["count", "--max-tokens", "-1"], "'-1'"),
     (["count", "--max-tokens", "1e3"], "'1e3'"),
@@ -44,6 +46,11 @@ def test_help() -> None:
     for command in commands:
         assert f"\n    {command} " in text
         assert f"dstok {command}" in ok(command, "--help").decode().split("example:")[1]
+
+
+def test_options_may_stand_between_files() -> None:
+    a, b = file("a", TEXT), file("b", b"b")
+    assert ok("count", a, "--special", "all", b, "--add-bos", "-") == ok("count", "--add-bos", a, b, "-")
 
 
 def test_an_input_is_never_overwritten() -> None:

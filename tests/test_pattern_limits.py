@@ -72,12 +72,11 @@ def test_a_hostile_pattern_is_refused(name: str) -> None:
     assert len(str(caught.value)) < 1000
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", ["many classes", "groups past the bound", "a long chain, then a loop"])
 def test_a_hostile_pattern_has_no_dfa_either(name: str) -> None:
     pattern, message = HOSTILE[name]
-    with pytest.raises(UnsupportedError) as caught:
+    with pytest.raises(UnsupportedError, match=message):
         compile_pattern(pattern)
-    assert message in caught.value.message
 
 
 @pytest.mark.parametrize("behavior", BEHAVIORS)

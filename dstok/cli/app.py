@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 
@@ -80,11 +81,22 @@ def _guarded(argv: Sequence[str]) -> int:
 
 def _command(argv: Sequence[str]) -> int:
     try:
-        arguments = _parser(argv).parse_args(argv)
+        arguments = _arguments(argv)
     except SystemExit as done:  # --help and --version
         return done.code if isinstance(done.code, int) else 0
     code = arguments.run(arguments)
     return code if isinstance(code, int) else 0
+
+
+def _arguments(argv: Sequence[str]) -> Namespace:
+    """The parsed words. argparse takes the files before an option and leaves over those behind it."""
+    parser = _parser(argv)
+    arguments, rest = parser.parse_known_args(argv)
+    if any(word.startswith("-") and word != "-" for word in rest) or (rest and "files" not in arguments):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.files = [*arguments.files, *rest]
+    return arguments
 
 
 def _parser(argv: Sequence[str]) -> Parser:

@@ -91,9 +91,10 @@ def _parse_json(data: bytes, name: str) -> Iterator[list[int]]:
     try:
         text = data.decode("utf-8").strip()
         while at < len(text):
-            value, end = decoder.raw_decode(text, at)
+            value, at = decoder.raw_decode(text, at)
             yield _checked(value, name)
-            at = end + len(text[end:]) - len(text[end:].lstrip())
+            while text[at : at + 1].isspace():
+                at += 1
     except RecursionError as error:
         raise CommandError(f"{name}: JSON nested too deeply") from error
     except ValueError as error:

@@ -29,7 +29,7 @@ class Source:
         self.name, self.raw, self.bytes_read = name, raw, 0
         self.stream, self.faults = _unpacked(name, raw)
         self.size = _size(raw)
-        self.progress = Progress(name, self.size) if watched else None
+        self.progress = Progress(name, self.size) if watched and not raw.isatty() else None
 
     def blocks(self, size: int = 0) -> Iterator[bytes]:
         """The bytes in blocks of `size` (1 MB by default), none empty."""

@@ -5,6 +5,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 cdef struct Match:
     Py_ssize_t start       # of the token, whitespace it swallows included
     Py_ssize_t end
+    Py_ssize_t content     # where its own text begins
     int32_t token          # index into the list the matcher was made from, -1: no match
     Py_ssize_t safe        # without a match: no token begins before this offset
     Py_ssize_t scan        # ... and a later search must not begin before this one (a rejected match ends there)

