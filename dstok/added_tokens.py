@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from functools import cache, cached_property
 
 from dstok.core._added import Matcher
-from dstok.core._encode import Policy
+from dstok.core._policy import Policy
 from dstok.errors import UnknownTokenError, UnsupportedError
 from dstok.formats.description import AddedToken
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.core._decode import Decoder
-    from dstok.core._encode import Encoder, Policy
+    from dstok.core._encode import Encoder
+    from dstok.core._policy import Policy
 
 __all__ = ["DecodeStream", "EncodeStream"]
 

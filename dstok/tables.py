@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dstok.core._bpe import BPE, MAX_IDS, MAX_MERGES, build_pairs, torn_borders, whole_characters
-from dstok.core._encode import LEVELS, Encoder, best_level
+from dstok.characters import torn_borders, whole_characters
+from dstok.core._bpe import BPE, MAX_IDS, MAX_MERGES, build_pairs
+from dstok.core._encode import Encoder
+from dstok.core._pass import LEVELS, Pass, best_level
 from dstok.core._pieces import joined_pairs, prefill
 from dstok.core._scan import Scanner, pack_edges
 from dstok.core._workspace import PieceMemory
@@ -142,7 +144,8 @@ def make_encoder(tables: Tables, bpe: BPE, size: int) -> Encoder:
     s = tables.sections
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
     joined = s["joined"] if len(s["joined"]) else None
-    return Encoder(scanner, bpe, joined, tables.fresh_pieces, tables.shared_pieces(), size, _level(tables))
+    run = Pass(scanner, bpe, joined, _level(tables))
+    return Encoder(run, tables.fresh_pieces, tables.shared_pieces(), size)
 
 
 def _level(tables: Tables) -> str:

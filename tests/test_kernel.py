@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 import dstok
-from dstok.core._encode import LEVELS, Encoder, Policy, best_level
+from dstok.core._encode import Encoder
+from dstok.core._pass import LEVELS, best_level
+from dstok.core._policy import Policy
 from dstok.core._scan import Scanner, pack_edges
 from dstok.pattern.collapse import compile_splits
 from dstok.tables import KERNEL_FINGERPRINT, make_bpe, make_encoder

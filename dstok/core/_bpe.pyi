@@ -7,12 +7,6 @@ MAX_MERGES: int
 def build_pairs(merges: array[int]) -> tuple[bytes, bytes]:
     """The pair table of flat `merges` (left, right, merged, in rank order), and the bitmap before it."""
 
-def whole_characters(tokens: Sequence[bytes | None], bpe: BPE, raw: frozenset[int]) -> bytes:
-    """The table of BMP characters that are tokens: uint32[0x10000], id + 1 or 0."""
-
-def torn_borders(tokens: Sequence[bytes | None]) -> bytes:
-    """The bitmap of pairs of bytes at a border inside a token where it holds only a part of a character."""
-
 class BPE:
     """The merge list of one model, as flat tables that it keeps alive."""
 

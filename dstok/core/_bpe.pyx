@@ -23,7 +23,7 @@ few tokens of a window are dropped and merged again in the next; where a border 
 tokens are taken back; if ever more than `MAX_BACK` bytes, the piece goes to `merge_span` whole.
 Whole characters. Merging may start from a character's own token instead of its bytes if ranks are monotone,
 merging the character's bytes gives that token, and no token that holds only a part of it can reach beyond it:
-neither of the byte pairs at its two borders stands at a torn border of any token (`torn_borders`). For then its
+neither of the byte pairs at its two borders stands at a torn border of any token (dstok/characters.py). For then its
 bytes can only be merged with one another until the token is whole, and
 each merge that takes the whole token has, ranks being monotone, a rank above that moment's: before it, nothing
 that the short cut leaves out could have come in between.
@@ -86,50 +86,6 @@ def build_pairs(merges):
             slot = (slot + 1) & mask
         t[slot] = _pair_key(m[3 * rank], m[3 * rank + 1]) << 24 | <uint64_t>rank
     return table.tobytes(), maybe.tobytes()
-
-
-def whole_characters(tokens, BPE bpe not None, raw):
-    """The table of BMP characters that are tokens: uint32[0x10000], id + 1 or 0, as bytes.
-
-    `tokens` are all tokens by id (bytes or None), of which those in `raw` cannot be made by merging.
-    """
-    table = array("I", bytes(4 * 0x10000))
-    for i, token in enumerate(tokens):
-        if token is not None and i not in raw and 2 <= len(token) <= 3 and token[0] >= 0xC2:
-            text = token.decode("utf-8", "replace")
-            if len(text) == 1 and text.encode() == token and bpe.encodes_to_itself(i):
-                table[ord(text)] = i + 1
-    return table.tobytes()
-
-
-def torn_borders(tokens):
-    """The bitmap, 65,536 bits, of pairs of bytes that stand at a torn border inside a token.
-
-    A border is torn if on its one side the token holds only a part of a character.
-    """
-    bits = bytearray(8192)
-    for token in tokens:
-        if token is None or len(token) < 2 or token.isascii():
-            continue
-        for border in range(1, len(token)):
-            if token[border] & 0xC0 != 0x80 and _is_torn(token, border):
-                pair = token[border - 1] << 8 | token[border]
-                bits[pair >> 3] |= 1 << (pair & 7)
-    return bytes(bits)
-
-
-def _is_torn(token, border):
-    """Whether the character before or behind `border`, which is none inside a character, is not whole."""
-    start = border - 1
-    while start > 0 and token[start] & 0xC0 == 0x80:
-        start -= 1
-    end = border + 1
-    while end < len(token) and token[end] & 0xC0 == 0x80:
-        end += 1
-    try:
-        return len(token[start:border].decode()) != 1 or len(token[border:end].decode()) != 1
-    except UnicodeDecodeError:
-        return True
 
 
 cdef bint _grow(Scratch *s, Py_ssize_t length) noexcept nogil:

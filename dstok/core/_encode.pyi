@@ -1,37 +1,19 @@
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from dstok.core._added import Matcher
-from dstok.core._bpe import BPE
-from dstok.core._scan import Scanner
+from dstok.core._pass import Pass
+from dstok.core._policy import Policy
 
 MAX_WORKSPACES: int
 PARTS_PER_THREAD: int
 START: tuple[bool, int, int]
-LEVELS: dict[str, int]
-
-def best_level() -> str:
-    """The name of the best level of the mask kernel that this processor can run."""
-
-class Policy:
-    """Which added tokens are matched, and their ids. `refuses`: finding one is an error."""
-
-    refuses: bool
-    contents: tuple[tuple[str, ...], tuple[str, ...]]
-    def __init__(
-        self, raw: Matcher | None, normalized: Matcher | None, raw_ids: Sequence[int], normalized_ids: Sequence[int],
-        contents: tuple[tuple[str, ...], tuple[str, ...]], refuses: bool,
-    ) -> None: ...
 
 class Encoder:
     """The encoder of one model: tables that never change, and a pool of workspaces."""
 
     size: int
-    def __init__(
-        self, scanner: Scanner, bpe: BPE, joined: object, fresh_tables: Callable[[], Any], shared_tables: Any,
-        size: int, level: str = "automaton",
-    ) -> None: ...
+    def __init__(self, run: Pass, fresh_tables: Callable[[], Any], shared_tables: Any, size: int) -> None: ...
     def encode(self, text: str | bytes, policy: Policy, replace: bool) -> list[int]:
         """The ids of `text` as a list."""
     def encode_into(

@@ -1,0 +1,66 @@
+"""Which characters merging may take whole, instead of starting from their bytes.
+
+In: the tokens of a model. Out: two tables for `BPE.symbols`.
+Invariant: with them, merging gives what it gives from bytes; the argument stands in core/_bpe.pyx.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+from dstok.core._bpe import BPE
+
+__all__ = ["torn_borders", "whole_characters"]
+
+Tokens = Sequence[bytes | None]
+
+
+def whole_characters(tokens: Tokens, bpe: BPE, raw: frozenset[int]) -> bytes:
+    """The table of BMP characters that are tokens: uint32[0x10000], id + 1 or 0, as bytes.
+
+    `tokens` are all tokens by id, of which those in `raw` cannot be made by merging.
+    """
+    table = array("I", bytes(4 * 0x10000))
+    for i, token in enumerate(tokens):
+        if token is not None and i not in raw and 2 <= len(token) <= 3 and token[0] >= 0xC2:
+            if _is_character(token) and bpe.encodes_to_itself(i):
+                table[ord(token.decode())] = i + 1
+    return table.tobytes()
+
+
+def torn_borders(tokens: Tokens) -> bytes:
+    r"""The bitmap, 65,536 bits, of pairs of bytes (left << 8 | right) that stand at a torn border inside a token.
+
+    A border between characters is torn if on its one side the token holds only a part of a character.
+
+    >>> bits = torn_borders([b" \xe4", "中文".encode()])
+    >>> [pair for pair in range(65536) if bits[pair >> 3] >> (pair & 7) & 1] == [0x20E4]
+    True
+    """
+    bits = bytearray(8192)
+    for token in tokens:
+        if token is None or token.isascii():
+            continue
+        for border in range(1, len(token)):
+            if token[border] & 0xC0 != 0x80 and _is_torn(token, border):
+                pair = token[border - 1] << 8 | token[border]
+                bits[pair >> 3] |= 1 << (pair & 7)
+    return bytes(bits)
+
+
+def _is_torn(token: bytes, border: int) -> bool:
+    """Is the character before, or the one behind, the border not whole?"""
+    start, end = border - 1, border + 1
+    while start > 0 and token[start] & 0xC0 == 0x80:
+        start -= 1
+    while end < len(token) and token[end] & 0xC0 == 0x80:
+        end += 1
+    return not (_is_character(token[start:border]) and _is_character(token[border:end]))
+
+
+def _is_character(data: bytes) -> bool:
+    try:
+        return len(data.decode()) == 1
+    except UnicodeDecodeError:
+        return False

@@ -1,0 +1,73 @@
+# The encoder's pass over a text, without the GIL.
+cimport cython
+from libc.stdint cimport uint8_t, uint16_t, uint64_t
+
+from dstok.core._added cimport Match
+from dstok.core._bpe cimport BPE
+from dstok.core._policy cimport Policy
+from dstok.core._scan cimport Scanner
+from dstok.core._utf8 cimport Source
+from dstok.core._workspace cimport Workspace
+
+cdef extern from "_kernel.h":
+    ctypedef struct KernelTables:
+        const uint8_t *pages
+        const uint16_t *page_numbers
+        const uint64_t *joined
+        uint8_t ascii[128]
+    ctypedef struct Block:
+        uint64_t starts
+        int sure
+        bint whole
+    enum:
+        LEVEL_NONE
+        LEVEL_PORTABLE
+        LEVEL_AVX2
+        LEVEL_AVX512
+    int kernel_best_level() noexcept nogil
+    bint kernel_plain_ascii(const uint8_t *ascii) noexcept nogil
+    Block kernel_block(int level, const KernelTables *t, const uint8_t *p, int size, bint final) noexcept nogil
+
+
+@cython.final
+cdef class Pass:
+    cdef Scanner scanner
+    cdef BPE bpe
+    cdef const uint64_t *joined
+    cdef KernelTables kernel
+    cdef int level
+    cdef object _keep
+
+    cdef void open_kernel(self, int level)
+    cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil
+    cdef bint miss(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil
+    cdef void add(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef void add_cut(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef Py_ssize_t blocks(
+        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil
+    cdef Py_ssize_t pieces(
+        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil
+    cdef Py_ssize_t piece(
+        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil
+    cdef bint special(
+        self, Policy policy, bint normalized, Workspace w, const Match *match
+    ) noexcept nogil
+    cdef Py_ssize_t stretch(
+        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop,
+        Py_ssize_t left, bint final
+    ) noexcept nogil
+    cdef Py_ssize_t buffer(
+        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil
+    cdef void in_place(
+        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t length, Py_ssize_t limit
+    ) noexcept nogil
+    cdef void transcoded(
+        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+    ) noexcept nogil
+    cdef void text(
+        self, Policy policy, Workspace w, const Source *source, bint trusted, bint replace, Py_ssize_t limit
+    ) noexcept nogil

@@ -1,0 +1,12 @@
+from dstok.core._bpe import BPE
+from dstok.core._scan import Scanner
+
+LEVELS: dict[str, int]
+
+def best_level() -> str:
+    """The name of the best level of the mask kernel that this processor can run."""
+
+class Pass:
+    """What a pass reads: scanner, merge loops, and `joined`, the safe cuts' bitmap (None: no cuts)."""
+
+    def __init__(self, scanner: Scanner, bpe: BPE, joined: object, level: str = "automaton") -> None: ...

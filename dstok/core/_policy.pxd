@@ -1,0 +1,16 @@
+# Which added tokens a call matches.
+cimport cython
+from libc.stdint cimport uint32_t
+
+from dstok.core._added cimport Matcher
+
+
+@cython.final
+cdef class Policy:
+    cdef Matcher raw
+    cdef Matcher normalized
+    cdef object raw_ids
+    cdef object normalized_ids
+    cdef const uint32_t *ids[2]
+    cdef readonly bint refuses
+    cdef readonly tuple contents

@@ -1,0 +1,31 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+"""The policy of a call: which added tokens it matches.
+
+In: matchers of the tokens with normalized=false and of the others, and their ids. Out: what the encoder's pass
+reads. Invariant: it never changes, and keeps alive what its pointers point to.
+"""
+
+cimport cython
+from libc.stdint cimport uint32_t
+
+from array import array
+
+from dstok.core._added cimport Matcher
+
+
+@cython.final
+cdef class Policy:
+    """Which added tokens are matched, and their ids. `refuses`: finding one is an error."""
+
+    def __cinit__(self, Matcher raw, Matcher normalized, raw_ids, normalized_ids, contents, bint refuses):
+        cdef const uint32_t[::1] view
+        self.raw, self.normalized = raw, normalized
+        self.raw_ids, self.normalized_ids = array("I", raw_ids), array("I", normalized_ids)
+        self.contents = contents
+        self.refuses = refuses
+        view = array("I", [0]) if not raw_ids else self.raw_ids
+        self.raw_ids = view
+        self.ids[0] = &view[0]
+        view = array("I", [0]) if not normalized_ids else self.normalized_ids
+        self.normalized_ids = view
+        self.ids[1] = &view[0]
