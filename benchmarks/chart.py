@@ -3,9 +3,10 @@
     python -m benchmarks.chart FILE [--output FILE.svg]
 
 In: a result file. Out: an SVG document: for each corpus (one call, array) a bar an engine: the full bar is the warm
-speed, its darker part the cold speed.
-Invariant: the same file gives the same bytes; colours are readable on light and dark grounds, the ground itself is
-transparent; an engine keeps its colour whatever else is in the chart; no figure that does not count is drawn.
+speed, its solid part the cold speed.
+Invariant: the same file gives the same bytes; colours are readable on light and dark grounds, also where the media
+queries are not understood, and the ground itself is transparent; an engine keeps its colour whatever else is in the
+chart; no figure that does not count is drawn.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ COLOURS = {"dstok": "#2f81f7", "gigatoken": "#d9822b", "fastokens": "#3a9d5d", "
            "tokie": "#c2527a", "tiktoken": "#6b8e9e"}
 WIDTH, LEFT, RIGHT, TOP = 720, 110, 100, 52
 BAR, GAP = 13, 12  # of one bar with its space; between two texts
-STYLE = """text { font: 12px system-ui, sans-serif; fill: #1f2328 }
+STYLE = """text { font: 12px system-ui, sans-serif; fill: #6e7781 }
 .title { font-weight: 600; font-size: 14px }
-.small { font-size: 10.5px; fill: #59636e }
+.small { font-size: 10.5px }
 .axis { stroke: #8c959f; stroke-width: 1 }
+@media (prefers-color-scheme: light) { text { fill: #1f2328 } .small { fill: #59636e } }
 @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .small { fill: #9198a1 } }"""
 
 
@@ -52,13 +54,16 @@ def chart(results: Results) -> str:
     cases = [case for case in results["cases"] if case["group"] == "corpus" and case["mode"] == "whole"]
     engines = [name for name in ENGINES if any(figure(case, name, "warm_mb_s") for case in cases)]
     fastest = max((figure(case, name, "warm_mb_s") or 0.0 for case in cases for name in engines), default=0.0) or 1.0
-    step = len(engines) * BAR + GAP
-    height = TOP + len(cases) * step + 8
-    body = [line for i, case in enumerate(cases) for line in _group(case, engines, TOP + i * step, fastest)]
-    axis = f'<line class="axis" x1="{LEFT}" y1="{TOP - 4}" x2="{LEFT}" y2="{height - 8}"/>'
+    body, y = [], TOP
+    for case in cases:
+        shown = [name for name in engines if figure(case, name, "warm_mb_s") is not None]
+        body += _group(case, shown, y, fastest)
+        y += len(shown) * BAR + GAP
+    height = y
+    axis = f'<line class="axis" x1="{LEFT}" y1="{TOP - 4}" x2="{LEFT}" y2="{height - GAP + 2}"/>'
     head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
             f'height="{height}" role="img">')
-    title = "MB/s on one core: full bar warm, dark part cold"
+    title = "MB/s on one core: full bar warm, solid part cold"
     return "\n".join([head, f"<title>{title}</title>", f"<style>{STYLE}</style>",
                       f'<text class="title" x="{LEFT}" y="16">{title}</text>', *_legend(engines), *body, axis,
                       "</svg>\n"])
@@ -78,9 +83,8 @@ def _group(case: CaseSummary, engines: list[str], y: int, fastest: float) -> lis
     middle = y + len(engines) * BAR / 2 + 4
     lines = [f'<text x="{LEFT - 8}" y="{middle:g}" text-anchor="end">{escape(case["source"])}</text>']
     for i, name in enumerate(engines):
-        cold, warm = figure(case, name, "cold_mb_s"), figure(case, name, "warm_mb_s")
-        if cold is not None and warm is not None:
-            lines += _bar(name, cold, warm, y + i * BAR, fastest)
+        cold, warm = figure(case, name, "cold_mb_s") or 0.0, figure(case, name, "warm_mb_s") or 0.0
+        lines += _bar(name, cold, warm, y + i * BAR, fastest)
     return lines
 
 

@@ -109,8 +109,8 @@ def _start(engine: Engine, case: Case, tokenizer: Path, trivial: Any) -> tuple[C
     marks.append(time.process_time())
     ms = [(mark - marks[0]) * 1e3 for mark in marks]
     file = Path(module.__file__ or "").resolve()
-    return call, Record(version=_version(engine.name, module), in_tree=file.is_relative_to(ROOT), import_ms=ms[1],
-                        load_ms=ms[2] - ms[1], start_ms=ms[3])
+    return call, Record(version=_version(engine.name, module), in_tree=file.parent.parent == ROOT,
+                        import_ms=ms[1], load_ms=ms[2] - ms[1], start_ms=ms[3])
 
 
 def _one_pass(call: Call, arguments: Iterable[Any], clock: Callable[[], float]) -> float:

@@ -63,6 +63,7 @@ class Run:
         self.absent: dict[str, str] = {}
         self.skipped: dict[str, str] = {}
         self._seen: set[str] = set()
+        self._commit, self._dirty = machine.commit(), machine.dirty()  # before anybody goes on working
 
     def measure(self) -> None:
         """All rounds, or as much of them as there is time for."""
@@ -83,7 +84,7 @@ class Run:
         return Results(
             format=1, date=datetime.now(timezone.utc).strftime("%Y-%m-%d"), machine=machine.machine(),
             python=machine.python(), versions={r["engine"]: r["version"] for r in records if "version" in r},
-            commit=machine.commit(), dirty=machine.dirty(), in_tree=any(r.get("in_tree", False) for r in records),
+            commit=self._commit, dirty=self._dirty, in_tree=any(r.get("in_tree", False) for r in records),
             settings={"rounds": o.rounds, "full": o.full, "cores": list(o.cores), "timeout": o.timeout},
             absent=self.absent, skipped=self.skipped, mismatches=[line for _, lines in done for line in lines],
             cases=[summary for summary, _ in done])

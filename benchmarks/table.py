@@ -88,7 +88,7 @@ def _setting(results: Results, engines: list[str]) -> str:
     versions = [f"{name} {results['versions'].get(name, '?')}" for name in engines]
     m, commit = results["machine"], results["commit"]
     changed = ", with uncommitted changes" if results["dirty"] else ""
-    at = f" at commit {commit[:10]}{changed}" if commit else ""
+    at = f"; checkout at commit {commit[:10]}{changed}" if commit else ""
     where = "measured in the source tree" if results["in_tree"] else "installed"
     return (f"{m['cpu']}, {m['cores']} cores, {m['system']} {m['kernel']}, {results['python']}, {results['date']}. "
             f"{', '.join(versions)}; dstok {where}{at}. One core, one thread, "
@@ -159,26 +159,29 @@ def _threads(cases: list[CaseSummary], engines: list[str], spread: bool) -> str:
 
 
 def _notes(results: Results) -> str:
-    found = [f"Largest spread of a warm figure, (max − min) / median: {_largest_spread(results)}."]
+    widest = _largest_spread(results)
+    found = [f"Largest spread of a warm figure, (max − min) / median: {widest}."] if widest else []
     if any(e.get("equal") is False and e.get("figures") for c in results["cases"] for e in c["engines"].values()):
         found.append("≠: not meant to be exact, and its ids differ on this text.")
     inexact = [n for n, e in ENGINES.items() if not e.exact and any(n in c["engines"] for c in results["cases"])]
     if inexact:
         found.append(f"Not exact on every text, so no peer to compare with: {', '.join(inexact)}.")
     found += [f"Absent: {name} ({why})." for name, why in results["absent"].items()]
-    reasons = dict.fromkeys(results["skipped"].values())
-    found += [f"Left out ({why}): {', '.join(n for n, w in results['skipped'].items() if w == why)}." for why in reasons]
+    left = results["skipped"]
+    found += [f"Left out ({why}): {', '.join(name for name in left if left[name] == why)}."
+              for why in dict.fromkeys(left.values())]
     found += [f"IDS DIFFER: {line}." for line in results["mismatches"]]
     return "\n".join(f"- {line}" for line in found)
 
 
 def _largest_spread(results: Results) -> str:
+    """By engine, of all cases with more than one round."""
     worst: dict[str, float] = {}
     for case in results["cases"]:
         for name, engine in case["engines"].items():
-            if s := engine.get("figures", {}).get("warm_mb_s"):
+            if engine["rounds"] > 1 and (s := engine.get("figures", {}).get("warm_mb_s")):
                 worst[name] = max(worst.get(name, 0.0), (s["max"] - s["min"]) / s["median"])
-    return ", ".join(f"{name} {share:.0%}" for name, share in worst.items()) or "none"
+    return ", ".join(f"{name} {share:.0%}" for name, share in worst.items())
 
 
 def _cells(case: CaseSummary, engines: Iterable[str], spread: bool) -> list[str]:

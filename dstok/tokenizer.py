@@ -134,10 +134,13 @@ class Tokenizer:
         offsets = np.concatenate([np.zeros(1, np.uint64), np.cumsum(lengths, dtype=np.uint64)])
         before, after = self._bos(add_bos), self._eos(add_eos)
         if before or after:
-            places, values = np.repeat(offsets[:-1], len(before)), np.tile(np.array(before, np.uint32), len(lengths))
-            ends, closing = np.repeat(offsets[1:], len(after)), np.tile(np.array(after, np.uint32), len(lengths))
-            flat = _insert_rows(flat, (ends, closing), (places, values))
             offsets += np.arange(len(offsets), dtype=np.uint64) * np.uint64(len(before) + len(after))
+            plain, framed = np.ones(int(offsets[-1]), np.bool_), np.empty(int(offsets[-1]), np.uint32)
+            for places, frame in ((offsets[:-1], before), (offsets[1:] - np.uint64(1), after)):
+                if frame:
+                    framed[places], plain[places] = frame[0], False
+            framed[plain] = flat
+            flat = framed
         return flat, offsets
 
     def encode_with_offsets(self, text: Text, *, special: Special = "all", errors: str = "strict") -> Encoding:
@@ -381,16 +384,6 @@ def _wrapped_ids(buffer: Any) -> npt.NDArray[np.uint32]:
     import numpy as np
 
     return np.frombuffer(buffer, np.uint32)
-
-
-def _insert_rows(flat: Any, *inserts: tuple[Any, Any]) -> Any:
-    """`flat` with values put in before places; at equal places the first insert's values come first."""
-    import numpy as np
-
-    places = np.concatenate([places for places, _ in inserts])
-    values = np.concatenate([values for _, values in inserts])
-    order = np.argsort(places, kind="stable")
-    return np.insert(flat, places[order].astype(np.intp), values[order])
 
 
 def _replaces(errors: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import dstok
 import tokenizers
-from dstok.core._encode import LEVELS, best_level
+from dstok.tables import LEVELS, best_level
 
 BUILT_IN = ("deepseek-v3", "deepseek-r1", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4")
 

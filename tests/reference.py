@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, settings
 DEEP = os.environ.get("DSTOK_PROFILE") == "deep"
 
 
-def examples(count: int) -> settings:
-    """Settings for `count` examples, or twenty times as many in the deep profile."""
-    return settings(max_examples=count * 20 if DEEP else count, deadline=None,
+def examples(count: int, deep: int | None = None) -> settings:
+    """Settings for `count` examples, in the deep profile `deep`, or twenty times as many."""
+    return settings(max_examples=(deep or 20 * count) if DEEP else count, deadline=None,
                     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
