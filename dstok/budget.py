@@ -21,6 +21,8 @@ _ROOM = 64  # code points looked at per id of the budget, at first: more than an
 
 def count_up_to(tokenizer: Tokenizer, text: str, limit: int, special: Special) -> int:
     """The number of ids of `text`, or `limit` + 1 if there are more; time is bounded by the limit."""
+    if limit < 0:
+        raise ValueError(f"expected a limit of at least 0, found {limit}")
     ids, _, _ = tokenizer._prefix(text, limit + 1, special)
     return min(len(ids), limit + 1)
 
@@ -31,6 +33,7 @@ def truncate(tokenizer: Tokenizer, text: str, budget: int, side: str, special: S
         raise ValueError(f'expected side to be "right" or "left", found {side!r}')
     if budget < 0:
         raise ValueError(f"expected a budget of at least 0, found {budget}")
+    _check_str(text)
     if side == "right":
         return text[: _fitting(tokenizer, text, 0, budget, special)]
     return _truncate_left(tokenizer, text, budget, special)
@@ -42,6 +45,11 @@ def chunk(tokenizer: Tokenizer, text: str, budget: int, overlap: int, special: S
         raise ValueError(f"expected a budget of at least 1, found {budget}")
     if not 0 <= overlap < budget:
         raise ValueError(f"expected an overlap of at least 0 and below the budget {budget}, found {overlap}")
+    _check_str(text)
+    return _chunks(tokenizer, text, budget, overlap, special)
+
+
+def _chunks(tokenizer: Tokenizer, text: str, budget: int, overlap: int, special: Special) -> Iterator[str]:
     start = covered = 0
     while covered < len(text):
         end = _fitting(tokenizer, text, start, budget, special)
@@ -53,6 +61,12 @@ def chunk(tokenizer: Tokenizer, text: str, budget: int, overlap: int, special: S
         yield text[start:end]
         covered = end
         start = _overlap_start(tokenizer, text, start, end, overlap, special)
+
+
+def _check_str(text: str) -> None:
+    """Cuts fall between code points, which bytes do not have."""
+    if not isinstance(text, str):
+        raise TypeError(f"expected str as text, found {type(text).__name__}")
 
 
 def _fitting(tokenizer: Tokenizer, text: str, start: int, budget: int, special: Special) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dstok.core._encode import START
-from dstok.errors import SpecialTokenError, TextError, UnknownIdError
+from dstok.errors import DecodeError, SpecialTokenError, TextError, UnknownIdError
 from dstok.text import utf8
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ class DecodeStream:
         self._tokens, self._skip_special = decoder, skip_special
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
         self._count = 0  # ids fed before
+        self._finished = False
 
     def feed(self, ids: int | Iterable[int]) -> str:
         """The characters that are whole after these ids. Raises `UnknownIdError` with the index in the stream."""
@@ -153,11 +154,22 @@ class DecodeStream:
         except UnknownIdError as error:
             raise UnknownIdError(error.id, self._count + error.index, error.vocab_size) from None
         self._count += len(listed)
-        return self._decoder.decode(data)
+        return self._text(data, False)
 
     def finish(self) -> str:
-        """What is left: nothing, or U+FFFD for a character that was never completed."""
-        return self._decoder.decode(b"", True)
+        """What is left: nothing, or U+FFFD for a character that was never completed; the stream is at its end."""
+        text = self._text(b"", True)
+        self._finished = True
+        return text
+
+    def _text(self, data: bytes, final: bool) -> str:
+        if self._finished:
+            raise ValueError("the stream is finished")
+        try:
+            return self._decoder.decode(data, final)
+        except UnicodeDecodeError as error:
+            raise DecodeError(f"expected ids of whole characters, found byte 0x{error.object[error.start]:02x} "
+                              f"in the last of {self._count} ids, or before") from None
 
 
 def _array(count: int) -> array[int]:

@@ -224,6 +224,7 @@ class Tokenizer:
 
         `skip_special` leaves out tokens marked special in the model. Raises `UnknownIdError`.
         """
+        _replaces(errors)
         data = self.decode_bytes(ids, skip_special=skip_special)
         try:
             return data.decode("utf-8", errors)
@@ -243,6 +244,7 @@ class Tokenizer:
 
     def decode_stream(self, *, skip_special: bool = False, errors: str = "replace") -> DecodeStream:
         """A stream that decodes ids as they come."""
+        _replaces(errors)
         return DecodeStream(self._decoder, skip_special, errors)
 
     # The vocabulary
@@ -393,8 +395,6 @@ def _replaces(errors: str) -> bool:
 
 
 def _listed(ids: Iterable[int]) -> list[int]:
-    if isinstance(ids, list):
-        return ids
     return ids.tolist() if hasattr(ids, "tolist") else list(ids)
 
 

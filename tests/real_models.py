@@ -11,8 +11,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import dstok
 import tokenizers
+
+import dstok
 from dstok.tables import LEVELS, best_level
 
 BUILT_IN = ("deepseek-v3", "deepseek-r1", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4")

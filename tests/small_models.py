@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import dstok
 import tokenizers
+
+import dstok
 from dstok.formats.description import BYTE_TO_CHAR, spelling
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.tables import Tables, build_tables

@@ -6,13 +6,14 @@ import pickle
 import random
 from typing import Any
 
-import dstok
 import pytest
 import tokenizers
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from reference import DEEP, cut_at, examples
 from small_models import added_token, both, both_with, model_json, upstream_ids
+
+import dstok
 
 # Each way of cutting pieces reads text around tokens in its own way: up to the next character, up to the end of
 # a run, with a look ahead at what may be the end of the text, and the whole text as one piece.

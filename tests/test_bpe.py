@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-import dstok
 import pytest
-from dstok.core._bpe import BPE
 from hypothesis import given
 from hypothesis import strategies as st
 from real_models import real
 from reference import DEEP, bpe_by_passes, examples, naive_bpe
 from small_models import Merge, both, model_json, upstream_ids
 from upstream import model_splits
+
+import dstok
+from dstok.core._bpe import BPE
 
 SHORT, WINDOW = 48, 2048  # bytes: the limits between the loops, in core/_bpe
 V3_PATTERNS = [split.pattern for split in model_splits("deepseek-v3")]

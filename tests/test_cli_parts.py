@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +18,8 @@ import dstok
 from dstok.cli.count import count_blocks
 from dstok.cli.encode import encode_blocks
 from dstok.cli.errors import CommandError
-from dstok.cli.inputs import Source
-from dstok.cli.outputs import IdWriter
+from dstok.cli.inputs import Source, open_source
+from dstok.cli.outputs import IdWriter, Output
 from dstok.cli.progress import Progress
 from dstok.cli.rows import JsonRows, piece_lines, token_lines
 from dstok.cli.stretches import stretches, whole
@@ -100,3 +101,32 @@ def test_progress(terminal: bool, size: int | None, shown: str) -> None:
     progress.close()
     assert screen.getvalue().count(shown or "?") == (1 if terminal else 0)
     assert screen.getvalue().endswith("\r" + " " * len(shown) + "\r" if terminal else ""), "the line is wiped"
+
+
+def test_progress_counts_what_the_file_holds(tmp_path: Path) -> None:
+    packed = tmp_path / "x.gz"
+    packed.write_bytes(gzip.compress(TEXT * 99))
+    with open_source(str(packed)) as source:
+        assert source.read_all() == TEXT * 99
+        assert source.position() == source.size == packed.stat().st_size < source.bytes_read
+    source = _source(TEXT)
+    assert source.read_all() == TEXT and (source.position(), source.size) == (len(TEXT), None)
+
+
+class _Reluctant(io.RawIOBase):
+    """A stream that takes three bytes at a time, as an unbuffered pipe may."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+
+    def write(self, data: Any) -> int:
+        self.taken += bytes(data[:3])
+        return min(len(data), 3)
+
+
+def test_all_is_written_to_a_stream_that_takes_a_part(tmp_path: Path) -> None:
+    output, stream = Output(str(tmp_path / "x")), _Reluctant()
+    output.stream.close()
+    output.stream = stream  # type: ignore[assignment]
+    output.write(TEXT)
+    assert stream.taken == TEXT

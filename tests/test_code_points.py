@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from functools import cache
 
-import dstok
 import pytest
 from real_models import at_level, levels, real
 from reference import DEEP
 from upstream import model_splits, upstream_splitter
+
+import dstok
 
 # (before, after) the code point.
 CONTEXTS = {

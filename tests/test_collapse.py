@@ -18,7 +18,7 @@ from reference import DEEP, examples
 from upstream import families, model_names, model_splits, pieces_by, upstream_splitter
 
 from dstok.errors import UnsupportedError
-from dstok.pattern.collapse import BEHAVIORS, MAX_STEPS, Program, Split, compile_splits
+from dstok.pattern.collapse import BEHAVIORS, MAX_STEPS, Program, Split, Tag, compile_splits
 from dstok.pattern.dfa import DEAD, START
 
 V3 = "deepseek-ocr"  # the first by name of the seven models that share V3's splits
@@ -251,3 +251,39 @@ def test_random_triples_of_steps(first: Split, second: Split, third: Split, text
 def test_a_random_step(step: Split, texts: list[str]) -> None:
     if program := program_of(step):
         assert_equal_upstream(program, texts)
+
+
+# Tags
+
+
+def cascade(splits: Sequence[Split], text: str) -> list[tuple[str, Tag]]:
+    """The pieces of step after step, each with its reason: the lowest step that matched it, or none did."""
+    pieces = [(text, Tag(None, None))] if text else []
+    for step, split in enumerate(splits):
+        program = compile_splits([split])
+        pieces = [
+            (part, reason if tag.alternative is None else Tag(step, tag.alternative))
+            for piece, reason in pieces for part, tag in program.pieces(piece)]
+    return pieces
+
+
+def test_tags_of_v3_on_every_short_text() -> None:
+    program = compile_splits(families()[V3])
+    for text in all_texts([chr(c.ranges[0][0]) for c in program.alphabet.classes], 3):
+        assert list(program.pieces(text)) == cascade(program.splits, text), text
+
+
+@pytest.mark.parametrize(("text", "tag"), [
+    ("12", Tag(0, 0)), ("一", Tag(2, 1)), ("!a", Tag(2, 0)), ("a", Tag(2, 1)), ("!", Tag(2, 2)), (" \n", Tag(2, 3)),
+    ("  ", Tag(2, 4)), ("\u3040", Tag(1, 0)), ("\x00", Tag(None, None)),
+])
+def test_a_tag_of_v3(text: str, tag: Tag) -> None:
+    assert list(compile_splits(families()[V3]).pieces(text)) == [(text, tag)]
+
+
+def test_a_piece_cut_off_before_the_upper_match_is_known_is_a_gap() -> None:
+    program = compile_splits([Split("[ab]+(?=c)|[ab]+(?!c)"), Split("a")])
+    gap = Tag(None, None)
+    assert list(program.pieces("bac")) == [("b", gap), ("a", Tag(1, 0)), ("c", gap)]
+    assert list(program.pieces("bc")) == [("b", Tag(0, 0)), ("c", gap)]
+    assert list(program.pieces("ab")) == [("a", Tag(1, 0)), ("b", Tag(0, 1))]

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import random
 
-import dstok
 from hypothesis import strategies as st
+
+import dstok
 
 _TOK = dstok.load("deepseek-v3")
 CONTENTS = list(_TOK.special_tokens)

@@ -75,7 +75,8 @@ class _Counter:
             for name, count in self.counts(source):
                 count += self.extra
                 self.total += count
-                self.judge(source, name, count)
+                source.wipe_progress()  # a terminal shows it on the line that is written next
+                self.judge(name, count)
                 output.write(b"%d%b\n" % (count, label))
 
     def counts(self, source: Source) -> Iterator[tuple[str, int]]:
@@ -88,9 +89,8 @@ class _Counter:
                 count = self.tokenizer.count(record.text, **self.keywords)
             yield record.name, count
 
-    def judge(self, source: Source, name: str, count: int) -> None:
+    def judge(self, name: str, count: int) -> None:
         if self.limit is not None and count > self.limit:
-            source.wipe_progress()
             complain(f"{name}: {count} tokens, {count - self.limit} over the budget of {self.limit}")
             self.code = max(self.code, OVER_BUDGET)
 

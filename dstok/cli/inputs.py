@@ -55,10 +55,11 @@ class Source:
     def _count(self, data: bytes) -> None:
         self.bytes_read += len(data)
         if self.progress is not None:
-            self.progress.update(self._position)
+            self.progress.update(self.position)
 
-    def _position(self) -> int:
-        return self.bytes_read if self.size is None else self.raw.tell()  # of a .gz: in the packed file
+    def position(self) -> int:
+        """How much of `size` has been read: of a .gz, in the packed file."""
+        return self.bytes_read if self.size is None else self.raw.tell()
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

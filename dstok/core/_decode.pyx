@@ -7,7 +7,7 @@ Invariant: an id that has no token is an error that names it; nothing is left ou
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from dstok.errors import UnknownIdError
@@ -49,9 +49,14 @@ cdef class Decoder:
         free(self.special)
 
     cdef Py_ssize_t _check(self, token, Py_ssize_t index) except -1:
-        if not 0 <= token < self.size or self.texts[<Py_ssize_t>token] == NULL:
+        cdef Py_ssize_t i
+        try:
+            i = token
+        except OverflowError:
+            i = -1
+        if not 0 <= i < self.size or self.texts[i] == NULL:
             raise UnknownIdError(token, index, self.size)
-        return token
+        return i
 
     def token(self, token, Py_ssize_t index=0):
         """The bytes of one token."""
@@ -64,21 +69,28 @@ cdef class Decoder:
 
     def decode(self, list ids, bint skip_special):
         """The bytes of `ids`."""
-        cdef Py_ssize_t total = 0, index = 0, i
+        cdef Py_ssize_t total = 0, count = len(ids), index, i
         cdef uint8_t *out
-        for token in ids:
-            i = self._check(token, index)
-            index += 1
-            if not (skip_special and self.special[i]):
-                total += self.lengths[i]
-        result = PyBytes_FromStringAndSize(NULL, total)
-        out = <uint8_t *>PyBytes_AS_STRING(result)
-        for token in ids:
-            i = token
-            if not (skip_special and self.special[i]):
-                memcpy(out, self.texts[i], self.lengths[i])
-                out += self.lengths[i]
-        return result
+        # Checked once, into memory that no caller's object can change between the two passes.
+        cdef uint32_t *checked = <uint32_t *>malloc((count + 1) * sizeof(uint32_t))
+        if checked == NULL:
+            raise MemoryError
+        try:
+            for index in range(count):
+                i = self._check(ids[index], index)
+                checked[index] = <uint32_t>i
+                if not (skip_special and self.special[i]):
+                    total += self.lengths[i]
+            result = PyBytes_FromStringAndSize(NULL, total)
+            out = <uint8_t *>PyBytes_AS_STRING(result)
+            for index in range(count):
+                i = checked[index]
+                if not (skip_special and self.special[i]):
+                    memcpy(out, self.texts[i], self.lengths[i])
+                    out += self.lengths[i]
+            return result
+        finally:
+            free(checked)
 
     def lengths_of(self, const uint32_t[::1] ids not None, uint32_t[::1] out not None):
         """Writes the length in bytes of each token of `ids`, which all exist, to `out`."""

@@ -1,0 +1,163 @@
+"""Ids to text and back, and the vocabulary; upstream's decode is the judge."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from real_models import BUILT_IN, real
+from reference import examples
+from small_models import added_token, model_json
+from text_strategies import special_parts, special_texts, texts
+
+import dstok
+
+TOK = dstok.load("deepseek-v3")
+ADDED = list(TOK.special_tokens.values())
+PARTIAL = [id for id in range(3, 128_000) if "\ufffd" in TOK.token_bytes(id).decode("utf-8", "replace")]
+ids_of_all_kinds = st.one_of(
+    st.integers(0, TOK.vocab_size - 1), st.sampled_from(PARTIAL), st.sampled_from(ADDED), st.integers(3, 260))
+id_lists = st.lists(ids_of_all_kinds, max_size=30)
+mixed_texts = st.one_of(texts, st.lists(st.one_of(special_texts, special_parts, texts), max_size=6).map("".join))
+UNKNOWN = [-1, -(10**30), -(2**63), -(2**32), TOK.vocab_size, 2**31, 2**32, 2**32 + 5, 2**63, 2**64, 2**64 + 5, 10**30]
+HOLED = dstok.Tokenizer.from_str(model_json([(b"a", b"b")], [added_token("<x>")], holes=3))
+
+
+@examples(600)
+@given(mixed_texts)
+@example("")
+@example("\x00\ufffd\U0010ffff")
+def test_decode_reverses_encode(text: str) -> None:
+    """The text comes back, whatever added tokens were matched; so do its bytes, and strictly."""
+    for ids in (TOK.encode(text), TOK.encode(text, special="none"), TOK.encode(text, special={"<｜User｜>"})):
+        assert TOK.decode(ids) == TOK.decode(ids, errors="strict") == text
+        assert TOK.decode_bytes(ids) == b"".join(map(TOK.token_bytes, ids)) == text.encode()
+    assert TOK.decode(TOK.encode(text, special="none"), skip_special=True) == text
+
+
+@pytest.mark.parametrize("model", BUILT_IN)
+@examples(150)
+@given(st.lists(st.one_of(special_texts, special_parts, texts), max_size=6).map("".join))
+def test_decode_reverses_encode_in_all_models(model: str, text: str) -> None:
+    """The same for each of the built-in models."""
+    tok = dstok.load(model)
+    assert tok.decode(tok.encode(text)) == tok.decode(tok.encode(text, special="none")) == text
+
+
+@examples(800)
+@given(id_lists)
+@example([])
+@example(ADDED)
+@example(PARTIAL[:300])
+def test_decode_is_upstreams(ids: list[int]) -> None:
+    """Any ids, parts of characters among them, decode as upstream decodes them, with special tokens or without."""
+    for skip in (False, True):
+        expected = real("deepseek-v3").decode(ids, skip_special_tokens=skip)
+        assert TOK.decode(ids, skip_special=skip) == expected
+        assert TOK.decode(np.array(ids, np.uint32), skip_special=skip) == expected
+        assert TOK.decode(iter(ids), skip_special=skip) == expected
+        assert TOK.decode_batch([ids, [], ids], skip_special=skip) == [expected, "", expected]
+
+
+@pytest.mark.parametrize("model", BUILT_IN)
+@examples(100)
+@given(st.randoms(use_true_random=False))
+def test_decode_is_upstreams_in_all_models(model: str, rng: random.Random) -> None:
+    """The same for each of the built-in models, whose added tokens and special flags differ."""
+    tok = dstok.load(model)
+    added = list(tok.special_tokens.values())
+    ids = [rng.choice(added) if rng.random() < 0.4 else rng.randrange(tok.vocab_size) for _ in range(40)]
+    for skip in (False, True):
+        assert tok.decode(ids, skip_special=skip) == real(model).decode(ids, skip_special_tokens=skip)
+
+
+@given(id_lists, st.sampled_from(UNKNOWN), id_lists)
+def test_unknown_ids(before: list[int], unknown: int, after: list[int]) -> None:
+    """The first id that no token has is an error that tells it and its index, however large it is."""
+    ids = [*before, unknown, *after, -7]
+    for decode in (TOK.decode, TOK.decode_bytes):
+        with pytest.raises(dstok.UnknownIdError) as caught:
+            decode(ids)
+        assert (caught.value.id, caught.value.index) == (unknown, len(before))
+        assert caught.value.vocab_size == TOK.vocab_size
+    for lookup in (TOK.token_bytes, TOK.id_to_token):
+        with pytest.raises(dstok.UnknownIdError) as caught:
+            lookup(unknown)
+        assert caught.value.id == unknown
+
+
+@pytest.mark.parametrize("hole", [256, 258])
+def test_holes(hole: int) -> None:
+    """An id inside the range that no token has is unknown too."""
+    assert HOLED.encode("ab") == [259]
+    with pytest.raises(dstok.UnknownIdError) as caught:
+        HOLED.decode([97, 259, hole, hole])
+    assert (caught.value.id, caught.value.index) == (hole, 2)
+    for lookup in (HOLED.token_bytes, HOLED.id_to_token):
+        with pytest.raises(dstok.UnknownIdError):
+            lookup(hole)
+
+
+@examples(400)
+@given(id_lists)
+@example([PARTIAL[0]])
+@example([TOK.encode("a")[0], PARTIAL[0]])
+def test_strict(ids: list[int]) -> None:
+    """With errors="strict", bytes that are no text are a `DecodeError`; all else is as without."""
+    data = TOK.decode_bytes(ids)
+    try:
+        expected = data.decode()
+    except UnicodeDecodeError as error:
+        with pytest.raises(dstok.DecodeError, match=f"0x{data[error.start]:02x} at byte offset {error.start}"):
+            TOK.decode(ids, errors="strict")
+    else:
+        assert TOK.decode(ids, errors="strict") == expected
+
+
+@pytest.mark.parametrize("model", BUILT_IN)
+def test_vocabulary(model: str) -> None:
+    """Every id: its token is upstream's, the way back leads to the id, and its size is upstream's."""
+    tok, judge = dstok.load(model), real(model)
+    assert tok.vocab_size == judge.get_vocab_size(with_added_tokens=True)
+    for id in range(tok.vocab_size):
+        token = tok.id_to_token(id)
+        assert token == judge.id_to_token(id)
+        assert tok.token_to_id(token) == id == judge.token_to_id(token)
+        assert tok.token_to_id(tok.token_bytes(id)) == id
+    assert judge.id_to_token(tok.vocab_size) is None
+
+
+@pytest.mark.parametrize("model", BUILT_IN)
+def test_special_tokens(model: str) -> None:
+    """The added tokens are upstream's, each encodes to its id, and those that upstream skips are skipped."""
+    tok, judge = dstok.load(model), real(model)
+    added = judge.get_added_tokens_decoder()
+    assert tok.special_tokens == {token.content: id for id, token in added.items()}
+    for content, id in tok.special_tokens.items():
+        assert tok.encode(content) == [id]
+        assert tok.token_bytes(id) == content.encode()
+        assert tok.decode([id], skip_special=True) == ("" if added[id].special else content)
+
+
+@pytest.mark.parametrize("token", ["", "no such token at all", b"", b"\xff\xfe\xfd", " a", "中"])
+def test_unknown_tokens(token: str | bytes) -> None:
+    """What is no token is an error; str is read in the byte-level alphabet, so a plain space is none."""
+    with pytest.raises(dstok.UnknownTokenError):
+        HOLED.token_to_id(token)
+
+
+def test_spellings() -> None:
+    """A str is the spelling of the file, bytes are the bytes of the token."""
+    assert TOK.id_to_token(TOK.encode(" world")[0]) == "Ġworld"
+    assert TOK.token_to_id("Ġworld") == TOK.token_to_id(b" world") == TOK.encode(" world")[0]
+    assert HOLED.special_tokens == {"<x>": 257}
+
+
+def test_what_are_no_ids() -> None:
+    """Ids are integers: all else is a `TypeError`."""
+    for wrong in ([1.5], ["a"], [None], "12"):
+        with pytest.raises(TypeError):
+            TOK.decode(wrong)  # type: ignore[arg-type]
