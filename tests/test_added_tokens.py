@@ -251,3 +251,14 @@ def test_texts_longer_than_a_window(pattern: str | None, wide: str) -> None:
         assert tok.encode(text) == tok.encode(text.encode()) == expected
         assert tok.count(text) == len(expected)
         assert in_stream(tok, cut_at(text, rng.choices(range(len(text)), k=300))) == expected
+
+
+@pytest.mark.parametrize("wide", ["é", "中", "𝔞", "\U0001f999"])
+def test_what_stands_before_a_window(wide: str) -> None:
+    """A single word at the very start of a window still sees the whole character before it, here of another token."""
+    added = [added_token("T", single_word=True), added_token("U", single_word=True, normalized=True), added_token(wide)]
+    tok, judge = both_with([], added, "[^x]|x+")
+    for length in range(65_520, 65_540):
+        text = "x" * (length - 3) + f"{wide}T{wide}U{wide}"
+        assert tok.encode(text) == upstream_ids(judge, text), length
+        assert in_stream(tok, [text[: length - 2], text[length - 2 :]]) == upstream_ids(judge, text), length

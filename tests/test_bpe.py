@@ -113,6 +113,20 @@ def test_windows_on_random_merges(seed: int) -> None:
         assert tok.encode(text) == upstream_ids(judge, text.decode()) == expected
 
 
+@pytest.mark.parametrize("seed", range(100 if DEEP else 6))
+def test_long_texts_on_merges_in_any_order(seed: int) -> None:
+    """Where ranks are not monotone windows are not used; tokens are made in several ways."""
+    rng = random.Random(seed)
+    merges = random_merges(rng, LETTERS, rng.choice([5, 20, 60]), rng.choice([8, 100]))
+    tokens = {*LETTERS, *products(merges)}
+    merges += sorted({(made[:cut], made[cut:]) for made in tokens for cut in range(1, len(made))
+                      if made[:cut] in tokens and made[cut:] in tokens} - set(merges))
+    rng.shuffle(merges)
+    tok, judge = both(model_json(merges, pattern=None))
+    for text in long_texts(rng, LETTERS):
+        assert tok.encode(text) == upstream_ids(judge, text.decode())
+
+
 @pytest.mark.parametrize("merges", [
     [(b"a" * 2**k, b"a" * 2**k) for k in range(18)],
     [(b"a" * k, b"a") for k in range(1, 300)],
@@ -175,7 +189,7 @@ def partial_merges(draw: st.DrawFn) -> list[Merge]:
                 at = place % (len(parts) - 1)
                 if parts[at] + parts[at + 1] not in products(merges):
                     merges.append((parts[at], parts[at + 1]))
-    return merges
+    return draw(st.permutations(merges)) if draw(st.booleans()) else merges
 
 
 @examples(250)

@@ -23,7 +23,16 @@ from dstok.pattern.dfa import DEAD, START
 
 V3 = "deepseek-ocr"  # the first by name of the seven models that share V3's splits
 LATE = {"deepseek-coder-33b-base": 1, "deepseek-coder-7b-base-v1.5": 1}  # family -> step named in the refusal
-FAMILIES = sorted(families().keys() - LATE)
+WELL_KNOWN = {
+    "GPT-2": [Split("'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+")],
+    "o200k": [Split(
+        "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+        "|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+        "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+")],
+}
+SEQUENCES = {name: splits for name, splits in families().items() if name not in LATE} | WELL_KNOWN
 
 
 def kept(program: Program, text: str) -> list[str]:
@@ -72,9 +81,9 @@ def test_v3_on_every_short_text(end: str) -> None:
     assert_equal_upstream(program, all_texts(chars, 5 if DEEP else 4))
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_every_family_on_every_short_text(name: str) -> None:
-    program = compile_splits(families()[name])
+    program = compile_splits(SEQUENCES[name])
     chars = [chr(c.ranges[0][0]) for c in program.alphabet.classes]
     assert_equal_upstream(program, all_texts(chars, 4 if DEEP and len(chars) < 20 else 3))
 
@@ -89,9 +98,9 @@ def edge_texts(program: Program) -> st.SearchStrategy[str]:
     return st.lists(char | delicate | run | words, max_size=12).map("".join)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_every_family_on_the_edges_of_its_classes(name: str) -> None:
-    program = compile_splits(families()[name])
+    program = compile_splits(SEQUENCES[name])
     splitter = upstream_splitter(program.splits)
 
     @given(edge_texts(program))
@@ -123,9 +132,9 @@ def test_v3_where_it_is_delicate(text: str, pieces: list[str]) -> None:
     assert_equal_upstream(program, [text])
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_a_program_is_total_and_tags_every_piece(name: str) -> None:
-    program = compile_splits(families()[name])
+    program = compile_splits(SEQUENCES[name])
     start, others = program.dfa.edges[START], program.dfa.edges[START + 1 :]
     assert all(target != DEAD for target, _ in start[:-1])
     assert all(target == DEAD for row in program.dfa.edges for target, _ in row[-1:])
