@@ -296,3 +296,9 @@ def test_a_piece_cut_off_before_the_upper_match_is_known_is_a_gap() -> None:
     assert list(program.pieces("bac")) == [("b", gap), ("a", Tag(1, 0)), ("c", gap)]
     assert list(program.pieces("bc")) == [("b", Tag(0, 0)), ("c", gap)]
     assert list(program.pieces("ab")) == [("a", Tag(1, 0)), ("b", Tag(0, 1))]
+
+
+def test_a_refusal_names_the_step_and_the_place_in_its_pattern() -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        compile_splits([Split("a", where="$.first"), Split("b(?<=c)", where="$.second")])
+    assert caught.value.where == "$.second, position 1 of 'b(?<=c)'"

@@ -41,7 +41,7 @@ def position_of(error: PatternError | UnsupportedError) -> int | None:
     if isinstance(error, PatternError):
         assert f"at position {error.position} of pattern " in str(error)
         return error.position
-    named = re.match(r"position (\d+) of ", error.where)
+    named = re.search(r"(?:^|, )position (\d+) of ", error.where)
     return int(named[1]) if named else None
 
 

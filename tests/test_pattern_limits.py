@@ -68,7 +68,7 @@ def test_a_hostile_pattern_is_refused(name: str) -> None:
     with pytest.raises(UnsupportedError) as caught:
         compile_splits([Split(pattern, where="$.here")])
     assert message in caught.value.message
-    assert caught.value.where in ("$.here", "$.pre_tokenizer") or caught.value.where.startswith("position ")
+    assert caught.value.where in ("$.here", "$.pre_tokenizer") or ", position " in f", {caught.value.where}"
     assert len(str(caught.value)) < 1000
 
 

@@ -109,7 +109,7 @@ def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Pr
     """The one automaton of `splits`. Raises `PatternError`, or `UnsupportedError` naming step and reason."""
     if len(splits) > MAX_STEPS:
         raise UnsupportedError(f"more than {MAX_STEPS} Split steps", splits[MAX_STEPS].where)
-    trees = [parse(split.pattern, unicode_version) for split in splits]
+    trees = [_tree(split, unicode_version) for split in splits]
     alphabet = _alphabet(trees)
     tags = {Tag(None, None): 0}
     whole: DFA | None = None
@@ -131,6 +131,14 @@ def _alphabet(trees: Sequence[Node]) -> Alphabet:
     if len(alphabet.classes) > MAX_CLASSES:
         raise UnsupportedError(f"patterns that need more than {MAX_CLASSES} classes", "$.pre_tokenizer")
     return alphabet
+
+
+def _tree(split: Split, unicode_version: str) -> Node:
+    """The AST of a step; what its pattern is refused for is named by the step's place and the pattern's."""
+    try:
+        return parse(split.pattern, unicode_version)
+    except UnsupportedError as error:
+        raise UnsupportedError(error.message, f"{split.where}, {error.where}") from None
 
 
 def _one_piece(alphabet: Alphabet) -> DFA:
