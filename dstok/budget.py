@@ -7,7 +7,7 @@ may encode otherwise at the cut than within the text, so each candidate is count
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -74,16 +74,27 @@ def _fitting(tokenizer: Tokenizer, text: str, start: int, budget: int, special: 
     ends, whole = _token_ends(tokenizer, text, start, budget, special)
     if whole:
         return len(text)
-    step, at = 1, len(ends)
+    return start + _longest([end - start for end in ends], lambda length: (
+        count_up_to(tokenizer, text[start : start + length], budget, special) <= budget))
+
+
+def _longest(lengths: list[int], fits: Callable[[int], bool]) -> int:
+    """The longest that is found to fit of `lengths`, which rise and are those of whole ids; 0 if nothing does.
+
+    The cut itself may cost ids: the piece that is cut merges otherwise, or is two pieces. Then go back, in
+    growing steps, so that no text makes this quadratic; at last to parts of the first id.
+    """
+    lengths = [length for length in lengths if length]
+    step, at = 1, len(lengths) - 1
     while at > 0:
-        # The cut itself may cost ids: the last piece is cut short and merges otherwise. Then go back, in
-        # growing steps, so that no text makes this quadratic.
-        end = ends[at - 1]
-        if end > start and count_up_to(tokenizer, text[start:end], budget, special) <= budget:
-            return end
+        if fits(lengths[at]):
+            return lengths[at]
         at -= step
         step *= 2
-    return start
+    length = lengths[0] if lengths else 1
+    while length and not fits(length):
+        length //= 2
+    return length
 
 
 def _token_ends(
@@ -110,16 +121,12 @@ def _truncate_left(tokenizer: Tokenizer, text: str, budget: int, special: Specia
     encoding = tokenizer.encode_with_offsets(text, special=special)
     if len(encoding) <= budget:
         return text
-    starts = encoding.char_spans[:, 0]
-    partial = encoding.char_spans[1:, 0] < encoding.char_spans[:-1, 1]  # begins inside the last one's character
-    step, at = 1, len(encoding) - budget
-    while at < len(encoding):
-        begins = int(starts[at]) + bool(partial[at - 1])
-        if count_up_to(tokenizer, text[begins:], budget, special) <= budget:
-            return text[begins:]
-        at += step
-        step *= 2
-    return ""
+    spans = encoding.char_spans[len(encoding) - budget - 1 :]
+    partial = spans[1:, 0] < spans[:-1, 1]  # begins inside the last one's character
+    lengths = (len(text) - spans[1:, 0].astype(int) - partial)[::-1].tolist()
+    found = _longest(lengths, lambda length: (
+        count_up_to(tokenizer, text[len(text) - length :], budget, special) <= budget))
+    return text[len(text) - found :]
 
 
 def _overlap_start(

@@ -14,7 +14,7 @@ from typing import Any
 import tokenizers
 
 import dstok
-from dstok.tables import LEVELS, best_level
+from dstok.core._pass import LEVELS, best_level
 
 BUILT_IN = ("deepseek-v3", "deepseek-r1", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4")
 

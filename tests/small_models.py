@@ -35,8 +35,8 @@ def model_json(
     the bytes.
     """
     vocab = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
-    for token in [*(left + right for left, right in merges), *extra]:
-        vocab.setdefault(spelling(token), len(vocab) + holes)
+    for made in [*(left + right for left, right in merges), *extra]:
+        vocab.setdefault(spelling(made), len(vocab) + holes)
     listed = [{**token, "id": vocab.get(token["content"], -1)} for token in added]
     new = [token for token in listed if token["id"] < 0]
     for number, token in enumerate(new):

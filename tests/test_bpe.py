@@ -198,8 +198,9 @@ def test_cuts_inside_pieces_change_nothing(
     data: st.DataObject, merges: list[Merge], ignore_merges: bool, pattern: str | list[str],
 ) -> None:
     """Tokens that hold parts of ideographs, kana and Hangul: by the automaton and by the mask kernel."""
-    texts = data.draw(st.lists(st.text(CUTTABLE, max_size=40), min_size=1, max_size=5))
-    extra = [text.encode() for text in data.draw(st.lists(st.text(CUTTABLE, min_size=2, max_size=4), max_size=3))]
+    words = data.draw(st.lists(st.text(CUTTABLE, min_size=2, max_size=4), max_size=3))
+    texts = data.draw(st.lists(st.lists(st.sampled_from([*CUTTABLE, *words * 4]), max_size=30).map("".join), min_size=1))
+    extra = [word.encode() for word in words]
     tok, judge = both(model_json(merges, pattern=pattern, extra=extra, ignore_merges=ignore_merges))
     for text, expected in zip(texts, judge.encode_batch(texts, add_special_tokens=False)):
         assert tok.encode(text) == tok.encode(text.encode()) == expected.ids, text

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from real_models import at_level, levels
 from reference import examples
+from small_models import model_json
 from text_strategies import special_parts, special_texts, texts
 
 import dstok
@@ -38,6 +39,19 @@ def test_truncate_against_all_cuts(text: str, budget: int, side: str, special: A
     parts = [text[:end] if side == "right" else text[len(text) - end :] for end in range(len(text) + 1)]
     longest = max(len(part) for part in parts if TOK.count(part, special=special) <= budget)
     assert longest - len(found) <= 8
+
+
+def test_a_cut_may_cost_ids() -> None:
+    """The first id of a piece cut there may be two: so each candidate is counted again."""
+    tok = dstok.Tokenizer.from_str(model_json([(b"\n", b" "), (b"x", b"y")], pattern=r"\s*\n|\s+|\S+"))
+    assert tok.count("\n \n") == tok.count("\n ") == 2
+    text = "\n \n" * 20 + "xyxy\n \nx" * 10
+    for budget in range(tok.count(text) + 1):
+        for side in ("right", "left"):
+            assert budget - 3 <= tok.count(tok.truncate(text, budget, side=side)) <= budget
+        if budget:
+            parts = list(tok.chunk(text, budget))
+            assert "".join(parts) == text and max(map(tok.count, parts)) <= budget
 
 
 def test_ordinary_text_to_the_very_budget() -> None:

@@ -6,6 +6,7 @@ Outside the deep profile: all below U+3400, both sides of every edge of a class,
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import pytest
 from real_models import at_level, levels, real
@@ -72,9 +73,9 @@ def test_ids(context: str) -> None:
             for ids in found:
                 assert ids[at] == expected.ids, (context, texts[at], hex(ord(texts[at][len(CONTEXTS[context][0])])))
         joined = "".join(texts)
-        expected = judge.encode(joined, add_special_tokens=False).ids
+        whole = judge.encode(joined, add_special_tokens=False).ids
         for level in levels():
-            assert at_level("deepseek-v3", level).encode(joined) == expected, (context, level)
+            assert at_level("deepseek-v3", level).encode(joined) == whole, (context, level)
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
@@ -84,3 +85,21 @@ def test_pieces(context: str) -> None:
         for text in texts:
             found = [(piece.text, (piece.char_start, piece.char_end)) for piece in tok.pretokenize(text)]
             assert found == judge.pre_tokenize_str(text), (context, text)
+        check_levels("".join(texts), judge)
+
+
+def check_levels(text: str, judge: Any) -> None:
+    """At each level pieces end where upstream's end, and else only between ideographs, kana and Hangul, where the
+    encoder may cut on its own."""
+    expected, at = {}, 0  # ends in bytes, of upstream's pieces
+    for piece, (_, end) in judge.pre_tokenize_str(text):
+        at += len(piece.encode())
+        expected[at] = end
+    data = text.encode()
+    for level in levels():
+        tok = at_level("deepseek-v3", level)
+        ends = {end for _, end in tok._encoder.pieces(data, tok._added.policy("none"))}
+        assert expected.keys() <= ends, level
+        for end in ends - expected.keys():
+            left, right = data[end - 3 : end].decode(), data[end : end + 3].decode()
+            assert all("\u3040" <= c <= "\ud7a3" for c in left + right), (level, left, right)

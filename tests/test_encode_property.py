@@ -20,6 +20,7 @@ cuts = st.lists(st.integers(0, 1000), max_size=8)
 @given(texts)
 @example(" \u20c1")
 @example("a   1")
+@example("!café (größer")
 @example("!abcé x\u200d 한국어 中\u3099の")
 @example("éabc naïve\u2028\u2029 \x85x")
 def test_encode(text: str) -> None:
@@ -62,7 +63,7 @@ def test_batches(batch: list[str], threads: int, add_bos: bool, add_eos: bool) -
     tok = at_level("deepseek-v3", levels()[-1])
     answers = real("deepseek-v3").encode_batch(batch, add_special_tokens=False)
     expected = [[0] * add_bos + answer.ids + [1] * add_eos for answer in answers]
-    framing = {"add_bos": add_bos, "add_eos": add_eos}
+    framing: dict[str, Any] = {"add_bos": add_bos, "add_eos": add_eos}
     mixed: list[str | bytes] = [text.encode() if at % 2 else text for at, text in enumerate(batch)]
     for given_texts in (batch, mixed, iter(batch)):
         assert tok.encode_batch(given_texts, threads=threads, **framing) == expected

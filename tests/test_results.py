@@ -94,6 +94,22 @@ def test_more_runs_at_once_than_workspaces() -> None:
         assert ids == judge.encode(f"text number {depth} é {'word' * depth} 中文 " * 40)
 
 
+def test_a_large_run_leaves_its_workspace_fit_for_use() -> None:
+    """What it has grown is given back: ids, marks of added tokens, transcoded text, room to merge in."""
+    odd = dstok.Tokenizer.from_str(model_json([(b"ab", b"c"), (b"a", b"b")], pattern=None))  # merged in one heap
+    cases = [(TOK, "a b " * 700_000), (TOK, "<｜User｜>" * 200_000), (TOK, "é" * 3_000_000), (odd, "abcb" * 100_000)]
+    for tok, text in cases:
+        small = text[:50]
+        expected = tok.encode(small)
+        large = tok.encode(text)
+        for call in (tok.encode, tok.encode_array, tok.count, lambda text, tok=tok: tok.encode_with_offsets(text).ids,
+                     lambda text, tok=tok: tok.encode_batch([text, text])[1]):
+            found = call(text)
+            assert len(large) == found if call == tok.count else np.array_equal(large, found)
+            assert tok.encode(small) == expected
+        assert tok.decode(large) == text
+
+
 @pytest.mark.parametrize("name", BUILT_IN if DEEP else BUILT_IN[-1:])
 def test_a_built_in_model_is_what_its_file_says(name: str) -> None:
     """The same fingerprint as the published file's, but for the ids of BOS and EOS, which another file tells."""

@@ -114,6 +114,7 @@ def test_what_is_neither_str_nor_bytes(wrong: Any) -> None:
 
 
 def test_other_arguments() -> None:
+    batch: Any
     for batch in ("text", b"text"):
         with pytest.raises(TypeError, match="expected a list of texts"):
             TOK.encode_batch(batch)
@@ -124,9 +125,10 @@ def test_other_arguments() -> None:
         with pytest.raises(ValueError, match="expected errors to be"):
             call("a", errors="ignore")
     tok = dstok.Tokenizer.from_description(_without_frame())
-    for keyword in ("add_bos", "add_eos"):
-        with pytest.raises(dstok.DstokError, match=f"{keyword} was asked for, but the model names no"):
-            tok.encode("a", **{keyword: True})
+    framing: dict[str, Any]
+    for framing in ({"add_bos": True}, {"add_eos": True}):
+        with pytest.raises(dstok.DstokError, match="was asked for, but the model names no"):
+            tok.encode("a", **framing)
 
 
 def _without_frame() -> Any:

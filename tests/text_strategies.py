@@ -25,7 +25,9 @@ def _members(rng: random.Random, ranges: tuple[tuple[int, int], ...]) -> str:
 
 _rng = random.Random(0)
 CLASSES = [_members(_rng, members.ranges) for members in _TOK.program.alphabet.classes]
-_WORDS = [_TOK.token_bytes(id).decode("utf-8", "ignore") for id in _rng.sample(range(3, 128_000), 3000)]
+_VOCABULARY = [_TOK.token_bytes(id).decode("utf-8", "ignore") for id in range(3, 128_000)]
+_WORDS = _rng.sample(_VOCABULARY, 3000)
+_MIXED = [word for word in _VOCABULARY if word[:1].isascii() and word.isalpha() and not word.isascii()]  # as "café"
 
 characters = st.sampled_from(CLASSES).flatmap(st.sampled_from)
 _short = st.text(st.one_of(characters, st.sampled_from("aZ09 \n.,'_-中の")), min_size=1, max_size=6)
@@ -47,6 +49,7 @@ fragments = st.one_of(
     st.text("的一是中日のはカー한국々〇。、ｱ\u3099\u309b", max_size=9),
     st.sampled_from(["don't", "I'LL", "'s", "x\u0301\u0302", "\u0301", "e\u0301", "\u093e\u094d", "👩‍👩‍👧", "\r\n\r\n", "  \n  ", "!abcé"]),
     st.sampled_from(_WORDS),
+    st.builds(str.__add__, st.sampled_from([*" !.(-'_\"\t"]), st.sampled_from(_MIXED)),
     special_texts,
     special_parts,
     st.builds(lambda text, times: text * times, _short, st.integers(1, 80)),
