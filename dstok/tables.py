@@ -17,9 +17,8 @@ from dstok.characters import torn_borders, whole_characters
 from dstok.core._bpe import BPE, MAX_IDS, MAX_MERGES, build_pairs
 from dstok.core._encode import Encoder
 from dstok.core._pass import LEVELS, Pass, best_level
-from dstok.core._pieces import joined_pairs, prefill
+from dstok.core._pieces import joined_pairs
 from dstok.core._scan import Scanner, pack_edges
-from dstok.core._workspace import PieceMemory
 from dstok.errors import PatternError, UnsupportedError
 from dstok.formats.description import ModelDescription
 from dstok.formats.image import Image
@@ -31,10 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["Tables", "build_tables", "compile_program", "make_bpe", "make_encoder", "tables_from_image"]
 
 Buffer = bytes | bytearray | memoryview
-_PIECES = ("piece_a", "piece_b", "piece_c")
 # The automaton that core/_kernel.h implements: V3's three splits, whatever Unicode version and model.
 KERNEL_FINGERPRINT = "59bc5bec730b6a852d87cfadbf73da1dd2946708cc1b3d6ba0d5380bcbfd2066"
-_FORMAT = 1  # of the sections' meaning: raised when the core reads one of them differently
+_FORMAT = 2  # of the sections' meaning: raised when the core reads one of them differently
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,8 @@ class Tables:
 
     Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merges (left, right
     by rank), merged (id by rank), pairs and maybe (their hash table, and a bitmap before it); atoms and torn
-    (characters that merging may start from); direct (ids that merging makes of their own bytes); joined
-    (the safe cuts' bitmap, empty if there are none); piece_a, piece_b, piece_c.
+    (characters that merging may start from); direct (ids that merging makes of their own bytes, which fill the
+    piece tables); joined (the safe cuts' bitmap, empty if there are none).
     """
 
     description: dict[str, Any]
@@ -55,16 +53,6 @@ class Tables:
     def splits(self) -> tuple[Split, ...]:
         """The pre-tokenizer's steps."""
         return tuple(Split(**split) for split in self.description["splits"])
-
-    def fresh_pieces(self) -> tuple[Buffer, ...]:
-        """A private, writable copy of the pre-filled piece tables."""
-        return PieceMemory([self.sections[name] for name in _PIECES]).tables()
-
-    def shared_pieces(self) -> tuple[Buffer, ...]:
-        """The pre-filled piece tables, not to be written to."""
-        if self.image is not None:
-            return self.image.private(*_PIECES)
-        return tuple(self.sections[name] for name in _PIECES)
 
 
 def compile_program(splits: tuple[Split, ...], unicode_version: str) -> Program:
@@ -113,13 +101,7 @@ def build_tables(model: ModelDescription) -> Tables:
     # A token that merging never makes, but ignore_merges does, spoils cuts: a part may be such a token.
     spoiled = model.ignore_merges and len(direct) < len(_reachable(model))
     sections["joined"] = b"" if spoiled else joined_pairs([t for t in model.tokens if t])
-    return Tables(description, sections | _prefilled(bpe, direct))
-
-
-def restore_tables(description: dict[str, Any], sections: Mapping[str, Buffer]) -> Tables:
-    """Tables from which the piece tables were left out (a pickle leaves them out)."""
-    bpe = make_bpe(Tables(description, sections))
-    return Tables(description, dict(sections) | _prefilled(bpe, memoryview(sections["direct"]).cast("I").tolist()))
+    return Tables(description, sections)
 
 
 def tables_from_image(image: Image) -> Tables:
@@ -145,7 +127,7 @@ def make_encoder(tables: Tables, bpe: BPE, size: int) -> Encoder:
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
     joined = s["joined"] if len(s["joined"]) else None
     run = Pass(scanner, bpe, joined, _level(tables))
-    return Encoder(run, tables.fresh_pieces, tables.shared_pieces(), size)
+    return Encoder(run, bpe, memoryview(s["direct"]).cast("B").cast("I"), size)
 
 
 def _level(tables: Tables) -> str:
@@ -181,8 +163,3 @@ def _monotone(model: ModelDescription) -> bool:
         made[merged] = rank  # the last of the merges that make it, to be on the safe side
     return all(made.get(left, -1) < rank and made.get(right, -1) < rank
                for rank, (left, right, _) in enumerate(model.merge_rules()))
-
-
-def _prefilled(bpe: BPE, direct: list[int]) -> dict[str, Buffer]:
-    """Low ids first: they are the frequent ones, and win where a set is full."""
-    return dict(zip(_PIECES, prefill(bpe, direct)))

@@ -20,7 +20,7 @@ from dstok.errors import DecodeError, DstokError, UnknownTokenError
 from dstok.formats.description import AddedToken, ModelDescription, spelling
 from dstok.offsets import Encoding, Piece, char_spans, pieces_of, token_spans
 from dstok.streams import DecodeStream, EncodeStream
-from dstok.tables import Tables, build_tables, compile_program, make_bpe, make_encoder, restore_tables
+from dstok.tables import Tables, build_tables, compile_program, make_bpe, make_encoder
 from dstok.text import utf8
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ class Tokenizer:
     def __reduce__(self) -> tuple[Any, ...]:
         if self.name:
             return _load_same, (self.name, self.fingerprint)
-        kept = {n: bytes(s) for n, s in self._tables.sections.items() if not n.startswith("piece_")}
+        kept = {n: bytes(s) for n, s in self._tables.sections.items()}
         return _rebuild, (self._tables.description, kept, self._added.tokens, self.bos_id, self.eos_id)
 
     # Inside
@@ -413,4 +413,4 @@ def _rebuild(
     bos_id: int | None, eos_id: int | None,
 ) -> Tokenizer:
     """Unpickles a model from a file."""
-    return Tokenizer(restore_tables(description, sections), added, bos_id, eos_id)
+    return Tokenizer(Tables(description, sections), added, bos_id, eos_id)

@@ -2,6 +2,7 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
+from dstok.core._bpe import BPE
 from dstok.core._pass import Pass
 from dstok.core._policy import Policy
 
@@ -13,7 +14,7 @@ class Encoder:
     """The encoder of one model: tables that never change, and a pool of workspaces."""
 
     size: int
-    def __init__(self, run: Pass, fresh_tables: Callable[[], Any], shared_tables: Any, size: int) -> None: ...
+    def __init__(self, run: Pass, bpe: BPE, direct: object, size: int) -> None: ...
     def encode(self, text: str | bytes, policy: Policy, replace: bool) -> list[int]:
         """The ids of `text` as a list."""
     def encode_into(

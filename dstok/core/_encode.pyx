@@ -18,7 +18,9 @@ from libc.string cimport memcpy
 import threading
 from array import array
 
+from dstok.core._bpe cimport BPE
 from dstok.core._pass cimport Pass
+from dstok.core._pieces cimport PieceMemory
 from dstok.core._policy cimport Policy
 from dstok.core._utf8 cimport Source, open_source
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
@@ -31,7 +33,7 @@ cdef extern from "Python.h":
 cdef enum:
     GIVE = 1 << 14           # ids from which on the buffer itself is given away, not copied
 
-MAX_WORKSPACES = 8           # that a tokenizer keeps, each with a piece table of its own
+MAX_WORKSPACES = 3           # that a tokenizer keeps, each with a piece table of its own (18 MB)
 PARTS_PER_THREAD = 4
 START = (True, 0, 0)         # of a text, for `encode_part`: Workspace.fresh and .skip
 
@@ -40,21 +42,20 @@ START = (True, 0, 0)         # of a text, for `encode_part`: Workspace.fresh and
 cdef class Encoder:
     """The encoder of one model: tables that never change, and a pool of workspaces.
 
-    `fresh_tables()` gives the buffers of a private copy of the pre-filled piece tables, `shared_tables`
-    those of one that is only read.
+    `direct` are the ids (uint32) that the piece tables are filled with, the most frequent ones first.
     """
 
     cdef Pass run
-    cdef object fresh_tables
-    cdef object shared_tables
+    cdef BPE bpe
+    cdef object direct
+    cdef PieceMemory shared       # that workspaces beyond MAX_WORKSPACES read, and do not write to
     cdef list pool
     cdef Py_ssize_t made
     cdef PyObject **ints
     cdef readonly Py_ssize_t size
 
-    def __cinit__(self, Pass run, fresh_tables, shared_tables, Py_ssize_t size):
-        self.run = run
-        self.fresh_tables, self.shared_tables = fresh_tables, shared_tables
+    def __cinit__(self, Pass run not None, BPE bpe not None, direct, Py_ssize_t size):
+        self.run, self.bpe, self.direct = run, bpe, direct
         self.pool = []
         self.size = size
         self.ints = <PyObject **>calloc(size + 1, sizeof(PyObject *))
@@ -77,8 +78,10 @@ cdef class Encoder:
             pass
         if self.made < MAX_WORKSPACES:
             self.made += 1
-            return Workspace(self.fresh_tables(), True)
-        return Workspace(self.shared_tables, False)
+            return Workspace(PieceMemory(self.bpe, self.direct), True)
+        if self.shared is None:
+            self.shared = PieceMemory(self.bpe, self.direct)
+        return Workspace(self.shared, False)
 
     cdef void _release(self, Workspace w):
         w.trim()
@@ -212,11 +215,10 @@ cdef class Encoder:
         cdef const uint8_t *start = &text[0] if length else NULL
         w.begin(allocate is None, False)
         w.fresh, w.skip[0], w.skip[1] = state
-        w.readable = length
         try:
             if length > at or final:
                 with nogil:
-                    end = self.run.buffer(policy, w, start, at, length, final)
+                    end = self.run.part(policy, w, start, at, length, final)
             if w.status != FINE:
                 self._fail(w, policy, None)
             if allocate is None:

@@ -32,9 +32,12 @@ enum { LEVEL_NONE = 0, LEVEL_PORTABLE = 1, LEVEL_AVX2 = 2, LEVEL_AVX512 = 3 };
 typedef struct {
     const uint8_t *pages;          /* as the scanner's tables */
     const uint16_t *page_numbers;
-    const uint64_t *joined;        /* the safe cuts' bitmap, or NULL */
+    const uint8_t *joined;         /* the safe cuts' bitmap, or NULL */
+    const uint8_t *flags;          /* F_ flags of the code points below 0x10000, and 4 bytes to spare */
     uint8_t ascii[128];            /* class by ASCII byte */
 } KernelTables;
+
+enum { F_LETTER = 1, F_MARK = 2, F_K = 4, F_BLANK = 8, F_CUTTABLE = 16, F_RARE = 32 };
 
 typedef struct {
     uint64_t starts;  /* bit i: a piece starts at byte i; bit 0 is always set */
@@ -42,14 +45,34 @@ typedef struct {
     int whole;        /* nothing rare: the starts of the whole block are known, as far as `sure` or `final` say */
 } Block;
 
-/* Safe cuts: the same hash as _pieces.pyx. */
-static inline int kernel_may_cut(const uint64_t *joined, uint32_t left, uint32_t right) {
-    uint64_t bit = (((uint64_t)left << 21 | right) * 0x9E3779B97F4A7C15ull) >> 44;
-    return !(joined[bit >> 6] >> (bit & 63) & 1);
+/* Safe cuts: the bit of a pair of characters, in 32-bit arithmetic so that sixteen fit in a register. */
+#define CUT_LEFT 0x9E3779B1u
+#define CUT_RIGHT 0x85EBCA6Bu
+#define CUT_BITS 20
+
+static inline uint32_t kernel_joined_bit(uint32_t left, uint32_t right) {
+    return (left * CUT_LEFT + right * CUT_RIGHT) >> (32 - CUT_BITS);
+}
+
+static inline int kernel_may_cut(const uint8_t *joined, uint32_t left, uint32_t right) {
+    uint32_t bit = kernel_joined_bit(left, right);
+    return !(joined[bit >> 3] >> (bit & 7) & 1);
 }
 
 static inline int kernel_cuttable(uint32_t c) {
     return (c >= 0x3040 && c <= 0x30FF) || (c >= 0x3400 && c <= 0x9FFF) || (c >= 0xAC00 && c <= 0xD7A3);
+}
+
+/* What a character of this class, not ASCII, is to the grid kernel. */
+static inline uint8_t kernel_flags(uint32_t class) {
+    switch (class) {
+    case C_LETTER: case C_COMBINING: return F_LETTER;
+    case C_MARK: return F_MARK;
+    case C_K_LETTER: return F_LETTER | F_K;
+    case C_K_MARK: return F_MARK | F_K;
+    case C_BLANK: return F_BLANK;
+    default: return F_RARE;
+    }
 }
 
 /* The characters that are not ASCII, one by one: their classes into m, safe cuts between neighbours into *cuts,
@@ -249,8 +272,8 @@ static int kernel_plain_ascii(const uint8_t *ascii) {
 static int kernel_best_level(void) {
 #ifdef DSTOK_X86
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
         return LEVEL_AVX512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
         return LEVEL_AVX2;

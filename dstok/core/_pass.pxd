@@ -1,6 +1,6 @@
 # The encoder's pass over a text, without the GIL.
 cimport cython
-from libc.stdint cimport uint8_t, uint16_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from dstok.core._added cimport Match
 from dstok.core._bpe cimport BPE
@@ -13,7 +13,8 @@ cdef extern from "_kernel.h":
     ctypedef struct KernelTables:
         const uint8_t *pages
         const uint16_t *page_numbers
-        const uint64_t *joined
+        const uint8_t *joined
+        const uint8_t *flags
         uint8_t ascii[128]
     ctypedef struct Block:
         uint64_t starts
@@ -24,23 +25,43 @@ cdef extern from "_kernel.h":
         LEVEL_PORTABLE
         LEVEL_AVX2
         LEVEL_AVX512
+        F_CUTTABLE
+    uint8_t kernel_flags(uint32_t character_class) noexcept nogil
     int kernel_best_level() noexcept nogil
     bint kernel_plain_ascii(const uint8_t *ascii) noexcept nogil
     Block kernel_block(int level, const KernelTables *t, const uint8_t *p, int size, bint final) noexcept nogil
+
+cdef extern from "_grid.h":
+    enum:
+        GRID_LOOK
+    ctypedef struct GridState:
+        pass
+    bint grid_run(
+        const KernelTables *t, GridState *state, const uint8_t *p, uint32_t *at, uint32_t stop, uint32_t *starts,
+        int *pieces, int full) noexcept nogil
 
 
 @cython.final
 cdef class Pass:
     cdef Scanner scanner
     cdef BPE bpe
-    cdef const uint64_t *joined
+    cdef const uint8_t *joined
     cdef KernelTables kernel
-    cdef int level
+    cdef uint8_t *flags      # kernel.flags
+    cdef int level           # of the mask kernels
+    cdef bint wide           # the piece table is probed by AVX-512, too
     cdef object _keep
 
-    cdef void open_kernel(self, int level)
+    cdef int open_kernel(self, int level) except -1
+    cdef int open_flags(self) except -1
     cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil
-    cdef bint miss(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil
+    cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil
+    cdef void emit(self, Workspace w) noexcept nogil
+    cdef Py_ssize_t tally(self, Workspace w) noexcept nogil
+    cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil
+    cdef void begin_chunk(self, Workspace w, Py_ssize_t at) noexcept nogil
+    cdef void add_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef Py_ssize_t grid(self, Workspace w, const uint8_t *text, Py_ssize_t stop) noexcept nogil
     cdef void add(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef void add_cut(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef Py_ssize_t blocks(
@@ -64,6 +85,12 @@ cdef class Pass:
     ) noexcept nogil
     cdef void in_place(
         self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t length, Py_ssize_t limit
+    ) noexcept nogil
+    cdef Py_ssize_t part(
+        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil
+    cdef void at_end(
+        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t length
     ) noexcept nogil
     cdef void transcoded(
         self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit

@@ -12,15 +12,19 @@ those with normalized=true; between those the pieces; each piece by the piece ta
 
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memmove
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memmove, memset
 
 from dstok.core._added cimport Match
 from dstok.core._bpe cimport BPE
-from dstok.core._pieces cimport LONG_IDS, MIDDLE, cuttable, insert, locate, look_up, look_up_long, may_cut
+from dstok.core._pieces cimport (
+    CHUNK, CHUNK_ROOM, LONG_IDS, MIDDLE, PAD, RING, cuttable, emit_portable, insert, look_up_long, may_cut,
+    probe_chunk, probe_emit, probe_portable,
+)
 from dstok.core._policy cimport Policy
 from dstok.core._scan cimport Scanner, scan_piece
 from dstok.core._utf8 cimport Source, code_point, find_invalid, transcode
-from dstok.core._workspace cimport CHUNK, FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
+from dstok.core._workspace cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
 
 cdef extern from *:
     int __builtin_ctzll(uint64_t) noexcept nogil
@@ -29,7 +33,9 @@ cdef enum:
     BLOCK = 64               # bytes the mask kernel looks at
     LIKELY = 3               # bytes a token: room made at the start; pages not written to cost nothing
     WINDOW = 1 << 16         # bytes of text in work at a time; fits the level-2 cache with its tables
+    SMALL = 1 << 12          # bytes of a text that is copied, to have room to read behind it
     CONTEXT = 4              # bytes kept before it, for single_word: the longest character
+    FAR = 1 << 30            # bytes that a chunk may span: its offsets have 32 bits
     DROPPED = 2              # the scanner's tag, plus one, of a piece that a Removed step drops
 
 LEVELS = {"automaton": LEVEL_NONE, "portable": LEVEL_PORTABLE, "avx2": LEVEL_AVX2, "avx512": LEVEL_AVX512}
@@ -53,67 +59,161 @@ cdef class Pass:
         if joined is not None:
             bits = joined
             self._keep = bits
-            self.joined = <const uint64_t *>&bits[0]
+            self.joined = &bits[0]
         self.open_kernel(LEVELS[level])
 
-    cdef void open_kernel(self, int level):
-        """Sets the mask kernel up; level LEVEL_NONE: the automaton alone."""
+    def __dealloc__(self):
+        free(self.flags)
+
+    cdef int open_kernel(self, int level) except -1:
+        """Sets the mask kernels up; level LEVEL_NONE: the automaton alone."""
         cdef const uint8_t *first = self.scanner.tables.pages + (<Py_ssize_t>self.scanner.tables.page_numbers[0] << 8)
         self.kernel.pages = self.scanner.tables.pages
         self.kernel.page_numbers = self.scanner.tables.page_numbers
         self.kernel.joined = self.joined
         memcpy(self.kernel.ascii, first, 128)
         self.level = min(level, kernel_best_level())
+        self.wide = kernel_best_level() == LEVEL_AVX512 and level in (LEVEL_NONE, LEVEL_AVX512)
         if self.level == LEVEL_AVX2 and not kernel_plain_ascii(self.kernel.ascii):
             self.level = LEVEL_PORTABLE
+        if self.level == LEVEL_AVX512:
+            self.open_flags()
+        return 0
+
+    cdef int open_flags(self) except -1:
+        """What the grid kernel wants to know of each character, in one look-up."""
+        cdef uint32_t c
+        self.flags = <uint8_t *>calloc(0x10000 + 4, 1)
+        if self.flags == NULL:
+            raise MemoryError
+        for c in range(0x80, 0x10000):
+            self.flags[c] = kernel_flags(self.kernel.pages[(<uint32_t>self.kernel.page_numbers[c >> 8] << 8) | (c & 0xFF)])
+            if self.joined != NULL and cuttable(c):
+                self.flags[c] |= F_CUTTABLE
+        self.kernel.flags = self.flags
+        return 0
+
+    # A chunk of pieces: collected, probed, the missing ones merged, the ids written.
 
     cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil:
-        """Encodes the pieces collected in `w`: locate all, then look each up or merge it."""
-        cdef Py_ssize_t i, length, found
-        cdef bint roomy
-        for i in range(w.pieces):
-            roomy = w.starts[i] + MIDDLE <= w.readable
-            locate(&w.table, text + w.starts[i], w.ends[i] - w.starts[i], roomy, &w.probes[i])
-        if not w.reserve(CHUNK * LONG_IDS):
-            return
-        for i in range(w.pieces):
-            length = w.ends[i] - w.starts[i]
-            if length <= MIDDLE:
-                found = look_up(&w.probes[i], length, w.out + w.count)
-                if found:
-                    w.count += found
-                    continue
-            if not self.miss(w, text + w.starts[i], length):
+        """Encodes the pieces collected in `w`, and begins the next chunk behind them."""
+        cdef const uint8_t *chunk = text + w.origin
+        cdef int i, misses
+        if self.wide:
+            misses = probe_chunk(&w.table, chunk, w.starts, w.pieces, w.values, w.missed)
+        else:
+            misses = probe_portable(&w.table, chunk, w.starts, w.pieces, w.values, w.missed)
+        w.side_used = 0
+        for i in range(misses):
+            if not self.miss(w, chunk, w.missed[i]):
                 return
         if w.tracing:
             for i in range(w.pieces):
-                if not w.mark(w.starts[i], w.ends[i]):
+                if not w.mark(w.origin + w.starts[i], w.origin + w.starts[i + 1]):
                     return
-        w.pieces = 0
         if w.counting:
-            w.total += w.count
-            w.count = 0
+            w.total += self.tally(w)
+        elif w.reserve(w.pieces * MIDDLE + w.side_used + 4):
+            self.emit(w)
+        w.origin += w.starts[w.pieces]
+        w.pieces = 0
+        w.starts[0] = 0
 
-    cdef bint miss(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
-        """Encodes a piece that tables a and b do not hold; false if memory is out."""
-        cdef Py_ssize_t found = look_up_long(&w.table, piece, length, w.out + w.count)
+    cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil:
+        """Finds the value of a piece that tables a and b do not hold; false if memory is out."""
+        cdef const uint8_t *piece = chunk + w.starts[index]
+        cdef Py_ssize_t length = w.starts[index + 1] - w.starts[index], found = 0
+        cdef uint64_t value = 0
+        cdef uint32_t *ids
+        if not w.reserve_side(1 + length + LONG_IDS):
+            return False
+        ids = w.side + w.side_used + 1
+        if length > MIDDLE:
+            found = look_up_long(&w.table, piece, length, ids)
         if not found:
-            if not w.reserve(length + CHUNK * LONG_IDS):
-                return False
-            found = self.bpe.merge_piece(piece, length, w.out + w.count, &w.scratch, &w.junction)
+            found = self.bpe.merge_piece(piece, length, ids, &w.scratch, &w.junction)
             if found < 0:
                 w.status = OUT_OF_MEMORY
                 return False
-            insert(&w.table, piece, length, w.out + w.count, found)
-        w.count += found
+            value = insert(&w.table, piece, length, ids, found)
+        if not value:
+            value = <uint64_t>w.side_used << 16
+            w.side[w.side_used] = <uint32_t>found
+            w.side_used += 1 + found
+        w.values[index] = value
         return True
 
+    cdef void emit(self, Workspace w) noexcept nogil:
+        """Writes the ids of the chunk's values; there is room for them."""
+        cdef uint32_t *out = w.out + w.count
+        cdef const uint32_t *ids
+        cdef int at = 0
+        cdef uint32_t count
+        while True:
+            if self.wide:
+                at = probe_emit(w.values, at, w.pieces, &out)
+            else:
+                at = emit_portable(w.values, at, w.pieces, &out)
+            if at == w.pieces:
+                break
+            ids = self.located(w, w.values[at], &count)
+            memcpy(out, ids, count * sizeof(uint32_t))
+            out += count
+            at += 1
+        w.count = out - w.out
+
+    cdef Py_ssize_t tally(self, Workspace w) noexcept nogil:
+        """How many ids the chunk's values have."""
+        cdef Py_ssize_t total = 0
+        cdef uint32_t count
+        cdef int i
+        for i in range(w.pieces):
+            count = w.values[i] & 3
+            if not count:
+                self.located(w, w.values[i], &count)
+            total += count
+        return total
+
+    cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil:
+        """Where the ids are of a value that does not hold them itself, and how many."""
+        count[0] = value >> 8 & 0xFF
+        if count[0]:
+            return w.table.ring + (value >> 16 & (RING - 1))
+        count[0] = w.side[value >> 16]
+        return w.side + (value >> 16) + 1
+
+    cdef void begin_chunk(self, Workspace w, Py_ssize_t at) noexcept nogil:
+        w.origin = at
+        w.pieces = 0
+        w.starts[0] = 0
+
     cdef void add(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        w.starts[w.pieces] = start
-        w.ends[w.pieces] = end
+        """Adds a piece. The pieces of a chunk lie end to end, and not farther apart than its offsets reach."""
+        if start != w.origin + w.starts[w.pieces] or end - w.origin > FAR:
+            if w.pieces:
+                self.flush(w, text)
+            self.begin_chunk(w, start)
+            if end - start > FAR:
+                self.add_giant(w, text, start, end)
+                return
         w.pieces += 1
-        if w.pieces == CHUNK:
+        w.starts[w.pieces] = <uint32_t>(end - w.origin)
+        if w.pieces >= CHUNK:
             self.flush(w, text)
+
+    cdef void add_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        """Encodes one piece of more than a gigabyte."""
+        cdef Py_ssize_t found
+        if w.status != FINE or not w.reserve(end - start):
+            return
+        found = self.bpe.merge_piece(text + start, end - start, w.out + w.count, &w.scratch, &w.junction)
+        if found < 0:
+            w.status = OUT_OF_MEMORY
+        elif w.counting:
+            w.total += found
+        else:
+            w.count += found
+        self.begin_chunk(w, end)
 
     cdef void add_cut(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         """Adds the parts of a piece, cut where no token can span two characters."""
@@ -128,15 +228,35 @@ cdef class Pass:
             at += width
         self.add(w, text, start, end)
 
+    # From text to pieces: by the grid kernel where it can, else by blocks from the last start, else the automaton.
+
+    cdef Py_ssize_t grid(self, Workspace w, const uint8_t *text, Py_ssize_t stop) noexcept nogil:
+        """Pieces from where the chunk ends, until the text's end or something rare; returns the last one's end."""
+        cdef GridState state
+        cdef uint32_t here = w.starts[w.pieces]
+        memset(&state, 0, sizeof(state))
+        while w.status == FINE:
+            grid_run(&self.kernel, &state, text + w.origin, &here, <uint32_t>min(stop - w.origin, <Py_ssize_t>FAR),
+                     w.starts, &w.pieces, CHUNK)
+            if w.pieces < CHUNK:
+                break
+            here -= w.starts[w.pieces]
+            self.flush(w, text)
+        return w.origin + w.starts[w.pieces]
+
     cdef Py_ssize_t blocks(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """As `_pieces`, by the mask kernel; a piece that it cannot settle goes to the automaton."""
+        """As `pieces`, by the mask kernels; a piece that they cannot settle goes to the automaton."""
         cdef Block block
         cdef Py_ssize_t size, start, end
         cdef uint64_t starts
         cdef bint last
         while at < stop and w.status == FINE:
+            if self.level == LEVEL_AVX512 and stop - at >= GRID_LOOK:
+                at = self.grid(w, text, stop)
+                if w.status != FINE:
+                    break
             size = min(stop - at, BLOCK)
             last = final and at + size == stop
             block = kernel_block(self.level, &self.kernel, text + at, <int>size, last)
@@ -166,6 +286,7 @@ cdef class Pass:
     ) noexcept nogil:
         """Encodes the pieces of `text[at:stop]`; returns where the first piece starts that is not sure."""
         cdef Py_ssize_t end
+        self.begin_chunk(w, at)
         if self.level != LEVEL_NONE:
             at = self.blocks(w, text, at, stop, final)
         else:
@@ -271,19 +392,42 @@ cdef class Pass:
         cdef Py_ssize_t at = 0, stop, taken, window = WINDOW
         if limit < WINDOW // 8:
             window = max(8 * limit, 256)
-        elif not w.counting and not w.reserve(w.count + length // LIKELY):
+        elif not w.counting and not w.reserve(length // LIKELY + CHUNK_ROOM * MIDDLE):
             return
-        w.readable = length
-        while w.status == FINE:
-            stop = min(at + window, length)
-            while stop < length and text[stop] & 0xC0 == 0x80:
+        while length - at > SMALL and w.status == FINE:
+            stop = min(at + window, length - PAD)
+            while text[stop] & 0xC0 == 0x80:
                 stop -= 1
-            taken = self.buffer(policy, w, text, at, stop, stop == length)
-            if stop == length or w.total + w.count >= limit:
-                w.where = taken if w.status == FINE else w.where
+            taken = self.buffer(policy, w, text, at, stop, False)
+            if w.status != FINE:
                 return
+            if w.total + w.count >= limit:
+                w.where = taken
+                return
+            if taken == at and stop + PAD + CONTEXT >= length:
+                break
             window = WINDOW if taken > at else 2 * window
             at = taken
+        if w.status == FINE:
+            self.at_end(policy, w, text, at, length)
+
+    cdef Py_ssize_t part(
+        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """As `buffer`, of text that nothing may be read behind: a copy of it."""
+        cdef Py_ssize_t keep = min(at, CONTEXT), length = stop - at + keep
+        if not w.reserve_buffer(length):
+            return at
+        memcpy(w.buffer, text + at - keep, length)
+        w.base = at - keep
+        return w.base + self.buffer(policy, w, w.buffer, keep, length, final)
+
+    cdef void at_end(
+        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t length
+    ) noexcept nogil:
+        """Encodes the rest of a text."""
+        cdef Py_ssize_t taken = self.part(policy, w, text, at, length, True)
+        w.where = taken if w.status == FINE else w.where
 
     cdef void transcoded(
         self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
@@ -292,12 +436,11 @@ cdef class Pass:
         cdef Py_ssize_t unit = 0, held = 0, at = 0, taken, written, keep, window = WINDOW
         if limit < WINDOW // 8:
             window = max(8 * limit, 256)
-        elif not w.counting and not w.reserve(w.count + source.length // LIKELY):
+        elif not w.counting and not w.reserve(source.length // LIKELY + CHUNK_ROOM * MIDDLE):
             return
         while w.status == FINE:
             if not w.reserve_buffer(held + window + 4):
                 return
-            w.readable = w.buffer_size
             written = transcode(source, &unit, w.buffer + held, window, replace)
             if written < 0:
                 w.status = INVALID_TEXT

@@ -3,16 +3,21 @@
 
 In: the bytes of a piece. Out: its ids, if the table holds them.
 Invariant: an entry holds the whole key and the ids that `BPE.merge_piece` gave for it, so a hit is exact
-and a miss only costs time. The table never grows: three arrays of fixed size, by length of the key; a new
+and a miss only costs time. The table never grows: arrays of fixed size, by length of the key; a new
 entry takes the first place of its small set and pushes the others back.
 
-    a: key up to 8 bytes, 16 bytes an entry, sets of 4 (one cache line), up to 3 ids below 2**18
-    b: key up to 24 bytes, 32 bytes an entry, sets of 2 (one cache line), up to 3 ids below 2**18
-    c: key up to 62 bytes, 128 bytes an entry, up to 16 ids: what fits neither a nor b
+    a: key up to 8 bytes; lines (64 bytes) of 4 keys and their 4 values
+    b: key up to 24 bytes; lines of 2 entries, interleaved: words 0 of both, words 1, words 2, values
+    c: key up to 62 bytes, 128 bytes an entry, up to 16 ids
+    ring: ids of the pieces in a and b that have more than fit into a value; the oldest are overwritten
 
-A value packs count, length and three ids: `count | length << 2 | ids[0] << 8 | ids[1] << 26 | ids[2] << 44`.
-The tables start out filled with the vocabulary (`prefill`), as bytes that an image can hold and a process
-can map copy-on-write.
+A value is a word. Its two low bits say how many ids it holds (1 to 3), the next six how many bytes the piece
+has, so a word of 0 is no piece's. Ids of up to 18 bits stand at bits 8, 26 and 44. With no ids in it, bits 8
+to 15 say how many there are in the ring, and bits 16 to 63 since when (the count of all ids ever written
+there); with that count zero too, bits 16 to 63 are an offset in the run's own `side` buffer, whose first word
+is the count. Such values are never stored.
+
+The tables start out filled with the vocabulary.
 
 Safe cuts. BPE can join two neighbouring characters only by a merge whose product is a token that spans the
 border between them. `joined_pairs` goes through all tokens and all borders inside each: at the border lie a
@@ -25,38 +30,167 @@ under a hash of the pair: a collision only forgoes a cut.
 
 from array import array
 
+cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from dstok.core._bpe cimport BPE
 
+cdef extern from "_kernel.h":
+    uint32_t kernel_joined_bit(uint32_t left, uint32_t right) noexcept nogil
+    bint kernel_may_cut(const uint8_t *joined, uint32_t left, uint32_t right) noexcept nogil
+    enum:
+        CUT_BITS
+
+cdef extern from "_huge.h":
+    void *huge_zeroed(size_t size) noexcept nogil
+    void huge_free(void *memory, size_t size) noexcept nogil
+
+cdef extern from *:
+    void __builtin_prefetch(const void *) noexcept nogil
+
 cdef enum:
     ID_BITS = 18
-    JOINED_BITS = 20
+    A_LINES_LOG2 = 16     # 4 MB, 262,144 entries
+    B_LINES_LOG2 = 17     # 8 MB, 262,144 entries
+    C_ENTRIES_LOG2 = 14   # 2 MB
 
-A_SETS_LOG2 = 16
-B_SETS_LOG2 = 16
-C_ENTRIES_LOG2 = 14
-JOINED_BYTES = (1 << JOINED_BITS) // 8
+TABLE_BYTES = (64 << A_LINES_LOG2) + (64 << B_LINES_LOG2) + (128 << C_ENTRIES_LOG2) + 4 * RING
+JOINED_BYTES = (1 << CUT_BITS) // 8
+
+
+cdef struct Probe:
+    # What the first pass leaves for the second: the key's words, and where its line is.
+    uint64_t key[3]
+    const uint64_t *line
+
+
+@cython.final
+cdef class PieceMemory:
+    """The memory of a piece table, filled with `tokens` (ids, the most frequent ones first)."""
+
+    def __cinit__(self, BPE bpe not None, const uint32_t[::1] tokens):
+        self.size = TABLE_BYTES
+        self.memory = huge_zeroed(self.size)
+        if self.memory == NULL:
+            raise MemoryError
+        self.table.b = <uint64_t *>self.memory
+        self.table.a = self.table.b + (<Py_ssize_t>8 << B_LINES_LOG2)
+        self.table.c = <uint8_t *>(self.table.a + (<Py_ssize_t>8 << A_LINES_LOG2))
+        self.table.ring = <uint32_t *>(self.table.c + (<Py_ssize_t>128 << C_ENTRIES_LOG2))
+        self.table.a_shift, self.table.b_shift = 64 - A_LINES_LOG2, 64 - B_LINES_LOG2
+        self.table.c_shift = 64 - C_ENTRIES_LOG2
+        self.table.writable = True
+        if tokens.shape[0]:
+            with nogil:
+                _prefill(&self.table, bpe, &tokens[0], tokens.shape[0])
+
+    def __dealloc__(self):
+        huge_free(self.memory, self.size)
+
+
+cdef void _prefill(PieceTable *t, BPE bpe, const uint32_t *tokens, Py_ssize_t count) noexcept nogil:
+    # The last one inserted stands first in its set.
+    cdef Py_ssize_t i
+    cdef uint32_t start
+    for i in range(count - 1, -1, -1):
+        start = bpe.starts[tokens[i]]
+        insert(t, bpe.blob + start, bpe.starts[tokens[i] + 1] - start, tokens + i, 1)
+
+
+cdef inline uint64_t _turn(uint64_t word) noexcept nogil:
+    return word << 32 | word >> 32
+
+
+cdef inline const uint64_t *_line_a(const PieceTable *t, const uint64_t *key) noexcept nogil:
+    return t.a + 8 * (key[0] * HASH_0 >> t.a_shift)
+
+
+cdef inline const uint64_t *_line_b(const PieceTable *t, const uint64_t *key) noexcept nogil:
+    return t.b + 8 * ((key[0] ^ _turn(key[1] * HASH_1) ^ _turn(key[2] * HASH_2)) * HASH_0 >> t.b_shift)
+
+
+cdef inline void _load_key(const uint8_t *text, Py_ssize_t length, uint64_t *key) noexcept nogil:
+    # The words of a key of up to 24 bytes, zeros behind it. Reads 24 bytes.
+    cdef uint64_t ones = <uint64_t>0 - 1
+    memcpy(key, text, 24)
+    if length <= WORD:
+        key[0] &= ones >> (64 - 8 * length)
+        key[1] = key[2] = 0
+    else:
+        key[1] &= ones >> (64 - 8 * min(length - 8, 8))
+        key[2] &= ones >> (64 - 8 * (length - 16)) if length > 16 else 0
+
+
+cdef inline uint64_t _value_a(const uint64_t *line, const uint64_t *key) noexcept nogil:
+    # The first that is equal: a key may stand in its line twice, with different places in the ring.
+    cdef uint64_t value = line[7] if line[3] == key[0] else 0
+    value = line[6] if line[2] == key[0] else value
+    value = line[5] if line[1] == key[0] else value
+    return line[4] if line[0] == key[0] else value
+
+
+cdef inline uint64_t _value_b(const uint64_t *line, const uint64_t *key) noexcept nogil:
+    cdef uint64_t value = line[7] if (line[1] == key[0]) & (line[3] == key[1]) & (line[5] == key[2]) else 0
+    return line[6] if (line[0] == key[0]) & (line[2] == key[1]) & (line[4] == key[2]) else value
+
+
+cdef int probe_portable(
+    const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values, uint32_t *missed
+) noexcept nogil:
+    """As `probe_chunk` in _probe.h: the values of a chunk's pieces; returns how many of them are missing."""
+    cdef Probe probes[CHUNK_ROOM]
+    cdef uint64_t value
+    cdef uint32_t length
+    cdef int i, count = 0
+    for i in range(pieces):
+        length = starts[i + 1] - starts[i]
+        if length <= MIDDLE:
+            _load_key(text + starts[i], length, probes[i].key)
+            probes[i].line = _line_a(t, probes[i].key) if length <= WORD else _line_b(t, probes[i].key)
+            __builtin_prefetch(probes[i].line)
+    for i in range(pieces):
+        length = starts[i + 1] - starts[i]
+        value = 0
+        if length <= WORD:
+            value = _value_a(probes[i].line, probes[i].key)
+        elif length <= MIDDLE:
+            value = _value_b(probes[i].line, probes[i].key)
+        values[i] = value
+        missed[count] = i
+        count += (value >> 2 & 63) != length or (value & 3 == 0 and t.head - (value >> 16) > RING_SAFE)
+    return count
+
+
+cdef int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil:
+    """As `probe_emit` in _probe.h: the ids of values that hold them, until there is one that does not."""
+    cdef uint64_t value
+    while at < pieces and values[at] & 3:
+        value = values[at]
+        out[0][0] = <uint32_t>(value >> 8) & 0x3FFFF
+        out[0][1] = <uint32_t>(value >> 26) & 0x3FFFF
+        out[0][2] = <uint32_t>(value >> 44) & 0x3FFFF
+        out[0] += value & 3
+        at += 1
+    return at
 
 
 cdef inline Entry62 *_entry_c(const PieceTable *t, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-    cdef uint64_t h = <uint64_t>length
+    # Eight bytes at a time, the last eight overlapping those before: the key has more than 24.
+    cdef uint64_t h = <uint64_t>length, word
     cdef Py_ssize_t at = 0
-    while at + 8 <= length:
-        h = spread(h ^ load_word(text + at, 8))
+    while at < length:
+        memcpy(&word, text + min(at, length - 8), 8)
+        h = (h ^ word) * HASH_0
         h ^= h >> 29
         at += 8
-    if at < length:
-        h = spread(h ^ load_word(text + at, length - at))
-        h ^= h >> 29
-    return &t.c[spread(h) >> t.c_shift]
+    return <Entry62 *>t.c + (h * HASH_0 >> t.c_shift)
 
 
 cdef Py_ssize_t look_up_long(
     const PieceTable *t, const uint8_t *text, Py_ssize_t length, uint32_t *out
 ) noexcept nogil:
-    """The number of ids written to `out` (room for 16) of a piece that table c holds, or 0."""
+    """The number of ids written to `out` (room for 16) of a piece of more than 24 bytes that table c holds, or 0."""
     cdef const Entry62 *entry
     if length > LONG:
         return 0
@@ -67,84 +201,84 @@ cdef Py_ssize_t look_up_long(
     return entry.count
 
 
-cdef void insert(
+cdef uint64_t insert(
     PieceTable *t, const uint8_t *text, Py_ssize_t length, const uint32_t *ids, Py_ssize_t count
 ) noexcept nogil:
-    """Remembers a piece, if it fits; what it pushes out is forgotten."""
-    cdef uint64_t value = <uint64_t>count | <uint64_t>length << 2
-    cdef Probe probe
-    cdef Entry62 *c
+    """Remembers a piece, if it fits; what it pushes out is forgotten. Returns its value, or 0 if it has none."""
+    cdef uint64_t key[3]
+    cdef uint64_t value = 0
+    if length <= MIDDLE:
+        value = _pack(ids, count)
+        if value == 0 and t.writable:
+            value = _to_ring(t, ids, count)
+        if value:
+            value |= <uint64_t>length << 2
+    if not t.writable:
+        return value
+    if value:
+        key[0] = key[1] = key[2] = 0
+        memcpy(key, text, length)
+        if length <= WORD:
+            _insert_a(<uint64_t *>_line_a(t, key), key, value)
+        else:
+            _insert_b(<uint64_t *>_line_b(t, key), key, value)
+    elif MIDDLE < length <= LONG and count <= LONG_IDS:
+        _insert_c(_entry_c(t, text, length), text, length, ids, count)
+    return value
+
+
+cdef inline uint64_t _pack(const uint32_t *ids, Py_ssize_t count) noexcept nogil:
+    """Up to three ids in a word, without the length, or 0 if they do not fit."""
+    cdef uint64_t value = <uint64_t>count
     cdef Py_ssize_t i
-    cdef bint packs = count <= 3 and length <= MIDDLE
-    if not t.writable or length > LONG or count > LONG_IDS:
-        return
-    for i in range(min(count, 3)):
-        packs = packs and ids[i] >> ID_BITS == 0
+    if count > 3:
+        return 0
+    for i in range(count):
+        if ids[i] >> ID_BITS:
+            return 0
         value |= <uint64_t>ids[i] << (8 + ID_BITS * i)
-    if not packs:
-        c = _entry_c(t, text, length)
-        c.length = <uint8_t>length
-        c.count = <uint8_t>count
-        memcpy(c.key, text, length)
-        memcpy(c.ids, ids, count * 4)
-        return
-    locate(t, text, length, False, &probe)
-    if length <= WORD:
-        _insert_a(<Entry8 *>probe.place, probe.key[0], value)
-    else:
-        _insert_b(<Entry24 *>probe.place, probe.key, value)
+    return value
 
 
-cdef void _insert_a(Entry8 *entries, uint64_t key, uint64_t value) noexcept nogil:
+cdef inline uint64_t _to_ring(PieceTable *t, const uint32_t *ids, Py_ssize_t count) noexcept nogil:
+    """Writes ids to the ring, in one stretch; their value without the length."""
+    cdef uint64_t place = t.head & (RING - 1)
+    if place + count > RING:
+        t.head += RING - place
+        place = 0
+    memcpy(t.ring + place, ids, count * 4)
+    t.head += count
+    return <uint64_t>count << 8 | (t.head - count) << 16
+
+
+cdef inline void _insert_a(uint64_t *line, const uint64_t *key, uint64_t value) noexcept nogil:
     cdef int i
     for i in range(3, 0, -1):
-        entries[i] = entries[i - 1]
-    entries[0].key = key
-    entries[0].value = value
+        line[i] = line[i - 1]
+        line[4 + i] = line[3 + i]
+    line[0] = key[0]
+    line[4] = value
 
 
-cdef void _insert_b(Entry24 *entries, const uint64_t *key, uint64_t value) noexcept nogil:
-    entries[1] = entries[0]
-    memcpy(entries[0].key, key, sizeof(entries[0].key))
-    entries[0].value = value
+cdef inline void _insert_b(uint64_t *line, const uint64_t *key, uint64_t value) noexcept nogil:
+    cdef int i
+    for i in range(0, 8, 2):
+        line[i + 1] = line[i]
+        line[i] = value if i == 6 else key[i >> 1]
 
 
-cdef int open_table(PieceTable *t, uint8_t *a, uint8_t *b, uint8_t *c) except -1:
-    t.a, t.b, t.c = <Entry8 *>a, <Entry24 *>b, <Entry62 *>c
-    t.a_shift, t.b_shift, t.c_shift = 64 - A_SETS_LOG2, 64 - B_SETS_LOG2, 64 - C_ENTRIES_LOG2
-    t.writable = True
-    return 0
+cdef inline void _insert_c(
+    Entry62 *entry, const uint8_t *text, Py_ssize_t length, const uint32_t *ids, Py_ssize_t count
+) noexcept nogil:
+    entry.length = <uint8_t>length
+    entry.count = <uint8_t>count
+    memcpy(entry.key, text, length)
+    memcpy(entry.ids, ids, count * 4)
 
 
-def table_sizes():
-    """The sizes of the three tables, in bytes."""
-    return (64 << A_SETS_LOG2, 64 << B_SETS_LOG2, 128 << C_ENTRIES_LOG2)
-
-
-def prefill(BPE bpe not None, tokens):
-    """The three tables, as bytearrays, holding the given `tokens` (ids), of which earlier ones win."""
-    cdef PieceTable t
-    cdef uint32_t token
-    cdef Py_ssize_t length
-    cdef const uint8_t *text
-    a, b, c = (bytearray(size) for size in table_sizes())
-    cdef uint8_t[::1] va = a, vb = b, vc = c
-    open_table(&t, &va[0], &vb[0], &vc[0])
-    for token in reversed(tokens):  # the last one inserted stands first in its set
-        length = bpe.starts[token + 1] - bpe.starts[token]
-        text = bpe.blob + bpe.starts[token]
-        insert(&t, text, length, &token, 1)
-    return a, b, c
-
-
-cdef inline uint64_t _joined_bit(uint32_t left, uint32_t right) noexcept nogil:
-    return spread(<uint64_t>left << 21 | right) >> (64 - JOINED_BITS)
-
-
-cdef bint may_cut(const uint64_t *joined, uint32_t left, uint32_t right) noexcept nogil:
+cdef bint may_cut(const uint8_t *joined, uint32_t left, uint32_t right) noexcept nogil:
     """Whether no token spans the border between the characters `left` and `right`."""
-    cdef uint64_t bit = _joined_bit(left, right)
-    return not (joined[bit >> 6] >> (bit & 63) & 1)
+    return kernel_may_cut(joined, left, right)
 
 
 def joined_pairs(tokens):
@@ -173,10 +307,10 @@ def joined_pairs(tokens):
 
 cdef _mark(uint8_t[::1] bits, const uint32_t[::1] lefts, const uint32_t[::1] rights):
     cdef Py_ssize_t i, j
-    cdef uint64_t bit
+    cdef uint32_t bit
     for i in range(lefts.shape[0]):
         for j in range(rights.shape[0]):
-            bit = _joined_bit(lefts[i], rights[j])
+            bit = kernel_joined_bit(lefts[i], rights[j])
             bits[bit >> 3] |= <uint8_t>(1 << (bit & 7))
 
 

@@ -1,12 +1,9 @@
 # What one encoding run writes to: ids, marks, scratch memory, and its own piece table.
 cimport cython
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from dstok.core._bpe cimport Scratch
-from dstok.core._pieces cimport PieceTable, Probe
-
-cdef enum:
-    CHUNK = 256      # pieces that are located (hashed, prefetched) before they are looked up
+from dstok.core._pieces cimport CHUNK_ROOM, PieceTable
 
 cdef enum Status:
     FINE = 0
@@ -26,11 +23,14 @@ cdef class Workspace:
     cdef PieceTable table
     cdef Scratch scratch
     cdef Scratch junction
-    cdef Py_ssize_t starts[CHUNK]
-    cdef Py_ssize_t ends[CHUNK]
-    cdef Probe probes[CHUNK]
-    cdef Py_ssize_t readable          # how many bytes of the buffer in work may be read
-    cdef Py_ssize_t pieces            # how many of `starts`, `ends` are filled
+    cdef Py_ssize_t origin            # where the chunk in work begins, in the buffer in work
+    cdef int pieces                   # its pieces so far; they lie end to end
+    cdef uint32_t starts[CHUNK_ROOM + 64]  # where each begins, from `origin`, and where the last one ends
+    cdef uint64_t values[CHUNK_ROOM]  # what the piece table says of each
+    cdef uint32_t missed[CHUNK_ROOM]  # the pieces that it does not hold
+    cdef uint32_t *side               # ids of pieces that the piece table cannot hold: counts, and ids behind each
+    cdef Py_ssize_t side_used
+    cdef Py_ssize_t side_size
     cdef uint32_t *out
     cdef Py_ssize_t count             # ids in `out`
     cdef Py_ssize_t capacity
@@ -54,6 +54,7 @@ cdef class Workspace:
 
     cdef void begin(self, bint counting, bint marking) noexcept nogil
     cdef bint reserve(self, Py_ssize_t more) noexcept nogil
+    cdef bint reserve_side(self, Py_ssize_t more) noexcept nogil
     cdef bint reserve_buffer(self, Py_ssize_t size) noexcept nogil
     cdef bint mark(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef void trim(self) noexcept

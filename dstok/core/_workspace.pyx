@@ -8,12 +8,10 @@ Invariant: between runs at most `KEEP` bytes of each growable buffer stay alloca
 
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
-from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy
 
 from dstok.core._bpe cimport free_scratch
-from dstok.core._pieces cimport open_table
+from dstok.core._pieces cimport PAD, PieceMemory
 
 cdef extern from "_huge.h":
     void *huge_alloc(size_t size) noexcept nogil
@@ -22,60 +20,28 @@ cdef enum:
     KEEP = 1 << 22
 
 
-cdef class PieceMemory:
-    """A private, writable copy of the three pre-filled piece tables."""
-
-    cdef uint8_t *memory
-    cdef Py_ssize_t size
-    cdef readonly tuple sizes
-
-    def __cinit__(self, tables):
-        cdef const uint8_t[::1] view
-        cdef Py_ssize_t at = 0
-        self.sizes = tuple(len(table) for table in tables)
-        self.size = sum(self.sizes)
-        self.memory = <uint8_t *>huge_alloc(self.size)
-        if self.memory == NULL:
-            raise MemoryError
-        for table in tables:
-            view = table
-            memcpy(self.memory + at, &view[0], view.shape[0])
-            at += view.shape[0]
-
-    def __getbuffer__(self, Py_buffer *buffer, int flags):
-        PyBuffer_FillInfo(buffer, self, self.memory, self.size, False, flags)
-
-    def __dealloc__(self):
-        free(self.memory)
-
-    def tables(self):
-        """Views of the three tables."""
-        a, b, _ = self.sizes
-        view = memoryview(self)
-        return view[:a], view[a:a + b], view[a + b:]
-
-
 @cython.final
 cdef class Workspace:
-    """`tables` are the buffers of the three piece tables: this workspace's own if `writable`."""
+    """`pieces` is a piece table: this workspace's own if `writable`."""
 
-    def __cinit__(self, tables, bint writable):
-        cdef uint8_t[::1] a, b, c
-        a, b, c = tables
-        self._keep = (a, b, c)
-        open_table(&self.table, &a[0], &b[0], &c[0])
+    def __cinit__(self, PieceMemory pieces not None, bint writable):
+        self._keep = pieces
+        self.table = pieces.table
         self.table.writable = writable
 
     def __dealloc__(self):
         free_scratch(&self.scratch)
         free_scratch(&self.junction)
         free(self.out)
+        free(self.side)
         free(self.marks)
         free(self.buffer)
 
     cdef void begin(self, bint counting, bint marking) noexcept nogil:
         """Makes ready for a run."""
-        self.pieces = self.count = self.total = self.marked = self.base = 0
+        self.pieces = 0
+        self.count = self.total = self.marked = self.base = self.origin = self.side_used = 0
+        self.starts[0] = 0
         self.counting = counting
         self.marking = marking
         self.tracing = False
@@ -100,11 +66,27 @@ cdef class Workspace:
         self.capacity = wanted
         return True
 
+    cdef bint reserve_side(self, Py_ssize_t more) noexcept nogil:
+        """Room for `more` words in `side`."""
+        cdef Py_ssize_t wanted = self.side_used + more
+        cdef void *grown
+        if wanted <= self.side_size:
+            return True
+        wanted = max(wanted, self.side_size + self.side_size // 2)
+        grown = realloc(self.side, wanted * sizeof(uint32_t))
+        if grown == NULL:
+            self.status = OUT_OF_MEMORY
+            return False
+        self.side = <uint32_t *>grown
+        self.side_size = wanted
+        return True
+
     cdef bint reserve_buffer(self, Py_ssize_t size) noexcept nogil:
+        """Room for `size` bytes of text, and those that may be read behind it."""
         cdef void *grown
         if size <= self.buffer_size:
             return True
-        grown = realloc(self.buffer, size)
+        grown = realloc(self.buffer, size + PAD)
         if grown == NULL:
             self.status = OUT_OF_MEMORY
             return False
@@ -138,6 +120,10 @@ cdef class Workspace:
             free(self.marks)
             self.marks = NULL
             self.mark_capacity = 0
+        if self.side_size * sizeof(uint32_t) > KEEP:
+            free(self.side)
+            self.side = NULL
+            self.side_size = 0
         if self.buffer_size > KEEP:
             free(self.buffer)
             self.buffer = NULL
