@@ -18,8 +18,8 @@ from libc.string cimport memcpy, memmove, memset
 from dstok.core._added cimport Match
 from dstok.core._bpe cimport BPE
 from dstok.core._pieces cimport (
-    CHUNK, CHUNK_ROOM, LONG_IDS, MIDDLE, PAD, RING, cuttable, emit_portable, insert, look_up_long, may_cut,
-    probe_chunk, probe_emit, probe_portable,
+    CHUNK, CHUNK_ROOM, MIDDLE, MOST_IDS, PAD, RING, cuttable, emit_portable, insert, look_up_long, look_up_second,
+    may_cut, prefetch_second, probe_chunk, probe_emit, probe_portable,
 )
 from dstok.core._policy cimport Policy
 from dstok.core._scan cimport Scanner, scan_piece
@@ -104,6 +104,7 @@ cdef class Pass:
         else:
             misses = probe_portable(&w.table, chunk, w.starts, w.pieces, w.values, w.missed)
         w.side_used = 0
+        prefetch_second(&w.table, chunk, w.starts, w.missed, misses)
         for i in range(misses):
             if not self.miss(w, chunk, w.missed[i]):
                 return
@@ -120,12 +121,17 @@ cdef class Pass:
         w.starts[0] = 0
 
     cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil:
-        """Finds the value of a piece that tables a and b do not hold; false if memory is out."""
+        """Finds the value of a piece that the probe did not find; false if memory is out."""
         cdef const uint8_t *piece = chunk + w.starts[index]
         cdef Py_ssize_t length = w.starts[index + 1] - w.starts[index], found = 0
         cdef uint64_t value = 0
         cdef uint32_t *ids
-        if not w.reserve_side(1 + length + LONG_IDS):
+        if length <= MIDDLE:
+            value = look_up_second(&w.table, piece, length)
+            if value:
+                w.values[index] = value
+                return True
+        if not w.reserve_side(1 + length + MOST_IDS):
             return False
         ids = w.side + w.side_used + 1
         if length > MIDDLE:
@@ -441,7 +447,7 @@ cdef class Pass:
         while w.status == FINE:
             if not w.reserve_buffer(held + window + 4):
                 return
-            written = transcode(source, &unit, w.buffer + held, window, replace)
+            written = transcode(source, &unit, w.buffer + held, window, replace, self.wide)
             if written < 0:
                 w.status = INVALID_TEXT
                 w.where = unit
@@ -470,7 +476,7 @@ cdef class Pass:
             self.transcoded(policy, w, source, replace, limit)
             return
         if not trusted:
-            fault = find_invalid(<const uint8_t *>source.data, source.length)
+            fault = find_invalid(<const uint8_t *>source.data, source.length, self.wide)
             if fault >= 0:
                 w.status = INVALID_TEXT
                 w.where = fault

@@ -6,14 +6,9 @@ cdef enum:
     WORD = 8         # bytes of a key in table a
     MIDDLE = 24      # ... in table b
     LONG = 62        # ... in table c
-    LONG_IDS = 16    # ids of an entry in table c
+    LONGEST = 252    # ... in table d
+    MOST_IDS = 64    # ids of an entry in table d
     PAD = 64         # bytes behind a text that may be read (and are not used)
-
-cdef struct Entry62:
-    uint8_t length
-    uint8_t count
-    uint8_t key[62]
-    uint32_t ids[16]
 
 cdef extern from "_probe.h":
     enum:
@@ -26,11 +21,11 @@ cdef extern from "_probe.h":
         uint64_t *a
         uint64_t *b
         uint8_t *c
+        uint8_t *d
         uint32_t *ring
         uint64_t head
         int a_shift
         int b_shift
-        int c_shift
         bint writable
     int probe_chunk(
         const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
@@ -49,6 +44,10 @@ cdef int probe_portable(
     const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values, uint32_t *missed
 ) noexcept nogil
 cdef int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil
+cdef void prefetch_second(
+    const PieceTable *t, const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int misses
+) noexcept nogil
+cdef uint64_t look_up_second(const PieceTable *t, const uint8_t *text, Py_ssize_t length) noexcept nogil
 cdef Py_ssize_t look_up_long(
     const PieceTable *t, const uint8_t *text, Py_ssize_t length, uint32_t *out
 ) noexcept nogil

@@ -28,11 +28,11 @@ typedef struct {
     uint64_t *a;     /* lines of 4 keys, then their 4 values */
     uint64_t *b;     /* lines of two entries, interleaved: 2 first words, 2 second, 2 third, 2 values */
     uint8_t *c;      /* entries for keys up to 62 bytes */
+    uint8_t *d;      /* and up to 252 */
     uint32_t *ring;
     uint64_t head;   /* where the ring is written next: never wraps, its place is head % RING */
     int a_shift;     /* 64 - log2(lines) */
     int b_shift;
-    int c_shift;
     int writable;
 } PieceTable;
 

@@ -58,7 +58,7 @@ cdef class Scanner:
         cdef uint32_t tag = 0
         cdef bint wide = False
         found = []
-        if stop and find_invalid(&text[0], stop) >= 0:
+        if stop and find_invalid(&text[0], stop, False) >= 0:
             raise ValueError("expected valid utf-8")
         while at < stop:
             end = scan_piece(&self.tables, &text[0], at, stop, True, &tag, &wide)

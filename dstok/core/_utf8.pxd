@@ -8,9 +8,9 @@ cdef struct Source:
     Py_ssize_t length  # in units of the storage
     int kind
 
-cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length) noexcept nogil
+cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, bint wide) noexcept nogil
 cdef Py_ssize_t transcode(
-    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace
+    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace, bint wide
 ) noexcept nogil
 cdef Source open_source(object text) except *
 

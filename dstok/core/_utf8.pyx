@@ -4,7 +4,7 @@
 In: bytes, or the storage of a `str` (1, 2 or 4 bytes a code point). Out: valid UTF-8, in stretches, so
 that a long text never needs a second copy of its whole length.
 Invariant: what leaves this file is valid UTF-8; an offender is reported by its offset, or replaced by
-U+FFFD where the caller asks for it.
+U+FFFD where the caller asks for it. `wide` says that the processor has what _utf8.h needs, and may use it.
 Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
 """
 
@@ -17,6 +17,13 @@ cdef extern from "Python.h":
     void *PyUnicode_DATA(object) noexcept
     Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
     bint PyUnicode_IS_ASCII(object) noexcept
+
+
+cdef extern from "_utf8.h":
+    Py_ssize_t utf8_transcode(
+        const void *data, int kind, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity
+    ) noexcept nogil
+    Py_ssize_t utf8_valid_blocks(const uint8_t *text, Py_ssize_t length) noexcept nogil
 
 
 cdef Source open_source(object text) except *:
@@ -34,9 +41,9 @@ cdef Source open_source(object text) except *:
     return source
 
 
-cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length) noexcept nogil:
+cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, bint wide) noexcept nogil:
     """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
-    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t at = utf8_valid_blocks(text, length) if wide else 0
     cdef uint64_t block[2]
     cdef uint8_t lead, second
     while at < length:
@@ -142,14 +149,21 @@ cdef Py_ssize_t _transcode(
 
 
 cdef Py_ssize_t transcode(
-    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace
+    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace, bint wide
 ) noexcept nogil:
     """Writes code points from `at[0]` on as UTF-8 while 4 more bytes fit; returns how many bytes.
 
     Advances `at[0]`. At a lone surrogate it stops and returns -1, or writes U+FFFD if `replace`.
     """
+    cdef Py_ssize_t done = 0, rest
+    if wide:
+        done = utf8_transcode(source.data, source.kind, source.length, at, out, capacity)
+        out += done
+        capacity -= done
     if source.kind == 1:
-        return _transcode(<const uint8_t *>source.data, source.length, at, out, capacity, replace)
-    if source.kind == 2:
-        return _transcode(<const uint16_t *>source.data, source.length, at, out, capacity, replace)
-    return _transcode(<const uint32_t *>source.data, source.length, at, out, capacity, replace)
+        rest = _transcode(<const uint8_t *>source.data, source.length, at, out, capacity, replace)
+    elif source.kind == 2:
+        rest = _transcode(<const uint16_t *>source.data, source.length, at, out, capacity, replace)
+    else:
+        rest = _transcode(<const uint32_t *>source.data, source.length, at, out, capacity, replace)
+    return rest if rest < 0 else done + rest
