@@ -55,7 +55,10 @@ cdef class Workspace:
         if wanted <= self.capacity:
             return True
         wanted = max(wanted, self.capacity + self.capacity // 2)
-        if self.out == NULL:
+        if self.count == 0:
+            free(self.out)
+            self.out = NULL
+            self.capacity = 0
             grown = huge_alloc(wanted * sizeof(uint32_t))
         else:
             grown = realloc(self.out, wanted * sizeof(uint32_t))
