@@ -43,51 +43,72 @@ static const uint8_t GRID_IOTA[64] = {
     22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
     44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
 
-/* Lane masks of the characters of a block, 32 at most, and where their bytes are. */
+/* By characters, 32 at most: bit i is the block's i-th character that is not ASCII. */
 typedef struct {
     uint64_t letter, mark, k, blank, rare, cut;
 } GridLanes;
 
-/* Sixteen characters, from their first three bytes, at lanes `half` to `half` + 15. */
+/* Bytes shifted, each in itself. */
+#define BYTES_LEFT(v, n, mask) _mm512_and_si512(_mm512_slli_epi16(v, n), _mm512_set1_epi8((char)(mask)))
+#define BYTES_RIGHT(v, n, mask) _mm512_and_si512(_mm512_srli_epi16(v, n), _mm512_set1_epi8((char)(mask)))
+
+/* Each byte of `index` looked up in 256 bytes. */
 GRID_TARGET
-static inline void grid_sixteen(const KernelTables *t, __m128i x0, __m128i x1, __m128i x2, __m128i where, int half,
-                                int live, uint32_t *before, int *place, GridLanes *lanes) {
-    __m512i b0 = _mm512_cvtepu8_epi32(x0), at = _mm512_cvtepu8_epi32(where);
-    __m512i b1 = _mm512_and_si512(_mm512_cvtepu8_epi32(x1), _mm512_set1_epi32(0x3F));
-    __m512i b2 = _mm512_and_si512(_mm512_cvtepu8_epi32(x2), _mm512_set1_epi32(0x3F));
-    __mmask16 used = live >= 16 ? 0xFFFF : (__mmask16)((1u << live) - 1);
-    __mmask16 three = _mm512_cmpge_epu32_mask(b0, _mm512_set1_epi32(0xE0));
-    __m512i two = _mm512_or_si512(_mm512_slli_epi32(_mm512_and_si512(b0, _mm512_set1_epi32(0x1F)), 6), b1);
-    __m512i c = _mm512_slli_epi32(
-        _mm512_or_si512(_mm512_slli_epi32(_mm512_and_si512(b0, _mm512_set1_epi32(0x0F)), 6), b1), 6);
-    c = _mm512_mask_or_epi32(two, three, c, b2);
-    /* Lanes that are not used give 0, the flags of no class. Characters of four bytes are done again elsewhere. */
-    __m512i f = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), used, c, t->flags, 1);
-#define LANES(flag) ((uint64_t)_mm512_test_epi32_mask(f, _mm512_set1_epi32(flag)) << half)
-    lanes->letter |= LANES(F_LETTER);
-    lanes->mark |= LANES(F_MARK);
-    lanes->k |= LANES(F_K);
-    lanes->blank |= LANES(F_BLANK);
-    lanes->rare |= LANES(F_RARE);
-#undef LANES
-    __mmask16 cuttable = _mm512_test_epi32_mask(f, _mm512_set1_epi32(F_CUTTABLE));
-    if (cuttable) {
-        /* Each lane beside the one below it; below lane 0 lies the character before these. */
-        __m512i left = _mm512_alignr_epi32(c, _mm512_set1_epi32((int)*before), 15);
-        __m512i apart = _mm512_sub_epi32(at, _mm512_alignr_epi32(at, _mm512_set1_epi32(*place), 15));
-        __mmask16 pair = cuttable & (__mmask16)(cuttable << 1 | 1) &
-                         _mm512_cmpeq_epi32_mask(apart, _mm512_set1_epi32(3));
-        __m512i hash = _mm512_add_epi32(_mm512_mullo_epi32(left, _mm512_set1_epi32((int)CUT_LEFT)),
-                                        _mm512_mullo_epi32(c, _mm512_set1_epi32((int)CUT_RIGHT)));
-        hash = _mm512_srli_epi32(hash, 32 - CUT_BITS);
-        __m512i word = _mm512_mask_i32gather_epi32(_mm512_set1_epi32(-1), pair, _mm512_srli_epi32(hash, 5),
-                                                   (const int *)t->joined, 4);
-        word = _mm512_srlv_epi32(word, _mm512_and_si512(hash, _mm512_set1_epi32(31)));
-        lanes->cut |= (uint64_t)_mm512_mask_testn_epi32_mask(pair, word, _mm512_set1_epi32(1)) << half;
+static inline __m512i grid_look_up(const uint8_t *table, __m512i index) {
+    __m512i low = _mm512_permutex2var_epi8(_mm512_loadu_si512(table), index, _mm512_loadu_si512(table + 64));
+    __m512i high = _mm512_permutex2var_epi8(_mm512_loadu_si512(table + 128), index, _mm512_loadu_si512(table + 192));
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), low, high);
+}
+
+/* Sixteen code points of their upper and lower bytes. */
+GRID_TARGET
+static inline __m512i grid_code_points(__m128i high, __m128i low) {
+    return _mm512_or_si512(_mm512_slli_epi32(_mm512_cvtepu8_epi32(high), 8), _mm512_cvtepu8_epi32(low));
+}
+
+/* The flags of those of sixteen characters whose page is not in one piece: a gather, which costs two cycles each. */
+GRID_TARGET
+static inline __m128i grid_mixed(const KernelTables *t, __m128i flags, __m128i high, __m128i low, __mmask16 mixed) {
+    __m512i found = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mixed, grid_code_points(high, low), t->flags, 1);
+    return _mm_mask_blend_epi8(mixed, flags, _mm512_cvtepi32_epi8(found));
+}
+
+/* The flags of characters of two and three bytes, by their upper bytes: whole pages of ideographs and Hangul are of
+ * one kind; five pages that other text is full of have tables of their own; the rest is gathered. */
+GRID_TARGET
+static inline __m512i grid_flags(const KernelTables *t, __m512i high, __m512i low, uint64_t used) {
+    __m512i flags = grid_look_up(t->page_flags, high);
+    uint64_t mixed = _mm512_movepi8_mask(flags) & used;
+    for (int i = 0; i < GRID_PAGES && mixed; i++) {
+        uint64_t here = _mm512_mask_cmpeq_epi8_mask(mixed, high, _mm512_set1_epi8((char)KERNEL_PAGES[i]));
+        if (here) {
+            flags = _mm512_mask_blend_epi8(here, flags, grid_look_up(t->flags + 256 * KERNEL_PAGES[i], low));
+            mixed &= ~here;
+        }
     }
-    int last = cuttable >> 15 & 1;
-    *before = last ? (uint32_t)_mm_extract_epi32(_mm512_extracti32x4_epi32(c, 3), 3) : 0;
-    *place = last ? _mm_extract_epi32(_mm512_extracti32x4_epi32(at, 3), 3) : -64;
+    if (mixed & 0xFFFF)
+        flags = _mm512_inserti32x4(flags, grid_mixed(t, _mm512_castsi512_si128(flags), _mm512_castsi512_si128(high),
+                                                     _mm512_castsi512_si128(low), (__mmask16)mixed), 0);
+    if (mixed >> 16)
+        flags = _mm512_inserti32x4(flags, grid_mixed(t, _mm512_extracti32x4_epi32(flags, 1),
+                                                     _mm512_extracti32x4_epi32(high, 1),
+                                                     _mm512_extracti32x4_epi32(low, 1), (__mmask16)(mixed >> 16)), 1);
+    return flags;
+}
+
+/* Which of sixteen characters no token joins with the one before it, of those in `pairs`. *before is the character
+ * before them, and becomes the last of them. */
+GRID_TARGET
+static inline uint64_t grid_cuts(const KernelTables *t, __m128i high, __m128i low, __mmask16 pairs, uint32_t *before) {
+    __m512i c = grid_code_points(high, low), left = _mm512_alignr_epi32(c, _mm512_set1_epi32((int)*before), 15);
+    __m512i hash = _mm512_add_epi32(_mm512_mullo_epi32(left, _mm512_set1_epi32((int)CUT_LEFT)),
+                                    _mm512_mullo_epi32(c, _mm512_set1_epi32((int)CUT_RIGHT)));
+    hash = _mm512_srli_epi32(hash, 32 - CUT_BITS);
+    __m512i word = _mm512_mask_i32gather_epi32(_mm512_set1_epi32(-1), pairs, _mm512_srli_epi32(hash, 5),
+                                               (const int *)t->joined, 4);
+    word = _mm512_srlv_epi32(word, _mm512_and_si512(hash, _mm512_set1_epi32(31)));
+    *before = (uint32_t)_mm_extract_epi32(_mm512_extracti32x4_epi32(c, 3), 3);
+    return _mm512_mask_testn_epi32_mask(pairs, word, _mm512_set1_epi32(1));
 }
 
 /* The characters of four bytes, one by one. */
@@ -103,31 +124,54 @@ static inline void grid_four(const KernelTables *t, const uint8_t *p, uint64_t l
         lanes->k = (lanes->k & ~bit) | (flags & F_K ? bit : 0);
         lanes->blank = (lanes->blank & ~bit) | (flags & F_BLANK ? bit : 0);
         lanes->rare = (lanes->rare & ~bit) | (flags & F_RARE ? bit : 0);
-        lanes->cut &= ~(bit | bit << 1);
     }
 }
 
-/* The characters of a block that are not ASCII, into its masks. */
-GRID_TARGET
-static inline void grid_wide(const KernelTables *t, const uint8_t *p, __m512i x, uint64_t wide, uint32_t before,
-                             GridMasks *m) {
+/* The characters of a block that are not ASCII, into its masks. `text` says which bytes are text. */
+GRID_TARGET __attribute__((always_inline))
+static inline void grid_wide(const KernelTables *t, const uint8_t *p, __m512i x, uint64_t text, uint64_t wide,
+                             uint32_t before, GridMasks *m) {
     uint64_t leads = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xC0));
     uint64_t three = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xE0));
     uint64_t four = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xF0));
-    __m512i x0 = _mm512_maskz_compress_epi8(leads, x);
-    __m512i x1 = _mm512_maskz_compress_epi8(leads, _mm512_loadu_si512(p + 1));
-    __m512i x2 = _mm512_maskz_compress_epi8(leads, _mm512_loadu_si512(p + 2));
-    __m512i where = _mm512_maskz_compress_epi8(leads, _mm512_loadu_si512(GRID_IOTA));
-    int count = __builtin_popcountll(leads), place = before ? -3 : -64;
-    GridLanes lanes = {0, 0, 0, 0, 0, 0};
-    grid_sixteen(t, _mm512_castsi512_si128(x0), _mm512_castsi512_si128(x1), _mm512_castsi512_si128(x2),
-                 _mm512_castsi512_si128(where), 0, count, &before, &place, &lanes);
-    if (count > 16)
-        grid_sixteen(t, _mm512_extracti32x4_epi32(x0, 1), _mm512_extracti32x4_epi32(x1, 1),
-                     _mm512_extracti32x4_epi32(x2, 1), _mm512_extracti32x4_epi32(where, 1), 16, count - 16, &before,
-                     &place, &lanes);
+    __m512i next = ~text ? _mm512_maskz_loadu_epi8(text >> 1, p + 1) : _mm512_loadu_si512(p + 1);
+    __m512i last = ~text ? _mm512_maskz_loadu_epi8(text >> 2, p + 2) : _mm512_loadu_si512(p + 2);
+    uint64_t used = ~0ull >> (64 - __builtin_popcountll(leads));
+
+    /* Characters by lanes, their code points in two bytes. */
+    __m512i x0 = _mm512_maskz_compress_epi8(leads, x), x1 = _mm512_maskz_compress_epi8(leads, next);
+    __m512i x2 = _mm512_maskz_compress_epi8(leads, last);
+    __mmask64 is_three = _mm512_cmpge_epu8_mask(x0, _mm512_set1_epi8((char)0xE0));
+    __mmask64 is_four = _mm512_cmpge_epu8_mask(x0, _mm512_set1_epi8((char)0xF0));
+    __m512i high = BYTES_RIGHT(x0, 2, 0x07);
+    __m512i low = _mm512_or_si512(BYTES_LEFT(x0, 6, 0xC0), _mm512_and_si512(x1, _mm512_set1_epi8(0x3F)));
+    high = _mm512_mask_blend_epi8(is_three, high, _mm512_or_si512(BYTES_LEFT(x0, 4, 0xF0), BYTES_RIGHT(x1, 2, 0x0F)));
+    low = _mm512_mask_blend_epi8(is_three, low, _mm512_or_si512(BYTES_LEFT(x1, 6, 0xC0),
+                                                                _mm512_and_si512(x2, _mm512_set1_epi8(0x3F))));
+    __m512i flags = grid_flags(t, high, low, used & ~is_four);
+
+    GridLanes lanes;
+#define LANES(flag) (_mm512_test_epi8_mask(flags, _mm512_set1_epi8(flag)) & used)
+    lanes.letter = LANES(F_LETTER);
+    lanes.mark = LANES(F_MARK);
+    lanes.k = LANES(F_K);
+    lanes.blank = LANES(F_BLANK);
+    lanes.rare = LANES(F_RARE);
+    lanes.cut = 0;
+
+    /* Safe cuts, between neighbours that are cuttable: both have three bytes. */
+    uint64_t cuttable = _pdep_u64(LANES(F_CUTTABLE) & ~is_four, leads);
+    uint64_t pairs = _pext_u64(cuttable & (cuttable << 3 | (before != 0)), leads);
+    if (pairs) {
+        lanes.cut = grid_cuts(t, _mm512_castsi512_si128(high), _mm512_castsi512_si128(low), (__mmask16)pairs, &before);
+        if (pairs >> 16)
+            lanes.cut |= grid_cuts(t, _mm512_extracti32x4_epi32(high, 1), _mm512_extracti32x4_epi32(low, 1),
+                                   (__mmask16)(pairs >> 16), &before) << 16;
+    }
+#undef LANES
     if (four)
         grid_four(t, p, leads, four, &lanes);
+
     /* From lanes to all bytes of the characters. */
 #define BYTES(lane_mask) grid_bytes(_pdep_u64(lane_mask, leads), three, four)
 #define grid_bytes(first, three, four) ((first) | (first) << 1 | ((first) & (three)) << 2 | ((first) & (four)) << 3)
@@ -141,22 +185,23 @@ static inline void grid_wide(const KernelTables *t, const uint8_t *p, __m512i x,
 #undef grid_bytes
     m->blank |= m->wide_blank;
     m->three = three;
+    if (~text)
+        return; /* the end: everything is decided */
     /* Decide whole characters only: up to the last byte that begins one. */
     m->size = 63 - __builtin_clzll(~wide | leads);
     uint64_t end = m->size >= 3 ? 1ull << (m->size - 3) : 0;
-    if (end & three & ~four) {
+    if (end & cuttable) {
         const uint8_t *q = p + m->size - 3;
-        uint32_t c = (q[0] & 0x0Fu) << 12 | (q[1] & 0x3Fu) << 6 | (q[2] & 0x3Fu);
-        m->last = t->flags[c] & F_CUTTABLE ? c : 0;
+        m->last = (q[0] & 0x0Fu) << 12 | (q[1] & 0x3Fu) << 6 | (q[2] & 0x3Fu);
     }
 }
 
-GRID_TARGET
-static inline GridMasks grid_masks(const KernelTables *t, const uint8_t *p, uint32_t before) {
+GRID_TARGET __attribute__((always_inline))
+static inline GridMasks grid_masks(const KernelTables *t, const uint8_t *p, uint64_t text, uint32_t before) {
     GridMasks m;
-    __m512i x = _mm512_loadu_si512(p);
+    __m512i x = ~text ? _mm512_maskz_loadu_epi8(text, p) : _mm512_loadu_si512(p);
     __m512i class = _mm512_permutex2var_epi8(_mm512_loadu_si512(t->ascii), x, _mm512_loadu_si512(t->ascii + 64));
-    uint64_t wide = _mm512_movepi8_mask(x), narrow = ~wide;
+    uint64_t wide = _mm512_movepi8_mask(x), narrow = ~wide & text;
 #define CLASS(c) _mm512_mask_cmpeq_epi8_mask(narrow, class, _mm512_set1_epi8(c))
     m.ascii = CLASS(C_LETTER_ASCII);
     m.space = CLASS(C_SPACE);
@@ -169,27 +214,30 @@ static inline GridMasks grid_masks(const KernelTables *t, const uint8_t *p, uint
     m.letter = m.ascii;
     m.mark = m.mark_ascii;
     m.k = m.cuts = m.wide_blank = m.three = 0;
-    m.size = 63;
+    m.size = ~text ? __builtin_popcountll(text) : 63;
     m.last = 0;
     if (wide)
-        grid_wide(t, p, x, wide, before, &m);
+        grid_wide(t, p, x, text, wide, before, &m);
     return m;
 }
 
-/* Whether the blanks from p on end before a newline: 1, 0, or -1 if the text ends or something rare comes first. */
-static int grid_newline_ahead(const KernelTables *t, const uint8_t *p, const uint8_t *stop) {
+/* Whether the blanks from p on end before a newline: 1, 0, or -1 if that is not known. */
+static int grid_newline_ahead(const KernelTables *t, const uint8_t *p, const uint8_t *stop, int final) {
     while (p < stop && *p < 0x80 && (t->ascii[*p] == C_SPACE || t->ascii[*p] == C_BLANK))
         p++;
-    if (p == stop || *p >= 0x80)
+    if (p == stop)
+        return final ? 0 : -1;
+    if (*p >= 0x80)
         return -1;
     return t->ascii[*p] == C_NEWLINE;
 }
 
-/* One block: its starts, below m.size; see kernel_starts for the rules. Returns the bytes decided, or 0. */
-GRID_TARGET
-static inline int grid_block(const KernelTables *t, const uint8_t *p, const uint8_t *stop, GridState *s,
-                             uint64_t *starts) {
-    GridMasks m = grid_masks(t, p, s->before);
+/* One block: its starts, below m.size; see kernel_starts for the rules. Returns the bytes decided, or 0. `text` says
+ * which bytes are text: not all in the last block, after which nothing follows if `final`. */
+GRID_TARGET __attribute__((always_inline))
+static inline int grid_block(const KernelTables *t, const uint8_t *p, const uint8_t *stop, int final, uint64_t text,
+                             GridState *s, uint64_t *starts) {
+    GridMasks m = grid_masks(t, p, text, s->before);
     if (__builtin_expect(m.rare != 0, 0))
         return 0;
     int size = m.size;
@@ -244,7 +292,7 @@ static inline int grid_block(const KernelTables *t, const uint8_t *p, const uint
             behind &= (1ull << first) - 1;
             run = m.blank + behind;
         } else {
-            int ahead = grid_newline_ahead(t, p + 64, stop);
+            int ahead = grid_newline_ahead(t, p + 64, stop, final);
             if (ahead < 0)
                 return 0;
             behind = ahead ? 0 : behind;
@@ -282,17 +330,30 @@ static inline int grid_block(const KernelTables *t, const uint8_t *p, const uint
     return size;
 }
 
+/* The last block, of fewer than 64 bytes. */
+GRID_TARGET __attribute__((noinline))
+static int grid_last(const KernelTables *t, const uint8_t *p, int size, GridState *s, uint64_t *starts) {
+    return grid_block(t, p, p + size, 1, (1ull << size) - 1, s, starts);
+}
+
 /* Appends starts to `starts`, of which `*pieces` + 1 are there, offsets from `p`, until there are `full` pieces or
- * the text from `*at` on is too short. Returns 0 if it met what it cannot settle. */
+ * the text from `*at` on is too short. If `final`, the text ends at `stop`, and so does the last piece: only then may
+ * fewer than GRID_LOOK bytes follow, and bytes behind `stop` are read. Returns 0 if it met what it cannot settle. */
 GRID_TARGET
-static int grid_run(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t *at, uint32_t stop,
+static int grid_run(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t *at, uint32_t stop, int final,
                     uint32_t *starts, int *pieces, int full) {
     __m512i iota = _mm512_loadu_si512(GRID_IOTA);
-    uint32_t here = *at;
+    uint32_t here = *at, look = final ? 64 : GRID_LOOK;
     int count = *pieces, fine = 1;
-    while (count < full && here + GRID_LOOK <= stop) {
+    while (count < full && here < stop) {
         uint64_t bits;
-        int size = grid_block(t, p + here, p + stop, s, &bits);
+        int size;
+        if (here + look <= stop)
+            size = grid_block(t, p + here, p + stop, final, ~0ull, s, &bits);
+        else if (final)
+            size = grid_last(t, p + here, (int)(stop - here), s, &bits);
+        else
+            break;
         if (__builtin_expect(!size, 0)) {
             fine = 0;
             break;
@@ -312,6 +373,8 @@ static int grid_run(const KernelTables *t, GridState *s, const uint8_t *p, uint3
         count += found;
         here += (uint32_t)size;
     }
+    if (final && here == stop && starts[count] < stop)
+        starts[++count] = stop;
     *at = here;
     *pieces = count;
     return fine;
@@ -319,9 +382,9 @@ static int grid_run(const KernelTables *t, GridState *s, const uint8_t *p, uint3
 
 #else
 
-static int grid_run(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t *at, uint32_t stop,
+static int grid_run(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t *at, uint32_t stop, int final,
                     uint32_t *starts, int *pieces, int full) {
-    (void)t, (void)s, (void)p, (void)at, (void)stop, (void)starts, (void)pieces, (void)full;
+    (void)t, (void)s, (void)p, (void)at, (void)stop, (void)final, (void)starts, (void)pieces, (void)full;
     return 0;
 }
 

@@ -35,9 +35,14 @@ typedef struct {
     const uint8_t *joined;         /* the safe cuts' bitmap, or NULL */
     const uint8_t *flags;          /* F_ flags of the code points below 0x10000, and 4 bytes to spare */
     uint8_t ascii[128];            /* class by ASCII byte */
+    uint8_t page_flags[256];       /* the flags of all code points of a page, or F_MIXED if they differ */
 } KernelTables;
 
-enum { F_LETTER = 1, F_MARK = 2, F_K = 4, F_BLANK = 8, F_CUTTABLE = 16, F_RARE = 32 };
+enum { F_LETTER = 1, F_MARK = 2, F_K = 4, F_BLANK = 8, F_CUTTABLE = 16, F_RARE = 32, F_MIXED = 128 };
+
+/* Pages for which the grid kernel has its own look-up: Latin-1, Cyrillic, punctuation, kana, full-width forms. */
+enum { GRID_PAGES = 5 };
+static const uint8_t KERNEL_PAGES[GRID_PAGES] = {0x30, 0xFF, 0x20, 0x00, 0x04};
 
 typedef struct {
     uint64_t starts;  /* bit i: a piece starts at byte i; bit 0 is always set */

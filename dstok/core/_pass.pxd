@@ -16,6 +16,7 @@ cdef extern from "_kernel.h":
         const uint8_t *joined
         const uint8_t *flags
         uint8_t ascii[128]
+        uint8_t page_flags[256]
     ctypedef struct Block:
         uint64_t starts
         int sure
@@ -26,6 +27,7 @@ cdef extern from "_kernel.h":
         LEVEL_AVX2
         LEVEL_AVX512
         F_CUTTABLE
+        F_MIXED
     uint8_t kernel_flags(uint32_t character_class) noexcept nogil
     int kernel_best_level() noexcept nogil
     bint kernel_plain_ascii(const uint8_t *ascii) noexcept nogil
@@ -37,8 +39,8 @@ cdef extern from "_grid.h":
     ctypedef struct GridState:
         pass
     bint grid_run(
-        const KernelTables *t, GridState *state, const uint8_t *p, uint32_t *at, uint32_t stop, uint32_t *starts,
-        int *pieces, int full) noexcept nogil
+        const KernelTables *t, GridState *state, const uint8_t *p, uint32_t *at, uint32_t stop, bint final,
+        uint32_t *starts, int *pieces, int full) noexcept nogil
 
 
 @cython.final
@@ -61,7 +63,7 @@ cdef class Pass:
     cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil
     cdef void begin_chunk(self, Workspace w, Py_ssize_t at) noexcept nogil
     cdef void add_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
-    cdef Py_ssize_t grid(self, Workspace w, const uint8_t *text, Py_ssize_t stop) noexcept nogil
+    cdef Py_ssize_t grid(self, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final) noexcept nogil
     cdef void add(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef void add_cut(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef Py_ssize_t blocks(

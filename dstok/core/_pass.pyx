@@ -13,7 +13,7 @@ those with normalized=true; between those the pieces; each piece by the piece ta
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memcmp, memcpy, memmove, memset
 
 from dstok.core._added cimport Match
 from dstok.core._bpe cimport BPE
@@ -82,7 +82,8 @@ cdef class Pass:
 
     cdef int open_flags(self) except -1:
         """What the grid kernel wants to know of each character, in one look-up."""
-        cdef uint32_t c
+        cdef uint32_t c, page
+        cdef bint same
         self.flags = <uint8_t *>calloc(0x10000 + 4, 1)
         if self.flags == NULL:
             raise MemoryError
@@ -90,6 +91,9 @@ cdef class Pass:
             self.flags[c] = kernel_flags(self.kernel.pages[(<uint32_t>self.kernel.page_numbers[c >> 8] << 8) | (c & 0xFF)])
             if self.joined != NULL and cuttable(c):
                 self.flags[c] |= F_CUTTABLE
+        for page in range(256):
+            same = not memcmp(self.flags + 256 * page, self.flags + 256 * page + 1, 255)
+            self.kernel.page_flags[page] = self.flags[256 * page] if same else F_MIXED
         self.kernel.flags = self.flags
         return 0
 
@@ -236,14 +240,14 @@ cdef class Pass:
 
     # From text to pieces: by the grid kernel where it can, else by blocks from the last start, else the automaton.
 
-    cdef Py_ssize_t grid(self, Workspace w, const uint8_t *text, Py_ssize_t stop) noexcept nogil:
+    cdef Py_ssize_t grid(self, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final) noexcept nogil:
         """Pieces from where the chunk ends, until the text's end or something rare; returns the last one's end."""
         cdef GridState state
         cdef uint32_t here = w.starts[w.pieces]
         memset(&state, 0, sizeof(state))
         while w.status == FINE:
             grid_run(&self.kernel, &state, text + w.origin, &here, <uint32_t>min(stop - w.origin, <Py_ssize_t>FAR),
-                     w.starts, &w.pieces, CHUNK)
+                     final and stop - w.origin <= FAR, w.starts, &w.pieces, CHUNK)
             if w.pieces < CHUNK:
                 break
             here -= w.starts[w.pieces]
@@ -259,9 +263,9 @@ cdef class Pass:
         cdef uint64_t starts
         cdef bint last
         while at < stop and w.status == FINE:
-            if self.level == LEVEL_AVX512 and stop - at >= GRID_LOOK:
-                at = self.grid(w, text, stop)
-                if w.status != FINE:
+            if self.level == LEVEL_AVX512 and (final or stop - at >= GRID_LOOK):
+                at = self.grid(w, text, stop, final)
+                if at == stop or w.status != FINE:
                     break
             size = min(stop - at, BLOCK)
             last = final and at + size == stop
