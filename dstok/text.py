@@ -10,7 +10,7 @@ import re
 
 from dstok.errors import TextError
 
-__all__ = ["utf8"]
+__all__ = ["replaces", "utf8"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -33,6 +33,13 @@ def utf8(text: str | bytes, replace: bool) -> bytes:
         at = error.start
         raise TextError(f"expected text, found the lone surrogate U+{ord(text[at]):04X} at code point {at}",
                         at) from None
+
+
+def replaces(errors: str) -> bool:
+    """Whether `errors`, of an encoding call, asks for U+FFFD in the place of what is no text. Raises `ValueError`."""
+    if errors not in ("strict", "replace"):
+        raise ValueError(f'expected errors to be "strict" or "replace", found {errors!r}')
+    return errors == "replace"
 
 
 def _checked(text: bytes, replace: bool) -> bytes:

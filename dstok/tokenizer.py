@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 from dstok import budget as _budget
 from dstok.added_tokens import AddedTokens, Special
 from dstok.core._decode import Decoder
+from dstok.core._encode import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import DecodeError, DstokError, UnknownTokenError
 from dstok.formats.description import AddedToken, ModelDescription, spelling
 from dstok.offsets import Encoding, Piece, char_spans, pieces_of, token_spans
 from dstok.streams import DecodeStream, EncodeStream
 from dstok.tables import Tables, build_tables, compile_program, make_bpe, make_encoder
-from dstok.text import utf8
+from dstok.text import replaces, utf8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,7 @@ __all__ = ["Tokenizer"]
 Text = str | bytes
 
 
-class Tokenizer:
+class Tokenizer(LineEncoder):
     """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_file` or `Tokenizer.from_str`.
 
     Keywords of every encoding call: `special` says which added tokens are matched in the text: "all"
@@ -92,14 +93,6 @@ class Tokenizer:
 
     # Encoding
 
-    def encode(
-        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: str = "strict",
-    ) -> list[int]:
-        """The ids of `text`, as a list."""
-        ids = self._encoder.encode(text, self._added.policy(special), _replaces(errors))
-        return self._framed(ids, add_bos, add_eos) if add_bos or add_eos else ids
-
     def encode_array(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: str = "strict",
@@ -107,7 +100,7 @@ class Tokenizer:
         """The ids of `text`, as uint32[n]."""
         before, after = self._bos(add_bos), self._eos(add_eos)
         ids: npt.NDArray[np.uint32] = self._encoder.encode_into(
-            text, self._added.policy(special), _replaces(errors), _empty_ids, _wrapped_ids, len(before), len(after))
+            text, self._added.policy(special), replaces(errors), _empty_ids, _wrapped_ids, len(before), len(after))
         ids[: len(before)] = before
         ids[len(ids) - len(after) :] = after
         return ids
@@ -152,7 +145,7 @@ class Tokenizer:
         """
         import numpy as np
 
-        data = utf8(text, _replaces(errors))
+        data = utf8(text, replaces(errors))
         ids, marks, _ = self._encoder.encode_marked(data, self._added.policy(special), False, _empty_ids)
         runs = [(piece[0], piece[1]) for piece in self._pieces(data, marks)]
         spans = token_spans(ids, marks, runs, self._decoder)
@@ -166,7 +159,7 @@ class Tokenizer:
     ) -> int:
         """The number of ids of `text`, without making them."""
         framing = len(self._bos(add_bos)) + len(self._eos(add_eos))
-        return framing + self._encoder.count(text, self._added.policy(special), _replaces(errors))
+        return framing + self._encoder.count(text, self._added.policy(special), replaces(errors))
 
     def count_batch(
         self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", errors: str = "strict",
@@ -176,7 +169,7 @@ class Tokenizer:
 
     def encode_stream(self, *, special: Special = "all", errors: str = "strict") -> EncodeStream:
         """A stream that encodes a text that comes in parts."""
-        _replaces(errors)
+        replaces(errors)
         return EncodeStream(self._encoder, self._added.policy(special), errors)
 
     def pretokenize(self, text: Text, *, special: Special = "all", errors: str = "strict") -> list[Piece]:
@@ -186,7 +179,7 @@ class Tokenizer:
         >>> [(piece.text, piece.step, piece.alternative) for piece in dstok.load("deepseek-v3").pretokenize("it 42")]
         [('it', 2, 1), (' ', 2, 4), ('42', 0, 0)]
         """
-        data = utf8(text, _replaces(errors))
+        data = utf8(text, replaces(errors))
         ids, marks, _ = self._encoder.encode_marked(data, self._added.policy(special), False, _empty_ids)
         found, at, chars = [], 0, 0
         for start, end, tag, index in self._pieces(data, marks):
@@ -224,7 +217,7 @@ class Tokenizer:
 
         `skip_special` leaves out tokens marked special in the model. Raises `UnknownIdError`.
         """
-        _replaces(errors)
+        replaces(errors)
         data = self.decode_bytes(ids, skip_special=skip_special)
         try:
             return data.decode("utf-8", errors)
@@ -244,7 +237,7 @@ class Tokenizer:
 
     def decode_stream(self, *, skip_special: bool = False, errors: str = "replace") -> DecodeStream:
         """A stream that decodes ids as they come."""
-        _replaces(errors)
+        replaces(errors)
         return DecodeStream(self._decoder, skip_special, errors)
 
     # The vocabulary
@@ -323,7 +316,7 @@ class Tokenizer:
         if threads < 1:
             raise ValueError(f"expected at least 1 thread, found {threads}")
         return self._encoder.encode_many(
-            list(texts), self._added.policy(special), _replaces(errors), threads, counting)
+            list(texts), self._added.policy(special), replaces(errors), threads, counting)
 
     def _pieces(
         self, data: bytes, marks: Sequence[tuple[int, int, int]]
@@ -386,12 +379,6 @@ def _wrapped_ids(buffer: Any) -> npt.NDArray[np.uint32]:
     import numpy as np
 
     return np.frombuffer(buffer, np.uint32)
-
-
-def _replaces(errors: str) -> bool:
-    if errors not in ("strict", "replace"):
-        raise ValueError(f'expected errors to be "strict" or "replace", found {errors!r}')
-    return errors == "replace"
 
 
 def _listed(ids: Iterable[int]) -> list[int]:

@@ -2,6 +2,7 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
+from dstok.added_tokens import AddedTokens, Special
 from dstok.core._bpe import BPE
 from dstok.core._pass import Pass
 from dstok.core._policy import Policy
@@ -15,8 +16,6 @@ class Encoder:
 
     size: int
     def __init__(self, run: Pass, bpe: BPE, direct: object, size: int) -> None: ...
-    def encode(self, text: str | bytes, policy: Policy, replace: bool) -> list[int]:
-        """The ids of `text` as a list."""
     def encode_into(
         self, text: str | bytes, policy: Policy, replace: bool, allocate: Callable[[int], Any],
         wrap: Callable[[Any], Any], before: int, after: int,
@@ -41,3 +40,14 @@ class Encoder:
         """All ids in one array, and how many each text has."""
     def lists(self, ids: array[int], counts: array[int]) -> list[list[int]]:
         """`ids` cut into lists of lengths `counts`."""
+
+class LineEncoder:
+    """`encode` for one text after another, without a Python frame."""
+
+    _encoder: Encoder
+    _added: AddedTokens
+    def encode(
+        self, text: str | bytes, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: str = "strict",
+    ) -> list[int]:
+        """The ids of `text`, as a list."""

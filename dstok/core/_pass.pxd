@@ -98,5 +98,5 @@ cdef class Pass:
         self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) noexcept nogil
     cdef void text(
-        self, Policy policy, Workspace w, const Source *source, bint trusted, bint replace, Py_ssize_t limit
+        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) noexcept nogil

@@ -469,7 +469,7 @@ cdef class Pass:
             at = keep
 
     cdef void text(
-        self, Policy policy, Workspace w, const Source *source, bint trusted, bint replace, Py_ssize_t limit
+        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) noexcept nogil:
         """Encodes one text."""
         cdef Py_ssize_t fault
@@ -479,7 +479,7 @@ cdef class Pass:
         if source.kind != 0:
             self.transcoded(policy, w, source, replace, limit)
             return
-        if not trusted:
+        if not source.valid:
             fault = find_invalid(<const uint8_t *>source.data, source.length, self.wide)
             if fault >= 0:
                 w.status = INVALID_TEXT

@@ -7,6 +7,7 @@ cdef struct Source:
     const void *data
     Py_ssize_t length  # in units of the storage
     int kind
+    bint valid         # known to be: ASCII str storage
 
 cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, bint wide) noexcept nogil
 cdef Py_ssize_t transcode(

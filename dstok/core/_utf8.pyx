@@ -31,11 +31,13 @@ cdef Source open_source(object text) except *:
     if isinstance(text, str):
         source.data = PyUnicode_DATA(text)
         source.length = PyUnicode_GET_LENGTH(text)
-        source.kind = 0 if PyUnicode_IS_ASCII(text) else PyUnicode_KIND(text)
+        source.valid = PyUnicode_IS_ASCII(text)
+        source.kind = 0 if source.valid else PyUnicode_KIND(text)
     elif PyBytes_Check(text):
         source.data = PyBytes_AS_STRING(text)
         source.length = PyBytes_GET_SIZE(text)
         source.kind = 0
+        source.valid = False
     else:
         raise TypeError(f"expected str or bytes as text, found {type(text).__name__}")
     return source
