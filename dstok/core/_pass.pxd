@@ -97,6 +97,7 @@ cdef class Pass:
     cdef void transcoded(
         self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) noexcept nogil
+    cdef void short_text(self, Policy policy, Workspace w, const Source *source, bint replace) noexcept nogil
     cdef void text(
         self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) noexcept nogil

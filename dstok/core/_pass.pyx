@@ -33,6 +33,7 @@ cdef enum:
     BLOCK = 64               # bytes the mask kernel looks at
     LIKELY = 3               # bytes a token: room made at the start; pages not written to cost nothing
     WINDOW = 1 << 16         # bytes of text in work at a time; fits the level-2 cache with its tables
+    BRIEF = 1 << 10          # units of a text that is copied or transcoded as a whole
     SMALL = 1 << 12          # bytes of a text that is copied, to have room to read behind it
     CONTEXT = 4              # bytes kept before it, for single_word: the longest character
     FAR = 1 << 30            # bytes that a chunk may span: its offsets have 32 bits
@@ -468,6 +469,25 @@ cdef class Pass:
             held -= taken - keep
             at = keep
 
+    cdef void short_text(self, Policy policy, Workspace w, const Source *source, bint replace) noexcept nogil:
+        """Encodes a short text as a whole, from a copy: as `in_place` and `transcoded` do, with less ceremony."""
+        cdef Py_ssize_t length = source.length, unit = 0
+        if not w.reserve_buffer(4 * length + 4):
+            return
+        if source.kind == 0:
+            memcpy(w.buffer, source.data, length)
+        else:
+            length = transcode(source, &unit, w.buffer, 4 * length + 4, replace, self.wide)
+            if length < 0:
+                w.status = INVALID_TEXT
+                w.where = unit
+                return
+        if policy.idle(w.buffer, length):
+            self.pieces(w, w.buffer, 0, length, True)
+        else:
+            self.buffer(policy, w, w.buffer, 0, length, True)
+        w.where = length if w.status == FINE else w.where
+
     cdef void text(
         self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) noexcept nogil:
@@ -476,13 +496,15 @@ cdef class Pass:
         w.fresh = True
         w.skip[0] = w.skip[1] = 0
         w.base = 0
-        if source.kind != 0:
-            self.transcoded(policy, w, source, replace, limit)
-            return
-        if not source.valid:
+        if source.kind == 0 and not source.valid:
             fault = find_invalid(<const uint8_t *>source.data, source.length, self.wide)
             if fault >= 0:
                 w.status = INVALID_TEXT
                 w.where = fault
                 return
-        self.in_place(policy, w, <const uint8_t *>source.data, source.length, limit)
+        if source.length <= BRIEF and limit > BRIEF:
+            self.short_text(policy, w, source, replace)
+        elif source.kind != 0:
+            self.transcoded(policy, w, source, replace, limit)
+        else:
+            self.in_place(policy, w, <const uint8_t *>source.data, source.length, limit)

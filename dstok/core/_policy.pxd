@@ -1,6 +1,6 @@
 # Which added tokens a call matches.
 cimport cython
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 
 from dstok.core._added cimport Matcher
 
@@ -14,3 +14,5 @@ cdef class Policy:
     cdef const uint32_t *ids[2]
     cdef readonly bint refuses
     cdef readonly tuple contents
+
+    cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil

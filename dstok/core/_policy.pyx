@@ -6,7 +6,8 @@ reads. Invariant: it never changes, and keeps alive what its pointers point to.
 """
 
 cimport cython
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memchr
 
 from array import array
 
@@ -29,3 +30,16 @@ cdef class Policy:
         view = array("I", [0]) if not normalized_ids else self.normalized_ids
         self.normalized_ids = view
         self.ids[1] = &view[0]
+
+    cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """Whether `text` surely holds none of the tokens: not the one byte that they all begin with."""
+        cdef int first = -1
+        if self.raw is not None:
+            first = self.raw.only_first
+            if first < 0 or memchr(text, first, length) != NULL:
+                return False
+        if self.normalized is not None and self.normalized.only_first != first:
+            first = self.normalized.only_first
+            if first < 0 or memchr(text, first, length) != NULL:
+                return False
+        return True

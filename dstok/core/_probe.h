@@ -17,7 +17,7 @@
 #define PROBE_X86 1
 #endif
 
-enum { CHUNK = 512, CHUNK_ROOM = CHUNK + 128 }; /* pieces in work at once; room for a block's worth more */
+enum { CHUNK = 512, CHUNK_ROOM = CHUNK + 128, FEW = 24 }; /* pieces in work at once; room for a block's worth more */
 
 /* Ids of entries with more than three. RING_SAFE: how old an entry may be, so that what one chunk adds (CHUNK_ROOM
  * times 24 at most) does not overwrite what the same chunk has found. */
@@ -167,32 +167,78 @@ static inline int probe_missed(const PieceTable *t, const uint32_t *starts, int 
     return count;
 }
 
+PROBE_TARGET
+static inline uint64_t probe_a(const uint64_t *line, uint64_t key) {
+    __mmask8 same = _mm256_cmpeq_epi64_mask(_mm256_load_si256((const __m256i *)line), _mm256_set1_epi64x((long long)key));
+    __m256i value = _mm256_maskz_compress_epi64(same, _mm256_load_si256((const __m256i *)(line + 4)));
+    return (uint64_t)_mm_cvtsi128_si64(_mm256_castsi256_si128(value));
+}
+
+PROBE_TARGET
+static inline uint64_t probe_b(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2) {
+    const __m128i *words = (const __m128i *)line;
+    __mmask8 same = _mm_cmpeq_epi64_mask(_mm_load_si128(words), _mm_set1_epi64x((long long)key_0));
+    same = _mm_mask_cmpeq_epi64_mask(same, _mm_load_si128(words + 1), _mm_set1_epi64x((long long)key_1));
+    same = _mm_mask_cmpeq_epi64_mask(same, _mm_load_si128(words + 2), _mm_set1_epi64x((long long)key_2));
+    return (uint64_t)_mm_cvtsi128_si64(_mm_maskz_compress_epi64(same, _mm_load_si128(words + 3)));
+}
+
+static inline uint64_t probe_turn(uint64_t word) {
+    return word << 32 | word >> 32;
+}
+
+/* As probe_chunk, one by one: for so few pieces its lists cost more than the branches (50 ns a call). */
+PROBE_TARGET
+static int probe_few(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+                     uint32_t *missed) {
+    uint64_t keys[FEW], lengths[FEW];
+    const uint64_t *lines[FEW];
+    int count = 0;
+    for (int i = 0; i < pieces; i++) {
+        uint64_t key[3];
+        lengths[i] = starts[i + 1] - starts[i];
+        memcpy(key, text + starts[i], 8);
+        keys[i] = _bzhi_u64(key[0], (uint32_t)lengths[i] * 8);
+        lines[i] = t->a + 8 * (keys[i] * HASH_0 >> t->a_shift);
+        __builtin_prefetch(lines[i]);
+    }
+    for (int i = 0; i < pieces; i++) {
+        uint64_t value;
+        if (lengths[i] <= 8) {
+            value = probe_a(lines[i], keys[i]);
+        } else if (lengths[i] <= 24) {
+            uint64_t key[3];
+            memcpy(key, text + starts[i], 24);
+            key[1] = lengths[i] < 16 ? _bzhi_u64(key[1], (uint32_t)(lengths[i] - 8) * 8) : key[1];
+            key[2] = lengths[i] > 16 ? _bzhi_u64(key[2], (uint32_t)(lengths[i] - 16) * 8) : 0;
+            uint64_t hash = key[0] ^ probe_turn(key[1] * HASH_1) ^ probe_turn(key[2] * HASH_2);
+            value = probe_b(t->b + 8 * (hash * HASH_0 >> t->b_shift), key[0], key[1], key[2]);
+        } else {
+            value = 0;
+        }
+        values[i] = value;
+        missed[count] = (uint32_t)i;
+        count += (value >> 2 & 63) != lengths[i] || (!(value & 3) && t->head - (value >> 16) > RING_SAFE);
+    }
+    return count;
+}
+
 /* The values of all pieces of a chunk, and the list of those that are missing; `starts` has pieces + 1. */
 PROBE_TARGET
 static int probe_chunk(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
                        uint32_t *missed) {
     PieceList brief, lengthy;
     uint64_t keys[CHUNK_ROOM], keys_0[CHUNK_ROOM], keys_1[CHUNK_ROOM], keys_2[CHUNK_ROOM];
+    if (pieces <= FEW)
+        return probe_few(t, text, starts, pieces, values, missed);
     brief.count = lengthy.count = 0;
     probe_sort(starts, pieces, &brief, &lengthy, values);
     probe_hash_brief(t, text, &brief, keys);
     probe_hash_lengthy(t, text, &lengthy, keys_0, keys_1, keys_2);
-    for (int i = 0; i < brief.count; i++) {
-        const uint64_t *line = t->a + 8 * (size_t)brief.line[i];
-        __mmask8 same = _mm256_cmpeq_epi64_mask(_mm256_load_si256((const __m256i *)line),
-                                                _mm256_set1_epi64x((long long)keys[i]));
-        __m256i value = _mm256_maskz_compress_epi64(same, _mm256_load_si256((const __m256i *)(line + 4)));
-        values[brief.index[i]] = (uint64_t)_mm_cvtsi128_si64(_mm256_castsi256_si128(value));
-    }
-    for (int i = 0; i < lengthy.count; i++) {
-        const uint64_t *line = t->b + 8 * (size_t)lengthy.line[i];
-        const __m128i *words = (const __m128i *)line;
-        __mmask8 same = _mm_cmpeq_epi64_mask(_mm_load_si128(words), _mm_set1_epi64x((long long)keys_0[i]));
-        same = _mm_mask_cmpeq_epi64_mask(same, _mm_load_si128(words + 1), _mm_set1_epi64x((long long)keys_1[i]));
-        same = _mm_mask_cmpeq_epi64_mask(same, _mm_load_si128(words + 2), _mm_set1_epi64x((long long)keys_2[i]));
-        __m128i value = _mm_maskz_compress_epi64(same, _mm_load_si128(words + 3));
-        values[lengthy.index[i]] = (uint64_t)_mm_cvtsi128_si64(value);
-    }
+    for (int i = 0; i < brief.count; i++)
+        values[brief.index[i]] = probe_a(t->a + 8 * (size_t)brief.line[i], keys[i]);
+    for (int i = 0; i < lengthy.count; i++)
+        values[lengthy.index[i]] = probe_b(t->b + 8 * (size_t)lengthy.line[i], keys_0[i], keys_1[i], keys_2[i]);
     return probe_missed(t, starts, pieces, values, missed);
 }
 
