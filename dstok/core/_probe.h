@@ -52,11 +52,20 @@ typedef struct {
 } PieceList;
 
 PROBE_TARGET
-static inline void probe_append(PieceList *list, __mmask16 chosen, __m512i index, __m512i start, __m512i length) {
-    _mm512_storeu_si512(list->index + list->count, _mm512_maskz_compress_epi32(chosen, index));
-    _mm512_storeu_si512(list->start + list->count, _mm512_maskz_compress_epi32(chosen, start));
-    _mm512_storeu_si512(list->length + list->count, _mm512_maskz_compress_epi32(chosen, length));
-    list->count += __builtin_popcount(chosen);
+static inline int probe_append(PieceList *list, int count, __mmask16 chosen, __m512i index, __m512i start,
+                               __m512i length) {
+    _mm512_storeu_si512(list->index + count, _mm512_maskz_compress_epi32(chosen, index));
+    _mm512_storeu_si512(list->start + count, _mm512_maskz_compress_epi32(chosen, start));
+    _mm512_storeu_si512(list->length + count, _mm512_maskz_compress_epi32(chosen, length));
+    return count + __builtin_popcount(chosen);
+}
+
+/* Ends a list. The loops over it work on eight at a time: what they see behind the end must be readable text. */
+PROBE_TARGET
+static inline void probe_close(PieceList *list, int count) {
+    _mm512_storeu_si512(list->start + count, _mm512_setzero_si512());
+    _mm512_storeu_si512(list->length + count, _mm512_set1_epi32(1));
+    list->count = count;
 }
 
 /* Sorts the pieces by length; those above 24 bytes get the value of none. */
@@ -64,25 +73,22 @@ PROBE_TARGET
 static inline void probe_sort(const uint32_t *starts, int pieces, PieceList *brief, PieceList *lengthy,
                               uint64_t *values) {
     __m512i index = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    int briefs = 0, lengthies = 0; /* not in the lists: the compiler would read them back after each store */
     for (int i = 0; i < pieces; i += 16) {
         __m512i start = _mm512_loadu_si512(starts + i);
         __m512i length = _mm512_sub_epi32(_mm512_loadu_si512(starts + i + 1), start);
         __mmask16 used = pieces - i >= 16 ? 0xFFFF : (__mmask16)((1u << (pieces - i)) - 1);
         __mmask16 is_brief = _mm512_mask_cmple_epu32_mask(used, length, _mm512_set1_epi32(8));
         __mmask16 fits = _mm512_mask_cmple_epu32_mask(used, length, _mm512_set1_epi32(24));
-        probe_append(brief, is_brief, index, start, length);
-        if (fits != is_brief)
-            probe_append(lengthy, fits & ~is_brief, index, start, length);
-        if (fits != used)
+        briefs = probe_append(brief, briefs, is_brief, index, start, length);
+        lengthies = probe_append(lengthy, lengthies, fits & ~is_brief, index, start, length);
+        if (__builtin_expect(fits != used, 0))
             for (int rest = used & ~fits; rest; rest &= rest - 1)
                 values[i + __builtin_ctz(rest)] = 0;
         index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
     }
-    /* The loops over the lists work on eight at a time: what they see behind the end must be readable text. */
-    _mm512_storeu_si512(brief->start + brief->count, _mm512_setzero_si512());
-    _mm512_storeu_si512(brief->length + brief->count, _mm512_set1_epi32(1));
-    _mm512_storeu_si512(lengthy->start + lengthy->count, _mm512_setzero_si512());
-    _mm512_storeu_si512(lengthy->length + lengthy->count, _mm512_set1_epi32(1));
+    probe_close(brief, briefs);
+    probe_close(lengthy, lengthies);
 }
 
 /* The low `bits` of each word; all of it from 64 on, none from 0 down. */
@@ -231,7 +237,6 @@ static int probe_chunk(const PieceTable *t, const uint8_t *text, const uint32_t 
     uint64_t keys[CHUNK_ROOM], keys_0[CHUNK_ROOM], keys_1[CHUNK_ROOM], keys_2[CHUNK_ROOM];
     if (pieces <= FEW)
         return probe_few(t, text, starts, pieces, values, missed);
-    brief.count = lengthy.count = 0;
     probe_sort(starts, pieces, &brief, &lengthy, values);
     probe_hash_brief(t, text, &brief, keys);
     probe_hash_lengthy(t, text, &lengthy, keys_0, keys_1, keys_2);

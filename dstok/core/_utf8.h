@@ -90,6 +90,13 @@ static ptrdiff_t utf8_transcode(const void *data, int kind, ptrdiff_t length, pt
             if (here + 16 > length)
                 break;
             c = _mm512_loadu_si512(wide + here);
+            __builtin_prefetch(wide + here + 512);
+            if (!_mm512_test_epi32_mask(c, _mm512_set1_epi32((int)0xFFFFFF80))) {
+                _mm_storeu_si128((__m128i *)out, _mm512_cvtepi32_epi8(c));
+                here += 16;
+                out += 16;
+                continue;
+            }
         }
         int written = utf8_sixteen(c, out);
         if (!written)
