@@ -20,8 +20,8 @@ is the count. Such values are never stored.
 Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing). The probe of a chunk looks at
 the first; a miss looks at the second before it merges. A new entry takes the first place of its first line, and what
 drops out at the end goes to its own other line, and so on for a few steps. (With one line a key, one in eight
-entries of a half-full table b was forgotten again and again: Chinese text took 20 % longer, warm.) In c and d the
-second place is beside the first.
+entries of a half-full table b was forgotten again and again: Chinese text took 20 % longer, warm.) In c and d a key has a set of
+four places.
 
 The tables start out filled with the vocabulary.
 
@@ -38,7 +38,7 @@ from array import array
 
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memmove
 
 from dstok.core._bpe cimport BPE
 
@@ -59,13 +59,14 @@ cdef enum:
     ID_BITS = 18
     A_LINES_LOG2 = 16     # 4 MB, 262,144 entries
     B_LINES_LOG2 = 17     # 8 MB, 262,144 entries
-    C_ENTRIES_LOG2 = 14   # 2 MB
-    D_ENTRIES_LOG2 = 11   # 1 MB
+    WAYS = 4              # entries of a set in tables c and d
+    C_SETS_LOG2 = 12      # 2 MB, 16,384 entries
+    D_SETS_LOG2 = 9       # 1 MB, 2,048 entries
     AHEAD = 16
     STEPS = 8             # an entry that still has no place after so many is forgotten
 
-TABLE_BYTES = ((64 << A_LINES_LOG2) + (64 << B_LINES_LOG2) + (sizeof(EntryC) << C_ENTRIES_LOG2)
-               + (sizeof(EntryD) << D_ENTRIES_LOG2) + 4 * RING)
+TABLE_BYTES = ((64 << A_LINES_LOG2) + (64 << B_LINES_LOG2) + (WAYS * sizeof(EntryC) << C_SETS_LOG2)
+               + (WAYS * sizeof(EntryD) << D_SETS_LOG2) + 4 * RING)
 JOINED_BYTES = (1 << CUT_BITS) // 8
 
 
@@ -101,8 +102,8 @@ cdef class PieceMemory:
         self.table.b = <uint64_t *>self.memory
         self.table.a = self.table.b + (<Py_ssize_t>8 << B_LINES_LOG2)
         self.table.c = <uint8_t *>(self.table.a + (<Py_ssize_t>8 << A_LINES_LOG2))
-        self.table.d = self.table.c + (<Py_ssize_t>sizeof(EntryC) << C_ENTRIES_LOG2)
-        self.table.ring = <uint32_t *>(self.table.d + (<Py_ssize_t>sizeof(EntryD) << D_ENTRIES_LOG2))
+        self.table.d = self.table.c + (<Py_ssize_t>(WAYS * sizeof(EntryC)) << C_SETS_LOG2)
+        self.table.ring = <uint32_t *>(self.table.d + (<Py_ssize_t>(WAYS * sizeof(EntryD)) << D_SETS_LOG2))
         self.table.a_shift, self.table.b_shift = 64 - A_LINES_LOG2, 64 - B_LINES_LOG2
         self.table.writable = True
         if tokens.shape[0]:
@@ -263,12 +264,12 @@ cdef inline uint64_t _hash_long(const uint8_t *text, Py_ssize_t length) noexcept
     return h * HASH_0
 
 
-cdef inline EntryC *_place_c(const PieceTable *t, uint64_t hash) noexcept nogil:
-    return <EntryC *>t.c + (hash >> (64 - C_ENTRIES_LOG2))
+cdef inline EntryC *_set_c(const PieceTable *t, uint64_t hash) noexcept nogil:
+    return <EntryC *>t.c + WAYS * (hash >> (64 - C_SETS_LOG2))
 
 
-cdef inline EntryD *_place_d(const PieceTable *t, uint64_t hash) noexcept nogil:
-    return <EntryD *>t.d + (hash >> (64 - D_ENTRIES_LOG2))
+cdef inline EntryD *_set_d(const PieceTable *t, uint64_t hash) noexcept nogil:
+    return <EntryD *>t.d + WAYS * (hash >> (64 - D_SETS_LOG2))
 
 
 cdef Py_ssize_t look_up_long(
@@ -278,21 +279,21 @@ cdef Py_ssize_t look_up_long(
     cdef uint64_t hash
     cdef const EntryC *c
     cdef const EntryD *d
-    cdef Py_ssize_t i
+    cdef int way
     if length > LONGEST:
         return 0
     hash = _hash_long(text, length)
     if length <= LONG:
-        for i in range(2):
-            c = <const EntryC *>t.c + ((_place_c(t, hash) - <EntryC *>t.c) ^ i)
-            if c.length == length and not memcmp(c.key, text, length):
-                memcpy(out, c.ids, sizeof(c.ids))
-                return c.count
-    for i in range(2):
-        d = <const EntryD *>t.d + ((_place_d(t, hash) - <EntryD *>t.d) ^ i)
-        if d.length == length and not memcmp(d.key, text, length):
-            memcpy(out, d.ids, d.count * 4)
-            return d.count
+        c = _set_c(t, hash)
+        for way in range(WAYS):
+            if c[way].length == length and not memcmp(c[way].key, text, length):
+                memcpy(out, c[way].ids, sizeof(c[way].ids))
+                return c[way].count
+    d = _set_d(t, hash)
+    for way in range(WAYS):
+        if d[way].length == length and not memcmp(d[way].key, text, length):
+            memcpy(out, d[way].ids, d[way].count * 4)
+            return d[way].count
     return 0
 
 
@@ -381,15 +382,15 @@ cdef inline void _insert_long(
     const PieceTable *t, const uint8_t *text, Py_ssize_t length, const uint32_t *ids, Py_ssize_t count
 ) noexcept nogil:
     cdef uint64_t hash = _hash_long(text, length)
-    cdef EntryC *c = _place_c(t, hash)
-    cdef EntryD *d = _place_d(t, hash)
+    cdef EntryC *c = _set_c(t, hash)
+    cdef EntryD *d = _set_d(t, hash)
     if length <= LONG and count <= <Py_ssize_t>(sizeof(c.ids) // sizeof(uint32_t)):
-        (<EntryC *>t.c)[(c - <EntryC *>t.c) ^ 1] = c[0]
+        memmove(c + 1, c, (WAYS - 1) * sizeof(EntryC))
         c.length, c.count = <uint8_t>length, <uint8_t>count
         memcpy(c.key, text, length)
         memcpy(c.ids, ids, count * 4)
     else:
-        (<EntryD *>t.d)[(d - <EntryD *>t.d) ^ 1] = d[0]
+        memmove(d + 1, d, (WAYS - 1) * sizeof(EntryD))
         d.length, d.count = <uint16_t>length, <uint16_t>count
         memcpy(d.key, text, length)
         memcpy(d.ids, ids, count * 4)

@@ -50,8 +50,8 @@ static inline int utf8_sixteen(__m512i c, uint8_t *out) {
 }
 
 /* Transcodes units of 1, 2 or 4 bytes from *at on while 64 bytes of room are left; returns the bytes written. */
-UTF8_TARGET
-static ptrdiff_t utf8_transcode(const void *data, int kind, ptrdiff_t length, ptrdiff_t *at, uint8_t *out,
+UTF8_TARGET __attribute__((always_inline))
+static inline ptrdiff_t utf8_transcode_kind(const void *data, int kind, ptrdiff_t length, ptrdiff_t *at, uint8_t *out,
                                 ptrdiff_t capacity) {
     ptrdiff_t here = *at;
     uint8_t *start = out, *limit = out + capacity - 64;
@@ -60,44 +60,47 @@ static ptrdiff_t utf8_transcode(const void *data, int kind, ptrdiff_t length, pt
     const uint32_t *wide = data;
     while (out <= limit) {
         __m512i c;
-        if (kind == 1) {
-            if (here + 64 <= length) {
-                __m512i all = _mm512_loadu_si512(narrow + here);
-                if (!_mm512_movepi8_mask(all)) {
-                    _mm512_storeu_si512(out, all);
-                    here += 64;
-                    out += 64;
-                    continue;
-                }
+        /* Sixty-four ASCII characters at once. */
+        if (here + 64 <= length && kind == 1) {
+            __m512i all = _mm512_loadu_si512(narrow + here);
+            if (!_mm512_movepi8_mask(all)) {
+                _mm512_storeu_si512(out, all);
+                here += 64;
+                out += 64;
+                continue;
             }
-            if (here + 16 > length)
-                break;
-            c = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(narrow + here)));
-        } else if (kind == 2) {
-            if (here + 32 <= length) {
-                __m512i all = _mm512_loadu_si512(middle + here);
-                if (!_mm512_test_epi16_mask(all, _mm512_set1_epi16((short)0xFF80))) {
-                    _mm256_storeu_si256((__m256i *)out, _mm512_cvtepi16_epi8(all));
-                    here += 32;
-                    out += 32;
-                    continue;
-                }
+        } else if (here + 64 <= length && kind == 2) {
+            __m512i a = _mm512_loadu_si512(middle + here), b = _mm512_loadu_si512(middle + here + 32);
+            if (!_mm512_test_epi16_mask(_mm512_or_si512(a, b), _mm512_set1_epi16((short)0xFF80))) {
+                _mm256_storeu_si256((__m256i *)out, _mm512_cvtepi16_epi8(a));
+                _mm256_storeu_si256((__m256i *)(out + 32), _mm512_cvtepi16_epi8(b));
+                here += 64;
+                out += 64;
+                continue;
             }
-            if (here + 16 > length)
-                break;
-            c = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(middle + here)));
-        } else {
-            if (here + 16 > length)
-                break;
-            c = _mm512_loadu_si512(wide + here);
-            __builtin_prefetch(wide + here + 512);
-            if (!_mm512_test_epi32_mask(c, _mm512_set1_epi32((int)0xFFFFFF80))) {
-                _mm_storeu_si128((__m128i *)out, _mm512_cvtepi32_epi8(c));
-                here += 16;
-                out += 16;
+        } else if (here + 64 <= length) {
+            __m512i a = _mm512_loadu_si512(wide + here), b = _mm512_loadu_si512(wide + here + 16);
+            __m512i d = _mm512_loadu_si512(wide + here + 32), e = _mm512_loadu_si512(wide + here + 48);
+            __m512i all = _mm512_or_si512(_mm512_or_si512(a, b), _mm512_or_si512(d, e));
+            if (!_mm512_test_epi32_mask(all, _mm512_set1_epi32((int)0xFFFFFF80))) {
+                _mm_storeu_si128((__m128i *)out, _mm512_cvtepi32_epi8(a));
+                _mm_storeu_si128((__m128i *)(out + 16), _mm512_cvtepi32_epi8(b));
+                _mm_storeu_si128((__m128i *)(out + 32), _mm512_cvtepi32_epi8(d));
+                _mm_storeu_si128((__m128i *)(out + 48), _mm512_cvtepi32_epi8(e));
+                here += 64;
+                out += 64;
                 continue;
             }
         }
+        /* Sixteen of any kind. */
+        if (here + 16 > length)
+            break;
+        if (kind == 1)
+            c = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(narrow + here)));
+        else if (kind == 2)
+            c = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(middle + here)));
+        else
+            c = _mm512_loadu_si512(wide + here);
         int written = utf8_sixteen(c, out);
         if (!written)
             break;
@@ -106,6 +109,16 @@ static ptrdiff_t utf8_transcode(const void *data, int kind, ptrdiff_t length, pt
     }
     *at = here;
     return out - start;
+}
+
+UTF8_TARGET
+static ptrdiff_t utf8_transcode(const void *data, int kind, ptrdiff_t length, ptrdiff_t *at, uint8_t *out,
+                                ptrdiff_t capacity) {
+    if (kind == 1)
+        return utf8_transcode_kind(data, 1, length, at, out, capacity);
+    if (kind == 2)
+        return utf8_transcode_kind(data, 2, length, at, out, capacity);
+    return utf8_transcode_kind(data, 4, length, at, out, capacity);
 }
 
 /* Validation. A pair of neighbours is wrong for one of the reasons below; each of three look-ups, by the first byte's
