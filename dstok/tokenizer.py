@@ -93,18 +93,6 @@ class Tokenizer(LineEncoder):
 
     # Encoding
 
-    def encode_array(
-        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: str = "strict",
-    ) -> npt.NDArray[np.uint32]:
-        """The ids of `text`, as uint32[n]."""
-        before, after = self._bos(add_bos), self._eos(add_eos)
-        ids: npt.NDArray[np.uint32] = self._encoder.encode_into(
-            text, self._added.policy(special), replaces(errors), _empty_ids, _wrapped_ids, len(before), len(after))
-        ids[: len(before)] = before
-        ids[len(ids) - len(after) :] = after
-        return ids
-
     def encode_batch(
         self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
         add_eos: bool = False, errors: str = "strict",
@@ -152,14 +140,6 @@ class Tokenizer(LineEncoder):
         flags = np.zeros(len(ids), np.bool_)
         flags[[index for index, _, _ in marks]] = True
         return Encoding(ids, spans, char_spans(spans, data), pieces_of(spans, runs), flags)
-
-    def count(
-        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: str = "strict",
-    ) -> int:
-        """The number of ids of `text`, without making them."""
-        framing = len(self._bos(add_bos)) + len(self._eos(add_eos))
-        return framing + self._encoder.count(text, self._added.policy(special), replaces(errors))
 
     def count_batch(
         self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", errors: str = "strict",
@@ -373,12 +353,6 @@ def _empty_ids(count: int) -> npt.NDArray[np.uint32]:
     import numpy as np
 
     return np.empty(count, np.uint32)
-
-
-def _wrapped_ids(buffer: Any) -> npt.NDArray[np.uint32]:
-    import numpy as np
-
-    return np.frombuffer(buffer, np.uint32)
 
 
 def _listed(ids: Iterable[int]) -> list[int]:

@@ -2,6 +2,9 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from dstok.added_tokens import AddedTokens, Special
 from dstok.core._bpe import BPE
 from dstok.core._pass import Pass
@@ -16,13 +19,6 @@ class Encoder:
 
     size: int
     def __init__(self, run: Pass, bpe: BPE, direct: object, size: int) -> None: ...
-    def encode_into(
-        self, text: str | bytes, policy: Policy, replace: bool, allocate: Callable[[int], Any],
-        wrap: Callable[[Any], Any], before: int, after: int,
-    ) -> Any:
-        """The ids of `text` in a uint32 buffer that `allocate(n)` gives, with room left before and after."""
-    def count(self, text: str | bytes, policy: Policy, replace: bool) -> int:
-        """The number of ids of `text`."""
     def encode_marked(
         self, text: str | bytes, policy: Policy, replace: bool, allocate: Callable[[int], Any], limit: int = ...
     ) -> tuple[Any, list[tuple[int, int, int]], int]:
@@ -42,7 +38,7 @@ class Encoder:
         """`ids` cut into lists of lengths `counts`."""
 
 class LineEncoder:
-    """`encode` for one text after another, without a Python frame."""
+    """The calls for one text after another, without a Python frame."""
 
     _encoder: Encoder
     _added: AddedTokens
@@ -51,3 +47,13 @@ class LineEncoder:
         errors: str = "strict",
     ) -> list[int]:
         """The ids of `text`, as a list."""
+    def encode_array(
+        self, text: str | bytes, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: str = "strict",
+    ) -> npt.NDArray[np.uint32]:
+        """The ids of `text`, as uint32[n]."""
+    def count(
+        self, text: str | bytes, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: str = "strict",
+    ) -> int:
+        """The number of ids of `text`, without making them."""

@@ -175,14 +175,17 @@ cdef class Pass:
 
     cdef Py_ssize_t tally(self, Workspace w) noexcept nogil:
         """How many ids the chunk's values have."""
-        cdef Py_ssize_t total = 0
+        cdef Py_ssize_t total = 0, elsewhere = 0
         cdef uint32_t count
         cdef int i
         for i in range(w.pieces):
-            count = w.values[i] & 3
-            if not count:
-                self.located(w, w.values[i], &count)
-            total += count
+            total += w.values[i] & 3
+            elsewhere += w.values[i] & 3 == 0
+        if elsewhere:
+            for i in range(w.pieces):
+                if w.values[i] & 3 == 0:
+                    self.located(w, w.values[i], &count)
+                    total += count
         return total
 
     cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil:
