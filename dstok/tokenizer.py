@@ -6,7 +6,6 @@ object at once (each call works in a workspace of its own), it survives a fork, 
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dstok import budget as _budget
 from dstok.added_tokens import AddedTokens, Special
+from dstok.core._batch import Batch
 from dstok.core._decode import Decoder
 from dstok.core._encode import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
@@ -98,8 +98,7 @@ class Tokenizer(LineEncoder):
         add_eos: bool = False, errors: str = "strict",
     ) -> list[list[int]]:
         """The ids of each of `texts`. `threads` share the work, without the GIL."""
-        ids, counts = self._many(texts, threads, special, errors, False)
-        lists = self._encoder.lists(ids, counts)
+        lists = self._batch(texts, threads, special, errors).lists()
         return [self._framed(row, add_bos, add_eos) for row in lists] if add_bos or add_eos else lists
 
     def encode_batch_arrays(
@@ -109,9 +108,7 @@ class Tokenizer(LineEncoder):
         """(ids uint32[n], offsets uint64[len(texts) + 1]): text i has `ids[offsets[i]:offsets[i + 1]]`."""
         import numpy as np
 
-        ids, counts = self._many(texts, threads, special, errors, False)
-        flat = np.frombuffer(ids, np.uint32) if len(ids) else np.empty(0, np.uint32)
-        lengths = np.frombuffer(counts, np.uint64) if len(counts) else np.empty(0, np.uint64)
+        flat, lengths = self._batch(texts, threads, special, errors).arrays()
         offsets = np.concatenate([np.zeros(1, np.uint64), np.cumsum(lengths, dtype=np.uint64)])
         before, after = self._bos(add_bos), self._eos(add_eos)
         if before or after:
@@ -145,7 +142,7 @@ class Tokenizer(LineEncoder):
         self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", errors: str = "strict",
     ) -> list[int]:
         """The number of ids of each of `texts`."""
-        return self._many(texts, threads, special, errors, True)[1].tolist()
+        return self._batch(texts, threads, special, errors).lengths()
 
     def encode_stream(self, *, special: Special = "all", errors: str = "strict") -> EncodeStream:
         """A stream that encodes a text that comes in parts."""
@@ -288,15 +285,12 @@ class Tokenizer(LineEncoder):
             raise DstokError(f"add_{kind} was asked for, but the model names no {kind} token")
         return [id]
 
-    def _many(
-        self, texts: Iterable[Text], threads: int, special: Special, errors: str, counting: bool
-    ) -> tuple[array[int], array[int]]:
+    def _batch(self, texts: Iterable[Text], threads: int, special: Special, errors: str) -> Batch:
         if isinstance(texts, str | bytes):
             raise TypeError("expected a list of texts, found one text")
         if threads < 1:
             raise ValueError(f"expected at least 1 thread, found {threads}")
-        return self._encoder.encode_many(
-            list(texts), self._added.policy(special), replaces(errors), threads, counting)
+        return Batch(self._encoder, list(texts), self._added.policy(special), replaces(errors), threads)
 
     def _pieces(
         self, data: bytes, marks: Sequence[tuple[int, int, int]]

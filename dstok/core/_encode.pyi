@@ -1,4 +1,3 @@
-from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,6 @@ from dstok.core._pass import Pass
 from dstok.core._policy import Policy
 
 MAX_WORKSPACES: int
-PARTS_PER_THREAD: int
 START: tuple[bool, int, int]
 
 class Encoder:
@@ -30,12 +28,6 @@ class Encoder:
         allocate: Callable[[int], Any] | None,
     ) -> tuple[Any, int, tuple[bool, int, int]]:
         """(ids, end, state) of the part of `text[at:]` that later text cannot change."""
-    def encode_many(
-        self, texts: list[str | bytes], policy: Policy, replace: bool, threads: int, counting: bool
-    ) -> tuple[array[int], array[int]]:
-        """All ids in one array, and how many each text has."""
-    def lists(self, ids: array[int], counts: array[int]) -> list[list[int]]:
-        """`ids` cut into lists of lengths `counts`."""
 
 class LineEncoder:
     """The calls for one text after another, without a Python frame."""

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 """The encoder: Python's side of a pass.
 
-In: texts (`str` or UTF-8 bytes) and a policy. Out: ids, as lists, arrays, counts; for one text or a batch.
+In: a text (`str` or UTF-8 bytes) and a policy. Out: ids, as a list or an array, or their number.
 Invariant: the tables never change; each call works in a workspace that it leases, and without the GIL.
 """
 
@@ -12,11 +12,8 @@ from cpython.long cimport PyLong_FromUnsignedLong
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
-
-import threading
-from array import array
 
 from dstok.core._bpe cimport BPE
 from dstok.core._pass cimport Pass
@@ -35,10 +32,9 @@ cdef enum:
     SHORT = 1 << 10          # units of a text for which the GIL is not released: that would take longer (60 ns)
     GIVE = 1 << 14           # ids from which on the buffer itself is given away, not copied
     LARGE = 1 << 17          # ids of a buffer that a workspace does not keep
-    SPARE = 5 << 20          # ids of a buffer that is kept (20 MB): those of a text of 15 MB
+    SPARE = 6 << 20          # ids of the buffers that are kept (24 MB): those of a text of 18 MB
 
-MAX_WORKSPACES = 3           # that a tokenizer keeps, each with a piece table of its own (18 MB)
-PARTS_PER_THREAD = 4
+MAX_WORKSPACES = 3           # that a tokenizer keeps, each with a piece table of its own (19 MB)
 START = (True, 0, 0)         # of a text, for `encode_part`: Workspace.fresh and .skip
 
 
@@ -48,18 +44,6 @@ cdef class Encoder:
 
     `direct` are the ids (uint32) that the piece tables are filled with, the most frequent ones first.
     """
-
-    cdef Pass run
-    cdef BPE bpe
-    cdef object direct
-    cdef PieceMemory shared       # that workspaces beyond MAX_WORKSPACES read, and do not write to
-    cdef Workspace idle           # the first of the pool
-    cdef list pool
-    cdef Py_ssize_t made
-    cdef PyObject **ints
-    cdef uint32_t *spare          # a buffer of ids that came back, for the next long text
-    cdef Py_ssize_t spare_capacity
-    cdef readonly Py_ssize_t size
 
     def __cinit__(self, Pass run not None, BPE bpe not None, direct, Py_ssize_t size):
         self.run, self.bpe, self.direct = run, bpe, direct
@@ -75,11 +59,12 @@ cdef class Encoder:
             for i in range(self.size):
                 Py_XDECREF(self.ints[i])
             free(self.ints)
-        free(self.spare)
+        free(self.spare[0])
+        free(self.spare[1])
 
     # Workspaces. All this is done with the GIL held; no lock that a fork could leave locked.
 
-    cdef Workspace _lease(self):
+    cdef Workspace lease(self):
         cdef Workspace w = self.idle
         if w is not None:
             self.idle = None
@@ -95,9 +80,9 @@ cdef class Encoder:
             self.shared = PieceMemory(self.bpe, self.direct)
         return Workspace(self.shared, False)
 
-    cdef void _release(self, Workspace w):
+    cdef void release(self, Workspace w):
         if w.capacity > LARGE:
-            self._keep(w.out, w.capacity)
+            self.keep(w.out, w.capacity)
             w.out = NULL
             w.capacity = 0
         w.trim()
@@ -108,27 +93,29 @@ cdef class Encoder:
         else:
             self.pool.append(w)
 
-    # The large buffer of ids of one run serves the next: fresh memory costs 0.65 ms/MB, more than half of what
-    # encoding does.
+    # The large buffers of ids of one run serve the next: fresh memory costs 0.65 ms/MB, more than half of what
+    # encoding does. Two of them, for the two threads of a batch.
 
-    cdef void _keep(self, uint32_t *ids, Py_ssize_t capacity) noexcept:
-        """Takes a buffer back, if it is larger than the one here and not too large."""
-        if self.spare_capacity < capacity <= SPARE:
-            self.spare, ids = ids, self.spare
-            self.spare_capacity = capacity
+    cdef void keep(self, uint32_t *ids, Py_ssize_t capacity) noexcept:
+        """Takes a buffer back in the place of a smaller one, if they are not too large together."""
+        cdef int i = self.spare_capacity[1] < self.spare_capacity[0]
+        if capacity > self.spare_capacity[i] and capacity + self.spare_capacity[1 - i] <= SPARE:
+            self.spare[i], ids = ids, self.spare[i]
+            self.spare_capacity[i] = capacity
         free(ids)
 
-    cdef void _lend(self, Workspace w) noexcept:
-        """Gives a workspace the spare buffer, if that is larger than its own."""
-        if w.capacity < self.spare_capacity:
+    cdef void lend(self, Workspace w) noexcept:
+        """Gives a workspace the larger spare buffer, if that is larger than its own."""
+        cdef int i = self.spare_capacity[1] > self.spare_capacity[0]
+        if w.capacity < self.spare_capacity[i]:
             free(w.out)
-            w.out, w.capacity = self.spare, self.spare_capacity
-            self.spare = NULL
-            self.spare_capacity = 0
+            w.out, w.capacity = self.spare[i], self.spare_capacity[i]
+            self.spare[i] = NULL
+            self.spare_capacity[i] = 0
 
     # Python's side.
 
-    cdef _fail(self, Workspace w, Policy policy, text):
+    cdef fail(self, Workspace w, Policy policy, text):
         """Raises the error that `w.status` stands for."""
         if w.status == OUT_OF_MEMORY:
             raise MemoryError
@@ -139,7 +126,7 @@ cdef class Encoder:
                             f"at code point {w.where}", w.where)
         raise TextError(f"expected utf-8, found byte 0x{text[w.where]:02x} at byte offset {w.where}", w.where)
 
-    cdef list _list(self, const uint32_t *ids, Py_ssize_t count):
+    cdef list list_of(self, const uint32_t *ids, Py_ssize_t count):
         """A list of ints, each id's object made once and shared."""
         cdef list result = PyList_New(count)
         cdef Py_ssize_t i
@@ -163,27 +150,27 @@ cdef class Encoder:
         if replace and isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
         source = open_source(text)
-        w = self._lease()
+        w = self.lease()
         w.begin(counting, marking)
         if not counting and source.length > LARGE:
-            self._lend(w)
+            self.lend(w)
         if source.length <= SHORT:
             self.run.text(policy, w, &source, replace, limit)
         else:
             with nogil:
                 self.run.text(policy, w, &source, replace, limit)
         if w.status != FINE:
-            self._release(w)
-            self._fail(w, policy, text)
+            self.release(w)
+            self.fail(w, policy, text)
         return w
 
     cdef list encode(self, text, Policy policy, bint replace):
         """The ids of `text` as a list."""
         cdef Workspace w = self._run(text, policy, replace, False, False, PY_SSIZE_T_MAX)
         try:
-            return self._list(w.out, w.count)
+            return self.list_of(w.out, w.count)
         finally:
-            self._release(w)
+            self.release(w)
 
     cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after):
         """The ids of `text` as uint32[n], with room left before and after.
@@ -194,19 +181,19 @@ cdef class Encoder:
         cdef uint32_t[::1] view
         try:
             if w.count >= GIVE and 2 * w.count >= w.capacity and before + after == 0:
-                return _numpy().frombuffer(_Ids.take(w, self), _uint32)
-            result = _numpy().empty(before + w.count + after, _uint32)
+                return numpy_().frombuffer(Ids.take(w, self), _uint32)
+            result = numpy_().empty(before + w.count + after, _uint32)
             if w.count:
                 view = result
                 memcpy(&view[before], w.out, w.count * sizeof(uint32_t))
             return result
         finally:
-            self._release(w)
+            self.release(w)
 
     cdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1:
         """The number of ids of `text`."""
         cdef Workspace w = self._run(text, policy, replace, True, False, PY_SSIZE_T_MAX)
-        self._release(w)
+        self.release(w)
         return w.total
 
     def encode_marked(self, text, Policy policy not None, bint replace, allocate, Py_ssize_t limit=PY_SSIZE_T_MAX):
@@ -225,11 +212,11 @@ cdef class Encoder:
             marks = [(w.marks[i].index, w.marks[i].start, w.marks[i].end) for i in range(w.marked)]
             return ids, marks, w.where
         finally:
-            self._release(w)
+            self.release(w)
 
     def pieces(self, bytes text not None, Policy policy not None):
         """(start, end) of what is looked up or merged as one: pieces, and parts between safe cuts. For tests."""
-        cdef Workspace w = self._lease()
+        cdef Workspace w = self.lease()
         cdef Source source = open_source(text)
         cdef Py_ssize_t i
         w.begin(True, False)
@@ -238,10 +225,10 @@ cdef class Encoder:
             with nogil:
                 self.run.text(policy, w, &source, False, PY_SSIZE_T_MAX)
             if w.status != FINE:
-                self._fail(w, policy, text)
+                self.fail(w, policy, text)
             return [(w.marks[i].start, w.marks[i].end) for i in range(w.marked)]
         finally:
-            self._release(w)
+            self.release(w)
 
     def encode_part(self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state,
                     bint final, allocate):
@@ -250,7 +237,7 @@ cdef class Encoder:
         For streams: bytes before `at` are context; `state` is `START` and then as it came out the last time.
         `allocate` None: the number of ids instead of the ids.
         """
-        cdef Workspace w = self._lease()
+        cdef Workspace w = self.lease()
         cdef uint32_t[::1] view
         cdef Py_ssize_t length = text.shape[0], end = at
         cdef const uint8_t *start = &text[0] if length else NULL
@@ -261,7 +248,7 @@ cdef class Encoder:
                 with nogil:
                     end = self.run.part(policy, w, start, at, length, final)
             if w.status != FINE:
-                self._fail(w, policy, None)
+                self.fail(w, policy, None)
             if allocate is None:
                 return w.total, end, (w.fresh, w.skip[0], w.skip[1])
             ids = allocate(w.count)
@@ -270,101 +257,17 @@ cdef class Encoder:
                 memcpy(&view[0], w.out, w.count * sizeof(uint32_t))
             return ids, end, (w.fresh, w.skip[0], w.skip[1])
         finally:
-            self._release(w)
-
-    # Batches: the texts' storage is read without the GIL; the caller's list keeps it alive.
-
-    def encode_many(self, list texts, Policy policy not None, bint replace, Py_ssize_t threads, bint counting):
-        """(ids, counts): all ids in one uint32 `array`, and an `array("Q")` of how many each text has."""
-        cdef _Batch batch = _Batch(texts, replace)
-        cdef list parts = batch.split(threads * PARTS_PER_THREAD if threads > 1 else 1)
-        results = [None] * len(parts)
-        errors = []
-        todo = list(enumerate(parts))[::-1]
-
-        def work():
-            while todo and not errors:
-                try:
-                    index, (first, last) = todo.pop()
-                except IndexError:
-                    return
-                try:
-                    results[index] = self._many(batch, policy, replace, first, last, counting)
-                except BaseException as error:
-                    errors.append((index, error))
-
-        workers = [threading.Thread(target=work) for _ in range(min(threads, len(parts)) - 1)]
-        for worker in workers:
-            worker.start()
-        work()
-        for worker in workers:
-            worker.join()
-        if errors:
-            raise min(errors, key=lambda e: e[0])[1]
-        return _joined(results)
-
-    cdef _many(self, _Batch batch, Policy policy, bint replace, Py_ssize_t first, Py_ssize_t last, bint counting):
-        cdef Workspace w = self._lease()
-        cdef Py_ssize_t i = first, before = 0
-        counts = array("Q", bytes(8 * (last - first)))
-        cdef uint64_t[::1] view = counts
-        cdef Py_ssize_t done = first
-        w.begin(counting, False)
-        if not counting:
-            self._lend(w)
-        try:
-            with nogil:
-                for i in range(first, last):
-                    before = w.total + w.count
-                    self.run.text(policy, w, &batch.sources[i], replace, PY_SSIZE_T_MAX)
-                    if w.status != FINE:
-                        break
-                    view[i - first] = w.total + w.count - before
-                    done = i + 1
-            if w.status != FINE:
-                self._fail_in(w, policy, batch.texts[done], done)
-            ids = array("I")
-            if w.count:
-                ids.frombytes((<uint8_t *>w.out)[:4 * w.count])
-            return ids, counts
-        finally:
-            self._release(w)
-
-    cdef _fail_in(self, Workspace w, Policy policy, text, Py_ssize_t index):
-        """As `_fail`, saying which text of a batch it is."""
-        try:
-            self._fail(w, policy, text)
-        except TextError as error:
-            raise TextError(f"{error.message} of text {index}", error.offset) from None
-
-    def lists(self, ids, counts):
-        """`ids` cut into lists of lengths `counts`."""
-        cdef const uint32_t[::1] view
-        cdef Py_ssize_t at = 0
-        cdef uint64_t n
-        if not len(ids):
-            return [[] for _ in counts]
-        view = ids
-        result = []
-        for n in counts:
-            result.append(self._list(&view[0] + at, n))
-            at += n
-        return result
+            self.release(w)
 
 
 @cython.no_gc  # it is in no cycle, and must find its encoder when it goes
-cdef class _Ids:
+cdef class Ids:
     """Memory of ids, as bytes; goes back to its encoder with the object."""
 
-    cdef Encoder encoder
-    cdef uint32_t *ids
-    cdef Py_ssize_t count
-    cdef Py_ssize_t capacity
-
     @staticmethod
-    cdef _Ids take(Workspace w, Encoder encoder):
+    cdef Ids take(Workspace w, Encoder encoder):
         """The ids of a workspace, which loses them."""
-        cdef _Ids taken = _Ids()
+        cdef Ids taken = Ids()
         taken.encoder = encoder
         taken.ids, taken.count, taken.capacity = w.out, w.count, w.capacity
         w.out = NULL
@@ -375,58 +278,14 @@ cdef class _Ids:
         PyBuffer_FillInfo(buffer, self, self.ids, self.count * sizeof(uint32_t), False, flags)
 
     def __dealloc__(self):
-        self.encoder._keep(self.ids, self.capacity)
-
-
-cdef class _Batch:
-    """Where the texts of a batch lie."""
-
-    cdef list texts
-    cdef Source *sources
-
-    def __cinit__(self, list texts, bint replace):
-        cdef Py_ssize_t i
-        if replace:
-            texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else t for t in texts]
-        self.texts = texts
-        self.sources = <Source *>malloc((len(texts) + 1) * sizeof(Source))
-        if self.sources == NULL:
-            raise MemoryError
-        for i in range(len(texts)):
-            self.sources[i] = open_source(texts[i])
-
-    def __dealloc__(self):
-        free(self.sources)
-
-    cdef list split(self, Py_ssize_t parts):
-        """Ranges of texts of about equal size."""
-        cdef Py_ssize_t i, total = 0, size = 0, first = 0
-        cdef list ranges = []
-        for i in range(len(self.texts)):
-            total += self.sources[i].length + 16
-        for i in range(len(self.texts)):
-            size += self.sources[i].length + 16
-            if size * parts >= total or i + 1 == len(self.texts):
-                ranges.append((first, i + 1))
-                first, size = i + 1, 0
-        return ranges
-
-
-cdef _joined(list results):
-    if len(results) == 1:
-        return results[0]
-    ids, counts = array("I"), array("Q")
-    for part_ids, part_counts in results:
-        ids.extend(part_ids)
-        counts.extend(part_counts)
-    return ids, counts
+        self.encoder.keep(self.ids, self.capacity)
 
 
 cdef object _np = None
 cdef object _uint32 = None
 
 
-cdef object _numpy():
+cdef object numpy_():
     """numpy, imported when the first array is wanted."""
     global _np, _uint32
     if _np is None:

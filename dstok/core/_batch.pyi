@@ -1,0 +1,18 @@
+import numpy as np
+import numpy.typing as npt
+
+from dstok.core._encode import Encoder
+from dstok.core._policy import Policy
+
+class Batch:
+    """Texts to encode, with `encoder` under `policy`, by up to `threads` threads."""
+
+    def __init__(
+        self, encoder: Encoder, texts: list[str | bytes], policy: Policy, replace: bool, threads: int
+    ) -> None: ...
+    def lists(self) -> list[list[int]]:
+        """The ids of each text, as lists."""
+    def arrays(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]]:
+        """All ids in one array, and the number of each text's."""
+    def lengths(self) -> list[int]:
+        """The number of ids of each text."""

@@ -1,0 +1,50 @@
+# The encoder of one model, and what it leaves to batches.
+cimport cython
+from cpython.object cimport PyObject
+from libc.stdint cimport uint32_t
+
+from dstok.core._bpe cimport BPE
+from dstok.core._pass cimport Pass
+from dstok.core._pieces cimport PieceMemory
+from dstok.core._policy cimport Policy
+from dstok.core._workspace cimport Workspace
+
+
+@cython.final
+cdef class Encoder:
+    cdef Pass run
+    cdef BPE bpe
+    cdef object direct
+    cdef PieceMemory shared       # that workspaces beyond MAX_WORKSPACES read, and do not write to
+    cdef Workspace idle           # the first of the pool
+    cdef list pool
+    cdef Py_ssize_t made
+    cdef PyObject **ints
+    cdef uint32_t *spare[2]       # buffers of ids that came back, for the next long text
+    cdef Py_ssize_t spare_capacity[2]
+    cdef readonly Py_ssize_t size
+
+    cdef Workspace lease(self)
+    cdef void release(self, Workspace w)
+    cdef void keep(self, uint32_t *ids, Py_ssize_t capacity) noexcept
+    cdef void lend(self, Workspace w) noexcept
+    cdef fail(self, Workspace w, Policy policy, text)
+    cdef list list_of(self, const uint32_t *ids, Py_ssize_t count)
+    cdef Workspace _run(self, text, Policy policy, bint replace, bint counting, bint marking, Py_ssize_t limit)
+    cdef list encode(self, text, Policy policy, bint replace)
+    cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after)
+    cdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1
+
+
+@cython.final
+cdef class Ids:
+    cdef Encoder encoder
+    cdef uint32_t *ids
+    cdef Py_ssize_t count
+    cdef Py_ssize_t capacity
+
+    @staticmethod
+    cdef Ids take(Workspace w, Encoder encoder)
+
+
+cdef object numpy_()
