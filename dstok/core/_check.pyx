@@ -57,7 +57,7 @@ def check_edges(edges, const uint8_t[::1] ascii not None, Py_ssize_t symbols):
 
 
 cdef _check_ends(const uint32_t[::1] e, Py_ssize_t rows, Py_ssize_t symbols):
-    """Follows the edges that tell no end from the start; none of them may lead to the dead state."""
+    """Follows the edges that tell no end from the start; none is that at the text's end, or leads to the dead state."""
     reached = bytearray(rows)
     queue = array("I", bytes(4 * rows))
     cdef uint8_t[::1] seen = reached
@@ -72,7 +72,7 @@ cdef _check_ends(const uint32_t[::1] e, Py_ssize_t rows, Py_ssize_t symbols):
             edge = e[state * ROW + column]
             if edge >> 24:
                 continue
-            if not edge & TARGET:
+            if not edge & TARGET or column == 127 + symbols:
                 raise ValueError(f"expected the end of a piece, found none in state {state} at symbol {column - 128}")
             if not seen[(edge & TARGET) // ROW]:
                 seen[(edge & TARGET) // ROW] = 1
