@@ -20,6 +20,7 @@ from dstok.errors import DecodeError, DstokError, ImageError, UnknownTokenError,
 from dstok.formats.columns import pack_added
 from dstok.formats.description import AddedToken, ModelDescription, spelling
 from dstok.formats.image import open_image, write_image
+from dstok.growing import GrowingText
 from dstok.offsets import Encoding, Piece, char_spans, pieces_of, token_spans
 from dstok.streams import DecodeStream, EncodeStream
 from dstok.tables import (
@@ -216,6 +217,23 @@ class Tokenizer:
         """A stream that encodes a text that comes in parts."""
         _replaces(errors)
         return EncodeStream(self._encoder, self._added.policy(special), errors)
+
+    def growing(self, *, special: Special = "all", add_bos: bool = False, errors: str = "strict") -> GrowingText:
+        """A text that grows at its end, as a conversation does; it is empty at first.
+
+        What is appended costs its own length and that of the last piece before it, however long the text is.
+
+        >>> import dstok
+        >>> tok = dstok.load("deepseek-v3")
+        >>> talk = tok.growing(add_bos=True)
+        >>> cache = talk.ids
+        >>> for part in ["<｜User｜>Is it ", "so?<｜Assis", "tant｜>"]:
+        ...     kept, new = talk.append(part)
+        ...     cache[kept:] = new
+        >>> cache == talk.ids == tok.encode("<｜User｜>Is it so?<｜Assistant｜>", add_bos=True)
+        True
+        """
+        return GrowingText(self._encoder, self._added.policy(special), _replaces(errors), self._bos(add_bos))
 
     def pretokenize(self, text: Text, *, special: Special = "all", errors: str = "strict") -> list[Piece]:
         """The pieces of `text` with their spans and the alternative that matched; added tokens among them.
