@@ -22,16 +22,19 @@ FLAGS = [added_token("<w>", single_word=True), added_token("<wn>", single_word=T
          added_token("<l>", lstrip=True), added_token("<ln>", lstrip=True, normalized=True),
          added_token("<r>", rstrip=True), added_token("<rn>", rstrip=True, normalized=True),
          added_token("<a>"), added_token("<a>b"), added_token("ab", normalized=True),
-         added_token("<lrw>", lstrip=True, rstrip=True, single_word=True)]
+         added_token("<lrw>", lstrip=True, rstrip=True, single_word=True),
+         added_token("_ab", single_word=True, normalized=True), added_token("(<w>", single_word=True)]
 MERGES = [(b"a", b"b"), (b" ", b"a"), (b"1", b"2"), (b"<", b"w"), (b" ", b" "), (b"ab", b"c")]
 SMALL = {"words": r"\s+|\w+|[^\s\w]+", "one piece": None, "digits": [r"\p{N}{1,3}", r"\s+(?!\S)|\s+"]}
 SPECIAL = ["all", "none", "raise", frozenset({"<｜User｜>", "<｜begin▁of▁sentence｜>"})]
 SMALL_SPECIAL = ["all", "none", "raise", frozenset({"<w>", "<l>", "<rn>", "<a>b"})]
 
 mixed = st.lists(st.one_of(special_texts, special_parts, texts), max_size=6).map("".join)
-flagged = st.lists(st.sampled_from(
-    [*(token["content"] for token in FLAGS), "<", ">", "<a", "b", "a", " ", "  ", "\n", "\u3000", "12", "é", "中", "\u200d", "_", "c"]),
-    max_size=25).map("".join)
+flagged = st.lists(st.one_of(
+    st.sampled_from([token["content"] for token in FLAGS]),
+    st.sampled_from(["ab<wn>", "c_ab", "c(<w>", "<a>b<wn>", "ab<", "ab<w"]),
+    st.sampled_from(["<", ">", "<a", "b", "a", " ", "  ", "\n", "\u3000", "12", "é", "中", "\u200d", "_", "c"])),
+    max_size=15).map("".join)
 cuts = st.lists(st.integers(0, 400), max_size=10)
 
 
@@ -91,6 +94,10 @@ def test_at_each_level(text: str, places: list[int], level: str) -> None:
 @example("a  <l>  <r>  b", [1, 2, 3, 6, 7, 8, 11, 12], "all", "words")
 @example("<a>b<a>c", [3, 4, 7], "all", "digits")
 @example("<a>b", [3], "raise", "one piece")
+@example("ab<wn>", [], "all", "words")
+@example("ab<wn>  ab<wn>", [3, 11], "all", "one piece")
+@example("c_ab ab", [4, 5], "all", "words")
+@example("c(<w>< ", [3, 4, 5, 6], "all", "one piece")
 @example(" <lrw>  _<lrw>\n", [1, 6, 7, 8, 9, 14], "all", "words")
 def test_flags_of_added_tokens(text: str, places: list[int], special: Any, name: str) -> None:
     check(small(name), cut_at(text, places), special)
