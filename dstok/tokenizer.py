@@ -470,7 +470,7 @@ def _load_same(name: str, fingerprint: str) -> Tokenizer:
 
 def _rebuild(
     description: dict[str, Any], sections: dict[str, bytes], added: tuple[AddedToken, ...],
-    bos_id: int | None, eos_id: int | None, name: str,
+    bos_id: int | None, eos_id: int | None, name: str = "",
 ) -> Tokenizer:
     """Unpickles a model from a file."""
     return Tokenizer(Tables(description, sections), added, bos_id, eos_id, name)
