@@ -19,6 +19,7 @@ from dstok.errors import (
     UnknownTokenError,
     UnsupportedError,
 )
+from dstok.growing import GrowingText
 from dstok.models import ModelInfo, load, models
 from dstok.offsets import Encoding, Piece
 from dstok.streams import DecodeStream, EncodeStream
@@ -32,6 +33,7 @@ __all__ = [
     "DstokError",
     "EncodeStream",
     "Encoding",
+    "GrowingText",
     "ImageError",
     "ModelInfo",
     "ModelNotFoundError",

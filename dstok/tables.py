@@ -19,7 +19,7 @@ from dstok.core._encode import Encoder
 from dstok.core._pass import LEVELS, Pass, best_level
 from dstok.core._pieces import joined_pairs
 from dstok.core._scan import Scanner, pack_edges
-from dstok.errors import PatternError, UnsupportedError
+from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats.description import ModelDescription
 from dstok.formats.image import Image
 from dstok.pattern.split import Split
@@ -27,12 +27,22 @@ from dstok.pattern.split import Split
 if TYPE_CHECKING:
     from dstok.pattern.collapse import Program
 
-__all__ = ["Tables", "build_tables", "compile_program", "make_bpe", "make_encoder", "tables_from_image"]
+__all__ = [
+    "Tables",
+    "bare_bpe",
+    "build_tables",
+    "check_program",
+    "compile_program",
+    "make_bpe",
+    "make_encoder",
+    "tables_from_image",
+]
 
 Buffer = bytes | bytearray | memoryview
 # The automaton that core/_kernel.h implements: V3's three splits, whatever Unicode version and model.
 KERNEL_FINGERPRINT = "59bc5bec730b6a852d87cfadbf73da1dd2946708cc1b3d6ba0d5380bcbfd2066"
-_FORMAT = 2  # of the sections' meaning: raised when the core reads one of them differently
+KERNEL_EDGES = "1e5deb6f7aeb54955cc0ca55d507e0f74c63a863d70e5ff31dc3712c7ba64f26"  # SHA-256 of its section
+FORMAT = 2  # of the sections' meaning: raised when the core reads one of them differently
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,7 @@ def build_tables(model: ModelDescription) -> Tables:
     starts, blob = _pack_tokens(model)
     merges = array("I", [x for rule in model.merge_rules() for x in rule[:2]])
     description = {
-        "format": _FORMAT,
+        "format": FORMAT,
         "splits": [vars(split) for split in model.splits],
         "unicode_version": model.unicode_version,
         "symbols": program.boundaries.symbols,
@@ -109,11 +119,27 @@ def tables_from_image(image: Image) -> Tables:
     return Tables(image.description, {name: image.section(name) for name in image.places}, image)
 
 
+def check_program(tables: Tables, program: Program) -> None:
+    """Raises `ImageError` if mapped tables hold another automaton than `program`, which their splits compile to."""
+    if tables.image is None:
+        return
+    pages, page_numbers = program.alphabet.pages()
+    compiled = (pages, page_numbers, pack_edges(program.boundaries.edges, pages[:128]))
+    if any(tables.sections[name] != data for name, data in zip(("pages", "page_numbers", "edges"), compiled)):
+        raise ImageError(f"{tables.image.path}: expected the automaton of the image's splits, found another: "
+                         "the image is damaged")
+
+
+def bare_bpe(tables: Tables) -> BPE:
+    """As `make_bpe`, without the index that `ignore_merges` needs."""
+    s, d = tables.sections, tables.description
+    return BPE(s["pairs"], s["maybe"], s["merged"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
+               d["ignore_merges"], s.get("atoms", b""), s.get("torn", b""))
+
+
 def make_bpe(tables: Tables) -> BPE:
     """The merge loops' object."""
-    s, d = tables.sections, tables.description
-    bpe = BPE(s["pairs"], s["maybe"], s["merged"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
-              d["ignore_merges"], s.get("atoms", b""), s.get("torn", b""))
+    bpe, s, d = bare_bpe(tables), tables.sections, tables.description
     if d["ignore_merges"]:
         starts = memoryview(s["starts"]).cast("B").cast("I")
         raw = set(d["raw_ids"])

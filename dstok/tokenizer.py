@@ -17,11 +17,22 @@ from dstok.core._batch import Batch
 from dstok.core._decode import Decoder
 from dstok.core._encode import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
-from dstok.errors import DecodeError, DstokError, UnknownTokenError
+from dstok.errors import DecodeError, DstokError, ImageError, UnknownTokenError, UnsupportedError
+from dstok.formats.columns import pack_added
 from dstok.formats.description import AddedToken, ModelDescription, spelling
+from dstok.formats.image import open_image, write_image
+from dstok.growing import GrowingText
 from dstok.offsets import Encoding, Piece, char_spans, pieces_of, token_spans
 from dstok.streams import DecodeStream, EncodeStream
-from dstok.tables import Tables, build_tables, compile_program, make_bpe, make_encoder
+from dstok.tables import (
+    Tables,
+    build_tables,
+    check_program,
+    compile_program,
+    make_bpe,
+    make_encoder,
+    tables_from_image,
+)
 from dstok.text import replaces, utf8
 
 if TYPE_CHECKING:
@@ -36,7 +47,7 @@ Text = str | bytes
 
 
 class Tokenizer(LineEncoder):
-    """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_file` or `Tokenizer.from_str`.
+    """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_file`, `from_str` or `open`.
 
     Keywords of every encoding call: `special` says which added tokens are matched in the text: "all"
     (upstream's behaviour), "none" (all text is plain), "raise" (`SpecialTokenError` if the text holds one), or a
@@ -90,6 +101,34 @@ class Tokenizer(LineEncoder):
     def from_description(cls, model: ModelDescription) -> Tokenizer:
         """The tokenizer of a description that a file format's reader made."""
         return cls(build_tables(model), model.added_tokens, model.bos_id, model.eos_id)
+
+    @classmethod
+    def open(cls, path: str | Path, *, verify: bool = True) -> Tokenizer:
+        """The tokenizer that `save` wrote to `path`: the file is mapped, not read, and shared between processes.
+
+        `verify` compares the file's checksum. What the tables hold is checked in any case, so that no file can
+        make a call crash. Replace a file that is in use by another (as `save` does); do not write into it.
+        Raises `ImageError` for what is no such file, damaged, or of another version, and `OSError`.
+        """
+        from dstok.image_checks import check_image, tokenizer_parts  # not needed for built-in models
+
+        image = open_image(Path(path), verify)
+        check_image(image)
+        added, bos_id, eos_id, name = tokenizer_parts(image)
+        try:
+            return cls(tables_from_image(image), added, bos_id, eos_id, name)
+        except UnsupportedError as error:
+            raise ImageError(f"{path}: {error}") from None
+
+    def save(self, path: str | Path) -> None:
+        """Writes the tokenizer to a file for `Tokenizer.open`, at once or not at all. Raises `OSError`.
+
+        The same tokenizer gives the same bytes. The file is for this version of dstok: keep the tokenizer.json.
+        """
+        own = {"added": pack_added(self._added.tokens), "bos_id": self.bos_id, "eos_id": self.eos_id,
+               "name": self.name}
+        sections = {name: bytes(data) for name, data in self._tables.sections.items()}
+        write_image(Path(path), self._tables.description, sections, own)
 
     # Encoding
 
@@ -148,6 +187,23 @@ class Tokenizer(LineEncoder):
         """A stream that encodes a text that comes in parts."""
         replaces(errors)
         return EncodeStream(self._encoder, self._added.policy(special), errors)
+
+    def growing(self, *, special: Special = "all", add_bos: bool = False, errors: str = "strict") -> GrowingText:
+        """A text that grows at its end, as a conversation does; it is empty at first.
+
+        What is appended costs its own length and that of the last piece before it, however long the text is.
+
+        >>> import dstok
+        >>> tok = dstok.load("deepseek-v3")
+        >>> talk = tok.growing(add_bos=True)
+        >>> cache = talk.ids
+        >>> for part in ["<｜User｜>Is it ", "so?<｜Assis", "tant｜>"]:
+        ...     kept, new = talk.append(part)
+        ...     cache[kept:] = new
+        >>> cache == talk.ids == tok.encode("<｜User｜>Is it so?<｜Assistant｜>", add_bos=True)
+        True
+        """
+        return GrowingText(self._encoder, self._added.policy(special), replaces(errors), self._bos(add_bos))
 
     def pretokenize(self, text: Text, *, special: Special = "all", errors: str = "strict") -> list[Piece]:
         """The pieces of `text` with their spans and the alternative that matched; added tokens among them.
@@ -258,16 +314,20 @@ class Tokenizer(LineEncoder):
     @cached_property
     def program(self) -> Program:
         """The one automaton that the splits compile to."""
-        return compile_program(self._tables.splits, self.unicode_version)
+        program = compile_program(self._tables.splits, self.unicode_version)
+        check_program(self._tables, program)
+        return program
 
     def __repr__(self) -> str:
         return f"<dstok.Tokenizer {self.name or 'unnamed'}: {self.vocab_size} ids>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.name:
+        from dstok.models import is_built_in
+
+        if is_built_in(self.name, self._tables):
             return _load_same, (self.name, self.fingerprint)
         kept = {n: bytes(s) for n, s in self._tables.sections.items()}
-        return _rebuild, (self._tables.description, kept, self._added.tokens, self.bos_id, self.eos_id)
+        return _rebuild, (self._tables.description, kept, self._added.tokens, self.bos_id, self.eos_id, self.name)
 
     # Inside
 
@@ -365,7 +425,7 @@ def _load_same(name: str, fingerprint: str) -> Tokenizer:
 
 def _rebuild(
     description: dict[str, Any], sections: dict[str, bytes], added: tuple[AddedToken, ...],
-    bos_id: int | None, eos_id: int | None,
+    bos_id: int | None, eos_id: int | None, name: str = "",
 ) -> Tokenizer:
     """Unpickles a model from a file."""
-    return Tokenizer(Tables(description, sections), added, bos_id, eos_id)
+    return Tokenizer(Tables(description, sections), added, bos_id, eos_id, name)

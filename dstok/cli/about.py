@@ -82,7 +82,7 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
         "classes": len(tokenizer.program.alphabet.classes),
     }
     built_in = {model.name: model for model in dstok.models()}.get(tokenizer.name)
-    if built_in is not None:
+    if built_in is not None and tokenizer.fingerprint == dstok.load(built_in.name).fingerprint:
         info |= {"source": built_in.source, "sha256": built_in.sha256, "licence": built_in.licence}
     return info
 

@@ -66,7 +66,8 @@ def add_command(
 
 def add_model(parser: Parser) -> None:
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL, metavar="NAME|PATH",
-                        help=f"a built-in model, or the path of a tokenizer.json (default {DEFAULT_MODEL})")
+                        help="a built-in model, or the path of a tokenizer.json or an image "
+                             f"(default {DEFAULT_MODEL})")
 
 
 def add_files(parser: Parser) -> None:

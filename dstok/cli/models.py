@@ -2,7 +2,7 @@
 
 In: the options of a command. Out: a `Tokenizer`, the keywords of its methods, the ids at a text's ends.
 Invariant: a built-in name means the built-in model, whatever files lie about: a folder `deepseek-v3` does
-not change what `dstok count` says. `./deepseek-v3` names the file.
+not change what `dstok count` says. `./deepseek-v3` names the file. What a file is, its first bytes say, not its name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import dstok
 from dstok.cli.errors import CommandError, about_input, reason
+from dstok.formats.image import is_image
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
@@ -25,6 +26,8 @@ def load_model(name: str) -> Tokenizer:
     if not _is_path(name):
         return dstok.load(name)
     try:
+        if is_image(name):
+            return dstok.Tokenizer.open(name)
         with about_input(name):
             return dstok.Tokenizer.from_file(name)
     except OSError as error:

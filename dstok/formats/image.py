@@ -1,16 +1,21 @@
 """Model images: named sections of flat tables in one file that is mapped, not parsed.
 
-In: a description (JSON-able) and sections (bytes). Out: a file; and from the file the same again, mapped.
-Invariant: an image that is opened is whole and of this format number, or refused; sections start on pages,
-so that a process can have a private, copy-on-write view of one.
+In: a description (JSON-able) and sections (bytes); of a whole tokenizer also what is its own (JSON-able). Out: a
+file; and from the file the same again, mapped.
+Invariant: an image that is opened is whole, of this format number and laid out as `write_image` does, or refused;
+the same input gives the same bytes; sections start on pages.
+A file that is being written is never seen: it is made beside its place and moved there. To replace an image that is
+in use, move another over it (`write_image` does): the old one stays mapped. To write into it, or to cut it short,
+changes the tables under a running tokenizer, or ends the process (SIGBUS).
 Layout, little-endian: `MAGIC`, uint32 format, uint32 length of the header, 32 bytes SHA-256 of all that
-follows them, the header (JSON: description and [name, offset, length] of each section), sections.
+follows them, the header (JSON: description, [name, offset, length] of each section, tokenizer), sections.
 """
 
 from __future__ import annotations
 
 import json
 import mmap
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,62 +24,82 @@ from typing import Any
 
 from dstok.errors import ImageError
 
-__all__ = ["Image", "open_image", "write_image"]
+__all__ = ["AGAIN", "Image", "is_image", "open_image", "write_image"]
 
 MAGIC = b"dstokimg"
 FORMAT = 1
 PAGE = 4096
+MAX_HEADER = 1 << 26  # bytes; V3's is 42,000
+AGAIN = "make it again from the tokenizer.json: Tokenizer.from_file, then save"
 _FIXED = len(MAGIC) + 8 + 32
 
 
 @dataclass(frozen=True)
 class Image:
-    """An open image. `sections` are read-only views of the mapped file."""
+    """An open image. `tokenizer` is None where there are only tables."""
 
     path: Path
     description: dict[str, Any]
+    tokenizer: dict[str, Any] | None
     places: Mapping[str, tuple[int, int]]
     view: memoryview
 
     def section(self, name: str) -> memoryview:
         """The bytes of a section, read-only."""
-        return _slice(self.view, self.places[name])
-
-    def private(self, *names: str) -> tuple[memoryview, ...]:
-        """Writable views that are this caller's own: pages are shared until they are written to."""
-        with self.path.open("rb") as file:
-            view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
-        if len(view) != len(self.view):
-            raise ImageError(f"{self.path}: the image has changed since it was opened")
-        return tuple(_slice(view, self.places[name]) for name in names)
+        offset, length = self.places[name]
+        return self.view[offset : offset + length]
 
 
-def write_image(path: Path, description: dict[str, Any], sections: Mapping[str, bytes]) -> None:
-    """Writes an image. The same input gives the same bytes."""
-    from hashlib import sha256  # not needed to open an image
+def is_image(path: str | Path) -> bool:
+    """Is `path` a file (no pipe, of which a look would take the start away) that begins as an image does?"""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def write_image(
+    path: Path, description: dict[str, Any], sections: Mapping[str, bytes], tokenizer: dict[str, Any] | None = None,
+) -> None:
+    """Writes an image, at once or not at all. Raises `OSError`."""
+    from hashlib import sha256  # not needed to map an image
 
     places = {name: (0, len(data)) for name, data in sections.items()}
+    parts = {"description": description} | ({} if tokenizer is None else {"tokenizer": tokenizer})
     header = b""
     for _ in range(3):  # the offsets stand in the header, whose length moves them; it settles at once
-        offset = _FIXED + len(header)
+        end = _FIXED + len(header)
         for name, (_, length) in places.items():
-            offset = -(-offset // PAGE) * PAGE
-            places[name] = (offset, length)
-            offset += length
+            places[name] = (_page_from(end), length)
+            end = sum(places[name])
         listed = [[name, *place] for name, place in places.items()]
-        text = json.dumps({"description": description, "sections": listed}, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(parts | {"sections": listed}, sort_keys=True, separators=(",", ":"))
         header = text.encode().ljust(len(header))
     body = bytearray(header)
     for name, data in sections.items():
         body += bytes(places[name][0] - _FIXED - len(body)) + bytes(data)
     start = MAGIC + FORMAT.to_bytes(4, "little") + len(header).to_bytes(4, "little")
-    path.write_bytes(start + sha256(body).digest() + body)
+    _write_at_once(path, start + sha256(body).digest() + body)
+
+
+def _write_at_once(path: Path, data: bytes) -> None:
+    scratch = path.parent / f".dstok-{os.urandom(8).hex()}.tmp"
+    file = open(scratch, "xb")  # not one of `tempfile`, which only its owner may read
+    try:
+        with file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
 
 
 def open_image(path: Path, verify: bool = False) -> Image:
     """Maps an image. `verify` also reads it whole and compares the checksum.
 
-    Raises `ImageError` if it is no image, of another format number, cut short, or damaged.
+    Raises `OSError`; and `ImageError` if it is no image, of another format number, cut short, or damaged.
     """
     if sys.byteorder != "little":
         raise ImageError(f"{path}: images are little-endian, this machine is not")
@@ -83,37 +108,53 @@ def open_image(path: Path, verify: bool = False) -> Image:
             view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except ValueError:
         raise ImageError(f"{path}: expected a dstok image, found an empty file") from None
-    if bytes(view[: len(MAGIC)]) != MAGIC or len(view) < _FIXED:
+    if bytes(view[: len(MAGIC)]) != MAGIC:
         raise ImageError(f"{path}: expected a dstok image, found other data")
+    if len(view) < _FIXED:
+        raise ImageError(f"{path}: expected an image of at least {_FIXED} bytes, found {len(view)}: it is cut short")
     found = int.from_bytes(view[8:12], "little")
     if found != FORMAT:
-        raise ImageError(f"{path}: expected image format {FORMAT}, found {found}")
+        raise ImageError(f"{path}: expected image format {FORMAT}, found {found}: {AGAIN}")
+    image = _read_header(path, view)
     if verify:
         _verify(path, view)
-    return _read_header(path, view)
+    return image
 
 
 def _verify(path: Path, view: memoryview) -> None:
     from hashlib import sha256
 
-    if sha256(view[_FIXED:]).digest() != bytes(view[16:_FIXED]):
-        raise ImageError(f"{path}: the checksum does not match: the image is damaged")
+    expected, found = bytes(view[16:_FIXED]).hex(), sha256(view[_FIXED:]).hexdigest()
+    if found != expected:
+        raise ImageError(f"{path}: expected the checksum {expected}, found {found}: the image is damaged")
 
 
 def _read_header(path: Path, view: memoryview) -> Image:
     length = int.from_bytes(view[12:16], "little")
+    end = _FIXED + length
+    if length > MAX_HEADER or end > len(view):
+        raise ImageError(f"{path}: expected a header of {length} bytes, found {len(view) - _FIXED} bytes: "
+                         "the image is cut short or damaged")
     try:
-        header = json.loads(bytes(view[_FIXED : _FIXED + length]))
-        places = {str(name): (int(offset), int(size)) for name, offset, size in header["sections"]}
-        description = dict(header["description"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise ImageError(f"{path}: the image's header is damaged") from None
+        header = json.loads(bytes(view[_FIXED:end]))
+        places = {name: (offset, size) for name, offset, size in header["sections"]}
+        description, tokenizer = dict(header["description"]), header.get("tokenizer")
+        if not (tokenizer is None or isinstance(tokenizer, dict)):
+            raise TypeError
+        if not all(type(name) is str and type(at) is type(size) is int for name, (at, size) in places.items()):
+            raise TypeError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ImageError(f"{path}: expected a header of JSON, found other data: the image is damaged") from None
     for name, (offset, size) in places.items():
-        if offset < _FIXED or size < 0 or offset + size > len(view):
-            raise ImageError(f"{path}: section {name!r} lies outside the image: it is cut short or damaged")
-    return Image(path, description, places, view)
+        if offset != _page_from(end) or size < 0:
+            raise ImageError(f"{path}: expected section {name!r} at byte {_page_from(end)}, found {size} bytes "
+                             f"at {offset}: the image is damaged")
+        end = offset + size
+    if end != len(view):
+        raise ImageError(f"{path}: expected {end} bytes, found {len(view)}: the image is cut short or damaged")
+    return Image(path, description, tokenizer, places, view)
 
 
-def _slice(view: memoryview, place: tuple[int, int]) -> memoryview:
-    offset, length = place
-    return view[offset : offset + length]
+def _page_from(end: int) -> int:
+    """The first page's start at or behind `end`."""
+    return -(-end // PAGE) * PAGE

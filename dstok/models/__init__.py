@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dstok.errors import ModelNotFoundError
-from dstok.formats.description import AddedToken
+from dstok.formats.columns import unpack_added
 from dstok.formats.image import open_image
 from dstok.tables import Tables, tables_from_image
 from dstok.tokenizer import Tokenizer
@@ -22,7 +22,6 @@ from dstok.tokenizer import Tokenizer
 __all__ = ["ModelInfo", "load", "models"]
 
 _HERE = Path(__file__).parent
-_FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")  # bits 0 to 4 of a token's flags
 
 
 @dataclass(frozen=True)
@@ -65,24 +64,15 @@ def load(name: str) -> Tokenizer:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ModelNotFoundError(f"no built-in model {name!r}: there are {', '.join(_index())}{hint}")
     added = json.loads((_HERE / f"{name}.json").read_bytes())
-    return Tokenizer(_tables(entry["image"]), _unpack(added), entry["bos_id"], entry["eos_id"], name)
+    return Tokenizer(_tables(entry["image"]), unpack_added(added), entry["bos_id"], entry["eos_id"], name)
+
+
+def is_built_in(name: str, tables: Tables) -> bool:
+    """Are these the tables that `load(name)` has, mapped here already?"""
+    entry = _index().get(name)
+    return entry is not None and tables is _tables(entry["image"])
 
 
 @cache
 def _tables(image: str) -> Tables:
     return tables_from_image(open_image(_HERE / image))
-
-
-def _unpack(columns: dict[str, list[Any]]) -> tuple[AddedToken, ...]:
-    return tuple(
-        AddedToken(id, content, *(bool(flags >> bit & 1) for bit in range(len(_FLAGS))))
-        for id, content, flags in zip(columns["id"], columns["content"], columns["flags"]))
-
-
-def pack_added(tokens: tuple[AddedToken, ...]) -> dict[str, list[Any]]:
-    """The columns that `load` reads: ids, contents, and flags as bits."""
-    return {
-        "id": [t.id for t in tokens],
-        "content": [t.content for t in tokens],
-        "flags": [sum(getattr(t, flag) << bit for bit, flag in enumerate(_FLAGS)) for t in tokens],
-    }

@@ -19,10 +19,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from dstok.formats.columns import pack_added
 from dstok.formats.description import ModelDescription
 from dstok.formats.image import write_image
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.models import pack_added
 from dstok.tables import build_tables
 
 NAMES = ("deepseek-v3", "deepseek-r1", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4")

@@ -1,0 +1,172 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+"""The checks of tables that come from a file, before the core runs on them without any.
+
+In: sections of an image. Out: nothing, or `ValueError` with what was expected and found.
+Invariant: with tables that pass, and sections of the right size, no text makes the core read or write outside of
+its memory, loop without end, or stop before the text's end. They need not be the tables of a good tokenizer: that
+`blob`, `direct`, `joined` and `torn` suit the merges, and the classes of characters the splits, is not checked here.
+Every function is one pass over its tables, about 2 ms in all for V3.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from array import array
+
+from dstok.core._bpe cimport BPE
+from dstok.core._scan cimport ROW
+
+cdef enum:
+    MAX_TAG = 2              # plus one: a piece that is kept, one that is dropped
+    TARGET = 0xFFFFFF        # of an edge
+
+
+def check_classes(const uint8_t[::1] pages not None, page_numbers, Py_ssize_t classes):
+    """The class table: every page exists, every class is below `classes`."""
+    cdef const uint16_t[::1] numbers = memoryview(page_numbers).cast("B").cast("H")
+    cdef Py_ssize_t i, count = pages.shape[0] >> 8
+    cdef uint8_t highest = 0
+    for i in range(numbers.shape[0]):
+        if numbers[i] >= count:
+            raise ValueError(f"expected page numbers below {count}, found {numbers[i]}")
+    for i in range(pages.shape[0]):
+        highest = max(highest, pages[i])
+    if highest >= classes:
+        raise ValueError(f"expected classes below {classes}, found {highest}")
+
+
+def check_edges(edges, const uint8_t[::1] ascii not None, Py_ssize_t symbols):
+    """The automaton: edges lead to rows, no piece is empty, and each path has told a piece's end when it dies.
+
+    `ascii` are the classes of the 128 ASCII characters: their columns are those of their classes.
+    """
+    cdef const uint32_t[::1] e = memoryview(edges).cast("B").cast("I")
+    cdef Py_ssize_t rows = e.shape[0] // ROW, row, i, column
+    cdef uint32_t edge
+    for row in range(rows):
+        for i in range(ROW):
+            edge = e[row * ROW + i]
+            if (edge & TARGET) % ROW or (edge & TARGET) >= rows * ROW or edge >> 24 > MAX_TAG:
+                raise ValueError(f"expected an edge to one of {rows} states, found 0x{edge:08x} in state {row}")
+        for i in range(128):
+            if e[row * ROW + i] != e[row * ROW + 128 + ascii[i]]:
+                raise ValueError(f"expected the edge of its class for the byte 0x{i:02x}, found another in state {row}")
+    for column in range(128, 127 + symbols):
+        if e[ROW + column] >> 24 or not e[ROW + column] & TARGET:
+            raise ValueError(f"expected pieces of at least one character, found an empty one at symbol {column - 128}")
+    _check_ends(e, rows, symbols)
+
+
+cdef _check_ends(const uint32_t[::1] e, Py_ssize_t rows, Py_ssize_t symbols):
+    """Follows the edges that tell no end from the start; none is that at the text's end, or leads to the dead state."""
+    reached = bytearray(rows)
+    queue = array("I", bytes(4 * rows))
+    cdef uint8_t[::1] seen = reached
+    cdef uint32_t[::1] q = queue
+    cdef Py_ssize_t at = 0, count = 1, column, state
+    cdef uint32_t edge
+    q[0] = 1  # not seen yet: the end of the text cannot follow the start itself
+    while at < count:
+        state = q[at]
+        at += 1
+        for column in range(128, 128 + symbols - (state == 1 and not seen[1])):
+            edge = e[state * ROW + column]
+            if edge >> 24:
+                continue
+            if not edge & TARGET or column == 127 + symbols:
+                raise ValueError(f"expected the end of a piece, found none in state {state} at symbol {column - 128}")
+            if not seen[(edge & TARGET) // ROW]:
+                seen[(edge & TARGET) // ROW] = 1
+                q[count] = (edge & TARGET) // ROW
+                count += 1
+
+
+def check_tokens(starts, Py_ssize_t blob, list byte_ids):
+    """The vocabulary: `starts` rise from 0 to the length of the blob, and the 256 `byte_ids` have one byte each."""
+    cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
+    cdef Py_ssize_t i, size = s.shape[0] - 1
+    if s[0] != 0 or s[size] != blob:
+        raise ValueError(f"expected tokens of 0 to {blob} bytes of the blob, found {s[0]} to {s[size]}")
+    for i in range(size):
+        if s[i] > s[i + 1]:
+            raise ValueError(f"expected starts that rise, found {s[i + 1]} after {s[i]} at id {i}")
+    for i in byte_ids:
+        if not 0 <= i < size or s[i + 1] - s[i] != 1:
+            raise ValueError(f"expected the id of a byte, found {i}")
+
+
+def check_pairs(pairs, merges):
+    """The pair table: as many entries as merges, so that one is free; each is the pair of the merge it names."""
+    cdef const uint64_t[::1] p = memoryview(pairs).cast("B").cast("Q")
+    cdef const uint64_t[::1] m = memoryview(merges if len(merges) else bytes(8)).cast("B").cast("Q")
+    cdef Py_ssize_t i, size = p.shape[0]
+    cdef uint64_t entry, rank, key, full, known, used = 0, wrong = 0, count = len(merges) // 8
+    for i in range(size):  # without branches: half of the entries are free, in no order
+        entry = p[i]
+        full = entry != <uint64_t>0xFFFFFFFFFFFFFFFF
+        rank = entry & 0xFFFFFF
+        known = rank < count
+        key = m[rank * known]
+        key = <uint64_t>(<uint32_t>key) << 20 | key >> 32
+        used += full
+        wrong += full & ((known ^ 1) | (entry >> 24 != key))
+    if used != count or wrong or used >= <uint64_t>size:
+        raise ValueError(f"expected {count} pairs of merges, found {used}, of which {wrong} are not")
+
+
+def check_merges(BPE bpe not None, merges):
+    """The merges: their ids exist, and the token made is as long as its sides.
+
+    If the merge loops are to take the ranks as monotone, they are: no merge makes a side of one before it.
+    """
+    cdef const uint32_t[::1] m = memoryview(merges).cast("B").cast("I")
+    cdef Py_ssize_t rank
+    cdef uint32_t left, right, made, size = bpe.size
+    cdef uint8_t[::1] taken = bytearray(size)  # is the id a side of a merge so far?
+    cdef bint rising = True
+    for rank in range(m.shape[0] // 2):
+        left, right, made = m[2 * rank], m[2 * rank + 1], bpe.merged[rank]
+        if left >= size or right >= size or made >= size:
+            raise ValueError(f"expected ids below {size}, found {left}, {right} and {made} in merge {rank}")
+        if not (_length(bpe, left) and _length(bpe, right) and (
+                _length(bpe, left) + _length(bpe, right) == _length(bpe, made))):
+            raise ValueError(f"expected a token as long as its sides {left} and {right}, found {made} in merge {rank}")
+        taken[left] = taken[right] = 1
+        rising &= not taken[made]
+    if bpe.monotone and not rising:
+        raise ValueError("expected merges whose ranks rise, found others")
+
+
+cdef inline uint32_t _length(BPE bpe, uint32_t token) noexcept nogil:
+    return bpe.starts[token + 1] - bpe.starts[token]
+
+
+def check_atoms(BPE bpe not None, atoms):
+    """The table of characters: each is the token of its own bytes."""
+    cdef const uint32_t[::1] a = memoryview(atoms).cast("B").cast("I")
+    cdef Py_ssize_t c, length
+    cdef uint32_t token
+    for c in range(a.shape[0]):
+        if not a[c]:
+            continue
+        token = a[c] - 1
+        if token >= bpe.size:
+            raise ValueError(f"expected ids below {bpe.size}, found {token} for U+{c:04X}")
+        length = _length(bpe, token)
+        if not 2 <= length <= 3 or not _is_character(bpe.blob + bpe.starts[token], length, <uint32_t>c):
+            raise ValueError(f"expected the token of U+{c:04X}, found id {token}")
+
+
+cdef bint _is_character(const uint8_t *token, Py_ssize_t length, uint32_t c) noexcept nogil:
+    if length == 2:
+        return 0x80 <= c < 0x800 and token[0] == (0xC0 | c >> 6) and token[1] == (0x80 | c & 0x3F)
+    return c >= 0x800 and token[0] == (0xE0 | c >> 12) and token[1] == (0x80 | c >> 6 & 0x3F) and (
+        token[2] == (0x80 | c & 0x3F))
+
+
+def check_direct(BPE bpe not None, direct):
+    """The ids that fill the piece tables: they rise, and have bytes."""
+    cdef const uint32_t[::1] d = memoryview(direct).cast("B").cast("I")
+    cdef Py_ssize_t i
+    for i in range(d.shape[0]):
+        if d[i] >= bpe.size or not _length(bpe, d[i]) or (i and d[i] <= d[i - 1]):
+            raise ValueError(f"expected ids of tokens that rise, found {d[i]} at index {i}")

@@ -1,0 +1,34 @@
+"""Added tokens as columns: the form in which images and built-in models keep them.
+
+In: added tokens. Out: JSON-able columns, and from them the same tokens again. Invariant: nothing is lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dstok.formats.description import AddedToken
+
+__all__ = ["pack_added", "unpack_added"]
+
+_FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")  # bits 0 to 4 of a token's flags
+_BITS = [[bool(flags >> bit & 1) for bit in range(len(_FLAGS))] for flags in range(1 << len(_FLAGS))]
+
+
+def pack_added(tokens: tuple[AddedToken, ...]) -> dict[str, list[Any]]:
+    """The columns: ids, contents, and flags as bits.
+
+    >>> pack_added((AddedToken(7, "<think>", lstrip=True),))
+    {'id': [7], 'content': ['<think>'], 'flags': [2]}
+    """
+    return {
+        "id": [t.id for t in tokens],
+        "content": [t.content for t in tokens],
+        "flags": [sum(getattr(t, flag) << bit for bit, flag in enumerate(_FLAGS)) for t in tokens],
+    }
+
+
+def unpack_added(columns: dict[str, list[Any]]) -> tuple[AddedToken, ...]:
+    """The tokens of such columns, which are trusted."""
+    return tuple(AddedToken(id, content, *_BITS[flags])
+                 for id, content, flags in zip(columns["id"], columns["content"], columns["flags"]))

@@ -1,0 +1,86 @@
+"""A text that grows at its end, and its ids at every moment: a conversation on a server.
+
+In: parts of a text. Out: after each, the ids of all of it, and how many of them are those from before.
+Invariant: the ids are those of one call on the whole text. Work is for what is added and for the end of the text
+before it that later text can still change: its last piece, white space, an added token that may have begun. Only
+that end is kept, as bytes; of the text before it, the ids alone.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+from dstok.core._encode import START
+from dstok.errors import SpecialTokenError
+from dstok.text import utf8
+
+if TYPE_CHECKING:
+    from dstok.core._encode import Encoder
+    from dstok.core._policy import Policy
+
+__all__ = ["GrowingText"]
+
+_CONTEXT = 4  # bytes kept before the end that may change: what single_word may look back at
+
+
+class GrowingText:
+    """The ids of a text that grows; made by `Tokenizer.growing`. Not to be shared between threads.
+
+    An object, not a function of (ids, text, added), because only what has read the text knows from where its end may
+    change: a function would have to look for the place in the text, and could not trust the ids that it is given.
+    """
+
+    def __init__(self, encoder: Encoder, policy: Policy, replace: bool, begin: list[int]) -> None:
+        self._encoder, self._policy, self._replace = encoder, policy, replace
+        self._sure = begin  # ids that no later text can change
+        self._tail: list[int] = []  # the ids behind them
+        self._held = b""  # the text of the tail, and the context before it
+        self._at = 0  # where in `_held` the tail begins
+        self._dropped = 0  # bytes before `_held`
+        self._state = START
+
+    @property
+    def ids(self) -> list[int]:
+        """The ids of the whole text, as a new list."""
+        return self._sure + self._tail
+
+    def __len__(self) -> int:
+        """The number of ids."""
+        return len(self._sure) + len(self._tail)
+
+    def append(self, text: str | bytes) -> tuple[int, list[int]]:
+        """Adds `text` to the end; returns (kept, new): the first `kept` ids stay, all behind them become `new`.
+
+        Raises `TextError` with the offset in this part, which is text by itself (no character is cut between two
+        parts), and `SpecialTokenError` with the offset in the whole text; nothing is added then.
+
+        >>> import dstok
+        >>> text = dstok.load("deepseek-v3").growing()
+        >>> text.append("Hello wor"), text.append("ld!"), text.ids
+        ((0, [19923, 647]), (1, [2058, 3]), [19923, 2058, 3])
+        """
+        held = bytearray(self._held + utf8(text, self._replace))
+        try:
+            sure, end, state = self._encoder.encode_part(held, self._at, self._policy, self._state, False, _array)
+            tail, _, _ = self._encoder.encode_part(held, end, self._policy, state, True, _array)
+        except SpecialTokenError as error:
+            raise SpecialTokenError(error.token, self._dropped + error.offset) from None
+        found = [*sure, *tail]
+        same = _common(self._tail, found)
+        kept = len(self._sure) + same
+        self._sure += sure
+        self._tail, self._state = tail.tolist(), state
+        self._at = min(end, _CONTEXT)
+        self._held = bytes(held[end - self._at :])
+        self._dropped += end - self._at
+        return kept, found[same:]
+
+
+def _common(one: list[int], other: list[int]) -> int:
+    """The length of the common start."""
+    return next((i for i, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
+
+
+def _array(count: int) -> array[int]:
+    return array("I", bytes(4 * count))

@@ -1,0 +1,182 @@
+"""What is asked of an image before anything runs on it: nothing in it is taken on trust but its meaning.
+
+In: an image, whole by its checksum or not. Out: nothing, and the parts of a tokenizer; or `ImageError`.
+Invariant: an image that passes makes no call crash, however it came to be. What the core relies on is checked
+here and in core/_check.pyx. Of an image that somebody made to deceive, the ids may be wrong: a checksum keeps
+accidents out, not people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+from dstok.core._bpe import MAX_IDS, MAX_MERGES
+from dstok.core._check import (
+    check_atoms,
+    check_classes,
+    check_direct,
+    check_edges,
+    check_merges,
+    check_pairs,
+    check_tokens,
+)
+from dstok.core._pieces import JOINED_BYTES
+from dstok.errors import ImageError
+from dstok.formats.columns import unpack_added
+from dstok.formats.description import AddedToken
+from dstok.formats.image import AGAIN, Image
+from dstok.tables import FORMAT, KERNEL_EDGES, KERNEL_FINGERPRINT, bare_bpe, tables_from_image
+
+__all__ = ["check_image", "tokenizer_parts"]
+
+SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merges", "merged", "pairs", "maybe")
+ATOMS = ("atoms", "torn")  # only with monotone merges
+CUTS = ("direct", "joined")
+PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/_scan.pyx
+_SURROGATE = re.compile("[\ud800-\udfff]")
+MAX_ID = 1 << 24  # of added tokens; as in formats/tokenizer_json.py
+
+
+def check_image(image: Image) -> None:
+    """Raises `ImageError` if the core could not run on the tables of `image`."""
+    found = image.description.get("format")
+    if found != FORMAT:
+        raise ImageError(f"{image.path}: expected tables of format {FORMAT}, found {found!r}: {AGAIN}")
+    _guarded(image, _check_description)
+    _guarded(image, _check_sizes)
+    _guarded(image, _check_tables)
+
+
+def tokenizer_parts(image: Image) -> tuple[tuple[AddedToken, ...], int | None, int | None, str]:
+    """The added tokens, BOS, EOS and name of `image`."""
+    if image.tokenizer is None:
+        raise ImageError(f"{image.path}: expected a tokenizer, found only the tables that built-in models share: "
+                         "load one by its name")
+    found: tuple[tuple[AddedToken, ...], int | None, int | None, str] = _guarded(image, _tokenizer_parts)
+    return found
+
+
+def _guarded(image: Image, check: Callable[[Image], Any]) -> Any:
+    try:
+        return check(image)
+    except KeyError as error:
+        raise ImageError(f"{image.path}: expected {error.args[0]!r}, found none: the image is damaged") from None
+    except (ValueError, OverflowError) as error:
+        raise ImageError(f"{image.path}: {error}: the image is damaged") from None
+
+
+# The header
+
+
+def _check_description(image: Image) -> None:
+    d = image.description
+    for name, kind in (("unicode_version", str), ("automaton", str), ("monotone", bool), ("ignore_merges", bool),
+                       ("symbols", int)):
+        _typed(name, d[name], kind)
+    for name in ("byte_ids", "raw_ids"):
+        _listed(name, d[name], int)
+    _ask("symbols", 2 <= d["symbols"] <= MAX_SYMBOLS, f"2 to {MAX_SYMBOLS}", d["symbols"])
+    _ask("byte_ids", len(d["byte_ids"]) == 256, 256, len(d["byte_ids"]))
+    for split in _listed("splits", d["splits"], dict):
+        _ask("splits", split.keys() == {"pattern", "behavior", "invert", "where"}, "a split", sorted(split))
+        for name, kind in (("pattern", str), ("behavior", str), ("where", str), ("invert", bool)):
+            _typed(name, split[name], kind)
+
+
+def _tokenizer_parts(image: Image) -> tuple[tuple[AddedToken, ...], int | None, int | None, str]:
+    part = image.tokenizer or {}
+    columns = _typed("added", part["added"], dict)
+    ids, contents, flags = (_listed(name, columns[name], kind)
+                            for name, kind in (("id", int), ("content", str), ("flags", int)))
+    lengths = [len(ids), len(contents), len(flags)]
+    _ask("added", len(set(lengths)) == 1, "columns of one length", lengths)
+    for name, values in (("id", ids), ("content", contents)):
+        _ask(name, len(set(values)) == len(values), "each added token once", "one twice")
+    _ask("content", _SURROGATE.search("".join(contents)) is None, "text", "a lone surrogate")
+    _ask("content", all(contents), "added tokens of at least one character", "an empty one")
+    for name, values, most in (("flags", flags, 31), ("id", ids, MAX_ID)):
+        for value in (min(values, default=0), max(values, default=0)):
+            _ask(name, 0 <= value <= most, f"0 to {most}", value)
+    size = max(len(image.section("starts")) // 4 - 1, 1 + max(ids, default=0))
+    for name in ("bos_id", "eos_id"):
+        if part[name] is not None:
+            _ask(name, 0 <= _typed(name, part[name], int) < size, f"an id below {size}", part[name])
+    return unpack_added(columns), part["bos_id"], part["eos_id"], _typed("name", part["name"], str)
+
+
+# The sections
+
+
+def _check_sizes(image: Image) -> None:
+    names = (*SECTIONS, *(ATOMS if image.description["monotone"] else ()), *CUTS)
+    _ask("sections", tuple(image.places) == names, " ".join(names), " ".join(image.places))
+    size = {name: length for name, (_, length) in image.places.items()}
+    ids, merges = size["starts"] // 4 - 1, size["merged"] // 4
+    slots = 16
+    while slots < 2 * merges:
+        slots *= 2
+    for name, unit, least, most in (
+        ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, 257, MAX_IDS + 1),
+        ("merged", 4, 0, MAX_MERGES), ("direct", 4, 0, ids),
+    ):
+        _ask(f"section {name}", size[name] % unit == 0 and least <= size[name] // unit <= most,
+             f"{least} to {most} times {unit} bytes", f"{size[name]} bytes")
+    exact = {"page_numbers": 2 * 0x1100, "merges": 8 * merges, "pairs": 8 * slots, "maybe": 1 << 18,
+             "atoms": 4 << 16, "torn": 1 << 13, "joined": JOINED_BYTES if size["joined"] else 0}
+    for name in exact.keys() & size.keys():
+        _ask(f"section {name}", size[name] == exact[name], f"{exact[name]} bytes", f"{size[name]} bytes")
+
+
+def _check_tables(image: Image) -> None:
+    d, s = image.description, tables_from_image(image).sections
+    check_classes(s["pages"], s["page_numbers"], d["symbols"] - 1)
+    first = PAGE * int.from_bytes(s["page_numbers"][:2], "little")
+    check_edges(s["edges"], s["pages"][first : first + 128], d["symbols"])
+    if d["automaton"] == KERNEL_FINGERPRINT:
+        found = sha256(s["edges"]).hexdigest()
+        _ask("section edges", found == KERNEL_EDGES, f"the automaton of the fingerprint, SHA-256 {KERNEL_EDGES}", found)
+    check_tokens(s["starts"], len(s["blob"]), d["byte_ids"])
+    check_pairs(s["pairs"], s["merges"])
+    _check_words(image)
+
+
+def _check_words(image: Image) -> None:
+    """What the vocabulary's parts say of each other; their sizes are right."""
+    tables = tables_from_image(image)
+    d, s = tables.description, tables.sections
+    starts = memoryview(s["starts"]).cast("B").cast("I")
+    for i in d["raw_ids"]:
+        _ask("raw_ids", 0 <= i < len(starts) - 1, f"ids below {len(starts) - 1}", i)
+        token = bytes(s["blob"][starts[i] : starts[i + 1]])
+        _ask("raw_ids", token.decode("utf-8", "replace").encode() == token, "tokens that are text", token)
+    for byte, i in enumerate(d["byte_ids"]):
+        _ask("byte_ids", s["blob"][starts[i]] == byte, f"the id of byte {byte}", i)
+    bpe = bare_bpe(tables)
+    check_merges(bpe, s["merges"])
+    check_atoms(bpe, s.get("atoms", b""))
+    check_direct(bpe, s["direct"])
+
+
+def _ask(what: str, holds: bool, expected: Any, found: Any) -> None:
+    if not holds:
+        raise ValueError(f"{what}: expected {expected}, found {_shown(found)}")
+
+
+def _typed(what: str, value: Any, kind: type) -> Any:
+    """`value`, which JSON gives as `kind`: a bool is no int here."""
+    _ask(what, type(value) is kind, kind.__name__, value)
+    return value
+
+
+def _listed(what: str, values: Any, kind: type) -> list[Any]:
+    kinds = set(map(type, _typed(what, values, list)))
+    _ask(what, kinds <= {kind}, f"only {kind.__name__}", sorted(k.__name__ for k in kinds))
+    return list(values)
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."
