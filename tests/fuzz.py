@@ -191,7 +191,7 @@ def difference(text: str, seed: int, upstream: bool) -> str | None:
     return None
 
 
-def minimised(text: str, differs: Callable[[str], bool]) -> str:
+def minimised(text: str, seed: int, upstream: bool) -> str:
     """The text with parts left out, as long as it still differs; at most 3000 tries."""
     step, tries = max(len(text) // 2, 1), 0
     while tries < 3000:
@@ -199,7 +199,7 @@ def minimised(text: str, differs: Callable[[str], bool]) -> str:
         while at < len(text) and tries < 3000:
             shorter = text[:at] + text[at + step :]
             tries += 1
-            if differs(shorter):
+            if difference(shorter, seed, upstream):
                 text = shorter
             else:
                 at += step
@@ -226,7 +226,7 @@ def main() -> int:
         found = difference(text, number, judged)
         if found:
             print(f"{found}: --seed {seed} --first {number} --count 1 --upstream {int(judged)}")
-            print(ascii(minimised(text, lambda shorter: difference(shorter, number, judged) is not None)))
+            print(ascii(minimised(text, number, judged)))
             return 1
         size_so_far += len(text)
         number += 1

@@ -7,12 +7,13 @@ import random
 from collections.abc import Iterator
 from functools import cache
 
+from real_models import level as set_level
+
 import dstok
 from dstok.core._encode import Encoder
 from dstok.core._pass import LEVELS, best_level
 from dstok.core._policy import Policy
 from dstok.tables import make_bpe, make_encoder
-from real_models import level as set_level
 
 TOK = dstok.load("deepseek-v3")
 NO_ADDED = Policy(None, None, [], [], ((), ()), False)

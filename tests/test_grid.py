@@ -11,7 +11,17 @@ import random
 
 import pytest
 from kernel_texts import (
-    ALL, CARRIERS, KERNELS, NO_ADDED, PLAIN, RARE, automaton_spans, check_pieces, encoder_at, fills, runs,
+    ALL,
+    CARRIERS,
+    KERNELS,
+    NO_ADDED,
+    PLAIN,
+    RARE,
+    automaton_spans,
+    check_pieces,
+    encoder_at,
+    fills,
+    runs,
 )
 from reference import DEEP
 
