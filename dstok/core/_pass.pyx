@@ -418,7 +418,8 @@ cdef class Pass:
         cdef Py_ssize_t keep = min(at, CONTEXT), length = stop - at + keep
         if not w.reserve_buffer(length):
             return at
-        memcpy(w.buffer, text + at - keep, length)
+        if length:  # else both may be NULL, which memcpy does not allow even for no bytes
+            memcpy(w.buffer, text + at - keep, length)
         w.base = at - keep
         return w.base + self.buffer(policy, w, w.buffer, keep, length, final)
 
