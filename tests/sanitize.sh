@@ -46,6 +46,6 @@ sanitized "$python" -m pytest -x --capture=sys tests/test_kernel.py tests/test_g
 for level in automaton portable avx2 avx512; do
     echo "level $level"
     DSTOK_SIMD=$level sanitized "$python" -m pytest -x --capture=sys tests/test_wiki.py tests/test_bpe.py tests/test_results.py \
-        tests/test_sharing.py tests/test_streams.py
+        tests/test_sharing.py tests/test_streams.py -k 'not built_in_model_is_what_its_file_says'
     DSTOK_SIMD=$level sanitized "$python" tests/sanitize_corpora.py
 done

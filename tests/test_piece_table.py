@@ -128,6 +128,16 @@ def test_keys_that_differ_in_zeros_only(level: str) -> None:
         check(encoder, order)
 
 
+@pytest.mark.parametrize("level", PROBES)
+def test_keys_that_differ_in_one_part(level: str) -> None:
+    """So many pieces alike in all but eight of their bytes that in each table different ones meet in a line."""
+    encoder, chance = fresh_encoder(level), random.Random(15)
+    for before, after in ((0, 0), (8, 0), (0, 8), (16, 0), (0, 16), (8, 8), (22, 0), (0, 32), (16, 16)):
+        ends = odd_words(chance, 5000, 8)
+        words = [b"Q" * before + end + b"Q" * after for end in ends]
+        check(encoder, words)
+
+
 @pytest.mark.parametrize("holes", [0, 262_140 - 256, 262_144, 600_000])
 def test_ids_that_a_value_cannot_hold(holes: int) -> None:
     """Ids of 18 bits and more, alone and beside small ones, go to the ring: more of them than fit there."""
