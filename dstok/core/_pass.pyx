@@ -106,10 +106,12 @@ cdef class Pass:
         w.side_used = 0
         for i in range(misses):
             if not self.miss(w, chunk, w.missed[i]):
+                w.pieces = 0  # the run is over, but a caller may still add to the chunk: not beyond its room
                 return
         if w.tracing:
             for i in range(w.pieces):
                 if not w.mark(w.origin + w.starts[i], w.origin + w.starts[i + 1]):
+                    w.pieces = 0
                     return
         if w.counting:
             w.total += self.tally(w)
