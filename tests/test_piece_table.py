@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 from array import array
 from collections.abc import Iterator
@@ -197,6 +198,34 @@ def test_the_table_that_workspaces_share(level: str) -> None:
     for _ in range(2):
         found = list(nested(encoder, MAX_WORKSPACES + 3, pieces))
         assert len(found) == MAX_WORKSPACES + 3 and all(ids == expected for ids in found)
+
+
+OUT_OF_MEMORY = """
+import resource
+from pathlib import Path
+import dstok
+tok = dstok.load("deepseek-v3")
+expected = tok.encode("a\ud55c" * 3)
+text = b"q" * 3_000_000 + "\ud55c".encode() * 50_000
+failed = 0
+for more in range(2_000_000, 24_000_000, 1_000_000):
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + more, resource.RLIM_INFINITY))
+    try:
+        tok.count(text)
+    except MemoryError:
+        failed += 1
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert tok.encode("a\ud55c" * 3) == expected
+assert failed, "there was more memory than the limit"
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("level", PROBES)
+def test_out_of_memory_amid_a_piece(level: str) -> None:
+    """No memory for the ids of a part of a piece; behind it come more parts than a chunk has room for."""
+    subprocess.run([sys.executable, "-c", OUT_OF_MEMORY], check=True, env={**os.environ, "DSTOK_SIMD": level})
 
 
 def resident() -> int:
