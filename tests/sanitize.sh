@@ -7,7 +7,8 @@
 # SANITIZED: the copy's folder (default: one in $TMPDIR, removed at the end); a copy that is there is used as it is.
 # PYTHON: the interpreter (default: python), with Cython and what the tests need. Linux, gcc.
 # Python's own allocator is off (PYTHONMALLOC), so that reads behind the end of a str or bytes are seen; so are
-# huge pages, since memory from mmap has no guards.
+# huge pages, since memory from mmap has no guards. What AVX-512 gathers is not seen; the portable probe of the piece
+# table, which is, reads as far behind a text.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
