@@ -7,40 +7,16 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from kernel_texts import KERNELS, NO_ADDED, TOK, automaton_spans, encoder_at, fresh_encoder
 
-import dstok
-from dstok.core._encode import Encoder
-from dstok.core._pass import LEVELS, best_level
-from dstok.core._policy import Policy
 from dstok.core._scan import Scanner, pack_edges
 from dstok.pattern.collapse import compile_splits
-from dstok.tables import KERNEL_FINGERPRINT, make_bpe, make_encoder
+from dstok.tables import KERNEL_FINGERPRINT
 
-TOK = dstok.load("deepseek-v3")
-NONE = Policy(None, None, [], [], ((), ()), False)
-# What this processor cannot run is covered by the level that it falls back to.
-KERNELS = [name for name, level in LEVELS.items() if 0 < level <= LEVELS[best_level()]]
 BLOCK = 64
 # One character a class, and a second where its width in bytes may matter.
 LETTERS = [c for members in TOK.program.alphabet.classes
            for c in dict.fromkeys((chr(members.ranges[0][0]), chr(members.ranges[-1][1])))]
-
-
-def encoder(level: str, monkeypatch: pytest.MonkeyPatch, cuts: bool = True) -> Encoder:
-    monkeypatch.setenv("DSTOK_SIMD", level)
-    tables = TOK._tables
-    if not cuts:
-        tables = type(tables)(tables.description, {**tables.sections, "joined": b""}, tables.image)
-    return make_encoder(tables, make_bpe(tables), TOK.vocab_size)
-
-
-def automaton_spans(text: str) -> list[tuple[int, int]]:
-    """The pieces by the automaton in Python, in bytes."""
-    spans, at = [], 0
-    for piece, _ in TOK.program.pieces(text):
-        spans.append((at, at + len(piece.encode())))
-        at = spans[-1][1]
-    return spans
 
 
 def short_texts() -> Iterator[str]:
@@ -64,42 +40,42 @@ def test_v3_uses_the_kernel() -> None:
 
 
 @pytest.mark.parametrize("level", KERNELS)
-def test_all_short_strings(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel = encoder(level, monkeypatch, cuts=False)
+def test_all_short_strings(level: str) -> None:
+    kernel = encoder_at(level, cuts=False)
     for text in short_texts():
-        assert kernel.pieces(text.encode(), NONE) == automaton_spans(text), text
+        assert kernel.pieces(text.encode(), NO_ADDED) == automaton_spans(text), text
 
 
 @pytest.mark.parametrize("level", KERNELS)
-def test_block_edges_at_every_offset(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel = encoder(level, monkeypatch, cuts=False)
+def test_block_edges_at_every_offset(level: str) -> None:
+    kernel = encoder_at(level, cuts=False)
     cores = [" \n \n  x", "!\r\n\n a", "1234567", " \t!abc\u00e9", "\u4e2d\u30fb\u6587 \u304b", "  ...\n\n",
              "\u00a0\u0300x", "a\u3000b \u0661"]
     for core, before, offset in itertools.product(cores, ("a", " ", "1", "\u4e2d", "\n", "!"), range(2 * BLOCK + 2)):
         text = before * offset + core + "b c"
-        assert kernel.pieces(text.encode(), NONE) == automaton_spans(text), text
+        assert kernel.pieces(text.encode(), NO_ADDED) == automaton_spans(text), text
 
 
 @pytest.mark.parametrize("level", KERNELS)
-def test_random_texts(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel = encoder(level, monkeypatch, cuts=False)
+def test_random_texts(level: str) -> None:
+    kernel = encoder_at(level, cuts=False)
     for text in random_texts(6000, seed=len(level)):
-        assert kernel.pieces(text.encode(), NONE) == automaton_spans(text), text
+        assert kernel.pieces(text.encode(), NO_ADDED) == automaton_spans(text), text
 
 
 @pytest.mark.parametrize("level", KERNELS)
-def test_safe_cuts_are_the_automatons(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel, plain = encoder(level, monkeypatch), encoder("automaton", monkeypatch)
+def test_safe_cuts_are_the_automatons(level: str) -> None:
+    kernel, plain = encoder_at(level), encoder_at("automaton")
     chance = random.Random(7)
     cjk = "\u4e2d\u6587\u7684\u4e00\u662f\u3042\u30ab\u30fb\ud55c\uae00\uc774 a,\u3002"
     for _ in range(2000):
         text = "".join(chance.choices(cjk, k=chance.randint(1, 90))).encode()
-        assert kernel.pieces(text, NONE) == plain.pieces(text, NONE), text
+        assert kernel.pieces(text, NO_ADDED) == plain.pieces(text, NO_ADDED), text
 
 
-def test_unknown_level_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_level_is_an_error() -> None:
     with pytest.raises(ValueError, match="DSTOK_SIMD"):
-        encoder("mmx", monkeypatch)
+        fresh_encoder("mmx")
 
 
 def test_another_automaton_does_not_get_the_kernel() -> None:

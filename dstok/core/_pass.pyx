@@ -112,10 +112,12 @@ cdef class Pass:
         prefetch_second(&w.table, chunk, w.starts, w.missed, misses)
         for i in range(misses):
             if not self.miss(w, chunk, w.missed[i]):
+                w.pieces = 0  # the run is over, but a caller may still add to the chunk: not beyond its room
                 return
         if w.tracing:
             for i in range(w.pieces):
                 if not w.mark(w.origin + w.starts[i], w.origin + w.starts[i + 1]):
+                    w.pieces = 0
                     return
         if w.counting:
             w.total += self.tally(w)
@@ -432,7 +434,8 @@ cdef class Pass:
         cdef Py_ssize_t keep = min(at, CONTEXT), length = stop - at + keep
         if not w.reserve_buffer(length):
             return at
-        memcpy(w.buffer, text + at - keep, length)
+        if length:  # else both may be NULL, which memcpy does not allow even for no bytes
+            memcpy(w.buffer, text + at - keep, length)
         w.base = at - keep
         return w.base + self.buffer(policy, w, w.buffer, keep, length, final)
 

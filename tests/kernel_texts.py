@@ -1,0 +1,91 @@
+"""V3's encoder at each level of the mask kernel, and texts that come apart where the kernels may go wrong:
+characters of every class and width, runs, and what lies over the edges of blocks."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from functools import cache
+
+from real_models import level as set_level
+
+import dstok
+from dstok.core._encode import Encoder
+from dstok.core._pass import LEVELS, best_level
+from dstok.core._policy import Policy
+from dstok.tables import make_bpe, make_encoder
+
+TOK = dstok.load("deepseek-v3")
+NO_ADDED = Policy(None, None, [], [], ((), ()), False)
+# What this processor cannot run is covered by the level that it falls back to.
+KERNELS = [name for name, level in LEVELS.items() if 0 < level <= LEVELS[best_level()]]
+
+# By class, each character of another width or another part in safe cuts (the three in BLANK differ in width, the
+# last two in LETTER are cuttable).
+BLANK, NEWLINE, SPACE, MARK_ASCII, NUMBER, LETTER_ASCII = "\t\x85\u3000", "\n\r", " ", "!", "7", "aZ"
+MARK, LETTER, COMBINING = "\u00a1\u3002\U0001f600", "\u00e9\u16a0\U0001d400\u3400\ud55c", "\u0301\u20d0\U000e0100"
+K_LETTER, K_MARK = "\u4e2d\u304b", "\u30fb\u309b"
+RARE = "\0\u0378\ufffe\u00b2\u0661\U0001fbf0\u3097\u3099\U0010ffff"
+PLAIN = BLANK + NEWLINE + SPACE + MARK_ASCII + NUMBER + LETTER_ASCII + MARK + LETTER + COMBINING + K_LETTER + K_MARK
+ALL = PLAIN + RARE
+# What may lie before a block edge: each carries another state over it.
+CARRIERS = " \t\n!7a\u3000\u00a1\u3002\U0001f600\u00e9\u16a0\U0001d400\ud55c\u0301\u4e2d\u30fb"
+CLASSES = [[chr(c) for first, last in members.ranges for c in {first, (first + last) // 2, last}
+            if not 0xD800 <= c < 0xE000] for members in TOK.program.alphabet.classes]
+
+
+@cache
+def encoder_at(level: str, cuts: bool = True) -> Encoder:
+    """One encoder a level, with or without safe cuts inside pieces."""
+    return fresh_encoder(level, cuts)
+
+
+def fresh_encoder(level: str, cuts: bool = True) -> Encoder:
+    """An encoder whose piece table nobody has used."""
+    tables = TOK._tables
+    if not cuts:
+        tables = type(tables)(tables.description, {**tables.sections, "joined": b""}, tables.image)
+    with set_level(level):
+        return make_encoder(tables, make_bpe(tables), TOK.vocab_size)
+
+
+def automaton_spans(text: str) -> list[tuple[int, int]]:
+    """The pieces by the automaton in Python, in bytes."""
+    spans, at = [], 0
+    for piece, _ in TOK.program.pieces(text):
+        spans.append((at, at + len(piece.encode())))
+        at = spans[-1][1]
+    return spans
+
+
+def check_pieces(level: str, text: str, cuts: bool = True) -> None:
+    """The pieces of a text at this level are those of the automaton."""
+    data = text.encode()
+    found, expected = (encoder_at(name, cuts).pieces(data, NO_ADDED) for name in (level, "automaton"))
+    assert found == expected, (text, sorted(set(found) ^ set(expected))[:6])
+
+
+def fills(carrier: str, first: int, last: int) -> Iterator[str]:
+    """Runs of a character that take from `first` to `last` bytes, of ASCII letters where they do not fit."""
+    width = len(carrier.encode())
+    for size in range(first, last + 1):
+        yield "b" * (size % width) + carrier * (size // width)
+
+
+def some_class(chance: random.Random) -> str:
+    """A character of any class, or one that the kernels treat by itself."""
+    if chance.random() < 0.5:
+        return chance.choice(PLAIN)
+    return chance.choice(chance.choice(CLASSES))
+
+
+def runs(chance: random.Random, size: int) -> str:
+    """Runs of at least `size` characters together: short ones of a few classes, and now and then a long one."""
+    alphabet = [some_class(chance) for _ in range(chance.randint(1, 7))] + list("\n a")
+    parts: list[str] = []
+    length = 0
+    while length < size:
+        longest = chance.choice((1, 1, 1, 2, 3, 5, 70, 200))
+        parts.append(chance.choice(alphabet) * chance.randint(1, longest))
+        length += len(parts[-1])
+    return "".join(parts)

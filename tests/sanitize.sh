@@ -1,0 +1,53 @@
+#!/bin/sh
+# Builds a copy of this checkout with gcc's address and undefined behaviour sanitizers, and runs tests in it.
+#
+#   tests/sanitize.sh                                    the tests of the core, at every level of the mask kernel
+#   tests/sanitize.sh python tests/fuzz.py --seconds 600 a command in the copy instead
+#
+# SANITIZED: the copy's folder (default: one in $TMPDIR, removed at the end); a copy that is there is used as it is.
+# PYTHON: the interpreter (default: python), with Cython and what the tests need. Linux, gcc.
+# Python's own allocator is off (PYTHONMALLOC), so that reads behind the end of a str or bytes are seen; so are
+# huge pages, since memory from mmap has no guards. What AVX-512 gathers is not seen; the portable probe of the piece
+# table, which is, reads as far behind a text.
+set -eu
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+python=${PYTHON:-python}
+copy=${SANITIZED:-$(mktemp -d)/dstok}
+[ -n "${SANITIZED:-}" ] || trap 'rm -rf "$(dirname "$copy")"' EXIT
+
+if [ ! -d "$copy" ]; then
+    mkdir -p "$copy"
+    (cd "$here" && tar -c --exclude='*.so' --exclude='*.c' --exclude=./build --exclude=./.git .) | tar -x -C "$copy"
+    cd "$copy"
+    sed -i 's/extra-compile-args = \["-O3", "-g0"\]/extra-compile-args = []/' pyproject.toml
+    sed -i 's/^#if defined(__linux__) && defined(MADV_HUGEPAGE)$/#if 0/' dstok/core/_huge.h
+    CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1" \
+        "$python" -c 'from setuptools import setup; setup()' build_ext --inplace >build.log 2>&1 || {
+        cat build.log
+        exit 1
+    }
+fi
+
+cd "$copy"
+export PYTHONPATH="$copy" PYTHONMALLOC=malloc DSTOK_SHARED="${DSTOK_SHARED:-$here/../shared}"
+export ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+sanitized() {
+    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" "$@"
+}
+
+if [ $# -gt 0 ]; then
+    [ "$1" != python ] || { shift && set -- "$python" "$@"; }
+    sanitized "$@"
+    exit
+fi
+
+# These go through the levels themselves. Freed memory is kept back by the sanitizer: it cannot be measured.
+sanitized "$python" -m pytest -x --capture=sys tests/test_kernel.py tests/test_grid.py tests/test_piece_table.py \
+    -k 'not memory'
+for level in automaton portable avx2 avx512; do
+    echo "level $level"
+    DSTOK_SIMD=$level sanitized "$python" -m pytest -x --capture=sys tests/test_wiki.py tests/test_bpe.py tests/test_results.py \
+        tests/test_sharing.py tests/test_streams.py -k 'not built_in_model_is_what_its_file_says'
+    DSTOK_SIMD=$level sanitized "$python" tests/sanitize_corpora.py
+done

@@ -1,0 +1,126 @@
+"""The grid kernel, whose blocks begin anywhere with a few bits of state carried over, against the automaton.
+
+The grid runs while some 67 bytes follow, so each text here has a tail; what lies before puts the edge of a block at
+every offset in the text of interest. The other levels take the same texts: their blocks have edges, too.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from kernel_texts import (
+    ALL,
+    CARRIERS,
+    KERNELS,
+    NO_ADDED,
+    PLAIN,
+    RARE,
+    automaton_spans,
+    check_pieces,
+    encoder_at,
+    fills,
+    runs,
+)
+from reference import DEEP
+
+EDGE = 63  # bytes that a block of ASCII decides
+TAILS = ("b" * 140, " b c" * 35, "\u00e9" * 70, "\u4e2d" * 47, " \n" * 70, "8" * 140)
+# Where carried state decides: what ends in a run, meets an edge, and goes on.
+CORES = [
+    " \n \n  x", "!\r\n\n a", "1234567", " \t!abc\u00e9", "\u4e2d\u30fb\u6587 \u304b", "  ...\n\n", "\u00a0\u0301x",
+    "a\u3000b \u0661", "\u3000\u3000\n\u3000x", "\x85\u3000!", "\u3000\u4e2d", "\u2028a", "!a\u0301b", "!!ab", " !ab",
+    "!\u00e9", "\u00a1ab", "\u00a1\n\n", "\u30fb\n\n", "\u30fb!\n", "\u4e2d\u0301a", "\ud55c\uae00\uc774", "\u4e2d\u6587\u7684",
+    "\u3400\u4e2d", "\ud55c\u304b", "\U0001d400\ud55c\uae00", "\ud55c\U0001d400\uae00", "\U0001f600\n", "\U0001f600a", "\0a", "a\0",
+    "\n\0", " \0", "\r\n \r\n", "\n \t\u3000 \n", "\n \t\u3000 x", "\n  7", "\n  !", "\n  \u4e2d", "7 8", "77a77", "!7",
+    "\u3097\u3099\u304b", "\u304b\u3099\u304b", "\U000f0000\U000f0000",
+]
+
+
+@pytest.mark.parametrize("level", KERNELS)
+def test_pairs_at_the_edge(level: str) -> None:
+    """All pairs of characters (deep: threes), one a class and width, just before, over and behind a block's edge."""
+    tails = itertools.cycle(TAILS)
+    for core in map("".join, itertools.product(PLAIN, repeat=3 if DEEP else 2)):
+        for before in CARRIERS:
+            for fill in fills(before, EDGE - len(core.encode()), EDGE + 1):
+                check_pieces(level, fill + core + next(tails))
+
+
+@pytest.mark.parametrize("level", KERNELS)
+def test_rare_characters_at_the_edge(level: str) -> None:
+    for rare, other, before in itertools.product(RARE, "a \n!\u4e2d\u3000", "a \n7"):
+        for fill in fills(before, EDGE - 8, EDGE + 2):
+            check_pieces(level, fill + other + rare + "c" * 80)
+            check_pieces(level, fill + rare + other + "c" * 80)
+
+
+@pytest.mark.parametrize("cuts", [True, False])
+@pytest.mark.parametrize("level", KERNELS)
+def test_cores_at_every_offset(level: str, cuts: bool) -> None:
+    """Every carrier of state, 0 to 130 bytes of it, before what meets it."""
+    tails = itertools.cycle(TAILS)
+    for core, before in itertools.product(CORES, CARRIERS if DEEP else CARRIERS[cuts::2]):
+        for fill in fills(before, 0, 130):
+            check_pieces(level, fill + core + next(tails), cuts)
+
+
+@pytest.mark.parametrize("level", KERNELS)
+def test_digits(level: str) -> None:
+    """Runs of 1 to 200 digits, begun anywhere in a block."""
+    for count, before in itertools.product(range(1, 201), "a\n\u4e2d"):
+        for offset in range(0, 66, 1 if DEEP else 5):
+            check_pieces(level, "b" * (offset + count % 5) + before + "7" * count + "c" * 70)
+
+
+@pytest.mark.parametrize("level", KERNELS)
+def test_blanks_behind_a_newline(level: str) -> None:
+    """Whether blanks behind a newline start a piece is only known where they end, blocks later."""
+    ends = ("\nb", "b", "!", "\u4e2d", "7", "\u00e9", "\0", "\u0661", " \u3000\n", "\u3000b", "")
+    for blanks, end in itertools.product([1, 2, 3, *range(55, 70), 126, 127, 128, 200], ends):
+        for offset in range(0, 66, 1 if DEEP else 3):
+            for tail in ("", "c" * 70):
+                check_pieces(level, "b" * (offset + blanks % 3) + "\n" + " " * blanks + end + tail)
+
+
+@pytest.mark.parametrize("level", KERNELS)
+def test_cut_after_a_wide_run(level: str) -> None:
+    """Characters that may be cut apart, their neighbours at the lanes' ends (16) and the blocks' (63)."""
+    chance = random.Random(1)
+    kinds = ["\u4e2d\u6587\u7684\u4e00\u662f\u3400\u9fff", "\u3042\u30ab\u304b", "\ud55c\uae00\uc774\ub2e4", "\u00e9\u00df", "\U0001d400\U0001f600\U00050000\U00100000", "a,\n "]
+    for _ in range(40_000 if DEEP else 3000):
+        chosen = "".join(chance.sample(kinds, chance.randint(1, 3)))
+        check_pieces(level, "b" * chance.randint(0, 3) + "".join(chance.choices(chosen, k=chance.randint(20, 150))))
+
+
+@pytest.mark.parametrize("level", KERNELS)
+def test_strings_at_random_offsets(level: str) -> None:
+    """Longer strings than all can be tried of, behind any carrier."""
+    chance = random.Random(len(level))
+    for _ in range(1_000_000 if DEEP else 20_000):
+        core = "".join(chance.choices(ALL if chance.random() < 0.1 else PLAIN, k=chance.randint(3, 8)))
+        before = chance.choice(CARRIERS)
+        fill = "b" * chance.randint(0, 3) + before * (chance.randint(0, 130) // len(before.encode()))
+        check_pieces(level, fill + core + chance.choice(TAILS))
+
+
+@pytest.mark.parametrize("level", KERNELS)
+def test_long_runs(level: str) -> None:
+    """Thousands of characters: many blocks, chunks of pieces, and windows of a text in place."""
+    chance = random.Random(2)
+    for number in range(2000 if DEEP else 150):
+        text = runs(chance, 20_000 if number % 10 == 0 else 2000)
+        check_pieces(level, text)
+        data, fast, plain = text.encode(), encoder_at(level), encoder_at("automaton")
+        ids = plain.encode(text, NO_ADDED, False)
+        assert fast.encode(text, NO_ADDED, False) == fast.encode(data, NO_ADDED, False) == ids
+        assert fast.count(text, NO_ADDED, False) == fast.count(data, NO_ADDED, False) == len(ids)
+
+
+def test_automaton_in_c_is_the_automaton() -> None:
+    """What the levels are held against is held against the automaton in Python."""
+    chance = random.Random(3)
+    plain = encoder_at("automaton", cuts=False)
+    for core in [*CORES, *map("".join, itertools.product(ALL, repeat=2)), *(runs(chance, 300) for _ in range(100))]:
+        assert plain.pieces(core.encode(), NO_ADDED) == automaton_spans(core), core
