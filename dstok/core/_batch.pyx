@@ -33,7 +33,9 @@ cdef extern from "Python.h":
 cdef extern from *:
     """
     static Py_ssize_t batch_next(Py_ssize_t *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
-    static void batch_stop(Py_ssize_t *counter, Py_ssize_t size) { __atomic_fetch_add(counter, size, __ATOMIC_RELAXED); }
+    static void batch_stop(Py_ssize_t *counter, Py_ssize_t size) {
+        __atomic_fetch_add(counter, size, __ATOMIC_RELAXED);
+    }
     static void batch_publish(int *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELEASE); }
     static int batch_published(int *flag) { return __atomic_load_n(flag, __ATOMIC_ACQUIRE); }
     static Py_ssize_t batch_least(Py_ssize_t *least) { return __atomic_load_n(least, __ATOMIC_RELAXED); }

@@ -89,7 +89,8 @@ cdef class Pass:
         if self.flags == NULL:
             raise MemoryError
         for c in range(0x80, 0x10000):
-            self.flags[c] = kernel_flags(self.kernel.pages[(<uint32_t>self.kernel.page_numbers[c >> 8] << 8) | (c & 0xFF)])
+            page = self.kernel.page_numbers[c >> 8]
+            self.flags[c] = kernel_flags(self.kernel.pages[page << 8 | (c & 0xFF)])
             if self.joined != NULL and cuttable(c):
                 self.flags[c] |= F_CUTTABLE
         for page in range(256):

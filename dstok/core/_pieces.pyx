@@ -18,10 +18,11 @@ there); with that count zero too, bits 16 to 63 are an offset in the run's own `
 is the count. Such values are never stored.
 
 Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing). The probe of a chunk looks at
-the first; a miss looks at the second before it merges. A new entry takes the first place of its first line, and what
-drops out at the end goes to its own other line, and so on for a few steps. (With one line a key, one in eight
-entries of a half-full table b was forgotten again and again: Chinese text took 20 % longer, warm.) In c and d a key has a set of
-four places.
+the first; a miss looks at the second before it merges. Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing). The probe of a chunk looks at
+the first; a miss looks at the second before it merges. A new entry takes the first place of its first line, and
+what drops out at the end goes to its own other line, and so on for a few steps. (With one line a key, one in
+eight entries of a half-full table b was forgotten again and again: Chinese text took 20 % longer, warm.) In c and d
+a key has a set of four places.
 
 The tables start out filled with the vocabulary.
 
@@ -350,8 +351,8 @@ cdef inline uint64_t _to_ring(PieceTable *t, const uint32_t *ids, Py_ssize_t cou
 cdef void _insert_a(const PieceTable *t, uint64_t *key, uint64_t value) noexcept nogil:
     cdef uint64_t *line = <uint64_t *>_line_a(t, key)
     cdef uint64_t last_key, last_value
-    cdef int step, i
-    for step in range(STEPS):
+    cdef int _, i
+    for _ in range(STEPS):
         last_key, last_value = line[3], line[7]
         for i in range(3, 0, -1):
             line[i] = line[i - 1]
@@ -366,8 +367,8 @@ cdef void _insert_a(const PieceTable *t, uint64_t *key, uint64_t value) noexcept
 cdef void _insert_b(const PieceTable *t, uint64_t *key, uint64_t value) noexcept nogil:
     cdef uint64_t *line = <uint64_t *>_line_b(t, key)
     cdef uint64_t last[4]
-    cdef int step, i
-    for step in range(STEPS):
+    cdef int _, i
+    for _ in range(STEPS):
         for i in range(4):
             last[i] = line[2 * i + 1]
             line[2 * i + 1] = line[2 * i]
