@@ -33,13 +33,10 @@ cdef class Policy:
 
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
         """Whether `text` surely holds none of the tokens: not the one byte that they all begin with."""
-        cdef int first = -1
-        if self.raw is not None:
-            first = self.raw.only_first
-            if first < 0 or memchr(text, first, length) != NULL:
-                return False
-        if self.normalized is not None and self.normalized.only_first != first:
-            first = self.normalized.only_first
-            if first < 0 or memchr(text, first, length) != NULL:
-                return False
+        return _absent(self.raw, text, length) and _absent(self.normalized, text, length)
+
+
+cdef inline bint _absent(Matcher matcher, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+    if matcher is None:
         return True
+    return matcher.only_first >= 0 and memchr(text, matcher.only_first, length) == NULL
