@@ -6,9 +6,9 @@ object at once (each call works in a workspace of its own), it survives a fork, 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dstok import budget as _budget
@@ -20,7 +20,7 @@ from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import DecodeError, DstokError, ImageError, UnknownTokenError, UnsupportedError
 from dstok.formats.columns import pack_added
 from dstok.formats.description import AddedToken, ModelDescription, spelling
-from dstok.formats.image import open_image, write_image
+from dstok.formats.image import StrPath, open_image, write_image
 from dstok.growing import GrowingText
 from dstok.offsets import Encoding, Piece, char_spans, pieces_of, token_spans
 from dstok.streams import DecodeStream, EncodeStream
@@ -77,18 +77,17 @@ class Tokenizer(LineEncoder):
     # Loading
 
     @classmethod
-    def from_file(cls, path: str | Path, config: str | Path | None = None) -> Tokenizer:
+    def from_file(cls, path: StrPath, config: StrPath | None = None) -> Tokenizer:
         """The tokenizer of a tokenizer.json file.
 
         BOS and EOS are read from `config`, or from a tokenizer_config.json beside the file if there is one.
         Raises `UnsupportedError` for what cannot be done exactly, `TokenizerFileError` for what is broken (both
         with the JSON path), and `OSError`.
         """
-        path = Path(path)
-        beside = path.with_name("tokenizer_config.json")
-        if config is None and path.name == "tokenizer.json" and beside.exists():
+        beside = os.path.join(os.path.dirname(path), "tokenizer_config.json")
+        if config is None and os.path.basename(path) == "tokenizer.json" and os.path.exists(beside):
             config = beside
-        return cls.from_str(path.read_bytes(), None if config is None else Path(config).read_bytes())
+        return cls.from_str(_contents(path), None if config is None else _contents(config))
 
     @classmethod
     def from_str(cls, json: str | bytes, config: str | bytes | None = None) -> Tokenizer:
@@ -103,7 +102,7 @@ class Tokenizer(LineEncoder):
         return cls(build_tables(model), model.added_tokens, model.bos_id, model.eos_id)
 
     @classmethod
-    def open(cls, path: str | Path, *, verify: bool = True) -> Tokenizer:
+    def open(cls, path: StrPath, *, verify: bool = True) -> Tokenizer:
         """The tokenizer that `save` wrote to `path`: the file is mapped, not read, and shared between processes.
 
         `verify` compares the file's checksum. What the tables hold is checked in any case, so that no file can
@@ -112,7 +111,7 @@ class Tokenizer(LineEncoder):
         """
         from dstok.image_checks import check_image, tokenizer_parts  # not needed for built-in models
 
-        image = open_image(Path(path), verify)
+        image = open_image(path, verify)
         check_image(image)
         added, bos_id, eos_id, name = tokenizer_parts(image)
         try:
@@ -120,7 +119,7 @@ class Tokenizer(LineEncoder):
         except UnsupportedError as error:
             raise ImageError(f"{path}: {error}") from None
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: StrPath) -> None:
         """Writes the tokenizer to a file for `Tokenizer.open`, at once or not at all. Raises `OSError`.
 
         The same tokenizer gives the same bytes. The file is for this version of dstok: keep the tokenizer.json.
@@ -128,7 +127,7 @@ class Tokenizer(LineEncoder):
         own = {"added": pack_added(self._added.tokens), "bos_id": self.bos_id, "eos_id": self.eos_id,
                "name": self.name}
         sections = {name: bytes(data) for name, data in self._tables.sections.items()}
-        write_image(Path(path), self._tables.description, sections, own)
+        write_image(path, self._tables.description, sections, own)
 
     # Encoding
 
@@ -401,6 +400,11 @@ class Tokenizer(LineEncoder):
         inside = ends[:-1] > spans[1:, 0]  # the next token begins in the same character
         ends[:-1] -= inside
         return ids, ends.tolist()
+
+
+def _contents(path: StrPath) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _empty_ids(count: int) -> npt.NDArray[np.uint32]:

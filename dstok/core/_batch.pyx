@@ -17,7 +17,6 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
-import threading
 from array import array
 
 from dstok.core._encode cimport Encoder, Ids, numpy_
@@ -181,7 +180,10 @@ cdef class Batch:
                 self.encoder.lend(w)
                 if not w.reserve(self._likely() // (self.threads if i else 1)):
                     raise MemoryError
-        workers = [threading.Thread(target=self._work, args=(i,)) for i in range(1, self.threads)]
+        if self.threads == 1:
+            return []
+        from threading import Thread
+        workers = [Thread(target=self._work, args=(i,)) for i in range(1, self.threads)]
         for worker in workers:
             worker.start()
         return workers

@@ -31,9 +31,9 @@ cdef class Encoder:
     cdef fail(self, Workspace w, Policy policy, text)
     cdef list list_of(self, const uint32_t *ids, Py_ssize_t count)
     cdef Workspace _run(self, text, Policy policy, bint replace, bint counting, bint marking, Py_ssize_t limit)
-    cdef list encode(self, text, Policy policy, bint replace)
+    cpdef list encode(self, text, Policy policy, bint replace)
     cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after)
-    cdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1
+    cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1
 
 
 @cython.final

@@ -17,6 +17,10 @@ class Encoder:
 
     size: int
     def __init__(self, run: Pass, bpe: BPE, direct: object, size: int) -> None: ...
+    def encode(self, text: str | bytes, policy: Policy, replace: bool) -> list[int]:
+        """The ids of `text` as a list."""
+    def count(self, text: str | bytes, policy: Policy, replace: bool) -> int:
+        """The number of ids of `text`."""
     def encode_marked(
         self, text: str | bytes, policy: Policy, replace: bool, allocate: Callable[[int], Any], limit: int = ...
     ) -> tuple[Any, list[tuple[int, int, int]], int]:

@@ -164,7 +164,7 @@ cdef class Encoder:
             self.fail(w, policy, text)
         return w
 
-    cdef list encode(self, text, Policy policy, bint replace):
+    cpdef list encode(self, text, Policy policy, bint replace):
         """The ids of `text` as a list."""
         cdef Workspace w = self._run(text, policy, replace, False, False, PY_SSIZE_T_MAX)
         try:
@@ -190,7 +190,7 @@ cdef class Encoder:
         finally:
             self.release(w)
 
-    cdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1:
+    cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1:
         """The number of ids of `text`."""
         cdef Workspace w = self._run(text, policy, replace, True, False, PY_SSIZE_T_MAX)
         self.release(w)

@@ -7,10 +7,9 @@ tokens. Invariant: what is loaded is what `build.py` made of the tokenizer.json 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from dstok.errors import ModelNotFoundError
@@ -21,7 +20,7 @@ from dstok.tokenizer import Tokenizer
 
 __all__ = ["ModelInfo", "load", "models"]
 
-_HERE = Path(__file__).parent
+_HERE = os.path.dirname(__file__)
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,12 @@ class ModelInfo:
 
 @cache
 def _index() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((_HERE / "index.json").read_bytes())
+    return _read("index.json")
+
+
+def _read(name: str) -> dict[str, Any]:
+    with open(os.path.join(_HERE, name), "rb") as file:
+        found: dict[str, Any] = json.load(file)
     return found
 
 
@@ -60,10 +64,12 @@ def load(name: str) -> Tokenizer:
     """
     entry = _index().get(name)
     if entry is None:
+        from difflib import get_close_matches  # not needed otherwise, and takes a millisecond
+
         close = get_close_matches(name, _index(), 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ModelNotFoundError(f"no built-in model {name!r}: there are {', '.join(_index())}{hint}")
-    added = json.loads((_HERE / f"{name}.json").read_bytes())
+    added = _read(f"{name}.json")
     return Tokenizer(_tables(entry["image"]), unpack_added(added), entry["bos_id"], entry["eos_id"], name)
 
 
@@ -75,4 +81,4 @@ def is_built_in(name: str, tables: Tables) -> bool:
 
 @cache
 def _tables(image: str) -> Tables:
-    return tables_from_image(open_image(_HERE / image))
+    return tables_from_image(open_image(os.path.join(_HERE, image)))
