@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dstok.byte_pairs import byte_pairs
 from dstok.characters import torn_borders, whole_characters
 from dstok.core._bpe import BPE, MAX_IDS, MAX_MERGES, build_pairs
 from dstok.core._encode import Encoder
@@ -32,7 +33,7 @@ __all__ = ["Tables", "build_tables", "compile_program", "make_bpe", "make_encode
 Buffer = bytes | bytearray | memoryview
 # The automaton that core/_kernel.h implements: V3's three splits, whatever Unicode version and model.
 KERNEL_FINGERPRINT = "59bc5bec730b6a852d87cfadbf73da1dd2946708cc1b3d6ba0d5380bcbfd2066"
-_FORMAT = 2  # of the sections' meaning: raised when the core reads one of them differently
+_FORMAT = 3  # of the sections' meaning: raised when the core reads one of them differently
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Tables:
     """`description` (JSON-able) and `sections` (name -> bytes); `image` if they are mapped from one.
 
     Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merges (left, right
-    by rank), merged (id by rank), pairs and maybe (their hash table, and a bitmap before it); atoms and torn
-    (characters that merging may start from); direct (ids that merging makes of their own bytes, which fill the
+    by rank), merged (id by rank, empty if it is the rank plus the description's `first`), pairs and seeds (their
+    hash table); atoms, byte_pairs and pair_ids (what merging may start from); direct (ids that merging makes of their own bytes, which fill the
     piece tables); joined (the safe cuts' bitmap, empty if there are none).
     """
 
@@ -53,6 +54,12 @@ class Tables:
     def splits(self) -> tuple[Split, ...]:
         """The pre-tokenizer's steps."""
         return tuple(Split(**split) for split in self.description["splits"])
+
+    @property
+    def merged(self) -> bytes:
+        """The id (uint32) by rank."""
+        count, first = len(self.sections["merges"]) // 8, self.description["first"]
+        return bytes(self.sections["merged"]) or array("I", range(first, first + count)).tobytes()
 
 
 def compile_program(splits: tuple[Split, ...], unicode_version: str) -> Program:
@@ -84,17 +91,19 @@ def build_tables(model: ModelDescription) -> Tables:
         "monotone": _monotone(model),
         "ignore_merges": model.ignore_merges,
         "raw_ids": sorted(model.raw_ids),
+        "first": model.merges[2] if model.merges else 0,
     }
-    pairs, maybe = build_pairs(model.merges)
+    pairs, seeds = build_pairs(model.merges)
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": pack_edges(program.boundaries.edges, pages[:128]),
         "starts": starts, "blob": blob,
-        "merges": merges.tobytes(), "merged": model.merges[2::3].tobytes(), "pairs": pairs, "maybe": maybe,
+        "merges": merges.tobytes(), "merged": _merged(model.merges[2::3]), "pairs": pairs, "seeds": seeds,
     }
     bpe = make_bpe(Tables(description, sections))
     if description["monotone"]:
         sections["atoms"] = whole_characters(model.tokens, bpe, model.raw_ids)
-        sections["torn"] = torn_borders(model.tokens)
+        sections["byte_pairs"], sections["pair_ids"] = byte_pairs(
+            model.merge_rules(), model.tokens, description["byte_ids"], torn_borders(model.tokens))
         bpe = make_bpe(Tables(description, sections))
     direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
     sections["direct"] = array("I", direct).tobytes()
@@ -112,8 +121,8 @@ def tables_from_image(image: Image) -> Tables:
 def make_bpe(tables: Tables) -> BPE:
     """The merge loops' object."""
     s, d = tables.sections, tables.description
-    bpe = BPE(s["pairs"], s["maybe"], s["merged"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
-              d["ignore_merges"], s.get("atoms", b""), s.get("torn", b""))
+    bpe = BPE(s["pairs"], s["seeds"], s["merged"], d["first"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
+              d["ignore_merges"], s.get("atoms", b""), s.get("byte_pairs", b""), s.get("pair_ids", b""))
     if d["ignore_merges"]:
         starts = memoryview(s["starts"]).cast("B").cast("I")
         raw = set(d["raw_ids"])
@@ -144,6 +153,11 @@ def _pack_tokens(model: ModelDescription) -> tuple[bytes, bytes]:
         at += len(token or b"")
         starts.append(at)
     return starts.tobytes(), b"".join(token or b"" for token in model.tokens) or b"\0"
+
+
+def _merged(ids: array[int]) -> bytes:
+    """The id by rank; nothing if it is the rank plus a constant, as in V3: arithmetic is faster than a look-up."""
+    return b"" if ids and ids == array("I", range(ids[0], ids[0] + len(ids))) else ids.tobytes()
 
 
 def _byte_ids(model: ModelDescription) -> list[int]:

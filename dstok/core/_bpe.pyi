@@ -5,7 +5,7 @@ MAX_IDS: int
 MAX_MERGES: int
 
 def build_pairs(merges: array[int]) -> tuple[bytes, bytes]:
-    """The pair table of flat `merges` (left, right, merged, in rank order), and the bitmap before it."""
+    """The pair table of flat `merges` (left, right, merged, in rank order): its slots and seeds."""
 
 class BPE:
     """The merge list of one model, as flat tables that it keeps alive."""
@@ -14,15 +14,16 @@ class BPE:
     monotone: bool
     ignore_merges: bool
     def __init__(
-        self, pairs: object, maybe: object, merged: object, byte_ids: Sequence[int], starts: object, blob: object,
-        monotone: bool, ignore_merges: bool, atoms: object = b"", torn: object = b"",
+        self, pairs: object, seeds: object, merged: object, first: int, byte_ids: Sequence[int], starts: object,
+        blob: object, monotone: bool, ignore_merges: bool, atoms: object = b"", byte_pairs: object = b"",
+        pair_ids: object = b"",
     ) -> None: ...
     def index_vocabulary(self, reachable: Sequence[int]) -> None:
         """Indexes the ids that a whole piece may be, for `ignore_merges`."""
     def merge(self, text: bytes) -> list[int]:
         """The ids of `text` as one piece, by the loop for its length."""
     def merge_by_heap(self, text: bytes) -> list[int]:
-        """The ids of `text` as one piece, by `merge_span`."""
+        """The ids of `text` as one piece, by `merge_span` from bytes."""
     def encodes_to_itself(self, token: int) -> bool:
         """Whether merging the bytes of `token` gives `token`."""
     def token(self, token: int) -> bytes:
