@@ -28,6 +28,8 @@ cdef extern from "_merge.h":
     uint32_t pair_merged(const PairTable *t, uint32_t rank) noexcept nogil
     int merge_short(const PairTable *t, uint32_t *ids, int count) noexcept nogil
     int64_t start_symbols(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) noexcept nogil
+    void find_repeats(
+        const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count, uint16_t *first) noexcept nogil
 
 cdef struct Scratch:
     # Room for one run of `merge_span`, grown on demand; entries are per byte of the span.

@@ -15,6 +15,7 @@
 #define DSTOK_MERGE_H
 
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
@@ -153,6 +154,43 @@ static inline int64_t start_symbols(const StartTable *t, const uint8_t *text, in
     if (at < length)
         ids[count++] = t->bytes[text[at]];
     return count;
+}
+
+enum {
+    REPEATS_LOG2 = 11, /* slots: more than three a piece */
+    REPEAT_BYTES = 24, /* of the longest piece that is looked at */
+};
+
+/* Which of the pieces `missed` are equal to earlier ones: `first[i]` is the number of the first one that is equal to
+ * number i. In cold English and code every third or fourth missed piece stands in its chunk before. Reads up to eight
+ * bytes from each start. */
+static inline void find_repeats(const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count,
+                                uint16_t *first) {
+    uint16_t slots[1 << REPEATS_LOG2]; /* number + 1 */
+    memset(slots, 0, sizeof(slots));
+    for (int i = 0; i < count; i++) {
+        const uint8_t *piece = text + starts[missed[i]];
+        uint32_t length = starts[missed[i] + 1] - starts[missed[i]];
+        uint64_t head, tail = 0;
+        first[i] = (uint16_t)i;
+        if (length > REPEAT_BYTES)
+            continue;
+        memcpy(&head, piece, 8);
+        if (length < 8)
+            head &= ~(uint64_t)0 >> (64 - 8 * length);
+        else
+            memcpy(&tail, piece + length - 8, 8);
+        uint64_t hash = (head ^ (tail << 31 | tail >> 33) ^ length) * 0x9E3779B97F4A7C15ull;
+        uint32_t slot = (uint32_t)(hash >> (64 - REPEATS_LOG2));
+        for (; slots[slot]; slot = (slot + 1) & ((1 << REPEATS_LOG2) - 1)) {
+            uint32_t other = missed[slots[slot] - 1];
+            if (starts[other + 1] - starts[other] == length && memcmp(text + starts[other], piece, length) == 0) {
+                first[i] = slots[slot] - 1;
+                break;
+            }
+        }
+        slots[slot] = first[i] + 1;
+    }
 }
 
 /* Symbols of sixteen texts: text i is ids[0][i], ids[1][i] and so on, `counts[i]` of them. */

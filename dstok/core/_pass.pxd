@@ -55,6 +55,7 @@ cdef class Pass:
     cdef int open_kernel(self, int level) except -1
     cdef int open_flags(self) except -1
     cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil
+    cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
     cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil
     cdef void emit(self, Workspace w) noexcept nogil
     cdef Py_ssize_t tally(self, Workspace w) noexcept nogil

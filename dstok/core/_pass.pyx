@@ -11,12 +11,12 @@ those with normalized=true; between those the pieces; each piece by the piece ta
 """
 
 cimport cython
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
 
 from dstok.core._added cimport Match
-from dstok.core._bpe cimport BPE
+from dstok.core._bpe cimport BPE, find_repeats
 from dstok.core._pieces cimport (
     CHUNK, CHUNK_ROOM, LONG_IDS, MIDDLE, PAD, RING, cuttable, emit_portable, insert, look_up_long, may_cut,
     probe_chunk, probe_emit, probe_portable,
@@ -104,9 +104,8 @@ cdef class Pass:
         else:
             misses = probe_portable(&w.table, chunk, w.starts, w.pieces, w.values, w.missed)
         w.side_used = 0
-        for i in range(misses):
-            if not self.miss(w, chunk, w.missed[i]):
-                return
+        if not self.merge_missed(w, chunk, misses):
+            return
         if w.tracing:
             for i in range(w.pieces):
                 if not w.mark(w.origin + w.starts[i], w.origin + w.starts[i + 1]):
@@ -118,6 +117,18 @@ cdef class Pass:
         w.origin += w.starts[w.pieces]
         w.pieces = 0
         w.starts[0] = 0
+
+    cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
+        """Finds the values of the pieces that the probe did not find, of equal ones once; false if memory is out."""
+        cdef uint16_t first[CHUNK_ROOM]
+        cdef int i
+        find_repeats(chunk, w.starts, w.missed, misses, first)
+        for i in range(misses):
+            if first[i] != i:
+                w.values[w.missed[i]] = w.values[w.missed[first[i]]]
+            elif not self.miss(w, chunk, w.missed[i]):
+                return False
+        return True
 
     cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil:
         """Finds the value of a piece that tables a and b do not hold; false if memory is out."""
