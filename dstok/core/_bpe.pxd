@@ -28,6 +28,14 @@ cdef extern from "_merge.h":
     uint32_t pair_merged(const PairTable *t, uint32_t rank) noexcept nogil
     int merge_short(const PairTable *t, uint32_t *ids, int count) noexcept nogil
     int64_t start_symbols(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) noexcept nogil
+    void start_prefetch(const StartTable *t, const uint8_t *text, int64_t length) noexcept nogil
+    enum:
+        LANES
+        LANE_SYMBOLS
+    ctypedef struct Lanes:
+        uint32_t ids[33][16]
+        uint32_t counts[16]
+    void merge_lanes(const PairTable *t, Lanes *lanes) noexcept nogil
     void find_repeats(
         const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count, uint16_t *first) noexcept nogil
 

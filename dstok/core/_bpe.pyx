@@ -317,7 +317,7 @@ cdef class BPE:
         """As `merge_span`, by the loop for the text's length."""
         cdef Py_ssize_t count, i
         cdef uint32_t end = 0
-        if length > LEAST_WINDOW * 3:
+        if length > 3 * SHORT:
             return self.merge_span(&self.start, text, length, s)
         if not _grow(s, length):
             return -1

@@ -24,7 +24,7 @@
 
 enum {
     NO_RANK = 0xFFFFFF,
-    SHORT = 48, /* symbols that are merged by scanning their ranks */
+    SHORT = 128, /* symbols that are merged by scanning their ranks */
     LANES = 16,
     LANE_BITS = 5,
     LANE_SYMBOLS = 1 << LANE_BITS, /* at most, of a text that is merged in a lane */
@@ -116,6 +116,13 @@ typedef struct {
 
 static inline const BytePair *byte_pair(const StartTable *t, const uint8_t *text) {
     return t->pairs + ((uint32_t)text[0] << 8 | text[1]);
+}
+
+/* Asks for the lines that `start_symbols` will read. */
+static inline void start_prefetch(const StartTable *t, const uint8_t *text, int64_t length) {
+    if (t->pairs)
+        for (int64_t at = 0; at + 1 < length; at++)
+            __builtin_prefetch(byte_pair(t, text + at));
 }
 
 /* The id of the character of three bytes that merging may take whole at `at`, or -1. */
