@@ -27,6 +27,8 @@ cdef extern from "_merge.h":
     uint32_t pair_rank(const PairTable *t, uint32_t left, uint32_t right) noexcept nogil
     uint32_t pair_merged(const PairTable *t, uint32_t rank) noexcept nogil
     int merge_short(const PairTable *t, uint32_t *ids, int count) noexcept nogil
+    int64_t merge_sweeps(
+        const PairTable *t, uint32_t *ids, uint32_t *ranks, int64_t count, int sweeps) noexcept nogil
     int64_t start_symbols(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) noexcept nogil
     void start_prefetch(const StartTable *t, const uint8_t *text, int64_t length) noexcept nogil
     enum:
@@ -72,9 +74,7 @@ cdef class BPE:
     cdef Py_ssize_t merge_piece(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil
-    cdef Py_ssize_t merge_span(
-        self, const StartTable *start, const uint8_t *text, Py_ssize_t length, Scratch *s
-    ) noexcept nogil
+    cdef Py_ssize_t merge_span(self, Py_ssize_t length, Py_ssize_t count, Scratch *s) noexcept nogil
     cdef Py_ssize_t merge_text(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil
     cdef Py_ssize_t merge_windows(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction

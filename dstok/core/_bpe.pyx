@@ -7,7 +7,8 @@ leftmost of equals first, until no pair of neighbours has a rank. With `ignore_m
 token is that token.
 
 Three loops by length. `merge_short` (_merge.h) scans a small array of ranks for the least (Sennrich's algorithm
-as it stands). `merge_span` keeps the candidates in a binary heap over a linked list: O(n log n).
+as it stands). `merge_span` keeps the candidates in a binary heap over a linked list: O(n log n). `merge_sweeps`
+(_merge.h) goes before it where ranks are monotone (see below).
 `merge_windows` cuts a long piece into windows, merges each with one of these, and joins the answers, so
 that memory stays small and the cost linear. Windows are as small as the tokens in them allow.
 
@@ -47,6 +48,7 @@ cdef enum:
     MANY = 24          # ... smaller
     OVERLAP = 2        # tokens at a window's end that are merged again in the next
     MAX_BACK = 1 << 17
+    SWEEPS = 24        # before the heap is tried; a token of 128 equal bytes takes seven
     SEEDS = 1 << 16
     BUCKET = 4         # pairs that share a seed, on average
 
@@ -245,19 +247,12 @@ cdef class BPE:
         """How many bytes a token has."""
         return self.starts[token + 1] - self.starts[token]
 
-    cdef Py_ssize_t merge_span(
-        self, const StartTable *start, const uint8_t *text, Py_ssize_t length, Scratch *s
-    ) noexcept nogil:
-        """The ids of any bytes into `s.out`, their ends into `s.ends`; -1 if memory is out."""
-        cdef Py_ssize_t i, size = 0, count
+    cdef Py_ssize_t merge_span(self, Py_ssize_t length, Py_ssize_t count, Scratch *s) noexcept nogil:
+        """Merges the `count` symbols in `s.out`, of `length` bytes; their ends go into `s.ends`."""
+        cdef Py_ssize_t i, size = 0
         cdef uint32_t rank, at = 0, after, behind = 0xFFFFFFFF
         cdef uint64_t top
-        if length <= 0:
-            return 0
-        if not _grow(s, length):
-            return -1
         # The symbols, each at its first byte, linked both ways; next[i] is where the symbol at i ends.
-        count = start_symbols(start, text, length, s.out)
         for i in range(count):
             s.ids[at] = s.out[i]
             s.previous[at] = behind
@@ -314,16 +309,16 @@ cdef class BPE:
         return count
 
     cdef Py_ssize_t merge_text(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil:
-        """As `merge_span`, by the loop for the text's length."""
+        """The ids of any bytes into `s.out`, their ends into `s.ends`; -1 if memory is out."""
         cdef Py_ssize_t count, i
         cdef uint32_t end = 0
-        if length > 3 * SHORT:
-            return self.merge_span(&self.start, text, length, s)
         if not _grow(s, length):
             return -1
         count = start_symbols(&self.start, text, length, s.out)
+        if count > SHORT and self.monotone:
+            count = merge_sweeps(&self.pairs, s.out, s.next, count, SWEEPS)
         if count > SHORT:
-            return self.merge_span(&self.start, text, length, s)
+            return self.merge_span(length, count, s)
         count = merge_short(&self.pairs, s.out, <int>count)
         for i in range(count):
             end += <uint32_t>self.width(s.out[i])
@@ -396,8 +391,8 @@ cdef class BPE:
     cdef Py_ssize_t merge_into(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s
     ) noexcept nogil:
-        """As `merge_span`, but into `out`."""
-        cdef Py_ssize_t count = self.merge_span(&self.start, text, length, s)
+        """As `merge_text`, but into `out`."""
+        cdef Py_ssize_t count = self.merge_text(text, length, s)
         if count > 0:
             memcpy(out, s.out, count * 4)
         return count
@@ -463,7 +458,9 @@ cdef class BPE:
         memset(&junction, 0, sizeof(Scratch))
         try:
             if by_heap:
-                count = self.merge_span(&self.plain, text, len(text), &scratch)
+                if not _grow(&scratch, len(text)):
+                    raise MemoryError
+                count = self.merge_span(len(text), start_symbols(&self.plain, text, len(text), scratch.out), &scratch)
                 return [scratch.out[i] for i in range(count)]
             count = self.merge_piece(text, len(text), &out[0], &scratch, &junction)
             return [out[i] for i in range(count)]
