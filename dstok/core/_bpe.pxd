@@ -38,6 +38,7 @@ cdef extern from "_merge.h":
         uint32_t ids[33][16]
         uint32_t counts[16]
     void merge_lanes(const PairTable *t, Lanes *lanes) noexcept nogil
+    void merge_lanes_portable(const PairTable *t, Lanes *lanes) noexcept nogil
     void find_repeats(
         const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count, uint16_t *first) noexcept nogil
 

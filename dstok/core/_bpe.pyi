@@ -24,6 +24,8 @@ class BPE:
         """The ids of `text` as one piece, by the loop for its length."""
     def merge_by_heap(self, text: bytes) -> list[int]:
         """The ids of `text` as one piece, by `merge_span` from bytes."""
+    def merge_in_lanes(self, texts: list[bytes], wide: bool) -> list[list[int]]:
+        """The ids of up to 16 texts of up to 32 bytes by `merge_lanes`, or, if not `wide`, by its twin."""
     def encodes_to_itself(self, token: int) -> bool:
         """Whether merging the bytes of `token` gives `token`."""
     def token(self, token: int) -> bytes:

@@ -450,6 +450,25 @@ cdef class BPE:
         """The ids of `text` as one piece, by `merge_span` from bytes. For tests."""
         return self._merge(text, 1)
 
+    def merge_in_lanes(self, list texts not None, bint wide):
+        """The ids of up to 16 texts of up to 32 bytes by `merge_lanes`, or, if not `wide`, by its twin. For tests."""
+        cdef Lanes lanes
+        cdef uint32_t ids[LANE_SYMBOLS]
+        cdef bytes text
+        cdef Py_ssize_t i, p
+        if len(texts) > LANES or max(map(len, texts), default=0) > LANE_SYMBOLS:
+            raise ValueError("too many texts, or too long ones")
+        memset(&lanes, 0, sizeof(lanes))
+        for i, text in enumerate(texts):
+            lanes.counts[i] = <uint32_t>start_symbols(&self.start, text, len(text), ids)
+            for p in range(lanes.counts[i]):
+                lanes.ids[p][i] = ids[p]
+        if wide:
+            merge_lanes(&self.pairs, &lanes)
+        else:
+            merge_lanes_portable(&self.pairs, &lanes)
+        return [[lanes.ids[p][i] for p in range(lanes.counts[i])] for i in range(len(texts))]
+
     def _merge(self, bytes text, int by_heap):
         cdef Scratch scratch, junction
         cdef Py_ssize_t count, i

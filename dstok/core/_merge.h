@@ -164,7 +164,10 @@ static inline int64_t start_atom(const StartTable *t, const uint8_t *text, int64
     uint32_t character = (p[0] & 15u) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u), id = t->atoms[character];
     if ((p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80 || character < 0x800 || id == 0)
         return -1;
-    if ((at && byte_pair(t, p - 1)->torn) || (at + 3 < length && byte_pair(t, p + 2)->torn))
+    if (at && byte_pair(t, p - 1)->torn)
+        return -1;
+    /* A continuation byte too many: only in bytes that are not text. */
+    if (at + 3 < length && (byte_pair(t, p + 2)->torn || (p[3] & 0xC0) == 0x80))
         return -1;
     return (int64_t)id - 1;
 }
@@ -238,6 +241,18 @@ typedef struct {
     uint32_t ids[LANE_SYMBOLS + 1][LANES];
     uint32_t counts[LANES];
 } Lanes;
+
+/* `merge_lanes` for processors without AVX-512. */
+static inline void merge_lanes_portable(const PairTable *t, Lanes *lanes) {
+    for (int lane = 0; lane < LANES; lane++) {
+        uint32_t ids[LANE_SYMBOLS];
+        for (uint32_t p = 0; p < lanes->counts[lane]; p++)
+            ids[p] = lanes->ids[p][lane];
+        lanes->counts[lane] = (uint32_t)merge_short(t, ids, (int)lanes->counts[lane]);
+        for (uint32_t p = 0; p < lanes->counts[lane]; p++)
+            lanes->ids[p][lane] = ids[p];
+    }
+}
 
 #ifdef MERGE_X86
 
@@ -334,5 +349,7 @@ static inline void merge_lanes(const PairTable *t, Lanes *lanes) {
     _mm512_storeu_si512(lanes->counts, counts);
 }
 
+#else
+#define merge_lanes merge_lanes_portable
 #endif
 #endif
