@@ -41,9 +41,10 @@ class Tables:
     """`description` (JSON-able) and `sections` (name -> bytes); `image` if they are mapped from one.
 
     Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merges (left, right
-    by rank), merged (id by rank, empty if it is the rank plus the description's `first`), pairs and seeds (their
-    hash table); atoms, byte_pairs and pair_ids (what merging may start from); direct (ids that merging makes of their own bytes, which fill the
-    piece tables); joined (the safe cuts' bitmap, empty if there are none).
+    by rank), merged (id by rank; empty if it is the rank plus the description's `first`), pairs and seeds (their
+    hash table); atoms, byte_pairs and pair_ids (what merging may start from, if ranks are monotone); direct (ids
+    that merging makes of their own bytes, which fill the piece tables); joined (the safe cuts' bitmap, empty if
+    there are none).
     """
 
     description: dict[str, Any]
@@ -80,6 +81,7 @@ def build_tables(model: ModelDescription) -> Tables:
     program = compile_program(model.splits, model.unicode_version)
     pages, page_numbers = program.alphabet.pages()
     starts, blob = _pack_tokens(model)
+    byte_ids = _byte_ids(model)
     merges = array("I", [x for rule in model.merge_rules() for x in rule[:2]])
     description = {
         "format": _FORMAT,
@@ -87,7 +89,7 @@ def build_tables(model: ModelDescription) -> Tables:
         "unicode_version": model.unicode_version,
         "symbols": program.boundaries.symbols,
         "automaton": program.boundaries.fingerprint(),
-        "byte_ids": _byte_ids(model),
+        "byte_ids": byte_ids,
         "monotone": _monotone(model),
         "ignore_merges": model.ignore_merges,
         "raw_ids": sorted(model.raw_ids),
@@ -103,7 +105,7 @@ def build_tables(model: ModelDescription) -> Tables:
     if description["monotone"]:
         sections["atoms"] = whole_characters(model.tokens, bpe, model.raw_ids)
         sections["byte_pairs"], sections["pair_ids"] = byte_pairs(
-            model.merge_rules(), model.tokens, description["byte_ids"], torn_borders(model.tokens))
+            model.merge_rules(), model.tokens, byte_ids, torn_borders(model.tokens))
         bpe = make_bpe(Tables(description, sections))
     direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
     sections["direct"] = array("I", direct).tobytes()
