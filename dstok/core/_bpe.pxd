@@ -5,7 +5,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef extern from "_merge.h":
     enum:
         NO_RANK
-        SHORT          # up to this many symbols are merged by scanning their ranks
+        FEW_SYMBOLS
+        SHORT
     uint32_t PAIR_3
     ctypedef struct PairTable:
         const uint64_t *slots
@@ -28,7 +29,7 @@ cdef extern from "_merge.h":
     uint32_t pair_merged(const PairTable *t, uint32_t rank) noexcept nogil
     int merge_short(const PairTable *t, uint32_t *ids, int count) noexcept nogil
     int64_t merge_sweeps(
-        const PairTable *t, uint32_t *ids, uint32_t *ranks, int64_t count, int sweeps) noexcept nogil
+        const PairTable *t, uint32_t *ids, uint32_t *ranks, int64_t count) noexcept nogil
     int64_t start_symbols(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) noexcept nogil
     void start_prefetch(const StartTable *t, const uint8_t *text, int64_t length) noexcept nogil
     enum:

@@ -48,7 +48,6 @@ cdef enum:
     MANY = 24          # ... smaller
     OVERLAP = 2        # tokens at a window's end that are merged again in the next
     MAX_BACK = 1 << 17
-    SWEEPS = 24        # before the heap is tried; a token of 128 equal bytes takes seven
     SEEDS = 1 << 16
     BUCKET = 4         # pairs that share a seed, on average
 
@@ -315,8 +314,8 @@ cdef class BPE:
         if not _grow(s, length):
             return -1
         count = start_symbols(&self.start, text, length, s.out)
-        if count > SHORT and self.monotone:
-            count = merge_sweeps(&self.pairs, s.out, s.next, count, SWEEPS)
+        if count > FEW_SYMBOLS and self.monotone:
+            count = merge_sweeps(&self.pairs, s.out, s.next, count)
         if count > SHORT:
             return self.merge_span(length, count, s)
         count = merge_short(&self.pairs, s.out, <int>count)
@@ -418,10 +417,11 @@ cdef class BPE:
             out[0] = self.whole(text, length)
             if out[0] != NO_RANK:
                 return 1
-        if length <= 3 * SHORT:
+        if length <= 3 * FEW_SYMBOLS:
             count = start_symbols(&self.start, text, length, out)
-            if count <= SHORT:
+            if count <= FEW_SYMBOLS:
                 return merge_short(&self.pairs, out, <int>count)
+            return self.merge_into(text, length, out, scratch)
         if self.monotone:
             return self.merge_windows(text, length, out, scratch, junction)
         return self.merge_into(text, length, out, scratch)

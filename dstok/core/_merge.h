@@ -24,7 +24,8 @@
 
 enum {
     NO_RANK = 0xFFFFFF,
-    SHORT = 128, /* symbols that are merged by scanning their ranks */
+    FEW_SYMBOLS = 48, /* that are merged by scanning their ranks at once, and */
+    SHORT = 128,      /* if sweeps have gone before */
     LANES = 16,
     LANE_BITS = 5,
     LANE_SYMBOLS = 1 << LANE_BITS, /* at most, of a text that is merged in a lane */
@@ -96,15 +97,15 @@ static inline int merge_short(const PairTable *t, uint32_t *ids, int count) {
     }
 }
 
-/* Merges rank by rank, each in one sweep from left to right, for at most `sweeps` ranks; `ranks` has room for `count`.
- * Returns how many ids are left, not all merged yet perhaps. Ranks must be monotone: then a merge makes no pair of its
- * own rank or below, and a sweep does what merging one by one would. Runs and periodic text take a sweep for each
- * doubling of their tokens: 2 KB of spaces 30 us, and by the heap 350. */
-static inline int64_t merge_sweeps(const PairTable *t, uint32_t *ids, uint32_t *ranks, int64_t count, int sweeps) {
+/* Merges rank by rank, each in one sweep from left to right, as long as a sweep merges one symbol in 64; `ranks` has
+ * room for `count`. Returns how many ids are left, not all merged yet perhaps. Ranks must be monotone: then a merge makes
+ * no pair of its own rank or below, and a sweep does what merging one by one would. Runs and periodic text take a sweep
+ * for each doubling of their tokens: 2 KB of spaces 30 us, and by the heap 350. */
+static inline int64_t merge_sweeps(const PairTable *t, uint32_t *ids, uint32_t *ranks, int64_t count) {
     for (int64_t i = 0; i + 1 < count; i++)
         ranks[i] = pair_rank(t, ids[i], ids[i + 1]);
     ranks[count - 1] = NO_RANK;
-    while (sweeps--) {
+    for (int64_t before = 2 * count; (before - count) * 64 >= before;) {
         int32_t least = NO_RANK;
         for (int64_t i = 0; i < count; i++)
             least = (int32_t)ranks[i] < least ? (int32_t)ranks[i] : least;
@@ -112,6 +113,7 @@ static inline int64_t merge_sweeps(const PairTable *t, uint32_t *ids, uint32_t *
             break;
         uint32_t made = pair_merged(t, (uint32_t)least);
         int64_t to = 0;
+        before = count;
         for (int64_t from = 0; from < count; to++) {
             if (ranks[from] != (uint32_t)least) {
                 ids[to] = ids[from];
