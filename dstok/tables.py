@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.byte_pairs import byte_pairs
 from dstok.characters import torn_borders, whole_characters
-from dstok.core._bpe import BPE, MAX_IDS, MAX_MERGES, build_pairs
+from dstok.core._bpe import BPE
 from dstok.core._encode import Encoder
+from dstok.core._pairs import MAX_IDS, MAX_MERGES, build_pairs
 from dstok.core._pass import LEVELS, Pass, best_level
 from dstok.core._pieces import joined_pairs
 from dstok.core._scan import Scanner, pack_edges

@@ -14,10 +14,11 @@ from reference import DEEP, bpe_by_passes, examples, naive_bpe
 from small_models import Merge, both, model_json, upstream_ids
 
 import dstok
-from dstok.core._bpe import BPE, build_pairs
+from dstok.core._bpe import BPE
+from dstok.core._pairs import build_pairs
 from dstok.core._pass import best_level
 
-LANES, LANE_SYMBOLS, SHORT = 16, 32, 128  # the limits in core/_merge.h
+LANES, LANE_SYMBOLS, FEW_SYMBOLS, SHORT = 16, 32, 48, 128  # the limits in core/_merge.h
 WINDOWS = [48, 96, 192, 384, 768, 1536, 2048]  # bytes: the sizes of windows in core/_bpe
 WIDE = [False, True] if best_level() == "avx512" else [False]
 LETTERS = "abcdeé一丁𝔞"
@@ -95,7 +96,7 @@ def test_borders_of_windows(seed: int) -> None:
     merges = learnt_merges(rng, letters, rng.choice([4, 20, 80]), shuffled=False)
     bpe, ids = bpe_of(merges)
     assert bpe.monotone
-    for size in [*WINDOWS, SHORT, 3 * SHORT, *(2 * window for window in WINDOWS)]:
+    for size in [*WINDOWS, SHORT, 3 * FEW_SYMBOLS, *(2 * window for window in WINDOWS)]:
         for length in range(size - 2, size + 3):
             period = random_text(rng, letters, rng.randint(1, 60))
             for text in (random_text(rng, letters, length), (period * length)[:length]):

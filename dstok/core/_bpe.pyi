@@ -1,11 +1,4 @@
-from array import array
 from collections.abc import Sequence
-
-MAX_IDS: int
-MAX_MERGES: int
-
-def build_pairs(merges: array[int]) -> tuple[bytes, bytes]:
-    """The pair table of flat `merges` (left, right, merged, in rank order): its slots and seeds."""
 
 class BPE:
     """The merge list of one model, as flat tables that it keeps alive."""

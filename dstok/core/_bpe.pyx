@@ -1,16 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-"""Byte-level BPE: the pair table and the merge loops.
+"""Byte-level BPE: the merge loops.
 
 In: the bytes of one piece. Out: its ids.
 Invariant: what upstream gives: again and again the pair of neighbours with the lowest rank is merged, the
 leftmost of equals first, until no pair of neighbours has a rank. With `ignore_merges` a piece that is a
 token is that token.
 
-Three loops by length. `merge_short` (_merge.h) scans a small array of ranks for the least (Sennrich's algorithm
-as it stands). `merge_span` keeps the candidates in a binary heap over a linked list: O(n log n). `merge_sweeps`
-(_merge.h) goes before it where ranks are monotone (see below).
-`merge_windows` cuts a long piece into windows, merges each with one of these, and joins the answers, so
-that memory stays small and the cost linear. Windows are as small as the tokens in them allow.
+Loops by length. `merge_short` scans a small array of ranks for the least (Sennrich's algorithm as it stands), and
+`merge_lanes` does so for sixteen texts side by side. `merge_sweeps` joins all pairs of the least rank in one go, as
+long as there are many (these three stand in _merge.h). `merge_span` keeps the candidates in a binary heap over a
+linked list: O(n log n). `merge_windows` cuts a long piece into windows, merges each with one of these, and joins the
+answers, so that memory stays small and the cost linear. Windows are as small as the tokens in them allow, and one that
+has the bytes of the window before has its ids.
 
 Why windows are exact. Let the ranks be monotone: each merge's rank is above the ranks of the merges that
 made its two sides (checked at load; else windows are not used). Then merging visits ranks in rising order,
@@ -21,7 +22,7 @@ and none ever crosses a's left or b's right edge, so at rank r the stretches of 
 when the text of a followed by that of b is merged alone: there, too, u and v are neighbours with rank r,
 and are joined. So if BPE(ab) = (a, b), then BPE(XY) = BPE(X) BPE(Y). `joins` asks just that. The last
 few tokens of a window are dropped and merged again in the next; where a border still does not hold, more
-tokens are taken back; if ever more than `MAX_BACK` bytes, the piece goes to `merge_span` whole.
+tokens are taken back; if ever more than `MAX_BACK` bytes, the piece is merged whole.
 
 Symbols to start from. Let ranks be monotone. If it is certain that plain merging makes a token at some place, it may
 be made at once: what is made of it has a higher rank than it has itself, so before its own moment nothing that the
@@ -48,11 +49,6 @@ cdef enum:
     MANY = 24          # ... smaller
     OVERLAP = 2        # tokens at a window's end that are merged again in the next
     MAX_BACK = 1 << 17
-    SEEDS = 1 << 16
-    BUCKET = 4         # pairs that share a seed, on average
-
-MAX_IDS = 1 << 20
-MAX_MERGES = NO_RANK - 1
 
 cdef uint64_t _hash_bytes(const uint8_t *text, Py_ssize_t length) noexcept nogil:
     cdef uint64_t h = <uint64_t>0xCBF29CE484222325 ^ <uint64_t>length
@@ -60,67 +56,6 @@ cdef uint64_t _hash_bytes(const uint8_t *text, Py_ssize_t length) noexcept nogil
     for i in range(length):
         h = (h ^ text[i]) * <uint64_t>0x100000001B3
     return h ^ (h >> 29)
-
-
-def build_pairs(merges):
-    """The pair table of flat `merges` (left, right, merged, in rank order): its slots and seeds, as bytes."""
-    cdef const uint32_t[::1] m = merges
-    cdef Py_ssize_t count = m.shape[0] // 3
-    cdef int slot_bits = 4, seed_bits = 4, salt
-    while (<Py_ssize_t>BUCKET << seed_bits) < count:
-        seed_bits += 1
-    while (<Py_ssize_t>1 << slot_bits) * 0.98 < count:
-        slot_bits += 1
-    places = _by_bucket(m, 32 - seed_bits)
-    for salt in range(SEEDS):
-        slots = array("Q", [0xFFFFFFFFFFFFFFFF]) * (1 << slot_bits)
-        seeds = array("H", bytes(2 << seed_bits) + salt.to_bytes(2, "little"))
-        if _place(m, places, slots, seeds, PAIR_3 + 2 * salt):
-            return slots.tobytes(), seeds.tobytes()
-        slot_bits += salt & 1
-    raise AssertionError("no perfect hash")
-
-
-cdef list _by_bucket(const uint32_t[::1] m, int seed_shift):
-    """(bucket, ranks) of the pairs, the largest buckets first."""
-    cdef Py_ssize_t rank
-    buckets = {}
-    seen = set()
-    for rank in range(m.shape[0] // 3):
-        pair = <uint64_t>m[3 * rank] << 20 | m[3 * rank + 1]
-        if pair not in seen:
-            seen.add(pair)
-            buckets.setdefault(pair_bucket(m[3 * rank], m[3 * rank + 1], seed_shift), []).append(rank)
-    return sorted(buckets.items(), key=lambda item: (-len(item[1]), item[0]))
-
-
-cdef bint _place(const uint32_t[::1] m, list buckets, uint64_t[::1] slots, uint16_t[::1] seeds, uint32_t mix):
-    """Finds for each bucket the first seed that sends its pairs to free slots; false if one has none."""
-    cdef int slot_shift = 33 - int(slots.shape[0]).bit_length()
-    cdef uint32_t seed, slot
-    cdef Py_ssize_t rank, i, size, bucket
-    cdef Py_ssize_t[::1] ranks
-    cdef uint32_t[::1] taken
-    for bucket, found in buckets:
-        ranks, size = array("q", found), len(found)
-        taken = array("I", bytes(4 * size))
-        for seed in range(SEEDS):
-            for i in range(size):
-                rank = ranks[i]
-                slot = pair_slot(m[3 * rank], m[3 * rank + 1], seed, mix, slot_shift)
-                if slots[slot] != <uint64_t>0xFFFFFFFFFFFFFFFF:
-                    break
-                slots[slot] = <uint64_t>m[3 * rank] << 44 | <uint64_t>m[3 * rank + 1] << 24 | <uint64_t>rank
-                taken[i] = slot
-            else:
-                break
-            while i:
-                i -= 1
-                slots[taken[i]] = <uint64_t>0xFFFFFFFFFFFFFFFF
-        else:
-            return False
-        seeds[bucket] = <uint16_t>seed
-    return True
 
 
 cdef bint _grow(Scratch *s, Py_ssize_t length) noexcept nogil:
@@ -190,7 +125,7 @@ cdef inline void _sift_down(uint64_t *heap, Py_ssize_t at, Py_ssize_t size) noex
 cdef class BPE:
     """The merge list of one model, as flat tables that it keeps alive.
 
-    `pairs` and `seeds` come from `build_pairs`; `merged` is the id by rank, or, if it is empty, `first` the id of
+    `pairs` and `seeds` come from _pairs.build_pairs; `merged` is the id by rank, or, if it is empty, `first` the id of
     rank 0; `byte_ids` is the id of each byte; `starts` and `blob` hold the bytes of each token; `atoms`, `byte_pairs`
     and `pair_ids` are of a StartTable, if ranks are monotone.
     """
