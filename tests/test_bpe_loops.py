@@ -67,6 +67,8 @@ def test_all_lengths(seed: int) -> None:
     for wide in WIDE:
         for start in range(0, LANE_SYMBOLS, LANES):
             assert bpe.merge_in_lanes(texts[start:start + LANES], wide) == expected[start:start + LANES]
+    bpe.narrow()
+    assert [bpe.merge(text) for text in texts] == expected
 
 
 @pytest.mark.parametrize("wide", WIDE)
@@ -96,6 +98,8 @@ def test_borders_of_windows(seed: int) -> None:
     merges = learnt_merges(rng, letters, rng.choice([4, 20, 80]), shuffled=False)
     bpe, ids = bpe_of(merges)
     assert bpe.monotone
+    if seed % 2:
+        bpe.narrow()
     for size in [*WINDOWS, SHORT, 3 * FEW_SYMBOLS, *(2 * window for window in WINDOWS)]:
         for length in range(size - 2, size + 3):
             period = random_text(rng, letters, rng.randint(1, 60))
@@ -151,12 +155,13 @@ def test_all_lengths_with_real_merges(level: str) -> None:
 @pytest.mark.parametrize("kind", ["letters", "ideographs", "punctuation", "blanks", "four", "torn"])
 def test_one_long_piece_with_real_merges(kind: str) -> None:
     """The windows of V3 on random texts, where borders seldom hold at once, against one heap over the whole text."""
-    bpe, rng = dstok.load("deepseek-v3")._bpe, random.Random(kind)
+    bpe, narrow, rng = dstok.load("deepseek-v3")._bpe, dstok.load("deepseek-v3")._bpe, random.Random(kind)
+    narrow.narrow()
     letters = {"letters": "abcdefghijklmnopqrstuvwxyz", "punctuation": "!#$%&()*+,-./:;<=>?@[]^_{|}~", "blanks": " \t\n",
                "ideographs": [chr(c) for c in range(0x4E00, 0x9FA6)], "four": "acgt", "torn": [chr(c) for c in range(0x20, 0xD7FF)]}
     for size in (400, 5_000, 100_000 if DEEP else 20_000):
         text = random_text(rng, list(letters[kind]), size)
-        assert bpe.merge(text) == bpe.merge_by_heap(text)
+        assert bpe.merge(text) == narrow.merge(text) == bpe.merge_by_heap(text)
 
 
 def pair_list(count: int, seed: int) -> array[int]:

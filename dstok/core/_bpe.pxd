@@ -16,6 +16,7 @@ cdef extern from "_merge.h":
         const uint32_t *merged
         uint32_t first
         uint32_t mix
+        bint wide
     ctypedef struct BytePair:
         pass
     ctypedef struct StartTable:
@@ -26,6 +27,7 @@ cdef extern from "_merge.h":
     uint32_t pair_bucket(uint32_t left, uint32_t right, int seed_shift) noexcept nogil
     uint32_t pair_slot(uint32_t left, uint32_t right, uint32_t seed, uint32_t mix, int slot_shift) noexcept nogil
     uint32_t pair_rank(const PairTable *t, uint32_t left, uint32_t right) noexcept nogil
+    bint merge_wide() noexcept nogil
     uint32_t pair_merged(const PairTable *t, uint32_t rank) noexcept nogil
     int merge_short(const PairTable *t, uint32_t *ids, int count) noexcept nogil
     int64_t merge_sweeps(

@@ -149,6 +149,7 @@ cdef class BPE:
         self.pairs.mix = PAIR_3 + 2 * <uint32_t>q[q.shape[0] - 1]
         self.pairs.merged = &m[0] if m.shape[0] else NULL
         self.pairs.first = first
+        self.pairs.wide = merge_wide()
         self.starts, self.blob = &s[0], &b[0]
         self.size = s.shape[0] - 1
         self.monotone, self.ignore_merges = monotone, ignore_merges
@@ -376,6 +377,10 @@ cdef class BPE:
             while self.by_bytes[slot]:
                 slot = (slot + 1) & self.by_bytes_mask
             self.by_bytes[slot] = token + 1
+
+    def narrow(self):
+        """From now on it does without AVX-512. For tests."""
+        self.pairs.wide = False
 
     def merge(self, bytes text not None):
         """The ids of `text` as one piece, by the loop for its length. For tests and tools."""

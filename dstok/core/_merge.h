@@ -39,6 +39,7 @@ typedef struct {
     const uint32_t *merged; /* id by rank; NULL: rank + first */
     uint32_t first;
     uint32_t mix;           /* PAIR_3 and what `build_pairs` had to add to it */
+    int wide;               /* use AVX-512 */
 } PairTable;
 
 #define PAIR_0 0x9E3779B1u
@@ -67,13 +68,79 @@ static inline uint32_t pair_merged(const PairTable *t, uint32_t rank) {
     return t->merged ? t->merged[rank] : rank + t->first;
 }
 
+#ifdef MERGE_X86
+
+#define MERGE_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2")))
+
+/* Entries of eight pairs; the lanes that match get their rank. */
+MERGE_TARGET
+static inline __m256i lanes_half(const PairTable *t, __m256i left, __m256i right, __m256i slot, __mmask8 asked) {
+    const __m512i none = _mm512_set1_epi64(-1);
+    __m512i entry = _mm512_mask_i32gather_epi64(none, asked, slot, (const long long *)t->slots, 8);
+    __m512i key = _mm512_or_si512(_mm512_slli_epi64(_mm512_cvtepu32_epi64(left), 20), _mm512_cvtepu32_epi64(right));
+    __mmask8 equal = _mm512_cmpeq_epi64_mask(_mm512_srli_epi64(entry, 24), key);
+    __m512i rank = _mm512_and_si512(entry, _mm512_set1_epi64(NO_RANK));
+    return _mm512_cvtepi64_epi32(_mm512_mask_mov_epi64(_mm512_set1_epi64(NO_RANK), equal, rank));
+}
+
+/* `pair_rank` of the lanes asked for; NO_RANK in the others. */
+MERGE_TARGET
+static inline __m512i lanes_rank(const PairTable *t, __m512i left, __m512i right, __mmask16 asked) {
+    __m512i bucket = _mm512_add_epi32(_mm512_mullo_epi32(left, _mm512_set1_epi32((int)PAIR_0)),
+                                      _mm512_mullo_epi32(right, _mm512_set1_epi32((int)PAIR_1)));
+    __m512i mixed = _mm512_add_epi32(_mm512_mullo_epi32(left, _mm512_set1_epi32((int)PAIR_2)),
+                                     _mm512_mullo_epi32(right, _mm512_set1_epi32((int)t->mix)));
+    bucket = _mm512_srl_epi32(bucket, _mm_cvtsi32_si128(t->seed_shift));
+    __m512i seed = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), asked, bucket, t->seeds, 2);
+    seed = _mm512_and_si512(seed, _mm512_set1_epi32(0xFFFF));
+    mixed = _mm512_xor_si512(mixed, _mm512_mullo_epi32(seed, _mm512_set1_epi32((int)PAIR_4)));
+    __m512i slot = _mm512_srl_epi32(_mm512_mullo_epi32(mixed, _mm512_set1_epi32((int)PAIR_5)),
+                                    _mm_cvtsi32_si128(t->slot_shift));
+    __m256i low = lanes_half(t, _mm512_castsi512_si256(left), _mm512_castsi512_si256(right),
+                             _mm512_castsi512_si256(slot), (__mmask8)asked);
+    __m256i high = lanes_half(t, _mm512_extracti64x4_epi64(left, 1), _mm512_extracti64x4_epi64(right, 1),
+                              _mm512_extracti64x4_epi64(slot, 1), (__mmask8)(asked >> 8));
+    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+
+/* `pair_ranks`, sixteen at a time. */
+MERGE_TARGET
+static void pair_ranks_wide(const PairTable *t, const uint32_t *ids, uint32_t *ranks, int64_t count) {
+    for (int64_t i = 0; i + 1 < count; i += LANES) {
+        __mmask16 asked = count - 1 - i >= LANES ? 0xFFFF : (__mmask16)((1u << (count - 1 - i)) - 1);
+        __m512i left = _mm512_maskz_loadu_epi32(asked, ids + i), right = _mm512_maskz_loadu_epi32(asked, ids + i + 1);
+        _mm512_mask_storeu_epi32(ranks + i, asked, lanes_rank(t, left, right, asked));
+    }
+}
+
+static inline int merge_wide(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("bmi2");
+}
+
+#else
+static inline int merge_wide(void) { return 0; }
+#endif
+
+/* The ranks of all neighbours: `count` - 1 of them. */
+static inline void pair_ranks(const PairTable *t, const uint32_t *ids, uint32_t *ranks, int64_t count) {
+#ifdef MERGE_X86
+    if (t->wide && count >= LANES) {
+        pair_ranks_wide(t, ids, ranks, count);
+        return;
+    }
+#endif
+    for (int64_t i = 0; i + 1 < count; i++)
+        ranks[i] = pair_rank(t, ids[i], ids[i + 1]);
+}
+
 /* Merges the `count` symbols in `ids`, at most SHORT; returns how many ids are left. Sennrich's algorithm as it
  * stands: the scan of a small array for the least rank is cheaper than any structure that would avoid it (a bitmap of
  * the symbols that are left, instead of closing the gap, and a branchless minimum: 157 ns a piece instead of 154). */
 static inline int merge_short(const PairTable *t, uint32_t *ids, int count) {
     uint32_t ranks[SHORT];
-    for (int i = 0; i + 1 < count; i++)
-        ranks[i] = pair_rank(t, ids[i], ids[i + 1]);
+    pair_ranks(t, ids, ranks, count);
     for (;;) {
         uint32_t least = NO_RANK;
         int at = 0;
@@ -100,10 +167,9 @@ static inline int merge_short(const PairTable *t, uint32_t *ids, int count) {
 /* Merges rank by rank, each in one sweep from left to right, as long as a sweep merges one symbol in 64; `ranks` has
  * room for `count`. Returns how many ids are left, not all merged yet perhaps. Ranks must be monotone: then a merge makes
  * no pair of its own rank or below, and a sweep does what merging one by one would. Runs and periodic text take a sweep
- * for each doubling of their tokens: 2 KB of spaces 30 us, and by the heap 350. */
+ * for each doubling of their tokens: 2 KB of spaces 40 us, and by the heap 207. */
 static inline int64_t merge_sweeps(const PairTable *t, uint32_t *ids, uint32_t *ranks, int64_t count) {
-    for (int64_t i = 0; i + 1 < count; i++)
-        ranks[i] = pair_rank(t, ids[i], ids[i + 1]);
+    pair_ranks(t, ids, ranks, count);
     ranks[count - 1] = NO_RANK;
     for (int64_t before = 2 * count; (before - count) * 64 >= before;) {
         int32_t least = NO_RANK;
@@ -257,39 +323,6 @@ static inline void merge_lanes_portable(const PairTable *t, Lanes *lanes) {
 }
 
 #ifdef MERGE_X86
-
-#define MERGE_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2")))
-
-/* Entries of eight pairs; the lanes that match get their rank. */
-MERGE_TARGET
-static inline __m256i lanes_half(const PairTable *t, __m256i left, __m256i right, __m256i slot, __mmask8 asked) {
-    const __m512i none = _mm512_set1_epi64(-1);
-    __m512i entry = _mm512_mask_i32gather_epi64(none, asked, slot, (const long long *)t->slots, 8);
-    __m512i key = _mm512_or_si512(_mm512_slli_epi64(_mm512_cvtepu32_epi64(left), 20), _mm512_cvtepu32_epi64(right));
-    __mmask8 equal = _mm512_cmpeq_epi64_mask(_mm512_srli_epi64(entry, 24), key);
-    __m512i rank = _mm512_and_si512(entry, _mm512_set1_epi64(NO_RANK));
-    return _mm512_cvtepi64_epi32(_mm512_mask_mov_epi64(_mm512_set1_epi64(NO_RANK), equal, rank));
-}
-
-/* `pair_rank` of the lanes asked for; NO_RANK in the others. */
-MERGE_TARGET
-static inline __m512i lanes_rank(const PairTable *t, __m512i left, __m512i right, __mmask16 asked) {
-    __m512i bucket = _mm512_add_epi32(_mm512_mullo_epi32(left, _mm512_set1_epi32((int)PAIR_0)),
-                                      _mm512_mullo_epi32(right, _mm512_set1_epi32((int)PAIR_1)));
-    __m512i mixed = _mm512_add_epi32(_mm512_mullo_epi32(left, _mm512_set1_epi32((int)PAIR_2)),
-                                     _mm512_mullo_epi32(right, _mm512_set1_epi32((int)t->mix)));
-    bucket = _mm512_srl_epi32(bucket, _mm_cvtsi32_si128(t->seed_shift));
-    __m512i seed = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), asked, bucket, t->seeds, 2);
-    seed = _mm512_and_si512(seed, _mm512_set1_epi32(0xFFFF));
-    mixed = _mm512_xor_si512(mixed, _mm512_mullo_epi32(seed, _mm512_set1_epi32((int)PAIR_4)));
-    __m512i slot = _mm512_srl_epi32(_mm512_mullo_epi32(mixed, _mm512_set1_epi32((int)PAIR_5)),
-                                    _mm_cvtsi32_si128(t->slot_shift));
-    __m256i low = lanes_half(t, _mm512_castsi512_si256(left), _mm512_castsi512_si256(right),
-                             _mm512_castsi512_si256(slot), (__mmask8)asked);
-    __m256i high = lanes_half(t, _mm512_extracti64x4_epi64(left, 1), _mm512_extracti64x4_epi64(right, 1),
-                              _mm512_extracti64x4_epi64(slot, 1), (__mmask8)(asked >> 8));
-    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-}
 
 MERGE_TARGET
 static inline __m512i lanes_merged(const PairTable *t, __m512i rank, __mmask16 asked) {
