@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dstok.byte_pairs import byte_pairs
 from dstok.characters import torn_borders, whole_characters
-from dstok.core._bpe import BPE, MAX_IDS, MAX_MERGES, build_pairs
+from dstok.core._bpe import BPE
 from dstok.core._encode import Encoder
+from dstok.core._pairs import MAX_IDS, MAX_MERGES, build_pairs
 from dstok.core._pass import LEVELS, Pass, best_level
 from dstok.core._pieces import joined_pairs
 from dstok.core._scan import Scanner, pack_edges
@@ -42,7 +44,7 @@ Buffer = bytes | bytearray | memoryview
 # The automaton that core/_kernel.h implements: V3's three splits, whatever Unicode version and model.
 KERNEL_FINGERPRINT = "59bc5bec730b6a852d87cfadbf73da1dd2946708cc1b3d6ba0d5380bcbfd2066"
 KERNEL_EDGES = "1e5deb6f7aeb54955cc0ca55d507e0f74c63a863d70e5ff31dc3712c7ba64f26"  # SHA-256 of its section
-FORMAT = 2  # of the sections' meaning: raised when the core reads one of them differently
+FORMAT = 3  # of the sections' meaning: raised when the core reads one of them differently
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,10 @@ class Tables:
     """`description` (JSON-able) and `sections` (name -> bytes); `image` if they are mapped from one.
 
     Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merges (left, right
-    by rank), merged (id by rank), pairs and maybe (their hash table, and a bitmap before it); atoms and torn
-    (characters that merging may start from); direct (ids that merging makes of their own bytes, which fill the
-    piece tables); joined (the safe cuts' bitmap, empty if there are none).
+    by rank), merged (id by rank; empty if it is the rank plus the description's `first`), pairs and seeds (their
+    hash table); atoms, byte_pairs and pair_ids (what merging may start from, if ranks are monotone); direct (ids
+    that merging makes of their own bytes, which fill the piece tables); joined (the safe cuts' bitmap, empty if
+    there are none).
     """
 
     description: dict[str, Any]
@@ -63,6 +66,12 @@ class Tables:
     def splits(self) -> tuple[Split, ...]:
         """The pre-tokenizer's steps."""
         return tuple(Split(**split) for split in self.description["splits"])
+
+    @property
+    def merged(self) -> bytes:
+        """The id (uint32) by rank."""
+        count, first = len(self.sections["merges"]) // 8, self.description["first"]
+        return bytes(self.sections["merged"]) or array("I", range(first, first + count)).tobytes()
 
 
 def compile_program(splits: tuple[Split, ...], unicode_version: str) -> Program:
@@ -83,6 +92,7 @@ def build_tables(model: ModelDescription) -> Tables:
     program = compile_program(model.splits, model.unicode_version)
     pages, page_numbers = program.alphabet.pages()
     starts, blob = _pack_tokens(model)
+    byte_ids = _byte_ids(model)
     merges = array("I", [x for rule in model.merge_rules() for x in rule[:2]])
     description = {
         "format": FORMAT,
@@ -90,21 +100,23 @@ def build_tables(model: ModelDescription) -> Tables:
         "unicode_version": model.unicode_version,
         "symbols": program.boundaries.symbols,
         "automaton": program.boundaries.fingerprint(),
-        "byte_ids": _byte_ids(model),
+        "byte_ids": byte_ids,
         "monotone": _monotone(model),
         "ignore_merges": model.ignore_merges,
         "raw_ids": sorted(model.raw_ids),
+        "first": model.merges[2] if model.merges else 0,
     }
-    pairs, maybe = build_pairs(model.merges)
+    pairs, seeds = build_pairs(model.merges)
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": pack_edges(program.boundaries.edges, pages[:128]),
         "starts": starts, "blob": blob,
-        "merges": merges.tobytes(), "merged": model.merges[2::3].tobytes(), "pairs": pairs, "maybe": maybe,
+        "merges": merges.tobytes(), "merged": _merged(model.merges[2::3]), "pairs": pairs, "seeds": seeds,
     }
     bpe = make_bpe(Tables(description, sections))
     if description["monotone"]:
         sections["atoms"] = whole_characters(model.tokens, bpe, model.raw_ids)
-        sections["torn"] = torn_borders(model.tokens)
+        sections["byte_pairs"], sections["pair_ids"] = byte_pairs(
+            model.merge_rules(), model.tokens, byte_ids, torn_borders(model.tokens))
         bpe = make_bpe(Tables(description, sections))
     direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
     sections["direct"] = array("I", direct).tobytes()
@@ -133,8 +145,8 @@ def check_program(tables: Tables, program: Program) -> None:
 def bare_bpe(tables: Tables) -> BPE:
     """As `make_bpe`, without the index that `ignore_merges` needs."""
     s, d = tables.sections, tables.description
-    return BPE(s["pairs"], s["maybe"], s["merged"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
-               d["ignore_merges"], s.get("atoms", b""), s.get("torn", b""))
+    return BPE(s["pairs"], s["seeds"], s["merged"], d["first"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
+               d["ignore_merges"], s.get("atoms", b""), s.get("byte_pairs", b""), s.get("pair_ids", b""))
 
 
 def make_bpe(tables: Tables) -> BPE:
@@ -170,6 +182,11 @@ def _pack_tokens(model: ModelDescription) -> tuple[bytes, bytes]:
         at += len(token or b"")
         starts.append(at)
     return starts.tobytes(), b"".join(token or b"" for token in model.tokens) or b"\0"
+
+
+def _merged(ids: array[int]) -> bytes:
+    """The id by rank; nothing if it is the rank plus a constant, as in V3: arithmetic is faster than a look-up."""
+    return b"" if ids and ids == array("I", range(ids[0], ids[0] + len(ids))) else ids.tobytes()
 
 
 def _byte_ids(model: ModelDescription) -> list[int]:

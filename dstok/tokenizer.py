@@ -302,8 +302,9 @@ class Tokenizer(LineEncoder):
 
         part = self._tables.description
         whole = sha256()
-        for name in ("starts", "blob", "merges", "merged"):
+        for name in ("starts", "blob", "merges"):
             whole.update(bytes(self._tables.sections[name]))
+        whole.update(self._tables.merged)
         splits = [(s.pattern, s.behavior, s.invert) for s in self._tables.splits]
         rest = (splits, part["unicode_version"], part["ignore_merges"], part["raw_ids"], self.bos_id, self.eos_id,
                 [tuple(vars(token).values()) for token in self._added.tokens])

@@ -1,11 +1,49 @@
 # Byte-level BPE: the pair table and the merge loops.
 cimport cython
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-cdef enum:
-    NO_RANK = 0xFFFFFF
-    MAYBE_BITS = 21
-    SHORT = 48                    # up to this many symbols are merged by scanning their ranks
+cdef extern from "_merge.h":
+    enum:
+        NO_RANK
+        FEW_SYMBOLS
+        SHORT
+    uint32_t PAIR_3
+    ctypedef struct PairTable:
+        const uint64_t *slots
+        const uint16_t *seeds
+        int slot_shift
+        int seed_shift
+        const uint32_t *merged
+        uint32_t first
+        uint32_t mix
+        bint wide
+    ctypedef struct BytePair:
+        pass
+    ctypedef struct StartTable:
+        const uint32_t *bytes
+        const BytePair *pairs
+        const uint32_t *pair_ids
+        const uint32_t *atoms
+    uint32_t pair_bucket(uint32_t left, uint32_t right, int seed_shift) noexcept nogil
+    uint32_t pair_slot(uint32_t left, uint32_t right, uint32_t seed, uint32_t mix, int slot_shift) noexcept nogil
+    uint32_t pair_rank(const PairTable *t, uint32_t left, uint32_t right) noexcept nogil
+    bint merge_wide() noexcept nogil
+    uint32_t pair_merged(const PairTable *t, uint32_t rank) noexcept nogil
+    int merge_short(const PairTable *t, uint32_t *ids, int count) noexcept nogil
+    int64_t merge_sweeps(
+        const PairTable *t, uint32_t *ids, uint32_t *ranks, int64_t count) noexcept nogil
+    int64_t start_symbols(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) noexcept nogil
+    void start_prefetch(const StartTable *t, const uint8_t *text, int64_t length) noexcept nogil
+    enum:
+        LANES
+        LANE_SYMBOLS
+    ctypedef struct Lanes:
+        uint32_t ids[33][16]
+        uint32_t counts[16]
+    void merge_lanes(const PairTable *t, Lanes *lanes) noexcept nogil
+    void merge_lanes_portable(const PairTable *t, Lanes *lanes) noexcept nogil
+    void find_repeats(
+        const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count, uint16_t *first) noexcept nogil
 
 cdef struct Scratch:
     # Room for one run of `merge_span`, grown on demand; entries are per byte of the span.
@@ -14,21 +52,17 @@ cdef struct Scratch:
     uint32_t *previous
     uint64_t *heap
     Py_ssize_t capacity
-    # The answer of the last `merge_span`: token ids and their ends, in bytes from the span's start.
+    # The answer of the last `merge_span` or `merge_text`: token ids and their ends, in bytes from the span's start.
     uint32_t *out
     uint32_t *ends
 
 
 @cython.final
 cdef class BPE:
-    cdef const uint64_t *pairs    # left << 44 | right << 24 | rank, open addressing, all ones: empty
-    cdef const uint64_t *maybe    # bitmap under a hash of the pair: 0 means no merge
-    cdef int pair_shift
-    cdef uint64_t pair_mask
-    cdef const uint32_t *merged   # id by rank
+    cdef PairTable pairs
+    cdef StartTable start         # what merging starts from, and
+    cdef StartTable plain         # ... bytes alone
     cdef uint32_t byte_ids[256]
-    cdef const uint32_t *atoms    # id + 1 of each BMP character that is a token, or NULL
-    cdef const uint8_t *torn      # bitmap of the byte pairs at torn borders, by left << 8 | right
     cdef const uint32_t *starts   # token i is blob[starts[i]:starts[i + 1]]
     cdef const uint8_t *blob
     cdef readonly Py_ssize_t size  # number of ids below which `starts` is defined
@@ -38,16 +72,19 @@ cdef class BPE:
     cdef uint32_t by_bytes_mask
     cdef object _keep
 
-    cdef Py_ssize_t symbols(self, const uint8_t *text, Py_ssize_t length, uint32_t *out) noexcept nogil
-    cdef bint _torn(self, uint8_t left, uint8_t right) noexcept nogil
+    cdef int _open_start(self, atoms, byte_pairs, pair_ids) except -1
     cdef uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil
+    cdef Py_ssize_t width(self, uint32_t token) noexcept nogil
     cdef Py_ssize_t merge_piece(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil
-    cdef Py_ssize_t merge_short(self, uint32_t *out, Py_ssize_t count) noexcept nogil
-    cdef Py_ssize_t merge_span(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil
+    cdef Py_ssize_t merge_span(self, Py_ssize_t length, Py_ssize_t count, Scratch *s) noexcept nogil
+    cdef Py_ssize_t merge_text(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil
     cdef Py_ssize_t merge_windows(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
+    ) noexcept nogil
+    cdef Py_ssize_t merge_into(
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s
     ) noexcept nogil
     cdef int joins(
         self, const uint8_t *text, Py_ssize_t left, Py_ssize_t right, Scratch *junction

@@ -1,11 +1,4 @@
-from array import array
 from collections.abc import Sequence
-
-MAX_IDS: int
-MAX_MERGES: int
-
-def build_pairs(merges: array[int]) -> tuple[bytes, bytes]:
-    """The pair table of flat `merges` (left, right, merged, in rank order), and the bitmap before it."""
 
 class BPE:
     """The merge list of one model, as flat tables that it keeps alive."""
@@ -14,15 +7,20 @@ class BPE:
     monotone: bool
     ignore_merges: bool
     def __init__(
-        self, pairs: object, maybe: object, merged: object, byte_ids: Sequence[int], starts: object, blob: object,
-        monotone: bool, ignore_merges: bool, atoms: object = b"", torn: object = b"",
+        self, pairs: object, seeds: object, merged: object, first: int, byte_ids: Sequence[int], starts: object,
+        blob: object, monotone: bool, ignore_merges: bool, atoms: object = b"", byte_pairs: object = b"",
+        pair_ids: object = b"",
     ) -> None: ...
     def index_vocabulary(self, reachable: Sequence[int]) -> None:
         """Indexes the ids that a whole piece may be, for `ignore_merges`."""
+    def narrow(self) -> None:
+        """From now on it does without AVX-512."""
     def merge(self, text: bytes) -> list[int]:
         """The ids of `text` as one piece, by the loop for its length."""
     def merge_by_heap(self, text: bytes) -> list[int]:
-        """The ids of `text` as one piece, by `merge_span`."""
+        """The ids of `text` as one piece, by `merge_span` from bytes."""
+    def merge_in_lanes(self, texts: list[bytes], wide: bool) -> list[list[int]]:
+        """The ids of up to 16 texts of up to 32 bytes by `merge_lanes`, or, if not `wide`, by its twin."""
     def encodes_to_itself(self, token: int) -> bool:
         """Whether merging the bytes of `token` gives `token`."""
     def token(self, token: int) -> bytes:

@@ -11,12 +11,12 @@ those with normalized=true; between those the pieces; each piece by the piece ta
 """
 
 cimport cython
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from dstok.core._added cimport Match
-from dstok.core._bpe cimport BPE
+from dstok.core._bpe cimport BPE, LANES, Lanes, find_repeats, merge_lanes, start_prefetch, start_symbols
 from dstok.core._pieces cimport (
     CHUNK, CHUNK_ROOM, MIDDLE, MOST_IDS, PAD, RING, cuttable, emit_portable, insert, look_up_long, look_up_second,
     may_cut, prefetch_second, probe_chunk, probe_emit, probe_portable,
@@ -37,6 +37,7 @@ cdef enum:
     SMALL = 1 << 12          # bytes of a text that is copied, to have room to read behind it
     CONTEXT = 4              # bytes kept before it, for single_word: the longest character
     FAR = 1 << 30            # bytes that a chunk may span: its offsets have 32 bits
+    FEW = 4                  # missed pieces that are better merged one by one
     DROPPED = 2              # the scanner's tag, plus one, of a piece that a Removed step drops
 
 LEVELS = {"automaton": LEVEL_NONE, "portable": LEVEL_PORTABLE, "avx2": LEVEL_AVX2, "avx512": LEVEL_AVX512}
@@ -110,11 +111,10 @@ cdef class Pass:
         else:
             misses = probe_portable(&w.table, chunk, w.starts, w.pieces, w.values, w.missed)
         w.side_used = 0
-        prefetch_second(&w.table, chunk, w.starts, w.missed, misses)
-        for i in range(misses):
-            if not self.miss(w, chunk, w.missed[i]):
-                w.pieces = 0  # the run is over, but a caller may still add to the chunk: not beyond its room
-                return
+        misses = self.look_again(w, chunk, misses)
+        if not self.merge_missed(w, chunk, misses):
+            w.pieces = 0  # the run is over, but a caller may still add to the chunk: not beyond its room
+            return
         if w.tracing:
             for i in range(w.pieces):
                 if not w.mark(w.origin + w.starts[i], w.origin + w.starts[i + 1]):
@@ -128,17 +128,81 @@ cdef class Pass:
         w.pieces = 0
         w.starts[0] = 0
 
+    cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
+        """Looks up missed pieces at their second place; returns how many are still missing."""
+        cdef uint32_t index, length
+        cdef int i, left = 0
+        prefetch_second(&w.table, chunk, w.starts, w.missed, misses)
+        for i in range(misses):
+            index = w.missed[i]
+            length = w.starts[index + 1] - w.starts[index]
+            w.values[index] = look_up_second(&w.table, chunk + w.starts[index], length) if length <= MIDDLE else 0
+            w.missed[left] = index
+            left += w.values[index] == 0
+        return left
+
+    cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
+        """Finds the values of the pieces that the probe did not find, of equal ones once; false if memory is out."""
+        cdef uint16_t first[CHUNK_ROOM]
+        cdef uint32_t batch[LANES]
+        cdef uint32_t index
+        cdef int i, size = 0
+        find_repeats(chunk, w.starts, w.missed, misses, first)
+        for i in range(misses):
+            index = w.missed[i]
+            if first[i] != i:
+                continue
+            if not self.wide or self.bpe.ignore_merges or w.starts[index + 1] - w.starts[index] > MIDDLE:
+                if not self.miss(w, chunk, index):
+                    return False
+                continue
+            batch[size] = index
+            size += 1
+            start_prefetch(&self.bpe.start, chunk + w.starts[index], w.starts[index + 1] - w.starts[index])
+            if size == LANES:
+                if not self.merge_batch(w, chunk, batch, size):
+                    return False
+                size = 0
+        if size and not self.merge_batch(w, chunk, batch, size):
+            return False
+        for i in range(misses):
+            w.values[w.missed[i]] = w.values[w.missed[first[i]]]
+        return True
+
+    cdef bint merge_batch(self, Workspace w, const uint8_t *chunk, const uint32_t *batch, int size) noexcept nogil:
+        """As `miss`, of up to `LANES` pieces of at most `MIDDLE` bytes."""
+        cdef Lanes lanes
+        cdef uint32_t start, length
+        cdef uint32_t *ids
+        cdef int i
+        cdef uint32_t p
+        if size < FEW:
+            for i in range(size):
+                if not self.miss(w, chunk, batch[i]):
+                    return False
+            return True
+        if not w.reserve_side(LANES * (1 + MIDDLE)):
+            return False
+        memset(lanes.counts, 0, sizeof(lanes.counts))
+        ids = w.side + w.side_used + 1
+        for i in range(size):
+            start, length = w.starts[batch[i]], w.starts[batch[i] + 1] - w.starts[batch[i]]
+            lanes.counts[i] = <uint32_t>start_symbols(&self.bpe.start, chunk + start, length, ids)
+            for p in range(lanes.counts[i]):
+                lanes.ids[p][i] = ids[p]
+        merge_lanes(&self.bpe.pairs, &lanes)
+        for i in range(size):
+            ids = w.side + w.side_used + 1
+            for p in range(lanes.counts[i]):
+                ids[p] = lanes.ids[p][i]
+            self.keep(w, chunk, batch[i], lanes.counts[i])
+        return True
+
     cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil:
-        """Finds the value of a piece that the probe did not find; false if memory is out."""
+        """Finds the value of a piece that tables a and b do not hold; false if memory is out."""
         cdef const uint8_t *piece = chunk + w.starts[index]
         cdef Py_ssize_t length = w.starts[index + 1] - w.starts[index], found = 0
-        cdef uint64_t value = 0
         cdef uint32_t *ids
-        if length <= MIDDLE:
-            value = look_up_second(&w.table, piece, length)
-            if value:
-                w.values[index] = value
-                return True
         if not w.reserve_side(1 + length + MOST_IDS):
             return False
         ids = w.side + w.side_used + 1
@@ -149,13 +213,22 @@ cdef class Pass:
             if found < 0:
                 w.status = OUT_OF_MEMORY
                 return False
-            value = insert(&w.table, piece, length, ids, found)
+            self.keep(w, chunk, index, found)
+            return True
+        w.side[w.side_used] = <uint32_t>found
+        w.values[index] = <uint64_t>w.side_used << 16
+        w.side_used += 1 + found
+        return True
+
+    cdef void keep(self, Workspace w, const uint8_t *chunk, uint32_t index, Py_ssize_t found) noexcept nogil:
+        """Remembers the `found` ids of a piece, which stand behind the side buffer's next word."""
+        cdef Py_ssize_t length = w.starts[index + 1] - w.starts[index]
+        cdef uint64_t value = insert(&w.table, chunk + w.starts[index], length, w.side + w.side_used + 1, found)
         if not value:
             value = <uint64_t>w.side_used << 16
             w.side[w.side_used] = <uint32_t>found
             w.side_used += 1 + found
         w.values[index] = value
-        return True
 
     cdef void emit(self, Workspace w) noexcept nogil:
         """Writes the ids of the chunk's values; there is room for them."""

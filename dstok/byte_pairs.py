@@ -1,0 +1,64 @@
+"""Which pairs of bytes merging may take as one symbol, instead of starting from single bytes.
+
+In: the merges and tokens of a model whose ranks are monotone. Out: the tables of `StartTable` in core/_merge.h.
+Invariant: with them, merging gives what it gives from bytes; the argument stands in core/_bpe.pyx.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+
+__all__ = ["byte_pairs"]
+
+NO_PAIR = 0xFFFF
+Rule = tuple[int, int, int]
+
+
+def byte_pairs(
+    rules: Sequence[Rule], tokens: Sequence[bytes | None], byte_ids: Sequence[int], torn: bytes,
+) -> tuple[bytes, bytes]:
+    """The table of `BytePair`s by left << 8 | right, and the ids (uint32) of the merges of two bytes, in rank order.
+
+    `rules` are (left, right, merged) ids by rank, `torn` is the bitmap of characters.torn_borders. Merges of two
+    bytes beyond the first 65,535 are not in the table: merging then starts from these bytes themselves.
+
+    >>> tokens = [bytes([byte]) for byte in range(256)] + [b"ab", b"bc", b"abc"]
+    >>> pairs, ids = byte_pairs([(97, 98, 256), (98, 99, 257), (256, 99, 258)], tokens, range(256), bytes(8192))
+    >>> memoryview(ids).cast("I").tolist()
+    [256, 257]
+    >>> ab, bc = (4 * (left << 8 | right) for left, right in (b"ab", b"bc"))
+    >>> memoryview(pairs).cast("H")[ab:ab + 4].tolist(), memoryview(pairs).cast("H")[bc:bc + 4].tolist()
+    ([0, 0, 0, 0], [1, 1, 1, 0])
+    """
+    rank, before, behind = _least_ranks(rules, tokens, {id: byte for byte, id in enumerate(byte_ids)})
+    made = sorted((r, pair) for pair, r in rank.items())[:NO_PAIR]
+    ranks = [r for r, _ in made]
+    table = array("H", [NO_PAIR, len(ranks), len(ranks), 0]) * 0x10000
+    for number, (_, pair) in enumerate(made):
+        table[4 * pair] = number
+    for column, least in ((1, before), (2, behind)):
+        for pair, r in least.items():
+            table[4 * pair + column] = bisect_left(ranks, r)
+    for pair in range(0x10000):
+        table[4 * pair + 3] = torn[pair >> 3] >> (pair & 7) & 1
+    return table.tobytes(), array("I", [rules[r][2] for r in ranks]).tobytes()
+
+
+def _least_ranks(
+    rules: Sequence[Rule], tokens: Sequence[bytes | None], bytes_by_id: dict[int, int],
+) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
+    """By pair of bytes: the rank of its merge, and the two other ranks of `BytePair`, where there are such merges."""
+    rank: dict[int, int] = {}
+    before: dict[int, int] = {}
+    behind: dict[int, int] = {}
+    for r, (left, right, _) in enumerate(rules):
+        left_byte, right_byte = bytes_by_id.get(left), bytes_by_id.get(right)
+        if left_byte is not None and right_byte is not None:
+            rank.setdefault(left_byte << 8 | right_byte, r)
+        if right_byte is not None:
+            before.setdefault((tokens[left] or b"")[-1] << 8 | right_byte, r)
+        if left_byte is not None:
+            behind.setdefault(left_byte << 8 | (tokens[right] or b"")[0], r)
+    return rank, before, behind
