@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START
+from dstok.pattern.dfa import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 
 if TYPE_CHECKING:
     from dstok.pattern.collapse import Program, Tag
@@ -84,15 +84,16 @@ def _automaton(program: Program) -> Iterator[str]:
 def _overrun(dfa: DFA) -> int | None:
     """The most characters that are read behind a piece's end before the end is known; None: no bound.
 
-    The longest path over edges without a tag after one with a tag; the edge with the tag has itself read
-    one character too many.
+    The longest path after an edge that keeps a place, over edges that do not forget it (as `SET_0` does); the edge
+    that keeps the place has itself read one character too many.
     """
     longest = dict.fromkeys(range(len(dfa.edges)), 0)
     after_tag = {n for row in dfa.edges for n, tag in row if tag != NO_TAG and n != DEAD}
+    forgets = range(SET_0 * OPERATION, (SET_0 + 1) * OPERATION)
     for _ in range(len(dfa.edges) + 1):
         changed = False
         for state in range(START, len(dfa.edges)):
-            steps = [longest[n] + 1 for n, tag in dfa.edges[state][:-1] if tag == NO_TAG]
+            steps = [longest[n] + 1 for n, tag in dfa.edges[state][:-1] if tag not in forgets and n != DEAD]
             best = max(steps, default=0)
             if best > longest[state]:
                 longest[state], changed = best, True

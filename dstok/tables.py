@@ -42,9 +42,9 @@ __all__ = [
 
 Buffer = bytes | bytearray | memoryview
 # The automaton that core/_kernel.h implements: V3's three splits, whatever Unicode version and model.
-KERNEL_FINGERPRINT = "59bc5bec730b6a852d87cfadbf73da1dd2946708cc1b3d6ba0d5380bcbfd2066"
-KERNEL_EDGES = "1e5deb6f7aeb54955cc0ca55d507e0f74c63a863d70e5ff31dc3712c7ba64f26"  # SHA-256 of its section
-FORMAT = 3  # of the sections' meaning: raised when the core reads one of them differently
+KERNEL_FINGERPRINT = "3f149c5fd6a93be356032eb6fc80ba6b95d78b81115fec1f667283f5b8dc4c37"
+KERNEL_EDGES = "989fe4933f6628a530b4321a8a7814f213c79df7c063e57f1119a22416a1bfc7"  # SHA-256 of its section
+FORMAT = 4  # of the sections' meaning: raised when the core reads one of them differently
 
 
 @dataclass(frozen=True)
