@@ -31,7 +31,7 @@ def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
     >>> print(explain(dstok.load("deepseek-v3"), "a12").split("may end):")[1])
     <BLANKLINE>
       'a'          step 3, alternative 2        1 -c6-> 8 |-c5-> stop
-      '12'         step 1, alternative 1        1 -c5-> 7 |-c5-> 18 |-end-> stop
+      '12'         step 1, alternative 1        1 -c5-> 7 -c5-> 18 |-end-> stop
     """
     program = tokenizer.program
     lines = [*_steps(program), "", *_classes(program), "", *_automaton(program)]
@@ -43,7 +43,9 @@ def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
 def _steps(program: Program) -> Iterator[str]:
     yield f"steps (Unicode {program.unicode_version}):"
     for number, split in enumerate(program.splits, 1):
-        yield f"  {number}. {split.behavior}{', invert' if split.invert else ''}: {split.pattern!r}"
+        options = ", invert" * split.invert
+        options += f", Unicode {split.unicode_version}" if split.unicode_version else ""
+        yield f"  {number}. {split.behavior}{options}: {split.pattern!r}"
     if not program.splits:
         yield "  none: the whole text is one piece"
 

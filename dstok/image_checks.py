@@ -27,7 +27,7 @@ from dstok.core._pairs import MAX_IDS, MAX_MERGES
 from dstok.core._pieces import JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.columns import unpack_added
-from dstok.formats.description import AddedToken
+from dstok.formats.description import NOT_IN_UTF_8, AddedToken
 from dstok.formats.image import AGAIN, Image
 from dstok.tables import FORMAT, KERNEL_EDGES, KERNEL_FINGERPRINT, bare_bpe, tables_from_image
 
@@ -84,9 +84,11 @@ def _check_description(image: Image) -> None:
     _ask("symbols", 2 <= d["symbols"] <= MAX_SYMBOLS, f"2 to {MAX_SYMBOLS}", d["symbols"])
     _ask("byte_ids", len(d["byte_ids"]) == 256, 256, len(d["byte_ids"]))
     for split in _listed("splits", d["splits"], dict):
-        _ask("splits", split.keys() == {"pattern", "behavior", "invert", "where"}, "a split", sorted(split))
+        _ask("splits", split.keys() == {"pattern", "behavior", "invert", "where", "unicode_version"}, "a split", sorted(split))
         for name, kind in (("pattern", str), ("behavior", str), ("where", str), ("invert", bool)):
             _typed(name, split[name], kind)
+        if split["unicode_version"] is not None:
+            _typed("unicode_version", split["unicode_version"], str)
 
 
 def _tokenizer_parts(image: Image) -> tuple[tuple[AddedToken, ...], int | None, int | None, str]:
@@ -162,7 +164,7 @@ def _check_words(image: Image) -> None:
         token = bytes(s["blob"][starts[i] : starts[i + 1]])
         _ask("raw_ids", token.decode("utf-8", "replace").encode() == token, "tokens that are text", token)
     for byte, i in enumerate(d["byte_ids"]):
-        _ask("byte_ids", s["blob"][starts[i]] == byte, f"the id of byte {byte}", i)
+        _ask("byte_ids", s["blob"][starts[i]] in (byte, 0 if byte in NOT_IN_UTF_8 else byte), f"the id of byte {byte}", i)
     bpe = bare_bpe(tables)
     if not len(s["merged"]):
         count = len(s["merges"]) // 8

@@ -22,7 +22,7 @@ from dstok.core._pass import LEVELS, Pass, best_level
 from dstok.core._pieces import joined_pairs
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
-from dstok.formats.description import ModelDescription
+from dstok.formats.description import NOT_IN_UTF_8, ModelDescription
 from dstok.formats.image import Image
 from dstok.pattern.split import Split
 
@@ -190,8 +190,9 @@ def _merged(ids: array[int]) -> bytes:
 
 
 def _byte_ids(model: ModelDescription) -> list[int]:
+    """The id of each byte; of one that no text holds, if it has none, that of the byte 0."""
     single = {t: i for i, t in enumerate(model.tokens) if t and len(t) == 1 and i not in model.raw_ids}
-    return [single[bytes([b])] for b in range(256)]
+    return [single[bytes([0 if b in NOT_IN_UTF_8 and bytes([b]) not in single else b])] for b in range(256)]
 
 
 def _reachable(model: ModelDescription) -> list[int]:

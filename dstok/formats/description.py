@@ -19,6 +19,7 @@ from dstok.pattern.split import Split
 __all__ = [
     "BYTE_TO_CHAR",
     "CHAR_TO_BYTE",
+    "NOT_IN_UTF_8",
     "AddedToken",
     "ModelDescription",
     "decoded_bytes",
@@ -34,6 +35,7 @@ def _byte_level_alphabet() -> str:
 
 
 BYTE_TO_CHAR = _byte_level_alphabet()
+NOT_IN_UTF_8 = frozenset([0xC0, 0xC1, *range(0xF5, 0x100)])  # a vocabulary may be without tokens for these
 CHAR_TO_BYTE = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
 _ENCODING = {ord(char): byte for char, byte in CHAR_TO_BYTE.items()}
 

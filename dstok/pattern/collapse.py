@@ -40,12 +40,11 @@ from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START, Edge, determinize, minim
 from dstok.pattern.finder import find_pieces
 from dstok.pattern.marked import Marked, mark_cascade, mark_step, rename_marks
 from dstok.pattern.nfa import build_nfa
-from dstok.pattern.split import Split
+from dstok.pattern.split import BEHAVIORS, Split
 from dstok.pattern.syntax import parse
 
 __all__ = ["BEHAVIORS", "Program", "Split", "Tag", "compile_pattern", "compile_splits"]
 
-BEHAVIORS = ("Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous")
 MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/_scan.pyx)
 MAX_STEPS = 16  # three times what real tokenizers have
 
@@ -149,7 +148,7 @@ def _alphabet(trees: Sequence[Node]) -> Alphabet:
 def _tree(split: Split, unicode_version: str) -> Node:
     """The AST of a step; what its pattern is refused for is named by the step's place and the pattern's."""
     try:
-        return parse(split.pattern, unicode_version)
+        return parse(split.pattern, split.unicode_version or unicode_version)
     except UnsupportedError as error:
         raise UnsupportedError(error.message, f"{split.where}, {error.where}") from None
 
