@@ -3,8 +3,8 @@
 
 In: texts (`str` or UTF-8 bytes), a policy, a number of threads. Out: lists, or all ids in one array, or counts.
 Invariant: what single calls give, in the order of the texts; of several errors the first text's is raised. A thread
-leases its workspace and gives it back itself, whatever happens: after an exception in the calling one (Ctrl-C) the
-others may still be at work, each on its last part.
+leases its workspace and gives it back itself, whatever happens: after a second Ctrl-C, when the calling one no longer
+waits for the others, they may still be at work, each on its last part.
 
 A batch is cut into parts of neighbouring texts. The calling thread takes them from the front, the others from the
 back, without the GIL and without a lock, until none is left; so the ids of the calling thread's parts lie in order
@@ -155,11 +155,7 @@ cdef class Batch:
         self.wanted, self.pending = wanted, self.size - 1
         self.own = self._lease(1)
         try:
-            workers = self._start()
-            while self._step(rows):
-                pass
-            for worker in workers:
-                worker.join()
+            self._encode_all(rows)
             self._check()
             if wanted == ARRAYS:
                 return self._joined()
@@ -167,9 +163,19 @@ cdef class Batch:
                 self._fill(rows, self.pending)
                 self.pending -= 1
         finally:
-            batch_stop(&self.taken, self.size)  # after an exception: nobody is to take more
             self.encoder.release(self.own)
             self.own = None
+
+    cdef _encode_all(self, list rows):
+        cdef list workers = []
+        try:
+            self._start(workers)
+            while self._step(rows):
+                pass
+        finally:
+            batch_stop(&self.taken, self.size)  # after an exception: nobody is to take more
+            for worker in workers:
+                worker.join()
 
     cdef Workspace _lease(self, Py_ssize_t share):
         """A workspace that is ready to begin, with room for one of `share` shares of the ids."""
@@ -189,13 +195,12 @@ cdef class Batch:
             size += self.sources[i].length
         return size // LIKELY + LEAST
 
-    cdef list _start(self):
+    cdef _start(self, list workers):
         """Starts the other threads, or as many as the system lets it."""
         self.others = [None] * self.threads
         if self.threads == 1:
-            return []
+            return
         from threading import Thread
-        workers = []
         for i in range(1, self.threads):
             worker = Thread(target=self._work, args=(i,))
             try:
@@ -203,7 +208,6 @@ cdef class Batch:
             except RuntimeError:
                 break
             workers.append(worker)
-        return workers
 
     def _work(self, int index):
         cdef Workspace w = None
