@@ -22,7 +22,7 @@ from dstok.core._pass import LEVELS, Pass, best_level
 from dstok.core._pieces import joined_pairs
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
-from dstok.formats.description import ModelDescription
+from dstok.formats.description import AddedToken, ModelDescription
 from dstok.formats.image import Image
 from dstok.pattern.split import Split
 
@@ -35,6 +35,7 @@ __all__ = [
     "build_tables",
     "check_program",
     "compile_program",
+    "describe_tables",
     "make_bpe",
     "make_encoder",
     "tables_from_image",
@@ -124,6 +125,21 @@ def build_tables(model: ModelDescription) -> Tables:
     spoiled = model.ignore_merges and len(direct) < len(_reachable(model))
     sections["joined"] = b"" if spoiled else joined_pairs([t for t in model.tokens if t])
     return Tables(description, sections)
+
+
+def describe_tables(
+    tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None,
+) -> ModelDescription:
+    """The description that `build_tables` made `tables` of, with the added tokens of one tokenizer."""
+    d, raw_ids = tables.description, frozenset(tables.description["raw_ids"])
+    starts, pairs, merged = (array("I", bytes(data)) for data in (
+        tables.sections["starts"], tables.sections["merges"], tables.merged))
+    blob = bytes(tables.sections["blob"])
+    tokens = [blob[start:end] if start < end or i in raw_ids else None
+              for i, (start, end) in enumerate(zip(starts, starts[1:]))]
+    merges = array("I", [x for rule in zip(pairs[::2], pairs[1::2], merged) for x in rule])
+    return ModelDescription(tables.splits, tuple(tokens), raw_ids, merges, added, d["ignore_merges"], bos_id, eos_id,
+                            d["unicode_version"])
 
 
 def tables_from_image(image: Image) -> Tables:

@@ -18,6 +18,7 @@ from dstok.core._decode import Decoder
 from dstok.core._encode import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import DecodeError, DstokError, ImageError, UnknownTokenError, UnsupportedError
+from dstok.file_formats import FileFormats
 from dstok.formats.columns import pack_added
 from dstok.formats.description import AddedToken, ModelDescription, spelling
 from dstok.formats.image import StrPath, open_image, write_image
@@ -46,8 +47,9 @@ __all__ = ["Tokenizer"]
 Text = str | bytes
 
 
-class Tokenizer(LineEncoder):
-    """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_file`, `from_str` or `open`.
+class Tokenizer(LineEncoder, FileFormats):
+    """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_file`, `from_str`, `from_tiktoken`, `from_gguf`
+    or `open`.
 
     Keywords of every encoding call: `special` says which added tokens are matched in the text: "all"
     (upstream's behaviour), "none" (all text is plain), "raise" (`SpecialTokenError` if the text holds one), or a

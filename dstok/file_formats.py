@@ -1,0 +1,76 @@
+"""Other tools' files -> `Tokenizer`, and back: tiktoken's rank files, GGUF, tokenizer.json.
+
+In: a file or what stands in it. Out: a tokenizer; or a file with the tokenizer's ids.
+Invariant: what comes out of a file that was written here gives the ids of the tokenizer that wrote it; what a format
+cannot hold is refused, or, where it is the format's convention to leave it out, told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dstok.formats.image import StrPath, write_at_once
+
+if TYPE_CHECKING:
+    from dstok.added_tokens import AddedTokens
+    from dstok.formats.description import ModelDescription
+    from dstok.tables import Tables
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["FileFormats"]
+
+
+class FileFormats:
+    """The part of `Tokenizer` that knows other file formats than upstream's and dstok's own."""
+
+    bos_id: int | None
+    eos_id: int | None
+    _tables: Tables
+    _added: AddedTokens
+
+    if TYPE_CHECKING:
+        @classmethod
+        def from_description(cls, model: ModelDescription) -> Any: ...
+
+    @classmethod
+    def from_tiktoken(
+        cls, ranks: StrPath | Mapping[bytes, int], pattern: str, special_tokens: Mapping[str, int] | None = None,
+    ) -> Tokenizer:
+        r"""The tokenizer of `tiktoken.Encoding(..., pat_str=pattern, mergeable_ranks=ranks, special_tokens=...)`.
+
+        `ranks` is a mapping from bytes to ids, or the path of a rank file; `pattern` is in tiktoken's dialect, or one of
+        its encodings' names (gpt2, r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base), whose special tokens are
+        taken, too, if none are given. `encode` is tiktoken's with `allowed_special="all"`; `special="none"` its
+        `encode_ordinary`. Raises `UnsupportedError`, `PatternError`, `TokenizerFileError` (with line and offset), and
+        `OSError`.
+
+        >>> import dstok
+        >>> ranks = {bytes([b]): b for b in range(256)} | {b"ab": 256}
+        >>> tok = dstok.Tokenizer.from_tiktoken(ranks, r"\S++|\s++", {"<end>": 257})
+        >>> tok.encode("abba ab<end>")
+        [256, 98, 97, 32, 256, 257]
+        """
+        from dstok.formats.tiktoken import describe_tiktoken, read_ranks
+
+        if not isinstance(ranks, Mapping):
+            with open(ranks, "rb") as file:
+                ranks = read_ranks(file.read())
+        tokenizer: Tokenizer = cls.from_description(describe_tiktoken(ranks, pattern, special_tokens))
+        return tokenizer
+
+    def to_tiktoken(self, path: StrPath) -> None:
+        """Writes tiktoken's rank file. Its pattern and special tokens are no part of such a file.
+
+        Raises `UnsupportedError` if the merges are not those that the ids give as ranks, and `OSError`.
+        """
+        from dstok.formats.tiktoken import write_ranks
+
+        write_at_once(path, write_ranks(self.describe()))
+
+    def describe(self) -> ModelDescription:
+        """What the tokenizer does, in the form that file formats are read into and written from."""
+        from dstok.tables import describe_tables
+
+        return describe_tables(self._tables, self._added.tokens, self.bos_id, self.eos_id)
+
