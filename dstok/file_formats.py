@@ -39,11 +39,11 @@ class FileFormats:
     ) -> Tokenizer:
         r"""The tokenizer of `tiktoken.Encoding(..., pat_str=pattern, mergeable_ranks=ranks, special_tokens=...)`.
 
-        `ranks` is a mapping from bytes to ids, or the path of a rank file; `pattern` is in tiktoken's dialect, or one of
-        its encodings' names (gpt2, r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base), whose special tokens are
-        taken, too, if none are given. `encode` is tiktoken's with `allowed_special="all"`; `special="none"` its
-        `encode_ordinary`. Raises `UnsupportedError`, `PatternError`, `TokenizerFileError` (with line and offset), and
-        `OSError`.
+        `ranks` is a mapping from bytes to ids, or the path of a rank file; `pattern` is in tiktoken's dialect, or
+        the name of one of its encodings (gpt2, r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base), whose
+        special tokens are taken, too, if none are given. `encode` is tiktoken's with `allowed_special="all"`, and
+        `special="none"` its `encode_ordinary`. Raises `UnsupportedError`, `PatternError`, `TokenizerFileError`
+        (with line and file offset), and `OSError`.
 
         >>> import dstok
         >>> ranks = {bytes([b]): b for b in range(256)} | {b"ab": 256}

@@ -11,6 +11,7 @@ import os
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from dstok.byte_pairs import byte_pairs
@@ -136,7 +137,7 @@ def describe_tables(
         tables.sections["starts"], tables.sections["merges"], tables.merged))
     blob = bytes(tables.sections["blob"])
     tokens = [blob[start:end] if start < end or i in raw_ids else None
-              for i, (start, end) in enumerate(zip(starts, starts[1:]))]
+              for i, (start, end) in enumerate(pairwise(starts))]
     merges = array("I", [x for rule in zip(pairs[::2], pairs[1::2], merged) for x in rule])
     return ModelDescription(tables.splits, tuple(tokens), raw_ids, merges, added, d["ignore_merges"], bos_id, eos_id,
                             d["unicode_version"])

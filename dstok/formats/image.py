@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 from dstok.errors import ImageError
 
-__all__ = ["AGAIN", "Image", "is_image", "open_image", "write_image", "write_at_once"]
+__all__ = ["AGAIN", "Image", "is_image", "open_image", "write_at_once", "write_image"]
 
 MAGIC = b"dstokimg"
 FORMAT = 1

@@ -28,7 +28,9 @@ MAX_TOKEN = 1024  # bytes; `last_join` is quadratic in it. The longest token of 
 
 
 def ranked_merges(ranks: Mapping[bytes, int]) -> list[tuple[bytes, bytes]]:
-    """The pair that makes each token of two bytes or more, in order of the tokens' ranks; tokens that none makes left out.
+    """The pair that makes each token of two bytes or more, in order of the tokens' ranks.
+
+    Tokens that no pair makes are left out.
 
     >>> ranked_merges({b"a": 0, b"b": 1, b"ab": 2, b"ba": 3, b"aba": 4, b"bb": 5, b"abb": 6})
     [(b'a', b'b'), (b'b', b'a'), (b'ab', b'a'), (b'b', b'b'), (b'ab', b'b')]

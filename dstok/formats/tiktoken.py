@@ -167,8 +167,8 @@ def write_ranks(model: ModelDescription) -> bytes:
     own = [(model.tokens[left], model.tokens[right]) for left, right, _ in model.merge_rules()]
     for rank, (expected, found) in enumerate(zip(derived, own)):
         if expected != found:
-            raise UnsupportedError(f"merges that are not in the order of the ids: expected {expected} by the ids, found "
-                                   f"{found}", f"$.model.merges[{rank}]")
+            raise UnsupportedError(f"merges in another order than that of their ids: expected {expected} by the ids, "
+                                   f"found {found}", f"$.model.merges[{rank}]")
     if len(derived) != len(own):
         raise UnsupportedError(f"expected the {len(derived)} merges that the ids give, found {len(own)}",
                                "$.model.merges")
