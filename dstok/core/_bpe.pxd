@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef extern from "_merge.h":
     enum:
         NO_RANK
+        NO_PAIR
         FEW_SYMBOLS
         SHORT
     uint32_t PAIR_3

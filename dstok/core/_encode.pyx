@@ -34,7 +34,7 @@ cdef enum:
     LARGE = 1 << 17          # ids of a buffer that a workspace does not keep
     SPARE = 6 << 20          # ids of the buffers that are kept (24 MB): those of a text of 18 MB
 
-MAX_WORKSPACES = 3           # that a tokenizer keeps, each with a piece table of its own (19 MB)
+MAX_WORKSPACES = 2           # that a tokenizer keeps, each with a piece table of its own (19 MB): 80 MB in all, at most
 START = (True, 0, 0)         # of a text, for `encode_part`: Workspace.fresh and .skip
 
 
