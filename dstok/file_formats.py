@@ -8,6 +8,7 @@ cannot hold is refused, or, where it is the format's convention to leave it out,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dstok.formats.image import StrPath, write_at_once
@@ -15,6 +16,7 @@ from dstok.formats.image import StrPath, write_at_once
 if TYPE_CHECKING:
     from dstok.added_tokens import AddedTokens
     from dstok.formats.description import ModelDescription
+    from dstok.formats.tokenizer_config import TokenizerConfig
     from dstok.tables import Tables
     from dstok.tokenizer import Tokenizer
 
@@ -67,6 +69,58 @@ class FileFormats:
         from dstok.formats.tiktoken import write_ranks
 
         write_at_once(path, write_ranks(self.describe()))
+
+    @classmethod
+    def from_gguf(cls, path: StrPath) -> Tokenizer:
+        """The tokenizer of a GGUF file, whose vocabulary is read and whose tensors are not looked at.
+
+        Its ids are upstream's for the models that the file's `tokenizer.ggml.pre` stands for. Raises
+        `UnsupportedError` (also for a `pre` that dstok does not know, with the list of those it does),
+        `TokenizerFileError` with the key or the file offset, and `OSError`.
+        """
+        from dstok.formats.gguf import describe_gguf
+
+        tokenizer: Tokenizer = cls.from_description(describe_gguf(path)[0])
+        return tokenizer
+
+    def to_gguf(
+        self: Tokenizer, path: StrPath, *, config: StrPath | None = None, architecture: str | None = None,
+    ) -> tuple[str, ...]:
+        """Writes a GGUF file that holds the vocabulary; needs the extra dstok[gguf].
+
+        `config`: a tokenizer_config.json for BOS, EOS, padding, `add_bos_token` and the chat template.
+        `architecture`: `general.architecture`, else that of the family's first models. Returns what llama.cpp does
+        otherwise, or the file does not say, in sentences. Raises `UnsupportedError` for what GGUF cannot say,
+        `TokenizerFileError` for a broken config, `ImportError`, and `OSError`.
+        """
+        from dstok.formats.gguf import write_gguf
+
+        return write_gguf(path, self.describe(), self._settings(config), self._check_hashes(), self._takes_whole(),
+                          architecture)
+
+    def _settings(self, config: StrPath | None) -> TokenizerConfig:
+        """What a tokenizer_config.json says, and this tokenizer's own BOS and EOS."""
+        from dstok.formats.tokenizer_config import TokenizerConfig, read_tokenizer_config
+
+        found = TokenizerConfig()
+        if config is not None:
+            with open(config, "rb") as file:
+                found = read_tokenizer_config(file.read(), self._ids_by_token)
+        return replace(found, bos_id=found.bos_id if self.bos_id is None else self.bos_id,
+                       eos_id=found.eos_id if self.eos_id is None else self.eos_id)
+
+    def _check_hashes(self) -> list[str]:
+        """The hashes of the ids of llama.cpp's check text, with BOS and without."""
+        from dstok.formats.llama_cpp import CHECK_TEXT, check_hash
+
+        ids = self.encode(CHECK_TEXT)
+        return [check_hash(found) for found in ([] if self.bos_id is None else [[self.bos_id, *ids]]) + [ids]]
+
+    def _takes_whole(self) -> bool:
+        """Is there a token that only a whole piece makes?"""
+        model = self.describe()
+        return any(token and i not in model.raw_ids and not self._bpe.encodes_to_itself(i)
+                   for i, token in enumerate(model.tokens))
 
     def describe(self) -> ModelDescription:
         """What the tokenizer does, in the form that file formats are read into and written from."""

@@ -30,6 +30,7 @@ from typing import NoReturn
 from dstok.errors import TokenizerFileError
 from dstok.formats.description import BYTE_TO_CHAR, AddedToken, ModelDescription, decoded_bytes, is_spelling
 from dstok.formats.json_value import Value, join_path, load_json, shown
+from dstok.formats.tokenizer_config import read_token_id
 from dstok.pattern.collapse import BEHAVIORS, Split
 
 __all__ = ["GPT2_PATTERN", "read_tokenizer_json"]
@@ -353,13 +354,4 @@ def _read_config(config: str | bytes | None, ids: dict[str, int]) -> tuple[int |
     if config is None:
         return None, None
     settings = load_json(config, "tokenizer_config.json: ")
-    return _read_token_id(settings.get("bos_token"), ids), _read_token_id(settings.get("eos_token"), ids)
-
-
-def _read_token_id(token: Value | None, ids: dict[str, int]) -> int | None:
-    if token is None:
-        return None
-    content = token.need("content") if isinstance(token.value, dict) else token
-    if content.text() not in ids:
-        content.wrong("a token of tokenizer.json")
-    return ids[content.text()]
+    return read_token_id(settings.get("bos_token"), ids), read_token_id(settings.get("eos_token"), ids)
