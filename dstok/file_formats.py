@@ -95,8 +95,9 @@ class FileFormats:
         """
         from dstok.formats.gguf import write_gguf
 
-        return write_gguf(path, self.describe(), self._settings(config), self._check_hashes(), self._takes_whole(),
-                          architecture)
+        settings = self._settings(config)
+        hashes = self._check_hashes(settings)
+        return write_gguf(path, self.describe(), settings, hashes, self._takes_whole(), architecture)
 
     def _settings(self, config: StrPath | None) -> TokenizerConfig:
         """What a tokenizer_config.json says, and this tokenizer's own BOS and EOS."""
@@ -109,12 +110,13 @@ class FileFormats:
         return replace(found, bos_id=found.bos_id if self.bos_id is None else self.bos_id,
                        eos_id=found.eos_id if self.eos_id is None else self.eos_id)
 
-    def _check_hashes(self) -> list[str]:
-        """The hashes of the ids of llama.cpp's check text, with BOS and without."""
+    def _check_hashes(self, settings: TokenizerConfig) -> list[str]:
+        """The hashes of the ids of llama.cpp's check text, with BOS and without: first as the settings have it."""
         from dstok.formats.llama_cpp import CHECK_TEXT, check_hash
 
         ids = self.encode(CHECK_TEXT)
-        return [check_hash(found) for found in ([] if self.bos_id is None else [[self.bos_id, *ids]]) + [ids]]
+        both = [ids] if settings.bos_id is None else [[settings.bos_id, *ids], ids]
+        return [check_hash(found) for found in (both[::-1] if settings.add_bos is False else both)]
 
     def _takes_whole(self) -> bool:
         """Is there a token that only a whole piece makes?"""
