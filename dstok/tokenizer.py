@@ -22,7 +22,7 @@ from dstok.formats.columns import pack_added
 from dstok.formats.description import AddedToken, ModelDescription, spelling
 from dstok.formats.image import StrPath, open_image, write_image
 from dstok.growing import GrowingText
-from dstok.offsets import Encoding, Piece, char_spans, pieces_of, token_spans
+from dstok.offsets import Encoding, Piece, char_spans, original_pieces, pieces_of, token_spans
 from dstok.streams import DecodeStream, EncodeStream
 from dstok.tables import (
     Tables,
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from dstok.core._normalize import Normalizer
+    from dstok.core._policy import Policy
+    from dstok.normalizers import View
     from dstok.pattern.collapse import Program
 
 __all__ = ["Tokenizer"]
@@ -68,11 +71,12 @@ class Tokenizer(LineEncoder):
         self._tables, self.name, self.bos_id, self.eos_id = tables, name, bos_id, eos_id
         self.unicode_version: str = tables.description["unicode_version"]
         self._bpe = make_bpe(tables)
-        self._added = AddedTokens(added, self.unicode_version)
+        self._normalizer = _normalizer(tables)
+        self._added = AddedTokens(added, self.unicode_version, self._normalizer)
         self.vocab_size = max([self._bpe.size, *(token.id + 1 for token in added)])
-        self._encoder = make_encoder(tables, self._bpe, self.vocab_size)
+        self._encoder = make_encoder(tables, self._bpe, self.vocab_size, self._normalizer)
         self._decoder = Decoder(tables.sections["starts"], tables.sections["blob"], self.vocab_size,
-                                [(token.id, token.content.encode(), token.special) for token in added])
+                                [(token.id, self._added.seen(token), token.special) for token in added])
 
     # Loading
 
@@ -168,13 +172,18 @@ class Tokenizer(LineEncoder):
         """
         import numpy as np
 
-        data = utf8(text, replaces(errors))
-        ids, marks, _ = self._encoder.encode_marked(data, self._added.policy(special), False, _empty_ids)
-        runs = [(piece[0], piece[1]) for piece in self._pieces(data, marks)]
+        data, policy = utf8(text, replaces(errors)), self._added.policy(special)
+        ids, marks, _ = self._encoder.encode_marked(data, policy, False, _empty_ids)
+        view = self._view(data, policy)
+        seen = data if view is None else view.text
+        runs = [(piece[0], piece[1]) for piece in self._pieces(seen, marks)]
         spans = token_spans(ids, marks, runs, self._decoder)
+        chars, pieces = char_spans(spans, seen), pieces_of(spans, runs)
         flags = np.zeros(len(ids), np.bool_)
         flags[[index for index, _, _ in marks]] = True
-        return Encoding(ids, spans, char_spans(spans, data), pieces_of(spans, runs), flags)
+        if view is not None:
+            spans, chars = view.byte_spans(spans, chars), view.char_spans(chars)
+        return Encoding(ids, spans, chars, pieces, flags)
 
     def count_batch(
         self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", errors: str = "strict",
@@ -211,17 +220,19 @@ class Tokenizer(LineEncoder):
         >>> [(piece.text, piece.step, piece.alternative) for piece in dstok.load("deepseek-v3").pretokenize("it 42")]
         [('it', 2, 1), (' ', 2, 4), ('42', 0, 0)]
         """
-        data = utf8(text, replaces(errors))
-        ids, marks, _ = self._encoder.encode_marked(data, self._added.policy(special), False, _empty_ids)
+        data, policy = utf8(text, replaces(errors)), self._added.policy(special)
+        ids, marks, _ = self._encoder.encode_marked(data, policy, False, _empty_ids)
+        view = self._view(data, policy)
+        seen = data if view is None else view.text
         found, at, chars = [], 0, 0
-        for start, end, tag, index in self._pieces(data, marks):
-            chars += len(data[at:start].decode())
-            shown = data[start:end].decode()
+        for start, end, tag, index in self._pieces(seen, marks):
+            chars += len(seen[at:start].decode())
+            shown = seen[start:end].decode()
             why = self.program.tags[tag]
             token_id = None if index is None else int(ids[index])
             found.append(Piece(shown, start, end, chars, chars + len(shown), why.step, why.alternative, token_id))
             at, chars = end, chars + len(shown)
-        return found
+        return found if view is None else original_pieces(view, found)
 
     # Budgets
 
@@ -309,6 +320,8 @@ class Tokenizer(LineEncoder):
         rest = (splits, part["unicode_version"], part["ignore_merges"], part["raw_ids"], self.bos_id, self.eos_id,
                 [tuple(vars(token).values()) for token in self._added.tokens])
         whole.update(repr(rest).encode())
+        for step in self._tables.normalizer:
+            whole.update(repr([value for name, value in vars(step).items() if name != "where"]).encode())
         return whole.hexdigest()
 
     @cached_property
@@ -330,6 +343,14 @@ class Tokenizer(LineEncoder):
         return _rebuild, (self._tables.description, kept, self._added.tokens, self.bos_id, self.eos_id, self.name)
 
     # Inside
+
+    def _view(self, data: bytes, policy: Policy) -> View | None:
+        """The text as the model sees it; None if that is the text itself."""
+        if self._normalizer is None or self._normalizer.is_normalized(data):
+            return None
+        from dstok.normalizers import view_of
+
+        return view_of(self._normalizer, data, policy)
 
     def _framed(self, ids: list[int], add_bos: bool, add_eos: bool) -> list[int]:
         return [*self._bos(add_bos), *ids, *self._eos(add_eos)]
@@ -383,7 +404,9 @@ class Tokenizer(LineEncoder):
 
     @cached_property
     def _ids_by_token(self) -> dict[str, int]:
-        return {self.id_to_token(i): i for i in range(self.vocab_size) if self._decoder.has(i)}
+        own = {token.id for token in self._added.tokens}
+        ids = {self.id_to_token(i): i for i in range(self.vocab_size) if self._decoder.has(i) and i not in own}
+        return {**ids, **{token.content: token.id for token in self._added.tokens}}
 
     def _prefix(
         self, text: str, limit: int, special: Special
@@ -394,13 +417,24 @@ class Tokenizer(LineEncoder):
     def _limited_spans(self, text: str, limit: int, special: Special) -> tuple[npt.NDArray[np.uint32], list[int]]:
         """At least `limit` ids of the start of `text` (or all), and where each ends, in whole code points."""
         ids, marks, end = self._prefix(text, limit, special)
-        data = text.encode()[:end]
+        view = self._view(text.encode(), self._added.policy(special))
+        data = (text.encode() if view is None else view.text)[:end]
         runs = [(piece[0], piece[1]) for piece in self._pieces(data, marks)]
         spans = char_spans(token_spans(ids, marks, runs, self._decoder), data)
         ends = spans[:, 1]
+        if view is not None:
+            return ids, view.cuts(ends, len(text)).tolist()
         inside = ends[:-1] > spans[1:, 0]  # the next token begins in the same character
         ends[:-1] -= inside
         return ids, ends.tolist()
+
+
+def _normalizer(tables: Tables) -> Normalizer | None:
+    if not tables.normalizer:
+        return None
+    from dstok.normalizers import make_normalizer  # needed by few models
+
+    return make_normalizer(tables.normalizer, tables.description["unicode_version"])
 
 
 def _contents(path: StrPath) -> bytes:

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 AGE = (9, 0)
+# General categories are not stable: those of 9.0 where marks have come or gone since.
+CATEGORIES = {0x1CF2: "Mc", 0x1CF3: "Mc", 0x111C9: "Po"}
 ORIGIN = "# extracted from the Unicode Character Database {}, code points of Age <= 9.0"
 
 
@@ -28,8 +30,8 @@ def main() -> None:
     characters = [row for row in characters if row[0] in aged]
     version = (source / "DerivedAge.txt").read_text().split("\n")[0].removeprefix("# DerivedAge-").removesuffix(".txt")
     write(target / "combining_classes.txt", version, [f"{c:04X};{k}" for c, _, k, _ in characters if k != "0"])
-    write(target / "marks.txt", version, [f"{c:04X};{category}" for c, category, _, _ in characters
-                                          if category[0] == "M"])
+    write(target / "marks.txt", version, [f"{c:04X};{k}" for c, k in (
+        (c, CATEGORIES.get(c, category)) for c, category, _, _ in characters) if k[0] == "M"])
     write(target / "decompositions.txt", version, [f"{c:04X};{shown(d, c in excluded)}"
                                                    for c, _, _, d in characters if d])
     sums = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.name}" for p in sorted(target.glob("*.txt"))]

@@ -50,6 +50,7 @@ cdef class Normalizer:
     cdef Form form
     cdef readonly object chain
     cdef readonly bint local
+    cdef bint always
 
     cdef bint passes(self, const Source *source, bint wide) noexcept nogil
     cpdef bytes normalize(self, bytes text)

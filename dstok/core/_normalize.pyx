@@ -411,11 +411,11 @@ cdef class Normalizer:
     """A model's normalizer: `form` alone, or a `chain` of steps in Python, which `form` only tells when to run.
 
     `chain` has a method `apply(text: str, sources: list[int]) -> tuple[str, list[int]]`. `local`: no step looks
-    across a boundary of `form`, so that a text may be normalized in parts.
+    across a boundary of `form`, so that a text may be normalized in parts. `always`: no text is known to stay.
     """
 
-    def __init__(self, Form form not None, chain, bint local):
-        self.form, self.chain, self.local = form, chain, local
+    def __init__(self, Form form not None, chain, bint local, bint always=False):
+        self.form, self.chain, self.local, self.always = form, chain, local, always
 
     cdef bint passes(self, const Source *source, bint wide) noexcept nogil:
         """Whether normalizing surely changes nothing, however added tokens cut the text. Also true of a text that
@@ -427,7 +427,7 @@ cdef class Normalizer:
                 <const uint8_t *>source.data, source.length, wide) >= 0:
             return True
         if self.chain is not None:
-            return self.form.skip_clean(source, 0) == source.length
+            return not self.always and self.form.skip_clean(source, 0) == source.length
         memset(&work, 0, sizeof(work))
         memset(&before, 0, sizeof(before))
         at = self.form.find(source, 0, &end, &work, &before)
