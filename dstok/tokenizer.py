@@ -21,9 +21,9 @@ from dstok.errors import DecodeError, DstokError, ImageError, UnknownTokenError,
 from dstok.formats.columns import pack_added
 from dstok.formats.description import AddedToken, ModelDescription, spelling
 from dstok.formats.image import StrPath, open_image, write_image
-from dstok.growing import GrowingText
+from dstok.growing import GrowingText, NormalizedGrowingText
 from dstok.offsets import Encoding, Piece, char_spans, original_pieces, pieces_of, token_spans
-from dstok.streams import DecodeStream, EncodeStream
+from dstok.streams import DecodeStream, EncodeStream, NormalizedStream
 from dstok.tables import (
     Tables,
     build_tables,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from dstok.core._normalize import Normalizer
     from dstok.core._policy import Policy
     from dstok.normalizers import View
+    from dstok.parts import NormalizedParts
     from dstok.pattern.collapse import Program
 
 __all__ = ["Tokenizer"]
@@ -192,14 +193,21 @@ class Tokenizer(LineEncoder):
         return self._batch(texts, threads, special, errors).lengths()
 
     def encode_stream(self, *, special: Special = "all", errors: str = "strict") -> EncodeStream:
-        """A stream that encodes a text that comes in parts."""
+        """A stream that encodes a text that comes in parts.
+
+        Raises `UnsupportedError` for a model whose normalizer may look at the whole text (Prepend, Replace, Strip).
+        """
         replaces(errors)
-        return EncodeStream(self._encoder, self._added.policy(special), errors)
+        policy = self._added.policy(special)
+        if self._normalizer is None:
+            return EncodeStream(self._encoder, policy, errors)
+        return NormalizedStream(self._parts(policy, True), self._encoder, policy, errors)
 
     def growing(self, *, special: Special = "all", add_bos: bool = False, errors: str = "strict") -> GrowingText:
         """A text that grows at its end, as a conversation does; it is empty at first.
 
         What is appended costs its own length and that of the last piece before it, however long the text is.
+        Raises `UnsupportedError` as `encode_stream`.
 
         >>> import dstok
         >>> tok = dstok.load("deepseek-v3")
@@ -211,7 +219,10 @@ class Tokenizer(LineEncoder):
         >>> cache == talk.ids == tok.encode("<｜User｜>Is it so?<｜Assistant｜>", add_bos=True)
         True
         """
-        return GrowingText(self._encoder, self._added.policy(special), replaces(errors), self._bos(add_bos))
+        policy, replace = self._added.policy(special), replaces(errors)
+        if self._normalizer is None:
+            return GrowingText(self._encoder, policy, replace, self._bos(add_bos))
+        return NormalizedGrowingText(self._parts(policy, False), self._encoder, policy, replace, self._bos(add_bos))
 
     def pretokenize(self, text: Text, *, special: Special = "all", errors: str = "strict") -> list[Piece]:
         """The pieces of `text` with their spans and the alternative that matched; added tokens among them.
@@ -351,6 +362,12 @@ class Tokenizer(LineEncoder):
         from dstok.normalizers import view_of
 
         return view_of(self._normalizer, data, policy)
+
+    def _parts(self, policy: Policy, patient: bool) -> NormalizedParts:
+        from dstok.parts import NormalizedParts
+
+        assert self._normalizer is not None
+        return NormalizedParts(self._encoder, self._normalizer, policy, patient)
 
     def _framed(self, ids: list[int], add_bos: bool, add_eos: bool) -> list[int]:
         return [*self._bos(add_bos), *ids, *self._eos(add_eos)]

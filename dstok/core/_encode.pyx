@@ -200,7 +200,7 @@ cdef class Encoder:
                     return 0
                 place += end - start
             at = end
-        w.where = place
+            w.where = place
         return 0
 
     cdef Py_ssize_t stretch(

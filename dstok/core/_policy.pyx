@@ -50,6 +50,22 @@ cdef class Policy:
             at = match.end
         return found
 
+    def find_raw(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t scan, bint final):
+        """(start, end, start of its own text, index, safe, scan) of the first added token with normalized=false.
+
+        In valid UTF-8 `text[at:]`, of which nothing before `scan` may be one. Without one the index is -1, and none
+        begins before `safe`, whatever follows if the text is not `final`; `scan` is where to search next.
+        """
+        cdef Match match
+        if self.raw is None or text.shape[0] == 0:
+            return at, at, at, -1, text.shape[0], at
+        match = self.raw.find(&text[0], at, scan, text.shape[0], 0, final)
+        return match.start, match.end, match.content, match.token, match.safe, match.scan
+
+    def raw_id(self, Py_ssize_t index):
+        """The id of an added token with normalized=false."""
+        return self.raw_ids[index]
+
 
 cdef inline bint _absent(Matcher matcher, const uint8_t *text, Py_ssize_t length) noexcept nogil:
     if matcher is None:
