@@ -17,7 +17,7 @@ from dstok.core._batch import Batch
 from dstok.core._decode import Decoder
 from dstok.core._encode import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
-from dstok.errors import DecodeError, DstokError, ImageError, UnknownTokenError, UnsupportedError
+from dstok.errors import DecodeError, DstokError, ImageError, PatternError, UnknownTokenError, UnsupportedError
 from dstok.formats.columns import pack_added
 from dstok.formats.description import AddedToken, ModelDescription, spelling
 from dstok.formats.image import StrPath, open_image, write_image
@@ -121,7 +121,7 @@ class Tokenizer(LineEncoder):
         added, bos_id, eos_id, name = tokenizer_parts(image)
         try:
             return cls(tables_from_image(image), added, bos_id, eos_id, name)
-        except UnsupportedError as error:
+        except (UnsupportedError, PatternError) as error:
             raise ImageError(f"{path}: {error}") from None
 
     def save(self, path: StrPath) -> None:
@@ -316,6 +316,11 @@ class Tokenizer(LineEncoder):
     def special_tokens(self) -> dict[str, int]:
         """The added tokens: text to id, in the order of the model's file."""
         return {token.content: token.id for token in self._added.tokens}
+
+    @property
+    def encodes_text_as_it_is(self) -> bool:
+        """Whether the model has no normalizer: it encodes the text that it is given, and `decode` gives it back."""
+        return self._normalizer is None
 
     @cached_property
     def fingerprint(self) -> str:

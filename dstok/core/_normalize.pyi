@@ -20,8 +20,8 @@ class Normalizer:
     chain: Chain | None
     local: bool
     def __init__(self, form: Form, chain: Chain | None, local: bool, always: bool = False) -> None: ...
-    def is_normalized(self, text: bytes) -> bool:
-        """Whether normalizing valid UTF-8 surely changes nothing, wherever added tokens cut it."""
+    def is_normalized(self, text: str | bytes) -> bool:
+        """Whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
     def normalize(self, text: bytes) -> bytes:
         """The normalized text of valid UTF-8."""
     def align(self, text: bytes) -> tuple[bytes, array[int]]:

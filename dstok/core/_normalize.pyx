@@ -19,7 +19,7 @@ from libc.string cimport memcpy, memset
 
 from array import array
 
-from dstok.core._utf8 cimport Source, code_point, find_invalid
+from dstok.core._utf8 cimport Source, code_point, find_invalid, open_source
 
 cdef enum:
     BOUNDARY = 1
@@ -435,10 +435,14 @@ cdef class Normalizer:
         release(&before)
         return at < 0 or at == source.length
 
-    def is_normalized(self, bytes text not None):
-        """Whether normalizing valid UTF-8 surely changes nothing, wherever added tokens cut it."""
-        cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
-        return self.passes(&source, False)
+    def is_normalized(self, text not None):
+        """Whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
+        cdef Source source = open_source(text)
+        cdef bint passes
+        source.valid = True
+        with nogil:
+            passes = self.passes(&source, False)
+        return passes
 
     cpdef bytes normalize(self, bytes text):
         """The normalized text of valid UTF-8."""

@@ -19,6 +19,7 @@ from dstok.pattern.split import Split
 __all__ = [
     "BYTE_TO_CHAR",
     "CHAR_TO_BYTE",
+    "NORMALIZERS",
     "AddedToken",
     "ModelDescription",
     "NormalizerStep",
@@ -93,9 +94,12 @@ class AddedToken:
         return decoded_bytes(self.content)
 
 
+NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Prepend", "Replace")
+
+
 @dataclass(frozen=True)
 class NormalizerStep:
-    """One step of a normalizer, by upstream's type; sequences are unfolded.
+    """One step of a normalizer, by upstream's type, one of `NORMALIZERS`; sequences are unfolded.
 
     pattern: of Replace: a regular expression if `is_regex`, else a literal text. content: what Replace puts there, or
     what Prepend puts before the text. left, right: the ends that Strip strips. where: the JSON path, for errors.

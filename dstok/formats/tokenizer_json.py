@@ -30,6 +30,7 @@ from typing import NoReturn
 from dstok.errors import TokenizerFileError
 from dstok.formats.description import (
     BYTE_TO_CHAR,
+    NORMALIZERS,
     AddedToken,
     ModelDescription,
     NormalizerStep,
@@ -132,15 +133,15 @@ def _refuse_type(step: Value, what: str) -> NoReturn:
 
 def _read_normalizer(normalizer: Value) -> Iterator[NormalizerStep]:
     for kind, step in _steps(normalizer, "normalizers"):
-        if kind in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"):
-            yield NormalizerStep(kind, where=step.path)
-        elif kind == "Replace":
+        if kind == "Replace":
             yield _read_replace(step)
         elif kind == "Prepend":
             yield _read_prepend(step)
         elif kind == "Strip":
             left, right = (step.need(key).boolean() for key in ("strip_left", "strip_right"))
             yield NormalizerStep(kind, left=left, right=right, where=step.path)
+        elif kind in NORMALIZERS:
+            yield NormalizerStep(kind, where=step.path)
         else:
             _refuse_type(step, "normalizer")
 
