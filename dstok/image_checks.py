@@ -14,9 +14,9 @@ from dataclasses import fields
 from hashlib import sha256
 from typing import Any, get_type_hints
 
-from dstok.core._bpe import MAX_IDS, MAX_MERGES
 from dstok.core._check import (
     check_atoms,
+    check_byte_pairs,
     check_classes,
     check_direct,
     check_edges,
@@ -24,6 +24,7 @@ from dstok.core._check import (
     check_pairs,
     check_tokens,
 )
+from dstok.core._pairs import MAX_IDS, MAX_MERGES
 from dstok.core._pieces import JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.columns import unpack_added
@@ -33,10 +34,12 @@ from dstok.tables import FORMAT, KERNEL_EDGES, KERNEL_FINGERPRINT, bare_bpe, tab
 
 __all__ = ["check_image", "tokenizer_parts"]
 
-SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merges", "merged", "pairs", "maybe")
-ATOMS = ("atoms", "torn")  # only with monotone merges
+SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merges", "merged", "pairs", "seeds")
+STARTS = ("atoms", "byte_pairs", "pair_ids")  # only with monotone merges
 CUTS = ("direct", "joined")
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/_scan.pyx
+MAX_SLOTS, MAX_SEEDS = 1 << 25, 1 << 24  # see core/_pairs.pyx: two, and a fourth of, MAX_MERGES
+MAX_BYTE_PAIRS = 0xFFFF  # see byte_pairs.py
 _SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_ID = 1 << 24  # of added tokens; as in formats/tokenizer_json.py
 
@@ -75,7 +78,7 @@ def _guarded(image: Image, check: Callable[[Image], Any]) -> Any:
 def _check_description(image: Image) -> None:
     d = image.description
     for name, kind in (("unicode_version", str), ("automaton", str), ("monotone", bool), ("ignore_merges", bool),
-                       ("symbols", int)):
+                       ("symbols", int), ("first", int)):
         _typed(name, d[name], kind)
     for name in ("byte_ids", "raw_ids"):
         _listed(name, d[name], int)
@@ -126,23 +129,30 @@ def _tokenizer_parts(image: Image) -> tuple[tuple[AddedToken, ...], int | None, 
 
 
 def _check_sizes(image: Image) -> None:
-    names = (*SECTIONS, *(ATOMS if image.description["monotone"] else ()), *CUTS)
+    names = (*SECTIONS, *(STARTS if image.description["monotone"] else ()), *CUTS)
     _ask("sections", tuple(image.places) == names, " ".join(names), " ".join(image.places))
     size = {name: length for name, (_, length) in image.places.items()}
-    ids, merges = size["starts"] // 4 - 1, size["merged"] // 4
-    slots = 16
-    while slots < 2 * merges:
-        slots *= 2
+    ids, merges = size["starts"] // 4 - 1, size["merges"] // 8
     for name, unit, least, most in (
         ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, 257, MAX_IDS + 1),
-        ("merged", 4, 0, MAX_MERGES), ("direct", 4, 0, ids),
+        ("merges", 8, 0, MAX_MERGES), ("direct", 4, 0, ids), ("pair_ids", 4, 0, MAX_BYTE_PAIRS),
     ):
-        _ask(f"section {name}", size[name] % unit == 0 and least <= size[name] // unit <= most,
-             f"{least} to {most} times {unit} bytes", f"{size[name]} bytes")
-    exact = {"page_numbers": 2 * 0x1100, "merges": 8 * merges, "pairs": 8 * slots, "maybe": 1 << 18,
-             "atoms": 4 << 16, "torn": 1 << 13, "joined": JOINED_BYTES if size["joined"] else 0}
+        length = size.get(name, 0)
+        _ask(f"section {name}", name not in size or (length % unit == 0 and least <= length // unit <= most),
+             f"{least} to {most} times {unit} bytes", f"{length} bytes")
+    exact = {"pairs": _power(8, size["pairs"], MAX_SLOTS), "seeds": 2 + _power(2, size["seeds"], MAX_SEEDS),
+             "page_numbers": 2 * 0x1100, "merged": 4 * merges if size["merged"] else 0, "atoms": 4 << 16,
+             "byte_pairs": 8 << 16, "joined": JOINED_BYTES if size["joined"] else 0}
     for name in exact.keys() & size.keys():
         _ask(f"section {name}", size[name] == exact[name], f"{exact[name]} bytes", f"{size[name]} bytes")
+
+
+def _power(unit: int, size: int, most: int) -> int:
+    """The bytes of the largest table of 16, 32, 64 and so on to `most` times `unit` that is not above `size`."""
+    count = 16
+    while 2 * count * unit <= size and count < most:
+        count *= 2
+    return count * unit
 
 
 def _check_tables(image: Image) -> None:
@@ -154,7 +164,6 @@ def _check_tables(image: Image) -> None:
         found = sha256(s["edges"]).hexdigest()
         _ask("section edges", found == KERNEL_EDGES, f"the automaton of the fingerprint, SHA-256 {KERNEL_EDGES}", found)
     check_tokens(s["starts"], len(s["blob"]), d["byte_ids"])
-    check_pairs(s["pairs"], s["merges"])
     _check_words(image)
 
 
@@ -170,8 +179,13 @@ def _check_words(image: Image) -> None:
     for byte, i in enumerate(d["byte_ids"]):
         _ask("byte_ids", s["blob"][starts[i]] == byte, f"the id of byte {byte}", i)
     bpe = bare_bpe(tables)
+    if not len(s["merged"]):
+        count = len(s["merges"]) // 8
+        _ask("first", 0 <= d["first"] <= bpe.size - count, f"{count} ids below {bpe.size}", d["first"])
     check_merges(bpe, s["merges"])
+    check_pairs(bpe, s["pairs"], s["merges"])
     check_atoms(bpe, s.get("atoms", b""))
+    check_byte_pairs(bpe, s.get("byte_pairs", b""), s.get("pair_ids", b""))
     check_direct(bpe, s["direct"])
 
 

@@ -20,7 +20,7 @@ from dstok.errors import DstokError, ImageError, PatternError, UnsupportedError
 from dstok.explain import explain
 from dstok.formats import image
 from dstok.formats.image import open_image, write_image
-from dstok.tables import KERNEL_EDGES, KERNEL_FINGERPRINT
+from dstok.tables import FORMAT, KERNEL_EDGES, KERNEL_FINGERPRINT
 
 ROW = 256
 
@@ -81,6 +81,10 @@ def resized(name: str, size: int) -> Change:
     return lambda parts: parts.sections.__setitem__(name, bytearray(size))
 
 
+def merged(*ids: int) -> Change:
+    return lambda parts: parts.sections.__setitem__("merged", bytearray(array("I", ids).tobytes()))
+
+
 def reordered(parts: Parts) -> None:
     parts.sections["pages"] = parts.sections.pop("pages")
 
@@ -89,9 +93,15 @@ def split(key: str, value: Any) -> Change:
     return lambda parts: parts.description["splits"][0].__setitem__(key, value)
 
 
+def strange_pair(parts: Parts) -> None:
+    """One pair more than there are merges."""
+    slots = memoryview(parts.sections["pairs"]).cast("Q")
+    slots[list(slots).index(0xFFFFFFFFFFFFFFFF)] = 0
+
+
 REFUSED: list[tuple[Change, str]] = [
     # the description
-    (put("format", 1), "expected tables of format 2, found 1: make it again from the tokenizer.json"),
+    (put("format", 1), f"expected tables of format {FORMAT}, found 1: make it again from the tokenizer.json"),
     (put("format", None), "found None"),
     (lambda parts: parts.description.pop("byte_ids"), "expected 'byte_ids', found none"),
     (put("byte_ids", list(range(255))), "byte_ids: expected 256, found 255"),
@@ -122,10 +132,13 @@ REFUSED: list[tuple[Change, str]] = [
     (put("monotone", False), "sections: expected"),
     *((resized(name, size), f"section {name}: expected") for name, size in (
         ("pages", 0), ("pages", 100), ("page_numbers", 8702), ("edges", 1024), ("edges", 4 * ROW * 3 + 4), ("starts", 4),
-        ("starts", 1029), ("pairs", 64), ("pairs", 120), ("pairs", 256),
-        ("maybe", 0), ("atoms", 0), ("atoms", 4), ("torn", 8191), ("direct", 5), ("direct", 1 << 20), ("joined", 1))),
-    (resized("merges", 0), "section merges: expected 40 bytes"),
-    (resized("merged", 0), "section merges: expected 0 bytes"),
+        ("starts", 1029), ("pairs", 64), ("pairs", 120), ("pairs", 384), ("seeds", 32), ("seeds", 36), ("pair_ids", 5), ("merges", 12),
+        ("pair_ids", 4 << 16), ("atoms", 0), ("atoms", 4), ("byte_pairs", 8191), ("direct", 5), ("direct", 1 << 20), ("joined", 1))),
+    (resized("merges", 0), "expected a pair table of 0 pairs, found 5"),
+    (resized("merged", 24), "section merged: expected 20 bytes"),
+    (put("first", 5000), "first: expected 5 ids below"),
+    (put("first", 255), "expected a token as long as its sides"),
+    (put("first", -1), "negative|below"),
     (resized("merged", 3), "section merged: expected"),
     (resized("blob", 5), "expected tokens of 0 to 5 bytes"),
     # the automaton
@@ -146,11 +159,19 @@ REFUSED: list[tuple[Change, str]] = [
     (words("starts", 97, 98), "expected the id of a byte"),
     (words("blob", 97, 0, kind="B"), "byte_ids: expected the id of byte"),
     # the merges
-    (words("pairs", 0, *[0] * 16, kind="Q"), "pairs"),
-    (words("pairs", 0, *[0xFFFFFFFFFFFFFFFF] * 16, kind="Q"), "expected 5 pairs of merges, found 0"),
-    (words("merges", 0, 1 << 20), "pairs"),
-    (words("merged", 0, 5000), "expected ids below"),
-    (words("merged", 0, 3), "expected a token as long as its sides"),
+    (words("pairs", 0, *[0] * 16, kind="Q"), "expected the pair table to hold merge 0"),
+    (words("pairs", 0, *[0xFFFFFFFFFFFFFFFF] * 16, kind="Q"), "expected the pair table to hold merge 0"),
+    (resized("pairs", 256), "expected the pair table to hold merge"),
+    (strange_pair, "expected a pair table of 5 pairs, found 6"),
+    (words("seeds", 0, *range(1, 17), kind="H"), "expected the pair table to hold merge"),
+    (words("seeds", -1, 7, kind="H"), "expected the pair table to hold merge"),
+    (words("merges", 0, 1 << 20), "expected ids below"),
+    (words("byte_pairs", 0, 0, kind="H"), "expected the token of the bytes 0x0000"),
+    (words("byte_pairs", 0, 0xFFFE, kind="H"), "expected numbers of pairs below"),
+    (words("pair_ids", 0, 5000), "expected ids of tokens of two bytes, found 5000"),
+    (words("pair_ids", 0, 65), "expected ids of tokens of two bytes, found 65"),
+    (merged(5000, 0, 0, 0, 0), "expected ids below"),
+    (merged(3, 0, 0, 0, 0), "expected a token as long as its sides"),
     (words("atoms", 0x41, 66), "expected the token of U"),
     (words("atoms", 0x4E2D, 1 << 31), "expected ids below"),
     (words("atoms", 0xE9, 257), "expected the token of U"),
@@ -190,15 +211,13 @@ def test_refused(change: Change, words: str, small: Path, tmp_path: Path) -> Non
 
 def test_ranks_that_do_not_rise(tmp_path: Path) -> None:
     """A model whose merges are not monotone cannot say that they are."""
-    dstok.Tokenizer.from_str(MODELS["plain"]).save(tmp_path / "x")
-    honest = Parts(tmp_path / "x")
     dstok.Tokenizer.from_str(MODELS["not monotone"]).save(tmp_path / "x")
     parts = Parts(tmp_path / "x")
     assert not parts.description["monotone"]
     parts.description["monotone"] = True
     direct, joined = parts.sections.pop("direct"), parts.sections.pop("joined")
-    atoms = {"atoms": bytearray(1 << 18), "torn": honest.sections["torn"]}
-    parts.sections |= {**atoms, "direct": direct, "joined": joined}
+    starts = {"atoms": bytearray(1 << 18), "byte_pairs": bytearray(b"\xff" * (8 << 16)), "pair_ids": b""}
+    parts.sections |= {**starts, "direct": direct, "joined": joined}
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match="expected merges whose ranks rise"):
         dstok.Tokenizer.open(tmp_path / "x")

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef extern from "_merge.h":
     enum:
         NO_RANK
+        NO_PAIR
         FEW_SYMBOLS
         SHORT
     uint32_t PAIR_3
@@ -55,6 +56,7 @@ cdef struct Scratch:
     # The answer of the last `merge_span` or `merge_text`: token ids and their ends, in bytes from the span's start.
     uint32_t *out
     uint32_t *ends
+    uint64_t work   # bytes that `merge_text` has merged so far
 
 
 @cython.final

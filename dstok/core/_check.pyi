@@ -11,14 +11,17 @@ def check_edges(edges: Buffer, ascii: Buffer, symbols: int) -> None:
 def check_tokens(starts: Buffer, blob: int, byte_ids: list[int]) -> None:
     """The vocabulary: `starts` rise from 0 to the length of the blob, and the 256 `byte_ids` have one byte each."""
 
-def check_pairs(pairs: Buffer, merges: Buffer) -> None:
-    """The pair table: as many entries as merges, so that one is free; each is the pair of the merge it names."""
-
 def check_merges(bpe: BPE, merges: Buffer) -> None:
     """The merges: their ids exist, and the token made is as long as its sides."""
 
+def check_pairs(bpe: BPE, pairs: Buffer, merges: Buffer) -> None:
+    """The pair table: each merge's pair is found, with its rank or that of the same pair before, and nothing else."""
+
 def check_atoms(bpe: BPE, atoms: Buffer) -> None:
     """The table of characters: each is the token of its own bytes."""
+
+def check_byte_pairs(bpe: BPE, byte_pairs: Buffer, pair_ids: Buffer) -> None:
+    """The pairs of bytes that merging may start from: each has the token of its two bytes."""
 
 def check_direct(bpe: BPE, direct: Buffer) -> None:
     """The ids that fill the piece tables: they rise, and have bytes."""

@@ -38,20 +38,7 @@ cdef enum:
     LARGE = 1 << 17          # ids of a buffer that a workspace does not keep
     SPARE = 6 << 20          # ids of the buffers that are kept (24 MB): those of a text of 18 MB
 
-cdef stored_text(const Source *source):
-    """The text of a source, as bytes or str."""
-    if source.kind == 0:
-        return PyBytes_FromStringAndSize(<const char *>source.data, source.length)
-    return PyUnicode_FromKindAndData(source.kind, source.data, source.length)
-
-
-cdef Py_ssize_t source_offset(Normalizer normalizer, bytes text, Py_ssize_t offset) except -1:
-    """Where in `text` the character comes from that lies at `offset` of its normalized text."""
-    normalized, sources = normalizer.align(text)
-    return len(text.decode()[:sources[len(normalized[:offset].decode())]].encode())
-
-
-MAX_WORKSPACES = 3           # that a tokenizer keeps, each with a piece table of its own (19 MB)
+MAX_WORKSPACES = 2           # that a tokenizer keeps, each with a piece table of its own (19 MB): 80 MB in all, at most
 START = (True, 0, 0)         # of a text, for `encode_part`: Workspace.fresh and .skip
 
 
@@ -92,7 +79,11 @@ cdef class Encoder:
             pass
         if self.made < MAX_WORKSPACES:
             self.made += 1
-            return Workspace(PieceMemory(self.bpe, self.direct), True)
+            try:
+                return Workspace(PieceMemory(self.bpe, self.direct), True)
+            except BaseException:
+                self.made -= 1
+                raise
         if self.shared is None:
             self.shared = PieceMemory(self.bpe, self.direct)
         return Workspace(self.shared, False)
@@ -109,6 +100,10 @@ cdef class Encoder:
             self.idle = w
         else:
             self.pool.append(w)
+
+    def workspaces(self):
+        """How many workspaces there are, and how many of them are at rest. For tests."""
+        return self.made, (self.idle is not None) + len(self.pool)
 
     # The large buffers of ids of one run serve the next: fresh memory costs 0.65 ms/MB, more than half of what
     # encoding does. Two of them, for the two threads of a batch.
@@ -240,8 +235,10 @@ cdef class Encoder:
             with nogil:
                 self.text(policy, w, &source, replace, limit)
         if w.status != FINE:
-            self.release(w)
-            self.fail(w, policy, text)
+            try:
+                self.fail(w, policy, text)
+            finally:
+                self.release(w)
         return w
 
     cpdef list encode(self, text, Policy policy, bint replace):
@@ -273,8 +270,9 @@ cdef class Encoder:
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1:
         """The number of ids of `text`."""
         cdef Workspace w = self._run(text, policy, replace, True, False, PY_SSIZE_T_MAX)
+        cdef Py_ssize_t total = w.total
         self.release(w)
-        return w.total
+        return total
 
     def encode_marked(self, text, Policy policy not None, bint replace, allocate, Py_ssize_t limit=PY_SSIZE_T_MAX):
         """(ids, marks, end): marks are (index, start, end) of added tokens, in bytes.
@@ -322,8 +320,8 @@ cdef class Encoder:
         cdef Py_ssize_t length = text.shape[0], end = at
         cdef const uint8_t *start = &text[0] if length else NULL
         w.begin(allocate is None, False)
-        w.fresh, w.skip[0], w.skip[1] = state
         try:
+            w.fresh, w.skip[0], w.skip[1] = state
             if length > at or final:
                 with nogil:
                     end = self.run.part(policy, w, start, at, length, final)
@@ -338,6 +336,19 @@ cdef class Encoder:
             return ids, end, (w.fresh, w.skip[0], w.skip[1])
         finally:
             self.release(w)
+
+
+cdef stored_text(const Source *source):
+    """The text of a source, as bytes or str."""
+    if source.kind == 0:
+        return PyBytes_FromStringAndSize(<const char *>source.data, source.length)
+    return PyUnicode_FromKindAndData(source.kind, source.data, source.length)
+
+
+cdef Py_ssize_t source_offset(Normalizer normalizer, bytes text, Py_ssize_t offset) except -1:
+    """Where in `text` the character comes from that lies at `offset` of its normalized text."""
+    normalized, sources = normalizer.align(text)
+    return len(text.decode()[:sources[len(normalized[:offset].decode())]].encode())
 
 
 @cython.no_gc  # it is in no cycle, and must find its encoder when it goes
@@ -358,7 +369,8 @@ cdef class Ids:
         PyBuffer_FillInfo(buffer, self, self.ids, self.count * sizeof(uint32_t), False, flags)
 
     def __dealloc__(self):
-        self.encoder.keep(self.ids, self.capacity)
+        if self.encoder is not None:
+            self.encoder.keep(self.ids, self.capacity)
 
 
 cdef object _np = None

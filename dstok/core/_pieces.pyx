@@ -18,11 +18,10 @@ there); with that count zero too, bits 16 to 63 are an offset in the run's own `
 is the count. Such values are never stored.
 
 Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing). The probe of a chunk looks at
-the first; a miss looks at the second before it merges. Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing). The probe of a chunk looks at
-the first; a miss looks at the second before it merges. A new entry takes the first place of its first line, and
-what drops out at the end goes to its own other line, and what drops out there is forgotten. (With one line a key, one in
-eight entries of a half-full table b was forgotten again and again: Chinese text took 20 % longer, warm.) In c and d
-a key has a set of four places.
+the first; a miss looks at the second before it merges. A new entry takes the first place of its first line; what drops
+out at the end goes to its own other line, and what drops out there is forgotten. (With one line a key, one in eight
+entries of a half-full table b was forgotten again and again: Chinese text took 20 % longer, warm.) In c and d a key
+has a set of four places.
 
 The tables start out filled with the vocabulary.
 

@@ -1,0 +1,118 @@
+"""Instructions a byte, counted by valgrind's callgrind: repeatable whatever else the machine does.
+
+    python -m benchmarks.instructions                      # a Markdown table of the five corpora
+    python -m benchmarks.instructions --output benchmarks/results/NAME.json
+    python -m benchmarks.instructions --check benchmarks/results/NAME.json     # exit code 1: more than it says
+
+In: the first megabyte of each corpus, whole characters, in one call. Out: instructions a byte of the first (cold)
+and of a later (warm) pass: what a process with these passes executes, less what one without them does.
+Invariant: counts do not depend on speed or load; they do on compiler and instruction set, so `--check` allows half as
+much again. valgrind knows no AVX-512: these are the counts of the AVX2 level, and of the scalar merge loops.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, TypedDict
+
+from benchmarks.cases import CORPORA, ROOT, load_text, select
+from benchmarks.machine import commit, dirty, machine, python
+
+__all__ = ["count", "main", "table"]
+
+SIZE = 1_000_000  # bytes
+MARGIN = 1.5
+WARM_PASSES = 10
+_PASSES = """
+import sys
+import numpy
+sys.path.append(sys.argv[3])
+import dstok
+tok = dstok.load("deepseek-v3")
+text = open(sys.argv[1], encoding="utf-8", newline="").read()
+tok.encode("hi")
+for _ in range(int(sys.argv[2])):
+    tok.encode_array(text)
+"""
+
+
+class Counts(TypedDict):
+    """Instructions a byte of UTF-8."""
+
+    cold: float
+    warm: float
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; see the module's docstring."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.instructions", description="count instructions a byte")
+    parser.add_argument("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA), metavar="NAME")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="result file to write, as results/NAME.json")
+    parser.add_argument("--check", type=Path, metavar="FILE", help=f"fail above {MARGIN} times the counts in FILE")
+    options = parser.parse_args(arguments)
+    found = {corpus: count(corpus) for corpus in options.corpora}
+    print(table(found))
+    if options.output:
+        result = {"machine": machine(), "python": python(), "commit": commit(), "dirty": dirty(), "instructions": found}
+        options.output.write_text(json.dumps(result, indent=1) + "\n")
+    return _compare(found, json.loads(options.check.read_text())["instructions"]) if options.check else 0
+
+
+def count(corpus: str) -> Counts:
+    """The counts of one corpus. Raises `RuntimeError` if valgrind fails."""
+    text = load_text(select([f"{corpus}/whole"], full=True)[0]).encode()[:SIZE].decode("utf-8", "ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "text"
+        file.write_text(text, encoding="utf-8", newline="")
+        subprocess.run(_command(file, 0), env=_environment(), cwd=folder, check=True)  # Python's caches are written now
+        none, first, all = (_instructions(file, passes) for passes in (0, 1, 1 + WARM_PASSES))
+    size = len(text.encode())
+    return {"cold": round((first - none) / size, 2), "warm": round((all - first) / WARM_PASSES / size, 2)}
+
+
+def table(found: dict[str, Counts]) -> str:
+    """The counts as Markdown."""
+    rows = [f"| {corpus} | {counts['cold']:.1f} | {counts['warm']:.1f} |" for corpus, counts in found.items()]
+    return "\n".join(["| text | instructions a byte, cold | warm |", "|---|---:|---:|", *rows])
+
+
+def _instructions(text: Path, passes: int) -> int:
+    """How many a process executes that encodes the text so often."""
+    valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={text.parent / 'profile'}"]
+    done = subprocess.run([*valgrind, *_command(text, passes)], capture_output=True, text=True, env=_environment(),
+                          cwd=text.parent)  # not in the source tree: see process.py
+    collected = re.search(r"Collected : (\d+)", done.stderr)
+    if done.returncode or not collected:
+        raise RuntimeError(f"valgrind failed: {done.stderr.strip()[-400:]}")
+    return int(collected[1])
+
+
+def _command(text: Path, passes: int) -> list[str]:
+    return [sys.executable, "-c", _PASSES, str(text), str(passes), str(ROOT)]
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "DSTOK_SIMD")}
+    return {**kept, "PYTHONHASHSEED": "0"}
+
+
+def _compare(found: dict[str, Counts], known: dict[str, Counts]) -> int:
+    """1 if some count is more than `MARGIN` times the known one, which it says; else 0."""
+    kinds: tuple[Literal["cold", "warm"], ...] = ("cold", "warm")
+    over = [f"{corpus}, {kind}: expected at most {MARGIN * known[corpus][kind]:.1f} instructions a byte, "
+            f"found {counts[kind]}"
+            for corpus, counts in found.items() for kind in kinds if counts[kind] > MARGIN * known[corpus][kind]]
+    print(*over, sep="\n", end="\n" * bool(over), file=sys.stderr)
+    return int(bool(over))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
