@@ -61,14 +61,17 @@ class FileFormats:
         tokenizer: Tokenizer = cls.from_description(describe_tiktoken(ranks, pattern, special_tokens))
         return tokenizer
 
-    def to_tiktoken(self, path: StrPath) -> None:
-        """Writes tiktoken's rank file. Its pattern and special tokens are no part of such a file.
+    def to_tiktoken(self, path: StrPath) -> tuple[str, ...]:
+        """Writes tiktoken's rank file, and returns what such a file does not say, in sentences.
 
-        Raises `UnsupportedError` if the merges are not those that the ids give as ranks, and `OSError`.
+        Raises `UnsupportedError` if the merges are not those that the ids give as ranks, or if there is a normalizer,
+        which tiktoken has none of, and `OSError`.
         """
-        from dstok.formats.tiktoken import write_ranks
+        from dstok.formats.tiktoken import unsaid, write_ranks
 
-        write_at_once(path, write_ranks(self.describe()))
+        model = self.describe()
+        write_at_once(path, write_ranks(model))
+        return unsaid(model)
 
     @classmethod
     def from_gguf(cls, path: StrPath) -> Tokenizer:
@@ -84,33 +87,57 @@ class FileFormats:
         return tokenizer
 
     def to_gguf(
-        self: Tokenizer, path: StrPath, *, config: StrPath | None = None, architecture: str | None = None,
+        self, path: StrPath, *, config: StrPath | TokenizerConfig | None = None, architecture: str | None = None,
     ) -> tuple[str, ...]:
         """Writes a GGUF file that holds the vocabulary; needs the extra dstok[gguf].
 
-        `config`: a tokenizer_config.json for BOS, EOS, padding, `add_bos_token` and the chat template.
-        `architecture`: `general.architecture`, else that of the family's first models. Returns what llama.cpp does
-        otherwise, or the file does not say, in sentences. Raises `UnsupportedError` for what GGUF cannot say,
-        `TokenizerFileError` for a broken config, `ImportError`, and `OSError`.
+        `config`: a tokenizer_config.json, or what one says, for BOS, EOS, padding, `add_bos_token` and the chat
+        template. `architecture`: `general.architecture`, else that of the family's first models. Returns what
+        llama.cpp does otherwise, or the file does not say, in sentences. Raises `UnsupportedError` for what GGUF
+        cannot say, `TokenizerFileError` for a broken config, `ImportError`, and `OSError`.
         """
         from dstok.formats.gguf import write_gguf
 
-        settings = self._settings(config)
+        settings = self.read_config(config)
         hashes = self._check_hashes(settings)
         return write_gguf(path, self.describe(), settings, hashes, self._takes_whole(), architecture)
 
-    def _settings(self, config: StrPath | None) -> TokenizerConfig:
-        """What a tokenizer_config.json says, and this tokenizer's own BOS and EOS."""
+    def to_json(self, path: StrPath, *, config: StrPath | None = None) -> tuple[str, ...]:
+        """Writes a tokenizer.json that gives upstream this tokenizer's ids; returns what it does not say, in sentences.
+
+        BOS and EOS are no part of it: `config` is the path of a tokenizer_config.json to write them to. Raises
+        `UnsupportedError` for what a tokenizer.json cannot say, and `OSError`.
+        """
+        from dstok.formats.tokenizer_config import write_tokenizer_config
+        from dstok.formats.tokenizer_json_writer import write_tokenizer_json
+
+        write_at_once(path, write_tokenizer_json(self.describe()).encode())
+        settings = self.read_config(None)
+        if config is not None:
+            write_at_once(config, write_tokenizer_config(settings, self._spelled(settings)).encode())
+        elif settings != type(settings)():
+            return ("a tokenizer.json does not say which tokens are BOS and EOS",)
+        return ()
+
+    def _spelled(self: Any, settings: TokenizerConfig) -> dict[int, str]:
+        ids = {settings.bos_id, settings.eos_id, settings.pad_id}
+        return {token_id: self.id_to_token(token_id) for token_id in ids if token_id is not None}
+
+    def read_config(self: Any, config: StrPath | TokenizerConfig | None) -> TokenizerConfig:
+        """What a tokenizer_config.json says of this tokenizer, whose own BOS and EOS, if it has them, count.
+
+        Raises `TokenizerFileError` and `OSError`.
+        """
         from dstok.formats.tokenizer_config import TokenizerConfig, read_tokenizer_config
 
-        found = TokenizerConfig()
-        if config is not None:
+        found = config if isinstance(config, TokenizerConfig) else TokenizerConfig()
+        if not (config is None or isinstance(config, TokenizerConfig)):
             with open(config, "rb") as file:
                 found = read_tokenizer_config(file.read(), self._ids_by_token)
         return replace(found, bos_id=found.bos_id if self.bos_id is None else self.bos_id,
                        eos_id=found.eos_id if self.eos_id is None else self.eos_id)
 
-    def _check_hashes(self, settings: TokenizerConfig) -> list[str]:
+    def _check_hashes(self: Any, settings: TokenizerConfig) -> list[str]:
         """The hashes of the ids of llama.cpp's check text, with BOS and without: first as the settings have it."""
         from dstok.formats.llama_cpp import CHECK_TEXT, check_hash
 
@@ -118,7 +145,7 @@ class FileFormats:
         both = [ids] if settings.bos_id is None else [[settings.bos_id, *ids], ids]
         return [check_hash(found) for found in (both[::-1] if settings.add_bos is False else both)]
 
-    def _takes_whole(self) -> bool:
+    def _takes_whole(self: Any) -> bool:
         """Is there a token that only a whole piece makes?"""
         model = self.describe()
         return any(token and i not in model.raw_ids and not self._bpe.encodes_to_itself(i)

@@ -23,11 +23,12 @@ from dstok.core._pass import LEVELS, Pass, best_level
 from dstok.core._pieces import joined_pairs
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
-from dstok.formats.description import AddedToken, ModelDescription
+from dstok.formats.description import AddedToken, ModelDescription, NormalizerStep
 from dstok.formats.image import Image
 from dstok.pattern.split import Split
 
 if TYPE_CHECKING:
+    from dstok.core._normalize import Normalizer
     from dstok.pattern.collapse import Program
 
 __all__ = [
@@ -70,6 +71,11 @@ class Tables:
         return tuple(Split(**split) for split in self.description["splits"])
 
     @property
+    def normalizer(self) -> tuple[NormalizerStep, ...]:
+        """The normalizer's steps."""
+        return tuple(NormalizerStep(**step) for step in self.description.get("normalizer", ()))
+
+    @property
     def merged(self) -> bytes:
         """The id (uint32) by rank."""
         count, first = len(self.sections["merges"]) // 8, self.description["first"]
@@ -108,6 +114,8 @@ def build_tables(model: ModelDescription) -> Tables:
         "raw_ids": sorted(model.raw_ids),
         "first": model.merges[2] if model.merges else 0,
     }
+    if model.normalizer:  # images of models without one are as they were
+        description["normalizer"] = [vars(step) for step in model.normalizer]
     pairs, seeds = build_pairs(model.merges)
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": pack_edges(program.boundaries.edges, pages[:128]),
@@ -140,7 +148,7 @@ def describe_tables(
               for i, (start, end) in enumerate(pairwise(starts))]
     merges = array("I", [x for rule in zip(pairs[::2], pairs[1::2], merged) for x in rule])
     return ModelDescription(tables.splits, tuple(tokens), raw_ids, merges, added, d["ignore_merges"], bos_id, eos_id,
-                            d["unicode_version"])
+                            d["unicode_version"], tables.normalizer)
 
 
 def tables_from_image(image: Image) -> Tables:
@@ -176,13 +184,13 @@ def make_bpe(tables: Tables) -> BPE:
     return bpe
 
 
-def make_encoder(tables: Tables, bpe: BPE, size: int) -> Encoder:
+def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | None = None) -> Encoder:
     """The encoder; `size` is one more than the largest id, added tokens included."""
     s = tables.sections
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
     joined = s["joined"] if len(s["joined"]) else None
     run = Pass(scanner, bpe, joined, _level(tables))
-    return Encoder(run, bpe, memoryview(s["direct"]).cast("B").cast("I"), size)
+    return Encoder(run, bpe, memoryview(s["direct"]).cast("B").cast("I"), size, normalizer)
 
 
 def _level(tables: Tables) -> str:

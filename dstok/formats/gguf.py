@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,7 @@ from dstok.formats.description import AddedToken, ModelDescription, decoded_byte
 from dstok.formats.gguf_file import read_gguf
 from dstok.formats.image import StrPath
 from dstok.formats.json_value import shown
-from dstok.formats.llama_cpp import UNICODE, Family, family_base, family_of_pre, find_family
+from dstok.formats.llama_cpp import NO_WHOLE, UNICODE, Family, family_base, family_of_pre, find_family
 from dstok.formats.tokenizer_config import TokenizerConfig
 
 __all__ = ["describe_gguf", "write_gguf"]
@@ -95,7 +95,9 @@ def _types(values: dict[str, Any], count: int) -> list[int]:
     return types
 
 
-def _tokens(texts: list[str], types: list[int], used: frozenset[int]) -> tuple[tuple[bytes | None, ...], frozenset[int]]:
+def _tokens(
+    texts: list[str], types: list[int], used: frozenset[int],
+) -> tuple[tuple[bytes | None, ...], frozenset[int]]:
     """The vocabulary that merging has: added tokens only if a merge uses them."""
     tokens: list[bytes | None] = [None] * len(texts)
     raw: list[int] = []
@@ -120,8 +122,8 @@ def _merges(lines: list[str], texts: list[str], types: list[int]) -> array[int]:
         try:
             rule = ids[left], ids[right], ids[left + right]
         except KeyError as error:
-            raise TokenizerFileError(f"expected two tokens with a space between that make a token, found {shown(line)}: no "
-                                     f"token is {shown(error.args[0])}", f"{MERGES}[{index}]") from None
+            raise TokenizerFileError(f"expected two tokens that make one, with a space between, found {shown(line)}: "
+                                     f"no token is {shown(error.args[0])}", f"{MERGES}[{index}]") from None
         if not space or rule[:2] in seen:
             raise TokenizerFileError(f"expected a new merge, found {shown(line)}", f"{MERGES}[{index}]")
         seen.add(rule[:2])
@@ -134,8 +136,8 @@ def _check_bytes(tokens: Sequence[bytes | None], raw_ids: frozenset[int]) -> Non
     single = {token for i, token in enumerate(tokens) if token and len(token) == 1 and i not in raw_ids}
     for byte in range(256):
         if bytes([byte]) not in single:
-            raise UnsupportedError(f"a vocabulary without a token for the byte 0x{byte:02X}, {spelling(bytes([byte]))!r}",
-                                   TOKENS)
+            spelled = spelling(bytes([byte]))
+            raise UnsupportedError(f"a vocabulary without a token for the byte 0x{byte:02X}, {spelled!r}", TOKENS)
 
 
 def _config(values: dict[str, Any], count: int) -> TokenizerConfig:
@@ -166,7 +168,8 @@ def write_gguf(
     """
     family, pre = find_family(model, hashes)
     if model.ignore_merges != family.ignore_merges and whole_pieces:
-        raise UnsupportedError(f"ignore_merges {str(model.ignore_merges).lower()}, which tokenizer.ggml.pre {pre!r} is not",
+        value = str(model.ignore_merges).lower()
+        raise UnsupportedError(f"ignore_merges {value}, which is not so for tokenizer.ggml.pre {pre!r}",
                                "$.model.ignore_merges")
     texts, types = _spelled(model)
     scratch = os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
@@ -191,11 +194,12 @@ def _write_file(
     writer.add_token_list(texts)
     writer.add_token_types(types)
     writer.add_token_merges([f"{texts[left]} {texts[right]}" for left, right, _ in model.merge_rules()])
-    for add, value in (
+    values: list[tuple[Callable[[Any], None], Any]] = [
         (writer.add_bos_token_id, config.bos_id), (writer.add_eos_token_id, config.eos_id),
         (writer.add_pad_token_id, config.pad_id), (writer.add_add_bos_token, bool(config.add_bos)),
         (writer.add_add_eos_token, config.add_eos), (writer.add_chat_template, config.chat_template),
-    ):
+    ]
+    for add, value in values:
         if value is not None:
             add(value)
     writer.write_header_to_file()
@@ -233,7 +237,7 @@ def _lost(
     model: ModelDescription, config: TokenizerConfig, family: Family, types: list[int], whole_pieces: bool,
 ) -> list[str]:
     """What the file does not say, and what llama.cpp does in its own way."""
-    lost = [quirk for quirk in family.quirks if "ignore_merges" not in quirk or whole_pieces] + [UNICODE]
+    lost = [quirk for quirk in family.quirks if quirk != NO_WHOLE or whole_pieces] + [UNICODE]
     changed = [token.content for token in model.added_tokens if not token.special and types[token.id] == CONTROL]
     if changed:
         lost.append(f"{len(changed)} added tokens that are not special, {changed[0]!r} the first, look special and are "
@@ -241,11 +245,11 @@ def _lost(
     if config.add_bos is None:
         lost.append("add_bos_token is written as false: no tokenizer_config.json tells")
     if any(types[i] == NORMAL for i in model.raw_ids):
-        lost.append("tokens outside the byte-level alphabet, which no text encodes to, are decoded otherwise by llama.cpp")
+        lost.append("tokens outside the byte-level alphabet, which no text encodes to, are decoded otherwise there")
     overlap = _overlap([token.content for token in model.added_tokens])
     if overlap:
-        lost.append(f"the added tokens {overlap[0]!r} and {overlap[1]!r} can overlap: llama.cpp takes the longer one first, "
-                    "upstream the one that begins first")
+        lost.append(f"the added tokens {overlap[0]!r} and {overlap[1]!r} can overlap: llama.cpp takes the longer one "
+                    "first, upstream the one that begins first")
     return lost
 
 

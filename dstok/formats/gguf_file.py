@@ -19,12 +19,18 @@ from typing import Any, NoReturn
 from dstok.errors import TokenizerFileError
 from dstok.formats.image import StrPath
 
-__all__ = ["MAGIC", "read_gguf"]
+__all__ = ["MAGIC", "is_gguf", "read_gguf"]
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 STRING, ARRAY = 8, 9
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+
+
+def is_gguf(path: StrPath) -> bool:
+    """Does the file at `path` begin as a GGUF file does? Raises `OSError`."""
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
 
 
 def read_gguf(path: StrPath) -> dict[str, Any]:
@@ -66,7 +72,8 @@ class _Reader:
     def take(self, size: int) -> bytes:
         start = self.at
         if size > len(self.data) - start:
-            self.broken(f"expected {size} bytes, found {len(self.data) - start}: the file is cut short or damaged", start)
+            left = len(self.data) - start
+            self.broken(f"expected {size} bytes, found {left}: the file is cut short or damaged", start)
         self.at += size
         return self.data[start : start + size]
 

@@ -24,7 +24,18 @@ from dstok.formats.tokenizer_json import GPT2_PATTERN, read_tokenizer_json
 from dstok.pattern.collapse import Program, compile_splits
 from dstok.pattern.split import Split
 
-__all__ = ["CHECK_TEXT", "FAMILIES", "Family", "check_hash", "family_base", "family_of_pre", "find_family", "same_pieces"]
+__all__ = [
+    "CHECK_TEXT",
+    "FAMILIES",
+    "NO_WHOLE",
+    "UNICODE",
+    "Family",
+    "check_hash",
+    "family_base",
+    "family_of_pre",
+    "find_family",
+    "same_pieces",
+]
 
 _Json = dict[str, Any]
 
@@ -37,14 +48,15 @@ _DIGITS: _Json = {"type": "Digits", "individual_digits": True}
 _SHORT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 _REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_O200K = (rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_SHORT}?|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_SHORT}?|\p{{N}}{{1,3}}"
-          r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+_O200K = (rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_SHORT}?|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_SHORT}?"
+          r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 _CJK = "[一-龥ࠀ-一가-퟿]+"
 _LLM_LETTERS = (
     "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼ"
     "ℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃")
 _V3 = (r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^"""
-       "\r\n" r"""\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[""" "\r\n" r"""]*|\s*[""" "\r\n" r"""]+|\s+(?!\S)|\s+""")
+       "\r\n" r"""\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[""" "\r\n" r"""]*|\s*[""" "\r\n"
+       r"""]+|\s+(?!\S)|\s+""")
 
 
 @dataclass(frozen=True)
@@ -65,20 +77,21 @@ class Family:
 
 _NFC: _Json = {"type": "NFC"}
 _NO_NFC = "llama.cpp does not normalize: text that is not in NFC has other ids there"
-_STAND_IN = "llama.cpp takes non-ASCII white space for U+000B in this pre-tokenizer: text with it may have other ids there"
-_NO_WHOLE = "llama.cpp has no ignore_merges here: pieces that are tokens which merging does not make have other ids there"
-UNICODE = "llama.cpp v0.5.0 has the classes of Unicode 15.1, upstream has 16.0: text with newer characters may have other ids"
+_STAND_IN = "llama.cpp takes non-ASCII white space for U+000B here: text with it may have other ids there"
+NO_WHOLE = "llama.cpp has no ignore_merges here: pieces that are tokens which merging does not make have other ids"
+UNICODE = "llama.cpp v0.5.0 has Unicode 15.1, upstream has 16.0: text with newer characters may have other ids there"
 
 FAMILIES: tuple[Family, ...] = (
     Family(("deepseek-v3", "joyai-llm", "hunyuan-dense"),
            (_split(r"\p{N}{1,3}"), _split("[一-龥぀-ゟ゠-ヿ]+"), _split(_V3)), "deepseek2"),
     Family(("deepseek-llm",),
-           (_split("[\r\n]"), _split(rf"\s?[{_LLM_LETTERS}]+"), _split(r"\s?[!-/:-~！-／：-～‘-‟　-。]+"), _split(r"\s+$"),
-            _split(_CJK), _DIGITS), "llama", quirks=(_STAND_IN,)),
+           (_split("[\r\n]"), _split(rf"\s?[{_LLM_LETTERS}]+"), _split(r"\s?[!-/:-~！-／：-～‘-‟　-。]+"),
+            _split(r"\s+$"), _split(_CJK), _DIGITS), "llama", quirks=(_STAND_IN,)),
     Family(("deepseek-coder",),
-           (_split("[\r\n]"), _split(r"\s?\p{L}+"), _split(r"\s?\p{P}+"), _split(_CJK), _DIGITS), "llama", quirks=(_STAND_IN,)),
-    Family(("qwen2", "deepseek-r1-qwen"), (_split(rf"{_SHORT}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}|{_REST}"),), "qwen2", _NFC,
-           quirks=(_NO_NFC,)),
+           (_split("[\r\n]"), _split(r"\s?\p{L}+"), _split(r"\s?\p{P}+"), _split(_CJK), _DIGITS), "llama",
+           quirks=(_STAND_IN,)),
+    Family(("qwen2", "deepseek-r1-qwen"),
+           (_split(rf"{_SHORT}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}|{_REST}"),), "qwen2", _NFC, quirks=(_NO_NFC,)),
     Family(("qwen35",),
            (_split(rf"{_SHORT}|[^\r\n\p{{L}}\p{{N}}]?[\p{{L}}\p{{M}}]+|\p{{N}}| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+[\r\n]*"
                    r"|\s*[\r\n]+|\s+(?!\S)|\s+"),), "qwen35", _NFC, quirks=(_NO_NFC,)),
@@ -86,9 +99,9 @@ FAMILIES: tuple[Family, ...] = (
            (_split(rf"{_SHORT}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}|{_REST}"),), "llama", ignore_merges=True),
     Family(("glm4", "chatglm-bpe"),
            (_split(rf"{_SHORT}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}|{_REST}"),), "glm4", ignore_merges=True,
-           quirks=(_NO_WHOLE,)),
+           quirks=(NO_WHOLE,)),
     Family(("minimax-m2",), (_split(_O200K, "Removed", True),), "minimax-m2", _NFC, quirks=(_NO_NFC,)),
-    Family(("gpt-4o",), (_split(_O200K, "Removed", True),), "gpt-oss", quirks=(_NO_WHOLE,)),
+    Family(("gpt-4o",), (_split(_O200K, "Removed", True),), "gpt-oss", quirks=(NO_WHOLE,)),
     Family(("gpt-2",), (_split(GPT2_PATTERN),), "gpt2"),
 )
 
@@ -114,8 +127,8 @@ def family_base(family_name: str) -> ModelDescription:
     model = {"type": "BPE", "vocab": {char: i for i, char in enumerate(BYTE_TO_CHAR)}, "merges": [],
              "ignore_merges": family.ignore_merges}
     steps = {"type": "Sequence", "pretokenizers": [*family.steps, byte_level]}
-    return read_tokenizer_json(json.dumps({
-        "version": "1.0", "normalizer": family.normalizer, "pre_tokenizer": steps, "decoder": byte_level, "model": model}))
+    file = {"version": "1.0", "normalizer": family.normalizer, "pre_tokenizer": steps, "decoder": byte_level}
+    return read_tokenizer_json(json.dumps(file | {"model": model}))
 
 
 def find_family(model: ModelDescription, hashes: Sequence[str]) -> tuple[Family, str]:
@@ -126,7 +139,8 @@ def find_family(model: ModelDescription, hashes: Sequence[str]) -> tuple[Family,
     candidates = list(_same_families(model))
     if not candidates:
         known = ", ".join(family.names[0] for family in FAMILIES)
-        raise UnsupportedError(f"a pre-tokenizer that is none of llama.cpp's that dstok knows ({known})", "$.pre_tokenizer")
+        raise UnsupportedError("a normalizer and pre-tokenizer that are together none of llama.cpp's that dstok knows "
+                               f"({known})", "$.pre_tokenizer")
     named = [HASHES[found] for found in hashes if found in HASHES]
     for name in named:
         for family in candidates:
@@ -136,24 +150,25 @@ def find_family(model: ModelDescription, hashes: Sequence[str]) -> tuple[Family,
 
 
 def _same_families(model: ModelDescription) -> Iterator[Family]:
-    """Those whose models differ from `model` in nothing but vocabulary, merges, and how whole pieces are taken."""
+    """Those whose models normalize and cut every text as `model` does."""
     for family in FAMILIES:
         try:
             base = family_base(family.names[0])
         except UnsupportedError:
             continue  # no tokenizer.json with these steps can be loaded either
-        rest = replace(
-            base, splits=model.splits, tokens=model.tokens, raw_ids=model.raw_ids, merges=model.merges,
-            added_tokens=model.added_tokens, ignore_merges=model.ignore_merges, bos_id=model.bos_id, eos_id=model.eos_id)
-        if rest == model and same_pieces(base.splits, model.splits, model.unicode_version):
+        same_way = (base.without_places().normalizer, base.unicode_version) == (
+            model.without_places().normalizer, model.unicode_version)
+        if same_way and same_pieces(base.splits, model.splits, model.unicode_version):
             yield family
 
 
 def same_pieces(one: tuple[Split, ...], other: tuple[Split, ...], unicode_version: str) -> bool:
     """Do two pre-tokenizers cut every text into the same pieces?
 
-    >>> same_pieces((Split("a+|[^a]+"),), (Split("[^a]+|a+"),), "16.0"), same_pieces((Split("a+"),), (Split("b+"),), "16.0")
-    (True, False)
+    >>> same_pieces((Split("a+|[^a]+"),), (Split("[^a]+|a+"),), "16.0")
+    True
+    >>> same_pieces((Split("a+"),), (Split("b+"),), "16.0")
+    False
     """
     if [replace(split, where="") for split in one] == [replace(split, where="") for split in other]:
         return True

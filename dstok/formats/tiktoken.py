@@ -30,7 +30,7 @@ from dstok.formats.tiktoken_encodings import ENCODINGS
 from dstok.pattern.fancy_regex import translate
 from dstok.pattern.split import Split
 
-__all__ = ["describe_tiktoken", "is_tiktoken", "read_ranks", "write_ranks"]
+__all__ = ["describe_tiktoken", "is_tiktoken", "read_ranks", "unsaid", "write_ranks"]
 
 MAX_ID = 1 << 20  # as many ids as the engine takes
 WHERE = "pattern"
@@ -161,6 +161,8 @@ def write_ranks(model: ModelDescription) -> bytes:
     Raises `UnsupportedError` if its merges are not those that its ids give as ranks, if it has tokens that are neither
     bytes nor added tokens, or if a piece that is a token is not that token.
     """
+    if model.normalizer:
+        raise UnsupportedError("a normalizer, which tiktoken has none of", "$.normalizer")
     ranks = _ranks_of(model)
     _check_ranks(ranks)
     derived = ranked_merges(ranks)
@@ -177,6 +179,16 @@ def write_ranks(model: ModelDescription) -> bytes:
                                "$.model.vocab")
     lines = sorted(ranks.items(), key=lambda item: item[1])
     return b"".join(b64encode(token) + b" %d\n" % rank for token, rank in lines)
+
+
+def unsaid(model: ModelDescription) -> tuple[str, ...]:
+    """What a rank file does not say of `model`."""
+    told = ["a rank file holds no pattern: " + (
+        "give tiktoken the model's" if len(model.splits) == 1 else
+        f"tiktoken takes one, and the model's pre-tokenizer has {len(model.splits)} steps")]
+    if model.added_tokens:
+        told.append(f"a rank file holds no special tokens: give tiktoken the model's {len(model.added_tokens)}")
+    return tuple(told)
 
 
 def _ranks_of(model: ModelDescription) -> dict[bytes, int]:

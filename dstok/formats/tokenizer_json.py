@@ -28,7 +28,15 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from dstok.errors import TokenizerFileError
-from dstok.formats.description import BYTE_TO_CHAR, AddedToken, ModelDescription, decoded_bytes, is_spelling
+from dstok.formats.description import (
+    BYTE_TO_CHAR,
+    NORMALIZERS,
+    AddedToken,
+    ModelDescription,
+    NormalizerStep,
+    decoded_bytes,
+    is_spelling,
+)
 from dstok.formats.json_value import Value, join_path, load_json, shown
 from dstok.formats.tokenizer_config import read_token_id
 from dstok.pattern.collapse import BEHAVIORS, Split
@@ -71,7 +79,9 @@ def read_tokenizer_json(data: str | bytes, config: str | bytes | None = None) ->
     ids = {**vocab, **{token.content: token.id for token in added}}
     bos_id, eos_id = _read_config(config, ids)
     ignore_merges = _boolean(model, "ignore_merges", False, nullable=True)
-    return ModelDescription(splits, tokens, raw_ids, merges, added, ignore_merges, bos_id, eos_id)
+    normalizer = tuple(_read_normalizer(file.member("normalizer")))
+    return ModelDescription(splits, tokens, raw_ids, merges, added, ignore_merges, bos_id, eos_id,
+                            normalizer=normalizer)
 
 
 def _check_top_level(file: Value) -> None:
@@ -84,8 +94,6 @@ def _check_top_level(file: Value) -> None:
         step = file.get(key)
         if step is not None and step.object() is not None:
             step.unsupported(f"{key}, which dstok does not do on its own")
-    for _, step in _steps(file.member("normalizer"), "normalizers"):
-        _refuse_type(step, "normalizer")
     _check_post_processor(file.member("post_processor"))
     _check_decoder(file.member("decoder"))
 
@@ -119,6 +127,42 @@ def _require(value: Value, what: str, expected: str) -> None:
 
 def _refuse_type(step: Value, what: str) -> NoReturn:
     step.need("type").unsupported(f"the {what} {shown(step.need('type').text())}")
+
+
+# The normalizer
+
+
+def _read_normalizer(normalizer: Value) -> Iterator[NormalizerStep]:
+    for kind, step in _steps(normalizer, "normalizers"):
+        if kind == "Replace":
+            yield _read_replace(step)
+        elif kind == "Prepend":
+            yield _read_prepend(step)
+        elif kind == "Strip":
+            left, right = (step.need(key).boolean() for key in ("strip_left", "strip_right"))
+            yield NormalizerStep(kind, left=left, right=right, where=step.path)
+        elif kind in NORMALIZERS:
+            yield NormalizerStep(kind, where=step.path)
+        else:
+            _refuse_type(step, "normalizer")
+
+
+def _read_replace(step: Value) -> NormalizerStep:
+    pattern = step.need("pattern")
+    if list(pattern.object()) not in (["Regex"], ["String"]):
+        pattern.wrong("an object with one key, Regex or String")
+    (key,) = pattern.object()
+    text = pattern.need(key).text()
+    if not text:
+        pattern.need(key).unsupported("an empty pattern, on which upstream panics")
+    return NormalizerStep("Replace", text, key == "Regex", step.need("content").text(), where=step.path)
+
+
+def _read_prepend(step: Value) -> NormalizerStep:
+    text = step.need("prepend").text()
+    if not text:
+        step.need("prepend").unsupported("nothing to prepend, by which upstream loses offsets")
+    return NormalizerStep("Prepend", content=text, where=step.path)
 
 
 # The pre-tokenizer
