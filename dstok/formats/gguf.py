@@ -90,7 +90,7 @@ def _types(values: dict[str, Any], count: int) -> list[int]:
     if len(types) != count:
         raise TokenizerFileError(f"expected {count} types, one a token, found {len(types)}", TYPES)
     for i, kind in enumerate(types):
-        if kind not in (NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED):
+        if type(kind) is not int or not NORMAL <= kind <= UNUSED:
             raise TokenizerFileError(f"expected a type from 1 to 5, found {shown(kind)}", f"{TYPES}[{i}]")
     return types
 

@@ -61,8 +61,8 @@ def _vocabulary(model: ModelDescription) -> dict[str, int]:
             _put(vocab, token.decode() if i in model.raw_ids else spelling(token), i)
     new = [token for token in model.added_tokens if vocab.get(token.content) != token.id]
     if [token.id for token in new] != list(range(len(vocab), len(vocab) + len(new))):
-        for token in new:
-            _put(vocab, token.content, token.id)
+        for added in new:
+            _put(vocab, added.content, added.id)
     return dict(sorted(vocab.items(), key=lambda item: item[1]))
 
 
