@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from hashlib import sha256
-from typing import Any
+from typing import Any, get_type_hints
 
 from dstok.core._check import (
     check_atoms,
@@ -27,7 +28,7 @@ from dstok.core._pairs import MAX_IDS, MAX_MERGES
 from dstok.core._pieces import JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.columns import unpack_added
-from dstok.formats.description import NOT_IN_UTF_8, AddedToken
+from dstok.formats.description import NORMALIZERS, NOT_IN_UTF_8, AddedToken, NormalizerStep
 from dstok.formats.image import AGAIN, Image
 from dstok.tables import FORMAT, KERNEL_EDGES, KERNEL_FINGERPRINT, bare_bpe, tables_from_image
 
@@ -89,6 +90,20 @@ def _check_description(image: Image) -> None:
             _typed(name, split[name], kind)
         if split["unicode_version"] is not None:
             _typed("unicode_version", split["unicode_version"], str)
+    for step in _listed("normalizer", d.get("normalizer", []), dict):
+        _check_step(step)
+
+
+def _check_step(step: dict[str, Any]) -> None:
+    """A step of the normalizer, as `NormalizerStep` has it, and one that a tokenizer.json may hold."""
+    _ask("normalizer", step.keys() == {f.name for f in fields(NormalizerStep)}, "a step", sorted(step))
+    for name, kind in get_type_hints(NormalizerStep).items():
+        _typed(f"normalizer {name}", step[name], kind)
+    texts = step["pattern"] + step["content"] + step["where"]
+    _ask("normalizer", _SURROGATE.search(texts) is None, "text", "a lone surrogate")
+    _ask("normalizer type", step["type"] in NORMALIZERS, f"one of {', '.join(NORMALIZERS)}", step["type"])
+    _ask("normalizer pattern", step["type"] != "Replace" or step["pattern"] != "", "a pattern", "none")
+    _ask("normalizer content", step["type"] != "Prepend" or step["content"] != "", "a text", "none")
 
 
 def _tokenizer_parts(image: Image) -> tuple[tuple[AddedToken, ...], int | None, int | None, str]:

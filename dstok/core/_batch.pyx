@@ -258,7 +258,7 @@ cdef class Batch:
             if i >= batch_least(&self.failed):
                 return
             before = w.total + w.count
-            self.encoder.run.text(self.policy, w, &self.sources[i], self.replace, PY_SSIZE_T_MAX)
+            self.encoder.text(self.policy, w, &self.sources[i], self.replace, PY_SSIZE_T_MAX)
             if w.status != FINE:
                 batch_lower(&self.failed, i)
                 return
@@ -284,7 +284,7 @@ cdef class Batch:
             return
         w.begin(False, False)
         with nogil:
-            self.encoder.run.text(self.policy, w, &self.sources[index], self.replace, PY_SSIZE_T_MAX)
+            self.encoder.text(self.policy, w, &self.sources[index], self.replace, PY_SSIZE_T_MAX)
         if w.status == FINE:
             raise MemoryError
         try:
