@@ -19,8 +19,8 @@ from dstok.pattern.split import Split
 __all__ = [
     "BYTE_TO_CHAR",
     "CHAR_TO_BYTE",
-    "NOT_IN_UTF_8",
     "NORMALIZERS",
+    "NOT_IN_UTF_8",
     "AddedToken",
     "ModelDescription",
     "NormalizerStep",
