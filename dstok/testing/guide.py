@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from dstok.pattern.dfa import DEAD, START
-from dstok.testing.unicode_changes import changed
+from dstok.testing.unicode_changes import changed, edges
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of
 
@@ -95,8 +95,8 @@ class Guide:
 
     @cached_property
     def interesting(self) -> tuple[int, ...]:
-        """Code points at which a set may be wrong: all below U+3400, edges of classes, changed categories."""
-        found = {*range(0x3400), *changed()}
+        """Code points at which a set may be wrong: all below U+3400, edges of classes, and of what changed."""
+        found = {*range(0x3400), *edges()}
         for members in self.alphabet.classes:
             for first, last in members.ranges:
                 found.update((first - 1, first, last, last + 1))

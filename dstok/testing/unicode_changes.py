@@ -14,7 +14,7 @@ from functools import cache
 from dstok.testing._unicode_changes import CHANGES, VERSIONS
 from dstok.unicode import category_of
 
-__all__ = ["VERSIONS", "categories", "changed", "moved", "stand_in"]
+__all__ = ["VERSIONS", "categories", "changed", "edges", "moved", "stand_in"]
 
 Run = tuple[int, int, tuple[str, ...]]  # first and last code point, category by version
 
@@ -54,6 +54,11 @@ def categories(char: str) -> dict[str, str]:
 def changed() -> tuple[int, ...]:
     """The code points whose category differs between any two of the versions, rising."""
     return tuple(code for first, last, _ in _runs() for code in range(first, last + 1))
+
+
+def edges() -> tuple[int, ...]:
+    """First and last of each run of code points that changed together."""
+    return tuple(sorted({code for first, last, _ in _runs() for code in (first, last)}))
 
 
 @cache
