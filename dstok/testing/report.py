@@ -143,8 +143,8 @@ def _spelled(guide: Guide, id: int) -> str:
 
 
 def _characters(guide: Guide, cause: Cause) -> list[Character]:
-    """The first characters of the text that are not ASCII letters, and those that are in a wrong class."""
-    odd = [char for char in dict.fromkeys(cause.text[:200]) if char in cause.characters or not char.isascii() or not char.isalnum()]
+    """The first characters of the text that are not ASCII, and those that are in a wrong class."""
+    odd = [char for char in dict.fromkeys(cause.text[:200]) if char in cause.characters or not char.isascii()]
     return [_character(char) for char in odd[:6]]
 
 
