@@ -190,7 +190,7 @@ class Quadratic(Wrapped):
         run = max(map(len, re.findall("[a-z]+", text)), default=0)
         if run > 500:
             for at in range(run):
-                text[at:].count("b")
+                text[at:].count("b") + text[at:].count("c")
         return TOK.encode(text)
 
 
@@ -215,10 +215,6 @@ class Planted:
     check: str
 
 
-def _first(pattern: str, old: str, new: str) -> str:
-    return pattern.replace(old, new)
-
-
 SET, UNICODE, ORDER = "character set", "tables of another Unicode version", "alternation order"
 PLANTED = {
     "~ missing from \\p{S}": Planted(without_tilde, SET, "U+007E", 4, "code points in contexts"),
@@ -235,13 +231,13 @@ PLANTED = {
     "CJK to one early": Planted(lambda: rewritten(lambda p: p.replace("-龥", "-龤")), SET, "ends one early", 4,
                                 "code points in contexts"),
     "[A-Za-z] as \\p{L}": Planted(lambda: rewritten(lambda p: p.replace("[A-Za-z]", r"\p{L}")), SET, r"[A-Za-z] taken as \p{L}", 4,
-                                 "class cover, k = 3"),
+                                 "vocabulary"),
     "longest alternative": Planted(Longest, ORDER, "longest alternative", 4, "class cover, k = 3"),
     "two merges swapped": Planted(swapped_merges, "merge order", "another order", 4, "vocabulary"),
-    "merge loop above 64 bytes": Planted(Above64, "merge order", "pieces of", 66, "long pieces"),
-    "colliding piece table": Planted(Colliding, "what was encoded before", "earlier text", 40, "vocabulary"),
+    "merge loop above 64 bytes": Planted(Above64, "merge order of long pieces", "pieces of", 66, "long pieces"),
+    "colliding piece table": Planted(Colliding, "what was encoded before", "earlier text", 12, "vocabulary"),
     "special=false not matched": Planted(OnlySpecial, "added-token policy", "special=false", 30, "added tokens"),
     "lost at a batch edge": Planted(LostAtBatchEdge, "batch and single differ", "text 256", 1, "batches"),
-    "quadratic": Planted(Quadratic, "super-linear time", "letters", 40_000, "growth"),
+    "quadratic": Planted(Quadratic, "super-linear time", "a run of 'a'", 40_000, "growth"),
     "crash at 24k letters": Planted(Crash, "crash", "from 24,000 characters on", 24_000, "growth"),
 }

@@ -19,7 +19,7 @@ from dstok.pattern.nfa import build_nfa
 from dstok.pattern.split import Split
 from dstok.pattern.syntax import parse
 
-__all__ = ["Cascade", "Mistake", "alternatives_of", "blind_at_end", "with_bounds", "without_looks"]
+__all__ = ["Cascade", "Mistake", "alternatives_of", "blind_at_end", "lazy", "with_bounds", "without_looks"]
 
 Steps = tuple[tuple[Node, ...], ...]  # for each step its alternatives
 
@@ -124,4 +124,15 @@ def with_bounds(node: Node, high: int | None) -> Node:
         return replace(node, item=with_bounds(node.item, high), high=high if bounded else node.high)
     if isinstance(node, (Alternate, Concat)):
         return replace(node, items=tuple(with_bounds(item, high) for item in node.items))
+    return node
+
+
+def lazy(node: Node) -> Node:
+    """The pattern with a first unbounded repeat that takes as little as it can."""
+    if isinstance(node, Repeat) and node.high is None:
+        return replace(node, greedy=False)
+    if isinstance(node, Concat):
+        for at, item in enumerate(node.items):
+            if (changed := lazy(item)) != item:
+                return replace(node, items=(*node.items[:at], changed, *node.items[at + 1 :]))
     return node

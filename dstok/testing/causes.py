@@ -26,9 +26,11 @@ from dstok.testing.unicode_changes import VERSIONS, moved
 
 __all__ = ["Cause", "Explainer", "describe_class"]
 
-MERGES, LONG, PIECES, LOST, STATE = ("merge order", "merge order", "pieces cut elsewhere", "text lost or changed",
-                                     "what was encoded before")
+MERGES, LONG, PIECES = "merge order", "merge order of long pieces", "pieces cut elsewhere"
+LOST, STATE = "text lost or changed", "what was encoded before"
 FAULTS = {"error": "error", "crash": "crash", "hang": "no end", "memory": "out of memory"}
+REORDERED = "pairs are merged in another order"
+MANY = 25  # different merges out of order: any further one is counted with them
 LONG_PIECE = 33  # bytes: a fault that cannot be shrunk below is one of length
 SURE = 0.7  # share of the neighbourhood that a hypothesis must predict
 NEIGHBOURS = 400
@@ -89,9 +91,21 @@ class Explainer:
             return isinstance(cause.found, Fault) and _kind(cause.found) == _kind(found)
         if cause.hypothesis:
             return cause.hypothesis.predict(difference.text) == found or self._grows(cause, difference)
-        if cause.title.startswith("pieces of"):
+        if cause.cause == MERGES and cause.title == REORDERED:
+            return self._reordered(cause, difference)
+        if cause.cause == LONG:
             return max(map(_width, self.pipeline.pieces(difference.text)), default=0) >= LONG_PIECE \
                 and self._inside_pieces(difference)
+        return False
+
+    def _reordered(self, cause: Cause, difference: Difference) -> bool:
+        """Is it one of the merges that are known to be out of order, or are those so many that any is?"""
+        if not self._inside_pieces(difference):
+            return False
+        detail = self._merge_detail(difference)
+        if detail in cause.details or (len(cause.details) >= MANY and max(map(_width, self.pipeline.pieces(difference.text))) < LONG_PIECE):
+            cause.details[detail] = cause.details.get(detail, 0) + 1
+            return True
         return False
 
     def _grows(self, cause: Cause, difference: Difference) -> bool:
@@ -116,7 +130,11 @@ class Explainer:
         history = list(self.pair.history)
         self.pair.fresh()
         if not self.pair.differ([difference.text])[0]:
-            return self._add(self._state(difference, history))
+            known = next((cause for cause in self.causes if cause.cause == STATE), None)
+            if known is None:
+                return self._add(self._state(difference, history))
+            known.count += 1
+            return known
         small = self._small(difference)
         known = self._known(small)
         if known:
@@ -224,13 +242,13 @@ class Explainer:
         reference = {text: self.pipeline.reference(text) for text in around}
         found = {d.text: d.found for d in self.pair.differences(around)}
         best: Cause | None = None
-        best_share = SURE
+        best_key = (SURE, 0)
         for one in fitting:
             telling = [(text, ids) for text in around if (ids := one.predict(text)) not in (None, reference[text])]
             right = sum(found.get(text, reference[text]) == ids for text, ids in telling)
-            share = right / len(telling) if telling else 0.0
-            if share > best_share or (best is None and share == best_share):
-                best_share = share
+            key = (round(right / len(telling), 2) if telling else 0.0, len(telling))
+            if key > best_key:  # of two that are always right, the one that says more
+                best_key = key
                 best = Cause(one.cause, one.title, small.text, small.found, small.expected, one, (right, len(telling)))
         return best
 
@@ -240,6 +258,9 @@ class Explainer:
         found = {text: None for text in _variants(self.guide, small.text[:40], chance)}
         cover = list(texts_of.cover(self.guide, 2))
         found |= dict.fromkeys(chance.sample(cover, min(3000, len(cover))))
+        added = self.guide.tokenizer._added.tokens
+        for special in (False, True):
+            found |= dict.fromkeys(token.content for token in added[:400] if token.special == special)
         for version in VERSIONS:
             chars = list(moved(version, self.guide.program.unicode_version))
             for char in chance.sample(chars, min(30, len(chars))):
@@ -250,26 +271,43 @@ class Explainer:
     # What can be seen
 
     def _by_merges(self, small: Difference) -> Cause | None:
-        """The pieces are right, but merged in another order."""
+        """The pieces are right, but merged in another order; or they are cut where the classes say nothing of it."""
         if not self._inside_pieces(small):
             return None
-        found = list(small.found) if not isinstance(small.found, Fault) else []
-        for piece in self.pipeline.pieces(small.text):
-            own = self.guide.merged(piece)
-            theirs = found[: _tokens_of(self.guide, found, _width(piece))]
-            found = found[len(theirs) :]
-            if own != theirs:
-                return self._merge_cause(small, piece, theirs)
-        return None
-
-    def _merge_cause(self, small: Difference, piece: str, theirs: list[int]) -> Cause:
-        width = _width(piece)
+        width = max(map(_width, self.pipeline.pieces(small.text)))
         if width >= LONG_PIECE:
             title = f"pieces of {width} bytes or more are merged in another way than shorter ones"
             return Cause(LONG, title, small.text, small.found, small.expected)
-        detail = _violated(self.guide, piece.encode(), theirs)
-        return Cause(MERGES, "pairs are merged in another order", small.text, small.found, small.expected,
-                     details={detail: 1})
+        if self._always_cut(small):
+            return None
+        return Cause(MERGES, REORDERED, small.text, small.found, small.expected, details={self._merge_detail(small): 1})
+
+    def _merge_detail(self, difference: Difference) -> str:
+        """The first merge that the candidate's tokens show not to have been done."""
+        found = list(difference.found)
+        for piece in self.pipeline.pieces(difference.text):
+            theirs = found[: _tokens_of(self.guide, found, _width(piece))]  # type: ignore[arg-type]
+            found = found[len(theirs) :]
+            if self.guide.merged(piece) != theirs:
+                return _violated(self.guide, piece.encode(), theirs)  # type: ignore[arg-type]
+        return "added tokens"
+
+    def _always_cut(self, small: Difference) -> bool:
+        """Is there an edge in the candidate's tokens where other texts of the same classes have one, too?"""
+        assert not isinstance(small.found, Fault)
+        chance, word = random.Random(1), self.guide.classes_of(small.text)
+        edges = set(_ends(self.guide, small.found)) - set(_ends(self.guide, small.expected))
+        places = [at for at in range(1, len(word)) if _width(small.text[:at]) in edges]
+        pool = list(dict.fromkeys(self.guide.spell_at_random(word, chance) for _ in range(300)))
+        pool += [self.guide.spell(word), self.guide.spell_backward(word)]
+        found = {d.text: d.found for d in self.pair.differences(pool)}
+        for at in places:
+            crossed = [text for text in pool if _width(text[:at]) not in _ends(self.guide, self.pipeline.reference(text))]
+            cut = sum(_width(text[:at]) in _ends(self.guide, ids) for text in crossed
+                      if not isinstance(ids := found.get(text, ()), Fault))
+            if len(crossed) > 1 and cut >= SURE * len(crossed):
+                return True
+        return False
 
     def _inside_pieces(self, difference: Difference) -> bool:
         """Are all edges of pieces edges of the candidate's tokens, and is the text whole?"""
@@ -292,8 +330,8 @@ class Explainer:
         assert not isinstance(small.found, Fault)
         if _bytes_of(self.guide, small.found) != small.text.encode():
             return Cause(LOST, "the ids do not stand for the bytes of the text", small.text, small.found, small.expected)
-        word = " ".join(self.guide.representatives[n].__repr__() for n in self.guide.classes_of(small.text[:6]))
-        return Cause(PIECES, f"pieces of texts such as {word}", small.text, small.found, small.expected)
+        word = "".join(self.guide.representatives[number] for number in self.guide.classes_of(small.text[:6]))
+        return Cause(PIECES, f"in texts such as {word!a}", small.text, small.found, small.expected)
 
 
 def _variants(guide: Guide, text: str, chance: random.Random) -> Iterator[str]:

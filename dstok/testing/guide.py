@@ -110,25 +110,28 @@ class Guide:
 
     def glues(self, left: str, right: str) -> bool:
         """Does a token go across the border of the two, merged as one piece?"""
+        return self._crossing(left, right) is not None
+
+    def _crossing(self, left: str, right: str) -> int | None:
+        """The id of the token across the border; in most vocabularies the smaller it is, the earlier it is merged."""
         at, border = 0, len(left.encode())
         for id in self.merged(left + right):
             at += len(self.tokenizer._bpe.token(id))
             if at >= border:
-                return at > border
-        return False
+                return id if at > border else None
+        return None
 
     def glued(self, left: int, right: int) -> list[tuple[str, str]]:
-        """Some characters of two classes that glue; none if none was found."""
+        """Some characters of two classes that glue, the firmest first; none if none was found."""
         key = left, right
         if key not in self._glue:
-            tried = [*self._vocabulary_pairs.get(key, ()), *self._some_pairs(left, right)]
-            found: dict[tuple[str, str], None] = {}
-            for pair in tried:
-                if self.glues(*pair):
-                    found[pair] = None
-                if len(found) == GLUED:
+            found: dict[tuple[str, str], int] = {}
+            for pair in [*self._vocabulary_pairs.get(key, ()), *self._some_pairs(left, right)]:
+                if (id := self._crossing(*pair)) is not None:
+                    found[pair] = id
+                if len(found) == 6 * GLUED:
                     break
-            self._glue[key] = list(found)
+            self._glue[key] = sorted(found, key=lambda pair: found[pair])[:GLUED]
         return self._glue[key]
 
     def _some_pairs(self, left: int, right: int) -> Iterable[tuple[str, str]]:
@@ -172,6 +175,18 @@ class Guide:
             else:
                 chars.append(self._next(chars[-1], number))
         return "".join(chars)
+
+    def spell_backward(self, word: Word) -> str:
+        """As `spell`, but the last two glue as firmly as can be, and so on to the front."""
+        chars: list[str] = []
+        for at in range(len(word) - 1, -1, -1):
+            if not chars:
+                pairs = self.glued(word[at - 1], word[at]) if at else []
+                chars.append(pairs[0][1] if pairs else self.representatives[word[at]])
+            else:
+                known = [left for left, right in self.glued(word[at], word[at + 1]) if right == chars[-1]]
+                chars.append(known[0] if known else self.representatives[word[at]])
+        return "".join(reversed(chars))
 
     def spell_plainly(self, word: Word) -> str:
         return "".join(self.representatives[number] for number in word)

@@ -19,7 +19,7 @@ from typing import Any
 from dstok.errors import DstokError
 from dstok.pattern.collapse import compile_splits
 from dstok.pattern.dfa import DEAD, NO_TAG, START
-from dstok.testing.cascade import Cascade, Mistake, alternatives_of, blind_at_end, with_bounds, without_looks
+from dstok.testing.cascade import Cascade, Mistake, alternatives_of, blind_at_end, lazy, with_bounds, without_looks
 from dstok.testing.guide import Guide
 from dstok.testing.unicode_changes import VERSIONS, moved, stand_in
 from dstok.tokenizer import _empty_ids
@@ -35,6 +35,7 @@ ORDER = "alternation order"
 STEPS = "steps of the pre-tokenizer"
 SET = "character set"
 BOUND = "repeat bound"
+GREED = "greedy repeat"
 NORMALIZE = "normalization"
 ADDED = "added-token policy"
 FRAME = "ids around the text"
@@ -240,6 +241,11 @@ def _structure_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
         for one in range(len(step)) if len(step) > 1 else ():
             yield _by(pipeline, ORDER, f"alternative {one} of step {at} missing",
                       _put(steps, at, [*step[:one], *step[one + 1 :]]))
+    for at, step in enumerate(steps):
+        for one, tree in enumerate(step):
+            if (changed := lazy(tree)) != tree:
+                yield _by(pipeline, GREED, f"a repeat of alternative {one} of step {at} takes as little as it can",
+                          _put(steps, at, [*step[:one], changed, *step[one + 1 :]]))
     for one, two in combinations(range(len(steps)), 2):
         exchanged = list(steps)
         exchanged[one], exchanged[two] = exchanged[two], exchanged[one]

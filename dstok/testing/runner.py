@@ -10,6 +10,7 @@ and a crash is a crash.
 
 from __future__ import annotations
 
+import faulthandler
 import mmap
 import os
 import queue
@@ -321,6 +322,7 @@ class _Forked:
 
     @staticmethod
     def _serve(engine: Any, requests: int, answers: int, control: mmap.mmap, memory: int) -> None:
+        faulthandler.disable()  # a crash is told by the exit code; pytest would have it printed
         try:
             with open(os.devnull, "w", encoding="utf-8") as nothing:
                 os.dup2(nothing.fileno(), 1)

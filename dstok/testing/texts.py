@@ -55,11 +55,12 @@ def joined_code_points(guide: Guide) -> Iterator[str]:
 
 
 def cover(guide: Guide, k: int) -> Iterator[str]:
-    """The class cover of k; up to k = 3 also with other members of the classes."""
+    """The class cover of k; up to k = 3 also with other members of the classes, in two ways."""
     chance = random.Random(k)
     for word in cover_words(guide, k):
         yield guide.spell(word)
         if k <= 3:
+            yield guide.spell_backward(word)
             yield guide.spell_at_random(word, chance)
 
 
@@ -71,6 +72,9 @@ def vocabulary(guide: Guide) -> Iterator[str]:
     for text in cut:
         yield f"a{text}"
         yield f" {text} "
+    for text in guide.token_texts.values():  # of several classes: what may lie before it?
+        if len(text) > 1 and text[0] != " " and len(set(guide.classes_of(text))) > 1:
+            yield from (char + text for char in guide.representatives)
 
 
 def _spans(guide: Guide, text: str) -> list[tuple[int, int, int]]:

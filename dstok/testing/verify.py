@@ -178,7 +178,7 @@ class _Run:
             complete = True
         note = ""
         if check.name.startswith("class cover, k = ") and not complete:
-            size = cover_size(self.guide, int(check.name[-1])) * (2 if int(check.name[-1]) <= 3 else 1)
+            size = cover_size(self.guide, int(check.name[-1])) * (3 if int(check.name[-1]) <= 3 else 1)
             note = f"of {size:,}"
             complete = done >= size
         self.checks.append(Check(check.name, done, time.monotonic() - began, complete, differences, note))
