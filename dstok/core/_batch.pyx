@@ -225,7 +225,7 @@ cdef class Batch:
                 self.encoder.release(w)
 
     cdef bint _step(self, list rows) except -1:
-        """Makes the lists of a part that another thread has finished, else encodes the next one; false if all is done."""
+        """Makes the lists of a part that another thread has finished, or encodes the next one; false: none is left."""
         cdef Part *part
         PyErr_CheckSignals()
         if rows is not None and self.pending >= self.front:
