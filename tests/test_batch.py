@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -143,17 +144,19 @@ def test_the_first_added_token(call: str, threads: int) -> None:
     assert at_rest()
 
 
-class Interrupting(threading.Thread):
-    """A thread that sends Ctrl-C to the main one, before its work or behind it."""
+START = _thread.start_new_thread
 
-    before = True
 
-    def run(self) -> None:
-        if self.before:
+def interrupting(work: Callable[[int], None], args: tuple[int], *, before: bool) -> int:
+    """Starts a thread that sends Ctrl-C to the main one, before its work or behind it."""
+    def run() -> None:
+        if before:
             _thread.interrupt_main()
-        super().run()
-        if not self.before:
+        work(*args)
+        if not before:
             _thread.interrupt_main()
+
+    return START(run, ())
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -162,35 +165,19 @@ class Interrupting(threading.Thread):
 def test_an_interrupt_in_the_middle(monkeypatch: pytest.MonkeyPatch, call: str, before: bool, fault: bool) -> None:
     """It comes through, also where a text has an error, and workspaces come back as soon as the threads are done."""
     batch = [LONG] * 60 + [LONG + "\ud800"] * fault + [LONG] * 60
-    others = threading.active_count()
+    others = _thread._count()
     with monkeypatch.context() as patch:
-        patch.setattr(threading, "Thread", type("Thread", (Interrupting,), {"before": before}))
-        if fault and not before:  # whichever comes first
-            with pytest.raises((KeyboardInterrupt, dstok.TextError)):
-                getattr(TOK, call)(batch, threads=3)
-                for _ in range(100):
-                    pass
-        else:
-            with pytest.raises(KeyboardInterrupt):
-                getattr(TOK, call)(batch, threads=3)
-                for _ in range(100):  # the second thread's interrupt may come at the very end
-                    pass
-    for _ in range(1000):
-        if threading.active_count() == others:
-            break
-        _settle()
-    assert threading.active_count() == others
-    _settle()
+        patch.setattr(_thread, "start_new_thread", partial(interrupting, before=before))
+        with pytest.raises(KeyboardInterrupt):
+            try:
+                getattr(TOK, call)(batch, threads=2)
+            except dstok.TextError:
+                assert fault and not before
+            threading.Event().wait(20)  # an interrupt behind the work may come a moment after the answer
+    while _thread._count() > others:
+        threading.Event().wait(0.01)
     assert at_rest()
     assert TOK.encode_batch([LONG] * 3, threads=3) == [TOK.encode(LONG)] * 3
-
-
-def _settle() -> None:
-    """Waits a moment, whatever interrupts come late."""
-    try:
-        threading.Event().wait(0.05)
-    except KeyboardInterrupt:
-        pass
 
 
 @pytest.mark.parametrize("possible", [0, 1])
@@ -198,19 +185,31 @@ def test_threads_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch, possibl
     """The batch is done by those that there are."""
     batch = mixture(5, 200)
     expected = [TOK.encode(text) for text in batch]
-    started: list[threading.Thread] = []
-    start = threading.Thread.start
+    started: list[tuple[int]] = []
 
-    def may_start(self: threading.Thread) -> None:
-        if len(started) % (possible + 1) == possible:
-            started.append(self)
+    def may_start(work: Callable[[int], None], args: tuple[int]) -> int:
+        started.append(args)
+        if len(started) % (possible + 1) == 0:
             raise RuntimeError("can't start new thread")
-        started.append(self)
-        start(self)
+        return START(work, args)
 
-    monkeypatch.setattr(threading.Thread, "start", may_start)
+    monkeypatch.setattr(_thread, "start_new_thread", may_start)
     assert results(batch, 4) == [expected, expected]
     assert len(started) == 3 * (possible + 1)
+    assert at_rest()
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_threads_that_never_begin(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """As when there is no memory for their first Python frame; and those that begin when all is done."""
+    batch, late = mixture(6, 200), []
+    expected = getattr(TOK, call)(batch, threads=1)
+    monkeypatch.setattr(_thread, "start_new_thread", lambda work, args: late.append((work, args)))
+    found = getattr(TOK, call)(batch, threads=4)
+    assert all(map(np.array_equal, found, expected)) if call == "encode_batch_arrays" else found == expected
+    assert len(late) == 3
+    for work, args in late:
+        work(*args)
     assert at_rest()
 
 
