@@ -277,7 +277,8 @@ cdef class Batch:
                 w.status = OUT_OF_MEMORY
                 batch_lower(&self.failed, part.first)
                 return
-            memcpy(part.block, w.out + part.at, part.count * sizeof(uint32_t))
+            if part.count:  # else `out` may be NULL, which memcpy does not allow even for no bytes
+                memcpy(part.block, w.out + part.at, part.count * sizeof(uint32_t))
             w.count = part.at
         batch_publish(&part.done)
 
