@@ -124,7 +124,7 @@ REFUSED: list[tuple[Change, type[DstokError], str]] = [
     (("truncation", {"max_length": 5, "strategy": "LongestFirst", "stride": 0}), UNSUPPORTED, "$.truncation"),
     (("truncation", 5), BROKEN, "$.truncation"),
     (("padding", {"strategy": {"Fixed": 20}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
-                  "pad_type_id": 0, "pad_token": "<pad>"}), UNSUPPORTED, "$.padding"),
+                  "pad_type_id": 0, "pad_token": "<pad>"}), UNSUPPORTED, "$.padding.strategy"),
     (("padding", False), BROKEN, "$.padding"),
     (("normalizer", {"type": "Nmt"}), UNSUPPORTED, "$.normalizer.type"),
     (("normalizer", {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Nmt"}]}), UNSUPPORTED,
