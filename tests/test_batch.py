@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import gc
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -159,6 +160,15 @@ def interrupting(work: Callable[[int], None], args: tuple[int], *, before: bool)
     return START(run, ())
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell's background job starts with interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("fault", [False, True])
