@@ -11,9 +11,10 @@ import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START
+from dstok.pattern.dfa import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 
 if TYPE_CHECKING:
+    from dstok.formats.description import NormalizerStep
     from dstok.pattern.collapse import Program, Tag
     from dstok.tokenizer import Tokenizer
     from dstok.unicode.code_point_set import CodePointSet
@@ -31,19 +32,41 @@ def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
     >>> print(explain(dstok.load("deepseek-v3"), "a12").split("may end):")[1])
     <BLANKLINE>
       'a'          step 3, alternative 2        1 -c6-> 8 |-c5-> stop
-      '12'         step 1, alternative 1        1 -c5-> 7 |-c5-> 18 |-end-> stop
+      '12'         step 1, alternative 1        1 -c5-> 7 -c5-> 18 |-end-> stop
     """
     program = tokenizer.program
-    lines = [*_steps(program), "", *_classes(program), "", *_automaton(program)]
+    lines = [*_normalizer(tokenizer), *_steps(program), "", *_classes(program), "", *_automaton(program)]
     if text is not None:
+        if tokenizer._normalizer is not None:
+            text = tokenizer._normalizer.normalize(text.encode()).decode()
         lines += ["", "path of the text (state -symbol-> state, | where the piece may end):", *_paths(program, text)]
     return "\n".join(lines)
+
+
+def _normalizer(tokenizer: Tokenizer) -> Iterator[str]:
+    steps = tokenizer._tables.normalizer
+    if steps:
+        yield "normalizer, of each stretch between added tokens with normalized=false:"
+        yield from (f"  {number}. {_described(step)}" for number, step in enumerate(steps, 1))
+        yield ""
+
+
+def _described(step: NormalizerStep) -> str:
+    if step.type == "Replace":
+        return f"Replace: {'regex' if step.is_regex else 'text'} {step.pattern!r} by {step.content!r}"
+    if step.type == "Prepend":
+        return f"Prepend: {step.content!r}"
+    if step.type == "Strip":
+        return f"Strip: {', '.join(side for side in ('left', 'right') if getattr(step, side)) or 'nothing'}"
+    return step.type
 
 
 def _steps(program: Program) -> Iterator[str]:
     yield f"steps (Unicode {program.unicode_version}):"
     for number, split in enumerate(program.splits, 1):
-        yield f"  {number}. {split.behavior}{', invert' if split.invert else ''}: {split.pattern!r}"
+        options = ", invert" * split.invert
+        options += f", Unicode {split.unicode_version}" if split.unicode_version else ""
+        yield f"  {number}. {split.behavior}{options}: {split.pattern!r}"
     if not program.splits:
         yield "  none: the whole text is one piece"
 
@@ -84,15 +107,16 @@ def _automaton(program: Program) -> Iterator[str]:
 def _overrun(dfa: DFA) -> int | None:
     """The most characters that are read behind a piece's end before the end is known; None: no bound.
 
-    The longest path over edges without a tag after one with a tag; the edge with the tag has itself read
-    one character too many.
+    The longest path after an edge that keeps a place, over edges that do not forget it (as `SET_0` does); the edge
+    that keeps the place has itself read one character too many.
     """
     longest = dict.fromkeys(range(len(dfa.edges)), 0)
     after_tag = {n for row in dfa.edges for n, tag in row if tag != NO_TAG and n != DEAD}
+    forgets = range(SET_0 * OPERATION, (SET_0 + 1) * OPERATION)
     for _ in range(len(dfa.edges) + 1):
         changed = False
         for state in range(START, len(dfa.edges)):
-            steps = [longest[n] + 1 for n, tag in dfa.edges[state][:-1] if tag == NO_TAG]
+            steps = [longest[n] + 1 for n, tag in dfa.edges[state][:-1] if tag not in forgets and n != DEAD]
             best = max(steps, default=0)
             if best > longest[state]:
                 longest[state], changed = best, True

@@ -2,7 +2,9 @@
 """Batches: many texts in one call, by several threads.
 
 In: texts (`str` or UTF-8 bytes), a policy, a number of threads. Out: lists, or all ids in one array, or counts.
-Invariant: what single calls give, in the order of the texts; of several errors the first part's is raised.
+Invariant: what single calls give, in the order of the texts; of several errors the first text's is raised. A thread
+leases its workspace and gives it back itself, whatever happens: after a second Ctrl-C, when the calling one no longer
+waits for the others, they may still be at work, each on its last part.
 
 A batch is cut into parts of neighbouring texts. The calling thread takes them from the front, the others from the
 back, without the GIL and without a lock, until none is left; so the ids of the calling thread's parts lie in order
@@ -17,6 +19,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
+import _thread
 from array import array
 
 from dstok.core._encode cimport Encoder, Ids, numpy_
@@ -90,7 +93,12 @@ cdef class Batch:
     cdef Py_ssize_t front         # ... by the calling one
     cdef Py_ssize_t back          # ... and by the others
     cdef Py_ssize_t failed        # the first text that could not be encoded, as far as is known
-    cdef list workspaces          # by thread
+    cdef Py_ssize_t pending       # lists: the last part but those whose lists are made
+    cdef Workspace own            # the calling thread's
+    cdef list others              # ids of the other threads (Ids), by thread, if arrays are wanted
+    cdef list locks               # of the other threads, by thread: free again when it is done
+    cdef list begun               # ... of those that have begun
+    cdef object error             # what stopped another thread
 
     def __cinit__(self, Encoder encoder not None, list texts not None, Policy policy not None, bint replace,
                   Py_ssize_t threads):
@@ -129,64 +137,59 @@ cdef class Batch:
     def lists(self):
         """The ids of each text, as lists."""
         cdef list rows = [None] * len(self.texts)
-        cdef Py_ssize_t pending = self.size - 1
-        workers = self._start(LISTS)
-        try:
-            while True:
-                if pending >= 0 and self.parts[pending].block != NULL and batch_published(&self.parts[pending].done):
-                    self._fill(rows, pending)
-                    pending -= 1
-                elif not self._front(rows):
-                    break
-        finally:
-            self._finish(workers)
-        for pending in range(self.size):
-            if self.parts[pending].block != NULL:
-                self._fill(rows, pending)
+        self._run(LISTS, rows)
         return rows
 
     def arrays(self):
         """All ids in a uint32 array, and the number of each text's in a uint64 array."""
-        self._run(ARRAYS)
+        joined = self._run(ARRAYS, None)
         np = numpy_()
-        lengths = np.asarray(self.counts)[:len(self.texts)]
-        return np.frombuffer(self._joined(), np.uint32), lengths
+        return np.frombuffer(joined, np.uint32), np.asarray(self.counts)[:len(self.texts)]
 
     def lengths(self):
         """The number of ids of each text, as a list."""
-        self._run(LENGTHS)
+        self._run(LENGTHS, None)
         return [self.counts[i] for i in range(len(self.texts))]
 
     # Threads, and the parts they take.
 
-    cdef _run(self, Wanted wanted):
-        workers = self._start(wanted)
+    cdef Ids _run(self, Wanted wanted, list rows):
+        """Encodes all parts, with the others' help; fills `rows`, or returns all ids, if that is wanted."""
+        self.wanted, self.pending = wanted, self.size - 1
+        self.own = self._lease(1)
         try:
-            while self._front(None):
+            self._encode_all(rows)
+            self._check()
+            if wanted == ARRAYS:
+                return self._joined()
+            while rows is not None and self.pending >= self.front:
+                self._fill(rows, self.pending)
+                self.pending -= 1
+        finally:
+            self.encoder.release(self.own)
+            self.own = None
+
+    cdef _encode_all(self, list rows):
+        try:
+            self._start()
+            while self._step(rows):
                 pass
         finally:
-            self._finish(workers)
+            batch_stop(&self.taken, self.size)  # after an exception: nobody is to take more
+            for lock in self.begun:
+                if lock is not None:
+                    lock.acquire()
 
-    cdef list _start(self, Wanted wanted):
-        """Starts the other threads."""
-        cdef Workspace w
-        cdef Py_ssize_t i
-        self.wanted = wanted
-        self.workspaces = [self.encoder.lease() for _ in range(self.threads)]
-        for i in range(self.threads):
-            w = self.workspaces[i]
-            w.begin(wanted == LENGTHS, False)
-            if wanted == ARRAYS:
-                self.encoder.lend(w)
-                if not w.reserve(self._likely() // (self.threads if i else 1)):
-                    raise MemoryError
-        if self.threads == 1:
-            return []
-        from threading import Thread
-        workers = [Thread(target=self._work, args=(i,)) for i in range(1, self.threads)]
-        for worker in workers:
-            worker.start()
-        return workers
+    cdef Workspace _lease(self, Py_ssize_t share):
+        """A workspace that is ready to begin, with room for one of `share` shares of the ids."""
+        cdef Workspace w = self.encoder.lease()
+        w.begin(self.wanted == LENGTHS, False)
+        if self.wanted == ARRAYS:
+            self.encoder.lend(w)
+            if not w.reserve(self._likely() // share):
+                self.encoder.release(w)
+                raise MemoryError
+        return w
 
     cdef Py_ssize_t _likely(self):
         """How many ids there will be, or somewhat more: room that is not used costs nothing."""
@@ -195,48 +198,74 @@ cdef class Batch:
             size += self.sources[i].length
         return size // LIKELY + LEAST
 
-    cdef _finish(self, list workers):
-        """Waits for them, and raises the error of the first text that has one."""
-        cdef Workspace w
-        batch_stop(&self.taken, self.size)  # after an exception: nobody is to take more
-        for worker in workers:
-            worker.join()
-        if self.failed < PY_SSIZE_T_MAX:
-            self._fail(self.failed)
-        if self.wanted != ARRAYS:
-            for w in self.workspaces:
-                self.encoder.release(w)
+    cdef _start(self):
+        """Starts the other threads, or as many as the system lets it.
+
+        Not by threading.Thread, whose `start` waits for ever for a thread that had too little memory to begin.
+        """
+        self.others, self.begun = [None] * self.threads, [None] * self.threads
+        self.locks = [_thread.allocate_lock() for _ in range(self.threads)]
+        for i in range(1, self.threads):
+            self.locks[i].acquire()
+            try:
+                _thread.start_new_thread(self._work, (i,))
+            except RuntimeError:
+                break
 
     def _work(self, int index):
-        cdef Workspace w = self.workspaces[index]
-        with nogil:
-            while batch_next(&self.taken) < self.size:
-                self._encode(w, self.size - 1 - batch_next(&self.back), index)
+        cdef Workspace w = None
+        if batch_least(&self.taken) >= self.size:
+            return  # nobody waits for a thread that begins so late
+        self.begun[index] = self.locks[index]
+        try:
+            w = self._lease(self.threads)
+            with nogil:
+                while batch_next(&self.taken) < self.size:
+                    self._encode(w, self.size - 1 - batch_next(&self.back), index)
+            if self.wanted == ARRAYS:
+                self.others[index] = Ids.take(w, self.encoder)
+        except BaseException as error:  # the calling thread raises it
+            self.error = error
+        finally:
+            if w is not None:
+                self.encoder.release(w)
+            self.locks[index].release()
+
+    cdef bint _step(self, list rows) except -1:
+        """Makes the lists of a part that another thread has finished, or encodes the next one; false: none is left."""
+        cdef Part *part
+        PyErr_CheckSignals()
+        if rows is not None and self.pending >= self.front:
+            part = &self.parts[self.pending]
+            if batch_published(&part.done) and part.home:
+                self._fill(rows, self.pending)
+                self.pending -= 1
+                return True
+        return self._front(rows)
 
     cdef bint _front(self, list rows) except -1:
         """Encodes the next part from the front; false if there is none left."""
-        cdef Workspace w = self.workspaces[0]
         cdef Py_ssize_t part = self.front
-        PyErr_CheckSignals()
         if batch_next(&self.taken) >= self.size:
             return False
         self.front += 1
         with nogil:
-            self._encode(w, part, 0)
+            self._encode(self.own, part, 0)
         if rows is not None:
             self._fill(rows, part)
-            w.count = 0
+            self.own.count = 0
         return True
 
     cdef void _encode(self, Workspace w, Py_ssize_t index, int home) noexcept nogil:
         cdef Part *part = &self.parts[index]
         cdef Py_ssize_t i, before
         part.home, part.at = home, w.count
+        w.status = FINE  # one that was not is of a later text: noted, and no reason not to look at these
         for i in range(part.first, part.last):
             if i >= batch_least(&self.failed):
                 return
             before = w.total + w.count
-            self.encoder.run.text(self.policy, w, &self.sources[i], self.replace, PY_SSIZE_T_MAX)
+            self.encoder.text(self.policy, w, &self.sources[i], self.replace, PY_SSIZE_T_MAX)
             if w.status != FINE:
                 batch_lower(&self.failed, i)
                 return
@@ -248,17 +277,22 @@ cdef class Batch:
                 w.status = OUT_OF_MEMORY
                 batch_lower(&self.failed, part.first)
                 return
-            memcpy(part.block, w.out + part.at, part.count * sizeof(uint32_t))
+            if part.count:  # else `out` may be NULL, which memcpy does not allow even for no bytes
+                memcpy(part.block, w.out + part.at, part.count * sizeof(uint32_t))
             w.count = part.at
         batch_publish(&part.done)
 
-    cdef _fail(self, Py_ssize_t index):
-        """Raises the error of a text: by encoding it once more."""
-        cdef Workspace w = self.encoder.lease()
+    cdef _check(self):
+        """Raises the error of the first text that has one, by encoding it once more, or else what stopped a thread."""
+        cdef Workspace w = self.own
+        cdef Py_ssize_t index = self.failed
+        if index == PY_SSIZE_T_MAX:
+            if self.error is not None:
+                raise self.error
+            return
         w.begin(False, False)
         with nogil:
-            self.encoder.run.text(self.policy, w, &self.sources[index], self.replace, PY_SSIZE_T_MAX)
-        self.encoder.release(w)
+            self.encoder.text(self.policy, w, &self.sources[index], self.replace, PY_SSIZE_T_MAX)
         if w.status == FINE:
             raise MemoryError
         try:
@@ -269,10 +303,9 @@ cdef class Batch:
     # Results.
 
     cdef _fill(self, list rows, Py_ssize_t index):
-        """Makes the lists of a part."""
+        """Makes the lists of a part: the calling thread's last one, or another thread's."""
         cdef Part *part = &self.parts[index]
-        cdef Workspace w = self.workspaces[part.home]
-        cdef const uint32_t *ids = part.block if part.block != NULL else w.out + part.at
+        cdef const uint32_t *ids = part.block if part.home else self.own.out + part.at
         cdef Py_ssize_t i
         for i in range(part.first, part.last):
             rows[i] = self.encoder.list_of(ids, self.counts[i])
@@ -282,18 +315,15 @@ cdef class Batch:
 
     cdef Ids _joined(self):
         """All ids, in the calling thread's buffer: the others' behind its own, in the order of the parts."""
-        cdef Workspace w = self.workspaces[0], other
-        cdef Py_ssize_t total = w.count, i
-        cdef Ids joined
+        cdef Py_ssize_t total = 0, i
+        cdef Workspace w = self.own
+        cdef Ids other
         for i in range(self.front, self.size):
             total += self.parts[i].count
-        if not w.reserve(total - w.count):
+        if not w.reserve(total):
             raise MemoryError
         for i in range(self.front, self.size):
-            other = self.workspaces[self.parts[i].home]
-            memcpy(w.out + w.count, other.out + self.parts[i].at, self.parts[i].count * sizeof(uint32_t))
+            other = self.others[self.parts[i].home]
+            memcpy(w.out + w.count, other.ids + self.parts[i].at, self.parts[i].count * sizeof(uint32_t))
             w.count += self.parts[i].count
-        joined = Ids.take(w, self.encoder)
-        for other in self.workspaces:
-            self.encoder.release(other)
-        return joined
+        return Ids.take(w, self.encoder)

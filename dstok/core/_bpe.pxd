@@ -56,6 +56,7 @@ cdef struct Scratch:
     # The answer of the last `merge_span` or `merge_text`: token ids and their ends, in bytes from the span's start.
     uint32_t *out
     uint32_t *ends
+    uint64_t work   # bytes that `merge_text` has merged so far
 
 
 @cython.final

@@ -22,7 +22,13 @@ and none ever crosses a's left or b's right edge, so at rank r the stretches of 
 when the text of a followed by that of b is merged alone: there, too, u and v are neighbours with rank r,
 and are joined. So if BPE(ab) = (a, b), then BPE(XY) = BPE(X) BPE(Y). `joins` asks just that. The last
 few tokens of a window are dropped and merged again in the next; where a border still does not hold, more
-tokens are taken back; if ever more than `MAX_BACK` bytes, the piece is merged whole.
+tokens are taken back, twice as many each time.
+
+Cost. A window ends behind all windows before it, by half its own length at least, or at the end of the piece. So there
+are finitely many, and together those that end earlier are at most twice as long as the piece. A window at its end
+whose border does not hold is followed by one that is twice as long, if there is so much: together at most twice the
+piece again. (Windows that could end where one had ended before went round in circles, where tokens of a thousand bytes
+met: one window kept a token that the next, of two tokens and so made longer, had to give back.)
 
 Symbols to start from. Let ranks be monotone. If it is certain that plain merging makes a token at some place, it may
 be made at once: what is made of it has a higher rank than it has itself, so before its own moment nothing that the
@@ -48,7 +54,6 @@ cdef enum:
     FEW = 8            # tokens in a window: the next one is to be larger
     MANY = 24          # ... smaller
     OVERLAP = 2        # tokens at a window's end that are merged again in the next
-    MAX_BACK = 1 << 17
 
 cdef uint64_t _hash_bytes(const uint8_t *text, Py_ssize_t length) noexcept nogil:
     cdef uint64_t h = <uint64_t>0xCBF29CE484222325 ^ <uint64_t>length
@@ -249,6 +254,7 @@ cdef class BPE:
         cdef uint32_t end = 0
         if not _grow(s, length):
             return -1
+        s.work += length
         count = start_symbols(&self.start, text, length, s.out)
         if count > FEW_SYMBOLS and self.monotone:
             count = merge_sweeps(&self.pairs, s.out, s.next, count)
@@ -273,31 +279,29 @@ cdef class BPE:
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s, Scratch *junction
     ) noexcept nogil:
         """The ids of a long piece, window by window; see the module's docstring. -1 if memory is out."""
-        cdef Py_ssize_t count = 0, start = 0, furthest = 0, window, size = LEAST_WINDOW, back = OVERLAP
-        cdef Py_ssize_t kept, found = 0, end = 0, _
+        cdef Py_ssize_t count = 0, start = 0, reach = 0, end, size = LEAST_WINDOW, back = OVERLAP
+        cdef Py_ssize_t kept, found = 0, least
         cdef Py_ssize_t last_start = 0, last_length = 0      # of the text whose answer is in `s`
         cdef uint64_t border, last_border = 0xFFFFFFFFFFFFFFFF  # tokens that were asked for last
         cdef int holds = 0
         while True:
-            # A window that yields no token for sure (one token of a thousand bytes) is doubled.
-            window = furthest - start + size
-            while True:
-                end = min(start + window, length)
-                # Of a text with a short period one window is like the next.
-                if end - start != last_length or memcmp(text + start, text + last_start, last_length):
-                    found = self.merge_text(text + start, end - start, s)
-                    if found < 0:
-                        return -1
-                    last_length = end - start
-                last_start = start
-                kept = found if end == length else found - OVERLAP
-                if kept > 0:
-                    break
-                window *= 2
+            # Half of a window at least is new: see "Cost".
+            end = min(start + max(size, 2 * (reach - start)), length)
+            reach = end
+            # Of a text with a short period one window is like the next.
+            if end - start != last_length or memcmp(text + start, text + last_start, last_length):
+                found = self.merge_text(text + start, end - start, s)
+                if found < 0:
+                    return -1
+                last_length = end - start
+            last_start = start
             if found < FEW:
                 size = min(2 * size, MOST_WINDOW)
             elif found > MANY:
                 size = max(size >> 1, LEAST_WINDOW)
+            kept = found if end == length else found - OVERLAP
+            if kept <= 0:
+                continue
             # The border with what is kept already; where it does not hold, take some of that back.
             if count:
                 border = <uint64_t>out[count - 1] << 32 | s.out[0]
@@ -308,12 +312,12 @@ cdef class BPE:
                         return -1
                     last_border = border
                 if not holds:
-                    for _ in range(min(back, count)):
+                    least = 2 * (end - start) if end == length else 0
+                    kept = max(count - back, 0)
+                    while count > kept or count and end - start < least:
                         count -= 1
                         start -= self.width(out[count])
                     back *= 2
-                    if furthest - start > MAX_BACK:
-                        return self.merge_into(text, length, out, s)
                     continue
             back = OVERLAP
             memcpy(out + count, s.out, kept * 4)
@@ -321,7 +325,6 @@ cdef class BPE:
             if end == length:
                 return count
             start += s.ends[kept - 1]
-            furthest = max(furthest, start)
 
     cdef Py_ssize_t merge_into(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s
@@ -384,11 +387,15 @@ cdef class BPE:
 
     def merge(self, bytes text not None):
         """The ids of `text` as one piece, by the loop for its length. For tests and tools."""
+        return self._merge(text, 0)[0]
+
+    def merge_with_work(self, bytes text not None):
+        """The same ids, and how many bytes windows and their borders have been made of. For tests."""
         return self._merge(text, 0)
 
     def merge_by_heap(self, bytes text not None):
         """The ids of `text` as one piece, by `merge_span` from bytes. For tests."""
-        return self._merge(text, 1)
+        return self._merge(text, 1)[0]
 
     def merge_in_lanes(self, list texts not None, bint wide):
         """The ids of up to 16 texts of up to 32 bytes by `merge_lanes`, or, if not `wide`, by its twin. For tests."""
@@ -420,9 +427,9 @@ cdef class BPE:
                 if not _grow(&scratch, len(text)):
                     raise MemoryError
                 count = self.merge_span(len(text), start_symbols(&self.plain, text, len(text), scratch.out), &scratch)
-                return [scratch.out[i] for i in range(count)]
+                return [scratch.out[i] for i in range(count)], 0
             count = self.merge_piece(text, len(text), &out[0], &scratch, &junction)
-            return [out[i] for i in range(count)]
+            return [out[i] for i in range(count)], scratch.work + junction.work
         finally:
             free_scratch(&scratch)
             free_scratch(&junction)

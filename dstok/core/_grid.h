@@ -321,8 +321,9 @@ static inline int grid_block(const KernelTables *t, const uint8_t *p, const uint
     s->taken = LAST(taker | taken | (m.ascii & ~rest));
     s->number = LAST(m.number);
     if (s->number) {
-        /* One of the last three digits is a start, and a block that ends in one decides at least 60 bytes. */
-        uint64_t begun = number_start & ((2ull << end) - 1);
+        /* One of the last three digits is a start, and a block that ends in one decides at least 60 bytes; or it is the
+         * text's last block, of one or two, and `digits` is not looked at again. */
+        uint64_t begun = (number_start & ((2ull << end) - 1)) | 1;
         s->digits = (uint64_t)(size - (63 - __builtin_clzll(begun)));
     }
     s->before = m.last;

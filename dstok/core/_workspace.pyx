@@ -9,8 +9,9 @@ Invariant: between runs at most `KEEP` bytes of each growable buffer stay alloca
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
+from libc.string cimport memset
 
-from dstok.core._bpe cimport free_scratch
+from dstok.core._bpe cimport Scratch, free_scratch
 from dstok.core._pieces cimport PAD, PieceMemory
 
 cdef extern from "_huge.h":
@@ -131,9 +132,11 @@ cdef class Workspace:
             free(self.buffer)
             self.buffer = NULL
             self.buffer_size = 0
-        if self.scratch.capacity * 44 > KEEP:
-            free_scratch(&self.scratch)
-            self.scratch.ids = self.scratch.next = self.scratch.previous = NULL
-            self.scratch.out = self.scratch.ends = NULL
-            self.scratch.heap = NULL
-            self.scratch.capacity = 0
+        _trim(&self.scratch)
+        _trim(&self.junction)
+
+
+cdef void _trim(Scratch *s) noexcept:
+    if s.capacity * 44 > KEEP:
+        free_scratch(s)
+        memset(s, 0, sizeof(Scratch))

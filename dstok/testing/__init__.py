@@ -28,5 +28,5 @@ from dstok.testing.report import Report
 from dstok.testing.runner import Limits
 from dstok.testing.verify import CHECKS, verify
 
-__all__ = ["CHECKS", "CandidateError", "Engine", "Guide", "Limits", "Report", "class_cover", "conformance", "cover_size",
-           "open_engine", "verify"]
+__all__ = ["CHECKS", "CandidateError", "Engine", "Guide", "Limits", "Report", "class_cover", "conformance",
+           "cover_size", "open_engine", "verify"]

@@ -52,7 +52,7 @@ def open_engine(spec: str, default_file: str | None = None) -> Engine:
 
     Raises `CandidateError`, and whatever the library raises for the file.
     """
-    kind, colon, argument = spec.partition(":")
+    kind, _colon, argument = spec.partition(":")
     opener = OPENERS.get(kind)
     if opener is None:
         return _from_module(spec)

@@ -47,7 +47,7 @@ def _wrong_in_batch(pair: Pair, batch: list[str]) -> tuple[int, Row, Row] | None
     rows, expected = found.rows(), alone.rows()
     if len(rows) != len(expected):
         at = min(len(rows), len(expected))
-        return at, Fault("error", f"{len(rows)} results for {len(expected)} texts"), (expected + [b""])[at]
+        return at, Fault("error", f"{len(rows)} results for {len(expected)} texts"), ([*expected, b""])[at]
     return next(((at, one, two) for at, (one, two) in enumerate(zip(rows, expected)) if one != two), None)
 
 

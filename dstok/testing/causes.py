@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 
 from dstok.testing import texts as texts_of
 from dstok.testing.differ import Difference, Pair, shrink, simplify
@@ -103,7 +103,8 @@ class Explainer:
         if not self._inside_pieces(difference):
             return False
         detail = self._merge_detail(difference)
-        if detail in cause.details or (len(cause.details) >= MANY and max(map(_width, self.pipeline.pieces(difference.text))) < LONG_PIECE):
+        if detail in cause.details or (len(cause.details) >= MANY and max(
+                map(_width, self.pipeline.pieces(difference.text))) < LONG_PIECE):
             cause.details[detail] = cause.details.get(detail, 0) + 1
             return True
         return False
@@ -190,8 +191,8 @@ class Explainer:
         self.pair.fresh()
         again = [d for d in self.pair.differences([*before, target]) if d.text == target]
         small = again[-1] if again else difference
-        return Cause(STATE, "an earlier text changes the ids of a later one (a cache or piece table with colliding keys)",
-                     target, small.found, small.expected, before=tuple(before))
+        words = "an earlier text changes the ids of a later one (a cache or piece table with colliding keys)"
+        return Cause(STATE, words, target, small.found, small.expected, before=tuple(before))
 
     def _small_state(self, before: list[str], target: str) -> tuple[list[str], str]:
         """Earlier texts and the text, each cut down."""
@@ -205,7 +206,8 @@ class Explainer:
         target = shrink(target, lambda some: [wrong(before, text) for text in some], 60)
         for at in range(len(before)):
             rest = before[:at], before[at + 1 :]
-            before[at] = shrink(before[at], lambda some, rest=rest: [wrong([*rest[0], text, *rest[1]], target) for text in some], 60)  # type: ignore[misc]
+            before[at] = shrink(before[at], lambda some, rest=rest: [  # type: ignore[misc]
+                wrong([*rest[0], text, *rest[1]], target) for text in some], 60)
         return before, target
 
     # Hypotheses
@@ -225,7 +227,8 @@ class Explainer:
                     if made.predict(small.text) == small.found:
                         fitting.append(made)
                         taken.append(one)
-        around = [*self._neighbourhood(small), *islice(texts_of.code_points(self.guide, map(ord, dict.fromkeys(small.text[:8]))), 600)]
+        points = texts_of.code_points(self.guide, map(ord, dict.fromkeys(small.text[:8])))
+        around = [*self._neighbourhood(small), *islice(points, 600)]
         cause = self._best(small, fitting, around)
         if cause:
             cause.characters = taken[fitting.index(cause.hypothesis)]  # type: ignore[arg-type]
@@ -302,7 +305,8 @@ class Explainer:
         pool += [self.guide.spell(word), self.guide.spell_backward(word)]
         found = {d.text: d.found for d in self.pair.differences(pool)}
         for at in places:
-            crossed = [text for text in pool if _width(text[:at]) not in _ends(self.guide, self.pipeline.reference(text))]
+            crossed = [text for text in pool
+                       if _width(text[:at]) not in _ends(self.guide, self.pipeline.reference(text))]
             cut = sum(_width(text[:at]) in _ends(self.guide, ids) for text in crossed
                       if not isinstance(ids := found.get(text, ()), Fault))
             if len(crossed) > 1 and cut >= SURE * len(crossed):
@@ -329,7 +333,8 @@ class Explainer:
                          small.text, small.found, small.expected)
         assert not isinstance(small.found, Fault)
         if _bytes_of(self.guide, small.found) != small.text.encode():
-            return Cause(LOST, "the ids do not stand for the bytes of the text", small.text, small.found, small.expected)
+            words = "the ids do not stand for the bytes of the text"
+            return Cause(LOST, words, small.text, small.found, small.expected)
         word = "".join(self.guide.representatives[number] for number in self.guide.classes_of(small.text[:6]))
         return Cause(PIECES, f"in texts such as {word!a}", small.text, small.found, small.expected)
 
@@ -388,7 +393,8 @@ def _width(text: str) -> int:
 
 
 def _token(guide: Guide, id: int) -> bytes:
-    return guide.tokenizer.token_bytes(id) if 0 <= id < guide.tokenizer.vocab_size and guide.tokenizer._decoder.has(id) else b"?"
+    known = 0 <= id < guide.tokenizer.vocab_size and guide.tokenizer._decoder.has(id)
+    return guide.tokenizer.token_bytes(id) if known else b"?"
 
 
 def _bytes_of(guide: Guide, ids: Iterable[int]) -> bytes:
@@ -414,7 +420,7 @@ def _violated(guide: Guide, piece: bytes, theirs: list[int]) -> str:
     parts = [piece[at : at + 1] for at in range(len(piece))]
     ids = [guide.tokenizer._bpe.merge(part)[0] for part in parts]
     while True:
-        options = [(ranks[pair], at) for at, pair in enumerate(zip(ids, ids[1:])) if pair in ranks]
+        options = [(ranks[pair], at) for at, pair in enumerate(pairwise(ids)) if pair in ranks]
         if not options:
             return "one merge too few or too many at the end"
         rank, at = min(options)

@@ -23,7 +23,7 @@ import sys
 import time
 from array import array
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from dstok.testing.adapters import Engine, open_engine
 
@@ -35,20 +35,22 @@ CONTROL_SIZE = 16  # u64 number of the text, u64 process id
 HEADER = struct.Struct("<Q")
 
 
-def write_frame(pipe: BinaryIO, value: Any) -> None:
+def write_frame(pipe: IO[bytes], value: Any) -> None:
     data = pickle.dumps(value, protocol=5)
     pipe.write(HEADER.pack(len(data)) + data)
     pipe.flush()
 
 
-def read_frame(pipe: BinaryIO) -> Any:
+def read_frame(pipe: IO[bytes]) -> Any:
     header = pipe.read(HEADER.size)
     if len(header) < HEADER.size:
         raise EOFError
     return pickle.loads(pipe.read(HEADER.unpack(header)[0]))
 
 
-def serve(engine: Engine, requests: BinaryIO, answers: BinaryIO, control: mmap.mmap, memory: int, forks: bool) -> None:
+def serve(
+    engine: Engine, requests: IO[bytes], answers: IO[bytes], control: mmap.mmap, memory: int, forks: bool,
+) -> None:
     """Answers until the pipe ends. `memory`: bytes that a worker may take beyond what loading took; 0: no limit."""
     write_frame(answers, ("ready", {"name": engine.name, "version": engine.version, "calls": [
         call for call in ("batch", "decode", "offsets") if getattr(engine, call)]}))
@@ -68,7 +70,7 @@ def serve(engine: Engine, requests: BinaryIO, answers: BinaryIO, control: mmap.m
 AGAIN, ENDED = 0, 17  # exit codes of a worker: a fresh one is wanted; no more requests
 
 
-def _work(engine: Engine, requests: BinaryIO, answers: BinaryIO, control: mmap.mmap, memory: int) -> int:
+def _work(engine: Engine, requests: IO[bytes], answers: IO[bytes], control: mmap.mmap, memory: int) -> int:
     _limit(memory)
     struct.pack_into("<Q", control, 8, os.getpid())
 

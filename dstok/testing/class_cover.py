@@ -45,4 +45,5 @@ def cover_words(guide: Guide, k: int) -> Iterator[Word]:
 
 def cover_size(guide: Guide, k: int) -> int:
     """The number of texts of `class_cover`."""
-    return len(guide.access) * len(guide.classes) ** k
+    size: int = len(guide.access) * len(guide.classes) ** k
+    return size

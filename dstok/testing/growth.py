@@ -8,6 +8,7 @@ takes long enough to be measured. Times decide nothing else.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Growth:
         if self.fault or len(self.seconds) < 3:
             return False
         times = [seconds for _, seconds in self.seconds]
-        pairs = list(zip(times, times[1:]))[-2:]
+        pairs = list(itertools.pairwise(times))[-2:]
         return times[-1] >= MEASURABLE and all(slow >= FACTOR * fast for fast, slow in pairs)
 
 

@@ -39,7 +39,8 @@ def _parts(report: Report) -> Iterator[str]:
     verdict = "equal" if report.equal else "different"
     yield "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
     yield f"<title>{escape(report.candidate)}: {verdict}</title><style>{STYLE}</style></head><body>\n"
-    yield f"<h1>{escape(report.candidate)} against {escape(report.reference)}: <span class=\"{verdict}\">{verdict}</span></h1>\n"
+    yield (f"<h1>{escape(report.candidate)} against {escape(report.reference)}: "
+           f"<span class=\"{verdict}\">{verdict}</span></h1>\n")
     yield (f"<p>Model {escape(report.model)}. {report.texts:,} texts in {report.seconds:.0f} s; "
            f"{len(report.findings)} distinct causes.</p>\n")
     for number, finding in enumerate(report.findings, 1):
@@ -47,8 +48,9 @@ def _parts(report: Report) -> Iterator[str]:
     yield "<h2>Checks</h2>\n<table><tr><th>check</th><th>texts</th><th>seconds</th><th>differ</th><th></th></tr>\n"
     for check in report.checks:
         state = check.note or ("" if check.complete else "not all of it")
-        yield (f"<tr><td>{escape(check.name)}</td><td class=\"n\">{check.texts:,}</td><td class=\"n\">{check.seconds:.1f}"
-               f"</td><td class=\"n\">{check.differences or ''}</td><td>{escape(state)}</td></tr>\n")
+        yield (f"<tr><td>{escape(check.name)}</td><td class=\"n\">{check.texts:,}</td>"
+               f"<td class=\"n\">{check.seconds:.1f}</td>"
+               f"<td class=\"n\">{check.differences or ''}</td><td>{escape(state)}</td></tr>\n")
     yield "</table>\n"
     yield from (f"<p>{escape(note)}</p>\n" for note in report.notes)
     yield "</body></html>\n"
@@ -77,7 +79,8 @@ def _tokens(tokens: list[tuple[int, str]], first: int) -> str:
     start = max(0, first - 4)
     boxes = (f"<span class=\"t{' x' if at == first else ''}\">{_visible(text)}<small>{id}</small></span>"
              for at, (id, text) in enumerate(tokens[start : first + 12], start))
-    return f"<div class=\"tokens\">{'… ' if start else ''}{''.join(boxes)}{' …' if len(tokens) > first + 12 else ''}</div>"
+    more = " …" if len(tokens) > first + 12 else ""
+    return f"<div class=\"tokens\">{'… ' if start else ''}{''.join(boxes)}{more}</div>"
 
 
 def _visible(text: str) -> str:

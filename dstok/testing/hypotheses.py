@@ -62,7 +62,8 @@ class Pipeline:
     def with_splitter(self, split: Splitter, text: str) -> Ids:
         """The ids if the text between added tokens were cut by `split`."""
         data = text.encode()
-        ids, marks, _ = self.tokenizer._encoder.encode_marked(data, self.tokenizer._added.policy("all"), False, _empty_ids)
+        policy = self.tokenizer._added.policy("all")
+        ids, marks, _ = self.tokenizer._encoder.encode_marked(data, policy, False, _empty_ids)
         found: list[int] = []
         at = 0
         for index, start, end in [*marks, (-1, len(data), len(data))]:
@@ -117,7 +118,7 @@ def unicode_override(pipeline: Pipeline, version: str, own: str) -> Hypothesis:
     def taken() -> dict[str, int]:
         return {char: class_of(stand_in(category, ord(char))) for char, category in moved(version, own).items()}
 
-    def predict(text: str) -> Ids:
+    def predict(text: str) -> Ids | None:
         if moved(version, own).keys().isdisjoint(text):
             return pipeline.reference(text)
         here = {char: number for char, number in _stand_ins(text, version, own, class_of).items()}
@@ -166,7 +167,8 @@ RANGE = re.compile(r"(\w)-(\w)")
 
 def _rewritten(pattern: str, old: str, inside: str, outside: str | None) -> str:
     r"""`pattern` with `old` in place by `inside` in bracketed classes, and by `outside` elsewhere; \S with \s."""
-    out, bracket = [], False
+    out: list[str] = []
+    bracket = False
     words = TOKEN.findall(pattern.replace("A-Za-z", "\0")) if old == "A-Za-z" else TOKEN.findall(pattern)
     old = "\0" if old == "A-Za-z" else old
     for word in words:
@@ -186,7 +188,8 @@ def _pattern_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     """The patterns rewritten, a construct at a time."""
     for old, inside, outside, title in REWRITES:
         yield from _rewrite(pipeline, SET, title, lambda p, o=old, i=inside, u=outside: _rewritten(p, o, i, u))  # type: ignore[misc]
-    for first, last in sorted({pair for split in pipeline.guide.program.splits for pair in RANGE.findall(split.pattern)}):
+    splits = pipeline.guide.program.splits
+    for first, last in sorted({pair for split in splits for pair in RANGE.findall(split.pattern)}):
         name = f"range U+{ord(first):04X}..U+{ord(last):04X}"
         old = f"{first}-{last}"
         for new, what in ((f"{chr(ord(first) + 1)}-{last}", "begins one late"),
@@ -255,7 +258,8 @@ def _structure_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     for high in (1, 2, None):
         bounded = tuple(tuple(with_bounds(tree, high) for tree in step) for step in steps)
         if bounded != steps:
-            yield _by(pipeline, BOUND, f"repeats without an upper bound" if high is None else f"repeats at most {high} times", bounded)
+            title = "repeats without an upper bound" if high is None else f"repeats at most {high} times"
+            yield _by(pipeline, BOUND, title, bounded)
 
 
 def _put(steps: Any, at: int, step: Sequence[Any]) -> Any:
@@ -313,11 +317,14 @@ def _added_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     plain = frozenset(tok.special_tokens) - special
     yield Hypothesis(ADDED, "no added token is matched", lambda text: tuple(tok.encode(text, special="none")))
     if special and plain:
-        yield Hypothesis(ADDED, "tokens with special=false are not matched", lambda text: tuple(tok.encode(text, special=special)))
-        yield Hypothesis(ADDED, "tokens with special=true are not matched", lambda text: tuple(tok.encode(text, special=plain)))
+        yield Hypothesis(ADDED, "tokens with special=false are not matched",
+                         lambda text: tuple(tok.encode(text, special=special)))
+        yield Hypothesis(ADDED, "tokens with special=true are not matched",
+                         lambda text: tuple(tok.encode(text, special=plain)))
     looks = frozenset(content for content in tok.special_tokens if re.fullmatch(r"<[|｜].*[|｜]>", content))
     if looks and looks not in (special, plain, frozenset(tok.special_tokens)):
-        yield Hypothesis(ADDED, "only tokens that look special (<|...|>) are matched", lambda text: tuple(tok.encode(text, special=looks)))
+        yield Hypothesis(ADDED, "only tokens that look special (<|...|>) are matched",
+                         lambda text: tuple(tok.encode(text, special=looks)))
     yield Hypothesis(ADDED, "white space around added tokens is dropped", lambda text: _stripped(pipeline, text))
 
 
@@ -329,8 +336,10 @@ def _stripped(pipeline: Pipeline, text: str) -> Ids:
 def _frame_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     for name, id in (("BOS", pipeline.tokenizer.bos_id), ("EOS", pipeline.tokenizer.eos_id)):
         if id is not None:
-            yield Hypothesis(FRAME, f"{name} is added at the start", lambda text, id=id: (id, *pipeline.reference(text)))  # type: ignore[misc]
-            yield Hypothesis(FRAME, f"{name} is added at the end", lambda text, id=id: (*pipeline.reference(text), id))  # type: ignore[misc]
+            yield Hypothesis(FRAME, f"{name} is added at the start",
+                             lambda text, id=id: (id, *pipeline.reference(text)))  # type: ignore[misc]
+            yield Hypothesis(FRAME, f"{name} is added at the end",
+                             lambda text, id=id: (*pipeline.reference(text), id))  # type: ignore[misc]
 
 
 def catalog(guide: Guide) -> list[Hypothesis]:

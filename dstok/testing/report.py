@@ -215,7 +215,7 @@ def shown(text: str, most: int = SHOWN) -> str:
     """A text, quoted; a long one by its ends."""
     if len(text) <= most:
         return ascii(text) if not text.isprintable() else repr(text)
-    return f"{ascii(text[:10])} ... {ascii(text[-10:])} ({len(text):,} characters)"
+    return f"{text[:10]!a} ... {text[-10:]!a} ({len(text):,} characters)"
 
 
 def _row(tokens: list[tuple[int, str]], first: int) -> str:

@@ -24,7 +24,7 @@ import time
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from dstok.testing.adapters import CandidateError, engine_of
 from dstok.testing.child import CONTROL_SIZE, Faults, read_frame, serve, write_frame
@@ -75,7 +75,7 @@ class Answers:
         return [at for at, (one, two) in enumerate(zip(self.rows(), other.rows())) if one != two]
 
 
-class _Died(Exception):
+class _DiedError(Exception):
     """The worker is gone; `number` is the text that it was doing."""
 
     def __init__(self, fault: Fault, number: int) -> None:
@@ -141,7 +141,7 @@ class Runner:
         self._ask(name, *arguments)
         try:
             return self._answer()
-        except _Died as died:
+        except _DiedError as died:
             return died.fault
 
     def fresh(self) -> None:
@@ -166,7 +166,7 @@ class Runner:
             try:
                 _append(total, _answers(self._answer()))
                 break
-            except _Died as died:
+            except _DiedError as died:
                 deaths += 1
                 _append(total, self._before(name, texts[: died.number]))
                 _append(total, Answers(b"", array("I", [0]), {0: died.fault}))
@@ -182,7 +182,7 @@ class Runner:
         self._ask(name, texts)
         try:
             return _answers(self._answer())
-        except _Died as died:  # not the text alone, but those before it too, bring it down
+        except _DiedError as died:  # not the text alone, but those before it too, bring it down
             return Answers(b"", array("I", [0]) * len(texts), dict.fromkeys(range(len(texts)), died.fault))
 
     # The process
@@ -207,22 +207,22 @@ class Runner:
                 seen = number
                 if waited > self.limits.patience:
                     self._kill_worker()
-                    raise _Died(Fault("hang", f"no answer for {self.limits.patience:g} s"), seen) from None
+                    raise _DiedError(Fault("hang", f"no answer for {self.limits.patience:g} s"), seen) from None
                 continue
             if kind == "done":
                 return value
             raise self._death(kind, value)
 
-    def _death(self, kind: str, value: Any) -> _Died:
+    def _death(self, kind: str, value: Any) -> _DiedError:
         number = struct.unpack_from("<Q", self._control, 0)[0]
         if kind != "died":
             value = self._exit_code()
             self._restart()
         words = self._last_words()
         if "memory allocation of" in words or "MemoryError" in words or "bad_alloc" in words:
-            return _Died(Fault("memory", words), number)
+            return _DiedError(Fault("memory", words), number)
         name = signal.Signals(-value).name if value < 0 else f"exit code {value}"
-        return _Died(Fault("crash", f"{name} {words}".strip()), number)
+        return _DiedError(Fault("crash", f"{name} {words}".strip()), number)
 
     def _kill_worker(self) -> None:
         """Kill a worker that hangs, and wait for its successor."""
@@ -327,8 +327,8 @@ class _Forked:
             self._serve(engine, request_out, answer_in, control, memory)
         os.close(request_out)
         os.close(answer_in)
-        self.stdin: BinaryIO = os.fdopen(request_in, "wb")
-        self.stdout: BinaryIO = os.fdopen(answer_out, "rb")
+        self.stdin: IO[bytes] = os.fdopen(request_in, "wb")
+        self.stdout: IO[bytes] = os.fdopen(answer_out, "rb")
         self.code: int | None = None
 
     @staticmethod
@@ -385,7 +385,7 @@ def _kill(pid: int) -> None:
         pass
 
 
-def _pump(answers: BinaryIO, frames: queue.Queue[tuple[str, Any]]) -> None:
+def _pump(answers: IO[bytes], frames: queue.Queue[tuple[str, Any]]) -> None:
     """Frames from the pipe into the queue, until the pipe ends."""
     try:
         with answers:

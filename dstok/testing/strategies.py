@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["batches", "bytes_texts", "characters", "fragments", "special_parts", "special_texts", "texts", "token_ids"]
 
 DIGITS = "0123456789\u00b2\u00bd\u0663\u3007\u2167"
-EAST_ASIAN = "\u7684\u4e00\u662f\u4e2d\u65e5\u306e\u306f\u30ab\u30fc\ud55c\uad6d\u3005\u3007\u3002\u3001\uff71\u3099\u309b"
-SAYINGS = ("don't", "I'LL", "'s", "x\u0301\u0302", "\u0301", "e\u0301", "\u093e\u094d", "\U0001f469\u200d\U0001f469\u200d\U0001f467",
+EAST_ASIAN = ("\u7684\u4e00\u662f\u4e2d\u65e5\u306e\u306f\u30ab\u30fc\ud55c\uad6d"
+              "\u3005\u3007\u3002\u3001\uff71\u3099\u309b")
+SAYINGS = ("don't", "I'LL", "'s", "x\u0301\u0302", "\u0301", "e\u0301", "\u093e\u094d",
+           "\U0001f469\u200d\U0001f469\u200d\U0001f467",
            "\r\n\r\n", "  \n  ", "!abc\u00e9")
 _guides: weakref.WeakKeyDictionary[Tokenizer, Guide] = weakref.WeakKeyDictionary()
 
@@ -124,7 +126,8 @@ def bytes_texts(tokenizer: Tokenizer | None = None, *, valid: bool = True) -> Se
             data = data[: at % (len(data) + 1)] + bytes([byte]) + data[at % (len(data) + 1) :]
         return data
 
-    return st.builds(broken, whole, st.lists(st.tuples(st.integers(0, 1000), st.integers(0x80, 0xFF)), min_size=1, max_size=3))
+    faults = st.lists(st.tuples(st.integers(0, 1000), st.integers(0x80, 0xFF)), min_size=1, max_size=3)
+    return st.builds(broken, whole, faults)
 
 
 def token_ids(tokenizer: Tokenizer | None = None, max_size: int = 50) -> SearchStrategy[list[int]]:

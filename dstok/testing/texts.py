@@ -21,10 +21,11 @@ __all__ = [
 SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2002\u2003\u2007\u200a\u2028\u2029\u202f\u205f\u3000"
 NOT_SPACES = "\u180e\u200b\u200c\u200d\u2060\ufeff\x1c\x1f\x00\x7f\x80"
 ODD = (
-    "", "e\u0301", "\u1e9b\u0323", "\ufb01x", "\u212b", "\uff21\uff11", "\u3099\u304b\u3099", "\ufeffa", "a\ufeff", "a\x00b",
-    "\x00", "a\r\nb", "a\rb", "A", "\u0130i", "\xdf", "  a", "a  ", "\ta ", " ", "\u200d", "\xad-", "\u202ea", "\ufffd", "\uffff",
-    "\U0010ffff", "\U0001f469\u200d\U0001f469\u200d\U0001f467", "a\u0345", "\u1100\u1161", "don't I'LL", "1,234.5", "\u0661\u0662", "\\n",
-    "<|endoftext|>", "<s>", "</s>", "<unk>", "[MASK]", "\u2581a", "\u0120a", "<0x41>", "##a",
+    "", "e\u0301", "\u1e9b\u0323", "\ufb01x", "\u212b", "\uff21\uff11", "\u3099\u304b\u3099", "\ufeffa", "a\ufeff",
+    "a\x00b", "\x00", "a\r\nb", "a\rb", "A", "\u0130i", "\xdf", "  a", "a  ", "\ta ", " ", "\u200d", "\xad-",
+    "\u202ea", "\ufffd", "\uffff", "\U0010ffff", "\U0001f469\u200d\U0001f469\u200d\U0001f467", "a\u0345",
+    "\u1100\u1161", "don't I'LL", "1,234.5", "\u0661\u0662", "\\n", "<|endoftext|>", "<s>", "</s>", "<unk>", "[MASK]",
+    "\u2581a", "\u0120a", "<0x41>", "##a",
 )
 JOINED = 256  # code points in a text of `joined_code_points`
 CUT = 8  # parts of added tokens: that many places are cut

@@ -103,7 +103,8 @@ def verify(
         if name not in CHECKS:
             raise ValueError(f"expected a check out of {', '.join(CHECKS)}, found {name!r}")
     judge = tokenizer if reference is None else reference
-    with Runner(candidate, tokenizer_json, limits) as tested, Runner(judge, tokenizer_json, _unlimited(limits)) as trusted:
+    with (Runner(candidate, tokenizer_json, limits) as tested,
+          Runner(judge, tokenizer_json, _unlimited(limits)) as trusted):
         run = _Run(Guide(tokenizer), Pair(tested, trusted), seconds, progress or (lambda *_: None))
         run.all(wanted, list(files), max_k)
         name = tokenizer.name or (model if isinstance(model, str) else "a tokenizer of the caller's")
@@ -150,7 +151,8 @@ class _Run:
             share = 0.7 if "random texts" in wanted else 1.0
             self.if_wanted("class cover, k = 4", wanted, lambda k=k, s=share: self.texts(  # type: ignore[misc]
                 TextCheck(f"class cover, k = {k}", lambda guide: texts_of.cover(guide, k), s)))
-        self.if_wanted("random texts", wanted, lambda: self.texts(TextCheck("random texts", texts_of.random_texts, 1.0)))
+        self.if_wanted("random texts", wanted,
+                       lambda: self.texts(TextCheck("random texts", texts_of.random_texts, 1.0)))
 
     def if_wanted(self, name: str, wanted: tuple[str, ...], do: Callable[[], None]) -> None:
         if name in wanted and self.left() > 0:

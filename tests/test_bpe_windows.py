@@ -1,0 +1,173 @@
+"""Merging a long piece window by window, against slow plain BPE and upstream; that it ends, and what it costs.
+
+Merging happens in a child process with a time limit: windows that go round in circles fail a test, they do not hang it.
+The cost is counted, not timed: bytes of all windows and borders, for each byte of text.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from reference import DEEP, bpe_by_passes, naive_bpe
+from small_models import Merge, both, model_json, upstream_ids
+
+import dstok
+
+LIMIT = 100  # seconds
+WINDOW = 2048  # bytes: the largest one, where tokens allow
+DEAREST = 8  # bytes of windows and borders for each byte of text: windows are four at most, see core/_bpe
+DOUBLES: list[Merge] = [(b"a" * 2**i, b"a" * 2**i) for i in range(14)]
+Case = tuple[list[Merge], list[bytes]]
+
+
+def child() -> None:
+    """Merges the texts of the cases that come as a pickle; answers with tokens, costs, and if ranks are monotone."""
+    cases: list[Case] = pickle.load(sys.stdin.buffer)
+    answers = []
+    for merges, texts in cases:
+        tok = dstok.Tokenizer.from_str(model_json(merges, pattern=None))
+        token = [tok.token_bytes(id) for id in range(tok.vocab_size)]
+        found = [tok._bpe.merge_with_work(text) for text in texts]
+        answers.append((tok._bpe.monotone, [([token[id] for id in ids], work) for ids, work in found]))
+    pickle.dump(answers, sys.stdout.buffer)
+
+
+def merged(cases: Sequence[Case]) -> Iterator[tuple[list[Merge], bytes, list[bytes]]]:
+    """(merges, text, tokens) of each text; its cost has been checked."""
+    script = "import test_bpe_windows; test_bpe_windows.child()"
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=pickle.dumps(list(cases)), stdout=subprocess.PIPE, check=True,
+        timeout=LIMIT, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=Path(__file__).parent)  # not the checkout, whose dstok need not be built
+    for (merges, texts), (monotone, found) in zip(cases, pickle.loads(done.stdout), strict=True):
+        assert monotone, "merged without windows"
+        for text, (tokens, work) in zip(texts, found, strict=True):
+            assert work <= DEAREST * (len(text) + WINDOW), (work, len(text))
+            yield merges, text, tokens
+
+
+def check(*cases: Case) -> None:
+    for merges, text, tokens in merged(cases):
+        assert tokens == bpe_by_passes(text, merges), text
+
+
+def growing_merges(rng: random.Random, letters: bytes, count: int, longest: int) -> list[Merge]:
+    """Merges of any two tokens so far, the newest ones more often, so that some soon have thousands of bytes."""
+    tokens, merges = [bytes([letter]) for letter in letters], []
+    for _ in range(count):
+        left, right = rng.choice(tokens[-6:]), rng.choice(tokens)
+        if rng.random() < 0.5:
+            left, right = right, left
+        if len(left + right) <= longest and left + right not in tokens:
+            merges.append((left, right))
+            tokens.append(left + right)
+    return merges
+
+
+def text_of_tokens(rng: random.Random, merges: Sequence[Merge], letters: bytes, size: int) -> bytes:
+    """Tokens in any order, some of them cut short, some again and again."""
+    tokens = [*(bytes([letter]) for letter in letters), *(left + right for left, right in merges)]
+    text = bytearray()
+    while len(text) < size:
+        token = rng.choice(tokens) if rng.random() < 0.5 else rng.choice(tokens[-4:])
+        text += token[: rng.choice([len(token), len(token), rng.randrange(len(token)) + 1])] * rng.choice([1, 1, 2, 30])
+    return bytes(text[:size])
+
+
+@pytest.mark.parametrize(("before", "run", "behind"), [
+    (2047, 20_000, 0), (1, 9702, 2384), (3, 4096, 2441), (1182, 5056, 2882), (1, 12_035, 2775), (2, 16_384, 2755)])
+def test_windows_that_went_round(before: int, run: int, behind: int) -> None:
+    """A window of two long tokens is made longer; then it had to give back what the one before had kept, for ever."""
+    check((DOUBLES, [b"b" * before + b"a" * run + b"b" * behind]))
+
+
+def test_runs_of_every_length() -> None:
+    """Runs between other bytes, their lengths and places anything."""
+    rng = random.Random(1)
+    runs = [b"a" * rng.randint(1, 20_000) if rng.random() < 0.5 else b"b" * rng.randint(1, 3000) for _ in range(900)]
+    runs += [b"a" * 2 ** rng.randint(0, 14) for _ in range(300)] + [b"b"] * 300
+    check((DOUBLES, [b"".join(rng.choices(runs, k=rng.randint(2, 7))) for _ in range(3000 if DEEP else 150)]))
+
+
+def test_tokens_of_every_power_of_two() -> None:
+    lengths = [2**power + more for power in range(15) for more in (-1, 0, 1)]
+    check((DOUBLES, [b"b" * before + b"a" * length + b"b" * behind
+                     for length in lengths for before, behind in ((0, 0), (47, 1), (WINDOW - 1, 1500), (WINDOW, 0))]))
+
+
+def test_one_token_many_windows_long() -> None:
+    """Every window within it is one token, and is doubled until the piece ends."""
+    check((DOUBLES, [b"a" * 2**14, b"a" * 3 * 2**14, b"b" + b"a" * 2**14, b"a" * 2**14 + b"b"]))
+
+
+@pytest.mark.parametrize("seed", range(400 if DEEP else 20))
+def test_random_vocabularies_of_long_tokens(seed: int) -> None:
+    rng = random.Random(seed)
+    letters = b"abcdefgh"[: rng.randint(1, 8)]
+    merges = growing_merges(rng, letters, rng.choice([5, 20, 60]), rng.choice([60, 500, 5000]))
+    check((merges, [text_of_tokens(rng, merges, letters, rng.choice([200, 3000, 30_000])) for _ in range(6)]))
+
+
+@pytest.mark.parametrize("seed", range(100 if DEEP else 8))
+def test_periodic_texts(seed: int) -> None:
+    """Windows that are like the one before, and those that differ in one byte."""
+    rng = random.Random(seed)
+    merges = growing_merges(rng, b"abc", 25, rng.choice([30, 400, 3000]))
+    texts = []
+    for _ in range(12):
+        period = text_of_tokens(rng, merges, b"abc", rng.choice([1, 2, 3, 5, 16, 48, 49, 700]))
+        text = bytearray((period * 20_000)[: rng.randint(1, 20_000)])
+        for _ in range(rng.choice([0, 0, 1, 3])):
+            text[rng.randrange(len(text))] = rng.choice(b"abc")
+        texts.append(bytes(text))
+    check((merges, texts))
+
+
+def test_short_pieces_against_plain_bpe() -> None:
+    """The plainest reference there is, for texts of a few windows."""
+    rng = random.Random(3)
+    cases: list[Case] = []
+    for _ in range(200 if DEEP else 20):
+        merges = growing_merges(rng, b"ab", 12, 90)
+        cases.append((merges, [text_of_tokens(rng, merges, b"ab", rng.randint(145, 500)) for _ in range(3)]))
+    for merges, text, tokens in merged(cases):
+        assert tokens == naive_bpe(text, merges)
+
+
+def chain(letters: int, power: int) -> Case:
+    """Letters of 2 ** power + 2 bytes that merge in pairs, the last two first: so where a text ends says which ones,
+    from its end to its beginning, and no border within it holds."""
+    body = b"a" * 2**power
+    pairs = [(bytes([0x62 + n // 26]), bytes([0x41 + n % 26])) for n in range(letters)]
+    merges = DOUBLES[:power] + pairs + [(body, left + right) for left, right in pairs]
+    spelt = [body + left + right for left, right in pairs]
+    merges += [*zip(spelt, spelt[1:])][::-1]
+    return merges, [b"".join(spelt[:end]) for end in (letters - 1, letters)]
+
+
+@pytest.mark.parametrize("power", [0, 4, 7])
+def test_borders_that_never_hold(power: int) -> None:
+    check(chain(60, power))
+
+
+def test_everything_is_taken_back() -> None:
+    """340 KB whose first id the last byte decides; upstream is the judge."""
+    merges, texts = chain(650, 9)
+    tok, judge = both(model_json(merges, pattern=None))
+    for _, text, tokens in merged([(merges, texts)]):
+        assert tokens == [tok.token_bytes(id) for id in upstream_ids(judge, text.decode())]
+        assert len(tokens) == 325
+
+
+def test_the_cost_does_not_grow_with_the_length() -> None:
+    """What ends well, then 4, 16, 64 times as much before it: all within the same bound; `merged` checks it."""
+    merges, texts = chain(60, 4)
+    for times in (1, 4, 16, 64):
+        check((merges, [text * times for text in texts]), (DOUBLES, [(b"b" + b"a" * 9702 + b"b" * 2384) * times]))
