@@ -4,8 +4,8 @@ In: a spec or an object, and limits. Out: `Answers` for many texts at once; a te
 crashed, hung or ran out of memory has a `Fault` in place of ids.
 Invariant: every text gets an answer, whatever the tokenizer does, within `patience` seconds a text.
 
-An object cannot be sent to another process, so its process is a fork of this one. Without fork it runs here,
-and a crash is a crash.
+An object cannot be sent to another process, so its process is a fork of this one; where there is no fork, only specs
+can be run.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ class Runner:
     """
 
     def __init__(self, thing: Any, file: str | None = None, limits: Limits | None = None) -> None:
-        self.thing, self.file, self.limits = thing, file, limits or Limits()
+        self._saved = _saved(thing)
+        self.thing = f"tokenizers:{self._saved.name}" if self._saved else thing
+        self.file, self.limits = file, limits or Limits()
         self.forks = True
         self.deaths = 0
         self._control_file = tempfile.NamedTemporaryFile(prefix="dstok-verify-")
@@ -194,15 +196,16 @@ class Runner:
             write_frame(self._requests, (name, arguments))
 
     def _answer(self) -> Any:
-        seen, since = -1, time.monotonic()
+        seen, waited = -1, 0.0
         while True:
             try:
                 kind, value = self._frames.get(timeout=TICK)
             except queue.Empty:
-                number = struct.unpack_from("<Q", self._control, 0)[0]
-                if number != seen:
-                    seen, since = number, time.monotonic()
-                elif time.monotonic() - since > self.limits.patience:
+                number, worker = struct.unpack("<QQ", self._control[:CONTROL_SIZE])
+                # Looks are counted, not the clock: this process, or the worker, may have been stopped for a while.
+                waited = waited + TICK if number == seen and not _is_stopped(worker) else 0.0
+                seen = number
+                if waited > self.limits.patience:
                     self._kill_worker()
                     raise _DiedError(Fault("hang", f"no answer for {self.limits.patience:g} s"), seen) from None
                 continue
@@ -224,7 +227,10 @@ class Runner:
     def _kill_worker(self) -> None:
         """Kill a worker that hangs, and wait for its successor."""
         worker = struct.unpack_from("<Q", self._control, 8)[0]
-        os.kill(worker, getattr(signal, "SIGKILL", signal.SIGTERM))
+        if not worker:
+            self._restart()
+            return
+        _kill(worker)
         kind, _ = self._get(self.limits.load)
         if kind != "died":
             self._restart()
@@ -240,6 +246,7 @@ class Runner:
         return " ".join(words.split())[-200:]
 
     def _start(self) -> Any:
+        self._control[:] = bytes(CONTROL_SIZE)
         command = [str(self._control_file.name), str(self.limits.memory), str(int(self.forks))]
         if isinstance(self.thing, str):
             argv = [sys.executable, "-m", "dstok.testing.child", self.thing, self.file or "", *command]
@@ -300,12 +307,16 @@ class Runner:
         self._stderr.close()
         self._control.close()
         self._control_file.close()
+        if self._saved:
+            self._saved.close()
 
 
 class _Forked:
     """A fork of this process that serves an object, with as much of Popen as is needed."""
 
     def __init__(self, thing: Any, control: mmap.mmap, memory: int) -> None:
+        if not hasattr(os, "fork"):
+            raise CandidateError("this system cannot fork: name the tokenizer by a spec such as MODULE:NAME")
         engine = engine_of(thing)
         request_out, request_in = os.pipe()
         answer_out, answer_in = os.pipe()
@@ -347,7 +358,27 @@ class _Forked:
         _kill(self.pid)
 
 
+def _is_stopped(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] == "T"
+    except (OSError, IndexError):
+        return False
+
+
+def _saved(thing: Any) -> Any:
+    """An object of tokenizers as a file, or None: its threads do not survive a fork."""
+    if type(thing).__module__.partition(".")[0] != "tokenizers":
+        return None
+    file = tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="dstok-verify-", suffix=".json")
+    file.write(thing.to_str())
+    file.flush()
+    return file
+
+
 def _kill(pid: int) -> None:
+    """End one process that this one started; 0 would be all of this one's group."""
+    assert pid > 0
     try:
         os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     except OSError:
