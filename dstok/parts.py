@@ -74,6 +74,7 @@ class NormalizedParts:
         if not seen.add(self._normalizer.normalize(text), self._patient and not ends):
             return array("I")
         try:
+            ids: array[int]
             ids, end, self._state = self._encoder.encode_part(
                 seen.text, seen.at, self._policy.inner, self._state, ends, _array)
         except SpecialTokenError as error:

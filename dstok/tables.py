@@ -23,7 +23,7 @@ from dstok.core._pass import LEVELS, Pass, best_level
 from dstok.core._pieces import joined_pairs
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
-from dstok.formats.description import AddedToken, ModelDescription, NormalizerStep
+from dstok.formats.description import NOT_IN_UTF_8, AddedToken, ModelDescription, NormalizerStep
 from dstok.formats.image import Image
 from dstok.pattern.split import Split
 
@@ -45,9 +45,9 @@ __all__ = [
 
 Buffer = bytes | bytearray | memoryview
 # The automaton that core/_kernel.h implements: V3's three splits, whatever Unicode version and model.
-KERNEL_FINGERPRINT = "59bc5bec730b6a852d87cfadbf73da1dd2946708cc1b3d6ba0d5380bcbfd2066"
-KERNEL_EDGES = "1e5deb6f7aeb54955cc0ca55d507e0f74c63a863d70e5ff31dc3712c7ba64f26"  # SHA-256 of its section
-FORMAT = 3  # of the sections' meaning: raised when the core reads one of them differently
+KERNEL_FINGERPRINT = "3f149c5fd6a93be356032eb6fc80ba6b95d78b81115fec1f667283f5b8dc4c37"
+KERNEL_EDGES = "989fe4933f6628a530b4321a8a7814f213c79df7c063e57f1119a22416a1bfc7"  # SHA-256 of its section
+FORMAT = 4  # of the sections' meaning: raised when the core reads one of them differently
 
 
 @dataclass(frozen=True)
@@ -215,8 +215,9 @@ def _merged(ids: array[int]) -> bytes:
 
 
 def _byte_ids(model: ModelDescription) -> list[int]:
+    """The id of each byte; of one that no text holds, if it has none, that of the byte 0."""
     single = {t: i for i, t in enumerate(model.tokens) if t and len(t) == 1 and i not in model.raw_ids}
-    return [single[bytes([b])] for b in range(256)]
+    return [single[bytes([0 if b in NOT_IN_UTF_8 and bytes([b]) not in single else b])] for b in range(256)]
 
 
 def _reachable(model: ModelDescription) -> list[int]:

@@ -6,7 +6,7 @@ from dstok.unicode.normalization import FormTables
 class Chain(Protocol):
     """Steps in Python."""
 
-    def apply(self, text: str, sources: list[int] | None) -> tuple[str, list[int]]:
+    def apply(self, text: str, sources: list[int] | None) -> tuple[str, list[int] | None]:
         """The normalized text, and for each character of it the index of its source."""
 
 class Form:

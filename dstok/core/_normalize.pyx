@@ -14,7 +14,7 @@ Source: Unicode Standard Annex #15, section 9 (the quick check) and D117 of the 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
 from array import array
@@ -495,7 +495,7 @@ cdef class Normalizer:
             release(&before)
 
     def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop):
-        """The last place in valid UTF-8 `text`, behind `at` and before `stop`, where it may be cut for good; or `at`."""
+        """The last place in valid UTF-8 `text` behind `at` and before `stop` where it may be cut for good; or `at`."""
         cdef Py_ssize_t here = stop, width
         while here > at:
             here -= 1

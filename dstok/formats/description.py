@@ -20,6 +20,7 @@ __all__ = [
     "BYTE_TO_CHAR",
     "CHAR_TO_BYTE",
     "NORMALIZERS",
+    "NOT_IN_UTF_8",
     "AddedToken",
     "ModelDescription",
     "NormalizerStep",
@@ -36,6 +37,7 @@ def _byte_level_alphabet() -> str:
 
 
 BYTE_TO_CHAR = _byte_level_alphabet()
+NOT_IN_UTF_8 = frozenset([0xC0, 0xC1, *range(0xF5, 0x100)])  # a vocabulary may be without tokens for these
 CHAR_TO_BYTE = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
 _ENCODING = {ord(char): byte for char, byte in CHAR_TO_BYTE.items()}
 

@@ -41,8 +41,7 @@ def translate(pattern: str, unicode_version: str = "16.0") -> str:
     >>> translate(r"a++ab")
     Traceback (most recent call last):
     ...
-    dstok.errors.UnsupportedError: a possessive quantifier before what may begin as it does cannot be compiled \
-exactly - at position 1 of 'a++ab'
+    dstok.errors.UnsupportedError: a possessive quantifier before what may begin as it does cannot be ...
     """
     translator = _Translator(pattern)
     translated = translator.run()

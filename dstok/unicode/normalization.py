@@ -147,7 +147,7 @@ def _range(word: str) -> range:
 
 
 def _packed(records: Mapping[int, _Record], pairs: array[int]) -> FormTables:
-    numbers = {CLEAN: 0}
+    numbers: dict[tuple[int, int, tuple[int, ...]], int] = {CLEAN: 0}
     blank = bytes(512)
     pages: dict[int, array[int]] = {}
     for code, record in records.items():
