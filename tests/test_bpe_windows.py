@@ -12,6 +12,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from reference import DEEP, bpe_by_passes, naive_bpe
@@ -43,7 +44,8 @@ def merged(cases: Sequence[Case]) -> Iterator[tuple[list[Merge], bytes, list[byt
     script = "import test_bpe_windows; test_bpe_windows.child()"
     done = subprocess.run(
         [sys.executable, "-c", script], input=pickle.dumps(list(cases)), stdout=subprocess.PIPE, check=True,
-        timeout=LIMIT, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        timeout=LIMIT, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=Path(__file__).parent)  # not the checkout, whose dstok need not be built
     for (merges, texts), (monotone, found) in zip(cases, pickle.loads(done.stdout), strict=True):
         assert monotone, "merged without windows"
         for text, (tokens, work) in zip(texts, found, strict=True):
