@@ -18,7 +18,9 @@ from typing import Any
 from dstok.errors import UnsupportedError
 from dstok.formats.description import ModelDescription, NormalizerStep, spelling
 from dstok.formats.json_value import shown
+from dstok.formats.pre_tokenizers import DIGITS_PATTERN, WORDS_PATTERN
 from dstok.formats.tokenizer_json import read_tokenizer_json
+from dstok.pattern.split import Split
 
 __all__ = ["write_tokenizer_json"]
 
@@ -60,9 +62,11 @@ def _vocabulary(model: ModelDescription) -> dict[str, int]:
         if token is not None:
             _put(vocab, token.decode() if i in model.raw_ids else spelling(token), i)
     new = [token for token in model.added_tokens if vocab.get(token.content) != token.id]
-    if [token.id for token in new] != list(range(len(vocab), len(vocab) + len(new))):
-        for added in new:
-            _put(vocab, added.content, added.id)
+    whole = dict(vocab)
+    for added in new:
+        _put(whole, added.content, added.id)
+    if [added.id for added in new] != list(range(len(vocab), len(vocab) + len(new))):
+        vocab = whole
     return dict(sorted(vocab.items(), key=lambda item: item[1]))
 
 
@@ -78,9 +82,16 @@ def _merges(model: ModelDescription) -> list[list[str]]:
 
 
 def _pre_tokenizer(model: ModelDescription) -> dict[str, Any]:
-    steps = [{"type": "Split", "pattern": {"Regex": split.pattern}, "behavior": split.behavior, "invert": split.invert}
-             for split in model.splits]
-    return {"type": "Sequence", "pretokenizers": [*steps, _BYTE_LEVEL]}
+    return {"type": "Sequence", "pretokenizers": [*map(_split, model.splits), _BYTE_LEVEL]}
+
+
+def _split(split: Split) -> dict[str, Any]:
+    """The step; Digits and Whitespace by their own names, since they have other Unicode versions than Split has."""
+    if split.unicode_version is not None and split.pattern == DIGITS_PATTERN:
+        return {"type": "Digits", "individual_digits": split.behavior == "Isolated"}
+    if split.unicode_version is not None and split.pattern == WORDS_PATTERN:
+        return {"type": "Whitespace"}
+    return {"type": "Split", "pattern": {"Regex": split.pattern}, "behavior": split.behavior, "invert": split.invert}
 
 
 def _normalizer(model: ModelDescription) -> dict[str, Any] | None:
