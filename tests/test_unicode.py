@@ -250,7 +250,7 @@ def test_unknown_property_error_is_a_dstok_error_and_a_lookup_error() -> None:
 )  # fmt: skip
 def test_unknown_version(look_up: Callable[[str], object]) -> None:
     assert "1.0" not in unicode.versions()
-    with pytest.raises(UnsupportedError, match=r"expected a Unicode version out of 16\.0, found '1\.0'"):
+    with pytest.raises(UnsupportedError, match=r"expected a Unicode version out of .*16\.0.*, found '1\.0'"):
         look_up("1.0")
 
 
