@@ -14,7 +14,8 @@ from reference import DEEP
 from tokenizers import Regex
 from tokenizers import normalizers as upstream
 
-from dstok.core._normalize import Form, Normalizer
+from dstok.core._forms import Form
+from dstok.core._normalize import Normalizer
 from dstok.errors import DstokError, PatternError, UnsupportedError
 from dstok.formats.description import NormalizerStep
 from dstok.normalizers import make_normalizer
@@ -218,7 +219,7 @@ def test_boundaries() -> None:
             cut = ours.last_boundary(text, 0, len(text))
             assert 0 <= cut < len(text)
             assert ours.normalize(text[:cut]) + ours.normalize(text[cut:]) == ours.normalize(text)
-    assert normalizer("NFC").last_boundary("xyz".encode(), 0, 3) == 2
+    assert normalizer("NFC").last_boundary(b"xyz", 0, 3) == 2
     assert normalizer("NFC").last_boundary("xe\u0301\u0323".encode(), 0, 6) == 1
     assert not any(normalizer(name).local for name in ("letter", "runs", "before", "both ends"))
 
