@@ -12,7 +12,7 @@ Source: Unicode Standard Annex #15, section 9 (the quick check); D117 (compositi
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
@@ -87,27 +87,6 @@ cdef inline void put(Codes *text, uint32_t code, int32_t change, uint8_t combini
     text.changes[text.size] = change
     text.classes[text.size] = combining
     text.size += 1
-
-
-cdef inline Py_ssize_t encoded(uint32_t c, uint8_t *out) noexcept nogil:
-    """Writes a code point as UTF-8; returns how many bytes."""
-    if c < 0x80:
-        out[0] = <uint8_t>c
-        return 1
-    if c < 0x800:
-        out[0] = <uint8_t>(0xC0 | (c >> 6))
-        out[1] = <uint8_t>(0x80 | (c & 0x3F))
-        return 2
-    if c < 0x10000:
-        out[0] = <uint8_t>(0xE0 | (c >> 12))
-        out[1] = <uint8_t>(0x80 | ((c >> 6) & 0x3F))
-        out[2] = <uint8_t>(0x80 | (c & 0x3F))
-        return 3
-    out[0] = <uint8_t>(0xF0 | (c >> 18))
-    out[1] = <uint8_t>(0x80 | ((c >> 12) & 0x3F))
-    out[2] = <uint8_t>(0x80 | ((c >> 6) & 0x3F))
-    out[3] = <uint8_t>(0x80 | (c & 0x3F))
-    return 4
 
 
 @cython.final
@@ -392,16 +371,3 @@ cdef bint sort_by_counting(Codes *text, Py_ssize_t at, Py_ssize_t end) noexcept 
         text.codes[to], text.changes[to], text.classes[to] = copy.codes[i], copy.changes[i], copy.classes[i]
     release(&copy)
     return True
-
-
-cdef bytes utf8_of(const Codes *text):
-    cdef Py_ssize_t i, size = 0
-    cdef uint8_t scratch[4]
-    cdef uint8_t *out
-    for i in range(text.size):
-        size += encoded(text.codes[i], scratch)
-    result = PyBytes_FromStringAndSize(NULL, size)
-    out = <uint8_t *>PyBytes_AS_STRING(result)
-    for i in range(text.size):
-        out += encoded(text.codes[i], out)
-    return result

@@ -2,19 +2,32 @@
 """The normalizer of a model: is a text normalized; if not, its normalized text, and where each character comes from.
 
 In: valid UTF-8, or the storage of a `str`. Out: UTF-8; and for each code point the index of its source.
-Invariant: upstream keeps, for each character that comes out, one character that it stands for; so does this. A text that
+Invariant: upstream keeps, for each character that comes out, one that it stands for; so does this. A text that
 passes is not rewritten; of another one only the stretches that change are.
 """
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdint cimport uint8_t
-from libc.string cimport memset
+from libc.stdint cimport uint8_t, uint32_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, memset
 
 from array import array
 
-from dstok.core._forms cimport BOUNDARY, Codes, Form, release, utf8_of
+from dstok.core._forms cimport BOUNDARY, Codes, Form, encoded, release
 from dstok.core._utf8 cimport Source, code_point, find_invalid, open_source
+
+
+cdef struct Output:
+    uint8_t *text
+    Py_ssize_t size
+    Py_ssize_t capacity
+    bint same                # nothing changes: nothing was written
+    bint aligned             # the sources are wanted, too
+    uint32_t *sources        # by code point of the output
+    Py_ssize_t count
+    Py_ssize_t places
+    Py_ssize_t taken         # code points of the input
 
 
 cdef Source utf8_source(const uint8_t *text, Py_ssize_t length) noexcept nogil:
@@ -83,36 +96,23 @@ cdef class Normalizer:
         return chars.encode(), array("I", sources)
 
     def _rewrite(self, bytes text, sources):
+        """The normalized text, by the form; what each code point comes from goes to `sources` if that is no None."""
         cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
-        cdef const uint8_t *data = <const uint8_t *>source.data
-        cdef Codes work, before
-        cdef Py_ssize_t at = 0, found, end = 0, i, size, chars = 0
-        cdef list parts = []
-        memset(&work, 0, sizeof(work))
-        memset(&before, 0, sizeof(before))
+        cdef Output out
+        cdef bint done
+        memset(&out, 0, sizeof(out))
+        out.aligned = sources is not None
         try:
-            while True:
-                with nogil:
-                    found = self.form.find(&source, at, &end, &work, &before)
-                if found < 0:
-                    raise MemoryError
-                parts.append(text if found - at == source.length else data[at:found])
-                if sources is not None:
-                    size = 0
-                    for i in range(at, found):
-                        size += data[i] & 0xC0 != 0x80
-                    sources.extend(range(chars, chars + size))
-                    chars += size
-                if found == source.length:
-                    return parts[0] if len(parts) == 1 else b"".join(parts)
-                parts.append(utf8_of(&work))
-                if sources is not None:
-                    sources.extend(sources_of(&work, chars))
-                    chars += before.size
-                at = end
+            with nogil:
+                done = rewrite(self.form, &source, &out)
+            if not done:
+                raise MemoryError
+            if out.aligned:
+                sources.frombytes((<const uint8_t *>out.sources)[:out.count * sizeof(uint32_t)])
+            return text if out.same else out.text[:out.size]
         finally:
-            release(&work)
-            release(&before)
+            free(out.text)
+            free(out.sources)
 
     def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop):
         """The last place behind `at` and before `stop` where valid UTF-8 may be cut for good; or `at`."""
@@ -125,11 +125,74 @@ cdef class Normalizer:
         return at
 
 
-cdef list sources_of(const Codes *text, Py_ssize_t first):
-    """The source of each code point, of a stretch that begins with the code point `first`: upstream's rule."""
-    cdef list sources = []
-    cdef Py_ssize_t i, at = first
-    for i in range(text.size):
-        sources.append(max(at - 1, 0) if text.changes[i] > 0 else at)
-        at += 1 - text.changes[i]
-    return sources
+cdef bint rewrite(Form form, const Source *source, Output *out) noexcept nogil:
+    """Writes the normalized text of UTF-8; false if memory is out."""
+    cdef Py_ssize_t at = 0, found, end = 0
+    cdef Codes work, before
+    cdef bint fine = True
+    memset(&work, 0, sizeof(work))
+    memset(&before, 0, sizeof(before))
+    while fine:
+        found = form.find(source, at, &end, &work, &before)
+        fine = found >= 0
+        if found == source.length and at == 0 and not out.aligned:
+            out.same = True
+            break
+        fine = fine and copy_text(out, <const uint8_t *>source.data + at, found - at)
+        if not fine or found == source.length:
+            break
+        fine = write_codes(out, &work, before.size)
+        at = end
+    release(&work)
+    release(&before)
+    return fine
+
+
+cdef bint room_for(Output *out, Py_ssize_t size, Py_ssize_t count) noexcept nogil:
+    """Room for `size` bytes and the sources of `count` code points more."""
+    cdef void *grown
+    if out.size + size > out.capacity:
+        out.capacity = max(out.size + size, 2 * out.capacity)
+        grown = realloc(out.text, out.capacity)
+        if grown == NULL:
+            return False
+        out.text = <uint8_t *>grown
+    if out.aligned and out.count + count > out.places:
+        out.places = max(out.count + count, 2 * out.places)
+        grown = realloc(out.sources, out.places * sizeof(uint32_t))
+        if grown == NULL:
+            return False
+        out.sources = <uint32_t *>grown
+    return True
+
+
+cdef bint copy_text(Output *out, const uint8_t *text, Py_ssize_t size) noexcept nogil:
+    """Text that stays as it is."""
+    cdef Py_ssize_t i
+    if not room_for(out, size, size):
+        return False
+    if size:
+        memcpy(out.text + out.size, text, size)
+    out.size += size
+    if out.aligned:
+        for i in range(size):
+            if text[i] & 0xC0 != 0x80:
+                out.sources[out.count] = <uint32_t>out.taken
+                out.count += 1
+                out.taken += 1
+    return True
+
+
+cdef bint write_codes(Output *out, const Codes *made, Py_ssize_t count) noexcept nogil:
+    """What a stretch of `count` code points becomes. Upstream's rule: a new one has the source of the one before."""
+    cdef Py_ssize_t i, at = out.taken
+    if not room_for(out, 4 * made.size, made.size):
+        return False
+    for i in range(made.size):
+        out.size += encoded(made.codes[i], out.text + out.size)
+        if out.aligned:
+            out.sources[out.count] = <uint32_t>(max(at - 1, 0) if made.changes[i] > 0 else at)
+            out.count += 1
+            at += 1 - made.changes[i]
+    out.taken += count
+    return True
