@@ -27,6 +27,7 @@ import dstok
 
 MODEL = "deepseek-v3"
 KEPT = 4_000_000  # characters of each corpus
+LEVELS: list[str] = []  # set by --levels
 BORDERS = (63, 64, 126, 4096, 65536)  # bytes of blocks, of texts that are copied, of windows
 
 
@@ -180,9 +181,14 @@ def python_fault(data: bytes) -> int | None:
     return None
 
 
+def wanted_levels() -> list[str]:
+    """The levels that texts go through: all that the processor has, or those that --levels names."""
+    return LEVELS or levels()
+
+
 def difference(text: str, seed: int, upstream: bool) -> str | None:
     """What differs on a text, or None."""
-    for name in levels():
+    for name in wanted_levels():
         for what, found, expected in outcomes(at_level(MODEL, name), text, seed):
             if found != expected:
                 return f"{what} at level {name}"
@@ -216,10 +222,12 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first text")
     parser.add_argument("--count", type=int, default=sys.maxsize, help="how many texts")
     parser.add_argument("--upstream", type=int, default=10, help="every so many texts upstream judges; 0: never")
+    parser.add_argument("--levels", nargs="*", default=[], choices=levels(), help="of the mask kernel; default: all")
     wanted = parser.parse_args()
+    LEVELS[:] = wanted.levels
     seed = int(time.time()) if wanted.seed is None else wanted.seed
     end, number, size_so_far = time.monotonic() + wanted.seconds, wanted.first, 0
-    print(f"seed {seed}, levels {', '.join(levels())}", flush=True)
+    print(f"seed {seed}, levels {', '.join(wanted_levels())}", flush=True)
     while number - wanted.first < wanted.count and time.monotonic() < end:
         text = text_of(seed, number)
         judged = bool(wanted.upstream) and number % wanted.upstream == 0
