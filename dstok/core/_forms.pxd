@@ -29,6 +29,8 @@ cdef class Form:
     cdef bint composed
     cdef uint32_t lowest     # the first code point that is not clean
     cdef int lead            # ... and the byte that it begins with in UTF-8
+    cdef uint32_t low        # the largest power of two that is not above it
+    cdef uint8_t whole[16]   # whether all code points are clean that begin with the byte 0xE0 + i in UTF-8
     cdef uint64_t clean[1024]  # a bit for each code point below 0x10000
     cdef object _keep
 
