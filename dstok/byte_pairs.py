@@ -32,7 +32,8 @@ def byte_pairs(
     >>> memoryview(pairs).cast("H")[ab:ab + 4].tolist(), memoryview(pairs).cast("H")[bc:bc + 4].tolist()
     ([0, 0, 0, 0], [1, 1, 1, 0])
     """
-    rank, before, behind = _least_ranks(rules, tokens, {id: byte for byte, id in enumerate(byte_ids)})
+    numbered = reversed(list(enumerate(byte_ids)))  # the byte 0 also stands for bytes without a token: it counts
+    rank, before, behind = _least_ranks(rules, tokens, {id: byte for byte, id in numbered})
     made = sorted((r, pair) for pair, r in rank.items())[:NO_PAIR]
     ranks = [r for r, _ in made]
     table = array("H", [NO_PAIR, len(ranks), len(ranks), 0]) * 0x10000

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START
+from dstok.pattern.dfa import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 
 if TYPE_CHECKING:
     from dstok.formats.description import NormalizerStep
@@ -32,7 +32,7 @@ def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
     >>> print(explain(dstok.load("deepseek-v3"), "a12").split("may end):")[1])
     <BLANKLINE>
       'a'          step 3, alternative 2        1 -c6-> 8 |-c5-> stop
-      '12'         step 1, alternative 1        1 -c5-> 7 |-c5-> 18 |-end-> stop
+      '12'         step 1, alternative 1        1 -c5-> 7 -c5-> 18 |-end-> stop
     """
     program = tokenizer.program
     lines = [*_normalizer(tokenizer), *_steps(program), "", *_classes(program), "", *_automaton(program)]
@@ -64,7 +64,9 @@ def _described(step: NormalizerStep) -> str:
 def _steps(program: Program) -> Iterator[str]:
     yield f"steps (Unicode {program.unicode_version}):"
     for number, split in enumerate(program.splits, 1):
-        yield f"  {number}. {split.behavior}{', invert' if split.invert else ''}: {split.pattern!r}"
+        options = ", invert" * split.invert
+        options += f", Unicode {split.unicode_version}" if split.unicode_version else ""
+        yield f"  {number}. {split.behavior}{options}: {split.pattern!r}"
     if not program.splits:
         yield "  none: the whole text is one piece"
 
@@ -105,15 +107,16 @@ def _automaton(program: Program) -> Iterator[str]:
 def _overrun(dfa: DFA) -> int | None:
     """The most characters that are read behind a piece's end before the end is known; None: no bound.
 
-    The longest path over edges without a tag after one with a tag; the edge with the tag has itself read
-    one character too many.
+    The longest path after an edge that keeps a place, over edges that do not forget it (as `SET_0` does); the edge
+    that keeps the place has itself read one character too many.
     """
     longest = dict.fromkeys(range(len(dfa.edges)), 0)
     after_tag = {n for row in dfa.edges for n, tag in row if tag != NO_TAG and n != DEAD}
+    forgets = range(SET_0 * OPERATION, (SET_0 + 1) * OPERATION)
     for _ in range(len(dfa.edges) + 1):
         changed = False
         for state in range(START, len(dfa.edges)):
-            steps = [longest[n] + 1 for n, tag in dfa.edges[state][:-1] if tag == NO_TAG]
+            steps = [longest[n] + 1 for n, tag in dfa.edges[state][:-1] if tag not in forgets and n != DEAD]
             best = max(steps, default=0)
             if best > longest[state]:
                 longest[state], changed = best, True

@@ -28,7 +28,7 @@ from dstok.core._pairs import MAX_IDS, MAX_MERGES
 from dstok.core._pieces import JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.columns import unpack_added
-from dstok.formats.description import NORMALIZERS, AddedToken, NormalizerStep
+from dstok.formats.description import NORMALIZERS, NOT_IN_UTF_8, AddedToken, NormalizerStep
 from dstok.formats.image import AGAIN, Image
 from dstok.tables import FORMAT, KERNEL_EDGES, KERNEL_FINGERPRINT, bare_bpe, tables_from_image
 
@@ -85,9 +85,12 @@ def _check_description(image: Image) -> None:
     _ask("symbols", 2 <= d["symbols"] <= MAX_SYMBOLS, f"2 to {MAX_SYMBOLS}", d["symbols"])
     _ask("byte_ids", len(d["byte_ids"]) == 256, 256, len(d["byte_ids"]))
     for split in _listed("splits", d["splits"], dict):
-        _ask("splits", split.keys() == {"pattern", "behavior", "invert", "where"}, "a split", sorted(split))
+        known = {"pattern", "behavior", "invert", "where", "unicode_version"}
+        _ask("splits", split.keys() == known, "a split", sorted(split))
         for name, kind in (("pattern", str), ("behavior", str), ("where", str), ("invert", bool)):
             _typed(name, split[name], kind)
+        if split["unicode_version"] is not None:
+            _typed("unicode_version", split["unicode_version"], str)
     for step in _listed("normalizer", d.get("normalizer", []), dict):
         _check_step(step)
 
@@ -177,7 +180,8 @@ def _check_words(image: Image) -> None:
         token = bytes(s["blob"][starts[i] : starts[i + 1]])
         _ask("raw_ids", token.decode("utf-8", "replace").encode() == token, "tokens that are text", token)
     for byte, i in enumerate(d["byte_ids"]):
-        _ask("byte_ids", s["blob"][starts[i]] == byte, f"the id of byte {byte}", i)
+        _ask("byte_ids", s["blob"][starts[i]] == byte or (byte in NOT_IN_UTF_8 and s["blob"][starts[i]] == 0),
+             f"the id of byte {byte}", i)
     bpe = bare_bpe(tables)
     if not len(s["merged"]):
         count = len(s["merges"]) // 8

@@ -11,6 +11,7 @@ import os
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from dstok.byte_pairs import byte_pairs
@@ -22,7 +23,7 @@ from dstok.core._pass import LEVELS, Pass, best_level
 from dstok.core._pieces import joined_pairs
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
-from dstok.formats.description import ModelDescription, NormalizerStep
+from dstok.formats.description import NOT_IN_UTF_8, AddedToken, ModelDescription, NormalizerStep
 from dstok.formats.image import Image
 from dstok.pattern.split import Split
 
@@ -36,6 +37,7 @@ __all__ = [
     "build_tables",
     "check_program",
     "compile_program",
+    "describe_tables",
     "make_bpe",
     "make_encoder",
     "tables_from_image",
@@ -43,9 +45,9 @@ __all__ = [
 
 Buffer = bytes | bytearray | memoryview
 # The automaton that core/_kernel.h implements: V3's three splits, whatever Unicode version and model.
-KERNEL_FINGERPRINT = "59bc5bec730b6a852d87cfadbf73da1dd2946708cc1b3d6ba0d5380bcbfd2066"
-KERNEL_EDGES = "1e5deb6f7aeb54955cc0ca55d507e0f74c63a863d70e5ff31dc3712c7ba64f26"  # SHA-256 of its section
-FORMAT = 3  # of the sections' meaning: raised when the core reads one of them differently
+KERNEL_FINGERPRINT = "3f149c5fd6a93be356032eb6fc80ba6b95d78b81115fec1f667283f5b8dc4c37"
+KERNEL_EDGES = "989fe4933f6628a530b4321a8a7814f213c79df7c063e57f1119a22416a1bfc7"  # SHA-256 of its section
+FORMAT = 4  # of the sections' meaning: raised when the core reads one of them differently
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,21 @@ def build_tables(model: ModelDescription) -> Tables:
     return Tables(description, sections)
 
 
+def describe_tables(
+    tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None,
+) -> ModelDescription:
+    """The description that `build_tables` made `tables` of, with the added tokens of one tokenizer."""
+    d, raw_ids = tables.description, frozenset(tables.description["raw_ids"])
+    starts, pairs, merged = (array("I", bytes(data)) for data in (
+        tables.sections["starts"], tables.sections["merges"], tables.merged))
+    blob = bytes(tables.sections["blob"])
+    tokens = [blob[start:end] if start < end or i in raw_ids else None
+              for i, (start, end) in enumerate(pairwise(starts))]
+    merges = array("I", [x for rule in zip(pairs[::2], pairs[1::2], merged) for x in rule])
+    return ModelDescription(tables.splits, tuple(tokens), raw_ids, merges, added, d["ignore_merges"], bos_id, eos_id,
+                            d["unicode_version"], tables.normalizer)
+
+
 def tables_from_image(image: Image) -> Tables:
     """The tables that lie in a mapped image."""
     return Tables(image.description, {name: image.section(name) for name in image.places}, image)
@@ -198,8 +215,9 @@ def _merged(ids: array[int]) -> bytes:
 
 
 def _byte_ids(model: ModelDescription) -> list[int]:
+    """The id of each byte; of one that no text holds, if it has none, that of the byte 0."""
     single = {t: i for i, t in enumerate(model.tokens) if t and len(t) == 1 and i not in model.raw_ids}
-    return [single[bytes([b])] for b in range(256)]
+    return [single[bytes([0 if b in NOT_IN_UTF_8 and bytes([b]) not in single else b])] for b in range(256)]
 
 
 def _reachable(model: ModelDescription) -> list[int]:

@@ -18,9 +18,11 @@ from dstok.core._decode import Decoder
 from dstok.core._encode import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import DecodeError, DstokError, ImageError, PatternError, UnknownTokenError, UnsupportedError
+from dstok.file_formats import FileFormats
 from dstok.formats.columns import pack_added
 from dstok.formats.description import AddedToken, ModelDescription, spelling
 from dstok.formats.image import StrPath, open_image, write_image
+from dstok.formats.upstream import NEWEST
 from dstok.growing import GrowingText, NormalizedGrowingText
 from dstok.offsets import Encoding, Piece, char_spans, original_pieces, pieces_of, token_spans
 from dstok.streams import DecodeStream, EncodeStream, NormalizedStream
@@ -50,8 +52,9 @@ __all__ = ["Tokenizer"]
 Text = str | bytes
 
 
-class Tokenizer(LineEncoder):
-    """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_file`, `from_str` or `open`.
+class Tokenizer(LineEncoder, FileFormats):
+    """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_file`, `from_str`, `from_tiktoken`, `from_gguf`
+    or `open`.
 
     Keywords of every encoding call: `special` says which added tokens are matched in the text: "all"
     (upstream's behaviour), "none" (all text is plain), "raise" (`SpecialTokenError` if the text holds one), or a
@@ -82,24 +85,25 @@ class Tokenizer(LineEncoder):
     # Loading
 
     @classmethod
-    def from_file(cls, path: StrPath, config: StrPath | None = None) -> Tokenizer:
+    def from_file(cls, path: StrPath, config: StrPath | None = None, *, upstream: str = NEWEST) -> Tokenizer:
         """The tokenizer of a tokenizer.json file.
 
         BOS and EOS are read from `config`, or from a tokenizer_config.json beside the file if there is one.
+        `upstream`, such as "tokenizers-0.21.1", is the version of upstream whose Unicode tables decide.
         Raises `UnsupportedError` for what cannot be done exactly, `TokenizerFileError` for what is broken (both
         with the JSON path), and `OSError`.
         """
         beside = os.path.join(os.path.dirname(path), "tokenizer_config.json")
         if config is None and os.path.basename(path) == "tokenizer.json" and os.path.exists(beside):
             config = beside
-        return cls.from_str(_contents(path), None if config is None else _contents(config))
+        return cls.from_str(_contents(path), None if config is None else _contents(config), upstream=upstream)
 
     @classmethod
-    def from_str(cls, json: str | bytes, config: str | bytes | None = None) -> Tokenizer:
+    def from_str(cls, json: str | bytes, config: str | bytes | None = None, *, upstream: str = NEWEST) -> Tokenizer:
         """The tokenizer of the text of a tokenizer.json (and of a tokenizer_config.json). Raises as `from_file`."""
         from dstok.formats.tokenizer_json import read_tokenizer_json
 
-        return cls.from_description(read_tokenizer_json(json, config))
+        return cls.from_description(read_tokenizer_json(json, config, upstream))
 
     @classmethod
     def from_description(cls, model: ModelDescription) -> Tokenizer:
@@ -332,7 +336,8 @@ class Tokenizer(LineEncoder):
         for name in ("starts", "blob", "merges"):
             whole.update(bytes(self._tables.sections[name]))
         whole.update(self._tables.merged)
-        splits = [(s.pattern, s.behavior, s.invert) for s in self._tables.splits]
+        splits = [(s.pattern, s.behavior, s.invert, *([s.unicode_version] if s.unicode_version else []))
+                  for s in self._tables.splits]
         rest = (splits, part["unicode_version"], part["ignore_merges"], part["raw_ids"], self.bos_id, self.eos_id,
                 [tuple(vars(token).values()) for token in self._added.tokens])
         whole.update(repr(rest).encode())

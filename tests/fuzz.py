@@ -27,7 +27,6 @@ import dstok
 
 MODEL = "deepseek-v3"
 KEPT = 4_000_000  # characters of each corpus
-LEVELS: list[str] = []  # set by --levels
 BORDERS = (63, 64, 126, 4096, 65536)  # bytes of blocks, of texts that are copied, of windows
 
 
@@ -181,14 +180,9 @@ def python_fault(data: bytes) -> int | None:
     return None
 
 
-def wanted_levels() -> list[str]:
-    """The levels that texts go through: all that the processor has, or those that --levels names."""
-    return LEVELS or levels()
-
-
-def difference(text: str, seed: int, upstream: bool) -> str | None:
+def difference(text: str, seed: int, upstream: bool, names: list[str]) -> str | None:
     """What differs on a text, or None."""
-    for name in wanted_levels():
+    for name in names:
         for what, found, expected in outcomes(at_level(MODEL, name), text, seed):
             if found != expected:
                 return f"{what} at level {name}"
@@ -197,7 +191,7 @@ def difference(text: str, seed: int, upstream: bool) -> str | None:
     return None
 
 
-def minimised(text: str, seed: int, upstream: bool) -> str:
+def minimised(text: str, seed: int, upstream: bool, names: list[str]) -> str:
     """The text with parts left out, as long as it still differs; at most 3000 tries."""
     step, tries = max(len(text) // 2, 1), 0
     while tries < 3000:
@@ -205,7 +199,7 @@ def minimised(text: str, seed: int, upstream: bool) -> str:
         while at < len(text) and tries < 3000:
             shorter = text[:at] + text[at + step :]
             tries += 1
-            if difference(shorter, seed, upstream):
+            if difference(shorter, seed, upstream, names):
                 text = shorter
             else:
                 at += step
@@ -222,19 +216,18 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first text")
     parser.add_argument("--count", type=int, default=sys.maxsize, help="how many texts")
     parser.add_argument("--upstream", type=int, default=10, help="every so many texts upstream judges; 0: never")
-    parser.add_argument("--levels", nargs="*", default=[], choices=levels(), help="of the mask kernel; default: all")
+    parser.add_argument("--levels", nargs="+", default=levels(), choices=levels(), help="of the mask kernel; default: all")
     wanted = parser.parse_args()
-    LEVELS[:] = wanted.levels
     seed = int(time.time()) if wanted.seed is None else wanted.seed
     end, number, size_so_far = time.monotonic() + wanted.seconds, wanted.first, 0
-    print(f"seed {seed}, levels {', '.join(wanted_levels())}", flush=True)
+    print(f"seed {seed}, levels {', '.join(wanted.levels)}", flush=True)
     while number - wanted.first < wanted.count and time.monotonic() < end:
         text = text_of(seed, number)
         judged = bool(wanted.upstream) and number % wanted.upstream == 0
-        found = difference(text, number, judged)
+        found = difference(text, number, judged, wanted.levels)
         if found:
             print(f"{found}: --seed {seed} --first {number} --count 1 --upstream {int(judged)}")
-            print(ascii(minimised(text, number, judged)))
+            print(ascii(minimised(text, number, judged, wanted.levels)))
             return 1
         size_so_far += len(text)
         number += 1

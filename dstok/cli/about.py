@@ -78,7 +78,7 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
         "eos_id": tokenizer.eos_id,
         "unicode_version": tokenizer.unicode_version,
         "splits": [split.pattern for split in tokenizer.program.splits],
-        "states": len(tokenizer.program.dfa.edges),
+        "states": len(tokenizer.program.boundaries.edges),
         "classes": len(tokenizer.program.alphabet.classes),
     }
     built_in = {model.name: model for model in dstok.models()}.get(tokenizer.name)

@@ -14,11 +14,12 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from array import array
 
 from dstok.core._bpe cimport BPE, NO_PAIR, pair_merged
-from dstok.core._scan cimport ROW
+from dstok.core._scan cimport KEEP, MOVE, ROW, ROWS, SET_0, SET_1
 
 cdef enum:
     MAX_TAG = 2              # plus one: a piece that is kept, one that is dropped
-    TARGET = 0xFFFFFF        # of an edge
+    OLDER = 1                # which of the scanner's two places are set, as bits
+    NEWER = 2
 
 
 def check_classes(const uint8_t[::1] pages not None, page_numbers, Py_ssize_t classes):
@@ -46,39 +47,59 @@ def check_edges(edges, const uint8_t[::1] ascii not None, Py_ssize_t symbols):
     for row in range(rows):
         for i in range(ROW):
             edge = e[row * ROW + i]
-            if (edge & TARGET) % ROW or (edge & TARGET) >= rows * ROW or edge >> 24 > MAX_TAG:
+            if edge & ROWS >= rows * ROW or edge >> 24 > MAX_TAG or edge & 0xFF > (KEEP if edge >> 24 else 0):
                 raise ValueError(f"expected an edge to one of {rows} states, found 0x{edge:08x} in state {row}")
         for i in range(128):
             if e[row * ROW + i] != e[row * ROW + 128 + ascii[i]]:
                 raise ValueError(f"expected the edge of its class for the byte 0x{i:02x}, found another in state {row}")
     for column in range(128, 127 + symbols):
-        if e[ROW + column] >> 24 or not e[ROW + column] & TARGET:
+        if e[ROW + column] >> 24 or not e[ROW + column] & ROWS:
             raise ValueError(f"expected pieces of at least one character, found an empty one at symbol {column - 128}")
     _check_ends(e, rows, symbols)
 
 
 cdef _check_ends(const uint32_t[::1] e, Py_ssize_t rows, Py_ssize_t symbols):
-    """Follows the edges that tell no end from the start; none is that at the text's end, or leads to the dead state."""
-    reached = bytearray(rows)
-    queue = array("I", bytes(4 * rows))
+    """Follows the edges from the start with which places are set; the dead state must know the older one.
+
+    Whoever sets a place does so behind the first character, since the start's edges have no tag: no piece is empty.
+    """
+    reached = bytearray(4 * rows)
+    queue = array("I", bytes(16 * rows))
     cdef uint8_t[::1] seen = reached
     cdef uint32_t[::1] q = queue
     cdef Py_ssize_t at = 0, count = 1, column, state
-    cdef uint32_t edge
-    q[0] = 1  # not seen yet: the end of the text cannot follow the start itself
+    cdef uint32_t edge, places, key
+    cdef bint begun
+    q[0] = 4  # not seen yet: the end of the text cannot follow the start itself
     while at < count:
-        state = q[at]
+        state, places = q[at] >> 2, q[at] & 3
         at += 1
-        for column in range(128, 128 + symbols - (state == 1 and not seen[1])):
+        begun = q[at - 1] != 4 or seen[4]
+        for column in range(128, 127 + symbols + begun):
             edge = e[state * ROW + column]
-            if edge >> 24:
+            key = _places_after(edge, places)
+            if column == 127 + symbols or not edge & ROWS:
+                if not key & OLDER:
+                    raise ValueError(
+                        f"expected the end of a piece, found none in state {state} at symbol {column - 128}")
                 continue
-            if not edge & TARGET or column == 127 + symbols:
-                raise ValueError(f"expected the end of a piece, found none in state {state} at symbol {column - 128}")
-            if not seen[(edge & TARGET) // ROW]:
-                seen[(edge & TARGET) // ROW] = 1
-                q[count] = (edge & TARGET) // ROW
+            key |= (edge & ROWS) // ROW << 2
+            if not seen[key]:
+                seen[key] = 1
+                q[count] = key
                 count += 1
+
+
+cdef uint32_t _places_after(uint32_t edge, uint32_t places) noexcept:
+    """Which places are set behind an edge; a `MOVE` of one that is not set leaves none."""
+    cdef uint32_t operation = edge & 0xFF
+    if not edge >> 24 or operation == KEEP:
+        return places
+    if operation == SET_0:
+        return places | OLDER
+    if operation != SET_1:
+        places = places & NEWER | (OLDER if places & NEWER else 0)
+    return places if operation == MOVE else places | NEWER
 
 
 def check_tokens(starts, Py_ssize_t blob, list byte_ids):

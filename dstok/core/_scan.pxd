@@ -6,6 +6,14 @@ from dstok.core._utf8 cimport code_point
 
 cdef enum:
     ROW = 256                     # edges of a state: by byte for ASCII, from 128 on by class
+    ROWS = 0xFFFF00               # the bits of an edge that hold where the next state's row starts
+
+cdef enum:                        # the low byte of an edge with a tag: pattern/dfa.py
+    SET_0
+    SET_1
+    MOVE
+    MOVE_SET_1
+    KEEP
 
 cdef struct ScanTables:
     const uint8_t *pages          # class of a code point: pages[page_numbers[c >> 8] << 8 | c & 255]
@@ -28,28 +36,42 @@ cdef inline Py_ssize_t scan_piece(
     # not `final`: then `stop` is not the end of the text). `tag` gets the tag of the piece plus one,
     # `wide` becomes true if it read a three-byte character from U+3000 on (where _cuts may cut).
     cdef uint32_t edge = ROW, settled = 0, c
-    cdef Py_ssize_t last = -1, width
+    cdef Py_ssize_t last = -1, second = -1, width
     while at < stop:
         c = text[at]
         if c < 0x80:
-            edge = s.edges[(edge & 0xFFFFFF) + c]
+            edge = s.edges[(edge & ROWS) + c]
             width = 1
         else:
             wide[0] |= 0xE3 <= c <= 0xED
             c = code_point(text + at, &width)
-            edge = s.edges[(edge & 0xFFFFFF) + 128 + s.pages[(<uint32_t>s.page_numbers[c >> 8] << 8) | (c & 0xFF)]]
+            edge = s.edges[(edge & ROWS) + 128 + s.pages[(<uint32_t>s.page_numbers[c >> 8] << 8) | (c & 0xFF)]]
         if edge >> 24:
-            last = at
             settled = edge
-        if edge & 0xFFFFFF == 0:
+            if edge & 0xFF == SET_0:
+                last = at
+            else:
+                set_places(edge, at, &last, &second)
+        if edge & ROWS == 0:
             tag[0] = settled >> 24
             return last
         at += width
     if not final:
         return -1
-    edge = s.edges[(edge & 0xFFFFFF) + s.end]
+    edge = s.edges[(edge & ROWS) + s.end]
     if edge >> 24:
-        last = stop
         settled = edge
+        set_places(edge, stop, &last, &second)
     tag[0] = settled >> 24
     return last
+
+
+cdef inline void set_places(uint32_t edge, Py_ssize_t at, Py_ssize_t *first, Py_ssize_t *second) noexcept nogil:
+    # What an edge with a tag does to the two places.
+    cdef uint32_t operation = edge & 0xFF
+    if operation == MOVE or operation == MOVE_SET_1:
+        first[0] = second[0]
+    elif operation == SET_0:
+        first[0] = at
+    if operation == SET_1 or operation == MOVE_SET_1:
+        second[0] = at

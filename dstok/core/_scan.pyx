@@ -4,9 +4,10 @@
 In: valid UTF-8. Out: the pieces, left to right, one `scan_piece` each (in the .pxd, so that the encoder
 inlines it).
 Invariant: the same pieces as `Program.pieces`, which runs the same automaton in Python.
-Tables: a class table in pages of 256 code points; `edges` of uint32, `(tag + 1) << 24 | next state * ROW`, a
-tag of 0 for none. A row has 128 columns by ASCII byte, so that most steps look no class up, then one a
-class, the last for the end of the text. Row 0 is the dead state, row 1 the start.
+Tables: a class table in pages of 256 code points; `edges` of uint32, `(tag + 1) << 24 | next state * ROW | operation`,
+a tag of 0 for none; the operation says which place the end of the piece is kept in (pattern/finder.py). A row has 128
+columns by ASCII byte, so that most steps look no class up, then one a class, the last for the end of the text. Row 0
+is the dead state, row 1 the start.
 """
 
 cimport cython
@@ -19,19 +20,22 @@ from dstok.core._utf8 cimport find_invalid
 MAX_SYMBOLS = ROW - 128
 MAX_STATES = (1 << 24) // ROW
 MAX_TAGS = 254
+OPERATION = 1 << 20  # as in pattern/dfa.py, which a built-in model does not import
 
 
 def pack_edges(edges, classes):
-    """The bytes of the `edges` table of a DFA given as rows of (next state, tag or -1).
+    """The bytes of the `edges` table of a DFA given as rows of (next state, tag or -1), as `DFA.edges`.
 
     `classes` are those of the 128 ASCII characters.
     """
     symbols = len(edges[0])
-    if symbols > MAX_SYMBOLS or len(edges) >= MAX_STATES or any(tag > MAX_TAGS for row in edges for _, tag in row):
+    if symbols > MAX_SYMBOLS or len(edges) >= MAX_STATES or any(
+            tag & (OPERATION - 1) > MAX_TAGS for row in edges for _, tag in row if tag >= 0):
         raise ValueError("an automaton too large for the scanner's tables")
     packed = array("I")
     for row in edges:
-        cells = [target * ROW | (tag + 1) << 24 for target, tag in row]
+        cells = [target * ROW if tag < 0 else target * ROW | (tag % OPERATION + 1) << 24 | tag // OPERATION
+                 for target, tag in row]
         packed.extend([cells[c] for c in classes] + cells + [0] * (MAX_SYMBOLS - symbols))
     return packed.tobytes()
 

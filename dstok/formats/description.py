@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import codecs
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from dstok.pattern.split import Split
@@ -20,6 +20,7 @@ __all__ = [
     "BYTE_TO_CHAR",
     "CHAR_TO_BYTE",
     "NORMALIZERS",
+    "NOT_IN_UTF_8",
     "AddedToken",
     "ModelDescription",
     "NormalizerStep",
@@ -36,6 +37,7 @@ def _byte_level_alphabet() -> str:
 
 
 BYTE_TO_CHAR = _byte_level_alphabet()
+NOT_IN_UTF_8 = frozenset([0xC0, 0xC1, *range(0xF5, 0x100)])  # a vocabulary may be without tokens for these
 CHAR_TO_BYTE = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
 _ENCODING = {ord(char): byte for char, byte in CHAR_TO_BYTE.items()}
 
@@ -145,6 +147,11 @@ class ModelDescription:
     eos_id: int | None
     unicode_version: str = "16.0"
     normalizer: tuple[NormalizerStep, ...] = ()
+
+    def without_places(self) -> ModelDescription:
+        """The same model without the places in its file, by which no encoding changes."""
+        splits = tuple(replace(split, where="") for split in self.splits)
+        return replace(self, splits=splits, normalizer=tuple(replace(step, where="") for step in self.normalizer))
 
     def merge_rules(self) -> list[tuple[int, int, int]]:
         """The merges as (left id, right id, merged id), in the order of rank."""

@@ -15,7 +15,7 @@ What upstream does and the file does not tell:
   collide where the vocabulary has holes. A file that says otherwise is refused.
 - Merges are all strings or all pairs. A string that begins with "#version" is skipped. Of a merge that
   occurs twice the later rank counts, so a file may as well be broken: it is refused.
-- unk_token, fuse_unk and byte_fallback have no effect once all 256 bytes are in the vocabulary.
+- unk_token, fuse_unk and byte_fallback have no effect once all bytes that UTF-8 has are in the vocabulary.
 - Two added tokens with normalized=true that normalizing makes alike: the first one's id for both. Refused.
 - The post-processor runs even if no special tokens are asked for: a template may drop or double the text,
   and trim_offsets moves offsets.
@@ -23,7 +23,6 @@ What upstream does and the file does not tell:
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Iterator
 from typing import NoReturn
@@ -32,6 +31,7 @@ from dstok.errors import TokenizerFileError
 from dstok.formats.description import (
     BYTE_TO_CHAR,
     NORMALIZERS,
+    NOT_IN_UTF_8,
     AddedToken,
     ModelDescription,
     NormalizerStep,
@@ -39,7 +39,9 @@ from dstok.formats.description import (
     is_spelling,
 )
 from dstok.formats.json_value import Value, join_path, load_json, shown
-from dstok.pattern.collapse import BEHAVIORS, Split
+from dstok.formats.pre_tokenizers import GPT2_PATTERN, read_pre_tokenizers
+from dstok.formats.tokenizer_config import read_token_id
+from dstok.formats.upstream import NEWEST, upstream_version
 
 __all__ = ["GPT2_PATTERN", "read_tokenizer_json"]
 
@@ -48,12 +50,14 @@ MAX_U32 = (1 << 32) - 1
 MAX_DEPTH = 64  # sequences inside sequences; upstream's parser stops at 128 brackets
 TOP_LEVEL = frozenset({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
                        "post_processor", "decoder", "model"})
-# What ByteLevel splits by if `use_regex` is true.
-GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
-def read_tokenizer_json(data: str | bytes, config: str | bytes | None = None) -> ModelDescription:
+def read_tokenizer_json(
+    data: str | bytes, config: str | bytes | None = None, upstream: str = NEWEST
+) -> ModelDescription:
     """The model of a tokenizer.json; a tokenizer_config.json, `config`, adds which ids are BOS and EOS.
+
+    `upstream` names the version of upstream whose Unicode tables the ids are to follow.
 
     Raises `TokenizerFileError` for a broken file and `UnsupportedError` for one that dstok cannot follow
     exactly. Patterns are not looked into here: compiling `splits` does that.
@@ -67,11 +71,13 @@ def read_tokenizer_json(data: str | bytes, config: str | bytes | None = None) ->
     ...
     dstok.errors.TokenizerFileError: expected a number or null, found the string '0.1' - at $.model.dropout
     """
+    versions = upstream_version(upstream)
     file = load_json(data)
     model = file.need("model")
     _check_model_options(model)
     _check_top_level(file)
-    splits = tuple(_read_splits(file.member("pre_tokenizer")))
+    pre_tokenizer = file.member("pre_tokenizer")
+    splits = tuple(read_pre_tokenizers(pre_tokenizer, _steps(pre_tokenizer, "pretokenizers"), versions))
     vocab = _read_vocab(model.need("vocab"))
     tokens, raw_ids = _tokens_by_id(vocab)
     merges = _read_merges(model.need("merges"), vocab, raw_ids)
@@ -80,7 +86,7 @@ def read_tokenizer_json(data: str | bytes, config: str | bytes | None = None) ->
     bos_id, eos_id = _read_config(config, ids)
     ignore_merges = _boolean(model, "ignore_merges", False, nullable=True)
     normalizer = tuple(_read_normalizer(file.member("normalizer")))
-    return ModelDescription(splits, tokens, raw_ids, merges, added, ignore_merges, bos_id, eos_id,
+    return ModelDescription(splits, tokens, raw_ids, merges, added, ignore_merges, bos_id, eos_id, versions.patterns,
                             normalizer=normalizer)
 
 
@@ -90,12 +96,24 @@ def _check_top_level(file: Value) -> None:
             Value(key, join_path("$", key)).wrong(f"one of the keys {', '.join(sorted(TOP_LEVEL))}")
     if "version" in file.object():
         _require(file.need("version"), "version", "1.0")
-    for key in ("truncation", "padding"):
-        step = file.get(key)
-        if step is not None and step.object() is not None:
-            step.unsupported(f"{key}, which dstok does not do on its own")
+    truncation, padding = file.get("truncation"), file.get("padding")
+    if truncation is not None and truncation.object() is not None:
+        truncation.unsupported("truncation, which dstok does not do on its own")
+    if padding is not None:
+        _check_padding(padding)
     _check_post_processor(file.member("post_processor"))
     _check_decoder(file.member("decoder"))
+
+
+def _check_padding(padding: Value) -> None:
+    """To the longest text of a batch: nothing, for one text, unless it is filled up to a multiple."""
+    for key in ("strategy", "direction", "pad_id", "pad_type_id", "pad_token"):
+        padding.need(key)
+    if padding.need("strategy").value != "BatchLongest":
+        padding.need("strategy").unsupported("padding to a fixed length")
+    multiple = padding.get("pad_to_multiple_of")
+    if multiple is not None and multiple.integer(MAX_U32) > 1:
+        multiple.unsupported("padding to a multiple")
 
 
 def _boolean(owner: Value, key: str, default: bool, nullable: bool = False) -> bool:
@@ -163,48 +181,6 @@ def _read_prepend(step: Value) -> NormalizerStep:
     if not text:
         step.need("prepend").unsupported("nothing to prepend, by which upstream loses offsets")
     return NormalizerStep("Prepend", content=text, where=step.path)
-
-
-# The pre-tokenizer
-
-
-def _read_splits(pre_tokenizer: Value) -> Iterator[Split]:
-    steps = _steps(pre_tokenizer, "pretokenizers")
-    for index, (kind, step) in enumerate(steps):
-        if kind == "Split":
-            yield _read_split(step)
-        elif kind != "ByteLevel":
-            _refuse_type(step, "pre-tokenizer")
-        elif index < len(steps) - 1:
-            step.unsupported("a ByteLevel that is not the last step")
-        else:
-            yield from _read_byte_level(step)
-    if not steps or steps[-1][0] != "ByteLevel":
-        pre_tokenizer.unsupported("a pre-tokenizer without ByteLevel")
-
-
-def _read_byte_level(step: Value) -> Iterator[Split]:
-    step.need("trim_offsets").boolean()  # the post-processor trims, if any
-    if step.need("add_prefix_space").boolean():
-        step.need("add_prefix_space").unsupported("a space put before every piece")
-    if _boolean(step, "use_regex", True):
-        yield Split(GPT2_PATTERN, "Isolated", False, step.path)
-
-
-def _read_split(step: Value) -> Split:
-    behavior = step.need("behavior")
-    if behavior.text() not in BEHAVIORS:
-        behavior.wrong(f"one of {', '.join(BEHAVIORS)}")
-    pattern = _read_pattern(step.need("pattern"))
-    return Split(pattern, behavior.text(), step.need("invert").boolean(), step.path)
-
-
-def _read_pattern(pattern: Value) -> str:
-    if list(pattern.object()) not in (["Regex"], ["String"]):
-        pattern.wrong("an object with one key, Regex or String")
-    if "Regex" in pattern.object():
-        return pattern.need("Regex").text()
-    return re.sub(r"[][\\.^$(){}*+?|]", r"\\\g<0>", pattern.need("String").text())
 
 
 # What must change nothing: post-processor and decoder
@@ -298,7 +274,7 @@ def _read_vocab(value: Value) -> dict[str, int]:
     if len(set(vocab.values())) < len(vocab):
         _refuse_shared_id(value)
     for byte, char in enumerate(BYTE_TO_CHAR):
-        if char not in vocab:
+        if char not in vocab and byte not in NOT_IN_UTF_8:
             value.unsupported(f"a vocabulary without a token for the byte 0x{byte:02X}, {char!r}")
     return vocab
 
@@ -403,13 +379,4 @@ def _read_config(config: str | bytes | None, ids: dict[str, int]) -> tuple[int |
     if config is None:
         return None, None
     settings = load_json(config, "tokenizer_config.json: ")
-    return _read_token_id(settings.get("bos_token"), ids), _read_token_id(settings.get("eos_token"), ids)
-
-
-def _read_token_id(token: Value | None, ids: dict[str, int]) -> int | None:
-    if token is None:
-        return None
-    content = token.need("content") if isinstance(token.value, dict) else token
-    if content.text() not in ids:
-        content.wrong("a token of tokenizer.json")
-    return ids[content.text()]
+    return read_token_id(settings.get("bos_token"), ids), read_token_id(settings.get("eos_token"), ids)

@@ -19,10 +19,15 @@ from typing import TypeVar
 from dstok.errors import UnsupportedError
 from dstok.pattern.nfa import NFA, CharState, LookState, MatchState, SplitState, State
 
-__all__ = ["DEAD", "DFA", "NO_TAG", "START", "determinize", "equivalence", "explore", "minimize"]
+__all__ = ["DEAD", "DFA", "KEEP", "MOVE", "MOVE_SET_1", "NO_TAG", "OPERATION", "SET_0", "SET_1", "START", "determinize",
+           "equivalence", "explore", "minimize"]
 
 DEAD, START = 0, 1
 NO_TAG = -1
+# A tag is `operation * OPERATION + t`. SET_0, which is 0: the match ends here, as far as is known, and `t` says why.
+# The others are pattern/finder.py's, which keeps two places.
+SET_0, SET_1, MOVE, MOVE_SET_1, KEEP = range(5)
+OPERATION = 1 << 20  # above every alternative's number
 # Bounds on hostile files, 100 times what the patterns of real tokenizers need.
 MAX_EDGES = 100_000  # states times symbols
 MAX_VISITS = 1_000_000  # NFA states looked at by `determinize`
@@ -30,7 +35,7 @@ MAX_REFINED = 3_000_000  # edges looked at by `equivalence`, which looks at all 
 
 S = TypeVar("S")
 Edge = tuple[int, int]  # (next state, tag of the match that ends before this symbol, or NO_TAG)
-FORMAT = 1  # of the table that `transitions` means; the scanner asserts it
+FORMAT = 2  # of what tags mean: part of the fingerprint
 
 
 @dataclass(frozen=True)
@@ -52,19 +57,17 @@ class DFA:
 
         `symbols` are classes only; the end of the text follows the last of them.
         """
-        state, found = START, None
+        state, place, second, told = START, -1, -1, NO_TAG
         for at in range(start, len(symbols) + 1):
             symbol = symbols[at] if at < len(symbols) else self.symbols - 1
             state, tag = self.edges[state][symbol]
             if tag != NO_TAG:
-                found = (at, tag)
+                operation, told = divmod(tag, OPERATION)
+                place = second if operation in (MOVE, MOVE_SET_1) else at if operation == SET_0 else place
+                second = at if operation in (SET_1, MOVE_SET_1) else second
             if state == DEAD:
                 break
-        return found
-
-    def retag(self, rename: Callable[[int], int]) -> DFA:
-        """The minimal DFA in which tag `t` is called `rename(t)`."""
-        return minimize([[(n, t if t == NO_TAG else rename(t)) for n, t in row] for row in self.edges])
+        return None if place < 0 else (place, told)
 
     def fingerprint(self) -> str:
         """A hash that two minimal DFAs share exactly when they are the same automaton."""

@@ -16,11 +16,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from itertools import accumulate
 from types import ModuleType
 
 from dstok.errors import DstokError, UnsupportedError
-from dstok.unicode import _ucd_16_0
 from dstok.unicode.code_point_set import MAX_CODE_POINT, CodePointSet
 
 __all__ = [
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 DEFAULT_VERSION = "16.0"
-_TABLES: dict[str, ModuleType] = {"16.0": _ucd_16_0}
+_VERSIONS = ("14.0", "15.0", "16.0", "17.0")
 
 _CASED_LETTER = ("Ll", "Lt", "Lu")
 _RUN = re.compile(r"([A-Z][a-z])(\d*)")
@@ -56,9 +56,9 @@ def versions() -> tuple[str, ...]:
     """Return the Unicode versions that have a table, oldest first.
 
     >>> versions()
-    ('16.0',)
+    ('14.0', '15.0', '16.0', '17.0')
     """
-    return tuple(_TABLES)
+    return _VERSIONS
 
 
 def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
@@ -193,11 +193,10 @@ def checksum(version: str = DEFAULT_VERSION) -> str:
 
 
 def _table(version: str) -> ModuleType:
-    try:
-        return _TABLES[version]
-    except KeyError:
-        known = ", ".join(versions())
-        raise UnsupportedError(f"expected a Unicode version out of {known}, found {version!r}") from None
+    if version not in _VERSIONS:
+        known = ", ".join(_VERSIONS)
+        raise UnsupportedError(f"expected a Unicode version out of {known}, found {version!r}")
+    return import_module(f"dstok.unicode._ucd_{version.replace('.', '_')}")
 
 
 @cache

@@ -1,0 +1,100 @@
+r"""The pre-tokenizers of a tokenizer.json -> Split steps.
+
+In: the steps of `$.pre_tokenizer`, sequences unfolded, and a version of upstream. Out: a `Split` for each that cuts.
+Invariant: the steps cut every text as upstream's pre-tokenizers do. Those that are not a Split there are written as
+the Split that does the same, with a class of the Unicode version that upstream uses there.
+Source: upstream, swept over all code points (formats/upstream.py); tests/test_pre_tokenizers.py compares.
+
+- Digits: Rust's `char::is_numeric`, the general category N; Contiguous if digits are not to be cut one by one.
+- WhitespaceSplit: Rust's `char::is_whitespace`, White_Space, of which no version differs.
+- Whitespace: `\w+|[^\w\s]+` in the crate regex, whose `\w` has Join_Control (U+200C, U+200D), too.
+- Punctuation: a table of its own, about Unicode 8.0, the same in all versions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from dstok.formats.json_value import Value, shown
+from dstok.formats.upstream import Upstream
+from dstok.pattern.split import BEHAVIORS, Split
+
+__all__ = ["DIGITS_PATTERN", "GPT2_PATTERN", "WORDS_PATTERN", "read_pre_tokenizers"]
+
+# What ByteLevel splits by if `use_regex` is true.
+GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+DIGITS_PATTERN = r"\p{N}"
+WORDS_PATTERN = r"[\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+"
+
+
+def read_pre_tokenizers(owner: Value, steps: Sequence[tuple[str, Value]], upstream: Upstream) -> Iterator[Split]:
+    """The Split steps of the (type, step) of `owner`, which must end in ByteLevel."""
+    for index, (kind, step) in enumerate(steps):
+        if kind != "ByteLevel":
+            yield _read_step(kind, step, upstream)
+        elif index < len(steps) - 1:
+            step.unsupported("a ByteLevel that is not the last step")
+        else:
+            yield from _read_byte_level(step)
+    if not steps or steps[-1][0] != "ByteLevel":
+        owner.unsupported("a pre-tokenizer without ByteLevel")
+
+
+def _read_step(kind: str, step: Value, upstream: Upstream) -> Split:
+    if kind == "Split":
+        return _read_split(step)
+    if kind == "Digits":
+        behavior = "Isolated" if step.need("individual_digits").boolean() else "Contiguous"
+        return Split(DIGITS_PATTERN, behavior, False, step.path, upstream.digits)
+    if kind == "Punctuation":
+        behavior = _read_behavior(step.need("behavior")) if "behavior" in step.object() else "Isolated"
+        return Split(_punctuation(), behavior, False, step.path)
+    if kind == "CharDelimiterSplit":
+        delimiter = step.need("delimiter")
+        if len(delimiter.text()) != 1:
+            delimiter.wrong("one character")
+        return Split(_literal(delimiter.text()), "Removed", False, step.path)
+    if kind == "WhitespaceSplit":
+        return Split(r"\s", "Removed", False, step.path)
+    if kind == "Whitespace":
+        return Split(WORDS_PATTERN, "Removed", True, step.path, upstream.words)
+    step.need("type").unsupported(f"the pre-tokenizer {shown(kind)}")
+
+
+def _read_byte_level(step: Value) -> Iterator[Split]:
+    step.need("trim_offsets").boolean()  # the post-processor trims, if any
+    if step.need("add_prefix_space").boolean():
+        step.need("add_prefix_space").unsupported("a space put before every piece")
+    if "use_regex" not in step.object() or step.need("use_regex").boolean():
+        yield Split(GPT2_PATTERN, "Isolated", False, step.path)
+
+
+def _read_split(step: Value) -> Split:
+    behavior = _read_behavior(step.need("behavior"))
+    return Split(_read_pattern(step.need("pattern")), behavior, step.need("invert").boolean(), step.path)
+
+
+def _read_behavior(behavior: Value) -> str:
+    if behavior.text() not in BEHAVIORS:
+        behavior.wrong(f"one of {', '.join(BEHAVIORS)}")
+    return behavior.text()
+
+
+def _read_pattern(pattern: Value) -> str:
+    if list(pattern.object()) not in (["Regex"], ["String"]):
+        pattern.wrong("an object with one key, Regex or String")
+    return pattern.need("Regex").text() if "Regex" in pattern.object() else _literal(pattern.need("String").text())
+
+
+def _literal(text: str) -> str:
+    """The pattern that matches `text`."""
+    return re.sub(r"[][\\.^$(){}*+?|]", r"\\\g<0>", text)
+
+
+def _punctuation() -> str:
+    """The class of upstream's Punctuation."""
+    from dstok.unicode._punctuation import PUNCTUATION  # few files need it
+
+    spans = (span.split("-") for span in PUNCTUATION.split())
+    return "[" + "".join("-".join(f"\\x{{{end}}}" for end in span) for span in spans) + "]"

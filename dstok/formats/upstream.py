@@ -1,0 +1,60 @@
+"""The versions of upstream that dstok can be exact to, and the Unicode versions of the tables in each.
+
+In: a name such as "tokenizers-0.21.1". Out: `Upstream`.
+Invariant: a version is listed only if its wheel was asked for every code point, for each of the tables. What else
+has changed between versions, such as the fields that a tokenizer.json may have, is not followed: a file is read as
+the newest version reads it.
+Source: the wheels; tests/test_upstream_versions.py asks those that it is given again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dstok.errors import UnsupportedError
+
+__all__ = ["NEWEST", "Upstream", "upstream_version", "upstream_versions"]
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A version of upstream: `patterns` is the Unicode version of Split and ByteLevel, which are Oniguruma's; `digits`
+    that of Digits, which is the Rust compiler's; `words` that of Whitespace, which is the crate regex's.
+    """
+
+    name: str
+    patterns: str
+    digits: str
+    words: str
+
+
+_TABLES = {  # (patterns, digits, words): wheels
+    ("14.0", "15.0", "15.0"): "0.13.3 0.15.0 0.15.1 0.15.2 0.19.0 0.19.1 0.20.0",
+    ("14.0", "15.0", "16.0"): "0.20.1 0.20.2 0.20.3 0.21.0",
+    ("14.0", "16.0", "16.0"): "0.21.1",
+    ("16.0", "16.0", "16.0"): "0.21.2 0.21.4 0.22.0 0.22.1",
+    ("16.0", "17.0", "16.0"): "0.22.2 0.23.1 0.23.2 0.23.3",
+}
+_KNOWN = {f"tokenizers-{number}": Upstream(f"tokenizers-{number}", *tables)
+          for tables, numbers in _TABLES.items() for number in numbers.split()}
+NEWEST = "tokenizers-0.23.3"
+
+
+def upstream_versions() -> tuple[str, ...]:
+    """The names of the known versions, oldest first.
+
+    >>> upstream_versions()[0], upstream_versions()[-1]
+    ('tokenizers-0.13.3', 'tokenizers-0.23.3')
+    """
+    return tuple(_KNOWN)
+
+
+def upstream_version(name: str = NEWEST) -> Upstream:
+    """The version called `name`. Raises `UnsupportedError`, with the list of those known.
+
+    >>> upstream_version("tokenizers-0.21.1").patterns
+    '14.0'
+    """
+    if name not in _KNOWN:
+        raise UnsupportedError(f"expected an upstream version out of {', '.join(_KNOWN)}, found {name!r}")
+    return _KNOWN[name]

@@ -1,0 +1,97 @@
+r"""Marked texts -> the automaton that finds the end of the next piece.
+
+In: `Marked`, which takes exactly one marking of each text. Out: a DFA over classes that reads a text without marks
+from the start of a piece, and remembers at most two places.
+Invariant: each state is a set of guesses, states of the `Marked`: one in which no mark has been read since the start
+of the piece, and others, each with the place of its first mark, and that mark. Two guesses that meet in one state of
+the `Marked` would mark one text in two ways, so they never do; the guesses are as few as its states. When all that are
+left agree on their first mark, the piece ends there.
+
+Places are called 0, the older, and 1. An edge's tag says what happens to them before its symbol is read: `SET_0` puts
+the symbol's place into 0; `SET_1` into 1; `MOVE` puts what 1 holds into 0; `MOVE_SET_1` does both; `KEEP` does nothing.
+In the dead state the piece ends at place 0, and the edge that led there has told the mark (none: mark 0).
+
+The next piece is found from `START` again. That is right if whatever the `Marked` takes behind the first mark, it takes
+as a text of its own, too; else the steps are refused.
+
+Source: tagged automata, Laurikari 2000 (registers), over guesses instead of threads of a regex.
+"""
+
+from __future__ import annotations
+
+from dstok.errors import UnsupportedError
+from dstok.pattern.dfa import (
+    DEAD,
+    DFA,
+    KEEP,
+    MOVE,
+    MOVE_SET_1,
+    NO_TAG,
+    OPERATION,
+    SET_0,
+    SET_1,
+    START,
+    explore,
+    minimize,
+)
+from dstok.pattern.marked import Marked, contains
+
+__all__ = ["find_pieces"]
+
+_UNMARKED, _HERE = -1, 2  # where a guess's first mark is: nowhere yet; here; else the place
+
+_Guess = tuple[int, int]  # (place of the first mark, that mark)
+_Guesses = tuple[tuple[int, _Guess], ...]  # with the state of the `Marked`, ascending
+
+
+def find_pieces(marked: Marked, check_restarts: bool = True) -> DFA:
+    """The minimal DFA of the next piece's end. Its tags are the marks' numbers, and operations."""
+    finder = _Finder(marked, check_restarts)
+    return minimize(explore(((START, (_UNMARKED, 0)),), finder.step, marked.end + 1, dead=()))
+
+
+class _Finder:
+    def __init__(self, marked: Marked, check_restarts: bool) -> None:
+        self.marked, self.check_restarts = marked, check_restarts
+        self.restartable: dict[int, bool] = {}
+
+    def step(self, guesses: _Guesses, symbol: int) -> tuple[_Guesses, int]:
+        found: dict[int, _Guess] = {}
+        for state, guess in guesses:
+            self.read(found, state, guess, symbol)
+            for mark, behind in self.marked.marks(state):
+                if guess[0] == _UNMARKED and self.check_restarts:
+                    self.check_restart(behind)
+                self.read(found, behind, (_HERE, mark) if guess[0] == _UNMARKED else guess, symbol)
+        left = set(found.values())
+        places = sorted({place for place, _ in left if place != _UNMARKED})
+        if len(left) == 1 and places:
+            return (), _operation(places, left.pop()[1], dead=True)
+        numbers = {_UNMARKED: _UNMARKED} | {place: number for number, place in enumerate(places)}
+        settled = tuple(sorted((state, (numbers[place], mark)) for state, (place, mark) in found.items()))
+        return settled, _operation(places, 0, dead=False)
+
+    def read(self, found: dict[int, _Guess], state: int, guess: _Guess, symbol: int) -> None:
+        target = self.marked.rows[state][symbol]
+        if target != DEAD:
+            assert found.setdefault(target, guess) == guess, "a text is marked in one way"
+
+    def check_restart(self, behind: int) -> None:
+        if behind not in self.restartable:
+            self.restartable[behind] = contains(self.marked, START, behind)
+        if not self.restartable[behind]:
+            raise UnsupportedError("a step that cuts where the step above cannot be restarted")
+
+
+def _operation(places: list[int], mark: int, dead: bool) -> int:
+    """What makes these places, in order, the places 0 and 1."""
+    if len(places) > 2:
+        raise UnsupportedError("steps that leave more than two ends of a piece open at once")
+    moved, here = places[:1] == [1], _HERE in places
+    if here:
+        operation = MOVE_SET_1 if moved else SET_1 if len(places) == 2 else SET_0
+    elif moved:
+        operation = MOVE
+    else:
+        return KEEP * OPERATION + mark if dead and mark else NO_TAG
+    return operation * OPERATION + mark

@@ -1,0 +1,293 @@
+r"""Marked texts: what a Sequence of Splits does to a text, as one regular language.
+
+In: the match DFA of each step. Out: `Marked`, a DFA over marked texts: a text in which a mark stands behind each
+piece, and names why it is a piece (a tag).
+Invariant: of all ways to mark a text, the automaton takes exactly one, the one that gives the pieces of the
+cascade. So it may look as far ahead as it likes: a wrong mark is found wrong later.
+
+- `mark_step`. Where a match begins, and that it ends where its mark stands, are claims about the characters
+  behind; each claim is a run of the match DFA beside the reading. A gap's character claims that the run from it
+  never reaches a tag; a match's mark claims that the run reaches the tag on the next symbol, and none after it.
+- `mark_cascade`. A mark of the whole is one of the upper step, at which the lower step's text ends, or one of the
+  lower step inside an upper piece. Which of the two is guessed; a wrong guess is found wrong later, too.
+
+Source: Schuetzenberger's bimachines (a rational function looks both ways); alternating automata for the claims;
+the subset construction.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from dstok.errors import UnsupportedError
+from dstok.pattern.dfa import DEAD, DFA, MAX_EDGES, NO_TAG, START
+
+__all__ = ["Marked", "contains", "mark_cascade", "mark_step", "rename_marks"]
+
+FINAL = 2  # the state behind the end of a text; DEAD is 0, START is 1
+MAX_SUBSETS = 20_000  # a bound on hostile files, 100 times what real tokenizers need
+
+S = TypeVar("S", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """`rows[state][symbol]` is the next state: `end` classes, the end of the text, then a mark for each of `tags`.
+
+    Only the end leads to `FINAL`, from which nothing leads on. No state but `DEAD` is without a way to `FINAL`.
+    """
+
+    rows: tuple[tuple[int, ...], ...]
+    end: int
+    tags: tuple[Hashable, ...]
+
+    def marks(self, state: int) -> list[tuple[int, int]]:
+        """(number of the tag, next state) of the marks that may stand here."""
+        return [(i, n) for i, n in enumerate(self.rows[state][self.end + 1 :]) if n != DEAD]
+
+
+def _determinize(
+    start: S, step: Callable[[S, int], Iterable[S]], final: S, end: int, tags: Sequence[Hashable]
+) -> Marked:
+    """The minimal `Marked` of a nondeterministic automaton given by its `step`."""
+    first, last = frozenset([start]), frozenset([final])
+    empty: frozenset[S] = frozenset()
+    numbers: dict[frozenset[S], int] = {empty: DEAD, first: START, last: FINAL}
+    width = end + 1 + len(tags)
+    rows: list[list[int]] = [[DEAD] * width, [], [DEAD] * width]
+    queue = deque([first])
+    while queue:
+        subset = queue.popleft()
+        row = []
+        for symbol in range(width):
+            target = frozenset(t for s in subset for t in step(s, symbol))
+            if target not in numbers:
+                numbers[target] = len(numbers)
+                rows.append([])
+                queue.append(target)
+            row.append(numbers[target])
+        rows[numbers[subset]] = row
+        if len(numbers) > MAX_SUBSETS or len(numbers) * width > 10 * MAX_EDGES:
+            raise UnsupportedError(f"steps whose marks need more than {MAX_SUBSETS} states")
+    return Marked(_minimize(_trim(rows)), end, tuple(tags))
+
+
+def _trim(rows: list[list[int]]) -> list[list[int]]:
+    """The same, with no way into states that `FINAL` cannot be reached from."""
+    into: list[list[int]] = [[] for _ in rows]
+    for state, row in enumerate(rows):
+        for target in set(row):
+            into[target].append(state)
+    alive, queue = {FINAL}, [FINAL]
+    while queue:
+        fresh = set(into[queue.pop()]) - alive
+        alive |= fresh
+        queue.extend(fresh)
+    return [[t if t in alive else DEAD for t in row] for row in rows]
+
+
+def _minimize(rows: list[list[int]]) -> tuple[tuple[int, ...], ...]:
+    """The smallest equal automaton, numbered breadth-first (Moore's partition refinement)."""
+    block = [int(state == FINAL) for state in range(len(rows))]
+    count = 2
+    while True:
+        signatures: dict[tuple[int, ...], int] = {}
+        block = [signatures.setdefault((b, *(block[t] for t in row)), len(signatures)) for b, row in zip(block, rows)]
+        if len(signatures) == count:
+            break
+        count = len(signatures)
+    numbers = {block[DEAD]: DEAD, block[START]: START, block[FINAL]: FINAL}
+    order = {block[state]: state for state in reversed(range(len(rows)))}
+    queue = deque([block[START]])
+    found: dict[int, tuple[int, ...]] = {block[DEAD]: (DEAD,) * len(rows[0]), block[FINAL]: (DEAD,) * len(rows[0])}
+    while queue:
+        here = queue.popleft()
+        targets = [block[t] for t in rows[order[here]]]
+        for target in targets:
+            if target not in numbers:
+                numbers[target] = len(numbers)
+                queue.append(target)
+        found[here] = tuple(numbers[t] for t in targets)
+    return tuple(found[b] for b in numbers)
+
+
+# One step
+
+# What is being read: ("gap", 0); ("match", state of the match DFA); ("text", 0), nothing yet; and behind a mark
+# ("behind gap", 0) or ("behind match", 0).
+_Run = tuple[str, int]
+_Claims = tuple[_Run, tuple[int, int] | None, frozenset[int]]  # the run; a tag due now; runs that reach no tag
+_DONE: _Claims = (("done", 0), None, frozenset())
+
+
+def mark_step(
+    matches: DFA, tags: Sequence[Hashable], numbers: Mapping[int, int], behavior: str, invert: bool
+) -> Marked:
+    """The marked texts of one step.
+
+    `numbers` gives the index in `tags` for each tag of the match DFA, and under `NO_TAG` the one of a gap.
+    """
+    step = _Step(matches, numbers, _glued(behavior, invert)).step
+    return _determinize((("text", 0), None, frozenset()), step, _DONE, matches.symbols - 1, tags)
+
+
+def _glued(behavior: str, invert: bool) -> frozenset[tuple[str, str]]:
+    """The neighbours between which no mark stands."""
+    previous, following = [("gap", "match")], [("match", "gap")]
+    if behavior == "MergedWithPrevious":
+        return frozenset(following if invert else previous)
+    if behavior == "MergedWithNext":
+        return frozenset(previous if invert else following)
+    return frozenset([("match", "match")] if behavior == "Contiguous" else [])
+
+
+class _Step:
+    """The nondeterministic automaton behind `mark_step`: at a piece's start it guesses whether it is a match."""
+
+    def __init__(self, matches: DFA, numbers: Mapping[int, int], glued: frozenset[tuple[str, str]]) -> None:
+        self.edges, self.end, self.numbers, self.glued = matches.edges, matches.symbols - 1, numbers, glued
+
+    def step(self, state: _Claims, symbol: int) -> Iterable[_Claims]:
+        (kind, q), due, unmatched = state
+        if symbol > self.end:
+            return self.mark(kind, q, unmatched, symbol - self.end - 1)
+        still = self.check(due, unmatched, symbol)
+        return () if still is None else self.read(kind, q, still, symbol)
+
+    def check(self, due: tuple[int, int] | None, unmatched: frozenset[int], symbol: int) -> frozenset[int] | None:
+        """The claims that are left after `symbol`, or None if one of them is wrong."""
+        found = {self.edges[q][symbol] for q in unmatched}
+        if any(tag != NO_TAG for _, tag in found):
+            return None
+        left = {target for target, _ in found}
+        if due is not None:
+            target, tag = self.edges[due[0]][symbol]
+            if tag != due[1]:
+                return None
+            left.add(target)
+        return frozenset(left - {DEAD})
+
+    def read(self, kind: str, q: int, still: frozenset[int], symbol: int) -> list[_Claims]:
+        if symbol == self.end:
+            return [_DONE] if kind.startswith(("text", "behind")) else []
+        if kind == "gap":
+            return [*self.begin("gap", True, still, symbol), self.gap(still, symbol)]
+        if kind != "match":
+            return self.begin(kind.removeprefix("behind "), False, still, symbol)
+        target, tag = self.edges[q][symbol]
+        further: list[_Claims] = [(("match", target), None, still)] if target != DEAD else []
+        ended = self.begin("match", True, (still | {target}) - {DEAD}, symbol) if tag != NO_TAG else []
+        return further + ended
+
+    def gap(self, still: frozenset[int], symbol: int) -> _Claims:
+        """In a gap each character claims that no match begins with it."""
+        return ("gap", 0), None, (still | {self.edges[START][symbol][0]}) - {DEAD}
+
+    def begin(self, before: str, glued: bool, still: frozenset[int], symbol: int) -> list[_Claims]:
+        """A gap or a match begins with `symbol`; `glued`: no mark stands before it."""
+        found: list[_Claims] = []
+        target = self.edges[START][symbol][0]
+        if target != DEAD and ((before, "match") in self.glued) == glued:
+            found.append((("match", target), None, still))
+        if before != "gap" and ((before, "gap") in self.glued) == glued:
+            found.append(self.gap(still, symbol))
+        return found
+
+    def mark(self, kind: str, q: int, unmatched: frozenset[int], mark: int) -> list[_Claims]:
+        if kind == "gap" and mark == self.numbers[NO_TAG]:
+            return [(("behind gap", 0), None, unmatched)]
+        if kind != "match":
+            return []
+        due = {tag for _, tag in self.edges[q] if tag != NO_TAG and self.numbers[tag] == mark}
+        return [(("behind match", 0), (q, tag), unmatched) for tag in due]
+
+
+# A step below another
+
+_Pair = tuple[int, int]  # states of the upper and the lower automaton; lower NEW: an upper piece begins; OUT: dropped
+NEW, OUT = -1, -2
+
+
+def mark_cascade(upper: Marked, lower: Marked, join: Callable[[int, int], int], dropped: frozenset[int]) -> Marked:
+    """The marked texts of `lower` run inside each piece of `upper`, but those whose tag is in `dropped`.
+
+    Both have the same tags. `join(u, l)` is the tag of a piece to which the lower step gave the tag `l` inside
+    one of tag `u`, or of -1 where the upper piece's tag is not known yet.
+    """
+    reasons = _sole_marks(upper)
+    end = upper.end
+
+    def read(state: _Pair, symbol: int) -> Iterable[_Pair]:
+        above, below = state
+        target = upper.rows[above][symbol]
+        if target == DEAD or symbol == end:
+            return ((FINAL, FINAL),) if target != DEAD and below == NEW else ()
+        if below == OUT:
+            return ((target, OUT),)
+        under = lower.rows[START if below == NEW else below][symbol]
+        inside = [(target, under)] if under != DEAD else []
+        return [*inside, (target, OUT)] if below == NEW and dropped else inside
+
+    def step(state: _Pair, symbol: int) -> Iterable[_Pair]:
+        above, below = state
+        if symbol <= end:
+            return read(state, symbol)
+        mark = symbol - end - 1
+        if below == OUT:
+            return [(n, NEW) for u, n in upper.marks(above) if u == mark and u in dropped]
+        if below == NEW:
+            return ()
+        found = []
+        for own, under in lower.marks(below):
+            if join(reasons[above], own) == mark:
+                found.append((above, under))
+            if lower.rows[under][end] == FINAL:
+                found += [(n, NEW) for u, n in upper.marks(above) if u not in dropped and join(u, own) == mark]
+        return found
+
+    return _determinize((START, NEW), step, (FINAL, FINAL), end, upper.tags)
+
+
+def _sole_marks(marked: Marked) -> list[int]:
+    """For each state the only mark that can be the next one, or -1 if several can."""
+    found: list[set[int]] = [{tag for tag, _ in marked.marks(state)} for state in range(len(marked.rows))]
+    changed = True
+    while changed:
+        changed = False
+        for state, row in enumerate(marked.rows):
+            joined = found[state].union(*(found[n] for n in set(row[: marked.end])))
+            changed |= joined != found[state]
+            found[state] = joined
+    return [next(iter(tags)) if len(tags) == 1 else -1 for tags in found]
+
+
+# What else is asked of marked texts
+
+
+def rename_marks(marked: Marked, tags: Sequence[Hashable], rename: Callable[[int], int]) -> Marked:
+    """The same texts with the mark `m` called `rename(m)`, an index in `tags`."""
+    end = marked.end
+
+    def step(state: int, symbol: int) -> Iterable[int]:
+        if symbol <= end:
+            return [marked.rows[state][symbol]] if marked.rows[state][symbol] != DEAD else []
+        return [n for m, n in marked.marks(state) if rename(m) == symbol - end - 1]
+
+    return _determinize(START, step, FINAL, end, tags)
+
+
+def contains(marked: Marked, larger: int, smaller: int) -> bool:
+    """Does the state `larger` take all that the state `smaller` takes?"""
+    seen, queue = {(larger, smaller)}, [(larger, smaller)]
+    while queue:
+        one, other = queue.pop()
+        for pair in zip(marked.rows[one], marked.rows[other]):
+            if pair[1] != DEAD and pair[0] == DEAD:
+                return False
+            if pair[1] not in (DEAD, FINAL) and pair not in seen:
+                seen.add(pair)
+                queue.append(pair)
+    return True

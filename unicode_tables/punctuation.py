@@ -1,0 +1,69 @@
+"""Write dstok/unicode/_punctuation.py: what upstream's Punctuation pre-tokenizer takes for punctuation.
+
+    python unicode_tables/punctuation.py [--check]
+
+It is ASCII punctuation and the general category P of about Unicode 8.0, from tables that upstream carries beside
+those of its regexes, so upstream itself is the source: it is asked for every code point. For developers; needs the
+package `tokenizers`, of which every version from 0.13.3 to 0.23.3 answers the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from pathlib import Path
+
+from tokenizers.pre_tokenizers import Punctuation
+
+OUTPUT = Path(__file__).resolve().parent.parent / "dstok" / "unicode" / "_punctuation.py"
+MODULE = '''\
+# GENERATED, do not edit. Written by: python unicode_tables/punctuation.py
+"""The code points that upstream's Punctuation pre-tokenizer splits at, as inclusive ranges in hexadecimal."""
+
+PUNCTUATION = (
+{ranges}
+)
+'''
+
+
+def main() -> int:
+    """The command; returns the exit status."""
+    parser = argparse.ArgumentParser(description="write or check the table of upstream's Punctuation")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the table is not current")
+    options = parser.parse_args()
+    module = render(sweep())
+    if not options.check:
+        OUTPUT.write_text(module, encoding="utf-8", newline="\n")
+    elif not OUTPUT.exists() or OUTPUT.read_text(encoding="utf-8") != module:
+        print(f"error: {OUTPUT} is not current: run python unicode_tables/punctuation.py", file=sys.stderr)
+        return 1
+    return 0
+
+
+def sweep() -> list[int]:
+    """The code points that upstream cuts out of a text of letters."""
+    splitter = Punctuation("isolated")
+    found = []
+    for start in range(0, 0x110000, 0x800):
+        if 0xD800 <= start < 0xE000:
+            continue
+        text = "".join(f"x{chr(c)}x" for c in range(start, start + 0x800))
+        found += [ord(piece) for piece, _ in splitter.pre_tokenize_str(text) if len(piece) == 1 and piece != "x"]
+    return found
+
+
+def render(members: list[int]) -> str:
+    ranges: list[list[int]] = []
+    for c in members:
+        if ranges and ranges[-1][1] == c - 1:
+            ranges[-1][1] = c
+        else:
+            ranges.append([c, c])
+    words = " ".join(f"{first:X}-{last:X}" if first < last else f"{first:X}" for first, last in ranges)
+    lines = textwrap.wrap(words, 110, break_long_words=False, break_on_hyphens=False)
+    return MODULE.format(ranges="\n".join(f'    "{line} "' for line in lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
