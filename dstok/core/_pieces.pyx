@@ -409,7 +409,7 @@ def joined_pairs(tokens):
     """
     bits = bytearray(JOINED_BYTES)
     cdef uint8_t[::1] b = bits
-    lefts, rights = {}, {}
+    lefts, rights = _characters_by_part()
     pairs = set()
     for token in tokens:
         if max(token, default=0) < 0x80:
@@ -417,11 +417,8 @@ def joined_pairs(tokens):
         for border in range(1, len(token)):
             pairs.add((token[max(0, border - 3):border], token[border:border + 3]))
     for left, right in pairs:
-        if left not in lefts:
-            lefts[left] = _characters(left, False)
-        if right not in rights:
-            rights[right] = _characters(right, True)
-        _mark(b, lefts[left], rights[right])
+        if left in lefts and right in rights:
+            _mark(b, lefts[left], rights[right])
     return bytes(bits)
 
 
@@ -434,19 +431,17 @@ cdef _mark(uint8_t[::1] bits, const uint32_t[::1] lefts, const uint32_t[::1] rig
             bits[bit >> 3] |= <uint8_t>(1 << (bit & 7))
 
 
-def _characters(part, at_front):
-    """The cuttable characters that agree with `part`: whole, or its first or last bytes, as an array."""
-    found = array("I")
-    if len(part) == 3:
-        # A border inside a character, or beside a longer or shorter one, is none between two cuttable
-        # characters.
-        text = part.decode("utf-8", "replace")
-        if len(text) == 1 and cuttable(<uint32_t>ord(text)):
-            found.append(ord(text))
-        return found
+def _characters_by_part():
+    """The cuttable characters by each end of their bytes, and by each beginning, the whole ones among them.
+
+    A border inside a character, or beside a longer or shorter one, is none between two cuttable characters: there
+    is no entry for what lies there.
+    """
+    by_end, by_front = {}, {}
     for c in range(0x3040, 0xD7A4):
         if cuttable(c):
             encoded = chr(c).encode()
-            if encoded.startswith(part) if at_front else encoded.endswith(part):
-                found.append(c)
-    return found
+            for size in range(1, 4):
+                by_end.setdefault(encoded[-size:], array("I")).append(c)
+                by_front.setdefault(encoded[:size], array("I")).append(c)
+    return by_end, by_front
