@@ -188,7 +188,7 @@ def test_long_tokens() -> None:
 # Patterns
 
 PATTERNS = [
-    *{known.pattern for known in ENCODINGS.values()},
+    *dict.fromkeys(known.pattern for known in ENCODINGS.values()),
     r"\pL++|\PL", r"[\pL\p{N}]+|[^\pL\PN]", r"\s+$|\s|\S+", r"a$|a|b", r"(?:a|b)+$|[ab]", r"a?+b|[ab]", r"a{1,2}+b|a|b",
     r"a*+[bc]+|a|b", r"a++ ?|b", r"\p{Lu}[^A-Z]*|.|\n", r"[\x{61}-c]+|\x41|[^a-c]", r"(?i:ab?)+|(?i:k)", r"\S(?=\s)|b",
     r"x++(?!\S)|x", r"[a\-c]+|[\]b]+", r"[^\]a]+",

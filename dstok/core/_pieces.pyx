@@ -35,6 +35,7 @@ under a hash of the pair: a collision only forgoes a cut.
 """
 
 from array import array
+from functools import cache
 
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -68,6 +69,7 @@ cdef enum:
 TABLE_BYTES = ((64 << A_LINES_LOG2) + (64 << B_LINES_LOG2) + (WAYS * sizeof(EntryC) << C_SETS_LOG2)
                + (WAYS * sizeof(EntryD) << D_SETS_LOG2) + 4 * RING)
 JOINED_BYTES = (1 << CUT_BITS) // 8
+_NONE = array("I")
 
 
 cdef struct EntryC:
@@ -409,7 +411,6 @@ def joined_pairs(tokens):
     """
     bits = bytearray(JOINED_BYTES)
     cdef uint8_t[::1] b = bits
-    lefts, rights = _characters_by_part()
     pairs = set()
     for token in tokens:
         if max(token, default=0) < 0x80:
@@ -417,8 +418,7 @@ def joined_pairs(tokens):
         for border in range(1, len(token)):
             pairs.add((token[max(0, border - 3):border], token[border:border + 3]))
     for left, right in pairs:
-        if left in lefts and right in rights:
-            _mark(b, lefts[left], rights[right])
+        _mark(b, _characters(left, 0), _characters(right, 1))
     return bytes(bits)
 
 
@@ -431,17 +431,23 @@ cdef _mark(uint8_t[::1] bits, const uint32_t[::1] lefts, const uint32_t[::1] rig
             bits[bit >> 3] |= <uint8_t>(1 << (bit & 7))
 
 
-def _characters_by_part():
-    """The cuttable characters by each end of their bytes, and by each beginning, the whole ones among them.
+def _characters(part, side):
+    """The cuttable characters that agree with `part`, as an array: whole, or their last (side 0) or first bytes (1)."""
+    if len(part) < 3:
+        return _characters_by_part()[side].get(part, _NONE)
+    # A border inside a character, or beside a longer or shorter one, is none between two cuttable characters.
+    text = part.decode("utf-8", "replace")
+    return array("I", [ord(text)]) if len(text) == 1 and cuttable(<uint32_t>ord(text)) else _NONE
 
-    A border inside a character, or beside a longer or shorter one, is none between two cuttable characters: there
-    is no entry for what lies there.
-    """
+
+@cache
+def _characters_by_part():
+    """The cuttable characters by their last one or two bytes, and by their first ones."""
     by_end, by_front = {}, {}
     for c in range(0x3040, 0xD7A4):
         if cuttable(c):
             encoded = chr(c).encode()
-            for size in range(1, 4):
+            for size in (1, 2):
                 by_end.setdefault(encoded[-size:], array("I")).append(c)
                 by_front.setdefault(encoded[:size], array("I")).append(c)
     return by_end, by_front

