@@ -20,7 +20,10 @@ _ROOM = 64  # code points looked at per id of the budget, at first: more than an
 
 
 def count_up_to(tokenizer: Tokenizer, text: str, limit: int, special: Special) -> int:
-    """The number of ids of `text`, or `limit` + 1 if there are more; time is bounded by the limit."""
+    """The number of ids of `text`, or `limit` + 1 if there are more; time is bounded by the limit.
+
+    But for a model with a normalizer, which looks at the whole text first, at a gigabyte a second or more.
+    """
     if limit < 0:
         raise ValueError(f"expected a limit of at least 0, found {limit}")
     ids, _, _ = tokenizer._prefix(text, limit + 1, special)

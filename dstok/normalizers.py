@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from dstok.core._normalize import Form, Normalizer
+from dstok.core._forms import Form
+from dstok.core._normalize import Normalizer
 from dstok.unicode.normalization import FORMS, check_tables, form_tables, lowercase, marks, unclean
 
 if TYPE_CHECKING:

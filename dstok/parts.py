@@ -73,8 +73,8 @@ class NormalizedParts:
         self._origins.append((seen.dropped + len(seen.text), origin, text))
         if not seen.add(self._normalizer.normalize(text), self._patient and not ends):
             return array("I")
+        ids: array[int]
         try:
-            ids: array[int]
             ids, end, self._state = self._encoder.encode_part(
                 seen.text, seen.at, self._policy.inner, self._state, ends, _array)
         except SpecialTokenError as error:

@@ -14,7 +14,8 @@ from reference import DEEP
 from tokenizers import Regex
 from tokenizers import normalizers as upstream
 
-from dstok.core._normalize import Form, Normalizer
+from dstok.core._forms import Form
+from dstok.core._normalize import Normalizer
 from dstok.errors import DstokError, PatternError, UnsupportedError
 from dstok.formats.description import NormalizerStep
 from dstok.normalizers import make_normalizer

@@ -23,8 +23,9 @@ from tokenizer_json_cases import BYTE_LEVEL, DIGITS, MERGES, PRE, READ, REFUSED,
 from tokenizers import Tokenizer
 
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
-from dstok.formats.description import ModelDescription, spelling
+from dstok.formats.description import ModelDescription, decoded_bytes, spelling
 from dstok.formats.tokenizer_json import GPT2_PATTERN, MAX_DEPTH, read_tokenizer_json
+from dstok.normalizers import make_normalizer
 from dstok.pattern.collapse import Program, Split, compile_splits
 
 TEXTS = ("", "abc ab abab", "  12345\n\ta.c-b", "é 漢字 \U0001f600", "x^$\\y*(a)[b]{c}", "it's Ab1c  ")
@@ -52,10 +53,16 @@ def encode(model: ModelDescription, text: str) -> list[int] | None:
     by_bytes = {data: id for id, data in enumerate(model.tokens) if data and id not in model.raw_ids}
     rules = {rule[:2]: (rank, rule[2]) for rank, rule in enumerate(model.merge_rules())}
     ids: list[int] = []
-    for piece, tag in scanner.pieces(text):
+    for piece, tag in scanner.pieces(normalized(model, text)):
         if not tag.dropped:
             ids += encode_piece(piece.encode(), by_bytes, rules, model.ignore_merges)
     return ids
+
+
+def normalized(model: ModelDescription, text: str) -> str:
+    """The text in the model's normal form; tests/test_normalizers.py judges that."""
+    normalizer = make_normalizer(model.normalizer, model.unicode_version)
+    return text if normalizer is None else normalizer.normalize(text.encode()).decode()
 
 
 def encode_piece(
@@ -80,7 +87,8 @@ def assert_agrees(text: str, model: ModelDescription) -> None:
     assert upstream.get_vocab(with_added_tokens=False) == vocab
     assert_gives_ids(upstream, model)
     decoded = {id: data for id, data in enumerate(model.tokens) if data is not None}
-    decoded |= {added.id: added.decoded for added in model.added_tokens}
+    decoded |= {added.id: decoded_bytes(normalized(model, added.content) if added.normalized else added.content)
+                for added in model.added_tokens}
     for id, data in decoded.items():
         assert upstream.decode([id], skip_special_tokens=False) == data.decode(errors="replace"), id
     for sample in TEXTS:
@@ -244,6 +252,10 @@ def test_ids_and_ranks_of_v3() -> None:
     ("deepseek-r1-distill-llama-8b", (128000, 280147, 256, True)),
     ("glm-4", (151329, 318088, 14, True)),
     ("glm-4.7-flash", (154820, 321649, 36, True)),
+    ("qwen-3", (151643, 151387, 26, False)),
+    ("qwen-3.5", (248044, 247587, 26, False)),
+    ("minimax", (200000, 199744, 54, False)),
+    ("deepseek-r1-0528-qwen3-8b", (151643, 151387, 28, False)),
 ])
 def test_other_models_that_are_read(name: str, counts: tuple[int, int, int, bool]) -> None:
     text, config = load(name)

@@ -1,18 +1,13 @@
 from array import array
 from typing import Protocol
 
-from dstok.unicode.normalization import FormTables
+from dstok.core._forms import Form
 
 class Chain(Protocol):
     """Steps in Python."""
 
     def apply(self, text: str, sources: list[int] | None) -> tuple[str, list[int] | None]:
         """The normalized text, and for each character of it the index of its source."""
-
-class Form:
-    """One normalization form; `composed`: NFC or NFKC."""
-
-    def __init__(self, tables: FormTables, composed: bool) -> None: ...
 
 class Normalizer:
     """A model's normalizer: `form` alone, or a `chain` of steps, which `form` only tells when to run."""

@@ -23,7 +23,14 @@ from dataclasses import replace
 from typing import Any
 
 from dstok.errors import TokenizerFileError, UnsupportedError
-from dstok.formats.description import AddedToken, ModelDescription, decoded_bytes, is_spelling, spelling
+from dstok.formats.description import (
+    NOT_IN_UTF_8,
+    AddedToken,
+    ModelDescription,
+    decoded_bytes,
+    is_spelling,
+    spelling,
+)
 from dstok.formats.gguf_file import read_gguf
 from dstok.formats.image import StrPath
 from dstok.formats.json_value import shown
@@ -135,7 +142,7 @@ def _merges(lines: list[str], texts: list[str], types: list[int]) -> array[int]:
 def _check_bytes(tokens: Sequence[bytes | None], raw_ids: frozenset[int]) -> None:
     single = {token for i, token in enumerate(tokens) if token and len(token) == 1 and i not in raw_ids}
     for byte in range(256):
-        if bytes([byte]) not in single:
+        if bytes([byte]) not in single and byte not in NOT_IN_UTF_8:
             spelled = spelling(bytes([byte]))
             raise UnsupportedError(f"a vocabulary without a token for the byte 0x{byte:02X}, {spelled!r}", TOKENS)
 

@@ -16,6 +16,7 @@ What upstream does and the file does not tell:
 - Merges are all strings or all pairs. A string that begins with "#version" is skipped. Of a merge that
   occurs twice the later rank counts, so a file may as well be broken: it is refused.
 - unk_token, fuse_unk and byte_fallback have no effect once all bytes that UTF-8 has are in the vocabulary.
+- Two added tokens with normalized=true that normalizing makes alike: the first one's id for both. Refused.
 - The post-processor runs even if no special tokens are asked for: a template may drop or double the text,
   and trim_offsets moves offsets.
 """
@@ -231,11 +232,16 @@ def _template_piece(piece: Value) -> str | None:
 
 
 def _check_decoder(decoder: Value) -> None:
+    """One ByteLevel; a Fuse behind it has nothing left to join."""
     if decoder.value is None:
         decoder.unsupported("no decoder: upstream puts spaces between the tokens then")
-    if decoder.need("type").text() != "ByteLevel":
-        _refuse_type(decoder, "decoder")
-    _check_byte_level(decoder)
+    steps = _steps(decoder, "decoders")
+    for index, (kind, step) in enumerate(steps):
+        if kind != ("Fuse" if index else "ByteLevel"):
+            _refuse_type(step, "decoder")
+    if not steps:
+        decoder.unsupported("a decoder without ByteLevel")
+    _check_byte_level(steps[0][1])
 
 
 # The model

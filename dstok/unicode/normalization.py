@@ -20,9 +20,9 @@ FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 # What a code point is in a form: BOUNDARY: nothing before it changes with it or changes it. TROUBLED: not to be told
 # from itself whether it stays (it decomposes, or may compose with what is before it). HANGUL: a syllable.
 BOUNDARY, TROUBLED, HANGUL = 1, 2, 4
-CLEAN = (0, BOUNDARY, ())
 _SYLLABLES, _VOWELS, _FINALS = range(0xAC00, 0xD7A4), range(0x1161, 0x1176), range(0x11A8, 0x11C3)
 _Record = tuple[int, int, tuple[int, ...]]  # combining class, flags, decomposition (none: the code point itself)
+CLEAN: _Record = (0, BOUNDARY, ())
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _range(word: str) -> range:
 
 
 def _packed(records: Mapping[int, _Record], pairs: array[int]) -> FormTables:
-    numbers: dict[tuple[int, int, tuple[int, ...]], int] = {CLEAN: 0}
+    numbers = {CLEAN: 0}
     blank = bytes(512)
     pages: dict[int, array[int]] = {}
     for code, record in records.items():
