@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -73,6 +72,23 @@ def without_whole_pieces(name: str) -> dstok.Tokenizer:
     return dstok.Tokenizer.from_description(replace(model(name)[0].describe(), ignore_merges=False))
 
 
+@cache
+def not_normalized(name: str) -> dstok.Tokenizer:
+    """The same model as llama.cpp has it, without its normalizer."""
+    return dstok.Tokenizer.from_description(replace(model(name)[0].describe(), normalizer=()))
+
+
+@cache
+def with_ascii_case() -> dstok.Tokenizer:
+    """MiniMax as llama.cpp has it: not normalized, the classes of letters cut at ASCII's case, without marks."""
+    upper, lower = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+    described = model("minimax-m1-40k")[0].describe()
+    [split] = described.splits
+    assert upper in split.pattern and lower in split.pattern
+    pattern = split.pattern.replace(upper, r"[^\P{L}a-z]").replace(lower, r"[^\P{L}A-Z]")
+    return dstok.Tokenizer.from_description(replace(described, splits=(replace(split, pattern=pattern),), normalizer=()))
+
+
 def is_known(name: str, text: str, ids: list[int]) -> bool:
     """Is it known that llama.cpp gives `ids` for `text`, which upstream does not?"""
     pre = MODELS[name]
@@ -80,8 +96,10 @@ def is_known(name: str, text: str, ids: list[int]) -> bool:
         return without_whole_pieces(name).encode(text) == ids
     if pre in ("deepseek-llm", "deepseek-coder"):
         return any(c.isspace() and not c.isascii() for c in text)
-    if pre in ("deepseek-r1-qwen", "qwen35", "minimax-m2"):
-        return unicodedata.normalize("NFC", text) != text
+    if pre == "minimax-m2":
+        return with_ascii_case().encode(text) == ids
+    if pre in ("deepseek-r1-qwen", "qwen35"):
+        return not_normalized(name).encode(text) == ids
     return False
 
 

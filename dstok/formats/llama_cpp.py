@@ -81,6 +81,8 @@ _NFC: _Json = {"type": "NFC"}
 _NO_NFC = "llama.cpp does not normalize: text that is not in NFC has other ids there"
 _STAND_IN = "llama.cpp takes non-ASCII white space for U+000B here: text with it may have other ids there"
 NO_WHOLE = "llama.cpp has no ignore_merges here: pieces that are tokens which merging does not make have other ids"
+_ASCII_CASE = ("llama.cpp tells upper from lower case by ASCII letters alone here, and takes no mark into a word: "
+               "words with marks or other letters may have other ids there")
 UNICODE = "llama.cpp v0.5.0 has Unicode 15.1, upstream has 16.0: text with newer characters may have other ids there"
 
 FAMILIES: tuple[Family, ...] = (
@@ -102,8 +104,9 @@ FAMILIES: tuple[Family, ...] = (
     Family(("glm4", "chatglm-bpe"),
            (_split(rf"{_SHORT}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}|{_REST}"),), "glm4", ignore_merges=True,
            quirks=(NO_WHOLE,)),
-    Family(("minimax-m2",), (_split(_O200K, "Removed", True),), "minimax-m2", _NFC, quirks=(_NO_NFC,)),
-    Family(("gpt-4o",), (_split(_O200K, "Removed", True),), "gpt-oss", quirks=(NO_WHOLE,)),
+    Family(("minimax-m2",), (_split(_O200K, "Removed", True),), "minimax-m2", _NFC,
+           quirks=(_NO_NFC, _ASCII_CASE)),
+    Family(("gpt-4o",), (_split(_O200K, "Removed", True),), "gpt-oss", quirks=(NO_WHOLE, _ASCII_CASE)),
     Family(("gpt-2",), (_split(GPT2_PATTERN),), "gpt2"),
 )
 
