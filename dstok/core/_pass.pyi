@@ -1,12 +1,19 @@
 from dstok.core._bpe import BPE
 from dstok.core._scan import Scanner
 
+BORDER_BYTES: int
 LEVELS: dict[str, int]
 
 def best_level() -> str:
     """The name of the best level of the mask kernel that this processor can run."""
 
 class Pass:
-    """What a pass reads: scanner, merge loops, and `joined`, the safe cuts' bitmap (None: no cuts)."""
+    """What a pass reads: scanner, merge loops, and `joined`, the safe cuts' bitmap (None: no cuts).
 
-    def __init__(self, scanner: Scanner, bpe: BPE, joined: object, level: str = "automaton") -> None: ...
+    `borders` are characters at whose borders there are no cuts either, `windows` the tables of pattern/windows.py.
+    """
+
+    def __init__(
+        self, scanner: Scanner, bpe: BPE, joined: object, level: str = "automaton", borders: object = None,
+        windows: object = None,
+    ) -> None: ...
