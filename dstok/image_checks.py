@@ -24,9 +24,8 @@ from dstok.core._check import (
     check_tokens,
     check_windows,
 )
-from dstok.core._pass import BORDER_BYTES
 from dstok.core._pairs import MAX_IDS, MAX_MERGES
-from dstok.core._pieces import JOINED_BYTES
+from dstok.core._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.columns import unpack_added
 from dstok.formats.description import NOT_IN_UTF_8, AddedToken

@@ -18,8 +18,8 @@ from dstok.characters import torn_borders, whole_characters
 from dstok.core._bpe import BPE
 from dstok.core._encode import Encoder
 from dstok.core._pairs import MAX_IDS, MAX_MERGES, build_pairs
-from dstok.core._pass import BORDER_BYTES, LEVELS, Pass, best_level
-from dstok.core._pieces import joined_pairs
+from dstok.core._pass import LEVELS, Pass, best_level
+from dstok.core._pieces import BORDER_BYTES, joined_pairs
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats.description import NOT_IN_UTF_8, ModelDescription
@@ -124,17 +124,20 @@ def build_tables(model: ModelDescription) -> Tables:
     # The mask kernel makes no use of the tables that it has no need of, or does not know.
     kernel = description["automaton"] == KERNEL_FINGERPRINT
     spoilers = set(_reachable(model)).difference(direct) if model.ignore_merges else set()
-    sections["joined"] = b"" if kernel and spoilers else joined_pairs([t for t in model.tokens if t])
-    sections["borders"] = b"" if kernel or not spoilers else _borders(model.tokens[i] or b"" for i in spoilers)
+    borders = _borders(model.tokens[i] or b"" for i in spoilers)
+    made = [t for t in model.tokens if t]
+    sections["joined"] = b"" if kernel and spoilers else joined_pairs(made, None if kernel else borders)
+    sections["borders"] = b"" if kernel or not any(borders) else bytes(borders)
     sections["windows"] = b"" if kernel else program.windows
     return Tables(description, sections)
 
 
-def _borders(spoilers: Iterable[bytes]) -> bytes:
-    """Two bitmaps of the BMP: characters not to cut behind, and not to cut before.
+def _borders(spoilers: Iterable[bytes]) -> bytearray:
+    """Two bitmaps of the BMP: characters not to cut behind for the first time, and not to cut before.
 
     A token that merging never makes, but ignore_merges does, would spoil a cut piece of which it is a part. No
-    part is one if nothing is cut behind the last character of such a token, nor before its first.
+    part behind a cut is one if nothing is cut before the first character of such a token; nor is the part before
+    a piece's first cut, if that is not behind the last character of one.
     """
     bits = bytearray(BORDER_BYTES)
     for token in spoilers:
@@ -142,7 +145,7 @@ def _borders(spoilers: Iterable[bytes]) -> bytes:
         for c, base in ((ord(text[-1]), 0), (ord(text[0]), BORDER_BYTES // 2)):
             if c < 0x10000:
                 bits[base + (c >> 3)] |= 1 << (c & 7)
-    return bytes(bits)
+    return bits
 
 
 def tables_from_image(image: Image) -> Tables:

@@ -1,7 +1,6 @@
 from dstok.core._bpe import BPE
 from dstok.core._scan import Scanner
 
-BORDER_BYTES: int
 LEVELS: dict[str, int]
 
 def best_level() -> str:

@@ -43,12 +43,11 @@ cdef enum:
     HISTORIES = 1 << 12      # another
     DROPPED = 2              # the scanner's tag, plus one, of a piece that a Removed step drops
 
-cdef inline bint keeps(const uint8_t *borders, uint32_t left, uint32_t right) noexcept nogil:
-    # Is a cut between these characters forbidden, behind the one or before the other?
-    return borders[left >> 3] >> (left & 7) & 1 or borders[BORDERS // 2 + (right >> 3)] >> (right & 7) & 1
+cdef inline bint keeps(const uint8_t *borders, uint32_t left, uint32_t right, bint first) noexcept nogil:
+    # Is a cut between these characters forbidden, the piece's first behind the one, or any before the other?
+    return (first and borders[left >> 3] >> (left & 7) & 1) or borders[BORDERS // 2 + (right >> 3)] >> (right & 7) & 1
 
 
-BORDER_BYTES = BORDERS
 LEVELS = {"automaton": LEVEL_NONE, "portable": LEVEL_PORTABLE, "avx2": LEVEL_AVX2, "avx512": LEVEL_AVX512}
 
 
@@ -62,7 +61,8 @@ cdef class Pass:
     """What a pass reads: scanner, merge loops, and `joined`, the bitmap of _pieces.joined_pairs (None: no cuts).
 
     `borders` are characters at whose borders there are no cuts either (see tables.py), `windows` the tables of
-    pattern/windows.py; None: none. `level` is the mask kernel's, "automaton" for none; a level above the processor's best becomes that one.
+    pattern/windows.py; None: none. `level` is the mask kernel's, "automaton" for none; a level above the
+    processor's best becomes that one.
     """
 
     def __cinit__(self, Scanner scanner, BPE bpe, joined, str level="automaton", borders=None, windows=None):
@@ -333,11 +333,11 @@ cdef class Pass:
     cdef void add_cut(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         """Adds the parts of a piece, cut where no token can span two characters."""
         cdef uint32_t left = 0, right
-        cdef Py_ssize_t at = start, width
+        cdef Py_ssize_t at = start, begun = start, width
         while at < end:
             right = code_point(text + at, &width)
             if left and cuttable(right) and may_cut(self.joined, left, right) and (
-                    self.borders == NULL or not keeps(self.borders, left, right)):
+                    self.borders == NULL or not keeps(self.borders, left, right, start == begun)):
                 self.add(w, text, start, at)
                 start = at
             left = right if cuttable(right) else 0

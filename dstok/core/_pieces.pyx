@@ -68,6 +68,8 @@ cdef enum:
 TABLE_BYTES = ((64 << A_LINES_LOG2) + (64 << B_LINES_LOG2) + (WAYS * sizeof(EntryC) << C_SETS_LOG2)
                + (WAYS * sizeof(EntryD) << D_SETS_LOG2) + 4 * RING)
 JOINED_BYTES = (1 << CUT_BITS) // 8
+BORDER_BYTES = 1 << 14    # two bitmaps of the 65,536 characters of the BMP
+MANY = 1 << 13            # pairs: a hundredth of the bitmap
 
 
 cdef struct EntryC:
@@ -401,11 +403,14 @@ cdef bint may_cut(const uint8_t *joined, uint32_t left, uint32_t right) noexcept
     return kernel_may_cut(joined, left, right)
 
 
-def joined_pairs(tokens):
+def joined_pairs(tokens, borders=None):
     """The bitmap of the pairs of cuttable characters that one of `tokens` (bytes) may span.
 
     Cuttable characters take three bytes each, so around a border inside a token at most three bytes
     on either side matter: whole characters, or parts that stand for every character with that part.
+
+    With `borders` (tables.py), a token of a part and a part, such as a4 | ed, puts a bit there for each character
+    behind it: marks for the pairs of 400 and 2,000 characters would fill the bitmap of Qwen's tokens.
     """
     bits = bytearray(JOINED_BYTES)
     cdef uint8_t[::1] b = bits
@@ -421,7 +426,11 @@ def joined_pairs(tokens):
             lefts[left] = _characters(left, False)
         if right not in rights:
             rights[right] = _characters(right, True)
-        _mark(b, lefts[left], rights[right])
+        if borders is not None and len(lefts[left]) * len(rights[right]) > MANY:
+            for c in rights[right]:
+                borders[BORDER_BYTES // 2 + (c >> 3)] |= 1 << (c & 7)
+        else:
+            _mark(b, lefts[left], rights[right])
     return bytes(bits)
 
 
