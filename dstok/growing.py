@@ -18,8 +18,9 @@ from dstok.text import utf8
 if TYPE_CHECKING:
     from dstok.core._encode import Encoder
     from dstok.core._policy import Policy
+    from dstok.parts import NormalizedParts
 
-__all__ = ["GrowingText"]
+__all__ = ["GrowingText", "NormalizedGrowingText"]
 
 _CONTEXT = 4  # bytes kept before the end that may change: what single_word may look back at
 
@@ -60,21 +61,44 @@ class GrowingText:
         >>> text.append("Hello wor"), text.append("ld!"), text.ids
         ((0, [19923, 647]), (1, [2058, 3]), [19923, 2058, 3])
         """
-        held = bytearray(self._held + utf8(text, self._replace))
+        sure, tail = self._encode(utf8(text, self._replace))
+        found = [*sure, *tail]
+        same = _common(self._tail, found)
+        kept = len(self._sure) + same
+        self._sure += sure
+        self._tail = tail.tolist()
+        return kept, found[same:]
+
+    def _encode(self, text: bytes) -> tuple[array[int], array[int]]:
+        """The ids that are sure now and were not before, and those behind them."""
+        held = bytearray(self._held + text)
         try:
             sure, end, state = self._encoder.encode_part(held, self._at, self._policy, self._state, False, _array)
             tail, _, _ = self._encoder.encode_part(held, end, self._policy, state, True, _array)
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, self._dropped + error.offset) from None
-        found = [*sure, *tail]
-        same = _common(self._tail, found)
-        kept = len(self._sure) + same
-        self._sure += sure
-        self._tail, self._state = tail.tolist(), state
+        self._state = state
         self._at = min(end, _CONTEXT)
         self._held = bytes(held[end - self._at :])
         self._dropped += end - self._at
-        return kept, found[same:]
+        return sure, tail
+
+
+class NormalizedGrowingText(GrowingText):
+    """A `GrowingText` of a model with a normalizer: what is appended may change the character before it, too."""
+
+    def __init__(
+        self, parts: NormalizedParts, encoder: Encoder, policy: Policy, replace: bool, begin: list[int],
+    ) -> None:
+        super().__init__(encoder, policy, replace, begin)
+        self._parts = parts
+
+    def _encode(self, text: bytes) -> tuple[array[int], array[int]]:
+        parts = self._parts.copy()  # if a token is refused, nothing has been added
+        sure = parts.advance(text, False)
+        tail = parts.copy().advance(b"", True)
+        self._parts = parts
+        return sure, tail
 
 
 def _common(one: list[int], other: list[int]) -> int:

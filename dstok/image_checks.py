@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from hashlib import sha256
-from typing import Any
+from typing import Any, get_type_hints
 
 from dstok.core._check import (
     check_atoms,
@@ -28,7 +29,7 @@ from dstok.core._pairs import MAX_IDS, MAX_MERGES
 from dstok.core._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.columns import unpack_added
-from dstok.formats.description import NOT_IN_UTF_8, AddedToken
+from dstok.formats.description import NORMALIZERS, NOT_IN_UTF_8, AddedToken, NormalizerStep
 from dstok.formats.image import AGAIN, Image
 from dstok.tables import FORMAT, KERNEL_EDGES, KERNEL_FINGERPRINT, bare_bpe, tables_from_image
 
@@ -85,11 +86,26 @@ def _check_description(image: Image) -> None:
     _ask("symbols", 2 <= d["symbols"] <= MAX_SYMBOLS, f"2 to {MAX_SYMBOLS}", d["symbols"])
     _ask("byte_ids", len(d["byte_ids"]) == 256, 256, len(d["byte_ids"]))
     for split in _listed("splits", d["splits"], dict):
-        _ask("splits", split.keys() == {"pattern", "behavior", "invert", "where", "unicode_version"}, "a split", sorted(split))
+        known = {"pattern", "behavior", "invert", "where", "unicode_version"}
+        _ask("splits", split.keys() == known, "a split", sorted(split))
         for name, kind in (("pattern", str), ("behavior", str), ("where", str), ("invert", bool)):
             _typed(name, split[name], kind)
         if split["unicode_version"] is not None:
             _typed("unicode_version", split["unicode_version"], str)
+    for step in _listed("normalizer", d.get("normalizer", []), dict):
+        _check_step(step)
+
+
+def _check_step(step: dict[str, Any]) -> None:
+    """A step of the normalizer, as `NormalizerStep` has it, and one that a tokenizer.json may hold."""
+    _ask("normalizer", step.keys() == {f.name for f in fields(NormalizerStep)}, "a step", sorted(step))
+    for name, kind in get_type_hints(NormalizerStep).items():
+        _typed(f"normalizer {name}", step[name], kind)
+    texts = step["pattern"] + step["content"] + step["where"]
+    _ask("normalizer", _SURROGATE.search(texts) is None, "text", "a lone surrogate")
+    _ask("normalizer type", step["type"] in NORMALIZERS, f"one of {', '.join(NORMALIZERS)}", step["type"])
+    _ask("normalizer pattern", step["type"] != "Replace" or step["pattern"] != "", "a pattern", "none")
+    _ask("normalizer content", step["type"] != "Prepend" or step["content"] != "", "a text", "none")
 
 
 def _tokenizer_parts(image: Image) -> tuple[tuple[AddedToken, ...], int | None, int | None, str]:
@@ -121,8 +137,9 @@ def _check_sizes(image: Image) -> None:
     _ask("sections", tuple(image.places) == names, " ".join(names), " ".join(image.places))
     size = {name: length for name, (_, length) in image.places.items()}
     ids, merges = size["starts"] // 4 - 1, size["merges"] // 8
+    least_ids = 256 - len(NOT_IN_UTF_8)
     for name, unit, least, most in (
-        ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, 1 + 256 - len(NOT_IN_UTF_8), MAX_IDS + 1),
+        ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, least_ids + 1, MAX_IDS + 1),
         ("merges", 8, 0, MAX_MERGES), ("direct", 4, 0, ids), ("pair_ids", 4, 0, MAX_BYTE_PAIRS),
     ):
         length = size.get(name, 0)
@@ -168,7 +185,8 @@ def _check_words(image: Image) -> None:
         token = bytes(s["blob"][starts[i] : starts[i + 1]])
         _ask("raw_ids", token.decode("utf-8", "replace").encode() == token, "tokens that are text", token)
     for byte, i in enumerate(d["byte_ids"]):
-        _ask("byte_ids", s["blob"][starts[i]] in (byte, 0 if byte in NOT_IN_UTF_8 else byte), f"the id of byte {byte}", i)
+        _ask("byte_ids", s["blob"][starts[i]] == byte or (byte in NOT_IN_UTF_8 and s["blob"][starts[i]] == 0),
+             f"the id of byte {byte}", i)
     bpe = bare_bpe(tables)
     if not len(s["merged"]):
         count = len(s["merges"]) // 8

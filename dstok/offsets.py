@@ -8,7 +8,7 @@ character; neighbours may so share a character. This is upstream's rule for code
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.core._decode import Decoder
+    from dstok.normalizers import View
 
     Ids = npt.NDArray[np.uint32]
     Spans = npt.NDArray[np.uint64]
@@ -110,3 +111,15 @@ def pieces_of(spans: Spans, runs: list[tuple[int, int]]) -> npt.NDArray[np.uint6
 
     ends = np.array([end for _, end in runs], np.uint64)
     return np.searchsorted(ends, spans[:, 0], side="right").astype(np.uint64)
+
+
+def original_pieces(view: View, pieces: list[Piece]) -> list[Piece]:
+    """The pieces, which lie in `view.text`, with their places in the original text."""
+    import numpy as np
+
+    if not pieces:
+        return pieces
+    chars = np.array([(piece.char_start, piece.char_end) for piece in pieces], np.uint64)
+    spans = view.byte_spans(np.array([(piece.start, piece.end) for piece in pieces], np.uint64), chars).tolist()
+    return [replace(piece, start=start, end=end, char_start=first, char_end=last)
+            for piece, (start, end), (first, last) in zip(pieces, spans, view.char_spans(chars).tolist())]

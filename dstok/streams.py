@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from dstok.core._decode import Decoder
     from dstok.core._encode import Encoder
     from dstok.core._policy import Policy
+    from dstok.parts import NormalizedParts
 
-__all__ = ["DecodeStream", "EncodeStream"]
+__all__ = ["DecodeStream", "EncodeStream", "NormalizedStream"]
 
 _CONTEXT = 4  # bytes kept before the text not yet encoded: what single_word may look back at
 _ANNOUNCE = 1 << 16  # bytes encoded at a time
@@ -126,6 +127,22 @@ class EncodeStream:
             self._chars += 1
             return self._decoder.decode(b"", True).encode() + encoded
         return encoded
+
+
+class NormalizedStream(EncodeStream):
+    """An `EncodeStream` of a model with a normalizer."""
+
+    def __init__(self, parts: NormalizedParts, encoder: Encoder, policy: Policy, errors: str) -> None:
+        super().__init__(encoder, policy, errors)
+        self._parts = parts
+
+    def _advance(self, text: str | bytes, final: bool, allocate: Any) -> Any:
+        if self._finished:
+            raise ValueError("the stream is finished")
+        data = self._utf8(text, final)
+        self._finished = final
+        ids = self._parts.advance(data, final)
+        return len(ids) if allocate is None else ids
 
 
 class DecodeStream:

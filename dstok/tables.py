@@ -11,6 +11,7 @@ import os
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from dstok.byte_pairs import byte_pairs
@@ -22,11 +23,12 @@ from dstok.core._pass import LEVELS, Pass, best_level
 from dstok.core._pieces import BORDER_BYTES, joined_pairs
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
-from dstok.formats.description import NOT_IN_UTF_8, ModelDescription
+from dstok.formats.description import NOT_IN_UTF_8, AddedToken, ModelDescription, NormalizerStep
 from dstok.formats.image import Image
 from dstok.pattern.split import Split
 
 if TYPE_CHECKING:
+    from dstok.core._normalize import Normalizer
     from dstok.pattern.collapse import Program
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "build_tables",
     "check_program",
     "compile_program",
+    "describe_tables",
     "make_bpe",
     "make_encoder",
     "tables_from_image",
@@ -67,6 +70,11 @@ class Tables:
     def splits(self) -> tuple[Split, ...]:
         """The pre-tokenizer's steps."""
         return tuple(Split(**split) for split in self.description["splits"])
+
+    @property
+    def normalizer(self) -> tuple[NormalizerStep, ...]:
+        """The normalizer's steps."""
+        return tuple(NormalizerStep(**step) for step in self.description.get("normalizer", ()))
 
     @property
     def merged(self) -> bytes:
@@ -107,6 +115,8 @@ def build_tables(model: ModelDescription) -> Tables:
         "raw_ids": sorted(model.raw_ids),
         "first": model.merges[2] if model.merges else 0,
     }
+    if model.normalizer:  # images of models without one are as they were
+        description["normalizer"] = [vars(step) for step in model.normalizer]
     pairs, seeds = build_pairs(model.merges)
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": pack_edges(program.boundaries.edges, pages[:128]),
@@ -148,6 +158,21 @@ def _borders(spoilers: Iterable[bytes]) -> bytearray:
     return bits
 
 
+def describe_tables(
+    tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None,
+) -> ModelDescription:
+    """The description that `build_tables` made `tables` of, with the added tokens of one tokenizer."""
+    d, raw_ids = tables.description, frozenset(tables.description["raw_ids"])
+    starts, pairs, merged = (array("I", bytes(data)) for data in (
+        tables.sections["starts"], tables.sections["merges"], tables.merged))
+    blob = bytes(tables.sections["blob"])
+    tokens = [blob[start:end] if start < end or i in raw_ids else None
+              for i, (start, end) in enumerate(pairwise(starts))]
+    merges = array("I", [x for rule in zip(pairs[::2], pairs[1::2], merged) for x in rule])
+    return ModelDescription(tables.splits, tuple(tokens), raw_ids, merges, added, d["ignore_merges"], bos_id, eos_id,
+                            d["unicode_version"], tables.normalizer)
+
+
 def tables_from_image(image: Image) -> Tables:
     """The tables that lie in a mapped image."""
     return Tables(image.description, {name: image.section(name) for name in image.places}, image)
@@ -181,12 +206,12 @@ def make_bpe(tables: Tables) -> BPE:
     return bpe
 
 
-def make_encoder(tables: Tables, bpe: BPE, size: int) -> Encoder:
+def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | None = None) -> Encoder:
     """The encoder; `size` is one more than the largest id, added tokens included."""
     s = tables.sections
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
     run = Pass(scanner, bpe, s["joined"] or None, _level(tables), s["borders"] or None, s["windows"] or None)
-    return Encoder(run, bpe, memoryview(s["direct"]).cast("B").cast("I"), size)
+    return Encoder(run, bpe, memoryview(s["direct"]).cast("B").cast("I"), size, normalizer)
 
 
 def _level(tables: Tables) -> str:

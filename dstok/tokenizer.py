@@ -17,14 +17,15 @@ from dstok.core._batch import Batch
 from dstok.core._decode import Decoder
 from dstok.core._encode import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
-from dstok.errors import DecodeError, DstokError, ImageError, UnknownTokenError, UnsupportedError
+from dstok.errors import DecodeError, DstokError, ImageError, PatternError, UnknownTokenError, UnsupportedError
+from dstok.file_formats import FileFormats
 from dstok.formats.columns import pack_added
 from dstok.formats.description import AddedToken, ModelDescription, spelling
 from dstok.formats.image import StrPath, open_image, write_image
 from dstok.formats.upstream import NEWEST
-from dstok.growing import GrowingText
-from dstok.offsets import Encoding, Piece, char_spans, pieces_of, token_spans
-from dstok.streams import DecodeStream, EncodeStream
+from dstok.growing import GrowingText, NormalizedGrowingText
+from dstok.offsets import Encoding, Piece, char_spans, original_pieces, pieces_of, token_spans
+from dstok.streams import DecodeStream, EncodeStream, NormalizedStream
 from dstok.tables import (
     Tables,
     build_tables,
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from dstok.core._normalize import Normalizer
+    from dstok.core._policy import Policy
+    from dstok.normalizers import View
+    from dstok.parts import NormalizedParts
     from dstok.pattern.collapse import Program
 
 __all__ = ["Tokenizer"]
@@ -47,8 +52,9 @@ __all__ = ["Tokenizer"]
 Text = str | bytes
 
 
-class Tokenizer(LineEncoder):
-    """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_file`, `from_str` or `open`.
+class Tokenizer(LineEncoder, FileFormats):
+    """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_file`, `from_str`, `from_tiktoken`, `from_gguf`
+    or `open`.
 
     Keywords of every encoding call: `special` says which added tokens are matched in the text: "all"
     (upstream's behaviour), "none" (all text is plain), "raise" (`SpecialTokenError` if the text holds one), or a
@@ -69,11 +75,12 @@ class Tokenizer(LineEncoder):
         self._tables, self.name, self.bos_id, self.eos_id = tables, name, bos_id, eos_id
         self.unicode_version: str = tables.description["unicode_version"]
         self._bpe = make_bpe(tables)
-        self._added = AddedTokens(added, self.unicode_version)
+        self._normalizer = _normalizer(tables)
+        self._added = AddedTokens(added, self.unicode_version, self._normalizer)
         self.vocab_size = max([self._bpe.size, *(token.id + 1 for token in added)])
-        self._encoder = make_encoder(tables, self._bpe, self.vocab_size)
+        self._encoder = make_encoder(tables, self._bpe, self.vocab_size, self._normalizer)
         self._decoder = Decoder(tables.sections["starts"], tables.sections["blob"], self.vocab_size,
-                                [(token.id, token.content.encode(), token.special) for token in added])
+                                [(token.id, self._added.seen(token), token.special) for token in added])
 
     # Loading
 
@@ -118,7 +125,7 @@ class Tokenizer(LineEncoder):
         added, bos_id, eos_id, name = tokenizer_parts(image)
         try:
             return cls(tables_from_image(image), added, bos_id, eos_id, name)
-        except UnsupportedError as error:
+        except (UnsupportedError, PatternError) as error:
             raise ImageError(f"{path}: {error}") from None
 
     def save(self, path: StrPath) -> None:
@@ -170,13 +177,18 @@ class Tokenizer(LineEncoder):
         """
         import numpy as np
 
-        data = utf8(text, replaces(errors))
-        ids, marks, _ = self._encoder.encode_marked(data, self._added.policy(special), False, _empty_ids)
-        runs = [(piece[0], piece[1]) for piece in self._pieces(data, marks)]
+        data, policy = utf8(text, replaces(errors)), self._added.policy(special)
+        ids, marks, _ = self._encoder.encode_marked(data, policy, False, _empty_ids)
+        view = self._view(data, policy)
+        seen = data if view is None else view.text
+        runs = [(piece[0], piece[1]) for piece in self._pieces(seen, marks)]
         spans = token_spans(ids, marks, runs, self._decoder)
+        chars, pieces = char_spans(spans, seen), pieces_of(spans, runs)
         flags = np.zeros(len(ids), np.bool_)
         flags[[index for index, _, _ in marks]] = True
-        return Encoding(ids, spans, char_spans(spans, data), pieces_of(spans, runs), flags)
+        if view is not None:
+            spans, chars = view.byte_spans(spans, chars), view.char_spans(chars)
+        return Encoding(ids, spans, chars, pieces, flags)
 
     def count_batch(
         self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", errors: str = "strict",
@@ -185,14 +197,21 @@ class Tokenizer(LineEncoder):
         return self._batch(texts, threads, special, errors).lengths()
 
     def encode_stream(self, *, special: Special = "all", errors: str = "strict") -> EncodeStream:
-        """A stream that encodes a text that comes in parts."""
+        """A stream that encodes a text that comes in parts.
+
+        Raises `UnsupportedError` for a model whose normalizer may look at the whole text (Prepend, Replace, Strip).
+        """
         replaces(errors)
-        return EncodeStream(self._encoder, self._added.policy(special), errors)
+        policy = self._added.policy(special)
+        if self._normalizer is None:
+            return EncodeStream(self._encoder, policy, errors)
+        return NormalizedStream(self._parts(policy, True), self._encoder, policy, errors)
 
     def growing(self, *, special: Special = "all", add_bos: bool = False, errors: str = "strict") -> GrowingText:
         """A text that grows at its end, as a conversation does; it is empty at first.
 
         What is appended costs its own length and that of the last piece before it, however long the text is.
+        Raises `UnsupportedError` as `encode_stream`.
 
         >>> import dstok
         >>> tok = dstok.load("deepseek-v3")
@@ -204,7 +223,10 @@ class Tokenizer(LineEncoder):
         >>> cache == talk.ids == tok.encode("<｜User｜>Is it so?<｜Assistant｜>", add_bos=True)
         True
         """
-        return GrowingText(self._encoder, self._added.policy(special), replaces(errors), self._bos(add_bos))
+        policy, replace = self._added.policy(special), replaces(errors)
+        if self._normalizer is None:
+            return GrowingText(self._encoder, policy, replace, self._bos(add_bos))
+        return NormalizedGrowingText(self._parts(policy, False), self._encoder, policy, replace, self._bos(add_bos))
 
     def pretokenize(self, text: Text, *, special: Special = "all", errors: str = "strict") -> list[Piece]:
         """The pieces of `text` with their spans and the alternative that matched; added tokens among them.
@@ -213,17 +235,19 @@ class Tokenizer(LineEncoder):
         >>> [(piece.text, piece.step, piece.alternative) for piece in dstok.load("deepseek-v3").pretokenize("it 42")]
         [('it', 2, 1), (' ', 2, 4), ('42', 0, 0)]
         """
-        data = utf8(text, replaces(errors))
-        ids, marks, _ = self._encoder.encode_marked(data, self._added.policy(special), False, _empty_ids)
+        data, policy = utf8(text, replaces(errors)), self._added.policy(special)
+        ids, marks, _ = self._encoder.encode_marked(data, policy, False, _empty_ids)
+        view = self._view(data, policy)
+        seen = data if view is None else view.text
         found, at, chars = [], 0, 0
-        for start, end, tag, index in self._pieces(data, marks):
-            chars += len(data[at:start].decode())
-            shown = data[start:end].decode()
+        for start, end, tag, index in self._pieces(seen, marks):
+            chars += len(seen[at:start].decode())
+            shown = seen[start:end].decode()
             why = self.program.tags[tag]
             token_id = None if index is None else int(ids[index])
             found.append(Piece(shown, start, end, chars, chars + len(shown), why.step, why.alternative, token_id))
             at, chars = end, chars + len(shown)
-        return found
+        return found if view is None else original_pieces(view, found)
 
     # Budgets
 
@@ -297,6 +321,11 @@ class Tokenizer(LineEncoder):
         """The added tokens: text to id, in the order of the model's file."""
         return {token.content: token.id for token in self._added.tokens}
 
+    @property
+    def encodes_text_as_it_is(self) -> bool:
+        """Whether the model has no normalizer: it encodes the text that it is given, and `decode` gives it back."""
+        return self._normalizer is None
+
     @cached_property
     def fingerprint(self) -> str:
         """A hash (SHA-256, hex) of all that decides what encode and decode give; stable across versions."""
@@ -312,6 +341,8 @@ class Tokenizer(LineEncoder):
         rest = (splits, part["unicode_version"], part["ignore_merges"], part["raw_ids"], self.bos_id, self.eos_id,
                 [tuple(vars(token).values()) for token in self._added.tokens])
         whole.update(repr(rest).encode())
+        for step in self._tables.normalizer:
+            whole.update(repr([value for name, value in vars(step).items() if name != "where"]).encode())
         return whole.hexdigest()
 
     @cached_property
@@ -333,6 +364,20 @@ class Tokenizer(LineEncoder):
         return _rebuild, (self._tables.description, kept, self._added.tokens, self.bos_id, self.eos_id, self.name)
 
     # Inside
+
+    def _view(self, data: bytes, policy: Policy) -> View | None:
+        """The text as the model sees it; None if that is the text itself."""
+        if self._normalizer is None or self._normalizer.is_normalized(data):
+            return None
+        from dstok.normalizers import view_of
+
+        return view_of(self._normalizer, data, policy)
+
+    def _parts(self, policy: Policy, patient: bool) -> NormalizedParts:
+        from dstok.parts import NormalizedParts
+
+        assert self._normalizer is not None
+        return NormalizedParts(self._encoder, self._normalizer, policy, patient)
 
     def _framed(self, ids: list[int], add_bos: bool, add_eos: bool) -> list[int]:
         return [*self._bos(add_bos), *ids, *self._eos(add_eos)]
@@ -386,7 +431,9 @@ class Tokenizer(LineEncoder):
 
     @cached_property
     def _ids_by_token(self) -> dict[str, int]:
-        return {self.id_to_token(i): i for i in range(self.vocab_size) if self._decoder.has(i)}
+        own = {token.id for token in self._added.tokens}
+        ids = {self.id_to_token(i): i for i in range(self.vocab_size) if self._decoder.has(i) and i not in own}
+        return {**ids, **{token.content: token.id for token in self._added.tokens}}
 
     def _prefix(
         self, text: str, limit: int, special: Special
@@ -397,13 +444,24 @@ class Tokenizer(LineEncoder):
     def _limited_spans(self, text: str, limit: int, special: Special) -> tuple[npt.NDArray[np.uint32], list[int]]:
         """At least `limit` ids of the start of `text` (or all), and where each ends, in whole code points."""
         ids, marks, end = self._prefix(text, limit, special)
-        data = text.encode()[:end]
+        view = self._view(text.encode(), self._added.policy(special))
+        data = (text.encode() if view is None else view.text)[:end]
         runs = [(piece[0], piece[1]) for piece in self._pieces(data, marks)]
         spans = char_spans(token_spans(ids, marks, runs, self._decoder), data)
         ends = spans[:, 1]
+        if view is not None:
+            return ids, view.cuts(ends, len(text)).tolist()
         inside = ends[:-1] > spans[1:, 0]  # the next token begins in the same character
         ends[:-1] -= inside
         return ids, ends.tolist()
+
+
+def _normalizer(tables: Tables) -> Normalizer | None:
+    if not tables.normalizer:
+        return None
+    from dstok.normalizers import make_normalizer  # needed by few models
+
+    return make_normalizer(tables.normalizer, tables.description["unicode_version"])
 
 
 def _contents(path: StrPath) -> bytes:

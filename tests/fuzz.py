@@ -180,9 +180,9 @@ def python_fault(data: bytes) -> int | None:
     return None
 
 
-def difference(text: str, seed: int, upstream: bool) -> str | None:
+def difference(text: str, seed: int, upstream: bool, names: list[str]) -> str | None:
     """What differs on a text, or None."""
-    for name in levels():
+    for name in names:
         for what, found, expected in outcomes(at_level(MODEL, name), text, seed):
             if found != expected:
                 return f"{what} at level {name}"
@@ -191,7 +191,7 @@ def difference(text: str, seed: int, upstream: bool) -> str | None:
     return None
 
 
-def minimised(text: str, seed: int, upstream: bool) -> str:
+def minimised(text: str, seed: int, upstream: bool, names: list[str]) -> str:
     """The text with parts left out, as long as it still differs; at most 3000 tries."""
     step, tries = max(len(text) // 2, 1), 0
     while tries < 3000:
@@ -199,7 +199,7 @@ def minimised(text: str, seed: int, upstream: bool) -> str:
         while at < len(text) and tries < 3000:
             shorter = text[:at] + text[at + step :]
             tries += 1
-            if difference(shorter, seed, upstream):
+            if difference(shorter, seed, upstream, names):
                 text = shorter
             else:
                 at += step
@@ -216,17 +216,18 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first text")
     parser.add_argument("--count", type=int, default=sys.maxsize, help="how many texts")
     parser.add_argument("--upstream", type=int, default=10, help="every so many texts upstream judges; 0: never")
+    parser.add_argument("--levels", nargs="+", default=levels(), choices=levels(), help="of the mask kernel; default: all")
     wanted = parser.parse_args()
     seed = int(time.time()) if wanted.seed is None else wanted.seed
     end, number, size_so_far = time.monotonic() + wanted.seconds, wanted.first, 0
-    print(f"seed {seed}, levels {', '.join(levels())}", flush=True)
+    print(f"seed {seed}, levels {', '.join(wanted.levels)}", flush=True)
     while number - wanted.first < wanted.count and time.monotonic() < end:
         text = text_of(seed, number)
         judged = bool(wanted.upstream) and number % wanted.upstream == 0
-        found = difference(text, number, judged)
+        found = difference(text, number, judged, wanted.levels)
         if found:
             print(f"{found}: --seed {seed} --first {number} --count 1 --upstream {int(judged)}")
-            print(ascii(minimised(text, number, judged)))
+            print(ascii(minimised(text, number, judged, wanted.levels)))
             return 1
         size_so_far += len(text)
         number += 1

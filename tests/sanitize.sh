@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds a copy of this checkout with gcc's address and undefined behaviour sanitizers, and runs tests in it.
 #
-#   tests/sanitize.sh                                    the tests of the core, at every level of the mask kernel
+#   tests/sanitize.sh                                    the tests of the core and the fuzzer, at every level of the
+#                                                        mask kernel; SECONDS_OF_FUZZING (default: 60) for each level
 #   tests/sanitize.sh python tests/fuzz.py --seconds 600 a command in the copy instead
 #
 # SANITIZED: the copy's folder (default: one in $TMPDIR, removed at the end); a copy that is there is used as it is.
@@ -44,10 +45,15 @@ fi
 
 # These go through the levels themselves. Freed memory is kept back by the sanitizer: it cannot be measured.
 sanitized "$python" -m pytest -x --capture=sys tests/test_kernel.py tests/test_grid.py tests/test_piece_table.py \
-    -k 'not memory'
-for level in automaton portable avx2 avx512; do
+    tests/test_bpe_loops.py tests/test_bpe_windows.py tests/test_fuzz.py -k 'not memory'
+levels=$(sanitized "$python" -c 'import sys; sys.path.insert(0, "tests"); import real_models; print(*real_models.levels())')
+for level in $levels; do
     echo "level $level"
-    DSTOK_SIMD=$level sanitized "$python" -m pytest -x --capture=sys tests/test_wiki.py tests/test_bpe.py tests/test_results.py \
-        tests/test_sharing.py tests/test_streams.py -k 'not built_in_model_is_what_its_file_says'
-    DSTOK_SIMD=$level sanitized "$python" tests/sanitize_corpora.py
+    export DSTOK_SIMD=$level
+    sanitized "$python" -m pytest -x --capture=sys tests/test_wiki.py tests/test_bpe.py tests/test_results.py \
+        tests/test_batch.py tests/test_sharing.py tests/test_streams.py tests/test_added_tokens.py \
+        tests/test_text_errors.py tests/test_encode_property.py \
+        -k 'not built_in_model_is_what_its_file_says and not short_of_memory'
+    sanitized "$python" tests/sanitize_corpora.py
+    sanitized "$python" tests/fuzz.py --seconds "${SECONDS_OF_FUZZING:-60}" --levels "$level"
 done

@@ -12,6 +12,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from reference import DEEP, bpe_by_passes, naive_bpe
@@ -21,13 +22,13 @@ import dstok
 
 LIMIT = 100  # seconds
 WINDOW = 2048  # bytes: the largest one, where tokens allow
-DEAREST = 8  # bytes of windows and borders for each byte of text: twice what the argument in core/_bpe gives for windows
+DEAREST = 8  # bytes of windows and borders for each byte of text: windows are four at most, see core/_bpe
 DOUBLES: list[Merge] = [(b"a" * 2**i, b"a" * 2**i) for i in range(14)]
 Case = tuple[list[Merge], list[bytes]]
 
 
 def child() -> None:
-    """Merges the texts of the cases that come as a pickle; answers with tokens and costs, and says if ranks are monotone."""
+    """Merges the texts of the cases that come as a pickle; answers with tokens, costs, and if ranks are monotone."""
     cases: list[Case] = pickle.load(sys.stdin.buffer)
     answers = []
     for merges, texts in cases:
@@ -41,8 +42,10 @@ def child() -> None:
 def merged(cases: Sequence[Case]) -> Iterator[tuple[list[Merge], bytes, list[bytes]]]:
     """(merges, text, tokens) of each text; its cost has been checked."""
     script = "import test_bpe_windows; test_bpe_windows.child()"
-    done = subprocess.run([sys.executable, "-c", script], input=pickle.dumps(list(cases)), stdout=subprocess.PIPE, check=True,
-                          timeout=LIMIT, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=pickle.dumps(list(cases)), stdout=subprocess.PIPE, check=True,
+        timeout=LIMIT, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=Path(__file__).parent)  # not the checkout, whose dstok need not be built
     for (merges, texts), (monotone, found) in zip(cases, pickle.loads(done.stdout), strict=True):
         assert monotone, "merged without windows"
         for text, (tokens, work) in zip(texts, found, strict=True):
@@ -143,7 +146,7 @@ def chain(letters: int, power: int) -> Case:
     from its end to its beginning, and no border within it holds."""
     body = b"a" * 2**power
     pairs = [(bytes([0x62 + n // 26]), bytes([0x41 + n % 26])) for n in range(letters)]
-    merges = [(b"a" * 2**i, b"a" * 2**i) for i in range(power)] + pairs + [(body, left + right) for left, right in pairs]
+    merges = DOUBLES[:power] + pairs + [(body, left + right) for left, right in pairs]
     spelt = [body + left + right for left, right in pairs]
     merges += [*zip(spelt, spelt[1:])][::-1]
     return merges, [b"".join(spelt[:end]) for end in (letters - 1, letters)]

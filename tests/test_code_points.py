@@ -1,6 +1,7 @@
-"""Every code point, surrogates excepted, in many contexts: ids and pieces are upstream's.
+"""Every code point, surrogates excepted, in many contexts: ids and pieces are upstream's. By the conformance kit.
 
-Outside the deep profile: all below U+3400, both sides of every edge of a class, and every 16th of the rest.
+Outside the deep profile: all below U+3400, both sides of every edge of a class and of what changed between Unicode
+versions; in it all 1,112,064.
 """
 
 from __future__ import annotations
@@ -11,93 +12,59 @@ from typing import Any
 import pytest
 from real_models import at_level, levels, real
 from reference import DEEP
+from text_strategies import GUIDE
 from upstream import model_splits, upstream_splitter
 
 import dstok
+from dstok.testing import texts, verify
 
-# (before, after) the code point.
-CONTEXTS = {
-    "alone": ("", ""),
-    "after a letter": ("a", ""),
-    "after a space": (" ", ""),
-    "after two spaces": ("  ", ""),
-    "after a digit": ("1", ""),
-    "after a newline": ("\n", ""),
-    "after punctuation": ("!", ""),
-    "after an ideograph": ("中", ""),
-    "after kana and a space": ("の ", ""),
-    "after a mark": ("é\u0301", ""),
-    "after a control": ("\0", ""),
-    "before a letter": ("", "a"),
-    "before a newline": ("", "\n"),
-    "before a digit": ("", "7"),
-    "before punctuation and letters": ("", "!ab"),
-    "between letters": ("x", "y"),
-    "between spaces": (" ", " "),
-    "between ideographs": ("東", "京"),
-    "between a tab and a wide letter": ("\t", "é"),
-    "before a mark": ("", "\u0301"),
-}
+CHECKS = ["class cover, k = 1", "class cover, k = 2", "code points in contexts", *(["all code points, joined"] if DEEP else [])]
+CONTEXTS = texts.contexts(GUIDE)
 BATCH = 30_000
 
 
 @cache
 def code_points() -> list[int]:
-    everywhere = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
-    if DEEP:
-        return everywhere
-    classes = dstok.load("deepseek-v3").program.alphabet.classes
-    edges = {c for members in classes for first, last in members.ranges for c in (first - 1, first, last, last + 1)}
-    return [c for c in everywhere if c < 0x3400 or c in edges or c % 16 == 5]
-
-
-def texts_of(context: str) -> list[list[str]]:
-    """The texts, a batch at a time."""
-    before, after = CONTEXTS[context]
-    shown = code_points()
-    return [[f"{before}{chr(c)}{after}" for c in shown[at : at + BATCH]] for at in range(0, len(shown), BATCH)]
+    return [c for c in range(0x110000) if not 0xD800 <= c < 0xE000] if DEEP else list(GUIDE.interesting)
 
 
 def test_enough_code_points() -> None:
-    assert len(CONTEXTS) >= 8
-    assert len(code_points()) == 1_112_064 if DEEP else len(code_points()) > 80_000
+    assert len(CONTEXTS) > 40
+    assert len(code_points()) == 1_112_064 if DEEP else len(code_points()) > 15_000
 
 
-@pytest.mark.parametrize("context", CONTEXTS)
-def test_ids(context: str) -> None:
-    """Each text alone, and many in one text, so that a code point stands anywhere in the kernel's blocks."""
-    judge = real("deepseek-v3")
-    for texts in texts_of(context):
-        found = [at_level("deepseek-v3", level).encode_batch(texts) for level in levels()]
-        for at, expected in enumerate(judge.encode_batch_fast(texts, add_special_tokens=False)):
-            for ids in found:
-                assert ids[at] == expected.ids, (context, texts[at], hex(ord(texts[at][len(CONTEXTS[context][0])])))
-        joined = "".join(texts)
-        whole = judge.encode(joined, add_special_tokens=False).ids
-        for level in levels():
-            assert at_level("deepseek-v3", level).encode(joined) == whole, (context, level)
+@pytest.mark.parametrize("level", levels())
+def test_ids(level: str) -> None:
+    """At every level of the mask kernel: each text alone."""
+    report = verify(at_level("deepseek-v3", level), real("deepseek-v3"), seconds=50_000, checks=CHECKS)
+    assert report.equal and all(check.complete for check in report.checks), f"\n{report}"
+    assert report.texts > len(CONTEXTS) * len(GUIDE.interesting)
 
 
-@pytest.mark.parametrize("context", CONTEXTS)
-def test_pieces(context: str) -> None:
+@pytest.mark.parametrize("context", CONTEXTS, ids=ascii)
+def test_pieces(context: tuple[str, str]) -> None:
+    """Many in one text, so that a code point stands anywhere in the kernel's blocks; in the deep profile each alone."""
     tok, judge = dstok.load("deepseek-v3"), upstream_splitter(model_splits("deepseek-v3"))
-    for texts in texts_of(context):
-        for text in texts:
+    shown = code_points()
+    for at in range(0, len(shown), BATCH):
+        batch = [f"{context[0]}{chr(c)}{context[1]}" for c in shown[at : at + BATCH]]
+        for text in batch if DEEP else batch[::40]:
             found = [(piece.text, (piece.char_start, piece.char_end)) for piece in tok.pretokenize(text)]
             assert found == judge.pre_tokenize_str(text), (context, text)
-        check_levels("".join(texts), judge)
+        check_levels("".join(batch), judge)
 
 
 def check_levels(text: str, judge: Any) -> None:
-    """At each level pieces end where upstream's end, and else only between ideographs, kana and Hangul, where the
-    encoder may cut on its own."""
+    """At each level ids are the same, and pieces end where upstream's end, and else only between ideographs, kana and
+    Hangul, where the encoder may cut on its own."""
     expected, at = {}, 0  # ends in bytes, of upstream's pieces
     for piece, (_, end) in judge.pre_tokenize_str(text):
         at += len(piece.encode())
         expected[at] = end
-    data = text.encode()
+    data, ids = text.encode(), at_level("deepseek-v3", "automaton").encode(text)
     for level in levels():
         tok = at_level("deepseek-v3", level)
+        assert tok.encode(text) == ids, level
         ends = {end for _, end in tok._encoder.pieces(data, tok._added.policy("none"))}
         assert expected.keys() <= ends, level
         for end in ends - expected.keys():

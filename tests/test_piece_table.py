@@ -225,7 +225,8 @@ assert failed, "there was more memory than the limit"
 @pytest.mark.parametrize("level", PROBES)
 def test_out_of_memory_amid_a_piece(level: str) -> None:
     """No memory for the ids of a part of a piece; behind it come more parts than a chunk has room for."""
-    subprocess.run([sys.executable, "-c", OUT_OF_MEMORY], check=True, env={**os.environ, "DSTOK_SIMD": level})
+    subprocess.run([sys.executable, "-c", OUT_OF_MEMORY], check=True, env={**os.environ, "DSTOK_SIMD": level},
+                   cwd=os.path.dirname(__file__))  # not the checkout, whose dstok need not be built
 
 
 def resident() -> int:

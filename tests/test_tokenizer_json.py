@@ -254,21 +254,10 @@ def test_other_models_that_are_read(name: str, counts: tuple[int, int, int, bool
 
 
 @needs_models
-@pytest.mark.parametrize(("name", "where"), [
-    ("jiutian-139moe-chat", "$.model.type"),
-    ("qwen-3", "$.normalizer.type"),
-    ("qwen-3.5", "$.normalizer.type"),
-    ("minimax", "$.normalizer.type"),
-    ("deepseek-r1-0528-qwen3-8b", "$.normalizer.type"),
-    ("qwen2-vl-2b-instruct-awq", "$.padding"),
-    ("deepseek-coder-33b-base", "$.pre_tokenizer.pretokenizers[4].type"),
-    ("deepseek-llm-7b-base", "$.pre_tokenizer.pretokenizers[5].type"),
-    ("deepseek-v2.5", "$.pre_tokenizer.pretokenizers[5].type"),
-])
-def test_other_models_that_are_refused(name: str, where: str) -> None:
+def test_a_model_that_is_refused() -> None:
     with pytest.raises(UnsupportedError) as caught:
-        read_tokenizer_json(*load(name))
-    assert caught.value.where == where
+        read_tokenizer_json(*load("jiutian-139moe-chat"))
+    assert caught.value.where == "$.model.type"
 
 
 # The small file, changed at random

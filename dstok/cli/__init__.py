@@ -7,7 +7,7 @@
     outputs    bytes -> standard output or a file; ids as text, JSON, .npy, raw uint32
     id_files   the way back: those four formats -> ids
     progress   how far a long input has been read, on a terminal
-    encode, decode, count, dump (and pieces), about (explain, info, models): the commands
+    encode, decode, count, dump (and pieces), about (explain, info, models), verify: the commands
 
 Arrows run from the commands to what they share. Nothing here is imported by the library. What a small
 `dstok count` does not need (numpy, json, gzip, ...) is imported where it is used: starting is most of its

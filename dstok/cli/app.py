@@ -1,6 +1,7 @@
 """From the words of the command line to an exit code.
 
-In: the words. Out: the exit code (0 all is well, 1 over the budget of `count --max-tokens`, 2 bad usage or
+In: the words. Out: the exit code (0 all is well, 1 over the budget of `count --max-tokens` or a difference that
+`verify` found, 2 bad usage or
 input, 70 a fault of dstok itself, 130 interrupted, 141 the reader of our output has gone); data on standard
 output; a line a fault on standard error.
 Invariant: no traceback reaches the user, and nothing is left in a buffer for the interpreter to fail on at
@@ -24,7 +25,8 @@ __all__ = ["main"]
 
 GROUPS = {  # command: its module
     "encode": "encode", "decode": "decode", "count": "count", "dump": "dump", "pieces": "dump",
-    "explain": "about", "info": "about", "models": "about", "save": "save",
+    "explain": "about", "info": "about", "models": "about", "save": "save", "convert": "convert",
+    "verify": "verify",
 }
 DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
 USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"
@@ -32,7 +34,8 @@ EPILOG = """\
 Text is UTF-8, read byte for byte. No FILE, or -, is standard input; .gz and .zst files are unpacked.
 dstok COMMAND --help tells a command's options.
 
-exit codes: 0 fine, 1 over the budget of count --max-tokens, 2 bad usage or input, 130 interrupted
+exit codes: 0 fine, 1 over the budget of count --max-tokens, or verify found a difference,
+2 bad usage or input, 130 interrupted
 
 example:
   dstok count README.md"""

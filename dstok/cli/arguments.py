@@ -66,7 +66,7 @@ def add_command(
 
 def add_model(parser: Parser) -> None:
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL, metavar="NAME|PATH",
-                        help="a built-in model, or the path of a tokenizer.json or an image "
+                        help="a built-in model, or the path of a tokenizer.json, GGUF file or image "
                              f"(default {DEFAULT_MODEL})")
 
 

@@ -13,28 +13,30 @@ from typing import TYPE_CHECKING, Any
 
 import dstok
 from dstok.cli.errors import CommandError, about_input, reason
+from dstok.formats.gguf_file import is_gguf
 from dstok.formats.image import is_image
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["edge_ids", "load_model", "text_keywords"]
+__all__ = ["edge_ids", "is_path", "load_model", "text_keywords"]
 
 
 def load_model(name: str) -> Tokenizer:
     """The tokenizer that --model names."""
-    if not _is_path(name):
+    if not is_path(name):
         return dstok.load(name)
     try:
         if is_image(name):
             return dstok.Tokenizer.open(name)
         with about_input(name):
-            return dstok.Tokenizer.from_file(name)
+            return dstok.Tokenizer.from_gguf(name) if is_gguf(name) else dstok.Tokenizer.from_file(name)
     except OSError as error:
         raise CommandError(f"{name}: {reason(error)}") from error
 
 
-def _is_path(name: str) -> bool:
+def is_path(name: str) -> bool:
+    """Does --model name a file, and not a built-in model?"""
     if os.sep in name or "/" in name or name.endswith(".json"):
         return True
     return os.path.exists(name) and name not in {model.name for model in dstok.models()}

@@ -28,7 +28,8 @@ def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "save", run, "write a model as an image that loads in milliseconds",
                          "dstok save path/to/tokenizer.json my.image && dstok count --model my.image README.md")
     parser.epilog = OUTPUT + str(parser.epilog)
-    parser.add_argument("model", metavar="MODEL", help="a built-in model, or the path of a tokenizer.json or an image")
+    parser.add_argument("model", metavar="MODEL",
+                        help="a built-in model, or the path of a tokenizer.json, GGUF file or image")
     parser.add_argument("out", metavar="OUT", help="the file to write")
 
 

@@ -8,7 +8,7 @@ text held so far, encoded with offsets, begins with the same ids; this is checke
 are sure too, and at the edge of a piece the text behind it can be taken as a new one. The last piece of the
 sure ids is kept for the next stretch, since the stream may have cut inside it, between ideographs. It cuts
 only runs, each beginning of which is one piece too, so the edges before are true. A file of one block is
-one stretch.
+one stretch; so is any file for a model with a normalizer, of which no edge tells where the text may be cut.
 """
 
 from __future__ import annotations
@@ -76,6 +76,9 @@ def stretches(
         blocks = _replaced(blocks)
     cutter = _Cutter(tokenizer, special)
     with about_input(source.name):
+        if not tokenizer.encodes_text_as_it_is:
+            yield cutter.finish(b"".join(blocks))
+            return
         block = next(blocks, b"")
         for following in blocks:
             if stretch := cutter.feed(block):

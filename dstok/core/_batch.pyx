@@ -19,6 +19,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
+import _thread
 from array import array
 
 from dstok.core._encode cimport Encoder, Ids, numpy_
@@ -95,6 +96,8 @@ cdef class Batch:
     cdef Py_ssize_t pending       # lists: the last part but those whose lists are made
     cdef Workspace own            # the calling thread's
     cdef list others              # ids of the other threads (Ids), by thread, if arrays are wanted
+    cdef list locks               # of the other threads, by thread: free again when it is done
+    cdef list begun               # ... of those that have begun
     cdef object error             # what stopped another thread
 
     def __cinit__(self, Encoder encoder not None, list texts not None, Policy policy not None, bint replace,
@@ -167,15 +170,15 @@ cdef class Batch:
             self.own = None
 
     cdef _encode_all(self, list rows):
-        cdef list workers = []
         try:
-            self._start(workers)
+            self._start()
             while self._step(rows):
                 pass
         finally:
             batch_stop(&self.taken, self.size)  # after an exception: nobody is to take more
-            for worker in workers:
-                worker.join()
+            for lock in self.begun:
+                if lock is not None:
+                    lock.acquire()
 
     cdef Workspace _lease(self, Py_ssize_t share):
         """A workspace that is ready to begin, with room for one of `share` shares of the ids."""
@@ -195,22 +198,25 @@ cdef class Batch:
             size += self.sources[i].length
         return size // LIKELY + LEAST
 
-    cdef _start(self, list workers):
-        """Starts the other threads, or as many as the system lets it."""
-        self.others = [None] * self.threads
-        if self.threads == 1:
-            return
-        from threading import Thread
+    cdef _start(self):
+        """Starts the other threads, or as many as the system lets it.
+
+        Not by threading.Thread, whose `start` waits for ever for a thread that had too little memory to begin.
+        """
+        self.others, self.begun = [None] * self.threads, [None] * self.threads
+        self.locks = [_thread.allocate_lock() for _ in range(self.threads)]
         for i in range(1, self.threads):
-            worker = Thread(target=self._work, args=(i,))
+            self.locks[i].acquire()
             try:
-                worker.start()
+                _thread.start_new_thread(self._work, (i,))
             except RuntimeError:
                 break
-            workers.append(worker)
 
     def _work(self, int index):
         cdef Workspace w = None
+        if batch_least(&self.taken) >= self.size:
+            return  # nobody waits for a thread that begins so late
+        self.begun[index] = self.locks[index]
         try:
             w = self._lease(self.threads)
             with nogil:
@@ -223,9 +229,10 @@ cdef class Batch:
         finally:
             if w is not None:
                 self.encoder.release(w)
+            self.locks[index].release()
 
     cdef bint _step(self, list rows) except -1:
-        """Makes the lists of a part that another thread has finished, or encodes the next; false if all is done."""
+        """Makes the lists of a part that another thread has finished, or encodes the next one; false: none is left."""
         cdef Part *part
         PyErr_CheckSignals()
         if rows is not None and self.pending >= self.front:
@@ -258,7 +265,7 @@ cdef class Batch:
             if i >= batch_least(&self.failed):
                 return
             before = w.total + w.count
-            self.encoder.run.text(self.policy, w, &self.sources[i], self.replace, PY_SSIZE_T_MAX)
+            self.encoder.text(self.policy, w, &self.sources[i], self.replace, PY_SSIZE_T_MAX)
             if w.status != FINE:
                 batch_lower(&self.failed, i)
                 return
@@ -270,7 +277,8 @@ cdef class Batch:
                 w.status = OUT_OF_MEMORY
                 batch_lower(&self.failed, part.first)
                 return
-            memcpy(part.block, w.out + part.at, part.count * sizeof(uint32_t))
+            if part.count:  # else `out` may be NULL, which memcpy does not allow even for no bytes
+                memcpy(part.block, w.out + part.at, part.count * sizeof(uint32_t))
             w.count = part.at
         batch_publish(&part.done)
 
@@ -284,7 +292,7 @@ cdef class Batch:
             return
         w.begin(False, False)
         with nogil:
-            self.encoder.run.text(self.policy, w, &self.sources[index], self.replace, PY_SSIZE_T_MAX)
+            self.encoder.text(self.policy, w, &self.sources[index], self.replace, PY_SSIZE_T_MAX)
         if w.status == FINE:
             raise MemoryError
         try:

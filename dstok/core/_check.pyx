@@ -14,7 +14,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from array import array
 
 from dstok.core._bpe cimport BPE, NO_PAIR, pair_merged
-from dstok.core._scan cimport KEEP, MOVE, MOVE_SET_1, ROW, ROWS, SET_0, SET_1
+from dstok.core._scan cimport KEEP, MOVE, ROW, ROWS, SET_0, SET_1
 
 cdef enum:
     MAX_TAG = 2              # plus one: a piece that is kept, one that is dropped

@@ -4,9 +4,11 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
 from dstok.core._bpe cimport BPE
+from dstok.core._normalize cimport Normalizer
 from dstok.core._pass cimport Pass
 from dstok.core._pieces cimport PieceMemory
 from dstok.core._policy cimport Policy
+from dstok.core._utf8 cimport Source
 from dstok.core._workspace cimport Workspace
 
 
@@ -14,6 +16,7 @@ from dstok.core._workspace cimport Workspace
 cdef class Encoder:
     cdef Pass run
     cdef BPE bpe
+    cdef Normalizer normalizer
     cdef object direct
     cdef PieceMemory shared       # that workspaces beyond MAX_WORKSPACES read, and do not write to
     cdef Workspace idle           # the first of the pool
@@ -30,6 +33,16 @@ cdef class Encoder:
     cdef void lend(self, Workspace w) noexcept
     cdef fail(self, Workspace w, Policy policy, text)
     cdef list list_of(self, const uint32_t *ids, Py_ssize_t count)
+    cdef void text(
+        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+    ) noexcept nogil
+    cdef void in_stretches(
+        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+    ) noexcept
+    cdef int stretches(self, Policy policy, Workspace w, bytes text, Py_ssize_t limit) except -1
+    cdef Py_ssize_t stretch(
+        self, Policy policy, Workspace w, bytes text, Py_ssize_t start, Py_ssize_t place, Py_ssize_t limit
+    ) except -1
     cdef Workspace _run(self, text, Policy policy, bint replace, bint counting, bint marking, Py_ssize_t limit)
     cpdef list encode(self, text, Policy policy, bint replace)
     cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after)

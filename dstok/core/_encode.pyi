@@ -6,6 +6,7 @@ import numpy.typing as npt
 
 from dstok.added_tokens import AddedTokens, Special
 from dstok.core._bpe import BPE
+from dstok.core._normalize import Normalizer
 from dstok.core._pass import Pass
 from dstok.core._policy import Policy
 
@@ -16,7 +17,9 @@ class Encoder:
     """The encoder of one model: tables that never change, and a pool of workspaces."""
 
     size: int
-    def __init__(self, run: Pass, bpe: BPE, direct: object, size: int) -> None: ...
+    def __init__(
+        self, run: Pass, bpe: BPE, direct: object, size: int, normalizer: Normalizer | None = None,
+    ) -> None: ...
     def encode(self, text: str | bytes, policy: Policy, replace: bool) -> list[int]:
         """The ids of `text` as a list."""
     def count(self, text: str | bytes, policy: Policy, replace: bool) -> int:

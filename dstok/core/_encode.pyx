@@ -7,6 +7,7 @@ Invariant: the tables never change; each call works in a workspace that it lease
 
 cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.long cimport PyLong_FromUnsignedLong
 from cpython.object cimport PyObject
@@ -15,7 +16,9 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+from dstok.core._added cimport Match
 from dstok.core._bpe cimport BPE
+from dstok.core._normalize cimport Normalizer
 from dstok.core._pass cimport Pass
 from dstok.core._pieces cimport PieceMemory
 from dstok.core._policy cimport Policy
@@ -23,10 +26,11 @@ from dstok.core._utf8 cimport Source, open_source
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
 
 from dstok.errors import SpecialTokenError, TextError
-from dstok.text import replaces
+from dstok.text import replaces, utf8
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
+    object PyUnicode_FromKindAndData(int kind, const void *data, Py_ssize_t size)
 
 cdef enum:
     SHORT = 1 << 10          # units of a text for which the GIL is not released: that would take longer (60 ns)
@@ -45,8 +49,8 @@ cdef class Encoder:
     `direct` are the ids (uint32) that the piece tables are filled with, the most frequent ones first.
     """
 
-    def __cinit__(self, Pass run not None, BPE bpe not None, direct, Py_ssize_t size):
-        self.run, self.bpe, self.direct = run, bpe, direct
+    def __cinit__(self, Pass run not None, BPE bpe not None, direct, Py_ssize_t size, Normalizer normalizer=None):
+        self.run, self.bpe, self.direct, self.normalizer = run, bpe, direct, normalizer
         self.pool = []
         self.size = size
         self.ints = <PyObject **>calloc(size + 1, sizeof(PyObject *))
@@ -151,6 +155,69 @@ cdef class Encoder:
             PyList_SET_ITEM(result, i, value)
         return result
 
+    # A text: as it is, or normalized between the added tokens with normalized=false.
+
+    cdef void text(
+        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+    ) noexcept nogil:
+        """Encodes one text."""
+        if self.normalizer is None or self.normalizer.passes(source, self.run.wide):
+            self.run.text(policy, w, source, replace, limit)
+        else:
+            with gil:
+                self.in_stretches(policy, w, source, replace, limit)
+
+    cdef void in_stretches(
+        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+    ) noexcept:
+        """Encodes a text that is not normalized. Marks and `where` then count bytes of the normalized text."""
+        try:
+            text = stored_text(source)
+            if not isinstance(text, bytes):
+                text = utf8(text, replace)
+            self.stretches(policy, w, text, limit)
+        except TextError:
+            self.run.text(policy, w, source, replace, limit)  # says where the fault is
+        except MemoryError:
+            w.status = OUT_OF_MEMORY
+
+    cdef int stretches(self, Policy policy, Workspace w, bytes text, Py_ssize_t limit) except -1:
+        cdef Py_ssize_t at = 0, place = 0, start, end, content
+        cdef Match match
+        for start, end, content, match.token in [*policy.raw_spans(text), (len(text), len(text), 0, -1)]:
+            if at < start:
+                place = self.stretch(policy.inner, w, text[at:start], at, place, limit)
+            if w.status != FINE or w.total + w.count >= limit:
+                return 0
+            if match.token >= 0:
+                w.base, match.start, match.end, match.content = place, 0, end - start, content - place
+                if not self.run.special(policy, False, w, &match):
+                    return 0
+                place += end - start
+            at = end
+            w.where = place
+        return 0
+
+    cdef Py_ssize_t stretch(
+        self, Policy policy, Workspace w, bytes text, Py_ssize_t start, Py_ssize_t place, Py_ssize_t limit
+    ) except -1:
+        """Encodes a stretch that begins at `start`, and at `place` of the normalized text; returns where it ends."""
+        cdef bytes normalized = self.normalizer.normalize(text)
+        cdef Source source = open_source(normalized)
+        cdef Py_ssize_t i = w.marked
+        source.valid = True
+        with nogil:
+            self.run.text(policy, w, &source, False, limit)
+        while i < w.marked:
+            w.marks[i].start += place
+            w.marks[i].end += place
+            i += 1
+        if w.status == SPECIAL_FOUND:
+            w.where = start + source_offset(self.normalizer, text, w.where)
+        else:
+            w.where += place
+        return place + len(normalized)
+
     cdef Workspace _run(self, text, Policy policy, bint replace, bint counting, bint marking, Py_ssize_t limit):
         """Encodes `text` in a leased workspace, which the caller releases."""
         cdef Source source
@@ -163,10 +230,10 @@ cdef class Encoder:
         if not counting and source.length > LARGE:
             self.lend(w)
         if source.length <= SHORT:
-            self.run.text(policy, w, &source, replace, limit)
+            self.text(policy, w, &source, replace, limit)
         else:
             with nogil:
-                self.run.text(policy, w, &source, replace, limit)
+                self.text(policy, w, &source, replace, limit)
         if w.status != FINE:
             try:
                 self.fail(w, policy, text)
@@ -269,6 +336,19 @@ cdef class Encoder:
             return ids, end, (w.fresh, w.skip[0], w.skip[1])
         finally:
             self.release(w)
+
+
+cdef stored_text(const Source *source):
+    """The text of a source, as bytes or str."""
+    if source.kind == 0:
+        return PyBytes_FromStringAndSize(<const char *>source.data, source.length)
+    return PyUnicode_FromKindAndData(source.kind, source.data, source.length)
+
+
+cdef Py_ssize_t source_offset(Normalizer normalizer, bytes text, Py_ssize_t offset) except -1:
+    """Where in `text` the character comes from that lies at `offset` of its normalized text."""
+    normalized, sources = normalizer.align(text)
+    return len(text.decode()[:sources[len(normalized[:offset].decode())]].encode())
 
 
 @cython.no_gc  # it is in no cycle, and must find its encoder when it goes

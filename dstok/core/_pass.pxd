@@ -3,7 +3,7 @@ cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from dstok.core._added cimport Match
-from dstok.core._bpe cimport BPE
+from dstok.core._chunk cimport Chunks
 from dstok.core._policy cimport Policy
 from dstok.core._scan cimport Scanner
 from dstok.core._utf8 cimport Source
@@ -54,30 +54,19 @@ cdef extern from "_grid.h":
 
 
 @cython.final
-cdef class Pass:
+cdef class Pass(Chunks):
     cdef Scanner scanner
-    cdef BPE bpe
     cdef const uint8_t *joined
     cdef const uint8_t *borders  # characters not to cut behind, or before: bits; NULL: none
     cdef WindowTables windows    # groups NULL: none
     cdef KernelTables kernel
     cdef uint8_t *flags      # kernel.flags
     cdef int level           # of the mask kernels
-    cdef bint wide           # the piece table is probed by AVX-512, too
     cdef object _keep
 
     cdef int open_kernel(self, int level) except -1
     cdef int open_flags(self) except -1
     cdef int open_windows(self, tables) except -1
-    cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil
-    cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
-    cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
-    cdef bint merge_batch(self, Workspace w, const uint8_t *chunk, const uint32_t *batch, int size) noexcept nogil
-    cdef void keep(self, Workspace w, const uint8_t *chunk, uint32_t index, Py_ssize_t found) noexcept nogil
-    cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil
-    cdef void emit(self, Workspace w) noexcept nogil
-    cdef Py_ssize_t tally(self, Workspace w) noexcept nogil
-    cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil
     cdef void begin_chunk(self, Workspace w, Py_ssize_t at) noexcept nogil
     cdef void add_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef Py_ssize_t grid(self, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final) noexcept nogil

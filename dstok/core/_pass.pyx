@@ -7,20 +7,18 @@ Invariant: the ids are those of the text as a whole, however it is fed: text is 
 and pieces whose end the automaton has seen. The rest is carried over to the next stretch.
 
 Order of work in a stretch, as upstream: added tokens with normalized=false on the raw text; between them
-those with normalized=true; between those the pieces; each piece by the piece table, else by merging.
+those with normalized=true; between those the pieces, which go into chunks (_chunk.pyx) that make ids of them.
 """
 
 cimport cython
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from dstok.core._added cimport Match
-from dstok.core._bpe cimport BPE, LANES, Lanes, find_repeats, merge_lanes, start_prefetch, start_symbols
-from dstok.core._pieces cimport (
-    CHUNK, CHUNK_ROOM, MIDDLE, MOST_IDS, PAD, RING, cuttable, emit_portable, insert, look_up_long, look_up_second,
-    may_cut, prefetch_second, probe_chunk, probe_emit, probe_portable,
-)
+from dstok.core._bpe cimport BPE
+from dstok.core._chunk cimport Chunks
+from dstok.core._pieces cimport CHUNK, CHUNK_ROOM, MIDDLE, PAD, cuttable, may_cut
 from dstok.core._policy cimport Policy
 from dstok.core._scan cimport Scanner, scan_piece
 from dstok.core._utf8 cimport Source, code_point, find_invalid, transcode
@@ -37,7 +35,6 @@ cdef enum:
     SMALL = 1 << 12          # bytes of a text that is copied, to have room to read behind it
     CONTEXT = 4              # bytes kept before it, for single_word: the longest character
     FAR = 1 << 30            # bytes that a chunk may span: its offsets have 32 bits
-    FEW = 4                  # missed pieces that are better merged one by one
     BORDERS = 1 << 14        # bytes of two bitmaps of the 65,536 characters of the BMP
     GROUPS = 1 << 8          # bytes of a table of pattern/windows.py
     HISTORIES = 1 << 12      # another
@@ -57,7 +54,7 @@ def best_level():
 
 
 @cython.final
-cdef class Pass:
+cdef class Pass(Chunks):
     """What a pass reads: scanner, merge loops, and `joined`, the bitmap of _pieces.joined_pairs (None: no cuts).
 
     `borders` are characters at whose borders there are no cuts either (see tables.py), `windows` the tables of
@@ -125,177 +122,7 @@ cdef class Pass:
         self.windows.verdicts = &bytes[GROUPS + HISTORIES]
         return 0
 
-    # A chunk of pieces: collected, probed, the missing ones merged, the ids written.
-
-    cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil:
-        """Encodes the pieces collected in `w`, and begins the next chunk behind them."""
-        cdef const uint8_t *chunk = text + w.origin
-        cdef int i, misses
-        if self.wide:
-            misses = probe_chunk(&w.table, chunk, w.starts, w.pieces, w.values, w.missed)
-        else:
-            misses = probe_portable(&w.table, chunk, w.starts, w.pieces, w.values, w.missed)
-        w.side_used = 0
-        misses = self.look_again(w, chunk, misses)
-        if not self.merge_missed(w, chunk, misses):
-            w.pieces = 0  # the run is over, but a caller may still add to the chunk: not beyond its room
-            return
-        if w.tracing:
-            for i in range(w.pieces):
-                if not w.mark(w.origin + w.starts[i], w.origin + w.starts[i + 1]):
-                    w.pieces = 0
-                    return
-        if w.counting:
-            w.total += self.tally(w)
-        elif w.reserve(w.pieces * MIDDLE + w.side_used + 4):
-            self.emit(w)
-        w.origin += w.starts[w.pieces]
-        w.pieces = 0
-        w.starts[0] = 0
-
-    cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
-        """Looks up missed pieces at their second place; returns how many are still missing."""
-        cdef uint32_t index, length
-        cdef int i, left = 0
-        prefetch_second(&w.table, chunk, w.starts, w.missed, misses)
-        for i in range(misses):
-            index = w.missed[i]
-            length = w.starts[index + 1] - w.starts[index]
-            w.values[index] = look_up_second(&w.table, chunk + w.starts[index], length) if length <= MIDDLE else 0
-            w.missed[left] = index
-            left += w.values[index] == 0
-        return left
-
-    cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
-        """Finds the values of the pieces that the probe did not find, of equal ones once; false if memory is out."""
-        cdef uint16_t first[CHUNK_ROOM]
-        cdef uint32_t batch[LANES]
-        cdef uint32_t index
-        cdef int i, size = 0
-        find_repeats(chunk, w.starts, w.missed, misses, first)
-        for i in range(misses):
-            index = w.missed[i]
-            if first[i] != i:
-                continue
-            if not self.wide or self.bpe.ignore_merges or w.starts[index + 1] - w.starts[index] > MIDDLE:
-                if not self.miss(w, chunk, index):
-                    return False
-                continue
-            batch[size] = index
-            size += 1
-            start_prefetch(&self.bpe.start, chunk + w.starts[index], w.starts[index + 1] - w.starts[index])
-            if size == LANES:
-                if not self.merge_batch(w, chunk, batch, size):
-                    return False
-                size = 0
-        if size and not self.merge_batch(w, chunk, batch, size):
-            return False
-        for i in range(misses):
-            w.values[w.missed[i]] = w.values[w.missed[first[i]]]
-        return True
-
-    cdef bint merge_batch(self, Workspace w, const uint8_t *chunk, const uint32_t *batch, int size) noexcept nogil:
-        """As `miss`, of up to `LANES` pieces of at most `MIDDLE` bytes."""
-        cdef Lanes lanes
-        cdef uint32_t start, length
-        cdef uint32_t *ids
-        cdef int i
-        cdef uint32_t p
-        if size < FEW:
-            for i in range(size):
-                if not self.miss(w, chunk, batch[i]):
-                    return False
-            return True
-        if not w.reserve_side(LANES * (1 + MIDDLE)):
-            return False
-        memset(lanes.counts, 0, sizeof(lanes.counts))
-        ids = w.side + w.side_used + 1
-        for i in range(size):
-            start, length = w.starts[batch[i]], w.starts[batch[i] + 1] - w.starts[batch[i]]
-            lanes.counts[i] = <uint32_t>start_symbols(&self.bpe.start, chunk + start, length, ids)
-            for p in range(lanes.counts[i]):
-                lanes.ids[p][i] = ids[p]
-        merge_lanes(&self.bpe.pairs, &lanes)
-        for i in range(size):
-            ids = w.side + w.side_used + 1
-            for p in range(lanes.counts[i]):
-                ids[p] = lanes.ids[p][i]
-            self.keep(w, chunk, batch[i], lanes.counts[i])
-        return True
-
-    cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil:
-        """Finds the value of a piece that tables a and b do not hold; false if memory is out."""
-        cdef const uint8_t *piece = chunk + w.starts[index]
-        cdef Py_ssize_t length = w.starts[index + 1] - w.starts[index], found = 0
-        cdef uint32_t *ids
-        if not w.reserve_side(1 + length + MOST_IDS):
-            return False
-        ids = w.side + w.side_used + 1
-        if length > MIDDLE:
-            found = look_up_long(&w.table, piece, length, ids)
-        if not found:
-            found = self.bpe.merge_piece(piece, length, ids, &w.scratch, &w.junction)
-            if found < 0:
-                w.status = OUT_OF_MEMORY
-                return False
-            self.keep(w, chunk, index, found)
-            return True
-        w.side[w.side_used] = <uint32_t>found
-        w.values[index] = <uint64_t>w.side_used << 16
-        w.side_used += 1 + found
-        return True
-
-    cdef void keep(self, Workspace w, const uint8_t *chunk, uint32_t index, Py_ssize_t found) noexcept nogil:
-        """Remembers the `found` ids of a piece, which stand behind the side buffer's next word."""
-        cdef Py_ssize_t length = w.starts[index + 1] - w.starts[index]
-        cdef uint64_t value = insert(&w.table, chunk + w.starts[index], length, w.side + w.side_used + 1, found)
-        if not value:
-            value = <uint64_t>w.side_used << 16
-            w.side[w.side_used] = <uint32_t>found
-            w.side_used += 1 + found
-        w.values[index] = value
-
-    cdef void emit(self, Workspace w) noexcept nogil:
-        """Writes the ids of the chunk's values; there is room for them."""
-        cdef uint32_t *out = w.out + w.count
-        cdef const uint32_t *ids
-        cdef int at = 0
-        cdef uint32_t count
-        while True:
-            if self.wide:
-                at = probe_emit(w.values, at, w.pieces, &out)
-            else:
-                at = emit_portable(w.values, at, w.pieces, &out)
-            if at == w.pieces:
-                break
-            ids = self.located(w, w.values[at], &count)
-            memcpy(out, ids, count * sizeof(uint32_t))
-            out += count
-            at += 1
-        w.count = out - w.out
-
-    cdef Py_ssize_t tally(self, Workspace w) noexcept nogil:
-        """How many ids the chunk's values have."""
-        cdef Py_ssize_t total = 0, elsewhere = 0
-        cdef uint32_t count
-        cdef int i
-        for i in range(w.pieces):
-            total += w.values[i] & 3
-            elsewhere += w.values[i] & 3 == 0
-        if elsewhere:
-            for i in range(w.pieces):
-                if w.values[i] & 3 == 0:
-                    self.located(w, w.values[i], &count)
-                    total += count
-        return total
-
-    cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil:
-        """Where the ids are of a value that does not hold them itself, and how many."""
-        count[0] = value >> 8 & 0xFF
-        if count[0]:
-            return w.table.ring + (value >> 16 & (RING - 1))
-        count[0] = w.side[value >> 16]
-        return w.side + (value >> 16) + 1
+    # Pieces, put into a chunk.
 
     cdef void begin_chunk(self, Workspace w, Py_ssize_t at) noexcept nogil:
         w.origin = at

@@ -14,5 +14,7 @@ cdef class Policy:
     cdef const uint32_t *ids[2]
     cdef readonly bint refuses
     cdef readonly tuple contents
+    cdef readonly Policy inner        # what is left inside of a stretch between raw tokens
 
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil
+    cpdef list raw_spans(self, bytes text)

@@ -11,7 +11,7 @@ from libc.string cimport memchr
 
 from array import array
 
-from dstok.core._added cimport Matcher
+from dstok.core._added cimport Match, Matcher
 
 
 @cython.final
@@ -30,10 +30,41 @@ cdef class Policy:
         view = array("I", [0]) if not normalized_ids else self.normalized_ids
         self.normalized_ids = view
         self.ids[1] = &view[0]
+        self.inner = self if raw is None else Policy(None, normalized, [], normalized_ids, contents, refuses)
 
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
         """Whether `text` surely holds none of the tokens: not the one byte that they all begin with."""
         return _absent(self.raw, text, length) and _absent(self.normalized, text, length)
+
+    cpdef list raw_spans(self, bytes text):
+        """(start, end, start of its own text, index) of each added token with normalized=false in valid UTF-8."""
+        cdef const uint8_t *data = text
+        cdef Py_ssize_t at = 0, stop = len(text)
+        cdef Match match
+        cdef list found = []
+        while self.raw is not None:
+            match = self.raw.find(data, at, at, stop, 0, True)
+            if match.token < 0:
+                break
+            found.append((match.start, match.end, match.content, match.token))
+            at = match.end
+        return found
+
+    def find_raw(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t scan, bint final):
+        """(start, end, start of its own text, index, safe, scan) of the first added token with normalized=false.
+
+        In valid UTF-8 `text[at:]`, of which nothing before `scan` may be one. Without one the index is -1, and none
+        begins before `safe`, whatever follows if the text is not `final`; `scan` is where to search next.
+        """
+        cdef Match match
+        if self.raw is None or text.shape[0] == 0:
+            return at, at, at, -1, text.shape[0], at
+        match = self.raw.find(&text[0], at, scan, text.shape[0], 0, final)
+        return match.start, match.end, match.content, match.token, match.safe, match.scan
+
+    def raw_id(self, Py_ssize_t index):
+        """The id of an added token with normalized=false."""
+        return self.raw_ids[index]
 
 
 cdef inline bint _absent(Matcher matcher, const uint8_t *text, Py_ssize_t length) noexcept nogil:

@@ -1,4 +1,5 @@
 """Model files -> `ModelDescription`: one module a file format, none of which knows the engine.
 
-description.py is what every format is read into; tokenizer_json.py reads upstream's tokenizer.json.
+description.py is what every format is read into; tokenizer_json.py reads upstream's tokenizer.json and
+tokenizer_json_writer.py writes it; gguf.py and tiktoken.py read and write llama.cpp's and tiktoken's files.
 """

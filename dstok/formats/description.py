@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import codecs
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from dstok.pattern.split import Split
@@ -19,9 +19,11 @@ from dstok.pattern.split import Split
 __all__ = [
     "BYTE_TO_CHAR",
     "CHAR_TO_BYTE",
+    "NORMALIZERS",
     "NOT_IN_UTF_8",
     "AddedToken",
     "ModelDescription",
+    "NormalizerStep",
     "decoded_bytes",
     "is_spelling",
     "spelling",
@@ -94,6 +96,26 @@ class AddedToken:
         return decoded_bytes(self.content)
 
 
+NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Prepend", "Replace")
+
+
+@dataclass(frozen=True)
+class NormalizerStep:
+    """One step of a normalizer, by upstream's type, one of `NORMALIZERS`; sequences are unfolded.
+
+    pattern: of Replace: a regular expression if `is_regex`, else a literal text. content: what Replace puts there, or
+    what Prepend puts before the text. left, right: the ends that Strip strips. where: the JSON path, for errors.
+    """
+
+    type: str
+    pattern: str = ""
+    is_regex: bool = False
+    content: str = ""
+    left: bool = False
+    right: bool = False
+    where: str = ""
+
+
 @dataclass(frozen=True)
 class ModelDescription:
     """A byte-level BPE model.
@@ -106,6 +128,7 @@ class ModelDescription:
     merges: typecode "I", flat: left id, right id, merged id, in the order of rank. Merges that can never
         happen, since one of the ids is raw, are not in here.
     added_tokens: in the order of the file.
+    normalizer: its steps; none: text is taken as it is.
     ignore_merges: is a piece that is a token of the vocabulary that token, whatever the merges say?
 
     >>> merges = array("I", [0, 1, 2])
@@ -123,6 +146,12 @@ class ModelDescription:
     bos_id: int | None
     eos_id: int | None
     unicode_version: str = "16.0"
+    normalizer: tuple[NormalizerStep, ...] = ()
+
+    def without_places(self) -> ModelDescription:
+        """The same model without the places in its file, by which no encoding changes."""
+        splits = tuple(replace(split, where="") for split in self.splits)
+        return replace(self, splits=splits, normalizer=tuple(replace(step, where="") for step in self.normalizer))
 
     def merge_rules(self) -> list[tuple[int, int, int]]:
         """The merges as (left id, right id, merged id), in the order of rank."""

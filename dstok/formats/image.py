@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 from dstok.errors import ImageError
 
-__all__ = ["AGAIN", "Image", "is_image", "open_image", "write_image"]
+__all__ = ["AGAIN", "Image", "is_image", "open_image", "write_at_once", "write_image"]
 
 MAGIC = b"dstokimg"
 FORMAT = 1
@@ -81,10 +81,11 @@ def write_image(
     for name, data in sections.items():
         body += bytes(places[name][0] - _FIXED - len(body)) + bytes(data)
     start = MAGIC + FORMAT.to_bytes(4, "little") + len(header).to_bytes(4, "little")
-    _write_at_once(path, start + sha256(body).digest() + body)
+    write_at_once(path, start + sha256(body).digest() + body)
 
 
-def _write_at_once(path: StrPath, data: bytes) -> None:
+def write_at_once(path: StrPath, data: bytes) -> None:
+    """Writes a file, or nothing: beside `path` first, then moved there. Raises `OSError`."""
     scratch = os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
     file = open(scratch, "xb")  # not one of `tempfile`, which only its owner may read
     try:

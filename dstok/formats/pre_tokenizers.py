@@ -20,10 +20,11 @@ from dstok.formats.json_value import Value, shown
 from dstok.formats.upstream import Upstream
 from dstok.pattern.split import BEHAVIORS, Split
 
-__all__ = ["GPT2_PATTERN", "read_pre_tokenizers"]
+__all__ = ["DIGITS_PATTERN", "GPT2_PATTERN", "WORDS_PATTERN", "read_pre_tokenizers"]
 
 # What ByteLevel splits by if `use_regex` is true.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+DIGITS_PATTERN = r"\p{N}"
 WORDS_PATTERN = r"[\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+"
 
 
@@ -45,7 +46,7 @@ def _read_step(kind: str, step: Value, upstream: Upstream) -> Split:
         return _read_split(step)
     if kind == "Digits":
         behavior = "Isolated" if step.need("individual_digits").boolean() else "Contiguous"
-        return Split(r"\p{N}", behavior, False, step.path, upstream.digits)
+        return Split(DIGITS_PATTERN, behavior, False, step.path, upstream.digits)
     if kind == "Punctuation":
         behavior = _read_behavior(step.need("behavior")) if "behavior" in step.object() else "Isolated"
         return Split(_punctuation(), behavior, False, step.path)

@@ -28,10 +28,18 @@ from typing import NoReturn
 
 from dstok.errors import TokenizerFileError
 from dstok.formats.description import (
-    BYTE_TO_CHAR, NOT_IN_UTF_8, AddedToken, ModelDescription, decoded_bytes, is_spelling,
+    BYTE_TO_CHAR,
+    NORMALIZERS,
+    NOT_IN_UTF_8,
+    AddedToken,
+    ModelDescription,
+    NormalizerStep,
+    decoded_bytes,
+    is_spelling,
 )
 from dstok.formats.json_value import Value, join_path, load_json, shown
 from dstok.formats.pre_tokenizers import GPT2_PATTERN, read_pre_tokenizers
+from dstok.formats.tokenizer_config import read_token_id
 from dstok.formats.upstream import NEWEST, upstream_version
 
 __all__ = ["GPT2_PATTERN", "read_tokenizer_json"]
@@ -76,7 +84,9 @@ def read_tokenizer_json(
     ids = {**vocab, **{token.content: token.id for token in added}}
     bos_id, eos_id = _read_config(config, ids)
     ignore_merges = _boolean(model, "ignore_merges", False, nullable=True)
-    return ModelDescription(splits, tokens, raw_ids, merges, added, ignore_merges, bos_id, eos_id, versions.patterns)
+    normalizer = tuple(_read_normalizer(file.member("normalizer")))
+    return ModelDescription(splits, tokens, raw_ids, merges, added, ignore_merges, bos_id, eos_id, versions.patterns,
+                            normalizer=normalizer)
 
 
 def _check_top_level(file: Value) -> None:
@@ -90,8 +100,6 @@ def _check_top_level(file: Value) -> None:
         truncation.unsupported("truncation, which dstok does not do on its own")
     if padding is not None:
         _check_padding(padding)
-    for _, step in _steps(file.member("normalizer"), "normalizers"):
-        _refuse_type(step, "normalizer")
     _check_post_processor(file.member("post_processor"))
     _check_decoder(file.member("decoder"))
 
@@ -136,6 +144,42 @@ def _require(value: Value, what: str, expected: str) -> None:
 
 def _refuse_type(step: Value, what: str) -> NoReturn:
     step.need("type").unsupported(f"the {what} {shown(step.need('type').text())}")
+
+
+# The normalizer
+
+
+def _read_normalizer(normalizer: Value) -> Iterator[NormalizerStep]:
+    for kind, step in _steps(normalizer, "normalizers"):
+        if kind == "Replace":
+            yield _read_replace(step)
+        elif kind == "Prepend":
+            yield _read_prepend(step)
+        elif kind == "Strip":
+            left, right = (step.need(key).boolean() for key in ("strip_left", "strip_right"))
+            yield NormalizerStep(kind, left=left, right=right, where=step.path)
+        elif kind in NORMALIZERS:
+            yield NormalizerStep(kind, where=step.path)
+        else:
+            _refuse_type(step, "normalizer")
+
+
+def _read_replace(step: Value) -> NormalizerStep:
+    pattern = step.need("pattern")
+    if list(pattern.object()) not in (["Regex"], ["String"]):
+        pattern.wrong("an object with one key, Regex or String")
+    (key,) = pattern.object()
+    text = pattern.need(key).text()
+    if not text:
+        pattern.need(key).unsupported("an empty pattern, on which upstream panics")
+    return NormalizerStep("Replace", text, key == "Regex", step.need("content").text(), where=step.path)
+
+
+def _read_prepend(step: Value) -> NormalizerStep:
+    text = step.need("prepend").text()
+    if not text:
+        step.need("prepend").unsupported("nothing to prepend, by which upstream loses offsets")
+    return NormalizerStep("Prepend", content=text, where=step.path)
 
 
 # What must change nothing: post-processor and decoder
@@ -329,13 +373,4 @@ def _read_config(config: str | bytes | None, ids: dict[str, int]) -> tuple[int |
     if config is None:
         return None, None
     settings = load_json(config, "tokenizer_config.json: ")
-    return _read_token_id(settings.get("bos_token"), ids), _read_token_id(settings.get("eos_token"), ids)
-
-
-def _read_token_id(token: Value | None, ids: dict[str, int]) -> int | None:
-    if token is None:
-        return None
-    content = token.need("content") if isinstance(token.value, dict) else token
-    if content.text() not in ids:
-        content.wrong("a token of tokenizer.json")
-    return ids[content.text()]
+    return read_token_id(settings.get("bos_token"), ids), read_token_id(settings.get("eos_token"), ids)

@@ -21,7 +21,18 @@ from __future__ import annotations
 
 from dstok.errors import UnsupportedError
 from dstok.pattern.dfa import (
-    DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1, START, explore, minimize,
+    DEAD,
+    DFA,
+    KEEP,
+    MOVE,
+    MOVE_SET_1,
+    NO_TAG,
+    OPERATION,
+    SET_0,
+    SET_1,
+    START,
+    explore,
+    minimize,
 )
 from dstok.pattern.marked import Marked, contains
 

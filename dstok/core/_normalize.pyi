@@ -1,0 +1,30 @@
+from array import array
+from typing import Protocol
+
+from dstok.unicode.normalization import FormTables
+
+class Chain(Protocol):
+    """Steps in Python."""
+
+    def apply(self, text: str, sources: list[int] | None) -> tuple[str, list[int] | None]:
+        """The normalized text, and for each character of it the index of its source."""
+
+class Form:
+    """One normalization form; `composed`: NFC or NFKC."""
+
+    def __init__(self, tables: FormTables, composed: bool) -> None: ...
+
+class Normalizer:
+    """A model's normalizer: `form` alone, or a `chain` of steps, which `form` only tells when to run."""
+
+    chain: Chain | None
+    local: bool
+    def __init__(self, form: Form, chain: Chain | None, local: bool, always: bool = False) -> None: ...
+    def is_normalized(self, text: str | bytes) -> bool:
+        """Whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
+    def normalize(self, text: bytes) -> bytes:
+        """The normalized text of valid UTF-8."""
+    def align(self, text: bytes) -> tuple[bytes, array[int]]:
+        """(normalized, sources): for each code point that comes out the index of its source."""
+    def last_boundary(self, text: bytes | bytearray, at: int, stop: int) -> int:
+        """The last place behind `at` and before `stop` where `text` may be cut for good; or `at`."""

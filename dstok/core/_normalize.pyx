@@ -1,0 +1,528 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+"""Normalization: is a text normalized; if not, its normalized text, and where each character of that comes from.
+
+In: valid UTF-8, or the storage of a `str`. Out: UTF-8; and for each code point the index of its source.
+Invariant: the forms are upstream's (those of Unicode 9.0), and so are the sources: upstream keeps, for each character
+that comes out, one character that it was made of. Time is linear in the text, but for sorting marks by counting.
+
+Nearly all texts are normalized already. So a scan looks first: text of clean characters alone passes a block or a
+character at a time; marks pass if they are in order; only a stretch between two boundaries that holds something
+troubled is decomposed, sorted, composed and compared. Of a text that does not pass, only such stretches are rewritten.
+Source: Unicode Standard Annex #15, section 9 (the quick check) and D117 of the standard (composition).
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcpy, memset
+
+from array import array
+
+from dstok.core._utf8 cimport Source, code_point, find_invalid, open_source
+
+cdef enum:
+    BOUNDARY = 1
+    TROUBLED = 2
+    HANGUL = 4
+    BLOCK = 64               # bytes looked at in one step
+    FEW = 24                 # marks in a row that are sorted by insertion
+
+cdef enum:
+    SYLLABLE = 0xAC00
+    LEADING = 0x1100
+    VOWEL = 0x1161
+    TRAILING = 0x11A7        # one before the first
+    LEADINGS = 19
+    VOWELS = 21
+    TRAILINGS = 28
+    SYLLABLES = 11172
+
+cdef enum Verdict:
+    NORMALIZED
+    CHANGED
+    NO_MEMORY
+
+
+cdef inline uint32_t code_at(const Source *source, Py_ssize_t at, Py_ssize_t *width) noexcept nogil:
+    """The code point at a unit, and how many units it takes."""
+    width[0] = 1
+    if source.kind == 0:
+        return code_point(<const uint8_t *>source.data + at, width)
+    if source.kind == 1:
+        return (<const uint8_t *>source.data)[at]
+    if source.kind == 2:
+        return (<const uint16_t *>source.data)[at]
+    return (<const uint32_t *>source.data)[at]
+
+
+cdef bint reserve(Codes *text, Py_ssize_t more) noexcept nogil:
+    """Room for `more` code points; false if memory is out."""
+    cdef Py_ssize_t wanted = text.size + more
+    cdef void *grown
+    if wanted <= text.capacity:
+        return True
+    wanted = max(wanted, 2 * text.capacity + 32)
+    grown = realloc(text.codes, wanted * sizeof(uint32_t))
+    if grown == NULL:
+        return False
+    text.codes = <uint32_t *>grown
+    grown = realloc(text.changes, wanted * sizeof(int32_t))
+    if grown == NULL:
+        return False
+    text.changes = <int32_t *>grown
+    grown = realloc(text.classes, wanted)
+    if grown == NULL:
+        return False
+    text.classes = <uint8_t *>grown
+    text.capacity = wanted
+    return True
+
+
+cdef void release(Codes *text) noexcept nogil:
+    free(text.codes)
+    free(text.changes)
+    free(text.classes)
+
+
+cdef inline void put(Codes *text, uint32_t code, int32_t change, uint8_t combining) noexcept nogil:
+    text.codes[text.size] = code
+    text.changes[text.size] = change
+    text.classes[text.size] = combining
+    text.size += 1
+
+
+cdef inline Py_ssize_t encoded(uint32_t c, uint8_t *out) noexcept nogil:
+    """Writes a code point as UTF-8; returns how many bytes."""
+    if c < 0x80:
+        out[0] = <uint8_t>c
+        return 1
+    if c < 0x800:
+        out[0] = <uint8_t>(0xC0 | (c >> 6))
+        out[1] = <uint8_t>(0x80 | (c & 0x3F))
+        return 2
+    if c < 0x10000:
+        out[0] = <uint8_t>(0xE0 | (c >> 12))
+        out[1] = <uint8_t>(0x80 | ((c >> 6) & 0x3F))
+        out[2] = <uint8_t>(0x80 | (c & 0x3F))
+        return 3
+    out[0] = <uint8_t>(0xF0 | (c >> 18))
+    out[1] = <uint8_t>(0x80 | ((c >> 12) & 0x3F))
+    out[2] = <uint8_t>(0x80 | ((c >> 6) & 0x3F))
+    out[3] = <uint8_t>(0x80 | (c & 0x3F))
+    return 4
+
+
+cdef Source utf8_source(const uint8_t *text, Py_ssize_t length) noexcept nogil:
+    cdef Source source
+    source.data = text
+    source.length = length
+    source.kind = 0
+    source.valid = True
+    return source
+
+
+@cython.final
+cdef class Form:
+    """One normalization form, from `dstok.unicode.normalization.FormTables`; `composed`: NFC or NFKC."""
+
+    def __cinit__(self, tables, bint composed):
+        cdef const uint8_t[::1] classes = tables.classes, flags = tables.flags
+        cdef const uint16_t[::1] pages = memoryview(tables.pages).cast("H")
+        cdef const uint16_t[::1] numbers = memoryview(tables.page_numbers).cast("H")
+        cdef const uint32_t[::1] starts = memoryview(tables.starts).cast("I")
+        cdef bytes sequences = tables.sequences + bytes(4)
+        cdef uint32_t c
+        self.pages, self.page_numbers = &pages[0], &numbers[0]
+        self.classes, self.flags, self.starts = &classes[0], &flags[0], &starts[0]
+        self.sequences = <const uint32_t *>PyBytes_AS_STRING(sequences)
+        self._keep = (classes, flags, pages, numbers, starts, sequences)
+        self.composed = composed
+        self.lowest = 0x110000
+        memset(self.clean, 0, sizeof(self.clean))
+        for c in range(0x10000):
+            if self.record(c) == 0:
+                self.clean[c >> 6] |= <uint64_t>1 << (c & 63)
+            elif self.lowest > c:
+                self.lowest = c
+        if self.lowest < 0x110000:
+            self.lead = chr(self.lowest).encode()[0]
+        else:
+            self.lead = 0xF0
+        self._hash(tables.pairs)
+
+    def __dealloc__(self):
+        free(self.pairs)
+
+    def _hash(self, bytes pairs):
+        cdef const uint32_t *flat = <const uint32_t *>PyBytes_AS_STRING(pairs)
+        cdef Py_ssize_t i
+        cdef uint32_t slots = 16, slot
+        while slots < 2 * (len(pairs) // 12):
+            slots *= 2
+        self.pair_mask = slots - 1
+        self.pairs = <uint32_t *>calloc(slots, 12)
+        if self.pairs == NULL:
+            raise MemoryError
+        for i in range(0, len(pairs) // 4, 3):
+            slot = _slot(flat[i], flat[i + 1]) & self.pair_mask
+            while self.pairs[3 * slot + 2]:
+                slot = (slot + 1) & self.pair_mask
+            memcpy(self.pairs + 3 * slot, flat + i, 12)
+
+    cdef inline uint32_t record(self, uint32_t c) noexcept nogil:
+        return self.pages[<uint32_t>self.page_numbers[c >> 8] << 8 | (c & 0xFF)]
+
+    cdef inline bint is_clean(self, uint32_t c) noexcept nogil:
+        if c < 0x10000:
+            return self.clean[c >> 6] >> (c & 63) & 1
+        return self.record(c) == 0
+
+    # The scan.
+
+    cdef Py_ssize_t skip_utf8(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil:
+        """As `skip_clean`, of UTF-8."""
+        cdef Py_ssize_t stop, width = 1
+        cdef uint8_t most
+        cdef int i
+        while at < length:
+            while at + BLOCK <= length:
+                most = 0
+                for i in range(BLOCK):
+                    most = max(most, text[at + i])
+                if most >= self.lead:
+                    break
+                at += BLOCK
+            while at < length and text[at] & 0xC0 == 0x80:  # of a character across the block's end, which is clean
+                at += 1
+            stop = min(at + BLOCK, length)
+            while at < stop:
+                if not self.is_clean(code_point(text + at, &width)):
+                    return at
+                at += width
+        return length
+
+    cdef Py_ssize_t skip_clean(self, const Source *source, Py_ssize_t at) noexcept nogil:
+        """The first unit at or behind `at`, a character's start, whose character is not clean; or the length."""
+        cdef const uint8_t *one
+        cdef const uint16_t *two
+        cdef const uint32_t *four
+        cdef Py_ssize_t length = source.length
+        if source.kind == 0:
+            return self.skip_utf8(<const uint8_t *>source.data, at, length)
+        if source.kind == 1:
+            one = <const uint8_t *>source.data
+            if self.lowest > 0xFF:
+                return length
+            while at < length and self.is_clean(one[at]):
+                at += 1
+        elif source.kind == 2:
+            two = <const uint16_t *>source.data
+            while at < length and self.clean[two[at] >> 6] >> (two[at] & 63) & 1:
+                at += 1
+        else:
+            four = <const uint32_t *>source.data
+            while at < length and self.is_clean(four[at]):
+                at += 1
+        return at
+
+    cdef Py_ssize_t find(
+        self, const Source *source, Py_ssize_t at, Py_ssize_t *end, Codes *work, Codes *before
+    ) noexcept nogil:
+        """The first stretch at or behind `at`, a boundary, that changes: its start, its `end`, and in `work` what
+        it becomes; or the length. -1: memory is out.
+        """
+        cdef Py_ssize_t boundary = at, next, width = 1
+        cdef uint32_t c, record
+        cdef uint8_t last = 0, combining
+        cdef int verdict
+        while True:
+            next = self.skip_clean(source, at)
+            if next > at:
+                last = 0
+                boundary = next - 1
+                while source.kind == 0 and (<const uint8_t *>source.data)[boundary] & 0xC0 == 0x80:
+                    boundary -= 1
+                at = next
+            if at == source.length:
+                return at
+            c = code_at(source, at, &width)
+            record = self.record(c)
+            combining = self.classes[record]
+            if self.flags[record] & BOUNDARY:
+                boundary = at
+            at += width
+            if self.flags[record] & TROUBLED == 0 and (combining == 0 or combining >= last):
+                last = combining
+                continue
+            while at < source.length:
+                c = code_at(source, at, &width)
+                if self.flags[self.record(c)] & BOUNDARY:
+                    break
+                at += width
+            verdict = self.settle(source, boundary, at, work, before)
+            if verdict != NORMALIZED:
+                end[0] = at
+                return boundary if verdict == CHANGED else -1
+            boundary = at
+            last = 0
+
+    # One stretch.
+
+    cdef int settle(
+        self, const Source *source, Py_ssize_t at, Py_ssize_t end, Codes *work, Codes *before
+    ) noexcept nogil:
+        """Normalizes a stretch between boundaries into `work`, and compares."""
+        cdef Py_ssize_t i, width = 1
+        before.size = work.size = 0
+        while at < end:
+            if not reserve(before, 1):
+                return NO_MEMORY
+            put(before, code_at(source, at, &width), 0, 0)
+            at += width
+        if not self.decompose(before, work) or not self.reorder(work):
+            return NO_MEMORY
+        if self.composed:
+            self.compose(work)
+        if work.size != before.size:
+            return CHANGED
+        for i in range(work.size):
+            if work.codes[i] != before.codes[i]:
+                return CHANGED
+        return NORMALIZED
+
+    cdef bint decompose(self, const Codes *before, Codes *out) noexcept nogil:
+        cdef uint32_t c, record, part, first, index
+        cdef Py_ssize_t i
+        for i in range(before.size):
+            c = before.codes[i]
+            record = self.record(c)
+            first, index = self.starts[record], self.starts[record + 1]
+            if not reserve(out, 3 + index - first):
+                return False
+            if self.flags[record] & HANGUL:
+                c -= SYLLABLE
+                put(out, LEADING + c // (VOWELS * TRAILINGS), 0, 0)
+                put(out, VOWEL + c % (VOWELS * TRAILINGS) // TRAILINGS, 1, 0)
+                if c % TRAILINGS:
+                    put(out, TRAILING + c % TRAILINGS, 1, 0)
+            elif first == index:
+                put(out, c, 0, self.classes[record])
+            else:
+                for part in range(first, index):
+                    c = self.sequences[part]
+                    put(out, c, part > first, self.classes[self.record(c)])
+        return True
+
+    cdef bint reorder(self, Codes *out) noexcept nogil:
+        """Sorts each run of marks by class; marks of one class stay in order."""
+        cdef Py_ssize_t at = 0, end, i, j
+        cdef uint32_t c
+        cdef int32_t change
+        cdef uint8_t k
+        while at < out.size:
+            if out.classes[at] == 0:
+                at += 1
+                continue
+            end = at + 1
+            while end < out.size and out.classes[end]:
+                end += 1
+            if end - at > FEW:
+                if not sort_by_counting(out, at, end):
+                    return False
+                at = end
+                continue
+            for i in range(at + 1, end):
+                c, change, k = out.codes[i], out.changes[i], out.classes[i]
+                j = i
+                while j > at and out.classes[j - 1] > k:
+                    out.codes[j], out.changes[j] = out.codes[j - 1], out.changes[j - 1]
+                    out.classes[j] = out.classes[j - 1]
+                    j -= 1
+                out.codes[j], out.changes[j], out.classes[j] = c, change, k
+            at = end
+        return True
+
+    cdef void compose(self, Codes *out) noexcept nogil:
+        """Composes each starter with what follows it and is not blocked."""
+        cdef Py_ssize_t i, starter = -1, size = 0
+        cdef int last = -1   # class of what stands between the starter and the character, -1: nothing
+        cdef uint32_t made
+        for i in range(out.size):
+            if starter >= 0 and last < <int>out.classes[i]:
+                made = self.pair(out.codes[starter], out.codes[i])
+                if made:
+                    out.codes[starter] = made
+                    out.changes[starter] += out.changes[i] - 1
+                    continue
+            out.codes[size], out.changes[size], out.classes[size] = out.codes[i], out.changes[i], out.classes[i]
+            last = out.classes[i]
+            if last == 0:
+                starter = size
+                last = -1
+            size += 1
+        out.size = size
+
+    cdef uint32_t pair(self, uint32_t first, uint32_t second) noexcept nogil:
+        """What two characters compose to, or 0."""
+        cdef uint32_t slot
+        if LEADING <= first < LEADING + LEADINGS and VOWEL <= second < VOWEL + VOWELS:
+            return SYLLABLE + ((first - LEADING) * VOWELS + second - VOWEL) * TRAILINGS
+        if SYLLABLE <= first < SYLLABLE + SYLLABLES and (first - SYLLABLE) % TRAILINGS == 0 and (
+                TRAILING < second < TRAILING + TRAILINGS):
+            return first + second - TRAILING
+        slot = _slot(first, second) & self.pair_mask
+        while self.pairs[3 * slot + 2]:
+            if self.pairs[3 * slot] == first and self.pairs[3 * slot + 1] == second:
+                return self.pairs[3 * slot + 2]
+            slot = (slot + 1) & self.pair_mask
+        return 0
+
+
+cdef inline uint32_t _slot(uint32_t first, uint32_t second) noexcept nogil:
+    return <uint32_t>(((<uint64_t>first << 21 | second) * <uint64_t>0x9E3779B97F4A7C15) >> 40)
+
+
+cdef bint sort_by_counting(Codes *text, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
+    """Sorts `text[at:end]` by class, in linear time; false if memory is out."""
+    cdef Py_ssize_t places[257]
+    cdef Py_ssize_t i, to
+    cdef Codes copy
+    memset(&copy, 0, sizeof(copy))
+    memset(places, 0, sizeof(places))
+    if not reserve(&copy, end - at):
+        release(&copy)
+        return False
+    for i in range(at, end):
+        put(&copy, text.codes[i], text.changes[i], text.classes[i])
+        places[text.classes[i] + 1] += 1
+    for i in range(256):
+        places[i + 1] += places[i]
+    for i in range(copy.size):
+        to = at + places[copy.classes[i]]
+        places[copy.classes[i]] += 1
+        text.codes[to], text.changes[to], text.classes[to] = copy.codes[i], copy.changes[i], copy.classes[i]
+    release(&copy)
+    return True
+
+
+@cython.final
+cdef class Normalizer:
+    """A model's normalizer: `form` alone, or a `chain` of steps in Python, which `form` only tells when to run.
+
+    `chain` has a method `apply(text: str, sources: list[int]) -> tuple[str, list[int]]`. `local`: no step looks
+    across a boundary of `form`, so that a text may be normalized in parts. `always`: no text is known to stay.
+    """
+
+    def __init__(self, Form form not None, chain, bint local, bint always=False):
+        self.form, self.chain, self.local, self.always = form, chain, local, always
+
+    cdef bint passes(self, const Source *source, bint wide) noexcept nogil:
+        """Whether normalizing surely changes nothing, however added tokens cut the text. Also true of a text that
+        is none, and if memory is out: encoding it tells.
+        """
+        cdef Codes work, before
+        cdef Py_ssize_t end = 0, at
+        if source.kind == 0 and not source.valid and find_invalid(
+                <const uint8_t *>source.data, source.length, wide) >= 0:
+            return True
+        if self.chain is not None:
+            return not self.always and self.form.skip_clean(source, 0) == source.length
+        memset(&work, 0, sizeof(work))
+        memset(&before, 0, sizeof(before))
+        at = self.form.find(source, 0, &end, &work, &before)
+        release(&work)
+        release(&before)
+        return at < 0 or at == source.length
+
+    def is_normalized(self, text not None):
+        """Whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
+        cdef Source source = open_source(text)
+        cdef bint passes
+        source.valid = True
+        with nogil:
+            passes = self.passes(&source, False)
+        return passes
+
+    cpdef bytes normalize(self, bytes text):
+        """The normalized text of valid UTF-8."""
+        if self.chain is not None:
+            if self.is_normalized(text):
+                return text
+            return self.chain.apply(text.decode(), None)[0].encode()
+        return self._rewrite(text, None)
+
+    def align(self, bytes text not None):
+        """(normalized, sources) of valid UTF-8: for each code point that comes out the index of its source."""
+        cdef str chars
+        if self.chain is None:
+            sources = array("I")
+            return self._rewrite(text, sources), sources
+        chars = text.decode()
+        chars, sources = self.chain.apply(chars, list(range(len(chars))))
+        return chars.encode(), array("I", sources)
+
+    def _rewrite(self, bytes text, sources):
+        cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
+        cdef const uint8_t *data = <const uint8_t *>source.data
+        cdef Codes work, before
+        cdef Py_ssize_t at = 0, found, end = 0, i, size, chars = 0
+        cdef list parts = []
+        memset(&work, 0, sizeof(work))
+        memset(&before, 0, sizeof(before))
+        try:
+            while True:
+                with nogil:
+                    found = self.form.find(&source, at, &end, &work, &before)
+                if found < 0:
+                    raise MemoryError
+                parts.append(text if found - at == source.length else data[at:found])
+                if sources is not None:
+                    size = 0
+                    for i in range(at, found):
+                        size += data[i] & 0xC0 != 0x80
+                    sources.extend(range(chars, chars + size))
+                    chars += size
+                if found == source.length:
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+                parts.append(utf8_of(&work))
+                if sources is not None:
+                    sources.extend(sources_of(&work, chars))
+                    chars += before.size
+                at = end
+        finally:
+            release(&work)
+            release(&before)
+
+    def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop):
+        """The last place in valid UTF-8 `text` behind `at` and before `stop` where it may be cut for good; or `at`."""
+        cdef Py_ssize_t here = stop, width
+        while here > at:
+            here -= 1
+            if text[here] & 0xC0 != 0x80 and (
+                    self.form.flags[self.form.record(code_point(&text[here], &width))] & BOUNDARY):
+                return here
+        return at
+
+
+cdef bytes utf8_of(const Codes *text):
+    cdef Py_ssize_t i, size = 0
+    cdef uint8_t scratch[4]
+    cdef uint8_t *out
+    for i in range(text.size):
+        size += encoded(text.codes[i], scratch)
+    result = PyBytes_FromStringAndSize(NULL, size)
+    out = <uint8_t *>PyBytes_AS_STRING(result)
+    for i in range(text.size):
+        out += encoded(text.codes[i], out)
+    return result
+
+
+cdef list sources_of(const Codes *text, Py_ssize_t first):
+    """The source of each code point, of a stretch that begins with the code point `first`: upstream's rule."""
+    cdef list sources = []
+    cdef Py_ssize_t i, at = first
+    for i in range(text.size):
+        sources.append(max(at - 1, 0) if text.changes[i] > 0 else at)
+        at += 1 - text.changes[i]
+    return sources

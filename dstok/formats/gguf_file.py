@@ -1,0 +1,122 @@
+"""A GGUF file -> its keys and values.
+
+In: a path. Out: the metadata as a dictionary; the tensors, if there are any, are not looked at.
+Invariant: the file is mapped, and a length is believed only if the bytes are there: a damaged file is a
+`TokenizerFileError` with the file offset, in time and memory in proportion to the file.
+Source: the GGUF specification, versions 2 and 3, in ggml's docs/gguf.md.
+
+Tried and dropped: the reader of the package `gguf`. It makes two numpy arrays for each string and number, and an array
+whose length is damaged keeps it busy for ever. The files are written by that package (formats/gguf.py), and
+tests/test_gguf.py holds this reader against its reader.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from typing import Any, NoReturn
+
+from dstok.errors import TokenizerFileError
+from dstok.formats.image import StrPath
+
+__all__ = ["MAGIC", "is_gguf", "read_gguf"]
+
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+STRING, ARRAY = 8, 9
+SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+
+
+def is_gguf(path: StrPath) -> bool:
+    """Does the file at `path` begin as a GGUF file does? Raises `OSError`."""
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def read_gguf(path: StrPath) -> dict[str, Any]:
+    """The metadata: numbers, bools, strings, and lists of these. Raises `TokenizerFileError` and `OSError`."""
+    with open(path, "rb") as file:
+        try:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:
+            raise TokenizerFileError("expected a GGUF file, found an empty one", "byte 0") from None
+    with mapped:
+        return _Reader(mapped).metadata()
+
+
+class _Reader:
+    """`at` is the offset of the next byte."""
+
+    def __init__(self, data: mmap.mmap) -> None:
+        self.data, self.at = data, 0
+
+    def metadata(self) -> dict[str, Any]:
+        if self.take(4) != MAGIC:
+            self.broken("expected a GGUF file, found other data", 0)
+        version = self.number("I")
+        if version not in VERSIONS:
+            self.broken(f"expected GGUF version 2 or 3, little-endian, found {version}", 4)
+        self.number("Q")  # tensors
+        found: dict[str, Any] = {}
+        for _ in range(self.count(13)):  # a key's length, its type, and a value of one byte
+            start = self.at
+            key = self.string()
+            if key in found:
+                self.broken(f"expected a new key, found {key[:80]!r} again", start)
+            found[key] = self.value()
+        return found
+
+    def broken(self, message: str, at: int) -> NoReturn:
+        raise TokenizerFileError(message, f"byte {at}")
+
+    def take(self, size: int) -> bytes:
+        start = self.at
+        if size > len(self.data) - start:
+            left = len(self.data) - start
+            self.broken(f"expected {size} bytes, found {left}: the file is cut short or damaged", start)
+        self.at += size
+        return self.data[start : start + size]
+
+    def number(self, code: str) -> Any:
+        return struct.unpack("<" + code, self.take(struct.calcsize(code)))[0]
+
+    def count(self, size: int) -> int:
+        """A count of things of at least `size` bytes each."""
+        start = self.at
+        count: int = self.number("Q")
+        if count > (len(self.data) - self.at) // size:
+            self.broken(f"expected at most {(len(self.data) - self.at) // size} values, found {count}: the file is cut "
+                        "short or damaged", start)
+        return count
+
+    def string(self) -> str:
+        data = self.take(self.count(1))
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            self.broken(f"not UTF-8: {error.reason}", self.at - len(data) + error.start)
+
+    def value(self) -> Any:
+        start = self.at
+        kind = self.number("I")
+        return self.array() if kind == ARRAY else self.single(kind, start)
+
+    def single(self, kind: int, start: int) -> Any:
+        if kind == STRING:
+            return self.string()
+        if kind not in SCALARS:
+            self.broken(f"expected a type from 0 to 12, found {kind}", start)
+        return self.number(SCALARS[kind])
+
+    def array(self) -> list[Any]:
+        start = self.at
+        kind = self.number("I")
+        if kind == ARRAY:
+            self.broken("expected an array of numbers or strings, found one of arrays", start)
+        if kind == STRING:
+            return [self.string() for _ in range(self.count(8))]
+        if kind not in SCALARS:
+            self.broken(f"expected a type from 0 to 12, found {kind}", start)
+        size = struct.calcsize(SCALARS[kind])
+        count = self.count(size)
+        return list(struct.unpack(f"<{count}{SCALARS[kind]}", self.take(count * size)))

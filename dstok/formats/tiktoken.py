@@ -1,0 +1,206 @@
+r"""tiktoken's rank files <-> `ModelDescription`.
+
+In: a rank file (a line a token: its bytes in base64, a space, its rank) or a mapping bytes -> rank; a pattern in
+tiktoken's dialect; special tokens. Out: a description; and from one the rank file again.
+Invariant: the description gives the ids of `tiktoken.Encoding(..., pat_str, mergeable_ranks, special_tokens)` with all
+special tokens allowed. A rank file is written only of a model whose merges are what its ranks give. Anything else is an
+`UnsupportedError`, or, for a broken file, a `TokenizerFileError` with line and file offset.
+Source: tiktoken 0.14.0, measured; tests/test_tiktoken.py repeats the measurements.
+
+What tiktoken does:
+- The rank is the id. A piece that is a token is that token; others are merged (formats/rank_merges.py).
+- Text that the pattern does not match is dropped: upstream's Removed with invert.
+- Special tokens are found leftmost; of two that begin at one place the one found is a matter of a hash's order, so
+  a special token that begins another is refused.
+"""
+
+from __future__ import annotations
+
+import binascii
+from array import array
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import NoReturn
+
+from dstok.errors import TokenizerFileError, UnsupportedError
+from dstok.formats.description import AddedToken, ModelDescription
+from dstok.formats.rank_merges import MAX_TOKEN, ranked_merges
+from dstok.formats.tiktoken_encodings import ENCODINGS
+from dstok.pattern.fancy_regex import translate
+from dstok.pattern.split import Split
+
+__all__ = ["describe_tiktoken", "is_tiktoken", "read_ranks", "unsaid", "write_ranks"]
+
+MAX_ID = 1 << 20  # as many ids as the engine takes
+WHERE = "pattern"
+
+
+def describe_tiktoken(
+    ranks: Mapping[bytes, int], pattern: str, special_tokens: Mapping[str, int] | None = None,
+) -> ModelDescription:
+    """The model of tiktoken's `mergeable_ranks`, `pat_str` and `special_tokens`.
+
+    `pattern` may be the name of an encoding of tiktoken, whose special tokens are taken, too, if none are given.
+    Raises `UnsupportedError` and `TokenizerFileError`.
+
+    >>> ranks = {bytes([b]): b for b in range(256)} | {b"ab": 256}
+    >>> model = describe_tiktoken(ranks, r"\\S++|\\s++", {"<end>": 257})
+    >>> model.merge_rules(), model.splits[0].pattern, model.added_tokens[0].id
+    ([(97, 98, 256)], '\\\\S+|\\\\s+', 257)
+    """
+    known = ENCODINGS.get(pattern)
+    if special_tokens is None:
+        special_tokens = known.special_tokens if known else {}
+    _check_ranks(ranks)
+    merges = array("I")
+    for left, right in ranked_merges(ranks):
+        merges.extend((ranks[left], ranks[right], ranks[left + right]))
+    tokens: list[bytes | None] = [None] * (max(ranks.values()) + 1)
+    for token, rank in ranks.items():
+        tokens[rank] = token
+    split = Split(translate(known.pattern if known else pattern), "Removed", True, WHERE)
+    whole = len(merges) // 3 < sum(len(token) > 1 for token in ranks)  # is there a token that merging does not make?
+    added = tuple(_special_tokens(special_tokens, ranks))
+    end = special_tokens.get("<|endoftext|>")
+    return ModelDescription((split,), tuple(tokens), frozenset(), merges, added, whole, None, end)
+
+
+def _check_ranks(ranks: Mapping[bytes, int]) -> None:
+    owners: dict[int, bytes] = {}
+    for token, rank in ranks.items():
+        if not isinstance(token, bytes) or type(rank) is not int:
+            raise TypeError("expected a mapping from bytes to int")
+        where = f"token {token[:40]!r}"
+        if not 0 < len(token) <= MAX_TOKEN:
+            raise UnsupportedError(f"a token of {len(token)} bytes, where 1 to {MAX_TOKEN} are taken", where)
+        if not 0 <= rank < MAX_ID:
+            raise UnsupportedError(f"the rank {rank}, where 0 to {MAX_ID - 1} are taken", where)
+        if owners.setdefault(rank, token) != token:
+            raise TokenizerFileError(f"expected a rank of its own, found {rank} of {owners[rank][:40]!r}", where)
+    for byte in range(256):
+        if bytes([byte]) not in ranks:
+            raise UnsupportedError(f"ranks without the byte 0x{byte:02X}, on which tiktoken fails", "ranks")
+
+
+def _special_tokens(special_tokens: Mapping[str, int], ranks: Mapping[bytes, int]) -> Iterator[AddedToken]:
+    taken = set(ranks.values())
+    for content, token_id in special_tokens.items():
+        if not isinstance(content, str) or type(token_id) is not int:
+            raise TypeError("expected special_tokens to be a mapping from str to int")
+        where = f"special token {content[:40]!r}"
+        if not content or any("\ud800" <= char <= "\udfff" for char in content):
+            raise UnsupportedError("a special token that is empty or holds a lone surrogate", where)
+        if not 0 <= token_id < MAX_ID:
+            raise UnsupportedError(f"the id {token_id}, where 0 to {MAX_ID - 1} are taken", where)
+        if token_id in taken:
+            raise TokenizerFileError(f"expected an id of its own, found {token_id}, which another token has", where)
+        taken.add(token_id)
+        yield AddedToken(token_id, content, special=True)
+    for content, following in pairwise(sorted(special_tokens)):
+        if following.startswith(content):
+            raise UnsupportedError(f"a special token that {following[:40]!r} begins with", f"special token {content!r}")
+
+
+# The rank file
+
+
+def is_tiktoken(start: bytes) -> bool:
+    """Does a file that begins with these bytes look like a rank file: base64, a space, a number?"""
+    line, _, _ = start.partition(b"\n")
+    token, space, rank = line.strip().partition(b" ")
+    return bool(token and space) and rank.isdigit() and not token.strip(_BASE64)
+
+
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+
+
+def read_ranks(data: bytes) -> dict[bytes, int]:
+    """The ranks of the contents of a rank file. Raises `TokenizerFileError` with line and file offset.
+
+    >>> read_ranks(b"YWI= 7\\n")
+    {b'ab': 7}
+    >>> read_ranks(b"YWI= 7\\nYWI 8\\n")
+    Traceback (most recent call last):
+    ...
+    dstok.errors.TokenizerFileError: expected base64, a space and a rank, found b'YWI 8' - at line 2 (byte 7)
+    """
+    ranks: dict[bytes, int] = {}
+    at = 0
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if line.strip():
+            token, rank = _read_line(line, number, at)
+            if token in ranks:
+                _broken(f"expected a new token, found {token[:40]!r} again", number, at)
+            ranks[token] = rank
+        at += len(line) + 1
+    if not ranks:
+        raise TokenizerFileError("expected lines of base64, a space and a rank, found none", "line 1 (byte 0)")
+    return ranks
+
+
+def _read_line(line: bytes, number: int, at: int) -> tuple[bytes, int]:
+    parts = line.split()
+    try:
+        token, rank = parts
+        if not (rank.isdigit() and len(rank) < 10):
+            raise ValueError
+        return b64decode(token, validate=True), int(rank)
+    except (ValueError, binascii.Error):
+        shown = line if len(line) <= 60 else line[:57] + b"..."
+        _broken(f"expected base64, a space and a rank, found {shown!r}", number, at)
+
+
+def _broken(message: str, line: int, at: int) -> NoReturn:
+    raise TokenizerFileError(message, f"line {line} (byte {at})")
+
+
+def write_ranks(model: ModelDescription) -> bytes:
+    """The rank file of `model`, in order of rank.
+
+    Raises `UnsupportedError` if its merges are not those that its ids give as ranks, if it has tokens that are neither
+    bytes nor added tokens, or if a piece that is a token is not that token.
+    """
+    if model.normalizer:
+        raise UnsupportedError("a normalizer, which tiktoken has none of", "$.normalizer")
+    ranks = _ranks_of(model)
+    _check_ranks(ranks)
+    derived = ranked_merges(ranks)
+    own = [(model.tokens[left], model.tokens[right]) for left, right, _ in model.merge_rules()]
+    for rank, (expected, found) in enumerate(zip(derived, own)):
+        if expected != found:
+            raise UnsupportedError(f"merges in another order than that of their ids: expected {expected} by the ids, "
+                                   f"found {found}", f"$.model.merges[{rank}]")
+    if len(derived) != len(own):
+        raise UnsupportedError(f"expected the {len(derived)} merges that the ids give, found {len(own)}",
+                               "$.model.merges")
+    if len(derived) < sum(len(token) > 1 for token in ranks) and not model.ignore_merges:
+        raise UnsupportedError("a token that merging does not make, which tiktoken takes for a piece as a whole",
+                               "$.model.vocab")
+    lines = sorted(ranks.items(), key=lambda item: item[1])
+    return b"".join(b64encode(token) + b" %d\n" % rank for token, rank in lines)
+
+
+def unsaid(model: ModelDescription) -> tuple[str, ...]:
+    """What a rank file does not say of `model`."""
+    told = ["a rank file holds no pattern: " + (
+        "give tiktoken the model's" if len(model.splits) == 1 else
+        f"tiktoken takes one, and the model's pre-tokenizer has {len(model.splits)} steps")]
+    if model.added_tokens:
+        told.append(f"a rank file holds no special tokens: give tiktoken the model's {len(model.added_tokens)}")
+    return tuple(told)
+
+
+def _ranks_of(model: ModelDescription) -> dict[bytes, int]:
+    """The vocabulary as ranks. Added tokens that stand in it are left out: tiktoken gets them by themselves."""
+    added = {token.id for token in model.added_tokens}
+    in_use = {i for merge in model.merge_rules() for i in merge}
+    ranks: dict[bytes, int] = {}
+    for token_id, token in enumerate(model.tokens):
+        if token is None or (token_id in added and (token_id in model.raw_ids or token_id not in in_use)):
+            continue
+        if token_id in model.raw_ids:
+            raise UnsupportedError(f"the token {token.decode('utf-8', 'replace')[:40]!r}, which no bytes make",
+                                   f"id {token_id}")
+        ranks[token] = token_id
+    return ranks

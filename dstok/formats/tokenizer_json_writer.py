@@ -1,0 +1,132 @@
+"""`ModelDescription` -> tokenizer.json.
+
+In: a description. Out: the text of a tokenizer.json.
+Invariant: upstream and dstok give with the file the ids of the description: what was written is read again, and if
+that is not the same model, it is refused.
+Source: upstream 0.23.3, whose own files have this form; tests/test_tokenizer_json_writer.py compares with upstream.
+
+Upstream does not read the ids of added tokens: those that the vocabulary does not have are counted on from its end. If
+that does not give them their ids, they are all written into the vocabulary, too.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from dstok.errors import UnsupportedError
+from dstok.formats.description import ModelDescription, NormalizerStep, spelling
+from dstok.formats.json_value import shown
+from dstok.formats.pre_tokenizers import DIGITS_PATTERN, WORDS_PATTERN
+from dstok.formats.tokenizer_json import read_tokenizer_json
+from dstok.pattern.split import Split
+
+__all__ = ["write_tokenizer_json"]
+
+_BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+
+
+def write_tokenizer_json(model: ModelDescription) -> str:
+    """The text of a tokenizer.json. Raises `UnsupportedError` for what such a file cannot say.
+
+    >>> from dstok.formats.llama_cpp import family_base
+    >>> text = write_tokenizer_json(family_base("gpt-2"))
+    >>> json.loads(text)["pre_tokenizer"]["pretokenizers"][-1]["type"]
+    'ByteLevel'
+    """
+    vocab = _vocabulary(model)
+    text = json.dumps({
+        "version": "1.0", "truncation": None, "padding": None,
+        "added_tokens": [_added_token(vars(token)) for token in model.added_tokens],
+        "normalizer": _normalizer(model), "pre_tokenizer": _pre_tokenizer(model),
+        "post_processor": _BYTE_LEVEL, "decoder": _BYTE_LEVEL,
+        "model": {
+            "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+            "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": model.ignore_merges,
+            "vocab": vocab, "merges": _merges(model),
+        },
+    }, ensure_ascii=False, indent=1)
+    _check(read_tokenizer_json(text), model)
+    return text
+
+
+def _added_token(fields: dict[str, Any]) -> dict[str, Any]:
+    names = ("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special")
+    return {name: fields[name] for name in names}
+
+
+def _vocabulary(model: ModelDescription) -> dict[str, int]:
+    vocab: dict[str, int] = {}
+    for i, token in enumerate(model.tokens):
+        if token is not None:
+            _put(vocab, token.decode() if i in model.raw_ids else spelling(token), i)
+    new = [token for token in model.added_tokens if vocab.get(token.content) != token.id]
+    whole = dict(vocab)
+    for added in new:
+        _put(whole, added.content, added.id)
+    if [added.id for added in new] != list(range(len(vocab), len(vocab) + len(new))):
+        vocab = whole
+    return dict(sorted(vocab.items(), key=lambda item: item[1]))
+
+
+def _put(vocab: dict[str, int], text: str, token_id: int) -> None:
+    if vocab.setdefault(text, token_id) != token_id:
+        raise UnsupportedError(f"two tokens of one spelling, {shown(text)}: ids {vocab[text]} and {token_id}",
+                               f"id {token_id}")
+
+
+def _merges(model: ModelDescription) -> list[list[str]]:
+    spelled = {i: spelling(token) for i, token in enumerate(model.tokens) if token is not None}
+    return [[spelled[left], spelled[right]] for left, right, _ in model.merge_rules()]
+
+
+def _pre_tokenizer(model: ModelDescription) -> dict[str, Any]:
+    return {"type": "Sequence", "pretokenizers": [*map(_split, model.splits), _BYTE_LEVEL]}
+
+
+def _split(split: Split) -> dict[str, Any]:
+    """The step; Digits and Whitespace by their own names, since they have other Unicode versions than Split has."""
+    if split.unicode_version is not None and split.pattern == DIGITS_PATTERN:
+        return {"type": "Digits", "individual_digits": split.behavior == "Isolated"}
+    if split.unicode_version is not None and split.pattern == WORDS_PATTERN:
+        return {"type": "Whitespace"}
+    return {"type": "Split", "pattern": {"Regex": split.pattern}, "behavior": split.behavior, "invert": split.invert}
+
+
+def _normalizer(model: ModelDescription) -> dict[str, Any] | None:
+    steps = [_normalizer_step(step) for step in model.normalizer]
+    return None if not steps else steps[0] if len(steps) == 1 else {"type": "Sequence", "normalizers": steps}
+
+
+def _normalizer_step(step: NormalizerStep) -> dict[str, Any]:
+    if step.type == "Replace":
+        kind = "Regex" if step.is_regex else "String"
+        return {"type": "Replace", "pattern": {kind: step.pattern}, "content": step.content}
+    if step.type == "Prepend":
+        return {"type": "Prepend", "prepend": step.content}
+    if step.type == "Strip":
+        return {"type": "Strip", "strip_left": step.left, "strip_right": step.right}
+    return {"type": step.type}
+
+
+def _check(found: ModelDescription, model: ModelDescription) -> None:
+    """Refuses a model that is not read again from what was written."""
+    for name, expected, value in zip(vars(model), vars(_essence(model)).values(), vars(_essence(found)).values()):
+        if expected != value:
+            raise UnsupportedError(f"{name} that a tokenizer.json cannot say, or dstok cannot write", f"$.{name}")
+
+
+def _essence(model: ModelDescription) -> ModelDescription:
+    """The model without what no encoding or decoding changes by.
+
+    BOS and EOS stand in another file. Added tokens are matched before all else, so it is the same whether the
+    vocabulary has them, too, unless a merge makes them.
+    """
+    made = set(model.merges)
+    hidden = {token.id for token in model.added_tokens if token.id not in made}
+    tokens = [None if i in hidden else token for i, token in enumerate(model.tokens)]
+    while tokens and tokens[-1] is None:
+        tokens.pop()
+    raw_ids = model.raw_ids - hidden
+    return replace(model.without_places(), tokens=tuple(tokens), raw_ids=raw_ids, bos_id=None, eos_id=None)

@@ -1,0 +1,275 @@
+"""Normalizers: the steps that a model's text goes through before it is cut into pieces.
+
+In: a description's steps. Out: the core's `Normalizer`; and of a text the `View` that the model has of it.
+Invariant: upstream's text, and upstream's alignment: each character that comes out stands for one character of the
+text. Each stretch between added tokens with normalized=false is normalized by itself.
+The forms alone, which real models use, run in the core (core/_normalize.pyx); a chain of other steps is Python, linear,
+and run only on texts that hold a character which one of its steps may change.
+Source: upstream 0.23.3, measured; tests/test_normalizers.py repeats the measurements. Lower case is Rust's of Unicode
+17.0, character by character; marks are those of 9.0.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from dstok.core._normalize import Form, Normalizer
+from dstok.unicode.normalization import FORMS, check_tables, form_tables, lowercase, marks, unclean
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.core._policy import Policy
+    from dstok.formats.description import NormalizerStep
+
+    Spans = npt.NDArray[np.uint64]
+
+__all__ = ["View", "make_normalizer", "view_of"]
+
+Sources = list[int] | None  # of each character the index of its source; None: nobody asks
+Aligned = tuple[str, Sources]
+Step = Callable[[str, Sources], Aligned]
+
+LOCAL = (*FORMS, "Lowercase", "StripAccents")  # steps that look at no more than a character and its marks
+
+
+def make_normalizer(steps: tuple[NormalizerStep, ...], unicode_version: str) -> Normalizer | None:
+    """The normalizer of the steps; None if there are none. Raises as compiling a pattern does."""
+    if not steps:
+        return None
+    if len(steps) == 1 and steps[0].type in FORMS:
+        return _form(steps[0].type)
+    chain = _Chain([_STEPS[step.type](step, unicode_version) for step in steps])
+    local = all(step.type in LOCAL for step in steps)
+    changing = set().union(*(_changing(step, unicode_version) for step in steps))
+    return Normalizer(Form(check_tables(changing), False), chain, local,
+                      always=any(step.type == "Prepend" or step.is_regex for step in steps))
+
+
+@cache
+def _form(name: str) -> Normalizer:
+    return Normalizer(Form(form_tables(name), name.endswith("C")), None, True)
+
+
+class _Chain:
+    """Steps one after the other."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        self._steps = steps
+
+    def apply(self, text: str, sources: Sources) -> Aligned:
+        for step in self._steps:
+            if text:
+                text, sources = step(text, sources)
+        return text, sources
+
+
+def _changing(step: NormalizerStep, unicode_version: str) -> Iterable[int]:
+    """The code points without which a text stays as it is."""
+    if step.type in FORMS:
+        return unclean(step.type)
+    if step.type == "Lowercase":
+        return lowercase()
+    if step.type == "StripAccents":
+        return marks()
+    if step.type == "Strip":
+        return map(ord, _blanks(unicode_version))
+    return [] if step.is_regex or not step.pattern else [ord(step.pattern[0])]
+
+
+# Steps. Each is made once for a model, and then called with a text that is not empty.
+
+
+def _normal_form(step: NormalizerStep, unicode_version: str) -> Step:
+    normalizer = _form(step.type)
+
+    def run(text: str, sources: Sources) -> Aligned:
+        if sources is None:
+            return normalizer.normalize(text.encode()).decode(), None
+        made, indexes = normalizer.align(text.encode())
+        return made.decode(), [sources[i] for i in indexes]
+
+    return run
+
+
+def _lowercase(step: NormalizerStep, unicode_version: str) -> Step:
+    def run(text: str, sources: Sources) -> Aligned:
+        if sources is not None:
+            lengths = (len(lowercase().get(ord(c), c)) for c in text)
+            sources = [source for source, length in zip(sources, lengths) for _ in range(length)]
+        return text.translate(lowercase()), sources
+
+    return run
+
+
+def _strip_accents(step: NormalizerStep, unicode_version: str) -> Step:
+    def run(text: str, sources: Sources) -> Aligned:
+        kept = [i for i, c in enumerate(text) if ord(c) not in marks()]
+        return "".join(text[i] for i in kept), None if sources is None else [sources[i] for i in kept]
+
+    return run
+
+
+def _strip(step: NormalizerStep, unicode_version: str) -> Step:
+    blanks = _blanks(unicode_version)
+
+    def run(text: str, sources: Sources) -> Aligned:
+        start = len(text) - len(text.lstrip(blanks)) if step.left else 0
+        end = len(text.rstrip(blanks)) if step.right else len(text)
+        end = max(start, end)
+        return text[start:end], None if sources is None else sources[start:end]
+
+    return run
+
+
+def _prepend(step: NormalizerStep, unicode_version: str) -> Step:
+    def run(text: str, sources: Sources) -> Aligned:
+        return step.content + text, None if sources is None else [sources[0]] * len(step.content) + sources
+
+    return run
+
+
+def _replace(step: NormalizerStep, unicode_version: str) -> Step:
+    matches = _regex_matches(step, unicode_version) if step.is_regex else _literal_matches(step.pattern)
+
+    def run(text: str, sources: Sources) -> Aligned:
+        parts: list[str] = []
+        moved: list[int] = []
+        at = 0
+        for start, end in [*matches(text), (len(text), len(text))]:
+            parts.append(text[at:start])
+            if sources is not None:
+                moved += sources[at:start]
+            if start < end:
+                parts.append(step.content)
+                if sources is not None:
+                    moved += [sources[end - 1]] * len(step.content)
+            at = end
+        return "".join(parts), None if sources is None else moved
+
+    return run
+
+
+def _literal_matches(literal: str) -> Callable[[str], list[tuple[int, int]]]:
+    def run(text: str) -> list[tuple[int, int]]:
+        found, at = [], text.find(literal)
+        while at >= 0:
+            found.append((at, at + len(literal)))
+            at = text.find(literal, at + len(literal))
+        return found
+
+    return run
+
+
+def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str], list[tuple[int, int]]]:
+    """The matches of a pattern, in code points, by the automaton of a Split by it."""
+    from dstok.core._scan import Scanner, pack_edges
+    from dstok.pattern.split import Split
+    from dstok.tables import compile_program
+
+    program = compile_program((Split(step.pattern, "Isolated", False, step.where),), unicode_version)
+    pages, page_numbers = program.alphabet.pages()
+    scanner = Scanner(pages, page_numbers, pack_edges(program.dfa.edges, pages[:128]), program.dfa.symbols)
+
+    def run(text: str) -> list[tuple[int, int]]:
+        data = text.encode()
+        found, chars = [], 0
+        for start, end, tag in scanner.spans(data):
+            length = len(data[start:end].decode())
+            if program.tags[tag].step is not None:
+                found.append((chars, chars + length))
+            chars += length
+        return found
+
+    return run
+
+
+@cache
+def _blanks(unicode_version: str) -> str:
+    from dstok.unicode.sets import white_space
+
+    return "".join(chr(c) for first, last in white_space(unicode_version).ranges for c in range(first, last + 1))
+
+
+_STEPS: dict[str, Callable[[NormalizerStep, str], Step]] = {
+    **dict.fromkeys(FORMS, _normal_form), "Lowercase": _lowercase, "StripAccents": _strip_accents,
+    "Strip": _strip, "Prepend": _prepend, "Replace": _replace,
+}
+
+
+# What the model sees of a text
+
+
+@dataclass(frozen=True)
+class View:
+    """A text as a model sees it: `text`, valid UTF-8, its stretches normalized; `sources`: for each of its code points
+    the index of the code point of `original` that it stands for.
+    """
+
+    text: bytes
+    sources: array[int]
+    original: bytes
+
+    def char_spans(self, spans: Spans) -> Spans:
+        """Code point spans of the original, of code point spans, uint64[n, 2], of `text`; none of them empty."""
+        import numpy as np
+
+        sources = np.frombuffer(self.sources, np.uint32).astype(np.uint64)
+        return np.stack([sources[spans[:, 0]], sources[spans[:, 1] - np.uint64(1)] + np.uint64(1)], axis=1)
+
+    def byte_spans(self, spans: Spans, chars: Spans) -> Spans:
+        """Byte spans of the original, of byte spans of `text` that touch the code points `chars` of it.
+
+        Of a character that normalizing has left alone, its part; of another one the whole source.
+        """
+        import numpy as np
+
+        sources = np.frombuffer(self.sources, np.uint32).astype(np.intp)
+        here, there = _char_starts(self.text), _char_starts(self.original)
+        same = _code_points(self.text) == _code_points(self.original)[sources]
+        first, last = chars[:, 0].astype(np.intp), chars[:, 1].astype(np.intp) - 1
+        starts, ends = spans[:, 0].astype(np.intp), spans[:, 1].astype(np.intp)
+        begin = there[sources[first]] + np.where(same[first], starts - here[first], 0)
+        end = np.where(same[last], there[sources[last]] + ends - here[last], there[sources[last] + 1])
+        return np.stack([begin, end], axis=1).astype(np.uint64)
+
+    def cuts(self, ends: Spans, length: int) -> Spans:
+        """Where the original, of `length` code points, may be cut behind the code points `ends` of `text`."""
+        import numpy as np
+
+        return np.append(np.frombuffer(self.sources, np.uint32), length).astype(np.uint64)[ends]
+
+
+def view_of(normalizer: Normalizer, text: bytes, policy: Policy) -> View:
+    """The view of valid UTF-8, of which the policy matches the added tokens."""
+    parts: list[bytes] = []
+    sources = array("I")
+    at = chars = 0
+    for start, end, _, _ in [*policy.raw_spans(text), (len(text), len(text), 0, 0)]:
+        made, indexes = normalizer.align(text[at:start])
+        parts += [made, text[start:end]]
+        sources.extend(chars + i for i in indexes)
+        chars += len(text[at:start].decode())
+        token = len(text[start:end].decode())
+        sources.extend(range(chars, chars + token))
+        chars += token
+        at = end
+    return View(b"".join(parts), sources, text)
+
+
+def _char_starts(text: bytes) -> npt.NDArray[np.intp]:
+    """Where each code point begins, and the length."""
+    import numpy as np
+
+    return np.append(np.flatnonzero((np.frombuffer(text, np.uint8) & 0xC0) != 0x80), len(text))
+
+
+def _code_points(text: bytes) -> npt.NDArray[np.uint32]:
+    import numpy as np
+
+    return np.frombuffer(text.decode().encode("utf-32-le"), np.uint32)

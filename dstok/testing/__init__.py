@@ -1,0 +1,32 @@
+"""The conformance kit: is a tokenizer right? Texts that find out, and `verify`, which says where not, and why.
+
+    class_cover, Guide          what an automaton can do, as finite sets of texts
+    strategies                  for hypothesis (extra `dstok[testing]`): texts, bytes_texts, token_ids
+    verify, Report              candidate against reference: causes with smallest counterexamples
+    conformance                 pytest: the checks as tests of your own project
+    adapters, runner, child     tokenizers of all kinds, each in a process of its own
+    texts, calls, growth        the checks
+    differ, causes, hypotheses, cascade    from a difference to its cause
+    report, html                what was found, for people and programs
+
+Arrows run from `verify` down; `dstok` itself does not import this package.
+
+>>> import dstok
+>>> from dstok.testing import verify
+>>> tok = dstok.load("deepseek-v3")
+>>> print(verify(lambda text: tok.encode(text.lower()), seconds=20, checks=["odd texts"]).findings[0].title)
+lower case
+"""
+
+from __future__ import annotations
+
+from dstok.testing.adapters import CandidateError, Engine, open_engine
+from dstok.testing.class_cover import class_cover, cover_size
+from dstok.testing.guide import Guide
+from dstok.testing.pytest_helper import conformance
+from dstok.testing.report import Report
+from dstok.testing.runner import Limits
+from dstok.testing.verify import CHECKS, verify
+
+__all__ = ["CHECKS", "CandidateError", "Engine", "Guide", "Limits", "Report", "class_cover", "conformance",
+           "cover_size", "open_engine", "verify"]

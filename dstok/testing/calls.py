@@ -1,0 +1,163 @@
+"""The calls beside `encode`: batches, threads, decoding, offsets. Each must tell the same as `encode` of one text.
+
+In: a pair of runners. Out: causes. Invariant: the candidate's `encode` is not judged here: batches and threads are held
+against the candidate's own `encode` of each text alone, decoding against the text, offsets against the reference's
+(or, where it has none, those of dstok).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from dstok.testing import texts as texts_of
+from dstok.testing.causes import Cause
+from dstok.testing.differ import Pair, decoded, shrink
+from dstok.testing.guide import Guide
+from dstok.testing.runner import Fault
+
+__all__ = ["CALLS", "check_batches", "check_decode", "check_offsets", "check_threads"]
+
+BATCH, THREADS, DECODE, OFFSETS = "batch and single differ", "threads", "round trip", "offset unit"
+SIZES = (1, 2, 3, 7, 64, 65, 128, 255, 256, 257, 1000, 1024, 1025, 4096, 4097, 10_000)
+Row = bytes | Fault
+
+
+def _sample(guide: Guide, count: int, seed: int) -> list[str]:
+    return [text for text in islice(texts_of.random_texts(guide, seed), count) if "\0" not in text]
+
+
+def check_batches(pair: Pair, guide: Guide) -> Iterator[Cause]:
+    """One call for many texts, of many sizes, the empty text among them."""
+    chance, pool = random.Random(6), _sample(guide, 2000, 6)
+    for size in SIZES:
+        batch = ["" if not at % 50 else chance.choice(pool) for at in range(size)]
+        if wrong := _wrong_in_batch(pair, batch):
+            yield _batch_cause(pair, batch, wrong)
+            return
+
+
+def _wrong_in_batch(pair: Pair, batch: list[str]) -> tuple[int, Row, Row] | None:
+    """(number, found, expected) of the first text that a batch gets wrong."""
+    found, alone = pair.candidate.batch(batch), pair.candidate.encode(batch)
+    if found.faults:
+        return 0, found.faults[0], alone.rows()[0]
+    rows, expected = found.rows(), alone.rows()
+    if len(rows) != len(expected):
+        at = min(len(rows), len(expected))
+        return at, Fault("error", f"{len(rows)} results for {len(expected)} texts"), ([*expected, b""])[at]
+    return next(((at, one, two) for at, (one, two) in enumerate(zip(rows, expected)) if one != two), None)
+
+
+def _batch_cause(pair: Pair, batch: list[str], wrong: tuple[int, Row, Row]) -> Cause:
+    """The smallest batch that is wrong: fewer texts, then the shortest texts."""
+    simple = ["a"] * len(batch)
+    batch = simple if _wrong_in_batch(pair, simple) else batch
+    step = max(len(batch) // 2, 1)
+    while True:
+        shorter = batch[: len(batch) - step]
+        if shorter and _wrong_in_batch(pair, shorter):
+            batch = shorter
+        elif step == 1:
+            break
+        step = max(step // 2, 1)
+    at, found, expected = _wrong_in_batch(pair, batch) or wrong
+    text = batch[at] if at < len(batch) else ""
+    ids = decoded(expected) if isinstance(expected, bytes) else ()
+    return Cause(BATCH, f"text {at} of a batch of {len(batch)} has other ids than the text alone", text,
+                 found if isinstance(found, Fault) else decoded(found), ids,
+                 note=f"the batch: {len(batch)} texts, {sum(text == 'a' for text in batch)} of them 'a'")
+
+
+def check_threads(pair: Pair, guide: Guide) -> Iterator[Cause]:
+    """Four threads at once, each with all the texts in an order of its own."""
+    pool, count = _sample(guide, 400, 7), 4
+    alone, found = pair.candidate.encode(pool), pair.candidate.threads(pool, count)
+    if found.faults:
+        yield Cause(THREADS, f"{count} threads at once fail", "", found.faults[0], ())
+        return
+    expected, rows = alone.rows(), found.rows()
+    for at, row in enumerate(rows):
+        judge = expected[at % len(pool)]
+        if row != judge and isinstance(row, bytes) and isinstance(judge, bytes):
+            yield Cause(THREADS, f"{count} threads at once give other ids than one", pool[at % len(pool)], decoded(row),
+                        decoded(judge))
+            return
+
+
+def check_decode(pair: Pair, guide: Guide) -> Iterator[Cause]:
+    """The ids of a text are decoded to that text."""
+    pool = [*texts_of.odd_texts(guide), *_sample(guide, 2000, 8), *islice(texts_of.added_tokens(guide), 600)]
+
+    def fails(texts: Any) -> list[bool]:
+        wanted = list(texts)
+        back = _decoded_by(pair, wanted)
+        return [isinstance(one, Fault) or one != text for text, one in zip(wanted, back)]
+
+    bad = [text for text, wrong in zip(pool, fails(pool)) if wrong]
+    if bad:
+        text = shrink(min(bad, key=len), fails, 500)
+        back = _decoded_by(pair, [text])[0]
+        ids = guide.tokenizer.encode(text)
+        yield Cause(DECODE, "decode does not give the text back", text, back if isinstance(back, Fault) else tuple(ids),
+                    tuple(ids), count=len(bad), note=f"decoded as {back!r}")
+
+
+def _decoded_by(pair: Pair, texts: list[str]) -> list[str | Fault]:
+    ids = [list(decoded(row)) if isinstance(row, bytes) else [] for row in pair.reference.encode(texts).rows()]
+    found = pair.candidate.call("decode", ids)
+    if isinstance(found, Fault):
+        return [found] * len(texts)
+    back, faults = found
+    return [Fault(*faults[at]) if at in faults else str(text) for at, text in enumerate(back)]
+
+
+UNITS = ("code points", "bytes", "UTF-16 units")
+
+
+def check_offsets(pair: Pair, guide: Guide) -> Iterator[Cause]:
+    """Spans are those of the reference, in code points."""
+    pool = [text for text in [*texts_of.odd_texts(guide), *_sample(guide, 500, 9)] if text]
+    expected, found = _spans(pair.reference, pool, guide), _spans(pair.candidate, pool, guide)
+    bad = [text for text, one, two in zip(pool, found, expected) if one is not None and one != two]
+    if not bad:
+        return
+
+    def fails(texts: Any) -> list[bool]:
+        wanted = list(texts)
+        return [one is not None and one != two for one, two in
+                zip(_spans(pair.candidate, wanted, guide), _spans(pair.reference, wanted, guide))]
+
+    text = shrink(min(bad, key=len), fails, 300)
+    spans = _spans(pair.candidate, [text], guide)[0]
+    unit = next((unit for unit in UNITS[1:] if spans == _in_unit(guide, text, unit)), None)
+    ids = tuple(guide.tokenizer.encode(text))
+    title = f"offsets count {unit}, not code points" if unit else "offsets are not those of the reference"
+    yield Cause(OFFSETS, title, text, ids, ids, count=len(bad),
+                note=f"spans {spans}, expected {_spans(pair.reference, [text], guide)[0]}")
+
+
+def _spans(runner: Any, texts: list[str], guide: Guide) -> list[list[tuple[int, int]] | None]:
+    if not runner.can("offsets"):
+        return [_in_unit(guide, text, "code points") for text in texts]
+    found = runner.call("offsets", texts)
+    return [None] * len(texts) if isinstance(found, Fault) else found[0]
+
+
+def _in_unit(guide: Guide, text: str, unit: str) -> list[tuple[int, int]]:
+    encoding = guide.tokenizer.encode_with_offsets(text)
+    if unit == "bytes":
+        return [(start, end) for start, end in encoding.byte_spans.tolist()]
+    spans = [(start, end) for start, end in encoding.char_spans.tolist()]
+    if unit == "code points":
+        return spans
+    at = [0]
+    for char in text:
+        at.append(at[-1] + len(char.encode("utf-16-le")) // 2)
+    return [(at[start], at[end]) for start, end in spans]
+
+
+CALLS = (("batch", "batches", check_batches), ("", "threads", check_threads), ("decode", "decoding", check_decode),
+         ("offsets", "offsets", check_offsets))

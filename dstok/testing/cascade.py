@@ -1,0 +1,138 @@
+"""The splits of a tokenizer, step by step and alternative by alternative, as they could be got wrong.
+
+In: Split steps. Out: the pieces that they cut, by the rules or by one of the mistakes that `Mistake` names.
+Invariant: without a mistake the pieces are those of the tokenizer's own automaton.
+
+Slow and plain on purpose: it tries each alternative by itself at each place, which is what makes their order, their
+look-ahead and the edges between the steps things that can be changed one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dstok.pattern.alphabet import Alphabet, build_alphabet
+from dstok.pattern.ast import Alternate, Concat, Look, Node, Repeat, character_sets
+from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START, determinize
+from dstok.pattern.nfa import build_nfa
+from dstok.pattern.split import Split
+from dstok.pattern.syntax import parse
+
+__all__ = ["Cascade", "Mistake", "alternatives_of", "blind_at_end", "lazy", "with_bounds", "without_looks"]
+
+Steps = tuple[tuple[Node, ...], ...]  # for each step its alternatives
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """longest: of the alternatives the longest match counts, not the first. past_edge: a look-ahead at the edge of a
+    piece sees the text behind it."""
+
+    longest: bool = False
+    past_edge: bool = False
+
+
+def alternatives_of(splits: Sequence[Split], unicode_version: str) -> Steps:
+    """The alternatives of each step's pattern."""
+    trees = [parse(split.pattern, unicode_version) for split in splits]
+    return tuple(tree.items if isinstance(tree, Alternate) else (tree,) for tree in trees)
+
+
+class Cascade:
+    """Steps that cut one after the other, each the pieces of the one before. All are Isolated."""
+
+    def __init__(self, steps: Steps, mistake: Mistake | None = None) -> None:
+        self.mistake = mistake or Mistake()
+        self.alphabet: Alphabet = build_alphabet(s for step in steps for tree in step for s in character_sets(tree))
+        self.steps: list[list[DFA]] = [[self._dfa(tree) for tree in step] for step in steps]
+
+    def _dfa(self, tree: Node) -> DFA:
+        return determinize(build_nfa(Concat((tree,)), self.alphabet))
+
+    def pieces(self, text: str) -> list[str]:
+        """The pieces of a text."""
+        symbols = [self.alphabet.class_of(char) for char in text]
+        spans = [(0, len(text))] if text else []
+        for step in self.steps:
+            spans = [part for start, end in spans for part in self._cut(step, symbols, start, end)]
+        return [text[start:end] for start, end in spans]
+
+    def _cut(self, step: list[DFA], symbols: list[int], start: int, end: int) -> list[tuple[int, int]]:
+        """Matches and gaps of one step in one piece."""
+        spans, gap, at = [], start, start
+        behind = symbols[end] if self.mistake.past_edge and end < len(symbols) else self.alphabet.end
+        while at < end:
+            stop = self._match(step, symbols, at, end, behind)
+            if stop > at:
+                if gap < at:
+                    spans.append((gap, at))
+                spans.append((at, stop))
+                at = gap = stop
+            else:
+                at += 1
+        return [*spans, (gap, end)] if gap < end else spans
+
+    def _match(self, step: list[DFA], symbols: list[int], start: int, end: int, behind: int) -> int:
+        """Where the step's match at `start` ends, or `start`."""
+        best = start
+        for dfa in step:
+            found = _longest(dfa, symbols, start, end, behind)
+            if found > start and not self.mistake.longest:
+                return found
+            best = max(best, found)
+        return best
+
+
+def _longest(dfa: DFA, symbols: list[int], start: int, end: int, behind: int) -> int:
+    state, found = START, start
+    for at in range(start, end + 1):
+        state, tag = dfa.edges[state][symbols[at] if at < end else behind]
+        if tag != NO_TAG:
+            found = at
+        if state == DEAD:
+            break
+    return found
+
+
+def without_looks(node: Node) -> Node:
+    """The pattern without its look-aheads."""
+    if isinstance(node, Look):
+        return Concat(())
+    if isinstance(node, Repeat):
+        return replace(node, item=without_looks(node.item))
+    if isinstance(node, (Alternate, Concat)):
+        return replace(node, items=tuple(without_looks(item) for item in node.items))
+    return node
+
+
+def blind_at_end(node: Node) -> Node:
+    """The pattern with look-aheads that are never satisfied by the end of the text."""
+    if isinstance(node, Look):
+        return replace(node, at_end=False)
+    if isinstance(node, Repeat):
+        return replace(node, item=blind_at_end(node.item))
+    if isinstance(node, (Alternate, Concat)):
+        return replace(node, items=tuple(blind_at_end(item) for item in node.items))
+    return node
+
+
+def with_bounds(node: Node, high: int | None) -> Node:
+    """The pattern with another upper bound for its bounded repeats of more than one."""
+    if isinstance(node, Repeat):
+        bounded = node.high is not None and node.high > 1
+        return replace(node, item=with_bounds(node.item, high), high=high if bounded else node.high)
+    if isinstance(node, (Alternate, Concat)):
+        return replace(node, items=tuple(with_bounds(item, high) for item in node.items))
+    return node
+
+
+def lazy(node: Node) -> Node:
+    """The pattern with a first unbounded repeat that takes as little as it can."""
+    if isinstance(node, Repeat) and node.high is None:
+        return replace(node, greedy=False)
+    if isinstance(node, Concat):
+        for at, item in enumerate(node.items):
+            if (changed := lazy(item)) != item:
+                return replace(node, items=(*node.items[:at], changed, *node.items[at + 1 :]))
+    return node

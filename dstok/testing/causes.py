@@ -1,0 +1,452 @@
+"""Why two tokenizers differ on a text: from a difference to a named cause.
+
+In: differences, one after another. Out: `Cause`s, each with its smallest text and how many texts it explains.
+Invariant: a cause that a hypothesis names predicts the candidate's ids on its text exactly, and on further texts made
+to tell it from others (the share is kept as evidence); what no hypothesis predicts is named by what can be seen.
+
+A difference is first offered to the causes found so far: the one that predicts its ids takes it. Else the text is
+shrunk, and every hypothesis of the catalog that predicts the ids of what is left is put to the test on the
+neighbourhood of that text, where it says that candidate and reference differ. Behind the catalog come single
+characters in another class, then the order of merges.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
+
+from dstok.testing import texts as texts_of
+from dstok.testing.differ import Difference, Pair, shrink, simplify
+from dstok.testing.guide import Guide
+from dstok.testing.hypotheses import SET, Hypothesis, Ids, Pipeline, catalog, class_override
+from dstok.testing.runner import Fault
+from dstok.testing.unicode_changes import VERSIONS, moved
+
+__all__ = ["Cause", "Explainer", "describe_class"]
+
+MERGES, LONG, PIECES = "merge order", "merge order of long pieces", "pieces cut elsewhere"
+LOST, STATE = "text lost or changed", "what was encoded before"
+FAULTS = {"error": "error", "crash": "crash", "hang": "no end", "memory": "out of memory"}
+REORDERED = "pairs are merged in another order"
+MANY = 25  # different merges out of order: any further one is counted with them
+LONG_PIECE = 33  # bytes: a fault that cannot be shrunk below is one of length
+SURE = 0.7  # share of the neighbourhood that a hypothesis must predict
+NEIGHBOURS = 400
+MAX_CAUSES = 40
+KEPT = 5  # further texts of a cause
+
+
+@dataclass
+class Cause:
+    """One cause. `examples`: further texts with it. `evidence`: (predicted, tried) in the neighbourhood."""
+
+    cause: str
+    title: str
+    text: str
+    found: Ids | Fault
+    expected: Ids
+    hypothesis: Hypothesis | None = None
+    evidence: tuple[int, int] | None = None
+    before: tuple[str, ...] = ()  # texts that must be encoded first
+    count: int = 1
+    characters: dict[str, int] = field(default_factory=dict)  # in another class: the class they are taken for
+    details: dict[str, int] = field(default_factory=dict)
+    examples: list[str] = field(default_factory=list)
+    note: str = ""
+
+
+class Explainer:
+    """Collects differences into causes."""
+
+    def __init__(self, guide: Guide, pair: Pair) -> None:
+        self.guide, self.pair = guide, pair
+        self.pipeline = Pipeline(guide)
+        self.catalog = catalog(guide)
+        self.causes: list[Cause] = []
+        self.unexplained = 0
+
+    def take(self, difference: Difference) -> None:
+        """Count a difference with the cause that explains it; find that cause if it is new."""
+        known = self._known(difference)
+        if known is None and len(self.causes) >= MAX_CAUSES:
+            self.unexplained += 1
+            return
+        if known is None:
+            known = self._diagnose(difference)
+        else:
+            known.count += 1
+        if difference.text != known.text and difference.text not in known.examples and len(known.examples) < KEPT:
+            known.examples.append(difference.text)
+
+    # Causes found before
+
+    def _known(self, difference: Difference) -> Cause | None:
+        return next((cause for cause in self.causes if self._explains(cause, difference)), None)
+
+    def _explains(self, cause: Cause, difference: Difference) -> bool:
+        found = difference.found
+        if isinstance(found, Fault):
+            return isinstance(cause.found, Fault) and _kind(cause.found) == _kind(found)
+        if cause.hypothesis:
+            return cause.hypothesis.predict(difference.text) == found or self._grows(cause, difference)
+        if cause.cause == MERGES and cause.title == REORDERED:
+            return self._reordered(cause, difference)
+        if cause.cause == LONG:
+            return max(map(_width, self.pipeline.pieces(difference.text)), default=0) >= LONG_PIECE \
+                and self._inside_pieces(difference)
+        return False
+
+    def _reordered(self, cause: Cause, difference: Difference) -> bool:
+        """Is it one of the merges that are known to be out of order, or are those so many that any is?"""
+        if not self._inside_pieces(difference):
+            return False
+        detail = self._merge_detail(difference)
+        if detail in cause.details or (len(cause.details) >= MANY and max(
+                map(_width, self.pipeline.pieces(difference.text))) < LONG_PIECE):
+            cause.details[detail] = cause.details.get(detail, 0) + 1
+            return True
+        return False
+
+    def _grows(self, cause: Cause, difference: Difference) -> bool:
+        """Does one more character, in the wrong class as those before, explain the difference? Then it is added."""
+        if not cause.characters:
+            return False
+        class_of = self.guide.alphabet.class_of
+        first, target = next(iter(cause.characters.items()))
+        for char in dict.fromkeys(difference.text):
+            if char not in cause.characters and class_of(char) == class_of(first):
+                wider = {**cause.characters, char: target}
+                if class_override(self.pipeline, wider, SET, "").predict(difference.text) == difference.found:
+                    cause.characters[char] = target
+                    return True
+        return False
+
+    # New causes
+
+    def _diagnose(self, difference: Difference) -> Cause:
+        if isinstance(difference.found, Fault):
+            return self._add(self._fault(difference, difference.found))
+        history = list(self.pair.history)
+        self.pair.fresh()
+        if not self.pair.differ([difference.text])[0]:
+            known = next((cause for cause in self.causes if cause.cause == STATE), None)
+            if known is None:
+                return self._add(self._state(difference, history))
+            known.count += 1
+            return known
+        small = self._small(difference)
+        known = self._known(small)
+        if known:
+            known.count += 1
+            return known
+        return self._add(self._by_hypothesis(small) or self._by_class(small) or self._by_merges(small)
+                         or self._by_sight(small))
+
+    def _add(self, cause: Cause) -> Cause:
+        same = next((one for one in self.causes if (one.cause, one.title) == (cause.cause, cause.title)
+                     and one.hypothesis is None), None)
+        if same:
+            same.count += 1
+            for detail in cause.details:
+                same.details[detail] = same.details.get(detail, 0) + 1
+            return same
+        self.causes.append(cause)
+        return cause
+
+    def _small(self, difference: Difference) -> Difference:
+        text = shrink(difference.text, self.pair.differ)
+        text = simplify(text, self.pair.differ, self.guide)
+        again = self.pair.differences([text])
+        return again[0] if again else difference
+
+    def _fault(self, difference: Difference, fault: Fault) -> Cause:
+        """A crash, an error, no end, no memory: shrunk as long as it stays of that kind."""
+        def fails(texts: Iterable[str]) -> list[bool]:
+            wanted = list(texts)
+            wrong = {d.text for d in self.pair.differences(wanted)
+                     if isinstance(d.found, Fault) and d.found.kind == fault.kind}
+            return [text in wrong for text in wanted]
+
+        tries = {"error": 2000, "crash": 300, "memory": 30, "hang": 6}[fault.kind]
+        text = shrink(difference.text, fails, tries)
+        again = self.pair.differences([text])
+        small = again[0] if again else difference
+        return Cause(FAULTS[fault.kind], fault.message, small.text, small.found, small.expected)
+
+    def _state(self, difference: Difference, history: list[str]) -> Cause:
+        """The text is right in a fresh worker: find what must come before it."""
+        target = difference.text
+
+        def fails_after(before: list[str]) -> bool:
+            self.pair.fresh()
+            return self.pair.differ([*before, target])[-1]
+
+        history = [text for text in history if text != target]
+        before = _fewest(history, fails_after)
+        if before is None:
+            return Cause(STATE, "wrong once, right when asked again", target, difference.found, difference.expected)
+        before, target = self._small_state(before, target)
+        self.pair.fresh()
+        again = [d for d in self.pair.differences([*before, target]) if d.text == target]
+        small = again[-1] if again else difference
+        words = "an earlier text changes the ids of a later one (a cache or piece table with colliding keys)"
+        return Cause(STATE, words, target, small.found, small.expected, before=tuple(before))
+
+    def _small_state(self, before: list[str], target: str) -> tuple[list[str], str]:
+        """Earlier texts and the text, each cut down."""
+        if len(before) > 2:
+            return before, target
+
+        def wrong(first: list[str], last: str) -> bool:
+            self.pair.fresh()
+            return self.pair.differ([*first, last])[-1]
+
+        target = shrink(target, lambda some: [wrong(before, text) for text in some], 60)
+        for at in range(len(before)):
+            rest = before[:at], before[at + 1 :]
+            before[at] = shrink(before[at], lambda some, rest=rest: [  # type: ignore[misc]
+                wrong([*rest[0], text, *rest[1]], target) for text in some], 60)
+        return before, target
+
+    # Hypotheses
+
+    def _by_hypothesis(self, small: Difference) -> Cause | None:
+        fitting = [one for one in self.catalog if one.predict(small.text) == small.found]
+        return self._best(small, fitting, self._neighbourhood(small))
+
+    def _by_class(self, small: Difference) -> Cause | None:
+        """One character of the text in the class of others."""
+        class_of, fitting, taken = self.guide.alphabet.class_of, [], []
+        for char in list(dict.fromkeys(small.text))[:8]:
+            for number in self.guide.classes:
+                if number != class_of(char):
+                    one = {char: number}
+                    made = class_override(self.pipeline, one, SET, self._class_title(char, number))
+                    if made.predict(small.text) == small.found:
+                        fitting.append(made)
+                        taken.append(one)
+        points = texts_of.code_points(self.guide, map(ord, dict.fromkeys(small.text[:8])))
+        around = [*self._neighbourhood(small), *islice(points, 600)]
+        cause = self._best(small, fitting, around)
+        if cause:
+            cause.characters = taken[fitting.index(cause.hypothesis)]  # type: ignore[arg-type]
+        return cause
+
+    def _class_title(self, char: str, number: int) -> str:
+        own = describe_class(self.guide, self.guide.alphabet.class_of(char))
+        return f"members of {own} taken as {describe_class(self.guide, number)}"
+
+    def _best(self, small: Difference, fitting: list[Hypothesis], around: list[str]) -> Cause | None:
+        """The hypothesis that predicts the candidate best, where it predicts a difference at all."""
+        if not fitting:
+            return None
+        reference = {text: self.pipeline.reference(text) for text in around}
+        found = {d.text: d.found for d in self.pair.differences(around)}
+        best: Cause | None = None
+        best_key = (SURE, 0)
+        for one in fitting:
+            telling = [(text, ids) for text in around if (ids := one.predict(text)) not in (None, reference[text])]
+            right = sum(found.get(text, reference[text]) == ids for text, ids in telling)
+            key = (round(right / len(telling), 2) if telling else 0.0, len(telling))
+            if key > best_key:  # of two that are always right, the one that says more
+                best_key = key
+                best = Cause(one.cause, one.title, small.text, small.found, small.expected, one, (right, len(telling)))
+        return best
+
+    def _neighbourhood(self, small: Difference) -> list[str]:
+        """Texts like the small one, and some that tell hypotheses apart."""
+        chance = random.Random(small.text)
+        found = {text: None for text in _variants(self.guide, small.text[:40], chance)}
+        cover = list(texts_of.cover(self.guide, 2))
+        found |= dict.fromkeys(chance.sample(cover, min(3000, len(cover))))
+        added = self.guide.tokenizer._added.tokens
+        for special in (False, True):
+            found |= dict.fromkeys(token.content for token in added[:400] if token.special == special)
+        for version in VERSIONS:
+            chars = list(moved(version, self.guide.program.unicode_version))
+            for char in chance.sample(chars, min(30, len(chars))):
+                found |= {small.text[:at] + char + small.text[at + 1 :]: None for at in range(min(3, len(small.text)))}
+                found |= dict.fromkeys((f" {char}", f"{char}a", f"a{char}", f"!{char}", char + char))
+        return list(found)
+
+    # What can be seen
+
+    def _by_merges(self, small: Difference) -> Cause | None:
+        """The pieces are right, but merged in another order; or they are cut where the classes say nothing of it."""
+        if not self._inside_pieces(small):
+            return None
+        width = max(map(_width, self.pipeline.pieces(small.text)))
+        if width >= LONG_PIECE:
+            title = f"pieces of {width} bytes or more are merged in another way than shorter ones"
+            return Cause(LONG, title, small.text, small.found, small.expected)
+        if self._always_cut(small):
+            return None
+        return Cause(MERGES, REORDERED, small.text, small.found, small.expected, details={self._merge_detail(small): 1})
+
+    def _merge_detail(self, difference: Difference) -> str:
+        """The first merge that the candidate's tokens show not to have been done."""
+        found = list(difference.found)
+        for piece in self.pipeline.pieces(difference.text):
+            theirs = found[: _tokens_of(self.guide, found, _width(piece))]  # type: ignore[arg-type]
+            found = found[len(theirs) :]
+            if self.guide.merged(piece) != theirs:
+                return _violated(self.guide, piece.encode(), theirs)  # type: ignore[arg-type]
+        return "added tokens"
+
+    def _always_cut(self, small: Difference) -> bool:
+        """Is there an edge in the candidate's tokens where other texts of the same classes have one, too?"""
+        assert not isinstance(small.found, Fault)
+        chance, word = random.Random(1), self.guide.classes_of(small.text)
+        edges = set(_ends(self.guide, small.found)) - set(_ends(self.guide, small.expected))
+        places = [at for at in range(1, len(word)) if _width(small.text[:at]) in edges]
+        pool = list(dict.fromkeys(self.guide.spell_at_random(word, chance) for _ in range(300)))
+        pool += [self.guide.spell(word), self.guide.spell_backward(word)]
+        found = {d.text: d.found for d in self.pair.differences(pool)}
+        for at in places:
+            crossed = [text for text in pool
+                       if _width(text[:at]) not in _ends(self.guide, self.pipeline.reference(text))]
+            cut = sum(_width(text[:at]) in _ends(self.guide, ids) for text in crossed
+                      if not isinstance(ids := found.get(text, ()), Fault))
+            if len(crossed) > 1 and cut >= SURE * len(crossed):
+                return True
+        return False
+
+    def _inside_pieces(self, difference: Difference) -> bool:
+        """Are all edges of pieces edges of the candidate's tokens, and is the text whole?"""
+        if isinstance(difference.found, Fault) or self.pipeline.reference(difference.text) != difference.expected:
+            return False
+        if _bytes_of(self.guide, difference.found) != difference.text.encode():
+            return False
+        ends = set(_ends(self.guide, difference.found))
+        at = 0
+        for piece in self.pipeline.pieces(difference.text):
+            at += _width(piece)
+            if at not in ends:
+                return False
+        return True
+
+    def _by_sight(self, small: Difference) -> Cause:
+        if self.pipeline.reference(small.text) != small.expected:
+            return Cause("not explained", "the reference is not the tokenizer that dstok knows under this name",
+                         small.text, small.found, small.expected)
+        assert not isinstance(small.found, Fault)
+        if _bytes_of(self.guide, small.found) != small.text.encode():
+            words = "the ids do not stand for the bytes of the text"
+            return Cause(LOST, words, small.text, small.found, small.expected)
+        word = "".join(self.guide.representatives[number] for number in self.guide.classes_of(small.text[:6]))
+        return Cause(PIECES, f"in texts such as {word!a}", small.text, small.found, small.expected)
+
+
+def _variants(guide: Guide, text: str, chance: random.Random) -> Iterator[str]:
+    """Each character exchanged for others of its class and of all classes, left out, doubled; some around."""
+    for at, char in enumerate(text):
+        before, after = text[:at], text[at + 1 :]
+        own = guide.members[guide.alphabet.class_of(char)]
+        for other in [*chance.sample(own, min(14, len(own))), *guide.representatives, "", char * 2]:
+            yield before + other + after
+    for other in guide.representatives:
+        yield other + text
+        yield text + other
+        yield other + text + other
+
+
+def _fewest(history: list[str], fails_after: Callable[[list[str]], bool], patience: int = 120) -> list[str] | None:
+    """The fewest earlier texts, in order, after which it still fails; None if it does not after all of them."""
+    if not fails_after(history):
+        return None
+    step, tries = max(len(history) // 2, 1), 0
+    while tries < patience:
+        at, before = 0, len(history)
+        while at < len(history) and tries < patience:
+            fewer = history[:at] + history[at + step :]
+            tries += 1
+            if fails_after(fewer):
+                history = fewer
+            else:
+                at += step
+        if step == 1 and len(history) == before:
+            break
+        step = max(min(step // 2, len(history) // 2), 1)
+    return history
+
+
+def describe_class(guide: Guide, number: int) -> str:
+    """A class in words: its general categories, and a member."""
+    from dstok.unicode import category_of
+
+    members = guide.alphabet.classes[number]
+    chars = guide.members[number]
+    names = sorted({category_of(ord(char))[:1] for char in chars}) if len(members) > 60 else \
+        sorted({category_of(ord(char)) for char in chars})
+    width = "ASCII " if members.ranges[-1][1] < 0x80 else ""
+    return f"{width}{'/'.join(names)} (like {guide.representatives[number]!r})"
+
+
+def _kind(fault: Fault) -> tuple[str, str]:
+    return fault.kind, fault.message.partition(":")[0] if fault.kind == "error" else ""
+
+
+def _width(text: str) -> int:
+    return len(text.encode())
+
+
+def _token(guide: Guide, id: int) -> bytes:
+    known = 0 <= id < guide.tokenizer.vocab_size and guide.tokenizer._decoder.has(id)
+    return guide.tokenizer.token_bytes(id) if known else b"?"
+
+
+def _bytes_of(guide: Guide, ids: Iterable[int]) -> bytes:
+    return b"".join(_token(guide, id) for id in ids)
+
+
+def _ends(guide: Guide, ids: Iterable[int]) -> Iterator[int]:
+    at = 0
+    for id in ids:
+        at += len(_token(guide, id))
+        yield at
+
+
+def _tokens_of(guide: Guide, ids: list[int], width: int) -> int:
+    """How many of the first ids have `width` bytes together."""
+    return next((number for number, end in enumerate(_ends(guide, ids), 1) if end >= width), len(ids))
+
+
+def _violated(guide: Guide, piece: bytes, theirs: list[int]) -> str:
+    """The first merge of the reference that the candidate's tokens show not to have been done."""
+    cuts = set(_ends(guide, theirs))
+    ranks = _ranks(guide)
+    parts = [piece[at : at + 1] for at in range(len(piece))]
+    ids = [guide.tokenizer._bpe.merge(part)[0] for part in parts]
+    while True:
+        options = [(ranks[pair], at) for at, pair in enumerate(pairwise(ids)) if pair in ranks]
+        if not options:
+            return "one merge too few or too many at the end"
+        rank, at = min(options)
+        border = sum(map(len, parts[: at + 1]))
+        if border in cuts:
+            return f"{_shown(parts[at])} + {_shown(parts[at + 1])} (rank {rank})"
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
+        ids[at : at + 2] = [_merged_id(guide, rank)]
+
+
+def _ranks(guide: Guide) -> dict[tuple[int, int], int]:
+    found: dict[tuple[int, int], int] | None = guide.__dict__.get("_rank_table")
+    if found is None:
+        flat = memoryview(guide.tokenizer._tables.sections["merges"]).cast("B").cast("I").tolist()
+        found = guide.__dict__["_rank_table"] = {pair: rank for rank, pair in enumerate(zip(flat[::2], flat[1::2]))}
+    return found
+
+
+def _merged_id(guide: Guide, rank: int) -> int:
+    return memoryview(guide.tokenizer._tables.merged).cast("B").cast("I")[rank]
+
+
+def _shown(data: bytes) -> str:
+    try:
+        return repr(data.decode())
+    except UnicodeDecodeError:
+        return repr(data)
+
+

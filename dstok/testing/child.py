@@ -1,0 +1,225 @@
+"""The process that a tokenizer under test runs in.
+
+In: requests on a pipe. Out: answers on a pipe. Invariant: whatever the tokenizer does (raise, crash, hang, print),
+the process that asks learns which text it was doing, and nothing that it prints reaches the pipe.
+
+The tokenizer is loaded once, by a process that then only forks workers; a worker answers requests until it is told to
+end or dies, and the next one is a fresh copy of the loaded tokenizer: a crash costs no new load, and what one worker
+has cached the next does not know. Where there is no fork, or `forks` is false, the loader itself is the worker.
+
+Frames on the pipes: a length (8 bytes, little-endian), then that many bytes of pickle. The number of the text being
+done and the worker's process id lie in a small mapped file.
+
+    python -m dstok.testing.child SPEC FILE MAPPED_FILE MEMORY FORKS
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import struct
+import sys
+import time
+from array import array
+from collections.abc import Callable
+from typing import IO, Any
+
+from dstok.testing.adapters import Engine, open_engine
+
+__all__ = ["CONTROL_SIZE", "Faults", "Mark", "read_frame", "serve", "write_frame"]
+
+Faults = dict[int, tuple[str, str]]  # number of the text -> (kind, message)
+Mark = Callable[[int], None]
+CONTROL_SIZE = 16  # u64 number of the text, u64 process id
+HEADER = struct.Struct("<Q")
+
+
+def write_frame(pipe: IO[bytes], value: Any) -> None:
+    data = pickle.dumps(value, protocol=5)
+    pipe.write(HEADER.pack(len(data)) + data)
+    pipe.flush()
+
+
+def read_frame(pipe: IO[bytes]) -> Any:
+    header = pipe.read(HEADER.size)
+    if len(header) < HEADER.size:
+        raise EOFError
+    return pickle.loads(pipe.read(HEADER.unpack(header)[0]))
+
+
+def serve(
+    engine: Engine, requests: IO[bytes], answers: IO[bytes], control: mmap.mmap, memory: int, forks: bool,
+) -> None:
+    """Answers until the pipe ends. `memory`: bytes that a worker may take beyond what loading took; 0: no limit."""
+    write_frame(answers, ("ready", {"name": engine.name, "version": engine.version, "calls": [
+        call for call in ("batch", "decode", "offsets") if getattr(engine, call)]}))
+    while forks:
+        worker = os.fork()
+        if not worker:
+            os._exit(_work(engine, requests, answers, control, memory))
+        _, status = os.waitpid(worker, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code == ENDED:
+            return
+        if code:
+            write_frame(answers, ("died", code))
+    _work(engine, requests, answers, control, memory)
+
+
+AGAIN, ENDED = 0, 17  # exit codes of a worker: a fresh one is wanted; no more requests
+
+
+def _work(engine: Engine, requests: IO[bytes], answers: IO[bytes], control: mmap.mmap, memory: int) -> int:
+    _limit(memory)
+    struct.pack_into("<Q", control, 8, os.getpid())
+
+    def mark(number: int) -> None:
+        struct.pack_into("<Q", control, 0, number)
+
+    while True:
+        try:
+            name, arguments = read_frame(requests)
+        except EOFError:
+            return ENDED
+        if name == "fresh":
+            write_frame(answers, ("fresh", None))
+            return AGAIN
+        write_frame(answers, ("done", CALLS[name](engine, mark, *arguments)))
+
+
+def _limit(memory: int) -> None:
+    """No core files, and no more address space than what is taken now plus `memory`."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    taken = _address_space()
+    if memory and taken:
+        resource.setrlimit(resource.RLIMIT_AS, (taken + memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _address_space() -> int:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[0]) * mmap.PAGESIZE
+    except (OSError, ValueError):
+        return 0
+
+
+# The calls
+
+
+def _fault(error: BaseException) -> tuple[str, str]:
+    kind = "memory" if isinstance(error, MemoryError) else "error"
+    return kind, f"{type(error).__name__}: {str(error)[:300]}"
+
+
+def encode(engine: Engine, mark: Mark, texts: list[str]) -> tuple[bytes, bytes, Faults]:
+    """(ids uint32, their number a text uint32, faults): a text that raises has no ids."""
+    flat, lengths, faults = array("I"), array("I"), Faults()
+    call = engine.encode
+    for number, text in enumerate(texts):
+        mark(number)
+        before = len(flat)
+        try:
+            flat.extend(call(text))
+        except BaseException as error:  # a panic of a Rust library is no Exception
+            faults[number] = _fault(error)
+            del flat[before:]
+        lengths.append(len(flat) - before)
+    return flat.tobytes(), lengths.tobytes(), faults
+
+
+def batch(engine: Engine, mark: Mark, texts: list[str]) -> tuple[bytes, bytes, Faults]:
+    """As `encode`, in one call of the library's own for many texts."""
+    assert engine.batch is not None
+    mark(0)
+    try:
+        rows = [array("I", row if not hasattr(row, "ids") else row.ids) for row in engine.batch(texts)]
+    except BaseException as error:
+        return b"", b"", {0: _fault(error)}
+    return b"".join(row.tobytes() for row in rows), array("I", map(len, rows)).tobytes(), {}
+
+
+def threads(engine: Engine, mark: Mark, texts: list[str], count: int) -> tuple[bytes, bytes, Faults]:
+    """As `encode`, by several threads at once that share the engine; each does all the texts, in turn."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    mark(0)
+    rows: list[Any] = [None] * (len(texts) * count)
+
+    def some(first: int) -> None:
+        for at in range(len(texts)):
+            number = (at + first * 7) % len(texts)
+            rows[first * len(texts) + number] = array("I", engine.encode(texts[number]))
+
+    try:
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(some, range(count)))
+    except BaseException as error:
+        return b"", b"", {0: _fault(error)}
+    return b"".join(row.tobytes() for row in rows), array("I", map(len, rows)).tobytes(), {}
+
+
+def decode(engine: Engine, mark: Mark, batch: list[list[int]]) -> tuple[list[str | None], Faults]:
+    """The text of each of `batch`."""
+    assert engine.decode is not None
+    texts: list[str | None] = []
+    faults = Faults()
+    for number, ids in enumerate(batch):
+        mark(number)
+        try:
+            texts.append(engine.decode(ids))
+        except BaseException as error:
+            faults[number] = _fault(error)
+            texts.append(None)
+    return texts, faults
+
+
+def offsets(engine: Engine, mark: Mark, texts: list[str]) -> tuple[list[list[tuple[int, int]] | None], Faults]:
+    """The spans of each text's tokens."""
+    assert engine.offsets is not None
+    found: list[list[tuple[int, int]] | None] = []
+    faults = Faults()
+    for number, text in enumerate(texts):
+        mark(number)
+        try:
+            found.append([(int(start), int(end)) for start, end in engine.offsets(text)[1]])
+        except BaseException as error:
+            faults[number] = _fault(error)
+            found.append(None)
+    return found, faults
+
+
+def timed(engine: Engine, mark: Mark, text: str, repeats: int) -> float:
+    """Seconds of processor time for one `encode`, the least of some."""
+    mark(0)
+    best = float("inf")
+    for _ in range(repeats):
+        before = time.process_time()
+        sum(1 for _ in engine.encode(text))
+        best = min(best, time.process_time() - before)
+    return best
+
+
+CALLS: dict[str, Callable[..., Any]] = {"encode": encode, "batch": batch, "threads": threads, "decode": decode,
+                                        "offsets": offsets, "timed": timed}
+
+
+def main(spec: str, file: str, control_path: str, memory: str, forks: str) -> int:
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what the tokenizer prints
+    try:
+        engine = open_engine(spec, file or None)
+    except BaseException as error:
+        write_frame(answers, ("failed", str(error) or type(error).__name__))
+        return 1
+    with open(control_path, "r+b") as control_file, mmap.mmap(control_file.fileno(), CONTROL_SIZE) as control:
+        serve(engine, sys.stdin.buffer, answers, control, int(memory), bool(int(forks)) and hasattr(os, "fork"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

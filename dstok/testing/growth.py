@@ -1,0 +1,76 @@
+"""Does the work grow with the length of the text, or with its square? And does a long text bring it down?
+
+In: a candidate. Out: `Growth`: for each kind of long text the processor time at several sizes.
+Invariant: only times that the candidate's own process used are looked at, the least of some; a kind is called
+super-linear if four times the text costs at least `FACTOR` times as much, at two pairs of sizes, and the largest
+takes long enough to be measured. Times decide nothing else.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dstok.testing import texts as texts_of
+from dstok.testing.guide import Guide
+from dstok.testing.runner import Fault, Runner
+
+__all__ = ["CRASH_SIZE", "SIZES", "Growth", "measure"]
+
+SIZES = (2048, 8192, 32768)  # code points
+CRASH_SIZE = 100_000
+FACTOR = 8.0  # of 4 if linear, 16 if quadratic
+MEASURABLE = 0.05  # seconds
+
+
+@dataclass(frozen=True)
+class Growth:
+    """One kind of text: seconds by size, or the fault that ended it."""
+
+    kind: str
+    text: str  # the longest that was tried
+    seconds: tuple[tuple[int, float], ...]
+    fault: Fault | None = None
+
+    @property
+    def exponent(self) -> float:
+        """Of the power of the length by which time grew, at the largest sizes."""
+        (small, fast), (large, slow) = self.seconds[-2:]
+        return math.log(max(slow, 1e-9) / max(fast, 1e-9), large / small)
+
+    @property
+    def super_linear(self) -> bool:
+        if self.fault or len(self.seconds) < 3:
+            return False
+        times = [seconds for _, seconds in self.seconds]
+        pairs = list(itertools.pairwise(times))[-2:]
+        return times[-1] >= MEASURABLE and all(slow >= FACTOR * fast for fast, slow in pairs)
+
+
+def measure(candidate: Runner, guide: Guide) -> Iterator[Growth]:
+    """The growth of each kind of text of `texts.runs`."""
+    longest = dict(texts_of.runs(guide, CRASH_SIZE))
+    for kind in longest:
+        yield _grow(candidate, guide, kind, longest[kind])
+
+
+def _grow(candidate: Runner, guide: Guide, kind: str, longest: str) -> Growth:
+    rows: list[tuple[int, float]] = []
+    for size in SIZES:
+        text = _of_size(longest, size)
+        found = candidate.call("timed", text, 2 if size < SIZES[-1] else 1)
+        if isinstance(found, Fault):
+            return Growth(kind, text, tuple(rows), found)
+        rows.append((size, found))
+    if rows[-1][1] < 1.0:  # else a crash at greater length would take too long to reach
+        found = candidate.call("timed", longest, 1)
+        if isinstance(found, Fault) and found.kind != "hang":
+            return Growth(kind, longest, tuple(rows), found)
+    return Growth(kind, _of_size(longest, SIZES[-1]), tuple(rows))
+
+
+def _of_size(text: str, size: int) -> str:
+    """The end of a text: where the odd character of a kind stands."""
+    return text[-size:]

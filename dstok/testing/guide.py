@@ -1,0 +1,214 @@
+"""What the kit knows about a tokenizer: where its automaton can be led, and by which characters.
+
+In: a dstok `Tokenizer`. Out: `Guide`: a shortest way to each state of the automaton, members of each equivalence
+class to stand for it, and characters that make a wrong boundary visible.
+Invariant: the same tokenizer gives the same guide.
+
+A boundary can be seen in the ids only where a merge would go across it: "x" before "y" shows nothing if no token
+begins in x and ends in y. So for each pair of classes the guide looks for characters that "glue": the bytes of both,
+merged as one piece, have a token across the border. Tokens of the vocabulary are searched first, then the members of
+the classes are tried.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from dstok.pattern.dfa import DEAD, START
+from dstok.testing.unicode_changes import changed, edges
+from dstok.tokenizer import Tokenizer
+from dstok.unicode import category_of
+
+__all__ = ["Guide"]
+
+Word = tuple[int, ...]  # classes
+PREFERRED = "a1 .\n中の\téé,"  # who stands for its class, if it is in it: what people read most easily
+GLUED = 4  # pairs of characters that are kept a pair of classes
+TRIES = 1500  # pairs of members that are merged to find one that glues
+SURROGATES = range(0xD800, 0xE000)
+
+
+class Guide:
+    """A tokenizer's classes, states and merges, as the makers of texts need them."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.program = tokenizer.program
+        self.alphabet, self.edges = self.program.alphabet, self.program.boundaries.edges
+        self.classes = range(len(self.alphabet.classes))
+        self._glue: dict[tuple[int, int], list[tuple[str, str]]] = {}
+        self._after: dict[tuple[str, int], str] = {}
+
+    # The automaton
+
+    @cached_property
+    def access(self) -> dict[int, Word]:
+        """A shortest way from the start to each state inside a piece."""
+        ways: dict[int, Word] = {START: ()}
+        queue = deque([START])
+        while queue:
+            state = queue.popleft()
+            for symbol in self.classes:
+                target = self.edges[state][symbol][0]
+                if target != DEAD and target not in ways:
+                    ways[target] = (*ways[state], symbol)
+                    queue.append(target)
+        return ways
+
+    def classes_of(self, text: str) -> Word:
+        return tuple(self.alphabet.class_of(char) for char in text)
+
+    # The members of a class
+
+    @cached_property
+    def representatives(self) -> tuple[str, ...]:
+        """For each class the character that stands for it."""
+        return tuple(self._representative(number) for number in self.classes)
+
+    def _representative(self, number: int) -> str:
+        for char in PREFERRED:
+            if self.alphabet.class_of(char) == number:
+                return char
+        members = self.members[number]
+        return next((char for char in members if char.isprintable()), members[0])
+
+    @cached_property
+    def members(self) -> tuple[tuple[str, ...], ...]:
+        """For each class some of its characters: edges of ranges, every category and width, some from inside."""
+        chance = random.Random(0)
+        return tuple(self._members(number, chance) for number in self.classes)
+
+    def _members(self, number: int, chance: random.Random) -> tuple[str, ...]:
+        ranges = self.alphabet.classes[number].ranges
+        kinds: dict[tuple[str, int], int] = {}
+        for first, last in ranges:
+            for code in (first, (first + last) // 2, last):
+                kinds.setdefault((category_of(code), len(chr(code).encode(errors="replace"))), code)
+        edges = [code for first, last in ranges for code in (first, last)]
+        inside = [chance.randint(*chance.choice(ranges)) for _ in range(20)]
+        moved = [code for code in changed() if self.alphabet.class_of(chr(code)) == number]
+        codes = [*kinds.values(), *_sample(chance, edges, 60), *inside, *_sample(chance, moved, 20)]
+        return tuple(dict.fromkeys(chr(code) for code in codes if code not in SURROGATES))
+
+    @cached_property
+    def interesting(self) -> tuple[int, ...]:
+        """Code points at which a set may be wrong: all below U+3400, edges of classes, and of what changed."""
+        found = {*range(0x3400), *edges()}
+        for members in self.alphabet.classes:
+            for first, last in members.ranges:
+                found.update((first - 1, first, last, last + 1))
+        return tuple(code for code in sorted(found) if 0 <= code < 0x110000 and code not in SURROGATES)
+
+    # Visibility
+
+    def merged(self, text: str) -> list[int]:
+        """The ids of `text` as one piece."""
+        return self.tokenizer._bpe.merge(text.encode())
+
+    def glues(self, left: str, right: str) -> bool:
+        """Does a token go across the border of the two, merged as one piece?"""
+        return self._crossing(left, right) is not None
+
+    def _crossing(self, left: str, right: str) -> int | None:
+        """The id of the token across the border; in most vocabularies the smaller it is, the earlier it is merged."""
+        at, border = 0, len(left.encode())
+        for id in self.merged(left + right):
+            at += len(self.tokenizer._bpe.token(id))
+            if at >= border:
+                return id if at > border else None
+        return None
+
+    def glued(self, left: int, right: int) -> list[tuple[str, str]]:
+        """Some characters of two classes that glue, the firmest first; none if none was found."""
+        key = left, right
+        if key not in self._glue:
+            found: dict[tuple[str, str], int] = {}
+            for pair in [*self._vocabulary_pairs.get(key, ()), *self._some_pairs(left, right)]:
+                if (id := self._crossing(*pair)) is not None:
+                    found[pair] = id
+                if len(found) == 6 * GLUED:
+                    break
+            self._glue[key] = sorted(found, key=lambda pair: found[pair])[:GLUED]
+        return self._glue[key]
+
+    def _some_pairs(self, left: int, right: int) -> Iterable[tuple[str, str]]:
+        one, two = self.members[left], self.members[right]
+        chance = random.Random(left << 16 | right)
+        for _ in range(min(TRIES, len(one) * len(two))):
+            yield chance.choice(one), chance.choice(two)
+
+    @cached_property
+    def _vocabulary_pairs(self) -> dict[tuple[int, int], list[tuple[str, str]]]:
+        """By classes, neighbours inside tokens; at most 50 a pair of classes."""
+        found: dict[tuple[int, int], dict[tuple[str, str], None]] = {}
+        for token in self.token_texts.values():
+            numbers = self.classes_of(token)
+            for at in range(len(token) - 1):
+                pairs = found.setdefault((numbers[at], numbers[at + 1]), {})
+                if len(pairs) < 50:
+                    pairs[token[at], token[at + 1]] = None
+        return {key: list(pairs) for key, pairs in found.items()}
+
+    @cached_property
+    def token_texts(self) -> dict[int, str]:
+        """By id, the tokens of the vocabulary that are whole text; added tokens are left out."""
+        texts, added = {}, set(self.tokenizer.special_tokens.values())
+        for id in range(self.tokenizer.vocab_size):
+            if id not in added and self.tokenizer._decoder.has(id):
+                try:
+                    texts[id] = self.tokenizer.token_bytes(id).decode()
+                except UnicodeDecodeError:
+                    continue
+        return texts
+
+    # Words of classes as texts
+
+    def spell(self, word: Word) -> str:
+        """A text of these classes in which neighbours glue wherever they can."""
+        chars: list[str] = []
+        for at, number in enumerate(word):
+            if at == 0:
+                chars.append(self._first(word))
+            else:
+                chars.append(self._next(chars[-1], number))
+        return "".join(chars)
+
+    def spell_backward(self, word: Word) -> str:
+        """As `spell`, but the last two glue as firmly as can be, and so on to the front."""
+        chars: list[str] = []
+        for at in range(len(word) - 1, -1, -1):
+            if not chars:
+                pairs = self.glued(word[at - 1], word[at]) if at else []
+                chars.append(pairs[0][1] if pairs else self.representatives[word[at]])
+            else:
+                known = [left for left, right in self.glued(word[at], word[at + 1]) if right == chars[-1]]
+                chars.append(known[0] if known else self.representatives[word[at]])
+        return "".join(reversed(chars))
+
+    def spell_plainly(self, word: Word) -> str:
+        return "".join(self.representatives[number] for number in word)
+
+    def spell_at_random(self, word: Sequence[int], chance: random.Random) -> str:
+        return "".join(chance.choice(self.members[number]) for number in word)
+
+    def _first(self, word: Word) -> str:
+        if len(word) > 1 and (pairs := self.glued(word[0], word[1])):
+            return pairs[0][0]
+        return self.representatives[word[0]]
+
+    def _next(self, before: str, number: int) -> str:
+        """A member of class `number` that glues to the character before."""
+        key = before, number
+        if key not in self._after:
+            pairs = self.glued(self.alphabet.class_of(before), number)
+            known = [right for left, right in pairs if left == before]
+            tried = [*known, self.representatives[number], *self.members[number][:40]]
+            self._after[key] = next((char for char in tried if self.glues(before, char)), tried[0])
+        return self._after[key]
+
+
+def _sample(chance: random.Random, codes: list[int], count: int) -> list[int]:
+    return chance.sample(codes, min(count, len(codes)))

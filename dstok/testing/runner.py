@@ -1,0 +1,409 @@
+"""A tokenizer in a process of its own, seen from the process that asks.
+
+In: a spec or an object, and limits. Out: `Answers` for many texts at once; a text of which the tokenizer raised,
+crashed, hung or ran out of memory has a `Fault` in place of ids.
+Invariant: every text gets an answer, whatever the tokenizer does, within `patience` seconds a text.
+
+An object cannot be sent to another process, so its process is a fork of this one; where there is no fork, only specs
+can be run.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import mmap
+import os
+import queue
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any, NamedTuple
+
+from dstok.testing.adapters import CandidateError, engine_of
+from dstok.testing.child import CONTROL_SIZE, Faults, read_frame, serve, write_frame
+
+__all__ = ["Answers", "Fault", "Limits", "Runner"]
+
+MAX_DEATHS = 30  # in one call; after that what is left has no answer
+TICK = 0.25  # seconds between two looks at the counter
+
+
+class Fault(NamedTuple):
+    """Why a text has no ids. kind: error, crash, hang, memory, skipped."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """memory: bytes beyond what loading took; patience: seconds for one text; load: seconds to load."""
+
+    memory: int = 4 << 30
+    patience: float = 20.0
+    load: float = 120.0
+
+
+@dataclass
+class Answers:
+    """The ids (uint32 bytes) of texts, flat, with the number of each; and the faults by number."""
+
+    flat: bytes = b""
+    lengths: array[int] = field(default_factory=lambda: array("I"))
+    faults: dict[int, Fault] = field(default_factory=dict)
+
+    def rows(self) -> list[bytes | Fault]:
+        """For each text its ids as uint32 bytes, or its fault."""
+        found: list[bytes | Fault] = []
+        at = 0
+        for number, length in enumerate(self.lengths):
+            found.append(self.faults.get(number) or self.flat[at : at + 4 * length])
+            at += 4 * length
+        return found
+
+    def differ(self, other: Answers) -> list[int]:
+        """The numbers of the texts of which the two say something else."""
+        if self.flat == other.flat and self.lengths == other.lengths and not self.faults and not other.faults:
+            return []
+        return [at for at, (one, two) in enumerate(zip(self.rows(), other.rows())) if one != two]
+
+
+class _DiedError(Exception):
+    """The worker is gone; `number` is the text that it was doing."""
+
+    def __init__(self, fault: Fault, number: int) -> None:
+        self.fault, self.number = fault, number
+
+
+class Runner:
+    """A tokenizer in a process of its own. Use it in a `with`.
+
+    Raises `CandidateError` if the tokenizer cannot be loaded.
+    """
+
+    def __init__(self, thing: Any, file: str | None = None, limits: Limits | None = None) -> None:
+        self._saved = _saved(thing)
+        self.thing = f"tokenizers:{self._saved.name}" if self._saved else thing
+        self.file, self.limits = file, limits or Limits()
+        self.forks = True
+        self.deaths = 0
+        self._control_file = tempfile.NamedTemporaryFile(prefix="dstok-verify-")
+        self._control_file.write(bytes(CONTROL_SIZE))
+        self._control_file.flush()
+        self._control = mmap.mmap(self._control_file.fileno(), CONTROL_SIZE)
+        self._stderr = tempfile.TemporaryFile(prefix="dstok-verify-")
+        self._process: subprocess.Popen[bytes] | _Forked | None = None
+        self.info = self._start()
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        return f"{self.info['name']} {self.info['version']}".strip()
+
+    def can(self, call: str) -> bool:
+        """Has the tokenizer this call: batch, decode, offsets?"""
+        return call in self.info["calls"]
+
+    # Calls
+
+    def encode(self, texts: Sequence[str]) -> Answers:
+        """The answer for each text."""
+        return self._many("encode", list(texts))
+
+    def begin(self, texts: Sequence[str]) -> None:
+        """Start `encode`; its answers are had by `finish`. Meanwhile this process may do something else."""
+        self._begun = list(texts)
+        self._ask("encode", self._begun)
+
+    def finish(self) -> Answers:
+        return self._many("encode", self._begun, asked=True)
+
+    def batch(self, texts: Sequence[str]) -> Answers:
+        return self._one("batch", list(texts))
+
+    def threads(self, texts: Sequence[str], count: int) -> Answers:
+        return self._one("threads", list(texts), count)
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Another call's answer, or a `Fault`."""
+        self._ask(name, *arguments)
+        try:
+            return self._answer()
+        except _DiedError as died:
+            return died.fault
+
+    def fresh(self) -> None:
+        """Forget what has been encoded so far: the next call is to a worker that has just been made."""
+        if self.forks:
+            write_frame(self._requests, ("fresh", ()))
+            self._get(self.limits.load)
+        else:
+            self._restart()
+
+    def _one(self, name: str, *arguments: Any) -> Answers:
+        found = self.call(name, *arguments)
+        return Answers(faults={0: found}) if isinstance(found, Fault) else _answers(found)
+
+    def _many(self, name: str, texts: list[str], asked: bool = False) -> Answers:
+        """Calls until every text has an answer: a death costs the text that was being done."""
+        total, deaths = Answers(), 0
+        while texts or asked:
+            if not asked:
+                self._ask(name, texts)
+            asked = False
+            try:
+                _append(total, _answers(self._answer()))
+                break
+            except _DiedError as died:
+                deaths += 1
+                _append(total, self._before(name, texts[: died.number]))
+                _append(total, Answers(b"", array("I", [0]), {0: died.fault}))
+                texts = texts[died.number + 1 :]
+            if deaths >= MAX_DEATHS:
+                skipped = Fault("skipped", f"not tried after {deaths} deaths")
+                _append(total, Answers(b"", array("I", [0]) * len(texts), dict.fromkeys(range(len(texts)), skipped)))
+                break
+        return total
+
+    def _before(self, name: str, texts: list[str]) -> Answers:
+        """The answers for texts that were done already, by a worker that died later."""
+        self._ask(name, texts)
+        try:
+            return _answers(self._answer())
+        except _DiedError as died:  # not the text alone, but those before it too, bring it down
+            return Answers(b"", array("I", [0]) * len(texts), dict.fromkeys(range(len(texts)), died.fault))
+
+    # The process
+
+    def _ask(self, name: str, *arguments: Any) -> None:
+        struct.pack_into("<Q", self._control, 0, 0)
+        try:
+            write_frame(self._requests, (name, arguments))
+        except OSError:  # it died on its own, between two calls
+            self._restart()
+            write_frame(self._requests, (name, arguments))
+
+    def _answer(self) -> Any:
+        seen, waited = -1, 0.0
+        while True:
+            try:
+                kind, value = self._frames.get(timeout=TICK)
+            except queue.Empty:
+                number, worker = struct.unpack("<QQ", self._control[:CONTROL_SIZE])
+                # Looks are counted, not the clock: this process, or the worker, may have been stopped for a while.
+                waited = waited + TICK if number == seen and not _is_stopped(worker) else 0.0
+                seen = number
+                if waited > self.limits.patience:
+                    self._kill_worker()
+                    raise _DiedError(Fault("hang", f"no answer for {self.limits.patience:g} s"), seen) from None
+                continue
+            if kind == "done":
+                return value
+            raise self._death(kind, value)
+
+    def _death(self, kind: str, value: Any) -> _DiedError:
+        number = struct.unpack_from("<Q", self._control, 0)[0]
+        if kind != "died":
+            value = self._exit_code()
+            self._restart()
+        words = self._last_words()
+        if "memory allocation of" in words or "MemoryError" in words or "bad_alloc" in words:
+            return _DiedError(Fault("memory", words), number)
+        name = signal.Signals(-value).name if value < 0 else f"exit code {value}"
+        return _DiedError(Fault("crash", f"{name} {words}".strip()), number)
+
+    def _kill_worker(self) -> None:
+        """Kill a worker that hangs, and wait for its successor."""
+        worker = struct.unpack_from("<Q", self._control, 8)[0]
+        if not worker:
+            self._restart()
+            return
+        _kill(worker)
+        kind, _ = self._get(self.limits.load)
+        if kind != "died":
+            self._restart()
+
+    def _last_words(self) -> str:
+        """The end of what was written to standard error since the last look."""
+        self._stderr.seek(0, os.SEEK_END)
+        size = self._stderr.tell()
+        self._stderr.seek(max(0, size - 300))
+        words = self._stderr.read().decode(errors="replace").strip()
+        self._stderr.seek(0)
+        self._stderr.truncate()
+        return " ".join(words.split())[-200:]
+
+    def _start(self) -> Any:
+        self._control[:] = bytes(CONTROL_SIZE)
+        command = [str(self._control_file.name), str(self.limits.memory), str(int(self.forks))]
+        if isinstance(self.thing, str):
+            argv = [sys.executable, "-m", "dstok.testing.child", self.thing, self.file or "", *command]
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+                           "TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
+            process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
+                                       env=environment)
+            assert process.stdin and process.stdout
+            self._process, self._requests, answers = process, process.stdin, process.stdout
+        else:
+            self._process = _Forked(self.thing, self._control, self.limits.memory)
+            self._requests, answers = self._process.stdin, self._process.stdout
+        self._frames: queue.Queue[tuple[str, Any]] = queue.Queue()
+        threading.Thread(target=_pump, args=(answers, self._frames), daemon=True).start()
+        kind, value = self._get(self.limits.load)
+        if kind != "ready":
+            words = value if kind == "failed" else self._last_words()
+            self.close()
+            raise CandidateError(f"{self._label()}: {words or 'could not be loaded'}")
+        return value
+
+    def _label(self) -> str:
+        return self.thing if isinstance(self.thing, str) else type(self.thing).__name__
+
+    def _get(self, seconds: float) -> tuple[str, Any]:
+        try:
+            return self._frames.get(timeout=seconds)
+        except queue.Empty:
+            return "late", f"nothing for {seconds:g} s"
+
+    def _restart(self) -> None:
+        self._stop()
+        self._start()
+
+    def _exit_code(self) -> int:
+        assert self._process
+        try:
+            return self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            return 1
+
+    def _stop(self) -> None:
+        if self._process:
+            worker = struct.unpack_from("<Q", self._control, 8)[0]
+            try:
+                self._requests.close()
+                self._process.wait(0.5)
+            except (OSError, subprocess.TimeoutExpired):
+                self._process.kill()
+                if worker and worker != self._process.pid:
+                    _kill(worker)
+                self._process.wait(5)
+            self._process = None
+
+    def close(self) -> None:
+        """End the process."""
+        self._stop()
+        self._stderr.close()
+        self._control.close()
+        self._control_file.close()
+        if self._saved:
+            self._saved.close()
+
+
+class _Forked:
+    """A fork of this process that serves an object, with as much of Popen as is needed."""
+
+    def __init__(self, thing: Any, control: mmap.mmap, memory: int) -> None:
+        if not hasattr(os, "fork"):
+            raise CandidateError("this system cannot fork: name the tokenizer by a spec such as MODULE:NAME")
+        engine = engine_of(thing)
+        request_out, request_in = os.pipe()
+        answer_out, answer_in = os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            os.close(request_in)
+            os.close(answer_out)
+            self._serve(engine, request_out, answer_in, control, memory)
+        os.close(request_out)
+        os.close(answer_in)
+        self.stdin: IO[bytes] = os.fdopen(request_in, "wb")
+        self.stdout: IO[bytes] = os.fdopen(answer_out, "rb")
+        self.code: int | None = None
+
+    @staticmethod
+    def _serve(engine: Any, requests: int, answers: int, control: mmap.mmap, memory: int) -> None:
+        faulthandler.disable()  # a crash is told by the exit code; pytest would have it printed
+        try:
+            with open(os.devnull, "w", encoding="utf-8") as nothing:
+                os.dup2(nothing.fileno(), 1)
+                os.dup2(nothing.fileno(), 2)
+            serve(engine, os.fdopen(requests, "rb"), os.fdopen(answers, "wb"), control, memory, True)
+        finally:
+            os._exit(0)
+
+    def wait(self, seconds: float) -> int:
+        end = time.monotonic() + seconds
+        while self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.code = os.waitstatus_to_exitcode(status)
+            elif time.monotonic() > end:
+                raise subprocess.TimeoutExpired("fork", seconds)
+            else:
+                time.sleep(0.005)
+        return self.code
+
+    def kill(self) -> None:
+        _kill(self.pid)
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] == "T"
+    except (OSError, IndexError):
+        return False
+
+
+def _saved(thing: Any) -> Any:
+    """An object of tokenizers as a file, or None: its threads do not survive a fork."""
+    if type(thing).__module__.partition(".")[0] != "tokenizers":
+        return None
+    file = tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="dstok-verify-", suffix=".json")
+    file.write(thing.to_str())
+    file.flush()
+    return file
+
+
+def _kill(pid: int) -> None:
+    """End one process that this one started; 0 would be all of this one's group."""
+    assert pid > 0
+    try:
+        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+    except OSError:
+        pass
+
+
+def _pump(answers: IO[bytes], frames: queue.Queue[tuple[str, Any]]) -> None:
+    """Frames from the pipe into the queue, until the pipe ends."""
+    try:
+        with answers:
+            while True:
+                frames.put(read_frame(answers))
+    except (EOFError, OSError, ValueError):
+        frames.put(("gone", None))
+
+
+def _answers(found: tuple[bytes, bytes, Faults]) -> Answers:
+    flat, lengths, faults = found
+    return Answers(flat, array("I", lengths), {number: Fault(*fault) for number, fault in faults.items()})
+
+
+def _append(total: Answers, more: Answers) -> None:
+    before = len(total.lengths)
+    total.flat += more.flat
+    total.lengths += more.lengths
+    total.faults |= {before + number: fault for number, fault in more.faults.items()}
+
+

@@ -1,0 +1,181 @@
+"""The texts of each check: made from what a guide knows, in the order in which faults show soonest.
+
+In: a guide. Out: iterators of texts. Invariant: the same guide gives the same texts in the same order; an iterator
+that ends has given all that its docstring promises.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from itertools import product
+
+from dstok.testing.class_cover import cover_words
+from dstok.testing.guide import SURROGATES, Guide
+
+__all__ = [
+    "NOT_SPACES", "ODD", "SPACES", "added_tokens", "code_points", "contexts", "cover", "joined_code_points",
+    "long_pieces", "merge_conflicts", "odd_texts", "random_text", "random_texts", "runs", "vocabulary",
+]
+
+SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2002\u2003\u2007\u200a\u2028\u2029\u202f\u205f\u3000"
+NOT_SPACES = "\u180e\u200b\u200c\u200d\u2060\ufeff\x1c\x1f\x00\x7f\x80"
+ODD = (
+    "", "e\u0301", "\u1e9b\u0323", "\ufb01x", "\u212b", "\uff21\uff11", "\u3099\u304b\u3099", "\ufeffa", "a\ufeff",
+    "a\x00b", "\x00", "a\r\nb", "a\rb", "A", "\u0130i", "\xdf", "  a", "a  ", "\ta ", " ", "\u200d", "\xad-",
+    "\u202ea", "\ufffd", "\uffff", "\U0010ffff", "\U0001f469\u200d\U0001f469\u200d\U0001f467", "a\u0345",
+    "\u1100\u1161", "don't I'LL", "1,234.5", "\u0661\u0662", "\\n", "<|endoftext|>", "<s>", "</s>", "<unk>", "[MASK]",
+    "\u2581a", "\u0120a", "<0x41>", "##a",
+)
+JOINED = 256  # code points in a text of `joined_code_points`
+CUT = 8  # parts of added tokens: that many places are cut
+
+
+def contexts(guide: Guide) -> list[tuple[str, str]]:
+    """(before, after) of a character: alone, in each state of the automaton, before and between each class."""
+    ways = [guide.spell_plainly(way) for way in guide.access.values()]
+    reps = guide.representatives
+    found = [*((way, "") for way in ways), *(("", char) for char in reps), *((char, char) for char in reps)]
+    return list(dict.fromkeys(found))
+
+
+def code_points(guide: Guide, points: Iterable[int] | None = None) -> Iterator[str]:
+    """Each of `points` (default: where sets may be wrong) in each of `contexts`."""
+    chars = list(map(chr, guide.interesting if points is None else points))
+    for before, after in contexts(guide):
+        for char in chars:
+            yield before + char + after
+
+
+def joined_code_points(guide: Guide) -> Iterator[str]:
+    """All 1,112,064 code points in each context, many in one text."""
+    for before, after in contexts(guide):
+        for start in range(0, 0x110000, JOINED):
+            if start not in SURROGATES:
+                yield "".join(f"{before}{chr(code)}{after}" for code in range(start, start + JOINED))
+
+
+def cover(guide: Guide, k: int) -> Iterator[str]:
+    """The class cover of k; up to k = 3 also with other members of the classes, in two ways."""
+    chance = random.Random(k)
+    for word in cover_words(guide, k):
+        yield guide.spell(word)
+        if k <= 3:
+            yield guide.spell_backward(word)
+            yield guide.spell_at_random(word, chance)
+
+
+def vocabulary(guide: Guide) -> Iterator[str]:
+    """Each token of the vocabulary that is text: first those that the splits cut, since they show a wrong cut."""
+    cut = [text for text in guide.token_texts.values() if len(text) > 1 and len(_spans(guide, text)) > 1]
+    yield from cut
+    yield from guide.token_texts.values()
+    for text in cut:
+        yield f"a{text}"
+        yield f" {text} "
+    for text in guide.token_texts.values():  # of several classes: what may lie before it?
+        if len(text) > 1 and text[0] != " " and len(set(guide.classes_of(text))) > 1:
+            yield from (char + text for char in guide.representatives)
+
+
+def _spans(guide: Guide, text: str) -> list[tuple[int, int, int]]:
+    return guide.tokenizer._scanner.spans(text.encode())
+
+
+def merge_conflicts(guide: Guide) -> Iterator[str]:
+    """For each merge (x, y) of the rank r: x y z, where (y, z) is the merge next above or below r, and w x y alike.
+
+    Two merges that lie between them in rank, and are swapped, change one of these texts.
+    """
+    bpe = guide.tokenizer._bpe
+    pairs = memoryview(guide.tokenizer._tables.sections["merges"]).cast("B").cast("I").tolist()
+    ranked = list(zip(pairs[::2], pairs[1::2]))
+    latest_left: dict[int, int] = {}  # token -> the other half of the last merge so far that it begins
+    latest_right: dict[int, int] = {}
+    for _ in range(2):  # once upward, for what lies below; once downward
+        latest_left.clear()
+        latest_right.clear()
+        for left, right in ranked:
+            for triple in ((left, right, latest_left.get(right)), (latest_right.get(left), left, right)):
+                if None not in triple:
+                    text = b"".join(bpe.token(part) for part in triple if part is not None)
+                    try:
+                        yield text.decode()
+                    except UnicodeDecodeError:
+                        continue
+            latest_left[left], latest_right[right] = right, left
+        ranked.reverse()
+
+
+def long_pieces(guide: Guide) -> Iterator[str]:
+    """Runs of single characters and of words, of every length up to 140 and some beyond, in classes that make runs."""
+    chance = random.Random(2)
+    words = [text for text in guide.token_texts.values() if 2 <= len(text) <= 8]
+    lengths = [*range(1, 141), 200, 255, 256, 257, 300, 511, 512, 513, 1000, 1024, 1025, 2000, 4096, 5000]
+    for length in lengths:
+        for number in guide.classes:
+            yield guide.representatives[number] * length
+            yield guide.spell_at_random([number] * length, chance)
+        for word in chance.sample(words, min(4, len(words))):
+            yield (word * length)[:length]
+        letters = "".join(chance.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(length))
+        yield from (letters, f" {letters} b", "".join(map(str, range(length)))[:length])
+
+
+def odd_texts(guide: Guide) -> Iterator[str]:
+    """What normalizers, C strings, other vocabularies and careless readers change."""
+    for text in ODD:
+        yield from (text, f"a{text}", f"{text}b", f" {text} ", f"中{text}\n")
+
+
+def added_tokens(guide: Guide) -> Iterator[str]:
+    """Each added token alone, among neighbours, twice, in parts, and broken."""
+    for content in guide.tokenizer.special_tokens:
+        yield from (content, f"a{content}b", f" {content} ", f"\n{content}\n", content * 2, f"中{content}中",
+                    content[:-1], content[1:], content[:-1] + content, content.swapcase(), content.replace("｜", "|"))
+        for at in range(1, len(content), max(1, len(content) // CUT)):
+            yield f"{content[:at]} {content[at:]}"
+
+
+def runs(guide: Guide, size: int) -> Iterator[tuple[str, str]]:
+    """(name, text) of texts of `size` code points that make bad algorithms slow: runs, and pairs in turn."""
+    reps = guide.representatives
+    for char in dict.fromkeys([*"a 1\n.", "中", "é", *reps]):
+        yield f"a run of {char!r}", char * size
+    yield "random letters", "".join(random.Random(4).choices("abcdefghijklmnopqrstuvwxyz", k=size))
+    yield "random ideographs", "".join(random.Random(5).choices("的一是不了人我在有他这为之大来", k=size))
+    for one, two in product(" \n", dict.fromkeys("a1.é中")):
+        yield f"{one + two!r} in turn", ((one + two) * size)[:size]
+    yield "blanks before a letter", " " * (size - 1) + "a"
+    yield "line feeds and blanks", ("\n " * size)[:size]
+
+
+def random_texts(guide: Guide, seed: int = 0) -> Iterator[str]:
+    """Texts without end: fragments of all kinds, joined."""
+    chance = random.Random(seed)
+    contents = list(guide.tokenizer.special_tokens)
+    words = list(guide.token_texts.values())
+    while True:
+        yield random_text(guide, chance, words, contents)
+
+
+def random_text(guide: Guide, chance: random.Random, words: list[str], contents: list[str]) -> str:
+    """Up to eight fragments: classes at random, runs, white space, digits, words, added tokens and their parts."""
+    parts = []
+    for _ in range(chance.randint(1, 8)):
+        kind = chance.randrange(8)
+        if kind < 2:
+            parts.append(guide.spell_at_random(chance.choices(guide.classes, k=chance.randint(1, 5)), chance))
+        elif kind == 2:
+            parts.append(chance.choice(chance.choice(guide.members)) * chance.randint(1, 80))
+        elif kind == 3:
+            parts.append("".join(chance.choices(SPACES + NOT_SPACES + "   \n\na", k=chance.randint(1, 8))))
+        elif kind == 4:
+            parts.append("".join(chance.choices("0123456789²½٣〇Ⅷ", k=chance.randint(1, 9))))
+        elif kind == 5 and contents:
+            content = chance.choice(contents)
+            start = chance.choice((0, 0, 0, chance.randrange(len(content))))
+            parts.append(content[start : chance.choice((None, None, chance.randint(1, len(content))))])
+        else:
+            parts.append(chance.choice(words))
+    return "".join(parts)

@@ -1,0 +1,165 @@
+"""What the normalization forms are made of, and lower case: decoded from the generated tables.
+
+In: `_ucd_9_0_normalization.py` (upstream's composition data is that of Unicode 9.0) and `_ucd_17_0_lowercase.py`
+(its lower case is Rust's, of 17.0). Out: `FormTables`, which core/_normalize.pyx runs on; sets and mappings.
+Invariant: a code point that no table names is itself in every form: it is `clean`, which means that a text of
+nothing else is normalized, wherever it is cut.
+Source: Unicode Standard Annex #15; section 3.12 of the standard for Hangul, which is arithmetic in the core.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+__all__ = ["FORMS", "FormTables", "check_tables", "form_tables", "lowercase", "marks"]
+
+FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+# What a code point is in a form: BOUNDARY: nothing before it changes with it or changes it. TROUBLED: not to be told
+# from itself whether it stays (it decomposes, or may compose with what is before it). HANGUL: a syllable.
+BOUNDARY, TROUBLED, HANGUL = 1, 2, 4
+CLEAN = (0, BOUNDARY, ())
+_SYLLABLES, _VOWELS, _FINALS = range(0xAC00, 0xD7A4), range(0x1161, 0x1176), range(0x11A8, 0x11C3)
+_Record = tuple[int, int, tuple[int, ...]]  # combining class, flags, decomposition (none: the code point itself)
+
+
+@dataclass(frozen=True)
+class FormTables:
+    """The core's tables. Little-endian uint16: `pages` of 256 code points, and which page is whose; what they hold
+    is the number of a record. By record: `classes` and `flags`, a byte each; `starts` (uint32, one more than
+    records) in `sequences` (uint32), the decompositions. `pairs`: uint32, flat: first, second, composite.
+    """
+
+    pages: bytes
+    page_numbers: bytes
+    classes: bytes
+    flags: bytes
+    starts: bytes
+    sequences: bytes
+    pairs: bytes
+
+
+@cache
+def form_tables(form: str) -> FormTables:
+    """The tables of one of `FORMS`."""
+    classes, mappings, excluded, pairs = combining_classes(), *_decompositions(form.startswith("NFK"))
+    composed = form.endswith("C")
+    seconds = {second for _, second in pairs} | {*_VOWELS, *_FINALS}
+    full = {code: _full(code, mappings) for code in mappings}
+    changing = _changing(mappings, excluded) if composed else mappings.keys()
+    records: dict[int, _Record] = {}
+    if not composed:
+        records.update(dict.fromkeys(_SYLLABLES, (0, BOUNDARY | TROUBLED | HANGUL, ())))
+    for code in {*classes, *full, *(seconds if composed else ())}:
+        first = full[code][0] if code in full else code
+        boundary = classes.get(first, 0) == 0 and not (composed and first in seconds)
+        troubled = code in changing or (composed and code in seconds)
+        records[code] = (classes.get(code, 0), boundary * BOUNDARY | troubled * TROUBLED, full.get(code, ()))
+    flat = array("I", [x for (one, two), made in pairs.items() for x in (one, two, made)] if composed else [])
+    return _packed(records, flat)
+
+
+def check_tables(changing: Iterable[int]) -> FormTables:
+    """Tables of no form, which only tell texts apart that hold one of the code points `changing`."""
+    return _packed(dict.fromkeys(changing, (0, TROUBLED, ())), array("I"))
+
+
+def unclean(form: str) -> list[int]:
+    """The code points that are not clean in a form."""
+    tables = form_tables(form)
+    numbers, pages = memoryview(tables.page_numbers).cast("H"), memoryview(tables.pages).cast("H")
+    return [page << 8 | low for page in range(0x1100) if numbers[page]
+            for low in range(256) if pages[numbers[page] << 8 | low]]
+
+
+@cache
+def marks() -> frozenset[int]:
+    """The code points of general category M in Unicode 9.0: what StripAccents takes away."""
+    from dstok.unicode._ucd_9_0_normalization import MARKS
+
+    return frozenset(code for word in MARKS.split() for code in _range(word))
+
+
+@cache
+def lowercase() -> dict[int, str]:
+    """Lower case of the code points that change, in the form that `str.translate` takes."""
+    from dstok.unicode._ucd_17_0_lowercase import LOWERCASE
+
+    rows = (word.split("=") for word in LOWERCASE.split())
+    return {int(code, 16): "".join(chr(int(c, 16)) for c in lower.split(",")) for code, lower in rows}
+
+
+@cache
+def combining_classes() -> dict[int, int]:
+    """The canonical combining classes that are not 0."""
+    from dstok.unicode._ucd_9_0_normalization import COMBINING_CLASSES
+
+    rows = (word.split(":") for word in COMBINING_CLASSES.split())
+    return {code: int(value) for codes, value in rows for code in _range(codes)}
+
+
+@cache
+def _decompositions(
+    compatible: bool
+) -> tuple[dict[int, tuple[int, ...]], frozenset[int], dict[tuple[int, int], int]]:
+    """One step of each decomposition; those that composition never makes; (first, second) -> what they compose to."""
+    from dstok.unicode._ucd_9_0_normalization import DECOMPOSITIONS
+
+    mappings: dict[int, tuple[int, ...]] = {}
+    excluded: set[int] = set()
+    pairs: dict[tuple[int, int], int] = {}
+    for word in DECOMPOSITIONS.split():
+        sign = "=" if "=" in word else "!" if "!" in word else "<"
+        code, *rest = (int(c, 16) for c in word.replace(sign, ",").split(","))
+        if sign == "<" and not compatible:
+            continue
+        mappings[code] = tuple(rest)
+        if sign == "=":
+            pairs[rest[0], rest[1]] = code
+        else:
+            excluded.add(code)
+    return mappings, frozenset(excluded), pairs
+
+
+def _full(code: int, mappings: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
+    """The decomposition, its parts decomposed, too."""
+    step = mappings.get(code)
+    return (code,) if step is None else tuple(c for part in step for c in _full(part, mappings))
+
+
+def _changing(mappings: Mapping[int, tuple[int, ...]], excluded: frozenset[int]) -> set[int]:
+    """What does not come back from decomposition and composition: the excluded, and what is made of them."""
+    return {code for code in mappings if not excluded.isdisjoint(_parts(code, mappings))}
+
+
+def _parts(code: int, mappings: Mapping[int, tuple[int, ...]]) -> Iterator[int]:
+    """The code point, and all that its decomposition goes through."""
+    yield code
+    for part in mappings.get(code, ()):
+        yield from _parts(part, mappings)
+
+
+def _range(word: str) -> range:
+    first, _, last = word.partition("-")
+    return range(int(first, 16), int(last or first, 16) + 1)
+
+
+def _packed(records: Mapping[int, _Record], pairs: array[int]) -> FormTables:
+    numbers: dict[tuple[int, int, tuple[int, ...]], int] = {CLEAN: 0}
+    blank = bytes(512)
+    pages: dict[int, array[int]] = {}
+    for code, record in records.items():
+        if code >> 8 not in pages:
+            pages[code >> 8] = array("H", blank)
+        pages[code >> 8][code & 255] = numbers.setdefault(record, len(numbers))
+    shared = {blank: 0}  # page -> its number
+    page_numbers = array("H", (
+        shared.setdefault(pages[page].tobytes(), len(shared)) if page in pages else 0 for page in range(0x1100)))
+    starts, sequences = array("I", [0]), array("I")
+    for _, _, sequence in numbers:
+        sequences.extend(sequence)
+        starts.append(len(sequences))
+    return FormTables(b"".join(shared), page_numbers.tobytes(), bytes(r[0] for r in numbers),
+                      bytes(r[1] for r in numbers), starts.tobytes(), sequences.tobytes(), pairs.tobytes())

@@ -1,0 +1,23 @@
+"""A tokenizer of one's own: the example that examples/conformance/test_my_tokenizer.py tests."""
+
+from __future__ import annotations
+
+import dstok
+
+
+class MyTokenizer:
+    """What stands for your tokenizer: anything with `encode`."""
+
+    def __init__(self) -> None:
+        self._tokenizer = dstok.load("deepseek-v3")
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text."""
+        return self._tokenizer.encode(text)
+
+
+class CarelessTokenizer(MyTokenizer):
+    """The same with a fault: it strips."""
+
+    def encode(self, text: str) -> list[int]:
+        return super().encode(text.strip())
