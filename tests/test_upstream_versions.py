@@ -1,7 +1,7 @@
 """The versions of upstream: which Unicode version each of its tables has.
 
-A wheel is asked where the environment variable DSTOK_WHEELS names a folder that holds it, unpacked, as
-tests/install_wheels.sh leaves it: one folder a version. The installed one is asked in any case.
+Older wheels are asked where DSTOK_JUDGES names the folder that tests/fetch_judges left them in; the installed one
+in any case.
 """
 
 from __future__ import annotations
@@ -10,18 +10,17 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
+from judges import WHEELS, judge
 
 import dstok
 from dstok.errors import UnsupportedError
 from dstok.formats.upstream import NEWEST, upstream_version, upstream_versions
 from dstok.unicode import CodePointSet, general_category, white_space, word
 
-WHEELS = Path(os.environ.get("DSTOK_WHEELS", ""))
-FOUND = [name for name in upstream_versions()
-         if os.environ.get("DSTOK_WHEELS") and (WHEELS / name.removeprefix("tokenizers-")).is_dir()]
 SURROGATES = set(range(0xD800, 0xE000))
 
 # Run with the wheel's folder first on the path: what each table holds, as lists of code points.
@@ -59,6 +58,12 @@ print(json.dumps({
 """
 
 
+def wheel(version: str) -> Path:
+    """Where a wheel is, unpacked; skips the test if wheels have not been fetched."""
+    return judge(f"tokenizers/{version}")
+
+
+@cache
 def asked(folder: Path | None) -> dict[str, object]:
     """The tables of a wheel; of the installed one if there is no folder."""
     environment = os.environ | ({"PYTHONPATH": str(folder)} if folder else {})
@@ -67,11 +72,11 @@ def asked(folder: Path | None) -> dict[str, object]:
     return tables | {name: set(value) for name, value in tables.items() if isinstance(value, list)}
 
 
-@pytest.mark.parametrize("name", ["installed", *FOUND])
-def test_the_tables_of_a_wheel(name: str) -> None:
-    tables = asked(None if name == "installed" else WHEELS / name.removeprefix("tokenizers-"))
+@pytest.mark.parametrize("version", ["installed", *WHEELS])
+def test_the_tables_of_a_wheel(version: str) -> None:
+    tables = asked(None if version == "installed" else wheel(version))
     known = upstream_version(f"tokenizers-{tables['version']}")
-    assert name in ("installed", known.name)
+    assert version in ("installed", tables["version"])
     assert tables["patterns"] == set(general_category("N", known.patterns)) - SURROGATES
     assert tables["digits"] == set(general_category("N", known.digits)) - SURROGATES
     assert tables["spaces"] == set(white_space(known.patterns))
@@ -128,8 +133,8 @@ def test_an_unknown_version_is_refused(name: str) -> None:
         dstok.Tokenizer.from_str(small_file(), upstream=name)
 
 
-@pytest.mark.skipif(not FOUND, reason="DSTOK_WHEELS names no folder of older wheels: see tests/install_wheels.sh")
-def test_ids_of_older_wheels() -> None:
+@pytest.mark.parametrize("version", WHEELS)
+def test_ids_of_older_wheels(version: str) -> None:
     """On every code point that one of the versions classes in another way than the newest."""
     differing = set[int]()
     for letter in "LNMPSZC":
@@ -138,9 +143,8 @@ def test_ids_of_older_wheels() -> None:
     text = "".join(f"a{chr(c)}1{chr(c)}b" for c in sorted(differing))
     ask = ("import sys, tokenizers; data, text = sys.stdin.read().split('\\0'); "
            "print(*tokenizers.Tokenizer.from_str(data).encode(text).ids)")
-    for name in FOUND:
-        environment = os.environ | {"PYTHONPATH": str(WHEELS / name.removeprefix("tokenizers-")), "PYTHONUTF8": "1"}
-        result = subprocess.run([sys.executable, "-c", ask], input=f"{small_file()}\0{text}", capture_output=True,
-                                encoding="utf-8", check=True, env=environment)
-        ours = dstok.Tokenizer.from_str(small_file(), upstream=name)
-        assert ours.encode(text) == [int(i) for i in result.stdout.split()], name
+    environment = os.environ | {"PYTHONPATH": str(wheel(version)), "PYTHONUTF8": "1"}
+    result = subprocess.run([sys.executable, "-c", ask], input=f"{small_file()}\0{text}", capture_output=True,
+                            encoding="utf-8", check=True, env=environment)
+    ours = dstok.Tokenizer.from_str(small_file(), upstream=f"tokenizers-{version}")
+    assert ours.encode(text) == [int(i) for i in result.stdout.split()]
