@@ -83,5 +83,13 @@ def test_ids(name: str) -> None:
         assert [*stream.feed_list(text[:cut]), *stream.feed_list(text[cut:]), *stream.finish_list()] == expected, text
 
 
+def test_a_block_behind_a_piece_begins_anew() -> None:
+    """Behind ...ab, where the block before ended, bb would end; but a piece that ends between them is behind it."""
+    ours, theirs = both(model_json(pattern=r"<(?:[^b>]|b[^b>])*>|bb|[^b]|b", merges=[(b"b", b"b")]))
+    for length in range(50, 80):
+        text = "<" + "a" * length + "baa>" + "bb" + "a" * 200
+        assert ours.encode(text) == upstream_ids(theirs, text), length
+
+
 def test_no_windows_where_pieces_are_dropped() -> None:
     assert compile_splits([Split(r"\s+", behavior="Removed")]).windows == b""
