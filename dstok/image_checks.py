@@ -23,9 +23,10 @@ from dstok.core._check import (
     check_merges,
     check_pairs,
     check_tokens,
+    check_windows,
 )
 from dstok.core._pairs import MAX_IDS, MAX_MERGES
-from dstok.core._pieces import JOINED_BYTES
+from dstok.core._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.columns import unpack_added
 from dstok.formats.description import NORMALIZERS, NOT_IN_UTF_8, AddedToken, NormalizerStep
@@ -36,7 +37,7 @@ __all__ = ["check_image", "tokenizer_parts"]
 
 SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merges", "merged", "pairs", "seeds")
 STARTS = ("atoms", "byte_pairs", "pair_ids")  # only with monotone merges
-CUTS = ("direct", "joined")
+CUTS = ("direct", "joined", "borders", "windows")
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/_scan.pyx
 MAX_SLOTS, MAX_SEEDS = 1 << 25, 1 << 24  # see core/_pairs.pyx: two, and a fourth of, MAX_MERGES
 MAX_BYTE_PAIRS = 0xFFFF  # see byte_pairs.py
@@ -136,8 +137,9 @@ def _check_sizes(image: Image) -> None:
     _ask("sections", tuple(image.places) == names, " ".join(names), " ".join(image.places))
     size = {name: length for name, (_, length) in image.places.items()}
     ids, merges = size["starts"] // 4 - 1, size["merges"] // 8
+    least_ids = 256 - len(NOT_IN_UTF_8)
     for name, unit, least, most in (
-        ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, 257, MAX_IDS + 1),
+        ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, least_ids + 1, MAX_IDS + 1),
         ("merges", 8, 0, MAX_MERGES), ("direct", 4, 0, ids), ("pair_ids", 4, 0, MAX_BYTE_PAIRS),
     ):
         length = size.get(name, 0)
@@ -145,7 +147,8 @@ def _check_sizes(image: Image) -> None:
              f"{least} to {most} times {unit} bytes", f"{length} bytes")
     exact = {"pairs": _power(8, size["pairs"], MAX_SLOTS), "seeds": 2 + _power(2, size["seeds"], MAX_SEEDS),
              "page_numbers": 2 * 0x1100, "merged": 4 * merges if size["merged"] else 0, "atoms": 4 << 16,
-             "byte_pairs": 8 << 16, "joined": JOINED_BYTES if size["joined"] else 0}
+             "byte_pairs": 8 << 16, "joined": JOINED_BYTES if size["joined"] else 0,
+             "borders": BORDER_BYTES if size["borders"] else 0}
     for name in exact.keys() & size.keys():
         _ask(f"section {name}", size[name] == exact[name], f"{exact[name]} bytes", f"{size[name]} bytes")
 
@@ -163,6 +166,8 @@ def _check_tables(image: Image) -> None:
     check_classes(s["pages"], s["page_numbers"], d["symbols"] - 1)
     first = PAGE * int.from_bytes(s["page_numbers"][:2], "little")
     check_edges(s["edges"], s["pages"][first : first + 128], d["symbols"])
+    if len(s["windows"]):
+        check_windows(s["windows"])
     if d["automaton"] == KERNEL_FINGERPRINT:
         found = sha256(s["edges"]).hexdigest()
         _ask("section edges", found == KERNEL_EDGES, f"the automaton of the fingerprint, SHA-256 {KERNEL_EDGES}", found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from dstok.core._bpe import BPE
 from dstok.core._encode import Encoder
 from dstok.core._pairs import MAX_IDS, MAX_MERGES, build_pairs
 from dstok.core._pass import LEVELS, Pass, best_level
-from dstok.core._pieces import joined_pairs
+from dstok.core._pieces import BORDER_BYTES, joined_pairs
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats.description import NOT_IN_UTF_8, AddedToken, ModelDescription, NormalizerStep
@@ -58,7 +58,8 @@ class Tables:
     by rank), merged (id by rank; empty if it is the rank plus the description's `first`), pairs and seeds (their
     hash table); atoms, byte_pairs and pair_ids (what merging may start from, if ranks are monotone); direct (ids
     that merging makes of their own bytes, which fill the piece tables); joined (the safe cuts' bitmap, empty if
-    there are none).
+    there are none); borders (characters that are not to be cut at, empty if there are none); windows (what a few
+    characters tell of a place between them: pattern/windows.py; empty for the mask kernel).
     """
 
     description: dict[str, Any]
@@ -130,10 +131,31 @@ def build_tables(model: ModelDescription) -> Tables:
         bpe = make_bpe(Tables(description, sections))
     direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
     sections["direct"] = array("I", direct).tobytes()
-    # A token that merging never makes, but ignore_merges does, spoils cuts: a part may be such a token.
-    spoiled = model.ignore_merges and len(direct) < len(_reachable(model))
-    sections["joined"] = b"" if spoiled else joined_pairs([t for t in model.tokens if t])
+    # The mask kernel makes no use of the tables that it has no need of, or does not know.
+    kernel = description["automaton"] == KERNEL_FINGERPRINT
+    spoilers = set(_reachable(model)).difference(direct) if model.ignore_merges else set()
+    borders = _borders(model.tokens[i] or b"" for i in spoilers)
+    made = [t for t in model.tokens if t]
+    sections["joined"] = b"" if kernel and spoilers else joined_pairs(made, None if kernel else borders)
+    sections["borders"] = b"" if kernel or not any(borders) else bytes(borders)
+    sections["windows"] = b"" if kernel else program.windows
     return Tables(description, sections)
+
+
+def _borders(spoilers: Iterable[bytes]) -> bytearray:
+    """Two bitmaps of the BMP: characters not to cut behind for the first time, and not to cut before.
+
+    A token that merging never makes, but ignore_merges does, would spoil a cut piece of which it is a part. No
+    part behind a cut is one if nothing is cut before the first character of such a token; nor is the part before
+    a piece's first cut, if that is not behind the last character of one.
+    """
+    bits = bytearray(BORDER_BYTES)
+    for token in spoilers:
+        text = token.decode("utf-8", "replace")  # a token that is no text is no part of one
+        for c, base in ((ord(text[-1]), 0), (ord(text[0]), BORDER_BYTES // 2)):
+            if c < 0x10000:
+                bits[base + (c >> 3)] |= 1 << (c & 7)
+    return bits
 
 
 def describe_tables(
@@ -188,8 +210,7 @@ def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | N
     """The encoder; `size` is one more than the largest id, added tokens included."""
     s = tables.sections
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
-    joined = s["joined"] if len(s["joined"]) else None
-    run = Pass(scanner, bpe, joined, _level(tables))
+    run = Pass(scanner, bpe, s["joined"] or None, _level(tables), s["borders"] or None, s["windows"] or None)
     return Encoder(run, bpe, memoryview(s["direct"]).cast("B").cast("I"), size, normalizer)
 
 

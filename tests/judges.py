@@ -1,4 +1,5 @@
-"""Files of other projects that judge us, fetched by tests/fetch_judges: tiktoken's rank files, llama.cpp's library.
+"""Files of other projects that judge us, fetched by tests/fetch_judges: tiktoken's rank files, llama.cpp's library,
+older wheels of upstream.
 
 DSTOK_JUDGES names the folder that they were fetched into. Without it the tests that need them skip and say so.
 """
@@ -16,6 +17,7 @@ RANK_FILES = {  # under the names of tiktoken's cache: the SHA-1 of where it wou
     "cl100k_base": "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
     "o200k_base": "fb374d419588a4632f3f557e76b4b70aebbca790",
 }
+WHEELS = ("0.15.2", "0.21.0", "0.21.1", "0.21.4")  # of upstream: one of each set of Unicode tables but the newest
 
 
 def judge(path: str) -> Path:

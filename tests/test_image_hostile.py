@@ -20,6 +20,7 @@ from dstok.errors import DstokError, ImageError, PatternError, UnsupportedError
 from dstok.explain import explain
 from dstok.formats import image
 from dstok.formats.image import open_image, write_image
+from dstok.image_checks import CUTS
 from dstok.tables import FORMAT, KERNEL_EDGES, KERNEL_FINGERPRINT
 
 ROW = 256
@@ -133,7 +134,8 @@ REFUSED: list[tuple[Change, str]] = [
     *((resized(name, size), f"section {name}: expected") for name, size in (
         ("pages", 0), ("pages", 100), ("page_numbers", 8702), ("edges", 1024), ("edges", 4 * ROW * 3 + 4), ("starts", 4),
         ("starts", 1029), ("pairs", 64), ("pairs", 120), ("pairs", 384), ("seeds", 32), ("seeds", 36), ("pair_ids", 5), ("merges", 12),
-        ("pair_ids", 4 << 16), ("atoms", 0), ("atoms", 4), ("byte_pairs", 8191), ("direct", 5), ("direct", 1 << 20), ("joined", 1))),
+        ("pair_ids", 4 << 16), ("atoms", 0), ("atoms", 4), ("byte_pairs", 8191), ("direct", 5), ("direct", 1 << 20), ("joined", 1),
+        ("borders", 1))),
     (resized("merges", 0), "expected a pair table of 0 pairs, found 5"),
     (resized("merged", 24), "section merged: expected 20 bytes"),
     (put("first", 5000), "first: expected 5 ids below"),
@@ -152,6 +154,12 @@ REFUSED: list[tuple[Change, str]] = [
     (lambda parts: parts.words("edges", ROW, *[0x1000000 | 2 * ROW] * ROW), "expected pieces of at least one character"),
     (lambda parts: parts.words("edges", 2 * ROW, *[0] * (len(parts.sections["edges"]) // 4 - 2 * ROW)), "expected the end"),
     (lambda parts: parts.words("edges", ROW, *[ROW] * ROW), "expected the end of a piece, found none in state 1"),
+    (resized("windows", 1), "expected 4352 bytes and 256 a history, found 1"),
+    (resized("windows", 0x1100), "expected 4352 bytes and 256 a history, found 4352"),
+    (words("windows", 65, 16, kind="B"), "expected groups of bytes, found 16 for 0x41"),
+    (words("windows", 200, 14, kind="B"), "expected groups of bytes, found 14 for 0xc8"),
+    (words("windows", 0x10FF, 255, kind="B"), "expected the number of a history below [0-9]+, found 255"),
+    (words("windows", 0x1100 + 0xF0, 0x80, kind="B"), "expected no piece that begins inside a character"),
     # the vocabulary
     (words("starts", 0, 1), "expected tokens of 0 to"),
     (words("starts", -1, 1 << 31), "expected tokens of 0 to"),
@@ -215,9 +223,9 @@ def test_ranks_that_do_not_rise(tmp_path: Path) -> None:
     parts = Parts(tmp_path / "x")
     assert not parts.description["monotone"]
     parts.description["monotone"] = True
-    direct, joined = parts.sections.pop("direct"), parts.sections.pop("joined")
+    cuts = {name: parts.sections.pop(name) for name in CUTS}
     starts = {"atoms": bytearray(1 << 18), "byte_pairs": bytearray(b"\xff" * (8 << 16)), "pair_ids": b""}
-    parts.sections |= {**starts, "direct": direct, "joined": joined}
+    parts.sections |= {**starts, **cuts}
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match="expected merges whose ranks rise"):
         dstok.Tokenizer.open(tmp_path / "x")

@@ -8,6 +8,7 @@ def check_classes(pages: Buffer, page_numbers: Buffer, classes: int) -> None:
 def check_edges(edges: Buffer, ascii: Buffer, symbols: int) -> None:
     """The automaton: edges lead to rows, no piece is empty, and each path has told a piece's end when it dies."""
 
+def check_windows(tables: Buffer) -> None: ...
 def check_tokens(starts: Buffer, blob: int, byte_ids: list[int]) -> None:
     """The vocabulary: `starts` rise from 0 to the length of the blob, and the 256 `byte_ids` have one byte each."""
 

@@ -18,6 +18,7 @@ from dstok.core._scan cimport KEEP, MOVE, ROW, ROWS, SET_0, SET_1
 
 cdef enum:
     MAX_TAG = 2              # plus one: a piece that is kept, one that is dropped
+    WILD = 15                # the group of the bytes beyond ASCII: pattern/windows.py
     OLDER = 1                # which of the scanner's two places are set, as bits
     NEWER = 2
 
@@ -100,6 +101,22 @@ cdef uint32_t _places_after(uint32_t edge, uint32_t places) noexcept:
     if operation != SET_1:
         places = places & NEWER | (OLDER if places & NEWER else 0)
     return places if operation == MOVE else places | NEWER
+
+
+def check_windows(const uint8_t[::1] tables not None):
+    """The window tables: every history has its verdicts, and no piece begins at a byte beyond ASCII."""
+    cdef Py_ssize_t i, size = tables.shape[0] - 0x1100
+    if size <= 0 or size % 256:
+        raise ValueError(f"expected 4352 bytes and 256 a history, found {tables.shape[0]}")
+    for i in range(256):
+        if tables[i] > WILD or (i >= 128 and tables[i] != WILD):
+            raise ValueError(f"expected groups of bytes, found {tables[i]} for 0x{i:02x}")
+    for i in range(0x1000):
+        if tables[256 + i] << 8 >= size:
+            raise ValueError(f"expected the number of a history below {size >> 8}, found {tables[256 + i]}")
+    for i in range(size):
+        if (i >> 4 & 15) == WILD and tables[0x1100 + i] & 0x80:
+            raise ValueError(f"expected no piece that begins inside a character, found one at verdict {i}")
 
 
 def check_tokens(starts, Py_ssize_t blob, list byte_ids):

@@ -33,6 +33,16 @@ cdef extern from "_kernel.h":
     bint kernel_plain_ascii(const uint8_t *ascii) noexcept nogil
     Block kernel_block(int level, const KernelTables *t, const uint8_t *p, int size, bint final) noexcept nogil
 
+cdef extern from "_windows.h":
+    ctypedef struct WindowTables:
+        const uint8_t *groups
+        const uint8_t *histories
+        const uint8_t *verdicts
+    enum:
+        WINDOW_EDGE
+    void window_block(
+        const WindowTables *t, const uint8_t *p, uint32_t *history, uint64_t *yes, uint64_t *unknown) noexcept nogil
+
 cdef extern from "_grid.h":
     enum:
         GRID_LOOK
@@ -47,6 +57,8 @@ cdef extern from "_grid.h":
 cdef class Pass(Chunks):
     cdef Scanner scanner
     cdef const uint8_t *joined
+    cdef const uint8_t *borders  # characters not to cut behind, or before: bits; NULL: none
+    cdef WindowTables windows    # groups NULL: none
     cdef KernelTables kernel
     cdef uint8_t *flags      # kernel.flags
     cdef int level           # of the mask kernels
@@ -54,12 +66,16 @@ cdef class Pass(Chunks):
 
     cdef int open_kernel(self, int level) except -1
     cdef int open_flags(self) except -1
+    cdef int open_windows(self, tables) except -1
     cdef void begin_chunk(self, Workspace w, Py_ssize_t at) noexcept nogil
     cdef void add_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef Py_ssize_t grid(self, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final) noexcept nogil
     cdef void add(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef void add_cut(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef Py_ssize_t blocks(
+        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil
+    cdef Py_ssize_t by_windows(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil
     cdef Py_ssize_t pieces(

@@ -7,6 +7,12 @@ def best_level() -> str:
     """The name of the best level of the mask kernel that this processor can run."""
 
 class Pass:
-    """What a pass reads: scanner, merge loops, and `joined`, the safe cuts' bitmap (None: no cuts)."""
+    """What a pass reads: scanner, merge loops, and `joined`, the safe cuts' bitmap (None: no cuts).
 
-    def __init__(self, scanner: Scanner, bpe: BPE, joined: object, level: str = "automaton") -> None: ...
+    `borders` are characters at whose borders there are no cuts either, `windows` the tables of pattern/windows.py.
+    """
+
+    def __init__(
+        self, scanner: Scanner, bpe: BPE, joined: object, level: str = "automaton", borders: object = None,
+        windows: object = None,
+    ) -> None: ...

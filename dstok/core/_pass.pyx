@@ -35,7 +35,15 @@ cdef enum:
     SMALL = 1 << 12          # bytes of a text that is copied, to have room to read behind it
     CONTEXT = 4              # bytes kept before it, for single_word: the longest character
     FAR = 1 << 30            # bytes that a chunk may span: its offsets have 32 bits
+    BORDERS = 1 << 14        # bytes of two bitmaps of the 65,536 characters of the BMP
+    GROUPS = 1 << 8          # bytes of a table of pattern/windows.py
+    HISTORIES = 1 << 12      # another
     DROPPED = 2              # the scanner's tag, plus one, of a piece that a Removed step drops
+
+cdef inline bint keeps(const uint8_t *borders, uint32_t left, uint32_t right, bint first) noexcept nogil:
+    # Is a cut between these characters forbidden, the piece's first behind the one, or any before the other?
+    return (first and borders[left >> 3] >> (left & 7) & 1) or borders[BORDERS // 2 + (right >> 3)] >> (right & 7) & 1
+
 
 LEVELS = {"automaton": LEVEL_NONE, "portable": LEVEL_PORTABLE, "avx2": LEVEL_AVX2, "avx512": LEVEL_AVX512}
 
@@ -49,16 +57,23 @@ def best_level():
 cdef class Pass(Chunks):
     """What a pass reads: scanner, merge loops, and `joined`, the bitmap of _pieces.joined_pairs (None: no cuts).
 
-    `level` is the mask kernel's, "automaton" for none; a level above the processor's best becomes that one.
+    `borders` are characters at whose borders there are no cuts either (see tables.py), `windows` the tables of
+    pattern/windows.py; None: none. `level` is the mask kernel's, "automaton" for none; a level above the
+    processor's best becomes that one.
     """
 
-    def __cinit__(self, Scanner scanner, BPE bpe, joined, str level="automaton"):
+    def __cinit__(self, Scanner scanner, BPE bpe, joined, str level="automaton", borders=None, windows=None):
         cdef const uint8_t[::1] bits
         self.scanner, self.bpe = scanner, bpe
+        self._keep = (joined, borders, windows)
         if joined is not None:
             bits = joined
-            self._keep = bits
             self.joined = &bits[0]
+        if borders is not None:
+            bits = borders
+            self.borders = &bits[0]
+        if windows is not None:
+            self.open_windows(windows)
         self.open_kernel(LEVELS[level])
 
     def __dealloc__(self):
@@ -95,6 +110,16 @@ cdef class Pass(Chunks):
             same = not memcmp(self.flags + 256 * page, self.flags + 256 * page + 1, 255)
             self.kernel.page_flags[page] = self.flags[256 * page] if same else F_MIXED
         self.kernel.flags = self.flags
+        return 0
+
+    cdef int open_windows(self, tables) except -1:
+        """Groups, histories and verdicts lie one after the other."""
+        cdef const uint8_t[::1] bytes = tables
+        if bytes.shape[0] <= GROUPS + HISTORIES or (bytes.shape[0] - GROUPS - HISTORIES) % 256:
+            raise ValueError("window tables of the wrong size")
+        self.windows.groups = &bytes[0]
+        self.windows.histories = &bytes[GROUPS]
+        self.windows.verdicts = &bytes[GROUPS + HISTORIES]
         return 0
 
     # Pieces, put into a chunk.
@@ -135,10 +160,11 @@ cdef class Pass(Chunks):
     cdef void add_cut(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         """Adds the parts of a piece, cut where no token can span two characters."""
         cdef uint32_t left = 0, right
-        cdef Py_ssize_t at = start, width
+        cdef Py_ssize_t at = start, begun = start, width
         while at < end:
             right = code_point(text + at, &width)
-            if left and cuttable(right) and may_cut(self.joined, left, right):
+            if left and cuttable(right) and may_cut(self.joined, left, right) and (
+                    self.borders == NULL or not keeps(self.borders, left, right, start == begun)):
                 self.add(w, text, start, at)
                 start = at
             left = right if cuttable(right) else 0
@@ -198,6 +224,44 @@ cdef class Pass(Chunks):
             at = start
         return at
 
+    cdef Py_ssize_t by_windows(
+        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """As `pieces`, by verdicts of windows; a piece that one does not settle goes to the automaton.
+
+        `base` is the first byte of a block, `at` where the piece in work begins, in the block or before it.
+        """
+        cdef Py_ssize_t base = at
+        cdef uint32_t history = WINDOW_EDGE
+        cdef uint64_t yes, unknown
+        cdef Py_ssize_t end
+        cdef int bit
+        while stop - base > BLOCK and w.status == FINE:
+            window_block(&self.windows, text + base, &history, &yes, &unknown)
+            if base == at:
+                yes &= ~<uint64_t>1
+                unknown &= ~<uint64_t>1
+            while yes | unknown:
+                bit = __builtin_ctzll(yes | unknown)
+                if yes >> bit & 1:
+                    self.add(w, text, at, base + bit)
+                    at = base + bit
+                    yes &= yes - 1
+                    continue
+                end = self.piece(w, text, at, stop, final)
+                if end < 0:
+                    return at
+                at = end
+                if end >= base:  # what is told of the piece's inside and end is past
+                    bit = <int>min(end - base, BLOCK - 1)
+                    yes = yes >> bit >> 1 << bit << 1
+                    unknown = unknown >> bit >> 1 << bit << 1
+            base += BLOCK
+            if at >= base:
+                base = at
+                history = WINDOW_EDGE
+        return at
+
     cdef Py_ssize_t pieces(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
@@ -207,6 +271,8 @@ cdef class Pass(Chunks):
         if self.level != LEVEL_NONE:
             at = self.blocks(w, text, at, stop, final)
         else:
+            if self.windows.groups != NULL:
+                at = self.by_windows(w, text, at, stop, final)
             while at < stop and w.status == FINE:
                 end = self.piece(w, text, at, stop, final)
                 if end < 0:

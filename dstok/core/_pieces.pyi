@@ -10,5 +10,7 @@ class PieceMemory:
 
     def __init__(self, bpe: BPE, tokens: object) -> None: ...
 
-def joined_pairs(tokens: Iterable[bytes]) -> bytes:
+BORDER_BYTES: int
+
+def joined_pairs(tokens: Iterable[bytes], borders: bytearray | None = None) -> bytes:
     """The bitmap of the pairs of cuttable characters that one of `tokens` may span."""

@@ -69,6 +69,8 @@ cdef enum:
 TABLE_BYTES = ((64 << A_LINES_LOG2) + (64 << B_LINES_LOG2) + (WAYS * sizeof(EntryC) << C_SETS_LOG2)
                + (WAYS * sizeof(EntryD) << D_SETS_LOG2) + 4 * RING)
 JOINED_BYTES = (1 << CUT_BITS) // 8
+BORDER_BYTES = 1 << 14    # two bitmaps of the 65,536 characters of the BMP
+MANY = 1 << 13            # pairs: a hundredth of the bitmap
 _NONE = array("I")
 
 
@@ -403,11 +405,14 @@ cdef bint may_cut(const uint8_t *joined, uint32_t left, uint32_t right) noexcept
     return kernel_may_cut(joined, left, right)
 
 
-def joined_pairs(tokens):
+def joined_pairs(tokens, borders=None):
     """The bitmap of the pairs of cuttable characters that one of `tokens` (bytes) may span.
 
     Cuttable characters take three bytes each, so around a border inside a token at most three bytes
     on either side matter: whole characters, or parts that stand for every character with that part.
+
+    With `borders` (tables.py), a token of a part and a part, such as a4 | ed, puts a bit there for each character
+    behind it: marks for the pairs of 400 and 2,000 characters would fill the bitmap of Qwen's tokens.
     """
     bits = bytearray(JOINED_BYTES)
     cdef uint8_t[::1] b = bits
@@ -418,7 +423,12 @@ def joined_pairs(tokens):
         for border in range(1, len(token)):
             pairs.add((token[max(0, border - 3):border], token[border:border + 3]))
     for left, right in pairs:
-        _mark(b, _characters(left, 0), _characters(right, 1))
+        before, behind = _characters(left, 0), _characters(right, 1)
+        if borders is not None and len(before) * len(behind) > MANY:
+            for c in behind:
+                borders[BORDER_BYTES // 2 + (c >> 3)] |= 1 << (c & 7)
+        else:
+            _mark(b, before, behind)
     return bytes(bits)
 
 

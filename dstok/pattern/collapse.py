@@ -42,6 +42,7 @@ from dstok.pattern.marked import Marked, mark_cascade, mark_step, rename_marks
 from dstok.pattern.nfa import build_nfa
 from dstok.pattern.split import BEHAVIORS, Split
 from dstok.pattern.syntax import parse
+from dstok.pattern.windows import window_tables
 
 __all__ = ["BEHAVIORS", "Program", "Split", "Tag", "compile_pattern", "compile_splits"]
 
@@ -81,6 +82,14 @@ class Program:
     def dfa(self) -> DFA:
         """The DFA that also tells why a piece is one: its tag `t` means `tags[t]`."""
         return find_pieces(self.marked, check_restarts=False)  # `boundaries` has been checked: the pieces are the same
+
+    @cached_property
+    def windows(self) -> bytes:
+        """The tables of pattern/windows.py, one after the other; empty if pieces are dropped."""
+        kept = _kept_or_dropped(self.marked, self.tags)
+        if any(tag for state in range(len(kept.rows)) for tag, _ in kept.marks(state)):
+            return b""
+        return b"".join(window_tables(kept, self.alphabet))
 
     def pieces(self, text: str) -> Iterator[tuple[str, Tag]]:
         """The pieces of `text` with their tags, by the DFA in Python: the scanner, readably."""
@@ -122,19 +131,20 @@ def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Pr
 
 def _boundaries(stages: Sequence[Marked], splits: Sequence[Split], tags: Sequence[Tag]) -> DFA:
     """The automaton of the last stage; if it cannot be had, the error names the first step that spoils it."""
-
-    def ends(marked: Marked) -> DFA:
-        return find_pieces(rename_marks(marked, (False, True), lambda tag: int(tags[tag].dropped)))
-
     try:
-        return ends(stages[-1])
+        return find_pieces(_kept_or_dropped(stages[-1], tags))
     except UnsupportedError as error:
         for marked, split in zip(stages, splits):
             try:
-                ends(marked)
+                find_pieces(_kept_or_dropped(marked, tags))
             except UnsupportedError as cause:
                 raise UnsupportedError(cause.message, split.where) from None
         raise AssertionError("the last stage is one of the stages") from error
+
+
+def _kept_or_dropped(marked: Marked, tags: Sequence[Tag]) -> Marked:
+    """The marked texts of which a mark tells no more than whether the piece is dropped."""
+    return rename_marks(marked, (False, True), lambda tag: int(tags[tag].dropped))
 
 
 def _alphabet(trees: Sequence[Node]) -> Alphabet:

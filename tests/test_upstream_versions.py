@@ -1,0 +1,150 @@
+"""The versions of upstream: which Unicode version each of its tables has.
+
+Older wheels are asked where DSTOK_JUDGES names the folder that tests/fetch_judges left them in; the installed one
+in any case.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+from judges import WHEELS, judge
+
+import dstok
+from dstok.errors import UnsupportedError
+from dstok.formats.upstream import NEWEST, upstream_version, upstream_versions
+from dstok.unicode import CodePointSet, general_category, white_space, word
+
+SURROGATES = set(range(0xD800, 0xE000))
+
+# Run with the wheel's folder first on the path: what each table holds, as lists of code points.
+ASK = r"""
+import json, tokenizers
+from tokenizers import Regex, pre_tokenizers as P
+scalars = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+def cut_out(step):
+    found = []
+    for at in range(0, len(scalars), 2048):
+        text = "x" + "".join(chr(c) + "x" for c in scalars[at:at + 2048])
+        spans = [span for _, span in step.pre_tokenize_str(text)]
+        found += [ord(text[a]) for a, b in spans if b - a == 1 and text[a] != "x"]
+    return found
+def dropped(step):
+    found = []
+    for at in range(0, len(scalars), 2048):
+        text = "x" + "".join(chr(c) + "x" for c in scalars[at:at + 2048])
+        held = {i for _, (a, b) in step.pre_tokenize_str(text) for i in range(a, b)}
+        found += [ord(c) for i, c in enumerate(text) if i not in held]
+    return found
+def joined(step):
+    found = []
+    for at in range(0, len(scalars), 2048):
+        text = " ".join(f"x{chr(c)}x" for c in scalars[at:at + 2048])
+        found += [ord(text[a + 1]) for _, (a, b) in step.pre_tokenize_str(text) if b - a == 3]
+    return found
+print(json.dumps({
+    "version": tokenizers.__version__,
+    "patterns": cut_out(P.Split(Regex(r"\p{N}"), "isolated")),
+    "digits": cut_out(P.Digits(True)),
+    "spaces": dropped(P.WhitespaceSplit()),
+    "words": joined(P.Whitespace()),
+}))
+"""
+
+
+def wheel(version: str) -> Path:
+    """Where a wheel is, unpacked; skips the test if wheels have not been fetched."""
+    return judge(f"tokenizers/{version}")
+
+
+@cache
+def asked(folder: Path | None) -> dict[str, object]:
+    """The tables of a wheel; of the installed one if there is no folder."""
+    environment = os.environ | ({"PYTHONPATH": str(folder)} if folder else {})
+    result = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True, env=environment)
+    tables: dict[str, object] = json.loads(result.stdout)
+    return tables | {name: set(value) for name, value in tables.items() if isinstance(value, list)}
+
+
+@pytest.mark.parametrize("version", ["installed", *WHEELS])
+def test_the_tables_of_a_wheel(version: str) -> None:
+    tables = asked(None if version == "installed" else wheel(version))
+    known = upstream_version(f"tokenizers-{tables['version']}")
+    assert version in ("installed", tables["version"])
+    assert tables["patterns"] == set(general_category("N", known.patterns)) - SURROGATES
+    assert tables["digits"] == set(general_category("N", known.digits)) - SURROGATES
+    assert tables["spaces"] == set(white_space(known.patterns))
+    joiners = CodePointSet.from_chars("\u200c\u200d")
+    assert tables["words"] == set(word(known.words, in_class=True) | joiners) - SURROGATES
+
+
+def test_the_installed_wheel_is_the_newest_known() -> None:
+    assert asked(None)["version"] == NEWEST.removeprefix("tokenizers-")
+    assert upstream_versions()[-1] == NEWEST
+
+
+FILE = {
+    "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+    "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+        {"type": "Digits", "individual_digits": True},
+        {"type": "Split", "pattern": {"Regex": "\\p{L}+"}, "behavior": "Isolated", "invert": False},
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}]},
+    "post_processor": None,
+    "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+}
+
+
+def small_file() -> str:
+    from dstok.formats.description import BYTE_TO_CHAR
+
+    vocab = {char: i for i, char in enumerate(BYTE_TO_CHAR)}
+    return json.dumps(FILE | {"model": {"type": "BPE", "vocab": vocab, "merges": []}})
+
+
+@pytest.mark.parametrize(("name", "letters", "digits"), [
+    ("tokenizers-0.21.0", False, False), ("tokenizers-0.21.1", False, True), ("tokenizers-0.21.4", True, True),
+])
+def test_pieces_by_version(name: str, letters: bool, digits: bool) -> None:
+    """U+1C89, a letter since 16.0; U+10D40, a digit since 16.0."""
+    tok = dstok.Tokenizer.from_str(small_file(), upstream=name)
+    assert tok.unicode_version == upstream_version(name).patterns
+    assert len(tok.pretokenize("a\u1c89")) == 2 - letters
+    assert len(tok.pretokenize("!\U00010d40!")) == (3 if digits else 1)
+
+
+def test_the_version_is_kept(tmp_path: Path) -> None:
+    tok = dstok.Tokenizer.from_str(small_file(), upstream="tokenizers-0.21.1")
+    tok.save(tmp_path / "image")
+    opened = dstok.Tokenizer.open(tmp_path / "image")
+    assert opened.unicode_version == "14.0"
+    assert opened.encode("a\u1c89 \U00010d40") == tok.encode("a\u1c89 \U00010d40")
+    assert tok.fingerprint == opened.fingerprint != dstok.Tokenizer.from_str(small_file()).fingerprint
+
+
+@pytest.mark.parametrize("name", ["tokenizers-0.1", "0.23.3", ""])
+def test_an_unknown_version_is_refused(name: str) -> None:
+    with pytest.raises(UnsupportedError, match=r"out of tokenizers-0\.13\.3, .*, tokenizers-0\.23\.3, found"):
+        dstok.Tokenizer.from_str(small_file(), upstream=name)
+
+
+@pytest.mark.parametrize("version", WHEELS)
+def test_ids_of_older_wheels(version: str) -> None:
+    """On every code point that one of the versions classes in another way than the newest."""
+    differing = set[int]()
+    for letter in "LNMPSZC":
+        sets = [set(general_category(letter, version)) for version in ("14.0", "15.0", "16.0", "17.0")]
+        differing |= set().union(*sets) - set.intersection(*sets) - SURROGATES
+    text = "".join(f"a{chr(c)}1{chr(c)}b" for c in sorted(differing))
+    ask = ("import sys, tokenizers; data, text = sys.stdin.read().split('\\0'); "
+           "print(*tokenizers.Tokenizer.from_str(data).encode(text).ids)")
+    environment = os.environ | {"PYTHONPATH": str(wheel(version)), "PYTHONUTF8": "1"}
+    result = subprocess.run([sys.executable, "-c", ask], input=f"{small_file()}\0{text}", capture_output=True,
+                            encoding="utf-8", check=True, env=environment)
+    ours = dstok.Tokenizer.from_str(small_file(), upstream=f"tokenizers-{version}")
+    assert ours.encode(text) == [int(i) for i in result.stdout.split()]
