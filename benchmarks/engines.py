@@ -1,6 +1,6 @@
 """The engines: for each, how it is loaded, and its fastest public call for each mode.
 
-In: the engine's imported module, the path of DeepSeek V3's tokenizer.json, a mode. Out: a `Call`.
+In: the engine's imported module, the path of a tokenizer.json, a mode. Out: a `Call`.
 Invariant: every engine is given the same `str` and matches special tokens in it, adds none of its own, and may hand
 back what it likes best (an array, or an object that makes ids later), except in the mode "list", where it is a
 list of `int`. What it handed back is turned into an array of ids for the comparison, outside the timing.
@@ -48,7 +48,8 @@ def _array(ids: Iterable[int]) -> Ids:
 
 
 def _dstok(module: Any, path: Path, mode: str, threads: int) -> Call:
-    tok = module.load("deepseek-v3")
+    built_in = path.stem in {info.name for info in module.models()}
+    tok = module.load(path.stem) if built_in else module.Tokenizer.from_file(path)
     if mode.startswith("batch"):
         return Call(lambda texts: tok.encode_batch_arrays(texts, threads=threads), lambda got: _array(got[0]))
     return Call(tok.encode if mode in ("lines", "list") else tok.encode_array, _array)

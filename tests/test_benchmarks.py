@@ -23,13 +23,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # last: the installed dstok is the one under test
 
-from benchmarks import process, run
+from benchmarks import models, process, run
 from benchmarks.cases import DISTINCT_SIZE, KINDS, MODES, WORST_SIZE, Case, all_cases, items, load_text, select
 from benchmarks.chart import chart
 from benchmarks.engines import ENGINES, Call, Engine
 from benchmarks.goals import goals, goals_table
 from benchmarks.measure import Record, measure
-from benchmarks.summary import FIGURES, Results, best_peer, summarise
+from benchmarks.summary import FIGURES, CaseSummary, EngineSummary, Results, Spread, best_peer, summarise
 from benchmarks.table import BEGIN, END, main, tables
 
 # SHA-256 (8 digits) of the worst cases: a change here makes old results incomparable.
@@ -269,3 +269,19 @@ def test_an_empty_result_has_tables_and_a_chart() -> None:
 def test_the_command_names_its_options() -> None:
     done = subprocess.run([sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "--full" in done.stdout
+
+
+def test_models_table() -> None:
+    """A line for each model and text; what is not equal has no figures."""
+    spread = Spread(median=300.0, min=1.0, max=400.0)
+    figures = {"cold_mb_s": spread, "warm_mb_s": spread}
+    case = CaseSummary(name="code/whole", group="corpus", source="code", mode="whole", bytes=1, tokens=1, upstream=True,
+                       engines={"dstok": EngineSummary(equal=True, rounds=1, figures=figures),
+                                "gigatoken": EngineSummary(equal=False, rounds=1),
+                                "fastokens": EngineSummary(failed="no", rounds=1),
+                                "tokenizers": EngineSummary(equal=True, rounds=1, figures=dict.fromkeys(
+                                    figures, Spread(median=3.0, min=3.0, max=3.0)))})
+    result: Any = {"machine": {"cpu": "C"}, "python": "P", "date": "D", "commit": None, "versions": {"dstok": "1"},
+                   "settings": {"rounds": 3, "model": "m"}, "cases": [case]}
+    last = models.table([result]).splitlines()[-1]
+    assert last == "| m | code | 300 / 300 | ≠ / ≠ | failed | 3.00 / 3.00 | 100.00 / 100.00 |"

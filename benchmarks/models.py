@@ -1,0 +1,73 @@
+"""The speed of several models as one Markdown table.
+
+    for model in ...; do python -m benchmarks --model $model --cases english/whole code/whole --output $model.json; done
+    python -m benchmarks.models FILE... [--write docs/families.md]
+
+In: result files of `python -m benchmarks --model`, a model each. Out: Markdown on stdout, or between the marker
+comments of a document. Invariant: as in table.py: a figure stands only for ids that were compared; "≠" for others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.engines import ENGINES
+from benchmarks.goals import ratio
+from benchmarks.summary import CaseSummary, Results, figure
+from benchmarks.table import number, replaced
+
+__all__ = ["main", "table"]
+
+FIGURES = ("cold_mb_s", "warm_mb_s")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.models", description="the speed of several models")
+    parser.add_argument("results", type=Path, nargs="+")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="replace the table in a document")
+    options = parser.parse_args(arguments)
+    made = table([json.loads(path.read_text(encoding="utf-8")) for path in options.results])
+    if options.write:
+        options.write.write_text(replaced(options.write.read_text(encoding="utf-8"), made), encoding="utf-8")
+    else:
+        print(made)
+    return 0
+
+
+def table(results: list[Results]) -> str:
+    """A line for each model and case; the setting is that of the first result."""
+    first = results[0]
+    engines = [name for name in ENGINES if any(name in c["engines"] for r in results for c in r["cases"])]
+    versions = ", ".join(f"{name} {first['versions'][name]}" for name in engines if name in first["versions"])
+    setting = (f"{first['machine']['cpu']}, {first['python']}, {first['date']}; commit {str(first['commit'])[:10]}; "
+               f"{versions}. One core, median of {first['settings']['rounds']} rounds; MB/s cold / warm.")
+    head = ["model", "text", *engines, "dstok over the best exact peer"]
+    lines = [head, ["---", "---", *["---:"] * (len(engines) + 1)]]
+    lines += [line for result in results for line in _lines(result, engines)]
+    return setting + "\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _lines(result: Results, engines: list[str]) -> Iterator[list[str]]:
+    for case in result["cases"]:
+        over = [ratio(case, name) for name in FIGURES]
+        yield [result["settings"]["model"], case["source"], *(_cell(case, name) for name in engines),
+               " / ".join(f"{value:.2f}" if value else "–" for value in over)]
+
+
+def _cell(case: CaseSummary, engine: str) -> str:
+    found = case["engines"].get(engine)
+    if found is None:
+        return "–"
+    if "failed" in found:
+        return "failed"
+    values = [figure(case, engine, name) for name in FIGURES]
+    return " / ".join(number(value) if value else "≠" for value in values)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
