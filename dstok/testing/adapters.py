@@ -64,7 +64,7 @@ def open_engine(spec: str, default_file: str | None = None) -> Engine:
     except ImportError as error:
         raise CandidateError(f"{kind} is not installed here ({error})") from error
     except OSError as error:
-        raise CandidateError(f"{spec}: {error.strerror or error}") from error
+        raise CandidateError(f"{spec}: {(error.strerror or str(error)).lower()}") from error
 
 
 def engine_of(thing: Any, name: str = "") -> Engine:

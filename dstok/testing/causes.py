@@ -13,15 +13,16 @@ characters in another class, then the order of merges.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import islice
 
 from dstok.testing import texts as texts_of
-from dstok.testing.differ import Difference, Pair, shrink, simplify
+from dstok.testing.differ import Difference, Pair, fewest, shrink, simplify
 from dstok.testing.guide import Guide
-from dstok.testing.hypotheses import SET, Hypothesis, Ids, Pipeline, catalog, class_override
+from dstok.testing.hypotheses import ADDED, SET, Hypothesis, Ids, Pipeline, catalog, class_override
 from dstok.testing.runner import Fault
+from dstok.testing.tokens import bytes_of, ends, tokens_of, violated, width
 from dstok.testing.unicode_changes import VERSIONS, moved
 
 __all__ = ["Cause", "Explainer", "describe_class"]
@@ -30,6 +31,7 @@ MERGES, LONG, PIECES = "merge order", "merge order of long pieces", "pieces cut 
 LOST, STATE = "text lost or changed", "what was encoded before"
 FAULTS = {"error": "error", "crash": "crash", "hang": "no end", "memory": "out of memory"}
 REORDERED = "pairs are merged in another order"
+NO_MERGE = "added tokens"
 MANY = 25  # different merges out of order: any further one is counted with them
 LONG_PIECE = 33  # bytes: a fault that cannot be shrunk below is one of length
 SURE = 0.7  # share of the neighbourhood that a hypothesis must predict
@@ -67,10 +69,10 @@ class Explainer:
         self.causes: list[Cause] = []
         self.unexplained = 0
 
-    def take(self, difference: Difference) -> None:
-        """Count a difference with the cause that explains it; find that cause if it is new."""
+    def take(self, difference: Difference, search: bool = True) -> None:
+        """Count a difference with the cause that explains it; find that cause if it is new and `search` is true."""
         known = self._known(difference)
-        if known is None and len(self.causes) >= MAX_CAUSES:
+        if known is None and (len(self.causes) >= MAX_CAUSES or not search):
             self.unexplained += 1
             return
         if known is None:
@@ -93,8 +95,10 @@ class Explainer:
             return cause.hypothesis.predict(difference.text) == found or self._grows(cause, difference)
         if cause.cause == MERGES and cause.title == REORDERED:
             return self._reordered(cause, difference)
+        if cause.cause == PIECES:
+            return cause.title == self._sight(difference.text)
         if cause.cause == LONG:
-            return max(map(_width, self.pipeline.pieces(difference.text)), default=0) >= LONG_PIECE \
+            return max(map(width, self.pipeline.pieces(difference.text)), default=0) >= LONG_PIECE \
                 and self._inside_pieces(difference)
         return False
 
@@ -104,7 +108,7 @@ class Explainer:
             return False
         detail = self._merge_detail(difference)
         if detail in cause.details or (len(cause.details) >= MANY and max(
-                map(_width, self.pipeline.pieces(difference.text))) < LONG_PIECE):
+                map(width, self.pipeline.pieces(difference.text))) < LONG_PIECE):
             cause.details[detail] = cause.details.get(detail, 0) + 1
             return True
         return False
@@ -117,8 +121,8 @@ class Explainer:
         first, target = next(iter(cause.characters.items()))
         for char in dict.fromkeys(difference.text):
             if char not in cause.characters and class_of(char) == class_of(first):
-                wider = {**cause.characters, char: target}
-                if class_override(self.pipeline, wider, SET, "").predict(difference.text) == difference.found:
+                wider = class_override(self.pipeline, {**cause.characters, char: target}, SET, "")
+                if wider.predict(difference.text) == difference.found and self._holds(wider, char):
                     cause.characters[char] = target
                     return True
         return False
@@ -184,7 +188,7 @@ class Explainer:
             return self.pair.differ([*before, target])[-1]
 
         history = [text for text in history if text != target]
-        before = _fewest(history, fails_after)
+        before = fewest(history, fails_after)
         if before is None:
             return Cause(STATE, "wrong once, right when asked again", target, difference.found, difference.expected)
         before, target = self._small_state(before, target)
@@ -224,7 +228,7 @@ class Explainer:
                 if number != class_of(char):
                     one = {char: number}
                     made = class_override(self.pipeline, one, SET, self._class_title(char, number))
-                    if made.predict(small.text) == small.found:
+                    if made.predict(small.text) == small.found and self._holds(made, char):
                         fitting.append(made)
                         taken.append(one)
         points = texts_of.code_points(self.guide, map(ord, dict.fromkeys(small.text[:8])))
@@ -242,18 +246,29 @@ class Explainer:
         """The hypothesis that predicts the candidate best, where it predicts a difference at all."""
         if not fitting:
             return None
-        reference = {text: self.pipeline.reference(text) for text in around}
-        found = {d.text: d.found for d in self.pair.differences(around)}
         best: Cause | None = None
         best_key = (SURE, 0)
-        for one in fitting:
-            telling = [(text, ids) for text in around if (ids := one.predict(text)) not in (None, reference[text])]
-            right = sum(found.get(text, reference[text]) == ids for text, ids in telling)
-            key = (round(right / len(telling), 2) if telling else 0.0, len(telling))
+        for one, (right, telling) in zip(fitting, self._tried(fitting, around)):
+            key = (round(right / telling, 2) if telling else 0.0, telling)
             if key > best_key:  # of two that are always right, the one that says more
                 best_key = key
-                best = Cause(one.cause, one.title, small.text, small.found, small.expected, one, (right, len(telling)))
+                best = Cause(one.cause, one.title, small.text, small.found, small.expected, one, (right, telling))
         return best
+
+    def _tried(self, hypotheses: list[Hypothesis], around: list[str]) -> list[tuple[int, int]]:
+        """For each: (how many texts it predicts, of how many where it says that the two differ)."""
+        reference = {text: self.pipeline.reference(text) for text in around}
+        found = {d.text: d.found for d in self.pair.differences(around)}
+        counts = []
+        for one in hypotheses:
+            telling = [(text, ids) for text in around if (ids := one.predict(text)) not in (None, reference[text])]
+            counts.append((sum(found.get(text, reference[text]) == ids for text, ids in telling), len(telling)))
+        return counts
+
+    def _holds(self, one: Hypothesis, char: str) -> bool:
+        """Is it right about a character in all contexts, not only where the rest of one text stands around it?"""
+        [(right, telling)] = self._tried([one], list(texts_of.code_points(self.guide, [ord(char)])))
+        return right >= SURE * telling
 
     def _neighbourhood(self, small: Difference) -> list[str]:
         """Texts like the small one, and some that tell hypotheses apart."""
@@ -277,37 +292,40 @@ class Explainer:
         """The pieces are right, but merged in another order; or they are cut where the classes say nothing of it."""
         if not self._inside_pieces(small):
             return None
-        width = max(map(_width, self.pipeline.pieces(small.text)))
-        if width >= LONG_PIECE:
-            title = f"pieces of {width} bytes or more are merged in another way than shorter ones"
+        longest = max(map(width, self.pipeline.pieces(small.text)))
+        if longest >= LONG_PIECE:
+            title = f"pieces of {longest} bytes or more are merged in another way than shorter ones"
             return Cause(LONG, title, small.text, small.found, small.expected)
         if self._always_cut(small):
             return None
-        return Cause(MERGES, REORDERED, small.text, small.found, small.expected, details={self._merge_detail(small): 1})
+        detail = self._merge_detail(small)
+        if detail == NO_MERGE:
+            return Cause(ADDED, "an added token is not found in some texts", small.text, small.found, small.expected)
+        return Cause(MERGES, REORDERED, small.text, small.found, small.expected, details={detail: 1})
 
     def _merge_detail(self, difference: Difference) -> str:
         """The first merge that the candidate's tokens show not to have been done."""
         found = list(difference.found)
         for piece in self.pipeline.pieces(difference.text):
-            theirs = found[: _tokens_of(self.guide, found, _width(piece))]  # type: ignore[arg-type]
+            theirs = found[: tokens_of(self.guide, found, width(piece))]  # type: ignore[arg-type]
             found = found[len(theirs) :]
             if self.guide.merged(piece) != theirs:
-                return _violated(self.guide, piece.encode(), theirs)  # type: ignore[arg-type]
-        return "added tokens"
+                return violated(self.guide, piece.encode(), theirs)  # type: ignore[arg-type]
+        return NO_MERGE
 
     def _always_cut(self, small: Difference) -> bool:
         """Is there an edge in the candidate's tokens where other texts of the same classes have one, too?"""
         assert not isinstance(small.found, Fault)
         chance, word = random.Random(1), self.guide.classes_of(small.text)
-        edges = set(_ends(self.guide, small.found)) - set(_ends(self.guide, small.expected))
-        places = [at for at in range(1, len(word)) if _width(small.text[:at]) in edges]
+        edges = set(ends(self.guide, small.found)) - set(ends(self.guide, small.expected))
+        places = [at for at in range(1, len(word)) if width(small.text[:at]) in edges]
         pool = list(dict.fromkeys(self.guide.spell_at_random(word, chance) for _ in range(300)))
         pool += [self.guide.spell(word), self.guide.spell_backward(word)]
         found = {d.text: d.found for d in self.pair.differences(pool)}
         for at in places:
             crossed = [text for text in pool
-                       if _width(text[:at]) not in _ends(self.guide, self.pipeline.reference(text))]
-            cut = sum(_width(text[:at]) in _ends(self.guide, ids) for text in crossed
+                       if width(text[:at]) not in ends(self.guide, self.pipeline.reference(text))]
+            cut = sum(width(text[:at]) in ends(self.guide, ids) for text in crossed
                       if not isinstance(ids := found.get(text, ()), Fault))
             if len(crossed) > 1 and cut >= SURE * len(crossed):
                 return True
@@ -317,13 +335,13 @@ class Explainer:
         """Are all edges of pieces edges of the candidate's tokens, and is the text whole?"""
         if isinstance(difference.found, Fault) or self.pipeline.reference(difference.text) != difference.expected:
             return False
-        if _bytes_of(self.guide, difference.found) != difference.text.encode():
+        if bytes_of(self.guide, difference.found) != difference.text.encode():
             return False
-        ends = set(_ends(self.guide, difference.found))
+        found = set(ends(self.guide, difference.found))
         at = 0
         for piece in self.pipeline.pieces(difference.text):
-            at += _width(piece)
-            if at not in ends:
+            at += width(piece)
+            if at not in found:
                 return False
         return True
 
@@ -332,11 +350,14 @@ class Explainer:
             return Cause("not explained", "the reference is not the tokenizer that dstok knows under this name",
                          small.text, small.found, small.expected)
         assert not isinstance(small.found, Fault)
-        if _bytes_of(self.guide, small.found) != small.text.encode():
+        if bytes_of(self.guide, small.found) != small.text.encode():
             words = "the ids do not stand for the bytes of the text"
             return Cause(LOST, words, small.text, small.found, small.expected)
-        word = "".join(self.guide.representatives[number] for number in self.guide.classes_of(small.text[:6]))
-        return Cause(PIECES, f"in texts such as {word!a}", small.text, small.found, small.expected)
+        return Cause(PIECES, self._sight(small.text), small.text, small.found, small.expected)
+
+    def _sight(self, text: str) -> str:
+        word = "".join(self.guide.representatives[number] for number in self.guide.classes_of(text[:6]))
+        return f"in texts such as {word!a}"
 
 
 def _variants(guide: Guide, text: str, chance: random.Random) -> Iterator[str]:
@@ -352,26 +373,6 @@ def _variants(guide: Guide, text: str, chance: random.Random) -> Iterator[str]:
         yield other + text + other
 
 
-def _fewest(history: list[str], fails_after: Callable[[list[str]], bool], patience: int = 120) -> list[str] | None:
-    """The fewest earlier texts, in order, after which it still fails; None if it does not after all of them."""
-    if not fails_after(history):
-        return None
-    step, tries = max(len(history) // 2, 1), 0
-    while tries < patience:
-        at, before = 0, len(history)
-        while at < len(history) and tries < patience:
-            fewer = history[:at] + history[at + step :]
-            tries += 1
-            if fails_after(fewer):
-                history = fewer
-            else:
-                at += step
-        if step == 1 and len(history) == before:
-            break
-        step = max(min(step // 2, len(history) // 2), 1)
-    return history
-
-
 def describe_class(guide: Guide, number: int) -> str:
     """A class in words: its general categories, and a member."""
     from dstok.unicode import category_of
@@ -380,73 +381,9 @@ def describe_class(guide: Guide, number: int) -> str:
     chars = guide.members[number]
     names = sorted({category_of(ord(char))[:1] for char in chars}) if len(members) > 60 else \
         sorted({category_of(ord(char)) for char in chars})
-    width = "ASCII " if members.ranges[-1][1] < 0x80 else ""
-    return f"{width}{'/'.join(names)} (like {guide.representatives[number]!r})"
+    script = "ASCII " if members.ranges[-1][1] < 0x80 else ""
+    return f"{script}{'/'.join(names)} (like {guide.representatives[number]!r})"
 
 
 def _kind(fault: Fault) -> tuple[str, str]:
     return fault.kind, fault.message.partition(":")[0] if fault.kind == "error" else ""
-
-
-def _width(text: str) -> int:
-    return len(text.encode())
-
-
-def _token(guide: Guide, id: int) -> bytes:
-    known = 0 <= id < guide.tokenizer.vocab_size and guide.tokenizer._decoder.has(id)
-    return guide.tokenizer.token_bytes(id) if known else b"?"
-
-
-def _bytes_of(guide: Guide, ids: Iterable[int]) -> bytes:
-    return b"".join(_token(guide, id) for id in ids)
-
-
-def _ends(guide: Guide, ids: Iterable[int]) -> Iterator[int]:
-    at = 0
-    for id in ids:
-        at += len(_token(guide, id))
-        yield at
-
-
-def _tokens_of(guide: Guide, ids: list[int], width: int) -> int:
-    """How many of the first ids have `width` bytes together."""
-    return next((number for number, end in enumerate(_ends(guide, ids), 1) if end >= width), len(ids))
-
-
-def _violated(guide: Guide, piece: bytes, theirs: list[int]) -> str:
-    """The first merge of the reference that the candidate's tokens show not to have been done."""
-    cuts = set(_ends(guide, theirs))
-    ranks = _ranks(guide)
-    parts = [piece[at : at + 1] for at in range(len(piece))]
-    ids = [guide.tokenizer._bpe.merge(part)[0] for part in parts]
-    while True:
-        options = [(ranks[pair], at) for at, pair in enumerate(pairwise(ids)) if pair in ranks]
-        if not options:
-            return "one merge too few or too many at the end"
-        rank, at = min(options)
-        border = sum(map(len, parts[: at + 1]))
-        if border in cuts:
-            return f"{_shown(parts[at])} + {_shown(parts[at + 1])} (rank {rank})"
-        parts[at : at + 2] = [parts[at] + parts[at + 1]]
-        ids[at : at + 2] = [_merged_id(guide, rank)]
-
-
-def _ranks(guide: Guide) -> dict[tuple[int, int], int]:
-    found: dict[tuple[int, int], int] | None = guide.__dict__.get("_rank_table")
-    if found is None:
-        flat = memoryview(guide.tokenizer._tables.sections["merges"]).cast("B").cast("I").tolist()
-        found = guide.__dict__["_rank_table"] = {pair: rank for rank, pair in enumerate(zip(flat[::2], flat[1::2]))}
-    return found
-
-
-def _merged_id(guide: Guide, rank: int) -> int:
-    return memoryview(guide.tokenizer._tables.merged).cast("B").cast("I")[rank]
-
-
-def _shown(data: bytes) -> str:
-    try:
-        return repr(data.decode())
-    except UnicodeDecodeError:
-        return repr(data)
-
-

@@ -10,7 +10,7 @@ has cached the next does not know. Where there is no fork, or `forks` is false, 
 Frames on the pipes: a length (8 bytes, little-endian), then that many bytes of pickle. The number of the text being
 done and the worker's process id lie in a small mapped file.
 
-    python -m dstok.testing.child SPEC FILE MAPPED_FILE MEMORY FORKS
+    main(SPEC FILE MAPPED_FILE MEMORY FORKS
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from dstok.testing.guide import Guide
 from dstok.testing.runner import Answers, Fault, Runner
 
-__all__ = ["Difference", "Pair", "decoded", "shrink", "shrink_run", "simplify"]
+__all__ = ["Difference", "Pair", "decoded", "fewest", "shrink", "shrink_run", "simplify"]
 
 HISTORY = 20_000  # texts that are remembered, to find what a later one depends on
 MAX_TRIES = 4000  # texts, in one shrinking
@@ -128,3 +128,23 @@ def shrink_run(char_text: str, fails: Test) -> str:
         else:
             low = middle
     return char_text[:high]
+
+
+def fewest(history: list[str], fails_after: Callable[[list[str]], bool], patience: int = 120) -> list[str] | None:
+    """The fewest earlier texts, in order, after which it still fails; None if it does not after all of them."""
+    if not fails_after(history):
+        return None
+    step, tries = max(len(history) // 2, 1), 0
+    while tries < patience:
+        at, before = 0, len(history)
+        while at < len(history) and tries < patience:
+            fewer = history[:at] + history[at + step :]
+            tries += 1
+            if fails_after(fewer):
+                history = fewer
+            else:
+                at += step
+        if step == 1 and len(history) == before:
+            break
+        step = max(min(step // 2, len(history) // 2), 1)
+    return history

@@ -62,13 +62,25 @@ def _grow(candidate: Runner, guide: Guide, kind: str, longest: str) -> Growth:
         text = _of_size(longest, size)
         found = candidate.call("timed", text, 2 if size < SIZES[-1] else 1)
         if isinstance(found, Fault):
-            return Growth(kind, text, tuple(rows), found)
+            return _ended(candidate, kind, text, rows, found)
         rows.append((size, found))
     if rows[-1][1] < 1.0:  # else a crash at greater length would take too long to reach
         found = candidate.call("timed", longest, 1)
         if isinstance(found, Fault) and found.kind != "hang":
             return Growth(kind, longest, tuple(rows), found)
     return Growth(kind, _of_size(longest, SIZES[-1]), tuple(rows))
+
+
+def _ended(candidate: Runner, kind: str, text: str, rows: list[tuple[int, float]], fault: Fault) -> Growth:
+    """A fault. No answer in time is no fault, but slow, if shorter texts have led up to it by more and more."""
+    if fault.kind == "hang":
+        sizes = (len(text) // 16, len(text) // 4)
+        shorter = [(size, candidate.call("timed", _of_size(text, size), 1)) for size in sizes]
+        times = [(size, seconds) for size, seconds in shorter if not isinstance(seconds, Fault)]
+        slow = Growth(kind, text, (*times, (len(text), candidate.limits.patience)))  # it took longer than that
+        if slow.super_linear:
+            return slow
+    return Growth(kind, text, tuple(rows), fault)
 
 
 def _of_size(text: str, size: int) -> str:

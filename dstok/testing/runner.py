@@ -10,7 +10,6 @@ can be run.
 
 from __future__ import annotations
 
-import faulthandler
 import mmap
 import os
 import queue
@@ -20,18 +19,19 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, NamedTuple
 
-from dstok.testing.adapters import CandidateError, engine_of
-from dstok.testing.child import CONTROL_SIZE, Faults, read_frame, serve, write_frame
+from dstok.testing.adapters import CandidateError
+from dstok.testing.child import CONTROL_SIZE, Faults, read_frame, write_frame
+from dstok.testing.forked import Forked, is_stopped, kill
 
 __all__ = ["Answers", "Fault", "Limits", "Runner"]
 
 MAX_DEATHS = 30  # in one call; after that what is left has no answer
+CHILD = "import sys; from dstok.testing.child import main; sys.exit(main(*sys.argv[1:]))"
 TICK = 0.25  # seconds between two looks at the counter
 
 
@@ -99,7 +99,7 @@ class Runner:
         self._control_file.flush()
         self._control = mmap.mmap(self._control_file.fileno(), CONTROL_SIZE)
         self._stderr = tempfile.TemporaryFile(prefix="dstok-verify-")
-        self._process: subprocess.Popen[bytes] | _Forked | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self.info = self._start()
 
     def __enter__(self) -> Runner:
@@ -203,7 +203,7 @@ class Runner:
             except queue.Empty:
                 number, worker = struct.unpack("<QQ", self._control[:CONTROL_SIZE])
                 # Looks are counted, not the clock: this process, or the worker, may have been stopped for a while.
-                waited = waited + TICK if number == seen and not _is_stopped(worker) else 0.0
+                waited = waited + TICK if number == seen and not is_stopped(worker) else 0.0
                 seen = number
                 if waited > self.limits.patience:
                     self._kill_worker()
@@ -230,7 +230,7 @@ class Runner:
         if not worker:
             self._restart()
             return
-        _kill(worker)
+        kill(worker)
         kind, _ = self._get(self.limits.load)
         if kind != "died":
             self._restart()
@@ -249,7 +249,7 @@ class Runner:
         self._control[:] = bytes(CONTROL_SIZE)
         command = [str(self._control_file.name), str(self.limits.memory), str(int(self.forks))]
         if isinstance(self.thing, str):
-            argv = [sys.executable, "-m", "dstok.testing.child", self.thing, self.file or "", *command]
+            argv = [sys.executable, "-c", CHILD, self.thing, self.file or "", *command]
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
                            "TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
             process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
@@ -257,7 +257,7 @@ class Runner:
             assert process.stdin and process.stdout
             self._process, self._requests, answers = process, process.stdin, process.stdout
         else:
-            self._process = _Forked(self.thing, self._control, self.limits.memory)
+            self._process = Forked(self.thing, self._control, self.limits.memory)
             self._requests, answers = self._process.stdin, self._process.stdout
         self._frames: queue.Queue[tuple[str, Any]] = queue.Queue()
         threading.Thread(target=_pump, args=(answers, self._frames), daemon=True).start()
@@ -265,7 +265,9 @@ class Runner:
         if kind != "ready":
             words = value if kind == "failed" else self._last_words()
             self.close()
-            raise CandidateError(f"{self._label()}: {words or 'could not be loaded'}")
+            label = self._label()
+            raise CandidateError(words if words.startswith(label) else f"{label}: {words or 'could not be loaded'}")
+        self._last_words()  # what loading said is no word of a text's
         return value
 
     def _label(self) -> str:
@@ -297,7 +299,7 @@ class Runner:
             except (OSError, subprocess.TimeoutExpired):
                 self._process.kill()
                 if worker and worker != self._process.pid:
-                    _kill(worker)
+                    kill(worker)
                 self._process.wait(5)
             self._process = None
 
@@ -311,61 +313,6 @@ class Runner:
             self._saved.close()
 
 
-class _Forked:
-    """A fork of this process that serves an object, with as much of Popen as is needed."""
-
-    def __init__(self, thing: Any, control: mmap.mmap, memory: int) -> None:
-        if not hasattr(os, "fork"):
-            raise CandidateError("this system cannot fork: name the tokenizer by a spec such as MODULE:NAME")
-        engine = engine_of(thing)
-        request_out, request_in = os.pipe()
-        answer_out, answer_in = os.pipe()
-        self.pid = os.fork()
-        if not self.pid:
-            os.close(request_in)
-            os.close(answer_out)
-            self._serve(engine, request_out, answer_in, control, memory)
-        os.close(request_out)
-        os.close(answer_in)
-        self.stdin: IO[bytes] = os.fdopen(request_in, "wb")
-        self.stdout: IO[bytes] = os.fdopen(answer_out, "rb")
-        self.code: int | None = None
-
-    @staticmethod
-    def _serve(engine: Any, requests: int, answers: int, control: mmap.mmap, memory: int) -> None:
-        faulthandler.disable()  # a crash is told by the exit code; pytest would have it printed
-        try:
-            with open(os.devnull, "w", encoding="utf-8") as nothing:
-                os.dup2(nothing.fileno(), 1)
-                os.dup2(nothing.fileno(), 2)
-            serve(engine, os.fdopen(requests, "rb"), os.fdopen(answers, "wb"), control, memory, True)
-        finally:
-            os._exit(0)
-
-    def wait(self, seconds: float) -> int:
-        end = time.monotonic() + seconds
-        while self.code is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.code = os.waitstatus_to_exitcode(status)
-            elif time.monotonic() > end:
-                raise subprocess.TimeoutExpired("fork", seconds)
-            else:
-                time.sleep(0.005)
-        return self.code
-
-    def kill(self) -> None:
-        _kill(self.pid)
-
-
-def _is_stopped(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[0] == "T"
-    except (OSError, IndexError):
-        return False
-
-
 def _saved(thing: Any) -> Any:
     """An object of tokenizers as a file, or None: its threads do not survive a fork."""
     if type(thing).__module__.partition(".")[0] != "tokenizers":
@@ -374,15 +321,6 @@ def _saved(thing: Any) -> Any:
     file.write(thing.to_str())
     file.flush()
     return file
-
-
-def _kill(pid: int) -> None:
-    """End one process that this one started; 0 would be all of this one's group."""
-    assert pid > 0
-    try:
-        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-    except OSError:
-        pass
 
 
 def _pump(answers: IO[bytes], frames: queue.Queue[tuple[str, Any]]) -> None:

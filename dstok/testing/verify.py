@@ -32,6 +32,7 @@ Progress = Callable[[str, int, float], None]  # check, texts so far, seconds lef
 BLOCK = 2048  # texts in one request
 BLOCK_SIZE = 400_000  # characters in one request
 EXPLAINED = 400  # differences of one check that are explained one by one; the others are counted
+EXPLAINING = 0.15  # share of the time left that one check may spend on finding causes
 DOCUMENT = 20_000  # characters of a file that are one text
 SUPER_LINEAR = "super-linear time"
 
@@ -43,6 +44,10 @@ class TextCheck:
     name: str
     texts: Callable[[Guide], Iterator[str]]
     share: float = 1.0
+
+
+def _some_random_texts(guide: Guide) -> Iterator[str]:
+    return islice(texts_of.random_texts(guide, 6), 4000)
 
 
 def _long_texts(guide: Guide) -> Iterator[str]:
@@ -62,6 +67,7 @@ TEXT_CHECKS = (
     TextCheck("added tokens", texts_of.added_tokens, 0.1),
     TextCheck("class cover, k = 1", lambda guide: texts_of.cover(guide, 1)),
     TextCheck("class cover, k = 2", lambda guide: texts_of.cover(guide, 2)),
+    TextCheck("some random texts", _some_random_texts, 0.1),
     TextCheck("long pieces", texts_of.long_pieces, 0.1),
     TextCheck("code points in contexts", texts_of.code_points, 0.3),
     TextCheck("vocabulary", texts_of.vocabulary, 0.25),
@@ -70,8 +76,9 @@ TEXT_CHECKS = (
     TextCheck("long texts", _long_texts, 0.1),
     TextCheck("all code points, joined", texts_of.joined_code_points, 0.4),
 )
-CHECKS = (*(check.name for check in TEXT_CHECKS[:4]), "growth", *(name for _, name, _ in CALLS),
-          *(check.name for check in TEXT_CHECKS[4:]), "files", "class cover, k = 4", "random texts")
+FIRST = 5  # of them come before the checks that are not made of texts
+CHECKS = (*(check.name for check in TEXT_CHECKS[:FIRST]), "growth", *(name for _, name, _ in CALLS),
+          *(check.name for check in TEXT_CHECKS[FIRST:]), "files", "class cover, k = 4", "random texts")
 
 
 def verify(
@@ -102,11 +109,13 @@ def verify(
     for name in wanted:
         if name not in CHECKS:
             raise ValueError(f"expected a check out of {', '.join(CHECKS)}, found {name!r}")
+    files = list(files)
+    _check_files(files)
     judge = tokenizer if reference is None else reference
     with (Runner(candidate, tokenizer_json, limits) as tested,
           Runner(judge, tokenizer_json, _unlimited(limits)) as trusted):
         run = _Run(Guide(tokenizer), Pair(tested, trusted), seconds, progress or (lambda *_: None))
-        run.all(wanted, list(files), max_k)
+        run.all(wanted, files, max_k)
         name = tokenizer.name or (model if isinstance(model, str) else "a tokenizer of the caller's")
         return run.report(tested.name, trusted.name, name)
 
@@ -138,12 +147,12 @@ class _Run:
         return self.end - time.monotonic()
 
     def all(self, wanted: tuple[str, ...], files: list[str], max_k: int) -> None:
-        for check in TEXT_CHECKS[:4]:
+        for check in TEXT_CHECKS[:FIRST]:
             self.if_wanted(check.name, wanted, lambda check=check: self.texts(check))  # type: ignore[misc]
         self.if_wanted("growth", wanted, self.growth)
         for call, name, function in CALLS:
             self.if_wanted(name, wanted, lambda c=call, n=name, f=function: self.call(c, n, f))  # type: ignore[misc]
-        for check in TEXT_CHECKS[4:]:
+        for check in TEXT_CHECKS[FIRST:]:
             self.if_wanted(check.name, wanted, lambda check=check: self.texts(check))  # type: ignore[misc]
         if files:
             self.if_wanted("files", wanted, lambda: self.texts(TextCheck("files", lambda _: _documents(files), 0.6)))
@@ -166,12 +175,15 @@ class _Run:
         began, before = time.monotonic(), self.pair.texts
         deadline = min(self.end, began + max(self.left() * check.share, 0.5))
         done, differences, complete = 0, 0, False
+        patience = max(EXPLAINING * self.left(), 5.0)
         for block in _blocks(check.texts(self.guide)):
             found = self.pair.differences(block)
             done += len(block)
             for difference in found:
                 if differences < EXPLAINED and time.monotonic() < deadline + 5:
-                    self.explainer.take(difference)
+                    before_it = time.monotonic()
+                    self.explainer.take(difference, search=patience > 0)
+                    patience -= time.monotonic() - before_it
                 differences += 1
             self.progress(check.name, done, self.left())
             if time.monotonic() > deadline:
@@ -243,7 +255,8 @@ class _Run:
         causes = sorted(self.explainer.causes, key=lambda cause: -cause.count)
         notes = [*self.notes]
         if self.explainer.unexplained:
-            notes.append(f"{self.explainer.unexplained:,} further differences were not looked at: too many causes")
+            notes.append(f"{self.explainer.unexplained:,} further differences have no cause named: "
+                         "too many causes, or no time left")
         if self.pair.refused:
             text, why = next(iter(self.pair.refused.items()))
             notes.append(f"the reference made nothing of {len(self.pair.refused)} texts, such as {text[:40]!a}: {why}")
@@ -281,4 +294,17 @@ def _documents(files: Iterable[str]) -> Iterator[str]:
                 while lines := file.readlines(DOCUMENT):
                     yield "".join(lines)
         except (OSError, UnicodeDecodeError) as error:
-            raise CandidateError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+            raise CandidateError(f"{path}: {_words(error)}") from error
+
+
+def _check_files(files: list[str]) -> None:
+    """A file that is not there is said at once, not when its turn comes."""
+    for path in files:
+        try:
+            open(path, "rb").close()
+        except OSError as error:
+            raise CandidateError(f"{path}: {_words(error)}") from error
+
+
+def _words(error: OSError | UnicodeDecodeError) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()

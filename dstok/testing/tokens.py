@@ -1,0 +1,76 @@
+"""Ids as bytes: where tokens end, and which merge was not done.
+
+In: a guide, ids. Out: bytes, places in them, merges in words. Invariant: an id that the guide's tokenizer has not
+stands for one byte that no text has made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from dstok.testing.guide import Guide
+
+__all__ = ["bytes_of", "ends", "tokens_of", "violated", "width"]
+
+
+def width(text: str) -> int:
+    return len(text.encode())
+
+
+def _token(guide: Guide, id: int) -> bytes:
+    known = 0 <= id < guide.tokenizer.vocab_size and guide.tokenizer._decoder.has(id)
+    return guide.tokenizer.token_bytes(id) if known else b"?"
+
+
+def bytes_of(guide: Guide, ids: Iterable[int]) -> bytes:
+    return b"".join(_token(guide, id) for id in ids)
+
+
+def ends(guide: Guide, ids: Iterable[int]) -> Iterator[int]:
+    at = 0
+    for id in ids:
+        at += len(_token(guide, id))
+        yield at
+
+
+def tokens_of(guide: Guide, ids: list[int], size: int) -> int:
+    """How many of the first ids have `size` bytes together."""
+    return next((number for number, end in enumerate(ends(guide, ids), 1) if end >= size), len(ids))
+
+
+def violated(guide: Guide, piece: bytes, theirs: list[int]) -> str:
+    """The first merge of the reference that the candidate's tokens show not to have been done."""
+    cuts = set(ends(guide, theirs))
+    ranks = _ranks(guide)
+    parts = [piece[at : at + 1] for at in range(len(piece))]
+    ids = [guide.tokenizer._bpe.merge(part)[0] for part in parts]
+    while True:
+        options = [(ranks[pair], at) for at, pair in enumerate(pairwise(ids)) if pair in ranks]
+        if not options:
+            return "one merge too few or too many at the end"
+        rank, at = min(options)
+        border = sum(map(len, parts[: at + 1]))
+        if border in cuts:
+            return f"{_shown(parts[at])} + {_shown(parts[at + 1])} (rank {rank})"
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
+        ids[at : at + 2] = [_merged_id(guide, rank)]
+
+
+def _ranks(guide: Guide) -> dict[tuple[int, int], int]:
+    found: dict[tuple[int, int], int] | None = guide.__dict__.get("_rank_table")
+    if found is None:
+        flat = memoryview(guide.tokenizer._tables.sections["merges"]).cast("B").cast("I").tolist()
+        found = guide.__dict__["_rank_table"] = {pair: rank for rank, pair in enumerate(zip(flat[::2], flat[1::2]))}
+    return found
+
+
+def _merged_id(guide: Guide, rank: int) -> int:
+    return memoryview(guide.tokenizer._tables.merged).cast("B").cast("I")[rank]
+
+
+def _shown(data: bytes) -> str:
+    try:
+        return repr(data.decode())
+    except UnicodeDecodeError:
+        return repr(data)
