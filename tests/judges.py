@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+_NAMED = os.environ.get("DSTOK_JUDGES")
+_FOLDER = Path(_NAMED or "").resolve()
 RANK_FILES = {  # under the names of tiktoken's cache: the SHA-1 of where it would fetch them
     "p50k_base": "ec7223a39ce59f226a68acc30dc1af2788490e15",
     "cl100k_base": "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
@@ -22,10 +24,9 @@ WHEELS = ("0.15.2", "0.21.0", "0.21.1", "0.21.4")  # of upstream: one of each se
 
 def judge(path: str) -> Path:
     """The file or folder `path` among what was fetched; skips the test if there is none."""
-    named = os.environ.get("DSTOK_JUDGES")
-    if not named:
+    if not _NAMED:
         pytest.skip("DSTOK_JUDGES is not set: run tests/fetch_judges FOLDER and set it to that folder")
-    found = Path(named) / path
+    found = _FOLDER / path
     if not found.exists():
         pytest.fail(f"no {path} in DSTOK_JUDGES: run tests/fetch_judges again")
     return found

@@ -15,12 +15,12 @@ import pytest
 
 CORPORA = ("chinese", "code", "english", "multilingual")
 _BESIDE = Path(__file__).resolve().parents[2] / "shared"
+_FOLDER = Path(os.environ.get("DSTOK_SHARED") or _BESIDE).resolve()
 
 
 def shared(path: str) -> Path:
     """The file or folder `path` of the shared folder; skips the test (fails it in CI) if there is none."""
-    named = os.environ.get("DSTOK_SHARED")
-    found = (Path(named) if named else _BESIDE) / path
+    found = _FOLDER / path
     if not found.exists():
         reason = f"no {path} in the shared folder: set DSTOK_SHARED to the folder that holds it"
         if os.environ.get("CI"):

@@ -31,7 +31,9 @@ from dstok.testing.forked import Forked, is_stopped, kill
 __all__ = ["Answers", "Fault", "Limits", "Runner"]
 
 MAX_DEATHS = 30  # in one call; after that what is left has no answer
-CHILD = "import sys; from dstok.testing.child import main; sys.exit(main(*sys.argv[1:]))"
+# The working directory comes last: a checkout of dstok, or a candidate's, must not hide what is installed.
+CHILD = ("import os, sys; sys.path[:1] = []; sys.path.append(os.getcwd()); "
+         "from dstok.testing.child import main; sys.exit(main(*sys.argv[1:]))")
 TICK = 0.25  # seconds between two looks at the counter
 
 
