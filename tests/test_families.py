@@ -119,7 +119,7 @@ def test_texts_from_the_edges_of_classes(name: str) -> None:
     run = st.builds(str.__mul__, char, st.integers(1, 80))
 
     @given(st.lists(char | words | run, max_size=40).map("".join))
-    @examples(300)
+    @examples(300, deep=20_000)
     def check(text: str) -> None:
         assert_equal(name, [text])
 
