@@ -32,7 +32,7 @@ fi
 
 cd "$copy"
 export PYTHONPATH="$copy" PYTHONMALLOC=malloc DSTOK_SHARED="${DSTOK_SHARED:-$here/../shared}"
-export ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export ASAN_OPTIONS=detect_leaks=0:abort_on_error=0:hard_rss_limit_mb=4000 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 sanitized() {
     LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" "$@"
 }
@@ -45,7 +45,8 @@ fi
 
 # These go through the levels themselves. Freed memory is kept back by the sanitizer: it cannot be measured.
 sanitized "$python" -m pytest -x --capture=sys tests/test_kernel.py tests/test_grid.py tests/test_piece_table.py \
-    tests/test_bpe_loops.py tests/test_bpe_windows.py tests/test_fuzz.py -k 'not memory'
+    tests/test_bpe_loops.py tests/test_bpe_windows.py tests/test_fuzz.py tests/test_normalizers.py \
+    tests/test_hostile_files.py tests/test_image_hostile.py -k 'not memory'
 levels=$(sanitized "$python" -c 'import sys; sys.path.insert(0, "tests"); import real_models; print(*real_models.levels())')
 for level in $levels; do
     echo "level $level"
