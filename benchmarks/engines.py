@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ENGINES", "UPSTREAM", "Call", "Engine"]
+__all__ = ["ENGINES", "UPSTREAM", "Call", "Engine", "tiktoken_encoding"]
 
 Ids = npt.NDArray[np.uint32]
 UPSTREAM = "tokenizers"  # the judge of ids
@@ -97,12 +97,7 @@ def _tokie(module: Any, path: Path, mode: str, threads: int) -> Call:
 
 
 def _tiktoken(module: Any, path: Path, mode: str, threads: int) -> Call:
-    """tiktoken's nearest: V3's vocabulary with one pattern in place of three. Its load includes reading the JSON."""
-    model = json.loads(path.read_bytes())
-    special = {token["content"]: token["id"] for token in model["added_tokens"]}
-    back = _byte_alphabet()
-    ranks = {bytes(back[c] for c in token): id for token, id in model["model"]["vocab"].items() if token not in special}
-    tok = module.Encoding("deepseek-v3", pat_str=_ONE_PATTERN, mergeable_ranks=ranks, special_tokens=special)
+    tok, special = tiktoken_encoding(module, path)
     rule: dict[str, Any] = {"allowed_special": set(special), "disallowed_special": ()}  # "all" costs a set a call
     if mode.startswith("batch"):
         return Call(lambda texts: tok.encode_batch(texts, num_threads=threads, **rule),
@@ -110,6 +105,15 @@ def _tiktoken(module: Any, path: Path, mode: str, threads: int) -> Call:
     if mode in ("lines", "list"):
         return Call(lambda text: tok.encode(text, **rule), _array)
     return Call(lambda text: tok.encode_to_numpy(text, **rule), _array)
+
+
+def tiktoken_encoding(module: Any, path: Path) -> tuple[Any, dict[str, int]]:
+    """tiktoken's nearest: V3's vocabulary with one pattern in place of three. Its load includes reading the JSON."""
+    model = json.loads(path.read_bytes())
+    special = {token["content"]: token["id"] for token in model["added_tokens"]}
+    back = _byte_alphabet()
+    ranks = {bytes(back[c] for c in token): id for token, id in model["model"]["vocab"].items() if token not in special}
+    return module.Encoding("deepseek-v3", pat_str=_ONE_PATTERN, mergeable_ranks=ranks, special_tokens=special), special
 
 
 def _byte_alphabet() -> dict[str, int]:

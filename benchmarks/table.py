@@ -60,13 +60,13 @@ def _update(document: Path, made: str, write: bool) -> int:
     return 0
 
 
-def replaced(document: str, made: str) -> str:
+def replaced(document: str, made: str, opening: str = BEGIN, closing: str = END) -> str:
     """The document with `made` between its markers. Raises `ValueError` where they are not there once, in order."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end) or BEGIN in rest or END in before + after:
-        raise ValueError(f"expected {BEGIN} and {END}, once each and in this order")
-    return f"{before}{BEGIN}\n{made}\n{END}{after}"
+    before, begin, rest = document.partition(opening)
+    _, end, after = rest.partition(closing)
+    if not (begin and end) or opening in rest or closing in before + after:
+        raise ValueError(f"expected {opening} and {closing}, once each and in this order")
+    return f"{before}{opening}\n{made}\n{closing}{after}"
 
 
 def tables(results: Results, spread: bool = False) -> str:

@@ -23,7 +23,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # last: the installed dstok is the one under test
 
-from benchmarks import models, process, run
+from benchmarks import models, process, run, verdicts
 from benchmarks.cases import DISTINCT_SIZE, KINDS, MODES, WORST_SIZE, Case, all_cases, items, load_text, select
 from benchmarks.chart import chart
 from benchmarks.engines import ENGINES, Call, Engine
@@ -251,6 +251,14 @@ def test_the_table_in_a_document(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert readme.read_text(encoding="utf-8") == f"before\n{BEGIN}\n{tables(found)}\n{END}\nafter\n"
     readme.write_text("no markers", encoding="utf-8")
     assert main([str(result), "--write", str(readme)]) == 1 and BEGIN in capsys.readouterr().err
+
+
+def test_the_verdicts_in_the_documents() -> None:
+    """They are what the result file says, and every engine that is timed has its row."""
+    result = ROOT / "benchmarks" / "results" / "2026-11-25-verdicts.json"
+    for document in ("docs/conformance.md", "benchmarks/README.md"):
+        assert verdicts.main(["--table", str(result), "--check", str(ROOT / document)]) == 0
+    assert set(ENGINES) <= set(json.loads(result.read_text(encoding="utf-8"))["peers"])
 
 
 def test_the_chart_is_svg_of_the_figures() -> None:

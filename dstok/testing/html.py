@@ -42,7 +42,7 @@ def _parts(report: Report) -> Iterator[str]:
     yield (f"<h1>{escape(report.candidate)} against {escape(report.reference)}: "
            f"<span class=\"{verdict}\">{verdict}</span></h1>\n")
     yield (f"<p>Model {escape(report.model)}. {report.texts:,} texts in {report.seconds:.0f} s; "
-           f"{len(report.findings)} distinct causes.</p>\n")
+           f"{len(report.findings)} distinct cause{'' if len(report.findings) == 1 else 's'}.</p>\n")
     for number, finding in enumerate(report.findings, 1):
         yield from _finding(number, finding)
     yield "<h2>Checks</h2>\n<table><tr><th>check</th><th>texts</th><th>seconds</th><th>differ</th><th></th></tr>\n"

@@ -32,6 +32,7 @@ Splitter = Callable[[str], list[str]]
 UNICODE = "tables of another Unicode version"
 LOOK = "look-ahead at a piece's edge"
 ORDER = "alternation order"
+GAPS = "gaps between matches"
 STEPS = "steps of the pre-tokenizer"
 SET = "character set"
 BOUND = "repeat bound"
@@ -235,6 +236,7 @@ def _structure_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     yield _by(pipeline, LOOK, "look-ahead is not done", tuple(tuple(map(without_looks, step)) for step in steps))
     yield _by(pipeline, LOOK, "look-ahead does not take the end of the text",
               tuple(tuple(map(blind_at_end, step)) for step in steps))
+    yield _by(pipeline, GAPS, "what no alternative matches is dropped", steps, Mistake(gaps_dropped=True))
     yield _by(pipeline, ORDER, "the longest alternative instead of the first", steps, Mistake(longest=True))
     for at, step in enumerate(steps):
         for one, two in combinations(range(len(step)), 2):

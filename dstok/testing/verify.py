@@ -125,7 +125,11 @@ def _tokenizer(name: str) -> Tokenizer:
 
     if name in {model.name for model in dstok.models()}:
         return dstok.load(name)
-    return Tokenizer.open(name) if is_image(name) else Tokenizer.from_file(name)
+    try:
+        return Tokenizer.open(name) if is_image(name) else Tokenizer.from_file(name)
+    except OSError as error:
+        known = ", ".join(model.name for model in dstok.models())
+        raise CandidateError(f"expected a file or one of {known}, found {name!r}: {_words(error)}") from error
 
 
 def _unlimited(limits: Limits | None) -> Limits:
@@ -306,5 +310,5 @@ def _check_files(files: list[str]) -> None:
             raise CandidateError(f"{path}: {_words(error)}") from error
 
 
-def _words(error: OSError | UnicodeDecodeError) -> str:
+def _words(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error)).lower()
