@@ -42,6 +42,8 @@ def add_commands(commands: Commands) -> None:
     parser.epilog = SPECS + str(parser.epilog)
     parser.add_argument("candidate", metavar="CANDIDATE", help="the tokenizer to be judged")
     parser.add_argument("files", nargs="*", default=[], metavar="FILE", help="texts to compare, too")
+    parser.add_argument("--dataset", action="append", default=[], metavar="NAME[:CONFIG[:SPLIT[:COLUMN]]]",
+                        help="texts of a data set that datasets.load_dataset takes (default: test:text)")
     parser.add_argument("-m", "--model", default="deepseek-v3", metavar="NAME|PATH",
                         help="what both should be: guides the checks (default deepseek-v3)")
     parser.add_argument("--reference", metavar="REF", help="what it is held against (default: dstok with the model)")
@@ -68,6 +70,9 @@ def _seconds(text: str) -> float:
 
 
 def run(arguments: Namespace) -> int:
+    from itertools import chain
+
+    from dstok.testing.corpora import rows
     from dstok.testing.runner import Limits
     from dstok.testing.verify import verify
 
@@ -76,7 +81,7 @@ def run(arguments: Namespace) -> int:
     with _file_of(arguments) as file:
         report = verify(arguments.candidate, arguments.reference, model=arguments.model, files=arguments.files,
                         seconds=arguments.seconds, tokenizer_json=file, limits=limits, max_k=arguments.max_k,
-                        progress=line.show)
+                        corpus=chain(*[rows(spec) for spec in arguments.dataset]), progress=line.show)
     line.wipe()
     _write(arguments, report)
     return EQUAL if report.equal else DIFFERENT

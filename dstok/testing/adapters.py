@@ -37,7 +37,11 @@ class CandidateError(DstokError):
 
 @dataclass(frozen=True)
 class Engine:
-    """What the kit calls. `offsets` gives ids and their spans (start, end) in code points."""
+    """What the kit calls.
+
+    offsets: ids and their spans (start, end) in code points. plain: ids where added tokens are text like other text:
+    all of them, or with `plain_special` only those with special=true (which upstream can switch off).
+    """
 
     name: str
     version: str
@@ -45,6 +49,8 @@ class Engine:
     batch: Callable[[list[str]], Iterable[Ids]] | None = None
     decode: Callable[[list[int]], str] | None = None
     offsets: Callable[[str], tuple[Ids, Iterable[tuple[int, int]]]] | None = None
+    plain: Callable[[str], Ids] | None = None
+    plain_special: bool = False
 
 
 def open_engine(spec: str, default_file: str | None = None) -> Engine:
@@ -132,10 +138,18 @@ def _upstream(tok: Any) -> Engine:
         found = tok.encode(text, add_special_tokens=False)
         return found.ids, found.offsets
 
+    def plain(text: str) -> Ids:
+        tok.encode_special_tokens = True
+        try:
+            ids: Ids = tok.encode(text, add_special_tokens=False).ids
+        finally:
+            tok.encode_special_tokens = False
+        return ids
+
     return Engine("tokenizers", _version("tokenizers"),
                   lambda text: tok.encode(text, add_special_tokens=False).ids,
                   lambda texts: [one.ids for one in tok.encode_batch(texts, add_special_tokens=False)],
-                  lambda ids: str(tok.decode(ids, skip_special_tokens=False)), offsets)
+                  lambda ids: str(tok.decode(ids, skip_special_tokens=False)), offsets, plain, plain_special=True)
 
 
 def _tokenizers(path: str) -> Engine:
@@ -149,7 +163,8 @@ def _of_dstok(tok: Any) -> Engine:
         found = tok.encode_with_offsets(text)
         return found.ids.tolist(), found.char_spans.tolist()
 
-    return Engine("dstok", _version("dstok"), tok.encode, tok.encode_batch, tok.decode, offsets)
+    return Engine("dstok", _version("dstok"), tok.encode, tok.encode_batch, tok.decode, offsets,
+                  lambda text: tok.encode(text, special="none"))
 
 
 def _dstok(name: str) -> Engine:
@@ -170,7 +185,9 @@ def _of_transformers(tok: Any) -> Engine:
     return Engine("transformers", _version("transformers"),
                   lambda text: tok.encode(text, add_special_tokens=False),
                   lambda texts: tok(texts, add_special_tokens=False)["input_ids"],
-                  lambda ids: tok.decode(ids, clean_up_tokenization_spaces=False))
+                  lambda ids: tok.decode(ids, clean_up_tokenization_spaces=False),
+                  plain=lambda text: tok.encode(text, add_special_tokens=False, split_special_tokens=True),
+                  plain_special=True)
 
 
 def _fastokens(path: str) -> Engine:
@@ -233,7 +250,7 @@ def _tiktoken(name: str) -> Engine:
 
 def _of_tiktoken(tok: Any) -> Engine:
     return Engine("tiktoken", _version("tiktoken"), lambda text: tok.encode(text, allowed_special="all"),
-                  lambda texts: tok.encode_batch(texts, allowed_special="all"), tok.decode)
+                  lambda texts: tok.encode_batch(texts, allowed_special="all"), tok.decode, plain=tok.encode_ordinary)
 
 
 def _llama_cpp(path: str) -> Engine:

@@ -1,14 +1,17 @@
-"""The calls beside `encode`: batches, threads, decoding, offsets. Each must tell the same as `encode` of one text.
+"""The calls beside `encode`: batches, threads, decoding, offsets, added tokens as plain text.
+
+Each must tell the same as `encode` of one text.
 
 In: a pair of runners. Out: causes. Invariant: the candidate's `encode` is not judged here: batches and threads are held
 against the candidate's own `encode` of each text alone, decoding against the text, offsets against the reference's
-(or, where it has none, those of dstok).
+(or, where it has none, those of dstok), added tokens as text against dstok's ids of the model.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -18,9 +21,10 @@ from dstok.testing.differ import Pair, decoded, shrink
 from dstok.testing.guide import Guide
 from dstok.testing.runner import Fault
 
-__all__ = ["CALLS", "check_batches", "check_decode", "check_offsets", "check_threads"]
+__all__ = ["CALLS", "check_batches", "check_decode", "check_offsets", "check_plain", "check_threads"]
 
 BATCH, THREADS, DECODE, OFFSETS = "batch and single differ", "threads", "round trip", "offset unit"
+PLAIN = "added-token policy"
 SIZES = (1, 2, 3, 7, 64, 65, 128, 255, 256, 257, 1000, 1024, 1025, 4096, 4097, 10_000)
 Row = bytes | Fault
 
@@ -165,5 +169,30 @@ def _in_unit(guide: Guide, text: str, unit: str) -> list[tuple[int, int]]:
     return [(at[start], at[end]) for start, end in spans]
 
 
+def check_plain(pair: Pair, guide: Guide) -> Iterator[Cause]:
+    """Texts with added tokens in them that are to be plain text: no prompt forges a token."""
+    pool = [*texts_of.odd_texts(guide), *islice(texts_of.added_tokens(guide), 2000), *_sample(pair, guide, 500, 10)]
+    expected = _as_text(pair, guide)
+
+    def fails(texts: Any) -> list[bool]:
+        wanted = list(texts)
+        return [row != array("I", expected(text)).tobytes()
+                for text, row in zip(wanted, pair.candidate.plain(wanted).rows())]
+
+    bad = [text for text, wrong in zip(pool, fails(pool)) if wrong]
+    if bad:
+        text = shrink(min(bad, key=len), fails, 500)
+        row = pair.candidate.plain([text]).rows()[0]
+        found = row if isinstance(row, Fault) else decoded(row)
+        yield Cause(PLAIN, "added tokens as plain text: other ids", text, found, tuple(expected(text)), count=len(bad))
+
+
+def _as_text(pair: Pair, guide: Guide) -> Callable[[str], list[int]]:
+    """dstok's ids with those of the added tokens as text that the candidate's call takes as text."""
+    kept = [token.content for token in guide.tokenizer.describe().added_tokens if not token.special]
+    policy = frozenset(kept) if pair.candidate.info["plain_special"] else frozenset[str]()
+    return lambda text: guide.tokenizer.encode(text, special=policy)
+
+
 CALLS = (("batch", "batches", check_batches), ("", "threads", check_threads), ("decode", "decoding", check_decode),
-         ("offsets", "offsets", check_offsets))
+         ("offsets", "offsets", check_offsets), ("plain", "added tokens as text", check_plain))

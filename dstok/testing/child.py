@@ -23,6 +23,7 @@ import sys
 import time
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from typing import IO, Any
 
 from dstok.testing.adapters import Engine, open_engine
@@ -53,7 +54,8 @@ def serve(
 ) -> None:
     """Answers until the pipe ends. `memory`: bytes that a worker may take beyond what loading took; 0: no limit."""
     write_frame(answers, ("ready", {"name": engine.name, "version": engine.version, "calls": [
-        call for call in ("batch", "decode", "offsets") if getattr(engine, call)]}))
+        call for call in ("batch", "decode", "offsets", "plain") if getattr(engine, call)],
+        "plain_special": engine.plain_special}))
     while forks:
         worker = os.fork()
         if not worker:
@@ -132,6 +134,12 @@ def encode(engine: Engine, mark: Mark, texts: list[str]) -> tuple[bytes, bytes, 
     return flat.tobytes(), lengths.tobytes(), faults
 
 
+def plain(engine: Engine, mark: Mark, texts: list[str]) -> tuple[bytes, bytes, Faults]:
+    """As `encode`, with added tokens as plain text."""
+    assert engine.plain is not None
+    return encode(replace(engine, encode=engine.plain), mark, texts)
+
+
 def batch(engine: Engine, mark: Mark, texts: list[str]) -> tuple[bytes, bytes, Faults]:
     """As `encode`, in one call of the library's own for many texts."""
     assert engine.batch is not None
@@ -205,7 +213,7 @@ def timed(engine: Engine, mark: Mark, text: str, repeats: int) -> float:
 
 
 CALLS: dict[str, Callable[..., Any]] = {"encode": encode, "batch": batch, "threads": threads, "decode": decode,
-                                        "offsets": offsets, "timed": timed}
+                                        "offsets": offsets, "plain": plain, "timed": timed}
 
 
 def main(spec: str, file: str, control_path: str, memory: str, forks: str) -> int:

@@ -19,7 +19,7 @@ from dstok.testing.verify import CHECKS, verify
 
 __all__ = ["conformance"]
 
-QUICK = tuple(name for name in CHECKS if name not in ("files", "class cover, k = 4", "all code points, joined"))
+QUICK = tuple(name for name in CHECKS if name not in ("corpora", "class cover, k = 4", "all code points, joined"))
 
 
 def conformance(
@@ -34,7 +34,7 @@ def conformance(
     """
     import pytest
 
-    named = tuple(checks) if checks is not None else (*QUICK, *(["files"] if files else []))
+    named = tuple(checks) if checks is not None else (*QUICK, *(["corpora"] if files else []))
     made: list[Any] = []
 
     @pytest.mark.parametrize("check", named)

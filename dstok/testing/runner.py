@@ -115,7 +115,7 @@ class Runner:
         return f"{self.info['name']} {self.info['version']}".strip()
 
     def can(self, call: str) -> bool:
-        """Has the tokenizer this call: batch, decode, offsets?"""
+        """Has the tokenizer this call: batch, decode, offsets, plain?"""
         return call in self.info["calls"]
 
     # Calls
@@ -134,6 +134,9 @@ class Runner:
 
     def batch(self, texts: Sequence[str]) -> Answers:
         return self._one("batch", list(texts))
+
+    def plain(self, texts: Sequence[str]) -> Answers:
+        return self._many("plain", list(texts))
 
     def threads(self, texts: Sequence[str], count: int) -> Answers:
         return self._one("threads", list(texts), count)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import count, islice
+from itertools import chain, count, islice
 from typing import Any
 
 import dstok
@@ -19,6 +19,7 @@ from dstok.testing.adapters import CandidateError
 from dstok.testing.calls import CALLS
 from dstok.testing.causes import FAULTS, Cause, Explainer
 from dstok.testing.class_cover import cover_size
+from dstok.testing.corpora import check_files, documents
 from dstok.testing.differ import Pair, shrink_run
 from dstok.testing.growth import measure
 from dstok.testing.guide import Guide
@@ -33,7 +34,6 @@ BLOCK = 2048  # texts in one request
 BLOCK_SIZE = 400_000  # characters in one request
 EXPLAINED = 400  # differences of one check that are explained one by one; the others are counted
 EXPLAINING = 0.15  # share of the time left that one check may spend on finding causes
-DOCUMENT = 20_000  # characters of a file that are one text
 SUPER_LINEAR = "super-linear time"
 
 
@@ -78,20 +78,21 @@ TEXT_CHECKS = (
 )
 FIRST = 5  # of them come before the checks that are not made of texts
 CHECKS = (*(check.name for check in TEXT_CHECKS[:FIRST]), "growth", *(name for _, name, _ in CALLS),
-          *(check.name for check in TEXT_CHECKS[FIRST:]), "files", "class cover, k = 4", "random texts")
+          *(check.name for check in TEXT_CHECKS[FIRST:]), "corpora", "class cover, k = 4", "random texts")
 
 
 def verify(
     candidate: Any, reference: Any = None, *, model: str | Tokenizer = "deepseek-v3", files: Iterable[str] = (),
     seconds: float = 60.0, checks: Iterable[str] | None = None, tokenizer_json: str | None = None,
-    limits: Limits | None = None, max_k: int = 4, progress: Progress | None = None,
+    limits: Limits | None = None, max_k: int = 4, corpus: Iterable[str] = (), progress: Progress | None = None,
 ) -> Report:
     """Hold `candidate` against `reference`, and say where they differ, and why.
 
     candidate, reference: a spec (see `dstok.testing.adapters`), or an object with `encode`, or a function of a text.
         Default of the reference: dstok itself.
     model: what both should be: a built-in name, a path, or a `Tokenizer`. Its automaton and merges guide the checks.
-    files: texts to compare, too. seconds: for all of it. checks: names out of `CHECKS`; None: all.
+    files: texts to compare, too. corpus: more texts, such as `load_dataset("wikitext", ...)["text"]`; see
+        `dstok.testing.corpora`. seconds: for all of it. checks: names out of `CHECKS`; None: all.
     tokenizer_json: the file for specs that name none. limits: of the candidate's process. max_k: of the class cover
         that fills the time left.
 
@@ -110,12 +111,13 @@ def verify(
         if name not in CHECKS:
             raise ValueError(f"expected a check out of {', '.join(CHECKS)}, found {name!r}")
     files = list(files)
-    _check_files(files)
+    check_files(files)
+    texts = _begun(chain(documents(files), corpus))
     judge = tokenizer if reference is None else reference
     with (Runner(candidate, tokenizer_json, limits) as tested,
           Runner(judge, tokenizer_json, _unlimited(limits)) as trusted):
         run = _Run(Guide(tokenizer), Pair(tested, trusted), seconds, progress or (lambda *_: None))
-        run.all(wanted, files, max_k)
+        run.all(wanted, texts, max_k)
         name = tokenizer.name or (model if isinstance(model, str) else "a tokenizer of the caller's")
         return run.report(tested.name, trusted.name, name)
 
@@ -130,6 +132,12 @@ def _tokenizer(name: str) -> Tokenizer:
     except OSError as error:
         known = ", ".join(model.name for model in dstok.models())
         raise CandidateError(f"expected a file or one of {known}, found {name!r}: {_words(error)}") from error
+
+
+def _begun(texts: Iterator[str]) -> Iterator[str] | None:
+    """The same texts, or None if there are none: what cannot be had is said at once."""
+    first = next(texts, None)
+    return None if first is None else chain([first], texts)
 
 
 def _unlimited(limits: Limits | None) -> Limits:
@@ -150,7 +158,7 @@ class _Run:
     def left(self) -> float:
         return self.end - time.monotonic()
 
-    def all(self, wanted: tuple[str, ...], files: list[str], max_k: int) -> None:
+    def all(self, wanted: tuple[str, ...], corpus: Iterator[str] | None, max_k: int) -> None:
         for check in TEXT_CHECKS[:FIRST]:
             self.if_wanted(check.name, wanted, lambda check=check: self.texts(check))  # type: ignore[misc]
         self.if_wanted("growth", wanted, self.growth)
@@ -158,8 +166,8 @@ class _Run:
             self.if_wanted(name, wanted, lambda c=call, n=name, f=function: self.call(c, n, f))  # type: ignore[misc]
         for check in TEXT_CHECKS[FIRST:]:
             self.if_wanted(check.name, wanted, lambda check=check: self.texts(check))  # type: ignore[misc]
-        if files:
-            self.if_wanted("files", wanted, lambda: self.texts(TextCheck("files", lambda _: _documents(files), 0.6)))
+        if corpus is not None:
+            self.if_wanted("corpora", wanted, lambda: self.texts(TextCheck("corpora", lambda _: corpus, 0.6)))
         for k in range(4, max_k + 1):
             share = 0.7 if "random texts" in wanted else 1.0
             self.if_wanted("class cover, k = 4", wanted, lambda k=k, s=share: self.texts(  # type: ignore[misc]
@@ -288,26 +296,6 @@ def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
         if not block:
             return
         yield block
-
-
-def _documents(files: Iterable[str]) -> Iterator[str]:
-    """The texts of files, in parts of whole lines."""
-    for path in files:
-        try:
-            with open(path, encoding="utf-8", newline="") as file:
-                while lines := file.readlines(DOCUMENT):
-                    yield "".join(lines)
-        except (OSError, UnicodeDecodeError) as error:
-            raise CandidateError(f"{path}: {_words(error)}") from error
-
-
-def _check_files(files: list[str]) -> None:
-    """A file that is not there is said at once, not when its turn comes."""
-    for path in files:
-        try:
-            open(path, "rb").close()
-        except OSError as error:
-            raise CandidateError(f"{path}: {_words(error)}") from error
 
 
 def _words(error: Exception) -> str:

@@ -1,0 +1,66 @@
+"""Texts to compare with: files, and data sets by the `datasets` package.
+
+In: paths; or a data set's name, configuration, split and column. Out: texts, one after the other, never all at once.
+Invariant: nothing is changed or left out; what cannot be had is a `CandidateError` that says what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from dstok.testing.adapters import CandidateError
+
+__all__ = ["check_files", "documents", "rows"]
+
+DOCUMENT = 20_000  # characters of a file that are one text
+
+
+def documents(files: Iterable[str]) -> Iterator[str]:
+    """The texts of files, in parts of whole lines. Raises `CandidateError` for one that cannot be read."""
+    for path in files:
+        try:
+            with open(path, encoding="utf-8", newline="") as file:
+                while lines := file.readlines(DOCUMENT):
+                    yield "".join(lines)
+        except (OSError, UnicodeDecodeError) as error:
+            raise CandidateError(f"{path}: {_words(error)}") from error
+
+
+def check_files(files: Iterable[str]) -> None:
+    """A file that is not there is said at once, not when its turn comes."""
+    for path in files:
+        try:
+            open(path, "rb").close()
+        except OSError as error:
+            raise CandidateError(f"{path}: {_words(error)}") from error
+
+
+def rows(spec: str) -> Iterator[str]:
+    """The texts of a data set, a row each; `spec` is NAME[:CONFIGURATION[:SPLIT[:COLUMN]]], by default `test`, `text`.
+
+    What `datasets.load_dataset` takes for a name: one of the hub, or a folder of files. Rows are streamed. Raises
+    `CandidateError` where the package, the data set, the split or the column is missing.
+    """
+    name, configuration, split, column = [*spec.split(":"), "", "", ""][:4]
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise CandidateError(f"datasets is not installed here: pip install 'dstok[corpus]' ({error})") from error
+    try:
+        found = load_dataset(name, configuration or None, split=split or "test", streaming=True)
+    except Exception as error:  # of many kinds: no network, no such name, no such split
+        raise CandidateError(f"{spec}: {type(error).__name__}: {str(error)[:200]}") from error
+    return _texts(spec, found, column or "text")
+
+
+def _texts(spec: str, found: Iterable[dict[str, object]], column: str) -> Iterator[str]:
+    for number, row in enumerate(found):
+        text = row.get(column)
+        if not isinstance(text, str):
+            raise CandidateError(f"{spec}: expected a text in the column {column!r} of row {number}, "
+                                 f"found the columns {', '.join(map(repr, row))}")
+        yield text
+
+
+def _words(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
