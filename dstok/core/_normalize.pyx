@@ -14,8 +14,8 @@ from libc.string cimport memcpy, memset
 
 from array import array
 
-from dstok.core._forms cimport BOUNDARY, Codes, Form, encoded, release
-from dstok.core._utf8 cimport Source, code_point, find_invalid, open_source
+from dstok.core._forms cimport BOUNDARY, Codes, Form, release
+from dstok.core._utf8 cimport Source, code_point, encoded, find_invalid, open_source
 
 
 cdef struct Output:

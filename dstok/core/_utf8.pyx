@@ -82,26 +82,6 @@ cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, bint wide) 
     return -1
 
 
-cdef inline Py_ssize_t _put(uint8_t *out, uint32_t c) noexcept nogil:
-    if c < 0x80:
-        out[0] = <uint8_t>c
-        return 1
-    if c < 0x800:
-        out[0] = <uint8_t>(0xC0 | (c >> 6))
-        out[1] = <uint8_t>(0x80 | (c & 0x3F))
-        return 2
-    if c < 0x10000:
-        out[0] = <uint8_t>(0xE0 | (c >> 12))
-        out[1] = <uint8_t>(0x80 | ((c >> 6) & 0x3F))
-        out[2] = <uint8_t>(0x80 | (c & 0x3F))
-        return 3
-    out[0] = <uint8_t>(0xF0 | (c >> 18))
-    out[1] = <uint8_t>(0x80 | ((c >> 12) & 0x3F))
-    out[2] = <uint8_t>(0x80 | ((c >> 6) & 0x3F))
-    out[3] = <uint8_t>(0x80 | (c & 0x3F))
-    return 4
-
-
 ctypedef fused Unit:
     uint8_t
     uint16_t
@@ -144,7 +124,7 @@ cdef Py_ssize_t _transcode(
                     at[0] = here
                     return -1
                 c = 0xFFFD
-        out += _put(out, c)
+        out += encoded(c, out)
         here += 1
     at[0] = here
     return out - start
