@@ -65,3 +65,12 @@ def test_added_tokens_that_are_matched_all_the_same() -> None:
     [finding] = verify(careless, checks=AS_TEXT).findings
     assert finding.cause == "added-token policy" and finding.text in TOK.special_tokens
     assert verify(lambda text: TOK.encode(text), checks=AS_TEXT).checks[0].note == "the candidate has no such call"
+
+
+def test_concatenation_at_safe_cuts() -> None:
+    """A faulty join of texts shows as a difference of the whole."""
+    check = ["concatenation at safe cuts"]
+    found = verify(TOK.encode, checks=check)
+    assert found.equal and found.checks[0].complete and found.checks[0].texts > 1000
+    halves = verify(lambda text: TOK.encode(text[:20]) + TOK.encode(text[20:]), checks=check, seconds=20)
+    assert not halves.equal

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
-from itertools import product
+from itertools import islice, product
 
 from dstok.testing.class_cover import cover_words
 from dstok.testing.guide import SURROGATES, Guide
 
 __all__ = [
-    "NOT_SPACES", "ODD", "SPACES", "added_tokens", "code_points", "contexts", "cover", "joined_code_points",
+    "NOT_SPACES", "ODD", "SPACES", "added_tokens", "code_points", "concatenations", "contexts", "cover",
+    "joined_code_points",
     "long_pieces", "merge_conflicts", "odd_texts", "random_text", "random_texts", "runs", "vocabulary",
 ]
 
@@ -135,6 +136,17 @@ def added_tokens(guide: Guide) -> Iterator[str]:
                     content[:-1], content[1:], content[:-1] + content, content.swapcase(), content.replace("｜", "|"))
         for at in range(1, len(content), max(1, len(content) // CUT)):
             yield f"{content[:at]} {content[at:]}"
+
+
+def concatenations(guide: Guide) -> Iterator[str]:
+    """Random texts, each with its two parts at a safe cut: a place where the ids of the parts are the whole's."""
+    chance = random.Random(12)
+    encode = guide.tokenizer.encode
+    for whole in islice(random_texts(guide, 12), 3000):
+        at = chance.randrange(len(whole) + 1)
+        left, right = whole[:at], whole[at:]
+        if encode(left) + encode(right) == encode(whole):
+            yield from (whole, left, right)
 
 
 def runs(guide: Guide, size: int) -> Iterator[tuple[str, str]]:

@@ -71,6 +71,7 @@ TEXT_CHECKS = (
     TextCheck("long pieces", texts_of.long_pieces, 0.1),
     TextCheck("code points in contexts", texts_of.code_points, 0.3),
     TextCheck("vocabulary", texts_of.vocabulary, 0.25),
+    TextCheck("concatenation at safe cuts", texts_of.concatenations, 0.05),
     TextCheck("class cover, k = 3", lambda guide: texts_of.cover(guide, 3), 0.3),
     TextCheck("merges in conflict", texts_of.merge_conflicts, 0.3),
     TextCheck("long texts", _long_texts, 0.1),
