@@ -1,7 +1,8 @@
 """Files of other projects that judge us, fetched by tests/fetch_judges: tiktoken's rank files, llama.cpp's library,
 older wheels of upstream.
 
-DSTOK_JUDGES names the folder that they were fetched into. Without it the tests that need them skip and say so.
+DSTOK_JUDGES names the folder that they were fetched into. Without it the tests that need them skip and say so; where
+CI is set they fail instead, as in shared_data.py.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ WHEELS = ("0.15.2", "0.21.0", "0.21.1", "0.21.4")  # of upstream: one of each se
 
 
 def judge(path: str) -> Path:
-    """The file or folder `path` among what was fetched; skips the test if there is none."""
+    """The file or folder `path` among what was fetched; skips the test (fails it in CI) if nothing was."""
     if not _NAMED:
-        pytest.skip("DSTOK_JUDGES is not set: run tests/fetch_judges FOLDER and set it to that folder")
+        reason = "DSTOK_JUDGES is not set: run tests/fetch_judges FOLDER and set it to that folder"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
     found = _FOLDER / path
     if not found.exists():
         pytest.fail(f"no {path} in DSTOK_JUDGES: run tests/fetch_judges again")

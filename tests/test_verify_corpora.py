@@ -74,3 +74,9 @@ def test_concatenation_at_safe_cuts() -> None:
     assert found.equal and found.checks[0].complete and found.checks[0].texts > 1000
     halves = verify(lambda text: TOK.encode(text[:20]) + TOK.encode(text[20:]), checks=check, seconds=20)
     assert not halves.equal
+
+
+def test_texts_are_compared_also_when_time_is_short() -> None:
+    """They come before the checks that take all the time there is."""
+    found = verify(without_phrase, corpus=["A rare phrase."], seconds=4)
+    assert [finding.text for finding in found.findings] == ["rare phrase"], f"\n{found}"

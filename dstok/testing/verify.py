@@ -78,8 +78,8 @@ TEXT_CHECKS = (
     TextCheck("all code points, joined", texts_of.joined_code_points, 0.4),
 )
 FIRST = 5  # of them come before the checks that are not made of texts
-CHECKS = (*(check.name for check in TEXT_CHECKS[:FIRST]), "growth", *(name for _, name, _ in CALLS),
-          *(check.name for check in TEXT_CHECKS[FIRST:]), "corpora", "class cover, k = 4", "random texts")
+CHECKS = (*(check.name for check in TEXT_CHECKS[:FIRST]), "corpora", "growth", *(name for _, name, _ in CALLS),
+          *(check.name for check in TEXT_CHECKS[FIRST:]), "class cover, k = 4", "random texts")
 
 
 def verify(
@@ -162,13 +162,13 @@ class _Run:
     def all(self, wanted: tuple[str, ...], corpus: Iterator[str] | None, max_k: int) -> None:
         for check in TEXT_CHECKS[:FIRST]:
             self.if_wanted(check.name, wanted, lambda check=check: self.texts(check))  # type: ignore[misc]
+        if corpus is not None:  # early: whoever names texts wants them compared
+            self.if_wanted("corpora", wanted, lambda: self.texts(TextCheck("corpora", lambda _: corpus, 0.3)))
         self.if_wanted("growth", wanted, self.growth)
         for call, name, function in CALLS:
             self.if_wanted(name, wanted, lambda c=call, n=name, f=function: self.call(c, n, f))  # type: ignore[misc]
         for check in TEXT_CHECKS[FIRST:]:
             self.if_wanted(check.name, wanted, lambda check=check: self.texts(check))  # type: ignore[misc]
-        if corpus is not None:
-            self.if_wanted("corpora", wanted, lambda: self.texts(TextCheck("corpora", lambda _: corpus, 0.6)))
         for k in range(4, max_k + 1):
             share = 0.7 if "random texts" in wanted else 1.0
             self.if_wanted("class cover, k = 4", wanted, lambda k=k, s=share: self.texts(  # type: ignore[misc]
