@@ -13,7 +13,7 @@ from cpython.long cimport PyLong_FromUnsignedLong
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint8_t, uint32_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from dstok.core._added cimport Match
@@ -22,15 +22,14 @@ from dstok.core._normalize cimport Normalizer
 from dstok.core._pass cimport Pass
 from dstok.core._pieces cimport PieceMemory
 from dstok.core._policy cimport Policy
-from dstok.core._utf8 cimport Source, open_source
+from dstok.core._utf8 cimport Source, open_source, transcode
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
 
 from dstok.errors import SpecialTokenError, TextError
-from dstok.text import replaces, utf8
+from dstok.text import replaces
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
-    object PyUnicode_FromKindAndData(int kind, const void *data, Py_ssize_t size)
 
 cdef enum:
     SHORT = 1 << 10          # units of a text for which the GIL is not released: that would take longer (60 ns)
@@ -172,12 +171,11 @@ cdef class Encoder:
     ) noexcept:
         """Encodes a text that is not normalized. Marks and `where` then count bytes of the normalized text."""
         try:
-            text = stored_text(source)
-            if not isinstance(text, bytes):
-                text = utf8(text, replace)
-            self.stretches(policy, w, text, limit)
-        except TextError:
-            self.run.text(policy, w, source, replace, limit)  # says where the fault is
+            text = utf8_of(source, replace, self.run.wide)
+            if text is None:
+                self.run.text(policy, w, source, replace, limit)  # says where the fault is
+            else:
+                self.stretches(policy, w, text, limit)
         except MemoryError:
             w.status = OUT_OF_MEMORY
 
@@ -338,11 +336,21 @@ cdef class Encoder:
             self.release(w)
 
 
-cdef stored_text(const Source *source):
-    """The text of a source, as bytes or str."""
+cdef bytes utf8_of(const Source *source, bint replace, bint wide):
+    """The text of a source as UTF-8; None if it is no text."""
+    cdef Py_ssize_t unit = 0, written, room = source.length * max(source.kind, 2) + source.length + 4
+    cdef uint8_t *out
     if source.kind == 0:
         return PyBytes_FromStringAndSize(<const char *>source.data, source.length)
-    return PyUnicode_FromKindAndData(source.kind, source.data, source.length)
+    out = <uint8_t *>malloc(room)  # three bytes for a unit of one or two bytes, five for one of four
+    if out == NULL:
+        raise MemoryError
+    try:
+        with nogil:
+            written = transcode(source, &unit, out, room, replace, wide)
+        return None if written < 0 else PyBytes_FromStringAndSize(<const char *>out, written)
+    finally:
+        free(out)
 
 
 cdef Py_ssize_t source_offset(Normalizer normalizer, bytes text, Py_ssize_t offset) except -1:
