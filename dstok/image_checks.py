@@ -31,7 +31,8 @@ from dstok.errors import ImageError
 from dstok.formats.columns import unpack_added
 from dstok.formats.description import NORMALIZERS, NOT_IN_UTF_8, AddedToken, NormalizerStep
 from dstok.formats.image import AGAIN, Image
-from dstok.tables import FORMAT, KERNEL_EDGES, KERNEL_FINGERPRINT, bare_bpe, tables_from_image
+from dstok.kernels import KERNELS
+from dstok.tables import FORMAT, bare_bpe, tables_from_image
 
 __all__ = ["check_image", "tokenizer_parts"]
 
@@ -168,9 +169,9 @@ def _check_tables(image: Image) -> None:
     check_edges(s["edges"], s["pages"][first : first + 128], d["symbols"])
     if len(s["windows"]):
         check_windows(s["windows"])
-    if d["automaton"] == KERNEL_FINGERPRINT:
+    if (kernel := KERNELS.get(d["automaton"])):
         found = sha256(s["edges"]).hexdigest()
-        _ask("section edges", found == KERNEL_EDGES, f"the automaton of the fingerprint, SHA-256 {KERNEL_EDGES}", found)
+        _ask("section edges", found == kernel.edges, f"the automaton of the fingerprint, SHA-256 {kernel.edges}", found)
     check_tokens(s["starts"], len(s["blob"]), d["byte_ids"])
     _check_words(image)
 

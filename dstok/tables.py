@@ -25,6 +25,7 @@ from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats.description import NOT_IN_UTF_8, AddedToken, ModelDescription, NormalizerStep
 from dstok.formats.image import Image
+from dstok.kernels import V3, rules_of
 from dstok.pattern.split import Split
 
 if TYPE_CHECKING:
@@ -44,9 +45,6 @@ __all__ = [
 ]
 
 Buffer = bytes | bytearray | memoryview
-# The automaton that core/_kernel.h implements: V3's three splits, whatever Unicode version and model.
-KERNEL_FINGERPRINT = "3f149c5fd6a93be356032eb6fc80ba6b95d78b81115fec1f667283f5b8dc4c37"
-KERNEL_EDGES = "989fe4933f6628a530b4321a8a7814f213c79df7c063e57f1119a22416a1bfc7"  # SHA-256 of its section
 FORMAT = 4  # of the sections' meaning: raised when the core reads one of them differently
 
 
@@ -59,7 +57,7 @@ class Tables:
     hash table); atoms, byte_pairs and pair_ids (what merging may start from, if ranks are monotone); direct (ids
     that merging makes of their own bytes, which fill the piece tables); joined (the safe cuts' bitmap, empty if
     there are none); borders (characters that are not to be cut at, empty if there are none); windows (what a few
-    characters tell of a place between them: pattern/windows.py; empty for the mask kernel).
+    characters tell of a place between them: pattern/windows.py; empty for V3).
     """
 
     description: dict[str, Any]
@@ -131,8 +129,8 @@ def build_tables(model: ModelDescription) -> Tables:
         bpe = make_bpe(Tables(description, sections))
     direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
     sections["direct"] = array("I", direct).tobytes()
-    # The mask kernel makes no use of the tables that it has no need of, or does not know.
-    kernel = description["automaton"] == KERNEL_FINGERPRINT
+    # V3's kernel, which has all levels, makes no use of the tables that it has no need of, or does not know.
+    kernel = rules_of(program.boundaries.fingerprint()) == V3
     spoilers = set(_reachable(model)).difference(direct) if model.ignore_merges else set()
     borders = _borders(model.tokens[i] or b"" for i in spoilers)
     made = [t for t in model.tokens if t]
@@ -210,16 +208,17 @@ def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | N
     """The encoder; `size` is one more than the largest id, added tokens included."""
     s = tables.sections
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
-    run = Pass(scanner, bpe, s["joined"] or None, _level(tables), s["borders"] or None, s["windows"] or None)
+    rules = rules_of(tables.description["automaton"])
+    run = Pass(scanner, bpe, s["joined"] or None, _level(), rules, s["borders"] or None, s["windows"] or None)
     return Encoder(run, bpe, memoryview(s["direct"]).cast("B").cast("I"), size, normalizer)
 
 
-def _level(tables: Tables) -> str:
-    """The level of the mask kernel: by automaton, processor, and the environment's DSTOK_SIMD."""
+def _level() -> str:
+    """The level of the mask kernel: by processor, and the environment's DSTOK_SIMD."""
     wanted = os.environ.get("DSTOK_SIMD") or best_level()
     if wanted not in LEVELS:
         raise ValueError(f"expected DSTOK_SIMD to be one of {', '.join(LEVELS)}, found {wanted!r}")
-    return wanted if tables.description["automaton"] == KERNEL_FINGERPRINT else "automaton"
+    return wanted
 
 
 def _pack_tokens(model: ModelDescription) -> tuple[bytes, bytes]:

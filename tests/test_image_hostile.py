@@ -21,7 +21,8 @@ from dstok.explain import explain
 from dstok.formats import image
 from dstok.formats.image import open_image, write_image
 from dstok.image_checks import CUTS
-from dstok.tables import FORMAT, KERNEL_EDGES, KERNEL_FINGERPRINT
+from dstok.kernels import KERNELS, V3, rules_of
+from dstok.tables import FORMAT
 
 ROW = 256
 
@@ -125,7 +126,7 @@ REFUSED: list[tuple[Change, str]] = [
     (put("splits", [{}]), "splits: expected a split"),
     (put("splits", None), "splits: expected list"),
     (split("pattern", 3), "pattern: expected str"),
-    (put("automaton", KERNEL_FINGERPRINT), "expected the automaton of the fingerprint"),
+    *((put("automaton", automaton), "expected the automaton of the fingerprint") for automaton in KERNELS),
     # the sizes
     (lambda parts: parts.sections.pop("joined"), "sections: expected"),
     (lambda parts: parts.sections.update(x=b""), "sections: expected"),
@@ -366,8 +367,8 @@ def test_splits_of_another_automaton(small: Path, tmp_path: Path) -> None:
 
 def test_the_kernels_automaton_is_that_of_its_fingerprint(v3: Path) -> None:
     parts = Parts(v3)
-    assert parts.description["automaton"] == KERNEL_FINGERPRINT
-    assert sha256(parts.sections["edges"]).hexdigest() == KERNEL_EDGES
+    assert rules_of(parts.description["automaton"]) == V3
+    assert sha256(parts.sections["edges"]).hexdigest() == KERNELS[parts.description["automaton"]].edges
 
 
 def test_the_last_bytes_of_a_page(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ enum { /* class numbers of V3's automaton */
     CLASSES = 16
 };
 
+/* Which automaton the masks are for: V3's, or those of _words.h. */
+enum { RULES_NONE = 0, RULES_V3 = 1, RULES_ONES = 2, RULES_THREES = 3, RULES_CASED = 4 };
+
 enum { LEVEL_NONE = 0, LEVEL_PORTABLE = 1, LEVEL_AVX2 = 2, LEVEL_AVX512 = 3 };
 
 typedef struct {
@@ -34,11 +37,20 @@ typedef struct {
     const uint16_t *page_numbers;
     const uint8_t *joined;         /* the safe cuts' bitmap, or NULL */
     const uint8_t *flags;          /* F_ flags of the code points below 0x10000, and 4 bytes to spare */
-    uint8_t ascii[128];            /* class by ASCII byte */
+    uint8_t ascii[128];            /* class by ASCII byte; words: A_ bits */
     uint8_t page_flags[256];       /* the flags of all code points of a page, or F_MIXED if they differ */
+    uint8_t kinds[256];            /* the flags of a class's characters that are not ASCII */
+    int rules;
 } KernelTables;
 
-enum { F_LETTER = 1, F_MARK = 2, F_K = 4, F_BLANK = 8, F_CUTTABLE = 16, F_RARE = 32, F_MIXED = 128 };
+/* Of a character that is not ASCII. F_K: V3's CJK class; for the rules of words the same bit says that the character
+ * may be cut before, F_CUTTABLE that it may be cut behind. In cased words F_LETTER with F_MARK is a capital, with
+ * F_BLANK a letter of no case, with both a combining mark. */
+enum { F_LETTER = 1, F_MARK = 2, F_K = 4, F_CUT_BEFORE = 4, F_BLANK = 8, F_CUTTABLE = 16, F_RARE = 32, F_NUMBER = 64,
+       F_MIXED = 128 };
+
+/* Of an ASCII character, for the rules of words. A_BRIEF: a letter that is one with a quote before it. */
+enum { A_LETTER = 1, A_MARK = 2, A_QUOTE = 4, A_BLANK = 8, A_NEWLINE = 16, A_BRIEF = 32, A_NUMBER = 64, A_UPPER = 128 };
 
 /* Pages for which the grid kernel has its own look-up: Latin-1, Cyrillic, punctuation, kana, full-width forms. */
 enum { GRID_PAGES = 5 };

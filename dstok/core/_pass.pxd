@@ -17,6 +17,8 @@ cdef extern from "_kernel.h":
         const uint8_t *flags
         uint8_t ascii[128]
         uint8_t page_flags[256]
+        uint8_t kinds[256]
+        int rules
     ctypedef struct Block:
         uint64_t starts
         int sure
@@ -26,7 +28,10 @@ cdef extern from "_kernel.h":
         LEVEL_PORTABLE
         LEVEL_AVX2
         LEVEL_AVX512
+        RULES_V3
+        CLASSES
         F_CUTTABLE
+        F_CUT_BEFORE
         F_MIXED
     uint8_t kernel_flags(uint32_t character_class) noexcept nogil
     int kernel_best_level() noexcept nogil
@@ -42,6 +47,9 @@ cdef extern from "_windows.h":
         WINDOW_EDGE
     void window_block(
         const WindowTables *t, const uint8_t *p, uint32_t *history, uint64_t *yes, uint64_t *unknown) noexcept nogil
+
+cdef extern from "_words.h":
+    bint words_open(KernelTables *t, int rules, const uint8_t *classes) noexcept nogil
 
 cdef extern from "_grid.h":
     enum:
@@ -64,8 +72,9 @@ cdef class Pass(Chunks):
     cdef int level           # of the mask kernels
     cdef object _keep
 
-    cdef int open_kernel(self, int level) except -1
+    cdef int open_kernel(self, int level, int rules) except -1
     cdef int open_flags(self) except -1
+    cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil
     cdef int open_windows(self, tables) except -1
     cdef void begin_chunk(self, Workspace w, Py_ssize_t at) noexcept nogil
     cdef void add_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
@@ -75,6 +84,7 @@ cdef class Pass(Chunks):
     cdef Py_ssize_t blocks(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil
+    cdef Py_ssize_t words(self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
     cdef Py_ssize_t by_windows(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil

@@ -9,10 +9,11 @@ def best_level() -> str:
 class Pass:
     """What a pass reads: scanner, merge loops, and `joined`, the safe cuts' bitmap (None: no cuts).
 
-    `borders` are characters at whose borders there are no cuts either, `windows` the tables of pattern/windows.py.
+    `borders` are characters at whose borders there are no cuts either, `windows` the tables of pattern/windows.py;
+    `rules` say which automaton the mask kernel is to stand for (kernels.py).
     """
 
     def __init__(
-        self, scanner: Scanner, bpe: BPE, joined: object, level: str = "automaton", borders: object = None,
-        windows: object = None,
+        self, scanner: Scanner, bpe: BPE, joined: object, level: str = "automaton", rules: int = 0,
+        borders: object = None, windows: object = None,
     ) -> None: ...

@@ -58,11 +58,12 @@ cdef class Pass(Chunks):
     """What a pass reads: scanner, merge loops, and `joined`, the bitmap of _pieces.joined_pairs (None: no cuts).
 
     `borders` are characters at whose borders there are no cuts either (see tables.py), `windows` the tables of
-    pattern/windows.py; None: none. `level` is the mask kernel's, "automaton" for none; a level above the
-    processor's best becomes that one.
+    pattern/windows.py; None: none. `rules` says which automaton the mask kernel is to stand for, 0: it has none
+    for this one. `level` is the kernel's, "automaton" for none; a level above the processor's best becomes that one.
     """
 
-    def __cinit__(self, Scanner scanner, BPE bpe, joined, str level="automaton", borders=None, windows=None):
+    def __cinit__(self, Scanner scanner, BPE bpe, joined, str level="automaton", int rules=0, borders=None,
+                  windows=None):
         cdef const uint8_t[::1] bits
         self.scanner, self.bpe = scanner, bpe
         self._keep = (joined, borders, windows)
@@ -74,22 +75,29 @@ cdef class Pass(Chunks):
             self.borders = &bits[0]
         if windows is not None:
             self.open_windows(windows)
-        self.open_kernel(LEVELS[level])
+        self.open_kernel(LEVELS[level], rules)
 
     def __dealloc__(self):
         free(self.flags)
 
-    cdef int open_kernel(self, int level) except -1:
-        """Sets the mask kernels up; level LEVEL_NONE: the automaton alone."""
+    cdef int open_kernel(self, int level, int rules) except -1:
+        """Sets the mask kernels up; rules RULES_NONE or level LEVEL_NONE: none."""
         cdef const uint8_t *first = self.scanner.tables.pages + (<Py_ssize_t>self.scanner.tables.page_numbers[0] << 8)
+        cdef uint32_t c
+        self.wide = kernel_best_level() == LEVEL_AVX512 and level in (LEVEL_NONE, LEVEL_AVX512)
+        self.level = min(level, kernel_best_level()) if rules else LEVEL_NONE
+        self.kernel.rules = rules
         self.kernel.pages = self.scanner.tables.pages
         self.kernel.page_numbers = self.scanner.tables.page_numbers
         self.kernel.joined = self.joined
-        memcpy(self.kernel.ascii, first, 128)
-        self.level = min(level, kernel_best_level())
-        self.wide = kernel_best_level() == LEVEL_AVX512 and level in (LEVEL_NONE, LEVEL_AVX512)
-        if self.level == LEVEL_AVX2 and not kernel_plain_ascii(self.kernel.ascii):
-            self.level = LEVEL_PORTABLE
+        if rules == RULES_V3:
+            memcpy(self.kernel.ascii, first, 128)
+            for c in range(CLASSES):
+                self.kernel.kinds[c] = kernel_flags(c)
+            if self.level == LEVEL_AVX2 and not kernel_plain_ascii(self.kernel.ascii):
+                self.level = LEVEL_PORTABLE
+        elif self.level != LEVEL_AVX512 or not words_open(&self.kernel, rules, first):
+            self.level = LEVEL_NONE  # the rules of words are for AVX-512 alone
         if self.level == LEVEL_AVX512:
             self.open_flags()
         return 0
@@ -103,14 +111,24 @@ cdef class Pass(Chunks):
             raise MemoryError
         for c in range(0x80, 0x10000):
             page = self.kernel.page_numbers[c >> 8]
-            self.flags[c] = kernel_flags(self.kernel.pages[page << 8 | (c & 0xFF)])
+            self.flags[c] = self.kernel.kinds[self.kernel.pages[page << 8 | (c & 0xFF)]]
             if self.joined != NULL and cuttable(c):
-                self.flags[c] |= F_CUTTABLE
+                self.flags[c] |= self.cut_flags(c)
         for page in range(256):
             same = not memcmp(self.flags + 256 * page, self.flags + 256 * page + 1, 255)
             self.kernel.page_flags[page] = self.flags[256 * page] if same else F_MIXED
         self.kernel.flags = self.flags
         return 0
+
+    cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil:
+        """Whether a cuttable character may be cut behind, and before: with borders fewer than `add_cut` allows."""
+        cdef uint8_t flags = F_CUTTABLE
+        if self.borders != NULL and self.borders[c >> 3] >> (c & 7) & 1:
+            flags = 0
+        if self.kernel.rules != RULES_V3 and (
+                self.borders == NULL or not self.borders[BORDERS // 2 + (c >> 3)] >> (c & 7) & 1):
+            flags |= F_CUT_BEFORE
+        return flags
 
     cdef int open_windows(self, tables) except -1:
         """Groups, histories and verdicts lie one after the other."""
@@ -224,6 +242,22 @@ cdef class Pass(Chunks):
             at = start
         return at
 
+    cdef Py_ssize_t words(
+        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """As `pieces`, by the grid kernel alone; a piece that it does not settle goes to the automaton."""
+        cdef Py_ssize_t end
+        while at < stop and w.status == FINE:
+            if final or stop - at >= GRID_LOOK:
+                at = self.grid(w, text, stop, final)
+                if at == stop or w.status != FINE:
+                    break
+            end = self.piece(w, text, at, stop, final)
+            if end < 0:
+                break
+            at = end
+        return at
+
     cdef Py_ssize_t by_windows(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
@@ -268,9 +302,7 @@ cdef class Pass(Chunks):
         """Encodes the pieces of `text[at:stop]`; returns where the first piece starts that is not sure."""
         cdef Py_ssize_t end
         self.begin_chunk(w, at)
-        if self.level != LEVEL_NONE:
-            at = self.blocks(w, text, at, stop, final)
-        else:
+        if self.level == LEVEL_NONE:
             if self.windows.groups != NULL:
                 at = self.by_windows(w, text, at, stop, final)
             while at < stop and w.status == FINE:
@@ -278,6 +310,10 @@ cdef class Pass(Chunks):
                 if end < 0:
                     break
                 at = end
+        elif self.kernel.rules == RULES_V3:
+            at = self.blocks(w, text, at, stop, final)
+        else:
+            at = self.words(w, text, at, stop, final)
         if w.pieces and w.status == FINE:
             self.flush(w, text)
         return at

@@ -1,0 +1,156 @@
+/* From class masks to piece starts: the state carried from block to block, what all sets of rules share, and V3's.
+
+   In: `GridMasks` of a block, `GridState` of the one before. Out: the starts below the bytes decided, and the state
+   behind them. The algebra of _kernel.h, on a fixed grid: what crosses a border is a few bits of state. */
+#ifndef DSTOK_RULES_H
+#define DSTOK_RULES_H
+
+#include "_masks.h"
+
+typedef struct {
+    /* Each is one bit, of the last character before the block: is it ... */
+    uint64_t mark, k, space, letter, blank, number, white;
+    uint64_t glue;      /* a mark that newlines may follow, or a newline that follows one */
+    uint64_t newline;   /* a newline that no mark has absorbed */
+    uint64_t taken;     /* V3: an ASCII mark that takes letters, or an ASCII letter taken */
+    uint64_t leader;    /* words: a mark that starts a piece, and takes the letters behind it */
+    uint64_t quote;     /* words: the quote of 's and the like, perhaps */
+    uint64_t suffix;    /* words: the end of 's and the like */
+    uint64_t lower;     /* cased words: a small letter */
+    uint64_t both;      /* cased words: a letter of no case */
+    uint64_t absorbed;  /* cased words: a newline or slash that a mark has absorbed */
+    uint64_t digits;    /* not a bit: digits since the last number start */
+    uint32_t before;    /* the code point, if it is cuttable, else 0 */
+} GridState;
+
+#ifdef DSTOK_X86
+
+/* Whether the blanks from p on end before a newline: 1, 0, or -1 if that is not known. */
+static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final) {
+    while (p < stop && (*p == ' ' || (*p >= '\t' && *p <= '\r' && *p != '\n' && *p != '\r')))
+        p++;
+    if (p == stop)
+        return final ? 0 : -1;
+    if (*p >= 0x80)
+        return -1;
+    return *p == '\n' || *p == '\r';
+}
+
+/* Numbers in threes: up to nine digits without a branch. */
+GRID_INLINE uint64_t grid_threes(uint64_t number, const GridState *s) {
+    uint64_t start = number & ~(number << 1 | s->number);
+    uint64_t four = number & number << 1 & number << 2 & number << 3;
+    if (__builtin_expect(s->number & number, 0)) {
+        uint64_t before = (2ull << (3 - s->digits)) - 1;
+        if ((number & before) == before)
+            start |= 1ull << (3 - s->digits);
+    }
+    uint64_t third = start << 3 & four, sixth = third << 3 & four;
+    start |= third | sixth;
+    while (__builtin_expect((sixth = sixth << 3 & four) != 0, 0))
+        start |= sixth;
+    return start;
+}
+
+/* The digits since the last number start, where the last character decided is a number: one of the last three is a
+ * start, and a block that ends in one decides at least 60 bytes; or it is the text's last block, or rare characters
+ * follow, and `digits` is not looked at again. */
+GRID_INLINE uint64_t grid_digits(uint64_t number_start, int size) {
+    uint64_t begun = (number_start & ((2ull << (size - 1)) - 1)) | 1;
+    return (uint64_t)(size - (63 - __builtin_clzll(begun)));
+}
+
+/* White space: where its runs start, where the last blank does that leads one of `led` characters (bits of their first
+ * bytes do), and the blank behind the last newline of a run. Makes m->size smaller where a run is too long to tell;
+ * 0 if it is so from the block's begin on. */
+GRID_INLINE int grid_white(const uint8_t *p, const uint8_t *stop, int final, GridMasks *m, const GridState *s,
+                           uint64_t white, uint64_t led, uint64_t *starts) {
+    uint64_t last_blank = m->blank & led >> 1;
+    if (m->wide_blank) {
+        /* Its last byte is marked; the piece starts at its first. */
+        uint64_t last = last_blank & m->wide_blank;
+        last_blank = (last_blank & ~m->wide_blank) | (last >> 2 & m->three) | (last >> 1 & ~(m->three << 1));
+    }
+    uint64_t behind = m->blank & ((m->newline & white) << 1 | s->newline);
+    unsigned long long run;
+    if (__builtin_expect(__builtin_uaddll_overflow(m->blank, behind, &run), 0)) {
+        /* The blanks touch the end of the block: begin the next one with them, or, if this is that, look ahead. */
+        int first = 63 - __builtin_clzll(behind);
+        if (first) {
+            if (first < m->size) {
+                m->size = first;
+                m->last = 0;
+            }
+            behind &= (1ull << first) - 1;
+            run = m->blank + behind;
+        } else {
+            int ahead = grid_newline_ahead(p + 64, stop, final);
+            if (ahead < 0)
+                return 0;
+            behind = ahead ? 0 : behind;
+            run = 0;
+        }
+    }
+    if (__builtin_expect((run & ~m->blank & m->newline) != 0, 0))
+        for (uint64_t left = behind; left; left &= left - 1) {
+            uint64_t one = left & -left;
+            if ((m->blank + one) & ~m->blank & m->newline)
+                behind &= ~one;
+        }
+    *starts = (white & ~(white << 1 | s->white)) | last_blank | behind;
+    return 1;
+}
+
+#define LAST(mask) ((mask) >> end & 1)
+
+/* The state behind a block that all rules have. */
+GRID_INLINE void grid_carry(const GridMasks *m, GridState *s, uint64_t white, uint64_t number_start) {
+    int end = m->size - 1;
+    s->mark = LAST(m->mark);
+    s->space = LAST(m->space);
+    s->letter = LAST(m->letter);
+    s->blank = LAST(m->blank);
+    s->white = LAST(white);
+    s->newline = LAST(m->newline & white);
+    s->number = LAST(m->number);
+    if (s->number)
+        s->digits = grid_digits(number_start, m->size);
+    s->before = m->last;
+}
+
+/* V3: see kernel_starts for the rules. Returns the bytes decided, or 0. */
+GRID_INLINE int v3_block(const uint8_t *p, const uint8_t *stop, int final, GridMasks m, GridState *s,
+                         uint64_t *starts) {
+    if (__builtin_expect(m.rare != 0, 0))
+        return 0;
+    uint64_t not_k = ~m.k, edge = m.k ^ (m.k << 1 | s->k);
+
+    uint64_t mark_run = m.mark & (~(m.mark << 1 | s->mark) | edge);
+    uint64_t mark_start = mark_run & (~(m.space << 1 | s->space) | m.k);
+    uint64_t glued = m.newline & ((m.mark & not_k) << 1 | s->glue);
+    uint64_t absorbed = m.newline & (m.newline ^ (m.newline + glued));
+
+    uint64_t taker = mark_start & m.mark_ascii;
+    uint64_t taken = (taker << 1 | s->taken) & m.ascii;
+    uint64_t rest = m.ascii + taken; /* zero where the ASCII letters taken were, one behind them */
+    uint64_t beyond = (rest | s->taken) & ~m.ascii & m.letter;
+
+    uint64_t letter_run = m.letter & (~(m.letter << 1 | s->letter) | edge);
+    uint64_t letter_start = (letter_run & ~((m.blank << 1 | s->blank) & not_k) & ~taken) | beyond;
+
+    uint64_t number_start = grid_threes(m.number, s);
+    uint64_t white = (m.blank | m.newline) & ~absorbed, white_start;
+    if (!grid_white(p, stop, final, &m, s, white, (m.letter | m.mark) & not_k, &white_start))
+        return 0;
+
+    *starts = (mark_start | letter_start | number_start | white_start | (m.k & edge) | m.cuts) & ((1ull << m.size) - 1);
+    int end = m.size - 1;
+    s->k = LAST(m.k);
+    s->glue = LAST((m.mark & not_k) | absorbed);
+    s->taken = LAST(taker | taken | (m.ascii & ~rest));
+    grid_carry(&m, s, white, number_start);
+    return m.size;
+}
+
+#endif
+#endif

@@ -1,0 +1,168 @@
+"""The rules of words (core/_words.h) cut where the automaton cuts: that of Qwen, Llama 3, GLM, MiniMax and o200k.
+
+On a processor without AVX-512 the same texts go through the windows of pattern/windows.py.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from functools import cache
+from itertools import cycle, product
+
+import pytest
+from kernel_texts import NO_ADDED, fills
+from reference import DEEP
+from small_models import model_json
+from upstream import pre_tokenizer
+
+import dstok
+from dstok.core._encode import Encoder
+from dstok.core._pass import best_level
+from dstok.kernels import CASED, KERNELS, ONES, THREES, V3, rules_of
+from dstok.tables import make_bpe, make_encoder
+
+FAMILIES = {"qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "deepseek-r1-distill-llama-8b": THREES, "minimax": CASED}
+CJK = "\u4e2d\u6587\u7684\u4e00\u3042\u30ab\u30fb\u309b\ud55c\uae00\u3400"
+JOINED = ["\u4e2d\u6587", "\ud55c\u30ab", "ab"]  # tokens of the small vocabulary: no cuts inside
+EDGE = 63  # bytes that a block of ASCII decides
+TAILS = ("b" * 140, " b c" * 35, "\u00e9" * 70, "\u4e2d" * 47, " \n" * 70, "8" * 140, "Bb" * 70, "it's" * 35)
+# What carries another state over a block's edge.
+CARRIERS = " \t\n!'7aA/\u3000\u00a1\U0001f600\u00e9\u00c9\u4e2d\u0301\u0661\u017f"
+# One character a kind and a width; then what the rules leave to the automaton.
+KINDS = " \t\n!'/7aAst\u3000\u00a0\u00a1\u3002\U0001f600\u00e9\u00c9\u01c5\u4e2d\U0001d400\u0301\u20d0\u0661\u00b2\u017f"
+CORES = [
+    "'s", "'S", "'re", "'vE", "'ll", "'lx", "'r", "'rx", "'m'd", "'sing", "'llama", "'s's", "'s'sx", "I'd've", "I'd'vex", "'\u017f",
+    "a'\u017fb", "'\u017f's", " 's", "!'s", "''s", "'!s", "1's", "\n's", "\t's", "\u3000's", "\u00a1's", "s'", "'s\n", "'s 's", "'s!\n",
+    "'s1", "'\u00e9", "!\n/", "!\n/\n/!", "/\n/a", "a/\n\n//b", "\n/", " /\n/\n", "aB", "aBc", "ABc", "AB", "a\u4e2dB", "\u4e2dB",
+    "\u4e2dBa", "A\u4e2dB", "\u0301B", "!\u0301", "!!\u0301a", " !\u0301", "\u0301!", "\u0301a", "1\u0301", "a\u0301b", "\u01c5a", "a\u01c5",
+    "1\u06612", "12345678\u0661", "\u0661\u0662\u0663\u0664", "1\u00b22", " \n \n  x", "!\r\n\n a", " \t!abc\u00e9", "\u3000\u3000\n\u3000x",
+    "\u3000!", "!\u3000a", "\U0001f600a", "\U0001f600\n", "!\u00e9", "\u00a1a", "\u00a1\n", "\n  7", "  7", "  !", "  \u0661", "\n  ", "\u1e9e's",
+]
+
+each_family = pytest.mark.parametrize("name", FAMILIES)
+
+
+def merges() -> list[tuple[bytes, bytes]]:
+    """Byte by byte, each of JOINED."""
+    return [(data[:end], data[end : end + 1]) for data in (text.encode() for text in JOINED) for end in range(1, len(data))]
+
+
+@cache
+def tokenizer(name: str) -> dstok.Tokenizer:
+    """A family's pre-tokenizer, with a small vocabulary."""
+    file = json.loads(model_json(merges()))
+    return dstok.Tokenizer.from_str(json.dumps({**file, "pre_tokenizer": pre_tokenizer(name)}))
+
+
+@cache
+def encoder(name: str, cuts: bool = False) -> Encoder:
+    """Its encoder, with or without safe cuts inside pieces."""
+    tables = tokenizer(name)._tables
+    if not cuts:
+        tables = type(tables)(tables.description, {**tables.sections, "joined": b""})
+    return make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
+
+
+def check(name: str, text: str) -> None:
+    """The pieces of a text, in bytes, are those of the automaton in Python."""
+    spans, at = [], 0
+    for piece, _ in tokenizer(name).program.pieces(text):
+        spans.append((at, at + len(piece.encode())))
+        at = spans[-1][1]
+    found = encoder(name).pieces(text.encode(), NO_ADDED)
+    assert found == spans, (text, sorted(set(found) ^ set(spans))[:6])
+
+
+def kinds(name: str) -> list[str]:
+    """A character of each class."""
+    return [chr(members.ranges[0][0]) for members in tokenizer(name).program.alphabet.classes]
+
+
+@each_family
+def test_has_rules(name: str) -> None:
+    assert rules_of(tokenizer(name).program.boundaries.fingerprint()) == FAMILIES[name]
+
+
+def test_all_rules_are_some_familys() -> None:
+    assert {kernel.rules for kernel in KERNELS.values()} == {V3, *FAMILIES.values()}
+
+
+@pytest.mark.skipif(best_level() != "avx512", reason="the rules of words are for AVX-512")
+@each_family
+def test_the_kernel_is_used(name: str) -> None:
+    """Wrong windows do not show."""
+    tables = tokenizer(name)._tables
+    windows = bytearray(tables.sections["windows"])
+    windows[0x1100:] = b"\x80" * len(windows[0x1100:])  # a piece begins everywhere
+    spoiled = type(tables)(tables.description, {**tables.sections, "windows": bytes(windows)})
+    spoiled_encoder = make_encoder(spoiled, make_bpe(spoiled), tokenizer(name).vocab_size)
+    assert len(spoiled_encoder.pieces(b" one two" * 30, NO_ADDED)) == 60
+
+
+@each_family
+def test_all_short_strings(name: str) -> None:
+    singles = kinds(name)
+    for length in range(1, 5 if DEEP or len(singles) < 20 else 4):
+        for text in map("".join, product(singles, repeat=length)):
+            check(name, text)
+
+
+@each_family
+def test_pairs_at_the_edge(name: str) -> None:
+    """All pairs of characters (deep: threes), one a kind and width, just before, over and behind a block's edge."""
+    tails = cycle(TAILS)
+    for core in map("".join, product(KINDS, repeat=3 if DEEP else 2)):
+        for before in CARRIERS[len(core.encode()) % 2 :: 1 if DEEP else 2]:
+            for fill in fills(before, EDGE - len(core.encode()) - 1, EDGE + 1):
+                check(name, fill + core + next(tails))
+
+
+@each_family
+def test_cores_at_every_offset(name: str) -> None:
+    tails = cycle((*TAILS, ""))
+    for core, before in product(CORES, CARRIERS if DEEP else CARRIERS[::2]):
+        for fill in fills(before, 0, 130):
+            check(name, fill + core + next(tails))
+
+
+@each_family
+def test_cores_in_pairs(name: str) -> None:
+    """Ends of suffixes, slashes and letters of no case where another one begins, around a block's edge."""
+    chance = random.Random(len(name))
+    for one, two in product(CORES, repeat=2):
+        for offset in range(50, 66) if DEEP else chance.sample(range(50, 66), 2):
+            check(name, "b" * offset + one + two + chance.choice(TAILS))
+
+
+@each_family
+def test_blanks_behind_a_newline(name: str) -> None:
+    for blanks, end in product([1, 2, *range(55, 70), 127, 200], ("\nb", "b", "!", "7", "\u00e9", "\u3000b", "'s", "")):
+        for offset in range(0, 66, 1 if DEEP else 5):
+            check(name, "b" * (offset + blanks % 3) + "\n" + " " * blanks + end + "c" * (70 * (offset % 2)))
+
+
+def random_texts(chance: random.Random, name: str, count: int) -> Iterator[str]:
+    """Over few characters, so that runs are common; many with quotes and letters that make suffixes."""
+    every = kinds(name) + list(KINDS)
+    for _ in range(count):
+        few = chance.sample(every, chance.randint(1, 6)) + chance.choice((["'", *"sSrRevLl"], ["\n", "/"], ["a"], []))
+        yield "".join(chance.choices(few, k=chance.choice((8, 40, 63, 64, 65, 70, 130, 400))))
+
+
+@each_family
+def test_random_texts(name: str) -> None:
+    for text in random_texts(random.Random(name), name, 1_000_000 if DEEP else 15_000):
+        check(name, text)
+
+
+@each_family
+def test_long_texts(name: str) -> None:
+    """Many blocks and chunks; also ids, and of text whose ideographs may be cut apart."""
+    chance = random.Random(name + "long")
+    cut, whole = encoder(name, cuts=True), encoder(name)
+    for texts in [list(random_texts(chance, name, 60)) for _ in range(400 if DEEP else 20)]:
+        text = "".join(texts) + "".join(chance.choices(CJK + "ab ,", k=3000))
+        check(name, text)
+        assert cut.encode(text, NO_ADDED, False) == whole.encode(text, NO_ADDED, False)
