@@ -2,6 +2,9 @@
 cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
+cdef enum:
+    FEW = 4                # bytes that tokens begin with, for the fast way to the next one
+
 cdef struct Match:
     Py_ssize_t start       # of the token, whitespace it swallows included
     Py_ssize_t end
@@ -22,6 +25,8 @@ cdef class Matcher:
     cdef uint32_t *lengths     # of the tokens, in bytes
     cdef uint8_t *flags        # SINGLE_WORD | LSTRIP | RSTRIP
     cdef int only_first        # the one byte that all tokens begin with, or -1
+    cdef uint8_t firsts[FEW]   # the bytes that they begin with, if those are few
+    cdef bint few_firsts
     cdef bint has_lstrip
     cdef const uint8_t *word_bits
     cdef object _keep
@@ -35,6 +40,7 @@ cdef class Matcher:
     cdef void search(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
     ) noexcept nogil
+    cdef Py_ssize_t skip(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil
     cdef int admit(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found
     ) noexcept nogil

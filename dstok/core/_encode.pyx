@@ -7,18 +7,18 @@ Invariant: the tables never change; each call works in a workspace that it lease
 
 cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.long cimport PyLong_FromUnsignedLong
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF, Py_XDECREF
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint8_t, uint32_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from dstok.core._added cimport Match
 from dstok.core._bpe cimport BPE
-from dstok.core._normalize cimport Normalizer
+from dstok.core._normalize cimport Normalizer, Rewritten
 from dstok.core._pass cimport Pass
 from dstok.core._pieces cimport PieceMemory
 from dstok.core._policy cimport Policy
@@ -30,6 +30,8 @@ from dstok.text import replaces
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
+    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size)
+    int resize_bytes "_PyBytes_Resize"(PyObject **made, Py_ssize_t size) except -1
 
 cdef enum:
     SHORT = 1 << 10          # units of a text for which the GIL is not released: that would take longer (60 ns)
@@ -200,12 +202,10 @@ cdef class Encoder:
         self, Policy policy, Workspace w, bytes text, Py_ssize_t start, Py_ssize_t place, Py_ssize_t limit
     ) except -1:
         """Encodes a stretch that begins at `start`, and at `place` of the normalized text; returns where it ends."""
-        cdef bytes normalized = self.normalizer.normalize(text)
-        cdef Source source = open_source(normalized)
+        cdef Rewritten normalized = self.normalizer.rewritten(text)
         cdef Py_ssize_t i = w.marked
-        source.valid = True
         with nogil:
-            self.run.text(policy, w, &source, False, limit)
+            self.run.text(policy, w, &normalized.source, False, limit)
         while i < w.marked:
             w.marks[i].start += place
             w.marks[i].end += place
@@ -214,7 +214,7 @@ cdef class Encoder:
             w.where = start + source_offset(self.normalizer, text, w.where)
         else:
             w.where += place
-        return place + len(normalized)
+        return place + normalized.source.length
 
     cdef Workspace _run(self, text, Policy policy, bint replace, bint counting, bint marking, Py_ssize_t limit):
         """Encodes `text` in a leased workspace, which the caller releases."""
@@ -339,18 +339,20 @@ cdef class Encoder:
 cdef bytes utf8_of(const Source *source, bint replace, bint wide):
     """The text of a source as UTF-8; None if it is no text."""
     cdef Py_ssize_t unit = 0, written, room = source.length * max(source.kind, 2) + source.length + 4
+    cdef PyObject *made
     cdef uint8_t *out
     if source.kind == 0:
         return PyBytes_FromStringAndSize(<const char *>source.data, source.length)
-    out = <uint8_t *>malloc(room)  # three bytes for a unit of one or two bytes, five for one of four
-    if out == NULL:
+    made = new_bytes(NULL, room)  # three bytes for a unit of one or two bytes, five for one of four
+    if made == NULL:
         raise MemoryError
-    try:
-        with nogil:
-            written = transcode(source, &unit, out, room, replace, wide)
-        return None if written < 0 else PyBytes_FromStringAndSize(<const char *>out, written)
-    finally:
-        free(out)
+    out = <uint8_t *>PyBytes_AS_STRING(<object>made)
+    with nogil:
+        written = transcode(source, &unit, out, room, replace, wide)
+    resize_bytes(&made, max(written, 0))  # in place: memory that was not written to was never there
+    text = <object>made
+    Py_DECREF(text)
+    return None if written < 0 else text
 
 
 cdef Py_ssize_t source_offset(Normalizer normalizer, bytes text, Py_ssize_t offset) except -1:

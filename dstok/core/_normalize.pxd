@@ -1,8 +1,17 @@
 # The normalizer of a model.
 cimport cython
+from libc.stdint cimport uint8_t
 
 from dstok.core._forms cimport Form
 from dstok.core._utf8 cimport Source
+
+
+@cython.final
+cdef class Rewritten:
+    """Normalized text, as a source."""
+    cdef Source source
+    cdef uint8_t *_made
+    cdef object _keep
 
 
 @cython.final
@@ -14,3 +23,4 @@ cdef class Normalizer:
 
     cdef bint passes(self, const Source *source, bint wide) noexcept nogil
     cpdef bytes normalize(self, bytes text)
+    cdef Rewritten rewritten(self, bytes text)

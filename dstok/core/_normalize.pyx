@@ -40,6 +40,14 @@ cdef Source utf8_source(const uint8_t *text, Py_ssize_t length) noexcept nogil:
 
 
 @cython.final
+cdef class Rewritten:
+    """Keeps alive what `source` points to."""
+
+    def __dealloc__(self):
+        free(self._made)
+
+
+@cython.final
 cdef class Normalizer:
     """A model's normalizer: `form` alone, or a `chain` of steps in Python, which `form` only tells when to run.
 
@@ -84,6 +92,25 @@ cdef class Normalizer:
                 return text
             return self.chain.apply(text.decode(), None)[0].encode()
         return self._rewrite(text, None)
+
+    cdef Rewritten rewritten(self, bytes text):
+        """As `normalize`, without a copy of what the form makes of it."""
+        cdef Rewritten made = Rewritten()
+        cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
+        cdef Output out
+        cdef bint done
+        if self.chain is not None:
+            text = made._keep = self.normalize(text)
+            made.source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
+            return made
+        memset(&out, 0, sizeof(out))
+        with nogil:
+            done = rewrite(self.form, &source, &out)
+        made._keep, made._made = text, out.text
+        if not done:
+            raise MemoryError
+        made.source = source if out.same else utf8_source(out.text, out.size)
+        return made
 
     def align(self, bytes text not None):
         """(normalized, sources) of valid UTF-8: for each code point that comes out the index of its source."""
