@@ -22,6 +22,7 @@ from dstok.core._normalize cimport Normalizer, Rewritten
 from dstok.core._pass cimport Pass
 from dstok.core._pieces cimport PieceMemory
 from dstok.core._policy cimport Policy
+from dstok.core._stretches cimport encode_rewritten
 from dstok.core._utf8 cimport Source, open_source, transcode
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
 
@@ -164,6 +165,8 @@ cdef class Encoder:
         """Encodes one text."""
         if self.normalizer is None or self.normalizer.passes(source, self.run.wide):
             self.run.text(policy, w, source, replace, limit)
+        elif limit == PY_SSIZE_T_MAX and not (w.marking or policy.refuses) and self.normalizer.chain is None:
+            encode_rewritten(self.run, self.normalizer.form, policy, w, source, replace)
         else:
             with gil:
                 self.in_stretches(policy, w, source, replace, limit)

@@ -1,9 +1,21 @@
 # The normalizer of a model.
 cimport cython
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint32_t
 
 from dstok.core._forms cimport Form
 from dstok.core._utf8 cimport Source
+
+
+cdef struct Output:
+    uint8_t *text
+    Py_ssize_t size
+    Py_ssize_t capacity
+    bint same                # nothing changes: nothing was written
+    bint aligned             # the sources are wanted, too
+    uint32_t *sources        # by code point of the output
+    Py_ssize_t count
+    Py_ssize_t places
+    Py_ssize_t taken         # code points of the input
 
 
 @cython.final
@@ -24,3 +36,8 @@ cdef class Normalizer:
     cdef bint passes(self, const Source *source, bint wide) noexcept nogil
     cpdef bytes normalize(self, bytes text)
     cdef Rewritten rewritten(self, bytes text)
+
+
+cdef Source utf8_source(const uint8_t *text, Py_ssize_t length) noexcept nogil
+cdef bint rewrite(Form form, const Source *source, Output *out) noexcept nogil
+cdef Py_ssize_t last_boundary(Form form, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil

@@ -18,18 +18,6 @@ from dstok.core._forms cimport BOUNDARY, Codes, Form, release
 from dstok.core._utf8 cimport Source, code_point, encoded, find_invalid, open_source
 
 
-cdef struct Output:
-    uint8_t *text
-    Py_ssize_t size
-    Py_ssize_t capacity
-    bint same                # nothing changes: nothing was written
-    bint aligned             # the sources are wanted, too
-    uint32_t *sources        # by code point of the output
-    Py_ssize_t count
-    Py_ssize_t places
-    Py_ssize_t taken         # code points of the input
-
-
 cdef Source utf8_source(const uint8_t *text, Py_ssize_t length) noexcept nogil:
     cdef Source source
     source.data = text
@@ -143,13 +131,17 @@ cdef class Normalizer:
 
     def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop):
         """The last place behind `at` and before `stop` where valid UTF-8 may be cut for good; or `at`."""
-        cdef Py_ssize_t here = stop, width
-        while here > at:
-            here -= 1
-            if text[here] & 0xC0 != 0x80 and (
-                    self.form.flags[self.form.record(code_point(&text[here], &width))] & BOUNDARY):
-                return here
-        return at
+        return last_boundary(self.form, &text[0], at, stop) if at < stop else at
+
+
+cdef Py_ssize_t last_boundary(Form form, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
+    """As `Normalizer.last_boundary`."""
+    cdef Py_ssize_t here = stop, width
+    while here > at:
+        here -= 1
+        if text[here] & 0xC0 != 0x80 and form.flags[form.record(code_point(text + here, &width))] & BOUNDARY:
+            return here
+    return at
 
 
 cdef bint rewrite(Form form, const Source *source, Output *out) noexcept nogil:

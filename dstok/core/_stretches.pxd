@@ -1,0 +1,11 @@
+# A text that is not normalized, in windows.
+from dstok.core._forms cimport Form
+from dstok.core._pass cimport Pass
+from dstok.core._policy cimport Policy
+from dstok.core._utf8 cimport Source
+from dstok.core._workspace cimport Workspace
+
+
+cdef void encode_rewritten(
+    Pass run, Form form, Policy policy, Workspace w, const Source *source, bint replace
+) noexcept nogil
