@@ -12,6 +12,7 @@ cdef class Chunks:
     cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil
     cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
     cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
+    cdef bint keep_whole(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil
     cdef bint merge_batch(self, Workspace w, const uint8_t *chunk, const uint32_t *batch, int size) noexcept nogil
     cdef void keep(self, Workspace w, const uint8_t *chunk, uint32_t index, Py_ssize_t found) noexcept nogil
     cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil

@@ -13,7 +13,7 @@ table's probe (_probe.h), the second place of what it did not find (_pieces.pyx)
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from dstok.core._bpe cimport LANES, Lanes, find_repeats, merge_lanes, start_prefetch, start_symbols
+from dstok.core._bpe cimport LANES, NO_RANK, Lanes, find_repeats, merge_lanes, start_prefetch, start_symbols
 from dstok.core._pieces cimport (
     CHUNK_ROOM, MIDDLE, MOST_IDS, RING, emit_portable, insert, look_up_long, look_up_second, prefetch_second,
     probe_chunk, probe_emit, probe_portable,
@@ -77,9 +77,11 @@ cdef class Chunks:
             index = w.missed[i]
             if first[i] != i:
                 continue
-            if not self.wide or self.bpe.ignore_merges or w.starts[index + 1] - w.starts[index] > MIDDLE:
+            if not self.wide or w.starts[index + 1] - w.starts[index] > MIDDLE:
                 if not self.miss(w, chunk, index):
                     return False
+                continue
+            if self.bpe.ignore_merges and self.keep_whole(w, chunk, index):
                 continue
             batch[size] = index
             size += 1
@@ -92,6 +94,16 @@ cdef class Chunks:
             return False
         for i in range(misses):
             w.values[w.missed[i]] = w.values[w.missed[first[i]]]
+        return True
+
+    cdef bint keep_whole(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil:
+        """Remembers the id of a piece that is a token; false if it is none, or there is no room to look."""
+        if not w.reserve_side(2 + MOST_IDS):
+            return False
+        w.side[w.side_used + 1] = self.bpe.whole(chunk + w.starts[index], w.starts[index + 1] - w.starts[index])
+        if w.side[w.side_used + 1] == NO_RANK:
+            return False
+        self.keep(w, chunk, index, 1)
         return True
 
     cdef bint merge_batch(self, Workspace w, const uint8_t *chunk, const uint32_t *batch, int size) noexcept nogil:
