@@ -1,7 +1,7 @@
 """Which automata the mask kernel stands for: fingerprint -> rules.
 
-In: an automaton's fingerprint (`DFA.fingerprint`). Out: the number of the rules that the core has for it (core/_kernel.h),
-0 for none, and the SHA-256 of the automaton's table, by which an image shows that it has that automaton.
+In: an automaton's fingerprint (`DFA.fingerprint`). Out: the number of the rules that the core has for it
+(core/_kernel.h), 0 for none, and the SHA-256 of the automaton's table, by which an image shows that it has it.
 Invariant: the rules are proved equal to the automaton, and used only for it (tests/test_kernel.py, test_words.py).
 Whatever Unicode version and vocabulary: these do not show in the fingerprint.
 """

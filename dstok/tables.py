@@ -19,9 +19,10 @@ from dstok.characters import torn_borders, whole_characters
 from dstok.core._bpe import BPE
 from dstok.core._encode import Encoder
 from dstok.core._pairs import MAX_IDS, MAX_MERGES, build_pairs
-from dstok.core._pass import LEVELS, Pass, best_level
+from dstok.core._pass import Pass
 from dstok.core._pieces import BORDER_BYTES, joined_pairs
 from dstok.core._scan import Scanner, pack_edges
+from dstok.core._splitter import LEVELS, best_level
 from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats.description import NOT_IN_UTF_8, AddedToken, ModelDescription, NormalizerStep
 from dstok.formats.image import Image

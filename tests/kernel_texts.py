@@ -11,8 +11,8 @@ from real_models import level as set_level
 
 import dstok
 from dstok.core._encode import Encoder
-from dstok.core._pass import LEVELS, best_level
 from dstok.core._policy import Policy
+from dstok.core._splitter import LEVELS, best_level
 from dstok.tables import make_bpe, make_encoder
 
 TOK = dstok.load("deepseek-v3")

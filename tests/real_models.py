@@ -14,7 +14,7 @@ from typing import Any
 import tokenizers
 
 import dstok
-from dstok.core._pass import LEVELS, best_level
+from dstok.core._splitter import LEVELS, best_level
 
 BUILT_IN = tuple(info.name for info in dstok.models())
 FOLDERS = {"deepseek-r1-distill-qwen": "deepseek-r1-distill-qwen-7b"}  # those whose names differ

@@ -19,7 +19,7 @@ from upstream import pre_tokenizer
 
 import dstok
 from dstok.core._encode import Encoder
-from dstok.core._pass import best_level
+from dstok.core._splitter import best_level
 from dstok.kernels import CASED, KERNELS, ONES, THREES, V3, rules_of
 from dstok.tables import make_bpe, make_encoder
 
