@@ -1,6 +1,6 @@
 """Which pairs of bytes merging may take as one symbol, instead of starting from single bytes.
 
-In: the merges and tokens of a model whose ranks are monotone. Out: the tables of `StartTable` in core/_merge.h.
+In: the merges and tokens of a model. Out: the tables of `StartTable` in core/_merge.h.
 Invariant: with them, merging gives what it gives from bytes; the argument stands in core/_bpe.pyx.
 """
 
@@ -8,24 +8,25 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
-__all__ = ["byte_pairs"]
+__all__ = ["byte_pairs", "settled_tokens"]
 
 NO_PAIR = 0xFFFF
 Rule = tuple[int, int, int]
 
 
 def byte_pairs(
-    rules: Sequence[Rule], tokens: Sequence[bytes | None], byte_ids: Sequence[int], torn: bytes,
+    rules: Sequence[Rule], tokens: Sequence[bytes | None], byte_ids: Sequence[int], torn: bytes, settled: Set[int],
 ) -> tuple[bytes, bytes]:
     """The table of `BytePair`s by left << 8 | right, and the ids (uint32) of the merges of two bytes, in rank order.
 
-    `rules` are (left, right, merged) ids by rank, `torn` is the bitmap of characters.torn_borders. Merges of two
-    bytes beyond the first 65,535 are not in the table: merging then starts from these bytes themselves.
+    `rules` are (left, right, merged) ids by rank, `torn` is the bitmap of characters.torn_borders, `settled` are those
+    of `settled_tokens`. Merges of two bytes beyond the first 65,535 are not in the table: merging then starts from these bytes themselves.
 
     >>> tokens = [bytes([byte]) for byte in range(256)] + [b"ab", b"bc", b"abc"]
-    >>> pairs, ids = byte_pairs([(97, 98, 256), (98, 99, 257), (256, 99, 258)], tokens, range(256), bytes(8192))
+    >>> rules = [(97, 98, 256), (98, 99, 257), (256, 99, 258)]
+    >>> pairs, ids = byte_pairs(rules, tokens, range(256), bytes(8192), settled_tokens(rules, tokens))
     >>> memoryview(ids).cast("I").tolist()
     [256, 257]
     >>> ab, bc = (4 * (left << 8 | right) for left, right in (b"ab", b"bc"))
@@ -34,7 +35,7 @@ def byte_pairs(
     """
     numbered = reversed(list(enumerate(byte_ids)))  # the byte 0 also stands for bytes without a token: it counts
     rank, before, behind = _least_ranks(rules, tokens, {id: byte for byte, id in numbered})
-    made = sorted((r, pair) for pair, r in rank.items())[:NO_PAIR]
+    made = sorted((r, pair) for pair, r in rank.items() if rules[r][2] in settled)[:NO_PAIR]
     ranks = [r for r, _ in made]
     table = array("H", [NO_PAIR, len(ranks), len(ranks), 0]) * 0x10000
     for number, (_, pair) in enumerate(made):
@@ -63,3 +64,24 @@ def _least_ranks(
         if left_byte is not None:
             behind.setdefault(left_byte << 8 | (tokens[right] or b"")[0], r)
     return rank, before, behind
+
+
+def settled_tokens(rules: Sequence[Rule], tokens: Sequence[bytes | None]) -> set[int]:
+    """The tokens of two or three bytes that no merge takes as a side whose rank is below one that makes them.
+
+    With monotone ranks all are. A token that several merges make counts with all of them.
+
+    >>> tokens = [b"a", b"b", b"ab", b"aba"]
+    >>> settled_tokens([(0, 1, 2), (2, 0, 3)], tokens), settled_tokens([(2, 0, 3), (0, 1, 2)], tokens)
+    ({2, 3}, {3})
+    """
+    needs: dict[int, int] = {}  # the last rank that is needed to make a token
+    taken: dict[int, int] = {}  # the first rank that takes it
+    for rank, (left, right, _) in enumerate(rules):
+        taken.setdefault(left, rank)
+        taken.setdefault(right, rank)
+    for size in (2, 3):
+        for rank, (left, right, made) in enumerate(rules):
+            if len(tokens[made] or b"") == size:
+                needs[made] = max(rank, *(needs.get(token, -1) for token in (made, left, right)))
+    return {token for token, rank in needs.items() if rank < taken.get(token, len(rules))}

@@ -7,7 +7,7 @@ Invariant: with them, merging gives what it gives from bytes; the argument stand
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from dstok.core._bpe import BPE
 
@@ -16,16 +16,16 @@ __all__ = ["torn_borders", "whole_characters"]
 Tokens = Sequence[bytes | None]
 
 
-def whole_characters(tokens: Tokens, bpe: BPE, raw: frozenset[int]) -> bytes:
+def whole_characters(tokens: Tokens, bpe: BPE, settled: Set[int]) -> bytes:
     """The table of BMP characters that are tokens: uint32[0x10000], id + 1 or 0, as bytes.
 
-    `tokens` are all tokens by id, of which those in `raw` cannot be made by merging.
+    `tokens` are all tokens by id, of which only those in `settled` (byte_pairs.py) count.
     """
     table = array("I", bytes(4 * 0x10000))
-    for i, token in enumerate(tokens):
-        if token is not None and i not in raw and 2 <= len(token) <= 3 and token[0] >= 0xC2:
-            if _is_character(token) and bpe.encodes_to_itself(i):
-                table[ord(token.decode())] = i + 1
+    for i in settled:
+        token = tokens[i] or b""
+        if _is_character(token) and bpe.encodes_to_itself(i):
+            table[ord(token.decode())] = i + 1
     return table.tobytes()
 
 

@@ -37,7 +37,7 @@ from dstok.tables import FORMAT, bare_bpe, tables_from_image
 __all__ = ["check_image", "tokenizer_parts"]
 
 SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merges", "merged", "pairs", "seeds")
-STARTS = ("atoms", "byte_pairs", "pair_ids")  # only with monotone merges
+STARTS = ("atoms", "byte_pairs", "pair_ids")  # images of old lack them, where ranks are not monotone
 CUTS = ("direct", "joined", "borders", "windows")
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/_scan.pyx
 MAX_SLOTS, MAX_SEEDS = 1 << 25, 1 << 24  # see core/_pairs.pyx: two, and a fourth of, MAX_MERGES
@@ -134,7 +134,7 @@ def _tokenizer_parts(image: Image) -> tuple[tuple[AddedToken, ...], int | None, 
 
 
 def _check_sizes(image: Image) -> None:
-    names = (*SECTIONS, *(STARTS if image.description["monotone"] else ()), *CUTS)
+    names = (*SECTIONS, *(STARTS if image.description["monotone"] or "atoms" in image.places else ()), *CUTS)
     _ask("sections", tuple(image.places) == names, " ".join(names), " ".join(image.places))
     size = {name: length for name, (_, length) in image.places.items()}
     ids, merges = size["starts"] // 4 - 1, size["merges"] // 8

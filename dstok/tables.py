@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from dstok.byte_pairs import byte_pairs
+from dstok.byte_pairs import byte_pairs, settled_tokens
 from dstok.characters import torn_borders, whole_characters
 from dstok.core._bpe import BPE
 from dstok.core._encode import Encoder
@@ -55,7 +55,7 @@ class Tables:
 
     Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merges (left, right
     by rank), merged (id by rank; empty if it is the rank plus the description's `first`), pairs and seeds (their
-    hash table); atoms, byte_pairs and pair_ids (what merging may start from, if ranks are monotone); direct (ids
+    hash table); atoms, byte_pairs and pair_ids (what merging may start from); direct (ids
     that merging makes of their own bytes, which fill the piece tables); joined (the safe cuts' bitmap, empty if
     there are none); borders (characters that are not to be cut at, empty if there are none); windows (what a few
     characters tell of a place between them: pattern/windows.py; empty for V3).
@@ -123,11 +123,12 @@ def build_tables(model: ModelDescription) -> Tables:
         "merges": merges.tobytes(), "merged": _merged(model.merges[2::3]), "pairs": pairs, "seeds": seeds,
     }
     bpe = make_bpe(Tables(description, sections))
-    if description["monotone"]:
-        sections["atoms"] = whole_characters(model.tokens, bpe, model.raw_ids)
-        sections["byte_pairs"], sections["pair_ids"] = byte_pairs(
-            model.merge_rules(), model.tokens, byte_ids, torn_borders(model.tokens))
-        bpe = make_bpe(Tables(description, sections))
+    rules = list(model.merge_rules())
+    settled = settled_tokens(rules, model.tokens)
+    sections["atoms"] = whole_characters(model.tokens, bpe, settled)
+    sections["byte_pairs"], sections["pair_ids"] = byte_pairs(
+        rules, model.tokens, byte_ids, torn_borders(model.tokens), settled)
+    bpe = make_bpe(Tables(description, sections))
     direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
     sections["direct"] = array("I", direct).tobytes()
     # V3's kernel, which has all levels, makes no use of the tables that it has no need of, or does not know.

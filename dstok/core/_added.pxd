@@ -1,6 +1,6 @@
 # Added tokens: leftmost-longest matching of many literal texts.
 cimport cython
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     FEW = 4                # bytes that tokens begin with, for the fast way to the next one
@@ -18,6 +18,7 @@ cdef struct Match:
 cdef class Matcher:
     cdef uint64_t *edges       # open addressing: (state << 8 | byte) + 1 in the high, target in the low half
     cdef uint32_t edge_mask
+    cdef uint16_t *only        # most states have one child: 0 for none, else see _added.pyx
     cdef uint32_t *fail
     cdef uint32_t *depth
     cdef int32_t *longest      # the longest token that is a suffix of the state's text, or -1

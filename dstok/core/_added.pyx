@@ -10,7 +10,7 @@ linear in the text, however many tokens there are; upstream's AddedVocabulary, m
 """
 
 cimport cython
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memset
 
@@ -20,6 +20,10 @@ cdef enum:
     SINGLE_WORD = 1
     LSTRIP = 2
     RSTRIP = 4
+
+cdef enum:
+    ONE = 0x100              # `only` of a state whose one child, by the lower byte, is the next state
+    MANY = 0x200             # of one whose children are found by their edges
 
 cdef enum:
     BLOCK = 32               # bytes looked at together
@@ -71,9 +75,10 @@ cdef class Matcher:
         self.fail = <uint32_t *>calloc(total, 4)
         self.depth = <uint32_t *>calloc(total, 4)
         self.longest = <int32_t *>malloc(total * 4)
+        self.only = <uint16_t *>calloc(total, 2)
         self.lengths = <uint32_t *>calloc(len(tokens) + 1, 4)
         self.flags = <uint8_t *>calloc(len(tokens) + 1, 1)
-        if not (self.edges and self.fail and self.depth and self.longest and self.lengths and self.flags):
+        if not (self.edges and self.fail and self.depth and self.longest and self.only and self.lengths and self.flags):
             raise MemoryError
         memset(self.longest, 0xFF, total * 4)
         memset(self.root, 0, sizeof(self.root))
@@ -90,6 +95,7 @@ cdef class Matcher:
         free(self.fail)
         free(self.depth)
         free(self.longest)
+        free(self.only)
         free(self.lengths)
         free(self.flags)
 
@@ -97,6 +103,8 @@ cdef class Matcher:
         """The state after `byte`, or 0 (no state's child is the root)."""
         if state == 0:
             return self.root[byte]
+        if self.only[state] != MANY:
+            return state + 1 if self.only[state] == (ONE | byte) else 0
         cdef uint64_t key = (<uint64_t>state << 8 | byte) + 1
         cdef uint32_t slot = _slot(key, self.edge_mask)
         while self.edges[slot]:
@@ -111,6 +119,7 @@ cdef class Matcher:
         if state == 0:
             self.root[byte] = target
             return
+        self.only[state] = ONE | byte if self.only[state] == 0 and target == state + 1 else MANY
         while self.edges[slot]:
             slot = (slot + 1) & self.edge_mask
         self.edges[slot] = key << 28 | target
@@ -154,7 +163,7 @@ cdef class Matcher:
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
     ) noexcept nogil:
         """The leftmost-longest match in `text[at:stop]`, or how far there is none."""
-        cdef uint32_t state = 0
+        cdef uint32_t state = 0, child
         cdef int32_t token
         cdef Py_ssize_t start
         cdef const void *hit
@@ -169,9 +178,11 @@ cdef class Matcher:
                     at = self.skip(text, at, stop)
                 if at == stop:
                     break
-            while state and self.child(state, text[at]) == 0:
+            child = self.child(state, text[at])
+            while child == 0 and state:
                 state = self.fail[state]
-            state = self.child(state, text[at])
+                child = self.child(state, text[at])
+            state = child
             at += 1
             start = at - self.depth[state]
             if found.token >= 0 and start > found.start:

@@ -30,9 +30,12 @@ whose border does not hold is followed by one that is twice as long, if there is
 piece again. (Windows that could end where one had ended before went round in circles, where tokens of a thousand bytes
 met: one window kept a token that the next, of two tokens and so made longer, had to give back.)
 
-Symbols to start from. Let ranks be monotone. If it is certain that plain merging makes a token at some place, it may
-be made at once: what is made of it has a higher rank than it has itself, so before its own moment nothing that the
-short cut leaves out could have come in between, and from that moment on nothing differs. Two kinds are certain:
+Symbols to start from. If it is certain that plain merging makes a token T at some place, it may be made at once, if no
+merge that takes T as a side has a rank below those of the merges that make T (byte_pairs.settled_tokens; with monotone
+ranks none has). For as long as T is not whole a merge inside it can be done, of a rank that T's merges have at most, so
+whatever else is merged before has no higher one; the pairs of T with its neighbours, which only the short cut sees so
+early, have. So both take the same steps in the same order, but for those inside T, and agree once T is whole. One such
+token after the other may be made so. Two kinds are certain:
 - a pair of bytes (a, b) between x and y, if the rank of its merge is below that of every merge of a token that ends in
   x with a, and of b with a token that begins with y. For only those could take a or b away from the pair, whatever
   becomes of x and y (`BytePair` in _merge.h). Of V3's cold pieces 9.2 bytes become 5.7 symbols so.
@@ -132,7 +135,7 @@ cdef class BPE:
 
     `pairs` and `seeds` come from _pairs.build_pairs; `merged` is the id by rank, or, if it is empty, `first` the id of
     rank 0; `byte_ids` is the id of each byte; `starts` and `blob` hold the bytes of each token; `atoms`, `byte_pairs`
-    and `pair_ids` are of a StartTable, if ranks are monotone.
+    and `pair_ids` are of a StartTable.
     """
 
     def __cinit__(self, pairs, seeds, merged, uint32_t first, byte_ids, starts, blob, bint monotone,
