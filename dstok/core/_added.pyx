@@ -22,7 +22,7 @@ cdef enum:
     RSTRIP = 4
 
 cdef enum:
-    ONE = 0x100              # `only` of a state whose one child, by the lower byte, is the next state
+    ONE = 0x100              # `only` of a state whose one child, by the lower byte, is the next state, where no token ends
     MANY = 0x200             # of one whose children are found by their edges
 
 cdef enum:
@@ -153,6 +153,10 @@ cdef class Matcher:
                 self.fail[target] = self.child(fallback, byte)
             if self.longest[target] < 0:
                 self.longest[target] = self.longest[self.fail[target]]
+        for state in range(1, states):
+            # A state before one where a token ends is left by its edges, so that the end is seen.
+            if self.only[state] & ONE and self.longest[state + 1] >= 0:
+                self.only[state] = MANY
         firsts = sorted({content[0] for content in contents})
         self.only_first = firsts[0] if len(firsts) == 1 else -1
         self.few_firsts = len(firsts) <= FEW
@@ -184,8 +188,7 @@ cdef class Matcher:
                 child = self.child(state, text[at])
             state = child
             at += 1
-            start = at - self.depth[state]
-            if found.token >= 0 and start > found.start:
+            if found.token >= 0 and at - <Py_ssize_t>self.depth[state] > found.start:
                 return
             token = self.longest[state]
             if token >= 0:
@@ -194,6 +197,11 @@ cdef class Matcher:
                     found.token = token
                     found.start = start
                     found.end = at
+            elif found.token < 0:
+                # Along a chain, up to where a token ends.
+                while at < stop and self.only[state] == (ONE | text[at]):
+                    state += 1
+                    at += 1
         if final:
             found.safe = stop
         else:
