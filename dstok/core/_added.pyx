@@ -22,7 +22,7 @@ cdef enum:
     RSTRIP = 4
 
 cdef enum:
-    ONE = 0x100              # `only` of a state whose one child, by the lower byte, is the next state, where no token ends
+    ONE = 0x100              # `only` of a state whose one child, by the low byte, is the next; no token ends there
     MANY = 0x200             # of one whose children are found by their edges
 
 cdef enum:

@@ -36,8 +36,8 @@ cdef class Chunks:
         else:
             misses = probe_portable(&w.table, chunk, w.starts, w.pieces, w.values, w.missed)
         w.side_used = 0
-        misses = self.look_again(w, chunk, misses)
-        if not self.merge_missed(w, chunk, misses):
+        misses = self.look_again(w, chunk, misses) if misses else 0
+        if misses and not self.merge_missed(w, chunk, misses):
             w.pieces = 0  # the run is over, but a caller may still add to the chunk: not beyond its room
             return
         if w.tracing:

@@ -270,6 +270,7 @@ static inline int64_t start_symbols(const StartTable *t, const uint8_t *text, in
 enum {
     REPEATS_LOG2 = 11, /* slots: more than three a piece */
     REPEAT_BYTES = 24, /* of the longest piece that is looked at */
+    FEW_REPEATS = 4,   /* pieces that are compared with each other */
 };
 
 /* Which of the pieces `missed` are equal to earlier ones: `first[i]` is the number of the first one that is equal to
@@ -278,6 +279,18 @@ enum {
 static inline void find_repeats(const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count,
                                 uint16_t *first) {
     uint16_t slots[1 << REPEATS_LOG2]; /* number + 1 */
+    if (count <= FEW_REPEATS) {
+        /* As in a line: to clear the slots would take longer. */
+        for (int i = 0; i < count; i++) {
+            uint32_t start = starts[missed[i]], length = starts[missed[i] + 1] - start;
+            first[i] = (uint16_t)i;
+            for (int j = 0; j < i && first[i] == i; j++)
+                if (starts[missed[j] + 1] - starts[missed[j]] == length && length <= REPEAT_BYTES &&
+                    memcmp(text + starts[missed[j]], text + start, length) == 0)
+                    first[i] = first[j];
+        }
+        return;
+    }
     memset(slots, 0, sizeof(slots));
     for (int i = 0; i < count; i++) {
         const uint8_t *piece = text + starts[missed[i]];
