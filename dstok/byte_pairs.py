@@ -22,7 +22,8 @@ def byte_pairs(
     """The table of `BytePair`s by left << 8 | right, and the ids (uint32) of the merges of two bytes, in rank order.
 
     `rules` are (left, right, merged) ids by rank, `torn` is the bitmap of characters.torn_borders, `settled` are those
-    of `settled_tokens`. Merges of two bytes beyond the first 65,535 are not in the table: merging then starts from these bytes themselves.
+    of `settled_tokens`. Merges of two bytes beyond the first 65,535 are not in the table: merging then starts from
+    these bytes themselves.
 
     >>> tokens = [bytes([byte]) for byte in range(256)] + [b"ab", b"bc", b"abc"]
     >>> rules = [(97, 98, 256), (98, 99, 257), (256, 99, 258)]

@@ -20,7 +20,7 @@ from dstok.errors import DstokError, ImageError, PatternError, UnsupportedError
 from dstok.explain import explain
 from dstok.formats import image
 from dstok.formats.image import open_image, write_image
-from dstok.image_checks import CUTS, STARTS
+from dstok.image_checks import STARTS
 from dstok.kernels import KERNELS, V3, rules_of
 from dstok.tables import FORMAT
 
