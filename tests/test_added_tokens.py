@@ -14,6 +14,8 @@ from reference import DEEP, cut_at, examples
 from small_models import added_token, both, both_with, model_json, upstream_ids
 
 import dstok
+from dstok.core._added import Matcher
+from dstok.core._policy import Policy
 
 _WIDE = {c: c + 0xFEE0 for c in range(0x21, 0x7F)}
 
@@ -279,3 +281,20 @@ def test_what_stands_before_a_window(before: str) -> None:
         text = "x" * (length - 3) + f"{before}<T>-{before}<U>-<T>"
         assert tok.encode(text) == upstream_ids(judge, text), length
         assert in_stream(tok, [text[: length + 1], text[length + 1 :]]) == upstream_ids(judge, text), length
+
+
+@pytest.mark.parametrize("firsts", ["<", "<[", "<[]", "<[]\uff1c", "<[]\uff1c!"])
+@pytest.mark.parametrize("avx512", [True, False])
+def test_where_tokens_begin(firsts: str, avx512: bool) -> None:
+    """Bytes that begin a token, at every place of a block, and at none: with and without AVX-512."""
+    contents = [(first + "x").encode() for first in firsts]
+    matcher = Matcher([(content, False, False, False) for content in contents])
+    if not avx512:
+        matcher.narrow()
+    policy = Policy(matcher, None, list(range(len(contents))), [], (tuple(map(bytes.decode, contents)), ()), False)
+    for size in (0, 1, 31, 32, 33, 63, 64, 65, 200):
+        assert policy.raw_spans(b"b" * size) == []
+        for index, content in enumerate(contents):
+            for at in range(size + 1):
+                text = b"b" * at + content + b"b" * (size - at)
+                assert policy.raw_spans(text) == [(at, at + len(content), at, index)]

@@ -28,6 +28,7 @@ cdef class Matcher:
     cdef int only_first        # the one byte that all tokens begin with, or -1
     cdef uint8_t firsts[FEW]   # the bytes that they begin with, if those are few
     cdef bint few_firsts
+    cdef bint wide             # AVX-512 looks for them
     cdef bint has_lstrip
     cdef const uint8_t *word_bits
     cdef object _keep
@@ -41,7 +42,7 @@ cdef class Matcher:
     cdef void search(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
     ) noexcept nogil
-    cdef Py_ssize_t skip(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil
+    cdef Py_ssize_t begins(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil
     cdef int admit(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found
     ) noexcept nogil

@@ -10,11 +10,19 @@ linear in the text, however many tokens there are; upstream's AddedVocabulary, m
 """
 
 cimport cython
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memset
 
 from dstok.core._utf8 cimport code_point
+
+cdef extern from "_kernel.h":
+    enum:
+        LEVEL_AVX512
+    int kernel_best_level() noexcept nogil
+
+cdef extern from "_first_of.h":
+    int64_t first_of(const uint8_t *text, int64_t at, int64_t stop, const uint8_t *bytes, bint wide) noexcept nogil
 
 cdef enum:
     SINGLE_WORD = 1
@@ -24,9 +32,6 @@ cdef enum:
 cdef enum:
     ONE = 0x100              # `only` of a state whose one child, by the low byte, is the next; no token ends there
     MANY = 0x200             # of one whose children are found by their edges
-
-cdef enum:
-    BLOCK = 32               # bytes looked at together
 
 cdef enum:
     REJECTED = 0
@@ -99,6 +104,10 @@ cdef class Matcher:
         free(self.lengths)
         free(self.flags)
 
+    def narrow(self):
+        """From now on it does without AVX-512. For tests."""
+        self.wide = False
+
     cdef uint32_t child(self, uint32_t state, uint8_t byte) noexcept nogil:
         """The state after `byte`, or 0 (no state's child is the root)."""
         if state == 0:
@@ -159,7 +168,8 @@ cdef class Matcher:
                 self.only[state] = MANY
         firsts = sorted({content[0] for content in contents})
         self.only_first = firsts[0] if len(firsts) == 1 else -1
-        self.few_firsts = len(firsts) <= FEW
+        self.few_firsts = 0 < len(firsts) <= FEW
+        self.wide = kernel_best_level() == LEVEL_AVX512
         for i in range(FEW):
             self.firsts[i] = firsts[min(i, len(firsts) - 1)] if firsts else 0
 
@@ -170,16 +180,11 @@ cdef class Matcher:
         cdef uint32_t state = 0, child
         cdef int32_t token
         cdef Py_ssize_t start
-        cdef const void *hit
         found.token = -1
         while at < stop:
             if state == 0:
                 # Nothing begun: skip to the next byte that begins a token.
-                if self.only_first >= 0:
-                    hit = memchr(text + at, self.only_first, stop - at)
-                    at = <const uint8_t *>hit - text if hit else stop
-                else:
-                    at = self.skip(text, at, stop)
+                at = self.begins(text, at, stop)
                 if at == stop:
                     break
             child = self.child(state, text[at])
@@ -212,27 +217,17 @@ cdef class Matcher:
                     found.safe = min(found.safe, found.start)
                     found.token = -1
 
-    cdef Py_ssize_t skip(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
-        """The first byte at or behind `at` that begins a token, or `stop`."""
-        cdef uint8_t a = self.firsts[0], b = self.firsts[1], c = self.firsts[2], d = self.firsts[3], any
-        cdef Py_ssize_t end
-        cdef int i
-        while at < stop:
-            # Blocks of which the compiler makes vectors: a byte at a time took a tenth of
-            # GLM's and MiniMax's warm passes.
-            while self.few_firsts and at + BLOCK <= stop:
-                any = 0
-                for i in range(BLOCK):
-                    any |= (text[at + i] == a) | (text[at + i] == b) | (text[at + i] == c) | (text[at + i] == d)
-                if any:
-                    break
-                at += BLOCK
-            end = min(at + BLOCK, stop)
-            while at < end:
-                if self.root[text[at]]:
-                    return at
-                at += 1
-        return stop
+    cdef Py_ssize_t begins(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
+        """Where the next byte is that a token begins with, or `stop`."""
+        cdef const void *hit
+        if self.only_first >= 0:
+            hit = memchr(text + at, self.only_first, stop - at)
+            return <const uint8_t *>hit - text if hit else stop
+        if self.few_firsts:
+            return first_of(text, at, stop, self.firsts, self.wide)
+        while at < stop and self.root[text[at]] == 0:
+            at += 1
+        return at
 
     cdef int admit(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found

@@ -22,11 +22,8 @@ from dstok.core._utf8 cimport Source, find_invalid, transcode
 from dstok.core._workspace cimport FINE, INVALID_TEXT, SPECIAL_FOUND, Workspace
 
 cdef enum:
-    LIKELY = 3               # bytes a token: room made at the start; pages not written to cost nothing
-    WINDOW = 1 << 16         # bytes of text in work at a time; fits the level-2 cache with its tables
     BRIEF = 1 << 10          # units of a text that is copied or transcoded as a whole
     SMALL = 1 << 12          # bytes of a text that is copied, to have room to read behind it
-    CONTEXT = 4              # bytes kept before it, for single_word: the longest character
 
 
 @cython.final

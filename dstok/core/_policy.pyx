@@ -7,7 +7,6 @@ reads. Invariant: it never changes, and keeps alive what its pointers point to.
 
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memchr
 
 from array import array
 
@@ -33,7 +32,7 @@ cdef class Policy:
         self.inner = self if raw is None else Policy(None, normalized, [], normalized_ids, contents, refuses)
 
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """Whether `text` surely holds none of the tokens: not the one byte that they all begin with."""
+        """Whether `text` surely holds none of the tokens: no byte that one begins with."""
         return _absent(self.raw, text, length) and _absent(self.normalized, text, length)
 
     cpdef list raw_spans(self, bytes text):
@@ -70,4 +69,4 @@ cdef class Policy:
 cdef inline bint _absent(Matcher matcher, const uint8_t *text, Py_ssize_t length) noexcept nogil:
     if matcher is None:
         return True
-    return matcher.only_first >= 0 and memchr(text, matcher.only_first, length) == NULL
+    return matcher.begins(text, 0, length) == length

@@ -14,14 +14,10 @@ from libc.string cimport memcpy, memmove, memset
 
 from dstok.core._added cimport Match
 from dstok.core._normalize cimport Output, last_boundary, rewrite, utf8_source
+from dstok.core._pass cimport CONTEXT, LIKELY, WINDOW
 from dstok.core._pieces cimport CHUNK_ROOM, MIDDLE
 from dstok.core._utf8 cimport transcode
 from dstok.core._workspace cimport FINE, INVALID_TEXT, OUT_OF_MEMORY
-
-cdef enum:
-    LIKELY = 3               # bytes a token, as in _pass.pyx
-    WINDOW = 1 << 16         # bytes of text in work at a time
-    CONTEXT = 4              # bytes kept before it, for single_word: the longest character
 
 
 cdef struct Raw:
