@@ -26,10 +26,11 @@ static const uint8_t GRID_IOTA[64] = {
  * block, after which nothing follows. */
 GRID_INLINE int grid_block(const KernelTables *t, int rules, const uint8_t *p, const uint8_t *stop, int final,
                            uint64_t text, GridState *s, uint64_t *starts) {
-    GridMasks m = grid_masks(t, rules, p, text, s->before);
+    GridMasks m;
+    grid_masks(t, rules, p, text, s->before, &m);
     if (rules == RULES_V3)
-        return v3_block(p, stop, final, m, s, starts);
-    return words_block(rules, p, stop, final, text, m, s, starts);
+        return v3_block(p, stop, final, &m, s, starts);
+    return words_block(rules, p, stop, final, text, &m, s, starts);
 }
 
 /* The last block, of fewer than 64 bytes: not inlined. */

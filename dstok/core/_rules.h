@@ -119,37 +119,37 @@ GRID_INLINE void grid_carry(const GridMasks *m, GridState *s, uint64_t white, ui
 }
 
 /* V3: see kernel_starts for the rules. Returns the bytes decided, or 0. */
-GRID_INLINE int v3_block(const uint8_t *p, const uint8_t *stop, int final, GridMasks m, GridState *s,
+GRID_INLINE int v3_block(const uint8_t *p, const uint8_t *stop, int final, GridMasks *m, GridState *s,
                          uint64_t *starts) {
-    if (__builtin_expect(m.rare != 0, 0))
+    if (__builtin_expect(m->rare != 0, 0))
         return 0;
-    uint64_t not_k = ~m.k, edge = m.k ^ (m.k << 1 | s->k);
+    uint64_t not_k = ~m->k, edge = m->k ^ (m->k << 1 | s->k);
 
-    uint64_t mark_run = m.mark & (~(m.mark << 1 | s->mark) | edge);
-    uint64_t mark_start = mark_run & (~(m.space << 1 | s->space) | m.k);
-    uint64_t glued = m.newline & ((m.mark & not_k) << 1 | s->glue);
-    uint64_t absorbed = m.newline & (m.newline ^ (m.newline + glued));
+    uint64_t mark_run = m->mark & (~(m->mark << 1 | s->mark) | edge);
+    uint64_t mark_start = mark_run & (~(m->space << 1 | s->space) | m->k);
+    uint64_t glued = m->newline & ((m->mark & not_k) << 1 | s->glue);
+    uint64_t absorbed = m->newline & (m->newline ^ (m->newline + glued));
 
-    uint64_t taker = mark_start & m.mark_ascii;
-    uint64_t taken = (taker << 1 | s->taken) & m.ascii;
-    uint64_t rest = m.ascii + taken; /* zero where the ASCII letters taken were, one behind them */
-    uint64_t beyond = (rest | s->taken) & ~m.ascii & m.letter;
+    uint64_t taker = mark_start & m->mark_ascii;
+    uint64_t taken = (taker << 1 | s->taken) & m->ascii;
+    uint64_t rest = m->ascii + taken; /* zero where the ASCII letters taken were, one behind them */
+    uint64_t beyond = (rest | s->taken) & ~m->ascii & m->letter;
 
-    uint64_t letter_run = m.letter & (~(m.letter << 1 | s->letter) | edge);
-    uint64_t letter_start = (letter_run & ~((m.blank << 1 | s->blank) & not_k) & ~taken) | beyond;
+    uint64_t letter_run = m->letter & (~(m->letter << 1 | s->letter) | edge);
+    uint64_t letter_start = (letter_run & ~((m->blank << 1 | s->blank) & not_k) & ~taken) | beyond;
 
-    uint64_t number_start = grid_threes(m.number, s);
-    uint64_t white = (m.blank | m.newline) & ~absorbed, white_start;
-    if (!grid_white(p, stop, final, &m, s, white, (m.letter | m.mark) & not_k, &white_start))
+    uint64_t number_start = grid_threes(m->number, s);
+    uint64_t white = (m->blank | m->newline) & ~absorbed, white_start;
+    if (!grid_white(p, stop, final, m, s, white, (m->letter | m->mark) & not_k, &white_start))
         return 0;
 
-    *starts = (mark_start | letter_start | number_start | white_start | (m.k & edge) | m.cuts) & ((1ull << m.size) - 1);
-    int end = m.size - 1;
-    s->k = LAST(m.k);
-    s->glue = LAST((m.mark & not_k) | absorbed);
-    s->taken = LAST(taker | taken | (m.ascii & ~rest));
-    grid_carry(&m, s, white, number_start);
-    return m.size;
+    *starts = (mark_start | letter_start | number_start | white_start | (m->k & edge) | m->cuts) & ((1ull << m->size) - 1);
+    int end = m->size - 1;
+    s->k = LAST(m->k);
+    s->glue = LAST((m->mark & not_k) | absorbed);
+    s->taken = LAST(taker | taken | (m->ascii & ~rest));
+    grid_carry(m, s, white, number_start);
+    return m->size;
 }
 
 #endif

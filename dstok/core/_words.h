@@ -90,67 +90,67 @@ GRID_INLINE void words_until(GridMasks *m, uint64_t bit) {
 }
 
 /* Returns the bytes decided, or 0. */
-GRID_INLINE int words_block(int rules, const uint8_t *p, const uint8_t *stop, int final, uint64_t text, GridMasks m,
+GRID_INLINE int words_block(int rules, const uint8_t *p, const uint8_t *stop, int final, uint64_t text, GridMasks *m,
                             GridState *s, uint64_t *starts) {
     const int cased = rules == RULES_CASED;
-    uint64_t letters_before = m.letter << 1 | s->letter, slash = cased ? m.slash : 0;
+    uint64_t letters_before = m->letter << 1 | s->letter, slash = cased ? m->slash : 0;
 
     /* Marks: a run starts a piece, at the space before it if there is one. Newlines right behind belong to it; in cased
      * words slashes behind those, too, which are no marks then. */
-    uint64_t glued = (m.newline & (m.mark << 1 | s->glue)) | (slash & s->absorbed);
-    uint64_t chain = m.newline | slash;
+    uint64_t glued = (m->newline & (m->mark << 1 | s->glue)) | (slash & s->absorbed);
+    uint64_t chain = m->newline | slash;
     uint64_t absorbed = (chain & ~(chain + glued)) | glued;
     if (cased)
-        m.mark &= ~absorbed;
+        m->mark &= ~absorbed;
 
     /* 's and the like: behind a word in cased words, else where the quote starts a piece. */
-    uint64_t mark_start = m.mark & ~(m.mark << 1 | s->mark) & ~(m.space << 1 | s->space);
-    uint64_t quote = m.quote & (cased ? letters_before & ~s->suffix : mark_start);
-    uint64_t brief = quote << 1 & m.brief;
-    uint64_t longer = (quote << 1 & m.r_or_v) << 1 & m.e | (quote << 1 & m.l) << 1 & m.l;
+    uint64_t mark_start = m->mark & ~(m->mark << 1 | s->mark) & ~(m->space << 1 | s->space);
+    uint64_t quote = m->quote & (cased ? letters_before & ~s->suffix : mark_start);
+    uint64_t brief = quote << 1 & m->brief;
+    uint64_t longer = (quote << 1 & m->r_or_v) << 1 & m->e | (quote << 1 & m->l) << 1 & m->l;
     uint64_t suffix = brief << 1 | longer << 1, inside = 0;
     if (cased) {
         uint64_t suffixed = brief >> 1 | longer >> 2;
         inside = suffixed | brief | longer | longer >> 1;
-        m.rare |= m.rare >> 1 & m.quote; /* perhaps a suffix with the long s: it is settled with the quote */
-        m.rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2; /* I'd've: a suffix behind a suffix */
-        m.rare |= m.combining & (m.mark << 1 | s->mark);
-        m.rare |= m.upper & (m.both << 1 | s->both);
-        m.mark &= ~suffixed;
-        mark_start = m.mark & ~(m.mark << 1 | s->mark) & ~(m.space << 1 | s->space);
+        m->rare |= m->rare >> 1 & m->quote; /* perhaps a suffix with the long s: it is settled with the quote */
+        m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2; /* I'd've: a suffix behind a suffix */
+        m->rare |= m->combining & (m->mark << 1 | s->mark);
+        m->rare |= m->upper & (m->both << 1 | s->both);
+        m->mark &= ~suffixed;
+        mark_start = m->mark & ~(m->mark << 1 | s->mark) & ~(m->space << 1 | s->space);
     } else
-        m.rare &= m.number | quote << 1 | s->quote;
-    if (m.rare & 1)
+        m->rare &= m->number | quote << 1 | s->quote;
+    if (m->rare & 1)
         return 0;
-    words_until(&m, m.rare);
+    words_until(m, m->rare);
     if (!~text)
-        words_until(&m, quote & ~0ull << 61);
+        words_until(m, quote & ~0ull << 61);
 
     /* Letters: a run starts a piece, unless a blank or a mark before it leads it; so does what follows a suffix. */
-    uint64_t leader = words_behind(&m, mark_start);
-    uint64_t letter_start = m.letter & ~letters_before & ~(m.blank << 1 | s->blank) & ~(leader | s->leader);
+    uint64_t leader = words_behind(m, mark_start);
+    uint64_t letter_start = m->letter & ~letters_before & ~(m->blank << 1 | s->blank) & ~(leader | s->leader);
     if (cased)
-        letter_start |= m.upper & (m.lower << 1 | s->lower);
+        letter_start |= m->upper & (m->lower << 1 | s->lower);
     letter_start = (letter_start & ~inside) | suffix | s->suffix;
 
-    uint64_t number_start = rules == RULES_ONES ? m.number & ~m.trail : grid_threes(m.number, s);
-    uint64_t white = (m.blank | m.newline) & ~absorbed, white_start;
-    if (!grid_white(p, stop, final, &m, s, white, text & ~(m.blank | m.newline), &white_start))
+    uint64_t number_start = rules == RULES_ONES ? m->number & ~m->trail : grid_threes(m->number, s);
+    uint64_t white = (m->blank | m->newline) & ~absorbed, white_start;
+    if (!grid_white(p, stop, final, m, s, white, text & ~(m->blank | m->newline), &white_start))
         return 0;
 
-    *starts = (mark_start | letter_start | number_start | white_start | m.cuts) & ((1ull << m.size) - 1);
-    int end = m.size - 1;
-    s->glue = LAST(m.mark | absorbed);
+    *starts = (mark_start | letter_start | number_start | white_start | m->cuts) & ((1ull << m->size) - 1);
+    int end = m->size - 1;
+    s->glue = LAST(m->mark | absorbed);
     s->quote = LAST(quote);
-    s->leader = leader >> m.size & 1;
-    s->suffix = suffix >> m.size & 1;
+    s->leader = leader >> m->size & 1;
+    s->suffix = suffix >> m->size & 1;
     if (cased) {
-        s->lower = LAST(m.lower);
-        s->both = LAST(m.both);
+        s->lower = LAST(m->lower);
+        s->both = LAST(m->both);
         s->absorbed = LAST(absorbed);
     }
-    grid_carry(&m, s, white, number_start);
-    return m.size;
+    grid_carry(m, s, white, number_start);
+    return m->size;
 }
 
 #endif
