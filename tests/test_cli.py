@@ -291,6 +291,7 @@ def test_info_models_explain(tok: dstok.Tokenizer) -> None:
     info = json.loads(ok("info", "--format", "json"))
     assert info["fingerprint"] == tok.fingerprint and info["bos_id"] == tok.bos_id
     assert tok.fingerprint in ok("info").decode()
+    assert info["scan"].startswith("mask kernel, ")
     models = json.loads(ok("models", "--format", "json"))
     assert [model["name"] for model in models] == [model.name for model in dstok.models()]
     table = ok("models").decode().splitlines()

@@ -35,6 +35,8 @@ class Encoder:
         allocate: Callable[[int], Any] | None,
     ) -> tuple[Any, int, tuple[bool, int, int]]:
         """(ids, end, state) of the part of `text[at:]` that later text cannot change."""
+    def way(self) -> str:
+        """How this processor finds the model's pieces; see `Splitter.way`."""
     def workspaces(self) -> tuple[int, int]:
         """How many workspaces there are, and how many of them are at rest."""
 

@@ -103,6 +103,10 @@ cdef class Encoder:
         else:
             self.pool.append(w)
 
+    def way(self):
+        """How this processor finds the model's pieces; see `Splitter.way`."""
+        return self.run.way()
+
     def workspaces(self):
         """How many workspaces there are, and how many of them are at rest. For tests."""
         return self.made, (self.idle is not None) + len(self.pool)

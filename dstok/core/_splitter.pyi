@@ -17,3 +17,5 @@ class Splitter:
         self, scanner: Scanner, bpe: BPE, joined: object, level: str = "automaton", rules: int = 0,
         borders: object = None, windows: object = None,
     ) -> None: ...
+    def way(self) -> str:
+        """How pieces are found: "mask kernel, avx512" (or another level), "windows", or "automaton"."""

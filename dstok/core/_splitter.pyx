@@ -70,6 +70,12 @@ cdef class Splitter(Chunks):
     def __dealloc__(self):
         free(self.flags)
 
+    def way(self):
+        """How pieces are found: "mask kernel, avx512" (or another level), "windows", or "automaton"."""
+        if self.level != LEVEL_NONE:
+            return "mask kernel, " + next(name for name, level in LEVELS.items() if level == self.level)
+        return "automaton" if self.windows.groups == NULL else "windows"
+
     cdef int open_kernel(self, int level, int rules) except -1:
         """Sets the mask kernels up; rules RULES_NONE or level LEVEL_NONE: none."""
         cdef const uint8_t *first = self.scanner.tables.pages + (<Py_ssize_t>self.scanner.tables.page_numbers[0] << 8)
