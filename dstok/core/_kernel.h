@@ -52,10 +52,6 @@ enum { F_LETTER = 1, F_MARK = 2, F_K = 4, F_CUT_BEFORE = 4, F_BLANK = 8, F_CUTTA
 /* Of an ASCII character, for the rules of words. A_BRIEF: a letter that is one with a quote before it. */
 enum { A_LETTER = 1, A_MARK = 2, A_QUOTE = 4, A_BLANK = 8, A_NEWLINE = 16, A_BRIEF = 32, A_NUMBER = 64, A_UPPER = 128 };
 
-/* Pages for which the grid kernel has its own look-up: Latin-1, Cyrillic, punctuation, kana, full-width forms. */
-enum { GRID_PAGES = 5 };
-static const uint8_t KERNEL_PAGES[GRID_PAGES] = {0x30, 0xFF, 0x20, 0x00, 0x04};
-
 typedef struct {
     uint64_t starts;  /* bit i: a piece starts at byte i; bit 0 is always set */
     int sure;         /* the last start that no later text can move: where the next block begins */
