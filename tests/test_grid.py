@@ -7,6 +7,7 @@ every offset in the text of interest. The other levels take the same texts: thei
 from __future__ import annotations
 
 import itertools
+import json
 import random
 
 import pytest
@@ -23,7 +24,13 @@ from kernel_texts import (
     fills,
     runs,
 )
+from real_models import level as set_level
 from reference import DEEP
+from small_models import model_json
+from upstream import pre_tokenizer
+
+import dstok
+from dstok.kernels import V3, rules_of
 
 EDGE = 63  # bytes that a block of ASCII decides
 TAILS = ("b" * 140, " b c" * 35, "\u00e9" * 70, "\u4e2d" * 47, " \n" * 70, "8" * 140)
@@ -124,3 +131,27 @@ def test_automaton_in_c_is_the_automaton() -> None:
     plain = encoder_at("automaton", cuts=False)
     for core in [*CORES, *map("".join, itertools.product(ALL, repeat=2)), *(runs(chance, 300) for _ in range(100))]:
         assert plain.pieces(core.encode(), NO_ADDED) == automaton_spans(core), core
+
+
+BLANKS = r"\t\n\f\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
+
+
+@pytest.mark.parametrize(("changes", "texts"), [
+    ([("|}~]", "|}]")], ["~", "~ab", "a~b", " ~\n\n", "~~a"]),
+    ([(r"\S", f"[^{BLANKS}]"), (r"\s", f"[{BLANKS}]")], ["\n" + " " * 130 + "\v\nb", "\va", " \v \n"]),
+], ids=["a mark that takes no letters", "a blank that is none"])
+@pytest.mark.parametrize("level", KERNELS)
+def test_other_ascii(changes: list[tuple[str, str]], texts: list[str], level: str) -> None:
+    """V3's automaton where ASCII characters are of other classes than V3's: the fingerprint does not tell."""
+    steps = json.loads(json.dumps(pre_tokenizer("deepseek-v3")))
+    for step in steps["pretokenizers"]:
+        for old, new in changes:
+            if "Regex" in step.get("pattern", {}):
+                step["pattern"]["Regex"] = step["pattern"]["Regex"].replace(old, new)
+    with set_level(level):
+        tok = dstok.Tokenizer.from_str(json.dumps({**json.loads(model_json()), "pre_tokenizer": steps}))
+    assert rules_of(tok.program.boundaries.fingerprint()) == V3
+    for text, offset in itertools.product(texts, range(70)):
+        ends = list(itertools.accumulate(len(piece) for piece, _ in tok.program.pieces("b" * offset + text + " c" * 70)))
+        data = ("b" * offset + text + " c" * 70).encode()
+        assert tok._encoder.pieces(data, NO_ADDED) == list(zip([0, *ends], ends))

@@ -23,6 +23,13 @@ from dstok.core._encode import Encoder
 from dstok.kernels import CASED, KERNELS, ONES, THREES, V3, rules_of
 from dstok.tables import make_bpe, make_encoder
 
+# Patterns of the same automaton, whose sets hold more: (what to replace, by what), where a family has it.
+SHORT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+VARIANTS = {
+    "newlines": (r"\r\n", "\\r\\n\u2028"), "spaces": (" ?[", "[ \u3000]?["), "slashes": (r"\r\n/", "\\r\\n/\uff0f"),
+    "quotes": (SHORT, "(?:['\u2019](?i:s|t|re|ve|m|ll|d))"),
+    "letters": (SHORT, "(?:'(?:[sS\u017f]|[tT]|[rR\u0159][eE\u00e9]|[vV\u1e7d][eE\u00e9]|[mM]|[lL\u0142][lL\u0142]|[dD\u0111]))"),
+}
 FAMILIES = {"qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "deepseek-r1-distill-llama-8b": THREES, "minimax": CASED}
 CJK = "\u4e2d\u6587\u7684\u4e00\u3042\u30ab\u30fb\u309b\ud55c\uae00\u3400"
 JOINED = ["\u4e2d\u6587", "\ud55c\u30ab", "ab"]  # tokens of the small vocabulary: no cuts inside
@@ -51,9 +58,13 @@ def merges() -> list[tuple[bytes, bytes]]:
 
 @cache
 def tokenizer(name: str) -> dstok.Tokenizer:
-    """A family's pre-tokenizer, with a small vocabulary."""
-    file = json.loads(model_json(merges()))
-    return dstok.Tokenizer.from_str(json.dumps({**file, "pre_tokenizer": pre_tokenizer(name)}))
+    """A family's pre-tokenizer, or a variant's ("family, variant"), with a small vocabulary."""
+    family, _, variant = name.partition(", ")
+    steps = json.loads(json.dumps(pre_tokenizer(family)))
+    for step in steps["pretokenizers"]:
+        if variant and "pattern" in step:
+            step["pattern"]["Regex"] = step["pattern"]["Regex"].replace(*VARIANTS[variant])
+    return dstok.Tokenizer.from_str(json.dumps({**json.loads(model_json(merges())), "pre_tokenizer": steps}))
 
 
 def at_level(name: str, name_of_level: str) -> Encoder:
@@ -169,3 +180,18 @@ def test_long_texts(name: str) -> None:
         text = "".join(texts) + "".join(chance.choices(CJK + "ab ,", k=3000))
         check(name, text)
         assert cut.encode(text, NO_ADDED, False) == whole.encode(text, NO_ADDED, False)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@each_family
+def test_more_characters_in_the_sets(name: str, variant: str) -> None:
+    """The fingerprint is the family's, but newlines, spaces, quotes and named letters may be beyond ASCII."""
+    varied = f"{name}, {variant}"
+    assert rules_of(tokenizer(varied).program.boundaries.fingerprint()) == FAMILIES[name]
+    wide = "\u2028\u2019\u3000\u0159\u1e7d\u00e9\u0142\u0111\uff0f"
+    chance = random.Random(varied)
+    for core in map("".join, product(wide, "\n '!sretlva/1\u3000\u2028", wide + " a'!\n/")):
+        check(varied, "b" * chance.randint(0, 66) + chance.choice(["", " ", "it", "!", "\n", "it'", "it'r"]) + core + "c" * 70)
+    for _ in range(100_000 if DEEP else 3000):
+        few = chance.sample(wide + "\n  '!sSreELlvda/1B\u4e2d", chance.randint(2, 7))
+        check(varied, "".join(chance.choices(few, k=chance.choice((8, 63, 64, 130)))))

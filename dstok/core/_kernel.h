@@ -269,7 +269,7 @@ static Block block_avx2(const KernelTables *t, const uint8_t *p, int size, int f
 }
 #endif
 
-/* Whether the ASCII classes are the plain ones that classes_avx2 compares for. */
+/* Whether the ASCII classes are the plain ones that classes_avx2 compares for, and the AVX-512 kernels expect. */
 static int kernel_plain_ascii(const uint8_t *ascii) {
     for (int b = 0; b < 128; b++) {
         int letter = (b | 32) >= 'a' && (b | 32) <= 'z', number = b >= '0' && b <= '9';

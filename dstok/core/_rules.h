@@ -14,7 +14,6 @@ typedef struct {
     uint64_t newline;   /* a newline that no mark has absorbed */
     uint64_t taken;     /* V3: an ASCII mark that takes letters, or an ASCII letter taken */
     uint64_t leader;    /* words: a mark that starts a piece, and takes the letters behind it */
-    uint64_t quote;     /* words: the quote of 's and the like, perhaps */
     uint64_t suffix;    /* words: the end of 's and the like */
     uint64_t lower;     /* cased words: a small letter */
     uint64_t both;      /* cased words: a letter of no case */
@@ -25,7 +24,8 @@ typedef struct {
 
 #ifdef DSTOK_X86
 
-/* Whether the blanks from p on end before a newline: 1, 0, or -1 if that is not known. */
+/* Whether the blanks from p on end before a newline: 1, 0, or -1 if that is not known. ASCII has its plain classes
+ * (kernel_plain_ascii, words_open). */
 static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final) {
     while (p < stop && (*p == ' ' || (*p >= '\t' && *p <= '\r' && *p != '\n' && *p != '\r')))
         p++;

@@ -90,7 +90,7 @@ cdef class Splitter(Chunks):
             memcpy(self.kernel.ascii, first, 128)
             for c in range(CLASSES):
                 self.kernel.kinds[c] = kernel_flags(c)
-            if self.level == LEVEL_AVX2 and not kernel_plain_ascii(self.kernel.ascii):
+            if self.level > LEVEL_PORTABLE and not kernel_plain_ascii(self.kernel.ascii):
                 self.level = LEVEL_PORTABLE
         elif self.level != LEVEL_AVX512 or not words_open(&self.kernel, rules, first):
             self.level = LEVEL_NONE  # the rules of words are for AVX-512 alone

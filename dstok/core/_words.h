@@ -9,8 +9,9 @@
 
    Which automata these are, kernels.py says; tests hold them against it as V3's (tests/test_kernel.py). "Mark" is
    whatever is no letter, number or white space. Not settled here, but left to the automaton: numbers beyond ASCII
-   in threes, the long s (U+017F, which (?i:'s) takes), a capital behind a letter of no case, a combining mark
-   behind another mark in cased words. */
+   in threes; what is beyond ASCII of the classes of the space, newlines, the quote, the slash and the letters named (the
+   long s, U+017F, which (?i:'s) takes); a capital behind a letter of no case, a combining mark behind another mark in
+   cased words. */
 #ifndef DSTOK_WORDS_H
 #define DSTOK_WORDS_H
 
@@ -43,13 +44,18 @@ static int words_class(int rules, int b) {
     return b == ' ' || (b == '/' && rules == RULES_CASED) ? b : kind << 8;
 }
 
-/* The flags of a class that holds ASCII characters of this kind, for its other characters. */
-static uint8_t words_flags(int rules, int kind) {
+/* The flags of the class of the ASCII character `b`, for its other characters. Where the rules look at one character, the
+ * space, the quote or a letter named, others of its class are rare: the long s is one, and a pattern of the same
+ * automaton may have more, such as [\r\n\u2028] or ['\u2019]. */
+static uint8_t words_flags(int rules, int b) {
+    int kind = words_kind(rules, b);
+    if (kind & (A_NEWLINE | A_QUOTE) || b == ' ' || (kind & A_LETTER && words_named(b)) || (b == '/' && rules == RULES_CASED))
+        return F_RARE;
     if (kind & A_LETTER)
         return F_LETTER | (kind & A_UPPER ? F_MARK : 0);
     if (kind & A_NUMBER)
         return F_NUMBER | (rules == RULES_ONES ? 0 : F_RARE);
-    return kind & A_MARK ? F_MARK : kind & A_BLANK ? F_BLANK : F_RARE;
+    return kind & A_MARK ? F_MARK : F_BLANK;
 }
 
 /* Fills `ascii` and `kinds` for a set of rules. `classes` are those of the ASCII characters, numbered in the order in
@@ -64,10 +70,9 @@ static int words_open(KernelTables *t, int rules, const uint8_t *classes) {
         if (classes[b] != (class < 0 ? count++ : class))
             return 0;
         t->ascii[b] = words_kind(rules, b);
-        t->kinds[classes[b]] = words_flags(rules, t->ascii[b]);
+        t->kinds[classes[b]] = words_flags(rules, b);
     }
-    /* The long s. Behind it, the classes without ASCII: of letters; in cased words the second has combining marks. */
-    t->kinds[classes['s']] |= F_RARE;
+    /* The classes without ASCII: of letters; in cased words the second has combining marks. */
     for (int class = count; class < 256; class++)
         t->kinds[class] = rules != RULES_CASED ? F_LETTER : class == count ? F_LETTER | F_BLANK : F_LETTER | F_BLANK | F_MARK;
     return 1;
@@ -79,6 +84,12 @@ static int words_open(KernelTables *t, int rules, const uint8_t *classes) {
 GRID_INLINE uint64_t words_behind(const GridMasks *m, uint64_t first) {
     uint64_t wide = first & m->leads;
     return (first ^ wide) << 1 | (wide & ~m->three) << 2 | (wide & m->three & ~m->four) << 3 | (wide & m->four) << 4;
+}
+
+/* Where what is undecided before `bit` begins: white space right before it, which it may be part of, from its start. */
+GRID_INLINE uint64_t words_undecided(uint64_t bit, uint64_t white) {
+    uint64_t below = bit - 1, run = white & ~(white << 1) & below;
+    return bit && white & bit >> 1 ? 1ull << (63 - __builtin_clzll(run)) : bit;
 }
 
 /* Makes the block smaller, so that `bit`, if there is one, comes first in the next. */
@@ -112,17 +123,18 @@ GRID_INLINE int words_block(int rules, const uint8_t *p, const uint8_t *stop, in
     if (cased) {
         uint64_t suffixed = brief >> 1 | longer >> 2;
         inside = suffixed | brief | longer | longer >> 1;
-        m->rare |= m->rare >> 1 & m->quote; /* perhaps a suffix with the long s: it is settled with the quote */
+        m->rare |= (m->rare >> 1 | m->rare >> 2) & m->quote; /* perhaps a suffix: it is settled with the quote */
         m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2; /* I'd've: a suffix behind a suffix */
         m->rare |= m->combining & (m->mark << 1 | s->mark);
         m->rare |= m->upper & (m->both << 1 | s->both);
         m->mark &= ~suffixed;
         mark_start = m->mark & ~(m->mark << 1 | s->mark) & ~(m->space << 1 | s->space);
-    } else
-        m->rare &= m->number | quote << 1 | s->quote;
-    if (m->rare & 1)
+    }
+    uint64_t white = (m->blank | m->newline) & ~absorbed, white_start;
+    uint64_t undecided = words_undecided(m->rare & -m->rare, white);
+    if (undecided & 1)
         return 0;
-    words_until(m, m->rare);
+    words_until(m, undecided);
     if (!~text)
         words_until(m, quote & ~0ull << 61);
 
@@ -134,14 +146,12 @@ GRID_INLINE int words_block(int rules, const uint8_t *p, const uint8_t *stop, in
     letter_start = (letter_start & ~inside) | suffix | s->suffix;
 
     uint64_t number_start = rules == RULES_ONES ? m->number & ~m->trail : grid_threes(m->number, s);
-    uint64_t white = (m->blank | m->newline) & ~absorbed, white_start;
     if (!grid_white(p, stop, final, m, s, white, text & ~(m->blank | m->newline), &white_start))
         return 0;
 
     *starts = (mark_start | letter_start | number_start | white_start | m->cuts) & ((1ull << m->size) - 1);
     int end = m->size - 1;
     s->glue = LAST(m->mark | absorbed);
-    s->quote = LAST(quote);
     s->leader = leader >> m->size & 1;
     s->suffix = suffix >> m->size & 1;
     if (cased) {
