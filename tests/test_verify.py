@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -220,13 +221,24 @@ def test_command_reads_files(tmp_path: Path) -> None:
 
 
 def test_the_example_project(tmp_path: Path) -> None:
-    """The example's tests pass; with a faulty tokenizer they fail and show the cause."""
-    for name in ("my_tokenizer.py", "test_my_tokenizer.py"):
-        text = (EXAMPLE / name).read_text(encoding="utf-8")
-        (tmp_path / name).write_text(text.replace("my_tokenizer.MyTokenizer()", "my_tokenizer.CarelessTokenizer()")
-                                     if name.startswith("test_") else text, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "odd or cover"]
-    right = subprocess.run(command, cwd=EXAMPLE, capture_output=True, text=True, timeout=300)
+    """The example's tests pass by the command in its docstring; with a faulty tokenizer they fail and show the cause."""
+    for file in (*EXAMPLE.glob("*.py"), *EXAMPLE.glob("*.ini")):
+        text = file.read_text(encoding="utf-8")
+        (tmp_path / file.name).write_text(text.replace("my_tokenizer.MyTokenizer()", "my_tokenizer.CarelessTokenizer()"),
+                                          encoding="utf-8")
+    words = documented_command()
+    words[0] = str(Path(sysconfig.get_path("scripts")) / words[0])  # not `python -m`, which finds modules where it stands
+    right = pytest_of(words, EXAMPLE.parent.parent)
     assert right.returncode == 0, right.stdout
-    wrong = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    wrong = pytest_of([words[0], "."], tmp_path)
     assert wrong.returncode == 1 and "white space at the ends dropped" in wrong.stdout, wrong.stdout
+
+
+def documented_command() -> list[str]:
+    text = (EXAMPLE / "test_my_tokenizer.py").read_text(encoding="utf-8")
+    return text.partition("`")[2].partition("`")[0].split()
+
+
+def pytest_of(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    options = ["-q", "-p", "no:cacheprovider", "-k", "odd or cover"]
+    return subprocess.run([*words, *options], cwd=folder, capture_output=True, text=True, timeout=300)
