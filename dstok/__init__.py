@@ -6,24 +6,31 @@
 [19923, 2058]
 """
 
-from dstok.errors import (
-    DecodeError,
-    DstokError,
-    ImageError,
-    ModelNotFoundError,
-    PatternError,
-    SpecialTokenError,
-    TextError,
-    TokenizerFileError,
-    UnknownIdError,
-    UnknownTokenError,
-    UnsupportedError,
-)
-from dstok.growing import GrowingText
-from dstok.models import ModelInfo, load, models
-from dstok.offsets import Encoding, Piece
-from dstok.streams import DecodeStream, EncodeStream
-from dstok.tokenizer import Tokenizer
+try:
+    from dstok.errors import (
+        DecodeError,
+        DstokError,
+        ImageError,
+        ModelNotFoundError,
+        PatternError,
+        SpecialTokenError,
+        TextError,
+        TokenizerFileError,
+        UnknownIdError,
+        UnknownTokenError,
+        UnsupportedError,
+    )
+    from dstok.growing import GrowingText
+    from dstok.models import ModelInfo, load, models
+    from dstok.offsets import Encoding, Piece
+    from dstok.streams import DecodeStream, EncodeStream
+    from dstok.tokenizer import Tokenizer
+except ModuleNotFoundError as error:
+    if error.name is None or not error.name.startswith("dstok.core."):
+        raise
+    from dstok.unbuilt import unbuilt
+
+    raise unbuilt(error.name) from None
 
 __version__ = "0.1.0"
 

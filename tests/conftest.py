@@ -1,12 +1,20 @@
-"""Hypothesis profiles: `ci`, and `deep` under DSTOK_PROFILE=deep; the working directory."""
+"""Hypothesis profiles: `ci`, and `deep` under DSTOK_PROFILE=deep; the working directory; which dstok is tested."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+if not (CHECKOUT / "dstok" / "core" / f"_encode{EXTENSION_SUFFIXES[0]}").exists():
+    # `python -m pytest` looks in the checkout first. Its dstok is not built: the installed one is meant.
+    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != CHECKOUT]
 
 settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)
 settings.register_profile("deep", max_examples=20_000, deadline=None)

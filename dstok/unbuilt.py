@@ -1,0 +1,27 @@
+"""The error for an import of dstok's source where its compiled modules are not.
+
+In: the name of a module that was not found. Out: an `ImportError` that says what to do.
+Invariant: needs nothing that is compiled. Python looks for modules beside a script, or else (`python`, `python -m`,
+`python -c`) in the folder that it was started in, before it looks among the installed ones: in a clone it finds the
+source, which has no compiled modules unless it was built in place.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["unbuilt"]
+
+
+def unbuilt(name: str) -> ImportError:
+    """The error for a compiled module that is not there.
+
+    >>> print(str(unbuilt("dstok.core._encode")).partition(",")[0])
+    expected the compiled module dstok.core._encode
+    """
+    folder = Path(__file__).resolve().parent
+    return ImportError(
+        f"expected the compiled module {name}, found only dstok's source, in {folder}: Python takes what lies in the "
+        "folder that it was started in before what is installed. After `pip install .`, start it in another folder, "
+        "with a script's path, or as `python -P` (3.11 or later). To use this source itself, build it in place: "
+        "`pip install -e .`", name=name, path=str(folder))
