@@ -4,23 +4,26 @@ In: a name such as "english/docs". Out: a `Case`, its text, and the items that a
 Invariant: a text depends on nothing but its source and size: corpora are files, all else is made of constants
 and of the noise of SHAKE-256, so every machine and Python version times the same bytes, and a smaller text is the
 start of a larger one of its kind. Generated texts hold as many whole units as fit in the size.
-Source: the five corpora of the project's shared folder (`DSTOK_SHARED`, else `../shared` beside the checkout); the
-worst cases are runs that a BPE tokenizer cannot cut into short pieces, or that look like the start of a special token.
+Source: wiki.test.raw as `wikitext.py` finds it, four corpora of the project's shared folder (`DSTOK_SHARED`, else
+`../shared` beside the checkout); the worst cases are runs that a BPE tokenizer cannot cut into short pieces, or that
+look like the start of a special token.
 """
 
 from __future__ import annotations
 
 import lzma
-import os
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from errno import ENOENT
 from fnmatch import fnmatchcase
 from functools import partial
 from hashlib import shake_256
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks import wikitext
 
 __all__ = ["CORPORA", "KINDS", "MODES", "Case", "all_cases", "items", "load_text", "select"]
 
@@ -92,7 +95,7 @@ def select(patterns: list[str], full: bool) -> list[Case]:
 
 
 def load_text(case: Case) -> str:
-    """The text of a case. Raises `OSError` where a corpus is missing."""
+    """The text of a case. Raises `FileNotFoundError` where a corpus is missing; its `strerror` says what to do."""
     if case.source in CORPORA:
         return _corpus(CORPORA[case.source])
     make = _distinct_words if case.source == "distinct" else KINDS[case.source]
@@ -109,9 +112,14 @@ def items(text: str, mode: str) -> list[str]:
 
 
 def _corpus(name: str) -> str:
-    folder = Path(os.environ.get("DSTOK_SHARED") or ROOT.parent / "shared")
-    data = (folder / "data" / name).read_bytes()
-    return (lzma.decompress(data) if name.endswith(".xz") else data).decode()
+    if name == "wiki.test.raw":
+        if (wiki := wikitext.find()) is None:
+            raise FileNotFoundError(ENOENT, f"no {name}: {wikitext.HOW}")
+        return wiki.decode()
+    try:
+        return lzma.decompress((wikitext.shared_folder() / "data" / name).read_bytes()).decode()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(ENOENT, f"no {name}: set DSTOK_SHARED to the folder with data/") from error
 
 
 # Generated texts

@@ -121,7 +121,7 @@ class Run:
         try:
             self._launcher.text_file(case)
         except OSError as error:
-            self.skipped[case.name] = f"{error.strerror}: set DSTOK_SHARED to the folder with data/"
+            self.skipped[case.name] = error.strerror or str(error)
             return False
         return True
 

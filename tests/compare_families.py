@@ -19,7 +19,7 @@ from pathlib import Path
 
 import tokenizers
 from real_models import real, real_json
-from shared_data import CORPORA, corpus, shared
+from shared_data import CORPORA, corpus, wiki
 from test_families import NAMES, fixture_texts
 from upstream import pre_tokenizer
 
@@ -73,7 +73,7 @@ def row(name: str, with_code_points: bool) -> tuple[list[str], list[str]]:
     """The row of a file, and the texts whose ids differ."""
     ours, theirs = dstok.Tokenizer.from_str(real_json(name)), real(name)
     theirs.no_padding()
-    running = documents(shared("data/wiki.test.raw").read_text("utf-8"), 1)
+    running = documents(wiki(), 1)
     for source in CORPORA:
         running += documents(corpus(source), STEP)
     _, ids, different = compare(ours, theirs, iter(running))

@@ -23,7 +23,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # last: the installed dstok is the one under test
 
-from benchmarks import models, process, run, verdicts
+from benchmarks import models, process, run, verdicts, wikitext
 from benchmarks.cases import DISTINCT_SIZE, KINDS, MODES, WORST_SIZE, Case, all_cases, items, load_text, select
 from benchmarks.chart import chart
 from benchmarks.engines import ENGINES, Call, Engine
@@ -104,7 +104,7 @@ def test_one_measurement_of_dstok(tmp_path: Path) -> None:
     import dstok
 
     launcher = process.Launcher(tmp_path, process.default_cores(), 60)
-    launcher.text_file(WHOLE).write_text("Hello world\n" * 50, encoding="utf-8")
+    (tmp_path / "wiki.txt").write_text("Hello world\n" * 50, encoding="utf-8")  # where the launcher keeps the text
     found = launcher.measure(ENGINES["dstok"], WHOLE, 0.1)
     ids = dstok.load("deepseek-v3").encode_array("Hello world\n" * 50).astype("<u4")
     assert (found["engine"], found["case"], found["bytes"], found["tokens"]) == ("dstok", "wiki/whole", 600, len(ids))
@@ -208,6 +208,18 @@ def test_a_failure_of_dstok_fails_the_run(faked: dict[str, Record], capsys: pyte
     faked |= {"dstok": Record(engine="dstok", case="wiki/whole", failed="boom"), "gigatoken": record("gigatoken")}
     assert a_run() == 1
     assert "dstok failed: boom" in capsys.readouterr().err
+
+
+def test_cases_without_their_corpus_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The table says what to do about it."""
+    monkeypatch.setenv("DSTOK_SHARED", str(tmp_path))
+    monkeypatch.setattr(wikitext, "find", lambda: None)
+    run.main(["--cases", "wiki/whole", "code/docs", "--rounds", "1", "--engines", "dstok"])
+    shown = capsys.readouterr().out
+    assert f"- Left out (no wiki.test.raw: {wikitext.HOW}): wiki/whole." in shown
+    assert "- Left out (no code.txt.xz: set DSTOK_SHARED to the folder with data/): code/docs." in shown
 
 
 def test_an_unknown_case_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

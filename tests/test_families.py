@@ -19,7 +19,7 @@ import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import DEEP, examples
-from shared_data import CORPORA, corpus, shared
+from shared_data import CORPORA, corpus, shared, wiki
 
 import dstok
 from dstok.core._scan import Scanner
@@ -85,7 +85,7 @@ def test_the_families_are_all_there() -> None:
 
 @each_file
 def test_wiki(name: str) -> None:
-    assert_equal(name, [shared("data/wiki.test.raw").read_text("utf-8")[:LENGTH]])
+    assert_equal(name, [wiki()[:LENGTH]])
 
 
 @each_file

@@ -20,7 +20,7 @@ import pytest
 from judges import judge
 from real_models import real_json
 from reference import DEEP
-from shared_data import CORPORA, corpus, shared
+from shared_data import CORPORA, corpus, shared, wiki
 from small_models import added_token, model_json
 
 import dstok
@@ -137,7 +137,7 @@ def test_the_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_wiki(name: str) -> None:
-    texts = list(parts(shared("data/wiki.test.raw").read_bytes().decode()))
+    texts = list(parts(wiki()))
     assert compare(name, texts) <= (len(texts) if MODELS[name] == "glm4" else len(texts) // 4)
 
 

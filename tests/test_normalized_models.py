@@ -16,7 +16,7 @@ import tokenizers
 from cli_process import fails, ok
 from real_models import real_json
 from reference import DEEP
-from shared_data import CORPORA, corpus, shared
+from shared_data import CORPORA, corpus, shared, wiki
 from small_models import added_token, model_json, upstream_ids
 from test_image_hostile import Parts
 from upstream import model_names
@@ -469,7 +469,7 @@ def test_real_models(name: str) -> None:
 
 
 def real_texts() -> Iterator[str]:
-    yield (shared("data/wiki.test.raw")).read_bytes().decode()
+    yield wiki()
     for name in CORPORA:
         yield corpus(name)[:1_000_000]
     yield unicodedata.normalize("NFD", corpus("multilingual")[:600_000])

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judges import rank_file
 from reference import DEEP, examples
-from shared_data import CORPORA, corpus, shared
+from shared_data import CORPORA, corpus, shared, wiki
 from small_models import added_token, model_json
 from text_strategies import texts as odd_texts
 from tiktoken_ext import openai_public
@@ -84,10 +84,10 @@ def test_unicode_version() -> None:
 
 @pytest.mark.parametrize("name", REAL)
 def test_real_texts(name: str) -> None:
-    wiki = shared("data/wiki.test.raw").read_bytes().decode()
+    running = wiki()
     tok, judge = both(name)
-    assert tok.encode(wiki, special="none") == judge.encode_ordinary(wiki)
-    assert compare(name, wiki.splitlines(keepends=True)) > 200_000
+    assert tok.encode(running, special="none") == judge.encode_ordinary(running)
+    assert compare(name, running.splitlines(keepends=True)) > 200_000
     for path in sorted(shared("fixtures/inp_out").glob("*.inp")):
         compare(name, path.read_text(encoding="utf-8").split("\n__ggml_vocab_test__\n"))
     for corpus_name in CORPORA:
@@ -140,7 +140,7 @@ def test_deepseek_as_ranks(tmp_path: Path) -> None:
     assert len(ranks) == 127_997
     judge = encoding(ranks, ANY, special)
     rng = random.Random(1)
-    words = shared("data/wiki.test.raw").read_bytes().decode().split()
+    words = wiki().split()
     for piece in [*rng.sample(words, 3000), "".join(words[:3000]), *(chr(rng.randrange(0xD800)) * 3 for _ in range(500))]:
         assert tok._bpe.merge(piece.encode()) == judge.encode_ordinary(piece)
 

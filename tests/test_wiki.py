@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from real_models import BUILT_IN, at_level, levels, real
 from reference import DEEP
-from shared_data import CORPORA, corpus, shared
+from shared_data import CORPORA, corpus, wiki
 
 WIKI_IDS = 287_730
 WIKI_SHA256 = "3be3d7100b755f5feeae84d119e722a2ec45a1d86a5e91bbf33bf2f04989b626"
@@ -22,7 +22,7 @@ STRETCH = 500_000  # bytes of a corpus, about, that are compared outside the dee
 def test_wiki_whole(level: str) -> None:
     """The number and the hash of the ids that are known for the whole file, from str and from bytes."""
     tok = at_level("deepseek-v3", level)
-    data = shared("data/wiki.test.raw").read_bytes()
+    data = wiki().encode()
     ids = tok.encode(data)
     assert len(ids) == tok.count(data) == WIKI_IDS
     assert sha256(np.array(ids, "<u4").tobytes()).hexdigest() == WIKI_SHA256
@@ -33,7 +33,7 @@ def test_wiki_whole(level: str) -> None:
 
 def test_wiki_against_upstream() -> None:
     """The whole file as one text, and each line."""
-    text = shared("data/wiki.test.raw").read_bytes().decode()
+    text = wiki()
     assert real("deepseek-v3").encode(text, add_special_tokens=False).ids == at_level("deepseek-v3", levels()[-1]).encode(text)
     compare("deepseek-v3", text.splitlines(keepends=True))
     compare("deepseek-v3", text.split("\n"))
