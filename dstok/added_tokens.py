@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from dstok.core._added import Matcher
 from dstok.core._policy import Policy
 from dstok.errors import UnknownTokenError, UnsupportedError
-from dstok.formats.description import AddedToken
+from dstok.formats.description import AddedToken, decoded_bytes, is_spelling
 
 if TYPE_CHECKING:
     from dstok.core._normalize import Normalizer
@@ -50,6 +50,26 @@ class AddedTokens:
         """The text that a token is matched by."""
         content = token.content.encode()
         return self._normalizer.normalize(content) if self._normalizer and token.normalized else content
+
+    def decodings(self) -> list[tuple[int, bytes, bool]]:
+        r"""Of each token: its id, the bytes that decoding gives, and whether it is left out without special tokens.
+
+        Upstream's rules: the bytes are those that the token's text spells, if it is a spelling in the byte-level
+        alphabet. The text, which may be normalized, is looked up among the contents of the special tokens, which are
+        not.
+
+        >>> tokens = AddedToken(7, "<think>", special=True), AddedToken(8, "õ"), AddedToken(9, "ab õ")
+        >>> AddedTokens(tokens, "16.0").decodings()
+        [(7, b'<think>', True), (8, b'\xf5', False), (9, b'ab \xc3\xb5', False)]
+        """
+        special = {token.content for token in self.tokens if token.special}
+        found = []
+        for token in self.tokens:
+            seen = self.seen(token)
+            text = seen.decode()
+            spells = is_spelling(text) and not token.literal
+            found.append((token.id, decoded_bytes(text) if spells else seen, text in special))
+        return found
 
     def policy(self, special: Special) -> Policy:
         """The policy that `special` names. Raises `ValueError` or `UnknownTokenError`."""

@@ -28,7 +28,7 @@ from dstok.core._check import (
 from dstok.core._pairs import MAX_IDS, MAX_MERGES
 from dstok.core._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
-from dstok.formats.columns import unpack_added
+from dstok.formats.columns import MAX_FLAGS, unpack_added
 from dstok.formats.description import NORMALIZERS, NOT_IN_UTF_8, AddedToken, NormalizerStep
 from dstok.formats.image import AGAIN, Image
 from dstok.kernels import KERNELS
@@ -120,7 +120,7 @@ def _tokenizer_parts(image: Image) -> tuple[tuple[AddedToken, ...], int | None, 
         _ask(name, len(set(values)) == len(values), "each added token once", "one twice")
     _ask("content", _SURROGATE.search("".join(contents)) is None, "text", "a lone surrogate")
     _ask("content", all(contents), "added tokens of at least one character", "an empty one")
-    for name, values, most in (("flags", flags, 31), ("id", ids, MAX_ID)):
+    for name, values, most in (("flags", flags, MAX_FLAGS), ("id", ids, MAX_ID)):
         for value in (min(values, default=0), max(values, default=0)):
             _ask(name, 0 <= value <= most, f"0 to {most}", value)
     size = max(len(image.section("starts")) // 4 - 1, 1 + max(ids, default=0))

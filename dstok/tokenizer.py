@@ -79,8 +79,6 @@ class Tokenizer(LineEncoder, FileFormats):
         self._added = AddedTokens(added, self.unicode_version, self._normalizer)
         self.vocab_size = max([self._bpe.size, *(token.id + 1 for token in added)])
         self._encoder = make_encoder(tables, self._bpe, self.vocab_size, self._normalizer)
-        self._decoder = Decoder(tables.sections["starts"], tables.sections["blob"], self.vocab_size,
-                                [(token.id, self._added.seen(token), token.special) for token in added])
 
     # Loading
 
@@ -301,13 +299,16 @@ class Tokenizer(LineEncoder, FileFormats):
     # The vocabulary
 
     def token_bytes(self, id: int) -> bytes:
-        """The bytes of a token. Raises `UnknownIdError`."""
+        """The bytes of a token, as `decode_bytes` gives them. Raises `UnknownIdError`."""
         return self._decoder.token(id)
 
     def id_to_token(self, id: int) -> str:
-        """A token as tokenizer.json spells it: bytes in the byte-level alphabet, added tokens as they are."""
+        """A token as tokenizer.json spells it: bytes in the byte-level alphabet, added tokens as they are matched."""
         data = self._decoder.token(id)
-        return data.decode() if id in self._plain_ids else spelling(data)
+        added = self._added_texts.get(id)
+        if added is not None:
+            return added
+        return data.decode() if id in self._raw_ids else spelling(data)
 
     def token_to_id(self, token: str | bytes) -> int:
         """The id of a token, given as tokenizer.json spells it, or as its bytes. Raises `UnknownTokenError`."""
@@ -339,7 +340,7 @@ class Tokenizer(LineEncoder, FileFormats):
         splits = [(s.pattern, s.behavior, s.invert, *([s.unicode_version] if s.unicode_version else []))
                   for s in self._tables.splits]
         rest = (splits, part["unicode_version"], part["ignore_merges"], part["raw_ids"], self.bos_id, self.eos_id,
-                [tuple(vars(token).values()) for token in self._added.tokens])
+                [_told(token) for token in self._added.tokens])
         whole.update(repr(rest).encode())
         for step in self._tables.normalizer:
             whole.update(repr([value for name, value in vars(step).items() if name != "where"]).encode())
@@ -414,24 +415,35 @@ class Tokenizer(LineEncoder, FileFormats):
             at = end
 
     @cached_property
+    def _decoder(self) -> Decoder:
+        sections = self._tables.sections
+        return Decoder(sections["starts"], sections["blob"], self.vocab_size, self._added.decodings())
+
+    @cached_property
     def _scanner(self) -> Scanner:
         """The automaton that also tells alternatives apart; the encoder's own does not need to."""
         pages, page_numbers = self.program.alphabet.pages()
         return Scanner(pages, page_numbers, pack_edges(self.program.dfa.edges, pages[:128]), self.program.dfa.symbols)
 
     @cached_property
-    def _plain_ids(self) -> frozenset[int]:
-        """Ids whose token is spelled as its text, not in the byte-level alphabet."""
-        return frozenset([*self._tables.description["raw_ids"], *(token.id for token in self._added.tokens)])
+    def _raw_ids(self) -> frozenset[int]:
+        """Ids of the vocabulary whose token is spelled as its text, not in the byte-level alphabet."""
+        return frozenset(self._tables.description["raw_ids"])
+
+    @cached_property
+    def _added_texts(self) -> dict[int, str]:
+        """The texts that added tokens are matched by."""
+        return {token.id: self._added.seen(token).decode() for token in self._added.tokens}
 
     @cached_property
     def _ids_by_bytes(self) -> dict[bytes, int]:
         ids = (i for i in range(self.vocab_size) if self._decoder.has(i))
-        return {self._decoder.token(i): i for i in sorted(ids, key=lambda i: i in self._plain_ids, reverse=True)}
+        plain = self._raw_ids | self._added_texts.keys()
+        return {self._decoder.token(i): i for i in sorted(ids, key=plain.__contains__, reverse=True)}
 
     @cached_property
     def _ids_by_token(self) -> dict[str, int]:
-        own = {token.id for token in self._added.tokens}
+        own = self._added_texts.keys()
         ids = {self.id_to_token(i): i for i in range(self.vocab_size) if self._decoder.has(i) and i not in own}
         return {**ids, **{token.content: token.id for token in self._added.tokens}}
 
@@ -477,6 +489,12 @@ def _empty_ids(count: int) -> npt.NDArray[np.uint32]:
 
 def _listed(ids: Iterable[int]) -> list[int]:
     return ids.tolist() if hasattr(ids, "tolist") else list(ids)
+
+
+def _told(token: AddedToken) -> tuple[Any, ...]:
+    """What the fingerprint takes of an added token: what later versions know of it only where it is so."""
+    *old, literal = vars(token).values()
+    return (*old, *([literal] if literal else []))
 
 
 def _load_same(name: str, fingerprint: str) -> Tokenizer:

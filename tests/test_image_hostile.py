@@ -198,7 +198,7 @@ REFUSED: list[tuple[Change, str]] = [
     (column("id", 0, -1), "id: expected 0 to"),
     (column("id", 0, 262), "id: expected each added token once"),
     (column("id", 0, True), "id: expected only int"),
-    (column("flags", 0, 32), "flags: expected 0 to 31"),
+    (column("flags", 0, 64), "flags: expected 0 to 63"),
     (column("content", 0, ""), "content: expected added tokens of at least one character"),
     (column("content", 0, "<l>"), "content: expected each added token once"),
     (column("content", 0, "\ud800"), "content: expected text"),

@@ -2,7 +2,7 @@ import numpy as np
 import numpy.typing as npt
 
 class Decoder:
-    """Token bytes by id: the vocabulary's, and `added` tokens as (id, bytes, special)."""
+    """Token bytes by id: the vocabulary's, and `added` tokens as (id, bytes, whether it may be skipped)."""
 
     size: int
     def __init__(self, starts: object, blob: object, size: int, added: list[tuple[int, bytes, bool]]) -> None: ...
@@ -13,4 +13,4 @@ class Decoder:
     def decode(self, ids: list[int], skip_special: bool) -> bytes:
         """The bytes of `ids`. Raises `UnknownIdError`."""
     def lengths_of(self, ids: npt.NDArray[np.uint32], out: npt.NDArray[np.uint32]) -> None:
-        """Writes the length in bytes of each token of `ids` to `out`."""
+        """Writes how many bytes of a text BPE makes each of `ids` of to `out`; 0 if only an added token has the id."""

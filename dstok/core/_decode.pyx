@@ -3,6 +3,8 @@
 
 In: ids. Out: the bytes of their tokens, one after the other.
 Invariant: an id that has no token is an error that names it; nothing is left out unless asked for.
+An id may have two byte strings: the one that BPE makes it of, and the one that decoding gives, if it is an added
+token's, too. What lies in a text is told by the first one, or by where the added token was matched.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -14,11 +16,12 @@ from dstok.errors import UnknownIdError
 
 
 cdef class Decoder:
-    """`starts` and `blob` hold the vocabulary, `added` the added tokens as (id, bytes, special)."""
+    """`starts` and `blob` hold the vocabulary, `added` the added tokens as (id, bytes, whether it may be skipped)."""
 
     cdef const uint8_t **texts
     cdef uint32_t *lengths
-    cdef uint8_t *special
+    cdef uint8_t *skipped
+    cdef const uint32_t[::1] starts
     cdef readonly Py_ssize_t size
     cdef object _keep
 
@@ -27,26 +30,26 @@ cdef class Decoder:
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef Py_ssize_t i
         cdef bytes text
-        self.size = size
+        self.size, self.starts = size, s
         self.texts = <const uint8_t **>calloc(size + 1, sizeof(void *))
         self.lengths = <uint32_t *>calloc(size + 1, sizeof(uint32_t))
-        self.special = <uint8_t *>calloc(size + 1, 1)
-        if not (self.texts and self.lengths and self.special):
+        self.skipped = <uint8_t *>calloc(size + 1, 1)
+        if not (self.texts and self.lengths and self.skipped):
             raise MemoryError
         for i in range(min(size, s.shape[0] - 1)):
             if s[i + 1] > s[i]:
                 self.texts[i] = &b[s[i]]
                 self.lengths[i] = s[i + 1] - s[i]
-        for i, text, special in added:
+        for i, text, skipped in added:
             self.texts[i] = <const uint8_t *>PyBytes_AS_STRING(text)
             self.lengths[i] = len(text)
-            self.special[i] = bool(special)
-        self._keep = (s, b, added)
+            self.skipped[i] = bool(skipped)
+        self._keep = (b, added)
 
     def __dealloc__(self):
         free(self.texts)
         free(self.lengths)
-        free(self.special)
+        free(self.skipped)
 
     cdef Py_ssize_t _check(self, token, Py_ssize_t index) except -1:
         cdef Py_ssize_t i
@@ -79,13 +82,13 @@ cdef class Decoder:
             for index in range(count):
                 i = self._check(ids[index], index)
                 checked[index] = <uint32_t>i
-                if not (skip_special and self.special[i]):
+                if not (skip_special and self.skipped[i]):
                     total += self.lengths[i]
             result = PyBytes_FromStringAndSize(NULL, total)
             out = <uint8_t *>PyBytes_AS_STRING(result)
             for index in range(count):
                 i = checked[index]
-                if not (skip_special and self.special[i]):
+                if not (skip_special and self.skipped[i]):
                     memcpy(out, self.texts[i], self.lengths[i])
                     out += self.lengths[i]
             return result
@@ -93,7 +96,7 @@ cdef class Decoder:
             free(checked)
 
     def lengths_of(self, const uint32_t[::1] ids not None, uint32_t[::1] out not None):
-        """Writes the length in bytes of each token of `ids`, which all exist, to `out`."""
-        cdef Py_ssize_t i
+        """Writes how many bytes of a text BPE makes each of `ids` of to `out`; 0 if only an added token has the id."""
+        cdef Py_ssize_t i, size = self.starts.shape[0] - 1
         for i in range(ids.shape[0]):
-            out[i] = self.lengths[ids[i]]
+            out[i] = self.starts[ids[i] + 1] - self.starts[ids[i]] if ids[i] < size else 0

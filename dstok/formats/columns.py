@@ -9,10 +9,11 @@ from typing import Any
 
 from dstok.formats.description import AddedToken
 
-__all__ = ["pack_added", "unpack_added"]
+__all__ = ["MAX_FLAGS", "pack_added", "unpack_added"]
 
-_FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")  # bits 0 to 4 of a token's flags
+_FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special", "literal")  # bits 0 to 5 of a token's flags
 _BITS = [[bool(flags >> bit & 1) for bit in range(len(_FLAGS))] for flags in range(1 << len(_FLAGS))]
+MAX_FLAGS = len(_BITS) - 1
 
 
 def pack_added(tokens: tuple[AddedToken, ...]) -> dict[str, list[Any]]:

@@ -39,6 +39,7 @@ def _byte_level_alphabet() -> str:
 BYTE_TO_CHAR = _byte_level_alphabet()
 NOT_IN_UTF_8 = frozenset([0xC0, 0xC1, *range(0xF5, 0x100)])  # a vocabulary may be without tokens for these
 CHAR_TO_BYTE = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
+_ALPHABET = frozenset(BYTE_TO_CHAR)
 _ENCODING = {ord(char): byte for char, byte in CHAR_TO_BYTE.items()}
 
 
@@ -57,7 +58,7 @@ def is_spelling(text: str) -> bool:
     >>> is_spelling("Ġa"), is_spelling(" a"), is_spelling("")
     (True, False, False)
     """
-    return text != "" and all(map(CHAR_TO_BYTE.__contains__, text))
+    return text != "" and _ALPHABET.issuperset(text)
 
 
 def decoded_bytes(text: str) -> bytes:
@@ -76,7 +77,11 @@ def decoded_bytes(text: str) -> bytes:
 
 @dataclass(frozen=True)
 class AddedToken:
-    """A token that is matched in the text before anything else, with upstream's flags."""
+    """A token that is matched in the text before anything else, with upstream's flags.
+
+    literal: does decoding give the text as it is, as tiktoken does, though it reads as a spelling in the byte-level
+        alphabet? Upstream's decoder takes an added token for a spelling wherever it can; see `decoded_bytes`.
+    """
 
     id: int
     content: str
@@ -85,15 +90,7 @@ class AddedToken:
     rstrip: bool = False
     normalized: bool = False
     special: bool = False
-
-    @property
-    def decoded(self) -> bytes:
-        r"""What decoding its id gives: not always `content`.
-
-        >>> AddedToken(7, "<think>").decoded, AddedToken(8, "õ").decoded
-        (b'<think>', b'\xf5')
-        """
-        return decoded_bytes(self.content)
+    literal: bool = False
 
 
 NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Prepend", "Replace")

@@ -24,7 +24,7 @@ from itertools import pairwise
 from typing import NoReturn
 
 from dstok.errors import TokenizerFileError, UnsupportedError
-from dstok.formats.description import AddedToken, ModelDescription
+from dstok.formats.description import AddedToken, ModelDescription, decoded_bytes
 from dstok.formats.rank_merges import MAX_TOKEN, ranked_merges
 from dstok.formats.tiktoken_encodings import ENCODINGS
 from dstok.pattern.fancy_regex import translate
@@ -96,7 +96,7 @@ def _special_tokens(special_tokens: Mapping[str, int], ranks: Mapping[bytes, int
         if token_id in taken:
             raise TokenizerFileError(f"expected an id of its own, found {token_id}, which another token has", where)
         taken.add(token_id)
-        yield AddedToken(token_id, content, special=True)
+        yield AddedToken(token_id, content, special=True, literal=decoded_bytes(content) != content.encode())
     for content, following in pairwise(sorted(special_tokens)):
         if following.startswith(content):
             raise UnsupportedError(f"a special token that {following[:40]!r} begins with", f"special token {content!r}")

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from dstok.errors import UnsupportedError
-from dstok.formats.description import ModelDescription, NormalizerStep, spelling
+from dstok.formats.description import AddedToken, ModelDescription, NormalizerStep, decoded_bytes, spelling
 from dstok.formats.json_value import shown
 from dstok.formats.pre_tokenizers import DIGITS_PATTERN, WORDS_PATTERN
 from dstok.formats.tokenizer_json import read_tokenizer_json
@@ -38,7 +38,7 @@ def write_tokenizer_json(model: ModelDescription) -> str:
     vocab = _vocabulary(model)
     text = json.dumps({
         "version": "1.0", "truncation": None, "padding": None,
-        "added_tokens": [_added_token(vars(token)) for token in model.added_tokens],
+        "added_tokens": [_added_token(i, token) for i, token in enumerate(model.added_tokens)],
         "normalizer": _normalizer(model), "pre_tokenizer": _pre_tokenizer(model),
         "post_processor": _BYTE_LEVEL, "decoder": _BYTE_LEVEL,
         "model": {
@@ -51,9 +51,13 @@ def write_tokenizer_json(model: ModelDescription) -> str:
     return text
 
 
-def _added_token(fields: dict[str, Any]) -> dict[str, Any]:
+def _added_token(index: int, token: AddedToken) -> dict[str, Any]:
+    if token.literal:
+        raise UnsupportedError(f"the added token {shown(token.content)}, which upstream decodes as "
+                               f"{shown(decoded_bytes(token.content).decode('utf-8', 'replace'))}",
+                               f"$.added_tokens[{index}].content")
     names = ("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special")
-    return {name: fields[name] for name in names}
+    return {name: getattr(token, name) for name in names}
 
 
 def _vocabulary(model: ModelDescription) -> dict[str, int]:
