@@ -8,22 +8,26 @@ ids of added tokens, what each id decodes to, and the ids of texts, encoded by a
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 import zipfile
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from small_models import model_json
 from tokenizer_json_cases import BYTE_LEVEL, DIGITS, MERGES, PRE, READ, REFUSED, Change, changed, small, steps
 from tokenizers import Tokenizer
 
+import dstok
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
-from dstok.formats.description import ModelDescription, decoded_bytes, spelling
+from dstok.formats.description import BYTE_TO_CHAR, NOT_IN_UTF_8, ModelDescription, decoded_bytes, spelling
 from dstok.formats.tokenizer_json import GPT2_PATTERN, MAX_DEPTH, read_tokenizer_json
 from dstok.normalizers import make_normalizer
 from dstok.pattern.collapse import Program, Split, compile_splits
@@ -144,6 +148,22 @@ def test_holes_and_dead_merges() -> None:
     assert model.tokens[269:271] == (None, "中".encode())
     assert model.raw_ids == {1, 270, 271}
     assert len(model.merge_rules()) == len(MERGES)
+
+
+@pytest.mark.parametrize("merges", [(), [(b"a", b"b")]], ids=["no merges", "a merge"])
+@pytest.mark.parametrize("missing", [{0xC0}, {0xFF}, {0xC0, 0xC1, 0xF5, 0xFE}, set(NOT_IN_UTF_8)], ids=len)
+def test_a_vocabulary_without_bytes_that_no_text_holds(missing: set[int], merges: Any, tmp_path: Path) -> None:
+    """It may have fewer than 256 tokens."""
+    chars = [char for byte, char in enumerate(BYTE_TO_CHAR) if byte not in missing]
+    file = json.loads(model_json(merges))
+    file["model"]["vocab"] = {token: id for id, token in enumerate([*chars, *["ab"] * len(merges)])}
+    text = json.dumps(file)
+    tok, judge = dstok.Tokenizer.from_str(text), Tokenizer.from_str(text)
+    tok.save(tmp_path / "image")
+    for made in (tok, dstok.Tokenizer.open(tmp_path / "image"), pickle.loads(pickle.dumps(tok))):
+        for sample in [*TEXTS, "ab\x00Àé中\U0010ffff"]:
+            assert made.encode(sample) == judge.encode(sample, add_special_tokens=False).ids
+            assert made.decode(made.encode(sample)) == sample
 
 
 @pytest.mark.parametrize(("change", "error", "where"), REFUSED, ids=str)

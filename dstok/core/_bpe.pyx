@@ -146,7 +146,7 @@ cdef class BPE:
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef int i
-        if p.shape[0] & (p.shape[0] - 1) or p.shape[0] < 16 or s.shape[0] < 257:
+        if p.shape[0] & (p.shape[0] - 1) or p.shape[0] < 16 or s.shape[0] < 2:
             raise ValueError("BPE tables of the wrong size")
         if (q.shape[0] - 1) & (q.shape[0] - 2) or q.shape[0] < 17:
             raise ValueError("BPE tables of the wrong size")
@@ -163,6 +163,8 @@ cdef class BPE:
         self.monotone, self.ignore_merges = monotone, ignore_merges
         for i in range(256):
             self.byte_ids[i] = byte_ids[i]
+            if self.byte_ids[i] >= self.size:  # a byte that no text holds may have no token, but it has another's id
+                raise ValueError(f"expected the id of byte {i} below {self.size}, found {self.byte_ids[i]}")
         self.start.bytes = self.plain.bytes = self.byte_ids
         if len(byte_pairs):
             self._open_start(atoms, byte_pairs, pair_ids)
