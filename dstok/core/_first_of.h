@@ -6,10 +6,11 @@
 
 #include <stdint.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
+#include "_simd.h"
 
-__attribute__((target("avx512f,avx512bw")))
+#ifdef DSTOK_X86
+
+SIMD_TARGET("avx512f,avx512bw")
 static int64_t first_of_avx512(const uint8_t *text, int64_t at, int64_t stop, const uint8_t *bytes) {
     __m512i a = _mm512_set1_epi8((char)bytes[0]), b = _mm512_set1_epi8((char)bytes[1]);
     __m512i c = _mm512_set1_epi8((char)bytes[2]), d = _mm512_set1_epi8((char)bytes[3]);
@@ -45,7 +46,7 @@ static int64_t first_of_portable(const uint8_t *text, int64_t at, int64_t stop, 
 
 /* The place in text[at:stop], or `stop`. */
 static int64_t first_of(const uint8_t *text, int64_t at, int64_t stop, const uint8_t *bytes, int wide) {
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef DSTOK_X86
     if (wide)
         return first_of_avx512(text, at, stop, bytes);
 #endif

@@ -16,10 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#define DSTOK_X86 1
-#endif
+#include "_simd.h"
 
 enum { /* class numbers of V3's automaton */
     C_OTHER = 0, C_BLANK = 1, C_NEWLINE = 2, C_SPACE = 3, C_MARK_ASCII = 4, C_NUMBER = 5, C_LETTER_ASCII = 6,
@@ -206,7 +203,7 @@ static Block block_portable(const KernelTables *t, const uint8_t *p, int size, i
 }
 
 #ifdef DSTOK_X86
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi,bmi2,lzcnt")))
+SIMD_AVX512
 static Block block_avx512(const KernelTables *t, const uint8_t *p, int size, int final) {
     uint64_t m[CLASSES], cuts = 0, rare, text = size == 64 ? ~0ull : (1ull << size) - 1;
     __m512i x = _mm512_maskz_loadu_epi8(text, p);
@@ -224,7 +221,7 @@ static Block block_avx512(const KernelTables *t, const uint8_t *p, int size, int
 
 /* The ASCII classes by comparison, since AVX2 has no 128-entry look-up: only for tables that pass
  * `kernel_plain_ascii`. */
-__attribute__((target("avx2,bmi,bmi2,lzcnt")))
+SIMD_TARGET("avx2,bmi,bmi2,lzcnt")
 static inline void classes_avx2(__m256i x, int shift, uint64_t *m, uint64_t *wide, uint64_t *leads) {
 #define BYTES(c) _mm256_set1_epi8((char)(c))
 #define AT_MOST(v, c) _mm256_cmpeq_epi8(_mm256_min_epu8(v, BYTES(c)), v)
@@ -250,7 +247,7 @@ static inline void classes_avx2(__m256i x, int shift, uint64_t *m, uint64_t *wid
 #undef WORD
 }
 
-__attribute__((target("avx2,bmi,bmi2,lzcnt")))
+SIMD_TARGET("avx2,bmi,bmi2,lzcnt")
 static Block block_avx2(const KernelTables *t, const uint8_t *p, int size, int final) {
     uint64_t m[CLASSES] = {0}, cuts = 0, rare, wide = 0, leads = 0, text = size == 64 ? ~0ull : (1ull << size) - 1;
     uint8_t padded[64];
@@ -284,11 +281,10 @@ static int kernel_plain_ascii(const uint8_t *ascii) {
 /* The best level of this processor. */
 static int kernel_best_level(void) {
 #ifdef DSTOK_X86
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+    if (SIMD_SUPPORTS("avx512vbmi") && SIMD_SUPPORTS("avx512vbmi2") &&
+        SIMD_SUPPORTS("avx512bw") && SIMD_SUPPORTS("avx512vl") && SIMD_SUPPORTS("avx512dq"))
         return LEVEL_AVX512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+    if (SIMD_SUPPORTS("avx2") && SIMD_SUPPORTS("bmi2"))
         return LEVEL_AVX2;
 #endif
     return LEVEL_PORTABLE;

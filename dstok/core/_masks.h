@@ -17,7 +17,7 @@ enum {
 
 #ifdef DSTOK_X86
 
-#define GRID_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,bmi,bmi2,lzcnt,popcnt")))
+#define GRID_TARGET SIMD_AVX512
 #define GRID_INLINE GRID_TARGET __attribute__((always_inline)) static inline
 
 typedef struct {

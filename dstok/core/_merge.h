@@ -17,10 +17,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#define MERGE_X86 1
-#endif
+#include "_simd.h"
 
 enum {
     NO_RANK = 0xFFFFFF,
@@ -68,9 +65,9 @@ static inline uint32_t pair_merged(const PairTable *t, uint32_t rank) {
     return t->merged ? t->merged[rank] : rank + t->first;
 }
 
-#ifdef MERGE_X86
+#ifdef DSTOK_X86
 
-#define MERGE_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2")))
+#define MERGE_TARGET SIMD_TARGET("avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2")
 
 /* Entries of eight pairs; the lanes that match get their rank. */
 MERGE_TARGET
@@ -114,9 +111,8 @@ static void pair_ranks_wide(const PairTable *t, const uint32_t *ids, uint32_t *r
 }
 
 static inline int merge_wide(void) {
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("bmi2");
+    return SIMD_SUPPORTS("avx512bw") && SIMD_SUPPORTS("avx512vl") &&
+           SIMD_SUPPORTS("avx512dq") && SIMD_SUPPORTS("bmi2");
 }
 
 #else
@@ -125,7 +121,7 @@ static inline int merge_wide(void) { return 0; }
 
 /* The ranks of all neighbours: `count` - 1 of them. */
 static inline void pair_ranks(const PairTable *t, const uint32_t *ids, uint32_t *ranks, int64_t count) {
-#ifdef MERGE_X86
+#ifdef DSTOK_X86
     if (t->wide && count >= LANES) {
         pair_ranks_wide(t, ids, ranks, count);
         return;
@@ -335,7 +331,7 @@ static inline void merge_lanes_portable(const PairTable *t, Lanes *lanes) {
     }
 }
 
-#ifdef MERGE_X86
+#ifdef DSTOK_X86
 
 MERGE_TARGET
 static inline __m512i lanes_merged(const PairTable *t, __m512i rank, __mmask16 asked) {

@@ -12,10 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#define PROBE_X86 1
-#endif
+#include "_simd.h"
 
 enum { CHUNK = 512, CHUNK_ROOM = CHUNK + 128, FEW = 24 }; /* pieces in work at once; room for a block's worth more */
 
@@ -40,9 +37,9 @@ typedef struct {
 #define HASH_1 0xC2B2AE3D27D4EB4Full
 #define HASH_2 0xD6E8FEB86659FD93ull
 
-#ifdef PROBE_X86
+#ifdef DSTOK_X86
 
-#define PROBE_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,bmi,bmi2,lzcnt,popcnt")))
+#define PROBE_TARGET SIMD_AVX512
 
 /* Pieces of one range of lengths: which of the chunk they are, where they start, how long they are, where their
  * line is. */

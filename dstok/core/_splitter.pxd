@@ -5,6 +5,9 @@ from dstok.core._chunk cimport Chunks
 from dstok.core._scan cimport Scanner
 from dstok.core._workspace cimport Workspace
 
+cdef extern from "_simd.h":
+    bint DSTOK_EMULATED
+
 cdef extern from "_kernel.h":
     ctypedef struct KernelTables:
         const uint8_t *pages

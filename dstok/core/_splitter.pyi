@@ -6,6 +6,12 @@ LEVELS: dict[str, int]
 def best_level() -> str:
     """The name of the best level of the mask kernel that this processor can run."""
 
+def emulated() -> bool:
+    """Whether the levels above "portable" are emulated, on any processor: a build for tests (see setup.py)."""
+
+def level_shown(name: str) -> str:
+    """A level's name, as people are told it: "avx512 (emulated)"."""
+
 class Splitter:
     """What finding pieces needs: scanner, merge loops, and `joined`, the safe cuts' bitmap (None: no cuts).
 

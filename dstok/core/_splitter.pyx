@@ -43,6 +43,16 @@ def best_level():
     return next(name for name, level in LEVELS.items() if level == kernel_best_level())
 
 
+def emulated():
+    """Whether the levels above "portable" are emulated, on any processor: a build for tests (see setup.py)."""
+    return DSTOK_EMULATED
+
+
+def level_shown(str name):
+    """A level's name, as people are told it: "avx512 (emulated)"."""
+    return f"{name} (emulated)" if DSTOK_EMULATED and LEVELS[name] > LEVEL_PORTABLE else name
+
+
 cdef class Splitter(Chunks):
     """What finding pieces needs, with the tables of chunks: scanner, and `joined`, the bitmap of _pieces.joined_pairs
     (None: no cuts).
@@ -73,7 +83,7 @@ cdef class Splitter(Chunks):
     def way(self):
         """How pieces are found: "mask kernel, avx512" (or another level), "windows", or "automaton"."""
         if self.level != LEVEL_NONE:
-            return "mask kernel, " + next(name for name, level in LEVELS.items() if level == self.level)
+            return "mask kernel, " + level_shown(next(name for name, level in LEVELS.items() if level == self.level))
         return "automaton" if self.windows.groups == NULL else "windows"
 
     cdef int open_kernel(self, int level, int rules) except -1:

@@ -10,14 +10,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#define UTF8_X86 1
-#endif
+#include "_simd.h"
 
-#ifdef UTF8_X86
+#ifdef DSTOK_X86
 
-#define UTF8_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,bmi,bmi2,lzcnt,popcnt")))
+#define UTF8_TARGET SIMD_AVX512
 
 /* Sixteen code points as UTF-8; 0 if a surrogate is among them. Writes 64 bytes, of which the result counts. */
 UTF8_TARGET

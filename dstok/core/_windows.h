@@ -9,8 +9,11 @@
 
 #include <stdint.h>
 
-#ifdef __SSE2__
+#include "_simd.h"
+
+#if defined(__SSE2__) && !DSTOK_EMULATED
 #include <emmintrin.h>
+#define WINDOW_SSE2 1
 #endif
 
 enum {
@@ -28,7 +31,7 @@ typedef struct {
 /* The bits 0x80, and 0x40, of 64 bytes. */
 static inline void window_bits(const uint8_t *verdicts, uint64_t *yes, uint64_t *unknown) {
     uint64_t high = 0, low = 0;
-#ifdef __SSE2__
+#ifdef WINDOW_SSE2
     for (int i = 0; i < 4; i++) {
         __m128i v = _mm_loadu_si128((const __m128i *)(verdicts + 16 * i));
         high |= (uint64_t)(uint32_t)_mm_movemask_epi8(v) << (16 * i);

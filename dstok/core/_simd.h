@@ -1,0 +1,33 @@
+/* Which x86 instructions the core may use: the compiler's intrinsics, or their emulation.
+
+   In: the compiler's macros, and DSTOK_EMULATE_AVX512 (set by `DSTOK_EMULATE=avx512 pip install .`, see setup.py).
+   Out: DSTOK_X86 where there are intrinsics; SIMD_TARGET, before a function that uses them; SIMD_SUPPORTS, whether this
+   processor has a feature; DSTOK_EMULATED, 0 or 1.
+   Emulated, the code of every level runs on any processor, slowly: that is how tests run it where there is no AVX-512. */
+#ifndef DSTOK_SIMD_H
+#define DSTOK_SIMD_H
+
+#if defined(DSTOK_EMULATE_AVX512)
+
+#include "_emulated.h"
+#define DSTOK_X86 1
+#define DSTOK_EMULATED 1
+#define SIMD_TARGET(features)
+#define SIMD_SUPPORTS(feature) 1
+
+#else
+
+#define DSTOK_EMULATED 0
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define DSTOK_X86 1
+#define SIMD_TARGET(features) __attribute__((target(features)))
+#define SIMD_SUPPORTS(feature) (__builtin_cpu_init(), __builtin_cpu_supports(feature))
+#endif
+
+#endif
+
+/* Most AVX-512 code may use all of these; processors that have the one with VBMI2 have them all. */
+#define SIMD_AVX512 SIMD_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,bmi,bmi2,lzcnt,popcnt")
+
+#endif
