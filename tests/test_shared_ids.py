@@ -18,6 +18,7 @@ import tokenizers
 from small_models import added_token, model_json, upstream_ids
 
 import dstok
+from dstok.formats.llama_cpp import family_base
 
 MERGES = [(b" ", b"a"), (b" a", b"b"), (b"\xc3", b"\xa9"), (b"a", b"b"), (b"ab", b"\xc3\xa9"), (b"A", b"B")]
 NORMALIZERS = {
@@ -163,6 +164,18 @@ def test_tiktoken_takes_no_special_token_for_a_spelling(tmp_path: Path) -> None:
     plain = dstok.Tokenizer.from_tiktoken(ranks, pattern, {"<|end|>": 257})
     plain.to_json(tmp_path / "tokenizer.json")
     assert plain.decode([257]) == dstok.Tokenizer.from_file(tmp_path / "tokenizer.json").decode([257]) == "<|end|>"
+
+
+@pytest.mark.parametrize("write", [dstok.Tokenizer.to_gguf, dstok.Tokenizer.to_tiktoken])
+def test_formats_that_have_each_token_once_refuse_an_id_of_two_texts(write: Any, tmp_path: Path) -> None:
+    """It is a whole piece alone that has the id, too: no merge tells."""
+    pattern = family_base("llama-bpe").splits[0].pattern
+    tok = dstok.Tokenizer.from_str(
+        model_json([(b"a", b"b")], [added_token("Ġab")], pattern, extra=[b" ab"], ignore_merges=True))
+    assert tok.encode(" ab") == tok.encode("Ġab") == [257]
+    with pytest.raises(dstok.UnsupportedError, match=r"'Ġab', whose id is also .* ' ab', .* \$\.added_tokens\[0\]"):
+        write(tok, tmp_path / "file")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_fingerprint_tells_how_added_tokens_are_decoded() -> None:

@@ -14,6 +14,7 @@ from array import array
 from dataclasses import dataclass, replace
 from itertools import count
 
+from dstok.errors import UnsupportedError
 from dstok.pattern.split import Split
 
 __all__ = [
@@ -149,6 +150,20 @@ class ModelDescription:
         """The same model without the places in its file, by which no encoding changes."""
         splits = tuple(replace(split, where="") for split in self.splits)
         return replace(self, splits=splits, normalizer=tuple(replace(step, where="") for step in self.normalizer))
+
+    def refuse_hidden(self, format: str) -> None:
+        """Refuses an added token whose id the vocabulary has for another text, which only a whole piece is.
+
+        Raises `UnsupportedError`: a file of a `format` that has each token once cannot say that.
+        """
+        used = set(self.merges)
+        for number, added in enumerate(self.added_tokens):
+            token = self.tokens[added.id] if added.id < len(self.tokens) else None
+            if (self.ignore_merges and token and added.id not in used and added.id not in self.raw_ids
+                    and token != added.content.encode()):
+                raise UnsupportedError(f"the added token {added.content!r}, whose id is also that of the text "
+                                       f"{token.decode('utf-8', 'replace')!r}, which {format} cannot say",
+                                       f"$.added_tokens[{number}]")
 
     def merge_rules(self) -> list[tuple[int, int, int]]:
         """The merges as (left id, right id, merged id), in the order of rank."""

@@ -178,6 +178,7 @@ def write_gguf(
         value = str(model.ignore_merges).lower()
         raise UnsupportedError(f"ignore_merges {value}, which is not so for tokenizer.ggml.pre {pre!r}",
                                "$.model.ignore_merges")
+    model.refuse_hidden("GGUF")
     texts, types = _spelled(model)
     scratch = os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
     try:

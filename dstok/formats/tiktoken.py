@@ -163,6 +163,7 @@ def write_ranks(model: ModelDescription) -> bytes:
     """
     if model.normalizer:
         raise UnsupportedError("a normalizer, which tiktoken has none of", "$.normalizer")
+    model.refuse_hidden("a rank file")
     ranks = _ranks_of(model)
     _check_ranks(ranks)
     derived = ranked_merges(ranks)
