@@ -73,6 +73,7 @@ cdef struct Part:
     int home                 # ... and whose that is
     uint32_t *block          # of another thread's part, if lists are wanted: a copy of them
     int done
+    Py_ssize_t text          # the last one of them that was begun
 
 
 @cython.final
@@ -86,7 +87,8 @@ cdef class Batch:
     cdef Wanted wanted
     cdef list texts
     cdef Source *sources          # where the texts lie
-    cdef uint64_t[::1] counts     # of ids, by text
+    cdef object counted           # the number of ids, by text: array of typecode "Q" ...
+    cdef uint64_t *counts         # ... and where it lies
     cdef Part *parts
     cdef Py_ssize_t size          # parts
     cdef Py_ssize_t taken         # by all threads
@@ -103,10 +105,11 @@ cdef class Batch:
     def __cinit__(self, Encoder encoder not None, list texts not None, Policy policy not None, bint replace,
                   Py_ssize_t threads):
         cdef Py_ssize_t i
+        cdef uint64_t[::1] counts = array("Q", bytes(8 * (len(texts) + 1)))
         if replace:
             texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else t for t in texts]
         self.encoder, self.policy, self.replace, self.texts = encoder, policy, replace, texts
-        self.counts = array("Q", bytes(8 * (len(texts) + 1)))
+        self.counted, self.counts = counts, &counts[0]
         self.failed = PY_SSIZE_T_MAX
         self.sources = <Source *>malloc((len(texts) + 1) * sizeof(Source))
         self.parts = <Part *>calloc(len(texts) + 1, sizeof(Part))
@@ -125,7 +128,7 @@ cdef class Batch:
         free(self.parts)
         free(self.sources)
 
-    cdef void _split(self) noexcept:
+    cdef int _split(self) except -1:
         cdef Py_ssize_t i, size = 0, first = 0
         for i in range(len(self.texts)):
             size += self.sources[i].length + PER_TEXT
@@ -133,6 +136,7 @@ cdef class Batch:
                 self.parts[self.size].first, self.parts[self.size].last = first, i + 1
                 self.size += 1
                 first, size = i + 1, 0
+        return 0
 
     def lists(self):
         """The ids of each text, as lists."""
@@ -144,7 +148,7 @@ cdef class Batch:
         """All ids in a uint32 array, and the number of each text's in a uint64 array."""
         joined = self._run(ARRAYS, None)
         np = numpy_()
-        return np.frombuffer(joined, np.uint32), np.asarray(self.counts)[:len(self.texts)]
+        return np.frombuffer(joined, np.uint32), np.asarray(self.counted)[:len(self.texts)]
 
     def lengths(self):
         """The number of ids of each text, as a list."""
@@ -214,6 +218,7 @@ cdef class Batch:
 
     def _work(self, int index):
         cdef Workspace w = None
+        cdef Py_ssize_t part = -1
         if batch_least(&self.taken) >= self.size:
             return  # nobody waits for a thread that begins so late
         self.begun[index] = self.locks[index]
@@ -221,11 +226,14 @@ cdef class Batch:
             w = self._lease(self.threads)
             with nogil:
                 while batch_next(&self.taken) < self.size:
-                    self._encode(w, self.size - 1 - batch_next(&self.back), index)
+                    part = self.size - 1 - batch_next(&self.back)
+                    self._encode(w, part, index)
             if self.wanted == ARRAYS:
                 self.others[index] = Ids.take(w, self.encoder)
         except BaseException as error:  # the calling thread raises it
             self.error = error
+            if part >= 0:
+                batch_lower(&self.failed, self.parts[part].text)
         finally:
             if w is not None:
                 self.encoder.release(w)
@@ -256,19 +264,20 @@ cdef class Batch:
             self.own.count = 0
         return True
 
-    cdef void _encode(self, Workspace w, Py_ssize_t index, int home) noexcept nogil:
+    cdef int _encode(self, Workspace w, Py_ssize_t index, int home) except -1 nogil:
         cdef Part *part = &self.parts[index]
         cdef Py_ssize_t i, before
-        part.home, part.at = home, w.count
+        part.home, part.at, part.text = home, w.count, part.first
         w.status = FINE  # one that was not is of a later text: noted, and no reason not to look at these
         for i in range(part.first, part.last):
             if i >= batch_least(&self.failed):
-                return
+                return 0
+            part.text = i
             before = w.total + w.count
             self.encoder.text(self.policy, w, &self.sources[i], self.replace, PY_SSIZE_T_MAX)
             if w.status != FINE:
                 batch_lower(&self.failed, i)
-                return
+                return 0
             self.counts[i] = w.total + w.count - before
         part.count = w.count - part.at
         if self.wanted == LISTS and home:
@@ -276,14 +285,15 @@ cdef class Batch:
             if part.block == NULL:
                 w.status = OUT_OF_MEMORY
                 batch_lower(&self.failed, part.first)
-                return
+                return 0
             if part.count:  # else `out` may be NULL, which memcpy does not allow even for no bytes
                 memcpy(part.block, w.out + part.at, part.count * sizeof(uint32_t))
             w.count = part.at
         batch_publish(&part.done)
+        return 0
 
     cdef _check(self):
-        """Raises the error of the first text that has one, by encoding it once more, or else what stopped a thread."""
+        """Raises the error of the first text that has one, by encoding it once more, or else that of a thread."""
         cdef Workspace w = self.own
         cdef Py_ssize_t index = self.failed
         if index == PY_SSIZE_T_MAX:
@@ -294,7 +304,7 @@ cdef class Batch:
         with nogil:
             self.encoder.text(self.policy, w, &self.sources[index], self.replace, PY_SSIZE_T_MAX)
         if w.status == FINE:
-            raise MemoryError
+            raise MemoryError if self.error is None else self.error
         try:
             self.encoder.fail(w, self.policy, self.texts[index])
         except TextError as error:

@@ -434,6 +434,8 @@ cdef class BPE:
                 count = self.merge_span(len(text), start_symbols(&self.plain, text, len(text), scratch.out), &scratch)
                 return [scratch.out[i] for i in range(count)], 0
             count = self.merge_piece(text, len(text), &out[0], &scratch, &junction)
+            if count < 0:
+                raise MemoryError
             return [out[i] for i in range(count)], scratch.work + junction.work
         finally:
             free_scratch(&scratch)

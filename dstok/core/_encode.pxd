@@ -33,12 +33,12 @@ cdef class Encoder:
     cdef void lend(self, Workspace w) noexcept
     cdef fail(self, Workspace w, Policy policy, text)
     cdef list list_of(self, const uint32_t *ids, Py_ssize_t count)
-    cdef void text(
+    cdef int text(
         self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
-    ) noexcept nogil
-    cdef void in_stretches(
+    ) except -1 nogil
+    cdef int in_stretches(
         self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
-    ) noexcept
+    ) except -1
     cdef int stretches(self, Policy policy, Workspace w, bytes text, Py_ssize_t limit) except -1
     cdef Py_ssize_t stretch(
         self, Policy policy, Workspace w, bytes text, Py_ssize_t start, Py_ssize_t place, Py_ssize_t limit

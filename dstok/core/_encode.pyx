@@ -18,6 +18,7 @@ from libc.string cimport memcpy
 
 from dstok.core._added cimport Match
 from dstok.core._bpe cimport BPE
+from dstok.core._forms cimport NO_MEMORY, NORMALIZED, Verdict
 from dstok.core._normalize cimport Normalizer, Rewritten
 from dstok.core._pass cimport Pass
 from dstok.core._pieces cimport PieceMemory
@@ -163,30 +164,34 @@ cdef class Encoder:
 
     # A text: as it is, or normalized between the added tokens with normalized=false.
 
-    cdef void text(
+    cdef int text(
         self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
-    ) noexcept nogil:
-        """Encodes one text."""
-        if self.normalizer is None or self.normalizer.passes(source, self.run.wide):
+    ) except -1 nogil:
+        """Encodes one text. What is written in Python (a chain of normalizers) may raise; for the rest see `fail`."""
+        cdef Verdict verdict = NORMALIZED
+        if self.normalizer is not None:
+            verdict = self.normalizer.verdict(source, self.run.wide)
+        if verdict == NO_MEMORY:
+            w.status = OUT_OF_MEMORY
+        elif verdict == NORMALIZED:
             self.run.text(policy, w, source, replace, limit)
         elif limit == PY_SSIZE_T_MAX and not (w.marking or policy.refuses) and self.normalizer.chain is None:
             encode_rewritten(self.run, self.normalizer.form, policy, w, source, replace)
         else:
             with gil:
                 self.in_stretches(policy, w, source, replace, limit)
+        return 0
 
-    cdef void in_stretches(
+    cdef int in_stretches(
         self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
-    ) noexcept:
+    ) except -1:
         """Encodes a text that is not normalized. Marks and `where` then count bytes of the normalized text."""
-        try:
-            text = utf8_of(source, replace, self.run.wide)
-            if text is None:
-                self.run.text(policy, w, source, replace, limit)  # says where the fault is
-            else:
-                self.stretches(policy, w, text, limit)
-        except MemoryError:
-            w.status = OUT_OF_MEMORY
+        cdef bytes text = utf8_of(source, replace, self.run.wide)
+        if text is None:
+            self.run.text(policy, w, source, replace, limit)  # says where the fault is
+        else:
+            self.stretches(policy, w, text, limit)
+        return 0
 
     cdef int stretches(self, Policy policy, Workspace w, bytes text, Py_ssize_t limit) except -1:
         cdef Py_ssize_t at = 0, place = 0, start, end, content
@@ -234,16 +239,17 @@ cdef class Encoder:
         w.begin(counting, marking)
         if not counting and source.length > LARGE:
             self.lend(w)
-        if source.length <= SHORT:
-            self.text(policy, w, &source, replace, limit)
-        else:
-            with nogil:
+        try:
+            if source.length <= SHORT:
                 self.text(policy, w, &source, replace, limit)
-        if w.status != FINE:
-            try:
+            else:
+                with nogil:
+                    self.text(policy, w, &source, replace, limit)
+            if w.status != FINE:
                 self.fail(w, policy, text)
-            finally:
-                self.release(w)
+        except BaseException:
+            self.release(w)
+            raise
         return w
 
     cpdef list encode(self, text, Policy policy, bint replace):

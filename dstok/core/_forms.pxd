@@ -7,6 +7,12 @@ from dstok.core._utf8 cimport Source
 cdef enum:
     BOUNDARY = 1             # nothing before the character changes with it or changes it
 
+cdef enum Verdict:
+    # Of a text, or of a stretch between boundaries.
+    NORMALIZED
+    CHANGED
+    NO_MEMORY
+
 cdef struct Codes:
     # Code points in work.
     uint32_t *codes

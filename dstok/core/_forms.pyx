@@ -35,12 +35,6 @@ cdef enum:
     TRAILINGS = 28
     SYLLABLES = 11172
 
-cdef enum Verdict:
-    NORMALIZED
-    CHANGED
-    NO_MEMORY
-
-
 cdef inline uint32_t code_at(const Source *source, Py_ssize_t at, Py_ssize_t *width) noexcept nogil:
     """The code point at a unit, and how many units it takes."""
     width[0] = 1

@@ -2,7 +2,7 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
-from dstok.core._forms cimport Form
+from dstok.core._forms cimport Form, Verdict
 from dstok.core._utf8 cimport Source
 
 
@@ -33,7 +33,7 @@ cdef class Normalizer:
     cdef readonly bint local
     cdef bint always
 
-    cdef bint passes(self, const Source *source, bint wide) noexcept nogil
+    cdef Verdict verdict(self, const Source *source, bint wide) noexcept nogil
     cpdef bytes normalize(self, bytes text)
     cdef Rewritten rewritten(self, bytes text)
 

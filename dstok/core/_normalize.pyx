@@ -14,7 +14,7 @@ from libc.string cimport memcpy, memset
 
 from array import array
 
-from dstok.core._forms cimport BOUNDARY, Codes, Form, release
+from dstok.core._forms cimport BOUNDARY, CHANGED, NO_MEMORY, NORMALIZED, Codes, Form, Verdict, release
 from dstok.core._utf8 cimport Source, code_point, encoded, find_invalid, open_source
 
 
@@ -46,32 +46,37 @@ cdef class Normalizer:
     def __init__(self, Form form not None, chain, bint local, bint always=False):
         self.form, self.chain, self.local, self.always = form, chain, local, always
 
-    cdef bint passes(self, const Source *source, bint wide) noexcept nogil:
-        """Whether normalizing surely changes nothing, however added tokens cut the text. Also true of a text that
-        is none, and if memory is out: encoding it tells.
+    cdef Verdict verdict(self, const Source *source, bint wide) noexcept nogil:
+        """NORMALIZED if normalizing surely changes nothing, however added tokens cut the text; else CHANGED.
+
+        NORMALIZED also of a text that is none: encoding it tells. NO_MEMORY if there is not enough to find out.
         """
         cdef Codes work, before
         cdef Py_ssize_t end = 0, at
         if source.kind == 0 and not source.valid and find_invalid(
                 <const uint8_t *>source.data, source.length, wide) >= 0:
-            return True
+            return NORMALIZED
         if self.chain is not None:
-            return not self.always and self.form.skip_clean(source, 0) == source.length
+            return CHANGED if self.always or self.form.skip_clean(source, 0) < source.length else NORMALIZED
         memset(&work, 0, sizeof(work))
         memset(&before, 0, sizeof(before))
         at = self.form.find(source, 0, &end, &work, &before)
         release(&work)
         release(&before)
-        return at < 0 or at == source.length
+        if at < 0:
+            return NO_MEMORY
+        return NORMALIZED if at == source.length else CHANGED
 
     def is_normalized(self, text not None):
         """Whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
         cdef Source source = open_source(text)
-        cdef bint passes
+        cdef Verdict verdict
         source.valid = True
         with nogil:
-            passes = self.passes(&source, False)
-        return passes
+            verdict = self.verdict(&source, False)
+        if verdict == NO_MEMORY:
+            raise MemoryError
+        return verdict == NORMALIZED
 
     cpdef bytes normalize(self, bytes text):
         """The normalized text of valid UTF-8."""
