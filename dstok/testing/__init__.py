@@ -6,6 +6,7 @@
     conformance                 pytest: the checks as tests of your own project
     adapters, runner, child     tokenizers of all kinds, each in a process of its own
     texts, calls, growth        the checks
+    plan, clock                 their order, and their share of the time
     differ, causes, hypotheses, cascade    from a difference to its cause
     report, html                what was found, for people and programs
 

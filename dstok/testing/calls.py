@@ -2,31 +2,88 @@
 
 Each must tell the same as `encode` of one text.
 
-In: a pair of runners. Out: causes. Invariant: the candidate's `encode` is not judged here: batches and threads are held
-against the candidate's own `encode` of each text alone, decoding against the text, offsets against the reference's
-(or, where it has none, those of dstok), added tokens as text against dstok's ids of the model.
+In: a pair of runners. Out: causes, and a `Tally` of what was done before the time was up. Invariant: the candidate's
+`encode` is not judged here: batches and threads are held against the candidate's own `encode` of each text alone,
+decoding against the text, offsets against the reference's (or, where it has none, those of dstok), added tokens as text
+against dstok's ids of the model.
 """
 
 from __future__ import annotations
 
 import random
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from dstok.testing import texts as texts_of
 from dstok.testing.causes import Cause
+from dstok.testing.clock import OutOfTimeError
 from dstok.testing.differ import Pair, decoded, shrink
 from dstok.testing.guide import Guide
 from dstok.testing.runner import Fault
 
-__all__ = ["CALLS", "check_batches", "check_decode", "check_offsets", "check_plain", "check_threads"]
+__all__ = ["CALLS", "Tally", "check_batches", "check_decode", "check_offsets", "check_plain", "check_threads"]
 
 BATCH, THREADS, DECODE, OFFSETS = "batch and single differ", "threads", "round trip", "offset unit"
 PLAIN = "added-token policy"
 SIZES = (1, 2, 3, 7, 64, 65, 128, 255, 256, 257, 1000, 1024, 1025, 4096, 4097, 10_000)
+PART = 64  # texts that are asked about at once
 Row = bytes | Fault
+Wrong = tuple[int, Row, Row]  # number of a text in a batch, what was found, what was expected
+
+
+@dataclass
+class Tally:
+    """How much of a check was done: how many texts, and whether that is all."""
+
+    texts: int = 0
+    complete: bool = True
+
+    @contextmanager
+    def while_there_is_time(self) -> Iterator[None]:
+        """What is done inside ends when the time is up, and is not complete then."""
+        try:
+            yield
+        except OutOfTimeError:
+            self.complete = False
+
+
+class _Failing:
+    """Which texts fail: those of which `ask` tells something. Keeps the first of each request, with what it tells."""
+
+    def __init__(self, ask: Callable[[list[str]], list[Any]]) -> None:
+        self.ask = ask
+        self.text, self.told = "", None
+
+    def __call__(self, texts: Sequence[str]) -> list[bool]:
+        wanted = list(texts)
+        told = self.ask(wanted)
+        at = next((at for at, one in enumerate(told) if one is not None), None)
+        if at is not None:
+            self.text, self.told = wanted[at], told[at]
+        return [one is not None for one in told]
+
+
+def _smallest(
+    pool: list[str], ask: Callable[[list[str]], list[Any]], tally: Tally, tries: int
+) -> tuple[str, Any, int] | None:
+    """(text, what `ask` tells of it, how many of `pool` fail) of the smallest text found that fails."""
+    bad: dict[str, Any] = {}
+    with tally.while_there_is_time():
+        for start in range(0, len(pool), PART):
+            part = pool[start : start + PART]
+            bad |= {text: told for text, told in zip(part, ask(part)) if told is not None}
+            tally.texts += len(part)
+    if not bad:
+        return None
+    failing = _Failing(ask)
+    failing.text = min(bad, key=len)
+    failing.told = bad[failing.text]
+    shrink(failing.text, failing, tries)
+    return failing.text, failing.told, len(bad)
 
 
 def _sample(pair: Pair, guide: Guide, count: int, seed: int) -> list[str]:
@@ -36,18 +93,19 @@ def _sample(pair: Pair, guide: Guide, count: int, seed: int) -> list[str]:
     return [text for at, text in enumerate(texts) if at not in failed]
 
 
-def check_batches(pair: Pair, guide: Guide) -> Iterator[Cause]:
+def check_batches(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
     """One call for many texts, of many sizes, the empty text among them."""
     chance, pool = random.Random(6), _sample(pair, guide, 2000, 6)
     for size in SIZES:
         batch = ["" if not at % 50 else chance.choice(pool) for at in range(size)]
         if wrong := _wrong_in_batch(pair, batch):
-            yield _batch_cause(pair, batch, wrong)
+            yield _batch_cause(*_smallest_batch(pair, batch, wrong))
             return
+        tally.texts += size
 
 
-def _wrong_in_batch(pair: Pair, batch: list[str]) -> tuple[int, Row, Row] | None:
-    """(number, found, expected) of the first text that a batch gets wrong."""
+def _wrong_in_batch(pair: Pair, batch: list[str]) -> Wrong | None:
+    """The first text that a batch gets wrong."""
     found, alone = pair.candidate.batch(batch), pair.candidate.encode(batch)
     if found.faults:
         return 0, found.faults[0], alone.rows()[0]
@@ -58,19 +116,25 @@ def _wrong_in_batch(pair: Pair, batch: list[str]) -> tuple[int, Row, Row] | None
     return next(((at, one, two) for at, (one, two) in enumerate(zip(rows, expected)) if one != two), None)
 
 
-def _batch_cause(pair: Pair, batch: list[str], wrong: tuple[int, Row, Row]) -> Cause:
-    """The smallest batch that is wrong: fewer texts, then the shortest texts."""
-    simple = ["a"] * len(batch)
-    batch = simple if _wrong_in_batch(pair, simple) else batch
-    step = max(len(batch) // 2, 1)
-    while True:
-        shorter = batch[: len(batch) - step]
-        if shorter and _wrong_in_batch(pair, shorter):
-            batch = shorter
-        elif step == 1:
-            break
-        step = max(step // 2, 1)
-    at, found, expected = _wrong_in_batch(pair, batch) or wrong
+def _smallest_batch(pair: Pair, batch: list[str], wrong: Wrong) -> tuple[list[str], Wrong]:
+    """The smallest batch found that is wrong: shortest texts, then fewer texts."""
+    with suppress(OutOfTimeError):
+        simple = ["a"] * len(batch)
+        if found := _wrong_in_batch(pair, simple):
+            batch, wrong = simple, found
+        step = max(len(batch) // 2, 1)
+        while True:
+            shorter = batch[: len(batch) - step]
+            if shorter and (found := _wrong_in_batch(pair, shorter)):
+                batch, wrong = shorter, found
+            elif step == 1:
+                break
+            step = max(step // 2, 1)
+    return batch, wrong
+
+
+def _batch_cause(batch: list[str], wrong: Wrong) -> Cause:
+    at, found, expected = wrong
     text = batch[at] if at < len(batch) else ""
     ids = decoded(expected) if isinstance(expected, bytes) else ()
     title = f"text {at} of a batch of {len(batch)} has other ids than the text alone"
@@ -81,10 +145,11 @@ def _batch_cause(pair: Pair, batch: list[str], wrong: tuple[int, Row, Row]) -> C
                  note=f"the batch: {len(batch)} texts, {sum(text == 'a' for text in batch)} of them 'a'")
 
 
-def check_threads(pair: Pair, guide: Guide) -> Iterator[Cause]:
+def check_threads(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
     """Four threads at once, each with all the texts in an order of its own."""
     pool, count = _sample(pair, guide, 400, 7), 4
     alone, found = pair.candidate.encode(pool), pair.candidate.threads(pool, count)
+    tally.texts += len(pool)
     if found.faults:
         yield Cause(THREADS, f"{count} threads at once fail", "", found.faults[0], ())
         return
@@ -97,22 +162,18 @@ def check_threads(pair: Pair, guide: Guide) -> Iterator[Cause]:
             return
 
 
-def check_decode(pair: Pair, guide: Guide) -> Iterator[Cause]:
+def check_decode(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
     """The ids of a text are decoded to that text."""
     pool = [*texts_of.odd_texts(guide), *_sample(pair, guide, 2000, 8), *islice(texts_of.added_tokens(guide), 600)]
 
-    def fails(texts: Any) -> list[bool]:
-        wanted = list(texts)
-        back = _decoded_by(pair, wanted)
-        return [isinstance(one, Fault) or one != text for text, one in zip(wanted, back)]
+    def ask(texts: list[str]) -> list[str | Fault | None]:
+        return [None if one == text else one for text, one in zip(texts, _decoded_by(pair, texts))]
 
-    bad = [text for text, wrong in zip(pool, fails(pool)) if wrong]
-    if bad:
-        text = shrink(min(bad, key=len), fails, 500)
-        back = _decoded_by(pair, [text])[0]
-        ids = guide.tokenizer.encode(text)
-        yield Cause(DECODE, "decode does not give the text back", text, back if isinstance(back, Fault) else tuple(ids),
-                    tuple(ids), count=len(bad), note=f"decoded as {back!r}")
+    if found := _smallest(pool, ask, tally, 500):
+        text, back, count = found
+        ids = tuple(guide.tokenizer.encode(text))
+        yield Cause(DECODE, "decode does not give the text back", text, back if isinstance(back, Fault) else ids, ids,
+                    count=count, note=f"decoded as {back!r}")
 
 
 def _decoded_by(pair: Pair, texts: list[str]) -> list[str | Fault]:
@@ -125,31 +186,26 @@ def _decoded_by(pair: Pair, texts: list[str]) -> list[str | Fault]:
 
 
 UNITS = ("code points", "bytes", "UTF-16 units")
+Spans = list[tuple[int, int]] | None  # of a text's tokens, if they could be had
 
 
-def check_offsets(pair: Pair, guide: Guide) -> Iterator[Cause]:
+def check_offsets(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
     """Spans are those of the reference, in code points."""
     pool = [text for text in [*texts_of.odd_texts(guide), *_sample(pair, guide, 500, 9)] if text]
-    expected, found = _spans(pair.reference, pool, guide), _spans(pair.candidate, pool, guide)
-    bad = [text for text, one, two in zip(pool, found, expected) if one is not None and one != two]
-    if not bad:
-        return
 
-    def fails(texts: Any) -> list[bool]:
-        wanted = list(texts)
-        return [one is not None and one != two for one, two in
-                zip(_spans(pair.candidate, wanted, guide), _spans(pair.reference, wanted, guide))]
+    def ask(texts: list[str]) -> list[tuple[Spans, Spans] | None]:
+        expected, found = _spans(pair.reference, texts, guide), _spans(pair.candidate, texts, guide)
+        return [None if one is None or one == two else (one, two) for one, two in zip(found, expected)]
 
-    text = shrink(min(bad, key=len), fails, 300)
-    spans = _spans(pair.candidate, [text], guide)[0]
-    unit = next((unit for unit in UNITS[1:] if spans == _in_unit(guide, text, unit)), None)
-    ids = tuple(guide.tokenizer.encode(text))
-    title = f"offsets count {unit}, not code points" if unit else "offsets are not those of the reference"
-    yield Cause(OFFSETS, title, text, ids, ids, count=len(bad),
-                note=f"spans {spans}, expected {_spans(pair.reference, [text], guide)[0]}")
+    if bad := _smallest(pool, ask, tally, 300):
+        text, (found, expected), count = bad
+        unit = next((unit for unit in UNITS[1:] if found == _in_unit(guide, text, unit)), None)
+        ids = tuple(guide.tokenizer.encode(text))
+        title = f"offsets count {unit}, not code points" if unit else "offsets are not those of the reference"
+        yield Cause(OFFSETS, title, text, ids, ids, count=count, note=f"spans {found}, expected {expected}")
 
 
-def _spans(runner: Any, texts: list[str], guide: Guide) -> list[list[tuple[int, int]] | None]:
+def _spans(runner: Any, texts: list[str], guide: Guide) -> list[Spans]:
     if not runner.can("offsets"):
         return [_in_unit(guide, text, "code points") for text in texts]
     found = runner.call("offsets", texts)
@@ -169,22 +225,19 @@ def _in_unit(guide: Guide, text: str, unit: str) -> list[tuple[int, int]]:
     return [(at[start], at[end]) for start, end in spans]
 
 
-def check_plain(pair: Pair, guide: Guide) -> Iterator[Cause]:
+def check_plain(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
     """Texts with added tokens in them that are to be plain text: no prompt forges a token."""
     pool = [*texts_of.odd_texts(guide), *islice(texts_of.added_tokens(guide), 2000), *_sample(pair, guide, 500, 10)]
     expected = _as_text(pair, guide)
 
-    def fails(texts: Any) -> list[bool]:
-        wanted = list(texts)
-        return [row != array("I", expected(text)).tobytes()
-                for text, row in zip(wanted, pair.candidate.plain(wanted).rows())]
+    def ask(texts: list[str]) -> list[Row | None]:
+        return [None if row == array("I", expected(text)).tobytes() else row
+                for text, row in zip(texts, pair.candidate.plain(texts).rows())]
 
-    bad = [text for text, wrong in zip(pool, fails(pool)) if wrong]
-    if bad:
-        text = shrink(min(bad, key=len), fails, 500)
-        row = pair.candidate.plain([text]).rows()[0]
-        found = row if isinstance(row, Fault) else decoded(row)
-        yield Cause(PLAIN, "added tokens as plain text: other ids", text, found, tuple(expected(text)), count=len(bad))
+    if found := _smallest(pool, ask, tally, 500):
+        text, row, count = found
+        ids = row if isinstance(row, Fault) else decoded(row)
+        yield Cause(PLAIN, "added tokens as plain text: other ids", text, ids, tuple(expected(text)), count=count)
 
 
 def _as_text(pair: Pair, guide: Guide) -> Callable[[str], list[int]]:

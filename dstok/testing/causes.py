@@ -3,6 +3,7 @@
 In: differences, one after another. Out: `Cause`s, each with its smallest text and how many texts it explains.
 Invariant: a cause that a hypothesis names predicts the candidate's ids on its text exactly, and on further texts made
 to tell it from others (the share is kept as evidence); what no hypothesis predicts is named by what can be seen.
+Where there is a difference there is a cause: if the time is up first, one that says so.
 
 A difference is first offered to the causes found so far: the one that predicts its ids takes it. Else the text is
 shrunk, and every hypothesis of the catalog that predicts the ids of what is left is put to the test on the
@@ -13,29 +14,30 @@ characters in another class, then the order of merges.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
 from dstok.testing import texts as texts_of
-from dstok.testing.differ import Difference, Pair, fewest, shrink, simplify
+from dstok.testing.clock import OutOfTimeError
+from dstok.testing.differ import Difference, Pair, Test, fewest, shrink, simplify
 from dstok.testing.guide import Guide
 from dstok.testing.hypotheses import ADDED, SET, Hypothesis, Ids, Pipeline, catalog, class_override
+from dstok.testing.neighbours import neighbourhood
 from dstok.testing.runner import Fault
 from dstok.testing.tokens import bytes_of, ends, tokens_of, violated, width
-from dstok.testing.unicode_changes import VERSIONS, moved
 
 __all__ = ["Cause", "Explainer", "describe_class"]
 
 MERGES, LONG, PIECES = "merge order", "merge order of long pieces", "pieces cut elsewhere"
-LOST, STATE = "text lost or changed", "what was encoded before"
+LOST, STATE, UNKNOWN = "text lost or changed", "what was encoded before", "not explained"
 FAULTS = {"error": "error", "crash": "crash", "hang": "no end", "memory": "out of memory"}
 REORDERED = "pairs are merged in another order"
 NO_MERGE = "added tokens"
 MANY = 25  # different merges out of order: any further one is counted with them
 LONG_PIECE = 33  # bytes: a fault that cannot be shrunk below is one of length
 SURE = 0.7  # share of the neighbourhood that a hypothesis must predict
-NEIGHBOURS = 400
 MAX_CAUSES = 40
 KEPT = 5  # further texts of a cause
 
@@ -68,19 +70,32 @@ class Explainer:
         self.catalog = catalog(guide)
         self.causes: list[Cause] = []
         self.unexplained = 0
+        self.smallest: Difference  # the one that is being explained, as far as it is cut down
 
     def take(self, difference: Difference, search: bool = True) -> None:
         """Count a difference with the cause that explains it; find that cause if it is new and `search` is true."""
         known = self._known(difference)
-        if known is None and (len(self.causes) >= MAX_CAUSES or not search):
-            self.unexplained += 1
-            return
         if known is None:
-            known = self._diagnose(difference)
+            known = self._new(difference, search and len(self.causes) < MAX_CAUSES)
         else:
             known.count += 1
-        if difference.text != known.text and difference.text not in known.examples and len(known.examples) < KEPT:
+        if known is None:
+            self.unexplained += 1
+        elif difference.text != known.text and difference.text not in known.examples and len(known.examples) < KEPT:
             known.examples.append(difference.text)
+
+    def _new(self, difference: Difference, search: bool) -> Cause | None:
+        """The new cause of a difference; None if others are known, and it is not looked for, or not found in time."""
+        self.smallest = difference
+        with suppress(OutOfTimeError):
+            if search:
+                return self._diagnose(difference)
+        cause, words, small = UNKNOWN, "no time was left to look for the cause", self.smallest
+        if isinstance(small.found, Fault):
+            cause, words = FAULTS[small.found.kind], small.found.message
+        elif self.causes:
+            return None
+        return self._add(Cause(cause, words, small.text, small.found, small.expected))
 
     # Causes found before
 
@@ -160,21 +175,25 @@ class Explainer:
         return cause
 
     def _small(self, difference: Difference) -> Difference:
-        text = shrink(difference.text, self.pair.differ)
-        text = simplify(text, self.pair.differ, self.guide)
+        fails = self._fails("")
+        text = simplify(shrink(difference.text, fails), fails, self.guide)
         again = self.pair.differences([text])
         return again[0] if again else difference
 
+    def _fails(self, kind: str) -> Test:
+        """Which texts differ, by a fault of that `kind` if it names one; the first of them is `smallest` then."""
+        def fails(texts: Sequence[str]) -> list[bool]:
+            wrong = {d.text: d for d in self.pair.differences(texts)
+                     if not kind or (isinstance(d.found, Fault) and d.found.kind == kind)}
+            self.smallest = next((wrong[text] for text in texts if text in wrong), self.smallest)
+            return [text in wrong for text in texts]
+
+        return fails
+
     def _fault(self, difference: Difference, fault: Fault) -> Cause:
         """A crash, an error, no end, no memory: shrunk as long as it stays of that kind."""
-        def fails(texts: Iterable[str]) -> list[bool]:
-            wanted = list(texts)
-            wrong = {d.text for d in self.pair.differences(wanted)
-                     if isinstance(d.found, Fault) and d.found.kind == fault.kind}
-            return [text in wrong for text in wanted]
-
         tries = {"error": 2000, "crash": 300, "memory": 30, "hang": 6}[fault.kind]
-        text = shrink(difference.text, fails, tries)
+        text = shrink(difference.text, self._fails(fault.kind), tries)
         again = self.pair.differences([text])
         small = again[0] if again else difference
         return Cause(FAULTS[fault.kind], fault.message, small.text, small.found, small.expected)
@@ -218,13 +237,14 @@ class Explainer:
 
     def _by_hypothesis(self, small: Difference) -> Cause | None:
         fitting = [one for one in self.catalog if one.predict(small.text) == small.found]
-        return self._best(small, fitting, self._neighbourhood(small))
+        return self._best(small, fitting, neighbourhood(self.guide, small.text))
 
     def _by_class(self, small: Difference) -> Cause | None:
         """One character of the text in the class of others."""
         class_of, fitting, taken = self.guide.alphabet.class_of, [], []
         for char in list(dict.fromkeys(small.text))[:8]:
             for number in self.guide.classes:
+                self.pair.clock.check()
                 if number != class_of(char):
                     one = {char: number}
                     made = class_override(self.pipeline, one, SET, self._class_title(char, number))
@@ -232,7 +252,7 @@ class Explainer:
                         fitting.append(made)
                         taken.append(one)
         points = texts_of.code_points(self.guide, map(ord, dict.fromkeys(small.text[:8])))
-        around = [*self._neighbourhood(small), *islice(points, 600)]
+        around = [*neighbourhood(self.guide, small.text), *islice(points, 600)]
         cause = self._best(small, fitting, around)
         if cause:
             cause.characters = taken[fitting.index(cause.hypothesis)]  # type: ignore[arg-type]
@@ -261,6 +281,7 @@ class Explainer:
         found = {d.text: d.found for d in self.pair.differences(around)}
         counts = []
         for one in hypotheses:
+            self.pair.clock.check()
             telling = [(text, ids) for text in around if (ids := one.predict(text)) not in (None, reference[text])]
             counts.append((sum(found.get(text, reference[text]) == ids for text, ids in telling), len(telling)))
         return counts
@@ -269,22 +290,6 @@ class Explainer:
         """Is it right about a character in all contexts, not only where the rest of one text stands around it?"""
         [(right, telling)] = self._tried([one], list(texts_of.code_points(self.guide, [ord(char)])))
         return right >= SURE * telling
-
-    def _neighbourhood(self, small: Difference) -> list[str]:
-        """Texts like the small one, and some that tell hypotheses apart."""
-        chance = random.Random(small.text)
-        found = {text: None for text in _variants(self.guide, small.text[:40], chance)}
-        cover = list(texts_of.cover(self.guide, 2))
-        found |= dict.fromkeys(chance.sample(cover, min(3000, len(cover))))
-        added = self.guide.tokenizer._added.tokens
-        for special in (False, True):
-            found |= dict.fromkeys(token.content for token in added[:400] if token.special == special)
-        for version in VERSIONS:
-            chars = list(moved(version, self.guide.program.unicode_version))
-            for char in chance.sample(chars, min(30, len(chars))):
-                found |= {small.text[:at] + char + small.text[at + 1 :]: None for at in range(min(3, len(small.text)))}
-                found |= dict.fromkeys((f" {char}", f"{char}a", f"a{char}", f"!{char}", char + char))
-        return list(found)
 
     # What can be seen
 
@@ -347,7 +352,7 @@ class Explainer:
 
     def _by_sight(self, small: Difference) -> Cause:
         if self.pipeline.reference(small.text) != small.expected:
-            return Cause("not explained", "the reference is not the tokenizer that dstok knows under this name",
+            return Cause(UNKNOWN, "the reference is not the tokenizer that dstok knows under this name",
                          small.text, small.found, small.expected)
         assert not isinstance(small.found, Fault)
         if bytes_of(self.guide, small.found) != small.text.encode():
@@ -358,19 +363,6 @@ class Explainer:
     def _sight(self, text: str) -> str:
         word = "".join(self.guide.representatives[number] for number in self.guide.classes_of(text[:6]))
         return f"in texts such as {word!a}"
-
-
-def _variants(guide: Guide, text: str, chance: random.Random) -> Iterator[str]:
-    """Each character exchanged for others of its class and of all classes, left out, doubled; some around."""
-    for at, char in enumerate(text):
-        before, after = text[:at], text[at + 1 :]
-        own = guide.members[guide.alphabet.class_of(char)]
-        for other in [*chance.sample(own, min(14, len(own))), *guide.representatives, "", char * 2]:
-            yield before + other + after
-    for other in guide.representatives:
-        yield other + text
-        yield text + other
-        yield other + text + other
 
 
 def describe_class(guide: Guide, number: int) -> str:

@@ -28,12 +28,13 @@ from typing import IO, Any
 
 from dstok.testing.adapters import Engine, open_engine
 
-__all__ = ["CONTROL_SIZE", "Faults", "Mark", "read_frame", "serve", "write_frame"]
+__all__ = ["CONTROL_SIZE", "LATE", "Faults", "Mark", "read_frame", "serve", "write_frame"]
 
 Faults = dict[int, tuple[str, str]]  # number of the text -> (kind, message)
 Mark = Callable[[int], None]
 CONTROL_SIZE = 16  # u64 number of the text, u64 process id
 HEADER = struct.Struct("<Q")
+LATE = "late", "no time was left"  # the fault of a text that was not begun, or not done
 
 
 def write_frame(pipe: IO[bytes], value: Any) -> None:
@@ -118,11 +119,15 @@ def _fault(error: BaseException) -> tuple[str, str]:
     return kind, f"{type(error).__name__}: {str(error)[:300]}"
 
 
-def encode(engine: Engine, mark: Mark, texts: list[str]) -> tuple[bytes, bytes, Faults]:
-    """(ids uint32, their number a text uint32, faults): a text that raises has no ids."""
+def encode(engine: Engine, mark: Mark, texts: list[str], seconds: float) -> tuple[bytes, bytes, Faults]:
+    """(ids uint32, their number a text uint32, faults): a text that raises has no ids, nor has one begun too late."""
     flat, lengths, faults = array("I"), array("I"), Faults()
-    call = engine.encode
+    call, end = engine.encode, time.monotonic() + seconds
     for number, text in enumerate(texts):
+        if time.monotonic() >= end:
+            faults[number] = LATE
+            lengths.append(0)
+            continue
         mark(number)
         before = len(flat)
         try:
@@ -134,10 +139,10 @@ def encode(engine: Engine, mark: Mark, texts: list[str]) -> tuple[bytes, bytes, 
     return flat.tobytes(), lengths.tobytes(), faults
 
 
-def plain(engine: Engine, mark: Mark, texts: list[str]) -> tuple[bytes, bytes, Faults]:
+def plain(engine: Engine, mark: Mark, texts: list[str], seconds: float) -> tuple[bytes, bytes, Faults]:
     """As `encode`, with added tokens as plain text."""
     assert engine.plain is not None
-    return encode(replace(engine, encode=engine.plain), mark, texts)
+    return encode(replace(engine, encode=engine.plain), mark, texts, seconds)
 
 
 def batch(engine: Engine, mark: Mark, texts: list[str]) -> tuple[bytes, bytes, Faults]:

@@ -1,7 +1,7 @@
 """Two tokenizers side by side: where they differ, and the smallest text on which they still do.
 
 In: two runners. Out: `Difference`s; a text cut down. Invariant: what `shrink` gives differs too; taking any one
-character out of it makes the two agree, unless the number of tries ran out.
+character out of it makes the two agree, unless the number of tries, or the time, ran out.
 Source: Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input" (ddmin), with all the parts of one
 round tried in one request.
 """
@@ -11,12 +11,14 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from dstok.testing.clock import OutOfTimeError
 from dstok.testing.guide import Guide
 from dstok.testing.runner import Answers, Fault, Runner
 
-__all__ = ["Difference", "Pair", "decoded", "fewest", "shrink", "shrink_run", "simplify"]
+__all__ = ["Difference", "Pair", "Test", "decoded", "fewest", "shrink", "shrink_run", "simplify"]
 
 HISTORY = 20_000  # texts that are remembered, to find what a later one depends on
 MAX_TRIES = 4000  # texts, in one shrinking
@@ -39,22 +41,30 @@ class Pair:
     """A candidate and a reference."""
 
     def __init__(self, candidate: Runner, reference: Runner) -> None:
-        self.candidate, self.reference = candidate, reference
+        self.candidate, self.reference, self.clock = candidate, reference, candidate.clock
         self.history: deque[str] = deque(maxlen=HISTORY)  # what the candidate's worker has seen
-        self.texts = 0
+        self.texts = 0  # of which both have made something
         self.refused: dict[str, str] = {}  # texts of which the reference made nothing, and why
 
     def differences(self, texts: Sequence[str]) -> list[Difference]:
-        """The texts on which the two differ. What the reference cannot do is left out, and kept in `refused`."""
-        self.candidate.begin(texts)
-        expected = self.reference.encode(texts)
-        found = self.candidate.finish()
-        self.texts += len(texts)
-        self.history.extend(texts)
-        return self._pick(texts, found, expected)
+        """The texts on which the two differ. What the reference cannot do is left out, and kept in `refused`.
 
-    def _pick(self, texts: Sequence[str], found: Answers, expected: Answers) -> list[Difference]:
-        numbers = found.differ(expected)
+        Raises `OutOfTimeError` with the differences found so far, if the time does not suffice for all the texts.
+        """
+        self.clock.check()
+        self.candidate.begin(texts)
+        self.reference.begin(texts)
+        expected, found = self.reference.finish(), self.candidate.finish()
+        late = {*expected.late(), *found.late()}
+        self.texts += len(texts) - len(late)
+        self.history.extend(text for number, text in enumerate(texts) if number not in late)
+        picked = self._pick(texts, found, expected, late)
+        if late:
+            raise OutOfTimeError(picked)
+        return picked
+
+    def _pick(self, texts: Sequence[str], found: Answers, expected: Answers, late: set[int]) -> list[Difference]:
+        numbers = [number for number in found.differ(expected) if number not in late]
         if not numbers:
             return []
         ours, theirs = found.rows(), expected.rows()
@@ -83,22 +93,23 @@ Test = Callable[[Sequence[str]], list[bool]]
 
 
 def shrink(text: str, fails: Test, max_tries: int = MAX_TRIES) -> str:
-    """The smallest text found on which `fails` is still true, by taking parts out."""
+    """The smallest text found on which `fails` is still true, by taking parts out, as far as the time goes."""
     step, tries = max(len(text) // 2, 1), 0
-    while text and tries < max_tries:
-        before, at = text, 0
-        while at < len(text) and tries < max_tries:
-            starts = range(at, min(len(text), at + step * _at_once(text)), step)
-            shorter = [text[:start] + text[start + step :] for start in starts]
-            tries += len(shorter)
-            hit = next((number for number, bad in enumerate(fails(shorter)) if bad), None)
-            if hit is None:
-                at = starts[-1] + step
-            else:
-                text, at = shorter[hit], starts[hit]
-        if step == 1 and text == before:
-            break
-        step = max(min(step // 2, len(text) // 2), 1)
+    with suppress(OutOfTimeError):
+        while text and tries < max_tries:
+            before, at = text, 0
+            while at < len(text) and tries < max_tries:
+                starts = range(at, min(len(text), at + step * _at_once(text)), step)
+                shorter = [text[:start] + text[start + step :] for start in starts]
+                tries += len(shorter)
+                hit = next((number for number, bad in enumerate(fails(shorter)) if bad), None)
+                if hit is None:
+                    at = starts[-1] + step
+                else:
+                    text, at = shorter[hit], starts[hit]
+            if step == 1 and text == before:
+                break
+            step = max(min(step // 2, len(text) // 2), 1)
     return text
 
 
@@ -109,24 +120,26 @@ def _at_once(text: str) -> int:
 
 def simplify(text: str, fails: Test, guide: Guide) -> str:
     """The text with the best-known member of its class in place of each character, where it still differs."""
-    for at, char in enumerate(text[:12]):
-        plain = guide.representatives[guide.alphabet.class_of(char)]
-        if char not in "a1 .\n中é" and plain != char:
-            simpler = text[:at] + plain + text[at + 1 :]
-            if fails([simpler])[0]:
-                text = simpler
+    with suppress(OutOfTimeError):
+        for at, char in enumerate(text[:12]):
+            plain = guide.representatives[guide.alphabet.class_of(char)]
+            if char not in "a1 .\n中é" and plain != char:
+                simpler = text[:at] + plain + text[at + 1 :]
+                if fails([simpler])[0]:
+                    text = simpler
     return text
 
 
 def shrink_run(char_text: str, fails: Test) -> str:
-    """The shortest beginning of a text that still fails, if longer ones fail too: by bisection."""
+    """The shortest beginning of a text that still fails, if longer ones fail too: by bisection, while there is time."""
     low, high = 0, len(char_text)  # low passes, high fails
-    while high - low > 1:
-        middle = (low + high) // 2
-        if fails([char_text[:middle]])[0]:
-            high = middle
-        else:
-            low = middle
+    with suppress(OutOfTimeError):
+        while high - low > 1:
+            middle = (low + high) // 2
+            if fails([char_text[:middle]])[0]:
+                high = middle
+            else:
+                low = middle
     return char_text[:high]
 
 
@@ -135,16 +148,17 @@ def fewest(history: list[str], fails_after: Callable[[list[str]], bool], patienc
     if not fails_after(history):
         return None
     step, tries = max(len(history) // 2, 1), 0
-    while tries < patience:
-        at, before = 0, len(history)
-        while at < len(history) and tries < patience:
-            fewer = history[:at] + history[at + step :]
-            tries += 1
-            if fails_after(fewer):
-                history = fewer
-            else:
-                at += step
-        if step == 1 and len(history) == before:
-            break
-        step = max(min(step // 2, len(history) // 2), 1)
+    with suppress(OutOfTimeError):
+        while tries < patience:
+            at, before = 0, len(history)
+            while at < len(history) and tries < patience:
+                fewer = history[:at] + history[at + step :]
+                tries += 1
+                if fails_after(fewer):
+                    history = fewer
+                else:
+                    at += step
+            if step == 1 and len(history) == before:
+                break
+            step = max(min(step // 2, len(history) // 2), 1)
     return history

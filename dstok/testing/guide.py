@@ -42,6 +42,10 @@ class Guide:
         self._glue: dict[tuple[int, int], list[tuple[str, str]]] = {}
         self._after: dict[tuple[str, int], str] = {}
 
+    def prepare(self) -> None:
+        """Learn now what would be learned when it is first needed: a check's time is for its texts."""
+        _ = self.access, self.representatives, self.interesting, self._vocabulary_pairs
+
     # The automaton
 
     @cached_property

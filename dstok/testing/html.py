@@ -16,7 +16,7 @@ __all__ = ["page"]
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a }
 h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2.5rem }
-.equal { color: #17692c } .different { color: #a3201d }
+.equal { color: #17692c } .different { color: #a3201d } .incomplete { color: #8a5a00 }
 table { border-collapse: collapse } td, th { padding: .15rem .8rem .15rem 0; text-align: left; vertical-align: top }
 td.n { text-align: right; font-variant-numeric: tabular-nums }
 code, .t { font-family: ui-monospace, monospace; font-size: .9rem }
@@ -26,7 +26,7 @@ code, .t { font-family: ui-monospace, monospace; font-size: .9rem }
 .t.x { background: #fbe3e1; border-color: #a3201d }
 @media (prefers-color-scheme: dark) { body { background: #16181b; color: #e6e6e6 }
   .t { background: #24282d; border-color: #555 } .t.x { background: #4b2020 } .t small { color: #aaa }
-  .equal { color: #6fcf87 } .different { color: #ff8c86 } }
+  .equal { color: #6fcf87 } .different { color: #ff8c86 } .incomplete { color: #e0b050 } }
 """
 
 
@@ -36,13 +36,12 @@ def page(report: Report) -> str:
 
 
 def _parts(report: Report) -> Iterator[str]:
-    verdict = "equal" if report.equal else "different"
+    verdict = report.verdict
     yield "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
     yield f"<title>{escape(report.candidate)}: {verdict}</title><style>{STYLE}</style></head><body>\n"
     yield (f"<h1>{escape(report.candidate)} against {escape(report.reference)}: "
-           f"<span class=\"{verdict}\">{verdict}</span></h1>\n")
-    yield (f"<p>Model {escape(report.model)}. {report.texts:,} texts in {report.seconds:.0f} s; "
-           f"{len(report.findings)} distinct cause{'' if len(report.findings) == 1 else 's'}.</p>\n")
+           f"<span class=\"{verdict}\">{escape(report.summary)}</span></h1>\n")
+    yield f"<p>Model {escape(report.model)}. {report.texts:,} texts in {report.seconds:.0f} s.</p>\n"
     for number, finding in enumerate(report.findings, 1):
         yield from _finding(number, finding)
     yield "<h2>Checks</h2>\n<table><tr><th>check</th><th>texts</th><th>seconds</th><th>differ</th><th></th></tr>\n"

@@ -16,9 +16,10 @@ from dstok.testing.guide import Guide
 from dstok.testing.runner import Fault
 from dstok.testing.unicode_changes import VERSIONS, categories
 
-__all__ = ["Character", "Check", "Finding", "Report", "finding_of"]
+__all__ = ["NO_CALL", "NO_TEXTS", "NO_TIME", "Character", "Check", "Finding", "Report", "finding_of", "shown"]
 
-EQUAL, DIFFERENT = "equal", "different"
+EQUAL, INCOMPLETE, DIFFERENT = "equal", "incomplete", "different"
+NO_TIME, NO_CALL, NO_TEXTS = "no time was left", "the candidate has no such call", "no texts were given"
 SHOWN = 60  # characters of a text that are shown
 
 
@@ -58,7 +59,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One check. texts: how many; complete: was all of it done; note: what was left out, and why."""
+    """One check. texts: how many; complete: was all of it done; note: what was left out, and why.
+
+    missed: nothing of it was done, though it could have been.
+    """
 
     name: str
     texts: int
@@ -66,11 +70,12 @@ class Check:
     complete: bool
     differences: int = 0
     note: str = ""
+    missed: bool = False
 
 
 @dataclass
 class Report:
-    """The result of `verify`. Equal means: no difference in what was checked."""
+    """The result of `verify`. Equal means: each check was run, and none found a difference."""
 
     candidate: str
     reference: str
@@ -81,9 +86,31 @@ class Report:
     seconds: float = 0.0
 
     @property
+    def verdict(self) -> str:
+        """`equal`; `different`; or `incomplete`: no difference was found, but not every check was run."""
+        if self.findings or any(check.differences for check in self.checks):
+            return DIFFERENT
+        return INCOMPLETE if self.not_run or not self.checks else EQUAL
+
+    @property
     def equal(self) -> bool:
-        """No difference was found."""
-        return not self.findings
+        """Every check was run, and no difference was found."""
+        return self.verdict == EQUAL
+
+    @property
+    def not_run(self) -> list[str]:
+        """The names of the checks of which nothing was done, for want of time or texts."""
+        return [check.name for check in self.checks if check.missed]
+
+    @property
+    def summary(self) -> str:
+        """The verdict in words."""
+        if self.verdict == DIFFERENT:
+            return f"different: {len(self.findings)} distinct cause{'' if len(self.findings) == 1 else 's'}"
+        if self.verdict == INCOMPLETE:
+            return f"no difference found; {len(self.not_run)} of {len(self.checks)} checks not run"
+        part = sum(not check.complete and bool(check.texts) for check in self.checks)
+        return "equal: no difference found" + (f"; {part} of {len(self.checks)} checks in part" if part else "")
 
     @property
     def texts(self) -> int:
@@ -92,8 +119,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON values."""
-        verdict = EQUAL if self.equal else DIFFERENT
-        return {"verdict": verdict, "texts": self.texts, **asdict(self)}
+        return {"verdict": self.verdict, "not_run": self.not_run, "texts": self.texts, **asdict(self)}
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
@@ -169,12 +195,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _finding_lines(number, finding)
     yield ""
     yield from (f"note: {note}" for note in report.notes)
-    texts = f"{report.texts:,} texts, {report.seconds:.0f} s"
-    if report.equal:
-        yield f"equal: no difference in {texts}"
-    else:
-        causes = f"{len(report.findings)} distinct cause{'s' if len(report.findings) > 1 else ''}"
-        yield f"different: {causes} in {texts}"
+    yield f"{report.summary} ({report.texts:,} texts, {report.seconds:.0f} s)"
 
 
 def _check_line(check: Check) -> str:

@@ -2,7 +2,8 @@
 
 In: a spec or an object, and limits. Out: `Answers` for many texts at once; a text of which the tokenizer raised,
 crashed, hung or ran out of memory has a `Fault` in place of ids.
-Invariant: every text gets an answer, whatever the tokenizer does, within `patience` seconds a text.
+Invariant: every text gets an answer, whatever the tokenizer does, within `patience` seconds a text, and all of them
+before the clock's time is up: then what is left is late, and a text that is being done is given up.
 
 An object cannot be sent to another process, so its process is a fork of this one; where there is no fork, only specs
 can be run.
@@ -19,13 +20,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import IO, Any, NamedTuple
+from dataclasses import dataclass
+from typing import IO, Any
 
 from dstok.testing.adapters import CandidateError
-from dstok.testing.child import CONTROL_SIZE, Faults, read_frame, write_frame
+from dstok.testing.answers import Answers, Fault, answers_of, without_ids
+from dstok.testing.child import CONTROL_SIZE, LATE, read_frame, write_frame
+from dstok.testing.clock import GRACE, Clock, OutOfTimeError
 from dstok.testing.forked import Forked, is_stopped, kill
 
 __all__ = ["Answers", "Fault", "Limits", "Runner"]
@@ -35,13 +37,7 @@ MAX_DEATHS = 30  # in one call; after that what is left has no answer
 CHILD = ("import os, sys; sys.path[:1] = []; sys.path.append(os.getcwd()); "
          "from dstok.testing.child import main; sys.exit(main(*sys.argv[1:]))")
 TICK = 0.25  # seconds between two looks at the counter
-
-
-class Fault(NamedTuple):
-    """Why a text has no ids. kind: error, crash, hang, memory, skipped."""
-
-    kind: str
-    message: str
+AT_ONCE = 1000  # so many texts in one call have twice the patience of one
 
 
 @dataclass(frozen=True)
@@ -51,30 +47,6 @@ class Limits:
     memory: int = 4 << 30
     patience: float = 20.0
     load: float = 120.0
-
-
-@dataclass
-class Answers:
-    """The ids (uint32 bytes) of texts, flat, with the number of each; and the faults by number."""
-
-    flat: bytes = b""
-    lengths: array[int] = field(default_factory=lambda: array("I"))
-    faults: dict[int, Fault] = field(default_factory=dict)
-
-    def rows(self) -> list[bytes | Fault]:
-        """For each text its ids as uint32 bytes, or its fault."""
-        found: list[bytes | Fault] = []
-        at = 0
-        for number, length in enumerate(self.lengths):
-            found.append(self.faults.get(number) or self.flat[at : at + 4 * length])
-            at += 4 * length
-        return found
-
-    def differ(self, other: Answers) -> list[int]:
-        """The numbers of the texts of which the two say something else."""
-        if self.flat == other.flat and self.lengths == other.lengths and not self.faults and not other.faults:
-            return []
-        return [at for at, (one, two) in enumerate(zip(self.rows(), other.rows())) if one != two]
 
 
 class _DiedError(Exception):
@@ -87,10 +59,14 @@ class _DiedError(Exception):
 class Runner:
     """A tokenizer in a process of its own. Use it in a `with`.
 
-    Raises `CandidateError` if the tokenizer cannot be loaded.
+    Raises `CandidateError` if the tokenizer cannot be loaded; each call `OutOfTimeError` when the clock's time is up.
     """
 
-    def __init__(self, thing: Any, file: str | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self, thing: Any, file: str | None = None, limits: Limits | None = None, clock: Clock | None = None,
+    ) -> None:
+        self.clock = clock or Clock()
+        self.unfinished: str | None = None  # the text at which the worker was ended when the time was up
         self._saved = _saved(thing)
         self.thing = f"tokenizers:{self._saved.name}" if self._saved else thing
         self.file, self.limits = file, limits or Limits()
@@ -122,27 +98,29 @@ class Runner:
 
     def encode(self, texts: Sequence[str]) -> Answers:
         """The answer for each text."""
-        return self._many("encode", list(texts))
+        return self._all("encode", list(texts))
 
     def begin(self, texts: Sequence[str]) -> None:
         """Start `encode`; its answers are had by `finish`. Meanwhile this process may do something else."""
         self._begun = list(texts)
-        self._ask("encode", self._begun)
+        self._ask("encode", self._begun, self.clock.left())
 
     def finish(self) -> Answers:
+        """The answers; texts for which there was no time have the fault `late`."""
         return self._many("encode", self._begun, asked=True)
 
     def batch(self, texts: Sequence[str]) -> Answers:
         return self._one("batch", list(texts))
 
     def plain(self, texts: Sequence[str]) -> Answers:
-        return self._many("plain", list(texts))
+        return self._all("plain", list(texts))
 
     def threads(self, texts: Sequence[str], count: int) -> Answers:
         return self._one("threads", list(texts), count)
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Another call's answer, or a `Fault`."""
+        self.clock.check()
         self._ask(name, *arguments)
         try:
             return self._answer()
@@ -157,38 +135,54 @@ class Runner:
         else:
             self._restart()
 
-    def _one(self, name: str, *arguments: Any) -> Answers:
-        found = self.call(name, *arguments)
-        return Answers(faults={0: found}) if isinstance(found, Fault) else _answers(found)
+    def _one(self, name: str, texts: list[str], *arguments: Any) -> Answers:
+        self.clock.check()
+        self._ask(name, texts, *arguments)
+        try:
+            return answers_of(self._answer(len(texts)))
+        except _DiedError as died:
+            return Answers(faults={0: died.fault})
+
+    def _all(self, name: str, texts: list[str]) -> Answers:
+        self.clock.check()
+        found = self._many(name, texts)
+        if found.late():
+            raise OutOfTimeError
+        return found
 
     def _many(self, name: str, texts: list[str], asked: bool = False) -> Answers:
         """Calls until every text has an answer: a death costs the text that was being done."""
         total, deaths = Answers(), 0
         while texts or asked:
             if not asked:
-                self._ask(name, texts)
+                self._ask(name, texts, self.clock.left())
             asked = False
             try:
-                _append(total, _answers(self._answer()))
+                total.append(answers_of(self._answer()))
+                break
+            except OutOfTimeError as late:
+                self.unfinished = texts[late.found[0]]
+                total.append(without_ids(len(texts), Fault(*LATE)))
                 break
             except _DiedError as died:
                 deaths += 1
-                _append(total, self._before(name, texts[: died.number]))
-                _append(total, Answers(b"", array("I", [0]), {0: died.fault}))
+                total.append(self._before(name, texts[: died.number]))
+                total.append(without_ids(1, died.fault))
                 texts = texts[died.number + 1 :]
             if deaths >= MAX_DEATHS:
-                skipped = Fault("skipped", f"not tried after {deaths} deaths")
-                _append(total, Answers(b"", array("I", [0]) * len(texts), dict.fromkeys(range(len(texts)), skipped)))
+                total.append(without_ids(len(texts), Fault("skipped", f"not tried after {deaths} deaths")))
                 break
         return total
 
     def _before(self, name: str, texts: list[str]) -> Answers:
         """The answers for texts that were done already, by a worker that died later."""
-        self._ask(name, texts)
+        self._ask(name, texts, self.clock.left())
         try:
-            return _answers(self._answer())
+            return answers_of(self._answer())
+        except OutOfTimeError:
+            return without_ids(len(texts), Fault(*LATE))
         except _DiedError as died:  # not the text alone, but those before it too, bring it down
-            return Answers(b"", array("I", [0]) * len(texts), dict.fromkeys(range(len(texts)), died.fault))
+            return without_ids(len(texts), died.fault)
 
     # The process
 
@@ -200,26 +194,42 @@ class Runner:
             self._restart()
             write_frame(self._requests, (name, arguments))
 
-    def _answer(self) -> Any:
+    def _answer(self, at_once: int = 0) -> Any:
+        """The answer to what was asked. `at_once`: texts in one call, which have the time of the check; a single text
+        has that of the whole run, so that what has no end is told from what came late.
+        """
         seen, waited = -1, 0.0
+        left = self.clock.left if at_once else self.clock.all_left
+        patience = self.limits.patience * (1 + at_once / AT_ONCE)
         while True:
             try:
-                kind, value = self._frames.get(timeout=TICK)
+                kind, value = self._frames.get(timeout=min(TICK, max(left() + GRACE, 0.01)))
             except queue.Empty:
-                number, worker = struct.unpack("<QQ", self._control[:CONTROL_SIZE])
+                if left() + GRACE <= 0:
+                    self._kill_worker()
+                    raise OutOfTimeError([self._number()]) from None
+                number, worker = self._number(), self._worker()
                 # Looks are counted, not the clock: this process, or the worker, may have been stopped for a while.
                 waited = waited + TICK if number == seen and not is_stopped(worker) else 0.0
                 seen = number
-                if waited > self.limits.patience:
+                if waited > patience:
                     self._kill_worker()
-                    raise _DiedError(Fault("hang", f"no answer for {self.limits.patience:g} s"), seen) from None
+                    raise _DiedError(Fault("hang", f"no answer for {patience:g} s"), seen) from None
                 continue
             if kind == "done":
                 return value
             raise self._death(kind, value)
 
+    def _number(self) -> int:
+        """The number of the text that is being done."""
+        return int(struct.unpack_from("<Q", self._control, 0)[0])
+
+    def _worker(self) -> int:
+        """The worker's process id, or 0."""
+        return int(struct.unpack_from("<Q", self._control, 8)[0])
+
     def _death(self, kind: str, value: Any) -> _DiedError:
-        number = struct.unpack_from("<Q", self._control, 0)[0]
+        number = self._number()
         if kind != "died":
             value = self._exit_code()
             self._restart()
@@ -231,12 +241,14 @@ class Runner:
 
     def _kill_worker(self) -> None:
         """Kill a worker that hangs, and wait for its successor."""
-        worker = struct.unpack_from("<Q", self._control, 8)[0]
+        worker = self._worker()
         if not worker:
             self._restart()
             return
         kill(worker)
-        kind, _ = self._get(self.limits.load)
+        kind = "done"
+        while kind == "done":  # it may have been done just before
+            kind, _ = self._get(self.limits.load)
         if kind != "died":
             self._restart()
 
@@ -297,7 +309,7 @@ class Runner:
 
     def _stop(self) -> None:
         if self._process:
-            worker = struct.unpack_from("<Q", self._control, 8)[0]
+            worker = self._worker()
             try:
                 self._requests.close()
                 self._process.wait(0.5)
@@ -336,17 +348,3 @@ def _pump(answers: IO[bytes], frames: queue.Queue[tuple[str, Any]]) -> None:
                 frames.put(read_frame(answers))
     except (EOFError, OSError, ValueError):
         frames.put(("gone", None))
-
-
-def _answers(found: tuple[bytes, bytes, Faults]) -> Answers:
-    flat, lengths, faults = found
-    return Answers(flat, array("I", lengths), {number: Fault(*fault) for number, fault in faults.items()})
-
-
-def _append(total: Answers, more: Answers) -> None:
-    before = len(total.lengths)
-    total.flat += more.flat
-    total.lengths += more.lengths
-    total.faults |= {before + number: fault for number, fault in more.faults.items()}
-
-

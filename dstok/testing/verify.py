@@ -1,29 +1,31 @@
 """`verify`: is a tokenizer right? Proved, or broken, within a number of seconds.
 
 In: a candidate, and what it is to be held against. Out: `Report`.
-Invariant: checks run in a fixed order, each with a share of the time that is left; what was not done is said. Neither
-a crash, a hang nor want of memory of the candidate ends the run: the text is a finding, and the rest goes on.
+Invariant: checks run in a fixed order, each for no longer than its share of the time that is left; what was not done is
+said, and no verdict is "equal" then. Neither a crash, a hang nor want of memory of the candidate ends the run: the text
+is a finding, and the rest goes on.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import chain, count, islice
+from dataclasses import replace
+from itertools import chain, count
 from typing import Any
 
 import dstok
-from dstok.testing import texts as texts_of
 from dstok.testing.adapters import CandidateError
-from dstok.testing.calls import CALLS
+from dstok.testing.calls import Tally
 from dstok.testing.causes import FAULTS, Cause, Explainer
 from dstok.testing.class_cover import cover_size
+from dstok.testing.clock import Clock, OutOfTimeError
 from dstok.testing.corpora import check_files, documents
 from dstok.testing.differ import Pair, shrink_run
 from dstok.testing.growth import measure
 from dstok.testing.guide import Guide
-from dstok.testing.report import Check, Report, finding_of
+from dstok.testing.plan import CHECKS, CallCheck, GrowthCheck, Planned, TextCheck, planned
+from dstok.testing.report import NO_CALL, NO_TEXTS, NO_TIME, Check, Report, finding_of, shown
 from dstok.testing.runner import Fault, Limits, Runner
 from dstok.tokenizer import Tokenizer
 
@@ -33,53 +35,10 @@ Progress = Callable[[str, int, float], None]  # check, texts so far, seconds lef
 BLOCK = 2048  # texts in one request
 BLOCK_SIZE = 400_000  # characters in one request
 EXPLAINED = 400  # differences of one check that are explained one by one; the others are counted
-EXPLAINING = 0.15  # share of the time left that one check may spend on finding causes
+EXPLAINING, LEAST = 0.15, 5.0  # share of the time left that one check may spend on finding causes; seconds, at least
+ONE = 0.5  # share of the time left that one cause may take, once the search for it has begun
+TURN = 0.5  # seconds that a check gets, however small its share, as long as others get as much
 SUPER_LINEAR = "super-linear time"
-
-
-@dataclass(frozen=True)
-class TextCheck:
-    """A check made of texts. share: of the time that is left when its turn comes; 1.0: all it needs."""
-
-    name: str
-    texts: Callable[[Guide], Iterator[str]]
-    share: float = 1.0
-
-
-def _some_random_texts(guide: Guide) -> Iterator[str]:
-    return islice(texts_of.random_texts(guide, 6), 4000)
-
-
-def _long_texts(guide: Guide) -> Iterator[str]:
-    """Random texts joined to long ones: what lies over the edges of blocks and buffers."""
-    source = texts_of.random_texts(guide, 11)
-    for size in (4096, 8192, 16384, 65536, 100_000, 262_144):
-        parts, held = [], 0
-        while held < size:
-            part = next(source)
-            parts.append(part)
-            held += len(part)
-        yield "".join(parts)
-
-
-TEXT_CHECKS = (
-    TextCheck("odd texts", texts_of.odd_texts),
-    TextCheck("added tokens", texts_of.added_tokens, 0.1),
-    TextCheck("class cover, k = 1", lambda guide: texts_of.cover(guide, 1)),
-    TextCheck("class cover, k = 2", lambda guide: texts_of.cover(guide, 2)),
-    TextCheck("some random texts", _some_random_texts, 0.1),
-    TextCheck("long pieces", texts_of.long_pieces, 0.1),
-    TextCheck("code points in contexts", texts_of.code_points, 0.3),
-    TextCheck("vocabulary", texts_of.vocabulary, 0.25),
-    TextCheck("concatenation at safe cuts", texts_of.concatenations, 0.05),
-    TextCheck("class cover, k = 3", lambda guide: texts_of.cover(guide, 3), 0.3),
-    TextCheck("merges in conflict", texts_of.merge_conflicts, 0.3),
-    TextCheck("long texts", _long_texts, 0.1),
-    TextCheck("all code points, joined", texts_of.joined_code_points, 0.4),
-)
-FIRST = 5  # of them come before the checks that are not made of texts
-CHECKS = (*(check.name for check in TEXT_CHECKS[:FIRST]), "corpora", "growth", *(name for _, name, _ in CALLS),
-          *(check.name for check in TEXT_CHECKS[FIRST:]), "class cover, k = 4", "random texts")
 
 
 def verify(
@@ -93,7 +52,8 @@ def verify(
         Default of the reference: dstok itself.
     model: what both should be: a built-in name, a path, or a `Tokenizer`. Its automaton and merges guide the checks.
     files: texts to compare, too. corpus: more texts, such as `load_dataset("wikitext", ...)["text"]`; see
-        `dstok.testing.corpora`. seconds: for all of it. checks: names out of `CHECKS`; None: all.
+        `dstok.testing.corpora`. seconds: for all checks together, once both are loaded. checks: names out of `CHECKS`;
+        None: all.
     tokenizer_json: the file for specs that name none. limits: of the candidate's process. max_k: of the class cover
         that fills the time left.
 
@@ -114,11 +74,11 @@ def verify(
     files = list(files)
     check_files(files)
     texts = _begun(chain(documents(files), corpus))
-    judge = tokenizer if reference is None else reference
-    with (Runner(candidate, tokenizer_json, limits) as tested,
-          Runner(judge, tokenizer_json, _unlimited(limits)) as trusted):
+    judge, clock = tokenizer if reference is None else reference, Clock()
+    with (Runner(candidate, tokenizer_json, limits, clock) as tested,
+          Runner(judge, tokenizer_json, _unlimited(limits), clock) as trusted):
         run = _Run(Guide(tokenizer), Pair(tested, trusted), seconds, progress or (lambda *_: None))
-        run.all(wanted, texts, max_k)
+        run.all(planned(wanted, texts, max_k, named=checks is not None))
         name = tokenizer.name or (model if isinstance(model, str) else "a tokenizer of the caller's")
         return run.report(tested.name, trusted.name, name)
 
@@ -149,89 +109,100 @@ class _Run:
     """One run of `verify`: the clock, what was done, what was found."""
 
     def __init__(self, guide: Guide, pair: Pair, seconds: float, progress: Progress) -> None:
-        self.guide, self.pair, self.progress = guide, pair, progress
-        self.began = time.monotonic()
-        self.end = self.began + seconds
+        self.guide, self.pair, self.progress, self.clock = guide, pair, progress, pair.clock
         self.explainer = Explainer(guide, pair)
         self.checks: list[Check] = []
         self.notes: list[str] = []
+        guide.prepare()
+        self.began = time.monotonic()
+        self.clock.start(seconds)
 
-    def left(self) -> float:
-        return self.end - time.monotonic()
+    def all(self, checks: list[Planned]) -> None:
+        for number, check in enumerate(checks):
+            left, others = self.clock.all_left(), len(checks) - number
+            if left <= 0:
+                self.checks.append(_missed(check.name, 0.0))
+                continue
+            share = 1.0 if others == 1 else check.share
+            began = time.monotonic()
+            with self.clock.part(max(left * share, min(TURN, left / others))):
+                self.checks.append(self.one(check, began))
 
-    def all(self, wanted: tuple[str, ...], corpus: Iterator[str] | None, max_k: int) -> None:
-        for check in TEXT_CHECKS[:FIRST]:
-            self.if_wanted(check.name, wanted, lambda check=check: self.texts(check))  # type: ignore[misc]
-        if corpus is not None:  # early: whoever names texts wants them compared
-            self.if_wanted("corpora", wanted, lambda: self.texts(TextCheck("corpora", lambda _: corpus, 0.3)))
-        self.if_wanted("growth", wanted, self.growth)
-        for call, name, function in CALLS:
-            self.if_wanted(name, wanted, lambda c=call, n=name, f=function: self.call(c, n, f))  # type: ignore[misc]
-        for check in TEXT_CHECKS[FIRST:]:
-            self.if_wanted(check.name, wanted, lambda check=check: self.texts(check))  # type: ignore[misc]
-        for k in range(4, max_k + 1):
-            share = 0.7 if "random texts" in wanted else 1.0
-            self.if_wanted("class cover, k = 4", wanted, lambda k=k, s=share: self.texts(  # type: ignore[misc]
-                TextCheck(f"class cover, k = {k}", lambda guide: texts_of.cover(guide, k), s)))
-        self.if_wanted("random texts", wanted,
-                       lambda: self.texts(TextCheck("random texts", texts_of.random_texts, 1.0)))
-
-    def if_wanted(self, name: str, wanted: tuple[str, ...], do: Callable[[], None]) -> None:
-        if name in wanted and self.left() > 0:
-            do()
-        elif name in wanted:
-            self.checks.append(Check(name, 0, 0.0, False, note="no time was left"))
+    def one(self, check: Planned, began: float) -> Check:
+        if isinstance(check, TextCheck):
+            return self.texts(check, began)
+        return self.growth(check, began) if isinstance(check, GrowthCheck) else self.call(check, began)
 
     # Checks made of texts
 
-    def texts(self, check: TextCheck) -> None:
-        began, before = time.monotonic(), self.pair.texts
-        deadline = min(self.end, began + max(self.left() * check.share, 0.5))
+    def texts(self, check: TextCheck, began: float) -> Check:
+        if check.texts is None:
+            return Check(check.name, 0, 0.0, False, note=NO_TEXTS, missed=True)
         done, differences, complete = 0, 0, False
-        patience = max(EXPLAINING * self.left(), 5.0)
-        for block in _blocks(check.texts(self.guide)):
-            found = self.pair.differences(block)
-            done += len(block)
+        patience = max(EXPLAINING * self.clock.all_left(), LEAST)
+        for block in _blocks(check.texts(self.guide), self.clock):
+            before = self.pair.texts
+            found, late = self.differences(block)
+            done += self.pair.texts - before
             for difference in found:
-                if differences < EXPLAINED and time.monotonic() < deadline + 5:
-                    before_it = time.monotonic()
-                    self.explainer.take(difference, search=patience > 0)
-                    patience -= time.monotonic() - before_it
+                if differences < EXPLAINED:
+                    patience -= self.explain(difference, patience)
                 differences += 1
-            self.progress(check.name, done, self.left())
-            if time.monotonic() > deadline:
+            self.progress(check.name, done, self.clock.all_left())
+            if late:
                 break
         else:
             complete = True
+        if not complete and not done:
+            return _missed(check.name, time.monotonic() - began)
         note = ""
-        if check.name.startswith("class cover, k = ") and not complete:
-            size = cover_size(self.guide, int(check.name[-1])) * (3 if int(check.name[-1]) <= 3 else 1)
-            note = f"of {size:,}"
-            complete = done >= size
-        self.checks.append(Check(check.name, done, time.monotonic() - began, complete, differences, note))
-        assert self.pair.texts >= before
+        if check.k and not complete:
+            size = cover_size(self.guide, check.k) * (3 if check.k <= 3 else 1)
+            note, complete = f"of {size:,}", done >= size
+        return Check(check.name, done, time.monotonic() - began, complete, differences, note)
+
+    def differences(self, block: list[str]) -> tuple[list[Any], bool]:
+        """The differences in a block, and whether the time was up before its end."""
+        try:
+            return self.pair.differences(block), False
+        except OutOfTimeError as late:
+            return list(late.found), True
+
+    def explain(self, difference: Any, patience: float) -> float:
+        """Find the cause of a difference, if there is `patience`. Returns the seconds that it took."""
+        began = time.monotonic()
+        if self.explainer.causes and (self.clock.all_left() <= 0 or patience <= 0 >= self.clock.left()):
+            self.explainer.unexplained += 1
+            return 0.0
+        with self.clock.part(max(patience, ONE * self.clock.all_left())):
+            self.explainer.take(difference, search=patience > 0)
+        return time.monotonic() - began
 
     # The other checks
 
-    def growth(self) -> None:
-        began, slow, number = time.monotonic(), dict[str, Any](), 0
-        deadline = min(self.end, began + max(5.0, 0.25 * self.left()))
-        complete = True
-        for grown in measure(self.pair.candidate, self.guide):
-            number += 1
-            self.progress("growth", number, self.left())
-            if grown.fault:
-                self.add(self._long_fault(grown.text, grown.kind, grown.fault))
-            elif grown.super_linear:
-                slow[grown.kind] = grown
-            if time.monotonic() > deadline or sum(bool(c.cause in FAULTS.values()) for c in self.explainer.causes) > 4:
-                complete = False
-                break
+    def growth(self, check: GrowthCheck, began: float) -> Check:
+        slow, number, complete = dict[str, Any](), 0, False
+        try:
+            for grown in measure(self.pair.candidate, self.guide):
+                number += 1
+                self.progress(check.name, number, self.clock.all_left())
+                if grown.fault:
+                    self.add(self._long_fault(grown.text, grown.kind, grown.fault))
+                elif grown.super_linear:
+                    slow[grown.kind] = grown
+                if sum(cause.cause in FAULTS.values() for cause in self.explainer.causes) > 4:
+                    break
+            else:
+                complete = True
+        except OutOfTimeError:
+            pass
         if slow:
             worst = max(slow.values(), key=lambda grown: grown.seconds[-1][1])
             self.add(_slow(worst, list(slow)))
-        note = "" if complete else f"{number} kinds of text"
-        self.checks.append(Check("growth", number, time.monotonic() - began, complete, note=note))
+        if not number:
+            return _missed(check.name, time.monotonic() - began)
+        return Check(check.name, number, time.monotonic() - began, complete,
+                     note="" if complete else f"{number} kinds of text")
 
     def _long_fault(self, text: str, kind: str, fault: Fault) -> Cause:
         """A long text that brings the candidate down: the shortest beginning of it that still does."""
@@ -254,15 +225,19 @@ class _Run:
                 return
         self.explainer.causes.append(cause)
 
-    def call(self, call: str, name: str, function: Callable[[Pair, Guide], Iterator[Cause]]) -> None:
-        if call and not self.pair.candidate.can(call):
-            self.checks.append(Check(name, 0, 0.0, False, note="the candidate has no such call"))
-            return
-        began = time.monotonic()
-        self.progress(name, 0, self.left())
-        causes = list(function(self.pair, self.guide))
+    def call(self, check: CallCheck, began: float) -> Check:
+        if check.call and not self.pair.candidate.can(check.call):
+            return Check(check.name, 0, 0.0, False, note=NO_CALL)
+        self.progress(check.name, 0, self.clock.all_left())
+        tally, causes = Tally(), list[Cause]()
+        with tally.while_there_is_time():
+            for cause in check.function(self.pair, self.guide, tally):
+                causes.append(cause)
         self.explainer.causes += causes
-        self.checks.append(Check(name, 0, time.monotonic() - began, True, sum(cause.count for cause in causes)))
+        seconds = time.monotonic() - began
+        if not (causes or tally.texts or tally.complete):
+            return _missed(check.name, seconds)
+        return Check(check.name, tally.texts, seconds, tally.complete, sum(cause.count for cause in causes))
 
     def report(self, candidate: str, reference: str, model: str) -> Report:
         causes = sorted(self.explainer.causes, key=lambda cause: -cause.count)
@@ -270,11 +245,17 @@ class _Run:
         if self.explainer.unexplained:
             notes.append(f"{self.explainer.unexplained:,} further differences have no cause named: "
                          "too many causes, or no time left")
+        if self.pair.candidate.unfinished is not None:
+            notes.append(f"the candidate was at {shown(self.pair.candidate.unfinished)} when the time was up")
         if self.pair.refused:
             text, why = next(iter(self.pair.refused.items()))
             notes.append(f"the reference made nothing of {len(self.pair.refused)} texts, such as {text[:40]!a}: {why}")
         return Report(candidate, reference, model, [finding_of(self.guide, cause) for cause in causes], self.checks,
                       notes, time.monotonic() - self.began)
+
+
+def _missed(name: str, seconds: float) -> Check:
+    return Check(name, 0, seconds, False, note=NO_TIME, missed=True)
 
 
 def _slow(worst: Any, kinds: list[str]) -> Cause:
@@ -284,15 +265,15 @@ def _slow(worst: Any, kinds: list[str]) -> Cause:
                  details=dict.fromkeys(kinds, 1), note=f"{rows} characters")
 
 
-def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Texts in lists that are one request each; small ones first, so that a fault shows soon."""
+def _blocks(texts: Iterable[str], clock: Clock) -> Iterator[list[str]]:
+    """Texts in lists that are one request each, until the time is up; small ones first: a fault shows soon."""
     source = iter(texts)
     for number in count():
         block, held = [], 0
-        for text in islice(source, min(BLOCK, 64 << number)):
+        for text in source:
             block.append(text)
             held += len(text)
-            if held > BLOCK_SIZE:
+            if len(block) == min(BLOCK, 64 << number) or held > BLOCK_SIZE or clock.left() <= 0:
                 break
         if not block:
             return

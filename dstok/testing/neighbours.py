@@ -1,0 +1,45 @@
+"""Texts near one text: what tells the hypotheses about it from one another.
+
+In: a guide, a text. Out: texts. Invariant: the same text gives the same neighbours.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from dstok.testing import texts as texts_of
+from dstok.testing.guide import Guide
+from dstok.testing.unicode_changes import VERSIONS, moved
+
+__all__ = ["neighbourhood"]
+
+
+def neighbourhood(guide: Guide, small: str) -> list[str]:
+    """Texts like the small one, and some that tell hypotheses apart."""
+    chance = random.Random(small)
+    found = {text: None for text in _variants(guide, small[:40], chance)}
+    cover = list(texts_of.cover(guide, 2))
+    found |= dict.fromkeys(chance.sample(cover, min(3000, len(cover))))
+    added = guide.tokenizer._added.tokens
+    for special in (False, True):
+        found |= dict.fromkeys(token.content for token in added[:400] if token.special == special)
+    for version in VERSIONS:
+        chars = list(moved(version, guide.program.unicode_version))
+        for char in chance.sample(chars, min(30, len(chars))):
+            found |= {small[:at] + char + small[at + 1 :]: None for at in range(min(3, len(small)))}
+            found |= dict.fromkeys((f" {char}", f"{char}a", f"a{char}", f"!{char}", char + char))
+    return list(found)
+
+
+def _variants(guide: Guide, text: str, chance: random.Random) -> Iterator[str]:
+    """Each character exchanged for others of its class and of all classes, left out, doubled; some around."""
+    for at, char in enumerate(text):
+        before, after = text[:at], text[at + 1 :]
+        own = guide.members[guide.alphabet.class_of(char)]
+        for other in [*chance.sample(own, min(14, len(own))), *guide.representatives, "", char * 2]:
+            yield before + other + after
+    for other in guide.representatives:
+        yield other + text
+        yield text + other
+        yield other + text + other

@@ -1,0 +1,103 @@
+"""What `verify` says when the time does not suffice, and that each check keeps to its time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_process import DSTOK, fails, ok, run
+
+import dstok
+from dstok.testing import Engine, verify
+from dstok.testing.html import page
+
+TOK = dstok.load("deepseek-v3")
+SHORT = ("verify", "dstok:deepseek-v3", "--seconds", "0.01")
+
+
+def test_what_had_no_time_is_not_called_equal() -> None:
+    done = run(*SHORT, "--json")
+    report = json.loads(done.stdout)
+    count, of = len(report["not_run"]), len(report["checks"])
+    assert done.returncode == 2 and report["verdict"] == "incomplete" and 0 < count <= of == 21
+    assert f"no difference found; {count} of {of} checks not run: " in done.stderr.decode()
+    assert {check["name"] for check in report["checks"] if check["note"] == "no time was left"} == {*report["not_run"]}
+
+
+def test_what_had_no_time_is_fine_if_it_is_allowed() -> None:
+    out = ok(*SHORT, "--allow-incomplete").decode()
+    assert "checks not run" in out and "equal" not in out
+    assert "--allow-incomplete" in fails(*SHORT)
+
+
+def test_the_page_says_what_was_not_run() -> None:
+    report = verify(TOK, seconds=0.01)
+    assert report.verdict == "incomplete" and not report.equal
+    assert report.summary in page(report) and ">equal" not in page(report)
+
+
+def test_a_check_of_texts_without_texts_is_not_run() -> None:
+    report = verify(TOK, checks=["corpora"])
+    assert (report.verdict, report.not_run) == ("incomplete", ["corpora"])
+    assert verify(TOK, checks=[]).verdict == "incomplete"
+
+
+def test_a_call_that_the_candidate_has_not_is_not_missed() -> None:
+    report = verify(lambda text: TOK.encode(text), checks=["batches"])
+    assert report.equal and not report.not_run
+
+
+def slowly(seconds: float, change: Any = str) -> Any:
+    def encode(text: str) -> list[int]:
+        time.sleep(seconds)
+        return TOK.encode(change(text))
+
+    return encode
+
+
+def test_a_check_ends_inside_a_request_when_its_time_is_up() -> None:
+    """Without that it would do the 64 texts of a request first."""
+    [check] = verify(slowly(0.1), seconds=1, checks=["odd texts"]).checks
+    assert 0 < check.texts < 64 and not check.complete
+
+
+def test_no_check_takes_the_time_of_all() -> None:
+    report = verify(slowly(0.05), seconds=6, checks=["odd texts", "class cover, k = 1", "long texts"])
+    assert not report.not_run and not report.checks[0].complete and not report.checks[1].complete, f"\n{report}"
+    assert report.summary.startswith("equal: no difference found; ") and report.summary.endswith(" of 3 checks in part")
+
+
+def test_a_difference_without_time_for_its_cause_is_a_finding() -> None:
+    report = verify(slowly(0.2, lambda text: f"{text}x"), seconds=1, checks=["class cover, k = 1"])
+    assert report.verdict == "different", f"\n{report}"
+    [finding] = report.findings
+    assert (finding.cause, finding.title) == ("not explained", "no time was left to look for the cause")
+    assert [id for id, _ in finding.expected] == TOK.encode(finding.text) != [id for id, _ in finding.found]
+
+
+@pytest.mark.parametrize("change", [str, str.upper])
+def test_other_calls_keep_to_their_time(change: Any) -> None:
+    """What they have found until then is told."""
+    def decode(ids: list[int]) -> str:
+        time.sleep(0.02)
+        return str(change(TOK.decode(ids)))
+
+    report = verify(Engine("slow", "", TOK.encode, None, decode), seconds=4, checks=["decoding"])
+    assert 0 < report.checks[0].texts < 2000 and not report.checks[0].complete, f"\n{report}"
+    assert [finding.cause for finding in report.findings] == ["round trip"] * (change is not str)
+
+
+def test_a_text_without_end_does_not_outlast_the_run(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text(
+        "import time\ndef load():\n    return lambda text: time.sleep(1e6) if 'a' in text else [1]\n")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run([*DSTOK, "verify", "endless:load", "--reference", "endless:load", "--seconds", "3",
+                           "--patience", "1000"], capture_output=True, timeout=100, env={**os.environ, "PYTHONPATH": path})
+    assert done.returncode == 2, done.stderr
+    assert b"checks not run" in done.stdout and b"the candidate was at '" in done.stdout
