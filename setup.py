@@ -1,4 +1,4 @@
-"""The build: all of it is in pyproject.toml, but for one switch of the environment.
+"""The build: what is built is in pyproject.toml; how, and one switch of the environment, are here.
 
     DSTOK_EMULATE=avx512 pip install .
 
@@ -8,18 +8,50 @@ own, so that neither kind takes the other's compiled files for its own.
 """
 
 import os
+from pathlib import Path
 
+from Cython.Build import cythonize
 from setuptools import setup
 from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import OptionError
 
+ROOT = Path(__file__).resolve().parent
 EMULATED = os.environ.get("DSTOK_EMULATE", "")
 if EMULATED not in ("", "avx512"):
     raise OptionError(f"expected DSTOK_EMULATE to be avx512 or not set, found {EMULATED!r}")
 
 
-class Build(build):
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def current(made: list[Path]) -> bool:
+    """Are the C files newer than all they are made of? Cython's own files, which every build environment has anew,
+    are of the version that pyproject.toml names."""
+    sources = [path for pattern in ("*.pyx", "*.pxd") for path in (ROOT / "dstok" / "core").glob(pattern)]
+    newest = max(path.stat().st_mtime for path in [*sources, ROOT / "pyproject.toml"])
+    return all(path.exists() and path.stat().st_mtime > newest for path in made)
+
+
+class BuildExt(build_ext):
+    """All cores: Cython makes C in processes, since it does not bear threads; then the compiler runs in threads."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or cores()
+
+    def build_extensions(self) -> None:
+        made = [[str(Path(source).with_suffix(".c")) for source in extension.sources] for extension in self.extensions]
+        if self.force or not current([ROOT / path for paths in made for path in paths]):
+            cythonize(self.extensions, nthreads=self.parallel, force=self.force)
+        for extension, sources in zip(self.extensions, made):
+            extension.sources = sources
+        super().build_extensions()
+
+
+class EmulatedBuild(build):
     """Builds in build/emulated."""
 
     def initialize_options(self) -> None:
@@ -27,7 +59,7 @@ class Build(build):
         self.build_base = os.path.join(self.build_base, "emulated")
 
 
-class BuildExt(build_ext):
+class EmulatedBuildExt(BuildExt):
     """Tells the compiler."""
 
     def finalize_options(self) -> None:
@@ -40,4 +72,5 @@ class BuildExt(build_ext):
         super().run()
 
 
-setup(cmdclass={"build": Build, "build_ext": BuildExt} if EMULATED else {})
+if __name__ == "__main__":
+    setup(cmdclass={"build": EmulatedBuild, "build_ext": EmulatedBuildExt} if EMULATED else {"build_ext": BuildExt})

@@ -24,7 +24,7 @@ if [ ! -d "$copy" ]; then
     sed -i 's/extra-compile-args = \["-O3", "-g0"\]/extra-compile-args = []/' pyproject.toml
     sed -i 's/^#if defined(__linux__) && defined(MADV_HUGEPAGE)$/#if 0/' dstok/core/_huge.h
     CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1 ${DSTOK_EMULATE:+-DDSTOK_EMULATE_AVX512}" \
-        "$python" -c 'from setuptools import setup; setup()' build_ext --inplace >build.log 2>&1 || {
+        "$python" setup.py build_ext --inplace >build.log 2>&1 || {
         cat build.log
         exit 1
     }
