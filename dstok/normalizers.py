@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dstok.core._policy import Policy
     from dstok.formats.description import NormalizerStep
 
-    Spans = npt.NDArray[np.uint64]
+    Spans = npt.NDArray[np.int64]
 
 __all__ = ["View", "make_normalizer", "view_of"]
 
@@ -217,11 +217,11 @@ class View:
     original: bytes
 
     def char_spans(self, spans: Spans) -> Spans:
-        """Code point spans of the original, of code point spans, uint64[n, 2], of `text`; none of them empty."""
+        """Code point spans of the original, of code point spans, int64[n, 2], of `text`; none of them empty."""
         import numpy as np
 
-        sources = np.frombuffer(self.sources, np.uint32).astype(np.uint64)
-        return np.stack([sources[spans[:, 0]], sources[spans[:, 1] - np.uint64(1)] + np.uint64(1)], axis=1)
+        sources = np.frombuffer(self.sources, np.uint32).astype(np.int64)
+        return np.stack([sources[spans[:, 0]], sources[spans[:, 1] - 1] + 1], axis=1)
 
     def byte_spans(self, spans: Spans, chars: Spans) -> Spans:
         """Byte spans of the original, of byte spans of `text` that touch the code points `chars` of it.
@@ -237,13 +237,13 @@ class View:
         starts, ends = spans[:, 0].astype(np.intp), spans[:, 1].astype(np.intp)
         begin = there[sources[first]] + np.where(same[first], starts - here[first], 0)
         end = np.where(same[last], there[sources[last]] + ends - here[last], there[sources[last] + 1])
-        return np.stack([begin, end], axis=1).astype(np.uint64)
+        return np.stack([begin, end], axis=1).astype(np.int64)
 
     def cuts(self, ends: Spans, length: int) -> Spans:
         """Where the original, of `length` code points, may be cut behind the code points `ends` of `text`."""
         import numpy as np
 
-        return np.append(np.frombuffer(self.sources, np.uint32), length).astype(np.uint64)[ends]
+        return np.append(np.frombuffer(self.sources, np.uint32), length).astype(np.int64)[ends]
 
 
 def view_of(normalizer: Normalizer, text: bytes, policy: Policy) -> View:

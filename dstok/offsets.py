@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dstok.normalizers import View
 
     Ids = npt.NDArray[np.uint32]
-    Spans = npt.NDArray[np.uint64]
+    Spans = npt.NDArray[np.int64]
 
 __all__ = ["Encoding", "Piece", "char_spans", "token_spans"]
 
@@ -28,15 +28,15 @@ __all__ = ["Encoding", "Piece", "char_spans", "token_spans"]
 class Encoding:
     """The ids of a text and where they come from; all arrays have one row an id.
 
-    ids: uint32[n]. byte_spans: uint64[n, 2], start and end in bytes of the UTF-8 text. char_spans:
-    uint64[n, 2], in code points. pieces: uint64[n], the number of the piece that the id is of.
+    ids: uint32[n]. byte_spans: int64[n, 2], start and end in bytes of the UTF-8 text. char_spans:
+    int64[n, 2], in code points. pieces: int64[n], the number of the piece that the id is of.
     special: bool[n], whether the id is an added token's.
     """
 
     ids: Ids
     byte_spans: Spans
     char_spans: Spans
-    pieces: npt.NDArray[np.uint64]
+    pieces: npt.NDArray[np.int64]
     special: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -63,7 +63,7 @@ class Piece:
 
 
 def token_spans(ids: Ids, marks: list[tuple[int, int, int]], runs: list[tuple[int, int]], decoder: Decoder) -> Spans:
-    """Byte spans, uint64[n, 2], of ids of which `marks` (index, start, end) are added tokens.
+    """Byte spans, int64[n, 2], of ids of which `marks` (index, start, end) are added tokens.
 
     `runs` are the byte spans of the pieces, in order. An ordinary token begins where the last one ended,
     or, where text was dropped, at the start of the next piece.
@@ -75,42 +75,42 @@ def token_spans(ids: Ids, marks: list[tuple[int, int, int]], runs: list[tuple[in
         decoder.lengths_of(ids, lengths)
     for index, start, end in marks:
         lengths[index] = end - start
-    ends = np.cumsum(lengths, dtype=np.uint64)
-    spans = np.stack([ends - lengths, ends], axis=1) if len(ids) else np.empty((0, 2), np.uint64)
+    ends = np.cumsum(lengths, dtype=np.int64)
+    spans = np.stack([ends - lengths, ends], axis=1) if len(ids) else np.empty((0, 2), np.int64)
     return spans + _dropped_before(spans[:, 0], runs)[:, None]
 
 
-def _dropped_before(starts: npt.NDArray[np.uint64], runs: list[tuple[int, int]]) -> npt.NDArray[np.uint64]:
+def _dropped_before(starts: npt.NDArray[np.int64], runs: list[tuple[int, int]]) -> npt.NDArray[np.int64]:
     """How many bytes of dropped text lie before each token that starts at `starts` of the kept text."""
     import numpy as np
 
     if not runs:
-        return np.zeros(len(starts), np.uint64)
-    bounds = np.array(runs, np.uint64)
-    kept = np.cumsum(bounds[:, 1] - bounds[:, 0], dtype=np.uint64)
+        return np.zeros(len(starts), np.int64)
+    bounds = np.array(runs, np.int64)
+    kept = np.cumsum(bounds[:, 1] - bounds[:, 0], dtype=np.int64)
     dropped = bounds[:, 1] - kept
     return dropped[np.searchsorted(kept, starts, side="right")]
 
 
 def char_spans(spans: Spans, text: bytes) -> Spans:
-    """Code point spans, uint64[n, 2], of byte spans of `text`: the characters that hold any of the bytes."""
+    """Code point spans, int64[n, 2], of byte spans of `text`: the characters that hold any of the bytes."""
     import numpy as np
 
     if len(text) == len(text.decode()):
-        return spans
+        return spans.copy()
     leads = (np.frombuffer(text, np.uint8) & 0xC0) != 0x80
-    begun = np.concatenate([[0], np.cumsum(leads)]).astype(np.uint64)  # characters begun before each offset
+    begun = np.concatenate([[0], np.cumsum(leads)]).astype(np.int64)  # characters begun before each offset
     inside = np.concatenate([~leads, [False]])  # offset lies inside a character
     starts, ends = spans[:, 0], spans[:, 1]
     return np.stack([begun[starts] - inside[starts], begun[ends]], axis=1)
 
 
-def pieces_of(spans: Spans, runs: list[tuple[int, int]]) -> npt.NDArray[np.uint64]:
+def pieces_of(spans: Spans, runs: list[tuple[int, int]]) -> npt.NDArray[np.int64]:
     """The number of the piece, of those spanning `runs`, that each token span begins in."""
     import numpy as np
 
-    ends = np.array([end for _, end in runs], np.uint64)
-    return np.searchsorted(ends, spans[:, 0], side="right").astype(np.uint64)
+    ends = np.array([end for _, end in runs], np.int64)
+    return np.searchsorted(ends, spans[:, 0], side="right").astype(np.int64)
 
 
 def original_pieces(view: View, pieces: list[Piece]) -> list[Piece]:
@@ -119,7 +119,7 @@ def original_pieces(view: View, pieces: list[Piece]) -> list[Piece]:
 
     if not pieces:
         return pieces
-    chars = np.array([(piece.char_start, piece.char_end) for piece in pieces], np.uint64)
-    spans = view.byte_spans(np.array([(piece.start, piece.end) for piece in pieces], np.uint64), chars).tolist()
+    chars = np.array([(piece.char_start, piece.char_end) for piece in pieces], np.int64)
+    spans = view.byte_spans(np.array([(piece.start, piece.end) for piece in pieces], np.int64), chars).tolist()
     return [replace(piece, start=start, end=end, char_start=first, char_end=last)
             for piece, (start, end), (first, last) in zip(pieces, spans, view.char_spans(chars).tolist())]

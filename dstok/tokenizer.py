@@ -149,17 +149,18 @@ class Tokenizer(LineEncoder, FileFormats):
     def encode_batch_arrays(
         self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
         add_eos: bool = False, errors: str = "strict",
-    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]]:
-        """(ids uint32[n], offsets uint64[len(texts) + 1]): text i has `ids[offsets[i]:offsets[i + 1]]`."""
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+        """(ids uint32[n], offsets int64[len(texts) + 1]): text i has `ids[offsets[i]:offsets[i + 1]]`."""
         import numpy as np
 
         flat, lengths = self._batch(texts, threads, special, errors).arrays()
-        offsets = np.concatenate([np.zeros(1, np.uint64), np.cumsum(lengths, dtype=np.uint64)])
+        offsets = np.zeros(len(lengths) + 1, np.int64)
+        np.cumsum(lengths, out=offsets[1:])
         before, after = self._bos(add_bos), self._eos(add_eos)
         if before or after:
-            offsets += np.arange(len(offsets), dtype=np.uint64) * np.uint64(len(before) + len(after))
+            offsets += np.arange(len(offsets)) * (len(before) + len(after))
             plain, framed = np.ones(int(offsets[-1]), np.bool_), np.empty(int(offsets[-1]), np.uint32)
-            for places, frame in ((offsets[:-1], before), (offsets[1:] - np.uint64(1), after)):
+            for places, frame in ((offsets[:-1], before), (offsets[1:] - 1, after)):
                 if frame:
                     framed[places], plain[places] = frame[0], False
             framed[plain] = flat

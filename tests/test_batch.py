@@ -37,7 +37,7 @@ def results(batch: Sequence[str | bytes], threads: int, **options: Any) -> list[
     """What the three calls give, in one form."""
     lists = TOK.encode_batch(batch, threads=threads, **options)
     flat, offsets = TOK.encode_batch_arrays(batch, threads=threads, **options)
-    assert (flat.dtype, offsets.dtype, len(offsets)) == (np.uint32, np.uint64, len(batch) + 1)
+    assert (flat.dtype, offsets.dtype, len(offsets)) == (np.uint32, np.int64, len(batch) + 1)
     rows = [flat[start:end].tolist() for start, end in zip(offsets, offsets[1:])]
     assert offsets[-1] == len(flat)
     assert TOK.count_batch(batch, threads=threads, **options) == [len(row) for row in lists]

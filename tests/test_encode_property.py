@@ -68,7 +68,7 @@ def test_batches(batch: list[str], threads: int, add_bos: bool, add_eos: bool) -
     for given_texts in (batch, mixed, iter(batch)):
         assert tok.encode_batch(given_texts, threads=threads, **framing) == expected
     ids, offsets = tok.encode_batch_arrays(mixed, threads=threads, **framing)
-    assert ids.dtype == np.uint32 and offsets.dtype == np.uint64 and len(offsets) == len(batch) + 1
+    assert ids.dtype == np.uint32 and offsets.dtype == np.int64 and len(offsets) == len(batch) + 1
     assert [ids[start:end].tolist() for start, end in zip(offsets, offsets[1:])] == expected
     assert tok.count_batch(mixed, threads=threads) == [len(answer.ids) for answer in answers]
     for text, want in zip(batch, expected):

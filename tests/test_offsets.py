@@ -116,10 +116,11 @@ def test_shapes(text: str) -> None:
     n = TOK.count(text)
     assert len(found) == n
     assert found.ids.dtype == np.uint32 and found.ids.shape == (n,)
-    assert found.byte_spans.dtype == found.char_spans.dtype == np.uint64
+    assert found.byte_spans.dtype == found.char_spans.dtype == np.int64
     assert found.byte_spans.shape == found.char_spans.shape == (n, 2)
-    assert found.pieces.dtype == np.uint64 and found.pieces.shape == (n,)
+    assert found.pieces.dtype == np.int64 and found.pieces.shape == (n,)
     assert found.special.dtype == np.bool_ and found.special.shape == (n,)
+    assert not np.shares_memory(found.byte_spans, found.char_spans)
 
 
 def small_json(behavior: str, invert: bool, pattern: str) -> str:

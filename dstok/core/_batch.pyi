@@ -12,7 +12,7 @@ class Batch:
     ) -> None: ...
     def lists(self) -> list[list[int]]:
         """The ids of each text, as lists."""
-    def arrays(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]]:
+    def arrays(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """All ids in one array, and the number of each text's."""
     def lengths(self) -> list[int]:
         """The number of ids of each text."""

@@ -15,7 +15,7 @@ of English by two threads: 53 ms when both made lists, 25 ms so).
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
@@ -87,8 +87,8 @@ cdef class Batch:
     cdef Wanted wanted
     cdef list texts
     cdef Source *sources          # where the texts lie
-    cdef object counted           # the number of ids, by text: array of typecode "Q" ...
-    cdef uint64_t *counts         # ... and where it lies
+    cdef object counted           # the number of ids, by text: array of typecode "q" ...
+    cdef int64_t *counts          # ... and where it lies
     cdef Part *parts
     cdef Py_ssize_t size          # parts
     cdef Py_ssize_t taken         # by all threads
@@ -105,7 +105,7 @@ cdef class Batch:
     def __cinit__(self, Encoder encoder not None, list texts not None, Policy policy not None, bint replace,
                   Py_ssize_t threads):
         cdef Py_ssize_t i
-        cdef uint64_t[::1] counts = array("Q", bytes(8 * (len(texts) + 1)))
+        cdef int64_t[::1] counts = array("q", bytes(8 * (len(texts) + 1)))
         if replace:
             texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else t for t in texts]
         self.encoder, self.policy, self.replace, self.texts = encoder, policy, replace, texts
@@ -145,7 +145,7 @@ cdef class Batch:
         return rows
 
     def arrays(self):
-        """All ids in a uint32 array, and the number of each text's in a uint64 array."""
+        """All ids in a uint32 array, and the number of each text's in an int64 array."""
         joined = self._run(ARRAYS, None)
         np = numpy_()
         return np.frombuffer(joined, np.uint32), np.asarray(self.counted)[:len(self.texts)]
