@@ -2,7 +2,7 @@
 
 In: a tokenizer, and a text or none. Out: the steps, the classes with example characters, the automaton's
 size; and the path of the text through the automaton, piece by piece. It runs the automaton in Python, the same
-tables that the scanner runs.
+tables that the scanner runs. Invariant: steps and alternatives have the numbers that `Piece` gives them, from 0 on.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
     >>> import dstok
     >>> print(explain(dstok.load("deepseek-v3"), "a12").split("may end):")[1])
     <BLANKLINE>
-      'a'          step 3, alternative 2        1 -c6-> 8 |-c5-> stop
-      '12'         step 1, alternative 1        1 -c5-> 7 -c5-> 18 |-end-> stop
+      'a'          step 2, alternative 1        1 -c6-> 8 |-c5-> stop
+      '12'         step 0, alternative 0        1 -c5-> 7 -c5-> 18 |-end-> stop
     """
     program = tokenizer.program
     lines = [*_normalizer(tokenizer), *_steps(program), "", *_classes(program), "", *_automaton(program)]
@@ -47,7 +47,7 @@ def _normalizer(tokenizer: Tokenizer) -> Iterator[str]:
     steps = tokenizer._tables.normalizer
     if steps:
         yield "normalizer, of each stretch between added tokens with normalized=false:"
-        yield from (f"  {number}. {_described(step)}" for number, step in enumerate(steps, 1))
+        yield from (f"  {number}. {_described(step)}" for number, step in enumerate(steps))
         yield ""
 
 
@@ -63,7 +63,7 @@ def _described(step: NormalizerStep) -> str:
 
 def _steps(program: Program) -> Iterator[str]:
     yield f"steps (Unicode {program.unicode_version}):"
-    for number, split in enumerate(program.splits, 1):
+    for number, split in enumerate(program.splits):
         options = ", invert" * split.invert
         options += f", Unicode {split.unicode_version}" if split.unicode_version else ""
         yield f"  {number}. {split.behavior}{options}: {split.pattern!r}"
@@ -96,9 +96,8 @@ def _symbol(program: Program, symbol: int) -> str:
 
 
 def _automaton(program: Program) -> Iterator[str]:
-    states = len(program.boundaries.edges) - 1
     overrun = _overrun(program.boundaries)
-    yield f"automaton: {states} states x {program.boundaries.symbols} symbols, fingerprint " \
+    yield f"automaton: {program.boundaries.states} states x {program.boundaries.symbols} symbols, fingerprint " \
           f"{program.boundaries.fingerprint()[:16]}"
     yield "one scan, left to right: yes; each piece starts the automaton anew"
     yield f"reads past the end of a piece: {'without bound' if overrun is None else f'at most {overrun} characters'}"
@@ -140,7 +139,7 @@ def _paths(program: Program, text: str) -> Iterator[str]:
 def _reason(tag: Tag) -> str:
     if tag.step is None or tag.alternative is None:
         return "gap" + (", dropped" if tag.dropped else "")
-    return f"step {tag.step + 1}, alternative {tag.alternative + 1}" + (", dropped" if tag.dropped else "")
+    return f"step {tag.step}, alternative {tag.alternative}" + (", dropped" if tag.dropped else "")
 
 
 def _walk(program: Program, symbols: list[int], at: int) -> str:

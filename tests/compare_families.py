@@ -64,9 +64,9 @@ def compare(ours: dstok.Tokenizer, theirs: tokenizers.Tokenizer, texts: Iterator
 
 def size(program: Program) -> list[int]:
     """Steps, classes, states, places."""
-    edges = program.boundaries.edges
-    places = 2 if any(tag > len(program.tags) for line in edges for _, tag in line) else 1
-    return [len(program.splits), len(program.alphabet.classes), len(edges) - 1, places]
+    dfa = program.boundaries
+    places = 2 if any(tag > len(program.tags) for line in dfa.edges for _, tag in line) else 1
+    return [len(program.splits), len(program.alphabet.classes), dfa.states, places]
 
 
 def row(name: str, with_code_points: bool) -> tuple[list[str], list[str]]:

@@ -78,7 +78,7 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
         "eos_id": tokenizer.eos_id,
         "unicode_version": tokenizer.unicode_version,
         "splits": [split.pattern for split in tokenizer.program.splits],
-        "states": len(tokenizer.program.boundaries.edges),
+        "states": tokenizer.program.boundaries.states,
         "classes": len(tokenizer.program.alphabet.classes),
         "scan": tokenizer._encoder.way(),
     }

@@ -2,8 +2,8 @@ r"""Sequence[Split] -> ONE automaton that scans a text once, left to right.
 
 In: the Split steps of a tokenizer. Out: `Program`: an alphabet and a total DFA. Run from the start of
 a piece, it names where the piece ends; run again from there, and so on to the end.
-Invariant: the pieces are those of the cascade, in which step 1 cuts the text, step 2 cuts each piece of
-step 1 as a text of its own, and so on. Where that cannot be had with one restartable automaton that keeps
+Invariant: the pieces are those of the cascade, in which the first step cuts the text, the second cuts each
+piece as a text of its own, and so on. Where that cannot be had with one restartable automaton that keeps
 two places, `compile_splits` raises `UnsupportedError`.
 
 The stages, and why they hold

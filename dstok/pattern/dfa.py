@@ -52,6 +52,11 @@ class DFA:
         """Number of symbols: classes and the end."""
         return len(self.edges[0])
 
+    @property
+    def states(self) -> int:
+        """Number of states that a scan can be in: without the dead one."""
+        return len(self.edges) - 1
+
     def longest(self, symbols: list[int], start: int = 0) -> tuple[int, int] | None:
         """(end, tag) of the match at `symbols[start:]`, or None: what the scanner does, readably.
 

@@ -1,0 +1,43 @@
+"""What the commands show to people: the same numbers everywhere, columns that stand below one another."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from cli_process import file, json_lines, ok
+from real_models import real_json
+
+import dstok
+
+
+@pytest.fixture(autouse=True)
+def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("model", ["deepseek-v3", "deepseek-llm-7b-base"])
+def test_steps_and_alternatives_have_one_number(model: str) -> None:
+    """Those of the library: an index of the program's splits."""
+    path = file("tokenizer.json", real_json(model).encode())
+    splits, text = dstok.Tokenizer.from_file(path).program.splits, "don't  12345, 東京!\n\n"
+    numbers = [(row["step"], row["alternative"]) for row in json_lines(ok("pieces", "-m", path, stdin=text.encode()))]
+    table = ok("pieces", "-m", path, "--format", "table", stdin=text.encode()).decode()
+    assert pairs(r"step (\d+), alt (\d+)", table) == [pair for pair in numbers if None not in pair]
+    shown = ok("explain", "-m", path, "--text", text).decode()
+    assert pairs(r"step (\d+), alternative (\d+)", shown) == [pair for pair in numbers if None not in pair]
+    listed = re.findall(r"^  (\d+)\. \w+.*?: ('.*')$", shown, re.M)
+    assert listed == [(str(number), repr(split.pattern)) for number, split in enumerate(splits)]
+
+
+def pairs(pattern: str, text: str) -> list[tuple[int, ...]]:
+    return [tuple(map(int, found.groups())) for found in re.finditer(pattern, text)]
+
+
+def test_info_and_explain_count_the_same_states_and_classes() -> None:
+    info = json.loads(ok("info", "--format", "json"))
+    shown = ok("explain").decode()
+    assert pairs(r"automaton: (\d+) states", shown) == [(info["states"],)]
+    assert pairs(r"classes: (\d+) ", shown) == [(info["classes"],)]
