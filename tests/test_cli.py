@@ -246,6 +246,15 @@ def test_dump(tok: dstok.Tokenizer) -> None:
     assert text[rows[0]["char_start"] : rows[0]["char_end"]] == rows[0]["token"]
 
 
+def test_dump_has_the_text_of_each_token_that_is_whole_characters() -> None:
+    rows = json_lines(ok("dump", stdin=TEXT))
+    whole = [row for row in rows if row["text"] is not None]
+    assert [row["text"].encode().hex() for row in whole] == [row["bytes"] for row in whole]
+    assert {"Hello", " w", USER} <= {row["text"] for row in whole}
+    parts = [bytes.fromhex(row["bytes"]) for row in rows if row["text"] is None]
+    assert parts and all("\ufffd" in part.decode("utf-8", "replace") for part in parts)
+
+
 def test_dump_of_several_files_and_edges(tok: dstok.Tokenizer) -> None:
     rows = json_lines(ok("dump", "--add-bos", "--add-eos", file("a", b"one"), file("b", b"")))
     assert [(row["file"], row["id"]) for row in rows] == [

@@ -32,6 +32,7 @@ LINES_AT_ONCE = 4096
 TOKEN_FIELDS = """\
 a JSON object a token:
   id, token             its number, and its name in the vocabulary
+  text                  its text; null if its bytes are not whole characters
   bytes                 its bytes, in hexadecimal
   byte_start, byte_end  where it lies in the text, half-open, in bytes
   char_start, char_end  the same in code points: of the characters it touches

@@ -59,7 +59,8 @@ class JsonRows(Rows):
 
     def _learn(self, id: int) -> str:
         token, data = self.tokenizer.id_to_token(id), self.tokenizer.token_bytes(id)
-        return self.known.setdefault(id, f'"id": {id}, "token": {_quoted(token)}, "bytes": "{data.hex()}", ')
+        return self.known.setdefault(id, f'"id": {id}, "token": {_quoted(token)}, "text": {_quoted(_text(data))}, '
+                                         f'"bytes": "{data.hex()}", ')
 
     def pieces(self, pieces: Iterable[Piece], at: Place) -> Iterator[str]:
         for piece in pieces:
@@ -111,10 +112,16 @@ def _matched_by(piece: Piece) -> str:
 
 def _shown(data: bytes) -> str:
     """The text of a token, quoted; its bytes if it is no whole text."""
+    text = _text(data)
+    return repr(data if text is None else text)
+
+
+def _text(data: bytes) -> str | None:
+    """The text of a token, if its bytes are whole characters."""
     try:
-        return repr(data.decode("utf-8"))
+        return data.decode("utf-8")
     except UnicodeDecodeError:
-        return repr(data)
+        return None
 
 
 def token_lines(rows: Rows, stretch: Stretch) -> Iterator[str]:
