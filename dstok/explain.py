@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from dstok.columns import aligned
 from dstok.pattern.dfa import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
+_WIDEST = 40  # places on a terminal for a piece, to have what stands behind all of them in line
 _EXAMPLES = 6  # characters shown of a class
 _PREFERRED = "aZ09 !\t\n\ré中あア~_"  # shown first where a class holds them
 
@@ -31,15 +33,16 @@ def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
     >>> import dstok
     >>> print(explain(dstok.load("deepseek-v3"), "a12").split("may end):")[1])
     <BLANKLINE>
-      'a'          step 2, alternative 1        1 -c6-> 8 |-c5-> stop
-      '12'         step 0, alternative 0        1 -c5-> 7 -c5-> 18 |-end-> stop
+      'a'   step 2, alternative 1  1 -c6-> 8 |-c5-> stop
+      '12'  step 0, alternative 0  1 -c5-> 7 -c5-> 18 |-end-> stop
     """
     program = tokenizer.program
     lines = [*_normalizer(tokenizer), *_steps(program), "", *_classes(program), "", *_automaton(program)]
     if text is not None:
         if tokenizer._normalizer is not None:
             text = tokenizer._normalizer.normalize(text.encode()).decode()
-        lines += ["", "path of the text (state -symbol-> state, | where the piece may end):", *_paths(program, text)]
+        lines += ["", "path of the text (state -symbol-> state, | where the piece may end):"]
+        lines += [f"  {line}" for line in aligned(list(_paths(program, text)), _WIDEST)]
     return "\n".join(lines)
 
 
@@ -125,14 +128,15 @@ def _overrun(dfa: DFA) -> int | None:
     return None if looping & after_tag else 1 + max((longest[n] for n in after_tag), default=0)
 
 
-def _paths(program: Program, text: str) -> Iterator[str]:
+def _paths(program: Program, text: str) -> Iterator[tuple[str, str, str]]:
+    """Each piece, why it is one, and its way."""
     symbols = [program.alphabet.class_of(c) for c in text]
     at = 0
     while at < len(text):
         found = program.dfa.longest(symbols, at)
         assert found is not None
         end, tag = found
-        yield f"  {text[at:end]!r:12} {_reason(program.tags[tag]):28} {_walk(program, symbols, at)}"
+        yield repr(text[at:end]), _reason(program.tags[tag]), _walk(program, symbols, at)
         at = end
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cli_process import file, json_lines, ok
 from real_models import real_json
+from wcwidth import wcswidth
 
 import dstok
 
@@ -41,3 +42,28 @@ def test_info_and_explain_count_the_same_states_and_classes() -> None:
     shown = ok("explain").decode()
     assert pairs(r"automaton: (\d+) states", shown) == [(info["states"],)]
     assert pairs(r"classes: (\d+) ", shown) == [(info["classes"],)]
+
+
+# Columns
+
+WIDE = "a 東京 e\u0301e\u0301 ｶﾅ 👩 한국어 1"
+
+
+def test_columns_stand_below_one_another_for_wide_characters() -> None:
+    """As a terminal shows them: the same number of its places before each second and third column."""
+    lines = ok("explain", "--text", WIDE).decode().partition("path of the text")[2].splitlines()[1:]
+    places = {tuple(wcswidth(line[: line.index(mark)]) for mark in ("step ", "1 -c")) for line in lines}
+    assert len(lines) > 6 and len(places) == 1, "\n".join(lines)
+
+
+def test_a_long_piece_is_out_of_line_alone() -> None:
+    lines = ok("explain", "--text", "ab " + "x" * 100).decode().partition("path of the text")[2].splitlines()[1:]
+    assert [line.index("step ") for line in lines] == [44, 107]
+
+
+@pytest.mark.parametrize("command", ["dump", "pieces"])
+def test_tables_of_tokens_and_pieces(command: str) -> None:
+    """What has a width of its own stands last."""
+    head, *lines = ok(command, "--format", "table", stdin=WIDE.encode()).decode().splitlines()
+    last = head.split()[-1]
+    assert {min(line.find(mark) for mark in ("'", "b'") if mark in line) for line in lines} == {head.index(last)}

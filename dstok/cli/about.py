@@ -6,7 +6,7 @@ In: a model's name or path. Out: words for people, or one JSON value. Invariant:
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dstok
@@ -47,17 +47,22 @@ def run_explain(arguments: Namespace) -> None:
 
 def run_info(arguments: Namespace) -> None:
     info = _info(arguments.model, load_model(arguments.model))
-    _write(arguments, _json(info) if arguments.format == "json" else "\n".join(_table(info)))
+    _write(arguments, _json(info) if arguments.format == "json" else _lines(list(_rows(info))))
 
 
-def _table(info: dict[str, Any]) -> Iterator[str]:
-    """A line a value; a list's values below one another."""
-    width = max(map(len, info))
+def _rows(info: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """A row a value; a list's values below one another."""
     for key, value in info.items():
         label = key.replace("_", " ")
         for item in value if isinstance(value, list) else [value]:
-            yield f"{label:{width}}  {'none' if item is None else _visible(str(item))}"
+            yield label, "none" if item is None else _visible(str(item))
             label = ""
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> str:
+    from dstok.columns import aligned
+
+    return "\n".join(aligned(rows))
 
 
 def _visible(text: str) -> str:
@@ -94,9 +99,7 @@ def run_models(arguments: Namespace) -> None:
     if arguments.format == "json":
         _write(arguments, _json(models))
         return
-    rows = [fields, *(tuple(str(model[field]) for field in fields) for model in models)]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    _write(arguments, "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows))
+    _write(arguments, _lines([fields, *(tuple(str(model[field]) for field in fields) for model in models)]))
 
 
 def _json(value: Any) -> str:

@@ -1,0 +1,37 @@
+"""Text in columns of a terminal, on which a character takes one place, two, or none.
+
+In: rows of text that can be printed. Out: lines. Invariant: a column begins at the same place in each line, unless what
+stands before it is wider than allowed. The package wcwidth says how wide a character is.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+
+from wcwidth import wcswidth
+
+__all__ = ["aligned", "width"]
+
+
+def aligned(rows: Sequence[Sequence[str]], most: int = sys.maxsize) -> Iterator[str]:
+    """A line for each row, two blanks between its columns, none of which takes more than `most` places to align it.
+
+    >>> print(*aligned([("a", "1"), ("東京", "2")]), sep="\\n")
+    a     1
+    東京  2
+    """
+    widths = [min(max(map(width, column)), most) for column in zip(*rows)]
+    for row in rows:
+        filled = (text + " " * (columns - width(text)) for text, columns in zip(row, widths))
+        yield "  ".join(filled).rstrip()
+
+
+def width(text: str) -> int:
+    """The places that `text` takes on a terminal.
+
+    >>> width("東京"), width("e\\u0301")
+    (4, 1)
+    """
+    found = wcswidth(text)
+    return len(text) if found < 0 else found  # less than 0: something in it cannot be printed
