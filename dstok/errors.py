@@ -12,6 +12,7 @@ __all__ = [
     "ImageError",
     "ModelNotFoundError",
     "PatternError",
+    "PickleError",
     "SpecialTokenError",
     "TextError",
     "TokenizerFileError",
@@ -69,6 +70,10 @@ class TokenizerFileError(DstokError, ValueError):
 
 class ImageError(DstokError, ValueError):
     """A model image is damaged, truncated, or of another format number."""
+
+
+class PickleError(DstokError, ValueError):
+    """A pickle that cannot be made, or not be loaded: damaged, or of another format."""
 
 
 class ModelNotFoundError(DstokError, LookupError):

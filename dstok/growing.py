@@ -11,6 +11,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
+from dstok.copies import Separate
 from dstok.core._encode import START
 from dstok.errors import SpecialTokenError
 from dstok.text import utf8
@@ -25,8 +26,20 @@ __all__ = ["GrowingText", "NormalizedGrowingText"]
 _CONTEXT = 4  # bytes kept before the end that may change: what single_word may look back at
 
 
-class GrowingText:
+class GrowingText(Separate):
     """The ids of a text that grows; made by `Tokenizer.growing`. Not to be shared between threads.
+
+    A conversation that branches: `copy`, which `copy.copy` and `copy.deepcopy` call, gives a text that goes on by
+    itself, in the time that its list of ids takes to copy. Raises `PickleError` when it is pickled.
+
+    >>> import dstok
+    >>> text = dstok.load("deepseek-v3").growing()
+    >>> _ = text.append("Hello")
+    >>> branch = text.copy()
+    >>> text.append(" world"), branch.append("!")
+    ((1, [2058]), (1, [3]))
+    >>> text.ids, branch.ids
+    ([19923, 2058], [19923, 3])
 
     An object, not a function of (ids, text, added), because only what has read the text knows from where its end may
     change: a function would have to look for the place in the text, and could not trust the ids that it is given.

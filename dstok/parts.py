@@ -9,10 +9,10 @@ by the longest stretch without a boundary, piece or added token. A normalizer th
 
 from __future__ import annotations
 
-import copy
 from array import array
 from typing import TYPE_CHECKING
 
+from dstok.copies import Separate
 from dstok.core._encode import START
 from dstok.errors import SpecialTokenError, UnsupportedError
 
@@ -26,7 +26,7 @@ __all__ = ["NormalizedParts"]
 _CONTEXT = 4  # bytes kept before the text in work: what single_word may look back at
 
 
-class NormalizedParts:
+class NormalizedParts(Separate):
     """Encodes a text part by part. `patient`: text that was not settled is looked at again when it has doubled."""
 
     def __init__(self, encoder: Encoder, normalizer: Normalizer, policy: Policy, patient: bool) -> None:
@@ -38,12 +38,6 @@ class NormalizedParts:
         self._seen = _Held()  # normalized, of the present stretch
         self._state = START
         self._origins: list[tuple[int, int, bytes]] = []  # of what is in `_seen`: place in it, in the text; raw part
-
-    def copy(self) -> NormalizedParts:
-        """One that goes on by itself."""
-        other = copy.copy(self)
-        other._raw, other._seen, other._origins = self._raw.copy(), self._seen.copy(), list(self._origins)
-        return other
 
     def advance(self, text: bytes, final: bool) -> array[int]:
         """The ids that are sure after `text`; all that are left, if it is `final`. Raises `SpecialTokenError`."""
@@ -94,7 +88,7 @@ class NormalizedParts:
         return origin + len(text.decode()[: sources[len(normalized[: place - begin].decode())]].encode())
 
 
-class _Held:
+class _Held(Separate):
     """Text that is held: `text`, of which what is before `at` is settled, and only context."""
 
     def __init__(self) -> None:
@@ -102,11 +96,6 @@ class _Held:
         self.at = self.skip = 0  # `skip`: bytes ahead where no added token may begin
         self.dropped = 0  # bytes before `text`
         self.wait = 0
-
-    def copy(self) -> _Held:
-        other = copy.copy(self)
-        other.text = bytearray(self.text)
-        return other
 
     def add(self, text: bytes, wait: bool) -> bool:
         """Adds text; whether it is time to look at it."""

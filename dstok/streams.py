@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from dstok.copies import Separate
 from dstok.core._encode import START
 from dstok.errors import DecodeError, SpecialTokenError, TextError, UnknownIdError
 from dstok.text import utf8
@@ -30,11 +31,12 @@ _CONTEXT = 4  # bytes kept before the text not yet encoded: what single_word may
 _ANNOUNCE = 1 << 16  # bytes encoded at a time
 
 
-class EncodeStream:
+class EncodeStream(Separate):
     """Encodes a text that comes in parts; made by `Tokenizer.encode_stream`.
 
     `feed` takes `str` or bytes (a character may be cut between two parts of bytes) and returns the ids that
-    no later text can change; `finish` returns the rest. Not to be shared between threads.
+    no later text can change; `finish` returns the rest. Not to be shared between threads. `copy` (`copy.copy`,
+    `copy.deepcopy`) gives a stream that goes on by itself from here; raises `PickleError` when it is pickled.
 
     >>> import dstok
     >>> stream = dstok.load("deepseek-v3").encode_stream()
@@ -145,10 +147,11 @@ class NormalizedStream(EncodeStream):
         return len(ids) if allocate is None else ids
 
 
-class DecodeStream:
+class DecodeStream(Separate):
     """Decodes ids that come one by one; made by `Tokenizer.decode_stream`.
 
-    `feed` returns the text that has become whole. Not to be shared between threads.
+    `feed` returns the text that has become whole. Not to be shared between threads. `copy` (`copy.copy`,
+    `copy.deepcopy`) gives a stream that goes on by itself from here; raises `PickleError` when it is pickled.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")

@@ -6,6 +6,7 @@ class Decoder:
 
     size: int
     def __init__(self, starts: object, blob: object, size: int, added: list[tuple[int, bytes, bool]]) -> None: ...
+    def __copy__(self) -> Decoder: ...
     def token(self, token: int, index: int = 0) -> bytes:
         """The bytes of one token. Raises `UnknownIdError`."""
     def has(self, token: int) -> bool:

@@ -51,6 +51,9 @@ cdef class Decoder:
         free(self.lengths)
         free(self.skipped)
 
+    def __copy__(self):
+        return self  # it never changes
+
     cdef Py_ssize_t _check(self, token, Py_ssize_t index) except -1:
         cdef Py_ssize_t i
         try:

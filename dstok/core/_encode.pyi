@@ -20,6 +20,7 @@ class Encoder:
     def __init__(
         self, run: Pass, bpe: BPE, direct: object, size: int, normalizer: Normalizer | None = None,
     ) -> None: ...
+    def __copy__(self) -> Encoder: ...
     def encode(self, text: str | bytes, policy: Policy, replace: bool) -> list[int]:
         """The ids of `text` as a list."""
     def count(self, text: str | bytes, policy: Policy, replace: bool) -> int:

@@ -69,6 +69,9 @@ cdef class Encoder:
         free(self.spare[0])
         free(self.spare[1])
 
+    def __copy__(self):
+        return self  # what of it changes is no part of what it gives
+
     # Workspaces. All this is done with the GIL held; no lock that a fork could leave locked.
 
     cdef Workspace lease(self):

@@ -15,6 +15,7 @@ class Normalizer:
     chain: Chain | None
     local: bool
     def __init__(self, form: Form, chain: Chain | None, local: bool, always: bool = False) -> None: ...
+    def __copy__(self) -> Normalizer: ...
     def is_normalized(self, text: str | bytes) -> bool:
         """Whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
     def normalize(self, text: bytes) -> bytes:

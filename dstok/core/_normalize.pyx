@@ -46,6 +46,9 @@ cdef class Normalizer:
     def __init__(self, Form form not None, chain, bint local, bint always=False):
         self.form, self.chain, self.local, self.always = form, chain, local, always
 
+    def __copy__(self):
+        return self  # it never changes
+
     cdef Verdict verdict(self, const Source *source, bint wide) noexcept nogil:
         """NORMALIZED if normalizing surely changes nothing, however added tokens cut the text; else CHANGED.
 

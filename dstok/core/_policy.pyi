@@ -12,6 +12,7 @@ class Policy:
         self, raw: Matcher | None, normalized: Matcher | None, raw_ids: Sequence[int], normalized_ids: Sequence[int],
         contents: tuple[tuple[str, ...], tuple[str, ...]], refuses: bool,
     ) -> None: ...
+    def __copy__(self) -> Policy: ...
     def raw_spans(self, text: bytes) -> list[tuple[int, int, int, int]]:
         """(start, end, start of its own text, index) of each added token with normalized=false."""
     def find_raw(

@@ -31,6 +31,9 @@ cdef class Policy:
         self.ids[1] = &view[0]
         self.inner = self if raw is None else Policy(None, normalized, [], normalized_ids, contents, refuses)
 
+    def __copy__(self):
+        return self  # it never changes
+
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
         """Whether `text` surely holds none of the tokens: no byte that one begins with."""
         return _absent(self.raw, text, length) and _absent(self.normalized, text, length)
