@@ -11,7 +11,6 @@ text never does.
 
 from __future__ import annotations
 
-import sys
 from array import array
 from collections.abc import Iterator
 from itertools import chain
@@ -115,10 +114,7 @@ def _u32(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
     for block in blocks:
         block = rest + block
         rest = block[len(block) // 4 * 4 :]
-        ids = array("I", block[: len(block) // 4 * 4])
-        if sys.byteorder == "big":
-            ids.byteswap()
-        yield ids.tolist()
+        yield array("I", block[: len(block) // 4 * 4]).tolist()
     if rest:
         raise CommandError(f"{source.name}: {source.bytes_read} bytes are no whole number of uint32")
 

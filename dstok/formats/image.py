@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import mmap
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -105,8 +104,6 @@ def open_image(path: StrPath, verify: bool = False) -> Image:
 
     Raises `OSError`; and `ImageError` if it is no image, of another format number, cut short, or damaged.
     """
-    if sys.byteorder != "little":
-        raise ImageError(f"{path}: images are little-endian, this machine is not")
     try:
         with open(path, "rb") as file:
             view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

@@ -1,0 +1,35 @@
+"""A processor of another byte order is refused by whatever is imported first, before anything is read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHILD = """
+import sys
+sys.byteorder = {order!r}
+try:
+    {statement}
+except ImportError as error:
+    print(type(error).__name__, error)
+loaded = [name for name in sys.modules if name.startswith("dstok.core.") or name == "dstok.tables"]
+print(len(loaded))
+"""
+
+
+@pytest.mark.parametrize("statement", [
+    "import dstok", "from dstok import Tokenizer", "import dstok.core._encode", "from dstok.formats import image",
+    "import dstok.testing", "from dstok.cli.app import main"])
+def test_big_endian(statement: str) -> None:
+    def run(order: str) -> list[str]:
+        command = [sys.executable, "-c", CHILD.format(order=order, statement=statement)]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True,
+                              cwd=Path(__file__).parent).stdout.splitlines()
+
+    error, loaded = run("big")
+    assert error.startswith("ImportError expected a little-endian processor, found a big-endian one: ")
+    assert loaded == "0"
+    assert len(run("little")) == 1
