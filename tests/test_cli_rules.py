@@ -39,6 +39,14 @@ def test_bad_usage(words: list[str], message: str) -> None:
     assert done.stdout == b"" and message in fails(*words)
 
 
+@pytest.mark.parametrize("command", ["count", "encode", "decode", "dump", "pieces"])
+def test_a_field_without_json_lines_is_refused(command: str) -> None:
+    """It would do nothing. Nothing is written then, and an old file stays."""
+    output = file("old", b"old")
+    assert "--field is for JSON lines (--jsonl)" in fails(command, "--field", "text", "-o", output)
+    assert Path(output).read_bytes() == b"old"
+
+
 def test_help() -> None:
     assert ok("--version") == f"dstok {dstok.__version__}\n".encode()
     commands = ["encode", "decode", "count", "dump", "pieces", "explain", "info", "models"]

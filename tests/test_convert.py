@@ -156,6 +156,10 @@ def test_usage_errors(folder: Path) -> None:
     assert "without the byte" in fails("convert", "ranks", "x.json", "--pattern", "cl100k_base")
     assert "expected TEXT=ID" in fails("convert", "ranks", "x.json", "--pattern", "a", "--special-token", "x")
     assert "is for rank files" in fails("convert", "deepseek-v3", "x.json", "--pattern", "a")
+    assert "--config is for other models than rank files" in fails("convert", "ranks", "x.gguf", "--config", "c.json")
+    assert "--architecture is for GGUF files" in fails("convert", "deepseek-v3", "x.json", "--architecture", "a")
+    for out in ("x.image", "x.json", "x.tiktoken"):
+        assert "--config is for GGUF files" in fails("convert", "deepseek-v3", out, "--config", "c.json")
     (folder / "broken.gguf").write_bytes(b"GGUF\x03\0\0\0")
     assert "broken.gguf: expected 8 bytes, found 0" in fails("convert", "broken.gguf", "x.json")
     assert "broken.gguf: expected 8 bytes, found 0" in fails("count", "--model", "./broken.gguf")

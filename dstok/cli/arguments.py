@@ -2,7 +2,7 @@
 
 In: a command's parser. Out: the same with options added. Invariant: an option has one name, one meaning and
 one default in every command that has it, so it is defined here once; what only one command has stands in
-that command's module.
+that command's module. An option that would do nothing is refused.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ __all__ = [
     "add_output",
     "add_text",
     "at_least_0",
+    "field_of",
+    "refuse_unless",
 ]
 
-DEFAULT_MODEL = "deepseek-v3"
+DEFAULT_MODEL, FIELD = "deepseek-v3", "text"
 EXAMPLE = "example:\n  "
 
 
@@ -81,8 +83,21 @@ def add_output(parser: Parser) -> None:
 
 def add_jsonl(parser: Parser, meaning: str) -> None:
     parser.add_argument("--jsonl", action="store_true", help=meaning)
-    parser.add_argument("--field", default="text", metavar="F",
-                        help="with --jsonl: the text's key (default text)")
+    parser.add_argument("--field", metavar="F", help=f"with --jsonl: the text's key (default {FIELD})")
+
+
+def field_of(arguments: argparse.Namespace) -> str | None:
+    """The key of each line's text; None without --jsonl. Raises `CommandError` for a key without it."""
+    if arguments.jsonl:
+        return FIELD if arguments.field is None else str(arguments.field)
+    refuse_unless(arguments.field is None, "--field", "JSON lines (--jsonl)")
+    return None
+
+
+def refuse_unless(useful: bool, option: str, what_for: str) -> None:
+    """Raises `CommandError` for an option that is given where it would do nothing."""
+    if not useful:
+        raise CommandError(f"{option} is for {what_for}")
 
 
 def add_input(parser: Parser) -> None:

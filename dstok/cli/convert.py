@@ -12,7 +12,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 import dstok
-from dstok.cli.arguments import Parser, add_command
+from dstok.cli.arguments import Parser, add_command, refuse_unless
 from dstok.cli.errors import CommandError, about_input, complain, reason
 from dstok.cli.models import is_path, load_model
 from dstok.formats.gguf_file import MAGIC
@@ -56,6 +56,7 @@ def _add_tiktoken(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> None:
     target = _format(arguments)
+    _refuse_useless(arguments, target)
     tokenizer, settings = _read(arguments)
     try:
         told = _write(arguments, target, tokenizer, settings)
@@ -74,6 +75,14 @@ def _format(arguments: Namespace) -> str:
     return str(found)
 
 
+def _refuse_useless(arguments: Namespace, target: str) -> None:
+    """Options of which the new file would hold nothing."""
+    refuse_unless(arguments.architecture is None or target == "gguf", "--architecture", "GGUF files")
+    holds = target == "gguf" or (target == "json" and os.path.basename(arguments.out) == "tokenizer.json")
+    refuse_unless(arguments.config is None or holds, "--config",
+                  "GGUF files, or for tokenizer.json, which gets a tokenizer_config.json beside it")
+
+
 # Reading
 
 
@@ -81,10 +90,11 @@ def _read(arguments: Namespace) -> tuple[Tokenizer, TokenizerConfig]:
     name = arguments.model
     start = _start(name)
     if is_tiktoken(start):
+        refuse_unless(arguments.config is None, "--config", f"other models than rank files, and {name} is one")
         return _read_tiktoken(arguments), TokenizerConfig()
     for option in ("pattern", "special_token"):
-        if getattr(arguments, option) is not None:
-            raise CommandError(f"--{option.replace('_', '-')} is for rank files, and {name} is none")
+        refuse_unless(getattr(arguments, option) is None, f"--{option.replace('_', '-')}",
+                      f"rank files, and {name} is none")
     if start.startswith(MAGIC) and arguments.config is None:
         from dstok.formats.gguf import describe_gguf
 

@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import add_command, add_output, add_text, at_least_0
+from dstok.cli.arguments import add_command, add_output, add_text, at_least_0, field_of
 from dstok.cli.errors import CommandError, about_input, complain
 from dstok.cli.inputs import Source, open_source, records
 from dstok.cli.models import edge_ids, load_model, text_keywords
@@ -62,7 +62,7 @@ class _Counter:
     """What the options say about each text, and what has come of it so far."""
 
     def __init__(self, arguments: Namespace, tokenizer: Tokenizer) -> None:
-        self.tokenizer, self.field = tokenizer, arguments.field if arguments.jsonl else None
+        self.tokenizer, self.field = tokenizer, field_of(arguments)
         self.keywords, self.limit = text_keywords(arguments, tokenizer), arguments.max_tokens
         self.extra = sum(map(len, edge_ids(arguments, tokenizer)))
         self.several = len(arguments.files) > 1

@@ -11,7 +11,7 @@ import codecs
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from dstok.cli.arguments import add_command, add_files, add_jsonl, add_model, add_output
+from dstok.cli.arguments import add_command, add_files, add_jsonl, add_model, add_output, field_of
 from dstok.cli.errors import CommandError, about_input
 from dstok.cli.id_files import id_groups, id_lines
 from dstok.cli.inputs import Source, open_source
@@ -40,6 +40,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def run(arguments: Namespace) -> None:
+    arguments.field = field_of(arguments)
     if arguments.jsonl and arguments.errors == "bytes":
         raise CommandError("--errors bytes: JSON holds text only")
     tokenizer = load_model(arguments.model)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import Parser, add_command, add_input, add_output, add_text
+from dstok.cli.arguments import Parser, add_command, add_input, add_output, add_text, field_of
 from dstok.cli.errors import about_input
 from dstok.cli.inputs import Source, open_source, records
 from dstok.cli.models import edge_ids, load_model, text_keywords
@@ -98,6 +98,7 @@ def run_pieces(arguments: Namespace) -> None:
 
 def _show(arguments: Namespace, tokenizer: Tokenizer, lines: Lines, header: str) -> None:
     """Write what `lines` makes of each text."""
+    arguments.field = field_of(arguments)
     keywords = text_keywords(arguments, tokenizer)
     rows = FORMATS[arguments.format](tokenizer)
     several = len(arguments.files) > 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import add_command, add_output, add_text
+from dstok.cli.arguments import add_command, add_output, add_text, field_of
 from dstok.cli.errors import about_input
 from dstok.cli.inputs import Source, open_source, records
 from dstok.cli.models import edge_ids, load_model, text_keywords
@@ -55,7 +55,7 @@ class _Encoder:
     """What the options say about each text."""
 
     def __init__(self, arguments: Namespace, tokenizer: Tokenizer) -> None:
-        self.tokenizer, self.field = tokenizer, arguments.field if arguments.jsonl else None
+        self.tokenizer, self.field = tokenizer, field_of(arguments)
         self.keywords = text_keywords(arguments, tokenizer)
         self.begin, self.end = edge_ids(arguments, tokenizer)
 
