@@ -1,6 +1,7 @@
 """Texts that must fit a number of tokens: counting up to it, truncating to it, cutting into chunks.
 
-In: a tokenizer, a text, a budget in ids. Out: counts, or parts of the text cut between characters.
+In: a tokenizer, a text, a budget in ids. Out: counts, or parts of the text, cut between characters: `str` of `str`,
+bytes of bytes.
 Invariant: each part that comes out re-encodes to at most the budget. A part that ends where the text was cut
 may encode otherwise at the cut than within the text, so each candidate is counted again, never assumed.
 """
@@ -9,6 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
+
+from dstok.errors import SpecialTokenError, TextError
+from dstok.text import Text, characters, lone_surrogate
 
 if TYPE_CHECKING:
     from dstok.added_tokens import Special
@@ -19,37 +23,42 @@ __all__ = ["chunk", "count_up_to", "truncate"]
 _ROOM = 64  # code points looked at per id of the budget, at first: more than any ordinary text has
 
 
-def count_up_to(tokenizer: Tokenizer, text: str, limit: int, special: Special) -> int:
+def count_up_to(tokenizer: Tokenizer, text: Text, limit: int, special: Special, replace: bool) -> int:
     """The number of ids of `text`, or `limit` + 1 if there are more; time is bounded by the limit.
 
-    But for a model with a normalizer, which looks at the whole text first, at a gigabyte a second or more.
+    But for bytes, which are checked as a whole, and for a model with a normalizer, which looks at the whole text first:
+    at a gigabyte a second or more.
     """
     if limit < 0:
         raise ValueError(f"expected a limit of at least 0, found {limit}")
-    ids, _, _ = tokenizer._prefix(text, limit + 1, special)
+    ids, _, _ = tokenizer._prefix(text, limit + 1, special, replace)
     return min(len(ids), limit + 1)
 
 
-def truncate(tokenizer: Tokenizer, text: str, budget: int, side: str, special: Special) -> str:
+def truncate(tokenizer: Tokenizer, text: Text, budget: int, side: str, special: Special, replace: bool) -> str | bytes:
     """The longest start (or end, for side="left") of `text` that is found to fit `budget`."""
     if side not in ("right", "left"):
         raise ValueError(f'expected side to be "right" or "left", found {side!r}')
     if budget < 0:
         raise ValueError(f"expected a budget of at least 0, found {budget}")
-    _check_str(text)
+    chars = characters(text, replace)
     if side == "right":
-        return text[: _fitting(tokenizer, text, 0, budget, special)]
-    return _truncate_left(tokenizer, text, budget, special)
+        kept = chars[: _fitting(tokenizer, chars, 0, budget, special)]
+    else:
+        kept = _truncate_left(tokenizer, chars, budget, special)
+    return kept if isinstance(text, str) else kept.encode()
 
 
-def chunk(tokenizer: Tokenizer, text: str, budget: int, overlap: int, special: Special) -> Iterator[str]:
+def chunk(
+    tokenizer: Tokenizer, text: Text, budget: int, overlap: int, special: Special, replace: bool,
+) -> Iterator[str] | Iterator[bytes]:
     """Parts of `text` that each fit `budget`; each begins at most `overlap` ids before the last one's end."""
     if budget < 1:
         raise ValueError(f"expected a budget of at least 1, found {budget}")
     if not 0 <= overlap < budget:
         raise ValueError(f"expected an overlap of at least 0 and below the budget {budget}, found {overlap}")
-    _check_str(text)
-    return _chunks(tokenizer, text, budget, overlap, special)
+    parts = _chunks(tokenizer, characters(text, replace), budget, overlap, special)
+    return parts if isinstance(text, str) else map(str.encode, parts)
 
 
 def _chunks(tokenizer: Tokenizer, text: str, budget: int, overlap: int, special: Special) -> Iterator[str]:
@@ -66,19 +75,13 @@ def _chunks(tokenizer: Tokenizer, text: str, budget: int, overlap: int, special:
         start = _overlap_start(tokenizer, text, start, end, overlap, special)
 
 
-def _check_str(text: str) -> None:
-    """Cuts fall between code points, which bytes do not have."""
-    if not isinstance(text, str):
-        raise TypeError(f"expected str as text, found {type(text).__name__}")
-
-
 def _fitting(tokenizer: Tokenizer, text: str, start: int, budget: int, special: Special) -> int:
     """How far `text[start:]` fits the budget, in code points."""
     ends, whole = _token_ends(tokenizer, text, start, budget, special)
     if whole:
         return len(text)
     return start + _longest([end - start for end in ends], lambda length: (
-        count_up_to(tokenizer, text[start : start + length], budget, special) <= budget))
+        count_up_to(tokenizer, text[start : start + length], budget, special, False) <= budget))
 
 
 def _longest(lengths: list[int], fits: Callable[[int], bool]) -> int:
@@ -110,7 +113,12 @@ def _token_ends(
     room = max(_ROOM * budget, 256)
     while True:
         part = text[start : start + room]
-        ids, spans = tokenizer._limited_spans(part, budget + 1, special)
+        try:
+            ids, spans = tokenizer._limited_spans(part, budget + 1, special)
+        except TextError as error:
+            raise lone_surrogate(part[error.offset], start + error.offset) from None
+        except SpecialTokenError as error:
+            raise SpecialTokenError(error.token, len(text[:start].encode()) + error.offset) from None
         last = start + len(part) == len(text)
         if last and len(ids) <= budget:
             return [], True
@@ -128,7 +136,7 @@ def _truncate_left(tokenizer: Tokenizer, text: str, budget: int, special: Specia
     partial = spans[1:, 0] < spans[:-1, 1]  # begins inside the last one's character
     lengths = (len(text) - spans[1:, 0].astype(int) - partial)[::-1].tolist()
     found = _longest(lengths, lambda length: (
-        count_up_to(tokenizer, text[len(text) - length :], budget, special) <= budget))
+        count_up_to(tokenizer, text[len(text) - length :], budget, special, False) <= budget))
     return text[len(text) - found :]
 
 

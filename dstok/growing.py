@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dstok.copies import Separate
 from dstok.core._encode import START
 from dstok.errors import SpecialTokenError
-from dstok.text import utf8
+from dstok.text import Text, utf8
 
 if TYPE_CHECKING:
     from dstok.core._encode import Encoder
@@ -63,7 +63,7 @@ class GrowingText(Separate):
         """The number of ids."""
         return len(self._sure) + len(self._tail)
 
-    def append(self, text: str | bytes) -> tuple[int, list[int]]:
+    def append(self, text: Text) -> tuple[int, list[int]]:
         """Adds `text` to the end; returns (kept, new): the first `kept` ids stay, all behind them become `new`.
 
         Raises `TextError` with the offset in this part, which is text by itself (no character is cut between two

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dstok.copies import Separate
 from dstok.core._encode import START
 from dstok.errors import DecodeError, SpecialTokenError, TextError, UnknownIdError
-from dstok.text import utf8
+from dstok.text import Text, lone_surrogate, not_utf8, plain, utf8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ _ANNOUNCE = 1 << 16  # bytes encoded at a time
 class EncodeStream(Separate):
     """Encodes a text that comes in parts; made by `Tokenizer.encode_stream`.
 
-    `feed` takes `str` or bytes (a character may be cut between two parts of bytes) and returns the ids that
+    `feed` takes `str` or bytes of any kind (a character may be cut between two parts of bytes) and returns the ids that
     no later text can change; `finish` returns the rest. Not to be shared between threads. `copy` (`copy.copy`,
     `copy.deepcopy`) gives a stream that goes on by itself from here; raises `PickleError` when it is pickled.
 
@@ -55,7 +55,7 @@ class EncodeStream(Separate):
         self._finished = False
         self._wait = 0
 
-    def feed(self, text: str | bytes) -> npt.NDArray[np.uint32]:
+    def feed(self, text: Text) -> npt.NDArray[np.uint32]:
         """The ids that are sure after `text`, as uint32[n]. Raises `TextError` with the offset in the stream."""
         return _as_numpy(self._advance(text, False, _array))
 
@@ -63,7 +63,7 @@ class EncodeStream(Separate):
         """The remaining ids; the stream is then at its end."""
         return _as_numpy(self._advance(b"", True, _array))
 
-    def feed_list(self, text: str | bytes) -> list[int]:
+    def feed_list(self, text: Text) -> list[int]:
         """As `feed`, as a list."""
         return list(self._advance(text, False, _array))
 
@@ -71,7 +71,7 @@ class EncodeStream(Separate):
         """As `finish`, as a list."""
         return list(self._advance(b"", True, _array))
 
-    def feed_count(self, text: str | bytes) -> int:
+    def feed_count(self, text: Text) -> int:
         """As `feed`, but only how many ids."""
         return int(self._advance(text, False, None))
 
@@ -79,7 +79,7 @@ class EncodeStream(Separate):
         """As `finish`, but only how many ids."""
         return int(self._advance(b"", True, None))
 
-    def _advance(self, text: str | bytes, final: bool, allocate: Any) -> Any:
+    def _advance(self, text: Text, final: bool, allocate: Any) -> Any:
         if self._finished:
             raise ValueError("the stream is finished")
         self._held += self._utf8(text, final)
@@ -101,16 +101,14 @@ class EncodeStream(Separate):
         self._wait = 0 if taken else 2 * (len(self._held) - keep)
         return ids
 
-    def _utf8(self, text: str | bytes, final: bool) -> bytes:
+    def _utf8(self, text: Text, final: bool) -> bytes:
         """`text` as valid UTF-8; a character cut at the end is held back by the incremental decoder."""
-        pending = self._decoder.getstate()[0]
+        text, pending = plain(text), self._decoder.getstate()[0]
         if isinstance(text, bytes):
             try:
                 chars = self._decoder.decode(text, final)
             except UnicodeDecodeError as error:
-                at = self._offset - len(pending) + error.start
-                raise TextError(f"expected utf-8, found byte 0x{error.object[error.start]:02x} at byte offset {at}",
-                                at) from None
+                raise not_utf8(error.object[error.start], self._offset - len(pending) + error.start) from None
             self._offset += len(text)
             self._chars += len(chars)
             return chars.encode()
@@ -120,9 +118,7 @@ class EncodeStream(Separate):
         try:
             encoded = utf8(text, self._errors == "replace")
         except TextError as error:
-            at = self._chars + error.offset
-            raise TextError(f"expected text, found the lone surrogate U+{ord(text[error.offset]):04X} "
-                            f"at code point {at}", at) from None
+            raise lone_surrogate(text[error.offset], self._chars + error.offset) from None
         self._offset += len(encoded)
         self._chars += len(text)
         if pending and text:
@@ -138,7 +134,7 @@ class NormalizedStream(EncodeStream):
         super().__init__(encoder, policy, errors)
         self._parts = parts
 
-    def _advance(self, text: str | bytes, final: bool, allocate: Any) -> Any:
+    def _advance(self, text: Text, final: bool, allocate: Any) -> Any:
         if self._finished:
             raise ValueError("the stream is finished")
         data = self._utf8(text, final)

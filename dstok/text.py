@@ -1,38 +1,66 @@
-"""Texts as they come in: `str` or UTF-8 bytes -> valid UTF-8.
+"""Texts as they come in: `str`, or UTF-8 in any bytes -> valid UTF-8, or `str`.
 
-Invariant: what comes out is valid UTF-8, or `TextError` was raised; with `replace`, each lone surrogate, and
-each maximal part of an invalid sequence of bytes, is U+FFFD. The encoder does the same in Cython.
+Invariant: what comes out is valid UTF-8, or `TextError` was raised (only `characters` leaves the lone surrogates of a
+`str` for the encoder to find); with `replace`, each lone surrogate, and each maximal part of an invalid sequence of
+bytes, is U+FFFD. The encoder does the same in Cython.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any, Literal
 
 from dstok.errors import TextError
 
-__all__ = ["replaces", "utf8"]
+__all__ = ["Errors", "Text", "characters", "lone_surrogate", "not_utf8", "plain", "replaces", "utf8"]
+
+Text = str | bytes | bytearray | memoryview
+Errors = Literal["strict", "replace"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def utf8(text: str | bytes, replace: bool) -> bytes:
+def plain(text: Any, which: str = "text") -> str | bytes:
+    """`text` as the core takes it: `str` and bytes as they are, other bytes as a copy, which nobody can change.
+
+    Raises `TypeError`, which says `which` text is neither.
+    """
+    if isinstance(text, str | bytes):
+        return text
+    if isinstance(text, bytearray) or (isinstance(text, memoryview) and text.format in ("B", "b", "c")):
+        return bytes(text)
+    found = f"a memoryview of format {text.format!r}" if isinstance(text, memoryview) else type(text).__name__
+    raise TypeError(f"expected str or bytes as {which}, found {found}")
+
+
+def utf8(text: Text, replace: bool) -> bytes:
     r"""`text` as valid UTF-8. Raises `TextError` (with the offset) and `TypeError`.
 
     >>> utf8("\ud800!", replace=True)
     b'\xef\xbf\xbd!'
     """
+    text = plain(text)
     if isinstance(text, bytes):
-        return _checked(text, replace)
-    if not isinstance(text, str):
-        raise TypeError(f"expected str or bytes as text, found {type(text).__name__}")
+        decoded = _decoded(text, replace)
+        return decoded.encode() if replace else text
     try:
         return text.encode()
     except UnicodeEncodeError as error:
         if replace:
             return _SURROGATE.sub("\ufffd", text).encode()
-        at = error.start
-        raise TextError(f"expected text, found the lone surrogate U+{ord(text[at]):04X} at code point {at}",
-                        at) from None
+        raise lone_surrogate(text[error.start], error.start) from None
+
+
+def characters(text: Text, replace: bool) -> str:
+    r"""`text` as `str`, which may hold lone surrogates if it did. Raises `TextError` (for bytes) and `TypeError`.
+
+    >>> characters(b"caf\xc3\xa9", replace=False)
+    'café'
+    """
+    text = plain(text)
+    if isinstance(text, bytes):
+        return _decoded(text, replace)
+    return _SURROGATE.sub("\ufffd", text) if replace else text
 
 
 def replaces(errors: str) -> bool:
@@ -42,12 +70,18 @@ def replaces(errors: str) -> bool:
     return errors == "replace"
 
 
-def _checked(text: bytes, replace: bool) -> bytes:
+def lone_surrogate(char: str, at: int) -> TextError:
+    """The error of a lone surrogate at code point `at`."""
+    return TextError(f"expected text, found the lone surrogate U+{ord(char):04X} at code point {at}", at)
+
+
+def not_utf8(byte: int, at: int) -> TextError:
+    """The error of a byte at offset `at` that is not part of well-formed UTF-8."""
+    return TextError(f"expected utf-8, found byte 0x{byte:02x} at byte offset {at}", at)
+
+
+def _decoded(text: bytes, replace: bool) -> str:
     try:
-        text.decode()
-        return text
+        return text.decode("utf-8", "replace" if replace else "strict")
     except UnicodeDecodeError as error:
-        if replace:
-            return text.decode("utf-8", "replace").encode()
-        at = error.start
-        raise TextError(f"expected utf-8, found byte 0x{text[at]:02x} at byte offset {at}", at) from None
+        raise not_utf8(text[error.start], error.start) from None

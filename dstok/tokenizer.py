@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from dstok import budget as _budget
 from dstok.added_tokens import AddedTokens, Special
@@ -35,7 +35,7 @@ from dstok.tables import (
     make_encoder,
     tables_from_image,
 )
-from dstok.text import replaces, utf8
+from dstok.text import Text, replaces, utf8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tokenizer"]
 
-Text = str | bytes
+Binary = bytes | bytearray | memoryview
+Side = Literal["right", "left"]
 
 
 class Tokenizer(LineEncoder, FileFormats):
@@ -250,22 +251,44 @@ class Tokenizer(LineEncoder, FileFormats):
 
     # Budgets
 
-    def count_up_to(self, text: str, limit: int, *, special: Special = "all") -> int:
+    def count_up_to(self, text: Text, limit: int, *, special: Special = "all", errors: str = "strict") -> int:
         """The number of ids of `text` if it is at most `limit`, else `limit + 1`; stops early."""
-        return _budget.count_up_to(self, text, limit, special)
+        return _budget.count_up_to(self, text, limit, special, replaces(errors))
 
-    def truncate(self, text: str, budget: int, *, side: str = "right", special: Special = "all") -> str:
+    @overload
+    def truncate(
+        self, text: str, budget: int, *, side: Side = "right", special: Special = "all", errors: str = "strict",
+    ) -> str: ...
+    @overload
+    def truncate(
+        self, text: Binary, budget: int, *, side: Side = "right", special: Special = "all", errors: str = "strict",
+    ) -> bytes: ...
+    def truncate(
+        self, text: Text, budget: int, *, side: Side = "right", special: Special = "all", errors: str = "strict",
+    ) -> str | bytes:
         """`text` without its end (side="right") or start ("left"), so that it encodes to at most `budget` ids.
+
+        It is cut between characters; of bytes it is bytes.
 
         >>> import dstok
         >>> dstok.load("deepseek-v3").truncate("Hello wide world", 2)
         'Hello wide'
         """
-        return _budget.truncate(self, text, budget, side, special)
+        return _budget.truncate(self, text, budget, side, special, replaces(errors))
 
-    def chunk(self, text: str, budget: int, *, overlap: int = 0, special: Special = "all") -> Iterator[str]:
+    @overload
+    def chunk(
+        self, text: str, budget: int, *, overlap: int = 0, special: Special = "all", errors: str = "strict",
+    ) -> Iterator[str]: ...
+    @overload
+    def chunk(
+        self, text: Binary, budget: int, *, overlap: int = 0, special: Special = "all", errors: str = "strict",
+    ) -> Iterator[bytes]: ...
+    def chunk(
+        self, text: Text, budget: int, *, overlap: int = 0, special: Special = "all", errors: str = "strict",
+    ) -> Iterator[str] | Iterator[bytes]:
         """Parts of `text`, in order, of at most `budget` ids each; without overlap they join to `text`."""
-        return _budget.chunk(self, text, budget, overlap, special)
+        return _budget.chunk(self, text, budget, overlap, special, replaces(errors))
 
     # Decoding
 
@@ -367,13 +390,13 @@ class Tokenizer(LineEncoder, FileFormats):
 
     # Inside
 
-    def _view(self, data: bytes, policy: Policy) -> View | None:
+    def _view(self, text: str | bytes, policy: Policy) -> View | None:
         """The text as the model sees it; None if that is the text itself."""
-        if self._normalizer is None or self._normalizer.is_normalized(data):
+        if self._normalizer is None or self._normalizer.is_normalized(text):
             return None
         from dstok.normalizers import view_of
 
-        return view_of(self._normalizer, data, policy)
+        return view_of(self._normalizer, text if isinstance(text, bytes) else text.encode(), policy)
 
     def _parts(self, policy: Policy, patient: bool) -> NormalizedParts:
         from dstok.parts import NormalizedParts
@@ -396,7 +419,7 @@ class Tokenizer(LineEncoder, FileFormats):
         return [id]
 
     def _batch(self, texts: Iterable[Text], threads: int, special: Special, errors: str) -> Batch:
-        if isinstance(texts, str | bytes):
+        if isinstance(texts, str | bytes | bytearray | memoryview):
             raise TypeError("expected a list of texts, found one text")
         if threads < 1:
             raise ValueError(f"expected at least 1 thread, found {threads}")
@@ -449,16 +472,16 @@ class Tokenizer(LineEncoder, FileFormats):
         return {**ids, **{token.content: token.id for token in self._added.tokens}}
 
     def _prefix(
-        self, text: str, limit: int, special: Special
+        self, text: Text, limit: int, special: Special, replace: bool
     ) -> tuple[npt.NDArray[np.uint32], list[tuple[int, int, int]], int]:
         """At least `limit` ids of the start of `text` (or all), the marks, and where they end, in bytes."""
-        return self._encoder.encode_marked(text, self._added.policy(special), False, _empty_ids, max(limit, 0))
+        return self._encoder.encode_marked(text, self._added.policy(special), replace, _empty_ids, max(limit, 0))
 
     def _limited_spans(self, text: str, limit: int, special: Special) -> tuple[npt.NDArray[np.uint32], list[int]]:
         """At least `limit` ids of the start of `text` (or all), and where each ends, in whole code points."""
-        ids, marks, end = self._prefix(text, limit, special)
-        view = self._view(text.encode(), self._added.policy(special))
-        data = (text.encode() if view is None else view.text)[:end]
+        ids, marks, end = self._prefix(text, limit, special, False)
+        view = self._view(text, self._added.policy(special))
+        data = (text.encode("utf-8", "surrogatepass") if view is None else view.text)[:end]  # no surrogate before `end`
         runs = [(piece[0], piece[1]) for piece in self._pieces(data, marks)]
         spans = char_spans(token_spans(ids, marks, runs, self._decoder), data)
         ends = spans[:, 1]

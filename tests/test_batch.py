@@ -110,7 +110,7 @@ def broken_generator() -> Iterator[str]:
 @pytest.mark.parametrize("call", CALLS)
 def test_what_is_no_batch(call: str) -> None:
     for batch, error, message in (
-            ([LONG, None], TypeError, "found NoneType"), (["a", bytearray(b"a")], TypeError, "found bytearray"),
+            ([LONG, None], TypeError, "as text 1, found NoneType"), (["a", float("nan")], TypeError, "as text 1, found float"),
             (broken_generator(), LookupError, "no more"), (7, TypeError, "int")):
         with pytest.raises(error, match=message):
             getattr(TOK, call)(batch, threads=2)

@@ -3,12 +3,13 @@ import numpy.typing as npt
 
 from dstok.core._encode import Encoder
 from dstok.core._policy import Policy
+from dstok.text import Text
 
 class Batch:
-    """Texts to encode, with `encoder` under `policy`, by up to `threads` threads."""
+    """Texts to encode, with `encoder` under `policy`, by up to `threads` threads. The list is its own from now on."""
 
     def __init__(
-        self, encoder: Encoder, texts: list[str | bytes], policy: Policy, replace: bool, threads: int
+        self, encoder: Encoder, texts: list[Text], policy: Policy, replace: bool, threads: int
     ) -> None: ...
     def lists(self) -> list[list[int]]:
         """The ids of each text, as lists."""

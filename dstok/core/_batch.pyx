@@ -28,6 +28,7 @@ from dstok.core._utf8 cimport Source, open_source
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 
 from dstok.errors import TextError
+from dstok.text import plain
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
@@ -78,7 +79,10 @@ cdef struct Part:
 
 @cython.final
 cdef class Batch:
-    """Texts to encode, with `encoder` under `policy`, by up to `threads` threads. Good for one call."""
+    """Texts to encode, with `encoder` under `policy`, by up to `threads` threads. Good for one call.
+
+    The list of texts is its own from now on.
+    """
 
     cdef Encoder encoder
     cdef Policy policy
@@ -106,6 +110,9 @@ cdef class Batch:
                   Py_ssize_t threads):
         cdef Py_ssize_t i
         cdef int64_t[::1] counts = array("q", bytes(8 * (len(texts) + 1)))
+        for i in range(len(texts)):
+            if not isinstance(texts[i], (str, bytes)):
+                texts[i] = plain(texts[i], f"text {i}")
         if replace:
             texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else t for t in texts]
         self.encoder, self.policy, self.replace, self.texts = encoder, policy, replace, texts

@@ -9,6 +9,7 @@ from dstok.core._bpe import BPE
 from dstok.core._normalize import Normalizer
 from dstok.core._pass import Pass
 from dstok.core._policy import Policy
+from dstok.text import Text
 
 MAX_WORKSPACES: int
 START: tuple[bool, int, int]
@@ -21,12 +22,12 @@ class Encoder:
         self, run: Pass, bpe: BPE, direct: object, size: int, normalizer: Normalizer | None = None,
     ) -> None: ...
     def __copy__(self) -> Encoder: ...
-    def encode(self, text: str | bytes, policy: Policy, replace: bool) -> list[int]:
+    def encode(self, text: Text, policy: Policy, replace: bool) -> list[int]:
         """The ids of `text` as a list."""
-    def count(self, text: str | bytes, policy: Policy, replace: bool) -> int:
+    def count(self, text: Text, policy: Policy, replace: bool) -> int:
         """The number of ids of `text`."""
     def encode_marked(
-        self, text: str | bytes, policy: Policy, replace: bool, allocate: Callable[[int], Any], limit: int = ...
+        self, text: Text, policy: Policy, replace: bool, allocate: Callable[[int], Any], limit: int = ...
     ) -> tuple[Any, list[tuple[int, int, int]], int]:
         """(ids, marks, end): marks are (index, start, end) of added tokens, in bytes."""
     def pieces(self, text: bytes, policy: Policy) -> list[tuple[int, int]]:
@@ -47,17 +48,17 @@ class LineEncoder:
     _encoder: Encoder
     _added: AddedTokens
     def encode(
-        self, text: str | bytes, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: str = "strict",
     ) -> list[int]:
         """The ids of `text`, as a list."""
     def encode_array(
-        self, text: str | bytes, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: str = "strict",
     ) -> npt.NDArray[np.uint32]:
         """The ids of `text`, as uint32[n]."""
     def count(
-        self, text: str | bytes, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: str = "strict",
     ) -> int:
         """The number of ids of `text`, without making them."""

@@ -27,8 +27,8 @@ from dstok.core._stretches cimport encode_rewritten
 from dstok.core._utf8 cimport Source, open_source, transcode
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
 
-from dstok.errors import SpecialTokenError, TextError
-from dstok.text import replaces
+from dstok.errors import SpecialTokenError
+from dstok.text import lone_surrogate, not_utf8, plain, replaces
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
@@ -144,9 +144,8 @@ cdef class Encoder:
         if w.status == SPECIAL_FOUND:
             raise SpecialTokenError(policy.contents[w.normalized][w.token], w.where)
         if isinstance(text, str):
-            raise TextError(f"expected text, found the lone surrogate U+{ord(text[w.where]):04X} "
-                            f"at code point {w.where}", w.where)
-        raise TextError(f"expected utf-8, found byte 0x{text[w.where]:02x} at byte offset {w.where}", w.where)
+            raise lone_surrogate(text[w.where], w.where)
+        raise not_utf8(text[w.where], w.where)
 
     cdef list list_of(self, const uint32_t *ids, Py_ssize_t count):
         """A list of ints, each id's object made once and shared."""
@@ -191,7 +190,7 @@ cdef class Encoder:
         """Encodes a text that is not normalized. Marks and `where` then count bytes of the normalized text."""
         cdef bytes text = utf8_of(source, replace, self.run.wide)
         if text is None:
-            self.run.text(policy, w, source, replace, limit)  # says where the fault is
+            self.run.text(policy, w, source, replace, PY_SSIZE_T_MAX)  # says where the fault is, be it far behind
         else:
             self.stretches(policy, w, text, limit)
         return 0
@@ -235,6 +234,8 @@ cdef class Encoder:
         """Encodes `text` in a leased workspace, which the caller releases."""
         cdef Source source
         cdef Workspace w
+        if not isinstance(text, (str, bytes)):
+            text = plain(text)
         if replace and isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
         source = open_source(text)

@@ -39,7 +39,7 @@ cdef Source open_source(object text) except *:
         source.kind = 0
         source.valid = False
     else:
-        raise TypeError(f"expected str or bytes as text, found {type(text).__name__}")
+        raise TypeError(f"expected str or bytes, found {type(text).__name__}")
     return source
 
 
