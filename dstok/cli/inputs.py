@@ -111,6 +111,10 @@ def _size(raw: BinaryIO) -> int | None:
 
 def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
     """The stream of unpacked bytes, by the name's suffix, and what reading it may raise beside EOFError."""
+    if raw.isatty():
+        from dstok.cli.terminal import open_terminal
+
+        return open_terminal(raw), (OSError,)
     if name.endswith(".gz"):
         import gzip
         import zlib
