@@ -23,42 +23,54 @@ __all__ = ["chunk", "count_up_to", "truncate"]
 _ROOM = 64  # code points looked at per id of the budget, at first: more than any ordinary text has
 
 
-def count_up_to(tokenizer: Tokenizer, text: Text, limit: int, special: Special, replace: bool) -> int:
-    """The number of ids of `text`, or `limit` + 1 if there are more; time is bounded by the limit.
+def count_up_to(tokenizer: Tokenizer, text: Text, limit: int, extra: int, special: Special, replace: bool) -> int:
+    """The number of ids of `text` and `extra`, or `limit` + 1 if there are more; time is bounded by the limit.
 
     But for bytes, which are checked as a whole, and for a model with a normalizer, which looks at the whole text first:
     at a gigabyte a second or more.
     """
     if limit < 0:
         raise ValueError(f"expected a limit of at least 0, found {limit}")
-    ids, _, _ = tokenizer._prefix(text, limit + 1, special, replace)
-    return min(len(ids), limit + 1)
+    ids, _, _ = tokenizer._prefix(text, max(limit + 1 - extra, 0), special, replace)
+    return min(len(ids) + extra, limit + 1)
 
 
-def truncate(tokenizer: Tokenizer, text: Text, budget: int, side: str, special: Special, replace: bool) -> str | bytes:
-    """The longest start (or end, for side="left") of `text` that is found to fit `budget`."""
+def truncate(
+    tokenizer: Tokenizer, text: Text, budget: int, extra: int, side: str, special: Special, replace: bool,
+) -> str | bytes:
+    """The longest start (or end, for side="left") of `text` that is found to fit `budget` beside `extra` ids."""
     if side not in ("right", "left"):
         raise ValueError(f'expected side to be "right" or "left", found {side!r}')
-    if budget < 0:
-        raise ValueError(f"expected a budget of at least 0, found {budget}")
+    room = _room(budget, extra, 0)
     chars = characters(text, replace)
     if side == "right":
-        kept = chars[: _fitting(tokenizer, chars, 0, budget, special)]
+        kept = chars[: _fitting(tokenizer, chars, 0, room, special)]
     else:
-        kept = _truncate_left(tokenizer, chars, budget, special)
+        kept = _truncate_left(tokenizer, chars, room, special)
     return kept if isinstance(text, str) else kept.encode()
 
 
 def chunk(
-    tokenizer: Tokenizer, text: Text, budget: int, overlap: int, special: Special, replace: bool,
+    tokenizer: Tokenizer, text: Text, budget: int, extra: int, overlap: int, special: Special, replace: bool,
 ) -> Iterator[str] | Iterator[bytes]:
-    """Parts of `text` that each fit `budget`; each begins at most `overlap` ids before the last one's end."""
-    if budget < 1:
-        raise ValueError(f"expected a budget of at least 1, found {budget}")
-    if not 0 <= overlap < budget:
-        raise ValueError(f"expected an overlap of at least 0 and below the budget {budget}, found {overlap}")
-    parts = _chunks(tokenizer, characters(text, replace), budget, overlap, special)
+    """Parts of `text` that each fit `budget` beside `extra` ids.
+
+    Each begins at most `overlap` ids before the last one's end.
+    """
+    room = _room(budget, extra, 1)
+    if not 0 <= overlap < room:
+        rest = f", less {extra} for BOS and EOS" if extra else ""
+        raise ValueError(f"expected an overlap of at least 0 and below the budget {budget}{rest}, found {overlap}")
+    parts = _chunks(tokenizer, characters(text, replace), room, overlap, special)
     return parts if isinstance(text, str) else map(str.encode, parts)
+
+
+def _room(budget: int, extra: int, least: int) -> int:
+    """How many ids of the budget are for text: at least `least`."""
+    if budget < extra + least:
+        why = f" ({extra} for BOS and EOS)" if extra else ""
+        raise ValueError(f"expected a budget of at least {extra + least}{why}, found {budget}")
+    return budget - extra
 
 
 def _chunks(tokenizer: Tokenizer, text: str, budget: int, overlap: int, special: Special) -> Iterator[str]:
@@ -69,7 +81,8 @@ def _chunks(tokenizer: Tokenizer, text: str, budget: int, overlap: int, special:
             start = covered  # the overlap leaves no room for the next character: go on without it
             continue
         if end == start:
-            raise ValueError(f"a budget of {budget} is too small for the character at code point {start}")
+            raise ValueError(f"expected a budget that the character at code point {start} fits, "
+                             f"found {budget} ids for text")
         yield text[start:end]
         covered = end
         start = _overlap_start(tokenizer, text, start, end, overlap, special)
@@ -81,7 +94,7 @@ def _fitting(tokenizer: Tokenizer, text: str, start: int, budget: int, special: 
     if whole:
         return len(text)
     return start + _longest([end - start for end in ends], lambda length: (
-        count_up_to(tokenizer, text[start : start + length], budget, special, False) <= budget))
+        count_up_to(tokenizer, text[start : start + length], budget, 0, special, False) <= budget))
 
 
 def _longest(lengths: list[int], fits: Callable[[int], bool]) -> int:
@@ -136,7 +149,7 @@ def _truncate_left(tokenizer: Tokenizer, text: str, budget: int, special: Specia
     partial = spans[1:, 0] < spans[:-1, 1]  # begins inside the last one's character
     lengths = (len(text) - spans[1:, 0].astype(int) - partial)[::-1].tolist()
     found = _longest(lengths, lambda length: (
-        count_up_to(tokenizer, text[len(text) - length :], budget, special, False) <= budget))
+        count_up_to(tokenizer, text[len(text) - length :], budget, 0, special, False) <= budget))
     return text[len(text) - found :]
 
 

@@ -9,7 +9,7 @@ character; neighbours may so share a character. This is upstream's rule for code
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +31,8 @@ class Encoding:
     ids: uint32[n]. byte_spans: int64[n, 2], start and end in bytes of the UTF-8 text. char_spans:
     int64[n, 2], in code points. pieces: int64[n], the number of the piece that the id is of.
     special: bool[n], whether the id is an added token's.
+    BOS and EOS, where they are asked for, are of no piece: its number is -1. Their spans are empty, at the start and at
+    the end of the text.
     """
 
     ids: Ids
@@ -41,6 +43,19 @@ class Encoding:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def framed(self, before: list[int], after: list[int], end: tuple[int, int]) -> Encoding:
+        """With ids before and after those of the text, which ends at `end`, in bytes and in code points."""
+        import numpy as np
+
+        def around(column: Any, first: Any, last: Any) -> Any:
+            edges = ((first, len(before)), (last, len(after)))
+            head, tail = (np.full((count, *column.shape[1:]), value, column.dtype) for value, count in edges)
+            return np.concatenate([head, column, tail])
+
+        return Encoding(around(self.ids, before, after), around(self.byte_spans, 0, end[0]),
+                        around(self.char_spans, 0, end[1]), around(self.pieces, -1, -1),
+                        around(self.special, True, True))
 
 
 @dataclass(frozen=True)

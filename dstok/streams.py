@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dstok.copies import Separate
@@ -35,7 +35,8 @@ class EncodeStream(Separate):
     """Encodes a text that comes in parts; made by `Tokenizer.encode_stream`.
 
     `feed` takes `str` or bytes of any kind (a character may be cut between two parts of bytes) and returns the ids that
-    no later text can change; `finish` returns the rest. Not to be shared between threads. `copy` (`copy.copy`,
+    no later text can change; `finish` returns the rest. With `add_bos` the first part that is fed gives BOS, too, with
+    `add_eos` the end gives EOS. Not to be shared between threads. `copy` (`copy.copy`,
     `copy.deepcopy`) gives a stream that goes on by itself from here; raises `PickleError` when it is pickled.
 
     >>> import dstok
@@ -44,8 +45,11 @@ class EncodeStream(Separate):
     [19923, 2058]
     """
 
-    def __init__(self, encoder: Encoder, policy: Policy, errors: str) -> None:
+    def __init__(
+        self, encoder: Encoder, policy: Policy, errors: str, begin: Sequence[int] = (), end: Sequence[int] = (),
+    ) -> None:
         self._encoder, self._policy, self._errors = encoder, policy, errors
+        self._begin, self._end = begin, end  # ids around those of the text; `begin` is given out only once
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
         self._held = bytearray()
         self._at = 0  # where in `_held` the text not yet encoded begins
@@ -57,27 +61,36 @@ class EncodeStream(Separate):
 
     def feed(self, text: Text) -> npt.NDArray[np.uint32]:
         """The ids that are sure after `text`, as uint32[n]. Raises `TextError` with the offset in the stream."""
-        return _as_numpy(self._advance(text, False, _array))
+        return _as_numpy(self._framed(text, False, _array))
 
     def finish(self) -> npt.NDArray[np.uint32]:
         """The remaining ids; the stream is then at its end."""
-        return _as_numpy(self._advance(b"", True, _array))
+        return _as_numpy(self._framed(b"", True, _array))
 
     def feed_list(self, text: Text) -> list[int]:
         """As `feed`, as a list."""
-        return list(self._advance(text, False, _array))
+        return list(self._framed(text, False, _array))
 
     def finish_list(self) -> list[int]:
         """As `finish`, as a list."""
-        return list(self._advance(b"", True, _array))
+        return list(self._framed(b"", True, _array))
 
     def feed_count(self, text: Text) -> int:
         """As `feed`, but only how many ids."""
-        return int(self._advance(text, False, None))
+        return int(self._framed(text, False, None))
 
     def finish_count(self) -> int:
         """As `finish`, but only how many ids."""
-        return int(self._advance(b"", True, None))
+        return int(self._framed(b"", True, None))
+
+    def _framed(self, text: Text, final: bool, allocate: Any) -> Any:
+        """What `_advance` gives, with the ids around the text where they are due."""
+        found = self._advance(text, final, allocate)
+        before, self._begin = self._begin, ()
+        after = self._end if final else ()
+        if allocate is None:
+            return len(before) + found + len(after)
+        return array("I", before) + found + array("I", after) if before or after else found
 
     def _advance(self, text: Text, final: bool, allocate: Any) -> Any:
         if self._finished:
@@ -130,8 +143,11 @@ class EncodeStream(Separate):
 class NormalizedStream(EncodeStream):
     """An `EncodeStream` of a model with a normalizer."""
 
-    def __init__(self, parts: NormalizedParts, encoder: Encoder, policy: Policy, errors: str) -> None:
-        super().__init__(encoder, policy, errors)
+    def __init__(
+        self, parts: NormalizedParts, encoder: Encoder, policy: Policy, errors: str, begin: Sequence[int] = (),
+        end: Sequence[int] = (),
+    ) -> None:
+        super().__init__(encoder, policy, errors, begin, end)
         self._parts = parts
 
     def _advance(self, text: Text, final: bool, allocate: Any) -> Any:

@@ -60,7 +60,8 @@ class Tokenizer(LineEncoder, FileFormats):
     Keywords of every encoding call: `special` says which added tokens are matched in the text: "all"
     (upstream's behaviour), "none" (all text is plain), "raise" (`SpecialTokenError` if the text holds one), or a
     set of their texts; `errors="replace"` puts U+FFFD for invalid UTF-8 and lone surrogates instead of raising
-    `TextError`; `add_bos`, `add_eos` put those ids around the result.
+    `TextError`; `add_bos`, `add_eos` put those ids around the text's: around each text of a batch, around each part of
+    `chunk`, and at the ends of a stream. A text that grows has no end, so `growing` takes no `add_eos`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -168,7 +169,10 @@ class Tokenizer(LineEncoder, FileFormats):
             flat = framed
         return flat, offsets
 
-    def encode_with_offsets(self, text: Text, *, special: Special = "all", errors: str = "strict") -> Encoding:
+    def encode_with_offsets(
+        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: str = "strict",
+    ) -> Encoding:
         """Ids with their spans in bytes and code points, piece numbers, and which are added tokens.
 
         >>> import dstok
@@ -177,6 +181,7 @@ class Tokenizer(LineEncoder, FileFormats):
         """
         import numpy as np
 
+        before, after = self._bos(add_bos), self._eos(add_eos)
         data, policy = utf8(text, replaces(errors)), self._added.policy(special)
         ids, marks, _ = self._encoder.encode_marked(data, policy, False, _empty_ids)
         view = self._view(data, policy)
@@ -188,29 +193,36 @@ class Tokenizer(LineEncoder, FileFormats):
         flags[[index for index, _, _ in marks]] = True
         if view is not None:
             spans, chars = view.byte_spans(spans, chars), view.char_spans(chars)
-        return Encoding(ids, spans, chars, pieces, flags)
+        found = Encoding(ids, spans, chars, pieces, flags)
+        return found.framed(before, after, (len(data), len(data.decode()))) if before or after else found
 
     def count_batch(
-        self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", errors: str = "strict",
+        self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
+        add_eos: bool = False, errors: str = "strict",
     ) -> list[int]:
         """The number of ids of each of `texts`."""
-        return self._batch(texts, threads, special, errors).lengths()
+        extra = self._extra(add_bos, add_eos)
+        lengths = self._batch(texts, threads, special, errors).lengths()
+        return [length + extra for length in lengths] if extra else lengths
 
-    def encode_stream(self, *, special: Special = "all", errors: str = "strict") -> EncodeStream:
+    def encode_stream(
+        self, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: str = "strict",
+    ) -> EncodeStream:
         """A stream that encodes a text that comes in parts.
 
         Raises `UnsupportedError` for a model whose normalizer may look at the whole text (Prepend, Replace, Strip).
         """
         replaces(errors)
-        policy = self._added.policy(special)
+        policy, edges = self._added.policy(special), (self._bos(add_bos), self._eos(add_eos))
         if self._normalizer is None:
-            return EncodeStream(self._encoder, policy, errors)
-        return NormalizedStream(self._parts(policy, True), self._encoder, policy, errors)
+            return EncodeStream(self._encoder, policy, errors, *edges)
+        return NormalizedStream(self._parts(policy, True), self._encoder, policy, errors, *edges)
 
     def growing(self, *, special: Special = "all", add_bos: bool = False, errors: str = "strict") -> GrowingText:
         """A text that grows at its end, as a conversation does; it is empty at first.
 
-        What is appended costs its own length and that of the last piece before it, however long the text is.
+        What is appended costs its own length and that of the last piece before it, however long the text is. There is
+        no `add_eos`: such a text has no end.
         Raises `UnsupportedError` as `encode_stream`.
 
         >>> import dstok
@@ -251,44 +263,67 @@ class Tokenizer(LineEncoder, FileFormats):
 
     # Budgets
 
-    def count_up_to(self, text: Text, limit: int, *, special: Special = "all", errors: str = "strict") -> int:
+    def count_up_to(
+        self, text: Text, limit: int, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: str = "strict",
+    ) -> int:
         """The number of ids of `text` if it is at most `limit`, else `limit + 1`; stops early."""
-        return _budget.count_up_to(self, text, limit, special, replaces(errors))
+        extra = self._extra(add_bos, add_eos)
+        return _budget.count_up_to(self, text, limit, extra, special, replaces(errors))
 
     @overload
     def truncate(
-        self, text: str, budget: int, *, side: Side = "right", special: Special = "all", errors: str = "strict",
+        self, text: str, budget: int, *, side: Side = "right", special: Special = "all", add_bos: bool = False,
+        add_eos: bool = False, errors: str = "strict",
     ) -> str: ...
     @overload
     def truncate(
-        self, text: Binary, budget: int, *, side: Side = "right", special: Special = "all", errors: str = "strict",
+        self, text: Binary, budget: int, *, side: Side = "right", special: Special = "all", add_bos: bool = False,
+        add_eos: bool = False, errors: str = "strict",
     ) -> bytes: ...
     def truncate(
-        self, text: Text, budget: int, *, side: Side = "right", special: Special = "all", errors: str = "strict",
+        self, text: Text, budget: int, *, side: Side = "right", special: Special = "all", add_bos: bool = False,
+        add_eos: bool = False, errors: str = "strict",
     ) -> str | bytes:
         """`text` without its end (side="right") or start ("left"), so that it encodes to at most `budget` ids.
 
-        It is cut between characters; of bytes it is bytes.
+        It is cut between characters; of bytes it is bytes. With `add_bos` and `add_eos` these ids count, too.
+        Raises `ValueError` if the budget is below 0, or too small for BOS and EOS.
 
         >>> import dstok
-        >>> dstok.load("deepseek-v3").truncate("Hello wide world", 2)
-        'Hello wide'
+        >>> tok = dstok.load("deepseek-v3")
+        >>> tok.truncate("Hello wide world", 2), tok.truncate(b"Hello wide world", 2, add_bos=True)
+        ('Hello wide', b'Hello')
         """
-        return _budget.truncate(self, text, budget, side, special, replaces(errors))
+        extra = self._extra(add_bos, add_eos)
+        return _budget.truncate(self, text, budget, extra, side, special, replaces(errors))
 
     @overload
     def chunk(
-        self, text: str, budget: int, *, overlap: int = 0, special: Special = "all", errors: str = "strict",
+        self, text: str, budget: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+        add_eos: bool = False, errors: str = "strict",
     ) -> Iterator[str]: ...
     @overload
     def chunk(
-        self, text: Binary, budget: int, *, overlap: int = 0, special: Special = "all", errors: str = "strict",
+        self, text: Binary, budget: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+        add_eos: bool = False, errors: str = "strict",
     ) -> Iterator[bytes]: ...
     def chunk(
-        self, text: Text, budget: int, *, overlap: int = 0, special: Special = "all", errors: str = "strict",
+        self, text: Text, budget: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+        add_eos: bool = False, errors: str = "strict",
     ) -> Iterator[str] | Iterator[bytes]:
-        """Parts of `text`, in order, of at most `budget` ids each; without overlap they join to `text`."""
-        return _budget.chunk(self, text, budget, overlap, special, replaces(errors))
+        """Parts of `text`, in order, of at most `budget` ids each; without overlap they join to `text`.
+
+        Each begins at most `overlap` ids before the end of the last one; with `add_bos` and `add_eos` these ids count
+        in each part. Raises `ValueError` for a budget that leaves no id for text, or not more than `overlap`; and, when
+        it comes to it, for a character that has more ids.
+
+        >>> import dstok
+        >>> list(dstok.load("deepseek-v3").chunk("Hello wide world", 2))
+        ['Hello wide', ' world']
+        """
+        extra = self._extra(add_bos, add_eos)
+        return _budget.chunk(self, text, budget, extra, overlap, special, replaces(errors))
 
     # Decoding
 
@@ -412,6 +447,10 @@ class Tokenizer(LineEncoder, FileFormats):
 
     def _eos(self, wanted: bool) -> list[int]:
         return self._frame_id(self.eos_id, "eos") if wanted else []
+
+    def _extra(self, add_bos: bool, add_eos: bool) -> int:
+        """How many ids stand around a text."""
+        return len(self._bos(add_bos)) + len(self._eos(add_eos))
 
     def _frame_id(self, id: int | None, kind: str) -> list[int]:
         if id is None:
