@@ -25,7 +25,7 @@ from dstok.core._check import (
     check_tokens,
     check_windows,
 )
-from dstok.core._pairs import MAX_IDS, MAX_MERGES
+from dstok.core._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS
 from dstok.core._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.columns import MAX_FLAGS, unpack_added
@@ -40,7 +40,7 @@ SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merges", "merge
 STARTS = ("atoms", "byte_pairs", "pair_ids")  # images of old lack them, where ranks are not monotone
 CUTS = ("direct", "joined", "borders", "windows")
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/_scan.pyx
-MAX_SLOTS, MAX_SEEDS = 1 << 25, 1 << 24  # see core/_pairs.pyx: two, and a fourth of, MAX_MERGES
+MAX_SEEDS = 1 << 22  # see core/_pairs.pyx: a fourth of MAX_MERGES
 MAX_BYTE_PAIRS = 0xFFFF  # see byte_pairs.py
 _SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_ID = 1 << 24  # of added tokens; as in formats/tokenizer_json.py
@@ -146,12 +146,17 @@ def _check_sizes(image: Image) -> None:
         length = size.get(name, 0)
         _ask(f"section {name}", name not in size or (length % unit == 0 and least <= length // unit <= most),
              f"{least} to {most} times {unit} bytes", f"{length} bytes")
-    exact = {"pairs": _power(8, size["pairs"], MAX_SLOTS), "seeds": 2 + _power(2, size["seeds"], MAX_SEEDS),
+    exact = {"pairs": _power(8, size["pairs"], MAX_SLOTS), "seeds": _seeds(size["seeds"]),
              "page_numbers": 2 * 0x1100, "merged": 4 * merges if size["merged"] else 0, "atoms": 4 << 16,
              "byte_pairs": 8 << 16, "joined": JOINED_BYTES if size["joined"] else 0,
              "borders": BORDER_BYTES if size["borders"] else 0}
     for name in exact.keys() & size.keys():
         _ask(f"section {name}", size[name] == exact[name], f"{exact[name]} bytes", f"{size[name]} bytes")
+
+
+def _seeds(size: int) -> int:
+    """The bytes of a table of seeds that is not above `size`, and of the one salt, or two, behind it."""
+    return _power(2, size, MAX_SEEDS) + (2 if size % 4 else 4)
 
 
 def _power(unit: int, size: int, most: int) -> int:

@@ -116,7 +116,7 @@ def build_tables(model: ModelDescription) -> Tables:
     }
     if model.normalizer:  # images of models without one are as they were
         description["normalizer"] = [vars(step) for step in model.normalizer]
-    pairs, seeds = build_pairs(model.merges)
+    pairs, seeds = _pair_table(model)
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": pack_edges(program.boundaries.edges, pages[:128]),
         "starts": starts, "blob": blob,
@@ -221,6 +221,14 @@ def _level() -> str:
     if wanted not in LEVELS:
         raise ValueError(f"expected DSTOK_SIMD to be one of {', '.join(LEVELS)}, found {wanted!r}")
     return wanted
+
+
+def _pair_table(model: ModelDescription) -> tuple[bytes, bytes]:
+    found = build_pairs(model.merges)
+    if found is None:
+        raise UnsupportedError("merges whose pairs collide in the pair table under each of its salts, as none do by "
+                               "chance", "$.model.merges")
+    return found
 
 
 def _pack_tokens(model: ModelDescription) -> tuple[bytes, bytes]:

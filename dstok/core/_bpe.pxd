@@ -8,12 +8,13 @@ cdef extern from "_merge.h":
         NO_PAIR
         FEW_SYMBOLS
         SHORT
-    uint32_t PAIR_3
     ctypedef struct PairTable:
         const uint64_t *slots
         const uint16_t *seeds
         int slot_shift
         int seed_shift
+        uint32_t left_mix
+        uint32_t right_mix
         const uint32_t *merged
         uint32_t first
         uint32_t mix
@@ -25,7 +26,11 @@ cdef extern from "_merge.h":
         const BytePair *pairs
         const uint32_t *pair_ids
         const uint32_t *atoms
-    uint32_t pair_bucket(uint32_t left, uint32_t right, int seed_shift) noexcept nogil
+    uint32_t left_mix_of(uint32_t salt) noexcept nogil
+    uint32_t right_mix_of(uint32_t salt) noexcept nogil
+    uint32_t mix_of(uint32_t salt) noexcept nogil
+    uint32_t pair_bucket(
+        uint32_t left, uint32_t right, uint32_t left_mix, uint32_t right_mix, int seed_shift) noexcept nogil
     uint32_t pair_slot(uint32_t left, uint32_t right, uint32_t seed, uint32_t mix, int slot_shift) noexcept nogil
     uint32_t pair_rank(const PairTable *t, uint32_t left, uint32_t right) noexcept nogil
     bint merge_wide() noexcept nogil

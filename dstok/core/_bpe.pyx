@@ -145,16 +145,21 @@ cdef class BPE:
         cdef const uint32_t[::1] m = memoryview(merged).cast("B").cast("I")
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
+        cdef Py_ssize_t size, salts
         cdef int i
         if p.shape[0] & (p.shape[0] - 1) or p.shape[0] < 16 or s.shape[0] < 2:
             raise ValueError("BPE tables of the wrong size")
-        if (q.shape[0] - 1) & (q.shape[0] - 2) or q.shape[0] < 17:
+        salts = 1 + (q.shape[0] & 1 == 0)
+        size = q.shape[0] - salts
+        if size & (size - 1) or size < 16:
             raise ValueError("BPE tables of the wrong size")
         self._keep = (p, q, m, s, b)
         self.pairs.slots, self.pairs.seeds = &p[0], &q[0]
         self.pairs.slot_shift = 33 - int(p.shape[0]).bit_length()
-        self.pairs.seed_shift = 33 - int(q.shape[0] - 1).bit_length()
-        self.pairs.mix = PAIR_3 + 2 * <uint32_t>q[q.shape[0] - 1]
+        self.pairs.seed_shift = 33 - int(size).bit_length()
+        self.pairs.mix = mix_of(q[size])
+        self.pairs.left_mix = left_mix_of(q[size + 1] if salts > 1 else 0)
+        self.pairs.right_mix = right_mix_of(q[size + 1] if salts > 1 else 0)
         self.pairs.merged = &m[0] if m.shape[0] else NULL
         self.pairs.first = first
         self.pairs.wide = merge_wide()

@@ -4,7 +4,7 @@
  *
  * Pair table: a perfect hash, so that a look-up reads two places and never searches. The pair's first hash chooses a
  * seed (uint16; for V3 64 KB, which stay in the level-2 cache), seed and second hash the slot: left << 44 |
- * right << 24 | rank, all ones if empty (V3: 1 MB, 97 % full). `build_pairs` in _bpe.pyx finds the seeds
+ * right << 24 | rank, all ones if empty (V3: 1 MB, 97 % full). `build_pairs` in _pairs.pyx finds the seeds
  * (Belazzougui, Botelho, Dietzfelbinger: Hash, displace, and compress, 2009).
  *
  * Lanes: merging one text is a chain of dependent look-ups. Sixteen at once, one in each lane of a register, wait for
@@ -30,12 +30,14 @@ enum {
 
 typedef struct {
     const uint64_t *slots;
-    const uint16_t *seeds; /* behind the last one: by how much `mix` is above PAIR_3 */
+    const uint16_t *seeds; /* behind the last one: the salt of the second hash, and, if it is not 0, of the first */
     int slot_shift;        /* 32 - log2(slots) */
     int seed_shift;
+    uint32_t left_mix;     /* what the first hash multiplies by */
+    uint32_t right_mix;
     const uint32_t *merged; /* id by rank; NULL: rank + first */
     uint32_t first;
-    uint32_t mix;           /* PAIR_3 and what `build_pairs` had to add to it */
+    uint32_t mix;           /* what the second hash multiplies the right id by */
     int wide;               /* use AVX-512 */
 } PairTable;
 
@@ -46,8 +48,14 @@ typedef struct {
 #define PAIR_4 0x165667B1u
 #define PAIR_5 0xD6E8FEB9u
 
-static inline uint32_t pair_bucket(uint32_t left, uint32_t right, int seed_shift) {
-    return (left * PAIR_0 + right * PAIR_1) >> seed_shift;
+/* The factors of the two hashes under their salts, 0 at first: see `build_pairs`. All are odd. */
+static inline uint32_t left_mix_of(uint32_t salt) { return PAIR_0 + 2 * PAIR_2 * salt; }
+static inline uint32_t right_mix_of(uint32_t salt) { return PAIR_1 + 2 * PAIR_3 * salt; }
+static inline uint32_t mix_of(uint32_t salt) { return PAIR_3 + 2 * salt; }
+
+static inline uint32_t pair_bucket(uint32_t left, uint32_t right, uint32_t left_mix, uint32_t right_mix,
+                                   int seed_shift) {
+    return (left * left_mix + right * right_mix) >> seed_shift;
 }
 
 static inline uint32_t pair_slot(uint32_t left, uint32_t right, uint32_t seed, uint32_t mix, int slot_shift) {
@@ -56,7 +64,7 @@ static inline uint32_t pair_slot(uint32_t left, uint32_t right, uint32_t seed, u
 
 /* The rank of the merge of two ids, or NO_RANK. */
 static inline uint32_t pair_rank(const PairTable *t, uint32_t left, uint32_t right) {
-    uint32_t seed = t->seeds[pair_bucket(left, right, t->seed_shift)];
+    uint32_t seed = t->seeds[pair_bucket(left, right, t->left_mix, t->right_mix, t->seed_shift)];
     uint64_t entry = t->slots[pair_slot(left, right, seed, t->mix, t->slot_shift)];
     return entry >> 24 == ((uint64_t)left << 20 | right) ? (uint32_t)entry & NO_RANK : NO_RANK;
 }
@@ -83,8 +91,8 @@ static inline __m256i lanes_half(const PairTable *t, __m256i left, __m256i right
 /* `pair_rank` of the lanes asked for; NO_RANK in the others. */
 MERGE_TARGET
 static inline __m512i lanes_rank(const PairTable *t, __m512i left, __m512i right, __mmask16 asked) {
-    __m512i bucket = _mm512_add_epi32(_mm512_mullo_epi32(left, _mm512_set1_epi32((int)PAIR_0)),
-                                      _mm512_mullo_epi32(right, _mm512_set1_epi32((int)PAIR_1)));
+    __m512i bucket = _mm512_add_epi32(_mm512_mullo_epi32(left, _mm512_set1_epi32((int)t->left_mix)),
+                                      _mm512_mullo_epi32(right, _mm512_set1_epi32((int)t->right_mix)));
     __m512i mixed = _mm512_add_epi32(_mm512_mullo_epi32(left, _mm512_set1_epi32((int)PAIR_2)),
                                      _mm512_mullo_epi32(right, _mm512_set1_epi32((int)t->mix)));
     bucket = _mm512_srl_epi32(bucket, _mm_cvtsi32_si128(t->seed_shift));

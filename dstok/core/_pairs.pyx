@@ -1,57 +1,93 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 """The pair table, built: a perfect hash of the merges.
 
-In: the merges. Out: slots and seeds, as _merge.h reads them.
-Invariant: each pair stands in the slot to which its bucket's seed sends it, and nowhere else.
+In: the merges. Out: slots and seeds, as _merge.h reads them; or nothing, if they collide under all salts.
+Invariant: each pair stands in the slot to which its bucket's seed sends it, and nowhere else. Work and memory are
+bounded, whatever the merges are.
 
 Hash, displace (Belazzougui, Botelho, Dietzfelbinger 2009): pairs are put into buckets of about four, and for one bucket
 after the other, the largest first, the first seed is taken that sends all its pairs to slots that are free. For V3's
 127,741 merges in 131,072 slots the largest seed is 3,519. It takes 25 ms.
+
+Both hashes have a salt. Merges can be chosen so that too many share a bucket, or two of a bucket share their slot under
+all seeds; under another salt these do not. (The first hash had no salt once: the table then doubled until memory was
+out.) Whoever chooses merges against all salts gets none of them in.
 """
 
 from array import array
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
-from dstok.core._bpe cimport NO_RANK, PAIR_3, pair_bucket, pair_slot
+from dstok.core._bpe cimport NO_RANK, left_mix_of, mix_of, pair_bucket, pair_slot, right_mix_of
 
 cdef enum:
     SEEDS = 1 << 16
     BUCKET = 4         # pairs that share a seed, on average
+    CROWD = 32         # ... more than so many do not by chance: one bucket in 10 to the 18
+    SALTS = 16         # that are tried
+    ROOM = 2           # how often the slots are doubled in that time
 
 MAX_IDS = 1 << 20
 MAX_MERGES = NO_RANK - 1
+MAX_SLOTS = 1 << 25    # two for each of MAX_MERGES
 
 
 def build_pairs(merges):
-    """The pair table of flat `merges` (left, right, merged, in rank order): its slots and seeds, as bytes."""
+    """The pair table of flat `merges` (left, right, merged, in rank order): its slots and seeds, as bytes.
+
+    None if under each of the salts too many of them collide.
+    """
     cdef const uint32_t[::1] m = merges
-    cdef Py_ssize_t count = m.shape[0] // 3
-    cdef int slot_bits = 4, seed_bits = 4, salt
+    cdef uint32_t[::1] ranks = _distinct(m)
+    cdef Py_ssize_t count = m.shape[0] // 3, most
+    cdef int seed_bits = 4, salt, first_salt
+    cdef Py_ssize_t size = 16
     while (<Py_ssize_t>BUCKET << seed_bits) < count:
         seed_bits += 1
-    while (<Py_ssize_t>1 << slot_bits) * 0.98 < count:
-        slot_bits += 1
-    places = _by_bucket(m, 32 - seed_bits)
-    for salt in range(SEEDS):
-        slots = array("Q", [0xFFFFFFFFFFFFFFFF]) * (1 << slot_bits)
-        seeds = array("H", bytes(2 << seed_bits) + salt.to_bytes(2, "little"))
-        if _place(m, places, slots, seeds, PAIR_3 + 2 * salt):
+    while size * 0.98 < count:
+        size *= 2
+    most = min(size << ROOM, MAX_SLOTS)
+    for first_salt in range(SALTS):
+        buckets = _by_bucket(m, ranks, first_salt, 32 - seed_bits)
+        if buckets is not None:
+            break
+    else:
+        return None
+    for salt in range(SALTS):
+        slots = array("Q", [0xFFFFFFFFFFFFFFFF]) * size
+        seeds = array("H", bytes(2 << seed_bits))
+        if _place(m, buckets, slots, seeds, mix_of(salt)):
+            seeds.extend([salt, first_salt] if first_salt else [salt])
             return slots.tobytes(), seeds.tobytes()
-        slot_bits += salt & 1
-    raise AssertionError("no perfect hash")
+        size = min(size << (salt & 1), most)
+    return None
 
 
-cdef list _by_bucket(const uint32_t[::1] m, int seed_shift):
-    """(bucket, ranks) of the pairs, the largest buckets first."""
+cdef _distinct(const uint32_t[::1] m):
+    """The ranks of the pairs, of equal ones the first."""
     cdef Py_ssize_t rank
-    buckets = {}
     seen = set()
+    ranks = array("I")
     for rank in range(m.shape[0] // 3):
         pair = <uint64_t>m[3 * rank] << 20 | m[3 * rank + 1]
         if pair not in seen:
             seen.add(pair)
-            buckets.setdefault(pair_bucket(m[3 * rank], m[3 * rank + 1], seed_shift), []).append(rank)
+            ranks.append(rank)
+    return ranks
+
+
+cdef list _by_bucket(const uint32_t[::1] m, const uint32_t[::1] ranks, uint32_t salt, int seed_shift):
+    """(bucket, ranks) of the pairs, the largest buckets first; None if one is a crowd."""
+    cdef uint32_t left_mix = left_mix_of(salt), right_mix = right_mix_of(salt), bucket
+    cdef uint32_t[::1] sizes = array("I", bytes(4 << (32 - seed_shift)))
+    cdef Py_ssize_t i
+    buckets = {}
+    for i in range(ranks.shape[0]):
+        bucket = pair_bucket(m[3 * ranks[i]], m[3 * ranks[i] + 1], left_mix, right_mix, seed_shift)
+        sizes[bucket] += 1
+        if sizes[bucket] > CROWD:
+            return None
+        buckets.setdefault(bucket, []).append(ranks[i])
     return sorted(buckets.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
