@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dstok.core._added import Matcher
 from dstok.core._policy import Policy
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AddedTokens", "Special"]
 
-Special = str | AbstractSet[str] | list[str] | tuple[str, ...]
+Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple[str, ...]
 
+_CHOICES = '"all", "none", "raise" or a set of added tokens\' texts'
 MAX_CACHED = 16  # policies of different sets that are kept; a server uses one or two
 
 
@@ -72,7 +73,7 @@ class AddedTokens:
         return found
 
     def policy(self, special: Special) -> Policy:
-        """The policy that `special` names. Raises `ValueError` or `UnknownTokenError`."""
+        """The policy that `special` names. Raises `ValueError`, `TypeError` or `UnknownTokenError`."""
         if isinstance(special, str):
             if special == "all":
                 return self._all
@@ -80,7 +81,11 @@ class AddedTokens:
                 return self._none
             if special == "raise":
                 return self._raise
-            raise ValueError(f'expected special to be "all", "none", "raise" or a set of tokens, found {special!r}')
+            raise ValueError(f"expected special to be {_CHOICES}, found {special!r}")
+        if not isinstance(special, AbstractSet | list | tuple):
+            raise TypeError(f"expected special to be {_CHOICES}, found {type(special).__name__}")
+        if others := [content for content in special if not isinstance(content, str)]:
+            raise TypeError(f"expected texts of added tokens in special, found {type(others[0]).__name__}")
         return self._subset(frozenset(special))
 
     @cached_property

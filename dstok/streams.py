@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dstok.copies import Separate
 from dstok.core._encode import START
 from dstok.errors import DecodeError, SpecialTokenError, TextError, UnknownIdError
-from dstok.text import Text, lone_surrogate, not_utf8, plain, utf8
+from dstok.text import Errors, Text, lone_surrogate, not_utf8, plain, utf8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ class EncodeStream(Separate):
     """
 
     def __init__(
-        self, encoder: Encoder, policy: Policy, errors: str, begin: Sequence[int] = (), end: Sequence[int] = (),
+        self, encoder: Encoder, policy: Policy, errors: Errors, begin: Sequence[int] = (), end: Sequence[int] = (),
     ) -> None:
         self._encoder, self._policy, self._errors = encoder, policy, errors
         self._begin, self._end = begin, end  # ids around those of the text; `begin` is given out only once
@@ -144,7 +144,7 @@ class NormalizedStream(EncodeStream):
     """An `EncodeStream` of a model with a normalizer."""
 
     def __init__(
-        self, parts: NormalizedParts, encoder: Encoder, policy: Policy, errors: str, begin: Sequence[int] = (),
+        self, parts: NormalizedParts, encoder: Encoder, policy: Policy, errors: Errors, begin: Sequence[int] = (),
         end: Sequence[int] = (),
     ) -> None:
         super().__init__(encoder, policy, errors, begin, end)
@@ -172,7 +172,7 @@ class DecodeStream(Separate):
     ['', '', '🦙', '!']
     """
 
-    def __init__(self, decoder: Decoder, skip_special: bool, errors: str) -> None:
+    def __init__(self, decoder: Decoder, skip_special: bool, errors: Errors) -> None:
         self._tokens, self._skip_special = decoder, skip_special
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
         self._count = 0  # ids fed before

@@ -35,7 +35,7 @@ from dstok.tables import (
     make_encoder,
     tables_from_image,
 )
-from dstok.text import Text, replaces, utf8
+from dstok.text import Errors, Text, replaces, utf8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,17 +142,31 @@ class Tokenizer(LineEncoder, FileFormats):
 
     def encode_batch(
         self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
-        add_eos: bool = False, errors: str = "strict",
+        add_eos: bool = False, errors: Errors = "strict",
     ) -> list[list[int]]:
-        """The ids of each of `texts`. `threads` share the work, without the GIL."""
+        """The ids of each of `texts`, as lists. `threads` share the work, without the GIL. Other keywords as `encode`.
+
+        An error of a text says which one it is of; of several that of the first.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").encode_batch(["Hello", "Hello world"])
+        [[19923], [19923, 2058]]
+        """
         lists = self._batch(texts, threads, special, errors).lists()
         return [self._framed(row, add_bos, add_eos) for row in lists] if add_bos or add_eos else lists
 
     def encode_batch_arrays(
         self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
-        add_eos: bool = False, errors: str = "strict",
+        add_eos: bool = False, errors: Errors = "strict",
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-        """(ids uint32[n], offsets int64[len(texts) + 1]): text i has `ids[offsets[i]:offsets[i + 1]]`."""
+        """(ids uint32[n], offsets int64[len(texts) + 1]): text i has `ids[offsets[i]:offsets[i + 1]]`.
+
+        Keywords as `encode_batch`.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").encode_batch_arrays(["Hello", "Hello world"])
+        (array([19923, 19923,  2058], dtype=uint32), array([0, 1, 3]))
+        """
         import numpy as np
 
         flat, lengths = self._batch(texts, threads, special, errors).arrays()
@@ -171,9 +185,11 @@ class Tokenizer(LineEncoder, FileFormats):
 
     def encode_with_offsets(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: str = "strict",
+        errors: Errors = "strict",
     ) -> Encoding:
         """Ids with their spans in bytes and code points, piece numbers, and which are added tokens.
+
+        Keywords as `encode`. Spans are of the text as it was given; with errors="replace" of that with U+FFFD put in.
 
         >>> import dstok
         >>> dstok.load("deepseek-v3").encode_with_offsets("né").char_spans.tolist()
@@ -198,17 +214,22 @@ class Tokenizer(LineEncoder, FileFormats):
 
     def count_batch(
         self, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
-        add_eos: bool = False, errors: str = "strict",
+        add_eos: bool = False, errors: Errors = "strict",
     ) -> list[int]:
-        """The number of ids of each of `texts`."""
+        """The number of ids of each of `texts`, without making them. Keywords as `encode_batch`.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").count_batch(["Hello", b"Hello world"], add_bos=True)
+        [2, 3]
+        """
         extra = self._extra(add_bos, add_eos)
         lengths = self._batch(texts, threads, special, errors).lengths()
         return [length + extra for length in lengths] if extra else lengths
 
     def encode_stream(
-        self, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: str = "strict",
+        self, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
     ) -> EncodeStream:
-        """A stream that encodes a text that comes in parts.
+        """A stream that encodes a text that comes in parts. Keywords as `encode`.
 
         Raises `UnsupportedError` for a model whose normalizer may look at the whole text (Prepend, Replace, Strip).
         """
@@ -218,11 +239,11 @@ class Tokenizer(LineEncoder, FileFormats):
             return EncodeStream(self._encoder, policy, errors, *edges)
         return NormalizedStream(self._parts(policy, True), self._encoder, policy, errors, *edges)
 
-    def growing(self, *, special: Special = "all", add_bos: bool = False, errors: str = "strict") -> GrowingText:
+    def growing(self, *, special: Special = "all", add_bos: bool = False, errors: Errors = "strict") -> GrowingText:
         """A text that grows at its end, as a conversation does; it is empty at first.
 
         What is appended costs its own length and that of the last piece before it, however long the text is. There is
-        no `add_eos`: such a text has no end.
+        no `add_eos`: such a text has no end. Other keywords as `encode`.
         Raises `UnsupportedError` as `encode_stream`.
 
         >>> import dstok
@@ -240,8 +261,10 @@ class Tokenizer(LineEncoder, FileFormats):
             return GrowingText(self._encoder, policy, replace, self._bos(add_bos))
         return NormalizedGrowingText(self._parts(policy, False), self._encoder, policy, replace, self._bos(add_bos))
 
-    def pretokenize(self, text: Text, *, special: Special = "all", errors: str = "strict") -> list[Piece]:
+    def pretokenize(self, text: Text, *, special: Special = "all", errors: Errors = "strict") -> list[Piece]:
         """The pieces of `text` with their spans and the alternative that matched; added tokens among them.
+
+        Keywords as `encode`.
 
         >>> import dstok
         >>> [(piece.text, piece.step, piece.alternative) for piece in dstok.load("deepseek-v3").pretokenize("it 42")]
@@ -265,30 +288,35 @@ class Tokenizer(LineEncoder, FileFormats):
 
     def count_up_to(
         self, text: Text, limit: int, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: str = "strict",
+        errors: Errors = "strict",
     ) -> int:
-        """The number of ids of `text` if it is at most `limit`, else `limit + 1`; stops early."""
+        """The number of ids of `text` if it is at most `limit`, else `limit + 1`; stops early. Keywords as `encode`.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").count_up_to("Hello wide world", 2)
+        3
+        """
         extra = self._extra(add_bos, add_eos)
         return _budget.count_up_to(self, text, limit, extra, special, replaces(errors))
 
     @overload
     def truncate(
         self, text: str, budget: int, *, side: Side = "right", special: Special = "all", add_bos: bool = False,
-        add_eos: bool = False, errors: str = "strict",
+        add_eos: bool = False, errors: Errors = "strict",
     ) -> str: ...
     @overload
     def truncate(
         self, text: Binary, budget: int, *, side: Side = "right", special: Special = "all", add_bos: bool = False,
-        add_eos: bool = False, errors: str = "strict",
+        add_eos: bool = False, errors: Errors = "strict",
     ) -> bytes: ...
     def truncate(
         self, text: Text, budget: int, *, side: Side = "right", special: Special = "all", add_bos: bool = False,
-        add_eos: bool = False, errors: str = "strict",
+        add_eos: bool = False, errors: Errors = "strict",
     ) -> str | bytes:
         """`text` without its end (side="right") or start ("left"), so that it encodes to at most `budget` ids.
 
         It is cut between characters; of bytes it is bytes. With `add_bos` and `add_eos` these ids count, too.
-        Raises `ValueError` if the budget is below 0, or too small for BOS and EOS.
+        Other keywords as `encode`. Raises `ValueError` if the budget is below 0, or too small for BOS and EOS.
 
         >>> import dstok
         >>> tok = dstok.load("deepseek-v3")
@@ -301,22 +329,22 @@ class Tokenizer(LineEncoder, FileFormats):
     @overload
     def chunk(
         self, text: str, budget: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
-        add_eos: bool = False, errors: str = "strict",
+        add_eos: bool = False, errors: Errors = "strict",
     ) -> Iterator[str]: ...
     @overload
     def chunk(
         self, text: Binary, budget: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
-        add_eos: bool = False, errors: str = "strict",
+        add_eos: bool = False, errors: Errors = "strict",
     ) -> Iterator[bytes]: ...
     def chunk(
         self, text: Text, budget: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
-        add_eos: bool = False, errors: str = "strict",
+        add_eos: bool = False, errors: Errors = "strict",
     ) -> Iterator[str] | Iterator[bytes]:
         """Parts of `text`, in order, of at most `budget` ids each; without overlap they join to `text`.
 
         Each begins at most `overlap` ids before the end of the last one; with `add_bos` and `add_eos` these ids count
-        in each part. Raises `ValueError` for a budget that leaves no id for text, or not more than `overlap`; and, when
-        it comes to it, for a character that has more ids.
+        in each part. Other keywords as `encode`. Raises `ValueError` for a budget that leaves no id for text, or not
+        more than `overlap`; and, when it comes to it, for a character that has more ids.
 
         >>> import dstok
         >>> list(dstok.load("deepseek-v3").chunk("Hello wide world", 2))
@@ -327,7 +355,7 @@ class Tokenizer(LineEncoder, FileFormats):
 
     # Decoding
 
-    def decode(self, ids: Iterable[int], *, skip_special: bool = False, errors: str = "replace") -> str:
+    def decode(self, ids: Iterable[int], *, skip_special: bool = False, errors: Errors = "replace") -> str:
         """The text of `ids`. Bytes that are not UTF-8 become U+FFFD, or with errors="strict" a `DecodeError`.
 
         `skip_special` leaves out tokens marked special in the model. Raises `UnknownIdError`.
@@ -345,12 +373,12 @@ class Tokenizer(LineEncoder, FileFormats):
         return self._decoder.decode(_listed(ids), skip_special)
 
     def decode_batch(
-        self, batch: Iterable[Iterable[int]], *, skip_special: bool = False, errors: str = "replace",
+        self, batch: Iterable[Iterable[int]], *, skip_special: bool = False, errors: Errors = "replace",
     ) -> list[str]:
         """`decode` of each of `batch`."""
         return [self.decode(ids, skip_special=skip_special, errors=errors) for ids in batch]
 
-    def decode_stream(self, *, skip_special: bool = False, errors: str = "replace") -> DecodeStream:
+    def decode_stream(self, *, skip_special: bool = False, errors: Errors = "replace") -> DecodeStream:
         """A stream that decodes ids as they come."""
         replaces(errors)
         return DecodeStream(self._decoder, skip_special, errors)
@@ -457,7 +485,7 @@ class Tokenizer(LineEncoder, FileFormats):
             raise DstokError(f"add_{kind} was asked for, but the model names no {kind} token")
         return [id]
 
-    def _batch(self, texts: Iterable[Text], threads: int, special: Special, errors: str) -> Batch:
+    def _batch(self, texts: Iterable[Text], threads: int, special: Special, errors: Errors) -> Batch:
         if isinstance(texts, str | bytes | bytearray | memoryview):
             raise TypeError("expected a list of texts, found one text")
         if threads < 1:

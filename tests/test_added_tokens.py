@@ -238,6 +238,12 @@ def test_policies_that_name_no_token() -> None:
     for special in ("every", "", "<a>"):
         with pytest.raises(ValueError, match="expected special to be"):
             tok.encode("x", special=special)
+    for wrong, found in ((None, "NoneType"), (5, "int"), (b"all", "bytes"), (iter(["<a>"]), "list_iterator")):
+        with pytest.raises(TypeError, match=f"expected special to be .* texts, found {found}$"):
+            tok.encode("x", special=wrong)  # type: ignore[arg-type]
+    for wrong, found in (([5], "int"), ([["<a>"]], "list"), ({b"<a>"}, "bytes")):
+        with pytest.raises(TypeError, match=f"expected texts of added tokens in special, found {found}$"):
+            tok.encode("x", special=wrong)  # type: ignore[arg-type]
     with pytest.raises(dstok.UnknownTokenError, match="<b>"):
         tok.encode("x", special={"<a>", "<b>"})
     assert tok.encode("<a>", special=["<a>"]) == tok.encode("<a>", special=frozenset({"<a>"})) == [256]

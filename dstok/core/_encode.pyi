@@ -9,7 +9,7 @@ from dstok.core._bpe import BPE
 from dstok.core._normalize import Normalizer
 from dstok.core._pass import Pass
 from dstok.core._policy import Policy
-from dstok.text import Text
+from dstok.text import Errors, Text
 
 MAX_WORKSPACES: int
 START: tuple[bool, int, int]
@@ -49,16 +49,16 @@ class LineEncoder:
     _added: AddedTokens
     def encode(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: str = "strict",
+        errors: Errors = "strict",
     ) -> list[int]:
-        """The ids of `text`, as a list."""
+        """The ids of `text`, as a list; what the keywords mean, the docstring of the method itself says."""
     def encode_array(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: str = "strict",
+        errors: Errors = "strict",
     ) -> npt.NDArray[np.uint32]:
-        """The ids of `text`, as uint32[n]."""
+        """The ids of `text`, as uint32[n]. Keywords as `encode`."""
     def count(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: str = "strict",
+        errors: Errors = "strict",
     ) -> int:
-        """The number of ids of `text`, without making them."""
+        """The number of ids of `text`, without making them. Keywords as `encode`."""

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: annotation_typing=False
 """The encoder: Python's side of a pass.
 
 In: a text (`str` or UTF-8 bytes) and a policy. Out: ids, as a list or an array, or their number.
@@ -27,8 +28,9 @@ from dstok.core._stretches cimport encode_rewritten
 from dstok.core._utf8 cimport Source, open_source, transcode
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
 
+from dstok.added_tokens import Special
 from dstok.errors import SpecialTokenError
-from dstok.text import lone_surrogate, not_utf8, plain, replaces
+from dstok.text import Errors, Text, lone_surrogate, not_utf8, plain, replaces
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
@@ -433,14 +435,44 @@ cdef class LineEncoder:
             self._all = policy
         return policy
 
-    def encode(self, text, *, special="all", bint add_bos=False, bint add_eos=False, errors="strict"):
-        """The ids of `text`, as a list."""
+    # Annotations are for `help` and tools: nothing is made of them here, nor are they checked.
+
+    def encode(
+        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: Errors = "strict",
+    ) -> list[int]:
+        """The ids of `text`, which is `str` or UTF-8 bytes of any kind, as a list.
+
+        special: which added tokens are matched in the text: "all" (upstream's behaviour), "none" (all text is plain: no
+            prompt can forge a token), "raise" (`SpecialTokenError` if the text holds one), or a set of their texts.
+        add_bos, add_eos: whether BOS stands before the ids of the text, EOS behind them.
+        errors: of invalid UTF-8 and lone surrogates: "strict" raises `TextError` with the place, "replace" takes U+FFFD
+            for each.
+
+        Raises `TypeError` for what is no text, `UnknownTokenError` for a text in `special` that is no added token, and
+        `DstokError` if the model names no BOS or EOS.
+
+        >>> import dstok
+        >>> tok = dstok.load("deepseek-v3")
+        >>> tok.encode("Hello world", add_bos=True)
+        [0, 19923, 2058]
+        >>> tok.encode("<｜User｜>hi"), tok.encode("<｜User｜>hi", special="none")
+        ([128803, 6366], [30, 28217, 6756, 28217, 32, 6366])
+        """
         cdef bint replace = errors is not _STRICT and replaces(errors)
         cdef list ids = self._encoder.encode(text, self._policy(special), replace)
         return self._framed(ids, add_bos, add_eos) if add_bos or add_eos else ids
 
-    def encode_array(self, text, *, special="all", bint add_bos=False, bint add_eos=False, errors="strict"):
-        """The ids of `text`, as uint32[n]."""
+    def encode_array(
+        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: Errors = "strict",
+    ) -> npt.NDArray[np.uint32]:
+        """The ids of `text` as a numpy array, uint32[n]: for a long text much faster than a list. Keywords as `encode`.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").encode_array("Hello world", add_eos=True)
+        array([19923,  2058,     1], dtype=uint32)
+        """
         cdef bint replace = errors is not _STRICT and replaces(errors)
         cdef Policy policy = self._policy(special)
         if not add_bos and not add_eos:
@@ -451,8 +483,16 @@ cdef class LineEncoder:
         ids[len(ids) - len(after):] = after
         return ids
 
-    def count(self, text, *, special="all", bint add_bos=False, bint add_eos=False, errors="strict"):
-        """The number of ids of `text`, without making them."""
+    def count(
+        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: Errors = "strict",
+    ) -> int:
+        """The number of ids of `text`, without making them. Keywords as `encode`.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").count("Hello world", add_bos=True)
+        3
+        """
         cdef bint replace = errors is not _STRICT and replaces(errors)
         cdef Py_ssize_t framing = 0
         if add_bos or add_eos:

@@ -1,0 +1,101 @@
+"""What `help`, an editor and a type checker see of the calls: keywords, their values, and the same in stub and module."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import inspect
+import pydoc
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+import dstok
+from dstok.core import _encode
+from dstok.core._encode import LineEncoder
+
+TOK = dstok.load("deepseek-v3")
+CALLS = ["encode", "encode_array", "count", "encode_batch", "encode_batch_arrays", "count_batch", "encode_with_offsets",
+         "count_up_to", "truncate", "chunk", "encode_stream"]
+COMPILED = ["encode", "encode_array", "count"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_keywords_of_every_encoding_call(call: str) -> None:
+    found = inspect.signature(getattr(TOK, call)).parameters
+    for name, default in (("special", "all"), ("add_bos", False), ("add_eos", False), ("errors", "strict")):
+        assert (found[name].kind, found[name].default) == (inspect.Parameter.KEYWORD_ONLY, default)
+
+
+def test_calls_that_lack_a_keyword_say_why() -> None:
+    assert inspect.signature(TOK.growing).parameters.keys() == {"special", "add_bos", "errors"}
+    assert "no `add_eos`" in pydoc.render_doc(TOK.growing)
+
+
+@pytest.mark.parametrize("call", [*CALLS, "growing", "pretokenize"])
+def test_help_tells_the_keywords_or_where_they_stand(call: str) -> None:
+    text = pydoc.render_doc(getattr(TOK, call), renderer=pydoc.plaintext)
+    assert "special:" in text and "errors:" in text  # in the signature
+    if call == "encode":
+        for word in ('"all"', '"none"', '"raise"', "set of", "add_bos, add_eos:", '"strict"', '"replace"', "Raises"):
+            assert word in text.split("\n", 1)[1], word
+    else:
+        assert "eywords as `encode" in text
+
+
+@pytest.mark.parametrize("call", COMPILED)
+def test_compiled_calls_have_the_stubs_signature(call: str) -> None:
+    stub = ast.parse(Path(str(_encode.__file__)).with_name("_encode.pyi").read_text(encoding="utf-8"))
+    (owner,) = (node for node in stub.body if isinstance(node, ast.ClassDef) and node.name == "LineEncoder")
+    (written,) = (node for node in owner.body if isinstance(node, ast.FunctionDef) and node.name == call)
+    assert written.returns is not None
+    found = inspect.signature(getattr(LineEncoder, call))
+    given = ast.parse(f"def f{found}: ...".replace("'", "")).body[0]  # annotations are strings
+    assert isinstance(given, ast.FunctionDef) and given.returns is not None
+    expected = ast.unparse(written.args).replace("'", "")
+    assert ast.unparse(given.args) == expected
+    assert ast.unparse(given.returns) == ast.unparse(written.returns)
+
+
+def test_examples_of_compiled_calls_run() -> None:
+    names = {test.name for test in doctest.DocTestFinder().find(_encode) if test.examples}
+    assert names == {f"dstok.core._encode.LineEncoder.{call}" for call in COMPILED}
+
+
+def test_values_at_run_time() -> None:
+    hints = get_type_hints(LineEncoder.count)
+    assert get_args(hints["errors"]) == ("strict", "replace")
+    assert get_args(get_args(hints["special"])[0]) == ("all", "none", "raise")
+
+
+USE = """
+import dstok
+tok = dstok.Tokenizer.open("image")
+ok: list[list[int]] = [tok.encode("a", special=special) for special in ({"<a>"}, ["<a>"], frozenset({"<a>"}), ())]
+tok.encode(bytearray(b"a"), special="none", errors="replace")
+text: str = tok.truncate("a", 3, side="left")
+data: bytes = tok.truncate(memoryview(b"a"), 3)
+parts: list[bytes] = list(tok.chunk(b"a", 3))
+tok.encode("a", special="noen")  # wrong
+tok.count_batch(["a"], special="noen")  # wrong
+tok.encode("a", special=None)  # wrong
+tok.encode("a", errors="ignore")  # wrong
+tok.decode([1], errors="ignore")  # wrong
+tok.truncate("a", 3, side="middle")  # wrong
+tok.encode(7)  # wrong
+wrong: str = tok.truncate(b"a", 3)  # wrong
+"""
+
+
+def test_a_type_checker_finds_wrong_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api: Any = pytest.importorskip("mypy.api")
+    home = Path(dstok.__file__).parents[1]
+    if home.name not in ("site-packages", "dist-packages"):  # an editable install, which mypy does not find by itself
+        monkeypatch.setenv("MYPYPATH", str(home))
+    (tmp_path / "use.py").write_text(USE, encoding="utf-8")
+    out, err, _ = api.run(["--strict", "--no-error-summary", "--cache-dir", str(tmp_path / "cache"),
+                           "--config-file", "", str(tmp_path / "use.py")])
+    assert not err
+    found = {int(line.split(":")[1]) for line in out.splitlines() if ": error:" in line}
+    assert found == {number for number, line in enumerate(USE.splitlines(), 1) if line.endswith("# wrong")}, out
