@@ -1,4 +1,4 @@
-"""Parts of the command that a process does not show quickly: small blocks, a terminal that watches."""
+"""Parts of the command that a process does not show quickly: small blocks, streams that take a part."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from cli_process import TEXT, USER, tiny_model
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +19,6 @@ from dstok.cli.encode import encode_blocks
 from dstok.cli.errors import CommandError
 from dstok.cli.inputs import Source, open_source
 from dstok.cli.outputs import IdWriter, Output
-from dstok.cli.progress import Progress
 from dstok.cli.rows import JsonRows, piece_lines, token_lines
 from dstok.cli.stretches import stretches, whole
 
@@ -50,7 +48,7 @@ def test_blocks_give_what_one_call_gives(text: bytes, size: int) -> None:
 
 
 def _source(text: bytes) -> Source:
-    return Source("text", io.BytesIO(text), False)
+    return Source("text", io.BytesIO(text))
 
 
 def _rows(tok: dstok.Tokenizer, text: bytes, size: int) -> list[str]:
@@ -77,30 +75,6 @@ def test_a_cut_is_never_taken_for_an_edge(tmp_path: Path) -> None:
         except CommandError:
             refused += 1
     assert refused, "no cut fell where the check matters"
-
-
-class _Screen(io.StringIO):
-    def __init__(self, terminal: bool) -> None:
-        super().__init__()
-        self.isatty = lambda: terminal  # type: ignore[method-assign]
-
-
-@pytest.mark.parametrize(("terminal", "size", "shown"), [
-    (True, 4_000_000, "many: 2.0 of 4.0 MB, 50 %, 1.0 MB/s"),
-    (True, None, "many: 2.0 MB, 1.0 MB/s"),
-    (False, 4_000_000, ""),
-])
-def test_progress(terminal: bool, size: int | None, shown: str) -> None:
-    now, screen = [0.0], _Screen(terminal)
-    progress = Progress("many", size, screen, lambda: now[0])
-    progress.update(lambda: 500_000)
-    assert screen.getvalue() == "", "short work is silent"
-    now[0] = 2.0
-    progress.update(lambda: 2_000_000)
-    assert screen.getvalue().strip() == shown
-    progress.close()
-    assert screen.getvalue().count(shown or "?") == (1 if terminal else 0)
-    assert screen.getvalue().endswith("\r" + " " * len(shown) + "\r" if terminal else ""), "the line is wiped"
 
 
 def test_progress_counts_what_the_file_holds(tmp_path: Path) -> None:

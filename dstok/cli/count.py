@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import add_command, add_output, add_text, at_least_0, field_of
 from dstok.cli.errors import CommandError, about_input, complain
-from dstok.cli.inputs import Source, open_source, records
+from dstok.cli.inputs import Source, open_source, records, watching
 from dstok.cli.models import edge_ids, load_model, text_keywords
 from dstok.cli.outputs import Output
+from dstok.cli.progress import Progress
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -46,13 +47,15 @@ def add_commands(commands: Commands) -> None:
 def run(arguments: Namespace) -> int:
     tokenizer = load_model(arguments.model)
     counter = _Counter(arguments, tokenizer)
-    with Output(arguments.output, arguments.files) as output:
+    with Output(arguments.output, arguments.files) as output, watching(arguments.files) as progress:
         for path in arguments.files:
             try:
-                counter.file(path, output)
+                counter.file(path, output, progress)
             except CommandError as error:
+                progress.bar.wipe()
                 complain(str(error))
                 counter.code = BAD
+        progress.bar.close()
         if len(arguments.files) > 1 and not arguments.jsonl:
             output.write(b"%d\ttotal\n" % counter.total)
     return counter.code
@@ -68,14 +71,14 @@ class _Counter:
         self.several = len(arguments.files) > 1
         self.total, self.code = 0, 0
 
-    def file(self, path: str, output: Output) -> None:
+    def file(self, path: str, output: Output, progress: Progress) -> None:
         """Count one file, and write its line or lines once it is known to be whole."""
         label = b"\t" + os.fsencode(path) if self.several and self.field is None else b""
-        with open_source(path, watched=True) as source:
+        with open_source(path, progress) as source:
             for name, count in self.counts(source):
                 count += self.extra
                 self.total += count
-                source.wipe_progress()  # a terminal shows it on the line that is written next
+                progress.bar.wipe()  # a terminal shows it on the line that is written next
                 self.judge(name, count)
                 output.write(b"%d%b\n" % (count, label))
 

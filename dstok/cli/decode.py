@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dstok.cli.arguments import add_command, add_files, add_jsonl, add_model, add_output, field_of
 from dstok.cli.errors import CommandError, about_input
 from dstok.cli.id_files import id_groups, id_lines
-from dstok.cli.inputs import Source, open_source
+from dstok.cli.inputs import Source, open_source, watching
 from dstok.cli.models import load_model
 from dstok.cli.outputs import ID_FORMATS, Output
 from dstok.errors import UnknownIdError
@@ -45,9 +45,10 @@ def run(arguments: Namespace) -> None:
         raise CommandError("--errors bytes: JSON holds text only")
     tokenizer = load_model(arguments.model)
     write = _write_records if arguments.jsonl else _write_text
-    with Output(arguments.output, arguments.files) as output:
-        for path in arguments.files:
-            with open_source(path, watched=not output.is_terminal()) as source:
+    files = arguments.files
+    with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
+        for path in files:
+            with open_source(path, progress) as source:
                 write(arguments, tokenizer, source, output)
 
 

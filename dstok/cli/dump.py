@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import Parser, add_command, add_input, add_output, add_text, field_of
 from dstok.cli.errors import about_input
-from dstok.cli.inputs import Source, open_source, records
+from dstok.cli.inputs import Source, open_source, records, watching
 from dstok.cli.models import edge_ids, load_model, text_keywords
 from dstok.cli.outputs import Output
 from dstok.cli.rows import FORMATS, Rows, edge_lines, piece_lines, token_lines
@@ -101,12 +101,12 @@ def _show(arguments: Namespace, tokenizer: Tokenizer, lines: Lines, header: str)
     arguments.field = field_of(arguments)
     keywords = text_keywords(arguments, tokenizer)
     rows = FORMATS[arguments.format](tokenizer)
-    several = len(arguments.files) > 1
-    with Output(arguments.output, arguments.files) as output:
-        for path in arguments.files:
-            with open_source(path, watched=not output.is_terminal()) as source:
+    files = arguments.files
+    with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
+        for path in files:
+            with open_source(path, progress) as source:
                 for line, text in _texts(arguments, tokenizer, source, keywords):
-                    output.write(rows.begin(source.name if several else None, line, header).encode())
+                    output.write(rows.begin(source.name if len(files) > 1 else None, line, header).encode())
                     _write(output, lines(rows, text))
 
 

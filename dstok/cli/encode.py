@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import add_command, add_output, add_text, field_of
 from dstok.cli.errors import about_input
-from dstok.cli.inputs import Source, open_source, records
+from dstok.cli.inputs import Source, open_source, records, watching
 from dstok.cli.models import edge_ids, load_model, text_keywords
 from dstok.cli.outputs import ID_FORMATS, IdWriter, Output, id_writer
 
@@ -43,10 +43,11 @@ def add_commands(commands: Commands) -> None:
 def run(arguments: Namespace) -> None:
     tokenizer = load_model(arguments.model)
     encoder = _Encoder(arguments, tokenizer)
-    with Output(arguments.output, arguments.files) as output:
+    files = arguments.files
+    with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
         writer = id_writer(arguments.format, output)
-        for path in arguments.files:
-            with open_source(path, watched=not output.is_terminal()) as source:
+        for path in files:
+            with open_source(path, progress) as source:
                 encoder.write(source, writer)
         writer.close()
 

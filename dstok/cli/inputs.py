@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
 from dstok.cli.errors import CommandError, reason
-from dstok.cli.progress import Progress
+from dstok.cli.progress import Bar, Progress
 
-__all__ = ["BLOCK", "Record", "Source", "open_source", "records"]
+__all__ = ["BLOCK", "Record", "Source", "open_source", "records", "watching"]
 
 BLOCK = 1 << 20
 
@@ -25,11 +25,11 @@ BLOCK = 1 << 20
 class Source:
     """An open input: `name` for messages, `raw` as it is stored, `stream` of its unpacked bytes."""
 
-    def __init__(self, name: str, raw: BinaryIO, watched: bool) -> None:
+    def __init__(self, name: str, raw: BinaryIO, progress: Progress | None = None) -> None:
         self.name, self.raw, self.bytes_read = name, raw, 0
         self.stream, self.faults = _unpacked(name, raw)
         self.size = _size(raw)
-        self.progress = Progress(name, self.size) if watched and not raw.isatty() else None
+        self.progress = None if raw.isatty() else progress
 
     def blocks(self, size: int = 0) -> Iterator[bytes]:
         """The bytes in blocks of `size` (1 MB by default), none empty."""
@@ -48,14 +48,10 @@ class Source:
     def read_all(self) -> bytes:
         return b"".join(self.blocks())
 
-    def wipe_progress(self) -> None:
-        if self.progress is not None:
-            self.progress.close()
-
     def _count(self, data: bytes) -> None:
         self.bytes_read += len(data)
         if self.progress is not None:
-            self.progress.update(self.position)
+            self.progress.update(self.name, self.position)
 
     def position(self) -> int:
         """How much of `size` has been read: of a .gz, in the packed file."""
@@ -72,17 +68,41 @@ class Source:
 
 
 @contextmanager
-def open_source(path: str, *, watched: bool = False) -> Iterator[Source]:
-    """Open `path` ("-": standard input) for reading; `watched`: show progress on a terminal."""
+def watching(paths: Sequence[str], wanted: bool = True) -> Iterator[Progress]:
+    """The progress of reading all of `paths`, shown on a terminal if it is `wanted`."""
+    bar = Bar(wanted)
+    try:
+        yield Progress(_total_size(paths) if bar.active else None, bar)
+    finally:
+        bar.close()
+
+
+def _total_size(paths: Sequence[str]) -> int | None:
+    """The bytes of all inputs together; None if one of them does not tell. What cannot be opened has none."""
+    total = 0
+    for path in paths:
+        try:
+            status = os.fstat(0) if path == "-" else os.stat(path)
+        except (OSError, ValueError):
+            continue
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        total += status.st_size
+    return total
+
+
+@contextmanager
+def open_source(path: str, progress: Progress | None = None) -> Iterator[Source]:
+    """Open `path` ("-": standard input) for reading; `progress` is told how much has been read."""
     name = "standard input" if path == "-" else path
     raw = _stdin() if path == "-" else _open(path)
     source: Source | None = None
     try:
-        source = Source(name, raw, watched)
+        source = Source(name, raw, progress)
         yield source
     finally:
-        if source is not None:
-            source.wipe_progress()
+        if source is not None and progress is not None:
+            progress.done_with(source.size or 0)
         if path != "-":
             raw.close()
 

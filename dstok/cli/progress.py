@@ -1,59 +1,111 @@
-"""How far a long input has been read, on standard error, for someone who watches.
+"""How far a long command has come, on standard error, for someone who watches.
 
-In: how many bytes have been read, and the size if known. Out: one line that rewrites itself, wiped at the
-end. Invariant: nothing is written unless the stream is a terminal and the work has lasted a second.
+In: how much is done, and of how much, if that is known. Out: one line with a bar and the time left, drawn by tqdm; it
+is wiped at the end. Invariant: nothing is written unless the stream is a terminal and the work has lasted a second;
+the line is never wider than the terminal, and tqdm is not imported before there is something to draw.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import Any, TextIO
 
-__all__ = ["Progress"]
+__all__ = ["Bar", "Progress"]
 
 PATIENCE = 1.0  # seconds of silence first: short work shows nothing
 INTERVAL = 0.2
+NAME = 24  # characters of a file's name that are shown
+UNKNOWN_WIDTH = 80
+# What matters least comes last: a narrow terminal cuts it off.
+OF_ALL = "{percentage:3.0f}% |{bar}| {remaining} left, {n_fmt}/{total_fmt}B, {rate_fmt}, {desc}"
+SO_FAR = "{n_fmt}B, {rate_fmt}, {desc}"
+
+
+class Bar:
+    """One line that rewrites itself, if it is `wanted`. `stream` and `clock` are parameters for the tests."""
+
+    def __init__(
+        self, wanted: bool = True, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock = clock
+        self.stream = sys.stderr if stream is None else stream
+        self.active = wanted and self.stream is not None and self.stream.isatty()
+        self.began = clock()
+        self.due_at = self.began + PATIENCE
+        self.drawn: Any = None  # tqdm's bar, once there is one
+        self.visible = False
+
+    def due(self) -> bool:
+        """Is it time to draw again?"""
+        return self.active and self.clock() >= self.due_at
+
+    def draw(self, layout: str, done: float, total: float | None, words: str) -> None:
+        """Show so much done; `layout` is a `bar_format` of tqdm, in which `desc` stands for `words`."""
+        now = self.clock()
+        self.due_at = now + INTERVAL
+        if self.drawn is None:
+            self.drawn = _drawn(layout, self.stream, total)
+            self.drawn.start_t -= now - self.began
+        self.drawn.n = done
+        self.drawn.ncols = _columns(self.stream) - 1  # a line that fills the last column may wrap
+        self.drawn.set_description_str(words)  # draws
+        self.visible = True
+
+    def wipe(self) -> None:
+        """Clear the line, for another one; the next `draw` shows it again."""
+        if self.visible:
+            self.drawn.clear()
+            self.visible = False
+
+    def close(self) -> None:
+        """Clear the line for good."""
+        self.wipe()
+        self.active = False
+        if self.drawn is not None:
+            self.drawn.close()
+
+
+def _drawn(layout: str, stream: TextIO, total: float | None) -> Any:
+    from tqdm import tqdm
+
+    class Drawn(tqdm):  # type: ignore[misc]
+        monitor_interval = 0  # no thread: the process may fork
+
+    return Drawn(total=total, file=stream, leave=False, unit="B", unit_scale=True, bar_format=layout, delay=INTERVAL,
+                 position=0)
+
+
+def _columns(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or UNKNOWN_WIDTH
+    except (OSError, ValueError):
+        return UNKNOWN_WIDTH
 
 
 class Progress:
-    """One input's line of progress. `clock` and `stream` are parameters for the tests."""
+    """How much of a command's inputs has been read, of `total` bytes, if that is known."""
 
-    def __init__(
-        self, name: str, size: int | None, stream: TextIO | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.name, self.size, self.clock = name, size, clock
-        self.stream = sys.stderr if stream is None else stream
-        self.active = self.stream is not None and self.stream.isatty()
-        self.began = clock()
-        self.due = self.began + PATIENCE
-        self.shown = 0
+    def __init__(self, total: int | None, bar: Bar) -> None:
+        self.total, self.bar = total, bar
+        self.passed = 0  # bytes of the inputs that are done
 
-    def update(self, position: Callable[[], int]) -> None:
-        """More has been read; `position` tells how many bytes in all, and is called only to be shown."""
-        if not self.active or (now := self.clock()) < self.due:
-            return
-        self.due, done = now + INTERVAL, position()
-        line = f"{self.name[-40:]}: {self._amount(done)}, {done / 1e6 / (now - self.began):.1f} MB/s"
-        self._write("\r" + line.ljust(self.shown))
-        self.shown = len(line)
+    def update(self, name: str, position: Callable[[], int]) -> None:
+        """More of `name` has been read; `position` tells how many bytes of it, and is called only to be shown."""
+        if self.bar.due():
+            done = self.passed + position()
+            if self.total:
+                self.bar.draw(OF_ALL, min(done, self.total), self.total, _short(name))
+            else:
+                self.bar.draw(SO_FAR, done, None, _short(name))
 
-    def close(self) -> None:
-        """Wipe the line."""
-        if self.shown:
-            self._write("\r" + " " * self.shown + "\r")
-            self.shown = 0
+    def done_with(self, size: int) -> None:
+        """An input of so many bytes is done."""
+        self.passed += size
 
-    def _amount(self, done: int) -> str:
-        if not self.size:
-            return f"{done / 1e6:.1f} MB"
-        return f"{done / 1e6:.1f} of {self.size / 1e6:.1f} MB, {min(100, 100 * done // self.size)} %"
 
-    def _write(self, text: str) -> None:
-        try:
-            self.stream.write(text)
-            self.stream.flush()
-        except (OSError, ValueError):
-            self.active = False
+def _short(name: str) -> str:
+    shown = "".join(char if char.isprintable() else "?" for char in name)
+    return shown if len(shown) <= NAME else f"...{shown[3 - NAME:]}"

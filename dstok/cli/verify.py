@@ -7,13 +7,15 @@ process of its own, with limits: what it does to itself is a finding.
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import add_command, add_output
 from dstok.cli.errors import CommandError, complain, reason
 from dstok.cli.outputs import Output
+from dstok.cli.progress import Bar
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["add_commands"]
 
 FINE, DIFFERENT, BAD = 0, 1, 2
+LAYOUT = "{percentage:3.0f}% |{bar:16}| {desc}"  # of one width: the words behind it change
 SPECS = """\
 CANDIDATE and REF are specs:
   tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE   with a tokenizer.json
@@ -80,12 +83,11 @@ def run(arguments: Namespace) -> int:
     from dstok.testing.verify import verify
 
     limits = Limits(memory=arguments.memory << 20, patience=arguments.patience)
-    line = _Line()
-    with _file_of(arguments) as file:
+    with closing(Bar()) as bar, _file_of(arguments) as file:
         report = verify(arguments.candidate, arguments.reference, model=arguments.model, files=arguments.files,
                         seconds=arguments.seconds, tokenizer_json=file, limits=limits, max_k=arguments.max_k,
-                        corpus=chain(*[rows(spec) for spec in arguments.dataset]), progress=line.show)
-    line.wipe()
+                        corpus=chain(*[rows(spec) for spec in arguments.dataset]),
+                        progress=_shown_on(bar, arguments.seconds))
     _write(arguments, report)
     return _exit_code(report, arguments.allow_incomplete)
 
@@ -122,19 +124,10 @@ def _write(arguments: Namespace, report: Report) -> None:
         output.write(text.encode("utf-8", "backslashreplace") + b"\n")
 
 
-class _Line:
-    """One line of progress on a terminal."""
+def _shown_on(bar: Bar, seconds: float) -> Callable[[str, int, float], None]:
+    def show(check: str, done: int, left: float) -> None:
+        if bar.due():
+            words = f"{max(left, 0):.0f} s left, {check}: {done:,} texts"
+            bar.draw(LAYOUT, min(max(seconds - left, 0), seconds), seconds, words)
 
-    def __init__(self) -> None:
-        self.active = sys.stderr is not None and sys.stderr.isatty()
-        self.shown = 0
-
-    def show(self, check: str, done: int, left: float) -> None:
-        if self.active:
-            line = f"{check}: {done:,} texts, {max(left, 0):.0f} s left"
-            print("\r" + line.ljust(self.shown), end="", file=sys.stderr, flush=True)
-            self.shown = len(line)
-
-    def wipe(self) -> None:
-        if self.shown:
-            print("\r" + " " * self.shown + "\r", end="", file=sys.stderr, flush=True)
+    return show
