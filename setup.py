@@ -1,4 +1,6 @@
-"""The build: what is built is in pyproject.toml; how, and one switch of the environment, are here.
+"""The build: the extension modules, how they are made, and one switch of the environment. All else is in pyproject.toml.
+
+Each .pyx file of the core is an extension module. Any of its headers may be part of any of them.
 
     DSTOK_EMULATE=avx512 pip install .
 
@@ -11,7 +13,7 @@ import os
 from pathlib import Path
 
 from Cython.Build import cythonize
-from setuptools import setup
+from setuptools import Extension, setup
 from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import OptionError
@@ -20,6 +22,11 @@ ROOT = Path(__file__).resolve().parent
 EMULATED = os.environ.get("DSTOK_EMULATE", "")
 if EMULATED not in ("", "avx512"):
     raise OptionError(f"expected DSTOK_EMULATE to be avx512 or not set, found {EMULATED!r}")
+
+EXTENSIONS = [
+    Extension(f"dstok.core.{path.stem}", [f"dstok/core/{path.name}"], extra_compile_args=["-O3", "-g0"],
+              depends=sorted(f"dstok/core/{header.name}" for header in (ROOT / "dstok" / "core").glob("*.h")))
+    for path in sorted((ROOT / "dstok" / "core").glob("*.pyx"))]
 
 
 def cores() -> int:
@@ -31,7 +38,7 @@ def current(made: list[Path]) -> bool:
     """Are the C files newer than all they are made of? Cython's own files, which every build environment has anew,
     are of the version that pyproject.toml names."""
     sources = [path for pattern in ("*.pyx", "*.pxd") for path in (ROOT / "dstok" / "core").glob(pattern)]
-    newest = max(path.stat().st_mtime for path in [*sources, ROOT / "pyproject.toml"])
+    newest = max(path.stat().st_mtime for path in [*sources, ROOT / "pyproject.toml", Path(__file__)])
     return all(path.exists() and path.stat().st_mtime > newest for path in made)
 
 
@@ -73,4 +80,5 @@ class EmulatedBuildExt(BuildExt):
 
 
 if __name__ == "__main__":
-    setup(cmdclass={"build": EmulatedBuild, "build_ext": EmulatedBuildExt} if EMULATED else {"build_ext": BuildExt})
+    setup(ext_modules=EXTENSIONS,
+          cmdclass={"build": EmulatedBuild, "build_ext": EmulatedBuildExt} if EMULATED else {"build_ext": BuildExt})

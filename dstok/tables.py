@@ -7,7 +7,6 @@ bytes. They hold the vocabulary, merges and splits; added tokens are per tokeniz
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from dstok.core._pairs import MAX_IDS, MAX_MERGES, build_pairs
 from dstok.core._pass import Pass
 from dstok.core._pieces import BORDER_BYTES, joined_pairs
 from dstok.core._scan import Scanner, pack_edges
-from dstok.core._splitter import LEVELS, best_level
 from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats.description import NOT_IN_UTF_8, AddedToken, ModelDescription, NormalizerStep
 from dstok.formats.image import Image
@@ -211,16 +209,8 @@ def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | N
     s = tables.sections
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
     rules = rules_of(tables.description["automaton"])
-    run = Pass(scanner, bpe, s["joined"] or None, _level(), rules, s["borders"] or None, s["windows"] or None)
+    run = Pass(scanner, bpe, s["joined"] or None, rules, s["borders"] or None, s["windows"] or None)
     return Encoder(run, bpe, memoryview(s["direct"]).cast("B").cast("I"), size, normalizer)
-
-
-def _level() -> str:
-    """The level of the mask kernel: by processor, and the environment's DSTOK_SIMD."""
-    wanted = os.environ.get("DSTOK_SIMD") or best_level()
-    if wanted not in LEVELS:
-        raise ValueError(f"expected DSTOK_SIMD to be one of {', '.join(LEVELS)}, found {wanted!r}")
-    return wanted
 
 
 def _pair_table(model: ModelDescription) -> tuple[bytes, bytes]:

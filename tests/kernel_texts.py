@@ -8,17 +8,16 @@ from collections.abc import Iterator
 from functools import cache
 
 from real_models import level as set_level
+from real_models import levels
 
 import dstok
 from dstok.core._encode import Encoder
 from dstok.core._policy import Policy
-from dstok.core._splitter import LEVELS, best_level
 from dstok.tables import make_bpe, make_encoder
 
 TOK = dstok.load("deepseek-v3")
 NO_ADDED = Policy(None, None, [], [], ((), ()), False)
-# What this processor cannot run is covered by the level that it falls back to.
-KERNELS = [name for name, level in LEVELS.items() if 0 < level <= LEVELS[best_level()]]
+KERNELS = levels()[1:]
 
 # By class, each character of another width or another part in safe cuts (the three in BLANK differ in width, the
 # last two in LETTER are cuttable).

@@ -14,7 +14,7 @@ from typing import Any
 import tokenizers
 
 import dstok
-from dstok.core._splitter import LEVELS, best_level
+from dstok.core import _level
 
 BUILT_IN = tuple(info.name for info in dstok.models())
 FOLDERS = {"deepseek-r1-distill-qwen": "deepseek-r1-distill-qwen-7b"}  # those whose names differ
@@ -42,9 +42,8 @@ def real_with(name: str, contents: frozenset[str]) -> tokenizers.Tokenizer:
 
 
 def levels() -> list[str]:
-    """What this processor can run: the automaton alone, and the levels of the mask kernel."""
-    names = list(LEVELS)
-    return names[: names.index(best_level()) + 1]
+    """What this processor can run: the automaton alone, and the levels of the grid kernel."""
+    return _level.levels()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 import tokenizers
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from real_models import level, levels
 from reference import DEEP, cut_at, examples
 from small_models import added_token, both, both_with, model_json, upstream_ids
 
@@ -290,13 +291,12 @@ def test_what_stands_before_a_window(before: str) -> None:
 
 
 @pytest.mark.parametrize("firsts", ["<", "<[", "<[]", "<[]\uff1c", "<[]\uff1c!"])
-@pytest.mark.parametrize("avx512", [True, False])
-def test_where_tokens_begin(firsts: str, avx512: bool) -> None:
-    """Bytes that begin a token, at every place of a block, and at none: with and without AVX-512."""
+@pytest.mark.parametrize("name", levels())
+def test_where_tokens_begin(firsts: str, name: str) -> None:
+    """Bytes that begin a token, at every place of a block, and at none: at each level."""
     contents = [(first + "x").encode() for first in firsts]
-    matcher = Matcher([(content, False, False, False) for content in contents])
-    if not avx512:
-        matcher.narrow()
+    with level(name):
+        matcher = Matcher([(content, False, False, False) for content in contents])
     policy = Policy(matcher, None, list(range(len(contents))), [], (tuple(map(bytes.decode, contents)), ()), False)
     for size in (0, 1, 31, 32, 33, 63, 64, 65, 200):
         assert policy.raw_spans(b"b" * size) == []

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from real_models import at_level, levels, real
+from real_models import at_level, level, levels, real
 from reference import DEEP, bpe_by_passes, examples, naive_bpe
 from small_models import Merge, both, model_json, upstream_ids
 
 import dstok
 from dstok.core._bpe import BPE
 from dstok.core._pairs import build_pairs
-from dstok.core._splitter import best_level
+from dstok.core._level import best_level
 
 LANES, LANE_SYMBOLS, FEW_SYMBOLS, SHORT = 16, 32, 48, 128  # the limits in core/_merge.h
 WINDOWS = [48, 96, 192, 384, 768, 1536, 2048]  # bytes: the sizes of windows in core/_bpe
@@ -67,8 +67,9 @@ def test_all_lengths(seed: int) -> None:
     for wide in WIDE:
         for start in range(0, LANE_SYMBOLS, LANES):
             assert bpe.merge_in_lanes(texts[start:start + LANES], wide) == expected[start:start + LANES]
-    bpe.narrow()
-    assert [bpe.merge(text) for text in texts] == expected
+    with level("portable"):
+        plain, _ = bpe_of(merges)
+    assert [plain.merge(text) for text in texts] == expected
 
 
 @pytest.mark.parametrize("wide", WIDE)
@@ -96,10 +97,9 @@ def test_borders_of_windows(seed: int) -> None:
     rng = random.Random(seed)
     letters = rng.sample(LETTERS, rng.randint(1, 4))
     merges = learnt_merges(rng, letters, rng.choice([4, 20, 80]), shuffled=False)
-    bpe, ids = bpe_of(merges)
+    with level(levels()[-1 - seed % 2]):
+        bpe, ids = bpe_of(merges)
     assert bpe.monotone
-    if seed % 2:
-        bpe.narrow()
     for size in [*WINDOWS, SHORT, 3 * FEW_SYMBOLS, *(2 * window for window in WINDOWS)]:
         for length in range(size - 2, size + 3):
             period = random_text(rng, letters, rng.randint(1, 60))
@@ -136,10 +136,10 @@ def test_words_merged_together(seed: int, shuffled: bool, ignore_merges: bool) -
     assert tok.count(text) == len(expected)
 
 
-@pytest.mark.parametrize("level", levels())
-def test_all_lengths_with_real_merges(level: str) -> None:
+@pytest.mark.parametrize("name", levels())
+def test_all_lengths_with_real_merges(name: str) -> None:
     """Words of V3's alphabets, of every length from 1 to 200, at each level: all new, then all known."""
-    tok, judge = at_level("deepseek-v3", level), real("deepseek-v3")
+    tok, judge = at_level("deepseek-v3", name), real("deepseek-v3")
     rng = random.Random(11)
     alphabets = ["etaoinshrdlu", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "éèüößñça", "абвгдежзиклмн", "ابتثجح", "กขคงจ",
                  "的一是不了人我在", "あいうえおカキク", "가각힣한글", "!#$%&()*+,-./:;<=>?@", " \t", "\n\r ", "0123456789", "𝔞𝔟🦙", "a1 é中.\n"]
@@ -155,8 +155,7 @@ def test_all_lengths_with_real_merges(level: str) -> None:
 @pytest.mark.parametrize("kind", ["letters", "ideographs", "punctuation", "blanks", "four", "torn"])
 def test_one_long_piece_with_real_merges(kind: str) -> None:
     """The windows of V3 on random texts, where borders seldom hold at once, against one heap over the whole text."""
-    bpe, narrow, rng = dstok.load("deepseek-v3")._bpe, dstok.load("deepseek-v3")._bpe, random.Random(kind)
-    narrow.narrow()
+    bpe, narrow, rng = dstok.load("deepseek-v3")._bpe, at_level("deepseek-v3", "portable")._bpe, random.Random(kind)
     letters = {"letters": "abcdefghijklmnopqrstuvwxyz", "punctuation": "!#$%&()*+,-./:;<=>?@[]^_{|}~", "blanks": " \t\n",
                "ideographs": [chr(c) for c in range(0x4E00, 0x9FA6)], "four": "acgt", "torn": [chr(c) for c in range(0x20, 0xD7FF)]}
     for size in (400, 5_000, 100_000 if DEEP else 20_000):

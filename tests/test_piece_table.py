@@ -25,7 +25,7 @@ from dstok.core._encode import MAX_WORKSPACES, Encoder
 from dstok.tables import make_bpe
 
 BPE = make_bpe(TOK._tables)
-PROBES = list(dict.fromkeys(["portable", KERNELS[-1]]))  # two levels, of which the last probes by AVX-512 if it can
+PROBES = KERNELS
 RING = 1 << 20  # ids
 TABLE_PIECES = 1 << 18  # that tables a and b hold
 

@@ -1,7 +1,5 @@
-"""The rules of words (core/_words.h) cut where the automaton cuts: that of Qwen, Llama 3, GLM, MiniMax and o200k.
-
-On a processor without AVX-512 the same texts go through the windows of pattern/windows.py.
-"""
+"""The rules of words (core/_words.h) cut where the automaton cuts, at every level: those of Qwen, Llama 3, GLM, MiniMax
+and o200k."""
 
 from __future__ import annotations
 
@@ -12,15 +10,15 @@ from functools import cache
 from itertools import cycle, product
 
 import pytest
+from kernel_texts import KERNELS as LEVELS
 from kernel_texts import NO_ADDED, fills
-from real_models import level, levels
+from real_models import level
 from reference import DEEP
 from small_models import model_json
 from upstream import pre_tokenizer
 
 import dstok
 from dstok.core._encode import Encoder
-from dstok.core._splitter import level_shown
 from dstok.kernels import CASED, KERNELS, ONES, THREES, V3, rules_of
 from dstok.tables import make_bpe, make_encoder
 
@@ -68,30 +66,25 @@ def tokenizer(name: str) -> dstok.Tokenizer:
     return dstok.Tokenizer.from_str(json.dumps({**json.loads(model_json(merges())), "pre_tokenizer": steps}))
 
 
-def at_level(name: str, name_of_level: str) -> Encoder:
-    """Its encoder at a level of the mask kernel."""
-    with level(name_of_level):
-        tables = tokenizer(name)._tables
-        return make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
-
-
 @cache
-def encoder(name: str, cuts: bool = False) -> Encoder:
-    """Its encoder, with or without safe cuts inside pieces."""
+def encoder(name: str, name_of_level: str, cuts: bool = False) -> Encoder:
+    """Its encoder at a level, with or without safe cuts inside pieces."""
     tables = tokenizer(name)._tables
     if not cuts:
         tables = type(tables)(tables.description, {**tables.sections, "joined": b""})
-    return make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
+    with level(name_of_level):
+        return make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
 
 
 def check(name: str, text: str) -> None:
-    """The pieces of a text, in bytes, are those of the automaton in Python."""
+    """The pieces of a text, in bytes, are those of the automaton in Python, at each level."""
     spans, at = [], 0
     for piece, _ in tokenizer(name).program.pieces(text):
         spans.append((at, at + len(piece.encode())))
         at = spans[-1][1]
-    found = encoder(name).pieces(text.encode(), NO_ADDED)
-    assert found == spans, (text, sorted(set(found) ^ set(spans))[:6])
+    for each in LEVELS:
+        found = encoder(name, each).pieces(text.encode(), NO_ADDED)
+        assert found == spans, (each, text, sorted(set(found) ^ set(spans))[:6])
 
 
 def kinds(name: str) -> list[str]:
@@ -110,10 +103,9 @@ def test_all_rules_are_some_familys() -> None:
 
 @each_family
 def test_the_kernel_is_used(name: str) -> None:
-    """Where the processor has AVX-512; elsewhere windows."""
-    ways = {each: at_level(name, each).way() for each in levels()}
-    assert ways.pop("avx512", None) in (None, f"mask kernel, {level_shown('avx512')}")
-    assert set(ways.values()) == {"windows"}
+    assert encoder(name, "automaton").way() == "windows"
+    for each in LEVELS:
+        assert encoder(name, each).way().startswith(f"mask kernel, {each}")
 
 
 @each_family
@@ -176,11 +168,12 @@ def test_random_texts(name: str) -> None:
 def test_long_texts(name: str) -> None:
     """Many blocks and chunks; also ids, and of text whose ideographs may be cut apart."""
     chance = random.Random(name + "long")
-    cut, whole = encoder(name, cuts=True), encoder(name)
     for texts in [list(random_texts(chance, name, 60)) for _ in range(400 if DEEP else 20)]:
         text = "".join(texts) + "".join(chance.choices(CJK + "ab ,", k=3000))
         check(name, text)
-        assert cut.encode(text, NO_ADDED, False) == whole.encode(text, NO_ADDED, False)
+        whole = encoder(name, "automaton").encode(text, NO_ADDED, False)
+        for each in LEVELS:
+            assert encoder(name, each, cuts=True).encode(text, NO_ADDED, False) == whole, each
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -28,7 +28,7 @@ cdef class Matcher:
     cdef int only_first        # the one byte that all tokens begin with, or -1
     cdef uint8_t firsts[FEW]   # the bytes that they begin with, if those are few
     cdef bint few_firsts
-    cdef bint wide             # AVX-512 looks for them
+    cdef int level             # which instructions look for them
     cdef bint has_lstrip
     cdef const uint8_t *word_bits
     cdef object _keep

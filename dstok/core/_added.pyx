@@ -14,15 +14,11 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memset
 
+from dstok.core._level cimport level
 from dstok.core._utf8 cimport code_point
 
-cdef extern from "_kernel.h":
-    enum:
-        LEVEL_AVX512
-    int kernel_best_level() noexcept nogil
-
 cdef extern from "_first_of.h":
-    int64_t first_of(const uint8_t *text, int64_t at, int64_t stop, const uint8_t *bytes, bint wide) noexcept nogil
+    int64_t first_of(const uint8_t *text, int64_t at, int64_t stop, const uint8_t *bytes, int level) noexcept nogil
 
 cdef enum:
     SINGLE_WORD = 1
@@ -104,10 +100,6 @@ cdef class Matcher:
         free(self.lengths)
         free(self.flags)
 
-    def narrow(self):
-        """From now on it does without AVX-512. For tests."""
-        self.wide = False
-
     cdef uint32_t child(self, uint32_t state, uint8_t byte) noexcept nogil:
         """The state after `byte`, or 0 (no state's child is the root)."""
         if state == 0:
@@ -169,7 +161,6 @@ cdef class Matcher:
         firsts = sorted({content[0] for content in contents})
         self.only_first = firsts[0] if len(firsts) == 1 else -1
         self.few_firsts = 0 < len(firsts) <= FEW
-        self.wide = kernel_best_level() == LEVEL_AVX512
         for i in range(FEW):
             self.firsts[i] = firsts[min(i, len(firsts) - 1)] if firsts else 0
 
@@ -224,7 +215,7 @@ cdef class Matcher:
             hit = memchr(text + at, self.only_first, stop - at)
             return <const uint8_t *>hit - text if hit else stop
         if self.few_firsts:
-            return first_of(text, at, stop, self.firsts, self.wide)
+            return first_of(text, at, stop, self.firsts, self.level)
         while at < stop and self.root[text[at]] == 0:
             at += 1
         return at

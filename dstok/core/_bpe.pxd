@@ -33,7 +33,6 @@ cdef extern from "_merge.h":
         uint32_t left, uint32_t right, uint32_t left_mix, uint32_t right_mix, int seed_shift) noexcept nogil
     uint32_t pair_slot(uint32_t left, uint32_t right, uint32_t seed, uint32_t mix, int slot_shift) noexcept nogil
     uint32_t pair_rank(const PairTable *t, uint32_t left, uint32_t right) noexcept nogil
-    bint merge_wide() noexcept nogil
     uint32_t pair_merged(const PairTable *t, uint32_t rank) noexcept nogil
     int merge_short(const PairTable *t, uint32_t *ids, int count) noexcept nogil
     int64_t merge_sweeps(

@@ -13,8 +13,6 @@ class BPE:
     ) -> None: ...
     def index_vocabulary(self, reachable: Sequence[int]) -> None:
         """Indexes the ids that a whole piece may be, for `ignore_merges`."""
-    def narrow(self) -> None:
-        """From now on it does without AVX-512."""
     def merge(self, text: bytes) -> list[int]:
         """The ids of `text` as one piece, by the loop for its length."""
     def merge_with_work(self, text: bytes) -> tuple[list[int], int]:

@@ -51,6 +51,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
+from dstok.core._level cimport LEVEL_AVX512, level
+
 cdef enum:
     LEAST_WINDOW = 48  # bytes
     MOST_WINDOW = 2048  # its arrays stay in the level-2 cache
@@ -162,7 +164,7 @@ cdef class BPE:
         self.pairs.right_mix = right_mix_of(q[size + 1] if salts > 1 else 0)
         self.pairs.merged = &m[0] if m.shape[0] else NULL
         self.pairs.first = first
-        self.pairs.wide = merge_wide()
+        self.pairs.wide = level() == LEVEL_AVX512
         self.starts, self.blob = &s[0], &b[0]
         self.size = s.shape[0] - 1
         self.monotone, self.ignore_merges = monotone, ignore_merges
@@ -390,10 +392,6 @@ cdef class BPE:
             while self.by_bytes[slot]:
                 slot = (slot + 1) & self.by_bytes_mask
             self.by_bytes[slot] = token + 1
-
-    def narrow(self):
-        """From now on it does without AVX-512. For tests."""
-        self.pairs.wide = False
 
     def merge(self, bytes text not None):
         """The ids of `text` as one piece, by the loop for its length. For tests and tools."""

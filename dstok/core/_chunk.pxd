@@ -7,7 +7,7 @@ from dstok.core._workspace cimport Workspace
 
 cdef class Chunks:
     cdef BPE bpe
-    cdef bint wide           # AVX-512 transcodes, validates and probes the piece table
+    cdef int level           # of all stages, see _level.pyx
 
     cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil
     cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil

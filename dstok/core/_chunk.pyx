@@ -14,9 +14,9 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dstok.core._bpe cimport LANES, NO_RANK, Lanes, find_repeats, merge_lanes, start_prefetch, start_symbols
+from dstok.core._level cimport LEVEL_AVX512
 from dstok.core._pieces cimport (
-    CHUNK_ROOM, MIDDLE, MOST_IDS, RING, emit_portable, insert, look_up_long, look_up_second, prefetch_second,
-    probe_chunk, probe_emit, probe_portable,
+    CHUNK_ROOM, MIDDLE, MOST_IDS, RING, insert, look_up_long, look_up_second, prefetch_second, probe_chunk, probe_emit,
 )
 from dstok.core._workspace cimport OUT_OF_MEMORY, Workspace
 
@@ -25,16 +25,13 @@ cdef enum:
 
 
 cdef class Chunks:
-    """What a chunk's way to ids reads: `bpe`, and whether AVX-512 probes the piece table. Base of `Pass`."""
+    """What a chunk's way to ids reads: `bpe`, and the level. Base of `Pass`."""
 
     cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil:
         """Encodes the pieces collected in `w`, and begins the next chunk behind them."""
         cdef const uint8_t *chunk = text + w.origin
         cdef int i, misses
-        if self.wide:
-            misses = probe_chunk(&w.table, chunk, w.starts, w.pieces, w.values, w.missed)
-        else:
-            misses = probe_portable(&w.table, chunk, w.starts, w.pieces, w.values, w.missed)
+        misses = probe_chunk(self.level, &w.table, chunk, w.starts, w.pieces, w.values, w.missed)
         w.side_used = 0
         misses = self.look_again(w, chunk, misses) if misses else 0
         if misses and not self.merge_missed(w, chunk, misses):
@@ -77,7 +74,7 @@ cdef class Chunks:
             index = w.missed[i]
             if first[i] != i:
                 continue
-            if not self.wide or w.starts[index + 1] - w.starts[index] > MIDDLE:
+            if self.level != LEVEL_AVX512 or w.starts[index + 1] - w.starts[index] > MIDDLE:
                 if not self.miss(w, chunk, index):
                     return False
                 continue
@@ -174,10 +171,7 @@ cdef class Chunks:
         cdef int at = 0
         cdef uint32_t count
         while True:
-            if self.wide:
-                at = probe_emit(w.values, at, w.pieces, &out)
-            else:
-                at = emit_portable(w.values, at, w.pieces, &out)
+            at = probe_emit(self.level, w.values, at, w.pieces, &out)
             if at == w.pieces:
                 break
             ids = self.located(w, w.values[at], &count)

@@ -174,7 +174,7 @@ cdef class Encoder:
         """Encodes one text. What is written in Python (a chain of normalizers) may raise; for the rest see `fail`."""
         cdef Verdict verdict = NORMALIZED
         if self.normalizer is not None:
-            verdict = self.normalizer.verdict(source, self.run.wide)
+            verdict = self.normalizer.verdict(source, self.run.level)
         if verdict == NO_MEMORY:
             w.status = OUT_OF_MEMORY
         elif verdict == NORMALIZED:
@@ -190,7 +190,7 @@ cdef class Encoder:
         self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) except -1:
         """Encodes a text that is not normalized. Marks and `where` then count bytes of the normalized text."""
-        cdef bytes text = utf8_of(source, replace, self.run.wide)
+        cdef bytes text = utf8_of(source, replace, self.run.level)
         if text is None:
             self.run.text(policy, w, source, replace, PY_SSIZE_T_MAX)  # says where the fault is, be it far behind
         else:
@@ -355,7 +355,7 @@ cdef class Encoder:
             self.release(w)
 
 
-cdef bytes utf8_of(const Source *source, bint replace, bint wide):
+cdef bytes utf8_of(const Source *source, bint replace, int level):
     """The text of a source as UTF-8; None if it is no text."""
     cdef Py_ssize_t unit = 0, written, room = source.length * max(source.kind, 2) + source.length + 4
     cdef PyObject *made
@@ -367,7 +367,7 @@ cdef bytes utf8_of(const Source *source, bint replace, bint wide):
         raise MemoryError
     out = <uint8_t *>PyBytes_AS_STRING(<object>made)
     with nogil:
-        written = transcode(source, &unit, out, room, replace, wide)
+        written = transcode(source, &unit, out, room, replace, level)
     resize_bytes(&made, max(written, 0))  # in place: memory that was not written to was never there
     text = <object>made
     Py_DECREF(text)

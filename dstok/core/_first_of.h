@@ -10,7 +10,7 @@
 
 #ifdef DSTOK_X86
 
-SIMD_TARGET("avx512f,avx512bw")
+SIMD_AVX512
 static int64_t first_of_avx512(const uint8_t *text, int64_t at, int64_t stop, const uint8_t *bytes) {
     __m512i a = _mm512_set1_epi8((char)bytes[0]), b = _mm512_set1_epi8((char)bytes[1]);
     __m512i c = _mm512_set1_epi8((char)bytes[2]), d = _mm512_set1_epi8((char)bytes[3]);
@@ -45,12 +45,12 @@ static int64_t first_of_portable(const uint8_t *text, int64_t at, int64_t stop, 
 }
 
 /* The place in text[at:stop], or `stop`. */
-static int64_t first_of(const uint8_t *text, int64_t at, int64_t stop, const uint8_t *bytes, int wide) {
+static int64_t first_of(const uint8_t *text, int64_t at, int64_t stop, const uint8_t *bytes, int level) {
 #ifdef DSTOK_X86
-    if (wide)
+    if (level == LEVEL_AVX512)
         return first_of_avx512(text, at, stop, bytes);
 #endif
-    (void)wide;
+    (void)level;
     return first_of_portable(text, at, stop, bytes);
 }
 

@@ -1,117 +1,212 @@
-/* The grid kernel: piece starts on a fixed grid of blocks, with carried state. AVX-512 only.
+/* The grid kernel: piece starts on a fixed grid of blocks, with carried state, at every level.
  *
  * In: text, the state carried from the block before. Out: the starts of pieces, appended as 32-bit offsets.
- * Unlike in _kernel.h a block begins wherever the last one ended, not at a sure piece start: what crosses the border
- * is a few bits of state. So no block waits for the starts of the one before it, and the processor works on several at
- * once (0.40 -> 0.29 ns/byte on wiki.test.raw).
+ * A block begins wherever the last one ended: what crosses the border is a few bits of state. So no block waits for the
+ * starts of the one before it, and the processor works on several at once (0.40 -> 0.29 ns/byte on wiki.test.raw).
  *
  * A block is 64 bytes; it decides up to 63 of them, whole characters, and sees the first class of what follows.
  * It gives up (returns 0) at what its rules do not settle, and where blanks behind a newline run on for too long:
- * the caller then goes back to the last start that it has and takes the restarting kernel or the automaton.
+ * the caller then goes back to the last anchor that it has and takes the automaton.
  * Masks: _masks.h; rules: _rules.h (V3's), _words.h (those of Qwen, Llama 3, GLM, MiniMax).
  */
 #ifndef DSTOK_GRID_H
 #define DSTOK_GRID_H
 
+#include "_masks_avx512.h"
 #include "_words.h"
 
 #ifdef DSTOK_X86
+/* By way of memory, which the compiler sees through: emulated, the registers are no vectors of the compiler's. */
+#define VECTOR 32
+#define NAME(x) x##_avx2
+#define TARGET SIMD_AVX2
+#define BITS(v) (uint32_t)_mm256_movemask_epi8(_mm256_loadu_si256((const __m256i *)&(v)))
+#define LOOK_UP(table, index) ({ \
+    V looked_up; \
+    _mm256_storeu_si256((__m256i *)&looked_up, _mm256_shuffle_epi8( \
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(table))), \
+        _mm256_loadu_si256((const __m256i *)&(index)))); \
+    looked_up; })
+#include "_masks_vector.h"
+#undef VECTOR
+#undef NAME
+#undef TARGET
+#undef BITS
+#undef LOOK_UP
+#endif
 
+#define VECTOR 16
+#define NAME(x) x##_16
+#define TARGET
+#define BITS(v) bits_16((const uint8_t *)&(v))
+#if defined(__SSE2__) && !DSTOK_EMULATED
+GRID_INLINE uint32_t bits_16(const uint8_t *v) {
+    return (uint32_t)_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)v));
+}
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#define LOOK_UP(table, index) (V)vqtbl1q_u8(vld1q_u8(table), (uint8x16_t)(index))
+GRID_INLINE uint32_t bits_16(const uint8_t *v) {
+    static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    uint8x16_t set = vreinterpretq_u8_s8(vshrq_n_s8(vreinterpretq_s8_u8(vld1q_u8(v)), 7));
+    uint8x16_t sums = vandq_u8(set, vld1q_u8(weights));
+    sums = vpaddq_u8(sums, sums);
+    sums = vpaddq_u8(sums, sums);
+    return vgetq_lane_u16(vreinterpretq_u16_u8(vpaddq_u8(sums, sums)), 0);
+}
+#else
+GRID_INLINE uint32_t bits_16(const uint8_t *v) {
+    uint32_t bits = 0;
+    for (int i = 0; i < 2; i++) {
+        uint64_t word;
+        memcpy(&word, v + 8 * i, 8);
+        bits |= (uint32_t)((word >> 7 & 0x0101010101010101ull) * 0x0102040810204080ull >> 56) << 8 * i;
+    }
+    return bits;
+}
+#endif
+#include "_masks_vector.h"
+#undef VECTOR
+#undef NAME
+#undef TARGET
+#undef BITS
+#undef LOOK_UP
+
+/* The starts of a block as offsets, `base` added: room for 64. */
+typedef void (*GridWrite)(uint64_t bits, uint32_t base, uint32_t *out);
+
+/* Eight at a time, without a branch on each; those behind the last one do not count. */
+GRID_INLINE void grid_write(uint64_t bits, uint32_t base, uint32_t *out) {
+    for (int done = 0, found = __builtin_popcountll(bits); done < found; done += 8)
+        for (int i = 0; i < 8; i++) {
+            out[done + i] = base + (uint32_t)__builtin_ctzll(bits | 1ull << 63);
+            bits &= bits - 1;
+        }
+}
+
+#ifdef DSTOK_X86
 static const uint8_t GRID_IOTA[64] = {
     0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
     22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
     44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
 
-/* One block: its starts. Returns the bytes decided, or 0. `text` says which bytes are text: not all in the last
- * block, after which nothing follows. */
-GRID_INLINE int grid_block(const KernelTables *t, int rules, const uint8_t *p, const uint8_t *stop, int final,
-                           uint64_t text, GridState *s, uint64_t *starts) {
-    GridMasks m;
-    grid_masks(t, rules, p, text, s->before, &m);
+SIMD_AVX512 GRID_INLINE void grid_write_avx512(uint64_t bits, uint32_t base, uint32_t *out) {
+    __m512i offsets = _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(GRID_IOTA)), bases = _mm512_set1_epi32((int)base);
+#define OFFSETS(q) _mm512_add_epi32(bases, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(offsets, q)))
+    _mm512_storeu_si512(out, OFFSETS(0));
+    _mm512_storeu_si512(out + 16, OFFSETS(1));
+    if (__builtin_expect(__builtin_popcountll(bits) > 32, 0)) {
+        _mm512_storeu_si512(out + 32, OFFSETS(2));
+        _mm512_storeu_si512(out + 48, OFFSETS(3));
+    }
+#undef OFFSETS
+}
+#endif
+
+/* Starts as they are found: `starts` has `pieces` + 1 of them, offsets; `anchor` is the number of the last that the
+ * automaton may go on from. */
+typedef struct {
+    uint32_t *starts;
+    int pieces, anchor;
+    uint32_t at; /* how far the text is decided */
+} GridRun;
+
+/* From class masks to starts, by a set of rules. Returns the bytes decided, or 0. */
+GRID_INLINE int grid_block(int rules, const uint8_t *p, const uint8_t *stop, int final, uint64_t text, GridMasks *m,
+                           GridState *s, GridStarts *found) {
     if (rules == RULES_V3)
-        return v3_block(p, stop, final, &m, s, starts);
-    return words_block(rules, p, stop, final, text, &m, s, starts);
+        return v3_block(p, stop, final, m, s, found);
+    return words_block(rules, p, stop, final, text, m, s, found);
 }
 
 /* The last block, of fewer than 64 bytes: not inlined. */
-typedef int (*GridLast)(const KernelTables *t, const uint8_t *p, int size, GridState *s, uint64_t *starts);
+typedef int (*GridLast)(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found);
+typedef void (*GridMaskFunction)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
+                                 GridMasks *m);
 
-/* Appends starts to `starts`, of which `*pieces` + 1 are there, offsets from `p`, until there are `full` pieces or
- * the text from `*at` on is too short. If `final`, the text ends at `stop`, and so does the last piece: only then may
- * fewer than GRID_LOOK bytes follow, and bytes behind `stop` are read. Returns 0 if it met what it cannot settle. */
-GRID_INLINE int grid_run_by(const KernelTables *t, int rules, GridLast last, GridState *s, const uint8_t *p, uint32_t *at,
-                            uint32_t stop, int final, uint32_t *starts, int *pieces, int full) {
-    __m512i iota = _mm512_loadu_si512(GRID_IOTA);
-    uint32_t here = *at, look = final ? 64 : GRID_LOOK;
-    int count = *pieces, fine = 1;
+/* Appends starts to `run`, offsets from `p`, until there are `full` pieces or the text from `run->at` on is too short. If
+ * `final`, the text ends at `stop`, and so does the last piece: only then may fewer than GRID_LOOK bytes follow, and bytes
+ * behind `stop` are read. */
+GRID_INLINE void grid_run_by(const KernelTables *t, int rules, GridMaskFunction masks, GridWrite write, GridLast last,
+                             GridState *state, const uint8_t *p, uint32_t stop, int final, int full, GridRun *run) {
+    uint32_t here = run->at, look = final ? 64 : GRID_LOOK, *starts = run->starts;
+    int count = run->pieces, anchor = run->anchor;
+    GridState s = *state;
     while (count < full && here < stop) {
-        uint64_t bits;
+        GridStarts found;
         int size;
-        if (here + look <= stop)
-            size = grid_block(t, rules, p + here, p + stop, final, ~0ull, s, &bits);
-        else if (final)
-            size = last(t, p + here, (int)(stop - here), s, &bits);
-        else
-            break;
-        if (__builtin_expect(!size, 0)) {
-            fine = 0;
+        if (here + look <= stop) {
+            GridMasks m;
+            masks(t, rules, p + here, ~0ull, s.before, &m);
+            size = grid_block(rules, p + here, p + stop, final, ~0ull, &m, &s, &found);
+        } else if (final) {
+            size = last(t, p + here, (int)(stop - here), &s, &found);
+        } else {
             break;
         }
-        bits &= ~(uint64_t)(here == starts[count]);
-        __m512i offsets = _mm512_maskz_compress_epi8(bits, iota), base = _mm512_set1_epi32((int)here);
-        uint32_t *out = starts + count + 1;
-        int found = __builtin_popcountll(bits);
-#define OFFSETS(q) _mm512_add_epi32(base, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(offsets, q)))
-        _mm512_storeu_si512(out, OFFSETS(0));
-        _mm512_storeu_si512(out + 16, OFFSETS(1));
-        if (__builtin_expect(found > 32, 0)) {
-            _mm512_storeu_si512(out + 32, OFFSETS(2));
-            _mm512_storeu_si512(out + 48, OFFSETS(3));
+        if (__builtin_expect(!size, 0))
+            break;
+        found.starts &= ~0ull << (here == starts[count]);
+        write(found.starts, here, starts + count + 1);
+        if (rules == RULES_CASED) {
+            found.anchors &= found.starts;
+            if (found.anchors)
+                anchor = count + __builtin_popcountll(found.starts & (~0ull >> __builtin_clzll(found.anchors)));
         }
-#undef OFFSETS
-        count += found;
+        count += __builtin_popcountll(found.starts);
         here += (uint32_t)size;
     }
-    if (final && here == stop && starts[count] < stop)
+    if (final && here == stop && starts[count] < stop) {
         starts[++count] = stop;
-    *at = here;
-    *pieces = count;
-    return fine;
+        anchor = count;
+    }
+    *state = s;
+    run->at = here;
+    run->pieces = count;
+    run->anchor = rules == RULES_CASED ? anchor : count;
 }
 
-#define GRID_RUN(name, rules) \
-    GRID_TARGET __attribute__((noinline)) \
-    static int name##_last(const KernelTables *t, const uint8_t *p, int size, GridState *s, uint64_t *starts) { \
-        return grid_block(t, rules, p, p + size, 1, (1ull << size) - 1, s, starts); \
+typedef void (*GridRunFunction)(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t stop, int final, int full,
+                                GridRun *run);
+
+#define GRID_RUN(name, level, target, write, rules) \
+    target __attribute__((noinline)) \
+    static int grid_last_##name##_##level(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found) { \
+        GridMasks m; \
+        masks_##level(t, rules, p, (1ull << size) - 1, s->before, &m); \
+        return grid_block(rules, p, p + size, 1, (1ull << size) - 1, &m, s, found); \
     } \
-    GRID_TARGET static int name(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t *at, uint32_t stop, \
-                                int final, uint32_t *starts, int *pieces, int full) { \
-        return grid_run_by(t, rules, name##_last, s, p, at, stop, final, starts, pieces, full); \
+    target static void grid_run_##name##_##level(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t stop, \
+                                                 int final, int full, GridRun *run) { \
+        grid_run_by(t, rules, masks_##level, write, grid_last_##name##_##level, s, p, stop, final, full, run); \
     }
-GRID_RUN(grid_run_v3, RULES_V3)
-GRID_RUN(grid_run_ones, RULES_ONES)
-GRID_RUN(grid_run_threes, RULES_THREES)
-GRID_RUN(grid_run_cased, RULES_CASED)
-#undef GRID_RUN
+/* A copy a set of rules, in the order of their numbers. */
+#define GRID_LEVEL(level, target, write) \
+    GRID_RUN(v3, level, target, write, RULES_V3) \
+    GRID_RUN(ones, level, target, write, RULES_ONES) \
+    GRID_RUN(threes, level, target, write, RULES_THREES) \
+    GRID_RUN(cased, level, target, write, RULES_CASED) \
+    static const GridRunFunction GRID_##level[] = { \
+        grid_run_v3_##level, grid_run_ones_##level, grid_run_threes_##level, grid_run_cased_##level};
 
-/* By the rules of the tables. */
-static int grid_run(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t *at, uint32_t stop, int final,
-                    uint32_t *starts, int *pieces, int full) {
-    switch (t->rules) {
-    case RULES_ONES: return grid_run_ones(t, s, p, at, stop, final, starts, pieces, full);
-    case RULES_THREES: return grid_run_threes(t, s, p, at, stop, final, starts, pieces, full);
-    case RULES_CASED: return grid_run_cased(t, s, p, at, stop, final, starts, pieces, full);
-    default: return grid_run_v3(t, s, p, at, stop, final, starts, pieces, full);
-    }
-}
-
-#else
-
-static int grid_run(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t *at, uint32_t stop, int final,
-                    uint32_t *starts, int *pieces, int full) {
-    (void)t, (void)s, (void)p, (void)at, (void)stop, (void)final, (void)starts, (void)pieces, (void)full;
-    return 0;
-}
-
+GRID_LEVEL(16, , grid_write)
+#ifdef DSTOK_X86
+GRID_LEVEL(avx2, SIMD_AVX2, grid_write)
+GRID_LEVEL(avx512, SIMD_AVX512, grid_write_avx512)
 #endif
+#undef GRID_RUN
+#undef GRID_LEVEL
+
+/* The kernel of a level for a set of rules. */
+static GridRunFunction grid_function(int level, int rules) {
+#ifdef DSTOK_X86
+    if (level == LEVEL_AVX512)
+        return GRID_avx512[rules - RULES_V3];
+    if (level == LEVEL_AVX2)
+        return GRID_avx2[rules - RULES_V3];
+#endif
+    (void)level;
+    return GRID_16[rules - RULES_V3];
+}
+
 #endif

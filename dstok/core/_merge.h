@@ -75,7 +75,7 @@ static inline uint32_t pair_merged(const PairTable *t, uint32_t rank) {
 
 #ifdef DSTOK_X86
 
-#define MERGE_TARGET SIMD_TARGET("avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2")
+#define MERGE_TARGET SIMD_AVX512
 
 /* Entries of eight pairs; the lanes that match get their rank. */
 MERGE_TARGET
@@ -118,13 +118,6 @@ static void pair_ranks_wide(const PairTable *t, const uint32_t *ids, uint32_t *r
     }
 }
 
-static inline int merge_wide(void) {
-    return SIMD_SUPPORTS("avx512bw") && SIMD_SUPPORTS("avx512vl") &&
-           SIMD_SUPPORTS("avx512dq") && SIMD_SUPPORTS("bmi2");
-}
-
-#else
-static inline int merge_wide(void) { return 0; }
 #endif
 
 /* The ranks of all neighbours: `count` - 1 of them. */

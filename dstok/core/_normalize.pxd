@@ -33,7 +33,7 @@ cdef class Normalizer:
     cdef readonly bint local
     cdef bint always
 
-    cdef Verdict verdict(self, const Source *source, bint wide) noexcept nogil
+    cdef Verdict verdict(self, const Source *source, int level) noexcept nogil
     cpdef bytes normalize(self, bytes text)
     cdef Rewritten rewritten(self, bytes text)
 

@@ -49,7 +49,7 @@ cdef class Normalizer:
     def __copy__(self):
         return self  # it never changes
 
-    cdef Verdict verdict(self, const Source *source, bint wide) noexcept nogil:
+    cdef Verdict verdict(self, const Source *source, int level) noexcept nogil:
         """NORMALIZED if normalizing surely changes nothing, however added tokens cut the text; else CHANGED.
 
         NORMALIZED also of a text that is none: encoding it tells. NO_MEMORY if there is not enough to find out.
@@ -57,7 +57,7 @@ cdef class Normalizer:
         cdef Codes work, before
         cdef Py_ssize_t end = 0, at
         if source.kind == 0 and not source.valid and find_invalid(
-                <const uint8_t *>source.data, source.length, wide) >= 0:
+                <const uint8_t *>source.data, source.length, level) >= 0:
             return NORMALIZED
         if self.chain is not None:
             return CHANGED if self.always or self.form.skip_clean(source, 0) < source.length else NORMALIZED

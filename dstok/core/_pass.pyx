@@ -161,7 +161,7 @@ cdef class Pass(Splitter):
         while w.status == FINE:
             if not w.reserve_buffer(held + window + 4):
                 return
-            written = transcode(source, &unit, w.buffer + held, window, replace, self.wide)
+            written = transcode(source, &unit, w.buffer + held, window, replace, self.level)
             if written < 0:
                 w.status = INVALID_TEXT
                 w.where = unit
@@ -186,7 +186,7 @@ cdef class Pass(Splitter):
         if source.kind == 0:
             memcpy(w.buffer, source.data, length)
         else:
-            length = transcode(source, &unit, w.buffer, 4 * length + 4, replace, self.wide)
+            length = transcode(source, &unit, w.buffer, 4 * length + 4, replace, self.level)
             if length < 0:
                 w.status = INVALID_TEXT
                 w.where = unit
@@ -206,7 +206,7 @@ cdef class Pass(Splitter):
         w.skip[0] = w.skip[1] = 0
         w.base = 0
         if source.kind == 0 and not source.valid:
-            fault = find_invalid(<const uint8_t *>source.data, source.length, self.wide)
+            fault = find_invalid(<const uint8_t *>source.data, source.length, self.level)
             if fault >= 0:
                 w.status = INVALID_TEXT
                 w.where = fault

@@ -8,7 +8,7 @@ cdef enum:
     LONG = 62        # ... in table c
     LONGEST = 252    # ... in table d
     MOST_IDS = 64    # ids of an entry in table d
-    PAD = 64         # bytes behind a text that may be read (and are not used)
+    PAD = 72         # bytes behind a text that may be read (and are not used)
 
 cdef extern from "_probe.h":
     enum:
@@ -16,7 +16,7 @@ cdef extern from "_probe.h":
         CHUNK_ROOM
         RING
         RING_SAFE
-    uint64_t HASH_0, HASH_1, HASH_2
+    uint64_t HASH_0
     ctypedef struct PieceTable:
         uint64_t *a
         uint64_t *b
@@ -28,9 +28,17 @@ cdef extern from "_probe.h":
         int b_shift
         bint writable
     int probe_chunk(
-        const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+        int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
         uint32_t *missed) noexcept nogil
-    int probe_emit(const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil
+    int probe_emit(int level, const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil
+    void piece_key(const uint8_t *text, uint32_t length, uint64_t *key) noexcept nogil
+    uint64_t *piece_line_a(const PieceTable *t, uint64_t key) noexcept nogil
+    uint64_t *piece_second_a(const PieceTable *t, uint64_t key) noexcept nogil
+    uint64_t *piece_line_b(const PieceTable *t, const uint64_t *key) noexcept nogil
+    uint64_t *piece_second_b(const PieceTable *t, const uint64_t *key) noexcept nogil
+    uint64_t piece_value_a(const uint64_t *line, uint64_t key) noexcept nogil
+    uint64_t piece_value_b(const uint64_t *line, const uint64_t *key) noexcept nogil
+    bint piece_wrong(const PieceTable *t, uint64_t value, uint32_t length) noexcept nogil
 
 
 @cython.final
@@ -40,10 +48,6 @@ cdef class PieceMemory:
     cdef Py_ssize_t size
 
 
-cdef int probe_portable(
-    const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values, uint32_t *missed
-) noexcept nogil
-cdef int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil
 cdef void prefetch_second(
     const PieceTable *t, const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int misses
 ) noexcept nogil
@@ -58,5 +62,7 @@ cdef bint may_cut(const uint8_t *joined, uint32_t left, uint32_t right) noexcept
 
 
 cdef inline bint cuttable(uint32_t c) noexcept nogil:
-    # Kana, ideographs and Hangul: the scripts whose runs are long and whose neighbours seldom join.
-    return 0x3040 <= c <= 0x30FF or 0x3400 <= c <= 0x9FFF or 0xAC00 <= c <= 0xD7A3
+    # Kana, ideographs and Hangul, their letters only: the scripts whose runs are long and whose neighbours seldom join.
+    if c < 0x3400:
+        return 0x3041 <= c <= 0x30FF and not (0x3097 <= c <= 0x309C or c == 0x30A0 or c == 0x30FB)
+    return c <= 0x9FFF and not 0x4DC0 <= c <= 0x4DFF or 0xAC00 <= c <= 0xD7A3

@@ -17,7 +17,8 @@ to 15 say how many there are in the ring, and bits 16 to 63 since when (the coun
 there); with that count zero too, bits 16 to 63 are an offset in the run's own `side` buffer, whose first word
 is the count. Such values are never stored.
 
-Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing). The probe of a chunk looks at
+Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing), and stands in a line at most once,
+though two pieces may have one key (they differ in zero bytes at the end): then the newer one is kept. The probe of a chunk looks at
 the first; a miss looks at the second before it merges. A new entry takes the first place of its first line; what drops
 out at the end goes to its own other line, and what drops out there is forgotten. (With one line a key, one in eight
 entries of a half-full table b was forgotten again and again: Chinese text took 20 % longer, warm.) In c and d a key
@@ -88,12 +89,6 @@ cdef struct EntryD:
     uint32_t ids[64]
 
 
-cdef struct Probe:
-    # What the first pass leaves for the second: the key's words, and where its line is.
-    uint64_t key[3]
-    const uint64_t *line
-
-
 @cython.final
 cdef class PieceMemory:
     """The memory of a piece table, filled with `tokens` (ids, the most frequent ones first)."""
@@ -133,96 +128,7 @@ cdef inline void _prefetch_line(const PieceTable *t, BPE bpe, uint32_t token) no
     if length <= MIDDLE:
         key[0] = key[1] = key[2] = 0
         memcpy(key, bpe.blob + bpe.starts[token], length)
-        __builtin_prefetch(_line_a(t, key) if length <= WORD else _line_b(t, key))
-
-
-cdef inline uint64_t _turn(uint64_t word) noexcept nogil:
-    return word << 32 | word >> 32
-
-
-cdef inline const uint64_t *_line_a(const PieceTable *t, const uint64_t *key) noexcept nogil:
-    return t.a + 8 * (key[0] * HASH_0 >> t.a_shift)
-
-
-cdef inline const uint64_t *_second_a(const PieceTable *t, const uint64_t *key) noexcept nogil:
-    return t.a + 8 * (_turn(key[0] * HASH_1) * HASH_2 >> t.a_shift)
-
-
-cdef inline uint64_t _mix_b(const uint64_t *key) noexcept nogil:
-    return key[0] ^ _turn(key[1] * HASH_1) ^ _turn(key[2] * HASH_2)
-
-
-cdef inline const uint64_t *_line_b(const PieceTable *t, const uint64_t *key) noexcept nogil:
-    return t.b + 8 * (_mix_b(key) * HASH_0 >> t.b_shift)
-
-
-cdef inline const uint64_t *_second_b(const PieceTable *t, const uint64_t *key) noexcept nogil:
-    return t.b + 8 * (_turn(_mix_b(key) * HASH_1) * HASH_2 >> t.b_shift)
-
-
-cdef inline void _load_key(const uint8_t *text, Py_ssize_t length, uint64_t *key) noexcept nogil:
-    # The words of a key of up to 24 bytes, zeros behind it. Reads 24 bytes.
-    cdef uint64_t ones = <uint64_t>0 - 1
-    memcpy(key, text, 24)
-    if length <= WORD:
-        key[0] &= ones >> (64 - 8 * length)
-        key[1] = key[2] = 0
-    else:
-        key[1] &= ones >> (64 - 8 * min(length - 8, 8))
-        key[2] &= ones >> (64 - 8 * (length - 16)) if length > 16 else 0
-
-
-cdef inline uint64_t _value_a(const uint64_t *line, const uint64_t *key) noexcept nogil:
-    # The first that is equal: a key may stand in its line twice, with different places in the ring.
-    cdef uint64_t value = line[7] if line[3] == key[0] else 0
-    value = line[6] if line[2] == key[0] else value
-    value = line[5] if line[1] == key[0] else value
-    return line[4] if line[0] == key[0] else value
-
-
-cdef inline uint64_t _value_b(const uint64_t *line, const uint64_t *key) noexcept nogil:
-    cdef uint64_t value = line[7] if (line[1] == key[0]) & (line[3] == key[1]) & (line[5] == key[2]) else 0
-    return line[6] if (line[0] == key[0]) & (line[2] == key[1]) & (line[4] == key[2]) else value
-
-
-cdef int probe_portable(
-    const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values, uint32_t *missed
-) noexcept nogil:
-    """As `probe_chunk` in _probe.h: the values of a chunk's pieces; returns how many of them are missing."""
-    cdef Probe probes[CHUNK_ROOM]
-    cdef uint64_t value
-    cdef uint32_t length
-    cdef int i, count = 0
-    for i in range(pieces):
-        length = starts[i + 1] - starts[i]
-        if length <= MIDDLE:
-            _load_key(text + starts[i], length, probes[i].key)
-            probes[i].line = _line_a(t, probes[i].key) if length <= WORD else _line_b(t, probes[i].key)
-            __builtin_prefetch(probes[i].line)
-    for i in range(pieces):
-        length = starts[i + 1] - starts[i]
-        value = 0
-        if length <= WORD:
-            value = _value_a(probes[i].line, probes[i].key)
-        elif length <= MIDDLE:
-            value = _value_b(probes[i].line, probes[i].key)
-        values[i] = value
-        missed[count] = i
-        count += not _is_of(t, value, length)
-    return count
-
-
-cdef int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil:
-    """As `probe_emit` in _probe.h: the ids of values that hold them, until there is one that does not."""
-    cdef uint64_t value
-    while at < pieces and values[at] & 3:
-        value = values[at]
-        out[0][0] = <uint32_t>(value >> 8) & 0x3FFFF
-        out[0][1] = <uint32_t>(value >> 26) & 0x3FFFF
-        out[0][2] = <uint32_t>(value >> 44) & 0x3FFFF
-        out[0] += value & 3
-        at += 1
-    return at
+        __builtin_prefetch(piece_line_a(t, key[0]) if length <= WORD else piece_line_b(t, key))
 
 
 cdef void prefetch_second(
@@ -236,24 +142,20 @@ cdef void prefetch_second(
         start = starts[missed[i]]
         length = starts[missed[i] + 1] - start
         if length <= MIDDLE:
-            _load_key(text + start, length, key)
-            __builtin_prefetch(_second_a(t, key) if length <= WORD else _second_b(t, key))
+            piece_key(text + start, length, key)
+            __builtin_prefetch(piece_second_a(t, key[0]) if length <= WORD else piece_second_b(t, key))
 
 
 cdef uint64_t look_up_second(const PieceTable *t, const uint8_t *text, Py_ssize_t length) noexcept nogil:
     """The value of a piece of up to 24 bytes that its first line did not hold when the chunk was probed, or 0."""
     cdef uint64_t key[3]
     cdef uint64_t value
-    _load_key(text, length, key)
-    value = _value_a(_line_a(t, key), key) if length <= WORD else _value_b(_line_b(t, key), key)
-    if not _is_of(t, value, length):
-        value = _value_a(_second_a(t, key), key) if length <= WORD else _value_b(_second_b(t, key), key)
-    return value if _is_of(t, value, length) else 0
-
-
-cdef inline bint _is_of(const PieceTable *t, uint64_t value, uint32_t length) noexcept nogil:
-    """Whether a value found is the piece's: the key could differ in zero bytes, the ring have gone on."""
-    return (value >> 2 & 63) == length and (value & 3 != 0 or t.head - (value >> 16) <= RING_SAFE)
+    cdef bint brief = length <= WORD
+    piece_key(text, length, key)
+    value = piece_value_a(piece_line_a(t, key[0]), key[0]) if brief else piece_value_b(piece_line_b(t, key), key)
+    if piece_wrong(t, value, length):
+        value = piece_value_a(piece_second_a(t, key[0]), key[0]) if brief else piece_value_b(piece_second_b(t, key), key)
+    return 0 if piece_wrong(t, value, length) else value
 
 
 cdef inline uint64_t _hash_long(const uint8_t *text, Py_ssize_t length) noexcept nogil:
@@ -352,10 +254,14 @@ cdef inline uint64_t _to_ring(PieceTable *t, const uint32_t *ids, Py_ssize_t cou
 
 
 cdef void _insert_a(const PieceTable *t, uint64_t *key, uint64_t value) noexcept nogil:
-    cdef uint64_t *line = <uint64_t *>_line_a(t, key)
+    cdef uint64_t *line = piece_line_a(t, key[0])
     cdef uint64_t last_key, last_value
     cdef int _, i
     for _ in range(STEPS):
+        for i in range(4):
+            if line[i] == key[0] and line[4 + i]:  # another length (zero bytes), or too old
+                line[4 + i] = value
+                return
         last_key, last_value = line[3], line[7]
         for i in range(3, 0, -1):
             line[i] = line[i - 1]
@@ -364,14 +270,18 @@ cdef void _insert_a(const PieceTable *t, uint64_t *key, uint64_t value) noexcept
         if last_value == 0:
             return
         key[0], value = last_key, last_value
-        line = <uint64_t *>(_second_a(t, key) if line == _line_a(t, key) else _line_a(t, key))
+        line = piece_second_a(t, key[0]) if line == piece_line_a(t, key[0]) else piece_line_a(t, key[0])
 
 
 cdef void _insert_b(const PieceTable *t, uint64_t *key, uint64_t value) noexcept nogil:
-    cdef uint64_t *line = <uint64_t *>_line_b(t, key)
+    cdef uint64_t *line = piece_line_b(t, key)
     cdef uint64_t last[4]
     cdef int _, i
     for _ in range(STEPS):
+        for i in range(2):
+            if line[i] == key[0] and line[2 + i] == key[1] and line[4 + i] == key[2] and line[6 + i]:
+                line[6 + i] = value
+                return
         for i in range(4):
             last[i] = line[2 * i + 1]
             line[2 * i + 1] = line[2 * i]
@@ -379,7 +289,7 @@ cdef void _insert_b(const PieceTable *t, uint64_t *key, uint64_t value) noexcept
         if last[3] == 0:
             return
         key[0], key[1], key[2], value = last[0], last[1], last[2], last[3]
-        line = <uint64_t *>(_second_b(t, key) if line == _line_b(t, key) else _line_b(t, key))
+        line = piece_second_b(t, key) if line == piece_line_b(t, key) else piece_line_b(t, key)
 
 
 cdef inline void _insert_long(

@@ -1,10 +1,10 @@
-/* The piece table, probed a chunk of pieces at a time. AVX-512; the twin for other processors is in _pieces.pyx.
+/* The piece table, probed a chunk of pieces at a time.
  *
  * In: the starts of the pieces of a chunk. Out: a value a piece, and which pieces the table does not hold; then,
  * once the caller has filled those in, their ids. The formats are described in _pieces.pyx.
  *
- * Short keys (to 8 bytes) and long ones (to 24) are first sorted into lists, so that none of the loops has a branch
- * on the length: that branch, mispredicted for every eighth piece, cost as much as the probe (3.5 ns).
+ * No loop has a branch on the length of a key: that branch, mispredicted for every eighth piece, cost as much as the probe
+ * (3.5 ns). Every piece is first taken for a short one (to 8 bytes); the longer ones (to 24) are put on a list.
  */
 #ifndef DSTOK_PROBE_H
 #define DSTOK_PROBE_H
@@ -14,7 +14,7 @@
 
 #include "_simd.h"
 
-enum { CHUNK = 512, CHUNK_ROOM = CHUNK + 128, FEW = 24 }; /* pieces in work at once; room for a block's worth more */
+enum { CHUNK = 512, CHUNK_ROOM = CHUNK + 128 }; /* pieces in work at once; room for a block's worth more */
 
 /* Ids of entries with more than three. RING_SAFE: how old an entry may be, so that what one chunk adds (CHUNK_ROOM
  * times 24 at most) does not overwrite what the same chunk has found. */
@@ -37,9 +37,217 @@ typedef struct {
 #define HASH_1 0xC2B2AE3D27D4EB4Full
 #define HASH_2 0xD6E8FEB86659FD93ull
 
+
+/* Keys, and the two lines that each may stand in. */
+
+static inline uint64_t piece_turn(uint64_t word) {
+    return word << 32 | word >> 32;
+}
+
+/* The low `bytes` bytes of a word, all of it from 8 on. */
+static inline uint64_t piece_low(uint64_t word, uint32_t bytes) {
+    return bytes < 8 ? word & ~(~0ull << 8 * bytes) : word;
+}
+
+/* The words of a key of up to 24 bytes, zeros behind it. Reads 24 bytes. */
+static inline void piece_key(const uint8_t *text, uint32_t length, uint64_t *key) {
+    memcpy(key, text, 24);
+    key[0] = piece_low(key[0], length);
+    key[1] = length > 8 ? piece_low(key[1], length - 8) : 0;
+    key[2] = length > 16 ? piece_low(key[2], length - 16) : 0;
+}
+
+static inline uint64_t *piece_line_a(const PieceTable *t, uint64_t key) {
+    return t->a + 8 * (key * HASH_0 >> t->a_shift);
+}
+
+static inline uint64_t *piece_second_a(const PieceTable *t, uint64_t key) {
+    return t->a + 8 * (piece_turn(key * HASH_1) * HASH_2 >> t->a_shift);
+}
+
+static inline uint64_t piece_mix(const uint64_t *key) {
+    return key[0] ^ piece_turn(key[1] * HASH_1) ^ piece_turn(key[2] * HASH_2);
+}
+
+static inline uint64_t *piece_line_b(const PieceTable *t, const uint64_t *key) {
+    return t->b + 8 * (piece_mix(key) * HASH_0 >> t->b_shift);
+}
+
+static inline uint64_t *piece_second_b(const PieceTable *t, const uint64_t *key) {
+    return t->b + 8 * (piece_turn(piece_mix(key) * HASH_1) * HASH_2 >> t->b_shift);
+}
+
+/* The value of a key in a line, or 0. A key stands in a line at most once (_insert_a, _insert_b), so that values may be
+ * or-ed. */
+static inline uint64_t piece_value_a(const uint64_t *line, uint64_t key) {
+    uint64_t value = line[3] == key ? line[7] : 0;
+    value = line[2] == key ? line[6] : value;
+    value = line[1] == key ? line[5] : value;
+    return line[0] == key ? line[4] : value;
+}
+
+static inline uint64_t piece_value_b(const uint64_t *line, const uint64_t *key) {
+    uint64_t value = ((line[1] ^ key[0]) | (line[3] ^ key[1]) | (line[5] ^ key[2])) ? 0 : line[7];
+    return ((line[0] ^ key[0]) | (line[2] ^ key[1]) | (line[4] ^ key[2])) ? value : line[6];
+}
+
+/* Whether a value found is not the piece's: absent, of another length (keys that differ in zero bytes), or too old. */
+static inline int piece_wrong(const PieceTable *t, uint64_t value, uint32_t length) {
+    return ((value >> 2 & 63) != length) | (!(value & 3) & (t->head - (value >> 16) > RING_SAFE));
+}
+
+/* How a level does it: the low bytes of a word; the values of two short keys in two lines; the value of a long one; which
+ * of four values are the pieces', as far as can be told without the ring (bits). */
+typedef uint64_t (*ProbeLow)(uint64_t word, uint32_t bytes);
+typedef void (*ProbePair)(const uint64_t *const *lines, const uint64_t *keys, uint64_t *values);
+typedef uint64_t (*ProbeLong)(const uint64_t *line, const uint64_t *key);
+typedef int (*ProbeFour)(const uint64_t *values, const uint32_t *starts);
+
+enum { PROBE_BATCH = 64 }; /* pieces whose lines and keys fit the level-1 cache */
+
+/* The values of all pieces of a chunk, and the list of those that are missing; `starts` has pieces + 1, and four more may
+ * be read. */
+__attribute__((always_inline))
+static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, ProbeFour four, const PieceTable *t,
+                           const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values, uint32_t *missed) {
+    uint64_t keys[PROBE_BATCH + 1], long_keys[PROBE_BATCH][3];
+    const uint64_t *lines[PROBE_BATCH + 1], *long_lines[PROBE_BATCH], *a = t->a, *b = t->b;
+    uint8_t longer[PROBE_BATCH + 1];
+    int count = 0, a_shift = t->a_shift, b_shift = t->b_shift;
+    for (int base = 0; base < pieces; base += PROBE_BATCH, starts += PROBE_BATCH, values += PROBE_BATCH) {
+        int size = pieces - base < PROBE_BATCH ? pieces - base : PROBE_BATCH, longs = 0;
+        for (int i = 0; i < size; i++) {
+            uint32_t start = starts[i], length = starts[i + 1] - start;
+            uint64_t key;
+            memcpy(&key, text + start, 8);
+            keys[i] = key = low(key, length);
+            lines[i] = a + 8 * (key * HASH_0 >> a_shift & ((uint64_t)(length > 8) - 1));
+            __builtin_prefetch(lines[i]);
+            longer[longs] = (uint8_t)i;
+            longs += length > 8;
+        }
+        keys[size] = 0;
+        lines[size] = a;
+        for (int j = 0; j < longs; j++) {
+            uint32_t start = starts[longer[j]], length = starts[longer[j] + 1] - start;
+            uint64_t *key = long_keys[j];
+            memcpy(key, text + start, 24);
+            key[1] = low(key[1], length - 8);
+            key[2] = low(key[2], length > 16 ? length - 16 : 0);
+            long_lines[j] = b + 8 * (piece_mix(key) * HASH_0 >> b_shift);
+            __builtin_prefetch(long_lines[j]);
+        }
+        for (int i = 0; i < size; i += 2)
+            pair(lines + i, keys + i, values + i);
+        for (int j = 0; j < longs; j++)
+            values[longer[j]] = of_long(long_lines[j], long_keys[j]);
+        for (int i = 0; i < size; i += 4) {
+            if (__builtin_expect(four(values + i, starts + i) == 15, 1))
+                continue;
+            for (int k = i; k < size && k < i + 4; k++) {
+                missed[count] = (uint32_t)(base + k);
+                count += piece_wrong(t, values[k], starts[k + 1] - starts[k]);
+            }
+        }
+    }
+    return count;
+}
+
+__attribute__((always_inline))
+static inline void pair_portable(const uint64_t *const *lines, const uint64_t *keys, uint64_t *values) {
+    values[0] = piece_value_a(lines[0], keys[0]);
+    values[1] = piece_value_a(lines[1], keys[1]);
+}
+
+__attribute__((always_inline))
+static inline int four_portable(const uint64_t *values, const uint32_t *starts) {
+    int fine = 0;
+    for (int i = 0; i < 4; i++)
+        fine |= ((values[i] >> 2 & 63) == starts[i + 1] - starts[i] && values[i] & 3) << i;
+    return fine;
+}
+
+static int probe_portable(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+                          uint32_t *missed) {
+    return probe_by(piece_low, pair_portable, piece_value_b, four_portable, t, text, starts, pieces, values, missed);
+}
+
+/* Writes the ids of values with up to three ids, in one go, as long as there are such; returns where it stopped.
+ * Four ids are written a piece, of which as many count as there are. */
+static int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **out) {
+    uint32_t *o = *out;
+    for (; at < pieces && values[at] & 3; at++) {
+        uint64_t value = values[at];
+        o[0] = (uint32_t)(value >> 8) & ((1 << 18) - 1);
+        o[1] = (uint32_t)(value >> 26) & ((1 << 18) - 1);
+        o[2] = (uint32_t)(value >> 44) & ((1 << 18) - 1);
+        o += value & 3;
+    }
+    *out = o;
+    return at;
+}
+
 #ifdef DSTOK_X86
 
-#define PROBE_TARGET SIMD_AVX512
+SIMD_AVX2 __attribute__((always_inline))
+static inline uint64_t low_avx2(uint64_t word, uint32_t bytes) {
+    return _bzhi_u64(word, 8 * (bytes < 8 ? bytes : 8));
+}
+
+SIMD_AVX2 __attribute__((always_inline))
+static inline void pair_avx2(const uint64_t *const *lines, const uint64_t *keys, uint64_t *values) {
+    const uint64_t *first = lines[0], *second = lines[1];
+    __m256i v0 = _mm256_cmpeq_epi64(_mm256_load_si256((const __m256i *)first), _mm256_set1_epi64x((long long)keys[0]));
+    __m256i v1 = _mm256_cmpeq_epi64(_mm256_load_si256((const __m256i *)second), _mm256_set1_epi64x((long long)keys[1]));
+    v0 = _mm256_and_si256(v0, _mm256_load_si256((const __m256i *)(first + 4)));
+    v1 = _mm256_and_si256(v1, _mm256_load_si256((const __m256i *)(second + 4)));
+    __m256i both = _mm256_or_si256(_mm256_unpacklo_epi64(v0, v1), _mm256_unpackhi_epi64(v0, v1));
+    _mm_storeu_si128((__m128i *)values, _mm_or_si128(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1)));
+}
+
+SIMD_AVX2 __attribute__((always_inline))
+static inline uint64_t long_avx2(const uint64_t *line, const uint64_t *key) {
+    const __m128i *words = (const __m128i *)line;
+    __m128i same = _mm_cmpeq_epi64(_mm_load_si128(words), _mm_set1_epi64x((long long)key[0]));
+    same = _mm_and_si128(same, _mm_cmpeq_epi64(_mm_load_si128(words + 1), _mm_set1_epi64x((long long)key[1])));
+    same = _mm_and_si128(same, _mm_cmpeq_epi64(_mm_load_si128(words + 2), _mm_set1_epi64x((long long)key[2])));
+    same = _mm_and_si128(same, _mm_load_si128(words + 3));
+    return (uint64_t)_mm_cvtsi128_si64(_mm_or_si128(same, _mm_unpackhi_epi64(same, same)));
+}
+
+SIMD_AVX2 __attribute__((always_inline))
+static inline int four_avx2(const uint64_t *values, const uint32_t *starts) {
+    __m256i value = _mm256_loadu_si256((const __m256i *)values);
+    __m128i length = _mm_sub_epi32(_mm_loadu_si128((const __m128i *)(starts + 1)), _mm_loadu_si128((const __m128i *)starts));
+    __m256i has = _mm256_and_si256(_mm256_srli_epi64(value, 2), _mm256_set1_epi64x(63));
+    __m256i elsewhere = _mm256_cmpeq_epi64(_mm256_and_si256(value, _mm256_set1_epi64x(3)), _mm256_setzero_si256());
+    __m256i fine = _mm256_andnot_si256(elsewhere, _mm256_cmpeq_epi64(has, _mm256_cvtepu32_epi64(length)));
+    return _mm256_movemask_pd(_mm256_castsi256_pd(fine));
+}
+
+SIMD_AVX2
+static int probe_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+                      uint32_t *missed) {
+    return probe_by(low_avx2, pair_avx2, long_avx2, four_avx2, t, text, starts, pieces, values, missed);
+}
+
+SIMD_AVX2
+static int emit_avx2(const uint64_t *values, int at, int pieces, uint32_t **out) {
+    const __m256i places = _mm256_setr_epi64x(8, 26, 44, 62), pick = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
+    const __m128i low = _mm_set1_epi32((1 << 18) - 1);
+    uint32_t *o = *out;
+    for (; at < pieces; at++) {
+        uint64_t value = values[at], count = value & 3;
+        if (__builtin_expect(!count, 0))
+            break;
+        __m256i ids = _mm256_srlv_epi64(_mm256_set1_epi64x((long long)value), places);
+        ids = _mm256_permutevar8x32_epi32(ids, pick);
+        _mm_storeu_si128((__m128i *)o, _mm_and_si128(_mm256_castsi256_si128(ids), low));
+        o += count;
+    }
+    *out = o;
+    return at;
+}
 
 /* Pieces of one range of lengths: which of the chunk they are, where they start, how long they are, where their
  * line is. */
@@ -48,7 +256,7 @@ typedef struct {
     uint32_t index[CHUNK_ROOM], start[CHUNK_ROOM], length[CHUNK_ROOM], line[CHUNK_ROOM];
 } PieceList;
 
-PROBE_TARGET
+SIMD_AVX512
 static inline int probe_append(PieceList *list, int count, __mmask16 chosen, __m512i index, __m512i start,
                                __m512i length) {
     _mm512_storeu_si512(list->index + count, _mm512_maskz_compress_epi32(chosen, index));
@@ -58,7 +266,7 @@ static inline int probe_append(PieceList *list, int count, __mmask16 chosen, __m
 }
 
 /* Ends a list. The loops over it work on eight at a time: what they see behind the end must be readable text. */
-PROBE_TARGET
+SIMD_AVX512
 static inline void probe_close(PieceList *list, int count) {
     _mm512_storeu_si512(list->start + count, _mm512_setzero_si512());
     _mm512_storeu_si512(list->length + count, _mm512_set1_epi32(1));
@@ -66,7 +274,7 @@ static inline void probe_close(PieceList *list, int count) {
 }
 
 /* Sorts the pieces by length; those above 24 bytes get the value of none. */
-PROBE_TARGET
+SIMD_AVX512
 static inline void probe_sort(const uint32_t *starts, int pieces, PieceList *brief, PieceList *lengthy,
                               uint64_t *values) {
     __m512i index = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -89,20 +297,20 @@ static inline void probe_sort(const uint32_t *starts, int pieces, PieceList *bri
 }
 
 /* The low `bits` of each word; all of it from 64 on, none from 0 down. */
-PROBE_TARGET
+SIMD_AVX512
 static inline __m512i probe_low(__m512i words, __m512i bits) {
     __m512i kept = _mm512_max_epi64(_mm512_min_epi64(bits, _mm512_set1_epi64(64)), _mm512_setzero_si512());
     return _mm512_and_si512(words, _mm512_srlv_epi64(_mm512_set1_epi64(-1), _mm512_sub_epi64(_mm512_set1_epi64(64), kept)));
 }
 
-PROBE_TARGET
+SIMD_AVX512
 static inline void probe_prefetch(const uint64_t *lines, const uint32_t *line) {
     for (int j = 0; j < 8; j++)
         __builtin_prefetch(lines + 8 * (size_t)line[j]);
 }
 
 /* Keys and lines of short pieces. */
-PROBE_TARGET
+SIMD_AVX512
 static inline void probe_hash_brief(const PieceTable *t, const uint8_t *text, PieceList *list, uint64_t *keys) {
     __m128i shift = _mm_cvtsi32_si128(t->a_shift);
     for (int i = 0; i < list->count; i += 8) {
@@ -119,7 +327,7 @@ static inline void probe_hash_brief(const PieceTable *t, const uint8_t *text, Pi
 }
 
 /* Keys and lines of longer pieces. */
-PROBE_TARGET
+SIMD_AVX512
 static inline void probe_hash_lengthy(const PieceTable *t, const uint8_t *text, PieceList *list, uint64_t *keys_0,
                                       uint64_t *keys_1, uint64_t *keys_2) {
     __m128i shift = _mm_cvtsi32_si128(t->b_shift);
@@ -148,7 +356,7 @@ static inline void probe_hash_lengthy(const PieceTable *t, const uint8_t *text, 
 }
 
 /* The pieces whose value is not theirs: absent, of another length (keys that differ in zero bytes), or too old. */
-PROBE_TARGET
+SIMD_AVX512
 static inline int probe_missed(const PieceTable *t, const uint32_t *starts, int pieces, const uint64_t *values,
                                uint32_t *missed) {
     __m256i index = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
@@ -170,14 +378,14 @@ static inline int probe_missed(const PieceTable *t, const uint32_t *starts, int 
     return count;
 }
 
-PROBE_TARGET
+SIMD_AVX512
 static inline uint64_t probe_a(const uint64_t *line, uint64_t key) {
     __mmask8 same = _mm256_cmpeq_epi64_mask(_mm256_load_si256((const __m256i *)line), _mm256_set1_epi64x((long long)key));
     __m256i value = _mm256_maskz_compress_epi64(same, _mm256_load_si256((const __m256i *)(line + 4)));
     return (uint64_t)_mm_cvtsi128_si64(_mm256_castsi256_si128(value));
 }
 
-PROBE_TARGET
+SIMD_AVX512
 static inline uint64_t probe_b(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2) {
     const __m128i *words = (const __m128i *)line;
     __mmask8 same = _mm_cmpeq_epi64_mask(_mm_load_si128(words), _mm_set1_epi64x((long long)key_0));
@@ -186,54 +394,16 @@ static inline uint64_t probe_b(const uint64_t *line, uint64_t key_0, uint64_t ke
     return (uint64_t)_mm_cvtsi128_si64(_mm_maskz_compress_epi64(same, _mm_load_si128(words + 3)));
 }
 
-static inline uint64_t probe_turn(uint64_t word) {
-    return word << 32 | word >> 32;
-}
+/* For so few pieces the lists cost more than they save (50 ns a call). */
+enum { PROBE_FEW = 24 };
 
-/* As probe_chunk, one by one: for so few pieces its lists cost more than the branches (50 ns a call). */
-PROBE_TARGET
-static int probe_few(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
-                     uint32_t *missed) {
-    uint64_t keys[FEW], lengths[FEW];
-    const uint64_t *lines[FEW];
-    int count = 0;
-    for (int i = 0; i < pieces; i++) {
-        uint64_t key[3];
-        lengths[i] = starts[i + 1] - starts[i];
-        memcpy(key, text + starts[i], 8);
-        keys[i] = _bzhi_u64(key[0], (uint32_t)lengths[i] * 8);
-        lines[i] = t->a + 8 * (keys[i] * HASH_0 >> t->a_shift);
-        __builtin_prefetch(lines[i]);
-    }
-    for (int i = 0; i < pieces; i++) {
-        uint64_t value;
-        if (lengths[i] <= 8) {
-            value = probe_a(lines[i], keys[i]);
-        } else if (lengths[i] <= 24) {
-            uint64_t key[3];
-            memcpy(key, text + starts[i], 24);
-            key[1] = lengths[i] < 16 ? _bzhi_u64(key[1], (uint32_t)(lengths[i] - 8) * 8) : key[1];
-            key[2] = lengths[i] > 16 ? _bzhi_u64(key[2], (uint32_t)(lengths[i] - 16) * 8) : 0;
-            uint64_t hash = key[0] ^ probe_turn(key[1] * HASH_1) ^ probe_turn(key[2] * HASH_2);
-            value = probe_b(t->b + 8 * (hash * HASH_0 >> t->b_shift), key[0], key[1], key[2]);
-        } else {
-            value = 0;
-        }
-        values[i] = value;
-        missed[count] = (uint32_t)i;
-        count += (value >> 2 & 63) != lengths[i] || (!(value & 3) && t->head - (value >> 16) > RING_SAFE);
-    }
-    return count;
-}
-
-/* The values of all pieces of a chunk, and the list of those that are missing; `starts` has pieces + 1. */
-PROBE_TARGET
-static int probe_chunk(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+SIMD_AVX512
+static int probe_avx512(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
                        uint32_t *missed) {
     PieceList brief, lengthy;
     uint64_t keys[CHUNK_ROOM], keys_0[CHUNK_ROOM], keys_1[CHUNK_ROOM], keys_2[CHUNK_ROOM];
-    if (pieces <= FEW)
-        return probe_few(t, text, starts, pieces, values, missed);
+    if (pieces <= PROBE_FEW)
+        return probe_avx2(t, text, starts, pieces, values, missed);
     probe_sort(starts, pieces, &brief, &lengthy, values);
     probe_hash_brief(t, text, &brief, keys);
     probe_hash_lengthy(t, text, &lengthy, keys_0, keys_1, keys_2);
@@ -244,10 +414,8 @@ static int probe_chunk(const PieceTable *t, const uint8_t *text, const uint32_t 
     return probe_missed(t, starts, pieces, values, missed);
 }
 
-/* Writes the ids of values with up to three ids, in one go, as long as there are such; returns where it stopped.
- * Four ids are written a piece, of which as many count as there are. */
-PROBE_TARGET
-static int probe_emit(const uint64_t *values, int at, int pieces, uint32_t **out) {
+SIMD_AVX512
+static int emit_avx512(const uint64_t *values, int at, int pieces, uint32_t **out) {
     /* multishift picks eight bits at any place of the word: here those of each id, and what is above them. */
     const __m128i places = _mm_set_epi8(0, 60, 52, 44, 0, 60, 52, 44, 50, 42, 34, 26, 32, 24, 16, 8);
     const __m128i low = _mm_set1_epi32((1 << 18) - 1);
@@ -264,18 +432,29 @@ static int probe_emit(const uint64_t *values, int at, int pieces, uint32_t **out
     return at;
 }
 
-#else
-
-static int probe_chunk(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
-                       uint32_t *missed) {
-    (void)t, (void)text, (void)starts, (void)pieces, (void)values, (void)missed;
-    return 0;
-}
-
-static int probe_emit(const uint64_t *values, int at, int pieces, uint32_t **out) {
-    (void)values, (void)pieces, (void)out;
-    return at;
-}
-
 #endif
+
+static inline int probe_chunk(int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces,
+                              uint64_t *values, uint32_t *missed) {
+#ifdef DSTOK_X86
+    if (level == LEVEL_AVX512)
+        return probe_avx512(t, text, starts, pieces, values, missed);
+    if (level == LEVEL_AVX2)
+        return probe_avx2(t, text, starts, pieces, values, missed);
+#endif
+    (void)level;
+    return probe_portable(t, text, starts, pieces, values, missed);
+}
+
+static inline int probe_emit(int level, const uint64_t *values, int at, int pieces, uint32_t **out) {
+#ifdef DSTOK_X86
+    if (level == LEVEL_AVX512)
+        return emit_avx512(values, at, pieces, out);
+    if (level == LEVEL_AVX2)
+        return emit_avx2(values, at, pieces, out);
+#endif
+    (void)level;
+    return emit_portable(values, at, pieces, out);
+}
+
 #endif

@@ -1,11 +1,22 @@
 /* From class masks to piece starts: the state carried from block to block, what all sets of rules share, and V3's.
 
    In: `GridMasks` of a block, `GridState` of the one before. Out: the starts below the bytes decided, and the state
-   behind them. The algebra of _kernel.h, on a fixed grid: what crosses a border is a few bits of state. */
+   behind them. On a fixed grid: what crosses a border is a few bits of state.
+   What a block does not settle makes it smaller, so that it ends before that; 0 bytes decided: not even its first.
+
+   Among the starts are safe cuts, which lie inside a piece. The automaton may go on from each of them but those of cased
+   words: V3's and the others' lie between two letters, and behind a letter after a letter the automaton is where it is
+   behind the first letter of a piece (tests/test_cuts.py looks at its edges). In cased words it remembers what
+   came before: only starts of pieces are `anchors`. */
 #ifndef DSTOK_RULES_H
 #define DSTOK_RULES_H
 
 #include "_masks.h"
+
+typedef struct {
+    uint64_t starts;  /* of pieces, and cuts */
+    uint64_t anchors; /* those that the automaton may go on from: all of them, but in cased words */
+} GridStarts;
 
 typedef struct {
     /* Each is one bit, of the last character before the block: is it ... */
@@ -22,10 +33,8 @@ typedef struct {
     uint32_t before;    /* the code point, if it is cuttable, else 0 */
 } GridState;
 
-#ifdef DSTOK_X86
-
 /* Whether the blanks from p on end before a newline: 1, 0, or -1 if that is not known. ASCII has its plain classes
- * (kernel_plain_ascii, words_open). */
+ * (kernel_open). */
 static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final) {
     while (p < stop && (*p == ' ' || (*p >= '\t' && *p <= '\r' && *p != '\n' && *p != '\r')))
         p++;
@@ -69,7 +78,8 @@ GRID_INLINE int grid_white(const uint8_t *p, const uint8_t *stop, int final, Gri
     if (m->wide_blank) {
         /* Its last byte is marked; the piece starts at its first. */
         uint64_t last = last_blank & m->wide_blank;
-        last_blank = (last_blank & ~m->wide_blank) | (last >> 2 & m->three) | (last >> 1 & ~(m->three << 1));
+        last_blank = (last_blank & ~m->wide_blank) | (last >> 1 & m->leads & ~m->three) |
+                     (last >> 2 & m->three & ~m->four) | (last >> 3 & m->four);
     }
     uint64_t behind = m->blank & ((m->newline & white) << 1 | s->newline);
     unsigned long long run;
@@ -101,6 +111,20 @@ GRID_INLINE int grid_white(const uint8_t *p, const uint8_t *stop, int final, Gri
     return 1;
 }
 
+/* Where what is undecided before `bit` begins: white space right before it, which it may be part of, from its start. */
+GRID_INLINE uint64_t grid_undecided(uint64_t bit, uint64_t white) {
+    uint64_t below = bit - 1, run = white & ~(white << 1) & below;
+    return bit && white & bit >> 1 ? 1ull << (63 - __builtin_clzll(run)) : bit;
+}
+
+/* Makes the block smaller, so that `bit`, if there is one, comes first in the next. */
+GRID_INLINE void grid_until(GridMasks *m, uint64_t bit) {
+    if (__builtin_expect(bit != 0, 0) && __builtin_ctzll(bit) < m->size) {
+        m->size = __builtin_ctzll(bit);
+        m->last = 0;
+    }
+}
+
 #define LAST(mask) ((mask) >> end & 1)
 
 /* The state behind a block that all rules have. */
@@ -118,32 +142,41 @@ GRID_INLINE void grid_carry(const GridMasks *m, GridState *s, uint64_t white, ui
     s->before = m->last;
 }
 
-/* V3: see kernel_starts for the rules. Returns the bytes decided, or 0. */
-GRID_INLINE int v3_block(const uint8_t *p, const uint8_t *stop, int final, GridMasks *m, GridState *s,
-                         uint64_t *starts) {
-    if (__builtin_expect(m->rare != 0, 0))
-        return 0;
-    uint64_t not_k = ~m->k, edge = m->k ^ (m->k << 1 | s->k);
+/* V3. Returns the bytes decided, or 0. */
+GRID_INLINE int v3_block(const uint8_t *p, const uint8_t *stop, int final, GridMasks *m, GridState *s, GridStarts *found) {
+    uint64_t not_k = ~m->k, edge = m->k ^ (m->k << 1 | s->k); /* edge: where the CJK class begins or ends */
 
+    /* Marks: a run starts a piece, at the space before it if there is one. Newlines right behind belong to it. */
     uint64_t mark_run = m->mark & (~(m->mark << 1 | s->mark) | edge);
     uint64_t mark_start = mark_run & (~(m->space << 1 | s->space) | m->k);
     uint64_t glued = m->newline & ((m->mark & not_k) << 1 | s->glue);
     uint64_t absorbed = m->newline & (m->newline ^ (m->newline + glued));
 
+    uint64_t white = (m->blank | m->newline) & ~absorbed;
+    uint64_t undecided = grid_undecided(m->rare & -m->rare, white);
+    if (__builtin_expect(undecided & 1, 0))
+        return 0;
+    grid_until(m, undecided);
+
+    /* An ASCII mark that starts a piece takes the ASCII letters behind it, and only those. */
     uint64_t taker = mark_start & m->mark_ascii;
     uint64_t taken = (taker << 1 | s->taken) & m->ascii;
     uint64_t rest = m->ascii + taken; /* zero where the ASCII letters taken were, one behind them */
     uint64_t beyond = (rest | s->taken) & ~m->ascii & m->letter;
 
-    uint64_t letter_run = m->letter & (~(m->letter << 1 | s->letter) | edge);
+    /* Letters: a run starts a piece, unless a blank before it leads it, or a mark has taken it. */
+    uint64_t letters_before = m->letter << 1 | s->letter;
+    uint64_t letter_run = m->letter & (~letters_before | edge);
     uint64_t letter_start = (letter_run & ~((m->blank << 1 | s->blank) & not_k) & ~taken) | beyond;
 
     uint64_t number_start = grid_threes(m->number, s);
-    uint64_t white = (m->blank | m->newline) & ~absorbed, white_start;
+    uint64_t white_start;
     if (!grid_white(p, stop, final, m, s, white, (m->letter | m->mark) & not_k, &white_start))
         return 0;
 
-    *starts = (mark_start | letter_start | number_start | white_start | (m->k & edge) | m->cuts) & ((1ull << m->size) - 1);
+    uint64_t cuts = m->cuts & m->letter & letters_before;
+    found->starts = (mark_start | letter_start | number_start | white_start | (m->k & edge) | cuts) & ((1ull << m->size) - 1);
+    found->anchors = found->starts;
     int end = m->size - 1;
     s->k = LAST(m->k);
     s->glue = LAST((m->mark & not_k) | absorbed);
@@ -152,5 +185,4 @@ GRID_INLINE int v3_block(const uint8_t *p, const uint8_t *stop, int final, GridM
     return m->size;
 }
 
-#endif
 #endif

@@ -27,7 +27,30 @@
 
 #endif
 
+/* The level of all stages: what the processor can do, or what DSTOK_SIMD asks for. LEVEL_NONE: pieces are found by the
+ * automaton, and the rest as by LEVEL_PORTABLE, which takes what the compiler takes for granted (on aarch64 NEON). */
+enum { LEVEL_NONE = 0, LEVEL_PORTABLE = 1, LEVEL_AVX2 = 2, LEVEL_AVX512 = 3 };
+
+#if defined(__ARM_NEON)
+#define SIMD_NEON 1
+#else
+#define SIMD_NEON 0
+#endif
+
+#define SIMD_AVX2 SIMD_TARGET("avx2,bmi,bmi2,lzcnt,popcnt")
 /* Most AVX-512 code may use all of these; processors that have the one with VBMI2 have them all. */
 #define SIMD_AVX512 SIMD_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,bmi,bmi2,lzcnt,popcnt")
+
+/* The best level of this processor. */
+static inline int simd_best_level(void) {
+#ifdef DSTOK_X86
+    if (SIMD_SUPPORTS("avx512vbmi") && SIMD_SUPPORTS("avx512vbmi2") && SIMD_SUPPORTS("avx512bw") &&
+        SIMD_SUPPORTS("avx512vl") && SIMD_SUPPORTS("avx512dq"))
+        return LEVEL_AVX512;
+    if (SIMD_SUPPORTS("avx2") && SIMD_SUPPORTS("bmi2"))
+        return LEVEL_AVX2;
+#endif
+    return LEVEL_PORTABLE;
+}
 
 #endif

@@ -9,33 +9,26 @@ cdef extern from "_simd.h":
     bint DSTOK_EMULATED
 
 cdef extern from "_kernel.h":
+    enum:
+        GRID_RANGES
+        RULES_V3
+        RULES_CASED
+        F_CUTTABLE
+        F_CUT_BEFORE
+        F_MIXED
     ctypedef struct KernelTables:
         const uint8_t *pages
         const uint16_t *page_numbers
         const uint8_t *joined
         const uint8_t *flags
-        uint8_t ascii[128]
         uint8_t page_flags[256]
+        uint8_t lead_flags[32]
+        uint8_t range_first[GRID_RANGES]
+        uint8_t range_size[GRID_RANGES]
+        uint8_t range_flags[GRID_RANGES]
         uint8_t kinds[256]
         int rules
-    ctypedef struct Block:
-        uint64_t starts
-        int sure
-        bint whole
-    enum:
-        LEVEL_NONE
-        LEVEL_PORTABLE
-        LEVEL_AVX2
-        LEVEL_AVX512
-        RULES_V3
-        CLASSES
-        F_CUTTABLE
-        F_CUT_BEFORE
-        F_MIXED
-    uint8_t kernel_flags(uint32_t character_class) noexcept nogil
-    int kernel_best_level() noexcept nogil
-    bint kernel_plain_ascii(const uint8_t *ascii) noexcept nogil
-    Block kernel_block(int level, const KernelTables *t, const uint8_t *p, int size, bint final) noexcept nogil
+    bint kernel_open(KernelTables *t, int rules, const uint8_t *classes) noexcept nogil
 
 cdef extern from "_windows.h":
     ctypedef struct WindowTables:
@@ -47,18 +40,6 @@ cdef extern from "_windows.h":
     void window_block(
         const WindowTables *t, const uint8_t *p, uint32_t *history, uint64_t *yes, uint64_t *unknown) noexcept nogil
 
-cdef extern from "_words.h":
-    bint words_open(KernelTables *t, int rules, const uint8_t *classes) noexcept nogil
-
-cdef extern from "_grid.h":
-    enum:
-        GRID_LOOK
-    ctypedef struct GridState:
-        pass
-    bint grid_run(
-        const KernelTables *t, GridState *state, const uint8_t *p, uint32_t *at, uint32_t stop, bint final,
-        uint32_t *starts, int *pieces, int full) noexcept nogil
-
 
 cdef class Splitter(Chunks):
     cdef Scanner scanner
@@ -67,11 +48,12 @@ cdef class Splitter(Chunks):
     cdef WindowTables windows    # groups NULL: none
     cdef KernelTables kernel
     cdef uint8_t *flags      # kernel.flags
-    cdef int level           # of the mask kernels
+    cdef void *run_grid      # a GridRunFunction; NULL: no rules stand for this automaton
     cdef object _keep
 
-    cdef int open_kernel(self, int level, int rules) except -1
+    cdef int open_kernel(self, int rules) except -1
     cdef int open_flags(self) except -1
+    cdef void open_pages(self) noexcept nogil
     cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil
     cdef int open_windows(self, tables) except -1
     cdef void begin_chunk(self, Workspace w, Py_ssize_t at) noexcept nogil
@@ -79,10 +61,7 @@ cdef class Splitter(Chunks):
     cdef Py_ssize_t grid(self, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final) noexcept nogil
     cdef void add(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef void add_cut(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
-    cdef Py_ssize_t blocks(
-        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil
-    cdef Py_ssize_t words(
+    cdef Py_ssize_t by_rules(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil
     cdef Py_ssize_t by_windows(

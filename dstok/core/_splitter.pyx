@@ -3,27 +3,45 @@
 
 In: a stretch of text without added tokens. Out: its pieces in chunks (_chunk.pyx), which make ids of them, and where
 the first piece begins that later text may change.
-Invariant: the pieces are the automaton's, cut further only where no token can span the cut. Where the processor and the
-automaton allow, mask kernels find them: on a fixed grid (_grid.h), for V3 also by blocks (_kernel.h); else windows
-(_windows.h). What these do not settle goes to the automaton, a piece at a time.
+Invariant: the pieces are the automaton's, cut further only where no token can span the cut. Where there are rules that
+stand for the automaton, the grid kernel finds them (_grid.h); else windows (_windows.h). What these do not settle goes to
+the automaton, a piece at a time, from a place where it may begin: the start of a piece, or one that is as good (_rules.h).
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memset
 
 from dstok.core._bpe cimport BPE
 from dstok.core._chunk cimport Chunks
+from dstok.core._level cimport LEVEL_NONE, level
 from dstok.core._pieces cimport CHUNK, cuttable, may_cut
 from dstok.core._scan cimport Scanner, scan_piece
 from dstok.core._utf8 cimport code_point
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 
+from dstok.core._level import NAMES, level_shown
+
 cdef extern from *:
     int __builtin_ctzll(uint64_t) noexcept nogil
 
+cdef extern from "_grid.h":
+    enum:
+        GRID_LOOK
+    ctypedef struct GridState:
+        pass
+    ctypedef struct GridRun:
+        uint32_t *starts
+        int pieces
+        int anchor
+        uint32_t at
+    ctypedef void (*GridRunFunction)(
+        const KernelTables *t, GridState *state, const uint8_t *p, uint32_t stop, bint final, int full, GridRun *run
+    ) noexcept nogil
+    GridRunFunction grid_function(int level, int rules) noexcept nogil
+
 cdef enum:
-    BLOCK = 64               # bytes the mask kernel looks at
+    BLOCK = 64               # bytes that windows look at
     FAR = 1 << 30            # bytes that a chunk may span: its offsets have 32 bits
     BORDERS = 1 << 14        # bytes of two bitmaps of the 65,536 characters of the BMP
     GROUPS = 1 << 8          # bytes of a table of pattern/windows.py
@@ -35,22 +53,9 @@ cdef inline bint keeps(const uint8_t *borders, uint32_t left, uint32_t right, bi
     return (first and borders[left >> 3] >> (left & 7) & 1) or borders[BORDERS // 2 + (right >> 3)] >> (right & 7) & 1
 
 
-LEVELS = {"automaton": LEVEL_NONE, "portable": LEVEL_PORTABLE, "avx2": LEVEL_AVX2, "avx512": LEVEL_AVX512}
-
-
-def best_level():
-    """The name of the best level of the mask kernel that this processor can run."""
-    return next(name for name, level in LEVELS.items() if level == kernel_best_level())
-
-
-def emulated():
-    """Whether the levels above "portable" are emulated, on any processor: a build for tests (see setup.py)."""
-    return DSTOK_EMULATED
-
-
-def level_shown(str name):
-    """A level's name, as people are told it: "avx512 (emulated)"."""
-    return f"{name} (emulated)" if DSTOK_EMULATED and LEVELS[name] > LEVEL_PORTABLE else name
+cdef inline uint8_t common(const uint8_t *flags, int size) noexcept nogil:
+    # What all of them are, or F_MIXED.
+    return F_MIXED if memcmp(flags, flags + 1, size - 1) else flags[0]
 
 
 cdef class Splitter(Chunks):
@@ -58,14 +63,14 @@ cdef class Splitter(Chunks):
     (None: no cuts).
 
     `borders` are characters at whose borders there are no cuts either (see tables.py), `windows` the tables of
-    pattern/windows.py; None: none. `rules` says which automaton the mask kernel is to stand for, 0: it has none
-    for this one. `level` is the kernel's, "automaton" for none; a level above the processor's best becomes that one.
+    pattern/windows.py; None: none. `rules` says which automaton the grid kernel is to stand for, 0: it has none
+    for this one.
     """
 
-    def __cinit__(self, Scanner scanner, BPE bpe, joined, str level="automaton", int rules=0, borders=None,
-                  windows=None):
+    def __cinit__(self, Scanner scanner, BPE bpe, joined, int rules=0, borders=None, windows=None):
         cdef const uint8_t[::1] bits
         self.scanner, self.bpe = scanner, bpe
+        self.level = level()
         self._keep = (joined, borders, windows)
         if joined is not None:
             bits = joined
@@ -75,43 +80,32 @@ cdef class Splitter(Chunks):
             self.borders = &bits[0]
         if windows is not None:
             self.open_windows(windows)
-        self.open_kernel(LEVELS[level], rules)
+        if rules and self.level != LEVEL_NONE:
+            self.open_kernel(rules)
 
     def __dealloc__(self):
         free(self.flags)
 
     def way(self):
-        """How pieces are found: "mask kernel, avx512" (or another level), "windows", or "automaton"."""
-        if self.level != LEVEL_NONE:
-            return "mask kernel, " + level_shown(next(name for name, level in LEVELS.items() if level == self.level))
+        """How pieces are found: "mask kernel, avx512" (another level, "avx512 (emulated)"), "windows", or "automaton"."""
+        if self.run_grid != NULL:
+            return "mask kernel, " + level_shown(NAMES[self.level])
         return "automaton" if self.windows.groups == NULL else "windows"
 
-    cdef int open_kernel(self, int level, int rules) except -1:
-        """Sets the mask kernels up; rules RULES_NONE or level LEVEL_NONE: none."""
+    cdef int open_kernel(self, int rules) except -1:
+        """Sets the grid kernel up, if its rules are for these classes."""
         cdef const uint8_t *first = self.scanner.tables.pages + (<Py_ssize_t>self.scanner.tables.page_numbers[0] << 8)
-        cdef uint32_t c
-        self.wide = kernel_best_level() == LEVEL_AVX512 and level in (LEVEL_NONE, LEVEL_AVX512)
-        self.level = min(level, kernel_best_level()) if rules else LEVEL_NONE
-        self.kernel.rules = rules
         self.kernel.pages = self.scanner.tables.pages
         self.kernel.page_numbers = self.scanner.tables.page_numbers
         self.kernel.joined = self.joined
-        if rules == RULES_V3:
-            memcpy(self.kernel.ascii, first, 128)
-            for c in range(CLASSES):
-                self.kernel.kinds[c] = kernel_flags(c)
-            if self.level > LEVEL_PORTABLE and not kernel_plain_ascii(self.kernel.ascii):
-                self.level = LEVEL_PORTABLE
-        elif self.level != LEVEL_AVX512 or not words_open(&self.kernel, rules, first):
-            self.level = LEVEL_NONE  # the rules of words are for AVX-512 alone
-        if self.level == LEVEL_AVX512:
+        if kernel_open(&self.kernel, rules, first):
             self.open_flags()
+            self.run_grid = <void *>grid_function(self.level, rules)
         return 0
 
     cdef int open_flags(self) except -1:
         """What the grid kernel wants to know of each character, in one look-up."""
         cdef uint32_t c, page
-        cdef bint same
         self.flags = <uint8_t *>calloc(0x10000 + 4, 1)
         if self.flags == NULL:
             raise MemoryError
@@ -120,11 +114,32 @@ cdef class Splitter(Chunks):
             self.flags[c] = self.kernel.kinds[self.kernel.pages[page << 8 | (c & 0xFF)]]
             if self.joined != NULL and cuttable(c):
                 self.flags[c] |= self.cut_flags(c)
-        for page in range(256):
-            same = not memcmp(self.flags + 256 * page, self.flags + 256 * page + 1, 255)
-            self.kernel.page_flags[page] = self.flags[256 * page] if same else F_MIXED
         self.kernel.flags = self.flags
+        self.open_pages()
         return 0
+
+    cdef void open_pages(self) noexcept nogil:
+        """The flags of whole pages, of runs of pages, and of all characters with a lead byte."""
+        cdef uint32_t page, lead, size
+        cdef int r, least
+        cdef uint8_t flags
+        for page in range(256):
+            self.kernel.page_flags[page] = common(self.flags + 256 * page, 256)
+        for lead in range(2, 32):
+            self.kernel.lead_flags[lead] = common(self.flags + 64 * lead, 64)
+        page = 0x08
+        while page < 256:  # the longest runs are kept
+            flags, size = self.kernel.page_flags[page], 1
+            while page + size < 256 and self.kernel.page_flags[page + size] == flags:
+                size += 1
+            least = 0
+            for r in range(1, GRID_RANGES):
+                if self.kernel.range_size[r] < self.kernel.range_size[least]:
+                    least = r
+            if flags not in (0, F_MIXED) and size - 1 > self.kernel.range_size[least]:
+                self.kernel.range_first[least], self.kernel.range_size[least] = <uint8_t>page, <uint8_t>(size - 1)
+                self.kernel.range_flags[least] = flags
+            page += size
 
     cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil:
         """Whether a cuttable character may be cut behind, and before: with borders fewer than `add_cut` allows."""
@@ -195,63 +210,31 @@ cdef class Splitter(Chunks):
             at += width
         self.add(w, text, start, end)
 
-    # From text to pieces: by the grid kernel where it can, else by blocks from the last start, else the automaton.
+    # From text to pieces: by the grid kernel where there is one, by windows, else by the automaton.
 
     cdef Py_ssize_t grid(self, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final) noexcept nogil:
-        """Pieces from where the chunk ends, until the text's end or something rare; returns the last one's end."""
+        """Pieces from where the chunk ends, until the text's end or something rare; returns where to go on.
+
+        The chunk then ends there, too: cuts behind the last anchor lie inside a piece, and are forgotten.
+        """
         cdef GridState state
-        cdef uint32_t here = w.starts[w.pieces]
+        cdef GridRun run
         memset(&state, 0, sizeof(state))
+        run.starts, run.pieces, run.anchor, run.at = w.starts, w.pieces, w.pieces, w.starts[w.pieces]
         while w.status == FINE:
-            grid_run(&self.kernel, &state, text + w.origin, &here, <uint32_t>min(stop - w.origin, <Py_ssize_t>FAR),
-                     final and stop - w.origin <= FAR, w.starts, &w.pieces, CHUNK)
-            if w.pieces < CHUNK:
+            (<GridRunFunction>self.run_grid)(
+                &self.kernel, &state, text + w.origin, <uint32_t>min(stop - w.origin, <Py_ssize_t>FAR),
+                final and stop - w.origin <= FAR, CHUNK, &run)
+            w.pieces = run.anchor
+            if run.pieces < CHUNK or run.pieces - run.anchor > CHUNK // 2:
                 break
-            here -= w.starts[w.pieces]
-            self.flush(w, text)
+            flush_upto(self, w, text, &run)
         return w.origin + w.starts[w.pieces]
 
-    cdef Py_ssize_t blocks(
+    cdef Py_ssize_t by_rules(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """As `pieces`, by the mask kernels; a piece that they cannot settle goes to the automaton."""
-        cdef Block block
-        cdef Py_ssize_t size, start, end
-        cdef uint64_t starts
-        cdef bint last
-        while at < stop and w.status == FINE:
-            if self.level == LEVEL_AVX512 and (final or stop - at >= GRID_LOOK):
-                at = self.grid(w, text, stop, final)
-                if at == stop or w.status != FINE:
-                    break
-            size = min(stop - at, BLOCK)
-            last = final and at + size == stop
-            block = kernel_block(self.level, &self.kernel, text + at, <int>size, last)
-            if block.sure == 0 and not (last and block.starts == 1 and block.whole):
-                end = self.piece(w, text, at, stop, final)
-                if end < 0:
-                    break
-                at = end
-                continue
-            starts = block.starts & (block.starts - 1)
-            start = at
-            while starts:
-                end = at + __builtin_ctzll(starts)
-                if end > at + block.sure:
-                    break
-                self.add(w, text, start, end)
-                start = end
-                starts &= starts - 1
-            if last and block.whole:
-                self.add(w, text, start, stop)
-                start = stop
-            at = start
-        return at
-
-    cdef Py_ssize_t words(
-        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil:
-        """As `pieces`, by the grid kernel alone; a piece that it does not settle goes to the automaton."""
+        """As `pieces`, by the grid kernel; a piece that it does not settle goes to the automaton."""
         cdef Py_ssize_t end
         while at < stop and w.status == FINE:
             if final or stop - at >= GRID_LOOK:
@@ -308,7 +291,9 @@ cdef class Splitter(Chunks):
         """Encodes the pieces of `text[at:stop]`; returns where the first piece starts that is not sure."""
         cdef Py_ssize_t end
         self.begin_chunk(w, at)
-        if self.level == LEVEL_NONE:
+        if self.run_grid != NULL:
+            at = self.by_rules(w, text, at, stop, final)
+        else:
             if self.windows.groups != NULL:
                 at = self.by_windows(w, text, at, stop, final)
             while at < stop and w.status == FINE:
@@ -316,10 +301,6 @@ cdef class Splitter(Chunks):
                 if end < 0:
                     break
                 at = end
-        elif self.kernel.rules == RULES_V3:
-            at = self.blocks(w, text, at, stop, final)
-        else:
-            at = self.words(w, text, at, stop, final)
         if w.pieces and w.status == FINE:
             self.flush(w, text)
         return at
@@ -337,3 +318,15 @@ cdef class Splitter(Chunks):
             else:
                 self.add(w, text, at, end)
         return end
+
+
+cdef void flush_upto(Splitter splitter, Workspace w, const uint8_t *text, GridRun *run) noexcept nogil:
+    """Encodes the chunk up to the last anchor; what is behind it begins the next one."""
+    cdef uint32_t base = w.starts[run.anchor]
+    cdef int i
+    splitter.flush(w, text)
+    run.pieces -= run.anchor
+    for i in range(1, run.pieces + 1):
+        w.starts[i] = w.starts[run.anchor + i] - base
+    run.at -= base
+    run.anchor = 0

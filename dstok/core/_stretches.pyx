@@ -50,7 +50,7 @@ cdef void encode_rewritten(
     w.skip[0] = w.skip[1] = 0
     w.base = 0
     if w.counting or w.reserve(source.length // LIKELY + CHUNK_ROOM * MIDDLE):
-        while read(&raw, w, source, window, replace, run.wide):
+        while read(&raw, w, source, window, replace, run.level):
             # Where there is no end of a piece or no boundary in sight, twice as much is read, so that none of it is
             # looked at more than twice as often as there are bytes.
             window = WINDOW if stretches(run, form, policy, w, &raw, &made, raw.unit == source.length) else 2 * window
@@ -62,7 +62,7 @@ cdef void encode_rewritten(
 
 
 cdef bint read(
-    Raw *raw, Workspace w, const Source *source, Py_ssize_t window, bint replace, bint wide
+    Raw *raw, Workspace w, const Source *source, Py_ssize_t window, bint replace, int level
 ) noexcept nogil:
     """Reads up to `window` bytes more; false, with a status, if that cannot be."""
     cdef const uint8_t *data = <const uint8_t *>source.data
@@ -80,7 +80,7 @@ cdef bint read(
         memcpy(raw.text + raw.held, data + raw.unit, written)
         raw.unit += written
     else:
-        written = transcode(source, &raw.unit, raw.text + raw.held, window, replace, wide)
+        written = transcode(source, &raw.unit, raw.text + raw.held, window, replace, level)
         if written < 0:
             w.status = INVALID_TEXT
             w.where = raw.unit

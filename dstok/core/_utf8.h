@@ -14,10 +14,8 @@
 
 #ifdef DSTOK_X86
 
-#define UTF8_TARGET SIMD_AVX512
-
 /* Sixteen code points as UTF-8; 0 if a surrogate is among them. Writes 64 bytes, of which the result counts. */
-UTF8_TARGET
+SIMD_AVX512
 static inline int utf8_sixteen(__m512i c, uint8_t *out) {
     __mmask16 two = _mm512_cmpge_epu32_mask(c, _mm512_set1_epi32(0x80));
     __mmask16 three = _mm512_cmpge_epu32_mask(c, _mm512_set1_epi32(0x800));
@@ -47,7 +45,7 @@ static inline int utf8_sixteen(__m512i c, uint8_t *out) {
 }
 
 /* Transcodes units of 1, 2 or 4 bytes from *at on while 64 bytes of room are left; returns the bytes written. */
-UTF8_TARGET __attribute__((always_inline))
+SIMD_AVX512 __attribute__((always_inline))
 static inline ptrdiff_t utf8_transcode_kind(const void *data, int kind, ptrdiff_t length, ptrdiff_t *at, uint8_t *out,
                                 ptrdiff_t capacity) {
     ptrdiff_t here = *at;
@@ -108,7 +106,7 @@ static inline ptrdiff_t utf8_transcode_kind(const void *data, int kind, ptrdiff_
     return out - start;
 }
 
-UTF8_TARGET
+SIMD_AVX512
 static ptrdiff_t utf8_transcode(const void *data, int kind, ptrdiff_t length, ptrdiff_t *at, uint8_t *out,
                                 ptrdiff_t capacity) {
     if (kind == 1)
@@ -135,7 +133,7 @@ enum {
 
 /* The bytes of `text` that are well-formed from its start on, whole blocks only, and whole characters: a place to go
  * on from. */
-UTF8_TARGET
+SIMD_AVX512
 static ptrdiff_t utf8_valid_blocks(const uint8_t *text, ptrdiff_t length) {
     const __m512i low = _mm512_set1_epi8(0x0F);
     const __m512i first_high = V_16(

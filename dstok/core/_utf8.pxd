@@ -9,9 +9,9 @@ cdef struct Source:
     int kind
     bint valid         # known to be: ASCII str storage
 
-cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, bint wide) noexcept nogil
+cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) noexcept nogil
 cdef Py_ssize_t transcode(
-    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace, bint wide
+    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace, int level
 ) noexcept nogil
 cdef Source open_source(object text) except *
 

@@ -4,13 +4,15 @@
 In: bytes, or the storage of a `str` (1, 2 or 4 bytes a code point). Out: valid UTF-8, in stretches, so
 that a long text never needs a second copy of its whole length.
 Invariant: what leaves this file is valid UTF-8; an offender is reported by its offset, or replaced by
-U+FFFD where the caller asks for it. `wide` says that the processor has what _utf8.h needs, and may use it.
+U+FFFD where the caller asks for it. Levels differ in speed alone (_utf8.h).
 Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE, PyBytes_Check
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
+
+from dstok.core._level cimport LEVEL_AVX512
 
 cdef extern from "Python.h":
     int PyUnicode_KIND(object) noexcept
@@ -43,9 +45,9 @@ cdef Source open_source(object text) except *:
     return source
 
 
-cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, bint wide) noexcept nogil:
+cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) noexcept nogil:
     """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
-    cdef Py_ssize_t at = utf8_valid_blocks(text, length) if wide else 0
+    cdef Py_ssize_t at = utf8_valid_blocks(text, length) if level == LEVEL_AVX512 else 0
     cdef uint64_t block[2]
     cdef uint8_t lead, second
     while at < length:
@@ -131,14 +133,14 @@ cdef Py_ssize_t _transcode(
 
 
 cdef Py_ssize_t transcode(
-    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace, bint wide
+    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace, int level
 ) noexcept nogil:
     """Writes code points from `at[0]` on as UTF-8 while 4 more bytes fit; returns how many bytes.
 
     Advances `at[0]`. At a lone surrogate it stops and returns -1, or writes U+FFFD if `replace`.
     """
     cdef Py_ssize_t done = 0, rest
-    if wide:
+    if level == LEVEL_AVX512:
         done = utf8_transcode(source.data, source.kind, source.length, at, out, capacity)
         out += done
         capacity -= done

@@ -1,0 +1,17 @@
+LEVELS: dict[str, int]
+NAMES: dict[int, str]
+
+def best_level() -> str:
+    """The name of the best level that this processor can run."""
+
+def levels() -> list[str]:
+    """The names of the levels that this processor can run."""
+
+def chosen_level() -> str:
+    """The name of the level for objects made now: DSTOK_SIMD's, or the best. Raises `ValueError` for a wrong one."""
+
+def emulated() -> bool:
+    """Whether the levels above "portable" are emulated, on any processor: a build for tests (see setup.py)."""
+
+def level_shown(name: str) -> str:
+    """A level's name, as people are told it: "avx512 (emulated)"."""

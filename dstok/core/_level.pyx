@@ -1,0 +1,53 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+"""The level: which of the processor's instructions all stages use.
+
+In: the processor, and DSTOK_SIMD in the environment. Out: one number, which the objects of the core ask for when they are
+made: scanning, the piece table, merging, transcoding, validation and the search for added tokens agree on it.
+Invariant: a level that this processor cannot run is refused.
+"""
+
+import os
+
+cdef extern from "_simd.h":
+    bint DSTOK_EMULATED
+    bint SIMD_NEON
+    int simd_best_level() noexcept nogil
+
+LEVELS = {"automaton": LEVEL_NONE, "neon" if SIMD_NEON else "portable": LEVEL_PORTABLE}
+if not SIMD_NEON:
+    LEVELS.update(avx2=LEVEL_AVX2, avx512=LEVEL_AVX512)
+NAMES = {number: name for name, number in LEVELS.items()}
+
+
+cdef int level() except -1:
+    """The level for objects made now."""
+    return LEVELS[chosen_level()]
+
+
+def best_level():
+    """The name of the best level that this processor can run."""
+    return NAMES[simd_best_level()]
+
+
+def levels():
+    """The names of the levels that this processor can run."""
+    return [name for name, number in LEVELS.items() if number <= simd_best_level()]
+
+
+def chosen_level():
+    """The name of the level for objects made now: DSTOK_SIMD's, or the best."""
+    wanted = os.environ.get("DSTOK_SIMD") or best_level()
+    if wanted not in levels():
+        raise ValueError(f"expected DSTOK_SIMD to be one of this processor's levels, {', '.join(levels())}; "
+                         f"found {wanted!r}")
+    return wanted
+
+
+def emulated():
+    """Whether the levels above "portable" are emulated, on any processor: a build for tests (see setup.py)."""
+    return DSTOK_EMULATED
+
+
+def level_shown(str name):
+    """A level's name, as people are told it: "avx512 (emulated)"."""
+    return f"{name} (emulated)" if DSTOK_EMULATED and LEVELS[name] > LEVEL_PORTABLE else name

@@ -1,0 +1,156 @@
+/* The class masks of a block by vectors of VECTOR bytes, 32 or 16: the compiler's own, so that one text serves AVX2, NEON
+   and any other processor. Included once a size, with
+
+   VECTOR       bytes of a vector
+   NAME(x)      x with the level's name
+   TARGET       the functions' target attribute, or nothing
+   BITS(v)      the highest bits of a vector's bytes, as a number
+   LOOK_UP(table, index) (if there is one) each byte of `index`, below 16, looked up in 16 bytes
+
+   ASCII is told by comparisons. Of other characters, whose upper and lower bytes are made for all places at once, some are
+   told by ranges of pages or by their lead byte; for the rest a byte each is read from the table of flags. Their flags are
+   written to the places of their first bytes: from there one movemask a flag makes words of them. */
+
+typedef uint8_t NAME(Vector) __attribute__((vector_size(VECTOR), aligned(1), may_alias));
+#define V NAME(Vector)
+#define PARTS (64 / VECTOR)
+#define FUNCTION TARGET __attribute__((always_inline)) static inline
+
+/* A word of 64 bytes: their highest bits. */
+FUNCTION uint64_t NAME(word)(const V *v) {
+    uint64_t word = 0;
+    for (int i = 0; i < PARTS; i++)
+        word |= (uint64_t)BITS(v[i]) << (VECTOR * i % 64);
+    return word;
+}
+
+/* A word of what is said of the byte vector `c` of each part, with what lies at the same place in others: all ones where
+ * it is true, or a flag in the highest bit. */
+#define WORD(...) ({ V made[PARTS]; for (int i = 0; i < PARTS; i++) { V c = x[i]; (void)c; made[i] = (V)(__VA_ARGS__); } \
+                     NAME(word)(made); })
+#define TO(byte, low, high) ((V)((byte) - (uint8_t)(low)) <= (uint8_t)((high) - (low)))
+
+/* The safe cuts between the neighbours in `pairs`, one by one. */
+FUNCTION uint64_t NAME(cuts)(const KernelTables *t, const uint8_t *high, const uint8_t *low, uint64_t pairs,
+                             uint32_t before) {
+    uint64_t cut = 0;
+    for (; pairs; pairs &= pairs - 1) {
+        int i = __builtin_ctzll(pairs);
+        uint32_t left = i < 3 ? before : (uint32_t)high[i - 3] << 8 | low[i - 3];
+        cut |= (uint64_t)kernel_may_cut(t->joined, left, (uint32_t)high[i] << 8 | low[i]) << i;
+    }
+    return cut;
+}
+
+/* The characters that are not ASCII. */
+FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, const V *x, uint64_t text, uint64_t wide,
+                         uint32_t before, GridMasks *m) {
+    V flags[PARTS], high[PARTS], low[PARTS];
+    uint64_t leads = m->leads = WORD(c >= 0xC0) & text, three = m->three = WORD(c >= 0xE0) & text;
+    uint64_t four = m->four = WORD(c >= 0xF0) & text, asked = leads & ~four;
+    const V *next = (const V *)(p + 1), *last = (const V *)(p + 2);
+
+    /* The code points, in two bytes. */
+    for (int i = 0; i < PARTS; i++) {
+        V c = x[i], n = next[i], is_three = (V)(c >= 0xE0);
+        V above = (c << 4) | (n >> 2 & 0x0F), below = (n << 6) | (last[i] & 0x3F);
+        high[i] = (above & is_three) | ((c >> 2 & 0x07) & ~is_three);
+        low[i] = (below & is_three) | (((c << 6) | (n & 0x3F)) & ~is_three);
+    }
+
+    /* Those whose page, or lead byte, tells what they are. */
+    for (int i = 0; i < PARTS; i++)
+        flags[i] = (V){0};
+    for (int r = 0; r < GRID_RANGES; r++) {
+        uint64_t found = 0;
+        if (!(three & asked) || !t->range_flags[r])
+            continue;
+        for (int i = 0; i < PARTS; i++) {
+            V in = (V)(TO(x[i], 0xE0, 0xEF) & ((V)(high[i] - t->range_first[r]) <= t->range_size[r]));
+            flags[i] |= in & t->range_flags[r];
+            found |= (uint64_t)BITS(in) << (VECTOR * i % 64);
+        }
+        asked &= ~found;
+    }
+#ifdef LOOK_UP
+    if (asked & ~three) {
+        uint64_t mixed = 0;
+        for (int i = 0; i < PARTS; i++) {
+            V lead = x[i] & 0x0F, upper = (V)(x[i] >= 0xD0), two = (V)TO(x[i], 0xC0, 0xDF);
+            V found = (LOOK_UP(t->lead_flags, lead) & ~upper) | (LOOK_UP(t->lead_flags + 16, lead) & upper);
+            flags[i] |= found & two;
+            mixed |= (uint64_t)BITS(found) << (VECTOR * i % 64);
+        }
+        asked &= three | mixed;
+    }
+#endif
+    uint8_t *flag = (uint8_t *)flags;
+    const uint8_t *above = (const uint8_t *)high, *below = (const uint8_t *)low;
+    for (; asked; asked &= asked - 1) {
+        int i = __builtin_ctzll(asked);
+        flag[i] = t->flags[(uint32_t)above[i] << 8 | below[i]];
+    }
+
+    GridFirst first;
+#define FIRST(n) (WORD(flags[i] << (7 - n)) & leads)
+    first.letter = FIRST(0);
+    first.mark = FIRST(1);
+    first.k = FIRST(2);
+    first.blank = FIRST(3);
+    first.cuttable = FIRST(4);
+    first.rare = FIRST(5);
+    first.number = rules == RULES_V3 ? 0 : FIRST(6);
+#undef FIRST
+    uint64_t pairs = grid_pairs(rules, &first, before);
+    first.cut = pairs ? NAME(cuts)(t, above, below, pairs, before) : 0;
+    if (four)
+        grid_four(t, p, four, &first);
+    grid_spread(rules, p, &first, wide, !~text, m);
+}
+
+/* What lies behind the text's end is read and not used. */
+FUNCTION void NAME(masks)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
+                          GridMasks *m) {
+    const V *x = (const V *)p;
+    uint64_t wide = WORD(c) & text;
+    m->letter = m->ascii = WORD(TO(c | 0x20, 'a', 'z')) & text;
+    m->number = WORD(TO(c, '0', '9')) & text;
+    m->space = WORD(c == ' ') & text;
+    m->newline = WORD((c == '\n') | (c == '\r')) & text;
+    m->blank = (WORD(TO(c, '\t', '\r')) & text & ~m->newline) | m->space;
+    uint64_t others = text & ~(wide | m->letter | m->number | m->newline | m->blank);
+    m->mark = others;
+    m->rare = 0;
+    if (rules == RULES_V3) {
+        m->rare = WORD((c < ' ') | (c == 0x7F)) & others;
+        m->mark = others & ~m->rare;
+    }
+    m->mark_ascii = m->mark;
+    if (rules != RULES_V3) {
+        m->quote = WORD(c == '\'') & text;
+        m->brief = m->r_or_v = m->l = m->e = 0;
+        if (m->quote) {
+            m->brief = WORD(((c | 0x20) == 's') | ((c | 0x20) == 't') | ((c | 0x20) == 'm') | ((c | 0x20) == 'd')) & text;
+            m->r_or_v = WORD(((c | 0x20) == 'r') | ((c | 0x20) == 'v')) & text;
+            m->l = WORD((c | 0x20) == 'l') & text;
+            m->e = WORD((c | 0x20) == 'e') & text;
+        }
+    }
+    if (rules == RULES_CASED) {
+        m->lower = WORD(c << 2) & m->letter;
+        m->upper = m->letter & ~m->lower;
+        m->both = m->combining = 0;
+        m->slash = WORD(c == '/') & text;
+    }
+    m->k = m->cuts = m->wide_blank = m->leads = m->three = m->four = m->trail = 0;
+    m->size = ~text ? __builtin_popcountll(text) : 63;
+    m->last = 0;
+    if (wide)
+        NAME(wide)(t, rules, p, x, text, wide, before, m);
+}
+
+#undef V
+#undef PARTS
+#undef FUNCTION
+#undef WORD
+#undef TO
