@@ -22,6 +22,7 @@ typedef union { uint8_t u8[64]; uint16_t u16[32]; uint32_t u32[16]; uint64_t u64
 
 #define __m128i Emulated128
 #define __m256i Emulated256
+#define __m256d Emulated256
 #define __m512i Emulated512
 #define __mmask8 uint8_t
 #define __mmask16 uint16_t
@@ -77,6 +78,7 @@ SET1(_mm512_set1_epi16, __m512i, u16, short)
 SET1(_mm512_set1_epi32, __m512i, u32, int)
 SET1(_mm512_set1_epi64, __m512i, u64, long long)
 
+EMULATED __m256i _mm256_setzero_si256(void) { return _mm256_set1_epi8(0); }
 EMULATED __m512i _mm512_setzero_si512(void) { return _mm512_set1_epi8(0); }
 EMULATED __m128i _mm_cvtsi32_si128(int x) { __m128i r = {.u32 = {(uint32_t)x, 0, 0, 0}}; return r; }
 
@@ -89,8 +91,15 @@ EMULATED __m128i _mm_set_epi8(char p, char o, char n, char m, char l, char k, ch
                               char e, char d, char c, char b, char a) {
     return _mm_setr_epi8(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
 }
-EMULATED __m256i _mm256_set_epi32(int h, int g, int f, int e, int d, int c, int b, int a) {
+EMULATED __m256i _mm256_setr_epi32(int a, int b, int c, int d, int e, int f, int g, int h) {
     const int lanes[8] = {a, b, c, d, e, f, g, h};
+    return _mm256_loadu_si256(lanes);
+}
+EMULATED __m256i _mm256_set_epi32(int h, int g, int f, int e, int d, int c, int b, int a) {
+    return _mm256_setr_epi32(a, b, c, d, e, f, g, h);
+}
+EMULATED __m256i _mm256_setr_epi64x(long long a, long long b, long long c, long long d) {
+    const long long lanes[4] = {a, b, c, d};
     return _mm256_loadu_si256(lanes);
 }
 EMULATED __m512i _mm512_set_epi32(int p, int o, int n, int m, int l, int k, int j, int i, int h, int g, int f, int e,
@@ -107,6 +116,10 @@ EMULATED __m512i _mm512_set_epi32(int p, int o, int n, int m, int l, int k, int 
         return r; \
     }
 LANES(_mm_and_si128, __m128i, u64, uint64_t, A & B)
+LANES(_mm_or_si128, __m128i, u64, uint64_t, A | B)
+LANES(_mm_sub_epi32, __m128i, u32, uint32_t, A - B)
+LANES(_mm_cmpeq_epi64, __m128i, u64, uint64_t, A == B ? ~0ull : 0)
+LANES(_mm256_and_si256, __m256i, u64, uint64_t, A & B)
 LANES(_mm256_or_si256, __m256i, u64, uint64_t, A | B)
 LANES(_mm256_andnot_si256, __m256i, u64, uint64_t, ~A & B)
 LANES(_mm512_and_si512, __m512i, u64, uint64_t, A & B)
@@ -118,6 +131,8 @@ LANES(_mm256_sub_epi8, __m256i, u8, unsigned, (uint8_t)(A - B))
 LANES(_mm256_min_epu8, __m256i, u8, uint8_t, A < B ? A : B)
 LANES(_mm256_max_epu8, __m256i, u8, uint8_t, A > B ? A : B)
 LANES(_mm256_cmpeq_epi8, __m256i, u8, uint8_t, A == B ? 0xFF : 0)
+LANES(_mm256_cmpeq_epi64, __m256i, u64, uint64_t, A == B ? ~0ull : 0)
+LANES(_mm256_srlv_epi64, __m256i, u64, uint64_t, B > 63 ? 0 : A >> B)
 LANES(_mm512_add_epi32, __m512i, u32, uint32_t, A + B)
 LANES(_mm512_sub_epi32, __m512i, u32, uint32_t, A - B)
 LANES(_mm512_sub_epi64, __m512i, u64, uint64_t, A - B)
@@ -130,20 +145,21 @@ LANES(_mm512_srlv_epi32, __m512i, u32, uint32_t, B > 31 ? 0 : A >> B)
 LANES(_mm512_srlv_epi64, __m512i, u64, uint64_t, B > 63 ? 0 : A >> B)
 
 /* Shifts of all lanes by the same number of bits, told as an int or in a vector. */
-#define SHIFT(name, u, C, count, expression) \
-    EMULATED __m512i name(__m512i a, C by) { \
+#define SHIFT(name, V, u, C, count, expression) \
+    EMULATED V name(V a, C by) { \
         uint64_t n = count; \
         EACH(COUNT(a, u)) a.u[i] = n >= 8 * sizeof a.u[0] ? 0 : (expression); \
         return a; \
     }
-SHIFT(_mm512_slli_epi16, u16, unsigned, by, (uint16_t)(a.u16[i] << n))
-SHIFT(_mm512_srli_epi16, u16, unsigned, by, a.u16[i] >> n)
-SHIFT(_mm512_slli_epi32, u32, unsigned, by, a.u32[i] << n)
-SHIFT(_mm512_srli_epi32, u32, unsigned, by, a.u32[i] >> n)
-SHIFT(_mm512_slli_epi64, u64, unsigned, by, a.u64[i] << n)
-SHIFT(_mm512_srli_epi64, u64, unsigned, by, a.u64[i] >> n)
-SHIFT(_mm512_srl_epi32, u32, __m128i, by.u64[0], a.u32[i] >> n)
-SHIFT(_mm512_srl_epi64, u64, __m128i, by.u64[0], a.u64[i] >> n)
+SHIFT(_mm256_srli_epi64, __m256i, u64, unsigned, by, a.u64[i] >> n)
+SHIFT(_mm512_slli_epi16, __m512i, u16, unsigned, by, (uint16_t)(a.u16[i] << n))
+SHIFT(_mm512_srli_epi16, __m512i, u16, unsigned, by, a.u16[i] >> n)
+SHIFT(_mm512_slli_epi32, __m512i, u32, unsigned, by, a.u32[i] << n)
+SHIFT(_mm512_srli_epi32, __m512i, u32, unsigned, by, a.u32[i] >> n)
+SHIFT(_mm512_slli_epi64, __m512i, u64, unsigned, by, a.u64[i] << n)
+SHIFT(_mm512_srli_epi64, __m512i, u64, unsigned, by, a.u64[i] >> n)
+SHIFT(_mm512_srl_epi32, __m512i, u32, __m128i, by.u64[0], a.u32[i] >> n)
+SHIFT(_mm512_srl_epi64, __m512i, u64, __m128i, by.u64[0], a.u64[i] >> n)
 
 EMULATED __m512i _mm512_ror_epi64(__m512i a, int by) {
     EACH(8) a.u64[i] = a.u64[i] >> (by & 63) | a.u64[i] << (-by & 63);
@@ -173,6 +189,7 @@ COMPARE(_mm512_cmpneq_epi64_mask, __m512i, __mmask8, u64, uint64_t, A != B)
 COMPARE(_mm512_cmpgt_epi64_mask, __m512i, __mmask8, u64, int64_t, A > B)
 COMPARE(_mm512_cmpgt_epu64_mask, __m512i, __mmask8, u64, uint64_t, A > B)
 COMPARE(_mm512_test_epi8_mask, __m512i, __mmask64, u8, uint8_t, (A & B) != 0)
+COMPARE(_mm512_testn_epi8_mask, __m512i, __mmask64, u8, uint8_t, (A & B) == 0)
 COMPARE(_mm512_test_epi16_mask, __m512i, __mmask32, u16, uint16_t, (A & B) != 0)
 COMPARE(_mm512_test_epi32_mask, __m512i, __mmask16, u32, uint32_t, (A & B) != 0)
 COMPARE(_mm512_testn_epi32_mask, __m512i, __mmask16, u32, uint32_t, (A & B) == 0)
@@ -186,15 +203,20 @@ MASK_COMPARE(_mm512_mask_cmple_epu32_mask, _mm512_cmple_epu32_mask, __m512i, __m
 MASK_COMPARE(_mm512_mask_cmplt_epu32_mask, _mm512_cmplt_epu32_mask, __m512i, __mmask16)
 MASK_COMPARE(_mm512_mask_cmpgt_epu64_mask, _mm512_cmpgt_epu64_mask, __m512i, __mmask8)
 MASK_COMPARE(_mm512_mask_test_epi8_mask, _mm512_test_epi8_mask, __m512i, __mmask64)
+MASK_COMPARE(_mm512_mask_testn_epi8_mask, _mm512_testn_epi8_mask, __m512i, __mmask64)
 MASK_COMPARE(_mm512_mask_test_epi32_mask, _mm512_test_epi32_mask, __m512i, __mmask16)
 MASK_COMPARE(_mm512_mask_testn_epi32_mask, _mm512_testn_epi32_mask, __m512i, __mmask16)
 
 EMULATED __mmask64 _mm512_movepi8_mask(__m512i a) { return _mm512_test_epi8_mask(a, _mm512_set1_epi8((char)0x80)); }
-EMULATED int _mm256_movemask_epi8(__m256i a) {
-    uint32_t k = 0;
-    EACH(32) k |= (uint32_t)(a.u8[i] >> 7) << i;
-    return (int)k;
-}
+#define MOVEMASK(name, V, u) \
+    EMULATED int name(V a) { \
+        uint32_t k = 0; \
+        EACH(COUNT(a, u)) k |= (uint32_t)(a.u[i] >> (8 * sizeof a.u[0] - 1)) << i; \
+        return (int)k; \
+    }
+MOVEMASK(_mm_movemask_epi8, __m128i, u8)
+MOVEMASK(_mm256_movemask_epi8, __m256i, u8)
+MOVEMASK(_mm256_movemask_pd, __m256d, u64)
 
 /* Lanes by a mask: of `a` where it is set. */
 #define MASK_BLEND(name, V, M, u) \
@@ -252,6 +274,7 @@ EMULATED __m512i _mm512_i32gather_epi64(__m256i index, const void *from, int sca
             memcpy(&r.to[i], &(uint64_t){a.source[i]}, sizeof r.to[0]); \
         return r; \
     }
+CONVERT(_mm256_cvtepu32_epi64, __m256i, u64, __m128i, u32)
 CONVERT(_mm512_cvtepu8_epi32, __m512i, u32, __m128i, u8)
 CONVERT(_mm512_cvtepu16_epi32, __m512i, u32, __m256i, u16)
 CONVERT(_mm512_cvtepu32_epi64, __m512i, u64, __m256i, u32)
@@ -264,10 +287,13 @@ CONVERT(_mm512_castsi512_si128, __m128i, u64, __m512i, u64)
 CONVERT(_mm512_castsi512_si256, __m256i, u64, __m512i, u64)
 CONVERT(_mm512_castsi256_si512, __m512i, u64, __m256i, u64)
 CONVERT(_mm256_castsi256_si128, __m128i, u64, __m256i, u64)
+CONVERT(_mm256_castsi256_pd, __m256d, u64, __m256i, u64)
+EMULATED __m128i _mm256_extracti128_si256(__m256i a, int at) { return _mm_loadu_si128(a.u8 + 16 * (at & 1)); }
 EMULATED __m128i _mm512_extracti32x4_epi32(__m512i a, int at) { return _mm_loadu_si128(a.u8 + 16 * (at & 3)); }
 EMULATED __m256i _mm512_extracti64x4_epi64(__m512i a, int at) { return _mm256_loadu_si256(a.u8 + 32 * (at & 1)); }
 EMULATED __m512i _mm512_inserti32x4(__m512i a, __m128i b, int at) { memcpy(a.u8 + 16 * (at & 3), &b, 16); return a; }
 EMULATED __m512i _mm512_inserti64x4(__m512i a, __m256i b, int at) { memcpy(a.u8 + 32 * (at & 1), &b, 32); return a; }
+EMULATED __m256i _mm256_broadcastsi128_si256(__m128i a) { __m256i r; EACH(2) memcpy(r.u8 + 16 * i, &a, 16); return r; }
 EMULATED __m512i _mm512_broadcast_i32x4(__m128i a) { __m512i r; EACH(4) memcpy(r.u8 + 16 * i, &a, 16); return r; }
 EMULATED int _mm_extract_epi32(__m128i a, int at) { return (int)a.u32[at & 3]; }
 EMULATED int _mm_cvtsi128_si32(__m128i a) { return (int)a.u32[0]; }
@@ -279,11 +305,18 @@ EMULATED __m512i _mm512_permutex2var_epi8(__m512i a, __m512i index, __m512i b) {
     EACH(64) r.u8[i] = (index.u8[i] & 64 ? b : a).u8[index.u8[i] & 63];
     return r;
 }
-EMULATED __m512i _mm512_shuffle_epi8(__m512i a, __m512i index) {
-    __m512i r;
-    EACH(64) r.u8[i] = index.u8[i] & 128 ? 0 : a.u8[(i & 48) + (index.u8[i] & 15)];
-    return r;
-}
+#define PICK(name, V, u, expression) \
+    EMULATED V name(V a, V b) { \
+        V r; \
+        EACH(COUNT(r, u)) r.u[i] = expression; \
+        return r; \
+    }
+PICK(_mm256_shuffle_epi8, __m256i, u8, b.u8[i] & 128 ? 0 : a.u8[(i & 16) + (b.u8[i] & 15)])
+PICK(_mm512_shuffle_epi8, __m512i, u8, b.u8[i] & 128 ? 0 : a.u8[(i & 48) + (b.u8[i] & 15)])
+PICK(_mm256_permutevar8x32_epi32, __m256i, u32, a.u32[b.u32[i] & 7])
+PICK(_mm_unpackhi_epi64, __m128i, u64, (i & 1 ? b : a).u64[1])
+PICK(_mm256_unpacklo_epi64, __m256i, u64, (i & 1 ? b : a).u64[i & 2])
+PICK(_mm256_unpackhi_epi64, __m256i, u64, (i & 1 ? b : a).u64[(i & 2) + 1])
 EMULATED __m512i _mm512_alignr_epi32(__m512i a, __m512i b, int by) {
     __m512i both[2] = {b, a};
     return _mm512_loadu_si512((const char *)both + 4 * (by & 15));
@@ -335,9 +368,11 @@ EMULATED unsigned long long _bzhi_u64(unsigned long long a, unsigned count) {
 #undef SHIFT
 #undef COMPARE
 #undef MASK_COMPARE
+#undef MOVEMASK
 #undef MASK_BLEND
 #undef COMPRESS
 #undef GATHER
 #undef CONVERT
+#undef PICK
 
 #endif
