@@ -1,4 +1,4 @@
-"""The emulation of AVX-512 (core/_emulated.h) has every intrinsic that the core uses, and does what the processor does."""
+"""The emulation of AVX-512 (core/_emulated.h and _emulated_avx512.h) has every intrinsic that the core uses, and does what the processor does."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from dstok.core._level import best_level, emulated
 
 CORE = Path(__file__).resolve().parents[1] / "dstok" / "core"
 NAME = re.compile(r"\b_mm\d*_\w+|\b_(?:pdep|pext|bzhi)_u64")
-NOT_EMULATED = {"_windows.h": "SSE2, with a twin of its own in C", "_emulated.h": "", "_simd.h": ""}
+NOT_EMULATED = {"_windows.h": "SSE2, with a twin of its own in C", "_emulated.h": "", "_emulated_avx512.h": "", "_simd.h": ""}
 COMPILER = shutil.which("gcc")
 NATIVE = "-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vbmi -mavx512vbmi2 -mbmi -mbmi2".split()
 ROUNDS = 300
 
 # Result and arguments: x, y, z: vectors of 128, 256, 512 bits; k8 to k64: masks; i: any int, n: an int from 0 to 70; d,
-# q: words of 32, 64 bits; p: memory; w8, w16: indices of so many lanes; yd: a y of doubles; x#, y#, z#: with words from 0 to
-# 70, numbers of bits to shift by; y!: a 512-bit vector whose upper half is undefined.
+# q: words of 32, 64 bits; p: memory; w4, w8, w16, q4: indices of so many lanes; yd, ys: a y of doubles, of floats; x#, y#,
+# z#: with words from 0 to 70, numbers of bits to shift by; y1: one bit; y!: a z whose upper half is undefined.
 # In braces constants. Functions of constants alone are left out: _mm_set_epi8 and its kin are compared below.
 SIGNATURES = """
 _mm_load_si128 x p | _mm_loadu_si128 x p | _mm256_load_si256 y p | _mm256_loadu_si256 y p | _mm512_loadu_si512 z p
@@ -66,6 +66,16 @@ _mm512_inserti64x4 z z y {0,1} | _mm512_broadcast_i32x4 z x
 _mm256_castsi256_pd yd y | _mm256_extracti128_si256 x y {0,1} | _mm256_broadcastsi128_si256 y x
 _mm256_shuffle_epi8 y y y | _mm256_permutevar8x32_epi32 y y y | _mm_unpackhi_epi64 x x x | _mm256_unpacklo_epi64 y y y
 _mm256_unpackhi_epi64 y y y
+_mm_loadl_epi64 x p | _mm256_maskload_epi32 y p y | _mm256_set1_epi16 y i | _mm256_xor_si256 y y y | _mm256_mullo_epi32 y y y
+_mm256_min_epu32 y y y | _mm256_max_epu32 y y y | _mm256_cmpeq_epi32 y y y | _mm256_cmpgt_epi32 y y y
+_mm256_slli_epi16 y y {0,1,7,15,16,70} | _mm256_srli_epi16 y y {0,1,7,15,16,70} | _mm256_slli_epi32 y y {0,1,31,32,70}
+_mm256_srli_epi32 y y {0,1,31,32,70} | _mm256_sll_epi32 y y x# | _mm256_srl_epi32 y y x# | _mm256_movemask_ps d ys
+_mm256_castsi256_ps ys y | _mm256_blendv_epi8 y y y y | _mm256_testz_si256 d y1 y | _mm256_cvtepu8_epi32 y x
+_mm256_cvtepu16_epi32 y x | _mm256_inserti128_si256 y y x {0,1} | _mm_shuffle_epi8 x x x | _mm_packus_epi16 x x x
+_mm256_packus_epi16 y y y | _mm256_packus_epi32 y y y# | _mm256_permute4x64_epi64 y y {0,27,0xD8,0xFF}
+_mm256_alignr_epi8 y y y {0,1,15,16,17,31,32,40}
+_mm256_i32gather_epi32 y p w8 {1,2,4,8} | _mm256_i32gather_epi64 y p w4 {1,2,4,8} | _mm256_i64gather_epi64 y p q4 {1,2,4,8}
+_mm256_mask_i32gather_epi32 y y p w8 y {1,2,4,8}
 _mm512_permutex2var_epi8 z z z z | _mm512_shuffle_epi8 z z z | _mm512_alignr_epi32 z z z {0,1,5,15} | _mm_multishift_epi64_epi8 x x x
 _mm512_mask_reduce_max_epu32 d k16 z | _mm512_reduce_max_epu32 d z
 _pdep_u64 q q q | _pext_u64 q q q | _bzhi_u64 q q n
@@ -100,18 +110,24 @@ VECTOR(__m128i, any_x)
 VECTOR(__m256i, any_y)
 VECTOR(__m512i, any_z)
 VECTOR(__m256d, any_yd)
+VECTOR(__m256, any_ys)
 #define COUNTS(V, name) static V name(void) { V v = {0}; for (int i = 0; i < (int)sizeof v; i += 8) ((char *)&v)[i] = few64(128) % 71; return v; }
 COUNTS(__m128i, counts_x)
 COUNTS(__m256i, counts_y)
 COUNTS(__m512i, counts_z)
-static __m256i any_w8(void) { int32_t w[8]; for (int i = 0; i < 8; i++) w[i] = (int32_t)few64(2048) - 1024; return _mm256_loadu_si256((void *)w); }
-static __m512i any_w16(void) { int32_t w[16]; for (int i = 0; i < 16; i++) w[i] = (int32_t)few64(2048) - 1024; return _mm512_loadu_si512(w); }
+static __m256i one_bit(void) { __m256i v = {0}; ((uint8_t *)&v)[few64(32)] = 1 << few64(8); return v; }
+#define INDICES(V, T, name) static V name(void) { T w[sizeof(V) / sizeof(T)]; V v; for (int i = 0; i < (int)(sizeof v / sizeof w[0]); i++) w[i] = (T)few64(2048) - 1024; memcpy(&v, w, sizeof v); return v; }
+INDICES(__m128i, int32_t, any_w4)
+INDICES(__m256i, int32_t, any_w8)
+INDICES(__m512i, int32_t, any_w16)
+INDICES(__m256i, int64_t, any_q4)
 """
-TYPES = {"x": "__m128i", "y": "__m256i", "z": "__m512i", "yd": "__m256d", "x#": "__m128i", "y#": "__m256i", "z#": "__m512i",
-         "y!": "__m512i", "k8": "uint8_t", "k16": "uint16_t", "k32": "uint32_t", "k64": "uint64_t", "d": "uint32_t", "q": "uint64_t",
-         "i": "int", "n": "unsigned", "p": "void *", "w8": "__m256i", "w16": "__m512i"}
-VALUES = {"x": "any_x()", "y": "any_y()", "z": "any_z()", "yd": "any_yd()", "x#": "counts_x()", "y#": "counts_y()", "z#": "counts_z()",
-          "w8": "any_w8()", "w16": "any_w16()", "p": "middle", "n": "few64(128) % 71"}
+TYPES = {"x": "__m128i", "y": "__m256i", "z": "__m512i", "yd": "__m256d", "ys": "__m256", "x#": "__m128i", "y#": "__m256i", "z#": "__m512i",
+         "y1": "__m256i", "y!": "__m512i", "k8": "uint8_t", "k16": "uint16_t", "k32": "uint32_t", "k64": "uint64_t", "d": "uint32_t", "q": "uint64_t",
+         "i": "int", "n": "unsigned", "p": "void *", "w4": "__m128i", "w8": "__m256i", "w16": "__m512i", "q4": "__m256i"}
+VALUES = {"x": "any_x()", "y": "any_y()", "z": "any_z()", "yd": "any_yd()", "ys": "any_ys()", "y1": "one_bit()",
+          "x#": "counts_x()", "y#": "counts_y()", "z#": "counts_z()",
+          "w4": "any_w4()", "w8": "any_w8()", "w16": "any_w16()", "q4": "any_q4()", "p": "middle", "n": "few64(128) % 71"}
 
 
 def signatures() -> dict[str, list[str]]:

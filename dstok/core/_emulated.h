@@ -1,11 +1,12 @@
-/* The intrinsics of AVX-512, AVX2 and BMI2 that the core uses, in plain C: for tests on processors without them.
+/* The intrinsics of AVX2 and below, and of BMI2, that the core uses, in plain C: for tests on processors without them.
+   Those of AVX-512 and masks: _emulated_avx512.h, included at the end.
 
-   In, out: as Intel's intrinsics guide says; vectors are unions of arrays. Included by _simd.h in place of <immintrin.h>.
-   tests/test_emulation.py holds each of them against the processor's own, where there is one, and finds those that the
-   core uses and this file has not. What the instruction leaves undefined is filled with 0xEE here; what a mask leaves
-   out is not read or written, so that the address sanitizer sees what a gather or a masked load reads.
-   (SIMDe 0.8.2, a library for the same purpose, lacks 24 of them, among those the compressions of bytes, masked gathers,
-   PDEP and PEXT.) */
+   In, out: as Intel's intrinsics guide says; vectors are unions of arrays. Included by _simd.h in place of
+   <immintrin.h>. tests/test_emulation.py holds each of them against the processor's own, where there is one, and finds
+   those that the core uses and these two files have not. What the instruction leaves undefined is filled with 0xEE;
+   what a mask leaves out is not read or written, so that the address sanitizer sees what a gather or a masked load
+   reads. (SIMDe 0.8.2, a library for the same purpose, lacks 24 of them, among those the compressions of bytes, masked
+   gathers, PDEP and PEXT.) */
 #ifndef DSTOK_EMULATED_H
 #define DSTOK_EMULATED_H
 
@@ -22,6 +23,7 @@ typedef union { uint8_t u8[64]; uint16_t u16[32]; uint32_t u32[16]; uint64_t u64
 
 #define __m128i Emulated128
 #define __m256i Emulated256
+#define __m256 Emulated256
 #define __m256d Emulated256
 #define __m512i Emulated512
 #define __mmask8 uint8_t
@@ -46,24 +48,15 @@ LOAD(_mm_load_si128, __m128i)
 LOAD(_mm_loadu_si128, __m128i)
 LOAD(_mm256_load_si256, __m256i)
 LOAD(_mm256_loadu_si256, __m256i)
-LOAD(_mm512_loadu_si512, __m512i)
 STORE(_mm_storeu_si128, __m128i)
 STORE(_mm256_storeu_si256, __m256i)
-STORE(_mm512_storeu_si512, __m512i)
+EMULATED __m128i _mm_loadl_epi64(const void *from) { __m128i r = {.u64 = {0, 0}}; memcpy(&r, from, 8); return r; }
 
-/* ... and of the lanes of a mask. */
-#define MASKZ_LOAD(name, M, u) \
-    EMULATED __m512i name(M k, const void *from) { \
-        __m512i r; \
-        memset(&r, 0, sizeof r); \
-        EACH(COUNT(r, u)) if (BIT(k)) memcpy(&r.u[i], (const char *)from + i * sizeof r.u[0], sizeof r.u[0]); \
-        return r; \
-    }
-MASKZ_LOAD(_mm512_maskz_loadu_epi8, __mmask64, u8)
-MASKZ_LOAD(_mm512_maskz_loadu_epi32, __mmask16, u32)
-
-EMULATED void _mm512_mask_storeu_epi32(void *to, __mmask16 k, __m512i a) {
-    EACH(16) if (BIT(k)) memcpy((char *)to + 4 * i, &a.u32[i], 4);
+/* ... and of the lanes whose highest bit is set in a vector. */
+EMULATED __m256i _mm256_maskload_epi32(const void *from, __m256i k) {
+    __m256i r = {.u64 = {0, 0, 0, 0}};
+    EACH(8) if (k.u32[i] >> 31) memcpy(&r.u32[i], (const char *)from + 4 * i, 4);
+    return r;
 }
 
 /* Vectors of constants. */
@@ -71,15 +64,11 @@ EMULATED void _mm512_mask_storeu_epi32(void *to, __mmask16 k, __m512i a) {
 SET1(_mm_set1_epi32, __m128i, u32, int)
 SET1(_mm_set1_epi64x, __m128i, u64, long long)
 SET1(_mm256_set1_epi8, __m256i, u8, char)
+SET1(_mm256_set1_epi16, __m256i, u16, short)
 SET1(_mm256_set1_epi32, __m256i, u32, int)
 SET1(_mm256_set1_epi64x, __m256i, u64, long long)
-SET1(_mm512_set1_epi8, __m512i, u8, char)
-SET1(_mm512_set1_epi16, __m512i, u16, short)
-SET1(_mm512_set1_epi32, __m512i, u32, int)
-SET1(_mm512_set1_epi64, __m512i, u64, long long)
 
 EMULATED __m256i _mm256_setzero_si256(void) { return _mm256_set1_epi8(0); }
-EMULATED __m512i _mm512_setzero_si512(void) { return _mm512_set1_epi8(0); }
 EMULATED __m128i _mm_cvtsi32_si128(int x) { __m128i r = {.u32 = {(uint32_t)x, 0, 0, 0}}; return r; }
 
 EMULATED __m128i _mm_setr_epi8(char a, char b, char c, char d, char e, char f, char g, char h, char i, char j, char k,
@@ -102,11 +91,6 @@ EMULATED __m256i _mm256_setr_epi64x(long long a, long long b, long long c, long 
     const long long lanes[4] = {a, b, c, d};
     return _mm256_loadu_si256(lanes);
 }
-EMULATED __m512i _mm512_set_epi32(int p, int o, int n, int m, int l, int k, int j, int i, int h, int g, int f, int e,
-                                  int d, int c, int b, int a) {
-    const int lanes[16] = {a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p};
-    return _mm512_loadu_si512(lanes);
-}
 
 /* Lane by lane, of two vectors: A and B are their lanes, as types of C. */
 #define LANES(name, V, u, T, expression) \
@@ -122,27 +106,20 @@ LANES(_mm_cmpeq_epi64, __m128i, u64, uint64_t, A == B ? ~0ull : 0)
 LANES(_mm256_and_si256, __m256i, u64, uint64_t, A & B)
 LANES(_mm256_or_si256, __m256i, u64, uint64_t, A | B)
 LANES(_mm256_andnot_si256, __m256i, u64, uint64_t, ~A & B)
-LANES(_mm512_and_si512, __m512i, u64, uint64_t, A & B)
-LANES(_mm512_or_si512, __m512i, u64, uint64_t, A | B)
-LANES(_mm512_xor_si512, __m512i, u64, uint64_t, A ^ B)
+LANES(_mm256_xor_si256, __m256i, u64, uint64_t, A ^ B)
 LANES(_mm256_add_epi32, __m256i, u32, uint32_t, A + B)
 LANES(_mm256_sub_epi32, __m256i, u32, uint32_t, A - B)
+LANES(_mm256_mullo_epi32, __m256i, u32, uint32_t, A * B)
 LANES(_mm256_sub_epi8, __m256i, u8, unsigned, (uint8_t)(A - B))
 LANES(_mm256_min_epu8, __m256i, u8, uint8_t, A < B ? A : B)
 LANES(_mm256_max_epu8, __m256i, u8, uint8_t, A > B ? A : B)
+LANES(_mm256_min_epu32, __m256i, u32, uint32_t, A < B ? A : B)
+LANES(_mm256_max_epu32, __m256i, u32, uint32_t, A > B ? A : B)
 LANES(_mm256_cmpeq_epi8, __m256i, u8, uint8_t, A == B ? 0xFF : 0)
+LANES(_mm256_cmpeq_epi32, __m256i, u32, uint32_t, A == B ? ~0u : 0)
+LANES(_mm256_cmpgt_epi32, __m256i, u32, int32_t, A > B ? ~0u : 0)
 LANES(_mm256_cmpeq_epi64, __m256i, u64, uint64_t, A == B ? ~0ull : 0)
 LANES(_mm256_srlv_epi64, __m256i, u64, uint64_t, B > 63 ? 0 : A >> B)
-LANES(_mm512_add_epi32, __m512i, u32, uint32_t, A + B)
-LANES(_mm512_sub_epi32, __m512i, u32, uint32_t, A - B)
-LANES(_mm512_sub_epi64, __m512i, u64, uint64_t, A - B)
-LANES(_mm512_mullo_epi32, __m512i, u32, uint32_t, A * B)
-LANES(_mm512_mullo_epi64, __m512i, u64, uint64_t, A * B)
-LANES(_mm512_min_epu32, __m512i, u32, uint32_t, A < B ? A : B)
-LANES(_mm512_min_epi64, __m512i, u64, int64_t, (uint64_t)(A < B ? A : B))
-LANES(_mm512_max_epi64, __m512i, u64, int64_t, (uint64_t)(A > B ? A : B))
-LANES(_mm512_srlv_epi32, __m512i, u32, uint32_t, B > 31 ? 0 : A >> B)
-LANES(_mm512_srlv_epi64, __m512i, u64, uint64_t, B > 63 ? 0 : A >> B)
 
 /* Shifts of all lanes by the same number of bits, told as an int or in a vector. */
 #define SHIFT(name, V, u, C, count, expression) \
@@ -151,63 +128,15 @@ LANES(_mm512_srlv_epi64, __m512i, u64, uint64_t, B > 63 ? 0 : A >> B)
         EACH(COUNT(a, u)) a.u[i] = n >= 8 * sizeof a.u[0] ? 0 : (expression); \
         return a; \
     }
+SHIFT(_mm256_slli_epi16, __m256i, u16, unsigned, by, (uint16_t)(a.u16[i] << n))
+SHIFT(_mm256_srli_epi16, __m256i, u16, unsigned, by, a.u16[i] >> n)
+SHIFT(_mm256_slli_epi32, __m256i, u32, unsigned, by, a.u32[i] << n)
+SHIFT(_mm256_srli_epi32, __m256i, u32, unsigned, by, a.u32[i] >> n)
+SHIFT(_mm256_sll_epi32, __m256i, u32, __m128i, by.u64[0], a.u32[i] << n)
+SHIFT(_mm256_srl_epi32, __m256i, u32, __m128i, by.u64[0], a.u32[i] >> n)
 SHIFT(_mm256_srli_epi64, __m256i, u64, unsigned, by, a.u64[i] >> n)
-SHIFT(_mm512_slli_epi16, __m512i, u16, unsigned, by, (uint16_t)(a.u16[i] << n))
-SHIFT(_mm512_srli_epi16, __m512i, u16, unsigned, by, a.u16[i] >> n)
-SHIFT(_mm512_slli_epi32, __m512i, u32, unsigned, by, a.u32[i] << n)
-SHIFT(_mm512_srli_epi32, __m512i, u32, unsigned, by, a.u32[i] >> n)
-SHIFT(_mm512_slli_epi64, __m512i, u64, unsigned, by, a.u64[i] << n)
-SHIFT(_mm512_srli_epi64, __m512i, u64, unsigned, by, a.u64[i] >> n)
-SHIFT(_mm512_srl_epi32, __m512i, u32, __m128i, by.u64[0], a.u32[i] >> n)
-SHIFT(_mm512_srl_epi64, __m512i, u64, __m128i, by.u64[0], a.u64[i] >> n)
 
-EMULATED __m512i _mm512_ror_epi64(__m512i a, int by) {
-    EACH(8) a.u64[i] = a.u64[i] >> (by & 63) | a.u64[i] << (-by & 63);
-    return a;
-}
-
-/* Comparisons: a bit a lane. */
-#define COMPARE(name, V, M, u, T, condition) \
-    EMULATED M name(V a, V b) { \
-        M k = 0; \
-        EACH(COUNT(a, u)) { T A = (T)a.u[i], B = (T)b.u[i]; k |= (M)((M)(condition) << i); } \
-        return k; \
-    }
-#define MASK_COMPARE(name, base, V, M) EMULATED M name(M k, V a, V b) { return k & base(a, b); }
-COMPARE(_mm_cmpeq_epi64_mask, __m128i, __mmask8, u64, uint64_t, A == B)
-COMPARE(_mm256_cmpeq_epi64_mask, __m256i, __mmask8, u64, uint64_t, A == B)
-COMPARE(_mm512_cmpeq_epi8_mask, __m512i, __mmask64, u8, uint8_t, A == B)
-COMPARE(_mm512_cmpge_epu8_mask, __m512i, __mmask64, u8, uint8_t, A >= B)
-COMPARE(_mm512_cmpeq_epi32_mask, __m512i, __mmask16, u32, uint32_t, A == B)
-COMPARE(_mm512_cmpeq_epu32_mask, __m512i, __mmask16, u32, uint32_t, A == B)
-COMPARE(_mm512_cmpge_epu32_mask, __m512i, __mmask16, u32, uint32_t, A >= B)
-COMPARE(_mm512_cmpgt_epu32_mask, __m512i, __mmask16, u32, uint32_t, A > B)
-COMPARE(_mm512_cmple_epu32_mask, __m512i, __mmask16, u32, uint32_t, A <= B)
-COMPARE(_mm512_cmplt_epu32_mask, __m512i, __mmask16, u32, uint32_t, A < B)
-COMPARE(_mm512_cmpeq_epi64_mask, __m512i, __mmask8, u64, uint64_t, A == B)
-COMPARE(_mm512_cmpneq_epi64_mask, __m512i, __mmask8, u64, uint64_t, A != B)
-COMPARE(_mm512_cmpgt_epi64_mask, __m512i, __mmask8, u64, int64_t, A > B)
-COMPARE(_mm512_cmpgt_epu64_mask, __m512i, __mmask8, u64, uint64_t, A > B)
-COMPARE(_mm512_test_epi8_mask, __m512i, __mmask64, u8, uint8_t, (A & B) != 0)
-COMPARE(_mm512_testn_epi8_mask, __m512i, __mmask64, u8, uint8_t, (A & B) == 0)
-COMPARE(_mm512_test_epi16_mask, __m512i, __mmask32, u16, uint16_t, (A & B) != 0)
-COMPARE(_mm512_test_epi32_mask, __m512i, __mmask16, u32, uint32_t, (A & B) != 0)
-COMPARE(_mm512_testn_epi32_mask, __m512i, __mmask16, u32, uint32_t, (A & B) == 0)
-COMPARE(_mm512_testn_epi64_mask, __m512i, __mmask8, u64, uint64_t, (A & B) == 0)
-MASK_COMPARE(_mm_mask_cmpeq_epi64_mask, _mm_cmpeq_epi64_mask, __m128i, __mmask8)
-MASK_COMPARE(_mm512_mask_cmpeq_epi8_mask, _mm512_cmpeq_epi8_mask, __m512i, __mmask64)
-MASK_COMPARE(_mm512_mask_cmpge_epu8_mask, _mm512_cmpge_epu8_mask, __m512i, __mmask64)
-MASK_COMPARE(_mm512_mask_cmpeq_epu32_mask, _mm512_cmpeq_epu32_mask, __m512i, __mmask16)
-MASK_COMPARE(_mm512_mask_cmpgt_epu32_mask, _mm512_cmpgt_epu32_mask, __m512i, __mmask16)
-MASK_COMPARE(_mm512_mask_cmple_epu32_mask, _mm512_cmple_epu32_mask, __m512i, __mmask16)
-MASK_COMPARE(_mm512_mask_cmplt_epu32_mask, _mm512_cmplt_epu32_mask, __m512i, __mmask16)
-MASK_COMPARE(_mm512_mask_cmpgt_epu64_mask, _mm512_cmpgt_epu64_mask, __m512i, __mmask8)
-MASK_COMPARE(_mm512_mask_test_epi8_mask, _mm512_test_epi8_mask, __m512i, __mmask64)
-MASK_COMPARE(_mm512_mask_testn_epi8_mask, _mm512_testn_epi8_mask, __m512i, __mmask64)
-MASK_COMPARE(_mm512_mask_test_epi32_mask, _mm512_test_epi32_mask, __m512i, __mmask16)
-MASK_COMPARE(_mm512_mask_testn_epi32_mask, _mm512_testn_epi32_mask, __m512i, __mmask16)
-
-EMULATED __mmask64 _mm512_movepi8_mask(__m512i a) { return _mm512_test_epi8_mask(a, _mm512_set1_epi8((char)0x80)); }
+/* The highest bit of each lane. */
 #define MOVEMASK(name, V, u) \
     EMULATED int name(V a) { \
         uint32_t k = 0; \
@@ -217,53 +146,33 @@ EMULATED __mmask64 _mm512_movepi8_mask(__m512i a) { return _mm512_test_epi8_mask
 MOVEMASK(_mm_movemask_epi8, __m128i, u8)
 MOVEMASK(_mm256_movemask_epi8, __m256i, u8)
 MOVEMASK(_mm256_movemask_pd, __m256d, u64)
+MOVEMASK(_mm256_movemask_ps, __m256, u32)
 
-/* Lanes by a mask: of `a` where it is set. */
-#define MASK_BLEND(name, V, M, u) \
-    EMULATED V name(M k, V s, V a) { \
-        EACH(COUNT(s, u)) if (BIT(k)) s.u[i] = a.u[i]; \
+/* Bytes of `b` where the highest bit of `k` is set. */
+EMULATED __m256i _mm256_blendv_epi8(__m256i a, __m256i b, __m256i k) {
+    EACH(32) if (k.u8[i] >> 7) a.u8[i] = b.u8[i];
+    return a;
+}
+EMULATED int _mm256_testz_si256(__m256i a, __m256i b) {
+    uint64_t common = 0;
+    EACH(4) common |= a.u64[i] & b.u64[i];
+    return !common;
+}
+
+/* Lanes from memory, by signed indices; the others, whose highest bit is not set in `k`, of `s`. */
+#define GATHER_256(name, u, X, index_u, I) \
+    EMULATED __m256i emulated_mask_##name(__m256i s, const void *from, X index, __m256i k, int scale) { \
+        EACH(COUNT(s, u)) if (k.u[i] >> (8 * sizeof k.u[0] - 1)) \
+            memcpy(&s.u[i], (const char *)from + (int64_t)(I)index.index_u[i] * scale, sizeof s.u[0]); \
         return s; \
+    } \
+    EMULATED __m256i _mm256_##name(const void *from, X index, int scale) { \
+        return emulated_mask_##name(_mm256_setzero_si256(), from, index, _mm256_set1_epi8((char)0x80), scale); \
     }
-MASK_BLEND(_mm_mask_blend_epi8, __m128i, __mmask16, u8)
-MASK_BLEND(_mm512_mask_blend_epi8, __m512i, __mmask64, u8)
-MASK_BLEND(emulated_blend_epi32, __m512i, __mmask16, u32)
-MASK_BLEND(emulated_blend_epi64, __m512i, __mmask8, u64)
-EMULATED __m512i _mm512_mask_mov_epi32(__m512i s, __mmask16 k, __m512i a) { return emulated_blend_epi32(k, s, a); }
-EMULATED __m512i _mm512_mask_mov_epi64(__m512i s, __mmask8 k, __m512i a) { return emulated_blend_epi64(k, s, a); }
-EMULATED __m512i _mm512_mask_or_epi32(__m512i s, __mmask16 k, __m512i a, __m512i b) {
-    return emulated_blend_epi32(k, s, _mm512_or_si512(a, b));
-}
-EMULATED __m512i _mm512_mask_sub_epi32(__m512i s, __mmask16 k, __m512i a, __m512i b) {
-    return emulated_blend_epi32(k, s, _mm512_sub_epi32(a, b));
-}
-
-/* The lanes of a mask moved together; zeros behind them. */
-#define COMPRESS(name, V, M, u) \
-    EMULATED V name(M k, V a) { \
-        V r; \
-        int n = 0; \
-        memset(&r, 0, sizeof r); \
-        EACH(COUNT(a, u)) if (BIT(k)) r.u[n++] = a.u[i]; \
-        return r; \
-    }
-COMPRESS(_mm_maskz_compress_epi64, __m128i, __mmask8, u64)
-COMPRESS(_mm256_maskz_compress_epi32, __m256i, __mmask8, u32)
-COMPRESS(_mm256_maskz_compress_epi64, __m256i, __mmask8, u64)
-COMPRESS(_mm512_maskz_compress_epi8, __m512i, __mmask64, u8)
-COMPRESS(_mm512_maskz_compress_epi32, __m512i, __mmask16, u32)
-
-/* Lanes from memory, by signed indices in 32 bits. */
-#define GATHER(name, M, u, X) \
-    EMULATED __m512i name(__m512i s, M k, X index, const void *from, int scale) { \
-        EACH(COUNT(s, u)) if (BIT(k)) \
-            memcpy(&s.u[i], (const char *)from + (int64_t)(int32_t)index.u32[i] * scale, sizeof s.u[0]); \
-        return s; \
-    }
-GATHER(_mm512_mask_i32gather_epi32, __mmask16, u32, __m512i)
-GATHER(_mm512_mask_i32gather_epi64, __mmask8, u64, __m256i)
-EMULATED __m512i _mm512_i32gather_epi64(__m256i index, const void *from, int scale) {
-    return _mm512_mask_i32gather_epi64(_mm512_setzero_si512(), 0xFF, index, from, scale);
-}
+GATHER_256(i32gather_epi32, u32, __m256i, u32, int32_t)
+GATHER_256(i32gather_epi64, u64, __m128i, u32, int32_t)
+GATHER_256(i64gather_epi64, u64, __m256i, u64, int64_t)
+#define _mm256_mask_i32gather_epi32 emulated_mask_i32gather_epi32
 
 /* Lanes of another width. */
 #define CONVERT(name, To, to, From, source) \
@@ -274,69 +183,57 @@ EMULATED __m512i _mm512_i32gather_epi64(__m256i index, const void *from, int sca
             memcpy(&r.to[i], &(uint64_t){a.source[i]}, sizeof r.to[0]); \
         return r; \
     }
+CONVERT(_mm256_cvtepu8_epi32, __m256i, u32, __m128i, u8)
+CONVERT(_mm256_cvtepu16_epi32, __m256i, u32, __m128i, u16)
 CONVERT(_mm256_cvtepu32_epi64, __m256i, u64, __m128i, u32)
-CONVERT(_mm512_cvtepu8_epi32, __m512i, u32, __m128i, u8)
-CONVERT(_mm512_cvtepu16_epi32, __m512i, u32, __m256i, u16)
-CONVERT(_mm512_cvtepu32_epi64, __m512i, u64, __m256i, u32)
-CONVERT(_mm512_cvtepi32_epi8, __m128i, u8, __m512i, u32)
-CONVERT(_mm512_cvtepi16_epi8, __m256i, u8, __m512i, u16)
-CONVERT(_mm512_cvtepi64_epi32, __m256i, u32, __m512i, u64)
 
 /* Parts of vectors. */
-CONVERT(_mm512_castsi512_si128, __m128i, u64, __m512i, u64)
-CONVERT(_mm512_castsi512_si256, __m256i, u64, __m512i, u64)
-CONVERT(_mm512_castsi256_si512, __m512i, u64, __m256i, u64)
 CONVERT(_mm256_castsi256_si128, __m128i, u64, __m256i, u64)
 CONVERT(_mm256_castsi256_pd, __m256d, u64, __m256i, u64)
+CONVERT(_mm256_castsi256_ps, __m256, u64, __m256i, u64)
 EMULATED __m128i _mm256_extracti128_si256(__m256i a, int at) { return _mm_loadu_si128(a.u8 + 16 * (at & 1)); }
-EMULATED __m128i _mm512_extracti32x4_epi32(__m512i a, int at) { return _mm_loadu_si128(a.u8 + 16 * (at & 3)); }
-EMULATED __m256i _mm512_extracti64x4_epi64(__m512i a, int at) { return _mm256_loadu_si256(a.u8 + 32 * (at & 1)); }
-EMULATED __m512i _mm512_inserti32x4(__m512i a, __m128i b, int at) { memcpy(a.u8 + 16 * (at & 3), &b, 16); return a; }
-EMULATED __m512i _mm512_inserti64x4(__m512i a, __m256i b, int at) { memcpy(a.u8 + 32 * (at & 1), &b, 32); return a; }
+EMULATED __m256i _mm256_inserti128_si256(__m256i a, __m128i b, int at) {
+    memcpy(a.u8 + 16 * (at & 1), &b, 16);
+    return a;
+}
 EMULATED __m256i _mm256_broadcastsi128_si256(__m128i a) { __m256i r; EACH(2) memcpy(r.u8 + 16 * i, &a, 16); return r; }
-EMULATED __m512i _mm512_broadcast_i32x4(__m128i a) { __m512i r; EACH(4) memcpy(r.u8 + 16 * i, &a, 16); return r; }
 EMULATED int _mm_extract_epi32(__m128i a, int at) { return (int)a.u32[at & 3]; }
 EMULATED int _mm_cvtsi128_si32(__m128i a) { return (int)a.u32[0]; }
 EMULATED long long _mm_cvtsi128_si64(__m128i a) { return (long long)a.u64[0]; }
 
 /* Bytes and lanes by number. */
-EMULATED __m512i _mm512_permutex2var_epi8(__m512i a, __m512i index, __m512i b) {
-    __m512i r;
-    EACH(64) r.u8[i] = (index.u8[i] & 64 ? b : a).u8[index.u8[i] & 63];
-    return r;
-}
 #define PICK(name, V, u, expression) \
     EMULATED V name(V a, V b) { \
         V r; \
         EACH(COUNT(r, u)) r.u[i] = expression; \
         return r; \
     }
+PICK(_mm_shuffle_epi8, __m128i, u8, b.u8[i] & 128 ? 0 : a.u8[b.u8[i] & 15])
 PICK(_mm256_shuffle_epi8, __m256i, u8, b.u8[i] & 128 ? 0 : a.u8[(i & 16) + (b.u8[i] & 15)])
-PICK(_mm512_shuffle_epi8, __m512i, u8, b.u8[i] & 128 ? 0 : a.u8[(i & 48) + (b.u8[i] & 15)])
 PICK(_mm256_permutevar8x32_epi32, __m256i, u32, a.u32[b.u32[i] & 7])
 PICK(_mm_unpackhi_epi64, __m128i, u64, (i & 1 ? b : a).u64[1])
 PICK(_mm256_unpacklo_epi64, __m256i, u64, (i & 1 ? b : a).u64[i & 2])
 PICK(_mm256_unpackhi_epi64, __m256i, u64, (i & 1 ? b : a).u64[(i & 2) + 1])
-EMULATED __m512i _mm512_alignr_epi32(__m512i a, __m512i b, int by) {
-    __m512i both[2] = {b, a};
-    return _mm512_loadu_si512((const char *)both + 4 * (by & 15));
+
+/* Signed lanes as unsigned ones of half the width, the nearest there are; half of each 16 bytes are of `b`. */
+#define NEAREST(x, most) (x < 0 ? 0 : x > most ? most : x)
+PICK(_mm_packus_epi16, __m128i, u8, (uint8_t)NEAREST((int16_t)(i & 8 ? b : a).u16[i & 7], 0xFF))
+PICK(_mm256_packus_epi16, __m256i, u8, (uint8_t)NEAREST((int16_t)(i & 8 ? b : a).u16[(i >> 1 & 8) + (i & 7)], 0xFF))
+PICK(_mm256_packus_epi32, __m256i, u16, (uint16_t)NEAREST((int32_t)(i & 4 ? b : a).u32[(i >> 1 & 4) + (i & 3)], 0xFFFF))
+
+EMULATED __m256i _mm256_permute4x64_epi64(__m256i a, int from) {
+    __m256i r;
+    EACH(4) r.u64[i] = a.u64[from >> 2 * i & 3];
+    return r;
 }
-EMULATED __m128i _mm_multishift_epi64_epi8(__m128i places, __m128i a) {
-    __m128i r;
-    EACH(16) {
-        int n = places.u8[i] & 63;
-        uint64_t word = a.u64[i / 8];
-        r.u8[i] = (uint8_t)(word >> n | word << (-n & 63));
+EMULATED __m256i _mm256_alignr_epi8(__m256i a, __m256i b, int by) {
+    __m256i r;
+    EACH(32) {
+        int at = (i & 15) + (by & 0xFF);
+        r.u8[i] = at > 31 ? 0 : (at > 15 ? a : b).u8[(i & 16) + (at & 15)];
     }
     return r;
 }
-
-EMULATED unsigned _mm512_mask_reduce_max_epu32(__mmask16 k, __m512i a) {
-    unsigned most = 0;
-    EACH(16) if (BIT(k) && a.u32[i] > most) most = a.u32[i];
-    return most;
-}
-EMULATED unsigned _mm512_reduce_max_epu32(__m512i a) { return _mm512_mask_reduce_max_epu32(0xFFFF, a); }
 
 /* Bits of words. */
 EMULATED unsigned long long _pdep_u64(unsigned long long a, unsigned long long mask) {
@@ -356,23 +253,21 @@ EMULATED unsigned long long _bzhi_u64(unsigned long long a, unsigned count) {
     return count > 63 ? a : a & ((1ull << count) - 1);
 }
 
+#include "_emulated_avx512.h"
+
 #undef EMULATED
 #undef EACH
 #undef BIT
 #undef COUNT
 #undef LOAD
 #undef STORE
-#undef MASKZ_LOAD
 #undef SET1
 #undef LANES
 #undef SHIFT
-#undef COMPARE
-#undef MASK_COMPARE
 #undef MOVEMASK
-#undef MASK_BLEND
-#undef COMPRESS
-#undef GATHER
 #undef CONVERT
 #undef PICK
+#undef NEAREST
+#undef GATHER_256
 
 #endif
