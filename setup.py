@@ -1,4 +1,5 @@
-"""The build: the extension modules, how they are made, and one switch of the environment. All else is in pyproject.toml.
+"""The build: the extension modules, how they are made, and one switch of the environment; all else is in
+pyproject.toml.
 
 Each .pyx file of the core is an extension module. Any of its headers may be part of any of them.
 

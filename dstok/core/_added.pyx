@@ -161,6 +161,7 @@ cdef class Matcher:
         firsts = sorted({content[0] for content in contents})
         self.only_first = firsts[0] if len(firsts) == 1 else -1
         self.few_firsts = 0 < len(firsts) <= FEW
+        self.level = level()
         for i in range(FEW):
             self.firsts[i] = firsts[min(i, len(firsts) - 1)] if firsts else 0
 

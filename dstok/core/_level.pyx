@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 """The level: which of the processor's instructions all stages use.
 
-In: the processor, and DSTOK_SIMD in the environment. Out: one number, which the objects of the core ask for when they are
-made: scanning, the piece table, merging, transcoding, validation and the search for added tokens agree on it.
+In: the processor, and DSTOK_SIMD in the environment. Out: one number, which the objects of the core ask for when they
+are made: scanning, the piece table, merging, transcoding, validation and the search for added tokens agree on it.
 Invariant: a level that this processor cannot run is refused.
 """
 

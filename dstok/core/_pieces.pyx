@@ -17,12 +17,12 @@ to 15 say how many there are in the ring, and bits 16 to 63 since when (the coun
 there); with that count zero too, bits 16 to 63 are an offset in the run's own `side` buffer, whose first word
 is the count. Such values are never stored.
 
-Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing), and stands in a line at most once,
-though two pieces may have one key (they differ in zero bytes at the end): then the newer one is kept. The probe of a chunk looks at
-the first; a miss looks at the second before it merges. A new entry takes the first place of its first line; what drops
-out at the end goes to its own other line, and what drops out there is forgotten. (With one line a key, one in eight
-entries of a half-full table b was forgotten again and again: Chinese text took 20 % longer, warm.) In c and d a key
-has a set of four places.
+Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing), and stands in a line at most
+once, though two pieces may have one key (they differ in zero bytes at the end): then the newer one is kept. The probe
+of a chunk looks at the first; a miss looks at the second before it merges. A new entry takes the first place of its
+first line; what drops out at the end goes to its own other line, and what drops out there is forgotten. (With one line
+a key, one in eight entries of a half-full table b was forgotten again and again: Chinese text took 20 % longer, warm.)
+In c and d a key has a set of four places.
 
 The tables start out filled with the vocabulary.
 
@@ -154,7 +154,8 @@ cdef uint64_t look_up_second(const PieceTable *t, const uint8_t *text, Py_ssize_
     piece_key(text, length, key)
     value = piece_value_a(piece_line_a(t, key[0]), key[0]) if brief else piece_value_b(piece_line_b(t, key), key)
     if piece_wrong(t, value, length):
-        value = piece_value_a(piece_second_a(t, key[0]), key[0]) if brief else piece_value_b(piece_second_b(t, key), key)
+        value = (piece_value_a(piece_second_a(t, key[0]), key[0]) if brief
+                 else piece_value_b(piece_second_b(t, key), key))
     return 0 if piece_wrong(t, value, length) else value
 
 

@@ -9,7 +9,8 @@ class Splitter:
     """
 
     def __init__(
-        self, scanner: Scanner, bpe: BPE, joined: object, rules: int = 0, borders: object = None, windows: object = None,
+        self, scanner: Scanner, bpe: BPE, joined: object, rules: int = 0, borders: object = None,
+        windows: object = None,
     ) -> None: ...
     def way(self) -> str:
-        """How pieces are found: "mask kernel, avx512" (another level, "avx512 (emulated)"), "windows", or "automaton"."""
+        """How pieces are found: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""

@@ -4,8 +4,9 @@
 In: a stretch of text without added tokens. Out: its pieces in chunks (_chunk.pyx), which make ids of them, and where
 the first piece begins that later text may change.
 Invariant: the pieces are the automaton's, cut further only where no token can span the cut. Where there are rules that
-stand for the automaton, the grid kernel finds them (_grid.h); else windows (_windows.h). What these do not settle goes to
-the automaton, a piece at a time, from a place where it may begin: the start of a piece, or one that is as good (_rules.h).
+stand for the automaton, the grid kernel finds them (_grid.h); else windows (_windows.h). What these do not settle goes
+to the automaton, a piece at a time, from a place where it may begin: the start of a piece, or one that is as good
+(_rules.h).
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -87,7 +88,7 @@ cdef class Splitter(Chunks):
         free(self.flags)
 
     def way(self):
-        """How pieces are found: "mask kernel, avx512" (another level, "avx512 (emulated)"), "windows", or "automaton"."""
+        """How pieces are found: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
         if self.run_grid != NULL:
             return "mask kernel, " + level_shown(NAMES[self.level])
         return "automaton" if self.windows.groups == NULL else "windows"
