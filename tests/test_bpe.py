@@ -115,7 +115,7 @@ def test_windows_on_random_merges(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(100 if DEEP else 6))
 def test_long_texts_on_merges_in_any_order(seed: int) -> None:
-    """Where ranks are not monotone windows are not used; tokens are made in several ways."""
+    """Ranks are not monotone, and tokens are made in several ways."""
     rng = random.Random(seed)
     merges = random_merges(rng, LETTERS, rng.choice([5, 20, 60]), rng.choice([8, 100]))
     tokens = {*LETTERS, *products(merges)}

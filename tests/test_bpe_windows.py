@@ -39,15 +39,15 @@ def child() -> None:
     pickle.dump(answers, sys.stdout.buffer)
 
 
-def merged(cases: Sequence[Case]) -> Iterator[tuple[list[Merge], bytes, list[bytes]]]:
-    """(merges, text, tokens) of each text; its cost has been checked."""
+def merged(cases: Sequence[Case], any_order: bool = False) -> Iterator[tuple[list[Merge], bytes, list[bytes]]]:
+    """(merges, text, tokens) of each text; its cost has been checked. `any_order`: ranks need not be monotone."""
     script = "import test_bpe_windows; test_bpe_windows.child()"
     done = subprocess.run(
         [sys.executable, "-c", script], input=pickle.dumps(list(cases)), stdout=subprocess.PIPE, check=True,
         timeout=LIMIT, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         cwd=Path(__file__).parent)  # not the checkout, whose dstok need not be built
     for (merges, texts), (monotone, found) in zip(cases, pickle.loads(done.stdout), strict=True):
-        assert monotone, "merged without windows"
+        assert monotone or any_order, "merged without sweeps"
         for text, (tokens, work) in zip(texts, found, strict=True):
             assert work <= DEAREST * (len(text) + WINDOW), (work, len(text))
             yield merges, text, tokens
@@ -139,6 +139,80 @@ def test_short_pieces_against_plain_bpe() -> None:
         cases.append((merges, [text_of_tokens(rng, merges, b"ab", rng.randint(145, 500)) for _ in range(3)]))
     for merges, text, tokens in merged(cases):
         assert tokens == naive_bpe(text, merges)
+
+
+def in_any_order(rng: random.Random, letters: bytes, count: int, longest: int) -> list[Merge]:
+    """Merges whose ranks are anything; a token is made in several ways, and some never of its own bytes."""
+    merges = growing_merges(rng, letters, count, longest)
+    tokens = {*(bytes([letter]) for letter in letters), *(left + right for left, right in merges)}
+    others = [(made[:cut], made[cut:]) for made in sorted(tokens) for cut in range(1, min(len(made), 40))
+              if made[:cut] in tokens and made[cut:] in tokens]
+    merges = list(dict.fromkeys([*merges, *others]))
+    rng.shuffle(merges)
+    return merges
+
+
+def test_short_pieces_whose_ranks_are_not_monotone() -> None:
+    """Against the plainest reference, for texts of a few windows."""
+    rng, odd = random.Random(4), 0
+    cases: list[Case] = []
+    for _ in range(400 if DEEP else 40):
+        merges = in_any_order(rng, b"ab", 12, 60)
+        cases.append((merges, [text_of_tokens(rng, merges, b"ab", rng.randint(145, 500)) for _ in range(3)]))
+        made = {left + right: rank for rank, (left, right) in enumerate(merges)}
+        odd += any(max(made.get(left, -1), made.get(right, -1)) > rank for rank, (left, right) in enumerate(merges))
+    assert odd > len(cases) // 2
+    for merges, text, tokens in merged(cases, any_order=True):
+        assert tokens == naive_bpe(text, merges)
+
+
+@pytest.mark.parametrize("seed", range(200 if DEEP else 12))
+def test_long_pieces_whose_ranks_are_not_monotone(seed: int) -> None:
+    """Tokens of up to thousands of bytes; upstream is the judge."""
+    rng = random.Random(seed)
+    letters = b"abcdefgh"[: rng.randint(2, 8)]
+    merges = in_any_order(rng, letters, rng.choice([5, 20, 60]), rng.choice([8, 60, 500, 5000]))
+    tok, judge = both(model_json(merges, pattern=None))
+    texts = [text_of_tokens(rng, merges, letters, rng.choice([200, 3000, 30_000])) for _ in range(6)]
+    for _, text, tokens in merged([(merges, texts)], any_order=True):
+        assert tokens == [tok.token_bytes(id) for id in upstream_ids(judge, text.decode())]
+
+
+@pytest.mark.parametrize("letters", [8, 60, 300])
+def test_chains_from_the_end(letters: int) -> None:
+    """Pairs of letters that are joined from the end of the text to its beginning, the ranks not monotone."""
+    spelt = [bytes([0x30 + n // 60, 0x40 + n % 60]) for n in range(letters)]
+    singles = [(word[:1], word[1:]) for word in spelt]
+    merges = [*zip(spelt, spelt[1:])][::-1] + singles
+    tok, judge = both(model_json(merges, pattern=None))
+    ends = [b"".join(spelt[:end]) * times for end in (letters - 1, letters) for times in (1, 2, 7)]
+    for _, text, tokens in merged([(merges, ends)], any_order=True):
+        assert tokens == [tok.token_bytes(id) for id in upstream_ids(judge, text.decode())]
+
+
+ONE_LONG_PIECE = """
+import resource
+import dstok
+from small_models import model_json
+
+tok = dstok.Tokenizer.from_str(model_json([(b"ab", b"c"), (b"a", b"b"), (b"b", b"c")], pattern=None))
+assert not tok._bpe.monotone
+period = b"abcdabdaabcc bcbcab"
+size = (1 << 23) // len(period)
+expected = tok.count(period * 1000)
+assert len(tok.encode_array(period * 2000)) == 2 * expected  # loads numpy
+text = period * (size // 1000 * 1000)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 16 * len(text), resource.RLIM_INFINITY))
+assert tok.count(text) == size // 1000 * expected
+assert len(tok.encode_array(text)) == size // 1000 * expected
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the address space")
+def test_memory_of_one_long_piece() -> None:
+    """Ranks that are not monotone: 16 bytes for each byte of the piece are enough (there had to be 59)."""
+    subprocess.run([sys.executable, "-c", ONE_LONG_PIECE], check=True, cwd=Path(__file__).parent)
 
 
 def chain(letters: int, power: int) -> Case:

@@ -90,6 +90,14 @@ def test_a_crowd_in_a_bucket(count: int) -> None:
     assert len(found[1]) == 2 * ((1 << bits_for(count)) + 2) and array("H", found[1])[-1] > 0
 
 
+def test_a_crowd_of_any_ids() -> None:
+    """Fifteen hundred pairs in a bucket: the table had had to double seven times to take them in."""
+    rng, bits = random.Random(6), bits_for(1500)
+    pairs = [pair for pair in itertools.product(range(1100), range(1100)) if bucket(pair, 0, bits) == 0]
+    found = build_pairs(flat(rng.sample(pairs, 1500)))
+    assert found is not None and len(found[0]) // 8 <= natural(1500) << ROOM
+
+
 def test_no_crowd_no_salt() -> None:
     """The tables of real models, which no salt is needed for, are as they were: one salt, 0, behind the seeds."""
     for name in ("deepseek-v3", "deepseek-r1-distill-qwen"):

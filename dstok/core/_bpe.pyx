@@ -13,15 +13,17 @@ linked list: O(n log n). `merge_windows` cuts a long piece into windows, merges 
 answers, so that memory stays small and the cost linear. Windows are as small as the tokens in them allow, and one that
 has the bytes of the window before has its ids.
 
-Why windows are exact. Let the ranks be monotone: each merge's rank is above the ranks of the merges that
-made its two sides (checked at load; else windows are not used). Then merging visits ranks in rising order,
-and "the state before rank r" of any stretch that no merge has crossed depends on that stretch alone.
-Let X, Y be texts with BPE(X) = (..., a) and BPE(Y) = (b, ...). Suppose that merging XY joins something
-across the border, for the first time at rank r, a pair (u, v). Before that no merge crossed the border,
-and none ever crosses a's left or b's right edge, so at rank r the stretches of a and b look as they do
-when the text of a followed by that of b is merged alone: there, too, u and v are neighbours with rank r,
-and are joined. So if BPE(ab) = (a, b), then BPE(XY) = BPE(X) BPE(Y). `joins` asks just that. The last
-few tokens of a window are dropped and merged again in the next; where a border still does not hold, more
+Why windows are exact, whatever the ranks are. Merging takes, step by step, the pair of the least rank, the leftmost of
+equals. As long as nothing is joined across a border, what happens on its one side does not depend on the other: the
+pair taken there is the best one of that side, and the other side only says when. So of the steps in a text X those
+inside of a token of BPE(X), whose edges none crosses, are the steps of that token's bytes alone.
+Let X, Y be texts with BPE(X) = (..., a) and BPE(Y) = (b, ...). Suppose that merging XY joins something across the
+border, for the first time a pair (u, v), and that merging ab (the bytes of a, then those of b) never does. Until then
+the steps inside a and b are, each by itself, those of a and of b alone; and they come in the same order in XY as in ab,
+for of the next step of a and that of b the better one is taken in both. So merging ab passes through the same u and v,
+with what else there is of a and b. In XY the pair (u, v) was better than all others, those inside a and b among them;
+so it is taken in ab, too: a contradiction. So if BPE(ab) = (a, b), then BPE(XY) = BPE(X) BPE(Y). `joins` asks just
+that. The last few tokens of a window are dropped and merged again in the next; where a border still does not hold, more
 tokens are taken back, twice as many each time.
 
 Cost. A window ends behind all windows before it, by half its own length at least, or at the end of the piece. So there
@@ -373,9 +375,7 @@ cdef class BPE:
             if count <= FEW_SYMBOLS:
                 return merge_short(&self.pairs, out, <int>count)
             return self.merge_into(text, length, out, scratch)
-        if self.monotone:
-            return self.merge_windows(text, length, out, scratch, junction)
-        return self.merge_into(text, length, out, scratch)
+        return self.merge_windows(text, length, out, scratch, junction)
 
     def index_vocabulary(self, reachable):
         """Makes `whole` work: indexes the ids in `reachable`, those that a piece may be."""
