@@ -12,7 +12,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE, PyBytes_Check
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from dstok.core._level cimport LEVEL_AVX512
+from dstok.core._level cimport LEVEL_AVX2
 
 cdef extern from "Python.h":
     int PyUnicode_KIND(object) noexcept
@@ -22,10 +22,11 @@ cdef extern from "Python.h":
 
 
 cdef extern from "_utf8.h":
+    void utf8_open() noexcept nogil
     Py_ssize_t utf8_transcode(
-        const void *data, int kind, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity
+        int level, const void *data, int kind, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity
     ) noexcept nogil
-    Py_ssize_t utf8_valid_blocks(const uint8_t *text, Py_ssize_t length) noexcept nogil
+    Py_ssize_t utf8_valid_blocks(int level, const uint8_t *text, Py_ssize_t length) noexcept nogil
 
 
 cdef Source open_source(object text) except *:
@@ -47,7 +48,7 @@ cdef Source open_source(object text) except *:
 
 cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) noexcept nogil:
     """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
-    cdef Py_ssize_t at = utf8_valid_blocks(text, length) if level == LEVEL_AVX512 else 0
+    cdef Py_ssize_t at = utf8_valid_blocks(level, text, length)
     cdef uint64_t block[2]
     cdef uint8_t lead, second
     while at < length:
@@ -83,6 +84,12 @@ cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) 
             at += 4
     return -1
 
+
+cdef enum:
+    FEW = 8                  # units that are transcoded one by one where vectors do not get on
+
+
+utf8_open()
 
 ctypedef fused Unit:
     uint8_t
@@ -140,10 +147,17 @@ cdef Py_ssize_t transcode(
     Advances `at[0]`. At a lone surrogate it stops and returns -1, or writes U+FFFD if `replace`.
     """
     cdef Py_ssize_t done = 0, rest
-    if level == LEVEL_AVX512:
-        done = utf8_transcode(source.data, source.kind, source.length, at, out, capacity)
-        out += done
-        capacity -= done
+    while True:
+        done += utf8_transcode(level, source.data, source.kind, source.length, at, out + done, capacity - done)
+        if source.kind != 4 or level < LEVEL_AVX2 or source.length - at[0] < FEW or capacity - done < 8 * FEW:
+            break
+        # A character of four bytes or a surrogate was met: past it one by one, and on.
+        rest = _transcode(<const uint32_t *>source.data, at[0] + FEW, at, out + done, capacity - done, replace)
+        if rest < 0:
+            return rest
+        done += rest
+    out += done
+    capacity -= done
     if source.kind == 1:
         rest = _transcode(<const uint8_t *>source.data, source.length, at, out, capacity, replace)
     elif source.kind == 2:
