@@ -75,10 +75,8 @@ static inline uint32_t pair_merged(const PairTable *t, uint32_t rank) {
 
 #ifdef DSTOK_X86
 
-#define MERGE_TARGET SIMD_AVX512
-
 /* Entries of eight pairs; the lanes that match get their rank. */
-MERGE_TARGET
+SIMD_AVX512
 static inline __m256i lanes_half(const PairTable *t, __m256i left, __m256i right, __m256i slot, __mmask8 asked) {
     const __m512i none = _mm512_set1_epi64(-1);
     __m512i entry = _mm512_mask_i32gather_epi64(none, asked, slot, (const long long *)t->slots, 8);
@@ -89,7 +87,7 @@ static inline __m256i lanes_half(const PairTable *t, __m256i left, __m256i right
 }
 
 /* `pair_rank` of the lanes asked for; NO_RANK in the others. */
-MERGE_TARGET
+SIMD_AVX512
 static inline __m512i lanes_rank(const PairTable *t, __m512i left, __m512i right, __mmask16 asked) {
     __m512i bucket = _mm512_add_epi32(_mm512_mullo_epi32(left, _mm512_set1_epi32((int)t->left_mix)),
                                       _mm512_mullo_epi32(right, _mm512_set1_epi32((int)t->right_mix)));
@@ -109,7 +107,7 @@ static inline __m512i lanes_rank(const PairTable *t, __m512i left, __m512i right
 }
 
 /* `pair_ranks`, sixteen at a time. */
-MERGE_TARGET
+SIMD_AVX512
 static void pair_ranks_wide(const PairTable *t, const uint32_t *ids, uint32_t *ranks, int64_t count) {
     for (int64_t i = 0; i + 1 < count; i += LANES) {
         __mmask16 asked = count - 1 - i >= LANES ? 0xFFFF : (__mmask16)((1u << (count - 1 - i)) - 1);
@@ -334,7 +332,7 @@ static inline void merge_lanes_portable(const PairTable *t, Lanes *lanes) {
 
 #ifdef DSTOK_X86
 
-MERGE_TARGET
+SIMD_AVX512
 static inline __m512i lanes_merged(const PairTable *t, __m512i rank, __mmask16 asked) {
     if (!t->merged)
         return _mm512_add_epi32(rank, _mm512_set1_epi32((int)t->first));
@@ -342,7 +340,7 @@ static inline __m512i lanes_merged(const PairTable *t, __m512i rank, __mmask16 a
 }
 
 /* Merges the texts in all lanes; a lane with a count of 0 or 1 stays as it is. */
-MERGE_TARGET
+SIMD_AVX512
 static inline void merge_lanes(const PairTable *t, Lanes *lanes) {
     __m512i ranks[LANE_SYMBOLS + 1];
     const __m512i one = _mm512_set1_epi32(1), none = _mm512_set1_epi32(NO_RANK << LANE_BITS);
