@@ -76,6 +76,10 @@ class PickleError(DstokError, ValueError):
     """A pickle that cannot be made, or not be loaded: damaged, or of another format."""
 
 
+class SettingError(DstokError, ValueError):
+    """A variable of the environment has a value that it cannot have."""
+
+
 class ModelNotFoundError(DstokError, LookupError):
     """No built-in model has this name."""
 

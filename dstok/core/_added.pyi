@@ -3,5 +3,3 @@ class Matcher:
 
     count: int
     def __init__(self, tokens: list[tuple[bytes, bool, bool, bool]], word_bits: bytes = b"") -> None: ...
-    def narrow(self) -> None:
-        """From now on it does without AVX-512. For tests."""

@@ -8,7 +8,7 @@ def levels() -> list[str]:
     """The names of the levels that this processor can run."""
 
 def chosen_level() -> str:
-    """The name of the level for objects made now: DSTOK_SIMD's, or the best. Raises `ValueError` for a wrong one."""
+    """The name of the level for objects made now: DSTOK_SIMD's, or the best. Raises `SettingError` for a wrong one."""
 
 def emulated() -> bool:
     """Whether the levels above "portable" are emulated, on any processor: a build for tests (see setup.py)."""

@@ -8,6 +8,8 @@ Invariant: a level that this processor cannot run is refused.
 
 import os
 
+from dstok.errors import SettingError
+
 cdef extern from "_simd.h":
     bint DSTOK_EMULATED
     bint SIMD_NEON
@@ -38,8 +40,9 @@ def chosen_level():
     """The name of the level for objects made now: DSTOK_SIMD's, or the best."""
     wanted = os.environ.get("DSTOK_SIMD") or best_level()
     if wanted not in levels():
-        raise ValueError(f"expected DSTOK_SIMD to be one of this processor's levels, {', '.join(levels())}; "
-                         f"found {wanted!r}")
+        raise SettingError(
+            f"expected DSTOK_SIMD to be one of this processor's levels, {', '.join(levels())}; "
+            f"found {wanted!r}")
     return wanted
 
 
