@@ -2,7 +2,7 @@
 
 In: an automaton's fingerprint (`DFA.fingerprint`). Out: the number of the rules that the core has for it
 (core/_kernel.h), 0 for none, and the SHA-256 of the automaton's table, by which an image shows that it has it.
-Invariant: the rules are held against the automaton by tests, and used only for it (tests/test_kernel.py, test_words.py).
+Invariant: the rules are held against the automaton by tests, and used only for it (test_kernel.py, test_words.py).
 Whatever Unicode version and vocabulary: these do not show in the fingerprint.
 """
 

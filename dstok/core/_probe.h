@@ -103,7 +103,7 @@ typedef void (*ProbePair)(const uint64_t *const *lines, const uint64_t *keys, ui
 typedef uint64_t (*ProbeLong)(const uint64_t *line, const uint64_t *key);
 typedef int (*ProbeFour)(const uint64_t *values, const uint32_t *starts);
 
-enum { PROBE_BATCH = 64 }; /* pieces whose lines and keys fit the level-1 cache */
+enum { PROBE_BATCH = 128 }; /* pieces whose lines and keys fit the level-1 cache */
 
 /* The values of all pieces of a chunk, and the list of those that are missing; `starts` has pieces + 1, and four more may
  * be read. */
@@ -112,7 +112,7 @@ static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, Prob
                            const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values, uint32_t *missed) {
     uint64_t keys[PROBE_BATCH + 1], long_keys[PROBE_BATCH][3];
     const uint64_t *lines[PROBE_BATCH + 1], *long_lines[PROBE_BATCH], *a = t->a, *b = t->b;
-    uint8_t longer[PROBE_BATCH + 1];
+    uint16_t longer[PROBE_BATCH + 1];
     int count = 0, a_shift = t->a_shift, b_shift = t->b_shift;
     for (int base = 0; base < pieces; base += PROBE_BATCH, starts += PROBE_BATCH, values += PROBE_BATCH) {
         int size = pieces - base < PROBE_BATCH ? pieces - base : PROBE_BATCH, longs = 0;
@@ -123,7 +123,7 @@ static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, Prob
             keys[i] = key = low(key, length);
             lines[i] = a + 8 * (key * HASH_0 >> a_shift & ((uint64_t)(length > 8) - 1));
             __builtin_prefetch(lines[i]);
-            longer[longs] = (uint8_t)i;
+            longer[longs] = (uint16_t)i;
             longs += length > 8;
         }
         keys[size] = 0;
