@@ -8,6 +8,7 @@ cannot hold is refused, or, where it is the format's convention to leave it out,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +54,13 @@ class FileFormats:
         >>> tok.encode("abba ab<end>")
         [256, 98, 97, 32, 256, 257]
         """
-        from dstok.formats.tiktoken import describe_tiktoken, read_ranks
+        from dstok.formats.files import about_file
+        from dstok.formats.tiktoken import describe_tiktoken
 
-        if not isinstance(ranks, Mapping):
-            with open(ranks, "rb") as file:
-                ranks = read_ranks(file.read())
-        tokenizer: Tokenizer = cls.from_description(describe_tiktoken(ranks, pattern, special_tokens))
-        return tokenizer
+        with nullcontext() if isinstance(ranks, Mapping) else about_file(ranks):
+            known = ranks if isinstance(ranks, Mapping) else _read_ranks(ranks)
+            tokenizer: Tokenizer = cls.from_description(describe_tiktoken(known, pattern, special_tokens))
+            return tokenizer
 
     def to_tiktoken(self, path: StrPath) -> tuple[str, ...]:
         """Writes tiktoken's rank file, and returns what such a file does not say, in sentences.
@@ -81,10 +82,12 @@ class FileFormats:
         `UnsupportedError` (also for a `pre` that dstok does not know, with the list of those it does),
         `TokenizerFileError` with the key or the file offset, and `OSError`.
         """
+        from dstok.formats.files import about_file
         from dstok.formats.gguf import describe_gguf
 
-        tokenizer: Tokenizer = cls.from_description(describe_gguf(path)[0])
-        return tokenizer
+        with about_file(path):
+            tokenizer: Tokenizer = cls.from_description(describe_gguf(path)[0])
+            return tokenizer
 
     def to_gguf(
         self, path: StrPath, *, config: StrPath | TokenizerConfig | None = None, architecture: str | None = None,
@@ -157,3 +160,12 @@ class FileFormats:
 
         return describe_tables(self._tables, self._added.tokens, self.bos_id, self.eos_id)
 
+
+def _read_ranks(path: StrPath) -> dict[bytes, int]:
+    from dstok.formats.files import LOOK, RANKS, refuse_other
+    from dstok.formats.tiktoken import read_ranks
+
+    with open(path, "rb") as file:
+        data = file.read()
+    refuse_other(data[:LOOK], RANKS, "a rank file")
+    return read_ranks(data)

@@ -17,7 +17,14 @@ from dstok.core._batch import Batch
 from dstok.core._decode import Decoder
 from dstok.core._encode import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
-from dstok.errors import DecodeError, DstokError, ImageError, PatternError, UnknownTokenError, UnsupportedError
+from dstok.errors import (
+    DecodeError,
+    DstokError,
+    ImageError,
+    PatternError,
+    UnknownTokenError,
+    UnsupportedError,
+)
 from dstok.file_formats import FileFormats
 from dstok.formats.columns import pack_added
 from dstok.formats.description import AddedToken, ModelDescription, spelling
@@ -90,13 +97,18 @@ class Tokenizer(LineEncoder, FileFormats):
 
         BOS and EOS are read from `config`, or from a tokenizer_config.json beside the file if there is one.
         `upstream`, such as "tokenizers-0.21.1", is the version of upstream whose Unicode tables decide.
-        Raises `UnsupportedError` for what cannot be done exactly, `TokenizerFileError` for what is broken (both
-        with the JSON path), and `OSError`.
+        Raises `UnsupportedError` for what cannot be done exactly, `TokenizerFileError` for what is broken or another
+        kind of file (both with the file's name and the JSON path), and `OSError`.
         """
+        from dstok.formats.files import JSON, LOOK, about_file, refuse_other
+
         beside = os.path.join(os.path.dirname(path), "tokenizer_config.json")
         if config is None and os.path.basename(path) == "tokenizer.json" and os.path.exists(beside):
             config = beside
-        return cls.from_str(_contents(path), None if config is None else _contents(config), upstream=upstream)
+        with about_file(path):
+            data = _contents(path)
+            refuse_other(data[:LOOK], JSON, "a tokenizer.json")
+            return cls.from_str(data, None if config is None else _contents(config), upstream=upstream)
 
     @classmethod
     def from_str(cls, json: str | bytes, config: str | bytes | None = None, *, upstream: str = NEWEST) -> Tokenizer:

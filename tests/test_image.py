@@ -191,7 +191,7 @@ def test_save_and_open_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("data", "words"), [
     (b"", "found an empty file"),
-    (b"{}", "found other data"),
+    (b"{}", "found JSON"),
     (b"\x93NUMPY" + bytes(5000), "found other data"),
     (image.MAGIC[:-1], "found other data"),
     (image.MAGIC, "found 8"),

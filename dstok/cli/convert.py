@@ -134,8 +134,7 @@ def _read_tiktoken(arguments: Namespace) -> Tokenizer:
         raise CommandError(f"{arguments.model}: a rank file holds no pattern: --pattern gives it, or a name")
     special = None if arguments.special_token is None else dict(map(_special_token, arguments.special_token))
     try:
-        with about_input(arguments.model):
-            return dstok.Tokenizer.from_tiktoken(arguments.model, arguments.pattern, special)
+        return dstok.Tokenizer.from_tiktoken(arguments.model, arguments.pattern, special)
     except OSError as error:
         raise CommandError(f"{arguments.model}: {reason(error)}") from error
 

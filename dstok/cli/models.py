@@ -12,7 +12,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 import dstok
-from dstok.cli.errors import CommandError, about_input, reason
+from dstok.cli.errors import CommandError, reason
 from dstok.formats.gguf_file import is_gguf
 from dstok.formats.image import is_image
 
@@ -29,8 +29,7 @@ def load_model(name: str) -> Tokenizer:
     try:
         if is_image(name):
             return dstok.Tokenizer.open(name)
-        with about_input(name):
-            return dstok.Tokenizer.from_gguf(name) if is_gguf(name) else dstok.Tokenizer.from_file(name)
+        return dstok.Tokenizer.from_gguf(name) if is_gguf(name) else dstok.Tokenizer.from_file(name)
     except OSError as error:
         raise CommandError(f"{name}: {reason(error)}") from error
 

@@ -52,7 +52,9 @@ class _Reader:
 
     def metadata(self) -> dict[str, Any]:
         if self.take(4) != MAGIC:
-            self.broken("expected a GGUF file, found other data", 0)
+            from dstok.formats import files  # not needed otherwise
+
+            self.broken(f"expected a GGUF file, found {files.found(self.data[: files.LOOK])}", 0)
         version = self.number("I")
         if version not in VERSIONS:
             self.broken(f"expected GGUF version 2 or 3, little-endian, found {version}", 4)

@@ -110,7 +110,9 @@ def open_image(path: StrPath, verify: bool = False) -> Image:
     except ValueError:
         raise ImageError(f"{path}: expected a dstok image, found an empty file") from None
     if bytes(view[: len(MAGIC)]) != MAGIC:
-        raise ImageError(f"{path}: expected a dstok image, found other data")
+        from dstok.formats import files  # not needed otherwise
+
+        raise ImageError(f"{path}: expected a dstok image, found {files.found(bytes(view[: files.LOOK]))}")
     if len(view) < _FIXED:
         raise ImageError(f"{path}: expected an image of at least {_FIXED} bytes, found {len(view)}: it is cut short")
     found = int.from_bytes(view[8:12], "little")
