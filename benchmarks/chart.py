@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 
 from benchmarks.engines import ENGINES
 from benchmarks.summary import CaseSummary, Results, figure
-from benchmarks.table import number
+from benchmarks.table import level_name, number
 
 __all__ = ["chart", "main"]
 
@@ -63,7 +63,7 @@ def chart(results: Results) -> str:
     axis = f'<line class="axis" x1="{LEFT}" y1="{TOP - 4}" x2="{LEFT}" y2="{height - GAP + 2}"/>'
     head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
             f'height="{height}" role="img">')
-    title = "MB/s on one core: full bar warm, solid part cold"
+    title = f"MB/s on one core, {level_name(results)}: full bar warm, solid part cold"
     return "\n".join([head, f"<title>{title}</title>", f"<style>{STYLE}</style>",
                       f'<text class="title" x="{LEFT}" y="16">{title}</text>', *_legend(engines), *body, axis,
                       "</svg>\n"])

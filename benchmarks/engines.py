@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ENGINES", "UPSTREAM", "Call", "Engine", "tiktoken_encoding"]
+__all__ = ["ENGINES", "LEVELS", "UPSTREAM", "Call", "Engine", "tiktoken_encoding"]
 
 Ids = npt.NDArray[np.uint32]
 UPSTREAM = "tokenizers"  # the judge of ids
+LEVELS = {"avx512": "AVX-512", "avx2": "AVX2", "neon": "NEON", "portable": "portable code",
+          "automaton": "the automaton alone"}
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine. `exact`: it is meant to give upstream's ids. `slow`: one round, no more passes than needed."""
+    """An engine. `exact`: it is meant to give upstream's ids. `slow`: one round, no more passes than needed. `level`
+    gives the instruction set in force, one of `LEVELS`, where the engine tells."""
 
     name: str
     open: Callable[[Any, Path, str, int], Call]
     exact: bool = True
     slow: bool = False
+    level: Callable[[], str] | None = None
 
 
 def _array(ids: Iterable[int]) -> Ids:
@@ -53,6 +57,10 @@ def _dstok(module: Any, path: Path, mode: str, threads: int) -> Call:
     if mode.startswith("batch"):
         return Call(lambda texts: tok.encode_batch_arrays(texts, threads=threads), lambda got: _array(got[0]))
     return Call(tok.encode if mode in ("lines", "list") else tok.encode_array, _array)
+
+
+def _dstok_level() -> str:
+    return str(importlib.import_module("dstok.core._level").chosen_level())
 
 
 def _gigatoken(module: Any, path: Path, mode: str, threads: int) -> Call:
@@ -138,7 +146,7 @@ _ONE_PATTERN = "|".join([
 ])
 
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in [
-    Engine("dstok", _dstok),
+    Engine("dstok", _dstok, level=_dstok_level),
     Engine("gigatoken", _gigatoken),
     Engine("fastokens", _fastokens),
     Engine("tokenizers", _tokenizers, slow=True),

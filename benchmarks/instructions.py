@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from benchmarks.cases import CORPORA, ROOT, load_text, select
+from benchmarks.engines import LEVELS
 from benchmarks.machine import commit, dirty, machine, python
 
 __all__ = ["count", "main", "table"]
@@ -41,12 +42,15 @@ text = open(sys.argv[1], encoding="utf-8", newline="").read()
 tok.encode("hi")
 for _ in range(int(sys.argv[2])):
     tok.encode_array(text)
+from benchmarks.engines import ENGINES
+print(ENGINES["dstok"].level())
 """
 
 
 class Counts(TypedDict):
-    """Instructions a byte of UTF-8."""
+    """Instructions a byte of UTF-8, and the level of dstok that they are of."""
 
+    level: str
     cold: float
     warm: float
 
@@ -73,26 +77,28 @@ def count(corpus: str) -> Counts:
         file = Path(folder) / "text"
         file.write_text(text, encoding="utf-8", newline="")
         subprocess.run(_command(file, 0), env=_environment(), cwd=folder, check=True)  # Python's caches are written now
-        none, first, all = (_instructions(file, passes) for passes in (0, 1, 1 + WARM_PASSES))
+        (none, level), (first, _), (all, _) = (_instructions(file, passes) for passes in (0, 1, 1 + WARM_PASSES))
     size = len(text.encode())
-    return {"cold": round((first - none) / size, 2), "warm": round((all - first) / WARM_PASSES / size, 2)}
+    return {"level": level, "cold": round((first - none) / size, 2),
+            "warm": round((all - first) / WARM_PASSES / size, 2)}
 
 
 def table(found: dict[str, Counts]) -> str:
     """The counts as Markdown."""
-    rows = [f"| {corpus} | {counts['cold']:.1f} | {counts['warm']:.1f} |" for corpus, counts in found.items()]
-    return "\n".join(["| text | instructions a byte, cold | warm |", "|---|---:|---:|", *rows])
+    rows = [f"| {corpus} | {LEVELS[counts['level']]} | {counts['cold']:.1f} | {counts['warm']:.1f} |"
+            for corpus, counts in found.items()]
+    return "\n".join(["| text | level | instructions a byte, cold | warm |", "|---|---|---:|---:|", *rows])
 
 
-def _instructions(text: Path, passes: int) -> int:
-    """How many a process executes that encodes the text so often."""
+def _instructions(text: Path, passes: int) -> tuple[int, str]:
+    """How many a process executes that encodes the text so often, and the level that it ran at."""
     valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={text.parent / 'profile'}"]
     done = subprocess.run([*valgrind, *_command(text, passes)], capture_output=True, text=True, env=_environment(),
                           cwd=text.parent)  # not in the source tree: see process.py
     collected = re.search(r"Collected : (\d+)", done.stderr)
     if done.returncode or not collected:
         raise RuntimeError(f"valgrind failed: {done.stderr.strip()[-400:]}")
-    return int(collected[1])
+    return int(collected[1]), done.stdout.strip()
 
 
 def _command(text: Path, passes: int) -> list[str]:
@@ -105,11 +111,13 @@ def _environment() -> dict[str, str]:
 
 
 def _compare(found: dict[str, Counts], known: dict[str, Counts]) -> int:
-    """1 if some count is more than `MARGIN` times the known one, which it says; else 0."""
+    """1 if some count is more than `MARGIN` times the known one, or of another level, which it says; else 0."""
     kinds: tuple[Literal["cold", "warm"], ...] = ("cold", "warm")
     over = [f"{corpus}, {kind}: expected at most {MARGIN * known[corpus][kind]:.1f} instructions a byte, "
             f"found {counts[kind]}"
             for corpus, counts in found.items() for kind in kinds if counts[kind] > MARGIN * known[corpus][kind]]
+    over += [f"{corpus}: expected counts of level {known[corpus]['level']}, found {counts['level']}"
+             for corpus, counts in found.items() if counts["level"] != known[corpus]["level"]]
     print(*over, sep="\n", end="\n" * bool(over), file=sys.stderr)
     return int(bool(over))
 

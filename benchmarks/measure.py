@@ -45,6 +45,7 @@ class Record(TypedDict, total=False):
     absent: str
     failed: str
     version: str
+    level: str
     in_tree: bool
     bytes: int
     tokens: int
@@ -109,8 +110,11 @@ def _start(engine: Engine, case: Case, tokenizer: Path, trivial: Any) -> tuple[C
     marks.append(time.process_time())
     ms = [(mark - marks[0]) * 1e3 for mark in marks]
     file = Path(module.__file__ or "").resolve()
-    return call, Record(version=_version(engine.name, module), in_tree=file.parent.parent == ROOT,
-                        import_ms=ms[1], load_ms=ms[2] - ms[1], start_ms=ms[3])
+    record = Record(version=_version(engine.name, module), in_tree=file.parent.parent == ROOT,
+                    import_ms=ms[1], load_ms=ms[2] - ms[1], start_ms=ms[3])
+    if engine.level:
+        record["level"] = engine.level()
+    return call, record
 
 
 def _one_pass(call: Call, arguments: Iterable[Any], clock: Callable[[], float]) -> float:

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.engines import ENGINES
 from benchmarks.goals import ratio
 from benchmarks.summary import CaseSummary, Results, figure
-from benchmarks.table import number, replaced
+from benchmarks.table import level_name, number, replaced
 
 __all__ = ["main", "table"]
 
@@ -44,8 +44,9 @@ def table(results: list[Results]) -> str:
     first = results[0]
     engines = [name for name in ENGINES if any(name in c["engines"] for r in results for c in r["cases"])]
     versions = ", ".join(f"{name} {first['versions'][name]}" for name in engines if name in first["versions"])
-    setting = (f"{first['machine']['cpu']}, {first['python']}, {first['date']}; commit {str(first['commit'])[:10]}; "
-               f"{versions}. One core, median of {first['settings']['rounds']} rounds; MB/s cold / warm.")
+    setting = (f"{first['machine']['cpu']}, {level_name(first)}, {first['python']}, {first['date']}; "
+               f"commit {str(first['commit'])[:10]}; {versions}. One core, median of {first['settings']['rounds']} "
+               "rounds; MB/s cold / warm.")
     head = ["model", "text", *engines, "dstok over the best exact peer"]
     lines = [head, ["---", "---", *["---:"] * (len(engines) + 1)]]
     lines += [line for result in results for line in _lines(result, engines)]

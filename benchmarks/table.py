@@ -1,10 +1,10 @@
-"""A result file as Markdown, and the README's copy of it.
+"""Result files as Markdown, and the README's copy of it.
 
-    python -m benchmarks.table FILE [--write README.md | --check README.md]
+    python -m benchmarks.table FILE... [--write README.md | --check README.md]
 
-In: a result file. Out: Markdown on stdout; or, between the marker comments of a document, the same.
-Invariant: what stands between the markers is what `tables` makes of the file, to the byte; `--check` exits with 1
-where it is not. A number stands only for ids that were compared; see `summary.py`.
+In: result files, of one instruction set each. Out: Markdown on stdout; or, between the marker comments of a document,
+the same. Invariant: what stands between the markers is what `sections` makes of the files, to the byte; `--check` exits
+with 1 where it is not. A number stands only for ids that were compared; see `summary.py`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.cases import ROOT
-from benchmarks.engines import ENGINES
+from benchmarks.engines import ENGINES, LEVELS
 from benchmarks.goals import growth_cases, ratio, typical
 from benchmarks.summary import CaseSummary, EngineSummary, Results, Spread, figure
 
-__all__ = ["BEGIN", "END", "main", "number", "replaced", "tables"]
+__all__ = ["BEGIN", "END", "level_name", "main", "number", "replaced", "sections", "tables"]
 
 BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
 _RATIO = "dstok over the best exact peer"
@@ -30,14 +30,14 @@ MODE_NAMES = {"whole": "one call, array", "docs": "4 KB documents, arrays", "lin
 
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description="a result file as Markdown")
-    parser.add_argument("result", type=Path)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description="result files as Markdown")
+    parser.add_argument("results", type=Path, nargs="+", metavar="FILE", help="one for each instruction set")
     parser.add_argument("--spread", action="store_true", help="with the least and the most of all rounds")
     action = parser.add_mutually_exclusive_group()
     for name, what in (("write", "replace the table in a document"), ("check", "exit with 1 if it is not current")):
         action.add_argument(f"--{name}", type=Path, nargs="?", const=ROOT / "README.md", metavar="FILE", help=what)
     options = parser.parse_args(arguments)
-    made = tables(json.loads(options.result.read_text(encoding="utf-8")), options.spread)
+    made = sections([json.loads(path.read_text(encoding="utf-8")) for path in options.results], options.spread)
     document = options.write or options.check
     if document is None:
         print(made)
@@ -69,6 +69,19 @@ def replaced(document: str, made: str, opening: str = BEGIN, closing: str = END)
     return f"{before}{opening}\n{made}\n{closing}{after}"
 
 
+def sections(found: Iterable[Results], spread: bool = False) -> str:
+    """The tables of each result under the name of its instruction set, the widest first."""
+    order = [*LEVELS, None]
+    found = sorted(found, key=lambda results: order.index(results.get("level")))
+    return "\n\n".join(f"### {level_name(results)}\n\n{tables(results, spread)}" for results in found)
+
+
+def level_name(results: Results) -> str:
+    """The instruction set that dstok ran with; older result files do not say."""
+    level = results.get("level")
+    return LEVELS[level] if level else "instruction set not recorded"
+
+
 def tables(results: Results, spread: bool = False) -> str:
     """All tables that the result has figures for, as Markdown without a last newline."""
     engines = [name for name in ENGINES if any(name in case["engines"] for case in results["cases"])]
@@ -91,8 +104,14 @@ def _setting(results: Results, engines: list[str]) -> str:
     at = f"; checkout at commit {commit[:10]}{changed}" if commit else ""
     where = "measured in the source tree" if results["in_tree"] else "installed"
     return (f"{m['cpu']}, {m['cores']} cores, {m['system']} {m['kernel']}, {results['python']}, {results['date']}. "
-            f"{', '.join(versions)}; dstok {where}{at}. One core, one thread, "
+            f"{', '.join(versions)}; dstok {where}{at}, {_level(results)}. One core, one thread, "
             f"{_rounds(results)}.")
+
+
+def _level(results: Results) -> str:
+    """With which instructions dstok ran, and whether it was told to; its peers choose for themselves."""
+    told = results["settings"].get("DSTOK_SIMD")
+    return level_name(results) + (" (by DSTOK_SIMD; its peers use what the processor has)" if told else "")
 
 
 def _rounds(results: Results) -> str:

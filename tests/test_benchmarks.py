@@ -19,18 +19,19 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from real_models import levels
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # last: the installed dstok is the one under test
 
 from benchmarks import models, process, run, verdicts, wikitext
-from benchmarks.cases import DISTINCT_SIZE, KINDS, MODES, WORST_SIZE, Case, all_cases, items, load_text, select
+from benchmarks.cases import CORPORA, DISTINCT_SIZE, KINDS, MODES, WORST_SIZE, Case, all_cases, items, load_text, select
 from benchmarks.chart import chart
-from benchmarks.engines import ENGINES, Call, Engine
+from benchmarks.engines import ENGINES, LEVELS, Call, Engine
 from benchmarks.goals import goals, goals_table
 from benchmarks.measure import Record, measure
 from benchmarks.summary import FIGURES, CaseSummary, EngineSummary, Results, Spread, best_peer, summarise
-from benchmarks.table import BEGIN, END, main, tables
+from benchmarks.table import BEGIN, END, main, sections, tables
 
 # SHA-256 (8 digits) of the worst cases: a change here makes old results incomparable.
 TEXTS = {
@@ -44,7 +45,8 @@ WORST = Case("worst/a", "worst", "a", "whole", WORST_SIZE)
 
 def record(engine: str, case: Case = WHOLE, ids: str = "right", speed: float = 100.0) -> Record:
     """What a measurement could have said."""
-    return Record(engine=engine, case=case.name, version="1.0", in_tree=False, bytes=1_000_000, tokens=250_000,
+    level = Record(level="avx2") if engine == "dstok" else Record()
+    return level | Record(engine=engine, case=case.name, version="1.0", in_tree=False, bytes=1_000_000, tokens=250_000,
                   ids_sha256=sha256(ids.encode()).hexdigest(), warm_passes=5, import_ms=1.0, load_ms=2.0, start_ms=4.0,
                   cold_mb_s=speed / 2, warm_mb_s=speed, loaded_mb=10.0, grown_mb=20.0)
 
@@ -56,6 +58,7 @@ def results(*found: Record) -> Results:
     done = [summarise(case, [r for r in found if r["case"] == case.name]) for case in cases]
     return Results(
         format=1, date="2025-11-25", machine={"cpu": "A Processor", "cores": 2, "system": "Linux", "kernel": "6.1"},
+        level="avx2",
         python="CPython 3.13.0", versions={r["engine"]: "1.0" for r in found}, commit="0123456789abcdef", dirty=False,
         in_tree=False, settings={"rounds": 1}, absent={}, skipped={}, mismatches=[m for _, ms in done for m in ms],
         cases=[summary for summary, _ in done])
@@ -111,7 +114,17 @@ def test_one_measurement_of_dstok(tmp_path: Path) -> None:
     assert found["ids_sha256"] == sha256(len(ids).to_bytes(8, "little") + ids.tobytes()).hexdigest()
     assert found["version"] == dstok.__version__ and found["warm_passes"] >= 1
     assert set(found) >= set(FIGURES) and found["cold_mb_s"] > 0 and found["warm_mb_s"] > 0 and found["load_ms"] > 0
+    assert found["level"] == levels()[-1]
     assert summarise(WHOLE, [found])[1] == []
+
+
+def test_the_level_is_the_one_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wiki.txt").write_text("Hello world\n", encoding="utf-8")
+    launcher = process.Launcher(tmp_path, process.default_cores(), 60)
+    for level in levels():
+        monkeypatch.setenv("DSTOK_SIMD", level)
+        assert launcher.measure(ENGINES["dstok"], WHOLE, 0.1)["level"] == level
+    assert set(levels()) <= set(LEVELS)
 
 
 def test_an_engine_that_is_not_there_is_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,6 +209,7 @@ def test_a_run(faked: dict[str, Record], capsys: pytest.CaptureFixture[str], tmp
     written: Results = json.loads((tmp_path / "results" / "x.json").read_text(encoding="utf-8"))
     assert written["cases"][0]["engines"]["dstok"]["figures"]["warm_mb_s"]["median"] == 300
     assert written["machine"]["cores"] and written["python"] and set(written) == set(Results.__annotations__)
+    assert written["machine"]["cpu"] and written["level"] == "avx2"
 
 
 def test_an_absent_peer_is_reported(faked: dict[str, Record], capsys: pytest.CaptureFixture[str]) -> None:
@@ -220,6 +234,19 @@ def test_cases_without_their_corpus_are_left_out(
     shown = capsys.readouterr().out
     assert f"- Left out (no wiki.test.raw: {wikitext.HOW}): wiki/whole." in shown
     assert "- Left out (no code.txt.xz: set DSTOK_SHARED to the folder with data/): code/docs." in shown
+
+
+def test_a_quick_run(faked: dict[str, Record], capsys: pytest.CaptureFixture[str]) -> None:
+    """One round of each corpus in one call, and of what needs no corpus."""
+    faked |= {name: record(name) for name in ENGINES}
+    assert run.main(["--quick"]) == 0
+    measured = [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()]
+    whole = [f"{source}/whole" for source in CORPORA]
+    expected = [*whole, "worst/ideographs", "worst/letters"]
+    assert list(dict.fromkeys(line.split()[0] for line in measured)) == expected
+    assert [line for line in measured if line.endswith(" dstok")] == [f"{name} dstok" for name in expected]
+    with pytest.raises(SystemExit):
+        run.main(["--quick", "--full"])
 
 
 def test_an_unknown_case_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -260,9 +287,38 @@ def test_the_table_in_a_document(tmp_path: Path, capsys: pytest.CaptureFixture[s
     readme.write_text(f"before\n{BEGIN}\n{END}\nafter\n", encoding="utf-8")
     assert main([str(result), "--check", str(readme)]) == 1 and "not current" in capsys.readouterr().err
     assert main([str(result), "--write", str(readme)]) == 0 and main([str(result), "--check", str(readme)]) == 0
-    assert readme.read_text(encoding="utf-8") == f"before\n{BEGIN}\n{tables(found)}\n{END}\nafter\n"
+    assert readme.read_text(encoding="utf-8") == f"before\n{BEGIN}\n### AVX2\n\n{tables(found)}\n{END}\nafter\n"
     readme.write_text("no markers", encoding="utf-8")
     assert main([str(result), "--write", str(readme)]) == 1 and BEGIN in capsys.readouterr().err
+
+
+def test_tables_of_two_levels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each under its name, in whatever order they are given; a level that was asked for is told."""
+    found = results(record("dstok"), record("gigatoken"))
+    wide, held = found | {"level": "avx512"}, found | {"settings": {**found["settings"], "DSTOK_SIMD": "avx2"}}
+    for name, one in (("held", held), ("wide", wide)):
+        (tmp_path / name).write_text(json.dumps(one), encoding="utf-8")
+    assert main([str(tmp_path / "held"), str(tmp_path / "wide")]) == 0
+    shown = capsys.readouterr().out
+    assert [line for line in shown.splitlines() if line.startswith("### ")] == ["### AVX-512", "### AVX2"]
+    assert "0123456789, AVX-512. One core" in shown and "AVX2 (by DSTOK_SIMD; its peers use what" in shown
+
+
+def test_an_older_result_has_no_level() -> None:
+    found = results(record("dstok"))
+    del found["level"]  # type: ignore[misc]
+    assert sections([found]).startswith("### instruction set not recorded\n")
+
+
+def test_the_speed_in_the_readme() -> None:
+    """Its tables and its chart are those of the newest short runs, a file for each instruction set."""
+    folder = ROOT / "benchmarks" / "results"
+    newest = max(path.name[:10] for path in folder.glob("*-short*.json"))
+    files = sorted(folder.glob(f"{newest}-short*.json"))
+    assert main([*map(str, files), "--check", str(ROOT / "README.md")]) == 0
+    for file in files:
+        made = chart(json.loads(file.read_text(encoding="utf-8")))
+        assert file.with_suffix(".svg").read_text(encoding="utf-8") == made
 
 
 def test_the_verdicts_in_the_documents() -> None:
@@ -278,7 +334,7 @@ def test_the_chart_is_svg_of_the_figures() -> None:
     tree = ElementTree.fromstring(made)
     texts = [node.text for node in tree.iter("{http://www.w3.org/2000/svg}text")]
     assert {"wiki", "dstok", "gigatoken", "150 / 300", "50.0 / 100"} <= set(texts)
-    assert "prefers-color-scheme: dark" in made
+    assert "prefers-color-scheme: dark" in made and "MB/s on one core, AVX2: " in made
 
 
 def test_an_empty_result_has_tables_and_a_chart() -> None:
@@ -301,7 +357,9 @@ def test_models_table() -> None:
                                 "fastokens": EngineSummary(failed="no", rounds=1),
                                 "tokenizers": EngineSummary(equal=True, rounds=1, figures=dict.fromkeys(
                                     figures, Spread(median=3.0, min=3.0, max=3.0)))})
-    result: Any = {"machine": {"cpu": "C"}, "python": "P", "date": "D", "commit": None, "versions": {"dstok": "1"},
+    result: Any = {"machine": {"cpu": "C"}, "level": "avx512", "python": "P", "date": "D", "commit": None, "versions": {"dstok": "1"},
                    "settings": {"rounds": 3, "model": "m"}, "cases": [case]}
-    last = models.table([result]).splitlines()[-1]
+    made = models.table([result])
+    assert made.startswith("C, AVX-512, P, D; ")
+    last = made.splitlines()[-1]
     assert last == "| m | code | 300 / 300 | ≠ / ≠ | failed | 3.00 / 3.00 | 100.00 / 100.00 |"
