@@ -11,13 +11,14 @@ normalized, stretch by stretch, and there the others are matched, by their norma
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from dstok.core._added import Matcher
 from dstok.core._policy import Policy
 from dstok.errors import UnknownTokenError, UnsupportedError
 from dstok.formats.description import AddedToken, decoded_bytes, is_spelling
+from dstok.lazy import lazy
 
 if TYPE_CHECKING:
     from dstok.core._normalize import Normalizer
@@ -42,7 +43,7 @@ class AddedTokens:
             self._refuse_alike()
         self._refuse_overlaps()
 
-    @cached_property
+    @lazy
     def by_content(self) -> dict[str, AddedToken]:
         """The tokens by their text."""
         return {token.content: token for token in self.tokens}
@@ -88,15 +89,15 @@ class AddedTokens:
             raise TypeError(f"expected texts of added tokens in special, found {type(others[0]).__name__}")
         return self._subset(frozenset(special))
 
-    @cached_property
+    @lazy
     def _all(self) -> Policy:
         return self._policy(self.tokens, refuses=False)
 
-    @cached_property
+    @lazy
     def _raise(self) -> Policy:
         return self._policy(self.tokens, refuses=True)
 
-    @cached_property
+    @lazy
     def _none(self) -> Policy:
         return self._policy((), refuses=False)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from dstok import budget as _budget
@@ -31,6 +30,7 @@ from dstok.formats.description import AddedToken, ModelDescription, spelling
 from dstok.formats.image import StrPath, open_image, write_image
 from dstok.formats.upstream import NEWEST
 from dstok.growing import GrowingText, NormalizedGrowingText
+from dstok.lazy import lazy
 from dstok.offsets import Encoding, Piece, char_spans, original_pieces, pieces_of, token_spans
 from dstok.streams import DecodeStream, EncodeStream, NormalizedStream
 from dstok.tables import (
@@ -426,7 +426,7 @@ class Tokenizer(LineEncoder, FileFormats):
         """Whether the model has no normalizer: it encodes the text that it is given, and `decode` gives it back."""
         return self._normalizer is None
 
-    @cached_property
+    @lazy
     def fingerprint(self) -> str:
         """A hash (SHA-256, hex) of all that decides what encode and decode give; stable across versions."""
         from hashlib import sha256
@@ -445,7 +445,7 @@ class Tokenizer(LineEncoder, FileFormats):
             whole.update(repr([value for name, value in vars(step).items() if name != "where"]).encode())
         return whole.hexdigest()
 
-    @cached_property
+    @lazy
     def program(self) -> Program:
         """The one automaton that the splits compile to."""
         program = compile_program(self._tables.splits, self.unicode_version)
@@ -517,34 +517,34 @@ class Tokenizer(LineEncoder, FileFormats):
                 yield start, end, 0, index
             at = end
 
-    @cached_property
+    @lazy
     def _decoder(self) -> Decoder:
         sections = self._tables.sections
         return Decoder(sections["starts"], sections["blob"], self.vocab_size, self._added.decodings())
 
-    @cached_property
+    @lazy
     def _scanner(self) -> Scanner:
         """The automaton that also tells alternatives apart; the encoder's own does not need to."""
         pages, page_numbers = self.program.alphabet.pages()
         return Scanner(pages, page_numbers, pack_edges(self.program.dfa.edges, pages[:128]), self.program.dfa.symbols)
 
-    @cached_property
+    @lazy
     def _raw_ids(self) -> frozenset[int]:
         """Ids of the vocabulary whose token is spelled as its text, not in the byte-level alphabet."""
         return frozenset(self._tables.description["raw_ids"])
 
-    @cached_property
+    @lazy
     def _added_texts(self) -> dict[int, str]:
         """The texts that added tokens are matched by."""
         return {token.id: self._added.seen(token).decode() for token in self._added.tokens}
 
-    @cached_property
+    @lazy
     def _ids_by_bytes(self) -> dict[bytes, int]:
         ids = (i for i in range(self.vocab_size) if self._decoder.has(i))
         plain = self._raw_ids | self._added_texts.keys()
         return {self._decoder.token(i): i for i in sorted(ids, key=plain.__contains__, reverse=True)}
 
-    @cached_property
+    @lazy
     def _ids_by_token(self) -> dict[str, int]:
         own = self._added_texts.keys()
         ids = {self.id_to_token(i): i for i in range(self.vocab_size) if self._decoder.has(i) and i not in own}

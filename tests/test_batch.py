@@ -23,7 +23,7 @@ from reference import DEEP, examples
 from text_strategies import texts as any_text
 
 import dstok
-from dstok.core._encode import MAX_WORKSPACES
+from dstok.core._pool import MAX_WORKSPACES
 
 TOK = dstok.load("deepseek-v3")
 PART = 1 << 16  # bytes of texts that a thread takes at once: core/_batch

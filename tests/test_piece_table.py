@@ -21,7 +21,8 @@ from kernel_texts import KERNELS, NO_ADDED, TOK, encoder_at, fresh_encoder
 from reference import DEEP
 from small_models import both, model_json, upstream_ids
 
-from dstok.core._encode import MAX_WORKSPACES, Encoder
+from dstok.core._encode import Encoder
+from dstok.core._pool import MAX_WORKSPACES
 from dstok.tables import make_bpe
 
 BPE = make_bpe(TOK._tables)

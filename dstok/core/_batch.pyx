@@ -104,7 +104,7 @@ cdef class Batch:
     cdef list others              # ids of the other threads (Ids), by thread, if arrays are wanted
     cdef list locks               # of the other threads, by thread: free again when it is done
     cdef list begun               # ... of those that have begun
-    cdef object error             # what stopped another thread
+    cdef list errors              # what stopped them, by thread
 
     def __cinit__(self, Encoder encoder not None, list texts not None, Policy policy not None, bint replace,
                   Py_ssize_t threads):
@@ -177,7 +177,7 @@ cdef class Batch:
                 self._fill(rows, self.pending)
                 self.pending -= 1
         finally:
-            self.encoder.release(self.own)
+            self.encoder.pool.release(self.own)
             self.own = None
 
     cdef _encode_all(self, list rows):
@@ -193,12 +193,12 @@ cdef class Batch:
 
     cdef Workspace _lease(self, Py_ssize_t share):
         """A workspace that is ready to begin, with room for one of `share` shares of the ids."""
-        cdef Workspace w = self.encoder.lease()
+        cdef Workspace w = self.encoder.pool.lease()
         w.begin(self.wanted == LENGTHS, False)
         if self.wanted == ARRAYS:
-            self.encoder.lend(w)
+            self.encoder.pool.lend(w)
             if not w.reserve(self._likely() // share):
-                self.encoder.release(w)
+                self.encoder.pool.release(w)
                 raise MemoryError
         return w
 
@@ -214,7 +214,7 @@ cdef class Batch:
 
         Not by threading.Thread, whose `start` waits for ever for a thread that had too little memory to begin.
         """
-        self.others, self.begun = [None] * self.threads, [None] * self.threads
+        self.others, self.begun, self.errors = ([None] * self.threads for _ in range(3))
         self.locks = [_thread.allocate_lock() for _ in range(self.threads)]
         for i in range(1, self.threads):
             self.locks[i].acquire()
@@ -236,14 +236,14 @@ cdef class Batch:
                     part = self.size - 1 - batch_next(&self.back)
                     self._encode(w, part, index)
             if self.wanted == ARRAYS:
-                self.others[index] = Ids.take(w, self.encoder)
+                self.others[index] = Ids.take(w, self.encoder.pool)
         except BaseException as error:  # the calling thread raises it
-            self.error = error
+            self.errors[index] = error
             if part >= 0:
                 batch_lower(&self.failed, self.parts[part].text)
         finally:
             if w is not None:
-                self.encoder.release(w)
+                self.encoder.pool.release(w)
             self.locks[index].release()
 
     cdef bint _step(self, list rows) except -1:
@@ -303,15 +303,16 @@ cdef class Batch:
         """Raises the error of the first text that has one, by encoding it once more, or else that of a thread."""
         cdef Workspace w = self.own
         cdef Py_ssize_t index = self.failed
+        errors = [error for error in self.errors if error is not None]
         if index == PY_SSIZE_T_MAX:
-            if self.error is not None:
-                raise self.error
+            if errors:
+                raise errors[0]
             return
         w.begin(False, False)
         with nogil:
             self.encoder.text(self.policy, w, &self.sources[index], self.replace, PY_SSIZE_T_MAX)
         if w.status == FINE:
-            raise MemoryError if self.error is None else self.error
+            raise errors[0] if errors else MemoryError
         try:
             self.encoder.fail(w, self.policy, self.texts[index])
         except TextError as error:
@@ -343,4 +344,4 @@ cdef class Batch:
             other = self.others[self.parts[i].home]
             memcpy(w.out + w.count, other.ids + self.parts[i].at, self.parts[i].count * sizeof(uint32_t))
             w.count += self.parts[i].count
-        return Ids.take(w, self.encoder)
+        return Ids.take(w, self.encoder.pool)

@@ -3,11 +3,10 @@ cimport cython
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
-from dstok.core._bpe cimport BPE
 from dstok.core._normalize cimport Normalizer
 from dstok.core._pass cimport Pass
-from dstok.core._pieces cimport PieceMemory
 from dstok.core._policy cimport Policy
+from dstok.core._pool cimport Pool
 from dstok.core._utf8 cimport Source
 from dstok.core._workspace cimport Workspace
 
@@ -15,22 +14,11 @@ from dstok.core._workspace cimport Workspace
 @cython.final
 cdef class Encoder:
     cdef Pass run
-    cdef BPE bpe
     cdef Normalizer normalizer
-    cdef object direct
-    cdef PieceMemory shared       # that workspaces beyond MAX_WORKSPACES read, and do not write to
-    cdef Workspace idle           # the first of the pool
-    cdef list pool
-    cdef Py_ssize_t made
+    cdef Pool pool
     cdef PyObject **ints
-    cdef uint32_t *spare[2]       # buffers of ids that came back, for the next long text
-    cdef Py_ssize_t spare_capacity[2]
     cdef readonly Py_ssize_t size
 
-    cdef Workspace lease(self)
-    cdef void release(self, Workspace w)
-    cdef void keep(self, uint32_t *ids, Py_ssize_t capacity) noexcept
-    cdef void lend(self, Workspace w) noexcept
     cdef fail(self, Workspace w, Policy policy, text)
     cdef list list_of(self, const uint32_t *ids, Py_ssize_t count)
     cdef int text(
@@ -51,13 +39,13 @@ cdef class Encoder:
 
 @cython.final
 cdef class Ids:
-    cdef Encoder encoder
+    cdef Pool pool
     cdef uint32_t *ids
     cdef Py_ssize_t count
     cdef Py_ssize_t capacity
 
     @staticmethod
-    cdef Ids take(Workspace w, Encoder encoder)
+    cdef Ids take(Workspace w, Pool pool)
 
 
 cdef object numpy_()

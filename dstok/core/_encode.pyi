@@ -11,7 +11,6 @@ from dstok.core._pass import Pass
 from dstok.core._policy import Policy
 from dstok.text import Errors, Text
 
-MAX_WORKSPACES: int
 START: tuple[bool, int, int]
 
 class Encoder:

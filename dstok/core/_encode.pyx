@@ -11,7 +11,7 @@ from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.list cimport PyList_New
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_DECREF, Py_XDECREF
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
@@ -21,8 +21,8 @@ from dstok.core._bpe cimport BPE
 from dstok.core._forms cimport NO_MEMORY, NORMALIZED, Verdict
 from dstok.core._normalize cimport Normalizer, Rewritten
 from dstok.core._pass cimport Pass
-from dstok.core._pieces cimport PieceMemory
 from dstok.core._policy cimport Policy
+from dstok.core._pool cimport LARGE, Pool, late_object, late_put
 from dstok.core._stretches cimport encode_rewritten
 from dstok.core._utf8 cimport Source, open_source, transcode
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
@@ -47,10 +47,7 @@ cdef enum:
     AHEAD = 12               # ids ahead whose objects are fetched
     SHORT = 1 << 10          # units of a text for which the GIL is not released: that would take longer (60 ns)
     GIVE = 1 << 14           # ids from which on the buffer itself is given away, not copied
-    LARGE = 1 << 17          # ids of a buffer that a workspace does not keep
-    SPARE = 6 << 20          # ids of the buffers that are kept (24 MB): those of a text of 18 MB
 
-MAX_WORKSPACES = 2           # that a tokenizer keeps, each with a piece table of its own (19 MB): 80 MB in all, at most
 START = (True, 0, 0)         # of a text, for `encode_part`: Workspace.fresh and .skip
 
 
@@ -62,8 +59,8 @@ cdef class Encoder:
     """
 
     def __cinit__(self, Pass run not None, BPE bpe not None, direct, Py_ssize_t size, Normalizer normalizer=None):
-        self.run, self.bpe, self.direct, self.normalizer = run, bpe, direct, normalizer
-        self.pool = []
+        self.run, self.normalizer = run, normalizer
+        self.pool = Pool(bpe, direct)
         self.size = size
         self.ints = <PyObject **>calloc(size + 1, sizeof(PyObject *))
         if self.ints == NULL:
@@ -75,46 +72,9 @@ cdef class Encoder:
             for i in range(self.size):
                 Py_XDECREF(self.ints[i])
             free(self.ints)
-        free(self.spare[0])
-        free(self.spare[1])
 
     def __copy__(self):
         return self  # what of it changes is no part of what it gives
-
-    # Workspaces. All this is done with the GIL held; no lock that a fork could leave locked.
-
-    cdef Workspace lease(self):
-        cdef Workspace w = self.idle
-        if w is not None:
-            self.idle = None
-            return w
-        try:
-            return self.pool.pop()
-        except IndexError:
-            pass
-        if self.made < MAX_WORKSPACES:
-            self.made += 1
-            try:
-                return Workspace(PieceMemory(self.bpe, self.direct), True)
-            except BaseException:
-                self.made -= 1
-                raise
-        if self.shared is None:
-            self.shared = PieceMemory(self.bpe, self.direct)
-        return Workspace(self.shared, False)
-
-    cdef void release(self, Workspace w):
-        if w.capacity > LARGE:
-            self.keep(w.out, w.capacity)
-            w.out = NULL
-            w.capacity = 0
-        w.trim()
-        if not w.table.writable:
-            return
-        if self.idle is None:
-            self.idle = w
-        else:
-            self.pool.append(w)
 
     def way(self):
         """How this processor finds the model's pieces; see `Splitter.way`."""
@@ -122,27 +82,7 @@ cdef class Encoder:
 
     def workspaces(self):
         """How many workspaces there are, and how many of them are at rest. For tests."""
-        return self.made, (self.idle is not None) + len(self.pool)
-
-    # The large buffers of ids of one run serve the next: fresh memory costs 0.65 ms/MB, more than half of what
-    # encoding does. Two of them, for the two threads of a batch.
-
-    cdef void keep(self, uint32_t *ids, Py_ssize_t capacity) noexcept:
-        """Takes a buffer back in the place of a smaller one, if they are not too large together."""
-        cdef int i = self.spare_capacity[1] < self.spare_capacity[0]
-        if capacity > self.spare_capacity[i] and capacity + self.spare_capacity[1 - i] <= SPARE:
-            self.spare[i], ids = ids, self.spare[i]
-            self.spare_capacity[i] = capacity
-        free(ids)
-
-    cdef void lend(self, Workspace w) noexcept:
-        """Gives a workspace the larger spare buffer, if that is larger than its own."""
-        cdef int i = self.spare_capacity[1] > self.spare_capacity[0]
-        if w.capacity < self.spare_capacity[i]:
-            free(w.out)
-            w.out, w.capacity = self.spare[i], self.spare_capacity[i]
-            self.spare[i] = NULL
-            self.spare_capacity[i] = 0
+        return self.pool.workspaces()
 
     # Python's side.
 
@@ -165,9 +105,9 @@ cdef class Encoder:
         for i in range(count):
             if i + AHEAD < count:
                 __builtin_prefetch(ints[ids[i + AHEAD]])
-            value = ints[ids[i]]
+            value = late_object(&ints[ids[i]])
             if value == NULL:
-                value = ints[ids[i]] = new_int(ids[i])
+                value = late_put(&ints[ids[i]], new_int(ids[i]))
             add_reference(value)
             set_item(result, i, value)
         return result
@@ -247,10 +187,10 @@ cdef class Encoder:
         if replace and isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
         source = open_source(text)
-        w = self.lease()
+        w = self.pool.lease()
         w.begin(counting, marking)
         if not counting and source.length > LARGE:
-            self.lend(w)
+            self.pool.lend(w)
         try:
             if source.length <= SHORT:
                 self.text(policy, w, &source, replace, limit)
@@ -260,7 +200,7 @@ cdef class Encoder:
             if w.status != FINE:
                 self.fail(w, policy, text)
         except BaseException:
-            self.release(w)
+            self.pool.release(w)
             raise
         return w
 
@@ -270,7 +210,7 @@ cdef class Encoder:
         try:
             return self.list_of(w.out, w.count)
         finally:
-            self.release(w)
+            self.pool.release(w)
 
     cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after):
         """The ids of `text` as uint32[n], with room left before and after.
@@ -281,20 +221,20 @@ cdef class Encoder:
         cdef uint32_t[::1] view
         try:
             if w.count >= GIVE and 2 * w.count >= w.capacity and before + after == 0:
-                return numpy_().frombuffer(Ids.take(w, self), _uint32)
+                return numpy_().frombuffer(Ids.take(w, self.pool), _uint32)
             result = numpy_().empty(before + w.count + after, _uint32)
             if w.count:
                 view = result
                 memcpy(&view[before], w.out, w.count * sizeof(uint32_t))
             return result
         finally:
-            self.release(w)
+            self.pool.release(w)
 
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1:
         """The number of ids of `text`."""
         cdef Workspace w = self._run(text, policy, replace, True, False, PY_SSIZE_T_MAX)
         cdef Py_ssize_t total = w.total
-        self.release(w)
+        self.pool.release(w)
         return total
 
     def encode_marked(self, text, Policy policy not None, bint replace, allocate, Py_ssize_t limit=PY_SSIZE_T_MAX):
@@ -313,11 +253,11 @@ cdef class Encoder:
             marks = [(w.marks[i].index, w.marks[i].start, w.marks[i].end) for i in range(w.marked)]
             return ids, marks, w.where
         finally:
-            self.release(w)
+            self.pool.release(w)
 
     def pieces(self, bytes text not None, Policy policy not None):
         """(start, end) of what is looked up or merged as one: pieces, and parts between safe cuts. For tests."""
-        cdef Workspace w = self.lease()
+        cdef Workspace w = self.pool.lease()
         cdef Source source = open_source(text)
         cdef Py_ssize_t i
         w.begin(True, False)
@@ -329,7 +269,7 @@ cdef class Encoder:
                 self.fail(w, policy, text)
             return [(w.marks[i].start, w.marks[i].end) for i in range(w.marked)]
         finally:
-            self.release(w)
+            self.pool.release(w)
 
     def encode_part(self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state,
                     bint final, allocate):
@@ -338,7 +278,7 @@ cdef class Encoder:
         For streams: bytes before `at` are context; `state` is `START` and then as it came out the last time.
         `allocate` None: the number of ids instead of the ids.
         """
-        cdef Workspace w = self.lease()
+        cdef Workspace w = self.pool.lease()
         cdef uint32_t[::1] view
         cdef Py_ssize_t length = text.shape[0], end = at
         cdef const uint8_t *start = &text[0] if length else NULL
@@ -358,7 +298,7 @@ cdef class Encoder:
                 memcpy(&view[0], w.out, w.count * sizeof(uint32_t))
             return ids, end, (w.fresh, w.skip[0], w.skip[1])
         finally:
-            self.release(w)
+            self.pool.release(w)
 
 
 cdef bytes utf8_of(const Source *source, bint replace, int level):
@@ -386,15 +326,15 @@ cdef Py_ssize_t source_offset(Normalizer normalizer, bytes text, Py_ssize_t offs
     return len(text.decode()[:sources[len(normalized[:offset].decode())]].encode())
 
 
-@cython.no_gc  # it is in no cycle, and must find its encoder when it goes
+@cython.no_gc  # it is in no cycle, and must find its pool when it goes
 cdef class Ids:
-    """Memory of ids, as bytes; goes back to its encoder with the object."""
+    """Memory of ids, as bytes; goes back to its pool with the object."""
 
     @staticmethod
-    cdef Ids take(Workspace w, Encoder encoder):
+    cdef Ids take(Workspace w, Pool pool):
         """The ids of a workspace, which loses them."""
         cdef Ids taken = Ids()
-        taken.encoder = encoder
+        taken.pool = pool
         taken.ids, taken.count, taken.capacity = w.out, w.count, w.capacity
         w.out = NULL
         w.count = w.capacity = 0
@@ -404,8 +344,8 @@ cdef class Ids:
         PyBuffer_FillInfo(buffer, self, self.ids, self.count * sizeof(uint32_t), False, flags)
 
     def __dealloc__(self):
-        if self.encoder is not None:
-            self.encoder.keep(self.ids, self.capacity)
+        if self.pool is not None:
+            self.pool.keep(self.ids, self.capacity)
 
 
 cdef object _np = None
@@ -431,14 +371,19 @@ cdef class LineEncoder:
 
     cdef public Encoder _encoder
     cdef public object _added     # AddedTokens
-    cdef Policy _all
+    cdef PyObject *_all           # the policy of "all", once it was asked for
+
+    def __dealloc__(self):
+        Py_XDECREF(self._all)
 
     cdef Policy _policy(self, special):
-        if special is _ALL and self._all is not None:
-            return self._all
-        cdef Policy policy = self._added.policy(special)
+        cdef PyObject *known = late_object(&self._all)
+        if special is _ALL and known != NULL:
+            return <Policy>known
+        policy = self._added.policy(special)
         if special == _ALL:
-            self._all = policy
+            Py_INCREF(policy)
+            late_put(&self._all, <PyObject *>policy)
         return policy
 
     # Annotations are for `help` and tools: nothing is made of them here, nor are they checked.

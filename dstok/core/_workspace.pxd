@@ -50,6 +50,8 @@ cdef class Workspace:
     cdef Py_ssize_t where             # of the fault, in bytes (INVALID_TEXT in a str: code points)
     cdef int token                    # SPECIAL_FOUND: which
     cdef bint normalized              # SPECIAL_FOUND: of which matcher
+    cdef int place                    # in the pool; -1: it is not kept
+    cdef int process                  # `slot_process` of the lease
     cdef object _keep
 
     cdef void begin(self, bint counting, bint marking) noexcept nogil

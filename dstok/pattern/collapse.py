@@ -31,9 +31,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from dstok.errors import UnsupportedError
+from dstok.lazy import lazy
 from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Node, character_sets
 from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START, Edge, determinize, minimize
@@ -78,12 +78,12 @@ class Program:
     marked: Marked
     tags: tuple[Tag, ...]
 
-    @cached_property
+    @lazy
     def dfa(self) -> DFA:
         """The DFA that also tells why a piece is one: its tag `t` means `tags[t]`."""
         return find_pieces(self.marked, check_restarts=False)  # `boundaries` has been checked: the pieces are the same
 
-    @cached_property
+    @lazy
     def windows(self) -> bytes:
         """The tables of pattern/windows.py, one after the other; empty if pieces are dropped."""
         kept = _kept_or_dropped(self.marked, self.tags)

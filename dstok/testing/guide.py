@@ -15,8 +15,8 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 
+from dstok.lazy import lazy
 from dstok.pattern.dfa import DEAD, START
 from dstok.testing.unicode_changes import changed, edges
 from dstok.tokenizer import Tokenizer
@@ -48,7 +48,7 @@ class Guide:
 
     # The automaton
 
-    @cached_property
+    @lazy
     def access(self) -> dict[int, Word]:
         """A shortest way from the start to each state inside a piece."""
         ways: dict[int, Word] = {START: ()}
@@ -67,7 +67,7 @@ class Guide:
 
     # The members of a class
 
-    @cached_property
+    @lazy
     def representatives(self) -> tuple[str, ...]:
         """For each class the character that stands for it."""
         return tuple(self._representative(number) for number in self.classes)
@@ -79,7 +79,7 @@ class Guide:
         members = self.members[number]
         return next((char for char in members if char.isprintable()), members[0])
 
-    @cached_property
+    @lazy
     def members(self) -> tuple[tuple[str, ...], ...]:
         """For each class some of its characters: edges of ranges, every category and width, some from inside."""
         chance = random.Random(0)
@@ -97,7 +97,7 @@ class Guide:
         codes = [*kinds.values(), *_sample(chance, edges, 60), *inside, *_sample(chance, moved, 20)]
         return tuple(dict.fromkeys(chr(code) for code in codes if code not in SURROGATES))
 
-    @cached_property
+    @lazy
     def interesting(self) -> tuple[int, ...]:
         """Code points at which a set may be wrong: all below U+3400, edges of classes, and of what changed."""
         found = {*range(0x3400), *edges()}
@@ -144,7 +144,7 @@ class Guide:
         for _ in range(min(TRIES, len(one) * len(two))):
             yield chance.choice(one), chance.choice(two)
 
-    @cached_property
+    @lazy
     def _vocabulary_pairs(self) -> dict[tuple[int, int], list[tuple[str, str]]]:
         """By classes, neighbours inside tokens; at most 50 a pair of classes."""
         found: dict[tuple[int, int], dict[tuple[str, str], None]] = {}
@@ -156,7 +156,7 @@ class Guide:
                     pairs[token[at], token[at + 1]] = None
         return {key: list(pairs) for key, pairs in found.items()}
 
-    @cached_property
+    @lazy
     def token_texts(self) -> dict[int, str]:
         """By id, the tokens of the vocabulary that are whole text; added tokens are left out."""
         texts, added = {}, set(self.tokenizer.special_tokens.values())

@@ -1,0 +1,19 @@
+/* Objects that are made late, by whoever needs them first, and then stay: with the GIL or without it. */
+#ifndef DSTOK_LATE_H
+#define DSTOK_LATE_H
+
+#include <Python.h>
+
+/* What is there, borrowed, or NULL. */
+static inline PyObject *late_object(PyObject **place) { return __atomic_load_n(place, __ATOMIC_ACQUIRE); }
+
+/* Puts `made` there, a reference that it takes over, unless another thread was faster; returns what is there, borrowed. */
+static inline PyObject *late_put(PyObject **place, PyObject *made) {
+    PyObject *there = NULL;
+    if (__atomic_compare_exchange_n(place, &there, made, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return made;
+    Py_DECREF(made);
+    return there;
+}
+
+#endif

@@ -1,0 +1,17 @@
+from dstok.core._bpe import BPE
+
+MAX_WORKSPACES: int
+
+class Pool:
+    """Workspaces that merge by `bpe`; their piece tables begin with the ids `direct`, the most frequent ones first."""
+
+    def __init__(self, bpe: BPE, direct: object) -> None: ...
+    def workspaces(self) -> tuple[int, int]:
+        """How many workspaces there are, and how many of them are at rest."""
+
+class Contest:
+    """A number that only the holder of a slot adds to."""
+
+    sum: int
+    def add(self, rounds: int) -> None:
+        """Takes the slot, adds one, and gives it back, so many times, without the GIL."""

@@ -1,0 +1,49 @@
+/* Slots: words that one thread holds at a time. No thread waits for one, and no fork leaves one held for good.
+ *
+ * In: a word that is 0 at first. Out: whether the calling thread holds it now.
+ * Invariant: of the threads of a process one at most holds a slot, with the GIL or without it.
+ *
+ * A slot that is held has the number of its process: how many forks led to it, plus one. In a forked child that number
+ * is another one. So what a thread of the parent held, which the child does not have, is seen to be lost, and is taken;
+ * whatever that thread was doing to what the slot guards, it will never end: the taker throws it away. */
+#ifndef DSTOK_SLOT_H
+#define DSTOK_SLOT_H
+
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+enum { SLOT_BUSY, SLOT_FREE, SLOT_LOST };
+
+static int slot_process = 1; /* changes in a child that has one thread yet */
+
+static void slot_forked(void) { slot_process++; }
+
+/* To be called once, before any slot is taken; not 0 if memory is out. */
+static int slot_watch_forks(void) {
+#if defined(_WIN32)
+    return 0;
+#else
+    return pthread_atfork(NULL, NULL, slot_forked);
+#endif
+}
+
+/* BUSY: another thread holds it; else the calling one does from now on: it was FREE, or LOST by a thread that is no more. */
+static inline int slot_take(int *slot) {
+    int held = __atomic_load_n(slot, __ATOMIC_RELAXED);
+    if (held == slot_process ||
+        !__atomic_compare_exchange_n(slot, &held, slot_process, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return SLOT_BUSY;
+    return held ? SLOT_LOST : SLOT_FREE;
+}
+
+/* `process`: what `slot_process` was when it was taken. If the thread itself has forked since then, and another one has
+ * taken the slot for lost, it stays that one's. */
+static inline void slot_give(int *slot, int process) {
+    __atomic_compare_exchange_n(slot, &process, 0, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+/* Whether a slot is held, or lost. */
+static inline int slot_held(int *slot) { return __atomic_load_n(slot, __ATOMIC_RELAXED) != 0; }
+
+#endif

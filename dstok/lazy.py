@@ -1,0 +1,50 @@
+"""Attributes that are made when they are first asked for.
+
+In: a method without arguments. Out: an attribute, whose value is kept in the object.
+Invariant: all who ask get one value, that of the first thread to be done. There is no lock. functools.cached_property
+has one up to Python 3.11: a child that was forked while another thread held it would wait for ever, and one object
+would wait for another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, overload
+
+__all__ = ["lazy"]
+
+T = TypeVar("T")
+
+
+class _Lazy(Generic[T]):
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make, self._name = make, make.__name__
+        self.__doc__ = make.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> _Lazy[T]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        made = self._make(instance)
+        return instance.__dict__.setdefault(self._name, made)  # which is looked at first from now on
+
+
+def lazy(make: Callable[[Any], T]) -> _Lazy[T]:
+    """The decorator of such a method.
+
+    >>> class Text:
+    ...     @lazy
+    ...     def words(self):
+    ...         print("made")
+    ...         return "a b".split()
+    >>> text = Text()
+    >>> text.words is text.words
+    made
+    True
+    """
+    return _Lazy(make)
