@@ -87,41 +87,47 @@ class ModelNotFoundError(DstokError, LookupError):
 class TextError(DstokError, ValueError):
     """Input that is not text: invalid UTF-8, or a lone surrogate in a `str`.
 
-    `offset` counts bytes for bytes input and code points for `str` input.
+    `offset` counts bytes for bytes input and code points for `str` input. `batch_index` is the number of the text in
+    its batch; None if it came alone.
     """
 
-    def __init__(self, message: str, offset: int) -> None:
-        super().__init__(message)
-        self.message, self.offset = message, offset
+    def __init__(self, message: str, offset: int, batch_index: int | None = None) -> None:
+        super().__init__(message if batch_index is None else f"{message} of text {batch_index}")
+        self.message, self.offset, self.batch_index = message, offset, batch_index
 
-    def __reduce__(self) -> tuple[type, tuple[str, int]]:
-        return type(self), (self.message, self.offset)
+    def __reduce__(self) -> tuple[type, tuple[str, int, int | None]]:
+        return type(self), (self.message, self.offset, self.batch_index)
 
 
 class SpecialTokenError(DstokError, ValueError):
     """`special="raise"`: the text holds the text of an added token.
 
-    `token` is its content, `offset` where it starts, in bytes of the UTF-8 text.
+    `token` is its content, `offset` where it starts, in bytes of the UTF-8 text; `batch_index` as in `TextError`.
     """
 
-    def __init__(self, token: str, offset: int) -> None:
-        super().__init__(f"the text holds the added token {token!r} at byte offset {offset}; "
+    def __init__(self, token: str, offset: int, batch_index: int | None = None) -> None:
+        which = "the text" if batch_index is None else f"text {batch_index}"
+        super().__init__(f"{which} holds the added token {token!r} at byte offset {offset}; "
                          "pass special=\"all\" to encode it as that token, or special=\"none\" as plain text")
-        self.token, self.offset = token, offset
+        self.token, self.offset, self.batch_index = token, offset, batch_index
 
-    def __reduce__(self) -> tuple[type, tuple[str, int]]:
-        return type(self), (self.token, self.offset)
+    def __reduce__(self) -> tuple[type, tuple[str, int, int | None]]:
+        return type(self), (self.token, self.offset, self.batch_index)
 
 
 class UnknownIdError(DstokError, LookupError):
-    """An id that no token has. `id` is the id, `index` its place in the sequence."""
+    """An id that no token has.
 
-    def __init__(self, id: int, index: int, vocab_size: int) -> None:
-        super().__init__(f"id {id} at index {index} has no token: ids run from 0 to {vocab_size - 1}")
-        self.id, self.index, self.vocab_size = id, index, vocab_size
+    `id` is the id, `index` its place in the sequence, `batch_index` the sequence's in its batch; None if it came alone.
+    """
 
-    def __reduce__(self) -> tuple[type, tuple[int, int, int]]:
-        return type(self), (self.id, self.index, self.vocab_size)
+    def __init__(self, id: int, index: int, vocab_size: int, batch_index: int | None = None) -> None:
+        where = "" if batch_index is None else f" of list {batch_index}"
+        super().__init__(f"id {id} at index {index}{where} has no token: ids run from 0 to {vocab_size - 1}")
+        self.id, self.index, self.vocab_size, self.batch_index = id, index, vocab_size, batch_index
+
+    def __reduce__(self) -> tuple[type, tuple[int, int, int, int | None]]:
+        return type(self), (self.id, self.index, self.vocab_size, self.batch_index)
 
 
 class UnknownTokenError(DstokError, LookupError):

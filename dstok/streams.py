@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dstok.copies import Separate
 from dstok.core._encode import START
 from dstok.errors import DecodeError, SpecialTokenError, TextError, UnknownIdError
+from dstok.ids import listed
 from dstok.text import Errors, Text, lone_surrogate, not_utf8, plain, utf8
 
 if TYPE_CHECKING:
@@ -180,12 +181,12 @@ class DecodeStream(Separate):
 
     def feed(self, ids: int | Iterable[int]) -> str:
         """The characters that are whole after these ids. Raises `UnknownIdError` with the index in the stream."""
-        listed = list(ids) if isinstance(ids, Iterable) else [ids]
+        given = listed(ids) if isinstance(ids, Iterable) else [ids]
         try:
-            data = self._tokens.decode(listed, self._skip_special)
+            data = self._tokens.decode(given, self._skip_special)
         except UnknownIdError as error:
             raise UnknownIdError(error.id, self._count + error.index, error.vocab_size) from None
-        self._count += len(listed)
+        self._count += len(given)
         return self._text(data, False)
 
     def finish(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from dstok import budget as _budget
@@ -21,6 +22,7 @@ from dstok.errors import (
     DstokError,
     ImageError,
     PatternError,
+    UnknownIdError,
     UnknownTokenError,
     UnsupportedError,
 )
@@ -30,6 +32,7 @@ from dstok.formats.description import AddedToken, ModelDescription, spelling
 from dstok.formats.image import StrPath, open_image, write_image
 from dstok.formats.upstream import NEWEST
 from dstok.growing import GrowingText, NormalizedGrowingText
+from dstok.ids import listed
 from dstok.lazy import lazy
 from dstok.offsets import Encoding, Piece, char_spans, original_pieces, pieces_of, token_spans
 from dstok.streams import DecodeStream, EncodeStream, NormalizedStream
@@ -42,7 +45,7 @@ from dstok.tables import (
     make_encoder,
     tables_from_image,
 )
-from dstok.text import Errors, Text, replaces, utf8
+from dstok.text import Errors, Text, plain, replaces, utf8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -368,9 +371,17 @@ class Tokenizer(LineEncoder, FileFormats):
     # Decoding
 
     def decode(self, ids: Iterable[int], *, skip_special: bool = False, errors: Errors = "replace") -> str:
-        """The text of `ids`. Bytes that are not UTF-8 become U+FFFD, or with errors="strict" a `DecodeError`.
+        """The text of `ids`: of a list, an array, or what else gives ints.
 
-        `skip_special` leaves out tokens marked special in the model. Raises `UnknownIdError`.
+        Bytes that are not UTF-8 become U+FFFD, or with errors="strict" a `DecodeError`. `skip_special` leaves out the
+        tokens that the model marks as special, as upstream does. These are not all added tokens: of V3's,
+        `<｜begin▁of▁sentence｜>` is one, while `<｜User｜>` and `<think>` stay. Raises `UnknownIdError` with the id and
+        its index, and `TypeError`.
+
+        >>> import dstok
+        >>> tok = dstok.load("deepseek-v3")
+        >>> tok.decode(tok.encode("<｜begin▁of▁sentence｜><｜User｜>hi"), skip_special=True)
+        '<｜User｜>hi'
         """
         replaces(errors)
         data = self.decode_bytes(ids, skip_special=skip_special)
@@ -381,17 +392,31 @@ class Tokenizer(LineEncoder, FileFormats):
                               f"at byte offset {error.start}") from None
 
     def decode_bytes(self, ids: Iterable[int], *, skip_special: bool = False) -> bytes:
-        """The bytes of `ids`. Raises `UnknownIdError` with the id and its index."""
-        return self._decoder.decode(_listed(ids), skip_special)
+        """The bytes of `ids`, as they are. `skip_special`, and errors, as `decode`.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").decode_bytes([19923, 2058])
+        b'Hello world'
+        """
+        return self._decoder.decode(listed(ids), skip_special)
 
     def decode_batch(
         self, batch: Iterable[Iterable[int]], *, skip_special: bool = False, errors: Errors = "replace",
     ) -> list[str]:
-        """`decode` of each of `batch`."""
-        return [self.decode(ids, skip_special=skip_special, errors=errors) for ids in batch]
+        """`decode` of each of `batch`; errors say which list they are of.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").decode_batch([[19923], [19923, 2058]])
+        ['Hello', 'Hello world']
+        """
+        texts = []
+        for number, ids in enumerate(batch):
+            with _of_list(number):
+                texts.append(self.decode(ids, skip_special=skip_special, errors=errors))
+        return texts
 
     def decode_stream(self, *, skip_special: bool = False, errors: Errors = "replace") -> DecodeStream:
-        """A stream that decodes ids as they come."""
+        """A stream that decodes ids as they come. Keywords as `decode`."""
         replaces(errors)
         return DecodeStream(self._decoder, skip_special, errors)
 
@@ -409,8 +434,12 @@ class Tokenizer(LineEncoder, FileFormats):
             return added
         return data.decode() if id in self._raw_ids else spelling(data)
 
-    def token_to_id(self, token: str | bytes) -> int:
-        """The id of a token, given as tokenizer.json spells it, or as its bytes. Raises `UnknownTokenError`."""
+    def token_to_id(self, token: Text) -> int:
+        """The id of a token, given as tokenizer.json spells it, or as its bytes.
+
+        Raises `UnknownTokenError`, and `TypeError` for what is neither `str` nor bytes.
+        """
+        token = plain(token, "token")
         found = (self._ids_by_bytes if isinstance(token, bytes) else self._ids_by_token).get(token)  # type: ignore
         if found is None:
             raise UnknownTokenError(f"no token is {token!r}")
@@ -500,6 +529,8 @@ class Tokenizer(LineEncoder, FileFormats):
     def _batch(self, texts: Iterable[Text], threads: int, special: Special, errors: Errors) -> Batch:
         if isinstance(texts, str | bytes | bytearray | memoryview):
             raise TypeError("expected a list of texts, found one text")
+        if not isinstance(texts, Iterable):
+            raise TypeError(f"expected a list of texts, found {type(texts).__name__}")
         if threads < 1:
             raise ValueError(f"expected at least 1 thread, found {threads}")
         return Batch(self._encoder, list(texts), self._added.policy(special), replaces(errors), threads)
@@ -590,14 +621,23 @@ def _empty_ids(count: int) -> npt.NDArray[np.uint32]:
     return np.empty(count, np.uint32)
 
 
-def _listed(ids: Iterable[int]) -> list[int]:
-    return ids.tolist() if hasattr(ids, "tolist") else list(ids)
-
-
 def _told(token: AddedToken) -> tuple[Any, ...]:
     """What the fingerprint takes of an added token: what later versions know of it only where it is so."""
     *old, literal = vars(token).values()
     return (*old, *([literal] if literal else []))
+
+
+@contextmanager
+def _of_list(number: int) -> Iterator[None]:
+    """Errors of decoding say that they are of the list `number` of a batch."""
+    try:
+        yield
+    except UnknownIdError as error:
+        raise UnknownIdError(error.id, error.index, error.vocab_size, number) from None
+    except DecodeError as error:
+        raise DecodeError(f"{error} of list {number}") from None
+    except TypeError as error:
+        raise TypeError(f"list {number}: {error}") from None
 
 
 def _load_same(name: str, fingerprint: str) -> Tokenizer:

@@ -27,7 +27,7 @@ from dstok.core._policy cimport Policy
 from dstok.core._utf8 cimport Source, open_source
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 
-from dstok.errors import TextError
+from dstok.errors import SpecialTokenError, TextError
 from dstok.text import plain
 
 cdef extern from "Python.h":
@@ -316,7 +316,9 @@ cdef class Batch:
         try:
             self.encoder.fail(w, self.policy, self.texts[index])
         except TextError as error:
-            raise TextError(f"{error.message} of text {index}", error.offset) from None
+            raise TextError(error.message, error.offset, index) from None
+        except SpecialTokenError as error:
+            raise SpecialTokenError(error.token, error.offset, index) from None
 
     # Results.
 

@@ -60,6 +60,9 @@ cdef class Decoder:
             i = token
         except OverflowError:
             i = -1
+        except TypeError:
+            hint = ": decode_batch takes lists of ids" if isinstance(token, (list, tuple)) else ""
+            raise TypeError(f"expected an id at index {index}, found {type(token).__name__}{hint}") from None
         if not 0 <= i < self.size or self.texts[i] == NULL:
             raise UnknownIdError(token, index, self.size)
         return i
