@@ -94,12 +94,16 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def run_models(arguments: Namespace) -> None:
-    fields = ("name", "vocab_size", "licence", "source", "sha256")
+    fields = ("name", "vocab_size", "licence", "source", "sha256", "aliases")
     models = [{field: getattr(model, field) for field in fields} for model in dstok.models()]
     if arguments.format == "json":
         _write(arguments, _json(models))
         return
-    _write(arguments, _lines([fields, *(tuple(str(model[field]) for field in fields) for model in models)]))
+    _write(arguments, _lines([fields, *(tuple(_cell(model[field]) for field in fields) for model in models)]))
+
+
+def _cell(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _json(value: Any) -> str:

@@ -15,6 +15,7 @@ import dstok
 from dstok.cli.errors import CommandError, reason
 from dstok.formats.gguf_file import is_gguf
 from dstok.formats.image import is_image
+from dstok.models.names import is_name
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
@@ -36,9 +37,11 @@ def load_model(name: str) -> Tokenizer:
 
 def is_path(name: str) -> bool:
     """Does --model name a file, and not a built-in model?"""
+    if is_name(name):
+        return False
     if os.sep in name or "/" in name or name.endswith(".json"):
         return True
-    return os.path.exists(name) and name not in {model.name for model in dstok.models()}
+    return os.path.exists(name)
 
 
 def text_keywords(arguments: Namespace, tokenizer: Tokenizer) -> dict[str, Any]:

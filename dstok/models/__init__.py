@@ -1,6 +1,6 @@
 """The built-in models: an image of tables for each vocabulary, and a small table of added tokens for each model.
 
-In: a name. Out: a `Tokenizer`, by mapping the image: no network, no cache, nothing parsed but the added
+In: a name (names.py). Out: a `Tokenizer`, by mapping the image: no network, no cache, nothing parsed but the added
 tokens. Invariant: what is loaded is what `build.py` made of the tokenizer.json whose SHA-256 it recorded.
 """
 
@@ -12,34 +12,31 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from dstok.errors import ModelNotFoundError
 from dstok.formats.columns import unpack_added
 from dstok.formats.image import open_image
+from dstok.models.names import ALIASES, find, not_found
 from dstok.tables import Tables, tables_from_image
 from dstok.tokenizer import Tokenizer
 
 __all__ = ["ModelInfo", "load", "models"]
 
 _HERE = os.path.dirname(__file__)
-# Known models whose vocabularies are not in here, and why: what every copy would have to carry along.
-_MODEL_LICENSE = "the DeepSeek Model License, whose restrictions of use every copy has to pass on"
-_BY_PATH = {
-    "deepseek-llm": _MODEL_LICENSE,
-    "deepseek-coder": _MODEL_LICENSE,
-    "deepseek-v2": _MODEL_LICENSE,
-    "deepseek-r1-distill-llama": "the Llama 3.1 Community License, which every copy has to show and to follow",
-}
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known of a built-in model. `sha256` is of the tokenizer.json that it was made from."""
+    """What is known of a built-in model.
+
+    `sha256` is of the tokenizer.json that it was made from; `aliases` are the other names that `load` takes, those of
+    models whose tokenizer.json has the same vocabulary, merges and added tokens.
+    """
 
     name: str
     sha256: str
     vocab_size: int
     source: str
     licence: str
+    aliases: tuple[str, ...] = ()
 
 
 @cache
@@ -61,32 +58,29 @@ def models() -> tuple[ModelInfo, ...]:
 'deepseek-r1-distill-qwen']
     """
     return tuple(
-        ModelInfo(name, entry["sha256"], entry["vocab_size"], entry["source"], entry["licence"])
+        ModelInfo(name, entry["sha256"], entry["vocab_size"], entry["source"], entry["licence"], ALIASES[name])
         for name, entry in _index().items())
 
 
 def load(name: str) -> Tokenizer:
-    """A built-in model by name; see `models()`. Raises `ModelNotFoundError`.
+    """A built-in model by its name or an alias, in any case, with or without `deepseek-ai/`; see `models()`.
+
+    Raises `ModelNotFoundError`, also for a path (`Tokenizer.from_file` loads a tokenizer.json) and for names of
+    DeepSeek's API that have moved from model to model, and `TypeError`.
 
     >>> load("deepseek-r1").token_to_id("<think>")
     128798
+    >>> load("deepseek-ai/DeepSeek-V3-0324").name
+    'deepseek-v3'
     """
-    entry = _index().get(name)
-    if entry is None:
-        raise _not_found(name)
-    added = _read(f"{name}.json")
-    return Tokenizer(_tables(entry["image"]), unpack_added(added), entry["bos_id"], entry["eos_id"], name)
-
-
-def _not_found(name: str) -> ModelNotFoundError:
-    if name in _BY_PATH:
-        return ModelNotFoundError(f"{name!r} is not built in: its vocabulary is under {_BY_PATH[name]}; "
-                                  "load its tokenizer.json by path")
-    from difflib import get_close_matches  # not needed otherwise, and takes a millisecond
-
-    close = get_close_matches(name, _index(), 1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return ModelNotFoundError(f"no built-in model {name!r}: there are {', '.join(_index())}{hint}")
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(f"expected the name of a built-in model, found {type(name).__name__}")
+    found = find(name) if isinstance(name, str) else None
+    if found is None:
+        raise not_found(os.fspath(name))
+    entry = _index()[found]
+    added = _read(f"{found}.json")
+    return Tokenizer(_tables(entry["image"]), unpack_added(added), entry["bos_id"], entry["eos_id"], found)
 
 
 def is_built_in(name: str, tables: Tables) -> bool:

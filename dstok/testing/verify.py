@@ -85,8 +85,9 @@ def verify(
 
 def _tokenizer(name: str) -> Tokenizer:
     from dstok.formats.image import is_image
+    from dstok.models.names import is_name
 
-    if name in {model.name for model in dstok.models()}:
+    if is_name(name):
         return dstok.load(name)
     try:
         return Tokenizer.open(name) if is_image(name) else Tokenizer.from_file(name)

