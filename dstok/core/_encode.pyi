@@ -40,6 +40,8 @@ class Encoder:
         """How this processor finds the model's pieces; see `Splitter.way`."""
     def workspaces(self) -> tuple[int, int]:
         """How many workspaces there are, and how many of them are at rest."""
+    def passed(self) -> int:
+        """How many borders the runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
 
 class LineEncoder:
     """The calls for one text after another, without a Python frame."""

@@ -84,6 +84,10 @@ cdef class Encoder:
         """How many workspaces there are, and how many of them are at rest. For tests."""
         return self.pool.workspaces()
 
+    def passed(self):
+        """How many borders the runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
+        return self.pool.passed()
+
     # Python's side.
 
     cdef fail(self, Workspace w, Policy policy, text):

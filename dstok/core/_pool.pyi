@@ -8,6 +8,8 @@ class Pool:
     def __init__(self, bpe: BPE, direct: object) -> None: ...
     def workspaces(self) -> tuple[int, int]:
         """How many workspaces there are, and how many of them are at rest."""
+    def passed(self) -> int:
+        """How many borders the runs of the automaton have passed so far; see `Scanner.passed`."""
 
 class Contest:
     """A number that only the holder of a slot adds to."""

@@ -102,6 +102,11 @@ cdef class Pool:
         resting = sum([self.kept[i] != NULL and not slot_held(&self.slots[i]) for i in range(KEPT)])
         return resting + sum([self.slots[i] == slot_process for i in range(KEPT)]), resting
 
+    def passed(self):
+        """How many borders the runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
+        cdef int i
+        return sum([(<Workspace>self.kept[i]).memo.passed for i in range(KEPT) if self.kept[i] != NULL])
+
     # The large buffers of ids of one run serve the next: fresh memory costs 0.65 ms/MB, more than half of what
     # encoding does. Two of them, for the two threads of a batch.
 

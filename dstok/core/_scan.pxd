@@ -20,6 +20,24 @@ cdef struct ScanTables:
     const uint16_t *page_numbers
     const uint32_t *edges         # see _scan.pyx
     uint32_t end                  # the column for the end of the text
+    uint32_t states
+    int shift                     # there is a border every `1 << shift` bytes ...
+    Py_ssize_t span               # ... which is this
+
+cdef struct Run:
+    uint32_t edge                 # the last one taken
+    uint32_t settled              # the last one with a tag
+    Py_ssize_t first              # where the piece ends, as far as is known, or -1
+    Py_ssize_t second             # where it may end instead
+
+cdef struct Memo:
+    uint16_t *known               # of each border from `origin` on, of each state; NULL: nothing yet
+    uint32_t *path                # of each border, the state in which the run in work has passed it
+    Py_ssize_t origin
+    Py_ssize_t rows
+    Py_ssize_t last               # of the path: the row of the last border
+    Py_ssize_t count              # of the path: borders
+    Py_ssize_t passed             # borders in all, for tests
 
 
 @cython.final
@@ -27,51 +45,76 @@ cdef class Scanner:
     cdef ScanTables tables
     cdef object _keep
 
+    cdef tuple _scan(self, const uint8_t[::1] text)
+
+
+cdef void drop(Memo *memo) noexcept nogil
+cdef Py_ssize_t scan_far(
+    const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final,
+    Run run, uint32_t *tag, bint *wide, Memo *memo) noexcept nogil
+
+
+cdef inline void begin_memo(Memo *memo, const ScanTables *s, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
+    # Makes a memo ready for the pieces of `text[at:stop]`.
+    if memo.known != NULL:
+        drop(memo)
+    memo.origin = at >> s.shift
+    memo.rows = (stop >> s.shift) - memo.origin + 1
+
 
 cdef inline Py_ssize_t scan_piece(
     const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final,
-    uint32_t *tag, bint *wide
+    uint32_t *tag, bint *wide, Memo *memo
 ) noexcept nogil:
     # The end of the piece that begins at `at` < `stop`, or -1 if more text is needed to tell (only when
     # not `final`: then `stop` is not the end of the text). `tag` gets the tag of the piece plus one,
     # `wide` becomes true if it read a three-byte character from U+3000 on (where _cuts may cut).
-    cdef uint32_t edge = ROW, settled = 0, c
-    cdef Py_ssize_t last = -1, second = -1, width
-    while at < stop:
-        c = text[at]
-        if c < 0x80:
-            edge = s.edges[(edge & ROWS) + c]
-            width = 1
-        else:
-            wide[0] |= 0xE3 <= c <= 0xED
-            c = code_point(text + at, &width)
-            edge = s.edges[(edge & ROWS) + 128 + s.pages[(<uint32_t>s.page_numbers[c >> 8] << 8) | (c & 0xFF)]]
-        if edge >> 24:
-            settled = edge
-            if edge & 0xFF == SET_0:
-                last = at
-            else:
-                set_places(edge, at, &last, &second)
-        if edge & ROWS == 0:
-            tag[0] = settled >> 24
-            return last
+    # `memo` has begun at the start of this or an earlier piece, and with this `stop`.
+    cdef Py_ssize_t pause = min(stop, at + s.span), width
+    cdef Run run
+    run.edge = ROW
+    run.settled = 0
+    run.first = run.second = -1
+    while at < pause:
+        run.edge = next_edge(s, text + at, run.edge, &width, wide)
+        if run.edge >> 24:
+            settle(&run, at)
+        if run.edge & ROWS == 0:
+            tag[0] = run.settled >> 24
+            return run.first
         at += width
+    if at < stop:
+        return scan_far(s, text, at, stop, final, run, tag, wide, memo)
     if not final:
         return -1
-    edge = s.edges[(edge & ROWS) + s.end]
-    if edge >> 24:
-        settled = edge
-        set_places(edge, stop, &last, &second)
-    tag[0] = settled >> 24
-    return last
+    run.edge = s.edges[(run.edge & ROWS) + s.end]
+    if run.edge >> 24:
+        settle(&run, stop)
+    tag[0] = run.settled >> 24
+    return run.first
 
 
-cdef inline void set_places(uint32_t edge, Py_ssize_t at, Py_ssize_t *first, Py_ssize_t *second) noexcept nogil:
-    # What an edge with a tag does to the two places.
-    cdef uint32_t operation = edge & 0xFF
+cdef inline uint32_t next_edge(
+    const ScanTables *s, const uint8_t *text, uint32_t edge, Py_ssize_t *width, bint *wide
+) noexcept nogil:
+    # The edge for the character at `text` from where `edge` leads to.
+    cdef uint32_t c = text[0]
+    if c < 0x80:
+        width[0] = 1
+        return s.edges[(edge & ROWS) + c]
+    wide[0] |= 0xE3 <= c <= 0xED
+    c = code_point(text, width)
+    return s.edges[(edge & ROWS) + 128 + s.pages[(<uint32_t>s.page_numbers[c >> 8] << 8) | (c & 0xFF)]]
+
+
+cdef inline void settle(Run *run, Py_ssize_t at) noexcept nogil:
+    # What an edge with a tag does to the run.
+    cdef uint32_t operation = run.edge & 0xFF
+    run.settled = run.edge
+    if operation == SET_0:
+        run.first = at
+        return
     if operation == MOVE or operation == MOVE_SET_1:
-        first[0] = second[0]
-    elif operation == SET_0:
-        first[0] = at
+        run.first = run.second
     if operation == SET_1 or operation == MOVE_SET_1:
-        second[0] = at
+        run.second = at

@@ -9,10 +9,15 @@ def pack_edges(edges: Sequence[Sequence[tuple[int, int]]], classes: bytes) -> by
     """The bytes of the scanner's `edges` table, of rows of (next state, tag or -1)."""
 
 class Scanner:
-    """The tables of one automaton, kept alive."""
+    """The tables of one automaton, kept alive.
+
+    Borders are `1 << shift` bytes apart; by default as many as there are states, or 64 if that is more.
+    """
 
     def __init__(
-        self, pages: object, page_numbers: object, edges: object, symbols: int
+        self, pages: object, page_numbers: object, edges: object, symbols: int, shift: int = -1
     ) -> None: ...
     def spans(self, text: bytes) -> list[tuple[int, int, int]]:
         """(start, end, tag) of the pieces of valid UTF-8 `text`, in bytes."""
+    def passed(self, text: bytes) -> int:
+        """How many borders the runs over `text` have passed that had read far behind a possible end. For tests."""

@@ -17,7 +17,7 @@ from dstok.core._bpe cimport BPE
 from dstok.core._chunk cimport Chunks
 from dstok.core._level cimport LEVEL_NONE, level
 from dstok.core._pieces cimport CHUNK, cuttable, may_cut
-from dstok.core._scan cimport Scanner, scan_piece
+from dstok.core._scan cimport Scanner, begin_memo, scan_piece
 from dstok.core._utf8 cimport code_point
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 
@@ -292,6 +292,7 @@ cdef class Splitter(Chunks):
         """Encodes the pieces of `text[at:stop]`; returns where the first piece starts that is not sure."""
         cdef Py_ssize_t end
         self.begin_chunk(w, at)
+        begin_memo(&w.memo, &self.scanner.tables, at, stop)
         if self.run_grid != NULL:
             at = self.by_rules(w, text, at, stop, final)
         else:
@@ -312,7 +313,7 @@ cdef class Splitter(Chunks):
         """Adds the piece at `at`, by the automaton; returns its end, or -1 if it is not sure."""
         cdef uint32_t tag = 0
         cdef bint wide = False
-        cdef Py_ssize_t end = scan_piece(&self.scanner.tables, text, at, stop, final, &tag, &wide)
+        cdef Py_ssize_t end = scan_piece(&self.scanner.tables, text, at, stop, final, &tag, &wide, &w.memo)
         if end >= 0 and tag != DROPPED:
             if wide and self.joined != NULL:
                 self.add_cut(w, text, at, end)

@@ -4,6 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from dstok.core._bpe cimport Scratch
 from dstok.core._pieces cimport CHUNK_ROOM, PieceTable
+from dstok.core._scan cimport Memo
 
 cdef enum Status:
     FINE = 0
@@ -23,6 +24,7 @@ cdef class Workspace:
     cdef PieceTable table
     cdef Scratch scratch
     cdef Scratch junction
+    cdef Memo memo                    # of the text in work: see _scan.pyx
     cdef Py_ssize_t origin            # where the chunk in work begins, in the buffer in work
     cdef int pieces                   # its pieces so far; they lie end to end
     cdef uint32_t starts[CHUNK_ROOM + 64]  # where each begins, from `origin`, and where the last one ends

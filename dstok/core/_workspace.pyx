@@ -13,6 +13,7 @@ from libc.string cimport memset
 
 from dstok.core._bpe cimport Scratch, free_scratch
 from dstok.core._pieces cimport PAD, PieceMemory
+from dstok.core._scan cimport drop
 
 cdef extern from "_huge.h":
     void *huge_alloc(size_t size) noexcept nogil
@@ -37,6 +38,7 @@ cdef class Workspace:
         free(self.side)
         free(self.marks)
         free(self.buffer)
+        drop(&self.memo)
 
     cdef void begin(self, bint counting, bint marking) noexcept nogil:
         """Makes ready for a run."""
@@ -132,6 +134,8 @@ cdef class Workspace:
             free(self.buffer)
             self.buffer = NULL
             self.buffer_size = 0
+        if self.memo.known != NULL:
+            drop(&self.memo)
         _trim(&self.scratch)
         _trim(&self.junction)
 
