@@ -6,6 +6,7 @@ behind a place where their piece may end. Without a memo it grows with the squar
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any
@@ -25,6 +26,7 @@ from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.collapse import Split, compile_splits
 from dstok.pattern.dfa import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1
+from dstok.testing.cascade import Cascade, alternatives_of
 from dstok.unicode.sets import CodePointSet
 
 BORDER = 64  # bytes between two borders, of automata with no more states
@@ -178,6 +180,16 @@ def test_a_megabyte() -> None:
     assert tok._encoder.passed() <= allowed(tok, 1_000_000)
 
 
+def test_a_text_that_is_normalized() -> None:
+    """It is encoded in windows of its own."""
+    file = json.loads(model_json(pattern="a*b|a")) | {"normalizer": {"type": "NFC"}}
+    tok = dstok.Tokenizer.from_str(json.dumps(file))
+    for text in ("e\u0301" + "a" * 100_000, "a" * 100_000 + "e\u0301" + "a" * 100_000):
+        before = tok._encoder.passed()
+        assert tok.encode(text) == list(text.replace("e\u0301", "é").encode())
+        assert 0 < tok._encoder.passed() - before <= allowed(tok, len(text))
+
+
 class Counting:
     """An encoder that counts the bytes that it is given to encode in parts."""
 
@@ -201,3 +213,33 @@ def test_streams(name: str, size: int) -> None:
         assert found + stream.finish_list() == list(data)
         assert counting.bytes <= 4 * len(data) + 2 * size
         assert tok._encoder.passed() - before <= allowed(tok, counting.bytes)
+
+
+# The slow pieces of the conformance kit.
+
+
+class CountedRows(tuple[Any, ...]):
+    """The rows of an automaton, which count how often one is looked at."""
+
+    looks = 0
+
+    def __getitem__(self, state: Any) -> Any:
+        self.looks += 1
+        return super().__getitem__(state)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_cascade_of_the_conformance_kit(name: str) -> None:
+    """Its pieces are the automaton's, and it looks at each character of a text a bounded number of times."""
+    splits, run = [Split(HOSTILE[name])], RUNS.get(name, "a")
+    program, looks = compile_splits(splits), []
+    for size in (1000, 2000, 4000):
+        text = (run * size)[:size]
+        cascade = Cascade(alternatives_of(splits, "16.0"))
+        (step,) = cascade.steps
+        rows = [CountedRows(dfa.edges) for dfa in step]
+        cascade.steps = [[DFA(counted) for counted in rows]]
+        assert cascade.pieces(text) == [piece for piece, _ in program.pieces(text)]
+        looks.append(sum(counted.looks for counted in rows))
+    assert looks[1] <= 2.5 * looks[0]
+    assert looks[2] <= 2.5 * looks[1]

@@ -3,8 +3,9 @@
 In: Split steps. Out: the pieces that they cut, by the rules or by one of the mistakes that `Mistake` names.
 Invariant: without a mistake the pieces are those of the tokenizer's own automaton.
 
-Slow and plain on purpose: it tries each alternative by itself at each place, which is what makes their order, their
-look-ahead and the edges between the steps things that can be changed one by one.
+Plain on purpose: it tries each alternative by itself at each place, which is what makes their order, their look-ahead
+and the edges between the steps things that can be changed one by one. What has been read in vain is remembered, so that
+time is linear in the text (Reps 1998, as core/_scan.pyx).
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from dstok.pattern.syntax import parse
 __all__ = ["Cascade", "Mistake", "alternatives_of", "blind_at_end", "lazy", "with_bounds", "without_looks"]
 
 Steps = tuple[tuple[Node, ...], ...]  # for each step its alternatives
+FAR = 16  # characters read in vain that are worth to be remembered
+
+_Futile = set[tuple[int, int]]  # states, with places, from which no match ends any more
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,10 @@ class Cascade:
     ) -> list[tuple[int, int]]:
         """Matches and gaps of one step in one piece; the places of the matches go into `matched`."""
         spans, gap, at = [], start, start
+        futile: list[_Futile] = [set() for _ in step]
         behind = symbols[end] if self.mistake.past_edge and end < len(symbols) else self.alphabet.end
         while at < end:
-            stop = self._match(step, symbols, at, end, behind)
+            stop = self._match(step, symbols, at, end, behind, futile)
             if stop > at:
                 if gap < at:
                     spans.append((gap, at))
@@ -80,25 +85,32 @@ class Cascade:
                 at += 1
         return [*spans, (gap, end)] if gap < end else spans
 
-    def _match(self, step: list[DFA], symbols: list[int], start: int, end: int, behind: int) -> int:
+    def _match(
+        self, step: list[DFA], symbols: list[int], start: int, end: int, behind: int, futile: list[_Futile],
+    ) -> int:
         """Where the step's match at `start` ends, or `start`."""
         best = start
-        for dfa in step:
-            found = _longest(dfa, symbols, start, end, behind)
+        for dfa, known in zip(step, futile):
+            found = _longest(dfa, symbols, start, end, behind, known)
             if found > start and not self.mistake.longest:
                 return found
             best = max(best, found)
         return best
 
 
-def _longest(dfa: DFA, symbols: list[int], start: int, end: int, behind: int) -> int:
-    state, found = START, start
+def _longest(dfa: DFA, symbols: list[int], start: int, end: int, behind: int, futile: _Futile) -> int:
+    state, found, path = START, start, list[tuple[int, int]]()
     for at in range(start, end + 1):
+        if (state, at) in futile:
+            break
+        path.append((state, at))
         state, tag = dfa.edges[state][symbols[at] if at < end else behind]
         if tag != NO_TAG:
-            found = at
+            found, path = at, []
         if state == DEAD:
             break
+    if len(path) > FAR:
+        futile.update(path)
     return found
 
 
