@@ -1,10 +1,13 @@
-"""Hypothesis profiles: `ci`, and `deep` under DSTOK_PROFILE=deep; the working directory; which dstok is tested."""
+"""Hypothesis profiles: `ci`, and `deep` under DSTOK_PROFILE=deep; the working directory; which dstok is tested; images."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -19,6 +22,14 @@ if not (CHECKOUT / "dstok" / "core" / f"_encode{EXTENSION_SUFFIXES[0]}").exists(
 settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)
 settings.register_profile("deep", max_examples=20_000, deadline=None)
 settings.load_profile(os.environ.get("DSTOK_PROFILE", "ci"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The folder of compiled.py: .ci/run gives one to several runs; else the first process of a run makes it."""
+    if "DSTOK_TEST_IMAGES" not in os.environ:
+        os.environ["DSTOK_TEST_IMAGES"] = folder = tempfile.mkdtemp(prefix="dstok-test-images-")  # workers inherit it
+        config.add_cleanup(partial(shutil.rmtree, folder))
+        config.add_cleanup(partial(os.environ.__delitem__, "DSTOK_TEST_IMAGES"))
 
 
 @pytest.fixture(scope="session", autouse=True)

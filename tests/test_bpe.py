@@ -55,7 +55,7 @@ def random_merges(rng: random.Random, letters: Sequence[bytes], count: int, long
     return merges
 
 
-@examples(600)
+@examples(250, deep=12_000)
 @given(merge_lists(), st.text("abc", max_size=120).map(str.encode))
 def test_short_and_heap_loops_on_random_merges(merges: list[Merge], text: bytes) -> None:
     bpe, ids = bpe_of(merges)
@@ -64,7 +64,7 @@ def test_short_and_heap_loops_on_random_merges(merges: list[Merge], text: bytes)
     assert bpe.merge(text) == bpe.merge_by_heap(text) == expected
 
 
-@examples(600)
+@examples(250, deep=12_000)
 @given(merge_lists(monotone=False), st.text("abc", max_size=120).map(str.encode))
 def test_merges_in_any_order(merges: list[Merge], text: bytes) -> None:
     """Also where a merge of a low rank becomes possible late, and where a token can be made in two ways."""
@@ -192,7 +192,7 @@ def partial_merges(draw: st.DrawFn) -> list[Merge]:
     return draw(st.permutations(merges)) if draw(st.booleans()) else merges
 
 
-@examples(250)
+@examples(120, deep=5000)
 @given(st.data(), partial_merges(), st.booleans(), st.sampled_from([r"[^a]+|a", r"\p{L}+|[^\p{L}]+", V3_PATTERNS]))
 def test_cuts_inside_pieces_change_nothing(
     data: st.DataObject, merges: list[Merge], ignore_merges: bool, pattern: str | list[str],

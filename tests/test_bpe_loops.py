@@ -73,7 +73,7 @@ def test_all_lengths(seed: int) -> None:
 
 
 @pytest.mark.parametrize("wide", WIDE)
-@examples(300)
+@examples(120, deep=6000)
 @given(st.integers(0, 2**32), st.lists(st.integers(0, LANE_SYMBOLS), max_size=LANES), st.booleans())
 def test_lanes_of_unequal_texts(wide: bool, seed: int, lengths: list[int], shuffled: bool) -> None:
     """A lane does what it would alone, whatever the others hold, empty ones among them."""
@@ -120,7 +120,7 @@ def test_periodic_texts_with_faults() -> None:
         assert bpe.merge(bytes(text)) == [ids[part] for part in bpe_by_passes(bytes(text), merges)]
 
 
-@examples(150)
+@examples(80, deep=3000)
 @given(st.integers(0, 2**32), st.booleans(), st.booleans())
 def test_words_merged_together(seed: int, shuffled: bool, ignore_merges: bool) -> None:
     """Chunks with few and many words that no table holds yet, some of them several times."""

@@ -12,6 +12,7 @@ import numpy as np
 from cli_process import TEXT, USER, tiny_model
 from hypothesis import given
 from hypothesis import strategies as st
+from reference import examples
 
 import dstok
 from dstok.cli.count import count_blocks
@@ -35,6 +36,7 @@ PARTS = ["a", "Ab", "'s", "12", "  ", "\n", "\r\n ", "\u3000", "東", "京都", 
          "e\u0301", "\U0001f999", "\u20c1", USER, "<｜Us"]
 
 
+@examples(100, deep=20_000)
 @given(st.lists(st.sampled_from(PARTS)).map(lambda parts: "".join(parts).encode()), st.integers(1, 40))
 def test_blocks_give_what_one_call_gives(text: bytes, size: int) -> None:
     tok = dstok.load("deepseek-v3")

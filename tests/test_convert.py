@@ -11,7 +11,7 @@ import tokenizers
 from cli_process import fails, run
 from judges import rank_file
 from real_models import real, real_json
-from test_gguf import REAL, TEXTS, config_of, load
+from test_gguf import TEXTS, WHOLE, config_of, load
 from tokenizer_json_cases import READ, changed
 
 import dstok
@@ -34,17 +34,17 @@ def test_small_files(case: int) -> None:
     """All files that the reader's tests read: written, they give upstream the ids of the original."""
     text = json.dumps(changed(*READ[case]))
     tok = dstok.Tokenizer.from_str(text)
-    again, judge, before = written(tok), None, tokenizers.Tokenizer.from_str(text)
-    judge = tokenizers.Tokenizer.from_str(again)
+    again, before = written(tok), tokenizers.Tokenizer.from_str(text)
+    judge, ours = tokenizers.Tokenizer.from_str(again), dstok.Tokenizer.from_str(again)
     for sample in ("", "abab aab  bcd ab<bos>x<u> <｜eos｜>õ a中 zz", *TEXTS):
         expected = before.encode(sample, add_special_tokens=False).ids
         assert judge.encode(sample, add_special_tokens=False).ids == expected
-        assert dstok.Tokenizer.from_str(again).encode(sample) == expected
+        assert ours.encode(sample) == expected
         assert judge.decode(expected, skip_special_tokens=False) == before.decode(expected, skip_special_tokens=False)
-    assert write_tokenizer_json(dstok.Tokenizer.from_str(again).describe()) == again
+    assert write_tokenizer_json(ours.describe()) == again
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", WHOLE)
 def test_real_files(name: str) -> None:
     text = written(load(name))
     judge, before = tokenizers.Tokenizer.from_str(text), real(name)

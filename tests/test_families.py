@@ -16,6 +16,7 @@ from itertools import product
 
 import pytest
 import tokenizers
+from compiled import compiled
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import DEEP, examples
@@ -51,7 +52,7 @@ def both(name: str) -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]:
     """dstok's tokenizer of a file, and upstream's."""
     theirs = real(name)
     theirs.no_padding()
-    return dstok.Tokenizer.from_str(real_json(name)), theirs
+    return compiled(real_json(name)), theirs
 
 
 def assert_equal(name: str, texts: Iterable[str]) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from compiled import compiled
 from gguf import GGUFReader
 from gguf_bytes import gguf_bytes, small_values
 from real_models import real, real_json
+from reference import DEEP
 from shared_data import shared, wiki
 from small_models import added_token, model_json
 from upstream import pre_tokenizer
@@ -32,6 +34,8 @@ REAL = {  # a published model for each family: the name that its file gets
     "deepseek-llm-7b-base": "deepseek-llm", "deepseek-coder-33b-base": "deepseek-coder",
     "deepseek-r1-distill-qwen-7b": "deepseek-r1-qwen", "qwen-3": "qwen2", "qwen-3.5": "qwen35", "minimax-m1-40k": "minimax-m2",
 }
+# Those that differ in what is written of a vocabulary: all tokens reachable by merges or not, many added tokens, normalized.
+WHOLE = list(REAL) if DEEP else ["deepseek-v3", "deepseek-r1-distill-llama-8b", "deepseek-coder-33b-base", "qwen-3.5"]
 TEXTS = ["", "Hello world", "abcd ab a1234 é中の\u0301e\u0301\r\n  \n \U0001f999", "don't I'LL\u2029 x\t\t", "<｜User｜>hi<think>", "½²³ 12345"]
 
 
@@ -41,7 +45,7 @@ def config_of(name: str) -> bytes:
 
 @cache
 def load(name: str) -> dstok.Tokenizer:
-    return dstok.Tokenizer.from_str(real_json(name), config_of(name))
+    return compiled(real_json(name), config_of(name))
 
 
 def settings(name: str) -> dict[str, Any]:
@@ -54,7 +58,7 @@ def settings(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", REAL)
 def test_real_models(name: str, tmp_path: Path) -> None:
-    """Written, read again, compared with upstream; the settings of tokenizer_config.json are in the file."""
+    """The settings of tokenizer_config.json are in what is written; read again, it is compared with upstream."""
     tok, path = load(name), tmp_path / "x.gguf"
     (tmp_path / "config.json").write_bytes(config_of(name))
     told = tok.to_gguf(path, config=tmp_path / "config.json")
@@ -66,6 +70,8 @@ def test_real_models(name: str, tmp_path: Path) -> None:
         token = config.get(f"{key}_token")
         content = token["content"] if isinstance(token, dict) else token
         assert values.get(f"tokenizer.ggml.{kind}_token_id") == (None if content is None else tok.token_to_id(content))
+    if name not in WHOLE:
+        return
     again, judge = dstok.Tokenizer.from_gguf(path), real(name)
     for text in [*TEXTS, *(f"a{content}b" for content in tok.special_tokens)]:
         assert again.encode(text) == tok.encode(text) == judge.encode(text, add_special_tokens=False).ids

@@ -141,7 +141,7 @@ _SOUPS = {
 
 
 @given(st.data())
-@examples(1000)
+@examples(400, deep=20_000)
 def check_soup(soup: str, data: st.DataObject) -> None:
     tokens, alphabet = _SOUPS[soup]
     pattern = "".join(data.draw(st.lists(st.sampled_from(tokens), min_size=1, max_size=8), "tokens"))

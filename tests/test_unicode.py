@@ -16,6 +16,7 @@ import pytest
 import unicodedata2  # type: ignore[import-not-found]
 from hypothesis import given
 from hypothesis import strategies as st
+from reference import DEEP
 from tokenizers import NormalizedString, Regex
 from tokenizers.pre_tokenizers import Split
 
@@ -117,12 +118,14 @@ def test_checksum_over_every_code_point() -> None:
 
 # ---- against upstream, all code points -----------------------------------------------------------
 
-SWEEPS: dict[str, CodePointSet] = {
-    **{rf"\p{{{name}}}": property_set(name) for name in (*SHORT_NAMES, "Any", "Assigned", "White_Space")},
+FORMS_OF_GROUPS: dict[str, CodePointSet] = {
     **{rf"\P{{{name}}}": ~property_set(name) for name in GROUPS},
     **{rf"\p{{^{name}}}": ~property_set(name) for name in GROUPS},
     **{rf"[\p{{{name}}}]": property_set(name) for name in GROUPS},
     **{rf"[^\p{{{name}}}]": ~property_set(name) for name in GROUPS},
+}
+SWEEPS: dict[str, CodePointSet] = {
+    **{rf"\p{{{name}}}": property_set(name) for name in (*SHORT_NAMES, "Any", "Assigned", "White_Space")},
     r"\p{Alphabetic}": unicode.alphabetic(),
     r"\s": unicode.white_space(),
     r"\S": ~unicode.white_space(),
@@ -146,6 +149,14 @@ SWEEPS: dict[str, CodePointSet] = {
 @pytest.mark.parametrize("pattern", SWEEPS)
 def test_sweep_against_upstream(pattern: str) -> None:
     assert_same(unmatched(pattern, all_scalars()), scalars(~SWEEPS[pattern]))
+
+
+@pytest.mark.parametrize("pattern", FORMS_OF_GROUPS)
+def test_forms_of_groups(pattern: str) -> None:
+    """A group that is negated or in a class: on all code points in the deep profile, else on both ends of every run."""
+    text = all_scalars() if DEEP else borders()
+    expected = "".join(char for char in text.normalized if char not in FORMS_OF_GROUPS[pattern])
+    assert_same(unmatched(pattern, text), expected)
 
 
 def test_sweep_sees_what_the_split_pre_tokenizer_does() -> None:

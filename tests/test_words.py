@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Iterator
 from functools import cache
-from itertools import cycle, product
+from itertools import accumulate, cycle, product
 
 import pytest
 from kernel_texts import KERNELS as LEVELS
@@ -76,15 +76,30 @@ def encoder(name: str, name_of_level: str, cuts: bool = False) -> Encoder:
         return make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
 
 
+@cache
+def automaton(name: str) -> Encoder:
+    """The automaton in C, alone: neither rules nor windows nor cuts."""
+    tables = tokenizer(name)._tables
+    tables = type(tables)(tables.description, {**tables.sections, "joined": b"", "windows": b""})
+    with level("automaton"):
+        found = make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
+    assert found.way() == "automaton"
+    return found
+
+
 def check(name: str, text: str) -> None:
-    """The pieces of a text, in bytes, are those of the automaton in Python, at each level."""
-    spans, at = [], 0
-    for piece, _ in tokenizer(name).program.pieces(text):
-        spans.append((at, at + len(piece.encode())))
-        at = spans[-1][1]
+    """The pieces of a text, in bytes, are those of the automaton, at each level."""
+    data = text.encode()
+    expected = automaton(name).pieces(data, NO_ADDED)
     for each in LEVELS:
-        found = encoder(name, each).pieces(text.encode(), NO_ADDED)
-        assert found == spans, (each, text, sorted(set(found) ^ set(spans))[:6])
+        found = encoder(name, each).pieces(data, NO_ADDED)
+        assert found == expected, (each, text, sorted(set(found) ^ set(expected))[:6])
+
+
+def spans(name: str, text: str) -> list[tuple[int, int]]:
+    """The pieces by the automaton in Python, in bytes."""
+    ends = list(accumulate(len(piece.encode()) for piece, _ in tokenizer(name).program.pieces(text)))
+    return list(zip([0, *ends], ends))
 
 
 def kinds(name: str) -> list[str]:
@@ -106,6 +121,18 @@ def test_the_kernel_is_used(name: str) -> None:
     assert encoder(name, "automaton").way() == "windows"
     for each in LEVELS:
         assert encoder(name, each).way().startswith(f"mask kernel, {each}")
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, *(f"{name}, {variant}" for name in FAMILIES for variant in VARIANTS)])
+def test_automaton_in_c_is_the_automaton(name: str) -> None:
+    """What the rules are held against is held against the automaton in Python."""
+    singles, chance = kinds(name), random.Random(name)
+    texts = [*map("".join, product(singles, repeat=2)), *map("".join, product(CORES, CARRIERS, "b\n!")),
+             *random_texts(chance, name, 300)]
+    if DEEP or ", " not in name:
+        texts += map("".join, product(singles, repeat=3))
+    for text in texts:
+        assert automaton(name).pieces(text.encode(), NO_ADDED) == spans(name, text), text
 
 
 @each_family
