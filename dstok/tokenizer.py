@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
 from dstok import budget as _budget
 from dstok.added_tokens import AddedTokens, Special
@@ -22,6 +22,7 @@ from dstok.errors import (
     DstokError,
     ImageError,
     PatternError,
+    PickleError,
     UnknownIdError,
     UnknownTokenError,
     UnsupportedError,
@@ -29,7 +30,7 @@ from dstok.errors import (
 from dstok.file_formats import FileFormats
 from dstok.formats.columns import pack_added
 from dstok.formats.description import AddedToken, ModelDescription, spelling
-from dstok.formats.image import StrPath, open_image, write_image
+from dstok.formats.image import Image, StrPath, image_bytes, open_image, write_at_once
 from dstok.formats.upstream import NEWEST
 from dstok.growing import GrowingText, NormalizedGrowingText
 from dstok.ids import listed
@@ -133,25 +134,33 @@ class Tokenizer(LineEncoder, FileFormats):
         make a call crash. Replace a file that is in use by another (as `save` does); do not write into it.
         Raises `ImageError` for what is no such file, damaged, or of another version, and `OSError`.
         """
+        return cls.from_image(open_image(path, verify))
+
+    @classmethod
+    def from_image(cls, image: Image) -> Tokenizer:
+        """The tokenizer of an image, whose tables are checked. Raises `ImageError`."""
         from dstok.image_checks import check_image, tokenizer_parts  # not needed for built-in models
 
-        image = open_image(path, verify)
         check_image(image)
         added, bos_id, eos_id, name = tokenizer_parts(image)
         try:
             return cls(tables_from_image(image), added, bos_id, eos_id, name)
         except (UnsupportedError, PatternError) as error:
-            raise ImageError(f"{path}: {error}") from None
+            raise ImageError(f"{image.path}: {error}") from None
 
     def save(self, path: StrPath) -> None:
         """Writes the tokenizer to a file for `Tokenizer.open`, at once or not at all. Raises `OSError`.
 
         The same tokenizer gives the same bytes. The file is for this version of dstok: keep the tokenizer.json.
         """
+        write_at_once(path, self.image_bytes())
+
+    def image_bytes(self) -> bytes:
+        """What `save` writes."""
         own = {"added": pack_added(self._added.tokens), "bos_id": self.bos_id, "eos_id": self.eos_id,
                "name": self.name}
         sections = {name: bytes(data) for name, data in self._tables.sections.items()}
-        write_image(path, self._tables.description, sections, own)
+        return image_bytes(self._tables.description, sections, own)
 
     # Encoding
 
@@ -485,12 +494,25 @@ class Tokenizer(LineEncoder, FileFormats):
         return f"<dstok.Tokenizer {self.name or 'unnamed'}: {self.vocab_size} ids>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from dstok.models import is_built_in
+        """What pickle keeps of a tokenizer.
 
-        if is_built_in(self.name, self._tables):
-            return _load_same, (self.name, self.fingerprint)
-        kept = {n: bytes(s) for n, s in self._tables.sections.items()}
-        return _rebuild, (self._tables.description, kept, self._added.tokens, self.bos_id, self.eos_id, self.name)
+        Of a built-in model its name, of one that was opened from a file the file's place, if it still is what it was;
+        of another one all its tables. Loading one raises `PickleError` if it is of another format, damaged, or if the
+        model or file is not there or not the same.
+        """
+        from dstok.pickles import reduced
+
+        return reduced(self)
+
+    def __copy__(self) -> Tokenizer:
+        """Another object with the same tables, which never change."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._encoder, other._added = self._encoder, self._added
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tokenizer:
+        return self.__copy__()
 
     # Inside
 
@@ -640,19 +662,10 @@ def _of_list(number: int) -> Iterator[None]:
         raise TypeError(f"list {number}: {error}") from None
 
 
-def _load_same(name: str, fingerprint: str) -> Tokenizer:
-    """Unpickles a built-in model, which must be the same one."""
-    from dstok.models import load
-
-    tokenizer = load(name)
-    if tokenizer.fingerprint != fingerprint:
-        raise DstokError(f"the pickle holds another version of the built-in model {name!r}")
-    return tokenizer
+def _rebuild(*parts: Any) -> NoReturn:
+    """What the first pickles call, which had no format number, and whose tables nothing can tell apart."""
+    raise PickleError("expected a pickle of a tokenizer with a format number, found one without: make the pickle again "
+                      "with this version of dstok")
 
 
-def _rebuild(
-    description: dict[str, Any], sections: dict[str, bytes], added: tuple[AddedToken, ...],
-    bos_id: int | None, eos_id: int | None, name: str = "",
-) -> Tokenizer:
-    """Unpickles a model from a file."""
-    return Tokenizer(Tables(description, sections), added, bos_id, eos_id, name)
+_load_same = _rebuild

@@ -10,13 +10,16 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dstok.formats.columns import unpack_added
 from dstok.formats.image import open_image
 from dstok.models.names import ALIASES, find, not_found
 from dstok.tables import Tables, tables_from_image
 from dstok.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from dstok.formats.description import AddedToken
 
 __all__ = ["ModelInfo", "load", "models"]
 
@@ -83,10 +86,13 @@ def load(name: str) -> Tokenizer:
     return Tokenizer(_tables(entry["image"]), unpack_added(added), entry["bos_id"], entry["eos_id"], found)
 
 
-def is_built_in(name: str, tables: Tables) -> bool:
-    """Are these the tables that `load(name)` has, mapped here already?"""
+def is_built_in(
+    name: str, tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None,
+) -> bool:
+    """Is this what `load(name)` makes a tokenizer of?"""
     entry = _index().get(name)
-    return entry is not None and tables is _tables(entry["image"])
+    return (entry is not None and tables.image is not None and tables.image.path == os.path.join(_HERE, entry["image"])
+            and added == unpack_added(_read(f"{name}.json")) and (bos_id, eos_id) == (entry["bos_id"], entry["eos_id"]))
 
 
 @cache

@@ -1,0 +1,94 @@
+"""Pickles of tokenizers: a reference to what is built in or was opened from a file, or else an image.
+
+In: a tokenizer. Out: what pickle calls, and its arguments; and from these the tokenizer again, or `PickleError`.
+Invariant: no table is used before the pickle's format number has been looked at, and the tables have passed the checks
+of an image that is opened. What is referred to is what it was: a built-in model of the same fingerprint, a file of the
+same checksum. A reference is short, and keeps the tables shared between processes; where it is loaded there has to be
+the file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dstok.errors import ImageError, ModelNotFoundError, PickleError
+from dstok.formats.columns import pack_added
+from dstok.formats.image import Image, StrPath, open_image, read_image, same_file
+
+if TYPE_CHECKING:
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["PICKLE_FORMAT", "reduced", "restored"]
+
+PICKLE_FORMAT = 1
+_AGAIN = "make the pickle again with this version of dstok"
+
+
+def reduced(tok: Tokenizer) -> tuple[Any, ...]:
+    """What `Tokenizer.__reduce__` returns."""
+    from dstok.models import is_built_in
+
+    image = tok._tables.image
+    if is_built_in(tok.name, tok._tables, tok._added.tokens, tok.bos_id, tok.eos_id):
+        return restored, (PICKLE_FORMAT, type(tok), "built-in", tok.name, tok.fingerprint)
+    if image is not None and _opened_with(tok, image) and same_file(image):
+        place = os.path.abspath(os.fspath(image.path))
+        return restored, (PICKLE_FORMAT, type(tok), "file", place, image.checksum, tok.bos_id, tok.eos_id, tok.name)
+    return restored, (PICKLE_FORMAT, type(tok), "image", tok.image_bytes())
+
+
+def _opened_with(tok: Tokenizer, image: Image) -> bool:
+    return image.tokenizer is not None and image.tokenizer["added"] == pack_added(tok._added.tokens)
+
+
+def restored(format: Any, *parts: Any) -> Tokenizer:
+    """The tokenizer of what `reduced` gave. Raises `PickleError`."""
+    if format != PICKLE_FORMAT:
+        raise PickleError(f"expected a pickle of a tokenizer of format {PICKLE_FORMAT}, found {format!r}: {_AGAIN}")
+    cls, kind, *rest = parts
+    with _as_pickle_error():
+        if kind == "built-in":
+            return _built_in(*rest)
+        return _from_file(cls, *rest) if kind == "file" else _from_bytes(cls, *rest)
+
+
+def _built_in(name: str, fingerprint: str) -> Tokenizer:
+    from dstok.models import load
+
+    tok = load(name)
+    if tok.fingerprint != fingerprint:
+        raise PickleError(f"expected the built-in model {name!r} of the fingerprint {fingerprint}, found another "
+                          f"version of it, {tok.fingerprint}: {_AGAIN}")
+    return tok
+
+
+def _from_file(
+    cls: type[Tokenizer], place: StrPath, checksum: bytes, bos_id: int | None, eos_id: int | None, name: str,
+) -> Tokenizer:
+    try:
+        image = open_image(place, verify=True)
+    except OSError as error:
+        raise PickleError(f"{place!r}: expected the image that the tokenizer was opened from, found none: "
+                          f"{error.strerror}") from None
+    if image.checksum != checksum:
+        raise PickleError(f"{place!r}: expected the image of the checksum {checksum.hex()}, found another, "
+                          f"{image.checksum.hex()}: the file has changed since the pickle was made")
+    tok = cls.from_image(image)
+    tok.bos_id, tok.eos_id, tok.name = bos_id, eos_id, name
+    return tok
+
+
+def _from_bytes(cls: type[Tokenizer], data: bytes) -> Tokenizer:
+    return cls.from_image(read_image("the pickle", memoryview(data), verify=True))
+
+
+@contextmanager
+def _as_pickle_error() -> Iterator[None]:
+    """What is wrong with a pickle is a `PickleError`, whatever has found it."""
+    try:
+        yield
+    except (ImageError, ModelNotFoundError) as error:
+        raise PickleError(str(error)) from None
