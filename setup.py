@@ -39,7 +39,8 @@ def current(made: list[Path]) -> bool:
     """Are the C files newer than all they are made of? Cython's own files, which every build environment has anew,
     are of the version that pyproject.toml names."""
     sources = [path for pattern in ("*.pyx", "*.pxd") for path in (ROOT / "dstok" / "core").glob(pattern)]
-    newest = max(path.stat().st_mtime for path in [*sources, ROOT / "pyproject.toml", Path(__file__)])
+    settings = [path for path in (ROOT / "pyproject.toml", ROOT / "setup.py") if path.exists()]
+    newest = max(path.stat().st_mtime for path in [*sources, *settings])
     return all(path.exists() and path.stat().st_mtime > newest for path in made)
 
 
