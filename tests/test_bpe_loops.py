@@ -18,7 +18,7 @@ from dstok.core._bpe import BPE
 from dstok.core._level import best_level
 from dstok.core._pairs import build_pairs
 
-LANES, LANE_SYMBOLS, FEW_SYMBOLS, SHORT = 16, 32, 48, 128  # the limits in core/_merge.h
+LANES, LANE_SYMBOLS, FEW_SYMBOLS, SHORT = 16, 32, 48, 128  # the limits in core/_lanes.h and core/_merge.h
 WINDOWS = [48, 96, 192, 384, 768, 1536, 2048]  # bytes: the sizes of windows in core/_bpe
 WIDE = [False, True] if best_level() == "avx512" else [False]
 LETTERS = "abcdeé一丁𝔞"

@@ -19,6 +19,7 @@ cdef extern from "_merge.h":
         uint32_t first
         uint32_t mix
         bint wide
+    void read_lines(const void *table, size_t size) noexcept nogil
     ctypedef struct BytePair:
         pass
     ctypedef struct StartTable:
@@ -38,17 +39,20 @@ cdef extern from "_merge.h":
     int64_t merge_sweeps(
         const PairTable *t, uint32_t *ids, uint32_t *ranks, int64_t count) noexcept nogil
     int64_t start_symbols(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) noexcept nogil
-    void start_prefetch(const StartTable *t, const uint8_t *text, int64_t length) noexcept nogil
+    void find_repeats(
+        const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count, uint16_t *first) noexcept nogil
+
+cdef extern from "_lanes.h":
     enum:
         LANES
         LANE_SYMBOLS
     ctypedef struct Lanes:
-        uint32_t ids[33][16]
-        uint32_t counts[16]
+        pass
+    void lanes_clear(Lanes *lanes) noexcept nogil
+    void lanes_put(Lanes *lanes, int lane, const uint32_t *ids, int count) noexcept nogil
+    int lanes_take(const Lanes *lanes, int lane, uint32_t *ids) noexcept nogil
     void merge_lanes(const PairTable *t, Lanes *lanes) noexcept nogil
     void merge_lanes_portable(const PairTable *t, Lanes *lanes) noexcept nogil
-    void find_repeats(
-        const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count, uint16_t *first) noexcept nogil
 
 cdef struct Scratch:
     # Room for one run of `merge_span`, grown on demand; entries are per byte of the span.
@@ -79,6 +83,7 @@ cdef class BPE:
     cdef object _keep
 
     cdef int _open_start(self, atoms, byte_pairs, pair_ids) except -1
+    cdef void fetch(self) noexcept nogil
     cdef uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil
     cdef Py_ssize_t width(self, uint32_t token) noexcept nogil
     cdef Py_ssize_t merge_piece(

@@ -7,11 +7,11 @@ leftmost of equals first, until no pair of neighbours has a rank. With `ignore_m
 token is that token.
 
 Loops by length. `merge_short` scans a small array of ranks for the least (Sennrich's algorithm as it stands), and
-`merge_lanes` does so for sixteen texts side by side. `merge_sweeps` joins all pairs of the least rank in one go, as
-long as there are many (these three stand in _merge.h). `merge_span` keeps the candidates in a binary heap over a
-linked list: O(n log n). `merge_windows` cuts a long piece into windows, merges each with one of these, and joins the
-answers, so that memory stays small and the cost linear. Windows are as small as the tokens in them allow, and one that
-has the bytes of the window before has its ids.
+`merge_lanes` does so for sixteen texts side by side (_lanes.h). `merge_sweeps` joins all pairs of the least rank in one
+go, as long as there are many (_merge.h). `merge_span` keeps the candidates in a binary heap over a linked list:
+O(n log n). `merge_windows` cuts a long piece into windows, merges each with one of these, and joins the answers, so
+that memory stays small and the cost linear. Windows are as small as the tokens in them allow, and one that has the
+bytes of the window before has its ids.
 
 Why windows are exact, whatever the ranks are. Merging takes, step by step, the pair of the least rank, the leftmost of
 equals. As long as nothing is joined across a border, what happens on its one side does not depend on the other: the
@@ -53,7 +53,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from dstok.core._level cimport LEVEL_AVX512, level
+from dstok.core._level cimport LEVEL_AVX2, level
 
 cdef enum:
     LEAST_WINDOW = 48  # bytes
@@ -166,7 +166,7 @@ cdef class BPE:
         self.pairs.right_mix = right_mix_of(q[size + 1] if salts > 1 else 0)
         self.pairs.merged = &m[0] if m.shape[0] else NULL
         self.pairs.first = first
-        self.pairs.wide = level() == LEVEL_AVX512
+        self.pairs.wide = level() >= LEVEL_AVX2
         self.starts, self.blob = &s[0], &b[0]
         self.size = s.shape[0] - 1
         self.monotone, self.ignore_merges = monotone, ignore_merges
@@ -192,6 +192,13 @@ cdef class BPE:
 
     def __dealloc__(self):
         free(self.by_bytes)
+
+    cdef void fetch(self) noexcept nogil:
+        """Reads what merging looks things up in, one word of each line: a first text would wait for line after line."""
+        read_lines(self.pairs.slots, <size_t>8 << (32 - self.pairs.slot_shift))
+        read_lines(self.pairs.seeds, <size_t>2 << (32 - self.pairs.seed_shift))
+        if self.start.pairs != NULL:
+            read_lines(self.start.pairs, 0x10000 * sizeof(BytePair))
 
     cdef inline uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil:
         """The rank of the merge of two ids, or NO_RANK."""
@@ -413,16 +420,14 @@ cdef class BPE:
         cdef Py_ssize_t i, p
         if len(texts) > LANES or max(map(len, texts), default=0) > LANE_SYMBOLS:
             raise ValueError("too many texts, or too long ones")
-        memset(&lanes, 0, sizeof(lanes))
+        lanes_clear(&lanes)
         for i, text in enumerate(texts):
-            lanes.counts[i] = <uint32_t>start_symbols(&self.start, text, len(text), ids)
-            for p in range(lanes.counts[i]):
-                lanes.ids[p][i] = ids[p]
+            lanes_put(&lanes, <int>i, ids, <int>start_symbols(&self.start, text, len(text), ids))
         if wide:
             merge_lanes(&self.pairs, &lanes)
         else:
             merge_lanes_portable(&self.pairs, &lanes)
-        return [[lanes.ids[p][i] for p in range(lanes.counts[i])] for i in range(len(texts))]
+        return [[ids[p] for p in range(lanes_take(&lanes, <int>i, ids))] for i in range(len(texts))]
 
     def _merge(self, bytes text, int by_heap):
         cdef Scratch scratch, junction

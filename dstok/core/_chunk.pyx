@@ -7,18 +7,23 @@ and the chunk is empty.
 
 In this order, each step for all pieces of the chunk before the next, so that they wait for memory together: the piece
 table's probe (_probe.h), the second place of what it did not find (_pieces.pyx), what is still missing merged and kept
-(_bpe.pyx, _merge.h), the ids written.
+(_bpe.pyx, _lanes.h), the ids written.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from dstok.core._bpe cimport LANES, NO_RANK, Lanes, find_repeats, merge_lanes, start_prefetch, start_symbols
-from dstok.core._level cimport LEVEL_AVX512
+from dstok.core._bpe cimport (
+    LANES, NO_RANK, Lanes, find_repeats, lanes_clear, lanes_put, lanes_take, merge_lanes, start_symbols,
+)
+from dstok.core._level cimport LEVEL_AVX2
 from dstok.core._pieces cimport (
-    CHUNK_ROOM, MIDDLE, MOST_IDS, RING, insert, look_up_long, look_up_second, prefetch_second, probe_chunk, probe_emit,
+    CHUNK_ROOM, MIDDLE, MOST_IDS, RING, insert, look_up_long, piece_second, piece_value, probe_chunk, probe_emit,
 )
 from dstok.core._workspace cimport OUT_OF_MEMORY, Workspace
+
+cdef extern from *:
+    void __builtin_prefetch(const void *) noexcept nogil
 
 cdef enum:
     FEW = 4                  # missed pieces that are better merged one by one
@@ -52,45 +57,38 @@ cdef class Chunks:
 
     cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
         """Looks up missed pieces at their second place; returns how many are still missing."""
-        cdef uint32_t index, length
+        cdef const uint64_t *lines[CHUNK_ROOM]
+        cdef uint32_t start, length
         cdef int i, left = 0
-        prefetch_second(&w.table, chunk, w.starts, w.missed, misses)
         for i in range(misses):
-            index = w.missed[i]
-            length = w.starts[index + 1] - w.starts[index]
-            w.values[index] = look_up_second(&w.table, chunk + w.starts[index], length) if length <= MIDDLE else 0
-            w.missed[left] = index
-            left += w.values[index] == 0
+            start, length = w.starts[w.missed[i]], w.starts[w.missed[i] + 1] - w.starts[w.missed[i]]
+            lines[i] = piece_second(&w.table, chunk + start, length) if length <= MIDDLE else NULL
+            __builtin_prefetch(lines[i])
+        for i in range(misses):
+            start, length = w.starts[w.missed[i]], w.starts[w.missed[i] + 1] - w.starts[w.missed[i]]
+            w.values[w.missed[i]] = 0
+            if lines[i] != NULL:
+                w.values[w.missed[i]] = piece_value(&w.table, lines[i], chunk + start, length)
+            w.missed[left] = w.missed[i]
+            left += w.values[w.missed[i]] == 0
         return left
 
     cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
         """Finds the values of the pieces that the probe did not find, of equal ones once; false if memory is out."""
         cdef uint16_t first[CHUNK_ROOM]
-        cdef uint32_t batch[LANES]
-        cdef uint32_t index
-        cdef int i, size = 0
+        cdef uint32_t order[CHUNK_ROOM]
+        cdef int i = 0, size
         find_repeats(chunk, w.starts, w.missed, misses, first)
+        size = by_length(w, misses, first, order)
+        while i < size:
+            if not self.merge_batch(w, chunk, order + i, min(<int>LANES, size - i)):
+                return False
+            i += LANES
         for i in range(misses):
-            index = w.missed[i]
             if first[i] != i:
-                continue
-            if self.level != LEVEL_AVX512 or w.starts[index + 1] - w.starts[index] > MIDDLE:
-                if not self.miss(w, chunk, index):
-                    return False
-                continue
-            if self.bpe.ignore_merges and self.keep_whole(w, chunk, index):
-                continue
-            batch[size] = index
-            size += 1
-            start_prefetch(&self.bpe.start, chunk + w.starts[index], w.starts[index + 1] - w.starts[index])
-            if size == LANES:
-                if not self.merge_batch(w, chunk, batch, size):
-                    return False
-                size = 0
-        if size and not self.merge_batch(w, chunk, batch, size):
-            return False
-        for i in range(misses):
-            w.values[w.missed[i]] = w.values[w.missed[first[i]]]
+                w.values[w.missed[i]] = w.values[w.missed[first[i]]]
+            elif w.starts[w.missed[i] + 1] - w.starts[w.missed[i]] > MIDDLE and not self.miss(w, chunk, w.missed[i]):
+                return False
         return True
 
     cdef bint keep_whole(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil:
@@ -106,30 +104,28 @@ cdef class Chunks:
     cdef bint merge_batch(self, Workspace w, const uint8_t *chunk, const uint32_t *batch, int size) noexcept nogil:
         """As `miss`, of up to `LANES` pieces of at most `MIDDLE` bytes."""
         cdef Lanes lanes
-        cdef uint32_t start, length
+        cdef uint32_t start
         cdef uint32_t *ids
-        cdef int i
-        cdef uint32_t p
-        if size < FEW:
+        cdef int i, count
+        if size < FEW or self.level < LEVEL_AVX2:
             for i in range(size):
                 if not self.miss(w, chunk, batch[i]):
                     return False
             return True
-        if not w.reserve_side(LANES * (1 + MIDDLE)):
+        if not w.reserve_side(LANES * (1 + MIDDLE) + MOST_IDS):
             return False
-        memset(lanes.counts, 0, sizeof(lanes.counts))
-        ids = w.side + w.side_used + 1
+        lanes_clear(&lanes)
         for i in range(size):
-            start, length = w.starts[batch[i]], w.starts[batch[i] + 1] - w.starts[batch[i]]
-            lanes.counts[i] = <uint32_t>start_symbols(&self.bpe.start, chunk + start, length, ids)
-            for p in range(lanes.counts[i]):
-                lanes.ids[p][i] = ids[p]
+            if self.bpe.ignore_merges and self.keep_whole(w, chunk, batch[i]):
+                continue
+            start, ids = w.starts[batch[i]], w.side + w.side_used + 1
+            count = <int>start_symbols(&self.bpe.start, chunk + start, w.starts[batch[i] + 1] - start, ids)
+            lanes_put(&lanes, i, ids, count)
         merge_lanes(&self.bpe.pairs, &lanes)
         for i in range(size):
-            ids = w.side + w.side_used + 1
-            for p in range(lanes.counts[i]):
-                ids[p] = lanes.ids[p][i]
-            self.keep(w, chunk, batch[i], lanes.counts[i])
+            count = lanes_take(&lanes, i, w.side + w.side_used + 1)
+            if count:
+                self.keep(w, chunk, batch[i], count)
         return True
 
     cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil:
@@ -202,3 +198,24 @@ cdef class Chunks:
             return w.table.ring + (value >> 16 & (RING - 1))
         count[0] = w.side[value >> 16]
         return w.side + (value >> 16) + 1
+
+
+cdef int by_length(Workspace w, int misses, const uint16_t *first, uint32_t *order) noexcept nogil:
+    """Puts missed pieces of up to `MIDDLE` bytes in the order of their lengths, equal ones once; returns how many."""
+    cdef int places[MIDDLE + 2]
+    cdef uint32_t index, length
+    cdef int i
+    memset(places, 0, sizeof(places))
+    for i in range(misses):
+        length = w.starts[w.missed[i] + 1] - w.starts[w.missed[i]]
+        if first[i] == i and length <= MIDDLE:
+            places[length + 1] += 1
+    for i in range(MIDDLE + 1):
+        places[i + 1] += places[i]
+    for i in range(misses):
+        index = w.missed[i]
+        length = w.starts[index + 1] - w.starts[index]
+        if first[i] == i and length <= MIDDLE:
+            order[places[length]] = index
+            places[length] += 1
+    return places[MIDDLE]

@@ -31,14 +31,13 @@ cdef extern from "_probe.h":
         int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
         uint32_t *missed) noexcept nogil
     int probe_emit(int level, const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil
-    void piece_key(const uint8_t *text, uint32_t length, uint64_t *key) noexcept nogil
+    const uint64_t *piece_second(const PieceTable *t, const uint8_t *text, uint32_t length) noexcept nogil
+    uint64_t piece_value(
+        const PieceTable *t, const uint64_t *line, const uint8_t *text, uint32_t length) noexcept nogil
     uint64_t *piece_line_a(const PieceTable *t, uint64_t key) noexcept nogil
     uint64_t *piece_second_a(const PieceTable *t, uint64_t key) noexcept nogil
     uint64_t *piece_line_b(const PieceTable *t, const uint64_t *key) noexcept nogil
     uint64_t *piece_second_b(const PieceTable *t, const uint64_t *key) noexcept nogil
-    uint64_t piece_value_a(const uint64_t *line, uint64_t key) noexcept nogil
-    uint64_t piece_value_b(const uint64_t *line, const uint64_t *key) noexcept nogil
-    bint piece_wrong(const PieceTable *t, uint64_t value, uint32_t length) noexcept nogil
 
 
 @cython.final
@@ -48,10 +47,6 @@ cdef class PieceMemory:
     cdef Py_ssize_t size
 
 
-cdef void prefetch_second(
-    const PieceTable *t, const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int misses
-) noexcept nogil
-cdef uint64_t look_up_second(const PieceTable *t, const uint8_t *text, Py_ssize_t length) noexcept nogil
 cdef Py_ssize_t look_up_long(
     const PieceTable *t, const uint8_t *text, Py_ssize_t length, uint32_t *out
 ) noexcept nogil

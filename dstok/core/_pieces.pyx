@@ -18,10 +18,11 @@ there); with that count zero too, bits 16 to 63 are an offset in the run's own `
 is the count. Such values are never stored.
 
 Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing), and stands in a line at most
-once, though two pieces may have one key (they differ in zero bytes at the end): then the newer one is kept. The probe
-of a chunk looks at the first; a miss looks at the second before it merges. A new entry takes the first place of its
-first line; what drops out at the end goes to its own other line, and what drops out there is forgotten. (With one line
-a key, one in eight entries of a half-full table b was forgotten again and again: Chinese text took 20 % longer, warm.)
+once, though two pieces may have one key (they differ in zero bytes at the end): then the newer one is kept. The
+probe of a chunk looks at the first; where that is full, a miss looks at the second before it merges. A new entry
+takes the first place of its first line; what drops out at the end goes to its own other line, and what drops out
+there is forgotten. (With one line a key, one in eight entries of a half-full table b was forgotten again and again:
+Chinese text took 20 % longer, warm.)
 In c and d a key has a set of four places.
 
 The tables start out filled with the vocabulary.
@@ -108,6 +109,7 @@ cdef class PieceMemory:
         if tokens.shape[0]:
             with nogil:
                 _prefill(&self.table, bpe, &tokens[0], tokens.shape[0])
+        bpe.fetch()
 
     def __dealloc__(self):
         huge_free(self.memory, self.size)
@@ -129,34 +131,6 @@ cdef inline void _prefetch_line(const PieceTable *t, BPE bpe, uint32_t token) no
         key[0] = key[1] = key[2] = 0
         memcpy(key, bpe.blob + bpe.starts[token], length)
         __builtin_prefetch(piece_line_a(t, key[0]) if length <= WORD else piece_line_b(t, key))
-
-
-cdef void prefetch_second(
-    const PieceTable *t, const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int misses
-) noexcept nogil:
-    """Fetches what `look_up_second` will look at."""
-    cdef uint64_t key[3]
-    cdef uint32_t start, length
-    cdef int i
-    for i in range(misses):
-        start = starts[missed[i]]
-        length = starts[missed[i] + 1] - start
-        if length <= MIDDLE:
-            piece_key(text + start, length, key)
-            __builtin_prefetch(piece_second_a(t, key[0]) if length <= WORD else piece_second_b(t, key))
-
-
-cdef uint64_t look_up_second(const PieceTable *t, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-    """The value of a piece of up to 24 bytes that its first line did not hold when the chunk was probed, or 0."""
-    cdef uint64_t key[3]
-    cdef uint64_t value
-    cdef bint brief = length <= WORD
-    piece_key(text, length, key)
-    value = piece_value_a(piece_line_a(t, key[0]), key[0]) if brief else piece_value_b(piece_line_b(t, key), key)
-    if piece_wrong(t, value, length):
-        value = (piece_value_a(piece_second_a(t, key[0]), key[0]) if brief
-                 else piece_value_b(piece_second_b(t, key), key))
-    return 0 if piece_wrong(t, value, length) else value
 
 
 cdef inline uint64_t _hash_long(const uint8_t *text, Py_ssize_t length) noexcept nogil:

@@ -96,6 +96,24 @@ static inline int piece_wrong(const PieceTable *t, uint64_t value, uint32_t leng
     return ((value >> 2 & 63) != length) | (!(value & 3) & (t->head - (value >> 16) > RING_SAFE));
 }
 
+/* The second line of a piece of up to 24 bytes, if it may stand there: only what a full line has dropped does, and a line
+ * stays full. */
+static inline const uint64_t *piece_second(const PieceTable *t, const uint8_t *text, uint32_t length) {
+    uint64_t key[3];
+    piece_key(text, length, key);
+    if (!(length <= 8 ? piece_line_a(t, key[0]) : piece_line_b(t, key))[7])
+        return NULL;
+    return length <= 8 ? piece_second_a(t, key[0]) : piece_second_b(t, key);
+}
+
+/* The value of a piece in its second line, or 0. */
+static inline uint64_t piece_value(const PieceTable *t, const uint64_t *line, const uint8_t *text, uint32_t length) {
+    uint64_t key[3], value;
+    piece_key(text, length, key);
+    value = length <= 8 ? piece_value_a(line, key[0]) : piece_value_b(line, key);
+    return piece_wrong(t, value, length) ? 0 : value;
+}
+
 /* How a level does it: the low bytes of a word; the values of two short keys in two lines; the value of a long one; which
  * of four values are the pieces', as far as can be told without the ring (bits). */
 typedef uint64_t (*ProbeLow)(uint64_t word, uint32_t bytes);

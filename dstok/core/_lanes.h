@@ -1,0 +1,150 @@
+/* Merging sixteen short texts at once, by AVX2.
+ *
+ * In: the symbols of texts. Out: their ids, as `merge_short` gives them.
+ *
+ * Merging one text is a chain of dependent look-ups, and of branches that nothing foretells. Here each text has a lane of
+ * two vectors, of which symbol p of all texts makes one row, and the ranks of the pairs (p, p + 1) another: they wait for
+ * memory together, the scan for the least rank has no branches, and a merged symbol's gap is closed by blending rows.
+ */
+#ifndef DSTOK_LANES_H
+#define DSTOK_LANES_H
+
+#include "_merge.h"
+
+enum {
+    LANES = 16,
+    LANE_BITS = 5,
+    LANE_SYMBOLS = 1 << LANE_BITS, /* at most, of a text that is merged in a lane */
+};
+
+/* Text i is ids[0][i], ids[1][i] and so on; behind its last symbol stands NO_ID. */
+typedef struct {
+    uint32_t ids[LANE_SYMBOLS + 1][LANES] __attribute__((aligned(32)));
+    uint32_t ranks[LANE_SYMBOLS + 1][LANES] __attribute__((aligned(32)));
+    int most; /* symbols of the longest text */
+} Lanes;
+
+#define NO_ID 0xFFFFFFFFu
+
+static inline void lanes_clear(Lanes *lanes) {
+    memset(lanes->ids, 0xFF, sizeof(lanes->ids));
+    lanes->most = 0;
+}
+
+static inline void lanes_put(Lanes *lanes, int lane, const uint32_t *ids, int count) {
+    for (int p = 0; p < count; p++)
+        lanes->ids[p][lane] = ids[p];
+    lanes->most = count > lanes->most ? count : lanes->most;
+}
+
+/* Writes the ids of a lane; returns how many there are. */
+static inline int lanes_take(const Lanes *lanes, int lane, uint32_t *ids) {
+    int count = 0;
+    for (; lanes->ids[count][lane] != NO_ID; count++)
+        ids[count] = lanes->ids[count][lane];
+    return count;
+}
+
+/* `merge_lanes` for processors without AVX2. */
+static inline void merge_lanes_portable(const PairTable *t, Lanes *lanes) {
+    for (int lane = 0; lane < LANES; lane++) {
+        uint32_t ids[LANE_SYMBOLS];
+        int before = lanes_take(lanes, lane, ids), count = merge_short(t, ids, before);
+        lanes_put(lanes, lane, ids, count);
+        for (int p = count; p < before; p++)
+            lanes->ids[p][lane] = NO_ID;
+    }
+}
+
+#ifdef DSTOK_X86
+
+/* Half of the lanes. */
+#define ROW(rows, p, h) (*(Lane *)&lanes->rows[p][LANE * (h)])
+#define BOTH for (int h = 0; h < 2; h++)
+
+#define LANE_LOAD(lane) _mm256_loadu_si256((const __m256i *)&(lane))
+
+LANE_FUNCTION Lane lane_select(Lane chosen, Lane a, Lane b) {
+    _mm256_storeu_si256((__m256i *)&a, _mm256_blendv_epi8(LANE_LOAD(b), LANE_LOAD(a), LANE_LOAD(chosen)));
+    return a;
+}
+
+LANE_FUNCTION Lane lane_min(Lane a, Lane b) {
+    _mm256_storeu_si256((__m256i *)&a, _mm256_min_epu32(LANE_LOAD(a), LANE_LOAD(b)));
+    return a;
+}
+
+LANE_FUNCTION Lane lane_greater(Lane a, Lane b) {
+    _mm256_storeu_si256((__m256i *)&a, _mm256_cmpgt_epi32(LANE_LOAD(a), LANE_LOAD(b)));
+    return a;
+}
+
+LANE_FUNCTION Lane lane_merged(const PairTable *t, Lane rank, Lane active) {
+    Lane made = rank + t->first, r = rank & active;
+    if (t->merged)
+        for (int i = 0; i < LANE; i++)
+            made[i] = t->merged[r[i]];
+    return made | ~active;
+}
+
+/* Merges the texts in all lanes. A rank stands in its row with the place in its low bits, so that of equals the leftmost
+ * one is the least. */
+SIMD_AVX2
+static void merge_lanes(const PairTable *t, Lanes *lanes) {
+    const Lane none = (Lane){0} + ((uint32_t)NO_RANK << LANE_BITS), nothing = (Lane){0} + NO_ID;
+    Lane least[2] = {none, none};
+    for (int p = 0; p + 1 < lanes->most; p++)
+        BOTH {
+            ROW(ranks, p, h) = lane_rank(t, ROW(ids, p, h), ROW(ids, p + 1, h)) << LANE_BITS | (uint32_t)p;
+            least[h] = lane_min(least[h], ROW(ranks, p, h));
+        }
+    for (int p = lanes->most - (lanes->most > 0); p <= lanes->most; p++)
+        BOTH ROW(ranks, p, h) = none + (uint32_t)p;
+    /* A text that is still merged loses a symbol a round, and so does the longest that one may be. */
+    for (int most = lanes->most; most > 1; most--) {
+        Lane active[2], at[2], made[2], before[2], behind[2], any;
+        BOTH active[h] = lane_greater(none, least[h]);
+        any = active[0] | active[1];
+        if (_mm256_testz_si256(LANE_LOAD(any), LANE_LOAD(any)))
+            break;
+        BOTH {
+            Lane previous = nothing, here = ROW(ids, 0, h), rank = ROW(ranks, 0, h), place = {0};
+            at[h] = (least[h] & (LANE_SYMBOLS - 1)) | (~active[h] & (2 * LANE_SYMBOLS));
+            made[h] = lane_merged(t, least[h] >> LANE_BITS, active[h]);
+            before[h] = behind[h] = nothing;
+            least[h] = none;
+            /* Close the gap; catch the new symbol's neighbours on the way, and forget the ranks of what it is in. */
+            for (int p = 0; p < most; p++, place += 1) {
+                Lane next = ROW(ids, p + 1, h), after = ROW(ranks, p + 1, h), is = (Lane)(place == at[h]);
+                Lane past = lane_greater(place, at[h]);
+                before[h] = lane_select(is, previous, before[h]);
+                behind[h] = lane_select((Lane)(place == at[h] + 1), next, behind[h]);
+                previous = here;
+                ROW(ids, p, h) = lane_select(is, made[h], lane_select(past, next, here));
+                rank = lane_select(past, after - 1, rank) | (((Lane)(place == at[h] - 1) | is) & none);
+                ROW(ranks, p, h) = rank;
+                least[h] = lane_min(least[h], rank);
+                here = next, rank = after;
+            }
+        }
+        /* The two pairs that the new symbol is in. */
+        BOTH before[h] = lane_rank(t, before[h], made[h]) << LANE_BITS | ((at[h] - 1) & (LANE_SYMBOLS - 1));
+        BOTH behind[h] = lane_rank(t, made[h], behind[h]) << LANE_BITS | (at[h] & (LANE_SYMBOLS - 1));
+        BOTH {
+            Lane place = {0};
+            least[h] = lane_min(least[h], lane_min(before[h], behind[h]));
+            for (int p = 0; p < most; p++, place += 1) {
+                Lane rank = lane_select((Lane)(place == at[h] - 1), before[h], ROW(ranks, p, h));
+                ROW(ranks, p, h) = lane_select((Lane)(place == at[h]), behind[h], rank);
+            }
+        }
+    }
+}
+
+#undef ROW
+#undef BOTH
+#undef LANE_LOAD
+#else
+#define merge_lanes merge_lanes_portable
+#endif
+#endif
