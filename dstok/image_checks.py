@@ -31,7 +31,7 @@ from dstok.errors import ImageError
 from dstok.formats.columns import MAX_FLAGS, unpack_added
 from dstok.formats.description import NORMALIZERS, NOT_IN_UTF_8, AddedToken, NormalizerStep
 from dstok.formats.image import AGAIN, Image
-from dstok.kernels import KERNELS
+from dstok.kernels import KINDS, NONE
 from dstok.tables import FORMAT, bare_bpe, tables_from_image
 
 __all__ = ["check_image", "tokenizer_parts"]
@@ -79,7 +79,7 @@ def _guarded(image: Image, check: Callable[[Image], Any]) -> Any:
 
 def _check_description(image: Image) -> None:
     d = image.description
-    for name, kind in (("unicode_version", str), ("automaton", str), ("monotone", bool), ("ignore_merges", bool),
+    for name, kind in (("unicode_version", str), ("monotone", bool), ("ignore_merges", bool),
                        ("symbols", int), ("first", int)):
         _typed(name, d[name], kind)
     for name in ("byte_ids", "raw_ids"):
@@ -95,6 +95,17 @@ def _check_description(image: Image) -> None:
             _typed("unicode_version", split["unicode_version"], str)
     for step in _listed("normalizer", d.get("normalizer", []), dict):
         _check_step(step)
+    _check_kernel(_typed("kernel", d["kernel"], dict), d["symbols"] - 1)
+
+
+def _check_kernel(kernel: dict[str, Any], classes: int) -> None:
+    """Rules that there are, and for each class a kind that they know. That they are right was shown before."""
+    rules, kinds = _typed("rules", kernel["rules"], int), _listed("kinds", kernel["kinds"], int)
+    _typed("edges", kernel["edges"], str)
+    _ask("rules", rules in (NONE, *KINDS), f"one of {[NONE, *KINDS]}", rules)
+    if rules != NONE:
+        _ask("kinds", len(kinds) == classes, f"one for each of {classes} classes", len(kinds))
+        _ask("kinds", set(kinds) <= set(KINDS[rules]), f"some of {KINDS[rules]}", kinds)
 
 
 def _check_step(step: dict[str, Any]) -> None:
@@ -174,9 +185,9 @@ def _check_tables(image: Image) -> None:
     check_edges(s["edges"], s["pages"][first : first + 128], d["symbols"])
     if len(s["windows"]):
         check_windows(s["windows"])
-    if (kernel := KERNELS.get(d["automaton"])):
-        found = sha256(s["edges"]).hexdigest()
-        _ask("section edges", found == kernel.edges, f"the automaton of the fingerprint, SHA-256 {kernel.edges}", found)
+    if d["kernel"]["rules"] != NONE:
+        expected, found = d["kernel"]["edges"], sha256(s["edges"]).hexdigest()
+        _ask("section edges", found == expected, f"the automaton that the rules stand for, SHA-256 {expected}", found)
     check_tokens(s["starts"], len(s["blob"]), d["byte_ids"])
     _check_words(image)
 

@@ -1,47 +1,214 @@
-"""Which automata the mask kernel stands for: fingerprint -> rules.
+"""Which set of rules stands for an automaton: the one that a walk over the product of the two shows to be right.
 
-In: an automaton's fingerprint (`DFA.fingerprint`). Out: the number of the rules that the core has for it
-(core/_kernel.h), 0 for none, and the SHA-256 of the automaton's table, by which an image shows that it has it.
-Invariant: the rules are held against the automaton by tests, and used only for it (test_kernel.py, test_words.py).
-Whatever Unicode version and vocabulary: these do not show in the fingerprint.
+In: a `Program`. Out: a `Kernel`: the number of the rules (core/_kernel.h), and what the characters of each class that
+are not ASCII are to them.
+Invariant: a kernel is given only if `Walk` (core/_walk.pyx) finds no difference, whatever the pattern, the Unicode
+version and the numbers of the classes; docs/rules.md tells what this proves. What the characters of a class are is not
+known beforehand either: all that the rules know is tried, and what is never right is left to the automaton (`RARE`).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from array import array
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["KERNELS", "NONE", "V3", "Kernel", "rules_of"]
+if TYPE_CHECKING:
+    from dstok.pattern.collapse import Program
+    from dstok.pattern.marked import Marked
+    from dstok.unicode.sets import CodePointSet
+
+__all__ = ["CASED", "KINDS", "NONE", "ONES", "RARE", "THREES", "V3", "Kernel", "classes_of", "find_difference",
+           "find_kernel"]
 
 NONE, V3, ONES, THREES, CASED = range(5)  # as in core/_kernel.h
+LETTER, MARK, K, BLANK, RARE, NUMBER = 1, 2, 4, 8, 32, 64  # as its F_ flags
+# What a character that is not ASCII can be to each set of rules, the likeliest first. In cased words there are small
+# letters, capitals, letters of no case and combining marks.
+KINDS = {
+    V3: (LETTER, LETTER | K, MARK, MARK | K, BLANK, RARE),
+    ONES: (LETTER, MARK, NUMBER, BLANK, RARE),
+    THREES: (LETTER, MARK, NUMBER, BLANK, RARE),
+    CASED: (LETTER, LETTER | MARK, LETTER | BLANK, MARK, NUMBER, BLANK, LETTER | BLANK | MARK, RARE),
+}
+CUTTABLE = ((0x3041, 0xD7A3),)  # holds all characters that may be cut apart: `cuttable` in core/_pieces.pxd
+PROBES = "aA!1\t \n'/"  # of each kind one: enough to find what most classes are
+MOST_BLOCKS = 50_000_000  # of a walk: ten times what real tokenizers need, some seconds
+WIDTHS = {1: (0, 0x7F), 2: (0x80, 0x7FF), 3: (0x800, 0xFFFF), 4: (0x10000, 0x10FFFF)}
+
+Symbol = tuple[int, int, int, int]  # as `Walk` has them
 
 
 class Kernel(NamedTuple):
-    """`rules`, and `edges`: the SHA-256 of the section of that name."""
+    """`rules`, and `kinds`: by class, one of KINDS[rules]."""
 
     rules: int
-    edges: str
+    kinds: tuple[int, ...]
 
 
-KERNELS = {
-    # DeepSeek V3, R1, V4, OCR, VL2
-    "3f149c5fd6a93be356032eb6fc80ba6b95d78b81115fec1f667283f5b8dc4c37": Kernel(
-        V3, "989fe4933f6628a530b4321a8a7814f213c79df7c063e57f1119a22416a1bfc7"),
-    # Qwen 2, 2.5, 3
-    "a43ae4b1a0c316943c3586a1e49a2be59cb6647afdd8fe12661838c69868b06f": Kernel(
-        ONES, "42b4270a82df3c71f59e4d95cdbdf6c7e9c865f01ecba24a7f49557f82f142f6"),
-    # Qwen 3.5
-    "44f0826ccb711e73f84d15c000f300a310dbd6ae019f6eff32f72079c06c30dc": Kernel(
-        ONES, "d930289c4eb4bd8a29dfaccc4522d119a4740e4171d0e2af4621015601b440b4"),
-    # Llama 3, GLM
-    "b4aeb545a005e79baf3e82f0d2b403325b7c2cdf2ec2b1b554f0087b8d013dd3": Kernel(
-        THREES, "997a908dde9d1df2ae5d7ba971e59f2ce9dd9829c7331a880412d2f70dccbf70"),
-    # MiniMax, o200k
-    "63596f7ab92576a9ff1df543ebe497647d9306d8816cf13cfa13ee4a7f17c78b": Kernel(
-        CASED, "1e7e0b6b8a317a91b5ae2dffabb9c6409485035b8211f018bff4fde9e60c9f71"),
-}
+class Class(NamedTuple):
+    """What the search wants to know of a class."""
+
+    ascii: tuple[int, ...]
+    widths: tuple[int, ...]  # in UTF-8, of its other characters
+    size: int
+    cuttable: bool
 
 
-def rules_of(automaton: str) -> int:
-    """The rules for an automaton's fingerprint; `NONE` if the kernel does not know it."""
-    kernel = KERNELS.get(automaton)
-    return kernel.rules if kernel else NONE
+def find_kernel(program: Program) -> Kernel:
+    """The first rules that stand for a program's automaton; `NONE` of no kinds if there are none.
+
+    >>> from dstok.pattern.collapse import Split, compile_splits
+    >>> find_kernel(compile_splits([Split(r"\\p{L}+")]))
+    Kernel(rules=0, kinds=())
+    """
+    kept = program.kept
+    if kept is None:
+        return Kernel(NONE, ())
+    return _find(kept, classes_of(program), program.boundaries.edges)
+
+
+def classes_of(program: Program) -> tuple[Class, ...]:
+    """The classes of a program's alphabet."""
+    return tuple(map(_class_of, program.alphabet.classes))
+
+
+@lru_cache(maxsize=64)
+def _find(marked: Marked, classes: tuple[Class, ...], edges: tuple[tuple[tuple[int, int], ...], ...]) -> Kernel:
+    from dstok.core._walk import TooLargeError
+
+    for rules in KINDS:
+        try:
+            kinds = _kinds(rules, marked, classes)
+        except TooLargeError:
+            continue
+        if kinds and (rules == CASED or _goes_on_from_cuts(kinds, classes, edges)):
+            return Kernel(rules, kinds)
+    return Kernel(NONE, ())
+
+
+def find_difference(
+    rules: int, marked: Marked, classes: Sequence[Class], kinds: Sequence[int], least: int = 2, most: int = 4,
+    limit: int = MOST_BLOCKS,
+) -> list[Symbol] | None:
+    """A text, as symbols, that the rules mark in another way than the automaton, or None: a proof that there is none.
+
+    A block has `least` characters, or `most` if it begins with a quote. Raises `TooLargeError` for a longer walk than
+    about `limit` blocks.
+    """
+    return _difference(rules, marked, [*_ascii(classes), *_wide(classes, kinds)], kinds, least, most, limit)
+
+
+def _class_of(members: CodePointSet) -> Class:
+    ranges = members.ranges
+    ascii = tuple(code for first, last in ranges for code in range(first, min(last, 0x7F) + 1))
+    widths = tuple(width for width, (low, high) in WIDTHS.items()
+                   if width > 1 and any(first <= high and last >= low for first, last in ranges))
+    cuttable = any(first <= high and last >= low for first, last in ranges for low, high in CUTTABLE)
+    return Class(ascii, widths, len(members), cuttable)
+
+
+def _kinds(rules: int, marked: Marked, classes: Sequence[Class]) -> tuple[int, ...] | None:
+    """What each class is to the rules, or None if they do not stand for the automaton."""
+    everywhere = _ascii(classes)
+    if _difference(rules, marked, everywhere, ()) is not None:
+        return None
+    kinds = _likely_kinds(rules, marked, classes, [symbol for symbol in everywhere if chr(symbol[0]) in PROBES])
+    while (found := find_difference(rules, marked, classes, kinds)) is not None:
+        known = [number for byte, _, _, number in found if byte < 0 <= number]
+        if not known:
+            return None
+        kinds[min(known, key=lambda number: classes[number].size)] = RARE
+    return tuple(kinds)
+
+
+def _likely_kinds(rules: int, marked: Marked, classes: Sequence[Class], probes: list[Symbol]) -> list[int]:
+    """What each class is as far as `probes` tell, the large ones first: then little is left to the automaton."""
+    kinds = [RARE] * len(classes)
+    for number in sorted(range(len(classes)), key=lambda number: -classes[number].size):
+        for kind in KINDS[rules] if classes[number].widths else ():
+            kinds[number] = kind
+            wide = [symbol for symbol in _wide(classes, kinds, 1) if symbol[2] != RARE]
+            if kind == RARE or _difference(rules, marked, [*probes, *wide], kinds) is None:
+                break
+    return kinds
+
+
+def _ascii(classes: Sequence[Class]) -> list[Symbol]:
+    return [(byte, 1, 0, number) for number, members in enumerate(classes) for byte in members.ascii]
+
+
+def _wide(classes: Sequence[Class], kinds: Sequence[int], most: int = 3) -> list[Symbol]:
+    """Of each class a character in each of at most `most` widths."""
+    return [(-1, width, kind, number if kind != RARE else -1)
+            for number, (members, kind) in enumerate(zip(classes, kinds)) for width in members.widths[:most]]
+
+
+def _difference(
+    rules: int, marked: Marked, symbols: list[Symbol], kinds: Sequence[int], least: int = 2, most: int = 4,
+    limit: int = MOST_BLOCKS,
+) -> list[Symbol] | None:
+    from dstok.core._walk import Walk  # not needed to load a model
+
+    rows = memoryview(array("H", [target for row in marked.rows for target in row]))
+    shape = [len(marked.rows), len(marked.rows[0])]
+    walk = Walk(rules, symbols, rows.cast("B").cast("H", shape), marked.end, least, most)
+    found = walk.run(limit)
+    if found is not None:
+        return [symbols[i] for i in found]
+    rare = [number for number, kind in enumerate(kinds) if kind == RARE]
+    known = _Unmarked(marked)
+    for state, seen in walk.gave_up:
+        if not known.go_on(state, [symbols[i][3] for i in seen], rare):
+            return [symbols[i] for i in seen]
+    return None
+
+
+class _Unmarked:
+    """Texts behind a state of a `Marked`, without their marks: sets of states that they may lead to."""
+
+    def __init__(self, marked: Marked) -> None:
+        self.rows, self.end, self.proven = marked.rows, marked.end, set[frozenset[int]]()
+        self.steps: dict[tuple[frozenset[int], int], frozenset[int]] = {}
+
+    def go_on(self, state: int, word: Sequence[int], rare: Sequence[int]) -> bool:
+        """May any text follow `state` that begins with `word`, of which -1 is one of the classes `rare`?"""
+        found = {frozenset([state])}
+        for column in word:
+            found = {self.step(states, c) for states in found for c in (rare if column < 0 else [column])}
+        return all(map(self.takes_all, found))
+
+    def step(self, states: frozenset[int], column: int) -> frozenset[int]:
+        """The states behind `column`, with a mark before it or without."""
+        if (states, column) not in self.steps:
+            before = states | {self.rows[state][self.end + 1] for state in states}
+            self.steps[states, column] = frozenset(self.rows[state][column] for state in before) - {0}
+        return self.steps[states, column]
+
+    def takes_all(self, states: frozenset[int]) -> bool:
+        """Does each text lead from some of the states to the end?"""
+        seen, queue = {states}, [states]
+        while queue:
+            here = queue.pop()
+            if here in self.proven:
+                continue
+            if not self.step(here, self.end):
+                return False
+            below = {self.step(here, column) for column in range(self.end)} - seen
+            seen |= below
+            queue += below
+        self.proven |= seen
+        return True
+
+
+def _goes_on_from_cuts(
+    kinds: Sequence[int], classes: Sequence[Class], edges: Sequence[Sequence[tuple[int, int]]],
+) -> bool:
+    """Is the automaton, behind a letter that follows a letter of the same piece, where it is behind the first of one?
+
+    Then it may go on from a safe cut inside a piece, which lies between two such letters (core/_rules.h).
+    """
+    letters = [i for i, (members, kind) in enumerate(zip(classes, kinds)) if members.cuttable and kind & LETTER]
+    behind = {edges[state][one][0] for state in range(1, len(edges)) for one in letters} - {0}
+    return all(edges[state][two][0] in (0, edges[1][two][0]) for state in behind for two in letters)

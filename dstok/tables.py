@@ -24,7 +24,7 @@ from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats.description import NOT_IN_UTF_8, AddedToken, ModelDescription, NormalizerStep
 from dstok.formats.image import Image
-from dstok.kernels import V3, rules_of
+from dstok.kernels import V3, find_kernel
 from dstok.pattern.split import Split
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 Buffer = bytes | bytearray | memoryview
-FORMAT = 4  # of the sections' meaning: raised when the core reads one of them differently
+FORMAT = 5  # of the sections' meaning: raised when the core reads one of them differently
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ def compile_program(splits: tuple[Split, ...], unicode_version: str) -> Program:
 
 def build_tables(model: ModelDescription) -> Tables:
     """All tables of a model. Raises `UnsupportedError` if it is larger than the core's number formats."""
+    from hashlib import sha256  # not needed to load a built-in model
+
     if len(model.tokens) > MAX_IDS or len(model.merges) // 3 > MAX_MERGES:
         raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "$.model")
     program = compile_program(model.splits, model.unicode_version)
@@ -100,12 +102,14 @@ def build_tables(model: ModelDescription) -> Tables:
     starts, blob = _pack_tokens(model)
     byte_ids = _byte_ids(model)
     merges = array("I", [x for rule in model.merge_rules() for x in rule[:2]])
+    edges = pack_edges(program.boundaries.edges, pages[:128])
+    kernel = find_kernel(program)
     description = {
         "format": FORMAT,
         "splits": [vars(split) for split in model.splits],
         "unicode_version": model.unicode_version,
         "symbols": program.boundaries.symbols,
-        "automaton": program.boundaries.fingerprint(),
+        "kernel": {**kernel._asdict(), "edges": sha256(edges).hexdigest()},
         "byte_ids": byte_ids,
         "monotone": _monotone(model),
         "ignore_merges": model.ignore_merges,
@@ -116,7 +120,7 @@ def build_tables(model: ModelDescription) -> Tables:
         description["normalizer"] = [vars(step) for step in model.normalizer]
     pairs, seeds = _pair_table(model)
     sections: dict[str, Buffer] = {
-        "pages": pages, "page_numbers": page_numbers, "edges": pack_edges(program.boundaries.edges, pages[:128]),
+        "pages": pages, "page_numbers": page_numbers, "edges": edges,
         "starts": starts, "blob": blob,
         "merges": merges.tobytes(), "merged": _merged(model.merges[2::3]), "pairs": pairs, "seeds": seeds,
     }
@@ -130,13 +134,13 @@ def build_tables(model: ModelDescription) -> Tables:
     direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
     sections["direct"] = array("I", direct).tobytes()
     # V3's kernel, which has all levels, makes no use of the tables that it has no need of, or does not know.
-    kernel = rules_of(program.boundaries.fingerprint()) == V3
+    v3 = kernel.rules == V3
     spoilers = set(_reachable(model)).difference(direct) if model.ignore_merges else set()
     borders = _borders(model.tokens[i] or b"" for i in spoilers)
     made = [t for t in model.tokens if t]
-    sections["joined"] = b"" if kernel and spoilers else joined_pairs(made, None if kernel else borders)
-    sections["borders"] = b"" if kernel or not any(borders) else bytes(borders)
-    sections["windows"] = b"" if kernel else program.windows
+    sections["joined"] = b"" if v3 and spoilers else joined_pairs(made, None if v3 else borders)
+    sections["borders"] = b"" if v3 or not any(borders) else bytes(borders)
+    sections["windows"] = b"" if v3 else program.windows
     return Tables(description, sections)
 
 
@@ -208,8 +212,9 @@ def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | N
     """The encoder; `size` is one more than the largest id, added tokens included."""
     s = tables.sections
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
-    rules = rules_of(tables.description["automaton"])
-    run = Pass(scanner, bpe, s["joined"] or None, rules, s["borders"] or None, s["windows"] or None)
+    kernel = tables.description["kernel"]
+    run = Pass(scanner, bpe, s["joined"] or None, kernel["rules"], bytes(kernel["kinds"]), s["borders"] or None,
+               s["windows"] or None)
     return Encoder(run, bpe, memoryview(s["direct"]).cast("B").cast("I"), size, normalizer)
 
 

@@ -21,7 +21,7 @@ from upstream import families, model_splits
 
 import dstok
 from dstok.errors import DstokError
-from dstok.kernels import NONE, rules_of
+from dstok.kernels import NONE, find_kernel
 from dstok.pattern.ast import Alternate, Chars, Concat, Look, Node, character_sets
 from dstok.pattern.collapse import Program, compile_splits
 from dstok.pattern.syntax import parse
@@ -40,7 +40,7 @@ HIGHEST = (0x7F, 0x7F, 0x7FF, 0xFFFF, 0xFFFF, 0x10FFFF)
 @cache
 def known() -> list[str]:
     """A file of each family whose automaton the kernel knows."""
-    return sorted(name for name in families() if rules_of(program(name).boundaries.fingerprint()) != NONE)
+    return sorted(name for name in families() if find_kernel(program(name)).rules != NONE)
 
 
 @cache

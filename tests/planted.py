@@ -22,6 +22,7 @@ from real_models import real_json
 import dstok
 from dstok.core._scan import pack_edges
 from dstok.formats.tokenizer_json import read_tokenizer_json
+from dstok.kernels import find_kernel
 from dstok.pattern.collapse import Split, compile_pattern, compile_splits
 from dstok.tables import Tables
 from dstok.testing.unicode_changes import moved
@@ -38,7 +39,7 @@ def with_splits(*patterns: str, unicode_version: str = "16.0") -> Tokenizer:
     pages, numbers = program.alphabet.pages()
     description = {**TOK._tables.description, "splits": [vars(split) for split in program.splits],
                    "unicode_version": unicode_version, "symbols": program.boundaries.symbols,
-                   "automaton": program.boundaries.fingerprint()}
+                   "kernel": find_kernel(program)._asdict()}
     sections = {**TOK._tables.sections, "pages": pages, "page_numbers": numbers,
                 "edges": pack_edges(program.boundaries.edges, pages[:128])}
     return Tokenizer(Tables(description, sections), TOK._added.tokens, TOK.bos_id, TOK.eos_id)

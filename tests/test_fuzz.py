@@ -20,7 +20,7 @@ from fuzz_subjects import family
 from real_models import levels
 
 from dstok.errors import UnsupportedError
-from dstok.kernels import NONE, rules_of
+from dstok.kernels import NONE, find_kernel
 from dstok.pattern.collapse import Split, compile_splits
 
 V3, ALL = "deepseek-v3", tuple(levels())
@@ -110,7 +110,7 @@ def test_most_patterns_have_a_known_automaton() -> None:
             program = compile_splits([Split(pattern) for pattern in fuzz_patterns.patterns(name, classes)])
         except UnsupportedError:  # too long
             continue
-        kept += rules_of(program.boundaries.fingerprint()) != NONE
+        kept += find_kernel(program).rules != NONE
         new = [chr(code) for now, before in zip(classes, own) for pair in (now - before).ranges[:3] for code in pair]
         widths.update(len(char.encode()) for char in new if not "\ud800" <= char <= "\udfff")
     assert kept >= 30  # of 40

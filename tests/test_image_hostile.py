@@ -21,7 +21,7 @@ from dstok.explain import explain
 from dstok.formats import image
 from dstok.formats.image import open_image, write_image
 from dstok.image_checks import STARTS
-from dstok.kernels import KERNELS, V3, rules_of
+from dstok.kernels import CASED, KINDS, NONE, RARE, V3
 from dstok.tables import FORMAT
 
 ROW = 256
@@ -95,6 +95,15 @@ def split(key: str, value: Any) -> Change:
     return lambda parts: parts.description["splits"][0].__setitem__(key, value)
 
 
+def kernel(rules: int = V3, kind: int = RARE, kinds: list[int] | None = None, edges: str = "") -> Change:
+    """Rules for the automaton, whatever it is."""
+    def change(parts: Parts) -> None:
+        each = [kind] * (parts.description["symbols"] - 1) if kinds is None else kinds
+        parts.description["kernel"] = {"rules": rules, "kinds": each, "edges": edges}
+
+    return change
+
+
 def strange_pair(parts: Parts) -> None:
     """One pair more than there are merges."""
     slots = memoryview(parts.sections["pairs"]).cast("Q")
@@ -126,7 +135,13 @@ REFUSED: list[tuple[Change, str]] = [
     (put("splits", [{}]), "splits: expected a split"),
     (put("splits", None), "splits: expected list"),
     (split("pattern", 3), "pattern: expected str"),
-    *((put("automaton", automaton), "expected the automaton of the fingerprint") for automaton in KERNELS),
+    (put("kernel", []), "kernel: expected dict"),
+    (put("kernel", {"rules": NONE, "kinds": []}), "expected 'edges', found none"),
+    (put("kernel", {"rules": CASED + 1, "kinds": [], "edges": ""}), "rules: expected one of .*, found 5"),
+    (put("kernel", {"rules": True, "kinds": [], "edges": ""}), "rules: expected int"),
+    (kernel(kinds=[1]), "kinds: expected one for each of [0-9]+ classes, found 1"),
+    *((kernel(rules=rules, kind=kind), "kinds: expected some of") for rules in KINDS for kind in (-1, 0, 16, 128, 1 << 70)),
+    (kernel(edges="0"), "section edges: expected the automaton that the rules stand for, SHA-256 0, found"),
     # the sizes
     (lambda parts: parts.sections.pop("joined"), "sections: expected"),
     (lambda parts: parts.sections.update(x=bytearray()), "sections: expected"),
@@ -377,10 +392,26 @@ def test_splits_of_another_automaton(small: Path, tmp_path: Path) -> None:
             call("ab")
 
 
-def test_the_kernels_automaton_is_that_of_its_fingerprint(v3: Path) -> None:
+def test_the_kernels_automaton_is_the_one_that_was_walked_through(v3: Path) -> None:
     parts = Parts(v3)
-    assert rules_of(parts.description["automaton"]) == V3
-    assert sha256(parts.sections["edges"]).hexdigest() == KERNELS[parts.description["automaton"]].edges
+    assert parts.description["kernel"]["rules"] == V3
+    assert parts.description["kernel"]["edges"] == sha256(parts.sections["edges"]).hexdigest()
+
+
+@pytest.mark.parametrize("rules", KINDS)
+@pytest.mark.parametrize("name", levels())
+def test_rules_of_another_automaton(name: str, rules: int, v3: Path, tmp_path: Path) -> None:
+    """Whatever an image says of rules and kinds: ids may be wrong, and text comes back as it was."""
+    rng = random.Random(rules)
+    for _ in range(3):
+        parts = Parts(v3)
+        parts.description["kernel"].update(
+            rules=rules, kinds=rng.choices(KINDS[rules], k=parts.description["symbols"] - 1))
+        parts.write(tmp_path / "x")
+        text = "".join(rng.choices("ab's \n\t1/!\u00e9\u3042\u30fb\u0301\u3000\U0001f600\u0661", k=5000))
+        with level(name):
+            tok = dstok.Tokenizer.open(tmp_path / "x")
+            assert tok.decode(tok.encode(text)) == text
 
 
 def test_the_last_bytes_of_a_page(tmp_path: Path) -> None:

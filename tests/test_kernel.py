@@ -10,7 +10,7 @@ import pytest
 from kernel_texts import KERNELS, NO_ADDED, TOK, automaton_spans, encoder_at, fresh_encoder
 
 from dstok.core._scan import Scanner, pack_edges
-from dstok.kernels import NONE, V3, rules_of
+from dstok.kernels import NONE, V3, find_kernel
 from dstok.pattern.collapse import compile_splits
 
 BLOCK = 64
@@ -35,7 +35,7 @@ def random_texts(count: int, seed: int) -> Iterator[str]:
 
 
 def test_v3_uses_the_kernel() -> None:
-    assert rules_of(TOK.program.boundaries.fingerprint()) == V3
+    assert find_kernel(TOK.program).rules == V3
     assert KERNELS
 
 
@@ -80,7 +80,7 @@ def test_unknown_level_is_an_error() -> None:
 
 def test_another_automaton_does_not_get_the_kernel() -> None:
     program = compile_splits([*TOK._tables.splits[:2]])
-    assert rules_of(program.boundaries.fingerprint()) == NONE
+    assert find_kernel(program).rules == NONE
     pages, numbers = program.alphabet.pages()
     scanner = Scanner(pages, numbers, pack_edges(program.boundaries.edges, pages[:128]), program.boundaries.symbols)
     assert [end for _, end, _ in scanner.spans(b"12345 ab")] == [3, 5, 8]

@@ -18,8 +18,9 @@ from small_models import model_json
 from upstream import pre_tokenizer
 
 import dstok
+from dstok import kernels
 from dstok.core._encode import Encoder
-from dstok.kernels import CASED, KERNELS, ONES, THREES, V3, rules_of
+from dstok.kernels import CASED, ONES, THREES, V3, find_kernel
 from dstok.tables import make_bpe, make_encoder
 
 # Patterns of the same automaton, whose sets hold more: (what to replace, by what), where a family has it.
@@ -109,11 +110,11 @@ def kinds(name: str) -> list[str]:
 
 @each_family
 def test_has_rules(name: str) -> None:
-    assert rules_of(tokenizer(name).program.boundaries.fingerprint()) == FAMILIES[name]
+    assert find_kernel(tokenizer(name).program).rules == FAMILIES[name]
 
 
 def test_all_rules_are_some_familys() -> None:
-    assert {kernel.rules for kernel in KERNELS.values()} == {V3, *FAMILIES.values()}
+    assert set(kernels.KINDS) == {V3, *FAMILIES.values()}
 
 
 @each_family
@@ -206,9 +207,9 @@ def test_long_texts(name: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 @each_family
 def test_more_characters_in_the_sets(name: str, variant: str) -> None:
-    """The fingerprint is the family's, but newlines, spaces, quotes and named letters may be beyond ASCII."""
+    """The rules are the family's, but newlines, spaces, quotes and named letters may be beyond ASCII."""
     varied = f"{name}, {variant}"
-    assert rules_of(tokenizer(varied).program.boundaries.fingerprint()) == FAMILIES[name]
+    assert find_kernel(tokenizer(varied).program).rules == FAMILIES[name]
     wide = "\u2028\u2019\u3000\u0159\u1e7d\u00e9\u0142\u0111\uff0f"
     chance = random.Random(varied)
     for core in map("".join, product(wide, "\n '!sretlva/1\u3000\u2028", wide + " a'!\n/")):

@@ -112,11 +112,10 @@ typedef struct {
 } GridRun;
 
 /* From class masks to starts, by a set of rules. Returns the bytes decided, or 0. */
-GRID_INLINE int grid_block(int rules, const uint8_t *p, const uint8_t *stop, int final, uint64_t text, GridMasks *m,
-                           GridState *s, GridStarts *found) {
+GRID_INLINE int grid_block(int rules, GridText x, GridMasks *m, GridState *s, GridStarts *found) {
     if (rules == RULES_V3)
-        return v3_block(p, stop, final, m, s, found);
-    return words_block(rules, p, stop, final, text, m, s, found);
+        return v3_block(&x, m, s, found);
+    return words_block(rules, &x, m, s, found);
 }
 
 /* The last block, of fewer than 64 bytes: not inlined. */
@@ -138,7 +137,7 @@ GRID_INLINE void grid_run_by(const KernelTables *t, int rules, GridMaskFunction 
         if (here + look <= stop) {
             GridMasks m;
             masks(t, rules, p + here, ~0ull, s.before, &m);
-            size = grid_block(rules, p + here, p + stop, final, ~0ull, &m, &s, &found);
+            size = grid_block(rules, (GridText){p + here, p + stop, final, ~0ull, 1}, &m, &s, &found);
         } else if (final) {
             size = last(t, p + here, (int)(stop - here), &s, &found);
         } else {
@@ -174,7 +173,7 @@ typedef void (*GridRunFunction)(const KernelTables *t, GridState *s, const uint8
     static int grid_last_##name##_##level(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found) { \
         GridMasks m; \
         masks_##level(t, rules, p, (1ull << size) - 1, s->before, &m); \
-        return grid_block(rules, p, p + size, 1, (1ull << size) - 1, &m, s, found); \
+        return grid_block(rules, (GridText){p, p + size, 1, (1ull << size) - 1, 0}, &m, s, found); \
     } \
     target static void grid_run_##name##_##level(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t stop, \
                                                  int final, int full, GridRun *run) { \

@@ -1,20 +1,14 @@
 /* What the grid kernel reads of a model: what each character is to a set of rules, and the safe cuts.
 
-   In: the classes of the loaded automaton. Out: `KernelTables`.
-   Invariant: every class of the automaton is covered, once, here. An ASCII character is what `ascii` says, and the tables
-   are filled only if its class is the one that the rules mean by that; any other character is what its class is in
-   `kinds`, and what the rules do not know there is F_RARE, which goes to the automaton. So a pattern of a known automaton
-   with other sets gets the kernel only as far as its masks hold (kernel_open). */
+   In: a set of rules, and what each class of the loaded automaton is to them. Out: `KernelTables`.
+   Invariant: an ASCII character is what `ascii` says, in every automaton; any other character is what its class is in
+   `kinds`, and what the rules do not know there is F_RARE, which goes to the automaton. That rules and kinds stand for the
+   automaton, these characters among them, has been shown before (kernels.py). */
 #ifndef DSTOK_KERNEL_H
 #define DSTOK_KERNEL_H
 
 #include <stdint.h>
 #include <string.h>
-
-enum { /* class numbers of V3's automaton */
-    C_OTHER = 0, C_BLANK = 1, C_NEWLINE = 2, C_SPACE = 3, C_MARK_ASCII = 4, C_NUMBER = 5, C_LETTER_ASCII = 6,
-    C_MARK = 7, C_LETTER = 8, C_COMBINING = 9, C_K_OTHER = 10, C_K_LETTER = 11, C_K_COMBINING = 12, C_K_MARK = 13,
-};
 
 /* Which automaton the masks are for: V3's (_rules.h), or those of _words.h. */
 enum { RULES_NONE = 0, RULES_V3 = 1, RULES_ONES = 2, RULES_THREES = 3, RULES_CASED = 4 };
@@ -57,11 +51,6 @@ static inline int kernel_may_cut(const uint8_t *joined, uint32_t left, uint32_t 
     return !(joined[bit >> 3] >> (bit & 7) & 1);
 }
 
-/* Does a pattern of words name this letter in 's, 't and so on, in any case? Such letters have classes of their own. */
-static inline int words_named(int b) {
-    return strchr("delmrstv", b | 0x20) != NULL;
-}
-
 /* What an ASCII character is to a set of rules. */
 static uint8_t kernel_kind(int rules, int b) {
     int small = b | 0x20, words = rules != RULES_V3;
@@ -79,86 +68,12 @@ static uint8_t kernel_kind(int rules, int b) {
     return words || (b > ' ' && b < 0x7F) ? A_MARK : 0;
 }
 
-/* Rules of words: what no two classes share; characters with equal ones are of one class. */
-static int words_class(int rules, int b) {
-    int kind = kernel_kind(rules, b);
-    if (kind & A_LETTER && words_named(b))
-        return rules == RULES_CASED ? b : b | 0x20;
-    return b == ' ' || (b == '/' && rules == RULES_CASED) ? b : kind << 8;
-}
-
-/* Rules of words: the flags of the class of the ASCII character `b`, for its other characters. Where the rules look at one
- * character, the space, the quote or a letter named, others of its class are rare: the long s is one, and a pattern of the
- * same automaton may have more, such as [\r\n\u2028] or ['\u2019]. */
-static uint8_t words_flags(int rules, int b) {
-    int kind = kernel_kind(rules, b);
-    if (kind & (A_NEWLINE | A_QUOTE) || b == ' ' || (kind & A_LETTER && words_named(b)) || (b == '/' && rules == RULES_CASED))
-        return F_RARE;
-    if (kind & A_LETTER)
-        return F_LETTER | (kind & A_UPPER ? F_MARK : 0);
-    if (kind & A_NUMBER)
-        return F_NUMBER | (rules == RULES_ONES ? 0 : F_RARE);
-    return kind & A_MARK ? F_MARK : F_BLANK;
-}
-
-/* `classes` are those of the ASCII characters, numbered in the order in which they come; 0 if they are not the ones that
- * the rules are for. */
-static int words_open(KernelTables *t, int rules, const uint8_t *classes) {
-    int count = 0;
-    for (int b = 0; b < 128; b++) {
-        int class = -1;
-        for (int before = 0; before < b && class < 0; before++)
-            if (words_class(rules, before) == words_class(rules, b))
-                class = classes[before];
-        if (classes[b] != (class < 0 ? count++ : class))
-            return 0;
-        t->kinds[classes[b]] = words_flags(rules, b);
-    }
-    /* The classes without ASCII: of letters; in cased words the second has combining marks. */
-    for (int class = count; class < 256; class++)
-        t->kinds[class] = rules != RULES_CASED ? F_LETTER : class == count ? F_LETTER | F_BLANK : F_LETTER | F_BLANK | F_MARK;
-    return 1;
-}
-
-/* V3: the class that an ASCII character must have. */
-static int v3_class(int b) {
-    switch (kernel_kind(RULES_V3, b)) {
-    case A_LETTER: return C_LETTER_ASCII;
-    case A_NUMBER: return C_NUMBER;
-    case A_NEWLINE: return C_NEWLINE;
-    case A_BLANK: return b == ' ' ? C_SPACE : C_BLANK;
-    case A_MARK: return C_MARK_ASCII;
-    default: return C_OTHER;
-    }
-}
-
-/* V3: the flags of a class's characters that are not ASCII. */
-static uint8_t v3_flags(int class) {
-    switch (class) {
-    case C_LETTER: case C_COMBINING: return F_LETTER;
-    case C_MARK: return F_MARK;
-    case C_K_LETTER: return F_LETTER | F_K;
-    case C_K_MARK: return F_MARK | F_K;
-    case C_BLANK: return F_BLANK;
-    default: return F_RARE;
-    }
-}
-
-static int v3_open(KernelTables *t, const uint8_t *classes) {
-    for (int b = 0; b < 128; b++)
-        if (classes[b] != v3_class(b))
-            return 0;
-    for (int class = 0; class < 256; class++)
-        t->kinds[class] = v3_flags(class);
-    return 1;
-}
-
-/* Fills `ascii` and `kinds` for a set of rules; 0 if the ASCII characters' `classes` are not the ones it is for. */
-static int kernel_open(KernelTables *t, int rules, const uint8_t *classes) {
+static void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) {
     t->rules = rules;
     for (int b = 0; b < 128; b++)
         t->ascii[b] = kernel_kind(rules, b);
-    return rules == RULES_V3 ? v3_open(t, classes) : words_open(t, rules, classes);
+    memset(t->kinds, F_RARE, sizeof(t->kinds));
+    memcpy(t->kinds, kinds, classes < sizeof(t->kinds) ? classes : sizeof(t->kinds));
 }
 
 #endif

@@ -20,7 +20,7 @@ enum {
 
 typedef struct {
     uint64_t letter, mark, number, space, blank, newline, rare, cuts; /* blank: spaces, too; cuts: safe cuts */
-    uint64_t ascii, mark_ascii, k;           /* V3: ASCII letters and marks, the CJK class */
+    uint64_t ascii, k;                       /* V3: ASCII letters, the CJK class */
     uint64_t quote, brief, r_or_v, l, e;     /* words: the quote; letters behind it, brief: s, t, m and d */
     uint64_t upper, lower, both, combining;  /* cased words: letters by case; both: of no case, or combining */
     uint64_t slash;

@@ -136,7 +136,7 @@ SIMD_AVX512 GRID_INLINE void masks_avx512(const KernelTables *t, int rules, cons
 #define KIND(kind) _mm512_mask_test_epi8_mask(narrow, kinds, _mm512_set1_epi8((char)(kind)))
 #define IS(v, c) _mm512_mask_cmpeq_epi8_mask(narrow, v, _mm512_set1_epi8(c))
     m->letter = m->ascii = KIND(A_LETTER);
-    m->mark = m->mark_ascii = KIND(A_MARK);
+    m->mark = KIND(A_MARK);
     m->number = KIND(A_NUMBER);
     m->space = IS(x, ' ');
     m->blank = KIND(A_BLANK);

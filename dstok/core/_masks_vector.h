@@ -125,7 +125,6 @@ FUNCTION void NAME(masks)(const KernelTables *t, int rules, const uint8_t *p, ui
         m->rare = WORD((c < ' ') | (c == 0x7F)) & others;
         m->mark = others & ~m->rare;
     }
-    m->mark_ascii = m->mark;
     if (rules != RULES_V3) {
         m->quote = WORD(c == '\'') & text;
         m->brief = m->r_or_v = m->l = m->e = 0;

@@ -6,7 +6,7 @@
 
    Among the starts are safe cuts, which lie inside a piece. The automaton may go on from each of them but those of cased
    words: V3's and the others' lie between two letters, and behind a letter after a letter the automaton is where it is
-   behind the first letter of a piece (tests/test_hand_over.py looks at its edges). In cased words it remembers what
+   behind the first letter of a piece (kernels.py looks at its edges). In cased words it remembers what
    came before: only starts of pieces are `anchors`. */
 #ifndef DSTOK_RULES_H
 #define DSTOK_RULES_H
@@ -32,6 +32,15 @@ typedef struct {
     uint64_t digits;    /* not a bit: digits since the last number start */
     uint32_t before;    /* the code point, if it is cuttable, else 0 */
 } GridState;
+
+/* Where a block lies. The rules hold for any number of bytes: of 64 in the kernel, of few where they are walked through
+ * (_walk.pyx). All but the first two are constants where speed counts. */
+typedef struct {
+    const uint8_t *p, *stop; /* the block's first byte, and the end of what may be looked at */
+    int final;               /* the text ends at `stop` */
+    uint64_t text;           /* the block's bytes: the lowest bits */
+    int more;                /* text may go on behind them: not the text's last block */
+} GridText;
 
 /* Whether the blanks from p on end before a newline: 1, 0, or -1 if that is not known. ASCII has its plain classes
  * (kernel_open). */
@@ -61,19 +70,26 @@ GRID_INLINE uint64_t grid_threes(uint64_t number, const GridState *s) {
     return start;
 }
 
-/* The digits since the last number start, where the last character decided is a number: one of the last three is a
- * start, and a block that ends in one decides at least 60 bytes; or it is the text's last block, or rare characters
- * follow, and `digits` is not looked at again. */
-GRID_INLINE uint64_t grid_digits(uint64_t number_start, int size) {
-    uint64_t begun = (number_start & ((2ull << (size - 1)) - 1)) | 1;
-    return (uint64_t)(size - (63 - __builtin_clzll(begun)));
+/* The digits since the last number start, where the last of `size` bytes decided is one; `before` of them if there is no
+ * start among these, which are digits then. */
+GRID_INLINE uint64_t grid_digits(uint64_t number_start, int size, uint64_t before) {
+    uint64_t begun = number_start & ((2ull << (size - 1)) - 1);
+    return begun ? (uint64_t)(size - (63 - __builtin_clzll(begun))) : before + (uint64_t)size;
+}
+
+/* Makes the block smaller, so that `bit`, if there is one, comes first in the next. */
+GRID_INLINE void grid_until(GridMasks *m, uint64_t bit) {
+    if (__builtin_expect(bit != 0, 0) && __builtin_ctzll(bit) < m->size) {
+        m->size = __builtin_ctzll(bit);
+        m->last = 0;
+    }
 }
 
 /* White space: where its runs start, where the last blank does that leads one of `led` characters (bits of their first
  * bytes do), and the blank behind the last newline of a run. Makes m->size smaller where a run is too long to tell;
  * 0 if it is so from the block's begin on. */
-GRID_INLINE int grid_white(const uint8_t *p, const uint8_t *stop, int final, GridMasks *m, const GridState *s,
-                           uint64_t white, uint64_t led, uint64_t *starts) {
+GRID_INLINE int grid_white(const GridText *x, GridMasks *m, const GridState *s, uint64_t white, uint64_t led,
+                           uint64_t *starts) {
     uint64_t last_blank = m->blank & led >> 1;
     if (m->wide_blank) {
         /* Its last byte is marked; the piece starts at its first. */
@@ -83,22 +99,16 @@ GRID_INLINE int grid_white(const uint8_t *p, const uint8_t *stop, int final, Gri
     }
     uint64_t behind = m->blank & ((m->newline & white) << 1 | s->newline);
     unsigned long long run;
-    if (__builtin_expect(__builtin_uaddll_overflow(m->blank, behind, &run), 0)) {
+    if (__builtin_expect(__builtin_uaddll_overflow(m->blank | (x->more ? ~x->text : 0), behind, &run), 0)) {
         /* The blanks touch the end of the block: begin the next one with them, or, if this is that, look ahead. */
         int first = 63 - __builtin_clzll(behind);
         if (first) {
-            if (first < m->size) {
-                m->size = first;
-                m->last = 0;
-            }
-            behind &= (1ull << first) - 1;
-            run = m->blank + behind;
+            grid_until(m, 1ull << first);
         } else {
-            int ahead = grid_newline_ahead(p + 64, stop, final);
+            int ahead = grid_newline_ahead(x->p + __builtin_popcountll(x->text), x->stop, x->final);
             if (ahead < 0)
                 return 0;
             behind = ahead ? 0 : behind;
-            run = 0;
         }
     }
     if (__builtin_expect((run & ~m->blank & m->newline) != 0, 0))
@@ -117,14 +127,6 @@ GRID_INLINE uint64_t grid_undecided(uint64_t bit, uint64_t white) {
     return bit && white & bit >> 1 ? 1ull << (63 - __builtin_clzll(run)) : bit;
 }
 
-/* Makes the block smaller, so that `bit`, if there is one, comes first in the next. */
-GRID_INLINE void grid_until(GridMasks *m, uint64_t bit) {
-    if (__builtin_expect(bit != 0, 0) && __builtin_ctzll(bit) < m->size) {
-        m->size = __builtin_ctzll(bit);
-        m->last = 0;
-    }
-}
-
 #define LAST(mask) ((mask) >> end & 1)
 
 /* The state behind a block that all rules have. */
@@ -138,12 +140,12 @@ GRID_INLINE void grid_carry(const GridMasks *m, GridState *s, uint64_t white, ui
     s->newline = LAST(m->newline & white);
     s->number = LAST(m->number);
     if (s->number)
-        s->digits = grid_digits(number_start, m->size);
+        s->digits = grid_digits(number_start, m->size, s->digits);
     s->before = m->last;
 }
 
 /* V3. Returns the bytes decided, or 0. */
-GRID_INLINE int v3_block(const uint8_t *p, const uint8_t *stop, int final, GridMasks *m, GridState *s, GridStarts *found) {
+GRID_INLINE int v3_block(const GridText *x, GridMasks *m, GridState *s, GridStarts *found) {
     uint64_t not_k = ~m->k, edge = m->k ^ (m->k << 1 | s->k); /* edge: where the CJK class begins or ends */
 
     /* Marks: a run starts a piece, at the space before it if there is one. Newlines right behind belong to it. */
@@ -158,9 +160,9 @@ GRID_INLINE int v3_block(const uint8_t *p, const uint8_t *stop, int final, GridM
         return 0;
     grid_until(m, undecided);
 
-    /* An ASCII mark that starts a piece takes the ASCII letters behind it, and only those. */
-    uint64_t taker = mark_start & m->mark_ascii;
-    uint64_t taken = (taker << 1 | s->taken) & m->ascii;
+    /* An ASCII mark that starts a piece takes the ASCII letters behind it, and only those; the bit of another one's first
+     * byte meets no letter. */
+    uint64_t taken = (mark_start << 1 | s->taken) & m->ascii;
     uint64_t rest = m->ascii + taken; /* zero where the ASCII letters taken were, one behind them */
     uint64_t beyond = (rest | s->taken) & ~m->ascii & m->letter;
 
@@ -171,7 +173,7 @@ GRID_INLINE int v3_block(const uint8_t *p, const uint8_t *stop, int final, GridM
 
     uint64_t number_start = grid_threes(m->number, s);
     uint64_t white_start;
-    if (!grid_white(p, stop, final, m, s, white, (m->letter | m->mark) & not_k, &white_start))
+    if (!grid_white(x, m, s, white, (m->letter | m->mark) & not_k, &white_start))
         return 0;
 
     uint64_t cuts = m->cuts & m->letter & letters_before;
@@ -180,7 +182,7 @@ GRID_INLINE int v3_block(const uint8_t *p, const uint8_t *stop, int final, GridM
     int end = m->size - 1;
     s->k = LAST(m->k);
     s->glue = LAST((m->mark & not_k) | absorbed);
-    s->taken = LAST(taker | taken | (m->ascii & ~rest));
+    s->taken = LAST(mark_start | (m->ascii & ~rest));
     grid_carry(m, s, white, number_start);
     return m->size;
 }

@@ -28,7 +28,7 @@ cdef extern from "_kernel.h":
         uint8_t range_flags[GRID_RANGES]
         uint8_t kinds[256]
         int rules
-    bint kernel_open(KernelTables *t, int rules, const uint8_t *classes) noexcept nogil
+    void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) noexcept nogil
 
 cdef extern from "_windows.h":
     ctypedef struct WindowTables:
@@ -51,7 +51,7 @@ cdef class Splitter(Chunks):
     cdef void *run_grid      # a GridRunFunction; NULL: no rules stand for this automaton
     cdef object _keep
 
-    cdef int open_kernel(self, int rules) except -1
+    cdef int open_kernel(self, int rules, bytes kinds) except -1
     cdef int open_flags(self) except -1
     cdef void open_pages(self) noexcept nogil
     cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil

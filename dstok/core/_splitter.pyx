@@ -64,11 +64,11 @@ cdef class Splitter(Chunks):
     (None: no cuts).
 
     `borders` are characters at whose borders there are no cuts either (see tables.py), `windows` the tables of
-    pattern/windows.py; None: none. `rules` says which automaton the grid kernel is to stand for, 0: it has none
-    for this one.
+    pattern/windows.py; None: none. `rules` are those that stand for the automaton, 0: none do; `kinds` what the
+    characters of each class that are not ASCII are to them (kernels.py).
     """
 
-    def __cinit__(self, Scanner scanner, BPE bpe, joined, int rules=0, borders=None, windows=None):
+    def __cinit__(self, Scanner scanner, BPE bpe, joined, int rules=0, bytes kinds=b"", borders=None, windows=None):
         cdef const uint8_t[::1] bits
         self.scanner, self.bpe = scanner, bpe
         self.level = level()
@@ -82,7 +82,7 @@ cdef class Splitter(Chunks):
         if windows is not None:
             self.open_windows(windows)
         if rules and self.level != LEVEL_NONE:
-            self.open_kernel(rules)
+            self.open_kernel(rules, kinds)
 
     def __dealloc__(self):
         free(self.flags)
@@ -93,15 +93,14 @@ cdef class Splitter(Chunks):
             return "mask kernel, " + level_shown(NAMES[self.level])
         return "automaton" if self.windows.groups == NULL else "windows"
 
-    cdef int open_kernel(self, int rules) except -1:
-        """Sets the grid kernel up, if its rules are for these classes."""
-        cdef const uint8_t *first = self.scanner.tables.pages + (<Py_ssize_t>self.scanner.tables.page_numbers[0] << 8)
+    cdef int open_kernel(self, int rules, bytes kinds) except -1:
+        """Sets the grid kernel up."""
         self.kernel.pages = self.scanner.tables.pages
         self.kernel.page_numbers = self.scanner.tables.page_numbers
         self.kernel.joined = self.joined
-        if kernel_open(&self.kernel, rules, first):
-            self.open_flags()
-            self.run_grid = <void *>grid_function(self.level, rules)
+        kernel_open(&self.kernel, rules, kinds, len(kinds))
+        self.open_flags()
+        self.run_grid = <void *>grid_function(self.level, rules)
         return 0
 
     cdef int open_flags(self) except -1:

@@ -7,8 +7,7 @@
        threes   the same with \p{N}{1,3} (Llama 3, GLM)
        cased    letters split before a capital, 's and the like behind a word, / behind a mark's newlines (MiniMax, o200k)
 
-   Which automata these are, kernels.py says; tests hold them against it as V3's (tests/test_kernel.py). "Mark" is
-   whatever is no letter, number or white space. Not settled here, but left to the automaton: numbers beyond ASCII
+   They stand for the automata that kernels.py finds them to be. "Mark" is whatever is no letter, number or white space. Not settled here, but left to the automaton: numbers beyond ASCII
    in threes; what is beyond ASCII of the classes of the space, newlines, the quote, the slash and the letters named (the
    long s, U+017F, which (?i:'s) takes); a capital behind a letter of no case, a combining mark behind another mark in
    cased words. */
@@ -24,8 +23,7 @@ GRID_INLINE uint64_t words_behind(const GridMasks *m, uint64_t first) {
 }
 
 /* Returns the bytes decided, or 0. */
-GRID_INLINE int words_block(int rules, const uint8_t *p, const uint8_t *stop, int final, uint64_t text, GridMasks *m,
-                            GridState *s, GridStarts *found) {
+GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridState *s, GridStarts *found) {
     const int cased = rules == RULES_CASED;
     uint64_t letters_before = m->letter << 1 | s->letter, slash = cased ? m->slash : 0;
 
@@ -58,8 +56,8 @@ GRID_INLINE int words_block(int rules, const uint8_t *p, const uint8_t *stop, in
     if (undecided & 1)
         return 0;
     grid_until(m, undecided);
-    if (!~text)
-        grid_until(m, quote & ~0ull << 61);
+    if (x->more)
+        grid_until(m, quote & ~(x->text >> 3));
 
     /* Letters: a run starts a piece, unless a blank or a mark before it leads it; so does what follows a suffix. */
     uint64_t leader = words_behind(m, mark_start);
@@ -69,7 +67,7 @@ GRID_INLINE int words_block(int rules, const uint8_t *p, const uint8_t *stop, in
     letter_start = (letter_start & ~inside) | suffix | s->suffix;
 
     uint64_t number_start = rules == RULES_ONES ? m->number & ~m->trail : grid_threes(m->number, s);
-    if (!grid_white(p, stop, final, m, s, white, text & ~(m->blank | m->newline), &white_start))
+    if (!grid_white(x, m, s, white, x->text & ~(m->blank | m->newline), &white_start))
         return 0;
 
     uint64_t decided = (1ull << m->size) - 1;

@@ -84,12 +84,15 @@ class Program:
         return find_pieces(self.marked, check_restarts=False)  # `boundaries` has been checked: the pieces are the same
 
     @lazy
+    def kept(self) -> Marked | None:
+        """The marked texts of which a mark tells no more than that a piece ends; None if pieces are dropped."""
+        kept = _kept_or_dropped(self.marked, self.tags)
+        return None if any(tag for state in range(len(kept.rows)) for tag, _ in kept.marks(state)) else kept
+
+    @lazy
     def windows(self) -> bytes:
         """The tables of pattern/windows.py, one after the other; empty if pieces are dropped."""
-        kept = _kept_or_dropped(self.marked, self.tags)
-        if any(tag for state in range(len(kept.rows)) for tag, _ in kept.marks(state)):
-            return b""
-        return b"".join(window_tables(kept, self.alphabet))
+        return b"".join(window_tables(self.kept, self.alphabet)) if self.kept else b""
 
     def pieces(self, text: str) -> Iterator[tuple[str, Tag]]:
         """The pieces of `text` with their tags, by the DFA in Python: the scanner, readably."""

@@ -1,0 +1,71 @@
+/* What a walk through the rules (_walk.pyx) needs of them: the masks of one character, and the state as a number. */
+#ifndef DSTOK_WALK_H
+#define DSTOK_WALK_H
+
+#include <stddef.h>
+
+#include "_grid.h"
+
+enum {
+    WALK_WORDS = offsetof(GridMasks, size) / 8,   /* of a character's masks */
+    WALK_BITS = offsetof(GridState, digits) / 8,  /* of the state: those that are one bit */
+};
+
+/* The masks of an ASCII character, as a block has them that begins with it; it stands behind a quote here, without which
+ * some levels do not look at letters. */
+static void walk_ascii(int rules, uint8_t byte, GridMasks *m) {
+    static const KernelTables none;
+    uint8_t text[2 * 64] = {'\'', byte};
+    masks_16(&none, rules, text, 3, 0, m);
+    for (int i = 0; i < WALK_WORDS; i++)
+        ((uint64_t *)m)[i] >>= 1;
+}
+
+/* The masks of another one, of `width` bytes. */
+static void walk_wide(int rules, int width, uint8_t flags, GridMasks *m) {
+#define IS(flag) (flags & (flag) ? 1 : 0)
+    GridFirst first = {IS(F_LETTER), IS(F_MARK), IS(F_K), IS(F_BLANK), 0, IS(F_RARE), IS(F_NUMBER), 0};
+#undef IS
+    memset(m, 0, sizeof(*m));
+    m->leads = 1;
+    m->three = width > 2;
+    m->four = width > 3;
+    grid_spread(rules, NULL, &first, (1ull << width) - 1, 0, m);
+}
+
+/* The masks of `m`, and behind their `width` bytes those of `one`. */
+static inline void walk_join(const GridMasks *m, const GridMasks *one, int width, GridMasks *joined) {
+    for (int i = 0; i < WALK_WORDS; i++)
+        ((uint64_t *)joined)[i] = ((const uint64_t *)m)[i] | ((const uint64_t *)one)[i] << width;
+}
+
+/* A block of `width` bytes, of which `size` may be decided. `ahead` is what follows the block if `more` does: 0 is nothing
+ * that is known. Returns the bytes decided. */
+static int walk_block(int rules, const GridMasks *masks, int width, int size, int more, uint8_t ahead, GridState *s,
+                      uint64_t *starts) {
+    uint8_t text[64 + 1];
+    GridMasks m = *masks;
+    GridStarts found = {0, 0};
+    m.size = size;
+    m.last = 0;
+    text[width] = ahead;
+    size = grid_block(rules, (GridText){text, text + width + (ahead != 0), !more, (1ull << width) - 1, more}, &m, s, &found);
+    *starts = found.starts;
+    return size;
+}
+
+static uint32_t walk_pack(const GridState *s) {
+    uint32_t packed = s->number ? (uint32_t)s->digits << WALK_BITS : 0;
+    for (int i = 0; i < WALK_BITS; i++)
+        packed |= (uint32_t)((const uint64_t *)s)[i] << i;
+    return packed;
+}
+
+static GridState walk_unpack(uint32_t packed) {
+    GridState s = {.digits = packed >> WALK_BITS};
+    for (int i = 0; i < WALK_BITS; i++)
+        ((uint64_t *)&s)[i] = packed >> i & 1;
+    return s;
+}
+
+#endif

@@ -1,0 +1,274 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+"""The product walk: a set of rules held against the automaton of marked texts (pattern/marked.py).
+
+In: a set of rules, symbols (what stands for the characters), the rows of a `Marked`. Out: a text that the rules mark in
+another way, or None: there is none.
+Invariant: the rules are those of the kernel, the same C, in blocks of a few characters instead of 64 bytes. A node is
+what is known between two blocks: the state carried over, the state of the `Marked` behind the marks set so far, and the
+characters seen but not decided. From each node all blocks are tried: `least` characters, `most` behind a quote, since
+rules of words look at what follows it; and fewer, which end the text. docs/rules.md says what that proves.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memset
+
+cdef extern from "_walk.h":
+    enum:
+        WALK_WORDS
+    ctypedef struct GridMasks:
+        uint64_t blank
+        uint64_t newline
+        uint64_t quote
+    ctypedef struct GridState:
+        pass
+    void walk_ascii(int rules, uint8_t byte, GridMasks *m) noexcept nogil
+    void walk_wide(int rules, int width, uint8_t flags, GridMasks *m) noexcept nogil
+    void walk_join(const GridMasks *m, const GridMasks *one, int width, GridMasks *joined) noexcept nogil
+    int walk_block(
+        int rules, const GridMasks *masks, int width, int size, bint more, uint8_t ahead, GridState *s, uint64_t *starts
+    ) noexcept nogil
+    uint32_t walk_pack(const GridState *s) noexcept nogil
+    GridState walk_unpack(uint32_t packed) noexcept nogil
+
+cdef enum:
+    DEAD = 0                 # of a `Marked`
+    START = 1
+    FINAL = 2
+    # A node is a number: two bits for what is ahead, ten for the state of the `Marked`, eighteen for the state carried
+    # over, and six for each character that is not decided.
+    MARKED_AT = 2
+    STATE_AT = 12
+    TAIL_AT = 30
+    MOST_MARKED = 1 << 10
+    MOST_SYMBOLS = 63
+    LONGEST = 11             # characters of a block: but for the first they have room in 64 bits
+    # What is known of what follows these characters, if they are blanks:
+    ANY = 0
+    NEWLINE = 1
+    OTHER = 2                # an ASCII character, or the end
+    BEGINS = 3               # nothing; and the text begins here: no mark stands before its first character
+
+
+class TooLargeError(Exception):
+    """A walk that would take too long, or that has no room: of an automaton that no rules are made for."""
+
+
+cdef struct Symbol:
+    GridMasks masks
+    int width
+    int column               # of the `Marked`; -1: the rules never decide it
+
+
+cdef class Walk:
+    """`symbols` are (byte, 1, 0, column) of ASCII characters and (-1, width, F_ flags, column) of others; `rows` are
+    those of the `Marked`, `end` its column for the end of the text, the mark is the next one. Symbols that neither side
+    tells apart are taken once.
+
+    `gave_up`: (state of the `Marked`, the symbols seen) where the rules leave a text to the automaton; `nodes`,
+    `blocks`: how many there were.
+    """
+
+    cdef int rules, least, most, count, end
+    cdef Symbol symbols[MOST_SYMBOLS]
+    cdef int origin[MOST_SYMBOLS]
+    cdef const uint16_t[:, ::1] rows
+    cdef dict known          # node -> the node before it, and the symbols decided between them
+    cdef list queue
+    cdef object node
+    cdef int seen, ahead, marked  # of the node
+    cdef uint32_t state
+    cdef int word[LONGEST]
+    cdef readonly long blocks
+    cdef readonly set gave_up
+
+    def __cinit__(self, int rules, symbols, const uint16_t[:, ::1] rows not None, int end, int least=2, int most=4):
+        if not 2 <= least <= most <= LONGEST:
+            raise ValueError(f"expected blocks of 2 to {LONGEST} characters, found {least} and {most}")
+        if rows.shape[0] > MOST_MARKED:
+            raise TooLargeError
+        self.rules, self.rows, self.end, self.least, self.most = rules, rows, end, least, most
+        self.known, self.queue, self.gave_up = {}, [], set()
+        for number, (byte, width, flags, column) in enumerate(symbols):
+            self.add_symbol(number, byte, width, flags, column)
+
+    @property
+    def nodes(self):
+        return len(self.known)
+
+    cdef int add_symbol(self, int number, int byte, int width, int flags, int column) except -1:
+        cdef Symbol symbol
+        cdef int i
+        memset(&symbol, 0, sizeof(symbol))
+        symbol.width, symbol.column = width, column
+        if byte >= 0:
+            walk_ascii(self.rules, byte, &symbol.masks)
+        else:
+            walk_wide(self.rules, width, flags, &symbol.masks)
+        for i in range(self.count):
+            if self.alike(&symbol, &self.symbols[i]):
+                return 0
+        if self.count == MOST_SYMBOLS:
+            raise TooLargeError
+        self.symbols[self.count], self.origin[self.count] = symbol, number
+        self.count += 1
+        return 0
+
+    cdef bint alike(self, const Symbol *one, const Symbol *other):
+        cdef int state
+        if one.width != other.width or memcmp(&one.masks, &other.masks, 8 * WALK_WORDS):
+            return False
+        if one.column < 0 or other.column < 0:
+            return one.column == other.column
+        for state in range(self.rows.shape[0]):
+            if self.rows[state, one.column] != self.rows[state, other.column]:
+                return False
+        return True
+
+    def run(self, long limit):
+        """A text that the rules mark in another way, as the numbers of its symbols, or None; at most so many blocks."""
+        cdef GridMasks empty
+        memset(&empty, 0, sizeof(empty))
+        self.reach(0, 0, 0, START, BEGINS)
+        for node in self.queue:
+            self.open(node)
+            if not self.grow(&empty, 0, 0):
+                return self.way()
+            if self.blocks > limit:
+                raise TooLargeError
+        return None
+
+    cdef list way(self):
+        """The symbols from the beginning to the block at hand, and those of it."""
+        found = [self.word[i] for i in range(self.seen)]
+        node = self.node
+        while node is not None:
+            node, past = self.known[node]
+            found = [*past, *found]
+        return [self.origin[i] for i in found]
+
+    cdef int open(self, node) except -1:
+        cdef uint32_t head = node & (1 << TAIL_AT) - 1
+        cdef uint64_t tail = node >> TAIL_AT
+        self.node, self.ahead = node, head & 3
+        self.marked, self.state = head >> MARKED_AT & (MOST_MARKED - 1), head >> STATE_AT
+        self.seen = 0
+        while tail:
+            self.word[self.seen] = <int>(tail & 63) - 1
+            self.seen += 1
+            tail >>= 6
+        return 0
+
+    cdef int reach(self, int decided, int count, uint32_t state, int marked, int ahead) except -1:
+        """The node behind the first `decided` symbols of the word, which has `count`."""
+        cdef uint64_t head = ahead | marked << MARKED_AT | state << STATE_AT, tail = 0
+        cdef int i
+        for i in range(decided, count):
+            tail |= <uint64_t>(self.word[i] + 1) << 6 * (i - decided)
+        node = head | tail << TAIL_AT if not tail >> (64 - TAIL_AT) else head | <object>tail << TAIL_AT
+        if node not in self.known:
+            self.known[node] = (self.node, tuple([self.word[i] for i in range(decided)]))
+            self.queue.append(node)
+        return 0
+
+    cdef bint grow(self, const GridMasks *m, int count, int width) except -1:
+        """All blocks that begin with the first `count` symbols of the word, whose masks are `m`: marked alike?"""
+        cdef GridMasks joined
+        cdef int i
+        if count < self.seen:
+            walk_join(m, &self.symbols[self.word[count]].masks, width, &joined)
+            return self.grow(&joined, count + 1, width + self.symbols[self.word[count]].width)
+        if count and not self.try_block(m, count, width):
+            self.seen = count
+            return False
+        if count >= (self.most if m.quote & 1 else self.least):
+            return True
+        for i in range(self.count):
+            self.word[count] = i
+            walk_join(m, &self.symbols[i].masks, width, &joined)
+            if not self.grow(&joined, count + 1, width + self.symbols[i].width):
+                return False
+        return True
+
+    cdef bint try_block(self, const GridMasks *m, int count, int width) except -1:
+        """The word as the text's last block, and, if it is long enough, as one that others follow."""
+        cdef int ahead, blanks = 0
+        cdef const Symbol *first
+        while blanks < count and self.symbols[self.word[blanks]].masks.blank & 1:
+            blanks += 1
+        if blanks < count and self.ahead in (NEWLINE, OTHER):
+            first = &self.symbols[self.word[blanks]]
+            if first.masks.newline & 1 != (self.ahead == NEWLINE) or first.width > 1:
+                return True  # no such text
+        if not (blanks == count and self.ahead == NEWLINE) and not self.last_blocks(count):
+            return False
+        if count < (self.most if m.quote & 1 else self.least):
+            return True
+        if blanks < count:
+            return self.block(m, count, width, ANY)
+        for ahead in (NEWLINE, OTHER):
+            if (self.ahead not in (NEWLINE, OTHER) or self.ahead == ahead) and not self.block(m, count, width, ahead):
+                return False
+        return True
+
+    cdef bint last_blocks(self, int count) except -1:
+        """The word as the end of a text."""
+        cdef GridMasks masks, joined
+        cdef uint32_t state = self.state
+        cdef int marked = self.marked, at = 0, i, width, decided
+        while at < count:
+            memset(&masks, 0, sizeof(masks))
+            width = 0
+            for i in range(at, count):
+                walk_join(&masks, &self.symbols[self.word[i]].masks, width, &joined)
+                masks = joined
+                width += self.symbols[self.word[i]].width
+            decided = self.step(&masks, at, count, width, width, False, 0, &state, &marked)
+            if decided <= 0:
+                return decided == 0
+            at += decided
+        return self.rows[self.rows[marked, self.end + 1], self.end] == FINAL
+
+    cdef bint block(self, const GridMasks *m, int count, int width, int ahead) except -1:
+        """The word as a block that others follow, whose last character is there to be looked at."""
+        cdef uint32_t state = self.state
+        cdef int marked = self.marked
+        cdef int size = width - self.symbols[self.word[count - 1]].width
+        cdef uint8_t byte = b"\n" if ahead == NEWLINE else b"x" if ahead == OTHER else 0
+        cdef int decided = self.step(m, 0, count, width, size, True, byte, &state, &marked)
+        if decided > 0:
+            self.reach(decided, count, state, marked, ahead)
+        return decided >= 0
+
+    cdef int give_up(self, int marked, int first, int count) except -1:
+        """Remembers where, and before which symbols, to the first that the rules never decide."""
+        cdef int i = first
+        while i + 1 < count and self.symbols[self.word[i]].column >= 0:
+            i += 1
+        self.gave_up.add((marked, tuple([self.origin[self.word[j]] for j in range(first, i + 1)])))
+        return 0
+
+    cdef int step(
+        self, const GridMasks *m, int first, int count, int width, int size, bint more, uint8_t ahead, uint32_t *state,
+        int *marked
+    ) except -2:
+        """How many characters of word[first:count] a block decides; -1 if its marks are wrong."""
+        cdef GridState s = walk_unpack(state[0])
+        cdef uint64_t starts
+        cdef int decided = walk_block(self.rules, m, width, size, more, ahead, &s, &starts), at = 0, i = first
+        self.blocks += 1
+        if not decided:
+            self.give_up(marked[0], first, count)
+            return 0
+        if first == 0 and self.ahead == BEGINS:
+            starts &= ~<uint64_t>1
+        while at < decided and i < count:
+            if starts >> at & 1:
+                marked[0] = self.rows[marked[0], self.end + 1]
+                starts ^= <uint64_t>1 << at
+            if self.symbols[self.word[i]].column < 0:
+                return -1
+            marked[0] = self.rows[marked[0], self.symbols[self.word[i]].column]
+            at += self.symbols[self.word[i]].width
+            i += 1
+        state[0] = walk_pack(&s)
+        return i - first if at == decided and not starts and marked[0] != DEAD else -1
