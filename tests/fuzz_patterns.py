@@ -1,9 +1,8 @@
 r"""Models whose pattern is a family's with other sets, so that the mask kernel is asked to stand for it.
 
-In: a random.Random. Out: a `Subject`: the steps of a family whose automaton the kernel knows (dstok/kernels.py), in
+In: a random.Random. Out: a `Subject`: the steps of a family that the kernel has rules for (dstok/kernels.py), in
 which characters of one to four bytes have moved from class to class, or all classes hold a few characters each; with a
-small vocabulary whose merges show where pieces end. Nine of ten keep the order of the classes, and so the fingerprint.
-The patterns are written out, and read by dstok and upstream alike: how they were made proves nothing.
+small vocabulary whose merges show where pieces end. The patterns are written out, and read by dstok and upstream alike: how they were made proves nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ HIGHEST = (0x7F, 0x7F, 0x7FF, 0xFFFF, 0xFFFF, 0x10FFFF)
 
 @cache
 def known() -> list[str]:
-    """A file of each family whose automaton the kernel knows."""
+    """A file of each family that the kernel has rules for."""
     return sorted(name for name in families() if find_kernel(program(name)).rules != NONE)
 
 

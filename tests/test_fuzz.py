@@ -98,8 +98,8 @@ def test_patterns_written_again(name: str) -> None:
     assert again.boundaries.fingerprint() == own.boundaries.fingerprint()
 
 
-def test_most_patterns_have_a_known_automaton() -> None:
-    """... with other classes, in which characters of one to four bytes have moved."""
+def test_most_patterns_have_rules() -> None:
+    """... with other classes, in which characters of one to four bytes have moved; if of ASCII, there may be none."""
     kept, widths = 0, set[int]()
     for seed in range(40):
         chance = random.Random(seed)
@@ -113,5 +113,5 @@ def test_most_patterns_have_a_known_automaton() -> None:
         kept += find_kernel(program).rules != NONE
         new = [chr(code) for now, before in zip(classes, own) for pair in (now - before).ranges[:3] for code in pair]
         widths.update(len(char.encode()) for char in new if not "\ud800" <= char <= "\udfff")
-    assert kept >= 30  # of 40
+    assert kept >= 20  # of 40
     assert widths == {1, 2, 3, 4}
