@@ -106,6 +106,37 @@ def test_far_from_the_start(wide: str, at: int) -> None:
     assert TOK.encode("fine") == TOK.encode(b"fine")  # and the workspace is fit for use
 
 
+WIDTHS = ["a", "\x7f", "\x80", "\xff", "\u07ff", "\u0800", "\ud7ff", "\ue000", "\uffff", "\U00010000", "\U0010ffff"]
+
+
+@pytest.mark.parametrize("level", levels())
+def test_transcoding_by_level(level: str) -> None:
+    """Characters of all widths at every place of a vector, behind each other and alone in ASCII, cut off anywhere."""
+    tok = at_level("deepseek-v3", level)
+    for wide in WIDTHS:
+        for at in range(70):
+            for text in ("a" * at + wide + "b" * 40, wide * at + "ab", (wide + "é") * (at // 2) + "".join(WIDTHS) + "z" * at):
+                assert tok.encode(text) == tok.encode(text.encode()), (wide, at)
+                with pytest.raises(dstok.TextError, match=f"U\\+DFFF at code point {len(text)}$"):
+                    tok.count(text + "\udfff" + "c" * 40)
+
+
+@pytest.mark.parametrize("level", levels())
+def test_validation_by_level(level: str) -> None:
+    """Faults at every place of a block, in ASCII and among others, are where Python finds them."""
+    tok = at_level("deepseek-v3", level)
+    faults = b"\x80 \xc0\xaf \xc1\xbf \xe0\x9f\xbf \xed\xa0\x80 \xf0\x8f\xbf\xbf \xf4\x90\x80\x80 \xf5\x80\x80\x80 \xc3a \xe4\xb8a \xf0\x9f\xa6a".split()
+    for fault in faults:
+        for at in range(132):
+            for before in (b"a" * at, ("é" * (at // 2)).encode(), ("中" * (at // 3)).encode(), ("🦙" * (at // 4)).encode()):
+                data = before + fault + b"a" * 70
+                with pytest.raises(UnicodeDecodeError) as expected:
+                    data.decode()
+                with pytest.raises(dstok.TextError) as caught:
+                    tok.count(data)
+                assert caught.value.offset == expected.value.start, (data, level)
+
+
 def test_other_arguments() -> None:
     batch: Any
     for batch in ("text", b"text", bytearray(b"text"), memoryview(b"text")):

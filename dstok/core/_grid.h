@@ -15,62 +15,8 @@
 #include "_masks_avx512.h"
 #include "_words.h"
 
-#ifdef DSTOK_X86
-/* By way of memory, which the compiler sees through: emulated, the registers are no vectors of the compiler's. */
-#define VECTOR 32
-#define NAME(x) x##_avx2
-#define TARGET SIMD_AVX2
-#define BITS(v) (uint32_t)_mm256_movemask_epi8(_mm256_loadu_si256((const __m256i *)&(v)))
-#define LOOK_UP(table, index) ({ \
-    V looked_up; \
-    _mm256_storeu_si256((__m256i *)&looked_up, _mm256_shuffle_epi8( \
-        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(table))), \
-        _mm256_loadu_si256((const __m256i *)&(index)))); \
-    looked_up; })
-#include "_masks_vector.h"
-#undef VECTOR
-#undef NAME
-#undef TARGET
-#undef BITS
-#undef LOOK_UP
-#endif
-
-#define VECTOR 16
-#define NAME(x) x##_16
-#define TARGET
-#define BITS(v) bits_16((const uint8_t *)&(v))
-#if defined(__SSE2__) && !DSTOK_EMULATED
-GRID_INLINE uint32_t bits_16(const uint8_t *v) {
-    return (uint32_t)_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)v));
-}
-#elif defined(__ARM_NEON)
-#include <arm_neon.h>
-#define LOOK_UP(table, index) (V)vqtbl1q_u8(vld1q_u8(table), (uint8x16_t)(index))
-GRID_INLINE uint32_t bits_16(const uint8_t *v) {
-    static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
-    uint8x16_t set = vreinterpretq_u8_s8(vshrq_n_s8(vreinterpretq_s8_u8(vld1q_u8(v)), 7));
-    uint8x16_t sums = vandq_u8(set, vld1q_u8(weights));
-    sums = vpaddq_u8(sums, sums);
-    sums = vpaddq_u8(sums, sums);
-    return vgetq_lane_u16(vreinterpretq_u16_u8(vpaddq_u8(sums, sums)), 0);
-}
-#else
-GRID_INLINE uint32_t bits_16(const uint8_t *v) {
-    uint32_t bits = 0;
-    for (int i = 0; i < 2; i++) {
-        uint64_t word;
-        memcpy(&word, v + 8 * i, 8);
-        bits |= (uint32_t)((word >> 7 & 0x0101010101010101ull) * 0x0102040810204080ull >> 56) << 8 * i;
-    }
-    return bits;
-}
-#endif
-#include "_masks_vector.h"
-#undef VECTOR
-#undef NAME
-#undef TARGET
-#undef BITS
-#undef LOOK_UP
+#define VECTOR_CODE "_masks_vector.h"
+#include "_vectors.h"
 
 /* The starts of a block as offsets, `base` added: room for 64. */
 typedef void (*GridWrite)(uint64_t bits, uint32_t base, uint32_t *out);

@@ -39,6 +39,8 @@ def levels():
 def chosen_level():
     """The name of the level for objects made now: DSTOK_SIMD's, or the best."""
     wanted = os.environ.get("DSTOK_SIMD") or best_level()
+    if wanted == "portable":  # the same everywhere: on ARM it is called by the vectors that it has
+        return NAMES[LEVEL_PORTABLE]
     if wanted not in levels():
         raise SettingError(
             f"expected DSTOK_SIMD to be one of this processor's levels, {', '.join(levels())}; "

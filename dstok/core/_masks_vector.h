@@ -1,20 +1,10 @@
-/* The class masks of a block by vectors of VECTOR bytes, 32 or 16: the compiler's own, so that one text serves AVX2, NEON
-   and any other processor. Included once a size, with
-
-   VECTOR       bytes of a vector
-   NAME(x)      x with the level's name
-   TARGET       the functions' target attribute, or nothing
-   BITS(v)      the highest bits of a vector's bytes, as a number
-   LOOK_UP(table, index) (if there is one) each byte of `index`, below 16, looked up in 16 bytes
+/* The class masks of a block by vectors (see _vectors.h). Included by _grid.h.
 
    ASCII is told by comparisons. Of other characters, whose upper and lower bytes are made for all places at once, some are
    told by ranges of pages or by their lead byte; for the rest a byte each is read from the table of flags. Their flags are
    written to the places of their first bytes: from there one movemask a flag makes words of them. */
 
-typedef uint8_t NAME(Vector) __attribute__((vector_size(VECTOR), aligned(1), may_alias));
-#define V NAME(Vector)
 #define PARTS (64 / VECTOR)
-#define FUNCTION TARGET __attribute__((always_inline)) static inline
 
 /* A word of 64 bytes: their highest bits. */
 FUNCTION uint64_t NAME(word)(const V *v) {
@@ -148,8 +138,6 @@ FUNCTION void NAME(masks)(const KernelTables *t, int rules, const uint8_t *p, ui
         NAME(wide)(t, rules, p, x, text, wide, before, m);
 }
 
-#undef V
 #undef PARTS
-#undef FUNCTION
 #undef WORD
 #undef TO

@@ -31,7 +31,7 @@
  * automaton, and the rest as by LEVEL_PORTABLE, which takes what the compiler takes for granted (on aarch64 NEON). */
 enum { LEVEL_NONE = 0, LEVEL_PORTABLE = 1, LEVEL_AVX2 = 2, LEVEL_AVX512 = 3 };
 
-#if defined(__ARM_NEON)
+#if defined(__aarch64__) && defined(__ARM_NEON) && !defined(__AARCH64EB__)
 #define SIMD_NEON 1
 #else
 #define SIMD_NEON 0

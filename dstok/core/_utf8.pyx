@@ -12,8 +12,6 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE, PyBytes_Check
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from dstok.core._level cimport LEVEL_AVX2
-
 cdef extern from "Python.h":
     int PyUnicode_KIND(object) noexcept
     void *PyUnicode_DATA(object) noexcept
@@ -85,10 +83,6 @@ cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) 
     return -1
 
 
-cdef enum:
-    FEW = 8                  # units that are transcoded one by one where vectors do not get on
-
-
 utf8_open()
 
 ctypedef fused Unit:
@@ -146,16 +140,7 @@ cdef Py_ssize_t transcode(
 
     Advances `at[0]`. At a lone surrogate it stops and returns -1, or writes U+FFFD if `replace`.
     """
-    cdef Py_ssize_t done = 0, rest
-    while True:
-        done += utf8_transcode(level, source.data, source.kind, source.length, at, out + done, capacity - done)
-        if source.kind != 4 or level < LEVEL_AVX2 or source.length - at[0] < FEW or capacity - done < 8 * FEW:
-            break
-        # A character of four bytes or a surrogate was met: past it one by one, and on.
-        rest = _transcode(<const uint32_t *>source.data, at[0] + FEW, at, out + done, capacity - done, replace)
-        if rest < 0:
-            return rest
-        done += rest
+    cdef Py_ssize_t done = utf8_transcode(level, source.data, source.kind, source.length, at, out, capacity), rest
     out += done
     capacity -= done
     if source.kind == 1:
