@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from dstok.pattern.marked import Marked
     from dstok.unicode.sets import CodePointSet
 
-__all__ = ["CASED", "KINDS", "NONE", "ONES", "RARE", "THREES", "V3", "Kernel", "classes_of", "find_difference",
-           "find_kernel"]
+__all__ = ["CASED", "CL100K", "GPT2", "KINDS", "NONE", "ONES", "RARE", "THREES", "V3", "Kernel", "classes_of",
+           "find_difference", "find_kernel"]
 
-NONE, V3, ONES, THREES, CASED = range(5)  # as in core/_kernel.h
+NONE, V3, ONES, THREES, CASED, GPT2, CL100K = range(7)  # as in core/_kernel.h
 LETTER, MARK, K, BLANK, RARE, NUMBER = 1, 2, 4, 8, 32, 64  # as its F_ flags
 # What a character that is not ASCII can be to each set of rules, the likeliest first. In cased words there are small
 # letters, capitals, letters of no case and combining marks.
@@ -31,6 +31,8 @@ KINDS = {
     ONES: (LETTER, MARK, NUMBER, BLANK, RARE),
     THREES: (LETTER, MARK, NUMBER, BLANK, RARE),
     CASED: (LETTER, LETTER | MARK, LETTER | BLANK, MARK, NUMBER, BLANK, LETTER | BLANK | MARK, RARE),
+    GPT2: (LETTER, MARK, NUMBER, BLANK, RARE),
+    CL100K: (LETTER, MARK, NUMBER, BLANK, RARE),
 }
 CUTTABLE = ((0x3041, 0xD7A3),)  # holds all characters that may be cut apart: `cuttable` in core/_pieces.pxd
 PROBES = "aA!1\t \n'/"  # of each kind one: enough to find what most classes are
@@ -97,7 +99,8 @@ def find_difference(
     A block has `least` characters, or `most` if it begins with a quote. Raises `TooLargeError` for a longer walk than
     about `limit` blocks.
     """
-    return _difference(rules, marked, [*_ascii(classes), *_wide(classes, kinds)], kinds, least, most, limit)
+    rare = [number for number, (members, kind) in enumerate(zip(classes, kinds)) if members.widths and kind == RARE]
+    return _difference(rules, marked, [*_ascii(classes), *_wide(classes, kinds)], rare, least, most, limit)
 
 
 def _class_of(members: CodePointSet) -> Class:
@@ -112,7 +115,7 @@ def _class_of(members: CodePointSet) -> Class:
 def _kinds(rules: int, marked: Marked, classes: Sequence[Class]) -> tuple[int, ...] | None:
     """What each class is to the rules, or None if they do not stand for the automaton."""
     everywhere = _ascii(classes)
-    if _difference(rules, marked, everywhere, ()) is not None:
+    if _difference(rules, marked, everywhere) is not None:
         return None
     kinds = _likely_kinds(rules, marked, classes, [symbol for symbol in everywhere if chr(symbol[0]) in PROBES])
     while (found := find_difference(rules, marked, classes, kinds)) is not None:
@@ -130,7 +133,7 @@ def _likely_kinds(rules: int, marked: Marked, classes: Sequence[Class], probes: 
         for kind in KINDS[rules] if classes[number].widths else ():
             kinds[number] = kind
             wide = [symbol for symbol in _wide(classes, kinds, 1) if symbol[2] != RARE]
-            if kind == RARE or _difference(rules, marked, [*probes, *wide], kinds) is None:
+            if kind == RARE or _difference(rules, marked, [*probes, *wide]) is None:
                 break
     return kinds
 
@@ -146,9 +149,10 @@ def _wide(classes: Sequence[Class], kinds: Sequence[int], most: int = 3) -> list
 
 
 def _difference(
-    rules: int, marked: Marked, symbols: list[Symbol], kinds: Sequence[int], least: int = 2, most: int = 4,
+    rules: int, marked: Marked, symbols: list[Symbol], rare: Sequence[int] = (), least: int = 2, most: int = 4,
     limit: int = MOST_BLOCKS,
 ) -> list[Symbol] | None:
+    """The same, of these symbols; those without a class are of one of the classes `rare`."""
     from dstok.core._walk import Walk  # not needed to load a model
 
     rows = memoryview(array("H", [target for row in marked.rows for target in row]))
@@ -157,7 +161,6 @@ def _difference(
     found = walk.run(limit)
     if found is not None:
         return [symbols[i] for i in found]
-    rare = [number for number, kind in enumerate(kinds) if kind == RARE]
     known = _Unmarked(marked)
     for state, seen in walk.gave_up:
         if not known.go_on(state, [symbols[i][3] for i in seen], rare):

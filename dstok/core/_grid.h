@@ -7,7 +7,7 @@
  * A block is 64 bytes; it decides up to 63 of them, whole characters, and sees the first class of what follows.
  * It gives up (returns 0) at what its rules do not settle, and where blanks behind a newline run on for too long:
  * the caller then goes back to the last anchor that it has and takes the automaton.
- * Masks: _masks.h; rules: _rules.h (V3's), _words.h (those of Qwen, Llama 3, GLM, MiniMax).
+ * Masks: _masks.h; rules: _rules.h (V3's), _words.h (those of Qwen, Llama 3, GLM, MiniMax, tiktoken).
  */
 #ifndef DSTOK_GRID_H
 #define DSTOK_GRID_H
@@ -83,7 +83,7 @@ GRID_INLINE void grid_run_by(const KernelTables *t, int rules, GridMaskFunction 
         if (here + look <= stop) {
             GridMasks m;
             masks(t, rules, p + here, ~0ull, s.before, &m);
-            size = grid_block(rules, (GridText){p + here, p + stop, final, ~0ull, 1}, &m, &s, &found);
+            size = grid_block(rules, (GridText){p + here, p + stop, final, ~0ull, 1, t->rules == RULES_CL100K}, &m, &s, &found);
         } else if (final) {
             size = last(t, p + here, (int)(stop - here), &s, &found);
         } else {
@@ -114,25 +114,27 @@ GRID_INLINE void grid_run_by(const KernelTables *t, int rules, GridMaskFunction 
 typedef void (*GridRunFunction)(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t stop, int final, int full,
                                 GridRun *run);
 
-#define GRID_RUN(name, level, target, write, rules) \
+#define GRID_RUN(name, level, target, write, set) \
     target __attribute__((noinline)) \
     static int grid_last_##name##_##level(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found) { \
         GridMasks m; \
-        masks_##level(t, rules, p, (1ull << size) - 1, s->before, &m); \
-        return grid_block(rules, (GridText){p, p + size, 1, (1ull << size) - 1, 0}, &m, s, found); \
+        masks_##level(t, set, p, (1ull << size) - 1, s->before, &m); \
+        return grid_block(set, (GridText){p, p + size, 1, (1ull << size) - 1, 0, t->rules == RULES_CL100K}, &m, s, found); \
     } \
     target static void grid_run_##name##_##level(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t stop, \
                                                  int final, int full, GridRun *run) { \
-        grid_run_by(t, rules, masks_##level, write, grid_last_##name##_##level, s, p, stop, final, full, run); \
+        grid_run_by(t, set, masks_##level, write, grid_last_##name##_##level, s, p, stop, final, full, run); \
     }
-/* A copy a set of rules, in the order of their numbers. */
+/* A copy a set of rules, in the order of their numbers; cl100k's is that of threes. */
 #define GRID_LEVEL(level, target, write) \
     GRID_RUN(v3, level, target, write, RULES_V3) \
     GRID_RUN(ones, level, target, write, RULES_ONES) \
     GRID_RUN(threes, level, target, write, RULES_THREES) \
     GRID_RUN(cased, level, target, write, RULES_CASED) \
+    GRID_RUN(gpt2, level, target, write, RULES_GPT2) \
     static const GridRunFunction GRID_##level[] = { \
-        grid_run_v3_##level, grid_run_ones_##level, grid_run_threes_##level, grid_run_cased_##level};
+        grid_run_v3_##level, grid_run_ones_##level, grid_run_threes_##level, grid_run_cased_##level, \
+        grid_run_gpt2_##level, grid_run_threes_##level};
 
 GRID_LEVEL(16, , grid_write)
 #ifdef DSTOK_X86

@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Which automaton the masks are for: V3's (_rules.h), or those of _words.h. */
-enum { RULES_NONE = 0, RULES_V3 = 1, RULES_ONES = 2, RULES_THREES = 3, RULES_CASED = 4 };
+/* Which rules: V3's (_rules.h), or those of _words.h. */
+enum { RULES_NONE = 0, RULES_V3 = 1, RULES_ONES = 2, RULES_THREES = 3, RULES_CASED = 4, RULES_GPT2 = 5, RULES_CL100K = 6 };
 
 enum { GRID_RANGES = 2 }; /* of pages that hold one kind of character, three bytes each: ideographs, Hangul */
 
@@ -55,7 +55,7 @@ static inline int kernel_may_cut(const uint8_t *joined, uint32_t left, uint32_t 
 static uint8_t kernel_kind(int rules, int b) {
     int small = b | 0x20, words = rules != RULES_V3;
     if (small >= 'a' && small <= 'z')
-        return A_LETTER | (words && strchr("stmd", small) ? A_BRIEF : 0) |
+        return A_LETTER | (words && strchr("stmd", rules == RULES_GPT2 ? b : small) ? A_BRIEF : 0) |
                (rules == RULES_CASED && b != small ? A_UPPER : 0);
     if (b >= '0' && b <= '9')
         return A_NUMBER;

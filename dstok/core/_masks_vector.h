@@ -119,10 +119,11 @@ FUNCTION void NAME(masks)(const KernelTables *t, int rules, const uint8_t *p, ui
         m->quote = WORD(c == '\'') & text;
         m->brief = m->r_or_v = m->l = m->e = 0;
         if (m->quote) {
-            m->brief = WORD(((c | 0x20) == 's') | ((c | 0x20) == 't') | ((c | 0x20) == 'm') | ((c | 0x20) == 'd')) & text;
-            m->r_or_v = WORD(((c | 0x20) == 'r') | ((c | 0x20) == 'v')) & text;
-            m->l = WORD((c | 0x20) == 'l') & text;
-            m->e = WORD((c | 0x20) == 'e') & text;
+            const uint8_t fold = rules == RULES_GPT2 ? 0 : 0x20;
+            m->brief = WORD(((c | fold) == 's') | ((c | fold) == 't') | ((c | fold) == 'm') | ((c | fold) == 'd')) & text;
+            m->r_or_v = WORD(((c | fold) == 'r') | ((c | fold) == 'v')) & text;
+            m->l = WORD((c | fold) == 'l') & text;
+            m->e = WORD((c | fold) == 'e') & text;
         }
     }
     if (rules == RULES_CASED) {

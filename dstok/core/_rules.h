@@ -40,15 +40,15 @@ typedef struct {
     int final;               /* the text ends at `stop` */
     uint64_t text;           /* the block's bytes: the lowest bits */
     int more;                /* text may go on behind them: not the text's last block */
+    int ends;                /* blanks at the text's end belong to a newline before them, as before a newline */
 } GridText;
 
-/* Whether the blanks from p on end before a newline: 1, 0, or -1 if that is not known. ASCII has its plain classes
- * (kernel_open). */
-static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final) {
+/* Whether the blanks from p on end before a newline: 1, 0, or -1 if that is not known; at the text's end, `ends`. */
+static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final, int ends) {
     while (p < stop && (*p == ' ' || (*p >= '\t' && *p <= '\r' && *p != '\n' && *p != '\r')))
         p++;
     if (p == stop)
-        return final ? 0 : -1;
+        return final ? ends : -1;
     if (*p >= 0x80)
         return -1;
     return *p == '\n' || *p == '\r';
@@ -105,16 +105,17 @@ GRID_INLINE int grid_white(const GridText *x, GridMasks *m, const GridState *s, 
         if (first) {
             grid_until(m, 1ull << first);
         } else {
-            int ahead = grid_newline_ahead(x->p + __builtin_popcountll(x->text), x->stop, x->final);
+            int ahead = grid_newline_ahead(x->p + __builtin_popcountll(x->text), x->stop, x->final, x->ends);
             if (ahead < 0)
                 return 0;
             behind = ahead ? 0 : behind;
         }
     }
-    if (__builtin_expect((run & ~m->blank & m->newline) != 0, 0))
+    uint64_t newline = m->newline | (x->ends && !x->more ? ~x->text : 0);
+    if (__builtin_expect((run & ~m->blank & newline) != 0, 0))
         for (uint64_t left = behind; left; left &= left - 1) {
             uint64_t one = left & -left;
-            if ((m->blank + one) & ~m->blank & m->newline)
+            if ((m->blank + one) & ~m->blank & newline)
                 behind &= ~one;
         }
     *starts = (white & ~(white << 1 | s->white)) | last_blank | behind;

@@ -39,17 +39,18 @@ static inline void walk_join(const GridMasks *m, const GridMasks *one, int width
         ((uint64_t *)joined)[i] = ((const uint64_t *)m)[i] | ((const uint64_t *)one)[i] << width;
 }
 
-/* A block of `width` bytes, of which `size` may be decided. `ahead` is what follows the block if `more` does: 0 is nothing
- * that is known. Returns the bytes decided. */
-static int walk_block(int rules, const GridMasks *masks, int width, int size, int more, uint8_t ahead, GridState *s,
-                      uint64_t *starts) {
+/* A block of `width` bytes, of which `size` may be decided. Behind it lies `ahead`, if that is not 0, and there the text ends,
+ * if it is `final`. Returns the bytes decided. */
+static int walk_block(int rules, const GridMasks *masks, int width, int size, int more, int final, uint8_t ahead,
+                      GridState *s, uint64_t *starts) {
     uint8_t text[64 + 1];
     GridMasks m = *masks;
     GridStarts found = {0, 0};
     m.size = size;
     m.last = 0;
     text[width] = ahead;
-    size = grid_block(rules, (GridText){text, text + width + (ahead != 0), !more, (1ull << width) - 1, more}, &m, s, &found);
+    GridText x = {text, text + width + (ahead != 0), final, (1ull << width) - 1, more, rules == RULES_CL100K};
+    size = grid_block(rules, x, &m, s, &found);
     *starts = found.starts;
     return size;
 }

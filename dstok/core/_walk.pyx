@@ -25,7 +25,8 @@ cdef extern from "_walk.h":
     void walk_wide(int rules, int width, uint8_t flags, GridMasks *m) noexcept nogil
     void walk_join(const GridMasks *m, const GridMasks *one, int width, GridMasks *joined) noexcept nogil
     int walk_block(
-        int rules, const GridMasks *masks, int width, int size, bint more, uint8_t ahead, GridState *s, uint64_t *starts
+        int rules, const GridMasks *masks, int width, int size, bint more, bint final, uint8_t ahead, GridState *s,
+        uint64_t *starts
     ) noexcept nogil
     uint32_t walk_pack(const GridState *s) noexcept nogil
     GridState walk_unpack(uint32_t packed) noexcept nogil
@@ -34,19 +35,20 @@ cdef enum:
     DEAD = 0                 # of a `Marked`
     START = 1
     FINAL = 2
-    # A node is a number: two bits for what is ahead, ten for the state of the `Marked`, eighteen for the state carried
+    # A node is a number: three bits for what is ahead, ten for the state of the `Marked`, eighteen for the state carried
     # over, and six for each character that is not decided.
-    MARKED_AT = 2
-    STATE_AT = 12
-    TAIL_AT = 30
+    MARKED_AT = 3
+    STATE_AT = 13
+    TAIL_AT = 31
     MOST_MARKED = 1 << 10
     MOST_SYMBOLS = 63
     LONGEST = 11             # characters of a block: but for the first they have room in 64 bits
     # What is known of what follows these characters, if they are blanks:
     ANY = 0
     NEWLINE = 1
-    OTHER = 2                # an ASCII character, or the end
-    BEGINS = 3               # nothing; and the text begins here: no mark stands before its first character
+    OTHER = 2                # an ASCII character that is none
+    ENDS = 3                 # the end of the text
+    BEGINS = 4               # nothing; and the text begins here: no mark stands before its first character
 
 
 class TooLargeError(Exception):
@@ -147,9 +149,9 @@ cdef class Walk:
         return [self.origin[i] for i in found]
 
     cdef int open(self, node) except -1:
-        cdef uint32_t head = node & (1 << TAIL_AT) - 1
+        cdef uint32_t head = node & ((<uint64_t>1 << TAIL_AT) - 1)
         cdef uint64_t tail = node >> TAIL_AT
-        self.node, self.ahead = node, head & 3
+        self.node, self.ahead = node, head & 7
         self.marked, self.state = head >> MARKED_AT & (MOST_MARKED - 1), head >> STATE_AT
         self.seen = 0
         while tail:
@@ -195,18 +197,20 @@ cdef class Walk:
         cdef const Symbol *first
         while blanks < count and self.symbols[self.word[blanks]].masks.blank & 1:
             blanks += 1
+        if blanks < count and self.ahead == ENDS:
+            return True  # no such text
         if blanks < count and self.ahead in (NEWLINE, OTHER):
             first = &self.symbols[self.word[blanks]]
             if first.masks.newline & 1 != (self.ahead == NEWLINE) or first.width > 1:
-                return True  # no such text
-        if not (blanks == count and self.ahead == NEWLINE) and not self.last_blocks(count):
+                return True
+        if not (blanks == count and self.ahead in (NEWLINE, OTHER)) and not self.last_blocks(count):
             return False
         if count < (self.most if m.quote & 1 else self.least):
             return True
         if blanks < count:
             return self.block(m, count, width, ANY)
-        for ahead in (NEWLINE, OTHER):
-            if (self.ahead not in (NEWLINE, OTHER) or self.ahead == ahead) and not self.block(m, count, width, ahead):
+        for ahead in (NEWLINE, OTHER, ENDS):
+            if self.ahead in (ANY, BEGINS, ahead) and not self.block(m, count, width, ahead):
                 return False
         return True
 
@@ -222,7 +226,7 @@ cdef class Walk:
                 walk_join(&masks, &self.symbols[self.word[i]].masks, width, &joined)
                 masks = joined
                 width += self.symbols[self.word[i]].width
-            decided = self.step(&masks, at, count, width, width, False, 0, &state, &marked)
+            decided = self.step(&masks, at, count, width, width, False, ENDS, &state, &marked)
             if decided <= 0:
                 return decided == 0
             at += decided
@@ -233,8 +237,7 @@ cdef class Walk:
         cdef uint32_t state = self.state
         cdef int marked = self.marked
         cdef int size = width - self.symbols[self.word[count - 1]].width
-        cdef uint8_t byte = b"\n" if ahead == NEWLINE else b"x" if ahead == OTHER else 0
-        cdef int decided = self.step(m, 0, count, width, size, True, byte, &state, &marked)
+        cdef int decided = self.step(m, 0, count, width, size, True, ahead, &state, &marked)
         if decided > 0:
             self.reach(decided, count, state, marked, ahead)
         return decided >= 0
@@ -248,13 +251,15 @@ cdef class Walk:
         return 0
 
     cdef int step(
-        self, const GridMasks *m, int first, int count, int width, int size, bint more, uint8_t ahead, uint32_t *state,
+        self, const GridMasks *m, int first, int count, int width, int size, bint more, int ahead, uint32_t *state,
         int *marked
     ) except -2:
         """How many characters of word[first:count] a block decides; -1 if its marks are wrong."""
         cdef GridState s = walk_unpack(state[0])
         cdef uint64_t starts
-        cdef int decided = walk_block(self.rules, m, width, size, more, ahead, &s, &starts), at = 0, i = first
+        cdef uint8_t byte = b"\n" if ahead == NEWLINE else b"x" if ahead == OTHER else 0
+        cdef int at = 0, i = first, decided = walk_block(
+            self.rules, m, width, size, more, ahead == ENDS, byte, &s, &starts)
         self.blocks += 1
         if not decided:
             self.give_up(marked[0], first, count)

@@ -6,6 +6,9 @@
                 (Qwen; Qwen 3.5 with combining marks among the letters)
        threes   the same with \p{N}{1,3} (Llama 3, GLM)
        cased    letters split before a capital, 's and the like behind a word, / behind a mark's newlines (MiniMax, o200k)
+       cl100k   as threes; white space at the end of the text is one piece: \s++$ before \s*[\r\n]
+       gpt2     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+                (only a space leads; newlines are blanks like others)
 
    They stand for the automata that kernels.py finds them to be. "Mark" is whatever is no letter, number or white space. Not settled here, but left to the automaton: numbers beyond ASCII
    in threes; what is beyond ASCII of the classes of the space, newlines, the quote, the slash and the letters named (the
@@ -24,7 +27,11 @@ GRID_INLINE uint64_t words_behind(const GridMasks *m, uint64_t first) {
 
 /* Returns the bytes decided, or 0. */
 GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridState *s, GridStarts *found) {
-    const int cased = rules == RULES_CASED;
+    const int cased = rules == RULES_CASED, gpt2 = rules == RULES_GPT2;
+    if (gpt2) {
+        m->blank |= m->newline;
+        m->newline = 0;
+    }
     uint64_t letters_before = m->letter << 1 | s->letter, slash = cased ? m->slash : 0;
 
     /* Marks: a run starts a piece, at the space before it if there is one. Newlines right behind belong to it; in cased
@@ -40,7 +47,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     uint64_t quote = m->quote & (cased ? letters_before & ~s->suffix : mark_start);
     uint64_t brief = quote << 1 & m->brief;
     uint64_t longer = ((quote << 1 & m->r_or_v) << 1 & m->e) | ((quote << 1 & m->l) << 1 & m->l);
-    uint64_t suffix = brief << 1 | longer << 1, inside = 0;
+    uint64_t suffix = brief << 1 | longer << 1, inside = gpt2 ? brief | longer >> 1 : 0;
     if (cased) {
         uint64_t suffixed = brief >> 1 | longer >> 2;
         inside = suffixed | brief | longer | longer >> 1;
@@ -60,13 +67,16 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
         grid_until(m, quote & ~(x->text >> 3));
 
     /* Letters: a run starts a piece, unless a blank or a mark before it leads it; so does what follows a suffix. */
-    uint64_t leader = words_behind(m, mark_start);
-    uint64_t letter_start = m->letter & ~letters_before & ~(m->blank << 1 | s->blank) & ~(leader | s->leader);
+    uint64_t led = gpt2 ? m->space << 1 | s->space : m->blank << 1 | s->blank;
+    uint64_t leader = gpt2 ? 0 : words_behind(m, mark_start);
+    uint64_t letter_start = m->letter & ~letters_before & ~led & ~(leader | s->leader);
     if (cased)
         letter_start |= m->upper & (m->lower << 1 | s->lower);
     letter_start = (letter_start & ~inside) | suffix | s->suffix;
 
-    uint64_t number_start = rules == RULES_ONES ? m->number & ~m->trail : grid_threes(m->number, s);
+    uint64_t number_start = gpt2                  ? m->number & ~(m->number << 1 | s->number) & ~led
+                            : rules == RULES_ONES ? m->number & ~m->trail
+                                                  : grid_threes(m->number, s);
     if (!grid_white(x, m, s, white, x->text & ~(m->blank | m->newline), &white_start))
         return 0;
 
@@ -84,7 +94,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
         s->both = LAST(m->both);
         s->absorbed = LAST(absorbed);
     }
-    grid_carry(m, s, white, number_start);
+    grid_carry(m, s, white, gpt2 ? m->number : number_start);
     return m->size;
 }
 
