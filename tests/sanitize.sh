@@ -44,7 +44,7 @@ if [ $# -gt 0 ]; then
 fi
 
 # These go through the levels themselves. Freed memory is kept back by the sanitizer: it cannot be measured.
-sanitized "$python" -m pytest -x --capture=sys tests/test_kernel.py tests/test_grid.py tests/test_words.py tests/test_linear.py tests/test_stretches.py tests/test_piece_table.py \
+sanitized "$python" -m pytest -x --capture=sys tests/test_kernel.py tests/test_grid.py tests/test_words.py tests/test_walk.py tests/test_linear.py tests/test_stretches.py tests/test_piece_table.py \
     tests/test_bpe_loops.py tests/test_bpe_windows.py tests/test_fuzz.py tests/test_normalizers.py \
     tests/test_hostile_files.py tests/test_image_hostile.py -k 'not memory and not the_limit_works'
 levels=$(sanitized "$python" -c 'import sys; sys.path.insert(0, "tests"); import real_models; print(*real_models.levels())')

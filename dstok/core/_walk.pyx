@@ -35,8 +35,8 @@ cdef enum:
     DEAD = 0                 # of a `Marked`
     START = 1
     FINAL = 2
-    # A node is a number: three bits for what is ahead, ten for the state of the `Marked`, eighteen for the state carried
-    # over, and six for each character that is not decided.
+    # A node is a number: three bits for what is ahead, ten for the state of the `Marked`, eighteen for the state
+    # carried over, and six for each character that is not decided.
     MARKED_AT = 3
     STATE_AT = 13
     TAIL_AT = 31
