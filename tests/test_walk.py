@@ -16,6 +16,7 @@ from itertools import combinations
 from pathlib import Path
 from types import ModuleType
 
+import bimachines
 import pytest
 from reference import DEEP
 from upstream import model_splits
@@ -38,10 +39,11 @@ from dstok.kernels import (
     find_difference,
     find_kernel,
 )
-from dstok.pattern.collapse import Program, compile_splits
+from dstok.pattern.collapse import Program, Split, compile_splits
 from dstok.pattern.marked import Marked
 from dstok.unicode import category_of
 
+PAGE = Path(__file__).parent.parent / "docs" / "rules.md"
 CORE = Path(dstok.core.__file__).parent
 RULES = {"deepseek-v3": V3, "qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "minimax": CASED,
          "gpt2": GPT2, "cl100k_base": CL100K}
@@ -200,6 +202,23 @@ def test_every_kind_counts(name: str) -> None:
             kinds = [*kernel.kinds[:number], other, *kernel.kinds[number + 1 :]]
             alike = find_difference(kernel.rules, own.kept, classes_of(own), kinds) is None
             assert not alike or (kind, other) in MORE_CAREFUL, (number, kind, other)
+
+
+# What the rules could be derived from
+
+
+@pytest.mark.parametrize("name", bimachines.FAMILIES)
+def test_the_table_of_bimachines(name: str) -> None:
+    assert bimachines.line(name) in PAGE.read_text(encoding="utf-8").splitlines()
+
+
+def test_a_bimachine_of_known_size() -> None:
+    """Runs of a, and of two b: from the left the beginning, a, an odd b, an even one, or another character; from the right
+    the next one, or none."""
+    kept = compile_splits([Split("a+|bb?")]).kept
+    assert kept
+    left, right = bimachines.bimachine(kept)
+    assert (left.states, left.periods, right.states, right.periods) == (5, (1, 2), 4, (1,))
 
 
 # Other rules
