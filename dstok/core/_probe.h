@@ -133,20 +133,21 @@ static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, Prob
     uint16_t longer[PROBE_BATCH + 1];
     int count = 0, a_shift = t->a_shift, b_shift = t->b_shift;
     for (int base = 0; base < pieces; base += PROBE_BATCH, starts += PROBE_BATCH, values += PROBE_BATCH) {
-        int size = pieces - base < PROBE_BATCH ? pieces - base : PROBE_BATCH, longs = 0;
+        int size = pieces - base < PROBE_BATCH ? pieces - base : PROBE_BATCH;
+        size_t longs = 0;
         for (int i = 0; i < size; i++) {
             uint32_t start = starts[i], length = starts[i + 1] - start;
-            uint64_t key;
+            uint64_t key, brief = -(uint64_t)(length <= 8);
             memcpy(&key, text + start, 8);
             keys[i] = key = low(key, length);
-            lines[i] = a + 8 * (key * HASH_0 >> a_shift & ((uint64_t)(length > 8) - 1));
+            lines[i] = a + 8 * (key * HASH_0 >> a_shift & brief);
             __builtin_prefetch(lines[i]);
             longer[longs] = (uint16_t)i;
-            longs += length > 8;
+            longs += 1 + brief;
         }
         keys[size] = 0;
         lines[size] = a;
-        for (int j = 0; j < longs; j++) {
+        for (size_t j = 0; j < longs; j++) {
             uint32_t start = starts[longer[j]], length = starts[longer[j] + 1] - start;
             uint64_t *key = long_keys[j];
             memcpy(key, text + start, 24);
@@ -157,7 +158,7 @@ static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, Prob
         }
         for (int i = 0; i < size; i += 2)
             pair(lines + i, keys + i, values + i);
-        for (int j = 0; j < longs; j++)
+        for (size_t j = 0; j < longs; j++)
             values[longer[j]] = of_long(long_lines[j], long_keys[j]);
         for (int i = 0; i < size; i += 4) {
             if (__builtin_expect(four(values + i, starts + i) == 15, 1))
@@ -207,9 +208,10 @@ static int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **
 
 #ifdef DSTOK_X86
 
+/* From 32 bytes on it may be anything: no value that is found by it has such a length. */
 SIMD_AVX2 __attribute__((always_inline))
 static inline uint64_t low_avx2(uint64_t word, uint32_t bytes) {
-    return _bzhi_u64(word, 8 * (bytes < 8 ? bytes : 8));
+    return _bzhi_u64(word, 8 * bytes);
 }
 
 SIMD_AVX2 __attribute__((always_inline))
