@@ -51,8 +51,8 @@ cdef extern from "_lanes.h":
     void lanes_clear(Lanes *lanes) noexcept nogil
     void lanes_put(Lanes *lanes, int lane, const uint32_t *ids, int count) noexcept nogil
     int lanes_take(const Lanes *lanes, int lane, uint32_t *ids) noexcept nogil
-    void merge_lanes(const PairTable *t, Lanes *lanes) noexcept nogil
-    void merge_lanes_portable(const PairTable *t, Lanes *lanes) noexcept nogil
+    void merge_lanes(const PairTable *t, Lanes *lanes, int size) noexcept nogil
+    void merge_lanes_portable(const PairTable *t, Lanes *lanes, int size) noexcept nogil
 
 cdef struct Scratch:
     # Room for one run of `merge_span`, grown on demand; entries are per byte of the span.

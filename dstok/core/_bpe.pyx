@@ -424,9 +424,9 @@ cdef class BPE:
         for i, text in enumerate(texts):
             lanes_put(&lanes, <int>i, ids, <int>start_symbols(&self.start, text, len(text), ids))
         if wide:
-            merge_lanes(&self.pairs, &lanes)
+            merge_lanes(&self.pairs, &lanes, <int>len(texts))
         else:
-            merge_lanes_portable(&self.pairs, &lanes)
+            merge_lanes_portable(&self.pairs, &lanes, <int>len(texts))
         return [[ids[p] for p in range(lanes_take(&lanes, <int>i, ids))] for i in range(len(texts))]
 
     def _merge(self, bytes text, int by_heap):

@@ -26,7 +26,7 @@ cdef extern from *:
     void __builtin_prefetch(const void *) noexcept nogil
 
 cdef enum:
-    FEW = 4                  # missed pieces that are better merged one by one
+    FEW = 3                  # missed pieces that are better merged one by one
 
 
 cdef class Chunks:
@@ -121,7 +121,7 @@ cdef class Chunks:
             start, ids = w.starts[batch[i]], w.side + w.side_used + 1
             count = <int>start_symbols(&self.bpe.start, chunk + start, w.starts[batch[i] + 1] - start, ids)
             lanes_put(&lanes, i, ids, count)
-        merge_lanes(&self.bpe.pairs, &lanes)
+        merge_lanes(&self.bpe.pairs, &lanes, size)
         for i in range(size):
             count = lanes_take(&lanes, i, w.side + w.side_used + 1)
             if count:

@@ -46,8 +46,8 @@ static inline int lanes_take(const Lanes *lanes, int lane, uint32_t *ids) {
 }
 
 /* `merge_lanes` for processors without AVX2. */
-static inline void merge_lanes_portable(const PairTable *t, Lanes *lanes) {
-    for (int lane = 0; lane < LANES; lane++) {
+static inline void merge_lanes_portable(const PairTable *t, Lanes *lanes, int size) {
+    for (int lane = 0; lane < size; lane++) {
         uint32_t ids[LANE_SYMBOLS];
         int before = lanes_take(lanes, lane, ids), count = merge_short(t, ids, before);
         lanes_put(lanes, lane, ids, count);
@@ -60,7 +60,7 @@ static inline void merge_lanes_portable(const PairTable *t, Lanes *lanes) {
 
 /* Half of the lanes. */
 #define ROW(rows, p, h) (*(Lane *)&lanes->rows[p][LANE * (h)])
-#define BOTH for (int h = 0; h < 2; h++)
+#define HALVES for (int h = 0; h < halves; h++)
 
 #define LANE_LOAD(lane) _mm256_loadu_si256((const __m256i *)&(lane))
 
@@ -89,25 +89,23 @@ LANE_FUNCTION Lane lane_merged(const PairTable *t, Lane rank, Lane active) {
 
 /* Merges the texts in all lanes. A rank stands in its row with the place in its low bits, so that of equals the leftmost
  * one is the least. */
-SIMD_AVX2
-static void merge_lanes(const PairTable *t, Lanes *lanes) {
+LANE_FUNCTION void lanes_merge(const PairTable *t, Lanes *lanes, int halves) {
     const Lane none = (Lane){0} + ((uint32_t)NO_RANK << LANE_BITS), nothing = (Lane){0} + NO_ID;
     Lane least[2] = {none, none};
     for (int p = 0; p + 1 < lanes->most; p++)
-        BOTH {
+        HALVES {
             ROW(ranks, p, h) = lane_rank(t, ROW(ids, p, h), ROW(ids, p + 1, h)) << LANE_BITS | (uint32_t)p;
             least[h] = lane_min(least[h], ROW(ranks, p, h));
         }
     for (int p = lanes->most - (lanes->most > 0); p <= lanes->most; p++)
-        BOTH ROW(ranks, p, h) = none + (uint32_t)p;
+        HALVES ROW(ranks, p, h) = none + (uint32_t)p;
     /* A text that is still merged loses a symbol a round, and so does the longest that one may be. */
     for (int most = lanes->most; most > 1; most--) {
-        Lane active[2], at[2], made[2], before[2], behind[2], any;
-        BOTH active[h] = lane_greater(none, least[h]);
-        any = active[0] | active[1];
+        Lane active[2], at[2], made[2], before[2], behind[2], any = {0};
+        HALVES any |= active[h] = lane_greater(none, least[h]);
         if (_mm256_testz_si256(LANE_LOAD(any), LANE_LOAD(any)))
             break;
-        BOTH {
+        HALVES {
             Lane previous = nothing, here = ROW(ids, 0, h), rank = ROW(ranks, 0, h), place = {0};
             at[h] = (least[h] & (LANE_SYMBOLS - 1)) | (~active[h] & (2 * LANE_SYMBOLS));
             made[h] = lane_merged(t, least[h] >> LANE_BITS, active[h]);
@@ -128,9 +126,9 @@ static void merge_lanes(const PairTable *t, Lanes *lanes) {
             }
         }
         /* The two pairs that the new symbol is in. */
-        BOTH before[h] = lane_rank(t, before[h], made[h]) << LANE_BITS | ((at[h] - 1) & (LANE_SYMBOLS - 1));
-        BOTH behind[h] = lane_rank(t, made[h], behind[h]) << LANE_BITS | (at[h] & (LANE_SYMBOLS - 1));
-        BOTH {
+        HALVES before[h] = lane_rank(t, before[h], made[h]) << LANE_BITS | ((at[h] - 1) & (LANE_SYMBOLS - 1));
+        HALVES behind[h] = lane_rank(t, made[h], behind[h]) << LANE_BITS | (at[h] & (LANE_SYMBOLS - 1));
+        HALVES {
             Lane place = {0};
             least[h] = lane_min(least[h], lane_min(before[h], behind[h]));
             for (int p = 0; p < most; p++, place += 1) {
@@ -141,8 +139,17 @@ static void merge_lanes(const PairTable *t, Lanes *lanes) {
     }
 }
 
+/* Merges the texts in the first `size` lanes, the only ones that hold any. */
+SIMD_AVX2
+static void merge_lanes(const PairTable *t, Lanes *lanes, int size) {
+    if (size > LANE)
+        lanes_merge(t, lanes, 2);
+    else
+        lanes_merge(t, lanes, 1);
+}
+
 #undef ROW
-#undef BOTH
+#undef HALVES
 #undef LANE_LOAD
 #else
 #define merge_lanes merge_lanes_portable
