@@ -161,7 +161,8 @@ static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, Prob
         for (size_t j = 0; j < longs; j++)
             values[longer[j]] = of_long(long_lines[j], long_keys[j]);
         for (int i = 0; i < size; i += 4) {
-            if (__builtin_expect(four(values + i, starts + i) == 15, 1))
+            int asked = size - i < 4 ? 15 >> (4 + i - size) : 15;
+            if (__builtin_expect((four(values + i, starts + i) & asked) == asked, 1))
                 continue;
             for (int k = i; k < size && k < i + 4; k++) {
                 missed[count] = (uint32_t)(base + k);
