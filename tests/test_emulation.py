@@ -40,7 +40,7 @@ _mm512_slli_epi16 z z {0,1,7,15,16,70} | _mm512_srli_epi16 z z {0,1,7,15,16,70} 
 _mm512_srli_epi32 z z {0,1,31,32,70} | _mm512_slli_epi64 z z {0,1,63,64,70} | _mm512_srli_epi64 z z {0,1,63,64,70}
 _mm512_ror_epi64 z z {0,1,32,63,64,70}
 _mm_or_si128 x x x | _mm_sub_epi32 x x x | _mm_cmpeq_epi64 x x x | _mm256_and_si256 y y y | _mm256_cmpeq_epi64 y y y
-_mm256_srlv_epi64 y y y# | _mm256_srli_epi64 y y {0,1,63,64,70}
+_mm_srlv_epi32 x x x# | _mm256_srli_epi64 y y {0,1,63,64,70}
 _mm_cmpeq_epi64_mask k8 x x | _mm256_cmpeq_epi64_mask k8 y y | _mm512_cmpeq_epi8_mask k64 z z | _mm512_cmpge_epu8_mask k64 z z
 _mm512_cmpeq_epi32_mask k16 z z | _mm512_cmpeq_epu32_mask k16 z z | _mm512_cmpge_epu32_mask k16 z z | _mm512_cmpgt_epu32_mask k16 z z
 _mm512_cmple_epu32_mask k16 z z | _mm512_cmplt_epu32_mask k16 z z | _mm512_cmpeq_epi64_mask k8 z z | _mm512_cmpneq_epi64_mask k8 z z
@@ -64,7 +64,7 @@ _mm512_castsi512_si128 x z | _mm512_castsi512_si256 y z | _mm512_castsi256_si512
 _mm512_extracti32x4_epi32 x z {0,1,2,3} | _mm512_extracti64x4_epi64 y z {0,1} | _mm512_inserti32x4 z z x {0,1,2,3}
 _mm512_inserti64x4 z z y {0,1} | _mm512_broadcast_i32x4 z x
 _mm256_castsi256_pd yd y | _mm256_extracti128_si256 x y {0,1} | _mm256_broadcastsi128_si256 y x
-_mm256_shuffle_epi8 y y y | _mm256_permutevar8x32_epi32 y y y | _mm_unpackhi_epi64 x x x | _mm256_unpacklo_epi64 y y y
+_mm256_shuffle_epi8 y y y | _mm_unpackhi_epi64 x x x | _mm256_unpacklo_epi64 y y y
 _mm256_unpackhi_epi64 y y y
 _mm_loadl_epi64 x p | _mm256_maskload_epi32 y p y | _mm256_set1_epi16 y i | _mm256_xor_si256 y y y | _mm256_mullo_epi32 y y y
 _mm256_min_epu32 y y y | _mm256_max_epu32 y y y | _mm256_cmpeq_epi32 y y y | _mm256_cmpgt_epi32 y y y
@@ -76,7 +76,7 @@ _mm256_packus_epi16 y y y | _mm256_packus_epi32 y y y# | _mm256_permute4x64_epi6
 _mm256_alignr_epi8 y y y {0,1,15,16,17,31,32,40}
 _mm256_i32gather_epi32 y p w8 {1,2,4,8} | _mm256_i32gather_epi64 y p w4 {1,2,4,8} | _mm256_i64gather_epi64 y p q4 {1,2,4,8}
 _mm256_mask_i32gather_epi32 y y p w8 y {1,2,4,8}
-_mm512_permutex2var_epi8 z z z z | _mm512_shuffle_epi8 z z z | _mm512_alignr_epi32 z z z {0,1,5,15} | _mm_multishift_epi64_epi8 x x x
+_mm512_permutex2var_epi8 z z z z | _mm512_shuffle_epi8 z z z | _mm512_alignr_epi32 z z z {0,1,5,15}
 _mm512_mask_reduce_max_epu32 d k16 z | _mm512_reduce_max_epu32 d z
 _pdep_u64 q q q | _pext_u64 q q q | _bzhi_u64 q q n
 """

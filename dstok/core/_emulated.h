@@ -119,7 +119,7 @@ LANES(_mm256_cmpeq_epi8, __m256i, u8, uint8_t, A == B ? 0xFF : 0)
 LANES(_mm256_cmpeq_epi32, __m256i, u32, uint32_t, A == B ? ~0u : 0)
 LANES(_mm256_cmpgt_epi32, __m256i, u32, int32_t, A > B ? ~0u : 0)
 LANES(_mm256_cmpeq_epi64, __m256i, u64, uint64_t, A == B ? ~0ull : 0)
-LANES(_mm256_srlv_epi64, __m256i, u64, uint64_t, B > 63 ? 0 : A >> B)
+LANES(_mm_srlv_epi32, __m128i, u32, uint32_t, B > 31 ? 0 : A >> B)
 
 /* Shifts of all lanes by the same number of bits, told as an int or in a vector. */
 #define SHIFT(name, V, u, C, count, expression) \
@@ -210,7 +210,6 @@ EMULATED long long _mm_cvtsi128_si64(__m128i a) { return (long long)a.u64[0]; }
     }
 PICK(_mm_shuffle_epi8, __m128i, u8, b.u8[i] & 128 ? 0 : a.u8[b.u8[i] & 15])
 PICK(_mm256_shuffle_epi8, __m256i, u8, b.u8[i] & 128 ? 0 : a.u8[(i & 16) + (b.u8[i] & 15)])
-PICK(_mm256_permutevar8x32_epi32, __m256i, u32, a.u32[b.u32[i] & 7])
 PICK(_mm_unpackhi_epi64, __m128i, u64, (i & 1 ? b : a).u64[1])
 PICK(_mm256_unpacklo_epi64, __m256i, u64, (i & 1 ? b : a).u64[i & 2])
 PICK(_mm256_unpackhi_epi64, __m256i, u64, (i & 1 ? b : a).u64[(i & 2) + 1])

@@ -186,15 +186,6 @@ EMULATED __m512i _mm512_alignr_epi32(__m512i a, __m512i b, int by) {
     __m512i both[2] = {b, a};
     return _mm512_loadu_si512((const char *)both + 4 * (by & 15));
 }
-EMULATED __m128i _mm_multishift_epi64_epi8(__m128i places, __m128i a) {
-    __m128i r;
-    EACH(16) {
-        int n = places.u8[i] & 63;
-        uint64_t word = a.u64[i / 8];
-        r.u8[i] = (uint8_t)(word >> n | word << (-n & 63));
-    }
-    return r;
-}
 
 EMULATED unsigned _mm512_mask_reduce_max_epu32(__mmask16 k, __m512i a) {
     unsigned most = 0;

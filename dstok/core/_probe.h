@@ -86,9 +86,9 @@ static inline uint64_t piece_value_a(const uint64_t *line, uint64_t key) {
     return line[0] == key ? line[4] : value;
 }
 
-static inline uint64_t piece_value_b(const uint64_t *line, const uint64_t *key) {
-    uint64_t value = ((line[1] ^ key[0]) | (line[3] ^ key[1]) | (line[5] ^ key[2])) ? 0 : line[7];
-    return ((line[0] ^ key[0]) | (line[2] ^ key[1]) | (line[4] ^ key[2])) ? value : line[6];
+static inline uint64_t piece_value_b(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2) {
+    uint64_t value = ((line[1] ^ key_0) | (line[3] ^ key_1) | (line[5] ^ key_2)) ? 0 : line[7];
+    return ((line[0] ^ key_0) | (line[2] ^ key_1) | (line[4] ^ key_2)) ? value : line[6];
 }
 
 /* Whether a value found is not the piece's: absent, of another length (keys that differ in zero bytes), or too old. */
@@ -110,7 +110,7 @@ static inline const uint64_t *piece_second(const PieceTable *t, const uint8_t *t
 static inline uint64_t piece_value(const PieceTable *t, const uint64_t *line, const uint8_t *text, uint32_t length) {
     uint64_t key[3], value;
     piece_key(text, length, key);
-    value = length <= 8 ? piece_value_a(line, key[0]) : piece_value_b(line, key);
+    value = length <= 8 ? piece_value_a(line, key[0]) : piece_value_b(line, key[0], key[1], key[2]);
     return piece_wrong(t, value, length) ? 0 : value;
 }
 
@@ -118,10 +118,27 @@ static inline uint64_t piece_value(const PieceTable *t, const uint64_t *line, co
  * of four values are the pieces', as far as can be told without the ring (bits). */
 typedef uint64_t (*ProbeLow)(uint64_t word, uint32_t bytes);
 typedef void (*ProbePair)(const uint64_t *const *lines, const uint64_t *keys, uint64_t *values);
-typedef uint64_t (*ProbeLong)(const uint64_t *line, const uint64_t *key);
+typedef uint64_t (*ProbeLong)(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2);
 typedef int (*ProbeFour)(const uint64_t *values, const uint32_t *starts);
 
 enum { PROBE_BATCH = 128 }; /* pieces whose lines and keys fit the level-1 cache */
+
+/* The pieces whose value is not theirs. */
+__attribute__((always_inline))
+static inline int probe_check(ProbeFour four, const PieceTable *t, const uint32_t *starts, int pieces,
+                              const uint64_t *values, uint32_t *missed) {
+    int count = 0;
+    for (int i = 0; i < pieces; i += 4) {
+        int asked = pieces - i < 4 ? 15 >> (4 + i - pieces) : 15;
+        if (__builtin_expect((four(values + i, starts + i) & asked) == asked, 1))
+            continue;
+        for (int k = i; k < pieces && k < i + 4; k++) {
+            missed[count] = (uint32_t)k;
+            count += piece_wrong(t, values[k], starts[k + 1] - starts[k]);
+        }
+    }
+    return count;
+}
 
 /* The values of all pieces of a chunk, and the list of those that are missing; `starts` has pieces + 1, and four more may
  * be read. */
@@ -131,12 +148,14 @@ static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, Prob
     uint64_t keys[PROBE_BATCH + 1], long_keys[PROBE_BATCH][3];
     const uint64_t *lines[PROBE_BATCH + 1], *long_lines[PROBE_BATCH], *a = t->a, *b = t->b;
     uint16_t longer[PROBE_BATCH + 1];
-    int count = 0, a_shift = t->a_shift, b_shift = t->b_shift;
-    for (int base = 0; base < pieces; base += PROBE_BATCH, starts += PROBE_BATCH, values += PROBE_BATCH) {
+    int a_shift = t->a_shift, b_shift = t->b_shift;
+    for (int base = 0; base < pieces; base += PROBE_BATCH) {
+        const uint32_t *from = starts + base;
+        uint64_t *to = values + base;
         int size = pieces - base < PROBE_BATCH ? pieces - base : PROBE_BATCH;
         size_t longs = 0;
         for (int i = 0; i < size; i++) {
-            uint32_t start = starts[i], length = starts[i + 1] - start;
+            uint32_t start = from[i], length = from[i + 1] - start;
             uint64_t key, brief = -(uint64_t)(length <= 8);
             memcpy(&key, text + start, 8);
             keys[i] = key = low(key, length);
@@ -148,7 +167,7 @@ static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, Prob
         keys[size] = 0;
         lines[size] = a;
         for (size_t j = 0; j < longs; j++) {
-            uint32_t start = starts[longer[j]], length = starts[longer[j] + 1] - start;
+            uint32_t start = from[longer[j]], length = from[longer[j] + 1] - start;
             uint64_t *key = long_keys[j];
             memcpy(key, text + start, 24);
             key[1] = low(key[1], length - 8);
@@ -157,20 +176,11 @@ static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, Prob
             __builtin_prefetch(long_lines[j]);
         }
         for (int i = 0; i < size; i += 2)
-            pair(lines + i, keys + i, values + i);
+            pair(lines + i, keys + i, to + i);
         for (size_t j = 0; j < longs; j++)
-            values[longer[j]] = of_long(long_lines[j], long_keys[j]);
-        for (int i = 0; i < size; i += 4) {
-            int asked = size - i < 4 ? 15 >> (4 + i - size) : 15;
-            if (__builtin_expect((four(values + i, starts + i) & asked) == asked, 1))
-                continue;
-            for (int k = i; k < size && k < i + 4; k++) {
-                missed[count] = (uint32_t)(base + k);
-                count += piece_wrong(t, values[k], starts[k + 1] - starts[k]);
-            }
-        }
+            to[longer[j]] = of_long(long_lines[j], long_keys[j][0], long_keys[j][1], long_keys[j][2]);
     }
-    return count;
+    return probe_check(four, t, starts, pieces, values, missed);
 }
 
 __attribute__((always_inline))
@@ -227,11 +237,11 @@ static inline void pair_avx2(const uint64_t *const *lines, const uint64_t *keys,
 }
 
 SIMD_AVX2 __attribute__((always_inline))
-static inline uint64_t long_avx2(const uint64_t *line, const uint64_t *key) {
+static inline uint64_t long_avx2(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2) {
     const __m128i *words = (const __m128i *)line;
-    __m128i same = _mm_cmpeq_epi64(_mm_load_si128(words), _mm_set1_epi64x((long long)key[0]));
-    same = _mm_and_si128(same, _mm_cmpeq_epi64(_mm_load_si128(words + 1), _mm_set1_epi64x((long long)key[1])));
-    same = _mm_and_si128(same, _mm_cmpeq_epi64(_mm_load_si128(words + 2), _mm_set1_epi64x((long long)key[2])));
+    __m128i same = _mm_cmpeq_epi64(_mm_load_si128(words), _mm_set1_epi64x((long long)key_0));
+    same = _mm_and_si128(same, _mm_cmpeq_epi64(_mm_load_si128(words + 1), _mm_set1_epi64x((long long)key_1)));
+    same = _mm_and_si128(same, _mm_cmpeq_epi64(_mm_load_si128(words + 2), _mm_set1_epi64x((long long)key_2)));
     same = _mm_and_si128(same, _mm_load_si128(words + 3));
     return (uint64_t)_mm_cvtsi128_si64(_mm_or_si128(same, _mm_unpackhi_epi64(same, same)));
 }
@@ -254,16 +264,17 @@ static int probe_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *
 
 SIMD_AVX2
 static int emit_avx2(const uint64_t *values, int at, int pieces, uint32_t **out) {
-    const __m256i places = _mm256_setr_epi64x(8, 26, 44, 62), pick = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
+    /* The three bytes that each id begins in, then away with what lies below it, and above. */
+    const __m128i from = _mm_setr_epi8(1, 2, 3, -1, 3, 4, 5, -1, 5, 6, 7, -1, -1, -1, -1, -1);
+    const __m128i below = _mm_setr_epi8(0, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0);
     const __m128i low = _mm_set1_epi32((1 << 18) - 1);
     uint32_t *o = *out;
     for (; at < pieces; at++) {
-        uint64_t value = values[at], count = value & 3;
+        uint64_t count = values[at] & 3;
         if (__builtin_expect(!count, 0))
             break;
-        __m256i ids = _mm256_srlv_epi64(_mm256_set1_epi64x((long long)value), places);
-        ids = _mm256_permutevar8x32_epi32(ids, pick);
-        _mm_storeu_si128((__m128i *)o, _mm_and_si128(_mm256_castsi256_si128(ids), low));
+        __m128i ids = _mm_shuffle_epi8(_mm_loadl_epi64((const __m128i *)(values + at)), from);
+        _mm_storeu_si128((__m128i *)o, _mm_and_si128(_mm_srlv_epi32(ids, below), low));
         o += count;
     }
     *out = o;
@@ -406,15 +417,6 @@ static inline uint64_t probe_a(const uint64_t *line, uint64_t key) {
     return (uint64_t)_mm_cvtsi128_si64(_mm256_castsi256_si128(value));
 }
 
-SIMD_AVX512
-static inline uint64_t probe_b(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2) {
-    const __m128i *words = (const __m128i *)line;
-    __mmask8 same = _mm_cmpeq_epi64_mask(_mm_load_si128(words), _mm_set1_epi64x((long long)key_0));
-    same = _mm_mask_cmpeq_epi64_mask(same, _mm_load_si128(words + 1), _mm_set1_epi64x((long long)key_1));
-    same = _mm_mask_cmpeq_epi64_mask(same, _mm_load_si128(words + 2), _mm_set1_epi64x((long long)key_2));
-    return (uint64_t)_mm_cvtsi128_si64(_mm_maskz_compress_epi64(same, _mm_load_si128(words + 3)));
-}
-
 /* For so few pieces the lists cost more than they save (50 ns a call). */
 enum { PROBE_FEW = 24 };
 
@@ -431,26 +433,8 @@ static int probe_avx512(const PieceTable *t, const uint8_t *text, const uint32_t
     for (int i = 0; i < brief.count; i++)
         values[brief.index[i]] = probe_a(t->a + 8 * (size_t)brief.line[i], keys[i]);
     for (int i = 0; i < lengthy.count; i++)
-        values[lengthy.index[i]] = probe_b(t->b + 8 * (size_t)lengthy.line[i], keys_0[i], keys_1[i], keys_2[i]);
+        values[lengthy.index[i]] = long_avx2(t->b + 8 * (size_t)lengthy.line[i], keys_0[i], keys_1[i], keys_2[i]);
     return probe_missed(t, starts, pieces, values, missed);
-}
-
-SIMD_AVX512
-static int emit_avx512(const uint64_t *values, int at, int pieces, uint32_t **out) {
-    /* multishift picks eight bits at any place of the word: here those of each id, and what is above them. */
-    const __m128i places = _mm_set_epi8(0, 60, 52, 44, 0, 60, 52, 44, 50, 42, 34, 26, 32, 24, 16, 8);
-    const __m128i low = _mm_set1_epi32((1 << 18) - 1);
-    uint32_t *o = *out;
-    for (; at < pieces; at++) {
-        uint64_t value = values[at], count = value & 3;
-        if (__builtin_expect(!count, 0))
-            break;
-        __m128i ids = _mm_multishift_epi64_epi8(places, _mm_set1_epi64x((long long)value));
-        _mm_storeu_si128((__m128i *)o, _mm_and_si128(ids, low));
-        o += count;
-    }
-    *out = o;
-    return at;
 }
 
 #endif
@@ -469,9 +453,7 @@ static inline int probe_chunk(int level, const PieceTable *t, const uint8_t *tex
 
 static inline int probe_emit(int level, const uint64_t *values, int at, int pieces, uint32_t **out) {
 #ifdef DSTOK_X86
-    if (level == LEVEL_AVX512)
-        return emit_avx512(values, at, pieces, out);
-    if (level == LEVEL_AVX2)
+    if (level >= LEVEL_AVX2)
         return emit_avx2(values, at, pieces, out);
 #endif
     (void)level;
