@@ -14,7 +14,7 @@
 
 #include "_simd.h"
 
-enum { CHUNK = 512, CHUNK_ROOM = CHUNK + 128 }; /* pieces in work at once; room for a block's worth more */
+enum { CHUNK = 1024, CHUNK_ROOM = CHUNK + 128 }; /* pieces in work at once; room for a block's worth more */
 
 /* Ids of entries with more than three. RING_SAFE: how old an entry may be, so that what one chunk adds (CHUNK_ROOM
  * times 24 at most) does not overwrite what the same chunk has found. */
@@ -156,13 +156,13 @@ static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, Prob
         size_t longs = 0;
         for (int i = 0; i < size; i++) {
             uint32_t start = from[i], length = from[i + 1] - start;
-            uint64_t key, brief = -(uint64_t)(length <= 8);
+            uint64_t key;
             memcpy(&key, text + start, 8);
             keys[i] = key = low(key, length);
-            lines[i] = a + 8 * (key * HASH_0 >> a_shift & brief);
+            lines[i] = a + 8 * (key * HASH_0 >> a_shift & ((uint64_t)(length > 8) - 1));
             __builtin_prefetch(lines[i]);
             longer[longs] = (uint16_t)i;
-            longs += 1 + brief;
+            longs += length > 8;
         }
         keys[size] = 0;
         lines[size] = a;
@@ -281,11 +281,12 @@ static int emit_avx2(const uint64_t *values, int at, int pieces, uint32_t **out)
     return at;
 }
 
-/* Pieces of one range of lengths: which of the chunk they are, where they start, how long they are, where their
- * line is. */
+/* Pieces of one range of lengths: which of them they are, where they start, how long they are, where their line is. More
+ * than PROBE_LIST would not fit the level-1 cache. */
+enum { PROBE_LIST = 512 };
 typedef struct {
     int count;
-    uint32_t index[CHUNK_ROOM], start[CHUNK_ROOM], length[CHUNK_ROOM], line[CHUNK_ROOM];
+    uint32_t index[PROBE_LIST + 16], start[PROBE_LIST + 16], length[PROBE_LIST + 16], line[PROBE_LIST + 16];
 } PieceList;
 
 SIMD_AVX512
@@ -417,16 +418,12 @@ static inline uint64_t probe_a(const uint64_t *line, uint64_t key) {
     return (uint64_t)_mm_cvtsi128_si64(_mm256_castsi256_si128(value));
 }
 
-/* For so few pieces the lists cost more than they save (50 ns a call). */
-enum { PROBE_FEW = 24 };
-
+/* The values of up to PROBE_LIST pieces. */
 SIMD_AVX512
-static int probe_avx512(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
-                       uint32_t *missed) {
+static inline void probe_lists(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces,
+                               uint64_t *values) {
     PieceList brief, lengthy;
-    uint64_t keys[CHUNK_ROOM], keys_0[CHUNK_ROOM], keys_1[CHUNK_ROOM], keys_2[CHUNK_ROOM];
-    if (pieces <= PROBE_FEW)
-        return probe_avx2(t, text, starts, pieces, values, missed);
+    uint64_t keys[PROBE_LIST], keys_0[PROBE_LIST], keys_1[PROBE_LIST], keys_2[PROBE_LIST];
     probe_sort(starts, pieces, &brief, &lengthy, values);
     probe_hash_brief(t, text, &brief, keys);
     probe_hash_lengthy(t, text, &lengthy, keys_0, keys_1, keys_2);
@@ -434,6 +431,18 @@ static int probe_avx512(const PieceTable *t, const uint8_t *text, const uint32_t
         values[brief.index[i]] = probe_a(t->a + 8 * (size_t)brief.line[i], keys[i]);
     for (int i = 0; i < lengthy.count; i++)
         values[lengthy.index[i]] = long_avx2(t->b + 8 * (size_t)lengthy.line[i], keys_0[i], keys_1[i], keys_2[i]);
+}
+
+/* For so few pieces the lists cost more than they save (50 ns a call). */
+enum { PROBE_FEW = 24 };
+
+SIMD_AVX512
+static int probe_avx512(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+                       uint32_t *missed) {
+    if (pieces <= PROBE_FEW)
+        return probe_avx2(t, text, starts, pieces, values, missed);
+    for (int base = 0; base < pieces; base += PROBE_LIST)
+        probe_lists(t, text, starts + base, pieces - base < PROBE_LIST ? pieces - base : PROBE_LIST, values + base);
     return probe_missed(t, starts, pieces, values, missed);
 }
 
