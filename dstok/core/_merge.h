@@ -140,7 +140,7 @@ static inline int64_t start_symbols(const StartTable *t, const uint8_t *text, in
 }
 
 enum {
-    REPEATS_LOG2 = 11, /* slots: more than three a piece */
+    REPEATS_LOG2 = 11, /* slots: nearly two for each piece of a chunk */
     REPEAT_BYTES = 24, /* of the longest piece that is looked at */
     FEW_REPEATS = 4,   /* pieces that are compared with each other */
 };
