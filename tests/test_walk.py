@@ -22,6 +22,7 @@ from reference import DEEP
 from upstream import model_splits
 
 import dstok.core
+from dstok.core._walk import TooLargeError
 from dstok.kernels import (
     BLANK,
     CASED,
@@ -30,6 +31,7 @@ from dstok.kernels import (
     KINDS,
     LETTER,
     MARK,
+    NONE,
     ONES,
     RARE,
     THREES,
@@ -202,6 +204,24 @@ def test_every_kind_counts(name: str) -> None:
             kinds = [*kernel.kinds[:number], other, *kernel.kinds[number + 1 :]]
             alike = find_difference(kernel.rules, own.kept, classes_of(own), kinds) is None
             assert not alike or (kind, other) in MORE_CAREFUL, (number, kind, other)
+
+
+def test_a_walk_has_a_bound() -> None:
+    own, kernel = program("minimax"), KNOWN["minimax"]
+    assert own.kept
+    with pytest.raises(TooLargeError):
+        find_difference(kernel.rules, own.kept, classes_of(own), kernel.kinds, limit=100_000)
+    many = replace(own.kept, rows=own.kept.rows * 22)
+    with pytest.raises(TooLargeError):
+        find_difference(kernel.rules, many, classes_of(own), kernel.kinds)
+
+
+def test_a_pattern_of_too_many_classes_has_no_rules() -> None:
+    """More than a walk takes, each of which some piece tells apart."""
+    letters = [chr(code) for code in range(33, 127) if chr(code).isalnum()] + [chr(code) for code in range(0x1000, 0x1010)]
+    own = compile_splits([Split("|".join(f"{one}{two}" for one, two in zip(letters, letters[1:])))])
+    assert own.kept and len(own.alphabet.classes) > 63
+    assert find_kernel(own) == (NONE, ())
 
 
 # What the rules could be derived from

@@ -127,7 +127,7 @@ cdef class Walk:
         return True
 
     def run(self, long limit):
-        """A text that the rules mark in another way, as the numbers of its symbols, or None; at most so many blocks."""
+        """A text that the rules mark in another way, as the numbers of its symbols, or None; at most `limit` blocks."""
         cdef GridMasks empty
         memset(&empty, 0, sizeof(empty))
         self.reach(0, 0, 0, START, BEGINS)
@@ -135,7 +135,7 @@ cdef class Walk:
             self.open(node)
             if not self.grow(&empty, 0, 0):
                 return self.way()
-            if self.blocks > limit:
+            if self.blocks > limit or len(self.known) + len(self.gave_up) > limit // 200:
                 raise TooLargeError
         return None
 
