@@ -38,8 +38,8 @@ HIGHEST = (0x7F, 0x7F, 0x7FF, 0xFFFF, 0xFFFF, 0x10FFFF)
 
 @cache
 def known() -> list[str]:
-    """A file of each family that the kernel has rules for."""
-    return sorted(name for name in families() if find_kernel(program(name)).rules != NONE)
+    """A file of each family that the kernel has rules for, and tiktoken's encodings of other patterns."""
+    return sorted(name for name in [*families(), "gpt2", "cl100k_base"] if find_kernel(program(name)).rules != NONE)
 
 
 @cache
