@@ -22,67 +22,61 @@ ROUNDS = 300
 # Result and arguments: x, y, z: vectors of 128, 256, 512 bits; k8 to k64: masks; i: any int, n: an int from 0 to 70; d,
 # q: words of 32, 64 bits; p: memory; w4, w8, w16, q4: indices of so many lanes; yd, ys: a y of doubles, of floats; x#, y#,
 # z#: with words from 0 to 70, numbers of bits to shift by; y1: one bit; y!: a z whose upper half is undefined.
-# In braces constants. Functions of constants alone are left out: _mm_set_epi8 and its kin are compared below.
+# In braces constants. Functions of constants alone are left out: _mm_setr_epi8 and its kin are compared below.
 SIGNATURES = """
 _mm_load_si128 x p | _mm_loadu_si128 x p | _mm256_load_si256 y p | _mm256_loadu_si256 y p | _mm512_loadu_si512 z p
-_mm512_maskz_loadu_epi8 z k64 p | _mm512_maskz_loadu_epi32 z k16 p
-_mm_storeu_si128 v p x | _mm256_storeu_si256 v p y | _mm512_storeu_si512 v p z | _mm512_mask_storeu_epi32 v p k16 z
+_mm512_maskz_loadu_epi8 z k64 p
+_mm_storeu_si128 v p x | _mm256_storeu_si256 v p y | _mm512_storeu_si512 v p z
 _mm_set1_epi32 x i | _mm_set1_epi64x x q | _mm256_set1_epi8 y i | _mm256_set1_epi32 y i | _mm256_set1_epi64x y q
-_mm512_set1_epi8 z i | _mm512_set1_epi16 z i | _mm512_set1_epi32 z i | _mm512_set1_epi64 z q | _mm512_setzero_si512 z
+_mm512_set1_epi8 z i | _mm512_set1_epi32 z i | _mm512_set1_epi64 z q | _mm512_setzero_si512 z
 _mm256_setzero_si256 y
 _mm_cvtsi32_si128 x i | _mm_cvtsi128_si32 d x | _mm_cvtsi128_si64 q x | _mm_extract_epi32 d x {0,1,2,3}
 _mm_and_si128 x x x | _mm256_or_si256 y y y | _mm256_andnot_si256 y y y | _mm512_and_si512 z z z | _mm512_or_si512 z z z
-_mm512_xor_si512 z z z | _mm256_add_epi32 y y y | _mm256_sub_epi32 y y y | _mm256_sub_epi8 y y y | _mm256_min_epu8 y y y
-_mm256_max_epu8 y y y | _mm256_cmpeq_epi8 y y y | _mm512_add_epi32 z z z | _mm512_sub_epi32 z z z | _mm512_sub_epi64 z z z
-_mm512_mullo_epi32 z z z | _mm512_mullo_epi64 z z z | _mm512_min_epu32 z z z | _mm512_min_epi64 z z z | _mm512_max_epi64 z z z
-_mm512_srlv_epi32 z z z# | _mm512_srlv_epi64 z z z# | _mm512_srl_epi32 z z x# | _mm512_srl_epi64 z z x#
+_mm512_xor_si512 z z z | _mm256_add_epi32 y y y | _mm256_sub_epi32 y y y
+_mm512_add_epi32 z z z | _mm512_sub_epi32 z z z | _mm512_sub_epi64 z z z
+_mm512_mullo_epi32 z z z | _mm512_mullo_epi64 z z z | _mm512_min_epi64 z z z | _mm512_max_epi64 z z z
+_mm512_srlv_epi32 z z z# | _mm512_srlv_epi64 z z z# | _mm512_srl_epi64 z z x#
 _mm512_slli_epi16 z z {0,1,7,15,16,70} | _mm512_srli_epi16 z z {0,1,7,15,16,70} | _mm512_slli_epi32 z z {0,1,31,32,70}
 _mm512_srli_epi32 z z {0,1,31,32,70} | _mm512_slli_epi64 z z {0,1,63,64,70} | _mm512_srli_epi64 z z {0,1,63,64,70}
 _mm512_ror_epi64 z z {0,1,32,63,64,70}
 _mm_or_si128 x x x | _mm_sub_epi32 x x x | _mm_cmpeq_epi64 x x x | _mm256_and_si256 y y y | _mm256_cmpeq_epi64 y y y
 _mm_srlv_epi32 x x x# | _mm256_srli_epi64 y y {0,1,63,64,70}
-_mm_cmpeq_epi64_mask k8 x x | _mm256_cmpeq_epi64_mask k8 y y | _mm512_cmpeq_epi8_mask k64 z z | _mm512_cmpge_epu8_mask k64 z z
-_mm512_cmpeq_epi32_mask k16 z z | _mm512_cmpeq_epu32_mask k16 z z | _mm512_cmpge_epu32_mask k16 z z | _mm512_cmpgt_epu32_mask k16 z z
-_mm512_cmple_epu32_mask k16 z z | _mm512_cmplt_epu32_mask k16 z z | _mm512_cmpeq_epi64_mask k8 z z | _mm512_cmpneq_epi64_mask k8 z z
-_mm512_cmpgt_epi64_mask k8 z z | _mm512_cmpgt_epu64_mask k8 z z | _mm512_test_epi8_mask k64 z z | _mm512_test_epi16_mask k32 z z
-_mm512_test_epi32_mask k16 z z | _mm512_testn_epi32_mask k16 z z | _mm512_testn_epi64_mask k8 z z
-_mm_mask_cmpeq_epi64_mask k8 k8 x x | _mm512_mask_cmpeq_epi8_mask k64 k64 z z | _mm512_mask_cmpge_epu8_mask k64 k64 z z
-_mm512_mask_cmpeq_epu32_mask k16 k16 z z | _mm512_mask_cmpgt_epu32_mask k16 k16 z z | _mm512_mask_cmple_epu32_mask k16 k16 z z
-_mm512_mask_cmplt_epu32_mask k16 k16 z z | _mm512_mask_cmpgt_epu64_mask k8 k8 z z | _mm512_mask_test_epi8_mask k64 k64 z z
-_mm512_mask_test_epi32_mask k16 k16 z z | _mm512_mask_testn_epi32_mask k16 k16 z z
+_mm256_cmpeq_epi64_mask k8 y y | _mm512_cmpeq_epi8_mask k64 z z | _mm512_cmpge_epu8_mask k64 z z
+_mm512_cmpeq_epi32_mask k16 z z | _mm512_cmpge_epu32_mask k16 z z
+_mm512_cmple_epu32_mask k16 z z | _mm512_cmpneq_epi64_mask k8 z z
+_mm512_cmpgt_epi64_mask k8 z z | _mm512_cmpgt_epu64_mask k8 z z | _mm512_test_epi8_mask k64 z z
+_mm512_testn_epi32_mask k16 z z | _mm512_testn_epi64_mask k8 z z
+_mm512_mask_cmpeq_epi8_mask k64 k64 z z
+_mm512_mask_cmple_epu32_mask k16 k16 z z
+_mm512_mask_cmpgt_epu64_mask k8 k8 z z | _mm512_mask_test_epi8_mask k64 k64 z z
+_mm512_mask_testn_epi32_mask k16 k16 z z
 _mm512_testn_epi8_mask k64 z z | _mm512_mask_testn_epi8_mask k64 k64 z z
 _mm512_movepi8_mask k64 z | _mm_movemask_epi8 d x | _mm256_movemask_epi8 d y | _mm256_movemask_pd d yd
-_mm_mask_blend_epi8 x k16 x x | _mm512_mask_blend_epi8 z k64 z z | _mm512_mask_mov_epi32 z z k16 z | _mm512_mask_mov_epi64 z z k8 z
-_mm512_mask_or_epi32 z z k16 z z | _mm512_mask_sub_epi32 z z k16 z z
-_mm_maskz_compress_epi64 x k8 x | _mm256_maskz_compress_epi32 y k8 y | _mm256_maskz_compress_epi64 y k8 y
+_mm_mask_blend_epi8 x k16 x x | _mm512_mask_blend_epi8 z k64 z z
+_mm512_mask_or_epi32 z z k16 z z
+_mm256_maskz_compress_epi32 y k8 y | _mm256_maskz_compress_epi64 y k8 y
 _mm512_maskz_compress_epi8 z k64 z | _mm512_maskz_compress_epi32 z k16 z
 _mm512_mask_i32gather_epi32 z z k16 w16 p {1,2,4,8} | _mm512_mask_i32gather_epi64 z z k8 w8 p {1,2,4,8}
 _mm512_i32gather_epi64 z w8 p {1,2,4,8}
 _mm512_cvtepu8_epi32 z x | _mm512_cvtepu16_epi32 z y | _mm512_cvtepu32_epi64 z y | _mm512_cvtepi32_epi8 x z
-_mm256_cvtepu32_epi64 y x | _mm512_cvtepi16_epi8 y z | _mm512_cvtepi64_epi32 y z
-_mm512_castsi512_si128 x z | _mm512_castsi512_si256 y z | _mm512_castsi256_si512 y! y | _mm256_castsi256_si128 x y
-_mm512_extracti32x4_epi32 x z {0,1,2,3} | _mm512_extracti64x4_epi64 y z {0,1} | _mm512_inserti32x4 z z x {0,1,2,3}
-_mm512_inserti64x4 z z y {0,1} | _mm512_broadcast_i32x4 z x
+_mm256_cvtepu32_epi64 y x | _mm512_cvtepi64_epi32 y z
+_mm512_castsi512_si128 x z | _mm256_castsi256_si128 x y
+_mm512_extracti32x4_epi32 x z {0,1,2,3} | _mm512_inserti32x4 z z x {0,1,2,3}
+_mm512_broadcast_i32x4 z x
 _mm256_castsi256_pd yd y | _mm256_extracti128_si256 x y {0,1} | _mm256_broadcastsi128_si256 y x
 _mm256_shuffle_epi8 y y y | _mm_unpackhi_epi64 x x x | _mm256_unpacklo_epi64 y y y
 _mm256_unpackhi_epi64 y y y
-_mm_loadl_epi64 x p | _mm256_maskload_epi32 y p y | _mm256_set1_epi16 y i | _mm256_xor_si256 y y y | _mm256_mullo_epi32 y y y
-_mm256_min_epu32 y y y | _mm256_max_epu32 y y y | _mm256_cmpeq_epi32 y y y | _mm256_cmpgt_epi32 y y y
-_mm256_slli_epi16 y y {0,1,7,15,16,70} | _mm256_srli_epi16 y y {0,1,7,15,16,70} | _mm256_slli_epi32 y y {0,1,31,32,70}
-_mm256_srli_epi32 y y {0,1,31,32,70} | _mm256_sll_epi32 y y x# | _mm256_srl_epi32 y y x# | _mm256_movemask_ps d ys
-_mm256_castsi256_ps ys y | _mm256_blendv_epi8 y y y y | _mm256_testz_si256 d y1 y | _mm256_cvtepu8_epi32 y x
-_mm256_cvtepu16_epi32 y x | _mm256_inserti128_si256 y y x {0,1} | _mm_shuffle_epi8 x x x | _mm_packus_epi16 x x x
-_mm256_packus_epi16 y y y | _mm256_packus_epi32 y y y# | _mm256_permute4x64_epi64 y y {0,27,0xD8,0xFF}
-_mm256_alignr_epi8 y y y {0,1,15,16,17,31,32,40}
+_mm_loadl_epi64 x p
+_mm256_min_epu32 y y y | _mm256_cmpgt_epi32 y y y
+_mm256_blendv_epi8 y y y y | _mm256_testz_si256 d y1 y
+_mm_shuffle_epi8 x x x
 _mm256_i32gather_epi32 y p w8 {1,2,4,8} | _mm256_i32gather_epi64 y p w4 {1,2,4,8} | _mm256_i64gather_epi64 y p q4 {1,2,4,8}
-_mm256_mask_i32gather_epi32 y y p w8 y {1,2,4,8}
 _mm512_permutex2var_epi8 z z z z | _mm512_shuffle_epi8 z z z | _mm512_alignr_epi32 z z z {0,1,5,15}
-_mm512_mask_reduce_max_epu32 d k16 z | _mm512_reduce_max_epu32 d z
 _pdep_u64 q q q | _pext_u64 q q q | _bzhi_u64 q q n
 """
 CONSTANTS = {
-    "_mm_setr_epi8": ("x", 16), "_mm_set_epi8": ("x", 16), "_mm256_set_epi32": ("y", 8), "_mm512_set_epi32": ("z", 16),
-    "_mm256_setr_epi32": ("y", 8), "_mm256_setr_epi64x": ("y", 4)}
+    "_mm_setr_epi8": ("x", 16), "_mm256_set_epi32": ("y", 8), "_mm512_set_epi32": ("z", 16),
+    "_mm256_setr_epi32": ("y", 8)}
 
 PROGRAM = """
 #include <stdint.h>

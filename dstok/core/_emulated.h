@@ -52,19 +52,11 @@ STORE(_mm_storeu_si128, __m128i)
 STORE(_mm256_storeu_si256, __m256i)
 EMULATED __m128i _mm_loadl_epi64(const void *from) { __m128i r = {.u64 = {0, 0}}; memcpy(&r, from, 8); return r; }
 
-/* ... and of the lanes whose highest bit is set in a vector. */
-EMULATED __m256i _mm256_maskload_epi32(const void *from, __m256i k) {
-    __m256i r = {.u64 = {0, 0, 0, 0}};
-    EACH(8) if (k.u32[i] >> 31) memcpy(&r.u32[i], (const char *)from + 4 * i, 4);
-    return r;
-}
-
 /* Vectors of constants. */
 #define SET1(name, V, u, T) EMULATED V name(T x) { V r; EACH(COUNT(r, u)) r.u[i] = x; return r; }
 SET1(_mm_set1_epi32, __m128i, u32, int)
 SET1(_mm_set1_epi64x, __m128i, u64, long long)
 SET1(_mm256_set1_epi8, __m256i, u8, char)
-SET1(_mm256_set1_epi16, __m256i, u16, short)
 SET1(_mm256_set1_epi32, __m256i, u32, int)
 SET1(_mm256_set1_epi64x, __m256i, u64, long long)
 
@@ -76,20 +68,12 @@ EMULATED __m128i _mm_setr_epi8(char a, char b, char c, char d, char e, char f, c
     const char bytes[16] = {a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p};
     return _mm_loadu_si128(bytes);
 }
-EMULATED __m128i _mm_set_epi8(char p, char o, char n, char m, char l, char k, char j, char i, char h, char g, char f,
-                              char e, char d, char c, char b, char a) {
-    return _mm_setr_epi8(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
-}
 EMULATED __m256i _mm256_setr_epi32(int a, int b, int c, int d, int e, int f, int g, int h) {
     const int lanes[8] = {a, b, c, d, e, f, g, h};
     return _mm256_loadu_si256(lanes);
 }
 EMULATED __m256i _mm256_set_epi32(int h, int g, int f, int e, int d, int c, int b, int a) {
     return _mm256_setr_epi32(a, b, c, d, e, f, g, h);
-}
-EMULATED __m256i _mm256_setr_epi64x(long long a, long long b, long long c, long long d) {
-    const long long lanes[4] = {a, b, c, d};
-    return _mm256_loadu_si256(lanes);
 }
 
 /* Lane by lane, of two vectors: A and B are their lanes, as types of C. */
@@ -106,17 +90,9 @@ LANES(_mm_cmpeq_epi64, __m128i, u64, uint64_t, A == B ? ~0ull : 0)
 LANES(_mm256_and_si256, __m256i, u64, uint64_t, A & B)
 LANES(_mm256_or_si256, __m256i, u64, uint64_t, A | B)
 LANES(_mm256_andnot_si256, __m256i, u64, uint64_t, ~A & B)
-LANES(_mm256_xor_si256, __m256i, u64, uint64_t, A ^ B)
 LANES(_mm256_add_epi32, __m256i, u32, uint32_t, A + B)
 LANES(_mm256_sub_epi32, __m256i, u32, uint32_t, A - B)
-LANES(_mm256_mullo_epi32, __m256i, u32, uint32_t, A * B)
-LANES(_mm256_sub_epi8, __m256i, u8, unsigned, (uint8_t)(A - B))
-LANES(_mm256_min_epu8, __m256i, u8, uint8_t, A < B ? A : B)
-LANES(_mm256_max_epu8, __m256i, u8, uint8_t, A > B ? A : B)
 LANES(_mm256_min_epu32, __m256i, u32, uint32_t, A < B ? A : B)
-LANES(_mm256_max_epu32, __m256i, u32, uint32_t, A > B ? A : B)
-LANES(_mm256_cmpeq_epi8, __m256i, u8, uint8_t, A == B ? 0xFF : 0)
-LANES(_mm256_cmpeq_epi32, __m256i, u32, uint32_t, A == B ? ~0u : 0)
 LANES(_mm256_cmpgt_epi32, __m256i, u32, int32_t, A > B ? ~0u : 0)
 LANES(_mm256_cmpeq_epi64, __m256i, u64, uint64_t, A == B ? ~0ull : 0)
 LANES(_mm_srlv_epi32, __m128i, u32, uint32_t, B > 31 ? 0 : A >> B)
@@ -128,12 +104,6 @@ LANES(_mm_srlv_epi32, __m128i, u32, uint32_t, B > 31 ? 0 : A >> B)
         EACH(COUNT(a, u)) a.u[i] = n >= 8 * sizeof a.u[0] ? 0 : (expression); \
         return a; \
     }
-SHIFT(_mm256_slli_epi16, __m256i, u16, unsigned, by, (uint16_t)(a.u16[i] << n))
-SHIFT(_mm256_srli_epi16, __m256i, u16, unsigned, by, a.u16[i] >> n)
-SHIFT(_mm256_slli_epi32, __m256i, u32, unsigned, by, a.u32[i] << n)
-SHIFT(_mm256_srli_epi32, __m256i, u32, unsigned, by, a.u32[i] >> n)
-SHIFT(_mm256_sll_epi32, __m256i, u32, __m128i, by.u64[0], a.u32[i] << n)
-SHIFT(_mm256_srl_epi32, __m256i, u32, __m128i, by.u64[0], a.u32[i] >> n)
 SHIFT(_mm256_srli_epi64, __m256i, u64, unsigned, by, a.u64[i] >> n)
 
 /* The highest bit of each lane. */
@@ -146,7 +116,6 @@ SHIFT(_mm256_srli_epi64, __m256i, u64, unsigned, by, a.u64[i] >> n)
 MOVEMASK(_mm_movemask_epi8, __m128i, u8)
 MOVEMASK(_mm256_movemask_epi8, __m256i, u8)
 MOVEMASK(_mm256_movemask_pd, __m256d, u64)
-MOVEMASK(_mm256_movemask_ps, __m256, u32)
 
 /* Bytes of `b` where the highest bit of `k` is set. */
 EMULATED __m256i _mm256_blendv_epi8(__m256i a, __m256i b, __m256i k) {
@@ -172,7 +141,6 @@ EMULATED int _mm256_testz_si256(__m256i a, __m256i b) {
 GATHER_256(i32gather_epi32, u32, __m256i, u32, int32_t)
 GATHER_256(i32gather_epi64, u64, __m128i, u32, int32_t)
 GATHER_256(i64gather_epi64, u64, __m256i, u64, int64_t)
-#define _mm256_mask_i32gather_epi32 emulated_mask_i32gather_epi32
 
 /* Lanes of another width. */
 #define CONVERT(name, To, to, From, source) \
@@ -183,19 +151,12 @@ GATHER_256(i64gather_epi64, u64, __m256i, u64, int64_t)
             memcpy(&r.to[i], &(uint64_t){a.source[i]}, sizeof r.to[0]); \
         return r; \
     }
-CONVERT(_mm256_cvtepu8_epi32, __m256i, u32, __m128i, u8)
-CONVERT(_mm256_cvtepu16_epi32, __m256i, u32, __m128i, u16)
 CONVERT(_mm256_cvtepu32_epi64, __m256i, u64, __m128i, u32)
 
 /* Parts of vectors. */
 CONVERT(_mm256_castsi256_si128, __m128i, u64, __m256i, u64)
 CONVERT(_mm256_castsi256_pd, __m256d, u64, __m256i, u64)
-CONVERT(_mm256_castsi256_ps, __m256, u64, __m256i, u64)
 EMULATED __m128i _mm256_extracti128_si256(__m256i a, int at) { return _mm_loadu_si128(a.u8 + 16 * (at & 1)); }
-EMULATED __m256i _mm256_inserti128_si256(__m256i a, __m128i b, int at) {
-    memcpy(a.u8 + 16 * (at & 1), &b, 16);
-    return a;
-}
 EMULATED __m256i _mm256_broadcastsi128_si256(__m128i a) { __m256i r; EACH(2) memcpy(r.u8 + 16 * i, &a, 16); return r; }
 EMULATED int _mm_extract_epi32(__m128i a, int at) { return (int)a.u32[at & 3]; }
 EMULATED int _mm_cvtsi128_si32(__m128i a) { return (int)a.u32[0]; }
@@ -214,25 +175,6 @@ PICK(_mm_unpackhi_epi64, __m128i, u64, (i & 1 ? b : a).u64[1])
 PICK(_mm256_unpacklo_epi64, __m256i, u64, (i & 1 ? b : a).u64[i & 2])
 PICK(_mm256_unpackhi_epi64, __m256i, u64, (i & 1 ? b : a).u64[(i & 2) + 1])
 
-/* Signed lanes as unsigned ones of half the width, the nearest there are; half of each 16 bytes are of `b`. */
-#define NEAREST(x, most) (x < 0 ? 0 : x > most ? most : x)
-PICK(_mm_packus_epi16, __m128i, u8, (uint8_t)NEAREST((int16_t)(i & 8 ? b : a).u16[i & 7], 0xFF))
-PICK(_mm256_packus_epi16, __m256i, u8, (uint8_t)NEAREST((int16_t)(i & 8 ? b : a).u16[(i >> 1 & 8) + (i & 7)], 0xFF))
-PICK(_mm256_packus_epi32, __m256i, u16, (uint16_t)NEAREST((int32_t)(i & 4 ? b : a).u32[(i >> 1 & 4) + (i & 3)], 0xFFFF))
-
-EMULATED __m256i _mm256_permute4x64_epi64(__m256i a, int from) {
-    __m256i r;
-    EACH(4) r.u64[i] = a.u64[from >> 2 * i & 3];
-    return r;
-}
-EMULATED __m256i _mm256_alignr_epi8(__m256i a, __m256i b, int by) {
-    __m256i r;
-    EACH(32) {
-        int at = (i & 15) + (by & 0xFF);
-        r.u8[i] = at > 31 ? 0 : (at > 15 ? a : b).u8[(i & 16) + (at & 15)];
-    }
-    return r;
-}
 
 /* Bits of words. */
 EMULATED unsigned long long _pdep_u64(unsigned long long a, unsigned long long mask) {

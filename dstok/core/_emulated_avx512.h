@@ -17,15 +17,10 @@ STORE(_mm512_storeu_si512, __m512i)
         return r; \
     }
 MASKZ_LOAD(_mm512_maskz_loadu_epi8, __mmask64, u8)
-MASKZ_LOAD(_mm512_maskz_loadu_epi32, __mmask16, u32)
 
-EMULATED void _mm512_mask_storeu_epi32(void *to, __mmask16 k, __m512i a) {
-    EACH(16) if (BIT(k)) memcpy((char *)to + 4 * i, &a.u32[i], 4);
-}
 
 /* Vectors of constants. */
 SET1(_mm512_set1_epi8, __m512i, u8, char)
-SET1(_mm512_set1_epi16, __m512i, u16, short)
 SET1(_mm512_set1_epi32, __m512i, u32, int)
 SET1(_mm512_set1_epi64, __m512i, u64, long long)
 
@@ -46,7 +41,6 @@ LANES(_mm512_sub_epi32, __m512i, u32, uint32_t, A - B)
 LANES(_mm512_sub_epi64, __m512i, u64, uint64_t, A - B)
 LANES(_mm512_mullo_epi32, __m512i, u32, uint32_t, A * B)
 LANES(_mm512_mullo_epi64, __m512i, u64, uint64_t, A * B)
-LANES(_mm512_min_epu32, __m512i, u32, uint32_t, A < B ? A : B)
 LANES(_mm512_min_epi64, __m512i, u64, int64_t, (uint64_t)(A < B ? A : B))
 LANES(_mm512_max_epi64, __m512i, u64, int64_t, (uint64_t)(A > B ? A : B))
 LANES(_mm512_srlv_epi32, __m512i, u32, uint32_t, B > 31 ? 0 : A >> B)
@@ -59,7 +53,6 @@ SHIFT(_mm512_slli_epi32, __m512i, u32, unsigned, by, a.u32[i] << n)
 SHIFT(_mm512_srli_epi32, __m512i, u32, unsigned, by, a.u32[i] >> n)
 SHIFT(_mm512_slli_epi64, __m512i, u64, unsigned, by, a.u64[i] << n)
 SHIFT(_mm512_srli_epi64, __m512i, u64, unsigned, by, a.u64[i] >> n)
-SHIFT(_mm512_srl_epi32, __m512i, u32, __m128i, by.u64[0], a.u32[i] >> n)
 SHIFT(_mm512_srl_epi64, __m512i, u64, __m128i, by.u64[0], a.u64[i] >> n)
 
 EMULATED __m512i _mm512_ror_epi64(__m512i a, int by) {
@@ -75,37 +68,24 @@ EMULATED __m512i _mm512_ror_epi64(__m512i a, int by) {
         return k; \
     }
 #define MASK_COMPARE(name, base, V, M) EMULATED M name(M k, V a, V b) { return k & base(a, b); }
-COMPARE(_mm_cmpeq_epi64_mask, __m128i, __mmask8, u64, uint64_t, A == B)
 COMPARE(_mm256_cmpeq_epi64_mask, __m256i, __mmask8, u64, uint64_t, A == B)
 COMPARE(_mm512_cmpeq_epi8_mask, __m512i, __mmask64, u8, uint8_t, A == B)
 COMPARE(_mm512_cmpge_epu8_mask, __m512i, __mmask64, u8, uint8_t, A >= B)
 COMPARE(_mm512_cmpeq_epi32_mask, __m512i, __mmask16, u32, uint32_t, A == B)
-COMPARE(_mm512_cmpeq_epu32_mask, __m512i, __mmask16, u32, uint32_t, A == B)
 COMPARE(_mm512_cmpge_epu32_mask, __m512i, __mmask16, u32, uint32_t, A >= B)
-COMPARE(_mm512_cmpgt_epu32_mask, __m512i, __mmask16, u32, uint32_t, A > B)
 COMPARE(_mm512_cmple_epu32_mask, __m512i, __mmask16, u32, uint32_t, A <= B)
-COMPARE(_mm512_cmplt_epu32_mask, __m512i, __mmask16, u32, uint32_t, A < B)
-COMPARE(_mm512_cmpeq_epi64_mask, __m512i, __mmask8, u64, uint64_t, A == B)
 COMPARE(_mm512_cmpneq_epi64_mask, __m512i, __mmask8, u64, uint64_t, A != B)
 COMPARE(_mm512_cmpgt_epi64_mask, __m512i, __mmask8, u64, int64_t, A > B)
 COMPARE(_mm512_cmpgt_epu64_mask, __m512i, __mmask8, u64, uint64_t, A > B)
 COMPARE(_mm512_test_epi8_mask, __m512i, __mmask64, u8, uint8_t, (A & B) != 0)
 COMPARE(_mm512_testn_epi8_mask, __m512i, __mmask64, u8, uint8_t, (A & B) == 0)
-COMPARE(_mm512_test_epi16_mask, __m512i, __mmask32, u16, uint16_t, (A & B) != 0)
-COMPARE(_mm512_test_epi32_mask, __m512i, __mmask16, u32, uint32_t, (A & B) != 0)
 COMPARE(_mm512_testn_epi32_mask, __m512i, __mmask16, u32, uint32_t, (A & B) == 0)
 COMPARE(_mm512_testn_epi64_mask, __m512i, __mmask8, u64, uint64_t, (A & B) == 0)
-MASK_COMPARE(_mm_mask_cmpeq_epi64_mask, _mm_cmpeq_epi64_mask, __m128i, __mmask8)
 MASK_COMPARE(_mm512_mask_cmpeq_epi8_mask, _mm512_cmpeq_epi8_mask, __m512i, __mmask64)
-MASK_COMPARE(_mm512_mask_cmpge_epu8_mask, _mm512_cmpge_epu8_mask, __m512i, __mmask64)
-MASK_COMPARE(_mm512_mask_cmpeq_epu32_mask, _mm512_cmpeq_epu32_mask, __m512i, __mmask16)
-MASK_COMPARE(_mm512_mask_cmpgt_epu32_mask, _mm512_cmpgt_epu32_mask, __m512i, __mmask16)
 MASK_COMPARE(_mm512_mask_cmple_epu32_mask, _mm512_cmple_epu32_mask, __m512i, __mmask16)
-MASK_COMPARE(_mm512_mask_cmplt_epu32_mask, _mm512_cmplt_epu32_mask, __m512i, __mmask16)
 MASK_COMPARE(_mm512_mask_cmpgt_epu64_mask, _mm512_cmpgt_epu64_mask, __m512i, __mmask8)
 MASK_COMPARE(_mm512_mask_test_epi8_mask, _mm512_test_epi8_mask, __m512i, __mmask64)
 MASK_COMPARE(_mm512_mask_testn_epi8_mask, _mm512_testn_epi8_mask, __m512i, __mmask64)
-MASK_COMPARE(_mm512_mask_test_epi32_mask, _mm512_test_epi32_mask, __m512i, __mmask16)
 MASK_COMPARE(_mm512_mask_testn_epi32_mask, _mm512_testn_epi32_mask, __m512i, __mmask16)
 
 EMULATED __mmask64 _mm512_movepi8_mask(__m512i a) { return _mm512_test_epi8_mask(a, _mm512_set1_epi8((char)0x80)); }
@@ -119,14 +99,8 @@ EMULATED __mmask64 _mm512_movepi8_mask(__m512i a) { return _mm512_test_epi8_mask
 MASK_BLEND(_mm_mask_blend_epi8, __m128i, __mmask16, u8)
 MASK_BLEND(_mm512_mask_blend_epi8, __m512i, __mmask64, u8)
 MASK_BLEND(emulated_blend_epi32, __m512i, __mmask16, u32)
-MASK_BLEND(emulated_blend_epi64, __m512i, __mmask8, u64)
-EMULATED __m512i _mm512_mask_mov_epi32(__m512i s, __mmask16 k, __m512i a) { return emulated_blend_epi32(k, s, a); }
-EMULATED __m512i _mm512_mask_mov_epi64(__m512i s, __mmask8 k, __m512i a) { return emulated_blend_epi64(k, s, a); }
 EMULATED __m512i _mm512_mask_or_epi32(__m512i s, __mmask16 k, __m512i a, __m512i b) {
     return emulated_blend_epi32(k, s, _mm512_or_si512(a, b));
-}
-EMULATED __m512i _mm512_mask_sub_epi32(__m512i s, __mmask16 k, __m512i a, __m512i b) {
-    return emulated_blend_epi32(k, s, _mm512_sub_epi32(a, b));
 }
 
 /* The lanes of a mask moved together; zeros behind them. */
@@ -138,7 +112,6 @@ EMULATED __m512i _mm512_mask_sub_epi32(__m512i s, __mmask16 k, __m512i a, __m512
         EACH(COUNT(a, u)) if (BIT(k)) r.u[n++] = a.u[i]; \
         return r; \
     }
-COMPRESS(_mm_maskz_compress_epi64, __m128i, __mmask8, u64)
 COMPRESS(_mm256_maskz_compress_epi32, __m256i, __mmask8, u32)
 COMPRESS(_mm256_maskz_compress_epi64, __m256i, __mmask8, u64)
 COMPRESS(_mm512_maskz_compress_epi8, __m512i, __mmask64, u8)
@@ -162,17 +135,12 @@ CONVERT(_mm512_cvtepu8_epi32, __m512i, u32, __m128i, u8)
 CONVERT(_mm512_cvtepu16_epi32, __m512i, u32, __m256i, u16)
 CONVERT(_mm512_cvtepu32_epi64, __m512i, u64, __m256i, u32)
 CONVERT(_mm512_cvtepi32_epi8, __m128i, u8, __m512i, u32)
-CONVERT(_mm512_cvtepi16_epi8, __m256i, u8, __m512i, u16)
 CONVERT(_mm512_cvtepi64_epi32, __m256i, u32, __m512i, u64)
 
 /* Parts of vectors. */
 CONVERT(_mm512_castsi512_si128, __m128i, u64, __m512i, u64)
-CONVERT(_mm512_castsi512_si256, __m256i, u64, __m512i, u64)
-CONVERT(_mm512_castsi256_si512, __m512i, u64, __m256i, u64)
 EMULATED __m128i _mm512_extracti32x4_epi32(__m512i a, int at) { return _mm_loadu_si128(a.u8 + 16 * (at & 3)); }
-EMULATED __m256i _mm512_extracti64x4_epi64(__m512i a, int at) { return _mm256_loadu_si256(a.u8 + 32 * (at & 1)); }
 EMULATED __m512i _mm512_inserti32x4(__m512i a, __m128i b, int at) { memcpy(a.u8 + 16 * (at & 3), &b, 16); return a; }
-EMULATED __m512i _mm512_inserti64x4(__m512i a, __m256i b, int at) { memcpy(a.u8 + 32 * (at & 1), &b, 32); return a; }
 EMULATED __m512i _mm512_broadcast_i32x4(__m128i a) { __m512i r; EACH(4) memcpy(r.u8 + 16 * i, &a, 16); return r; }
 
 /* Bytes and lanes by number. */
@@ -187,12 +155,6 @@ EMULATED __m512i _mm512_alignr_epi32(__m512i a, __m512i b, int by) {
     return _mm512_loadu_si512((const char *)both + 4 * (by & 15));
 }
 
-EMULATED unsigned _mm512_mask_reduce_max_epu32(__mmask16 k, __m512i a) {
-    unsigned most = 0;
-    EACH(16) if (BIT(k) && a.u32[i] > most) most = a.u32[i];
-    return most;
-}
-EMULATED unsigned _mm512_reduce_max_epu32(__m512i a) { return _mm512_mask_reduce_max_epu32(0xFFFF, a); }
 
 #undef MASKZ_LOAD
 #undef COMPARE
