@@ -29,6 +29,7 @@ Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple
 
 _CHOICES = '"all", "none", "raise" or a set of added tokens\' texts'
 MAX_CACHED = 16  # policies of different sets that are kept; a server uses one or two
+MAX_BEYOND = 1000  # bytes that a token may have behind another one that it begins with
 
 
 class AddedTokens:
@@ -42,6 +43,9 @@ class AddedTokens:
         if normalizer is not None:
             self._refuse_alike()
         self._refuse_overlaps()
+        if normalizer or any(len(token.content) > MAX_BEYOND // 4 for token in tokens):
+            for normalized in (False, True):
+                self._refuse_far({self.seen(t): i for i, t in enumerate(tokens) if t.normalized == normalized})
 
     @lazy
     def by_content(self) -> dict[str, AddedToken]:
@@ -153,6 +157,22 @@ class AddedTokens:
                 if token.normalized == normalized and self.seen(token).decode()[0] in white_space(self.unicode_version):
                     raise UnsupportedError("an added token that begins with white space beside one with rstrip",
                                            f"$.added_tokens[{i}]")
+
+    def _refuse_far(self, numbers: dict[bytes, int]) -> None:
+        """Refuses a token that begins with a far shorter one, such as `<a>` and `<a>` with 5,000 more bytes.
+
+        Where the shorter one is found, the text behind it is read for the longer one, and again if that is not there.
+        So time is linear in the text only if what is read twice is bounded.
+        """
+        begun: list[bytes] = []  # the tokens that this one begins with
+        for content in sorted(numbers):
+            while begun and not content.startswith(begun[-1]):
+                begun.pop()
+            if begun and len(content) - len(begun[0]) > MAX_BEYOND:
+                raise UnsupportedError(
+                    f"an added token that begins with {begun[0].decode()!r}, another one, and has more than "
+                    f"{MAX_BEYOND} bytes behind it", f"$.added_tokens[{numbers[content]}].content")
+            begun.append(content)
 
 
 @cache

@@ -197,6 +197,19 @@ def test_white_space_that_two_tokens_would_take_is_refused() -> None:
     check_all([after, {**blank, "normalized": True}], "a b", " b a b", "a  b")
 
 
+@pytest.mark.parametrize("normalized", [False, True])
+def test_a_token_far_longer_than_one_that_it_begins_with_is_refused(normalized: bool) -> None:
+    """What is behind the shorter one would be read again for each place of a text: a megabyte of `a` for hours."""
+    def tokens(behind: int) -> list[dict[str, Any]]:
+        texts = "a" * 3 + "b" * behind, "a" * 2, "a"
+        return [added_token(text, normalized=normalized) for text in texts]
+
+    check_all(tokens(331), "a" * 20, "a" * 5 + "b" * 331, "a" * 5 + "b" * 330 + "a")  # three bytes a letter
+    with pytest.raises(dstok.UnsupportedError, match="begins with 'a', another one, and has more than 1000") as caught:
+        dstok.Tokenizer.from_str(model_json([], tokens(999)))
+    assert caught.value.where == "$.added_tokens[0].content"
+
+
 @examples(150)
 @given(st.data(), token_sets(), st.sampled_from(PATTERNS))
 def test_policies(data: st.DataObject, added: list[dict[str, Any]], pattern: str | None) -> None:
