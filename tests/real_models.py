@@ -7,7 +7,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -17,6 +17,7 @@ import dstok
 from dstok.core import _level
 
 BUILT_IN = tuple(info.name for info in dstok.models())
+KEPT = 4  # of upstream's tokenizers, each about 100 MB
 FOLDERS = {"deepseek-r1-distill-qwen": "deepseek-r1-distill-qwen-7b"}  # those whose names differ
 
 
@@ -27,13 +28,13 @@ def real_json(name: str) -> str:
         return archive.read("tokenizer.json").decode()
 
 
-@cache
+@lru_cache(KEPT)
 def real(name: str) -> tokenizers.Tokenizer:
     """Upstream's tokenizer of a published file."""
     return tokenizers.Tokenizer.from_str(real_json(name))
 
 
-@cache
+@lru_cache(KEPT)
 def real_with(name: str, contents: frozenset[str]) -> tokenizers.Tokenizer:
     """The same with only those of the added tokens; those inside the vocabulary keep their ids."""
     file: dict[str, Any] = json.loads(real_json(name))

@@ -180,7 +180,7 @@ def test_all_inputs_together_are_the_whole(tmp_path: Path, monkeypatch: pytest.M
     sizes = {str(tmp_path / name): size for name, size in {"a": 1000, "b": 0, "c": 5000}.items()}
     for name, size in sizes.items():
         Path(name).write_bytes(bytes(size))
-    with watching([*sizes, "none"]) as progress:
+    with watching([*sizes, str(tmp_path / "none")]) as progress:
         assert progress.total == 6000
         for name in sizes:
             with open_source(name, progress) as source:

@@ -92,7 +92,7 @@ WITHIN = [
 ]
 
 
-@pytest.mark.parametrize(("pattern", "behavior"), product(WITHIN, BEHAVIORS) if DEEP else zip(WITHIN, cycle(BEHAVIORS)))
+@pytest.mark.parametrize(("pattern", "behavior"), list(product(WITHIN, BEHAVIORS) if DEEP else zip(WITHIN, cycle(BEHAVIORS))))
 def test_what_is_large_but_within_the_bounds(pattern: str, behavior: str) -> None:
     program = compile_splits([Split(pattern, behavior)])
     assert "".join(piece for piece, _ in program.pieces("xaaaby" + MANY[0])) == "xaaaby" + MANY[0]

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -37,6 +38,7 @@ MAX_DEATHS = 30  # in one call; after that what is left has no answer
 CHILD = ("import os, sys; sys.path[:1] = []; sys.path.append(os.getcwd()); "
          "from dstok.testing.child import main; sys.exit(main(*sys.argv[1:]))")
 TICK = 0.25  # seconds between two looks at the counter
+GOING = 60.0  # seconds that a process may take to be gone: a large one takes some on a busy machine
 AT_ONCE = 1000  # so many texts in one call have twice the patience of one
 
 
@@ -303,7 +305,7 @@ class Runner:
     def _exit_code(self) -> int:
         assert self._process
         try:
-            return self._process.wait(5)
+            return self._process.wait(GOING)
         except subprocess.TimeoutExpired:
             return 1
 
@@ -317,7 +319,8 @@ class Runner:
                 self._process.kill()
                 if worker and worker != self._process.pid:
                     kill(worker)
-                self._process.wait(5)
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(GOING)
             self._process = None
 
     def close(self) -> None:
