@@ -9,7 +9,7 @@ The reference is the automaton alone, a piece at a time; upstream judges every t
 model.
 
 Subjects: a real file of each family (fuzz_subjects.py); `patterns`, models whose pattern is a family's with other
-sets (fuzz_patterns.py). Texts: fuzz_texts.py. Ways in: fuzz_calls.py.
+sets (fuzz_patterns.py); `models`, small models of everything else (fuzz_models.py). Texts: fuzz_texts.py. Ways in: fuzz_calls.py.
 
 Until issue 11 this fuzzer had one subject, V3, and so ran none of the rules of words, nor any pattern but V3's own: it
 could not find that the grid hands over to the automaton inside a piece (only these rules restart there), nor blanks
@@ -29,13 +29,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 from fuzz_calls import DRAWN, How, difference, minimised
+from fuzz_models import small
 from fuzz_patterns import varied
 from fuzz_subjects import Subject, families, family
 from fuzz_texts import text_of
 from real_models import levels
 
 TEXTS = 20  # of a family in a job
-MADE = {"patterns": (varied, 60)}  # how a model is made, and its texts
+MADE = {"patterns": (varied, 60), "models": (small, 20)}  # how a model is made, and its texts
 
 
 def subjects() -> list[str]:
@@ -81,7 +82,7 @@ def run(wanted: argparse.Namespace, seed: int) -> int:
                 how = How(judged, without=tuple(wanted.without))
                 found = difference(subject, text, calls, how)
                 if found:
-                    after = f"{sum(texts.values())} texts, {time.monotonic() - begin:.0f} s"
+                    after = f"{sum(texts.values())} texts, {time.monotonic() - begin:.0f} s ({time.process_time():.0f} of processor)"
                     print(f"{name}: {found}, after {after}: --seed {seed} --first {number} --count 1 --subjects {name} "
                           f"--upstream {int(judged)} --levels {' '.join(wanted.levels)}")
                     print(*subject.told, sep="\n", end="\n" * bool(subject.told))

@@ -36,6 +36,8 @@ def outcomes(subject: Subject, tok: dstok.Tokenizer, text: str, seed: int, how: 
     yield from whole(subject, tok, text)
     chance, ids = random.Random(f"{seed} {tok._encoder.way()}"), subject.ids(text)
     for calls, share in DRAWN.items():
+        if calls in IN_PARTS and not subject.streams:
+            continue
         if (chance.random() < share or how.thorough) and calls.__name__ not in how.without:
             yield from calls(subject, tok, text, ids, chance)
 
@@ -165,6 +167,7 @@ def python_fault(data: bytes) -> int | None:
 
 
 DRAWN = {in_two: 0.5, in_parts: 0.3, forked: 0.1, batches: 0.15, around: 0.04, broken: 0.1}
+IN_PARTS = (in_two, in_parts, forked)
 
 
 def difference(subject: Subject, text: str, seed: int, how: How) -> str | None:
@@ -178,6 +181,10 @@ def difference(subject: Subject, text: str, seed: int, how: How) -> str | None:
                 return f"{what} at level {name}"
     if how.upstream and subject.ids(text) != subject.upstream(text):
         return "automaton against upstream"
+    for name, tok in subject.levels.items() if how.upstream and subject.judged else ():
+        for what, found, expected in subject.judged(tok, text, random.Random(seed)):
+            if found != expected:
+                return f"{what} against upstream at level {name}"
     return None
 
 

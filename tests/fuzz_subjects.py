@@ -7,11 +7,13 @@ Invariant: the reference is the automaton alone, a piece at a time: no mask kern
 from __future__ import annotations
 
 import os
+import random
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import tokenizers
 from fuzz_texts import Letters, letters_of
@@ -20,6 +22,7 @@ from real_models import level, real, real_json
 import dstok
 from dstok.tables import Tables
 
+Judged = Callable[[dstok.Tokenizer, str, random.Random], Iterator[tuple[str, Any, Any]]]
 KEPT = 500  # texts whose ids a subject keeps
 # One file a family; o200k, which is tiktoken's, where tests/fetch_judges has fetched it.
 FAMILIES = ("deepseek-v3", "deepseek-llm-7b-base", "deepseek-coder-33b-base", "qwen-2.5", "qwen-3.5", "glm-4",
@@ -29,7 +32,7 @@ FAMILIES = ("deepseek-v3", "deepseek-llm-7b-base", "deepseek-coder-33b-base", "q
 @dataclass(frozen=True)
 class Subject:
     """`levels`: by name, from the automaton with all its short cuts up; `plain`: no normalizer changes a text; `told`:
-    what to print of one that was made up."""
+    what to print of one that was made up; `judged`: more that upstream judges; `streams`: whether parts can be encoded."""
 
     name: str
     letters: Letters
@@ -37,7 +40,9 @@ class Subject:
     reference: dstok.Tokenizer
     upstream: Callable[[str], list[int]]
     plain: bool
+    streams: bool
     told: tuple[str, ...] = ()
+    judged: Judged | None = None
     _kept: dict[str, list[int]] = field(default_factory=dict)
 
     def ids(self, text: str) -> list[int]:
@@ -57,7 +62,8 @@ def subject(
     bare = Tables(tok._tables.description, {**tok._tables.sections, "windows": b"", "joined": b""})
     return Subject(
         name, letters or letters_of(tok.program.alphabet.classes, _contents(tok), _tokens(tok)),
-        {each: _at(tok, tok._tables, each) for each in levels}, _at(tok, bare, "automaton"), upstream, tok._normalizer is None, told)
+        {each: _at(tok, tok._tables, each) for each in levels}, _at(tok, bare, "automaton"), upstream, tok._normalizer is None,
+        tok._normalizer is None or tok._normalizer.local, told)
 
 
 def _at(tok: dstok.Tokenizer, tables: Tables, name: str) -> dstok.Tokenizer:

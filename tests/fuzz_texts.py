@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from shared_data import CORPORA, shared
@@ -36,8 +37,8 @@ class Letters:
     groups: list[list[str]]    # characters of one class and one width
     cuttable: list[list[str]]  # those that may be cut apart, by class
     contents: list[str]        # of added tokens
-    joined: list[list[str]]    # tokens of several characters, by the classes of the first two
-    hinges: list[list[str]]    # those whose first may be cut from what is before it, and is of another class than the second
+    joined: list[list[str]]    # tokens of several characters, by their classes
+    hinges: list[list[str]]    # those that may be cut from what is before them, and are of two classes
 
     def any(self, chance: random.Random) -> str:
         """A character, now and then a token: two characters that are not in one piece show only if they would merge."""
@@ -60,17 +61,22 @@ def letters_of(classes: Sequence[CodePointSet], contents: Sequence[str] = (), to
 
 
 def _by_kind(classes: Sequence[CodePointSet], tokens: Iterable[str]) -> tuple[list[list[str]], list[list[str]]]:
-    """Tokens of two characters or more, not all ASCII, by what the first two are; and those whose first is a hinge."""
+    """Tokens of two characters or more, not all ASCII, by what stands where the class first changes; and the hinges."""
     kinds, known = dict[Any, list[str]](), dict[str, Any]()
+
+    def kind_of(char: str) -> Any:
+        if char not in known:
+            number = next((number for number, members in enumerate(classes) if char in members), -1)
+            known[char] = (number, len(char.encode()), any(low <= ord(char) <= high for low, high in CUTTABLE))
+        return known[char]
+
     for token in tokens:
         if len(token) > 1 and not token.isascii() and "\ufffd" not in token:
-            for char in token[:2]:
-                if char not in known:
-                    number = next((number for number, members in enumerate(classes) if char in members), -1)
-                    known[char] = (number, len(char.encode()), any(low <= ord(char) <= high for low, high in CUTTABLE))
-            kinds.setdefault((known[token[0]], known[token[1]]), []).append(token)
+            chars = list(map(kind_of, token))
+            change = next((pair for pair in pairwise(chars) if pair[0][0] != pair[1][0]), tuple(chars[:2]))
+            kinds.setdefault((chars[0][2], *change), []).append(token)
     few = {kind: random.Random(number).sample(all_, min(len(all_), SAMPLES)) for number, (kind, all_) in enumerate(kinds.items())}
-    return list(few.values()), [tokens for (one, two), tokens in few.items() if one[2] and one[0] != two[0]]
+    return list(few.values()), [tokens for (cuttable, one, two), tokens in few.items() if cuttable and one[0] != two[0]]
 
 
 def _inside(ranges: Sequence[tuple[int, int]], low: int, high: int) -> list[tuple[int, int]]:
@@ -95,10 +101,10 @@ def around_cuts(letters: Letters, chance: random.Random) -> str:
     other = [chance.choice(chance.choice(letters.cuttable)) for _ in range(chance.randint(1, 3))]
     whole = [chance.choice(chance.choice(letters.hinges or [other])) for _ in range(chance.randint(1, 2))]
     odd = chance.choice((whole, [*whole, *other], other, letters.few(chance, 1, 3), [chance.choice(SNIPPETS)]))
-    parts = [chance.choice(("", "", filler(letters, chance, chance.randint(0, 70))))]
+    parts = [chance.choice(("", filler(letters, chance, chance.randint(0, 70)))), chance.choice(("", "", "a", letters.any(chance)))]
     for _ in range(chance.choice((1, 1, 2, 5))):
         parts += chance.choices(run, k=chance.choice((1, 1, 2, 3, 5, 18, 19, 20, 21, 22, 40)))
-        parts += chance.choices(odd, k=chance.randint(1, 3))
+        parts += [*chance.choices(odd, k=chance.randint(1, 3)), chance.choice(("", "", "a", "A", "1", " "))]
     return "".join([*parts, *chance.choices(run, k=chance.randint(0, 5)), chance.choice(("", tail(letters, chance)))])
 
 

