@@ -83,11 +83,11 @@ typedef uint64_t LaneSlots __attribute__((vector_size(4 * LANE)));
 LANE_FUNCTION Lane lane_rank(const PairTable *t, Lane left, Lane right) {
     const uint16_t *seeds = t->seeds;
     const uint64_t *slots = t->slots;
-    Lane b = (left * t->left_mix + right * t->right_mix) >> t->seed_shift;
+    Lane b = (left * t->left_mix + right * t->right_mix) >> (uint32_t)t->seed_shift;
     LaneSeeds found = {seeds[b[0]], seeds[b[1]], seeds[b[2]], seeds[b[3]],
                        seeds[b[4]], seeds[b[5]], seeds[b[6]], seeds[b[7]]};
     Lane seed = __builtin_convertvector(found, Lane);
-    Lane s = ((left * PAIR_2 + right * t->mix) ^ seed * PAIR_4) * PAIR_5 >> t->slot_shift;
+    Lane s = ((left * PAIR_2 + right * t->mix) ^ seed * PAIR_4) * PAIR_5 >> (uint32_t)t->slot_shift;
     LaneSlots even = {slots[s[0]], slots[s[2]], slots[s[4]], slots[s[6]]};
     LaneSlots odd = {slots[s[1]], slots[s[3]], slots[s[5]], slots[s[7]]};
     Lane low = (Lane)((even & 0xFFFFFFFF) | odd << 32), high = (Lane)(even >> 32 | (odd & 0xFFFFFFFF00000000));
