@@ -3,11 +3,13 @@
     python -m benchmarks.instructions                      # a Markdown table of the five corpora
     python -m benchmarks.instructions --output benchmarks/results/NAME.json
     python -m benchmarks.instructions --check benchmarks/results/NAME.json     # exit code 1: more than it says
+    python -m benchmarks.instructions --aarch64 FOLDER     # ARM's, by qemu: after AARCH64=FOLDER tests/aarch64
 
 In: the first megabyte of each corpus, whole characters, in one call. Out: instructions a byte of the first (cold)
 and of a later (warm) pass: what a process with these passes executes, less what one without them does.
 Invariant: counts do not depend on speed or load; they do on compiler and instruction set, so `--check` allows half as
-much again. valgrind knows no AVX-512: these are the counts of the AVX2 level, and of the scalar merge loops.
+much again. valgrind knows no AVX-512: these are the counts of the AVX2 level. ARM's are those of dstok's own modules
+(qemu.py).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from benchmarks import qemu
 from benchmarks.cases import CORPORA, ROOT, load_text, select
 from benchmarks.engines import LEVELS
 from benchmarks.machine import commit, dirty, machine, python
@@ -61,26 +64,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA), metavar="NAME")
     parser.add_argument("--output", type=Path, metavar="FILE", help="result file to write, as results/NAME.json")
     parser.add_argument("--check", type=Path, metavar="FILE", help=f"fail above {MARGIN} times the counts in FILE")
+    parser.add_argument("--aarch64", type=Path, metavar="FOLDER", help="of tests/aarch64: count an ARM processor's")
     options = parser.parse_args(arguments)
-    found = {corpus: count(corpus) for corpus in options.corpora}
+    found = {corpus: count(corpus, options.aarch64) for corpus in options.corpora}
     print(table(found))
     if options.output:
-        result = {"machine": machine(), "python": python(), "commit": commit(), "dirty": dirty(), "instructions": found}
+        where = {"cpu": "aarch64, emulated by qemu", "architecture": "aarch64"} if options.aarch64 else {}
+        result = {"machine": machine() | where, "python": python(), "commit": commit(), "dirty": dirty(),
+                  "instructions": found}
         options.output.write_text(json.dumps(result, indent=1) + "\n")
     return _compare(found, json.loads(options.check.read_text())["instructions"]) if options.check else 0
 
 
-def count(corpus: str) -> Counts:
-    """The counts of one corpus. Raises `RuntimeError` if valgrind fails."""
+def count(corpus: str, aarch64: Path | None = None) -> Counts:
+    """The counts of one corpus. Raises `RuntimeError` if valgrind or qemu fails."""
     text = load_text(select([f"{corpus}/whole"], full=True)[0]).encode()[:SIZE].decode("utf-8", "ignore")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "text"
         file.write_text(text, encoding="utf-8", newline="")
+        if aarch64:
+            (first, warm), level = qemu.passes(aarch64.resolve(), file, 2)
+            return _by_byte(text, level, first, warm)
         subprocess.run(_command(file, 0), env=_environment(), cwd=folder, check=True)  # Python's caches are written now
         (none, level), (first, _), (all, _) = (_instructions(file, passes) for passes in (0, 1, 1 + WARM_PASSES))
+    return _by_byte(text, level, first - none, (all - first) / WARM_PASSES)
+
+
+def _by_byte(text: str, level: str, cold: float, warm: float) -> Counts:
     size = len(text.encode())
-    return {"level": level, "cold": round((first - none) / size, 2),
-            "warm": round((all - first) / WARM_PASSES / size, 2)}
+    return {"level": level, "cold": round(cold / size, 2), "warm": round(warm / size, 2)}
 
 
 def table(found: dict[str, Counts]) -> str:

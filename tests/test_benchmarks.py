@@ -24,7 +24,7 @@ from real_models import levels
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # last: the installed dstok is the one under test
 
-from benchmarks import models, process, run, verdicts, wikitext
+from benchmarks import models, process, qemu, run, verdicts, wikitext
 from benchmarks.cases import CORPORA, DISTINCT_SIZE, KINDS, MODES, WORST_SIZE, Case, all_cases, items, load_text, select
 from benchmarks.chart import chart
 from benchmarks.engines import ENGINES, LEVELS, Call, Engine
@@ -363,3 +363,12 @@ def test_models_table() -> None:
     assert made.startswith("C, AVX-512, P, D; ")
     last = made.splitlines()[-1]
     assert last == "| m | code | 300 / 300 | ≠ / ≠ | failed | 3.00 / 3.00 | 100.00 / 100.00 |"
+
+
+def test_instructions_of_a_log_of_qemu() -> None:
+    """Two passes: a block of two instructions, run twice; that one and a new one of three; the log of a start before."""
+    block = b"----------------\nIN: \n0x0010:  d503233f  paciasp  \n0x0014:  d65f03c0  ret      \n\n"
+    new = b"----------------\nIN: f\n0x0020:  d503233f  paciasp  \n0x0024:  d503233f  paciasp  \n0x0028:  d65f03c0  ret\n\n"
+    ran, ran_new = b"Trace 0: 0x7f [81/0000000000000010/1/82] \n", b"Trace 0: 0x7f [81/0000000000000020/1/82] f\n"
+    log = block + ran + qemu.MARK + ran + ran + qemu.MARK + ran + new + ran_new + qemu.MARK
+    assert list(qemu._totals(log.splitlines(keepends=True))) == [2, 6, 11]
