@@ -31,7 +31,7 @@ FAMILIES = ("deepseek-v3", "deepseek-llm-7b-base", "deepseek-coder-33b-base", "q
 
 @dataclass(frozen=True)
 class Subject:
-    """`levels`: by name, from the automaton with all its short cuts up; `plain`: no normalizer changes a text; `told`:
+    """`levels`: by name, from the automaton with all its short cuts up; `plain`: decoding gives the text; `told`:
     what to print of one that was made up; `judged`: more that upstream judges; `streams`: whether parts can be encoded."""
 
     name: str
@@ -62,8 +62,14 @@ def subject(
     bare = Tables(tok._tables.description, {**tok._tables.sections, "windows": b"", "joined": b""})
     return Subject(
         name, letters or letters_of(tok.program.alphabet.classes, _contents(tok), _tokens(tok)),
-        {each: _at(tok, tok._tables, each) for each in levels}, _at(tok, bare, "automaton"), upstream, tok._normalizer is None,
+        {each: _at(tok, tok._tables, each) for each in levels}, _at(tok, bare, "automaton"), upstream, _is_plain(tok),
         tok._normalizer is None or tok._normalizer.local, told)
+
+
+def _is_plain(tok: dstok.Tokenizer) -> bool:
+    """Whether decoding gives a text back: no normalizer, nor an added token whose text spells other bytes."""
+    return tok._normalizer is None and all(
+        text == token.content.encode() for (_, text, _), token in zip(tok._added.decodings(), tok._added.tokens))
 
 
 def _at(tok: dstok.Tokenizer, tables: Tables, name: str) -> dstok.Tokenizer:

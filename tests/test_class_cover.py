@@ -90,7 +90,7 @@ def test_strategies_reach_pairs_and_triples_of_classes() -> None:
     assert len(pairs) > 0.95 * len(GUIDE.classes) ** 2 and len(triples) > 0.4 * len(GUIDE.classes) ** 3
 
 
-@examples(200)
+@examples(50)
 @given(strategies.token_ids(TOK), strategies.bytes_texts(TOK, valid=False), strategies.bytes_texts(TOK), st.data())
 def test_other_strategies(ids: list[int], broken: bytes, whole: bytes, data: st.DataObject) -> None:
     assert TOK.decode_bytes(ids) is not None

@@ -90,7 +90,7 @@ def test_an_error_does_not_swallow_bos() -> None:
 
 
 @TOKENIZERS
-@examples(150)
+@examples(60)
 @given(mixed_texts, frames, kinds, st.integers(0, 40))
 def test_budgets(tok: Any, text: str, frame: Any, kind: Any, budget: int) -> None:
     """What comes out fits with its frame, and is what fits the rest of the budget without."""

@@ -35,7 +35,7 @@ REAL = {  # a published model for each family: the name that its file gets
     "deepseek-r1-distill-qwen-7b": "deepseek-r1-qwen", "qwen-3": "qwen2", "qwen-3.5": "qwen35", "minimax-m1-40k": "minimax-m2",
 }
 # Those that differ in what is written of a vocabulary: all tokens reachable by merges or not, many added tokens, normalized.
-WHOLE = list(REAL) if DEEP else ["deepseek-v3", "deepseek-r1-distill-llama-8b", "deepseek-coder-33b-base", "qwen-3.5"]
+WHOLE = list(REAL) if DEEP else ["deepseek-v3", "deepseek-coder-33b-base", "qwen-3.5"]
 TEXTS = ["", "Hello world", "abcd ab a1234 é中の\u0301e\u0301\r\n  \n \U0001f999", "don't I'LL\u2029 x\t\t", "<｜User｜>hi<think>", "½²³ 12345"]
 
 

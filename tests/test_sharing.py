@@ -106,7 +106,7 @@ def test_more_calls_than_workspaces() -> None:
     assert TOK.count_batch(inputs, threads=20) == [len(ids) for ids in expected]
 
 
-@examples(60)
+@examples(40)
 @given(st.lists(texts, min_size=1, max_size=8))
 def test_threads_on_any_texts(inputs: list[str]) -> None:
     """The same on texts of all kinds."""
@@ -166,7 +166,7 @@ def test_pickle_of_another_version() -> None:
         pickle.loads(pickled)
 
 
-@examples(60)
+@examples(15)
 @given(st.text("ab <x>é\n", max_size=30))
 def test_pickle_of_a_model_from_a_file(text: str) -> None:
     """It goes by its content: the copy does all that the original does."""
