@@ -132,7 +132,7 @@ def test_tokenizer_json(tmp_path: Path) -> None:
     contents = {f"{i}.json": damage(plain, rng) if i % 2 else twisted(tree, rng) for i in range(COUNT)} | hand_made_json()
     found = outcomes(tmp_path, contents)
     working = {name: item["ids"] for name, item in found.items() if "ids" in item}
-    assert 0.05 * COUNT < len(working) < 0.8 * COUNT
+    assert 0.03 * COUNT < len(working) < 0.8 * COUNT
     for name, ids in working.items():
         judge = tokenizers.Tokenizer.from_str(contents[name].decode())
         assert [judge.encode(text, add_special_tokens=False).ids for text in TEXTS] == ids, name
