@@ -23,7 +23,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from benchmarks import qemu
 from benchmarks.cases import CORPORA, ROOT, load_text, select
@@ -69,9 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = {corpus: count(corpus, options.aarch64) for corpus in options.corpora}
     print(table(found))
     if options.output:
-        where = {"cpu": "aarch64, emulated by qemu", "architecture": "aarch64"} if options.aarch64 else {}
-        result = {"machine": machine() | where, "python": python(), "commit": commit(), "dirty": dirty(),
-                  "instructions": found}
+        result: dict[str, Any] = {"machine": machine(), "python": python(), "commit": commit(), "dirty": dirty(),
+                                  "instructions": found}
+        if options.aarch64:
+            result["machine"] |= {"cpu": "aarch64, emulated by qemu", "architecture": "aarch64"}
+            result["python"] = f"CPython {(options.aarch64 / 'python').read_text().strip()}"
         options.output.write_text(json.dumps(result, indent=1) + "\n")
     return _compare(found, json.loads(options.check.read_text())["instructions"]) if options.check else 0
 
