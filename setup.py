@@ -25,7 +25,8 @@ if EMULATED not in ("", "avx512"):
     raise OptionError(f"expected DSTOK_EMULATE to be avx512 or not set, found {EMULATED!r}")
 
 EXTENSIONS = [
-    Extension(f"dstok.core.{path.stem}", [f"dstok/core/{path.name}"], extra_compile_args=["-O3", "-g0"],
+    Extension(f"dstok.core.{path.stem}", [f"dstok/core/{path.name}"],
+              extra_compile_args=["-O1" if EMULATED else "-O3", "-g0"],  # emulated code is slow either way
               depends=sorted(f"dstok/core/{header.name}" for header in (ROOT / "dstok" / "core").glob("*.h")))
     for path in sorted((ROOT / "dstok" / "core").glob("*.pyx"))]
 

@@ -1,4 +1,4 @@
-"""Hypothesis profiles: `ci`, and `deep` under DSTOK_PROFILE=deep; the working directory; which dstok is tested; images."""
+"""Hypothesis profiles: `ci`, or `deep` or `brief` by DSTOK_PROFILE; the working directory; which dstok is tested; images."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if not (CHECKOUT / "dstok" / "core" / f"_encode{EXTENSION_SUFFIXES[0]}").exists(
 
 settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)
 settings.register_profile("deep", max_examples=20_000, deadline=None)
+settings.register_profile("brief", max_examples=30, deadline=None, derandomize=True)
 settings.load_profile(os.environ.get("DSTOK_PROFILE", "ci"))
 
 
