@@ -133,14 +133,13 @@ def build_tables(model: ModelDescription) -> Tables:
     bpe = make_bpe(Tables(description, sections))
     direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
     sections["direct"] = array("I", direct).tobytes()
-    # V3's kernel, which has all levels, makes no use of the tables that it has no need of, or does not know.
-    v3 = kernel.rules == V3
+    v3 = kernel.rules == V3  # whose kernel knows no borders
     spoilers = set(_reachable(model)).difference(direct) if model.ignore_merges else set()
     borders = _borders(model.tokens[i] or b"" for i in spoilers)
     made = [t for t in model.tokens if t]
     sections["joined"] = b"" if v3 and spoilers else joined_pairs(made, None if v3 else borders)
     sections["borders"] = b"" if v3 or not any(borders) else bytes(borders)
-    sections["windows"] = b"" if v3 else program.windows
+    sections["windows"] = b"" if kernel.rules else program.windows
     return Tables(description, sections)
 
 

@@ -120,7 +120,7 @@ def test_all_rules_are_some_familys() -> None:
 
 @each_family
 def test_the_kernel_is_used(name: str) -> None:
-    assert encoder(name, "automaton").way() == "windows"
+    assert encoder(name, "automaton").way() == "automaton"
     for each in LEVELS:
         assert encoder(name, each).way().startswith(f"mask kernel, {each}")
 
