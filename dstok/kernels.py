@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dstok.unicode.sets import CodePointSet
 
 __all__ = ["CASED", "CL100K", "GPT2", "KINDS", "NONE", "ONES", "RARE", "THREES", "V3", "Kernel", "classes_of",
-           "find_difference", "find_kernel"]
+           "find_difference", "find_kernel", "goes_on_from_cuts"]
 
 NONE, V3, ONES, THREES, CASED, GPT2, CL100K = range(7)  # as in core/_kernel.h
 LETTER, MARK, K, BLANK, RARE, NUMBER = 1, 2, 4, 8, 32, 64  # as its F_ flags
@@ -85,7 +85,7 @@ def _find(marked: Marked, classes: tuple[Class, ...], edges: tuple[tuple[tuple[i
             kinds = _kinds(rules, marked, classes)
         except TooLargeError:
             continue
-        if kinds and (rules == CASED or _goes_on_from_cuts(kinds, classes, edges)):
+        if kinds and (rules == CASED or goes_on_from_cuts(kinds, classes, edges)):
             return Kernel(rules, kinds)
     return Kernel(NONE, ())
 
@@ -205,7 +205,7 @@ class _Unmarked:
         return True
 
 
-def _goes_on_from_cuts(
+def goes_on_from_cuts(
     kinds: Sequence[int], classes: Sequence[Class], edges: Sequence[Sequence[tuple[int, int]]],
 ) -> bool:
     """Is the automaton, behind a letter that follows a letter of the same piece, where it is behind the first of one?

@@ -16,6 +16,7 @@ from upstream import pre_tokenizer
 
 import dstok
 from dstok.core._level import levels
+from dstok.kernels import classes_of, find_kernel, goes_on_from_cuts
 
 # Text in which something rare lies behind safe cuts.
 TEXTS = {
@@ -101,18 +102,12 @@ def test_other_sets(patterns: list[str], letters: str, each: str) -> None:
             assert tok.encode(text) == upstream_ids(judge, text), text
 
 
-CUTTABLE = "\u3042\u309d\u30a2\u30fc\u3400\u4e2d\u9fa5\ud55c"  # letters of each range of core/_pieces.pxd
-
-
 @pytest.mark.parametrize(("name", "anywhere"), [
     ("deepseek-v3", True), ("qwen-2.5", True), ("qwen-3.5", True), ("glm-4", True), ("minimax-m3", False)])
 def test_where_the_automaton_may_go_on_from_a_cut(name: str, anywhere: bool) -> None:
     """Behind a letter that follows a letter of the same piece it is in the state that it is in behind a piece's first
     letter; not in cased words, where it remembers whether a capital may follow."""
     program = model(name, LEVELS[0]).program
-    edges = program.boundaries.edges
-    letters = {program.alphabet.class_of(c) for c in CUTTABLE}
-    behind = {edges[state][one][0] for state in range(1, len(edges)) for one in letters} - {0}
-    equal = [edges[state][two][0] == edges[1][two][0] for state, two in product(behind, letters) if edges[state][two][0]]
-    assert equal
-    assert all(equal) == anywhere
+    found = find_kernel(program)
+    assert found.rules
+    assert goes_on_from_cuts(found.kinds, classes_of(program), program.boundaries.edges) == anywhere
