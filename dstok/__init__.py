@@ -7,6 +7,9 @@
 """
 
 try:
+    from dstok.calls.growing import GrowingText
+    from dstok.calls.offsets import Encoding, Piece
+    from dstok.calls.streams import DecodeStream, EncodeStream
     from dstok.errors import (
         DecodeError,
         DstokError,
@@ -22,15 +25,12 @@ try:
         UnknownTokenError,
         UnsupportedError,
     )
-    from dstok.growing import GrowingText
     from dstok.models import ModelInfo, load, models
-    from dstok.offsets import Encoding, Piece
-    from dstok.streams import DecodeStream, EncodeStream
     from dstok.tokenizer import Tokenizer
 except ModuleNotFoundError as error:
     if error.name is None or not error.name.startswith("dstok.core."):
         raise
-    from dstok.unbuilt import unbuilt
+    from dstok.base.unbuilt import unbuilt
 
     raise unbuilt(error.name) from None
 

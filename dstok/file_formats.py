@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from dstok.formats.image import StrPath, write_at_once
 
 if TYPE_CHECKING:
-    from dstok.added_tokens import AddedTokens
     from dstok.formats.description import ModelDescription
     from dstok.formats.tokenizer_config import TokenizerConfig
-    from dstok.tables import Tables
+    from dstok.tables.build import Tables
+    from dstok.text.added_tokens import AddedTokens
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["FileFormats"]
@@ -156,7 +156,7 @@ class FileFormats:
 
     def describe(self) -> ModelDescription:
         """What the tokenizer does, in the form that file formats are read into and written from."""
-        from dstok.tables import describe_tables
+        from dstok.tables.build import describe_tables
 
         return describe_tables(self._tables, self._added.tokens, self.bos_id, self.eos_id)
 

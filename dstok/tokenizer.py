@@ -11,8 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
-from dstok import budget as _budget
-from dstok.added_tokens import AddedTokens, Special
+from dstok.base.ids import listed
+from dstok.base.lazy import lazy
+from dstok.base.texts import Errors, Text, plain, replaces, utf8
+from dstok.calls import budget as _budget
+from dstok.calls.growing import GrowingText, NormalizedGrowingText
+from dstok.calls.offsets import Encoding, Piece, char_spans, original_pieces, pieces_of, token_spans
+from dstok.calls.streams import DecodeStream, EncodeStream, NormalizedStream
 from dstok.core._batch import Batch
 from dstok.core._decode import Decoder
 from dstok.core._encode import LineEncoder
@@ -32,12 +37,7 @@ from dstok.formats.columns import pack_added
 from dstok.formats.description import AddedToken, ModelDescription, spelling
 from dstok.formats.image import Image, StrPath, image_bytes, open_image, write_at_once
 from dstok.formats.upstream import NEWEST
-from dstok.growing import GrowingText, NormalizedGrowingText
-from dstok.ids import listed
-from dstok.lazy import lazy
-from dstok.offsets import Encoding, Piece, char_spans, original_pieces, pieces_of, token_spans
-from dstok.streams import DecodeStream, EncodeStream, NormalizedStream
-from dstok.tables import (
+from dstok.tables.build import (
     Tables,
     build_tables,
     check_program,
@@ -46,17 +46,17 @@ from dstok.tables import (
     make_encoder,
     tables_from_image,
 )
-from dstok.text import Errors, Text, plain, replaces, utf8
+from dstok.text.added_tokens import AddedTokens, Special
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from dstok.calls.parts import NormalizedParts
     from dstok.core._normalize import Normalizer
     from dstok.core._policy import Policy
-    from dstok.normalizers import View
-    from dstok.parts import NormalizedParts
     from dstok.pattern.collapse import Program
+    from dstok.text.normalizers import View
 
 __all__ = ["Tokenizer"]
 
@@ -139,7 +139,7 @@ class Tokenizer(LineEncoder, FileFormats):
     @classmethod
     def from_image(cls, image: Image) -> Tokenizer:
         """The tokenizer of an image, whose tables are checked. Raises `ImageError`."""
-        from dstok.image_checks import check_image, tokenizer_parts  # not needed for built-in models
+        from dstok.tables.image_checks import check_image, tokenizer_parts  # not needed for built-in models
 
         check_image(image)
         added, bos_id, eos_id, name = tokenizer_parts(image)
@@ -520,12 +520,12 @@ class Tokenizer(LineEncoder, FileFormats):
         """The text as the model sees it; None if that is the text itself."""
         if self._normalizer is None or self._normalizer.is_normalized(text):
             return None
-        from dstok.normalizers import view_of
+        from dstok.text.normalizers import view_of
 
         return view_of(self._normalizer, text if isinstance(text, bytes) else text.encode(), policy)
 
     def _parts(self, policy: Policy, patient: bool) -> NormalizedParts:
-        from dstok.parts import NormalizedParts
+        from dstok.calls.parts import NormalizedParts
 
         assert self._normalizer is not None
         return NormalizedParts(self._encoder, self._normalizer, policy, patient)
@@ -627,7 +627,7 @@ class Tokenizer(LineEncoder, FileFormats):
 def _normalizer(tables: Tables) -> Normalizer | None:
     if not tables.normalizer:
         return None
-    from dstok.normalizers import make_normalizer  # needed by few models
+    from dstok.text.normalizers import make_normalizer  # needed by few models
 
     return make_normalizer(tables.normalizer, tables.description["unicode_version"])
 

@@ -1,6 +1,6 @@
 r"""Models whose pattern is a family's with other sets, so that the mask kernel is asked to stand for it.
 
-In: a random.Random. Out: a `Subject`: the steps of a family that the kernel has rules for (dstok/kernels.py), in
+In: a random.Random. Out: a `Subject`: the steps of a family that the kernel has rules for (dstok/tables/kernels.py), in
 which characters of one to four bytes have moved from class to class, or all classes hold a few characters each; with a
 small vocabulary whose merges show where pieces end. The patterns are written out, and read by dstok and upstream alike: how they were made proves nothing.
 """
@@ -20,10 +20,10 @@ from upstream import families, model_splits
 
 import dstok
 from dstok.errors import DstokError
-from dstok.kernels import NONE, find_kernel
 from dstok.pattern.ast import Alternate, Chars, Concat, Look, Node, character_sets
 from dstok.pattern.collapse import Program, compile_splits
 from dstok.pattern.syntax import parse
+from dstok.tables.kernels import NONE, find_kernel
 from dstok.unicode.sets import CodePointSet, general_category
 
 Classes = list[CodePointSet]

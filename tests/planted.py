@@ -22,9 +22,9 @@ from real_models import real_json
 import dstok
 from dstok.core._scan import pack_edges
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.kernels import find_kernel
 from dstok.pattern.collapse import Split, compile_pattern, compile_splits
-from dstok.tables import Tables
+from dstok.tables.build import Tables
+from dstok.tables.kernels import find_kernel
 from dstok.testing.unicode_changes import moved
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of, sets

@@ -46,21 +46,21 @@ FAULTS = {
         "dstok/core/_rules.h", "(last >> 1 & m->leads & ~m->three) |\n                     (last >> 2 & m->three & ~m->four) | (last >> 3 & m->four);",
         "(last >> 2 & m->three) | (last >> 1 & ~(m->three << 1));", ("patterns",)),
     "ASCII character of another class": Fault(
-        "dstok/kernels.py", "for byte in members.ascii]", "for byte in members.ascii if chr(byte) in PROBES]",
+        "dstok/tables/kernels.py", "for byte in members.ascii]", "for byte in members.ascii if chr(byte) in PROBES]",
         ("patterns",)),
     "wide character of a single class": Fault(
-        "dstok/kernels.py", "while (found := find_difference(rules, marked, classes, kinds)) is not None:",
+        "dstok/tables/kernels.py", "while (found := find_difference(rules, marked, classes, kinds)) is not None:",
         "while (found := None) is not None:", ("patterns",)),
     "state lost between blocks": Fault(
         "dstok/core/_rules.h", "s->number = LAST(m->number);", "s->number = 0;", ("deepseek-v3", "minimax")),
     "shared id has the added text": Fault(
-        "dstok/added_tokens.py", "decoded_bytes(text) if spells else seen", "seen", ("models",)),
+        "dstok/text/added_tokens.py", "decoded_bytes(text) if spells else seen", "seen", ("models",)),
     "exception swallowed": Fault(
         "dstok/core/_encode.pyx", "                self.in_stretches(policy, w, source, replace, limit)\n",
         "                try:\n                    self.in_stretches(policy, w, source, replace, limit)\n"
         "                except BaseException:\n                    pass\n", ("models",)),
     "copies share their state": Fault(
-        "dstok/copies.py", "setattr(other, name, copy(value))", "setattr(other, name, value)", ("deepseek-v3",)),
+        "dstok/base/copies.py", "setattr(other, name, copy(value))", "setattr(other, name, value)", ("deepseek-v3",)),
 }
 
 

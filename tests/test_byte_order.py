@@ -15,7 +15,7 @@ try:
     {statement}
 except ImportError as error:
     print(type(error).__name__, error)
-loaded = [name for name in sys.modules if name.startswith("dstok.core.") or name == "dstok.tables"]
+loaded = [name for name in sys.modules if name.startswith("dstok.core.") or name == "dstok.tables.build"]
 print(len(loaded))
 """
 

@@ -22,8 +22,8 @@ from fuzz_subjects import family
 from real_models import levels
 
 from dstok.errors import UnsupportedError
-from dstok.kernels import NONE, find_kernel
 from dstok.pattern.collapse import Split, compile_splits
+from dstok.tables.kernels import NONE, find_kernel
 
 V3, ALL = "deepseek-v3", tuple(levels())
 CORPUS = ["Some words, 123 numbers.\n\n  \u4e2d\u6587 caf\u00e9 " * 50]

@@ -16,7 +16,7 @@ from upstream import pre_tokenizer
 
 import dstok
 from dstok.core._level import levels
-from dstok.kernels import classes_of, find_kernel, goes_on_from_cuts
+from dstok.tables.kernels import classes_of, find_kernel, goes_on_from_cuts
 
 # Text in which something rare lies behind safe cuts.
 TEXTS = {

@@ -22,8 +22,8 @@ from tokenizer_json_cases import READ, changed
 
 import dstok
 from dstok.errors import ImageError
-from dstok.explain import explain
 from dstok.formats import image
+from dstok.inspection.explain import explain
 
 MERGES = [(b"a", b"b"), (b" ", b"a"), (b" a", b"b"), ("é".encode()[:1], "é".encode()[1:]), (b"1", b"2")]
 ADDED = [added_token("<s>", special=True), added_token("<w>", single_word=True, normalized=True),

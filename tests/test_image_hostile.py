@@ -17,12 +17,12 @@ from test_image import MODELS, TEXTS
 
 import dstok
 from dstok.errors import DstokError, ImageError, PatternError, UnsupportedError
-from dstok.explain import explain
 from dstok.formats import image
 from dstok.formats.image import open_image, write_image
-from dstok.image_checks import STARTS
-from dstok.kernels import KINDS, NONE, RARE, V3
-from dstok.tables import FORMAT
+from dstok.inspection.explain import explain
+from dstok.tables.build import FORMAT
+from dstok.tables.image_checks import STARTS
+from dstok.tables.kernels import KINDS, NONE, RARE, V3
 
 ROW = 256
 

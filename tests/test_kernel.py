@@ -10,8 +10,8 @@ import pytest
 from kernel_texts import KERNELS, NO_ADDED, TOK, automaton_spans, encoder_at, fresh_encoder
 
 from dstok.core._scan import Scanner, pack_edges
-from dstok.kernels import NONE, V3, find_kernel
 from dstok.pattern.collapse import compile_splits
+from dstok.tables.kernels import NONE, V3, find_kernel
 
 BLOCK = 64
 # One character a class, and a second where its width in bytes may matter.

@@ -30,7 +30,7 @@ from dstok.errors import (
     TokenizerFileError,
     UnsupportedError,
 )
-from dstok.explain import explain
+from dstok.inspection.explain import explain
 
 MERGES = [(b"a", b"b"), (b"\xcc", b"\x81"), (b"\xc3", b"\xa9"), (b" ", b"a"), (b"e", b"\xcc\x81"), (b" ", b" "),
           (b"\xe2", b"\x89")]

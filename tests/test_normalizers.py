@@ -18,7 +18,7 @@ from dstok.core._forms import Form
 from dstok.core._normalize import Normalizer
 from dstok.errors import DstokError, PatternError, UnsupportedError
 from dstok.formats.description import NormalizerStep
-from dstok.normalizers import make_normalizer
+from dstok.text.normalizers import make_normalizer
 from dstok.unicode.normalization import FORMS, combining_classes, form_tables, lowercase, marks, unclean
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,4 +1,4 @@
-"""The walk over the product of rules and automaton (core/_walk.pyx, dstok/kernels.py): it finds no difference where rules
+"""The walk over the product of rules and automaton (core/_walk.pyx, dstok/tables/kernels.py): it finds no difference where rules
 are used, and one wherever rules or automaton are changed."""
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from upstream import model_splits
 
 import dstok.core
 from dstok.core._walk import TooLargeError
-from dstok.kernels import (
+from dstok.pattern.collapse import Program, Split, compile_splits
+from dstok.pattern.marked import Marked
+from dstok.tables.kernels import (
     BLANK,
     CASED,
     CL100K,
@@ -41,8 +43,6 @@ from dstok.kernels import (
     find_difference,
     find_kernel,
 )
-from dstok.pattern.collapse import Program, Split, compile_splits
-from dstok.pattern.marked import Marked
 from dstok.unicode import category_of
 
 PAGE = Path(__file__).parent.parent / "docs" / "rules.md"
@@ -128,7 +128,7 @@ def test_long_blocks(name: str) -> None:
 
 
 def difference_in(few: Sequence[Symbol], rules: int, kept: Marked, size: int) -> object:
-    return dstok.kernels._difference(rules, kept, list(few), (), size, size)
+    return dstok.tables.kernels._difference(rules, kept, list(few), (), size, size)
 
 
 SAME = {

@@ -40,7 +40,7 @@ def _add_format(parser: Parser) -> None:
 
 
 def run_explain(arguments: Namespace) -> None:
-    from dstok.explain import explain
+    from dstok.inspection.explain import explain
 
     _write(arguments, explain(load_model(arguments.model), arguments.text))
 
@@ -60,7 +60,7 @@ def _rows(info: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> str:
-    from dstok.columns import aligned
+    from dstok.base.columns import aligned
 
     return "\n".join(aligned(rows))
 

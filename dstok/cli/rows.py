@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dstok.cli.stretches import Place, Stretch
 
 if TYPE_CHECKING:
-    from dstok.offsets import Piece
+    from dstok.calls.offsets import Piece
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["FORMATS", "JsonRows", "Rows", "TableRows", "edge_lines", "piece_lines", "token_lines"]

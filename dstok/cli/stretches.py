@@ -21,8 +21,8 @@ from dstok.cli.errors import CommandError, about_input
 from dstok.cli.inputs import Source
 
 if TYPE_CHECKING:
-    from dstok.offsets import Encoding
-    from dstok.streams import EncodeStream
+    from dstok.calls.offsets import Encoding
+    from dstok.calls.streams import EncodeStream
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["Place", "Stretch", "stretches", "whole"]

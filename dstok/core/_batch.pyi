@@ -1,9 +1,9 @@
 import numpy as np
 import numpy.typing as npt
 
+from dstok.base.texts import Text
 from dstok.core._encode import Encoder
 from dstok.core._policy import Policy
-from dstok.text import Text
 
 class Batch:
     """Texts to encode, with `encoder` under `policy`, by up to `threads` threads. The list is its own from now on."""

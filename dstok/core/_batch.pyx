@@ -28,7 +28,7 @@ from dstok.core._utf8 cimport Source, open_source
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 
 from dstok.errors import SpecialTokenError, TextError
-from dstok.text import plain
+from dstok.base.texts import plain
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX

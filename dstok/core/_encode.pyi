@@ -4,12 +4,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dstok.added_tokens import AddedTokens, Special
+from dstok.base.texts import Errors, Text
 from dstok.core._bpe import BPE
 from dstok.core._normalize import Normalizer
 from dstok.core._pass import Pass
 from dstok.core._policy import Policy
-from dstok.text import Errors, Text
+from dstok.text.added_tokens import AddedTokens, Special
 
 START: tuple[bool, int, int]
 

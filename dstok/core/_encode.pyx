@@ -27,9 +27,9 @@ from dstok.core._stretches cimport encode_rewritten
 from dstok.core._utf8 cimport Source, open_source, transcode
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
 
-from dstok.added_tokens import Special
+from dstok.text.added_tokens import Special
 from dstok.errors import SpecialTokenError
-from dstok.text import Errors, Text, lone_surrogate, not_utf8, plain, replaces
+from dstok.base.texts import Errors, Text, lone_surrogate, not_utf8, plain, replaces
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX

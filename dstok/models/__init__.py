@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dstok.formats.columns import unpack_added
 from dstok.formats.image import open_image
 from dstok.models.names import ALIASES, find, not_found
-from dstok.tables import Tables, tables_from_image
+from dstok.tables.build import Tables, tables_from_image
 from dstok.tokenizer import Tokenizer
 
 if TYPE_CHECKING:

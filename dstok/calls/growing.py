@@ -11,15 +11,15 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from dstok.copies import Separate
+from dstok.base.copies import Separate
+from dstok.base.texts import Text, utf8
 from dstok.core._encode import START
 from dstok.errors import SpecialTokenError
-from dstok.text import Text, utf8
 
 if TYPE_CHECKING:
+    from dstok.calls.parts import NormalizedParts
     from dstok.core._encode import Encoder
     from dstok.core._policy import Policy
-    from dstok.parts import NormalizedParts
 
 __all__ = ["GrowingText", "NormalizedGrowingText"]
 

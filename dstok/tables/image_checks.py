@@ -31,8 +31,8 @@ from dstok.errors import ImageError
 from dstok.formats.columns import MAX_FLAGS, unpack_added
 from dstok.formats.description import NORMALIZERS, NOT_IN_UTF_8, AddedToken, NormalizerStep
 from dstok.formats.image import AGAIN, Image
-from dstok.kernels import KINDS, NONE
-from dstok.tables import FORMAT, bare_bpe, tables_from_image
+from dstok.tables.build import FORMAT, bare_bpe, tables_from_image
+from dstok.tables.kernels import KINDS, NONE
 
 __all__ = ["check_image", "tokenizer_parts"]
 

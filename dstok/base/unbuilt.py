@@ -19,7 +19,7 @@ def unbuilt(name: str) -> ImportError:
     >>> print(str(unbuilt("dstok.core._encode")).partition(",")[0])
     expected the compiled module dstok.core._encode
     """
-    folder = Path(__file__).resolve().parent
+    folder = Path(__file__).resolve().parent.parent
     return ImportError(
         f"expected the compiled module {name}, found only dstok's source, in {folder}: Python takes what lies in the "
         "folder that it was started in before what is installed. After `pip install .`, start it in another folder, "

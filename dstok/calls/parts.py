@@ -12,7 +12,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from dstok.copies import Separate
+from dstok.base.copies import Separate
 from dstok.core._encode import START
 from dstok.errors import SpecialTokenError, UnsupportedError
 

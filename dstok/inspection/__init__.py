@@ -1,0 +1,1 @@
+"""What a tokenizer consists of, for who looks at it."""
