@@ -13,6 +13,7 @@ try:
     from dstok.errors import (
         DecodeError,
         DstokError,
+        FileError,
         ImageError,
         ModelNotFoundError,
         PatternError,
@@ -42,6 +43,7 @@ __all__ = [
     "DstokError",
     "EncodeStream",
     "Encoding",
+    "FileError",
     "GrowingText",
     "ImageError",
     "ModelInfo",

@@ -9,10 +9,12 @@ from __future__ import annotations
 __all__ = [
     "DecodeError",
     "DstokError",
+    "FileError",
     "ImageError",
     "ModelNotFoundError",
     "PatternError",
     "PickleError",
+    "SettingError",
     "SpecialTokenError",
     "TextError",
     "TokenizerFileError",
@@ -66,6 +68,21 @@ class TokenizerFileError(DstokError, ValueError):
 
     def __reduce__(self) -> tuple[type, tuple[str, str]]:
         return type(self), (self.message, self.where)
+
+
+class FileError(DstokError):
+    """A file of texts or of ids that cannot be read or written, or does not hold what it should.
+
+    The message begins with the file's name. `parameter` names the parameter of the call that may be what is wrong, such
+    as "field" where a record has no such field; "" if none is.
+    """
+
+    def __init__(self, message: str, parameter: str = "") -> None:
+        super().__init__(message)
+        self.message, self.parameter = message, parameter
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.message, self.parameter)
 
 
 class ImageError(DstokError, ValueError):

@@ -12,7 +12,8 @@ import pytest
 from cli_process import DSTOK, MANY, TEXT, fails, file, ok, run
 
 import dstok
-from dstok.cli import app, inputs
+from dstok.cli import app
+from dstok.files import inputs
 
 
 @pytest.fixture(autouse=True)

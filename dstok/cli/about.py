@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dstok
 from dstok.cli.arguments import Parser, add_command, add_model, add_output
 from dstok.cli.models import load_model
-from dstok.cli.outputs import Output
+from dstok.files.outputs import Output
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands

@@ -17,7 +17,7 @@ from importlib import import_module
 
 import dstok
 from dstok.cli.arguments import Parser
-from dstok.cli.errors import CommandError, complain, reason
+from dstok.cli.errors import CommandError, complain, reason, told
 from dstok.errors import DstokError
 
 __all__ = ["main"]
@@ -67,7 +67,7 @@ def _guarded(argv: Sequence[str]) -> int:
     try:
         return _command(argv)
     except (CommandError, DstokError) as error:
-        complain(str(error))
+        complain(told(error))
         return BAD
     except MemoryError:
         complain("out of memory")

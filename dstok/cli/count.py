@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import add_command, add_output, add_text, at_least_0, field_of
-from dstok.cli.errors import CommandError, about_input, complain
-from dstok.cli.inputs import Source, open_source, records, watching
+from dstok.cli.errors import CommandError, about_input, complain, told
 from dstok.cli.models import edge_ids, load_model, text_keywords
-from dstok.cli.outputs import Output
-from dstok.cli.progress import Progress
+from dstok.cli.progress import Progress, watching
+from dstok.errors import FileError
+from dstok.files.inputs import Source, open_source, records
+from dstok.files.outputs import Output
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -51,9 +52,9 @@ def run(arguments: Namespace) -> int:
         for path in arguments.files:
             try:
                 counter.file(path, output, progress)
-            except CommandError as error:
+            except (CommandError, FileError) as error:
                 progress.bar.wipe()
-                complain(str(error))
+                complain(told(error))
                 counter.code = BAD
         progress.bar.close()
         if len(arguments.files) > 1 and not arguments.jsonl:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from dstok.cli.arguments import add_command, add_files, add_jsonl, add_model, add_output, field_of
 from dstok.cli.errors import CommandError, about_input
-from dstok.cli.id_files import id_groups, id_lines
-from dstok.cli.inputs import Source, open_source, watching
 from dstok.cli.models import load_model
-from dstok.cli.outputs import ID_FORMATS, Output
+from dstok.cli.progress import watching
 from dstok.errors import UnknownIdError
+from dstok.files.id_files import id_groups, id_lines
+from dstok.files.inputs import Source, open_source
+from dstok.files.outputs import BINARY_FORMATS, ID_FORMATS, Output
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -43,6 +44,8 @@ def run(arguments: Namespace) -> None:
     arguments.field = field_of(arguments)
     if arguments.jsonl and arguments.errors == "bytes":
         raise CommandError("--errors bytes: JSON holds text only")
+    if arguments.jsonl and arguments.format in BINARY_FORMATS:
+        raise CommandError(f"--jsonl: {arguments.format} has no lines")
     tokenizer = load_model(arguments.model)
     write = _write_records if arguments.jsonl else _write_text
     files = arguments.files

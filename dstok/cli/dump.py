@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import Parser, add_command, add_input, add_output, add_text, field_of
 from dstok.cli.errors import about_input
-from dstok.cli.inputs import Source, open_source, records, watching
 from dstok.cli.models import edge_ids, load_model, text_keywords
-from dstok.cli.outputs import Output
+from dstok.cli.progress import watching
 from dstok.cli.rows import FORMATS, Rows, edge_lines, piece_lines, token_lines
-from dstok.cli.stretches import Place, Stretch, stretches, whole
+from dstok.files.inputs import Source, open_source, records
+from dstok.files.outputs import Output
+from dstok.files.stretches import Place, Stretch, stretches, whole
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -115,12 +116,18 @@ def _texts(
 ) -> Iterator[tuple[int | None, Iterator[Stretch]]]:
     """The texts of a file, each with its line number, or the file as one text."""
     if not arguments.jsonl:
-        yield None, stretches(tokenizer, source, **keywords)
+        yield None, _named(source.name, stretches(tokenizer, source, **keywords))
         return
     for record in records(source, arguments.field, arguments.errors):
         with about_input(record.name):
             stretch = whole(tokenizer, record.text, keywords["special"])
         yield record.line, iter([stretch])
+
+
+def _named(name: str, text: Iterator[Stretch]) -> Iterator[Stretch]:
+    """`text`, of input `name`, which errors name."""
+    with about_input(name):
+        yield from text
 
 
 def _write(output: Output, lines: Iterator[str]) -> None:

@@ -10,10 +10,11 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import add_command, add_output, add_text, field_of
-from dstok.cli.errors import about_input
-from dstok.cli.inputs import Source, open_source, records, watching
+from dstok.cli.errors import CommandError, about_input
 from dstok.cli.models import edge_ids, load_model, text_keywords
-from dstok.cli.outputs import ID_FORMATS, IdWriter, Output, id_writer
+from dstok.cli.progress import watching
+from dstok.files.inputs import Source, open_source, records
+from dstok.files.outputs import BINARY_FORMATS, ID_FORMATS, IdWriter, Output, id_writer
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -45,6 +46,8 @@ def run(arguments: Namespace) -> None:
     encoder = _Encoder(arguments, tokenizer)
     files = arguments.files
     with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
+        if arguments.format in BINARY_FORMATS and output.is_terminal():
+            raise CommandError("binary ids are not written to a terminal (-o FILE, or a pipe)")
         writer = id_writer(arguments.format, output)
         for path in files:
             with open_source(path, progress) as source:

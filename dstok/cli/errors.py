@@ -10,9 +10,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dstok.errors import DstokError, SpecialTokenError, TextError
+from dstok.base.faults import reason
+from dstok.errors import DstokError, FileError, SpecialTokenError
 
-__all__ = ["CommandError", "about_input", "complain", "reason"]
+__all__ = ["CommandError", "about_input", "complain", "reason", "told"]
+
+OPTIONS = {"field": "--field names another", "format": "--format names one"}  # by a `FileError`'s parameter
 
 
 class CommandError(Exception):
@@ -28,10 +31,10 @@ def complain(message: str) -> None:
         pass
 
 
-def reason(error: BaseException) -> str:
-    """The system's words for an error, without its number and path, in lower case."""
-    text = str(getattr(error, "strerror", None) or error or type(error).__name__)
-    return text[:1].lower() + text[1:]
+def told(error: CommandError | DstokError) -> str:
+    """The message of an error, with the option that helps."""
+    option = OPTIONS.get(error.parameter) if isinstance(error, FileError) else None
+    return f"{error} ({option})" if option else str(error)
 
 
 @contextmanager
@@ -39,8 +42,8 @@ def about_input(name: str) -> Iterator[None]:
     """Errors of the library about the text of input `name` become errors that name it."""
     try:
         yield
-    except TextError as error:
-        raise CommandError(f"{name}: {error}") from error
+    except FileError:  # which names it
+        raise
     except SpecialTokenError as error:
         raise CommandError(
             f"{name}: the text holds the added token {error.token!r} at byte offset {error.offset} "

@@ -8,13 +8,18 @@ the line is never wider than the terminal, and tqdm is not imported before there
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TextIO
 
-__all__ = ["Bar", "Progress"]
+from dstok.cli.errors import complain
 
+__all__ = ["Bar", "Progress", "watching"]
+
+END = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D on a line of its own"
 PATIENCE = 1.0  # seconds of silence first: short work shows nothing
 INTERVAL = 0.2
 NAME = 24  # characters of a file's name that are shown
@@ -92,6 +97,11 @@ class Progress:
         self.total, self.bar = total, bar
         self.passed = 0  # bytes of the inputs that are done
 
+    def waits(self) -> None:
+        """An input is a terminal, which only gives what somebody types."""
+        if sys.stderr is not None and sys.stderr.isatty():
+            complain(f"waiting for input from the terminal; {END} ends it")
+
     def update(self, name: str, position: Callable[[], int]) -> None:
         """More of `name` has been read; `position` tells how many bytes of it, and is called only to be shown."""
         if self.bar.due():
@@ -104,6 +114,30 @@ class Progress:
     def done_with(self, size: int) -> None:
         """An input of so many bytes is done."""
         self.passed += size
+
+
+@contextmanager
+def watching(paths: Sequence[str], wanted: bool = True) -> Iterator[Progress]:
+    """The progress of reading all of `paths`, shown on a terminal if it is `wanted`."""
+    bar = Bar(wanted)
+    try:
+        yield Progress(_total_size(paths) if bar.active else None, bar)
+    finally:
+        bar.close()
+
+
+def _total_size(paths: Sequence[str]) -> int | None:
+    """The bytes of all inputs together; None if one of them does not tell. What cannot be opened has none."""
+    total = 0
+    for path in paths:
+        try:
+            status = os.fstat(0) if path == "-" else os.stat(path)
+        except (OSError, ValueError):
+            continue
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        total += status.st_size
+    return total
 
 
 def _short(name: str) -> str:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.stretches import Place, Stretch
+from dstok.files.stretches import Place, Stretch
 
 if TYPE_CHECKING:
     from dstok.calls.offsets import Piece

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import add_command, add_output
 from dstok.cli.errors import CommandError, complain, reason
-from dstok.cli.outputs import Output
 from dstok.cli.progress import Bar
+from dstok.files.outputs import Output
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands

@@ -2,8 +2,7 @@
 
 In: bytes, or ids in groups (a group is what one file or one JSON record holds). Out: the same on standard
 output or in the file of --output. Invariant: what is written is data only and complete when `close`
-returns; standard output's own faults stay `OSError`, for `app` to judge, those of a named file become a
-`CommandError`.
+returns; standard output's own faults stay `OSError`, those of a named file become a `FileError`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-from dstok.cli.errors import CommandError, reason
+from dstok.base.faults import reason
+from dstok.errors import FileError
 
 if TYPE_CHECKING:
     from numpy import uint32
@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
     Ids = Sequence[int] | NDArray[uint32]
 
-__all__ = ["ID_FORMATS", "IdWriter", "Output", "id_writer"]
+__all__ = ["BINARY_FORMATS", "ID_FORMATS", "IdWriter", "Output", "id_writer"]
 
 ID_FORMATS = ("ids", "json", "npy", "u32")
+BINARY_FORMATS = ID_FORMATS[2:]
 
 
 class Output:
-    """Where a command's data goes: standard output, or the file at `path`. A context manager."""
+    """Where data goes: standard output (None, or "-"), or the file at `path`, which is none of `inputs`.
+
+    A context manager. Raises `FileError`.
+    """
 
     def __init__(self, path: str | None, inputs: Sequence[str] = ()) -> None:
         self.path = None if path == "-" else path
@@ -77,19 +81,19 @@ class Output:
         except OSError as error:
             if self.path is None or isinstance(error, BrokenPipeError):
                 raise
-            raise CommandError(f"{self.path}: {reason(error)}") from error
+            raise FileError(f"{self.path}: {reason(error)}") from error
 
 
 def _stdout() -> BinaryIO:
     if sys.stdout is None:
-        raise CommandError("standard output: it is closed")
+        raise FileError("standard output: it is closed")
     return sys.stdout.buffer
 
 
 def _create(path: str, inputs: Sequence[str]) -> BinaryIO:
     for name in inputs:
         if name != "-" and os.path.exists(name) and os.path.exists(path) and os.path.samefile(name, path):
-            raise CommandError(f"{path}: is both input and output")
+            raise FileError(f"{path}: is both input and output")
     return open(path, "wb")
 
 
@@ -143,11 +147,6 @@ class _Binary(IdWriter):
     """Little-endian uint32, all groups in a row."""
 
     wants_arrays = True
-
-    def __init__(self, output: Output) -> None:
-        super().__init__(output)
-        if output.is_terminal():
-            raise CommandError("binary ids are not written to a terminal (-o FILE, or a pipe)")
 
     def add(self, ids: Ids) -> None:
         self.output.write(_raw(ids))

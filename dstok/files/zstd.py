@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from dstok.cli.errors import CommandError
+from dstok.errors import FileError
 
 __all__ = ["open_zstd"]
 
@@ -35,7 +35,7 @@ def _decoder(name: str) -> tuple[Callable[[], Any], type[Exception]]:
     try:
         import zstandard
     except ImportError as error:
-        raise CommandError(f'{name}: reading .zst needs Python 3.14 or the package zstandard: '
+        raise FileError(f'{name}: reading .zst needs Python 3.14 or the package zstandard: '
                            'pip install "dstok[zstd]"') from error
     return zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError
 

@@ -2,7 +2,7 @@
 
 In: paths as the user wrote them. Out: `Source`, whose bytes are those of the file, unpacked and never
 translated (CRLF stays, NUL stays). Invariant: memory is bounded by a block, or by a line; every fault of
-reading is a `CommandError` that names the input.
+reading is a `FileError` that names the input.
 """
 
 from __future__ import annotations
@@ -10,26 +10,41 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
-from dstok.cli.errors import CommandError, reason
-from dstok.cli.progress import Bar, Progress
+from dstok.base.faults import reason
+from dstok.errors import FileError
 
-__all__ = ["BLOCK", "Record", "Source", "open_source", "records", "watching"]
+__all__ = ["BLOCK", "Record", "Source", "Watcher", "open_source", "records"]
 
 BLOCK = 1 << 20
+
+
+class Watcher(Protocol):
+    """Who is told how far the reading of an input has come."""
+
+    def waits(self) -> None:
+        """The input is a terminal: somebody has to type."""
+
+    def update(self, name: str, position: Callable[[], int]) -> None:
+        """More of `name` has been read; `position` tells how many bytes of it."""
+
+    def done_with(self, size: int) -> None:
+        """An input of so many bytes is done."""
 
 
 class Source:
     """An open input: `name` for messages, `raw` as it is stored, `stream` of its unpacked bytes."""
 
-    def __init__(self, name: str, raw: BinaryIO, progress: Progress | None = None) -> None:
+    def __init__(self, name: str, raw: BinaryIO, progress: Watcher | None = None) -> None:
         self.name, self.raw, self.bytes_read = name, raw, 0
         self.stream, self.faults = _unpacked(name, raw)
         self.size = _size(raw)
         self.progress = None if raw.isatty() else progress
+        if raw.isatty() and progress is not None:
+            progress.waits()
 
     def blocks(self, size: int = 0) -> Iterator[bytes]:
         """The bytes in blocks of `size` (1 MB by default), none empty."""
@@ -62,37 +77,13 @@ class Source:
         try:
             yield
         except EOFError as error:
-            raise CommandError(f"{self.name}: the compressed data is cut short") from error
+            raise FileError(f"{self.name}: the compressed data is cut short") from error
         except self.faults as error:
-            raise CommandError(f"{self.name}: {reason(error)}") from error
+            raise FileError(f"{self.name}: {reason(error)}") from error
 
 
 @contextmanager
-def watching(paths: Sequence[str], wanted: bool = True) -> Iterator[Progress]:
-    """The progress of reading all of `paths`, shown on a terminal if it is `wanted`."""
-    bar = Bar(wanted)
-    try:
-        yield Progress(_total_size(paths) if bar.active else None, bar)
-    finally:
-        bar.close()
-
-
-def _total_size(paths: Sequence[str]) -> int | None:
-    """The bytes of all inputs together; None if one of them does not tell. What cannot be opened has none."""
-    total = 0
-    for path in paths:
-        try:
-            status = os.fstat(0) if path == "-" else os.stat(path)
-        except (OSError, ValueError):
-            continue
-        if not stat.S_ISREG(status.st_mode):
-            return None
-        total += status.st_size
-    return total
-
-
-@contextmanager
-def open_source(path: str, progress: Progress | None = None) -> Iterator[Source]:
+def open_source(path: str, progress: Watcher | None = None) -> Iterator[Source]:
     """Open `path` ("-": standard input) for reading; `progress` is told how much has been read."""
     name = "standard input" if path == "-" else path
     raw = _stdin() if path == "-" else _open(path)
@@ -109,7 +100,7 @@ def open_source(path: str, progress: Progress | None = None) -> Iterator[Source]
 
 def _stdin() -> BinaryIO:
     if sys.stdin is None:
-        raise CommandError("standard input: it is closed")
+        raise FileError("standard input: it is closed")
     return sys.stdin.buffer
 
 
@@ -117,7 +108,7 @@ def _open(path: str) -> BinaryIO:
     try:
         return open(path, "rb")  # the caller closes it
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise CommandError(f"{path}: {reason(error)}") from error
+        raise FileError(f"{path}: {reason(error)}") from error
 
 
 def _size(raw: BinaryIO) -> int | None:
@@ -132,7 +123,7 @@ def _size(raw: BinaryIO) -> int | None:
 def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
     """The stream of unpacked bytes, by the name's suffix, and what reading it may raise beside EOFError."""
     if raw.isatty():
-        from dstok.cli.terminal import open_terminal
+        from dstok.files.terminal import open_terminal
 
         return open_terminal(raw), (OSError,)
     if name.endswith(".gz"):
@@ -141,7 +132,7 @@ def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception]
 
         return gzip.GzipFile(fileobj=raw, mode="rb"), (OSError, zlib.error)  # type: ignore[return-value]
     if name.endswith(".zst"):
-        from dstok.cli.zstd import open_zstd
+        from dstok.files.zstd import open_zstd
 
         return open_zstd(name, raw)
     return raw, (OSError,)
@@ -170,7 +161,7 @@ def _decode_line(line: bytes, name: str, start: int, errors: str) -> str:
     try:
         text = line.decode("utf-8", errors)
     except UnicodeDecodeError as error:
-        raise CommandError(f"{name}: expected utf-8, found byte 0x{line[error.start]:02x} "
+        raise FileError(f"{name}: expected utf-8, found byte 0x{line[error.start]:02x} "
                            f"at byte offset {start + error.start}") from error
     return text.removeprefix("\ufeff") if start == 0 else text  # the mark some editors put before JSON
 
@@ -181,17 +172,17 @@ def _field(line: str, name: str, field: str) -> str:
     try:
         record = json.loads(line)
     except RecursionError as error:
-        raise CommandError(f"{name}: JSON nested too deeply") from error
+        raise FileError(f"{name}: JSON nested too deeply") from error
     except json.JSONDecodeError as error:
-        raise CommandError(f"{name}: not JSON: {error.msg.lower()} at column {error.colno}") from error
+        raise FileError(f"{name}: not JSON: {error.msg.lower()} at column {error.colno}") from error
     except ValueError as error:  # a number of too many digits
-        raise CommandError(f"{name}: not JSON: {reason(error)}") from error
+        raise FileError(f"{name}: not JSON: {reason(error)}") from error
     if not isinstance(record, dict):
-        raise CommandError(f"{name}: expected a JSON object, found {_kind(record)}")
+        raise FileError(f"{name}: expected a JSON object, found {_kind(record)}")
     if field not in record:
-        raise CommandError(f"{name}: no field {field!r} (--field names another)")
+        raise FileError(f"{name}: no field {field!r}", "field")
     if not isinstance(record[field], str):
-        raise CommandError(f"{name}: field {field!r} is {_kind(record[field])}, not a string")
+        raise FileError(f"{name}: field {field!r} is {_kind(record[field])}, not a string")
     return str(record[field])
 
 

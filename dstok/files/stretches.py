@@ -17,8 +17,8 @@ import codecs
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dstok.cli.errors import CommandError, about_input
-from dstok.cli.inputs import Source
+from dstok.errors import UnsupportedError
+from dstok.files.inputs import Source
 
 if TYPE_CHECKING:
     from dstok.calls.offsets import Encoding
@@ -70,21 +70,24 @@ def whole(tokenizer: Tokenizer, text: bytes | str, special: Any, place: Place = 
 def stretches(
     tokenizer: Tokenizer, source: Source, special: Any, errors: str = "strict", block_size: int = 0
 ) -> Iterator[Stretch]:
-    """The stretches of a file."""
+    """The stretches of a file, read in blocks of `block_size` bytes (0: of 1 MB). Keywords as `Tokenizer.encode`.
+
+    Raises `FileError`, what `encode` raises, and `UnsupportedError` for a model with added tokens that look behind, if
+    one lies where the file would be cut.
+    """
     blocks = source.blocks(block_size)
     if errors == "replace":
         blocks = _replaced(blocks)
     cutter = _Cutter(tokenizer, special)
-    with about_input(source.name):
-        if not tokenizer.encodes_text_as_it_is:
-            yield cutter.finish(b"".join(blocks))
-            return
-        block = next(blocks, b"")
-        for following in blocks:
-            if stretch := cutter.feed(block):
-                yield stretch
-            block = following
-        yield cutter.finish(block)
+    if not tokenizer.encodes_text_as_it_is:
+        yield cutter.finish(b"".join(blocks))
+        return
+    block = next(blocks, b"")
+    for following in blocks:
+        if stretch := cutter.feed(block):
+            yield stretch
+        block = following
+    yield cutter.finish(block)
 
 
 class _Cutter:
@@ -124,8 +127,8 @@ class _Cutter:
         """
         stretch = whole(self.tokenizer, text, self.special, self.place)
         if stretch.encoding.ids[: len(self.sure)].tolist() != self.sure:
-            raise CommandError("the model has tokens that depend on what lies before: near byte offset "
-                               f"{self.place.byte} the file cannot be shown in parts")
+            raise UnsupportedError("the model has tokens that depend on what lies before: near byte offset "
+                                   f"{self.place.byte} the file cannot be shown in parts")
         return stretch
 
 

@@ -15,8 +15,9 @@ from array import array
 from collections.abc import Iterator
 from itertools import chain
 
-from dstok.cli.errors import CommandError, reason
-from dstok.cli.inputs import Source
+from dstok.base.faults import reason
+from dstok.errors import FileError
+from dstok.files.inputs import Source
 
 __all__ = ["id_groups", "id_lines"]
 
@@ -25,7 +26,10 @@ DIGITS = frozenset(b"0123456789")
 
 
 def id_groups(source: Source, format: str | None) -> Iterator[list[int]]:
-    """The ids of `source`, a group at a time; where a group ends means nothing."""
+    """The ids of `source`, a group at a time; where a group ends means nothing.
+
+    `format` is one of `outputs.ID_FORMATS`, or None: the first bytes tell. Raises `FileError`.
+    """
     blocks = source.blocks()
     first = next(blocks, b"")
     if not first:
@@ -35,9 +39,12 @@ def id_groups(source: Source, format: str | None) -> Iterator[list[int]]:
 
 
 def id_lines(source: Source, format: str | None) -> Iterator[list[int]]:
-    """The ids of each line of `source`: decimal, or one JSON array. An empty line is an empty text."""
-    if format in ("npy", "u32"):
-        raise CommandError(f"--jsonl: {format} has no lines")
+    """The ids of each line of `source`: decimal, or one JSON array. An empty line is an empty text.
+
+    `format` is "ids", "json", or None: each line tells. Raises `FileError`, and `ValueError` for another format.
+    """
+    if format not in (None, "ids", "json"):
+        raise ValueError(f"expected a format with lines, ids or json, found {format}")
     for number, line in enumerate(source.lines(), 1):
         name = f"{source.name}: line {number}"
         if format == "json" or (format is None and line.lstrip().startswith(b"[")):
@@ -56,7 +63,7 @@ def _sniff(source: Source, first: bytes) -> str:
         return "ids"
     if start == b"[":
         return "json"
-    raise CommandError(f"{source.name}: not ids in any format that dstok knows (--format names one)")
+    raise FileError(f"{source.name}: not ids in any format that dstok knows", "format")
 
 
 def _decimal(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
@@ -74,7 +81,7 @@ def _numbers(words: list[bytes], name: str, index: int) -> list[int]:
     for i, word in enumerate(words):
         if not word.isdigit() or len(word) > 20:
             shown = word[:40].decode("utf-8", "backslashreplace")
-            raise CommandError(f"{name}: not an id: {shown!r} at index {index + i}")
+            raise FileError(f"{name}: not an id: {shown!r} at index {index + i}")
     return list(map(int, words))
 
 
@@ -95,17 +102,17 @@ def _parse_json(data: bytes, name: str) -> Iterator[list[int]]:
             while text[at : at + 1].isspace():
                 at += 1
     except RecursionError as error:
-        raise CommandError(f"{name}: JSON nested too deeply") from error
+        raise FileError(f"{name}: JSON nested too deeply") from error
     except ValueError as error:
-        raise CommandError(f"{name}: not JSON: {reason(error)}") from error
+        raise FileError(f"{name}: not JSON: {reason(error)}") from error
 
 
 def _checked(value: object, name: str) -> list[int]:
     if not isinstance(value, list):
-        raise CommandError(f"{name}: expected a JSON array of ids")
+        raise FileError(f"{name}: expected a JSON array of ids")
     for index, item in enumerate(value):
         if type(item) is not int:  # bool is a subclass of int
-            raise CommandError(f"{name}: not an id: {item!r} at index {index}")
+            raise FileError(f"{name}: not an id: {item!r} at index {index}")
     return value
 
 
@@ -116,7 +123,7 @@ def _u32(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
         rest = block[len(block) // 4 * 4 :]
         yield array("I", block[: len(block) // 4 * 4]).tolist()
     if rest:
-        raise CommandError(f"{source.name}: {source.bytes_read} bytes are no whole number of uint32")
+        raise FileError(f"{source.name}: {source.bytes_read} bytes are no whole number of uint32")
 
 
 def _npy(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
@@ -128,8 +135,8 @@ def _npy(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
     try:
         ids = numpy.lib.format.read_array(io.BytesIO(b"".join(blocks)), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise CommandError(f"{source.name}: not a whole .npy file: {reason(error)}") from error
+        raise FileError(f"{source.name}: not a whole .npy file: {reason(error)}") from error
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
-        raise CommandError(f"{source.name}: expected one row of integers, found {ids.dtype}, {ids.shape}")
+        raise FileError(f"{source.name}: expected one row of integers, found {ids.dtype}, {ids.shape}")
     for start in range(0, len(ids), 1 << 18):
         yield ids[start : start + (1 << 18)].tolist()
