@@ -3,7 +3,7 @@
 #
 #   tests/sanitize.sh                                    the tests of the core and the fuzzer, at every level of the
 #                                                        mask kernel; SECONDS_OF_FUZZING (default: 60) for each level
-#   tests/sanitize.sh python tests/fuzz.py --seconds 600 a command in the copy instead
+#   tests/sanitize.sh python tests/fuzzing/fuzz.py --seconds 600 a command in the copy instead
 #
 # SANITIZED: the copy's folder (default: one in $TMPDIR, removed at the end); a copy that is there is used as it is.
 # PYTHON: the interpreter (default: python), with Cython and what the tests need. Linux, gcc.
@@ -44,17 +44,17 @@ if [ $# -gt 0 ]; then
 fi
 
 # These go through the levels themselves. Freed memory is kept back by the sanitizer: it cannot be measured.
-sanitized "$python" -m pytest -x --capture=sys tests/test_kernel.py tests/test_grid.py tests/test_words.py tests/test_walk.py tests/test_linear.py tests/test_stretches.py tests/test_piece_table.py \
-    tests/test_bpe_loops.py tests/test_bpe_windows.py tests/test_fuzz.py tests/test_normalizers.py \
-    tests/test_hostile_files.py tests/test_image_hostile.py -k 'not memory and not the_limit_works'
-levels=$(sanitized "$python" -c 'import sys; sys.path.insert(0, "tests"); import real_models; print(*real_models.levels())')
+sanitized "$python" -m pytest -x --capture=sys tests/pieces/test_kernel.py tests/pieces/test_grid.py tests/pieces/test_words.py tests/pieces/test_walk.py tests/pieces/test_linear.py tests/normalization/test_stretches.py tests/merging/test_piece_table.py \
+    tests/merging/test_bpe_loops.py tests/merging/test_bpe_windows.py tests/fuzzing/test_fuzz.py tests/normalization/test_normalizers.py \
+    tests/formats/test_hostile_files.py tests/images/test_image_hostile.py -k 'not memory and not the_limit_works'
+levels=$(sanitized "$python" -c 'import sys; sys.path.insert(0, "tests/helpers"); import real_models; print(*real_models.levels())')
 for level in $levels; do
     echo "level $level"
     export DSTOK_SIMD=$level
-    sanitized "$python" -m pytest -x --capture=sys tests/test_wiki.py tests/test_bpe.py tests/test_results.py \
-        tests/test_batch.py tests/test_sharing.py tests/test_streams.py tests/test_added_tokens.py \
-        tests/test_text_errors.py tests/test_encode_property.py \
+    sanitized "$python" -m pytest -x --capture=sys tests/models/test_wiki.py tests/merging/test_bpe.py tests/calls/test_results.py \
+        tests/calls/test_batch.py tests/processes/test_sharing.py tests/calls/test_streams.py tests/calls/test_added_tokens.py \
+        tests/calls/test_text_errors.py tests/calls/test_encode_property.py \
         -k 'not built_in_model_is_what_its_file_says and not short_of_memory'
-    sanitized "$python" tests/sanitize_corpora.py
-    sanitized "$python" tests/fuzz.py --seconds "${SECONDS_OF_FUZZING:-60}" --levels "$level" --subjects deepseek-v3 minimax patterns
+    sanitized "$python" tests/helpers/sanitize_corpora.py
+    sanitized "$python" tests/fuzzing/fuzz.py --seconds "${SECONDS_OF_FUZZING:-60}" --levels "$level" --subjects deepseek-v3 minimax patterns
 done

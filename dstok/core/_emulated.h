@@ -2,7 +2,7 @@
    Those of AVX-512 and masks: _emulated_avx512.h, included at the end.
 
    In, out: as Intel's intrinsics guide says; vectors are unions of arrays. Included by _simd.h in place of
-   <immintrin.h>. tests/test_emulation.py holds each of them against the processor's own, where there is one, and finds
+   <immintrin.h>. tests/pieces/test_emulation.py holds each of them against the processor's own, where there is one, and finds
    those that the core uses and these two files have not. What the instruction leaves undefined is filled with 0xEE;
    what a mask leaves out is not read or written, so that the address sanitizer sees what a gather or a masked load
    reads. (SIMDe 0.8.2, a library for the same purpose, lacks 24 of them, among those the compressions of bytes, masked

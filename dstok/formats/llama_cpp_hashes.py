@@ -2,7 +2,7 @@
 
 In: the ids that a model gives the text, BOS as the model's Python library adds it. Out: `HASHES[check_hash(ids)]`.
 Invariant: the entries of llama.cpp's table whose names formats/llama_cpp.py knows.
-Source: llama.cpp 0c1e57098 (MIT), conversion/base.py, `get_vocab_base_pre`; tests/test_gguf.py compares.
+Source: llama.cpp 0c1e57098 (MIT), conversion/base.py, `get_vocab_base_pre`; tests/formats/test_gguf.py compares.
 """
 
 from __future__ import annotations

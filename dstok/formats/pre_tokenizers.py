@@ -3,7 +3,7 @@ r"""The pre-tokenizers of a tokenizer.json -> Split steps.
 In: the steps of `$.pre_tokenizer`, sequences unfolded, and a version of upstream. Out: a `Split` for each that cuts.
 Invariant: the steps cut every text as upstream's pre-tokenizers do. Those that are not a Split there are written as
 the Split that does the same, with a class of the Unicode version that upstream uses there.
-Source: upstream, swept over all code points (formats/upstream.py); tests/test_pre_tokenizers.py compares.
+Source: upstream, swept over all code points (formats/upstream.py); tests/patterns/test_pre_tokenizers.py compares.
 
 - Digits: Rust's `char::is_numeric`, the general category N; Contiguous if digits are not to be cut one by one.
 - WhitespaceSplit: Rust's `char::is_whitespace`, White_Space, of which no version differs.

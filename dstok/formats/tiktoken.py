@@ -5,7 +5,7 @@ tiktoken's dialect; special tokens. Out: a description; and from one the rank fi
 Invariant: the description gives the ids of `tiktoken.Encoding(..., pat_str, mergeable_ranks, special_tokens)` with all
 special tokens allowed. A rank file is written only of a model whose merges are what its ranks give. Anything else is an
 `UnsupportedError`, or, for a broken file, a `TokenizerFileError` with line and file offset.
-Source: tiktoken 0.14.0, measured; tests/test_tiktoken.py repeats the measurements.
+Source: tiktoken 0.14.0, measured; tests/formats/test_tiktoken.py repeats the measurements.
 
 What tiktoken does:
 - The rank is the id. A piece that is a token is that token; others are merged (formats/rank_merges.py).

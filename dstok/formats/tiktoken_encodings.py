@@ -1,8 +1,8 @@
 r"""tiktoken's encodings: their patterns and special tokens, which a rank file does not hold.
 
-In: a name. Out: `ENCODINGS[name]`. Invariant: the same as in `tiktoken_ext.openai_public` (tests/test_tiktoken.py
-compares them with the installed tiktoken). o200k_harmony is not in here: two of its special tokens have one id, 200018,
-and which of them tiktoken decodes it to is a matter of a hash's order.
+In: a name. Out: `ENCODINGS[name]`. Invariant: the same as in `tiktoken_ext.openai_public` (which
+tests/formats/test_tiktoken.py compares with the installed tiktoken). o200k_harmony is not in here: two of its special
+tokens have one id, 200018, and which of them tiktoken decodes it to is a matter of a hash's order.
 Source: tiktoken 0.14.0 (MIT).
 """
 

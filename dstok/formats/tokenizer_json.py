@@ -6,7 +6,7 @@ Invariant: a file that is read is one that upstream loads too, and each field by
 decoding changes is either in the description or has a value that changes nothing. Anything else is an
 `UnsupportedError` (upstream does it, dstok does not) or a `TokenizerFileError` (the file is broken, or
 contradicts itself), with the JSON path.
-Source: upstream 0.23.3, measured field by field; tests/test_tokenizer_json.py repeats the measurements.
+Source: upstream 0.23.3, measured field by field; tests/formats/test_tokenizer_json.py repeats the measurements.
 
 What upstream does and the file does not tell:
 - An unknown key is passed over, except on the top level.

@@ -4,7 +4,7 @@ In: a name such as "tokenizers-0.21.1". Out: `Upstream`.
 Invariant: a version is listed only if its wheel was asked for every code point, for each of the tables. What else
 has changed between versions, such as the fields that a tokenizer.json may have, is not followed: a file is read as
 the newest version reads it.
-Source: the wheels; tests/test_upstream_versions.py asks those that it is given again.
+Source: the wheels; tests/formats/test_upstream_versions.py asks those that it is given again.
 """
 
 from __future__ import annotations

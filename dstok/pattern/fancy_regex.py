@@ -3,7 +3,8 @@ r"""A pattern in the dialect of Rust's fancy-regex (tiktoken's) -> the same in u
 In: the text of a pattern. Out: a pattern for pattern/syntax.py.
 Invariant: both match the same texts at the same places; what might differ is refused, with its position.
 Source: the documentation of fancy-regex and regex-syntax, and tiktoken 0.14.0 itself, measured: its Unicode
-version is 16.0 (every category, `\s` and the folding of ASCII letters, over all code points; tests/test_tiktoken.py).
+version is 16.0 (every category, `\s` and the folding of ASCII letters, over all code points;
+tests/formats/test_tiktoken.py).
 
 Where the dialects differ:
 - `$` is the end of the text only; upstream's is the end of a line, too.

@@ -4,7 +4,7 @@ In: a pattern in upstream's dialect (Oniguruma, Ruby syntax) and a Unicode versi
 Out: the tree of pattern/ast.py, in which every character test is a `CodePointSet`.
 Invariant: the tree means exactly what upstream means by the pattern. What it cannot mean exactly is
 refused (`UnsupportedError`), what is no pattern is a `PatternError`; both name the position.
-Source: Oniguruma's doc/RE for the grammar, and upstream itself, measured (tests/test_pattern.py).
+Source: Oniguruma's doc/RE for the grammar, and upstream itself, measured (tests/patterns/test_pattern.py).
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ Invariant: upstream's text, and upstream's alignment: each character that comes 
 text. Each stretch between added tokens with normalized=false is normalized by itself.
 The forms alone, which real models use, run in the core (core/_normalize.pyx); a chain of other steps is Python, linear,
 and run only on texts that hold a character which one of its steps may change.
-Source: upstream 0.23.3, measured; tests/test_normalizers.py repeats the measurements. Lower case is Rust's of Unicode
-17.0, character by character; marks are those of 9.0.
+Source: upstream 0.23.3, measured; tests/normalization/test_normalizers.py repeats the measurements. Lower case
+is Rust's of Unicode 17.0, character by character; marks are those of 9.0.
 """
 
 from __future__ import annotations

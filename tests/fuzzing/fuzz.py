@@ -1,0 +1,107 @@
+"""Random texts, through every level of the mask kernel and every way in, until one differs.
+
+    python tests/fuzzing/fuzz.py --seconds 600           # all subjects; --seed N --first N --count 1 --subjects NAME: one again
+    python tests/fuzzing/fuzz.py --subjects patterns     # --list: their names
+
+In: nothing but a seed; corpora from the shared folder if there are any. Out: the seed and number of what made a
+difference, what differed, the model if it was made up, and the text cut down as far as it still differs; status 1.
+The reference is the automaton alone, a piece at a time; upstream judges every tenth text, and every one of a made-up
+model.
+
+Subjects: a real file of each family (fuzz_subjects.py); `patterns`, models whose pattern is a family's with other
+sets (fuzz_patterns.py); `models`, small models of everything else (fuzz_models.py). Texts: fuzz_texts.py. Ways in: fuzz_calls.py.
+
+Until issue 11 this fuzzer had one subject, V3, and so ran none of the rules of words, nor any pattern but V3's own: it
+could not find that the grid hands over to the automaton inside a piece (only these rules restart there), nor blanks
+of four bytes and ASCII characters in classes that V3's have none of. What it ran it ran too gently, too: classes of
+one rare character were as seldom as their size, hardly a text had a safe cut before a rare character, texts were cut in
+up to eight places of thousands, no growing text was tried, and the reference had safe cuts itself. A text of
+one of these kinds now is every second one, and short texts are cut at every character.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "helpers"))
+
+from fuzz_calls import DRAWN, How, difference, minimised
+from fuzz_models import small
+from fuzz_patterns import varied
+from fuzz_subjects import Subject, families, family
+from fuzz_texts import text_of
+from real_models import levels
+
+TEXTS = 20  # of a family in a job
+MADE = {"patterns": (varied, 60), "models": (small, 20)}  # how a model is made, and its texts
+
+
+def subjects() -> list[str]:
+    """The names of all that can be tried here."""
+    return [*families(), *MADE]
+
+
+def jobs(name: str, seed: int, number: int, levels: tuple[str, ...], upstream: int) -> Iterator[tuple[Subject, str, int, bool]]:
+    """Job `number` of a run, the same for the same seed: subjects, texts, seeds of calls, whether upstream judges."""
+    chance = random.Random(f"{name} {seed} {number}")
+    make, count = MADE.get(name, (lambda *_: family(name, levels), TEXTS))
+    made = make(chance, levels)
+    for each in range(count if made else 0):
+        yield made, text_of(made.letters, chance), number + each, bool(upstream) and (name in MADE or each % upstream == 0)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=None, help="of all the texts; default: the clock")
+    parser.add_argument("--first", type=int, default=0, help="number of the first job")
+    parser.add_argument("--count", type=int, default=sys.maxsize, help="how many jobs, each for every subject")
+    parser.add_argument("--upstream", type=int, default=10, help="every so many texts upstream judges; 0: never")
+    parser.add_argument("--levels", nargs="+", default=levels(), choices=levels(), help="of the mask kernel; default: all")
+    parser.add_argument("--subjects", nargs="+", default=subjects(), choices=subjects(), help="default: all")
+    parser.add_argument("--without", nargs="+", default=[], choices=[calls.__name__ for calls in DRAWN], help="calls not to make")
+    parser.add_argument("--list", action="store_true", help="only tell the subjects' names")
+    wanted = parser.parse_args()
+    if wanted.list:
+        print(*subjects(), sep="\n")
+        return 0
+    seed = int(time.time()) if wanted.seed is None else wanted.seed
+    print(f"seed {seed}, levels {', '.join(wanted.levels)}", flush=True)
+    return run(wanted, seed)
+
+
+def run(wanted: argparse.Namespace, seed: int) -> int:
+    """Job by job, each for every subject, until the time is over or something differs."""
+    begin, texts, characters = time.monotonic(), Counter[str](), 0
+    for number in range(wanted.first, min(wanted.first + wanted.count, sys.maxsize)):
+        for name in wanted.subjects:
+            for subject, text, calls, judged in jobs(name, seed, number, tuple(wanted.levels), wanted.upstream):
+                how = How(judged, without=tuple(wanted.without))
+                found = difference(subject, text, calls, how)
+                if found:
+                    after = f"{sum(texts.values())} texts, {time.monotonic() - begin:.0f} s ({time.process_time():.0f} of processor)"
+                    print(f"{name}: {found}, after {after}: --seed {seed} --first {number} --count 1 --subjects {name} "
+                          f"--upstream {int(judged)} --levels {' '.join(wanted.levels)}")
+                    print(*subject.told, sep="\n", end="\n" * bool(subject.told))
+                    print(ascii(minimised(subject, text, calls, how)), flush=True)
+                    return 1
+                texts[name] += 1
+                characters += len(text)
+            if time.monotonic() - begin > wanted.seconds:
+                break
+        else:
+            continue
+        break
+    told = ", ".join(f"{name} {count}" for name, count in texts.items())
+    print(f"{sum(texts.values())} texts, {characters} characters, no difference ({told})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

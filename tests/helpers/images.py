@@ -1,0 +1,73 @@
+"""Images: small models with a bit of everything, what two tokenizers must have in common, and an image's parts to change."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from small_models import added_token, model_json
+from tokenizer_json_cases import READ, changed
+
+import dstok
+from dstok.formats.image import open_image, write_image
+from dstok.inspection.explain import explain
+
+MERGES = [(b"a", b"b"), (b" ", b"a"), (b" a", b"b"), ("é".encode()[:1], "é".encode()[1:]), (b"1", b"2")]
+ADDED = [added_token("<s>", special=True), added_token("<w>", single_word=True, normalized=True),
+         added_token("<l>", lstrip=True), added_token("<r>", rstrip=True, normalized=True), added_token("ab")]
+TEXTS = ["", "ab ab é12 中文かな <s><w> <l>  <r> \n ab", "<w>a <w> a<w>", "a" * 5000, "\x00\U0001f999 " * 40, "1234567 x!?\r\n\n"]
+MODELS = {
+    "plain": model_json(MERGES, ADDED),
+    "one piece": model_json(MERGES, ADDED, None),
+    "no merges": model_json(),
+    "ignore_merges": model_json(MERGES, ADDED, extra=[b"abab", b"xyz"], ignore_merges=True),
+    "holes": model_json(MERGES, [added_token("ab")], holes=3),
+    "not monotone": model_json([(b"ab", b"c"), *MERGES, (b"b", b"c")], ADDED),
+    "odd splits": model_json(MERGES, ADDED, [r"\p{N}{1,3}", "[ぁ-ん]+", r"\s+(?!\S)|\s+|.b"]),
+    **{f"file {i}": json.dumps(changed(*changes)) for i, changes in enumerate(READ)},
+}
+
+
+def outcomes(tok: dstok.Tokenizer, text: str) -> Iterator[Any]:
+    """What the calls of a tokenizer give for a text."""
+    for special in ("all", "none", "raise", {content for content in tok.special_tokens if "<" in content}):
+        try:
+            yield tok.encode(text, special=special)
+        except dstok.SpecialTokenError as error:
+            yield error.token, error.offset
+    encoding = tok.encode_with_offsets(text)
+    yield encoding.ids.tolist(), encoding.byte_spans.tolist()
+    yield tok.pretokenize(text)
+    yield tok.decode(tok.encode(text)), tok.decode(tok.encode(text), skip_special=True)
+    yield tok.count(text), tok.truncate(text, 5)
+
+
+def assert_same(one: dstok.Tokenizer, other: dstok.Tokenizer, texts: list[str]) -> None:
+    assert one.fingerprint == other.fingerprint
+    assert one.special_tokens == other.special_tokens
+    assert (one.name, one.bos_id, one.eos_id, one.vocab_size) == (other.name, other.bos_id, other.eos_id, other.vocab_size)
+    for text in texts:
+        assert list(outcomes(one, text)) == list(outcomes(other, text))
+    assert explain(one, texts[1]) == explain(other, texts[1])
+
+
+class Parts:
+    """The parts of an image, to be changed and written again as it should be written."""
+
+    def __init__(self, path: Path) -> None:
+        opened = open_image(path)
+        self.description: dict[str, Any] = json.loads(json.dumps(opened.description))
+        self.tokenizer: dict[str, Any] = json.loads(json.dumps(opened.tokenizer))
+        self.sections = {name: bytearray(opened.section(name)) for name in opened.places}
+
+    def words(self, name: str, at: int, *values: int, kind: str = "I") -> None:
+        """Writes numbers into a section."""
+        data = array(kind, values).tobytes()
+        start = at * array(kind).itemsize % len(self.sections[name])
+        self.sections[name][start : start + len(data)] = data
+
+    def write(self, path: Path) -> None:
+        write_image(path, self.description, {name: bytes(data) for name, data in self.sections.items()}, self.tokenizer)

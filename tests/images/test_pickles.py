@@ -1,0 +1,240 @@
+"""Pickles of tokenizers: what they hold, and that what does not fit is an error before any table is used."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from image_changes import REFUSED
+from images import MODELS, TEXTS, Parts, assert_same
+from small_models import added_token, model_json
+
+import dstok
+from dstok.errors import PickleError
+from dstok.formats.image import image_bytes
+from dstok.pickles import PICKLE_FORMAT, restored
+
+SMALL = model_json([(b"a", b"b"), (b"ab", b"a")], [added_token("<x>", lstrip=True, special=True)])
+
+
+def reduced(tok: dstok.Tokenizer) -> tuple[Any, ...]:
+    """The arguments that a pickle holds."""
+    function, arguments = tok.__reduce__()
+    assert function is restored and arguments[:2] == (PICKLE_FORMAT, type(tok))
+    return tuple(arguments[2:])
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    dstok.Tokenizer.from_str(SMALL).save(tmp_path / "image")
+    return tmp_path / "image"
+
+
+class Pickled:
+    """Pickles as a call of a function with these arguments."""
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+def refused(function: Any, *arguments: Any) -> str:
+    """The error of a pickle of such a call."""
+    with pytest.raises(PickleError) as caught:
+        pickle.loads(pickle.dumps(Pickled(function, *arguments)))
+    return str(caught.value)
+
+
+# Formats
+
+
+@pytest.mark.parametrize("found", [0, 2, 99, None, "1", [1]])
+def test_another_format(found: Any) -> None:
+    """Refused whatever else is in it, which another format may have in another way."""
+    for rest in ((), ("anything",), (dstok.Tokenizer, "image", b""), (dstok.Tokenizer, "built-in", "deepseek-v3", "")):
+        error = refused(restored, found, *rest)
+        assert error.startswith(f"expected a pickle of a tokenizer of format {PICKLE_FORMAT}, found {found!r}: ")
+        assert "with this version of dstok" in error
+
+
+def test_no_format() -> None:
+    """The first pickles of dstok had none: their tables came as they were."""
+    from dstok import tokenizer
+
+    tables = dstok.Tokenizer.from_str(SMALL)._tables
+    sections = {name: bytes(data) for name, data in tables.sections.items()}
+    for function, arguments in ((tokenizer._rebuild, (tables.description, sections, (), None, None, "")),
+                                (tokenizer._load_same, ("deepseek-v3", dstok.load("deepseek-v3").fingerprint))):
+        assert "with a format number, found one without" in refused(function, *arguments)
+
+
+# By value
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_there_and_back(name: str) -> None:
+    """All that the tokenizer gives; pickled again, the same bytes, with every protocol."""
+    tok = dstok.Tokenizer.from_str(MODELS[name])
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        pickled = pickle.dumps(tok, protocol)
+        again = pickle.loads(pickled)
+        assert pickle.dumps(again, protocol) == pickled
+    assert_same(tok, again, TEXTS)
+
+
+def test_damaged_bytes() -> None:
+    """A bit that is not as it was, or bytes that are missing: the image's checksum tells."""
+    tok = dstok.Tokenizer.from_str(SMALL)
+    kind, data = reduced(tok)
+    assert kind == "image" and data == tok.image_bytes()
+    rng = random.Random(1)
+    for at in rng.sample(range(len(data)), 100):
+        broken = bytearray(data)
+        broken[at] ^= 1 << rng.randrange(8)
+        assert refused(restored, PICKLE_FORMAT, dstok.Tokenizer, "image", bytes(broken)).startswith("the pickle: expected")
+    for length in (0, 1, 47, 48, 5000, len(data) - 1):
+        assert refused(restored, PICKLE_FORMAT, dstok.Tokenizer, "image", data[:length]).startswith("the pickle: expected")
+
+
+@pytest.mark.parametrize(("change", "match"), REFUSED)
+def test_tables_that_the_core_could_not_run_on(change: Any, match: str, tmp_path: Path) -> None:
+    """What an image is refused for a pickle is, too, though its checksum fits; those of another format among them."""
+    dstok.Tokenizer.from_str(MODELS["odd splits"]).save(tmp_path / "x")
+    parts = Parts(tmp_path / "x")
+    change(parts)
+    data = image_bytes(parts.description, {name: bytes(data) for name, data in parts.sections.items()}, parts.tokenizer)
+    with pytest.raises(PickleError, match=match):
+        pickle.loads(pickle.dumps(Pickled(restored, PICKLE_FORMAT, dstok.Tokenizer, "image", data)))
+
+
+# By reference
+
+
+def test_a_file_is_referred_to(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its place, wherever the process is; nothing of it is in the pickle."""
+    tok = dstok.Tokenizer.open(image)
+    monkeypatch.chdir(image.parent)
+    for opened in (tok, dstok.Tokenizer.open(image.name)):
+        pickled = pickle.dumps(opened)
+        assert len(pickled) < 1000
+        monkeypatch.chdir("/")
+        again = pickle.loads(pickled)
+        monkeypatch.chdir(image.parent)
+        assert_same(tok, again, TEXTS)
+        assert pickle.dumps(again) == pickled
+        assert again._tables.image is not None and again._tables.image.path == str(image)
+
+
+def test_what_was_set_is_kept(image: Path) -> None:
+    """BOS, EOS and name go with the reference."""
+    tok = dstok.Tokenizer.open(image)
+    tok.bos_id, tok.eos_id, tok.name = 97, 98, "mine"
+    assert reduced(tok)[0] == "file"
+    again = pickle.loads(pickle.dumps(tok))
+    assert (again.bos_id, again.eos_id, again.name) == (97, 98, "mine")
+
+
+def test_a_file_that_is_gone(image: Path) -> None:
+    pickled = pickle.dumps(dstok.Tokenizer.open(image))
+    image.unlink()
+    with pytest.raises(PickleError, match="expected the image that the tokenizer was opened from, found none: No such file") as caught:
+        pickle.loads(pickled)
+    assert repr(str(image)) in str(caught.value)
+    image.mkdir()
+    with pytest.raises(PickleError, match="found none: Is a directory"):
+        pickle.loads(pickled)
+
+
+def test_a_file_that_has_changed(image: Path) -> None:
+    """Another model's image in its place, a damaged one, something else: each is told."""
+    pickled = pickle.dumps(dstok.Tokenizer.open(image))
+    data = image.read_bytes()
+    dstok.Tokenizer.from_str(model_json()).save(image)
+    with pytest.raises(PickleError, match="expected the image of the checksum .* the file has changed since"):
+        pickle.loads(pickled)
+    for other, match in ((data[:-1] + bytes([data[-1] ^ 1]), "expected the checksum"), (data[:-1], "cut short"),
+                         (b"{}", "expected a dstok image"), (b"", "found an empty file")):
+        image.write_bytes(other)
+        with pytest.raises(PickleError, match=match):
+            pickle.loads(pickled)
+    image.write_bytes(data)
+    pickle.loads(pickled)
+
+
+def test_a_file_that_has_changed_before(image: Path) -> None:
+    """What is no longer there when the pickle is made is not referred to: the tables go along."""
+    tok = dstok.Tokenizer.open(image)
+    dstok.Tokenizer.from_str(model_json()).save(image)
+    kind, data = reduced(tok)
+    assert kind == "image"
+    image.unlink()
+    assert reduced(tok) == (kind, data)
+    assert_same(tok, pickle.loads(pickle.dumps(tok)), TEXTS)
+
+
+def test_built_in_models_that_were_changed() -> None:
+    """They are no longer built in: the tables go along, and what was set."""
+    tok = dstok.load("deepseek-v3")
+    assert reduced(tok) == ("built-in", "deepseek-v3", tok.fingerprint)
+    tok.eos_id = 5
+    assert reduced(tok)[0] == "image" and pickle.loads(pickle.dumps(tok)).eos_id == 5
+    tok = dstok.load("deepseek-v3")
+    tok.name = "deepseek-r1"  # which has the same tables, and other added tokens
+    again = pickle.loads(pickle.dumps(tok))
+    assert (again.name, again.special_tokens) == ("deepseek-r1", dstok.load("deepseek-v3").special_tokens)
+
+
+def test_a_built_in_model_that_is_not_there() -> None:
+    assert "no built-in model 'deepseek-v9'" in refused(
+        restored, PICKLE_FORMAT, dstok.Tokenizer, "built-in", "deepseek-v9", "0" * 64)
+    assert "found another version of it" in refused(
+        restored, PICKLE_FORMAT, dstok.Tokenizer, "built-in", "deepseek-v3", "0" * 64)
+
+
+# Elsewhere
+
+
+CHILD = """
+import pickle, sys
+tok = pickle.load(sys.stdin.buffer)
+sys.stdout.buffer.write(pickle.dumps((tok.encode("ab aba <x>"), tok.name)))
+"""
+
+
+def test_in_another_process(image: Path) -> None:
+    """Which has not imported dstok before."""
+    text = dstok.Tokenizer.from_str(SMALL)
+    for tok in (text, dstok.Tokenizer.open(image), dstok.load("deepseek-v3")):
+        done = subprocess.run([sys.executable, "-c", CHILD], input=pickle.dumps(tok), stdout=subprocess.PIPE, check=True,
+                              cwd=Path(__file__).parent)
+        assert pickle.loads(done.stdout) == (tok.encode("ab aba <x>"), tok.name)
+
+
+def test_copies_need_no_file(image: Path) -> None:
+    """A copy shares the tables, and nothing that may be set."""
+    tok = dstok.Tokenizer.open(image)
+    image.unlink()
+    for way in (copy.copy, copy.deepcopy):
+        again = way(tok)
+        assert_same(tok, again, TEXTS)
+        again.bos_id, again.name = 97, "mine"
+        assert (tok.bos_id, tok.name) == (None, "") and again._tables is tok._tables
+        assert again.encode("a", add_bos=True) == [97, 97]
+
+
+class Own(dstok.Tokenizer):
+    """A class of a user's own."""
+
+
+def test_classes_of_users(image: Path) -> None:
+    for tok in (Own.from_str(SMALL), Own.open(image)):
+        for again in (pickle.loads(pickle.dumps(tok)), copy.copy(tok)):
+            assert type(again) is Own and again.encode("ab aba") == tok.encode("ab aba")

@@ -1,0 +1,337 @@
+"""The walk over the product of rules and automaton (core/_walk.pyx, dstok/tables/kernels.py): it finds no difference where rules
+are used, and one wherever rules or automaton are changed."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from types import ModuleType
+
+import bimachines
+import pytest
+from reference import DEEP
+from upstream import model_splits
+
+import dstok.core
+from dstok.core._walk import TooLargeError
+from dstok.pattern.collapse import Program, Split, compile_splits
+from dstok.pattern.marked import Marked
+from dstok.tables.kernels import (
+    BLANK,
+    CASED,
+    CL100K,
+    GPT2,
+    KINDS,
+    LETTER,
+    MARK,
+    NONE,
+    ONES,
+    RARE,
+    THREES,
+    V3,
+    Symbol,
+    classes_of,
+    find_difference,
+    find_kernel,
+)
+from dstok.unicode import category_of
+
+PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
+CORE = Path(dstok.core.__file__).parent
+RULES = {"deepseek-v3": V3, "qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "minimax": CASED,
+         "gpt2": GPT2, "cl100k_base": CL100K}
+each_family = pytest.mark.parametrize("name", RULES)
+
+
+@cache
+def program(name: str) -> Program:
+    return compile_splits(model_splits(name))
+
+
+def changed(name: str, *changes: tuple[str, str]) -> Program:
+    """A family's program with other patterns."""
+    splits = list(model_splits(name))
+    for old, new in changes:
+        assert any(old in split.pattern for split in splits)
+        splits = [replace(split, pattern=split.pattern.replace(old, new)) for split in splits]
+    return compile_splits(splits)
+
+
+def difference(name: str, least: int = 2, most: int = 4) -> object:
+    own, kernel = program(name), KNOWN[name]
+    assert own.kept
+    return find_difference(kernel.rules, own.kept, classes_of(own), kernel.kinds, least, most, limit=1 << 40)
+
+
+KNOWN = {name: find_kernel(program(name)) for name in RULES}
+
+
+def ends(own: Program, text: str) -> list[int]:
+    found, at = [], 0
+    for piece, _ in own.pieces(text):
+        at += len(piece)
+        found.append(at)
+    return found
+
+
+# No difference
+
+
+@each_family
+def test_rules_are_found(name: str) -> None:
+    assert KNOWN[name].rules == RULES[name]
+
+
+@each_family
+def test_few_kinds_are_left_to_the_automaton(name: str) -> None:
+    """Of letters, marks and blanks, not more than a hundred characters; numbers where three make a piece."""
+    own = program(name)
+    left = {char for members, kind in zip(own.alphabet.classes, KNOWN[name].kinds) if kind == RARE
+            for first, last in members.ranges for char in map(chr, range(max(first, 0x80), last + 1))}
+    letters = {char for char in left if category_of(ord(char))[0] in "LPSMZ"}
+    assert len(letters) < 100, sorted(letters)
+
+
+@each_family
+def test_wider_blocks(name: str) -> None:
+    """The same rules decide more characters at once as they do one after the other."""
+    for least, most in [(3, 4), (4, 4), (3, 5)] if DEEP else [(3, 4)]:
+        assert difference(name, least, most) is None
+
+
+def symbols(name: str) -> list[tuple[int, int, int, int]]:
+    """A character of each kind and width that the rules decide; of ASCII those that any rules look at."""
+    classes, kinds = classes_of(program(name)), KNOWN[name].kinds
+    ascii = [(byte, 1, 0, number) for number, members in enumerate(classes) for byte in members.ascii if chr(byte) in "aB!1\t \n'/srlE"]
+    return ascii + [(-1, width, kind, number) for number, (members, kind) in enumerate(zip(classes, kinds)) if kind != RARE
+                    for width in members.widths]
+
+
+@each_family
+def test_long_blocks(name: str) -> None:
+    """Runs: blocks of eleven characters of two kinds, and of eight of three."""
+    kept, kernel, chance = program(name).kept, KNOWN[name], random.Random(name)
+    assert kept
+    for count, size, tried in [(2, 11, 60), (3, 8, 40)]:
+        groups = list(combinations(symbols(name), count))
+        for few in groups if DEEP else chance.sample(groups, tried):
+            assert difference_in(few, kernel.rules, kept, size) is None, few
+
+
+def difference_in(few: Sequence[Symbol], rules: int, kept: Marked, size: int) -> object:
+    return dstok.tables.kernels._difference(rules, kept, list(few), (), size, size)
+
+
+SAME = {
+    "more classes": ("deepseek-v3", [("[A-Za-z]+", "(?:[A-M]|[N-Z]|[a-z])+")]),
+    "more classes of digits": ("qwen-2.5", [(r"|\p{N}|", r"|(?:[0-4]|[\u0660-\u0669]|\p{N})|")]),
+    "letters with marks": ("glm-4", [(r"\p{L}", r"\p{L}\p{M}"), (r"]?\p{L}\p{M}+", r"]?[\p{L}\p{M}]+")]),
+}
+OTHER = {
+    "ASCII marks": ("deepseek-v3", [("_`{|}~]", "_`{|}]")]),
+    "twos": ("glm-4", [("{1,3}", "{1,2}")]),
+    "ones, but behind a mark": ("qwen-2.5", [(r"|\p{N}|", r"|!\p{N}|\p{N}|")]),
+    "a newline that is none": ("qwen-2.5", [(r"\r\n", r"\n")]),
+    "no newlines behind marks": ("glm-4", [(r"+[\r\n]*", "+")]),
+    "no blank before letters": ("glm-4", [(r"[^\r\n\p{L}\p{N}]?\p{L}+", r"[^\r\n\s\p{L}\p{N}]?\p{L}+")]),
+    "no look-ahead": ("glm-4", [(r"(?!\S)", r"(?!!)")]),
+    "a suffix less": ("qwen-2.5", [("|'ve", "")]),
+    "a suffix more": ("minimax", [("'d)?|[", "'d|'n)?|[")]),
+    "four letters": ("qwen-2.5", [(r"]?\p{L}+", r"]?\p{L}{1,4}")]),
+    "no slashes": ("minimax", [(r"\r\n/", r"\r\n")]),
+}
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_rules_of_patterns_that_nobody_has_seen(case: str) -> None:
+    name, changes = SAME[case]
+    own = changed(name, *changes)
+    assert own.boundaries.edges != program(name).boundaries.edges or own.alphabet != program(name).alphabet
+    assert find_kernel(own).rules == RULES[name]
+
+
+# Another automaton
+
+
+@pytest.mark.parametrize("case", OTHER)
+def test_a_difference_is_one(case: str) -> None:
+    """Another pattern is found out by ASCII alone, and what is told is a text that the two cut in two ways."""
+    name, changes = OTHER[case]
+    own, theirs = changed(name, *changes), program(name)
+    assert own.kept
+    found = find_difference(RULES[name], own.kept, [members._replace(widths=()) for members in classes_of(own)], ())
+    assert found is not None
+    text = "".join(chr(byte) for byte, *_ in found)
+    assert ends(own, text) != ends(theirs, text), text
+    assert find_kernel(own).rules != RULES[name]
+
+
+@each_family
+def test_every_edge_counts(name: str) -> None:
+    """An automaton that lacks an edge is another one."""
+    kept, kernel, chance = program(name).kept, KNOWN[name], random.Random(name)
+    assert kept
+    edges = [(state, column) for state, row in enumerate(kept.rows) for column, target in enumerate(row) if target]
+    for state, column in edges if DEEP else chance.sample(edges, 40):
+        row = list(kept.rows[state])
+        row[column] = 0
+        other = replace(kept, rows=(*kept.rows[:state], tuple(row), *kept.rows[state + 1 :]))
+        assert find_difference(kernel.rules, other, classes_of(program(name)), kernel.kinds), (state, column)
+
+
+# Cased words: a letter of no case, or a combining mark, is left to the automaton more often, and else like a small letter.
+MORE_CAREFUL = {(LETTER, LETTER | BLANK), (LETTER, LETTER | BLANK | MARK), (LETTER | BLANK, LETTER | BLANK | MARK)}
+
+
+@each_family
+def test_every_kind_counts(name: str) -> None:
+    """A class that is taken for what it is not is found out, unless the rules leave it to the automaton."""
+    own, kernel = program(name), KNOWN[name]
+    assert own.kept
+    for number, kind in enumerate(kernel.kinds):
+        if kind == RARE:
+            continue
+        for other in set(KINDS[kernel.rules]) - {kind, RARE}:
+            kinds = [*kernel.kinds[:number], other, *kernel.kinds[number + 1 :]]
+            alike = find_difference(kernel.rules, own.kept, classes_of(own), kinds) is None
+            assert not alike or (kind, other) in MORE_CAREFUL, (number, kind, other)
+
+
+def test_a_walk_has_a_bound() -> None:
+    own, kernel = program("minimax"), KNOWN["minimax"]
+    assert own.kept
+    with pytest.raises(TooLargeError):
+        find_difference(kernel.rules, own.kept, classes_of(own), kernel.kinds, limit=100_000)
+    many = replace(own.kept, rows=own.kept.rows * 22)
+    with pytest.raises(TooLargeError):
+        find_difference(kernel.rules, many, classes_of(own), kernel.kinds)
+
+
+def test_a_pattern_of_too_many_classes_has_no_rules() -> None:
+    """More than a walk takes, each of which some piece tells apart."""
+    letters = [chr(code) for code in range(33, 127) if chr(code).isalnum()] + [chr(code) for code in range(0x1000, 0x1010)]
+    own = compile_splits([Split("|".join(f"{one}{two}" for one, two in zip(letters, letters[1:])))])
+    assert own.kept and len(own.alphabet.classes) > 63
+    assert find_kernel(own) == (NONE, ())
+
+
+# What the rules could be derived from
+
+
+@pytest.mark.parametrize("name", bimachines.FAMILIES)
+def test_the_table_of_bimachines(name: str) -> None:
+    assert bimachines.line(name) in PAGE.read_text(encoding="utf-8").splitlines()
+
+
+def test_a_bimachine_of_known_size() -> None:
+    """Runs of a, and of two b: from the left the beginning, a, an odd b, an even one, or another character; from the right
+    the next one, or none."""
+    kept = compile_splits([Split("a+|bb?")]).kept
+    assert kept
+    left, right = bimachines.bimachine(kept)
+    assert (left.states, left.periods, right.states, right.periods) == (5, (1, 2), 4, (1,))
+
+
+# Other rules
+
+# (a header, what is written there, what instead). All are found by short blocks, but for those of LONG.
+SHORT = [
+    ("_rules.h", "number & ~(number << 1 | s->number)", "number & ~(number << 1)"),
+    ("_rules.h", "s->number & number, 0", "s->number & number & 0, 0"),
+    ("_rules.h", "if ((number & before) == before)", "if (1)"),
+    ("_rules.h", "start |= 1ull << (3 - s->digits)", "start |= 1ull << (2 - s->digits)"),
+    ("_rules.h", ": before + (uint64_t)size", ": (uint64_t)size"),
+    ("_rules.h", "m->blank & led >> 1;", "m->blank & led >> 2;"),
+    ("_rules.h", "if (m->wide_blank) {", "if (0) {"),
+    ("_rules.h", "(last >> 2 & m->three & ~m->four)", "(last >> 1 & m->three & ~m->four)"),
+    ("_rules.h", "(m->newline & white) << 1 | s->newline", "(m->newline & white) << 1"),
+    ("_rules.h", "m->blank | (x->more ? ~x->text : 0), behind", "m->blank, behind"),
+    ("_rules.h", "behind = ahead ? 0 : behind;", ";"),
+    ("_rules.h", "behind &= ~one;", ";"),
+    ("_rules.h", "white & ~(white << 1 | s->white)", "white & ~(white << 1)"),
+    ("_rules.h", "return bit && white & bit >> 1 ?", "return 0 ?"),
+    ("_rules.h", "m->size = __builtin_ctzll(bit);", "m->size = __builtin_ctzll(bit) + 1;"),
+    ("_rules.h", "s->mark = LAST(m->mark);", "s->mark = 0;"),
+    ("_rules.h", "s->space = LAST(m->space);", "s->space = LAST(m->blank);"),
+    ("_rules.h", "s->letter = LAST(m->letter);", "s->letter = LAST(m->letter | m->number);"),
+    ("_rules.h", "m->k ^ (m->k << 1 | s->k)", "m->k ^ (m->k << 1)"),
+    ("_rules.h", "((m->mark & not_k) << 1 | s->glue)", "(m->mark << 1 | s->glue)"),
+    ("_rules.h", "m->newline & (m->newline ^ (m->newline + glued))", "glued"),
+    ("_rules.h", "(mark_start << 1 | s->taken) & m->ascii", "(mark_start << 1) & m->ascii"),
+    ("_rules.h", "m->ascii + taken;", "m->ascii;"),
+    ("_rules.h", "(rest | s->taken) & ~m->ascii", "rest & ~m->ascii"),
+    ("_words.h", "m->newline & (m->mark << 1 | s->glue)", "m->newline & (m->mark << 1)"),
+    ("_words.h", "(slash & s->absorbed)", "0"),
+    ("_words.h", "(chain & ~(chain + glued)) | glued;", "glued;"),
+    ("_words.h", "m->quote & (cased ? letters_before & ~s->suffix : mark_start)", "m->quote & (cased ? letters_before : mark_start)"),
+    ("_words.h", "m->quote & (cased ? letters_before & ~s->suffix : mark_start)", "m->quote & (cased ? letters_before & ~s->suffix : ~0ull)"),
+    ("_words.h", "((quote << 1 & m->l) << 1 & m->l)", "((quote << 1 & m->l) << 1 & m->letter)"),
+    ("_words.h", "brief << 1 | longer << 1, inside", "brief << 1, inside"),
+    ("_words.h", "m->rare |= (m->rare >> 1 | m->rare >> 2) & m->quote;", ""),
+    ("_words.h", "m->rare |= m->combining & (m->mark << 1 | s->mark);", ""),
+    ("_words.h", "m->rare |= m->upper & (m->both << 1 | s->both);", ""),
+    ("_words.h", "m->mark &= ~suffixed;", ""),
+    ("_words.h", "grid_until(m, quote & ~(x->text >> 3));", ";"),
+    ("_words.h", "~(leader | s->leader);", "~leader;"),
+    ("_words.h", "(wide & m->three & ~m->four) << 3", "(wide & m->three & ~m->four) << 2"),
+    ("_words.h", "m->upper & (m->lower << 1 | s->lower)", "m->upper & (m->lower << 1)"),
+    ("_words.h", "(letter_start & ~inside) | suffix | s->suffix", "(letter_start & ~inside) | suffix"),
+    ("_words.h", "m->number & ~m->trail", "m->number"),
+    ("_words.h", "s->glue = LAST(m->mark | absorbed);", "s->glue = LAST(m->mark);"),
+    ("_words.h", "s->suffix = suffix >> m->size & 1;", "s->suffix = 0;"),
+    ("_words.h", "s->absorbed = LAST(absorbed);", "s->absorbed = 0;"),
+    ("_rules.h", "return final ? ends : -1;", "return final ? 0 : -1;"),
+    ("_rules.h", "x->ends && !x->more ? ~x->text : 0", "0"),
+    ("_words.h", "gpt2 ? brief | longer >> 1 : 0", "0"),
+    ("_words.h", "gpt2 ? m->space << 1 | s->space :", "0 ? 0 :"),
+    ("_words.h", "gpt2 ? 0 : words_behind(m, mark_start)", "words_behind(m, mark_start)"),
+    ("_words.h", "m->blank |= m->newline;", ""),
+]
+LONG = [
+    ("_rules.h", "third | sixth;", "third;"),
+    ("_rules.h", "(sixth = sixth << 3 & four) != 0, 0", "0, 0"),
+    ("_rules.h", "LAST(mark_start | (m->ascii & ~rest))", "LAST(mark_start | taken)"),
+    ("_words.h", "m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2;", ""),
+]
+
+
+@pytest.mark.skipif(shutil.which("cc") is None or not (CORE / "_walk.c").exists(), reason="compiles the walk")
+@pytest.mark.parametrize("mutation", SHORT + LONG if DEEP else random.Random(1).sample(SHORT, 4) + LONG[:1], ids=str)
+def test_every_rule_counts(mutation: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dstok.core._walk", mutated(tmp_path, *mutation))
+    found = [difference(name) for name in RULES]
+    assert any(found) == (mutation in SHORT)
+    for name in [] if any(found) else RULES:
+        kept, kernel = program(name).kept, KNOWN[name]
+        assert kept
+        wide = [symbol for symbol in symbols(name) if symbol[2] == LETTER][:1]
+        for letters, more, size in [("1a", [], 11), ("'sa", [], 8), ("!a", wide, 8)]:
+            few = [symbol for symbol in symbols(name) if symbol[0] >= 0 and chr(symbol[0]) in letters]
+            found.append(difference_in(few + more, kernel.rules, kept, size))
+    assert any(found)
+
+
+def mutated(folder: Path, header: str, old: str, new: str) -> ModuleType:
+    """The walk's module, compiled with another text of a header."""
+    for path in [*CORE.glob("*.h"), CORE / "_walk.c"]:
+        shutil.copy(path, folder)
+    text = (folder / header).read_text()
+    assert old in text, old
+    (folder / header).write_text(text.replace(old, new))
+    made = folder / f"_walk{sysconfig.get_config_var('EXT_SUFFIX')}"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-g0", "-w", "-fwrapv", f"-I{sysconfig.get_path('include')}",
+                    str(folder / "_walk.c"), "-o", str(made)], check=True)
+    spec = importlib.util.spec_from_file_location("dstok.core._walk", made)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,374 @@
+"""The benchmarks say what they measured. No speed is checked here.
+
+Texts are the same everywhere and of the size they claim; one measurement is a whole record; ids that differ are
+reported, do not count, and make the run fail; tables and charts say what the result file says.
+"""
+
+# ruff: noqa: E402 (the benchmarks are not installed: their folder must be on the path first)
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from real_models import levels
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT))  # last: the installed dstok is the one under test
+
+from benchmarks import models, process, qemu, run, verdicts, wikitext
+from benchmarks.cases import CORPORA, DISTINCT_SIZE, KINDS, MODES, WORST_SIZE, Case, all_cases, items, load_text, select
+from benchmarks.chart import chart
+from benchmarks.engines import ENGINES, LEVELS, Call, Engine
+from benchmarks.goals import goals, goals_table
+from benchmarks.measure import Record, measure
+from benchmarks.summary import FIGURES, CaseSummary, EngineSummary, Results, Spread, best_peer, summarise
+from benchmarks.table import BEGIN, END, main, sections, tables
+
+# SHA-256 (8 digits) of the worst cases: a change here makes old results incomparable.
+TEXTS = {
+    "a": "cdc76e5c", "spaces": "7e80c213", "digits": "f7c350ea", "one-ideograph": "4a571346",
+    "ideographs": "c27e9147", "letters": "42efd523", "equals": "cf6eb53f", "newlines": "39b2fdfb",
+    "base64": "98b6b959", "ab": "88858caf", "marks": "1b02d07f", "special": "d6975997", "less-than": "b0e631dd",
+}
+WHOLE = Case("wiki/whole", "corpus", "wiki", "whole")
+WORST = Case("worst/a", "worst", "a", "whole", WORST_SIZE)
+
+
+def record(engine: str, case: Case = WHOLE, ids: str = "right", speed: float = 100.0) -> Record:
+    """What a measurement could have said."""
+    level = Record(level="avx2") if engine == "dstok" else Record()
+    return level | Record(engine=engine, case=case.name, version="1.0", in_tree=False, bytes=1_000_000, tokens=250_000,
+                  ids_sha256=sha256(ids.encode()).hexdigest(), warm_passes=5, import_ms=1.0, load_ms=2.0, start_ms=4.0,
+                  cold_mb_s=speed / 2, warm_mb_s=speed, loaded_mb=10.0, grown_mb=20.0)
+
+
+def results(*found: Record) -> Results:
+    """A result of one case or more."""
+    names = dict.fromkeys(r["case"] for r in found)
+    cases = [next(case for case in all_cases() if case.name == name) for name in names]
+    done = [summarise(case, [r for r in found if r["case"] == case.name]) for case in cases]
+    return Results(
+        format=1, date="2025-11-25", machine={"cpu": "A Processor", "cores": 2, "system": "Linux", "kernel": "6.1"},
+        level="avx2",
+        python="CPython 3.13.0", versions={r["engine"]: "1.0" for r in found}, commit="0123456789abcdef", dirty=False,
+        in_tree=False, settings={"rounds": 1}, absent={}, skipped={}, mismatches=[m for _, ms in done for m in ms],
+        cases=[summary for summary, _ in done])
+
+
+# Texts
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_worst_case_texts(kind: str) -> None:
+    text = load_text(Case(f"worst/{kind}", "worst", kind, "whole", WORST_SIZE))
+    data = text.encode()
+    unit = {"special": 99, "base64": 4, "ab": 2}.get(kind, 4)
+    assert WORST_SIZE - unit < len(data) <= WORST_SIZE
+    assert sha256(data).hexdigest()[:8] == TEXTS[kind]
+    assert text.startswith(KINDS[kind](10_000)), "a smaller text is the start of a larger one"
+
+
+def test_distinct_words() -> None:
+    words = load_text(Case("distinct/docs", "memory", "distinct", "docs", 600_000)).split()
+    assert len(set(words)) == len(words) == 100_000 and {len(word) for word in words} == {5}
+    assert next(case for case in all_cases() if case.group == "memory").size == DISTINCT_SIZE == 6 * 4_000_000
+
+
+@pytest.mark.parametrize("mode", [*MODES, "batch2"])
+def test_items_hold_the_whole_text(mode: str) -> None:
+    text = "line\n\né中\r\n" * 1000
+    found = items(text, mode)
+    assert ("\n" if mode == "lines" else "").join(found) == text
+    assert mode not in ("docs", "batch2") or {len(item) for item in found[:-1]} == {4096}
+
+
+def test_names_are_unique_and_selected_by_pattern() -> None:
+    names = [case.name for case in all_cases()]
+    assert len(set(names)) == len(names)
+    assert [case.name for case in select(["growth/a/*"], False)] == ["growth/a/10kB", "growth/a/100kB", "growth/a/10MB"]
+    assert not any(case.group == "growth" for case in select([], False))
+    with pytest.raises(ValueError, match="nope"):
+        select(["nope/*"], True)
+
+
+# One measurement
+
+
+def test_one_measurement_of_dstok(tmp_path: Path) -> None:
+    import dstok
+
+    launcher = process.Launcher(tmp_path, process.default_cores(), 60)
+    (tmp_path / "wiki.txt").write_text("Hello world\n" * 50, encoding="utf-8")  # where the launcher keeps the text
+    found = launcher.measure(ENGINES["dstok"], WHOLE, 0.1)
+    ids = dstok.load("deepseek-v3").encode_array("Hello world\n" * 50).astype("<u4")
+    assert (found["engine"], found["case"], found["bytes"], found["tokens"]) == ("dstok", "wiki/whole", 600, len(ids))
+    assert found["ids_sha256"] == sha256(len(ids).to_bytes(8, "little") + ids.tobytes()).hexdigest()
+    assert found["version"] == dstok.__version__ and found["warm_passes"] >= 1
+    assert set(found) >= set(FIGURES) and found["cold_mb_s"] > 0 and found["warm_mb_s"] > 0 and found["load_ms"] > 0
+    assert found["level"] == levels()[-1]
+    assert summarise(WHOLE, [found])[1] == []
+
+
+def test_the_level_is_the_one_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wiki.txt").write_text("Hello world\n", encoding="utf-8")
+    launcher = process.Launcher(tmp_path, process.default_cores(), 60)
+    for level in levels():
+        monkeypatch.setenv("DSTOK_SIMD", level)
+        assert launcher.measure(ENGINES["dstok"], WHOLE, 0.1)["level"] == level
+    assert set(levels()) <= set(LEVELS)
+
+
+def test_an_engine_that_is_not_there_is_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_START", process._START.replace("sys.exit", "import benchmarks.measure as m; "
+                        "m.importlib.import_module = lambda name: __import__('no_' + name); sys.exit"))
+    launcher = process.Launcher(tmp_path, [], 60)
+    launcher.text_file(WORST)
+    assert "no_dstok" in launcher.measure(ENGINES["dstok"], WORST, 0.1)["absent"]
+
+
+def test_a_measurement_that_does_not_end_is_a_failure(tmp_path: Path) -> None:
+    found = process.Launcher(tmp_path, [], 0.01).measure(ENGINES["dstok"], WORST, 0.1)
+    assert found["failed"] == "no end in 0.01 s"
+
+
+def test_warm_passes_of_the_worst_cases_are_not_seen_before() -> None:
+    seen: list[str] = []
+
+    def opened(module: Any, path: Path, mode: str, threads: int) -> Call:
+        return Call(seen.append, lambda _: np.empty(0, np.uint32))
+
+    found = measure(Engine("json", opened), WORST, "a" * 1000, Path(), 1.0)
+    passes = seen[1:-1]  # after "hi", before the pass that takes the ids
+    assert len(set(passes)) == len(passes) == found["warm_passes"] + 1
+
+
+# Ids that differ
+
+
+def test_nothing_counts_where_exact_engines_disagree() -> None:
+    summary, wrong = summarise(WHOLE, [record("dstok"), record("gigatoken", ids="wrong")])
+    assert len(wrong) == 1 and "wiki/whole" in wrong[0] and "dstok" in wrong[0] and "gigatoken" in wrong[0]
+    assert not any(engine.get("figures") for engine in summary["engines"].values())
+
+
+def test_upstream_is_the_judge() -> None:
+    found = [record("dstok", ids="wrong"), record("gigatoken"), record("tokenizers")]
+    summary, wrong = summarise(WHOLE, found)
+    assert wrong == ["wiki/whole: dstok does not give the ids of tokenizers"]
+    assert summary["upstream"] and "figures" not in summary["engines"]["dstok"]
+    assert summary["engines"]["gigatoken"]["figures"]["warm_mb_s"] == {"median": 100.0, "min": 100.0, "max": 100.0}
+
+
+def test_ids_that_change_between_rounds_do_not_count() -> None:
+    found = [record("dstok"), record("dstok", ids="wrong"), record("gigatoken"), record("tokenizers")]
+    summary, wrong = summarise(WHOLE, found)
+    assert len(wrong) == 1 and summary["engines"]["dstok"]["equal"] is False
+
+
+def test_an_inexact_engine_may_differ_but_is_no_peer() -> None:
+    summary, wrong = summarise(WHOLE, [record("dstok"), record("gigatoken"), record("tokie", ids="wrong", speed=900)])
+    assert wrong == [] and best_peer(summary, "warm_mb_s") == ("gigatoken", 100.0)
+    assert "450 / 900 ≠" in tables(results(record("dstok"), record("tokie", ids="wrong", speed=900)))
+
+
+@pytest.fixture
+def faked(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Record]]:
+    """What the launcher answers, by engine."""
+    answers: dict[str, Record] = {}
+    monkeypatch.setattr(process.Launcher, "text_file", lambda self, case: Path())
+    monkeypatch.setattr(process.Launcher, "measure", lambda self, engine, case, seconds: answers[engine.name].copy())
+    yield answers
+
+
+def a_run(*words: str) -> int:
+    return run.main(["--cases", "wiki/whole", "--rounds", "1", "--engines", "dstok", "gigatoken", *words])
+
+
+def test_a_run_with_other_ids_fails(faked: dict[str, Record], capsys: pytest.CaptureFixture[str]) -> None:
+    faked |= {"dstok": record("dstok"), "gigatoken": record("gigatoken", ids="wrong")}
+    assert a_run() == 1
+    shown = capsys.readouterr()
+    assert "the engines give different ids" in shown.err and "IDS DIFFER" in shown.out
+
+
+def test_a_run(faked: dict[str, Record], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    faked |= {"dstok": record("dstok", speed=300), "gigatoken": record("gigatoken")}
+    assert a_run("--output", str(tmp_path / "results" / "x.json")) == 0
+    shown = capsys.readouterr()
+    assert "| 3.00 / 3.00 |" in shown.out and "| wiki/whole warm | 3.00 x | at least 2 x | reached |" in shown.out
+    assert "round 1" in shown.err
+    written: Results = json.loads((tmp_path / "results" / "x.json").read_text(encoding="utf-8"))
+    assert written["cases"][0]["engines"]["dstok"]["figures"]["warm_mb_s"]["median"] == 300
+    assert written["machine"]["cores"] and written["python"] and set(written) == set(Results.__annotations__)
+    assert written["machine"]["cpu"] and written["level"] == "avx2"
+
+
+def test_an_absent_peer_is_reported(faked: dict[str, Record], capsys: pytest.CaptureFixture[str]) -> None:
+    faked |= {"dstok": record("dstok"), "gigatoken": Record(engine="gigatoken", case="wiki/whole", absent="not here")}
+    assert a_run() == 0
+    assert "Absent: gigatoken (not here)" in capsys.readouterr().out
+
+
+def test_a_failure_of_dstok_fails_the_run(faked: dict[str, Record], capsys: pytest.CaptureFixture[str]) -> None:
+    faked |= {"dstok": Record(engine="dstok", case="wiki/whole", failed="boom"), "gigatoken": record("gigatoken")}
+    assert a_run() == 1
+    assert "dstok failed: boom" in capsys.readouterr().err
+
+
+def test_cases_without_their_corpus_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The table says what to do about it."""
+    monkeypatch.setenv("DSTOK_SHARED", str(tmp_path))
+    monkeypatch.setattr(wikitext, "find", lambda: None)
+    run.main(["--cases", "wiki/whole", "code/docs", "--rounds", "1", "--engines", "dstok"])
+    shown = capsys.readouterr().out
+    assert f"- Left out (no wiki.test.raw: {wikitext.HOW}): wiki/whole." in shown
+    assert "- Left out (no code.txt.xz: set DSTOK_SHARED to the folder with data/): code/docs." in shown
+
+
+def test_a_quick_run(faked: dict[str, Record], capsys: pytest.CaptureFixture[str]) -> None:
+    """One round of each corpus in one call, and of what needs no corpus."""
+    faked |= {name: record(name) for name in ENGINES}
+    assert run.main(["--quick"]) == 0
+    measured = [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()]
+    whole = [f"{source}/whole" for source in CORPORA]
+    expected = [*whole, "worst/ideographs", "worst/letters"]
+    assert list(dict.fromkeys(line.split()[0] for line in measured)) == expected
+    assert [line for line in measured if line.endswith(" dstok")] == [f"{name} dstok" for name in expected]
+    with pytest.raises(SystemExit):
+        run.main(["--quick", "--full"])
+
+
+def test_an_unknown_case_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["--cases", "nope"]) == 2
+    assert "nope" in capsys.readouterr().err
+
+
+# Tables and charts
+
+
+def test_medians_and_spread() -> None:
+    found = results(*(record("dstok", speed=speed) for speed in (100, 300, 200)), record("gigatoken"))
+    assert "| 200 (100–300) |" in tables(found, spread=True).replace("100 (50.0–150) / ", "")
+    assert "| 100 / 200 | 50.0 / 100 | 2.00 / 2.00 |" in tables(found)
+    assert "dstok 100%" in tables(found)
+
+
+def test_growth_is_shown_step_by_step() -> None:
+    cases = [*select(["growth/a/*"], True), WORST]
+    found = results(*(record("dstok", case, speed=speed) for case, speed in zip(cases, (40, 30, 10, 20))))
+    assert "| a | 40.0 / 30.0 / 20.0 / 10.0 |" in tables(found)
+    most = next(g for g in goals(found) if g.measure.startswith("growth/a"))
+    assert most.found == 2.0 and not most.reached
+
+
+def test_goals_are_only_for_what_was_measured() -> None:
+    found = list(goals(results(record("dstok", speed=150), record("gigatoken"))))
+    assert {g.measure: g.reached for g in found} == {
+        "wiki/whole cold": True, "wiki/whole warm": False, "import, load and first ids": True, "load alone": True,
+        "start, against the best peer": False, "memory after load": True}
+    assert "4 of 6 goals reached." in goals_table(results(record("dstok", speed=150), record("gigatoken")))
+
+
+def test_the_table_in_a_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result, readme = tmp_path / "x.json", tmp_path / "README.md"
+    found = results(record("dstok"), record("gigatoken"), record("dstok", WORST), record("gigatoken", WORST))
+    result.write_text(json.dumps(found), encoding="utf-8")
+    readme.write_text(f"before\n{BEGIN}\n{END}\nafter\n", encoding="utf-8")
+    assert main([str(result), "--check", str(readme)]) == 1 and "not current" in capsys.readouterr().err
+    assert main([str(result), "--write", str(readme)]) == 0 and main([str(result), "--check", str(readme)]) == 0
+    assert readme.read_text(encoding="utf-8") == f"before\n{BEGIN}\n### AVX2\n\n{tables(found)}\n{END}\nafter\n"
+    readme.write_text("no markers", encoding="utf-8")
+    assert main([str(result), "--write", str(readme)]) == 1 and BEGIN in capsys.readouterr().err
+
+
+def test_tables_of_two_levels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each under its name, in whatever order they are given; a level that was asked for is told."""
+    found = results(record("dstok"), record("gigatoken"))
+    wide, held = found | {"level": "avx512"}, found | {"settings": {**found["settings"], "DSTOK_SIMD": "avx2"}}
+    for name, one in (("held", held), ("wide", wide)):
+        (tmp_path / name).write_text(json.dumps(one), encoding="utf-8")
+    assert main([str(tmp_path / "held"), str(tmp_path / "wide")]) == 0
+    shown = capsys.readouterr().out
+    assert [line for line in shown.splitlines() if line.startswith("### ")] == ["### AVX-512", "### AVX2"]
+    assert "0123456789, AVX-512. One core" in shown and "AVX2 (by DSTOK_SIMD; its peers use what" in shown
+
+
+def test_an_older_result_has_no_level() -> None:
+    found = results(record("dstok"))
+    del found["level"]  # type: ignore[misc]
+    assert sections([found]).startswith("### instruction set not recorded\n")
+
+
+def test_the_speed_in_the_readme() -> None:
+    """Its tables and its chart are those of the newest short runs, a file for each instruction set."""
+    folder = ROOT / "benchmarks" / "results"
+    newest = max(path.name[:10] for path in folder.glob("*-short*.json"))
+    files = sorted(folder.glob(f"{newest}-short*.json"))
+    assert main([*map(str, files), "--check", str(ROOT / "README.md")]) == 0
+    for file in files:
+        made = chart(json.loads(file.read_text(encoding="utf-8")))
+        assert file.with_suffix(".svg").read_text(encoding="utf-8") == made
+
+
+def test_the_verdicts_in_the_documents() -> None:
+    """They are what the result file says, and every engine that is timed has its row."""
+    result = ROOT / "benchmarks" / "results" / "2026-11-25-verdicts.json"
+    for document in ("docs/conformance.md", "benchmarks/README.md"):
+        assert verdicts.main(["--table", str(result), "--check", str(ROOT / document)]) == 0
+    assert set(ENGINES) <= set(json.loads(result.read_text(encoding="utf-8"))["peers"])
+
+
+def test_the_chart_is_svg_of_the_figures() -> None:
+    made = chart(results(record("dstok", speed=300), record("gigatoken")))
+    tree = ElementTree.fromstring(made)
+    texts = [node.text for node in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"wiki", "dstok", "gigatoken", "150 / 300", "50.0 / 100"} <= set(texts)
+    assert "prefers-color-scheme: dark" in made and "MB/s on one core, AVX2: " in made
+
+
+def test_an_empty_result_has_tables_and_a_chart() -> None:
+    assert "A Processor" in tables(results())
+    ElementTree.fromstring(chart(results()))
+
+
+def test_the_command_names_its_options() -> None:
+    done = subprocess.run([sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and "--full" in done.stdout
+
+
+def test_models_table() -> None:
+    """A line for each model and text; what is not equal has no figures."""
+    spread = Spread(median=300.0, min=1.0, max=400.0)
+    figures = {"cold_mb_s": spread, "warm_mb_s": spread}
+    case = CaseSummary(name="code/whole", group="corpus", source="code", mode="whole", bytes=1, tokens=1, upstream=True,
+                       engines={"dstok": EngineSummary(equal=True, rounds=1, figures=figures),
+                                "gigatoken": EngineSummary(equal=False, rounds=1),
+                                "fastokens": EngineSummary(failed="no", rounds=1),
+                                "tokenizers": EngineSummary(equal=True, rounds=1, figures=dict.fromkeys(
+                                    figures, Spread(median=3.0, min=3.0, max=3.0)))})
+    result: Any = {"machine": {"cpu": "C"}, "level": "avx512", "python": "P", "date": "D", "commit": None, "versions": {"dstok": "1"},
+                   "settings": {"rounds": 3, "model": "m"}, "cases": [case]}
+    made = models.table([result])
+    assert made.startswith("C, AVX-512, P, D; ")
+    last = made.splitlines()[-1]
+    assert last == "| m | code | 300 / 300 | ≠ / ≠ | failed | 3.00 / 3.00 | 100.00 / 100.00 |"
+
+
+def test_instructions_of_a_log_of_qemu() -> None:
+    """Two passes: a block of two instructions, run twice; that one and a new one of three; the log of a start before."""
+    block = b"----------------\nIN: \n0x0010:  d503233f  paciasp  \n0x0014:  d65f03c0  ret      \n\n"
+    new = b"----------------\nIN: f\n0x0020:  d503233f  paciasp  \n0x0024:  d503233f  paciasp  \n0x0028:  d65f03c0  ret\n\n"
+    ran, ran_new = b"Trace 0: 0x7f [81/0000000000000010/1/82] \n", b"Trace 0: 0x7f [81/0000000000000020/1/82] f\n"
+    log = block + ran + qemu.MARK + ran + ran + qemu.MARK + ran + new + ran_new + qemu.MARK
+    assert list(qemu._totals(log.splitlines(keepends=True))) == [2, 6, 11]
