@@ -15,6 +15,7 @@ from faulty import faulty
 
 import dstok
 
+HELPERS = Path(__file__).parents[1] / "helpers"  # whose modules a child may import
 CALLS: dict[str, Callable[[dstok.Tokenizer, str], Any]] = {
     "encode": lambda tok, text: tok.encode(text),
     "encode bytes": lambda tok, text: tok.encode(text.encode()),
@@ -130,7 +131,7 @@ assert short >= 3, short
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_short_of_memory_while_normalizing(form: str, call: str) -> None:
     """The right ids or a MemoryError: never those of the text as it was before it was normalized."""
-    subprocess.run([sys.executable, "-c", SHORT_OF_MEMORY, form, call], check=True, cwd=Path(__file__).parent)
+    subprocess.run([sys.executable, "-c", SHORT_OF_MEMORY, form, call], check=True, cwd=HELPERS)
 
 
 def test_no_compiled_function_swallows_an_exception(tmp_path: Path) -> None:
