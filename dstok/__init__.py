@@ -6,6 +6,8 @@
 [19923, 2058]
 """
 
+from typing import TYPE_CHECKING, Any
+
 try:
     from dstok.calls.growing import GrowingText
     from dstok.calls.offsets import Encoding, Piece
@@ -35,6 +37,10 @@ except ModuleNotFoundError as error:
 
     raise unbuilt(error.name) from None
 
+if TYPE_CHECKING:
+    from dstok.pattern.split import Split
+    from dstok.splitting.splitter import Splitter
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -53,6 +59,8 @@ __all__ = [
     "Piece",
     "SettingError",
     "SpecialTokenError",
+    "Split",
+    "Splitter",
     "TextError",
     "Tokenizer",
     "TokenizerFileError",
@@ -63,3 +71,13 @@ __all__ = [
     "load",
     "models",
 ]
+
+_LATE = {"Split": "dstok.pattern.split", "Splitter": "dstok.splitting.splitter"}  # not needed to load a built-in model
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'dstok' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LATE[name]), name)

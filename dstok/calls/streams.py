@@ -26,13 +26,47 @@ if TYPE_CHECKING:
     from dstok.core._encode import Encoder
     from dstok.core._policy import Policy
 
-__all__ = ["DecodeStream", "EncodeStream", "NormalizedStream"]
+__all__ = ["DecodeStream", "EncodeStream", "Incoming", "NormalizedStream"]
 
 _CONTEXT = 4  # bytes kept before the text not yet encoded: what single_word may look back at
 _ANNOUNCE = 1 << 16  # bytes encoded at a time
 
 
-class EncodeStream(Separate):
+class Incoming(Separate):
+    """Text that comes in parts, as UTF-8; errors have their offset in the whole."""
+
+    def __init__(self, errors: Errors) -> None:
+        self._errors = errors
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        self._offset = self._chars = 0  # bytes and code points fed before this part, for errors
+
+    def _utf8(self, text: Text, final: bool) -> bytes:
+        """`text` as valid UTF-8; a character cut at the end is held back by the incremental decoder."""
+        text, pending = plain(text), self._decoder.getstate()[0]
+        if isinstance(text, bytes):
+            try:
+                chars = self._decoder.decode(text, final)
+            except UnicodeDecodeError as error:
+                raise not_utf8(error.object[error.start], self._offset - len(pending) + error.start) from None
+            self._offset += len(text)
+            self._chars += len(chars)
+            return chars.encode()
+        if pending and text and self._errors == "strict":
+            at = self._offset - len(pending)
+            raise TextError(f"expected the rest of the character at byte offset {at}, found str", at)
+        try:
+            encoded = utf8(text, self._errors == "replace")
+        except TextError as error:
+            raise lone_surrogate(text[error.offset], self._chars + error.offset) from None
+        self._offset += len(encoded)
+        self._chars += len(text)
+        if pending and text:
+            self._chars += 1
+            return self._decoder.decode(b"", True).encode() + encoded
+        return encoded
+
+
+class EncodeStream(Incoming):
     """Encodes a text that comes in parts; made by `Tokenizer.encode_stream`.
 
     `feed` takes `str` or bytes of any kind (a character may be cut between two parts of bytes) and returns the ids that
@@ -49,13 +83,12 @@ class EncodeStream(Separate):
     def __init__(
         self, encoder: Encoder, policy: Policy, errors: Errors, begin: Sequence[int] = (), end: Sequence[int] = (),
     ) -> None:
-        self._encoder, self._policy, self._errors = encoder, policy, errors
+        super().__init__(errors)
+        self._encoder, self._policy = encoder, policy
         self._begin, self._end = begin, end  # ids around those of the text; `begin` is given out only once
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
         self._held = bytearray()
         self._at = 0  # where in `_held` the text not yet encoded begins
         self._state = START
-        self._offset = self._chars = 0  # bytes and code points fed before this part, for errors
         self._dropped = 0  # bytes fed that are no longer held
         self._finished = False
         self._wait = 0
@@ -114,31 +147,6 @@ class EncodeStream(Separate):
         self._at = keep
         self._wait = 0 if taken else 2 * (len(self._held) - keep)
         return ids
-
-    def _utf8(self, text: Text, final: bool) -> bytes:
-        """`text` as valid UTF-8; a character cut at the end is held back by the incremental decoder."""
-        text, pending = plain(text), self._decoder.getstate()[0]
-        if isinstance(text, bytes):
-            try:
-                chars = self._decoder.decode(text, final)
-            except UnicodeDecodeError as error:
-                raise not_utf8(error.object[error.start], self._offset - len(pending) + error.start) from None
-            self._offset += len(text)
-            self._chars += len(chars)
-            return chars.encode()
-        if pending and text and self._errors == "strict":
-            at = self._offset - len(pending)
-            raise TextError(f"expected the rest of the character at byte offset {at}, found str", at)
-        try:
-            encoded = utf8(text, self._errors == "replace")
-        except TextError as error:
-            raise lone_surrogate(text[error.offset], self._chars + error.offset) from None
-        self._offset += len(encoded)
-        self._chars += len(text)
-        if pending and text:
-            self._chars += 1
-            return self._decoder.decode(b"", True).encode() + encoded
-        return encoded
 
 
 class NormalizedStream(EncodeStream):

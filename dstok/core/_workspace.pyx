@@ -24,12 +24,13 @@ cdef enum:
 
 @cython.final
 cdef class Workspace:
-    """`pieces` is a piece table: this workspace's own if `writable`."""
+    """`pieces` is a piece table: this workspace's own if `writable`. None: none, for runs that make no ids."""
 
-    def __cinit__(self, PieceMemory pieces not None, bint writable):
+    def __cinit__(self, PieceMemory pieces, bint writable):
         self._keep = pieces
-        self.table = pieces.table
-        self.table.writable = writable
+        if pieces is not None:
+            self.table = pieces.table
+            self.table.writable = writable
 
     def __dealloc__(self):
         free_scratch(&self.scratch)

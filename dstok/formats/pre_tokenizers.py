@@ -20,7 +20,7 @@ from dstok.formats.json_value import Value, shown
 from dstok.formats.upstream import Upstream
 from dstok.pattern.split import BEHAVIORS, Split
 
-__all__ = ["DIGITS_PATTERN", "GPT2_PATTERN", "WORDS_PATTERN", "read_pre_tokenizers"]
+__all__ = ["DIGITS_PATTERN", "GPT2_PATTERN", "WORDS_PATTERN", "read_pre_tokenizers", "read_splits"]
 
 # What ByteLevel splits by if `use_regex` is true.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -30,6 +30,13 @@ WORDS_PATTERN = r"[\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+"
 
 def read_pre_tokenizers(owner: Value, steps: Sequence[tuple[str, Value]], upstream: Upstream) -> Iterator[Split]:
     """The Split steps of the (type, step) of `owner`, which must end in ByteLevel."""
+    yield from read_splits(steps, upstream)
+    if not steps or steps[-1][0] != "ByteLevel":
+        owner.unsupported("a pre-tokenizer without ByteLevel")
+
+
+def read_splits(steps: Sequence[tuple[str, Value]], upstream: Upstream) -> Iterator[Split]:
+    """The Split steps of (type, step), which need not end in ByteLevel."""
     for index, (kind, step) in enumerate(steps):
         if kind != "ByteLevel":
             yield _read_step(kind, step, upstream)
@@ -37,8 +44,6 @@ def read_pre_tokenizers(owner: Value, steps: Sequence[tuple[str, Value]], upstre
             step.unsupported("a ByteLevel that is not the last step")
         else:
             yield from _read_byte_level(step)
-    if not steps or steps[-1][0] != "ByteLevel":
-        owner.unsupported("a pre-tokenizer without ByteLevel")
 
 
 def _read_step(kind: str, step: Value, upstream: Upstream) -> Split:

@@ -43,7 +43,7 @@ from dstok.formats.pre_tokenizers import GPT2_PATTERN, read_pre_tokenizers
 from dstok.formats.tokenizer_config import read_token_id
 from dstok.formats.upstream import NEWEST, upstream_version
 
-__all__ = ["GPT2_PATTERN", "read_tokenizer_json"]
+__all__ = ["GPT2_PATTERN", "read_tokenizer_json", "steps_of"]
 
 MAX_ID = 1 << 24  # far above any vocabulary; `tokens` has a place for every id up to the largest
 MAX_U32 = (1 << 32) - 1
@@ -77,7 +77,7 @@ def read_tokenizer_json(
     _check_model_options(model)
     _check_top_level(file)
     pre_tokenizer = file.member("pre_tokenizer")
-    splits = tuple(read_pre_tokenizers(pre_tokenizer, _steps(pre_tokenizer, "pretokenizers"), versions))
+    splits = tuple(read_pre_tokenizers(pre_tokenizer, steps_of(pre_tokenizer, "pretokenizers"), versions))
     vocab = _read_vocab(model.need("vocab"))
     tokens, raw_ids = _tokens_by_id(vocab)
     merges = _read_merges(model.need("merges"), vocab, raw_ids)
@@ -122,7 +122,7 @@ def _boolean(owner: Value, key: str, default: bool, nullable: bool = False) -> b
     return owner.need(key).boolean()
 
 
-def _steps(component: Value, key: str) -> list[tuple[str, Value]]:
+def steps_of(component: Value, key: str) -> list[tuple[str, Value]]:
     """A component's steps with their types, sequences unfolded; a sequence's steps are its member `key`."""
     return [] if component.value is None else list(_unfold(component, key, 0))
 
@@ -151,7 +151,7 @@ def _refuse_type(step: Value, what: str) -> NoReturn:
 
 
 def _read_normalizer(normalizer: Value) -> Iterator[NormalizerStep]:
-    for kind, step in _steps(normalizer, "normalizers"):
+    for kind, step in steps_of(normalizer, "normalizers"):
         if kind == "Replace":
             yield _read_replace(step)
         elif kind == "Prepend":
@@ -187,7 +187,7 @@ def _read_prepend(step: Value) -> NormalizerStep:
 
 
 def _check_post_processor(processor: Value) -> None:
-    for kind, step in _steps(processor, "processors"):
+    for kind, step in steps_of(processor, "processors"):
         if kind == "ByteLevel":
             _check_byte_level(step)
             if step.need("trim_offsets").boolean():
@@ -235,7 +235,7 @@ def _check_decoder(decoder: Value) -> None:
     """One ByteLevel; a Fuse behind it has nothing left to join."""
     if decoder.value is None:
         decoder.unsupported("no decoder: upstream puts spaces between the tokens then")
-    steps = _steps(decoder, "decoders")
+    steps = steps_of(decoder, "decoders")
     for index, (kind, step) in enumerate(steps):
         if kind != ("Fuse" if index else "ByteLevel"):
             _refuse_type(step, "decoder")

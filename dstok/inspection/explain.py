@@ -12,15 +12,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dstok.base.columns import aligned
+from dstok.pattern.collapse import Program
 from dstok.pattern.dfa import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 
 if TYPE_CHECKING:
     from dstok.formats.description import NormalizerStep
-    from dstok.pattern.collapse import Program, Tag
+    from dstok.pattern.collapse import Cascade, Tag
     from dstok.tokenizer import Tokenizer
     from dstok.unicode.code_point_set import CodePointSet
 
-__all__ = ["explain"]
+__all__ = ["explain", "explain_cascade"]
 
 _WIDEST = 40  # places on a terminal for a piece, to have what stands behind all of them in line
 _EXAMPLES = 6  # characters shown of a class
@@ -36,14 +37,17 @@ def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
       'a'   step 2, alternative 1  1 -c6-> 8 |-c5-> stop
       '12'  step 0, alternative 0  1 -c5-> 7 -c5-> 18 |-end-> stop
     """
-    program = tokenizer.program
-    lines = [*_normalizer(tokenizer), *_steps(program), "", *_classes(program), "", *_automaton(program)]
-    if text is not None:
-        if tokenizer._normalizer is not None:
-            text = tokenizer._normalizer.normalize(text.encode()).decode()
-        lines += ["", "path of the text (state -symbol-> state, | where the piece may end):"]
-        lines += [f"  {line}" for line in aligned(list(_paths(program, text)), _WIDEST)]
-    return "\n".join(lines)
+    if text is not None and tokenizer._normalizer is not None:
+        text = tokenizer._normalizer.normalize(text.encode()).decode()
+    return "\n".join([*_normalizer(tokenizer), *explain_cascade(tokenizer.program, text)])
+
+
+def explain_cascade(cascade: Cascade, text: str | None = None) -> Iterator[str]:
+    """The lines of what splits compile to, and of a text's way through it."""
+    yield from [*_steps(cascade), "", *_classes(cascade), "", *_automaton(cascade)]
+    if text is not None and isinstance(cascade, Program):
+        yield from ["", "path of the text (state -symbol-> state, | where the piece may end):"]
+        yield from (f"  {line}" for line in aligned(list(_paths(cascade, text)), _WIDEST))
 
 
 def _normalizer(tokenizer: Tokenizer) -> Iterator[str]:
@@ -64,7 +68,7 @@ def _described(step: NormalizerStep) -> str:
     return step.type
 
 
-def _steps(program: Program) -> Iterator[str]:
+def _steps(program: Cascade) -> Iterator[str]:
     yield f"steps (Unicode {program.unicode_version}):"
     for number, split in enumerate(program.splits):
         options = ", invert" * split.invert
@@ -74,7 +78,7 @@ def _steps(program: Program) -> Iterator[str]:
         yield "  none: the whole text is one piece"
 
 
-def _classes(program: Program) -> Iterator[str]:
+def _classes(program: Cascade) -> Iterator[str]:
     yield f"classes: {len(program.alphabet.classes)} (code points that no step tells apart)"
     for number, members in enumerate(program.alphabet.classes):
         yield f"  {_symbol(program, number):4} {len(members):>9,} code points  {_examples(members)}"
@@ -94,11 +98,15 @@ def _shown(char: str) -> str:
     return char if visible else f"U+{ord(char):04X}"
 
 
-def _symbol(program: Program, symbol: int) -> str:
+def _symbol(program: Cascade, symbol: int) -> str:
     return "end" if symbol == program.alphabet.end else f"c{symbol}"
 
 
-def _automaton(program: Program) -> Iterator[str]:
+def _automaton(program: Cascade) -> Iterator[str]:
+    if not isinstance(program, Program):
+        yield f"automaton of marked texts: {len(program.marked.rows) - 2} states x {program.alphabet.end + 1} symbols"
+        yield "one scan, left to right: no; read from the right first, then from the left"
+        return
     overrun = _overrun(program.boundaries)
     yield f"automaton: {program.boundaries.states} states x {program.boundaries.symbols} symbols, fingerprint " \
           f"{program.boundaries.fingerprint()[:16]}"

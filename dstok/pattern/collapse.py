@@ -36,7 +36,7 @@ from dstok.base.lazy import lazy
 from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Node, character_sets
-from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START, Edge, determinize, minimize
+from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START, determinize
 from dstok.pattern.finder import find_pieces
 from dstok.pattern.marked import Marked, mark_cascade, mark_step, rename_marks
 from dstok.pattern.nfa import build_nfa
@@ -44,7 +44,7 @@ from dstok.pattern.split import BEHAVIORS, Split
 from dstok.pattern.syntax import parse
 from dstok.pattern.windows import window_tables
 
-__all__ = ["BEHAVIORS", "Program", "Split", "Tag", "compile_pattern", "compile_splits"]
+__all__ = ["BEHAVIORS", "Cascade", "Program", "Split", "Tag", "compile_cascade", "compile_pattern", "compile_splits"]
 
 MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/_scan.pyx)
 MAX_STEPS = 16  # three times what real tokenizers have
@@ -63,31 +63,43 @@ _GAP = Tag(None, None)
 
 
 @dataclass(frozen=True)
-class Program:
-    """What a tokenizer's splits compile to. Tag 1 of `boundaries` means that the piece is dropped, 0 that it is kept.
+class Cascade:
+    """What a tokenizer's splits compile to: the marked texts of all steps. Mark `t` means `tags[t]`."""
+
+    splits: tuple[Split, ...]
+    unicode_version: str
+    alphabet: Alphabet
+    marked: Marked
+    tags: tuple[Tag, ...]
+
+    @lazy
+    def visible(self) -> Marked:
+        """The marked texts of which a mark tells no more than whether the piece is kept (0) or dropped (1)."""
+        return _kept_or_dropped(self.marked, self.tags)
+
+    @lazy
+    def kept(self) -> Marked | None:
+        """As `visible`; None if pieces are dropped."""
+        kept = self.visible
+        return None if any(tag for state in range(len(kept.rows)) for tag, _ in kept.marks(state)) else kept
+
+
+@dataclass(frozen=True)
+class Program(Cascade):
+    """The same with the automaton that reads a text from the left alone. Tag 1 of `boundaries` means that the piece is
+    dropped, 0 that it is kept.
 
     >>> program = compile_splits([Split(r"\\p{N}{1,3}"), Split(r"\\p{L}+")])
     >>> [text for text, tag in program.pieces("ab1234!")]
     ['ab', '123', '4', '!']
     """
 
-    splits: tuple[Split, ...]
-    unicode_version: str
-    alphabet: Alphabet
     boundaries: DFA
-    marked: Marked
-    tags: tuple[Tag, ...]
 
     @lazy
     def dfa(self) -> DFA:
         """The DFA that also tells why a piece is one: its tag `t` means `tags[t]`."""
         return find_pieces(self.marked, check_restarts=False)  # `boundaries` has been checked: the pieces are the same
-
-    @lazy
-    def kept(self) -> Marked | None:
-        """The marked texts of which a mark tells no more than that a piece ends; None if pieces are dropped."""
-        kept = _kept_or_dropped(self.marked, self.tags)
-        return None if any(tag for state in range(len(kept.rows)) for tag, _ in kept.marks(state)) else kept
 
     @lazy
     def windows(self) -> bytes:
@@ -114,12 +126,29 @@ def compile_pattern(pattern: str, unicode_version: str = "16.0") -> tuple[Alphab
 
 def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Program:
     """The one automaton of `splits`. Raises `PatternError`, or `UnsupportedError` naming step and reason."""
+    alphabet, stages, tags = _stages(splits, unicode_version)
+    return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, _boundaries(stages, splits, tags))
+
+
+def compile_cascade(splits: Sequence[Split], unicode_version: str = "16.0") -> Cascade:
+    """As `compile_splits`, but a text need not be readable from the left alone; a `Program` if it is."""
+    alphabet, stages, tags = _stages(splits, unicode_version)
+    try:
+        boundaries = find_pieces(_kept_or_dropped(stages[-1], tags))
+    except UnsupportedError:
+        return Cascade(tuple(splits), unicode_version, alphabet, stages[-1], tags)
+    return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, boundaries)
+
+
+def _stages(splits: Sequence[Split], unicode_version: str) -> tuple[Alphabet, list[Marked], tuple[Tag, ...]]:
+    """The marked texts of the first step, of the first two, and so on; of no step those of one piece."""
     if len(splits) > MAX_STEPS:
         raise UnsupportedError(f"more than {MAX_STEPS} Split steps", splits[MAX_STEPS].where)
     trees = [_tree(split, unicode_version) for split in splits]
     alphabet = _alphabet(trees)
     if not splits:
-        return _one_piece(alphabet, unicode_version)
+        nothing = DFA((((DEAD, NO_TAG),) * (alphabet.end + 1),) * 2)
+        return alphabet, [mark_step(nothing, (_GAP,), {NO_TAG: 0}, "Isolated", False)], (_GAP,)
     matches = [_matches(split, tree, alphabet) for split, tree in zip(splits, trees)]
     tags = _tags(matches)
     stages: list[Marked] = []
@@ -129,7 +158,7 @@ def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Pr
             stages.append(_below(stages[-1], marked, tags) if stages else marked)
         except UnsupportedError as error:
             raise UnsupportedError(error.message, split.where) from None
-    return Program(tuple(splits), unicode_version, alphabet, _boundaries(stages, splits, tags), stages[-1], tags)
+    return alphabet, stages, tags
 
 
 def _boundaries(stages: Sequence[Marked], splits: Sequence[Split], tags: Sequence[Tag]) -> DFA:
@@ -177,15 +206,6 @@ def _matches(split: Split, tree: Node, alphabet: Alphabet) -> DFA:
     if any(tag != NO_TAG for _, tag in matches.edges[START]):
         raise UnsupportedError("a pattern that can match the empty text", split.where)
     return matches
-
-
-def _one_piece(alphabet: Alphabet, unicode_version: str) -> Program:
-    """No step at all: the whole text is one piece."""
-    inside: list[Edge] = [(START + 1, NO_TAG)] * alphabet.end
-    dfa = minimize([[(DEAD, NO_TAG)] * (alphabet.end + 1), [*inside, (DEAD, NO_TAG)], [*inside, (DEAD, 0)]])
-    nothing = DFA((((DEAD, NO_TAG),) * (alphabet.end + 1),) * 2)
-    marked = mark_step(nothing, (_GAP,), {NO_TAG: 0}, "Isolated", False)
-    return Program((), unicode_version, alphabet, dfa, marked, (_GAP,))
 
 
 # Tags

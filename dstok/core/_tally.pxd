@@ -1,0 +1,27 @@
+# How often each piece occurs.
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+from dstok.core._cut cimport Cutter
+from dstok.core._workspace cimport Workspace
+
+cdef struct Entry:
+    uint64_t hash
+    int64_t count            # 0: a free place
+    Py_ssize_t start         # of its bytes, in the text of all pieces
+    Py_ssize_t length
+
+
+cdef class Tally(Cutter):
+    cdef Entry *entries
+    cdef uint8_t *text
+    cdef Py_ssize_t places   # a power of two
+    cdef Py_ssize_t used
+    cdef Py_ssize_t text_size
+    cdef Py_ssize_t text_room
+    cdef Py_ssize_t memory   # bytes that the table may take
+    cdef bint full
+    cdef uint64_t seed
+
+    cdef void note(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil
+    cdef bint grow(self) noexcept nogil
+    cdef bint keep_text(self, Entry *entry, const uint8_t *piece, Py_ssize_t length) noexcept nogil

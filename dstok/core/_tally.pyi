@@ -1,0 +1,13 @@
+from dstok.core._cut import Cutter
+
+class Tally(Cutter):
+    """As `Cutter`; counts what is given to `add`. One thread at a time."""
+
+    def limit(self, memory: int) -> None:
+        """Sets how many bytes the table may take."""
+    def add(self, text: str | bytes) -> bool:
+        """Counts the pieces of valid `text` (ASCII `str` or UTF-8 bytes); false if the table is full."""
+    def counted(self) -> list[tuple[bytes, int]]:
+        """A list of (piece as bytes, how often it has occurred)."""
+    def distinct(self) -> int:
+        """How many distinct pieces there are."""

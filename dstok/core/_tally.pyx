@@ -1,0 +1,157 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+"""The tally: how often each piece of a corpus occurs, counted as the pieces are found.
+
+In: texts, one after the other. Out: each distinct piece with its number of occurrences.
+Invariant: the sum over all texts of what `Cutter.split` gives. The table takes at most `memory` bytes: when it would
+need more, it says so and counts no further.
+
+An open hash table, half full at most; the bytes of the pieces lie one after the other beside it. The hash has a random
+seed, so no text can be made that is slow for everybody.
+"""
+
+from libc.stdint cimport uint8_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcmp, memcpy
+
+from dstok.core._cut cimport Cutter
+from dstok.core._utf8 cimport Source, open_source
+from dstok.core._workspace cimport Workspace
+
+import os
+
+cdef enum:
+    FIRST = 1 << 12          # places of a table that is new
+
+
+cdef inline uint64_t mixed(uint64_t h, uint64_t word) noexcept nogil:
+    h = (h ^ word) * <uint64_t>0x9E3779B97F4A7C15
+    return h ^ (h >> 29)
+
+
+cdef inline uint64_t hash_of(uint64_t seed, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
+    cdef uint64_t h = seed ^ <uint64_t>length, word = 0
+    while length >= 8:
+        memcpy(&word, piece, 8)
+        h = mixed(h, word)
+        piece += 8
+        length -= 8
+    word = 0
+    memcpy(&word, piece, length)
+    return mixed(mixed(h, word), seed)
+
+
+cdef class Tally(Cutter):
+    """As `Cutter`; counts what is given to `add`. One thread at a time."""
+
+    def __cinit__(self, *_, **__):
+        self.places = FIRST
+        self.memory = 1 << 62
+        self.entries = <Entry *>calloc(FIRST, sizeof(Entry))
+        if self.entries == NULL:
+            raise MemoryError
+        self.seed = int.from_bytes(os.urandom(8), "little")
+
+    def __dealloc__(self):
+        free(self.entries)
+        free(self.text)
+
+    cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil:
+        """Counts the pieces of a chunk, and begins the next one behind them."""
+        cdef const uint8_t *chunk = text + w.origin
+        cdef int i
+        for i in range(w.pieces):
+            self.note(w, chunk + w.starts[i], w.starts[i + 1] - w.starts[i])
+        w.origin += w.starts[w.pieces]
+        w.pieces = 0
+        w.starts[0] = 0
+
+    cdef void keep_span(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        """Counts one piece."""
+        self.note(w, text + start, end - start)
+
+    cdef void note(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
+        cdef uint64_t h = hash_of(self.seed, piece, length)
+        cdef Py_ssize_t place = <Py_ssize_t>(h & <uint64_t>(self.places - 1))
+        cdef Entry *entry = self.entries + place
+        if self.full:
+            return
+        while entry.count:
+            if entry.hash == h and entry.length == length and not memcmp(self.text + entry.start, piece, length):
+                entry.count += 1
+                return
+            place = (place + 1) & (self.places - 1)
+            entry = self.entries + place
+        if not self.keep_text(entry, piece, length):
+            return
+        entry.hash, entry.count, entry.length = h, 1, length
+        self.used += 1
+        if 2 * self.used > self.places and not self.grow():
+            self.full = True
+
+    cdef bint keep_text(self, Entry *entry, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
+        """Copies a new piece; false, with `full` set, if that would take too much."""
+        cdef Py_ssize_t room = self.text_room
+        cdef void *grown
+        if self.text_size + length > room:
+            room = self.text_size + length + room // 2 + 4096
+            if room + self.places * <Py_ssize_t>sizeof(Entry) > self.memory:
+                room = self.memory - self.places * <Py_ssize_t>sizeof(Entry)
+            grown = realloc(self.text, room) if room >= self.text_size + length else NULL
+            if grown == NULL:
+                self.full = True
+                return False
+            self.text, self.text_room = <uint8_t *>grown, room
+        memcpy(self.text + self.text_size, piece, length)
+        entry.start = self.text_size
+        self.text_size += length
+        return True
+
+    cdef bint grow(self) noexcept nogil:
+        """Twice as many places; false if that would take too much."""
+        cdef Py_ssize_t places = 2 * self.places, i, place
+        cdef Entry *entries
+        if self.text_room + places * <Py_ssize_t>sizeof(Entry) > self.memory:
+            return False
+        entries = <Entry *>calloc(places, sizeof(Entry))
+        if entries == NULL:
+            return False
+        for i in range(self.places):
+            if self.entries[i].count:
+                place = <Py_ssize_t>(self.entries[i].hash & <uint64_t>(places - 1))
+                while entries[place].count:
+                    place = (place + 1) & (places - 1)
+                entries[place] = self.entries[i]
+        free(self.entries)
+        self.entries, self.places = entries, places
+        return True
+
+    def limit(self, Py_ssize_t memory):
+        """Sets how many bytes the table may take."""
+        self.memory = memory
+
+    def add(self, text not None):
+        """Counts the pieces of valid `text` (ASCII `str` or UTF-8 bytes); false if the table is full."""
+        cdef Source source = open_source(text)
+        cdef Workspace w = self.lease()
+        if source.kind:
+            raise ValueError("expected ascii str or bytes")
+        w.counting = True  # no room is needed for spans
+        with nogil:
+            self.run(w, <const uint8_t *>source.data, source.length)
+        self.check(w)
+        self._rest.append(w)
+        return not self.full
+
+    def counted(self):
+        """A list of (piece as bytes, how often it has occurred)."""
+        cdef Py_ssize_t i
+        found = []
+        for i in range(self.places):
+            if self.entries[i].count:
+                found.append((self.text[self.entries[i].start:self.entries[i].start + self.entries[i].length],
+                              self.entries[i].count))
+        return found
+
+    def distinct(self):
+        """How many distinct pieces there are."""
+        return self.used

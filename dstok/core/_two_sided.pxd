@@ -1,0 +1,29 @@
+# An automaton of marked texts, read from both sides.
+cimport cython
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+cdef enum:
+    START = 1                # as in pattern/dfa.py
+
+cdef struct SidesTables:
+    const uint8_t *pages          # as the scanner's
+    const uint16_t *page_numbers
+    const uint16_t *forward       # next state by state and class
+    const uint16_t *backward      # next state by state and class, from the right
+    const uint32_t *marks         # by state and state from the right: (tag + 1) << 16 | state behind the mark; 0: none
+    const uint8_t *dropped        # by tag
+    Py_ssize_t classes
+    Py_ssize_t sides              # states from the right
+
+
+@cython.final
+cdef class TwoSided:
+    cdef SidesTables tables
+    cdef object _keep
+
+
+cdef void read_back(
+    const SidesTables *s, const uint8_t *text, Py_ssize_t length, uint16_t *sides) noexcept nogil
+cdef Py_ssize_t next_end(
+    const SidesTables *s, const uint8_t *text, Py_ssize_t at, const uint16_t *sides, uint32_t *state, uint32_t *tag
+) noexcept nogil

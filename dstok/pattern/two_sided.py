@@ -1,0 +1,93 @@
+r"""Marked texts -> the tables that read them from both sides.
+
+In: `Marked`, which takes exactly one marking of each text. Out: `Sides`: how states move from the left and from the
+right, and where a mark stands, told by the two states at a place.
+Invariant: a state from the right is the set of states of the `Marked` that take the rest of the text without a mark
+before its first character. There is one right marking. So where the state from the left is in the set, no mark
+stands; where it is not, one does: the only one behind which a state of the set comes.
+Source: Schuetzenberger's bimachines, made of an unambiguous automaton.
+
+Any `Marked` can be read so: also one whose pieces depend on what is before them (`\b`, look-behind), or whose end is
+open at more places than pattern/finder.py keeps. It costs a second pass, and the text must be there as a whole.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+from dstok.errors import UnsupportedError
+from dstok.pattern.dfa import DEAD
+from dstok.pattern.marked import FINAL, Marked
+
+__all__ = ["Sides", "read_from_both_sides"]
+
+MAX_CELLS = 4_000_000  # of the table of marks: 16 MB
+MAX_SIDES = 20_000
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Little-endian tables: `forward[state * classes + class]` and `backward[side * classes + class]`, uint16;
+    `marks[state * sides + side]`, uint32: (tag + 1) << 16 | the state behind the mark, 0 for no mark.
+    """
+
+    forward: bytes
+    backward: bytes
+    marks: bytes
+    sides: int
+
+
+def read_from_both_sides(marked: Marked) -> Sides:
+    """The tables. Raises `UnsupportedError` if there are too many states from the right."""
+    rows, end = marked.rows, marked.end
+    sides = _sides(marked)
+    if len(sides) * len(rows) > MAX_CELLS:
+        raise UnsupportedError(f"an automaton whose marks need more than {MAX_CELLS} cells")
+    numbers = {side: number for number, side in enumerate(sides)}
+    step = _Step(marked)
+    backward = array("H", [numbers[step(side, c)] for side in sides for c in range(end)])
+    forward = array("H", [target for row in rows for target in row[:end]])
+    marks = array("I", [_mark(marked, state, side) for state in range(len(rows)) for side in sides])
+    return Sides(forward.tobytes(), backward.tobytes(), marks.tobytes(), len(sides))
+
+
+class _Step:
+    """The state from the right before a character, from that behind it."""
+
+    def __init__(self, marked: Marked) -> None:
+        self.into: list[dict[int, list[int]]] = [{} for _ in range(marked.end)]
+        for state, row in enumerate(marked.rows):
+            for symbol in range(marked.end):
+                if row[symbol] != DEAD:
+                    self.into[symbol].setdefault(row[symbol], []).append(state)
+        self.before: dict[int, list[int]] = {}
+        for state in range(len(marked.rows)):
+            for _, behind in marked.marks(state):
+                self.before.setdefault(behind, []).append(state)
+
+    def __call__(self, side: frozenset[int], symbol: int) -> frozenset[int]:
+        found = self.into[symbol]
+        reached = side.union(*(self.before.get(state, ()) for state in side))
+        return frozenset(state for target in reached for state in found.get(target, ()))
+
+
+def _sides(marked: Marked) -> list[frozenset[int]]:
+    step = _Step(marked)
+    first = frozenset(s for s, row in enumerate(marked.rows) if row[marked.end] == FINAL)
+    sides, seen = [first], {first}
+    for side in sides:  # grows
+        for symbol in range(marked.end):
+            found = step(side, symbol)
+            if found not in seen:
+                seen.add(found)
+                sides.append(found)
+        if len(sides) > MAX_SIDES:
+            raise UnsupportedError(f"an automaton with more than {MAX_SIDES} states from the right")
+    return sides
+
+
+def _mark(marked: Marked, state: int, side: frozenset[int]) -> int:
+    if state in side:
+        return 0
+    return next(((tag + 1) << 16 | behind for tag, behind in marked.marks(state) if behind in side), 0)

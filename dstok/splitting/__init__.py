@@ -1,0 +1,1 @@
+"""The pre-tokenizer alone: texts to pieces, for any pattern, without a vocabulary."""

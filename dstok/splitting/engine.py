@@ -1,0 +1,66 @@
+"""A compiled cascade -> the core's objects that run it.
+
+In: a `Cascade`. Out: a `Cutter`, which finds pieces, and a function that also tells why a piece is one.
+Invariant: the same tables and kernels as a tokenizer's. What can be read from the left alone is; the rest is read from
+both sides (pattern/two_sided.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dstok.core._cut import Cutter
+from dstok.core._scan import Scanner, pack_edges
+from dstok.core._two_sided import TwoSided
+from dstok.errors import UnsupportedError
+from dstok.pattern.collapse import Cascade, Program
+from dstok.pattern.marked import Marked
+from dstok.pattern.two_sided import read_from_both_sides
+from dstok.tables.kernels import find_kernel
+
+__all__ = ["make_cutter", "make_tagger"]
+
+Tagger = Callable[[bytes], list[tuple[int, int, int]]]
+
+
+def make_cutter(cascade: Cascade, kind: type[Cutter] = Cutter) -> Cutter:
+    """What finds the pieces. Raises `UnsupportedError` if the tables would be too large."""
+    scanner = _scanner(cascade)
+    if scanner is None:
+        pages, numbers = cascade.alphabet.pages()
+        nothing = bytes(4 * 256 * 2)
+        unused = Scanner(pages, numbers, nothing, cascade.alphabet.end + 1)
+        return kind(unused, None, None, both=_two_sided(cascade, cascade.visible, b"\0\1"))
+    assert isinstance(cascade, Program)
+    kernel = find_kernel(cascade)
+    windows = None if kernel.rules else cascade.windows or None
+    return kind(scanner, None, None, kernel.rules, bytes(kernel.kinds), None, windows)
+
+
+def make_tagger(cascade: Cascade) -> Tagger:
+    """What gives (start, end, number of the tag) of all pieces of valid UTF-8, the dropped ones too."""
+    pages, numbers = cascade.alphabet.pages()
+    if isinstance(cascade, Program):
+        try:
+            edges = pack_edges(cascade.dfa.edges, pages[:128])
+            return Scanner(pages, numbers, edges, cascade.dfa.symbols).spans
+        except (UnsupportedError, ValueError):
+            pass  # with the reasons more ends are open at once, or there are more states: both sides do it
+    return _two_sided(cascade, cascade.marked, bytes(tag.dropped for tag in cascade.tags)).spans
+
+
+def _scanner(cascade: Cascade) -> Scanner | None:
+    if not isinstance(cascade, Program):
+        return None
+    pages, numbers = cascade.alphabet.pages()
+    try:
+        edges = pack_edges(cascade.boundaries.edges, pages[:128])
+    except ValueError:
+        return None
+    return Scanner(pages, numbers, edges, cascade.boundaries.symbols)
+
+
+def _two_sided(cascade: Cascade, marked: Marked, dropped: bytes) -> TwoSided:
+    sides = read_from_both_sides(marked)
+    pages, numbers = cascade.alphabet.pages()
+    return TwoSided(pages, numbers, sides.forward, sides.backward, sides.marks, dropped, marked.end)

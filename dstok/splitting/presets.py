@@ -1,0 +1,51 @@
+r"""The splittings of well-known models, by name.
+
+In: a name. Out: Split steps. Invariant: each is what the model's own file has; presets.json says which file that is,
+and tests/test_presets.py compares with the files that are at hand, and with upstream.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from dstok.errors import ModelNotFoundError, UnsupportedError
+from dstok.pattern.split import Split
+from dstok.splitting.sources import splits_of_json
+
+__all__ = ["preset_names", "preset_splits", "presets", "tiktoken_splits"]
+
+
+@cache
+def presets() -> dict[str, dict[str, Any]]:
+    """By name: `source`, in words, and `pre_tokenizer`, as in a tokenizer.json."""
+    found: dict[str, dict[str, Any]] = json.loads(files("dstok.splitting").joinpath("presets.json").read_bytes())
+    return found
+
+
+def preset_names() -> tuple[str, ...]:
+    """The names of the presets.
+
+    >>> preset_names()[:3]
+    ('deepseek-v3', 'deepseek-llm', 'deepseek-coder')
+    """
+    return tuple(presets())
+
+
+def preset_splits(name: str) -> tuple[Split, ...]:
+    """The steps of a preset. Raises `ModelNotFoundError`, with the names that there are."""
+    if name not in presets():
+        raise ModelNotFoundError(f"expected a preset out of {', '.join(presets())}, found {name!r}")
+    return splits_of_json(json.dumps(presets()[name]["pre_tokenizer"]))[0]
+
+
+def tiktoken_splits(encoding: str) -> tuple[Split, ...]:
+    """The step of one of tiktoken's encodings. Raises `UnsupportedError`, with the names that there are."""
+    from dstok.formats.tiktoken_encodings import ENCODINGS
+    from dstok.pattern.fancy_regex import translate
+
+    if encoding not in ENCODINGS:
+        raise UnsupportedError(f"expected an encoding out of {', '.join(ENCODINGS)}, found {encoding!r}")
+    return (Split(translate(ENCODINGS[encoding].pattern), "Isolated", False, encoding),)

@@ -1,0 +1,279 @@
+"""What is true of a splitter whatever the text, decided on its automaton of marked texts.
+
+In: a `Cascade`, of which only `visible` is looked at: marks that say that a piece ends, kept (0) or dropped (1).
+Out: a fact, or the shortest text that shows it.
+Invariant: each answer holds for all texts. The automaton takes exactly one marking of each text, so a walk over its
+states, or over pairs of states of two automata, sees all texts.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from dstok.pattern.alphabet import Alphabet, build_alphabet
+from dstok.pattern.collapse import Cascade
+from dstok.pattern.dfa import DEAD, START
+from dstok.pattern.marked import FINAL, Marked, contains
+from dstok.unicode.code_point_set import CodePointSet
+
+if TYPE_CHECKING:
+    from dstok.splitting.splitter import Splitter
+
+__all__ = ["CutPlace", "Difference", "cut_places", "difference", "fingerprint", "longest_piece", "look_ahead",
+           "loses_text"]
+
+S = TypeVar("S", bound=Hashable)
+KEPT, DROPPED = 0, 1
+_PREFERRED = "a1 A!\n\t'0bé中"  # characters that a text is shown with where they will do
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A text, and its pieces by one splitter and by the other."""
+
+    text: str
+    pieces: list[str]
+    others: list[str]
+
+
+@dataclass(frozen=True)
+class CutPlace:
+    """A text may be cut behind any character of `left` that stands before one of `right`."""
+
+    left: CodePointSet
+    right: CodePointSet
+
+
+def fingerprint(cascade: Cascade) -> str:
+    """A hash of the function from texts to pieces: of the smallest automaton over the coarsest classes."""
+    from hashlib import sha256
+
+    marked, alphabet = _settled(cascade.visible), cascade.alphabet
+    columns: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+    for number, members in enumerate(alphabet.classes):
+        columns.setdefault(tuple(row[number] for row in marked), []).extend(members.ranges)
+    classes = sorted(CodePointSet.from_ranges(ranges).ranges for ranges in columns.values())
+    told = _numbered(marked, [alphabet.class_of(chr(ranges[0][0])) for ranges in classes], alphabet.end)
+    return sha256(repr((1, classes, told)).encode()).hexdigest()
+
+
+def _settled(marked: Marked) -> tuple[tuple[int, ...], ...]:
+    return marked.rows
+
+
+def _numbered(rows: tuple[tuple[int, ...], ...], columns: list[int], end: int) -> list[list[int]]:
+    """The rows over `columns`, the end and the two marks, with states numbered breadth-first."""
+    symbols = [*columns, end, end + 1, end + 2]
+    numbers, queue, found = {START: 0}, deque([START]), []
+    while queue:
+        row = [rows[queue[0]][symbol] for symbol in symbols]
+        queue.popleft()
+        for target in row:
+            if target not in numbers:
+                numbers[target] = len(numbers)
+                queue.append(target)
+        found.append([numbers[target] for target in row])
+    return found
+
+
+# The shortest text that shows something
+
+
+def _shortest(
+    start: S, steps: Callable[[S], Iterable[tuple[int, S]]], done: Callable[[S], bool],
+) -> list[int] | None:
+    """The symbols of a shortest way from `start` to what is done; symbols below 0 are of no length."""
+    came: dict[S, tuple[S, int] | None] = {start: None}
+    queue = deque([start])
+    while queue:
+        here = queue.popleft()
+        if done(here):
+            word: list[int] = []
+            while (before := came[here]) is not None:
+                here, symbol = before
+                word.append(symbol)
+            return word[::-1]
+        for symbol, target in steps(here):
+            if target not in came:
+                came[target] = here, symbol
+                (queue.appendleft if symbol < 0 else queue.append)(target)
+    return None
+
+
+def _text(alphabet: Alphabet, word: Iterable[int]) -> str:
+    return "".join(_example(alphabet.classes[symbol]) for symbol in word if 0 <= symbol < alphabet.end)
+
+
+def _example(members: CodePointSet) -> str:
+    known = next((c for c in _PREFERRED if ord(c) in members), None)
+    shown = members - CodePointSet.from_ranges([(0, 0x20), (0xD800, 0xDFFF)])
+    return known or chr(next(iter(shown or members)))
+
+
+# Difference
+
+_Pair = tuple[int, int, bool, bool]  # two states; do their pieces begin at different places; have they differed
+
+
+def difference(one: Splitter, other: Splitter) -> Difference | None:
+    """The shortest text that the two cut differently."""
+    if one.fingerprint == other.fingerprint:
+        return None
+    joint = build_alphabet([*one.classes(), *other.classes()])
+    pairs = _Pairs(_over(one._cascade, joint), _over(other._cascade, joint), joint.end)
+    word = _shortest((START, START, False, False), pairs.steps, lambda pair: pair[:2] == (FINAL, FINAL) and pair[3])
+    assert word is not None, "what has different fingerprints differs"
+    text = _text(joint, word)
+    return Difference(text, one.split(text), other.split(text))
+
+
+def _over(cascade: Cascade, joint: Alphabet) -> Marked:
+    """The marked texts over a finer alphabet."""
+    marked, own = cascade.visible, cascade.alphabet
+    columns = [own.class_of(chr(members.ranges[0][0])) for members in joint.classes]
+    rows = tuple((*(row[c] for c in columns), *row[marked.end :]) for row in marked.rows)
+    return Marked(rows, joint.end, marked.tags)
+
+
+class _Pairs:
+    """Two automata that read the same text, each with marks of its own."""
+
+    def __init__(self, one: Marked, other: Marked, end: int) -> None:
+        self.one, self.other, self.end = one, other, end
+
+    def steps(self, pair: _Pair) -> Iterator[tuple[int, _Pair]]:
+        for a, b, apart, differ in self.marked(pair):
+            for symbol in range(self.end + 1):
+                left, right = self.one.rows[a][symbol], self.other.rows[b][symbol]
+                if left != DEAD and right != DEAD:
+                    yield symbol, (left, right, apart, differ)
+
+    def marked(self, pair: _Pair) -> Iterator[_Pair]:
+        """With a mark or without, on each side."""
+        a, b, apart, differ = pair
+        for own, left in [(-1, a), *self.one.marks(a)]:
+            for others, right in [(-1, b), *self.other.marks(b)]:
+                unlike = (own == KEPT) != (others == KEPT) or (own == KEPT and apart)
+                moved = apart if own < 0 and others < 0 else own < 0 or others < 0
+                yield left, right, moved, differ or unlike
+
+
+# Facts
+
+
+def loses_text(cascade: Cascade) -> str | None:
+    """The shortest text with a dropped piece."""
+    marked = cascade.visible
+
+    def steps(state: tuple[int, bool]) -> Iterator[tuple[int, tuple[int, bool]]]:
+        here, lost = state
+        for symbol, target in enumerate(marked.rows[here][: marked.end + 1]):
+            if target != DEAD:
+                yield symbol, (target, lost)
+        for mark, target in marked.marks(here):
+            yield -1, (target, lost or mark == DROPPED)
+
+    word = _shortest((START, False), steps, lambda state: state == (FINAL, True))
+    return None if word is None else _text(cascade.alphabet, word)
+
+
+def longest_piece(cascade: Cascade) -> int | None:
+    """The longest way without a mark."""
+    rows, end = cascade.visible.rows, cascade.visible.end
+    starts = {START} | {n for state in range(len(rows)) for _, n in cascade.visible.marks(state)}
+    return _longest(starts, lambda state: {t for t in rows[state][:end] if t != DEAD})
+
+
+def look_ahead(cascade: Cascade) -> int | None:
+    """The longest text behind a place that may have a mark, and may have none, that leaves both open."""
+    marked = cascade.visible
+    reader = _Unmarked(marked)
+    starts = {(frozenset([state]), frozenset(n for _, n in marked.marks(state)))
+              for state in range(len(marked.rows)) if marked.marks(state)}
+
+    def step(pair: tuple[frozenset[int], frozenset[int]]) -> set[tuple[frozenset[int], frozenset[int]]]:
+        """Behind each character; without a mark before the first one on the side that has none at the place."""
+        found = {(reader.read(pair[0], c), reader.read(pair[1], c)) for c in range(marked.end)}
+        return {(reader.mark(one), reader.mark(other)) for one, other in found if one and other}
+
+    def open_at_end(pair: tuple[frozenset[int], frozenset[int]]) -> bool:
+        return any(reader.read(pair[0], c) and reader.read(pair[1], c) for c in range(marked.end + 1))
+
+    length = _longest({pair for pair in starts if open_at_end(pair)}, step)
+    if length is None:
+        return None
+    decided = any(pair[0] and pair[1] for pair in starts)
+    return length + 1 if decided else 0
+
+
+class _Unmarked:
+    """Sets of states behind texts without marks."""
+
+    def __init__(self, marked: Marked) -> None:
+        self.marked = marked
+
+    def read(self, states: frozenset[int], symbol: int) -> frozenset[int]:
+        return frozenset(self.marked.rows[state][symbol] for state in states) - {DEAD}
+
+    def mark(self, states: frozenset[int]) -> frozenset[int]:
+        """With those behind a mark."""
+        return states.union(*({n for _, n in self.marked.marks(state)} for state in states))
+
+
+def _longest(starts: Iterable[S], step: Callable[[S], set[S]]) -> int | None:
+    """The length of the longest way from one of `starts`; None if there is a circle."""
+    length: dict[S, int] = {}
+    open_now: set[S] = set()
+    for start in starts:
+        stack: list[tuple[S, Iterator[S]]] = []
+        if start not in length:
+            stack.append((start, iter(step(start))))
+            open_now.add(start)
+            length[start] = 0
+        while stack:
+            here, rest = stack[-1]
+            target = next(rest, None)
+            if target is None:
+                stack.pop()
+                open_now.discard(here)
+                if stack:
+                    length[stack[-1][0]] = max(length[stack[-1][0]], length[here] + 1)
+            elif target in open_now:
+                return None
+            elif target in length:
+                length[here] = max(length[here], length[target] + 1)
+            else:
+                length[target] = 0
+                open_now.add(target)
+                stack.append((target, iter(step(target))))
+    return max((length[start] for start in starts), default=0)
+
+
+def cut_places(cascade: Cascade) -> tuple[CutPlace, ...]:
+    """The pairs of characters between which all texts may be cut, those of the same right side together.
+
+    A text that ends here has a mark at its end. If its states there take all that a new text's start takes, the two
+    markings joined are the marking of the whole.
+    """
+    marked, classes = cascade.visible, cascade.alphabet.classes
+    lefts: dict[frozenset[int], list[tuple[int, int]]] = {}
+    for number, members in enumerate(classes):
+        ends = {n for row in marked.rows if row[number] != DEAD for _, n in marked.marks(row[number])
+                if marked.rows[n][marked.end] == FINAL}
+        rights = frozenset(c for c in range(marked.end) if all(_goes_on(marked, n, c) for n in ends))
+        if rights:
+            lefts.setdefault(rights, []).extend(members.ranges)
+    return tuple(CutPlace(CodePointSet.from_ranges(left), _union(classes, rights)) for rights, left in lefts.items())
+
+
+def _goes_on(marked: Marked, state: int, symbol: int) -> bool:
+    """Does `state` take all texts that begin with `symbol` as the start does?"""
+    ours, fresh = marked.rows[state][symbol], marked.rows[START][symbol]
+    return fresh == DEAD or (ours != DEAD and contains(marked, ours, fresh))
+
+
+def _union(classes: tuple[CodePointSet, ...], numbers: Iterable[int]) -> CodePointSet:
+    return CodePointSet.from_ranges(r for number in numbers for r in classes[number].ranges)

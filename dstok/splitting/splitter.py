@@ -1,0 +1,353 @@
+"""The splitter: a pre-tokenizer by itself.
+
+In: Split steps, from wherever they come. Out: `Splitter`, which cuts texts into pieces.
+Invariant: the pieces are upstream's (`pre_tokenize_str`), whatever the pattern; what is not exact is refused when the
+splitter is made. A splitter never changes: any number of threads may use one at once, and it pickles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from dstok.base.lazy import lazy
+from dstok.base.texts import Errors, Text, laid, replaces, utf8
+from dstok.calls.offsets import Piece
+from dstok.core._cut import Spans, in_characters
+from dstok.errors import PatternError
+from dstok.formats.upstream import NEWEST, upstream_version
+from dstok.pattern.collapse import Cascade, compile_cascade
+from dstok.pattern.split import Split
+from dstok.splitting import properties, saved
+from dstok.splitting.engine import Tagger, make_cutter, make_tagger
+from dstok.splitting.sources import Dialect, splits_of_json, splits_of_patterns
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.splitting.batches import SpanBatch
+    from dstok.splitting.properties import CutPlace, Difference
+    from dstok.splitting.streams import SplitStream
+    from dstok.tokenizer import Tokenizer
+    from dstok.unicode.code_point_set import CodePointSet
+
+__all__ = ["Splitter"]
+
+Unit = Literal["bytes", "characters"]
+
+
+class Splitter:
+    r"""Cuts texts into pieces, as the `Split` steps of a tokenizer do.
+
+    `patterns` is one pattern or several steps: each cuts what the one before it has left. `behavior` is one of
+    "Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"; a `Split` brings its own. `dialect` is
+    "oniguruma" (a tokenizer.json's) or "fancy-regex" (tiktoken's). `upstream` names the version whose Unicode tables
+    decide. Raises `PatternError` for a broken pattern, `UnsupportedError` for one that cannot be compiled exactly.
+
+    >>> import dstok
+    >>> words = dstok.Splitter(r"\p{L}+|\p{N}{1,3}")
+    >>> words.split("Hello 12345")
+    ['Hello', ' ', '123', '45']
+    >>> dstok.Splitter(r"\s+", behavior="Removed").split("a b  c")
+    ['a', 'b', 'c']
+    """
+
+    def __init__(
+        self, patterns: str | Split | Iterable[str | Split], *, behavior: str = "Isolated", invert: bool = False,
+        dialect: Dialect = "oniguruma", upstream: str = NEWEST,
+    ) -> None:
+        splits = splits_of_patterns(patterns, behavior, invert, dialect)
+        self._make(splits, upstream_version(upstream).patterns, "")
+
+    def _make(self, splits: tuple[Split, ...], unicode_version: str, name: str) -> None:
+        self.name = name
+        self._cascade = _compiled(splits, unicode_version)
+        self._cutter = make_cutter(self._cascade)
+
+    @classmethod
+    def _of(cls, splits: tuple[Split, ...], unicode_version: str, name: str = "") -> Splitter:
+        made = cls.__new__(cls)
+        made._make(splits, unicode_version, name)
+        return made
+
+    # Where it comes from
+
+    @classmethod
+    def from_json(cls, json: str | bytes, *, upstream: str = NEWEST) -> Splitter:
+        """The pre-tokenizer of the text of a tokenizer.json, or of the value of its `pre_tokenizer` alone.
+
+        Raises `TokenizerFileError`, and `UnsupportedError` with the JSON path, for a normalizer, too.
+
+        >>> import dstok
+        >>> dstok.Splitter.from_json('{"type": "Digits", "individual_digits": false}').split("a12")
+        ['a', '12']
+        """
+        return cls._of(*splits_of_json(json, upstream))
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], *, upstream: str = NEWEST) -> Splitter:
+        """As `from_json`, of a file. Raises `OSError`, too."""
+        from dstok.formats.files import about_file
+
+        with about_file(path), open(path, "rb") as file:
+            return cls.from_json(file.read(), upstream=upstream)
+
+    @classmethod
+    def from_tokenizer(cls, tokenizer: Tokenizer) -> Splitter:
+        """The splitting of a tokenizer, of text between its added tokens.
+
+        >>> import dstok
+        >>> dstok.Splitter.from_tokenizer(dstok.load("deepseek-v3")).split("it 42")
+        ['it', ' ', '42']
+        """
+        return cls._of(tokenizer._tables.splits, tokenizer.unicode_version, tokenizer.name)
+
+    @classmethod
+    def from_tiktoken(cls, encoding: str) -> Splitter:
+        """The splitting of one of tiktoken's encodings, by its name, such as "cl100k_base".
+
+        Raises `UnsupportedError` for a name that is not known.
+        """
+        from dstok.splitting.presets import tiktoken_splits
+
+        return cls._of(tiktoken_splits(encoding), "16.0", encoding)
+
+    @classmethod
+    def preset(cls, name: str) -> Splitter:
+        """The splitting of a well-known model, by name: see `dstok.splitting.presets.PRESETS`.
+
+        Raises `ModelNotFoundError` for a name that is not known.
+
+        >>> import dstok
+        >>> dstok.Splitter.preset("gpt-2").split("it's 42")
+        ['it', "'s", ' 42']
+        """
+        from dstok.splitting.presets import preset_splits
+
+        return cls._of(preset_splits(name), upstream_version(NEWEST).patterns, name)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Splitter:
+        """The splitter that `save` wrote. Raises `ImageError` for what is no such file or gives another splitter."""
+        return saved.opened(cls, path)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the splitter to a file for `Splitter.open`, at once or not at all. Raises `OSError`."""
+        saved.save(self, path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return saved.restored, (type(self), saved.described(self))
+
+    # Splitting
+
+    def split(self, text: Text, *, errors: Errors = "strict") -> list[str]:
+        """The pieces of `text` (`str`, or UTF-8 bytes of any kind) that are kept, in order.
+
+        errors: of invalid UTF-8 and lone surrogates: "strict" raises `TextError` with the place, "replace" takes
+            U+FFFD for each.
+        Raises `TypeError` for what is no text.
+        """
+        return self._cutter.split(laid(text, errors))
+
+    def spans(self, text: Text, *, unit: Unit = "bytes", errors: Errors = "strict") -> npt.NDArray[np.int64]:
+        r"""Start and end of each piece, int64[n, 2], in bytes of the UTF-8 text or in code points. Raises as `split`.
+
+        >>> import dstok
+        >>> dstok.Splitter(r"\s").spans("é a", unit="characters").tolist()
+        [[0, 1], [1, 2], [2, 3]]
+        """
+        if unit not in ("bytes", "characters"):
+            raise ValueError(f'expected the unit "bytes" or "characters", found {unit!r}')
+        data = laid(text, errors)
+        spans = as_spans(self._cutter.spans(data))
+        if unit == "characters" and not isinstance(data, str):
+            in_characters(data, spans.reshape(-1))
+        return spans
+
+    def count(self, text: Text, *, errors: Errors = "strict") -> int:
+        """How many pieces `split` gives."""
+        return self._cutter.count(laid(text, errors))
+
+    def pieces(self, text: Text, *, errors: Errors = "strict") -> list[Piece]:
+        """The pieces with their places, and the step and alternative, from 0, that matched; None for a gap.
+
+        >>> import dstok
+        >>> [(p.text, p.step, p.alternative) for p in dstok.Splitter(["a|b", "x"]).pieces("abxy")]
+        [('a', 0, 0), ('b', 0, 1), ('x', 1, 0), ('y', None, None)]
+        """
+        return list(self._pieces(utf8(text, replaces(errors))))
+
+    def _pieces(self, data: bytes) -> Iterator[Piece]:
+        at = 0
+        for start, end, number in self._tagger(data):
+            shown, tag = data[start:end].decode(), self._cascade.tags[number]
+            if not tag.dropped:
+                yield Piece(shown, start, end, at, at + len(shown), tag.step, tag.alternative)
+            at += len(shown)
+
+    @lazy
+    def _tagger(self) -> Tagger:
+        return make_tagger(self._cascade)
+
+    def spans_batch(
+        self, texts: Iterable[Text], *, threads: int = 1, unit: Unit = "bytes", errors: Errors = "strict",
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """(spans int64[n, 2], offsets int64[len(texts) + 1]): text i has `spans[offsets[i]:offsets[i + 1]]`.
+
+        Spans count from the start of their own text. `threads` share the work, without the GIL. Errors say which text
+        they are of. Other keywords as `spans`.
+
+        >>> import dstok
+        >>> spans, offsets = dstok.Splitter("a").spans_batch(["ab", "b"])
+        >>> spans.tolist(), offsets.tolist()
+        ([[0, 1], [1, 2], [0, 1]], [0, 2, 3])
+        """
+        return self._batch(texts, errors).run(threads, unit)
+
+    def split_batch(self, texts: Iterable[Text], *, errors: Errors = "strict") -> list[list[str]]:
+        """`split` of each of `texts`. Errors say which text they are of."""
+        return [self._cutter.split(text) for text in self._batch(texts, errors).texts]
+
+    def count_batch(self, texts: Iterable[Text], *, errors: Errors = "strict") -> list[int]:
+        """`count` of each of `texts`. Errors say which text they are of."""
+        return [self._cutter.count(text) for text in self._batch(texts, errors).texts]
+
+    def _batch(self, texts: Iterable[Text], errors: Errors) -> SpanBatch:
+        from dstok.splitting.batches import SpanBatch
+
+        return SpanBatch(self._cutter, texts, errors)
+
+    def stream(self, *, errors: Errors = "strict") -> SplitStream:
+        r"""A stream that splits a text that comes in parts.
+
+        A splitter that must be read from both sides (`way()`) gives all pieces at the end.
+
+        >>> import dstok
+        >>> stream = dstok.Splitter(r"\w+").stream()
+        >>> stream.feed("Hello wor"), stream.feed("ld"), stream.finish()
+        (['Hello', ' '], [], ['world'])
+        """
+        from dstok.splitting.streams import SplitStream
+
+        replaces(errors)
+        return SplitStream(self._cutter, errors)
+
+    def count_pieces(
+        self, texts: Iterable[Text], *, memory: int = 1 << 30, errors: Errors = "strict",
+    ) -> dict[str, int]:
+        r"""How often each piece occurs in all of `texts`, the most frequent first: what a BPE trainer begins with.
+
+        Pieces of the same frequency are in the order of their UTF-8. `memory` is how many bytes the table of distinct
+        pieces may take; `DstokError` if it would take more. Texts are taken one by one: they may come from a generator.
+
+        >>> import dstok
+        >>> dstok.Splitter(r"\w+").count_pieces(["a b", "b a b"])
+        {' ': 3, 'b': 3, 'a': 2}
+        """
+        from dstok.splitting.counting import count_pieces
+
+        return count_pieces(self._cascade, texts, memory, errors)
+
+    # What it is
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The steps."""
+        return self._cascade.splits
+
+    @property
+    def unicode_version(self) -> str:
+        """The Unicode version of the steps' properties."""
+        return self._cascade.unicode_version
+
+    def way(self) -> str:
+        """How pieces are found here: "mask kernel, avx512", "windows", "automaton", or "both sides"."""
+        return self._cutter.way()
+
+    def explain(self, text: str | None = None) -> str:
+        """The steps, the classes of characters and the automaton in words; with `text` its way through them."""
+        from dstok.inspection.explain import explain_cascade
+
+        return "\n".join(explain_cascade(self._cascade, text))
+
+    @lazy
+    def fingerprint(self) -> str:
+        """A hash (SHA-256, hex) of what texts are cut into: two splitters share it exactly if they are equal."""
+        return properties.fingerprint(self._cascade)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both cut every text into the same pieces, however their patterns are written."""
+        return self.fingerprint == other.fingerprint if isinstance(other, Splitter) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        shown = self.name or ", ".join(repr(split.pattern) for split in self.splits)
+        return f"<Splitter {shown[:80]}>"
+
+    # What is true of every text: see splitting/properties.py
+
+    def difference(self, other: Splitter) -> Difference | None:
+        """The shortest text that the two cut into different pieces, and these; None if there is no such text.
+
+        >>> import dstok
+        >>> dstok.Splitter("\\\\d+").difference(dstok.Splitter("[0-9]+")).pieces
+        ['a', '٠']
+        """
+        return properties.difference(self, other)
+
+    @lazy
+    def loses_text(self) -> str | None:
+        """The shortest text of which a part is in no piece; None if no text loses any."""
+        return properties.loses_text(self._cascade)
+
+    @lazy
+    def look_ahead(self) -> int | None:
+        """How many characters behind a place must be read, at most, to know if a piece ends there; None: no limit."""
+        return properties.look_ahead(self._cascade)
+
+    @lazy
+    def longest_piece(self) -> int | None:
+        """How many characters a piece can have; None: no limit."""
+        return properties.longest_piece(self._cascade)
+
+    @lazy
+    def cut_places(self) -> tuple[CutPlace, ...]:
+        """Between which characters any text may be cut so that its parts, split alone, give the same pieces."""
+        return properties.cut_places(self._cascade)
+
+    def may_cut(self, left: str, right: str) -> bool:
+        r"""Whether every text may be cut between `left` and `right`, of one character each: see `cut_places`.
+
+        >>> import dstok
+        >>> splitter = dstok.Splitter(r"\w+|\s+")
+        >>> splitter.may_cut("a", " "), splitter.may_cut("a", "b")
+        (True, False)
+        """
+        return any(left in place.left and right in place.right for place in self.cut_places)
+
+    def classes(self) -> tuple[CodePointSet, ...]:
+        """The sets of characters that the patterns do not tell apart."""
+        return self._cascade.alphabet.classes
+
+
+def as_spans(memory: Spans) -> npt.NDArray[np.int64]:
+    """Spans of the core as int64[n, 2]."""
+    import numpy as np
+
+    size = memoryview(memory).nbytes
+    return np.frombuffer(memoryview(memory), np.int64).reshape(-1, 2) if size else np.empty((0, 2), np.int64)
+
+
+def _compiled(splits: tuple[Split, ...], unicode_version: str) -> Cascade:
+    try:
+        return compile_cascade(splits, unicode_version)
+    except PatternError as error:
+        if len(splits) == 1:
+            raise
+        where = next(s.where for s in splits if s.pattern == error.pattern)
+        raise PatternError(f"{where}: {error.message}", error.pattern, error.position) from None

@@ -1,0 +1,55 @@
+"""A text that comes in parts: its pieces as soon as they are sure.
+
+In: parts of a text. Out: pieces. Invariant: all pieces together are those of the whole text; memory is bounded by the
+longest piece and what must be read behind it, and time is linear. A splitter that is read from both sides knows no
+piece before the end: it holds the whole text.
+"""
+
+from __future__ import annotations
+
+from dstok.base.texts import Errors, Text
+from dstok.calls.streams import Incoming
+from dstok.core._cut import Cutter
+
+__all__ = ["SplitStream"]
+
+
+class SplitStream(Incoming):
+    """Splits a text that comes in parts; made by `Splitter.stream`.
+
+    `feed` takes `str` or bytes of any kind (a character may be cut between two parts of bytes) and returns the pieces
+    that no later text can change; `finish` returns the rest. Not to be shared between threads; `copy`
+    (`copy.copy`, `copy.deepcopy`) gives one that goes on by itself.
+    """
+
+    def __init__(self, cutter: Cutter, errors: Errors) -> None:
+        super().__init__(errors)
+        self._cutter = cutter
+        self._held = bytearray()
+        self._wait = 0
+        self._finished = False
+        self._whole = cutter.way() == "both sides"
+
+    def feed(self, text: Text) -> list[str]:
+        """The pieces that are sure after `text`. Raises `TextError` with the offset in the stream, and `TypeError`."""
+        return self._advance(text, False)
+
+    def finish(self) -> list[str]:
+        """The remaining pieces; the stream is then at its end."""
+        return self._advance(b"", True)
+
+    def _advance(self, text: Text, final: bool) -> list[str]:
+        if self._finished:
+            raise ValueError("the stream is finished")
+        self._held += self._utf8(text, final)
+        self._finished = final
+        if self._whole:
+            return self._cutter.split(bytes(self._held)) if final else []
+        if not final and len(self._held) < self._wait:
+            return []
+        memory, end = self._cutter.sure_spans(self._held, final)
+        spans = memoryview(memory).cast("q").tolist()
+        found = [self._held[start:stop].decode() for start, stop in zip(spans[::2], spans[1::2])]
+        del self._held[:end]
+        self._wait = 0 if end else 2 * len(self._held)  # an endless piece is not read again for each part
+        return found

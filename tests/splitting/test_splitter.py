@@ -1,0 +1,196 @@
+"""`dstok.Splitter`: its pieces are upstream's, whichever call gives them, and however the text comes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import examples
+from tokenizers import Regex, pre_tokenizers
+from upstream import pre_tokenizer, upstream_pieces
+
+import dstok
+from dstok import Split, Splitter
+from dstok.pattern.split import BEHAVIORS
+from dstok.splitting.presets import preset_names, presets
+
+TEXT = "Hello wörld 12345 it's  中文かな\r\n\n x!? 'S ǅa\u0301\u00a0\u2003 ²½٣ $a\t\t.\n  \n"
+LETTERS = "aAb1 \n\r\t'sS中かé\u0301\u00a0²!.,$/😀"
+NAMES = [name for name in preset_names() if name not in ("kimi-k2", "bloom", "cl100k")]
+
+
+def by_upstream(name: str, text: str) -> list[str]:
+    """The pieces that upstream's pre-tokenizer of a preset cuts a text into."""
+    steps = presets()[name]["pre_tokenizer"]
+    single = steps.get("pretokenizers", [steps])
+    splits = [step for step in single if step["type"] != "ByteLevel"]
+    sequence = [made for step in splits for made in _made(step)]
+    if any(step["type"] == "ByteLevel" and step["use_regex"] for step in single):
+        from dstok.formats.pre_tokenizers import GPT2_PATTERN
+
+        sequence.append(Split(GPT2_PATTERN))
+    return upstream_pieces(sequence, text)
+
+
+def _made(step: dict[str, object]) -> list[Split]:
+    return list(Splitter.from_json(json.dumps(step)).splits) if step["type"] != "Digits" else [Split(r"\p{N}")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_presets_by_upstream(name: str) -> None:
+    splitter = Splitter.preset(name)
+    assert splitter.split(TEXT) == by_upstream(name, TEXT)
+
+
+@given(st.sampled_from(NAMES), st.text(LETTERS, max_size=30))
+@examples(200)
+def test_presets_by_upstream_on_random_texts(name: str, text: str) -> None:
+    assert Splitter.preset(name).split(text) == by_upstream(name, text)
+
+
+def test_presets_are_those_of_the_files() -> None:
+    for name, file in (("deepseek-v3", "deepseek-v3"), ("qwen-2", "qwen-2.5"), ("minimax", "minimax")):
+        assert presets()[name]["pre_tokenizer"] == pre_tokenizer(file)
+
+
+def test_an_unknown_preset_is_named() -> None:
+    with pytest.raises(dstok.ModelNotFoundError, match="deepseek-v3, deepseek-llm.*found 'v3'"):
+        Splitter.preset("v3")
+
+
+SPLITTERS = [Splitter.preset("deepseek-v3"), Splitter.preset("deepseek-llm"), Splitter.preset("gpt-2"),
+             Splitter("a|b+", behavior="Removed"), Splitter([Split(r"\s", "Removed"), r"\w\w"])]
+
+
+@pytest.mark.parametrize("splitter", SPLITTERS)
+@given(text=st.text(LETTERS, max_size=60))
+@examples(100)
+def test_all_calls_agree(splitter: Splitter, text: str) -> None:
+    pieces, data = splitter.split(text), text.encode()
+    assert splitter.split(data) == splitter.split(bytearray(data)) == pieces
+    assert [data[start:end].decode() for start, end in splitter.spans(text)] == pieces
+    assert [text[start:end] for start, end in splitter.spans(text, unit="characters")] == pieces
+    found = splitter.pieces(text)
+    assert [piece.text for piece in found] == pieces
+    assert [text[piece.char_start:piece.char_end] for piece in found] == pieces
+    assert splitter.count(text) == len(pieces)
+    assert splitter.count_pieces([text]) == dict(sorted(Counter(pieces).items(), key=lambda i: (-i[1], i[0].encode())))
+
+
+@pytest.mark.parametrize("splitter", SPLITTERS)
+@given(parts=st.lists(st.text(LETTERS, max_size=20), max_size=8))
+@examples(100)
+def test_streams_and_batches_agree_with_single_calls(splitter: Splitter, parts: list[str]) -> None:
+    stream = splitter.stream()
+    fed = [piece for part in parts for piece in stream.feed(part)]
+    assert [*fed, *stream.finish()] == splitter.split("".join(parts))
+    assert splitter.split_batch(parts) == [splitter.split(part) for part in parts]
+    assert splitter.count_batch(parts) == [splitter.count(part) for part in parts]
+    for unit in ("bytes", "characters"):
+        spans, offsets = splitter.spans_batch(parts, unit=unit, threads=2)
+        for i, part in enumerate(parts):
+            assert np.array_equal(spans[offsets[i]:offsets[i + 1]], splitter.spans(part, unit=unit))
+
+
+def test_long_texts_and_threads() -> None:
+    splitter = Splitter.preset("deepseek-v3")
+    texts = [TEXT * n for n in (1, 3000, 0, 50, 20_000)]
+    spans, offsets = splitter.spans_batch(texts, threads=3)
+    for i, text in enumerate(texts):
+        assert np.array_equal(spans[offsets[i]:offsets[i + 1]], splitter.spans(text))
+        data = text.encode()
+        assert b"".join(data[start:end] for start, end in splitter.spans(text)) == data
+    assert splitter.split(TEXT * 3000) == [p for p, _ in pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(s.pattern), "isolated") for s in splitter.splits]
+    ).pre_tokenize_str(TEXT * 3000)]
+
+
+def test_an_endless_piece() -> None:
+    splitter = Splitter(r"a+")
+    assert splitter.spans("a" * 300_000).tolist() == [[0, 300_000]]
+    stream = splitter.stream()
+    assert all(stream.feed("a" * 1000) == [] for _ in range(300))
+    assert [len(piece) for piece in stream.finish()] == [300_000]
+
+
+def test_errors_of_texts() -> None:
+    splitter = Splitter("a")
+    with pytest.raises(dstok.TextError, match="code point 1"):
+        splitter.split("é\ud800")
+    with pytest.raises(dstok.TextError, match="byte offset 2 of text 1"):
+        splitter.spans_batch(["a", b"ab\xff"])
+    assert splitter.split(b"b\xffb", errors="replace") == splitter.split("b\ud800b", errors="replace") == ["b\ufffdb"]
+    with pytest.raises(TypeError, match="expected str or bytes as text, found int"):
+        splitter.split(1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="unit"):
+        splitter.spans("a", unit="words")  # type: ignore[arg-type]
+    with pytest.raises(dstok.TextError, match="byte offset 3"):
+        stream = splitter.stream()
+        stream.feed(b"abc")
+        stream.feed(b"\xff")
+
+
+def test_saved_and_pickled(tmp_path: Path) -> None:
+    for splitter in SPLITTERS:
+        splitter.save(tmp_path / "splitter")
+        opened, loaded = Splitter.open(tmp_path / "splitter"), pickle.loads(pickle.dumps(splitter))
+        assert opened == loaded == splitter and hash(opened) == hash(splitter)
+        assert opened.split(TEXT) == loaded.split(TEXT) == copy.deepcopy(splitter).split(TEXT) == splitter.split(TEXT)
+
+
+@pytest.mark.parametrize("change", [b"", b"{", b"[]", b"\xff", b'{"dstok_splitter": 2}'])
+def test_a_damaged_file_is_refused(tmp_path: Path, change: bytes) -> None:
+    (tmp_path / "splitter").write_bytes(change)
+    with pytest.raises(dstok.ImageError):
+        Splitter.open(tmp_path / "splitter")
+
+
+def test_a_file_of_another_splitter_is_refused(tmp_path: Path) -> None:
+    Splitter("a").save(tmp_path / "splitter")
+    other = (tmp_path / "splitter").read_text().replace('"pattern": "a"', '"pattern": "b"')
+    (tmp_path / "splitter").write_text(other)
+    with pytest.raises(dstok.ImageError, match="fingerprint"):
+        Splitter.open(tmp_path / "splitter")
+
+
+def test_where_a_splitter_comes_from() -> None:
+    v3 = Splitter.preset("deepseek-v3")
+    assert Splitter.from_tokenizer(dstok.load("deepseek-v3")) == v3
+    assert Splitter.from_json(json.dumps({"pre_tokenizer": pre_tokenizer("deepseek-v3"), "model": {}})) == v3
+    with pytest.raises(dstok.UnsupportedError, match="normalizer"):
+        Splitter.from_json('{"normalizer": {"type": "NFC"}, "pre_tokenizer": null}')
+    assert Splitter.from_json('{"pre_tokenizer": null}').split("a b") == ["a b"]
+    assert Splitter.from_tiktoken("cl100k_base").split("a1\n") == ["a", "1", "\n"]
+    assert Splitter(r"\pL++", dialect="fancy-regex").split("ab1") == ["ab", "1"]
+
+
+def test_broken_patterns_are_named_by_step() -> None:
+    with pytest.raises(dstok.PatternError, match="pattern 1: unclosed group at position 0"):
+        Splitter(["a", "(b"])
+    with pytest.raises(ValueError, match="behavior"):
+        Splitter("a", behavior="Gone")
+    with pytest.raises(TypeError, match="found int"):
+        Splitter([1])  # type: ignore[list-item]
+
+
+def test_count_pieces_stops_at_its_memory() -> None:
+    splitter = Splitter(r"\w+")
+    texts = (f"w{i} " for i in range(100_000))
+    with pytest.raises(dstok.DstokError, match="distinct pieces that fit in 1000000 bytes"):
+        splitter.count_pieces(texts, memory=1_000_000)
+    assert next(texts).startswith("w")  # it stopped early
+    assert splitter.count_pieces((f"w{i % 5000} " for i in range(20_000)), memory=1_000_000)["w7"] == 4
+
+
+def test_behaviors_by_upstream() -> None:
+    for behavior in BEHAVIORS:
+        for invert in (False, True):
+            splits = [Split(r"\d+|-", behavior, invert)]
+            assert Splitter(splits).split("a-1b--22 x") == upstream_pieces(splits, "a-1b--22 x")
