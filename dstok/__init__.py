@@ -13,6 +13,7 @@ try:
     from dstok.calls.offsets import Encoding, Piece
     from dstok.calls.streams import DecodeStream, EncodeStream
     from dstok.errors import (
+        ChatError,
         DecodeError,
         DstokError,
         FileError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ChatError",
     "DecodeError",
     "DecodeStream",
     "DstokError",

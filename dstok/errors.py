@@ -7,6 +7,7 @@ expected, what was found, and where (JSON path, pattern position, byte offset, i
 from __future__ import annotations
 
 __all__ = [
+    "ChatError",
     "DecodeError",
     "DstokError",
     "FileError",
@@ -153,6 +154,23 @@ class UnknownTokenError(DstokError, LookupError):
 
 class DecodeError(DstokError, ValueError):
     """Ids whose bytes are not valid UTF-8, decoded with `errors="strict"`."""
+
+
+class ChatError(DstokError, ValueError):
+    """A conversation that a chat format cannot say, or a completion that is none.
+
+    `index` is the number of the message at fault and `field` its field or the option, where there is one; `reference`
+    the class of the error that the format's reference raises there, such as "TypeError", or "" if it raises none.
+    """
+
+    def __init__(self, message: str, index: int | None = None, field: str = "", reference: str = "") -> None:
+        where = ", ".join(filter(None, ["" if index is None else f"message {index}", field and f"field {field}"]))
+        raised = f" (the reference raises {reference})" if reference else ""
+        super().__init__(f"{where}: {message}{raised}" if where else f"{message}{raised}")
+        self.message, self.index, self.field, self.reference = message, index, field, reference
+
+    def __reduce__(self) -> tuple[type, tuple[str, int | None, str, str]]:
+        return type(self), (self.message, self.index, self.field, self.reference)
 
 
 def _shorten(text: str, limit: int = 120) -> str:

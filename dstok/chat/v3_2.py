@@ -1,0 +1,202 @@
+"""V3.2: tool calls in DSML, reasoning kept only behind the last user message.
+
+In: messages, options of `encode_messages`. Out: the text in a `Writer`.
+Invariant: equal to encoding_dsv32.py (lmdeploy 0.18.0; mlx-lm 0.32.2 has the same text), also where it is odd: None as
+a user's content is the word None; a tool result is matched with its call by position; and where reasoning is dropped,
+a developer message before the last user message ends in its AssertionError, because the script counts messages that it
+has left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dstok.chat.dsml import V3_2, write_call, write_calls_begin, write_calls_end, write_tools
+from dstok.chat.json_text import dump, load
+from dstok.chat.messages import Message, shown
+from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, USER, Writer
+from dstok.errors import ChatError
+
+__all__ = ["FORMAT", "functions_of", "last_user", "render_v3_2", "schema_lines"]
+
+FORMAT = "## Response Format:\n\nYou MUST strictly adhere to the following schema to reply:\n"
+KEPT = ("user", "system", "tool")  # what stays before the last user message when reasoning is dropped
+
+
+def render_v3_2(
+    messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool, add_bos: bool,
+    first: int = 0,
+) -> None:
+    """Writes `messages`, which follow `context`; `first` is the index of the first. Raises `ChatError` where the script
+    raises."""
+    numbered = list(enumerate([*context, *messages], first - len(context)))
+    if thinking and drop_thinking:
+        numbered = _without_reasoning(numbered)
+    if add_bos and not context:
+        writer.token(BOS, -1, "begin")
+    turns = _Turns(numbered, writer, thinking)
+    for place in range(len(context), len(context) + len(messages)):
+        if place >= len(numbered):
+            raise ChatError("a developer message before the last user message cannot be rendered with drop_thinking: "
+                            "pass drop_thinking=False", field="messages", reference="AssertionError")
+        turns.write(place)
+
+
+def last_user(messages: list[Message]) -> int:
+    """The place of the last message by a user or developer; -1 if there is none."""
+    return max((place for place, m in enumerate(messages) if m.get("role") in ("user", "developer")), default=-1)
+
+
+def _without_reasoning(numbered: list[tuple[int, Message]]) -> list[tuple[int, Message]]:
+    last = last_user([message for _, message in numbered])
+    found = []
+    for place, (index, message) in enumerate(numbered):
+        if place >= last or message.get("role") in KEPT:
+            found.append((index, message))
+        elif message.get("role") == "assistant":
+            found.append((index, {key: value for key, value in message.items() if key != "reasoning_content"}))
+    return found
+
+
+def key_of(value: Any, key: str, index: int, field: str) -> Any:
+    """`value[key]`."""
+    if not isinstance(value, dict):
+        raise ChatError(f"expected an object with {key!r}, found {shown(value)}", index, field, "TypeError")
+    if key not in value:
+        raise ChatError(f"expected {key!r}, found nothing", index, f"{field}.{key}", "KeyError")
+    return value[key]
+
+
+def listed(message: Message, key: str, index: int) -> list[Any]:
+    """`message[key]`, a list, or nothing."""
+    found = message.get(key)
+    if found and not isinstance(found, list):
+        raise ChatError(f"expected a list, found {shown(found)}", index, key)
+    return found or []
+
+
+def functions_of(message: Message, index: int) -> tuple[list[Any], list[tuple[str, Any]]]:
+    """The schemas of a message's tools, and the name and arguments of its calls; the scripts read them of any role."""
+    schemas = [key_of(tool, "function", index, f"tools[{number}]")
+               for number, tool in enumerate(listed(message, "tools", index))]
+    calls = []
+    for number, call in enumerate(listed(message, "tool_calls", index)):
+        function = key_of(call, "function", index, f"tool_calls[{number}]")
+        where = f"tool_calls[{number}].function"
+        calls.append((str(key_of(function, "name", index, where)), key_of(function, "arguments", index, where)))
+    return schemas, calls
+
+
+def schema_lines(schemas: list[Any], index: int) -> list[str]:
+    """The schemas of tools as JSON."""
+    return [dump(schema, index, f"tools[{number}]") for number, schema in enumerate(schemas)]
+
+
+class _Turns:
+    def __init__(self, numbered: list[tuple[int, Message]], writer: Writer, thinking: bool) -> None:
+        self.messages = [message for _, message in numbered]
+        self.indices = [index for index, _ in numbered]
+        self.writer, self.thinking = writer, thinking
+        self.last_user = last_user(self.messages)
+
+    def write(self, place: int) -> None:
+        message, index = self.messages[place], self.indices[place]
+        role = message.get("role")
+        schemas, calls = functions_of(message, index)
+        if role == "assistant":
+            self._assistant(place, message, index, calls)
+        elif role == "tool":
+            self._result(place, message, index)
+        elif role == "user":
+            self.writer.token(USER, index, "role")
+            self.writer.text(str(message.get("content")), index, "content")
+            self._open(place)
+        elif role == "developer":
+            self._developer(place, message, index, schemas)
+        elif role == "system":
+            self.writer.text(str(message.get("content") or ""), index, "content")
+            self._about(message, index, schemas)
+        else:
+            raise ChatError(f"expected a role that V3.2 has, found {shown(role)}", index, "role", "NotImplementedError")
+
+    def _about(self, message: Message, index: int, schemas: list[Any]) -> None:
+        """The tools and the format of the answer."""
+        if schemas:
+            self.writer.text("\n\n", index, "tools")
+            write_tools(self.writer, V3_2, schema_lines(schemas, index), index)
+        if message.get("response_format"):
+            schema = dump(message["response_format"], index, "response_format")
+            self.writer.text(f"\n\n{FORMAT}{schema}", index, "format")
+
+    def _developer(self, place: int, message: Message, index: int, schemas: list[Any]) -> None:
+        if not message.get("content"):
+            raise ChatError("expected a content, found nothing", index, "content", "AssertionError")
+        self.writer.token(USER, index, "role")
+        self._about(message, index, schemas)
+        self.writer.text(f"\n\n# The user's message is: {message['content']}", index, "content")
+        self._open(place)
+
+    def _open(self, place: int) -> None:
+        """What opens the answer to a user's message."""
+        index, kind = self._next(place)
+        self.writer.token(ASSISTANT, index, kind)
+        self.writer.token(OPEN if self.thinking and place == self.last_user else CLOSE, index, kind)
+
+    def _next(self, place: int) -> tuple[int, str]:
+        follows = place + 1 < len(self.messages) and self.messages[place + 1].get("role") == "assistant"
+        return (self.indices[place + 1], "role") if follows else (-1, "prompt")
+
+    def _result(self, place: int, message: Message, index: int) -> None:
+        calls, order = self._calls_before(place, index)
+        if order == 1:
+            self.writer.text("\n\n<function_results>", index, "tool_result")
+        self.writer.text(f"\n<result>{message.get('content')}</result>", index, "tool_result")
+        if order == calls:
+            self.writer.text("\n</function_results>", index, "tool_result")
+            owner, kind = self._next(place)
+            self.writer.text("\n\n", owner, kind)
+            self.writer.token(OPEN if self.thinking and place >= self.last_user else CLOSE, owner, kind)
+
+    def _calls_before(self, place: int, index: int) -> tuple[int, int]:
+        """How many calls the assistant's message before has, and the number of this result."""
+        before = place - 1
+        while before >= 0 and self.messages[before].get("role") == "tool":
+            before -= 1
+        assistant = self.messages[before]  # of a result at the start that is the last message: the script's -1
+        if place and (before < 0 or assistant.get("role") != "assistant"):
+            raise ChatError("expected a tool result after the call of an assistant, found it after "
+                            f"{shown(assistant.get('role'))}", index, "role", "AssertionError")
+        calls = listed(assistant, "tool_calls", index)
+        if not calls or len(calls) < place - before:
+            raise ChatError("expected a tool call for each tool result, found none for this one", index, "role",
+                            "AssertionError")
+        return len(calls), place - before
+
+    def _assistant(self, place: int, message: Message, index: int, functions: list[tuple[str, Any]]) -> None:
+        calls = [(name, _parameters(arguments, index, f"tool_calls[{number}].function.arguments"))
+                 for number, (name, arguments) in enumerate(functions)]
+        reasoning = message.get("reasoning_content")
+        if self.thinking and place > self.last_user:
+            if not (reasoning or calls):
+                raise ChatError("expected reasoning_content or tool_calls after the last user message, found neither",
+                                index, "reasoning_content", "AssertionError")
+            self.writer.text(str(reasoning or ""), index, "reasoning", True)
+            self.writer.token(CLOSE, index, "think", True)
+        self.writer.text(str(message.get("content") or ""), index, "content", True)
+        if calls:
+            self.writer.text("\n\n", index, "tool_call", True)
+            write_calls_begin(self.writer, V3_2, index)
+            for number, (name, parameters) in enumerate(calls):
+                if number:
+                    self.writer.text("\n", index, "tool_call", True)
+                write_call(self.writer, V3_2, name, parameters, index)
+            write_calls_end(self.writer, V3_2, index)
+        self.writer.token(EOS, index, "end", True)
+
+
+def _parameters(arguments: Any, index: int, field: str) -> list[tuple[str, bool, str]]:
+    values = load(arguments, index, field) if isinstance(arguments, str) else arguments
+    if not isinstance(values, dict):
+        raise ChatError(f"expected a JSON object, found {shown(values)}", index, field, "ValueError")
+    return [(str(key), isinstance(value, str), value if isinstance(value, str) else dump(value, index, field))
+            for key, value in values.items()]

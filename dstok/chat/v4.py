@@ -1,0 +1,155 @@
+"""V4 of 0731: what deepseek-recipe writes.
+
+In: a `Talk`. Out: the text in a `Writer`.
+Invariant: equal to `DeepseekV4Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), also where it is odd:
+without tools the reasoning of earlier answers is never written, with tools it is in chat mode, too; calls and their
+results are sorted by their ids, as text; an empty list of calls is an empty block; a conversation that ends with an
+answer goes on with the next one's opener.
+"""
+
+from __future__ import annotations
+
+from dstok.chat.dsml import V4, write_call, write_calls_begin, write_calls_end, write_tools
+from dstok.chat.recipe import Call, Said, Talk, parameters_of
+from dstok.chat.v3_2 import FORMAT
+from dstok.chat.v4_preview import EFFORT_MAX
+from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, REMINDER, USER, Writer, form
+
+__all__ = ["number_v4", "render_v4"]
+
+EFFORT_BEYOND = """\
+Reasoning Effort: Beyond maximum — exhaustive, relentless, and uncompromising.
+You MUST reason with the utmost depth and rigor, leaving absolutely nothing to chance: exhaustively decompose the \
+problem into its most fundamental components, trace every causal chain to its root, and resolve the underlying cause \
+rather than any surface symptom.
+Do not stop reasoning until you have independently verified the solution from multiple angles and are certain that no \
+assumption remains unchecked and no error remains undiscovered.
+
+"""
+EFFORTS = {"low": "", None: EFFORT_MAX, "high": EFFORT_MAX, "xhigh": EFFORT_MAX, "max": EFFORT_BEYOND}
+JSON_OBJECT = ("You are a helpful assistant designed to output JSON.\n## Response Format:\n\n"
+               "Reply with JSON object ONLY.")
+
+
+def number_v4(value: float) -> str:
+    """A float as V4's text has it: Python's, but 1e-7 and 0.00001.
+
+    >>> number_v4(1e-7), number_v4(0.00001), number_v4(1e16)
+    ('1e-7', '0.00001', '1e+16')
+    """
+    text = repr(value)
+    if "e-0" not in text:
+        return text
+    mantissa, _, exponent = text.partition("e-0")
+    if exponent != "5":
+        return f"{mantissa}e-{exponent}"
+    sign, digits = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
+    return f"{sign}0.0000{digits.replace('.', '')}"
+
+
+def render_v4(talk: Talk, writer: Writer) -> None:
+    """Writes the conversation."""
+    writer.token(BOS, -1, "begin")
+    if talk.thinking:
+        writer.text(EFFORTS[talk.effort], -1, "effort")
+    _write_system(talk, writer)
+    said = _sorted([one for one in talk.said if one.role != "system"])
+    for run in _runs(said):
+        if run[0].role in ("user", "tool"):
+            _write_turn(run, writer)
+        elif run[0].role == "latest_reminder":
+            writer.token(REMINDER, run[0].index, "role")
+            writer.text(run[0].content, run[0].index, "content")
+        else:
+            _write_answer(run[0], talk, run[0] is said[-1], writer)
+    _write_end(talk, bool(said and said[-1].prefix), writer)
+
+
+def _write_system(talk: Talk, writer: Writer) -> None:
+    systems = [one for one in talk.said if one.role == "system" and one.content]
+    for number, one in enumerate(systems):
+        writer.text(f"\n\n{one.content}" if number else one.content, one.index, "content")
+    if talk.has_tools:
+        writer.text("\n\n", -1, "tools")
+        write_tools(writer, V4, talk.tools, -1)
+    if talk.json_object:
+        writer.text(f"\n\n{JSON_OBJECT}", -1, "format")
+    elif talk.schema is not None:
+        writer.text(f"\n\n{FORMAT}{talk.schema}", -1, "format")
+
+
+def _sorted(said: list[Said]) -> list[Said]:
+    """Sorts the messages behind an assistant's calls, as many as there are calls, by the ids of the results, as text;
+    messages that are no results stand behind those that are. The calls themselves are sorted in the same way."""
+    found = list(said)
+    for place, one in enumerate(said):
+        count = len(one.calls or ())
+        if count and place + count < len(said):
+            window = slice(place + 1, place + 1 + count)
+            found[window] = sorted(found[window], key=_rank)
+    return found
+
+
+def _rank(one: Said) -> tuple[bool, bool, str]:
+    return one.role != "tool", one.call_id is not None, one.call_id or ""
+
+
+def _runs(said: list[Said]) -> list[list[Said]]:
+    """The turns: tool results and the users' messages behind them are one; a result behind a user starts another."""
+    runs: list[list[Said]] = []
+    for one in said:
+        before = runs[-1][-1].role if runs else ""
+        if (one.role == "user" and before in ("user", "tool")) or one.role == before == "tool":
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs
+
+
+def _write_turn(run: list[Said], writer: Writer) -> None:
+    writer.token(USER, run[0].index, "role")
+    results = [one for one in run if one.role == "tool"]
+    users = [one for one in run if one.role == "user"]
+    for number, one in enumerate(results):
+        text = f"<tool_result>{one.content}</tool_result>"
+        writer.text(f"\n\n{text}" if number else text, one.index, "tool_result")
+    if results and users:
+        writer.text("\n\n", users[0].index, "content")
+    for number, one in enumerate([one for one in users if one.content]):
+        writer.text(f"\n\n{one.content}" if number else one.content, one.index, "content")
+
+
+def _write_answer(one: Said, talk: Talk, last: bool, writer: Writer) -> None:
+    index = one.index
+    writer.token(ASSISTANT, index, "role")
+    goes_on = one.prefix and talk.thinking and not one.content and not one.calls
+    if (talk.has_tools or one.prefix) and one.reasoning is not None:
+        writer.token(OPEN, index, "role")
+        writer.text(one.reasoning, index, "reasoning", True)
+        if not goes_on:
+            writer.token(CLOSE, index, "think", True)
+    elif not goes_on:
+        writer.token(CLOSE, index, "role")
+    writer.text(one.content, index, "content", True)
+    if one.calls is not None:
+        _write_calls(one.calls, index, writer)
+    if not (last and one.prefix):
+        writer.token(EOS, index, "end", True)
+
+
+def _write_calls(calls: list[Call], index: int, writer: Writer) -> None:
+    writer.text("\n\n", index, "tool_call", True)
+    write_calls_begin(writer, V4, index)
+    for number, (_, name, arguments) in enumerate(sorted(calls, key=lambda call: call[0])):
+        if number:
+            writer.text("\n", index, "tool_call", True)
+        write_call(writer, V4, name, parameters_of(arguments, number_v4), index, empty_line=False)
+    write_calls_end(writer, V4, index, bool(calls))
+
+
+def _write_end(talk: Talk, goes_on: bool, writer: Writer) -> None:
+    if not goes_on:
+        writer.token(ASSISTANT, -1, "prompt")
+        writer.token(OPEN if talk.thinking else CLOSE, -1, "prompt")
+    if talk.required:
+        writer.form(form("\n\n<｜DSML｜tool_calls>\n"), -1, "prompt")

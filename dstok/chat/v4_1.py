@@ -1,0 +1,125 @@
+"""V4.1: system messages where they stand, effort as a number.
+
+In: a `Talk`. Out: the text in a `Writer`.
+Invariant: equal to `DeepseekV41Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), also where it is odd: of
+reminders that follow each other only the first is written; an answer with `prefix` has no end wherever it stands.
+No tokenizer.json with `<｜System｜>` has been published; `dstok.chat.encode` refuses others by that token's name.
+"""
+
+from __future__ import annotations
+
+from dstok.chat.dsml import V4_1, write_call, write_calls_begin, write_calls_end, write_tools
+from dstok.chat.recipe import Said, Talk, parameters_of
+from dstok.chat.v3_2 import FORMAT
+from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, REMINDER, SYSTEM, USER, Writer, form
+
+__all__ = ["render_v4_1"]
+
+EFFORTS = {"low": 50, None: 75, "high": 75, "xhigh": 75, "max": 100}
+EFFORT = "Reasoning Effort: {} (range 1-100, the higher the value, the more thorough the reasoning)\n\n"
+JSON_OBJECT = '{"type": "json_object"}'
+UPDATED = "\n\n### Updated Tool Schemas\n\n"
+
+
+def render_v4_1(talk: Talk, writer: Writer) -> None:
+    """Writes the conversation."""
+    said = list(talk.said)
+    if (talk.has_tools or talk.json_object or talk.schema is not None) and not (said and said[0].role == "system"):
+        said.insert(0, Said(-1, "system", ""))
+    writer.token(BOS, -1, "begin")
+    _Turns(talk, said, writer).write()
+    if not (said and said[-1].prefix):
+        writer.token(ASSISTANT, -1, "prompt")
+        writer.token(OPEN if talk.thinking else CLOSE, -1, "prompt")
+    if talk.required:
+        writer.form(form("\n\n<｜DSML｜ calls>\n"), -1, "prompt")
+
+
+class _Turns:
+    def __init__(self, talk: Talk, said: list[Said], writer: Writer) -> None:
+        self.talk, self.said, self.writer = talk, said, writer
+        self.order: dict[str, int] = {}
+
+    def write(self) -> None:
+        place = 0
+        while place < len(self.said):
+            one = self.said[place]
+            if place == 0 and (self.talk.thinking or one.role == "system"):
+                self._begin(one)
+            end = place + 1
+            if one.role in ("user", "tool"):
+                while end < len(self.said) and self.said[end].role in ("user", "tool"):
+                    end += 1
+                self._turn(self.said[place:end])
+            elif one.role == "latest_reminder":
+                while end < len(self.said) and self.said[end].role == "latest_reminder":
+                    end += 1
+                self.writer.token(REMINDER, one.index, "role")
+                self.writer.text(one.content, one.index, "content")
+            elif one.role == "system":
+                self._system(one, place)
+            else:
+                self._answer(one, place)
+            place = end
+
+    def _begin(self, one: Said) -> None:
+        self.writer.token(SYSTEM, one.index if one.role == "system" else -1, "role")
+        if self.talk.thinking:
+            self.writer.text(EFFORT.format(EFFORTS[self.talk.effort]), -1, "effort")
+
+    def _system(self, one: Said, place: int) -> None:
+        if place:
+            self.writer.token(SYSTEM, one.index, "role")
+        self.writer.text(one.content, one.index, "content")
+        if place == 0:
+            self._about()
+        if one.tools:
+            self.writer.text(UPDATED + "\n".join(one.tools), one.index, "tools")
+
+    def _about(self) -> None:
+        talk = self.talk
+        if talk.has_tools:
+            self.writer.text("\n\n", -1, "tools")
+            write_tools(self.writer, V4_1, talk.tools, -1)
+        schema = JSON_OBJECT if talk.json_object else talk.schema
+        if schema is not None:
+            self.writer.text(f"\n\n{FORMAT}{schema}", -1, "format")
+
+    def _turn(self, run: list[Said]) -> None:
+        """A run of users' messages and tool results; results with the id of a call take its place among them."""
+        known = sorted((one for one in run if one.role == "tool" and one.call_id in self.order),
+                       key=lambda one: self.order[one.call_id or ""])
+        ordered = iter(known)
+        self.writer.token(USER, run[0].index, "role")
+        for number, one in enumerate(run):
+            one = next(ordered) if one.role == "tool" and one.call_id in self.order else one
+            is_result = one.role == "tool"
+            text = f"<tool_result>{one.content}</tool_result>" if is_result else one.content
+            self.writer.text(f"\n\n{text}" if number else text, one.index, "tool_result" if is_result else "content")
+
+    def _answer(self, one: Said, place: int) -> None:
+        index, talk = one.index, self.talk
+        self.writer.token(ASSISTANT, index, "role")
+        if talk.thinking and (talk.has_tools or one.prefix) and place:
+            self.writer.token(OPEN, index, "role")
+            self.writer.text(one.reasoning or "", index, "reasoning", True)
+            if not (one.prefix and not one.content and not one.calls):
+                self.writer.token(CLOSE, index, "think", True)
+        else:
+            self.writer.token(CLOSE, index, "role")
+        self.writer.text(one.content, index, "content", True)
+        if one.calls:
+            self._calls(one)
+        if not one.prefix:
+            self.writer.token(EOS, index, "end", True)
+
+    def _calls(self, one: Said) -> None:
+        self.order = {}
+        self.writer.text("\n\n", one.index, "tool_call", True)
+        write_calls_begin(self.writer, V4_1, one.index)
+        for number, (call_id, name, arguments) in enumerate(one.calls or ()):
+            self.order.setdefault(call_id, number)
+            if number:
+                self.writer.text("\n", one.index, "tool_call", True)
+            write_call(self.writer, V4_1, name, parameters_of(arguments, repr), one.index)
+        write_calls_end(self.writer, V4_1, one.index)

