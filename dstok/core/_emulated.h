@@ -96,6 +96,7 @@ LANES(_mm256_min_epu32, __m256i, u32, uint32_t, A < B ? A : B)
 LANES(_mm256_cmpgt_epi32, __m256i, u32, int32_t, A > B ? ~0u : 0)
 LANES(_mm256_cmpeq_epi64, __m256i, u64, uint64_t, A == B ? ~0ull : 0)
 LANES(_mm_srlv_epi32, __m128i, u32, uint32_t, B > 31 ? 0 : A >> B)
+LANES(_mm256_srlv_epi32, __m256i, u32, uint32_t, B > 31 ? 0 : A >> B)
 
 /* Shifts of all lanes by the same number of bits, told as an int or in a vector. */
 #define SHIFT(name, V, u, C, count, expression) \
@@ -188,6 +189,9 @@ EMULATED unsigned long long _pext_u64(unsigned long long a, unsigned long long m
     for (int n = 0; mask; mask &= mask - 1, n++)
         r |= (unsigned long long)((a & mask & -mask) != 0) << n;
     return r;
+}
+EMULATED unsigned long long _tzcnt_u64(unsigned long long a) {
+    return a ? (unsigned long long)__builtin_ctzll(a) : 64;
 }
 EMULATED unsigned long long _bzhi_u64(unsigned long long a, unsigned count) {
     count &= 0xFF;

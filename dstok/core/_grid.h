@@ -22,12 +22,20 @@
 typedef void (*GridWrite)(uint64_t bits, uint32_t base, uint32_t *out);
 
 /* Eight at a time, without a branch on each; those behind the last one do not count. */
-GRID_INLINE void grid_write(uint64_t bits, uint32_t base, uint32_t *out) {
-    for (int done = 0, found = __builtin_popcountll(bits); done < found; done += 8)
+GRID_INLINE void grid_write_by(uint64_t (*first)(uint64_t), uint64_t bits, uint32_t base, uint32_t *out) {
+    for (uint32_t *end = out + __builtin_popcountll(bits); out < end; out += 8)
         for (int i = 0; i < 8; i++) {
-            out[done + i] = base + (uint32_t)__builtin_ctzll(bits | 1ull << 63);
+            out[i] = base + (uint32_t)first(bits);
             bits &= bits - 1;
         }
+}
+
+GRID_INLINE uint64_t grid_first(uint64_t bits) {
+    return (uint64_t)__builtin_ctzll(bits | 1ull << 63);
+}
+
+GRID_INLINE void grid_write(uint64_t bits, uint32_t base, uint32_t *out) {
+    grid_write_by(grid_first, bits, base, out);
 }
 
 #ifdef DSTOK_X86
@@ -35,6 +43,14 @@ static const uint8_t GRID_IOTA[64] = {
     0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
     22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
     44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+
+SIMD_AVX2 GRID_INLINE uint64_t grid_first_avx2(uint64_t bits) {
+    return _tzcnt_u64(bits);
+}
+
+SIMD_AVX2 GRID_INLINE void grid_write_avx2(uint64_t bits, uint32_t base, uint32_t *out) {
+    grid_write_by(grid_first_avx2, bits, base, out);
+}
 
 SIMD_AVX512 GRID_INLINE void grid_write_avx512(uint64_t bits, uint32_t base, uint32_t *out) {
     __m512i offsets = _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(GRID_IOTA)), bases = _mm512_set1_epi32((int)base);
@@ -138,7 +154,7 @@ typedef void (*GridRunFunction)(const KernelTables *t, GridState *s, const uint8
 
 GRID_LEVEL(16, , grid_write)
 #ifdef DSTOK_X86
-GRID_LEVEL(avx2, SIMD_AVX2, grid_write)
+GRID_LEVEL(avx2, SIMD_AVX2, grid_write_avx2)
 GRID_LEVEL(avx512, SIMD_AVX512, grid_write_avx512)
 #endif
 #undef GRID_RUN

@@ -66,7 +66,7 @@ static inline uint64_t *piece_second_a(const PieceTable *t, uint64_t key) {
 }
 
 static inline uint64_t piece_mix(const uint64_t *key) {
-    return key[0] ^ piece_turn(key[1] * HASH_1) ^ piece_turn(key[2] * HASH_2);
+    return key[0] ^ piece_turn(key[1] * HASH_1 + key[2]);
 }
 
 static inline uint64_t *piece_line_b(const PieceTable *t, const uint64_t *key) {
@@ -128,11 +128,10 @@ __attribute__((always_inline))
 static inline int probe_check(ProbeFour four, const PieceTable *t, const uint32_t *starts, int pieces,
                               const uint64_t *values, uint32_t *missed) {
     int count = 0;
-    for (int i = 0; i < pieces; i += 4) {
-        int asked = pieces - i < 4 ? 15 >> (4 + i - pieces) : 15;
-        if (__builtin_expect((four(values + i, starts + i) & asked) == asked, 1))
+    for (size_t i = 0, end = (size_t)pieces; i < end; i += 4) {
+        if (__builtin_expect(four(values + i, starts + i) == 15, 1))
             continue;
-        for (int k = i; k < pieces && k < i + 4; k++) {
+        for (size_t k = i; k < end && k < i + 4; k++) {
             missed[count] = (uint32_t)k;
             count += piece_wrong(t, values[k], starts[k + 1] - starts[k]);
         }
@@ -149,20 +148,24 @@ static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, Prob
     const uint64_t *lines[PROBE_BATCH + 1], *long_lines[PROBE_BATCH], *a = t->a, *b = t->b;
     uint16_t longer[PROBE_BATCH + 1];
     int a_shift = t->a_shift, b_shift = t->b_shift;
+    uint64_t hash_0 = HASH_0;
+    __asm__("" : "+r"(hash_0)); /* the compiler would make the constant anew for each piece */
     for (int base = 0; base < pieces; base += PROBE_BATCH) {
         const uint32_t *from = starts + base;
         uint64_t *to = values + base;
         int size = pieces - base < PROBE_BATCH ? pieces - base : PROBE_BATCH;
         size_t longs = 0;
-        for (int i = 0; i < size; i++) {
-            uint32_t start = from[i], length = from[i + 1] - start;
-            uint64_t key;
+        uint64_t start = from[0], end;
+        for (size_t i = 0; i < (size_t)size; i++) {
+            end = from[i + 1];
+            uint64_t key, length = end - start, is_short = (uint64_t)((int64_t)(length - 9) >> 63);
             memcpy(&key, text + start, 8);
-            keys[i] = key = low(key, length);
-            lines[i] = a + 8 * (key * HASH_0 >> a_shift & ((uint64_t)(length > 8) - 1));
+            keys[i] = key = low(key, (uint32_t)length);
+            lines[i] = a + 8 * (key * hash_0 >> a_shift & is_short);
             __builtin_prefetch(lines[i]);
             longer[longs] = (uint16_t)i;
-            longs += length > 8;
+            longs += 1 + is_short;
+            start = end;
         }
         keys[size] = 0;
         lines[size] = a;
@@ -175,7 +178,7 @@ static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, Prob
             long_lines[j] = b + 8 * (piece_mix(key) * HASH_0 >> b_shift);
             __builtin_prefetch(long_lines[j]);
         }
-        for (int i = 0; i < size; i += 2)
+        for (size_t i = 0; i < (size_t)size; i += 2)
             pair(lines + i, keys + i, to + i);
         for (size_t j = 0; j < longs; j++)
             to[longer[j]] = of_long(long_lines[j], long_keys[j][0], long_keys[j][1], long_keys[j][2]);
@@ -262,23 +265,31 @@ static int probe_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *
     return probe_by(low_avx2, pair_avx2, long_avx2, four_avx2, t, text, starts, pieces, values, missed);
 }
 
+/* Of two values, the three bytes that each id begins in. */
+static const int8_t EMIT_FROM[32] = {1, 2,  3,  -1, 3,  4,  5,  -1, 5,  6,  7,  -1, -1, -1, -1, -1,
+                                     9, 10, 11, -1, 11, 12, 13, -1, 13, 14, 15, -1, -1, -1, -1, -1};
+
 SIMD_AVX2
 static int emit_avx2(const uint64_t *values, int at, int pieces, uint32_t **out) {
-    /* The three bytes that each id begins in, then away with what lies below it, and above. */
-    const __m128i from = _mm_setr_epi8(1, 2, 3, -1, 3, 4, 5, -1, 5, 6, 7, -1, -1, -1, -1, -1);
-    const __m128i below = _mm_setr_epi8(0, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0);
-    const __m128i low = _mm_set1_epi32((1 << 18) - 1);
+    /* Away with what lies below an id in its bytes, and above. */
+    const __m256i from = _mm256_loadu_si256((const __m256i *)EMIT_FROM);
+    const __m256i below = _mm256_setr_epi32(0, 2, 4, 0, 0, 2, 4, 0);
+    const __m256i low = _mm256_set1_epi32((1 << 18) - 1);
+    const uint64_t *v = values + at, *end = values + pieces - 1;
     uint32_t *o = *out;
-    for (; at < pieces; at++) {
-        uint64_t count = values[at] & 3;
-        if (__builtin_expect(!count, 0))
+    for (; v < end; v += 2) {
+        uint64_t count = v[0] & 3, second = v[1] & 3;
+        if (!count || !second)
             break;
-        __m128i ids = _mm_shuffle_epi8(_mm_loadl_epi64((const __m128i *)(values + at)), from);
-        _mm_storeu_si128((__m128i *)o, _mm_and_si128(_mm_srlv_epi32(ids, below), low));
+        __m256i ids = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)v));
+        ids = _mm256_and_si256(_mm256_srlv_epi32(_mm256_shuffle_epi8(ids, from), below), low);
+        _mm_storeu_si128((__m128i *)o, _mm256_castsi256_si128(ids));
         o += count;
+        _mm_storeu_si128((__m128i *)o, _mm256_extracti128_si256(ids, 1));
+        o += second;
     }
     *out = o;
-    return at;
+    return emit_portable(values, (int)(v - values), pieces, out);
 }
 
 /* Pieces of one range of lengths: which of them they are, where they start, how long they are, where their line is. More
@@ -372,17 +383,17 @@ static inline void probe_hash_lengthy(const PieceTable *t, const uint8_t *text, 
         __m512i key_0 = _mm512_i32gather_epi64(start, (const long long *)text, 1);
         __m512i key_1 = _mm512_i32gather_epi64(start, (const long long *)(text + 8), 1), key_2 = _mm512_setzero_si512();
         key_1 = probe_low(key_1, _mm512_sub_epi64(bits, _mm512_set1_epi64(64)));
-        __m512i hash = _mm512_ror_epi64(_mm512_mullo_epi64(key_1, _mm512_set1_epi64((long long)HASH_1)), 32);
+        __m512i hash = _mm512_mullo_epi64(key_1, _mm512_set1_epi64((long long)HASH_1));
         if (three) {
             key_2 = _mm512_mask_i32gather_epi64(key_2, three, start, (const long long *)(text + 16), 1);
             key_2 = probe_low(key_2, _mm512_sub_epi64(bits, _mm512_set1_epi64(128)));
-            hash = _mm512_xor_si512(
-                hash, _mm512_ror_epi64(_mm512_mullo_epi64(key_2, _mm512_set1_epi64((long long)HASH_2)), 32));
+            hash = _mm512_add_epi64(hash, key_2);
         }
         _mm512_storeu_si512(keys_0 + i, key_0);
         _mm512_storeu_si512(keys_1 + i, key_1);
         _mm512_storeu_si512(keys_2 + i, key_2);
-        hash = _mm512_mullo_epi64(_mm512_xor_si512(hash, key_0), _mm512_set1_epi64((long long)HASH_0));
+        hash = _mm512_xor_si512(_mm512_ror_epi64(hash, 32), key_0);
+        hash = _mm512_mullo_epi64(hash, _mm512_set1_epi64((long long)HASH_0));
         _mm256_storeu_si256((__m256i *)(list->line + i), _mm512_cvtepi64_epi32(_mm512_srl_epi64(hash, shift)));
         probe_prefetch(t->b, list->line + i);
     }

@@ -5,6 +5,7 @@
    V            a vector of so many
    NAME(x)      x with the level's name
    FUNCTION     what stands before a function; TARGET: before one that is called by a pointer
+   HIDE(v)      makes the compiler forget what v is
    BITS(v)      the highest bits of a vector's bytes, as a number
    and, where the processor can,
    LOOK_UP(table, index)    each byte of the vector `index`, below 16, looked up in 16 bytes; 0 for one from 0x80 on
@@ -52,6 +53,11 @@ static inline uint32_t bits_16(const uint8_t *v) {
 #define V Vector_32
 #define NAME(x) x##_avx2
 #define TARGET SIMD_AVX2
+#if DSTOK_EMULATED
+#define HIDE(v) (void)(v)
+#else
+#define HIDE(v) __asm__("" : "+x"(v))
+#endif
 #define BITS(v) (uint32_t)_mm256_movemask_epi8(_mm256_loadu_si256((const __m256i *)&(v)))
 #define LOOK_UP(table, index) ({ \
     V places = (index), looked_up; \
@@ -66,6 +72,7 @@ static inline uint32_t bits_16(const uint8_t *v) {
 #undef V
 #undef NAME
 #undef TARGET
+#undef HIDE
 #undef BITS
 #undef LOOK_UP
 #undef LOOK_UP_16
@@ -75,6 +82,13 @@ static inline uint32_t bits_16(const uint8_t *v) {
 #define V Vector_16
 #define NAME(x) x##_16
 #define TARGET
+#if SIMD_NEON
+#define HIDE(v) __asm__("" : "+w"(v))
+#elif defined(__SSE2__) && !DSTOK_EMULATED
+#define HIDE(v) __asm__("" : "+x"(v))
+#else
+#define HIDE(v) (void)(v)
+#endif
 #define BITS(v) bits_16((const uint8_t *)&(v))
 #if SIMD_NEON
 #define LOOK_UP(table, index) (V)vqtbl1q_u8(vld1q_u8(table), (uint8x16_t)(index))
@@ -85,6 +99,7 @@ static inline uint32_t bits_16(const uint8_t *v) {
 #undef V
 #undef NAME
 #undef TARGET
+#undef HIDE
 #undef BITS
 #undef LOOK_UP
 #undef LOOK_UP_16

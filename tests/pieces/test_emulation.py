@@ -40,7 +40,7 @@ _mm512_slli_epi16 z z {0,1,7,15,16,70} | _mm512_srli_epi16 z z {0,1,7,15,16,70} 
 _mm512_srli_epi32 z z {0,1,31,32,70} | _mm512_slli_epi64 z z {0,1,63,64,70} | _mm512_srli_epi64 z z {0,1,63,64,70}
 _mm512_ror_epi64 z z {0,1,32,63,64,70}
 _mm_or_si128 x x x | _mm_sub_epi32 x x x | _mm_cmpeq_epi64 x x x | _mm256_and_si256 y y y | _mm256_cmpeq_epi64 y y y
-_mm_srlv_epi32 x x x# | _mm256_srli_epi64 y y {0,1,63,64,70}
+_mm256_srlv_epi32 y y y# | _mm256_srli_epi64 y y {0,1,63,64,70}
 _mm256_cmpeq_epi64_mask k8 y y | _mm512_cmpeq_epi8_mask k64 z z | _mm512_cmpge_epu8_mask k64 z z
 _mm512_cmpeq_epi32_mask k16 z z | _mm512_cmpge_epu32_mask k16 z z
 _mm512_cmple_epu32_mask k16 z z | _mm512_cmpneq_epi64_mask k8 z z
@@ -72,7 +72,7 @@ _mm256_blendv_epi8 y y y y | _mm256_testz_si256 d y1 y
 _mm_shuffle_epi8 x x x
 _mm256_i32gather_epi32 y p w8 {1,2,4,8} | _mm256_i32gather_epi64 y p w4 {1,2,4,8} | _mm256_i64gather_epi64 y p q4 {1,2,4,8}
 _mm512_permutex2var_epi8 z z z z | _mm512_shuffle_epi8 z z z | _mm512_alignr_epi32 z z z {0,1,5,15}
-_pdep_u64 q q q | _pext_u64 q q q | _bzhi_u64 q q n
+_pdep_u64 q q q | _pext_u64 q q q | _bzhi_u64 q q n | _tzcnt_u64 q q
 """
 CONSTANTS = {
     "_mm_setr_epi8": ("x", 16), "_mm256_set_epi32": ("y", 8), "_mm512_set_epi32": ("z", 16),
