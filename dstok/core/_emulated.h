@@ -50,11 +50,9 @@ LOAD(_mm256_load_si256, __m256i)
 LOAD(_mm256_loadu_si256, __m256i)
 STORE(_mm_storeu_si128, __m128i)
 STORE(_mm256_storeu_si256, __m256i)
-EMULATED __m128i _mm_loadl_epi64(const void *from) { __m128i r = {.u64 = {0, 0}}; memcpy(&r, from, 8); return r; }
 
 /* Vectors of constants. */
 #define SET1(name, V, u, T) EMULATED V name(T x) { V r; EACH(COUNT(r, u)) r.u[i] = x; return r; }
-SET1(_mm_set1_epi32, __m128i, u32, int)
 SET1(_mm_set1_epi64x, __m128i, u64, long long)
 SET1(_mm256_set1_epi8, __m256i, u8, char)
 SET1(_mm256_set1_epi32, __m256i, u32, int)
@@ -63,11 +61,6 @@ SET1(_mm256_set1_epi64x, __m256i, u64, long long)
 EMULATED __m256i _mm256_setzero_si256(void) { return _mm256_set1_epi8(0); }
 EMULATED __m128i _mm_cvtsi32_si128(int x) { __m128i r = {.u32 = {(uint32_t)x, 0, 0, 0}}; return r; }
 
-EMULATED __m128i _mm_setr_epi8(char a, char b, char c, char d, char e, char f, char g, char h, char i, char j, char k,
-                               char l, char m, char n, char o, char p) {
-    const char bytes[16] = {a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p};
-    return _mm_loadu_si128(bytes);
-}
 EMULATED __m256i _mm256_setr_epi32(int a, int b, int c, int d, int e, int f, int g, int h) {
     const int lanes[8] = {a, b, c, d, e, f, g, h};
     return _mm256_loadu_si256(lanes);
@@ -95,7 +88,6 @@ LANES(_mm256_sub_epi32, __m256i, u32, uint32_t, A - B)
 LANES(_mm256_min_epu32, __m256i, u32, uint32_t, A < B ? A : B)
 LANES(_mm256_cmpgt_epi32, __m256i, u32, int32_t, A > B ? ~0u : 0)
 LANES(_mm256_cmpeq_epi64, __m256i, u64, uint64_t, A == B ? ~0ull : 0)
-LANES(_mm_srlv_epi32, __m128i, u32, uint32_t, B > 31 ? 0 : A >> B)
 LANES(_mm256_srlv_epi32, __m256i, u32, uint32_t, B > 31 ? 0 : A >> B)
 
 /* Shifts of all lanes by the same number of bits, told as an int or in a vector. */

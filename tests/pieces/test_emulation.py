@@ -22,18 +22,18 @@ ROUNDS = 300
 # Result and arguments: x, y, z: vectors of 128, 256, 512 bits; k8 to k64: masks; i: any int, n: an int from 0 to 70; d,
 # q: words of 32, 64 bits; p: memory; w4, w8, w16, q4: indices of so many lanes; yd, ys: a y of doubles, of floats; x#, y#,
 # z#: with words from 0 to 70, numbers of bits to shift by; y1: one bit; y!: a z whose upper half is undefined.
-# In braces constants. Functions of constants alone are left out: _mm_setr_epi8 and its kin are compared below.
+# In braces constants. Functions of constants alone are left out: _mm256_setr_epi32 and its kin are compared below.
 SIGNATURES = """
 _mm_load_si128 x p | _mm_loadu_si128 x p | _mm256_load_si256 y p | _mm256_loadu_si256 y p | _mm512_loadu_si512 z p
 _mm512_maskz_loadu_epi8 z k64 p
 _mm_storeu_si128 v p x | _mm256_storeu_si256 v p y | _mm512_storeu_si512 v p z
-_mm_set1_epi32 x i | _mm_set1_epi64x x q | _mm256_set1_epi8 y i | _mm256_set1_epi32 y i | _mm256_set1_epi64x y q
+_mm_set1_epi64x x q | _mm256_set1_epi8 y i | _mm256_set1_epi32 y i | _mm256_set1_epi64x y q
 _mm512_set1_epi8 z i | _mm512_set1_epi32 z i | _mm512_set1_epi64 z q | _mm512_setzero_si512 z
 _mm256_setzero_si256 y
 _mm_cvtsi32_si128 x i | _mm_cvtsi128_si32 d x | _mm_cvtsi128_si64 q x | _mm_extract_epi32 d x {0,1,2,3}
 _mm_and_si128 x x x | _mm256_or_si256 y y y | _mm256_andnot_si256 y y y | _mm512_and_si512 z z z | _mm512_or_si512 z z z
 _mm512_xor_si512 z z z | _mm256_add_epi32 y y y | _mm256_sub_epi32 y y y
-_mm512_add_epi32 z z z | _mm512_sub_epi32 z z z | _mm512_sub_epi64 z z z
+_mm512_add_epi32 z z z | _mm512_add_epi64 z z z | _mm512_sub_epi32 z z z | _mm512_sub_epi64 z z z
 _mm512_mullo_epi32 z z z | _mm512_mullo_epi64 z z z | _mm512_min_epi64 z z z | _mm512_max_epi64 z z z
 _mm512_srlv_epi32 z z z# | _mm512_srlv_epi64 z z z# | _mm512_srl_epi64 z z x#
 _mm512_slli_epi16 z z {0,1,7,15,16,70} | _mm512_srli_epi16 z z {0,1,7,15,16,70} | _mm512_slli_epi32 z z {0,1,31,32,70}
@@ -66,7 +66,6 @@ _mm512_broadcast_i32x4 z x
 _mm256_castsi256_pd yd y | _mm256_extracti128_si256 x y {0,1} | _mm256_broadcastsi128_si256 y x
 _mm256_shuffle_epi8 y y y | _mm_unpackhi_epi64 x x x | _mm256_unpacklo_epi64 y y y
 _mm256_unpackhi_epi64 y y y
-_mm_loadl_epi64 x p
 _mm256_min_epu32 y y y | _mm256_cmpgt_epi32 y y y
 _mm256_blendv_epi8 y y y y | _mm256_testz_si256 d y1 y
 _mm_shuffle_epi8 x x x
@@ -75,7 +74,7 @@ _mm512_permutex2var_epi8 z z z z | _mm512_shuffle_epi8 z z z | _mm512_alignr_epi
 _pdep_u64 q q q | _pext_u64 q q q | _bzhi_u64 q q n | _tzcnt_u64 q q
 """
 CONSTANTS = {
-    "_mm_setr_epi8": ("x", 16), "_mm256_set_epi32": ("y", 8), "_mm512_set_epi32": ("z", 16),
+    "_mm256_set_epi32": ("y", 8), "_mm512_set_epi32": ("z", 16),
     "_mm256_setr_epi32": ("y", 8)}
 
 PROGRAM = """
