@@ -2,7 +2,7 @@
 
 In: a value of a message. Out: the text that the template would join. Invariant: where jinja raises, a `ChatError` with
 the same error's class: `UndefinedError` for a key that is missing, `TypeError` for None and other types.
-Source: jinja2 3.1 in the environment of transformers; measured in tests/chat/test_templates.py.
+Source: jinja2 3.1 in the environment of transformers; measured in tests/chat/test_references.py.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from dstok import chat
 from dstok.testing.conversations import Drawn, conversations
 
-FEW = 0.5  # of the profile's examples: there are thirteen versions
+FEW = 0.3  # of the profile's examples: there are thirteen versions
 OWN = ("the tools in a message of the context", "the tools in this message or as an argument")  # what dstok alone refuses
 
 

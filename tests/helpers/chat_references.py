@@ -60,11 +60,14 @@ def reference(version: str) -> Reference:
     """The reference of a version; skips the test if it is not there (fails it in CI)."""
     if version in FOLDERS or version in CHANGES:
         return _template(version)
+    return _script(script_of(version)) if version in ("v3.2", "v4-preview") else _recipe(version)
+
+
+def script_of(version: str) -> Path:
+    """The script of V3.2 or of V4's preview."""
     if version == "v3.2":
-        return _script(judge("chat/encoding_dsv32.py"))
-    if version == "v4-preview":
-        return _script(_package() / "deepseek-v4" / "encoding_dsv4.py")
-    return _recipe(version)
+        return judge("chat/encoding_dsv32.py")
+    return _package() / "deepseek-v4" / "encoding_dsv4.py"
 
 
 def _package() -> Path:

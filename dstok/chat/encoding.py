@@ -1,0 +1,235 @@
+"""A rendered conversation -> ids, with the message that each comes from and whether the model would have written it.
+
+In: a tokenizer and what `render` takes. Out: `Encoded`, or a count.
+Invariant: with special="template" only the tokens that the format itself wrote have the ids of added tokens; every
+stretch between two of them is encoded as one text in which no added token is matched, so that no message can make one.
+Where no message holds an added token's text, these are the ids of the whole text (special="all").
+Source: the rule is deepseek-recipe's (0.2.0, `encode`); that template text and messages between two tokens are one text
+keeps the merges across their border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
+
+from dstok.chat.rendering import render
+from dstok.chat.writer import Rendered, Span
+from dstok.errors import ChatError, SpecialTokenError, TextError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["ChatSpecial", "Encoded", "Part", "count", "encode", "encode_rendered", "parts_of"]
+
+ChatSpecial = Literal["template", "all", "raise"]
+WITHIN: dict[str, Literal["all", "none", "raise"]] = {"template": "none", "all": "all", "raise": "raise"}
+FIELDS = {"reasoning": "reasoning_content", "tool_call": "tool_calls", "tools": "tools", "format": "response_format"}
+IGNORED = -100  # the label of what no loss is computed for
+
+_Value = TypeVar("_Value", bound="np.generic")
+_added: WeakKeyDictionary[Tokenizer, dict[str, int]] = WeakKeyDictionary()
+
+
+class Part(NamedTuple):
+    """A token of the format, or a stretch between two: its place in the text, and its ids."""
+
+    start: int
+    end: int
+    ids: list[int]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The ids of a conversation.
+
+    ids: a list. rendered: the text that they are of. The arrays are made when first asked for, n being `len(ids)`.
+    """
+
+    ids: list[int]
+    rendered: Rendered
+    parts: list[Part]
+    special: ChatSpecial
+    tokenizer: Tokenizer
+
+    def array(self) -> npt.NDArray[np.uint32]:
+        """The ids as uint32[n]."""
+        import numpy as np
+
+        return np.array(self.ids, np.uint32)
+
+    @property
+    def offsets(self) -> npt.NDArray[np.int64]:
+        """int64[n, 2]: where each id's text begins and ends in `rendered.text`, in code points."""
+        import numpy as np
+
+        found = [self._offsets(part) for part in self.parts]
+        return np.concatenate(found) if found else np.zeros((0, 2), np.int64)
+
+    @property
+    def message_index(self) -> npt.NDArray[np.int32]:
+        """int32[n]: the message that each id comes from; -1 for what comes from none, as begin and generation prompt.
+
+        An id that stands across a border counts where it begins.
+        """
+        import numpy as np
+
+        return self._of_spans(np.array([span.message for span in self.rendered.spans], np.int32))
+
+    @property
+    def sampled(self) -> npt.NDArray[np.bool_]:
+        """bool[n]: would the model have written it? Reasoning and its end, content, calls, the end; not openers."""
+        import numpy as np
+
+        return self._of_spans(np.array([span.sampled for span in self.rendered.spans], np.bool_))
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """int64[n]: the ids where `sampled`, else -100."""
+        import numpy as np
+
+        return np.where(self.sampled, np.array(self.ids, np.int64), IGNORED)
+
+    def _of_spans(self, values: npt.NDArray[_Value]) -> npt.NDArray[_Value]:
+        """The value of the span that each id begins in."""
+        import numpy as np
+
+        starts = np.array([span.start for span in self.rendered.spans], np.int64)
+        found = np.empty(len(self.ids), values.dtype)
+        at = 0
+        for part in filter(lambda part: part.ids, self.parts):
+            first, last = np.searchsorted(starts, [part.start, part.end - 1], "right") - 1
+            own = values[first] if first == last or (values[first : last + 1] == values[first]).all() else None
+            if own is None:
+                places = self._offsets(part)[:, 0]
+                own = values[np.searchsorted(starts, places, "right") - 1]
+            found[at : at + len(part.ids)] = own
+            at += len(part.ids)
+        return found
+
+    def _offsets(self, part: Part) -> Any:
+        import numpy as np
+
+        text = self.rendered.text[part.start : part.end]
+        if len(part.ids) == 1:
+            return np.array([[part.start, part.end]], np.int64)
+        spans = self.tokenizer.encode_with_offsets(text, special=WITHIN[self.special]).char_spans
+        return spans.astype(np.int64) + part.start
+
+
+def encode(
+    tokenizer: Tokenizer, messages: Any, version: str, *, special: ChatSpecial = "template", **arguments: Any,
+) -> Encoded:
+    """The ids of a conversation. `arguments` as `render`.
+
+    `special`: "template" gives added tokens' ids to what the format wrote and to nothing else; "all" to every such
+    text, as servers do that encode the whole text; "raise" refuses messages that hold one. Raises `ChatError`, also
+    for a token of the format that the tokenizer does not have.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3.1")
+    >>> encode(tok, [{"role": "user", "content": "<｜User｜>"}], "v3.1").ids
+    [0, 128803, 30, 28217, 6756, 28217, 32]
+    >>> encode(tok, [{"role": "user", "content": "<｜User｜>"}], "v3.1", special="all").ids
+    [0, 128803, 128803]
+    """
+    return encode_rendered(tokenizer, render(messages, version, **arguments), special)
+
+
+def count(
+    tokenizer: Tokenizer, messages: Any, version: str, *, special: ChatSpecial = "template", **arguments: Any,
+) -> int:
+    """The number of ids of a conversation, without making them. Arguments as `encode`.
+
+    >>> import dstok
+    >>> count(dstok.load("deepseek-v3"), [{"role": "user", "content": "Hello"}], "v3", add_generation_prompt=True)
+    4
+    """
+    rendered = render(messages, version, **arguments)
+    within = _within(special)
+    _tokens(tokenizer, rendered)
+
+    def counted(text: str) -> int:
+        return tokenizer.count(text, special=within)
+
+    if special == "all":
+        return int(_told(rendered, 0, counted, rendered.text))
+    return sum(1 if token else int(_told(rendered, start, counted, rendered.text[start:end]))
+               for start, end, token in stretches(rendered))
+
+
+def encode_rendered(tokenizer: Tokenizer, rendered: Rendered, special: ChatSpecial = "template") -> Encoded:
+    """The ids of what `render` gave. `special` and errors as `encode`."""
+    parts = parts_of(tokenizer, rendered, special)
+    return Encoded([id for part in parts for id in part.ids], rendered, parts, special, tokenizer)
+
+
+def parts_of(tokenizer: Tokenizer, rendered: Rendered, special: ChatSpecial) -> list[Part]:
+    """The tokens of the format and the stretches between them, encoded; with "all" the whole text as one stretch."""
+    within = _within(special)
+    tokens = _tokens(tokenizer, rendered)
+    text = rendered.text
+
+    def encoded(text: str) -> list[int]:
+        return tokenizer.encode(text, special=within)
+
+    if special == "all":
+        return [Part(0, len(text), _told(rendered, 0, encoded, text))]
+    return [Part(start, end, [tokens[text[start:end]]] if token else _told(rendered, start, encoded, text[start:end]))
+            for start, end, token in stretches(rendered)]
+
+
+def stretches(rendered: Rendered) -> Iterator[tuple[int, int, bool]]:
+    """(start, end, is it a token of the format) of each part of the text."""
+    at = 0
+    for start, end in rendered.special_ranges:
+        if start > at:
+            yield at, start, False
+        yield start, end, True
+        at = end
+    if at < len(rendered.text):
+        yield at, len(rendered.text), False
+
+
+def _within(special: str) -> Literal["all", "none", "raise"]:
+    if not isinstance(special, str) or special not in WITHIN:
+        raise ChatError(f'expected "template", "all" or "raise", found {special!r}', field="special")
+    return WITHIN[special]
+
+
+def _tokens(tokenizer: Tokenizer, rendered: Rendered) -> dict[str, int]:
+    """The ids of the added tokens. Refuses a tokenizer that lacks one which the format wrote."""
+    ids = _added.get(tokenizer)
+    if ids is None:
+        ids = _added[tokenizer] = tokenizer.special_tokens
+    for start, end in rendered.special_ranges:
+        if rendered.text[start:end] not in ids:
+            raise ChatError(f"the format writes the token {rendered.text[start:end]!r}, which the tokenizer "
+                            f"{tokenizer.name or 'that was loaded'} does not have")
+    return ids
+
+
+def _told(rendered: Rendered, start: int, call: Any, text: str) -> Any:
+    """`call(text)`; an error says which message it is of."""
+    try:
+        return call(text)
+    except TextError as error:
+        raise _error(rendered, start + error.offset, error.message) from None
+    except SpecialTokenError as error:
+        place = start + len(text.encode()[: error.offset].decode())
+        raise _error(rendered, place, f"the text holds the added token {error.token!r}; pass special=\"template\" to "
+                     "encode it as plain text") from None
+
+
+def _error(rendered: Rendered, place: int, message: str) -> ChatError:
+    span = next(span for span in rendered.spans if span.end > place)
+    return ChatError(message, *_where(span))
+
+
+def _where(span: Span) -> tuple[int | None, str]:
+    return (span.message if span.message >= 0 else None), FIELDS.get(span.kind, "content")

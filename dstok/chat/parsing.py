@@ -1,0 +1,161 @@
+"""Completions -> messages, whole or as a stream.
+
+In: a completion as text or ids, or parts of one; its version. Out: a `Message`, and deltas in OpenAI's form.
+Invariant: any cutting into parts gives the same message. Where ids of DSML are read leniently, only the format's own
+ids are its marks: `</think>` and `｜DSML｜` that the model spelled with ordinary tokens are text, and the end token's
+id ends the completion. Otherwise ids are read as the text that they decode to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from dstok.chat.answers import Answer, Message
+from dstok.chat.dsml import V3_2, V4, V4_1
+from dstok.chat.versions import find_version
+from dstok.chat.writer import CLOSE, DSML, EOS
+from dstok.errors import ChatError
+
+if TYPE_CHECKING:
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["Mode", "Parser", "parse"]
+
+Mode = Literal["strict", "lenient"]
+DIALECTS = {"v3.2": V3_2, "v4-preview": V4, "v4-0731": V4, "v4.1": V4_1}
+THINKING = ("r1", "r1-0528", "r1-distill", "v3.1", "v3.2-exp", *DIALECTS)  # versions that can
+NAMED = ("v3.1", "v3.2-exp")
+# Text never holds these, as a decoder gives none: they stand for the tokens of the format among the text of ids.
+CLOSE_ID, DSML_ID = "\udc00", "\udc01"
+
+
+class _Reads(Protocol):
+    def feed(self, text: str) -> None: ...
+    def finish(self) -> None: ...
+
+
+class Parser:
+    """Reads a completion that comes in parts. Arguments as `parse`.
+
+    >>> parser = Parser("v3.1", mode="lenient")
+    >>> parser.feed("It is su"), parser.feed("nny.</thi"), parser.feed("nk>Sunny")
+    ([{'reasoning_content': 'It is su'}], [{'reasoning_content': 'nny.'}], [{'content': 'Sunny'}])
+    >>> parser.finish(), parser.message.content
+    ([], 'Sunny')
+    """
+
+    def __init__(
+        self, version: str, *, tokenizer: Tokenizer | None = None, thinking: bool = True, tools: bool = True,
+        mode: Mode = "strict",
+    ) -> None:
+        name = find_version(version).name
+        if mode not in ("strict", "lenient"):
+            raise ChatError(f'expected "strict" or "lenient", found {mode!r}', field="mode")
+        thinks = thinking and name in THINKING
+        self._answer = Answer(thinks)
+        by_id = tokenizer is not None and mode == "lenient" and name in DIALECTS
+        self._reads = _reader(name, self._answer, thinks, tools, mode, by_id)
+        self._ids = None if tokenizer is None else _Ids(tokenizer, by_id)
+        self._finished = False
+
+    @property
+    def message(self) -> Message:
+        """The message so far."""
+        return self._answer.message()
+
+    def feed(self, part: str | int | Iterable[int]) -> list[dict[str, Any]]:
+        """More of the completion: text, an id, or ids. Returns the deltas that are sure now.
+
+        Raises `ChatError` for what the mode does not take; deltas that were given before are void then.
+        """
+        if self._finished:
+            raise ChatError("expected no more after finish, found more of the completion")
+        self._reads.feed(self._text(part))
+        return self._answer.taken()
+
+    def finish(self) -> list[dict[str, Any]]:
+        """The end of the completion. Returns the last deltas. Raises `ChatError` if it may not end here."""
+        if not self._finished:
+            if self._ids is not None:
+                self._reads.feed(self._ids.finish())
+            self._finished = True
+            self._reads.finish()
+        return self._answer.taken()
+
+    def _text(self, part: str | int | Iterable[int]) -> str:
+        if isinstance(part, str):
+            if self._ids is not None:
+                raise ChatError("expected ids, as there is a tokenizer, found text")
+            return part
+        if self._ids is None:
+            raise ChatError("expected text, or a tokenizer for ids, found ids")
+        return self._ids.text(part if isinstance(part, Iterable) else [part])
+
+
+def parse(
+    completion: str | Iterable[int], version: str, *, tokenizer: Tokenizer | None = None, thinking: bool = True,
+    tools: bool = True, mode: Mode = "strict",
+) -> Message:
+    """The message that a completion says.
+
+    `completion`: what the model wrote behind the generation prompt: text, or with `tokenizer` ids. `thinking`: did the
+    prompt open reasoning? Versions that cannot think have none. `tools`: may there be calls? `mode`: "strict" takes
+    what is just as the format has it, the end token too, as the reference scripts do; "lenient" what it understands,
+    as deepseek-recipe does (for V3.2 and later). Raises `ChatError`.
+
+    >>> parse("Hm</think>Hi<｜end▁of▁sentence｜>", "v3.2")
+    Message(content='Hi', reasoning_content='Hm', tool_calls=[])
+    """
+    parser = Parser(version, tokenizer=tokenizer, thinking=thinking, tools=tools, mode=mode)
+    parser.feed(completion)
+    parser.finish()
+    return parser.message
+
+
+def _reader(name: str, answer: Answer, thinks: bool, tools: bool, mode: Mode, by_id: bool) -> _Reads:
+    if name not in DIALECTS:
+        from dstok.chat.tool_token_parser import ToolTokenParser
+
+        return ToolTokenParser(answer, thinks, tools and name != "v2", name not in NAMED, mode == "strict")
+    if mode == "strict":
+        from dstok.chat.dsml_strict import StrictParser
+
+        raises = "AssertionError" if name == "v3.2" else "ValueError"
+        return StrictParser(answer, thinks, tools, DIALECTS[name], raises)
+    from dstok.chat.dsml_lenient import LenientParser
+
+    blocks = ("function_calls",) if name == "v3.2" else ("tool_calls", " calls")
+    return LenientParser(answer, thinks, tools, blocks, *((CLOSE_ID, DSML_ID) if by_id else (CLOSE, DSML)))
+
+
+class _Ids:
+    """The text of ids; with `marks` the format's own tokens among them as characters that no text has."""
+
+    def __init__(self, tokenizer: Tokenizer, marks: bool) -> None:
+        self.tokenizer = tokenizer
+        added = tokenizer.special_tokens
+        self.marks = {added[token]: mark for token, mark in ((CLOSE, CLOSE_ID), (DSML, DSML_ID))
+                      if marks and token in added}
+        self.end = added.get(EOS) if marks else None
+        self.stream = tokenizer.decode_stream()
+        self.ended = False
+
+    def text(self, ids: Iterable[int]) -> str:
+        """The text of more ids. Raises `UnknownIdError`."""
+        found = []
+        for id in ids:
+            if id == self.end:
+                self.ended = True
+            if self.ended:
+                continue
+            if id in self.marks:
+                found += [self.stream.finish(), self.marks[id]]
+                self.stream = self.tokenizer.decode_stream()
+            else:
+                found.append(self.stream.feed(id))
+        return "".join(found)
+
+    def finish(self) -> str:
+        """The text of bytes that were left over."""
+        return self.stream.finish()

@@ -1,0 +1,122 @@
+"""The parser of versions up to V3.2-Exp: answers, reasoning before `</think>`, calls between tokens.
+
+In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut; what
+is kept is less than a token, or one call. Lenient: what is no call between the tokens is skipped, and reasoning may
+have no end; strict: all has to be as the format writes it, the end token too. Source: there is no parser of DeepSeek's
+own for these versions; the shape of a call is that of their templates, and the lenient rules are those of vLLM's and
+SGLang's parsers (for R1 all text is reasoning if `</think>` is missing).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from dstok.chat.answers import Answer
+from dstok.chat.tool_tokens import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
+from dstok.chat.until import Reader
+from dstok.chat.writer import CLOSE, EOS, OPEN
+from dstok.errors import ChatError
+
+__all__ = ["ToolTokenParser"]
+
+TYPED = re.compile(f"(.*?){SEP}(.*?)\n```json\n(.*?)\n```", re.DOTALL)
+NAMED = re.compile(f"(.*?){SEP}(.*)", re.DOTALL)
+
+
+class ToolTokenParser:
+    """`feed` parts, then `finish`. `typed`: do calls have a type and a block of JSON, as up to R1-0528?"""
+
+    def __init__(self, answer: Answer, thinking: bool, tools: bool, typed: bool, strict: bool) -> None:
+        self.answer, self.typed, self.strict = answer, typed, strict
+        self.reader = Reader()
+        self.read = 0
+        self.marks = (EOS, CALLS_BEGIN) if tools else (EOS,)
+        self.begin: str | None = "" if thinking else None  # the start of the reasoning, which may be `<think>`
+        self.calls = 0
+        self.ended = False
+        self.state: Callable[[], bool] = self._reasoning if thinking else self._content
+
+    def feed(self, text: str) -> None:
+        """More of the completion. Raises `ChatError`."""
+        self.reader.add(text)
+        self.read += len(text)
+        while self.state():
+            pass
+
+    def finish(self) -> None:
+        """The end of the completion. Raises `ChatError` if it is strict and may not end here."""
+        rest = self.reader.rest()
+        if self.state == self._end and not rest:
+            return
+        if self.strict:
+            raise self._error("expected the end token, found the end or other text")
+        if self.state == self._reasoning:
+            self._think(rest)
+        elif self.state == self._content:
+            self.answer.say(rest)
+
+    def _error(self, message: str) -> ChatError:
+        return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion")
+
+    def _reasoning(self) -> bool:
+        before, mark = self.reader.passing((CLOSE,))
+        self._think(before)
+        if mark:
+            self.state = self._content
+        return bool(mark)
+
+    def _think(self, text: str) -> None:
+        """Reasoning, without `<think>` at its start."""
+        if self.begin is not None:
+            text, self.begin = self.begin + text, None
+            if OPEN.startswith(text) and text != OPEN:
+                self.begin = text
+                return
+            text = text.removeprefix(OPEN)
+        self.answer.think(text)
+
+    def _content(self) -> bool:
+        before, mark = self.reader.passing(self.marks)
+        self.answer.say(before)
+        if mark:
+            self.ended = mark == EOS
+            self.state = self._end if self.ended else self._between
+        return bool(mark)
+
+    def _between(self) -> bool:
+        """Between two calls: nothing, or a newline."""
+        found = self.reader.until((CALL_BEGIN, CALLS_END))
+        if found is None:
+            return False
+        wanted = "\n" if self.typed and self.calls and found[1] == CALL_BEGIN else ""
+        if self.strict and found[0] != wanted:
+            raise self._error(f"expected a call, found {found[0][:40]!r}")
+        self.state = self._call if found[1] == CALL_BEGIN else self._end
+        return True
+
+    def _call(self) -> bool:
+        found = self.reader.until((CALL_END,))
+        if found is None:
+            return False
+        call = (TYPED if self.typed else NAMED).fullmatch(found[0])
+        if call is not None:
+            self.calls += 1
+            self.answer.call(call[2] if self.typed else call[1])
+            self.answer.argue(call[3] if self.typed else call[2])
+        elif self.strict:
+            raise self._error(f"expected a call with a name and arguments, found {found[0][:40]!r}")
+        self.state = self._between
+        return True
+
+    def _end(self) -> bool:
+        """Behind the end token, or the calls, which it may follow."""
+        rest = self.reader.text
+        if not self.strict:
+            self.reader.rest()
+        elif rest and (self.ended or not EOS.startswith(rest)):
+            raise self._error(f"expected nothing behind the end, found {rest[:40]!r}")
+        elif rest == EOS:
+            self.ended = True
+            self.reader.rest()
+        return False

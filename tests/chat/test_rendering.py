@@ -1,0 +1,238 @@
+"""What `render` takes, what it refuses, and where its references differ from each other."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from chat_references import reference
+
+from dstok import chat
+
+VERSIONS = [version.name for version in chat.versions()]
+USER = {"role": "user", "content": "Hi"}
+ANSWER = {"role": "assistant", "content": "Yo"}
+EOS = "<｜end▁of▁sentence｜>"
+
+
+def refused(match: str, messages: Any, version: str, **arguments: Any) -> chat.ChatError:
+    with pytest.raises(chat.ChatError, match=match) as caught:
+        chat.render(messages, version, **arguments)
+    assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args
+    return caught.value
+
+
+def test_unknown_names_are_errors() -> None:
+    refused("expected a version, one of v2, v2.5, .*, v4.1, found 'v5'", [USER], "v5")
+    refused("field thinking: v3 has no such option: it has none", [USER], "v3", thinking=True)
+    refused("field context: v3.1 has no such option: it has thinking", [USER], "v3.1", context=[])
+    refused("field drop_reasoning: v3.2 has no such option", [USER], "v3.2", drop_reasoning=True)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("messages", ["Hi", b"Hi", None, 7, USER, [None], ["Hi"], [7], [[USER]]])
+def test_what_is_no_list_of_messages(version: str, messages: Any) -> None:
+    assert refused("expected", messages, version).reference == ""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("calls", ["x", {}, {"a": 1}, 7])
+def test_calls_that_are_no_list(version: str, calls: Any) -> None:
+    """References go through them as Python does; dstok refuses them, and says where."""
+    message = {"role": "assistant", "content": None, "tool_calls": calls, "reasoning_content": "r"}
+    if version == "v2":  # it has no calls, and content has to be text
+        assert refused("found None", [USER, message], version).reference == "TypeError"
+    elif version in ("r1-0528",):
+        assert refused("found None", [USER, message], version).reference == "TypeError"
+    elif version in ("v3.2", "v4-preview") and not calls:
+        chat.render([USER, message], version)  # nothing is nothing, whatever its type
+    else:
+        assert refused("expected a list", [USER, message], version).index == 1
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_deep_and_endless_values(version: str) -> None:
+    """A megabyte of nesting and a cycle: an error, or plain text, never a traceback."""
+    endless: dict[str, Any] = {}
+    endless["self"] = endless
+    deep: Any = "x"
+    for _ in range(100_000):
+        deep = [deep]
+    call = {"type": "function", "id": "c", "function": {"name": "f", "arguments": "[" * 1_000_000}}
+    tool = {"type": "function", "function": {"name": "f", "description": "", "parameters": endless}}
+    deeper = {"type": "function", "function": {"name": "f", "description": "", "parameters": {"a": deep}}}
+    for messages, given in (
+        ([USER, {"role": "assistant", "content": None, "tool_calls": [call]}], {}),
+        ([USER], {"tools": [tool]}), ([USER], {"tools": [deeper]}),
+        ([{"role": "system", "content": "", "tools": [tool]}], {}),
+        ([{"role": "user", "content": endless}], {}), ([{"role": endless, "content": "x"}], {}),
+    ):
+        try:
+            chat.render(messages, version, **given)
+        except chat.ChatError as error:
+            assert str(error)
+
+
+def test_objects_are_read_by_their_attributes() -> None:
+    """What the openai package gives: objects, of which None is nothing."""
+    call = SimpleNamespace(id="c", type="function", function=SimpleNamespace(name="f", arguments="{}"))
+    said = SimpleNamespace(role="assistant", content=None, tool_calls=[call], refusal=None, audio=None)
+    plain = {"role": "assistant", "content": None, "tool_calls": [
+        {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}
+    for version in VERSIONS:
+        if version in ("v2", "r1-0528"):
+            continue
+        assert chat.render([USER, said], version) == chat.render([USER, plain], version)
+    answer = SimpleNamespace(role="assistant", content="Yo", tool_calls=None)
+    assert chat.render([USER, answer], "r1") == chat.render([USER, ANSWER], "r1")
+
+
+def test_tools() -> None:
+    function = {"name": "f", "description": "d", "parameters": {"a": 1.0}}
+    tool = {"type": "function", "function": function}
+    for version in VERSIONS:
+        found = next(one for one in chat.versions() if one.name == version)
+        assert chat.render([USER], version, tools=[]) == chat.render([USER], version)
+        if found.takes_tools:
+            text = chat.render([USER], version, tools=[tool]).text
+            assert text == chat.render([USER], version, tools=[function]).text and json.dumps(function) in text
+            refused("field tools.0.: expected a tool with a function that has a name", [USER], version, tools=[{}])
+            refused("expected a list of tools", [USER], version, tools=tool)
+        else:
+            refused("has no text for tools .its reference ignores them.", [USER], version, tools=[tool])
+
+
+def test_tools_of_the_scripts_are_in_one_message() -> None:
+    tool = {"type": "function", "function": {"name": "f"}}
+    for version in ("v3.2", "v4-preview"):
+        refused("tools in this message or as an argument, found both",
+                [{"role": "system", "content": "", "tools": [tool]}, USER], version, tools=[tool])
+        refused("tools in a message of the context", [USER], version, tools=[tool], context=[USER])
+        spans = chat.render([USER], version, tools=[tool]).spans
+        assert [span.message for span in spans if span.kind == "tools"] == [-1]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_continue_final_message(version: str) -> None:
+    found = chat.render([USER, {**ANSWER, "reasoning_content": "Hm"}], version, continue_final_message=True)
+    assert found.text.endswith("Yo") and found.spans[-1].kind == "content"
+    refused("expected continue_final_message or add_generation_prompt, found both", [USER, ANSWER], version,
+            continue_final_message=True, add_generation_prompt=True)
+    refused("expected an assistant's message to continue", [USER], version, continue_final_message=True)
+    refused("expected an assistant's message to continue", [], version, continue_final_message=True)
+
+
+def test_v3_cannot_go_on_after_one_call() -> None:
+    call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
+    refused("message 0, field continue_final_message: expected a message with an end",
+            [{"role": "assistant", "content": None, "tool_calls": [call]}], "v3", continue_final_message=True)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_add_generation_prompt(version: str) -> None:
+    """It adds nothing but what opens the answer; without it, versions with a switch write none."""
+    closed = chat.render([USER], version, add_generation_prompt=False).text
+    opened = chat.render([USER], version, add_generation_prompt=True).text
+    assert opened.startswith(closed)
+    assert chat.render([USER], version).text == (opened if version.startswith(("v3.2", "v4")) and
+                                                 version != "v3.2-exp" else closed)
+    if version in ("v3-0324", "r1-0528"):
+        assert opened == closed  # the user's message itself opens the answer
+    else:
+        assert opened != closed and "Assistant" in opened[len(closed) :]
+
+
+def test_thinking_by_each_of_its_names() -> None:
+    for version in ("v3.1", "v3.2-exp", "v3.2", "v4-preview", "v4-0731", "v4.1"):
+        for thinking in (True, False):
+            wanted = chat.render([USER], version, add_generation_prompt=True, thinking=thinking)
+            mode = "thinking" if thinking else "chat"
+            for given in ({"enable_thinking": thinking}, {"thinking_mode": mode}, {"thinking_mode": thinking}):
+                assert chat.render([USER], version, add_generation_prompt=True, **given) == wanted
+        refused("expected one of thinking, thinking_mode, found several that differ", [USER], version, thinking=True,
+                thinking_mode="chat")
+        refused("expected True or False, found 1", [USER], version, thinking=1)
+        refused('expected "thinking" or "chat", found', [USER], version, thinking_mode="deep")
+
+
+def test_parts_of_a_content() -> None:
+    """Joined by deepseek-recipe's request layer and in V4's tool results; V3.2 prints them; templates refuse them."""
+    parts = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
+    for version in ("v4-0731", "v4.1"):
+        assert "<｜User｜>a\n\nb<｜Assistant｜>" in chat.render([parts], version).text
+        refused("message 0, field content.0.: expected a text part, found .*image_url", [
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}], version)
+    assert "<｜User｜>[{'type': 'text'," in chat.render([parts], "v3.2").text
+    for version in ("v2", "v3", "r1", "v3.1"):
+        assert refused("message 0, field content: expected text, found", [parts], version).reference == "TypeError"
+
+
+def test_deepseek_recipes_options() -> None:
+    for version in ("v4-0731", "v4.1"):
+        schema = {"type": "object"}
+        wanted = chat.render([USER], version, response_schema=schema)
+        openais = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+        assert chat.render([USER], version, response_format=openais) == wanted
+        assert (chat.render([USER], version, response_format={"type": "json_object"})
+                == chat.render([USER], version, response_format="json_object"))
+        assert refused("found several", [USER], version, response_format="json_object",
+                       response_schema=schema).reference == "ValueError"
+        refused("field tool_choice: expected one of auto, none, required", [USER], version, tool_choice="maybe")
+        refused("field reasoning_effort: expected low, high, xhigh or max", [USER], version, reasoning_effort="huge")
+        refused("field response_format: expected text", [USER], version, response_format="yaml")
+        refused("message 0, field role: expected a role, one of system", [{"role": "developer", "content": "x"}], version)
+
+
+def test_known_difference_v3_2_of_mlx_lm() -> None:
+    """mlx-lm drops `<｜Assistant｜><think>` where no answer is asked for, not `<｜Assistant｜></think>`; dstok both."""
+    for thinking in (True, False):
+        text = chat.render([USER], "v3.2", thinking=thinking, add_generation_prompt=False).text
+        assert text == "<｜begin▁of▁sentence｜><｜User｜>Hi"
+
+
+def test_known_difference_script_and_recipe_of_v4() -> None:
+    """The same conversation in V4's preview and 0731: a reminder stands behind the opener, or before it."""
+    talk = [USER, {"role": "latest_reminder", "content": "R"}]
+    preview = chat.render(talk, "v4-preview", thinking=False).text
+    assert preview.endswith("<｜User｜>Hi<｜Assistant｜></think><｜latest_reminder｜>R")
+    assert chat.render(talk, "v4-0731", thinking=False).text.endswith(
+        "<｜User｜>Hi<｜latest_reminder｜>R<｜Assistant｜></think>")
+
+
+def test_known_difference_order_of_calls() -> None:
+    """V4 0731 sorts calls and results by their ids as text; V4.1 leaves calls as they are, and sorts results by them."""
+    def call(name: str) -> dict[str, Any]:
+        return {"id": name, "type": "function", "function": {"name": f"f_{name}", "arguments": "{}"}}
+
+    talk = [USER, {"role": "assistant", "content": "", "tool_calls": [call("b"), call("a")]},
+            {"role": "tool", "content": "of a", "tool_call_id": "a"}, {"role": "tool", "content": "of b", "tool_call_id": "b"}]
+    for version, order in (("v4-0731", "ab"), ("v4.1", "ba")):
+        text = chat.render(talk, version).text
+        assert text == reference(version)(talk, {})
+        places = [text.index(f"{kind}{name}") for kind in ("f_", "of ") for name in order]
+        assert places == sorted(places)
+
+
+@pytest.mark.parametrize(("arguments", "v4", "v4_1"), [
+    ("1e-7", "1e-7", "1e-07"), ("0.00001", "0.00001", "1e-05"), ("-1.5e-5", "-0.000015", "-1.5e-05"),
+    ("1e16", "1e+16", "1e+16"), ("-0", "-0.0", "-0.0"), 
+    ("18446744073709551616", "1.8446744073709552e+19", "1.8446744073709552e+19"),
+])
+def test_numbers_of_arguments(arguments: str, v4: str, v4_1: str) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": f'{{"n": {arguments}}}'}}
+    talk = [USER, {"role": "assistant", "content": "", "tool_calls": [call]}]
+    for version, wanted in (("v4-0731", v4), ("v4.1", v4_1)):
+        text = chat.render(talk, version).text
+        assert f'name="n" string="false">{wanted}<' in text and text == reference(version)(talk, {})
+
+
+def test_depth_of_arguments() -> None:
+    """Deeper than 127 is no JSON for deepseek-recipe."""
+    for depth in (126, 127, 128):
+        call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"n": ' + "[" * depth + "]" * depth + "}"}}
+        talk = [USER, {"role": "assistant", "content": "", "tool_calls": [call]}]
+        for version in ("v4-0731", "v4.1"):
+            assert chat.render(talk, version).text == reference(version)(talk, {})
