@@ -218,7 +218,7 @@ def test_known_difference_order_of_calls() -> None:
 
 @pytest.mark.parametrize(("arguments", "v4", "v4_1"), [
     ("1e-7", "1e-7", "1e-07"), ("0.00001", "0.00001", "1e-05"), ("-1.5e-5", "-0.000015", "-1.5e-05"),
-    ("1e16", "1e+16", "1e+16"), ("-0", "-0.0", "-0.0"), 
+    ("1e16", "1e+16", "1e+16"), ("-0", "-0.0", "-0.0"),
     ("18446744073709551616", "1.8446744073709552e+19", "1.8446744073709552e+19"),
 ])
 def test_numbers_of_arguments(arguments: str, v4: str, v4_1: str) -> None:
