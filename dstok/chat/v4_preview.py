@@ -206,9 +206,10 @@ class _Turns:
         self._about(turn, schemas)
 
     def _blocks(self, turn: _Turn) -> None:
-        for number, block in enumerate(turn.blocks):
+        texts = [f"<tool_result>{_result_text(block)}</tool_result>" if block.is_result else block.content
+                 for block in turn.blocks]
+        for number, (block, text) in enumerate(zip(turn.blocks, texts)):
             kind = "tool_result" if block.is_result else "content"
-            text = f"<tool_result>{_result_text(block)}</tool_result>" if block.is_result else block.content
             if not isinstance(text, str):
                 raise ChatError(f"expected text, found {shown(text)}", block.index, "content", "TypeError")
             self.writer.text(f"\n\n{text}" if number else text, block.index, kind)

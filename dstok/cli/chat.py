@@ -1,0 +1,275 @@
+"""`dstok chat`: conversations -> text, ids, counts; completions -> messages.
+
+In: files of a conversation each, or, with --jsonl, of one a line: an array of messages, or the body of a request to
+OpenAI's or DeepSeek's API as it is. Out: a text, or a line of JSON or a number a conversation. Exit code 1 if one has
+more tokens than --max-tokens. Invariant: what is written is what `dstok.chat` gives with the same arguments; of a body
+only what is about the text is read, and what the version has no text for is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import BooleanOptionalAction, Namespace
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dstok import chat
+from dstok.cli.arguments import Parser, add_command, add_files, add_output, at_least_0, refuse_unless
+from dstok.cli.errors import CommandError, about_input, complain
+from dstok.cli.models import load_model
+from dstok.files.inputs import open_source
+from dstok.files.outputs import Output
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["add_commands"]
+
+OVER_BUDGET = 1
+BODY = ("tools", "tool_choice", "reasoning_effort", "response_format")  # of a request: what a format may have text for
+OPTIONS = """\
+A conversation is a JSON array of messages, or the body of a request: its messages, tools, tool_choice,
+reasoning_effort, response_format, thinking and chat_template_kwargs are read. What the command line
+says goes first.
+
+"""
+
+
+class Talk(NamedTuple):
+    """A conversation of a file: the input's name for errors, messages, the arguments of `render`."""
+
+    name: str
+    messages: Any
+    arguments: dict[str, Any]
+
+
+def add_commands(commands: Commands) -> None:
+    parser = commands.add_parser("chat", help="conversations: text, tokens, answers",
+                                 description="Conversations with DeepSeek's models, in every version of their format.")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _add(actions, "render", _render, "messages to the text that a model reads",
+         "dstok chat render --version v3.2 talk.json")
+    encode = _add(actions, "encode", _encode, "messages to token ids, a line of JSON each",
+                  "dstok chat encode --version v4-0731 --labels --jsonl talks.jsonl -o ids.jsonl")
+    encode.add_argument("--labels", action="store_true",
+                        help="labels (-100 for what the model would not have written) and message_index, too")
+    count = _add(actions, "count", _count, "how many tokens a conversation has",
+                 "dstok chat count --version v4-0731 --max-tokens 100000 request.json")
+    count.add_argument("--max-tokens", type=at_least_0, metavar="N", help="exit with 1 if a conversation has more")
+    _add(actions, "show", _show, "a conversation with roles, tokens a message, and the format's tokens marked",
+         "dstok chat show --version v3.1 talk.json")
+    for name, action in actions.choices.items():
+        if name != "render":
+            _add_model(action)
+    _add_parse(actions)
+
+
+def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> Parser:
+    """An action that reads conversations."""
+    parser = add_command(actions, name, run, summary, example)
+    parser.epilog = OPTIONS + str(parser.epilog)
+    _add_common(parser, "each line is a conversation")
+    parser.add_argument("--tools", metavar="FILE", help="tools, a JSON array of OpenAI's tool objects")
+    parser.add_argument("--add-generation-prompt", action=BooleanOptionalAction, default=None,
+                        help="end with what opens the answer (default: as the version's reference does)")
+    parser.add_argument("--continue-final-message", action="store_true", help="leave the last message open")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                        help="another option of the version, such as reasoning_effort=max or drop_thinking=false")
+    return parser
+
+
+def _add_common(parser: Parser, lines: str) -> None:
+    add_files(parser)
+    parser.add_argument("--version", required=True, metavar="V",
+                        help=f"the format: {', '.join(version.name for version in chat.versions())}")
+    parser.add_argument("--thinking", action=BooleanOptionalAction, default=None,
+                        help="is the model to think? (default: as the version's reference)")
+    parser.add_argument("--jsonl", action="store_true", help=lines)
+    add_output(parser)
+
+
+def _add_model(parser: Parser) -> None:
+    parser.add_argument("-m", "--model", metavar="NAME|PATH",
+                        help="the tokenizer (default: the version's built-in model, if there is one)")
+    parser.add_argument("--special", choices=("template", "all", "raise"), default="template",
+                        help="which texts are tokens: those that the format writes (default), all, or refuse others")
+
+
+def _add_parse(actions: Commands) -> None:
+    parser = add_command(actions, "parse", _parse, "a completion to a message, a line of JSON each",
+                         "dstok chat parse --version v3.2 --mode lenient answer.txt")
+    _add_common(parser, "each line is a JSON string")
+    parser.add_argument("--mode", choices=("strict", "lenient"), default="strict",
+                        help="strict takes what is just as the format has it (default), lenient what it understands")
+    parser.add_argument("--no-tools", action="store_true", help="there are no tool calls in it")
+
+
+def _render(arguments: Namespace) -> None:
+    def text(talk: Talk) -> bytes:
+        rendered = chat.render(talk.messages, arguments.version, **talk.arguments)
+        if not arguments.jsonl:
+            return rendered.text.encode("utf-8", "surrogatepass")
+        return _line({"text": rendered.text, "special_ranges": rendered.special_ranges,
+                      "spans": [span._asdict() for span in rendered.spans]})
+
+    _write(arguments, text)
+
+
+def _encode(arguments: Namespace) -> None:
+    encode = _encoder(arguments)
+
+    def ids(talk: Talk) -> bytes:
+        encoded = encode(talk)
+        shape: dict[str, Any] = {"input_ids": encoded.ids}
+        if arguments.labels:
+            shape |= {"labels": encoded.labels.tolist(), "message_index": encoded.message_index.tolist()}
+        return _line(shape)
+
+    _write(arguments, ids)
+
+
+def _count(arguments: Namespace) -> int:
+    tokenizer, limit, over = _tokenizer(arguments), arguments.max_tokens, []
+
+    def number(talk: Talk) -> bytes:
+        count = chat.count(tokenizer, talk.messages, arguments.version, special=arguments.special, **talk.arguments)
+        if limit is not None and count > limit:
+            over.append(talk.name)
+            complain(f"{talk.name}: {count} tokens, {count - limit} over the budget of {limit}")
+        label = f"\t{talk.name}" if len(arguments.files) > 1 and not arguments.jsonl else ""
+        return f"{count}{label}\n".encode("utf-8", "surrogateescape")
+
+    _write(arguments, number)
+    return OVER_BUDGET if over else 0
+
+
+def _show(arguments: Namespace) -> None:
+    from dstok.cli.chat_show import shown
+
+    encode, colours = _encoder(arguments), arguments.output is None and sys.stdout is not None and sys.stdout.isatty()
+    _write(arguments, lambda talk: shown(encode(talk), talk.messages, colours).encode("utf-8", "surrogatepass"))
+
+
+def _encoder(arguments: Namespace) -> Callable[[Talk], chat.Encoded]:
+    tokenizer = _tokenizer(arguments)
+    return lambda talk: chat.encode(tokenizer, talk.messages, arguments.version, special=arguments.special,
+                                    **talk.arguments)
+
+
+def _write(arguments: Namespace, told: Callable[[Talk], bytes]) -> None:
+    """Writes what `told` makes of each conversation; errors name it."""
+    options = _options(arguments)
+    with Output(arguments.output, arguments.files) as output:
+        for name, text in _texts(arguments):
+            talk = _talk(name, _json(name, text), options)
+            with about_input(name):
+                data = told(talk)
+            output.write(data)
+
+
+def _parse(arguments: Namespace) -> None:
+    thinking = True if arguments.thinking is None else arguments.thinking
+    with Output(arguments.output, arguments.files) as output:
+        for name, text in _completions(arguments):
+            with about_input(name):
+                message = chat.parse(text, arguments.version, thinking=thinking, tools=not arguments.no_tools,
+                                     mode=arguments.mode)
+            output.write(_line(message.as_dict()))
+
+
+def _line(value: Any) -> bytes:
+    return f"{json.dumps(value, ensure_ascii=False)}\n".encode("utf-8", "surrogatepass")
+
+
+def _tokenizer(arguments: Namespace) -> Tokenizer:
+    if arguments.model is not None:
+        return load_model(arguments.model)
+    version = next((one for one in chat.versions() if one.name == arguments.version), None)
+    if version is not None and not version.models:
+        raise CommandError(f"{version.name} has no built-in model (--model PATH names its tokenizer)")
+    return load_model(version.models[0] if version else "deepseek-v3")  # an unknown version is told of later
+
+
+def _options(arguments: Namespace) -> dict[str, Any]:
+    """What the command line says."""
+    options: dict[str, Any] = {}
+    for word in arguments.set:
+        name, separator, value = word.partition("=")
+        if not separator:
+            raise CommandError(f"--set: expected NAME=VALUE, found {word!r}")
+        options[name] = _value(value)
+    if arguments.thinking is not None:
+        options["thinking"] = arguments.thinking
+    if arguments.add_generation_prompt is not None:
+        options["add_generation_prompt"] = arguments.add_generation_prompt
+    if arguments.continue_final_message:
+        options["continue_final_message"] = True
+    if arguments.tools is not None:
+        refuse_unless(arguments.tools != "-" or "-" not in arguments.files, "--tools -", "conversations in files")
+        with open_source(arguments.tools) as source:
+            options["tools"] = _json(arguments.tools, _decoded(arguments.tools, source.read_all()))
+    return options
+
+
+def _value(text: str) -> Any:
+    """JSON if it is, else the text itself."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _talk(name: str, value: Any, options: dict[str, Any]) -> Talk:
+    """The conversation; what the command line says goes before what a body does."""
+    if not isinstance(value, dict):
+        return Talk(name, value, options)
+    if "messages" not in value:
+        raise CommandError(f"{name}: expected an array of messages, or an object with them, found an object without")
+    given = {key: value[key] for key in BODY if value.get(key) is not None}
+    thinking = value.get("thinking")
+    if thinking is not None:  # DeepSeek's API: {"type": "enabled"}
+        given["thinking"] = thinking.get("type") == "enabled" if isinstance(thinking, dict) else thinking
+    kwargs = value.get("chat_template_kwargs")
+    return Talk(name, value["messages"], {**given, **(kwargs if isinstance(kwargs, dict) else {}), **options})
+
+
+def _texts(arguments: Namespace) -> Iterator[tuple[str, str]]:
+    """Name and text of each file, or of each line that is not blank."""
+    for path in arguments.files:
+        with open_source(path) as source:
+            if not arguments.jsonl:
+                yield source.name, _decoded(source.name, source.read_all())
+                continue
+            for number, line in enumerate(source.lines(), 1):
+                if line.strip():
+                    yield f"{source.name}: line {number}", _decoded(f"{source.name}: line {number}", line)
+
+
+def _completions(arguments: Namespace) -> Iterator[tuple[str, str]]:
+    for name, text in _texts(arguments):
+        value = _json(name, text) if arguments.jsonl else text
+        if not isinstance(value, str):
+            raise CommandError(f"{name}: expected a JSON string")
+        yield name, value
+
+
+def _decoded(name: str, data: bytes) -> str:
+    try:
+        return data.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{name}: expected utf-8, found byte 0x{data[error.start]:02x} at byte offset "
+                           f"{error.start}") from None
+
+
+def _json(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise CommandError(f"{name}: JSON nested too deeply") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno} column {error.colno}"
+        raise CommandError(f"{name}: not JSON: {error.msg.lower()} at {place}") from None
+    except ValueError as error:
+        raise CommandError(f"{name}: not JSON: {error}") from None

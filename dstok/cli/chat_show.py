@@ -1,0 +1,65 @@
+"""`dstok chat show`: a conversation for people.
+
+In: an encoded conversation and its messages. Out: lines: of each message its role and number of tokens, then its text.
+Invariant: each token that the format wrote stands between guillemets, those in messages do not; nothing else is added
+to the text, but that control characters are shown as escapes. On a terminal the format's tokens are in colour, and
+what the model would have written is in another.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dstok.chat import Encoded, Span
+
+__all__ = ["shown"]
+
+TOKEN, SAMPLED, HEAD, OFF = "\x1b[35m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def shown(encoded: Encoded, messages: Any, terminal: bool) -> str:
+    """The lines. `terminal`: in colour, unless NO_COLOR is set."""
+    colours = terminal and not os.environ.get("NO_COLOR")
+    counts: dict[int, int] = {}
+    for index in encoded.message_index.tolist():
+        counts[index] = counts.get(index, 0) + 1
+    roles = [message.get("role") if isinstance(message, dict) else None for message in messages]
+    lines = [f"{len(encoded.ids)} tokens, {int(encoded.sampled.sum())} of them sampled, "
+             f"{counts.get(-1, 0)} of no message\n"]
+    before, at, ranges = None, 0, encoded.rendered.special_ranges
+    for span in encoded.rendered.spans:
+        if span.message != before:
+            before = span.message
+            lines.append(_head(before, roles, counts, colours))
+        first = at
+        while at < len(ranges) and ranges[at][0] < span.end:
+            at += 1
+        lines.append(_text(encoded.rendered.text, span, ranges[first:at], colours))
+    return "".join(lines) + "\n"
+
+
+def _head(index: int, roles: list[Any], counts: dict[int, int], colours: bool) -> str:
+    name = f"[{index}] {roles[index]}, {counts.get(index, 0)} tokens" if index >= 0 else "[format]"
+    return f"\n{HEAD}{name}{OFF}\n" if colours else f"\n{name}\n"
+
+
+def _text(text: str, span: Span, ranges: list[tuple[int, int]], colours: bool) -> str:
+    """A span's text with the format's tokens, at `ranges`, marked."""
+    found, at = [], span.start
+    for start, end in ranges:
+        found += [_coloured(_safe(text[at:start]), SAMPLED, colours and span.sampled),
+                  _coloured(f"«{text[start:end]}»", TOKEN, colours)]
+        at = end
+    return "".join([*found, _coloured(_safe(text[at : span.end]), SAMPLED, colours and span.sampled)])
+
+
+def _safe(text: str) -> str:
+    return CONTROLS.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
+
+
+def _coloured(text: str, colour: str, colours: bool) -> str:
+    return f"{colour}{text}{OFF}" if colours and text else text
