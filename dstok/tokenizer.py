@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.calls.parts import NormalizedParts
+    from dstok.chat.encoding import ChatSpecial
     from dstok.core._normalize import Normalizer
     from dstok.core._policy import Policy
     from dstok.pattern.collapse import Program
@@ -307,6 +308,31 @@ class Tokenizer(LineEncoder, FileFormats):
             found.append(Piece(shown, start, end, chars, chars + len(shown), why.step, why.alternative, token_id))
             at, chars = end, chars + len(shown)
         return found if view is None else original_pieces(view, found)
+
+    def apply_chat_template(
+        self, conversation: Any, tools: Any = None, documents: None = None, chat_template: str | None = None,
+        add_generation_prompt: bool = False, continue_final_message: bool = False, tokenize: bool = True, *,
+        return_dict: bool = False, return_assistant_tokens_mask: bool = False, special: ChatSpecial = "template",
+        **options: Any,
+    ) -> Any:
+        """The ids (or with `tokenize=False` the text) of a conversation, as transformers' method of that name.
+
+        `chat_template`: a version of `dstok.chat`; without it the one that is published with the built-in model.
+        `special="all"` gives transformers' ids also where a message holds the text of an added token; the default keeps
+        it text. `options`: the version's. `return_dict`: input_ids and attention_mask, with
+        `return_assistant_tokens_mask` assistant_masks, too. Of a list of conversations a list. Raises `ChatError`.
+
+        >>> import dstok
+        >>> tok = dstok.load("deepseek-v3.1")
+        >>> tok.apply_chat_template([{"role": "user", "content": "Hi"}], add_generation_prompt=True, thinking=True)
+        [0, 128803, 23166, 128804, 128798]
+        """
+        from dstok.chat.transformers_call import apply  # conversations are not needed by all
+
+        arguments = {"tools": tools, "add_generation_prompt": add_generation_prompt,
+                     "continue_final_message": continue_final_message, **options}
+        return apply(self, conversation, chat_template, documents, arguments, special, tokenize, return_dict,
+                     return_assistant_tokens_mask)
 
     # Budgets
 

@@ -94,6 +94,7 @@ def own_version(model: str) -> Version:
     """
     found = next((version for version in _VERSIONS if model in version.models), None)
     if found is None:
-        raise ChatError(f"the model {model or 'that was loaded'} has no format of its own in dstok: name a version, one "
-                        f"of {', '.join(_BY_NAME)}", field="version")
+        which = f"the model {model}" if model else "a loaded model"
+        raise ChatError(f"expected a version, one of {', '.join(_BY_NAME)}, as {which} has no format of its own",
+                        field="version")
     return found

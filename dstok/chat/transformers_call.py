@@ -1,0 +1,49 @@
+"""`Tokenizer.apply_chat_template`: the call that users of transformers know.
+
+In: what they give. Out: what they expect: ids, a text, or a dictionary; of several conversations lists of these.
+Invariant: names, order and defaults are those of transformers 4.57, so that for a model with a template of its own the
+result is transformers', too, unless a message holds the text of an added token: that stays text, by `special`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dstok.chat.encoding import ChatSpecial, Encoded, encode
+from dstok.chat.messages import shown
+from dstok.chat.rendering import render
+from dstok.chat.versions import own_version
+from dstok.errors import ChatError
+
+if TYPE_CHECKING:
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["apply"]
+
+
+def apply(
+    tokenizer: Tokenizer, conversation: Any, version: str | None, documents: Any, arguments: dict[str, Any],
+    special: ChatSpecial, tokenize: bool, as_dict: bool, mask: bool,
+) -> Any:
+    """What `Tokenizer.apply_chat_template` returns. Raises `ChatError`."""
+    if documents is not None:
+        raise ChatError(f"expected no documents, as no format has a text for them, found {shown(documents)}",
+                        field="documents")
+    name = own_version(tokenizer.name).name if version is None else version
+    several = isinstance(conversation, list) and bool(conversation) and isinstance(conversation[0], list)
+    talks = conversation if several else [conversation]
+    if not tokenize:
+        texts = [render(talk, name, **arguments).text for talk in talks]
+        return texts if several else texts[0]
+    found = [encode(tokenizer, talk, name, special=special, **arguments) for talk in talks]
+    if not as_dict:
+        return [one.ids for one in found] if several else found[0].ids
+    rows = [_row(one, mask) for one in found]
+    return {key: [row[key] for row in rows] for key in rows[0]} if several else rows[0]
+
+
+def _row(encoded: Encoded, mask: bool) -> dict[str, list[int]]:
+    row = {"input_ids": encoded.ids, "attention_mask": [1] * len(encoded.ids)}
+    if mask:
+        row["assistant_masks"] = encoded.sampled.astype(int).tolist()
+    return row
