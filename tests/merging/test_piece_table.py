@@ -33,8 +33,13 @@ TABLE_PIECES = 1 << 18  # that tables a and b hold
 
 def merged(pieces: list[bytes]) -> list[int]:
     """The ids of pieces without a table."""
-    known = {piece: BPE.merge(piece) for piece in set(pieces)}
-    return [id for piece in pieces for id in known[piece]]
+    return merged_all([pieces])[0]
+
+
+def merged_all(texts: list[list[bytes]]) -> list[list[int]]:
+    """The same for many texts that have pieces in common."""
+    known = {piece: BPE.merge(piece) for piece in {piece for pieces in texts for piece in pieces}}
+    return [[id for piece in pieces for id in known[piece]] for pieces in texts]
 
 
 def joined(pieces: list[bytes]) -> tuple[bytes, list[bytes]]:
@@ -49,29 +54,33 @@ def check(encoder: Encoder, pieces: list[bytes]) -> None:
     assert encoder.count(text, NO_ADDED, False) == len(expected)
 
 
+def check_all(texts: list[list[bytes]]) -> None:
+    """Texts of pieces, one after the other, at each level; what is merged slowly is merged once for all levels."""
+    parts = [joined(pieces) for pieces in texts]
+    expected = merged_all([pieces for _, pieces in parts])
+    for level in PROBES:
+        encoder = fresh_encoder(level)
+        for (text, _), ids in zip(parts, expected):
+            assert encoder.encode(text, NO_ADDED, False) == ids, level
+            assert encoder.count(text, NO_ADDED, False) == len(ids), level
+
+
 def odd_words(chance: random.Random, count: int, length: int = 0) -> list[bytes]:
     """Words that no vocabulary holds, each of more than three ids, as a rule."""
     return [bytes(chance.choices(b"qxzjvkwQXZJVKW", k=length or chance.randint(7, 24))) for _ in range(count)]
 
 
-@pytest.mark.parametrize("level", PROBES)
-def test_old_places_in_the_ring(level: str) -> None:
+def test_old_places_in_the_ring() -> None:
     """A piece is still in its table when its ids in the ring have been overwritten: it is merged again."""
-    encoder, chance = fresh_encoder(level), random.Random(4)
-    old = odd_words(chance, 3000)
-    check(encoder, old)
-    check(encoder, old)
-    new = odd_words(chance, 85_000, 24)
+    chance = random.Random(4)
+    old, new = odd_words(chance, 3000), odd_words(chance, 85_000, 24)
     assert len(merged(new)) > RING and len(new) < TABLE_PIECES
-    check(encoder, new)
-    check(encoder, old)
-    check(encoder, new[:2000] + old + new[-2000:])
+    check_all([old, old, new, old, new[:2000] + old + new[-2000:]])
 
 
-@pytest.mark.parametrize("level", PROBES)
-def test_places_about_to_be_overwritten(level: str) -> None:
+def test_places_about_to_be_overwritten() -> None:
     """Pieces asked for when they are just about as old as the ring is long, among new ones."""
-    encoder, chance = fresh_encoder(level), random.Random(5)
+    chance = random.Random(5)
     words = odd_words(chance, 95_000, 24)
     ids = [len(BPE.merge(word)) for word in words[:1000]]
     lap = RING * 1000 // sum(ids)  # words until the ring is written once
@@ -82,27 +91,23 @@ def test_places_about_to_be_overwritten(level: str) -> None:
         if at >= back:
             pieces.append(words[at - back])
     text, parts = joined(pieces)
-    assert encoder.encode(text, NO_ADDED, False) == merged(parts)
+    expected = merged(parts)
+    for level in PROBES:
+        assert fresh_encoder(level).encode(text, NO_ADDED, False) == expected, level
 
 
-@pytest.mark.parametrize("level", PROBES)
-def test_pieces_pushed_out(level: str) -> None:
+def test_pieces_pushed_out() -> None:
     """More short pieces than the table holds, asked for in another order again and again."""
-    encoder, chance = fresh_encoder(level), random.Random(6)
+    chance = random.Random(6)
     words = [bytes(chance.choices(b"qxzjvk", k=chance.randint(5, 12))) for _ in range(320_000 if DEEP else 60_000)]
-    for _ in range(3):
-        check(encoder, words)
-        chance.shuffle(words)
+    check_all([chance.sample(words, len(words)) for _ in range(3)])
 
 
-@pytest.mark.parametrize("level", PROBES)
-def test_one_piece_many_times_in_a_chunk(level: str) -> None:
+def test_one_piece_many_times_in_a_chunk() -> None:
     """None of the same piece's first occurrences in a chunk is in the table: all are merged and inserted."""
-    encoder, chance = fresh_encoder(level), random.Random(7)
-    for length in range(1, 71):
-        words = odd_words(chance, 3, length)
-        check(encoder, [chance.choice(words) for _ in range(700)])
-        check(encoder, words * 2)
+    chance = random.Random(7)
+    words = [odd_words(chance, 3, length) for length in range(1, 71)]
+    check_all([pieces for few in words for pieces in (chance.choices(few, k=700), few * 2)])
 
 
 @pytest.mark.parametrize("level", PROBES)
@@ -130,14 +135,11 @@ def test_keys_that_differ_in_zeros_only(level: str) -> None:
         check(encoder, order)
 
 
-@pytest.mark.parametrize("level", PROBES)
-def test_keys_that_differ_in_one_part(level: str) -> None:
+def test_keys_that_differ_in_one_part() -> None:
     """So many pieces alike in all but eight of their bytes that in each table different ones meet in a line."""
-    encoder, chance = fresh_encoder(level), random.Random(15)
-    for before, after in ((0, 0), (8, 0), (0, 8), (16, 0), (0, 16), (8, 8), (22, 0), (0, 32), (16, 16)):
-        ends = odd_words(chance, 5000, 8)
-        words = [b"Q" * before + end + b"Q" * after for end in ends]
-        check(encoder, words)
+    chance = random.Random(15)
+    around = ((0, 0), (8, 0), (0, 8), (16, 0), (0, 16), (8, 8), (22, 0), (0, 32), (16, 16))
+    check_all([[b"Q" * before + end + b"Q" * after for end in odd_words(chance, 5000, 8)] for before, after in around])
 
 
 @pytest.mark.parametrize("holes", [0, 262_140 - 256, 262_144, 600_000])

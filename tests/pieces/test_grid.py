@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import random
 
 import pytest
 from kernel_texts import (
@@ -26,6 +25,7 @@ from kernel_texts import (
 )
 from real_models import level as set_level
 from reference import DEEP
+from shares import chance_of_today, share
 from small_models import model_json
 from upstream import pre_tokenizer
 
@@ -49,15 +49,15 @@ CORES = [
 def test_pairs_at_the_edge(level: str) -> None:
     """All pairs of characters (deep: threes), one a class and width, just before, over and behind a block's edge."""
     tails = itertools.cycle(TAILS)
-    for core in map("".join, itertools.product(PLAIN, repeat=3 if DEEP else 2)):
-        for before in CARRIERS:
-            for fill in fills(before, EDGE - len(core.encode()), EDGE + 1):
-                check_pieces(level, fill + core + next(tails))
+    cores = map("".join, itertools.product(PLAIN, repeat=3 if DEEP else 2))
+    for core, before in share(itertools.product(cores, CARRIERS), 16):
+        for fill in fills(before, EDGE - len(core.encode()), EDGE + 1):
+            check_pieces(level, fill + core + next(tails))
 
 
 @pytest.mark.parametrize("level", KERNELS)
 def test_rare_characters_at_the_edge(level: str) -> None:
-    for rare, other, before in itertools.product(RARE, "a \n!\u4e2d\u3000", "a \n7"):
+    for rare, other, before in share(itertools.product(RARE, "a \n!\u4e2d\u3000", "a \n7"), 4):
         for fill in fills(before, EDGE - 8, EDGE + 2):
             check_pieces(level, fill + other + rare + "c" * 80)
             check_pieces(level, fill + rare + other + "c" * 80)
@@ -68,7 +68,7 @@ def test_rare_characters_at_the_edge(level: str) -> None:
 def test_cores_at_every_offset(level: str, cuts: bool) -> None:
     """Every carrier of state, 0 to 130 bytes of it, before what meets it."""
     tails = itertools.cycle(TAILS)
-    for core, before in itertools.product(CORES, CARRIERS if DEEP else CARRIERS[cuts::2]):
+    for core, before in share(itertools.product(CORES, CARRIERS), 40):
         for fill in fills(before, 0, 130):
             check_pieces(level, fill + core + next(tails), cuts)
 
@@ -76,27 +76,25 @@ def test_cores_at_every_offset(level: str, cuts: bool) -> None:
 @pytest.mark.parametrize("level", KERNELS)
 def test_digits(level: str) -> None:
     """Runs of 1 to 200 digits, begun anywhere in a block."""
-    for count, before in itertools.product(range(1, 201), "a\n\u4e2d"):
-        for offset in range(0, 66, 1 if DEEP else 5):
-            check_pieces(level, "b" * (offset + count % 5) + before + "7" * count + "c" * 70)
+    for count, before, offset in share(itertools.product(range(1, 201), "a\n\u4e2d", range(66)), 40):
+        check_pieces(level, "b" * (offset + count % 5) + before + "7" * count + "c" * 70)
 
 
 @pytest.mark.parametrize("level", KERNELS)
 def test_blanks_behind_a_newline(level: str) -> None:
     """Whether blanks behind a newline start a piece is only known where they end, blocks later."""
     ends = ("\nb", "b", "!", "\u4e2d", "7", "\u00e9", "\0", "\u0661", " \u3000\n", "\u3000b", "")
-    for blanks, end in itertools.product([1, 2, 3, *range(55, 70), 126, 127, 128, 200], ends):
-        for offset in range(0, 66, 1 if DEEP else 3):
-            for tail in ("", "c" * 70):
-                check_pieces(level, "b" * (offset + blanks % 3) + "\n" + " " * blanks + end + tail)
+    lengths = [1, 2, 3, *range(55, 70), 126, 127, 128, 200]
+    for blanks, end, offset, tail in share(itertools.product(lengths, ends, range(66), ("", "c" * 70)), 16):
+        check_pieces(level, "b" * (offset + blanks % 3) + "\n" + " " * blanks + end + tail)
 
 
 @pytest.mark.parametrize("level", KERNELS)
 def test_cut_after_a_wide_run(level: str) -> None:
     """Characters that may be cut apart, their neighbours at the lanes' ends (16) and the blocks' (63)."""
-    chance = random.Random(1)
+    chance = chance_of_today("wide runs")
     kinds = ["\u4e2d\u6587\u7684\u4e00\u662f\u3400\u9fff", "\u3042\u30ab\u304b", "\ud55c\uae00\uc774\ub2e4", "\u00e9\u00df", "\U0001d400\U0001f600\U00050000\U00100000", "a,\n "]
-    for _ in range(40_000 if DEEP else 3000):
+    for _ in range(40_000 if DEEP else 500):
         chosen = "".join(chance.sample(kinds, chance.randint(1, 3)))
         check_pieces(level, "b" * chance.randint(0, 3) + "".join(chance.choices(chosen, k=chance.randint(20, 150))))
 
@@ -104,8 +102,8 @@ def test_cut_after_a_wide_run(level: str) -> None:
 @pytest.mark.parametrize("level", KERNELS)
 def test_strings_at_random_offsets(level: str) -> None:
     """Longer strings than all can be tried of, behind any carrier."""
-    chance = random.Random(len(level))
-    for _ in range(1_000_000 if DEEP else 20_000):
+    chance = chance_of_today(level)
+    for _ in range(1_000_000 if DEEP else 2000):
         core = "".join(chance.choices(ALL if chance.random() < 0.1 else PLAIN, k=chance.randint(3, 8)))
         before = chance.choice(CARRIERS)
         fill = "b" * chance.randint(0, 3) + before * (chance.randint(0, 130) // len(before.encode()))
@@ -115,8 +113,8 @@ def test_strings_at_random_offsets(level: str) -> None:
 @pytest.mark.parametrize("level", KERNELS)
 def test_long_runs(level: str) -> None:
     """Thousands of characters: many blocks, chunks of pieces, and windows of a text in place."""
-    chance = random.Random(2)
-    for number in range(2000 if DEEP else 150):
+    chance = chance_of_today("long runs")
+    for number in range(2000 if DEEP else 30):
         text = runs(chance, 20_000 if number % 10 == 0 else 2000)
         check_pieces(level, text)
         data, fast, plain = text.encode(), encoder_at(level), encoder_at("automaton")
@@ -127,9 +125,9 @@ def test_long_runs(level: str) -> None:
 
 def test_automaton_in_c_is_the_automaton() -> None:
     """What the levels are held against is held against the automaton in Python."""
-    chance = random.Random(3)
+    chance = chance_of_today("the automaton in C")
     plain = encoder_at("automaton", cuts=False)
-    for core in [*CORES, *map("".join, itertools.product(ALL, repeat=2)), *(runs(chance, 300) for _ in range(100))]:
+    for core in [*CORES, *map("".join, itertools.product(ALL, repeat=2)), *(runs(chance, 300) for _ in range(50))]:
         assert plain.pieces(core.encode(), NO_ADDED) == automaton_spans(core), core
 
 

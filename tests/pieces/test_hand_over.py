@@ -9,6 +9,7 @@ from functools import cache
 from itertools import product
 
 import pytest
+from compiled import compiled
 from kernel_texts import KERNELS as LEVELS
 from real_models import level, real, real_json
 from small_models import model_json, upstream_ids
@@ -32,7 +33,7 @@ TEXTS = {
 @cache
 def model(name: str, name_of_level: str) -> dstok.Tokenizer:
     with level(name_of_level):
-        return dstok.Tokenizer.from_str(real_json(name))
+        return compiled(real_json(name))
 
 
 @pytest.mark.parametrize("name", TEXTS)

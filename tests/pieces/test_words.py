@@ -6,14 +6,15 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from functools import cache
-from itertools import accumulate, cycle, product
+from functools import cache, lru_cache
+from itertools import accumulate, chain, cycle, product
 
 import pytest
 from kernel_texts import KERNELS as LEVELS
 from kernel_texts import NO_ADDED, fills
 from real_models import level
 from reference import DEEP
+from shares import chance_of_today, share
 from small_models import model_json
 from upstream import model_splits, pieces_by, pre_tokenizer, upstream_splitter
 
@@ -49,6 +50,7 @@ CORES = [
     "\u3000!", "!\u3000a", "\U0001f600a", "\U0001f600\n", "!\u00e9", "\u00a1a", "\u00a1\n", "\n  7", "  7", "  !", "  \u0661", "\n  ", "\u1e9e's",
 ]
 
+KEPT = 12  # encoders, each with the tables of its workspace, 20 MB: more than one name has
 each_family = pytest.mark.parametrize("name", FAMILIES)
 
 
@@ -68,7 +70,7 @@ def tokenizer(name: str) -> dstok.Tokenizer:
     return dstok.Tokenizer.from_str(json.dumps({**json.loads(model_json(merges())), "pre_tokenizer": steps}))
 
 
-@cache
+@lru_cache(KEPT)
 def encoder(name: str, name_of_level: str, cuts: bool = False) -> Encoder:
     """Its encoder at a level, with or without safe cuts inside pieces."""
     tables = tokenizer(name)._tables
@@ -78,7 +80,7 @@ def encoder(name: str, name_of_level: str, cuts: bool = False) -> Encoder:
         return make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
 
 
-@cache
+@lru_cache(KEPT)
 def automaton(name: str) -> Encoder:
     """The automaton in C, alone: neither rules nor windows nor cuts."""
     tables = tokenizer(name)._tables
@@ -128,12 +130,10 @@ def test_the_kernel_is_used(name: str) -> None:
 @pytest.mark.parametrize("name", [*FAMILIES, *(f"{name}, {variant}" for name in FAMILIES for variant in VARIANTS)])
 def test_automaton_in_c_is_the_automaton(name: str) -> None:
     """What the rules are held against is held against the automaton in Python."""
-    singles, chance = kinds(name), random.Random(name)
-    texts = [*map("".join, product(singles, repeat=2)), *map("".join, product(CORES, CARRIERS, "b\n!")),
-             *random_texts(chance, name, 300)]
-    if DEEP or ", " not in name:
-        texts += map("".join, product(singles, repeat=3))
-    for text in texts:
+    singles = kinds(name)
+    texts = chain(product(singles, repeat=2), product(CORES, CARRIERS, "b\n!"),
+                  product(singles, repeat=3) if DEEP or ", " not in name else ())
+    for text in (*map("".join, share(texts, 8)), *random_texts(chance_of_today(name), name, 100)):
         assert automaton(name).pieces(text.encode(), NO_ADDED) == spans(name, text), text
 
 
@@ -141,7 +141,7 @@ def test_automaton_in_c_is_the_automaton(name: str) -> None:
 def test_all_short_strings(name: str) -> None:
     singles = kinds(name)
     for length in range(1, 5 if DEEP or len(singles) < 20 else 4):
-        for text in map("".join, product(singles, repeat=length)):
+        for text in map("".join, share(product(singles, repeat=length), 1 if length < 3 else 16)):
             check(name, text)
 
 
@@ -149,16 +149,15 @@ def test_all_short_strings(name: str) -> None:
 def test_pairs_at_the_edge(name: str) -> None:
     """All pairs of characters (deep: threes), one a kind and width, just before, over and behind a block's edge."""
     tails = cycle(TAILS)
-    for core in map("".join, product(KINDS, repeat=3 if DEEP else 2)):
-        for before in CARRIERS[len(core.encode()) % 2 :: 1 if DEEP else 2]:
-            for fill in fills(before, EDGE - len(core.encode()) - 1, EDGE + 1):
-                check(name, fill + core + next(tails))
+    for core, before in share(product(map("".join, product(KINDS, repeat=3 if DEEP else 2)), CARRIERS), 16):
+        for fill in fills(before, EDGE - len(core.encode()) - 1, EDGE + 1):
+            check(name, fill + core + next(tails))
 
 
 @each_family
 def test_cores_at_every_offset(name: str) -> None:
     tails = cycle((*TAILS, ""))
-    for core, before in product(CORES, CARRIERS if DEEP else CARRIERS[::2]):
+    for core, before in share(product(CORES, CARRIERS), 40):
         for fill in fills(before, 0, 130):
             check(name, fill + core + next(tails))
 
@@ -166,17 +165,16 @@ def test_cores_at_every_offset(name: str) -> None:
 @each_family
 def test_cores_in_pairs(name: str) -> None:
     """Ends of suffixes, slashes and letters of no case where another one begins, around a block's edge."""
-    chance = random.Random(len(name))
-    for one, two in product(CORES, repeat=2):
-        for offset in range(50, 66) if DEEP else chance.sample(range(50, 66), 2):
-            check(name, "b" * offset + one + two + chance.choice(TAILS))
+    chance = chance_of_today(name)
+    for one, two, offset in share(product(CORES, CORES, range(50, 66)), 40):
+        check(name, "b" * offset + one + two + chance.choice(TAILS))
 
 
 @each_family
 def test_blanks_behind_a_newline(name: str) -> None:
-    for blanks, end in product([1, 2, *range(55, 70), 127, 200], ("\nb", "b", "!", "7", "\u00e9", "\u3000b", "'s", "")):
-        for offset in range(0, 66, 1 if DEEP else 5):
-            check(name, "b" * (offset + blanks % 3) + "\n" + " " * blanks + end + "c" * (70 * (offset % 2)))
+    ends = ("\nb", "b", "!", "7", "\u00e9", "\u3000b", "'s", "")
+    for blanks, end, offset in share(product([1, 2, *range(55, 70), 127, 200], ends, range(66)), 10):
+        check(name, "b" * (offset + blanks % 3) + "\n" + " " * blanks + end + "c" * (70 * (offset % 2)))
 
 
 def random_texts(chance: random.Random, name: str, count: int) -> Iterator[str]:
@@ -189,16 +187,16 @@ def random_texts(chance: random.Random, name: str, count: int) -> Iterator[str]:
 
 @each_family
 def test_random_texts(name: str) -> None:
-    for text in random_texts(random.Random(name), name, 1_000_000 if DEEP else 15_000):
+    for text in random_texts(chance_of_today(name), name, 1_000_000 if DEEP else 1500):
         check(name, text)
 
 
 @each_family
 def test_long_texts(name: str) -> None:
     """Many blocks and chunks; also ids, and of text whose ideographs may be cut apart."""
-    chance = random.Random(name + "long")
-    for texts in [list(random_texts(chance, name, 60)) for _ in range(400 if DEEP else 20)]:
-        text = "".join(texts) + "".join(chance.choices(CJK + "ab ,", k=3000))
+    chance = chance_of_today(f"{name} long")
+    for _ in range(400 if DEEP else 5):
+        text = "".join(random_texts(chance, name, 60)) + "".join(chance.choices(CJK + "ab ,", k=3000))
         check(name, text)
         whole = encoder(name, "automaton").encode(text, NO_ADDED, False)
         for each in LEVELS:
@@ -209,8 +207,8 @@ def test_long_texts(name: str) -> None:
 def test_pieces_are_upstreams(name: str) -> None:
     """The pieces, cuts left out, at each level."""
     splitter = upstream_splitter(model_splits(name))
-    texts = [*map("".join, product(CORES, "b\n! ", ["", "\n", " \n  "])), *random_texts(random.Random(name), name, 2000)]
-    for text in texts:
+    texts = share(map("".join, product(CORES, "b\n! ", ["", "\n", " \n  "])), 4)
+    for text in chain(texts, random_texts(chance_of_today(name), name, 20_000 if DEEP else 300)):
         ends = list(accumulate(len(piece.encode()) for piece in pieces_by(splitter, text)))
         for each in LEVELS:
             assert encoder(name, each).pieces(text.encode(), NO_ADDED) == list(zip([0, *ends], ends)), (each, text)
@@ -223,9 +221,9 @@ def test_more_characters_in_the_sets(name: str, variant: str) -> None:
     varied = f"{name}, {variant}"
     assert find_kernel(tokenizer(varied).program).rules == FAMILIES[name]
     wide = "\u2028\u2019\u3000\u0159\u1e7d\u00e9\u0142\u0111\uff0f"
-    chance = random.Random(varied)
-    for core in map("".join, product(wide, "\n '!sretlva/1\u3000\u2028", wide + " a'!\n/")):
+    chance = chance_of_today(varied)
+    for core in map("".join, share(product(wide, "\n '!sretlva/1\u3000\u2028", wide + " a'!\n/"), 8)):
         check(varied, "b" * chance.randint(0, 66) + chance.choice(["", " ", "it", "!", "\n", "it'", "it'r"]) + core + "c" * 70)
-    for _ in range(100_000 if DEEP else 3000):
+    for _ in range(100_000 if DEEP else 300):
         few = chance.sample(wide + "\n  '!sSreELlvda/1B\u4e2d", chance.randint(2, 7))
         check(varied, "".join(chance.choices(few, k=chance.choice((8, 63, 64, 130)))))

@@ -1,0 +1,40 @@
+"""Exhaustive sets in shares: each day another one, so that some days cover all.
+
+In: a set that is too large for every run, and in how many shares it is cut. Out: the share of the day. In the deep
+profile it is the whole set, in the brief one a tenth of a share. Random texts, too, are others each day.
+Invariant: the days 0 to `of - 1` have each item once, whatever comes before and behind it in the set.
+`SEED` is the number of the day since 1970, or DSTOK_SEED: every run prints it, and with it a run is repeated.
+
+>>> [sorted(share(range(7), 3, day)) for day in range(3)]
+[[0, 2, 5], [1, 4], [3, 6]]
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from reference import BRIEF, DEEP
+
+SEED = int(os.environ.setdefault("DSTOK_SEED", str(int(time.time()) // 86_400)))  # workers and children inherit it
+GOLDEN = 0x9E3779B1  # 2**32 over the golden ratio: multiples of it are spread evenly, in whatever period the set has
+Item = TypeVar("Item")
+
+
+def share(items: Iterable[Item], of: int, day: int = SEED) -> Iterator[Item]:
+    """The items of the day, in their order."""
+    if DEEP:
+        yield from items
+        return
+    of *= 10 if BRIEF else 1
+    for number, item in enumerate(items):
+        if (number * GOLDEN & 0xFFFFFFFF) * of >> 32 == day % of:
+            yield item
+
+
+def chance_of_today(name: str) -> random.Random:
+    """Random numbers, other ones each day; in the deep profile those that are known by the name alone."""
+    return random.Random(name if DEEP else f"{name} {SEED}")

@@ -1,0 +1,42 @@
+"""Shares of exhaustive sets: the days together have every item once, each day about as many, spread over the set."""
+
+from __future__ import annotations
+
+import doctest
+
+import pytest
+import shares
+from shares import share
+
+
+@pytest.fixture(autouse=True)
+def not_deep(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DEEP", "BRIEF"):
+        monkeypatch.setattr(shares, name, False)
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 7, 16, 50])
+@pytest.mark.parametrize("size", [0, 1, 7, 1000, 4096])
+def test_days_have_all(size: int, of: int) -> None:
+    days = [list(share(range(size), of, day)) for day in range(of)]
+    assert sorted(item for day in days for item in day) == list(range(size))
+    assert max(map(len, days)) - min(map(len, days)) <= 3
+    assert days == [list(share(range(size), of, day)) for day in range(of, 2 * of)]
+
+
+@pytest.mark.parametrize("period", [2, 4, 8, 10, 16, 32, 50])
+def test_a_day_has_all_of_an_inner_loop(period: int) -> None:
+    """Of a product each inner item is there, with every share that is large enough."""
+    for day in range(8):
+        assert {number % period for number in share(range(100 * period), 8, day)} == set(range(period))
+
+
+def test_the_deep_profile_has_the_whole_and_the_brief_one_a_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "BRIEF", True)
+    assert 8 <= len(list(share(range(1000), 10))) <= 12
+    monkeypatch.setattr(shares, "DEEP", True)
+    assert list(share(range(1000), 10)) == list(range(1000))
+
+
+def test_the_example() -> None:
+    assert doctest.testmod(shares).failed == 0
