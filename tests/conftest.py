@@ -1,5 +1,5 @@
 """Hypothesis profiles: `ci`, or `deep` or `brief` by DSTOK_PROFILE; the working directory; which dstok is tested; images;
-what the day's shares are; which tests run in one process."""
+what the day's shares are; which tests run in one process, and which need corpora or judges."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+import needs
 import pytest
 import shares
 from hypothesis import settings
@@ -36,11 +37,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(partial(os.environ.__delitem__, "DSTOK_TEST_IMAGES"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """One process for all tests of a real model, one after the other: upstream's tokenizer of it, 100 MB, is loaded once.
 
     The other tests of a file run in one process, too: they share what they have made.
     """
+    for item in items:
+        for name in needs.markers(item):
+            item.add_marker(name)
     models = real_models()
     groups = {item: next(filter(models.__contains__, parameters(item)), item.path.name) for item in items}
     for item, group in groups.items():
