@@ -26,8 +26,8 @@ from dstok import chat
 __all__ = ["main", "talks"]
 
 PASSES = 3
-WORDS = ("the", "model", "answers", "a", "question", "about", "weather", "in", "Hangzhou", "杭州", "and", "writes", "code:",
-         "def", "f(x):", "return", "x", "+", "1", "\n", "because", "it", "can", "2,048", "tokens.")
+WORDS = ("the", "model", "answers", "a", "question", "about", "weather", "in", "Hangzhou", "杭州", "and", "writes",
+         "code:", "def", "f(x):", "return", "x", "+", "1", "\n", "because", "it", "can", "2,048", "tokens.")
 Timed = tuple[str, str, float | None]  # what, engine, seconds
 
 
