@@ -29,7 +29,8 @@ try:
         UnknownTokenError,
         UnsupportedError,
     )
-    from dstok.models import ModelInfo, load, models
+    from dstok.loading import load
+    from dstok.models import ModelInfo, models
     from dstok.tokenizer import Tokenizer
 except ModuleNotFoundError as error:
     if error.name is None or not error.name.startswith("dstok.core."):

@@ -17,8 +17,12 @@ from typing import TYPE_CHECKING, Any
 from dstok.errors import ImageError, ModelNotFoundError, PickleError
 from dstok.formats.columns import pack_added
 from dstok.formats.image import Image, StrPath, open_image, read_image, same_file
+from dstok.models import built_in, is_built_in
+from dstok.models.names import find, not_found
 
 if TYPE_CHECKING:
+    from dstok.formats.tokens import AddedToken
+    from dstok.tables.objects import Tables
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["PICKLE_FORMAT", "reduced", "restored"]
@@ -27,21 +31,19 @@ PICKLE_FORMAT = 1
 _AGAIN = "make the pickle again with this version of dstok"
 
 
-def reduced(tok: Tokenizer) -> tuple[Any, ...]:
-    """What `Tokenizer.__reduce__` returns."""
-    from dstok.models import is_built_in
-
-    image = tok._tables.image
-    if is_built_in(tok.name, tok._tables, tok._added.tokens, tok.bos_id, tok.eos_id):
+def reduced(tok: Tokenizer, tables: Tables, added: tuple[AddedToken, ...]) -> tuple[Any, ...]:
+    """What `Tokenizer.__reduce__` returns for a tokenizer of these tables and added tokens."""
+    image = tables.image
+    if is_built_in(tok.name, tables, added, tok.bos_id, tok.eos_id):
         return restored, (PICKLE_FORMAT, type(tok), "built-in", tok.name, tok.fingerprint)
-    if image is not None and _opened_with(tok, image) and same_file(image):
+    if image is not None and _opened_with(added, image) and same_file(image):
         place = os.path.abspath(os.fspath(image.path))
         return restored, (PICKLE_FORMAT, type(tok), "file", place, image.checksum, tok.bos_id, tok.eos_id, tok.name)
     return restored, (PICKLE_FORMAT, type(tok), "image", tok.image_bytes())
 
 
-def _opened_with(tok: Tokenizer, image: Image) -> bool:
-    return image.tokenizer is not None and image.tokenizer["added"] == pack_added(tok._added.tokens)
+def _opened_with(added: tuple[AddedToken, ...], image: Image) -> bool:
+    return image.tokenizer is not None and image.tokenizer["added"] == pack_added(added)
 
 
 def restored(format: Any, *parts: Any) -> Tokenizer:
@@ -51,14 +53,14 @@ def restored(format: Any, *parts: Any) -> Tokenizer:
     cls, kind, *rest = parts
     with _as_pickle_error():
         if kind == "built-in":
-            return _built_in(*rest)
+            return _built_in(cls, *rest)
         return _from_file(cls, *rest) if kind == "file" else _from_bytes(cls, *rest)
 
 
-def _built_in(name: str, fingerprint: str) -> Tokenizer:
-    from dstok.models import load
-
-    tok = load(name)
+def _built_in(cls: type[Tokenizer], name: str, fingerprint: str) -> Tokenizer:
+    if find(name) != name:
+        raise not_found(name)
+    tok = cls(*built_in(name))
     if tok.fingerprint != fingerprint:
         raise PickleError(f"expected the built-in model {name!r} of the fingerprint {fingerprint}, found another "
                           f"version of it, {tok.fingerprint}: {_AGAIN}")
@@ -76,9 +78,7 @@ def _from_file(
     if image.checksum != checksum:
         raise PickleError(f"{place!r}: expected the image of the checksum {checksum.hex()}, found another, "
                           f"{image.checksum.hex()}: the file has changed since the pickle was made")
-    tok = cls.from_image(image)
-    tok.bos_id, tok.eos_id, tok.name = bos_id, eos_id, name
-    return tok
+    return cls.from_image(image).replace(bos_id=bos_id, eos_id=eos_id, name=name)
 
 
 def _from_bytes(cls: type[Tokenizer], data: bytes) -> Tokenizer:

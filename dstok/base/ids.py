@@ -1,14 +1,18 @@
-"""Ids as they come in: lists, arrays, other iterables -> a list.
+"""Ids as callers give them and ask for them.
 
+In: lists, arrays, other iterables; BOS and EOS. Out: a list; the ids at the two ends of a text.
 Invariant: what is no sequence is a `TypeError` that says what was found; whether each is an id, the decoder tells.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["listed"]
+from dstok.errors import DstokError
+
+__all__ = ["Ends", "id_array", "listed"]
 
 
 def listed(ids: Iterable[int]) -> list[int]:
@@ -32,3 +36,47 @@ def listed(ids: Iterable[int]) -> list[int]:
         hint = f": give one id as [{found}]" if hasattr(found, "__index__") else ""
         raise TypeError(f"expected ids, found {type(ids).__name__}{hint}") from None
     return list(each)
+
+
+def id_array(count: int) -> array[int]:
+    """Room for so many ids, uint32: what the encoder's calls are given to write to."""
+    return array("I", bytes(4 * count))
+
+
+class Ends(NamedTuple):
+    """The ids that may stand at the two ends of a text; None: the model names no such token.
+
+    Asking for one that the model does not name is a `DstokError`.
+
+    >>> Ends(0, 1).around([19923, 2058], add_bos=True, add_eos=False)
+    [0, 19923, 2058]
+    >>> Ends(0, None).after(wanted=True)
+    Traceback (most recent call last):
+    ...
+    dstok.errors.DstokError: add_eos was asked for, but the model names no eos token
+    """
+
+    bos_id: int | None
+    eos_id: int | None
+
+    def before(self, wanted: bool) -> list[int]:
+        """BOS, if it is wanted."""
+        return _named(self.bos_id, "bos") if wanted else []
+
+    def after(self, wanted: bool) -> list[int]:
+        """EOS, if it is wanted."""
+        return _named(self.eos_id, "eos") if wanted else []
+
+    def around(self, ids: list[int], add_bos: bool, add_eos: bool) -> list[int]:
+        """`ids` with those that are wanted."""
+        return [*self.before(add_bos), *ids, *self.after(add_eos)]
+
+    def extra(self, add_bos: bool, add_eos: bool) -> int:
+        """How many ids stand around a text."""
+        return len(self.before(add_bos)) + len(self.after(add_eos))
+
+
+def _named(id: int | None, kind: str) -> list[int]:
+    if id is None:
+        raise DstokError(f"add_{kind} was asked for, but the model names no {kind} token")
+    return [id]

@@ -8,14 +8,18 @@ bytes, is U+FFFD. The encoder does the same in Cython.
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 from typing import Any, Literal
 
 from dstok.errors import TextError
 
-__all__ = ["Errors", "Text", "characters", "laid", "lone_surrogate", "not_utf8", "plain", "replaces", "utf8"]
+__all__ = [
+    "Errors", "Special", "Text", "characters", "laid", "lone_surrogate", "not_utf8", "plain", "replaces", "utf8",
+]
 
 Text = str | bytes | bytearray | memoryview
 Errors = Literal["strict", "replace"]
+Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple[str, ...]  # which added tokens
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

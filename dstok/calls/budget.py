@@ -9,59 +9,110 @@ may encode otherwise at the cut than within the text, so each candidate is count
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
-from dstok.base.texts import Text, characters, lone_surrogate
+from dstok.base.ids import id_array
+from dstok.base.texts import Errors, Special, Text, characters, lone_surrogate, replaces, utf8
 from dstok.errors import SpecialTokenError, TextError
 
 if TYPE_CHECKING:
-    from dstok.text.added_tokens import Special
-    from dstok.tokenizer import Tokenizer
+    from dstok.calls.interface import Parts
+    from dstok.calls.places import Places
+    from dstok.core._encode import Encoder
+    from dstok.core._policy import Policy
 
 __all__ = ["chunk", "count_up_to", "truncate"]
 
 _ROOM = 64  # code points looked at per id of the budget, at first: more than any ordinary text has
+Binary = bytes | bytearray | memoryview
+Side = Literal["right", "left"]
 
 
-def count_up_to(tokenizer: Tokenizer, text: Text, limit: int, extra: int, special: Special, replace: bool) -> int:
-    """The number of ids of `text` and `extra`, or `limit` + 1 if there are more; time is bounded by the limit.
+def count_up_to(
+    self: Parts, text: Text, limit: int, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+    errors: Errors = "strict",
+) -> int:
+    """The number of ids of `text` if it is at most `limit`, else `limit + 1`; stops early. Keywords as `encode`.
 
-    But for bytes, which are checked as a whole, and for a model with a normalizer, which looks at the whole text first:
-    at a gigabyte a second or more.
+    Time is bounded by the limit, but for bytes, which are checked as a whole, and for a model with a normalizer, which
+    looks at the whole text first: at a gigabyte a second or more. Raises `ValueError` for a limit below 0.
+
+    >>> import dstok
+    >>> dstok.load("deepseek-v3").count_up_to("Hello wide world", 2)
+    3
     """
+    extra = self._ends.extra(add_bos, add_eos)
     if limit < 0:
         raise ValueError(f"expected a limit of at least 0, found {limit}")
-    ids, _, _ = tokenizer._prefix(text, max(limit + 1 - extra, 0), special, replace)
-    return min(len(ids) + extra, limit + 1)
+    found = _count(self._encoder, text, limit - extra, self._added.policy(special), replaces(errors))
+    return min(found + extra, limit + 1)
 
 
+@overload
 def truncate(
-    tokenizer: Tokenizer, text: Text, budget: int, extra: int, side: str, special: Special, replace: bool,
+    self: Parts, text: str, budget: int, *, side: Side = "right", special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> str: ...
+@overload
+def truncate(
+    self: Parts, text: Binary, budget: int, *, side: Side = "right", special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> bytes: ...
+def truncate(
+    self: Parts, text: Text, budget: int, *, side: Side = "right", special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
 ) -> str | bytes:
-    """The longest start (or end, for side="left") of `text` that is found to fit `budget` beside `extra` ids."""
+    """`text` without its end (side="right") or start ("left"), so that it encodes to at most `budget` ids.
+
+    It is cut between characters; of bytes it is bytes. With `add_bos` and `add_eos` these ids count, too.
+    Other keywords as `encode`. Raises `ValueError` if the budget is below 0, or too small for BOS and EOS.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> tok.truncate("Hello wide world", 2), tok.truncate(b"Hello wide world", 2, add_bos=True)
+    ('Hello wide', b'Hello')
+    """
+    extra = self._ends.extra(add_bos, add_eos)
     if side not in ("right", "left"):
         raise ValueError(f'expected side to be "right" or "left", found {side!r}')
     room = _room(budget, extra, 0)
-    chars = characters(text, replace)
-    if side == "right":
-        kept = chars[: _fitting(tokenizer, chars, 0, room, special)]
-    else:
-        kept = _truncate_left(tokenizer, chars, room, special)
+    chars = characters(text, replaces(errors))
+    fitting = _Fitting(self._encoder, self._places, self._added.policy(special))
+    kept = chars[: fitting.end(chars, 0, room)] if side == "right" else fitting.last(chars, room)
     return kept if isinstance(text, str) else kept.encode()
 
 
+@overload
 def chunk(
-    tokenizer: Tokenizer, text: Text, budget: int, extra: int, overlap: int, special: Special, replace: bool,
+    self: Parts, text: str, budget: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> Iterator[str]: ...
+@overload
+def chunk(
+    self: Parts, text: Binary, budget: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> Iterator[bytes]: ...
+def chunk(
+    self: Parts, text: Text, budget: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
 ) -> Iterator[str] | Iterator[bytes]:
-    """Parts of `text` that each fit `budget` beside `extra` ids.
+    """Parts of `text`, in order, of at most `budget` ids each; without overlap they join to `text`.
 
-    Each begins at most `overlap` ids before the last one's end.
+    Each begins at most `overlap` ids before the end of the last one; with `add_bos` and `add_eos` these ids count
+    in each part. Other keywords as `encode`. Raises `ValueError` for a budget that leaves no id for text, or not
+    more than `overlap`; and, when it comes to it, for a character that has more ids.
+
+    >>> import dstok
+    >>> list(dstok.load("deepseek-v3").chunk("Hello wide world", 2))
+    ['Hello wide', ' world']
     """
+    extra = self._ends.extra(add_bos, add_eos)
     room = _room(budget, extra, 1)
     if not 0 <= overlap < room:
         rest = f", less {extra} for BOS and EOS" if extra else ""
         raise ValueError(f"expected an overlap of at least 0 and below the budget {budget}{rest}, found {overlap}")
-    parts = _chunks(tokenizer, characters(text, replace), room, overlap, special)
+    chars = characters(text, replaces(errors))
+    parts = _Fitting(self._encoder, self._places, self._added.policy(special)).chunks(chars, room, overlap)
     return parts if isinstance(text, str) else map(str.encode, parts)
 
 
@@ -73,28 +124,73 @@ def _room(budget: int, extra: int, least: int) -> int:
     return budget - extra
 
 
-def _chunks(tokenizer: Tokenizer, text: str, budget: int, overlap: int, special: Special) -> Iterator[str]:
-    start = covered = 0
-    while covered < len(text):
-        end = _fitting(tokenizer, text, start, budget, special)
-        if start < covered and end <= covered:
-            start = covered  # the overlap leaves no room for the next character: go on without it
-            continue
-        if end == start:
-            raise ValueError(f"expected a budget that the character at code point {start} fits, "
-                             f"found {budget} ids for text")
-        yield text[start:end]
-        covered = end
-        start = _overlap_start(tokenizer, text, start, end, overlap, special)
+def _count(encoder: Encoder, text: Text, limit: int, policy: Policy, replace: bool = False) -> int:
+    """The number of ids, or some number above `limit`."""
+    ids, _, _ = encoder.encode_marked(text, policy, replace, id_array, max(limit + 1, 0))
+    return len(ids)
 
 
-def _fitting(tokenizer: Tokenizer, text: str, start: int, budget: int, special: Special) -> int:
-    """How far `text[start:]` fits the budget, in code points."""
-    ends, whole = _token_ends(tokenizer, text, start, budget, special)
-    if whole:
-        return len(text)
-    return start + _longest([end - start for end in ends], lambda length: (
-        count_up_to(tokenizer, text[start : start + length], budget, 0, special, False) <= budget))
+class _Fitting:
+    """What of a text fits into so many ids, of one model under one policy."""
+
+    def __init__(self, encoder: Encoder, places: Places, policy: Policy) -> None:
+        self._encoder, self._places, self._policy = encoder, places, policy
+
+    def chunks(self, text: str, room: int, overlap: int) -> Iterator[str]:
+        """Parts that fit, each of which begins at most `overlap` ids before the last one's end."""
+        start = covered = 0
+        while covered < len(text):
+            end = self.end(text, start, room)
+            if start < covered and end <= covered:
+                start = covered  # the overlap leaves no room for the next character: go on without it
+                continue
+            if end == start:
+                raise ValueError(f"expected a budget that the character at code point {start} fits, "
+                                 f"found {room} ids for text")
+            yield text[start:end]
+            covered = end
+            start = end if overlap == 0 else max(end - len(self.last(text[start:end], overlap)), start + 1)
+
+    def end(self, text: str, start: int, room: int) -> int:
+        """How far `text[start:]` fits, in code points."""
+        ends, whole = self._token_ends(text, start, room)
+        if whole:
+            return len(text)
+        return start + _longest([end - start for end in ends],
+                                lambda length: self._fits(text[start : start + length], room))
+
+    def last(self, text: str, room: int) -> str:
+        """The longest end of `text` that is found to fit: candidates are the token starts of the whole text."""
+        encoding = self._places.encoding(utf8(text, False), self._policy)
+        if len(encoding) <= room:
+            return text
+        spans = encoding.char_spans[len(encoding) - room - 1 :]
+        partial = spans[1:, 0] < spans[:-1, 1]  # begins inside the last one's character
+        lengths = (len(text) - spans[1:, 0].astype(int) - partial)[::-1].tolist()
+        return text[len(text) - _longest(lengths, lambda length: self._fits(text[len(text) - length :], room)) :]
+
+    def _fits(self, text: str, room: int) -> bool:
+        return _count(self._encoder, text, room, self._policy) <= room
+
+    def _token_ends(self, text: str, start: int, count: int) -> tuple[list[int], bool]:
+        """Ends, in code points of `text`, of the first `count` tokens from `start`; and whether they are all.
+
+        An end inside a character is moved back to before it.
+        """
+        size = max(_ROOM * count, 256)
+        while True:
+            part = text[start : start + size]
+            try:
+                ids, ends = self._places.first_ends(part, count + 1, self._policy)
+            except TextError as error:
+                raise lone_surrogate(part[error.offset], start + error.offset) from None
+            except SpecialTokenError as error:
+                raise SpecialTokenError(error.token, len(text[:start].encode()) + error.offset) from None
+            if start + len(part) == len(text) and len(ids) <= count:
+                return [], True
+            if len(ids) > count:
+                return [start + end for end in ends[:count]], False
+            size *= 4  # these characters need few ids: look at more
 
 
 def _longest(lengths: list[int], fits: Callable[[int], bool]) -> int:
@@ -114,50 +210,3 @@ def _longest(lengths: list[int], fits: Callable[[int], bool]) -> int:
     while length and not fits(length):
         length //= 2
     return length
-
-
-def _token_ends(
-    tokenizer: Tokenizer, text: str, start: int, budget: int, special: Special
-) -> tuple[list[int], bool]:
-    """Ends, in code points of `text`, of the first `budget` tokens from `start`; and whether they are all.
-
-    An end inside a character is moved back to before it.
-    """
-    room = max(_ROOM * budget, 256)
-    while True:
-        part = text[start : start + room]
-        try:
-            ids, spans = tokenizer._limited_spans(part, budget + 1, special)
-        except TextError as error:
-            raise lone_surrogate(part[error.offset], start + error.offset) from None
-        except SpecialTokenError as error:
-            raise SpecialTokenError(error.token, len(text[:start].encode()) + error.offset) from None
-        last = start + len(part) == len(text)
-        if last and len(ids) <= budget:
-            return [], True
-        if len(ids) > budget:
-            return [start + end for end in spans[:budget]], False
-        room *= 4  # these characters need few ids: look at more
-
-
-def _truncate_left(tokenizer: Tokenizer, text: str, budget: int, special: Special) -> str:
-    """The longest end of `text` that is found to fit: candidates are the token starts of the whole text."""
-    encoding = tokenizer.encode_with_offsets(text, special=special)
-    if len(encoding) <= budget:
-        return text
-    spans = encoding.char_spans[len(encoding) - budget - 1 :]
-    partial = spans[1:, 0] < spans[:-1, 1]  # begins inside the last one's character
-    lengths = (len(text) - spans[1:, 0].astype(int) - partial)[::-1].tolist()
-    found = _longest(lengths, lambda length: (
-        count_up_to(tokenizer, text[len(text) - length :], budget, 0, special, False) <= budget))
-    return text[len(text) - found :]
-
-
-def _overlap_start(
-    tokenizer: Tokenizer, text: str, start: int, end: int, overlap: int, special: Special
-) -> int:
-    """Where the next chunk begins: at most `overlap` ids before `end`, and after `start`."""
-    if overlap == 0:
-        return end
-    kept = _truncate_left(tokenizer, text[start:end], overlap, special)
-    return max(end - len(kept), start + 1)

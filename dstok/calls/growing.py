@@ -12,18 +12,47 @@ from array import array
 from typing import TYPE_CHECKING
 
 from dstok.base.copies import Separate
-from dstok.base.texts import Text, utf8
-from dstok.core._encode import START
+from dstok.base.ids import id_array
+from dstok.base.texts import Errors, Special, Text, replaces, utf8
+from dstok.core._encode import CONTEXT, START
 from dstok.errors import SpecialTokenError
 
 if TYPE_CHECKING:
+    from dstok.calls.interface import Parts
     from dstok.calls.parts import NormalizedParts
     from dstok.core._encode import Encoder
     from dstok.core._policy import Policy
 
-__all__ = ["GrowingText", "NormalizedGrowingText"]
+__all__ = ["GrowingText", "NormalizedGrowingText", "growing"]
 
-_CONTEXT = 4  # bytes kept before the end that may change: what single_word may look back at
+
+
+def growing(
+    self: Parts, *, special: Special = "all", add_bos: bool = False, errors: Errors = "strict",
+) -> GrowingText:
+    """A text that grows at its end, as a conversation does; it is empty at first.
+
+    What is appended costs its own length and that of the last piece before it, however long the text is. There is
+    no `add_eos`: such a text has no end. Other keywords as `encode`.
+    Raises `UnsupportedError` as `encode_stream`.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> talk = tok.growing(add_bos=True)
+    >>> cache = talk.ids
+    >>> for part in ["<｜User｜>Is it ", "so?<｜Assis", "tant｜>"]:
+    ...     kept, new = talk.append(part)
+    ...     cache[kept:] = new
+    >>> cache == talk.ids == tok.encode("<｜User｜>Is it so?<｜Assistant｜>", add_bos=True)
+    True
+    """
+    policy, replace, begin = self._added.policy(special), replaces(errors), self._ends.before(add_bos)
+    if self._normalizer is None:
+        return GrowingText(self._encoder, policy, replace, begin)
+    from dstok.calls.parts import NormalizedParts  # needed by few models
+
+    parts = NormalizedParts(self._encoder, self._normalizer, policy, False)
+    return NormalizedGrowingText(parts, self._encoder, policy, replace, begin)
 
 
 class GrowingText(Separate):
@@ -86,12 +115,12 @@ class GrowingText(Separate):
         """The ids that are sure now and were not before, and those behind them."""
         held = bytearray(self._held + text)
         try:
-            sure, end, state = self._encoder.encode_part(held, self._at, self._policy, self._state, False, _array)
-            tail, _, _ = self._encoder.encode_part(held, end, self._policy, state, True, _array)
+            sure, end, state = self._encoder.encode_part(held, self._at, self._policy, self._state, False, id_array)
+            tail, _, _ = self._encoder.encode_part(held, end, self._policy, state, True, id_array)
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, self._dropped + error.offset) from None
         self._state = state
-        self._at = min(end, _CONTEXT)
+        self._at = min(end, CONTEXT)
         self._held = bytes(held[end - self._at :])
         self._dropped += end - self._at
         return sure, tail
@@ -117,7 +146,3 @@ class NormalizedGrowingText(GrowingText):
 def _common(one: list[int], other: list[int]) -> int:
     """The length of the common start."""
     return next((i for i, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
-
-
-def _array(count: int) -> array[int]:
-    return array("I", bytes(4 * count))

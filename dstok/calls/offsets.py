@@ -11,17 +11,50 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from dstok.base.texts import Errors, Special, Text, replaces, utf8
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from dstok.calls.interface import Parts
     from dstok.core._decode import Decoder
     from dstok.text.normalizers import View
 
     Ids = npt.NDArray[np.uint32]
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["Encoding", "Piece", "char_spans", "token_spans"]
+__all__ = ["Encoding", "Piece", "char_spans", "encode_with_offsets", "pretokenize", "token_spans"]
+
+
+def encode_with_offsets(
+    self: Parts, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+    errors: Errors = "strict",
+) -> Encoding:
+    """Ids with their spans in bytes and code points, piece numbers, and which are added tokens.
+
+    Keywords as `encode`. Spans are of the text as it was given; with errors="replace" of that with U+FFFD put in.
+
+    >>> import dstok
+    >>> dstok.load("deepseek-v3").encode_with_offsets("né").char_spans.tolist()
+    [[0, 2]]
+    """
+    before, after = self._ends.before(add_bos), self._ends.after(add_eos)
+    data = utf8(text, replaces(errors))
+    found = self._places.encoding(data, self._added.policy(special))
+    return found.framed(before, after, (len(data), len(data.decode()))) if before or after else found
+
+
+def pretokenize(self: Parts, text: Text, *, special: Special = "all", errors: Errors = "strict") -> list[Piece]:
+    """The pieces of `text` with their spans and the alternative that matched; added tokens among them.
+
+    Keywords as `encode`.
+
+    >>> import dstok
+    >>> [(piece.text, piece.step, piece.alternative) for piece in dstok.load("deepseek-v3").pretokenize("it 42")]
+    [('it', 2, 1), (' ', 2, 4), ('42', 0, 0)]
+    """
+    return self._places.pieces(utf8(text, replaces(errors)), self._added.policy(special))
 
 
 @dataclass(frozen=True, eq=False)

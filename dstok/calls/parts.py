@@ -13,7 +13,8 @@ from array import array
 from typing import TYPE_CHECKING
 
 from dstok.base.copies import Separate
-from dstok.core._encode import START
+from dstok.base.ids import id_array
+from dstok.core._encode import CONTEXT, START
 from dstok.errors import SpecialTokenError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NormalizedParts"]
 
-_CONTEXT = 4  # bytes kept before the text in work: what single_word may look back at
 
 
 class NormalizedParts(Separate):
@@ -70,7 +70,7 @@ class NormalizedParts(Separate):
         ids: array[int]
         try:
             ids, end, self._state = self._encoder.encode_part(
-                seen.text, seen.at, self._policy.inner, self._state, ends, _array)
+                seen.text, seen.at, self._policy.inner, self._state, ends, id_array)
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, self._offset(seen.dropped + error.offset)) from None
         if ends:
@@ -105,12 +105,8 @@ class _Held(Separate):
     def take(self, end: int, skip: int) -> None:
         """Settles the text up to `end`."""
         taken = end > self.at
-        keep = min(end, _CONTEXT)
+        keep = min(end, CONTEXT)
         del self.text[: end - keep]
         self.dropped += end - keep
         self.at, self.skip = keep, skip
         self.wait = 0 if taken else 2 * (len(self.text) - keep)
-
-
-def _array(count: int) -> array[int]:
-    return array("I", bytes(4 * count))

@@ -12,24 +12,41 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dstok.base.copies import Separate
-from dstok.base.ids import listed
-from dstok.base.texts import Errors, Text, lone_surrogate, not_utf8, plain, utf8
-from dstok.core._encode import START
+from dstok.base.ids import id_array, listed
+from dstok.base.texts import Errors, Special, Text, lone_surrogate, not_utf8, plain, replaces, utf8
+from dstok.core._encode import CONTEXT, START
 from dstok.errors import DecodeError, SpecialTokenError, TextError, UnknownIdError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from dstok.calls.interface import Parts
     from dstok.calls.parts import NormalizedParts
     from dstok.core._decode import Decoder
     from dstok.core._encode import Encoder
     from dstok.core._policy import Policy
 
-__all__ = ["DecodeStream", "EncodeStream", "Incoming", "NormalizedStream"]
+__all__ = ["DecodeStream", "EncodeStream", "Incoming", "NormalizedStream", "encode_stream"]
 
-_CONTEXT = 4  # bytes kept before the text not yet encoded: what single_word may look back at
 _ANNOUNCE = 1 << 16  # bytes encoded at a time
+
+
+def encode_stream(
+    self: Parts, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+) -> EncodeStream:
+    """A stream that encodes a text that comes in parts. Keywords as `encode`.
+
+    Raises `UnsupportedError` for a model whose normalizer may look at the whole text (Prepend, Replace, Strip).
+    """
+    replaces(errors)
+    policy, edges = self._added.policy(special), (self._ends.before(add_bos), self._ends.after(add_eos))
+    if self._normalizer is None:
+        return EncodeStream(self._encoder, policy, errors, *edges)
+    from dstok.calls.parts import NormalizedParts  # needed by few models
+
+    parts = NormalizedParts(self._encoder, self._normalizer, policy, True)
+    return NormalizedStream(parts, self._encoder, policy, errors, *edges)
 
 
 class Incoming(Separate):
@@ -95,19 +112,19 @@ class EncodeStream(Incoming):
 
     def feed(self, text: Text) -> npt.NDArray[np.uint32]:
         """The ids that are sure after `text`, as uint32[n]. Raises `TextError` with the offset in the stream."""
-        return _as_numpy(self._framed(text, False, _array))
+        return _as_numpy(self._framed(text, False, id_array))
 
     def finish(self) -> npt.NDArray[np.uint32]:
         """The remaining ids; the stream is then at its end."""
-        return _as_numpy(self._framed(b"", True, _array))
+        return _as_numpy(self._framed(b"", True, id_array))
 
     def feed_list(self, text: Text) -> list[int]:
         """As `feed`, as a list."""
-        return list(self._framed(text, False, _array))
+        return list(self._framed(text, False, id_array))
 
     def finish_list(self) -> list[int]:
         """As `finish`, as a list."""
-        return list(self._framed(b"", True, _array))
+        return list(self._framed(b"", True, id_array))
 
     def feed_count(self, text: Text) -> int:
         """As `feed`, but only how many ids."""
@@ -141,7 +158,7 @@ class EncodeStream(Incoming):
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, self._dropped + error.offset) from None
         taken = end > self._at
-        keep = min(end, _CONTEXT)
+        keep = min(end, CONTEXT)
         del self._held[: end - keep]
         self._dropped += end - keep
         self._at = keep
@@ -211,10 +228,6 @@ class DecodeStream(Separate):
         except UnicodeDecodeError as error:
             raise DecodeError(f"expected ids of whole characters, found byte 0x{error.object[error.start]:02x} "
                               f"in the last of {self._count} ids, or before") from None
-
-
-def _array(count: int) -> array[int]:
-    return array("I", bytes(4 * count))
 
 
 def _as_numpy(ids: array[int]) -> npt.NDArray[np.uint32]:

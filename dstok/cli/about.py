@@ -85,7 +85,7 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
         "splits": [split.pattern for split in tokenizer.program.splits],
         "states": tokenizer.program.boundaries.states,
         "classes": len(tokenizer.program.alphabet.classes),
-        "scan": tokenizer._encoder.way(),
+        "scan": tokenizer.inspect().way,
     }
     built_in = {model.name: model for model in dstok.models()}.get(tokenizer.name)
     if built_in is not None and tokenizer.fingerprint == dstok.load(built_in.name).fingerprint:

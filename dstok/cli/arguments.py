@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from dstok.cli.errors import CommandError
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction["Parser"]  # argparse has no public name for it
+    Commands = argparse._SubParsersAction["Parser"]  # noqa: SLF001  # argparse has no public name for it
 
 __all__ = [
     "Parser",

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import dstok
 from dstok.cli.arguments import Parser, add_command, refuse_unless
 from dstok.cli.errors import CommandError, about_input, complain, reason
-from dstok.cli.models import is_path, load_model
-from dstok.formats.gguf_file import MAGIC
-from dstok.formats.tiktoken import is_tiktoken
+from dstok.cli.models import load_model
+from dstok.formats.kinds import contents, is_tiktoken
+from dstok.formats.tiktoken_encodings import encoding_of_file
 from dstok.formats.tokenizer_config import TokenizerConfig, write_tokenizer_config
+from dstok.loading import is_path
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -95,30 +96,18 @@ def _read(arguments: Namespace) -> tuple[Tokenizer, TokenizerConfig]:
     for option in ("pattern", "special_token"):
         refuse_unless(getattr(arguments, option) is None, f"--{option.replace('_', '-')}",
                       f"rank files, and {name} is none")
-    if start.startswith(MAGIC) and arguments.config is None:
-        from dstok.formats.gguf import describe_gguf
-
-        with about_input(name):
-            model, settings = describe_gguf(name)
-            return dstok.Tokenizer.from_description(model), settings
-    config = arguments.config or _beside(name)
     tokenizer = load_model(name)
-    return tokenizer, _settings(config, tokenizer)
+    return tokenizer, _settings(arguments.config, tokenizer)
 
 
 def _start(name: str) -> bytes:
-    if not is_path(name):
+    if not is_path(name) or os.path.isdir(name):
         return b""
     try:
         with open(name, "rb") as file:
             return file.read(2048)
     except OSError as error:
         raise CommandError(f"{name}: {reason(error)}") from error
-
-
-def _beside(name: str) -> str | None:
-    found = os.path.join(os.path.dirname(name), "tokenizer_config.json")
-    return found if os.path.basename(name) == "tokenizer.json" and os.path.exists(found) else None
 
 
 def _settings(config: str | None, tokenizer: Tokenizer) -> TokenizerConfig:
@@ -130,10 +119,10 @@ def _settings(config: str | None, tokenizer: Tokenizer) -> TokenizerConfig:
 
 
 def _read_tiktoken(arguments: Namespace) -> Tokenizer:
-    if arguments.pattern is None:
-        raise CommandError(f"{arguments.model}: a rank file holds no pattern: --pattern gives it, or a name")
     special = None if arguments.special_token is None else dict(map(_special_token, arguments.special_token))
     try:
+        if arguments.pattern is None and encoding_of_file(contents(arguments.model)) is None:
+            raise CommandError(f"{arguments.model}: a rank file holds no pattern: --pattern gives it, or a name")
         return dstok.Tokenizer.from_tiktoken(arguments.model, arguments.pattern, special)
     except OSError as error:
         raise CommandError(f"{arguments.model}: {reason(error)}") from error

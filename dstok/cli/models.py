@@ -1,47 +1,29 @@
 """--model, --special, --add-bos and --add-eos -> a tokenizer and what to call it with.
 
 In: the options of a command. Out: a `Tokenizer`, the keywords of its methods, the ids at a text's ends.
-Invariant: a built-in name means the built-in model, whatever files lie about: a folder `deepseek-v3` does
-not change what `dstok count` says. `./deepseek-v3` names the file. What a file is, its first bytes say, not its name.
+Invariant: a name or path means what it means to `dstok.load`.
 """
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 import dstok
 from dstok.cli.errors import CommandError, reason
-from dstok.formats.gguf_file import is_gguf
-from dstok.formats.image import is_image
-from dstok.models.names import is_name
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["edge_ids", "is_path", "load_model", "text_keywords"]
+__all__ = ["edge_ids", "load_model", "text_keywords"]
 
 
 def load_model(name: str) -> Tokenizer:
-    """The tokenizer that --model names."""
-    if not is_path(name):
-        return dstok.load(name)
+    """The tokenizer that --model names, as `dstok.load` does."""
     try:
-        if is_image(name):
-            return dstok.Tokenizer.open(name)
-        return dstok.Tokenizer.from_gguf(name) if is_gguf(name) else dstok.Tokenizer.from_file(name)
+        return dstok.load(name)
     except OSError as error:
         raise CommandError(f"{name}: {reason(error)}") from error
-
-
-def is_path(name: str) -> bool:
-    """Does --model name a file, and not a built-in model?"""
-    if is_name(name):
-        return False
-    if os.sep in name or "/" in name or name.endswith(".json"):
-        return True
-    return os.path.exists(name)
 
 
 def text_keywords(arguments: Namespace, tokenizer: Tokenizer) -> dict[str, Any]:

@@ -1,16 +1,17 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from dstok.base.texts import Errors, Text
+from dstok.base.ids import Ends
+from dstok.base.texts import Errors, Special, Text
 from dstok.core._bpe import BPE
 from dstok.core._normalize import Normalizer
 from dstok.core._pass import Pass
 from dstok.core._policy import Policy
-from dstok.text.added_tokens import AddedTokens, Special
 
+CONTEXT: int
 START: tuple[bool, int, int]
 
 class Encoder:
@@ -43,11 +44,21 @@ class Encoder:
     def passed(self) -> int:
         """How many borders the runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
 
+class Policies(Protocol):
+    """What makes policies; `dstok.text.added_tokens.AddedTokens` does."""
+
+    def policy(self, special: Special) -> Policy: ...
+
 class LineEncoder:
     """The calls for one text after another, without a Python frame."""
 
-    _encoder: Encoder
-    _added: AddedTokens
+    def __init__(self, encoder: Encoder, added: Policies, ends: Ends) -> None: ...
+    @property
+    def _encoder(self) -> Encoder: ...
+    @property
+    def _added(self) -> Any: ...
+    @property
+    def _ends(self) -> Ends: ...
     def encode(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: Errors = "strict",

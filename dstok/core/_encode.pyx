@@ -20,16 +20,15 @@ from dstok.core._added cimport Match
 from dstok.core._bpe cimport BPE
 from dstok.core._forms cimport NO_MEMORY, NORMALIZED, Verdict
 from dstok.core._normalize cimport Normalizer, Rewritten
-from dstok.core._pass cimport Pass
+from dstok.core._pass cimport CONTEXT as context, Pass
 from dstok.core._policy cimport Policy
 from dstok.core._pool cimport LARGE, Pool, late_object, late_put
 from dstok.core._stretches cimport encode_rewritten
 from dstok.core._utf8 cimport Source, open_source, transcode
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
 
-from dstok.text.added_tokens import Special
+from dstok.base.texts import Errors, Special, Text, lone_surrogate, not_utf8, plain, replaces
 from dstok.errors import SpecialTokenError
-from dstok.base.texts import Errors, Text, lone_surrogate, not_utf8, plain, replaces
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
@@ -48,6 +47,7 @@ cdef enum:
     SHORT = 1 << 10          # units of a text for which the GIL is not released: that would take longer (60 ns)
     GIVE = 1 << 14           # ids from which on the buffer itself is given away, not copied
 
+CONTEXT = context           # bytes before a part that is encoded which `encode_part` needs as context
 START = (True, 0, 0)         # of a text, for `encode_part`: Workspace.fresh and .skip
 
 
@@ -371,11 +371,20 @@ cdef str _STRICT = "strict"
 
 
 cdef class LineEncoder:
-    """The calls for one text after another: of a line's 250 ns a Python frame more would take 100."""
+    """The calls for one text after another.
 
-    cdef public Encoder _encoder
-    cdef public object _added     # AddedTokens
+    In: an encoder, what makes policies (`.policy(special)`), the ids at a text's ends (`dstok.base.ids.Ends`). It is
+    whole by itself. `Tokenizer` inherits from it, and has it not as a part, because of a line's 250 ns a Python frame
+    more would take 100.
+    """
+
+    cdef readonly Encoder _encoder
+    cdef readonly object _added
+    cdef readonly object _ends
     cdef PyObject *_all           # the policy of "all", once it was asked for
+
+    def __init__(self, Encoder encoder not None, added, ends):
+        self._encoder, self._added, self._ends = encoder, added, ends
 
     def __dealloc__(self):
         Py_XDECREF(self._all)
@@ -416,7 +425,7 @@ cdef class LineEncoder:
         """
         cdef bint replace = errors is not _STRICT and replaces(errors)
         cdef list ids = self._encoder.encode(text, self._policy(special), replace)
-        return self._framed(ids, add_bos, add_eos) if add_bos or add_eos else ids
+        return self._ends.around(ids, add_bos, add_eos) if add_bos or add_eos else ids
 
     def encode_array(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
@@ -432,7 +441,7 @@ cdef class LineEncoder:
         cdef Policy policy = self._policy(special)
         if not add_bos and not add_eos:
             return self._encoder.encode_array(text, policy, replace, 0, 0)
-        before, after = self._bos(add_bos), self._eos(add_eos)
+        before, after = self._ends.before(add_bos), self._ends.after(add_eos)
         ids = self._encoder.encode_array(text, policy, replace, len(before), len(after))
         ids[:len(before)] = before
         ids[len(ids) - len(after):] = after
@@ -451,5 +460,5 @@ cdef class LineEncoder:
         cdef bint replace = errors is not _STRICT and replaces(errors)
         cdef Py_ssize_t framing = 0
         if add_bos or add_eos:
-            framing = len(self._bos(add_bos)) + len(self._eos(add_eos))
+            framing = self._ends.extra(add_bos, add_eos)
         return framing + self._encoder.count(text, self._policy(special), replace)

@@ -3,96 +3,20 @@ r"""What a model file says, in one form for all file formats.
 In: what a reader of a file format found. Out: `ModelDescription`, from which the engine's tables are built.
 Invariant: it holds all that decides an encoding, and nothing else; tokens are bytes, never spellings. For
 every merge, `tokens[left] + tokens[right] == tokens[merged]`.
-Source: GPT-2's byte-level alphabet, computed here: a byte that Latin-1 shows as a visible character is
-spelled as that character, and the other 68 bytes in order as U+0100, U+0101 and so on.
 """
 
 from __future__ import annotations
 
-import codecs
 from array import array
-from dataclasses import dataclass, replace
-from itertools import count
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from dstok.errors import UnsupportedError
+from dstok.formats.tokens import AddedToken
 from dstok.pattern.split import Split
 
-__all__ = [
-    "BYTE_TO_CHAR",
-    "CHAR_TO_BYTE",
-    "NORMALIZERS",
-    "NOT_IN_UTF_8",
-    "AddedToken",
-    "ModelDescription",
-    "NormalizerStep",
-    "decoded_bytes",
-    "is_spelling",
-    "spelling",
-]
-
-
-def _byte_level_alphabet() -> str:
-    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    spare = count(0x100)
-    return "".join(chr(byte if byte in visible else next(spare)) for byte in range(256))
-
-
-BYTE_TO_CHAR = _byte_level_alphabet()
-NOT_IN_UTF_8 = frozenset([0xC0, 0xC1, *range(0xF5, 0x100)])  # a vocabulary may be without tokens for these
-CHAR_TO_BYTE = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
-_ALPHABET = frozenset(BYTE_TO_CHAR)
-_ENCODING = {ord(char): byte for char, byte in CHAR_TO_BYTE.items()}
-
-
-def spelling(data: bytes) -> str:
-    """`data` in the byte-level alphabet, as tokenizer.json spells it.
-
-    >>> spelling(" é".encode())
-    'ĠÃ©'
-    """
-    return codecs.charmap_decode(data, "strict", BYTE_TO_CHAR)[0]
-
-
-def is_spelling(text: str) -> bool:
-    """Is every character of `text` in the byte-level alphabet, and is there one?
-
-    >>> is_spelling("Ġa"), is_spelling(" a"), is_spelling("")
-    (True, False, False)
-    """
-    return text != "" and _ALPHABET.issuperset(text)
-
-
-def decoded_bytes(text: str) -> bytes:
-    r"""The bytes that upstream's ByteLevel decoder makes of a token, added tokens included.
-
-    A token of which one character is outside the byte-level alphabet stands for itself as a whole.
-
-    >>> decoded_bytes("Ġa"), decoded_bytes("Ġ中"), decoded_bytes("õ")
-    (b' a', b'\xc4\xa0\xe4\xb8\xad', b'\xf5')
-    """
-    try:
-        return codecs.charmap_encode(text, "strict", _ENCODING)[0]
-    except UnicodeEncodeError:
-        return text.encode()
-
-
-@dataclass(frozen=True)
-class AddedToken:
-    """A token that is matched in the text before anything else, with upstream's flags.
-
-    literal: does decoding give the text as it is, as tiktoken does, though it reads as a spelling in the byte-level
-        alphabet? Upstream's decoder takes an added token for a spelling wherever it can; see `decoded_bytes`.
-    """
-
-    id: int
-    content: str
-    single_word: bool = False
-    lstrip: bool = False
-    rstrip: bool = False
-    normalized: bool = False
-    special: bool = False
-    literal: bool = False
-
+__all__ = ["NORMALIZERS", "ModelDescription", "NormalizerStep", "TokenizerConfig"]
 
 NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Prepend", "Replace")
 
@@ -115,6 +39,25 @@ class NormalizerStep:
 
 
 @dataclass(frozen=True)
+class TokenizerConfig:
+    """What a model's files say of BOS, EOS and chats beside the tokenizer itself. None: not told.
+
+    pad_id: the token that fills a batch up. add_bos, add_eos: whether BOS and EOS are put around a text.
+    chat_template: the jinja template, of several the one named "default"; chat_templates: all that have names.
+    generation: the settings in generation_config.json, as they stand there.
+    """
+
+    bos_id: int | None = None
+    eos_id: int | None = None
+    pad_id: int | None = None
+    add_bos: bool | None = None
+    add_eos: bool | None = None
+    chat_template: str | None = None
+    chat_templates: Mapping[str, str] = field(default_factory=dict)
+    generation: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class ModelDescription:
     """A byte-level BPE model.
 
@@ -128,9 +71,10 @@ class ModelDescription:
     added_tokens: in the order of the file.
     normalizer: its steps; none: text is taken as it is.
     ignore_merges: is a piece that is a token of the vocabulary that token, whatever the merges say?
+    config: BOS and EOS, and what chats need.
 
     >>> merges = array("I", [0, 1, 2])
-    >>> model = ModelDescription((), (b"a", b"b", b"ab"), frozenset(), merges, (), False, None, None)
+    >>> model = ModelDescription((), (b"a", b"b", b"ab"), frozenset(), merges, (), False)
     >>> [(model.tokens[left], model.tokens[right]) for left, right, merged in model.merge_rules()]
     [(b'a', b'b')]
     """
@@ -141,10 +85,9 @@ class ModelDescription:
     merges: array[int]
     added_tokens: tuple[AddedToken, ...]
     ignore_merges: bool
-    bos_id: int | None
-    eos_id: int | None
     unicode_version: str = "16.0"
     normalizer: tuple[NormalizerStep, ...] = ()
+    config: TokenizerConfig = TokenizerConfig()
 
     def without_places(self) -> ModelDescription:
         """The same model without the places in its file, by which no encoding changes."""

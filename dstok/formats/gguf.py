@@ -1,7 +1,7 @@
 """GGUF, llama.cpp's file format <-> `ModelDescription`.
 
-In: the path of a GGUF file, with tensors or without. Out: the model as upstream has it, and what the file says of BOS,
-EOS, padding and chat. And from a model a GGUF file that holds a vocabulary and no tensors.
+In: the path of a GGUF file, with tensors or without. Out: the model as upstream has it. And from
+a model a GGUF file that holds a vocabulary and no tensors.
 Invariant: the ids are upstream's, those of the tokenizer.json files that llama.cpp's `tokenizer.ggml.pre` stands for;
 formats/llama_cpp.py tells where llama.cpp's own differ. What GGUF cannot say is refused; what is lost by llama.cpp's
 convention is told (`write_gguf` returns it).
@@ -23,19 +23,12 @@ from dataclasses import replace
 from typing import Any
 
 from dstok.errors import TokenizerFileError, UnsupportedError
-from dstok.formats.description import (
-    NOT_IN_UTF_8,
-    AddedToken,
-    ModelDescription,
-    decoded_bytes,
-    is_spelling,
-    spelling,
-)
+from dstok.formats.description import ModelDescription, TokenizerConfig
 from dstok.formats.gguf_file import read_gguf
 from dstok.formats.image import StrPath
 from dstok.formats.json_value import shown
 from dstok.formats.llama_cpp import NO_WHOLE, UNICODE, Family, family_base, family_of_pre, find_family
-from dstok.formats.tokenizer_config import TokenizerConfig
+from dstok.formats.tokens import NOT_IN_UTF_8, AddedToken, decoded_bytes, is_spelling, spelling
 
 __all__ = ["describe_gguf", "write_gguf"]
 
@@ -46,7 +39,7 @@ TOKENS, TYPES, MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "t
 # Reading
 
 
-def describe_gguf(path: StrPath) -> tuple[ModelDescription, TokenizerConfig]:
+def describe_gguf(path: StrPath) -> ModelDescription:
     """The model of a GGUF file. Raises `UnsupportedError`, `TokenizerFileError` (with key or offset), and `OSError`."""
     values = read_gguf(path)
     kind = _need(values, "tokenizer.ggml.model", str)
@@ -63,9 +56,7 @@ def describe_gguf(path: StrPath) -> tuple[ModelDescription, TokenizerConfig]:
     added = tuple(AddedToken(i, texts[i], special=kind in (CONTROL, UNKNOWN))
                   for i, kind in enumerate(types) if kind in (UNKNOWN, CONTROL, USER_DEFINED))
     _check_bytes(tokens, raw_ids)
-    model = replace(base, tokens=tokens, raw_ids=raw_ids, merges=merges, added_tokens=added, bos_id=config.bos_id,
-                    eos_id=config.eos_id)
-    return model, config
+    return replace(base, tokens=tokens, raw_ids=raw_ids, merges=merges, added_tokens=added, config=config)
 
 
 def _need(values: dict[str, Any], key: str, kind: type) -> Any:

@@ -17,20 +17,14 @@ import struct
 from typing import Any, NoReturn
 
 from dstok.errors import TokenizerFileError
+from dstok.formats import GGUF_MAGIC as MAGIC
 from dstok.formats.image import StrPath
 
-__all__ = ["MAGIC", "is_gguf", "read_gguf"]
+__all__ = ["read_gguf"]
 
-MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 STRING, ARRAY = 8, 9
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-
-
-def is_gguf(path: StrPath) -> bool:
-    """Does the file at `path` begin as a GGUF file does? Raises `OSError`."""
-    with open(path, "rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
 
 
 def read_gguf(path: StrPath) -> dict[str, Any]:
@@ -52,9 +46,9 @@ class _Reader:
 
     def metadata(self) -> dict[str, Any]:
         if self.take(4) != MAGIC:
-            from dstok.formats import files  # not needed otherwise
+            from dstok.formats.kinds import LOOK, what_is  # not needed otherwise
 
-            self.broken(f"expected a GGUF file, found {files.found(self.data[: files.LOOK])}", 0)
+            self.broken(f"expected a GGUF file, found {what_is(self.data[: LOOK])}", 0)
         version = self.number("I")
         if version not in VERSIONS:
             self.broken(f"expected GGUF version 2 or 3, little-endian, found {version}", 4)

@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from dstok.errors import ImageError
+from dstok.formats import IMAGE_MAGIC as MAGIC
 
 __all__ = [
-    "AGAIN", "Image", "image_bytes", "is_image", "open_image", "read_image", "same_file", "write_at_once",
+    "AGAIN", "Image", "image_bytes", "open_image", "read_image", "same_file", "write_at_once",
     "write_image",
 ]
 
-MAGIC = b"dstokimg"
-FORMAT = 1
+IMAGE_FORMAT = 1
 PAGE = 4096
 MAX_HEADER = 1 << 26  # bytes; V3's is 42,000
 AGAIN = "make it again from the tokenizer.json, with this version of dstok"
@@ -59,14 +59,6 @@ class Image:
         return self.view[offset : offset + length]
 
 
-def is_image(path: StrPath) -> bool:
-    """Is `path` a file (no pipe, of which a look would take the start away) that begins as an image does?"""
-    if not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
-
-
 def write_image(
     path: StrPath, description: dict[str, Any], sections: Mapping[str, bytes], tokenizer: dict[str, Any] | None = None,
 ) -> None:
@@ -94,7 +86,7 @@ def image_bytes(
     body = bytearray(header)
     for name, data in sections.items():
         body += bytes(places[name][0] - _FIXED - len(body)) + bytes(data)
-    start = MAGIC + FORMAT.to_bytes(4, "little") + len(header).to_bytes(4, "little")
+    start = MAGIC + IMAGE_FORMAT.to_bytes(4, "little") + len(header).to_bytes(4, "little")
     return start + sha256(body).digest() + body
 
 
@@ -130,14 +122,14 @@ def open_image(path: StrPath, verify: bool = False) -> Image:
 def read_image(path: StrPath, view: memoryview, verify: bool) -> Image:
     """The image in these bytes, of which errors say that they are `path`. Raises `ImageError` as `open_image`."""
     if bytes(view[: len(MAGIC)]) != MAGIC:
-        from dstok.formats import files  # not needed otherwise
+        from dstok.formats.kinds import LOOK, what_is  # not needed otherwise
 
-        raise ImageError(f"{path}: expected a dstok image, found {files.found(bytes(view[: files.LOOK]))}")
+        raise ImageError(f"{path}: expected a dstok image, found {what_is(bytes(view[:LOOK]))}")
     if len(view) < _FIXED:
         raise ImageError(f"{path}: expected an image of at least {_FIXED} bytes, found {len(view)}: it is cut short")
     found = int.from_bytes(view[8:12], "little")
-    if found != FORMAT:
-        raise ImageError(f"{path}: expected image format {FORMAT}, found {found}: {AGAIN}")
+    if found != IMAGE_FORMAT:
+        raise ImageError(f"{path}: expected image format {IMAGE_FORMAT}, found {found}: {AGAIN}")
     image = _read_header(path, view)
     if verify:
         _verify(path, view)

@@ -18,9 +18,11 @@ from hashlib import sha256
 from typing import Any
 
 from dstok.errors import UnsupportedError
-from dstok.formats.description import BYTE_TO_CHAR, ModelDescription
+from dstok.formats.description import ModelDescription
 from dstok.formats.llama_cpp_hashes import CHECK_TEXT, HASHES
+from dstok.formats.tiktoken_encodings import ENCODINGS
 from dstok.formats.tokenizer_json import GPT2_PATTERN, read_tokenizer_json
+from dstok.formats.tokens import BYTE_TO_CHAR
 from dstok.pattern.collapse import Program, compile_splits
 from dstok.pattern.split import Split
 
@@ -46,10 +48,8 @@ def _split(pattern: str, behavior: str = "Isolated", invert: bool = False) -> _J
 
 _DIGITS: _Json = {"type": "Digits", "individual_digits": True}
 _SHORT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 _REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_O200K = (rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_SHORT}?|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_SHORT}?"
-          r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+_O200K = ENCODINGS["o200k_base"].pattern
 _CJK = "[一-龥ࠀ-一가-퟿]+"
 _LLM_LETTERS = (  # escapes: characters that a normalization, of an editor say, would change
     "A-Za-z\u00b5À-ÖØ-öø-ƺƼ-ƿ\u01c4-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-\u03f5Ϸ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ"

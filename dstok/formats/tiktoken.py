@@ -24,13 +24,14 @@ from itertools import pairwise
 from typing import NoReturn
 
 from dstok.errors import TokenizerFileError, UnsupportedError
-from dstok.formats.description import AddedToken, ModelDescription, decoded_bytes
+from dstok.formats.description import ModelDescription, TokenizerConfig
 from dstok.formats.rank_merges import MAX_TOKEN, ranked_merges
 from dstok.formats.tiktoken_encodings import ENCODINGS
+from dstok.formats.tokens import AddedToken, decoded_bytes
 from dstok.pattern.fancy_regex import translate
 from dstok.pattern.split import Split
 
-__all__ = ["describe_tiktoken", "is_tiktoken", "read_ranks", "unsaid", "write_ranks"]
+__all__ = ["describe_tiktoken", "read_ranks", "unsaid", "write_ranks"]
 
 MAX_ID = 1 << 20  # as many ids as the engine takes
 WHERE = "pattern"
@@ -63,7 +64,8 @@ def describe_tiktoken(
     whole = len(merges) // 3 < sum(len(token) > 1 for token in ranks)  # is there a token that merging does not make?
     added = tuple(_special_tokens(special_tokens, ranks))
     end = special_tokens.get("<|endoftext|>")
-    return ModelDescription((split,), tuple(tokens), frozenset(), merges, added, whole, None, end)
+    return ModelDescription((split,), tuple(tokens), frozenset(), merges, added, whole,
+                            config=TokenizerConfig(eos_id=end))
 
 
 def _check_ranks(ranks: Mapping[bytes, int]) -> None:
@@ -103,16 +105,6 @@ def _special_tokens(special_tokens: Mapping[str, int], ranks: Mapping[bytes, int
 
 
 # The rank file
-
-
-def is_tiktoken(start: bytes) -> bool:
-    """Does a file that begins with these bytes look like a rank file: base64, a space, a number?"""
-    line, _, _ = start.partition(b"\n")
-    token, space, rank = line.strip().partition(b" ")
-    return bool(token and space) and rank.isdigit() and not token.strip(_BASE64)
-
-
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
 def read_ranks(data: bytes) -> dict[bytes, int]:

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
-__all__ = ["ENCODINGS", "TiktokenEncoding"]
+__all__ = ["ENCODINGS", "TiktokenEncoding", "encoding_of_file"]
 
 
 @dataclass(frozen=True)
 class TiktokenEncoding:
-    """What tiktoken knows of an encoding beside its rank file."""
+    """What tiktoken knows of an encoding beside its rank file; `sha256` of that file, "" if there is none."""
 
     pattern: str
     special_tokens: Mapping[str, int]
+    sha256: str = ""
 
 
 _END, _PROMPT_END = "<|endoftext|>", "<|endofprompt|>"
@@ -37,10 +39,21 @@ _O200K = "|".join([
 
 ENCODINGS = {
     "gpt2": TiktokenEncoding(_GPT2, {_END: 50256}),
-    "r50k_base": TiktokenEncoding(_GPT2, {_END: 50256}),
-    "p50k_base": TiktokenEncoding(_GPT2, {_END: 50256}),
+    "r50k_base": TiktokenEncoding(
+        _GPT2, {_END: 50256}, "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"),
+    "p50k_base": TiktokenEncoding(
+        _GPT2, {_END: 50256}, "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069"),
     "p50k_edit": TiktokenEncoding(_GPT2, {_END: 50256, **dict(zip(_FIM, range(50281, 50284)))}),
     "cl100k_base": TiktokenEncoding(
-        _CL100K, {_END: 100257, **dict(zip(_FIM, range(100258, 100261))), _PROMPT_END: 100276}),
-    "o200k_base": TiktokenEncoding(_O200K, {_END: 199999, _PROMPT_END: 200018}),
+        _CL100K, {_END: 100257, **dict(zip(_FIM, range(100258, 100261))), _PROMPT_END: 100276},
+        "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"),
+    "o200k_base": TiktokenEncoding(
+        _O200K, {_END: 199999, _PROMPT_END: 200018},
+        "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"),
 }
+
+
+def encoding_of_file(data: bytes) -> str | None:
+    """The encoding whose published rank file these are the bytes of; p50k_base, not p50k_edit, for what both have."""
+    found = sha256(data).hexdigest()
+    return next((name for name, known in ENCODINGS.items() if known.sha256 == found), None)

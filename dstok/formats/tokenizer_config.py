@@ -1,60 +1,72 @@
-"""tokenizer_config.json: what upstream's tokenizer.json does not say.
+"""tokenizer_config.json and generation_config.json: what upstream's tokenizer.json does not say.
 
-In: the text of a tokenizer_config.json and the ids of the tokens that it may name. Out: `TokenizerConfig`.
-Invariant: what it names is a token of the model; what is of no use here is passed over.
-Source: the files that DeepSeek, Qwen and Meta publish; `tokenizer_config.json` has no specification.
+In: the texts of these files, and the ids of the tokens that they may name. Out: `TokenizerConfig`.
+Invariant: BOS and EOS are tokens of the model, or the file is refused; what is of no use here is passed over.
+Source: the files that DeepSeek, Qwen and Meta publish; they have no specification.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from dstok.formats.description import TokenizerConfig
 from dstok.formats.json_value import Value, load_json
 
-__all__ = ["TokenizerConfig", "read_token_id", "read_tokenizer_config", "write_tokenizer_config"]
-
-
-@dataclass(frozen=True)
-class TokenizerConfig:
-    """The tokens at a text's ends, whether they are put there, and the chat template. None: not told."""
-
-    bos_id: int | None = None
-    eos_id: int | None = None
-    pad_id: int | None = None
-    add_bos: bool | None = None
-    add_eos: bool | None = None
-    chat_template: str | None = None
+__all__ = [
+    "TokenizerConfig", "read_generation_config", "read_token_id", "read_tokenizer_config", "write_tokenizer_config",
+]
 
 
 def read_tokenizer_config(config: str | bytes, ids: Mapping[str, int]) -> TokenizerConfig:
     """The settings in `config`. Raises `TokenizerFileError`.
 
-    >>> read_tokenizer_config('{"bos_token": {"content": "<s>"}, "add_bos_token": true}', {"<s>": 1})
-    TokenizerConfig(bos_id=1, eos_id=None, pad_id=None, add_bos=True, add_eos=None, chat_template=None)
+    A padding token that the model has not is None: transformers adds it to the model, and no text has it.
+
+    >>> config = read_tokenizer_config('{"bos_token": {"content": "<s>"}, "add_bos_token": true}', {"<s>": 1})
+    >>> config.bos_id, config.eos_id, config.add_bos
+    (1, None, True)
     """
     settings = load_json(config, "tokenizer_config.json: ")
-    bos, eos, pad = (read_token_id(settings.get(f"{kind}_token"), ids) for kind in ("bos", "eos", "pad"))
+    bos, eos = (read_token_id(settings.get(f"{kind}_token"), ids) for kind in ("bos", "eos"))
+    pad = settings.get("pad_token")
+    pad_id = None if pad is None else ids.get(_content(pad).text())
     flags = (settings.get("add_bos_token"), settings.get("add_eos_token"))
     add_bos, add_eos = (None if flag is None else flag.boolean() for flag in flags)
-    return TokenizerConfig(bos, eos, pad, add_bos, add_eos, _template(settings.get("chat_template")))
+    templates = _templates(settings.get("chat_template"))
+    named = {name: text for name, text in templates.items() if name is not None}
+    return TokenizerConfig(bos, eos, pad_id, add_bos, add_eos, templates.get(None, named.get("default")), named)
 
 
-def _template(value: Value | None) -> str | None:
-    """The chat template: a text, or of a list of named ones the one named default."""
-    if value is None or isinstance(value.value, str):
-        return None if value is None else value.text()
-    named = {item.need("name").text(): item.need("template").text() for item in value.array()}
-    return named.get("default")
+def read_generation_config(text: str | bytes) -> dict[str, Any]:
+    """The settings of a generation_config.json. Raises `TokenizerFileError`.
+
+    >>> read_generation_config('{"temperature": 0.6, "top_p": 0.95}')
+    {'temperature': 0.6, 'top_p': 0.95}
+    """
+    return load_json(text, "generation_config.json: ").object()
+
+
+def _templates(value: Value | None) -> dict[str | None, str]:
+    """The chat templates by their names: one text, which has none, or a list of named ones."""
+    if value is None:
+        return {}
+    if isinstance(value.value, str):
+        return {None: value.text()}
+    return {item.need("name").text(): item.need("template").text() for item in value.array()}
+
+
+def _content(token: Value) -> Value:
+    """The text of a token that is written as its text, or as an object with its content."""
+    return token.need("content") if isinstance(token.value, dict) else token
 
 
 def read_token_id(token: Value | None, ids: Mapping[str, int]) -> int | None:
-    """The id of a token that is written as its text, or as an object with its content."""
+    """The id of a token, which the model has to have."""
     if token is None:
         return None
-    content = token.need("content") if isinstance(token.value, dict) else token
+    content = _content(token)
     if content.text() not in ids:
         content.wrong("a token of tokenizer.json")
     return ids[content.text()]
@@ -64,6 +76,12 @@ def write_tokenizer_config(config: TokenizerConfig, tokens: Mapping[int, str]) -
     """The text of a tokenizer_config.json; `tokens` spells the ids that `config` names."""
     named = {"bos_token": config.bos_id, "eos_token": config.eos_id, "pad_token": config.pad_id}
     settings: dict[str, Any] = {key: tokens[token_id] for key, token_id in named.items() if token_id is not None}
-    rest = {"add_bos_token": config.add_bos, "add_eos_token": config.add_eos, "chat_template": config.chat_template}
+    rest = {"add_bos_token": config.add_bos, "add_eos_token": config.add_eos, "chat_template": _written(config)}
     settings |= {key: value for key, value in rest.items() if value is not None}
     return json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
+
+
+def _written(config: TokenizerConfig) -> str | list[dict[str, str]] | None:
+    if not config.chat_templates:
+        return config.chat_template
+    return [{"name": name, "template": template} for name, template in config.chat_templates.items()]

@@ -28,19 +28,11 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from dstok.errors import TokenizerFileError
-from dstok.formats.description import (
-    BYTE_TO_CHAR,
-    NORMALIZERS,
-    NOT_IN_UTF_8,
-    AddedToken,
-    ModelDescription,
-    NormalizerStep,
-    decoded_bytes,
-    is_spelling,
-)
+from dstok.formats.description import NORMALIZERS, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.json_value import Value, join_path, load_json, shown
 from dstok.formats.pre_tokenizers import GPT2_PATTERN, read_pre_tokenizers
-from dstok.formats.tokenizer_config import read_token_id
+from dstok.formats.tokenizer_config import read_tokenizer_config
+from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8, AddedToken, decoded_bytes, is_spelling
 from dstok.formats.upstream import NEWEST, upstream_version
 
 __all__ = ["GPT2_PATTERN", "read_tokenizer_json", "steps_of"]
@@ -55,7 +47,7 @@ TOP_LEVEL = frozenset({"version", "truncation", "padding", "added_tokens", "norm
 def read_tokenizer_json(
     data: str | bytes, config: str | bytes | None = None, upstream: str = NEWEST
 ) -> ModelDescription:
-    """The model of a tokenizer.json; a tokenizer_config.json, `config`, adds which ids are BOS and EOS.
+    """The model of a tokenizer.json; a tokenizer_config.json, `config`, adds BOS and EOS, and what chats need.
 
     `upstream` names the version of upstream whose Unicode tables the ids are to follow.
 
@@ -83,11 +75,10 @@ def read_tokenizer_json(
     merges = _read_merges(model.need("merges"), vocab, raw_ids)
     added = tuple(_read_added_tokens(file.object().get("added_tokens", []), vocab))
     ids = {**vocab, **{token.content: token.id for token in added}}
-    bos_id, eos_id = _read_config(config, ids)
     ignore_merges = _boolean(model, "ignore_merges", False, nullable=True)
     normalizer = tuple(_read_normalizer(file.member("normalizer")))
-    return ModelDescription(splits, tokens, raw_ids, merges, added, ignore_merges, bos_id, eos_id, versions.patterns,
-                            normalizer=normalizer)
+    return ModelDescription(splits, tokens, raw_ids, merges, added, ignore_merges, versions.patterns, normalizer,
+                            _read_config(config, ids))
 
 
 def _check_top_level(file: Value) -> None:
@@ -375,8 +366,5 @@ def _check_id(
 # tokenizer_config.json
 
 
-def _read_config(config: str | bytes | None, ids: dict[str, int]) -> tuple[int | None, int | None]:
-    if config is None:
-        return None, None
-    settings = load_json(config, "tokenizer_config.json: ")
-    return read_token_id(settings.get("bos_token"), ids), read_token_id(settings.get("eos_token"), ids)
+def _read_config(config: str | bytes | None, ids: dict[str, int]) -> TokenizerConfig:
+    return TokenizerConfig() if config is None else read_tokenizer_config(config, ids)

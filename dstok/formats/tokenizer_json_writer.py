@@ -16,10 +16,11 @@ from dataclasses import replace
 from typing import Any
 
 from dstok.errors import UnsupportedError
-from dstok.formats.description import AddedToken, ModelDescription, NormalizerStep, decoded_bytes, spelling
+from dstok.formats.description import ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.json_value import shown
 from dstok.formats.pre_tokenizers import DIGITS_PATTERN, WORDS_PATTERN
 from dstok.formats.tokenizer_json import read_tokenizer_json
+from dstok.formats.tokens import AddedToken, decoded_bytes, spelling
 from dstok.pattern.split import Split
 
 __all__ = ["write_tokenizer_json"]
@@ -133,4 +134,4 @@ def _essence(model: ModelDescription) -> ModelDescription:
     while tokens and tokens[-1] is None:
         tokens.pop()
     raw_ids = model.raw_ids - hidden
-    return replace(model.without_places(), tokens=tuple(tokens), raw_ids=raw_ids, bos_id=None, eos_id=None)
+    return replace(model.without_places(), tokens=tuple(tokens), raw_ids=raw_ids, config=TokenizerConfig())

@@ -37,9 +37,9 @@ def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
       'a'   step 2, alternative 1  1 -c6-> 8 |-c5-> stop
       '12'  step 0, alternative 0  1 -c5-> 7 -c5-> 18 |-end-> stop
     """
-    if text is not None and tokenizer._normalizer is not None:
-        text = tokenizer._normalizer.normalize(text.encode()).decode()
-    return "\n".join([*_normalizer(tokenizer), *explain_cascade(tokenizer.program, text)])
+    model = tokenizer.inspect()
+    shown = None if text is None else model.normalize(text)
+    return "\n".join([*_normalizer(model.normalizer), *explain_cascade(model.automaton, shown)])
 
 
 def explain_cascade(cascade: Cascade, text: str | None = None) -> Iterator[str]:
@@ -50,8 +50,7 @@ def explain_cascade(cascade: Cascade, text: str | None = None) -> Iterator[str]:
         yield from (f"  {line}" for line in aligned(list(_paths(cascade, text)), _WIDEST))
 
 
-def _normalizer(tokenizer: Tokenizer) -> Iterator[str]:
-    steps = tokenizer._tables.normalizer
+def _normalizer(steps: tuple[NormalizerStep, ...]) -> Iterator[str]:
     if steps:
         yield "normalizer, of each stretch between added tokens with normalized=false:"
         yield from (f"  {number}. {_described(step)}" for number, step in enumerate(steps))

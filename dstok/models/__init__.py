@@ -1,7 +1,7 @@
 """The built-in models: an image of tables for each vocabulary, and a small table of added tokens for each model.
 
-In: a name (names.py). Out: a `Tokenizer`, by mapping the image: no network, no cache, nothing parsed but the added
-tokens. Invariant: what is loaded is what `build.py` made of the tokenizer.json whose SHA-256 it recorded.
+In: a name (names.py). Out: what a `Tokenizer` is made of, by mapping the image: no network, no cache, nothing parsed
+but the added tokens. Invariant: what is loaded is what `build.py` made of the tokenizer.json whose SHA-256 it recorded.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.formats.columns import unpack_added
 from dstok.formats.image import open_image
-from dstok.models.names import ALIASES, find, not_found
-from dstok.tables.build import Tables, tables_from_image
-from dstok.tokenizer import Tokenizer
+from dstok.models.names import ALIASES
+from dstok.tables.objects import Tables, tables_from_image
 
 if TYPE_CHECKING:
-    from dstok.formats.description import AddedToken
+    from dstok.formats.tokens import AddedToken
 
-__all__ = ["ModelInfo", "load", "models"]
+__all__ = ["ModelInfo", "built_in", "is_built_in", "models"]
 
 _HERE = os.path.dirname(__file__)
 
@@ -65,31 +64,16 @@ def models() -> tuple[ModelInfo, ...]:
         for name, entry in _index().items())
 
 
-def load(name: str) -> Tokenizer:
-    """A built-in model by its name or an alias, in any case, with or without `deepseek-ai/`; see `models()`.
-
-    Raises `ModelNotFoundError`, also for a path (`Tokenizer.from_file` loads a tokenizer.json) and for names of
-    DeepSeek's API that have moved from model to model, and `TypeError`.
-
-    >>> load("deepseek-r1").token_to_id("<think>")
-    128798
-    >>> load("deepseek-ai/DeepSeek-V3-0324").name
-    'deepseek-v3'
-    """
-    if not isinstance(name, str | os.PathLike):
-        raise TypeError(f"expected the name of a built-in model, found {type(name).__name__}")
-    found = find(name) if isinstance(name, str) else None
-    if found is None:
-        raise not_found(os.fspath(name))
-    entry = _index()[found]
-    added = _read(f"{found}.json")
-    return Tokenizer(_tables(entry["image"]), unpack_added(added), entry["bos_id"], entry["eos_id"], found)
+def built_in(name: str) -> tuple[Tables, tuple[AddedToken, ...], int | None, int | None, str]:
+    """What `Tokenizer` makes the model `name` of, one of `models()`: tables, added tokens, BOS, EOS, the name."""
+    entry = _index()[name]
+    return _tables(entry["image"]), unpack_added(_read(f"{name}.json")), entry["bos_id"], entry["eos_id"], name
 
 
 def is_built_in(
     name: str, tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None,
 ) -> bool:
-    """Is this what `load(name)` makes a tokenizer of?"""
+    """Is this what `built_in(name)` gives?"""
     entry = _index().get(name)
     return (entry is not None and tables.image is not None and tables.image.path == os.path.join(_HERE, entry["image"])
             and added == unpack_added(_read(f"{name}.json")) and (bos_id, eos_id) == (entry["bos_id"], entry["eos_id"]))

@@ -87,8 +87,9 @@ def _build_shared(shared: _Shared, source: Path, target: Path, index: dict[str, 
 
 def _entry(shared: _Shared, name: str, data: bytes, model: ModelDescription) -> dict[str, Any]:
     size = max(len(model.tokens), *(token.id + 1 for token in model.added_tokens))
-    return {"image": shared.image, "sha256": sha256(data).hexdigest(), "vocab_size": size, "bos_id": model.bos_id,
-            "eos_id": model.eos_id, "source": SOURCE.format(shared.folders[name]), "licence": shared.licence}
+    return {"image": shared.image, "sha256": sha256(data).hexdigest(), "vocab_size": size,
+            "bos_id": model.config.bos_id, "eos_id": model.config.eos_id,
+            "source": SOURCE.format(shared.folders[name]), "licence": shared.licence}
 
 
 def _base(model: ModelDescription) -> tuple[Any, ...]:

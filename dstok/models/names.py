@@ -10,8 +10,6 @@ Source: which published files are the same, the package that the built-in files 
 
 from __future__ import annotations
 
-import os
-
 from dstok.errors import ModelNotFoundError
 
 __all__ = ["ALIASES", "find", "is_name", "not_found"]
@@ -72,10 +70,6 @@ def not_found(name: str) -> ModelNotFoundError:
     if licence is not None:
         return ModelNotFoundError(f"{name!r} is not built in: its vocabulary is under {licence}; "
                                   "load its tokenizer.json by path")
-    if os.path.exists(name) or name.endswith((".json", ".gguf", ".tiktoken", ".image")) or name.startswith((".", "/")):
-        return ModelNotFoundError(f"expected the name of a built-in model, found the path {name!r}: "
-                                  "dstok.Tokenizer.from_file loads a tokenizer.json by path, from_gguf a GGUF file, "
-                                  "open an image")
     hint = _hint(name)
     return ModelNotFoundError(f"no built-in model {name!r}: there are {', '.join(ALIASES)}{hint}")
 
@@ -99,4 +93,4 @@ def _hint(name: str) -> str:
     close = get_close_matches(_plain(name), _NAMES, 1)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return "; dstok.Tokenizer.from_file loads any other model's tokenizer.json by path" if "/" in name else ""
+    return "; dstok.load also takes the path of any other model's file" if "/" in name else ""

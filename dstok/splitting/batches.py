@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dstok.base.texts import Errors, Text, laid
 from dstok.core._cut import Cutter, in_characters
+from dstok.core._cut import Spans as Memory
 from dstok.errors import TextError
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ class SpanBatch:
         return parts
 
     def _part(self, texts: list[str | bytes], unit: str) -> tuple[Spans, list[int]]:
-        from dstok.splitting.splitter import as_spans
-
         memory, counts = self.cutter.spans_of(texts)
         spans, at = as_spans(memory), 0
         if unit == "characters":
@@ -81,3 +80,11 @@ def _numbered(text: Text, errors: Errors, number: int) -> str | bytes:
         raise TextError(error.message, error.offset, number) from None
     except TypeError as error:
         raise TypeError(f"{error} of text {number}") from None
+
+
+def as_spans(memory: Memory) -> npt.NDArray[np.int64]:
+    """Spans of the core as int64[n, 2]."""
+    import numpy as np
+
+    size = memoryview(memory).nbytes
+    return np.frombuffer(memoryview(memory), np.int64).reshape(-1, 2) if size else np.empty((0, 2), np.int64)

@@ -123,7 +123,7 @@ def difference(one: Splitter, other: Splitter) -> Difference | None:
     if one.fingerprint == other.fingerprint:
         return None
     joint = build_alphabet([*one.classes(), *other.classes()])
-    pairs = _Pairs(_over(one._cascade, joint), _over(other._cascade, joint), joint.end)
+    pairs = _Pairs(_over(one.cascade, joint), _over(other.cascade, joint), joint.end)
     word = _shortest((START, START, False, False), pairs.steps, lambda pair: pair[:2] == (FINAL, FINAL) and pair[3])
     assert word is not None, "what has different fingerprints differs"
     text = _text(joint, word)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from dstok.base.lazy import lazy
 from dstok.base.texts import Errors, Text, laid, replaces, utf8
 from dstok.calls.offsets import Piece
-from dstok.core._cut import Spans, in_characters
+from dstok.core._cut import in_characters
 from dstok.errors import PatternError
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.pattern.collapse import Cascade, compile_cascade
 from dstok.pattern.split import Split
 from dstok.splitting import properties, saved
+from dstok.splitting.batches import SpanBatch, as_spans
 from dstok.splitting.engine import Tagger, make_cutter, make_tagger
 from dstok.splitting.sources import Dialect, splits_of_json, splits_of_patterns
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.splitting.batches import SpanBatch
     from dstok.splitting.properties import CutPlace, Difference
     from dstok.splitting.streams import SplitStream
     from dstok.tokenizer import Tokenizer
@@ -64,8 +64,8 @@ class Splitter:
 
     def _make(self, splits: tuple[Split, ...], unicode_version: str, name: str) -> None:
         self.name = name
-        self._cascade = _compiled(splits, unicode_version)
-        self._cutter = make_cutter(self._cascade)
+        self.cascade = _compiled(splits, unicode_version)
+        self._cutter = make_cutter(self.cascade)
 
     @classmethod
     def _of(cls, splits: tuple[Split, ...], unicode_version: str, name: str = "") -> Splitter:
@@ -90,7 +90,7 @@ class Splitter:
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, upstream: str = NEWEST) -> Splitter:
         """As `from_json`, of a file. Raises `OSError`, too."""
-        from dstok.formats.files import about_file
+        from dstok.formats.kinds import about_file
 
         with about_file(path), open(path, "rb") as file:
             return cls.from_json(file.read(), upstream=upstream)
@@ -103,7 +103,7 @@ class Splitter:
         >>> dstok.Splitter.from_tokenizer(dstok.load("deepseek-v3")).split("it 42")
         ['it', ' ', '42']
         """
-        return cls._of(tokenizer._tables.splits, tokenizer.unicode_version, tokenizer.name)
+        return cls._of(tokenizer.inspect().splits, tokenizer.unicode_version, tokenizer.name)
 
     @classmethod
     def from_tiktoken(cls, encoding: str) -> Splitter:
@@ -183,14 +183,14 @@ class Splitter:
     def _pieces(self, data: bytes) -> Iterator[Piece]:
         at = 0
         for start, end, number in self._tagger(data):
-            shown, tag = data[start:end].decode(), self._cascade.tags[number]
+            shown, tag = data[start:end].decode(), self.cascade.tags[number]
             if not tag.dropped:
                 yield Piece(shown, start, end, at, at + len(shown), tag.step, tag.alternative)
             at += len(shown)
 
     @lazy
     def _tagger(self) -> Tagger:
-        return make_tagger(self._cascade)
+        return make_tagger(self.cascade)
 
     def spans_batch(
         self, texts: Iterable[Text], *, threads: int = 1, unit: Unit = "bytes", errors: Errors = "strict",
@@ -216,8 +216,6 @@ class Splitter:
         return [self._cutter.count(text) for text in self._batch(texts, errors).texts]
 
     def _batch(self, texts: Iterable[Text], errors: Errors) -> SpanBatch:
-        from dstok.splitting.batches import SpanBatch
-
         return SpanBatch(self._cutter, texts, errors)
 
     def stream(self, *, errors: Errors = "strict") -> SplitStream:
@@ -249,19 +247,19 @@ class Splitter:
         """
         from dstok.splitting.counting import count_pieces
 
-        return count_pieces(self._cascade, texts, memory, errors)
+        return count_pieces(self.cascade, texts, memory, errors)
 
     # What it is
 
     @property
     def splits(self) -> tuple[Split, ...]:
         """The steps."""
-        return self._cascade.splits
+        return self.cascade.splits
 
     @property
     def unicode_version(self) -> str:
         """The Unicode version of the steps' properties."""
-        return self._cascade.unicode_version
+        return self.cascade.unicode_version
 
     def way(self) -> str:
         """How pieces are found here: "mask kernel, avx512", "windows", "automaton", or "both sides"."""
@@ -271,12 +269,12 @@ class Splitter:
         """The steps, the classes of characters and the automaton in words; with `text` its way through them."""
         from dstok.inspection.explain import explain_cascade
 
-        return "\n".join(explain_cascade(self._cascade, text))
+        return "\n".join(explain_cascade(self.cascade, text))
 
     @lazy
     def fingerprint(self) -> str:
         """A hash (SHA-256, hex) of what texts are cut into: two splitters share it exactly if they are equal."""
-        return properties.fingerprint(self._cascade)
+        return properties.fingerprint(self.cascade)
 
     def __eq__(self, other: object) -> bool:
         """Whether both cut every text into the same pieces, however their patterns are written."""
@@ -303,22 +301,22 @@ class Splitter:
     @lazy
     def loses_text(self) -> str | None:
         """The shortest text of which a part is in no piece; None if no text loses any."""
-        return properties.loses_text(self._cascade)
+        return properties.loses_text(self.cascade)
 
     @lazy
     def look_ahead(self) -> int | None:
         """How many characters behind a place must be read, at most, to know if a piece ends there; None: no limit."""
-        return properties.look_ahead(self._cascade)
+        return properties.look_ahead(self.cascade)
 
     @lazy
     def longest_piece(self) -> int | None:
         """How many characters a piece can have; None: no limit."""
-        return properties.longest_piece(self._cascade)
+        return properties.longest_piece(self.cascade)
 
     @lazy
     def cut_places(self) -> tuple[CutPlace, ...]:
         """Between which characters any text may be cut so that its parts, split alone, give the same pieces."""
-        return properties.cut_places(self._cascade)
+        return properties.cut_places(self.cascade)
 
     def may_cut(self, left: str, right: str) -> bool:
         r"""Whether every text may be cut between `left` and `right`, of one character each: see `cut_places`.
@@ -332,15 +330,7 @@ class Splitter:
 
     def classes(self) -> tuple[CodePointSet, ...]:
         """The sets of characters that the patterns do not tell apart."""
-        return self._cascade.alphabet.classes
-
-
-def as_spans(memory: Spans) -> npt.NDArray[np.int64]:
-    """Spans of the core as int64[n, 2]."""
-    import numpy as np
-
-    size = memoryview(memory).nbytes
-    return np.frombuffer(memoryview(memory), np.int64).reshape(-1, 2) if size else np.empty((0, 2), np.int64)
+        return self.cascade.alphabet.classes
 
 
 def _compiled(splits: tuple[Split, ...], unicode_version: str) -> Cascade:

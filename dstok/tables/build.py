@@ -1,100 +1,33 @@
-"""Model description -> the flat tables that the core runs on.
+"""A model's description <-> the flat tables that the core runs on.
 
-In: `ModelDescription` (from a file format) or an image. Out: `Tables`, and from them the core's objects.
-Invariant: tables built from a description and tables mapped from an image written from them are the same
-bytes. They hold the vocabulary, merges and splits; added tokens are per tokenizer and lie beside them.
+In: `ModelDescription`, from a file format. Out: `Tables` (`objects.py`); and from them the description again.
+Invariant: the same description gives the same bytes.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from hashlib import sha256
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
 
-from dstok.core._bpe import BPE
-from dstok.core._encode import Encoder
 from dstok.core._pairs import MAX_IDS, MAX_MERGES, build_pairs
-from dstok.core._pass import Pass
 from dstok.core._pieces import BORDER_BYTES, joined_pairs
-from dstok.core._scan import Scanner, pack_edges
-from dstok.errors import ImageError, PatternError, UnsupportedError
-from dstok.formats.description import NOT_IN_UTF_8, AddedToken, ModelDescription, NormalizerStep
-from dstok.formats.image import Image
-from dstok.pattern.split import Split
+from dstok.core._scan import pack_edges
+from dstok.errors import UnsupportedError
+from dstok.formats.description import ModelDescription, TokenizerConfig
+from dstok.formats.tokens import NOT_IN_UTF_8, AddedToken
+from dstok.pattern.program import compile_program
 from dstok.tables.byte_pairs import byte_pairs, settled_tokens
 from dstok.tables.characters import torn_borders, whole_characters
 from dstok.tables.kernels import V3, find_kernel
+from dstok.tables.objects import TABLES_FORMAT, Buffer, Tables, make_bpe
 
-if TYPE_CHECKING:
-    from dstok.core._normalize import Normalizer
-    from dstok.pattern.collapse import Program
-
-__all__ = [
-    "Tables",
-    "bare_bpe",
-    "build_tables",
-    "check_program",
-    "compile_program",
-    "describe_tables",
-    "make_bpe",
-    "make_encoder",
-    "tables_from_image",
-]
-
-Buffer = bytes | bytearray | memoryview
-FORMAT = 5  # of the sections' meaning: raised when the core reads one of them differently
-
-
-@dataclass(frozen=True)
-class Tables:
-    """`description` (JSON-able) and `sections` (name -> bytes); `image` if they are mapped from one.
-
-    Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merges (left, right
-    by rank), merged (id by rank; empty if it is the rank plus the description's `first`), pairs and seeds (their
-    hash table); atoms, byte_pairs and pair_ids (what merging may start from); direct (ids
-    that merging makes of their own bytes, which fill the piece tables); joined (the safe cuts' bitmap, empty if
-    there are none); borders (characters that are not to be cut at, empty if there are none); windows (what a few
-    characters tell of a place between them: pattern/windows.py; empty for V3).
-    """
-
-    description: dict[str, Any]
-    sections: Mapping[str, Buffer]
-    image: Image | None = None
-
-    @property
-    def splits(self) -> tuple[Split, ...]:
-        """The pre-tokenizer's steps."""
-        return tuple(Split(**split) for split in self.description["splits"])
-
-    @property
-    def normalizer(self) -> tuple[NormalizerStep, ...]:
-        """The normalizer's steps."""
-        return tuple(NormalizerStep(**step) for step in self.description.get("normalizer", ()))
-
-    @property
-    def merged(self) -> bytes:
-        """The id (uint32) by rank."""
-        count, first = len(self.sections["merges"]) // 8, self.description["first"]
-        return bytes(self.sections["merged"]) or array("I", range(first, first + count)).tobytes()
-
-
-def compile_program(splits: tuple[Split, ...], unicode_version: str) -> Program:
-    """The automaton of the splits; a pattern's error also names its JSON path."""
-    from dstok.pattern.collapse import compile_splits  # not needed to load a built-in model
-
-    try:
-        return compile_splits(splits, unicode_version)
-    except PatternError as error:
-        where = next((s.where for s in splits if s.pattern == error.pattern), "$.pre_tokenizer")
-        raise PatternError(f"{where}: {error.message}", error.pattern, error.position) from None
+__all__ = ["build_tables", "describe_tables"]
 
 
 def build_tables(model: ModelDescription) -> Tables:
     """All tables of a model. Raises `UnsupportedError` if it is larger than the core's number formats."""
-    from hashlib import sha256  # not needed to load a built-in model
-
     if len(model.tokens) > MAX_IDS or len(model.merges) // 3 > MAX_MERGES:
         raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "$.model")
     program = compile_program(model.splits, model.unicode_version)
@@ -105,7 +38,7 @@ def build_tables(model: ModelDescription) -> Tables:
     edges = pack_edges(program.boundaries.edges, pages[:128])
     kernel = find_kernel(program)
     description = {
-        "format": FORMAT,
+        "format": TABLES_FORMAT,
         "splits": [vars(split) for split in model.splits],
         "unicode_version": model.unicode_version,
         "symbols": program.boundaries.symbols,
@@ -160,9 +93,9 @@ def _borders(spoilers: Iterable[bytes]) -> bytearray:
 
 
 def describe_tables(
-    tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None,
+    tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig,
 ) -> ModelDescription:
-    """The description that `build_tables` made `tables` of, with the added tokens of one tokenizer."""
+    """The description that `build_tables` made `tables` of, with what is one tokenizer's own."""
     d, raw_ids = tables.description, frozenset(tables.description["raw_ids"])
     starts, pairs, merged = (array("I", bytes(data)) for data in (
         tables.sections["starts"], tables.sections["merges"], tables.merged))
@@ -170,51 +103,8 @@ def describe_tables(
     tokens = [blob[start:end] if start < end or i in raw_ids else None
               for i, (start, end) in enumerate(pairwise(starts))]
     merges = array("I", [x for rule in zip(pairs[::2], pairs[1::2], merged) for x in rule])
-    return ModelDescription(tables.splits, tuple(tokens), raw_ids, merges, added, d["ignore_merges"], bos_id, eos_id,
-                            d["unicode_version"], tables.normalizer)
-
-
-def tables_from_image(image: Image) -> Tables:
-    """The tables that lie in a mapped image."""
-    return Tables(image.description, {name: image.section(name) for name in image.places}, image)
-
-
-def check_program(tables: Tables, program: Program) -> None:
-    """Raises `ImageError` if mapped tables hold another automaton than `program`, which their splits compile to."""
-    if tables.image is None:
-        return
-    pages, page_numbers = program.alphabet.pages()
-    compiled = (pages, page_numbers, pack_edges(program.boundaries.edges, pages[:128]))
-    if any(tables.sections[name] != data for name, data in zip(("pages", "page_numbers", "edges"), compiled)):
-        raise ImageError(f"{tables.image.path}: expected the automaton of the image's splits, found another: "
-                         "the image is damaged")
-
-
-def bare_bpe(tables: Tables) -> BPE:
-    """As `make_bpe`, without the index that `ignore_merges` needs."""
-    s, d = tables.sections, tables.description
-    return BPE(s["pairs"], s["seeds"], s["merged"], d["first"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
-               d["ignore_merges"], s.get("atoms", b""), s.get("byte_pairs", b""), s.get("pair_ids", b""))
-
-
-def make_bpe(tables: Tables) -> BPE:
-    """The merge loops' object."""
-    bpe, s, d = bare_bpe(tables), tables.sections, tables.description
-    if d["ignore_merges"]:
-        starts = memoryview(s["starts"]).cast("B").cast("I")
-        raw = set(d["raw_ids"])
-        bpe.index_vocabulary([i for i in range(bpe.size) if starts[i] < starts[i + 1] and i not in raw])
-    return bpe
-
-
-def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | None = None) -> Encoder:
-    """The encoder; `size` is one more than the largest id, added tokens included."""
-    s = tables.sections
-    scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
-    kernel = tables.description["kernel"]
-    run = Pass(scanner, bpe, s["joined"] or None, kernel["rules"], bytes(kernel["kinds"]), s["borders"] or None,
-               s["windows"] or None)
-    return Encoder(run, bpe, memoryview(s["direct"]).cast("B").cast("I"), size, normalizer)
+    return ModelDescription(tables.splits, tuple(tokens), raw_ids, merges, added, d["ignore_merges"],
+                            d["unicode_version"], tables.normalizer, config)
 
 
 def _pair_table(model: ModelDescription) -> tuple[bytes, bytes]:

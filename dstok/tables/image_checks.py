@@ -29,10 +29,11 @@ from dstok.core._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS
 from dstok.core._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.columns import MAX_FLAGS, unpack_added
-from dstok.formats.description import NORMALIZERS, NOT_IN_UTF_8, AddedToken, NormalizerStep
+from dstok.formats.description import NORMALIZERS, NormalizerStep, TokenizerConfig
 from dstok.formats.image import AGAIN, Image
-from dstok.tables.build import FORMAT, bare_bpe, tables_from_image
+from dstok.formats.tokens import NOT_IN_UTF_8, AddedToken
 from dstok.tables.kernels import KINDS, NONE
+from dstok.tables.objects import TABLES_FORMAT, bare_bpe, tables_from_image
 
 __all__ = ["check_image", "tokenizer_parts"]
 
@@ -43,25 +44,28 @@ PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/_scan.pyx
 MAX_SEEDS = 1 << 22  # see core/_pairs.pyx: a fourth of MAX_MERGES
 MAX_BYTE_PAIRS = 0xFFFF  # see byte_pairs.py
 _SURROGATE = re.compile("[\ud800-\udfff]")
+CONFIG = {"pad_id": int, "add_bos": bool, "add_eos": bool, "chat_template": str, "chat_templates": dict,
+          "generation": dict}
+Parts = tuple[tuple[AddedToken, ...], "int | None", "int | None", str, TokenizerConfig]
 MAX_ID = 1 << 24  # of added tokens; as in formats/tokenizer_json.py
 
 
 def check_image(image: Image) -> None:
     """Raises `ImageError` if the core could not run on the tables of `image`."""
     found = image.description.get("format")
-    if found != FORMAT:
-        raise ImageError(f"{image.path}: expected tables of format {FORMAT}, found {found!r}: {AGAIN}")
+    if found != TABLES_FORMAT:
+        raise ImageError(f"{image.path}: expected tables of format {TABLES_FORMAT}, found {found!r}: {AGAIN}")
     _guarded(image, _check_description)
     _guarded(image, _check_sizes)
     _guarded(image, _check_tables)
 
 
-def tokenizer_parts(image: Image) -> tuple[tuple[AddedToken, ...], int | None, int | None, str]:
-    """The added tokens, BOS, EOS and name of `image`."""
+def tokenizer_parts(image: Image) -> Parts:
+    """The added tokens, BOS, EOS, name and configuration of `image`."""
     if image.tokenizer is None:
         raise ImageError(f"{image.path}: expected a tokenizer, found only the tables that built-in models share: "
                          "load one by its name")
-    found: tuple[tuple[AddedToken, ...], int | None, int | None, str] = _guarded(image, _tokenizer_parts)
+    found: Parts = _guarded(image, _tokenizer_parts)
     return found
 
 
@@ -120,7 +124,7 @@ def _check_step(step: dict[str, Any]) -> None:
     _ask("normalizer content", step["type"] != "Prepend" or step["content"] != "", "a text", "none")
 
 
-def _tokenizer_parts(image: Image) -> tuple[tuple[AddedToken, ...], int | None, int | None, str]:
+def _tokenizer_parts(image: Image) -> Parts:
     part = image.tokenizer or {}
     columns = _typed("added", part["added"], dict)
     ids, contents, flags = (_listed(name, columns[name], kind)
@@ -138,7 +142,20 @@ def _tokenizer_parts(image: Image) -> tuple[tuple[AddedToken, ...], int | None, 
     for name in ("bos_id", "eos_id"):
         if part[name] is not None:
             _ask(name, 0 <= _typed(name, part[name], int) < size, f"an id below {size}", part[name])
-    return unpack_added(columns), part["bos_id"], part["eos_id"], _typed("name", part["name"], str)
+    config = _config(_typed("config", part.get("config", {}), dict), size)
+    return unpack_added(columns), part["bos_id"], part["eos_id"], _typed("name", part["name"], str), config
+
+
+def _config(found: dict[str, Any], size: int) -> TokenizerConfig:
+    """What chats need, as images.py writes it."""
+    _ask("config", found.keys() <= CONFIG.keys(), f"some of {', '.join(CONFIG)}", sorted(found))
+    for name, value in found.items():
+        _typed(f"config {name}", value, CONFIG[name])
+    if "pad_id" in found:
+        _ask("config pad_id", 0 <= found["pad_id"] < size, f"an id below {size}", found["pad_id"])
+    for template in found.get("chat_templates", {}).values():
+        _typed("config chat_templates", template, str)
+    return TokenizerConfig(**found)
 
 
 # The sections

@@ -169,12 +169,8 @@ def _of_dstok(tok: Any) -> Engine:
 
 def _dstok(name: str) -> Engine:
     import dstok
-    from dstok.formats.image import is_image
-    from dstok.models.names import is_name
 
-    if is_name(name):
-        return _of_dstok(dstok.load(name))
-    return _of_dstok(dstok.Tokenizer.open(name) if is_image(name) else dstok.Tokenizer.from_file(name))
+    return _of_dstok(dstok.load(name))
 
 
 def _transformers(path: str) -> Engine:

@@ -35,7 +35,7 @@ class Guide:
     """A tokenizer's classes, states and merges, as the makers of texts need them."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self.tokenizer = tokenizer
+        self.tokenizer, self.model = tokenizer, tokenizer.inspect()
         self.program = tokenizer.program
         self.alphabet, self.edges = self.program.alphabet, self.program.boundaries.edges
         self.classes = range(len(self.alphabet.classes))
@@ -108,9 +108,14 @@ class Guide:
 
     # Visibility
 
+    @lazy
+    def merges(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """By the ids of two tokens: the rank of their merge, and what they are merged to."""
+        return {(left, right): (rank, made) for rank, (left, right, made) in enumerate(self.model.merges.tolist())}
+
     def merged(self, text: str) -> list[int]:
         """The ids of `text` as one piece."""
-        return self.tokenizer._bpe.merge(text.encode())
+        return self.model.merge(text.encode())
 
     def glues(self, left: str, right: str) -> bool:
         """Does a token go across the border of the two, merged as one piece?"""
@@ -120,7 +125,7 @@ class Guide:
         """The id of the token across the border; in most vocabularies the smaller it is, the earlier it is merged."""
         at, border = 0, len(left.encode())
         for id in self.merged(left + right):
-            at += len(self.tokenizer._bpe.token(id))
+            at += len(self.model.token(id))
             if at >= border:
                 return id if at > border else None
         return None
@@ -160,8 +165,8 @@ class Guide:
     def token_texts(self) -> dict[int, str]:
         """By id, the tokens of the vocabulary that are whole text; added tokens are left out."""
         texts, added = {}, set(self.tokenizer.special_tokens.values())
-        for id in range(self.tokenizer.vocab_size):
-            if id not in added and self.tokenizer._decoder.has(id):
+        for id in self.model.ids():
+            if id not in added:
                 try:
                     texts[id] = self.tokenizer.token_bytes(id).decode()
                 except UnicodeDecodeError:

@@ -22,7 +22,6 @@ from dstok.pattern.dfa import DEAD, NO_TAG, START
 from dstok.testing.cascade import Cascade, Mistake, alternatives_of, blind_at_end, lazy, with_bounds, without_looks
 from dstok.testing.guide import Guide
 from dstok.testing.unicode_changes import VERSIONS, moved, stand_in
-from dstok.tokenizer import _empty_ids
 
 __all__ = ["Hypothesis", "Pipeline", "catalog", "class_override", "unicode_override"]
 
@@ -63,17 +62,17 @@ class Pipeline:
     def with_splitter(self, split: Splitter, text: str) -> Ids:
         """The ids if the text between added tokens were cut by `split`."""
         data = text.encode()
-        policy = self.tokenizer._added.policy("all")
-        ids, marks, _ = self.tokenizer._encoder.encode_marked(data, policy, False, _empty_ids)
         found: list[int] = []
         at = 0
-        for index, start, end in [*marks, (-1, len(data), len(data))]:
-            for piece in split(data[at:start].decode()):
-                found += self.guide.merged(piece)
-            if index >= 0:
-                found.append(int(ids[index]))
+        for id, start, end in self.guide.model.added_in(text):
+            found += self._cut(split, data[at:start])
+            found.append(id)
             at = end
-        return tuple(found)
+        return tuple(found + self._cut(split, data[at:]))
+
+    def _cut(self, split: Splitter, text: bytes) -> list[int]:
+        """The ids of a text without added tokens."""
+        return [id for piece in split(text.decode()) for id in self.guide.merged(piece)]
 
     def pieces(self, text: str, override: Callable[[str], int] | None = None) -> list[str]:
         """The pieces of a text, with characters taken for members of other classes."""
@@ -315,7 +314,7 @@ def _text_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
 
 def _added_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     tok = pipeline.tokenizer
-    special = frozenset(token.content for token in tok._added.tokens if token.special)
+    special = frozenset(token.content for token in pipeline.guide.model.added_tokens if token.special)
     plain = frozenset(tok.special_tokens) - special
     yield Hypothesis(ADDED, "no added token is matched", lambda text: tuple(tok.encode(text, special="none")))
     if special and plain:

@@ -21,7 +21,7 @@ def neighbourhood(guide: Guide, small: str) -> list[str]:
     found = {text: None for text in _variants(guide, small[:40], chance)}
     cover = list(texts_of.cover(guide, 2))
     found |= dict.fromkeys(chance.sample(cover, min(3000, len(cover))))
-    added = guide.tokenizer._added.tokens
+    added = guide.model.added_tokens
     for special in (False, True):
         found |= dict.fromkeys(token.content for token in added[:400] if token.special == special)
     for version in VERSIONS:

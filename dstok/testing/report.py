@@ -158,10 +158,9 @@ def _tokens(guide: Guide, ids: Any) -> list[tuple[int, str]]:
 
 
 def _spelled(guide: Guide, id: int) -> str:
-    tokenizer = guide.tokenizer
-    if not (0 <= id < tokenizer.vocab_size and tokenizer._decoder.has(id)):
+    if not guide.model.has(id):
         return "(no such id)"
-    data = tokenizer.token_bytes(id)
+    data = guide.tokenizer.token_bytes(id)
     try:
         return repr(data.decode())
     except UnicodeDecodeError:

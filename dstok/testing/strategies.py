@@ -135,6 +135,6 @@ def token_ids(tokenizer: Tokenizer | None = None, max_size: int = 50) -> SearchS
     from hypothesis import strategies as st
 
     tok = _guide(tokenizer).tokenizer
-    known = [id for id in range(tok.vocab_size) if tok._decoder.has(id)]
+    known = list(tok.inspect().ids())
     any_ids = st.lists(st.integers(0, len(known) - 1).map(known.__getitem__), max_size=max_size)
     return st.one_of(any_ids, texts(tok).map(tok.encode))

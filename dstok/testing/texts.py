@@ -80,7 +80,7 @@ def vocabulary(guide: Guide) -> Iterator[str]:
 
 
 def _spans(guide: Guide, text: str) -> list[tuple[int, int, int]]:
-    return guide.tokenizer._scanner.spans(text.encode())
+    return guide.model.spans(text)
 
 
 def merge_conflicts(guide: Guide) -> Iterator[str]:
@@ -88,9 +88,7 @@ def merge_conflicts(guide: Guide) -> Iterator[str]:
 
     Two merges that lie between them in rank, and are swapped, change one of these texts.
     """
-    bpe = guide.tokenizer._bpe
-    pairs = memoryview(guide.tokenizer._tables.sections["merges"]).cast("B").cast("I").tolist()
-    ranked = list(zip(pairs[::2], pairs[1::2]))
+    ranked = guide.model.merges[:, :2].tolist()
     latest_left: dict[int, int] = {}  # token -> the other half of the last merge so far that it begins
     latest_right: dict[int, int] = {}
     for _ in range(2):  # once upward, for what lies below; once downward
@@ -99,7 +97,7 @@ def merge_conflicts(guide: Guide) -> Iterator[str]:
         for left, right in ranked:
             for triple in ((left, right, latest_left.get(right)), (latest_right.get(left), left, right)):
                 if None not in triple:
-                    text = b"".join(bpe.token(part) for part in triple if part is not None)
+                    text = b"".join(guide.model.token(part) for part in triple if part is not None)
                     try:
                         yield text.decode()
                     except UnicodeDecodeError:

@@ -19,8 +19,7 @@ def width(text: str) -> int:
 
 
 def _token(guide: Guide, id: int) -> bytes:
-    known = 0 <= id < guide.tokenizer.vocab_size and guide.tokenizer._decoder.has(id)
-    return guide.tokenizer.token_bytes(id) if known else b"?"
+    return guide.tokenizer.token_bytes(id) if guide.model.has(id) else b"?"
 
 
 def bytes_of(guide: Guide, ids: Iterable[int]) -> bytes:
@@ -42,31 +41,19 @@ def tokens_of(guide: Guide, ids: list[int], size: int) -> int:
 def violated(guide: Guide, piece: bytes, theirs: list[int]) -> str:
     """The first merge of the reference that the candidate's tokens show not to have been done."""
     cuts = set(ends(guide, theirs))
-    ranks = _ranks(guide)
+    merges = guide.merges
     parts = [piece[at : at + 1] for at in range(len(piece))]
-    ids = [guide.tokenizer._bpe.merge(part)[0] for part in parts]
+    ids = [guide.model.merge(part)[0] for part in parts]
     while True:
-        options = [(ranks[pair], at) for at, pair in enumerate(pairwise(ids)) if pair in ranks]
+        options = [(*merges[pair], at) for at, pair in enumerate(pairwise(ids)) if pair in merges]
         if not options:
             return "one merge too few or too many at the end"
-        rank, at = min(options)
+        rank, merged, at = min(options)
         border = sum(map(len, parts[: at + 1]))
         if border in cuts:
             return f"{_shown(parts[at])} + {_shown(parts[at + 1])} (rank {rank})"
         parts[at : at + 2] = [parts[at] + parts[at + 1]]
-        ids[at : at + 2] = [_merged_id(guide, rank)]
-
-
-def _ranks(guide: Guide) -> dict[tuple[int, int], int]:
-    found: dict[tuple[int, int], int] | None = guide.__dict__.get("_rank_table")
-    if found is None:
-        flat = memoryview(guide.tokenizer._tables.sections["merges"]).cast("B").cast("I").tolist()
-        found = guide.__dict__["_rank_table"] = {pair: rank for rank, pair in enumerate(zip(flat[::2], flat[1::2]))}
-    return found
-
-
-def _merged_id(guide: Guide, rank: int) -> int:
-    return memoryview(guide.tokenizer._tables.merged).cast("B").cast("I")[rank]
+        ids[at : at + 2] = [merged]
 
 
 def _shown(data: bytes) -> str:

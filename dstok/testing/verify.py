@@ -84,13 +84,8 @@ def verify(
 
 
 def _tokenizer(name: str) -> Tokenizer:
-    from dstok.formats.image import is_image
-    from dstok.models.names import is_name
-
-    if is_name(name):
-        return dstok.load(name)
     try:
-        return Tokenizer.open(name) if is_image(name) else Tokenizer.from_file(name)
+        return dstok.load(name)
     except OSError as error:
         known = ", ".join(model.name for model in dstok.models())
         raise CandidateError(f"expected a file or one of {known}, found {name!r}: {_words(error)}") from error

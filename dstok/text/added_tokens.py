@@ -12,20 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from dstok.base.lazy import lazy
+from dstok.base.texts import Special
 from dstok.core._added import Matcher
 from dstok.core._policy import Policy
 from dstok.errors import UnknownTokenError, UnsupportedError
-from dstok.formats.description import AddedToken, decoded_bytes, is_spelling
+from dstok.formats.tokens import AddedToken, decoded_bytes, is_spelling
 
 if TYPE_CHECKING:
     from dstok.core._normalize import Normalizer
 
-__all__ = ["AddedTokens", "Special"]
-
-Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple[str, ...]
+__all__ = ["AddedTokens"]
 
 _CHOICES = '"all", "none", "raise" or a set of added tokens\' texts'
 MAX_CACHED = 16  # policies of different sets that are kept; a server uses one or two

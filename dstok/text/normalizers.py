@@ -170,8 +170,8 @@ def _literal_matches(literal: str) -> Callable[[str], list[tuple[int, int]]]:
 def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str], list[tuple[int, int]]]:
     """The matches of a pattern, in code points, by the automaton of a Split by it."""
     from dstok.core._scan import Scanner, pack_edges
+    from dstok.pattern.program import compile_program
     from dstok.pattern.split import Split
-    from dstok.tables.build import compile_program
 
     program = compile_program((Split(step.pattern, "Isolated", False, step.where),), unicode_version)
     pages, page_numbers = program.alphabet.pages()

@@ -289,7 +289,7 @@ def test_models(tok: dstok.Tokenizer) -> None:
     assert ok("count", "-m", "tiny", stdin=b"abc") == b"3\n"
     Path("deepseek-v3").mkdir()
     assert ok("count", stdin=b"abc") == b"1\n", "a folder of that name changes nothing"
-    assert "./deepseek-v3: is a directory" in fails("count", "-m", "./deepseek-v3")
+    assert "./deepseek-v3: no tokenizer.json is in this folder" in fails("count", "-m", "./deepseek-v3")
     assert "deepseek-v3.1" in fails("count", "-m", "deepseek-v3.11")
     assert "none.json: no such file" in fails("info", "--model", "none.json")
     assert fails("count", "--model", file("broken.json", b'{"x": 1')).startswith("dstok: broken.json: ")

@@ -21,8 +21,9 @@ from tiktoken_ext import openai_public
 
 import dstok
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
+from dstok.formats.kinds import is_tiktoken
 from dstok.formats.rank_merges import MAX_TOKEN, ranked_merges
-from dstok.formats.tiktoken import MAX_ID, describe_tiktoken, is_tiktoken, read_ranks, write_ranks
+from dstok.formats.tiktoken import MAX_ID, describe_tiktoken, read_ranks, write_ranks
 from dstok.formats.tiktoken_encodings import ENCODINGS
 from dstok.pattern.fancy_regex import translate
 from dstok.unicode.sets import property_set, white_space

@@ -27,8 +27,9 @@ from tokenizers import Tokenizer
 
 import dstok
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
-from dstok.formats.description import BYTE_TO_CHAR, NOT_IN_UTF_8, ModelDescription, decoded_bytes, spelling
+from dstok.formats.description import ModelDescription
 from dstok.formats.tokenizer_json import GPT2_PATTERN, MAX_DEPTH, read_tokenizer_json
+from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, spelling
 from dstok.pattern.collapse import Program, Split, compile_splits
 from dstok.text.normalizers import make_normalizer
 
@@ -134,7 +135,7 @@ def test_the_small_file() -> None:
     assert model.merges.typecode == "I"
     assert [(added.id, added.special, added.normalized) for added in model.added_tokens] == [
         (0, True, False), (1, True, False), (262, False, True)]
-    assert (model.bos_id, model.eos_id, model.ignore_merges) == (None, None, False)
+    assert (model.config.bos_id, model.config.eos_id, model.ignore_merges) == (None, None, False)
 
 
 def test_the_regex_of_byte_level_is_one_more_split() -> None:
@@ -207,7 +208,7 @@ def test_a_token_that_the_vocabulary_has_twice() -> None:
 ])
 def test_bos_and_eos(config: dict[str, Any], ids: tuple[int | None, int | None]) -> None:
     model = read_tokenizer_json(json.dumps(small()), json.dumps(config))
-    assert (model.bos_id, model.eos_id) == ids
+    assert (model.config.bos_id, model.config.eos_id) == ids
 
 
 @pytest.mark.parametrize(("config", "where"), [
@@ -247,7 +248,7 @@ def deepseek_v3() -> ModelDescription:
 def test_the_family_of_v3(name: str, added: int) -> None:
     model = read_tokenizer_json(*load(name))
     assert (len(model.tokens), len(model.merge_rules()), len(model.added_tokens)) == (128000, 127741, added)
-    assert (model.bos_id, model.eos_id, set(model.raw_ids), model.ignore_merges) == (0, 1, {0, 1, 2}, False)
+    assert (model.config.bos_id, model.config.eos_id, set(model.raw_ids), model.ignore_merges) == (0, 1, {0, 1, 2}, False)
     assert [step.where for step in model.splits] == [f"$.pre_tokenizer.pretokenizers[{i}]" for i in range(3)]
     assert (model.tokens, model.merges, model.splits) == (
         deepseek_v3().tokens, deepseek_v3().merges, deepseek_v3().splits)

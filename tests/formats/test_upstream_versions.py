@@ -105,7 +105,7 @@ FILE = {
 
 
 def small_file() -> str:
-    from dstok.formats.description import BYTE_TO_CHAR
+    from dstok.formats.tokens import BYTE_TO_CHAR
 
     vocab = {char: i for i, char in enumerate(BYTE_TO_CHAR)}
     return json.dumps(FILE | {"model": {"type": "BPE", "vocab": vocab, "merges": []}})

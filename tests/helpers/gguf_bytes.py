@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from dstok.formats.description import BYTE_TO_CHAR
+from dstok.formats.tokens import BYTE_TO_CHAR
 
 
 @dataclass(frozen=True)

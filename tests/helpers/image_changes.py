@@ -8,8 +8,8 @@ from typing import Any
 
 from images import Parts
 
-from dstok.tables.build import FORMAT
 from dstok.tables.kernels import KINDS, NONE, RARE, V3
+from dstok.tables.objects import TABLES_FORMAT
 
 ROW = 256
 Change = Callable[[Parts], Any]
@@ -64,7 +64,7 @@ def strange_pair(parts: Parts) -> None:
 
 REFUSED: list[tuple[Change, str]] = [
     # the description
-    (put("format", 1), f"expected tables of format {FORMAT}, found 1: make it again from the tokenizer.json"),
+    (put("format", 1), f"expected tables of format {TABLES_FORMAT}, found 1: make it again from the tokenizer.json"),
     (put("format", None), "found None"),
     (lambda parts: parts.description.pop("byte_ids"), "expected 'byte_ids', found none"),
     (put("byte_ids", list(range(255))), "byte_ids: expected 256, found 255"),

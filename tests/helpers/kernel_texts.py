@@ -13,7 +13,7 @@ from real_models import levels
 import dstok
 from dstok.core._encode import Encoder
 from dstok.core._policy import Policy
-from dstok.tables.build import make_bpe, make_encoder
+from dstok.tables.objects import make_bpe, make_encoder
 
 TOK = dstok.load("deepseek-v3")
 NO_ADDED = Policy(None, None, [], [], ((), ()), False)

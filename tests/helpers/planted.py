@@ -23,8 +23,8 @@ import dstok
 from dstok.core._scan import pack_edges
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.pattern.collapse import Split, compile_pattern, compile_splits
-from dstok.tables.build import Tables
 from dstok.tables.kernels import find_kernel
+from dstok.tables.objects import Tables
 from dstok.testing.unicode_changes import moved
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of, sets

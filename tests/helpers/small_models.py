@@ -10,9 +10,10 @@ from typing import Any
 import tokenizers
 
 import dstok
-from dstok.formats.description import BYTE_TO_CHAR, spelling
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.tables.build import Tables, build_tables
+from dstok.formats.tokens import BYTE_TO_CHAR, spelling
+from dstok.tables.build import build_tables
+from dstok.tables.objects import Tables
 
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 Merge = tuple[bytes, bytes]

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
-from dstok.formats.description import BYTE_TO_CHAR
+from dstok.formats.tokens import BYTE_TO_CHAR
 
 BROKEN, UNSUPPORTED = TokenizerFileError, UnsupportedError
 

@@ -67,7 +67,7 @@ def test_built_in_models_there_and_back(name: str, tmp_path: Path) -> None:
 def test_bos_eos_and_name(tmp_path: Path) -> None:
     """They come from a configuration file, or are set; a name that is no built-in model's is pickled with the rest."""
     tok = dstok.Tokenizer.from_str(MODELS["plain"], json.dumps({"bos_token": "<s>", "eos_token": "<l>"}))
-    tok.name = "mine"
+    tok = tok.replace(name="mine")
     tok.save(tmp_path / "one")
     opened = dstok.Tokenizer.open(tmp_path / "one")
     for other in (opened, pickle.loads(pickle.dumps(opened)), pickle.loads(pickle.dumps(tok))):
@@ -169,7 +169,6 @@ def test_no_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "x", tmp_path / "x" / "y"):
         with pytest.raises(OSError):
             dstok.Tokenizer.open(path)
-        assert not image.is_image(path)
 
 
 def test_tables_without_a_tokenizer() -> None:

@@ -136,7 +136,7 @@ def test_a_file_is_referred_to(image: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_was_set_is_kept(image: Path) -> None:
     """BOS, EOS and name go with the reference."""
     tok = dstok.Tokenizer.open(image)
-    tok.bos_id, tok.eos_id, tok.name = 97, 98, "mine"
+    tok = tok.replace(bos_id=97, eos_id=98, name="mine")
     assert reduced(tok)[0] == "file"
     again = pickle.loads(pickle.dumps(tok))
     assert (again.bos_id, again.eos_id, again.name) == (97, 98, "mine")
@@ -184,10 +184,9 @@ def test_built_in_models_that_were_changed() -> None:
     """They are no longer built in: the tables go along, and what was set."""
     tok = dstok.load("deepseek-v3")
     assert reduced(tok) == ("built-in", "deepseek-v3", tok.fingerprint)
-    tok.eos_id = 5
+    tok = tok.replace(eos_id=5)
     assert reduced(tok)[0] == "image" and pickle.loads(pickle.dumps(tok)).eos_id == 5
-    tok = dstok.load("deepseek-v3")
-    tok.name = "deepseek-r1"  # which has the same tables, and other added tokens
+    tok = dstok.load("deepseek-v3").replace(name="deepseek-r1")  # which has the same tables, and other added tokens
     again = pickle.loads(pickle.dumps(tok))
     assert (again.name, again.special_tokens) == ("deepseek-r1", dstok.load("deepseek-v3").special_tokens)
 
@@ -225,7 +224,7 @@ def test_copies_need_no_file(image: Path) -> None:
     for way in (copy.copy, copy.deepcopy):
         again = way(tok)
         assert_same(tok, again, TEXTS)
-        again.bos_id, again.name = 97, "mine"
+        again = again.replace(bos_id=97, name="mine")
         assert (tok.bos_id, tok.name) == (None, "") and again._tables is tok._tables
         assert again.encode("a", add_bos=True) == [97, 97]
 

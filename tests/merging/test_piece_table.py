@@ -23,7 +23,7 @@ from small_models import both, model_json, upstream_ids
 
 from dstok.core._encode import Encoder
 from dstok.core._pool import MAX_WORKSPACES
-from dstok.tables.build import make_bpe
+from dstok.tables.objects import make_bpe
 
 BPE = make_bpe(TOK._tables)
 PROBES = KERNELS

@@ -1,16 +1,27 @@
-"""The built-in models' names: what there is, what is not shipped and why, what is misspelled."""
+"""Models by name and path: what there is, what is not shipped and why, what is misspelled; what each file is."""
 
 from __future__ import annotations
 
+import copy
+import inspect
+import json
+import pickle
+import re
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_process import fails, ok
+from judges import rank_file
 from real_models import BUILT_IN, FOLDERS, real_json
+from small_models import added_token, model_json
+from tiktoken_ext import openai_public
 
 import dstok
-from dstok.errors import ModelNotFoundError
+from dstok.errors import ModelNotFoundError, TokenizerFileError, UnsupportedError
+from dstok.formats.tiktoken_encodings import ENCODINGS, encoding_of_file
+from dstok.loading import is_path
 from dstok.models.names import ALIASES, find, is_name
 
 
@@ -71,20 +82,94 @@ def test_other_sizes_of_what_is_not_shipped(name: str) -> None:
         dstok.load(name)
 
 
-def test_paths(tmp_path: Path) -> None:
-    """The error points to what loads them."""
+def test_paths_where_nothing_is(tmp_path: Path) -> None:
+    """What reads like a path is one; a name with a slash is one of the hub's, unless something is there."""
     (tmp_path / "folder").mkdir()
-    names: list[Any] = ["./tokenizer.json", "tokenizer.json", "/x/y", "../deepseek-v3", "model.gguf", tmp_path / "folder",
-                        str(tmp_path / "folder"), Path("tokenizer.json")]
+    names: list[Any] = ["./tokenizer.json", "no-tokenizer.json", "/x/y", "../deepseek-v3", "model.gguf", tmp_path / "folder",
+                        str(tmp_path / "folder"), Path("deepseek-v3")]
     for name in names:
-        with pytest.raises(ModelNotFoundError, match="found the path .*: dstok.Tokenizer.from_file loads a tokenizer.json"):
+        assert is_path(name)
+        with pytest.raises(FileNotFoundError):
             dstok.load(name)
-    with pytest.raises(ModelNotFoundError, match=r"^no built-in model 'Qwen/Qwen9': .*; dstok.Tokenizer.from_file loads any"):
+    with pytest.raises(ModelNotFoundError, match=r"^no built-in model 'Qwen/Qwen9': .*; dstok.load also takes the path"):
         dstok.load("Qwen/Qwen9")
     wrong: Any
     for wrong in (None, 5, ["deepseek-v3"], b"deepseek-v3"):
-        with pytest.raises(TypeError, match=f"^expected the name of a built-in model, found {type(wrong).__name__}$"):
+        with pytest.raises(TypeError, match=f"^expected the name or path of a model, found {type(wrong).__name__}$"):
             dstok.load(wrong)
+
+
+def test_a_model_of_any_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kind of a file is told by its first bytes, whatever its name; a folder is its tokenizer.json."""
+    text = model_json([(b"a", b"b")])
+    (tmp_path / "tokenizer.json").write_text(text, encoding="utf-8")
+    plain = dstok.Tokenizer.from_str(text)
+    plain.save(tmp_path / "image")
+    built_in = dstok.load("deepseek-v3")
+    built_in.to_gguf(tmp_path / "gguf")
+    for name in (tmp_path, str(tmp_path), tmp_path / "tokenizer.json", tmp_path / "image"):
+        assert dstok.load(name).fingerprint == plain.fingerprint
+    assert dstok.load(tmp_path / "gguf").encode("Hello world") == built_in.encode("Hello world")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "image").rename("deepseek-v3")
+    assert dstok.load("deepseek-v3").fingerprint == built_in.fingerprint
+    assert dstok.load("./deepseek-v3").fingerprint == dstok.load(Path("deepseek-v3")).fingerprint == plain.fingerprint
+
+
+def test_a_rank_file_without_its_pattern(tmp_path: Path) -> None:
+    (tmp_path / "small.tiktoken").write_bytes(b"".join(b64encode(bytes([b])) + b" %d\n" % b for b in range(256)))
+    with pytest.raises(UnsupportedError, match=r"small.tiktoken: ranks without a pattern"):
+        dstok.load(tmp_path / "small.tiktoken")
+
+
+def test_the_rank_files_that_tiktoken_publishes(tmp_path: Path) -> None:
+    """They are known by their bytes, those that tiktoken itself asks of them."""
+    data = rank_file("r50k_base")
+    assert encoding_of_file(data) == "r50k_base" and encoding_of_file(data[1:]) is None
+    (tmp_path / "ranks").write_bytes(data)
+    expected = dstok.Tokenizer.from_tiktoken(tmp_path / "ranks", "r50k_base")
+    assert dstok.load(tmp_path / "ranks").fingerprint == expected.fingerprint
+    source = inspect.getsource(openai_public)
+    assert {known.sha256 for known in ENCODINGS.values()} - {""} == set(re.findall('expected_hash="(.{64})"', source))
+
+
+def test_it_never_changes() -> None:
+    """BOS, EOS and name are those of another tokenizer, made by `replace`; so a fingerprint is never out of date."""
+    tok = dstok.load("deepseek-v3")
+    before = tok.fingerprint
+    for name in ("bos_id", "eos_id", "name", "vocab_size", "unicode_version", "config", "_encoder", "_added", "_ends"):
+        with pytest.raises(AttributeError):
+            setattr(tok, name, 5)
+    other = tok.replace(eos_id=5)
+    assert (tok.eos_id, tok.fingerprint, tok.encode("a", add_eos=True)[-1]) == (1, before, 1)
+    assert (other.eos_id, other.bos_id, other.name, other.encode("a", add_eos=True)[-1]) == (5, 0, "deepseek-v3", 5)
+    assert other.fingerprint != before == other.replace(eos_id=1).fingerprint
+    assert other.replace(bos_id=None).bos_id is None and other.replace(name="mine").name == "mine"
+
+
+CONFIG = {"bos_token": "<s>", "pad_token": {"content": "<l>"}, "add_bos_token": True,
+          "chat_template": [{"name": "default", "template": "{{ a }}"}, {"name": "tools", "template": "{{ b }}"}]}
+
+
+def test_what_chats_need(tmp_path: Path) -> None:
+    """It comes from the files beside a tokenizer.json, stays with the tokenizer, and goes into images and pickles."""
+    path = tmp_path / "tokenizer.json"
+    path.write_text(model_json([(b"a", b"b")], [added_token("<s>"), added_token("<l>")]), encoding="utf-8")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    (tmp_path / "generation_config.json").write_text('{"temperature": 0.6, "eos_token_id": [1, 2]}', encoding="utf-8")
+    tok = dstok.load(path)
+    assert tok.config == dstok.Tokenizer.from_file(path).config == tok.describe().config
+    assert (tok.config.bos_id, tok.config.eos_id, tok.config.pad_id, tok.config.add_bos) == (257, None, 258, True)
+    assert (tok.config.chat_template, tok.config.chat_templates["tools"]) == ("{{ a }}", "{{ b }}")
+    assert tok.config.generation == {"temperature": 0.6, "eos_token_id": [1, 2]}
+    tok.save(tmp_path / "image")
+    for again in (dstok.load(tmp_path / "image"), pickle.loads(pickle.dumps(tok)), copy.copy(tok), tok.replace(name="x")):
+        assert again.config == tok.config
+    (tmp_path / "chat_template.jinja").write_text("{{ c }}", encoding="utf-8")
+    assert dstok.load(path).config.chat_template == "{{ c }}"
+    (tmp_path / "generation_config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(TokenizerFileError, match="tokenizer.json: not JSON.*generation_config.json: line 1"):
+        dstok.load(path)
 
 
 def test_the_command_takes_the_same_names(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from upstream import model_splits, pieces_by, pre_tokenizer, upstream_splitter
 import dstok
 from dstok.core._encode import Encoder
 from dstok.tables import kernels
-from dstok.tables.build import make_bpe, make_encoder
 from dstok.tables.kernels import CASED, CL100K, GPT2, ONES, THREES, V3, find_kernel
+from dstok.tables.objects import make_bpe, make_encoder
 
 # Patterns of the same automaton, whose sets hold more: (what to replace, by what), where a family has it.
 SHORT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"

@@ -1,6 +1,6 @@
-"""Files that are given to the wrong reader, and errors that name their file.
+"""The kinds of files: what one is, by its first bytes; files for the wrong reader; errors that name their file.
 
-In: a path; the first bytes of a file. Out: errors of readers, with the path before their message; what the file is.
+In: a path; the first bytes of a file. Out: what the file is; errors of readers, with the path before their message.
 Invariant: the rest of an error, its JSON path or file offset, stays as it is.
 """
 
@@ -9,21 +9,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from dstok.errors import PatternError, TokenizerFileError, UnsupportedError
-from dstok.formats import gguf_file, image
-from dstok.formats.image import StrPath
-from dstok.formats.tiktoken import is_tiktoken
+from dstok.formats import GGUF_MAGIC, IMAGE_MAGIC
 
-__all__ = ["JSON", "LOOK", "RANKS", "about_file", "found", "refuse_other"]
+if TYPE_CHECKING:
+    from dstok.formats.image import StrPath
+
+__all__ = [
+    "GGUF", "IMAGE", "JSON", "LOOK", "RANKS", "about_file", "contents", "is_tiktoken", "kind_of", "refuse_other",
+    "what_is",
+]
 
 LOOK = 4096  # bytes of a file that are looked at
 JSON = "JSON: if it is a tokenizer.json, Tokenizer.from_file loads it"
 RANKS = "a rank file of tiktoken: Tokenizer.from_tiktoken loads it, with the pattern"
+IMAGE = "an image of dstok: Tokenizer.open loads it"
+GGUF = "a GGUF file: Tokenizer.from_gguf loads it"
 _WEB = "a web page: fetch the file itself"
 _BEGINNINGS = {
-    image.MAGIC: "an image of dstok: Tokenizer.open loads it",
-    gguf_file.MAGIC: "a GGUF file: Tokenizer.from_gguf loads it",
+    IMAGE_MAGIC: IMAGE,
+    GGUF_MAGIC: GGUF,
     b"version https://git-lfs": "a pointer of Git LFS, which stands for a file: fetch that with git lfs pull",
     b"PK\3\4": "a zip archive: unpack it first",
     b"\x1f\x8b": "a gzip file: unpack it first",
@@ -42,24 +49,41 @@ def about_file(path: StrPath) -> Iterator[None]:
         raise kind(f"{os.fspath(path)}: {message}", *rest) from None
 
 
-def found(start: bytes) -> str:
+def what_is(start: bytes) -> str:
     """What a file is that begins with `start`, and what to do with it, for an error.
 
-    >>> found(b"GGUF\\x03\\x00"), found(b"?")
+    >>> what_is(b"GGUF\\x03\\x00"), what_is(b"?")
     ('a GGUF file: Tokenizer.from_gguf loads it', 'other data')
     """
-    return _known(start) or "other data"
+    return kind_of(start) or "other data"
 
 
 def refuse_other(start: bytes, own: str, expected: str) -> None:
     """Raises `TokenizerFileError` for a file that is known to be something else than `own`: `JSON` or `RANKS`."""
-    what = _known(start)
+    what = kind_of(start)
     if what not in (own, None):
         raise TokenizerFileError(f"expected {expected}, found {what}", "byte 0")
 
 
-def _known(start: bytes) -> str | None:
+def kind_of(start: bytes) -> str | None:
+    """`IMAGE`, `GGUF`, `JSON`, `RANKS`, what else is known to begin so, in words, or None."""
     what = next((what for begin, what in _BEGINNINGS.items() if start.startswith(begin)), None)
     if what is None and start.lstrip().startswith(b"{"):
         return JSON
     return RANKS if what is None and is_tiktoken(start) else what
+
+
+def is_tiktoken(start: bytes) -> bool:
+    """Does a file that begins with these bytes look like a rank file: base64, a space, a number?"""
+    line, _, _ = start.partition(b"\n")
+    token, space, rank = line.strip().partition(b" ")
+    return bool(token and space) and rank.isdigit() and not token.strip(_BASE64)
+
+
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+
+
+def contents(path: StrPath) -> bytes:
+    """What stands in a file. Raises `OSError`."""
+    with open(path, "rb") as file:
+        return file.read()

@@ -1,0 +1,108 @@
+"""Ids -> text, and tokens by id.
+
+In: ids. Out: text or bytes; a token's spelling or bytes, and its id.
+Invariant: what `decode_bytes` gives is what the tokens' bytes are, one behind the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dstok.base.ids import listed
+from dstok.base.texts import Errors, Text, replaces
+from dstok.calls.streams import DecodeStream
+from dstok.errors import DecodeError, UnknownIdError
+
+if TYPE_CHECKING:
+    from dstok.calls.interface import Parts
+
+__all__ = [
+    "decode", "decode_batch", "decode_bytes", "decode_stream", "id_to_token", "token_bytes", "token_to_id",
+]
+
+
+def decode(self: Parts, ids: Iterable[int], *, skip_special: bool = False, errors: Errors = "replace") -> str:
+    """The text of `ids`: of a list, an array, or what else gives ints.
+
+    Bytes that are not UTF-8 become U+FFFD, or with errors="strict" a `DecodeError`. `skip_special` leaves out the
+    tokens that the model marks as special, as upstream does. These are not all added tokens: of V3's,
+    `<｜begin▁of▁sentence｜>` is one, while `<｜User｜>` and `<think>` stay. Raises `UnknownIdError` with the id and
+    its index, and `TypeError`.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> tok.decode(tok.encode("<｜begin▁of▁sentence｜><｜User｜>hi"), skip_special=True)
+    '<｜User｜>hi'
+    """
+    replaces(errors)
+    data = self._decoder.decode(listed(ids), skip_special)
+    try:
+        return data.decode("utf-8", errors)
+    except UnicodeDecodeError as error:
+        raise DecodeError(f"expected ids of whole characters, found byte 0x{data[error.start]:02x} "
+                          f"at byte offset {error.start}") from None
+
+
+def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special: bool = False) -> bytes:
+    """The bytes of `ids`, as they are. `skip_special`, and errors, as `decode`.
+
+    >>> import dstok
+    >>> dstok.load("deepseek-v3").decode_bytes([19923, 2058])
+    b'Hello world'
+    """
+    return self._decoder.decode(listed(ids), skip_special)
+
+
+def decode_batch(
+    self: Parts, batch: Iterable[Iterable[int]], *, skip_special: bool = False, errors: Errors = "replace",
+) -> list[str]:
+    """`decode` of each of `batch`; errors say which list they are of.
+
+    >>> import dstok
+    >>> dstok.load("deepseek-v3").decode_batch([[19923], [19923, 2058]])
+    ['Hello', 'Hello world']
+    """
+    texts = []
+    for number, ids in enumerate(batch):
+        with _of_list(number):
+            texts.append(decode(self, ids, skip_special=skip_special, errors=errors))
+    return texts
+
+
+def decode_stream(self: Parts, *, skip_special: bool = False, errors: Errors = "replace") -> DecodeStream:
+    """A stream that decodes ids as they come. Keywords as `decode`."""
+    replaces(errors)
+    return DecodeStream(self._decoder, skip_special, errors)
+
+
+def token_bytes(self: Parts, id: int) -> bytes:
+    """The bytes of a token, as `decode_bytes` gives them. Raises `UnknownIdError`."""
+    return self._decoder.token(id)
+
+
+def id_to_token(self: Parts, id: int) -> str:
+    """A token as tokenizer.json spells it: bytes in the byte-level alphabet, added tokens as they are matched."""
+    return self._vocabulary.text_of(id)
+
+
+def token_to_id(self: Parts, token: Text) -> int:
+    """The id of a token, given as tokenizer.json spells it, or as its bytes.
+
+    Raises `UnknownTokenError`, and `TypeError` for what is neither `str` nor bytes.
+    """
+    return self._vocabulary.id_of(token)
+
+
+@contextmanager
+def _of_list(number: int) -> Iterator[None]:
+    """Errors of decoding say that they are of the list `number` of a batch."""
+    try:
+        yield
+    except UnknownIdError as error:
+        raise UnknownIdError(error.id, error.index, error.vocab_size, number) from None
+    except DecodeError as error:
+        raise DecodeError(f"{error} of list {number}") from None
+    except TypeError as error:
+        raise TypeError(f"list {number}: {error}") from None

@@ -1,0 +1,45 @@
+"""What a call may use of a tokenizer: its parts.
+
+The calls are functions, a module for each kind, whose first argument has these parts; `Tokenizer` has them, and makes
+the functions its methods. Each part may be used by any number of threads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from dstok.base.ids import Ends
+    from dstok.calls.places import Places
+    from dstok.core._decode import Decoder
+    from dstok.core._encode import Encoder
+    from dstok.core._normalize import Normalizer
+    from dstok.tables.vocabulary import Vocabulary
+    from dstok.text.added_tokens import AddedTokens
+
+__all__ = ["Parts"]
+
+
+class Parts(Protocol):
+    """The parts of one model. `_places` compiles the model's patterns when it is first used."""
+
+    @property
+    def _encoder(self) -> Encoder: ...
+
+    @property
+    def _added(self) -> AddedTokens: ...
+
+    @property
+    def _ends(self) -> Ends: ...
+
+    @property
+    def _normalizer(self) -> Normalizer | None: ...
+
+    @property
+    def _decoder(self) -> Decoder: ...
+
+    @property
+    def _places(self) -> Places: ...
+
+    @property
+    def _vocabulary(self) -> Vocabulary: ...

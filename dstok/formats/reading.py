@@ -1,0 +1,68 @@
+"""A model's files -> `ModelDescription`, by path: one function a kind of file.
+
+In: the path of a tokenizer.json, a GGUF file, a rank file of tiktoken. Out: its description, with what the files beside
+it say. Invariant: a file of another kind is refused by what it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+
+from dstok.errors import UnsupportedError
+from dstok.formats.description import ModelDescription
+from dstok.formats.image import StrPath
+from dstok.formats.kinds import JSON, LOOK, RANKS, contents, refuse_other
+
+__all__ = ["describe_json_file", "describe_ranks"]
+
+
+def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> ModelDescription:
+    """The model of a tokenizer.json.
+
+    BOS, EOS and padding are read from `config`, the chat template too; without one, of a file called tokenizer.json,
+    from a tokenizer_config.json beside it. There a chat_template.jinja counts before the template in that, and a
+    generation_config.json is read. Raises `UnsupportedError`, `TokenizerFileError` and `OSError`.
+    """
+    from dstok.formats.tokenizer_config import read_generation_config
+    from dstok.formats.tokenizer_json import read_tokenizer_json
+
+    data = contents(path)
+    refuse_other(data[:LOOK], JSON, "a tokenizer.json")
+    beside = _beside(path, "tokenizer_config.json") if config is None else contents(config)
+    model = read_tokenizer_json(data, beside, upstream)
+    found = model.config
+    template, generation = _beside(path, "chat_template.jinja"), _beside(path, "generation_config.json")
+    if template is not None:
+        found = replace(found, chat_template=template.decode())
+    if generation is not None:
+        found = replace(found, generation=read_generation_config(generation))
+    return replace(model, config=found)
+
+
+def _beside(path: StrPath, name: str) -> bytes | None:
+    """The contents of a file beside a tokenizer.json; None if there is none."""
+    other = os.path.join(os.path.dirname(path), name)
+    return contents(other) if os.path.basename(path) == "tokenizer.json" and os.path.exists(other) else None
+
+
+def describe_ranks(
+    ranks: StrPath | Mapping[bytes, int], pattern: str | None, special_tokens: Mapping[str, int] | None = None,
+) -> ModelDescription:
+    """The model of ranks, or of a rank file, with its pattern as tiktoken.py's `describe_tiktoken` takes it.
+
+    Without a pattern only the files that tiktoken publishes are known, by their SHA-256. Raises as `describe_tiktoken`,
+    and `OSError`.
+    """
+    from dstok.formats.tiktoken import describe_tiktoken, read_ranks
+    from dstok.formats.tiktoken_encodings import encoding_of_file
+
+    if not isinstance(ranks, Mapping):
+        data = contents(ranks)
+        refuse_other(data[:LOOK], RANKS, "a rank file")
+        ranks, pattern = read_ranks(data), encoding_of_file(data) if pattern is None else pattern
+    if pattern is None:
+        raise UnsupportedError("ranks without a pattern, and no file that tiktoken publishes: Tokenizer.from_tiktoken "
+                               "takes both")
+    return describe_tiktoken(ranks, pattern, special_tokens)

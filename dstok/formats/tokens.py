@@ -1,0 +1,77 @@
+r"""Tokens: how bytes are spelled, and what is known of an added token.
+
+In: bytes, or a token's spelling. Out: the other. Invariant: spelling and bytes are one to one.
+Source: GPT-2's byte-level alphabet, computed here: a byte that Latin-1 shows as a visible character is
+spelled as that character, and the other 68 bytes in order as U+0100, U+0101 and so on.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+from itertools import count
+
+__all__ = ["BYTE_TO_CHAR", "CHAR_TO_BYTE", "NOT_IN_UTF_8", "AddedToken", "decoded_bytes", "is_spelling", "spelling"]
+
+
+def _byte_level_alphabet() -> str:
+    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    spare = count(0x100)
+    return "".join(chr(byte if byte in visible else next(spare)) for byte in range(256))
+
+
+BYTE_TO_CHAR = _byte_level_alphabet()
+NOT_IN_UTF_8 = frozenset([0xC0, 0xC1, *range(0xF5, 0x100)])  # a vocabulary may be without tokens for these
+CHAR_TO_BYTE = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
+_ALPHABET = frozenset(BYTE_TO_CHAR)
+_ENCODING = {ord(char): byte for char, byte in CHAR_TO_BYTE.items()}
+
+
+def spelling(data: bytes) -> str:
+    """`data` in the byte-level alphabet, as tokenizer.json spells it.
+
+    >>> spelling(" é".encode())
+    'ĠÃ©'
+    """
+    return codecs.charmap_decode(data, "strict", BYTE_TO_CHAR)[0]
+
+
+def is_spelling(text: str) -> bool:
+    """Is every character of `text` in the byte-level alphabet, and is there one?
+
+    >>> is_spelling("Ġa"), is_spelling(" a"), is_spelling("")
+    (True, False, False)
+    """
+    return text != "" and _ALPHABET.issuperset(text)
+
+
+def decoded_bytes(text: str) -> bytes:
+    r"""The bytes that upstream's ByteLevel decoder makes of a token, added tokens included.
+
+    A token of which one character is outside the byte-level alphabet stands for itself as a whole.
+
+    >>> decoded_bytes("Ġa"), decoded_bytes("Ġ中"), decoded_bytes("õ")
+    (b' a', b'\xc4\xa0\xe4\xb8\xad', b'\xf5')
+    """
+    try:
+        return codecs.charmap_encode(text, "strict", _ENCODING)[0]
+    except UnicodeEncodeError:
+        return text.encode()
+
+
+@dataclass(frozen=True)
+class AddedToken:
+    """A token that is matched in the text before anything else, with upstream's flags.
+
+    literal: does decoding give the text as it is, as tiktoken does, though it reads as a spelling in the byte-level
+        alphabet? Upstream's decoder takes an added token for a spelling wherever it can; see `decoded_bytes`.
+    """
+
+    id: int
+    content: str
+    single_word: bool = False
+    lstrip: bool = False
+    rstrip: bool = False
+    normalized: bool = False
+    special: bool = False
+    literal: bool = False

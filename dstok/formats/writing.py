@@ -1,0 +1,116 @@
+"""A tokenizer -> the files of other tools: tiktoken's rank files, GGUF, tokenizer.json.
+
+In: a tokenizer, which describes itself. Out: a file; and what it does not say, in sentences.
+Invariant: what comes out of a file that was written here gives the ids of the tokenizer that wrote it; what a format
+cannot hold is refused, or, where it is the format's convention to leave it out, told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from dstok.formats.image import StrPath, write_at_once
+
+if TYPE_CHECKING:
+    from dstok.core._bpe import BPE
+    from dstok.formats.description import ModelDescription, TokenizerConfig
+    from dstok.tables.vocabulary import Vocabulary
+
+__all__ = ["read_config", "to_gguf", "to_json", "to_tiktoken"]
+
+
+class Described(Protocol):
+    """What the functions here ask of a tokenizer, whose methods they are."""
+
+    @property
+    def config(self) -> TokenizerConfig: ...
+
+    @property
+    def _bpe(self) -> BPE: ...
+
+    @property
+    def _vocabulary(self) -> Vocabulary: ...
+
+    def describe(self) -> ModelDescription: ...
+
+    def encode(self, text: str, /) -> list[int]: ...
+
+
+def to_tiktoken(self: Described, path: StrPath) -> tuple[str, ...]:
+    """Writes tiktoken's rank file, and returns what such a file does not say, in sentences.
+
+    Raises `UnsupportedError` if the merges are not those that the ids give as ranks, or if there is a normalizer,
+    which tiktoken has none of, and `OSError`.
+    """
+    from dstok.formats.tiktoken import unsaid, write_ranks
+
+    model = self.describe()
+    write_at_once(path, write_ranks(model))
+    return unsaid(model)
+
+
+def to_gguf(
+    self: Described, path: StrPath, *, config: StrPath | TokenizerConfig | None = None, architecture: str | None = None,
+) -> tuple[str, ...]:
+    """Writes a GGUF file that holds the vocabulary; needs the extra dstok[gguf].
+
+    `config`: a tokenizer_config.json, or what one says, for BOS, EOS, padding, `add_bos_token` and the chat
+    template. `architecture`: `general.architecture`, else that of the family's first models. Returns what
+    llama.cpp does otherwise, or the file does not say, in sentences. Raises `UnsupportedError` for what GGUF
+    cannot say, `TokenizerFileError` for a broken config, `ImportError`, and `OSError`.
+    """
+    from dstok.formats.gguf import write_gguf
+
+    settings, model = read_config(self, config), self.describe()
+    whole = any(token and i not in model.raw_ids and not self._bpe.encodes_to_itself(i)
+                for i, token in enumerate(model.tokens))
+    return write_gguf(path, model, settings, _check_hashes(self, settings), whole, architecture)
+
+
+def to_json(self: Described, path: StrPath, *, config: StrPath | None = None) -> tuple[str, ...]:
+    """Writes a tokenizer.json that gives upstream this tokenizer's ids; returns what it does not say, in sentences.
+
+    BOS and EOS are no part of it: `config` is the path of a tokenizer_config.json to write them to. Raises
+    `UnsupportedError` for what a tokenizer.json cannot say, and `OSError`.
+    """
+    from dstok.formats.tokenizer_config import write_tokenizer_config
+    from dstok.formats.tokenizer_json_writer import write_tokenizer_json
+
+    write_at_once(path, write_tokenizer_json(self.describe()).encode())
+    settings = self.config
+    if config is not None:
+        ids = {settings.bos_id, settings.eos_id, settings.pad_id} - {None}
+        spelled = {token_id: self._vocabulary.text_of(token_id) for token_id in ids if token_id is not None}
+        write_at_once(config, write_tokenizer_config(settings, spelled).encode())
+    elif settings != type(settings)():
+        return ("a tokenizer.json does not say which tokens are BOS and EOS",)
+    return ()
+
+
+def read_config(self: Described, config: StrPath | TokenizerConfig | None) -> TokenizerConfig:
+    """What a tokenizer_config.json says of this tokenizer, whose own BOS and EOS, if it has them, count; None: its own.
+
+    Raises `TokenizerFileError` and `OSError`.
+    """
+    from dstok.formats.description import TokenizerConfig
+    from dstok.formats.kinds import contents
+    from dstok.formats.tokenizer_config import read_tokenizer_config
+
+    own = self.config
+    if config is None:
+        return own
+    found = config
+    if not isinstance(found, TokenizerConfig):
+        found = read_tokenizer_config(contents(found), self._vocabulary.ids)
+    return replace(found, bos_id=found.bos_id if own.bos_id is None else own.bos_id,
+                   eos_id=found.eos_id if own.eos_id is None else own.eos_id)
+
+
+def _check_hashes(self: Described, settings: TokenizerConfig) -> list[str]:
+    """The hashes of the ids of llama.cpp's check text, with BOS and without: first as the settings have it."""
+    from dstok.formats.llama_cpp import CHECK_TEXT, check_hash
+
+    ids = self.encode(CHECK_TEXT)
+    both = [ids] if settings.bos_id is None else [[settings.bos_id, *ids], ids]
+    return [check_hash(found) for found in (both[::-1] if settings.add_bos is False else both)]

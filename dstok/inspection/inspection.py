@@ -1,0 +1,144 @@
+"""What a tokenizer consists of, for those who look at it: the conformance kit, `dstok explain`, a view, you.
+
+In: the parts of a tokenizer. Out: `Inspection`, made by `Tokenizer.inspect`.
+Invariant: nothing that is looked at changes; what is asked of it is answered by the parts that encode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from dstok.base.ids import id_array
+from dstok.base.texts import Special, Text, utf8
+from dstok.core._bpe import BPE
+from dstok.core._decode import Decoder
+from dstok.core._encode import Encoder
+from dstok.core._normalize import Normalizer
+from dstok.core._scan import Scanner
+from dstok.formats.description import NormalizerStep
+from dstok.formats.tokens import AddedToken
+from dstok.pattern.collapse import Program
+from dstok.pattern.split import Split
+from dstok.tables.objects import Tables
+from dstok.text.added_tokens import AddedTokens
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["Inspection"]
+
+
+class Inspection:
+    """What a tokenizer consists of; read-only.
+
+    >>> import dstok
+    >>> model = dstok.load("deepseek-v3").inspect()
+    >>> [model.token(id) for id in model.merges[0].tolist()]
+    [b' ', b't', b' t']
+    >>> len(model.splits), model.automaton.boundaries.states, model.added_tokens[0].content
+    (3, 20, '<｜begin▁of▁sentence｜>')
+    """
+
+    def __init__(
+        self, tables: Tables, bpe: BPE, encoder: Encoder, decoder: Decoder, added: AddedTokens,
+        normalizer: Normalizer | None, program: Callable[[], Program], scanner: Callable[[], Scanner],
+    ) -> None:
+        self._tables, self._bpe, self._encoder, self._decoder = tables, bpe, encoder, decoder
+        self._added, self._normalizer, self._program, self._scanner = added, normalizer, program, scanner
+
+    # Text to pieces
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The pre-tokenizer's steps."""
+        return self._tables.splits
+
+    @property
+    def automaton(self) -> Program:
+        """The one automaton that the steps compile to: its classes, states, and what each end of a piece means."""
+        return self._program()
+
+    @property
+    def way(self) -> str:
+        """How this processor finds the model's pieces: by which rules of the mask kernel, at which level, or by what
+        else."""
+        return self._encoder.way()
+
+    def spans(self, text: Text) -> list[tuple[int, int, int]]:
+        """(start, end, tag) of each piece of `text`, in bytes of UTF-8; `automaton.tags[tag]` says what matched it.
+
+        The text is taken as it is: no added token is matched in it, nothing is normalized. Raises `TextError`.
+
+        >>> import dstok
+        >>> [span[:2] for span in dstok.load("deepseek-v3").inspect().spans("it 42")]
+        [(0, 2), (2, 3), (3, 5)]
+        """
+        return self._scanner().spans(utf8(text, False))
+
+    @property
+    def normalizer(self) -> tuple[NormalizerStep, ...]:
+        """The normalizer's steps; none: text is taken as it is."""
+        return self._tables.normalizer
+
+    def normalize(self, text: str) -> str:
+        """`text` as the model sees it, if it holds no added token with normalized=false."""
+        return text if self._normalizer is None else self._normalizer.normalize(text.encode()).decode()
+
+    # Pieces to ids
+
+    @property
+    def merges(self) -> npt.NDArray[np.uint32]:
+        """uint32[n, 3], by rank: the ids of the left token, the right token, and of what they are merged to."""
+        import numpy as np
+
+        pairs = np.frombuffer(self._tables.sections["merges"], np.uint32).reshape(-1, 2)
+        return np.column_stack([pairs, np.frombuffer(self._tables.merged, np.uint32)])
+
+    def merge(self, piece: bytes) -> list[int]:
+        """The ids that merging makes of `piece`, a whole one.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").inspect().merge(b" tokenization")
+        [17840, 1878]
+        """
+        return self._bpe.merge(piece)
+
+    def token(self, id: int) -> bytes:
+        """The bytes that the vocabulary has for an id; that of an added token may be none of it: see `added_tokens`."""
+        return self._bpe.token(id)
+
+    def has(self, id: int) -> bool:
+        """Whether an id has a token, added or not."""
+        return 0 <= id < self._decoder.size and self._decoder.has(id)
+
+    def ids(self) -> Iterator[int]:
+        """The ids that have a token, rising."""
+        return filter(self._decoder.has, range(self._decoder.size))
+
+    # Added tokens
+
+    @property
+    def added_tokens(self) -> tuple[AddedToken, ...]:
+        """The added tokens with their flags, in the order of the model's file."""
+        return self._added.tokens
+
+    def added_in(self, text: Text, special: Special = "all") -> list[tuple[int, int, int]]:
+        """(id, start, end) of each added token in `text`, in bytes of the normalized text. Raises as `encode`.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").inspect().added_in("Hi<｜User｜>")
+        [(128803, 2, 14)]
+        """
+        ids, marks, _ = self._encoder.encode_marked(utf8(text, False), self._added.policy(special), False, id_array)
+        return [(int(ids[index]), start, end) for index, start, end in marks]
+
+    # Tables
+
+    @property
+    def tables(self) -> Mapping[str, memoryview]:
+        """The flat tables that the core runs on, by name; `dstok/tables/objects.py` says what each holds."""
+        sections = self._tables.sections.items()
+        return MappingProxyType({name: memoryview(data).toreadonly() for name, data in sections})

@@ -1,0 +1,21 @@
+"""The splits of a model -> their one automaton; what is wrong with a pattern, by its place in the file.
+
+In: splits. Out: `Program`. Invariant: a `PatternError` names the JSON path of the pattern.
+"""
+
+from __future__ import annotations
+
+from dstok.errors import PatternError
+from dstok.pattern.collapse import Program, compile_splits
+from dstok.pattern.split import Split
+
+__all__ = ["compile_program"]
+
+
+def compile_program(splits: tuple[Split, ...], unicode_version: str) -> Program:
+    """The automaton of the splits; a pattern's error also names its JSON path."""
+    try:
+        return compile_splits(splits, unicode_version)
+    except PatternError as error:
+        where = next((s.where for s in splits if s.pattern == error.pattern), "$.pre_tokenizer")
+        raise PatternError(f"{where}: {error.message}", error.pattern, error.position) from None

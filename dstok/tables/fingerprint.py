@@ -1,0 +1,38 @@
+"""What decides the ids of a tokenizer -> a hash of it.
+
+In: tables, added tokens, BOS and EOS. Out: SHA-256, hex.
+Invariant: tokenizers of one fingerprint give the same ids, texts and errors; it is the same in each version of dstok.
+So what later versions know of a split, a step or a token counts only where it is not what it was before.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from dstok.formats.tokens import AddedToken
+from dstok.tables.objects import Tables
+
+__all__ = ["fingerprint"]
+
+
+def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None) -> str:
+    """The hash."""
+    part = tables.description
+    whole = sha256()
+    for name in ("starts", "blob", "merges"):
+        whole.update(bytes(tables.sections[name]))
+    whole.update(tables.merged)
+    splits = [(s.pattern, s.behavior, s.invert, *([s.unicode_version] if s.unicode_version else []))
+              for s in tables.splits]
+    rest = (splits, part["unicode_version"], part["ignore_merges"], part["raw_ids"], bos_id, eos_id,
+            [_told(token) for token in added])
+    whole.update(repr(rest).encode())
+    for step in tables.normalizer:
+        whole.update(repr([value for name, value in vars(step).items() if name != "where"]).encode())
+    return whole.hexdigest()
+
+
+def _told(token: AddedToken) -> tuple[Any, ...]:
+    *old, literal = vars(token).values()
+    return (*old, *([literal] if literal else []))

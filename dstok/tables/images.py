@@ -1,0 +1,27 @@
+"""A tokenizer's tables and its own parts <-> an image (formats/image.py has the layout).
+
+In: tables, added tokens, BOS, EOS, name, what chats need. Out: the bytes of an image.
+Invariant: the same tokenizer gives the same bytes; image_checks.py reads what is written here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dstok.formats.columns import pack_added
+from dstok.formats.description import TokenizerConfig
+from dstok.formats.image import image_bytes
+from dstok.formats.tokens import AddedToken
+from dstok.tables.objects import Tables
+
+__all__ = ["image_of"]
+
+
+def image_of(tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig, name: str) -> bytes:
+    """The image of a tokenizer."""
+    own: dict[str, Any] = {"added": pack_added(added), "bos_id": config.bos_id, "eos_id": config.eos_id, "name": name}
+    rest = {key: value for key, value in vars(config).items() if key not in own and value not in (None, {})}
+    if rest:  # images of models without it are as they were
+        own["config"] = rest
+    sections = {name: bytes(data) for name, data in tables.sections.items()}
+    return image_bytes(tables.description, sections, own)

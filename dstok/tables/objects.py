@@ -1,0 +1,109 @@
+"""The flat tables of a model -> the core's objects.
+
+In: `Tables`, made of a description (`build.py`) or mapped from an image. Out: the merge loops' object, the encoder.
+Invariant: tables built from a description and tables mapped from an image written from them are the same
+bytes. They hold the vocabulary, merges and splits; added tokens are per tokenizer and lie beside them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dstok.core._bpe import BPE
+from dstok.core._encode import Encoder
+from dstok.core._pass import Pass
+from dstok.core._scan import Scanner, pack_edges
+from dstok.errors import ImageError
+from dstok.formats.image import Image
+from dstok.pattern.split import Split
+
+if TYPE_CHECKING:
+    from dstok.core._normalize import Normalizer
+    from dstok.formats.description import NormalizerStep
+    from dstok.pattern.collapse import Program
+
+__all__ = ["TABLES_FORMAT", "Tables", "bare_bpe", "check_program", "make_bpe", "make_encoder", "tables_from_image"]
+
+Buffer = bytes | bytearray | memoryview
+TABLES_FORMAT = 5  # of the sections' meaning: raised when the core reads one of them differently
+
+
+@dataclass(frozen=True)
+class Tables:
+    """`description` (JSON-able) and `sections` (name -> bytes); `image` if they are mapped from one.
+
+    Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merges (left, right
+    by rank), merged (id by rank; empty if it is the rank plus the description's `first`), pairs and seeds (their
+    hash table); atoms, byte_pairs and pair_ids (what merging may start from); direct (ids
+    that merging makes of their own bytes, which fill the piece tables); joined (the safe cuts' bitmap, empty if
+    there are none); borders (characters that are not to be cut at, empty if there are none); windows (what a few
+    characters tell of a place between them: pattern/windows.py; empty for V3).
+    """
+
+    description: dict[str, Any]
+    sections: Mapping[str, Buffer]
+    image: Image | None = None
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The pre-tokenizer's steps."""
+        return tuple(Split(**split) for split in self.description["splits"])
+
+    @property
+    def normalizer(self) -> tuple[NormalizerStep, ...]:
+        """The normalizer's steps."""
+        from dstok.formats.description import NormalizerStep  # no model that is built in has one
+
+        return tuple(NormalizerStep(**step) for step in self.description.get("normalizer", ()))
+
+    @property
+    def merged(self) -> bytes:
+        """The id (uint32) by rank."""
+        count, first = len(self.sections["merges"]) // 8, self.description["first"]
+        return bytes(self.sections["merged"]) or array("I", range(first, first + count)).tobytes()
+
+
+def tables_from_image(image: Image) -> Tables:
+    """The tables that lie in a mapped image."""
+    return Tables(image.description, {name: image.section(name) for name in image.places}, image)
+
+
+def check_program(tables: Tables, program: Program) -> None:
+    """Raises `ImageError` if mapped tables hold another automaton than `program`, which their splits compile to."""
+    if tables.image is None:
+        return
+    pages, page_numbers = program.alphabet.pages()
+    compiled = (pages, page_numbers, pack_edges(program.boundaries.edges, pages[:128]))
+    if any(tables.sections[name] != data for name, data in zip(("pages", "page_numbers", "edges"), compiled)):
+        raise ImageError(f"{tables.image.path}: expected the automaton of the image's splits, found another: "
+                         "the image is damaged")
+
+
+def bare_bpe(tables: Tables) -> BPE:
+    """As `make_bpe`, without the index that `ignore_merges` needs."""
+    s, d = tables.sections, tables.description
+    return BPE(s["pairs"], s["seeds"], s["merged"], d["first"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
+               d["ignore_merges"], s.get("atoms", b""), s.get("byte_pairs", b""), s.get("pair_ids", b""))
+
+
+def make_bpe(tables: Tables) -> BPE:
+    """The merge loops' object."""
+    bpe, s, d = bare_bpe(tables), tables.sections, tables.description
+    if d["ignore_merges"]:
+        starts = memoryview(s["starts"]).cast("B").cast("I")
+        raw = set(d["raw_ids"])
+        bpe.index_vocabulary([i for i in range(bpe.size) if starts[i] < starts[i + 1] and i not in raw])
+    return bpe
+
+
+def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | None = None) -> Encoder:
+    """The encoder; `size` is one more than the largest id, added tokens included."""
+    s = tables.sections
+    scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
+    kernel = tables.description["kernel"]
+    run = Pass(scanner, bpe, s["joined"] or None, kernel["rules"], bytes(kernel["kinds"]), s["borders"] or None,
+               s["windows"] or None)
+    return Encoder(run, bpe, memoryview(s["direct"]).cast("B").cast("I"), size, normalizer)

@@ -1,0 +1,60 @@
+"""The vocabulary: a token's spelling -> its id, and back.
+
+In: an id, or a token as tokenizer.json spells it, or as its bytes. Out: the other.
+Invariant: `id_of(text_of(id))` is `id`, unless two tokens are spelled alike.
+Added tokens are spelled as they are matched.
+"""
+
+from __future__ import annotations
+
+from dstok.base.lazy import lazy
+from dstok.base.texts import Text, plain
+from dstok.core._decode import Decoder
+from dstok.errors import UnknownTokenError
+from dstok.formats.tokens import spelling
+from dstok.text.added_tokens import AddedTokens
+
+__all__ = ["Vocabulary"]
+
+
+class Vocabulary:
+    """The tokens of one model. `raw_ids`: those that are spelled as their text, not in the byte-level alphabet."""
+
+    def __init__(self, decoder: Decoder, added: AddedTokens, raw_ids: frozenset[int]) -> None:
+        self._decoder, self._added, self._raw_ids = decoder, added, raw_ids
+
+    def text_of(self, id: int) -> str:
+        """A token as tokenizer.json spells it. Raises `UnknownIdError`."""
+        data = self._decoder.token(id)
+        added = self._added_texts.get(id)
+        if added is not None:
+            return added
+        return data.decode() if id in self._raw_ids else spelling(data)
+
+    def id_of(self, token: Text) -> int:
+        """The id of a token, given as it is spelled or as its bytes. Raises `UnknownTokenError` and `TypeError`."""
+        token = plain(token, "token")
+        found = self._by_bytes.get(token) if isinstance(token, bytes) else self.ids.get(token)
+        if found is None:
+            raise UnknownTokenError(f"no token is {token!r}")
+        return found
+
+    @lazy
+    def ids(self) -> dict[str, int]:
+        """The ids by spelling."""
+        own = self._added_texts.keys()
+        ids = {self.text_of(i): i for i in self._known() if i not in own}
+        return {**ids, **{token.content: token.id for token in self._added.tokens}}
+
+    @lazy
+    def _by_bytes(self) -> dict[bytes, int]:
+        plain = self._raw_ids | self._added_texts.keys()
+        return {self._decoder.token(i): i for i in sorted(self._known(), key=plain.__contains__, reverse=True)}
+
+    @lazy
+    def _added_texts(self) -> dict[int, str]:
+        """The texts that added tokens are matched by."""
+        return {token.id: self._added.seen(token).decode() for token in self._added.tokens}
+
+    def _known(self) -> list[int]:
+        return [i for i in range(self._decoder.size) if self._decoder.has(i)]
