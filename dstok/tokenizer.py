@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dstok.formats.description import ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
     from dstok.pattern.collapse import Program
-    from dstok.tables.vocabulary import Vocabulary
+    from dstok.text.vocabulary import Vocabulary
 
 __all__ = ["Tokenizer"]
 
@@ -348,7 +348,7 @@ class Tokenizer(LineEncoder):
 
     @lazy
     def _vocabulary(self) -> Vocabulary:
-        from dstok.tables.vocabulary import Vocabulary
+        from dstok.text.vocabulary import Vocabulary
 
         return Vocabulary(self._decoder, self._added, frozenset(self._tables.description["raw_ids"]))
 

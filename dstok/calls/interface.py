@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from dstok.core._decode import Decoder
     from dstok.core._encode import Encoder
     from dstok.core._normalize import Normalizer
-    from dstok.tables.vocabulary import Vocabulary
     from dstok.text.added_tokens import AddedTokens
+    from dstok.text.vocabulary import Vocabulary
 
 __all__ = ["Parts"]
 

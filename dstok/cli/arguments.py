@@ -68,7 +68,7 @@ def add_command(
 
 def add_model(parser: Parser) -> None:
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL, metavar="NAME|PATH",
-                        help="a built-in model, or the path of a tokenizer.json, GGUF file or image "
+                        help="a built-in model, or the path of a tokenizer.json, folder, GGUF file, rank file or image "
                              f"(default {DEFAULT_MODEL})")
 
 

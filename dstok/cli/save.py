@@ -29,7 +29,7 @@ def add_commands(commands: Commands) -> None:
                          "dstok save path/to/tokenizer.json my.image && dstok count --model my.image README.md")
     parser.epilog = OUTPUT + str(parser.epilog)
     parser.add_argument("model", metavar="MODEL",
-                        help="a built-in model, or the path of a tokenizer.json, GGUF file or image")
+                        help="a built-in model, or the path of a tokenizer.json, folder, GGUF file, rank file or image")
     parser.add_argument("out", metavar="OUT", help="the file to write")
 
 

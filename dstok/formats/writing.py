@@ -7,6 +7,7 @@ cannot hold is refused, or, where it is the format's convention to leave it out,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,9 +16,17 @@ from dstok.formats.image import StrPath, write_at_once
 if TYPE_CHECKING:
     from dstok.core._bpe import BPE
     from dstok.formats.description import ModelDescription, TokenizerConfig
-    from dstok.tables.vocabulary import Vocabulary
 
 __all__ = ["read_config", "to_gguf", "to_json", "to_tiktoken"]
+
+
+class Spelled(Protocol):
+    """What is asked of a vocabulary: `text.vocabulary.Vocabulary` has it."""
+
+    @property
+    def ids(self) -> Mapping[str, int]: ...
+
+    def text_of(self, id: int, /) -> str: ...
 
 
 class Described(Protocol):
@@ -30,7 +39,7 @@ class Described(Protocol):
     def _bpe(self) -> BPE: ...
 
     @property
-    def _vocabulary(self) -> Vocabulary: ...
+    def _vocabulary(self) -> Spelled: ...
 
     def describe(self) -> ModelDescription: ...
 

@@ -35,7 +35,7 @@ MAX_REFINED = 3_000_000  # edges looked at by `equivalence`, which looks at all 
 
 S = TypeVar("S")
 Edge = tuple[int, int]  # (next state, tag of the match that ends before this symbol, or NO_TAG)
-FORMAT = 2  # of what tags mean: part of the fingerprint
+DFA_FORMAT = 2  # of what tags mean: part of the fingerprint
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class DFA:
         """A hash that two minimal DFAs share exactly when they are the same automaton."""
         from hashlib import sha256
 
-        return sha256(repr((FORMAT, self.edges)).encode()).hexdigest()
+        return sha256(repr((DFA_FORMAT, self.edges)).encode()).hexdigest()
 
 
 def determinize(nfa: NFA) -> DFA:

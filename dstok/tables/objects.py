@@ -55,9 +55,12 @@ class Tables:
     @property
     def normalizer(self) -> tuple[NormalizerStep, ...]:
         """The normalizer's steps."""
-        from dstok.formats.description import NormalizerStep  # no model that is built in has one
+        steps = self.description.get("normalizer", ())
+        if not steps:
+            return ()  # as of all that are built in, which so do not wait for the import
+        from dstok.formats.description import NormalizerStep
 
-        return tuple(NormalizerStep(**step) for step in self.description.get("normalizer", ()))
+        return tuple(NormalizerStep(**step) for step in steps)
 
     @property
     def merged(self) -> bytes:

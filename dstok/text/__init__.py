@@ -1,1 +1,1 @@
-"""What happens to a text before it is split: added tokens are found, and the rest of it is normalized."""
+"""What happens to a text before it is split: added tokens are found, the rest is normalized. How tokens are spelled."""
