@@ -47,8 +47,9 @@ static inline uint32_t kernel_joined_bit(uint32_t left, uint32_t right) {
 }
 
 static inline int kernel_may_cut(const uint8_t *joined, uint32_t left, uint32_t right) {
-    uint32_t bit = kernel_joined_bit(left, right);
-    return !(joined[bit >> 3] >> (bit & 7) & 1);
+    uint32_t bit = kernel_joined_bit(left, right), word;
+    memcpy(&word, joined + 4 * (bit >> 5), 4); /* little-endian, as all of the core */
+    return !(word >> (bit & 31) & 1);
 }
 
 /* What an ASCII character is to a set of rules. */

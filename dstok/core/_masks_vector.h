@@ -28,13 +28,18 @@ FUNCTION uint64_t NAME(word)(const V *v) {
 #define ALL(byte) NAME(all)(byte)
 #define TO(byte, low, high) ((V)((byte) - ALL(low)) <= ALL((high) - (low)))
 
-/* The safe cuts between the neighbours in `pairs`, one by one. */
-FUNCTION uint64_t NAME(cuts)(const KernelTables *t, const uint8_t *high, const uint8_t *low, uint64_t pairs,
-                             uint32_t before) {
+/* Shifts of bytes by way of words: bits that come from a neighbour are to be masked. */
+#define UP(v, n) ((V)((W)(v) << (n)))
+#define DOWN(v, n) ((V)((W)(v) >> (n)))
+
+/* The safe cuts between the neighbours in `pairs`, one by one. `high` and `low` have room for one more before them. */
+FUNCTION uint64_t NAME(cuts)(const KernelTables *t, uint8_t *high, uint8_t *low, uint64_t pairs, uint32_t before) {
     uint64_t cut = 0;
+    high[-3] = (uint8_t)(before >> 8);
+    low[-3] = (uint8_t)before;
     for (; pairs; pairs &= pairs - 1) {
-        int i = __builtin_ctzll(pairs);
-        uint32_t left = i < 3 ? before : (uint32_t)high[i - 3] << 8 | low[i - 3];
+        int64_t i = __builtin_ctzll(pairs);
+        uint32_t left = (uint32_t)high[i - 3] << 8 | low[i - 3];
         cut |= (uint64_t)kernel_may_cut(t->joined, left, (uint32_t)high[i] << 8 | low[i]) << i;
     }
     return cut;
@@ -43,17 +48,17 @@ FUNCTION uint64_t NAME(cuts)(const KernelTables *t, const uint8_t *high, const u
 /* The characters that are not ASCII. */
 FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, const V *x, uint64_t text, uint64_t wide,
                          uint32_t before, GridMasks *m) {
-    V flags[PARTS], high[PARTS], low[PARTS];
-    uint64_t leads = m->leads = WORD(c >= 0xC0) & text, three = m->three = WORD(c >= 0xE0) & text;
-    uint64_t four = m->four = WORD(c >= 0xF0) & text, asked = leads & ~four;
+    V flags[PARTS], above[PARTS + 1], below[PARTS + 1], *high = above + 1, *low = below + 1;
+    uint64_t leads = m->leads = WORD(c >= ALL(0xC0)) & text, three = m->three = WORD(c >= ALL(0xE0)) & text;
+    uint64_t four = m->four = WORD(c >= ALL(0xF0)) & text, asked = leads & ~four;
     const V *next = (const V *)(p + 1), *last = (const V *)(p + 2);
 
-    /* The code points, in two bytes. */
+    /* The code points, in two bytes: of one of two bytes as if a third stood before it. */
     for (int i = 0; i < PARTS; i++) {
-        V c = x[i], n = next[i], is_three = (V)(c >= 0xE0);
-        V above = (c << 4) | (n >> 2 & 0x0F), below = (n << 6) | (last[i] & 0x3F);
-        high[i] = (above & is_three) | ((c >> 2 & 0x07) & ~is_three);
-        low[i] = (below & is_three) | (((c << 6) | (n & 0x3F)) & ~is_three);
+        V c = x[i], is_three = (V)(c >= ALL(0xE0));
+        V middle = (next[i] & is_three) | (c & ~is_three), end = (last[i] & is_three) | (next[i] & ~is_three);
+        high[i] = (UP(c, 4) & ALL(0xF0) & is_three) | (DOWN(middle, 2) & ALL(0x0F));
+        low[i] = (UP(middle, 6) & ALL(0xC0)) | (end & ALL(0x3F));
     }
 
     /* Those whose page, or lead byte, tells what they are. */
@@ -83,10 +88,10 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, con
     }
 #endif
     uint8_t *flag = (uint8_t *)flags;
-    const uint8_t *above = (const uint8_t *)high, *below = (const uint8_t *)low;
+    uint8_t *highs = (uint8_t *)high, *lows = (uint8_t *)low;
     for (; asked; asked &= asked - 1) {
         int i = __builtin_ctzll(asked);
-        flag[i] = t->flags[(uint32_t)above[i] << 8 | below[i]];
+        flag[i] = t->flags[(uint32_t)highs[i] << 8 | lows[i]];
     }
 
     GridFirst first;
@@ -100,7 +105,7 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, con
     first.number = rules == RULES_V3 ? 0 : FIRST(6);
 #undef FIRST
     uint64_t pairs = grid_pairs(rules, &first, before);
-    first.cut = pairs ? NAME(cuts)(t, above, below, pairs, before) : 0;
+    first.cut = pairs ? NAME(cuts)(t, highs, lows, pairs, before) : 0;
     if (four)
         grid_four(t, p, four, &first);
     grid_spread(rules, p, &first, wide, !~text, m);
@@ -151,3 +156,5 @@ FUNCTION void NAME(masks)(const KernelTables *t, int rules, const uint8_t *p, ui
 #undef WORD
 #undef TO
 #undef ALL
+#undef UP
+#undef DOWN

@@ -3,6 +3,7 @@
 
    VECTOR       bytes of a vector, 32 or 16
    V            a vector of so many
+   W            the same in words of two bytes
    NAME(x)      x with the level's name
    FUNCTION     what stands before a function; TARGET: before one that is called by a pointer
    HIDE(v)      makes the compiler forget what v is
@@ -18,6 +19,8 @@
 
 typedef uint8_t Vector_16 __attribute__((vector_size(16), aligned(1), may_alias));
 typedef uint8_t Vector_32 __attribute__((vector_size(32), aligned(1), may_alias));
+typedef uint16_t Words_16 __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint16_t Words_32 __attribute__((vector_size(32), aligned(1), may_alias));
 
 #if SIMD_NEON
 #include <arm_neon.h>
@@ -51,6 +54,7 @@ static inline uint32_t bits_16(const uint8_t *v) {
 #ifdef DSTOK_X86
 #define VECTOR 32
 #define V Vector_32
+#define W Words_32
 #define NAME(x) x##_avx2
 #define TARGET SIMD_AVX2
 #if DSTOK_EMULATED
@@ -70,6 +74,7 @@ static inline uint32_t bits_16(const uint8_t *v) {
 #include VECTOR_CODE
 #undef VECTOR
 #undef V
+#undef W
 #undef NAME
 #undef TARGET
 #undef HIDE
@@ -80,6 +85,7 @@ static inline uint32_t bits_16(const uint8_t *v) {
 
 #define VECTOR 16
 #define V Vector_16
+#define W Words_16
 #define NAME(x) x##_16
 #define TARGET
 #if SIMD_NEON
@@ -97,6 +103,7 @@ static inline uint32_t bits_16(const uint8_t *v) {
 #include VECTOR_CODE
 #undef VECTOR
 #undef V
+#undef W
 #undef NAME
 #undef TARGET
 #undef HIDE
