@@ -1,9 +1,17 @@
 # Added tokens: leftmost-longest matching of many literal texts.
 cimport cython
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-cdef enum:
-    FEW = 4                # bytes that tokens begin with, for the fast way to the next one
+cdef extern from "_first_of.h":
+    enum:
+        FIRST_MOST
+        FIRST_PAD
+    ctypedef struct FirstBytes:
+        uint8_t bytes[FIRST_MOST][FIRST_PAD]
+        bint few
+        int level
+    int64_t first_of(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop) noexcept nogil
+    bint first_in(const FirstBytes *firsts, const uint8_t *text, int64_t size) noexcept nogil
 
 cdef struct Match:
     Py_ssize_t start       # of the token, whitespace it swallows included
@@ -26,9 +34,7 @@ cdef class Matcher:
     cdef uint32_t *lengths     # of the tokens, in bytes
     cdef uint8_t *flags        # SINGLE_WORD | LSTRIP | RSTRIP
     cdef int only_first        # the one byte that all tokens begin with, or -1
-    cdef uint8_t firsts[FEW]   # the bytes that they begin with, if those are few
-    cdef bint few_firsts
-    cdef int level             # which instructions look for them
+    cdef FirstBytes firsts     # the bytes that they begin with
     cdef bint has_lstrip
     cdef const uint8_t *word_bits
     cdef object _keep
@@ -46,3 +52,6 @@ cdef class Matcher:
     cdef int admit(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found
     ) noexcept nogil
+
+
+cdef FirstBytes first_bytes(set bytes)

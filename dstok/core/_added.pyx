@@ -11,15 +11,12 @@ with, which is bounded (added_tokens.py); upstream's AddedVocabulary, measured.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memset
 
 from dstok.core._level cimport level
 from dstok.core._utf8 cimport code_point
-
-cdef extern from "_first_of.h":
-    int64_t first_of(const uint8_t *text, int64_t at, int64_t stop, const uint8_t *bytes, int level) noexcept nogil
 
 cdef enum:
     SINGLE_WORD = 1
@@ -38,6 +35,18 @@ cdef enum:
 
 cdef inline uint32_t _slot(uint64_t key, uint32_t mask) noexcept nogil:
     return <uint32_t>((key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & mask
+
+
+cdef FirstBytes first_bytes(set bytes):
+    """What finds the next of some bytes, if they are few."""
+    cdef FirstBytes found
+    cdef int i
+    memset(&found, 0, sizeof(found))
+    found.level = level()
+    found.few = 0 < len(bytes) <= FIRST_MOST
+    for i, byte in enumerate(sorted(bytes)[:FIRST_MOST]):
+        memset(found.bytes[i], byte, (FIRST_MOST - i) * FIRST_PAD)
+    return found
 
 
 cdef bint _is_space(uint32_t c) noexcept nogil:
@@ -159,12 +168,9 @@ cdef class Matcher:
             # A state before one where a token ends is left by its edges, so that the end is seen.
             if self.only[state] & ONE and self.longest[state + 1] >= 0:
                 self.only[state] = MANY
-        firsts = sorted({content[0] for content in contents})
-        self.only_first = firsts[0] if len(firsts) == 1 else -1
-        self.few_firsts = 0 < len(firsts) <= FEW
-        self.level = level()
-        for i in range(FEW):
-            self.firsts[i] = firsts[min(i, len(firsts) - 1)] if firsts else 0
+        firsts = {content[0] for content in contents}
+        self.only_first = min(firsts) if len(firsts) == 1 else -1
+        self.firsts = first_bytes(firsts)
 
     cdef void search(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
@@ -216,8 +222,8 @@ cdef class Matcher:
         if self.only_first >= 0:
             hit = memchr(text + at, self.only_first, stop - at)
             return <const uint8_t *>hit - text if hit else stop
-        if self.few_firsts:
-            return first_of(text, at, stop, self.firsts, self.level)
+        if self.firsts.few:
+            return first_of(&self.firsts, text, at, stop)
         while at < stop and self.root[text[at]] == 0:
             at += 1
         return at

@@ -31,7 +31,9 @@ cdef class Encoder:
     cdef Py_ssize_t stretch(
         self, Policy policy, Workspace w, bytes text, Py_ssize_t start, Py_ssize_t place, Py_ssize_t limit
     ) except -1
-    cdef Workspace _run(self, text, Policy policy, bint replace, bint counting, bint marking, Py_ssize_t limit)
+    cdef int _run(
+        self, Workspace w, text, Policy policy, bint replace, bint counting, bint marking, Py_ssize_t limit
+    ) except -1
     cpdef list encode(self, text, Policy policy, bint replace)
     cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after)
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1

@@ -32,12 +32,14 @@ from dstok.errors import SpecialTokenError
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
-    # As they are in C: with objects of Cython's an id takes 30 instructions, and 8 so.
-    PyObject *new_int "PyLong_FromUnsignedLong"(unsigned long value) except NULL
-    void add_reference "Py_INCREF"(PyObject *object)
-    void set_item "PyList_SET_ITEM"(object list, Py_ssize_t i, PyObject *item)
+    ctypedef struct PyListObject:
+        PyObject **ob_item
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size)
     int resize_bytes "_PyBytes_Resize"(PyObject **made, Py_ssize_t size) except -1
+
+cdef extern from "_late.h":
+    # As it is in C: with objects of Cython's an id takes 30 instructions, and 9 so.
+    PyObject *late_int(PyObject **place, unsigned long value) except NULL
 
 cdef extern from *:
     void __builtin_prefetch(const void *) noexcept nogil
@@ -103,17 +105,14 @@ cdef class Encoder:
     cdef list list_of(self, const uint32_t *ids, Py_ssize_t count):
         """A list of ints, each id's object made once and shared."""
         cdef list result = PyList_New(count)
+        cdef PyObject **items = (<PyListObject *>result).ob_item
         cdef PyObject **ints = self.ints
-        cdef PyObject *value
-        cdef Py_ssize_t i
-        for i in range(count):
-            if i + AHEAD < count:
-                __builtin_prefetch(ints[ids[i + AHEAD]])
-            value = late_object(&ints[ids[i]])
-            if value == NULL:
-                value = late_put(&ints[ids[i]], new_int(ids[i]))
-            add_reference(value)
-            set_item(result, i, value)
+        cdef Py_ssize_t i, near = max(count - AHEAD, 0)
+        for i in range(near):
+            __builtin_prefetch(ints[ids[i + AHEAD]])
+            items[i] = late_int(&ints[ids[i]], ids[i])
+        for i in range(near, count):
+            items[i] = late_int(&ints[ids[i]], ids[i])
         return result
 
     # A text: as it is, or normalized between the added tokens with normalized=false.
@@ -182,36 +181,33 @@ cdef class Encoder:
             w.where += place
         return place + normalized.source.length
 
-    cdef Workspace _run(self, text, Policy policy, bint replace, bint counting, bint marking, Py_ssize_t limit):
-        """Encodes `text` in a leased workspace, which the caller releases."""
+    cdef int _run(
+        self, Workspace w, text, Policy policy, bint replace, bint counting, bint marking, Py_ssize_t limit
+    ) except -1:
+        """Encodes `text` in a workspace that the caller has leased, and releases."""
         cdef Source source
-        cdef Workspace w
         if not isinstance(text, (str, bytes)):
             text = plain(text)
         if replace and isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
         source = open_source(text)
-        w = self.pool.lease()
         w.begin(counting, marking)
-        if not counting and source.length > LARGE:
-            self.pool.lend(w)
-        try:
-            if source.length <= SHORT:
+        if source.length <= SHORT:
+            self.text(policy, w, &source, replace, limit)
+        else:
+            if not counting and source.length > LARGE:
+                self.pool.lend(w)
+            with nogil:
                 self.text(policy, w, &source, replace, limit)
-            else:
-                with nogil:
-                    self.text(policy, w, &source, replace, limit)
-            if w.status != FINE:
-                self.fail(w, policy, text)
-        except BaseException:
-            self.pool.release(w)
-            raise
-        return w
+        if w.status != FINE:
+            self.fail(w, policy, text)
+        return 0
 
     cpdef list encode(self, text, Policy policy, bint replace):
         """The ids of `text` as a list."""
-        cdef Workspace w = self._run(text, policy, replace, False, False, PY_SSIZE_T_MAX)
+        cdef Workspace w = self.pool.lease()
         try:
+            self._run(w, text, policy, replace, False, False, PY_SSIZE_T_MAX)
             return self.list_of(w.out, w.count)
         finally:
             self.pool.release(w)
@@ -221,9 +217,10 @@ cdef class Encoder:
 
         Of a long text it is the buffer that the ids were written to.
         """
-        cdef Workspace w = self._run(text, policy, replace, False, False, PY_SSIZE_T_MAX)
+        cdef Workspace w = self.pool.lease()
         cdef uint32_t[::1] view
         try:
+            self._run(w, text, policy, replace, False, False, PY_SSIZE_T_MAX)
             if w.count >= GIVE and 2 * w.count >= w.capacity and before + after == 0:
                 return numpy_().frombuffer(Ids.take(w, self.pool), _uint32)
             result = numpy_().empty(before + w.count + after, _uint32)
@@ -236,20 +233,23 @@ cdef class Encoder:
 
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1:
         """The number of ids of `text`."""
-        cdef Workspace w = self._run(text, policy, replace, True, False, PY_SSIZE_T_MAX)
-        cdef Py_ssize_t total = w.total
-        self.pool.release(w)
-        return total
+        cdef Workspace w = self.pool.lease()
+        try:
+            self._run(w, text, policy, replace, True, False, PY_SSIZE_T_MAX)
+            return w.total
+        finally:
+            self.pool.release(w)
 
     def encode_marked(self, text, Policy policy not None, bint replace, allocate, Py_ssize_t limit=PY_SSIZE_T_MAX):
         """(ids, marks, end): marks are (index, start, end) of added tokens, in bytes.
 
         With a `limit` it stops once there are that many ids; `end` is how many bytes they cover.
         """
-        cdef Workspace w = self._run(text, policy, replace, False, True, limit)
+        cdef Workspace w = self.pool.lease()
         cdef uint32_t[::1] view
         cdef Py_ssize_t i
         try:
+            self._run(w, text, policy, replace, False, True, limit)
             ids = allocate(w.count)
             if w.count:
                 view = ids

@@ -68,6 +68,7 @@ SIMD_AVX512 GRID_INLINE void grid_write_avx512(uint64_t bits, uint32_t base, uin
 /* Starts as they are found: `starts` has `pieces` + 1 of them, offsets; `anchor` is the number of the last that the
  * automaton may go on from. */
 typedef struct {
+    GridState state; /* zeros at first */
     uint32_t *starts;
     int pieces, anchor;
     uint32_t at; /* how far the text is decided */
@@ -89,19 +90,19 @@ typedef void (*GridMaskFunction)(const KernelTables *t, int rules, const uint8_t
  * `final`, the text ends at `stop`, and so does the last piece: only then may fewer than GRID_LOOK bytes follow, and bytes
  * behind `stop` are read. */
 GRID_INLINE void grid_run_by(const KernelTables *t, int rules, GridMaskFunction masks, GridWrite write, GridLast last,
-                             GridState *state, const uint8_t *p, uint32_t stop, int final, int full, GridRun *run) {
+                             const uint8_t *p, uint32_t stop, int final, int full, GridRun *run) {
     uint32_t here = run->at, look = final ? 64 : GRID_LOOK, *starts = run->starts;
     int count = run->pieces, anchor = run->anchor;
-    GridState s = *state;
+    GridState *s = &run->state;
     while (count < full && here < stop) {
         GridStarts found;
         int size;
         if (here + look <= stop) {
             GridMasks m;
-            masks(t, rules, p + here, ~0ull, s.before, &m);
-            size = grid_block(rules, (GridText){p + here, p + stop, final, ~0ull, 1, t->rules == RULES_CL100K}, &m, &s, &found);
+            masks(t, rules, p + here, ~0ull, s->before, &m);
+            size = grid_block(rules, (GridText){p + here, p + stop, final, ~0ull, 1, t->rules == RULES_CL100K}, &m, s, &found);
         } else if (final) {
-            size = last(t, p + here, (int)(stop - here), &s, &found);
+            size = last(t, p + here, (int)(stop - here), s, &found);
         } else {
             break;
         }
@@ -121,14 +122,12 @@ GRID_INLINE void grid_run_by(const KernelTables *t, int rules, GridMaskFunction 
         starts[++count] = stop;
         anchor = count;
     }
-    *state = s;
     run->at = here;
     run->pieces = count;
     run->anchor = rules == RULES_CASED ? anchor : count;
 }
 
-typedef void (*GridRunFunction)(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t stop, int final, int full,
-                                GridRun *run);
+typedef void (*GridRunFunction)(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, GridRun *run);
 
 #define GRID_RUN(name, level, target, write, set) \
     target __attribute__((noinline)) \
@@ -137,9 +136,9 @@ typedef void (*GridRunFunction)(const KernelTables *t, GridState *s, const uint8
         masks_##level(t, set, p, (1ull << size) - 1, s->before, &m); \
         return grid_block(set, (GridText){p, p + size, 1, (1ull << size) - 1, 0, t->rules == RULES_CL100K}, &m, s, found); \
     } \
-    target static void grid_run_##name##_##level(const KernelTables *t, GridState *s, const uint8_t *p, uint32_t stop, \
-                                                 int final, int full, GridRun *run) { \
-        grid_run_by(t, set, masks_##level, write, grid_last_##name##_##level, s, p, stop, final, full, run); \
+    target static void grid_run_##name##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
+                                                 GridRun *run) { \
+        grid_run_by(t, set, masks_##level, write, grid_last_##name##_##level, p, stop, final, full, run); \
     }
 /* A copy a set of rules, in the order of their numbers; cl100k's is that of threes. */
 #define GRID_LEVEL(level, target, write) \

@@ -12,9 +12,9 @@ those with normalized=true; between those the pieces (_splitter.pyx).
 
 cimport cython
 from libc.stdint cimport uint8_t
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy, memmove, memset
 
-from dstok.core._added cimport Match
+from dstok.core._added cimport FIRST_PAD, Match
 from dstok.core._pieces cimport CHUNK_ROOM, MIDDLE, PAD
 from dstok.core._policy cimport Policy
 from dstok.core._splitter cimport Splitter
@@ -191,8 +191,9 @@ cdef class Pass(Splitter):
                 w.status = INVALID_TEXT
                 w.where = unit
                 return
+        memset(w.buffer + length, 0, FIRST_PAD)  # what lay there may begin tokens
         if policy.idle(w.buffer, length):
-            self.pieces(w, w.buffer, 0, length, True)
+            self.whole(w, w.buffer, length)
         else:
             self.buffer(policy, w, w.buffer, 0, length, True)
         w.where = length if w.status == FINE else w.where

@@ -2,7 +2,7 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
-from dstok.core._added cimport Matcher
+from dstok.core._added cimport FirstBytes, Matcher
 
 
 @cython.final
@@ -12,6 +12,7 @@ cdef class Policy:
     cdef object raw_ids
     cdef object normalized_ids
     cdef const uint32_t *ids[2]
+    cdef FirstBytes firsts            # the bytes that any of the tokens begins with
     cdef readonly bint refuses
     cdef readonly tuple contents
     cdef readonly Policy inner        # what is left inside of a stretch between raw tokens

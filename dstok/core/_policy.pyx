@@ -10,7 +10,7 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from array import array
 
-from dstok.core._added cimport Match, Matcher
+from dstok.core._added cimport Match, Matcher, first_bytes, first_in
 
 
 @cython.final
@@ -29,13 +29,19 @@ cdef class Policy:
         view = array("I", [0]) if not normalized_ids else self.normalized_ids
         self.normalized_ids = view
         self.ids[1] = &view[0]
+        self.firsts = first_bytes(_firsts(raw) | _firsts(normalized))
         self.inner = self if raw is None else Policy(None, normalized, [], normalized_ids, contents, refuses)
 
     def __copy__(self):
         return self  # it never changes
 
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """Whether `text` surely holds none of the tokens: no byte that one begins with."""
+        """Whether `text` surely holds none of the tokens: no byte that one begins with.
+
+        Up to `FIRST_PAD` bytes behind it are read.
+        """
+        if self.firsts.few:
+            return not first_in(&self.firsts, text, length)
         return _absent(self.raw, text, length) and _absent(self.normalized, text, length)
 
     cpdef list raw_spans(self, bytes text):
@@ -73,3 +79,9 @@ cdef inline bint _absent(Matcher matcher, const uint8_t *text, Py_ssize_t length
     if matcher is None:
         return True
     return matcher.begins(text, 0, length) == length
+
+
+cdef set _firsts(Matcher matcher):
+    """The bytes that its tokens begin with."""
+    cdef int byte
+    return set() if matcher is None else {byte for byte in range(256) if matcher.root[byte]}

@@ -70,6 +70,7 @@ cdef class Splitter(Chunks):
     cdef Py_ssize_t pieces(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil
+    cdef void whole(self, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cdef Py_ssize_t piece(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil

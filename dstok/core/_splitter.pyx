@@ -32,12 +32,13 @@ cdef extern from "_grid.h":
     ctypedef struct GridState:
         pass
     ctypedef struct GridRun:
+        GridState state
         uint32_t *starts
         int pieces
         int anchor
         uint32_t at
     ctypedef void (*GridRunFunction)(
-        const KernelTables *t, GridState *state, const uint8_t *p, uint32_t stop, bint final, int full, GridRun *run
+        const KernelTables *t, const uint8_t *p, uint32_t stop, bint final, int full, GridRun *run
     ) noexcept nogil
     GridRunFunction grid_function(int level, int rules) noexcept nogil
 
@@ -217,13 +218,11 @@ cdef class Splitter(Chunks):
 
         The chunk then ends there, too: cuts behind the last anchor lie inside a piece, and are forgotten.
         """
-        cdef GridState state
         cdef GridRun run
-        memset(&state, 0, sizeof(state))
-        run.starts, run.pieces, run.anchor, run.at = w.starts, w.pieces, w.pieces, w.starts[w.pieces]
+        begin_run(&run, w)
         while w.status == FINE:
             (<GridRunFunction>self.run_grid)(
-                &self.kernel, &state, text + w.origin, <uint32_t>min(stop - w.origin, <Py_ssize_t>FAR),
+                &self.kernel, text + w.origin, <uint32_t>min(stop - w.origin, <Py_ssize_t>FAR),
                 final and stop - w.origin <= FAR, CHUNK, &run)
             w.pieces = run.anchor
             if run.pieces < CHUNK or run.pieces - run.anchor > CHUNK // 2:
@@ -306,6 +305,20 @@ cdef class Splitter(Chunks):
             self.flush(w, text)
         return at
 
+    cdef void whole(self, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """Encodes the pieces of a whole text of at most `CHUNK` bytes: as `pieces`, with less ceremony."""
+        cdef GridRun run
+        if self.run_grid != NULL:
+            self.begin_chunk(w, 0)
+            begin_run(&run, w)
+            (<GridRunFunction>self.run_grid)(&self.kernel, text, <uint32_t>length, True, CHUNK, &run)
+            if run.at == length:
+                w.pieces = run.pieces
+                if w.pieces:
+                    self.flush(w, text)
+                return
+        self.pieces(w, text, 0, length, True)
+
     cdef Py_ssize_t piece(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
@@ -319,6 +332,11 @@ cdef class Splitter(Chunks):
             else:
                 self.add(w, text, at, end)
         return end
+
+
+cdef inline void begin_run(GridRun *run, Workspace w) noexcept nogil:
+    memset(&run.state, 0, sizeof(run.state))
+    run.starts, run.pieces, run.anchor, run.at = w.starts, w.pieces, w.pieces, w.starts[w.pieces]
 
 
 cdef void flush_upto(Splitter splitter, Workspace w, const uint8_t *text, GridRun *run) noexcept nogil:

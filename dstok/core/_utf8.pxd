@@ -1,5 +1,13 @@
 # UTF-8 in and out: validation, and transcoding of str storage in stretches.
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_Check
 from libc.stdint cimport uint8_t, uint32_t
+
+cdef extern from "Python.h":
+    int PyUnicode_KIND(object) noexcept
+    void *PyUnicode_DATA(object) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
+    bint PyUnicode_IS_ASCII(object) noexcept
 
 cdef struct Source:
     # A text as Python stores it. kind 0: UTF-8 bytes (ASCII str storage included), used in place;
@@ -13,7 +21,22 @@ cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) 
 cdef Py_ssize_t transcode(
     const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace, int level
 ) noexcept nogil
-cdef Source open_source(object text) except *
+
+
+cdef inline Source open_source(object text) noexcept:
+    # Of `str` or bytes: what else there is, the caller has refused.
+    cdef Source source
+    if PyUnicode_Check(text):
+        source.data = PyUnicode_DATA(text)
+        source.length = PyUnicode_GET_LENGTH(text)
+        source.valid = PyUnicode_IS_ASCII(text)
+        source.kind = 0 if source.valid else PyUnicode_KIND(text)
+    else:
+        source.data = PyBytes_AS_STRING(text)
+        source.length = PyBytes_GET_SIZE(text)
+        source.kind = 0
+        source.valid = False
+    return source
 
 
 cdef inline uint32_t code_point(const uint8_t *p, Py_ssize_t *width) noexcept nogil:

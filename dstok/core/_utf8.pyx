@@ -8,16 +8,8 @@ U+FFFD where the caller asks for it. Levels differ in speed alone (_utf8.h).
 Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE, PyBytes_Check
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
-
-cdef extern from "Python.h":
-    int PyUnicode_KIND(object) noexcept
-    void *PyUnicode_DATA(object) noexcept
-    Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
-    bint PyUnicode_IS_ASCII(object) noexcept
-
 
 cdef extern from "_utf8.h":
     void utf8_open() noexcept nogil
@@ -25,23 +17,6 @@ cdef extern from "_utf8.h":
         int level, const void *data, int kind, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity
     ) noexcept nogil
     Py_ssize_t utf8_valid_blocks(int level, const uint8_t *text, Py_ssize_t length) noexcept nogil
-
-
-cdef Source open_source(object text) except *:
-    cdef Source source
-    if isinstance(text, str):
-        source.data = PyUnicode_DATA(text)
-        source.length = PyUnicode_GET_LENGTH(text)
-        source.valid = PyUnicode_IS_ASCII(text)
-        source.kind = 0 if source.valid else PyUnicode_KIND(text)
-    elif PyBytes_Check(text):
-        source.data = PyBytes_AS_STRING(text)
-        source.length = PyBytes_GET_SIZE(text)
-        source.kind = 0
-        source.valid = False
-    else:
-        raise TypeError(f"expected str or bytes, found {type(text).__name__}")
-    return source
 
 
 cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) noexcept nogil:
