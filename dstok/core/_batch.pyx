@@ -24,7 +24,7 @@ from array import array
 
 from dstok.core._encode cimport Encoder, Ids, numpy_
 from dstok.core._policy cimport Policy
-from dstok.core._utf8 cimport Source, open_source
+from dstok.core._utf8 cimport Source, source_of
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 
 from dstok.errors import SpecialTokenError, TextError
@@ -123,7 +123,7 @@ cdef class Batch:
         if self.sources == NULL or self.parts == NULL:
             raise MemoryError
         for i in range(len(texts)):
-            self.sources[i] = open_source(texts[i])
+            self.sources[i] = source_of(texts[i])
         self._split()
         self.threads = max(1, min(threads, self.size))
 

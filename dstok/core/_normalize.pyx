@@ -72,11 +72,8 @@ cdef class Normalizer:
 
     def is_normalized(self, text not None):
         """Whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
-        cdef Source source
+        cdef Source source = open_source(text)
         cdef Verdict verdict
-        if not isinstance(text, (str, bytes)):
-            raise TypeError(f"expected str or bytes, found {type(text).__name__}")
-        source = open_source(text)
         source.valid = True
         with nogil:
             verdict = self.verdict(&source, False)

@@ -27,7 +27,7 @@ cdef class Pool:
     cdef Py_ssize_t spare_capacity[2]
 
     cdef Workspace lease(self)
-    cdef Workspace _kept(self, int place)
+    cdef int _keep(self, int place) except -1
     cdef void release(self, Workspace w) noexcept
     cdef void keep(self, uint32_t *ids, Py_ssize_t capacity) noexcept
     cdef void lend(self, Workspace w) noexcept

@@ -57,12 +57,17 @@ cdef class Pool:
     cdef Workspace lease(self):
         cdef int place, found
         cdef PyObject *common
+        cdef Workspace w
         for place in range(KEPT):
             found = slot_take(&self.slots[place])
             if found == SLOT_LOST:
                 self.kept[place] = NULL  # not to be freed, either: the thread may have stopped just there
             if found != SLOT_BUSY:
-                return self._kept(place)
+                if self.kept[place] == NULL:
+                    self._keep(place)
+                w = <Workspace>self.kept[place]
+                w.process = slot_process
+                return w
         common = late_object(&self.common)
         if common == NULL:
             made = PieceMemory(self.bpe, self.direct)
@@ -72,20 +77,18 @@ cdef class Pool:
         w.place = -1
         return w
 
-    cdef Workspace _kept(self, int place):
-        """The workspace of a place, whose slot the caller has taken."""
+    cdef int _keep(self, int place) except -1:
+        """Makes the workspace of a place, whose slot the caller has taken; gives that back if it cannot."""
         cdef Workspace w
-        if self.kept[place] == NULL:
-            try:
-                w = Workspace(PieceMemory(self.bpe, self.direct), True)
-            except BaseException:
-                slot_give(&self.slots[place], slot_process)
-                raise
-            Py_INCREF(w)
-            self.kept[place] = <PyObject *>w
-        w = <Workspace>self.kept[place]
-        w.place, w.process = place, slot_process
-        return w
+        try:
+            w = Workspace(PieceMemory(self.bpe, self.direct), True)
+        except BaseException:
+            slot_give(&self.slots[place], slot_process)
+            raise
+        Py_INCREF(w)
+        w.place = place
+        self.kept[place] = <PyObject *>w
+        return 0
 
     cdef void release(self, Workspace w) noexcept:
         if w.capacity > LARGE:

@@ -23,8 +23,11 @@ cdef Py_ssize_t transcode(
 ) noexcept nogil
 
 
-cdef inline Source open_source(object text) noexcept:
-    # Of `str` or bytes: what else there is, the caller has refused.
+cdef Source open_source(object text) except *
+
+
+cdef inline Source source_of(object text) noexcept:
+    # As `open_source`, where the caller has refused what is neither `str` nor bytes.
     cdef Source source
     if PyUnicode_Check(text):
         source.data = PyUnicode_DATA(text)

@@ -19,6 +19,13 @@ cdef extern from "_utf8.h":
     Py_ssize_t utf8_valid_blocks(int level, const uint8_t *text, Py_ssize_t length) noexcept nogil
 
 
+cdef Source open_source(object text) except *:
+    """The source of a `str` or bytes."""
+    if not isinstance(text, (str, bytes)):
+        raise TypeError(f"expected str or bytes, found {type(text).__name__}")
+    return source_of(text)
+
+
 cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) noexcept nogil:
     """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
     cdef Py_ssize_t at = utf8_valid_blocks(level, text, length)
