@@ -7,7 +7,7 @@ rejects is not retried with a shorter token and its span is passed over; `lstrip
 white space beside the token along, but none that an earlier match has taken.
 Source: Aho and Corasick (1975), with sparse edges so that memory is linear in the tokens' bytes and time
 linear in the text, however many tokens there are: what is read twice is what a token has behind another that it begins
-with, which is bounded (added_tokens.py); upstream's AddedVocabulary, measured.
+with, which is bounded (text/added_tokens.py); upstream's AddedVocabulary, measured.
 """
 
 cimport cython

@@ -43,7 +43,7 @@ token after the other may be made so. Two kinds are certain:
   becomes of x and y (`BytePair` in _merge.h). Of V3's cold pieces 9.2 bytes become 5.7 symbols so.
 - a character of three bytes, if merging its bytes gives its own token, and no token that holds only a part of it can
   reach beyond it: neither of the byte pairs at its two borders stands at a torn border of any token
-  (dstok/characters.py). For then its bytes can only be merged with one another until the token is whole.
+  (tables/characters.py). For then its bytes can only be merged with one another until the token is whole.
 """
 
 cimport cython

@@ -3,7 +3,7 @@
    In: a set of rules, and what each class of the loaded automaton is to them. Out: `KernelTables`.
    Invariant: an ASCII character is what `ascii` says, in every automaton; any other character is what its class is in
    `kinds`, and what the rules do not know there is F_RARE, which goes to the automaton. That rules and kinds stand for the
-   automaton, these characters among them, has been shown before (kernels.py). */
+   automaton, these characters among them, has been shown before (tables/kernels.py). */
 #ifndef DSTOK_KERNEL_H
 #define DSTOK_KERNEL_H
 

@@ -82,7 +82,7 @@ typedef struct {
     uint16_t rank;   /* of their merge, or NO_PAIR */
     uint16_t before; /* the least rank of a merge of a token that ends in `left` with the byte `right` */
     uint16_t behind; /* the least rank of a merge of the byte `left` with a token that begins with `right` */
-    uint16_t torn;   /* whether they stand at a torn border of a token; see dstok/characters.py */
+    uint16_t torn;   /* whether they stand at a torn border of a token; see tables/characters.py */
 } BytePair;
 
 enum { NO_PAIR = 0xFFFF };

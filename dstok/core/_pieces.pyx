@@ -296,7 +296,7 @@ def joined_pairs(tokens, borders=None):
     Cuttable characters take three bytes each, so around a border inside a token at most three bytes
     on either side matter: whole characters, or parts that stand for every character with that part.
 
-    With `borders` (tables.py), a token of a part and a part, such as a4 | ed, puts a bit there for each character
+    With `borders` (tables/build.py), a token of a part and a part, such as a4 | ed, puts a bit there for each character
     behind it: marks for the pairs of 400 and 2,000 characters would fill the bitmap of Qwen's tokens.
     """
     bits = bytearray(JOINED_BYTES)

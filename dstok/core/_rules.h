@@ -6,7 +6,7 @@
 
    Among the starts are safe cuts, which lie inside a piece. The automaton may go on from each of them but those of cased
    words: V3's and the others' lie between two letters, and behind a letter after a letter the automaton is where it is
-   behind the first letter of a piece (kernels.py looks at its edges). In cased words it remembers what
+   behind the first letter of a piece (tables/kernels.py looks at its edges). In cased words it remembers what
    came before: only starts of pieces are `anchors`. */
 #ifndef DSTOK_RULES_H
 #define DSTOK_RULES_H

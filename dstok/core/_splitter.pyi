@@ -6,7 +6,7 @@ class Splitter:
 
     `borders` are characters at whose borders there are no cuts either, `windows` the tables of pattern/windows.py;
     `rules` are those that stand for the automaton, 0: none do; `kinds` what the characters of each
-    class that are not ASCII are to them (kernels.py).
+    class that are not ASCII are to them (tables/kernels.py).
     """
 
     def __init__(

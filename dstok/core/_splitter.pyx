@@ -64,9 +64,9 @@ cdef class Splitter(Chunks):
     """What finding pieces needs, with the tables of chunks: scanner, and `joined`, the bitmap of _pieces.joined_pairs
     (None: no cuts).
 
-    `borders` are characters at whose borders there are no cuts either (see tables.py), `windows` the tables of
+    `borders` are characters at whose borders there are no cuts either (tables/build.py), `windows` the tables of
     pattern/windows.py; None: none. `rules` are those that stand for the automaton, 0: none do; `kinds` what the
-    characters of each class that are not ASCII are to them (kernels.py).
+    characters of each class that are not ASCII are to them (tables/kernels.py).
     """
 
     def __cinit__(self, Scanner scanner, BPE bpe, joined, int rules=0, bytes kinds=b"", borders=None, windows=None):
