@@ -4,6 +4,7 @@
     render          messages -> text, equal to the reference's, with the ranges of what the format itself wrote
     encode, count   messages -> ids, of which no message can make a token of the format; masks for training
     Conversation    a conversation that grows: the ids that stay and those that are new
+    Template        a loaded model's own jinja template, in place of a version (extra `dstok[chat]`)
     parse, Parser   completions -> messages, whole or as a stream of deltas
 
 Formats lie in a file a family: v2, v3, v3_0324, v3_1, v3_2, v4_preview, v4, v4_1.
@@ -15,6 +16,8 @@ Formats lie in a file a family: v2, v3, v3_0324, v3_1, v3_2, v4_preview, v4, v4_
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from dstok.chat.answers import Message
 from dstok.chat.conversation import Change, Conversation
 from dstok.chat.encoding import Encoded, count, encode, encode_rendered
@@ -24,5 +27,21 @@ from dstok.chat.versions import Version, versions
 from dstok.chat.writer import Rendered, Span
 from dstok.errors import ChatError
 
-__all__ = ["Change", "ChatError", "Conversation", "Encoded", "Message", "Parser", "Rendered", "Span", "Version",
-           "count", "encode", "encode_rendered", "parse", "render", "versions"]
+if TYPE_CHECKING:
+    from dstok.chat.templates import Template
+
+__all__ = ["Change", "ChatError", "Conversation", "Encoded", "Message", "Parser", "Rendered", "Span", "Template",
+           "Version", "count", "encode", "encode_rendered", "parse", "render", "versions"]
+
+
+def __getattr__(name: str) -> Any:
+    """`Template`, which needs jinja2, when it is first asked for."""
+    if name != "Template":
+        raise AttributeError(f"module 'dstok.chat' has no attribute {name!r}")
+    try:
+        from dstok.chat.templates import Template
+    except ModuleNotFoundError as error:
+        if error.name != "jinja2":
+            raise
+        raise ChatError('templates need jinja2: pip install "dstok[chat]"') from None
+    return Template

@@ -17,6 +17,7 @@ from dstok.chat.rendering import render
 from dstok.chat.writer import Rendered
 
 if TYPE_CHECKING:
+    from dstok.chat.templates import Template
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["Change", "Conversation"]
@@ -50,7 +51,7 @@ class Conversation:
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, version: str, messages: Any = (), *, special: ChatSpecial = "template",
+        self, tokenizer: Tokenizer, version: str | Template, messages: Any = (), *, special: ChatSpecial = "template",
         **arguments: Any,
     ) -> None:
         self.tokenizer, self.version, self.special, self.arguments = tokenizer, version, special, arguments

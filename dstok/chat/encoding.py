@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from dstok.chat.templates import Template
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["ChatSpecial", "Encoded", "Part", "count", "encode", "encode_rendered", "parts_of"]
@@ -123,7 +124,8 @@ class Encoded:
 
 
 def encode(
-    tokenizer: Tokenizer, messages: Any, version: str, *, special: ChatSpecial = "template", **arguments: Any,
+    tokenizer: Tokenizer, messages: Any, version: str | Template, *, special: ChatSpecial = "template",
+    **arguments: Any,
 ) -> Encoded:
     """The ids of a conversation. `arguments` as `render`.
 
@@ -142,7 +144,8 @@ def encode(
 
 
 def count(
-    tokenizer: Tokenizer, messages: Any, version: str, *, special: ChatSpecial = "template", **arguments: Any,
+    tokenizer: Tokenizer, messages: Any, version: str | Template, *, special: ChatSpecial = "template",
+    **arguments: Any,
 ) -> int:
     """The number of ids of a conversation, without making them. Arguments as `encode`.
 

@@ -6,7 +6,7 @@ that the version does not have is one, too, never ignored.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dstok.chat.messages import Message, as_messages, as_tools, shown
 from dstok.chat.v2 import render_v2
@@ -19,6 +19,9 @@ from dstok.chat.versions import Version, find_version
 from dstok.chat.writer import Rendered, Writer
 from dstok.errors import ChatError
 
+if TYPE_CHECKING:
+    from dstok.chat.templates import Template
+
 __all__ = ["render"]
 
 BOOLEANS = ("thinking", "drop_thinking", "add_default_bos_token")
@@ -26,7 +29,7 @@ MODES: dict[Any, bool] = {"thinking": True, "chat": False}
 
 
 def render(
-    messages: Any, version: str, *, tools: Any = None, add_generation_prompt: bool | None = None,
+    messages: Any, version: str | Template, *, tools: Any = None, add_generation_prompt: bool | None = None,
     continue_final_message: bool = False, **options: Any,
 ) -> Rendered:
     """The text of a conversation, as the version's reference writes it.
@@ -35,12 +38,15 @@ def render(
     function objects in them; of versions whose format says nothing of tools they are refused. `add_generation_prompt`:
     does the text end with what opens the answer? None: as the reference does (up to V3.2-Exp it does not, later ones
     do). `continue_final_message`: the last message, an assistant's, is left open. `options`: those that `versions()`
-    lists for the version. Raises `ChatError`.
+    lists for the version. `version` may also be a `dstok.chat.Template`, a loaded model's own. Raises `ChatError`.
 
     >>> render([{"role": "user", "content": "Hi"}], "v3.1", add_generation_prompt=True, thinking=True).text
     '<｜begin▁of▁sentence｜><｜User｜>Hi<｜Assistant｜><think>'
     """
-    found = find_version(version)
+    if not isinstance(version, str) and hasattr(version, "render"):  # a `Template`, which only then needs jinja2
+        return version.render(messages, tools=tools, add_generation_prompt=add_generation_prompt,
+                              continue_final_message=continue_final_message, **options)
+    found = find_version(str(version))
     said, given = as_messages(messages), as_tools(tools)
     settings = _settings(found, options)
     if given and not found.takes_tools:

