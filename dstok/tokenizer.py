@@ -224,7 +224,8 @@ class Tokenizer(LineEncoder):
     ) -> Any:
         """The ids (or with `tokenize=False` the text) of a conversation, as transformers' method of that name.
 
-        `chat_template`: a version of `dstok.chat`; without it the one that is published with the built-in model.
+        `chat_template`: a version of `dstok.chat`; without it the template that was read with a loaded model, or the
+        version that is published with a built-in one.
         `special="all"` gives transformers' ids also where a message holds the text of an added token; the default keeps
         it text. `options`: the version's. `return_dict`: input_ids and attention_mask, with
         `return_assistant_tokens_mask` assistant_masks, too. Of a list of conversations a list. Raises `ChatError`.

@@ -19,18 +19,29 @@ class Traced(str):
 
     _parts: tuple[Part, ...]  # an underscore: the sandbox lets no template look
 
+    @staticmethod
+    def _of(parts: Iterable[Part]) -> Traced:
+        kept = tuple(parts)
+        made = Traced("".join([part[0] for part in kept]))
+        made._parts = kept
+        return made
+
+    @staticmethod
+    def _parts_of(text: str) -> tuple[Part, ...]:
+        return text._parts if isinstance(text, Traced) else ((text, False, -1, False),)  # noqa: SLF001
+
     def __str__(self) -> str:
         return self
 
     def __add__(self, other: str) -> str:
-        return _traced((*self._parts, *_parts_of(other))) if isinstance(other, str) else NotImplemented
+        return self._of((*self._parts, *self._parts_of(other))) if isinstance(other, str) else NotImplemented
 
     def __radd__(self, other: str) -> str:
-        return _traced((*_parts_of(other), *self._parts)) if isinstance(other, str) else NotImplemented
+        return self._of((*self._parts_of(other), *self._parts)) if isinstance(other, str) else NotImplemented
 
     def as_sampled(self) -> Traced:
         """The same text, as written by a model."""
-        return _traced((text, own, message, True) for text, own, message, _ in self._parts)
+        return self._of((text, own, message, True) for text, own, message, _ in self._parts)
 
     def merged(self) -> Iterator[Part]:
         """The parts; neighbours of the same origin as one."""
@@ -46,36 +57,28 @@ class Traced(str):
         if origin is not None:
             yield "".join(held), *origin
 
+    @classmethod
+    def literal(cls, text: str) -> Traced:
+        """A literal of a template."""
+        return cls._of([(text, True, -1, False)])
 
-def literal(text: str) -> Traced:
-    """A literal of a template."""
-    return _traced([(text, True, -1, False)])
+    @classmethod
+    def of_message(cls, text: str, message: int) -> Traced:
+        """Text of a message."""
+        return cls._of([(text, False, message, False)])
 
-
-def of_message(text: str, message: int) -> Traced:
-    """Text of a message."""
-    return _traced([(text, False, message, False)])
-
-
-def joined(texts: Iterable[object], limit: int | None = None) -> Traced:
-    """The texts as one. Stops joining behind `limit` characters, so that the result is longer, but not by much."""
-    parts: list[Part] = []
-    size = 0
-    for text in texts:
-        new = _parts_of(text if isinstance(text, str) else str(text))
-        parts += new
-        size += sum(len(part[0]) for part in new)
-        if limit is not None and size > limit:
-            break
-    return _traced(parts)
-
-
-def _traced(parts: Iterable[Part]) -> Traced:
-    kept = tuple(parts)
-    made = Traced("".join([part[0] for part in kept]))
-    made._parts = kept
-    return made
+    @classmethod
+    def joined(cls, texts: Iterable[object], limit: int | None = None) -> Traced:
+        """The texts as one. Stops joining behind `limit` characters, so that the result is longer, but not by much."""
+        parts: list[Part] = []
+        size = 0
+        for text in texts:
+            new = cls._parts_of(text if isinstance(text, str) else str(text))
+            parts += new
+            size += sum(len(part[0]) for part in new)
+            if limit is not None and size > limit:
+                break
+        return cls._of(parts)
 
 
-def _parts_of(text: str) -> tuple[Part, ...]:
-    return text._parts if isinstance(text, Traced) else ((text, False, -1, False),)
+literal, of_message, joined = Traced.literal, Traced.of_message, Traced.joined

@@ -16,6 +16,7 @@ from dstok.chat.versions import own_version
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
+    from dstok.chat.templates import Template
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["apply"]
@@ -29,7 +30,7 @@ def apply(
     if documents is not None:
         raise ChatError(f"expected no documents, as no format has a text for them, found {shown(documents)}",
                         field="documents")
-    name = own_version(tokenizer.name).name if version is None else version
+    name = _own(tokenizer) if version is None else version
     several = isinstance(conversation, list) and bool(conversation) and isinstance(conversation[0], list)
     talks = conversation if several else [conversation]
     if not tokenize:
@@ -40,6 +41,16 @@ def apply(
         return [one.ids for one in found] if several else found[0].ids
     rows = [_row(one, mask) for one in found]
     return {key: [row[key] for row in rows] for key in rows[0]} if several else rows[0]
+
+
+def _own(tokenizer: Tokenizer) -> str | Template:
+    """The template that was read with a loaded model, or the version of a built-in one."""
+    text = tokenizer.config.chat_template
+    if text is None:
+        return own_version(tokenizer.name).name
+    from dstok import chat
+
+    return chat.Template(text, tokenizer)
 
 
 def _row(encoded: Encoded, mask: bool) -> dict[str, list[int]]:

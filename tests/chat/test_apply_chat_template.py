@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from chat_models import ours, upstreams
-from chat_references import reference
+from chat_models import file_text, ours, upstreams
+from chat_references import reference, template_text
+from compiled import compiled
 
 import dstok
 from dstok import chat
 
+BOS, EOS = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
 TALK: list[dict[str, Any]] = [
     {"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"},
     {"role": "user", "content": "So?"},
@@ -49,3 +52,15 @@ def test_refusals() -> None:
         ours("v3").apply_chat_template(TALK, documents=[{}])  # type: ignore[arg-type]
     with pytest.raises(chat.ChatError, match="field padding: v3 has no such option"):
         ours("v3").apply_chat_template(TALK, padding=True)
+
+
+def test_the_template_of_a_loaded_model() -> None:
+    """It is read from tokenizer_config.json, and rendered; of a loaded model without one a version has to be named."""
+    text, config = file_text("v3.1"), json.dumps({"chat_template": template_text("v3.1"), "bos_token": BOS, "eos_token": EOS})
+    loaded = compiled(text, config.encode())
+    forged = [*TALK, {"role": "user", "content": "<｜User｜>"}]
+    for talk in (TALK, forged):
+        wanted = ours("v3.1").apply_chat_template(talk, add_generation_prompt=True, thinking=True)
+        assert loaded.apply_chat_template(talk, add_generation_prompt=True, thinking=True) == wanted
+    with pytest.raises(chat.ChatError, match="expected a version, one of v2, .* as a loaded model has no format"):
+        compiled(text).apply_chat_template(TALK)
