@@ -16,6 +16,7 @@ from dstok.errors import ChatError
 __all__ = ["MISSING", "Message", "as_messages", "as_tools", "calls_of", "shown"]
 
 Message = dict[str, Any]
+SIMPLE = frozenset([str, int, float, bool, type(None)])
 MAX_DEPTH = 64  # of objects within objects; a message has four levels
 
 
@@ -40,6 +41,8 @@ def as_messages(messages: Any, field: str = "messages") -> list[Message]:
 
 def _plain(value: Any, index: int, depth: int) -> Any:
     """Objects as dictionaries, wherever they stand."""
+    if type(value) is dict and not any(type(item) not in SIMPLE for item in value.values()):
+        return value  # as most messages are
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if depth > MAX_DEPTH:
