@@ -66,7 +66,7 @@ class StrictParser:
         if self.state == self._name:
             self._begin(rest)
             self.answer.argue("}")
-        elif self.state in (self._key, self._value):
+        elif self.state in (self._header, self._key, self._value):
             raise self._error("expected the end of a parameter, found the end")
         elif self.state == self._after_parameter:
             self._expect(rest)
@@ -145,16 +145,25 @@ class StrictParser:
             self.answer.argue("}")
             self.at_tag, self.state = True, self._between
         else:
-            self.state = self._key
+            self.state = self._header
+
+    def _header(self) -> bool:
+        """What the name of a parameter stands behind."""
+        if len(self.reader.text) < len(HEADER):
+            return False
+        if not self.reader.text.startswith(HEADER):
+            raise self._error(f"expected the name of a parameter, found {self.reader.text[:40]!r}")
+        self.reader.text = self.reader.text[len(HEADER) :]
+        self.state = self._key
+        return True
 
     def _key(self) -> bool:
         found = self.reader.until((*TYPES, self.parameter_end))
         if found is None:
             return False
-        text, mark = found
-        if mark == self.parameter_end or not text.startswith(HEADER):
-            raise self._error(f"expected the name and type of a parameter, found {text[:40]!r}")
-        name = text[len(HEADER) :]
+        name, mark = found
+        if mark == self.parameter_end:
+            raise self._error(f"expected the type of a parameter, found {name[:40]!r}")
         if name in self.names:
             raise self._error(f"expected each parameter once, found {name!r} again")
         self.is_text = mark == TYPES[0]

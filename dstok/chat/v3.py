@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dstok.chat.jinja_values import calls, content, joined
-from dstok.chat.messages import MISSING, Message, shown
+from dstok.chat.messages import MISSING, Message
 from dstok.chat.tool_tokens import CALLS_BEGIN, OUTPUTS_END, TOOL_TOKENS, end_calls, write_call, write_output
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, USER, Writer
-from dstok.errors import ChatError
 
 __all__ = ["BODIES", "Body", "after_thinking", "render_v3", "write_systems"]
 
@@ -62,8 +61,6 @@ def _printed(message: Message) -> str:
 
 def after_thinking(text: Any, index: int) -> str:
     """`content.split('</think>')[-1]`, if it is in there."""
-    if text is not MISSING and not isinstance(text, str):
-        raise ChatError(f"expected text, found {shown(text)}", index, "content", "TypeError")
     return joined(text, index, "content").split(CLOSE)[-1]
 
 

@@ -54,7 +54,7 @@ class _Turns:
     def _assistant(self, message: Message, index: int) -> None:
         if self.thinks:
             said = message.get("content", MISSING)
-            if said is not MISSING:
+            if said is None or isinstance(said, str | int | float):  # of a list, nothing is cut out, if it is not used
                 message = {**message, "content": after_thinking(said, index)}
         if message.get("tool_calls") is not None:
             self._calls(message, index)

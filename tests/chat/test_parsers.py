@@ -88,7 +88,9 @@ def test_lenient_by_ids_is_deepseek_recipes() -> None:
     tok, rng = ours("v4-preview"), Random(3)
     theirs = recipe().Tokenizer.from_str(file_text("v4-preview"))
     for _ in range(COUNT):
-        text = completion(rng, DIALECTS["v4-0731"]).replace(EOS, "")
+        text = completion(rng, DIALECTS["v4-0731"])
+        while EOS in text:  # whose text a stream of ids does not have
+            text = text.replace(EOS, "")
         ids = tok.encode(text)
         if rng.random() < 0.3:
             at = rng.randrange(len(text) + 1)
@@ -190,3 +192,12 @@ def test_memory_is_bounded(mode: Any) -> None:
             parser.feed(character)
             held = max(held, reader.held)
     assert held < 100 < len(parser.message.tool_calls[0]["function"]["arguments"])
+
+
+def test_a_name_that_begins_like_a_type() -> None:
+    """The mark of a type may not begin in the quote that opens the name. Found by 20,000 completions."""
+    text = ('</think>\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name="f">\n<｜DSML｜parameter name=" string="false">a" '
+            'string="true">x</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>' + EOS)
+    wanted = by_script(script(script_of("v3.2")), text, True)
+    assert ours_of([text], "v3.2") == ours_of(list(text), "v3.2") == wanted
+    assert wanted[2] == [("f", '{" string=\\"false\\">a": "x"}')]

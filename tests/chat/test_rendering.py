@@ -236,3 +236,11 @@ def test_depth_of_arguments() -> None:
         talk = [USER, {"role": "assistant", "content": "", "tool_calls": [call]}]
         for version in ("v4-0731", "v4.1"):
             assert chat.render(talk, version).text == reference(version)(talk, {})
+
+
+def test_r1_0528_looks_into_a_content_that_it_does_not_use() -> None:
+    """`'</think>' in content` raises for None and passes for a list, which no call then writes. Found by 20,000
+    conversations."""
+    unused = [{"role": "assistant", "content": [], "tool_calls": []}]
+    assert chat.render(unused, "r1-0528").text == reference("r1-0528")(unused, {})
+    assert refused("found None", [{**unused[0], "content": None}], "r1-0528").reference == "TypeError"
