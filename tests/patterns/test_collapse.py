@@ -96,7 +96,7 @@ def test_every_family_on_the_edges_of_its_classes(name: str) -> None:
     splitter = upstream_splitter(program.splits)
 
     @given(edge_texts(program))
-    @examples(400, deep=30_000)
+    @examples(150, deep=30_000)
     def check(text: str) -> None:
         assert kept(program, text) == pieces_by(splitter, text)
 

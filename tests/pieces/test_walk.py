@@ -4,7 +4,6 @@ are used, and one wherever rules or automaton are changed."""
 from __future__ import annotations
 
 import importlib.util
-import random
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from types import ModuleType
 import bimachines
 import pytest
 from reference import DEEP
+from shares import share
 from upstream import model_splits
 
 import dstok.core
@@ -119,11 +119,11 @@ def symbols(name: str) -> list[tuple[int, int, int, int]]:
 @each_family
 def test_long_blocks(name: str) -> None:
     """Runs: blocks of eleven characters of two kinds, and of eight of three."""
-    kept, kernel, chance = program(name).kept, KNOWN[name], random.Random(name)
+    kept, kernel = program(name).kept, KNOWN[name]
     assert kept
-    for count, size, tried in [(2, 11, 60), (3, 8, 40)]:
+    for count, size, tried in [(2, 11, 30), (3, 8, 20)]:
         groups = list(combinations(symbols(name), count))
-        for few in groups if DEEP else chance.sample(groups, tried):
+        for few in share(groups, len(groups) // tried):
             assert difference_in(few, kernel.rules, kept, size) is None, few
 
 
@@ -178,10 +178,10 @@ def test_a_difference_is_one(case: str) -> None:
 @each_family
 def test_every_edge_counts(name: str) -> None:
     """An automaton that lacks an edge is another one."""
-    kept, kernel, chance = program(name).kept, KNOWN[name], random.Random(name)
+    kept, kernel = program(name).kept, KNOWN[name]
     assert kept
     edges = [(state, column) for state, row in enumerate(kept.rows) for column, target in enumerate(row) if target]
-    for state, column in edges if DEEP else chance.sample(edges, 40):
+    for state, column in share(edges, len(edges) // 30):
         row = list(kept.rows[state])
         row[column] = 0
         other = replace(kept, rows=(*kept.rows[:state], tuple(row), *kept.rows[state + 1 :]))
@@ -305,7 +305,7 @@ LONG = [
 
 
 @pytest.mark.skipif(shutil.which("cc") is None or not (CORE / "_walk.c").exists(), reason="compiles the walk")
-@pytest.mark.parametrize("mutation", SHORT + LONG if DEEP else random.Random(1).sample(SHORT, 4) + LONG[:1], ids=str)
+@pytest.mark.parametrize("mutation", [*share(SHORT, len(SHORT) // 2), *share(LONG, len(LONG))], ids=str)
 def test_every_rule_counts(mutation: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dstok.core._walk", mutated(tmp_path, *mutation))
     found = [difference(name) for name in RULES]

@@ -17,6 +17,7 @@ import unicodedata2  # type: ignore[import-not-found]
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import DEEP
+from shares import share
 from tokenizers import NormalizedString, Regex
 from tokenizers.pre_tokenizers import Split
 
@@ -146,7 +147,7 @@ SWEEPS: dict[str, CodePointSet] = {
 }
 
 
-@pytest.mark.parametrize("pattern", SWEEPS)
+@pytest.mark.parametrize("pattern", [*share(SWEEPS, 4)])
 def test_sweep_against_upstream(pattern: str) -> None:
     assert_same(unmatched(pattern, all_scalars()), scalars(~SWEEPS[pattern]))
 
