@@ -8,11 +8,12 @@ from __future__ import annotations
 import pytest
 from planted import PLANTED
 from reference import DEEP
+from shares import share
 
 from dstok.testing import verify
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", [*share(PLANTED, 3)])
 def test_found_and_named(name: str) -> None:
     planted = PLANTED[name]
     report = verify(planted.make(), seconds=60, checks=None if DEEP else [planted.check])

