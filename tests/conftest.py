@@ -13,6 +13,7 @@ from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+import hypothesis.core
 import needs
 import pytest
 import shares
@@ -23,14 +24,17 @@ if not (CHECKOUT / "dstok" / "core" / f"_encode{EXTENSION_SUFFIXES[0]}").exists(
     # `python -m pytest` looks in the checkout first. Its dstok is not built: the installed one is meant.
     sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != CHECKOUT]
 
-settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)
+settings.register_profile("ci", max_examples=100, deadline=None, database=None)
 settings.register_profile("deep", max_examples=20_000, deadline=None)
-settings.register_profile("brief", max_examples=30, deadline=None, derandomize=True)
+settings.register_profile("brief", max_examples=30, deadline=None, database=None)
 settings.load_profile(os.environ.get("DSTOK_PROFILE", "ci"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The folder of compiled.py: .ci/run gives one to several runs; else the first process of a run makes it."""
+    """The day's examples of Hypothesis; the folder of compiled.py, which .ci/run gives to several runs, else the first
+    process of a run makes it."""
+    if not shares.DEEP and config.getoption("hypothesis_seed", None) is None:
+        hypothesis.core.global_force_seed = shares.SEED
     if "DSTOK_TEST_IMAGES" not in os.environ:
         os.environ["DSTOK_TEST_IMAGES"] = folder = tempfile.mkdtemp(prefix="dstok-test-images-")  # workers inherit it
         config.add_cleanup(partial(shutil.rmtree, folder))

@@ -6,7 +6,7 @@ import unicodedata
 from itertools import islice, product
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference import DEEP, examples
 from small_models import model_json
@@ -79,7 +79,7 @@ def test_strategies_reach_pairs_and_triples_of_classes() -> None:
     pairs: set[tuple[int, ...]] = set()
     triples: set[tuple[int, ...]] = set()
 
-    @examples(3000, deep=3000)
+    @settings(max_examples=3000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
     @given(strategies.texts(TOK))
     def draw(text: str) -> None:
         word = GUIDE.classes_of(text[:2000])
