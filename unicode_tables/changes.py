@@ -7,8 +7,8 @@ interpreter's `unicodedata`. Goes out: one module of constants, checked in.
     python3.11 unicode_tables/changes.py --releases releases            # 14.0 is Python 3.11's own
     python3.11 unicode_tables/changes.py --releases releases --check
 
-Invariant: a pure function of the releases. `tests/test_unicode_changes.py` holds it against dstok's own table of
-16.0, which comes from another source, and against the `unicodedata` of the interpreter that runs the test.
+Invariant: a pure function of the releases. `tests/conformance/test_class_cover.py` holds it against dstok's own table
+of 16.0, which comes from another source, and against the `unicodedata` of the interpreter that runs the test.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 In: a description. Out: the text of a tokenizer.json.
 Invariant: upstream and dstok give with the file the ids of the description: what was written is read again, and if
 that is not the same model, it is refused.
-Source: upstream 0.23.3, whose own files have this form; tests/test_tokenizer_json_writer.py compares with upstream.
+Source: upstream 0.23.3, whose own files have this form; tests/formats/test_convert.py compares with upstream.
 
 Upstream does not read the ids of added tokens: those that the vocabulary does not have are counted on from its end. If
 that does not give them their ids, they are all written into the vocabulary, too.
