@@ -1,7 +1,7 @@
 r"""The splittings of well-known models, by name.
 
 In: a name. Out: Split steps. Invariant: each is what the model's own file has; presets.json says which file that is,
-and tests/test_presets.py compares with the files that are at hand, and with upstream.
+and tests/splitting/test_splitter.py compares with the files that are at hand, and with upstream.
 """
 
 from __future__ import annotations
