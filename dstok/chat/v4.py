@@ -53,16 +53,18 @@ def render_v4(talk: Talk, writer: Writer) -> None:
     if talk.thinking:
         writer.text(EFFORTS[talk.effort], -1, "effort")
     _write_system(talk, writer)
-    said = _sorted([one for one in talk.said if one.role != "system"])
-    for run in _runs(said):
-        if run[0].role in ("user", "tool"):
+    units = _sorted([one for one in talk.said if one.role != "system"])
+    last = units[-1][-1] if units else None
+    for run in _runs(units):
+        one = run[0][0]
+        if one.role in ("user", "tool"):
             _write_turn(run, writer)
-        elif run[0].role == "latest_reminder":
-            writer.token(REMINDER, run[0].index, "role")
-            writer.text(run[0].content, run[0].index, "content")
+        elif one.role == "latest_reminder":
+            writer.token(REMINDER, one.index, "role")
+            writer.text(one.content, one.index, "content")
         else:
-            _write_answer(run[0], talk, run[0] is said[-1], writer)
-    _write_end(talk, bool(said and said[-1].prefix), writer)
+            _write_answer(one, talk, one is last, writer)
+    _write_end(talk, last is not None and last.prefix, writer)
 
 
 def _write_system(talk: Talk, writer: Writer) -> None:
@@ -78,51 +80,59 @@ def _write_system(talk: Talk, writer: Writer) -> None:
         writer.text(f"\n\n{FORMAT}{talk.schema}", -1, "format")
 
 
-def _sorted(said: list[Said]) -> list[Said]:
+def _sorted(said: list[Said]) -> list[list[Said]]:
     """Sorts the messages behind an assistant's calls, as many as there are calls, by the ids of the results, as text;
-    messages that are no results stand behind those that are. The calls themselves are sorted in the same way."""
-    found = list(said)
-    for place, one in enumerate(said):
-        count = len(one.calls or ())
-        if count and place + count < len(said):
+    messages that are no results stand behind those that are. The calls themselves are sorted in the same way. Users'
+    messages that follow each other count as one.
+    """
+    found: list[list[Said]] = []
+    for one in said:
+        if one.role == "user" and found and found[-1][-1].role == "user":
+            found[-1].append(one)
+        else:
+            found.append([one])
+    for place, unit in enumerate(list(found)):
+        count = len(unit[0].calls or ())
+        if count and place + count < len(found):
             window = slice(place + 1, place + 1 + count)
             found[window] = sorted(found[window], key=_rank)
     return found
 
 
-def _rank(one: Said) -> tuple[bool, bool, str]:
-    return one.role != "tool", one.call_id is not None, one.call_id or ""
+def _rank(unit: list[Said]) -> tuple[bool, bool, str]:
+    return unit[0].role != "tool", unit[0].call_id is not None, unit[0].call_id or ""
 
 
-def _runs(said: list[Said]) -> list[list[Said]]:
+def _runs(units: list[list[Said]]) -> list[list[list[Said]]]:
     """The turns: tool results and the users' messages behind them are one; a result behind a user starts another."""
-    runs: list[list[Said]] = []
-    for one in said:
-        before = runs[-1][-1].role if runs else ""
-        if (one.role == "user" and before in ("user", "tool")) or one.role == before == "tool":
-            runs[-1].append(one)
+    runs: list[list[list[Said]]] = []
+    for unit in units:
+        role, before = unit[0].role, runs[-1][-1][0].role if runs else ""
+        if (role == "user" and before in ("user", "tool")) or role == before == "tool":
+            runs[-1].append(unit)
         else:
-            runs.append([one])
+            runs.append([unit])
     return runs
 
 
-def _write_turn(run: list[Said], writer: Writer) -> None:
-    writer.token(USER, run[0].index, "role")
-    results = [one for one in run if one.role == "tool"]
-    users = [one for one in run if one.role == "user"]
-    for number, one in enumerate(results):
-        text = f"<tool_result>{one.content}</tool_result>"
-        writer.text(f"\n\n{text}" if number else text, one.index, "tool_result")
-    if results and users:
-        writer.text("\n\n", users[0].index, "content")
-    for number, one in enumerate([one for one in users if one.content]):
-        writer.text(f"\n\n{one.content}" if number else one.content, one.index, "content")
+def _write_turn(run: list[list[Said]], writer: Writer) -> None:
+    """Results and users' messages, between blank lines; of users' that follow each other those that are not empty."""
+    writer.token(USER, run[0][0].index, "role")
+    for number, unit in enumerate(run):
+        index, is_result = unit[0].index, unit[0].role == "tool"
+        if number:
+            writer.text("\n\n", index, "tool_result" if is_result else "content")
+        if is_result:
+            writer.text(f"<tool_result>{unit[0].content}</tool_result>", index, "tool_result")
+            continue
+        for place, one in enumerate([one for one in unit if one.content]):
+            writer.text(f"\n\n{one.content}" if place else one.content, one.index, "content")
 
 
 def _write_answer(one: Said, talk: Talk, last: bool, writer: Writer) -> None:
     index = one.index
     writer.token(ASSISTANT, index, "role")
-    goes_on = one.prefix and talk.thinking and not one.content and not one.calls
+    goes_on = one.prefix and talk.thinking and not one.content
     if (talk.has_tools or one.prefix) and one.reasoning is not None:
         writer.token(OPEN, index, "role")
         writer.text(one.reasoning, index, "reasoning", True)

@@ -86,13 +86,13 @@ class _Turns:
             self.writer.text(f"\n\n{FORMAT}{schema}", -1, "format")
 
     def _turn(self, run: list[Said]) -> None:
-        """A run of users' messages and tool results; results with the id of a call take its place among them."""
-        known = sorted((one for one in run if one.role == "tool" and one.call_id in self.order),
-                       key=lambda one: self.order[one.call_id or ""])
-        ordered = iter(known)
+        """A run of users' messages and tool results. Results with an id are in the order of the calls, in the places
+        that they had together; an id of no call counts as the first call's."""
+        results = [one for one in run if _has_id(one)]
+        ordered = iter(sorted(results, key=lambda one: self.order.get(one.call_id or "", 0)))
         self.writer.token(USER, run[0].index, "role")
         for number, one in enumerate(run):
-            one = next(ordered) if one.role == "tool" and one.call_id in self.order else one
+            one = next(ordered) if _has_id(one) else one
             is_result = one.role == "tool"
             text = f"<tool_result>{one.content}</tool_result>" if is_result else one.content
             self.writer.text(f"\n\n{text}" if number else text, one.index, "tool_result" if is_result else "content")
@@ -123,3 +123,7 @@ class _Turns:
                 self.writer.text("\n", one.index, "tool_call", True)
             write_call(self.writer, V4_1, name, parameters_of(arguments, repr), one.index)
         write_calls_end(self.writer, V4_1, one.index)
+
+
+def _has_id(one: Said) -> bool:
+    return one.role == "tool" and one.call_id is not None
