@@ -6,12 +6,14 @@ from dstok.core._splitter import Splitter
 from dstok.core._two_sided import TwoSided
 
 class Cutter(Splitter):
-    """`Splitter(scanner, None, None, rules, kinds, None, windows)`, or, with `both`, an automaton of two sides."""
+    """`Splitter(scanner, None, None, rules, kinds, None, windows)`, or, with `read_both_sides`, tables of two sides."""
 
     def __init__(
         self, scanner: Scanner, bpe: None, joined: None, rules: int = 0, kinds: bytes = b"", borders: object = None,
-        windows: object = None, both: TwoSided | None = None,
+        windows: object = None,
     ) -> None: ...
+    def read_both_sides(self, both: TwoSided) -> None:
+        """Uses tables of both sides from now on, in the place of the splitter's own ways."""
     def way(self) -> str:
         """How pieces are found: as `Splitter.way`, or "both sides"."""
     def spans(self, text: str | bytes) -> Spans:

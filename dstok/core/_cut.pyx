@@ -2,8 +2,8 @@
 """The cutter: text to the spans of its pieces, by the splitter's kernels, with no vocabulary.
 
 In: valid UTF-8. Out: the spans of the pieces that are kept, as int64 pairs in bytes; or how many there are.
-Invariant: the same pieces as `Program.pieces` without the dropped ones. The pieces come from _splitter.pyx in chunks,
-as the encoder's do; here a chunk becomes spans, not ids. What one automaton cannot read from the left alone is read from
+Invariant: the same pieces as `Program.pieces` without the dropped ones. They come from _splitter.pyx in chunks, as the
+encoder's do; here a chunk becomes spans, not ids. What one automaton cannot read from the left alone is read from
 both sides (_two_sided.pyx).
 
 The kernels may read `PAD` bytes behind a text. So they get it without its last bytes first, and what is then not sure
@@ -29,11 +29,14 @@ cdef enum:
 
 
 cdef class Cutter(Splitter):
-    """`Splitter(scanner, None, None, rules, kinds, None, windows)`, or, with `both`, an automaton of two sides."""
+    """`Splitter(scanner, None, None, rules, kinds, None, windows)`, or, with `read_both_sides`, tables of two sides."""
 
-    def __init__(self, scanner, bpe, joined, rules=0, kinds=b"", borders=None, windows=None, TwoSided both=None):
-        self.both = both
+    def __init__(self, *_):
         self._rest = []
+
+    def read_both_sides(self, TwoSided both not None):
+        """Uses tables of both sides from now on, in the place of the splitter's own ways."""
+        self.both = both
 
     def way(self):
         """How pieces are found: as `Splitter.way`, or "both sides"."""

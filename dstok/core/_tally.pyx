@@ -43,7 +43,7 @@ cdef inline uint64_t hash_of(uint64_t seed, const uint8_t *piece, Py_ssize_t len
 cdef class Tally(Cutter):
     """As `Cutter`; counts what is given to `add`. One thread at a time."""
 
-    def __cinit__(self, *_, **__):
+    def __cinit__(self, *_):
         self.places = FIRST
         self.memory = 1 << 62
         self.entries = <Entry *>calloc(FIRST, sizeof(Entry))

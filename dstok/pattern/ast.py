@@ -1,4 +1,4 @@
-"""The AST of a pattern: five kinds of node.
+"""The AST of a pattern.
 
 What syntax.py makes and nfa.py reads. `position` is the index, in code points, of the construct in its
 pattern.
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from dstok.unicode.sets import CodePointSet
 
-__all__ = ["Alternate", "Chars", "Concat", "Look", "Node", "Repeat", "character_sets"]
+__all__ = ["Alternate", "Around", "Atomic", "Before", "Chars", "Concat", "Fixed", "Letterwise", "Look", "Node",
+           "Repeat", "Test", "character_sets", "is_nullable", "length_of"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,57 @@ class Look:
     set: CodePointSet
     at_end: bool
     position: int
+
+
+@dataclass(frozen=True)
+class Before:
+    """No width: the character before is in `set`, or there is none and `at_start` is true."""
+
+    set: CodePointSet
+    at_start: bool
+    position: int
+
+
+@dataclass(frozen=True)
+class Around:
+    """No width: a text that `item` matches begins here (`ahead`) or ends here; none does, if `negative`."""
+
+    item: Node
+    ahead: bool
+    negative: bool
+    position: int
+
+
+@dataclass(frozen=True)
+class Atomic:
+    """The one match of `item` that it prefers, whatever follows."""
+
+    item: Node
+    position: int
+
+
+@dataclass(frozen=True)
+class Test:
+    """No width: predicate number `predicate` of pattern/letters.py has the value `value`. Made by pattern/looks.py."""
+
+    predicate: int
+    value: bool
+
+
+@dataclass(frozen=True)
+class Letterwise:
+    """No width: the next letter, of those with the first `level` predicates, is in `letters`. Made by looks.py."""
+
+    level: int
+    letters: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What an automaton, number `automaton` of pattern/letters.py, prefers. Made by looks.py of `Atomic`."""
+
+    automaton: int
+    nullable: bool
 
 
 @dataclass(frozen=True)
@@ -57,7 +109,7 @@ class Repeat:
     greedy: bool
 
 
-Node = Chars | Look | Concat | Alternate | Repeat
+Node = Chars | Look | Before | Around | Atomic | Concat | Alternate | Repeat | Test | Letterwise | Fixed
 
 
 def character_sets(node: Node) -> list[CodePointSet]:
@@ -66,10 +118,39 @@ def character_sets(node: Node) -> list[CodePointSet]:
     stack = [node]
     while stack:
         top = stack.pop()
-        if isinstance(top, (Chars, Look)):
+        if isinstance(top, (Chars, Look, Before)):
             found[top.set] = None
-        elif isinstance(top, Repeat):
+        elif isinstance(top, (Repeat, Around, Atomic)):
             stack.append(top.item)
-        else:
+        elif isinstance(top, (Concat, Alternate)):
             stack.extend(reversed(top.items))
     return list(found)
+
+
+def is_nullable(node: Node) -> bool:
+    """Can `node` match without taking a character? Upstream leaves a loop early after such a turn."""
+    if isinstance(node, Chars):
+        return False
+    if isinstance(node, Alternate):
+        return any(map(is_nullable, node.items))
+    if isinstance(node, Concat):
+        return all(map(is_nullable, node.items))
+    if isinstance(node, Repeat):
+        return node.low == 0 or is_nullable(node.item)
+    if isinstance(node, Atomic):
+        return is_nullable(node.item)
+    return not isinstance(node, Fixed) or node.nullable
+
+
+def length_of(node: Node) -> int | None:
+    """How many characters every match of `node` has; None if not all have as many."""
+    if isinstance(node, (Chars, Alternate)):
+        lengths = {1} if isinstance(node, Chars) else {length_of(item) for item in node.items}
+        return lengths.pop() if len(lengths) == 1 else None
+    if isinstance(node, Concat):
+        parts = [length_of(item) for item in node.items]
+        return None if None in parts else sum(part or 0 for part in parts)
+    if isinstance(node, Repeat):
+        length = length_of(node.item)
+        return length * node.low if length is not None and (node.low == node.high or not length) else None
+    return length_of(node.item) if isinstance(node, Atomic) else 0

@@ -36,8 +36,10 @@ from dstok.base.lazy import lazy
 from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Node, character_sets
-from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START, determinize
+from dstok.pattern.dfa import DEAD, DFA, NO_TAG, determinize
 from dstok.pattern.finder import find_pieces
+from dstok.pattern.letters import Letters
+from dstok.pattern.looks import settle_looks
 from dstok.pattern.marked import Marked, mark_cascade, mark_step, rename_marks
 from dstok.pattern.nfa import build_nfa
 from dstok.pattern.split import BEHAVIORS, Split
@@ -120,8 +122,11 @@ class Program(Cascade):
 def compile_pattern(pattern: str, unicode_version: str = "16.0") -> tuple[Alphabet, DFA]:
     """The alphabet and the DFA of one pattern's matches (not total: gaps are not matched)."""
     tree = parse(pattern, unicode_version)
-    alphabet = _alphabet([tree])
-    return alphabet, determinize(build_nfa(tree, alphabet))
+    letters = Letters(_alphabet([tree]))
+    matches = determinize(build_nfa(settle_looks(tree, letters), letters))
+    if letters.predicates:
+        raise UnsupportedError("a look-around for which a pattern has no automaton of its own")
+    return letters.alphabet, matches
 
 
 def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Program:
@@ -149,12 +154,14 @@ def _stages(splits: Sequence[Split], unicode_version: str) -> tuple[Alphabet, li
     if not splits:
         nothing = DFA((((DEAD, NO_TAG),) * (alphabet.end + 1),) * 2)
         return alphabet, [mark_step(nothing, (_GAP,), {NO_TAG: 0}, "Isolated", False)], (_GAP,)
-    matches = [_matches(split, tree, alphabet) for split, tree in zip(splits, trees)]
+    letters = [Letters(alphabet) for _ in splits]
+    matches = [_matches(split, tree, own) for split, tree, own in zip(splits, trees, letters)]
     tags = _tags(matches)
     stages: list[Marked] = []
     for step, split in enumerate(splits):
         try:
-            marked = mark_step(matches[step], *_numbers(matches[step], step, split, tags), split.behavior, split.invert)
+            numbers = _numbers(matches[step], step, split, tags)
+            marked = mark_step(matches[step], *numbers, split.behavior, split.invert, letters[step])
             stages.append(_below(stages[-1], marked, tags) if stages else marked)
         except UnsupportedError as error:
             raise UnsupportedError(error.message, split.where) from None
@@ -195,17 +202,15 @@ def _tree(split: Split, unicode_version: str) -> Node:
         raise UnsupportedError(error.message, f"{split.where}, {error.where}") from None
 
 
-def _matches(split: Split, tree: Node, alphabet: Alphabet) -> DFA:
+def _matches(split: Split, tree: Node, letters: Letters) -> DFA:
     """The match DFA of a step."""
     if split.behavior not in BEHAVIORS:
         raise UnsupportedError(f"the behavior {split.behavior!r}", split.where)
     try:
-        matches = determinize(build_nfa(tree, alphabet))
+        return determinize(build_nfa(settle_looks(tree, letters), letters))
     except UnsupportedError as error:
-        raise UnsupportedError(error.message, error.where or split.where) from None
-    if any(tag != NO_TAG for _, tag in matches.edges[START]):
-        raise UnsupportedError("a pattern that can match the empty text", split.where)
-    return matches
+        where = ", ".join(filter(None, [split.where, error.where]))
+        raise UnsupportedError(error.message, where) from None
 
 
 # Tags

@@ -83,8 +83,9 @@ class DFA:
 
 def determinize(nfa: NFA) -> DFA:
     """The minimal DFA of `nfa`. Raises `UnsupportedError` if it, or the way to it, is too large."""
-    subsets = _Subsets(nfa)
-    return minimize(explore(subsets.settle((nfa.start,)), subsets.step, nfa.alphabet.end + 1, dead=()))
+    subsets, letters = _Subsets(nfa), nfa.alphabet
+    edges = explore(subsets.settle((nfa.start,)), subsets.step, letters.count, (), letters.end)
+    return minimize(edges, letters.end)
 
 
 class _Subsets:
@@ -140,8 +141,14 @@ class _Subsets:
                 yield number, state
 
 
-def explore(start: S, step: Callable[[S, int], tuple[S, int]], symbols: int, dead: S) -> list[list[Edge]]:
-    """The table of an automaton given by its `step`, breadth-first from `start`; `dead` becomes row 0."""
+def explore(
+    start: S, step: Callable[[S, int], tuple[S, int]], symbols: int, dead: S, end: int | None = None,
+) -> list[list[Edge]]:
+    """The table of an automaton given by its `step`, breadth-first from `start`; `dead` becomes row 0.
+
+    Symbols from `end` on are the end of the text; None: the last one is.
+    """
+    end = symbols - 1 if end is None else end
     numbers = {dead: DEAD, start: START}
     rows: list[list[Edge]] = [[(DEAD, NO_TAG)] * symbols]
     queue = deque([start])
@@ -149,7 +156,7 @@ def explore(start: S, step: Callable[[S, int], tuple[S, int]], symbols: int, dea
         state, row = queue.popleft(), []
         for symbol in range(symbols):
             target, tag = step(state, symbol)
-            if symbol == symbols - 1:
+            if symbol >= end:
                 target = dead  # nothing follows the end of the text
             if target not in numbers:
                 numbers[target] = len(numbers)
@@ -161,21 +168,21 @@ def explore(start: S, step: Callable[[S, int], tuple[S, int]], symbols: int, dea
     return rows
 
 
-def minimize(edges: list[list[Edge]]) -> DFA:
+def minimize(edges: list[list[Edge]], end: int | None = None) -> DFA:
     """The smallest DFA with the same tags on every path, numbered breadth-first from the start.
 
-    A state from which no tag can be reached is the dead state.
+    A state from which no tag can be reached is the dead state; if the start is one, row 1 is dead, too.
     """
     block = equivalence(edges)
     if block[START] == block[DEAD]:
-        raise UnsupportedError("a pattern that matches no text")
+        return DFA((tuple([(DEAD, NO_TAG)] * len(edges[0])),) * 2)
     representative = {b: i for i, b in reversed(list(enumerate(block)))}
 
     def step(state: int, symbol: int) -> tuple[int, int]:
         target, tag = edges[representative[state]][symbol]
         return block[target], tag
 
-    return DFA(tuple(map(tuple, explore(block[START], step, len(edges[0]), dead=block[DEAD]))))
+    return DFA(tuple(map(tuple, explore(block[START], step, len(edges[0]), block[DEAD], end))))
 
 
 def equivalence(edges: list[list[Edge]]) -> list[int]:

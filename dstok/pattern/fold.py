@@ -9,7 +9,7 @@ form (U+212A, U+017F), and whose multi-character folds begin with the pairs belo
 
 from __future__ import annotations
 
-from dstok.pattern.ast import Alternate, Chars, Concat, Node, Repeat
+from dstok.pattern.ast import Alternate, Around, Atomic, Chars, Concat, Node, Repeat
 from dstok.unicode.sets import CodePointSet
 
 __all__ = ["fold_set", "refuse_multi_character_folds"]
@@ -50,6 +50,10 @@ def _edges(node: Node, follows: set[tuple[str, str]]) -> tuple[frozenset[str], f
         parts = [_edges(item, follows) for item in node.items]
         return (frozenset().union(*(p[0] for p in parts)), frozenset().union(*(p[1] for p in parts)),
                 any(p[2] for p in parts))
+    if isinstance(node, Atomic):
+        return _edges(node.item, follows)
+    if isinstance(node, Around):
+        _edges(node.item, follows)
     if isinstance(node, Repeat):
         first, last, nullable = _edges(node.item, follows)
         if node.high is None or node.high > 1:

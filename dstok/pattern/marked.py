@@ -8,6 +8,8 @@ cascade. So it may look as far ahead as it likes: a wrong mark is found wrong la
 - `mark_step`. Where a match begins, and that it ends where its mark stands, are claims about the characters
   behind; each claim is a run of the match DFA beside the reading. A gap's character claims that the run from it
   never reaches a tag; a match's mark claims that the run reaches the tag on the next symbol, and none after it.
+  An empty match in a gap cuts it, whatever the behavior: it would be a piece without text, or be glued to the one
+  side. Behind a match there is none, and no match begins where there is one (upstream's `find_iter`).
 - `mark_cascade`. A mark of the whole is one of the upper step, at which the lower step's text ends, or one of the
   lower step inside an upper piece. Which of the two is guessed; a wrong guess is found wrong later, too.
 
@@ -18,17 +20,21 @@ the subset construction.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dstok.errors import UnsupportedError
 from dstok.pattern.dfa import DEAD, DFA, MAX_EDGES, NO_TAG, START
+
+if TYPE_CHECKING:
+    from dstok.pattern.letters import Letters
 
 __all__ = ["Marked", "contains", "mark_cascade", "mark_step", "rename_marks"]
 
 FINAL = 2  # the state behind the end of a text; DEAD is 0, START is 1
 MAX_SUBSETS = 20_000  # a bound on hostile files, 100 times what real tokenizers need
+MAX_WORK = 2_000_000  # states of a subset times symbols, added up; a symbol of letters costs four times as much
 
 S = TypeVar("S", bound=Hashable)
 
@@ -50,7 +56,7 @@ class Marked:
 
 
 def _determinize(
-    start: S, step: Callable[[S, int], Iterable[S]], final: S, end: int, tags: Sequence[Hashable]
+    start: S, step: Callable[[S, int], Iterable[S]], final: S, end: int, tags: Sequence[Hashable], cost: int = 1,
 ) -> Marked:
     """The minimal `Marked` of a nondeterministic automaton given by its `step`."""
     first, last = frozenset([start]), frozenset([final])
@@ -59,9 +65,11 @@ def _determinize(
     width = end + 1 + len(tags)
     rows: list[list[int]] = [[DEAD] * width, [], [DEAD] * width]
     queue = deque([first])
+    work = 0
     while queue:
         subset = queue.popleft()
         row = []
+        work += cost * len(subset) * width
         for symbol in range(width):
             target = frozenset(t for s in subset for t in step(s, symbol))
             if target not in numbers:
@@ -70,6 +78,8 @@ def _determinize(
                 queue.append(target)
             row.append(numbers[target])
         rows[numbers[subset]] = row
+        if work > MAX_WORK:
+            raise UnsupportedError(f"steps whose marks need more than {MAX_WORK} looks at states")
         if len(numbers) > MAX_SUBSETS or len(numbers) * width > 10 * MAX_EDGES:
             raise UnsupportedError(f"steps whose marks need more than {MAX_SUBSETS} states")
     return Marked(_minimize(_trim(rows)), end, tuple(tags))
@@ -124,14 +134,21 @@ _DONE: _Claims = (("done", 0), None, frozenset())
 
 
 def mark_step(
-    matches: DFA, tags: Sequence[Hashable], numbers: Mapping[int, int], behavior: str, invert: bool
+    matches: DFA, tags: Sequence[Hashable], numbers: Mapping[int, int], behavior: str, invert: bool,
+    letters: Letters | None = None,
 ) -> Marked:
     """The marked texts of one step.
 
     `numbers` gives the index in `tags` for each tag of the match DFA, and under `NO_TAG` the one of a gap.
+    With `letters` the match DFA reads these; the marked texts have symbols.
     """
-    step = _Step(matches, numbers, _glued(behavior, invert)).step
-    return _determinize((("text", 0), None, frozenset()), step, _DONE, matches.symbols - 1, tags)
+    begun: _Claims = (("text", 0), None, frozenset())
+    if letters is None or not letters.predicates:
+        step = _Step(matches, numbers, _glued(behavior, invert), matches.symbols - 1)
+        return _determinize(begun, step.step, _DONE, matches.symbols - 1, tags)
+    inner = _Step(matches, numbers, _glued(behavior, invert), letters.end)
+    lettered = _LetteredStep(inner, letters)
+    return _determinize((begun, lettered.checks.start), lettered.step, (_DONE, ()), letters.alphabet.end, tags, 4)
 
 
 def _glued(behavior: str, invert: bool) -> frozenset[tuple[str, str]]:
@@ -147,15 +164,22 @@ def _glued(behavior: str, invert: bool) -> frozenset[tuple[str, str]]:
 class _Step:
     """The nondeterministic automaton behind `mark_step`: at a piece's start it guesses whether it is a match."""
 
-    def __init__(self, matches: DFA, numbers: Mapping[int, int], glued: frozenset[tuple[str, str]]) -> None:
-        self.edges, self.end, self.numbers, self.glued = matches.edges, matches.symbols - 1, numbers, glued
+    def __init__(
+        self, matches: DFA, numbers: Mapping[int, int], glued: frozenset[tuple[str, str]], end: int,
+    ) -> None:
+        self.edges, self.end, self.numbers, self.glued = matches.edges, end, numbers, glued
 
     def step(self, state: _Claims, symbol: int) -> Iterable[_Claims]:
-        (kind, q), due, unmatched = state
+        """Of symbols without letters: the last one is the end."""
         if symbol > self.end:
-            return self.mark(kind, q, unmatched, symbol - self.end - 1)
-        still = self.check(due, unmatched, symbol)
-        return () if still is None else self.read(kind, q, still, symbol)
+            return self.mark(state, symbol - self.end - 1)
+        return self.letter(state, symbol)
+
+    def letter(self, state: _Claims, letter: int) -> Iterable[_Claims]:
+        """Behind a letter; those from `end` on are the end."""
+        (kind, q), due, unmatched = state
+        still = self.check(due, unmatched, letter)
+        return () if still is None else self.read(kind, q, still, letter)
 
     def check(self, due: tuple[int, int] | None, unmatched: frozenset[int], symbol: int) -> frozenset[int] | None:
         """The claims that are left after `symbol`, or None if one of them is wrong."""
@@ -171,10 +195,13 @@ class _Step:
         return frozenset(left - {DEAD})
 
     def read(self, kind: str, q: int, still: frozenset[int], symbol: int) -> list[_Claims]:
-        if symbol == self.end:
+        if symbol >= self.end:
             return [_DONE] if kind.startswith(("text", "behind")) else []
+        empty = self.edges[START][symbol][1] != NO_TAG  # the empty text matches here, if no longer one does
         if kind == "gap":
-            return [*self.begin("gap", True, still, symbol), self.gap(still, symbol)]
+            return [*self.begin("gap", True, still, symbol), *([] if empty else [self.gap(still, symbol)])]
+        if kind == "behind gap":
+            return [*self.begin("gap", False, still, symbol), *([self.gap(still, symbol)] if empty else [])]
         if kind != "match":
             return self.begin(kind.removeprefix("behind "), False, still, symbol)
         target, tag = self.edges[q][symbol]
@@ -196,13 +223,37 @@ class _Step:
             found.append(self.gap(still, symbol))
         return found
 
-    def mark(self, kind: str, q: int, unmatched: frozenset[int], mark: int) -> list[_Claims]:
+    def mark(self, state: _Claims, mark: int) -> list[_Claims]:
+        (kind, q), _, unmatched = state
         if kind == "gap" and mark == self.numbers[NO_TAG]:
             return [(("behind gap", 0), None, unmatched)]
         if kind != "match":
             return []
         due = {tag for _, tag in self.edges[q] if tag != NO_TAG and self.numbers[tag] == mark}
         return [(("behind match", 0), (q, tag), unmatched) for tag in due]
+
+
+class _LetteredStep:
+    """A step whose match DFA reads letters: each symbol is guessed to be one of its letters, and `Checks` finds out."""
+
+    def __init__(self, inner: _Step, letters: Letters) -> None:
+        from dstok.pattern.letters import Checks
+
+        self.inner, self.end = inner, letters.alphabet.end
+        self.letters, self.checks = letters.of_symbol(), Checks(letters)
+
+    def step(self, state: tuple[_Claims, Any], symbol: int) -> Iterable[tuple[_Claims, Any]]:
+        claims, check = state
+        if symbol > self.end:
+            return [(found, check) for found in self.inner.mark(claims, symbol - self.end - 1)]
+        return self.read(claims, check, symbol)
+
+    def read(self, claims: _Claims, check: Any, symbol: int) -> Iterator[tuple[_Claims, Any]]:
+        for letter in self.letters[symbol]:
+            right = self.checks.step(check, letter)
+            if right is not None:
+                for found in self.inner.letter(claims, letter):
+                    yield found, () if symbol == self.end else right
 
 
 # A step below another

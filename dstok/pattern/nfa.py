@@ -1,6 +1,6 @@
 """AST -> NFA with ordered alternatives.
 
-In: the AST of a pattern and an alphabet. Out: a Thompson NFA over class numbers.
+In: the AST of a pattern and an alphabet of letters. Out: a Thompson NFA over letters.
 Invariant: the order of a state's epsilon edges is the order in which a backtracking matcher would try
 them, so the first path that matches is the one upstream takes (leftmost-first).
 Source: Thompson's construction; the ordered form is Pike's, as in RE2 and regex-automata.
@@ -8,15 +8,31 @@ Source: Thompson's construction; the ordered form is Pike's, as in RE2 and regex
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dstok.errors import UnsupportedError
-from dstok.pattern.alphabet import Alphabet
-from dstok.pattern.ast import Alternate, Chars, Look, Node, Repeat
+from dstok.pattern.ast import (
+    Alternate,
+    Chars,
+    Concat,
+    Fixed,
+    Letterwise,
+    Look,
+    Node,
+    Repeat,
+    Test,
+    is_nullable,
+)
 from dstok.unicode.sets import CodePointSet
+
+if TYPE_CHECKING:
+    from dstok.pattern.letters import Letters
 
 __all__ = ["NFA", "CharState", "LookState", "MatchState", "SplitState", "State", "build_nfa"]
 
+DEAD, START, NO_TAG = 0, 1, -1  # as in pattern/dfa.py
 MAX_STATES = 20_000  # far above any tokenizer's pattern; a bound on hostile files
 
 
@@ -57,7 +73,7 @@ State = CharState | LookState | SplitState | MatchState
 class NFA:
     """`states`, of which `start` is the first."""
 
-    alphabet: Alphabet
+    alphabet: Letters
     states: list[State] = field(default_factory=list)
     start: int = 0
     _symbols: dict[CodePointSet, frozenset[int]] = field(default_factory=dict)
@@ -76,46 +92,101 @@ class NFA:
         return self._symbols[members]
 
 
-def build_nfa(node: Node, alphabet: Alphabet) -> NFA:
+def build_nfa(node: Node, letters: Letters) -> NFA:
     """The NFA of `node`; the tag of a match is the index of its top-level alternative."""
-    nfa = NFA(alphabet)
+    nfa = NFA(letters)
     alternatives = node.items if isinstance(node, Alternate) else (node,)
-    starts = [_build(nfa, item, nfa.add(MatchState(tag))) for tag, item in enumerate(alternatives)]
+    ends = [nfa.add(MatchState(tag)) for tag in range(len(alternatives))]
+    starts = [_Builder(nfa).build(item, end, end) for item, end in zip(alternatives, ends)]
     nfa.start = nfa.add(SplitState(starts))
     return nfa
 
 
-def _build(nfa: NFA, node: Node, target: int) -> int:
-    """The state from which `node` leads to `target`."""
-    if isinstance(node, Chars):
-        return nfa.add(CharState(nfa.symbols(node.set), target))
-    if isinstance(node, Look):
-        end = frozenset([nfa.alphabet.end] if node.at_end else [])
-        return nfa.add(LookState(nfa.symbols(node.set) | end, target))
-    if isinstance(node, Alternate):
-        return nfa.add(SplitState([_build(nfa, item, target) for item in node.items]))
-    if isinstance(node, Repeat):
-        return _build_repeat(nfa, node, target)
-    for item in reversed(node.items):
-        target = _build(nfa, item, target)
-    return target
+class _Builder:
+    """Builds states from the back. `empty` is where a node leads that has taken nothing since the innermost loop's turn
+    began, `moved` where it leads otherwise: a turn that has taken nothing leaves its loop, as upstream's does.
+    """
 
+    def __init__(self, nfa: NFA) -> None:
+        self.nfa = nfa
 
-def _build_repeat(nfa: NFA, node: Repeat, target: int) -> int:
-    """`low` copies, then a loop or `high - low` optional copies, built from the back."""
+    def build(self, node: Node, empty: int, moved: int) -> int:
+        """The state from which `node` leads on."""
+        nfa = self.nfa
+        if isinstance(node, Chars):
+            return nfa.add(CharState(nfa.symbols(node.set), moved))
+        if isinstance(node, Alternate):
+            return nfa.add(SplitState([self.build(item, empty, moved) for item in node.items]))
+        if isinstance(node, Concat):
+            return self.concat(node.items, empty, moved)[0]
+        if isinstance(node, Repeat):
+            return self.repeat(node, empty, moved)
+        if isinstance(node, Fixed):
+            return self.fixed(node, empty, moved)
+        return nfa.add(LookState(self.passing(node), empty))
 
-    def choice(again: int) -> int:
-        return nfa.add(SplitState([again, target] if node.greedy else [target, again]))
+    def passing(self, node: Node) -> frozenset[int]:
+        """The letters before which a node without width passes."""
+        letters = self.nfa.alphabet
+        if isinstance(node, Look):
+            return self.nfa.symbols(node.set) | (letters.ends if node.at_end else frozenset())
+        if isinstance(node, Test):
+            values = letters.values(node.predicate)
+            return frozenset(letter for letter, value in enumerate(values) if value == node.value)
+        assert isinstance(node, Letterwise), "look-around has been made tests of letters"
+        return frozenset(i for i, letter in enumerate(letters.projected(node.level)) if letter in node.letters)
 
-    entry = target
-    if node.high is None:
+    def concat(self, items: Sequence[Node], empty: int, moved: int) -> tuple[int, int]:
+        """The states from which the items lead on, with nothing taken so far and with something."""
+        for item in reversed(items):
+            here = self.build(item, empty, moved)
+            moved = here if empty == moved else self.build(item, moved, moved)
+            empty = here
+        return empty, moved
+
+    def repeat(self, node: Repeat, empty: int, moved: int) -> int:
+        """`low` copies, then a loop or `high - low` optional copies."""
+        if node.high is None:
+            moved_loop = self.loop(node, moved, None)
+            empty_loop = moved_loop if empty == moved else self.loop(node, empty, moved_loop)
+            empty, moved = empty_loop, moved_loop
+        else:
+            after_empty, after_moved = empty, moved
+            for _ in range(node.high - node.low):
+                here = self.choice(node, self.build(node.item, empty, moved), after_empty)
+                moved = here if empty == moved else self.choice(node, self.build(node.item, moved, moved), after_moved)
+                empty = here
+        return self.concat([node.item] * node.low, empty, moved)[0]
+
+    def choice(self, node: Repeat, again: int, after: int) -> int:
+        return self.nfa.add(SplitState([again, after] if node.greedy else [after, again]))
+
+    def loop(self, node: Repeat, after: int, moved_loop: int | None) -> int:
+        """A loop that leads to `after`; its turns come back to it, or to `moved_loop`."""
         loop = SplitState([])
-        entry = nfa.add(loop)
-        again = _build(nfa, node.item, entry)
-        loop.targets = [again, target] if node.greedy else [target, again]
-    else:
-        for _ in range(node.high - node.low):
-            entry = choice(_build(nfa, node.item, entry))
-    for _ in range(node.low):
-        entry = _build(nfa, node.item, entry)
-    return entry
+        entry = self.nfa.add(loop)
+        back = entry if moved_loop is None else moved_loop
+        again = self.build(node.item, after if is_nullable(node.item) else back, back)
+        loop.targets = [again, after] if node.greedy else [after, again]
+        return entry
+
+    def fixed(self, node: Fixed, empty: int, moved: int) -> int:
+        """The states of an automaton that runs by itself: it may be left where it does not match again later."""
+        nfa, automaton = self.nfa, self.nfa.alphabet.automata[node.automaton]
+        letters = nfa.alphabet.projected(automaton.level)
+        states = [SplitState([]) for _ in automaton.dfa.edges]
+        numbers = [nfa.add(state) for state in states]
+        first = SplitState([])
+        for state, target, q in [(first, empty, START), *((s, moved, q) for q, s in enumerate(states))]:
+            by_target: dict[int, set[int]] = {}
+            leaves: set[int] = set()
+            again = automaton.again(q, nfa.alphabet)
+            for letter, projected in enumerate(letters):
+                behind, tag = automaton.dfa.edges[q][projected]
+                if tag != NO_TAG and not again[letter]:
+                    leaves.add(letter)
+                if behind != DEAD:
+                    by_target.setdefault(behind, set()).add(letter)
+            state.targets = [nfa.add(LookState(frozenset(leaves), target))] if leaves else []
+            state.targets += [nfa.add(CharState(frozenset(taken), numbers[t])) for t, taken in by_target.items()]
+        return nfa.add(first)

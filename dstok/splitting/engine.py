@@ -28,9 +28,10 @@ def make_cutter(cascade: Cascade, kind: type[Cutter] = Cutter) -> Cutter:
     scanner = _scanner(cascade)
     if scanner is None:
         pages, numbers = cascade.alphabet.pages()
-        nothing = bytes(4 * 256 * 2)
-        unused = Scanner(pages, numbers, nothing, cascade.alphabet.end + 1)
-        return kind(unused, None, None, both=_two_sided(cascade, cascade.visible, b"\0\1"))
+        unused = Scanner(pages, numbers, bytes(4 * 256 * 2), cascade.alphabet.end + 1)
+        cutter = kind(unused, None, None)
+        cutter.read_both_sides(_two_sided(cascade, cascade.visible, b"\0\1"))
+        return cutter
     assert isinstance(cascade, Program)
     kernel = find_kernel(cascade)
     windows = None if kernel.rules else cascade.windows or None

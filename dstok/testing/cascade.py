@@ -13,9 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Alternate, Concat, Look, Node, Repeat, character_sets
 from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START, determinize
+from dstok.pattern.letters import Letters
+from dstok.pattern.looks import settle_looks
 from dstok.pattern.nfa import build_nfa
 from dstok.pattern.split import Split
 from dstok.pattern.syntax import parse
@@ -53,7 +56,11 @@ class Cascade:
         self.steps: list[list[DFA]] = [[self._dfa(tree) for tree in step] for step in steps]
 
     def _dfa(self, tree: Node) -> DFA:
-        return determinize(build_nfa(Concat((tree,)), self.alphabet))
+        letters = Letters(self.alphabet)
+        matches = determinize(build_nfa(settle_looks(Concat((tree,)), letters), letters))
+        if letters.predicates:
+            raise UnsupportedError("an alternative with look-around of more than one character")
+        return matches
 
     def pieces(self, text: str) -> list[str]:
         """The pieces of a text."""

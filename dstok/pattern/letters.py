@@ -1,0 +1,209 @@
+"""Letters: the symbols of a text with what is true at their places.
+
+In: an alphabet, and predicates, one by one. Out: `Letters`: for each symbol (a class, or the end of the text) and each
+combination of values that the predicates can have before it, a number.
+Invariant: a letter of the first k predicates is made of one of the first k - 1 (its parent) and a value. Letters of the
+end come last. So an automaton that was made over the first k predicates reads later letters by their ancestors.
+
+A predicate is what look-around asks for: is a text of some language behind this place, or before it? Written on the
+letters, it is as good as a character: `(?<=a)b` becomes a `b` whose letter says yes. That the values are right is
+checked when a step's marked texts are made (`Checks`), of which the letters are then left out again.
+Source: regular look-around by oracles (Schuetzenberger's bimachines; "oracle letters").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dstok.errors import UnsupportedError
+from dstok.pattern.alphabet import Alphabet
+from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START
+from dstok.unicode.sets import CodePointSet
+
+__all__ = ["Automaton", "Checks", "Letters", "Predicate", "surely_tagging"]
+
+MAX_LETTERS = 3000
+MAX_PREDICATES = 10
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """`dfa` reads letters of the first `level` predicates.
+
+    Behind: it reads the text from its start; a tag on the edge of a letter says yes, at the letter's place.
+    `ahead`: it reads from the place on, beginning in `origin`; a tag on any edge says yes, or, if `later`, a tag on any
+    edge but the first where the first has one, too.
+    """
+
+    dfa: DFA
+    level: int
+    ahead: bool
+    origin: int = START
+    later: bool = False
+    sure: frozenset[int] = frozenset()  # ahead: states from which every text leads to a tag
+
+    def run(self, letter: int) -> bool | int:
+        """Ahead: the value before a letter, or the state that decides it later."""
+        target, tag = self.dfa.edges[self.origin][letter]
+        if (tag != NO_TAG) != self.later:
+            return not self.later
+        return True if target in self.sure else False if target == DEAD else target
+
+
+@dataclass(frozen=True)
+class Automaton:
+    """Of an atomic group. `later[state]`: the predicate that says that it matches again later, or the letters that
+    say so."""
+
+    dfa: DFA
+    level: int
+    later: dict[int, int | frozenset[int]]
+
+    def again(self, state: int, letters: Letters) -> list[bool]:
+        """For each letter whether a match that ends before it in `state` is followed by a longer one."""
+        known = self.later.get(state, frozenset())
+        if isinstance(known, int):
+            return letters.values(known)
+        return [letter in known for letter in letters.projected(self.level)]
+
+
+def surely_tagging(dfa: DFA) -> frozenset[int]:
+    """The states from which every text leads to a tag, at the latest at its end."""
+    sure: set[int] = set()
+    while True:
+        found = {state for state, row in enumerate(dfa.edges)
+                 if all(tag != NO_TAG or target in sure for target, tag in row)}
+        if found <= sure:
+            return frozenset(sure)
+        sure |= found
+
+
+class Letters:
+    """The alphabet of one step. Without predicates a letter is a symbol."""
+
+    def __init__(self, alphabet: Alphabet) -> None:
+        self.alphabet = alphabet
+        self.predicates: list[Predicate] = []
+        self.automata: list[Automaton] = []
+        self.end, self.count = alphabet.end, alphabet.end + 1
+        self._parents: list[list[int]] = []
+        self._bits: list[list[bool]] = []
+
+    @property
+    def level(self) -> int:
+        """How many predicates there are."""
+        return len(self.predicates)
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The letters of the end of the text."""
+        return frozenset(range(self.end, self.count))
+
+    def symbols(self, members: CodePointSet) -> frozenset[int]:
+        """The letters of the characters `members`."""
+        classes = self.alphabet.symbols(members)
+        return classes if not self.predicates else frozenset(
+            letter for letter, symbol in enumerate(self.projected(0)) if symbol in classes)
+
+    def projected(self, level: int) -> list[int]:
+        """For each letter its ancestor of the first `level` predicates."""
+        found = list(range(self.count))
+        for parents in reversed(self._parents[level:]):
+            found = [parents[letter] for letter in found]
+        return found
+
+    def values(self, predicate: int) -> list[bool]:
+        """For each letter the value of a predicate."""
+        bits = self._bits[predicate]
+        return [bits[letter] for letter in self.projected(predicate + 1)]
+
+    def add(self, predicate: Predicate) -> int:
+        """The number of a predicate, which may be one that is there already."""
+        if predicate in self.predicates:
+            return self.predicates.index(predicate)
+        parents, bits = [], []
+        for letter, own in enumerate(self.projected(predicate.level)):
+            known = predicate.run(own) if predicate.ahead else 0
+            for value in [known] if isinstance(known, bool) else [False, True]:
+                parents.append(letter)
+                bits.append(value)
+        if len(parents) > MAX_LETTERS or self.level == MAX_PREDICATES:
+            raise UnsupportedError(f"look-around or atomic groups that need more than {MAX_PREDICATES} predicates or "
+                                   f"{MAX_LETTERS} letters")
+        self._parents.append(parents)
+        self._bits.append(bits)
+        self.predicates.append(predicate)
+        self.count = len(parents)
+        self.end = sum(symbol != self.alphabet.end for symbol in self.projected(0))
+        return self.level - 1
+
+    def of_symbol(self) -> list[list[int]]:
+        """The letters of each symbol."""
+        found: list[list[int]] = [[] for _ in range(self.alphabet.end + 1)]
+        for letter, symbol in enumerate(self.projected(0)):
+            found[symbol].append(letter)
+        return found
+
+
+# Of a predicate behind: its state. Of one ahead: the runs that must reach a tag, and those that must not.
+_Check = int | tuple[frozenset[int], frozenset[int]]
+_State = tuple[_Check, ...]
+
+
+class Checks:
+    """Whether the values on the letters of a text are right: a state, and the next one for each letter."""
+
+    def __init__(self, letters: Letters) -> None:
+        self.predicates = letters.predicates
+        self.letters = [letters.projected(predicate.level) for predicate in letters.predicates]
+        self.values = [letters.values(number) for number in range(letters.level)]
+        self.start: _State = tuple(START if not p.ahead else (frozenset(), frozenset()) for p in self.predicates)
+        self.memo: dict[tuple[_State, int], _State | None] = {}
+
+    def step(self, state: _State, letter: int) -> _State | None:
+        """The state behind a letter; None if a value is wrong."""
+        key = state, letter
+        if key not in self.memo:
+            self.memo[key] = self._step(state, letter)
+        return self.memo[key]
+
+    def _step(self, state: _State, letter: int) -> _State | None:
+        found: list[_Check] = []
+        for number, predicate in enumerate(self.predicates):
+            value, own, check = self.values[number][letter], self.letters[number][letter], state[number]
+            step = _ahead(predicate, check, value, own) if isinstance(check, tuple) else _behind(
+                predicate, check, value, own)
+            if step is None:
+                return None
+            found.append(step)
+        return tuple(found)
+
+
+def _behind(predicate: Predicate, state: int, value: bool, letter: int) -> int | None:
+    target, tag = predicate.dfa.edges[state][letter]
+    return target if (tag != NO_TAG) == value else None
+
+
+def _ahead(
+    predicate: Predicate, runs: tuple[frozenset[int], frozenset[int]], value: bool, letter: int,
+) -> tuple[frozenset[int], frozenset[int]] | None:
+    edges = predicate.dfa.edges
+    wanted, unwanted = set(), set()
+    for state in runs[0]:
+        target, tag = edges[state][letter]
+        if tag == NO_TAG:
+            if target == DEAD:
+                return None
+            wanted.add(target)
+    for state in runs[1]:
+        target, tag = edges[state][letter]
+        if tag != NO_TAG:
+            return None
+        unwanted.add(target)
+    begun = predicate.run(letter)
+    if not isinstance(begun, bool):
+        (wanted if value else unwanted).add(begun)
+    unwanted.discard(DEAD)
+    return None if wanted & unwanted else (frozenset(wanted), frozenset(unwanted))
+
+

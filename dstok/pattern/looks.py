@@ -1,0 +1,124 @@
+r"""Look-around and atomic groups -> tests of letters.
+
+In: the AST of a pattern and its `Letters`. Out: an AST of characters, tests and automata that pattern/nfa.py builds
+states for; what the tests ask for has become predicates of the letters.
+Invariant: both mean the same, innermost first: `(?=X)` is "the automaton of X, begun here, comes to a tag", `(?<=X)` "a
+text that X matches ends here", an atomic group is its own automaton, to be left where no better match follows.
+Look-around of one character, or that is settled by the next letter, needs no predicate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dstok.errors import UnsupportedError
+from dstok.pattern.ast import (
+    Alternate,
+    Around,
+    Atomic,
+    Before,
+    Concat,
+    Fixed,
+    Letterwise,
+    Node,
+    Repeat,
+    Test,
+    is_nullable,
+)
+from dstok.pattern.dfa import DEAD, DFA, NO_TAG, Edge, determinize, explore, minimize
+from dstok.pattern.letters import Automaton, Letters, Predicate, surely_tagging
+from dstok.pattern.nfa import NFA, CharState, LookState, MatchState, SplitState, build_nfa
+
+__all__ = ["settle_looks"]
+
+
+def settle_looks(node: Node, letters: Letters) -> Node:
+    """The tree with tests for look-around. Raises `UnsupportedError`, with the position, where there are too many."""
+    if isinstance(node, (Concat, Alternate)):
+        return replace(node, items=tuple(settle_looks(item, letters) for item in node.items))
+    if isinstance(node, Repeat):
+        return replace(node, item=settle_looks(node.item, letters))
+    if not isinstance(node, (Before, Around, Atomic)):
+        return node
+    try:
+        return _settled(node, letters)
+    except UnsupportedError as error:
+        raise UnsupportedError(error.message, error.where or f"position {node.position}") from None
+
+
+def _settled(node: Before | Around | Atomic, letters: Letters) -> Node:
+    if isinstance(node, Before):
+        return Test(letters.add(Predicate(_last_character(node, letters), 0, ahead=False)), True)
+    item = settle_looks(node.item, letters)
+    if isinstance(node, Atomic):
+        return _atomic(item, letters)
+    return _look_ahead(item, node.negative, letters) if node.ahead else _look_behind(item, node.negative, letters)
+
+
+def _last_character(node: Before, letters: Letters) -> DFA:
+    """Whether the last character was in a set: state 2 behind one that was, 3 behind another, 1 at the start."""
+    inside = letters.alphabet.symbols(node.set)
+    targets = [2 if c in inside else 3 for c in range(letters.alphabet.end)]
+    tags = (NO_TAG, 0 if node.at_start else NO_TAG, 0, NO_TAG)
+    rows = [[*((target if state else DEAD, tag) for target in targets), (DEAD, tag)] for state, tag in enumerate(tags)]
+    return DFA(tuple(map(tuple, rows)))
+
+
+def _look_ahead(item: Node, negative: bool, letters: Letters) -> Node:
+    dfa = determinize(build_nfa(item, letters))
+    predicate = Predicate(dfa, letters.level, ahead=True, sure=surely_tagging(dfa))
+    known = [predicate.run(letter) for letter in range(letters.count)]
+    if all(isinstance(value, bool) for value in known):
+        return Letterwise(letters.level, frozenset(i for i, value in enumerate(known) if value != negative))
+    return Test(letters.add(predicate), not negative)
+
+
+def _look_behind(item: Node, negative: bool, letters: Letters) -> Node:
+    dfa = _ending_here(build_nfa(item, letters))
+    if dfa is None:
+        return Letterwise(letters.level, frozenset(range(letters.count) if negative else ()))
+    return Test(letters.add(Predicate(dfa, letters.level, ahead=False)), not negative)
+
+
+def _atomic(item: Node, letters: Letters) -> Node:
+    dfa, level = determinize(build_nfa(item, letters)), letters.level
+    open_ends = [state for state, row in enumerate(dfa.edges) if any(t != DEAD and tag != NO_TAG for t, tag in row)]
+    sure, count = surely_tagging(dfa), letters.count
+    later: dict[int, int | frozenset[int]] = {}
+    for q in open_ends:
+        predicate = Predicate(dfa, level, ahead=True, origin=q, later=True, sure=sure)
+        known = [predicate.run(letter) for letter in range(count)]
+        settled = all(isinstance(value, bool) for value in known)
+        later[q] = frozenset(i for i, value in enumerate(known) if value) if settled else letters.add(predicate)
+    letters.automata.append(Automaton(dfa, level, later))
+    return Fixed(len(letters.automata) - 1, is_nullable(item))
+
+
+def _ending_here(nfa: NFA) -> DFA | None:
+    """An automaton that reads a text from its start, and has a tag where a match ends; None if none ever does."""
+    letters = nfa.alphabet
+
+    def step(threads: frozenset[int], letter: int) -> tuple[frozenset[int], int]:
+        targets, tag, seen, stack = {nfa.start}, NO_TAG, set[int](), list(threads)
+        while stack:
+            number = stack.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            state = nfa.states[number]
+            if isinstance(state, SplitState):
+                stack.extend(state.targets)
+            elif isinstance(state, LookState):
+                stack.extend([state.target] if letter in state.symbols else [])
+            elif isinstance(state, MatchState):
+                tag = 0
+            elif isinstance(state, CharState) and letter in state.symbols:
+                targets.add(state.target)
+        return frozenset(targets), tag
+
+    edges: list[list[Edge]] = explore(frozenset([nfa.start]), step, letters.count, frozenset(), letters.end)
+    if all(tag == NO_TAG for row in edges for _, tag in row):
+        return None
+    return minimize(edges, letters.end)
+
+

@@ -1,0 +1,106 @@
+"""Scripts, script extensions and binary properties as sets of code points, for a named Unicode version.
+
+In: a property's name and a Unicode version. Out: a `CodePointSet`.
+Invariant: the sets of the Unicode Character Database. What upstream calls by such a name is the same
+(tests/unicode/test_properties.py sweeps all code points).
+Source: the generated tables `_properties_*.py` (see unicode_tables/README.md).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+
+from dstok.errors import UnsupportedError
+from dstok.unicode.code_point_set import CodePointSet
+from dstok.unicode.sets import DEFAULT_VERSION, UnknownPropertyError, loose, versions
+
+__all__ = ["binary_properties", "binary_property", "further_names", "script", "script_extensions", "scripts"]
+
+
+def scripts(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
+    """The names of the scripts.
+
+    >>> "Han" in scripts(), len(scripts("16.0"))
+    (True, 169)
+    """
+    return tuple(_table(version).SCRIPTS)
+
+
+def script(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
+    """The characters of a script, by its name or its code of four letters; case, spaces, `-` and `_` do not count.
+
+    Raises `UnknownPropertyError` for another name, `UnsupportedError` for another version.
+
+    >>> "中" in script("Han"), script("hani") == script("Han")
+    (True, True)
+    """
+    return _members("SCRIPTS", _script_name(name, version), version)
+
+
+def script_extensions(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
+    """The characters that are used with a script (Script_Extensions). Named and raises as `script`.
+
+    >>> "。" in script_extensions("Han"), "。" in script("Han")
+    (True, False)
+    """
+    return _members("SCRIPT_EXTENSIONS", _script_name(name, version), version)
+
+
+def binary_properties(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
+    """The names that `binary_property` knows.
+
+    >>> binary_properties()[:3]
+    ('ASCII_Hex_Digit', 'Alphabetic', 'Bidi_Control')
+    """
+    return tuple(sorted([*_table(version).BINARY, "Alphabetic", "White_Space"]))
+
+
+def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
+    """The characters that have a binary property, by its long name. Compares names and raises as `script`.
+
+    >>> "a" in binary_property("Lowercase"), "ª" in binary_property("lowercase")
+    (True, True)
+    """
+    from dstok.unicode.sets import alphabetic, white_space
+
+    known = {loose(known): known for known in binary_properties(version)}
+    if loose(name) not in known:
+        raise UnknownPropertyError(f"expected a binary property, such as {', '.join(list(known.values())[:3])}, "
+                                   f"found {name!r}")
+    own = {"Alphabetic": alphabetic, "White_Space": white_space}.get(known[loose(name)])
+    return own(version) if own else _members("BINARY", known[loose(name)], version)
+
+
+def further_names(version: str = DEFAULT_VERSION) -> dict[str, str]:
+    """By script, its further names, with spaces between them."""
+    found: dict[str, str] = _table(version).ALIASES
+    return found
+
+
+def _script_name(name: str, version: str) -> str:
+    found = _script_names(version).get(loose(name))
+    if found is None:
+        raise UnknownPropertyError(f"expected a script of Unicode {version}, such as Han or Grek, found {name!r}")
+    return found
+
+
+@cache
+def _script_names(version: str) -> dict[str, str]:
+    names = {loose(name): name for name in scripts(version)}
+    for name, further in further_names(version).items():
+        names |= {loose(one): name for one in further.split()}
+    return names
+
+
+@cache
+def _members(table: str, name: str, version: str) -> CodePointSet:
+    spans = (span.split("-") for span in getattr(_table(version), table)[name].split())
+    return CodePointSet.from_ranges((int(span[0], 16), int(span[-1], 16)) for span in spans)
+
+
+def _table(version: str) -> ModuleType:
+    if version not in versions():
+        raise UnsupportedError(f"expected a Unicode version out of {', '.join(versions())}, found {version!r}")
+    return import_module(f"dstok.unicode._properties_{version.replace('.', '_')}")

@@ -1,0 +1,99 @@
+"""Random patterns of the whole grammar against upstream, for as long as asked: python random_patterns.py PAIRS [SEED].
+
+Prints how many patterns and pairs were compared, each difference, and the refusals by reason.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections import Counter
+
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from upstream import pieces_by, upstream_splitter
+
+from dstok import DstokError, PatternError, Split, Splitter
+from dstok.testing.patterns import split_steps, texts
+
+TEXTS = 40
+
+
+class Comparison:
+    """What was compared so far."""
+
+    def __init__(self) -> None:
+        self.patterns = self.pairs = self.both_refuse = 0
+        self.ways: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}  # by reason, the shortest pattern
+        self.differences: list[str] = []
+
+    def compare(self, splits: list[Split], given_texts: list[str]) -> None:
+        try:
+            judge = upstream_splitter(splits)
+        except Exception as error:  # upstream raises no class of its own
+            judge, said = None, str(error)
+        try:
+            splitter = Splitter(splits)
+        except PatternError as error:
+            if judge is not None:
+                self.refuse(f"pattern error: {error.message}", splits)
+            self.both_refuse += judge is None
+            return
+        except DstokError as error:
+            self.refuse(re.sub(r" - at .*|[0-9']+", "", str(error))[:90], splits)
+            return
+        if judge is None:
+            self.refuse(f"upstream alone refuses: {said[:70]}", splits)
+            return
+        self.patterns += 1
+        self.ways[splitter.way()] += 1
+        for text in given_texts:
+            self.pairs += 1
+            try:
+                expected = pieces_by(judge, text)
+            except Exception as error:  # a limit of upstream's on the time of a match
+                self.refuse(f"upstream gives up: {str(error)[:60]}", splits)
+                continue
+            found = splitter.split(text)
+            if found != expected:
+                shown = [(s.pattern, s.behavior, s.invert) for s in splits]
+                self.differences.append(f"{shown} {text!r}: expected {expected}, found {found} ({splitter.way()})")
+                break
+
+    def refuse(self, reason: str, splits: list[Split]) -> None:
+        shown = " then ".join(split.pattern for split in splits)
+        self.refusals[reason] += 1
+        self.examples[reason] = min(self.examples.get(reason, shown), shown, key=len)
+
+    def report(self) -> str:
+        rows = [f"{self.patterns} patterns, {self.pairs} pairs, {len(self.differences)} differences, "
+                f"{self.both_refuse} refused by both", f"ways: {dict(self.ways)}"]
+        rows += [f"  {count:6} {reason}: {self.examples[reason]!r}" for reason, count in self.refusals.most_common()]
+        return "\n".join([*rows, *sorted(self.differences, key=len)[:30]])
+
+
+def run(pairs: int, first_seed: int) -> Comparison:
+    """Compares until there are so many pairs."""
+    comparison = Comparison()
+    warnings.simplefilter("ignore")
+    number = first_seed
+    while comparison.pairs < pairs:
+        steps = st.lists(split_steps(), min_size=1, max_size=1) | st.lists(split_steps(), min_size=1, max_size=2)
+
+        @seed(number)
+        @settings(max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(steps, st.lists(texts(), min_size=TEXTS, max_size=TEXTS))
+        def compare(splits: list[Split], given_texts: list[str]) -> None:
+            comparison.compare(splits, given_texts)
+
+        compare()
+        number += 1
+        print(comparison.report(), flush=True)
+    return comparison
+
+
+if __name__ == "__main__":
+    run(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)

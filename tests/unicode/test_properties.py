@@ -1,0 +1,86 @@
+"""Scripts, script extensions and binary properties: of upstream at 16.0, of the `regex` module at 17.0."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import regex
+from tokenizers import Regex, pre_tokenizers
+
+from dstok.unicode import sets
+from dstok.unicode.code_point_set import CodePointSet
+from dstok.unicode.properties import binary_properties, binary_property, script, script_extensions, scripts
+from dstok.unicode.sets import UnknownPropertyError, general_category, named_set, posix_set, versions
+
+DEEP = os.environ.get("DSTOK_PROFILE") == "deep"
+SURROGATES = CodePointSet.from_ranges([(0xD800, 0xDFFF)])
+TEXT = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))
+SOME = ["Han", "Latin", "Greek", "Unknown", "Inherited"]
+
+
+def by_upstream(item: str) -> CodePointSet:
+    """All code points that upstream matches."""
+    splitter = pre_tokenizers.Split(Regex(f"{item}+"), "removed", True)
+    spans = [span for _, span in splitter.pre_tokenize_str(TEXT)]
+    points = [(start, end - 1) for start, end in spans]
+    return CodePointSet.from_ranges(
+        (ord(TEXT[a]), ord(TEXT[b])) for first, last in points
+        for a, b in ([(first, 0xD7FF), (0xD800, last)] if first < 0xD800 <= last else [(first, last)]))
+
+
+def by_regex(item: str) -> CodePointSet:
+    return CodePointSet.from_ranges(
+        (ord(TEXT[a]), ord(TEXT[b])) for match in regex.finditer(f"{item}+", TEXT) for first, last in [match.span()]
+        for a, b in ([(first, 0xD7FF), (0xD800, last - 1)] if first < 0xD800 < last else [(first, last - 1)]))
+
+
+@pytest.mark.parametrize("name", scripts("16.0") if DEEP else SOME)
+def test_a_script_is_upstreams(name: str) -> None:
+    assert by_upstream(rf"\p{{{name}}}") == script(name, "16.0") - SURROGATES
+
+
+@pytest.mark.parametrize("name", scripts("17.0") if DEEP else SOME)
+def test_a_script_and_its_extensions_are_those_of_regex(name: str) -> None:
+    assigned = ~general_category("Cn", "17.0")  # the module knows later versions, too
+    if name != "Unknown":
+        assert by_regex(rf"\p{{Script={name}}}") & assigned == script(name, "17.0")
+    if DEEP and name not in ("Unknown", "Common", "Inherited"):
+        assert by_regex(rf"\p{{Script_Extensions={name}}}") & assigned == script_extensions(name, "17.0")
+
+
+@pytest.mark.parametrize("name", binary_properties("16.0") if DEEP else ["Uppercase", "Lowercase", "Emoji"])
+def test_a_binary_property_is_upstreams(name: str) -> None:
+    assert by_upstream(rf"\p{{{name}}}") == binary_property(name, "16.0") - SURROGATES
+
+
+@pytest.mark.parametrize("name", "alnum alpha ascii blank cntrl digit graph lower print punct space upper word xdigit".split()
+                         if DEEP else ["graph", "punct"])
+def test_a_class_of_posix_is_upstreams(name: str) -> None:
+    posix = posix_set(name, "16.0")
+    assert posix is not None
+    assert by_upstream(f"[[:{name}:]]") == posix - SURROGATES
+    assert by_upstream(rf"\p{{{name}}}") == named_set(name, "16.0") - SURROGATES
+
+
+@pytest.mark.parametrize("version", versions())
+def test_each_code_point_has_one_script(version: str) -> None:
+    members = [script(name, version) for name in scripts(version)]
+    assert sum(map(len, members)) == len(CodePointSet.all())
+
+
+@pytest.mark.parametrize("version", versions())
+def test_the_tables_are_current(version: str) -> None:
+    generator = Path(__file__).resolve().parents[2] / "unicode_tables" / "generate_properties.py"
+    subprocess.run([sys.executable, str(generator), "--unicode", version, "--check"], check=True)
+
+
+def test_unknown_names() -> None:
+    for call in (script, script_extensions, binary_property, named_set):
+        with pytest.raises(UnknownPropertyError, match="found 'Klingon'"):
+            call("Klingon")
+    with pytest.raises(sets.UnsupportedError, match=r"13\.0"):
+        script("Han", "13.0")
