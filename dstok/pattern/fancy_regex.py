@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 
 from dstok.errors import UnsupportedError
-from dstok.pattern.ast import Alternate, Chars, Concat, Look, Node, Repeat
+from dstok.pattern.ast import Alternate, Around, Atomic, Chars, Concat, Look, Node, Repeat, is_nullable
 from dstok.pattern.syntax import parse
 from dstok.unicode.sets import CodePointSet
 
@@ -30,6 +30,8 @@ __all__ = ["translate"]
 
 _CATEGORY = re.compile("C[cfno]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?")
 _QUANTIFIER = re.compile(r"[?*+]|\{\d+(?:,\d*)?\}")
+_GROUP = re.compile(r"\(\?(?:[:=!]|i:|-i:)")
+_SAME_ESCAPES = frozenset("nrtfvaexusSdD")
 END = r"(?![\s\S])"
 SHOWN = 200  # characters of a pattern in an error
 
@@ -46,8 +48,12 @@ def translate(pattern: str, unicode_version: str = "16.0") -> str:
     """
     translator = _Translator(pattern)
     translated = translator.run()
+    tree = parse(translated, unicode_version)
+    if is_nullable(tree):
+        _refuse("a pattern that can match the empty text", pattern, 0)
+    if _repeats_nothing(tree):
+        _refuse("a repetition of what can match the empty text", pattern, 0)
     if translator.possessive:
-        tree = parse(translated, unicode_version)
         _check_possessive(tree, dict(translator.possessive), pattern)
     return translated
 
@@ -75,6 +81,10 @@ class _Translator:
                 self.char_class()
             elif char == "$":
                 self.put(END, 1)
+            elif char == "^":
+                _refuse("the anchor ^, which is the start of a line upstream,", self.pattern, self.at)
+            elif self.pattern.startswith("(?", self.at) and not _GROUP.match(self.pattern, self.at):
+                _refuse("a group other than (?:...), (?=...), (?!...) and (?i:...)", self.pattern, self.at)
             else:
                 self.put(char, 1)
             self.quantifier(atom_at, char)
@@ -91,12 +101,18 @@ class _Translator:
             _refuse("the quantifier {,n}", self.pattern, self.at)
         found = None if atom in "(|" else _QUANTIFIER.match(self.pattern, self.at)
         if found is None:
+            if self.pattern.startswith("{", self.at):
+                _refuse("a brace that is no quantifier", self.pattern, self.at)
             return
         start = self.at
         self.put(found.group(), len(found.group()))
         if self.pattern.startswith("+", self.at):
             self.at += 1
             self.possessive.append((atom_at, start))
+        elif self.pattern.startswith("?", self.at):
+            self.put("?", 1)
+        if _QUANTIFIER.match(self.pattern, self.at):
+            _refuse("a quantifier on a quantifier", self.pattern, self.at)
 
     def escape(self) -> None:
         """An escape, in a class or not."""
@@ -105,6 +121,8 @@ class _Translator:
             self.category(char)
         elif char in ("w", "W", "h", "H"):
             _refuse(f"\\{char}, which is another class upstream,", self.pattern, self.at)
+        elif char.isascii() and char.isalnum() and char not in _SAME_ESCAPES:
+            _refuse(f"the escape \\{char}", self.pattern, self.at)
         else:
             self.put("\\" + char, 1 + len(char))
 
@@ -122,7 +140,9 @@ class _Translator:
         if self.pattern.startswith("^", self.at):
             self.put("^", 1)
         while self.at < len(self.pattern):
-            if self.pattern.startswith(("--", "~~"), self.at):
+            if self.pattern.startswith("[", self.at):
+                _refuse("a class inside a class", self.pattern, self.at)
+            if self.pattern.startswith(("--", "~~", "&&"), self.at):
                 _refuse("a set operator inside a class", self.pattern, self.at)
             char = self.pattern[self.at]
             if char == "\\":
@@ -159,3 +179,12 @@ def _refuse_backtracking(members: CodePointSet, rest: tuple[Node, ...], pattern:
         return  # the rest cannot fail
     if clash:
         _refuse("a possessive quantifier before what may begin as it does", pattern, position)
+
+
+def _repeats_nothing(node: Node) -> bool:
+    """Is there a repetition of what can match the empty text? The two leave such a loop in ways of their own."""
+    if isinstance(node, (Concat, Alternate)):
+        return any(map(_repeats_nothing, node.items))
+    if isinstance(node, Repeat):
+        return (node.high != 1 and is_nullable(node.item)) or _repeats_nothing(node.item)
+    return isinstance(node, (Around, Atomic)) and _repeats_nothing(node.item)
