@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dstok.unicode.sets import CodePointSet
 
 __all__ = ["Alternate", "Around", "Atomic", "Before", "Chars", "Concat", "Fixed", "Letterwise", "Look", "Node",
-           "Repeat", "Test", "character_sets", "is_nullable", "length_of"]
+           "Repeat", "Test", "character_sets", "has_no_width", "is_nullable", "length_of"]
 
 
 @dataclass(frozen=True)
@@ -154,3 +154,12 @@ def length_of(node: Node) -> int | None:
         length = length_of(node.item)
         return length * node.low if length is not None and (node.low == node.high or not length) else None
     return length_of(node.item) if isinstance(node, Atomic) else 0
+
+
+def has_no_width(node: Node) -> bool:
+    """Is an anchor or look-around a part of `node`?"""
+    if isinstance(node, (Concat, Alternate)):
+        return any(map(has_no_width, node.items))
+    if isinstance(node, (Repeat, Atomic)):
+        return has_no_width(node.item)
+    return not isinstance(node, Chars)

@@ -11,7 +11,20 @@ from __future__ import annotations
 
 import re
 
-from dstok.pattern.ast import Alternate, Around, Atomic, Before, Chars, Concat, Look, Node, Repeat, length_of
+from dstok.pattern.ast import (
+    Alternate,
+    Around,
+    Atomic,
+    Before,
+    Chars,
+    Concat,
+    Look,
+    Node,
+    Repeat,
+    has_no_width,
+    is_nullable,
+    length_of,
+)
 from dstok.pattern.classes import ClassParser
 from dstok.pattern.fold import refuse_multi_character_folds
 from dstok.unicode.sets import CodePointSet, word
@@ -119,6 +132,8 @@ class _Parser(ClassParser):
         return node
 
     def repeated(self, node: Node, start: int, low: int, high: int | None, kind: str) -> Node:
+        if high != 1 and is_nullable(node) and (has_no_width(node) or (high is None and low > 1)):
+            self.refuse("a repetition of what can match the empty text, of an anchor or at least twice,", start)
         if high is not None and low > high:  # {3,1}
             return self.atomic(Repeat(node, high, low, True), start)
         if kind == "{n}":
@@ -274,6 +289,8 @@ class _Parser(ClassParser):
         if not ahead:
             self.behind.pop()
         self.bare = True
+        if not ahead and length_of(node) is None and has_no_width(node):
+            self.refuse("an anchor or look-behind inside a look-behind of more than one length", start)
         if isinstance(node, Chars):
             members = ~node.set if negative else node.set
             return Look(members, negative, start) if ahead else Before(members, negative, start)
