@@ -1,6 +1,6 @@
 /* The class masks of a block: 64 bytes of text -> a word a class (bit i: byte i belongs to a character of it).
 
-   In: text, of which GRID_LOOK bytes may be read, or, of the last block, GRID_PAD behind the text. Out: `GridMasks`.
+   In: text, of which GRID_LOOK bytes may be read, or, of the last block, PAD (_pieces.pxd) after the text. Out: `GridMasks`.
    Levels differ in how they make these words, and in nothing else: _masks_avx512.h, and _masks_vector.h for processors
    with vectors of 32 or 16 bytes. Each finds, of the characters that are not ASCII, the bits of their first bytes
    (`GridFirst`); here these are spread over all bytes of the characters. All else (_rules.h, _words.h) is arithmetic on

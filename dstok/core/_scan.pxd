@@ -68,7 +68,7 @@ cdef inline Py_ssize_t scan_piece(
 ) noexcept nogil:
     # The end of the piece that begins at `at` < `stop`, or -1 if more text is needed to tell (only when
     # not `final`: then `stop` is not the end of the text). `tag` gets the tag of the piece plus one,
-    # `wide` becomes true if it read a three-byte character from U+3000 on (where _cuts may cut).
+    # `wide` becomes true if it read a three-byte character from U+3000 on (which may be `cuttable`).
     # `memo` has begun at the start of this or an earlier piece, and with this `stop`.
     cdef Py_ssize_t pause = min(stop, at + s.span), width
     cdef Run run

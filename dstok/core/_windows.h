@@ -17,7 +17,7 @@
 #endif
 
 enum {
-    WINDOW_EDGE = 14, /* the history where a piece begins; as in windows.py */
+    WINDOW_EDGE = 14, /* the history where a piece begins; as in pattern/windows.py */
     WINDOW_YES = 0x80,
     WINDOW_UNKNOWN = 0x40
 };

@@ -10,7 +10,7 @@
        gpt2     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
                 (only a space leads; newlines are blanks like others)
 
-   They stand for the automata that kernels.py finds them to be. "Mark" is whatever is no letter, number or white space.
+   They stand for the automata that tables/kernels.py finds them to be. "Mark" is whatever is no letter, number or white space.
    Not settled here, but left to the automaton: numbers beyond ASCII in threes; what is beyond ASCII of the classes of the
    space, newlines, the quote, the slash and the letters named (the long s, U+017F, which (?i:'s) takes); a capital behind a
    letter of no case, a combining mark behind another mark in cased words. */

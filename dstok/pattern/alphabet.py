@@ -50,7 +50,7 @@ class Alphabet:
     def pages(self) -> tuple[bytes, bytes]:
         """The two-stage table for the scanner: (256-byte pages, uint16 page number per code point >> 8).
 
-        `pages[numbers[cp >> 8] * 256 + (cp & 255)]` is the class of `cp`; surrogates get class 0.
+        `pages[numbers[c >> 8] * 256 + (c & 255)]` is the class of code point c; surrogates get class 0.
         """
         flat = bytearray(0x110000)
         for number, members in enumerate(self.classes):

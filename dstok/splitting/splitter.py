@@ -117,7 +117,7 @@ class Splitter:
 
     @classmethod
     def preset(cls, name: str) -> Splitter:
-        """The splitting of a well-known model, by name: see `dstok.splitting.presets.PRESETS`.
+        """The splitting of a well-known model, by name: `dstok.splitting.presets.preset_names()` gives them.
 
         Raises `ModelNotFoundError` for a name that is not known.
 

@@ -1,0 +1,103 @@
+"""Names in comments and docstrings of `dstok/` exist: files, and what stands in backquotes or before `()`.
+
+A comment that sends its reader to a file or a function that was renamed is worse than none. Known are the files of the
+repository, every identifier in the code of `dstok/`, and the words in its plain strings (keys of files, options).
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SUFFIXES = (".py", ".pyi", ".pyx", ".pxd", ".h")
+FOLDERS = ("dstok", "tests", "docs", "examples", "benchmarks", "unicode_tables")
+
+# Docstrings and comments, or plain strings: whichever begins first.
+PARTS = {
+    "py": re.compile(r'(?ms)(?P<words>^ *r?""".*?"""|#[^\n]*)|""".*?"""|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\''),
+    "h": re.compile(r'(?s)(?P<words>/\*.*?\*/|//[^\n]*)|"(?:\\.|[^"\\\n])*"'),
+}
+FILE = re.compile(r"(?<![\w<])(?:[\w.-]+/)*\w+\.(?:pyx|pyi|py|pxd|h|md)\b")
+NAME = re.compile(r"`([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?:\(\))?`"        # `name`, `module.name()`
+                  r"|(?<![\w.\\/])([A-Za-z_]\w+)\(\)"                       # name()
+                  r"|(?<![\w.\\/<-])(_?[A-Za-z]\w*_\w*[A-Za-z0-9]|_[a-z]\w+)\b(?![/.-])")  # two_words, _private
+IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+
+# Files of other projects that a source is named by, and of examples.
+OTHERS_FILES = {"encoding_dsv32.py", "encoding_dsv4.py", "tests/chat/test_recipe.py", "conversion/base.py", "docs/gguf.md",
+                "notes.md"}
+# Functions and settings of other projects, of C, of the shell; names in examples.
+OTHERS_NAMES = set("""
+    parse_message_from_completion_text _compile_jinja_template encode_messages DeepseekV4Encoding DeepseekV41Encoding
+    render_conversation get_vocab_base get_vocab_base_pre serde_json is_numeric is_whitespace SplitDelimiterBehavior
+    find_iter pre_tokenize_str tiktoken_ext openai_public mergeable_ranks pat_str o200k_harmony top_p max_examples
+    EX_SOFTWARE cat wc MAPPED_FILE language_level annotation_typing Script_Extensions WSpace Space
+    my_tokenizer test_conformance call_0
+""".split())
+
+
+def sources() -> list[Path]:
+    found = [path for path in (CHECKOUT / "dstok").rglob("*") if path.suffix in SUFFIXES]
+    return sorted(path for path in found if not path.name.startswith(("_ucd", "_normalization")))
+
+
+def split(text: str, suffix: str) -> tuple[str, str]:
+    """The words of a source (docstrings and comments, each in its line), and its code."""
+    words, code, at = [], [], 0
+    for part in PARTS["h" if suffix == ".h" else "py"].finditer(text):
+        lines = "\n" * text.count("\n", at, part.start())
+        code.append(text[at:part.start()])
+        words.append(lines)
+        (words if part["words"] else code).append(part[0])
+        at = part.end()
+    return "".join(words), "".join([*code, text[at:]])
+
+
+@cache
+def files() -> frozenset[str]:
+    """Every end of the path of every file: `tables/kernels.py` and `kernels.py`."""
+    paths = [path.relative_to(CHECKOUT) for folder in FOLDERS for path in (CHECKOUT / folder).rglob("*.*")]
+    paths += [path.relative_to(CHECKOUT) for path in CHECKOUT.glob("*.*")]
+    return frozenset("/".join(path.parts[i:]) for path in paths for i in range(len(path.parts)))
+
+
+@cache
+def identifiers() -> frozenset[str]:
+    code = "\n".join(split(path.read_text(encoding="utf-8"), path.suffix)[1] for path in [*sources(), CHECKOUT / "setup.py"])
+    stems = {path.stem for path in sources()} | {path.name for path in (CHECKOUT / "dstok").iterdir()}
+    return frozenset(IDENTIFIER.findall(code)) | stems | set(dir(builtins))
+
+
+def stale(words: str, folder: Path) -> Iterator[str]:
+    """The names in `words` that nothing has, each with its line; a file of another folder needs its folder's name, too."""
+    for number, line in enumerate(words.splitlines(), 1):
+        for file in FILE.findall(line):
+            near = (folder / file).exists() or (CHECKOUT / file).exists()
+            if not (near or ("/" in file and file in files()) or file in OTHERS_FILES):
+                yield f"{number}: {file}"
+        for found in NAME.findall(line):
+            parts = "".join(found).split(".")
+            known = FILE.fullmatch(".".join(parts)) or parts[0] in sys.stdlib_module_names
+            if not known and not set(parts) <= identifiers() | OTHERS_NAMES:
+                yield f"{number}: {'.'.join(parts)}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(CHECKOUT)))
+def test_names_exist(path: Path) -> None:
+    words, _ = split(path.read_text(encoding="utf-8"), path.suffix)
+    assert list(stale(words, path.parent)) == []
+
+
+@pytest.mark.parametrize("line", ["# as in _gone.h", '"""See tables/_scan.pyx."""', "# what `no_such_name` gives",
+                                  "# no_such_name() does", "# as in windows.py", "/* `cuttable.no_such_name`: */"])
+def test_what_is_found(line: str) -> None:
+    words, _ = split(f"x = 1\n{line}\n", ".h" if line[0] == "/" else ".py")
+    [found] = stale(words, CHECKOUT / "dstok" / "core")
+    assert found.startswith("2: ")
