@@ -70,7 +70,8 @@ def files() -> frozenset[str]:
 
 @cache
 def identifiers() -> frozenset[str]:
-    code = "\n".join(split(path.read_text(encoding="utf-8"), path.suffix)[1] for path in [*sources(), CHECKOUT / "setup.py"])
+    read = [*sources(), CHECKOUT / "setup.py"]
+    code = "\n".join(split(path.read_text(encoding="utf-8"), path.suffix)[1] for path in read)
     stems = {path.stem for path in sources()} | {path.name for path in (CHECKOUT / "dstok").iterdir()}
     return frozenset(IDENTIFIER.findall(code)) | stems | set(dir(builtins))
 
