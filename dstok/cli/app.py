@@ -25,7 +25,7 @@ __all__ = ["main"]
 GROUPS = {  # command: its module
     "encode": "encode", "decode": "decode", "count": "count", "dump": "dump", "pieces": "dump",
     "explain": "about", "info": "about", "models": "about", "save": "save", "convert": "convert",
-    "verify": "verify", "chat": "chat",
+    "verify": "verify", "chat": "chat", "unicode": "unicode",
 }
 DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
 USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"

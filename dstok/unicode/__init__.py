@@ -1,8 +1,29 @@
-"""The Unicode character database as dstok needs it: sets of code points by property and version."""
+"""The Unicode character database as dstok needs it: sets of code points by property and version.
+
+The values of a property, the set of each, its members, and what a version changed:
+
+>>> from dstok import unicode
+>>> unicode.versions()
+('14.0', '15.0', '16.0', '17.0')
+>>> kana = unicode.script("Hiragana", "17.0") | unicode.script("Katakana", "17.0")
+>>> "か" in kana, kana.isdisjoint(unicode.binary_property("Ideographic", "17.0"))
+(True, True)
+>>> sum(len(c.code_points) for c in unicode.difference("16.0", "17.0") if c.property == "General_Category")
+4804
+"""
 
 from __future__ import annotations
 
 from dstok.unicode.code_point_set import MAX_CODE_POINT, CodePointSet
+from dstok.unicode.differences import Change, difference
+from dstok.unicode.properties import (
+    binary_properties,
+    binary_property,
+    further_names,
+    script,
+    script_extensions,
+    scripts,
+)
 from dstok.unicode.sets import (
     DEFAULT_VERSION,
     UnknownPropertyError,
@@ -10,7 +31,10 @@ from dstok.unicode.sets import (
     category_of,
     checksum,
     digit,
+    general_categories,
     general_category,
+    named_set,
+    posix_set,
     property_set,
     versions,
     white_space,
@@ -20,14 +44,25 @@ from dstok.unicode.sets import (
 __all__ = [
     "DEFAULT_VERSION",
     "MAX_CODE_POINT",
+    "Change",
     "CodePointSet",
     "UnknownPropertyError",
     "alphabetic",
+    "binary_properties",
+    "binary_property",
     "category_of",
     "checksum",
+    "difference",
     "digit",
+    "further_names",
+    "general_categories",
     "general_category",
+    "named_set",
+    "posix_set",
     "property_set",
+    "script",
+    "script_extensions",
+    "scripts",
     "versions",
     "white_space",
     "word",

@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import merge
-from itertools import chain
+from itertools import accumulate, chain
 
 __all__ = ["MAX_CODE_POINT", "CodePointSet"]
 
@@ -98,6 +98,26 @@ class CodePointSet:
         1114112
         """
         return cls(((0, MAX_CODE_POINT),))
+
+    def sample(self, count: int, seed: int = 0) -> list[int]:
+        """Return `count` different code points, each as likely as the others; the same ones for the same `seed`.
+
+        Raises:
+            ValueError: `count` is below 0 or over the number of code points.
+
+        >>> CodePointSet.from_chars("abcxyz").sample(6) == CodePointSet.from_chars("abcxyz").sample(6)
+        True
+        >>> sorted(map(chr, CodePointSet.from_chars("axy").sample(3)))
+        ['a', 'x', 'y']
+        """
+        from random import Random
+
+        if not 0 <= count <= len(self):
+            raise ValueError(f"expected a count from 0 to {len(self)}, found {count}")
+        # How many code points lie in the ranges up to each one.
+        ends = list(accumulate(last - first + 1 for first, last in self.ranges))
+        chosen = Random(seed).sample(range(len(self)), count)
+        return [self.ranges[at][1] - (ends[at] - 1 - n) for n in chosen for at in [bisect_right(ends, n)]]
 
     def __contains__(self, item: int | str) -> bool:
         """Tell whether a code point, or the code point of a one-character string, is in the set.

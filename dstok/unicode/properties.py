@@ -23,7 +23,7 @@ def scripts(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     """The names of the scripts.
 
     >>> "Han" in scripts(), len(scripts("16.0"))
-    (True, 169)
+    (True, 171)
     """
     return tuple(_table(version).SCRIPTS)
 

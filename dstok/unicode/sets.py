@@ -31,6 +31,7 @@ __all__ = [
     "category_of",
     "checksum",
     "digit",
+    "general_categories",
     "general_category",
     "loose",
     "named_set",
@@ -78,6 +79,18 @@ def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
         raise ValueError(f"expected a code point in 0..0x10FFFF, found {code_point}")
     starts, categories = _runs(version)
     return categories[bisect_right(starts, code_point) - 1]
+
+
+def general_categories(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
+    """Return the two-letter names of the general categories.
+
+    Raises:
+        UnsupportedError: there is no table of this Unicode version.
+
+    >>> len(general_categories()), general_categories()[:3]
+    (30, ('Cc', 'Cf', 'Cn'))
+    """
+    return tuple(sorted(name for name in _general_categories(version) if len(name) == 2 and name != "LC"))
 
 
 def general_category(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:

@@ -1,0 +1,92 @@
+"""`dstok unicode diff`: what a Unicode version changed.
+
+In: two versions, and perhaps a property. Out: a row of a table, or a JSON line, a change. Invariant: what is written is
+what `dstok.unicode.difference` gives. Versions that differ are no fault: the exit code is 0.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from dstok.cli.arguments import add_command, add_output
+from dstok.cli.errors import CommandError
+from dstok.files.outputs import Output
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands
+    from dstok.unicode import Change, CodePointSet
+
+__all__ = ["add_commands"]
+
+HEAD = ("property", "before", "after", "count", "code points")
+FIELDS = """\
+a JSON object a change:
+  property       such as General_Category, Script, Script_Extensions=Han, Alphabetic
+  before, after  its value in the first version and in the second; "no" and "yes" where it has no other values
+  count          how many code points changed so
+  ranges         first and last of each range of them
+
+"""
+
+
+def add_commands(commands: Commands) -> None:
+    parser = commands.add_parser("unicode", help="the Unicode tables: what a version changed",
+                                 description="The Unicode tables behind the patterns.")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    diff = add_command(actions, "diff", run_diff, "what is not the same in two Unicode versions",
+                       "dstok unicode diff 16.0 17.0 --property General_Category")
+    diff.epilog = FIELDS + str(diff.epilog)
+    diff.add_argument("one", metavar="VERSION", help="the first version")
+    diff.add_argument("other", metavar="VERSION", help="the second version")
+    diff.add_argument("--property", metavar="P", help="only changes of this property")
+    diff.add_argument("--format", choices=("table", "json"), default="table",
+                      help="a table for people (default), or JSON lines")
+    add_output(diff)
+
+
+def run_diff(arguments: Namespace) -> None:
+    changes = _changes(arguments)
+    with Output(arguments.output) as output:
+        lines = map(_json, changes) if arguments.format == "json" else _table(changes)
+        output.write("".join(f"{line}\n" for line in lines).encode())
+
+
+def _changes(arguments: Namespace) -> list[Change]:
+    from dstok import unicode
+
+    changes = list(unicode.difference(arguments.one, arguments.other))
+    if arguments.property is None:
+        return changes
+    _check(arguments.property, (arguments.one, arguments.other))
+    return [change for change in changes if change.property == arguments.property]
+
+
+def _check(property: str, versions: tuple[str, str]) -> None:
+    """Raises `CommandError` for a property that there is not: that it has no changes would be no answer."""
+    from dstok import unicode
+
+    extensions = (f"Script_Extensions={name}" for version in versions for name in unicode.scripts(version))
+    if property not in {"General_Category", "Script", *extensions, *unicode.binary_properties(versions[1])}:
+        raise CommandError("--property: expected General_Category, Script, Script_Extensions=Han or a binary "
+                           f"property such as Alphabetic; found {property!r}")
+
+
+def _json(change: Change) -> str:
+    return json.dumps({"property": change.property, "before": change.before, "after": change.after,
+                       "count": len(change.code_points), "ranges": change.code_points.ranges})
+
+
+def _table(changes: list[Change]) -> list[str]:
+    from dstok.base.columns import aligned
+
+    rows = [(change.property, change.before, change.after, str(len(change.code_points)), shown(change.code_points))
+            for change in changes]
+    return list(aligned([HEAD, *rows]))
+
+
+def shown(points: CodePointSet) -> str:
+    """The ranges of a set, such as U+0041..U+005A U+00AA."""
+    return " ".join(f"U+{first:04X}" if first == last else f"U+{first:04X}..U+{last:04X}"
+                    for first, last in points.ranges)
