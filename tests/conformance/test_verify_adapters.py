@@ -130,7 +130,5 @@ def first_growth(encode: object) -> Growth:
 
 
 def test_an_unknown_model_is_named() -> None:
-    from dstok.testing import CandidateError
-
-    with pytest.raises(CandidateError, match="expected a file or one of deepseek-v3.* found 'nope'"):
+    with pytest.raises(dstok.ModelNotFoundError, match="'nope'.*deepseek-v3"):
         verify(Engine("none", "", TOK.encode), model="nope")
