@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dstok
 from dstok.cli.arguments import Parser, add_command, add_model, add_output
+from dstok.cli.errors import visible
 from dstok.cli.models import load_model
 from dstok.files.outputs import Output
 
@@ -55,7 +56,7 @@ def _rows(info: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in info.items():
         label = key.replace("_", " ")
         for item in value if isinstance(value, list) else [value]:
-            yield label, "none" if item is None else _visible(str(item))
+            yield label, "none" if item is None else visible(str(item))
             label = ""
 
 
@@ -63,11 +64,6 @@ def _lines(rows: Sequence[Sequence[str]]) -> str:
     from dstok.base.columns import aligned
 
     return "\n".join(aligned(rows))
-
-
-def _visible(text: str) -> str:
-    """`text` with what cannot be printed as escapes: patterns hold line feeds."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:

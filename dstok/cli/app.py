@@ -1,8 +1,9 @@
 """From the words of the command line to an exit code.
 
 In: the words. Out: the exit code (0 all is well, 1 over the budget of `count --max-tokens` or a difference that
-`verify` found, 2 bad usage or input or checks for which `verify` had no time, 70 a fault of dstok itself, 130
-interrupted, 141 the reader of our output has gone); data on standard output; a line a fault on standard error.
+`verify` or `splitter diff` found, 2 bad usage or input or checks for which `verify` had no time, 70 a fault of
+dstok itself, 130 interrupted, 141 the reader of our output has gone); data on standard output; a line a fault on
+standard error, with the pattern and a caret in two more if a pattern is broken.
 Invariant: no traceback reaches the user, and nothing is left in a buffer for the interpreter to fail on at
 its end: standard output is flushed here, or, where that cannot be, pointed at nothing.
 """
@@ -26,6 +27,7 @@ GROUPS = {  # command: its module
     "encode": "encode", "decode": "decode", "count": "count", "dump": "dump", "pieces": "dump",
     "explain": "about", "info": "about", "models": "about", "save": "save", "convert": "convert",
     "verify": "verify", "chat": "chat", "unicode": "unicode",
+    "splitter": "splitter",
 }
 DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
 USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"
@@ -33,8 +35,8 @@ EPILOG = """\
 Text is UTF-8, read byte for byte. No FILE, or -, is standard input; .gz and .zst files are unpacked.
 dstok COMMAND --help tells a command's options.
 
-exit codes: 0 fine, 1 over the budget of count --max-tokens, or verify found a difference,
-2 bad usage or input, or verify had no time for some checks, 130 interrupted
+exit codes: 0 fine, 1 over the budget of count --max-tokens, or verify or splitter diff found a
+difference, 2 bad usage or input, or verify had no time for some checks, 130 interrupted
 
 example:
   dstok count README.md"""

@@ -1,4 +1,4 @@
-"""`dstok dump` and `dstok pieces`: each token, each pre-token, with its place.
+"""`dstok dump` and `dstok pieces`: each token, each pre-token, with its place (--count: see `piece_counts`).
 
 In: files or records. Out: a JSON line a token (a piece), or a table for people. Invariant: the rows are
 those of the whole text in one call; of a file only a stretch is in memory (see `stretches`).
@@ -11,9 +11,19 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import Parser, add_command, add_input, add_output, add_text, field_of
+from dstok.cli.arguments import (
+    DEFAULT_MODEL,
+    Parser,
+    add_command,
+    add_input,
+    add_output,
+    add_text,
+    at_least_0,
+    field_of,
+    refuse_unless,
+)
 from dstok.cli.errors import about_input
-from dstok.cli.models import edge_ids, load_model, text_keywords
+from dstok.cli.models import SPLITTER, edge_ids, load_model, text_keywords
 from dstok.cli.progress import watching
 from dstok.cli.rows import FORMATS, Rows, edge_lines, piece_lines, token_lines
 from dstok.files.inputs import Source, open_source, records
@@ -63,6 +73,17 @@ def add_commands(commands: Commands) -> None:
     parser.epilog = PIECE_FIELDS + str(parser.epilog)
     add_input(parser)
     _add_format(parser)
+    _add_count(parser)
+
+
+def _add_count(parser: Parser) -> None:
+    parser.set_defaults(special=None, model=None)
+    parser.add_argument("--count", action="store_true",
+                        help="each distinct piece with its frequency, the most frequent first (JSON: text, count), "
+                             "instead; texts of added tokens are plain text then")
+    parser.add_argument("--splitter", metavar="S", help=f"with --count: instead of the model's: {SPLITTER}")
+    parser.add_argument("--memory", type=at_least_0, metavar="MB",
+                        help="with --count: what the distinct pieces may take; an error beyond (default 1024)")
 
 
 def _add_format(parser: Parser) -> None:
@@ -87,6 +108,16 @@ def run_dump(arguments: Namespace) -> None:
 
 
 def run_pieces(arguments: Namespace) -> None:
+    refuse_unless(arguments.model is None or arguments.splitter is None, "--model", "pieces without --splitter")
+    arguments.model = arguments.model or DEFAULT_MODEL
+    if arguments.count:
+        from dstok.cli.piece_counts import count_pieces
+
+        count_pieces(arguments)
+        return
+    refuse_unless(arguments.splitter is None, "--splitter", "frequencies (--count)")
+    refuse_unless(arguments.memory is None, "--memory", "frequencies (--count)")
+    arguments.special = arguments.special or "all"
     tokenizer = load_model(arguments.model)
     special = text_keywords(arguments, tokenizer)["special"]
 

@@ -1,7 +1,8 @@
 """What goes wrong in a command, in the words of its user.
 
 In: errors of the library, of the system, of the user. Out: `CommandError`, whose text is the one line on
-standard error. Invariant: the text names the input it is about, and starts in lower case.
+standard error; for a broken pattern there are two more, which show the place in it. Invariant: the text names the
+input it is about, and starts in lower case.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dstok.base.faults import reason
-from dstok.errors import DstokError, FileError, SpecialTokenError
+from dstok.errors import DstokError, FileError, PatternError, SpecialTokenError
 
-__all__ = ["CommandError", "about_input", "complain", "reason", "told"]
+__all__ = ["CommandError", "about_input", "complain", "reason", "told", "visible"]
 
 OPTIONS = {"field": "--field names another", "format": "--format names one"}  # by a `FileError`'s parameter
+PATTERN_SHOWN = 40  # characters of a broken pattern on each side of the place at fault
 
 
 class CommandError(Exception):
@@ -34,7 +36,24 @@ def complain(message: str) -> None:
 def told(error: CommandError | DstokError) -> str:
     """The message of an error, with the option that helps."""
     option = OPTIONS.get(error.parameter) if isinstance(error, FileError) else None
+    if isinstance(error, PatternError):
+        return f"{error.message} at position {error.position} of the pattern\n{_pointed(error)}"
     return f"{error} ({option})" if option else str(error)
+
+
+def _pointed(error: PatternError) -> str:
+    """The part of a pattern about the place at fault, and below it a caret at the place."""
+    from dstok.base.columns import width
+
+    start = max(0, error.position - PATTERN_SHOWN)
+    before = visible(error.pattern[start : error.position])
+    behind = visible(error.pattern[error.position : error.position + PATTERN_SHOWN])
+    return f"  {before}{behind}\n  {' ' * width(before)}^"
+
+
+def visible(text: str) -> str:
+    """`text` with what cannot be printed as escapes: patterns hold line feeds."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 @contextmanager

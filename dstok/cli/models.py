@@ -1,7 +1,7 @@
-"""--model, --special, --add-bos and --add-eos -> a tokenizer and what to call it with.
+"""--model, --special, --add-bos and --add-eos -> a tokenizer and what to call it with; a splitter by its name.
 
-In: the options of a command. Out: a `Tokenizer`, the keywords of its methods, the ids at a text's ends.
-Invariant: a name or path means what it means to `dstok.load`.
+In: the options of a command. Out: a `Tokenizer`, the keywords of its methods, the ids at a text's ends; a `Splitter`.
+Invariant: a name or path of a model means what it means to `dstok.load`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ import dstok
 from dstok.cli.errors import CommandError, reason
 
 if TYPE_CHECKING:
+    from dstok.splitting.splitter import Splitter
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["edge_ids", "load_model", "text_keywords"]
+__all__ = ["SPLITTER", "edge_ids", "load_model", "load_splitter", "text_keywords"]
+
+SPLITTER = ("a preset (gpt-2), an encoding of tiktoken's (cl100k_base), regex:PATTERN, fancy-regex:PATTERN in "
+            "tiktoken's dialect, the path of a saved splitter or of JSON with a pre_tokenizer, or a --model")
 
 
 def load_model(name: str) -> Tokenizer:
@@ -24,6 +28,37 @@ def load_model(name: str) -> Tokenizer:
         return dstok.load(name)
     except OSError as error:
         raise CommandError(f"{name}: {reason(error)}") from error
+
+
+def load_splitter(name: str) -> Splitter:
+    """The splitter that `name` names, in one of the ways of `SPLITTER`."""
+    from dstok.formats.tiktoken_encodings import ENCODINGS
+    from dstok.splitting.presets import preset_names
+    from dstok.splitting.splitter import Splitter
+
+    if name.startswith("regex:"):
+        return Splitter(name.removeprefix("regex:"))
+    if name.startswith("fancy-regex:"):
+        return Splitter(name.removeprefix("fancy-regex:"), dialect="fancy-regex")
+    if name in preset_names():
+        return Splitter.preset(name)
+    if name in ENCODINGS:
+        return Splitter.from_tiktoken(name)
+    return _splitter_of_file(name) or Splitter.from_tokenizer(load_model(name))
+
+
+def _splitter_of_file(path: str) -> Splitter | None:
+    """The splitter of a JSON file, which needs no vocabulary; None if `path` is none."""
+    from dstok.splitting.splitter import Splitter
+
+    try:
+        with open(path, "rb") as file:
+            start = file.read(64).lstrip()
+    except (OSError, ValueError):  # no file: a model's name, or a folder; or what `dstok.load` finds words for
+        return None
+    if not start.startswith(b"{"):
+        return None
+    return Splitter.open(path) if b'"dstok_splitter"' in start else Splitter.from_file(path)
 
 
 def text_keywords(arguments: Namespace, tokenizer: Tokenizer) -> dict[str, Any]:

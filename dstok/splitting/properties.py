@@ -188,7 +188,11 @@ def longest_piece(cascade: Cascade) -> int | None:
 
 
 def look_ahead(cascade: Cascade) -> int | None:
-    """The longest text behind a place that may have a mark, and may have none, that leaves both open."""
+    """One more than the longest text behind a place that leaves open whether it has a mark; 0 if none can.
+
+    The text's end counts as a character that is read. Two markings of a text that part at an earlier place are the
+    business of that place, for which this one is further ahead.
+    """
     marked = cascade.visible
     reader = _Unmarked(marked)
     starts = {(frozenset([state]), frozenset(n for _, n in marked.marks(state)))
@@ -199,14 +203,11 @@ def look_ahead(cascade: Cascade) -> int | None:
         found = {(reader.read(pair[0], c), reader.read(pair[1], c)) for c in range(marked.end)}
         return {(reader.mark(one), reader.mark(other)) for one, other in found if one and other}
 
-    def open_at_end(pair: tuple[frozenset[int], frozenset[int]]) -> bool:
-        return any(reader.read(pair[0], c) and reader.read(pair[1], c) for c in range(marked.end + 1))
-
-    length = _longest({pair for pair in starts if open_at_end(pair)}, step)
-    if length is None:
-        return None
-    decided = any(pair[0] and pair[1] for pair in starts)
-    return length + 1 if decided else 0
+    undecided = {pair for pair in starts if any(reader.read(pair[0], c) for c in range(marked.end + 1))}
+    if not undecided:
+        return 0
+    length = _longest(undecided, step)
+    return None if length is None else length + 1
 
 
 class _Unmarked:

@@ -305,7 +305,14 @@ class Splitter:
 
     @lazy
     def look_ahead(self) -> int | None:
-        """How many characters behind a place must be read, at most, to know if a piece ends there; None: no limit."""
+        r"""How many characters behind a place must be read, at most, to know if a piece ends there; None: no limit.
+
+        The end of the text counts as one.
+
+        >>> import dstok
+        >>> dstok.Splitter(r"\w+").look_ahead, dstok.Splitter(r"\s+(?!\S)|\s").look_ahead
+        (1, 2)
+        """
         return properties.look_ahead(self.cascade)
 
     @lazy
@@ -315,7 +322,10 @@ class Splitter:
 
     @lazy
     def cut_places(self) -> tuple[CutPlace, ...]:
-        """Between which characters any text may be cut so that its parts, split alone, give the same pieces."""
+        """Between which characters any text may be cut so that its parts, split alone, give the same pieces.
+
+        Places inside dropped text are not among them.
+        """
         return properties.cut_places(self.cascade)
 
     def may_cut(self, left: str, right: str) -> bool:

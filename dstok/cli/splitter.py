@@ -1,0 +1,144 @@
+"""`dstok splitter`: what is true of a pre-tokenizer whatever the text, and the text that tells two apart.
+
+In: splitters by name, path or pattern. Out: words for people, or a JSON object. Exit code 1 if `diff` finds two
+splitters that cut some text differently. Invariant: what is written is what the methods of `dstok.Splitter` give.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from dstok.cli.arguments import Parser, add_command, add_output
+from dstok.cli.errors import visible
+from dstok.cli.models import SPLITTER, load_splitter
+from dstok.files.outputs import Output
+
+if TYPE_CHECKING:
+    from dstok.calls.offsets import Piece
+    from dstok.cli.arguments import Commands
+    from dstok.splitting.splitter import Splitter
+
+__all__ = ["add_commands"]
+
+DIFFERENT = 1
+PLACES_SHOWN = 4
+NAMES = f"""\
+SPLITTER is {SPLITTER.replace(', regex:', ',' + chr(10) + 'regex:').replace(', the path', ',' + chr(10) + 'the path')}.
+
+"""
+
+
+def add_commands(commands: Commands) -> None:
+    parser = commands.add_parser("splitter", help="a pre-tokenizer alone: what it does, whether two are equal",
+                                 description="A pre-tokenizer by itself.")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    show = _add(actions, "show", run_show, "what a splitter consists of, and what is true of it for every text",
+                "dstok splitter show gpt-2 --text \"don't 12345\"")
+    show.add_argument("splitter", metavar="SPLITTER", help="which one")
+    show.add_argument("--text", metavar="TEXT", help="this text's pieces, too")
+    diff = _add(actions, "diff", run_diff, "the shortest text that two splitters cut differently (exit code 1), if any",
+                "dstok splitter diff 'regex:\\d+' 'regex:[0-9]+'")
+    diff.add_argument("one", metavar="SPLITTER", help="the first one")
+    diff.add_argument("other", metavar="SPLITTER", help="the second one")
+
+
+def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> Parser:
+    parser = add_command(actions, name, run, summary, example)
+    parser.epilog = NAMES + str(parser.epilog)
+    parser.add_argument("--format", choices=("table", "json"), default="table",
+                        help="a table for people (default), or JSON")
+    add_output(parser)
+    return parser
+
+
+def run_show(arguments: Namespace) -> None:
+    splitter = load_splitter(arguments.splitter)
+    pieces = None if arguments.text is None else splitter.pieces(arguments.text)
+    if arguments.format == "json":
+        facts = _facts(splitter)
+        _write(arguments, _json(facts if pieces is None else facts | {"pieces": [vars(piece) for piece in pieces]}))
+        return
+    _write(arguments, _aligned([*_rows(splitter), *_piece_rows(pieces or [])]))
+
+
+def _facts(splitter: Splitter) -> dict[str, Any]:
+    """What `show` tells, as JSON has it: null where there is no limit, or no text that loses any."""
+    places = [{"left": place.left.ranges, "right": place.right.ranges} for place in splitter.cut_places]
+    return {
+        "name": splitter.name, "fingerprint": splitter.fingerprint, "unicode_version": splitter.unicode_version,
+        "steps": [{"pattern": split.pattern, "behavior": split.behavior, "invert": split.invert}
+                  for split in splitter.splits],
+        "classes": len(splitter.classes()), "way": splitter.way(), "loses_text": splitter.loses_text,
+        "look_ahead": splitter.look_ahead, "longest_piece": splitter.longest_piece, "cut_places": places,
+    }
+
+
+def _rows(splitter: Splitter) -> Iterator[tuple[str, str]]:
+    facts = _facts(splitter)
+    for key in ("name", "fingerprint", "unicode_version"):
+        yield key.replace("_", " "), facts[key] or "none"
+    for number, split in enumerate(splitter.splits):
+        yield f"step {number}", f"{split.behavior}{', inverted' if split.invert else ''}: {visible(split.pattern)}"
+    yield "classes", str(facts["classes"])
+    yield "way", facts["way"]
+    lost = facts["loses_text"]
+    yield "loses text", "no, whatever the text" if lost is None else f"yes, of {lost!r} for example"
+    yield "look ahead", _limit(facts["look_ahead"])
+    yield "longest piece", _limit(facts["longest_piece"])
+    yield from _places(splitter)
+
+
+def _limit(characters: int | None) -> str:
+    return "no limit" if characters is None else f"{characters} character{'' if characters == 1 else 's'}"
+
+
+def _places(splitter: Splitter) -> Iterator[tuple[str, str]]:
+    """The first places where a text may be cut, their sets by number and first ranges."""
+    places = splitter.cut_places
+    if not places:
+        yield "cut places", "none: no two characters between which every text may be cut"
+    for number, place in enumerate(places[:PLACES_SHOWN]):
+        yield ("" if number else "cut places"), f"behind {place.left}"[:200]
+        yield "", f"  before {place.right}"[:200]
+    if len(places) > PLACES_SHOWN:
+        yield "", f"{len(places) - PLACES_SHOWN} more (--format json shows all)"
+
+
+def _piece_rows(pieces: list[Piece]) -> Iterator[tuple[str, str]]:
+    for number, piece in enumerate(pieces):
+        by = "gap" if piece.step is None else f"step {piece.step}, alternative {piece.alternative}"
+        yield ("" if number else "pieces"), f"{piece.text!r} ({by})"
+
+
+def run_diff(arguments: Namespace) -> int:
+    found = load_splitter(arguments.one).difference(load_splitter(arguments.other))
+    if arguments.format == "json":
+        _write(arguments, _json({"equal": found is None} | (vars(found) if found else {})))
+    elif found is None:
+        _write(arguments, "equal: both cut every text into the same pieces")
+    else:
+        _write(arguments, _aligned([("text", repr(found.text)), ("first", _quoted(found.pieces)),
+                                    ("second", _quoted(found.others))]))
+    return 0 if found is None else DIFFERENT
+
+
+def _quoted(pieces: list[str]) -> str:
+    return " ".join(map(repr, pieces)) or "no pieces"
+
+
+def _aligned(rows: list[tuple[str, str]]) -> str:
+    from dstok.base.columns import aligned
+
+    return "\n".join(aligned(rows))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _write(arguments: Namespace, text: str) -> None:
+    with Output(arguments.output) as output:
+        output.write(text.encode() + b"\n")
