@@ -24,7 +24,7 @@ from real_models import levels
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))  # last: the installed dstok is the one under test
 
-from benchmarks import models, process, qemu, run, verdicts, wikitext
+from benchmarks import models, process, qemu, run, splitter, verdicts, wikitext
 from benchmarks.cases import CORPORA, DISTINCT_SIZE, KINDS, MODES, WORST_SIZE, Case, all_cases, items, load_text, select
 from benchmarks.chart import chart
 from benchmarks.engines import ENGINES, LEVELS, Call, Engine
@@ -372,3 +372,14 @@ def test_instructions_of_a_log_of_qemu() -> None:
     ran, ran_new = b"Trace 0: 0x7f [81/0000000000000010/1/82] \n", b"Trace 0: 0x7f [81/0000000000000020/1/82] f\n"
     log = block + ran + qemu.MARK + ran + ran + qemu.MARK + ran + new + ran_new + qemu.MARK
     assert list(qemu._totals(log.splitlines(keepends=True))) == [2, 6, 11]
+
+
+def test_splitting_is_compared_before_it_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpt_2, text = splitter.splitter_of("gpt-2"), "It's 42\n\n caf\u00e9 "
+    assert float(splitter.measured("dstok", gpt_2, text)) > 0
+    assert float(splitter.measured("regex", gpt_2, text)) > 0
+    other = (len, lambda text: [text])
+    monkeypatch.setitem(splitter.ENGINES, "other", ("dstok", lambda _: other))
+    monkeypatch.setitem(splitter.ENGINES, "gone", ("no_such_module", lambda _: other))
+    monkeypatch.setitem(splitter.ENGINES, "picky", ("dstok", lambda _: 1 / 0))
+    assert [splitter.measured(name, gpt_2, text) for name in ("other", "gone", "picky")] == ["differs", "absent", "refuses"]

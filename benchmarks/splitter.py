@@ -1,0 +1,161 @@
+"""Splitting by itself: dstok beside upstream's pre-tokenizers, `regex`, `re2` and `pcre2`; counting of pieces.
+
+    python -m benchmarks.splitter                            # a Markdown table on stdout
+    python -m benchmarks.splitter --corpora wiki --characters 200000
+
+In: the corpora, of which the first million characters count. Out: MB/s (10^6 bytes of UTF-8 a CPU second), best of
+three passes. Invariant: an engine's pieces are compared with upstream's before it is timed: one that gives others is
+reported as "differs", one that refuses the pattern as "refuses", one that is not installed as "absent".
+`count_pieces` stands beside upstream's trainer without merges, which counts words and makes an alphabet of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from time import process_time
+from typing import Any
+
+from benchmarks.cases import CORPORA, Case, load_text
+from dstok import Splitter
+
+__all__ = ["ENGINES", "NAMES", "main", "measured"]
+
+PASSES = 3
+WITHOUT_RULES = r"[A-Z]+[a-z0-9_]*|[^\s\p{P}]+|\p{P}|\s+"  # no preset's: dstok has no kernel for it
+NAMES = ("deepseek-v3", "llama-3", "gpt-2", "kimi-k2", "without rules")
+Pieces = Callable[[str], list[str]]
+Timed = Callable[[str], Any]
+
+
+def splitter_of(name: str) -> Splitter:
+    return Splitter(WITHOUT_RULES) if name == "without rules" else Splitter.preset(name)
+
+
+def _dstok(splitter: Splitter) -> tuple[Timed, Pieces]:
+    return splitter.spans, splitter.split
+
+
+def _upstream(splitter: Splitter) -> tuple[Timed, Pieces]:
+    steps = _upstream_steps(splitter)
+    return steps.pre_tokenize_str, lambda text: [piece for piece, _ in steps.pre_tokenize_str(text)]
+
+
+def _upstream_steps(splitter: Splitter) -> Any:
+    from tokenizers import Regex, pre_tokenizers
+
+    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(split.pattern), "isolated", split.invert)
+                                    for split in splitter.splits])
+
+
+def _like_re(name: str, compile: Callable[[Any, str], Any]) -> Callable[[Splitter], tuple[Timed, Pieces]]:
+    """An engine whose module compiles to what has `finditer`, as Python's `re`."""
+
+    def engine(splitter: Splitter) -> tuple[Timed, Pieces]:
+        module = import_module(name)
+        compiled = [compile(module, split.pattern) for split in splitter.splits]
+
+        def spans(text: str) -> list[tuple[int, int]]:
+            found = [(0, len(text))]
+            for step in compiled:
+                found = list(_cut(step, text, found))
+            return found
+
+        return spans, lambda text: [text[start:end] for start, end in spans(text)]
+
+    return engine
+
+
+def _cut(step: Any, text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Each span cut into matches and what lies between: a step sees only its span, as upstream's does."""
+    for first, last in spans:
+        at = first
+        for match in step.finditer(text[first:last]):
+            start, end = match.span()
+            if first + start > at:
+                yield at, first + start
+            if end > start:
+                yield first + start, first + end
+            at = first + end
+        if last > at:
+            yield at, last
+
+
+def _quiet(re2: Any) -> Any:
+    """Without a line on standard error for each pattern that it refuses."""
+    options = re2.Options()
+    options.log_errors = False
+    return options
+
+
+ENGINES: dict[str, tuple[str, Callable[[Splitter], tuple[Timed, Pieces]]]] = {  # name: module, how it is called
+    "dstok": ("dstok", _dstok),
+    "tokenizers": ("tokenizers", _upstream),
+    "regex": ("regex", _like_re("regex", lambda regex, pattern: regex.compile(pattern, regex.V1))),
+    "re2": ("re2", _like_re("re2", lambda re2, pattern: re2.compile(pattern, _quiet(re2)))),
+    "pcre2": ("pcre2", _like_re("pcre2", lambda pcre2, pattern: pcre2.compile(pattern, jit=True))),
+}
+
+
+def measured(engine: str, splitter: Splitter, text: str) -> str:
+    """MB/s of an engine, or why there is no figure."""
+    module, opened = ENGINES[engine]
+    if find_spec(module) is None:
+        return "absent"
+    try:
+        timed, pieces = opened(splitter)
+    except Exception:  # each engine raises its own
+        return "refuses"
+    if pieces(text) != _upstream(splitter)[1](text):
+        return "differs"
+    return _speed(lambda: timed(text), text)
+
+
+def _speed(work: Callable[[], Any], text: str) -> str:
+    seconds = []
+    for _ in range(PASSES):
+        start = process_time()
+        work()
+        seconds.append(process_time() - start)
+    return f"{len(text.encode()) / 1e6 / max(min(seconds), 1e-9):.1f}"
+
+
+def _counted(name: str, splitter: Splitter, text: str) -> str:
+    """MB/s of counting the pieces of a text's lines."""
+    lines = text.splitlines(keepends=True)
+    if name == "dstok":
+        assert splitter.count_pieces(lines) == Counter(piece for line in lines for piece in splitter.split(line))
+        return _speed(lambda: splitter.count_pieces(lines), text)
+    if find_spec("tokenizers") is None:
+        return "absent"
+    from tokenizers import Tokenizer, models, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = _upstream_steps(splitter)
+    trainer = trainers.BpeTrainer(vocab_size=0, show_progress=False)
+    return _speed(lambda: tokenizer.train_from_iterator(lines, trainer), text)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.splitter", description="Splitting, timed.")
+    parser.add_argument("--corpora", nargs="*", choices=tuple(CORPORA), default=list(CORPORA))
+    parser.add_argument("--names", nargs="*", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--characters", type=int, default=1_000_000, help="of each corpus (default 1,000,000)")
+    arguments = parser.parse_args(argv)
+    print(f"| corpus | pattern | {' | '.join(ENGINES)} | count: dstok | count: tokenizers |")
+    print(f"| --- | --- | {' | '.join('---:' for _ in ENGINES)} | ---: | ---: |")
+    for corpus in arguments.corpora:
+        text = load_text(Case(corpus, "corpus", corpus, "whole"))[: arguments.characters]
+        for name in arguments.names:
+            splitter = splitter_of(name)
+            figures = [*(measured(engine, splitter, text) for engine in ENGINES),
+                       *(_counted(engine, splitter, text) for engine in ("dstok", "tokenizers"))]
+            print(f"| {corpus} | {name} | {' | '.join(figures)} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
