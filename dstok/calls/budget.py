@@ -126,7 +126,7 @@ def _room(budget: int, extra: int, least: int) -> int:
 
 def _count(encoder: Encoder, text: Text, limit: int, policy: Policy, replace: bool = False) -> int:
     """The number of ids, or some number above `limit`."""
-    ids, _, _ = encoder.encode_marked(text, policy, replace, id_array, max(limit + 1, 0))
+    ids, _, _ = encoder.encode_noted(text, policy, replace, id_array, max(limit + 1, 0))
     return len(ids)
 
 

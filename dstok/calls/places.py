@@ -39,7 +39,7 @@ class Places:
 
     def encoding(self, text: bytes, policy: Policy) -> Encoding:
         """The ids of valid UTF-8, and where they lie."""
-        ids, marks, _ = self._encoder.encode_marked(text, policy, False, empty_ids)
+        ids, marks, _ = self._encoder.encode_noted(text, policy, False, empty_ids)
         view = self._view(text, policy)
         seen = text if view is None else view.text
         runs = [(piece[0], piece[1]) for piece in self._pieces(seen, marks)]
@@ -53,7 +53,7 @@ class Places:
 
     def pieces(self, text: bytes, policy: Policy) -> list[Piece]:
         """The pieces of valid UTF-8, added tokens among them."""
-        ids, marks, _ = self._encoder.encode_marked(text, policy, False, empty_ids)
+        ids, marks, _ = self._encoder.encode_noted(text, policy, False, empty_ids)
         view = self._view(text, policy)
         seen = text if view is None else view.text
         found, at, chars = [], 0, 0
@@ -68,7 +68,7 @@ class Places:
 
     def first_ends(self, text: str, limit: int, policy: Policy) -> tuple[Ids, list[int]]:
         """At least `limit` ids of the start of `text` (or all), and where each ends, in whole code points."""
-        ids, marks, end = self._encoder.encode_marked(text, policy, False, empty_ids, max(limit, 0))
+        ids, marks, end = self._encoder.encode_noted(text, policy, False, empty_ids, max(limit, 0))
         view = self._view(text, policy)
         data = (text.encode("utf-8", "surrogatepass") if view is None else view.text)[:end]  # no surrogate before `end`
         runs = [(piece[0], piece[1]) for piece in self._pieces(data, marks)]

@@ -91,7 +91,7 @@ cdef class BPE:
     ) noexcept nogil
     cdef Py_ssize_t merge_span(self, Py_ssize_t length, Py_ssize_t count, Scratch *s) noexcept nogil
     cdef Py_ssize_t merge_text(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil
-    cdef Py_ssize_t merge_windows(
+    cdef Py_ssize_t merge_sections(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil
     cdef Py_ssize_t merge_into(

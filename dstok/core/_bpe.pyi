@@ -16,7 +16,7 @@ class BPE:
     def merge(self, text: bytes) -> list[int]:
         """The ids of `text` as one piece, by the loop for its length."""
     def merge_with_work(self, text: bytes) -> tuple[list[int], int]:
-        """The same ids, and how many bytes windows and their borders have been made of."""
+        """The same ids, and how many bytes sections and their borders have been made of."""
     def merge_by_heap(self, text: bytes) -> list[int]:
         """The ids of `text` as one piece, by `merge_span` from bytes."""
     def merge_in_lanes(self, texts: list[bytes], wide: bool) -> list[list[int]]:

@@ -9,11 +9,11 @@ token is that token.
 Loops by length. `merge_short` scans a small array of ranks for the least (Sennrich's algorithm as it stands), and
 `merge_lanes` does so for sixteen texts side by side (_lanes.h). `merge_sweeps` joins all pairs of the least rank in one
 go, as long as there are many (_merge.h). `merge_span` keeps the candidates in a binary heap over a linked list:
-O(n log n). `merge_windows` cuts a long piece into windows, merges each with one of these, and joins the answers, so
-that memory stays small and the cost linear. Windows are as small as the tokens in them allow, and one that has the
-bytes of the window before has its ids.
+O(n log n). `merge_sections` cuts a long piece into sections, merges each with one of these, and joins the answers, so
+that memory stays small and the cost linear. Sections are as small as the tokens in them allow, and one that has the
+bytes of the section before has its ids.
 
-Why windows are exact, whatever the ranks are. Merging takes, step by step, the pair of the least rank, the leftmost of
+Why sections are exact, whatever the ranks are. Merging takes, step by step, the pair of the least rank, the leftmost of
 equals. As long as nothing is joined across a border, what happens on its one side does not depend on the other: the
 pair taken there is the best one of that side, and the other side only says when. So of the steps in a text X those
 inside of a token of BPE(X), whose edges none crosses, are the steps of that token's bytes alone.
@@ -23,14 +23,14 @@ the steps inside a and b are, each by itself, those of a and of b alone; and the
 for of the next step of a and that of b the better one is taken in both. So merging ab passes through the same u and v,
 with what else there is of a and b. In XY the pair (u, v) was better than all others, those inside a and b among them;
 so it is taken in ab, too: a contradiction. So if BPE(ab) = (a, b), then BPE(XY) = BPE(X) BPE(Y). `joins` asks just
-that. The last few tokens of a window are dropped and merged again in the next; where a border still does not hold, more
-tokens are taken back, twice as many each time.
+that. The last few tokens of a section are dropped and merged again in the next; where a border still does not hold,
+more tokens are taken back, twice as many each time.
 
-Cost. A window ends behind all windows before it, by half its own length at least, or at the end of the piece. So there
-are finitely many, and together those that end earlier are at most twice as long as the piece. A window at its end
+Cost. A section ends after all sections before it, by half its own length at least, or at the end of the piece. So
+there are finitely many, and together those that end earlier are at most twice as long as the piece. A section at its end
 whose border does not hold is followed by one that is twice as long, if there is so much: together at most twice the
-piece again. (Windows that could end where one had ended before went round in circles, where tokens of a thousand bytes
-met: one window kept a token that the next, of two tokens and so made longer, had to give back.)
+piece again. (Sections that could end where one had ended before went round in circles, where tokens of a thousand bytes
+met: one section kept a token that the next, of two tokens and so made longer, had to give back.)
 
 Symbols to start from. If it is certain that plain merging makes a token T at some place, it may be made at once, if no
 merge that takes T as a side has a rank below those of the merges that make T (byte_pairs.settled_tokens; with monotone
@@ -56,11 +56,11 @@ from libc.string cimport memcmp, memcpy, memset
 from dstok.core._level cimport LEVEL_AVX2, level
 
 cdef enum:
-    LEAST_WINDOW = 48  # bytes
-    MOST_WINDOW = 2048  # its arrays stay in the level-2 cache
-    FEW = 8            # tokens in a window: the next one is to be larger
-    MANY = 24          # ... smaller
-    OVERLAP = 2        # tokens at a window's end that are merged again in the next
+    LEAST_SECTION = 48    # bytes
+    MOST_SECTION = 2048   # its arrays stay in the level-2 cache
+    FEW_TOKENS = 8        # in a section: the next one is to be larger
+    MANY_TOKENS = 24      # ... smaller
+    OVERLAP = 2           # tokens at a section's end that are merged again in the next
 
 cdef uint64_t _hash_bytes(const uint8_t *text, Py_ssize_t length) noexcept nogil:
     cdef uint64_t h = <uint64_t>0xCBF29CE484222325 ^ <uint64_t>length
@@ -296,30 +296,30 @@ cdef class BPE:
             return -1
         return count == 2 and junction.ends[0] == left
 
-    cdef Py_ssize_t merge_windows(
+    cdef Py_ssize_t merge_sections(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s, Scratch *junction
     ) noexcept nogil:
-        """The ids of a long piece, window by window; see the module's docstring. -1 if memory is out."""
-        cdef Py_ssize_t count = 0, start = 0, reach = 0, end, size = LEAST_WINDOW, back = OVERLAP
+        """The ids of a long piece, section by section; see the module's docstring. -1 if memory is out."""
+        cdef Py_ssize_t count = 0, start = 0, reach = 0, end, size = LEAST_SECTION, back = OVERLAP
         cdef Py_ssize_t kept, found = 0, least
         cdef Py_ssize_t last_start = 0, last_length = 0      # of the text whose answer is in `s`
         cdef uint64_t border, last_border = 0xFFFFFFFFFFFFFFFF  # tokens that were asked for last
         cdef int holds = 0
         while True:
-            # Half of a window at least is new: see "Cost".
+            # Half of a section at least is new: see "Cost".
             end = min(start + max(size, 2 * (reach - start)), length)
             reach = end
-            # Of a text with a short period one window is like the next.
+            # Of a text with a short period one section is like the next.
             if end - start != last_length or memcmp(text + start, text + last_start, last_length):
                 found = self.merge_text(text + start, end - start, s)
                 if found < 0:
                     return -1
                 last_length = end - start
             last_start = start
-            if found < FEW:
-                size = min(2 * size, MOST_WINDOW)
-            elif found > MANY:
-                size = max(size >> 1, LEAST_WINDOW)
+            if found < FEW_TOKENS:
+                size = min(2 * size, MOST_SECTION)
+            elif found > MANY_TOKENS:
+                size = max(size >> 1, LEAST_SECTION)
             kept = found if end == length else found - OVERLAP
             if kept <= 0:
                 continue
@@ -382,7 +382,7 @@ cdef class BPE:
             if count <= FEW_SYMBOLS:
                 return merge_short(&self.pairs, out, <int>count)
             return self.merge_into(text, length, out, scratch)
-        return self.merge_windows(text, length, out, scratch, junction)
+        return self.merge_sections(text, length, out, scratch, junction)
 
     def index_vocabulary(self, reachable):
         """Makes `whole` work: indexes the ids in `reachable`, those that a piece may be."""
@@ -405,7 +405,7 @@ cdef class BPE:
         return self._merge(text, 0)[0]
 
     def merge_with_work(self, bytes text not None):
-        """The same ids, and how many bytes windows and their borders have been made of. For tests."""
+        """The same ids, and how many bytes sections and their borders have been made of. For tests."""
         return self._merge(text, 0)
 
     def merge_by_heap(self, bytes text not None):

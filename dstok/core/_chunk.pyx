@@ -1,13 +1,21 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 """A chunk: some hundred pieces, from bytes to ids.
 
-In: the starts of pieces that lie end to end, in a workspace. Out: their ids behind those there, or their number.
+In: a text, and the starts of pieces that lie end to end in it, in a workspace. Out: the pieces' ids, written after
+those that the workspace has already; or, if it only counts, how many they are.
 Invariant: the ids of each piece are those that merging its bytes gives; on failure the workspace's status says why,
 and the chunk is empty.
 
-In this order, each step for all pieces of the chunk before the next, so that they wait for memory together: the piece
-table's probe (_probe.h), the second place of what it did not find (_pieces.pyx), what is still missing merged and kept
-(_bpe.pyx, _lanes.h), the ids written.
+There are four steps. Each is done for all pieces of the chunk before the next one begins, so that the processor waits
+for many look-ups in memory at once, not for one after the other:
+
+1. All pieces are looked up in the piece table, each at its first place (_probe.h).
+2. Those not found are looked up at their second place (_pieces.pyx).
+3. Those still missing are merged, several at once (_bpe.pyx, _lanes.h), and put into the table.
+4. The ids are written, piece by piece.
+
+Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 7. If step 1 does not find " all",
+`missed` is [2], and `values[2]` is 0 until step 2 or 3 has set it.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -26,14 +34,14 @@ cdef extern from *:
     void __builtin_prefetch(const void *) noexcept nogil
 
 cdef enum:
-    FEW = 3                  # missed pieces that are better merged one by one
+    LEAST_LANES = 3          # missed pieces: fewer are better merged one by one
 
 
 cdef class Chunks:
     """What a chunk's way to ids reads: `bpe`, and the level. Base of `Pass`."""
 
     cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil:
-        """Encodes the pieces collected in `w`, and begins the next chunk behind them."""
+        """Encodes the pieces collected in `w`, and begins the next chunk where they end."""
         cdef const uint8_t *chunk = text + w.origin
         cdef int i, misses
         misses = probe_chunk(self.level, &w.table, chunk, w.starts, w.pieces, w.values, w.missed)
@@ -44,7 +52,7 @@ cdef class Chunks:
             return
         if w.tracing:
             for i in range(w.pieces):
-                if not w.mark(w.origin + w.starts[i], w.origin + w.starts[i + 1]):
+                if not w.note(w.origin + w.starts[i], w.origin + w.starts[i + 1]):
                     w.pieces = 0
                     return
         if w.counting:
@@ -107,7 +115,7 @@ cdef class Chunks:
         cdef uint32_t start
         cdef uint32_t *ids
         cdef int i, count
-        if size < FEW or self.level < LEVEL_AVX2:
+        if size < LEAST_LANES or self.level < LEVEL_AVX2:
             for i in range(size):
                 if not self.miss(w, chunk, batch[i]):
                     return False
@@ -151,7 +159,7 @@ cdef class Chunks:
         return True
 
     cdef void keep(self, Workspace w, const uint8_t *chunk, uint32_t index, Py_ssize_t found) noexcept nogil:
-        """Remembers the `found` ids of a piece, which stand behind the side buffer's next word."""
+        """Remembers the `found` ids of a piece, which stand after the side buffer's next word."""
         cdef Py_ssize_t length = w.starts[index + 1] - w.starts[index]
         cdef uint64_t value = insert(&w.table, chunk + w.starts[index], length, w.side + w.side_used + 1, found)
         if not value:

@@ -32,7 +32,7 @@ cdef class Encoder:
         self, Policy policy, Workspace w, bytes text, Py_ssize_t start, Py_ssize_t place, Py_ssize_t limit
     ) except -1
     cdef int _run(
-        self, Workspace w, text, Policy policy, bint replace, bint counting, bint marking, Py_ssize_t limit
+        self, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
     ) except -1
     cpdef list encode(self, text, Policy policy, bint replace)
     cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after)

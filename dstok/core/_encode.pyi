@@ -26,10 +26,10 @@ class Encoder:
         """The ids of `text` as a list."""
     def count(self, text: Text, policy: Policy, replace: bool) -> int:
         """The number of ids of `text`."""
-    def encode_marked(
+    def encode_noted(
         self, text: Text, policy: Policy, replace: bool, allocate: Callable[[int], Any], limit: int = ...
     ) -> tuple[Any, list[tuple[int, int, int]], int]:
-        """(ids, marks, end): marks are (index, start, end) of added tokens, in bytes."""
+        """(ids, notes, end): notes are (index, start, end) of added tokens, in bytes."""
     def pieces(self, text: bytes, policy: Policy) -> list[tuple[int, int]]:
         """(start, end) of what is looked up or merged as one: pieces, and parts between safe cuts."""
     def encode_part(

@@ -128,7 +128,7 @@ cdef class Encoder:
             w.status = OUT_OF_MEMORY
         elif verdict == NORMALIZED:
             self.run.text(policy, w, source, replace, limit)
-        elif limit == PY_SSIZE_T_MAX and not (w.marking or policy.refuses) and self.normalizer.chain is None:
+        elif limit == PY_SSIZE_T_MAX and not (w.noting or policy.refuses) and self.normalizer.chain is None:
             encode_rewritten(self.run, self.normalizer.form, policy, w, source, replace)
         else:
             with gil:
@@ -168,12 +168,12 @@ cdef class Encoder:
     ) except -1:
         """Encodes a stretch that begins at `start`, and at `place` of the normalized text; returns where it ends."""
         cdef Rewritten normalized = self.normalizer.rewritten(text)
-        cdef Py_ssize_t i = w.marked
+        cdef Py_ssize_t i = w.noted
         with nogil:
             self.run.text(policy, w, &normalized.source, False, limit)
-        while i < w.marked:
-            w.marks[i].start += place
-            w.marks[i].end += place
+        while i < w.noted:
+            w.notes[i].start += place
+            w.notes[i].end += place
             i += 1
         if w.status == SPECIAL_FOUND:
             w.where = start + source_offset(self.normalizer, text, w.where)
@@ -182,7 +182,7 @@ cdef class Encoder:
         return place + normalized.source.length
 
     cdef int _run(
-        self, Workspace w, text, Policy policy, bint replace, bint counting, bint marking, Py_ssize_t limit
+        self, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
     ) except -1:
         """Encodes `text` in a workspace that the caller has leased, and releases."""
         cdef Source source
@@ -191,7 +191,7 @@ cdef class Encoder:
         if replace and isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
         source = source_of(text)
-        w.begin(counting, marking)
+        w.begin(counting, noting)
         if source.length <= SHORT:
             self.text(policy, w, &source, replace, limit)
         else:
@@ -237,8 +237,8 @@ cdef class Encoder:
         finally:
             self.pool.release(w)
 
-    def encode_marked(self, text, Policy policy not None, bint replace, allocate, Py_ssize_t limit=PY_SSIZE_T_MAX):
-        """(ids, marks, end): marks are (index, start, end) of added tokens, in bytes.
+    def encode_noted(self, text, Policy policy not None, bint replace, allocate, Py_ssize_t limit=PY_SSIZE_T_MAX):
+        """(ids, notes, end): notes are (index, start, end) of added tokens, in bytes.
 
         With a `limit` it stops once there are that many ids; `end` is how many bytes they cover.
         """
@@ -248,8 +248,8 @@ cdef class Encoder:
             self._run(w, text, policy, replace, False, True, limit)
             ids = allocate(w.count)
             put_ids(ids, 0, w)
-            marks = [(w.marks[i].index, w.marks[i].start, w.marks[i].end) for i in range(w.marked)]
-            return ids, marks, w.where
+            notes = [(w.notes[i].index, w.notes[i].start, w.notes[i].end) for i in range(w.noted)]
+            return ids, notes, w.where
         finally:
             self.pool.release(w)
 
@@ -265,7 +265,7 @@ cdef class Encoder:
                 self.run.text(policy, w, &source, False, PY_SSIZE_T_MAX)
             if w.status != FINE:
                 self.fail(w, policy, text)
-            return [(w.marks[i].start, w.marks[i].end) for i in range(w.marked)]
+            return [(w.notes[i].start, w.notes[i].end) for i in range(w.noted)]
         finally:
             self.pool.release(w)
 

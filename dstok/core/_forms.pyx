@@ -3,11 +3,11 @@
 
 In: the storage of a `str`, or valid UTF-8. Out: stretches between boundaries, as code points.
 Invariant: the forms are upstream's (those of Unicode 9.0), and so are the changes that it notes for alignment. Time is
-linear in the text: marks are sorted by counting.
+linear in the text: combining marks are sorted by counting.
 
 Nearly all texts are normalized already. So a scan looks first: text of clean characters alone passes a block or a
-character at a time; marks pass if they are in order; only a stretch between two boundaries that holds something
-troubled is decomposed, sorted, composed and compared.
+character at a time; combining marks pass if they are in order; only a stretch between two boundaries that holds
+something troubled is decomposed, sorted, composed and compared.
 Source: Unicode Standard Annex #15, section 9 (the quick check); D117 (composition) and 3.12 (Hangul) of the standard.
 """
 
@@ -23,7 +23,7 @@ cdef enum:
     TROUBLED = 2             # see dstok/unicode/normalization.py
     HANGUL = 4
     BLOCK = 64               # units looked at in one step
-    FEW = 24                 # marks in a row that are sorted by insertion
+    MOST_INSERTED = 24       # combining marks in a row that are sorted by insertion
 
 cdef enum:
     SYLLABLE = 0xAC00
@@ -272,7 +272,7 @@ cdef class Form:
         return True
 
     cdef bint reorder(self, Codes *out) noexcept nogil:
-        """Sorts each run of marks by class; marks of one class stay in order."""
+        """Sorts each run of combining marks by class; those of one class stay in order."""
         cdef Py_ssize_t at = 0, end, i, j
         cdef uint32_t c
         cdef int32_t change
@@ -284,7 +284,7 @@ cdef class Form:
             end = at + 1
             while end < out.size and out.classes[end]:
                 end += 1
-            if end - at > FEW:
+            if end - at > MOST_INSERTED:
                 if not sort_by_counting(out, at, end):
                     return False
                 at = end

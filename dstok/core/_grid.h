@@ -1,11 +1,13 @@
-/* The grid kernel: piece starts on a fixed grid of blocks, with carried state, at every level.
+/* The mask kernel: piece starts on a fixed grid of blocks, with carried state, at every level.
  *
  * In: text, the state carried from the block before. Out: the starts of pieces, appended as 32-bit offsets.
  * A block begins wherever the last one ended: what crosses the border is a few bits of state. So no block waits for the
  * starts of the one before it, and the processor works on several at once (0.40 -> 0.29 ns/byte on wiki.test.raw).
  *
- * A block is 64 bytes; it decides up to 63 of them, whole characters, and sees the first class of what follows.
- * It gives up (returns 0) at what its rules do not settle, and where blanks behind a newline run on for too long:
+ * A block is 64 bytes; it decides up to 63 of them, whole characters, and sees the first class of what follows. So of a text
+ * of 130 letters "a" blocks decide bytes 0 to 62, 63 to 125 and 126 to 129; if there is a Chinese character at 61 to 63, the
+ * first one ends before it.
+ * It gives up (returns 0) at what its rules do not settle, and where blanks after a newline run on for too long:
  * the caller then goes back to the last anchor that it has and takes the automaton.
  * Masks: _masks.h; rules: _rules.h (V3's), _words.h (those of Qwen, Llama 3, GLM, MiniMax, tiktoken).
  */
@@ -21,7 +23,7 @@
 /* The starts of a block as offsets, `base` added: room for 64. */
 typedef void (*GridWrite)(uint64_t bits, uint32_t base, uint32_t *out);
 
-/* Eight at a time, without a branch on each; those behind the last one do not count. */
+/* Eight at a time, without a branch on each; those after the last one do not count. */
 GRID_INLINE void grid_write_by(uint64_t (*first)(uint64_t), uint64_t bits, uint32_t base, uint32_t *out) {
     for (uint32_t *end = out + __builtin_popcountll(bits); out < end; out += 8)
         for (int i = 0; i < 8; i++) {
@@ -88,7 +90,7 @@ typedef void (*GridMaskFunction)(const KernelTables *t, int rules, const uint8_t
 
 /* Appends starts to `run`, offsets from `p`, until there are `full` pieces or the text from `run->at` on is too short. If
  * `final`, the text ends at `stop`, and so does the last piece: only then may fewer than GRID_LOOK bytes follow, and bytes
- * behind `stop` are read. */
+ * after `stop` are read. */
 GRID_INLINE void grid_run_by(const KernelTables *t, int rules, GridMaskFunction masks, GridWrite write, GridLast last,
                              const uint8_t *p, uint32_t stop, int final, int full, GridRun *run) {
     uint32_t here = run->at, look = final ? 64 : GRID_LOOK, *starts = run->starts;

@@ -1,4 +1,4 @@
-/* What the grid kernel reads of a model: what each character is to a set of rules, and the safe cuts.
+/* What the mask kernel reads of a model: what each character is to a set of rules, and the safe cuts.
 
    In: a set of rules, and what each class of the loaded automaton is to them. Out: `KernelTables`.
    Invariant: an ASCII character is what `ascii` says, in every automaton; any other character is what its class is in
@@ -28,14 +28,36 @@ typedef struct {
     int rules;
 } KernelTables;
 
-/* Of a character that is not ASCII. F_K: V3's CJK class; for the rules of words the same bit says that the character
- * may be cut before, F_CUTTABLE that it may be cut behind. In cased words F_LETTER with F_MARK is a capital, with
- * F_BLANK a letter of no case, with both a combining mark. */
-enum { F_LETTER = 1, F_MARK = 2, F_K = 4, F_CUT_BEFORE = 4, F_BLANK = 8, F_CUTTABLE = 16, F_RARE = 32, F_NUMBER = 64,
-       F_MIXED = 128 };
+/* Of a character that is not ASCII. One bit has two names, since all eight are taken and no set of rules needs both: to V3
+ * it says that a character is of the CJK class (F_CJK), to the rules of words that the text may be cut before it
+ * (F_CUT_BEFORE). F_CUTTABLE: it may be cut after it; to V3, before it, too. */
+enum { F_LETTER = 1, F_PUNCT = 2, F_CJK = 4, F_CUT_BEFORE = F_CJK, F_BLANK = 8, F_CUTTABLE = 16, F_RARE = 32,
+       F_NUMBER = 64, F_MIXED = 128 };
+
+/* Of a letter in cased words: a small one is F_LETTER alone. Nothing is a letter and punctuation, or a letter and blank, so
+ * these together are free to stand for the other kinds: E with acute, a Chinese character, a combining acute. */
+enum { F_CAPITAL = F_LETTER | F_PUNCT, F_CASELESS = F_LETTER | F_BLANK, F_COMBINING = F_LETTER | F_PUNCT | F_BLANK };
 
 /* Of an ASCII character. A_BRIEF: a letter that is one with a quote before it. A character with none of them is rare. */
-enum { A_LETTER = 1, A_MARK = 2, A_QUOTE = 4, A_BLANK = 8, A_NEWLINE = 16, A_BRIEF = 32, A_NUMBER = 64, A_UPPER = 128 };
+enum { A_LETTER = 1, A_PUNCT = 2, A_QUOTE = 4, A_BLANK = 8, A_NEWLINE = 16, A_BRIEF = 32, A_NUMBER = 64, A_UPPER = 128 };
+
+/* Cuttable characters: kana, ideographs and Hangul, letters only, the scripts whose runs are long and whose
+ * neighbours seldom join; the most frequent range first. All take three bytes in UTF-8. The one definition: Python has it by
+ * `cuttable_ranges` of _pieces.pyx. */
+#define CUTTABLE_RANGES(R) \
+    R(0x4E00, 0x9FFF) R(0xAC00, 0xD7A3) R(0x3041, 0x3096) R(0x309D, 0x309F) R(0x30A1, 0x30FA) R(0x30FC, 0x30FF) \
+    R(0x3400, 0x4DBF)
+
+#define RANGE(first, last) {first, last},
+static const uint32_t CUTTABLE[][2] = {CUTTABLE_RANGES(RANGE)};
+#undef RANGE
+enum { CUTTABLE_COUNT = sizeof(CUTTABLE) / sizeof(CUTTABLE[0]) };
+
+static inline int kernel_cuttable(uint32_t c) {
+#define IN(first, last) || (c >= (first) && c <= (last))
+    return 0 CUTTABLE_RANGES(IN);
+#undef IN
+}
 
 /* Safe cuts: the bit of a pair of characters, in 32-bit arithmetic so that sixteen fit in a register. */
 #define CUT_LEFT 0x9E3779B1u
@@ -65,8 +87,8 @@ static uint8_t kernel_kind(int rules, int b) {
     if (b == ' ' || (b >= '\t' && b <= '\r'))
         return A_BLANK;
     if (b == '\'' && words)
-        return A_MARK | A_QUOTE;
-    return words || (b > ' ' && b < 0x7F) ? A_MARK : 0;
+        return A_PUNCT | A_QUOTE;
+    return words || (b > ' ' && b < 0x7F) ? A_PUNCT : 0;
 }
 
 static void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) {

@@ -4,7 +4,18 @@
    Levels differ in how they make these words, and in nothing else: _masks_avx512.h, and _masks_vector.h for processors
    with vectors of 32 or 16 bytes. Each finds, of the characters that are not ASCII, the bits of their first bytes
    (`GridFirst`); here these are spread over all bytes of the characters. All else (_rules.h, _words.h) is arithmetic on
-   words, compiled into each level. `rules` is constant where these are called: the compiler makes a copy a set of rules. */
+   words, compiled into each level. `rules` is constant where these are called: the compiler makes a copy a set of rules.
+
+   Example, "\u00e9! a" in its five bytes, the first on the left, as in all examples of these headers:
+
+       bytes        C3 A9 21 20 61
+       leads         1  0  0  0  0     the first byte of a character that is not ASCII
+       first.letter  1  0  0  0  0     before it is spread
+       letter        1  1  0  0  1
+       punct         0  0  1  0  0
+       blank         0  0  0  1  0
+
+   So `letter << 1` says of each byte whether a letter stands before it: what is on the left is in the lower bits. */
 #ifndef DSTOK_MASKS_H
 #define DSTOK_MASKS_H
 
@@ -19,21 +30,26 @@ enum {
 #define GRID_INLINE __attribute__((always_inline)) static inline
 
 typedef struct {
-    uint64_t letter, mark, number, space, blank, newline, rare, cuts; /* blank: spaces, too; cuts: safe cuts */
-    uint64_t ascii, k;                       /* V3: ASCII letters, the CJK class */
-    uint64_t quote, brief, r_or_v, l, e;     /* words: the quote; letters behind it, brief: s, t, m and d */
-    uint64_t upper, lower, both, combining;  /* cased words: letters by case; both: of no case, or combining */
+    uint64_t letter, punct, number, space;   /* punct: punctuation, see docs/glossary.md */
+    uint64_t blank, newline, rare, cuts;     /* blank: spaces, too; cuts: safe cuts */
+    uint64_t ascii, cjk;                     /* V3: ASCII letters, the CJK class */
+    uint64_t quote, brief, r_or_v, l, e;     /* words: the quote; letters after it, brief: s, t, m and d */
+    uint64_t upper, lower, caseless, combining; /* cased words: letters by case; caseless: combining marks, too */
     uint64_t slash;
     uint64_t wide_blank;                     /* blanks that are not ASCII */
     uint64_t leads, three, four, trail;      /* first bytes of characters of two bytes or more, of three or four, of
-                                              * four; the bytes behind those */
+                                              * four; the bytes after those */
     int size;                                /* bytes to decide */
     uint32_t last;                           /* the last of the characters in them, if it is cuttable, else 0 */
 } GridMasks;
 
-/* Of the characters that are not ASCII, the bits of their first bytes. k: as F_K. */
+/* Of the characters that are not ASCII, the bits of their first bytes. cjk, cut_before: as F_CJK. */
 typedef struct {
-    uint64_t letter, mark, k, blank, cuttable, rare, number, cut;
+    uint64_t letter, punct;
+    union {
+        uint64_t cjk, cut_before; /* one flag: V3, words */
+    };
+    uint64_t blank, cuttable, rare, number, cut;
 } GridFirst;
 
 /* The code point of a character of three bytes. */
@@ -49,8 +65,8 @@ static inline void grid_four(const KernelTables *t, const uint8_t *p, uint64_t f
         uint32_t c = (p[i] & 0x07u) << 18 | (p[i + 1] & 0x3Fu) << 12 | (p[i + 2] & 0x3Fu) << 6 | (p[i + 3] & 0x3Fu);
         uint8_t flags = t->kinds[t->pages[(uint32_t)t->page_numbers[c >> 8] << 8 | (c & 0xFF)]];
         first->letter |= flags & F_LETTER ? bit : 0;
-        first->mark |= flags & F_MARK ? bit : 0;
-        first->k |= flags & F_K ? bit : 0;
+        first->punct |= flags & F_PUNCT ? bit : 0;
+        first->cjk |= flags & F_CJK ? bit : 0;
         first->blank |= flags & F_BLANK ? bit : 0;
         first->rare |= flags & F_RARE ? bit : 0;
         first->number |= flags & F_NUMBER ? bit : 0;
@@ -59,7 +75,7 @@ static inline void grid_four(const KernelTables *t, const uint8_t *p, uint64_t f
 
 /* Where two neighbours are that may be cut apart, if no token joins them: bits of the second. Both have three bytes. */
 GRID_INLINE uint64_t grid_pairs(int rules, const GridFirst *first, uint32_t before) {
-    return (rules == RULES_V3 ? first->cuttable : first->k) & (first->cuttable << 3 | (before != 0));
+    return (rules == RULES_V3 ? first->cuttable : first->cut_before) & (first->cuttable << 3 | (before != 0));
 }
 
 /* The characters that are not ASCII, from their first bytes into the masks. `whole`: all 64 bytes are text. */
@@ -67,21 +83,21 @@ GRID_INLINE void grid_spread(int rules, const uint8_t *p, GridFirst *first, uint
     uint64_t three = m->three, four = m->four;
 #define BYTES(bits) ((bits) | (bits) << 1 | ((bits) & three) << 2 | ((bits) & four) << 3)
     if (rules == RULES_CASED) {
-        /* Two flags together say of which case a letter is. */
-        uint64_t upper = first->letter & first->mark & ~first->blank, both = first->letter & first->blank;
+        /* F_CAPITAL, F_CASELESS, F_COMBINING: flags together. */
+        uint64_t upper = first->letter & first->punct & ~first->blank, caseless = first->letter & first->blank;
         m->upper |= BYTES(upper);
-        m->lower |= BYTES(first->letter & ~first->mark & ~first->blank);
-        m->both = BYTES(both);
-        m->combining = BYTES(both & first->mark);
-        first->mark &= ~first->letter;
+        m->lower |= BYTES(first->letter & ~first->punct & ~first->blank);
+        m->caseless = BYTES(caseless);
+        m->combining = BYTES(caseless & first->punct);
+        first->punct &= ~first->letter;
         first->blank &= ~first->letter;
     }
     if (rules != RULES_V3)
         m->number |= BYTES(first->number);
     m->letter |= BYTES(first->letter);
-    m->mark |= BYTES(first->mark);
+    m->punct |= BYTES(first->punct);
     if (rules == RULES_V3)
-        m->k = BYTES(first->k);
+        m->cjk = BYTES(first->cjk);
     m->wide_blank = BYTES(first->blank);
 #undef BYTES
     m->rare |= first->rare;

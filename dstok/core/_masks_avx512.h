@@ -106,8 +106,8 @@ SIMD_AVX512 GRID_INLINE void avx512_wide(const KernelTables *t, int rules, const
     GridFirst first;
 #define FIRST(flag) _pdep_u64(_mm512_test_epi8_mask(flags, _mm512_set1_epi8(flag)) & used, leads)
     first.letter = FIRST(F_LETTER);
-    first.mark = FIRST(F_MARK);
-    first.k = FIRST(F_K);
+    first.punct = FIRST(F_PUNCT);
+    first.cjk = FIRST(F_CJK);
     first.blank = FIRST(F_BLANK);
     first.number = rules == RULES_V3 ? 0 : FIRST(F_NUMBER);
     first.rare = FIRST(F_RARE);
@@ -136,7 +136,7 @@ SIMD_AVX512 GRID_INLINE void masks_avx512(const KernelTables *t, int rules, cons
 #define KIND(kind) _mm512_mask_test_epi8_mask(narrow, kinds, _mm512_set1_epi8((char)(kind)))
 #define IS(v, c) _mm512_mask_cmpeq_epi8_mask(narrow, v, _mm512_set1_epi8(c))
     m->letter = m->ascii = KIND(A_LETTER);
-    m->mark = KIND(A_MARK);
+    m->punct = KIND(A_PUNCT);
     m->number = KIND(A_NUMBER);
     m->space = IS(x, ' ');
     m->blank = KIND(A_BLANK);
@@ -153,12 +153,12 @@ SIMD_AVX512 GRID_INLINE void masks_avx512(const KernelTables *t, int rules, cons
     if (rules == RULES_CASED) {
         m->upper = KIND(A_UPPER);
         m->lower = m->letter & ~m->upper;
-        m->both = m->combining = 0;
+        m->caseless = m->combining = 0;
         m->slash = IS(x, '/');
     }
 #undef KIND
 #undef IS
-    m->k = m->cuts = m->wide_blank = m->leads = m->three = m->four = m->trail = 0;
+    m->cjk = m->cuts = m->wide_blank = m->leads = m->three = m->four = m->trail = 0;
     m->size = ~text ? __builtin_popcountll(text) : 63;
     m->last = 0;
     if (wide)

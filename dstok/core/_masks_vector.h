@@ -97,8 +97,8 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, con
     GridFirst first;
 #define FIRST(n) (WORD(flags[i] << (7 - n)) & leads)
     first.letter = FIRST(0);
-    first.mark = FIRST(1);
-    first.k = FIRST(2);
+    first.punct = FIRST(1);
+    first.cjk = FIRST(2);
     first.blank = FIRST(3);
     first.cuttable = FIRST(4);
     first.rare = FIRST(5);
@@ -111,7 +111,7 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, con
     grid_spread(rules, p, &first, wide, !~text, m);
 }
 
-/* What lies behind the text's end is read and not used. */
+/* What lies after the text's end is read and not used. */
 FUNCTION void NAME(masks)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
                           GridMasks *m) {
     const V *x = (const V *)p;
@@ -122,11 +122,11 @@ FUNCTION void NAME(masks)(const KernelTables *t, int rules, const uint8_t *p, ui
     m->newline = WORD((c == ALL('\n')) | (c == ALL('\r'))) & text;
     m->blank = (WORD(TO(c, '\t', '\r')) & text & ~m->newline) | m->space;
     uint64_t others = text & ~(wide | m->letter | m->number | m->newline | m->blank);
-    m->mark = others;
+    m->punct = others;
     m->rare = 0;
     if (rules == RULES_V3) {
         m->rare = WORD((c < ALL(' ')) | (c == ALL(0x7F))) & others;
-        m->mark = others & ~m->rare;
+        m->punct = others & ~m->rare;
     }
     if (rules != RULES_V3) {
         m->quote = WORD(c == '\'') & text;
@@ -142,10 +142,10 @@ FUNCTION void NAME(masks)(const KernelTables *t, int rules, const uint8_t *p, ui
     if (rules == RULES_CASED) {
         m->lower = WORD(c << 2) & m->letter;
         m->upper = m->letter & ~m->lower;
-        m->both = m->combining = 0;
+        m->caseless = m->combining = 0;
         m->slash = WORD(c == '/') & text;
     }
-    m->k = m->cuts = m->wide_blank = m->leads = m->three = m->four = m->trail = 0;
+    m->cjk = m->cuts = m->wide_blank = m->leads = m->three = m->four = m->trail = 0;
     m->size = ~text ? __builtin_popcountll(text) : 63;
     m->last = 0;
     if (wide)

@@ -10,7 +10,7 @@ from dstok.core._workspace cimport Workspace
 
 cdef enum:
     LIKELY = 3               # bytes a token: room made at the start; pages not written to cost nothing
-    WINDOW = 1 << 16         # bytes of text in work at a time; fits the level-2 cache with its tables
+    PORTION = 1 << 16        # bytes of text in work at a time; fits the level-2 cache with its tables
     CONTEXT = 4              # bytes kept before it, for single_word: the longest character
 
 

@@ -3,7 +3,7 @@
 
 In: the storage of a text, a policy, a workspace. Out: ids in the workspace, or a status that says why not.
 Invariant: the ids are those of the text as a whole, however it is fed: text is taken in stretches of about
-`WINDOW` bytes, and of each stretch only as much as no later text can change: whole matches of added tokens,
+`PORTION` bytes, and of each stretch only as much as no later text can change: whole matches of added tokens,
 and pieces whose end the automaton has seen. The rest is carried over to the next stretch.
 
 Order of work in a stretch, as upstream: added tokens with normalized=false on the raw text; between them
@@ -42,7 +42,7 @@ cdef class Pass(Splitter):
             w.token = match.token
             w.normalized = normalized
             return False
-        if w.marking and not w.mark(match.start, match.end):
+        if w.noting and not w.note(match.start, match.end):
             return False
         if not w.reserve(1):
             return False
@@ -107,14 +107,14 @@ cdef class Pass(Splitter):
     cdef void in_place(
         self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t length, Py_ssize_t limit
     ) noexcept nogil:
-        """Encodes valid UTF-8 where it lies, window by window; stops early once `limit` ids are there."""
-        cdef Py_ssize_t at = 0, stop, taken, window = WINDOW
-        if limit < WINDOW // 8:
-            window = max(8 * limit, 256)
+        """Encodes valid UTF-8 where it lies, portion by portion; stops early once `limit` ids are there."""
+        cdef Py_ssize_t at = 0, stop, taken, portion = PORTION
+        if limit < PORTION // 8:
+            portion = max(8 * limit, 256)
         elif not w.counting and not w.reserve(length // LIKELY + CHUNK_ROOM * MIDDLE):
             return
         while length - at > SMALL and w.status == FINE:
-            stop = min(at + window, length - PAD)
+            stop = min(at + portion, length - PAD)
             while text[stop] & 0xC0 == 0x80:
                 stop -= 1
             taken = self.buffer(policy, w, text, at, stop, False)
@@ -125,7 +125,7 @@ cdef class Pass(Splitter):
                 return
             if taken == at and stop + PAD + CONTEXT >= length:
                 break
-            window = WINDOW if taken > at else 2 * window
+            portion = PORTION if taken > at else 2 * portion
             at = taken
         if w.status == FINE:
             self.at_end(policy, w, text, at, length)
@@ -152,16 +152,16 @@ cdef class Pass(Splitter):
     cdef void transcoded(
         self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) noexcept nogil:
-        """Encodes `str` storage, transcoded a window at a time."""
-        cdef Py_ssize_t unit = 0, held = 0, at = 0, taken, written, keep, window = WINDOW
-        if limit < WINDOW // 8:
-            window = max(8 * limit, 256)
+        """Encodes `str` storage, transcoded a portion at a time."""
+        cdef Py_ssize_t unit = 0, held = 0, at = 0, taken, written, keep, portion = PORTION
+        if limit < PORTION // 8:
+            portion = max(8 * limit, 256)
         elif not w.counting and not w.reserve(source.length // LIKELY + CHUNK_ROOM * MIDDLE):
             return
         while w.status == FINE:
-            if not w.reserve_buffer(held + window + 4):
+            if not w.reserve_buffer(held + portion + 4):
                 return
-            written = transcode(source, &unit, w.buffer + held, window, replace, self.level)
+            written = transcode(source, &unit, w.buffer + held, portion, replace, self.level)
             if written < 0:
                 w.status = INVALID_TEXT
                 w.where = unit
@@ -171,7 +171,7 @@ cdef class Pass(Splitter):
             if unit == source.length or w.total + w.count >= limit:
                 w.where = w.base + taken if w.status == FINE else w.where
                 return
-            window = WINDOW if taken > at else 2 * window
+            portion = PORTION if taken > at else 2 * portion
             keep = min(taken, CONTEXT)
             memmove(w.buffer, w.buffer + taken - keep, held - taken + keep)
             w.base += taken - keep

@@ -8,7 +8,10 @@ cdef enum:
     LONG = 62        # ... in table c
     LONGEST = 252    # ... in table d
     MOST_IDS = 64    # ids of an entry in table d
-    PAD = 72         # bytes behind a text that may be read (and are not used)
+    PAD = 72         # bytes after a text that may be read (and are not used)
+
+cdef extern from "_kernel.h":
+    bint cuttable "kernel_cuttable"(uint32_t c) noexcept nogil
 
 cdef extern from "_probe.h":
     enum:
@@ -54,10 +57,3 @@ cdef uint64_t insert(
     PieceTable *t, const uint8_t *text, Py_ssize_t length, const uint32_t *ids, Py_ssize_t count
 ) noexcept nogil
 cdef bint may_cut(const uint8_t *joined, uint32_t left, uint32_t right) noexcept nogil
-
-
-cdef inline bint cuttable(uint32_t c) noexcept nogil:
-    # Kana, ideographs and Hangul, their letters only: the scripts whose runs are long and whose neighbours seldom join.
-    if c < 0x3400:
-        return 0x3041 <= c <= 0x30FF and not (0x3097 <= c <= 0x309C or c == 0x30A0 or c == 0x30FB)
-    return c <= 0x9FFF and not 0x4DC0 <= c <= 0x4DFF or 0xAC00 <= c <= 0xD7A3

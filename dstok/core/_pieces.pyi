@@ -12,5 +12,8 @@ class PieceMemory:
 
 BORDER_BYTES: int
 
+def cuttable_ranges() -> tuple[tuple[int, int], ...]:
+    """The ranges of cuttable characters, (first, last): the one definition, in `_kernel.h`."""
+
 def joined_pairs(tokens: Iterable[bytes], borders: bytearray | None = None) -> bytes:
     """The bitmap of the pairs of cuttable characters that one of `tokens` may span."""

@@ -30,9 +30,9 @@ The tables start out filled with the vocabulary.
 Safe cuts. BPE can join two neighbouring characters only by a merge whose product is a token that spans the
 border between them. `joined_pairs` goes through all tokens and all borders inside each: at the border lie a
 suffix and a prefix of the token, and the token can span the border c|d only if c ends in that suffix or the
-suffix ends in c, and d begins with that prefix or the prefix begins with d. Every such (c, d) is marked. A
-pair that is not marked is never joined, so merging both sides apart gives what merging them together does:
-the merges on one side neither see nor move the other, and among themselves keep their order. Marks are bits
+suffix ends in c, and d begins with that prefix or the prefix begins with d. Every such (c, d) is noted. A
+pair that is not noted is never joined, so merging both sides apart gives what merging them together does:
+the merges on one side neither see nor move the other, and among themselves keep their order. Pairs are noted as bits
 under a hash of the pair: a collision only forgoes a cut.
 """
 
@@ -50,6 +50,8 @@ cdef extern from "_kernel.h":
     bint kernel_may_cut(const uint8_t *joined, uint32_t left, uint32_t right) noexcept nogil
     enum:
         CUT_BITS
+        CUTTABLE_COUNT
+    const uint32_t CUTTABLE[CUTTABLE_COUNT][2]
 
 cdef extern from "_huge.h":
     void *huge_zeroed(size_t size) noexcept nogil
@@ -72,7 +74,7 @@ TABLE_BYTES = ((64 << A_LINES_LOG2) + (64 << B_LINES_LOG2) + (WAYS * sizeof(Entr
                + (WAYS * sizeof(EntryD) << D_SETS_LOG2) + 4 * RING)
 JOINED_BYTES = (1 << CUT_BITS) // 8
 BORDER_BYTES = 1 << 14    # two bitmaps of the 65,536 characters of the BMP
-MANY = 1 << 13            # pairs: a hundredth of the bitmap
+MOST_PAIRS = 1 << 13      # of one border inside a token: a hundredth of the bitmap
 _NONE = array("I")
 
 
@@ -290,6 +292,11 @@ cdef bint may_cut(const uint8_t *joined, uint32_t left, uint32_t right) noexcept
     return kernel_may_cut(joined, left, right)
 
 
+def cuttable_ranges():
+    """The ranges of cuttable characters, (first, last)."""
+    return tuple([(CUTTABLE[i][0], CUTTABLE[i][1]) for i in range(CUTTABLE_COUNT)])
+
+
 def joined_pairs(tokens, borders=None):
     """The bitmap of the pairs of cuttable characters that one of `tokens` (bytes) may span.
 
@@ -297,7 +304,7 @@ def joined_pairs(tokens, borders=None):
     on either side matter: whole characters, or parts that stand for every character with that part.
 
     With `borders` (tables/build.py), a token of a part and a part, such as a4 | ed, puts a bit there for each character
-    behind it: marks for the pairs of 400 and 2,000 characters would fill the bitmap of Qwen's tokens.
+    after it: bits for the pairs of 400 and 2,000 characters would fill the bitmap of Qwen's tokens.
     """
     bits = bytearray(JOINED_BYTES)
     cdef uint8_t[::1] b = bits
@@ -308,16 +315,16 @@ def joined_pairs(tokens, borders=None):
         for border in range(1, len(token)):
             pairs.add((token[max(0, border - 3):border], token[border:border + 3]))
     for left, right in pairs:
-        before, behind = _characters(left, 0), _characters(right, 1)
-        if borders is not None and len(before) * len(behind) > MANY:
-            for c in behind:
+        before, after = _characters(left, 0), _characters(right, 1)
+        if borders is not None and len(before) * len(after) > MOST_PAIRS:
+            for c in after:
                 borders[BORDER_BYTES // 2 + (c >> 3)] |= 1 << (c & 7)
         else:
-            _mark(b, before, behind)
+            _put_bits(b, before, after)
     return bytes(bits)
 
 
-cdef _mark(uint8_t[::1] bits, const uint32_t[::1] lefts, const uint32_t[::1] rights):
+cdef _put_bits(uint8_t[::1] bits, const uint32_t[::1] lefts, const uint32_t[::1] rights):
     cdef Py_ssize_t i, j
     cdef uint32_t bit
     for i in range(lefts.shape[0]):
@@ -339,8 +346,8 @@ def _characters(part, side):
 def _characters_by_part():
     """The cuttable characters by their last one or two bytes, and by their first ones."""
     by_end, by_front = {}, {}
-    for c in range(0x3040, 0xD7A4):
-        if cuttable(c):
+    for low, high in cuttable_ranges():
+        for c in range(low, high + 1):
             encoded = chr(c).encode()
             for size in (1, 2):
                 by_end.setdefault(encoded[-size:], array("I")).append(c)

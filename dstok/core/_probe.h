@@ -3,6 +3,9 @@
  * In: the starts of the pieces of a chunk. Out: a value a piece, and which pieces the table does not hold; then,
  * once the caller has filled those in, their ids. The formats are described in _pieces.pyx.
  *
+ * Example: of the pieces "Hi", " " and " all" with the table holding the first two, values are [word, word, 0], and missed
+ * is [2]. Then the caller merges " all", sets values[2], and `probe_emit` writes the ids of all three.
+ *
  * No loop has a branch on the length of a key: that branch, mispredicted for every eighth piece, cost as much as the probe
  * (3.5 ns). Every piece is first taken for a short one (to 8 bytes); the longer ones (to 24) are put on a list.
  */
@@ -49,7 +52,7 @@ static inline uint64_t piece_low(uint64_t word, uint32_t bytes) {
     return bytes < 8 ? word & ~(~0ull << 8 * bytes) : word;
 }
 
-/* The words of a key of up to 24 bytes, zeros behind it. Reads 24 bytes. */
+/* The words of a key of up to 24 bytes, zeros after it. Reads 24 bytes. */
 static inline void piece_key(const uint8_t *text, uint32_t length, uint64_t *key) {
     memcpy(key, text, 24);
     key[0] = piece_low(key[0], length);
@@ -309,7 +312,7 @@ static inline int probe_append(PieceList *list, int count, __mmask16 chosen, __m
     return count + __builtin_popcount(chosen);
 }
 
-/* Ends a list. The loops over it work on eight at a time: what they see behind the end must be readable text. */
+/* Ends a list. The loops over it work on eight at a time: what they see after the end must be readable text. */
 SIMD_AVX512
 static inline void probe_close(PieceList *list, int count) {
     _mm512_storeu_si512(list->start + count, _mm512_setzero_si512());
@@ -444,13 +447,13 @@ static inline void probe_lists(const PieceTable *t, const uint8_t *text, const u
         values[lengthy.index[i]] = long_avx2(t->b + 8 * (size_t)lengthy.line[i], keys_0[i], keys_1[i], keys_2[i]);
 }
 
-/* For so few pieces the lists cost more than they save (50 ns a call). */
-enum { PROBE_FEW = 24 };
+/* For up to so many pieces the lists cost more than they save (50 ns a call). */
+enum { PROBE_NO_LISTS = 24 };
 
 SIMD_AVX512
 static int probe_avx512(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
                        uint32_t *missed) {
-    if (pieces <= PROBE_FEW)
+    if (pieces <= PROBE_NO_LISTS)
         return probe_avx2(t, text, starts, pieces, values, missed);
     for (int base = 0; base < pieces; base += PROBE_LIST)
         probe_lists(t, text, starts + base, pieces - base < PROBE_LIST ? pieces - base : PROBE_LIST, values + base);

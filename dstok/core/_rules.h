@@ -1,12 +1,23 @@
 /* From class masks to piece starts: the state carried from block to block, what all sets of rules share, and V3's.
 
    In: `GridMasks` of a block, `GridState` of the one before. Out: the starts below the bytes decided, and the state
-   behind them. On a fixed grid: what crosses a border is a few bits of state.
+   after them. On a fixed grid: what crosses a border is a few bits of state.
    What a block does not settle makes it smaller, so that it ends before that; 0 bytes decided: not even its first.
 
+   Example, the rules for letters and blanks alone, "Hi  all" (`docs/rules.md` has more of it):
+
+       letter                    1 1 0 0 1 1 1
+       blank                     0 0 1 1 0 0 0
+       letter & ~(letter << 1)   1 0 0 0 1 0 0     a run of letters begins ...
+       blank & letter >> 1       0 0 0 1 0 0 0     ... but a blank before it leads it
+       starts                    1 0 1 1 0 0 0     "Hi", " ", " all"
+
+   Were this block cut after "Hi  ", the state would say: the last character was a blank (`blank` and `space` are 1). The
+   next block begins with "all" then, whose run of letters starts no piece, since s->blank says that it is led.
+
    Among the starts are safe cuts, which lie inside a piece. The automaton may go on from each of them but those of cased
-   words: V3's and the others' lie between two letters, and behind a letter after a letter the automaton is where it is
-   behind the first letter of a piece (tables/kernels.py looks at its edges). In cased words it remembers what
+   words: V3's and the others' lie between two letters, and after a letter after a letter the automaton is where it is
+   after the first letter of a piece (tables/kernels.py looks at its edges). In cased words it remembers what
    came before: only starts of pieces are `anchors`. */
 #ifndef DSTOK_RULES_H
 #define DSTOK_RULES_H
@@ -20,15 +31,15 @@ typedef struct {
 
 typedef struct {
     /* Each is one bit, of the last character before the block: is it ... */
-    uint64_t mark, k, space, letter, blank, number, white;
-    uint64_t glue;      /* a mark that newlines may follow, or a newline that follows one */
-    uint64_t newline;   /* a newline that no mark has absorbed */
-    uint64_t taken;     /* V3: an ASCII mark that takes letters, or an ASCII letter taken */
-    uint64_t leader;    /* words: a mark that starts a piece, and takes the letters behind it */
+    uint64_t punct, cjk, space, letter, blank, number, white;
+    uint64_t glue;      /* punctuation that newlines may follow, or a newline that follows it */
+    uint64_t newline;   /* a newline that no punctuation has absorbed */
+    uint64_t taken;     /* V3: ASCII punctuation that takes letters, or an ASCII letter taken */
+    uint64_t leader;    /* words: punctuation that starts a piece, and takes the letters after it */
     uint64_t suffix;    /* words: the end of 's and the like */
     uint64_t lower;     /* cased words: a small letter */
-    uint64_t both;      /* cased words: a letter of no case */
-    uint64_t absorbed;  /* cased words: a newline or slash that a mark has absorbed */
+    uint64_t caseless;  /* cased words: a letter of no case, or a combining mark */
+    uint64_t absorbed;  /* cased words: a newline or slash that punctuation has absorbed */
     uint64_t digits;    /* not a bit: digits since the last number start */
     uint32_t before;    /* the code point, if it is cuttable, else 0 */
 } GridState;
@@ -39,7 +50,7 @@ typedef struct {
     const uint8_t *p, *stop; /* the block's first byte, and the end of what may be looked at */
     int final;               /* the text ends at `stop` */
     uint64_t text;           /* the block's bytes: the lowest bits */
-    int more;                /* text may go on behind them: not the text's last block */
+    int more;                /* text may go on after them: not the text's last block */
     int ends;                /* blanks at the text's end belong to a newline before them, as before a newline */
 } GridText;
 
@@ -54,7 +65,8 @@ static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final, 
     return *p == '\n' || *p == '\r';
 }
 
-/* Numbers in threes: up to nine digits without a branch. */
+/* Numbers in threes: up to nine digits without a branch. "12345678" starts pieces at 0, 3 and 6: "123", "456", "78". If the
+ * block before ended in two digits of a piece (s->digits is 2), "345" starts one at 1: the 3 is the third of that piece. */
 GRID_INLINE uint64_t grid_threes(uint64_t number, const GridState *s) {
     uint64_t start = number & ~(number << 1 | s->number);
     uint64_t four = number & number << 1 & number << 2 & number << 3;
@@ -70,8 +82,8 @@ GRID_INLINE uint64_t grid_threes(uint64_t number, const GridState *s) {
     return start;
 }
 
-/* The digits since the last number start, where the last of `size` bytes decided is one; `before` of them if there is no
- * start among these, which are digits then. */
+/* The digits since the last number start, where the last of `size` bytes decided is a digit: 2 after "12345". `before` says how
+ * many there were before the block: if no number starts in it, all of it is digits, and they are added. */
 GRID_INLINE uint64_t grid_digits(uint64_t number_start, int size, uint64_t before) {
     uint64_t begun = number_start & ((2ull << (size - 1)) - 1);
     return begun ? (uint64_t)(size - (63 - __builtin_clzll(begun))) : before + (uint64_t)size;
@@ -85,9 +97,18 @@ GRID_INLINE void grid_until(GridMasks *m, uint64_t bit) {
     }
 }
 
-/* White space: where its runs start, where the last blank does that leads one of `led` characters (bits of their first
- * bytes do), and the blank behind the last newline of a run. Makes m->size smaller where a run is too long to tell;
- * 0 if it is so from the block's begin on. */
+/* White space. A run of it starts a piece; so does its last blank, if that leads one of the `led` characters (bits of their
+ * first bytes do); so does the blank after the last newline of a run. "a \n  b":
+ *
+ *     blank           0 1 0 1 1 0
+ *     newline         0 0 1 0 0 0
+ *     a run starts    0 1 0 0 0 0
+ *     last_blank      0 0 0 0 1 0     it leads the b
+ *     after_newline   0 0 0 1 0 0     no newline comes after these blanks
+ *     *starts         0 1 0 1 1 0     with the a: "a", " \n", " ", " b"
+ *
+ * In "a \n  \nb" a newline does follow, so all of the white space is one piece. Makes m->size smaller where a run is too
+ * long to tell; returns 0 if it is so from the block's beginning on. */
 GRID_INLINE int grid_white(const GridText *x, GridMasks *m, const GridState *s, uint64_t white, uint64_t led,
                            uint64_t *starts) {
     uint64_t last_blank = m->blank & led >> 1;
@@ -97,32 +118,33 @@ GRID_INLINE int grid_white(const GridText *x, GridMasks *m, const GridState *s, 
         last_blank = (last_blank & ~m->wide_blank) | (last >> 1 & m->leads & ~m->three) |
                      (last >> 2 & m->three & ~m->four) | (last >> 3 & m->four);
     }
-    uint64_t behind = m->blank & ((m->newline & white) << 1 | s->newline);
+    uint64_t after_newline = m->blank & ((m->newline & white) << 1 | s->newline);
     unsigned long long run;
-    if (__builtin_expect(__builtin_uaddll_overflow(m->blank | (x->more ? ~x->text : 0), behind, &run), 0)) {
+    if (__builtin_expect(__builtin_uaddll_overflow(m->blank | (x->more ? ~x->text : 0), after_newline, &run), 0)) {
         /* The blanks touch the end of the block: begin the next one with them, or, if this is that, look ahead. */
-        int first = 63 - __builtin_clzll(behind);
+        int first = 63 - __builtin_clzll(after_newline);
         if (first) {
             grid_until(m, 1ull << first);
         } else {
             int ahead = grid_newline_ahead(x->p + __builtin_popcountll(x->text), x->stop, x->final, x->ends);
             if (ahead < 0)
                 return 0;
-            behind = ahead ? 0 : behind;
+            after_newline = ahead ? 0 : after_newline;
         }
     }
     uint64_t newline = m->newline | (x->ends && !x->more ? ~x->text : 0);
     if (__builtin_expect((run & ~m->blank & newline) != 0, 0))
-        for (uint64_t left = behind; left; left &= left - 1) {
+        for (uint64_t left = after_newline; left; left &= left - 1) {
             uint64_t one = left & -left;
             if ((m->blank + one) & ~m->blank & newline)
-                behind &= ~one;
+                after_newline &= ~one;
         }
-    *starts = (white & ~(white << 1 | s->white)) | last_blank | behind;
+    *starts = (white & ~(white << 1 | s->white)) | last_blank | after_newline;
     return 1;
 }
 
-/* Where what is undecided before `bit` begins: white space right before it, which it may be part of, from its start. */
+/* Where what is undecided before `bit` begins: with the white space right before it, which may be led or not by what `bit`
+ * is. Of "a  \x01b" with the bit of U+0001 that is 1, where the first blank stands; of "a\x01b" it is the bit itself. */
 GRID_INLINE uint64_t grid_undecided(uint64_t bit, uint64_t white) {
     uint64_t below = bit - 1, run = white & ~(white << 1) & below;
     return bit && white & bit >> 1 ? 1ull << (63 - __builtin_clzll(run)) : bit;
@@ -130,10 +152,10 @@ GRID_INLINE uint64_t grid_undecided(uint64_t bit, uint64_t white) {
 
 #define LAST(mask) ((mask) >> end & 1)
 
-/* The state behind a block that all rules have. */
+/* The part of the state after a block that all rules have. */
 GRID_INLINE void grid_carry(const GridMasks *m, GridState *s, uint64_t white, uint64_t number_start) {
     int end = m->size - 1;
-    s->mark = LAST(m->mark);
+    s->punct = LAST(m->punct);
     s->space = LAST(m->space);
     s->letter = LAST(m->letter);
     s->blank = LAST(m->blank);
@@ -147,12 +169,21 @@ GRID_INLINE void grid_carry(const GridMasks *m, GridState *s, uint64_t white, ui
 
 /* V3. Returns the bytes decided, or 0. */
 GRID_INLINE int v3_block(const GridText *x, GridMasks *m, GridState *s, GridStarts *found) {
-    uint64_t not_k = ~m->k, edge = m->k ^ (m->k << 1 | s->k); /* edge: where the CJK class begins or ends */
+    uint64_t not_cjk = ~m->cjk, edge = m->cjk ^ (m->cjk << 1 | s->cjk); /* edge: where the CJK class begins or ends,
+                                                                        * as twice in "ab\u4e2d\u6587cd" */
 
-    /* Marks: a run starts a piece, at the space before it if there is one. Newlines right behind belong to it. */
-    uint64_t mark_run = m->mark & (~(m->mark << 1 | s->mark) | edge);
-    uint64_t mark_start = mark_run & (~(m->space << 1 | s->space) | m->k);
-    uint64_t glued = m->newline & ((m->mark & not_k) << 1 | s->glue);
+    /* Punctuation: a run starts a piece, at the space before it if there is one. Newlines right after belong to it.
+     *
+     *     "a !?\n\nb"   punct        0 0 1 1 0 0 0
+     *                   punct_run    0 0 1 0 0 0 0
+     *                   punct_start  0 0 0 0 0 0 0     a space is before it, which starts the piece: see grid_white
+     *                   absorbed     0 0 0 0 1 1 0     no white space any more
+     *                   starts       1 1 0 0 0 0 1     "a", " !?\n\n", "b"
+     *
+     * absorbed: adding the first newline to the run carries over all of it; the bits that changed are the run. */
+    uint64_t punct_run = m->punct & (~(m->punct << 1 | s->punct) | edge);
+    uint64_t punct_start = punct_run & (~(m->space << 1 | s->space) | m->cjk);
+    uint64_t glued = m->newline & ((m->punct & not_cjk) << 1 | s->glue);
     uint64_t absorbed = m->newline & (m->newline ^ (m->newline + glued));
 
     uint64_t white = (m->blank | m->newline) & ~absorbed;
@@ -161,29 +192,31 @@ GRID_INLINE int v3_block(const GridText *x, GridMasks *m, GridState *s, GridStar
         return 0;
     grid_until(m, undecided);
 
-    /* An ASCII mark that starts a piece takes the ASCII letters behind it, and only those; the bit of another one's first
-     * byte meets no letter. */
-    uint64_t taken = (mark_start << 1 | s->taken) & m->ascii;
-    uint64_t rest = m->ascii + taken; /* zero where the ASCII letters taken were, one behind them */
+    /* ASCII punctuation that starts a piece takes the ASCII letters right after it, and only those: "!ab" is one piece,
+     * "!a\u00e9" two, "!a" and "\u00e9", whose start is `beyond`. In "?!ab" the ! starts no piece and takes nothing. Other
+     * punctuation takes none either: the bit after its first byte is in its own second byte, which is no letter. */
+    uint64_t taken = (punct_start << 1 | s->taken) & m->ascii;
+    uint64_t rest = m->ascii + taken; /* 0 where ASCII letters were taken, 1 right after them */
     uint64_t beyond = (rest | s->taken) & ~m->ascii & m->letter;
 
-    /* Letters: a run starts a piece, unless a blank before it leads it, or a mark has taken it. */
+    /* Letters: a run starts a piece, unless a blank before it leads it, or punctuation has taken it.
+     * "ab cd!ef" starts "ab", " cd" and "!ef": of the three runs of letters only the first starts a piece itself. */
     uint64_t letters_before = m->letter << 1 | s->letter;
     uint64_t letter_run = m->letter & (~letters_before | edge);
-    uint64_t letter_start = (letter_run & ~((m->blank << 1 | s->blank) & not_k) & ~taken) | beyond;
+    uint64_t letter_start = (letter_run & ~((m->blank << 1 | s->blank) & not_cjk) & ~taken) | beyond;
 
     uint64_t number_start = grid_threes(m->number, s);
     uint64_t white_start;
-    if (!grid_white(x, m, s, white, (m->letter | m->mark) & not_k, &white_start))
+    if (!grid_white(x, m, s, white, (m->letter | m->punct) & not_cjk, &white_start))
         return 0;
 
     uint64_t cuts = m->cuts & m->letter & letters_before;
-    found->starts = (mark_start | letter_start | number_start | white_start | (m->k & edge) | cuts) & ((1ull << m->size) - 1);
+    found->starts = (punct_start | letter_start | number_start | white_start | (m->cjk & edge) | cuts) & ((1ull << m->size) - 1);
     found->anchors = found->starts;
     int end = m->size - 1;
-    s->k = LAST(m->k);
-    s->glue = LAST((m->mark & not_k) | absorbed);
-    s->taken = LAST(mark_start | (m->ascii & ~rest));
+    s->cjk = LAST(m->cjk);
+    s->glue = LAST((m->punct & not_cjk) | absorbed);
+    s->taken = LAST(punct_start | (m->ascii & ~rest));
     grid_carry(m, s, white, number_start);
     return m->size;
 }

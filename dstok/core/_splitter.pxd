@@ -44,7 +44,7 @@ cdef extern from "_windows.h":
 cdef class Splitter(Chunks):
     cdef Scanner scanner
     cdef const uint8_t *joined
-    cdef const uint8_t *borders  # characters not to cut behind, or before: bits; NULL: none
+    cdef const uint8_t *borders  # characters not to cut after, or before: bits; NULL: none
     cdef WindowTables windows    # groups NULL: none
     cdef KernelTables kernel
     cdef uint8_t *flags      # kernel.flags

@@ -3,10 +3,19 @@
 
 In: a stretch of text without added tokens. Out: its pieces in chunks (_chunk.pyx), which make ids of them, and where
 the first piece begins that later text may change.
-Invariant: the pieces are the automaton's, cut further only where no token can span the cut. Where there are rules that
-stand for the automaton, the grid kernel finds them (_grid.h); else windows (_windows.h). What these do not settle goes
-to the automaton, a piece at a time, from a place where it may begin: the start of a piece, or one that is as good
-(_rules.h).
+Invariant: the pieces are the automaton's, cut further only where no token can reach over the cut.
+
+There are three ways to find pieces, and the first that a model has is taken:
+
+- the mask kernel (_grid.h), where rules are known that cut as the automaton does;
+- windows (_windows.h): a few characters tell whether a piece begins between them;
+- the automaton alone (_scan.pyx).
+
+What one of the first two cannot tell goes to the automaton, a piece at a time; then it takes over again. The automaton
+must begin at an anchor: the start of a piece, or a cut that is as good as one (_rules.h).
+
+Example: to V3's rules U+0001 is rare, so in "Hi\\x01 all" the kernel finds "Hi" and stops. The automaton finds the next
+piece, and the kernel goes on where that ends.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -51,7 +60,7 @@ cdef enum:
     DROPPED = 2              # the scanner's tag, plus one, of a piece that a Removed step drops
 
 cdef inline bint keeps(const uint8_t *borders, uint32_t left, uint32_t right, bint first) noexcept nogil:
-    # Is a cut between these characters forbidden, the piece's first behind the one, or any before the other?
+    # Is a cut between two characters forbidden: after `left`, if it is the piece's first cut, or before `right`?
     return (first and borders[left >> 3] >> (left & 7) & 1) or borders[BORDERS // 2 + (right >> 3)] >> (right & 7) & 1
 
 
@@ -95,7 +104,7 @@ cdef class Splitter(Chunks):
         return "automaton" if self.windows.groups == NULL else "windows"
 
     cdef int open_kernel(self, int rules, bytes kinds) except -1:
-        """Sets the grid kernel up."""
+        """Sets the mask kernel up."""
         self.kernel.pages = self.scanner.tables.pages
         self.kernel.page_numbers = self.scanner.tables.page_numbers
         self.kernel.joined = self.joined
@@ -105,7 +114,7 @@ cdef class Splitter(Chunks):
         return 0
 
     cdef int open_flags(self) except -1:
-        """What the grid kernel wants to know of each character, in one look-up."""
+        """What the mask kernel wants to know of each character, in one look-up."""
         cdef uint32_t c, page
         self.flags = <uint8_t *>calloc(0x10000 + 4, 1)
         if self.flags == NULL:
@@ -143,7 +152,10 @@ cdef class Splitter(Chunks):
             page += size
 
     cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil:
-        """Whether a cuttable character may be cut behind, and before: with borders fewer than `add_cut` allows."""
+        """F_CUTTABLE if the text may be cut after a cuttable character, F_CUT_BEFORE if before it.
+
+        With `borders` these are fewer cuts than `add_cut` makes: it tells the first cut of a piece from the others.
+        """
         cdef uint8_t flags = F_CUTTABLE
         if self.borders != NULL and self.borders[c >> 3] >> (c & 7) & 1:
             flags = 0
@@ -211,12 +223,13 @@ cdef class Splitter(Chunks):
             at += width
         self.add(w, text, start, end)
 
-    # From text to pieces: by the grid kernel where there is one, by windows, else by the automaton.
+    # From text to pieces: by the mask kernel where there is one, by windows, else by the automaton.
 
     cdef Py_ssize_t grid(self, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final) noexcept nogil:
         """Pieces from where the chunk ends, until the text's end or something rare; returns where to go on.
 
-        The chunk then ends there, too: cuts behind the last anchor lie inside a piece, and are forgotten.
+        The chunk then ends there, too. Cuts after the last anchor are forgotten: they lie inside a piece that the
+        automaton will find as a whole.
         """
         cdef GridRun run
         begin_run(&run, w)
@@ -233,7 +246,7 @@ cdef class Splitter(Chunks):
     cdef Py_ssize_t by_rules(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """As `pieces`, by the grid kernel; a piece that it does not settle goes to the automaton."""
+        """As `pieces`, by the mask kernel; a piece that it does not settle goes to the automaton."""
         cdef Py_ssize_t end
         while at < stop and w.status == FINE:
             if final or stop - at >= GRID_LOOK:
@@ -340,7 +353,7 @@ cdef inline void begin_run(GridRun *run, Workspace w) noexcept nogil:
 
 
 cdef void flush_upto(Splitter splitter, Workspace w, const uint8_t *text, GridRun *run) noexcept nogil:
-    """Encodes the chunk up to the last anchor; what is behind it begins the next one."""
+    """Encodes the chunk up to the last anchor; what is after it begins the next one."""
     cdef uint32_t base = w.starts[run.anchor]
     cdef int i
     splitter.flush(w, text)

@@ -1,4 +1,4 @@
-# A text that is not normalized, in windows.
+# A text that is not normalized, in portions.
 from dstok.core._forms cimport Form
 from dstok.core._pass cimport Pass
 from dstok.core._policy cimport Policy

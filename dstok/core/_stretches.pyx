@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-"""A text that is not normalized: windows of it, between added tokens with normalized=false, normalized, then the pass.
+"""A text that is not normalized: portions of it, between added tokens with normalized=false, normalized, then the pass.
 
 In: the storage of a text, a form, a policy, a workspace. Out: ids in the workspace, or a status that says why not.
-Invariant: the ids are those of the text whose stretches between raw added tokens are normalized as wholes. A window is
+Invariant: the ids are those of the text whose stretches between raw added tokens are normalized as wholes. A portion is
 cut where the form has a boundary, and not where an added token may begin; what is behind is carried over, in `Raw` as
 it is, in the workspace's buffer normalized. No copy of the whole text is made: fresh memory costs 0.65 ms/MB, and four
 copies had taken half of the time of a text that is all but normalized.
@@ -14,7 +14,7 @@ from libc.string cimport memcpy, memmove, memset
 
 from dstok.core._added cimport Match
 from dstok.core._normalize cimport Output, last_boundary, rewrite, utf8_source
-from dstok.core._pass cimport CONTEXT, LIKELY, WINDOW
+from dstok.core._pass cimport CONTEXT, LIKELY, PORTION
 from dstok.core._pieces cimport CHUNK_ROOM, MIDDLE
 from dstok.core._utf8 cimport transcode
 from dstok.core._workspace cimport FINE, INVALID_TEXT, OUT_OF_MEMORY
@@ -32,7 +32,7 @@ cdef struct Raw:
 
 cdef struct Made:
     # Normalized text in the workspace's buffer, of which what lies before `at` is done.
-    Output window
+    Output portion
     Py_ssize_t held
     Py_ssize_t at
 
@@ -40,8 +40,9 @@ cdef struct Made:
 cdef void encode_rewritten(
     Pass run, Form form, Policy policy, Workspace w, const Source *source, bint replace
 ) noexcept nogil:
-    """Encodes valid UTF-8, or `str` storage. Not for a run that wants marks, nor a policy that refuses."""
-    cdef Py_ssize_t window = WINDOW
+    """Encodes valid UTF-8, or `str` storage. Not for a run that wants notes, nor a policy that refuses."""
+    cdef Py_ssize_t portion = PORTION
+    cdef bint final
     cdef Raw raw
     cdef Made made
     memset(&raw, 0, sizeof(raw))
@@ -50,37 +51,38 @@ cdef void encode_rewritten(
     w.skip[0] = w.skip[1] = 0
     w.base = 0
     if w.counting or w.reserve(source.length // LIKELY + CHUNK_ROOM * MIDDLE):
-        while read(&raw, w, source, window, replace, run.level):
+        while read(&raw, w, source, portion, replace, run.level):
             # Where there is no end of a piece or no boundary in sight, twice as much is read, so that none of it is
             # looked at more than twice as often as there are bytes.
-            window = WINDOW if stretches(run, form, policy, w, &raw, &made, raw.unit == source.length) else 2 * window
+            final = raw.unit == source.length
+            portion = PORTION if stretches(run, form, policy, w, &raw, &made, final) else 2 * portion
             if w.status != FINE or raw.unit == source.length:
                 break
     w.where = w.base if w.status == FINE else w.where
     free(raw.text)
-    free(made.window.text)
+    free(made.portion.text)
 
 
 cdef bint read(
-    Raw *raw, Workspace w, const Source *source, Py_ssize_t window, bint replace, int level
+    Raw *raw, Workspace w, const Source *source, Py_ssize_t portion, bint replace, int level
 ) noexcept nogil:
-    """Reads up to `window` bytes more; false, with a status, if that cannot be."""
+    """Reads up to `portion` bytes more; false, with a status, if that cannot be."""
     cdef const uint8_t *data = <const uint8_t *>source.data
-    cdef Py_ssize_t written = min(window, source.length - raw.unit)
+    cdef Py_ssize_t written = min(portion, source.length - raw.unit)
     cdef void *grown
-    if raw.held + window + 4 > raw.room:
-        grown = realloc(raw.text, raw.held + window + 4)
+    if raw.held + portion + 4 > raw.room:
+        grown = realloc(raw.text, raw.held + portion + 4)
         if grown == NULL:
             w.status = OUT_OF_MEMORY
             return False
-        raw.text, raw.room = <uint8_t *>grown, raw.held + window + 4
+        raw.text, raw.room = <uint8_t *>grown, raw.held + portion + 4
     if source.kind == 0:
         while raw.unit + written < source.length and data[raw.unit + written] & 0xC0 == 0x80:
             written -= 1
         memcpy(raw.text + raw.held, data + raw.unit, written)
         raw.unit += written
     else:
-        written = transcode(source, &raw.unit, raw.text + raw.held, window, replace, level)
+        written = transcode(source, &raw.unit, raw.text + raw.held, portion, replace, level)
         if written < 0:
             w.status = INVALID_TEXT
             w.where = raw.unit
@@ -130,13 +132,13 @@ cdef bint feed(
     cdef Source source = utf8_source(text, size)
     cdef Py_ssize_t taken, keep
     cdef bint moved
-    made.window.size = 0
-    made.window.same = False
-    if not rewrite(form, &source, &made.window):
+    made.portion.size = 0
+    made.portion.same = False
+    if not rewrite(form, &source, &made.portion):
         w.status = OUT_OF_MEMORY
         return False
-    if not made.window.same:
-        text, size = made.window.text, made.window.size
+    if not made.portion.same:
+        text, size = made.portion.text, made.portion.size
     if not w.reserve_buffer(made.held + size):
         return False
     if size:

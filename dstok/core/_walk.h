@@ -11,7 +11,7 @@ enum {
     WALK_BITS = offsetof(GridState, digits) / 8,  /* of the state: those that are one bit */
 };
 
-/* The masks of an ASCII character, as a block has them that begins with it; it stands behind a quote here, without which
+/* The masks of an ASCII character, as a block has them that begins with it; it stands after a quote here, without which
  * some levels do not look at letters. */
 static void walk_ascii(int rules, uint8_t byte, GridMasks *m) {
     static const KernelTables none;
@@ -24,7 +24,8 @@ static void walk_ascii(int rules, uint8_t byte, GridMasks *m) {
 /* The masks of another one, of `width` bytes. */
 static void walk_wide(int rules, int width, uint8_t flags, GridMasks *m) {
 #define IS(flag) (flags & (flag) ? 1 : 0)
-    GridFirst first = {IS(F_LETTER), IS(F_MARK), IS(F_K), IS(F_BLANK), 0, IS(F_RARE), IS(F_NUMBER), 0};
+    GridFirst first = {.letter = IS(F_LETTER), .punct = IS(F_PUNCT), .cjk = IS(F_CJK), .blank = IS(F_BLANK),
+                       .rare = IS(F_RARE), .number = IS(F_NUMBER)};
 #undef IS
     memset(m, 0, sizeof(*m));
     m->leads = 1;
@@ -33,13 +34,13 @@ static void walk_wide(int rules, int width, uint8_t flags, GridMasks *m) {
     grid_spread(rules, NULL, &first, (1ull << width) - 1, 0, m);
 }
 
-/* The masks of `m`, and behind their `width` bytes those of `one`. */
+/* The masks of `m`, and after their `width` bytes those of `one`. */
 static inline void walk_join(const GridMasks *m, const GridMasks *one, int width, GridMasks *joined) {
     for (int i = 0; i < WALK_WORDS; i++)
         ((uint64_t *)joined)[i] = ((const uint64_t *)m)[i] | ((const uint64_t *)one)[i] << width;
 }
 
-/* A block of `width` bytes, of which `size` may be decided. Behind it lies `ahead`, if that is not 0, and there the text ends,
+/* A block of `width` bytes, of which `size` may be decided. After it lies `ahead`, if that is not 0, and there the text ends,
  * if it is `final`. Returns the bytes decided. */
 static int walk_block(int rules, const GridMasks *masks, int width, int size, int more, int final, uint8_t ahead,
                       GridState *s, uint64_t *starts) {

@@ -1,26 +1,28 @@
 /* The rules of words: the one pattern of Llama 3 and its kin, as arithmetic on class masks.
 
-   In: `GridMasks` and the state before. Out: the starts of pieces; by three sets of rules,
+   In: `GridMasks` and the state before. Out: the starts of pieces; by five sets of rules,
 
        ones     (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
                 (Qwen; Qwen 3.5 with combining marks among the letters)
        threes   the same with \p{N}{1,3} (Llama 3, GLM)
-       cased    letters split before a capital, 's and the like behind a word, / behind a mark's newlines (MiniMax, o200k)
+       cased    letters split before a capital, 's and the like after a word, / after the newlines of punctuation
+                (MiniMax, o200k)
        cl100k   as threes; white space at the end of the text is one piece: \s++$ before \s*[\r\n]
        gpt2     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
                 (only a space leads; newlines are blanks like others)
 
-   They stand for the automata that tables/kernels.py finds them to be. "Mark" is whatever is no letter, number or white space.
+   They stand for the automata that tables/kernels.py finds them to be. Punctuation is whatever is no letter, number or
+   white space.
    Not settled here, but left to the automaton: numbers beyond ASCII in threes; what is beyond ASCII of the classes of the
-   space, newlines, the quote, the slash and the letters named (the long s, U+017F, which (?i:'s) takes); a capital behind a
-   letter of no case, a combining mark behind another mark in cased words. */
+   space, newlines, the quote, the slash and the letters named (the long s, U+017F, which (?i:'s) takes); a capital after a
+   letter of no case, a combining mark after punctuation in cased words. */
 #ifndef DSTOK_WORDS_H
 #define DSTOK_WORDS_H
 
 #include "_rules.h"
 
-/* The bit behind each character whose first byte is one of `first`. */
-GRID_INLINE uint64_t words_behind(const GridMasks *m, uint64_t first) {
+/* The bit after each character whose first byte is one of `first`: of a character of two bytes at 4 the bit 6. */
+GRID_INLINE uint64_t words_after(const GridMasks *m, uint64_t first) {
     uint64_t wide = first & m->leads;
     return (first ^ wide) << 1 | (wide & ~m->three) << 2 | (wide & m->three & ~m->four) << 3 | (wide & m->four) << 4;
 }
@@ -34,17 +36,25 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     }
     uint64_t letters_before = m->letter << 1 | s->letter, slash = cased ? m->slash : 0;
 
-    /* Marks: a run starts a piece, at the space before it if there is one. Newlines right behind belong to it; in cased
-     * words slashes behind those, too, which are no marks then. */
-    uint64_t glued = (m->newline & (m->mark << 1 | s->glue)) | (slash & s->absorbed);
+    /* Punctuation: a run starts a piece, at the space before it if there is one. Newlines right after belong to it; in cased
+     * words slashes after those, too, which are no punctuation then: "!\n/a" is "!\n/" and "a". */
+    uint64_t glued = (m->newline & (m->punct << 1 | s->glue)) | (slash & s->absorbed);
     uint64_t chain = m->newline | slash;
     uint64_t absorbed = (chain & ~(chain + glued)) | glued;
     if (cased)
-        m->mark &= ~absorbed;
+        m->punct &= ~absorbed;
 
-    /* 's and the like: behind a word in cased words, else where the quote starts a piece. */
-    uint64_t mark_start = m->mark & ~(m->mark << 1 | s->mark) & ~(m->space << 1 | s->space);
-    uint64_t quote = m->quote & (cased ? letters_before & ~s->suffix : mark_start);
+    /* 's and the like: after a word in cased words, else where the quote starts a piece.
+     *
+     *     "it'sx"   letter       1 1 0 1 1
+     *               quote        0 0 1 0 0
+     *               brief        0 0 0 1 0     the s after it
+     *               suffix       0 0 0 0 1     what follows the suffix starts a piece
+     *               starts       1 0 1 0 1     "it", "'s", "x"; in cased words 1 0 0 0 1: "it's", "x"
+     *
+     * longer is the same for re, ve and ll: the bit of the second letter. */
+    uint64_t punct_start = m->punct & ~(m->punct << 1 | s->punct) & ~(m->space << 1 | s->space);
+    uint64_t quote = m->quote & (cased ? letters_before & ~s->suffix : punct_start);
     uint64_t brief = quote << 1 & m->brief;
     uint64_t longer = ((quote << 1 & m->r_or_v) << 1 & m->e) | ((quote << 1 & m->l) << 1 & m->l);
     uint64_t suffix = brief << 1 | longer << 1, inside = gpt2 ? brief | longer >> 1 : 0;
@@ -52,11 +62,11 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
         uint64_t suffixed = brief >> 1 | longer >> 2;
         inside = suffixed | brief | longer | longer >> 1;
         m->rare |= (m->rare >> 1 | m->rare >> 2) & m->quote; /* perhaps a suffix: it is settled with the quote */
-        m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2; /* I'd've: a suffix behind a suffix */
-        m->rare |= m->combining & (m->mark << 1 | s->mark);
-        m->rare |= m->upper & (m->both << 1 | s->both);
-        m->mark &= ~suffixed;
-        mark_start = m->mark & ~(m->mark << 1 | s->mark) & ~(m->space << 1 | s->space);
+        m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2; /* I'd've: a suffix after a suffix */
+        m->rare |= m->combining & (m->punct << 1 | s->punct);
+        m->rare |= m->upper & (m->caseless << 1 | s->caseless);
+        m->punct &= ~suffixed;
+        punct_start = m->punct & ~(m->punct << 1 | s->punct) & ~(m->space << 1 | s->space);
     }
     uint64_t white = (m->blank | m->newline) & ~absorbed, white_start;
     uint64_t undecided = grid_undecided(m->rare & -m->rare, white);
@@ -66,9 +76,10 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     if (x->more)
         grid_until(m, quote & ~(x->text >> 3));
 
-    /* Letters: a run starts a piece, unless a blank or a mark before it leads it; so does what follows a suffix. */
+    /* Letters: a run starts a piece, unless a blank or punctuation before it leads it; so does what follows a suffix.
+     * "a (b" is "a", " (", "b"; "a(b" is "a", "(b". In cased words "aBc" is "a", "Bc". */
     uint64_t led = gpt2 ? m->space << 1 | s->space : m->blank << 1 | s->blank;
-    uint64_t leader = gpt2 ? 0 : words_behind(m, mark_start);
+    uint64_t leader = gpt2 ? 0 : words_after(m, punct_start);
     uint64_t letter_start = m->letter & ~letters_before & ~led & ~(leader | s->leader);
     if (cased)
         letter_start |= m->upper & (m->lower << 1 | s->lower);
@@ -81,17 +92,17 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
         return 0;
 
     uint64_t decided = (1ull << m->size) - 1;
-    found->anchors = (mark_start | letter_start | number_start | white_start) & decided;
+    found->anchors = (punct_start | letter_start | number_start | white_start) & decided;
     found->starts = found->anchors | (m->cuts & m->letter & letters_before & decided);
     if (!cased)
         found->anchors = found->starts;
     int end = m->size - 1;
-    s->glue = LAST(m->mark | absorbed);
+    s->glue = LAST(m->punct | absorbed);
     s->leader = leader >> m->size & 1;
     s->suffix = suffix >> m->size & 1;
     if (cased) {
         s->lower = LAST(m->lower);
-        s->both = LAST(m->both);
+        s->caseless = LAST(m->caseless);
         s->absorbed = LAST(absorbed);
     }
     grid_carry(m, s, white, gpt2 ? m->number : number_start);

@@ -1,4 +1,4 @@
-# What one encoding run writes to: ids, marks, scratch memory, and its own piece table.
+# What one encoding run writes to: ids, notes, scratch memory, and its own piece table.
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -12,8 +12,8 @@ cdef enum Status:
     SPECIAL_FOUND = 2
     INVALID_TEXT = 3
 
-cdef struct Mark:
-    # An added token: its place among the ids, and its span in bytes.
+cdef struct Note:
+    # An added token, or a piece: its place among the ids, and its span in bytes.
     Py_ssize_t index
     Py_ssize_t start
     Py_ssize_t end
@@ -30,7 +30,7 @@ cdef class Workspace:
     cdef uint32_t starts[CHUNK_ROOM + 64]  # where each begins, from `origin`, and where the last one ends
     cdef uint64_t values[CHUNK_ROOM]  # what the piece table says of each
     cdef uint32_t missed[CHUNK_ROOM]  # the pieces that it does not hold
-    cdef uint32_t *side               # ids of pieces that the piece table cannot hold: counts, and ids behind each
+    cdef uint32_t *side               # ids of pieces that the piece table cannot hold: counts, and ids after each
     cdef Py_ssize_t side_used
     cdef Py_ssize_t side_size
     cdef uint32_t *out
@@ -38,11 +38,11 @@ cdef class Workspace:
     cdef Py_ssize_t capacity
     cdef Py_ssize_t total             # ids so far, those already dropped when counting included
     cdef bint counting                # ids are counted, not kept
-    cdef Mark *marks
-    cdef Py_ssize_t marked
-    cdef Py_ssize_t mark_capacity
-    cdef bint marking                 # added tokens leave marks
-    cdef bint tracing                 # pieces leave marks
+    cdef Note *notes
+    cdef Py_ssize_t noted
+    cdef Py_ssize_t note_capacity
+    cdef bint noting                  # added tokens are noted
+    cdef bint tracing                 # pieces are noted
     cdef uint8_t *buffer              # transcoded text
     cdef Py_ssize_t buffer_size
     cdef Py_ssize_t base              # offset in the text of byte 0 of the buffer in work
@@ -56,9 +56,9 @@ cdef class Workspace:
     cdef int process                  # `slot_process` of the lease
     cdef object _keep
 
-    cdef void begin(self, bint counting, bint marking) noexcept nogil
+    cdef void begin(self, bint counting, bint noting) noexcept nogil
     cdef bint reserve(self, Py_ssize_t more) noexcept nogil
     cdef bint reserve_side(self, Py_ssize_t more) noexcept nogil
     cdef bint reserve_buffer(self, Py_ssize_t size) noexcept nogil
-    cdef bint mark(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef bint note(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef void trim(self) noexcept

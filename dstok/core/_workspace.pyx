@@ -37,17 +37,17 @@ cdef class Workspace:
         free_scratch(&self.junction)
         free(self.out)
         free(self.side)
-        free(self.marks)
+        free(self.notes)
         free(self.buffer)
         drop(&self.memo)
 
-    cdef void begin(self, bint counting, bint marking) noexcept nogil:
+    cdef void begin(self, bint counting, bint noting) noexcept nogil:
         """Makes ready for a run."""
         self.pieces = 0
-        self.count = self.total = self.marked = self.base = self.origin = self.side_used = 0
+        self.count = self.total = self.noted = self.base = self.origin = self.side_used = 0
         self.starts[0] = 0
         self.counting = counting
-        self.marking = marking
+        self.noting = noting
         self.tracing = False
         self.fresh = True
         self.status = FINE
@@ -89,7 +89,7 @@ cdef class Workspace:
         return True
 
     cdef bint reserve_buffer(self, Py_ssize_t size) noexcept nogil:
-        """Room for `size` bytes of text, and those that may be read behind it."""
+        """Room for `size` bytes of text, and those that may be read after it."""
         cdef void *grown
         if size <= self.buffer_size:
             return True
@@ -101,20 +101,20 @@ cdef class Workspace:
         self.buffer_size = size
         return True
 
-    cdef bint mark(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    cdef bint note(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         """Notes that the id to be written next is an added token that spans these bytes of the buffer."""
         cdef void *grown
-        if self.marked == self.mark_capacity:
-            grown = realloc(self.marks, (2 * self.marked + 64) * sizeof(Mark))
+        if self.noted == self.note_capacity:
+            grown = realloc(self.notes, (2 * self.noted + 64) * sizeof(Note))
             if grown == NULL:
                 self.status = OUT_OF_MEMORY
                 return False
-            self.marks = <Mark *>grown
-            self.mark_capacity = 2 * self.marked + 64
-        self.marks[self.marked].index = self.total + self.count
-        self.marks[self.marked].start = self.base + start
-        self.marks[self.marked].end = self.base + end
-        self.marked += 1
+            self.notes = <Note *>grown
+            self.note_capacity = 2 * self.noted + 64
+        self.notes[self.noted].index = self.total + self.count
+        self.notes[self.noted].start = self.base + start
+        self.notes[self.noted].end = self.base + end
+        self.noted += 1
         return True
 
     cdef void trim(self) noexcept:
@@ -123,10 +123,10 @@ cdef class Workspace:
             free(self.out)
             self.out = NULL
             self.capacity = 0
-        if self.mark_capacity * sizeof(Mark) > KEEP:
-            free(self.marks)
-            self.marks = NULL
-            self.mark_capacity = 0
+        if self.note_capacity * sizeof(Note) > KEEP:
+            free(self.notes)
+            self.notes = NULL
+            self.note_capacity = 0
         if self.side_size * sizeof(uint32_t) > KEEP:
             free(self.side)
             self.side = NULL

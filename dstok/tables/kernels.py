@@ -14,27 +14,29 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from dstok.core._pieces import cuttable_ranges
+
 if TYPE_CHECKING:
     from dstok.pattern.collapse import Program
     from dstok.pattern.marked import Marked
     from dstok.unicode.sets import CodePointSet
 
-__all__ = ["CASED", "CL100K", "GPT2", "KINDS", "NONE", "ONES", "RARE", "THREES", "V3", "Kernel", "classes_of",
-           "find_difference", "find_kernel", "goes_on_from_cuts"]
+__all__ = ["CASED", "CASELESS", "CL100K", "COMBINING", "GPT2", "KINDS", "NONE", "ONES", "RARE", "THREES", "V3",
+           "Kernel", "classes_of", "find_difference", "find_kernel", "goes_on_from_cuts"]
 
 NONE, V3, ONES, THREES, CASED, GPT2, CL100K = range(7)  # as in core/_kernel.h
-LETTER, MARK, K, BLANK, RARE, NUMBER = 1, 2, 4, 8, 32, 64  # as its F_ flags
+LETTER, PUNCT, CJK, BLANK, RARE, NUMBER = 1, 2, 4, 8, 32, 64  # as its F_ flags
+CAPITAL, CASELESS, COMBINING = LETTER | PUNCT, LETTER | BLANK, LETTER | PUNCT | BLANK
 # What a character that is not ASCII can be to each set of rules, the likeliest first. In cased words there are small
 # letters, capitals, letters of no case and combining marks.
 KINDS = {
-    V3: (LETTER, LETTER | K, MARK, MARK | K, BLANK, RARE),
-    ONES: (LETTER, MARK, NUMBER, BLANK, RARE),
-    THREES: (LETTER, MARK, NUMBER, BLANK, RARE),
-    CASED: (LETTER, LETTER | MARK, LETTER | BLANK, MARK, NUMBER, BLANK, LETTER | BLANK | MARK, RARE),
-    GPT2: (LETTER, MARK, NUMBER, BLANK, RARE),
-    CL100K: (LETTER, MARK, NUMBER, BLANK, RARE),
+    V3: (LETTER, LETTER | CJK, PUNCT, PUNCT | CJK, BLANK, RARE),
+    ONES: (LETTER, PUNCT, NUMBER, BLANK, RARE),
+    THREES: (LETTER, PUNCT, NUMBER, BLANK, RARE),
+    CASED: (LETTER, CAPITAL, CASELESS, PUNCT, NUMBER, BLANK, COMBINING, RARE),
+    GPT2: (LETTER, PUNCT, NUMBER, BLANK, RARE),
+    CL100K: (LETTER, PUNCT, NUMBER, BLANK, RARE),
 }
-CUTTABLE = ((0x3041, 0xD7A3),)  # holds all characters that may be cut apart: `cuttable` in core/_pieces.pxd
 PROBES = "aA!1\t \n'/"  # of each kind one: enough to find what most classes are
 MOST_BLOCKS = 50_000_000  # of a walk: ten times what real tokenizers need, some seconds
 WIDTHS = {1: (0, 0x7F), 2: (0x80, 0x7FF), 3: (0x800, 0xFFFF), 4: (0x10000, 0x10FFFF)}
@@ -108,7 +110,7 @@ def _class_of(members: CodePointSet) -> Class:
     ascii = tuple(code for first, last in ranges for code in range(first, min(last, 0x7F) + 1))
     widths = tuple(width for width, (low, high) in WIDTHS.items()
                    if width > 1 and any(first <= high and last >= low for first, last in ranges))
-    cuttable = any(first <= high and last >= low for first, last in ranges for low, high in CUTTABLE)
+    cuttable = any(first <= high and last >= low for first, last in ranges for low, high in cuttable_ranges())
     return Class(ascii, widths, len(members), cuttable)
 
 

@@ -85,7 +85,7 @@ def test_more_runs_at_once_than_workspaces() -> None:
                 found.append((depth + 1, nested(depth + 1)))
             return np.empty(count, np.uint32)
 
-        ids, _, _ = tok._encoder.encode_marked(text, policy, False, room)
+        ids, _, _ = tok._encoder.encode_noted(text, policy, False, room)
         return [int(id) for id in ids]
 
     found.append((0, nested(0)))

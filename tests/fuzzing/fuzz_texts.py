@@ -18,13 +18,13 @@ from typing import Any
 
 from shared_data import CORPORA, shared
 
+from dstok.core._pieces import cuttable_ranges
 from dstok.unicode.sets import CodePointSet
 
 KEPT = 4_000_000  # characters of each corpus
 BORDERS = (16, 63, 64, 126, 128, 256)  # bytes of lanes, blocks, of texts that are copied
-FAR = (4096, 65536, 65536, 131072)  # of windows
+FAR = (4096, 65536, 65536, 131072)  # of portions
 WIDTHS = (0x80, 0x800, 0x10000, 0x110000)  # code points below which a character takes 1, 2, 3, 4 bytes
-CUTTABLE = ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xAC00, 0xD7A3))  # as in core/_kernel.h
 SAMPLES = 40  # of a class and a width
 SNIPPETS = ("'s", "'S", "'ll", "'lx", "'re", "'r", "I'd've", "'s's", "!\n/", "/\n", "\r\n", "  \n ", "\n  x", " \n \n", "12345678", "  !", "!a\u0301", "aB", "ABc")
 FALLBACK = "The quick brown fox, 1234567 times.\n\n  \u4e2d\u6587 \uff0c caf\u00e9 \ud55c\uad6d\uc5b4 \u30ab\u30bf\u30ab\u30ca\r\n\tdef f(x): return x\n" * 100
@@ -55,7 +55,7 @@ def letters_of(classes: Sequence[CodePointSet], contents: Sequence[str] = (), to
         chance = random.Random(number)
         for low, high in zip((0, *WIDTHS), WIDTHS):
             groups += _sample(chance, _inside(members.ranges, low, high - 1))
-        cuttable += _sample(chance, [part for low, high in CUTTABLE for part in _inside(members.ranges, low, high)])
+        cuttable += _sample(chance, [part for low, high in cuttable_ranges() for part in _inside(members.ranges, low, high)])
     joined, hinges = _by_kind(classes, tokens)
     return Letters(groups, cuttable or [["\u4e2d"]], list(contents), joined, hinges)
 
@@ -67,7 +67,7 @@ def _by_kind(classes: Sequence[CodePointSet], tokens: Iterable[str]) -> tuple[li
     def kind_of(char: str) -> Any:
         if char not in known:
             number = next((number for number, members in enumerate(classes) if char in members), -1)
-            known[char] = (number, len(char.encode()), any(low <= ord(char) <= high for low, high in CUTTABLE))
+            known[char] = (number, len(char.encode()), any(low <= ord(char) <= high for low, high in cuttable_ranges()))
         return known[char]
 
     for token in tokens:
@@ -123,7 +123,7 @@ def at_border(letters: Letters, chance: random.Random) -> str:
 
 
 def far(letters: Letters, chance: random.Random) -> str:
-    """The same at a border of windows."""
+    """The same at a border of portions."""
     core = chance.choice((few_classes, around_cuts))(letters, chance)
     return filler(letters, chance, chance.choice(FAR) - chance.randint(0, len(core.encode()) + 80)) + core + tail(letters, chance)
 
@@ -209,7 +209,7 @@ def slices() -> list[str]:
 
 
 def text_of(letters: Letters, chance: random.Random) -> str:
-    """A text of any kind; one in a hundred reaches over a border of windows."""
+    """A text of any kind; one in a hundred reaches over a border of portions."""
     if chance.random() < 0.01:
         return far(letters, chance)
     text = chance.choice(MAKERS)(letters, chance)

@@ -26,13 +26,13 @@ from dstok.core._walk import TooLargeError
 from dstok.pattern.collapse import Program, Split, compile_splits
 from dstok.pattern.marked import Marked
 from dstok.tables.kernels import (
-    BLANK,
     CASED,
+    CASELESS,
     CL100K,
+    COMBINING,
     GPT2,
     KINDS,
     LETTER,
-    MARK,
     NONE,
     ONES,
     RARE,
@@ -189,7 +189,7 @@ def test_every_edge_counts(name: str) -> None:
 
 
 # Cased words: a letter of no case, or a combining mark, is left to the automaton more often, and else like a small letter.
-MORE_CAREFUL = {(LETTER, LETTER | BLANK), (LETTER, LETTER | BLANK | MARK), (LETTER | BLANK, LETTER | BLANK | MARK)}
+MORE_CAREFUL = {(LETTER, CASELESS), (LETTER, COMBINING), (CASELESS, COMBINING)}
 
 
 @each_family
@@ -254,52 +254,52 @@ SHORT = [
     ("_rules.h", "if (m->wide_blank) {", "if (0) {"),
     ("_rules.h", "(last >> 2 & m->three & ~m->four)", "(last >> 1 & m->three & ~m->four)"),
     ("_rules.h", "(m->newline & white) << 1 | s->newline", "(m->newline & white) << 1"),
-    ("_rules.h", "m->blank | (x->more ? ~x->text : 0), behind", "m->blank, behind"),
-    ("_rules.h", "behind = ahead ? 0 : behind;", ";"),
-    ("_rules.h", "behind &= ~one;", ";"),
+    ("_rules.h", "m->blank | (x->more ? ~x->text : 0), after_newline", "m->blank, after_newline"),
+    ("_rules.h", "after_newline = ahead ? 0 : after_newline;", ";"),
+    ("_rules.h", "after_newline &= ~one;", ";"),
     ("_rules.h", "white & ~(white << 1 | s->white)", "white & ~(white << 1)"),
     ("_rules.h", "return bit && white & bit >> 1 ?", "return 0 ?"),
     ("_rules.h", "m->size = __builtin_ctzll(bit);", "m->size = __builtin_ctzll(bit) + 1;"),
-    ("_rules.h", "s->mark = LAST(m->mark);", "s->mark = 0;"),
+    ("_rules.h", "s->punct = LAST(m->punct);", "s->punct = 0;"),
     ("_rules.h", "s->space = LAST(m->space);", "s->space = LAST(m->blank);"),
     ("_rules.h", "s->letter = LAST(m->letter);", "s->letter = LAST(m->letter | m->number);"),
-    ("_rules.h", "m->k ^ (m->k << 1 | s->k)", "m->k ^ (m->k << 1)"),
-    ("_rules.h", "((m->mark & not_k) << 1 | s->glue)", "(m->mark << 1 | s->glue)"),
+    ("_rules.h", "m->cjk ^ (m->cjk << 1 | s->cjk)", "m->cjk ^ (m->cjk << 1)"),
+    ("_rules.h", "((m->punct & not_cjk) << 1 | s->glue)", "(m->punct << 1 | s->glue)"),
     ("_rules.h", "m->newline & (m->newline ^ (m->newline + glued))", "glued"),
-    ("_rules.h", "(mark_start << 1 | s->taken) & m->ascii", "(mark_start << 1) & m->ascii"),
+    ("_rules.h", "(punct_start << 1 | s->taken) & m->ascii", "(punct_start << 1) & m->ascii"),
     ("_rules.h", "m->ascii + taken;", "m->ascii;"),
     ("_rules.h", "(rest | s->taken) & ~m->ascii", "rest & ~m->ascii"),
-    ("_words.h", "m->newline & (m->mark << 1 | s->glue)", "m->newline & (m->mark << 1)"),
+    ("_words.h", "m->newline & (m->punct << 1 | s->glue)", "m->newline & (m->punct << 1)"),
     ("_words.h", "(slash & s->absorbed)", "0"),
     ("_words.h", "(chain & ~(chain + glued)) | glued;", "glued;"),
-    ("_words.h", "m->quote & (cased ? letters_before & ~s->suffix : mark_start)", "m->quote & (cased ? letters_before : mark_start)"),
-    ("_words.h", "m->quote & (cased ? letters_before & ~s->suffix : mark_start)", "m->quote & (cased ? letters_before & ~s->suffix : ~0ull)"),
+    ("_words.h", "m->quote & (cased ? letters_before & ~s->suffix : punct_start)", "m->quote & (cased ? letters_before : punct_start)"),
+    ("_words.h", "m->quote & (cased ? letters_before & ~s->suffix : punct_start)", "m->quote & (cased ? letters_before & ~s->suffix : ~0ull)"),
     ("_words.h", "((quote << 1 & m->l) << 1 & m->l)", "((quote << 1 & m->l) << 1 & m->letter)"),
     ("_words.h", "brief << 1 | longer << 1, inside", "brief << 1, inside"),
     ("_words.h", "m->rare |= (m->rare >> 1 | m->rare >> 2) & m->quote;", ""),
-    ("_words.h", "m->rare |= m->combining & (m->mark << 1 | s->mark);", ""),
-    ("_words.h", "m->rare |= m->upper & (m->both << 1 | s->both);", ""),
-    ("_words.h", "m->mark &= ~suffixed;", ""),
+    ("_words.h", "m->rare |= m->combining & (m->punct << 1 | s->punct);", ""),
+    ("_words.h", "m->rare |= m->upper & (m->caseless << 1 | s->caseless);", ""),
+    ("_words.h", "m->punct &= ~suffixed;", ""),
     ("_words.h", "grid_until(m, quote & ~(x->text >> 3));", ";"),
     ("_words.h", "~(leader | s->leader);", "~leader;"),
     ("_words.h", "(wide & m->three & ~m->four) << 3", "(wide & m->three & ~m->four) << 2"),
     ("_words.h", "m->upper & (m->lower << 1 | s->lower)", "m->upper & (m->lower << 1)"),
     ("_words.h", "(letter_start & ~inside) | suffix | s->suffix", "(letter_start & ~inside) | suffix"),
     ("_words.h", "m->number & ~m->trail", "m->number"),
-    ("_words.h", "s->glue = LAST(m->mark | absorbed);", "s->glue = LAST(m->mark);"),
+    ("_words.h", "s->glue = LAST(m->punct | absorbed);", "s->glue = LAST(m->punct);"),
     ("_words.h", "s->suffix = suffix >> m->size & 1;", "s->suffix = 0;"),
     ("_words.h", "s->absorbed = LAST(absorbed);", "s->absorbed = 0;"),
     ("_rules.h", "return final ? ends : -1;", "return final ? 0 : -1;"),
     ("_rules.h", "x->ends && !x->more ? ~x->text : 0", "0"),
     ("_words.h", "gpt2 ? brief | longer >> 1 : 0", "0"),
     ("_words.h", "gpt2 ? m->space << 1 | s->space :", "0 ? 0 :"),
-    ("_words.h", "gpt2 ? 0 : words_behind(m, mark_start)", "words_behind(m, mark_start)"),
+    ("_words.h", "gpt2 ? 0 : words_after(m, punct_start)", "words_after(m, punct_start)"),
     ("_words.h", "m->blank |= m->newline;", ""),
 ]
 LONG = [
     ("_rules.h", "third | sixth;", "third;"),
     ("_rules.h", "(sixth = sixth << 3 & four) != 0, 0", "0, 0"),
-    ("_rules.h", "LAST(mark_start | (m->ascii & ~rest))", "LAST(mark_start | taken)"),
+    ("_rules.h", "LAST(punct_start | (m->ascii & ~rest))", "LAST(punct_start | taken)"),
     ("_words.h", "m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2;", ""),
 ]
 
