@@ -27,8 +27,8 @@ that. The last few tokens of a section are dropped and merged again in the next;
 more tokens are taken back, twice as many each time.
 
 Cost. A section ends after all sections before it, by half its own length at least, or at the end of the piece. So
-there are finitely many, and together those that end earlier are at most twice as long as the piece. A section at its end
-whose border does not hold is followed by one that is twice as long, if there is so much: together at most twice the
+there are finitely many, and together those that end earlier are at most twice as long as the piece. A section at its
+end whose border does not hold is followed by one that is twice as long, if there is so much: together at most twice the
 piece again. (Sections that could end where one had ended before went round in circles, where tokens of a thousand bytes
 met: one section kept a token that the next, of two tokens and so made longer, had to give back.)
 
