@@ -15,15 +15,8 @@ from typing import NoReturn
 
 from dstok.errors import PatternError, UnsupportedError
 from dstok.pattern.fold import fold_set
-from dstok.unicode.sets import (
-    CodePointSet,
-    UnknownPropertyError,
-    digit,
-    named_set,
-    posix_set,
-    white_space,
-    word,
-)
+from dstok.unicode.names import named_set, posix_set
+from dstok.unicode.sets import CodePointSet, UnknownPropertyError, digit, white_space, word
 
 __all__ = ["SHOWN", "ClassParser"]
 

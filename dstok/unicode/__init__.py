@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dstok.unicode.code_point_set import MAX_CODE_POINT, CodePointSet
 from dstok.unicode.differences import Change, difference
+from dstok.unicode.names import named_set, posix_set
 from dstok.unicode.properties import (
     binary_properties,
     binary_property,
@@ -33,8 +34,6 @@ from dstok.unicode.sets import (
     digit,
     general_categories,
     general_category,
-    named_set,
-    posix_set,
     property_set,
     versions,
     white_space,

@@ -14,7 +14,7 @@ from types import ModuleType
 
 from dstok.errors import UnsupportedError
 from dstok.unicode.code_point_set import CodePointSet
-from dstok.unicode.sets import DEFAULT_VERSION, UnknownPropertyError, loose, versions
+from dstok.unicode.sets import DEFAULT_VERSION, UnknownPropertyError, alphabetic, loose, versions, white_space
 
 __all__ = ["binary_properties", "binary_property", "further_names", "script", "script_extensions", "scripts"]
 
@@ -63,8 +63,6 @@ def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     >>> "a" in binary_property("Lowercase"), "ª" in binary_property("lowercase")
     (True, True)
     """
-    from dstok.unicode.sets import alphabetic, white_space
-
     known = {loose(known): known for known in binary_properties(version)}
     if loose(name) not in known:
         raise UnknownPropertyError(f"expected a binary property, such as {', '.join(list(known.values())[:3])}, "

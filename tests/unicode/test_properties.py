@@ -13,8 +13,9 @@ from tokenizers import Regex, pre_tokenizers
 
 from dstok.unicode import sets
 from dstok.unicode.code_point_set import CodePointSet
+from dstok.unicode.names import named_set, posix_set
 from dstok.unicode.properties import binary_properties, binary_property, script, script_extensions, scripts
-from dstok.unicode.sets import UnknownPropertyError, general_category, named_set, posix_set, versions
+from dstok.unicode.sets import UnknownPropertyError, general_category, versions
 
 DEEP = os.environ.get("DSTOK_PROFILE") == "deep"
 SURROGATES = CodePointSet.from_ranges([(0xD800, 0xDFFF)])
