@@ -277,7 +277,7 @@ def test_more_sets_than_are_kept() -> None:
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_texts_longer_than_a_window(pattern: str | None) -> None:
-    """Work goes on window by window, and a window may end anywhere in a token, rejected or not."""
+    """Work goes on portion by portion, and a portion may end anywhere in a token, rejected or not."""
     rng = random.Random(8)
     for seed in range(3):
         added = [added_token(wide("".join(rng.choices("aab_", k=rng.randint(1, 4))) + str(number)),
@@ -295,7 +295,7 @@ def test_texts_longer_than_a_window(pattern: str | None) -> None:
 
 @pytest.mark.parametrize("before", ["é", "中", "𝔞", "\U0001f999"])
 def test_what_stands_before_a_window(before: str) -> None:
-    """A single word at the very start of a window still sees the whole character before it, here of another token."""
+    """A single word at the very start of a portion still sees the whole character before it, here of another token."""
     added = [added_token("<T>", single_word=True), added_token("<U>", single_word=True, normalized=True), added_token(before)]
     tok, judge = both_with([], added, "[^x]|x+")
     for length in [*share(range(65_520, 65_540), 4), 65_536]:

@@ -1,4 +1,4 @@
-"""What a stream keeps: only what later text can change; and texts of many windows, in every width of storage."""
+"""What a stream keeps: only what later text can change; and texts of many portions, in every width of storage."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_one_endless_piece_in_small_parts(run: str) -> None:
 @examples(120)
 @given(texts.filter(bool), st.sampled_from(["", "é", "中", "𝔞"]), cuts)
 def test_long_texts_in_every_width_of_storage(text: str, wide: str, places: list[int]) -> None:
-    """As str they are transcoded window by window, as bytes they are read in place, at every level."""
+    """As str they are transcoded portion by portion, as bytes they are read in place, at every level."""
     text = (text + wide) * (150_000 // len((text + wide).encode()) + 1)
     data = text.encode()
     expected = at_level("deepseek-v3", "automaton").encode_array(data)

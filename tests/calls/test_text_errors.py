@@ -92,7 +92,7 @@ def test_lone_surrogates(text: str, places: list[int]) -> None:
 @pytest.mark.parametrize("wide", ["a", "é", "中", "𝔞"])
 @pytest.mark.parametrize("at", [0, 1, 65_535, 65_536, 200_001])
 def test_far_from_the_start(wide: str, at: int) -> None:
-    """Windows behind the start, in str whose characters take one, two and four bytes, and in bytes."""
+    """Portions behind the start, in str whose characters take one, two and four bytes, and in bytes."""
     text = wide * at + "\udc80" + wide * 10
     for call in (TOK.encode, TOK.count, lambda text: TOK.encode_batch([text])):
         with pytest.raises(dstok.TextError) as caught:

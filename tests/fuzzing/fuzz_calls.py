@@ -1,7 +1,7 @@
 """Every way in, held against one call of the reference.
 
 In: a `Subject`, a tokenizer at a level of it, a text. Out: (what, found, expected), one after the other.
-A text that is cut in two is cut at every character if it is short, else at the edges of blocks and windows, at what
+A text that is cut in two is cut at every character if it is short, else at the edges of blocks and portions, at what
 is not ASCII beside ASCII, and anywhere: streams and growing texts hand over where their parts end.
 """
 

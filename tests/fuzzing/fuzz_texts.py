@@ -3,7 +3,7 @@
 In: `Letters`, which a tokenizer's own classes and tokens make, and a random.Random. Out: a text.
 Invariant: every class of the automaton, and in it every width of UTF-8, is as likely as any other, whatever its size:
 that is where the rules' rare characters are. Runs of characters that may be cut apart lie before, between and
-behind them, and what is odd lies at the edges of blocks (63, 64 bytes), windows (64 KB) and texts that are copied.
+behind them, and what is odd lies at the edges of blocks (63, 64 bytes), portions (64 KB) and texts that are copied.
 """
 
 from __future__ import annotations

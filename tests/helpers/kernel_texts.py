@@ -21,11 +21,11 @@ KERNELS = levels()[1:]
 
 # By class, each character of another width or another part in safe cuts (the three in BLANK differ in width, the
 # last two in LETTER are cuttable).
-BLANK, NEWLINE, SPACE, MARK_ASCII, NUMBER, LETTER_ASCII = "\t\x85\u3000", "\n\r", " ", "!", "7", "aZ"
-MARK, LETTER, COMBINING = "\u00a1\u3002\U0001f600", "\u00e9\u16a0\U0001d400\u3400\ud55c", "\u0301\u20d0\U000e0100"
-K_LETTER, K_MARK = "\u4e2d\u304b", "\u30fb\u309b"
+BLANK, NEWLINE, SPACE, PUNCT_ASCII, NUMBER, LETTER_ASCII = "\t\x85\u3000", "\n\r", " ", "!", "7", "aZ"
+PUNCT, LETTER, COMBINING = "\u00a1\u3002\U0001f600", "\u00e9\u16a0\U0001d400\u3400\ud55c", "\u0301\u20d0\U000e0100"
+CJK_LETTER, CJK_PUNCT = "\u4e2d\u304b", "\u30fb\u309b"
 RARE = "\0\u0378\ufffe\u00b2\u0661\U0001fbf0\u3097\u3099\U0010ffff"
-PLAIN = BLANK + NEWLINE + SPACE + MARK_ASCII + NUMBER + LETTER_ASCII + MARK + LETTER + COMBINING + K_LETTER + K_MARK
+PLAIN = BLANK + NEWLINE + SPACE + PUNCT_ASCII + NUMBER + LETTER_ASCII + PUNCT + LETTER + COMBINING + CJK_LETTER + CJK_PUNCT
 ALL = PLAIN + RARE
 # What may lie before a block edge: each carries another state over it.
 CARRIERS = " \t\n!7a\u3000\u00a1\u3002\U0001f600\u00e9\u16a0\U0001d400\ud55c\u0301\u4e2d\u30fb"

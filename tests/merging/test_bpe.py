@@ -16,7 +16,7 @@ from upstream import model_splits
 import dstok
 from dstok.core._bpe import BPE
 
-SHORT, WINDOW = 48, 2048  # bytes: the limits between the loops, in core/_bpe
+SHORT, SECTION = 48, 2048  # bytes: the limits between the loops, in core/_bpe
 V3_PATTERNS = [split.pattern for split in model_splits("deepseek-v3")]
 LETTERS = [b"a", b"b", b"c"]
 
@@ -89,7 +89,7 @@ def fibonacci(length: int) -> bytes:
 def long_texts(rng: random.Random, letters: Sequence[bytes]) -> list[bytes]:
     """Runs, periodic texts, Fibonacci words, random letters: above and below the limits of the loops."""
     texts = []
-    for length in [SHORT - 1, SHORT, SHORT + 1, 2 * WINDOW - 1, 2 * WINDOW, 2 * WINDOW + 1, rng.randint(5000, 60_000)]:
+    for length in [SHORT - 1, SHORT, SHORT + 1, 2 * SECTION - 1, 2 * SECTION, 2 * SECTION + 1, rng.randint(5000, 60_000)]:
         period = b"".join(rng.choices(letters, k=rng.randint(2, 70)))
         texts += [rng.choice(letters) * length, (period * length)[:length], fibonacci(length),
                   b"".join(rng.choices(letters, k=length))[:length],
@@ -99,7 +99,7 @@ def long_texts(rng: random.Random, letters: Sequence[bytes]) -> list[bytes]:
 
 @pytest.mark.parametrize("seed", range(200 if DEEP else 12))
 def test_windows_on_random_merges(seed: int) -> None:
-    """Texts of many windows: as one heap over the whole text, as one pass a merge, and as upstream."""
+    """Texts of many sections: as one heap over the whole text, as one pass a merge, and as upstream."""
     rng = random.Random(seed)
     letters = LETTERS[: rng.randint(1, 3)]
     merges = random_merges(rng, letters, rng.choice([3, 10, 40, 120]), rng.choice([8, 100, 3000]))
@@ -136,7 +136,7 @@ def test_long_texts_on_merges_in_any_order(seed: int) -> None:
     [(b"a", b"b"), *((fibonacci(n), fibonacci(m)) for m, n in ((1, 2), (2, 3), (3, 5), (5, 8), (8, 13), (13, 21)))],
 ], ids=["doubled", "right", "left", "chain", "from-the-right", "fibonacci"])
 def test_windows_on_long_chains(merges: list[Merge]) -> None:
-    """Tokens longer than a window, and borders that hold nowhere near the end of one."""
+    """Tokens longer than a section, and borders that hold nowhere near the end of one."""
     bpe, ids = bpe_of(merges)
     assert bpe.monotone
     for length in (1, SHORT, 2047, 2048, 4097, 6000, 20_011, 131_071 if len(merges) < 20 else 9001, 2**18 + 2**17 + 1):

@@ -19,7 +19,7 @@ from dstok.core._level import best_level
 from dstok.core._pairs import build_pairs
 
 LANES, LANE_SYMBOLS, FEW_SYMBOLS, SHORT = 16, 32, 48, 128  # the limits in core/_lanes.h and core/_merge.h
-WINDOWS = [48, 96, 192, 384, 768, 1536, 2048]  # bytes: the sizes of windows in core/_bpe
+SECTIONS = [48, 96, 192, 384, 768, 1536, 2048]  # bytes: the sizes of sections in core/_bpe
 WIDE = [False, True] if best_level() == "avx512" else [False]
 LETTERS = "abcdeé一丁𝔞"
 
@@ -93,14 +93,14 @@ def test_lanes_refuse_what_they_have_no_room_for() -> None:
 
 @pytest.mark.parametrize("seed", range(60 if DEEP else 6))
 def test_borders_of_windows(seed: int) -> None:
-    """Pieces that are a little shorter and longer than windows of every size, and than what is merged without them."""
+    """Pieces that are a little shorter and longer than sections of every size, and than what is merged without them."""
     rng = random.Random(seed)
     letters = rng.sample(LETTERS, rng.randint(1, 4))
     merges = learnt_merges(rng, letters, rng.choice([4, 20, 80]), shuffled=False)
     with level(levels()[-1 - seed % 2]):
         bpe, ids = bpe_of(merges)
     assert bpe.monotone
-    for size in [*WINDOWS, SHORT, 3 * FEW_SYMBOLS, *(2 * window for window in WINDOWS)]:
+    for size in [*SECTIONS, SHORT, 3 * FEW_SYMBOLS, *(2 * section for section in SECTIONS)]:
         for length in range(size - 2, size + 3):
             period = random_text(rng, letters, rng.randint(1, 60))
             for text in (random_text(rng, letters, length), (period * length)[:length]):
@@ -109,7 +109,7 @@ def test_borders_of_windows(seed: int) -> None:
 
 
 def test_periodic_texts_with_faults() -> None:
-    """Windows that are like the last one but for one byte."""
+    """Sections that are like the last one but for one byte."""
     rng = random.Random(5)
     merges = [(b"a" * 2**k, b"a" * 2**k) for k in range(7)] + [(b"b", b"a"), (b"a", b"c")]
     bpe, ids = bpe_of(merges)
@@ -154,7 +154,7 @@ def test_all_lengths_with_real_merges(name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["letters", "ideographs", "punctuation", "blanks", "four", "torn"])
 def test_one_long_piece_with_real_merges(kind: str) -> None:
-    """The windows of V3 on random texts, where borders seldom hold at once, against one heap over the whole text."""
+    """The sections of V3 on random texts, where borders seldom hold at once, against one heap over the whole text."""
     bpe, narrow, rng = dstok.load("deepseek-v3")._bpe, at_level("deepseek-v3", "portable")._bpe, random.Random(kind)
     letters = {"letters": "abcdefghijklmnopqrstuvwxyz", "punctuation": "!#$%&()*+,-./:;<=>?@[]^_{|}~", "blanks": " \t\n",
                "ideographs": [chr(c) for c in range(0x4E00, 0x9FA6)], "four": "acgt", "torn": [chr(c) for c in range(0x20, 0xD7FF)]}

@@ -112,7 +112,7 @@ def test_strings_at_random_offsets(level: str) -> None:
 
 @pytest.mark.parametrize("level", KERNELS)
 def test_long_runs(level: str) -> None:
-    """Thousands of characters: many blocks, chunks of pieces, and windows of a text in place."""
+    """Thousands of characters: many blocks, chunks of pieces, and portions of a text in place."""
     chance = chance_of_today("long runs")
     for number in range(2000 if DEEP else 30):
         text = runs(chance, 20_000 if number % 10 == 0 else 2000)

@@ -153,14 +153,14 @@ def test_ids_are_upstreams(name: str) -> None:
 
 
 def allowed(tok: dstok.Tokenizer, size: int) -> int:
-    """How many borders a call may pass over a text of `size` bytes: as in `check`, and twice for windows that grow."""
+    """How many borders a call may pass over a text of `size` bytes: as in `check`, and twice for portions that grow."""
     states = len(tok.program.boundaries.edges)
     return size + 2 * (states + 1) * (size // max(BORDER, states) + 1)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_every_call(name: str) -> None:
-    """Over a run in each width of storage, in place and in windows."""
+    """Over a run in each width of storage, in place and in portions."""
     tok, run = dstok.Tokenizer.from_str(model_json(pattern=HOSTILE[name])), RUNS.get(name, "a")
     calls: list[Callable[[Any], Iterable[int]]] = [
         tok.encode, tok.encode_array, lambda text: tok.encode_batch([text])[0],
@@ -181,7 +181,7 @@ def test_a_megabyte() -> None:
 
 
 def test_a_text_that_is_normalized() -> None:
-    """It is encoded in windows of its own."""
+    """It is encoded in portions of its own."""
     file = json.loads(model_json(pattern="a*b|a")) | {"normalizer": {"type": "NFC"}}
     tok = dstok.Tokenizer.from_str(json.dumps(file))
     for text in ("e\u0301" + "a" * 100_000, "a" * 100_000 + "e\u0301" + "a" * 100_000):

@@ -1,7 +1,7 @@
-"""Merging a long piece window by window, against slow plain BPE and upstream; that it ends, and what it costs.
+"""Merging a long piece section by section, against slow plain BPE and upstream; that it ends, and what it costs.
 
-Merging happens in a child process with a time limit: windows that go round in circles fail a test, they do not hang it.
-The cost is counted, not timed: bytes of all windows and borders, for each byte of text.
+Merging happens in a child process with a time limit: sections that go round in circles fail a test, they do not hang it.
+The cost is counted, not timed: bytes of all sections and borders, for each byte of text.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from small_models import Merge, both, model_json, upstream_ids
 import dstok
 
 LIMIT = 100  # seconds
-WINDOW = 2048  # bytes: the largest one, where tokens allow
-DEAREST = 8  # bytes of windows and borders for each byte of text: windows are four at most, see core/_bpe
+SECTION = 2048  # bytes: the largest one, where tokens allow
+DEAREST = 8  # bytes of sections and borders for each byte of text: sections are four at most, see core/_bpe
 DOUBLES: list[Merge] = [(b"a" * 2**i, b"a" * 2**i) for i in range(14)]
 Case = tuple[list[Merge], list[bytes]]
 
@@ -41,7 +41,7 @@ def child() -> None:
 
 def merged(cases: Sequence[Case], any_order: bool = False) -> Iterator[tuple[list[Merge], bytes, list[bytes]]]:
     """(merges, text, tokens) of each text; its cost has been checked. `any_order`: ranks need not be monotone."""
-    script = "import test_bpe_windows; test_bpe_windows.child()"
+    script = "import test_bpe_sections; test_bpe_sections.child()"
     done = subprocess.run(
         [sys.executable, "-c", script], input=pickle.dumps(list(cases)), stdout=subprocess.PIPE, check=True,
         timeout=LIMIT, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -49,7 +49,7 @@ def merged(cases: Sequence[Case], any_order: bool = False) -> Iterator[tuple[lis
     for (merges, texts), (monotone, found) in zip(cases, pickle.loads(done.stdout), strict=True):
         assert monotone or any_order, "merged without sweeps"
         for text, (tokens, work) in zip(texts, found, strict=True):
-            assert work <= DEAREST * (len(text) + WINDOW), (work, len(text))
+            assert work <= DEAREST * (len(text) + SECTION), (work, len(text))
             yield merges, text, tokens
 
 
@@ -84,7 +84,7 @@ def text_of_tokens(rng: random.Random, merges: Sequence[Merge], letters: bytes, 
 @pytest.mark.parametrize(("before", "run", "behind"), [
     (2047, 20_000, 0), (1, 9702, 2384), (3, 4096, 2441), (1182, 5056, 2882), (1, 12_035, 2775), (2, 16_384, 2755)])
 def test_windows_that_went_round(before: int, run: int, behind: int) -> None:
-    """A window of two long tokens is made longer; then it had to give back what the one before had kept, for ever."""
+    """A section of two long tokens is made longer; then it had to give back what the one before had kept, for ever."""
     check((DOUBLES, [b"b" * before + b"a" * run + b"b" * behind]))
 
 
@@ -99,11 +99,11 @@ def test_runs_of_every_length() -> None:
 def test_tokens_of_every_power_of_two() -> None:
     lengths = [2**power + more for power in range(15) for more in (-1, 0, 1)]
     check((DOUBLES, [b"b" * before + b"a" * length + b"b" * behind
-                     for length in lengths for before, behind in ((0, 0), (47, 1), (WINDOW - 1, 1500), (WINDOW, 0))]))
+                     for length in lengths for before, behind in ((0, 0), (47, 1), (SECTION - 1, 1500), (SECTION, 0))]))
 
 
 def test_one_token_many_windows_long() -> None:
-    """Every window within it is one token, and is doubled until the piece ends."""
+    """Every section within it is one token, and is doubled until the piece ends."""
     check((DOUBLES, [b"a" * 2**14, b"a" * 3 * 2**14, b"b" + b"a" * 2**14, b"a" * 2**14 + b"b"]))
 
 
@@ -117,7 +117,7 @@ def test_random_vocabularies_of_long_tokens(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(100 if DEEP else 8))
 def test_periodic_texts(seed: int) -> None:
-    """Windows that are like the one before, and those that differ in one byte."""
+    """Sections that are like the one before, and those that differ in one byte."""
     rng = random.Random(seed)
     merges = growing_merges(rng, b"abc", 25, rng.choice([30, 400, 3000]))
     texts = []
@@ -131,7 +131,7 @@ def test_periodic_texts(seed: int) -> None:
 
 
 def test_short_pieces_against_plain_bpe() -> None:
-    """The plainest reference there is, for texts of a few windows."""
+    """The plainest reference there is, for texts of a few sections."""
     rng = random.Random(3)
     cases: list[Case] = []
     for _ in range(200 if DEEP else 20):
@@ -153,7 +153,7 @@ def in_any_order(rng: random.Random, letters: bytes, count: int, longest: int) -
 
 
 def test_short_pieces_whose_ranks_are_not_monotone() -> None:
-    """Against the plainest reference, for texts of a few windows."""
+    """Against the plainest reference, for texts of a few sections."""
     rng, odd = random.Random(4), 0
     cases: list[Case] = []
     for _ in range(400 if DEEP else 40):

@@ -1,0 +1,42 @@
+"""The examples in the comments of the mask kernel's headers are what the patterns give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import dstok.core
+from dstok import Splitter
+
+CORE = Path(dstok.core.__file__).parent
+
+# (a header, how the text is written there, presets, its pieces)
+EXAMPLES = [
+    ("_rules.h", "Hi  all", ("deepseek-v3", "llama-3", "qwen-2", "minimax", "gpt-2", "cl100k"), ["Hi", " ", " all"]),
+    ("_rules.h", "12345678", ("deepseek-v3", "llama-3", "minimax"), ["123", "456", "78"]),
+    ("_rules.h", r"a \n  b", ("deepseek-v3", "llama-3", "qwen-2", "minimax"), ["a", " \n", " ", " b"]),
+    ("_rules.h", r"a \n  \nb", ("deepseek-v3", "llama-3", "qwen-2", "minimax"), ["a", " \n  \n", "b"]),
+    ("_rules.h", r"a  \x01b", ("deepseek-v3",), ["a", " ", " ", "\x01b"]),
+    ("_rules.h", r"a  \x01b", ("llama-3",), ["a", " ", " \x01", "b"]),
+    ("_rules.h", r"a !?\n\nb", ("deepseek-v3", "llama-3", "minimax"), ["a", " !?\n\n", "b"]),
+    ("_rules.h", "!ab", ("deepseek-v3",), ["!ab"]),
+    ("_rules.h", r"!a\u00e9", ("deepseek-v3",), ["!a", "é"]),
+    ("_rules.h", "?!ab", ("deepseek-v3",), ["?!", "ab"]),
+    ("_rules.h", "ab cd!ef", ("deepseek-v3",), ["ab", " cd", "!ef"]),
+    ("_rules.h", r"ab\u4e2d\u6587cd", ("deepseek-v3",), ["ab", "\u4e2d\u6587", "cd"]),
+    ("_words.h", "it'sx", ("llama-3", "qwen-2", "gpt-2"), ["it", "'s", "x"]),
+    ("_words.h", "it'sx", ("minimax", "o200k"), ["it's", "x"]),
+    ("_words.h", "a (b", ("llama-3", "qwen-2"), ["a", " (", "b"]),
+    ("_words.h", "a(b", ("llama-3", "qwen-2"), ["a", "(b"]),
+    ("_words.h", "aBc", ("minimax", "o200k"), ["a", "Bc"]),
+    ("_words.h", r"!\n/a", ("minimax", "o200k"), ["!\n/", "a"]),
+]
+
+
+@pytest.mark.parametrize(("header", "written", "presets", "pieces"), EXAMPLES, ids=lambda value: ascii(value)[:20])
+def test_an_example(header: str, written: str, presets: tuple[str, ...], pieces: list[str]) -> None:
+    assert f'"{written}"' in (CORE / header).read_text(encoding="utf-8")
+    text = written.encode().decode("unicode_escape")
+    for preset in presets:
+        assert Splitter.preset(preset).split(text) == pieces
