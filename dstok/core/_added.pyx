@@ -6,7 +6,7 @@ Invariant: upstream's rules. Of the matches that start first, the longest; a mat
 rejects is not retried with a shorter token and its span is passed over; `lstrip` and `rstrip` take the
 white space beside the token along, but none that an earlier match has taken.
 Source: Aho and Corasick (1975), with sparse edges so that memory is linear in the tokens' bytes and time
-linear in the text, however many tokens there are: what is read twice is what a token has behind another that it begins
+linear in the text, however many tokens there are: what is read twice is what a token has after another that it begins
 with, which is bounded (text/added_tokens.py); upstream's AddedVocabulary, measured.
 """
 
@@ -283,7 +283,7 @@ cdef class Matcher:
             scan = found.end
         found.scan = scan
         if self.has_lstrip and not final:
-            # White space at the end may yet belong to a token behind it.
+            # White space at the end may yet belong to a token after it.
             while found.safe > at and _is_space(code_point(text + _before(text, found.safe), &width)):
                 found.safe = _before(text, found.safe)
         return found

@@ -334,7 +334,7 @@ cdef class Batch:
         part.block = NULL
 
     cdef Ids _joined(self):
-        """All ids, in the calling thread's buffer: the others' behind its own, in the order of the parts."""
+        """All ids, in the calling thread's buffer: the others' after its own, in the order of the parts."""
         cdef Py_ssize_t total = 0, i
         cdef Workspace w = self.own
         cdef Ids other

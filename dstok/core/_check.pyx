@@ -62,7 +62,7 @@ def check_edges(edges, const uint8_t[::1] ascii not None, Py_ssize_t symbols):
 cdef _check_ends(const uint32_t[::1] e, Py_ssize_t rows, Py_ssize_t symbols):
     """Follows the edges from the start with which places are set; the dead state must know the older one.
 
-    Whoever sets a place does so behind the first character, since the start's edges have no tag: no piece is empty.
+    Whoever sets a place does so after the first character, since the start's edges have no tag: no piece is empty.
     """
     reached = bytearray(4 * rows)
     queue = array("I", bytes(16 * rows))
@@ -92,7 +92,7 @@ cdef _check_ends(const uint32_t[::1] e, Py_ssize_t rows, Py_ssize_t symbols):
 
 
 cdef uint32_t _places_after(uint32_t edge, uint32_t places) noexcept:
-    """Which places are set behind an edge; a `MOVE` of one that is not set leaves none."""
+    """Which places are set after an edge; a `MOVE` of one that is not set leaves none."""
     cdef uint32_t operation = edge & 0xFF
     if not edge >> 24 or operation == KEEP:
         return places

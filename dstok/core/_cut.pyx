@@ -6,8 +6,8 @@ Invariant: the same pieces as `Program.pieces` without the dropped ones. They co
 encoder's do; here a chunk becomes spans, not ids. What one automaton cannot read from the left alone is read from
 both sides (_two_sided.pyx).
 
-The kernels may read `PAD` bytes behind a text. So they get it without its last bytes first, and what is then not sure
-in a copy that has room behind it.
+The kernels may read `PAD` bytes after a text. So they get it without its last bytes first, and what is then not sure
+in a copy that has room after it.
 """
 
 cimport cython
@@ -71,7 +71,7 @@ cdef class Cutter(Splitter):
             w.count += SPAN
 
     cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil:
-        """Takes the pieces of a chunk, and begins the next one behind them."""
+        """Takes the pieces of a chunk, and begins the next one after them."""
         cdef int64_t *out
         cdef int64_t base = w.base + w.origin
         cdef int i
@@ -114,7 +114,7 @@ cdef class Cutter(Splitter):
     cdef Py_ssize_t part(
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t length, bint final
     ) noexcept nogil:
-        """Takes the pieces of `text[at:]`, of a copy with room behind it; returns where the first unsure one begins."""
+        """Takes the pieces of `text[at:]`, of a copy with room after it; returns where the first unsure one begins."""
         cdef Py_ssize_t taken
         if not w.reserve_buffer(length - at):
             return at

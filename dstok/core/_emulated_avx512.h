@@ -104,7 +104,7 @@ EMULATED __m512i _mm512_mask_or_epi32(__m512i s, __mmask16 k, __m512i a, __m512i
     return emulated_blend_epi32(k, s, _mm512_or_si512(a, b));
 }
 
-/* The lanes of a mask moved together; zeros behind them. */
+/* The lanes of a mask moved together; zeros after them. */
 #define COMPRESS(name, V, M, u) \
     EMULATED V name(M k, V a) { \
         V r; \

@@ -141,7 +141,7 @@ cdef class Encoder:
         """Encodes a text that is not normalized. Marks and `where` then count bytes of the normalized text."""
         cdef bytes text = utf8_of(source, replace, self.run.level)
         if text is None:
-            self.run.text(policy, w, source, replace, PY_SSIZE_T_MAX)  # says where the fault is, be it far behind
+            self.run.text(policy, w, source, replace, PY_SSIZE_T_MAX)  # says where the fault is, however far on
         else:
             self.stretches(policy, w, text, limit)
         return 0
@@ -415,7 +415,7 @@ cdef class LineEncoder:
 
         special: which added tokens are matched in the text: "all" (upstream's behaviour), "none" (all text is plain: no
             prompt can forge a token), "raise" (`SpecialTokenError` if the text holds one), or a set of their texts.
-        add_bos, add_eos: whether BOS stands before the ids of the text, EOS behind them.
+        add_bos, add_eos: whether BOS stands before the ids of the text, EOS after them.
         errors: of invalid UTF-8 and lone surrogates: "strict" raises `TextError` with the place, "replace" takes U+FFFD
             for each.
 

@@ -29,7 +29,7 @@ static inline int64_t first_of(const FirstBytes *firsts, const uint8_t *text, in
     return first_of_16(firsts, text, at, stop);
 }
 
-/* Whether there is one in `text`, or in the up to FIRST_PAD bytes behind it, which are read. */
+/* Whether there is one in `text`, or in the up to FIRST_PAD bytes after it, which are read. */
 static inline int first_in(const FirstBytes *firsts, const uint8_t *text, int64_t size) {
 #ifdef DSTOK_X86
     if (firsts->level >= LEVEL_AVX2)

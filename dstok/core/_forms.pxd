@@ -16,7 +16,7 @@ cdef enum Verdict:
 cdef struct Codes:
     # Code points in work.
     uint32_t *codes
-    int32_t *changes         # upstream's: 1 for one that is new, -n for one behind which n are gone, else 0
+    int32_t *changes         # upstream's: 1 for one that is new, -n for one after which n are gone, else 0
     uint8_t *classes
     Py_ssize_t size
     Py_ssize_t capacity

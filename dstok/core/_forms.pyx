@@ -172,7 +172,7 @@ cdef class Form:
         return length
 
     cdef Py_ssize_t skip_clean(self, const Source *source, Py_ssize_t at) noexcept nogil:
-        """The first unit at or behind `at`, a character's start, whose character is not clean; or the length."""
+        """The first unit at or after `at`, a character's start, whose character is not clean; or the length."""
         if source.kind == 0:
             return self.skip_utf8(<const uint8_t *>source.data, at, source.length)
         if source.kind == 1:
@@ -186,7 +186,7 @@ cdef class Form:
     cdef Py_ssize_t find(
         self, const Source *source, Py_ssize_t at, Py_ssize_t *end, Codes *work, Codes *before
     ) noexcept nogil:
-        """The first stretch at or behind `at`, a boundary, that changes: its start, its `end`, and in `work` what
+        """The first stretch at or after `at`, a boundary, that changes: its start, its `end`, and in `work` what
         it becomes; or the length. -1: memory is out.
         """
         cdef Py_ssize_t boundary = at, next, width = 1

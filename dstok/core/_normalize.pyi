@@ -23,4 +23,4 @@ class Normalizer:
     def align(self, text: bytes) -> tuple[bytes, array[int]]:
         """(normalized, sources): for each code point that comes out the index of its source."""
     def last_boundary(self, text: bytes | bytearray, at: int, stop: int) -> int:
-        """The last place behind `at` and before `stop` where `text` may be cut for good; or `at`."""
+        """The last place after `at` and before `stop` where `text` may be cut for good; or `at`."""

@@ -138,7 +138,7 @@ cdef class Normalizer:
             free(out.sources)
 
     def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop):
-        """The last place behind `at` and before `stop` where valid UTF-8 may be cut for good; or `at`."""
+        """The last place after `at` and before `stop` where valid UTF-8 may be cut for good; or `at`."""
         return last_boundary(self.form, &text[0], at, stop) if at < stop else at
 
 

@@ -20,7 +20,7 @@ enum {
 
 typedef struct {
     const uint64_t *slots;
-    const uint16_t *seeds; /* behind the last one: the salt of the second hash, and, if it is not 0, of the first */
+    const uint16_t *seeds; /* after the last one: the salt of the second hash, and, if it is not 0, of the first */
     int slot_shift;        /* 32 - log2(slots) */
     int seed_shift;
     uint32_t left_mix;     /* what the first hash multiplies by */

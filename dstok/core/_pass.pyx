@@ -23,7 +23,7 @@ from dstok.core._workspace cimport FINE, INVALID_TEXT, SPECIAL_FOUND, Workspace
 
 cdef enum:
     BRIEF = 1 << 10          # units of a text that is copied or transcoded as a whole
-    SMALL = 1 << 12          # bytes of a text that is copied, to have room to read behind it
+    SMALL = 1 << 12          # bytes of a text that is copied, to have room to read after it
 
 
 @cython.final
@@ -133,7 +133,7 @@ cdef class Pass(Splitter):
     cdef Py_ssize_t part(
         self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """As `buffer`, of text that nothing may be read behind: a copy of it."""
+        """As `buffer`, of text that nothing may be read after: a copy of it."""
         cdef Py_ssize_t keep = min(at, CONTEXT), length = stop - at + keep
         if not w.reserve_buffer(length):
             return at

@@ -38,7 +38,7 @@ cdef class Policy:
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
         """Whether `text` surely holds none of the tokens: no byte that one begins with.
 
-        Up to `FIRST_PAD` bytes behind it are read.
+        Up to `FIRST_PAD` bytes after it are read.
         """
         if self.firsts.few:
             return not first_in(&self.firsts, text, length)

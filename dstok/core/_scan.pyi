@@ -20,4 +20,4 @@ class Scanner:
     def spans(self, text: bytes) -> list[tuple[int, int, int]]:
         """(start, end, tag) of the pieces of valid UTF-8 `text`, in bytes."""
     def passed(self, text: bytes) -> int:
-        """How many borders the runs over `text` have passed that had read far behind a possible end. For tests."""
+        """How many borders the runs over `text` have passed that had read far beyond a possible end. For tests."""

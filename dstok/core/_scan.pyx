@@ -152,7 +152,7 @@ cdef class Scanner:
         return self._scan(text)[0]
 
     def passed(self, const uint8_t[::1] text not None):
-        """How many borders the runs over `text` have passed that had read far behind a possible end. For tests."""
+        """How many borders the runs over `text` have passed that had read far beyond a possible end. For tests."""
         return self._scan(text)[1]
 
     cdef tuple _scan(self, const uint8_t[::1] text):

@@ -3,7 +3,7 @@
 
 In: the storage of a text, a form, a policy, a workspace. Out: ids in the workspace, or a status that says why not.
 Invariant: the ids are those of the text whose stretches between raw added tokens are normalized as wholes. A portion is
-cut where the form has a boundary, and not where an added token may begin; what is behind is carried over, in `Raw` as
+cut where the form has a boundary, and not where an added token may begin; what follows is carried over, in `Raw` as
 it is, in the workspace's buffer normalized. No copy of the whole text is made: fresh memory costs 0.65 ms/MB, and four
 copies had taken half of the time of a text that is all but normalized.
 """
@@ -94,7 +94,7 @@ cdef bint read(
 cdef bint stretches(
     Pass run, Form form, Policy policy, Workspace w, Raw *raw, Made *made, bint last
 ) noexcept nogil:
-    """Encodes what is sure of the raw text; false if the text behind the last added token does not get on."""
+    """Encodes what is sure of the raw text; false if the text after the last added token does not get on."""
     cdef Py_ssize_t at = raw.at, scan = raw.at + raw.skip, cut, keep
     cdef bint closing, moved
     cdef Match match

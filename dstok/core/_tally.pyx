@@ -56,7 +56,7 @@ cdef class Tally(Cutter):
         free(self.text)
 
     cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil:
-        """Counts the pieces of a chunk, and begins the next one behind them."""
+        """Counts the pieces of a chunk, and begins the next one after them."""
         cdef const uint8_t *chunk = text + w.origin
         cdef int i
         for i in range(w.pieces):

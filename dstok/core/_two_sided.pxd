@@ -10,7 +10,7 @@ cdef struct SidesTables:
     const uint16_t *page_numbers
     const uint16_t *forward       # next state by state and class
     const uint16_t *backward      # next state by state and class, from the right
-    const uint32_t *marks         # by state and state from the right: (tag + 1) << 16 | state behind the mark; 0: none
+    const uint32_t *marks         # by state and state from the right: (tag + 1) << 16 | state after the mark; 0: none
     const uint8_t *dropped        # by tag
     Py_ssize_t classes
     Py_ssize_t sides              # states from the right

@@ -4,7 +4,7 @@
 In: valid UTF-8 and the tables of pattern/two_sided.py. Out: the end of each piece, with its tag.
 Invariant: the first pass goes from the right and notes before each character which states can go on without a mark
 there. The second goes from the left: a mark stands where its state is not among them. There is one right marking, so
-the mark is then the only one behind which the text can go on.
+the mark is then the only one after which the text can go on.
 Memory: two bytes a byte of text, for the first pass.
 """
 

@@ -83,7 +83,7 @@ enum {
     V_OVERLONG_2 = 16,/* C0 or C1 */
     V_LARGE = 32,     /* F4, then 90 or more; F5 and above, then 90 or more */
     V_ENDS_4 = 64,    /* F0, then 80 to 8F (too long a form); F5 and above, then 80 to 8F */
-    V_TWO = 128       /* two continuations: right only behind a lead of three or four */
+    V_TWO = 128       /* two continuations: right only after a lead of three or four */
 };
 
 #define V_ANY (V_SHORT | V_LONG | V_TWO)
@@ -101,7 +101,7 @@ static const uint8_t V_SECOND_HIGH[16] = {
     V_FOLLOWS | V_OVERLONG_3 | V_ENDS_4, V_FOLLOWS | V_OVERLONG_3 | V_LARGE, V_FOLLOWS | V_SURROGATE | V_LARGE,
     V_FOLLOWS | V_SURROGATE | V_LARGE, V_SHORT, V_SHORT, V_SHORT, V_SHORT};
 
-/* The last three bytes before `at` may begin a character that ends behind it. */
+/* The last three bytes before `at` may begin a character that ends after it. */
 static inline int utf8_open_before(const uint8_t *text, ptrdiff_t at) {
     return at ? (text[at - 1] >= 0xC0) | (text[at - 2] >= 0xE0) | (text[at - 3] >= 0xF0) : 0;
 }

@@ -4,8 +4,8 @@
 In: a set of rules, symbols (what stands for the characters), the rows of a `Marked`. Out: a text that the rules mark in
 another way, or None: there is none.
 Invariant: the rules are those of the kernel, the same C, in blocks of a few characters instead of 64 bytes. A node is
-what is known between two blocks: the state carried over, the state of the `Marked` behind the marks set so far, and the
-characters seen but not decided. From each node all blocks are tried: `least` characters, `most` behind a quote, since
+what is known between two blocks: the state carried over, the state of the `Marked` after the marks set so far, and the
+characters seen but not decided. From each node all blocks are tried: `least` characters, `most` after a quote, since
 rules of words look at what follows it; and fewer, which end the text. docs/rules.md says what that proves.
 """
 
@@ -161,7 +161,7 @@ cdef class Walk:
         return 0
 
     cdef int reach(self, int decided, int count, uint32_t state, int marked, int ahead) except -1:
-        """The node behind the first `decided` symbols of the word, which has `count`."""
+        """The node after the first `decided` symbols of the word, which has `count`."""
         cdef uint64_t head = ahead | marked << MARKED_AT | state << STATE_AT, tail = 0
         cdef int i
         for i in range(decided, count):
