@@ -20,7 +20,7 @@
 #define VECTOR_CODE "_masks_vector.h"
 #include "_vectors.h"
 
-/* The starts of a block as offsets, `base` added: room for 64. */
+/* The starts of a block as offsets, `base` added: bits 0 and 3 with base 126 are 126 and 129. `out` has room for 64. */
 typedef void (*GridWrite)(uint64_t bits, uint32_t base, uint32_t *out);
 
 /* Eight at a time, without a branch on each; those after the last one do not count. */

@@ -15,7 +15,7 @@ A value is a word. Its two low bits say how many ids it holds (1 to 3), the next
 has, so a word of 0 is no piece's. Ids of up to 18 bits stand at bits 8, 26 and 44. With no ids in it, bits 8
 to 15 say how many there are in the ring, and bits 16 to 63 since when (the count of all ids ever written
 there); with that count zero too, bits 16 to 63 are an offset in the run's own `side` buffer, whose first word
-is the count. Such values are never stored.
+is the count. Such values are never stored. Example: "Hi", two bytes, is V3's one id 23166: 1 | 2 << 2 | 23166 << 8.
 
 Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing), and stands in a line at most
 once, though two pieces may have one key (they differ in zero bytes at the end): then the newer one is kept. The
@@ -34,6 +34,8 @@ suffix ends in c, and d begins with that prefix or the prefix begins with d. Eve
 pair that is not noted is never joined, so merging both sides apart gives what merging them together does:
 the merges on one side neither see nor move the other, and among themselves keep their order. Pairs are noted as bits
 under a hash of the pair: a collision only forgoes a cut.
+Example: if 中国 is the only token that reaches over two of these characters, (中, 国) is noted, and 我在中国 is cut
+into 我, 在 and 中国.
 """
 
 from array import array
