@@ -107,3 +107,13 @@ def test_a_difference_is_the_shortest_one() -> None:
         assert all(SPLITTERS[one].split(text) == SPLITTERS[other].split(text) for text in shorter)
     assert Splitter(r"\w+|\s").difference(Splitter(r"[\w]+|\s")) is not None  # upstream's \w in a class is another one
     assert Splitter(r"a|b").difference(Splitter(r"[ab]")) is None
+
+
+def test_a_character_that_a_pattern_forgot() -> None:
+    """V3's pattern without `~` among its ASCII punctuation: two characters show it."""
+    v3 = Splitter.preset("deepseek-v3")
+    steps = [split.pattern.replace("`{|}~]", "`{|}]") for split in v3.splits]
+    assert steps[2] != v3.splits[2].pattern
+    found = v3.difference(Splitter(steps))
+    assert found is not None and len(found.text) == 2 and found.text[0] == "~"
+    assert (found.pieces, found.others) == ([found.text], ["~", found.text[1]])
