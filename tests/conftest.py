@@ -23,6 +23,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 if not (CHECKOUT / "dstok" / "core" / f"_encode{EXTENSION_SUFFIXES[0]}").exists():
     # `python -m pytest` looks in the checkout first. Its dstok is not built: the installed one is meant.
     sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != CHECKOUT]
+sys.path.append(str(CHECKOUT))  # for benchmarks/; last: the installed dstok is the one under test
 
 settings.register_profile("ci", max_examples=100, deadline=None, database=None)
 settings.register_profile("deep", max_examples=20_000, deadline=None)

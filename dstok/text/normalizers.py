@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from dstok.core._forms import Form
 from dstok.core._normalize import Normalizer
+from dstok.errors import UnsupportedError
 from dstok.unicode.normalization import FORMS, check_tables, form_tables, lowercase, marks, unclean
 
 if TYPE_CHECKING:
@@ -168,12 +169,20 @@ def _literal_matches(literal: str) -> Callable[[str], list[tuple[int, int]]]:
 
 
 def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str], list[tuple[int, int]]]:
-    """The matches of a pattern, in code points, by the automaton of a Split by it."""
+    """The matches of a pattern, in code points, by the automaton of a Split by it.
+
+    Such an automaton tells no match of the empty text from none, and upstream puts the content there: refused.
+    """
     from dstok.core._scan import Scanner, pack_edges
+    from dstok.pattern.ast import is_nullable
     from dstok.pattern.program import compile_program
     from dstok.pattern.split import Split
+    from dstok.pattern.syntax import parse
 
     program = compile_program((Split(step.pattern, "Isolated", False, step.where),), unicode_version)
+    if is_nullable(parse(step.pattern, unicode_version)):
+        raise UnsupportedError(f"{step.where}: a pattern that can match the empty text is not supported in Replace: "
+                               f"found {step.pattern!r}")
     pages, page_numbers = program.alphabet.pages()
     scanner = Scanner(pages, page_numbers, pack_edges(program.dfa.edges, pages[:128]), program.dfa.symbols)
 
