@@ -18,6 +18,7 @@ from dstok import chat
 from dstok.cli.arguments import Parser, add_command, add_files, add_output, at_least_0, refuse_unless
 from dstok.cli.errors import CommandError, about_input, complain
 from dstok.cli.models import load_model
+from dstok.errors import TextError
 from dstok.files.inputs import open_source
 from dstok.files.outputs import Output
 
@@ -110,7 +111,7 @@ def _render(arguments: Namespace) -> None:
     def text(talk: Talk) -> bytes:
         rendered = chat.render(talk.messages, arguments.version, **talk.arguments)
         if not arguments.jsonl:
-            return rendered.text.encode("utf-8", "surrogatepass")
+            return _utf8(rendered.text)
         return _line({"text": rendered.text, "special_ranges": rendered.special_ranges,
                       "spans": [span._asdict() for span in rendered.spans]})
 
@@ -149,7 +150,7 @@ def _show(arguments: Namespace) -> None:
     from dstok.cli.chat_show import shown
 
     encode, colours = _encoder(arguments), arguments.output is None and sys.stdout is not None and sys.stdout.isatty()
-    _write(arguments, lambda talk: shown(encode(talk), talk.messages, colours).encode("utf-8", "surrogatepass"))
+    _write(arguments, lambda talk: _utf8(shown(encode(talk), talk.messages, colours)))
 
 
 def _encoder(arguments: Namespace) -> Callable[[Talk], chat.Encoded]:
@@ -180,7 +181,16 @@ def _parse(arguments: Namespace) -> None:
 
 
 def _line(value: Any) -> bytes:
-    return f"{json.dumps(value, ensure_ascii=False)}\n".encode("utf-8", "surrogatepass")
+    """A line of JSON; a lone surrogate is escaped, as it came."""
+    return f"{json.dumps(value, ensure_ascii=False)}\n".encode("utf-8", "backslashreplace")
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise TextError(f"expected text, found the lone surrogate U+{ord(text[error.start]):04X} at code point "
+                        f"{error.start} of the rendered conversation (--jsonl escapes it)", error.start) from None
 
 
 def _tokenizer(arguments: Namespace) -> Tokenizer:

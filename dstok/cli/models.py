@@ -44,7 +44,11 @@ def load_splitter(name: str) -> Splitter:
         return Splitter.preset(name)
     if name in ENCODINGS:
         return Splitter.from_tiktoken(name)
-    return _splitter_of_file(name) or Splitter.from_tokenizer(load_model(name))
+    try:
+        return _splitter_of_file(name) or Splitter.from_tokenizer(load_model(name))
+    except dstok.ModelNotFoundError as error:
+        raise CommandError(f"{error}; nor a preset: {', '.join(preset_names())}; nor an encoding: "
+                           f"{', '.join(ENCODINGS)}") from error
 
 
 def _splitter_of_file(path: str) -> Splitter | None:

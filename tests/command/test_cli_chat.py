@@ -38,6 +38,13 @@ def test_render(talk: str, tmp_path: Path) -> None:
     assert [chat.Span(**span) for span in rows[0]["spans"]] == wanted[0].spans
 
 
+def test_a_lone_surrogate_is_no_text_and_is_escaped_in_json() -> None:
+    half = b'[{"role": "user", "content": "a\\ud800"}]'
+    assert "lone surrogate U+D800 at code point" in fails("chat", "render", "--version", "v3.2", stdin=half)
+    [row] = json_lines(ok("chat", "render", "--version", "v3.2", "--jsonl", stdin=half))
+    assert row["text"] == chat.render([{"role": "user", "content": "a\ud800"}], "v3.2").text
+
+
 def test_a_request_body_as_it_is(tmp_path: Path) -> None:
     body = file(str(tmp_path / "body.json"), json.dumps(BODY).encode())
     wanted = chat.render(TALK, "v4-0731", tools=[TOOL], reasoning_effort="max").text
