@@ -9,11 +9,12 @@ Source: the texts are those that the models were trained with, from encoding_dsv
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dstok.chat.writer import Writer, form
 
-__all__ = ["V3_2", "V4", "V4_1", "Dialect", "write_call", "write_calls_begin", "write_calls_end", "write_tools"]
+__all__ = ["V3_2", "V4", "V4_1", "Dialect", "write_calls", "write_tools"]
 
 
 @dataclass(frozen=True)
@@ -114,21 +115,27 @@ def write_tools(writer: Writer, dialect: Dialect, schemas: list[str], index: int
     writer.form(form(dialect.after), index, "tools")
 
 
-def write_calls_begin(writer: Writer, dialect: Dialect, index: int) -> None:
-    """The begin of a block of calls; what stands before it is the format's matter."""
-    writer.form(form(f"<｜DSML｜{dialect.block}>\n"), index, "tool_call", True)
+Parameters = list[tuple[str, bool, str]]  # (name, is it text, its text)
 
 
-def write_calls_end(writer: Writer, dialect: Dialect, index: int, has_calls: bool = True) -> None:
-    """The end of a block of calls."""
-    writer.form(form(f"{chr(10) * has_calls}</｜DSML｜{dialect.block}>"), index, "tool_call", True)
+def write_calls(
+    writer: Writer, dialect: Dialect, calls: Iterable[tuple[str, Parameters]], index: int, empty_line: bool = True,
+) -> None:
+    """A block of calls, after an empty line. calls: (name, parameters); `empty_line` as in `write_call`."""
+    kind, number = "tool_call", 0
+    writer.text("\n\n", index, kind, True)
+    writer.form(form(f"<｜DSML｜{dialect.block}>\n"), index, kind, True)
+    for number, (name, parameters) in enumerate(calls, 1):
+        if number > 1:
+            writer.text("\n", index, kind, True)
+        write_call(writer, dialect, name, parameters, index, empty_line)
+    writer.form(form(f"{chr(10) if number else ''}</｜DSML｜{dialect.block}>"), index, kind, True)
 
 
 def write_call(
-    writer: Writer, dialect: Dialect, name: str, parameters: list[tuple[str, bool, str]], index: int,
-    empty_line: bool = True,
+    writer: Writer, dialect: Dialect, name: str, parameters: Parameters, index: int, empty_line: bool,
 ) -> None:
-    """A call. parameters: (name, is it text, its text). `empty_line`: is there one if there are no parameters?"""
+    """A call. `empty_line`: is there one if there are no parameters?"""
     kind = "tool_call"
     writer.form(form(f"<｜DSML｜{dialect.invoke} name=\""), index, kind, True)
     writer.text(f'{name}">\n', index, kind, True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dstok.chat.dsml import V3_2, write_call, write_calls_begin, write_calls_end, write_tools
+from dstok.chat.dsml import V3_2, write_calls, write_tools
 from dstok.chat.json_text import dump, load
 from dstok.chat.messages import Message, shown
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, USER, Writer
@@ -184,13 +184,7 @@ class _Turns:
             self.writer.token(CLOSE, index, "think", True)
         self.writer.text(str(message.get("content") or ""), index, "content", True)
         if calls:
-            self.writer.text("\n\n", index, "tool_call", True)
-            write_calls_begin(self.writer, V3_2, index)
-            for number, (name, parameters) in enumerate(calls):
-                if number:
-                    self.writer.text("\n", index, "tool_call", True)
-                write_call(self.writer, V3_2, name, parameters, index)
-            write_calls_end(self.writer, V3_2, index)
+            write_calls(self.writer, V3_2, calls, index)
         self.writer.token(EOS, index, "end", True)
 
 

@@ -9,7 +9,7 @@ answer goes on with the next one's opener.
 
 from __future__ import annotations
 
-from dstok.chat.dsml import V4, write_call, write_calls_begin, write_calls_end, write_tools
+from dstok.chat.dsml import V4, write_calls, write_tools
 from dstok.chat.recipe import Call, Said, Talk, parameters_of
 from dstok.chat.v3_2 import FORMAT
 from dstok.chat.v4_preview import EFFORT_MAX
@@ -148,13 +148,9 @@ def _write_answer(one: Said, talk: Talk, last: bool, writer: Writer) -> None:
 
 
 def _write_calls(calls: list[Call], index: int, writer: Writer) -> None:
-    writer.text("\n\n", index, "tool_call", True)
-    write_calls_begin(writer, V4, index)
-    for number, (_, name, arguments) in enumerate(sorted(calls, key=lambda call: call[0])):
-        if number:
-            writer.text("\n", index, "tool_call", True)
-        write_call(writer, V4, name, parameters_of(arguments, number_v4), index, empty_line=False)
-    write_calls_end(writer, V4, index, bool(calls))
+    ordered = sorted(calls, key=lambda call: call[0])
+    write_calls(writer, V4, ((name, parameters_of(arguments, number_v4)) for _, name, arguments in ordered), index,
+                empty_line=False)
 
 
 def _write_end(talk: Talk, goes_on: bool, writer: Writer) -> None:

@@ -8,7 +8,7 @@ No tokenizer.json with `<｜System｜>` has been published; `dstok.chat.encode` 
 
 from __future__ import annotations
 
-from dstok.chat.dsml import V4_1, write_call, write_calls_begin, write_calls_end, write_tools
+from dstok.chat.dsml import V4_1, write_calls, write_tools
 from dstok.chat.recipe import Said, Talk, parameters_of
 from dstok.chat.v3_2 import FORMAT
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, REMINDER, SYSTEM, USER, Writer, form
@@ -114,15 +114,12 @@ class _Turns:
             self.writer.token(EOS, index, "end", True)
 
     def _calls(self, one: Said) -> None:
+        calls = one.calls or []
         self.order = {}
-        self.writer.text("\n\n", one.index, "tool_call", True)
-        write_calls_begin(self.writer, V4_1, one.index)
-        for number, (call_id, name, arguments) in enumerate(one.calls or ()):
+        for number, (call_id, _, _) in enumerate(calls):
             self.order.setdefault(call_id, number)
-            if number:
-                self.writer.text("\n", one.index, "tool_call", True)
-            write_call(self.writer, V4_1, name, parameters_of(arguments, repr), one.index)
-        write_calls_end(self.writer, V4_1, one.index)
+        written = ((name, parameters_of(arguments, repr)) for _, name, arguments in calls)
+        write_calls(self.writer, V4_1, written, one.index)
 
 
 def _has_id(one: Said) -> bool:

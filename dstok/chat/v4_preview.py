@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from dstok.chat.dsml import V4, write_call, write_calls_begin, write_calls_end, write_tools
+from dstok.chat.dsml import V4, write_calls, write_tools
 from dstok.chat.json_text import dump
 from dstok.chat.messages import Message, shown
 from dstok.chat.v3_2 import FORMAT, functions_of, schema_lines
@@ -223,13 +223,7 @@ class _Turns:
             self.writer.token(CLOSE, index, "think", True)
         self.writer.text(str(message.get("content") or ""), index, "content", True)
         if written:
-            self.writer.text("\n\n", index, "tool_call", True)
-            write_calls_begin(self.writer, V4, index)
-            for number, (name, parameters) in enumerate(written):
-                if number:
-                    self.writer.text("\n", index, "tool_call", True)
-                write_call(self.writer, V4, name, parameters, index)
-            write_calls_end(self.writer, V4, index)
+            write_calls(self.writer, V4, written, index)
         if not message.get("wo_eos", False):
             self.writer.token(EOS, index, "end", True)
 
