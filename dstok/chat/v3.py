@@ -17,7 +17,9 @@ from dstok.chat.messages import MISSING, Message
 from dstok.chat.tool_tokens import CALLS_BEGIN, OUTPUTS_END, TOOL_TOKENS, end_calls, write_call, write_output
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, USER, Writer
 
-__all__ = ["BODIES", "Body", "after_thinking", "render_v3", "write_systems"]
+__all__ = ["BODIES", "HOISTED", "Body", "after_thinking", "render_v3", "write_systems"]
+
+HOISTED = frozenset(["system"])  # the role whose messages stand at the front, wherever they come
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,15 @@ def render_v3(messages: list[Message], writer: Writer, add_generation_prompt: bo
 class _Turns:
     def __init__(self, writer: Writer, body: Body) -> None:
         self.writer, self.body = writer, body
-        self.in_tools = False
-        self.has_called = False
-        self.has_output = False
+        self.in_tools = self.has_called = self.has_output = False
+        if writer.start is not None:
+            self.in_tools, self.has_called, self.has_output = writer.start.state
 
     def write(self, messages: list[Message], add_generation_prompt: bool) -> None:
-        write_systems(messages, self.writer, self.body.joins_systems)
-        for index, message in enumerate(messages):
+        if self.writer.start is None:
+            write_systems(messages, self.writer, self.body.joins_systems)
+        for index, message in enumerate(messages, self.writer.first):
+            self.writer.mark(index, (self.in_tools, self.has_called, self.has_output), HOISTED)
             role = message.get("role")
             if role == "user":
                 self.in_tools = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dstok.chat.jinja_values import calls, content
 from dstok.chat.messages import MISSING, Message
 from dstok.chat.tool_tokens import CALLS_BEGIN, OUTPUTS_END, end_calls, write_call, write_output
-from dstok.chat.v3 import after_thinking, write_systems
+from dstok.chat.v3 import HOISTED, after_thinking, write_systems
 from dstok.chat.writer import ASSISTANT, EOS, USER, Writer
 
 __all__ = ["render_v3_0324"]
@@ -25,16 +25,18 @@ def render_v3_0324(messages: list[Message], writer: Writer, add_generation_promp
 class _Turns:
     def __init__(self, messages: list[Message], writer: Writer, thinks: bool) -> None:
         self.messages, self.writer, self.thinks = messages, writer, thinks
-        self.in_tools = False
-        self.has_output = False
-        self.after_user = False
+        self.in_tools = self.has_output = self.after_user = False
+        if writer.start is not None:
+            self.in_tools, self.has_output, self.after_user = writer.start.state
 
     def write(self, add_generation_prompt: bool) -> None:
-        write_systems(self.messages, self.writer, True)
-        for index, message in enumerate(self.messages):
-            role = message.get("role")
+        if self.writer.start is None:
+            write_systems(self.messages, self.writer, True)
+        for place, message in enumerate(self.messages):
+            index, role = self.writer.first + place, message.get("role")
+            self.writer.mark(index, (self.in_tools, self.has_output, self.after_user), HOISTED)
             if role == "user":
-                self._user(message, index)
+                self._user(message, index, place)
             elif role == "assistant":
                 self._assistant(message, index)
             elif role == "tool":
@@ -44,11 +46,11 @@ class _Turns:
         elif add_generation_prompt and not self.after_user:
             self.writer.token(ASSISTANT, -1, "prompt")
 
-    def _user(self, message: Message, index: int) -> None:
+    def _user(self, message: Message, index: int, place: int) -> None:
         self.in_tools, self.after_user = False, True
         self.writer.token(USER, index, "role")
         self.writer.text(content(message, index), index, "content")
-        follows = index + 1 < len(self.messages) and self.messages[index + 1].get("role") == "assistant"
+        follows = place + 1 < len(self.messages) and self.messages[place + 1].get("role") == "assistant"
         self.writer.token(ASSISTANT, index + 1 if follows else -1, "role" if follows else "prompt")
 
     def _assistant(self, message: Message, index: int) -> None:

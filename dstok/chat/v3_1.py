@@ -12,7 +12,7 @@ from __future__ import annotations
 from dstok.chat.jinja_values import calls, content
 from dstok.chat.messages import MISSING, Message
 from dstok.chat.tool_tokens import CALLS_BEGIN, OUTPUT_BEGIN, OUTPUT_END, end_calls, write_named_call
-from dstok.chat.v3 import after_thinking, write_systems
+from dstok.chat.v3 import HOISTED, after_thinking, write_systems
 from dstok.chat.writer import ASSISTANT, CLOSE, EOS, OPEN, USER, Writer
 
 __all__ = ["render_v3_1"]
@@ -28,15 +28,16 @@ def render_v3_1(
 class _Turns:
     def __init__(self, writer: Writer, thinking: bool, experimental: bool) -> None:
         self.writer, self.thinking, self.experimental = writer, thinking, experimental
-        self.in_tools = False
-        self.after_user = False
-        self.only_system = False
-        self.has_prefix = False
+        self.in_tools = self.after_user = self.only_system = self.has_prefix = False
+        if writer.start is not None:
+            self.in_tools, self.after_user, self.only_system, self.has_prefix = writer.start.state
 
     def write(self, messages: list[Message], add_generation_prompt: bool) -> None:
-        write_systems(messages, self.writer, True)
-        self.only_system = any(message.get("role") == "system" for message in messages)
-        for index, message in enumerate(messages):
+        if self.writer.start is None:
+            write_systems(messages, self.writer, True)
+            self.only_system = any(message.get("role") == "system" for message in messages)
+        for index, message in enumerate(messages, self.writer.first):
+            self.writer.mark(index, (self.in_tools, self.after_user, self.only_system, self.has_prefix), HOISTED)
             role = message.get("role")
             if role == "user":
                 self.in_tools, self.after_user = False, True

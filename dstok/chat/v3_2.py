@@ -14,27 +14,28 @@ from typing import Any
 from dstok.chat.dsml import V3_2, write_calls, write_tools
 from dstok.chat.json_text import dump, load
 from dstok.chat.messages import Message, shown
-from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, USER, Writer
+from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, NOTHING, OPEN, USER, Writer
 from dstok.errors import ChatError
 
 __all__ = ["FORMAT", "functions_of", "last_user", "render_v3_2", "schema_lines"]
 
 FORMAT = "## Response Format:\n\nYou MUST strictly adhere to the following schema to reply:\n"
+USERS = frozenset(["user", "developer"])
 KEPT = ("user", "system", "tool")  # what stays before the last user message when reasoning is dropped
 
 
 def render_v3_2(
     messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool, add_bos: bool,
-    first: int = 0,
+    first: int = 0, unless: frozenset[str] = NOTHING,
 ) -> None:
-    """Writes `messages`, which follow `context`; `first` is the index of the first. Raises `ChatError` where the script
-    raises."""
+    """Writes `messages`, which follow `context`; `first` is the index of the first, `unless` of every mark. Raises
+    `ChatError` where the script raises."""
     numbered = list(enumerate([*context, *messages], first - len(context)))
     if thinking and drop_thinking:
         numbered = _without_reasoning(numbered)
-    if add_bos and not context:
+    if add_bos and not context and writer.start is None:
         writer.token(BOS, -1, "begin")
-    turns = _Turns(numbered, writer, thinking)
+    turns = _Turns(numbered, writer, thinking, unless)
     for place in range(len(context), len(context) + len(messages)):
         if place >= len(numbered):
             raise ChatError("a developer message before the last user message cannot be rendered with drop_thinking: "
@@ -93,16 +94,21 @@ def schema_lines(schemas: list[Any], index: int) -> list[str]:
 
 
 class _Turns:
-    def __init__(self, numbered: list[tuple[int, Message]], writer: Writer, thinking: bool) -> None:
+    def __init__(
+        self, numbered: list[tuple[int, Message]], writer: Writer, thinking: bool, unless: frozenset[str],
+    ) -> None:
         self.messages = [message for _, message in numbered]
         self.indices = [index for index, _ in numbered]
-        self.writer, self.thinking = writer, thinking
+        self.writer, self.thinking, self.unless = writer, thinking, unless
         self.last_user = last_user(self.messages)
 
     def write(self, place: int) -> None:
         message, index = self.messages[place], self.indices[place]
         role = message.get("role")
         schemas, calls = functions_of(message, index)
+        if role != "tool":
+            is_open = self.thinking and place > self.last_user  # another user's message changes what is before this one
+            self.writer.mark(index, None, self.unless | USERS if is_open else self.unless)
         if role == "assistant":
             self._assistant(place, message, index, calls)
         elif role == "tool":

@@ -9,8 +9,11 @@ answer goes on with the next one's opener.
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from dstok.chat.dsml import V4, write_calls, write_tools
 from dstok.chat.recipe import Call, Said, Talk, parameters_of
+from dstok.chat.v3 import HOISTED
 from dstok.chat.v3_2 import FORMAT
 from dstok.chat.v4_preview import EFFORT_MAX
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, REMINDER, USER, Writer, form
@@ -49,14 +52,21 @@ def number_v4(value: float) -> str:
 
 def render_v4(talk: Talk, writer: Writer) -> None:
     """Writes the conversation."""
-    writer.token(BOS, -1, "begin")
-    if talk.thinking:
-        writer.text(EFFORTS[talk.effort], -1, "effort")
-    _write_system(talk, writer)
-    units = _sorted([one for one in talk.said if one.role != "system"])
+    if writer.start is None:
+        writer.token(BOS, -1, "begin")
+        if talk.thinking:
+            writer.text(EFFORTS[talk.effort], -1, "effort")
+        _write_system(talk, writer)
+    units = _units([one for one in talk.said if one.role != "system"])
+    free = _free(units)
+    _sort(units)
     last = units[-1][-1] if units else None
+    place = 0
     for run in _runs(units):
         one = run[0][0]
+        if free[place]:
+            writer.mark(one.index, None, HOISTED)
+        place += len(run)
         if one.role in ("user", "tool"):
             _write_turn(run, writer)
         elif one.role == "latest_reminder":
@@ -80,23 +90,31 @@ def _write_system(talk: Talk, writer: Writer) -> None:
         writer.text(f"\n\n{FORMAT}{talk.schema}", -1, "format")
 
 
-def _sorted(said: list[Said]) -> list[list[Said]]:
-    """Sorts the messages behind an assistant's calls, as many as there are calls, by the ids of the results, as text;
-    messages that are no results stand behind those that are. The calls themselves are sorted in the same way. Users'
-    messages that follow each other count as one.
-    """
+def _units(said: list[Said]) -> list[list[Said]]:
+    """The messages one by one; users' messages that follow each other count as one."""
     found: list[list[Said]] = []
     for one in said:
         if one.role == "user" and found and found[-1][-1].role == "user":
             found[-1].append(one)
         else:
             found.append([one])
-    for place, unit in enumerate(list(found)):
-        count = len(unit[0].calls or ())
-        if count and place + count < len(found):
-            window = slice(place + 1, place + 1 + count)
-            found[window] = sorted(found[window], key=_rank)
     return found
+
+
+def _free(units: list[list[Said]]) -> list[bool]:
+    """Of each unit: is it so far behind all calls before it that none of these decides where it stands?"""
+    reaches = accumulate((place + len(unit[0].calls or ()) for place, unit in enumerate(units)), max, initial=-1)
+    return [reach < place for place, reach in enumerate(reaches)]
+
+
+def _sort(units: list[list[Said]]) -> None:
+    """Sorts the units behind an assistant's calls, as many as there are calls, by the ids of the results, as text;
+    those that are no results stand behind those that are. The calls themselves are sorted in the same way."""
+    for place, unit in enumerate(list(units)):
+        count = len(unit[0].calls or ())
+        if count and place + count < len(units):
+            window = slice(place + 1, place + 1 + count)
+            units[window] = sorted(units[window], key=_rank)
 
 
 def _rank(unit: list[Said]) -> tuple[bool, bool, str]:

@@ -24,9 +24,10 @@ UPDATED = "\n\n### Updated Tool Schemas\n\n"
 def render_v4_1(talk: Talk, writer: Writer) -> None:
     """Writes the conversation."""
     said = list(talk.said)
-    if (talk.has_tools or talk.json_object or talk.schema is not None) and not (said and said[0].role == "system"):
-        said.insert(0, Said(-1, "system", ""))
-    writer.token(BOS, -1, "begin")
+    if writer.start is None:
+        if (talk.has_tools or talk.json_object or talk.schema is not None) and not (said and said[0].role == "system"):
+            said.insert(0, Said(-1, "system", ""))
+        writer.token(BOS, -1, "begin")
     _Turns(talk, said, writer).write()
     if not (said and said[-1].prefix):
         writer.token(ASSISTANT, -1, "prompt")
@@ -38,13 +39,16 @@ def render_v4_1(talk: Talk, writer: Writer) -> None:
 class _Turns:
     def __init__(self, talk: Talk, said: list[Said], writer: Writer) -> None:
         self.talk, self.said, self.writer = talk, said, writer
-        self.order: dict[str, int] = {}
+        self.order: dict[str, int] = writer.start.state if writer.start else {}
 
     def write(self) -> None:
         place = 0
         while place < len(self.said):
             one = self.said[place]
-            if place == 0 and (self.talk.thinking or one.role == "system"):
+            is_first = place == 0 and self.writer.start is None
+            if not is_first:
+                self.writer.mark(one.index, self.order)
+            elif self.talk.thinking or one.role == "system":
                 self._begin(one)
             end = place + 1
             if one.role in ("user", "tool"):
@@ -57,9 +61,9 @@ class _Turns:
                 self.writer.token(REMINDER, one.index, "role")
                 self.writer.text(one.content, one.index, "content")
             elif one.role == "system":
-                self._system(one, place)
+                self._system(one, is_first)
             else:
-                self._answer(one, place)
+                self._answer(one, is_first)
             place = end
 
     def _begin(self, one: Said) -> None:
@@ -67,11 +71,11 @@ class _Turns:
         if self.talk.thinking:
             self.writer.text(EFFORT.format(EFFORTS[self.talk.effort]), -1, "effort")
 
-    def _system(self, one: Said, place: int) -> None:
-        if place:
+    def _system(self, one: Said, is_first: bool) -> None:
+        if not is_first:
             self.writer.token(SYSTEM, one.index, "role")
         self.writer.text(one.content, one.index, "content")
-        if place == 0:
+        if is_first:
             self._about()
         if one.tools:
             self.writer.text(UPDATED + "\n".join(one.tools), one.index, "tools")
@@ -97,10 +101,10 @@ class _Turns:
             text = f"<tool_result>{one.content}</tool_result>" if is_result else one.content
             self.writer.text(f"\n\n{text}" if number else text, one.index, "tool_result" if is_result else "content")
 
-    def _answer(self, one: Said, place: int) -> None:
+    def _answer(self, one: Said, is_first: bool) -> None:
         index, talk = one.index, self.talk
         self.writer.token(ASSISTANT, index, "role")
-        if talk.thinking and (talk.has_tools or one.prefix) and place:
+        if talk.thinking and (talk.has_tools or one.prefix) and not is_first:
             self.writer.token(OPEN, index, "role")
             self.writer.text(one.reasoning or "", index, "reasoning", True)
             if not (one.prefix and not one.content and not one.calls):

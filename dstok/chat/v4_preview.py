@@ -16,7 +16,7 @@ from dstok.chat.dsml import V4, write_calls, write_tools
 from dstok.chat.json_text import dump
 from dstok.chat.messages import Message, shown
 from dstok.chat.v3_2 import FORMAT, functions_of, schema_lines
-from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, REMINDER, USER, Writer
+from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, NOTHING, OPEN, REMINDER, USER, Writer
 from dstok.errors import ChatError
 
 __all__ = ["EFFORT_MAX", "render_v4_preview"]
@@ -31,6 +31,8 @@ and rejected hypothesis to ensure absolutely no assumption is left unchecked.
 """
 TASKS = {name: f"<｜{name}｜>" for name in ("action", "query", "authority", "domain", "title", "read_url")}
 KEPT = ("user", "system", "tool", "latest_reminder", "direct_search_results")
+USERS = frozenset(["user", "developer", "tool"])  # a tool's result is in a user's turn
+TOOLS = frozenset(["tools"])
 
 
 @dataclass
@@ -45,12 +47,16 @@ class _Block:
 
 @dataclass
 class _Turn:
-    """A message, or the users' messages and tool results that the format makes one turn of."""
+    """A message, or the users' messages and tool results that the format makes one turn of.
+
+    order: the places of the calls before, by their ids.
+    """
 
     index: int
     role: Any
     message: Message
     blocks: list[_Block] = field(default_factory=list)
+    order: dict[Any, int] = field(default_factory=dict)
 
     @property
     def task(self) -> Any:
@@ -59,24 +65,25 @@ class _Turn:
 
 def render_v4_preview(
     messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool,
-    add_bos: bool, effort: str | None, first: int = 0,
+    add_bos: bool, effort: str | None, first: int = 0, unless: frozenset[str] = NOTHING,
 ) -> None:
-    """Writes `messages`, which follow `context`; `first` is the index of the first. Raises `ChatError` where the script
-    raises."""
+    """Writes `messages`, which follow `context`; `first` is the index of the first, `unless` of every mark. Raises
+    `ChatError` where the script raises."""
+    order, keeps = writer.start.state if writer.start else ({}, not drop_thinking)
     before = [_Turn(index, m.get("role"), m) for index, m in enumerate(context, first - len(context))]
     turns = _merged(messages, first)
-    _sort_results([*before, *turns])
+    _sort_results([*before, *turns], order)
     before = _merged(context, first - len(context))
-    _sort_results(before)
+    _sort_results(before, {})
     whole = [*before, *turns]
-    drops = drop_thinking and not any(turn.message.get("tools") for turn in whole)
+    drops = not keeps and not any(turn.message.get("tools") for turn in whole)
     count = len(turns)
     if thinking and drops:
         whole = _without_reasoning(whole)
         count = len(whole) - len(_without_reasoning(before))  # may be less than the turns: the script's count
-    if add_bos and not context:
+    if add_bos and not context and writer.start is None:
         writer.token(BOS, -1, "begin")
-    writing = _Turns(whole, writer, thinking, drops, effort)
+    writing = _Turns(whole, writer, thinking, drops, effort, unless)
     for place in range(len(whole) - count, len(whole)):
         writing.write(place)
 
@@ -104,10 +111,10 @@ def _merged(messages: list[Message], first: int) -> list[_Turn]:
     return turns
 
 
-def _sort_results(turns: list[_Turn]) -> None:
-    """Puts the tool results of a turn in the order of the calls before it."""
-    order: dict[Any, int] = {}
+def _sort_results(turns: list[_Turn], order: dict[Any, int]) -> None:
+    """Puts the tool results of a turn in the order of the calls before it; `order` is that of those before all."""
     for turn in turns:
+        turn.order = order
         if turn.role == "assistant" and turn.message.get("tool_calls"):
             order = _call_order(turn)
         results = [block for block in turn.blocks if block.is_result]
@@ -159,14 +166,19 @@ def _without_reasoning(turns: list[_Turn]) -> list[_Turn]:
 
 
 class _Turns:
-    def __init__(self, turns: list[_Turn], writer: Writer, thinking: bool, drops: bool, effort: str | None) -> None:
+    def __init__(
+        self, turns: list[_Turn], writer: Writer, thinking: bool, drops: bool, effort: str | None,
+        unless: frozenset[str],
+    ) -> None:
         self.turns, self.writer, self.thinking, self.drops, self.effort = turns, writer, thinking, drops, effort
         self.last_user = _last_user(turns)
+        self.unless = unless
 
     def write(self, place: int) -> None:
         turn = self.turns[place]
         schemas, calls = functions_of(turn.message, turn.index)
-        if place == 0 and self.thinking and self.effort == "max":
+        self._mark(place, turn)
+        if place == 0 and self.writer.start is None and self.thinking and self.effort == "max":
             self.writer.text(EFFORT_MAX, -1, "effort")
         if turn.role == "system":
             self.writer.text(str(turn.message.get("content") or ""), turn.index, "content")
@@ -185,6 +197,17 @@ class _Turns:
             raise ChatError(f"expected a role that V4 has, found {shown(turn.role)}", turn.index, "role",
                             "NotImplementedError")
         self._open(place, turn)
+
+    def _mark(self, place: int, turn: _Turn) -> None:
+        """The first turn may have the effort before it, the one behind a task looks back at it."""
+        is_first = place == 0 and self.writer.start is None
+        if is_first or (place and self.turns[place - 1].task is not None):
+            return
+        unless = self.unless
+        if self.thinking and self.drops:  # tools keep all reasoning, another user's turn drops that of before
+            stays = place < self.last_user or (place == self.last_user and turn.role == "user")
+            unless |= TOOLS if stays else TOOLS | USERS
+        self.writer.mark(turn.index, (turn.order, not self.drops), unless)
 
     def _about(self, turn: _Turn, schemas: list[Any]) -> None:
         """The tools and the format of the answer."""

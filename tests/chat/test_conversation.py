@@ -2,41 +2,68 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from chat_models import ours
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
+import dstok
 from dstok import chat
 from dstok.testing.conversations import Drawn, conversations
 
+Place = tuple["int | None", str, str]
 VERSIONS = [version.name for version in chat.versions()]
+
+
+def encoded(tok: dstok.Tokenizer, messages: list[Any], version: str, **arguments: Any) -> chat.Encoded | Place:
+    """The whole, or the place and the class of the error."""
+    try:
+        return chat.encode(tok, messages, version, **arguments)
+    except chat.ChatError as error:
+        return error.index, error.field, error.reference
+
+
+def cut(messages: list[Any], places: list[int]) -> Iterator[list[Any]]:
+    """The messages one by one, but that some are added together with the one before."""
+    edges = [0, *sorted({place for place in places if 0 < place < len(messages)}), len(messages)]
+    return (messages[start:end] for start, end in zip(edges, edges[1:]) if start < end)
 
 
 @pytest.mark.parametrize("special", ["template", "all"])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_equal_to_encoding_the_whole(version: str, special: chat.encoding.ChatSpecial) -> None:
+    """Ids, text, spans and errors; messages that are refused are left out, and those after them follow the others."""
     tok = ours(version)
 
-    @settings(max_examples=max(int(settings.default.max_examples * 0.04), 1))  # type: ignore[union-attr]
-    @given(conversations(version))
-    def check(drawn: Drawn) -> None:
-        talk = chat.Conversation(tok, version, special=special, **drawn.options)
-        cache: list[int] = []
-        for message in drawn.messages:
-            before = len(talk.messages)
-            try:
-                change = talk.append(message)
-            except chat.ChatError:
-                assert len(talk.messages) == before and talk.ids == cache
-                continue
-            cache[change.kept :] = change.new
-            whole = chat.encode(tok, talk.messages, version, special=special, **drawn.options)
-            assert cache == talk.ids == whole.ids
-            assert len(talk) == len(cache)
-            assert talk.encoded().message_index.tolist() == whole.message_index.tolist()
-            assert change.rewritten is None or 0 <= change.rewritten < before
+    @settings(max_examples=max(int(settings.default.max_examples * (0.1 if special == "template" else 0.02)), 1))  # type: ignore[union-attr]
+    @given(conversations(version), conversations(version), st.lists(st.integers(1, 20), max_size=20))
+    def check(drawn: Drawn, more: Drawn, places: list[int]) -> None:
+        with contextlib.suppress(chat.ChatError):
+            talk = chat.Conversation(tok, version, special=special, **drawn.options)
+            for messages in cut(drawn.messages + more.messages, places):
+                extended(talk, messages, drawn.options)
 
     check()
+
+
+def extended(talk: chat.Conversation, messages: list[Any], options: dict[str, Any]) -> None:
+    before, cache = len(talk.messages), talk.ids
+    whole = encoded(talk.tokenizer, [*talk.messages, *messages], talk.version, special=talk.special, **options)  # type: ignore[arg-type]
+    try:
+        change = talk.extend(messages)
+    except chat.ChatError as error:
+        assert (error.index, error.field, error.reference) == whole
+        assert len(talk.messages) == before and talk.ids == cache
+        return
+    assert isinstance(whole, chat.Encoded), whole
+    cache[change.kept :] = change.new
+    assert cache == talk.ids == whole.ids and len(talk) == len(cache)
+    assert talk.encoded().rendered == whole.rendered and talk.encoded().parts == whole.parts
+    assert change.rewritten is None or 0 <= change.rewritten < before
 
 
 def test_tells_what_a_format_rewrites() -> None:
@@ -57,18 +84,39 @@ def test_copies_go_on_by_themselves() -> None:
     assert talk.append({"role": "assistant", "content": "Hi"}).kept == len(branch) - 3
 
 
-def test_what_is_before_is_not_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the last stretches are: with a conversation of any length."""
-    tok = ours("v4-preview")
-    talk = chat.Conversation(tok, "v4-0731", [{"role": "user", "content": "long " * 9000},
-                                              {"role": "assistant", "content": "text " * 9000}])
-    seen: list[int] = []
-    real = chat.conversation.encode_rendered
+LONG: list[dict[str, Any]] = [
+    {"role": "user", "content": "long " * 900}, {"role": "assistant", "content": "text " * 900, "reasoning_content": "Hm"},
+]
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+NEXT: list[dict[str, Any]] = [
+    {"role": "user", "content": "So?"},
+    {"role": "assistant", "content": "", "reasoning_content": "r", "tool_calls": [CALL]},
+    {"role": "tool", "content": "1", "tool_call_id": "c"},
+    {"role": "assistant", "content": "Yes.", "reasoning_content": "r"}, {"role": "user", "content": "And?"},
+]
 
-    def counted(tokenizer: object, rendered: chat.Rendered, special: str) -> chat.Encoded:
-        seen.append(len(rendered.text))
-        return real(tok, rendered, "template")
 
-    monkeypatch.setattr(chat.conversation, "encode_rendered", counted)
-    talk.append({"role": "user", "content": "So?"})
-    assert seen == [seen[0]] and seen[0] < 100
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_work_is_that_of_what_is_new(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is rendered and encoded for a message does not depend on how long the conversation is: at most the turn
+    before, whose reasoning some versions drop."""
+    rendered: list[int] = []
+    encoded: list[int] = []
+    real, parts_of = chat.tails.Format.write, chat.conversation.parts_of
+
+    def write(self: Any, said: list[Any], writer: Any) -> None:
+        rendered.append(len(said))
+        real(self, said, writer)
+
+    def parts(tokenizer: Any, text: chat.Rendered, special: Any) -> Any:
+        encoded.append(len(text.text))
+        return parts_of(tokenizer, text, special)
+
+    talks = [chat.Conversation(ours(version), version, LONG * count) for count in (1, 100)]
+    monkeypatch.setattr(chat.tails.Format, "write", write)
+    monkeypatch.setattr(chat.conversation, "parts_of", parts)
+    for talk in talks:
+        for message in NEXT:
+            talk.append(message)
+    assert rendered[: len(NEXT)] == rendered[len(NEXT) :] and max(rendered) <= 5
+    assert encoded[: len(NEXT)] == encoded[len(NEXT) :] and max(encoded) < 5000

@@ -1,0 +1,130 @@
+"""The text of a conversation that grows: which end of it, the tail, other messages change.
+
+In: messages, more and more. Out: `Tail`, the end of the text before and after; what stands before it stays. Invariant:
+what stays and the tail together are the text of the whole conversation, rendered at once. The work is that of the tail:
+a format is asked to go on from the last mark (`dstok.chat.writer`) that the new messages leave as it is. That is the
+last message in most cases, as formats look one message ahead; it is the begin where a format takes something to the
+front, such as V3 a system message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dstok.chat.messages import Message, as_messages
+from dstok.chat.rendering import Format, render
+from dstok.chat.writer import Mark, Rendered, Writer, Written, rendered_of
+
+if TYPE_CHECKING:
+    from dstok.chat.templates import Template
+
+__all__ = ["Anew", "Continued", "Tail", "TalkText"]
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The end of a text, as it was and as it is with the new messages.
+
+    at: where it begins, in code points; the offsets in `old` and `new` count from there. It begins at the begin of the
+    text or behind a token of the format. taken: what the text's `take` needs.
+    """
+
+    at: int
+    old: Rendered
+    new: Rendered
+    taken: Any
+
+
+class TalkText(Protocol):
+    """The text of a conversation that grows."""
+
+    def tail(self, messages: list[Any]) -> Tail:
+        """What more messages change. Raises `ChatError`. The text itself stays until `take`."""
+
+    def take(self, tail: Tail) -> None:
+        """Makes the change of the last `tail`."""
+
+    def rendered(self) -> Rendered:
+        """The whole."""
+
+    def copy(self) -> TalkText:
+        """A text that goes on by itself."""
+
+
+class Anew:
+    """The text of a template, or one that is encoded as a whole: rendered anew each time."""
+
+    def __init__(self, version: str | Template, arguments: dict[str, Any], messages: tuple[Any, ...] = ()) -> None:
+        self.version, self.arguments, self.messages = version, arguments, messages
+        self.whole = Rendered("", [], [])
+
+    def tail(self, messages: list[Any]) -> Tail:
+        more = (*self.messages, *messages)
+        return Tail(0, self.whole, render(list(more), self.version, **self.arguments), more)
+
+    def take(self, tail: Tail) -> None:
+        self.whole, self.messages = tail.new, tail.taken
+
+    def rendered(self) -> Rendered:
+        return self.whole
+
+    def copy(self) -> Anew:
+        other = Anew(self.version, self.arguments, self.messages)
+        other.whole = self.whole
+        return other
+
+
+class Continued:
+    """The text of a version, which is written on from its last mark that holds."""
+
+    def __init__(self, format: Format) -> None:
+        self.format = format
+        self.said: list[Message] = []
+        self.parts: list[Written] = []
+        self.marks: list[Mark] = []
+
+    def tail(self, messages: list[Any]) -> Tail:
+        new = as_messages(messages, first=len(self.said))
+        number = self._holding(new)
+        start = self.marks[number] if number >= 0 else None
+        writer = Writer(start)
+        begin, at = self._behind_a_token(start)
+        if start is not None:
+            writer.parts = self.parts[begin : start.parts]
+        self.format.write([*self.said[writer.first :], *new], writer)
+        return Tail(at, rendered_of(self.parts[begin:]), writer.rendered(), (new, number, begin, writer))
+
+    def _holding(self, new: list[Message]) -> int:
+        """The number of the last mark that the new messages leave as it is; -1 if there is none."""
+        return next((number for number in range(len(self.marks) - 1, -1, -1)
+                     if not any(_ends(self.marks[number], message) for message in new)), -1)
+
+    def _behind_a_token(self, start: Mark | None) -> tuple[int, int]:
+        """How many parts, and code points, stand before the text that is encoded anew if one goes on at `start`."""
+        begin, at = (0, 0) if start is None else (start.parts, start.at)
+        while begin and not self.parts[begin - 1].special:
+            begin -= 1
+            at -= len(self.parts[begin].text)
+        return begin, at
+
+    def take(self, tail: Tail) -> None:
+        new, number, begin, writer = tail.taken
+        del self.marks[max(number, 0) :], self.parts[begin:]
+        self.parts += writer.parts
+        self.marks += [mark._replace(parts=mark.parts + begin, at=mark.at + tail.at) for mark in writer.marks]
+        self.said += new
+
+    def rendered(self) -> Rendered:
+        return rendered_of(self.parts)
+
+    def copy(self) -> Continued:
+        other = Continued(self.format)
+        other.said, other.parts, other.marks = list(self.said), list(self.parts), list(self.marks)
+        return other
+
+
+def _ends(mark: Mark, message: Message) -> bool:
+    """Does the message change what stands before the mark?"""
+    role = message.get("role")
+    return (isinstance(role, str) and role in mark.unless) or ("tools" in mark.unless and bool(message.get("tools")))
