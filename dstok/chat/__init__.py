@@ -3,6 +3,7 @@
     versions        the thirteen formats by name, with their references and options
     render          messages -> text, equal to the reference's, with the ranges of what the format itself wrote
     encode, count   messages -> ids, of which no message can make a token of the format; masks for training
+    read_request    the body of a request to OpenAI's or DeepSeek's API -> messages and arguments
     Conversation    a conversation that grows: the ids that stay and those that are new
     Template        a loaded model's own jinja template, in place of a version (extra `dstok[chat]`)
     parse, Parser   completions -> messages, whole or as a stream of deltas
@@ -23,6 +24,7 @@ from dstok.chat.conversation import Change, Conversation
 from dstok.chat.encoding import Encoded, count, encode, encode_rendered
 from dstok.chat.parsing import Parser, parse
 from dstok.chat.rendering import render
+from dstok.chat.requests import Request, read_request
 from dstok.chat.versions import Version, versions
 from dstok.chat.writer import Rendered, Span
 from dstok.errors import ChatError
@@ -30,8 +32,8 @@ from dstok.errors import ChatError
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
 
-__all__ = ["Change", "ChatError", "Conversation", "Encoded", "Message", "Parser", "Rendered", "Span", "Template",
-           "Version", "count", "encode", "encode_rendered", "parse", "render", "versions"]
+__all__ = ["Change", "ChatError", "Conversation", "Encoded", "Message", "Parser", "Rendered", "Request", "Span",
+           "Template", "Version", "count", "encode", "encode_rendered", "parse", "read_request", "render", "versions"]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,8 @@ from typing import Any
 from dstok.chat.messages import MISSING, Message, calls_of, shown
 from dstok.errors import ChatError
 
-__all__ = ["EFFORTS", "ROLES", "Call", "Said", "Talk", "parameters_of", "said_of", "talk_of", "tool_lines"]
+__all__ = ["EFFORTS", "ROLES", "Call", "Said", "Talk", "content_of", "parameters_of", "said_of", "talk_of",
+           "tool_lines"]
 
 ROLES = ("system", "user", "assistant", "tool", "latest_reminder")
 EFFORTS = {None: None, "minimal": "low", "low": "low", "medium": "high", "high": "high", "xhigh": "xhigh", "max": "max"}
@@ -85,7 +86,7 @@ def _said(message: Message, index: int, number: Number) -> Said:
     role = message.get("role", MISSING)
     if role not in ROLES:
         raise ChatError(f"expected a role, one of {', '.join(ROLES)}, found {shown(role)}", index, "role", "TypeError")
-    said = Said(index, role, _content(message, index, role))
+    said = Said(index, role, content_of(message, index, role))
     if role == "assistant":
         said.reasoning = _optional(message, "reasoning_content", index)
         said.prefix = bool(message.get("prefix"))
@@ -98,7 +99,8 @@ def _said(message: Message, index: int, number: Number) -> Said:
     return said
 
 
-def _content(message: Message, index: int, role: str) -> str:
+def content_of(message: Message, index: int, role: str) -> str:
+    """The text of a message's content; of text parts these, between blank lines. Raises `ChatError`."""
     content = message.get("content", MISSING)
     if role == "assistant" and (content is None or content is MISSING):
         return ""

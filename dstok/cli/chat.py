@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["add_commands"]
 
 OVER_BUDGET = 1
-BODY = ("tools", "tool_choice", "reasoning_effort", "response_format")  # of a request: what a format may have text for
 OPTIONS = """\
 A conversation is a JSON array of messages, or the body of a request: its messages, tools, tool_choice,
 reasoning_effort, response_format, thinking and chat_template_kwargs are read. What the command line
@@ -76,6 +75,8 @@ def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> 
     parser.add_argument("--add-generation-prompt", action=BooleanOptionalAction, default=None,
                         help="end with what opens the answer (default: as the version's reference does)")
     parser.add_argument("--continue-final-message", action="store_true", help="leave the last message open")
+    parser.add_argument("--check", action="store_true",
+                        help="refuse what DeepSeek's API refuses, and take its defaults (v4-0731, v4.1)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                         help="another option of the version, such as reasoning_effort=max or drop_thinking=false")
     return parser
@@ -164,9 +165,9 @@ def _write(arguments: Namespace, told: Callable[[Talk], bytes]) -> None:
     options = _options(arguments)
     with Output(arguments.output, arguments.files) as output:
         for name, text in _texts(arguments):
-            talk = _talk(name, _json(name, text), options)
+            value = _json(name, text)
             with about_input(name):
-                data = told(talk)
+                data = told(_talk(name, value, options, arguments.check))
             output.write(data)
 
 
@@ -231,18 +232,12 @@ def _value(text: str) -> Any:
         return text
 
 
-def _talk(name: str, value: Any, options: dict[str, Any]) -> Talk:
+def _talk(name: str, value: Any, options: dict[str, Any], check: bool) -> Talk:
     """The conversation; what the command line says goes before what a body does."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) and not check:
         return Talk(name, value, options)
-    if "messages" not in value:
-        raise CommandError(f"{name}: expected an array of messages, or an object with them, found an object without")
-    given = {key: value[key] for key in BODY if value.get(key) is not None}
-    thinking = value.get("thinking")
-    if thinking is not None:  # DeepSeek's API: {"type": "enabled"}
-        given["thinking"] = thinking.get("type") == "enabled" if isinstance(thinking, dict) else thinking
-    kwargs = value.get("chat_template_kwargs")
-    return Talk(name, value["messages"], {**given, **(kwargs if isinstance(kwargs, dict) else {}), **options})
+    request = chat.read_request(value if isinstance(value, dict) else {"messages": value}, check=check)
+    return Talk(name, request.messages, {**request.arguments, **options})
 
 
 def _texts(arguments: Namespace) -> Iterator[tuple[str, str]]:

@@ -57,6 +57,15 @@ def test_a_request_body_as_it_is(tmp_path: Path) -> None:
     assert ok("chat", "render", "--version", "v3.1", "--add-generation-prompt", stdin=kwargs).decode() == wanted
 
 
+def test_a_body_is_checked() -> None:
+    body = {"messages": [TALK[0]], "reasoning_effort": "none"}
+    wanted = chat.render([TALK[0]], "v4-0731", thinking=False).text
+    assert ok("chat", "render", "--version", "v4-0731", "--check", stdin=json.dumps(body).encode()).decode() == wanted
+    faulty = json.dumps([*TALK, {"role": "tool", "content": "", "tool_call_id": "x"}]).encode()
+    error = fails("chat", "count", "--version", "v4-0731", "--check", stdin=faulty)
+    assert error == "dstok: standard input: message 3, field tool_call_id: expected the result of a call, found one of 'x'\n"
+
+
 def test_encode_and_count(talk: str) -> None:
     tok = dstok.load("deepseek-v3.2")
     encoded = chat.encode(tok, TALK, "v3.2")
