@@ -9,12 +9,14 @@
  * first one ends before it.
  * It gives up (returns 0) at what its rules do not settle, and where blanks after a newline run on for too long:
  * the caller then goes back to the last anchor that it has and takes the automaton.
- * Masks: _masks.h; rules: _rules.h (V3's), _words.h (those of Qwen, Llama 3, GLM, MiniMax, tiktoken).
+ * Masks: _masks.h; rules: _rules.h (V3's), _words.h (those of Qwen, Llama 3, GLM, MiniMax, tiktoken), _runs.h (those of
+ * DeepSeek's LLM, Coder, V2).
  */
 #ifndef DSTOK_GRID_H
 #define DSTOK_GRID_H
 
 #include "_masks_avx512.h"
+#include "_runs.h"
 #include "_words.h"
 
 #define VECTOR_CODE "_masks_vector.h"
@@ -80,6 +82,8 @@ typedef struct {
 GRID_INLINE int grid_block(int rules, GridText x, GridMasks *m, GridState *s, GridStarts *found) {
     if (rules == RULES_V3)
         return v3_block(&x, m, s, found);
+    if (rules_of_runs(rules))
+        return runs_block(rules, &x, m, s, found);
     return words_block(rules, &x, m, s, found);
 }
 
@@ -149,9 +153,11 @@ typedef void (*GridRunFunction)(const KernelTables *t, const uint8_t *p, uint32_
     GRID_RUN(threes, level, target, write, RULES_THREES) \
     GRID_RUN(cased, level, target, write, RULES_CASED) \
     GRID_RUN(gpt2, level, target, write, RULES_GPT2) \
+    GRID_RUN(llm, level, target, write, RULES_LLM) \
+    GRID_RUN(coder, level, target, write, RULES_CODER) \
     static const GridRunFunction GRID_##level[] = { \
         grid_run_v3_##level, grid_run_ones_##level, grid_run_threes_##level, grid_run_cased_##level, \
-        grid_run_gpt2_##level, grid_run_threes_##level};
+        grid_run_gpt2_##level, grid_run_threes_##level, grid_run_llm_##level, grid_run_coder_##level};
 
 GRID_LEVEL(16, , grid_write)
 #ifdef DSTOK_X86

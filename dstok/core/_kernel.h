@@ -10,8 +10,17 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Which rules: V3's (_rules.h), or those of _words.h. */
-enum { RULES_NONE = 0, RULES_V3 = 1, RULES_ONES = 2, RULES_THREES = 3, RULES_CASED = 4, RULES_GPT2 = 5, RULES_CL100K = 6 };
+/* Which rules: V3's (_rules.h), those of words (_words.h), those of runs (_runs.h). */
+enum { RULES_NONE = 0, RULES_V3 = 1, RULES_ONES = 2, RULES_THREES = 3, RULES_CASED = 4, RULES_GPT2 = 5, RULES_CL100K = 6,
+       RULES_LLM = 7, RULES_CODER = 8 };
+
+static inline int rules_of_words(int rules) {
+    return rules >= RULES_ONES && rules <= RULES_CL100K;
+}
+
+static inline int rules_of_runs(int rules) {
+    return rules >= RULES_LLM;
+}
 
 enum { GRID_RANGES = 2 }; /* of pages that hold one kind of character, three bytes each: ideographs, Hangul */
 
@@ -29,8 +38,8 @@ typedef struct {
 } KernelTables;
 
 /* Of a character that is not ASCII. One bit has two names, since all eight are taken and no set of rules needs both: to V3
- * it says that a character is of the CJK class (F_CJK), to the rules of words that the text may be cut before it
- * (F_CUT_BEFORE). F_CUTTABLE: it may be cut after it; to V3, before it, too. */
+ * and to the rules of runs it says that a character is of the CJK class (F_CJK), to the rules of words that the text may be
+ * cut before it (F_CUT_BEFORE). F_CUTTABLE: it may be cut after it; but in words before it, too. */
 enum { F_LETTER = 1, F_PUNCT = 2, F_CJK = 4, F_CUT_BEFORE = F_CJK, F_BLANK = 8, F_CUTTABLE = 16, F_RARE = 32,
        F_NUMBER = 64, F_MIXED = 128 };
 
@@ -38,7 +47,8 @@ enum { F_LETTER = 1, F_PUNCT = 2, F_CJK = 4, F_CUT_BEFORE = F_CJK, F_BLANK = 8, 
  * these together are free to stand for the other kinds: E with acute, a Chinese character, a combining acute. */
 enum { F_CAPITAL = F_LETTER | F_PUNCT, F_CASELESS = F_LETTER | F_BLANK, F_COMBINING = F_LETTER | F_PUNCT | F_BLANK };
 
-/* Of an ASCII character. A_BRIEF: a letter that is one with a quote before it. A character with none of them is rare. */
+/* Of an ASCII character. A_BRIEF: a letter that is one with a quote before it. A character with none of them is
+ * rare to V3's rules, and one of the others to those of runs. */
 enum { A_LETTER = 1, A_PUNCT = 2, A_QUOTE = 4, A_BLANK = 8, A_NEWLINE = 16, A_BRIEF = 32, A_NUMBER = 64, A_UPPER = 128 };
 
 /* Cuttable characters: kana, ideographs and Hangul, letters only, the scripts whose runs are long and whose
@@ -76,7 +86,7 @@ static inline int kernel_may_cut(const uint8_t *joined, uint32_t left, uint32_t 
 
 /* What an ASCII character is to a set of rules. */
 static uint8_t kernel_kind(int rules, int b) {
-    int small = b | 0x20, words = rules != RULES_V3;
+    int small = b | 0x20, words = rules_of_words(rules);
     if (small >= 'a' && small <= 'z')
         return A_LETTER | (words && strchr("stmd", rules == RULES_GPT2 ? b : small) ? A_BRIEF : 0) |
                (rules == RULES_CASED && b != small ? A_UPPER : 0);
@@ -88,6 +98,8 @@ static uint8_t kernel_kind(int rules, int b) {
         return A_BLANK;
     if (b == '\'' && words)
         return A_PUNCT | A_QUOTE;
+    if (rules == RULES_CODER && strchr("$+<=>^`|~", b))
+        return 0;
     return words || (b > ' ' && b < 0x7F) ? A_PUNCT : 0;
 }
 

@@ -3,7 +3,7 @@
    In: text, of which GRID_LOOK bytes may be read, or, of the last block, PAD (_pieces.pxd) after the text. Out: `GridMasks`.
    Levels differ in how they make these words, and in nothing else: _masks_avx512.h, and _masks_vector.h for processors
    with vectors of 32 or 16 bytes. Each finds, of the characters that are not ASCII, the bits of their first bytes
-   (`GridFirst`); here these are spread over all bytes of the characters. All else (_rules.h, _words.h) is arithmetic on
+   (`GridFirst`); here these are spread over all bytes of the characters. All else (_rules.h, _words.h, _runs.h) is arithmetic on
    words, compiled into each level. `rules` is constant where these are called: the compiler makes a copy a set of rules.
 
    Example, "\u00e9! a" in its five bytes, the first on the left, as in all examples of these headers:
@@ -32,7 +32,7 @@ enum {
 typedef struct {
     uint64_t letter, punct, number, space;   /* punct: punctuation, see docs/glossary.md */
     uint64_t blank, newline, rare, cuts;     /* blank: spaces, too; cuts: safe cuts */
-    uint64_t ascii, cjk;                     /* V3: ASCII letters, the CJK class */
+    uint64_t ascii, cjk;                     /* V3, runs: ASCII letters, the CJK class */
     uint64_t quote, brief, r_or_v, l, e;     /* words: the quote; letters after it, brief: s, t, m and d */
     uint64_t upper, lower, caseless, combining; /* cased words: letters by case; caseless: combining marks, too */
     uint64_t slash;
@@ -47,7 +47,7 @@ typedef struct {
 typedef struct {
     uint64_t letter, punct;
     union {
-        uint64_t cjk, cut_before; /* one flag: V3, words */
+        uint64_t cjk, cut_before; /* one flag: V3 and runs, words */
     };
     uint64_t blank, cuttable, rare, number, cut;
 } GridFirst;
@@ -75,7 +75,7 @@ static inline void grid_four(const KernelTables *t, const uint8_t *p, uint64_t f
 
 /* Where two neighbours are that may be cut apart, if no token joins them: bits of the second. Both have three bytes. */
 GRID_INLINE uint64_t grid_pairs(int rules, const GridFirst *first, uint32_t before) {
-    return (rules == RULES_V3 ? first->cuttable : first->cut_before) & (first->cuttable << 3 | (before != 0));
+    return (rules_of_words(rules) ? first->cut_before : first->cuttable) & (first->cuttable << 3 | (before != 0));
 }
 
 /* The characters that are not ASCII, from their first bytes into the masks. `whole`: all 64 bytes are text. */
@@ -96,7 +96,7 @@ GRID_INLINE void grid_spread(int rules, const uint8_t *p, GridFirst *first, uint
         m->number |= BYTES(first->number);
     m->letter |= BYTES(first->letter);
     m->punct |= BYTES(first->punct);
-    if (rules == RULES_V3)
+    if (!rules_of_words(rules))
         m->cjk = BYTES(first->cjk);
     m->wide_blank = BYTES(first->blank);
 #undef BYTES

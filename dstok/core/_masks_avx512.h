@@ -142,7 +142,7 @@ SIMD_AVX512 GRID_INLINE void masks_avx512(const KernelTables *t, int rules, cons
     m->blank = KIND(A_BLANK);
     m->newline = KIND(A_NEWLINE);
     m->rare = rules == RULES_V3 ? _mm512_mask_testn_epi8_mask(narrow, kinds, kinds) : 0;
-    if (rules != RULES_V3) {
+    if (rules_of_words(rules)) {
         __m512i small = rules == RULES_GPT2 ? x : _mm512_or_si512(x, _mm512_set1_epi8(0x20));
         m->quote = KIND(A_QUOTE);
         m->brief = KIND(A_BRIEF);

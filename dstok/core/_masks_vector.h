@@ -128,7 +128,13 @@ FUNCTION void NAME(masks)(const KernelTables *t, int rules, const uint8_t *p, ui
         m->rare = WORD((c < ALL(' ')) | (c == ALL(0x7F))) & others;
         m->punct = others & ~m->rare;
     }
-    if (rules != RULES_V3) {
+    if (rules_of_runs(rules)) {
+        m->punct &= WORD(TO(c, '!', '~'));
+        if (rules == RULES_CODER)
+            m->punct &= ~WORD(TO(c, '<', '>') | (c == ALL('$')) | (c == ALL('+')) | (c == ALL('^')) | (c == ALL('`')) |
+                              (c == ALL('|')) | (c == ALL('~')));
+    }
+    if (rules_of_words(rules)) {
         m->quote = WORD(c == '\'') & text;
         m->brief = m->r_or_v = m->l = m->e = 0;
         if (m->quote) {

@@ -40,6 +40,8 @@ typedef struct {
     uint64_t lower;     /* cased words: a small letter */
     uint64_t caseless;  /* cased words: a letter of no case, or a combining mark */
     uint64_t absorbed;  /* cased words: a newline or slash that punctuation has absorbed */
+    uint64_t gap;       /* runs: what no Split takes */
+    uint64_t ascii;     /* runs: an ASCII letter, if the rules want to know */
     uint64_t digits;    /* not a bit: digits since the last number start */
     uint32_t before;    /* the code point, if it is cuttable, else 0 */
 } GridState;
@@ -97,6 +99,16 @@ GRID_INLINE void grid_until(GridMasks *m, uint64_t bit) {
     }
 }
 
+/* The blanks right before `led`, where a piece starts that they lead: bits of their first bytes. */
+GRID_INLINE uint64_t grid_leading_blanks(const GridMasks *m, uint64_t led) {
+    uint64_t before = m->blank & led >> 1;
+    if (!m->wide_blank)
+        return before;
+    uint64_t last = before & m->wide_blank; /* bytes of them */
+    return (before & ~m->wide_blank) | (last >> 1 & m->leads & ~m->three) | (last >> 2 & m->three & ~m->four) |
+           (last >> 3 & m->four);
+}
+
 /* White space. A run of it starts a piece; so does its last blank, if that leads one of the `led` characters (bits of their
  * first bytes do); so does the blank after the last newline of a run. "a \n  b":
  *
@@ -111,13 +123,7 @@ GRID_INLINE void grid_until(GridMasks *m, uint64_t bit) {
  * long to tell; returns 0 if it is so from the block's beginning on. */
 GRID_INLINE int grid_white(const GridText *x, GridMasks *m, const GridState *s, uint64_t white, uint64_t led,
                            uint64_t *starts) {
-    uint64_t last_blank = m->blank & led >> 1;
-    if (m->wide_blank) {
-        /* Its last byte is marked; the piece starts at its first. */
-        uint64_t last = last_blank & m->wide_blank;
-        last_blank = (last_blank & ~m->wide_blank) | (last >> 1 & m->leads & ~m->three) |
-                     (last >> 2 & m->three & ~m->four) | (last >> 3 & m->four);
-    }
+    uint64_t last_blank = grid_leading_blanks(m, led);
     uint64_t after_newline = m->blank & ((m->newline & white) << 1 | s->newline);
     unsigned long long run;
     if (__builtin_expect(__builtin_uaddll_overflow(m->blank | (x->more ? ~x->text : 0), after_newline, &run), 0)) {

@@ -11,7 +11,6 @@ cdef extern from "_simd.h":
 cdef extern from "_kernel.h":
     enum:
         GRID_RANGES
-        RULES_V3
         RULES_CASED
         F_CUTTABLE
         F_CUT_BEFORE
@@ -28,6 +27,7 @@ cdef extern from "_kernel.h":
         uint8_t range_flags[GRID_RANGES]
         uint8_t kinds[256]
         int rules
+    bint rules_of_words(int rules) noexcept nogil
     void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) noexcept nogil
 
 cdef extern from "_windows.h":

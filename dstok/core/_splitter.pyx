@@ -159,7 +159,7 @@ cdef class Splitter(Chunks):
         cdef uint8_t flags = F_CUTTABLE
         if self.borders != NULL and self.borders[c >> 3] >> (c & 7) & 1:
             flags = 0
-        if self.kernel.rules != RULES_V3 and (
+        if rules_of_words(self.kernel.rules) and (
                 self.borders == NULL or not self.borders[BORDERS // 2 + (c >> 3)] >> (c & 7) & 1):
             flags |= F_CUT_BEFORE
         return flags

@@ -35,11 +35,11 @@ cdef enum:
     DEAD = 0                 # of a `Marked`
     START = 1
     FINAL = 2
-    # A node is a number: three bits for what is ahead, ten for the state of the `Marked`, eighteen for the state
+    # A node is a number: three bits for what is ahead, ten for the state of the `Marked`, nineteen for the state
     # carried over, and six for each character that is not decided.
     MARKED_AT = 3
     STATE_AT = 13
-    TAIL_AT = 31
+    TAIL_AT = 32
     MOST_MARKED = 1 << 10
     MOST_SYMBOLS = 63
     LONGEST = 11             # characters of a block: but for the first they have room in 64 bits

@@ -20,7 +20,7 @@ from dstok.formats.tokens import NOT_IN_UTF_8, AddedToken
 from dstok.pattern.program import compile_program
 from dstok.tables.byte_pairs import byte_pairs, settled_tokens
 from dstok.tables.characters import torn_borders, whole_characters
-from dstok.tables.kernels import V3, find_kernel
+from dstok.tables.kernels import find_kernel, knows_borders
 from dstok.tables.objects import TABLES_FORMAT, Buffer, Tables, make_bpe
 
 __all__ = ["build_tables", "describe_tables"]
@@ -66,12 +66,12 @@ def build_tables(model: ModelDescription) -> Tables:
     bpe = make_bpe(Tables(description, sections))
     direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
     sections["direct"] = array("I", direct).tobytes()
-    v3 = kernel.rules == V3  # whose kernel knows no borders
     spoilers = set(_reachable(model)).difference(direct) if model.ignore_merges else set()
     borders = _borders(model.tokens[i] or b"" for i in spoilers)
     made = [t for t in model.tokens if t]
-    sections["joined"] = b"" if v3 and spoilers else joined_pairs(made, None if v3 else borders)
-    sections["borders"] = b"" if v3 or not any(borders) else bytes(borders)
+    bordered = knows_borders(kernel.rules)
+    sections["joined"] = b"" if spoilers and not bordered else joined_pairs(made, borders if bordered else None)
+    sections["borders"] = bytes(borders) if bordered and any(borders) else b""
     sections["windows"] = b"" if kernel.rules else program.windows
     return Tables(description, sections)
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from dstok.pattern.marked import Marked
     from dstok.unicode.sets import CodePointSet
 
-__all__ = ["CASED", "CASELESS", "CL100K", "COMBINING", "GPT2", "KINDS", "NONE", "ONES", "RARE", "THREES", "V3",
-           "Kernel", "classes_of", "find_difference", "find_kernel", "goes_on_from_cuts"]
+__all__ = ["CASED", "CASELESS", "CL100K", "CODER", "COMBINING", "GPT2", "KINDS", "LLM", "NONE", "ONES", "RARE", "THREES",
+           "V3", "Kernel", "classes_of", "find_difference", "find_kernel", "goes_on_from_cuts", "knows_borders"]
 
-NONE, V3, ONES, THREES, CASED, GPT2, CL100K = range(7)  # as in core/_kernel.h
-LETTER, PUNCT, CJK, BLANK, RARE, NUMBER = 1, 2, 4, 8, 32, 64  # as its F_ flags
+NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER = range(9)  # as in core/_kernel.h
+OTHER, LETTER, PUNCT, CJK, BLANK, RARE, NUMBER = 0, 1, 2, 4, 8, 32, 64  # as its F_ flags
 CAPITAL, CASELESS, COMBINING = LETTER | PUNCT, LETTER | BLANK, LETTER | PUNCT | BLANK
 # What a character that is not ASCII can be to each set of rules, the likeliest first. In cased words there are small
 # letters, capitals, letters of no case and combining marks.
@@ -36,6 +36,8 @@ KINDS = {
     CASED: (LETTER, CAPITAL, CASELESS, PUNCT, NUMBER, BLANK, COMBINING, RARE),
     GPT2: (LETTER, PUNCT, NUMBER, BLANK, RARE),
     CL100K: (LETTER, PUNCT, NUMBER, BLANK, RARE),
+    LLM: (LETTER, CJK, OTHER, PUNCT, LETTER | CJK, PUNCT | CJK, NUMBER, BLANK, RARE),
+    CODER: (LETTER, LETTER | CJK, CJK, PUNCT, OTHER, PUNCT | CJK, NUMBER, BLANK, RARE),
 }
 PROBES = "aA!1\t \n'/"  # of each kind one: enough to find what most classes are
 MOST_BLOCKS = 50_000_000  # of a walk: ten times what real tokenizers need, some seconds
@@ -207,6 +209,11 @@ class _Unmarked:
         return True
 
 
+def knows_borders(rules: int) -> bool:
+    """Do the rules keep from cutting at borders (tables/build.py)? Their flag is that of the CJK class (core/_kernel.h)."""
+    return all(not kind & CJK for kind in KINDS.get(rules, ()))
+
+
 def goes_on_from_cuts(
     kinds: Sequence[int], classes: Sequence[Class], edges: Sequence[Sequence[tuple[int, int]]],
 ) -> bool:
@@ -214,6 +221,6 @@ def goes_on_from_cuts(
 
     Then it may go on from a safe cut inside a piece, which lies between two such letters (core/_rules.h).
     """
-    letters = [i for i, (members, kind) in enumerate(zip(classes, kinds)) if members.cuttable and kind & LETTER]
+    letters = [i for i, (members, kind) in enumerate(zip(classes, kinds)) if members.cuttable and kind & (LETTER | CJK)]
     behind = {edges[state][one][0] for state in range(1, len(edges)) for one in letters} - {0}
     return all(edges[state][two][0] in (0, edges[1][two][0]) for state in behind for two in letters)

@@ -77,11 +77,12 @@ def pre_tokenizer(name: str) -> dict[str, Any]:
 
 @cache
 def model_splits(name: str) -> tuple[Split, ...]:
-    """The Split steps of a model, in order, each with its JSON path."""
+    """The Split steps of a model, in order, each with its JSON path; Digits, which cuts single ones in all models, as one."""
     steps = enumerate(pre_tokenizer(name).get("pretokenizers", []))
     return tuple(
-        Split(step["pattern"]["Regex"], step["behavior"], step["invert"], f"$.pre_tokenizer.pretokenizers[{at}]")
-        for at, step in steps if step["type"] == "Split")
+        Split(r"\p{N}" if step["type"] == "Digits" else step["pattern"]["Regex"], step.get("behavior", "Isolated"),
+              step.get("invert", False), f"$.pre_tokenizer.pretokenizers[{at}]")
+        for at, step in steps if step["type"] in ("Split", "Digits"))
 
 
 @cache

@@ -29,10 +29,12 @@ from dstok.tables.kernels import (
     CASED,
     CASELESS,
     CL100K,
+    CODER,
     COMBINING,
     GPT2,
     KINDS,
     LETTER,
+    LLM,
     NONE,
     ONES,
     RARE,
@@ -48,7 +50,7 @@ from dstok.unicode import category_of
 PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
 CORE = Path(dstok.core.__file__).parent
 RULES = {"deepseek-v3": V3, "qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "minimax": CASED,
-         "gpt2": GPT2, "cl100k_base": CL100K}
+         "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER}
 each_family = pytest.mark.parametrize("name", RULES)
 
 
@@ -251,7 +253,7 @@ SHORT = [
     ("_rules.h", "start |= 1ull << (3 - s->digits)", "start |= 1ull << (2 - s->digits)"),
     ("_rules.h", ": before + (uint64_t)size", ": (uint64_t)size"),
     ("_rules.h", "m->blank & led >> 1;", "m->blank & led >> 2;"),
-    ("_rules.h", "if (m->wide_blank) {", "if (0) {"),
+    ("_rules.h", "if (!m->wide_blank)", "if (1)"),
     ("_rules.h", "(last >> 2 & m->three & ~m->four)", "(last >> 1 & m->three & ~m->four)"),
     ("_rules.h", "(m->newline & white) << 1 | s->newline", "(m->newline & white) << 1"),
     ("_rules.h", "m->blank | (x->more ? ~x->text : 0), after_newline", "m->blank, after_newline"),
@@ -295,6 +297,26 @@ SHORT = [
     ("_words.h", "gpt2 ? m->space << 1 | s->space :", "0 ? 0 :"),
     ("_words.h", "gpt2 ? 0 : words_after(m, punct_start)", "words_after(m, punct_start)"),
     ("_words.h", "m->blank |= m->newline;", ""),
+    ("_runs.h", "grid_undecided(m->rare & -m->rare, m->blank)", "m->rare & -m->rare"),
+    ("_runs.h", "return kind & ~(kind << 1 | before);", "return kind & ~(kind << 1);"),
+    ("_runs.h", "(end & closed) != 0", "0"),
+    ("_runs.h", "(end & closed) != 0", "1"),
+    ("_runs.h", ": !x->more)", ": 0)"),
+    ("_runs.h", "*known = one > 1;", "*known = 1;"),
+    ("_runs.h", "grid_until(m, one);", ";"),
+    ("_runs.h", "m->letter | m->punct), wide", "m->letter), wide"),
+    ("_runs.h", "lead | wide << 1 |", "lead |"),
+    ("_runs.h", "(wide & m->three) << 2", "0"),
+    ("_runs.h", "(m->number & ~m->trail)", "m->number"),
+    ("_runs.h", "m->cjk ^ (m->cjk << 1 | s->cjk)", "m->cjk ^ m->cjk << 1"),
+    ("_runs.h", "~(m->blank << 1 | s->blank)", "~(m->blank << 1)"),
+    ("_runs.h", "(m->letter | m->punct) & edge", "m->letter & edge"),
+    ("_runs.h", "m->cjk & ~m->letter & ~m->punct, s->cjk", "m->cjk, s->cjk"),
+    ("_runs.h", "s->cjk & ~s->letter & ~s->punct", "s->cjk"),
+    ("_runs.h", "(m->ascii ^ (m->ascii << 1 | s->ascii))", "(m->ascii ^ m->ascii << 1)"),
+    ("_runs.h", "(s->gap & ~s->blank)", "s->gap"),
+    ("_runs.h", "lead | m->newline, &known", "lead, &known"),
+    ("_runs.h", "s->gap = LAST(gap);", "s->gap = LAST(others);"),
 ]
 LONG = [
     ("_rules.h", "third | sixth;", "third;"),

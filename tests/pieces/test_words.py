@@ -1,5 +1,5 @@
-"""The rules of words (core/_words.h) cut where the automaton cuts, at every level: those of Qwen, Llama 3, GLM, MiniMax
-and tiktoken's."""
+"""The rules of words and of runs (core/_words.h, _runs.h) cut where the automaton cuts, at every level: those of Qwen, Llama 3,
+GLM, MiniMax, tiktoken's, and of DeepSeek's LLM and Coder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from upstream import model_splits, pieces_by, pre_tokenizer, upstream_splitter
 import dstok
 from dstok.core._encode import Encoder
 from dstok.tables import kernels
-from dstok.tables.kernels import CASED, CL100K, GPT2, ONES, THREES, V3, find_kernel
+from dstok.tables.kernels import CASED, CL100K, CODER, GPT2, LLM, ONES, THREES, V3, find_kernel
 from dstok.tables.objects import make_bpe, make_encoder
 
 # Patterns of the same automaton, whose sets hold more: (what to replace, by what), where a family has it.
@@ -32,7 +32,7 @@ VARIANTS = {
     "letters": (SHORT, "(?:'(?:[sS\u017f]|[tT]|[rR\u0159][eE\u00e9]|[vV\u1e7d][eE\u00e9]|[mM]|[lL\u0142][lL\u0142]|[dD\u0111]))"),
 }
 FAMILIES = {"qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "deepseek-r1-distill-llama-8b": THREES, "minimax": CASED,
-            "gpt2": GPT2, "cl100k_base": CL100K}
+            "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER}
 CJK = "\u4e2d\u6587\u7684\u4e00\u3042\u30ab\u30fb\u309b\ud55c\uae00\u3400"
 JOINED = ["\u4e2d\u6587", "\ud55c\u30ab", "ab"]  # tokens of the small vocabulary: no cuts inside
 EDGE = 63  # bytes that a block of ASCII decides
@@ -48,6 +48,8 @@ CORES = [
     "\u4e2dBa", "A\u4e2dB", "\u0301B", "!\u0301", "!!\u0301a", " !\u0301", "\u0301!", "\u0301a", "1\u0301", "a\u0301b", "\u01c5a", "a\u01c5",
     "1\u06612", "12345678\u0661", "\u0661\u0662\u0663\u0664", "1\u00b22", " \n \n  x", "!\r\n\n a", " \t!abc\u00e9", "\u3000\u3000\n\u3000x",
     "\u3000!", "!\u3000a", "\U0001f600a", "\U0001f600\n", "!\u00e9", "\u00a1a", "\u00a1\n", "\n  7", "  7", "  !", "  \u0661", "\n  ", "\u1e9e's",
+    "\x01  \x02", "\x01  \n", "\x01  a", "\x01 5", "\x01 \u4e2d", "\x01\u00a0\u00a0", "\u00a0\u05d0 \u00a0!", "+ +", " +", "  (", "\u00e9a \u00e9",
+    "\uff21\u00e9", "\u4e2da", " \u4e2d\u6587", "\u3001,\u3002 a", " \u3001", "\u2192\u4e2d\u10d0", "\u09675\u0661", "\u05d0\u05d1 \u05d2",
 ]
 
 KEPT = 12  # encoders, each with the tables of its workspace, 20 MB: more than one name has

@@ -1,0 +1,98 @@
+/* The rules of runs: DeepSeek's first patterns, a Split for each kind of character, as arithmetic on class masks.
+
+   In: `GridMasks` and the state before. Out: the starts of pieces; by two sets of rules,
+
+       coder    [\r\n]   \s?\p{L}+   \s?\p{P}+   [the CJK class]+   each \p{N}                        (Coder 33B)
+       llm      the same with lists of letters and of punctuation, and \s+$ after these two   (LLM, Coder 7B v1.5, V2, VL)
+
+   So a run of one kind is a piece: of letters or punctuation with a blank that leads it, of the CJK class, of all that no
+   Split takes (a *gap*: blanks that lead nothing, and others, such as the + of Coder, Hebrew in LLM). A newline is a piece,
+   and so is a number. A Split also cuts what one before it has made: " \u4e2d\u6587a" of Coder is " ", "\u4e2d\u6587", "a".
+   LLM's punctuation, [!-/:-~...], holds ASCII letters, and so cuts words where these end: "caf\u00e9" is "caf", "\u00e9".
+   In `llm` one thing is read from the right: \s+$ takes the blanks at the end of a gap, whose end a Split of before has
+   made: a newline, a letter or punctuation with its blank, or the end of the text. Such blanks start a piece after others;
+   before more others, a number or the CJK class they don't.
+   Not settled here: blanks that are of the CJK class or of LLM's punctuation, as U+3000 is; letters beyond ASCII in that
+   punctuation, those of full width. */
+#ifndef DSTOK_RUNS_H
+#define DSTOK_RUNS_H
+
+#include "_rules.h"
+
+/* Where runs of `kind` begin: `before` is 1 if the block's first byte goes on with one. */
+GRID_INLINE uint64_t runs_begin(uint64_t kind, uint64_t before) {
+    return kind & ~(kind << 1 | before);
+}
+
+/* Those of `blanks` right after others that end a gap: bits of the first of each run. With "\x01" for the others,
+ *
+ *     "\x01  \n\x01 7"   others      1 0 0 0 1 0 0
+ *                        blanks      0 1 1 0 0 1 0
+ *                        closed      0 0 0 1 0 0 0     what ends a gap
+ *                        returned    0 1 0 0 0 0 0     "\x01", "  ", "\n", "\x01 ", "7"
+ *
+ * Makes the block smaller where it does not show what follows; *known is 0 if that is so from its beginning on. */
+GRID_INLINE uint64_t runs_last_blanks(const GridText *x, GridMasks *m, uint64_t blanks, uint64_t after_other,
+                                      uint64_t closed, int *known) {
+    uint64_t found = 0;
+    for (uint64_t left = blanks & after_other; left; left &= left - 1) {
+        uint64_t one = left & -left, end = (blanks + one) & ~blanks & x->text;
+        if (end ? (end & closed) != 0 : !x->more)
+            found |= one;
+        if (!end && x->more) {
+            *known = one > 1;
+            grid_until(m, one);
+            break;
+        }
+    }
+    return found;
+}
+
+/* Returns the bytes decided, or 0. */
+GRID_INLINE int runs_block(int rules, const GridText *x, GridMasks *m, GridState *s, GridStarts *found) {
+    uint64_t undecided = grid_undecided(m->rare & -m->rare, m->blank);
+    if (__builtin_expect(undecided & 1, 0))
+        return 0;
+    grid_until(m, undecided);
+
+    /* "ab  c+ (": the second blank leads the c, the third the parenthesis; the first is a gap, and the + of Coder is one.
+     *
+     *     letter    1 1 0 0 1 0 0 0
+     *     lead      0 0 0 1 0 0 1 0
+     *     gap       0 0 1 0 0 1 0 0
+     *     starts    1 0 1 1 0 1 1 0     "ab", " ", " c", "+", " ("
+     */
+    uint64_t lead = grid_leading_blanks(m, m->letter | m->punct), wide = lead & m->leads;
+    uint64_t leading = lead | wide << 1 | (wide & m->three) << 2 | (wide & m->four) << 3; /* all of their bytes */
+    uint64_t others = x->text & ~(m->letter | m->punct | m->cjk | m->number | m->newline | m->blank);
+    uint64_t blanks = m->blank & ~leading, gap = blanks | others;
+    uint64_t starts = lead | runs_begin(gap, s->gap) | m->newline | (m->number & ~m->trail);
+
+    /* Letters and punctuation, unless a blank leads them; where the CJK class begins or ends in them; those of it that are
+     * neither. */
+    uint64_t letters_before = m->letter << 1 | s->letter, edge = m->cjk ^ (m->cjk << 1 | s->cjk);
+    uint64_t run = runs_begin(m->letter, s->letter) | runs_begin(m->punct, s->punct);
+    starts |= (run & ~(m->blank << 1 | s->blank)) | ((m->letter | m->punct) & edge);
+    starts |= runs_begin(m->cjk & ~m->letter & ~m->punct, s->cjk & ~s->letter & ~s->punct);
+    if (rules == RULES_LLM) {
+        int known = 1;
+        starts |= m->letter & letters_before & (m->ascii ^ (m->ascii << 1 | s->ascii));
+        starts |= runs_last_blanks(x, m, blanks, others << 1 | (s->gap & ~s->blank), lead | m->newline, &known);
+        if (!known)
+            return 0;
+    }
+    uint64_t inside = (m->letter & letters_before) | (m->cjk & (m->cjk << 1 | s->cjk));
+    found->starts = (starts | (m->cuts & inside)) & ((1ull << m->size) - 1);
+    found->anchors = found->starts;
+    int end = m->size - 1;
+    s->letter = LAST(m->letter);
+    s->punct = LAST(m->punct);
+    s->cjk = LAST(m->cjk);
+    s->blank = LAST(m->blank);
+    s->gap = LAST(gap);
+    s->ascii = rules == RULES_LLM && LAST(m->ascii);
+    s->before = m->last;
+    return m->size;
+}
+
+#endif
