@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from dstok.pattern.marked import Marked
     from dstok.unicode.sets import CodePointSet
 
-__all__ = ["CASED", "CASELESS", "CL100K", "CODER", "COMBINING", "GPT2", "KINDS", "LLM", "NONE", "ONES", "RARE", "THREES",
-           "V3", "Kernel", "classes_of", "find_difference", "find_kernel", "goes_on_from_cuts", "knows_borders"]
+__all__ = ["CASED", "CASELESS", "CL100K", "CODER", "COMBINING", "GPT2", "KINDS", "LLM", "NONE", "ONES", "RARE",
+           "THREES", "V3", "Kernel", "classes_of", "find_difference", "find_kernel", "goes_on_from_cuts",
+           "knows_borders"]
 
 NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER = range(9)  # as in core/_kernel.h
 OTHER, LETTER, PUNCT, CJK, BLANK, RARE, NUMBER = 0, 1, 2, 4, 8, 32, 64  # as its F_ flags
@@ -210,7 +211,7 @@ class _Unmarked:
 
 
 def knows_borders(rules: int) -> bool:
-    """Do the rules keep from cutting at borders (tables/build.py)? Their flag is that of the CJK class (core/_kernel.h)."""
+    """Do the rules cut at no border (tables/build.py)? The flag for it is that of the CJK class (core/_kernel.h)."""
     return all(not kind & CJK for kind in KINDS.get(rules, ()))
 
 

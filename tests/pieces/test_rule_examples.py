@@ -31,6 +31,10 @@ EXAMPLES = [
     ("_words.h", "a(b", ("llama-3", "qwen-2"), ["a", "(b"]),
     ("_words.h", "aBc", ("minimax", "o200k"), ["a", "Bc"]),
     ("_words.h", r"!\n/a", ("minimax", "o200k"), ["!\n/", "a"]),
+    ("_runs.h", "ab  c+ (", ("deepseek-coder",), ["ab", " ", " c", "+", " ("]),
+    ("_runs.h", r" \u4e2d\u6587a", ("deepseek-coder",), [" ", "\u4e2d\u6587", "a"]),
+    ("_runs.h", r"caf\u00e9", ("deepseek-llm",), ["caf", "é"]),
+    ("_runs.h", r"\x01  \n\x01 7", ("deepseek-llm",), ["\x01", "  ", "\n", "\x01 ", "7"]),
 ]
 
 
