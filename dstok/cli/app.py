@@ -27,12 +27,13 @@ GROUPS = {  # command: its module
     "encode": "encode", "decode": "decode", "count": "count", "dump": "dump", "pieces": "dump",
     "explain": "about", "info": "about", "models": "about", "save": "save", "convert": "convert",
     "verify": "verify", "chat": "chat", "unicode": "unicode",
-    "splitter": "splitter",
+    "splitter": "splitter", "corpus": "corpus",
 }
+ACTIONS = {f"corpus {action}": "corpus_folders" for action in ("info", "verify", "merge", "stats")}  # with their own
 DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
 USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"
 EPILOG = """\
-Text is UTF-8, read byte for byte. No FILE, or -, is standard input; .gz and .zst files are unpacked.
+Text is UTF-8, read byte for byte. No FILE, or -, is standard input; .gz, .zst, .bz2 and .xz are unpacked.
 dstok COMMAND --help tells a command's options.
 
 exit codes: 0 fine, 1 over the budget of count --max-tokens, or verify or splitter diff found a
@@ -116,6 +117,9 @@ def _parser(argv: Sequence[str]) -> Parser:
 def _groups(argv: Sequence[str]) -> Iterable[str]:
     """The modules to import: the one of the command that is called, or all, to tell what there is."""
     command = argv[0] if argv else ""
+    action = " ".join(argv[:2])
+    if action in ACTIONS:
+        return [ACTIONS[action]]
     return [GROUPS[command]] if command in GROUPS else dict.fromkeys(GROUPS.values())
 
 

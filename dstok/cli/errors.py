@@ -16,7 +16,8 @@ from dstok.errors import DstokError, FileError, PatternError, SpecialTokenError
 
 __all__ = ["CommandError", "about_input", "complain", "reason", "told", "visible"]
 
-OPTIONS = {"field": "--field names another", "format": "--format names one"}  # by a `FileError`'s parameter
+OPTIONS = {"field": "--field names another", "format": "--format names one", "kind": "--input-format names it",
+           "largest": "--max-document allows more", "model": "--model names it"}  # by a `FileError`'s parameter
 PATTERN_SHOWN = 40  # characters of a broken pattern on each side of the place at fault
 
 

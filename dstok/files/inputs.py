@@ -1,4 +1,4 @@
-"""Files, standard input, .gz and .zst -> blocks of bytes, lines, JSON records.
+"""Files, standard input, .gz, .zst, .bz2 and .xz -> blocks of bytes, lines, JSON records.
 
 In: paths as the user wrote them. Out: `Source`, whose bytes are those of the file, unpacked and never
 translated (CRLF stays, NUL stays). Invariant: memory is bounded by a block, or by a line; every fault of
@@ -16,10 +16,12 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from dstok.base.faults import reason
 from dstok.errors import FileError
+from dstok.files.frames import SUFFIXES, open_frames
 
-__all__ = ["BLOCK", "Record", "Source", "Watcher", "open_source", "records"]
+__all__ = ["BLOCK", "PACKED", "Record", "Source", "Watcher", "json_kind", "open_source", "records"]
 
 BLOCK = 1 << 20
+PACKED = (".gz", *SUFFIXES)  # what is unpacked, by the name's suffix
 
 
 class Watcher(Protocol):
@@ -131,10 +133,8 @@ def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception]
         import zlib
 
         return gzip.GzipFile(fileobj=raw, mode="rb"), (OSError, zlib.error)  # type: ignore[return-value]
-    if name.endswith(".zst"):
-        from dstok.files.zstd import open_zstd
-
-        return open_zstd(name, raw)
+    if name.endswith(SUFFIXES):
+        return open_frames(name, raw)
     return raw, (OSError,)
 
 
@@ -178,15 +178,16 @@ def _field(line: str, name: str, field: str) -> str:
     except ValueError as error:  # a number of too many digits
         raise FileError(f"{name}: not JSON: {reason(error)}") from error
     if not isinstance(record, dict):
-        raise FileError(f"{name}: expected a JSON object, found {_kind(record)}")
+        raise FileError(f"{name}: expected a JSON object, found {json_kind(record)}")
     if field not in record:
         raise FileError(f"{name}: no field {field!r}", "field")
     if not isinstance(record[field], str):
-        raise FileError(f"{name}: field {field!r} is {_kind(record[field])}, not a string")
+        raise FileError(f"{name}: field {field!r} is {json_kind(record[field])}, not a string")
     return str(record[field])
 
 
-def _kind(value: object) -> str:
+def json_kind(value: object) -> str:
+    """What a value of JSON is, in words: "a number"."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, (int, float)):

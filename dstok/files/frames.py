@@ -1,9 +1,9 @@
-"""Zstandard data -> a stream of its unpacked bytes.
+"""Zstandard, bzip2 or xz data -> a stream of its unpacked bytes.
 
-In: a binary stream. Out: another. The decoder is Python's own (3.14 on) or that of the package `zstandard`.
-Invariant: data that ends inside a frame is an EOFError, several frames are read as one stream, and memory
-is bounded: the packed data is read in small pieces, since one of them may unpack to thousands of times its
-size.
+In: a binary stream. Out: another. The decoders are Python's own, of Zstandard before 3.14 the package `zstandard`.
+Invariant: data that ends inside a frame (in bzip2 and xz: a stream) is an EOFError; several frames are read as one
+stream; what comes after a frame and is none is an error, where Python's `bz2` and `lzma` would pass over it. Memory is
+bounded: the packed data is read in small pieces, since one of them may unpack to thousands of times its size.
 """
 
 from __future__ import annotations
@@ -15,19 +15,35 @@ from typing import Any, BinaryIO
 
 from dstok.errors import FileError
 
-__all__ = ["open_zstd"]
+__all__ = ["SUFFIXES", "open_frames"]
 
+SUFFIXES = (".zst", ".bz2", ".xz")
 PACKED_PIECE = 1 << 13
 
 
-def open_zstd(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
-    """The unpacked stream of `raw`, and what reading it may raise beside EOFError."""
+def open_frames(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
+    """The unpacked stream of `raw`, packed as the suffix of `name` says, and what reading it may raise beside EOFError.
+
+    Raises `FileError` if there is no decoder.
+    """
     new_frame, error = _decoder(name)
     return io.BufferedReader(_Unpacked(raw, new_frame), 1 << 17), (OSError, error)
 
 
 def _decoder(name: str) -> tuple[Callable[[], Any], type[Exception]]:
     """A maker of one-frame decompressors with `decompress`, `eof` and `unused_data`, and its error."""
+    if name.endswith(".bz2"):
+        import bz2
+
+        return bz2.BZ2Decompressor, OSError
+    if name.endswith(".xz"):
+        import lzma
+
+        return lzma.LZMADecompressor, lzma.LZMAError
+    return _zstd(name)
+
+
+def _zstd(name: str) -> tuple[Callable[[], Any], type[Exception]]:
     if sys.version_info >= (3, 14):
         from compression import zstd
 
@@ -65,7 +81,7 @@ class _Unpacked(io.RawIOBase):
         self.packed = self.packed or self.raw.read(PACKED_PIECE)
         if not self.packed:
             if self.frame is not None:
-                raise EOFError("zstd data ends inside a frame")
+                raise EOFError("the data ends inside a frame")
             return False
         frame = self.frame or self.new_frame()
         self.ready = memoryview(frame.decompress(self.packed))

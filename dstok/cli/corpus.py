@@ -1,0 +1,185 @@
+"""`dstok corpus`: files of text -> a folder of files of ids.
+
+In: paths of files, folders and globs. Out: the folder of --out, and a line of totals. Invariant: what is written is
+what `dstok.corpus.tokenize` writes with the same options; the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from dstok.cli.arguments import Parser, add_command, add_model, at_least_0, refuse_unless
+from dstok.cli.corpus_progress import watching_shards
+from dstok.cli.errors import CommandError, complain
+from dstok.cli.models import load_model
+from dstok.errors import DstokError
+from dstok.files.outputs import Output
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands
+    from dstok.corpus.run import Run, Totals
+
+__all__ = ["add_commands"]
+
+FORMATS = ("raw", "megatron", "datatrove", "parquet", "arrow", "jsonl")
+WORDS = """\
+Inputs: .jsonl (.ndjson, .json; a document a line), .txt .md (a document a file, or with --lines a
+line), .parquet, .arrow; .gz .zst .bz2 .xz of text and JSON lines. Folders are read with all below.
+Added tokens in texts are plain text unless --special says otherwise: a corpus is data.
+
+  dstok corpus info DIR      what a corpus is
+  dstok corpus verify DIR    are its files, and its inputs, what they were (exit code 1 if not)
+  dstok corpus merge DIR...  several to one
+  dstok corpus stats DIR     tokens a document, bytes a token, frequent ids
+
+"""
+
+
+def add_commands(commands: Commands) -> None:
+    parser = add_command(commands, "corpus", run, "files of text to files of ids, for training",
+                         "dstok corpus data/*.jsonl.zst --out ids --format megatron --append-eos")
+    parser.epilog = WORDS + str(parser.epilog)
+    parser.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs to read")
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write; one that was begun goes on")
+    add_model(parser)
+    _add_inputs(parser)
+    _add_outputs(parser)
+    _add_work(parser)
+
+
+def _add_inputs(parser: Parser) -> None:
+    parser.add_argument("--field", metavar="F", help="the text's key in JSON lines, or its column (default text)")
+    parser.add_argument("--lines", action="store_true", help="of text files each line is a document")
+    parser.add_argument("--input-format", choices=("jsonl", "lines", "text", "parquet", "arrow"),
+                        help="what all inputs are, whatever their suffixes")
+    parser.add_argument("--dataset", metavar="NAME[:CONFIG[:SPLIT[:COLUMN]]]", help="a data set, through `datasets`")
+    parser.add_argument("--special", default="none", metavar="HOW",
+                        help="texts of added tokens: none is a token (default), all are, raise refuses them, "
+                             "TOKEN,... only these are")
+    parser.add_argument("--add-bos", action="store_true", help="begin each document with the model's BOS token")
+    parser.add_argument("--append-eos", action="store_true", help="end each document with the model's EOS token")
+    parser.add_argument("--on-bad-document", choices=("fail", "skip"), default="fail",
+                        help="a document that cannot be encoded ends the command (default), or is listed and counted")
+    parser.add_argument("--max-document", type=at_least_0, metavar="BYTES",
+                        help="a larger document is a bad one (default 268435456)")
+
+
+def _add_outputs(parser: Parser) -> None:
+    parser.add_argument("--format", choices=FORMATS, default="raw", help="of the files of ids (default raw)")
+    parser.add_argument("--dtype", choices=("uint32", "int32", "uint16"), help="of ids (default as the format has it)")
+    parser.add_argument("--tokens-per-shard", type=at_least_0, default=0, metavar="N",
+                        help="begin another file where one would have more ids")
+    parser.add_argument("--shard-bytes", type=at_least_0, default=0, metavar="N",
+                        help="bytes of input that are done as one piece (default: by the size of all)")
+    parser.add_argument("--pack", type=at_least_0, default=0, metavar="LENGTH", help="rows of so many ids")
+    parser.add_argument("--pad-id", type=at_least_0, metavar="ID", help="with --pack: fills the last row of a shard")
+    parser.add_argument("--shuffle", type=at_least_0, metavar="SEED", help="put the documents of each shard in another "
+                                                                           "order, the same for the same seed")
+
+
+def _add_work(parser: Parser) -> None:
+    parser.add_argument("--workers", type=at_least_0, metavar="N", help="processes (default: one a processor)")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="who does the work (default local)")
+    parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N",
+                        help="do the I-th of N equal parts, I from 1 on: for arrays of jobs")
+    parser.add_argument("--dry-run", action="store_true", help="write nothing, tell what would be written")
+    parser.add_argument("--json", action="store_true", help="the totals as JSON")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"not a part I/N, with I from 1 to N: {text!r}")
+    return int(number), int(count)
+
+
+def run(arguments: Namespace) -> None:
+    if not arguments.files and arguments.dataset is None:
+        raise CommandError("nothing to read: expected files, folders, globs or --dataset")
+    refuse_unless(arguments.pad_id is None or arguments.pack, "--pad-id", "rows of one length (--pack)")
+    began = time.monotonic()
+    work = _run(arguments)
+    if arguments.dry_run:
+        _tell(arguments, _dry(arguments, work))
+        return
+    totals = _tokenize(arguments, work)
+    seconds = time.monotonic() - began
+    size = sum(shard.size for shard in work.shards[arguments.shard[0] - 1 :: arguments.shard[1]])
+    _tell(arguments, _json(totals, size, seconds) if arguments.json else _line(totals, size, seconds))
+    if totals.skipped:
+        complain(f"{totals.skipped} bad documents skipped, listed in the files *.skipped.jsonl")
+
+
+def _run(arguments: Namespace) -> Run:
+    from dstok.corpus.run import Run
+    from dstok.corpus.settings import Settings
+
+    dataset, field = _dataset(arguments)
+    given = {"format": arguments.format, "dtype": arguments.dtype or "", "kind": arguments.input_format or "",
+             "lines": arguments.lines, "field": field, "special": _special(arguments.special),
+             "add_bos": arguments.add_bos, "append_eos": arguments.append_eos,
+             "skip": arguments.on_bad_document == "skip", "pack": arguments.pack, "pad_id": arguments.pad_id,
+             "shuffle": arguments.shuffle, "tokens_per_file": arguments.tokens_per_shard,
+             "shard_bytes": arguments.shard_bytes}
+    given |= {} if arguments.max_document is None else {"largest": arguments.max_document}
+    load_model(arguments.model)  # an error of its own, before those of the settings
+    try:
+        return Run(arguments.files, arguments.model, Settings(**given), dataset)
+    except DstokError:
+        raise
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _special(how: str) -> str | tuple[str, ...]:
+    return how if how in ("all", "none", "raise") else tuple(filter(None, how.split(",")))
+
+
+def _dataset(arguments: Namespace) -> tuple[str | None, str]:
+    """The name for `datasets`, and the field; a column in the name goes before --field."""
+    field = arguments.field or "text"
+    if arguments.dataset is None:
+        return None, field
+    name, config, split, column = [*arguments.dataset.split(":", 3), "", "", ""][:4]
+    return f"{name}:{config}:{split}", column or field
+
+
+def _tokenize(arguments: Namespace, work: Run) -> Totals:
+    from dstok.corpus.run import find_engine
+
+    if arguments.workers == 0:
+        raise CommandError("--workers: expected at least 1")
+    with watching_shards(work.shards) as progress:
+        return work.tokenize(arguments.out, find_engine(arguments.engine), arguments.workers, arguments.shard, progress)
+
+
+def _line(totals: Totals, size: int, seconds: float) -> str:
+    earlier = f" ({totals.done} of them done before)" if totals.done else ""
+    whole = "" if totals.complete else "; the corpus is not whole yet, other parts are missing"
+    return (f"{totals.documents:,} documents, {totals.tokens:,} tokens, {totals.skipped:,} skipped, "
+            f"{totals.shards:,} shards{earlier}, {size / 1e6:,.1f} MB in {seconds:.1f} s{whole}")
+
+
+def _json(totals: Totals, size: int, seconds: float) -> str:
+    return json.dumps({**totals._asdict(), "bytes": size, "seconds": round(seconds, 3)})
+
+
+def _dry(arguments: Namespace, work: Run) -> str:
+    from dstok.corpus.sampling import estimate
+
+    found = estimate(work)
+    if arguments.json:
+        return json.dumps({**found._asdict(), "names": [shard.name for shard in work.shards]})
+    names = "".join(f"{arguments.out}/{shard.name}: {shard.size:,} bytes of input\n" for shard in work.shards)
+    packed = f"; {found.packed / 1e6:,.1f} MB of these are packed, and hold more" if found.packed else ""
+    return (f"{names}about {found.documents:,} documents, {found.tokens:,} tokens in {found.shards:,} shards of "
+            f"{found.bytes / 1e6:,.1f} MB, by a sample of {found.sampled / 1e6:,.1f} MB{packed}")
+
+
+def _tell(arguments: Namespace, words: Any) -> None:
+    with Output(None) as output:
+        output.write(f"{words}\n".encode("utf-8", "surrogateescape"))

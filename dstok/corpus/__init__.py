@@ -1,0 +1,16 @@
+"""Corpora: from raw text to files of ids, on one machine or many, nothing lost.
+
+>>> import dstok.corpus
+>>> dstok.corpus.FORMATS
+('raw', 'megatron', 'datatrove', 'parquet', 'arrow', 'jsonl')
+
+`tokenize` makes a corpus, `open` reads it; `dstok corpus` is the command. docs/corpora.md tells of both.
+"""
+
+from dstok.corpus.local import Report
+from dstok.corpus.reading import Corpus
+from dstok.corpus.reading import open_corpus as open
+from dstok.corpus.run import Totals, tokenize
+from dstok.corpus.settings import FORMATS, Settings
+
+__all__ = ["FORMATS", "Corpus", "Report", "Settings", "Totals", "open", "tokenize"]

@@ -1,0 +1,162 @@
+"""A finished corpus -> what is wrong with it.
+
+In: the folder. Out: a line for each thing that is not as the manifests say, none if all is well. Invariant: all files
+of the corpus are read whole, and all inputs, too, unless they are left out; of some shards the first documents are
+encoded again and compared, id by id. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import dstok
+from dstok.base.faults import reason
+from dstok.corpus.documents import reader_of
+from dstok.corpus.finding import InputFile
+from dstok.corpus.folder import CORPUS, PLAN, SUMS, read_json
+from dstok.corpus.places import Faults
+from dstok.corpus.plan import Part, Shard, plan_shards
+from dstok.corpus.reading import token_files
+from dstok.corpus.settings import Settings
+from dstok.corpus.work import Job, encoded, manifest_name
+from dstok.errors import DstokError, FileError
+from dstok.files.inputs import BLOCK
+
+if TYPE_CHECKING:
+    from dstok.formats.image import StrPath
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["verify"]
+
+
+def verify(
+    out: StrPath, *, inputs: bool = True, sample: int = 8, model: str | Tokenizer | None = None,
+) -> Iterator[str]:
+    """What is wrong with the corpus in `out`, a line each. Raises `FileError` if there is no corpus.
+
+    `inputs`: whether the inputs are there, to be compared with their checksums; `sample`: of how many shards the first
+    documents are encoded again (those of each input file that was read in whole shards come first); `model`: the
+    tokenizer, if it is not where it was.
+    """
+    folder = os.path.abspath(out)
+    plan = read_json(folder, PLAN)
+    if not os.path.exists(os.path.join(folder, CORPUS)):
+        yield f"{folder}: not whole: the command that makes it goes on where it stopped"
+        return
+    corpus = read_json(folder, CORPUS)
+    manifests = [read_json(folder, manifest_name(shard)) for shard in corpus["shards"]]
+    yield from _totals(folder, corpus, manifests)
+    for manifest in manifests:
+        yield from _outputs(folder, plan, manifest)
+    if inputs and plan["inputs"]:
+        yield from _Inputs(folder, plan, manifests, model).problems(sample)
+
+
+def _totals(folder: str, corpus: dict[str, Any], manifests: list[dict[str, Any]]) -> Iterator[str]:
+    for key in SUMS:
+        total = sum(manifest[key] for manifest in manifests)
+        if corpus[key] != total:
+            yield f"{os.path.join(folder, CORPUS)}: expected {total} {key}, as the manifests say, found {corpus[key]}"
+
+
+def _outputs(folder: str, plan: dict[str, Any], manifest: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the files of a shard: sizes and checksums, then their structure."""
+    wrong = [line for output in manifest["outputs"] for line in _file(os.path.join(folder, output["file"]), output)]
+    yield from wrong
+    if wrong:
+        return
+    try:
+        files = token_files(folder, Settings.from_json(plan["settings"]), manifest)
+        rows, tokens = sum(map(len, files)), sum(file.tokens for file in files)
+    except FileError as error:
+        yield str(error)
+        return
+    for what, expected, found in (("rows", manifest["rows"], rows),
+                                  ("ids", manifest["tokens"] + manifest["padding"], tokens)):
+        if expected != found:
+            yield f"{os.path.join(folder, manifest['shard'])}: expected {expected} {what}, found {found}"
+
+
+def _file(path: str, output: dict[str, Any]) -> Iterator[str]:
+    try:
+        with open(path, "rb") as file:
+            size, checksum = os.fstat(file.fileno()).st_size, hashlib.sha256()
+            while block := file.read(BLOCK):
+                checksum.update(block)
+    except OSError as error:
+        yield f"{path}: {reason(error)}"
+        return
+    if size != output["size"]:
+        yield f"{path}: expected {output['size']} bytes, found {size}"
+    elif checksum.hexdigest() != output["sha256"]:
+        yield f"{path}: expected the SHA-256 {output['sha256']}, found {checksum.hexdigest()}"
+
+
+class _Inputs:
+    """The inputs, read again."""
+
+    def __init__(
+        self, folder: str, plan: dict[str, Any], manifests: list[dict[str, Any]], model: str | Tokenizer | None,
+    ) -> None:
+        self.folder, self.settings = folder, Settings.from_json(plan["settings"])
+        files = [InputFile(**file) for file in plan["inputs"]]
+        self.shards = {shard.name: shard for shard in plan_shards(files, self.settings)}
+        self.manifests = manifests
+        self.job = Job("", "", self.settings, _tokenizer(plan["tokenizer"], model))
+
+    def problems(self, sample: int) -> Iterator[str]:
+        step = max(1, len(self.manifests) // max(1, sample))
+        for number, manifest in enumerate(self.manifests):
+            shard = self.shards.get(manifest["shard"])
+            if shard is None:
+                yield f"{self.folder}: expected the inputs' shards, found another, {manifest['shard']}"
+                continue
+            try:
+                yield from self._shard(shard, manifest, sample > 0 and number % step == 0)
+            except DstokError as error:
+                yield str(error)
+
+    def _shard(self, shard: Shard, manifest: dict[str, Any], encode: bool) -> Iterator[str]:
+        first = list[Any]()
+        for number, (part, record) in enumerate(zip(shard.parts, manifest["inputs"])):
+            found = self._read(part, first if encode and number == 0 else None)
+            if found["sha256"] != record["sha256"]:
+                yield f"{part.file.path}: has changed since the corpus was made, in {shard.name}"
+                return
+        if encode and not self.settings.pack and self.settings.shuffle is None:
+            yield from self._compare(shard, manifest, first)
+
+    def _read(self, part: Part, first: list[Any] | None) -> dict[str, Any]:
+        """What was read of a part; the ids of its first documents go into `first`."""
+        reader = reader_of(part, self.settings, Faults((lambda line: None) if self.settings.skip else None))
+        for number, batch in enumerate(reader.batches()):
+            if first is not None and number < 2:
+                ids, lengths = encoded(self.job, reader, batch)
+                first += np.split(ids, np.cumsum(lengths)[:-1]) if len(lengths) else []
+        return reader.record()
+
+    def _compare(self, shard: Shard, manifest: dict[str, Any], first: list[Any]) -> Iterator[str]:
+        rows = (file.row(row) for file in token_files(self.folder, self.settings, manifest) for row in range(len(file)))
+        for number, (expected, found) in enumerate(zip(first, rows)):
+            if not np.array_equal(expected, found):
+                yield f"{shard.name}: document {number} has other ids than its text"
+                return
+
+
+def _tokenizer(told: dict[str, Any], model: str | Tokenizer | None) -> Tokenizer:
+    name = model or told["model"]
+    if not name:
+        raise FileError("expected the model's name or path, which the corpus does not tell", "model")
+    try:
+        tokenizer = dstok.load(name) if isinstance(name, str) else name
+    except OSError as error:
+        raise FileError(f"{name}: {reason(error)}", "model") from error
+    if tokenizer.fingerprint != told["fingerprint"]:
+        raise FileError(f"{name}: expected the tokenizer of the fingerprint {told['fingerprint']}, found "
+                        f"{tokenizer.fingerprint}", "model")
+    return tokenizer

@@ -1,0 +1,208 @@
+"""A part of an input file -> its documents, in batches.
+
+In: a `Part`. Out: `Batch`es of texts, each with the place where it stands; what is no text has been given to `Faults`.
+Invariant: the documents come in the order of the file; a batch holds about a megabyte, so memory is bounded by the
+largest document that is allowed. After the last batch `Reader.record` tells what was read, with a checksum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from dstok.corpus.json_lines import BadLineError, text_reader
+from dstok.corpus.lines import lines_of
+from dstok.corpus.places import Faults, Place
+from dstok.corpus.plan import Part
+from dstok.corpus.settings import Settings
+from dstok.corpus.stretch import Stretch, count_lines
+from dstok.corpus.tables import rows_of
+from dstok.errors import FileError
+
+__all__ = ["Batch", "Reader", "reader_of"]
+
+SIZE = 1 << 20  # bytes of a batch, about
+
+
+class Batch(NamedTuple):
+    """Texts that are encoded together: `str`, or bytes, which need not be UTF-8. Text i is number `numbers[i]`.
+
+    `size`: bytes of the input that were read for them, unpacked.
+    """
+
+    texts: list[str | bytes]
+    numbers: Sequence[int]
+    size: int
+
+
+class Reader:
+    """Reads the documents of a part."""
+
+    unit = ""
+
+    def __init__(self, part: Part, settings: Settings, faults: Faults) -> None:
+        self.part, self.settings, self.faults = part, settings, faults
+        self.path = part.file.path
+
+    def batches(self) -> Iterator[Batch]:
+        """The documents. Raises `FileError`, if bad ones are not to be skipped; then a broken file ends here."""
+        try:
+            yield from self.read()
+        except FileError as error:
+            if not self.faults.skips:
+                raise
+            self.faults.found(Place(self.path), f"the rest of the file: {_without_path(error, self.path)}")
+
+    def read(self) -> Iterator[Batch]:
+        raise NotImplementedError
+
+    def record(self) -> dict[str, Any]:
+        """What was read, for the manifest."""
+        raise NotImplementedError
+
+    def place(self, number: int) -> Place:
+        """Where the document of that number in its batch's `numbers` stands."""
+        return Place(self.path, self.unit, number)
+
+    def bad(self, number: int, why: str, parameter: str = "") -> None:
+        self.faults.found(self.place(number), why, parameter)
+
+    def too_long(self, number: int, size: int) -> None:
+        self.bad(number, f"expected a document of at most {self.settings.largest} bytes, found {size}", "largest")
+
+
+class _Bytes(Reader):
+    """A file of which bytes are read."""
+
+    def __init__(self, part: Part, settings: Settings, faults: Faults) -> None:
+        super().__init__(part, settings, faults)
+        self.stretch = Stretch(self.path, part.start, part.stop)
+
+    def record(self) -> dict[str, Any]:
+        stretch = self.stretch
+        return {"file": self.part.file.name, "start": stretch.start, "stop": stretch.stop, "sha256": stretch.sha256}
+
+
+class _Lines(_Bytes):
+    """A document a line. Numbers count the lines from the start of the part."""
+
+    unit = "line"
+    before: int | None = None  # lines before the part: counted when somebody has to be told of a line
+
+    def read(self) -> Iterator[Batch]:
+        number = 1
+        for lines in lines_of(self.stretch.blocks(), self.settings.largest):
+            texts, numbers = self.texts(lines, number)
+            yield Batch(texts, numbers, sum(one if isinstance(one, int) else len(one) + 1 for one in lines))
+            number += len(lines)
+
+    def texts(self, lines: list[bytes | int], first: int) -> tuple[list[str | bytes], list[int]]:
+        """The texts of `lines`, and their numbers."""
+        texts, numbers = list[str | bytes](), list[int]()
+        for number, line in enumerate(lines, first):
+            if isinstance(line, int):
+                self.too_long(number, line)
+                continue
+            text = self.text(line, number)
+            if text is not None:
+                texts.append(text)
+                numbers.append(number)
+        return texts, numbers
+
+    def text(self, line: bytes, number: int) -> str | bytes | None:
+        """The document that a line holds; None if there is none in it."""
+        return line.removesuffix(b"\r")
+
+    def place(self, number: int) -> Place:
+        if self.before is None:
+            self.before = count_lines(self.path, self.stretch.start) if self.stretch.start else 0
+        return super().place(self.before + number)
+
+
+class _JsonLines(_Lines):
+    """JSON lines. Blank lines hold no document; a byte order mark before the first line is passed over."""
+
+    def __init__(self, part: Part, settings: Settings, faults: Faults) -> None:
+        super().__init__(part, settings, faults)
+        self.loads = text_reader(settings.field)
+
+    def text(self, line: bytes, number: int) -> str | None:
+        if number == 1 and not self.stretch.start:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if not line or line.isspace():
+            return None
+        try:
+            return self.loads(line)
+        except BadLineError as error:
+            self.bad(number, str(error), error.parameter)
+            return None
+
+
+class _Whole(_Bytes):
+    """The file is one document."""
+
+    def read(self) -> Iterator[Batch]:
+        blocks, size = list[bytes](), 0
+        for block in self.stretch.blocks():
+            size += len(block)
+            if size > self.settings.largest:
+                blocks.clear()
+            else:
+                blocks.append(block)
+        if size > self.settings.largest:
+            self.too_long(0, size)
+        else:
+            yield Batch([b"".join(blocks)], [0], size)
+
+    def place(self, number: int) -> Place:
+        return Place(self.path)
+
+
+class _Table(Reader):
+    """A column of a table. The checksum is that of its values, each after its length in eight bytes (null: of -1)."""
+
+    unit = "row"
+
+    def __init__(self, part: Part, settings: Settings, faults: Faults) -> None:
+        super().__init__(part, settings, faults)
+        self.hash = hashlib.sha256()
+
+    def read(self) -> Iterator[Batch]:
+        part = self.part
+        for first, values in rows_of(part.file, part.start, part.stop, self.settings.field):
+            batch = Batch([], list[int](), 0)
+            for number, value in enumerate(values.to_pylist(), first):
+                self._add(batch, number, value)
+            yield batch._replace(size=sum(map(len, batch.texts)))
+
+    def _add(self, batch: Batch, number: int, value: bytes | None) -> None:
+        self.hash.update(struct.pack("<q", -1 if value is None else len(value)))
+        if value is None:
+            self.bad(number, f"expected text in the column {self.settings.field!r}, found null")
+            return
+        self.hash.update(value)
+        if len(value) > self.settings.largest:
+            self.too_long(number, len(value))
+            return
+        batch.texts.append(value)
+        batch.numbers.append(number)  # type: ignore[attr-defined]
+
+    def record(self) -> dict[str, Any]:
+        part = self.part
+        return {"file": part.file.name, "start": part.start, "stop": part.stop, "sha256": self.hash.hexdigest()}
+
+
+_READERS: dict[str, type[Reader]] = {
+    "jsonl": _JsonLines, "lines": _Lines, "text": _Whole, "parquet": _Table, "arrow": _Table, "dataset": _Table,
+}
+
+
+def reader_of(part: Part, settings: Settings, faults: Faults) -> Reader:
+    """The reader of a part, by the kind of its file."""
+    return _READERS[part.file.kind](part, settings, faults)
+
+
+def _without_path(error: FileError, path: str) -> str:
+    return error.message.removeprefix(f"{path}: ")

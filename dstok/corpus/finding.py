@@ -1,0 +1,110 @@
+"""Paths, folders and globs -> the input files of a corpus, each with a name and a kind.
+
+In: what the user wrote. Out: `InputFile`s, in the order in which they were given, those of a folder by name.
+Invariant: nothing is left out in silence: a file of which the suffix does not tell what it is, is an error, and so is a
+path at which nothing is. Only what lies in a folder under a name that begins with "." or "_" is passed over, as is the
+custom of Spark and Hadoop with their bookkeeping. A file's name is its path below the folder that holds all inputs.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from dstok.base.faults import reason
+from dstok.corpus.settings import Settings
+from dstok.errors import FileError
+from dstok.files.inputs import PACKED
+
+__all__ = ["InputFile", "find_inputs"]
+
+SUFFIXES = {
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".pq": "parquet",
+    ".arrow": "arrow", ".ipc": "arrow", ".feather": "arrow", ".txt": "text", ".text": "text", ".md": "text",
+}
+
+
+class InputFile(NamedTuple):
+    """A file to read. `path` is absolute, `name` its path below the common folder, `size` in bytes as stored.
+
+    kind: "jsonl", "lines" (a document a line), "text" (a document a file), "parquet", "arrow"; or "dataset": `path` is
+    a data set's name then, and `size` its number of rows.
+    """
+
+    path: str
+    name: str
+    kind: str
+    size: int
+
+    @property
+    def packed(self) -> bool:
+        """Whether the file is compressed, so that it can be read from its start only."""
+        return self.path.endswith(PACKED)
+
+
+def find_inputs(inputs: Sequence[str], settings: Settings) -> list[InputFile]:
+    """The files of `inputs`. Raises `FileError`, which names the path."""
+    paths = [os.path.abspath(path) for given in inputs for path in _expanded(os.fspath(given))]
+    seen = set[str]()
+    for path in paths:
+        if path in seen:
+            raise FileError(f"{path}: given twice")
+        seen.add(path)
+    common = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""
+    return [_input(path, os.path.relpath(path, common), settings) for path in paths]
+
+
+def _expanded(given: str) -> Iterator[str]:
+    if os.path.isdir(given):
+        yield from _in_folder(given)
+    elif os.path.exists(given) or not glob.has_magic(given):
+        yield given
+    else:
+        found = sorted(glob.glob(given, recursive=True))
+        if not found:
+            raise FileError(f"{given}: no file matches")
+        yield from (path for each in found for path in (_in_folder(each) if os.path.isdir(each) else [each]))
+
+
+def _in_folder(folder: str) -> list[str]:
+    """The files below `folder`, sorted. Links to folders are followed, unless they lead in a circle."""
+    found, seen = list[str](), set[str]()
+    for place, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in seen else [name for name in folders if not name.startswith((".", "_"))]
+        found += [] if real in seen else [os.path.join(place, name) for name in files if name[0] not in "._"]
+        seen.add(real)
+    if not found:
+        raise FileError(f"{folder}: expected files in this folder, found none")
+    return sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    raise FileError(f"{error.filename}: {reason(error)}") from error
+
+
+def _input(path: str, name: str, settings: Settings) -> InputFile:
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path}: {reason(error)}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise FileError(f"{path}: expected a regular file, which can be read again, found a pipe or a device")
+    return InputFile(path, name.replace(os.sep, "/"), _kind(path, settings), status.st_size)
+
+
+def _kind(path: str, settings: Settings) -> str:
+    unpacked, suffix = os.path.splitext(path)
+    if suffix in PACKED:
+        suffix = os.path.splitext(unpacked)[1]
+    kind = settings.kind or ("lines" if settings.lines and suffix not in SUFFIXES else SUFFIXES.get(suffix, ""))
+    if not kind:
+        raise FileError(f"{path}: expected a suffix that tells what it holds ({' '.join(SUFFIXES)}), found "
+                        f"{suffix or 'none'}", "kind")
+    if kind in ("parquet", "arrow") and path.endswith(PACKED):
+        raise FileError(f"{path}: expected {kind} as it is, found it compressed")
+    return "lines" if kind == "text" and settings.lines else kind

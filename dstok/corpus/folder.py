@@ -1,0 +1,139 @@
+"""The folder of a corpus: whose it is, who works in it, and what is done.
+
+    OUT/plan.json            first: dstok, tokenizer, settings, inputs. Another command is refused by it.
+    OUT/NAME-00000.bin ...   the files of a shard
+    OUT/manifests/NAME-00000.json    ... and that they are there: documents, tokens, inputs and outputs with checksums
+    OUT/corpus.json          last, when all shards are there: the totals, and all shards in order
+    OUT/.1-of-1.lock, OUT/.1-of-1.tmp    who is at work; files without names yet
+
+Invariant: no file tells of time, machine or worker: the same command writes the same bytes anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from dstok.base.faults import reason
+from dstok.corpus.output import make_folder, write_json
+from dstok.corpus.plan import Shard
+from dstok.corpus.work import manifest_name
+from dstok.errors import FileError
+
+__all__ = ["CORPUS", "PLAN", "SUMS", "Folder", "read_json"]
+
+PLAN, CORPUS = "plan.json", "corpus.json"
+SUMS = ("documents", "tokens", "rows", "padding", "skipped")  # of a manifest, what is added up
+
+
+class Folder:
+    """The folder `out`, in which job `number` of `count` is at work, while it is `entered`."""
+
+    def __init__(self, out: str, number: int, count: int) -> None:
+        self.out, name = os.path.abspath(out), f".{number}-of-{count}"
+        self.lock, self.scratch = os.path.join(self.out, f"{name}.lock"), os.path.join(self.out, f"{name}.tmp")
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Nobody else does this job meanwhile. Raises `FileError`."""
+        with _named(self.out):
+            make_folder(self.out)
+            file = open(self.lock, "ab")
+        with file:
+            _lock(file.fileno(), self.out)
+            with _named(self.out):
+                shutil.rmtree(self.scratch, ignore_errors=True)  # of a run that was killed
+                os.mkdir(self.scratch)
+            try:
+                yield
+            finally:
+                shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def begin(self, plan: dict[str, Any]) -> None:
+        """Write the plan, or compare it with that of the corpus that is here. Raises `FileError` with what differs."""
+        if not os.path.exists(os.path.join(self.out, PLAN)):
+            write_json(self.out, PLAN, plan, self.scratch)
+            return
+        found = read_json(self.out, PLAN)
+        different = list(_differences(found, plan))
+        if different:
+            raise FileError(f"{self.out}: expected the corpus of this command, found that of another: "
+                            f"{'; '.join(different[:5])}")
+
+    def manifest(self, shard: Shard) -> dict[str, Any] | None:
+        """The manifest of a shard, if it is done and its files have their sizes."""
+        if not os.path.exists(os.path.join(self.out, manifest_name(shard.name))):
+            return None
+        manifest = read_json(self.out, manifest_name(shard.name))
+        whole = all(_size(os.path.join(self.out, output["file"])) == output["size"] for output in manifest["outputs"])
+        return manifest if whole else None
+
+    def finish(self, manifests: Sequence[dict[str, Any]]) -> None:
+        """Write what says that the corpus is whole, if it is not there."""
+        sums = {key: sum(each[key] for each in manifests) for key in SUMS}
+        corpus = {**sums, "shards": [each["shard"] for each in manifests]}
+        if not os.path.exists(os.path.join(self.out, CORPUS)):
+            write_json(self.out, CORPUS, corpus, self.scratch)
+
+
+def read_json(out: str, name: str) -> dict[str, Any]:
+    """One of the folder's files of JSON. Raises `FileError`."""
+    path = os.path.join(out, name)
+    try:
+        with open(path, "rb") as file:
+            value = json.loads(file.read())
+    except OSError as error:
+        raise FileError(f"{path}: {reason(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path}: expected JSON, found {reason(error)}") from error
+    if not isinstance(value, dict):
+        raise FileError(f"{path}: expected a JSON object, found another value")
+    return value
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1
+
+
+def _lock(file: int, out: str) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows: two at once only do the work twice there
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise FileError(f"{out}: another dstok corpus command is at work here") from None
+    except OSError as error:
+        raise FileError(f"{out}: {reason(error)}") from error
+
+
+@contextmanager
+def _named(out: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"{error.filename or out}: {reason(error)}") from error
+
+
+def _differences(there: Any, here: Any, where: str = "") -> Iterator[str]:
+    """Where two values of JSON differ."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in [*there, *(key for key in here if key not in there)]:
+            yield from _differences(there.get(key), here.get(key), f"{where} {key}")
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        for index, (one, other) in enumerate(zip(there, here)):
+            yield from _differences(one, other, f"{where} {index}")
+    elif there != here:
+        yield f"{where.strip()} {_shown(there)} there, {_shown(here)} here"
+
+
+def _shown(value: Any) -> str:
+    return f"{len(value)} of them" if isinstance(value, list) else json.dumps(value)[:80]

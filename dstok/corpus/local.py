@@ -1,0 +1,151 @@
+"""The local engine: shards -> done, by processes of this machine.
+
+In: a `Job` and shards. Out: their manifests, in the order in which they become done. Invariant: a process does one
+shard at a time; which one does it makes no difference to its bytes. If one of them dies, or this process is stopped,
+all stop.
+
+The processes are spawned, not forked: they hold nothing of this one but the job. Each has a pipe, over which it is
+given a shard, tells how far it is, and gives the manifest back, or an error. When this process is killed its pipes
+close, and a worker ends as soon as it has something to tell.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from time import monotonic
+from typing import Any, NamedTuple
+
+from dstok.corpus.plan import Shard
+from dstok.corpus.work import Job, tokenize_shard
+from dstok.errors import FileError
+
+__all__ = ["Progress", "Report", "run"]
+
+INTERVAL = 0.1  # seconds between two messages of a worker, at least
+PATIENCE = 5.0  # seconds that a worker has to end
+
+
+class Report(NamedTuple):
+    """How far a shard is: bytes of its input that were read, documents and ids that were written since it began.
+
+    earlier: the shard was done before this run began.
+    """
+
+    shard: str
+    read: int
+    documents: int
+    tokens: int
+    earlier: bool = False
+
+
+Progress = Callable[[Report], None]
+
+
+def run(job: Job, shards: Sequence[Shard], workers: int | None, progress: Progress) -> Iterator[dict[str, Any]]:
+    """Do `shards` by `workers` processes (one a processor), and yield the manifest of each. Raises what one raises."""
+    size = min(workers or available_cpus(), len(shards))
+    if size <= 1:
+        for shard in shards:
+            yield tokenize_shard(job, shard, _Counter(shard.name, progress).add)
+        return
+    crew = [_Worker(job) for _ in range(size)]
+    try:
+        yield from _scheduled(crew, shards, progress)
+    finally:
+        for worker in crew:
+            worker.stop()
+
+
+def available_cpus() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Counter:
+    """Adds up what is told of a shard, and passes it on now and then."""
+
+    def __init__(self, shard: str, progress: Progress) -> None:
+        self.now, self.progress, self.due = Report(shard, 0, 0, 0), progress, 0.0
+
+    def add(self, read: int, documents: int, tokens: int) -> None:
+        now = self.now
+        self.now = Report(now.shard, now.read + read, now.documents + documents, now.tokens + tokens)
+        if monotonic() >= self.due:
+            self.due = monotonic() + INTERVAL
+            self.progress(self.now)
+
+
+class _Worker:
+    """A process, and our end of its pipe."""
+
+    def __init__(self, job: Job) -> None:
+        context = get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=_work, args=(job, other), daemon=True)
+        self.process.start()
+        other.close()
+
+    def give(self, shard: Shard | None) -> None:
+        try:
+            self.pipe.send(shard)
+        except OSError:  # it has died: `wait` finds that, too
+            pass
+
+    def stop(self) -> None:
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join(PATIENCE)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _scheduled(crew: Sequence[_Worker], shards: Sequence[Shard], progress: Progress) -> Iterator[dict[str, Any]]:
+    waiting, busy = list(shards[::-1]), list(crew)
+    for worker in crew:
+        worker.give(waiting.pop())
+    while busy:
+        ready = wait([worker.pipe for worker in busy])
+        for worker in [worker for worker in busy if worker.pipe in ready]:
+            message = _received(worker)
+            if isinstance(message, Report):
+                progress(message)
+                continue
+            if not waiting:
+                busy.remove(worker)
+            worker.give(waiting.pop() if waiting else None)
+            yield message
+
+
+def _received(worker: _Worker) -> Any:
+    """What a worker tells: a report, or a manifest. Raises its error."""
+    try:
+        message = worker.pipe.recv()
+    except (EOFError, OSError):
+        worker.process.join(PATIENCE)
+        raise FileError(f"a worker process has died with exit code {worker.process.exitcode}; the same command goes on "
+                        "where it stopped") from None
+    if isinstance(message, BaseException):
+        raise message
+    return message
+
+
+def _work(job: Job, pipe: Connection) -> None:
+    """The worker's side."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process is told, too, and stops this one
+    try:
+        while (shard := pipe.recv()) is not None:
+            pipe.send(_done(job, shard, pipe))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        pass  # nobody waits for it
+
+
+def _done(job: Job, shard: Shard, pipe: Connection) -> dict[str, Any] | Exception:
+    try:
+        return tokenize_shard(job, shard, _Counter(shard.name, pipe.send).add)
+    except Exception as error:  # the other process raises it
+        return error

@@ -1,0 +1,106 @@
+"""Several corpora -> one, of one shard.
+
+In: folders of whole corpora of one tokenizer, format, dtype and row length. Out: a folder like theirs. Invariant: the
+documents come in the order of the folders, and of the shards in each; their ids are copied, not made again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from dstok.base.faults import reason
+from dstok.corpus.folder import CORPUS, PLAN, SUMS, Folder, read_json
+from dstok.corpus.output import write_json
+from dstok.corpus.plan import Shard
+from dstok.corpus.reading import token_files
+from dstok.corpus.rolling import Rolling
+from dstok.corpus.settings import Settings
+from dstok.corpus.work import manifest_name, writer_maker
+from dstok.corpus.writers import Files
+from dstok.errors import FileError
+
+if TYPE_CHECKING:
+    from dstok.formats.image import StrPath
+
+__all__ = ["merge"]
+
+NAME = "merged-00000"
+SAME = ("format", "dtype", "pack", "add_bos", "append_eos", "special")  # of all settings those that must be equal
+
+
+def merge(folders: Sequence[StrPath], out: StrPath, *, tokens_per_file: int = 0) -> dict[str, Any]:
+    """Make one corpus of several, and return its manifest. Called again it writes nothing.
+
+    Raises `FileError` if one is not whole, if they differ in what their files are, or if `out` holds another corpus.
+    """
+    sources = [os.path.abspath(folder) for folder in folders]
+    plans = [_plan(source) for source in sources]
+    for source, plan in zip(sources, plans):
+        _compare(sources[0], plans[0], source, plan)
+    settings = replace(Settings.from_json(plans[0]["settings"]), tokens_per_file=tokens_per_file)
+    folder = Folder(os.fspath(out), 1, 1)
+    with folder.entered():
+        folder.begin({**plans[0], "settings": settings.as_json(), "inputs": [], "merged": [
+            {"corpus": source, "sha256": _checksum(source)} for source in sources]})
+        manifest = folder.manifest(Shard(NAME, (), 0)) or _merged(folder, sources, settings, plans[0]["tokenizer"])
+        folder.finish([manifest])
+    return manifest
+
+
+def _plan(source: str) -> dict[str, Any]:
+    if not os.path.exists(os.path.join(source, CORPUS)):
+        raise FileError(f"{source}: expected a whole corpus, found no {CORPUS}")
+    return read_json(source, PLAN)
+
+
+def _compare(first: str, one: dict[str, Any], second: str, other: dict[str, Any]) -> None:
+    told = [("tokenizer", one["tokenizer"]["fingerprint"], other["tokenizer"]["fingerprint"])]
+    told += [(key, one["settings"][key], other["settings"][key]) for key in SAME]
+    for key, expected, found in told:
+        if expected != found:
+            raise FileError(f"{second}: expected {key} {expected}, as in {first}, found {found}")
+
+
+def _checksum(source: str) -> str:
+    """Of the manifests of a corpus, which hold those of its files."""
+    names = [CORPUS, *map(manifest_name, read_json(source, CORPUS)["shards"])]
+    whole = sha256()
+    for name in names:
+        with open(os.path.join(source, name), "rb") as file:
+            whole.update(file.read())
+    return whole.hexdigest()
+
+
+def _merged(folder: Folder, sources: Sequence[str], settings: Settings, tokenizer: dict[str, Any]) -> dict[str, Any]:
+    files = Files(folder.out, folder.scratch)
+    rolling = Rolling(writer_maker(files, NAME, settings, tokenizer["model"] or tokenizer["fingerprint"]),
+                      settings.tokens_per_file)
+    sums = dict.fromkeys(SUMS, 0)
+    try:
+        for source in sources:
+            for shard in read_json(source, CORPUS)["shards"]:
+                _copy(source, read_json(source, manifest_name(shard)), settings, rolling, sums)
+        rolling.close()
+        manifest = {"shard": NAME, **sums, "inputs": [], "outputs": [one._asdict() for one in files.commit()]}
+        write_json(folder.out, manifest_name(NAME), manifest, folder.scratch)
+    except OSError as error:
+        raise FileError(f"{folder.out}: {reason(error)}") from error
+    finally:
+        files.discard()
+    return manifest
+
+
+def _copy(source: str, manifest: dict[str, Any], settings: Settings, rolling: Rolling, sums: dict[str, int]) -> None:
+    for key in SUMS:
+        sums[key] += manifest[key]
+    before = rolling.documents
+    for file in token_files(source, settings, manifest):
+        for many in file.many():
+            rolling.add(*many)
+    if rolling.documents - before != manifest["rows"]:
+        raise FileError(f"{source}: expected {manifest['rows']} rows in {manifest['shard']}, found "
+                        f"{rolling.documents - before} (dstok corpus verify tells more)")

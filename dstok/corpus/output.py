@@ -1,0 +1,117 @@
+"""A file that is there whole, or not at all.
+
+In: bytes. Out: a file under its final name, with its size and checksum. Invariant: until `commit` the bytes lie in a
+folder for temporary files, and they are on the disk (fsync) before the file gets its name; so whoever finds the name
+finds all bytes, whenever the machine stopped. Every fault of writing is a `FileError` that names the final file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+from dstok.base.faults import reason
+from dstok.errors import FileError
+
+__all__ = ["OutputFile", "Written", "make_folder", "sync_folder", "write_json"]
+
+
+class Written(NamedTuple):
+    """A file of a corpus: its path below the corpus' folder, its size in bytes, its SHA-256."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+class OutputFile(io.RawIOBase):
+    """A file to write, `name` below the folder `out`; its bytes lie in the folder `scratch` for now."""
+
+    def __init__(self, out: str, name: str, scratch: str) -> None:
+        super().__init__()
+        self.name, self.final = name, os.path.join(out, name)
+        self.temporary = os.path.join(scratch, os.urandom(8).hex())
+        self.size, self.hash = 0, hashlib.sha256()
+        with self._named():
+            self.file = open(self.temporary, "xb", buffering=1 << 18)
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.size
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        with self._named():
+            self.file.write(view)
+        self.hash.update(view)
+        self.size += len(view)
+        return len(view)
+
+    def finish(self) -> None:
+        """All bytes are written: bring them to the disk."""
+        with self._named():
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
+
+    def commit(self) -> Written:
+        """Give the file its name. The caller syncs the folder."""
+        with self._named():
+            make_folder(os.path.dirname(self.final))
+            os.replace(self.temporary, self.final)
+        return Written(self.name, self.size, self.hash.hexdigest())
+
+    def discard(self) -> None:
+        """Remove what was written, unless it has its name."""
+        with suppress(OSError):
+            self.file.close()
+        with suppress(OSError):
+            os.unlink(self.temporary)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise FileError(f"{self.final}: {reason(error)}") from error
+
+
+def write_json(out: str, name: str, value: Any, scratch: str) -> None:
+    """Write a file of JSON, at once or not at all, and do not return before it is on the disk. Raises `FileError`."""
+    file = OutputFile(out, name, scratch)
+    try:
+        file.write(json.dumps(value, indent=1).encode() + b"\n")
+        file.finish()
+        file.commit()
+    except BaseException:
+        file.discard()
+        raise
+    sync_folder(os.path.dirname(file.final))
+
+
+def make_folder(path: str) -> None:
+    """Make a folder and those above it, on the disk, too. Raises `OSError`."""
+    if not os.path.isdir(path):
+        make_folder(os.path.dirname(path))
+        with suppress(FileExistsError):
+            os.mkdir(path)
+        sync_folder(os.path.dirname(path))
+
+
+def sync_folder(path: str) -> None:
+    """Bring the names in a folder to the disk. Raises `OSError`, but not where the system cannot do it."""
+    try:
+        place = os.open(path or ".", os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    except PermissionError:  # Windows has no such thing
+        return
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)

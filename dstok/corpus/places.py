@@ -1,0 +1,49 @@
+"""A document that cannot be encoded -> an error, or a line in a list.
+
+In: where the document stands, and what is wrong. Out: a `FileError`, or, if such documents are to be skipped, an entry
+in the list of those. Invariant: each bad document is in one or the other, with its file, line or row, and the reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dstok.errors import FileError
+
+__all__ = ["Faults", "Place"]
+
+
+class Place(NamedTuple):
+    """Where a document stands: `number` counts lines from 1 and rows from 0, or is None for a whole file.
+
+    >>> print(Place("a.jsonl", "line", 12))
+    a.jsonl: line 12
+    """
+
+    path: str
+    unit: str = ""
+    number: int | None = None
+
+    def __str__(self) -> str:
+        return self.path if self.number is None else f"{self.path}: {self.unit} {self.number}"
+
+
+class Faults:
+    """What becomes of bad documents: an error, or with `listed` a line of JSON each for that function."""
+
+    def __init__(self, listed: Callable[[bytes], None] | None) -> None:
+        self.listed, self.count = listed, 0
+
+    @property
+    def skips(self) -> bool:
+        return self.listed is not None
+
+    def found(self, place: Place, why: str, parameter: str = "") -> None:
+        """A document is bad. Raises `FileError` unless it is to be skipped."""
+        if self.listed is None:
+            raise FileError(f"{place}: {why}", parameter)
+        self.count += 1
+        entry = {"file": place.path, **({place.unit: place.number} if place.unit else {}), "reason": why}
+        self.listed(json.dumps(entry).encode() + b"\n")

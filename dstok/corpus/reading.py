@@ -1,0 +1,123 @@
+"""The files of a corpus -> its documents, as arrays of ids.
+
+In: the folder of a corpus, or one of its files. Out: `Corpus`: a sequence of arrays, mapped, not read. Invariant: what
+is in the files is checked as far as a reader relies on it, and an error names the file; documents come in the order of
+the inputs. A `Corpus` pickles as its path, and has what PyTorch wants of a map-style data set (`len`, `[i]`).
+"""
+
+from __future__ import annotations
+
+import bisect
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from dstok.corpus.flat_readers import DatatroveFile, MegatronFile, RawFile
+from dstok.corpus.folder import CORPUS, PLAN, read_json
+from dstok.corpus.settings import Settings
+from dstok.corpus.table_readers import ArrowFile, JsonLinesFile, ParquetFile
+from dstok.corpus.token_files import TokenFile
+from dstok.corpus.work import SKIPPED, manifest_name
+from dstok.errors import FileError
+
+if TYPE_CHECKING:
+    from dstok.corpus.writers import Array
+    from dstok.formats.image import StrPath
+
+__all__ = ["SUFFIXES", "Corpus", "open_corpus", "token_files"]
+
+FILES: dict[str, type[TokenFile]] = {
+    "raw": RawFile, "megatron": MegatronFile, "datatrove": DatatroveFile, "parquet": ParquetFile, "arrow": ArrowFile,
+    "jsonl": JsonLinesFile,
+}
+SUFFIXES = {  # of the file of ids
+    "raw": ".bin", "megatron": "_text_document.bin", "datatrove": ".ds", "parquet": ".parquet", "arrow": ".arrow",
+    "jsonl": ".jsonl",
+}
+
+
+class Corpus(Sequence["Array"]):
+    """The documents of a corpus, or with `pack` its rows: item i is a numpy array of ids, read only.
+
+    `files` are its files of ids; `tokens` how many ids are in them, what fills rows up included.
+    """
+
+    def __init__(self, path: str, files: Sequence[TokenFile]) -> None:
+        self.path, self.files = path, files
+        self._ends = np.cumsum([len(file) for file in files]).tolist()
+
+    @property
+    def tokens(self) -> int:
+        return sum(file.tokens for file in self.files)
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    @overload
+    def __getitem__(self, index: int) -> Array: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Array]: ...
+
+    def __getitem__(self, index: int | slice) -> Array | list[Array]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        file, row = self._place(index)
+        return file.row(row)
+
+    def __iter__(self) -> Iterator[Array]:
+        return (file.row(row) for file in self.files for row in range(len(file)))
+
+    def lengths(self, index: int) -> Array:
+        """How many ids of each document are in row `index`; of a corpus that is not packed, of the one document."""
+        file, row = self._place(index)
+        return file.lengths(row)
+
+    def _place(self, index: int) -> tuple[TokenFile, int]:
+        at = index + len(self) if index < 0 else index
+        if not 0 <= at < len(self):
+            raise IndexError(f"expected an index below {len(self)}, found {index}")
+        file = bisect.bisect_right(self._ends, at)
+        return self.files[file], at - (self._ends[file - 1] if file else 0)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_corpus, (self.path,)
+
+    def __repr__(self) -> str:
+        return f"<Corpus {self.path}: {len(self)} documents, {self.tokens} tokens>"
+
+
+def open_corpus(path: StrPath) -> Corpus:
+    """The corpus in a folder, which must be whole, or in one file of ids. Raises `FileError`."""
+    name = os.path.abspath(path)
+    return Corpus(name, _folder(name) if os.path.isdir(name) else [_file(name)])
+
+
+def _folder(out: str) -> list[TokenFile]:
+    if not os.path.exists(os.path.join(out, CORPUS)):
+        raise FileError(f"{out}: expected a corpus, found " + (
+            "one that is not whole: the command that makes it goes on where it stopped"
+            if os.path.exists(os.path.join(out, PLAN)) else "no corpus.json"))
+    settings = Settings.from_json(read_json(out, PLAN)["settings"])
+    return [file for shard in read_json(out, CORPUS)["shards"]
+            for file in token_files(out, settings, read_json(out, manifest_name(shard)))]
+
+
+def token_files(out: str, settings: Settings, manifest: Mapping[str, Any]) -> list[TokenFile]:
+    """The files of ids of a shard, by its manifest. Raises `FileError`."""
+    suffix = SUFFIXES[settings.format]
+    names = [output["file"] for output in manifest["outputs"] if output["file"].endswith(suffix)]
+    return [FILES[settings.format](os.path.join(out, name), settings.dtype, settings.pack)
+            for name in names if not name.endswith(SKIPPED)]
+
+
+def _file(path: str) -> TokenFile:
+    """One file, by its name; a `.bin` is of megatron if an `.idx` is beside it."""
+    if path.endswith(".bin") and os.path.exists(f"{path[:-4]}.idx"):
+        return MegatronFile(path, "", 0)
+    format = next((format for format, suffix in SUFFIXES.items() if path.endswith(suffix)), None)
+    if format is None:
+        raise FileError(f"{path}: expected a file of ids ({', '.join(SUFFIXES.values())}), found another")
+    return FILES[format](path, "uint32", 0)

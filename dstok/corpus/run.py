@@ -1,0 +1,171 @@
+"""Inputs -> a corpus: a folder of files of ids, which is whole when `corpus.json` is in it.
+
+In: paths, settings, an engine. Out: the folder, and `Totals`. Invariant: run again after it was stopped, the same call
+goes on where it stopped, and ends with the same bytes as if it had never been; nothing that is done is done again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import dstok
+from dstok.corpus import local
+from dstok.corpus.finding import InputFile, find_inputs
+from dstok.corpus.folder import Folder
+from dstok.corpus.local import Progress, Report
+from dstok.corpus.plan import Shard, plan_shards
+from dstok.corpus.settings import Settings
+from dstok.corpus.work import Job
+
+if TYPE_CHECKING:
+    from dstok.formats.image import StrPath
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["Engine", "Run", "Totals", "find_engine", "tokenize"]
+
+FORMAT = 1  # of the folder
+Engine = Callable[[Job, Sequence[Shard], int | None, Progress], Iterator[dict[str, Any]]]
+
+
+class Totals(NamedTuple):
+    """What is in the shards of a run.
+
+    documents, tokens: without what fills rows up; skipped: documents that could not be encoded. shards: of this run;
+    done: how many of them were done before it began. complete: whether all shards of the corpus are done, which those
+    of other jobs may not be.
+    """
+
+    documents: int
+    tokens: int
+    skipped: int
+    shards: int
+    done: int
+    complete: bool
+
+
+class Run:
+    """A corpus that is to be made: its settings, input files, and shards. Nothing is written yet.
+
+    Raises `FileError` for inputs that are not there, and `ValueError` for settings that cannot be.
+    """
+
+    def __init__(
+        self, inputs: Sequence[StrPath], model: str | Tokenizer, settings: Settings, dataset: str | None = None,
+    ) -> None:
+        self.tokenizer = dstok.load(model) if isinstance(model, str) else model
+        self.model = _model_name(model)
+        self.settings = settings.resolved(self.tokenizer)
+        self.files = find_inputs([os.fspath(path) for path in inputs], self.settings) if inputs else []
+        if dataset is not None:
+            self.files.append(_dataset(dataset))
+        self.shards = plan_shards(self.files, self.settings)
+
+    def plan(self) -> dict[str, Any]:
+        """What decides the bytes of the corpus."""
+        return {
+            "format": FORMAT, "dstok": dstok.__version__,
+            "tokenizer": {"model": self.model, "fingerprint": self.tokenizer.fingerprint},
+            "settings": self.settings.as_json(), "inputs": [file._asdict() for file in self.files],
+        }
+
+    def tokenize(
+        self, out: StrPath, engine: Engine, workers: int | None, shard: tuple[int, int], progress: Progress,
+    ) -> Totals:
+        """Do every `shard[1]`-th shard from `shard[0]` on, which counts from 1."""
+        number, count = shard
+        folder, mine = Folder(os.fspath(out), number, count), self.shards[number - 1 :: count]
+        with folder.entered():
+            folder.begin(self.plan())
+            done = self._earlier(folder, mine, progress)
+            before, missing = len(done), [one for one in mine if one.name not in done]
+            job = Job(folder.out, folder.scratch, self.settings, self.tokenizer)
+            for manifest in engine(job, missing, workers, progress) if missing else ():
+                done[manifest["shard"]] = manifest
+            complete = self._finish(folder, done)
+        return _totals([done[one.name] for one in mine], before, complete)
+
+    def _earlier(self, folder: Folder, shards: Sequence[Shard], progress: Progress) -> dict[str, dict[str, Any]]:
+        """The manifests of shards that are done."""
+        done = dict[str, dict[str, Any]]()
+        for shard in shards:
+            manifest = folder.manifest(shard)
+            if manifest is not None:
+                done[shard.name] = manifest
+                progress(Report(shard.name, shard.size, manifest["documents"], manifest["tokens"], earlier=True))
+        return done
+
+    def _finish(self, folder: Folder, done: dict[str, dict[str, Any]]) -> bool:
+        manifests = [done.get(one.name) or folder.manifest(one) for one in self.shards]
+        there = [manifest for manifest in manifests if manifest is not None]
+        if len(there) == len(self.shards):
+            folder.finish(there)
+        return len(there) == len(self.shards)
+
+
+def _totals(manifests: Sequence[dict[str, Any]], done: int, complete: bool) -> Totals:
+    documents, tokens, skipped = (sum(each[key] for each in manifests) for key in ("documents", "tokens", "skipped"))
+    return Totals(documents, tokens, skipped, len(manifests), done, complete)
+
+
+def _model_name(model: str | Tokenizer) -> str:
+    """How the model is loaded again: its name, or its file."""
+    if not isinstance(model, str):
+        return model.name
+    from dstok.loading import is_path
+
+    return os.path.abspath(model) if is_path(model) else model
+
+
+def _dataset(name: str) -> InputFile:
+    from dstok.corpus.tables import load_dataset
+
+    return InputFile(name, name.replace("/", "-").replace(":", "-"), "dataset", len(load_dataset(name)))
+
+
+def tokenize(
+    inputs: StrPath | Sequence[StrPath], out: StrPath, *, model: str | Tokenizer = "deepseek-v3",
+    engine: str | Engine = "local", workers: int | None = None, shard: tuple[int, int] = (1, 1),
+    dataset: str | None = None, progress: Progress | None = None, **settings: Any,
+) -> Totals:
+    """Tokenize files, folders or globs into the folder `out`; called again it goes on where it stopped.
+
+    settings: the fields of `Settings`, such as `format="megatron"`, `append_eos=True`. engine: "local", processes of
+    this machine (spawned: in a script the call belongs under `if __name__ == "__main__"`), "ray", or a function.
+    workers: by default as many as there are processors. shard=(i, n): every n-th shard from the i-th on, which counts
+    from 1. dataset: NAME[:CONFIG[:SPLIT]], through `datasets`. progress: called with a `Report` now and then.
+
+    Raises `FileError` for bad inputs and documents, with file and line, and for a folder that holds another corpus;
+    `ValueError` for settings that cannot be.
+
+    >>> import tempfile, dstok.corpus
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = folder.name + "/a.jsonl"
+    >>> _ = open(path, "w").write('{"text": "Hello world"}\\n{"text": "Hello"}\\n')
+    >>> dstok.corpus.tokenize(path, folder.name + "/out", append_eos=True).tokens
+    5
+    >>> [ids.tolist() for ids in dstok.corpus.open(folder.name + "/out")]
+    [[19923, 2058, 1], [19923, 1]]
+    """
+    number, count = shard
+    if not 1 <= number <= count:
+        raise ValueError(f"expected a shard from 1 to the number of shards, found {number} of {count}")
+    paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    run = Run(paths, model, Settings(**settings), dataset)
+    if workers is not None and workers < 1:
+        raise ValueError(f"expected at least 1 worker, found {workers}")
+    return run.tokenize(out, find_engine(engine), workers, shard, progress or (lambda report: None))
+
+
+def find_engine(engine: str | Engine) -> Engine:
+    """The engine of that name. Raises `ValueError`."""
+    if not isinstance(engine, str):
+        return engine
+    if engine == "ray":
+        from dstok.corpus.ray_tasks import run
+
+        return run
+    if engine != "local":
+        raise ValueError(f'expected the engine "local" or "ray", found {engine!r}')
+    return local.run

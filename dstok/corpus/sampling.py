@@ -1,0 +1,51 @@
+"""What a run would write, without writing it.
+
+In: a `Run`. Out: its shards, and how many documents and ids they will have, estimated from a sample. Invariant: nothing
+is written, and no more is read than the start of some shards: it takes seconds whatever the size of the inputs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dstok.corpus.documents import reader_of
+from dstok.corpus.places import Faults
+from dstok.corpus.run import Run
+from dstok.corpus.work import Job, encoded
+
+__all__ = ["Estimate", "estimate"]
+
+SHARDS = 16  # of which the start is read
+BATCHES = 2  # of each
+
+
+class Estimate(NamedTuple):
+    """bytes: of the inputs as stored. documents, tokens: estimated from `sampled` bytes of text, unpacked.
+
+    Of packed files and tables it is taken that their text has as many bytes as they have themselves, so the numbers are
+    too small by the factor by which they are packed: `packed` says how many bytes of the inputs are such.
+    """
+
+    shards: int
+    bytes: int
+    packed: int
+    documents: int
+    tokens: int
+    sampled: int
+
+
+def estimate(run: Run) -> Estimate:
+    """The figures of a run. Raises `FileError` for bad documents in the sample, if they are not to be skipped."""
+    step = max(1, len(run.shards) // SHARDS)
+    job = Job("", "", run.settings, run.tokenizer)
+    faults = Faults((lambda line: None) if run.settings.skip else None)
+    read = documents = tokens = 0
+    for shard in run.shards[::step]:
+        reader = reader_of(shard.parts[0], run.settings, faults)
+        for _, batch in zip(range(BATCHES), reader.batches()):
+            ids, lengths = encoded(job, reader, batch)
+            read, documents, tokens = read + batch.size, documents + len(lengths), tokens + len(ids)
+    total = sum(shard.size for shard in run.shards)
+    packed = sum(file.size for file in run.files if file.packed or file.kind in ("parquet", "arrow"))
+    share = total / max(1, read)
+    return Estimate(len(run.shards), total, packed, round(documents * share), round(tokens * share), read)

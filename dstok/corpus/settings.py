@@ -1,0 +1,121 @@
+"""What decides the bytes of a corpus, beside its inputs and the tokenizer.
+
+In: the keywords of `dstok.corpus.tokenize`. Out: `Settings`, checked against the tokenizer, and as JSON for the plan.
+Invariant: two runs with equal settings, inputs and tokenizers write equal bytes. What only decides how fast they do
+(workers, engine) is not in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["DTYPES", "FORMATS", "LARGEST", "Settings"]
+
+FORMATS = ("raw", "megatron", "datatrove", "parquet", "arrow", "jsonl")
+DTYPES = ("uint32", "int32", "uint16")
+KINDS = ("jsonl", "lines", "text", "parquet", "arrow")
+SMALL = 1 << 16  # ids that uint16 has room for
+LARGEST = 256 << 20  # bytes of a document: a worker's memory is a few times that at most
+_TAKES = {"megatron": ("int32", "uint16"), "datatrove": ("uint32", "uint16"), "raw": DTYPES}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a corpus.
+
+    format: one of `FORMATS`; dtype: of its ids, "" for the format's own (int32 for megatron, uint32 for all others).
+    kind: what the inputs are, one of `KINDS`, or "": their suffixes tell. lines: a text file holds a document a line.
+    field: the key or column of the text. special, add_bos, append_eos: as in `Tokenizer.encode`.
+    skip: documents that cannot be encoded are listed, not an error. pack: ids a row, 0 for a row a document.
+    pad_id: fills the last row of a shard. shuffle: the seed of the order of each shard's documents, or None.
+    tokens_per_file: at most so many ids in one file, unless one document has more; 0 for no limit.
+    shard_bytes: bytes of input a shard, 0 for a size by the size of all inputs. largest: bytes a document may have.
+    """
+
+    format: str = "raw"
+    dtype: str = ""
+    kind: str = ""
+    lines: bool = False
+    field: str = "text"
+    special: str | tuple[str, ...] = "none"
+    add_bos: bool = False
+    append_eos: bool = False
+    skip: bool = False
+    pack: int = 0
+    pad_id: int | None = None
+    shuffle: int | None = None
+    tokens_per_file: int = 0
+    shard_bytes: int = 0
+    largest: int = LARGEST
+
+    def resolved(self, tokenizer: Tokenizer) -> Settings:
+        """These settings with what they leave open filled in, for `tokenizer`. Raises `ValueError`.
+
+        >>> import dstok
+        >>> Settings("megatron").resolved(dstok.load("deepseek-v3")).dtype
+        'int32'
+        """
+        _check_choice("format", self.format, FORMATS)
+        if self.kind:
+            _check_choice("the format of the inputs", self.kind, KINDS)
+        for name in ("pack", "tokens_per_file", "shard_bytes", "largest"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"expected {name} to be 0 or more, found {getattr(self, name)}")
+        self._check_ends(tokenizer)
+        dtype = _dtype(self.format, self.dtype, tokenizer.vocab_size)
+        return replace(self, dtype=dtype, special=_special(self.special, tokenizer), pad_id=self._pad(tokenizer))
+
+    def _check_ends(self, tokenizer: Tokenizer) -> None:
+        ends = ((self.add_bos, "BOS", tokenizer.bos_id), (self.append_eos, "EOS", tokenizer.eos_id))
+        for wanted, what, found in ends:
+            if wanted and found is None:
+                raise ValueError(f"expected a model that names a {what} token, found one that does not")
+
+    def _pad(self, tokenizer: Tokenizer) -> int | None:
+        """The id that fills the last row of a shard: the model's pad token, else its EOS."""
+        if not self.pack:
+            return None
+        found = next((id for id in (self.pad_id, tokenizer.config.pad_id, tokenizer.eos_id) if id is not None), None)
+        if found is None or not 0 <= found < tokenizer.vocab_size:
+            raise ValueError(f"expected an id from 0 to {tokenizer.vocab_size - 1} to fill rows with (pad_id), "
+                             f"found {found}")
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        values = asdict(self)
+        return values | {"special": list(self.special)} if isinstance(self.special, tuple) else values
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Settings:
+        special = values["special"]
+        return cls(**{**values, "special": tuple(special) if isinstance(special, list) else special})
+
+
+def _check_choice(what: str, found: str, known: Iterable[str]) -> None:
+    if found not in known:
+        raise ValueError(f"expected {what} to be one of {', '.join(known)}, found {found!r}")
+
+
+def _dtype(format: str, wanted: str, vocab_size: int) -> str:
+    takes = _TAKES.get(format, ("uint32", "int32"))
+    dtype = wanted or takes[0]
+    _check_choice(f"the dtype of {format} files", dtype, takes)
+    if dtype == "uint16" and vocab_size > SMALL:
+        raise ValueError(f"expected a vocabulary of at most {SMALL} ids for uint16, found {vocab_size}: ids would be "
+                         "cut off")
+    return dtype
+
+
+def _special(special: Any, tokenizer: Tokenizer) -> str | tuple[str, ...]:
+    if isinstance(special, str):
+        _check_choice("special", special, ("all", "none", "raise"))
+        return special
+    for token in special:
+        if token not in tokenizer.special_tokens:
+            raise ValueError(f"expected texts of added tokens as special, found {token!r}, which the model has not")
+    return tuple(sorted(special))

@@ -1,0 +1,102 @@
+"""A part of a file -> its bytes in blocks, and a checksum of what was read.
+
+In: a path, and from where to where. Out: blocks of bytes, unpacked if the file is packed. Invariant: the blocks are
+just the lines that begin in the range, so that ranges that meet share no line and lose none:
+
+    ab|cd\\nef\\ng   ranges of 2 bytes -> 0:2 "abcd\\n", 2:4 nothing, 4:6 "ef\\n", 6:8 nothing, 8: "g"
+
+The checksum is SHA-256 of these bytes, of a packed file of its bytes as they are stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from dstok.base.faults import reason
+from dstok.errors import FileError
+from dstok.files.inputs import BLOCK, PACKED, Source
+
+__all__ = ["Stretch", "count_lines"]
+
+
+class Stretch:
+    """The lines of a file that begin from byte `start` on and before `stop` (-1: to the end).
+
+    After `blocks` has ended: `start` and `stop` are those of the lines themselves, `sha256` their checksum.
+    """
+
+    def __init__(self, path: str, start: int, stop: int) -> None:
+        self.path, self.start, self.stop = path, start, stop
+        self.hash: Any = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        return str(self.hash.hexdigest())
+
+    def blocks(self) -> Iterator[bytes]:
+        """The bytes. Raises `FileError`."""
+        try:
+            with open(self.path, "rb") as file:
+                yield from self._unpacked(file) if self.path.endswith(PACKED) else self._lines(file)
+        except OSError as error:
+            raise FileError(f"{self.path}: {reason(error)}") from error
+
+    def _unpacked(self, file: BinaryIO) -> Iterator[bytes]:
+        hashed = _Hashed(file, self.hash)
+        if not file.peek(1):  # type: ignore[attr-defined]
+            raise FileError(f"{self.path}: expected packed data, found an empty file")
+        yield from Source(self.path, hashed).blocks()  # type: ignore[arg-type]
+        while hashed.read(BLOCK):
+            pass
+        self.stop = file.tell()
+
+    def _lines(self, file: BinaryIO) -> Iterator[bytes]:
+        stop = os.fstat(file.fileno()).st_size if self.stop < 0 else self.stop
+        at = self.start = self._first_line(file, stop)
+        block = b"\n"
+        while at < stop and (block := file.read(min(BLOCK, stop - at))):
+            at += len(block)
+            self.hash.update(block)
+            yield block
+        while block and not block.endswith(b"\n") and (block := file.readline(BLOCK)):
+            at += len(block)
+            self.hash.update(block)
+            yield block
+        self.stop = at
+
+    def _first_line(self, file: BinaryIO, stop: int) -> int:
+        """Where the first line begins that begins in the range (else a place at or after its end); goes there."""
+        at = file.seek(max(0, self.start - 1))
+        while 0 < self.start and at < stop and (piece := file.readline(BLOCK)):
+            at += len(piece)
+            if piece.endswith(b"\n"):
+                break
+        return at
+
+
+class _Hashed:
+    """A binary stream, whose bytes go into a hash as they are read."""
+
+    def __init__(self, raw: BinaryIO, hash: Any) -> None:
+        self.raw, self.hash = raw, hash
+        self.fileno, self.isatty, self.tell = raw.fileno, raw.isatty, raw.tell
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.raw.read(size)
+        self.hash.update(data)
+        return data
+
+
+def count_lines(path: str, stop: int) -> int:
+    """How many lines end before byte `stop` of a file. Raises `FileError`."""
+    lines = 0
+    try:
+        with open(path, "rb") as file:
+            while stop > 0 and (block := file.read(min(stop, BLOCK))):
+                lines, stop = lines + block.count(b"\n"), stop - len(block)
+    except OSError as error:
+        raise FileError(f"{path}: {reason(error)}") from error
+    return lines

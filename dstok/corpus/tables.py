@@ -1,0 +1,156 @@
+"""Parquet, Arrow IPC and data sets -> the texts of a column, about a megabyte at a time.
+
+In: a file, and which of its row groups, record batches or rows. Out: the column's values, as Arrow arrays of binary, or
+`None` where a value is null. Invariant: a part of a file is read without the others; memory is bounded by a row group
+or a record batch. Whatever pyarrow says of a broken file becomes a `FileError` with its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from dstok.base.faults import reason
+from dstok.corpus.extras import needed
+from dstok.corpus.finding import InputFile
+from dstok.errors import FileError
+
+__all__ = ["Extent", "Rows", "extents", "rows_of"]
+
+SIZE = 1 << 20  # bytes of a column that are handed on together, about
+SET_ROWS = 10_000  # rows of a data set that are one extent
+
+
+class Extent(NamedTuple):
+    """What is read together: row group, record batch or rows `start` to before `stop`, of about `size` bytes."""
+
+    start: int
+    stop: int
+    size: int
+
+
+class Rows(NamedTuple):
+    """Values of the column, `first` being the number of the first one's row in the file."""
+
+    first: int
+    values: Any
+
+
+def extents(file: InputFile) -> list[Extent]:
+    """The parts that `file` can be cut into. Of a file that cannot be read, one: its fault is found in its turn."""
+    try:
+        if file.kind == "dataset":
+            return [Extent(at, min(at + SET_ROWS, file.size), SET_ROWS) for at in range(0, file.size, SET_ROWS)]
+        count = _parquet(file.path).num_row_groups if file.kind == "parquet" else _record_batches(file.path)
+    except FileError:
+        count = 0
+    share = file.size // max(1, count)
+    return [Extent(at, at + 1, share) for at in range(count)] or [Extent(0, -1, file.size)]
+
+
+def rows_of(file: InputFile, start: int, stop: int, field: str) -> Iterator[Rows]:
+    """The column `field` of a part of `file`. Raises `FileError`."""
+    read = {"parquet": _of_parquet, "arrow": _of_arrow, "dataset": _of_dataset}[file.kind]
+    with about(file.path):
+        for first, column in read(file, start, stop, field):
+            step = _rows(len(column), column.nbytes)
+            for at in range(0, len(column), step):
+                yield Rows(first + at, _as_binary(column.slice(at, step), file.path, field))
+
+
+def _rows(count: int, size: int) -> int:
+    """How many rows are about `SIZE` bytes, if `count` are `size`."""
+    return max(1, min(count, 1 << 16, count * SIZE // max(1, size)))
+
+
+@contextmanager
+def about(path: str) -> Iterator[None]:
+    """Errors of pyarrow while it reads `path` become errors that name it."""
+    pa = needed("pyarrow")
+    try:
+        yield
+    except FileError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise FileError(f"{path}: {reason(error).splitlines()[0]}") from error
+
+
+def _parquet(path: str) -> Any:
+    parquet = needed("pyarrow.parquet")
+    with about(path):
+        return parquet.ParquetFile(path, pre_buffer=False)
+
+
+def _of_parquet(file: InputFile, start: int, stop: int, field: str) -> Iterator[tuple[int, Any]]:
+    with _parquet(file.path) as parquet:
+        _check_field(file.path, field, parquet.schema_arrow.names)
+        sizes = [parquet.metadata.row_group(i).num_rows for i in range(parquet.num_row_groups)]
+        groups = range(start, len(sizes) if stop < 0 else stop)
+        first = sum(sizes[:start])
+        rows = _rows(max(1, parquet.metadata.num_rows), file.size * 2)  # packed to a half or less
+        for batch in parquet.iter_batches(rows, row_groups=[*groups], columns=[field], use_threads=False):
+            yield first, batch.column(0)
+            first += batch.num_rows
+
+
+def _opened(path: str) -> Any:
+    """The reader of an Arrow file, or of a stream as `datasets` writes it."""
+    pa = needed("pyarrow")
+    with about(path):
+        source = pa.memory_map(path)
+        try:
+            return pa.ipc.open_file(source)
+        except pa.ArrowInvalid:
+            source.seek(0)
+            return pa.ipc.open_stream(source)
+
+
+def _record_batches(path: str) -> int:
+    return int(getattr(_opened(path), "num_record_batches", 0))
+
+
+def _of_arrow(file: InputFile, start: int, stop: int, field: str) -> Iterator[tuple[int, Any]]:
+    reader, first = _opened(file.path), 0
+    _check_field(file.path, field, reader.schema.names)
+    batches = iter(reader) if stop < 0 else (reader.get_batch(i) for i in range(stop))
+    for number, batch in enumerate(batches):
+        if number >= start:
+            yield first, batch.column(field)
+        first += batch.num_rows
+
+
+@lru_cache(1)
+def load_dataset(name: str) -> Any:
+    """The data set NAME[:CONFIG[:SPLIT]], through `datasets`. Raises `FileError`."""
+    datasets = needed("datasets")
+    path, config, split = [*name.split(":"), "", ""][:3]
+    try:
+        return datasets.load_dataset(path, config or None, split=split or "train")
+    except Exception as error:  # whatever a loader raises
+        raise FileError(f"{name}: {reason(error).splitlines()[0]}") from error
+
+
+def _of_dataset(file: InputFile, start: int, stop: int, field: str) -> Iterator[tuple[int, Any]]:
+    loaded = load_dataset(file.path)
+    _check_field(file.path, field, loaded.column_names)
+    table = loaded.with_format("arrow")
+    for chunk in table[start:stop].column(field).chunks:
+        yield start, chunk
+        start += len(chunk)
+
+
+def _check_field(path: str, field: str, names: list[str]) -> None:
+    if field not in names:
+        raise FileError(f"{path}: expected a column {field!r}, found {', '.join(map(repr, names)) or 'none'}", "field")
+
+
+def _as_binary(column: Any, path: str, field: str) -> Any:
+    pa = needed("pyarrow")
+    kinds = pa.types
+    kind = column.type.value_type if kinds.is_dictionary(column.type) else column.type
+    if not any(test(kind) for test in (kinds.is_string, kinds.is_large_string, kinds.is_string_view, kinds.is_binary,
+                                       kinds.is_large_binary, kinds.is_binary_view, kinds.is_null)):
+        raise FileError(f"{path}: expected text in the column {field!r}, found {column.type}", "field")
+    return column.cast(kind).cast(pa.large_binary())

@@ -1,0 +1,168 @@
+"""Bad input: an error that names file and line or row, or, with `skip`, a line in the list of those."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from corpora_made import checksums, ids_of, json_lines
+
+import dstok.corpus
+from dstok.errors import FileError
+
+GOOD = [f"document {i} — 你好" for i in range(400)]
+LINES = [json.dumps({"text": text}, ensure_ascii=False).encode() + b"\n" for text in GOOD]
+BEFORE, AFTER = b"".join(LINES[:200]), b"".join(LINES[200:])
+BAD_LINES = {
+    "broken": (b'{"text": "broken\n', "expected JSON, found"),
+    "garbage": (b"not json at all\n", "expected JSON, found"),
+    "not utf-8": (b'{"text": "a\xff\xfeb"}\n', "expected utf-8, found byte 0xff at byte offset 11"),
+    "nul": (b"\0" * 100 + b"\n", "expected JSON, found"),
+    "lone surrogate": (b'{"text": "x\\ud800y"}\n', "expected JSON, found .*surrogate"),
+    "missing": (b'{"other": 1}\n', "expected the field 'text', found 'other'"),
+    "null": (b'{"text": null}\n', "expected a string under 'text', found null"),
+    "number": (b'{"text": 5}\n', "expected a string under 'text', found a number"),
+    "array": (b"[1, 2]\n", "expected a JSON object, found an array"),
+    "two values": (b'{"text": "a"} {"text": "b"}\n', "expected JSON, found"),
+    "not a number": (b'{"text": "a", "n": NaN}\n', "expected JSON, found"),
+    "too long": (b'{"text": "' + b"x" * 5000 + b'"}\n', "expected a document of at most 5000 bytes, found 5012"),
+    "deep": (b'{"text": ' + b"[" * 2000 + b"]" * 2000 + b"}\n", "expected"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def tokenize(path: str, **options: Any) -> dstok.corpus.Totals:
+    return dstok.corpus.tokenize(path, "out", **{"workers": 1, "largest": 5000, **options})
+
+
+def finals() -> list[str]:
+    return sorted(name for name in checksums(Path("out")) if name != "plan.json")
+
+
+@pytest.mark.parametrize("what", BAD_LINES)
+@pytest.mark.parametrize("shard_bytes", [0, 3000])
+def test_a_bad_line(what: str, shard_bytes: int) -> None:
+    line, message = BAD_LINES[what]
+    Path("a.jsonl").write_bytes(BEFORE + line + AFTER)
+    with pytest.raises(FileError, match=f"a.jsonl: line 201: {message}"):
+        tokenize("a.jsonl", shard_bytes=shard_bytes)
+    assert shard_bytes or finals() == []
+    done = dstok.corpus.tokenize("a.jsonl", "skipped", workers=1, skip=True, largest=5000, shard_bytes=shard_bytes)
+    assert (done.documents, done.skipped) == (400, 1)
+    [listed] = [json.loads(line) for path in Path("skipped").glob("*.skipped.jsonl") for line in path.open()]
+    assert listed["line"] == 201 and listed["file"].endswith("a.jsonl")
+    assert [ids.tolist() for ids in dstok.corpus.open("skipped")] == ids_of(GOOD)
+
+
+@pytest.mark.parametrize("data", [
+    BEFORE + b'{"text": "a", "text": "document 0"}\n' + AFTER, b"\xef\xbb\xbf" + BEFORE + AFTER, (BEFORE + AFTER)[:-1],
+    (BEFORE + AFTER).replace(b"\n", b"\r\n"), BEFORE + b"\n  \n\t\r\n" + AFTER, b"", b"\n\n  \n\n",
+    BEFORE + b'{"text": "x\\u0000y"}\n',
+], ids=["equal keys", "byte order mark", "no line feed at the end", "crlf", "blank lines", "empty", "only blank", "nul"])
+def test_odd_files_that_are_fine(data: bytes) -> None:
+    Path("a.jsonl").write_bytes(data)
+    tokenize("a.jsonl")
+    texts = [json.loads(line)["text"] for line in data.decode("utf-8-sig").split("\n") if line.strip()]
+    assert [ids.tolist() for ids in dstok.corpus.open("out")] == ids_of(texts)
+
+
+def test_a_line_cut_at_the_end() -> None:
+    Path("a.jsonl").write_bytes((BEFORE + AFTER)[:-3])
+    with pytest.raises(FileError, match="a.jsonl: line 400: expected JSON, found"):
+        tokenize("a.jsonl")
+
+
+def test_lines_of_text_that_are_not_utf8() -> None:
+    Path("a.txt").write_bytes(b"fine\n" * 7 + b"caf\xe9\n" + b"fine\n" + b"\xff\n")
+    with pytest.raises(FileError, match="a.txt: line 8: expected utf-8, found byte 0xe9 at byte offset 3"):
+        tokenize("a.txt", lines=True)
+    done = dstok.corpus.tokenize("a.txt", "skipped", workers=1, lines=True, skip=True)
+    assert (done.documents, done.skipped) == (8, 2)
+
+
+def test_added_tokens_that_are_refused() -> None:
+    Path("a.txt").write_text("fine\n<｜User｜>\n")
+    with pytest.raises(FileError, match="a.txt: line 2: the text holds the added token '<｜User｜>' at byte offset 0"):
+        tokenize("a.txt", lines=True, special="raise")
+
+
+BROKEN = {
+    "truncated.gz": gzip.compress(BEFORE + AFTER)[:-200], "cut_header.gz": gzip.compress(BEFORE)[:6],
+    "garbage.gz": b"this is not gzip" * 9, "bad_crc.gz": gzip.compress(BEFORE)[:-8] + bytes(8), "empty.gz": b"",
+    "tail.gz": gzip.compress(BEFORE) + b"garbage", "truncated.zst": zstandard.compress(BEFORE)[:-9],
+    "garbage.zst": b"this is not zstd" * 9, "tail.bz2": bz2.compress(BEFORE) + b"garbage",
+    "truncated.bz2": bz2.compress(BEFORE)[:-9], "garbage.bz2": b"this is not bzip2" * 9,
+    "truncated.xz": lzma.compress(BEFORE)[:-9], "garbage.xz": b"this is not xz" * 9,
+    "tail.xz": lzma.compress(BEFORE) + b"garbage!",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_packed_files(name: str) -> None:
+    what, suffix = name.split(".")
+    path = Path(f"{what}.jsonl.{suffix}")
+    path.write_bytes(BROKEN[name])
+    with pytest.raises(FileError, match=path.name):
+        tokenize(path.name)
+    assert finals() == []
+    done = dstok.corpus.tokenize(path, "skipped", workers=1, skip=True)
+    assert done.skipped >= 1
+    [listed] = [line for line in Path("skipped").glob("*.skipped.jsonl")]
+    assert "the rest of the file" in listed.read_text()
+
+
+def test_broken_tables() -> None:
+    table = pa.table({"text": pa.array(["a", None, "c"]), "number": [1, 2, 3], "bytes": [b"a", b"\xff", b"c"]})
+    pq.write_table(table, "a.parquet")
+    Path("empty.parquet").write_bytes(b"")
+    Path("garbage.parquet").write_bytes(b"PAR1" + b"x" * 100 + b"PAR1")
+    Path("garbage.arrow").write_bytes(b"ARROW1\0\0" + b"x" * 100)
+    Path("cut.parquet").write_bytes(Path("a.parquet").read_bytes()[:-5])
+    for path, options, message in [
+        ("a.parquet", {}, "a.parquet: row 1: expected text in the column 'text', found null"),
+        ("a.parquet", {"field": "body"}, "a.parquet: expected a column 'body', found 'text', 'number', 'bytes'"),
+        ("a.parquet", {"field": "number"}, "a.parquet: expected text in the column 'number', found int64"),
+        ("a.parquet", {"field": "bytes"}, "a.parquet: row 1: expected utf-8, found byte 0xff"),
+        ("empty.parquet", {}, "empty.parquet: "), ("garbage.parquet", {}, "garbage.parquet: "),
+        ("garbage.arrow", {}, "garbage.arrow: "), ("cut.parquet", {}, "cut.parquet: "),
+    ]:
+        with pytest.raises(FileError, match=message):
+            dstok.corpus.tokenize(path, f"out-{path}{len(options)}{options.get('field')}", workers=1, **options)
+
+
+def test_a_document_that_is_too_large_takes_no_memory() -> None:
+    """Of a line or a file above the limit only the length is kept."""
+    Path("a.jsonl").write_bytes(BEFORE + b'{"text": "' + b"x" * (8 << 20) + b'"}\n' + AFTER)
+    with pytest.raises(FileError, match="line 201: expected a document of at most 5000 bytes, found 8388620"):
+        tokenize("a.jsonl")
+    Path("b.txt").write_bytes(b"x" * (3 << 20))
+    with pytest.raises(FileError, match="b.txt: expected a document of at most 5000 bytes, found 3145728"):
+        dstok.corpus.tokenize("b.txt", "other", workers=1, largest=5000)
+
+
+def test_the_error_of_a_worker_is_raised() -> None:
+    json_lines(Path("in/a.jsonl"), GOOD)
+    Path("in/b.jsonl").write_bytes(BEFORE + b"{\n" + AFTER)
+    with pytest.raises(FileError, match="b.jsonl: line 201"):
+        dstok.corpus.tokenize("in", "out", workers=2, shard_bytes=3000)
+
+
+def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    json_lines(Path("a.jsonl"), GOOD)
+    Path("file").write_text("")
+    with pytest.raises(FileError, match="file"):
+        dstok.corpus.tokenize("a.jsonl", "file/out", workers=1)
+    with pytest.raises(FileError, match="/proc/none"):
+        dstok.corpus.tokenize("a.jsonl", "/proc/none/out", workers=1)

@@ -1,0 +1,148 @@
+"""Inputs to shards: no byte and no row is lost or read twice, and names come from the inputs."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import lzma
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from corpora_made import ids_of, json_lines, many
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import dstok.corpus
+from dstok.corpus.finding import find_inputs
+from dstok.corpus.lines import lines_of
+from dstok.corpus.plan import plan_shards
+from dstok.corpus.settings import Settings
+from dstok.corpus.stretch import Stretch, count_lines
+from dstok.errors import FileError
+
+
+@given(st.lists(st.sampled_from([b"\n", b"a", b"bc", b"\r\n", b"xyzxyz"]), max_size=30), st.integers(1, 9))
+@settings(deadline=None)
+def test_ranges_share_no_line_and_lose_none(parts: list[bytes], size: int) -> None:
+    data = b"".join(parts)
+    path = Path("ranges.bin")
+    path.write_bytes(data)
+    stretches = [Stretch(str(path), at, min(at + size, len(data))) for at in range(0, len(data), size)]
+    read = [b"".join(stretch.blocks()) for stretch in stretches]
+    assert b"".join(read) == data
+    for stretch, lines in zip(stretches, read):
+        assert lines == data[stretch.start : stretch.stop] if lines else True
+        assert stretch.sha256 == hashlib.sha256(lines).hexdigest()
+        assert not lines or stretch.start == 0 or data[stretch.start - 1 : stretch.start] == b"\n"
+        assert count_lines(str(path), stretch.start) == data[: stretch.start].count(b"\n")
+
+
+@pytest.fixture(autouse=True)
+def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@given(st.binary(max_size=40).map(lambda data: data.replace(b"\0", b"\n")), st.integers(1, 7), st.integers(0, 9))
+def test_lines_are_those_of_the_whole(data: bytes, size: int, largest: int) -> None:
+    blocks = [data[at : at + size] for at in range(0, len(data), size)]
+    expected = data.split(b"\n") if not data.endswith(b"\n") and data else data.split(b"\n")[:-1]
+    found = [line for lines in lines_of(blocks, largest) for line in lines]
+    assert found == [line if len(line) <= largest else len(line) for line in expected]
+
+
+def test_names_are_paths_below_the_common_folder() -> None:
+    for name in ("in/a.jsonl", "in/b/a.jsonl", "in/b/c.txt.gz", "in/_SUCCESS", "in/.hidden/x.jsonl"):
+        json_lines(Path(name), ["text"])
+    files = find_inputs(["in"], Settings())
+    assert [(file.name, file.kind) for file in files] == [("a.jsonl", "jsonl"), ("b/a.jsonl", "jsonl"),
+                                                          ("b/c.txt.gz", "text")]
+    assert [file.name for file in find_inputs(["in/b/*.jsonl"], Settings())] == ["a.jsonl"]
+    assert [file.name for file in find_inputs(["in/**/*.jsonl"], Settings())] == ["a.jsonl", "b/a.jsonl"]
+
+
+@pytest.mark.parametrize(("paths", "message"), [
+    (["none.jsonl"], "none.jsonl: no such file"),
+    (["*.none"], "no file matches"),
+    (["empty"], "expected files in this folder"),
+    (["data.xyz"], "data.xyz: expected a suffix"),
+    (["a.jsonl", "./a.jsonl"], "given twice"),
+    (["a.parquet.gz"], "found it compressed"),
+])
+def test_inputs_that_cannot_be(paths: list[str], message: str) -> None:
+    Path("empty").mkdir()
+    for name in ("data.xyz", "a.jsonl", "a.parquet.gz"):
+        Path(name).write_bytes(b"{}\n")
+    with pytest.raises(FileError, match=message):
+        find_inputs(paths, Settings())
+
+
+def test_shards_of_a_file_have_its_name_and_a_number() -> None:
+    json_lines(Path("in/a.jsonl"), many(200))
+    Path("in/b.jsonl.gz").write_bytes(gzip.compress(b'{"text": ""}\n'))
+    shards = plan_shards(find_inputs(["in"], Settings()), Settings(shard_bytes=4096))
+    size = Path("in/a.jsonl").stat().st_size
+    assert [shard.name for shard in shards] == [*(f"a.jsonl-{i:05}" for i in range(-(-size // 4096))),
+                                                "b.jsonl.gz-00000"]
+    assert sum(shard.size for shard in shards[:-1]) == size
+
+
+def test_small_text_files_are_put_together() -> None:
+    Path("in").mkdir()
+    for i in range(10):
+        Path(f"in/{i}.txt").write_text("ab" * 50)
+    shards = plan_shards(find_inputs(["in"], Settings()), Settings(shard_bytes=300))
+    assert [(shard.name, len(shard.parts)) for shard in shards] == [
+        ("0.txt-00000", 3), ("3.txt-00000", 3), ("6.txt-00000", 3), ("9.txt-00000", 1)]
+
+
+PACK = {"gz": gzip.compress, "zst": zstandard.compress, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("suffix", PACK)
+@pytest.mark.parametrize("members", [1, 2])
+def test_packed_inputs(suffix: str, members: int) -> None:
+    texts = many(300)
+    data = json_lines(Path("a.jsonl"), texts).read_bytes()
+    cut = data.index(b"\n", len(data) // 2) + 1 if members == 2 else len(data)
+    packed = PACK[suffix](data[:cut]) + (PACK[suffix](data[cut:]) if members == 2 else b"")
+    Path(f"b.jsonl.{suffix}").write_bytes(packed)
+    dstok.corpus.tokenize(f"b.jsonl.{suffix}", "out", workers=1)
+    assert [ids.tolist() for ids in dstok.corpus.open("out")] == ids_of(texts)
+
+
+def test_rows_of_parquet_and_arrow_in_parts() -> None:
+    texts = many(1000)
+    for kind, type in (("string", pa.string()), ("large", pa.large_string()), ("view", pa.string_view()),
+                       ("binary", pa.binary()), ("dictionary", pa.dictionary(pa.int32(), pa.string()))):
+        table = pa.table({"id": range(1000), "text": pa.array(texts, pa.string()).cast(type)})
+        if kind != "view":
+            pq.write_table(table, f"{kind}.parquet", row_group_size=90)
+        with pa.ipc.new_file(f"{kind}.arrow", table.schema) as file:
+            file.write_table(table, max_chunksize=70)
+    with pa.ipc.new_stream("stream.arrow", table.schema) as stream:
+        stream.write_table(table)
+    for path in sorted([*Path().glob("*.parquet"), *Path().glob("*.arrow")]):
+        done = dstok.corpus.tokenize(path, f"out-{path}", workers=1, shard_bytes=5000)
+        assert [ids.tolist() for ids in dstok.corpus.open(f"out-{path}")] == ids_of(texts), path
+        assert done.shards > 2 or path.name == "stream.arrow"
+
+
+def test_lines_and_whole_texts() -> None:
+    Path("a.txt").write_bytes("first\r\n\nnaïve\nlast".encode())
+    dstok.corpus.tokenize("a.txt", "lines", lines=True, workers=1)
+    dstok.corpus.tokenize("a.txt", "whole", workers=1)
+    assert [ids.tolist() for ids in dstok.corpus.open("lines")] == ids_of(["first", "", "naïve", "last"])
+    assert [ids.tolist() for ids in dstok.corpus.open("whole")] == ids_of(["first\r\n\nnaïve\nlast"])
+
+
+def test_a_data_set() -> None:
+    datasets = pytest.importorskip("datasets")
+    texts = many(50)
+    json_lines(Path("rows/train.jsonl"), texts, "body")
+    assert len(datasets.load_dataset("rows", split="train")) == 50
+    dstok.corpus.tokenize([], "out", dataset="rows::train", field="body", workers=1)
+    assert [ids.tolist() for ids in dstok.corpus.open("out")] == ids_of(texts)

@@ -1,0 +1,36 @@
+"""Inputs for corpora, and what a corpus of them has to hold: shared by the tests of `dstok.corpus`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import dstok
+
+TEXTS = ["Hello world", "", "naïve 🦙 text\nof two lines", "<｜User｜> is plain here", "x" * 300, "東京 12345"]
+
+
+def many(count: int) -> list[str]:
+    """Texts of some variety, none like another."""
+    return [f"{TEXTS[i % len(TEXTS)]} {i}" for i in range(count)]
+
+
+def json_lines(path: Path, texts: Iterable[str], field: str = "text") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(json.dumps({"id": i, field: text}, ensure_ascii=i % 2 == 0).encode() + b"\n"
+                              for i, text in enumerate(texts)))
+    return path
+
+
+def ids_of(texts: Iterable[str], **keywords: object) -> list[list[int]]:
+    tok = dstok.load("deepseek-v3")
+    return [tok.encode(text, **{"special": "none", **keywords}) for text in texts]  # type: ignore[arg-type]
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file below a folder, but for what lies under a name that begins with a dot."""
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("[!.]*")) if not (name := str(path.relative_to(folder))).startswith(".")
+            and path.is_file()}
