@@ -6,15 +6,17 @@ versions; a share of the contexts where pieces and the other levels are compared
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
 import pytest
 from real_models import at_level, levels, real
+from real_models import level as set_level
 from reference import DEEP
 from shares import share
 from text_strategies import GUIDE
-from upstream import model_splits, upstream_splitter
+from upstream import model_splits, pre_tokenizer, upstream_splitter
 
 import dstok
 from dstok.testing import texts, verify
@@ -22,6 +24,9 @@ from dstok.testing import texts, verify
 CHECKS = ["class cover, k = 1", "class cover, k = 2", "code points in contexts", *(["all code points, joined"] if DEEP else [])]
 CONTEXTS = texts.contexts(GUIDE)
 BATCH = 30_000
+# A model of each set of rules, and what stands around a character: each leaves the rules in another state.
+OF_EACH_RULES = ("deepseek-v3", "qwen-2.5", "glm-4", "minimax", "gpt2", "cl100k_base", "deepseek-llm-7b-base", "deepseek-coder-33b-base")
+AROUND = [("", ""), (" ", "a"), ("a", " "), ("!", "\n"), ("1", "2"), ("\n", "  "), ("it'", "s"), ("\u4e2d", "\u3001"), ("\u00e9", "B"), ("\x01 ", " \x01")]
 
 
 @cache
@@ -80,3 +85,19 @@ def check_levels(text: str, judge: Any) -> None:
         for end in ends - expected.keys():
             left, right = data[end - 3 : end].decode(), data[end : end + 3].decode()
             assert all("\u3040" <= c <= "\ud7a3" for c in left + right), (level, left, right)
+
+
+@pytest.mark.parametrize("name", OF_EACH_RULES)
+def test_each_set_of_rules(name: str) -> None:
+    """All code points, at each level, against the automaton, in one text for each context."""
+    splitters = {}
+    for each in levels():
+        with set_level(each):
+            splitters[each] = dstok.Splitter.from_json(json.dumps(pre_tokenizer(name)))
+        assert splitters[each].way() == "automaton" if each == "automaton" else splitters[each].way().startswith("mask kernel")
+    characters = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    for before, after in share(AROUND, len(AROUND)):
+        text = "".join(before + char + after for char in characters)
+        expected = splitters["automaton"].spans(text)
+        for each in levels()[1:]:
+            assert (splitters[each].spans(text) == expected).all(), (each, before, after)
