@@ -14,6 +14,7 @@ try:
     from dstok.calls.streams import DecodeStream, EncodeStream
     from dstok.errors import (
         ChatError,
+        ColumnError,
         DecodeError,
         DstokError,
         FileError,
@@ -47,6 +48,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ChatError",
+    "ColumnError",
     "DecodeError",
     "DecodeStream",
     "DstokError",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "ChatError",
+    "ColumnError",
     "DecodeError",
     "DstokError",
     "FileError",
@@ -171,6 +172,10 @@ class ChatError(DstokError, ValueError):
 
     def __reduce__(self) -> tuple[type, tuple[str, int | None, str, str]]:
         return type(self), (self.message, self.index, self.field, self.reference)
+
+
+class ColumnError(DstokError, LookupError):
+    """A table has no such column, or several."""
 
 
 def _shorten(text: str, limit: int = 120) -> str:

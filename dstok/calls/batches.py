@@ -1,6 +1,7 @@
 """Many texts at once, by several threads.
 
-In: texts. Out: the ids of each, as lists or in one array, or how many they are; BOS and EOS around each, where wanted.
+In: texts, or rows of buffers that hold texts. Out: the ids of each, as lists or in one array, or how many they are; BOS
+and EOS around each, where wanted.
 Invariant: the ids of a text are those of `encode`, whatever texts stand beside it.
 """
 
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dstok.base.texts import Errors, Special, Text, replaces
 from dstok.core._batch import Batch
+from dstok.core._rows import Rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from dstok.core._encode import Encoder
     from dstok.core._policy import Policy
 
-__all__ = ["count_batch", "encode_batch", "encode_batch_arrays"]
+    Chosen = npt.NDArray[np.bool_]  # of each text whether
+
+__all__ = ["count_batch", "count_rows", "encode_batch", "encode_batch_arrays", "encode_rows"]
 
 
 def encode_batch(
@@ -53,19 +57,10 @@ def encode_batch_arrays(
     """
     import numpy as np
 
-    flat, lengths = _batch(self._encoder, texts, threads, self._added.policy(special), errors).arrays()
+    flat, lengths = _arrays(self, texts, None, threads, special, add_bos, add_eos, errors)
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
-    before, after = self._ends.before(add_bos), self._ends.after(add_eos)
-    if not (before or after):
-        return flat, offsets
-    offsets += np.arange(len(offsets)) * (len(before) + len(after))
-    plain, framed = np.ones(int(offsets[-1]), np.bool_), np.empty(int(offsets[-1]), np.uint32)
-    for places, frame in ((offsets[:-1], before), (offsets[1:] - 1, after)):
-        if frame:
-            framed[places], plain[places] = frame[0], False
-    framed[plain] = flat
-    return framed, offsets
+    return flat, offsets
 
 
 def count_batch(
@@ -83,11 +78,60 @@ def count_batch(
     return [length + extra for length in lengths] if extra else lengths
 
 
-def _batch(encoder: Encoder, texts: Iterable[Text], threads: int, policy: Policy, errors: Errors) -> Batch:
+def encode_rows(
+    self: Parts, rows: Rows, present: Chosen, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    """(ids uint32[n], lengths int64[len(rows)]) of rows of buffers; no BOS and EOS where a row is not `present`."""
+    return _arrays(self, rows, present, threads, special, add_bos, add_eos, errors)
+
+
+def count_rows(
+    self: Parts, rows: Rows, present: Chosen, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> npt.NDArray[np.int64]:
+    """The lengths alone, as `encode_rows` gives them."""
+    extra = self._ends.extra(add_bos, add_eos)
+    lengths = _batch(self._encoder, rows, threads, self._added.policy(special), errors).length_array()
+    return lengths + extra * present if extra else lengths
+
+
+def _arrays(
+    self: Parts, texts: Iterable[Text] | Rows, present: Chosen | None, threads: int, special: Special, add_bos: bool,
+    add_eos: bool, errors: Errors,
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    before, after = self._ends.before(add_bos), self._ends.after(add_eos)
+    flat, lengths = _batch(self._encoder, texts, threads, self._added.policy(special), errors).arrays()
+    return _framed(flat, lengths, before, after, present) if before or after else (flat, lengths)
+
+
+def _framed(
+    flat: npt.NDArray[np.uint32], lengths: npt.NDArray[np.int64], before: list[int], after: list[int],
+    present: Chosen | None,
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    """The ids with BOS and EOS around those of each text that is `present` (None: of all), and their lengths."""
+    import numpy as np
+
+    chosen = np.ones(len(lengths), np.bool_) if present is None else present
+    lengths = lengths + (len(before) + len(after)) * chosen
+    ends = np.cumsum(lengths)
+    plain, framed = np.ones(int(lengths.sum()), np.bool_), np.empty(int(lengths.sum()), np.uint32)
+    for places, frame in ((ends - lengths, before), (ends - 1, after)):
+        if frame:
+            framed[places[chosen]], plain[places[chosen]] = frame[0], False
+    framed[plain] = flat
+    return framed, lengths
+
+
+def _batch(encoder: Encoder, texts: Iterable[Text] | Rows, threads: int, policy: Policy, errors: Errors) -> Batch:
+    if threads < 1:
+        raise ValueError(f"expected at least 1 thread, found {threads}")
+    return Batch(encoder, texts if isinstance(texts, Rows) else _listed(texts), policy, replaces(errors), threads)
+
+
+def _listed(texts: Iterable[Text]) -> list[Text]:
     if isinstance(texts, str | bytes | bytearray | memoryview):
         raise TypeError("expected a list of texts, found one text")
     if not isinstance(texts, Iterable):
         raise TypeError(f"expected a list of texts, found {type(texts).__name__}")
-    if threads < 1:
-        raise ValueError(f"expected at least 1 thread, found {threads}")
-    return Batch(encoder, list(texts), policy, replaces(errors), threads)
+    return list(texts)

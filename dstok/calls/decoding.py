@@ -16,10 +16,14 @@ from dstok.calls.streams import DecodeStream
 from dstok.errors import DecodeError, UnknownIdError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from dstok.calls.interface import Parts
 
 __all__ = [
-    "decode", "decode_batch", "decode_bytes", "decode_stream", "id_to_token", "token_bytes", "token_to_id",
+    "decode", "decode_batch", "decode_bytes", "decode_lists", "decode_stream", "id_to_token", "token_bytes",
+    "token_to_id",
 ]
 
 
@@ -37,12 +41,7 @@ def decode(self: Parts, ids: Iterable[int], *, skip_special: bool = False, error
     '<｜User｜>hi'
     """
     replaces(errors)
-    data = self._decoder.decode(listed(ids), skip_special)
-    try:
-        return data.decode("utf-8", errors)
-    except UnicodeDecodeError as error:
-        raise DecodeError(f"expected ids of whole characters, found byte 0x{data[error.start]:02x} "
-                          f"at byte offset {error.start}") from None
+    return _text(self._decoder.decode(listed(ids), skip_special), errors)
 
 
 def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special: bool = False) -> bytes:
@@ -71,6 +70,26 @@ def decode_batch(
     return texts
 
 
+def decode_lists(
+    self: Parts, ids: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64], *, skip_special: bool, errors: Errors,
+) -> tuple[bytes, npt.NDArray[np.int64], dict[int, str]]:
+    """`decode` of lists that lie one behind the other in `ids`, `counts` their lengths.
+
+    (bytes, sizes, repaired): list i has `sizes[i]` of the bytes; the texts of those whose bytes are not UTF-8 are
+    `repaired`, by number. Raises as `decode_batch`.
+    """
+    import numpy as np
+
+    replaces(errors)
+    data, each, broken = self._decoder.decode_lists(ids, counts, skip_special)
+    sizes, repaired = np.asarray(each), {}
+    ends = np.cumsum(sizes)
+    for number in broken:
+        with _of_list(number):
+            repaired[number] = _text(data[ends[number] - sizes[number] : ends[number]], errors)
+    return data, sizes, repaired
+
+
 def decode_stream(self: Parts, *, skip_special: bool = False, errors: Errors = "replace") -> DecodeStream:
     """A stream that decodes ids as they come. Keywords as `decode`."""
     replaces(errors)
@@ -93,6 +112,14 @@ def token_to_id(self: Parts, token: Text) -> int:
     Raises `UnknownTokenError`, and `TypeError` for what is neither `str` nor bytes.
     """
     return self._vocabulary.id_of(token)
+
+
+def _text(data: bytes, errors: Errors) -> str:
+    try:
+        return data.decode("utf-8", errors)
+    except UnicodeDecodeError as error:
+        raise DecodeError(f"expected ids of whole characters, found byte 0x{data[error.start]:02x} "
+                          f"at byte offset {error.start}") from None
 
 
 @contextmanager

@@ -4,12 +4,16 @@ import numpy.typing as npt
 from dstok.base.texts import Text
 from dstok.core._encode import Encoder
 from dstok.core._policy import Policy
+from dstok.core._rows import Rows
 
 class Batch:
-    """Texts to encode, with `encoder` under `policy`, by up to `threads` threads. The list is its own from now on."""
+    """Texts to encode, with `encoder` under `policy`, by up to `threads` threads. A list is its own from now on.
+
+    Raises `TextError` for rows that do not lie in their buffers.
+    """
 
     def __init__(
-        self, encoder: Encoder, texts: list[Text], policy: Policy, replace: bool, threads: int
+        self, encoder: Encoder, texts: list[Text] | Rows, policy: Policy, replace: bool, threads: int
     ) -> None: ...
     def lists(self) -> list[list[int]]:
         """The ids of each text, as lists."""
@@ -17,3 +21,5 @@ class Batch:
         """All ids in one array, and the number of each text's."""
     def lengths(self) -> list[int]:
         """The number of ids of each text."""
+    def length_array(self) -> npt.NDArray[np.int64]:
+        """The same as an array."""

@@ -1,7 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 """Batches: many texts in one call, by several threads.
 
-In: texts (`str` or UTF-8 bytes), a policy, a number of threads. Out: lists, or all ids in one array, or counts.
+In: texts (`str`, UTF-8 bytes, or rows of buffers), a policy, a number of threads. Out: lists, or all ids in one array,
+or counts.
 Invariant: what single calls give, in the order of the texts; of several errors the first text's is raised. A thread
 leases its workspace and gives it back itself, whatever happens: after a second Ctrl-C, when the calling one no longer
 waits for the others, they may still be at work, each on its last part.
@@ -24,6 +25,7 @@ from array import array
 
 from dstok.core._encode cimport Encoder, Ids, numpy_
 from dstok.core._policy cimport Policy
+from dstok.core._rows cimport Rows
 from dstok.core._utf8 cimport Source, source_of
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 
@@ -81,7 +83,7 @@ cdef struct Part:
 cdef class Batch:
     """Texts to encode, with `encoder` under `policy`, by up to `threads` threads. Good for one call.
 
-    The list of texts is its own from now on.
+    The texts are a list, which is its own from now on, or `Rows`.
     """
 
     cdef Encoder encoder
@@ -89,7 +91,7 @@ cdef class Batch:
     cdef bint replace
     cdef Py_ssize_t threads
     cdef Wanted wanted
-    cdef list texts
+    cdef object texts
     cdef Source *sources          # where the texts lie
     cdef object counted           # the number of ids, by text: array of typecode "q" ...
     cdef int64_t *counts          # ... and where it lies
@@ -106,15 +108,9 @@ cdef class Batch:
     cdef list begun               # ... of those that have begun
     cdef list errors              # what stopped them, by thread
 
-    def __cinit__(self, Encoder encoder not None, list texts not None, Policy policy not None, bint replace,
+    def __cinit__(self, Encoder encoder not None, texts not None, Policy policy not None, bint replace,
                   Py_ssize_t threads):
-        cdef Py_ssize_t i
         cdef int64_t[::1] counts = array("q", bytes(8 * (len(texts) + 1)))
-        for i in range(len(texts)):
-            if not isinstance(texts[i], (str, bytes)):
-                texts[i] = plain(texts[i], f"text {i}")
-        if replace:
-            texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else t for t in texts]
         self.encoder, self.policy, self.replace, self.texts = encoder, policy, replace, texts
         self.counted, self.counts = counts, &counts[0]
         self.failed = PY_SSIZE_T_MAX
@@ -122,8 +118,10 @@ cdef class Batch:
         self.parts = <Part *>calloc(len(texts) + 1, sizeof(Part))
         if self.sources == NULL or self.parts == NULL:
             raise MemoryError
-        for i in range(len(texts)):
-            self.sources[i] = source_of(texts[i])
+        if isinstance(texts, Rows):
+            (<Rows>texts).lay(self.sources, replace, encoder.run.level)
+        else:
+            self._lay(texts)
         self._split()
         self.threads = max(1, min(threads, self.size))
 
@@ -135,11 +133,22 @@ cdef class Batch:
         free(self.parts)
         free(self.sources)
 
+    cdef int _lay(self, list texts) except -1:
+        cdef Py_ssize_t i
+        for i in range(len(texts)):
+            if not isinstance(texts[i], (str, bytes)):
+                texts[i] = plain(texts[i], f"text {i}")
+        if self.replace:
+            self.texts = texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else t for t in texts]
+        for i in range(len(texts)):
+            self.sources[i] = source_of(texts[i])
+        return 0
+
     cdef int _split(self) except -1:
-        cdef Py_ssize_t i, size = 0, first = 0
-        for i in range(len(self.texts)):
+        cdef Py_ssize_t i, size = 0, first = 0, count = len(self.texts)
+        for i in range(count):
             size += self.sources[i].length + PER_TEXT
-            if size >= PART or i + 1 == len(self.texts):
+            if size >= PART or i + 1 == count:
                 self.parts[self.size].first, self.parts[self.size].last = first, i + 1
                 self.size += 1
                 first, size = i + 1, 0
@@ -154,13 +163,20 @@ cdef class Batch:
     def arrays(self):
         """All ids in a uint32 array, and the number of each text's in an int64 array."""
         joined = self._run(ARRAYS, None)
-        np = numpy_()
-        return np.frombuffer(joined, np.uint32), np.asarray(self.counted)[:len(self.texts)]
+        return numpy_().frombuffer(joined, numpy_().uint32), self._counted()
 
     def lengths(self):
         """The number of ids of each text, as a list."""
         self._run(LENGTHS, None)
         return [self.counts[i] for i in range(len(self.texts))]
+
+    def length_array(self):
+        """The number of ids of each text, as an int64 array."""
+        self._run(LENGTHS, None)
+        return self._counted()
+
+    cdef _counted(self):
+        return numpy_().asarray(self.counted)[:len(self.texts)]
 
     # Threads, and the parts they take.
 

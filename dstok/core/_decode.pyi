@@ -1,3 +1,5 @@
+from array import array
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,5 +15,9 @@ class Decoder:
         """Whether an id has a token."""
     def decode(self, ids: list[int], skip_special: bool) -> bytes:
         """The bytes of `ids`. Raises `UnknownIdError`."""
+    def decode_lists(
+        self, ids: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64], skip_special: bool
+    ) -> tuple[bytes, array[int], list[int]]:
+        """(bytes, number of them by list, lists that are not UTF-8) of `counts` ids each. Raises `UnknownIdError`."""
     def lengths_of(self, ids: npt.NDArray[np.uint32], out: npt.NDArray[np.uint32]) -> None:
         """Writes how many bytes of a text BPE makes each of `ids` of to `out`; 0 if only an added token has the id."""

@@ -1,16 +1,20 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 """Ids -> bytes.
 
-In: ids. Out: the bytes of their tokens, one after the other.
+In: ids, of one list or of many. Out: the bytes of their tokens, one after the other.
 Invariant: an id that has no token is an error that names it; nothing is left out unless asked for.
 An id may have two byte strings: the one that BPE makes it of, and the one that decoding gives, if it is an added
 token's, too. What lies in a text is told by the first one, or by where the added token was matched.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
+
+from array import array
+
+from dstok.core._utf8 cimport find_invalid
 
 from dstok.errors import UnknownIdError
 
@@ -100,6 +104,63 @@ cdef class Decoder:
             return result
         finally:
             free(checked)
+
+    def decode_lists(self, const uint32_t[::1] ids not None, const int64_t[::1] counts not None, bint skip_special):
+        """(bytes, sizes, broken) of lists that lie one behind the other, `counts` their lengths in `ids`.
+
+        `sizes` holds the number of bytes of each list, an array of typecode "q"; `broken` which lists are not UTF-8.
+        """
+        cdef Py_ssize_t rows = counts.shape[0], row, total
+        cdef int64_t[::1] sizes = array("q", bytes(8 * (rows + 1)))
+        cdef uint8_t *out
+        total = self._measure(ids, counts, sizes, skip_special)
+        text = PyBytes_FromStringAndSize(NULL, total)
+        out = <uint8_t *>PyBytes_AS_STRING(text)
+        broken = []
+        with nogil:
+            self._write(ids, counts, out, skip_special)
+            for row in range(rows):
+                if find_invalid(out, sizes[row], 0) >= 0:
+                    with gil:
+                        broken.append(row)
+                out += sizes[row]
+        return text, sizes.base[:rows], broken
+
+    cdef Py_ssize_t _measure(
+        self, const uint32_t[::1] ids, const int64_t[::1] counts, int64_t[::1] sizes, bint skip_special
+    ) except -1:
+        """Writes the bytes of each list to `sizes`, and returns their sum; every id is looked at."""
+        cdef Py_ssize_t row, at = 0, end = 0, total = 0
+        cdef uint32_t i
+        with nogil:
+            for row in range(counts.shape[0]):
+                end += counts[row]
+                if not at <= end <= ids.shape[0]:
+                    with gil:
+                        raise ValueError(f"expected lists of {ids.shape[0]} ids, found list {row} to end at {end}")
+                while at < end:
+                    i = ids[at]
+                    if i >= self.size or self.texts[i] == NULL:
+                        with gil:
+                            raise UnknownIdError(i, at - end + counts[row], self.size, row)
+                    if not (skip_special and self.skipped[i]):
+                        sizes[row] += self.lengths[i]
+                    at += 1
+                total += sizes[row]
+        return total
+
+    cdef void _write(
+        self, const uint32_t[::1] ids, const int64_t[::1] counts, uint8_t *out, bint skip_special
+    ) noexcept nogil:
+        cdef Py_ssize_t row, at, end = 0
+        cdef uint32_t i
+        for row in range(counts.shape[0]):
+            end += counts[row]
+        for at in range(end):
+            i = ids[at]
+            if not (skip_special and self.skipped[i]):
+                memcpy(out, self.texts[i], self.lengths[i])
+                out += self.lengths[i]
 
     def lengths_of(self, const uint32_t[::1] ids not None, uint32_t[::1] out not None):
         """Writes how many bytes of a text BPE makes each of `ids` of to `out`; 0 if only an added token has the id."""

@@ -1,0 +1,27 @@
+"""Arrow arrays: text to ids and back, without Python objects. Extra: `pip install "dstok[arrow]"`. Docs: docs/arrow.md.
+
+    encode, count    an array of texts -> an array of lists of ids; of their numbers
+    decode           an array of lists of ids -> an array of texts
+    ColumnEncoder    a function over tables and batches, for datasets, Ray, Polars, DuckDB, Spark
+
+>>> import dstok, pyarrow
+>>> from dstok import arrow
+>>> tok = dstok.load("deepseek-v3")
+>>> arrow.encode(tok, pyarrow.array(["Hello world", None])).to_pylist()
+[[19923, 2058], None]
+"""
+
+from __future__ import annotations
+
+from dstok.errors import DstokError
+
+try:
+    from dstok.arrow.column_encoder import ColumnEncoder
+    from dstok.arrow.decoding import decode
+    from dstok.arrow.encoding import count, encode
+except ModuleNotFoundError as error:
+    if error.name != "pyarrow":
+        raise
+    raise DstokError('dstok.arrow needs pyarrow: pip install "dstok[arrow]"') from None
+
+__all__ = ["ColumnEncoder", "count", "decode", "encode"]

@@ -1,0 +1,112 @@
+"""A function over tables and batches: a column of texts in, columns of ids and lengths out.
+
+In: what the libraries that work with Arrow give their functions: a table, a record batch, an iterator over these, an
+array; or a frame or series of Polars. Out: the same kind of object.
+Invariant: the rows are those that came in, in their order; other columns are kept. A `ColumnEncoder` never changes, and
+pickles to the same bytes in every process, so that a cache by its pickle (that of `datasets`) knows it again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dstok.arrow.encoding import encode
+from dstok.base.texts import Errors, Special
+from dstok.errors import ColumnError
+
+if TYPE_CHECKING:
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["ColumnEncoder"]
+
+
+class ColumnEncoder:
+    """Encodes the column `column` of what it is called with, into the columns `ids` and `length`.
+
+    ids: list of uint32; length: int64, None: no such column. A column of one of these names is replaced. The other
+    keywords are those of `dstok.arrow.encode`. It may be given as it is to
+
+        datasets    table.with_format("arrow").map(encoder, batched=True, num_proc=2)
+        Ray Data    dataset.map_batches(encoder, batch_format="pyarrow")
+        Polars      frame.lazy().map_batches(encoder), or series.map_batches(encoder) of ids alone
+        DuckDB      connection.create_function("ids", encoder, ["VARCHAR"], "UINTEGER[]", type="arrow")
+        Spark       frame.mapInArrow(encoder, schema)
+
+    A table, record batch or Polars frame gives one with these columns; an array, chunked array or series the ids; an
+    iterator an iterator over what each gives. Raises `ColumnError` if there is no such column, and as `encode`.
+
+    >>> import dstok, pyarrow
+    >>> from dstok import arrow
+    >>> encoder = arrow.ColumnEncoder(dstok.load("deepseek-v3"), add_eos=True)
+    >>> encoder(pyarrow.table({"text": ["Hello", None]})).to_pylist()
+    [{'text': 'Hello', 'input_ids': [19923, 1], 'length': 2}, {'text': None, 'input_ids': None, 'length': None}]
+    """
+
+    def __init__(
+        self, tok: Tokenizer, column: str = "text", *, ids: str = "input_ids", length: str | None = "length",
+        threads: int = 1, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: Errors = "strict",
+    ) -> None:
+        named = special if isinstance(special, str) else sorted(special)  # a set has another order in each process
+        self._tok, self._column, self._ids, self._length = tok, column, ids, length
+        self._options: dict[str, Any] = {
+            "threads": threads, "special": named, "add_bos": add_bos, "add_eos": add_eos, "errors": errors}
+        encode(tok, pa.array(["a"]), **self._options)  # what is wrong with the options raises here, not in a worker
+
+    def __call__(self, batch: Any) -> Any:
+        if isinstance(batch, pa.Table | pa.RecordBatch):
+            return self._table(batch)
+        if isinstance(batch, Iterator):
+            return map(self, batch)
+        polars = sys.modules.get("polars")
+        if polars is not None and isinstance(batch, polars.DataFrame):
+            return self._frame(batch, polars.Series)
+        if polars is not None and isinstance(batch, polars.Series):
+            return polars.Series(batch.name, self._encoded(batch))
+        if isinstance(batch, dict):
+            raise TypeError('expected a table, found dict: of a data set take with_format("arrow"), of Ray '
+                            'batch_format="pyarrow"')
+        return self._encoded(batch)
+
+    def _encoded(self, array: Any) -> Any:
+        return encode(self._tok, array, **self._options)
+
+    def _table(self, table: Any) -> Any:
+        for name, column in self._columns(table.column(self._place(table.schema.names))):
+            at = table.schema.get_field_index(name)
+            table = table.append_column(name, column) if at < 0 else table.set_column(at, name, column)
+        return table
+
+    def _frame(self, frame: Any, series: Any) -> Any:
+        texts = frame.to_series(self._place(frame.columns))
+        return frame.with_columns([series(name, column) for name, column in self._columns(texts)])
+
+    def _columns(self, texts: Any) -> Iterator[tuple[str, Any]]:
+        lists = self._encoded(texts)
+        yield self._ids, lists
+        if self._length is not None:
+            yield self._length, pc.list_value_length(lists).cast(pa.int64())
+
+    def _place(self, names: list[str]) -> int:
+        if names.count(self._column) != 1:
+            found = ", ".join(map(repr, names)) or "no column"
+            raise ColumnError(f"expected one column {self._column!r}, found {found}")
+        return names.index(self._column)
+
+    def __repr__(self) -> str:
+        return f"<dstok.arrow.ColumnEncoder {self._column!r} -> {self._ids!r}: {self._tok!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """One text holds all options: equal bytes, whichever of them are one object in memory."""
+        names = {"column": self._column, "ids": self._ids, "length": self._length}
+        return _restored, (self._tok, json.dumps({**names, **self._options}, sort_keys=True))
+
+
+def _restored(tok: Tokenizer, options: str) -> ColumnEncoder:
+    return ColumnEncoder(tok, **json.loads(options))

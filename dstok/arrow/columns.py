@@ -1,0 +1,144 @@
+"""Arrow arrays of texts -> rows of buffers, which the encoder reads where they lie.
+
+In: an array or a chunked array of strings or binaries, plain, large or as views, or of a dictionary of these. Out: the
+place of each text, as numpy arrays; which rows are null.
+Invariant: no text is copied. Each entry of a dictionary that is used is one text, however many rows have it.
+Source: the Arrow columnar format, "Variable-size Binary View Layout", "Dictionary-encoded Layout".
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dstok.core._rows import Rows
+
+__all__ = ["Chunk", "Column", "column_of", "pieces_of"]
+
+VIEW = 16    # bytes of a view: length, then the text, or its first four bytes, a buffer's number, a place there
+INLINE = 12  # bytes of a text that lies in its view
+TEXTS = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary(), pa.string_view(), pa.binary_view())
+LARGE = (pa.large_string(), pa.large_binary())
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+class Chunk(NamedTuple):
+    """The texts of one array, and its rows."""
+
+    buffers: list[Any]
+    owners: npt.NDArray[np.int32]  # of each text the number of its buffer ...
+    starts: Ints                   # ... and where it lies there, in bytes
+    lengths: Ints                  # 0 of one that is null
+    present: Bools                 # false: it is null
+    rows: Ints | None              # of a dictionary's: the first row that has it ...
+    places: pa.Array | None        # ... and of each row the number of its text; None: each row is a text
+
+
+class Column(NamedTuple):
+    """The chunks of a column; whether it came as a chunked array; whether its offsets have 64 bits."""
+
+    chunks: list[Chunk]
+    chunked: bool
+    large: bool
+
+    def rows(self) -> Rows:
+        """The texts of all chunks, as the core takes them."""
+        buffers: list[Any] = []
+        owners = [np.empty(0, np.int32)]
+        for chunk in self.chunks:
+            owners.append(chunk.owners + np.int32(len(buffers)))
+            buffers += chunk.buffers
+        starts, lengths = (np.concatenate([np.empty(0, np.int64), *each]) for each in (
+            [chunk.starts for chunk in self.chunks], [chunk.lengths for chunk in self.chunks]))
+        return Rows(buffers, np.concatenate(owners), starts, lengths)
+
+    def present(self) -> Bools:
+        """Of each text whether it is there, and not null."""
+        return np.concatenate([np.empty(0, np.bool_), *[chunk.present for chunk in self.chunks]])
+
+    def row_of(self, text: int) -> int:
+        """The row of a text; of an entry of a dictionary the first one that has it."""
+        before = 0
+        for chunk in self.chunks:
+            if text < len(chunk.owners):
+                return before + (text if chunk.rows is None else int(chunk.rows[text]))
+            text -= len(chunk.owners)
+            before += len(chunk.owners) if chunk.places is None else len(chunk.places)
+        raise IndexError(text)
+
+
+def column_of(array: Any) -> Column:
+    """The column of an Arrow array or chunked array, or of what gives one (`__arrow_c_array__`, `__arrow_c_stream__`).
+
+    Raises `TypeError` for what is no array of texts, with the type that was found.
+    """
+    pieces, kind, chunked = pieces_of(array)
+    content = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if content not in (*TEXTS, pa.null()):
+        raise TypeError(f"expected an Arrow array of strings or binaries, found one of {kind}")
+    return Column([_chunk(piece) for piece in pieces], chunked, content in LARGE)
+
+
+def pieces_of(array: Any) -> tuple[list[pa.Array], pa.DataType, bool]:
+    """(arrays, their type, whether it is a chunked array). Raises `TypeError` for what is no Arrow array."""
+    if not isinstance(array, pa.Array | pa.ChunkedArray):
+        if hasattr(array, "__arrow_c_stream__"):
+            array = pa.chunked_array(array)
+        elif hasattr(array, "__arrow_c_array__"):
+            array = pa.array(array)
+        else:
+            raise TypeError(f"expected an Arrow array, found {type(array).__name__}")
+    chunked = isinstance(array, pa.ChunkedArray)
+    return array.chunks if chunked else [array], array.type, chunked
+
+
+def _chunk(array: pa.Array) -> Chunk:
+    if pa.types.is_dictionary(array.type):
+        return _of_dictionary(array)
+    present = array.is_valid().to_numpy(zero_copy_only=False)
+    if not len(array) or array.type == pa.null():
+        nothing = np.zeros(len(array), np.int64)
+        return Chunk([b""], nothing.astype(np.int32), nothing, nothing, present, None, None)
+    read = _views if array.type in (pa.string_view(), pa.binary_view()) else _offsets
+    buffers, owners, starts, lengths = read(array)
+    if array.null_count:  # what the format leaves open: it may be anything
+        owners, starts, lengths = owners * present, starts * present, lengths * present
+    return Chunk(buffers, owners, starts, lengths, present, None, None)
+
+
+def _offsets(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, Ints]:
+    """The texts of a plain or large array: one behind the other in one buffer."""
+    _, offsets, data = array.buffers()
+    width = np.int64 if array.type in LARGE else np.int32
+    found = np.frombuffer(offsets, width)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    return [data or b""], np.zeros(len(array), np.int32), found[:-1], np.diff(found)
+
+
+def _views(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, Ints]:
+    """The texts of an array of views: short ones lie in their views, whose buffer has the number 0."""
+    _, views, *data = array.buffers()
+    numbers = np.arange(array.offset, array.offset + len(array), dtype=np.int64)
+    fields = np.frombuffer(views, np.int32).reshape(-1, 4)[array.offset : array.offset + len(array)]
+    lengths, inline = fields[:, 0].astype(np.int64), fields[:, 0] <= INLINE
+    owners = np.where(inline, np.int32(0), fields[:, 2] + np.int32(1))
+    starts = np.where(inline, numbers * VIEW + VIEW - INLINE, fields[:, 3])
+    return [views, *data], owners, starts, lengths
+
+
+def _of_dictionary(array: pa.DictionaryArray) -> Chunk:
+    """The entries that rows have, in the order of the first of these rows."""
+    held = array.indices.is_valid().to_numpy(zero_copy_only=False)
+    codes = array.indices.drop_null().to_numpy(zero_copy_only=False)
+    used, firsts, places = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(firsts)
+    entries = _chunk(array.dictionary)
+    chosen = used[order].astype(np.int64)
+    spread = np.zeros(len(array), np.int64)
+    spread[held] = np.argsort(order)[places]
+    return Chunk(entries.buffers, entries.owners[chosen], entries.starts[chosen], entries.lengths[chosen],
+                 entries.present[chosen], np.flatnonzero(held)[firsts[order]], pa.array(spread, mask=~held))

@@ -1,0 +1,132 @@
+"""An Arrow array of texts -> an Arrow array of lists of ids, or of their numbers.
+
+In: whatever `column_of` takes. Out: lists of uint32, which lie in the buffer that the encoder wrote them to; int64.
+Invariant: row i has what `Tokenizer.encode` gives for text i; a null row is null. A chunked array keeps its chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dstok.arrow.columns import Chunk, Column, column_of
+from dstok.base.texts import Errors, Special
+from dstok.calls.batches import count_rows, encode_rows
+from dstok.errors import SpecialTokenError, TextError
+
+if TYPE_CHECKING:
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["count", "encode"]
+
+LIMIT = (1 << 31) - 1  # ids of an array with offsets of 32 bits
+
+
+def encode(
+    tok: Tokenizer, array: Any, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> Any:
+    """The ids of each text of an Arrow array, as `ListArray` of uint32; a null text stays null, without BOS and EOS.
+
+    `array`: of strings or binaries (UTF-8), plain, large or as views, or of a dictionary of these, whose entries are
+    encoded once; a `ChunkedArray` gives a `ChunkedArray`, and a Polars `Series` does, too. A large array, and one
+    whose ids are more than 32 bits can count, gives a `LargeListArray`. Keywords as `Tokenizer.encode_batch_arrays`.
+    Texts are read from Arrow's buffers, without the GIL: nobody may write to them meanwhile.
+
+    Raises `TextError` and `SpecialTokenError`, whose `batch_index` is the row, and `TypeError` for another array.
+
+    >>> import dstok, pyarrow
+    >>> from dstok import arrow
+    >>> tok = dstok.load("deepseek-v3")
+    >>> arrow.encode(tok, pyarrow.array(["Hello", None, ""]), add_bos=True).to_pylist()
+    [[0, 19923], None, [0]]
+    """
+    column = column_of(array)
+    with _rows_named(column):
+        ids, lengths = encode_rows(tok, column.rows(), column.present(), threads=threads, special=special,
+                                   add_bos=add_bos, add_eos=add_eos, errors=errors)
+    bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    kind = pa.large_list(pa.uint32()) if column.large or _exceed(column, lengths) else pa.list_(pa.uint32())
+    arrays, at = [], 0
+    for chunk in column.chunks:
+        end = at + len(chunk.owners)
+        lists = _lists(ids, bounds[at : end + 1], ~chunk.present, kind)
+        arrays.append(lists if chunk.places is None else lists.take(chunk.places))
+        at = end
+    return _joined(column, arrays, kind)
+
+
+def count(
+    tok: Tokenizer, array: Any, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> Any:
+    """The number of ids of each text of an Arrow array, as `Int64Array`, without making them. Else as `encode`.
+
+    >>> import dstok, pyarrow
+    >>> from dstok import arrow
+    >>> arrow.count(dstok.load("deepseek-v3"), pyarrow.array(["Hello world", None])).to_pylist()
+    [2, None]
+    """
+    column = column_of(array)
+    with _rows_named(column):
+        lengths = count_rows(tok, column.rows(), column.present(), threads=threads, special=special, add_bos=add_bos,
+                             add_eos=add_eos, errors=errors)
+    arrays, at = [], 0
+    for chunk in column.chunks:
+        counts = pa.array(lengths[at : at + len(chunk.owners)], mask=~chunk.present)
+        arrays.append(counts if chunk.places is None else counts.take(chunk.places))
+        at += len(chunk.owners)
+    return _joined(column, arrays, pa.int64())
+
+
+def _joined(column: Column, arrays: list[pa.Array], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    return pa.chunked_array(arrays, kind) if column.chunked else arrays[0]
+
+
+def _lists(
+    ids: npt.NDArray[np.uint32], bounds: npt.NDArray[np.int64], null: npt.NDArray[np.bool_], kind: pa.DataType,
+) -> pa.Array:
+    """An array of lists: list i has `ids[bounds[i]:bounds[i + 1]]`."""
+    large = pa.types.is_large_list(kind)
+    values = pa.array(ids[bounds[0] : bounds[-1]])
+    offsets = pa.array((bounds - bounds[0]).astype(np.int64 if large else np.int32))
+    made = pa.LargeListArray if large else pa.ListArray
+    return made.from_arrays(offsets, values, type=kind, mask=pa.array(null) if null.any() else None)
+
+
+def _exceed(column: Column, lengths: npt.NDArray[np.int64]) -> bool:
+    """Whether a chunk has more ids than offsets of 32 bits can count."""
+    at = 0
+    for chunk in column.chunks:
+        counts = lengths[at : at + len(chunk.owners)]
+        at += len(chunk.owners)
+        if _total(chunk, counts) > LIMIT:
+            return True
+    return False
+
+
+def _total(chunk: Chunk, counts: npt.NDArray[np.int64]) -> int:
+    if chunk.places is None:
+        return int(counts.sum())
+    return int(counts[chunk.places.drop_null().to_numpy(zero_copy_only=False)].sum())
+
+
+@contextmanager
+def _rows_named(column: Column) -> Iterator[None]:
+    """Errors of a text name its row, which is another number where texts are a dictionary's."""
+    try:
+        yield
+    except TextError as error:
+        if error.batch_index is None:
+            raise
+        text = f" of text {error.batch_index}"
+        raise TextError(error.message.removesuffix(text), error.offset, column.row_of(error.batch_index)) from None
+    except SpecialTokenError as error:
+        if error.batch_index is None:
+            raise
+        raise SpecialTokenError(error.token, error.offset, column.row_of(error.batch_index)) from None
