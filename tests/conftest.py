@@ -3,6 +3,7 @@ what the day's shares are; which tests run in one process, and which need corpor
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -14,6 +15,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import hypothesis.core
+import kept
 import needs
 import pytest
 import shares
@@ -56,6 +58,24 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
         item.add_marker(pytest.mark.xdist_group(group))
     first = {group: number for number, group in reversed(list(enumerate(groups.values())))}
     items.sort(key=lambda item: first[groups[item]])
+
+
+def pytest_collection_finish() -> None:
+    """What has been made so far stays: looking through it for garbage, over and over, would take a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Behind the last test of a group what its tests shared is let go."""
+    if nextitem is None or group(item) != group(nextitem):
+        kept.let_go()
+
+
+def group(item: pytest.Item) -> str:
+    """The group of a test, by the mark that it has from above."""
+    return str(next(item.iter_markers("xdist_group")).args[0])
 
 
 def real_models() -> set[str]:

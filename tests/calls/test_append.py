@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from kept import kept
 from real_models import at_level, levels
 from reference import cut_at, examples
 from small_models import added_token, model_json
@@ -38,7 +38,7 @@ flagged = st.lists(st.one_of(
 cuts = st.lists(st.integers(0, 400), max_size=10)
 
 
-@cache
+@kept()
 def small(name: str) -> dstok.Tokenizer:
     return dstok.Tokenizer.from_str(model_json(MERGES, FLAGS, SMALL[name]))
 

@@ -6,12 +6,12 @@ import copy
 import json
 import pickle
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kept import kept
 from reference import examples
 from small_models import added_token, model_json
 
@@ -27,7 +27,7 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 parts = st.lists(st.text("ab 12<w>lré\u0301É\n中", max_size=6), max_size=6)
 
 
-@cache
+@kept()
 def model(normalizer: str) -> dstok.Tokenizer:
     file = {**json.loads(model_json(MERGES, ADDED)), "normalizer": NORMALIZERS[normalizer]}
     return dstok.Tokenizer.from_str(json.dumps(file))

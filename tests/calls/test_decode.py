@@ -12,13 +12,12 @@ from real_models import BUILT_IN, real
 from reference import examples
 from shares import share
 from small_models import added_token, model_json
-from text_strategies import special_parts, special_texts, texts
+from text_strategies import PARTIAL, special_parts, special_texts, texts
 
 import dstok
 
 TOK = dstok.load("deepseek-v3")
 ADDED = list(TOK.special_tokens.values())
-PARTIAL = [id for id in range(3, 128_000) if "\ufffd" in TOK.token_bytes(id).decode("utf-8", "replace")]
 ids_of_all_kinds = st.one_of(
     st.integers(0, TOK.vocab_size - 1), st.sampled_from(PARTIAL), st.sampled_from(ADDED), st.integers(3, 260))
 id_lists = st.lists(ids_of_all_kinds, max_size=30)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from kept import kept
 from real_models import real
 from reference import examples
 from small_models import added_token, both, model_json
@@ -134,18 +135,22 @@ def small_json(behavior: str, invert: bool, pattern: str) -> str:
 
 
 BEHAVIORS = ["Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
-SMALL = [both(small_json(behavior, invert, pattern)) for behavior in BEHAVIORS for invert in (False, True)
-         for pattern in (r"\s+", r"[é ]")]
+SMALL = [(behavior, invert, pattern) for behavior in BEHAVIORS for invert in (False, True) for pattern in (r"\s+", r"[é ]")]
 small_texts = st.lists(st.sampled_from([*"ab \né🦙", "<l>", "<r>", "<n>", "abé", "  "]), max_size=16).map("".join)
+
+
+@kept()
+def small(behavior: str, invert: bool, pattern: str) -> tuple[dstok.Tokenizer, Any]:
+    return both(small_json(behavior, invert, pattern))
 
 
 @examples(400)
 @given(st.sampled_from(SMALL), small_texts)
 @example(SMALL[4], "a é  <l> b")
 @example(SMALL[4], "   ")
-def test_offsets_with_dropped_text(models: tuple[Any, Any], text: str) -> None:
+def test_offsets_with_dropped_text(steps: tuple[str, bool, str], text: str) -> None:
     """Where steps drop text, and where added tokens strip it, spans are still upstream's, and slice to the tokens."""
-    tok, judge = models
+    tok, judge = small(*steps)
     judged = judge.encode(text, add_special_tokens=False)
     found = tok.encode_with_offsets(text)
     assert found.ids.tolist() == judged.ids

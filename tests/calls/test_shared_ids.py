@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import pickle
 import random
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tokenizers
+from kept import kept
 from small_models import added_token, model_json, upstream_ids
 
 import dstok
@@ -34,7 +34,7 @@ SEEDS = range(4)
 WORDS = r"\s?\w+|\s+|[^\s\w]+"
 
 
-@cache
+@kept()
 def models(name: str, seed: int) -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]:
     """Some of the added tokens, with flags of all kinds; by an even seed, tokens that only whole pieces make."""
     rng = random.Random(seed)

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from reference import cut_at, examples
-from text_strategies import special_parts, special_texts, texts
+from text_strategies import PARTIAL, special_parts, special_texts, texts
 
 import dstok
 
 TOK = dstok.load("deepseek-v3")
-PARTIAL = [id for id in range(3, 128_000) if "\ufffd" in TOK.token_bytes(id).decode("utf-8", "replace")]
 ADDED = list(TOK.special_tokens.values())
 id_lists = st.lists(
     st.one_of(st.integers(0, TOK.vocab_size - 1), st.sampled_from(PARTIAL), st.sampled_from(ADDED)), max_size=30)

@@ -4,13 +4,13 @@ message made."""
 from __future__ import annotations
 
 import copy
-from functools import cache
 from typing import Any
 
 import pytest
 from chat_models import all_added, file_text, ours, upstreams
 from chat_references import recipe, recipe_conversation
 from hypothesis import given, settings
+from kept import kept
 
 from dstok import chat
 from dstok.testing.conversations import Drawn, conversations
@@ -121,7 +121,7 @@ def tools_of(version: str, text: str) -> dict[str, Any]:
     return {"tools": [{"type": "function", "function": schema}]}
 
 
-@cache
+@kept(most=1)
 def recipe_encoding(version: str) -> Any:
     r = recipe()
     encoding = r.DeepseekV4Encoding() if version == "v4-0731" else r.DeepseekV41Encoding()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +14,7 @@ from chat_models import all_added, ours
 from chat_references import reference, template_text
 from hypothesis import given, settings
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from kept import kept
 
 import dstok
 from dstok import chat
@@ -28,7 +28,7 @@ TALK: list[dict[str, Any]] = [
 ]
 
 
-@cache
+@kept(most=4)
 def template(version: str) -> chat.Template:
     return chat.Template(template_text(version), ours(version), bos_token=BOS, eos_token=EOS)
 

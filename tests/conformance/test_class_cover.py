@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference import DEEP, examples
 from small_models import model_json
+from text_strategies import GUIDE
 
 import dstok
 from dstok.pattern.dfa import DEAD, START
@@ -17,8 +18,7 @@ from dstok.testing import Guide, class_cover, cover_size, strategies, texts
 from dstok.testing.unicode_changes import VERSIONS, categories, changed, moved, stand_in
 from dstok.unicode import category_of
 
-TOK = dstok.load("deepseek-v3")
-GUIDE = Guide(TOK)
+TOK = GUIDE.tokenizer
 PATTERNS = [r"\s+|\w+|[^\s\w]+", r"\p{N}{1,3}|\p{L}+|\s+(?!\S)|\s+", r"ab?c?|[^a]+"]
 
 
@@ -79,7 +79,7 @@ def test_strategies_reach_pairs_and_triples_of_classes() -> None:
     pairs: set[tuple[int, ...]] = set()
     triples: set[tuple[int, ...]] = set()
 
-    @settings(max_examples=3000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=3000 if DEEP else 1000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
     @given(strategies.texts(TOK))
     def draw(text: str) -> None:
         word = GUIDE.classes_of(text[:2000])

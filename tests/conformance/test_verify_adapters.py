@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from functools import cache
 from pathlib import Path
 
 import pytest
 import tiktoken
 from judges import judge, rank_file
+from kept import kept
 from real_models import real_json
 
 import dstok
@@ -27,7 +27,7 @@ QUICK = ["odd texts", "class cover, k = 1"]
 PRINTS_IDS = "import sys, dstok; print(*dstok.load('deepseek-v3').encode(sys.stdin.buffer.read().decode()))"
 
 
-@cache
+@kept()
 def tiktoken_v3(folder: Path) -> tiktoken.Encoding:
     path = folder / "tokenizer.json"
     path.write_text(real_json("deepseek-v3"), encoding="utf-8")

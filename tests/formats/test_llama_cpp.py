@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 from gguf_models import written
 from judges import judge
+from kept import kept
 from real_models import real_json
 from reference import DEEP
 from shared_data import CORPORA, corpus, shared, wiki
@@ -52,19 +52,19 @@ def ask(path: Path, texts: list[str], parse_special: bool = True) -> dict[str, A
     return answer
 
 
-@cache
+@kept()
 def without_whole_pieces(name: str) -> dstok.Tokenizer:
     """The same model as llama.cpp has it where it does not know ignore_merges."""
     return dstok.Tokenizer.from_description(replace(model(name)[0].describe(), ignore_merges=False))
 
 
-@cache
+@kept()
 def not_normalized(name: str) -> dstok.Tokenizer:
     """The same model as llama.cpp has it, without its normalizer."""
     return dstok.Tokenizer.from_description(replace(model(name)[0].describe(), normalizer=()))
 
 
-@cache
+@kept()
 def with_ascii_case() -> dstok.Tokenizer:
     """MiniMax as llama.cpp has it: not normalized, the classes of letters cut at ASCII's case, without marks."""
     upper, lower = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,6 +12,7 @@ import tiktoken
 from hypothesis import given
 from hypothesis import strategies as st
 from judges import rank_file
+from kept import kept
 from reference import DEEP, examples
 from shared_data import CORPORA, corpus, shared, wiki
 from shares import share
@@ -38,7 +38,7 @@ def encoding(ranks: dict[bytes, int], pattern: str, special_tokens: dict[str, in
     return tiktoken.Encoding("test", pat_str=pattern, mergeable_ranks=ranks, special_tokens=special_tokens or {})
 
 
-@cache
+@kept(most=1)
 def both(name: str) -> tuple[dstok.Tokenizer, tiktoken.Encoding]:
     """A real encoding, ours and tiktoken's."""
     ranks, known = read_ranks(rank_file(name)), ENCODINGS[name]
@@ -211,7 +211,7 @@ def test_patterns(pattern: str, text: str) -> None:
     assert "".join(piece.text for piece in tok.pretokenize(text)).encode() == pieces[0]
 
 
-@cache
+@kept(most=1)
 def compiled(pattern: str) -> tuple[dstok.Tokenizer, tiktoken.Encoding]:
     """With all pairs of bytes as tokens in an order of their own, so that ids show where pieces end."""
     return dstok.Tokenizer.from_tiktoken(BYTES, pattern), encoding(BYTES, pattern)

@@ -11,12 +11,12 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import tokenizers
 from fuzz_texts import Letters, letters_of
+from kept import kept
 from real_models import level, real, real_json
 
 import dstok
@@ -88,7 +88,7 @@ def _tokens(tok: dstok.Tokenizer) -> Iterator[str]:
     return (blob[start:end].decode("utf-8", "replace") for start, end in pairwise(starts))
 
 
-@cache
+@kept()
 def family(name: str, levels: tuple[str, ...]) -> Subject:
     """A family, by the name of its file."""
     if name == "o200k_base":

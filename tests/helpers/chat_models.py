@@ -7,7 +7,8 @@ from functools import cache
 
 import tokenizers
 from compiled import compiled
-from real_models import real_json
+from kept import kept
+from real_models import real, real_json
 
 import dstok
 
@@ -35,7 +36,7 @@ def file_text(version: str) -> str:
     return json.dumps(file, ensure_ascii=False)
 
 
-@cache
+@kept(most=4)
 def ours(version: str) -> dstok.Tokenizer:
     """dstok's tokenizer of a version."""
     name = FILES[version]
@@ -44,10 +45,14 @@ def ours(version: str) -> dstok.Tokenizer:
     return compiled(file_text(version))
 
 
-@cache
 def upstreams(version: str) -> tokenizers.Tokenizer:
     """Upstream's tokenizer of the same file."""
-    return tokenizers.Tokenizer.from_str(file_text(version))
+    return _v4_1() if version == "v4.1" else real(FILES[version])
+
+
+@kept()
+def _v4_1() -> tokenizers.Tokenizer:
+    return tokenizers.Tokenizer.from_str(file_text("v4.1"))
 
 
 @cache

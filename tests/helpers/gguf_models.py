@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
 from compiled import compiled
+from kept import kept
 from real_models import real_json
 from reference import DEEP
 
@@ -36,9 +36,9 @@ class Written(NamedTuple):
     told: tuple[str, ...]
 
 
-@cache
+@kept()
 def written(name: str) -> Written:
-    """A model with the settings of its tokenizer_config.json; the file is written once for all tests of a process."""
+    """A model with the settings of its tokenizer_config.json; the file is written once for a group of tests."""
     folder = Path(_FOLDER.name)
     (folder / f"{name}.json").write_bytes(config_of(name))
     told = load(name).to_gguf(folder / f"{name}.gguf", config=folder / f"{name}.json")
@@ -48,6 +48,6 @@ def written(name: str) -> Written:
 _FOLDER = tempfile.TemporaryDirectory()
 
 
-@cache
+@kept()
 def load(name: str) -> dstok.Tokenizer:
     return compiled(real_json(name), config_of(name))

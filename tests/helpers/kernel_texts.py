@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from functools import cache
 
+from kept import kept
 from real_models import level as set_level
 from real_models import levels
 
@@ -33,7 +33,7 @@ CLASSES = [[chr(c) for first, last in members.ranges for c in {first, (first + l
             if not 0xD800 <= c < 0xE000] for members in TOK.program.alphabet.classes]
 
 
-@cache
+@kept()
 def encoder_at(level: str, cuts: bool = True) -> Encoder:
     """One encoder a level, with or without safe cuts inside pieces."""
     return fresh_encoder(level, cuts)

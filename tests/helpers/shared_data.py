@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from kept import kept
 
 import dstok  # noqa: F401 (the one under test, not what the next line makes visible)
 
@@ -39,7 +40,7 @@ def wiki() -> str:
     return _missing(f"no wiki.test.raw: {wikitext.HOW}") if found is None else found.decode()
 
 
-@cache
+@kept(most=1)
 def corpus(name: str) -> str:
     """The text of one of `CORPORA`, about 12 MB of UTF-8."""
     return lzma.decompress(shared(f"data/{name}.txt.xz").read_bytes()).decode()

@@ -9,6 +9,7 @@ _TOK = dstok.load("deepseek-v3")
 GUIDE = Guide(_TOK)
 CONTENTS = list(_TOK.special_tokens)
 NAMED = [content for content in CONTENTS if "place" not in content]  # not the hundreds of place holders
+PARTIAL = [id for id in range(3, 128_000) if "\ufffd" in _TOK.token_bytes(id).decode("utf-8", "replace")]  # no whole text
 CLASSES = ["".join(members) for members in GUIDE.members]
 
 characters = strategies.characters(_TOK)

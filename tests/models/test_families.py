@@ -11,7 +11,7 @@ import json
 import random
 import sys
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from itertools import product
 
 import pytest
@@ -20,6 +20,7 @@ from compiled import compiled
 from family_texts import NAMES, fixture_texts
 from hypothesis import given
 from hypothesis import strategies as st
+from kept import kept
 from reference import DEEP, examples
 from shared_data import CORPORA, corpus, wiki
 from shares import chance_of_today
@@ -48,7 +49,7 @@ PARTS = ["a", "Z", "é", "ß", "ſ", "'s", "'LL", " ", "  ", "\t", "\n", "\r\n",
          "\ufeff", "А", "я", "ÀB", "Ǆ", "ǆ", "ǅ", "e\u0301", "ﬁ", "\u2028", "<", ">", "_", "/", "\\", "\U0001e030"]
 
 
-@lru_cache(maxsize=8)
+@kept(most=2)
 def both(name: str) -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]:
     """dstok's tokenizer of a file, and upstream's."""
     theirs = real(name)
@@ -67,21 +68,20 @@ def test_the_families_are_all_there() -> None:
     assert len(FAMILIES) == 7
 
 
-def stretch(name: str, text: str) -> str:
-    """Of a long text, another one each day; in the deep profile the first million characters."""
-    start = 0 if DEEP else chance_of_today(name).randrange(len(text) - LENGTH)
-    return text[start : start + LENGTH]
+@cache
+def stretches(source: str) -> dict[str, str]:
+    """Of a long text, for each file another one each day; in the deep profile the first million characters."""
+    text = wiki() if source == "wiki" else corpus(source)
+    if DEEP:
+        return dict.fromkeys(TESTED, text[:LENGTH])
+    starts = {name: chance_of_today(name).randrange(len(text) - LENGTH) for name in TESTED}
+    return {name: text[start : start + LENGTH] for name, start in starts.items()}
 
 
 @each_file
-def test_wiki(name: str) -> None:
-    assert_equal(name, [stretch(name, wiki())])
-
-
-@each_file
-@pytest.mark.parametrize("source", CORPORA)
+@pytest.mark.parametrize("source", ["wiki", *CORPORA])
 def test_corpora(name: str, source: str) -> None:
-    assert_equal(name, [stretch(name, corpus(source))])
+    assert_equal(name, [stretches(source)[name]])
 
 
 @each_file

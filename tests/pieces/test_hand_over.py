@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 import random
-from functools import cache
 from itertools import product
 
 import pytest
 from compiled import compiled
+from kept import kept
 from kernel_texts import KERNELS as LEVELS
 from real_models import level, real, real_json
 from small_models import model_json, upstream_ids
@@ -30,7 +30,7 @@ TEXTS = {
 }
 
 
-@cache
+@kept(most=8)
 def model(name: str, name_of_level: str) -> dstok.Tokenizer:
     with level(name_of_level):
         return compiled(real_json(name))

@@ -40,6 +40,7 @@ from dstok.tables.kernels import (
     RARE,
     THREES,
     V3,
+    Kernel,
     Symbol,
     classes_of,
     find_difference,
@@ -59,6 +60,11 @@ def program(name: str) -> Program:
     return compile_splits(model_splits(name))
 
 
+@cache
+def known(name: str) -> Kernel:
+    return find_kernel(program(name))
+
+
 def changed(name: str, *changes: tuple[str, str]) -> Program:
     """A family's program with other patterns."""
     splits = list(model_splits(name))
@@ -69,12 +75,9 @@ def changed(name: str, *changes: tuple[str, str]) -> Program:
 
 
 def difference(name: str, least: int = 2, most: int = 4) -> object:
-    own, kernel = program(name), KNOWN[name]
+    own, kernel = program(name), known(name)
     assert own.kept
     return find_difference(kernel.rules, own.kept, classes_of(own), kernel.kinds, least, most, limit=1 << 40)
-
-
-KNOWN = {name: find_kernel(program(name)) for name in RULES}
 
 
 def ends(own: Program, text: str) -> list[int]:
@@ -90,14 +93,14 @@ def ends(own: Program, text: str) -> list[int]:
 
 @each_family
 def test_rules_are_found(name: str) -> None:
-    assert KNOWN[name].rules == RULES[name]
+    assert known(name).rules == RULES[name]
 
 
 @each_family
 def test_few_kinds_are_left_to_the_automaton(name: str) -> None:
     """Of letters, marks and blanks, not more than a hundred characters; numbers where three make a piece."""
     own = program(name)
-    left = {char for members, kind in zip(own.alphabet.classes, KNOWN[name].kinds) if kind == RARE
+    left = {char for members, kind in zip(own.alphabet.classes, known(name).kinds) if kind == RARE
             for first, last in members.ranges for char in map(chr, range(max(first, 0x80), last + 1))}
     letters = {char for char in left if category_of(ord(char))[0] in "LPSMZ"}
     assert len(letters) < 100, sorted(letters)
@@ -112,7 +115,7 @@ def test_wider_blocks(name: str) -> None:
 
 def symbols(name: str) -> list[tuple[int, int, int, int]]:
     """A character of each kind and width that the rules decide; of ASCII those that any rules look at."""
-    classes, kinds = classes_of(program(name)), KNOWN[name].kinds
+    classes, kinds = classes_of(program(name)), known(name).kinds
     ascii = [(byte, 1, 0, number) for number, members in enumerate(classes) for byte in members.ascii if chr(byte) in "aB!1\t \n'/srlE"]
     return ascii + [(-1, width, kind, number) for number, (members, kind) in enumerate(zip(classes, kinds)) if kind != RARE
                     for width in members.widths]
@@ -121,7 +124,7 @@ def symbols(name: str) -> list[tuple[int, int, int, int]]:
 @each_family
 def test_long_blocks(name: str) -> None:
     """Runs: blocks of eleven characters of two kinds, and of eight of three."""
-    kept, kernel = program(name).kept, KNOWN[name]
+    kept, kernel = program(name).kept, known(name)
     assert kept
     for count, size, tried in [(2, 11, 30), (3, 8, 20)]:
         groups = list(combinations(symbols(name), count))
@@ -180,7 +183,7 @@ def test_a_difference_is_one(case: str) -> None:
 @each_family
 def test_every_edge_counts(name: str) -> None:
     """An automaton that lacks an edge is another one."""
-    kept, kernel = program(name).kept, KNOWN[name]
+    kept, kernel = program(name).kept, known(name)
     assert kept
     edges = [(state, column) for state, row in enumerate(kept.rows) for column, target in enumerate(row) if target]
     for state, column in share(edges, len(edges) // 30):
@@ -197,7 +200,7 @@ MORE_CAREFUL = {(LETTER, CASELESS), (LETTER, COMBINING), (CASELESS, COMBINING)}
 @each_family
 def test_every_kind_counts(name: str) -> None:
     """A class that is taken for what it is not is found out, unless the rules leave it to the automaton."""
-    own, kernel = program(name), KNOWN[name]
+    own, kernel = program(name), known(name)
     assert own.kept
     for number, kind in enumerate(kernel.kinds):
         if kind == RARE:
@@ -209,7 +212,7 @@ def test_every_kind_counts(name: str) -> None:
 
 
 def test_a_walk_has_a_bound() -> None:
-    own, kernel = program("minimax"), KNOWN["minimax"]
+    own, kernel = program("minimax"), known("minimax")
     assert own.kept
     with pytest.raises(TooLargeError):
         find_difference(kernel.rules, own.kept, classes_of(own), kernel.kinds, limit=100_000)
@@ -333,7 +336,7 @@ def test_every_rule_counts(mutation: tuple[str, str, str], tmp_path: Path, monke
     found = [difference(name) for name in RULES]
     assert any(found) == (mutation in SHORT)
     for name in [] if any(found) else RULES:
-        kept, kernel = program(name).kept, KNOWN[name]
+        kept, kernel = program(name).kept, known(name)
         assert kept
         wide = [symbol for symbol in symbols(name) if symbol[2] == LETTER][:1]
         for letters, more, size in [("1a", [], 11), ("'sa", [], 8), ("!a", wide, 8)]:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import cache
 from itertools import accumulate, chain, cycle, product
 
 import pytest
+from kept import kept
 from kernel_texts import KERNELS as LEVELS
 from kernel_texts import NO_ADDED, fills
 from real_models import level
@@ -52,7 +53,6 @@ CORES = [
     "\uff21\u00e9", "\u4e2da", " \u4e2d\u6587", "\u3001,\u3002 a", " \u3001", "\u2192\u4e2d\u10d0", "\u09675\u0661", "\u05d0\u05d1 \u05d2",
 ]
 
-KEPT = 12  # encoders, each with the tables of its workspace, 20 MB: more than one name has
 each_family = pytest.mark.parametrize("name", FAMILIES)
 
 
@@ -72,9 +72,9 @@ def tokenizer(name: str) -> dstok.Tokenizer:
     return dstok.Tokenizer.from_str(json.dumps({**json.loads(model_json(merges())), "pre_tokenizer": steps}))
 
 
-@lru_cache(KEPT)
+@kept(most=12)
 def encoder(name: str, name_of_level: str, cuts: bool = False) -> Encoder:
-    """Its encoder at a level, with or without safe cuts inside pieces."""
+    """Its encoder at a level, with or without safe cuts inside pieces. It takes 20 MB; a name has up to ten."""
     tables = tokenizer(name)._tables
     if not cuts:
         tables = type(tables)(tables.description, {**tables.sections, "joined": b""})
@@ -82,7 +82,7 @@ def encoder(name: str, name_of_level: str, cuts: bool = False) -> Encoder:
         return make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
 
 
-@lru_cache(KEPT)
+@kept(most=2)
 def automaton(name: str) -> Encoder:
     """The automaton in C, alone: neither rules nor windows nor cuts."""
     tables = tokenizer(name)._tables

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kept import kept
 from reference import examples
 from tokenizers import Regex, pre_tokenizers
-from upstream import pre_tokenizer, upstream_pieces
+from upstream import pieces_by, pre_tokenizer, upstream_pieces, upstream_splitter
 
 import dstok
 from dstok import Split, Splitter
@@ -26,8 +27,9 @@ LETTERS = "aAb1 \n\r\t'sS中かé\u0301\u00a0²!.,$/😀"
 NAMES = [name for name in preset_names() if name not in ("kimi-k2", "bloom", "cl100k")]
 
 
-def by_upstream(name: str, text: str) -> list[str]:
-    """The pieces that upstream's pre-tokenizer of a preset cuts a text into."""
+@kept()
+def both(name: str) -> tuple[Splitter, pre_tokenizers.Sequence]:
+    """A preset, and upstream's pre-tokenizer of it."""
     steps = presets()[name]["pre_tokenizer"]
     single = steps.get("pretokenizers", [steps])
     splits = [step for step in single if step["type"] != "ByteLevel"]
@@ -36,7 +38,7 @@ def by_upstream(name: str, text: str) -> list[str]:
         from dstok.formats.pre_tokenizers import GPT2_PATTERN
 
         sequence.append(Split(GPT2_PATTERN))
-    return upstream_pieces(sequence, text)
+    return Splitter.preset(name), upstream_splitter(sequence)
 
 
 def _made(step: dict[str, object]) -> list[Split]:
@@ -45,14 +47,15 @@ def _made(step: dict[str, object]) -> list[Split]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_presets_by_upstream(name: str) -> None:
-    splitter = Splitter.preset(name)
-    assert splitter.split(TEXT) == by_upstream(name, TEXT)
+    splitter, judge = both(name)
+    assert splitter.split(TEXT) == pieces_by(judge, TEXT)
 
 
 @given(st.sampled_from(NAMES), st.text(LETTERS, max_size=30))
 @examples(200)
 def test_presets_by_upstream_on_random_texts(name: str, text: str) -> None:
-    assert Splitter.preset(name).split(text) == by_upstream(name, text)
+    splitter, judge = both(name)
+    assert splitter.split(text) == pieces_by(judge, text)
 
 
 def test_presets_are_those_of_the_files() -> None:

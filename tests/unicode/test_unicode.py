@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections.abc import Callable, Iterable
-from functools import cache
 from itertools import chain
 
 import pytest
 import unicodedata2  # type: ignore[import-not-found]
 from hypothesis import given
 from hypothesis import strategies as st
+from kept import kept
 from reference import DEEP
 from shares import share
 from tokenizers import NormalizedString, Regex
@@ -37,12 +37,12 @@ ALL_NAMES = (
 )
 
 
-@cache
+@kept()
 def all_categories() -> tuple[str, ...]:
     return tuple(unicodedata2.category(chr(code_point)) for code_point in CODESPACE)
 
 
-@cache
+@kept()
 def all_scalars() -> NormalizedString:
     return NormalizedString(SCALARS)
 
@@ -182,7 +182,7 @@ def test_one_character_at_a_time_around_every_border_of_word() -> None:
 # ---- property names ------------------------------------------------------------------------------
 
 
-@cache
+@kept()
 def borders() -> NormalizedString:
     """One text with both ends of every run of a category or of White_Space."""
     named = chain.from_iterable(general_category(name).ranges for name in TWO_LETTER_NAMES)

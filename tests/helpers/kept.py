@@ -1,0 +1,45 @@
+"""What the tests of a group make once and share: it is let go when the group ends.
+
+In: a function that makes something large, as upstream's tokenizer of a file. Out: the same function, which remembers
+what it gave, as `functools.lru_cache` does, until the group of tests ends (conftest.py says which tests are a group).
+A process that has run many groups would else hold all that any of them has used, a hundred megabytes a model.
+
+>>> made = []
+>>> @kept()
+... def make(name):
+...     made.append(name)
+>>> make("a"), make("a"), made
+(None, None, ['a'])
+>>> let_go()
+>>> make("a"), made
+(None, ['a', 'a'])
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from functools import lru_cache
+from typing import ParamSpec, TypeVar, cast
+
+Arguments = ParamSpec("Arguments")
+Made = TypeVar("Made")
+Maker = Callable[Arguments, Made]
+_forget: list[Callable[[], None]] = []
+
+
+def kept(most: int | None = None) -> Callable[[Maker[Arguments, Made]], Maker[Arguments, Made]]:
+    """A decorator that gives a function a memory until the group ends; of `most` results, the last ones asked for."""
+    def decorate(make: Maker[Arguments, Made]) -> Maker[Arguments, Made]:
+        remembering = lru_cache(most)(make)
+        _forget.append(remembering.cache_clear)
+        return cast("Maker[Arguments, Made]", remembering)
+
+    return decorate
+
+
+def let_go() -> None:
+    """Forgets what all such functions gave."""
+    for forget in _forget:
+        forget()
+    gc.collect()  # a tokenizer's parts may refer to each other
