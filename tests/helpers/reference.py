@@ -11,11 +11,11 @@ DEEP, BRIEF = (os.environ.get("DSTOK_PROFILE") == name for name in ("deep", "bri
 
 
 def examples(count: int, deep: int | None = None) -> settings:
-    """Settings for a third of `count` examples, other ones each day: some days try more than `count`.
+    """Settings for a fifth of `count` examples, other ones each day: some days try more than `count`.
 
     In the deep profile for `deep`, or twenty times as many; in the brief one for a tenth.
     """
-    return settings(max_examples=(deep or 20 * count) if DEEP else -(-count // (10 if BRIEF else 3)), deadline=None,
+    return settings(max_examples=(deep or 20 * count) if DEEP else -(-count // (10 if BRIEF else 5)), deadline=None,
                     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much])
 
 
