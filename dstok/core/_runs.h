@@ -31,19 +31,16 @@ GRID_INLINE uint64_t runs_begin(uint64_t kind, uint64_t before) {
  *                        closed      0 0 0 1 0 0 0     what ends a gap
  *                        returned    0 1 0 0 0 0 0     "\x01", "  ", "\n", "\x01 ", "7"
  *
- * Makes the block smaller where it does not show what follows; *known is 0 if that is so from its beginning on. */
+ * Makes the block smaller where it does not show what follows, so that it ends before these blanks. */
 GRID_INLINE uint64_t runs_last_blanks(const GridText *x, GridMasks *m, uint64_t blanks, uint64_t after_other,
-                                      uint64_t closed, int *known) {
+                                      uint64_t closed) {
     uint64_t found = 0;
     for (uint64_t left = blanks & after_other; left; left &= left - 1) {
         uint64_t one = left & -left, end = (blanks + one) & ~blanks & x->text;
         if (end ? (end & closed) != 0 : !x->more)
             found |= one;
-        if (!end && x->more) {
-            *known = one > 1;
+        if (!end && x->more)
             grid_until(m, one);
-            break;
-        }
     }
     return found;
 }
@@ -75,10 +72,9 @@ GRID_INLINE int runs_block(int rules, const GridText *x, GridMasks *m, GridState
     starts |= (run & ~(m->blank << 1 | s->blank)) | ((m->letter | m->punct) & edge);
     starts |= runs_begin(m->cjk & ~m->letter & ~m->punct, s->cjk & ~s->letter & ~s->punct);
     if (rules == RULES_LLM) {
-        int known = 1;
         starts |= m->letter & letters_before & (m->ascii ^ (m->ascii << 1 | s->ascii));
-        starts |= runs_last_blanks(x, m, blanks, others << 1 | (s->gap & ~s->blank), lead | m->newline, &known);
-        if (!known)
+        starts |= runs_last_blanks(x, m, blanks, others << 1 | (s->gap & ~s->blank), lead | m->newline);
+        if (!m->size)
             return 0;
     }
     uint64_t inside = (m->letter & letters_before) | (m->cjk & (m->cjk << 1 | s->cjk));

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dstok.pattern.marked import Marked
     from dstok.unicode.sets import CodePointSet
 
-__all__ = ["CASED", "CASELESS", "CL100K", "CODER", "COMBINING", "GPT2", "KINDS", "LLM", "NONE", "ONES", "RARE",
+__all__ = ["CASED", "CASELESS", "CL100K", "CODER", "COMBINING", "GPT2", "KINDS", "LLM", "NONE", "ONES", "OTHER", "RARE",
            "THREES", "V3", "Kernel", "classes_of", "find_difference", "find_kernel", "goes_on_from_cuts",
            "knows_borders"]
 

@@ -305,11 +305,9 @@ SHORT = [
     ("_runs.h", "(end & closed) != 0", "0"),
     ("_runs.h", "(end & closed) != 0", "1"),
     ("_runs.h", ": !x->more)", ": 0)"),
-    ("_runs.h", "*known = one > 1;", "*known = 1;"),
     ("_runs.h", "grid_until(m, one);", ";"),
     ("_runs.h", "m->letter | m->punct), wide", "m->letter), wide"),
     ("_runs.h", "lead | wide << 1 |", "lead |"),
-    ("_runs.h", "(wide & m->three) << 2", "0"),
     ("_runs.h", "(m->number & ~m->trail)", "m->number"),
     ("_runs.h", "m->cjk ^ (m->cjk << 1 | s->cjk)", "m->cjk ^ m->cjk << 1"),
     ("_runs.h", "~(m->blank << 1 | s->blank)", "~(m->blank << 1)"),
@@ -318,7 +316,7 @@ SHORT = [
     ("_runs.h", "s->cjk & ~s->letter & ~s->punct", "s->cjk"),
     ("_runs.h", "(m->ascii ^ (m->ascii << 1 | s->ascii))", "(m->ascii ^ m->ascii << 1)"),
     ("_runs.h", "(s->gap & ~s->blank)", "s->gap"),
-    ("_runs.h", "lead | m->newline, &known", "lead, &known"),
+    ("_runs.h", "lead | m->newline);", "lead);"),
     ("_runs.h", "s->gap = LAST(gap);", "s->gap = LAST(others);"),
 ]
 LONG = [
