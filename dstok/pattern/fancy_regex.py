@@ -3,13 +3,16 @@ r"""A pattern in the dialect of Rust's fancy-regex (tiktoken's) -> the same in u
 In: the text of a pattern. Out: a pattern for pattern/syntax.py.
 Invariant: both match the same texts at the same places; what might differ is refused, with its position.
 Source: the documentation of fancy-regex and regex-syntax, and tiktoken 0.14.0 itself, measured: its Unicode
-version is 16.0 (every category, `\s` and the folding of ASCII letters, over all code points;
-tests/formats/test_tiktoken.py).
+version is 16.0 (every category, script and binary property, `\s`, `\w` and the folding of ASCII letters, over all code
+points; tests/formats/test_tiktoken.py).
 
 Where the dialects differ:
 - `$` is the end of the text only; upstream's is the end of a line, too.
-- `\pL` is `\p{L}`; upstream's is the letter p. Of properties only general categories are taken here.
-- `--` and `~~` in a class are set operators; `\w` and `\h` are other classes, `{,n}` is another quantifier.
+- `\pL` is `\p{L}`; upstream's is the letter p. Of properties, short names of general categories are taken here, and the
+  long names of scripts and binary properties.
+- `\w` holds the joiners U+200C and U+200D, too, and not the superscript digits; `[:alpha:]` and the like are ASCII.
+- `--` and `~~` in a class are set operators; `{,n}` is another quantifier. `&&` is the same, but under `(?i:...)`
+  its operands are folded before it, here after it.
 - `?+`, `*+`, `++` and `{m,n}+` are possessive; upstream repeats what was repeated.
 
 When a possessive quantifier is a greedy one. A greedy C+ and a possessive C++ differ only where the rest of the
@@ -21,9 +24,10 @@ from __future__ import annotations
 
 import re
 
-from dstok.errors import UnsupportedError
+from dstok.errors import PatternError, UnsupportedError
 from dstok.pattern.ast import Alternate, Around, Atomic, Chars, Concat, Look, Node, Repeat, is_nullable
 from dstok.pattern.syntax import parse
+from dstok.unicode.properties import binary_properties, scripts
 from dstok.unicode.sets import CodePointSet
 
 __all__ = ["translate"]
@@ -31,7 +35,8 @@ __all__ = ["translate"]
 _CATEGORY = re.compile("C[cfno]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?")
 _QUANTIFIER = re.compile(r"[?*+]|\{\d+(?:,\d*)?\}")
 _GROUP = re.compile(r"\(\?(?:[:=!]|i:|-i:)")
-_SAME_ESCAPES = frozenset("nrtfvaexusSdD")
+_SAME_ESCAPES = frozenset("nrtfvaexusSdDhH")
+_WORD = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}"
 END = r"(?![\s\S])"
 SHOWN = 200  # characters of a pattern in an error
 
@@ -46,7 +51,7 @@ def translate(pattern: str, unicode_version: str = "16.0") -> str:
     ...
     dstok.errors.UnsupportedError: a possessive quantifier before what may begin as it does cannot be ...
     """
-    translator = _Translator(pattern)
+    translator = _Translator(pattern, frozenset([*scripts(unicode_version), *binary_properties(unicode_version)]))
     translated = translator.run()
     tree = parse(translated, unicode_version)
     if is_nullable(tree):
@@ -64,12 +69,16 @@ def _refuse(construct: str, pattern: str, position: int) -> None:
 
 
 class _Translator:
-    """Goes over the pattern atom by atom. `possessive`: where an atom stands in the output, and its quantifier here."""
+    """Goes over the pattern atom by atom. `possessive`: where an atom stands in the output, and its quantifier here.
 
-    def __init__(self, pattern: str) -> None:
-        self.pattern, self.at = pattern, 0
+    `names`: the properties that are known by a long name. `folding`: of each open group, is case ignored in it?
+    """
+
+    def __init__(self, pattern: str, names: frozenset[str]) -> None:
+        self.pattern, self.names, self.at = pattern, names, 0
         self.out: list[str] = []
         self.length = 0
+        self.folding = [False]
         self.possessive: list[tuple[int, int]] = []
 
     def run(self) -> str:
@@ -86,9 +95,18 @@ class _Translator:
             elif self.pattern.startswith("(?", self.at) and not _GROUP.match(self.pattern, self.at):
                 _refuse("a group other than (?:...), (?=...), (?!...) and (?i:...)", self.pattern, self.at)
             else:
+                self.group(char)
                 self.put(char, 1)
             self.quantifier(atom_at, char)
         return "".join(self.out)
+
+    def group(self, char: str) -> None:
+        """Notes that a group begins or ends, if `char` says so."""
+        if char == "(":
+            self.folding.append(self.pattern.startswith("(?i:", self.at) or
+                                (self.folding[-1] and not self.pattern.startswith("(?-i:", self.at)))
+        elif char == ")" and len(self.folding) > 1:
+            self.folding.pop()
 
     def put(self, text: str, taken: int) -> None:
         self.out.append(text)
@@ -118,39 +136,61 @@ class _Translator:
         """An escape, in a class or not."""
         char = self.pattern[self.at + 1 : self.at + 2]
         if char in ("p", "P"):
-            self.category(char)
-        elif char in ("w", "W", "h", "H"):
-            _refuse(f"\\{char}, which is another class upstream,", self.pattern, self.at)
+            self.property(char)
+        elif char in ("w", "W"):
+            self.put(f"[{'^' if char == 'W' else ''}{_WORD}]", 2)
         elif char.isascii() and char.isalnum() and char not in _SAME_ESCAPES:
             _refuse(f"the escape \\{char}", self.pattern, self.at)
         else:
             self.put("\\" + char, 1 + len(char))
 
-    def category(self, char: str) -> None:
+    def property(self, char: str) -> None:
         start, at = self.at, self.at + 2
         close = self.pattern.find("}", at) if self.pattern.startswith("{", at) else at
         name = self.pattern[at + 1 : close] if close != at else self.pattern[at : at + 1]
-        if close < 0 or not _CATEGORY.fullmatch(name):
-            _refuse("a property that is not the short name of a general category", self.pattern, start)
+        if close < 0 or not (_CATEGORY.fullmatch(name) or (close != at and name in self.names and name != "Unknown")):
+            _refuse("a property that is no general category by its short name, and no script or binary property by its "
+                    "long one,", self.pattern, start)
         self.put(f"\\{char}{{{name}}}", close + 1 - start)
 
     def char_class(self) -> None:
-        """A class to its end; what nests inside it is left to upstream's parser to refuse."""
+        """A class to its end."""
+        start = self.at
         self.put("[", 1)
         if self.pattern.startswith("^", self.at):
             self.put("^", 1)
+        first = self.at
+        if self.pattern.startswith("]", self.at):
+            self.put("]", 1)
         while self.at < len(self.pattern):
-            if self.pattern.startswith("[", self.at):
-                _refuse("a class inside a class", self.pattern, self.at)
-            if self.pattern.startswith(("--", "~~", "&&"), self.at):
-                _refuse("a set operator inside a class", self.pattern, self.at)
             char = self.pattern[self.at]
             if char == "\\":
                 self.escape()
-                continue
-            self.put(char, 1)
-            if char == "]":
-                break
+            elif char == "[":
+                self.nested_class()
+            elif self.pattern.startswith(("--", "~~", "&&"), self.at):
+                self.operator(first)
+            else:
+                self.put(char, 1)
+                if char == "]":
+                    return
+        raise PatternError("unclosed character class", self.pattern, start)
+
+    def nested_class(self) -> None:
+        if self.pattern.startswith("[:", self.at):
+            _refuse("a class such as [:alpha:], which is of ASCII alone,", self.pattern, self.at)
+        if self.folding[-1]:
+            _refuse("a class inside a class under (?i:...)", self.pattern, self.at)
+        self.char_class()
+
+    def operator(self, first: int) -> None:
+        """`&&` between two operands that have items."""
+        behind = self.pattern[self.at + 2 : self.at + 3]
+        if self.pattern[self.at] != "&" or self.at == first or behind in ("]", "&", ""):
+            _refuse("a set operator inside a class, other than && between two operands,", self.pattern, self.at)
+        if self.folding[-1]:
+            _refuse("the set operator && under (?i:...)", self.pattern, self.at)
+        self.put("&&", 2)
 
 
 def _check_possessive(tree: Node, places: dict[int, int], pattern: str) -> None:

@@ -27,6 +27,7 @@ from dstok.formats.rank_merges import MAX_TOKEN, ranked_merges
 from dstok.formats.tiktoken import MAX_ID, describe_tiktoken, read_ranks, write_ranks
 from dstok.formats.tiktoken_encodings import ENCODINGS
 from dstok.pattern.fancy_regex import translate
+from dstok.unicode.properties import binary_properties, binary_property, script, scripts
 from dstok.unicode.sets import property_set, white_space
 
 REAL = ("r50k_base", "p50k_base", "cl100k_base", "o200k_base")
@@ -78,8 +79,10 @@ def test_unicode_version() -> None:
     text = "".join(chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000)
     names = "L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So Z Zs Zl Zp C Cc Cf Cn Co"
     named = {rf"\p{{{name}}}": property_set(name, "16.0") for name in names.split()} | {r"\s": white_space("16.0")}
+    named |= {rf"\p{{{name}}}": script(name, "16.0") for name in scripts("16.0") if name != "Unknown"}
+    named |= {rf"\p{{{name}}}": binary_property(name, "16.0") for name in binary_properties("16.0")}
     used = {rf"\p{{{name}}}" for known in ENCODINGS.values() for name in re.findall(r"\\[pP]\{?(\w+)", known.pattern)}
-    for pattern in sorted(named if DEEP else used | {r"\s"}):
+    for pattern in sorted(named if DEEP else used | {r"\s", *share(named, 20)}):
         members = named[pattern]
         judge = tiktoken._tiktoken.CoreBPE(BYTES, {}, pattern)
         matched = b"".join(bytes(judge.encode_ordinary(text[at : at + 50_000])) for at in range(0, len(text), 50_000))
@@ -192,11 +195,13 @@ def test_long_tokens() -> None:
 
 # Patterns
 
+KIMI = [split.pattern for split in dstok.Splitter.preset("kimi-k2").splits]
 PATTERNS = [
     *dict.fromkeys(known.pattern for known in ENCODINGS.values()),
     r"\pL++|\PL", r"[\pL\p{N}]+|[^\pL\PN]", r"\s+$|\s|\S+", r"a$|a|b", r"(?:a|b)+$|[ab]", r"a?+b|[ab]", r"a{1,2}+b|a|b",
     r"a*+[bc]+|a|b", r"a++ ?|b", r"\p{Lu}[^A-Z]*|.|\n", r"[\x{61}-c]+|\x41|[^a-c]", r"(?i:ab?)+|(?i:k)", r"\S(?=\s)|b",
-    r"x++(?!\S)|x", r"[a\-c]+|[\]b]+", r"[^\]a]+",
+    r"x++(?!\S)|x", r"[a\-c]+|[\]b]+", r"[^\]a]+", r"[]a]+|b", r"\w++|\W", r"[\w&&[^\d]]+|[\W\d]", r"[^a&&[^b]]+|b", r"[[ab]c]+",
+    r"\h+|[^\h]", r"[\p{Latin}&&[^a-c]]++|\p{Han}+|\p{Lowercase}", r"(?:(?i:k)[a&&\w]|[]&&\]])+", *KIMI,
 ]
 
 
@@ -230,9 +235,9 @@ def test_pieces_of_patterns(pattern: str) -> None:
 
 
 REFUSED_PATTERNS = [
-    r"a++ab", r"a*+a", r"(?:ab)++c", r"a?+(?:a|b)", r"(?:a++|b)c", r"[a--b]", r"[a~~b]", r"\w+", r"[\W]", r"\h", r"\p{Greek}",
+    r"a++ab", r"a*+a", r"(?:ab)++c", r"a?+(?:a|b)", r"(?:a++|b)c", r"[a--b]", r"[]--b]", r"[a~~b]", r"\p{greek}", r"\p{Unknown}",
     r"\p{Letter}", r"\p{^L}", r"\pX", r"\p{L", r"a{,3}", r"\bab", r"(?<=a)b", r"(?>ab)", r"^a", r"(?i)a", r"[[:alpha:]]",
-    r"[a&&b]", r"a**", r"a*", r"(?s:.)", r"\R", r"(a)\1",
+    r"[a&&]", r"[&&a]", r"[a&&&&b]", r"(?i:[a&&b])", r"(?i:[[a]b])", r"(?i:\w)", r"[[]a", r"[a", r"a**", r"a*", r"(?s:.)", r"\R", r"(a)\1",
 ]
 
 
