@@ -10,6 +10,7 @@ Source: Oniguruma's doc/RE for the grammar, and upstream itself, measured (tests
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
 from dstok.pattern.ast import (
     Alternate,
@@ -69,6 +70,8 @@ class _Parser(ClassParser):
         self.newlines = self.extended = False  # `.` takes a newline; white space and comments do not count
         self.bare = False  # the last node is an anchor or look-around, or a choice with one: no quantifier
         self.behind: list[bool] = []  # the look-behinds around, whether negative
+        self.unnamed_behind: int | None = None  # the first group without a name inside a negative one
+        self.named = False  # some group has a name: those without one capture nothing
 
     def parse(self) -> Node:
         if len(self.pattern) > MAX_LENGTH:
@@ -76,6 +79,8 @@ class _Parser(ClassParser):
         node = self.alternation()
         if self.at < len(self.pattern):
             self.fail("unmatched close parenthesis")
+        if self.unnamed_behind is not None and not self.named:
+            self.fail_to_capture(self.unnamed_behind)
         return node
 
     # alternation: concatenation ('|' concatenation)*
@@ -238,6 +243,9 @@ class _Parser(ClassParser):
             self.at = found.end()
             if not (found[1] or found[2]):
                 self.fail("expected a name of a group, found none", start)
+            self.named = True
+            if any(self.behind):
+                self.fail_to_capture(start)
             return self.captured(start)
         for opening, name in (("?~", "an absence operator"), ("?(", "a condition"), ("?{", "a callout")):
             if self.peek(opening):
@@ -245,11 +253,14 @@ class _Parser(ClassParser):
         return self.options(start)
 
     def captured(self, start: int) -> Node:
-        if any(self.behind):
-            self.fail("a capturing group inside a negative look-behind, which upstream refuses,", start)
+        if any(self.behind) and self.unnamed_behind is None:
+            self.unnamed_behind = start
         node = self.close_group(start)
         self.bare = False
         return node
+
+    def fail_to_capture(self, start: int) -> NoReturn:
+        self.fail("a capturing group inside a negative look-behind, which upstream refuses,", start)
 
     def close_group(self, start: int) -> Node:
         node = self.alternation()

@@ -50,7 +50,7 @@ def test_what_is_refused_names_itself_and_its_place(pattern: str, message: str) 
 
 
 @pytest.mark.parametrize("pattern", [
-    "(?<=a(?=b))c", "(?<!(a))b", r"(?<=\z)a", r"\b*a", "(?:^|a)+", "[[:vowel:]]", "[b-a]", "(?<>a)", "(?#a", "[]"])
+    "(?<=a(?=b))c", "(?<!(a))b", "(?<!(?<n>a))b", "(?<n>b)|(?<!(?<m>a)|(c))b", r"(?<=\z)a", r"\b*a", "(?:^|a)+", "[[:vowel:]]", "[b-a]", "(?<>a)", "(?#a", "[]"])
 def test_what_upstream_refuses_is_a_pattern_error(pattern: str) -> None:
     with pytest.raises(Exception, match="Oniguruma error"):
         upstream_pieces([Split(pattern)], "a")
