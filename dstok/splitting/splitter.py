@@ -134,6 +134,22 @@ class Splitter:
         """The splitter that `save` wrote. Raises `ImageError` for what is no such file or gives another splitter."""
         return saved.opened(cls, path)
 
+    def with_unicode(self, version: str) -> Splitter:
+        r"""The same steps by the tables of another Unicode version: what would it cut otherwise?
+
+        A step with a version of its own, as upstream's Digits, keeps it. Raises `UnsupportedError` for a version that
+        there is no table of.
+
+        >>> import dstok
+        >>> words = dstok.Splitter(r"\p{L}+")
+        >>> words.difference(words.with_unicode("17.0")).text
+        '1\u088f'
+        """
+        from dstok.unicode.sets import general_categories
+
+        general_categories(version)  # raises where there is no table; the steps may need none
+        return self._of(self.splits, version, self.name)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the splitter to a file for `Splitter.open`, at once or not at all. Raises `OSError`."""
         saved.save(self, path)
