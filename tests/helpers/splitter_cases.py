@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from itertools import pairwise, product
 from random import Random
 
+from kept import kept
 from tiktoken._tiktoken import CoreBPE
 from tokenizers import Tokenizer
 from upstream import upstream_splitter
@@ -48,14 +48,14 @@ BY_TIKTOKEN = (*ENCODINGS, "kimi-k2")
 CONTEXTS = ("{}", " {}a", "a{}\u0301", "A{}'S", "1{}2", "!{}\n", "\n{}  ", "中{}か")  # eight, for every code point
 
 
-@cache
+@kept()
 def splitter(name: str) -> Splitter:
     if name in PATTERNS:
         return Splitter(PATTERNS[name])
     return Splitter.from_tiktoken(name) if name in ENCODINGS else Splitter.preset(name)
 
 
-@cache
+@kept()
 def upstream(name: str) -> Pieces:
     """The pieces by upstream's pre-tokenizer, of a preset by that of its JSON."""
     if name in PATTERNS:
