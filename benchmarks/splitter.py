@@ -2,6 +2,8 @@
 
     python -m benchmarks.splitter                            # a Markdown table on stdout
     python -m benchmarks.splitter --corpora wiki --characters 200000
+    python -m benchmarks.splitter --corpora code --output splitter.json    # adds its cases to the file
+    python -m benchmarks.splitter --table splitter.json                    # the file's table
 
 In: the corpora, of which the first million characters count. Out: MB/s (10^6 bytes of UTF-8 a CPU second), best of
 three passes. Invariant: an engine's pieces are compared with upstream's before it is timed: one that gives others is
@@ -14,14 +16,17 @@ makes an alphabet of them.
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from time import process_time
 from typing import Any
 
 from benchmarks.cases import CORPORA, Case, load_text
+from benchmarks.splitter_results import SplitCase, added, opened, table
 from dstok import Splitter
 
 __all__ = ["ENGINES", "NAMES", "main", "measured"]
@@ -103,7 +108,7 @@ ENGINES: dict[str, tuple[str, Callable[[Splitter], tuple[Timed, Pieces]]]] = {  
 }
 
 
-def measured(engine: str, splitter: Splitter, text: str) -> str:
+def measured(engine: str, splitter: Splitter, text: str) -> float | str:
     """MB/s of an engine, or why there is no figure."""
     module, opened = ENGINES[engine]
     text = text[: MOST.get(engine)]
@@ -118,16 +123,16 @@ def measured(engine: str, splitter: Splitter, text: str) -> str:
     return _speed(lambda: timed(text), text)
 
 
-def _speed(work: Callable[[], Any], text: str) -> str:
+def _speed(work: Callable[[], Any], text: str) -> float:
     seconds = []
     for _ in range(PASSES):
         start = process_time()
         work()
         seconds.append(process_time() - start)
-    return f"{len(text.encode()) / 1e6 / max(min(seconds), 1e-9):.1f}"
+    return round(len(text.encode()) / 1e6 / max(min(seconds), 1e-9), 1)
 
 
-def _counted(name: str, splitter: Splitter, text: str) -> str:
+def _counted(name: str, splitter: Splitter, text: str) -> float | str:
     """MB/s of counting the pieces of a text's lines."""
     lines = text.splitlines(keepends=True)
     if name == "dstok":
@@ -143,21 +148,31 @@ def _counted(name: str, splitter: Splitter, text: str) -> str:
     return _speed(lambda: tokenizer.train_from_iterator(lines, trainer), text)
 
 
+def _case(corpus: str, name: str, characters: int) -> SplitCase:
+    text, splitter = load_text(Case(corpus, "corpus", corpus, "whole"))[:characters], splitter_of(name)
+    return SplitCase(
+        corpus=corpus, pattern=name, bytes=len(text.encode()),
+        spans={engine: measured(engine, splitter, text) for engine in ENGINES},
+        count_pieces={engine: _counted(engine, splitter, text) for engine in ("dstok", "tokenizers")})
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.splitter", description="Splitting, timed.")
     parser.add_argument("--corpora", nargs="*", choices=tuple(CORPORA), default=list(CORPORA))
     parser.add_argument("--names", nargs="*", choices=NAMES, default=list(NAMES))
     parser.add_argument("--characters", type=int, default=1_000_000, help="of each corpus (default 1,000,000)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="add the cases to a JSON file")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="measure nothing: write the table of a JSON file")
     arguments = parser.parse_args(argv)
-    print(f"| corpus | pattern | {' | '.join(ENGINES)} | count: dstok | count: tokenizers |")
-    print(f"| --- | --- | {' | '.join('---:' for _ in ENGINES)} | ---: | ---: |")
-    for corpus in arguments.corpora:
-        text = load_text(Case(corpus, "corpus", corpus, "whole"))[: arguments.characters]
-        for name in arguments.names:
-            splitter = splitter_of(name)
-            figures = [*(measured(engine, splitter, text) for engine in ENGINES),
-                       *(_counted(engine, splitter, text) for engine in ("dstok", "tokenizers"))]
-            print(f"| {corpus} | {name} | {' | '.join(figures)} |", flush=True)
+    if arguments.table:
+        print("\n".join(table(json.loads(arguments.table.read_text(encoding="utf-8"))["cases"])))
+        return 0
+    if arguments.output:
+        opened(arguments.output)  # raises before anything is measured
+    cases = [_case(corpus, name, arguments.characters) for corpus in arguments.corpora for name in arguments.names]
+    if arguments.output:
+        added(arguments.output, cases)
+    print("\n".join(table(cases)))
     return 0
 
 

@@ -24,7 +24,7 @@ from real_models import levels
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))  # last: the installed dstok is the one under test
 
-from benchmarks import models, process, qemu, run, splitter, verdicts, wikitext
+from benchmarks import models, process, qemu, run, splitter, splitter_results, verdicts, wikitext
 from benchmarks.cases import CORPORA, DISTINCT_SIZE, KINDS, MODES, WORST_SIZE, Case, all_cases, items, load_text, select
 from benchmarks.chart import chart
 from benchmarks.engines import ENGINES, LEVELS, Call, Engine
@@ -383,3 +383,18 @@ def test_splitting_is_compared_before_it_is_timed(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(splitter.ENGINES, "gone", ("no_such_module", lambda _: other))
     monkeypatch.setitem(splitter.ENGINES, "picky", ("dstok", lambda _: 1 / 0))
     assert [splitter.measured(name, gpt_2, text) for name in ("other", "gone", "picky")] == ["differs", "absent", "refuses"]
+
+
+def test_results_of_splitting_are_added_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second run replaces its own cases only; a file of another commit is refused."""
+    file = tmp_path / "splitter.json"
+    cases = [splitter_results.SplitCase(corpus=corpus, pattern="gpt-2", bytes=4, spans={"dstok": figure, "re2": "refuses"},
+                                        count_pieces={"dstok": 2.0}) for corpus, figure in (("wiki", 1.0), ("code", 2.0))]
+    splitter_results.added(file, cases)
+    splitter_results.added(file, [{**cases[0], "spans": {"dstok": 3.0, "re2": "refuses"}}])
+    assert splitter.main(["--table", str(file)]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == ["| wiki | gpt-2 | 3.0 | refuses | 2.0 |",
+                                                        "| code | gpt-2 | 2.0 | refuses | 2.0 |"]
+    file.write_text(json.dumps({**json.loads(file.read_text()), "commit": "other"}))
+    with pytest.raises(ValueError, match="found other"):
+        splitter_results.opened(file)
