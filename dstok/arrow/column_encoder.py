@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dstok.arrow.encoding import encode
+from dstok.arrow.encoding import Dtype, encode
 from dstok.base.texts import Errors, Special
 from dstok.errors import ColumnError
 
@@ -29,14 +29,14 @@ __all__ = ["ColumnEncoder"]
 class ColumnEncoder:
     """Encodes the column `column` of what it is called with, into the columns `ids` and `length`.
 
-    ids: list of uint32; length: int64, None: no such column. A column of one of these names is replaced. The other
+    ids: lists of `dtype`; length: int64, None: no such column. A column of one of these names is replaced. The other
     keywords are those of `dstok.arrow.encode`. It may be given as it is to
 
         datasets    table.with_format("arrow").map(encoder, batched=True, num_proc=2)
         Ray Data    dataset.map_batches(encoder, batch_format="pyarrow")
         Polars      frame.lazy().map_batches(encoder), or series.map_batches(encoder) of ids alone
         DuckDB      connection.create_function("ids", encoder, ["VARCHAR"], "UINTEGER[]", type="arrow")
-        Spark       frame.mapInArrow(encoder, schema)
+        Spark       frame.mapInArrow(encoder, schema), with dtype="int32"
 
     A table, record batch or Polars frame gives one with these columns; an array, chunked array or series the ids; an
     iterator an iterator over what each gives. Raises `ColumnError` if there is no such column, and as `encode`.
@@ -51,12 +51,13 @@ class ColumnEncoder:
     def __init__(
         self, tok: Tokenizer, column: str = "text", *, ids: str = "input_ids", length: str | None = "length",
         threads: int = 1, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: Errors = "strict",
+        errors: Errors = "strict", dtype: Dtype = "uint32",
     ) -> None:
         named = special if isinstance(special, str) else sorted(special)  # a set has another order in each process
         self._tok, self._column, self._ids, self._length = tok, column, ids, length
         self._options: dict[str, Any] = {
-            "threads": threads, "special": named, "add_bos": add_bos, "add_eos": add_eos, "errors": errors}
+            "threads": threads, "special": named, "add_bos": add_bos, "add_eos": add_eos, "errors": errors,
+            "dtype": dtype}
         encode(tok, pa.array(["a"]), **self._options)  # what is wrong with the options raises here, not in a worker
 
     def __call__(self, batch: Any) -> Any:

@@ -1,6 +1,6 @@
 """An Arrow array of texts -> an Arrow array of lists of ids, or of their numbers.
 
-In: whatever `column_of` takes. Out: lists of uint32, which lie in the buffer that the encoder wrote them to; int64.
+In: whatever `column_of` takes. Out: lists of ids, which lie in the buffer that the encoder wrote them to; int64.
 Invariant: row i has what `Tokenizer.encode` gives for text i; a null row is null. A chunked array keeps its chunks.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,21 +22,24 @@ from dstok.errors import SpecialTokenError, TextError
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["count", "encode"]
+__all__ = ["Dtype", "count", "encode"]
+
+Dtype = Literal["uint32", "int32", "int64"]
 
 LIMIT = (1 << 31) - 1  # ids of an array with offsets of 32 bits
 
 
 def encode(
     tok: Tokenizer, array: Any, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
-    add_eos: bool = False, errors: Errors = "strict",
+    add_eos: bool = False, errors: Errors = "strict", dtype: Dtype = "uint32",
 ) -> Any:
-    """The ids of each text of an Arrow array, as `ListArray` of uint32; a null text stays null, without BOS and EOS.
+    """The ids of each text of an Arrow array, as `ListArray`; a null text stays null, without BOS and EOS.
 
     `array`: of strings or binaries (UTF-8), plain, large or as views, or of a dictionary of these, whose entries are
     encoded once; a `ChunkedArray` gives a `ChunkedArray`, and a Polars `Series` does, too. A large array, and one
     whose ids are more than 32 bits can count, gives a `LargeListArray`. Keywords as `Tokenizer.encode_batch_arrays`.
-    Texts are read from Arrow's buffers, without the GIL: nobody may write to them meanwhile.
+    Texts are read from Arrow's buffers, without the GIL: nobody may write to them meanwhile. `dtype` is that of the ids:
+    "uint32", or "int32" (Spark has no unsigned ones) and "int64", which are copies.
 
     Raises `TextError` and `SpecialTokenError`, whose `batch_index` is the row, and `TypeError` for another array.
 
@@ -46,12 +49,13 @@ def encode(
     >>> arrow.encode(tok, pyarrow.array(["Hello", None, ""]), add_bos=True).to_pylist()
     [[0, 19923], None, [0]]
     """
+    content = _content(dtype)
     column = column_of(array)
     with _rows_named(column):
         ids, lengths = encode_rows(tok, column.rows(), column.present(), threads=threads, special=special,
                                    add_bos=add_bos, add_eos=add_eos, errors=errors)
     bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    kind = pa.large_list(pa.uint32()) if column.large or _exceed(column, lengths) else pa.list_(pa.uint32())
+    kind = (pa.large_list if column.large or _exceed(column, lengths) else pa.list_)(content)
     arrays, at = [], 0
     for chunk in column.chunks:
         end = at + len(chunk.owners)
@@ -93,10 +97,16 @@ def _lists(
 ) -> pa.Array:
     """An array of lists: list i has `ids[bounds[i]:bounds[i + 1]]`."""
     large = pa.types.is_large_list(kind)
-    values = pa.array(ids[bounds[0] : bounds[-1]])
+    values = pa.array(ids[bounds[0] : bounds[-1]]).cast(kind.value_type)
     offsets = pa.array((bounds - bounds[0]).astype(np.int64 if large else np.int32))
     made = pa.LargeListArray if large else pa.ListArray
     return made.from_arrays(offsets, values, type=kind, mask=pa.array(null) if null.any() else None)
+
+
+def _content(dtype: str) -> pa.DataType:
+    if dtype not in get_args(Dtype):
+        raise ValueError(f"expected dtype to be one of {', '.join(get_args(Dtype))}, found {dtype!r}")
+    return pa.type_for_alias(dtype)
 
 
 def _exceed(column: Column, lengths: npt.NDArray[np.int64]) -> bool:

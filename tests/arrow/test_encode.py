@@ -191,6 +191,14 @@ def test_what_is_no_array_of_texts(array: Any, found: str) -> None:
             call(TOK, array)
 
 
+@pytest.mark.parametrize("dtype", ["uint32", "int32", "int64"])
+def test_dtypes(dtype: Any) -> None:
+    lists = arrow.encode(TOK, pa.chunked_array([pa.array(TEXTS)]), dtype=dtype)
+    assert lists.type == pa.list_(pa.type_for_alias(dtype)) and lists.to_pylist() == expected(TEXTS)
+    with pytest.raises(ValueError, match="one of uint32, int32, int64, found 'int16'"):
+        arrow.encode(TOK, pa.array([]), dtype="int16")  # type: ignore[arg-type]
+
+
 def test_threads() -> None:
     with pytest.raises(ValueError, match="at least 1 thread, found 0"):
         arrow.encode(TOK, pa.array(["a"]), threads=0)
