@@ -8,13 +8,15 @@ bytes, is U+FFFD. The encoder does the same in Cython.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any, Literal
 
 from dstok.errors import TextError
 
 __all__ = [
-    "Errors", "Special", "Text", "characters", "laid", "lone_surrogate", "not_utf8", "plain", "replaces", "utf8",
+    "Errors", "Special", "Text", "characters", "laid", "lone_surrogate", "not_utf8", "plain", "replaces", "several",
+    "utf8",
 ]
 
 Text = str | bytes | bytearray | memoryview
@@ -35,6 +37,20 @@ def plain(text: Any, which: str = "text") -> str | bytes:
         return bytes(text)
     found = f"a memoryview of format {text.format!r}" if isinstance(text, memoryview) else type(text).__name__
     raise TypeError(f"expected str or bytes as {which}, found {found}")
+
+
+def several(texts: Any) -> Iterable[Text]:
+    """`texts` where many are expected. Raises `TypeError` for one text, whose characters nobody means, and no texts.
+
+    >>> several("ab")
+    Traceback (most recent call last):
+    TypeError: expected a list of texts, found one text
+    """
+    if isinstance(texts, str | bytes | bytearray | memoryview):
+        raise TypeError("expected a list of texts, found one text")
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"expected a list of texts, found {type(texts).__name__}")
+    return texts
 
 
 def utf8(text: Text, replace: bool) -> bytes:

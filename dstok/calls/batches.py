@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from dstok.base.texts import Errors, Special, Text, replaces
+from dstok.base.texts import Errors, Special, Text, replaces, several
 from dstok.core._batch import Batch
 from dstok.core._rows import Rows
 
@@ -126,12 +126,4 @@ def _framed(
 def _batch(encoder: Encoder, texts: Iterable[Text] | Rows, threads: int, policy: Policy, errors: Errors) -> Batch:
     if threads < 1:
         raise ValueError(f"expected at least 1 thread, found {threads}")
-    return Batch(encoder, texts if isinstance(texts, Rows) else _listed(texts), policy, replaces(errors), threads)
-
-
-def _listed(texts: Iterable[Text]) -> list[Text]:
-    if isinstance(texts, str | bytes | bytearray | memoryview):
-        raise TypeError("expected a list of texts, found one text")
-    if not isinstance(texts, Iterable):
-        raise TypeError(f"expected a list of texts, found {type(texts).__name__}")
-    return list(texts)
+    return Batch(encoder, texts if isinstance(texts, Rows) else list(several(texts)), policy, replaces(errors), threads)

@@ -1,16 +1,16 @@
-"""Many texts: their spans in flat arrays, by several threads.
+"""Many texts, by several threads: their spans in flat arrays, their pieces, how many these are.
 
-In: texts. Out: spans, and where each text's begin among them. Invariant: what single calls give, in the order of the
-texts; the error of the first text that has one is raised, with its number, before anything is split.
+In: texts. Out: spans, and where each text's begin among them; lists; counts. Invariant: what single calls give, in the
+order of the texts; the error of the first text that has one is raised, with its number, before anything is split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from dstok.base.texts import Errors, Text, laid
+from dstok.base.texts import Errors, Text, laid, several
 from dstok.core._cut import Cutter, in_characters
 from dstok.core._cut import Spans as Memory
 from dstok.errors import TextError
@@ -21,35 +21,49 @@ if TYPE_CHECKING:
 
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["SpanBatch"]
+__all__ = ["TextBatch", "as_spans", "numbered"]
+
+Found = TypeVar("Found")
 
 PART = 1 << 20  # bytes of text that a thread takes at a time
 
 
-class SpanBatch:
-    """Texts as the core takes them."""
+class TextBatch:
+    """Texts as the core takes them, for `threads` threads, which need no GIL while they look for pieces."""
 
-    def __init__(self, cutter: Cutter, texts: Iterable[Text], errors: Errors) -> None:
-        self.cutter = cutter
-        self.texts = [_numbered(text, errors, number) for number, text in enumerate(texts)]
+    def __init__(self, cutter: Cutter, texts: Iterable[Text], threads: int, errors: Errors) -> None:
+        if threads < 1:
+            raise ValueError(f"expected at least 1 thread, found {threads}")
+        self.cutter, self.threads = cutter, threads
+        self.texts = [numbered(text, errors, number) for number, text in enumerate(several(texts))]
 
-    def run(self, threads: int, unit: str) -> tuple[Spans, Spans]:
+    def spans(self, unit: str) -> tuple[Spans, Spans]:
         """(spans int64[n, 2], offsets int64[texts + 1])."""
         import numpy as np
 
         if unit not in ("bytes", "characters"):
             raise ValueError(f'expected the unit "bytes" or "characters", found {unit!r}')
-        parts = self._parts()
-        if threads > 1 and len(parts) > 1:
-            with ThreadPoolExecutor(threads) as pool:
-                found = list(pool.map(lambda part: self._part(part, unit), parts))
-        else:
-            found = [self._part(part, unit) for part in parts]
+        found = self._of_parts(lambda part: self._part(part, unit))
         offsets = np.zeros(len(self.texts) + 1, np.int64)
         np.cumsum([count for _, counts in found for count in counts], out=offsets[1:])
         spans = [part for part, _ in found]
         joined = spans[0] if len(spans) == 1 else np.concatenate([np.empty((0, 2), np.int64), *spans])
         return joined, offsets
+
+    def split(self) -> list[list[str]]:
+        """The pieces of each text."""
+        return [pieces for part in self._of_parts(lambda part: list(map(self.cutter.split, part))) for pieces in part]
+
+    def count(self) -> list[int]:
+        """How many pieces each text has."""
+        return [count for part in self._of_parts(lambda part: list(map(self.cutter.count, part))) for count in part]
+
+    def _of_parts(self, work: Callable[[list[str | bytes]], Found]) -> list[Found]:
+        parts = self._parts()
+        if self.threads == 1 or len(parts) < 2:
+            return list(map(work, parts))
+        with ThreadPoolExecutor(min(self.threads, len(parts))) as pool:
+            return list(pool.map(work, parts))
 
     def _parts(self) -> list[list[str | bytes]]:
         parts: list[list[str | bytes]] = []
@@ -73,7 +87,8 @@ class SpanBatch:
         return spans, counts
 
 
-def _numbered(text: Text, errors: Errors, number: int) -> str | bytes:
+def numbered(text: Text, errors: Errors, number: int) -> str | bytes:
+    """One of several texts as the core takes it; its errors say which one it is."""
     try:
         return laid(text, errors)
     except TextError as error:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from dstok.base.texts import Errors, Text, laid
+from dstok.base.texts import Errors, Text, several
 from dstok.core._tally import Tally
-from dstok.errors import DstokError, TextError
+from dstok.errors import DstokError
+from dstok.splitting.batches import numbered
 from dstok.splitting.engine import make_cutter
 
 if TYPE_CHECKING:
@@ -25,11 +26,8 @@ def count_pieces(cascade: Cascade, texts: Iterable[Text], memory: int, errors: E
     """As `Splitter.count_pieces`."""
     tally = cast(Tally, make_cutter(cascade, Tally))
     tally.limit(memory)
-    for number, text in enumerate(texts):
-        try:
-            fits = tally.add(laid(text, errors))
-        except TextError as error:
-            raise TextError(error.message, error.offset, number) from None
+    for number, text in enumerate(several(texts)):
+        fits = tally.add(numbered(text, errors, number))
         if not fits:
             raise DstokError(f"expected distinct pieces that fit in {memory} bytes, found {tally.distinct()} of them "
                              f"in {number + 1} texts, and more")

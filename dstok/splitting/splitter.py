@@ -19,7 +19,7 @@ from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.pattern.collapse import Cascade, compile_cascade
 from dstok.pattern.split import Split
 from dstok.splitting import properties, saved
-from dstok.splitting.batches import SpanBatch, as_spans
+from dstok.splitting.batches import TextBatch, as_spans
 from dstok.splitting.engine import Tagger, make_cutter, make_tagger
 from dstok.splitting.sources import Dialect, splits_of_json, splits_of_patterns
 
@@ -214,25 +214,34 @@ class Splitter:
         """(spans int64[n, 2], offsets int64[len(texts) + 1]): text i has `spans[offsets[i]:offsets[i + 1]]`.
 
         Spans count from the start of their own text. `threads` share the work, without the GIL. Errors say which text
-        they are of. Other keywords as `spans`.
+        they are of. Other keywords as `spans`. Raises `ValueError` for fewer than one thread, too.
 
         >>> import dstok
         >>> spans, offsets = dstok.Splitter("a").spans_batch(["ab", "b"])
         >>> spans.tolist(), offsets.tolist()
         ([[0, 1], [1, 2], [0, 1]], [0, 2, 3])
         """
-        return self._batch(texts, errors).run(threads, unit)
+        return TextBatch(self._cutter, texts, threads, errors).spans(unit)
 
-    def split_batch(self, texts: Iterable[Text], *, errors: Errors = "strict") -> list[list[str]]:
-        """`split` of each of `texts`. Errors say which text they are of."""
-        return [self._cutter.split(text) for text in self._batch(texts, errors).texts]
+    def split_batch(
+        self, texts: Iterable[Text], *, threads: int = 1, errors: Errors = "strict",
+    ) -> list[list[str]]:
+        """`split` of each of `texts`. Keywords and errors as `spans_batch`, which is faster: it makes no strings.
 
-    def count_batch(self, texts: Iterable[Text], *, errors: Errors = "strict") -> list[int]:
-        """`count` of each of `texts`. Errors say which text they are of."""
-        return [self._cutter.count(text) for text in self._batch(texts, errors).texts]
+        >>> import dstok
+        >>> dstok.Splitter("a").split_batch(["ab", b"b"])
+        [['a', 'b'], ['b']]
+        """
+        return TextBatch(self._cutter, texts, threads, errors).split()
 
-    def _batch(self, texts: Iterable[Text], errors: Errors) -> SpanBatch:
-        return SpanBatch(self._cutter, texts, errors)
+    def count_batch(self, texts: Iterable[Text], *, threads: int = 1, errors: Errors = "strict") -> list[int]:
+        """`count` of each of `texts`. Keywords and errors as `spans_batch`.
+
+        >>> import dstok
+        >>> dstok.Splitter("a").count_batch(["ab", b"b"])
+        [2, 1]
+        """
+        return TextBatch(self._cutter, texts, threads, errors).count()
 
     def stream(self, *, errors: Errors = "strict") -> SplitStream:
         r"""A stream that splits a text that comes in parts.

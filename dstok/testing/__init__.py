@@ -2,6 +2,7 @@
 
     class_cover, Guide          what an automaton can do, as finite sets of texts
     strategies                  for hypothesis (extra `dstok[testing]`): texts, bytes_texts, token_ids
+    patterns                    ... and of patterns of the whole grammar, Split steps, texts that tell them apart
     verify, Report              candidate against reference: causes with smallest counterexamples
     conformance                 pytest: the checks as tests of your own project
     adapters, runner, child     tokenizers of all kinds, each in a process of its own

@@ -119,6 +119,16 @@ class CodePointSet:
         chosen = Random(seed).sample(range(len(self)), count)
         return [self.ranges[at][1] - (ends[at] - 1 - n) for n in chosen for at in [bisect_right(ends, n)]]
 
+    def checksum(self) -> str:
+        """Return the SHA-256, in hexadecimal, of the ranges: equal sets have the same, on every machine.
+
+        >>> CodePointSet.from_chars("ab").checksum()[:8]
+        'e64fc90f'
+        """
+        from hashlib import sha256
+
+        return sha256(" ".join(f"{first:X}-{last:X}" for first, last in self.ranges).encode()).hexdigest()
+
     def __contains__(self, item: int | str) -> bool:
         """Tell whether a code point, or the code point of a one-character string, is in the set.
 

@@ -69,8 +69,9 @@ def test_streams_and_batches_agree_with_single_calls(splitter: Splitter, parts: 
     stream = splitter.stream()
     fed = [piece for part in parts for piece in stream.feed(part)]
     assert [*fed, *stream.finish()] == splitter.split("".join(parts))
-    assert splitter.split_batch(parts) == [splitter.split(part) for part in parts]
-    assert splitter.count_batch(parts) == [splitter.count(part) for part in parts]
+    for threads in (1, 2):
+        assert splitter.split_batch(parts, threads=threads) == [splitter.split(part) for part in parts]
+        assert splitter.count_batch(parts, threads=threads) == [splitter.count(part) for part in parts]
     for unit in ("bytes", "characters"):
         spans, offsets = splitter.spans_batch(parts, unit=unit, threads=2)
         for i, part in enumerate(parts):
@@ -83,6 +84,9 @@ def test_long_texts_and_threads() -> None:
     spans, offsets = splitter.spans_batch(texts, threads=3)
     for i, text in enumerate(texts):
         assert np.array_equal(spans[offsets[i]:offsets[i + 1]], splitter.spans(text))
+    assert splitter.count_batch(texts, threads=3) == np.diff(offsets).tolist()
+    assert list(map(len, splitter.split_batch(texts, threads=3))) == np.diff(offsets).tolist()
+    for text in texts:
         data = text.encode()
         assert b"".join(data[start:end] for start, end in splitter.spans(text)) == data
     assert splitter.split(TEXT * 3000) == [p for p, _ in pre_tokenizers.Sequence(
