@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from time import monotonic
@@ -79,6 +80,19 @@ class _Counter:
             self.progress(self.now)
 
 
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ctrl-C waits meanwhile; a process that is started never has it: this one is told, too, and stops it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Worker:
     """A process, and our end of its pipe."""
 
@@ -86,7 +100,8 @@ class _Worker:
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=_work, args=(job, other), daemon=True)
-        self.process.start()
+        with _without_interrupts():
+            self.process.start()
         other.close()
 
     def give(self, shard: Shard | None) -> None:
@@ -136,7 +151,7 @@ def _received(worker: _Worker) -> Any:
 
 def _work(job: Job, pipe: Connection) -> None:
     """The worker's side."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process is told, too, and stops this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         while (shard := pipe.recv()) is not None:
             pipe.send(_done(job, shard, pipe))
