@@ -1,8 +1,8 @@
 """A step for datatrove's pipelines: documents -> `.ds` files, as its own `DocumentTokenizer` writes them.
 
-In: what datatrove hands on. Out: its files, with its shuffling, merging and resuming. Invariant: the files have the bytes
-of datatrove's own step with the same tokenizer, if `special="all"`. Offer it by importing it: datatrove starts other
-processes, which cannot find classes of the main script.
+In: what datatrove hands on. Out: its files, with its shuffling, merging and resuming. Invariant: the files have the
+bytes of datatrove's own step with the same tokenizer, if `special="all"`. Offer it by importing it: datatrove starts
+other processes, which cannot find classes of the main script.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class DocumentTokenizer(_Stock):  # type: ignore[misc]
     """datatrove's `DocumentTokenizer`, with the tokens of dstok.
 
     tokenizer_name_or_path: as of `dstok.load`. eos_token: the text of the added token that ends each document. special:
-    which texts of added tokens are tokens, by default none: a corpus is plain text. All else is as with datatrove's own,
-    but that there are no loss masks. Raises `ValueError` for what cannot be, when the pipeline begins.
+    which texts of added tokens are tokens, by default none: a corpus is plain text. All else is as with datatrove's
+    own, but that there are no loss masks. Raises `ValueError` for what cannot be, when the pipeline begins.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 In: batches of ids with the lengths of their documents. Out: the files of a shard, committed together by `Files`.
 Invariant: memory does not grow with the shard; what is kept for each document until the end (its length) lies in a
-temporary file. Sources of the layouts: megatron-core's IndexedDataset, datatrove's TokenizedFile, as they read and write.
+temporary file. Sources of the layouts: megatron-core's IndexedDataset, datatrove's TokenizedFile.
 """
 
 from __future__ import annotations

@@ -174,3 +174,9 @@ def test_skipped_documents_are_counted() -> None:
     assert b"2 bad documents skipped, listed in the files *.skipped.jsonl" in done.stderr
     listed = [json.loads(line) for line in Path("out/bad.jsonl-00000.skipped.jsonl").read_text().splitlines()]
     assert [(Path(line["file"]).name, line["line"]) for line in listed] == [("bad.jsonl", 2), ("bad.jsonl", 3)]
+
+
+def test_a_picture() -> None:
+    tokenize()
+    ok("corpus", "stats", "out", "--plot", "out.svg")
+    assert Path("out.svg").read_text().rstrip().endswith("</svg>")
