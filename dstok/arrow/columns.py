@@ -49,17 +49,16 @@ class Column(NamedTuple):
     def rows(self) -> Rows:
         """The texts of all chunks, as the core takes them."""
         buffers: list[Any] = []
-        owners = [np.empty(0, np.int32)]
+        owners = []
         for chunk in self.chunks:
-            owners.append(chunk.owners + np.int32(len(buffers)))
+            owners.append(chunk.owners + np.int32(len(buffers)) if buffers else chunk.owners)
             buffers += chunk.buffers
-        starts, lengths = (np.concatenate([np.empty(0, np.int64), *each]) for each in (
-            [chunk.starts for chunk in self.chunks], [chunk.lengths for chunk in self.chunks]))
-        return Rows(buffers, np.concatenate(owners), starts, lengths)
+        return Rows(buffers, _one(owners, np.int32), _one([chunk.starts for chunk in self.chunks], np.int64),
+                    _one([chunk.lengths for chunk in self.chunks], np.int64))
 
     def present(self) -> Bools:
         """Of each text whether it is there, and not null."""
-        return np.concatenate([np.empty(0, np.bool_), *[chunk.present for chunk in self.chunks]])
+        return _one([chunk.present for chunk in self.chunks], np.bool_)
 
     def row_of(self, text: int) -> int:
         """The row of a text; of an entry of a dictionary the first one that has it."""
@@ -70,6 +69,11 @@ class Column(NamedTuple):
             text -= len(chunk.owners)
             before += len(chunk.owners) if chunk.places is None else len(chunk.places)
         raise IndexError(text)
+
+
+def _one(parts: list[Any], dtype: type) -> Any:
+    """One array of several. Most columns have one chunk, which is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype), *parts])
 
 
 def column_of(array: Any) -> Column:
@@ -100,7 +104,7 @@ def pieces_of(array: Any) -> tuple[list[pa.Array], pa.DataType, bool]:
 def _chunk(array: pa.Array) -> Chunk:
     if pa.types.is_dictionary(array.type):
         return _of_dictionary(array)
-    present = array.is_valid().to_numpy(zero_copy_only=False)
+    present = _present(array)
     if not len(array) or array.type == pa.null():
         nothing = np.zeros(len(array), np.int64)
         return Chunk([b""], nothing.astype(np.int32), nothing, nothing, present, None, None)
@@ -109,6 +113,13 @@ def _chunk(array: pa.Array) -> Chunk:
     if array.null_count:  # what the format leaves open: it may be anything
         owners, starts, lengths = owners * present, starts * present, lengths * present
     return Chunk(buffers, owners, starts, lengths, present, None, None)
+
+
+def _present(array: pa.Array) -> Bools:
+    if not array.null_count:
+        return np.ones(len(array), np.bool_)
+    found: Bools = array.is_valid().to_numpy(zero_copy_only=False)
+    return found
 
 
 def _offsets(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, Ints]:
@@ -132,7 +143,7 @@ def _views(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, Int
 
 def _of_dictionary(array: pa.DictionaryArray) -> Chunk:
     """The entries that rows have, in the order of the first of these rows."""
-    held = array.indices.is_valid().to_numpy(zero_copy_only=False)
+    held = _present(array.indices)
     codes = array.indices.drop_null().to_numpy(zero_copy_only=False)
     used, firsts, places = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(firsts)

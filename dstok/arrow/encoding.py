@@ -38,7 +38,7 @@ def encode(
     `array`: of strings or binaries (UTF-8), plain, large or as views, or of a dictionary of these, whose entries are
     encoded once; a `ChunkedArray` gives a `ChunkedArray`, and a Polars `Series` does, too. A large array, and one
     whose ids are more than 32 bits can count, gives a `LargeListArray`. Keywords as `Tokenizer.encode_batch_arrays`.
-    Texts are read from Arrow's buffers, without the GIL: nobody may write to them meanwhile. `dtype` is that of the ids:
+    Texts are read from Arrow's buffers, without the GIL: nobody may write to them meanwhile. `dtype` is the ids':
     "uint32", or "int32" (Spark has no unsigned ones) and "int64", which are copies.
 
     Raises `TextError` and `SpecialTokenError`, whose `batch_index` is the row, and `TypeError` for another array.
