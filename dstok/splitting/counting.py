@@ -8,9 +8,10 @@ pieces, and by the longest text; at the end the dict takes its own.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
-from dstok.base.texts import Errors, Text, several
+from dstok.base.texts import Errors, Text, replaces, several
 from dstok.core._tally import Tally
 from dstok.errors import DstokError
 from dstok.splitting.batches import numbered
@@ -26,9 +27,12 @@ def count_pieces(cascade: Cascade, texts: Iterable[Text], memory: int, errors: E
     """As `Splitter.count_pieces`."""
     tally = cast(Tally, make_cutter(cascade, Tally))
     tally.limit(memory)
+    replaces(errors)
     for number, text in enumerate(several(texts)):
-        fits = tally.add(numbered(text, errors, number))
-        if not fits:
+        plain = isinstance(text, str) and text.isascii()  # most lines are, and need no further look
+        if not tally.add(cast(str, text) if plain else numbered(text, errors, number)):
             raise DstokError(f"expected distinct pieces that fit in {memory} bytes, found {tally.distinct()} of them "
                              f"in {number + 1} texts, and more")
-    return {piece.decode(): count for piece, count in sorted(tally.counted(), key=lambda item: (-item[1], item[0]))}
+    found = sorted(tally.counted())
+    found.sort(key=itemgetter(1), reverse=True)
+    return {piece.decode(): count for piece, count in found}

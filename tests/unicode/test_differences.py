@@ -50,6 +50,14 @@ def test_script_extensions_and_the_way_back() -> None:
     assert {(c.before, c.after, c.code_points) for c in there} == {(c.after, c.before, c.code_points) for c in back}
 
 
+def test_old_symbols_are_no_longer_pictographic() -> None:
+    """Decision 182-C20 of the Unicode Technical Committee, for 17.0: 689 symbols that are no emoji (unicode-org/unicodetools,
+    pull request 1019, counts them)."""
+    old, new = (unicode.binary_property("Extended_Pictographic", version) for version in ("16.0", "17.0"))
+    assert len(old - new) == 689 and not new - old
+    assert (old - new).isdisjoint(unicode.binary_property("Emoji", "17.0"))
+
+
 def test_a_version_without_a_table() -> None:
     with pytest.raises(dstok.UnsupportedError, match=r"13\.0"):
         unicode.difference("16.0", "13.0")

@@ -1,21 +1,25 @@
-"""Scripts, script extensions and binary properties: of upstream at 16.0, of the `regex` module at 17.0."""
+"""Scripts, script extensions and binary properties: of upstream at 16.0, of the `regex` module at 17.0, of Perl at the
+version that the installed one has, such as 15.0."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import regex
+from shares import share
 from tokenizers import Regex, pre_tokenizers
 
 from dstok.unicode import sets
 from dstok.unicode.code_point_set import CodePointSet
 from dstok.unicode.names import named_set, posix_set
 from dstok.unicode.properties import binary_properties, binary_property, script, script_extensions, scripts
-from dstok.unicode.sets import UnknownPropertyError, general_category, versions
+from dstok.unicode.sets import UnknownPropertyError, general_categories, general_category, versions
 
 DEEP = os.environ.get("DSTOK_PROFILE") == "deep"
 SURROGATES = CodePointSet.from_ranges([(0xD800, 0xDFFF)])
@@ -85,3 +89,44 @@ def test_unknown_names() -> None:
             call("Klingon")
     with pytest.raises(sets.UnsupportedError, match=r"13\.0"):
         script("Han", "13.0")
+
+
+# Perl: for each property of standard input, the code points where it begins and ends, from 0 on.
+PERL = r"""
+while (my $name = <STDIN>) {
+    chomp $name;
+    my ($in, @edges) = (0);
+    for my $code (0 .. 0x110000) {
+        my $found = $code < 0x110000 && chr($code) =~ /\p{$name}/ ? 1 : 0;
+        ($in, @edges) = ($found, @edges, $code) if $found != $in;
+    }
+    print join(" ", @edges), "\n";
+}
+"""
+
+
+def perl(program: str, text: str = "") -> str:
+    done = subprocess.run(["perl", "-X", "-e", program], input=text, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def properties(version: str) -> Iterator[tuple[str, CodePointSet]]:
+    for name in scripts(version):
+        yield f"Script={name}", script(name, version)
+        if name != "Unknown":
+            yield f"Script_Extensions={name}", script_extensions(name, version)
+    yield from ((name, binary_property(name, version)) for name in binary_properties(version))
+    yield from ((f"gc={name}", general_category(name, version)) for name in general_categories(version))
+
+
+def test_perl_has_the_same() -> None:
+    if shutil.which("perl") is None:
+        pytest.skip("no perl")
+    version = perl("use Unicode::UCD; print Unicode::UCD::UnicodeVersion()").removesuffix(".0")
+    if version not in versions():
+        pytest.skip(f"perl has the tables of Unicode {version}")
+    asked = dict(share(properties(version), 100))
+    for name, line in zip(asked, perl(PERL, "\n".join([*asked, ""])).splitlines(), strict=True):
+        edges = list(map(int, line.split()))
+        found = CodePointSet(tuple((first, last - 1) for first, last in zip(edges[::2], edges[1::2])))
+        assert found == asked[name], name
