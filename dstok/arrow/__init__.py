@@ -2,6 +2,7 @@
 
     encode, count    an array of texts -> an array of lists of ids; of their numbers
     decode           an array of lists of ids -> an array of texts
+    split            an array of texts -> an array of lists of the pieces that a `Splitter` cuts
     ColumnEncoder    a function over tables and batches, for datasets, Ray, Polars, DuckDB, Spark
 
 >>> import dstok, pyarrow
@@ -19,9 +20,10 @@ try:
     from dstok.arrow.column_encoder import ColumnEncoder
     from dstok.arrow.decoding import decode
     from dstok.arrow.encoding import count, encode
+    from dstok.arrow.splitting import split
 except ModuleNotFoundError as error:
     if error.name != "pyarrow":
         raise
     raise DstokError('dstok.arrow needs pyarrow: pip install "dstok[arrow]"') from None
 
-__all__ = ["ColumnEncoder", "count", "decode", "encode"]
+__all__ = ["ColumnEncoder", "count", "decode", "encode", "split"]

@@ -58,7 +58,8 @@ class Column(NamedTuple):
 
     def present(self) -> Bools:
         """Of each text whether it is there, and not null."""
-        return _one([chunk.present for chunk in self.chunks], np.bool_)
+        found: Bools = _one([chunk.present for chunk in self.chunks], np.bool_)
+        return found
 
     def row_of(self, text: int) -> int:
         """The row of a text; of an entry of a dictionary the first one that has it."""

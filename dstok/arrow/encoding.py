@@ -22,7 +22,7 @@ from dstok.errors import SpecialTokenError, TextError
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["Dtype", "count", "encode"]
+__all__ = ["LIMIT", "Dtype", "count", "encode", "joined", "rows_named", "total"]
 
 Dtype = Literal["uint32", "int32", "int64"]
 
@@ -51,7 +51,7 @@ def encode(
     """
     content = _content(dtype)
     column = column_of(array)
-    with _rows_named(column):
+    with rows_named(column):
         ids, lengths = encode_rows(tok, column.rows(), column.present(), threads=threads, special=special,
                                    add_bos=add_bos, add_eos=add_eos, errors=errors)
     bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
@@ -62,7 +62,7 @@ def encode(
         lists = _lists(ids, bounds[at : end + 1], ~chunk.present, kind)
         arrays.append(lists if chunk.places is None else lists.take(chunk.places))
         at = end
-    return _joined(column, arrays, kind)
+    return joined(column, arrays, kind)
 
 
 def count(
@@ -77,7 +77,7 @@ def count(
     [2, None]
     """
     column = column_of(array)
-    with _rows_named(column):
+    with rows_named(column):
         lengths = count_rows(tok, column.rows(), column.present(), threads=threads, special=special, add_bos=add_bos,
                              add_eos=add_eos, errors=errors)
     arrays, at = [], 0
@@ -85,10 +85,10 @@ def count(
         counts = pa.array(lengths[at : at + len(chunk.owners)], mask=~chunk.present)
         arrays.append(counts if chunk.places is None else counts.take(chunk.places))
         at += len(chunk.owners)
-    return _joined(column, arrays, pa.int64())
+    return joined(column, arrays, pa.int64())
 
 
-def _joined(column: Column, arrays: list[pa.Array], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+def joined(column: Column, arrays: list[pa.Array], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
     return pa.chunked_array(arrays, kind) if column.chunked else arrays[0]
 
 
@@ -115,19 +115,19 @@ def _exceed(column: Column, lengths: npt.NDArray[np.int64]) -> bool:
     for chunk in column.chunks:
         counts = lengths[at : at + len(chunk.owners)]
         at += len(chunk.owners)
-        if _total(chunk, counts) > LIMIT:
+        if total(chunk, counts) > LIMIT:
             return True
     return False
 
 
-def _total(chunk: Chunk, counts: npt.NDArray[np.int64]) -> int:
+def total(chunk: Chunk, counts: npt.NDArray[np.int64]) -> int:
     if chunk.places is None:
         return int(counts.sum())
     return int(counts[chunk.places.drop_null().to_numpy(zero_copy_only=False)].sum())
 
 
 @contextmanager
-def _rows_named(column: Column) -> Iterator[None]:
+def rows_named(column: Column) -> Iterator[None]:
     """Errors of a text name its row, which is another number where texts are a dictionary's."""
     try:
         yield
