@@ -2,7 +2,7 @@
 
     python -m benchmarks.arrow --output FILE                 # a Markdown table on stdout, a JSON file
 
-In: the lines of a corpus (english: 321,655 lines, 12 MB), as a list of `str` and as one Arrow array. Out: MB/s (10^6
+In: the lines of a corpus (english: 321,678 lines, 12 MB), as a list of `str` and as one Arrow array. Out: MB/s (10^6
 bytes of UTF-8 a second by the clock), the best of five passes after one that is not timed.
 Invariant: what is timed was compared: the ids of each call are those of `encode_batch_arrays`. Each `map` reads the
 lines as `load_dataset("text")` has stored them, and writes a new file, as it does for a user. What a `map` costs by
