@@ -1,28 +1,22 @@
-"""A model's own jinja template, rendered in jinja's sandbox. Extra: `pip install "dstok[chat]"`.
+"""A model's own jinja template. Extra: `pip install "dstok[chat]"`.
 
 In: the text of a template, the tokens of its tokenizer, messages. Out: `Rendered`, as of the built-in versions.
 Invariant: the text is what transformers' environment gives; a token is the template's own only if all its characters
 are literals of the template: text of a message stays text whatever the template does to it, because every piece
 carries where it comes from. Where the template makes a token of its own that cannot be followed there (by a filter,
-say), that is a `ChatError`, not another id. Time, turns of loops and size are limited. Source: transformers 4.57,
-`_compile_jinja_template`: ImmutableSandboxedEnvironment, trim_blocks, lstrip_blocks, loop controls, `tojson`,
-`raise_exception`, `strftime_now`, the tag `generation`.
+say), that is a `ChatError`, not another id. Where a last message is left open is found as transformers 5.24 does it: a
+mark goes behind its content, and what stands behind the mark is cut off.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
-from time import monotonic
+import secrets
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import TemplateError, nodes
-from jinja2.compiler import CodeGenerator, Frame
-from jinja2.ext import Extension, LoopControlExtension
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-from dstok.chat.messages import Message, as_messages, as_tools
+from dstok.chat.messages import Message, as_messages, as_tools, shown
+from dstok.chat.sandbox import Environment
 from dstok.chat.traced import Traced, joined, literal, of_message
 from dstok.chat.writer import Rendered, Span
 from dstok.errors import ChatError
@@ -31,10 +25,6 @@ if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["Template"]
-
-MAX_SIZE = 1 << 26  # characters of a text that a template makes
-MAX_TURNS = 10_000_000  # of all its loops together
-MAX_SECONDS = 60.0
 
 
 class Template:
@@ -56,29 +46,32 @@ class Template:
     def __init__(
         self, text: str, tokenizer: Tokenizer, *, bos_token: str | None = None, eos_token: str | None = None,
     ) -> None:
-        self.environment = _Environment()
+        self.environment = Environment()
         self.tokens = sorted(tokenizer.special_tokens, key=len, reverse=True)
         self._token = re.compile("|".join(map(re.escape, self.tokens)) or "(?!)")
         self.edges = {"bos_token": _token(tokenizer, tokenizer.bos_id, bos_token),
                       "eos_token": _token(tokenizer, tokenizer.eos_id, eos_token)}
-        try:
-            self.template = self.environment.from_string(text)
-        except (TemplateError, RecursionError) as error:
-            raise ChatError(f"expected a jinja template: {error}", field="template",
-                            reference=type(error).__name__) from None
+        self.template = self.environment.compiled(text)
 
     def render(
         self, messages: Any, *, tools: Any = None, add_generation_prompt: bool | None = None,
         continue_final_message: bool = False, **options: Any,
     ) -> Rendered:
         """The text of a conversation, as `dstok.chat.render`; `options` are the template's variables."""
+        said, mark = as_messages(messages), ""
         if continue_final_message:
-            raise ChatError("a template cannot leave its last message open", field="continue_final_message")
-        said = as_messages(messages)
-        given = {"messages": [_marked(message, index) for index, message in enumerate(said)],
-                 "tools": as_tools(tools) or None, "documents": None,
+            mark = secrets.token_hex(16)  # no message knows it
+            _check_last(said, add_generation_prompt)
+        try:
+            marked = [_marked(message, index) for index, message in enumerate(said)]
+        except RecursionError:
+            raise ChatError("expected messages, found one that holds itself or is nested too deeply") from None
+        if mark:
+            marked[-1] = {**marked[-1], "content": marked[-1]["content"] + of_message(f"{mark} ", len(said) - 1)}
+        given = {"messages": marked, "tools": as_tools(tools) or None, "documents": None,
                  "add_generation_prompt": bool(add_generation_prompt), **self.edges, **options}
-        return self._rendered(self._run(given), said, tools, options)
+        text = self._run(given)
+        return self._rendered(_before(text, mark, said) if mark else text, said, tools, options)
 
     def _run(self, given: dict[str, Any]) -> Traced:
         self.environment.begin()
@@ -98,7 +91,7 @@ class Template:
             if own:
                 ranges += [(at + found.start(), at + found.end()) for found in self._token.finditer(part)]
             elif token := self._token.search(part):
-                held = json.dumps([said, tools, options], ensure_ascii=False, default=str) if held is None else held
+                held = _held(said, tools, options) if held is None else held
                 if json.dumps(token.group(), ensure_ascii=False)[1:-1] not in held:
                     raise ChatError(f"the template makes the token {token.group()!r} in a way that cannot be followed",
                                     field="template")
@@ -120,117 +113,29 @@ def _marked(value: Any, index: int) -> Any:
     return [_marked(item, index) for item in value] if isinstance(value, list) else value
 
 
-class _Code(CodeGenerator):
-    """Compiles a template so that its literals are known as its own."""
-
-    def visit_Const(self, node: nodes.Const, frame: Frame) -> None:  # noqa: N802 (jinja's name)
-        if isinstance(node.value, str):
-            self.write(f"environment.literal({node.value!r})")
-        else:
-            super().visit_Const(node, frame)
-
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
-        self.write("environment.concat((")
-        for item in node.nodes:
-            self.visit(item, frame)
-            self.write(", ")
-        self.write("))")
-
-    def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802
-        counted = nodes.EnvironmentAttribute("counted", lineno=node.lineno)
-        node.iter = nodes.Call(counted, [node.iter], [], None, None, lineno=node.lineno)
-        super().visit_For(node, frame)
-
-    def _output_const_repr(self, group: Any) -> str:
-        return f"environment.literal({''.join(map(str, group))!r})"
+def _held(*values: Any) -> str:
+    """The texts that a message or option holds, in JSON."""
+    try:
+        return json.dumps(values, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        raise ChatError("expected options, found one that holds itself or is nested too deeply") from None
 
 
-class _Generation(Extension):
-    """`{% generation %}`: what the model would have written."""
-
-    tags = {"generation"}
-
-    def parse(self, parser: Any) -> nodes.Node:
-        line = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return nodes.CallBlock(self.call_method("generated"), [], [], body).set_lineno(line)
-
-    def generated(self, caller: Any) -> Traced:
-        return joined([caller()]).as_sampled()
+def _check_last(said: list[Message], add_generation_prompt: bool | None) -> None:
+    if add_generation_prompt:
+        raise ChatError("expected continue_final_message or add_generation_prompt, found both",
+                        field="continue_final_message", reference="ValueError")
+    content = said[-1].get("content") if said else None
+    if not isinstance(content, str):
+        raise ChatError(f"expected a last message with a text to continue, found {shown(content)}",
+                        len(said) - 1 if said else None, "continue_final_message", "ValueError")
 
 
-class _Environment(ImmutableSandboxedEnvironment):
-    code_generator_class = _Code
-    intercepted_binops = frozenset(["+", "*", "**", "%"])
-
-    def __init__(self) -> None:
-        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, LoopControlExtension])
-        self.filters |= {"tojson": _tojson}
-        self.globals |= {"raise_exception": _raise, "strftime_now": _now}
-        self.literal = literal
-        self.begin()
-
-    def begin(self) -> None:
-        """Another rendering begins."""
-        self.turns, self.until = 0, monotonic() + MAX_SECONDS
-
-    def concat(self, parts: Any) -> Traced:
-        """What jinja joins pieces with."""
-        made = joined(parts, MAX_SIZE)
-        self._small(made)
-        return made
-
-    def counted(self, items: Any) -> Any:
-        """The items of a loop, as many as may be."""
-        for item in items:
-            self.turns += 1
-            if self.turns > MAX_TURNS or (self.turns & 1023 == 0 and monotonic() > self.until):
-                raise ChatError(f"the template takes more than {MAX_SECONDS:.0f} seconds or {MAX_TURNS:,} turns of its "
-                                "loops", field="template")
-            yield item
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        size = _size(left, right, operator)
-        if size > MAX_SIZE or (operator == "%" and isinstance(left, str) and re.search("[0-9]{6}", left)):
-            raise ChatError(f"the template makes a value of more than {MAX_SIZE:,} characters", field="template")
-        return self._small(super().call_binop(context, operator, left, right))
-
-    def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """A call of the template, which may make a long text by a number, or by what it puts in."""
-        owner = getattr(obj, "__self__", None)
-        if isinstance(owner, str):
-            numbers = sum(arg for arg in (*args, *kwargs.values()) if isinstance(arg, int))
-            inserted = max((len(arg) for arg in args if isinstance(arg, str)), default=0)
-            grows = len(owner) * inserted if getattr(obj, "__name__", "") == "replace" else 0
-            if max(numbers, grows) > MAX_SIZE:
-                raise ChatError(f"the template makes a text of more than {MAX_SIZE:,} characters", field="template")
-        return self._small(super().call(context, obj, *args, **kwargs))
-
-    def _small(self, value: Any) -> Any:
-        if isinstance(value, str) and len(value) > MAX_SIZE:
-            raise ChatError(f"the template makes a text of more than {MAX_SIZE:,} characters", field="template")
-        return value
-
-
-def _size(left: Any, right: Any, operator: str) -> int:
-    """About how large a product or a power is: in characters, items or bits."""
-    if operator == "**" and isinstance(left, int) and isinstance(right, int):
-        return left.bit_length() * max(right, 0)
-    for text, times in ((left, right), (right, left)):
-        if operator == "*" and isinstance(text, str | list | tuple) and isinstance(times, int):
-            return len(text) * max(times, 0)
-    return left.bit_length() + right.bit_length() if isinstance(left, int) and isinstance(right, int) else 0
-
-
-def _tojson(
-    value: Any, ensure_ascii: bool = False, indent: int | None = None, separators: Any = None, sort_keys: bool = False,
-) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-
-def _raise(message: str) -> None:
-    raise TemplateError(message)
-
-
-def _now(form: str) -> str:
-    return datetime.now().strftime(form)
+def _before(text: Traced, mark: str, said: list[Message]) -> Traced:
+    """The text before the mark. Where the template cut off the blank behind it, those before it go, too."""
+    at = text.rfind(mark)
+    if at < 0 or said[-1]["content"].strip() not in text:
+        raise ChatError("the template does not write the last message as it is", len(said) - 1,
+                        "continue_final_message", "ValueError")
+    kept = text.upto(at)
+    return kept if text.startswith(" ", at + len(mark)) else kept.upto(len(kept.rstrip()))

@@ -43,6 +43,16 @@ class Traced(str):
         """The same text, as written by a model."""
         return self._of((text, own, message, True) for text, own, message, _ in self._parts)
 
+    def upto(self, end: int) -> Traced:
+        """The text before `end`."""
+        kept: list[Part] = []
+        at = 0
+        for text, own, message, sampled in self._parts:
+            if at < end:
+                kept.append((text[: end - at], own, message, sampled))
+            at += len(text)
+        return self._of(kept)
+
     def merged(self) -> Iterator[Part]:
         """The parts; neighbours of the same origin as one."""
         held: list[str] = []

@@ -119,11 +119,28 @@ def test_what_the_tag_generation_marks_is_sampled() -> None:
     "{% set x = 'x' * 99999 %}{{ x.replace('x', x) }}",
     "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
     "{{ messages[0].__class__ }}", "{{ messages.append(1) }}", "{{ ''._parts }}", "{{ raise_exception('no') }}",
+    "{{ 'x' | center(999999999) }}", "{{ ('x\n' * 999) | indent(99999) }}", "{{ ('ab ' * 999) | wordwrap(1, true, 'y' * 9999) }}",
+    "{{ [1] | batch(999999999, 'x') | list }}", "{{ [1] | slice(999999999) | list }}", "{{ '%*d' | format(999999999, 1) }}",
+    "{{ '%*d' % (999999999, 1) }}", "{{ '{:999999999}'.format(1) }}", "{{ '{:{w}}'.format(1, w=999999999) }}",
+    "{{ ('a' * 9999) | replace('a', 'b' * 9999) }}", "{{ ['a'] * 9999999 }}", "{{ (['a'] * 9999) | join('b' * 9999) }}",
+    "{{ ('b' * 9999).join(['a'] * 9999) }}", "{{ ('\t' * 9999).expandtabs(9999) }}", "{{ messages | tojson(indent=999999) }}",
+    "{{ [[1] * 999] * 999 | sum(start=[]) }}", "{{ lipsum(999999999) }}", "{{ 'x'.zfill(999999999) }}",
+    "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = ns.l + ns.l %}{% endfor %}",
+    "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
+    "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l == [1] }}",
+    "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l is eq ns.l }}",
+    "{% set ns = namespace(l=(1,)) %}{% for i in range(99) %}{% set ns.l = (ns.l, ns.l) %}{% endfor %}{{ {ns.l: 1} }}",
+    "{% set ns = namespace(l=(1,)) %}{% for i in range(99) %}{% set ns.l = (ns.l, ns.l) %}{% endfor %}{{ messages[ns.l] }}",
+    "{% set ns = namespace(l={}) %}{% for i in range(99) %}{% set ns.l = dict(a=ns.l, b=ns.l) %}{% endfor %}{{ ns.l | tojson }}",
+    "{% set ns = namespace(a=1) %}{% set ns.a = ns %}{{ ns }}", "{% set ns = namespace(a=1) %}{% set ns.a = ns %}{{ ns ~ '' }}",
+    "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}",
+    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "{{ 1 / 0 }}", "{% extends 'x' %}", "{% import 'x' as y %}",
     "{% include 'x' %}", "{{ cycler.__init__.__globals__ }}", "{{ range(999999999) }}",
 ])
 def test_limits(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dstok.chat.templates.MAX_TURNS", 300_000)
-    monkeypatch.setattr("dstok.chat.templates.MAX_SIZE", 1 << 20)
+    monkeypatch.setattr("dstok.chat.sandbox.MAX_STEPS", 30_000)
+    monkeypatch.setattr("dstok.chat.sandbox.MAX_SIZE", 1 << 20)
+    monkeypatch.setattr("dstok.chat.sandbox.MAX_ITEMS", 1 << 14)
     try:
         assert len(one(text).text) < 100  # what the sandbox takes for undefined
     except chat.ChatError as error:
@@ -135,9 +152,42 @@ def test_broken_templates_and_options() -> None:
         chat.Template("{% for %}", ours("v3"))
     with pytest.raises(chat.ChatError, match="the template raises: no .the reference raises TemplateError"):
         one("{{ raise_exception('no') }}")
-    with pytest.raises(chat.ChatError, match="cannot leave its last message open"):
-        one("", continue_final_message=True)
+    for text in ("{{ " + "(" * 50_000 + ")" * 50_000 + " }}", "{{ " + "-" * 99_999 + "1 }}", "x" * (1 << 21)):
+        with pytest.raises(chat.ChatError, match="field template: expected a"):
+            chat.Template(text, ours("v3"))
+    endless: dict[str, Any] = {"role": "user"}
+    endless["self"] = endless
+    with pytest.raises(chat.ChatError, match="found one that holds itself or is nested too deeply"):
+        one("{{ messages }}", [endless])
     assert one("{{ thinking }}{{ tools }}{{ add_generation_prompt }}", thinking="deep").text == "deepNoneFalse"
+
+
+WRITES = "{% for m in messages %}<{{ m.role }}>{{ m.content CUT }}<end>{% endfor %}{{ '<assistant>' if add_generation_prompt }}"
+
+
+@pytest.mark.parametrize(("cut", "content", "left"), [
+    ("", "Yo", "<assistant>Yo"), ("", "Yo  ", "<assistant>Yo  "), ("| trim", " Yo ", "<assistant>Yo"), ("", "", "<assistant>"),
+    ("", "<end>", "<assistant><end>"), (".split('</think>')[-1]", "a</think>Yo ", None),
+])
+def test_the_last_message_is_left_open(cut: str, content: str, left: str | None) -> None:
+    """As transformers leaves it; a template that cuts the message is refused by it, too."""
+    talk = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": content}]
+    if left is None:
+        with pytest.raises(chat.ChatError, match="message 1, .*does not write the last message as it is .*ValueError"):
+            one(WRITES.replace("CUT", cut), talk, continue_final_message=True)
+        return
+    found = one(WRITES.replace("CUT", cut), talk, continue_final_message=True)
+    assert found.text == f"<user>Hi<end>{left}" and found.spans[-1].end == len(found.text)
+    version = chat.render(talk, "v3", continue_final_message=True)
+    assert chat.render(talk, template("v3"), continue_final_message=True).text == version.text
+
+
+def test_what_cannot_be_left_open() -> None:
+    for messages in ([], [{"role": "assistant", "content": None}], [{"role": "assistant"}]):
+        with pytest.raises(chat.ChatError, match="expected a last message with a text to continue"):
+            one(WRITES.replace("CUT", ""), messages, continue_final_message=True)
+    with pytest.raises(chat.ChatError, match="expected continue_final_message or add_generation_prompt, found both"):
+        one(WRITES.replace("CUT", ""), continue_final_message=True, add_generation_prompt=True)
 
 
 def test_templates_stand_where_versions_do() -> None:
