@@ -111,11 +111,12 @@ def perl(program: str, text: str = "") -> str:
 
 
 def properties(version: str) -> Iterator[tuple[str, CodePointSet]]:
+    """All that Perl knows: Grapheme_Link, which is deprecated, it does not."""
     for name in scripts(version):
         yield f"Script={name}", script(name, version)
         if name != "Unknown":
             yield f"Script_Extensions={name}", script_extensions(name, version)
-    yield from ((name, binary_property(name, version)) for name in binary_properties(version))
+    yield from ((name, binary_property(name, version)) for name in binary_properties(version) if name != "Grapheme_Link")
     yield from ((f"gc={name}", general_category(name, version)) for name in general_categories(version))
 
 
