@@ -2,6 +2,7 @@
 
     encode, count    an array of texts -> an array of lists of ids; of their numbers
     decode           an array of lists of ids -> an array of texts
+    conversations    conversations -> a table of ids, labels and the message of each id, for training
     split            an array of texts -> an array of lists of the pieces that a `Splitter` cuts
     ColumnEncoder    a function over tables and batches, for datasets, Ray, Polars, DuckDB, Spark
 
@@ -18,6 +19,7 @@ from dstok.errors import DstokError
 
 try:
     from dstok.arrow.column_encoder import ColumnEncoder
+    from dstok.arrow.conversations import conversations
     from dstok.arrow.decoding import decode
     from dstok.arrow.encoding import count, encode
     from dstok.arrow.splitting import split
@@ -26,4 +28,4 @@ except ModuleNotFoundError as error:
         raise
     raise DstokError('dstok.arrow needs pyarrow: pip install "dstok[arrow]"') from None
 
-__all__ = ["ColumnEncoder", "count", "decode", "encode", "split"]
+__all__ = ["ColumnEncoder", "conversations", "count", "decode", "encode", "split"]

@@ -1,0 +1,75 @@
+"""Conversations -> a table for training: ids, labels, the message of each id.
+
+In: conversations, as a list or an Arrow array of lists of messages, or of JSON. Out: a `pyarrow.Table`, a row each.
+Invariant: a row has what `dstok.chat.encode` gives for the conversation; a null row is null. Arrow gives every message
+all fields that any has: one that is null counts as missing, but for `content`, of which formats tell the two apart.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dstok.chat import Encoded, encode
+from dstok.errors import ChatError
+
+if TYPE_CHECKING:
+    from dstok.chat import Template
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["conversations"]
+
+SCHEMA = pa.schema([("input_ids", pa.large_list(pa.uint32())), ("labels", pa.large_list(pa.int64())),
+                    ("message_index", pa.large_list(pa.int32()))])
+
+
+def conversations(tok: Tokenizer, talks: Any, version: str | Template, **arguments: Any) -> Any:
+    """The ids of conversations for training, as a `pyarrow.Table` of three columns, a row a conversation.
+
+    `input_ids`: uint32. `labels`: int64, the id where the model would have written it, else -100. `message_index`:
+    int32, the message that the id comes from, -1 if from none. `talks`: lists of messages, or an Arrow array of lists
+    of structs or of JSON texts; a null row stays null. `arguments` as `dstok.chat.encode`. Raises `ChatError`, which
+    names the row.
+
+    >>> import dstok
+    >>> from dstok import arrow
+    >>> talk = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]
+    >>> table = arrow.conversations(dstok.load("deepseek-v3"), [talk, None], "v3")
+    >>> table["input_ids"].to_pylist(), table["labels"].to_pylist()
+    ([[0, 128803, 19923, 128804, 23166, 1], None], [[-100, -100, -100, -100, 23166, 1], None])
+    """
+    rows = [None if talk is None else _encoded(tok, talk, row, version, arguments)
+            for row, talk in enumerate(_rows(talks))]
+    columns = ([None if row is None else row.array() for row in rows],
+               [None if row is None else row.labels for row in rows],
+               [None if row is None else row.message_index for row in rows])
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, SCHEMA)], SCHEMA)
+
+
+def _rows(talks: Any) -> Iterable[Any]:
+    """The conversations as Python has them."""
+    if isinstance(talks, pa.Array | pa.ChunkedArray):
+        return (_present(value.as_py()) for value in talks)
+    return talks if isinstance(talks, Iterable) else [talks]
+
+
+def _present(value: Any) -> Any:
+    """Without the fields that a struct has because another message has them."""
+    if isinstance(value, list):
+        return [_present(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _present(item) for key, item in value.items() if item is not None or key == "content"}
+    return value
+
+
+def _encoded(tok: Tokenizer, talk: Any, row: int, version: str | Template, arguments: dict[str, Any]) -> Encoded:
+    try:
+        messages = json.loads(talk) if isinstance(talk, str | bytes) else talk
+        return encode(tok, messages, version, **arguments)
+    except ChatError as error:
+        raise ChatError(f"row {row}: {error.message}", error.index, error.field, error.reference) from None
+    except (ValueError, RecursionError) as error:
+        raise ChatError(f"row {row}: expected JSON: {error}") from None
