@@ -162,6 +162,8 @@ class _Translator:
         first = self.at
         if self.pattern.startswith("]", self.at):
             self.put("]", 1)
+            if self.pattern.startswith("-", self.at):
+                _refuse("a hyphen behind a bracket that comes first in its class,", self.pattern, self.at)
         while self.at < len(self.pattern):
             char = self.pattern[self.at]
             if char == "\\":
