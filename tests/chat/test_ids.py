@@ -159,6 +159,28 @@ def test_deepseek_recipe_lets_an_answer_make_grounding_tokens(version: str) -> N
         assert more == {(place, place + len(token))} and len(theirs.special_ranges) == len(found.special_ranges) + 1
 
 
+@pytest.mark.parametrize("version", ["v4-0731", "v4.1"])
+def test_grounding_tokens_are_the_only_difference(version: str) -> None:
+    """With the ranges of deepseek-recipe in place of ours the ids are its ids, whatever the messages hold; and what it has
+    more of ranges is grounding in what an assistant said."""
+    encoding = recipe_encoding(version)
+
+    @few()
+    @given(conversations(version, (*GROUNDING, "<｜User｜>")))
+    def check(drawn: Drawn) -> None:
+        found = rendered(version, drawn)
+        if found is not None:
+            theirs = recipe_conversation(copy.deepcopy(drawn.messages), copy.deepcopy(drawn.options))
+            ranges = encoding.render_conversation(theirs).special_ranges
+            same = chat.Rendered(found.text, ranges, found.spans)
+            assert chat.encode_rendered(ours(version), same).ids == encoding.encode(theirs)
+            for start, end in set(ranges) - set(found.special_ranges):
+                span = next(span for span in found.spans if span.start <= start < span.end)
+                assert found.text[start:end] in GROUNDING and span.kind in ("content", "reasoning") and span.sampled
+
+    check()
+
+
 def test_raise_names_message_and_field() -> None:
     messages = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "ä<think>"}]
     with pytest.raises(chat.ChatError, match="message 1, field content: the text holds the added token '<think>'"):
