@@ -1,12 +1,14 @@
 """Conversations: rendered, encoded, grown and parsed; dstok beside transformers and deepseek-recipe.
 
-    python -m benchmarks.chat                  # a Markdown table on stdout, in about a minute
-    python -m benchmarks.chat --count 100      # fewer conversations
+    python -m benchmarks.chat                            # a Markdown table on stdout, in about a minute
+    python -m benchmarks.chat --count 100                # fewer conversations
+    python -m benchmarks.chat --only v3 --output chat.json     # one group of rows, added to the file
+    python -m benchmarks.chat --table chat.json          # the file's table
 
 In: 1,000 conversations of 20 messages of a fixed seed. Out: CPU seconds (a machine that is busy otherwise changes them
-little), least of three passes, and the ids a second. Invariant: what is timed is compared first: texts and ids are
-equal. An engine that is not installed is reported as absent. A growing conversation is one of 100,000 tokens to which
-a message is added; a parsed one is fed token by token.
+little), least of three passes. Invariant: what is timed is compared first: texts and ids are equal. An engine that is
+not installed is reported as absent. A growing conversation is one of 100,000 tokens to which messages are added, 100
+one by one; a parsed one is fed token by token.
 """
 
 from __future__ import annotations
@@ -15,14 +17,20 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from datetime import date
+from functools import partial
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from random import Random
 from time import process_time
 from typing import Any
 
 import dstok
+from benchmarks.machine import commit, dirty, machine, python
 from dstok import chat
+from dstok.core._level import chosen_level
 
 __all__ = ["main", "talks"]
 
@@ -60,12 +68,34 @@ def seconds(work: Callable[[], Any]) -> float:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chat", description="Conversations, timed.")
     parser.add_argument("--count", type=int, default=1000, help="how many conversations (default 1000)")
-    conversations = talks(parser.parse_args(argv).count)
-    rows = [*_v3(conversations), *_v4(conversations), *_growing(), *_parsing()]
+    parser.add_argument("--only", choices=list(GROUPS), help="one group of rows")
+    parser.add_argument("--output", type=Path, help="a JSON file that the rows are added to")
+    parser.add_argument("--table", type=Path, help="show this file's rows, and measure nothing")
+    arguments = parser.parse_args(argv)
+    if arguments.table is not None:
+        rows = [tuple(row) for row in json.loads(arguments.table.read_text(encoding="utf-8"))["rows"]]
+    else:
+        conversations = talks(arguments.count)
+        groups = [GROUPS[arguments.only]] if arguments.only else GROUPS.values()
+        rows = [row for group in groups for row in group(conversations)]
+    if arguments.output is not None:
+        _save(rows, arguments.output)
     print("| what | engine | CPU seconds |\n| --- | --- | ---: |")
     for what, engine, found in rows:
-        print(f"| {what} | {engine} | {'absent' if found is None else f'{found:.4f}'} |")
+        print(f"| {what} | {engine} | {'absent' if found is None else f'{found:.6f}'} |")
     return 0
+
+
+def _save(rows: list[Timed], path: Path) -> None:
+    """Adds rows to a file, which says what they were measured on."""
+    names = ("numpy", "transformers", "tokenizers", "deepseek-recipe")
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {
+        "format": 1, "date": date.today().isoformat(), "machine": machine(), "level": chosen_level(),
+        "python": python(), "versions": {"dstok": dstok.__version__} | {
+            name: version(name) for name in names if find_spec(name.replace("-", "_"))},
+        "commit": commit(), "dirty": dirty(), "rows": []}
+    found["rows"] += rows
+    path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _v3(conversations: list[list[dict[str, Any]]]) -> list[Timed]:
@@ -143,25 +173,34 @@ def _v4(conversations: list[list[dict[str, Any]]]) -> list[Timed]:
     ]
 
 
-def _growing() -> list[Timed]:
-    """A message more in a conversation of 100,000 tokens."""
-    tok, [long] = dstok.load("deepseek-v4"), talks(1, 2000)
-    talk = chat.Conversation(tok, "v4-0731", [])
-    while len(talk) < 100_000:
-        talk.extend(long[len(talk.messages) :][:200])
-    messages = len(talk.messages)
-    what = f"a message more, {len(talk):,} tokens in {messages} messages, v4-0731"
+def _growing(conversations: list[list[dict[str, Any]]]) -> list[Timed]:
+    """A message more in a conversation of 100,000 tokens, of 100 that are added one by one."""
+    rows: list[Timed] = []
+    for name, model in (("v3", "deepseek-v3"), ("v3.2", "deepseek-v3.2"), ("v4-0731", "deepseek-v4")):
+        tok, [long] = dstok.load(model), talks(1, 2000)
+        talk = chat.Conversation(tok, name, long[:1200])
+        while len(talk) < 100_000:
+            talk.append(long[len(talk.messages)])
+        before = len(talk.messages)
+        what = f"a message more, {len(talk):,} tokens in {before} messages, {name}"
+        rows += [(what, "dstok, Conversation", _appended(talk, long[before : before + 100])),
+                 (what, "dstok, the whole anew", seconds(partial(chat.encode, tok, long[: before + 1], name)))]
+    return rows
+
+
+def _appended(talk: chat.Conversation, messages: list[dict[str, Any]]) -> float:
+    """CPU seconds a message."""
+    copies = iter([talk.copy() for _ in range(PASSES)])
 
     def append() -> None:
-        talk.copy().append(long[messages])
+        one = next(copies)
+        for message in messages:
+            one.append(message)
 
-    return [
-        (what, "dstok, Conversation", seconds(append)),
-        (what, "dstok, the whole anew", seconds(lambda: chat.encode(tok, [*talk.messages, long[messages]], "v4-0731"))),
-    ]
+    return seconds(append) / len(messages)
 
 
-def _parsing() -> list[Timed]:
+def _parsing(conversations: list[list[dict[str, Any]]]) -> list[Timed]:
     """A completion of 10,000 tokens, fed token by token."""
     tok, [long] = dstok.load("deepseek-v4"), talks(1, 400)
     text = " ".join(message["content"] for message in long)
@@ -195,6 +234,8 @@ def _recipe_parse(pieces: list[str]) -> None:
     processor.push(recipe.InferenceChunk.finish(recipe.InferenceFinishReason.Stop))
     processor.finish()
 
+
+GROUPS = {"v3": _v3, "v4": _v4, "growing": _growing, "parsing": _parsing}
 
 if __name__ == "__main__":
     sys.exit(main())
