@@ -89,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
 def _save(rows: list[Timed], path: Path) -> None:
     """Adds rows to a file, which says what they were measured on."""
     names = ("numpy", "transformers", "tokenizers", "deepseek-recipe")
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {
         "format": 1, "date": date.today().isoformat(), "machine": machine(), "level": chosen_level(),
         "python": python(), "versions": {"dstok": dstok.__version__} | {
             name: version(name) for name in names if find_spec(name.replace("-", "_"))},

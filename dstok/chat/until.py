@@ -27,6 +27,9 @@ def ends_in_part(text: str, marks: tuple[str, ...]) -> int:
     5
     """
     longest = min(max(map(len, marks)) - 1, len(text))
+    end = text[len(text) - longest :]
+    if not [mark for mark in marks if mark[0] in end]:  # as at most ends
+        return 0
     return next((size for size in range(longest, 0, -1) if any(mark.startswith(text[-size:]) for mark in marks)), 0)
 
 
