@@ -35,6 +35,18 @@ def share(items: Iterable[Item], of: int, day: int = SEED) -> Iterator[Item]:
             yield item
 
 
+def seeds(count: int, daily: int, day: int = SEED) -> Iterable[int]:
+    """`daily` of the numbers below `count`, other ones each day; in the brief profile one of them.
+
+    >>> seeds(10, 4, day=1), seeds(10, 4, day=2)
+    ([4, 5, 6, 7], [8, 9, 0, 1])
+    """
+    if DEEP:
+        return range(count)
+    daily = 1 if BRIEF else daily
+    return [number % count for number in range(day * daily, (day + 1) * daily)]
+
+
 def chance_of_today(name: str) -> random.Random:
     """Random numbers, other ones each day; in the deep profile those that are known by the name alone."""
     return random.Random(name if DEEP else f"{name} {SEED}")

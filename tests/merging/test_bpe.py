@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from real_models import real
 from reference import DEEP, bpe_by_passes, examples, naive_bpe
+from shares import seeds
 from small_models import Merge, both, model_json, upstream_ids
 from upstream import model_splits
 
@@ -97,7 +98,7 @@ def long_texts(rng: random.Random, letters: Sequence[bytes]) -> list[bytes]:
     return texts
 
 
-@pytest.mark.parametrize("seed", range(200 if DEEP else 12))
+@pytest.mark.parametrize("seed", seeds(200, 5))
 def test_windows_on_random_merges(seed: int) -> None:
     """Texts of many sections: as one heap over the whole text, as one pass a merge, and as upstream."""
     rng = random.Random(seed)
@@ -113,7 +114,7 @@ def test_windows_on_random_merges(seed: int) -> None:
         assert tok.encode(text) == upstream_ids(judge, text.decode()) == expected
 
 
-@pytest.mark.parametrize("seed", range(100 if DEEP else 6))
+@pytest.mark.parametrize("seed", seeds(100, 3))
 def test_long_texts_on_merges_in_any_order(seed: int) -> None:
     """Ranks are not monotone, and tokens are made in several ways."""
     rng = random.Random(seed)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from real_models import at_level, level, levels, real
 from reference import DEEP, bpe_by_passes, examples, naive_bpe
+from shares import seeds
 from small_models import Merge, both, model_json, upstream_ids
 
 import dstok
@@ -53,7 +54,7 @@ def learnt_merges(rng: random.Random, letters: Sequence[str], count: int, shuffl
     return listed
 
 
-@pytest.mark.parametrize("seed", range(120 if DEEP else 10))
+@pytest.mark.parametrize("seed", seeds(120, 5))
 def test_all_lengths(seed: int) -> None:
     """Every length from 1 to 200, ranks monotone and not, by the loop for the length, by the heap, and in lanes."""
     rng = random.Random(seed)
@@ -91,7 +92,7 @@ def test_lanes_refuse_what_they_have_no_room_for() -> None:
             bpe.merge_in_lanes(texts, False)
 
 
-@pytest.mark.parametrize("seed", range(60 if DEEP else 6))
+@pytest.mark.parametrize("seed", seeds(60, 3))
 def test_borders_of_windows(seed: int) -> None:
     """Pieces that are a little shorter and longer than sections of every size, and than what is merged without them."""
     rng = random.Random(seed)

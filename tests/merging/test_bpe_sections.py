@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from reference import DEEP, bpe_by_passes, naive_bpe
+from shares import seeds
 from small_models import Merge, both, model_json, upstream_ids
 
 import dstok
@@ -107,7 +108,7 @@ def test_one_token_many_windows_long() -> None:
     check((DOUBLES, [b"a" * 2**14, b"a" * 3 * 2**14, b"b" + b"a" * 2**14, b"a" * 2**14 + b"b"]))
 
 
-@pytest.mark.parametrize("seed", range(400 if DEEP else 10))
+@pytest.mark.parametrize("seed", seeds(400, 5))
 def test_random_vocabularies_of_long_tokens(seed: int) -> None:
     rng = random.Random(seed)
     letters = b"abcdefgh"[: rng.randint(1, 8)]
@@ -115,7 +116,7 @@ def test_random_vocabularies_of_long_tokens(seed: int) -> None:
     check((merges, [text_of_tokens(rng, merges, letters, rng.choice([200, 3000, 30_000])) for _ in range(6)]))
 
 
-@pytest.mark.parametrize("seed", range(100 if DEEP else 8))
+@pytest.mark.parametrize("seed", seeds(100, 4))
 def test_periodic_texts(seed: int) -> None:
     """Sections that are like the one before, and those that differ in one byte."""
     rng = random.Random(seed)
@@ -166,7 +167,7 @@ def test_short_pieces_whose_ranks_are_not_monotone() -> None:
         assert tokens == naive_bpe(text, merges)
 
 
-@pytest.mark.parametrize("seed", range(200 if DEEP else 12))
+@pytest.mark.parametrize("seed", seeds(200, 5))
 def test_long_pieces_whose_ranks_are_not_monotone(seed: int) -> None:
     """Tokens of up to thousands of bytes; upstream is the judge."""
     rng = random.Random(seed)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from array import array
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 from kernel_texts import KERNELS, NO_ADDED, TOK, encoder_at, fresh_encoder
 from reference import DEEP
+from shares import share
 from small_models import both, model_json, upstream_ids
 
 from dstok.core._encode import Encoder
@@ -114,13 +116,12 @@ def test_one_piece_many_times_in_a_chunk() -> None:
 def test_lengths_at_the_end_of_a_text(level: str) -> None:
     """What lies behind a text is read, but never part of a key. Of all kinds of storage, after odd neighbours."""
     encoder, chance = fresh_encoder(level), random.Random(8)
-    for length in list(range(1, 71)) * 2:
-        word = odd_words(chance, 1, length)[0]
-        for before in ("", "7", "\u00e97", "\u4e2d7", "\U0001f6007", "b" * 5000 + "7", "\u4e2d7" * 2000):
-            text = before + word.decode()
-            expected = merged([text.encode()[start:end] for start, end in encoder.pieces(text.encode(), NO_ADDED)])
-            assert encoder.encode(text, NO_ADDED, False) == expected
-            assert encoder.encode(text.encode(), NO_ADDED, False) == expected
+    befores = ("", "7", "\u00e97", "\u4e2d7", "\U0001f6007", "b" * 5000 + "7", "\u4e2d7" * 2000)
+    for _, length, before in share(product(range(2), range(1, 71), befores), 4):
+        text = before + odd_words(chance, 1, length)[0].decode()
+        expected = merged([text.encode()[start:end] for start, end in encoder.pieces(text.encode(), NO_ADDED)])
+        assert encoder.encode(text, NO_ADDED, False) == expected
+        assert encoder.encode(text.encode(), NO_ADDED, False) == expected
 
 
 @pytest.mark.parametrize("level", PROBES)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 from real_models import real
-from reference import DEEP
+from shares import seeds
 from small_models import upstream_ids
 
 import dstok
@@ -27,7 +27,7 @@ def check(text: str) -> None:
         assert TOK.count(data) == len(ids)
 
 
-@pytest.mark.parametrize("seed", range(200 if DEEP else 12))
+@pytest.mark.parametrize("seed", seeds(200, 5))
 def test_random_texts(seed: int) -> None:
     chance = random.Random(seed)
     few = chance.sample(PARTS, chance.randint(1, 8))
