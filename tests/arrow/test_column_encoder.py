@@ -10,11 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from real_models import V3 as TOK
 
 import dstok
 from dstok import arrow
 
-TOK = dstok.load("deepseek-v3")
 TABLE = pa.table({"id": [1, 2, 3], "text": ["Hello world", None, "<｜User｜>hi"], "rest": ["x", "y", None]},
                  metadata={"who": "me"})
 IDS = [TOK.encode("Hello world"), None, TOK.encode("<｜User｜>hi")]

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from real_models import V3 as TOK
 from reference import examples
 
 import dstok
 from dstok import arrow
 from dstok.arrow import decoding
 
-TOK = dstok.load("deepseek-v3")
 WIDTHS = [pa.uint32(), pa.int32(), pa.int64(), pa.uint64()]
 LAYOUTS = [pa.list_, pa.large_list, pa.list_view, pa.large_list_view]
 CUT = TOK.encode("🦙")[0]  # the first bytes of a character

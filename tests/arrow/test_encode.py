@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from real_models import V3 as TOK
 from reference import examples
 from text_strategies import texts as any_text
 
@@ -16,7 +17,6 @@ import dstok
 from dstok import arrow
 from dstok.arrow import encoding
 
-TOK = dstok.load("deepseek-v3")
 TYPES = [pa.string(), pa.binary(), pa.large_string(), pa.large_binary(), pa.string_view(), pa.binary_view()]
 TEXTS = ["Hello world", None, "", "twelve bytes", "thirteen byte", "é中文 <｜User｜>hi", None, "long " * 40_000, "end"]
 LARGE = (pa.large_string(), pa.large_binary())

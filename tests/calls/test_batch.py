@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from real_models import V3 as TOK
 from reference import DEEP, examples
 from text_strategies import texts as any_text
 
 import dstok
 from dstok.core._pool import MAX_WORKSPACES
 
-TOK = dstok.load("deepseek-v3")
 PART = 1 << 16  # bytes of texts that a thread takes at once: core/_batch
 THREADS = [1, 2, 3, 8]
 CALLS = ["encode_batch", "encode_batch_arrays", "count_batch"]

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from real_models import V3 as TOK
 from reference import examples
 from text_strategies import special_parts, special_texts, texts
 
 import dstok
 
-TOK = dstok.load("deepseek-v3")
 WORDS = """the quick brown fox jumps over a lazy dog 42 3.14 don't tokenizer, however; (naïve) "quoted" -> x_1 = f(y)
     中文分词 是一个 问题。 これは テスト です Привет мир, größer über straße\n def return self.value""".split(" ")
 ordinary = st.lists(st.sampled_from(WORDS), max_size=120).map(" ".join)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from real_models import BUILT_IN, real
+from real_models import V3 as TOK
 from reference import examples
 from shares import share
 from small_models import added_token, model_json
@@ -16,7 +17,6 @@ from text_strategies import PARTIAL, special_parts, special_texts, texts
 
 import dstok
 
-TOK = dstok.load("deepseek-v3")
 ADDED = list(TOK.special_tokens.values())
 ids_of_all_kinds = st.one_of(
     st.integers(0, TOK.vocab_size - 1), st.sampled_from(PARTIAL), st.sampled_from(ADDED), st.integers(3, 260))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from real_models import V3 as TOK
 from real_models import real
 from reference import cut_at, examples
 from small_models import added_token, model_json
@@ -16,7 +17,6 @@ from text_strategies import special_texts, texts
 
 import dstok
 
-TOK = dstok.load("deepseek-v3")
 _NFC = dstok.Tokenizer.from_str(json.dumps({
     **json.loads(model_json([(b"a", b"b"), (b"\xc3", b"\xa9")], [added_token("<x>")])), "normalizer": {"type": "NFC"}}))
 NFC = dstok.Tokenizer(_NFC._tables, _NFC._added.tokens, 256, 257)

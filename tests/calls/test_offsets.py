@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from kept import kept
+from real_models import V3 as TOK
 from real_models import real
 from reference import examples
 from small_models import added_token, both, model_json
@@ -17,7 +18,6 @@ from text_strategies import special_parts, special_texts, texts
 
 import dstok
 
-TOK = dstok.load("deepseek-v3")
 ADDED = set(TOK.special_tokens.values())
 mixed_texts = st.one_of(texts, st.lists(st.one_of(special_texts, special_parts, texts), max_size=6).map("".join))
 specials = st.sampled_from(["all", "none", frozenset({"<｜User｜>"})])

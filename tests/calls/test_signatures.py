@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
+from real_models import V3 as TOK
 
 import dstok
 from dstok.core import _encode
 from dstok.core._encode import LineEncoder
 
-TOK = dstok.load("deepseek-v3")
 CALLS = ["encode", "encode_array", "count", "encode_batch", "encode_batch_arrays", "count_batch", "encode_with_offsets",
          "count_up_to", "truncate", "chunk", "encode_stream"]
 COMPILED = ["encode", "encode_array", "count"]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from real_models import V3 as TOK
 from reference import cut_at, examples
 from text_strategies import PARTIAL, special_parts, special_texts, texts
 
 import dstok
 
-TOK = dstok.load("deepseek-v3")
 ADDED = list(TOK.special_tokens.values())
 id_lists = st.lists(
     st.one_of(st.integers(0, TOK.vocab_size - 1), st.sampled_from(PARTIAL), st.sampled_from(ADDED)), max_size=30)

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from real_models import V3 as TOK
 from reference import examples
 from small_models import added_token, model_json
 from text_strategies import special_parts, special_texts, texts
 
 import dstok
 
-TOK = dstok.load("deepseek-v3")
 NFC = dstok.Tokenizer.from_str(json.dumps({
     **json.loads(model_json([(b"a", b"b"), (b"\xc3", b"\xa9")], [added_token("<x>"), added_token("é!", normalized=True)])),
     "normalizer": {"type": "NFC"}}))

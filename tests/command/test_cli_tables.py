@@ -7,11 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from cli_process import file, json_lines, ok
+from cli_process import json_lines, ok
+from compiled import compiled
 from real_models import real_json
 from wcwidth import wcswidth
-
-import dstok
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +21,9 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("model", ["deepseek-v3", "deepseek-llm-7b-base"])
 def test_steps_and_alternatives_have_one_number(model: str) -> None:
     """Those of the library: an index of the program's splits."""
-    path = file("tokenizer.json", real_json(model).encode())
-    splits, text = dstok.Tokenizer.from_file(path).program.splits, "don't  12345, 東京!\n\n"
+    tok, path = compiled(real_json(model)), "image"
+    tok.save(path)
+    splits, text = tok.program.splits, "don't  12345, 東京!\n\n"
     numbers = [(row["step"], row["alternative"]) for row in json_lines(ok("pieces", "-m", path, stdin=text.encode()))]
     table = ok("pieces", "-m", path, "--format", "table", stdin=text.encode()).decode()
     assert pairs(r"step (\d+), alt (\d+)", table) == [pair for pair in numbers if None not in pair]

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from cli_process import DSTOK, fails, ok, run, tiny_model
+from real_models import V3 as TOK
 
-import dstok
 from dstok.testing import CandidateError, Engine, Limits, verify
 from dstok.testing.adapters import engine_of
 from dstok.testing.differ import shrink
@@ -23,7 +23,6 @@ from dstok.testing.html import page
 from dstok.testing.report import Report
 from dstok.testing.runner import Fault, Runner
 
-TOK = dstok.load("deepseek-v3")
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "conformance"
 
 

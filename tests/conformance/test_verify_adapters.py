@@ -10,6 +10,7 @@ import pytest
 import tiktoken
 from judges import judge, rank_file
 from kept import kept
+from real_models import V3 as TOK
 from real_models import real_json
 
 import dstok
@@ -22,7 +23,6 @@ from dstok.testing.growth import Growth, measure
 from dstok.testing.guide import Guide
 from dstok.testing.runner import Runner
 
-TOK = dstok.load("deepseek-v3")
 QUICK = ["odd texts", "class cover, k = 1"]
 PRINTS_IDS = "import sys, dstok; print(*dstok.load('deepseek-v3').encode(sys.stdin.buffer.read().decode()))"
 

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 from cli_process import fails, run
+from real_models import V3 as TOK
 from real_models import real_json
 
-import dstok
 from dstok.testing import verify
 from dstok.testing.adapters import CandidateError, Engine
 from dstok.testing.corpora import rows
 
-TOK = dstok.load("deepseek-v3")
 AS_TEXT = ["added tokens as text"]
 
 

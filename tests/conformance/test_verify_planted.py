@@ -13,7 +13,7 @@ from shares import share
 from dstok.testing import verify
 
 
-@pytest.mark.parametrize("name", [*share(PLANTED, 3)])
+@pytest.mark.parametrize("name", [*share(PLANTED, 6)])
 def test_found_and_named(name: str) -> None:
     planted = PLANTED[name]
     report = verify(planted.make(), seconds=60, checks=None if DEEP else [planted.check])

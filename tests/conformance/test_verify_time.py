@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 from cli_process import DSTOK, fails, ok, run
+from real_models import V3 as TOK
 
-import dstok
 from dstok.testing import Engine, verify
 from dstok.testing.html import page
 
-TOK = dstok.load("deepseek-v3")
 SHORT = ("verify", "dstok:deepseek-v3", "--seconds", "0.01")
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from shares import share
 from small_models import model_json
 from tokenizer_json_cases import BYTE_LEVEL, DIGITS, MERGES, PRE, READ, REFUSED, Change, changed, small, steps
 from tokenizers import Tokenizer
@@ -267,7 +268,7 @@ def test_ids_and_ranks_of_v3() -> None:
 
 
 @needs_models
-@pytest.mark.parametrize(("name", "counts"), [
+@pytest.mark.parametrize(("name", "counts"), [*share([
     ("deepseek-ocr", (128000, 127741, 830, False)),
     ("deepseek-vl2", (128000, 127741, 826, False)),
     ("deepseek-r1-distill-llama-8b", (128000, 280147, 256, True)),
@@ -277,7 +278,7 @@ def test_ids_and_ranks_of_v3() -> None:
     ("qwen-3.5", (248044, 247587, 26, False)),
     ("minimax", (200000, 199744, 54, False)),
     ("deepseek-r1-0528-qwen3-8b", (151643, 151387, 28, False)),
-])
+], 3)])
 def test_other_models_that_are_read(name: str, counts: tuple[int, int, int, bool]) -> None:
     text, config = load(name)
     model = read_tokenizer_json(text, config)

@@ -11,6 +11,7 @@ from compiled import compiled
 from kept import kept
 from real_models import real_json
 from reference import DEEP
+from shares import seeds
 
 import dstok
 
@@ -20,7 +21,8 @@ REAL = {  # a published model for each family: the name that its file gets
     "deepseek-r1-distill-qwen-7b": "deepseek-r1-qwen", "qwen-3": "qwen2", "qwen-3.5": "qwen35", "minimax-m1-40k": "minimax-m2",
 }
 # Those that differ in what is written of a vocabulary: all tokens reachable by merges or not, many added tokens, normalized.
-WHOLE = list(REAL) if DEEP else ["deepseek-v3", "deepseek-coder-33b-base", "qwen-3.5"]
+DIFFERENT = ["deepseek-v3", "deepseek-coder-33b-base", "qwen-3.5"]
+WHOLE = list(REAL) if DEEP else [DIFFERENT[number] for number in seeds(len(DIFFERENT), 1)]  # one a day
 TEXTS = ["", "Hello world", "abcd ab a1234 é中の\u0301e\u0301\r\n  \n \U0001f999", "don't I'LL\u2029 x\t\t", "<｜User｜>hi<think>", "½²³ 12345"]
 
 

@@ -7,15 +7,14 @@ import random
 from collections.abc import Iterator
 
 from kept import kept
+from real_models import V3 as TOK
 from real_models import level as set_level
 from real_models import levels
 
-import dstok
 from dstok.core._encode import Encoder
 from dstok.core._policy import Policy
 from dstok.tables.objects import make_bpe, make_encoder
 
-TOK = dstok.load("deepseek-v3")
 NO_ADDED = Policy(None, None, [], [], ((), ()), False)
 KERNELS = levels()[1:]
 

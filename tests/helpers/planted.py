@@ -17,9 +17,9 @@ from itertools import groupby
 from types import ModuleType
 from typing import Any
 
+from real_models import V3 as TOK
 from real_models import real_json
 
-import dstok
 from dstok.core._scan import pack_edges
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.pattern.collapse import Split, compile_pattern, compile_splits
@@ -29,7 +29,6 @@ from dstok.testing.unicode_changes import moved
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of, sets
 
-TOK = dstok.load("deepseek-v3")
 SPLITS = TOK.program.splits
 
 

@@ -17,6 +17,7 @@ from kept import kept
 import dstok
 from dstok.core import _level
 
+V3 = dstok.load("deepseek-v3")  # one for most tests: each has workspaces of its own, 20 MB for each thread
 BUILT_IN = tuple(info.name for info in dstok.models())
 FOLDERS = {"deepseek-r1-distill-qwen": "deepseek-r1-distill-qwen-7b"}  # those whose names differ
 
