@@ -67,8 +67,12 @@ def upstream(name: str) -> Pieces:
     return lambda text: [text[start:end] for _, (start, end) in judge.pre_tokenize_str(text)]
 
 
-def tiktoken_cuts_so(name: str, texts: Sequence[str], cuts: Sequence[list[str]]) -> bool:
-    """Does tiktoken's engine cut each text into these pieces, of which none is empty?
+def tiktoken_pattern(name: str) -> str:
+    return ENCODINGS[name].pattern if name in ENCODINGS else splitter(name).splits[0].pattern
+
+
+def tiktoken_cuts_so(pattern: str, texts: Sequence[str], cuts: Sequence[list[str]]) -> bool:
+    """Does tiktoken's engine cut each text into these pieces, of which none is empty, and drop none?
 
     It gives ids only. So each piece is a token here, and each two neighbours together are one. Where it cuts inside a
     piece, that piece's id is missing. Where it does not cut between two, some two become their common token.
@@ -78,7 +82,6 @@ def tiktoken_cuts_so(name: str, texts: Sequence[str], cuts: Sequence[list[str]])
         data = [piece.encode() for piece in pieces]
         tokens.update(data, (left + right for left, right in pairwise(data)))
     ranks = {token: rank for rank, token in enumerate(sorted(tokens))}
-    pattern = ENCODINGS[name].pattern if name in ENCODINGS else splitter(name).splits[0].pattern
     judge = CoreBPE(ranks, {}, pattern)
     return all(judge.encode_ordinary(text) == [ranks[piece.encode()] for piece in pieces]
                for text, pieces in zip(texts, cuts))

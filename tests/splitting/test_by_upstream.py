@@ -24,6 +24,7 @@ from splitter_cases import (
     class_cover,
     splitter,
     tiktoken_cuts_so,
+    tiktoken_pattern,
     upstream,
 )
 
@@ -50,8 +51,8 @@ def compare_with_tiktoken(name: str, texts: Iterable[str]) -> int:
     rest, count = iter(texts), 0
     while batch := list(islice(rest, BATCH)):
         cuts = [splitter(name).split(text) for text in batch]
-        assert tiktoken_cuts_so(name, batch, cuts), [
-            text[:200] for text, cut in zip(batch, cuts) if not tiktoken_cuts_so(name, [text], [cut])][:3]
+        assert tiktoken_cuts_so(tiktoken_pattern(name), batch, cuts), [
+            text[:200] for text, cut in zip(batch, cuts) if not tiktoken_cuts_so(tiktoken_pattern(name), [text], [cut])][:3]
         count += len(batch)
     return count
 
@@ -116,9 +117,9 @@ def test_drawn_texts(name: str, text: str) -> None:
 def test_tiktoken_judges() -> None:
     """What it is asked is answered no where a cut is missing, is one too many, or elsewhere."""
     text = "a1 ab"
-    assert tiktoken_cuts_so("kimi-k2", [text], [["a", "1", " ab"]])
+    assert tiktoken_cuts_so(tiktoken_pattern("kimi-k2"), [text], [["a", "1", " ab"]])
     for wrong in (["a1", " ab"], ["a", "1", " a", "b"], ["a", "1 ", "ab"], [text]):
-        assert not tiktoken_cuts_so("kimi-k2", [text], [wrong])
+        assert not tiktoken_cuts_so(tiktoken_pattern("kimi-k2"), [text], [wrong])
 
 
 def test_two_presets_are_encodings_of_tiktoken() -> None:
