@@ -1,0 +1,189 @@
+"""Corpora: `dstok corpus` beside what others use to turn JSON lines into token files, whole commands by the clock.
+
+    python -m benchmarks.corpus TEXTS.jsonl TOKENIZER.json --cases dstok,gigatoken --output FILE
+
+In: JSON lines with a key `text`, of text that is not repeated (a cache would flatter); `.zst` and Parquet for dstok
+alone. Out: seconds, MB/s (10^6 bytes of the input a second), start included, the most memory that one process had, and
+tokens, a line a case and a JSON file. Invariant: a case is a process of its own, with two workers (`batch`: two
+threads, encoding alone, of texts in memory); the numbers of tokens are shown, and are those of dstok for all cases that
+are exact.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from importlib import import_module
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from benchmarks.machine import commit, dirty, machine, python
+from dstok.core._level import chosen_level
+
+__all__ = ["CASES", "main"]
+
+WORKERS = 2
+PACKAGES = ("datasets", "datatrove", "gigatoken", "orjson", "pyarrow", "tokenizers")
+
+
+def _dstok(path: str, model: str, out: str) -> int:
+    import dstok.corpus
+
+    return dstok.corpus.tokenize(path, out, workers=WORKERS, special="all").tokens
+
+
+def _start(path: str, model: str, out: str) -> int:
+    """A corpus of one document, by two workers that have nothing to do: what the start costs."""
+    import dstok.corpus
+
+    Path(out).mkdir()
+    for name in "ab":
+        Path(out, f"{name}.jsonl").write_text('{"text": "Hello world"}\n')
+    return dstok.corpus.tokenize([f"{out}/a.jsonl", f"{out}/b.jsonl"], f"{out}/ids", workers=WORKERS).tokens
+
+
+def _batch(path: str, model: str, out: str) -> int:
+    import dstok
+
+    tok = dstok.load("deepseek-v3")
+    texts = [*_texts(path, 0, 1)]
+    began = perf_counter()
+    ids, _ = tok.encode_batch_arrays(texts, threads=WORKERS)
+    print(json.dumps({"seconds": perf_counter() - began}))
+    return len(ids)
+
+
+def _texts(path: str, part: int, parts: int) -> Iterator[str]:
+    """The texts of the lines that begin in a part of the file."""
+    import orjson
+
+    size = os.path.getsize(path)
+    start, stop = size * part // parts, size * (part + 1) // parts
+    with open(path, "rb") as file:
+        if start:
+            file.seek(start - 1)
+            file.readline()
+        while file.tell() < stop and (line := file.readline()):
+            yield orjson.loads(line)["text"]
+
+
+def _gigatoken(path: str, model: str, out: str) -> int:
+    """gigatoken and orjson, a process for each half of the file."""
+    with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
+        return sum(pool.map(_gigatoken_part, *zip(*((path, model, f"{out}.{part}", part) for part in range(WORKERS)))))
+
+
+def _gigatoken_part(path: str, model: str, out: str, part: int) -> int:
+    import gigatoken
+
+    tokenizer, tokens = gigatoken.Tokenizer(model), 0
+    with open(out, "wb") as file:
+        waiting, size = list[str](), 0
+        for text in _texts(path, part, WORKERS):
+            waiting.append(text)
+            size += len(text)
+            if size > 1 << 22:
+                tokens += _append(tokenizer, waiting, file)
+                waiting, size = [], 0
+        return tokens + _append(tokenizer, waiting, file)
+
+
+def _append(tokenizer: Any, texts: list[str], file: Any) -> int:
+    flatten = import_module("awkward").flatten
+    ids = flatten(tokenizer.encode_batch(texts, parallel=False)).to_numpy()
+    ids.astype(np.uint32, copy=False).tofile(file)
+    return len(ids)
+
+
+def _datatrove(path: str, model: str, out: str) -> int:
+    """datatrove's own step, two tasks, one for each half of the file."""
+    with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
+        return sum(pool.map(_datatrove_part, *zip(*((path, model, out, part) for part in range(WORKERS)))))
+
+
+def _datatrove_part(path: str, model: str, out: str, part: int) -> int:
+    from datatrove.data import Document
+    from datatrove.pipeline.tokens import DocumentTokenizer
+
+    step = DocumentTokenizer(out, model, shuffle_documents=False, save_filename=str(part))
+    step.run((Document(text=text, id="") for text in _texts(path, part, WORKERS)), part, WORKERS)
+    return sum(path.stat().st_size for path in Path(out).glob(f"{part}_*.ds")) // 4
+
+
+def _datasets(path: str, model: str, out: str) -> int:
+    """`datasets.map` with upstream's tokenizer, to Parquet."""
+    from datasets import load_dataset
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(model)
+    rows = load_dataset("json", data_files=path, split="train", cache_dir=out)
+    done = rows.map(lambda batch: {"input_ids": [one.ids for one in tokenizer.encode_batch(batch["text"])]},
+                    batched=True, num_proc=WORKERS, remove_columns=rows.column_names)
+    done.to_parquet(f"{out}/ids.parquet")
+    return sum(len(row) for batch in done.with_format("numpy").iter(1000) for row in batch["input_ids"])
+
+
+CASES = {"dstok": _dstok, "start": _start, "batch": _batch, "gigatoken": _gigatoken, "datatrove": _datatrove,
+         "datasets.map": _datasets}
+
+
+def _measured(case: str, path: str, model: str) -> dict[str, Any]:
+    """A case in a process of its own."""
+    with TemporaryDirectory() as folder:
+        began = perf_counter()
+        done = subprocess.run([sys.executable, "-m", "benchmarks.corpus", path, model, "--one", case, "--output",
+                               f"{folder}/out"], capture_output=True, text=True, check=True)
+        seconds = perf_counter() - began
+    told: dict[str, Any] = {"seconds": seconds}
+    for line in done.stdout.splitlines():
+        if line.startswith("{"):
+            told |= json.loads(line)
+    size = os.path.getsize(path)
+    rate = size / told["seconds"] / 1e6
+    return {"case": case, "input": Path(path).name, "bytes": size, "mb_per_second": rate, **told}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path")
+    parser.add_argument("model", help="the tokenizer.json of deepseek-v3, for the others")
+    parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--one", choices=CASES, help=argparse.SUPPRESS)
+    parser.add_argument("--output", required=True, help="a JSON file, to which results are added")
+    arguments = parser.parse_args()
+    if arguments.one:
+        tokens = CASES[arguments.one](arguments.path, arguments.model, arguments.output)
+        memory = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        print(json.dumps({"tokens": tokens, "memory_mb": memory // 1024}))
+        return
+    for case in arguments.cases.split(",") * arguments.rounds:
+        _add(Path(arguments.output), _measured(case, arguments.path, arguments.model))
+
+
+def _add(output: Path, result: dict[str, Any]) -> None:
+    """Show a result, and add it to those of the file."""
+    print(f"{result['case']:<14} {result['input']:<20} {result['seconds']:8.2f} s {result['mb_per_second']:8.1f} MB/s "
+          f"{result['memory_mb']:6} MB {result['tokens']:>12,} tokens")
+    head = {"date": date.today().isoformat(), "machine": machine(), "python": python(), "commit": commit(),
+            "dirty": dirty(), "level": chosen_level(), "versions": {name: version(name) for name in PACKAGES}}
+    found = json.loads(output.read_text()) if output.exists() else {**head, "results": []}
+    found["results"].append(result)
+    output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
