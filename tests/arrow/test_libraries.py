@@ -160,7 +160,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     ray = needed("ray")
     import_module("ray.data")
     place = str(Path(dstok.__file__).parents[1])
-    ray.init(num_cpus=1, include_dashboard=False, logging_level="ERROR", _node_ip_address="127.0.0.1",
+    ray.init("local", num_cpus=1, include_dashboard=False, logging_level="ERROR", _node_ip_address="127.0.0.1",
              runtime_env={"env_vars": {"PYTHONPATH": place}})
     yield ray
     ray.shutdown()
