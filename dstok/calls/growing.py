@@ -77,7 +77,7 @@ class GrowingText(Separate):
     def __init__(self, encoder: Encoder, policy: Policy, replace: bool, begin: list[int]) -> None:
         self._encoder, self._policy, self._replace = encoder, policy, replace
         self._sure = begin  # ids that no later text can change
-        self._tail: list[int] = []  # the ids behind them
+        self._tail: list[int] = []  # the ids after them
         self._held = b""  # the text of the tail, and the context before it
         self._at = 0  # where in `_held` the tail begins
         self._dropped = 0  # bytes before `_held`
@@ -93,7 +93,7 @@ class GrowingText(Separate):
         return len(self._sure) + len(self._tail)
 
     def append(self, text: Text) -> tuple[int, list[int]]:
-        """Adds `text` to the end; returns (kept, new): the first `kept` ids stay, all behind them become `new`.
+        """Adds `text` to the end; returns (kept, new): the first `kept` ids stay, all after them become `new`.
 
         Raises `TextError` with the offset in this part, which is text by itself (no character is cut between two
         parts), and `SpecialTokenError` with the offset in the whole text; nothing is added then.
@@ -112,7 +112,7 @@ class GrowingText(Separate):
         return kept, found[same:]
 
     def _encode(self, text: bytes) -> tuple[array[int], array[int]]:
-        """The ids that are sure now and were not before, and those behind them."""
+        """The ids that are sure now and were not before, and those after them."""
         held = bytearray(self._held + text)
         try:
             sure, end, state = self._encoder.encode_part(held, self._at, self._policy, self._state, False, id_array)

@@ -120,8 +120,8 @@ class Piece:
     token_id: int | None = None
 
 
-def token_spans(ids: Ids, marks: list[tuple[int, int, int]], runs: list[tuple[int, int]], decoder: Decoder) -> Spans:
-    """Byte spans, int64[n, 2], of ids of which `marks` (index, start, end) are added tokens.
+def token_spans(ids: Ids, notes: list[tuple[int, int, int]], runs: list[tuple[int, int]], decoder: Decoder) -> Spans:
+    """Byte spans, int64[n, 2], of ids of which `notes` (index, start, end) are added tokens.
 
     `runs` are the byte spans of the pieces, in order. An ordinary token begins where the last one ended,
     or, where text was dropped, at the start of the next piece.
@@ -131,7 +131,7 @@ def token_spans(ids: Ids, marks: list[tuple[int, int, int]], runs: list[tuple[in
     lengths = np.empty(len(ids), np.uint32)
     if len(ids):
         decoder.lengths_of(ids, lengths)
-    for index, start, end in marks:
+    for index, start, end in notes:
         lengths[index] = end - start
     ends = np.cumsum(lengths, dtype=np.int64)
     spans = np.stack([ends - lengths, ends], axis=1) if len(ids) else np.empty((0, 2), np.int64)

@@ -39,25 +39,25 @@ class Places:
 
     def encoding(self, text: bytes, policy: Policy) -> Encoding:
         """The ids of valid UTF-8, and where they lie."""
-        ids, marks, _ = self._encoder.encode_noted(text, policy, False, empty_ids)
+        ids, notes, _ = self._encoder.encode_noted(text, policy, False, empty_ids)
         view = self._view(text, policy)
         seen = text if view is None else view.text
-        runs = [(piece[0], piece[1]) for piece in self._pieces(seen, marks)]
-        spans = token_spans(ids, marks, runs, self._decoder)
+        runs = [(piece[0], piece[1]) for piece in self._pieces(seen, notes)]
+        spans = token_spans(ids, notes, runs, self._decoder)
         chars, pieces = char_spans(spans, seen), pieces_of(spans, runs)
         flags = np.zeros(len(ids), np.bool_)
-        flags[[index for index, _, _ in marks]] = True
+        flags[[index for index, _, _ in notes]] = True
         if view is not None:
             spans, chars = view.byte_spans(spans, chars), view.char_spans(chars)
         return Encoding(ids, spans, chars, pieces, flags)
 
     def pieces(self, text: bytes, policy: Policy) -> list[Piece]:
         """The pieces of valid UTF-8, added tokens among them."""
-        ids, marks, _ = self._encoder.encode_noted(text, policy, False, empty_ids)
+        ids, notes, _ = self._encoder.encode_noted(text, policy, False, empty_ids)
         view = self._view(text, policy)
         seen = text if view is None else view.text
         found, at, chars = [], 0, 0
-        for start, end, tag, index in self._pieces(seen, marks):
+        for start, end, tag, index in self._pieces(seen, notes):
             chars += len(seen[at:start].decode())
             shown = seen[start:end].decode()
             why = self._tags[tag]
@@ -68,11 +68,11 @@ class Places:
 
     def first_ends(self, text: str, limit: int, policy: Policy) -> tuple[Ids, list[int]]:
         """At least `limit` ids of the start of `text` (or all), and where each ends, in whole code points."""
-        ids, marks, end = self._encoder.encode_noted(text, policy, False, empty_ids, max(limit, 0))
+        ids, notes, end = self._encoder.encode_noted(text, policy, False, empty_ids, max(limit, 0))
         view = self._view(text, policy)
         data = (text.encode("utf-8", "surrogatepass") if view is None else view.text)[:end]  # no surrogate before `end`
-        runs = [(piece[0], piece[1]) for piece in self._pieces(data, marks)]
-        spans = char_spans(token_spans(ids, marks, runs, self._decoder), data)
+        runs = [(piece[0], piece[1]) for piece in self._pieces(data, notes)]
+        spans = char_spans(token_spans(ids, notes, runs, self._decoder), data)
         ends = spans[:, 1]
         if view is not None:
             return ids, view.cuts(ends, len(text)).tolist()
@@ -86,10 +86,10 @@ class Places:
             return None
         return view_of(self._normalizer, text if isinstance(text, bytes) else text.encode(), policy)
 
-    def _pieces(self, data: bytes, marks: Sequence[tuple[int, int, int]]) -> Iterator[Found]:
+    def _pieces(self, data: bytes, notes: Sequence[tuple[int, int, int]]) -> Iterator[Found]:
         """(start, end, tag, None) of each piece kept, (start, end, 0, index of the id) of each added token."""
         at = 0
-        for index, start, end in [*marks, (-1, len(data), len(data))]:
+        for index, start, end in [*notes, (-1, len(data), len(data))]:
             for first, last, tag in self._scanner.spans(data[at:start]):
                 if not self._tags[tag].dropped:
                     yield at + first, at + last, tag, None

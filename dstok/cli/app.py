@@ -18,7 +18,7 @@ from importlib import import_module
 
 import dstok
 from dstok.cli.arguments import Parser
-from dstok.cli.errors import CommandError, complain, reason, told
+from dstok.cli.errors import CommandError, complain, message_of, reason
 from dstok.errors import DstokError
 
 __all__ = ["main"]
@@ -70,7 +70,7 @@ def _guarded(argv: Sequence[str]) -> int:
     try:
         return _command(argv)
     except (CommandError, DstokError) as error:
-        complain(told(error))
+        complain(message_of(error))
         return BAD
     except MemoryError:
         complain("out of memory")
@@ -94,7 +94,7 @@ def _command(argv: Sequence[str]) -> int:
 
 
 def _arguments(argv: Sequence[str]) -> Namespace:
-    """The parsed words. argparse takes the files before an option and leaves over those behind it."""
+    """The parsed words. argparse takes the files before an option and leaves over those after it."""
     parser = _parser(argv)
     arguments, rest = parser.parse_known_args(argv)
     if any(word.startswith("-") and word != "-" for word in rest) or (rest and "files" not in arguments):

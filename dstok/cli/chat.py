@@ -160,14 +160,14 @@ def _encoder(arguments: Namespace) -> Callable[[Talk], chat.Encoded]:
                                     **talk.arguments)
 
 
-def _write(arguments: Namespace, told: Callable[[Talk], bytes]) -> None:
-    """Writes what `told` makes of each conversation; errors name it."""
+def _write(arguments: Namespace, make: Callable[[Talk], bytes]) -> None:
+    """Writes what `make` makes of each conversation; errors name it."""
     options = _options(arguments)
     with Output(arguments.output, arguments.files) as output:
         for name, text in _texts(arguments):
             value = _json(name, text)
             with about_input(name):
-                data = told(_talk(name, value, options, arguments.check))
+                data = make(_talk(name, value, options, arguments.check))
             output.write(data)
 
 
@@ -200,7 +200,7 @@ def _tokenizer(arguments: Namespace) -> Tokenizer:
     version = next((one for one in chat.versions() if one.name == arguments.version), None)
     if version is not None and not version.models:
         raise CommandError(f"{version.name} has no built-in model (--model PATH names its tokenizer)")
-    return load_model(version.models[0] if version else "deepseek-v3")  # an unknown version is told of later
+    return load_model(version.models[0] if version else "deepseek-v3")  # an unknown version is refused later
 
 
 def _options(arguments: Namespace) -> dict[str, Any]:

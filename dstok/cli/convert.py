@@ -60,12 +60,12 @@ def run(arguments: Namespace) -> None:
     _refuse_useless(arguments, target)
     tokenizer, settings = _read(arguments)
     try:
-        told = _write(arguments, target, tokenizer, settings)
+        lost = _write(arguments, target, tokenizer, settings)
     except OSError as error:
         raise CommandError(f"{arguments.out}: {reason(error)}") from error
     except ImportError as error:
         raise CommandError(f'writing GGUF needs the package gguf: pip install "dstok[gguf]" ({error})') from error
-    for sentence in told:
+    for sentence in lost:
         complain(f"{arguments.out}: note: {sentence}")
 
 
@@ -151,10 +151,10 @@ def _write(arguments: Namespace, target: str, tokenizer: Tokenizer, settings: To
 
 
 def _write_json(out: str, tokenizer: Tokenizer, settings: TokenizerConfig) -> tuple[str, ...]:
-    told = tokenizer.to_json(out)
+    lost = tokenizer.to_json(out)
     config = os.path.join(os.path.dirname(out), "tokenizer_config.json")
     if settings == TokenizerConfig() or os.path.basename(out) != "tokenizer.json" or os.path.exists(config):
-        return told
+        return lost
     named = {settings.bos_id, settings.eos_id, settings.pad_id} - {None}
     text = write_tokenizer_config(settings, {i: tokenizer.id_to_token(i) for i in named if i is not None})
     with open(config, "x", encoding="utf-8") as file:

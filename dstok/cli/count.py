@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import add_command, add_output, add_text, at_least_0, field_of
-from dstok.cli.errors import CommandError, about_input, complain, told
+from dstok.cli.errors import CommandError, about_input, complain, message_of
 from dstok.cli.models import edge_ids, load_model, text_keywords
 from dstok.cli.progress import Progress, watching
 from dstok.errors import FileError
@@ -54,7 +54,7 @@ def run(arguments: Namespace) -> int:
                 counter.file(path, output, progress)
             except (CommandError, FileError) as error:
                 progress.bar.wipe()
-                complain(told(error))
+                complain(message_of(error))
                 counter.code = BAD
         progress.bar.close()
         if len(arguments.files) > 1 and not arguments.jsonl:

@@ -1,7 +1,7 @@
 """`dstok decode`: ids -> text.
 
 In: files of ids in any format that `encode` writes. Out: the text of all of them, with nothing between and
-nothing behind, or, with --jsonl, a JSON object for each line of ids. Invariant: decode of encode is the
+nothing after, or, with --jsonl, a JSON object for each line of ids. Invariant: decode of encode is the
 file, byte for byte, also where a block ends inside a character.
 """
 

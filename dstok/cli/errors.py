@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dstok.base.faults import reason
 from dstok.errors import DstokError, FileError, PatternError, SpecialTokenError
 
-__all__ = ["CommandError", "about_input", "complain", "reason", "told", "visible"]
+__all__ = ["CommandError", "about_input", "complain", "message_of", "reason", "visible"]
 
 OPTIONS = {"field": "--field names another", "format": "--format names one", "kind": "--input-format names it",
            "largest": "--max-document allows more", "model": "--model names it"}  # by a `FileError`'s parameter
@@ -34,7 +34,7 @@ def complain(message: str) -> None:
         pass
 
 
-def told(error: CommandError | DstokError) -> str:
+def message_of(error: CommandError | DstokError) -> str:
     """The message of an error, with the option that helps."""
     option = OPTIONS.get(error.parameter) if isinstance(error, FileError) else None
     if isinstance(error, PatternError):
@@ -48,8 +48,8 @@ def _pointed(error: PatternError) -> str:
 
     start = max(0, error.position - PATTERN_SHOWN)
     before = visible(error.pattern[start : error.position])
-    behind = visible(error.pattern[error.position : error.position + PATTERN_SHOWN])
-    return f"  {before}{behind}\n  {' ' * width(before)}^"
+    after = visible(error.pattern[error.position : error.position + PATTERN_SHOWN])
+    return f"  {before}{after}\n  {' ' * width(before)}^"
 
 
 def visible(text: str) -> str:

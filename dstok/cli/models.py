@@ -80,7 +80,7 @@ def _special(how: str, tokenizer: Tokenizer) -> str | set[str]:
 
 
 def edge_ids(arguments: Namespace, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """The ids before and behind each text: BOS and EOS, where they are asked for."""
+    """The ids before and after each text: BOS and EOS, where they are asked for."""
     begin = [_known(tokenizer, "BOS", tokenizer.bos_id)] if arguments.add_bos else []
     end = [_known(tokenizer, "EOS", tokenizer.eos_id)] if arguments.add_eos else []
     return begin, end

@@ -101,7 +101,7 @@ def _places(splitter: Splitter) -> Iterator[tuple[str, str]]:
     if not places:
         yield "cut places", "none: no two characters between which every text may be cut"
     for number, place in enumerate(places[:PLACES_SHOWN]):
-        yield ("" if number else "cut places"), f"behind {place.left}"[:200]
+        yield ("" if number else "cut places"), f"after {place.left}"[:200]
         yield "", f"  before {place.right}"[:200]
     if len(places) > PLACES_SHOWN:
         yield "", f"{len(places) - PLACES_SHOWN} more (--format json shows all)"

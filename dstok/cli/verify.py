@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["add_commands"]
 
 FINE, DIFFERENT, BAD = 0, 1, 2
-LAYOUT = "{percentage:3.0f}% |{bar:16}| {desc}"  # of one width: the words behind it change
+LAYOUT = "{percentage:3.0f}% |{bar:16}| {desc}"  # of one width: the words after it change
 SPECS = """\
 CANDIDATE and REF are specs:
   tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE   with a tokenizer.json

@@ -23,11 +23,12 @@ from libc.string cimport memcpy
 import _thread
 from array import array
 
-from dstok.core._encode cimport Encoder, Ids, numpy_
+from dstok.core._encode cimport Encoder
 from dstok.core._policy cimport Policy
 from dstok.core._rows cimport Rows
 from dstok.core._utf8 cimport Source, source_of
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, Workspace
+from dstok.core._written cimport Written, numpy_
 
 from dstok.errors import SpecialTokenError, TextError
 from dstok.base.texts import plain
@@ -103,7 +104,7 @@ cdef class Batch:
     cdef Py_ssize_t failed        # the first text that could not be encoded, as far as is known
     cdef Py_ssize_t pending       # lists: the last part but those whose lists are made
     cdef Workspace own            # the calling thread's
-    cdef list others              # ids of the other threads (Ids), by thread, if arrays are wanted
+    cdef list others              # ids of the other threads (Written), by thread, if arrays are wanted
     cdef list locks               # of the other threads, by thread: free again when it is done
     cdef list begun               # ... of those that have begun
     cdef list errors              # what stopped them, by thread
@@ -180,7 +181,7 @@ cdef class Batch:
 
     # Threads, and the parts they take.
 
-    cdef Ids _run(self, Wanted wanted, list rows):
+    cdef Written _run(self, Wanted wanted, list rows):
         """Encodes all parts, with the others' help; fills `rows`, or returns all ids, if that is wanted."""
         self.wanted, self.pending = wanted, self.size - 1
         self.own = self._lease(1)
@@ -252,7 +253,7 @@ cdef class Batch:
                     part = self.size - 1 - batch_next(&self.back)
                     self._encode(w, part, index)
             if self.wanted == ARRAYS:
-                self.others[index] = Ids.take(w, self.encoder.pool)
+                self.others[index] = Written.take(w, self.encoder.pool)
         except BaseException as error:  # the calling thread raises it
             self.errors[index] = error
             if part >= 0:
@@ -349,17 +350,17 @@ cdef class Batch:
         free(part.block)
         part.block = NULL
 
-    cdef Ids _joined(self):
+    cdef Written _joined(self):
         """All ids, in the calling thread's buffer: the others' after its own, in the order of the parts."""
         cdef Py_ssize_t total = 0, i
         cdef Workspace w = self.own
-        cdef Ids other
+        cdef Written other
         for i in range(self.front, self.size):
             total += self.parts[i].count
         if not w.reserve(total):
             raise MemoryError
         for i in range(self.front, self.size):
             other = self.others[self.parts[i].home]
-            memcpy(w.out + w.count, other.ids + self.parts[i].at, self.parts[i].count * sizeof(uint32_t))
+            memcpy(w.out + w.count, other.words + self.parts[i].at, self.parts[i].count * sizeof(uint32_t))
             w.count += self.parts[i].count
-        return Ids.take(w, self.encoder.pool)
+        return Written.take(w, self.encoder.pool)

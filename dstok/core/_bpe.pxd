@@ -39,8 +39,20 @@ cdef extern from "_merge.h":
     int64_t merge_sweeps(
         const PairTable *t, uint32_t *ids, uint32_t *ranks, int64_t count) noexcept nogil
     int64_t start_symbols(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) noexcept nogil
-    void find_repeats(
-        const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count, uint16_t *first) noexcept nogil
+
+cdef extern from "_heap.h":
+    enum:
+        SCRATCH_BYTES
+    ctypedef struct Scratch:
+        uint32_t *next
+        uint32_t *out
+        uint32_t *ends
+        int64_t capacity
+        uint64_t work
+    void scratch_free(Scratch *s) noexcept nogil
+    bint scratch_grow(Scratch *s, int64_t length) noexcept nogil
+    int64_t merge_heap(
+        const PairTable *t, const uint32_t *starts, int64_t length, int64_t count, Scratch *s) noexcept nogil
 
 cdef extern from "_lanes.h":
     enum:
@@ -53,18 +65,6 @@ cdef extern from "_lanes.h":
     int lanes_take(const Lanes *lanes, int lane, uint32_t *ids) noexcept nogil
     void merge_lanes(const PairTable *t, Lanes *lanes, int size) noexcept nogil
     void merge_lanes_portable(const PairTable *t, Lanes *lanes, int size) noexcept nogil
-
-cdef struct Scratch:
-    # Room for one run of `merge_span`, grown on demand; entries are per byte of the span.
-    uint32_t *ids
-    uint32_t *next
-    uint32_t *previous
-    uint64_t *heap
-    Py_ssize_t capacity
-    # The answer of the last `merge_span` or `merge_text`: token ids and their ends, in bytes from the span's start.
-    uint32_t *out
-    uint32_t *ends
-    uint64_t work   # bytes that `merge_text` has merged so far
 
 
 @cython.final
@@ -89,7 +89,6 @@ cdef class BPE:
     cdef Py_ssize_t merge_piece(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil
-    cdef Py_ssize_t merge_span(self, Py_ssize_t length, Py_ssize_t count, Scratch *s) noexcept nogil
     cdef Py_ssize_t merge_text(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil
     cdef Py_ssize_t merge_sections(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
@@ -101,5 +100,3 @@ cdef class BPE:
         self, const uint8_t *text, Py_ssize_t left, Py_ssize_t right, Scratch *junction
     ) noexcept nogil
     cdef uint32_t whole(self, const uint8_t *text, Py_ssize_t length) noexcept nogil
-
-cdef void free_scratch(Scratch *s) noexcept nogil

@@ -18,7 +18,7 @@ class BPE:
     def merge_with_work(self, text: bytes) -> tuple[list[int], int]:
         """The same ids, and how many bytes sections and their borders have been made of."""
     def merge_by_heap(self, text: bytes) -> list[int]:
-        """The ids of `text` as one piece, by `merge_span` from bytes."""
+        """The ids of `text` as one piece, by `merge_heap` from bytes."""
     def merge_in_lanes(self, texts: list[bytes], wide: bool) -> list[list[int]]:
         """The ids of up to 16 texts of up to 32 bytes by `merge_lanes`, or, if not `wide`, by its twin."""
     def encodes_to_itself(self, token: int) -> bool:

@@ -8,8 +8,8 @@ token is that token.
 
 Loops by length. `merge_short` scans a small array of ranks for the least (Sennrich's algorithm as it stands), and
 `merge_lanes` does so for sixteen texts side by side (_lanes.h). `merge_sweeps` joins all pairs of the least rank in one
-go, as long as there are many (_merge.h). `merge_span` keeps the candidates in a binary heap over a linked list:
-O(n log n). `merge_sections` cuts a long piece into sections, merges each with one of these, and joins the answers, so
+go, as long as there are many (_merge.h). `merge_heap` keeps the candidates in a binary heap over a linked list:
+O(n log n) (_heap.h). `merge_sections` cuts a long piece into sections, merges each with one of these, and joins the answers, so
 that memory stays small and the cost linear. Sections are as small as the tokens in them allow, and one that has the
 bytes of the section before has its ids.
 
@@ -50,9 +50,10 @@ cimport cython
 from array import array
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
+from dstok.core._hash cimport hash_bytes
 from dstok.core._level cimport LEVEL_AVX2, level
 
 cdef enum:
@@ -61,76 +62,6 @@ cdef enum:
     FEW_TOKENS = 8        # in a section: the next one is to be larger
     MANY_TOKENS = 24      # ... smaller
     OVERLAP = 2           # tokens at a section's end that are merged again in the next
-
-cdef uint64_t _hash_bytes(const uint8_t *text, Py_ssize_t length) noexcept nogil:
-    cdef uint64_t h = <uint64_t>0xCBF29CE484222325 ^ <uint64_t>length
-    cdef Py_ssize_t i
-    for i in range(length):
-        h = (h ^ text[i]) * <uint64_t>0x100000001B3
-    return h ^ (h >> 29)
-
-
-cdef bint _grow(Scratch *s, Py_ssize_t length) noexcept nogil:
-    """Room for a span of `length` bytes; false if memory is out."""
-    cdef Py_ssize_t capacity = 256
-    if length <= s.capacity:
-        return True
-    while capacity < length:
-        capacity *= 2
-    s.ids = <uint32_t *>_renew(s.ids, capacity * 4)
-    s.next = <uint32_t *>_renew(s.next, capacity * 4)
-    s.previous = <uint32_t *>_renew(s.previous, capacity * 4)
-    s.out = <uint32_t *>_renew(s.out, capacity * 4)
-    s.ends = <uint32_t *>_renew(s.ends, capacity * 4)
-    # Each byte starts one candidate, and each of at most length - 1 merges adds two.
-    s.heap = <uint64_t *>_renew(s.heap, capacity * 3 * 8)
-    if s.ids and s.next and s.previous and s.out and s.ends and s.heap:
-        s.capacity = capacity
-        return True
-    s.capacity = 0
-    return False
-
-
-cdef void *_renew(void *old, size_t size) noexcept nogil:
-    cdef void *new = realloc(old, size)
-    if new == NULL:
-        free(old)
-    return new
-
-
-cdef void free_scratch(Scratch *s) noexcept nogil:
-    free(s.ids)
-    free(s.next)
-    free(s.previous)
-    free(s.out)
-    free(s.ends)
-    free(s.heap)
-
-
-cdef inline void _sift_up(uint64_t *heap, Py_ssize_t at) noexcept nogil:
-    cdef uint64_t item = heap[at]
-    cdef Py_ssize_t parent
-    while at:
-        parent = (at - 1) >> 1
-        if heap[parent] <= item:
-            break
-        heap[at] = heap[parent]
-        at = parent
-    heap[at] = item
-
-
-cdef inline void _sift_down(uint64_t *heap, Py_ssize_t at, Py_ssize_t size) noexcept nogil:
-    cdef uint64_t item = heap[at]
-    cdef Py_ssize_t child = 2 * at + 1
-    while child < size:
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
-        if heap[child] >= item:
-            break
-        heap[at] = heap[child]
-        at = child
-        child = 2 * at + 1
-    heap[at] = item
 
 
 @cython.final
@@ -208,79 +139,18 @@ cdef class BPE:
         """How many bytes a token has."""
         return self.starts[token + 1] - self.starts[token]
 
-    cdef Py_ssize_t merge_span(self, Py_ssize_t length, Py_ssize_t count, Scratch *s) noexcept nogil:
-        """Merges the `count` symbols in `s.out`, of `length` bytes; their ends go into `s.ends`."""
-        cdef Py_ssize_t i, size = 0
-        cdef uint32_t rank, at = 0, after, behind = 0xFFFFFFFF
-        cdef uint64_t top
-        # The symbols, each at its first byte, linked both ways; next[i] is where the symbol at i ends.
-        for i in range(count):
-            s.ids[at] = s.out[i]
-            s.previous[at] = behind
-            behind = at
-            at += <uint32_t>self.width(s.out[i])
-            s.next[behind] = at
-        # Candidates: rank above, place below, so the heap's order is the order of merging.
-        at = 0
-        for i in range(count - 1):
-            rank = self.rank(s.out[i], s.out[i + 1])
-            if rank != NO_RANK:
-                s.heap[size] = <uint64_t>rank << 32 | at
-                size += 1
-            at = s.next[at]
-        for i in range((size >> 1) - 1, -1, -1):
-            _sift_down(s.heap, i, size)
-        # Merge the least; candidates whose symbols have changed since are skipped.
-        while size:
-            top = s.heap[0]
-            size -= 1
-            s.heap[0] = s.heap[size]
-            if size:
-                _sift_down(s.heap, 0, size)
-            at = <uint32_t>top
-            rank = <uint32_t>(top >> 32)
-            after = s.next[at]
-            if after >= length or s.ids[at] == NO_RANK or self.rank(s.ids[at], s.ids[after]) != rank:
-                continue
-            s.ids[at] = pair_merged(&self.pairs, rank)
-            s.ids[after] = NO_RANK
-            behind = s.next[after]
-            s.next[at] = behind
-            if behind < length:
-                s.previous[behind] = at
-                rank = self.rank(s.ids[at], s.ids[behind])
-                if rank != NO_RANK:
-                    s.heap[size] = <uint64_t>rank << 32 | at
-                    _sift_up(s.heap, size)
-                    size += 1
-            if at:
-                after = s.previous[at]
-                rank = self.rank(s.ids[after], s.ids[at])
-                if rank != NO_RANK:
-                    s.heap[size] = <uint64_t>rank << 32 | after
-                    _sift_up(s.heap, size)
-                    size += 1
-        at = 0
-        count = 0
-        while at < length:
-            s.out[count] = s.ids[at]
-            at = s.next[at]
-            s.ends[count] = at
-            count += 1
-        return count
-
     cdef Py_ssize_t merge_text(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil:
         """The ids of any bytes into `s.out`, their ends into `s.ends`; -1 if memory is out."""
         cdef Py_ssize_t count, i
         cdef uint32_t end = 0
-        if not _grow(s, length):
+        if not scratch_grow(s, length):
             return -1
         s.work += length
         count = start_symbols(&self.start, text, length, s.out)
         if count > FEW_SYMBOLS and self.monotone:
             count = merge_sweeps(&self.pairs, s.out, s.next, count)
         if count > SHORT:
-            return self.merge_span(length, count, s)
+            return merge_heap(&self.pairs, self.starts, length, count, s)
         count = merge_short(&self.pairs, s.out, <int>count)
         for i in range(count):
             end += <uint32_t>self.width(s.out[i])
@@ -358,13 +228,12 @@ cdef class BPE:
 
     cdef uint32_t whole(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
         """The id of the token that is these bytes, or NO_RANK. Only with `ignore_merges`."""
-        cdef uint32_t slot = <uint32_t>_hash_bytes(text, length) & self.by_bytes_mask
+        cdef uint32_t slot = <uint32_t>hash_bytes(0, text, length) & self.by_bytes_mask
         cdef uint32_t token
         while self.by_bytes[slot]:
             token = self.by_bytes[slot] - 1
-            if self.starts[token + 1] - self.starts[token] == length:
-                if memcmp(self.blob + self.starts[token], text, length) == 0:
-                    return token
+            if self.width(token) == length and memcmp(self.blob + self.starts[token], text, length) == 0:
+                return token
             slot = (slot + 1) & self.by_bytes_mask
         return NO_RANK
 
@@ -394,8 +263,7 @@ cdef class BPE:
             raise MemoryError
         self.by_bytes_mask = slots - 1
         for token in reachable:
-            slot = <uint32_t>_hash_bytes(
-                self.blob + self.starts[token], self.starts[token + 1] - self.starts[token]) & self.by_bytes_mask
+            slot = <uint32_t>hash_bytes(0, self.blob + self.starts[token], self.width(token)) & self.by_bytes_mask
             while self.by_bytes[slot]:
                 slot = (slot + 1) & self.by_bytes_mask
             self.by_bytes[slot] = token + 1
@@ -409,7 +277,7 @@ cdef class BPE:
         return self._merge(text, 0)
 
     def merge_by_heap(self, bytes text not None):
-        """The ids of `text` as one piece, by `merge_span` from bytes. For tests."""
+        """The ids of `text` as one piece, by `merge_heap` from bytes. For tests."""
         return self._merge(text, 1)[0]
 
     def merge_in_lanes(self, list texts not None, bint wide):
@@ -437,17 +305,18 @@ cdef class BPE:
         memset(&junction, 0, sizeof(Scratch))
         try:
             if by_heap:
-                if not _grow(&scratch, len(text)):
+                if not scratch_grow(&scratch, len(text)):
                     raise MemoryError
-                count = self.merge_span(len(text), start_symbols(&self.plain, text, len(text), scratch.out), &scratch)
+                count = start_symbols(&self.plain, text, len(text), scratch.out)
+                count = merge_heap(&self.pairs, self.starts, len(text), count, &scratch)
                 return [scratch.out[i] for i in range(count)], 0
             count = self.merge_piece(text, len(text), &out[0], &scratch, &junction)
             if count < 0:
                 raise MemoryError
             return [out[i] for i in range(count)], scratch.work + junction.work
         finally:
-            free_scratch(&scratch)
-            free_scratch(&junction)
+            scratch_free(&scratch)
+            scratch_free(&junction)
 
     def encodes_to_itself(self, uint32_t token):
         """Whether merging the bytes of `token` gives `token`."""

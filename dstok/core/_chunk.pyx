@@ -22,13 +22,17 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dstok.core._bpe cimport (
-    LANES, NO_RANK, Lanes, find_repeats, lanes_clear, lanes_put, lanes_take, merge_lanes, start_symbols,
+    LANES, NO_RANK, Lanes, lanes_clear, lanes_put, lanes_take, merge_lanes, start_symbols,
 )
 from dstok.core._level cimport LEVEL_AVX2
 from dstok.core._pieces cimport (
     CHUNK_ROOM, MIDDLE, MOST_IDS, RING, insert, look_up_long, piece_second, piece_value, probe_chunk, probe_emit,
 )
 from dstok.core._workspace cimport OUT_OF_MEMORY, Workspace
+
+cdef extern from "_repeats.h":
+    void find_repeats(
+        const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count, uint16_t *first) noexcept nogil
 
 cdef extern from *:
     void __builtin_prefetch(const void *) noexcept nogil

@@ -1,6 +1,5 @@
 # Text to the spans of its pieces, without ids.
-cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport uint8_t
 
 from dstok.core._splitter cimport Splitter
 from dstok.core._two_sided cimport TwoSided
@@ -21,12 +20,3 @@ cdef class Cutter(Splitter):
         self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t length, bint final) noexcept nogil
     cdef void whole(self, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cdef int check(self, Workspace w) except -1
-
-
-@cython.final
-cdef class Spans:
-    cdef uint32_t *words
-    cdef Py_ssize_t count
-
-    @staticmethod
-    cdef Spans take(Workspace w)

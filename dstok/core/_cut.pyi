@@ -4,6 +4,7 @@ import numpy.typing as npt
 from dstok.core._scan import Scanner
 from dstok.core._splitter import Splitter
 from dstok.core._two_sided import TwoSided
+from dstok.core._written import Written
 
 class Cutter(Splitter):
     """`Splitter(scanner, None, None, rules, kinds, None, windows)`, or, with `read_both_sides`, tables of two sides."""
@@ -16,21 +17,16 @@ class Cutter(Splitter):
         """Uses tables of both sides from now on, in the place of the splitter's own ways."""
     def way(self) -> str:
         """How pieces are found: as `Splitter.way`, or "both sides"."""
-    def spans(self, text: str | bytes) -> Spans:
+    def spans(self, text: str | bytes) -> Written:
         """The spans of valid `text` (ASCII `str` or UTF-8 bytes) in bytes, a buffer of int64 pairs."""
     def count(self, text: str | bytes) -> int:
         """How many pieces are kept."""
     def split(self, text: str | bytes) -> list[str]:
         """The pieces as a list of `str`."""
-    def spans_of(self, texts: list[str | bytes]) -> tuple[Spans, list[int]]:
+    def spans_of(self, texts: list[str | bytes]) -> tuple[Written, list[int]]:
         """(spans of all texts, each text's own in bytes; how many each text has, as a list)."""
-    def sure_spans(self, text: bytes | bytearray, final: bool) -> tuple[Spans, int]:
+    def sure_spans(self, text: bytes | bytearray, final: bool) -> tuple[Written, int]:
         """(spans, end): the pieces of `text` that no later text can change, all of them if it is `final`."""
-
-class Spans:
-    """Memory of spans, as bytes."""
-
-    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 def first_invalid(text: bytes) -> int:
     """The offset of the first byte that is not part of well-formed UTF-8, or -1."""

@@ -10,11 +10,8 @@ The kernels may read `PAD` bytes after a text. So they get it without its last b
 in a copy that has room after it.
 """
 
-cimport cython
-from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from dstok.core._pieces cimport PAD
@@ -22,6 +19,7 @@ from dstok.core._splitter cimport Splitter
 from dstok.core._two_sided cimport START, TwoSided, next_end, read_back
 from dstok.core._utf8 cimport Source, find_invalid, open_source
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, Workspace
+from dstok.core._written cimport Written
 
 cdef enum:
     LIKELY = 4               # bytes of a piece: room made at the start; pages not written to cost nothing
@@ -148,7 +146,7 @@ cdef class Cutter(Splitter):
         with nogil:
             self.run(w, <const uint8_t *>source.data, source.length)
         self.check(w)
-        found = Spans.take(w)
+        found = Written.take(w, None)
         self._rest.append(w)
         return found
 
@@ -195,7 +193,7 @@ cdef class Cutter(Splitter):
                 self.run(w, <const uint8_t *>source.data, source.length)
             self.check(w)
             counts.append((w.count - before) // SPAN)
-        found = Spans.take(w)
+        found = Written.take(w, None)
         self._rest.append(w)
         return found, counts
 
@@ -208,7 +206,7 @@ cdef class Cutter(Splitter):
         with nogil:
             end = self.part(w, &text[0] if length else NULL, 0, length, final)
         self.check(w)
-        found = Spans.take(w)
+        found = Written.take(w, None)
         self._rest.append(w)
         return found, end
 
@@ -219,26 +217,6 @@ cdef Source opened(text) except *:
     if source.kind:
         raise ValueError("expected ascii str or bytes")
     return source
-
-
-@cython.final
-cdef class Spans:
-    """Memory of spans, as bytes."""
-
-    @staticmethod
-    cdef Spans take(Workspace w):
-        """The spans of a workspace, which loses them."""
-        cdef Spans taken = Spans()
-        taken.words, taken.count = w.out, w.count
-        w.out = NULL
-        w.count = w.capacity = 0
-        return taken
-
-    def __getbuffer__(self, Py_buffer *buffer, int flags):
-        PyBuffer_FillInfo(buffer, self, self.words, self.count * sizeof(uint32_t), False, flags)
-
-    def __dealloc__(self):
-        free(self.words)
 
 
 def first_invalid(const uint8_t[::1] text not None):

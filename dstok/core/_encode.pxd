@@ -24,30 +24,9 @@ cdef class Encoder:
     cdef int text(
         self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) except -1 nogil
-    cdef int in_stretches(
-        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
-    ) except -1
-    cdef int stretches(self, Policy policy, Workspace w, bytes text, Py_ssize_t limit) except -1
-    cdef Py_ssize_t stretch(
-        self, Policy policy, Workspace w, bytes text, Py_ssize_t start, Py_ssize_t place, Py_ssize_t limit
-    ) except -1
     cdef int _run(
         self, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
     ) except -1
     cpdef list encode(self, text, Policy policy, bint replace)
     cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after)
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1
-
-
-@cython.final
-cdef class Ids:
-    cdef Pool pool
-    cdef uint32_t *ids
-    cdef Py_ssize_t count
-    cdef Py_ssize_t capacity
-
-    @staticmethod
-    cdef Ids take(Workspace w, Pool pool)
-
-
-cdef object numpy_()

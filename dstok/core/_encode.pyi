@@ -1,11 +1,7 @@
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from dstok.base.ids import Ends
-from dstok.base.texts import Errors, Special, Text
+from dstok.base.texts import Text
 from dstok.core._bpe import BPE
 from dstok.core._normalize import Normalizer
 from dstok.core._pass import Pass
@@ -43,34 +39,3 @@ class Encoder:
         """How many workspaces there are, and how many of them are at rest."""
     def passed(self) -> int:
         """How many borders the runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
-
-class Policies(Protocol):
-    """What makes policies; `dstok.text.added_tokens.AddedTokens` does."""
-
-    def policy(self, special: Special) -> Policy: ...
-
-class LineEncoder:
-    """The calls for one text after another, without a Python frame."""
-
-    def __init__(self, encoder: Encoder, added: Policies, ends: Ends) -> None: ...
-    @property
-    def _encoder(self) -> Encoder: ...
-    @property
-    def _added(self) -> Any: ...
-    @property
-    def _ends(self) -> Ends: ...
-    def encode(
-        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: Errors = "strict",
-    ) -> list[int]:
-        """The ids of `text`, as a list; what the keywords mean, the docstring of the method itself says."""
-    def encode_array(
-        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: Errors = "strict",
-    ) -> npt.NDArray[np.uint32]:
-        """The ids of `text`, as uint32[n]. Keywords as `encode`."""
-    def count(
-        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: Errors = "strict",
-    ) -> int:
-        """The number of ids of `text`, without making them. Keywords as `encode`."""

@@ -11,7 +11,7 @@
 #define HUGE_PAGE ((size_t)1 << 21)
 
 /* To be freed with `free`. */
-static void *huge_alloc(size_t size) {
+static inline void *huge_alloc(size_t size) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     void *memory = NULL;
     if (size < HUGE_PAGE)
@@ -27,7 +27,7 @@ static void *huge_alloc(size_t size) {
 
 /* Zeros, at a multiple of 64 bytes; to be freed with `huge_free`. The pages come zeroed from the system, so nothing
  * is written that is not needed. */
-static void *huge_zeroed(size_t size) {
+static inline void *huge_zeroed(size_t size) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     char *memory = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *start;
     if (memory == MAP_FAILED)
@@ -48,7 +48,7 @@ static void *huge_zeroed(size_t size) {
 #endif
 }
 
-static void huge_free(void *start, size_t size) {
+static inline void huge_free(void *start, size_t size) {
     if (!start)
         return;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)

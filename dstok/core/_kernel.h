@@ -103,7 +103,7 @@ static uint8_t kernel_kind(int rules, int b) {
     return words || (b > ' ' && b < 0x7F) ? A_PUNCT : 0;
 }
 
-static void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) {
+static inline void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) {
     t->rules = rules;
     for (int b = 0; b < 128; b++)
         t->ascii[b] = kernel_kind(rules, b);

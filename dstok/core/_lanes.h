@@ -2,7 +2,7 @@
  *
  * In: the symbols of texts. Out: their ids, as `merge_short` gives them.
  *
- * Merging one text is a chain of dependent look-ups, and of branches that nothing foretells. Here each text has a lane of
+ * Merging one text is a chain of dependent look-ups, and of branches that cannot be predicted. Here each text has a lane of
  * two vectors, of which symbol p of all texts makes one row, and the ranks of the pairs (p, p + 1) another: they wait for
  * memory together, the scan for the least rank has no branches, and a merged symbol's gap is closed by blending rows.
  */
@@ -17,7 +17,7 @@ enum {
     LANE_SYMBOLS = 1 << LANE_BITS, /* at most, of a text that is merged in a lane */
 };
 
-/* Text i is ids[0][i], ids[1][i] and so on; behind its last symbol stands NO_ID. */
+/* Text i is ids[0][i], ids[1][i] and so on; after its last symbol stands NO_ID. */
 typedef struct {
     uint32_t ids[LANE_SYMBOLS + 1][LANES] __attribute__((aligned(32)));
     uint32_t ranks[LANE_SYMBOLS + 1][LANES] __attribute__((aligned(32)));
@@ -101,7 +101,7 @@ LANE_FUNCTION void lanes_merge(const PairTable *t, Lanes *lanes, int halves) {
         HALVES ROW(ranks, p, h) = none + (uint32_t)p;
     /* A text that is still merged loses a symbol a round, and so does the longest that one may be. */
     for (int most = lanes->most; most > 1; most--) {
-        Lane active[2], at[2], made[2], before[2], behind[2], any = {0};
+        Lane active[2], at[2], made[2], before[2], after[2], any = {0};
         HALVES any |= active[h] = lane_greater(none, least[h]);
         if (_mm256_testz_si256(LANE_LOAD(any), LANE_LOAD(any)))
             break;
@@ -109,31 +109,31 @@ LANE_FUNCTION void lanes_merge(const PairTable *t, Lanes *lanes, int halves) {
             Lane previous = nothing, here = ROW(ids, 0, h), rank = ROW(ranks, 0, h), place = {0};
             at[h] = (least[h] & (LANE_SYMBOLS - 1)) | (~active[h] & (2 * LANE_SYMBOLS));
             made[h] = lane_merged(t, least[h] >> LANE_BITS, active[h]);
-            before[h] = behind[h] = nothing;
+            before[h] = after[h] = nothing;
             least[h] = none;
             /* Close the gap; catch the new symbol's neighbours on the way, and forget the ranks of what it is in. */
             for (int p = 0; p < most; p++, place += 1) {
-                Lane next = ROW(ids, p + 1, h), after = ROW(ranks, p + 1, h), is = (Lane)(place == at[h]);
+                Lane next = ROW(ids, p + 1, h), next_rank = ROW(ranks, p + 1, h), is = (Lane)(place == at[h]);
                 Lane past = lane_greater(place, at[h]);
                 before[h] = lane_select(is, previous, before[h]);
-                behind[h] = lane_select((Lane)(place == at[h] + 1), next, behind[h]);
+                after[h] = lane_select((Lane)(place == at[h] + 1), next, after[h]);
                 previous = here;
                 ROW(ids, p, h) = lane_select(is, made[h], lane_select(past, next, here));
-                rank = lane_select(past, after - 1, rank) | (((Lane)(place == at[h] - 1) | is) & none);
+                rank = lane_select(past, next_rank - 1, rank) | (((Lane)(place == at[h] - 1) | is) & none);
                 ROW(ranks, p, h) = rank;
                 least[h] = lane_min(least[h], rank);
-                here = next, rank = after;
+                here = next, rank = next_rank;
             }
         }
         /* The two pairs that the new symbol is in. */
         HALVES before[h] = lane_rank(t, before[h], made[h]) << LANE_BITS | ((at[h] - 1) & (LANE_SYMBOLS - 1));
-        HALVES behind[h] = lane_rank(t, made[h], behind[h]) << LANE_BITS | (at[h] & (LANE_SYMBOLS - 1));
+        HALVES after[h] = lane_rank(t, made[h], after[h]) << LANE_BITS | (at[h] & (LANE_SYMBOLS - 1));
         HALVES {
             Lane place = {0};
-            least[h] = lane_min(least[h], lane_min(before[h], behind[h]));
+            least[h] = lane_min(least[h], lane_min(before[h], after[h]));
             for (int p = 0; p < most; p++, place += 1) {
                 Lane rank = lane_select((Lane)(place == at[h] - 1), before[h], ROW(ranks, p, h));
-                ROW(ranks, p, h) = lane_select((Lane)(place == at[h]), behind[h], rank);
+                ROW(ranks, p, h) = lane_select((Lane)(place == at[h]), after[h], rank);
             }
         }
     }
@@ -141,7 +141,7 @@ LANE_FUNCTION void lanes_merge(const PairTable *t, Lanes *lanes, int halves) {
 
 /* Merges the texts in the first `size` lanes, the only ones that hold any. */
 SIMD_AVX2
-static void merge_lanes(const PairTable *t, Lanes *lanes, int size) {
+static inline void merge_lanes(const PairTable *t, Lanes *lanes, int size) {
     if (size > LANE)
         lanes_merge(t, lanes, 2);
     else

@@ -1,6 +1,6 @@
 /* The symbols that merging starts from, and the loops for short texts.
  *
- * In: the bytes of short texts. Out: their ids, as plain merging gives them; why is told in _bpe.pyx.
+ * In: the bytes of short texts. Out: their ids, as plain merging gives them; _bpe.pyx says why.
  */
 #ifndef DSTOK_MERGE_H
 #define DSTOK_MERGE_H
@@ -81,7 +81,7 @@ static inline int64_t merge_sweeps(const PairTable *t, uint32_t *ids, uint32_t *
 typedef struct {
     uint16_t rank;   /* of their merge, or NO_PAIR */
     uint16_t before; /* the least rank of a merge of a token that ends in `left` with the byte `right` */
-    uint16_t behind; /* the least rank of a merge of the byte `left` with a token that begins with `right` */
+    uint16_t after;  /* the least rank of a merge of the byte `left` with a token that begins with `right` */
     uint16_t torn;   /* whether they stand at a torn border of a token; see tables/characters.py */
 } BytePair;
 
@@ -128,7 +128,7 @@ static inline int64_t start_symbols(const StartTable *t, const uint8_t *text, in
         }
         uint16_t rank = byte_pair(t, text + at)->rank;
         if (rank != NO_PAIR && (!at || rank < byte_pair(t, text + at - 1)->before) &&
-            (at + 2 >= length || rank < byte_pair(t, text + at + 1)->behind)) {
+            (at + 2 >= length || rank < byte_pair(t, text + at + 1)->after)) {
             ids[count++] = t->pair_ids[rank];
             at += 2;
         } else
@@ -137,56 +137,6 @@ static inline int64_t start_symbols(const StartTable *t, const uint8_t *text, in
     if (at < length)
         ids[count++] = t->bytes[text[at]];
     return count;
-}
-
-enum {
-    REPEATS_LOG2 = 11, /* slots: nearly two for each piece of a chunk */
-    REPEAT_BYTES = 24, /* of the longest piece that is looked at */
-    FEW_REPEATS = 4,   /* pieces that are compared with each other */
-};
-
-/* Which of the pieces `missed` are equal to earlier ones: `first[i]` is the number of the first one that is equal to
- * number i. In cold English and code every third or fourth missed piece stands in its chunk before. Reads up to eight
- * bytes from each start. */
-static inline void find_repeats(const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count,
-                                uint16_t *first) {
-    uint16_t slots[1 << REPEATS_LOG2]; /* number + 1 */
-    if (count <= FEW_REPEATS) {
-        /* As in a line: to clear the slots would take longer. */
-        for (int i = 0; i < count; i++) {
-            uint32_t start = starts[missed[i]], length = starts[missed[i] + 1] - start;
-            first[i] = (uint16_t)i;
-            for (int j = 0; j < i && first[i] == i; j++)
-                if (starts[missed[j] + 1] - starts[missed[j]] == length && length <= REPEAT_BYTES &&
-                    memcmp(text + starts[missed[j]], text + start, length) == 0)
-                    first[i] = first[j];
-        }
-        return;
-    }
-    memset(slots, 0, sizeof(slots));
-    for (int i = 0; i < count; i++) {
-        const uint8_t *piece = text + starts[missed[i]];
-        uint32_t length = starts[missed[i] + 1] - starts[missed[i]];
-        uint64_t head, tail = 0;
-        first[i] = (uint16_t)i;
-        if (length > REPEAT_BYTES)
-            continue;
-        memcpy(&head, piece, 8);
-        if (length < 8)
-            head &= ~(uint64_t)0 >> (64 - 8 * length);
-        else
-            memcpy(&tail, piece + length - 8, 8);
-        uint64_t hash = (head ^ (tail << 31 | tail >> 33) ^ length) * 0x9E3779B97F4A7C15ull;
-        uint32_t slot = (uint32_t)(hash >> (64 - REPEATS_LOG2));
-        for (; slots[slot]; slot = (slot + 1) & ((1 << REPEATS_LOG2) - 1)) {
-            uint32_t other = missed[slots[slot] - 1];
-            if (starts[other + 1] - starts[other] == length && memcmp(text + starts[other], piece, length) == 0) {
-                first[i] = slots[slot] - 1;
-                break;
-            }
-        }
-        slots[slot] = first[i] + 1;
-    }
 }
 
 #endif

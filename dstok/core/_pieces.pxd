@@ -3,9 +3,7 @@ cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef enum:
-    WORD = 8         # bytes of a key in table a
-    MIDDLE = 24      # ... in table b
-    LONG = 62        # ... in table c
+    LONG = 62        # bytes of a key in table c
     LONGEST = 252    # ... in table d
     MOST_IDS = 64    # ids of an entry in table d
     PAD = 72         # bytes after a text that may be read (and are not used)
@@ -15,11 +13,11 @@ cdef extern from "_kernel.h":
 
 cdef extern from "_probe.h":
     enum:
+        WORD         # bytes of a key in table a
+        MIDDLE       # ... in table b
         CHUNK        # pieces in work at once
         CHUNK_ROOM
         RING
-        RING_SAFE
-    uint64_t HASH_0
     ctypedef struct PieceTable:
         uint64_t *a
         uint64_t *b

@@ -46,6 +46,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 
 from dstok.core._bpe cimport BPE
+from dstok.core._hash cimport hash_bytes
 
 cdef extern from "_kernel.h":
     uint32_t kernel_joined_bit(uint32_t left, uint32_t right) noexcept nogil
@@ -54,6 +55,9 @@ cdef extern from "_kernel.h":
         CUT_BITS
         CUTTABLE_COUNT
     const uint32_t CUTTABLE[CUTTABLE_COUNT][2]
+
+cdef extern from "_probe.h":
+    bint probe_agrees() noexcept nogil
 
 cdef extern from "_huge.h":
     void *huge_zeroed(size_t size) noexcept nogil
@@ -78,6 +82,9 @@ JOINED_BYTES = (1 << CUT_BITS) // 8
 BORDER_BYTES = 1 << 14    # two bitmaps of the 65,536 characters of the BMP
 MOST_PAIRS = 1 << 13      # of one border inside a token: a hundredth of the bitmap
 _NONE = array("I")
+
+if not probe_agrees():
+    raise ImportError("expected the probe's vectors to send pieces to the lines where entries are put, found other lines")
 
 
 cdef struct EntryC:
@@ -137,18 +144,6 @@ cdef inline void _prefetch_line(const PieceTable *t, BPE bpe, uint32_t token) no
         __builtin_prefetch(piece_line_a(t, key[0]) if length <= WORD else piece_line_b(t, key))
 
 
-cdef inline uint64_t _hash_long(const uint8_t *text, Py_ssize_t length) noexcept nogil:
-    # Eight bytes at a time, the last eight overlapping those before: the key has more than 24.
-    cdef uint64_t h = <uint64_t>length, word
-    cdef Py_ssize_t at = 0
-    while at < length:
-        memcpy(&word, text + min(at, length - 8), 8)
-        h = (h ^ word) * HASH_0
-        h ^= h >> 29
-        at += 8
-    return h * HASH_0
-
-
 cdef inline EntryC *_set_c(const PieceTable *t, uint64_t hash) noexcept nogil:
     return <EntryC *>t.c + WAYS * (hash >> (64 - C_SETS_LOG2))
 
@@ -167,7 +162,7 @@ cdef Py_ssize_t look_up_long(
     cdef int way
     if length > LONGEST:
         return 0
-    hash = _hash_long(text, length)
+    hash = hash_bytes(0, text, length)
     if length <= LONG:
         c = _set_c(t, hash)
         for way in range(WAYS):
@@ -274,7 +269,7 @@ cdef void _insert_b(const PieceTable *t, uint64_t *key, uint64_t value) noexcept
 cdef inline void _insert_long(
     const PieceTable *t, const uint8_t *text, Py_ssize_t length, const uint32_t *ids, Py_ssize_t count
 ) noexcept nogil:
-    cdef uint64_t hash = _hash_long(text, length)
+    cdef uint64_t hash = hash_bytes(0, text, length)
     cdef EntryC *c = _set_c(t, hash)
     cdef EntryD *d = _set_d(t, hash)
     if length <= LONG and count <= <Py_ssize_t>(sizeof(c.ids) // sizeof(uint32_t)):

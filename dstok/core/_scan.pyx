@@ -59,7 +59,7 @@ cdef Py_ssize_t scan_far(
 ) noexcept nogil:
     """Goes on with `scan_piece` at `at` < `stop`, and asks the memo at every border."""
     cdef Py_ssize_t border = (at >> s.shift) + 1, pause = min(stop, border << s.shift), width = 0
-    cdef Py_ssize_t told = -1, moved = -1  # where the last tag was, and where `run.first` got its place
+    cdef Py_ssize_t tagged = -1, moved = -1  # where the last tag was, and where `run.first` got its place
     cdef uint32_t known
     memo.count = 0
     while True:
@@ -78,14 +78,14 @@ cdef Py_ssize_t scan_far(
             return -1
         if run.edge >> 24:
             settle(&run, at)
-            told = at
+            tagged = at
             if run.edge & 0xFF not in (SET_1, KEEP):
                 moved = at
         if run.edge & ROWS == 0:
             break
         at += width
     tag[0] = run.settled >> 24
-    learn(memo, s, moved, told, tag[0])
+    learn(memo, s, moved, tagged, tag[0])
     return run.first
 
 
@@ -116,13 +116,13 @@ cdef uint32_t recall(Memo *memo, const ScanTables *s, Py_ssize_t border, Py_ssiz
     return 0
 
 
-cdef void learn(Memo *memo, const ScanTables *s, Py_ssize_t moved, Py_ssize_t told, uint32_t tag) noexcept nogil:
+cdef void learn(Memo *memo, const ScanTables *s, Py_ssize_t moved, Py_ssize_t tagged, uint32_t tag) noexcept nogil:
     """Remembers the path of a run that is done. No later piece comes to borders before the end of this one."""
     cdef Py_ssize_t row, place
     for row in range(memo.last, memo.last - memo.count, -1):
         place = (memo.origin + row) << s.shift
         memo.known[row * s.states + memo.path[row]] = (
-            (MOVE if place <= moved else KEEP) | (tag << 8 if place <= told else 0))
+            (MOVE if place <= moved else KEEP) | (tag << 8 if place <= tagged else 0))
 
 
 @cython.final

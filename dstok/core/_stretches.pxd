@@ -1,5 +1,6 @@
-# A text that is not normalized, in portions.
+# A text that is not normalized.
 from dstok.core._forms cimport Form
+from dstok.core._normalize cimport Normalizer
 from dstok.core._pass cimport Pass
 from dstok.core._policy cimport Policy
 from dstok.core._utf8 cimport Source
@@ -9,3 +10,6 @@ from dstok.core._workspace cimport Workspace
 cdef void encode_rewritten(
     Pass run, Form form, Policy policy, Workspace w, const Source *source, bint replace
 ) noexcept nogil
+cdef int encode_by_stretch(
+    Pass run, Normalizer normalizer, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+) except -1

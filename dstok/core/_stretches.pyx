@@ -1,23 +1,35 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-"""A text that is not normalized: portions of it, between added tokens with normalized=false, normalized, then the pass.
+"""A text that is not normalized: what lies between added tokens with normalized=false is normalized, then the pass.
 
-In: the storage of a text, a form, a policy, a workspace. Out: ids in the workspace, or a status that says why not.
-Invariant: the ids are those of the text whose stretches between raw added tokens are normalized as wholes. A portion is
-cut where the form has a boundary, and not where an added token may begin; what follows is carried over, in `Raw` as
-it is, in the workspace's buffer normalized. No copy of the whole text is made: fresh memory costs 0.65 ms/MB, and four
-copies had taken half of the time of a text that is all but normalized.
+In: the storage of a text, a normalizer, a policy, a workspace. Out: ids in the workspace, or a status that says why not.
+Invariant: the ids are those of the text whose stretches between raw added tokens are normalized as wholes.
+
+There are two ways. `encode_rewritten` takes portions: one ends where the form has a boundary, and not where an added
+token may begin; what follows is carried over, in `Raw` as it is, in the workspace's buffer normalized. No copy of the
+whole text is made: fresh memory costs 0.65 ms/MB, and four copies had taken half of the time of a text that is all but
+normalized. `encode_by_stretch` takes stretches as a whole. It is for runs that want notes or a limit, for policies that
+refuse, and for normalizers of several steps: these need to know which places of the two texts belong together.
 """
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
 
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove, memset
 
 from dstok.core._added cimport Match
-from dstok.core._normalize cimport Output, last_boundary, rewrite, utf8_source
+from dstok.core._normalize cimport Output, Rewritten, last_boundary, rewrite, utf8_source
 from dstok.core._pass cimport CONTEXT, LIKELY, PORTION
 from dstok.core._pieces cimport CHUNK_ROOM, MIDDLE
 from dstok.core._utf8 cimport transcode
-from dstok.core._workspace cimport FINE, INVALID_TEXT, OUT_OF_MEMORY
+from dstok.core._workspace cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND
+
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
+    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size)
+    int resize_bytes "_PyBytes_Resize"(PyObject **made, Py_ssize_t size) except -1
 
 
 cdef struct Raw:
@@ -158,3 +170,72 @@ cdef bint feed(
     made.held -= taken - keep
     made.at = keep
     return moved
+
+
+cdef int encode_by_stretch(
+    Pass run, Normalizer normalizer, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+) except -1:
+    """Encodes any text; notes and `where` then count bytes of the normalized text. A normalizer's step may raise."""
+    cdef bytes text = utf8_of(source, replace, run.level)
+    cdef Py_ssize_t at = 0, place = 0, start, end, content
+    cdef Match match
+    if text is None:
+        run.text(policy, w, source, replace, PY_SSIZE_T_MAX)  # says where the fault is, however far on
+        return 0
+    for start, end, content, match.token in [*policy.raw_spans(text), (len(text), len(text), 0, -1)]:
+        if at < start:
+            place = one_stretch(run, normalizer, policy.inner, w, text[at:start], at, place, limit)
+        if w.status != FINE or w.total + w.count >= limit:
+            return 0
+        if match.token >= 0:
+            w.base, match.start, match.end, match.content = place, 0, end - start, content - place
+            if not run.special(policy, False, w, &match):
+                return 0
+            place += end - start
+        at = end
+        w.where = place
+    return 0
+
+
+cdef Py_ssize_t one_stretch(
+    Pass run, Normalizer normalizer, Policy policy, Workspace w, bytes text, Py_ssize_t start, Py_ssize_t place,
+    Py_ssize_t limit
+) except -1:
+    """Encodes a stretch that begins at `start`, and at `place` of the normalized text; returns where it ends there."""
+    cdef Rewritten normalized = normalizer.rewritten(text)
+    cdef Py_ssize_t i, noted = w.noted
+    with nogil:
+        run.text(policy, w, &normalized.source, False, limit)
+    for i in range(noted, w.noted):
+        w.notes[i].start += place
+        w.notes[i].end += place
+    if w.status == SPECIAL_FOUND:
+        w.where = start + source_offset(normalizer, text, w.where)
+    else:
+        w.where += place
+    return place + normalized.source.length
+
+
+cdef bytes utf8_of(const Source *source, bint replace, int level):
+    """The text of a source as UTF-8; None if it is no text."""
+    cdef Py_ssize_t unit = 0, written, room = source.length * max(source.kind, 2) + source.length + 4
+    cdef PyObject *made
+    cdef uint8_t *out
+    if source.kind == 0:
+        return PyBytes_FromStringAndSize(<const char *>source.data, source.length)
+    made = new_bytes(NULL, room)  # three bytes for a unit of one or two bytes, five for one of four
+    if made == NULL:
+        raise MemoryError
+    out = <uint8_t *>PyBytes_AS_STRING(<object>made)
+    with nogil:
+        written = transcode(source, &unit, out, room, replace, level)
+    resize_bytes(&made, max(written, 0))  # in place: memory that was not written to was never there
+    text = <object>made
+    Py_DECREF(text)
+    return None if written < 0 else text
+
+
+cdef Py_ssize_t source_offset(Normalizer normalizer, bytes text, Py_ssize_t offset) except -1:
+    """Where in `text` the character comes from that lies at `offset` of its normalized text."""
+    normalized, sources = normalizer.align(text)
+    return len(text.decode()[:sources[len(normalized[:offset].decode())]].encode())

@@ -14,6 +14,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy
 
 from dstok.core._cut cimport Cutter
+from dstok.core._hash cimport hash_bytes
 from dstok.core._utf8 cimport Source, open_source
 from dstok.core._workspace cimport Workspace
 
@@ -21,23 +22,6 @@ import os
 
 cdef enum:
     FIRST = 1 << 12          # places of a table that is new
-
-
-cdef inline uint64_t mixed(uint64_t h, uint64_t word) noexcept nogil:
-    h = (h ^ word) * <uint64_t>0x9E3779B97F4A7C15
-    return h ^ (h >> 29)
-
-
-cdef inline uint64_t hash_of(uint64_t seed, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
-    cdef uint64_t h = seed ^ <uint64_t>length, word = 0
-    while length >= 8:
-        memcpy(&word, piece, 8)
-        h = mixed(h, word)
-        piece += 8
-        length -= 8
-    word = 0
-    memcpy(&word, piece, length)
-    return mixed(mixed(h, word), seed)
 
 
 cdef class Tally(Cutter):
@@ -70,7 +54,7 @@ cdef class Tally(Cutter):
         self.note(w, text + start, end - start)
 
     cdef void note(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
-        cdef uint64_t h = hash_of(self.seed, piece, length)
+        cdef uint64_t h = hash_bytes(self.seed, piece, length)
         cdef Py_ssize_t place = <Py_ssize_t>(h & <uint64_t>(self.places - 1))
         cdef Entry *entry = self.entries + place
         if self.full:

@@ -9,9 +9,8 @@ Invariant: between runs at most `KEEP` bytes of each growable buffer stay alloca
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memset
 
-from dstok.core._bpe cimport Scratch, free_scratch
+from dstok.core._bpe cimport SCRATCH_BYTES, Scratch, scratch_free
 from dstok.core._pieces cimport PAD, PieceMemory
 from dstok.core._scan cimport drop
 
@@ -33,8 +32,8 @@ cdef class Workspace:
             self.table.writable = writable
 
     def __dealloc__(self):
-        free_scratch(&self.scratch)
-        free_scratch(&self.junction)
+        scratch_free(&self.scratch)
+        scratch_free(&self.junction)
         free(self.out)
         free(self.side)
         free(self.notes)
@@ -142,6 +141,5 @@ cdef class Workspace:
 
 
 cdef void _trim(Scratch *s) noexcept:
-    if s.capacity * 44 > KEEP:
-        free_scratch(s)
-        memset(s, 0, sizeof(Scratch))
+    if s.capacity * SCRATCH_BYTES > KEEP:
+        scratch_free(s)

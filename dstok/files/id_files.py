@@ -4,7 +4,7 @@ In: a `Source`. Out: groups of ids, in order. Invariant: a number is taken only 
 anything else is refused with its place, never skipped. Memory is bounded by a block, except for JSON and
 .npy, which are read whole.
 
-The format is told from the first bytes if it is not named: a .npy file has a magic; JSON begins with `[`,
+The format is known from the first bytes if it is not named: a .npy file has a magic; JSON begins with `[`,
 decimal ids with a digit; raw uint32 holds a zero byte among the first four (no vocabulary has 2**24 ids),
 text never does.
 """
@@ -90,7 +90,7 @@ def _json(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
 
 
 def _parse_json(data: bytes, name: str) -> Iterator[list[int]]:
-    """The JSON arrays in `data`, one behind the other."""
+    """The JSON arrays in `data`, one after the other."""
     import json
 
     decoder, at = json.JSONDecoder(), 0

@@ -25,7 +25,7 @@ PACKED = (".gz", *SUFFIXES)  # what is unpacked, by the name's suffix
 
 
 class Watcher(Protocol):
-    """Who is told how far the reading of an input has come."""
+    """What is called with how far the reading of an input has come."""
 
     def waits(self) -> None:
         """The input is a terminal: somebody has to type."""
@@ -86,7 +86,7 @@ class Source:
 
 @contextmanager
 def open_source(path: str, progress: Watcher | None = None) -> Iterator[Source]:
-    """Open `path` ("-": standard input) for reading; `progress` is told how much has been read."""
+    """Open `path` ("-": standard input) for reading; `progress` is called with how much has been read."""
     name = "standard input" if path == "-" else path
     raw = _stdin() if path == "-" else _open(path)
     source: Source | None = None

@@ -121,7 +121,7 @@ class IdWriter:
 class _Text(IdWriter):
     """Numbers in decimal, a line a group."""
 
-    before, between, behind = "", " ", "\n"
+    before, between, after = "", " ", "\n"
 
     def begin(self) -> None:
         self.first = True
@@ -134,13 +134,13 @@ class _Text(IdWriter):
             self.first = False
 
     def end(self) -> None:
-        self.output.write(self.behind.encode())
+        self.output.write(self.after.encode())
 
 
 class _Json(_Text):
     """A JSON array a group, each on a line of its own."""
 
-    before, between, behind = "[", ", ", "]\n"
+    before, between, after = "[", ", ", "]\n"
 
 
 class _Binary(IdWriter):

@@ -5,7 +5,7 @@ In: a `Source`, or one text. Out: `Stretch`es, which together are the text. Inva
 
 How a stretch is had: an `EncodeStream` reads the blocks and says which ids are sure, whatever follows. The
 text held so far, encoded with offsets, begins with the same ids; this is checked each time. So their rows
-are sure too, and at the edge of a piece the text behind it can be taken as a new one. The last piece of the
+are sure too, and at the edge of a piece the text after it can be taken as a new one. The last piece of the
 sure ids is kept for the next stretch, since the stream may have cut inside it, between ideographs. It cuts
 only runs, each beginning of which is one piece too, so the edges before are true. A file of one block is
 one stretch; so is any file for a model with a normalizer, of which no edge tells where the text may be cut.

@@ -1,7 +1,7 @@
 """A terminal as an input: what is typed, up to the first Ctrl-D.
 
 In: an open terminal. Out: a stream of bytes. Invariant: the end is the end: unlike a file, a
-terminal gives more behind it, to a reader that looks twice.
+terminal gives more after it, to a reader that looks twice.
 """
 
 from __future__ import annotations

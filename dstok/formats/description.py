@@ -40,7 +40,7 @@ class NormalizerStep:
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    """What a model's files say of BOS, EOS and chats beside the tokenizer itself. None: not told.
+    """What a model's files say of BOS, EOS and chats beside the tokenizer itself. None: they do not say.
 
     pad_id: the token that fills a batch up. add_bos, add_eos: whether BOS and EOS are put around a text.
     chat_template: the jinja template, of several the one named "default"; chat_templates: all that have names.

@@ -4,10 +4,10 @@ In: the path of a GGUF file, with tensors or without. Out: the model as upstream
 a model a GGUF file that holds a vocabulary and no tensors.
 Invariant: the ids are upstream's, those of the tokenizer.json files that llama.cpp's `tokenizer.ggml.pre` stands for;
 formats/llama_cpp.py tells where llama.cpp's own differ. What GGUF cannot say is refused; what is lost by llama.cpp's
-convention is told (`write_gguf` returns it).
+convention is returned (by `write_gguf`, as sentences).
 Source: the GGUF specification; llama.cpp v0.5.0, conversion/base.py (`get_vocab_base`) for the types of tokens.
 
-What GGUF does not tell:
+What GGUF does not say:
 - which flags an added token has; with lstrip, rstrip or single_word it is refused;
 - whether an added token is special: llama.cpp marks those as CONTROL that are, or look like it;
 - which ids have no token: they are written as [PADn], UNUSED.

@@ -180,5 +180,5 @@ def _read_header(path: StrPath, view: memoryview) -> Image:
 
 
 def _page_from(end: int) -> int:
-    """The first page's start at or behind `end`."""
+    """The first page's start at or after `end`."""
     return -(-end // PAGE) * PAGE

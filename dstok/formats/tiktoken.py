@@ -176,12 +176,12 @@ def write_ranks(model: ModelDescription) -> bytes:
 
 def unsaid(model: ModelDescription) -> tuple[str, ...]:
     """What a rank file does not say of `model`."""
-    told = ["a rank file holds no pattern: " + (
+    lost = ["a rank file holds no pattern: " + (
         "give tiktoken the model's" if len(model.splits) == 1 else
         f"tiktoken takes one, and the model's pre-tokenizer has {len(model.splits)} steps")]
     if model.added_tokens:
-        told.append(f"a rank file holds no special tokens: give tiktoken the model's {len(model.added_tokens)}")
-    return tuple(told)
+        lost.append(f"a rank file holds no special tokens: give tiktoken the model's {len(model.added_tokens)}")
+    return tuple(lost)
 
 
 def _ranks_of(model: ModelDescription) -> dict[bytes, int]:

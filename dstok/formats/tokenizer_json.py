@@ -223,7 +223,7 @@ def _template_piece(piece: Value) -> str | None:
 
 
 def _check_decoder(decoder: Value) -> None:
-    """One ByteLevel; a Fuse behind it has nothing left to join."""
+    """One ByteLevel; a Fuse after it has nothing left to join."""
     if decoder.value is None:
         decoder.unsupported("no decoder: upstream puts spaces between the tokens then")
     steps = steps_of(decoder, "decoders")

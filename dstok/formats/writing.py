@@ -2,7 +2,7 @@
 
 In: a tokenizer, which describes itself. Out: a file; and what it does not say, in sentences.
 Invariant: what comes out of a file that was written here gives the ids of the tokenizer that wrote it; what a format
-cannot hold is refused, or, where it is the format's convention to leave it out, told.
+cannot hold is refused, or, where it is the format's convention to leave it out, returned as sentences.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explain", "explain_cascade"]
 
-_WIDEST = 40  # places on a terminal for a piece, to have what stands behind all of them in line
+_WIDEST = 40  # places on a terminal for a piece, to have what stands after all of them in line
 _EXAMPLES = 6  # characters shown of a class
 _PREFERRED = "aZ09 !\t\n\ré中あア~_"  # shown first where a class holds them
 
@@ -114,7 +114,7 @@ def _automaton(program: Cascade) -> Iterator[str]:
 
 
 def _overrun(dfa: DFA) -> int | None:
-    """The most characters that are read behind a piece's end before the end is known; None: no bound.
+    """The most characters that are read after a piece's end before the end is known; None: no bound.
 
     The longest path after an edge that keeps a place, over edges that do not forget it (as `SET_0` does); the edge
     that keeps the place has itself read one character too many.

@@ -132,8 +132,8 @@ class Inspection:
         >>> dstok.load("deepseek-v3").inspect().added_in("Hi<｜User｜>")
         [(128803, 2, 14)]
         """
-        ids, marks, _ = self._encoder.encode_noted(utf8(text, False), self._added.policy(special), False, id_array)
-        return [(int(ids[index]), start, end) for index, start, end in marks]
+        ids, notes, _ = self._encoder.encode_noted(utf8(text, False), self._added.policy(special), False, id_array)
+        return [(int(ids[index]), start, end) for index, start, end in notes]
 
     # Tables
 

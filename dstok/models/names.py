@@ -79,7 +79,7 @@ def _plain(name: str) -> str:
 
 
 def _licence(name: str) -> str | None:
-    """Why models that are called so are not built in: also those with a size or a date behind."""
+    """Why models that are called so are not built in: also those with a size or a date after it."""
     plain = _plain(name)
     for known, why in _BY_PATH.items():
         if plain == known or plain.startswith((f"{known}-", f"{known}.")):

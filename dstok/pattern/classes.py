@@ -127,7 +127,7 @@ class ClassParser:
         self.at += 1
         members = self.char_class(start)
         if self.peek("-") and not self.pattern.startswith("-]", self.at):
-            self.refuse("a hyphen behind a class", self.at)
+            self.refuse("a hyphen after a class", self.at)
         return members
 
     def posix(self, start: int, close: int) -> CodePointSet:
@@ -137,7 +137,7 @@ class ClassParser:
             self.fail(f"expected a class such as [:alpha:], found [:{name}:]", start)
         self.at = close + 2
         if self.peek("-") and not self.pattern.startswith("-]", self.at):
-            self.refuse("a hyphen behind a class", self.at)
+            self.refuse("a hyphen after a class", self.at)
         return ~members if name.startswith("^") else members
 
     def class_atom(self, start: int) -> CodePointSet:
@@ -179,7 +179,7 @@ class ClassParser:
         return _HEX if letter == "h" else white_space(self.version) if letter == "s" else digit(self.version)
 
     def octal(self) -> CodePointSet:
-        r"""`\0`, and up to two digits behind it."""
+        r"""`\0`, and up to two digits after it."""
         digits = ""
         while len(digits) < 2 and self.pattern[self.at : self.at + 1] in tuple(_OCTAL):
             digits += self.next()

@@ -8,8 +8,8 @@ two places, `compile_splits` raises `UnsupportedError`.
 
 The stages, and why they hold
 -----------------------------
-1. *A step is a language.* `mark_step` makes an automaton of texts with a mark behind each piece. Whether a mark is
-   right may depend on characters far behind it (`\s?\p{L}+` ends the gap before a blank one character late,
+1. *A step is a language.* `mark_step` makes an automaton of texts with a mark after each piece. Whether a mark is
+   right may depend on characters far after it (`\s?\p{L}+` ends the gap before a blank one character late,
    `\s+$` any number): the automaton need not know at the mark, it must find out later.
 2. *A piece's edge is the end of the text for the next step.* `mark_cascade` runs the upper and the lower
    automaton side by side. At a mark of the upper one the lower one reads END instead, so `(?!\S)`, `$` and
@@ -23,7 +23,7 @@ The stages, and why they hold
    `\p{N}{1,3}` it is not so, and does no harm as long as no lower step cuts there.
 
 Behaviours: Isolated keeps matches and gaps; Removed marks one of them as dropped, and later steps do not see it;
-MergedWithPrevious and MergedWithNext glue a gap before or behind a match; Contiguous glues matches. `invert`
+MergedWithPrevious and MergedWithNext glue a gap before or after a match; Contiguous glues matches. `invert`
 swaps the roles. Source: upstream's `SplitDelimiterBehavior`, measured in tests/patterns/test_collapse.py.
 """
 

@@ -3,7 +3,7 @@
 In: an NFA with ordered alternatives and single-character look-ahead. Out: `DFA`, a table of
 transitions over symbols (classes, and the end of the text).
 Invariant: run from `START`, the last transition that carries a tag names the end of the leftmost-first
-match: it ends BEFORE the symbol just read. Matches are told one symbol late, which is what lets a
+match: it ends BEFORE the symbol just read. Matches are seen one symbol late, which is what lets a
 transition settle `(?!\\S)` and `$`: by then the next symbol is known.
 Source: the subset construction over ordered lists (RE2's "kFirstMatch", regex-automata's determinize,
 where matches are delayed too), Moore's partition refinement. Canonical numbering is breadth-first.
@@ -62,17 +62,17 @@ class DFA:
 
         `symbols` are classes only; the end of the text follows the last of them.
         """
-        state, place, second, told = START, -1, -1, NO_TAG
+        state, place, second, kept = START, -1, -1, NO_TAG
         for at in range(start, len(symbols) + 1):
             symbol = symbols[at] if at < len(symbols) else self.symbols - 1
             state, tag = self.edges[state][symbol]
             if tag != NO_TAG:
-                operation, told = divmod(tag, OPERATION)
+                operation, kept = divmod(tag, OPERATION)
                 place = second if operation in (MOVE, MOVE_SET_1) else at if operation == SET_0 else place
                 second = at if operation in (SET_1, MOVE_SET_1) else second
             if state == DEAD:
                 break
-        return None if place < 0 else (place, told)
+        return None if place < 0 else (place, kept)
 
     def fingerprint(self) -> str:
         """A hash that two minimal DFAs share exactly when they are the same automaton."""

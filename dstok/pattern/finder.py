@@ -9,9 +9,9 @@ left agree on their first mark, the piece ends there.
 
 Places are called 0, the older, and 1. An edge's tag says what happens to them before its symbol is read: `SET_0` puts
 the symbol's place into 0; `SET_1` into 1; `MOVE` puts what 1 holds into 0; `MOVE_SET_1` does both; `KEEP` does nothing.
-In the dead state the piece ends at place 0, and the edge that led there has told the mark (none: mark 0).
+In the dead state the piece ends at place 0, and the edge that led there says which mark it has (none: mark 0).
 
-The next piece is found from `START` again. That is right if whatever the `Marked` takes behind the first mark, it takes
+The next piece is found from `START` again. That is right if whatever the `Marked` takes after the first mark, it takes
 as a text of its own, too; else the steps are refused.
 
 Source: tagged automata, Laurikari 2000 (registers), over guesses instead of threads of a regex.
@@ -59,10 +59,10 @@ class _Finder:
         found: dict[int, _Guess] = {}
         for state, guess in guesses:
             self.read(found, state, guess, symbol)
-            for mark, behind in self.marked.marks(state):
+            for mark, after in self.marked.marks(state):
                 if guess[0] == _UNMARKED and self.check_restarts:
-                    self.check_restart(behind)
-                self.read(found, behind, (_HERE, mark) if guess[0] == _UNMARKED else guess, symbol)
+                    self.check_restart(after)
+                self.read(found, after, (_HERE, mark) if guess[0] == _UNMARKED else guess, symbol)
         left = set(found.values())
         places = sorted({place for place, _ in left if place != _UNMARKED})
         if len(left) == 1 and places:
@@ -76,10 +76,10 @@ class _Finder:
         if target != DEAD:
             assert found.setdefault(target, guess) == guess, "a text is marked in one way"
 
-    def check_restart(self, behind: int) -> None:
-        if behind not in self.restartable:
-            self.restartable[behind] = contains(self.marked, START, behind)
-        if not self.restartable[behind]:
+    def check_restart(self, after: int) -> None:
+        if after not in self.restartable:
+            self.restartable[after] = contains(self.marked, START, after)
+        if not self.restartable[after]:
             raise UnsupportedError("a step that cuts where the step above cannot be restarted")
 
 

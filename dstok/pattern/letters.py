@@ -5,7 +5,7 @@ combination of values that the predicates can have before it, a number.
 Invariant: a letter of the first k predicates is made of one of the first k - 1 (its parent) and a value. Letters of the
 end come last. So an automaton that was made over the first k predicates reads later letters by their ancestors.
 
-A predicate is what look-around asks for: is a text of some language behind this place, or before it? Written on the
+A predicate is what look-around asks for: is a text of some language after this place, or before it? Written on the
 letters, it is as good as a character: `(?<=a)b` becomes a `b` whose letter says yes. That the values are right is
 checked when a step's marked texts are made (`Checks`), of which the letters are then left out again.
 Source: regular look-around by oracles (Schuetzenberger's bimachines; "oracle letters").
@@ -161,7 +161,7 @@ class Checks:
         self.memo: dict[tuple[_State, int], _State | None] = {}
 
     def step(self, state: _State, letter: int) -> _State | None:
-        """The state behind a letter; None if a value is wrong."""
+        """The state after a letter; None if a value is wrong."""
         key = state, letter
         if key not in self.memo:
             self.memo[key] = self._step(state, letter)

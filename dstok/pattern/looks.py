@@ -56,7 +56,7 @@ def _settled(node: Before | Around | Atomic, letters: Letters) -> Node:
 
 
 def _last_character(node: Before, letters: Letters) -> DFA:
-    """Whether the last character was in a set: state 2 behind one that was, 3 behind another, 1 at the start."""
+    """Whether the last character was in a set: state 2 after one that was, 3 after another, 1 at the start."""
     inside = letters.alphabet.symbols(node.set)
     targets = [2 if c in inside else 3 for c in range(letters.alphabet.end)]
     tags = (NO_TAG, 0 if node.at_start else NO_TAG, 0, NO_TAG)

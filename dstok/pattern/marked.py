@@ -1,15 +1,15 @@
 r"""Marked texts: what a Sequence of Splits does to a text, as one regular language.
 
-In: the match DFA of each step. Out: `Marked`, a DFA over marked texts: a text in which a mark stands behind each
+In: the match DFA of each step. Out: `Marked`, a DFA over marked texts: a text in which a mark stands after each
 piece, and names why it is a piece (a tag).
 Invariant: of all ways to mark a text, the automaton takes exactly one, the one that gives the pieces of the
 cascade. So it may look as far ahead as it likes: a wrong mark is found wrong later.
 
 - `mark_step`. Where a match begins, and that it ends where its mark stands, are claims about the characters
-  behind; each claim is a run of the match DFA beside the reading. A gap's character claims that the run from it
+  after; each claim is a run of the match DFA beside the reading. A gap's character claims that the run from it
   never reaches a tag; a match's mark claims that the run reaches the tag on the next symbol, and none after it.
   An empty match in a gap cuts it, whatever the behavior: it would be a piece without text, or be glued to the one
-  side. Behind a match there is none, and no match begins where there is one (upstream's `find_iter`).
+  side. After a match there is none, and no match begins where there is one (upstream's `find_iter`).
 - `mark_cascade`. A mark of the whole is one of the upper step, at which the lower step's text ends, or one of the
   lower step inside an upper piece. Which of the two is guessed; a wrong guess is found wrong later, too.
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Marked", "contains", "mark_cascade", "mark_step", "rename_marks"]
 
-FINAL = 2  # the state behind the end of a text; DEAD is 0, START is 1
+FINAL = 2  # the state after the end of a text; DEAD is 0, START is 1
 MAX_SUBSETS = 20_000  # a bound on hostile files, 100 times what real tokenizers need
 MAX_WORK = 2_000_000  # states of a subset times symbols, added up; a symbol of letters costs four times as much
 
@@ -126,8 +126,8 @@ def _minimize(rows: list[list[int]]) -> tuple[tuple[int, ...], ...]:
 
 # One step
 
-# What is being read: ("gap", 0); ("match", state of the match DFA); ("text", 0), nothing yet; and behind a mark
-# ("behind gap", 0) or ("behind match", 0).
+# What is being read: ("gap", 0); ("match", state of the match DFA); ("text", 0), nothing yet; and after a mark
+# ("after gap", 0) or ("after match", 0).
 _Run = tuple[str, int]
 _Claims = tuple[_Run, tuple[int, int] | None, frozenset[int]]  # the run; a tag due now; runs that reach no tag
 _DONE: _Claims = (("done", 0), None, frozenset())
@@ -176,7 +176,7 @@ class _Step:
         return self.letter(state, symbol)
 
     def letter(self, state: _Claims, letter: int) -> Iterable[_Claims]:
-        """Behind a letter; those from `end` on are the end."""
+        """After a letter; those from `end` on are the end."""
         (kind, q), due, unmatched = state
         still = self.check(due, unmatched, letter)
         return () if still is None else self.read(kind, q, still, letter)
@@ -196,14 +196,14 @@ class _Step:
 
     def read(self, kind: str, q: int, still: frozenset[int], symbol: int) -> list[_Claims]:
         if symbol >= self.end:
-            return [_DONE] if kind.startswith(("text", "behind")) else []
+            return [_DONE] if kind.startswith(("text", "after")) else []
         empty = self.edges[START][symbol][1] != NO_TAG  # the empty text matches here, if no longer one does
         if kind == "gap":
             return [*self.begin("gap", True, still, symbol), *([] if empty else [self.gap(still, symbol)])]
-        if kind == "behind gap":
+        if kind == "after gap":
             return [*self.begin("gap", False, still, symbol), *([self.gap(still, symbol)] if empty else [])]
         if kind != "match":
-            return self.begin(kind.removeprefix("behind "), False, still, symbol)
+            return self.begin(kind.removeprefix("after "), False, still, symbol)
         target, tag = self.edges[q][symbol]
         further: list[_Claims] = [(("match", target), None, still)] if target != DEAD else []
         ended = self.begin("match", True, (still | {target}) - {DEAD}, symbol) if tag != NO_TAG else []
@@ -226,11 +226,11 @@ class _Step:
     def mark(self, state: _Claims, mark: int) -> list[_Claims]:
         (kind, q), _, unmatched = state
         if kind == "gap" and mark == self.numbers[NO_TAG]:
-            return [(("behind gap", 0), None, unmatched)]
+            return [(("after gap", 0), None, unmatched)]
         if kind != "match":
             return []
         due = {tag for _, tag in self.edges[q] if tag != NO_TAG and self.numbers[tag] == mark}
-        return [(("behind match", 0), (q, tag), unmatched) for tag in due]
+        return [(("after match", 0), (q, tag), unmatched) for tag in due]
 
 
 class _LetteredStep:

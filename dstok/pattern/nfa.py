@@ -182,11 +182,11 @@ class _Builder:
             leaves: set[int] = set()
             again = automaton.again(q, nfa.alphabet)
             for letter, projected in enumerate(letters):
-                behind, tag = automaton.dfa.edges[q][projected]
+                after, tag = automaton.dfa.edges[q][projected]
                 if tag != NO_TAG and not again[letter]:
                     leaves.add(letter)
-                if behind != DEAD:
-                    by_target.setdefault(behind, set()).add(letter)
+                if after != DEAD:
+                    by_target.setdefault(after, set()).add(letter)
             state.targets = [nfa.add(LookState(frozenset(leaves), target))] if leaves else []
             state.targets += [nfa.add(CharState(frozenset(taken), numbers[t])) for t, taken in by_target.items()]
         return nfa.add(first)

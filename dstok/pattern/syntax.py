@@ -142,7 +142,7 @@ class _Parser(ClassParser):
         if high is not None and low > high:  # {3,1}
             return self.atomic(Repeat(node, high, low, True), start)
         if kind == "{n}":
-            return Repeat(node, low, high, True)  # a `?` behind it makes it optional, not lazy
+            return Repeat(node, low, high, True)  # a `?` after it makes it optional, not lazy
         if self.take("?"):
             return Repeat(node, low, high, False)
         if kind == "mark" and self.take("+"):
@@ -309,7 +309,7 @@ class _Parser(ClassParser):
 
 
 def _line_start(start: int) -> Node:
-    """`^`: the start of the text, or behind a newline that is not the last character."""
+    """`^`: the start of the text, or after a newline that is not the last character."""
     return Alternate((Before(_NONE, True, start), Concat((Before(_NEWLINE, False, start), Look(_ALL, False, start)))))
 
 

@@ -1,10 +1,10 @@
 r"""Marked texts -> the tables that read them from both sides.
 
 In: `Marked`, which takes exactly one marking of each text. Out: `Sides`: how states move from the left and from the
-right, and where a mark stands, told by the two states at a place.
+right, and where a mark stands, as the two states at a place say.
 Invariant: a state from the right is the set of states of the `Marked` that take the rest of the text without a mark
 before its first character. There is one right marking. So where the state from the left is in the set, no mark
-stands; where it is not, one does: the only one behind which a state of the set comes.
+stands; where it is not, one does: the only one after which a state of the set comes.
 Source: Schuetzenberger's bimachines, made of an unambiguous automaton.
 
 Any `Marked` can be read so: also one whose pieces depend on what is before them (`\b`, look-behind), or whose end is
@@ -29,7 +29,7 @@ MAX_SIDES = 20_000
 @dataclass(frozen=True)
 class Sides:
     """Little-endian tables: `forward[state * classes + class]` and `backward[side * classes + class]`, uint16;
-    `marks[state * sides + side]`, uint32: (tag + 1) << 16 | the state behind the mark, 0 for no mark.
+    `marks[state * sides + side]`, uint32: (tag + 1) << 16 | the state after the mark, 0 for no mark.
     """
 
     forward: bytes
@@ -53,7 +53,7 @@ def read_from_both_sides(marked: Marked) -> Sides:
 
 
 class _Step:
-    """The state from the right before a character, from that behind it."""
+    """The state from the right before a character, from that after it."""
 
     def __init__(self, marked: Marked) -> None:
         self.into: list[dict[int, list[int]]] = [{} for _ in range(marked.end)]
@@ -63,8 +63,8 @@ class _Step:
                     self.into[symbol].setdefault(row[symbol], []).append(state)
         self.before: dict[int, list[int]] = {}
         for state in range(len(marked.rows)):
-            for _, behind in marked.marks(state):
-                self.before.setdefault(behind, []).append(state)
+            for _, after in marked.marks(state):
+                self.before.setdefault(after, []).append(state)
 
     def __call__(self, side: frozenset[int], symbol: int) -> frozenset[int]:
         found = self.into[symbol]
@@ -90,4 +90,4 @@ def _sides(marked: Marked) -> list[frozenset[int]]:
 def _mark(marked: Marked, state: int, side: frozenset[int]) -> int:
     if state in side:
         return 0
-    return next(((tag + 1) << 16 | behind for tag, behind in marked.marks(state) if behind in side), 0)
+    return next(((tag + 1) << 16 | after for tag, after in marked.marks(state) if after in side), 0)

@@ -1,13 +1,13 @@
-r"""Marked texts -> what three characters before a place, and two behind it, tell of it in ASCII text.
+r"""Marked texts -> what three characters before a place, and two after it, tell of it in ASCII text.
 
 In: `Marked`, without dropped pieces, and its alphabet. Out: a group for each byte, a number for each history of three
-groups, and a verdict for each history number and two groups c d behind it: a piece begins at c (`YES`), none does
+groups, and a verdict for each history number and two groups c d after it: a piece begins at c (`YES`), none does
 (`NO`), or five characters do not tell (`UNKNOWN`).
 Invariant: a verdict holds in every text, whatever lies beyond the window: it is the answer of all states in which the
-`Marked` can be before the window, of which each can go on behind it. So the scanner (core/_pass.pyx) may take
+`Marked` can be before the window, of which each can go on after it. So the scanner (core/_pass.pyx) may take
 verdicts in any order, and asks the automaton only for pieces with an unknown one.
 Groups: alphabet classes whose states are all but the same share one, so that there are at most 14; WILD stands for
-every character beyond ASCII, and for any of its bytes; EDGE in a history says that a piece begins behind it.
+every character beyond ASCII, and for any of its bytes; EDGE in a history says that a piece begins after it.
 Source: local languages (a factor of fixed length decides membership); the exactness is by exhaustion, here.
 """
 
@@ -84,7 +84,7 @@ class _Verdicts:
         return bytes(histories), bytes(verdicts)
 
     def before(self, *history: int) -> int:
-        """The states behind a history, before a mark."""
+        """The states after a history, before a mark."""
         states = self.all
         for slot in history:
             if slot == EDGE:
@@ -100,7 +100,7 @@ class _Verdicts:
         return YES if yes and not no else NO if no and not yes else UNKNOWN
 
     def read(self, states: int, slot: int) -> int:
-        """The states behind one character of the slot."""
+        """The states after one character of the slot."""
         key = states, slot
         if key not in self.read_memo:
             rows = [row for s, row in enumerate(self.marked.rows) if states >> s & 1]
@@ -109,7 +109,7 @@ class _Verdicts:
         return self.read_memo[key]
 
     def mark(self, states: int) -> int:
-        """The states behind a mark."""
+        """The states after a mark."""
         if states not in self.mark_memo:
             found = {n for s in range(len(self.marked.rows)) if states >> s & 1 for _, n in self.marked.marks(s)}
             self.mark_memo[states] = sum(1 << s for s in found)

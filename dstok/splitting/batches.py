@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dstok.base.texts import Errors, Text, laid, several
 from dstok.core._cut import Cutter, in_characters
-from dstok.core._cut import Spans as Memory
+from dstok.core._written import Written as Memory
 from dstok.errors import TextError
 
 if TYPE_CHECKING:

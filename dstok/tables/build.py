@@ -77,11 +77,11 @@ def build_tables(model: ModelDescription) -> Tables:
 
 
 def _borders(spoilers: Iterable[bytes]) -> bytearray:
-    """Two bitmaps of the BMP: characters not to cut behind for the first time, and not to cut before.
+    """Two bitmaps of the BMP: characters not to cut after for the first time, and not to cut before.
 
     A token that merging never makes, but ignore_merges does, would spoil a cut piece of which it is a part. No
-    part behind a cut is one if nothing is cut before the first character of such a token; nor is the part before
-    a piece's first cut, if that is not behind the last character of one.
+    part after a cut is one if nothing is cut before the first character of such a token; nor is the part before
+    a piece's first cut, if that is not after the last character of one.
     """
     bits = bytearray(BORDER_BYTES)
     for token in spoilers:

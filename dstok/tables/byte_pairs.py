@@ -35,13 +35,13 @@ def byte_pairs(
     ([0, 0, 0, 0], [1, 1, 1, 0])
     """
     numbered = reversed(list(enumerate(byte_ids)))  # the byte 0 also stands for bytes without a token: it counts
-    rank, before, behind = _least_ranks(rules, tokens, {id: byte for byte, id in numbered})
+    rank, before, after = _least_ranks(rules, tokens, {id: byte for byte, id in numbered})
     made = sorted((r, pair) for pair, r in rank.items() if rules[r][2] in settled)[:NO_PAIR]
     ranks = [r for r, _ in made]
     table = array("H", [NO_PAIR, len(ranks), len(ranks), 0]) * 0x10000
     for number, (_, pair) in enumerate(made):
         table[4 * pair] = number
-    for column, least in ((1, before), (2, behind)):
+    for column, least in ((1, before), (2, after)):
         for pair, r in least.items():
             table[4 * pair + column] = bisect_left(ranks, r)
     for pair in range(0x10000):
@@ -55,7 +55,7 @@ def _least_ranks(
     """By pair of bytes: the rank of its merge, and the two other ranks of `BytePair`, where there are such merges."""
     rank: dict[int, int] = {}
     before: dict[int, int] = {}
-    behind: dict[int, int] = {}
+    after: dict[int, int] = {}
     for r, (left, right, _) in enumerate(rules):
         left_byte, right_byte = bytes_by_id.get(left), bytes_by_id.get(right)
         if left_byte is not None and right_byte is not None:
@@ -63,8 +63,8 @@ def _least_ranks(
         if right_byte is not None:
             before.setdefault((tokens[left] or b"")[-1] << 8 | right_byte, r)
         if left_byte is not None:
-            behind.setdefault(left_byte << 8 | (tokens[right] or b"")[0], r)
-    return rank, before, behind
+            after.setdefault(left_byte << 8 | (tokens[right] or b"")[0], r)
+    return rank, before, after
 
 
 def settled_tokens(rules: Sequence[Rule], tokens: Sequence[bytes | None]) -> set[int]:

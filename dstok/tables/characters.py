@@ -50,7 +50,7 @@ def torn_borders(tokens: Tokens) -> bytes:
 
 
 def _is_torn(token: bytes, border: int) -> bool:
-    """Is the character before, or the one behind, the border not whole?"""
+    """Is the character before, or the one after, the border not whole?"""
     start, end = border - 1, border + 1
     while start > 0 and token[start] & 0xC0 == 0x80:
         start -= 1

@@ -183,7 +183,7 @@ def _check_sizes(image: Image) -> None:
 
 
 def _seeds(size: int) -> int:
-    """The bytes of a table of seeds that is not above `size`, and of the one salt, or two, behind it."""
+    """The bytes of a table of seeds that is not above `size`, and of the one salt, or two, after it."""
     return _power(2, size, MAX_SEEDS) + (2 if size % 4 else 4)
 
 

@@ -174,7 +174,7 @@ def _difference(
 
 
 class _Unmarked:
-    """Texts behind a state of a `Marked`, without their marks: sets of states that they may lead to."""
+    """Texts after a state of a `Marked`, without their marks: sets of states that they may lead to."""
 
     def __init__(self, marked: Marked) -> None:
         self.rows, self.end, self.proven = marked.rows, marked.end, set[frozenset[int]]()
@@ -188,7 +188,7 @@ class _Unmarked:
         return all(map(self.takes_all, found))
 
     def step(self, states: frozenset[int], column: int) -> frozenset[int]:
-        """The states behind `column`, with a mark before it or without."""
+        """The states after `column`, with a mark before it or without."""
         if (states, column) not in self.steps:
             before = states | {self.rows[state][self.end + 1] for state in states}
             self.steps[states, column] = frozenset(self.rows[state][column] for state in before) - {0}
@@ -218,10 +218,10 @@ def knows_borders(rules: int) -> bool:
 def goes_on_from_cuts(
     kinds: Sequence[int], classes: Sequence[Class], edges: Sequence[Sequence[tuple[int, int]]],
 ) -> bool:
-    """Is the automaton, behind a letter that follows a letter of the same piece, where it is behind the first of one?
+    """Is the automaton, after a letter that follows a letter of the same piece, where it is after the first of one?
 
     Then it may go on from a safe cut inside a piece, which lies between two such letters (core/_rules.h).
     """
     letters = [i for i, (members, kind) in enumerate(zip(classes, kinds)) if members.cuttable and kind & (LETTER | CJK)]
-    behind = {edges[state][one][0] for state in range(1, len(edges)) for one in letters} - {0}
-    return all(edges[state][two][0] in (0, edges[1][two][0]) for state in behind for two in letters)
+    after = {edges[state][one][0] for state in range(1, len(edges)) for one in letters} - {0}
+    return all(edges[state][two][0] in (0, edges[1][two][0]) for state in after for two in letters)

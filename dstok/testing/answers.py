@@ -30,7 +30,7 @@ class Answers:
     faults: dict[int, Fault] = field(default_factory=dict)
 
     def append(self, more: Answers) -> None:
-        """Put the answers for further texts behind."""
+        """Append the answers for further texts."""
         before = len(self.lengths)
         self.flat += more.flat
         self.lengths += more.lengths

@@ -56,15 +56,15 @@ class _Failing:
 
     def __init__(self, ask: Callable[[list[str]], list[Any]]) -> None:
         self.ask = ask
-        self.text, self.told = "", None
+        self.text, self.answer = "", None
 
     def __call__(self, texts: Sequence[str]) -> list[bool]:
         wanted = list(texts)
-        told = self.ask(wanted)
-        at = next((at for at, one in enumerate(told) if one is not None), None)
+        answers = self.ask(wanted)
+        at = next((at for at, one in enumerate(answers) if one is not None), None)
         if at is not None:
-            self.text, self.told = wanted[at], told[at]
-        return [one is not None for one in told]
+            self.text, self.answer = wanted[at], answers[at]
+        return [one is not None for one in answers]
 
 
 def _smallest(
@@ -75,15 +75,15 @@ def _smallest(
     with tally.while_there_is_time():
         for start in range(0, len(pool), PART):
             part = pool[start : start + PART]
-            bad |= {text: told for text, told in zip(part, ask(part)) if told is not None}
+            bad |= {text: answer for text, answer in zip(part, ask(part)) if answer is not None}
             tally.texts += len(part)
     if not bad:
         return None
     failing = _Failing(ask)
     failing.text = min(bad, key=len)
-    failing.told = bad[failing.text]
+    failing.answer = bad[failing.text]
     shrink(failing.text, failing, tries)
-    return failing.text, failing.told, len(bad)
+    return failing.text, failing.answer, len(bad)
 
 
 def _sample(pair: Pair, guide: Guide, count: int, seed: int) -> list[str]:

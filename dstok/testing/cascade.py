@@ -34,7 +34,7 @@ _Futile = set[tuple[int, int]]  # states, with places, from which no match ends 
 @dataclass(frozen=True)
 class Mistake:
     """longest: of the alternatives the longest match counts, not the first. past_edge: a look-ahead at the edge of a
-    piece sees the text behind it. gaps_dropped: what no step has matched is lost."""
+    piece sees the text after it. gaps_dropped: what no step has matched is lost."""
 
     longest: bool = False
     past_edge: bool = False
@@ -79,9 +79,9 @@ class Cascade:
         """Matches and gaps of one step in one piece; the places of the matches go into `matched`."""
         spans, gap, at = [], start, start
         futile: list[_Futile] = [set() for _ in step]
-        behind = symbols[end] if self.mistake.past_edge and end < len(symbols) else self.alphabet.end
+        after = symbols[end] if self.mistake.past_edge and end < len(symbols) else self.alphabet.end
         while at < end:
-            stop = self._match(step, symbols, at, end, behind, futile)
+            stop = self._match(step, symbols, at, end, after, futile)
             if stop > at:
                 if gap < at:
                     spans.append((gap, at))
@@ -93,25 +93,25 @@ class Cascade:
         return [*spans, (gap, end)] if gap < end else spans
 
     def _match(
-        self, step: list[DFA], symbols: list[int], start: int, end: int, behind: int, futile: list[_Futile],
+        self, step: list[DFA], symbols: list[int], start: int, end: int, after: int, futile: list[_Futile],
     ) -> int:
         """Where the step's match at `start` ends, or `start`."""
         best = start
         for dfa, known in zip(step, futile):
-            found = _longest(dfa, symbols, start, end, behind, known)
+            found = _longest(dfa, symbols, start, end, after, known)
             if found > start and not self.mistake.longest:
                 return found
             best = max(best, found)
         return best
 
 
-def _longest(dfa: DFA, symbols: list[int], start: int, end: int, behind: int, futile: _Futile) -> int:
+def _longest(dfa: DFA, symbols: list[int], start: int, end: int, after: int, futile: _Futile) -> int:
     state, found, path = START, start, list[tuple[int, int]]()
     for at in range(start, end + 1):
         if (state, at) in futile:
             break
         path.append((state, at))
-        state, tag = dfa.edges[state][symbols[at] if at < end else behind]
+        state, tag = dfa.edges[state][symbols[at] if at < end else after]
         if tag != NO_TAG:
             found, path = at, []
         if state == DEAD:

@@ -7,7 +7,7 @@ Where there is a difference there is a cause: if the time is up first, one that 
 
 A difference is first offered to the causes found so far: the one that predicts its ids takes it. Else the text is
 shrunk, and every hypothesis of the catalog that predicts the ids of what is left is put to the test on the
-neighbourhood of that text, where it says that candidate and reference differ. Behind the catalog come single
+neighbourhood of that text, where it says that candidate and reference differ. After the catalog come single
 characters in another class, then the order of merges.
 """
 

@@ -28,10 +28,10 @@ from typing import IO, Any
 
 from dstok.testing.adapters import Engine, open_engine
 
-__all__ = ["CONTROL_SIZE", "LATE", "Faults", "Mark", "read_frame", "serve", "write_frame"]
+__all__ = ["CONTROL_SIZE", "LATE", "Begin", "Faults", "read_frame", "serve", "write_frame"]
 
 Faults = dict[int, tuple[str, str]]  # number of the text -> (kind, message)
-Mark = Callable[[int], None]
+Begin = Callable[[int], None]
 CONTROL_SIZE = 16  # u64 number of the text, u64 process id
 HEADER = struct.Struct("<Q")
 LATE = "late", "no time was left"  # the fault of a text that was not begun, or not done
@@ -77,7 +77,7 @@ def _work(engine: Engine, requests: IO[bytes], answers: IO[bytes], control: mmap
     _limit(memory)
     struct.pack_into("<Q", control, 8, os.getpid())
 
-    def mark(number: int) -> None:
+    def begin(number: int) -> None:
         struct.pack_into("<Q", control, 0, number)
 
     while True:
@@ -88,7 +88,7 @@ def _work(engine: Engine, requests: IO[bytes], answers: IO[bytes], control: mmap
         if name == "fresh":
             write_frame(answers, ("fresh", None))
             return AGAIN
-        write_frame(answers, ("done", CALLS[name](engine, mark, *arguments)))
+        write_frame(answers, ("done", CALLS[name](engine, begin, *arguments)))
 
 
 def _limit(memory: int) -> None:
@@ -119,7 +119,7 @@ def _fault(error: BaseException) -> tuple[str, str]:
     return kind, f"{type(error).__name__}: {str(error)[:300]}"
 
 
-def encode(engine: Engine, mark: Mark, texts: list[str], seconds: float) -> tuple[bytes, bytes, Faults]:
+def encode(engine: Engine, begin: Begin, texts: list[str], seconds: float) -> tuple[bytes, bytes, Faults]:
     """(ids uint32, their number a text uint32, faults): a text that raises has no ids, nor has one begun too late."""
     flat, lengths, faults = array("I"), array("I"), Faults()
     call, end = engine.encode, time.monotonic() + seconds
@@ -128,7 +128,7 @@ def encode(engine: Engine, mark: Mark, texts: list[str], seconds: float) -> tupl
             faults[number] = LATE
             lengths.append(0)
             continue
-        mark(number)
+        begin(number)
         before = len(flat)
         try:
             flat.extend(call(text))
@@ -139,16 +139,16 @@ def encode(engine: Engine, mark: Mark, texts: list[str], seconds: float) -> tupl
     return flat.tobytes(), lengths.tobytes(), faults
 
 
-def plain(engine: Engine, mark: Mark, texts: list[str], seconds: float) -> tuple[bytes, bytes, Faults]:
+def plain(engine: Engine, begin: Begin, texts: list[str], seconds: float) -> tuple[bytes, bytes, Faults]:
     """As `encode`, with added tokens as plain text."""
     assert engine.plain is not None
-    return encode(replace(engine, encode=engine.plain), mark, texts, seconds)
+    return encode(replace(engine, encode=engine.plain), begin, texts, seconds)
 
 
-def batch(engine: Engine, mark: Mark, texts: list[str]) -> tuple[bytes, bytes, Faults]:
+def batch(engine: Engine, begin: Begin, texts: list[str]) -> tuple[bytes, bytes, Faults]:
     """As `encode`, in one call of the library's own for many texts."""
     assert engine.batch is not None
-    mark(0)
+    begin(0)
     try:
         rows = [array("I", row if not hasattr(row, "ids") else row.ids) for row in engine.batch(texts)]
     except BaseException as error:
@@ -156,11 +156,11 @@ def batch(engine: Engine, mark: Mark, texts: list[str]) -> tuple[bytes, bytes, F
     return b"".join(row.tobytes() for row in rows), array("I", map(len, rows)).tobytes(), {}
 
 
-def threads(engine: Engine, mark: Mark, texts: list[str], count: int) -> tuple[bytes, bytes, Faults]:
+def threads(engine: Engine, begin: Begin, texts: list[str], count: int) -> tuple[bytes, bytes, Faults]:
     """As `encode`, by several threads at once that share the engine; each does all the texts, in turn."""
     from concurrent.futures import ThreadPoolExecutor
 
-    mark(0)
+    begin(0)
     rows: list[Any] = [None] * (len(texts) * count)
 
     def some(first: int) -> None:
@@ -176,13 +176,13 @@ def threads(engine: Engine, mark: Mark, texts: list[str], count: int) -> tuple[b
     return b"".join(row.tobytes() for row in rows), array("I", map(len, rows)).tobytes(), {}
 
 
-def decode(engine: Engine, mark: Mark, batch: list[list[int]]) -> tuple[list[str | None], Faults]:
+def decode(engine: Engine, begin: Begin, batch: list[list[int]]) -> tuple[list[str | None], Faults]:
     """The text of each of `batch`."""
     assert engine.decode is not None
     texts: list[str | None] = []
     faults = Faults()
     for number, ids in enumerate(batch):
-        mark(number)
+        begin(number)
         try:
             texts.append(engine.decode(ids))
         except BaseException as error:
@@ -191,13 +191,13 @@ def decode(engine: Engine, mark: Mark, batch: list[list[int]]) -> tuple[list[str
     return texts, faults
 
 
-def offsets(engine: Engine, mark: Mark, texts: list[str]) -> tuple[list[list[tuple[int, int]] | None], Faults]:
+def offsets(engine: Engine, begin: Begin, texts: list[str]) -> tuple[list[list[tuple[int, int]] | None], Faults]:
     """The spans of each text's tokens."""
     assert engine.offsets is not None
     found: list[list[tuple[int, int]] | None] = []
     faults = Faults()
     for number, text in enumerate(texts):
-        mark(number)
+        begin(number)
         try:
             found.append([(int(start), int(end)) for start, end in engine.offsets(text)[1]])
         except BaseException as error:
@@ -206,9 +206,9 @@ def offsets(engine: Engine, mark: Mark, texts: list[str]) -> tuple[list[list[tup
     return found, faults
 
 
-def timed(engine: Engine, mark: Mark, text: str, repeats: int) -> float:
+def timed(engine: Engine, begin: Begin, text: str, repeats: int) -> float:
     """Seconds of processor time for one `encode`, the least of some."""
-    mark(0)
+    begin(0)
     best = float("inf")
     for _ in range(repeats):
         before = time.process_time()

@@ -231,7 +231,7 @@ def _structure_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     if len(steps) > 1:
         joined = (tuple(tree for step in steps for tree in step),)
         yield _by(pipeline, LOOK, f"the {len(steps)} splits joined as one regex", joined)
-    yield _by(pipeline, LOOK, "look-ahead sees the text behind the piece", steps, Mistake(past_edge=True))
+    yield _by(pipeline, LOOK, "look-ahead sees the text after the piece", steps, Mistake(past_edge=True))
     yield _by(pipeline, LOOK, "look-ahead is not done", tuple(tuple(map(without_looks, step)) for step in steps))
     yield _by(pipeline, LOOK, "look-ahead does not take the end of the text",
               tuple(tuple(map(blind_at_end, step)) for step in steps))

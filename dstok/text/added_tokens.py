@@ -28,7 +28,7 @@ __all__ = ["AddedTokens"]
 
 _CHOICES = '"all", "none", "raise" or a set of added tokens\' texts'
 MAX_CACHED = 16  # policies of different sets that are kept; a server uses one or two
-MAX_BEYOND = 1000  # bytes that a token may have behind another one that it begins with
+MAX_BEYOND = 1000  # bytes that a token may have after another one that it begins with
 
 
 class AddedTokens:
@@ -160,7 +160,7 @@ class AddedTokens:
     def _refuse_far(self, numbers: dict[bytes, int]) -> None:
         """Refuses a token that begins with a far shorter one, such as `<a>` and `<a>` with 5,000 more bytes.
 
-        Where the shorter one is found, the text behind it is read for the longer one, and again if that is not there.
+        Where the shorter one is found, the text after it is read for the longer one, and again if that is not there.
         So time is linear in the text only if what is read twice is bounded.
         """
         begun: list[bytes] = []  # the tokens that this one begins with
@@ -170,7 +170,7 @@ class AddedTokens:
             if begun and len(content) - len(begun[0]) > MAX_BEYOND:
                 raise UnsupportedError(
                     f"an added token that begins with {begun[0].decode()!r}, another one, and has more than "
-                    f"{MAX_BEYOND} bytes behind it", f"$.added_tokens[{numbers[content]}].content")
+                    f"{MAX_BEYOND} bytes after it", f"$.added_tokens[{numbers[content]}].content")
             begun.append(content)
 
 

@@ -249,7 +249,7 @@ class View:
         return np.stack([begin, end], axis=1).astype(np.int64)
 
     def cuts(self, ends: Spans, length: int) -> Spans:
-        """Where the original, of `length` code points, may be cut behind the code points `ends` of `text`."""
+        """Where the original, of `length` code points, may be cut after the code points `ends` of `text`."""
         import numpy as np
 
         return np.append(np.frombuffer(self.sources, np.uint32), length).astype(np.int64)[ends]

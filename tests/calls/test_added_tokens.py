@@ -86,7 +86,7 @@ def test_tokens_of_regex_characters_are_literal() -> None:
     texts = [".", "a.b", "a*", "[ab]", "(?i:x)", r"\w", "^", "$", "|", "a|b", "x{2}", r"\Q", "+?", "{", "}"]
     every = "a.b axb a* aa [ab] a (?i:x) X \\w w ^ $ | a|b xx x{2} \\Q +? {}{"
     for pattern in PATTERNS:
-        # With another letter behind it no token is that of a byte.
+        # With another letter after it no token is that of a byte.
         tok, judge = both_with(MERGES, [added_token(f"{text}ж") for text in texts], pattern)
         for text in (every, every.replace(" ", "ж "), "ж".join(every), "ж".join(texts)):
             check(tok, judge, text)
@@ -200,9 +200,9 @@ def test_white_space_that_two_tokens_would_take_is_refused() -> None:
 
 @pytest.mark.parametrize("normalized", [False, True])
 def test_a_token_far_longer_than_one_that_it_begins_with_is_refused(normalized: bool) -> None:
-    """What is behind the shorter one would be read again for each place of a text: a megabyte of `a` for hours."""
-    def tokens(behind: int) -> list[dict[str, Any]]:
-        texts = "a" * 3 + "b" * behind, "a" * 2, "a"
+    """What is after the shorter one would be read again for each place of a text: a megabyte of `a` for hours."""
+    def tokens(after: int) -> list[dict[str, Any]]:
+        texts = "a" * 3 + "b" * after, "a" * 2, "a"
         return [added_token(text, normalized=normalized) for text in texts]
 
     check_all(tokens(331), "a" * 20, "a" * 5 + "b" * 331, "a" * 5 + "b" * 330 + "a")  # three bytes a letter

@@ -150,7 +150,7 @@ START = _thread.start_new_thread
 
 
 def interrupting(work: Callable[[int], None], args: tuple[int], *, before: bool) -> int:
-    """Starts a thread that sends Ctrl-C to the main one, before its work or behind it."""
+    """Starts a thread that sends Ctrl-C to the main one, before its work or after it."""
     def run() -> None:
         if before:
             _thread.interrupt_main()
@@ -184,7 +184,7 @@ def test_an_interrupt_in_the_middle(monkeypatch: pytest.MonkeyPatch, call: str, 
                 getattr(TOK, call)(batch, threads=2)
             except dstok.TextError:
                 assert fault and not before
-            threading.Event().wait(20)  # an interrupt behind the work may come a moment after the answer
+            threading.Event().wait(20)  # an interrupt after the work may come a moment after the answer
     while _thread._count() > others:
         threading.Event().wait(0.01)
     assert at_rest()

@@ -62,7 +62,7 @@ def test_ordinary_text_to_the_very_budget() -> None:
 
 
 def test_budgets_stop_early() -> None:
-    """Text far behind the limit is not read: it may even be broken."""
+    """Text far after the limit is not read: it may even be broken."""
     text = "word " * 100_000
     assert TOK.count_up_to(text, 10**9) == TOK.count(text)
     broken = text + "\ud800"

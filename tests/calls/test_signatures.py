@@ -13,8 +13,8 @@ import pytest
 from real_models import V3 as TOK
 
 import dstok
-from dstok.core import _encode
-from dstok.core._encode import LineEncoder
+from dstok.core import _line
+from dstok.core._line import LineEncoder
 
 CALLS = ["encode", "encode_array", "count", "encode_batch", "encode_batch_arrays", "count_batch", "encode_with_offsets",
          "count_up_to", "truncate", "chunk", "encode_stream"]
@@ -46,7 +46,7 @@ def test_help_tells_the_keywords_or_where_they_stand(call: str) -> None:
 
 @pytest.mark.parametrize("call", COMPILED)
 def test_compiled_calls_have_the_stubs_signature(call: str) -> None:
-    stub = ast.parse(Path(str(_encode.__file__)).with_name("_encode.pyi").read_text(encoding="utf-8"))
+    stub = ast.parse(Path(str(_line.__file__)).with_name("_line.pyi").read_text(encoding="utf-8"))
     (owner,) = (node for node in stub.body if isinstance(node, ast.ClassDef) and node.name == "LineEncoder")
     (written,) = (node for node in owner.body if isinstance(node, ast.FunctionDef) and node.name == call)
     assert written.returns is not None
@@ -59,8 +59,8 @@ def test_compiled_calls_have_the_stubs_signature(call: str) -> None:
 
 
 def test_examples_of_compiled_calls_run() -> None:
-    names = {test.name for test in doctest.DocTestFinder().find(_encode) if test.examples}
-    assert names == {f"dstok.core._encode.LineEncoder.{call}" for call in COMPILED}
+    names = {test.name for test in doctest.DocTestFinder().find(_line) if test.examples}
+    assert names == {f"dstok.core._line.LineEncoder.{call}" for call in COMPILED}
 
 
 def test_values_at_run_time() -> None:

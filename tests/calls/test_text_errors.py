@@ -92,7 +92,7 @@ def test_lone_surrogates(text: str, places: list[int]) -> None:
 @pytest.mark.parametrize("wide", ["a", "é", "中", "𝔞"])
 @pytest.mark.parametrize("at", [0, 1, 65_535, 65_536, 200_001])
 def test_far_from_the_start(wide: str, at: int) -> None:
-    """Portions behind the start, in str whose characters take one, two and four bytes, and in bytes."""
+    """Portions after the start, in str whose characters take one, two and four bytes, and in bytes."""
     text = wide * at + "\udc80" + wide * 10
     for call in (TOK.encode, TOK.count, lambda text: TOK.encode_batch([text])):
         with pytest.raises(dstok.TextError) as caught:
@@ -111,7 +111,7 @@ WIDTHS = ["a", "\x7f", "\x80", "\xff", "\u07ff", "\u0800", "\ud7ff", "\ue000", "
 
 @pytest.mark.parametrize("level", levels())
 def test_transcoding_by_level(level: str) -> None:
-    """Characters of all widths at every place of a vector, behind each other and alone in ASCII, cut off anywhere."""
+    """Characters of all widths at every place of a vector, after each other and alone in ASCII, cut off anywhere."""
     tok = at_level("deepseek-v3", level)
     for wide in WIDTHS:
         for at in range(70):

@@ -125,7 +125,7 @@ def test_errors_of_later_chunks_count_from_the_start_of_the_text(budget: int) ->
     assert refused.value.offset == len(text.encode())
 
 
-def test_a_lone_surrogate_behind_the_limit_of_a_text_that_is_not_normalized() -> None:
+def test_a_lone_surrogate_after_the_limit_of_a_text_that_is_not_normalized() -> None:
     """Such a text is normalized as a whole: it is an error, and no ids of the text as it is count in its place."""
     text = "e\u0301 " * 20_000  # more than a portion
     assert NFC.count(text) == 40_000

@@ -194,7 +194,7 @@ def test_known_difference_v3_2_of_mlx_lm() -> None:
 
 
 def test_known_difference_script_and_recipe_of_v4() -> None:
-    """The same conversation in V4's preview and 0731: a reminder stands behind the opener, or before it."""
+    """The same conversation in V4's preview and 0731: a reminder stands after the opener, or before it."""
     talk = [USER, {"role": "latest_reminder", "content": "R"}]
     preview = chat.render(talk, "v4-preview", thinking=False).text
     assert preview.endswith("<｜User｜>Hi<｜Assistant｜></think><｜latest_reminder｜>R")

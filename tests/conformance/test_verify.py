@@ -47,7 +47,7 @@ def rows(runner: Runner, texts: list[str]) -> list[Any]:
 
 
 def test_what_the_candidate_does_to_itself_is_a_finding() -> None:
-    """Every text has its answer, the ones behind a fault too."""
+    """Every text has its answer, the ones after a fault too."""
     with Runner(Bad(), limits=Limits(patience=1)) as runner:
         assert rows(runner, ["a", "crash", "bc", "error", "", "hang", "d", "memory", "efg"]) == \
             [1, "crash", 2, "error", 0, "hang", 1, "memory", 3]

@@ -3,7 +3,7 @@
 In: `Letters`, which a tokenizer's own classes and tokens make, and a random.Random. Out: a text.
 Invariant: every class of the automaton, and in it every width of UTF-8, is as likely as any other, whatever its size:
 that is where the rules' rare characters are. Runs of characters that may be cut apart lie before, between and
-behind them, and what is odd lies at the edges of blocks (63, 64 bytes), portions (64 KB) and texts that are copied.
+after them, and what is odd lies at the edges of blocks (63, 64 bytes), portions (64 KB) and texts that are copied.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def around_cuts(letters: Letters, chance: random.Random) -> str:
 
 
 def few_classes(letters: Letters, chance: random.Random) -> str:
-    """Over few characters, so that all their orders come; some behind a filler."""
+    """Over few characters, so that all their orders come; some after a filler."""
     few = letters.few(chance, 1, 6) + chance.choice(([], [], list("\n a"), list("'s"), ["1"], list("Ab")))
     size = chance.choice((2, 3, 5, 8, 8, 20, 40, 63, 64, 65, 130, 400))
     return filler(letters, chance, chance.choice((0, 0, chance.randint(0, 70)))) + "".join(chance.choices(few, k=size))

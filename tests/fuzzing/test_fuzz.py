@@ -76,7 +76,7 @@ def test_what_upstream_says_of_models() -> None:
 
 
 def test_a_planted_difference(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a text that differs wherever it has a 7 with a newline somewhere behind it, these two are left."""
+    """Of a text that differs wherever it has a 7 with a newline somewhere after it, these two are left."""
     def planted(subject: Any, tok: Any, text: str) -> Iterator[tuple[str, Any, Any]]:
         yield "planted", "\n" in text[text.find("7") :] and "7" in text, False
 

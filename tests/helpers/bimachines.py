@@ -43,13 +43,13 @@ def bimachine(marked: Marked) -> tuple[Side, Side]:
 
     ends = frozenset(state for state, row in enumerate(rows) if row[end] == FINAL)
     before, forward = explored(frozenset([START]), onward, end)
-    behind, backward = explored(ends, back, end)
+    after, backward = explored(ends, back, end)
 
     def begins(left: States, right: States) -> bool:
         return any(rows[state][mark] in right for state in left)
 
-    left = merged(forward, [tuple(begins(one, other) for other in behind) for one in before])
-    right = merged(backward, [tuple(begins(one, other) for one in before) for other in behind])
+    left = merged(forward, [tuple(begins(one, other) for other in after) for one in before])
+    right = merged(backward, [tuple(begins(one, other) for one in before) for other in after])
     return side(left), side(right)
 
 

@@ -2,7 +2,7 @@
 
 In: a set that is too large for every run, and in how many shares it is cut. Out: the share of the day. In the deep
 profile it is the whole set, in the brief one a tenth of a share. Random texts, too, are others each day.
-Invariant: the days 0 to `of - 1` have each item once, whatever comes before and behind it in the set.
+Invariant: the days 0 to `of - 1` have each item once, whatever comes before and after it in the set.
 `SEED` is the number of the day since 1970, or DSTOK_SEED: every run prints it, and with it a run is repeated.
 
 >>> [sorted(share(range(7), 3, day)) for day in range(3)]

@@ -82,11 +82,11 @@ def text_of_tokens(rng: random.Random, merges: Sequence[Merge], letters: bytes, 
     return bytes(text[:size])
 
 
-@pytest.mark.parametrize(("before", "run", "behind"), [
+@pytest.mark.parametrize(("before", "run", "after"), [
     (2047, 20_000, 0), (1, 9702, 2384), (3, 4096, 2441), (1182, 5056, 2882), (1, 12_035, 2775), (2, 16_384, 2755)])
-def test_windows_that_went_round(before: int, run: int, behind: int) -> None:
+def test_windows_that_went_round(before: int, run: int, after: int) -> None:
     """A section of two long tokens is made longer; then it had to give back what the one before had kept, for ever."""
-    check((DOUBLES, [b"b" * before + b"a" * run + b"b" * behind]))
+    check((DOUBLES, [b"b" * before + b"a" * run + b"b" * after]))
 
 
 def test_runs_of_every_length() -> None:
@@ -99,8 +99,8 @@ def test_runs_of_every_length() -> None:
 
 def test_tokens_of_every_power_of_two() -> None:
     lengths = [2**power + more for power in range(15) for more in (-1, 0, 1)]
-    check((DOUBLES, [b"b" * before + b"a" * length + b"b" * behind
-                     for length in lengths for before, behind in ((0, 0), (47, 1), (SECTION - 1, 1500), (SECTION, 0))]))
+    check((DOUBLES, [b"b" * before + b"a" * length + b"b" * after
+                     for length in lengths for before, after in ((0, 0), (47, 1), (SECTION - 1, 1500), (SECTION, 0))]))
 
 
 def test_one_token_many_windows_long() -> None:

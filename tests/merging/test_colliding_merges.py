@@ -99,7 +99,7 @@ def test_a_crowd_of_any_ids() -> None:
 
 
 def test_no_crowd_no_salt() -> None:
-    """The tables of real models, which no salt is needed for, are as they were: one salt, 0, behind the seeds."""
+    """The tables of real models, which no salt is needed for, are as they were: one salt, 0, after the seeds."""
     for name in ("deepseek-v3", "deepseek-r1-distill-qwen"):
         seeds = array("H", bytes(dstok.load(name)._tables.sections["seeds"]))
         assert (len(seeds) - 1).bit_count() == 1 and seeds[-1] == 0
@@ -160,7 +160,7 @@ def test_ids_with_a_salt(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, 2, 6, 8])
 def test_an_image_with_other_salts(size: int, tmp_path: Path) -> None:
-    """One or two words stand behind the seeds, nothing else; and not those of another table."""
+    """One or two words stand after the seeds, nothing else; and not those of another table."""
     from images import Parts
 
     dstok.Tokenizer.from_str(file_of(crowd(300, ASCII))).save(tmp_path / "image")

@@ -1,6 +1,6 @@
 """The piece table: what it remembers is what merging gives, whatever was asked before.
 
-The judge is `BPE.merge` on each piece, which knows no table. Pieces here are runs of letters behind a digit, or of
+The judge is `BPE.merge` on each piece, which knows no table. Pieces here are runs of letters after a digit, or of
 control characters, which V3's pattern leaves whole, NULs at their ends included.
 """
 
@@ -114,7 +114,7 @@ def test_one_piece_many_times_in_a_chunk() -> None:
 
 @pytest.mark.parametrize("level", PROBES)
 def test_lengths_at_the_end_of_a_text(level: str) -> None:
-    """What lies behind a text is read, but never part of a key. Of all kinds of storage, after odd neighbours."""
+    """What lies after a text is read, but never part of a key. Of all kinds of storage, after odd neighbours."""
     encoder, chance = fresh_encoder(level), random.Random(8)
     befores = ("", "7", "\u00e97", "\u4e2d7", "\U0001f6007", "b" * 5000 + "7", "\u4e2d7" * 2000)
     for _, length, before in share(product(range(2), range(1, 71), befores), 4):
@@ -228,7 +228,7 @@ assert failed, "there was more memory than the limit"
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("level", PROBES)
 def test_out_of_memory_amid_a_piece(level: str) -> None:
-    """No memory for the ids of a part of a piece; behind it come more parts than a chunk has room for."""
+    """No memory for the ids of a part of a piece; after it come more parts than a chunk has room for."""
     subprocess.run([sys.executable, "-c", OUT_OF_MEMORY], check=True, env={**os.environ, "DSTOK_SIMD": level},
                    cwd=os.path.dirname(__file__))  # not the checkout, whose dstok need not be built
 

@@ -34,11 +34,11 @@ def some_merges(chance: random.Random) -> list[Merge]:
 
 
 def borders(tok: dstok.Tokenizer) -> tuple[str, str]:
-    """Which of `CHARS` there is no first cut behind, and which no cut before."""
+    """Which of `CHARS` there is no first cut after, and which no cut before."""
     bits = bytes(tok._tables.sections["borders"]) or bytes(BORDER_BYTES)
-    behind, before = ("".join(c for c in CHARS if bits[base + (ord(c) >> 3)] >> (ord(c) & 7) & 1)
+    after, before = ("".join(c for c in CHARS if bits[base + (ord(c) >> 3)] >> (ord(c) & 7) & 1)
                       for base in (0, BORDER_BYTES // 2))
-    return behind, before
+    return after, before
 
 
 @pytest.mark.parametrize("ignore_merges", [False, True])
@@ -60,7 +60,7 @@ def test_spoilers() -> None:
     assert len(ours.encode("一丁七")) == 9
 
 
-def test_parts_behind_the_first_may_end_as_spoilers() -> None:
+def test_parts_after_the_first_may_end_as_spoilers() -> None:
     """Only a piece's first part begins where no cut is."""
     ours, theirs = both(model_json(extra=["丁".encode()], ignore_merges=True))
     text = "七与七丁七与" * 20

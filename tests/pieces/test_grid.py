@@ -47,7 +47,7 @@ CORES = [
 
 @pytest.mark.parametrize("level", KERNELS)
 def test_pairs_at_the_edge(level: str) -> None:
-    """All pairs of characters (deep: threes), one a class and width, just before, over and behind a block's edge."""
+    """All pairs of characters (deep: threes), one a class and width, just before, over and after a block's edge."""
     tails = itertools.cycle(TAILS)
     cores = map("".join, itertools.product(PLAIN, repeat=3 if DEEP else 2))
     for core, before in share(itertools.product(cores, CARRIERS), 16):
@@ -81,8 +81,8 @@ def test_digits(level: str) -> None:
 
 
 @pytest.mark.parametrize("level", KERNELS)
-def test_blanks_behind_a_newline(level: str) -> None:
-    """Whether blanks behind a newline start a piece is only known where they end, blocks later."""
+def test_blanks_after_a_newline(level: str) -> None:
+    """Whether blanks after a newline start a piece is only known where they end, blocks later."""
     ends = ("\nb", "b", "!", "\u4e2d", "7", "\u00e9", "\0", "\u0661", " \u3000\n", "\u3000b", "")
     lengths = [1, 2, 3, *range(55, 70), 126, 127, 128, 200]
     for blanks, end, offset, tail in share(itertools.product(lengths, ends, range(66), ("", "c" * 70)), 16):
@@ -101,7 +101,7 @@ def test_cut_after_a_wide_run(level: str) -> None:
 
 @pytest.mark.parametrize("level", KERNELS)
 def test_strings_at_random_offsets(level: str) -> None:
-    """Longer strings than all can be tried of, behind any carrier."""
+    """Longer strings than all can be tried of, after any carrier."""
     chance = chance_of_today(level)
     for _ in range(1_000_000 if DEEP else 2000):
         core = "".join(chance.choices(ALL if chance.random() < 0.1 else PLAIN, k=chance.randint(3, 8)))

@@ -19,7 +19,7 @@ import dstok
 from dstok.core._level import levels
 from dstok.tables.kernels import classes_of, find_kernel, goes_on_from_cuts
 
-# Text in which something rare lies behind safe cuts.
+# Text in which something rare lies after safe cuts.
 TEXTS = {
     "minimax-m3": ["iHerb\u306e\u30d3\u30bf\u30df\u30f3C\u306e\u52b9\u679c", "iHerb\u88fd\u65e0\u7801AVx",
                    "\u4f7f\u7528Python\u7f16\u5199\u7684\u7a0b\u5e8fABC" * 40],
@@ -106,7 +106,7 @@ def test_other_sets(patterns: list[str], letters: str, each: str) -> None:
 @pytest.mark.parametrize(("name", "anywhere"), [
     ("deepseek-v3", True), ("qwen-2.5", True), ("qwen-3.5", True), ("glm-4", True), ("minimax-m3", False)])
 def test_where_the_automaton_may_go_on_from_a_cut(name: str, anywhere: bool) -> None:
-    """Behind a letter that follows a letter of the same piece it is in the state that it is in behind a piece's first
+    """After a letter that follows a letter of the same piece it is in the state that it is in after a piece's first
     letter; not in cased words, where it remembers whether a capital may follow."""
     program = model(name, LEVELS[0]).program
     found = find_kernel(program)

@@ -1,7 +1,7 @@
 """The scan is linear: what one piece has read in vain, the next does not read again; and the pieces stay the same.
 
 Work is counted, not timed: `passed` is how many borders, 64 bytes apart or more, runs of the automaton have passed
-behind a place where their piece may end. Without a memo it grows with the square of the text.
+after a place where their piece may end. Without a memo it grows with the square of the text.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ SETS = ["[ab]", "[^a]", r"\s", "."]
 @given(st.lists(fragments(CHARACTERS, SETS, ["(?=a)", "(?!b)", "$", r"(?!\S)"]), min_size=1, max_size=2),
        st.sampled_from(["", "|a", "|[ab]", r"|\s", "|."]), texts)
 def test_patterns(steps: list[Fragment], single: str, text: str) -> None:
-    """Steps of all kinds, with an alternative of one character behind them."""
+    """Steps of all kinds, with an alternative of one character after them."""
     try:
         program = compile_splits([Split(step.text + single) for step in steps])
     except UnsupportedError:

@@ -144,9 +144,9 @@ SAME = {
 OTHER = {
     "ASCII marks": ("deepseek-v3", [("_`{|}~]", "_`{|}]")]),
     "twos": ("glm-4", [("{1,3}", "{1,2}")]),
-    "ones, but behind a mark": ("qwen-2.5", [(r"|\p{N}|", r"|!\p{N}|\p{N}|")]),
+    "ones, but after a mark": ("qwen-2.5", [(r"|\p{N}|", r"|!\p{N}|\p{N}|")]),
     "a newline that is none": ("qwen-2.5", [(r"\r\n", r"\n")]),
-    "no newlines behind marks": ("glm-4", [(r"+[\r\n]*", "+")]),
+    "no newlines after marks": ("glm-4", [(r"+[\r\n]*", "+")]),
     "no blank before letters": ("glm-4", [(r"[^\r\n\p{L}\p{N}]?\p{L}+", r"[^\r\n\s\p{L}\p{N}]?\p{L}+")]),
     "no look-ahead": ("glm-4", [(r"(?!\S)", r"(?!!)")]),
     "a suffix less": ("qwen-2.5", [("|'ve", "")]),

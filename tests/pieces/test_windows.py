@@ -25,7 +25,7 @@ SEQUENCES = families() | {name: (Split(pattern),) for name, pattern in SMALL.ite
 
 
 def verdicts_of(tables: bytes, data: bytes, start: int) -> list[int]:
-    """The verdicts of the bytes behind `start`, where a piece begins, as core/_windows.h finds them."""
+    """The verdicts of the bytes after `start`, where a piece begins, as core/_windows.h finds them."""
     groups, histories, verdicts = tables[:256], tables[256:0x1100], tables[0x1100:]
     window = EDGE << 4 | groups[data[start]]
     found = []
@@ -83,8 +83,8 @@ def test_ids(name: str) -> None:
         assert [*stream.feed_list(text[:cut]), *stream.feed_list(text[cut:]), *stream.finish_list()] == expected, text
 
 
-def test_a_block_behind_a_piece_begins_anew() -> None:
-    """Behind ...ab, where the block before ended, bb would end; but a piece that ends between them is behind it."""
+def test_a_block_after_a_piece_begins_anew() -> None:
+    """After ...ab, where the block before ended, bb would end; but a piece that ends between them is after it."""
     ours, theirs = both(model_json(pattern=r"<(?:[^b>]|b[^b>])*>|bb|[^b]|b", merges=[(b"b", b"b")]))
     for length in range(50, 80):
         text = "<" + "a" * length + "baa>" + "bb" + "a" * 200

@@ -150,7 +150,7 @@ def test_all_short_strings(name: str) -> None:
 
 @each_family
 def test_pairs_at_the_edge(name: str) -> None:
-    """All pairs of characters (deep: threes), one a kind and width, just before, over and behind a block's edge."""
+    """All pairs of characters (deep: threes), one a kind and width, just before, over and after a block's edge."""
     tails = cycle(TAILS)
     for core, before in share(product(map("".join, product(KINDS, repeat=3 if DEEP else 2)), CARRIERS), 16):
         for fill in fills(before, EDGE - len(core.encode()) - 1, EDGE + 1):
@@ -174,7 +174,7 @@ def test_cores_in_pairs(name: str) -> None:
 
 
 @each_family
-def test_blanks_behind_a_newline(name: str) -> None:
+def test_blanks_after_a_newline(name: str) -> None:
     ends = ("\nb", "b", "!", "7", "\u00e9", "\u3000b", "'s", "")
     for blanks, end, offset in share(product([1, 2, *range(55, 70), 127, 200], ends, range(66)), 10):
         check(name, "b" * (offset + blanks % 3) + "\n" + " " * blanks + end + "c" * (70 * (offset % 2)))

@@ -67,7 +67,7 @@ def test_look_ahead(name: str) -> None:
 
 
 def _told(name: str, ahead: int) -> bool:
-    """Do `ahead` characters behind each place, or the text's end, tell if a piece ends at it?"""
+    """Do `ahead` characters after each place, or the text's end, tell if a piece ends at it?"""
     answers: dict[tuple[int, str, bool], bool] = {}
     for text in texts():
         for place in range(1, len(text) + 1):
@@ -84,7 +84,7 @@ def test_cut_places(name: str) -> None:
     splitter = SPLITTERS[name]
     parts = {text: splitter.split(text) for text in texts()}
     for left, right in product(LETTERS, repeat=2):
-        pairs = ((before + left, right + behind) for before in texts(2) for behind in texts(2))
+        pairs = ((before + left, right + after) for before in texts(2) for after in texts(2))
         same = all(parts[one] + parts[other] == parts[one + other] for one, other in pairs)
         # Inside dropped text a cut would do no harm, but is not counted: parts of it are other dropped pieces.
         assert splitter.may_cut(left, right) == same or (same and name in LOSING), (left, right)

@@ -1,0 +1,67 @@
+/* The keys and hashes of pieces: whoever looks up bytes takes their hash from here.
+ *
+ * In: bytes. Out: a hash of 64 bits; those of keys are good in the high bits, those of any bytes in all.
+ * Invariant: equal bytes have equal hashes. Unequal ones may have, too: who looks up compares the bytes.
+ *
+ * A piece of up to 24 bytes is a key of three words, zeros after it, and its hash takes no loop. Example: "Hi" has the key
+ * 0x6948, 0, 0, and so has "Hi" with a zero byte after it.
+ * _probe_avx512.h says the same in vectors of eight keys; `lists_agree` there compares the two when dstok is imported.
+ */
+#ifndef DSTOK_HASH_H
+#define DSTOK_HASH_H
+
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    WORD = 8,    /* bytes of a piece whose key is one word, at most */
+    MIDDLE = 24, /* ... that has a key */
+};
+
+#define HASH_0 0x9E3779B97F4A7C15ull
+#define HASH_1 0xC2B2AE3D27D4EB4Full
+#define HASH_2 0xD6E8FEB86659FD93ull
+
+static inline uint64_t hash_turn(uint64_t word) { return word << 32 | word >> 32; }
+
+/* The low `bytes` bytes of a word, all of it from 8 on. */
+static inline uint64_t key_low(uint64_t word, uint32_t bytes) {
+    return bytes < WORD ? word & ~(~0ull << 8 * bytes) : word;
+}
+
+/* The key of a piece of up to MIDDLE bytes. Reads so many. */
+static inline void key_of(const uint8_t *piece, uint32_t length, uint64_t *key) {
+    memcpy(key, piece, MIDDLE);
+    key[0] = key_low(key[0], length);
+    key[1] = length > WORD ? key_low(key[1], length - WORD) : 0;
+    key[2] = length > 2 * WORD ? key_low(key[2], length - 2 * WORD) : 0;
+}
+
+/* The words of a key as one. */
+static inline uint64_t key_mix(const uint64_t *key) { return key[0] ^ hash_turn(key[1] * HASH_1 + key[2]); }
+
+/* Two hashes of a word: for the first place to look at, and the second. */
+static inline uint64_t hash_first(uint64_t word) { return word * HASH_0; }
+static inline uint64_t hash_second(uint64_t word) { return hash_turn(word * HASH_1) * HASH_2; }
+
+static inline uint64_t hash_step(uint64_t hash, uint64_t word) {
+    hash = (hash ^ word) * HASH_0;
+    return hash ^ hash >> 29;
+}
+
+/* The hash of any bytes, eight at a time; the last eight may overlap those before. `seed`: random where others choose the
+ * bytes and no look-up may be slow, or 0. */
+static inline uint64_t hash_bytes(uint64_t seed, const uint8_t *bytes, int64_t length) {
+    uint64_t hash = seed ^ (uint64_t)length, word = 0;
+    if (length < WORD) {
+        memcpy(&word, bytes, (size_t)length);
+        return hash_step(hash, word);
+    }
+    for (int64_t at = 0; at < length; at += WORD) {
+        memcpy(&word, bytes + (at + WORD < length ? at : length - WORD), WORD);
+        hash = hash_step(hash, word);
+    }
+    return hash;
+}
+
+#endif
