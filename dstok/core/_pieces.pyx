@@ -84,7 +84,7 @@ MOST_PAIRS = 1 << 13      # of one border inside a token: a hundredth of the bit
 _NONE = array("I")
 
 if not probe_agrees():
-    raise ImportError("expected the probe's vectors to send pieces to the lines where entries are put, found other lines")
+    raise ImportError("expected the probe to look for pieces in the lines where entries are put, found other lines")
 
 
 cdef struct EntryC:

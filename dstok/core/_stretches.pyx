@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 """A text that is not normalized: what lies between added tokens with normalized=false is normalized, then the pass.
 
-In: the storage of a text, a normalizer, a policy, a workspace. Out: ids in the workspace, or a status that says why not.
+In: the storage of a text, a normalizer, a policy, a workspace. Out: ids there, or a status that says why not.
 Invariant: the ids are those of the text whose stretches between raw added tokens are normalized as wholes.
 
 There are two ways. `encode_rewritten` takes portions: one ends where the form has a boundary, and not where an added

@@ -21,7 +21,7 @@ cdef object _empty = None
 
 @cython.no_gc  # it is in no cycle, and must find its pool when it goes
 cdef class Written:
-    """Words that a workspace has written, as bytes. They go back to `pool` with the object; without one they are freed."""
+    """What a workspace has written, as bytes. It goes back to `pool` with the object, or is freed if that is None."""
 
     @staticmethod
     cdef Written take(Workspace w, Pool pool):
