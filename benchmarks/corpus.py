@@ -87,8 +87,7 @@ def _gigatoken(path: str, model: str, out: str) -> int:
 
 
 def _gigatoken_part(path: str, model: str, out: str, part: int) -> int:
-    import gigatoken
-
+    gigatoken: Any = import_module("gigatoken")
     tokenizer, tokens = gigatoken.Tokenizer(model), 0
     with open(out, "wb") as file:
         waiting, size = list[str](), 0
