@@ -16,6 +16,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from dstok.chat.encoding import ChatSpecial, Encoded, Part, parts_of
+from dstok.chat.messages import message_list
 from dstok.chat.rendering import Format
 from dstok.chat.tails import Anew, Continued, Tail, TalkText
 from dstok.chat.writer import Rendered
@@ -70,8 +71,8 @@ class Conversation:
         return self.extend([message])
 
     def extend(self, messages: Any) -> Change:
-        """Adds several messages. What is between them may be no conversation by itself."""
-        new = [*messages]
+        """Adds several messages. What is between them may be no conversation by itself. Raises as `append`."""
+        new = message_list(messages)
         if not new:
             return Change(len(self), [], None)
         tail = self._text.tail(new)

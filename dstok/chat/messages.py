@@ -13,7 +13,7 @@ from typing import Any
 
 from dstok.errors import ChatError
 
-__all__ = ["MISSING", "Message", "as_messages", "as_tools", "calls_of", "shown"]
+__all__ = ["MISSING", "Message", "as_messages", "as_tools", "calls_of", "message_list", "shown"]
 
 Message = dict[str, Any]
 SIMPLE = frozenset([str, int, float, bool, type(None)])
@@ -30,13 +30,18 @@ MISSING: Any = _Missing()  # what a format reads where a message has no such key
 
 def as_messages(messages: Any, field: str = "messages", first: int = 0) -> list[Message]:
     """The messages as dictionaries. Raises `ChatError` for what is no list of messages; `first`: the first's index."""
-    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
-        raise ChatError(f"expected a list of messages, found {shown(messages)}", field=field)
-    found = [_plain(message, index, 0) for index, message in enumerate(messages, first)]
+    found = [_plain(message, index, 0) for index, message in enumerate(message_list(messages, field), first)]
     for index, message in enumerate(found, first):
         if not isinstance(message, dict):
             raise ChatError(f"expected a message with a role and content, found {shown(message)}", index)
     return found
+
+
+def message_list(messages: Any, field: str = "messages") -> list[Any]:
+    """What is a list of messages, or another iterable of them, as a list. Raises `ChatError`."""
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+        raise ChatError(f"expected a list of messages, found {shown(messages)}", field=field)
+    return list(messages)
 
 
 def _plain(value: Any, index: int, depth: int) -> Any:
