@@ -8,8 +8,8 @@ token is that token.
 
 Loops by length. `merge_short` scans a small array of ranks for the least (Sennrich's algorithm as it stands), and
 `merge_lanes` does so for sixteen texts side by side (_lanes.h). `merge_sweeps` joins all pairs of the least rank in one
-go, as long as there are many (_merge.h). `merge_heap` keeps the candidates in a binary heap over a linked list: its
-time is O(n log n) (_heap.h). `merge_sections` cuts a long piece into sections, merges each with one of these, and joins the
+go, as long as there are many (_merge.h). `merge_heap` keeps the candidates in a binary heap: its time is
+O(n log n) (_heap.h). `merge_sections` cuts a long piece into sections, merges each with one of these, and joins the
 answers, so that memory stays small and the cost linear. Sections are as small as the tokens in them allow, and one that
 has the bytes of the section before has its ids.
 
