@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_process import fails, ok, run
-from corpora_made import checksums, ids_of, json_lines, many
+from corpora_made import checksums, ids_of, many, two_files
+from corpora_made import tokenize_two_files as tokenize
 
 import dstok.corpus
 from dstok.corpus.checking import verify
@@ -26,12 +27,7 @@ FORMATS = dstok.corpus.FORMATS
 @pytest.fixture(autouse=True)
 def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    json_lines(Path("in/a.jsonl"), many(300))
-    json_lines(Path("in/b/c.jsonl"), many(200)[::-1])
-
-
-def tokenize(out: str = "out", **options: Any) -> dstok.corpus.Totals:
-    return dstok.corpus.tokenize("in", out, **{"shard_bytes": 5000, "workers": 1, **options})
+    two_files()
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpora_made import checksums, json_lines, many
+from corpora_made import checksums, json_lines, two_files
+from corpora_made import tokenize_two_files as tokenize
 
 import dstok.corpus
 from dstok.corpus.folder import Folder
@@ -25,12 +26,7 @@ FORMATS = dstok.corpus.FORMATS
 @pytest.fixture(autouse=True)
 def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    json_lines(Path("in/a.jsonl"), many(300))
-    json_lines(Path("in/b/c.jsonl"), many(200)[::-1])
-
-
-def tokenize(out: str, **options: Any) -> dstok.corpus.Totals:
-    return dstok.corpus.tokenize("in", out, **{"shard_bytes": 5000, "workers": 1, **options})
+    two_files()
 
 
 def test_workers_make_no_difference() -> None:

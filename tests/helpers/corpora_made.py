@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-import dstok
+import dstok.corpus
 
 TEXTS = ["Hello world", "", "naïve 🦙 text\nof two lines", "<｜User｜> is plain here", "x" * 300, "東京 12345"]
 
@@ -22,6 +23,17 @@ def json_lines(path: Path, texts: Iterable[str], field: str = "text") -> Path:
     path.write_bytes(b"".join(json.dumps({"id": i, field: text}, ensure_ascii=i % 2 == 0).encode() + b"\n"
                               for i, text in enumerate(texts)))
     return path
+
+
+def two_files() -> None:
+    """500 documents in a folder `in` and one in it, below the current folder."""
+    json_lines(Path("in/a.jsonl"), many(300))
+    json_lines(Path("in/b/c.jsonl"), many(200)[::-1])
+
+
+def tokenize_two_files(out: str = "out", **options: Any) -> dstok.corpus.Totals:
+    """Into some shards, in this process."""
+    return dstok.corpus.tokenize("in", out, **{"shard_bytes": 5000, "workers": 1, **options})
 
 
 def ids_of(texts: Iterable[str], **keywords: object) -> list[list[int]]:
