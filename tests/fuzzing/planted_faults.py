@@ -43,7 +43,7 @@ FAULTS = {
         "dstok/core/_words.h", "found->anchors | (m->cuts & m->letter & letters_before & decided)",
         "found->anchors | (m->cuts & decided)", WORDS),
     "blank of four bytes": Fault(
-        "dstok/core/_rules.h", "(last >> 1 & m->leads & ~m->three) |\n                     (last >> 2 & m->three & ~m->four) | (last >> 3 & m->four);",
+        "dstok/core/_rules.h", "(last >> 1 & m->leads & ~m->three) | (last >> 2 & m->three & ~m->four) |\n           (last >> 3 & m->four);",
         "(last >> 2 & m->three) | (last >> 1 & ~(m->three << 1));", ("patterns",)),
     "ASCII character of another class": Fault(
         "dstok/tables/kernels.py", "for byte in members.ascii]", "for byte in members.ascii if chr(byte) in PROBES]",

@@ -117,8 +117,9 @@ def test_patterns_written_again() -> None:
         assert again.boundaries.fingerprint() == own.boundaries.fingerprint(), name
 
 
-def test_most_patterns_have_rules() -> None:
-    """... with other classes, in which characters of one to four bytes have moved; if of ASCII, there may be none."""
+def test_many_patterns_have_rules() -> None:
+    """... with other classes, in which characters of one to four bytes have moved; if of ASCII, there may be none, and of LLM
+    and Coder, which name most of ASCII, there seldom are."""
     kept, widths = 0, set[int]()
     for seed in range(40):
         chance = random.Random(seed)
@@ -132,5 +133,5 @@ def test_most_patterns_have_rules() -> None:
         kept += find_kernel(program).rules != NONE
         new = [chr(code) for now, before in zip(classes, own) for pair in (now - before).ranges[:3] for code in pair]
         widths.update(len(char.encode()) for char in new if not "\ud800" <= char <= "\udfff")
-    assert kept >= 20  # of 40
+    assert kept >= 15  # of 40
     assert widths == {1, 2, 3, 4}
