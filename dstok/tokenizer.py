@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from dstok.base.ids import Ends
 from dstok.base.lazy import lazy
-from dstok.calls import batches, budget, decoding, growing, offsets, streams
+from dstok.calls import batches, budget, decoding, elsewhere, growing, offsets, streams
 from dstok.core._decode import Decoder
 from dstok.core._line import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
@@ -215,6 +215,9 @@ class Tokenizer(LineEncoder):
     decode, decode_bytes, decode_batch = decoding.decode, decoding.decode_bytes, decoding.decode_batch
     decode_stream = decoding.decode_stream
     token_bytes, id_to_token, token_to_id = decoding.token_bytes, decoding.id_to_token, decoding.token_to_id
+    vocabulary, get_vocab, __len__ = decoding.vocabulary, decoding.get_vocab, decoding.number_of_tokens
+    if not TYPE_CHECKING:  # a type checker finds such names missing by itself
+        __call__, __getattr__ = elsewhere.call, elsewhere.attribute
 
     def apply_chat_template(
         self, conversation: Any, tools: Any = None, documents: None = None, chat_template: str | None = None,
@@ -258,6 +261,13 @@ class Tokenizer(LineEncoder):
     def eos_id(self) -> int | None:
         """The id of the token that ends a text; None: the model names none. `replace` gives a tokenizer another."""
         return self._ends.eos_id
+
+    bos_token_id, eos_token_id = bos_id, eos_id  # as transformers calls them
+
+    @property
+    def pad_token_id(self) -> int | None:
+        """The id of the token that fills a batch up, by the model's files; None: they name none, or it is built in."""
+        return self.config.pad_id
 
     @property
     def vocab_size(self) -> int:

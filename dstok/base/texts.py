@@ -36,6 +36,8 @@ def plain(text: Any, which: str = "text") -> str | bytes:
     if isinstance(text, bytearray) or (isinstance(text, memoryview) and text.format in ("B", "b", "c")):
         return bytes(text)
     found = f"a memoryview of format {text.format!r}" if isinstance(text, memoryview) else type(text).__name__
+    if which == "text" and isinstance(text, list | tuple):
+        found += ": encode_batch takes several texts"
     raise TypeError(f"expected str or bytes as {which}, found {found}")
 
 

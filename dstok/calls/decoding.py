@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dstok.calls.interface import Parts
 
 __all__ = [
-    "decode", "decode_batch", "decode_bytes", "decode_lists", "decode_stream", "id_to_token", "token_bytes",
-    "token_to_id",
+    "decode", "decode_batch", "decode_bytes", "decode_lists", "decode_stream", "get_vocab", "id_to_token",
+    "number_of_tokens", "token_bytes", "token_to_id", "vocabulary",
 ]
 
 
@@ -112,6 +112,37 @@ def token_to_id(self: Parts, token: Text) -> int:
     Raises `UnknownTokenError`, and `TypeError` for what is neither `str` nor bytes.
     """
     return self._vocabulary.id_of(token)
+
+
+def vocabulary(self: Parts) -> list[bytes]:
+    """The bytes of all tokens, by id: `vocab_size` of them, as `token_bytes` gives them, b"" where an id has no token.
+
+    >>> import dstok
+    >>> dstok.load("deepseek-v3").vocabulary()[19923]
+    b'Hello'
+    """
+    decoder = self._decoder
+    return [decoder.token(id) if decoder.has(id) else b"" for id in range(decoder.size)]
+
+
+def get_vocab(self: Parts) -> dict[str, int]:
+    """The ids of all tokens, added ones included, by their spelling in a tokenizer.json: a dictionary of your own.
+
+    >>> import dstok
+    >>> dstok.load("deepseek-v3").get_vocab()["\u0120world"]
+    2058
+    """
+    return dict(self._vocabulary.ids)
+
+
+def number_of_tokens(self: Parts) -> int:
+    """How many tokens there are, added ones, too: as many as `get_vocab` has. An id may have none: see `vocab_size`.
+
+    >>> import dstok
+    >>> len(dstok.load("deepseek-v3"))
+    128815
+    """
+    return len(self._vocabulary.ids)
 
 
 def _text(data: bytes, errors: Errors) -> str:

@@ -1,0 +1,94 @@
+"""What an integration may use of a tokenizer: the calls that stay as they are from one version to the next.
+
+In: nothing. Out: `TokenizerProtocol`, which every `dstok.Tokenizer` follows, for annotations of your own code.
+Invariant: no module of this room uses more of a tokenizer than this, but for those that read its tables to write them
+in another library's form, and say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.base.texts import Errors, Special, Text
+    from dstok.calls.streams import DecodeStream
+
+__all__ = ["TokenizerProtocol"]
+
+
+@runtime_checkable
+class TokenizerProtocol(Protocol):
+    """The calls of `dstok.Tokenizer` that other libraries need. What each does, and raises, its docstring there says.
+
+    >>> import dstok
+    >>> isinstance(dstok.load("deepseek-v3"), TokenizerProtocol)
+    True
+    """
+
+    # What the model is
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def bos_id(self) -> int | None: ...
+    @property
+    def eos_id(self) -> int | None: ...
+    @property
+    def pad_token_id(self) -> int | None: ...
+    @property
+    def vocab_size(self) -> int: ...
+    @property
+    def special_tokens(self) -> Mapping[str, int]: ...
+    @property
+    def fingerprint(self) -> str: ...
+
+    def __len__(self) -> int: ...
+    def vocabulary(self) -> Sequence[bytes]: ...
+    def get_vocab(self) -> dict[str, int]: ...
+    def token_bytes(self, id: int, /) -> bytes: ...
+    def id_to_token(self, id: int, /) -> str: ...
+    def token_to_id(self, token: Text, /) -> int: ...
+
+    # Text to ids
+
+    def encode(
+        self, text: Text, /, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: Errors = "strict",
+    ) -> list[int]: ...
+    def encode_array(
+        self, text: Text, /, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: Errors = "strict",
+    ) -> npt.NDArray[np.uint32]: ...
+    def encode_batch(
+        self, texts: Iterable[Text], /, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
+        add_eos: bool = False, errors: Errors = "strict",
+    ) -> list[list[int]]: ...
+    def count(
+        self, text: Text, /, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: Errors = "strict",
+    ) -> int: ...
+    def truncate(self, text: str, budget: int, /, *, special: Special = "all", errors: Errors = "strict") -> str: ...
+    def chunk(
+        self, text: str, budget: int, /, *, overlap: int = 0, special: Special = "all", errors: Errors = "strict",
+    ) -> Iterator[str]: ...
+
+    # Ids to text
+
+    def decode(self, ids: Iterable[int], /, *, skip_special: bool = False, errors: Errors = "replace") -> str: ...
+    def decode_bytes(self, ids: Iterable[int], /, *, skip_special: bool = False) -> bytes: ...
+    def decode_batch(
+        self, batch: Iterable[Iterable[int]], /, *, skip_special: bool = False, errors: Errors = "replace",
+    ) -> list[str]: ...
+    def decode_stream(self, *, skip_special: bool = False, errors: Errors = "replace") -> DecodeStream: ...
+
+
+if TYPE_CHECKING:
+    from dstok.tokenizer import Tokenizer
+
+    def _followed(tokenizer: Tokenizer) -> TokenizerProtocol:
+        """mypy tells here if a signature of `Tokenizer` is another one."""
+        return tokenizer

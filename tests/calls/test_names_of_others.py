@@ -1,0 +1,78 @@
+"""The names that users of other libraries try first: those that are here, and errors that name the call that is meant."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+from real_models import V3, real
+from small_models import added_token, both, model_json
+
+import dstok
+from dstok.calls.elsewhere import ELSEWHERE
+
+CONFIG = json.dumps({"bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": "<pad>"})
+SMALL = model_json([(b"a", b"b")], [added_token("<s>"), added_token("</s>", special=True), added_token("<pad>")], holes=3)
+
+
+def test_ids_of_special_tokens() -> None:
+    tok = dstok.Tokenizer.from_str(SMALL, CONFIG)
+    assert [tok.bos_token_id, tok.eos_token_id, tok.pad_token_id] == [tok.token_to_id(t) for t in ("<s>", "</s>", "<pad>")]
+    assert (V3.bos_token_id, V3.eos_token_id, V3.pad_token_id) == (0, 1, None)
+    assert V3.replace(eos_id=None).eos_token_id is None
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        with pytest.raises(AttributeError):
+            setattr(V3, name, 5)
+
+
+def test_get_vocab_is_upstreams() -> None:
+    for tok, judge in ((V3, real("deepseek-v3")), both(SMALL)):
+        assert tok.get_vocab() == judge.get_vocab(with_added_tokens=True)
+        assert len(tok) == judge.get_vocab_size(with_added_tokens=True) == len(tok.get_vocab())
+    tok.get_vocab().clear()
+    assert len(tok) == len(tok.get_vocab()) > 0  # the dictionary was the caller's own
+
+
+def test_vocabulary() -> None:
+    tok = dstok.Tokenizer.from_str(SMALL)
+    tokens = tok.vocabulary()
+    assert len(tokens) == tok.vocab_size == len(tok) + 3
+    assert [id for id, token in enumerate(tokens) if not token] == [256, 257, 258]  # ids without a token
+    assert all(tok.token_bytes(id) == token for id, token in enumerate(tokens) if token)
+    assert V3.vocabulary() == [V3.token_bytes(id) for id in range(V3.vocab_size)]
+
+
+@pytest.mark.parametrize("name", sorted(ELSEWHERE))
+def test_names_of_others(name: str) -> None:
+    """None is there for `hasattr`; the error names a call, and every name of ours in it exists."""
+    assert not hasattr(V3, name)
+    with pytest.raises(AttributeError, match=f"^a dstok.Tokenizer has no {name}, .*: use ") as caught:
+        getattr(V3, name)
+    own = re.findall(r"(?:^|tok\.)(\w+)", ELSEWHERE[name])
+    known = {"dstok", *(found for found in own if hasattr(dstok.Tokenizer, found))}
+    assert [found for found in own if found not in known and found not in ("id",)] == [], caught.value
+
+
+def test_other_names_are_missing_as_usual() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'encod'") as caught:
+        V3.encod  # type: ignore[attr-defined]  # noqa: B018
+    assert (caught.value.name, caught.value.obj) == ("encod", V3)
+    assert copy.deepcopy(V3).encode("a") == pickle.loads(pickle.dumps(V3)).encode("a") == V3.encode("a")
+
+
+def test_calls_that_are_none() -> None:
+    for arguments in (("a",), (["a", "b"],), ()):
+        with pytest.raises(TypeError, match=r"use tok\.encode\(text\), tok\.encode_batch\(texts\)"):
+            V3(*arguments, return_tensors="pt", padding=True)  # type: ignore[operator]
+    for several in (["a"], ("a", "b"), []):
+        with pytest.raises(TypeError, match=f"^expected str or bytes as text, found {type(several).__name__}: encode_batch takes"):
+            V3.encode(several)  # type: ignore[arg-type]
+
+
+def test_the_hubs_names(tmp_path: Path) -> None:
+    assert dstok.load("deepseek-ai/DeepSeek-V3.1-Terminus").name == "deepseek-v3.1"
+    assert dstok.load("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B").name == "deepseek-r1-distill-qwen"
