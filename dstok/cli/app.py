@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 
 import dstok
@@ -21,7 +21,7 @@ from dstok.cli.arguments import Parser
 from dstok.cli.errors import CommandError, complain, message_of, reason
 from dstok.errors import DstokError
 
-__all__ = ["main"]
+__all__ = ["commands", "main"]
 
 GROUPS = {  # command: its module
     "encode": "encode", "decode": "decode", "count": "count", "dump": "dump", "pieces": "dump",
@@ -121,6 +121,28 @@ def _groups(argv: Sequence[str]) -> Iterable[str]:
     if action in ACTIONS:
         return [ACTIONS[action]]
     return [GROUPS[command]] if command in GROUPS else dict.fromkeys(GROUPS.values())
+
+
+def commands() -> Iterator[tuple[str, ArgumentParser]]:
+    """Every command by its whole name, with its parser: for the reference, completions, and a page of the manual.
+
+    >>> [name for name, _ in commands() if name.startswith("dstok corpus")][:3]
+    ['dstok corpus', 'dstok corpus info', 'dstok corpus verify']
+    """
+    yield from _below("dstok", _parser(()))
+    for module in dict.fromkeys(ACTIONS.values()):
+        action = next(words for words, its in ACTIONS.items() if its == module)
+        yield from _below("dstok", _parser(action.split()))
+
+
+def _below(name: str, parser: ArgumentParser) -> Iterator[tuple[str, ArgumentParser]]:
+    """The commands under `name`; itself, if there are none."""
+    groups = [action for action in parser._actions if isinstance(action, _SubParsersAction)]  # noqa: SLF001
+    if not groups:
+        yield name, parser
+    for group in groups:
+        for word, below in group.choices.items():
+            yield from _below(f"{name} {word}", below)
 
 
 def _drop_output() -> None:

@@ -1,0 +1,38 @@
+"""How Sphinx builds the documentation.
+
+In: the pages of this folder, the docstrings of the installed dstok, and its command's parser. Out: HTML that needs
+nothing from the network. Invariant: a warning is an error, so a broken link or a docstring that cannot be read ends it.
+
+    python -m sphinx -W --keep-going -q docs build/docs        # then open build/docs/index.html
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))  # for the extensions below; last: the installed dstok is documented
+
+import dstok
+
+project, author, copyright = "dstok", "the authors of dstok", "the authors of dstok"
+version = release = dstok.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "command_reference", "docstrings"]
+exclude_patterns = ["_build"]
+myst_heading_anchors = 3  # headings of the first three ranks can be linked to
+myst_enable_extensions = ["colon_fence"]
+
+default_role = "code"  # docstrings write `names` as Markdown does
+add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True}
+autodoc_class_signature = "separated"  # most objects are made by calls, not by their class
+smartquotes = False
+maximum_signature_line_length = 90
+
+html_theme = "furo"  # fonts of the system, light and dark
+html_title = f"dstok {release}"
+html_static_path: list[str] = []
+html_show_sourcelink = False

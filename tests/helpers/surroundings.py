@@ -1,0 +1,65 @@
+"""What the code blocks of the documentation take from where they stand: variables by page, and files.
+
+A page that needs nothing from here is the better one: its reader has nothing either.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from real_models import real_json
+
+__all__ = ["files", "variables"]
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+USER, ANSWER = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo", "reasoning_content": "Hm"}
+PROSE = "A tokenizer cuts a text into pieces, and pieces into tokens.\nnaïve café, 東京 🦙, 12345\n"
+
+
+def _of_chat() -> dict[str, Any]:
+    return {"version": "v3.2", "options": {}, "tools": None, "body": {"model": "x", "messages": [USER]}, "cache": [],
+            "completion": "Hm</think>Yo<｜end▁of▁sentence｜>", "stream": ["H", "m</thi", "nk>Yo"], "send": lambda delta: None,
+            "text": "{% for m in messages %}<｜User｜>{{ m.content }}{% endfor %}"}
+
+
+def _of_splitter() -> dict[str, Any]:
+    return {"texts": ["b b", "b c", "c"]}
+
+
+VARIABLES: dict[str, Callable[[], dict[str, Any]]] = {"docs/chat.md": _of_chat, "docs/splitter.md": _of_splitter}
+
+
+def variables(page: str) -> dict[str, Any]:
+    """What the names in a page's blocks mean that it does not set itself."""
+    return {"__name__": "documentation", **VARIABLES.get(page, dict)()}
+
+
+def files(folder: Path) -> None:
+    """Puts there what commands and examples read: texts of each kind, a tokenizer.json, the project's examples."""
+    talk = [USER, ANSWER, {"role": "user", "content": "So?"}]
+    for name in ("notes.txt", "prompt.txt", "README.md"):
+        (folder / name).write_text(PROSE, encoding="utf-8")
+    (folder / "big.txt.gz").write_bytes(gzip.compress(PROSE.encode() * 100))
+    (folder / "rows.jsonl").write_text("".join(json.dumps({"text": line}) + "\n" for line in PROSE.splitlines()))
+    (folder / "talk.json").write_text(json.dumps(talk), encoding="utf-8")
+    (folder / "talks.jsonl").write_text(f"{json.dumps(talk)}\n" * 2, encoding="utf-8")
+    (folder / "request.json").write_text(json.dumps({"model": "deepseek-chat", "messages": talk}), encoding="utf-8")
+    (folder / "answer.txt").write_text("Hm</think>Yo<｜end▁of▁sentence｜>", encoding="utf-8")
+    (folder / "ids.txt").write_text("19923 2058\n")
+    (folder / "tokenizer.json").write_text(real_json("deepseek-v3"), encoding="utf-8")
+    shutil.copytree(CHECKOUT / "examples", folder / "examples")
+    _data(folder / "data")
+
+
+def _data(folder: Path) -> None:
+    folder.mkdir()
+    for number in range(3):
+        rows = (json.dumps({"text": f"{PROSE} {row}"}, ensure_ascii=False) for row in range(number * 100, number * 100 + 100))
+        (folder / f"part-{number}.jsonl").write_text("\n".join(rows), encoding="utf-8")
+
+

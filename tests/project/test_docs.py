@@ -1,0 +1,93 @@
+"""The documentation is true: every code block of its pages runs and gives what stands beside it, and every link leads
+somewhere. The site itself is built, with warnings as errors, in CI's lint step."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from documents import RUN, Block, blocks, run_python, run_session, run_shell
+from surroundings import files, variables
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PAGES = ["README.md", *sorted(str(page.relative_to(CHECKOUT)) for page in (CHECKOUT / "docs").rglob("*.md"))]
+LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)\)")
+
+
+def read(page: str) -> str:
+    return (CHECKOUT / page).read_text(encoding="utf-8")
+
+
+def blocks_to_run(page: str) -> list[Block]:
+    return [block for block in blocks(page, read(page)) if block.language in RUN and not (block.why_not or block.run_by)]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks_to_run(page) and page != "README.md"])
+def test_code_blocks(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    space = variables(page)
+    for block in blocks_to_run(page):
+        run(block, space, tmp_path)
+
+
+def run(block: Block, space: dict[str, Any], folder: Path) -> int:
+    if block.language == "sh":
+        return run_shell(block, folder)
+    return (run_session if block.language == "pycon" else run_python)(block, space)
+
+
+def test_languages() -> None:
+    """A block of code in a language that nobody runs, such as `py`, would never be tried."""
+    known = {*RUN, "", "text", "json", "html"}
+    found = {block.language for page in PAGES for block in blocks(page, read(page))}
+    assert {language for language in found if not language.startswith("{")} <= known  # {toctree}: Sphinx knows it
+
+
+def test_blocks_that_another_test_runs() -> None:
+    """That test is there, and reads the page."""
+    found = [block for page in PAGES for block in blocks(page, read(page)) if block.run_by]
+    for block in found:
+        assert Path(block.page).name in (CHECKOUT / str(block.run_by)).read_text(encoding="utf-8"), block.place
+    assert found
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"])
+def test_links(page: str) -> None:
+    """Each link to a file of the project leads to one, and to a heading that it has."""
+    for target in LINK.findall(re.sub(r"(?ms)^```.*?^```", "", read(page))):
+        if "://" in target:
+            continue
+        file, _, heading = target.partition("#")
+        path = (CHECKOUT / page).parent / file if file else CHECKOUT / page
+        assert path.exists(), target
+        assert not heading or heading in headings(path.read_text(encoding="utf-8")), target
+
+
+def headings(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub and MyST name them."""
+    titles = re.findall(r"(?m)^#+ (.+)$", re.sub(r"(?ms)^```.*?^```", "", text))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("text, said", [
+    ("```python\nx = 1\nx + 1  # 3\n```", "expected 3, found 2"), ("```python\n[1].pop()  # 2  the last\n```", "page.md:2"),
+    ("```sh\nfalse\n```", "exit code 1"), ("```sh\necho a\n```\n\n```text\nb\n```", "found\na"),
+    ("```pycon\n>>> 1 + 1\n3\n```", "Expected"),
+])
+def test_what_is_wrong_is_found(text: str, said: str, tmp_path: Path) -> None:
+    [block, *_] = blocks("page.md", text)
+    with pytest.raises(AssertionError, match=re.escape(said)):
+        run(block, {}, tmp_path)
+
+
+def test_what_is_right_is_compared(tmp_path: Path) -> None:
+    text = ("```python\nx = 1\nx + 1  # 2\nx  # whatever\n```\n<!-- not run: it ends us -->\n```python\nexit()\n```\n"
+            "```sh\necho a b\n```\n\n```text\na ...\n```\n\n```pycon\n>>> x\n1\n```\n")
+    first, marked, shell, _, session = blocks("page.md", text)
+    space: dict[str, Any] = {}
+    assert [run(block, space, tmp_path) for block in (first, shell, session)] == [1, 1, 1]
+    assert (marked.why_not, marked.line, shell.printed) == ("it ends us", 8, "a ...\n")
