@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from dstok.base.ids import Ends
 from dstok.base.lazy import lazy
-from dstok.calls import batches, budget, decoding, elsewhere, growing, offsets, streams
+from dstok.calls import batches, budget, decoding, elsewhere, growing, offsets, padded, streams
 from dstok.core._decode import Decoder
 from dstok.core._line import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
@@ -209,6 +209,7 @@ class Tokenizer(LineEncoder):
 
     encode_batch, encode_batch_arrays = batches.encode_batch, batches.encode_batch_arrays
     count_batch = batches.count_batch
+    encode_batch_padded, encode_with_overflow = padded.encode_batch_padded, padded.encode_with_overflow
     encode_with_offsets, pretokenize = offsets.encode_with_offsets, offsets.pretokenize
     encode_stream, growing = streams.encode_stream, growing.growing
     count_up_to, truncate, chunk = budget.count_up_to, budget.truncate, budget.chunk

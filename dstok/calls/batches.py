@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Chosen = npt.NDArray[np.bool_]  # of each text whether
 
-__all__ = ["count_batch", "count_rows", "encode_batch", "encode_batch_arrays", "encode_rows"]
+__all__ = ["count_batch", "count_rows", "encode_batch", "encode_batch_arrays", "encode_rows", "framed"]
 
 
 def encode_batch(
@@ -102,10 +102,10 @@ def _arrays(
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
     before, after = self._ends.before(add_bos), self._ends.after(add_eos)
     flat, lengths = _batch(self._encoder, texts, threads, self._added.policy(special), errors).arrays()
-    return _framed(flat, lengths, before, after, present) if before or after else (flat, lengths)
+    return framed(flat, lengths, before, after, present) if before or after else (flat, lengths)
 
 
-def _framed(
+def framed(
     flat: npt.NDArray[np.uint32], lengths: npt.NDArray[np.int64], before: list[int], after: list[int],
     present: Chosen | None,
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:

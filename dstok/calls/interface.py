@@ -9,19 +9,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from dstok.base.ids import Ends
+    from dstok.base.texts import Errors, Special, Text
     from dstok.calls.places import Places
     from dstok.core._decode import Decoder
     from dstok.core._encode import Encoder
     from dstok.core._normalize import Normalizer
+    from dstok.formats.description import TokenizerConfig
     from dstok.text.added_tokens import AddedTokens
     from dstok.text.vocabulary import Vocabulary
+
+    Ids = npt.NDArray[np.uint32]
 
 __all__ = ["Parts"]
 
 
 class Parts(Protocol):
     """The parts of one model. `_places` compiles the model's patterns when it is first used."""
+
+    def encode_array(self, text: Text, *, special: Special = "all", errors: Errors = "strict") -> Ids: ...
+
+    @property
+    def config(self) -> TokenizerConfig: ...
 
     @property
     def _encoder(self) -> Encoder: ...

@@ -17,7 +17,7 @@ from dstok.core import _line
 from dstok.core._line import LineEncoder
 
 CALLS = ["encode", "encode_array", "count", "encode_batch", "encode_batch_arrays", "count_batch", "encode_with_offsets",
-         "count_up_to", "truncate", "chunk", "encode_stream"]
+         "count_up_to", "truncate", "chunk", "encode_stream", "encode_batch_padded", "encode_with_overflow"]
 COMPILED = ["encode", "encode_array", "count"]
 
 

@@ -1,0 +1,159 @@
+"""Batches of one length for a model, and texts that are cut by their ids.
+
+In: texts, a length, a side. Out: ids and a mask as two arrays; or the ids of a text in parts that overlap.
+Invariant: each row has the ids that upstream gives with the same truncation and padding. Cutting is by ids, so a part
+may begin or end inside a character; `truncate` and `chunk` cut texts instead.
+Source: how upstream truncates and pads; tests/calls/test_padded.py asks upstream for the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from dstok.base.texts import Errors, Special, Text
+from dstok.calls.batches import encode_batch_arrays, framed
+from dstok.errors import DstokError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.calls.interface import Parts
+
+    Ids = npt.NDArray[np.uint32]
+    Lengths = npt.NDArray[np.int64]
+
+__all__ = ["encode_batch_padded", "encode_with_overflow", "overflow_spans"]
+
+Side = Literal["right", "left"]
+
+
+def encode_batch_padded(
+    self: Parts, texts: Iterable[Text], *, length: int | None = None, side: Side = "right", pad_id: int | None = None,
+    multiple_of: int | None = None, max_length: int | None = None, truncation_side: Side = "right", threads: int = 1,
+    special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(ids int64[len(texts), width], mask int64[len(texts), width]): the mask is 1 at ids of a text, 0 at padding.
+
+    The width is `length`, or without it that of the longest row, rounded up to a multiple of `multiple_of`. `side` is
+    the end of a row that is filled with `pad_id`; without it, with the token that the model's files name for that.
+    `max_length` cuts each row to so many ids, BOS and EOS among them, which are kept; `truncation_side` is the end of
+    the text that goes. Other keywords as `encode_batch`; lengths are in ids.
+    Raises `ValueError` for a row longer than `length`, and `DstokError` if the model names no token to fill with.
+
+    >>> import dstok
+    >>> ids, mask = dstok.load("deepseek-v3").encode_batch_padded(["Hello", "Hello wide world"], pad_id=2, max_length=2)
+    >>> ids.tolist(), mask.tolist()
+    ([[19923, 2], [19923, 7050]], [[1, 0], [1, 1]])
+    """
+    import numpy as np
+
+    _check_side("side", side)
+    _check_side("truncation_side", truncation_side)
+    fill = _pad_id(self) if pad_id is None else pad_id
+    flat, lengths = _rows(self, texts, max_length, truncation_side, threads, special, add_bos, add_eos, errors)
+    width = _width(lengths, length, multiple_of)
+    places = np.arange(width)
+    own = places < lengths[:, None] if side == "right" else places >= width - lengths[:, None]
+    ids = np.full(own.shape, fill, np.int64)
+    ids[own] = flat
+    return ids, own.astype(np.int64)
+
+
+def encode_with_overflow(
+    self: Parts, text: Text, max_length: int, *, stride: int = 0, side: Side = "right", special: Special = "all",
+    add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+) -> list[Ids]:
+    """The ids of `text` in parts of at most `max_length` ids, uint32[n] each: the text cut to that, then what is left.
+
+    Neighbours share `stride` ids. With side="left" the first part is the end of the text. BOS and EOS stand around each
+    part, and count. Keywords as `encode`. Raises `ValueError` for a `stride` that leaves no new id in a part, and for a
+    `max_length` below the number of BOS and EOS.
+
+    >>> import dstok
+    >>> parts = dstok.load("deepseek-v3").encode_with_overflow("Hello wide world", 2, stride=1)
+    >>> [part.tolist() for part in parts]
+    [[19923, 7050], [7050, 2058]]
+    """
+    import numpy as np
+
+    _check_side("side", side)
+    room = _room(max_length, self._ends.extra(add_bos, add_eos))
+    ids = self.encode_array(text, special=special, errors=errors)
+    before, after = (np.array(ends, np.uint32) for ends in (self._ends.before(add_bos), self._ends.after(add_eos)))
+    spans = overflow_spans(len(ids), room, stride, side)
+    return [np.concatenate([before, ids[start:end], after]) for start, end in spans]
+
+
+def overflow_spans(count: int, room: int, stride: int, side: Side) -> list[tuple[int, int]]:
+    """(start, end) of the parts, in ids: upstream's rule. The first is what is left of a text that is cut.
+
+    >>> overflow_spans(5, 3, 1, "right"), overflow_spans(5, 3, 1, "left"), overflow_spans(2, 3, 1, "right")
+    ([(0, 3), (2, 5)], [(2, 5), (0, 3)], [(0, 2)])
+    """
+    if count <= room:
+        return [(0, count)]
+    if room == 0:
+        return [(0, 0), (0, count)]
+    if not 0 <= stride < room:
+        raise ValueError(f"expected a stride of at least 0 and below the {room} ids of text in a part, found {stride}")
+    spans: list[tuple[int, int]] = []
+    start = 0
+    while not spans or spans[-1][1] < count:
+        spans.append((start, min(start + room, count)))
+        start += room - stride
+    return spans if side == "right" else [(count - end, count - start) for start, end in spans]
+
+
+def _rows(
+    self: Parts, texts: Iterable[Text], max_length: int | None, side: Side, threads: int, special: Special,
+    add_bos: bool, add_eos: bool, errors: Errors,
+) -> tuple[Ids, Lengths]:
+    """The ids of all rows, and the number of each one's."""
+    import numpy as np
+
+    room = None if max_length is None else _room(max_length, self._ends.extra(add_bos, add_eos))
+    flat, offsets = encode_batch_arrays(self, texts, threads=threads, special=special, errors=errors)
+    lengths = np.diff(offsets)
+    if room is not None and (lengths > room).any():
+        after_start = np.arange(len(flat)) - np.repeat(offsets[:-1], lengths)
+        before_end = np.repeat(offsets[1:], lengths) - np.arange(len(flat))
+        flat = flat[after_start < room if side == "right" else before_end <= room]
+        lengths = np.minimum(lengths, room)
+    before, after = self._ends.before(add_bos), self._ends.after(add_eos)
+    return framed(flat, lengths, before, after, None) if before or after else (flat, lengths)
+
+
+def _width(lengths: Lengths, length: int | None, multiple_of: int | None) -> int:
+    """How many ids a row has."""
+    longest = int(lengths.max()) if len(lengths) else 0
+    width = longest if length is None else length
+    if longest > width:
+        row = int((lengths > width).argmax())
+        raise ValueError(f"expected at most {width} ids, found {lengths[row]} in text {row}: max_length cuts texts")
+    if multiple_of is None:
+        return width
+    if multiple_of < 1:
+        raise ValueError(f"expected multiple_of to be at least 1, found {multiple_of}")
+    return -(-width // multiple_of) * multiple_of
+
+
+def _pad_id(self: Parts) -> int:
+    found = self.config.pad_id
+    if found is None:
+        raise DstokError("expected a pad_id, found none, and the model names no token to fill with")
+    return found
+
+
+def _room(max_length: int, extra: int) -> int:
+    """How many ids of a row are for text."""
+    if max_length < extra:
+        why = ", for BOS and EOS" if extra else ""
+        raise ValueError(f"expected max_length to be at least {extra}{why}, found {max_length}")
+    return max_length - extra
+
+
+def _check_side(name: str, side: str) -> None:
+    if side not in ("right", "left"):
+        raise ValueError(f'expected {name} to be "right" or "left", found {side!r}')
