@@ -9,7 +9,7 @@ id ends the completion. Otherwise ids are read as the text that they decode to.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex
 
 from dstok.chat.answers import Answer, Message
 from dstok.chat.dsml import V3_2, V4, V4_1
@@ -88,6 +88,8 @@ class Parser:
             if self._ids is not None:
                 raise ChatError("expected ids, as there is a tokenizer, found text")
             return part
+        if isinstance(part, (bytes, bytearray, memoryview)) or not isinstance(part, (Iterable, SupportsIndex)):
+            raise TypeError(f"expected text or ids, found {type(part).__name__}")
         if self._ids is None:
             raise ChatError("expected text, or a tokenizer for ids, found ids")
         return self._ids.text(part if isinstance(part, Iterable) else [part])
@@ -102,7 +104,8 @@ def parse(
     `completion`: what the model wrote behind the generation prompt: text, or with `tokenizer` ids. `thinking`: did the
     prompt open reasoning? Versions that cannot think have none. `tools`: may there be calls? `mode`: "strict" takes
     what is just as the format has it, the end token too, as the reference scripts do; "lenient" what it understands,
-    as deepseek-recipe does (for V3.2 and later). Raises `ChatError`.
+    as deepseek-recipe does (for V3.2 and later). Raises `ChatError`; `TypeError` for what is neither text nor ids;
+    `UnknownIdError`.
 
     >>> parse("Hm</think>Hi<｜end▁of▁sentence｜>", "v3.2")
     Message(content='Hi', reasoning_content='Hm', tool_calls=[])

@@ -6,12 +6,13 @@ pattern.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dstok.unicode.sets import CodePointSet
 
 __all__ = ["Alternate", "Around", "Atomic", "Before", "Chars", "Concat", "Fixed", "Letterwise", "Look", "Node",
-           "Repeat", "Test", "character_sets", "has_no_width", "is_nullable", "length_of"]
+           "Repeat", "Test", "character_sets", "has_no_width", "is_nullable", "length_of", "nodes"]
 
 
 @dataclass(frozen=True)
@@ -112,19 +113,21 @@ class Repeat:
 Node = Chars | Look | Before | Around | Atomic | Concat | Alternate | Repeat | Test | Letterwise | Fixed
 
 
-def character_sets(node: Node) -> list[CodePointSet]:
-    """The distinct sets that `node` tests characters with, in order of appearance."""
-    found: dict[CodePointSet, None] = {}
+def nodes(node: Node) -> Iterator[Node]:
+    """`node` and all nodes in it, in order of appearance."""
     stack = [node]
     while stack:
         top = stack.pop()
-        if isinstance(top, (Chars, Look, Before)):
-            found[top.set] = None
-        elif isinstance(top, (Repeat, Around, Atomic)):
+        yield top
+        if isinstance(top, (Repeat, Around, Atomic)):
             stack.append(top.item)
         elif isinstance(top, (Concat, Alternate)):
             stack.extend(reversed(top.items))
-    return list(found)
+
+
+def character_sets(node: Node) -> list[CodePointSet]:
+    """The distinct sets that `node` tests characters with, in order of appearance."""
+    return list(dict.fromkeys(each.set for each in nodes(node) if isinstance(each, (Chars, Look, Before))))
 
 
 def is_nullable(node: Node) -> bool:

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from dstok.base.lazy import lazy
 from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet, build_alphabet
-from dstok.pattern.ast import Node, character_sets
+from dstok.pattern.ast import Around, Node, character_sets, nodes
 from dstok.pattern.dfa import DEAD, DFA, NO_TAG, determinize
 from dstok.pattern.finder import find_pieces
 from dstok.pattern.letters import Letters
@@ -164,8 +164,14 @@ def _stages(splits: Sequence[Split], unicode_version: str) -> tuple[Alphabet, li
             marked = mark_step(matches[step], *numbers, split.behavior, split.invert, letters[step])
             stages.append(_below(stages[-1], marked, tags) if stages else marked)
         except UnsupportedError as error:
-            raise UnsupportedError(error.message, split.where) from None
+            raise UnsupportedError(error.message, ", ".join([split.where, *_looks(trees[step])])) from None
     return alphabet, stages, tags
+
+
+def _looks(tree: Node) -> list[str]:
+    """The places of look-arounds, which are what makes marks need many states."""
+    return [f"{'look-ahead' if each.ahead else 'look-behind'} at position {each.position}"
+            for each in nodes(tree) if isinstance(each, Around)]
 
 
 def _boundaries(stages: Sequence[Marked], splits: Sequence[Split], tags: Sequence[Tag]) -> DFA:

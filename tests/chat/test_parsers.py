@@ -180,6 +180,13 @@ def test_errors_say_where() -> None:
         parser.feed("x")
 
 
+@pytest.mark.parametrize("wrong", [None, b"Hi", 1.5, ["Hi"], [1.5]])
+def test_what_is_neither_text_nor_ids(wrong: Any) -> None:
+    for tokenizer in [ours("v3.2")] + [None] * (not isinstance(wrong, list)):
+        with pytest.raises(TypeError, match="expected"):
+            chat.parse(wrong, "v3.2", tokenizer=tokenizer)
+
+
 @pytest.mark.parametrize("mode", ["strict", "lenient"])
 def test_memory_is_bounded(mode: Any) -> None:
     """A megabyte of reasoning, content and a value, a character at a time: what is held is no longer than a tag."""
