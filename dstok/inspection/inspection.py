@@ -106,6 +106,11 @@ class Inspection:
         """
         return self._bpe.merge(piece)
 
+    @property
+    def takes_whole_tokens(self) -> bool:
+        """Whether a piece that is a token is that token, whatever merging would make of it (`ignore_merges`)."""
+        return self._bpe.ignore_merges
+
     def token(self, id: int) -> bytes:
         """The bytes that the vocabulary has for an id; that of an added token may be none of it: see `added_tokens`."""
         return self._bpe.token(id)

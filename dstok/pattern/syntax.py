@@ -10,6 +10,7 @@ Source: Oniguruma's doc/RE for the grammar, and upstream itself, measured (tests
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NoReturn
 
 from dstok.pattern.ast import (
@@ -30,7 +31,7 @@ from dstok.pattern.classes import ClassParser
 from dstok.pattern.fold import refuse_multi_character_folds
 from dstok.unicode.sets import CodePointSet, word
 
-__all__ = ["parse"]
+__all__ = ["alternatives", "parse"]
 
 MAX_REPEAT = 1000  # a bound on {m,n}: each repetition is a copy in the NFA
 MAX_QUANTIFIERS = 20  # on one another
@@ -61,12 +62,28 @@ def parse(pattern: str, unicode_version: str = "16.0") -> Node:
     return _Parser(pattern, unicode_version).parse()
 
 
+def alternatives(pattern: str, unicode_version: str = "16.0") -> tuple[str, ...]:
+    r"""The texts of the alternatives at the top level of `pattern`, by the numbers that pieces have. Raises as `parse`.
+
+    None if an option, as in `(?i)a|b`, stands before all of them.
+
+    >>> alternatives(r"[|]|(a|b)\||c")
+    ('[|]', '(a|b)\\|', 'c')
+    """
+    parser = _Parser(pattern, unicode_version)
+    node, edges = parser.parse(), [-1, *parser.bars, len(pattern)]
+    if len(edges) - 1 != (len(node.items) if isinstance(node, Alternate) else 1):
+        return ()
+    return tuple(pattern[start + 1 : end] for start, end in pairwise(edges))
+
+
 class _Parser(ClassParser):
     """Recursive descent over the pattern."""
 
     def __init__(self, pattern: str, version: str) -> None:
         super().__init__(pattern, version)
         self.depth = 0
+        self.bars: list[int] = []  # where the alternatives at the top level end
         self.newlines = self.extended = False  # `.` takes a newline; white space and comments do not count
         self.bare = False  # the last node is an anchor or look-around, or a choice with one: no quantifier
         self.behind: list[bool] = []  # the look-behinds around, whether negative
@@ -92,6 +109,8 @@ class _Parser(ClassParser):
         items = [self.concatenation()]
         bare = self.bare
         while self.take("|"):
+            if self.depth == 1:
+                self.bars.append(self.at - 1)
             items.append(self.concatenation())
             bare = bare or self.bare
         self.depth -= 1

@@ -1,0 +1,159 @@
+"""`dstok view`: the tokens of a text, in a browser.
+
+In: a file, or none. Out: a server on this machine, until Ctrl-C; with --output a page.
+Invariant: no request leaves the machine, and none opens a file: what the page can ask for are the built-in models and
+what the command line names.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import dstok
+from dstok.cli.arguments import Parser, add_command, add_model, add_output, at_least_0, refuse_unless
+from dstok.cli.errors import CommandError, about_input, reason
+from dstok.cli.models import load_model
+from dstok.files.inputs import open_source
+from dstok.files.outputs import Output
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands
+    from dstok.view.reading import Reading
+    from dstok.view.requests import Asked, Reader
+
+__all__ = ["add_commands"]
+
+ABOUT = """\
+With --output the page is written to a file instead, with all that it needs. Without, it comes from an
+address of this machine that holds a random key; nothing leaves the machine. --compare takes what
+`dstok verify` takes as a candidate: a model, or a tokenizer of yours, as tokenizers:tokenizer.json.
+
+"""
+
+
+def add_commands(commands: Commands) -> None:
+    parser = add_command(commands, "view", run_view, "the tokens of a text, in a browser",
+                         "dstok view --compare deepseek-r1 notes.md")
+    parser.epilog = ABOUT + str(parser.epilog)
+    parser.add_argument("files", nargs="*", default=[], metavar="FILE",
+                        help="a text to begin with; - is standard input")
+    add_model(parser)
+    parser.add_argument("--compare", metavar="NAME|SPEC", help="another tokenizer, side by side")
+    parser.add_argument("--chat", metavar="V", help="the file is a conversation, for this version of the format")
+    _add_reading(parser)
+    parser.add_argument("--port", type=at_least_0, metavar="N", help="the port of the address (default: a free one)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+    add_output(parser)
+
+
+def _add_reading(parser: Parser) -> None:
+    parser.add_argument("--special", choices=("all", "none", "raise"),
+                        help="texts of added tokens: all are tokens (default, but in messages none is), none is, raise "
+                             "refuses them")
+    parser.add_argument("--errors", choices=("strict", "replace"), default="strict",
+                        help="invalid UTF-8: refuse it (default) or read it as U+FFFD")
+    parser.add_argument("--add-bos", action="store_true", help="begin with the model's BOS token")
+    parser.add_argument("--add-eos", action="store_true", help="end with the model's EOS token")
+
+
+def run_view(arguments: Namespace) -> None:
+    from dstok.view.requests import Asked, Requests, Settings
+
+    name, text = _text(arguments)
+    special = arguments.special or ("none" if arguments.chat else "all")
+    settings = Settings(arguments.model, arguments.compare or "", special, arguments.chat or "",
+                        arguments.add_bos, arguments.add_eos)
+    readers, foreign = _readers(arguments)
+    requests = Requests(readers, Asked(text, settings), name, foreign)
+    if arguments.output is not None:
+        _write_page(arguments, requests, name)
+        return
+    with about_input(name):
+        requests.sheet(Asked("", settings) if settings.kind == "" else requests.begin)  # errors now, not in the page
+    _serve(arguments, requests)
+
+
+def _text(arguments: Namespace) -> tuple[str, str]:
+    """The name and the text of the input."""
+    if len(arguments.files) > 1:
+        raise CommandError("view takes one file")
+    if not arguments.files:
+        refuse_unless(arguments.output is None, "--output", "a FILE")
+        refuse_unless(arguments.chat is None, "--chat", "a FILE")
+        return "", ""
+    with open_source(arguments.files[0]) as source:
+        data = source.read_all()
+    try:
+        return source.name, data.decode("utf-8", arguments.errors).removeprefix("\ufeff" if arguments.chat else "")
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{source.name}: expected utf-8, found byte 0x{data[error.start]:02x} at byte offset "
+                           f"{error.start} (--errors replace reads it as U+FFFD)") from None
+
+
+def _readers(arguments: Namespace) -> tuple[dict[str, Reader], frozenset[str]]:
+    """What reads texts, by name; and the names of those that are of another library."""
+    from dstok.view.requests import reader_of
+
+    names = dict.fromkeys([arguments.model, *(model.name for model in dstok.models())])
+    readers = {name: reader_of(partial(load_model, name)) for name in names}
+    compared = arguments.compare
+    if compared is None or compared in readers:
+        return readers, frozenset()
+    from dstok.testing.adapters import OPENERS
+
+    if compared.partition(":")[0] not in OPENERS:
+        readers[compared] = reader_of(partial(load_model, compared))
+        return readers, frozenset()
+    readers[compared] = _foreign(compared, arguments.model)
+    return readers, frozenset([compared])
+
+
+def _foreign(spec: str, model: str) -> Reader:
+    """What reads texts with a tokenizer of another library."""
+    from dstok.testing.adapters import open_engine
+    from dstok.testing.model_files import model_file
+    from dstok.view.foreign import read_ids
+
+    with model_file(model) as file:
+        engine = open_engine(spec, file)
+
+    def reader(asked: Asked, name: str) -> Reading:
+        if asked.settings.kind:
+            raise CommandError("a conversation is for tokenizers of dstok")
+        text = asked.text.encode("utf-8", "replace").decode() if engine.offsets is None else asked.text
+        ids, spans = (engine.encode(text), None) if engine.offsets is None else engine.offsets(text)
+        return read_ids(name, text, ids, load_model(model), spans)  # type: ignore[arg-type]
+
+    return reader
+
+
+def _write_page(arguments: Namespace, requests: Any, name: str) -> None:
+    from dstok.view.pages import page_of
+
+    with about_input(name):
+        sheet = requests.sheet(requests.begin)
+    with Output(arguments.output, arguments.files) as output:
+        output.write(page_of(sheet, f"{name}: tokens").encode())
+
+
+def _serve(arguments: Namespace, requests: Any) -> None:
+    from dstok.view.server import ViewServer
+
+    try:
+        server = ViewServer(requests, arguments.port or 0)
+    except (OSError, OverflowError) as error:
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        raise CommandError(f"--port {arguments.port}: {why}") from error
+    with server:
+        print(f"dstok view: {server.address} (Ctrl-C ends it)", flush=True)
+        if not arguments.no_browser:
+            import webbrowser
+
+            webbrowser.open(server.address)
+        try:
+            server.serve_forever(poll_interval=0.1)
+        except KeyboardInterrupt:
+            print(file=sys.stderr)

@@ -1,0 +1,195 @@
+"use strict";
+// The tokens, in rows: one a section of the sheet, filled when it comes near to the window and emptied when it is far.
+// A row has a list of tokens for each reading. The chosen token has the focus; what moves it, does so by its number.
+
+class Rows {
+  // `chosen(side, token)` is called with a token that has been chosen.
+  constructor(source, box, chosen, whole) {
+    this.source = source;
+    this.box = box;
+    this.chosen = chosen;
+    this.whole = whole; // the rows stand in the page already
+    this.sections = source.header.sections;
+    this.sides = source.header.models.length;
+    this.filled = new Map(); // number of a row: its lists of items, and of columns
+    this.at = null; // [side, number] of the chosen token
+    this.limit = null; // [side, number] that the budget ends before
+    this.ids = false;
+    this.watcher = new IntersectionObserver(seen => this.see(seen), { rootMargin: "1500px 0px" });
+    if (!whole) box.replaceChildren(...this.sections.map((section, number) => this.empty(section, number)));
+    [...box.children].forEach((row, number) => {
+      row.number = number;
+      this.watcher.observe(row);
+    });
+  }
+
+  close() {
+    this.watcher.disconnect();
+  }
+
+  empty(section, number) {
+    const row = make("div", [make("span", grouped(section[0] + 1), { class: "at", "aria-hidden": "true" })], { class: "row" });
+    row.style.minHeight = `${Math.max(2, section[this.sides + 1], section[this.sides] * this.sides / 90) * 1.9}rem`;
+    row.number = number;
+    return row;
+  }
+
+  see(seen) {
+    for (const each of seen) {
+      if (each.isIntersecting) this.fill(each.target.number);
+      else if (!this.whole && this.at && this.rowOf(...this.at) !== each.target.number) this.clear(each.target);
+      else if (!this.whole && !this.at) this.clear(each.target);
+    }
+  }
+
+  clear(row) {
+    if (!this.filled.has(row.number)) return;
+    row.style.minHeight = `${row.offsetHeight}px`;
+    row.querySelectorAll(":scope > ol").forEach(list => list.remove());
+    this.filled.delete(row.number);
+  }
+
+  // The row with its tokens; the same promise for who asks again.
+  fill(number) {
+    if (!this.filled.has(number)) this.filled.set(number, this.load(number));
+    return this.filled.get(number);
+  }
+
+  async load(number) {
+    const row = this.box.children[number], section = await this.source.section(number);
+    if (!this.whole) {
+      // The HTML is the library's own, escaped by markup.py; the page's policy lets no script in it run.
+      const template = document.createElement("template");
+      template.innerHTML = section.html.join("");
+      row.append(template.content);
+      row.style.minHeight = "";
+    }
+    const lists = [...row.querySelectorAll(":scope > ol")];
+    const items = lists.map(list => [...list.querySelectorAll("li:not(.m, .g)")]);
+    lists.forEach((list, side) => list.setAttribute("aria-label", `${this.sides > 1 ? `${this.source.header.models[side].name}, ` : ""}from token ${grouped(this.first(side, number) + 1)}`));
+    const tokens = section.tokens.map(columns => (columns instanceof Tokens ? columns : new Tokens(columns)));
+    const found = { items, tokens };
+    if (number === 0 && !this.at && items[0][0]) items[0][0].tabIndex = 0;
+    this.mark(number, found);
+    return found;
+  }
+
+  first(side, number) {
+    return number < this.sections.length ? this.sections[number][side] : this.source.header.ends[side];
+  }
+
+  // The row that has a token.
+  rowOf(side, number) {
+    let low = 0, high = this.sections.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.sections[middle][side] <= number) low = middle; else high = middle - 1;
+    }
+    return low;
+  }
+
+  async item(side, number) {
+    const row = this.rowOf(side, number), { items, tokens } = await this.fill(row);
+    return { item: items[side][number - this.first(side, row)], token: tokens[side].token(number) };
+  }
+
+  // Ids, and the place where the budget ends, in a row that is filled.
+  mark(number, { items, tokens }) {
+    items.forEach((list, side) => list.forEach((item, i) => {
+      const token = this.first(side, number) + i;
+      if (this.ids) item.dataset.id = tokens[side].ids[token - tokens[side].start];
+      const ends = this.limit && this.limit[0] === side && this.limit[1] === token;
+      item.classList.toggle("limit", Boolean(ends));
+      if (ends) item.dataset.limit = `token ${grouped(token + 1)}`;
+    }));
+  }
+
+  async markAll() {
+    for (const [number, found] of this.filled) this.mark(number, await found);
+  }
+
+  // Choose a token by its number, and give it the focus if `focus`.
+  async choose(side, number, focus = true) {
+    if (number < 0 || number >= this.source.header.ends[side]) return;
+    const wanted = (this.wanted = [side, number]);
+    const { item, token } = await this.item(side, number);
+    if (this.wanted !== wanted) return; // another one has been chosen since
+    const before = this.box.querySelectorAll("li[tabindex]");
+    before.forEach(other => { other.removeAttribute("tabindex"); other.removeAttribute("aria-current"); });
+    this.at = wanted;
+    item.tabIndex = 0;
+    item.setAttribute("aria-current", "true");
+    if (focus) item.focus({ preventScroll: true });
+    this.show(item);
+    this.chosen(side, token);
+  }
+
+  show(item) {
+    const place = item.getBoundingClientRect(), covered = document.querySelector(".tools").offsetHeight;
+    if (place.top < covered + 8 || place.bottom > window.innerHeight - 8) item.scrollIntoView({ block: "center" });
+  }
+
+  // [side, number] of the item, if it is a token.
+  async numberOf(item) {
+    const row = item.closest(".row"), { items } = await this.fill(row.number);
+    for (const [side, list] of items.entries()) {
+      const i = list.indexOf(item);
+      if (i >= 0) return [side, this.first(side, row.number) + i];
+    }
+    return null;
+  }
+
+  // The token in the next line of the window, up or down, that lies nearest.
+  async inLine(way) {
+    const [side, number] = this.at, { item } = await this.item(side, number), from = item.getBoundingClientRect();
+    const height = Math.max(8, from.height / 2), middle = from.left + from.width / 2;
+    let best = null, line = null;
+    for (let at = number + way, tries = 0; tries < 3000 && at >= 0 && at < this.source.header.ends[side]; at += way, tries++) {
+      const place = (await this.item(side, at)).item.getBoundingClientRect();
+      const beyond = way * (place.top - from.top) > height;
+      if (!beyond) continue;
+      if (line !== null && way * (place.top - line) > height) break;
+      line ??= place.top;
+      const distance = Math.abs(place.left + place.width / 2 - middle);
+      if (best === null || distance < best.distance) best = { at, distance };
+    }
+    if (best) await this.choose(side, best.at);
+  }
+
+  // The next or previous token that the other reading lacks.
+  async difference(way) {
+    const [side, number] = this.at || [0, -1], others = this.sides + 2;
+    for (let row = Math.max(0, this.rowOf(side, Math.max(0, number))); row >= 0 && row < this.sections.length; row += way) {
+      if (!this.sections[row][others]) continue;
+      const { items } = await this.fill(row);
+      const places = items[side].map((item, i) => [item, this.first(side, row) + i]).filter(([item, at]) => item.classList.contains("d") && way * (at - number) > 0);
+      const first = way > 0 ? places : places.reverse();
+      const begins = first.find(([item, at]) => way < 0 || at !== number + 1 || !this.isDifferent(items[side], row, side, number)) || null;
+      if (begins) { await this.choose(side, begins[1]); return true; }
+    }
+    return false;
+  }
+
+  isDifferent(list, row, side, number) {
+    const item = list[number - this.first(side, row)];
+    return Boolean(item && item.classList.contains("d"));
+  }
+
+  async key(event) {
+    if (!this.at || event.altKey || event.metaKey) return;
+    const [side, number] = this.at, row = this.rowOf(side, number), last = this.source.header.ends[side] - 1;
+    const list = event.target.closest("ol"), turned = list && getComputedStyle(list).direction === "rtl" ? -1 : 1;
+    const moves = {
+      ArrowRight: () => this.choose(side, number + turned), ArrowLeft: () => this.choose(side, number - turned),
+      ArrowDown: () => this.inLine(1), ArrowUp: () => this.inLine(-1),
+      Home: () => this.choose(side, event.ctrlKey ? 0 : this.first(side, row)),
+      End: () => this.choose(side, event.ctrlKey ? last : this.first(side, row + 1) - 1),
+      PageDown: () => this.choose(side, Math.min(last, this.first(side, row + 1))),
+      PageUp: () => this.choose(side, this.first(side, Math.max(0, row - 1))),
+      d: () => this.difference(1), D: () => this.difference(-1),
+    };
+    if (!moves[event.key] || (event.ctrlKey && !["Home", "End"].includes(event.key))) return;
+    event.preventDefault();
+    await moves[event.key]();
+  }
+}

@@ -1,0 +1,192 @@
+"use strict";
+// The page: what is typed, what is chosen, and what the address says of it. Needs data.js, details.js, rows.js.
+
+const element = id => document.getElementById(id);
+const state = { rows: null, source: null, sent: 0, timer: 0, model: null, whole: false };
+const contained = element("data");
+
+function say(words, bad = false) {
+  element("status").textContent = words;
+  element("status").classList.toggle("bad", bad);
+}
+
+// Shows what a text was made of.
+function show(source, whole = false) {
+  if (state.rows) state.rows.close();
+  const models = source.header.models, at = state.rows && state.rows.at;
+  state.source = source;
+  element("counts").replaceChildren(...countTables(models, source.header.differences));
+  element("heads").replaceChildren(make("span"), ...models.map(model => make("span", model.name)));
+  document.querySelector(".columns").classList.toggle("pair", models.length > 1);
+  element("jumps").hidden = !(source.header.differences && source.header.differences.places);
+  state.rows = new Rows(source, element("rows"), chosen, whole);
+  state.rows.ids = element("ids").checked;
+  limit();
+  if (at && at[1] < source.header.ends[at[0]]) state.rows.choose(...at, false);
+}
+
+let panel = 0;
+async function chosen(side, token) {
+  const model = state.source.header.models[side], mine = ++panel, source = state.source;
+  element("details").replaceChildren(...tokenDetails(model, token, source.header.ends[side]));
+  remember();
+  if (token.piece < 0) return;
+  try {
+    const piece = await source.piece(side, token.piece);
+    if (mine === panel) element("details").append(...pieceDetails(model, piece, token));
+  } catch (error) {
+    if (mine === panel) element("details").append(make("p", error.message, { class: "bad" }));
+  }
+}
+
+// Where token number N falls.
+async function limit() {
+  const wanted = element("limit").value, total = state.source.header.ends[0], says = element("limit-says");
+  const number = Number(wanted);
+  state.rows.limit = wanted !== "" && number < total ? [0, number] : null;
+  if (wanted === "") says.textContent = "";
+  else if (number >= total) says.textContent = `All ${grouped(total)} tokens fit; ${grouped(number - total)} are left.`;
+  else {
+    const { token } = await state.rows.item(0, number);
+    says.textContent = `Full before token ${grouped(number + 1)}: byte ${grouped(token.bytes[0])}, character ${grouped(token.chars[0])}${token.state && !token.state.startsWith("byte 1 ") && !token.state.startsWith("bytes 1 ") ? ", inside a character" : ""}; ${grouped(total - number)} tokens too many.`;
+  }
+  await state.rows.markAll();
+}
+
+// The address tells the settings and the place, never the text.
+function remember() {
+  const found = new URLSearchParams();
+  for (const id of ["model", "other", "special", "kind", "limit"]) if (element(id) && element(id).value) found.set(id, element(id).value);
+  for (const id of ["bos", "eos", "ids"]) if (element(id) && element(id).checked) found.set(id, "1");
+  if (!element("blanks").checked) found.set("blanks", "0");
+  if (state.rows && state.rows.at) found.set("token", state.rows.at.join("."));
+  history.replaceState(null, "", `#${found}`);
+}
+
+function recall() {
+  const found = new URLSearchParams(location.hash.slice(1));
+  for (const id of ["model", "other", "special", "kind", "limit"]) {
+    const field = element(id), value = found.get(id);
+    if (field && value !== null && (!field.options || [...field.options].some(option => option.value === value))) field.value = value;
+  }
+  for (const id of ["bos", "eos", "ids"]) if (element(id) && found.has(id)) element(id).checked = true;
+  if (found.get("blanks") === "0") element("blanks").checked = false;
+  const [side, number] = (found.get("token") || "").split(".").map(Number);
+  return number >= 0 ? [side, number] : null;
+}
+
+function looks() {
+  element("tokens").classList.toggle("blanks", element("blanks").checked);
+  document.body.classList.toggle("ids", element("ids").checked);
+  if (state.rows) {
+    state.rows.ids = element("ids").checked;
+    state.rows.markAll();
+  }
+}
+
+// Sends the text; of several answers the last one counts.
+async function send() {
+  const mine = ++state.sent, value = id => element(id).value, on = id => element(id).checked;
+  say("Tokenizing …");
+  try {
+    const made = await ask("encode", {
+      text: state.whole && value("text") === "" ? null : value("text"), model: value("model"), other: value("other"), special: value("special"), kind: value("kind"), bos: on("bos"), eos: on("eos"),
+    });
+    if (mine !== state.sent) return;
+    show(new Served(made));
+    const models = made.header.models;
+    say(models.map(model => `${model.name}: ${grouped(model.counts.tokens)} tokens`).join("; "));
+  } catch (error) {
+    if (mine === state.sent) say(error.message, true);
+  }
+}
+
+function soon() {
+  clearTimeout(state.timer);
+  state.timer = setTimeout(send, element("text").value.length > 200000 ? 400 : 120);
+}
+
+function save() {
+  const link = make("a", "", { download: "tokens.json" });
+  if (state.source.exported) link.href = state.source.exported;
+  else link.href = URL.createObjectURL(new Blob([contained.textContent], { type: "application/json" }));
+  link.click();
+}
+
+async function copyLink() {
+  remember();
+  try {
+    await navigator.clipboard.writeText(location.href);
+    say("The link is copied. It holds the settings, not the text.");
+  } catch {
+    say("The link stands in the address bar. It holds the settings, not the text.");
+  }
+}
+
+function listen() {
+  element("rows").addEventListener("click", async event => {
+    const item = event.target.closest("#rows li:not(.g)");
+    const token = item && (item.classList.contains("m") ? item.querySelector("li") : item);
+    const place = token && await state.rows.numberOf(token);
+    if (place) await state.rows.choose(...place);
+  });
+  element("rows").addEventListener("focusin", async event => {
+    const place = !state.rows.at && event.target.matches("li") && await state.rows.numberOf(event.target);
+    if (place) await state.rows.choose(...place, false);
+  });
+  element("rows").addEventListener("keydown", event => state.rows.key(event));
+  element("blanks").addEventListener("change", () => { looks(); remember(); });
+  element("ids").addEventListener("change", () => { looks(); remember(); });
+  element("limit").addEventListener("input", async () => {
+    await limit();
+    remember();
+    const place = state.rows.limit;
+    if (place) state.rows.show((await state.rows.item(...place)).item);
+  });
+  element("after").addEventListener("click", () => jump(1));
+  element("before").addEventListener("click", () => jump(-1));
+  element("export").addEventListener("click", save);
+  element("link").addEventListener("click", copyLink);
+  if (!element("editor")) return;
+  element("text").addEventListener("input", soon);
+  element("kind").addEventListener("change", () => { element("special").value = element("kind").value ? "none" : "all"; });
+  for (const id of ["model", "other", "special", "kind", "bos", "eos"]) element(id).addEventListener("change", () => { remember(); send(); });
+  element("editor").addEventListener("submit", event => event.preventDefault());
+}
+
+async function jump(way) {
+  if (!await state.rows.difference(way)) say("There is no further difference that way.");
+}
+
+function options(id, values) {
+  element(id).replaceChildren(...values.map(([value, label]) => make("option", label, { value })));
+}
+
+async function begin() {
+  listen();
+  if (contained) {
+    const place = recall();
+    const all = JSON.parse(contained.textContent);
+    show(new Contained(all), !all.html);
+    looks();
+    if (place) state.rows.choose(...place, false);
+    return;
+  }
+  const start = await ask("start");
+  options("model", start.models.map(name => [name, name]));
+  options("other", [["", "nothing"], ...start.others.map(name => [name, name])]);
+  options("kind", [["", "text"], ...start.versions.map(name => [name, `conversation, ${name}`])]);
+  for (const id of ["model", "other", "special", "kind"]) element(id).value = start[id];
+  element("bos").checked = start.bos;
+  element("eos").checked = start.eos;
+  state.whole = start.text === null; // too large for a text box: the server has it
+  element("text").value = start.text ?? "";
+  if (state.whole) element("text").placeholder = `The text of ${start.about}, ${grouped(start.size)} characters, does not stand here. What is typed replaces it.`;
+  element("about").textContent = start.about;
+  const place = recall();
+  looks();
+  await send();
+  if (place && state.rows) state.rows.choose(...place, false);
+}
+
+begin();

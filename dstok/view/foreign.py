@@ -1,0 +1,70 @@
+"""A text as a tokenizer of another library reads it.
+
+In: its ids, perhaps its spans, and a tokenizer of ours that tells what its ids stand for. Out: `Reading`, without
+pieces. Invariant: the spans are right, or there is a `TextError`: the bytes of the ids make up the text, or the library
+gave the spans itself. Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dstok.base.texts import characters
+from dstok.calls.offsets import Encoding, char_spans
+from dstok.errors import TextError, UnknownIdError
+from dstok.view.reading import Reading, Vocabulary
+
+if TYPE_CHECKING:
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["read_ids"]
+
+
+def read_ids(
+    name: str, text: str, ids: Iterable[int], like: Tokenizer, spans: Sequence[tuple[int, int]] | None = None,
+) -> Reading:
+    """The reading of `text` that has these ids. `like`: whose vocabulary they are of; where they are of another one,
+    `spans` (start, end, in code points) tell their texts.
+
+    Raises `TextError` if neither says where the tokens lie.
+
+    >>> import dstok
+    >>> read_ids("mine", "Hello world", [19923, 2058], dstok.load("deepseek-v3")).encoding.byte_spans.tolist()
+    [[0, 5], [5, 11]]
+    """
+    text, ids = characters(text, True), [int(id) for id in ids]
+    data = text.encode()
+    parts = _bytes_by(like, ids)
+    vocabulary: dict[int, bytes] = Vocabulary(like)
+    if parts is None or b"".join(parts) != data:
+        parts = _bytes_by_spans(name, text, ids, spans)
+        vocabulary = dict(zip(ids, parts))
+    ends = np.cumsum([0, *map(len, parts)])
+    bytes_ = np.stack([ends[:-1], ends[1:]], axis=1).astype(np.int64)
+    added = {token.id for token in like.inspect().added_tokens} if isinstance(vocabulary, Vocabulary) else set()
+    encoding = Encoding(np.array(ids, np.uint32), bytes_, char_spans(bytes_, data), np.full(len(ids), -1, np.int64),
+                        np.array([id in added for id in ids], np.bool_))
+    return Reading(name, text, encoding, None, vocabulary)
+
+
+def _bytes_by(like: Tokenizer, ids: Sequence[int]) -> list[bytes] | None:
+    try:
+        return [like.token_bytes(id) for id in ids]
+    except (UnknownIdError, OverflowError):
+        return None
+
+
+def _bytes_by_spans(
+    name: str, text: str, ids: Sequence[int], spans: Sequence[tuple[int, int]] | None,
+) -> list[bytes]:
+    """The bytes of each token by its span, if the spans follow one another from the start of the text to its end."""
+    found = [] if spans is None else [(int(start), int(end)) for start, end in spans]
+    edges = [0, *(end for _, end in found)]
+    whole = all(start == edge for (start, _), edge in zip(found, edges))
+    if len(found) != len(ids) or not whole or edges[-1] != len(text):
+        raise TextError(f"expected tokens of {name} whose bytes make up the text, or whose spans follow one another, "
+                        "found neither", 0)
+    return [text[start:end].encode() for start, end in found]

@@ -1,0 +1,132 @@
+"""Tokens -> HTML.
+
+In: a reading, a range of its tokens. Out: a list, `<ol>`, of an item a token, as short as it can be: a long text has
+many.
+Invariant: what a text holds is shown and does nothing: markup is escaped; controls, and characters that turn the
+direction of writing, stand as their numbers; blanks, tabs and line feeds are marked. A character that several tokens
+share stands once, in a box with its tokens.
+
+Classes: `c` the token goes on with the piece of the one before, `a` an added token, `d` the other reading lacks it,
+`m` a box of several tokens, `g` text that no token holds, which a model drops; of parts of a token `n` line feed, `t`
+tab, `u` what is written as its number, none for a blank.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from dstok.view.reading import Reading
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["byte_parts", "shown", "tokens_html"]
+
+NAMES = {" ": "<i> </i>", "\n": "<i class=n>\n</i>", "\t": "<i class=t>\t</i>"}
+DOTTED_CIRCLE = "\u25cc"  # what Unicode writes a combining mark on that has nothing to stand on
+
+
+def tokens_html(
+    reading: Reading, first: int, last: int, differ: npt.NDArray[np.bool_] | None = None,
+) -> str:
+    """The tokens `first` to `last` (excluded) as a list.
+
+    >>> import dstok
+    >>> from dstok.view import read
+    >>> print(tokens_html(read(dstok.load("deepseek-v3"), "<b> dstok"), 0, 5))
+    <ol><li>&lt;b<li>&gt;<li><i> </i>d<li class=c>st<li class=c>ok</ol>
+    """
+    return f"<ol>{''.join(_items(reading, first, last, differ))}</ol>"
+
+
+def _items(reading: Reading, first: int, last: int, differ: npt.NDArray[np.bool_] | None) -> Iterator[str]:
+    spans = reading.encoding.char_spans[first : last + 1].tolist()
+    opened, shared = _opened(reading, first, last, differ), reading.shared[first : last + 1].tolist()
+    text, at, done = reading.text, 0, int(reading.encoding.char_spans[first - 1, 1]) if first else 0
+    while at < last - first:
+        start, end = spans[at]
+        if start > done:
+            yield f"<li class=g>{shown(text[done:start])}"
+        done = max(done, end)
+        if not shared[at + 1]:
+            yield opened[at] + (shown(text[start:end]) if end > start else _of_no_text(reading, first + at))
+            at += 1
+            continue
+        begin = at
+        while shared[at + 1]:
+            at += 1
+        at += 1
+        done = spans[at - 1][1]
+        parts = "".join(f"{opened[each]}{byte_parts(reading.bytes_of(first + each))}" for each in range(begin, at))
+        yield f"<li class=m><b>{shown(text[start:done])}</b><ol>{parts}</ol>"
+    if last == len(reading) and done < len(text):
+        yield f"<li class=g>{shown(text[done:])}"
+
+
+def _opened(reading: Reading, first: int, last: int, differ: Any) -> list[str]:
+    """The opening tag of each item."""
+    pieces, special = reading.encoding.pieces, reading.encoding.special[first:last].tolist()
+    numbers = pieces[first:last].tolist()
+    before = [int(pieces[first - 1]) if first else -2, *numbers[:-1]] if numbers else []
+    flags = [False] * (last - first) if differ is None else differ[first:last].tolist()
+    return [OPEN[(number == earlier >= 0) + 2 * added + 4 * other]
+            for number, earlier, added, other in zip(numbers, before, special, flags)]
+
+
+def _opening(classes: str) -> str:
+    if len(classes) < 2:
+        return f"<li class={classes}>" if classes else "<li>"
+    return f'<li class="{" ".join(classes)}">'
+
+
+OPEN = [_opening("".join(name for bit, name in ((1, "c"), (2, "a"), (4, "d")) if flags & bit)) for flags in range(8)]
+
+
+def _of_no_text(reading: Reading, token: int) -> str:
+    """What is shown of a token that lies nowhere in the text, as BOS."""
+    return shown(reading.bytes_of(token).decode("utf-8", "replace"))
+
+
+@lru_cache(1 << 15)
+def shown(text: str) -> str:
+    """Text for a page.
+
+    >>> shown("<b> \u202e\u0301")
+    '&lt;b&gt;<i> </i><i class=u>U+202E</i>\u0301'
+    """
+    if text.isalnum() and text.isascii():
+        return text
+    start = DOTTED_CIRCLE if unicodedata.category(text[:1] or "a")[0] == "M" else ""
+    return start + "".join([NAMES.get(char) or _char(char) for char in text])
+
+
+def _char(char: str) -> str:
+    if char.isprintable():
+        return escape(char, quote=False)
+    code = ord(char)
+    name = chr(0x2400 + code) if code < 32 else "\u2421" if code == 127 else f"U+{code:04X}"
+    return f"<i class=u>{name}</i>"
+
+
+@lru_cache(1 << 12)
+def byte_parts(data: bytes) -> str:
+    r"""A token that holds parts of characters: whole characters as text, other bytes in hexadecimal.
+
+    >>> byte_parts(b" \xf0\x9f")
+    '<i> </i><code>f0 9f</code>'
+    """
+    found = []
+    while data:
+        try:
+            found.append(shown(data.decode()))
+            break
+        except UnicodeDecodeError as error:
+            found.append(shown(data[: error.start].decode()) if error.start else "")
+            found.append(f"<code>{data[error.start : error.end].hex(' ')}</code>")
+            data = data[error.end :]
+    return "".join(found).replace("</code><code>", " ")

@@ -1,0 +1,85 @@
+"""The merges that make a piece's tokens, one by one.
+
+In: a tokenizer's inspection, and the bytes of a piece. Out: `Step`s: which stretch of the piece became which token, and
+the rank of that merge, in the order in which they are done.
+Invariant: what the steps leave are the ids that the tokenizer's own merging gives; `MergeSteps.of` compares.
+Source: Sennrich's algorithm as core/_bpe.pyx states it: the pair of the lowest rank, the leftmost of equals.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from dstok.inspection.inspection import Inspection
+
+__all__ = ["MergeSteps", "MergeTable", "Step", "merge_table"]
+
+MergeTable = dict[tuple[int, int], tuple[int, int]]
+
+
+class Step(NamedTuple):
+    """The bytes `start` to `end` of a piece are merged at `middle` to the token `id`, by the merge of rank `rank`."""
+
+    start: int
+    middle: int
+    end: int
+    id: int
+    rank: int
+
+
+def merge_table(model: Inspection) -> MergeTable:
+    """By the ids of two tokens: the rank of their merge, and what they are merged to."""
+    return {(left, right): (rank, made) for rank, (left, right, made) in enumerate(model.merges.tolist())}
+
+
+class MergeSteps:
+    """The merges of one model; `table` is what `merge_table` gives of it.
+
+    >>> import dstok
+    >>> steps = MergeSteps(dstok.load("deepseek-v3").inspect())
+    >>> [(step.start, step.middle, step.end) for step in steps.of(b" the")]
+    [(0, 1, 2), (2, 3, 4), (0, 2, 4)]
+    """
+
+    def __init__(self, model: Inspection, table: MergeTable | None = None) -> None:
+        self.model, self._merges = model, merge_table(model) if table is None else table
+
+    def of(self, piece: bytes) -> list[Step]:
+        """The steps of a whole piece; none for one that the model takes whole (`Inspection.takes_whole_tokens`)."""
+        ids = self.model.merge(piece)
+        if self.model.takes_whole_tokens and len(ids) == 1:
+            return []
+        steps, left = self._steps(piece)
+        assert left == ids, "the steps are those of the tokenizer"
+        return steps
+
+    def _steps(self, piece: bytes) -> tuple[list[Step], list[int]]:
+        """The steps, and the ids that they leave."""
+        size = len(piece)
+        ids: list[int | None] = [self.model.merge(piece[at : at + 1])[0] for at in range(size)]
+        ends, befores = list(range(1, size + 1)), list(range(-1, size - 1))  # of the token that starts at each byte
+        waiting = [found for at in range(size - 1) if (found := self._pair(ids[at], ids[at + 1], at))]
+        heapify(waiting)
+        steps = []
+        while waiting:
+            rank, start, left, right, made = heappop(waiting)
+            middle = ends[start]
+            if ids[start] != left or middle >= size or ids[middle] != right:
+                continue  # one of the two has been merged since
+            end = ends[middle]
+            ids[start], ids[middle], ends[start] = made, None, end
+            steps.append(Step(start, middle, end, made, rank))
+            if end < size:
+                befores[end] = start
+            for at in (befores[start], start):
+                if at >= 0 and ends[at] < size and (found := self._pair(ids[at], ids[ends[at]], at)):
+                    heappush(waiting, found)
+        return steps, [id for id in ids if id is not None]
+
+    def _pair(self, left: int | None, right: int | None, at: int) -> tuple[int, int, int, int, int] | None:
+        """(rank, place, left, right, what they are merged to) of two neighbours; None if no merge joins them."""
+        if left is None or right is None or (found := self._merges.get((left, right))) is None:
+            return None
+        return found[0], at, left, right, found[1]

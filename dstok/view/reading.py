@@ -1,0 +1,238 @@
+"""A text as one tokenizer reads it: its tokens, with all that there is to say of each.
+
+In: a tokenizer and a text, or a conversation. Out: `Reading`.
+Invariant: ids, spans, pieces and flags are those of `Tokenizer.encode_with_offsets` and `pretokenize`, for a
+conversation those of `dstok.chat.encode`; the text is the one that was given, but that a lone surrogate is U+FFFD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from dstok.base.lazy import lazy
+from dstok.base.texts import Special, Text, characters
+from dstok.calls.offsets import Encoding
+from dstok.errors import DecodeError
+from dstok.view.merging import MergeSteps, MergeTable, Step, merge_table
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from dstok.calls.offsets import Piece
+    from dstok.chat.encoding import Encoded
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["MAX_MERGED", "Reading", "Vocabulary", "merge_steps", "read", "read_conversation"]
+
+MAX_MERGED = 2048  # bytes of a piece whose merges are shown: a tree of more is read by nobody
+REPLACEMENT = "\ufffd"
+_merge_tables: WeakKeyDictionary[Tokenizer, MergeTable] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A text as a tokenizer reads it.
+
+    name: the tokenizer's. encoding: ids uint32[n], byte_spans and char_spans int64[n, 2], pieces int64[n] (-1: of
+    none), special bool[n]. tokenizer: None for one of another library. vocabulary: bytes by id. notes: what a reader
+    should know. messages: int32[n], the message that each token is of, -1 for none; empty where the text is no
+    conversation. roles: of the messages. parts: what was encoded by itself: the text, where it begins in bytes and in
+    characters, which added tokens were matched in it.
+    """
+
+    name: str
+    text: str
+    encoding: Encoding
+    tokenizer: Tokenizer | None
+    vocabulary: Mapping[int, bytes]
+    notes: tuple[str, ...] = ()
+    messages: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    roles: tuple[str, ...] = ()
+    parts: tuple[tuple[str, int, int, Special], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.encoding)
+
+    @lazy
+    def data(self) -> bytes:
+        """The text's bytes in UTF-8."""
+        return self.text.encode()
+
+    @lazy
+    def shared(self) -> npt.NDArray[np.bool_]:
+        """bool[n + 1]: whether a character lies on both sides of the border before each token; at the end it does not.
+        """
+        chars = self.encoding.char_spans
+        inside = chars[1:, 0] < chars[:-1, 1]
+        return np.concatenate([[False], inside, [False]])[: len(self) + 1]
+
+    @lazy
+    def whole_text(self) -> list[Piece]:
+        """The pieces, in order; those of a tokenizer of another library are not known."""
+        from dataclasses import replace
+
+        assert self.tokenizer is not None
+        found: list[Piece] = []
+        for text, byte, char, special in self.parts:
+            found += [replace(piece, start=piece.start + byte, end=piece.end + byte, char_start=piece.char_start + char,
+                              char_end=piece.char_end + char) if byte else piece
+                      for piece in self.tokenizer.pretokenize(text, special=special)]
+        return found
+
+    def bytes_of(self, token: int) -> bytes:
+        """The bytes of the token with that number."""
+        return self.vocabulary[int(self.encoding.ids[token])]
+
+    def counts(self) -> dict[str, int]:
+        """How many tokens, characters, bytes, words (between white space), lines, different ids; tokens that are added
+        ones; characters that lie in several tokens."""
+        chars = self.encoding.char_spans[:, 0]
+        split = np.unique(chars[self.shared[:-1]])
+        return {"tokens": len(self), "characters": len(self.text), "bytes": len(self.data),
+                "words": len(self.text.split()), "lines": self.text.count("\n") + bool(self.text[-1:].strip("\n")),
+                "ids": len(np.unique(self.encoding.ids)), "added": int(self.encoding.special.sum()),
+                "split": len(split)}
+
+    def message_counts(self) -> list[dict[str, Any]]:
+        """Role and tokens of each message, those of no message last."""
+        rows: list[dict[str, Any]] = [{"role": role, "tokens": int((self.messages == number).sum())}
+                                      for number, role in enumerate(self.roles)]
+        return [*rows, {"role": "", "tokens": int((self.messages == -1).sum())}] if rows else []
+
+    def piece(self, number: int) -> dict[str, Any]:
+        """What there is to say of a piece: its place, what matched it, its merges. Raises `IndexError`."""
+        if self.tokenizer is None or not 0 <= number < len(self.whole_text):
+            raise IndexError(number)
+        piece = self.whole_text[number]
+        tokens = np.flatnonzero(self.encoding.pieces == number)
+        data = b"".join(self.bytes_of(token) for token in tokens.tolist())
+        return {"number": number, "bytes": [piece.start, piece.end], "chars": [piece.char_start, piece.char_end],
+                "step": piece.step, "alternative": piece.alternative, "hex": data.hex(),
+                "tokens": [int(tokens[0]), int(tokens[-1]) + 1] if len(tokens) else [0, 0],
+                "merges": None if piece.token_id is not None else self.merges(data)}
+
+    def merges(self, data: bytes) -> list[Step] | None:
+        """The merges of a piece's bytes; None if it is too long for a tree."""
+        assert self.tokenizer is not None
+        return merge_steps(self.tokenizer).of(data) if len(data) <= MAX_MERGED else None
+
+    def state(self, token: int) -> str:
+        """"" for whole characters; else which of a character's bytes the token has."""
+        start, end = self.encoding.byte_spans[token].tolist()
+        if start == end or not (self.shared[token] or self.shared[token + 1]):
+            return ""
+        return "; ".join(_partial(self.data, start, end)) or "part of a character that the model rewrites"
+
+
+def _partial(data: bytes, start: int, end: int) -> Iterator[str]:
+    """Which bytes of its first and of its last character a span has, where it has not all of them."""
+    first = start
+    while data[first] & 0xC0 == 0x80:
+        first -= 1
+    last = end - 1
+    while data[last] & 0xC0 == 0x80:
+        last -= 1
+    for at in dict.fromkeys((first, last)):
+        size = len(chr_at(data, at).encode())
+        low, high = max(start, at), min(end, at + size)
+        if (low, high) != (at, at + size):
+            which = f"byte {low - at + 1}" if high - low == 1 else f"bytes {low - at + 1} to {high - at}"
+            yield f"{which} of the {size} of U+{ord(chr_at(data, at)):04X}"
+
+
+def chr_at(data: bytes, at: int) -> str:
+    """The character that begins at a byte."""
+    size = 1 if data[at] < 0x80 else 2 if data[at] < 0xE0 else 3 if data[at] < 0xF0 else 4
+    return data[at : at + size].decode()
+
+
+class Vocabulary(dict[int, bytes]):
+    """The bytes of a tokenizer's ids, each asked for once."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+
+    def __missing__(self, id: int) -> bytes:
+        return self.setdefault(id, self.tokenizer.token_bytes(id))
+
+
+def merge_steps(tokenizer: Tokenizer) -> MergeSteps:
+    """The merges of a tokenizer, whose table is made once."""
+    model = tokenizer.inspect()
+    table = _merge_tables.get(tokenizer)
+    if table is None:
+        table = _merge_tables[tokenizer] = merge_table(model)
+    return MergeSteps(model, table)
+
+
+def read(
+    tokenizer: Tokenizer, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+    name: str = "",
+) -> Reading:
+    r"""A text as `tokenizer` reads it. Keywords as `Tokenizer.encode`; `name`: what to call the tokenizer.
+
+    Raises as `encode`, but that a lone surrogate of a `str`, which a browser's text may hold, becomes U+FFFD, and a
+    note says so.
+
+    >>> import dstok
+    >>> reading = read(dstok.load("deepseek-v3"), "it \ud800")
+    >>> reading.encoding.ids.tolist(), reading.notes
+    ([279, 21828], ('1 lone surrogate became U+FFFD',))
+    """
+    plain = characters(text, isinstance(text, str))
+    encoding = tokenizer.encode_with_offsets(plain, special=special, add_bos=add_bos, add_eos=add_eos)
+    lone = plain.count(REPLACEMENT) - text.count(REPLACEMENT) if isinstance(text, str) else 0
+    notes = [f"{lone} lone surrogate{'s' if lone > 1 else ''} became U+FFFD"] if lone else []
+    kept = encoding.ids[(encoding.pieces >= 0)].tolist()
+    notes += [] if _decoded(tokenizer, kept) == plain else ["the tokens decode to another text than this one"]
+    return Reading(name or tokenizer.name, plain, encoding, tokenizer, Vocabulary(tokenizer), tuple(notes),
+                   parts=((plain, 0, 0, special),))
+
+
+def _decoded(tokenizer: Tokenizer, ids: list[int]) -> str | None:
+    try:
+        return tokenizer.decode(ids, errors="strict")
+    except DecodeError:
+        return None
+
+
+def read_conversation(encoded: Encoded, messages: Sequence[Any], name: str = "") -> Reading:
+    """A conversation as `dstok.chat.encode` gave it, with the message that each token is of.
+
+    >>> import dstok
+    >>> from dstok import chat
+    >>> messages = [{"role": "user", "content": "Hello"}]
+    >>> reading = read_conversation(chat.encode(dstok.load("deepseek-v3"), messages, "v3"), messages)
+    >>> reading.message_counts()
+    [{'role': 'user', 'tokens': 2}, {'role': '', 'tokens': 1}]
+    """
+    from dstok.chat.encoding import WITHIN
+
+    text, tokenizer = encoded.rendered.text, encoded.tokenizer
+    ranges = set(encoded.rendered.special_ranges)
+    parts = tuple((text[part.start : part.end], len(text[: part.start].encode()), part.start,
+                   "all" if (part.start, part.end) in ranges else WITHIN[encoded.special]) for part in encoded.parts)
+    encoding = _joined([tokenizer.encode_with_offsets(part, special=special) for part, _, _, special in parts], parts)
+    assert encoding.ids.tolist() == encoded.ids, "the parts are those of the conversation"
+    roles = tuple(str(message.get("role", "")) if isinstance(message, dict) else str(getattr(message, "role", ""))
+                  for message in messages)
+    return Reading(name or tokenizer.name, text, encoding, tokenizer, Vocabulary(tokenizer),
+                   messages=encoded.message_index, roles=roles, parts=parts)
+
+
+def _joined(found: Sequence[Encoding], parts: Sequence[tuple[str, int, int, Special]]) -> Encoding:
+    """The encodings of a text's parts as one."""
+    if not found:
+        return Encoding(np.empty(0, np.uint32), np.empty((0, 2), np.int64), np.empty((0, 2), np.int64),
+                        np.empty(0, np.int64), np.empty(0, np.bool_))
+    numbers = np.cumsum([0, *(int(one.pieces[-1]) + 1 if len(one) else 0 for one in found)])
+    return Encoding(np.concatenate([one.ids for one in found]),
+                    np.concatenate([one.byte_spans + byte for one, (_, byte, _, _) in zip(found, parts)]),
+                    np.concatenate([one.char_spans + char for one, (_, _, char, _) in zip(found, parts)]),
+                    np.concatenate([one.pieces + number for one, number in zip(found, numbers)]),
+                    np.concatenate([one.special for one in found]))

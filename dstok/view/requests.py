@@ -1,0 +1,143 @@
+"""What the page asks of the server: texts to be tokenized, and then their tokens, as its reader scrolls.
+
+In: the models that there are, a text or none to begin with; then values of JSON. Out: values of JSON.
+Invariant: a model is one of those that were named at the start: no request opens a file. The last few results are kept;
+one that has gone is `GoneError`, and the page asks anew.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, NamedTuple
+
+from dstok.errors import DstokError, FileError
+from dstok.view.reading import Reading, read, read_conversation
+from dstok.view.sheet import Sheet
+
+__all__ = ["Asked", "GoneError", "Requests", "Settings"]
+
+KEPT = 6  # results
+LARGE = 1 << 20  # characters of a file's text that still stand in the page's text box
+
+
+class GoneError(DstokError):
+    """A result that is no longer kept."""
+
+
+class Settings(NamedTuple):
+    """How a text is read: `kind` is "", or the version of a conversation's format."""
+
+    model: str
+    other: str = ""
+    special: str = "all"
+    kind: str = ""
+    bos: bool = False
+    eos: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A text and how to read it."""
+
+    text: str
+    settings: Settings
+
+
+Reader = Callable[[Asked, str], Reading]
+
+
+class Requests:
+    """The answers. `readers`: by name, what reads a text; `foreign`: names of those that can only stand beside another.
+
+    A number of threads may ask at once; texts are tokenized one after the other.
+    """
+
+    def __init__(
+        self, readers: Mapping[str, Reader], start: Asked, about: str = "", foreign: frozenset[str] = frozenset(),
+    ) -> None:
+        self.readers, self.begin, self.about, self.foreign = readers, start, about, foreign
+        self._results: OrderedDict[str, Sheet] = OrderedDict()
+        self._lock, self._one = Lock(), Lock()
+
+    def start(self) -> dict[str, Any]:
+        """What the page shows first. text: None if it is too large for a text box; the server knows it."""
+        from dstok.chat import versions
+
+        text = self.begin.text if len(self.begin.text) <= LARGE else None
+        return {**self.begin.settings._asdict(), "text": text, "size": len(self.begin.text), "about": self.about,
+                "models": [name for name in self.readers if name not in self.foreign], "others": list(self.readers),
+                "versions": [version.name for version in versions()]}
+
+    def encode(self, body: Any) -> dict[str, Any]:
+        """Tokenizes a text, or with `"text": null` that of the start. Raises `DstokError`."""
+        with self._one:
+            sheet = self.sheet(self._asked(body))
+        name = secrets.token_hex(8)
+        with self._lock:
+            self._results[name] = sheet
+            while len(self._results) > KEPT:
+                self._results.popitem(last=False)
+        return {"result": name, "header": sheet.header(), "first": sheet.section(0)}
+
+    def sheet(self, asked: Asked) -> Sheet:
+        """A text as the model reads it, and as the other one does, if there is one."""
+        names = [name for name in (asked.settings.model, asked.settings.other) if name]
+        return Sheet([self.readers[name](asked, name) for name in names])
+
+    def result(self, name: str) -> Sheet:
+        """What `encode` called `name`."""
+        with self._lock:
+            if name not in self._results:
+                raise GoneError("this result is no longer kept: change the text, or load the page again")
+            self._results.move_to_end(name)
+            return self._results[name]
+
+    def _asked(self, body: Any) -> Asked:
+        if not isinstance(body, dict):
+            raise ValueError("expected a JSON object")
+        text = body.get("text")
+        settings = Settings(*(body.get(name, default) for name, default in
+                              zip(Settings._fields, (None, *Settings._field_defaults.values()))))
+        kinds = (str, str, str, str, bool, bool)
+        if not isinstance(text, str | None) or not all(map(isinstance, settings, kinds)):
+            raise ValueError("expected a text and its settings")
+        if settings.model not in self.readers or settings.model in self.foreign or \
+                settings.other not in ("", *self.readers) or settings.special not in ("all", "none", "raise"):
+            raise ValueError("expected a model that the page offers")
+        return Asked(self.begin.text if text is None else text, settings)
+
+
+def reader_of(load: Callable[[], Any]) -> Reader:
+    """What reads texts with the tokenizer that `load` gives, which is called once, when it is first needed."""
+    loaded: list[Any] = []
+
+    def reader(asked: Asked, name: str) -> Reading:
+        if not loaded:
+            loaded.append(load())
+        settings = asked.settings
+        if settings.kind:
+            return _conversation(loaded[0], asked, name)
+        return read(loaded[0], asked.text, special=settings.special, add_bos=settings.bos,  # type: ignore[arg-type]
+                    add_eos=settings.eos, name=name)
+
+    return reader
+
+
+def _conversation(tokenizer: Any, asked: Asked, name: str) -> Reading:
+    """A text that is JSON: an array of messages, or the body of a request."""
+    from dstok import chat
+
+    try:
+        value = json.loads(asked.text)
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"expected a conversation as JSON: {error}") from None
+    request = chat.read_request(value if isinstance(value, dict) else {"messages": value})
+    special = {"all": "all", "none": "template", "raise": "raise"}[asked.settings.special]
+    encoded = chat.encode(tokenizer, request.messages, asked.settings.kind, special=special,  # type: ignore[arg-type]
+                          **request.arguments)
+    return read_conversation(encoded, request.messages, name)

@@ -1,0 +1,75 @@
+"""One reading, or two of one text, in sections: what a page asks for as its reader scrolls.
+
+In: readings. Out: the number of the first token of each section, for each reading.
+Invariant: the sections follow one another and hold all tokens; those of two readings begin at the same bytes; no
+character lies in two sections. They end after a line feed, if one is near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dstok.view.reading import Reading
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Numbers = npt.NDArray[np.int64]
+
+__all__ = ["LEAST", "MOST", "section_starts"]
+
+LEAST, MOST = 150, 300  # tokens of the first reading: a line feed between the two ends a section
+
+
+def section_starts(readings: Sequence[Reading]) -> Numbers:
+    """int64[k + 1, readings]: the first token of each section, in each reading; the last row is where all ends.
+
+    >>> import dstok
+    >>> from dstok.view import read
+    >>> section_starts([read(dstok.load("deepseek-v3"), "word\\n" * 160)]).tolist()
+    [[0], [150], [320]]
+    """
+    first, data = readings[0], np.frombuffer(readings[0].data, np.uint8)
+    borders = _borders(readings)  # tokens of the first reading before which a section may begin
+    starts = first.encoding.byte_spans[borders, 0]
+    lines = borders[(starts > 0) & (data[np.maximum(starts, 1) - 1] == 10)] if len(data) else borders[:0]
+    chosen = [0]
+    while chosen[-1] + MOST < len(first):
+        chosen.append(_next(chosen[-1], lines, borders, len(first)))
+        if chosen[-1] == len(first):
+            chosen.pop()
+            break
+    rows = np.array(chosen, np.int64)
+    columns = [rows, *(_same_place(first, other, rows) for other in readings[1:])]
+    return np.vstack([np.column_stack(columns), [len(reading) for reading in readings]])
+
+
+def _next(start: int, lines: Numbers, borders: Numbers, size: int) -> int:
+    """Where the section that begins at `start` ends."""
+    at = int(np.searchsorted(lines, start + LEAST))
+    if at < len(lines) and lines[at] <= start + MOST:
+        return int(lines[at])
+    at = int(np.searchsorted(borders, start + MOST))
+    return int(borders[at]) if at < len(borders) else size
+
+
+def _borders(readings: Sequence[Reading]) -> Numbers:
+    """The tokens of the first reading that begin a character where one of each other reading does, too."""
+    first = readings[0]
+    fine = ~first.shared[:-1] & (first.encoding.byte_spans[:, 0] < len(first.data))
+    fine &= first.encoding.byte_spans[:, 0] < first.encoding.byte_spans[:, 1]
+    for other in readings[1:]:
+        free = other.encoding.byte_spans[~other.shared[:-1], 0]
+        fine &= np.isin(first.encoding.byte_spans[:, 0], free)
+    return np.flatnonzero(fine)
+
+
+def _same_place(first: Reading, other: Reading, rows: Numbers) -> Numbers:
+    """The first tokens of the other reading that begin where the tokens `rows` of the first do."""
+    starts = first.encoding.byte_spans[rows, 0] if len(first) else np.zeros(len(rows), np.int64)
+    found = np.searchsorted(other.encoding.byte_spans[:, 0], starts, "left").astype(np.int64)
+    found[0] = 0
+    return found

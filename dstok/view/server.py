@@ -1,0 +1,190 @@
+"""The view on an address of this machine.
+
+In: `Requests`. Out: `ViewServer`, at http://127.0.0.1:PORT/KEY/. Invariant: it answers this machine alone (it listens
+at 127.0.0.1, and the Host of a request has to name that), and those who know the key, which is a random part of the
+address; it reads no file but those of the page, asks nothing of anywhere, and keeps no text but the last few. A body
+that is too large is refused before it is read.
+
+`wbufsize = -1`: an answer is written at once. Unbuffered, head and body would be two packets, of which the second waits
+40 ms for the first one's acknowledgement.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import sys
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from dstok.errors import DstokError
+from dstok.view.pages import SCRIPTS, STYLES, asset, view_body
+from dstok.view.requests import GoneError, Requests
+
+__all__ = ["MAX_BODY", "ViewServer"]
+
+MAX_BODY = 64 << 20  # bytes of a request
+PATIENCE = 30  # seconds that a client may be silent in
+POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+          "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+           "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin"}
+TYPES = {"css": "text/css", "js": "text/javascript"}
+
+
+class ViewServer(ThreadingHTTPServer):
+    """A server of one view. `port` 0: one that is free. `serve_forever` runs it, `address` is where."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, requests: Requests, port: int = 0) -> None:
+        self.requests, self.key = requests, secrets.token_urlsafe(16)
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{self.key}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has gone is no fault; any other error is told, without what was sent."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError | TimeoutError):
+            print(f"dstok view: internal error: {type(error).__name__}: {error}", file=sys.stderr)
+
+
+class _RefusedError(Exception):
+    """A request that is not answered: its status and why."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ViewServer
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "dstok", ""
+    wbufsize = -1
+    timeout = PATIENCE
+
+    def do_GET(self) -> None:
+        self._answer(self._get)
+
+    def do_POST(self) -> None:
+        self._answer(self._post)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the address holds the key."""
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What http.server itself refuses, as a bad request line: like our own refusals."""
+        self.close_connection = True
+        self._send(int(code), "application/json", json.dumps({"error": message or "refused"}).encode())
+
+    def _answer(self, find: Callable[[str, dict[str, str]], tuple[str, bytes]]) -> None:
+        try:
+            self._send(200, *find(*self._place()))
+        except _RefusedError as error:
+            self.close_connection = True  # what is left of the body is not read
+            self._say(error.status, str(error))
+        except GoneError as error:
+            self._say(410, str(error))
+        except (DstokError, ValueError) as error:
+            self._say(422, str(error))
+
+    def _place(self) -> tuple[str, dict[str, str]]:
+        """The path below the key, and the query. Refuses whoever is not meant."""
+        port = self.server.server_port
+        if self.headers.get_all("Host") not in ([f"127.0.0.1:{port}"], [f"localhost:{port}"]):
+            raise _RefusedError(403, "this address is for this machine alone")
+        origin = self.headers.get("Origin")
+        if origin not in (None, f"http://127.0.0.1:{port}", f"http://localhost:{port}"):
+            raise _RefusedError(403, "asked for by a page from elsewhere")
+        parts = urlsplit(self.path)
+        empty, _, rest = parts.path.partition("/")
+        key, slash, name = rest.partition("/")
+        if empty or not slash or not secrets.compare_digest(key.encode(), self.server.key.encode()):
+            raise _RefusedError(404, "no such page")
+        return name, {name: values[-1] for name, values in parse_qs(parts.query).items()}
+
+    def _get(self, name: str, query: dict[str, str]) -> tuple[str, bytes]:
+        requests = self.server.requests
+        if name == "":
+            return "text/html", _document().encode()
+        if name in (*STYLES, *SCRIPTS):
+            return TYPES[name.rpartition(".")[2]], asset(name).encode()
+        if name == "start":
+            return _json(requests.start())
+        if name not in ("section", "piece", "export"):
+            raise _RefusedError(404, "no such page")
+        sheet = requests.result(query.get("result", ""))
+        try:
+            if name == "section":
+                return _json(sheet.section(int(query.get("number", ""))))
+            if name == "piece":
+                return _json(sheet.piece(int(query.get("side", "")), int(query.get("number", ""))))
+        except IndexError:
+            raise _RefusedError(404, f"no such {name}") from None
+        return _json(sheet.export)
+
+    def _post(self, name: str, query: dict[str, str]) -> tuple[str, bytes]:
+        if name != "encode":
+            raise _RefusedError(404, "no such page")
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()):
+            raise _RefusedError(411, "expected a body of known length")
+        if int(length) > MAX_BODY:
+            raise _RefusedError(413, f"expected a body of at most {MAX_BODY >> 20} MB, found {int(length) >> 20} MB")
+        data = self.rfile.read(int(length))
+        if len(data) < int(length):
+            raise ConnectionError("the client has gone")
+        try:
+            body = json.loads(data)
+        except (ValueError, RecursionError):
+            raise _RefusedError(400, "expected JSON") from None
+        return _json(self.server.requests.encode(body))
+
+    def _say(self, status: int, message: str) -> None:
+        self._send(status, "application/json", json.dumps({"error": message}).encode())
+
+    def _send(self, status: int, kind: str, data: bytes) -> None:
+        self.send_response(status)
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(data)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(data)
+        self.wfile.flush()
+
+    def handle(self) -> None:
+        """As it is, but that a client that has gone is no error."""
+        try:
+            super().handle()
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        except (ConnectionError, TimeoutError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+
+def _json(value: Any) -> tuple[str, bytes]:
+    return "application/json", json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _document() -> str:
+    """The page, whose style and scripts it fetches from here."""
+    styles = "".join(f'<link rel="stylesheet" href="{name}">\n' for name in STYLES)
+    scripts = "".join(f'<script src="{name}" defer></script>\n' for name in SCRIPTS)
+    return ('<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>dstok view</title>\n'
+            f'<link rel="icon" href="data:,">\n{styles}{scripts}</head>\n<body>\n{view_body(True)}\n</body>\n</html>\n')
