@@ -31,7 +31,7 @@ from dstok.formats.tokens import AddedToken, decoded_bytes
 from dstok.pattern.fancy_regex import translate
 from dstok.pattern.split import Split
 
-__all__ = ["describe_tiktoken", "read_ranks", "unsaid", "write_ranks"]
+__all__ = ["describe_tiktoken", "ranks_of", "read_ranks", "unsaid", "write_ranks"]
 
 MAX_ID = 1 << 20  # as many ids as the engine takes
 WHERE = "pattern"
@@ -148,7 +148,12 @@ def _broken(message: str, line: int, at: int) -> NoReturn:
 
 
 def write_ranks(model: ModelDescription) -> bytes:
-    """The rank file of `model`, in order of rank.
+    """The rank file of `model`, in order of rank. Raises as `ranks_of`."""
+    return b"".join(b64encode(token) + b" %d\n" % rank for token, rank in ranks_of(model).items())
+
+
+def ranks_of(model: ModelDescription) -> dict[bytes, int]:
+    """tiktoken's `mergeable_ranks` of `model`, in order of rank.
 
     Raises `UnsupportedError` if its merges are not those that its ids give as ranks, if it has tokens that are neither
     bytes nor added tokens, or if a piece that is a token is not that token.
@@ -156,7 +161,7 @@ def write_ranks(model: ModelDescription) -> bytes:
     if model.normalizer:
         raise UnsupportedError("a normalizer, which tiktoken has none of", "$.normalizer")
     model.refuse_hidden("a rank file")
-    ranks = _ranks_of(model)
+    ranks = _tokens_with_ids(model)
     _check_ranks(ranks)
     derived = ranked_merges(ranks)
     own = [(model.tokens[left], model.tokens[right]) for left, right, _ in model.merge_rules()]
@@ -170,8 +175,7 @@ def write_ranks(model: ModelDescription) -> bytes:
     if len(derived) < sum(len(token) > 1 for token in ranks) and not model.ignore_merges:
         raise UnsupportedError("a token that merging does not make, which tiktoken takes for a piece as a whole",
                                "$.model.vocab")
-    lines = sorted(ranks.items(), key=lambda item: item[1])
-    return b"".join(b64encode(token) + b" %d\n" % rank for token, rank in lines)
+    return dict(sorted(ranks.items(), key=lambda item: item[1]))
 
 
 def unsaid(model: ModelDescription) -> tuple[str, ...]:
@@ -184,7 +188,7 @@ def unsaid(model: ModelDescription) -> tuple[str, ...]:
     return tuple(lost)
 
 
-def _ranks_of(model: ModelDescription) -> dict[bytes, int]:
+def _tokens_with_ids(model: ModelDescription) -> dict[bytes, int]:
     """The vocabulary as ranks. Added tokens that stand in it are left out: tiktoken gets them by themselves."""
     added = {token.id for token in model.added_tokens}
     in_use = {i for merge in model.merge_rules() for i in merge}

@@ -1,0 +1,240 @@
+"""tiktoken's `Encoding` on dstok: the same class to whoever asks, the same results, dstok's speed.
+
+In: what `tiktoken.Encoding` is made of, one of its objects, or a dstok tokenizer. Out: an `Encoding`, which is a
+`tiktoken.Encoding`.
+Invariant: every call gives what tiktoken 0.14.0 gives for the same pattern, ranks and special tokens, errors included.
+What dstok cannot do exactly is refused when the object is made, or, by `install` and `accelerate`, left to tiktoken
+with a warning. An encoding of a tokenizer that tiktoken has no words for (a normalizer, say) is refused where
+tiktoken's own form of it is asked for.
+
+>>> import dstok
+>>> from dstok.integrations.tiktoken import Encoding
+>>> encoding = Encoding.from_tokenizer(dstok.load("deepseek-v3"))
+>>> encoding.encode("Hello world"), encoding.encode_ordinary("<｜User｜>hi")
+([19923, 2058], [30, 28217, 6756, 28217, 32, 6366])
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any, Literal
+
+import tiktoken
+import tiktoken.registry
+
+from dstok.base.lazy import lazy
+from dstok.errors import DstokError, UnsupportedError
+from dstok.formats.tiktoken import ranks_of
+from dstok.formats.tiktoken_encodings import ENCODINGS
+from dstok.integrations.tiktoken_core import Core
+from dstok.integrations.tiktoken_patterns import pattern_of
+from dstok.loading import load
+from dstok.tokenizer import Tokenizer
+from tiktoken_ext.dstok_models import MODELS
+
+if TYPE_CHECKING:
+    from dstok.base.texts import Special
+
+__all__ = ["Encoding", "accelerate", "get_encoding", "install", "uninstall"]
+
+Allowed = Literal["all"] | AbstractSet[str]
+Disallowed = Literal["all"] | Collection[str]
+State = tuple[Tokenizer, str, Mapping[str, Any]]  # the third: what an object was made of, as far as pickles keep it
+
+
+class Encoding(tiktoken.Encoding):
+    r"""A `tiktoken.Encoding` that runs on dstok; made as that is, or by `from_tokenizer`.
+
+    Raises `UnsupportedError`, `PatternError` or `TokenizerFileError` for what dstok cannot do exactly.
+
+    >>> ranks = {bytes([b]): b for b in range(256)} | {b"ab": 256}
+    >>> encoding = Encoding("mine", pat_str=r"\w+|\W", mergeable_ranks=ranks, special_tokens={"<end>": 257})
+    >>> encoding.encode("abba<end>", allowed_special="all"), encoding.n_vocab
+    ([256, 98, 97, 257], 258)
+    """
+
+    def __init__(
+        self, name: str, *, pat_str: str, mergeable_ranks: dict[bytes, int], special_tokens: dict[str, int],
+        explicit_n_vocab: int | None = None,
+    ) -> None:
+        pattern = f"(?:{pat_str})" if pat_str in ENCODINGS else pat_str  # a name is a pattern to tiktoken
+        tokenizer = Tokenizer.from_tiktoken(mergeable_ranks, pattern, special_tokens)
+        self.__setstate__((tokenizer, name, {"_pat_str": pat_str, "_special_tokens": special_tokens}))
+        self.__dict__["_mergeable_ranks"] = mergeable_ranks
+        if explicit_n_vocab:
+            assert len(mergeable_ranks) + len(special_tokens) == explicit_n_vocab
+            assert self.max_token_value == explicit_n_vocab - 1
+
+    @classmethod
+    def from_tokenizer(cls, tokenizer: Tokenizer, name: str | None = None) -> Encoding:
+        """The encoding of a dstok tokenizer, under its name or another.
+
+        Special tokens are the tokenizer's added tokens; `eot_token` is its EOS, if none of them is `<|endoftext|>`.
+        """
+        encoding = cls.__new__(cls)
+        encoding.__setstate__((tokenizer, tokenizer.name if name is None else name, {}))
+        return encoding
+
+    def parts(self) -> dict[str, Any]:
+        """The keywords that `tiktoken.Encoding` makes the same of. Raises `UnsupportedError` if there are none."""
+        if not self._plain_special:
+            raise UnsupportedError("added tokens that take white space or whole words, which tiktoken has none of",
+                                   "$.added_tokens")
+        return {"name": self.name, "pat_str": self._pat_str, "mergeable_ranks": self._mergeable_ranks,
+                "special_tokens": self._special_tokens}
+
+    def __getstate__(self) -> State:
+        return self.tokenizer, self.name, self._known
+
+    def __setstate__(self, state: Any) -> None:
+        tokenizer, self.name, self._known = state  # what `__getstate__` gives
+        self.tokenizer: Tokenizer = tokenizer
+        self.__dict__.update({"_special_tokens": tokenizer.special_tokens, **self._known})
+        self._special_token_values = set(self._special_tokens.values())
+        self._all_special = frozenset(self._special_tokens)
+        self.max_token_value = tokenizer.vocab_size - 1
+        self._core_bpe = Core(tokenizer, self._original)
+        flagged = (t.lstrip or t.rstrip or t.single_word or (t.normalized and not tokenizer.encodes_text_as_it_is)
+                   for t in tokenizer.inspect().added_tokens)
+        self._plain_special = not any(flagged)
+
+    # What tiktoken calls these things; others read them
+
+    @lazy
+    def _pat_str(self) -> str:
+        return pattern_of(self.tokenizer)
+
+    @lazy
+    def _mergeable_ranks(self) -> dict[bytes, int]:
+        return ranks_of(self.tokenizer.describe())
+
+    def _original(self) -> Any:
+        return tiktoken.Encoding(**self.parts())._core_bpe  # noqa: SLF001 (there is no other way to it)
+
+    @property
+    def eot_token(self) -> int:
+        """The id of `<|endoftext|>`, or else the tokenizer's EOS. Raises `KeyError` if there is neither."""
+        if "<|endoftext|>" not in self._special_tokens and self.tokenizer.eos_id is not None:
+            return self.tokenizer.eos_id
+        return super().eot_token
+
+    # Calls whose way through tiktoken would be slow
+
+    def encode(
+        self, text: str, *, allowed_special: Allowed = frozenset(), disallowed_special: Disallowed = "all",
+    ) -> list[int]:
+        """As `tiktoken.Encoding.encode`, which looks for special tokens by a regular expression of all of them."""
+        special = self._special(allowed_special, disallowed_special)
+        if special is not None and isinstance(text, str):
+            try:
+                return self.tokenizer.encode(text, special=special)
+            except DstokError:
+                pass  # tiktoken's own way tells what is wrong
+        return super().encode(text, allowed_special=allowed_special, disallowed_special=disallowed_special)
+
+    def encode_batch(
+        self, text: Sequence[str], *, num_threads: int = 8, allowed_special: Allowed = frozenset(),
+        disallowed_special: Disallowed = "all",
+    ) -> list[list[int]]:
+        """As `tiktoken.Encoding.encode_batch`."""
+        texts, special = list(text), self._special(allowed_special, disallowed_special)
+        found = self._batch(texts, num_threads, special)
+        return found if found is not None else super().encode_batch(
+            texts, num_threads=num_threads, allowed_special=allowed_special, disallowed_special=disallowed_special)
+
+    def encode_ordinary_batch(self, text: Sequence[str], *, num_threads: int = 8) -> list[list[int]]:
+        """As `tiktoken.Encoding.encode_ordinary_batch`."""
+        texts = list(text)
+        found = self._batch(texts, num_threads, "none")
+        return found if found is not None else super().encode_ordinary_batch(texts, num_threads=num_threads)
+
+    def _batch(self, texts: list[str], threads: int, special: Special | None) -> list[list[int]] | None:
+        """The ids; None: let tiktoken's own way tell what is wrong, or take its time."""
+        if special is None or type(threads) is not int or threads < 1 or not all(isinstance(t, str) for t in texts):
+            return None
+        try:
+            return self.tokenizer.encode_batch(texts, threads=threads, special=special)
+        except DstokError:
+            return None
+
+    def _special(self, allowed: Allowed, disallowed: Disallowed) -> Special | None:
+        """What `special` is in dstok's calls; None: wrong, or some special tokens are allowed and others an error."""
+        known = self._all_special if isinstance(allowed, str) and allowed == "all" else allowed
+        if not self._plain_special or not isinstance(known, set | frozenset) or not known <= self._all_special:
+            return None
+        if len(known) == len(self._all_special):
+            return "all" if disallowed == "all" or not disallowed else None
+        if isinstance(disallowed, str):
+            return "raise" if disallowed == "all" and not known else None
+        return None if disallowed else known
+
+
+# Where tiktoken's encodings come from
+
+
+def get_encoding(name: str) -> Encoding:
+    """The encoding of that name, one of tiktoken's or of dstok's plug-in, on dstok.
+
+    tiktoken's rank files come from where `tiktoken.get_encoding` takes them. Raises `ValueError` for an unknown name,
+    and as `Encoding`.
+
+    >>> get_encoding("deepseek_v3").encode("Hello world")
+    [19923, 2058]
+    """
+    model = MODELS.get(name)
+    if model is not None:
+        return Encoding.from_tokenizer(load(model), name)
+    return _of(tiktoken.get_encoding(name))
+
+
+def accelerate(encoding: tiktoken.Encoding, *, strict: bool = False) -> tiktoken.Encoding:
+    """`encoding` on dstok; itself, with a warning that says why, if dstok cannot do it exactly (`strict`: an error)."""
+    try:
+        return _of(encoding)
+    except DstokError as error:
+        if strict:
+            raise
+        _warn(encoding.name, error)
+        return encoding
+
+
+def install() -> None:
+    """From now on `tiktoken.get_encoding` and `encoding_for_model` give encodings on dstok, wherever they are called.
+
+    An encoding that dstok cannot do exactly is tiktoken's own, with a warning. Encodings that were given before stay.
+    """
+    registry: Any = tiktoken.registry
+    if registry.Encoding is not _made:
+        registry.Encoding = _made
+        registry.ENCODINGS.clear()
+
+
+def uninstall() -> None:
+    """Takes `install` back."""
+    registry: Any = tiktoken.registry
+    if registry.Encoding is _made:
+        registry.Encoding = tiktoken.Encoding
+        registry.ENCODINGS.clear()
+
+
+def _made(**parts: Any) -> tiktoken.Encoding:
+    try:
+        if parts["name"] in MODELS:
+            return get_encoding(parts["name"])
+        return Encoding(**parts)
+    except DstokError as error:
+        _warn(parts["name"], error)
+        return tiktoken.Encoding(**parts)
+
+
+def _of(encoding: tiktoken.Encoding) -> Encoding:
+    if isinstance(encoding, Encoding):
+        return encoding
+    return Encoding(encoding.name, pat_str=encoding._pat_str,  # noqa: SLF001 (there is no other way to them)
+                    mergeable_ranks=encoding._mergeable_ranks, special_tokens=encoding._special_tokens)  # noqa: SLF001
+
+
+def _warn(name: str, error: DstokError) -> None:
+    warnings.warn(f"{name} stays tiktoken's own, since dstok cannot do it exactly: {error}", stacklevel=3)

@@ -1,0 +1,59 @@
+r"""The pattern that stands for a tokenizer's pre-tokenizer in tiktoken.
+
+tiktoken takes one pattern, and drops what it does not match.
+In: a tokenizer. Out: a pattern in tiktoken's dialect.
+Invariant: tiktoken cuts every text by the pattern as the tokenizer does: `Splitter.difference` finds none, which is a
+walk over both automata and no sample. A pre-tokenizer without such a pattern is an `UnsupportedError`.
+
+DeepSeek V3's three patterns as one. Its pre-tokenizer cuts in three steps, each into what the one before has left, and
+the third cuts the pieces of the first two again. So a number ends what stands before it as a text's end does, and so
+does a run of `WIDE`, kana and ideographs; the third step's alternatives stand here twice, once for characters of `WIDE`
+and once for the others. What no step matches stays a piece, and needs an alternative here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dstok.errors import DstokError, UnsupportedError
+
+if TYPE_CHECKING:
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["V3_PATTERN", "pattern_of"]
+
+WIDE = "一-龥\u3040-ゟ゠-ヿ"
+V3_PATTERN = "|".join([
+    r"\p{N}{1,3}",
+    rf"[[{WIDE}]&&[^\p{{L}}\p{{P}}\p{{S}}]]?[[{WIDE}]&&[\p{{L}}\p{{M}}]]+",
+    rf"[[{WIDE}]&&[\p{{P}}\p{{S}}]]+",
+    rf"[[{WIDE}]&&[^\p{{L}}\p{{M}}\p{{P}}\p{{S}}]]+(?![[{WIDE}]&&[\p{{L}}\p{{M}}]])",
+    r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+",
+    rf"[^\r\n\p{{L}}\p{{P}}\p{{S}}\p{{N}}{WIDE}]?[[\p{{L}}\p{{M}}]&&[^{WIDE}]]+",
+    rf" ?[[\p{{P}}\p{{S}}]&&[^{WIDE}]]+[\r\n]*",
+    r"\s*[\r\n]+",
+    rf"\s+(?![^\s\p{{N}}{WIDE}])",
+    r"\s+",
+    rf"[^\s\p{{L}}\p{{M}}\p{{N}}\p{{P}}\p{{S}}{WIDE}]+(?![[\p{{L}}\p{{M}}]&&[^{WIDE}]])",
+])
+
+
+def pattern_of(tokenizer: Tokenizer) -> str:
+    """The pattern that cuts as `tokenizer` does in tiktoken. Raises `UnsupportedError` if none is known to.
+
+    >>> import dstok
+    >>> pattern_of(dstok.load("deepseek-v3")) == V3_PATTERN
+    True
+    """
+    from dstok.splitting.splitter import Splitter
+
+    splits = tokenizer.inspect().splits
+    own = Splitter.from_tokenizer(tokenizer)
+    for pattern in [V3_PATTERN, *(split.pattern for split in splits[:1] if len(splits) == 1)]:
+        try:
+            if Splitter(pattern, behavior="Removed", invert=True, dialect="fancy-regex").difference(own) is None:
+                return pattern
+        except DstokError:  # a pattern that is none in tiktoken's dialect
+            continue
+    raise UnsupportedError("a pre-tokenizer for which no single pattern of tiktoken's is known to cut alike",
+                           "$.pre_tokenizer")
