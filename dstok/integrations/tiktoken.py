@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tiktoken
 import tiktoken.registry
+from tiktoken_ext.dstok_models import MODELS
 
 from dstok.base.lazy import lazy
 from dstok.errors import DstokError, UnsupportedError
@@ -32,7 +33,6 @@ from dstok.integrations.tiktoken_core import Core
 from dstok.integrations.tiktoken_patterns import pattern_of
 from dstok.loading import load
 from dstok.tokenizer import Tokenizer
-from tiktoken_ext.dstok_models import MODELS
 
 if TYPE_CHECKING:
     from dstok.base.texts import Special

@@ -24,6 +24,7 @@ from kept import kept
 from real_models import V3
 from shares import chance_of_today
 from tiktoken_calls import call, outcome
+from tiktoken_ext import dstok_models
 
 import dstok
 from dstok.errors import UnsupportedError
@@ -31,7 +32,6 @@ from dstok.formats.tiktoken_encodings import ENCODINGS
 from dstok.integrations import tiktoken as facade
 from dstok.integrations.tiktoken import Encoding
 from dstok.integrations.tiktoken_patterns import V3_PATTERN, pattern_of
-from tiktoken_ext import dstok_models
 
 CALLS = int(os.environ.get("DSTOK_CALLS", "2000"))
 
