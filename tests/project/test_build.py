@@ -49,3 +49,21 @@ def test_changed(build: Any, tmp_path: Path, name: str) -> None:
 def test_missing(build: Any, tmp_path: Path) -> None:
     (tmp_path / "dstok/core/b.c").unlink()
     assert not build.current(made(tmp_path))
+
+
+@pytest.mark.parametrize(("touched", "forced"), [("dstok/core/a.pyx", False), ("setup.py", True)])
+def test_what_concerns_all_modules(build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, touched: str, forced: bool) -> None:
+    """Cython sees which sources have changed; how all of them are made stands in setup.py, which it does not look at."""
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(build, "cythonize", lambda extensions, **options: calls.append(options))
+    modules = [build.extension("a.pyx"), build.extension("b.c")]
+    assert build.make_c(modules, 1, False) == [["dstok/core/a.c"], ["dstok/core/b.c"]] and calls == []
+    (tmp_path / touched).touch()
+    build.make_c(modules, 1, False)
+    assert [options["force"] for options in calls] == [forced]
+
+
+def test_what_cython_adds_is_compiled_once(build: Any) -> None:
+    """The module that the others take it from is one of those that are built, and Cython is told its name."""
+    assert build.SHARED in build.EXTENSIONS and build.SHARED.name == "dstok.core._shared"
+    assert all(source.endswith(".pyx") for each in build.EXTENSIONS if each is not build.SHARED for source in each.sources)
