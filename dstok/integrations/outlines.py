@@ -1,0 +1,104 @@
+"""outlines and outlines-core: the vocabulary of a dstok tokenizer, and the tokenizer that outlines asks a model for.
+
+In: a tokenizer. Out: an `outlines_core.Vocabulary`; an `OutlinesTokenizer`, which has outlines' protocol.
+Invariant: the vocabulary has each token by its bytes, so that a mask is right for tokens that hold a part of a
+character, too, which outlines itself knows as U+FFFD alone. The tokens that the model marks as special are in no mask.
+Source: outlines-core 0.2.14, outlines 1.3.3.
+
+>>> import dstok
+>>> from dstok.integrations.outlines import OutlinesTokenizer, vocabulary
+>>> vocabulary(dstok.load("deepseek-v3")).get(b" world")
+[2058]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from dstok.errors import DstokError
+from dstok.integrations.protocol import TokenizerProtocol
+from dstok.integrations.special import special_ids, stop_ids
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from outlines_core import Vocabulary
+
+__all__ = ["OutlinesTokenizer", "vocabulary"]
+
+
+def vocabulary(tokenizer: TokenizerProtocol, *, eos_token_id: int | None = None) -> Vocabulary:
+    """outlines-core's vocabulary, for its index of a pattern. `eos_token_id`: without it the tokenizer's EOS.
+
+    Raises `DstokError` if there is no EOS.
+    """
+    from outlines_core import Vocabulary
+
+    [end] = stop_ids(tokenizer, eos_token_id)
+    left_out = {end, *special_ids(tokenizer)}
+    tokens: dict[bytes, list[int]] = {}
+    for id, token in enumerate(tokenizer.vocabulary()):
+        if token and id not in left_out:
+            tokens.setdefault(token, []).append(id)
+    return Vocabulary(end, tokens)
+
+
+class OutlinesTokenizer:
+    """A tokenizer as outlines' models have one. Two of equal tokenizers are equal, and hash alike in every process.
+
+    `pad_token_id` is EOS where the model names no padding. Raises `DstokError` for a model without EOS.
+
+    >>> import dstok
+    >>> tokenizer = OutlinesTokenizer(dstok.load("deepseek-v3"))
+    >>> ids, mask = tokenizer.encode(["Hello world", "Hello"])
+    >>> ids.tolist(), mask.tolist(), tokenizer.decode(ids)
+    ([[19923, 2058], [1, 19923]], [[1, 1], [0, 1]], ['Hello world', 'Hello'])
+    """
+
+    def __init__(self, tokenizer: TokenizerProtocol) -> None:
+        self.tokenizer = tokenizer
+        [self.eos_token_id] = stop_ids(tokenizer, None)
+        self.eos_token = tokenizer.id_to_token(self.eos_token_id)
+        self.pad_token_id = self.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        self.vocabulary = tokenizer.get_vocab()
+        self.special_tokens = {tokenizer.id_to_token(id) for id in special_ids(tokenizer)}
+
+    def encode(self, prompt: str | list[str], **options: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """(ids, mask), int64[texts, length] each; shorter texts are filled up on the left, where the mask is 0.
+
+        Raises `DstokError` for options, which a model of transformers would take.
+        """
+        import numpy as np
+
+        if options:
+            raise DstokError(f"expected no options of encode, found {', '.join(options)}")
+        rows = self.tokenizer.encode_batch([prompt] if isinstance(prompt, str) else prompt)
+        longest = max(map(len, rows), default=0)
+        ids = np.full((len(rows), longest), self.pad_token_id, np.int64)
+        mask = np.zeros((len(rows), longest), np.int64)
+        for number, row in enumerate(rows):
+            ids[number, longest - len(row):], mask[number, longest - len(row):] = row, 1
+        return ids, mask
+
+    def decode(self, token_ids: Iterable[Iterable[int]]) -> list[str]:
+        """The texts of rows of ids, without special tokens."""
+        return self.tokenizer.decode_batch(token_ids, skip_special=True)
+
+    def convert_token_to_string(self, token: str) -> str:
+        """The text of a token that is spelled as in the vocabulary; U+FFFD where it is a part of a character."""
+        return self.tokenizer.decode([self.tokenizer.token_to_id(token)])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, OutlinesTokenizer):
+            return NotImplemented
+        return self.tokenizer.fingerprint == other.tokenizer.fingerprint
+
+    def __hash__(self) -> int:
+        return int(self.tokenizer.fingerprint[:15], 16)
+
+    def __getstate__(self) -> TokenizerProtocol:
+        return self.tokenizer
+
+    def __setstate__(self, tokenizer: TokenizerProtocol) -> None:
+        self.__dict__.update(OutlinesTokenizer(tokenizer).__dict__)

@@ -1,0 +1,41 @@
+"""Which tokens are special: what grammars must not take for text.
+
+In: a tokenizer. Out: ids. Invariant: a token is special here if the model marks it so (`skip_special` of `decode`
+leaves it out), as upstream means it: V3's `<｜begin▁of▁sentence｜>`. The others that are matched in texts, such as
+`<｜User｜>` and `<think>`, are text to a grammar.
+"""
+
+from __future__ import annotations
+
+from dstok.errors import DstokError
+from dstok.integrations.protocol import TokenizerProtocol
+
+__all__ = ["special_ids", "stop_ids"]
+
+
+def special_ids(tokenizer: TokenizerProtocol) -> list[int]:
+    """The ids that the model marks as special, rising.
+
+    >>> import dstok
+    >>> special_ids(dstok.load("deepseek-v3"))[:3]
+    [0, 1, 2]
+    """
+    return sorted(id for id in tokenizer.special_tokens.values() if not tokenizer.decode_bytes([id], skip_special=True))
+
+
+def stop_ids(tokenizer: TokenizerProtocol, given: int | list[int] | None) -> list[int]:
+    """The ids that end a text: those that are given, or EOS.
+
+    Raises `DstokError` if there are none, and `UnknownIdError`.
+
+    >>> import dstok
+    >>> stop_ids(dstok.load("deepseek-v3"), None)
+    [1]
+    """
+    found = [tokenizer.eos_id] if given is None else [given] if isinstance(given, int) else list(given)
+    ids = [id for id in found if id is not None]
+    if not ids:
+        raise DstokError("expected an id that ends a text: the model names no EOS, give its id")
+    for id in ids:
+        tokenizer.token_bytes(id)  # raises UnknownIdError
+    return ids

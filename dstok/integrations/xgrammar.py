@@ -1,0 +1,34 @@
+"""xgrammar's `TokenizerInfo` of a dstok tokenizer.
+
+In: a tokenizer. Out: a `TokenizerInfo`, for `GrammarCompiler`.
+Invariant: its masks are those of `TokenizerInfo.from_huggingface` of the same model.
+Source: xgrammar 0.2.8.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dstok.integrations.protocol import TokenizerProtocol
+from dstok.integrations.special import stop_ids
+
+if TYPE_CHECKING:
+    from xgrammar import TokenizerInfo
+
+__all__ = ["tokenizer_info"]
+
+
+def tokenizer_info(
+    tokenizer: TokenizerProtocol, *, vocab_size: int | None = None, stop_token_ids: int | list[int] | None = None,
+) -> TokenizerInfo:
+    """The `TokenizerInfo` of a tokenizer.
+
+    vocab_size: how many ids the model's logits have, if not as many as the tokenizer. stop_token_ids: the ids that end
+    a text; without it the tokenizer's EOS. Raises `DstokError` if there is no EOS, and `ImportError`.
+    """
+    from xgrammar import TokenizerInfo, VocabType
+
+    size = tokenizer.vocab_size if vocab_size is None else vocab_size
+    tokens = list(tokenizer.vocabulary())[:size]
+    tokens += [b""] * (size - len(tokens))
+    return TokenizerInfo(tokens, VocabType.RAW, vocab_size=size, stop_token_ids=stop_ids(tokenizer, stop_token_ids))
