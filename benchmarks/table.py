@@ -1,10 +1,11 @@
-"""Result files as Markdown, and the README's copy of it.
+"""Result files as Markdown, and the copies of it in docs/speed.md (all tables) and in the README (the short one).
 
-    python -m benchmarks.table FILE... [--write README.md | --check README.md]
+    python -m benchmarks.table FILE... [--write [docs/speed.md] | --check [docs/speed.md]]
+    python -m benchmarks.table FILE... --short [--write [README.md] | --check [README.md]]
 
 In: result files, of one instruction set each. Out: Markdown on stdout; or, between the marker comments of a document,
-the same. Invariant: what stands between the markers is what `sections` makes of the files, to the byte; `--check` exits
-with 1 where it is not. A number stands only for ids that were compared; see `summary.py`.
+the same. Invariant: what stands between the markers is what `sections` or `short` makes of the files, to the byte;
+`--check` exits with 1 where it is not. A number stands only for ids that were compared; see `summary.py`.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from benchmarks.engines import ENGINES, LEVELS
 from benchmarks.goals import growth_cases, ratio, typical
 from benchmarks.summary import CaseSummary, EngineSummary, Results, Spread, figure
 
-__all__ = ["BEGIN", "END", "level_name", "main", "number", "replaced", "sections", "tables"]
+__all__ = ["BEGIN", "END", "level_name", "main", "number", "replaced", "sections", "short", "tables"]
 
 BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
+DEFAULT = Path()  # the document that has these tables
 _RATIO = "dstok over the best exact peer"
 MODE_NAMES = {"whole": "one call, array", "docs": "4 KB documents, arrays", "lines": "a call a line, lists",
               "list": "one call, list"}
@@ -33,15 +35,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description="result files as Markdown")
     parser.add_argument("results", type=Path, nargs="+", metavar="FILE", help="one for each instruction set")
     parser.add_argument("--spread", action="store_true", help="with the least and the most of all rounds")
+    parser.add_argument("--short", action="store_true", help="one table: each corpus in one call")
     action = parser.add_mutually_exclusive_group()
     for name, what in (("write", "replace the table in a document"), ("check", "exit with 1 if it is not current")):
-        action.add_argument(f"--{name}", type=Path, nargs="?", const=ROOT / "README.md", metavar="FILE", help=what)
+        action.add_argument(f"--{name}", type=Path, nargs="?", const=DEFAULT, metavar="FILE", help=what)
     options = parser.parse_args(arguments)
-    made = sections([json.loads(path.read_text(encoding="utf-8")) for path in options.results], options.spread)
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in options.results]
+    made = short(found) if options.short else sections(found, options.spread)
     document = options.write or options.check
     if document is None:
         print(made)
         return 0
+    if document == DEFAULT:
+        document = ROOT / ("README.md" if options.short else "docs/speed.md")
     try:
         return _update(document, made, write=options.write is not None)
     except ValueError as error:
@@ -71,9 +77,22 @@ def replaced(document: str, made: str, opening: str = BEGIN, closing: str = END)
 
 def sections(found: Iterable[Results], spread: bool = False) -> str:
     """The tables of each result under the name of its instruction set, the widest first."""
+    return "\n\n".join(f"### {level_name(results)}\n\n{tables(results, spread)}" for results in _widest_first(found))
+
+
+def short(found: Iterable[Results]) -> str:
+    """One table, of the result with the widest instruction set: each corpus in one call."""
+    results = _widest_first(found)[0]
+    engines = [name for name in ENGINES if any(name in case["engines"] for case in results["cases"])]
+    rows = [[case["source"], *_cells(case, engines, False), _ratios(case)]
+            for case in results["cases"] if case["group"] == "corpus" and case["mode"] == "whole"]
+    return f"{_markdown(['text', *engines, _RATIO], rows, 1)}\n\n{_setting(results, engines)}"
+
+
+def _widest_first(found: Iterable[Results]) -> list[Results]:
+    """The results, sorted by their instruction sets."""
     order = [*LEVELS, None]
-    found = sorted(found, key=lambda results: order.index(results.get("level")))
-    return "\n\n".join(f"### {level_name(results)}\n\n{tables(results, spread)}" for results in found)
+    return sorted(found, key=lambda results: order.index(results.get("level")))
 
 
 def level_name(results: Results) -> str:

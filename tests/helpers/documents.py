@@ -32,6 +32,7 @@ RUN = ("python", "pycon", "sh")
 FENCE = re.compile(r"(?m)(?:^<!-- (?:not run: (?P<why>[^\n]+)|run by (?P<by>\S+)) -->\n)?^(?P<ticks>```+)(?P<language>[^\n]*)\n"
                    r"(?P<text>.*?)^(?P=ticks)$", re.S)
 NOTHING = object()
+PATIENCE = 240  # seconds for a block of commands, on a busy machine; a server has no end
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,11 @@ def run_session(block: Block, space: dict[str, Any]) -> int:
 def run_shell(block: Block, folder: Path) -> int:
     """Runs commands in `folder`; 1 if what they print was compared."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", block.text], cwd=folder, capture_output=True, text=True,
-                          env={**os.environ, "PATH": path, "PYTHONIOENCODING": "utf-8"}, stdin=subprocess.DEVNULL)
+    try:
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", block.text], cwd=folder, capture_output=True, text=True,
+                              env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"{block.place}: no end after {PATIENCE} s") from None
     assert done.returncode == 0, f"{block.place}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
     if block.printed is None:
         return 0

@@ -18,6 +18,7 @@ __all__ = ["files", "variables"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 USER, ANSWER = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo", "reasoning_content": "Hm"}
+_IDS = 2000
 PROSE = "A tokenizer cuts a text into pieces, and pieces into tokens.\nnaïve café, 東京 🦙, 12345\n"
 
 
@@ -51,9 +52,19 @@ def files(folder: Path) -> None:
     (folder / "request.json").write_text(json.dumps({"model": "deepseek-chat", "messages": talk}), encoding="utf-8")
     (folder / "answer.txt").write_text("Hm</think>Yo<｜end▁of▁sentence｜>", encoding="utf-8")
     (folder / "ids.txt").write_text("19923 2058\n")
-    (folder / "tokenizer.json").write_text(real_json("deepseek-v3"), encoding="utf-8")
+    (folder / "tokenizer.json").write_text(json.dumps(_small()), encoding="utf-8")
     shutil.copytree(CHECKOUT / "examples", folder / "examples")
     _data(folder / "data")
+
+
+def _small() -> dict[str, Any]:
+    """V3's tokenizer.json with its first 2,000 ids: to build the tables of all of them takes seconds."""
+    file: dict[str, Any] = json.loads(real_json("deepseek-v3"))
+    file["model"]["vocab"] = {token: id for token, id in file["model"]["vocab"].items() if id < _IDS}
+    known = file["model"]["vocab"]
+    file["model"]["merges"] = [merge for merge in file["model"]["merges"] if merge.replace(" ", "") in known]
+    file["added_tokens"] = [token for token in file["added_tokens"] if token["id"] < _IDS]
+    return file
 
 
 def _data(folder: Path) -> None:

@@ -24,7 +24,7 @@ def blocks_to_run(page: str) -> list[Block]:
     return [block for block in blocks(page, read(page)) if block.language in RUN and not (block.why_not or block.run_by)]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks_to_run(page) and page != "README.md"])
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks_to_run(page)])
 def test_code_blocks(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files(tmp_path)
     monkeypatch.chdir(tmp_path)
