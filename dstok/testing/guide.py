@@ -2,7 +2,7 @@
 
 In: a dstok `Tokenizer`. Out: `Guide`: a shortest way to each state of the automaton, members of each equivalence
 class to stand for it, and characters that make a wrong boundary visible.
-Invariant: the same tokenizer gives the same guide.
+Invariant: the same tokenizer gives the same guide; `guide_of` makes it once for all runs of a process.
 
 A boundary can be seen in the ids only where a merge would go across it: "x" before "y" shows nothing if no token
 begins in x and ends in y. So for each pair of classes the guide looks for characters that "glue": the bytes of both,
@@ -15,14 +15,16 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
+import dstok
 from dstok.base.lazy import lazy
 from dstok.pattern.dfa import DEAD, START
 from dstok.testing.unicode_changes import changed, edges
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of
 
-__all__ = ["Guide"]
+__all__ = ["Guide", "built_in", "guide_of"]
 
 Word = tuple[int, ...]  # classes
 PREFERRED = "a1 .\n中の\téé,"  # who stands for its class, if it is in it: what people read most easily
@@ -217,6 +219,18 @@ class Guide:
             tried = [*known, self.representatives[number], *self.members[number][:40]]
             self._after[key] = next((char for char in tried if self.glues(before, char)), tried[0])
         return self._after[key]
+
+
+@lru_cache(maxsize=2)
+def built_in(name: str) -> Tokenizer:
+    """A built-in model: one object for all runs of a process, and so one guide."""
+    return dstok.load(name)
+
+
+@lru_cache(maxsize=2)  # a guide holds its tokenizer: those of more would never be freed
+def guide_of(tokenizer: Tokenizer) -> Guide:
+    """The guide of a tokenizer; the last two are remembered, with all that they have learned."""
+    return Guide(tokenizer)
 
 
 def _sample(chance: random.Random, codes: list[int], count: int) -> list[int]:

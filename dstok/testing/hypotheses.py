@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -343,7 +343,8 @@ def _frame_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
                              lambda text, id=id: (*pipeline.reference(text), id))  # type: ignore[misc]
 
 
-def catalog(guide: Guide) -> list[Hypothesis]:
+@lru_cache(maxsize=1)  # what its mistakes compile to is made once for all runs with a guide
+def catalog(guide: Guide) -> tuple[Hypothesis, ...]:
     """All named mistakes, the more particular ones of a kind first."""
     pipeline = Pipeline(guide)
     own = guide.program.unicode_version
@@ -351,4 +352,4 @@ def catalog(guide: Guide) -> list[Hypothesis]:
     if own in VERSIONS:
         nearest = sorted(VERSIONS, key=lambda version: abs(VERSIONS.index(version) - VERSIONS.index(own)))
         found += [unicode_override(pipeline, version, own) for version in nearest if version != own]
-    return [*found, *_structure_hypotheses(pipeline), *_pattern_hypotheses(pipeline)]
+    return (*found, *_structure_hypotheses(pipeline), *_pattern_hypotheses(pipeline))

@@ -15,10 +15,9 @@ added token, every token of the vocabulary and every code point can be drawn; ex
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING
 
-from dstok.testing.guide import Guide
+from dstok.testing.guide import Guide, built_in, guide_of
 from dstok.testing.texts import NOT_SPACES, SPACES
 from dstok.testing.unicode_changes import changed
 
@@ -35,17 +34,10 @@ EAST_ASIAN = ("\u7684\u4e00\u662f\u4e2d\u65e5\u306e\u306f\u30ab\u30fc\ud55c\uad6
 SAYINGS = ("don't", "I'LL", "'s", "x\u0301\u0302", "\u0301", "e\u0301", "\u093e\u094d",
            "\U0001f469\u200d\U0001f469\u200d\U0001f467",
            "\r\n\r\n", "  \n  ", "!abc\u00e9")
-_guides: weakref.WeakKeyDictionary[Tokenizer, Guide] = weakref.WeakKeyDictionary()
 
 
 def _guide(tokenizer: Tokenizer | None) -> Guide:
-    if tokenizer is None:
-        import dstok
-
-        tokenizer = dstok.load("deepseek-v3")
-    if tokenizer not in _guides:
-        _guides[tokenizer] = Guide(tokenizer)
-    return _guides[tokenizer]
+    return guide_of(built_in("deepseek-v3") if tokenizer is None else tokenizer)
 
 
 def characters(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:

@@ -23,7 +23,7 @@ from dstok.testing.clock import Clock, OutOfTimeError
 from dstok.testing.corpora import check_files, documents
 from dstok.testing.differ import Pair, shrink_run
 from dstok.testing.growth import measure
-from dstok.testing.guide import Guide
+from dstok.testing.guide import Guide, built_in, guide_of
 from dstok.testing.plan import CHECKS, CallCheck, GrowthCheck, Planned, TextCheck, planned
 from dstok.testing.report import NO_CALL, NO_TEXTS, NO_TIME, Check, Report, finding_of, shown
 from dstok.testing.runner import Fault, Limits, Runner
@@ -77,7 +77,7 @@ def verify(
     judge, clock = tokenizer if reference is None else reference, Clock()
     with (Runner(candidate, tokenizer_json, limits, clock) as tested,
           Runner(judge, tokenizer_json, _unlimited(limits), clock) as trusted):
-        run = _Run(Guide(tokenizer), Pair(tested, trusted), seconds, progress or (lambda *_: None))
+        run = _Run(guide_of(tokenizer), Pair(tested, trusted), seconds, progress or (lambda *_: None))
         run.all(planned(wanted, texts, max_k, named=checks is not None))
         name = tokenizer.name or (model if isinstance(model, str) else "a tokenizer of the caller's")
         return run.report(tested.name, trusted.name, name)
@@ -85,7 +85,7 @@ def verify(
 
 def _tokenizer(name: str) -> Tokenizer:
     try:
-        return dstok.load(name)
+        return built_in(name) if name in (model.name for model in dstok.models()) else dstok.load(name)
     except OSError as error:
         known = ", ".join(model.name for model in dstok.models())
         raise CandidateError(f"expected a file or one of {known}, found {name!r}: {_words(error)}") from error

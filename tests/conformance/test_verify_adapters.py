@@ -20,7 +20,7 @@ from dstok.testing.adapters import engine_of, open_engine
 from dstok.testing.calls import Tally, check_batches, check_threads
 from dstok.testing.differ import Pair
 from dstok.testing.growth import Growth, measure
-from dstok.testing.guide import Guide
+from dstok.testing.guide import guide_of
 from dstok.testing.runner import Runner
 
 QUICK = ["odd texts", "class cover, k = 1"]
@@ -91,7 +91,7 @@ class Fails:
 
 def test_a_text_that_fails_alone_is_no_fault_of_batches_or_threads() -> None:
     with Runner(Fails()) as candidate, Runner(TOK) as reference:
-        pair, guide = Pair(candidate, reference), Guide(TOK)
+        pair, guide = Pair(candidate, reference), guide_of(TOK)
         assert list(check_batches(pair, guide, Tally())) == list(check_threads(pair, guide, Tally())) == []
 
 
@@ -126,7 +126,7 @@ def test_quadratic_beyond_patience_is_not_endless() -> None:
 
 def first_growth(encode: object) -> Growth:
     with Runner(encode, limits=Limits(patience=2)) as runner:
-        return next(measure(runner, Guide(TOK)))
+        return next(measure(runner, guide_of(TOK)))
 
 
 def test_an_unknown_model_is_named() -> None:

@@ -42,7 +42,7 @@ def test_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(rows(folder)) == ["", "A rare phrase.\n", "Another line"]
     found = verify(without_phrase, corpus=rows(f"{folder}::test:text"), checks=["corpora"])
     assert [finding.text for finding in found.findings] == ["rare phrase"]
-    done = run("verify", "dstok:deepseek-v3", "--dataset", folder, "--seconds", "3", "--json",
+    done = run("verify", "dstok:deepseek-v3", "--dataset", folder, "--seconds", "2", "--json",
                "--allow-incomplete")
     assert done.returncode == 0 and "corpora" in {check["name"] for check in json.loads(done.stdout)["checks"]}
     assert "Another" not in done.stderr.decode()
@@ -78,5 +78,5 @@ def test_concatenation_at_safe_cuts() -> None:
 
 def test_texts_are_compared_also_when_time_is_short() -> None:
     """They come before the checks that take all the time there is."""
-    found = verify(without_phrase, corpus=["A rare phrase."], seconds=8)
+    found = verify(without_phrase, corpus=["A rare phrase."], seconds=4)
     assert [finding.text for finding in found.findings] == ["rare phrase"], f"\n{found}"

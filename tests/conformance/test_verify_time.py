@@ -67,7 +67,7 @@ def test_a_check_ends_inside_a_request_when_its_time_is_up() -> None:
 
 
 def test_no_check_takes_the_time_of_all() -> None:
-    report = verify(slowly(0.05), seconds=6, checks=["odd texts", "class cover, k = 1", "long texts"])
+    report = verify(slowly(0.05), seconds=3, checks=["odd texts", "class cover, k = 1", "long texts"])
     assert not report.not_run and not report.checks[0].complete and not report.checks[1].complete, f"\n{report}"
     assert report.summary.startswith("equal: no difference found; ") and report.summary.endswith(" of 3 checks in part")
 
@@ -87,7 +87,7 @@ def test_other_calls_keep_to_their_time(change: Any) -> None:
         time.sleep(0.02)
         return str(change(TOK.decode(ids)))
 
-    report = verify(Engine("slow", "", TOK.encode, None, decode), seconds=4, checks=["decoding"])
+    report = verify(Engine("slow", "", TOK.encode, None, decode), seconds=2, checks=["decoding"])
     assert 0 < report.checks[0].texts < 2000 and not report.checks[0].complete, f"\n{report}"
     assert [finding.cause for finding in report.findings] == ["round trip"] * (change is not str)
 
@@ -96,7 +96,7 @@ def test_a_text_without_end_does_not_outlast_the_run(tmp_path: Path) -> None:
     (tmp_path / "endless.py").write_text(
         "import time\ndef load():\n    return lambda text: time.sleep(1e6) if 'a' in text else [1]\n")
     path = os.pathsep.join([str(tmp_path), *sys.path])
-    done = subprocess.run([*DSTOK, "verify", "endless:load", "--reference", "endless:load", "--seconds", "3",
+    done = subprocess.run([*DSTOK, "verify", "endless:load", "--reference", "endless:load", "--seconds", "1",
                            "--patience", "1000"], capture_output=True, timeout=100, env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 2, done.stderr
     assert b"checks not run" in done.stdout and b"the candidate was at '" in done.stdout

@@ -16,8 +16,9 @@ from kept import kept
 
 import dstok
 from dstok.core import _level
+from dstok.testing.guide import built_in
 
-V3 = dstok.load("deepseek-v3")  # one for most tests: each has workspaces of its own, 20 MB for each thread
+V3 = built_in("deepseek-v3")  # one for most tests: each has workspaces of its own, 20 MB for each thread, and a guide
 BUILT_IN = tuple(info.name for info in dstok.models())
 FOLDERS = {"deepseek-r1-distill-qwen": "deepseek-r1-distill-qwen-7b"}  # those whose names differ
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from real_models import V3 as TOK
 
-from dstok.testing import Guide, strategies
+from dstok.testing import strategies
+from dstok.testing.guide import guide_of
 
-GUIDE = Guide(TOK)
+GUIDE = guide_of(TOK)
 CONTENTS = list(TOK.special_tokens)
 NAMED = [content for content in CONTENTS if "place" not in content]  # not the hundreds of place holders
 PARTIAL = [id for id in range(3, 128_000) if "\ufffd" in TOK.token_bytes(id).decode("utf-8", "replace")]  # no whole text
