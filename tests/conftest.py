@@ -68,7 +68,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Behind the last test of a group what its tests shared is let go."""
+    """After the last test of a group what its tests shared is let go."""
     if nextitem is None or group(item) != group(nextitem):
         kept.let_go()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import unicodedata
+import weakref
 from itertools import islice, product
 
 import pytest
@@ -15,6 +17,7 @@ from text_strategies import GUIDE
 import dstok
 from dstok.pattern.dfa import DEAD, START
 from dstok.testing import Guide, class_cover, cover_size, strategies, texts
+from dstok.testing.guide import guide_of
 from dstok.testing.unicode_changes import VERSIONS, categories, changed, moved, stand_in
 from dstok.unicode import category_of
 
@@ -130,3 +133,13 @@ def test_how_much_moved() -> None:
         {"15.1": 5186, "16.0": 0, "17.0": 4804}
     assert not any(category_of(code) in ("Cs", "Co") for code in changed())
     assert category_of(ord(stand_in("Lu", 0xA7D2))) == "Lu"
+
+
+def test_a_guide_is_made_once_and_not_kept_for_ever() -> None:
+    toks = [dstok.Tokenizer.from_str(model_json([], [], pattern)) for pattern in ("a", "b", "c")]
+    first = weakref.ref(toks[0])
+    assert guide_of(toks[0]) is guide_of(toks[0]) is not guide_of(toks[1])
+    strategies.characters(toks[2])
+    del toks
+    gc.collect()
+    assert first() is None
