@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """The checks of tables that come from a file, before the core runs on them without any.
 
 In: sections of an image. Out: nothing, or `ValueError` with what was expected and found.

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """A chunk: some hundred pieces, from bytes to ids.
 
 In: a text, and the starts of pieces that lie end to end in it, in a workspace. Out: the pieces' ids, written after

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """The cutter: text to the spans of its pieces, by the splitter's kernels, with no vocabulary.
 
 In: valid UTF-8. Out: the spans of the pieces that are kept, as int64 pairs in bytes; or how many there are.

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """Ids -> bytes.
 
 In: ids, of one list or of many. Out: the bytes of their tokens, one after the other.

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """Normalization forms: which stretches of a text change, and what they become.
 
 In: the storage of a `str`, or valid UTF-8. Out: stretches between boundaries, as code points.

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 # cython: annotation_typing=False
 """The calls of a tokenizer that are made for one short text after another, without a Python function around them.
 

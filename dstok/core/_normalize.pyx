@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """The normalizer of a model: is a text normalized; if not, its normalized text, and where each character comes from.
 
 In: valid UTF-8, or the storage of a `str`. Out: UTF-8; and for each code point the index of its source.

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """The pair table, built: a perfect hash of the merges.
 
 In: the merges. Out: slots and seeds, as _merge.h reads them; or nothing, if they collide under all salts.

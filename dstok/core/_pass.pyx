@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """The pass: over a text once, from added tokens through pieces to ids, without the GIL.
 
 In: the storage of a text, a policy, a workspace. Out: ids in the workspace, or a status that says why not.

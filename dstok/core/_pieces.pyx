@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """The piece table, and safe cuts.
 
 In: the bytes of a piece. Out: its ids, if the table holds them.
@@ -59,7 +60,7 @@ cdef extern from "_kernel.h":
 cdef extern from "_probe.h":
     bint probe_agrees() noexcept nogil
 
-cdef extern from "_huge.h":
+cdef extern from "_platform.h":
     void *huge_zeroed(size_t size) noexcept nogil
     void huge_free(void *memory, size_t size) noexcept nogil
 

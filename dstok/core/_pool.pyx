@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """The pool: the workspaces of one encoder, and the large buffers of ids that outlast a run.
 
 In: calls that need a workspace. Out: one that no other thread has, and that comes back.

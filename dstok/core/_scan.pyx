@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """The scanner: the collapsed automaton over UTF-8.
 
 In: valid UTF-8. Out: the pieces, left to right, one `scan_piece` each (in the .pxd, so that the encoder

@@ -1,11 +1,12 @@
 /* Which x86 instructions the core may use: the compiler's intrinsics, or their emulation.
 
    In: the compiler's macros, and DSTOK_EMULATE_AVX512 (set by `DSTOK_EMULATE=avx512 pip install .`, see setup.py).
-   Out: DSTOK_X86 where there are intrinsics; SIMD_TARGET, before a function that uses them; SIMD_SUPPORTS, whether this
-   processor has a feature; DSTOK_EMULATED, 0 or 1.
+   Out: DSTOK_X86 where there are intrinsics; SIMD_TARGET, before a function that uses them; DSTOK_EMULATED, 0 or 1.
    Emulated, the code of every level runs on any processor, slowly: that is how tests run it where there is no AVX-512. */
 #ifndef DSTOK_SIMD_H
 #define DSTOK_SIMD_H
+
+#include "_platform.h"
 
 #if defined(DSTOK_EMULATE_AVX512)
 
@@ -13,16 +14,14 @@
 #define DSTOK_X86 1
 #define DSTOK_EMULATED 1
 #define SIMD_TARGET(features)
-#define SIMD_SUPPORTS(feature) 1
 
 #else
 
 #define DSTOK_EMULATED 0
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__)
 #include <immintrin.h>
 #define DSTOK_X86 1
 #define SIMD_TARGET(features) __attribute__((target(features)))
-#define SIMD_SUPPORTS(feature) (__builtin_cpu_init(), __builtin_cpu_supports(feature))
 #endif
 
 #endif
@@ -43,14 +42,8 @@ enum { LEVEL_NONE = 0, LEVEL_PORTABLE = 1, LEVEL_AVX2 = 2, LEVEL_AVX512 = 3 };
 
 /* The best level of this processor. */
 static inline int simd_best_level(void) {
-#ifdef DSTOK_X86
-    if (SIMD_SUPPORTS("avx512vbmi") && SIMD_SUPPORTS("avx512vbmi2") && SIMD_SUPPORTS("avx512bw") &&
-        SIMD_SUPPORTS("avx512vl") && SIMD_SUPPORTS("avx512dq"))
-        return LEVEL_AVX512;
-    if (SIMD_SUPPORTS("avx2") && SIMD_SUPPORTS("bmi2"))
-        return LEVEL_AVX2;
-#endif
-    return LEVEL_PORTABLE;
+    int vectors = DSTOK_EMULATED ? VECTORS_AVX2 | VECTORS_AVX512 : platform_vectors();
+    return vectors & VECTORS_AVX512 ? LEVEL_AVX512 : vectors & VECTORS_AVX2 ? LEVEL_AVX2 : LEVEL_PORTABLE;
 }
 
 #endif

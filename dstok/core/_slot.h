@@ -9,9 +9,7 @@
 #ifndef DSTOK_SLOT_H
 #define DSTOK_SLOT_H
 
-#if !defined(_WIN32)
-#include <pthread.h>
-#endif
+#include "_platform.h"
 
 enum { SLOT_BUSY, SLOT_FREE, SLOT_LOST };
 
@@ -20,13 +18,7 @@ static int slot_process = 1; /* changes in a child that has one thread yet */
 static void slot_forked(void) { slot_process++; }
 
 /* To be called once, before any slot is taken; not 0 if memory is out. */
-static int slot_watch_forks(void) {
-#if defined(_WIN32)
-    return 0;
-#else
-    return pthread_atfork(NULL, NULL, slot_forked);
-#endif
-}
+static int slot_watch_forks(void) { return platform_watch_forks(slot_forked); }
 
 /* BUSY: another thread holds it; else the calling one does from now on: it was FREE, or LOST by a thread that is no more. */
 static inline int slot_take(int *slot) {

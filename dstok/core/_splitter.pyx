@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """The splitter: text to pieces, put into chunks, without the GIL.
 
 In: a stretch of text without added tokens. Out: its pieces in chunks (_chunk.pyx), which make ids of them, and where

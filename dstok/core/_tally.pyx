@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """The tally: how often each piece of a corpus occurs, counted as the pieces are found.
 
 In: texts, one after the other. Out: each distinct piece with its number of occurrences.

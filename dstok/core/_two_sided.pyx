@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """Marked texts read from both sides: the pieces of any automaton of marked texts, in two passes.
 
 In: valid UTF-8 and the tables of pattern/two_sided.py. Out: the end of each piece, with its tag.

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """The product walk: a set of rules held against the automaton of marked texts (pattern/marked.py).
 
 In: a set of rules, symbols (what stands for the characters), the rows of a `Marked`. Out: a text that the rules mark in

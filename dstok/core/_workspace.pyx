@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """The workspace: everything that one encoding run writes to.
 
 A tokenizer is immutable; what a run writes lies here, and a workspace serves one run at a time. So threads
@@ -14,7 +15,7 @@ from dstok.core._bpe cimport SCRATCH_BYTES, Scratch, scratch_free
 from dstok.core._pieces cimport PAD, PieceMemory
 from dstok.core._scan cimport drop
 
-cdef extern from "_huge.h":
+cdef extern from "_platform.h":
     void *huge_alloc(size_t size) noexcept nogil
 
 cdef enum:

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
 """What a run has written, given to Python: ids or spans in the workspace's own memory, or copied to an array.
 
 In: a workspace after a run. Out: an object with the buffer protocol, or uint32[n].
@@ -7,16 +8,18 @@ Invariant: memory has one owner: what is given away the workspace has no longer.
 
 cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy
 
+from dstok.core._pool cimport late_object, late_put
+
 cdef enum:
     GIVE = 1 << 14           # ids from which on the buffer itself is given away, not copied
 
-cdef object _np = None
-cdef object _uint32 = None
-cdef object _empty = None
+cdef PyObject *_numpy = NULL  # a tuple, made by whoever needs it first
 
 
 @cython.no_gc  # it is in no cycle, and must find its pool when it goes
@@ -43,21 +46,28 @@ cdef class Written:
             free(self.words)
 
 
-cdef object numpy_():
-    """numpy, imported when the first array is wanted."""
-    global _np, _uint32, _empty
-    if _np is None:
+cdef tuple _parts():
+    """numpy, its `empty` and its uint32, imported when the first array is wanted. Threads may ask at once."""
+    cdef PyObject *there = late_object(&_numpy)
+    if there == NULL:
         import numpy
-        _uint32, _empty = numpy.dtype(numpy.uint32), numpy.empty
-        _np = numpy
-    return _np
+        made = numpy, numpy.empty, numpy.dtype(numpy.uint32)
+        Py_INCREF(made)
+        there = late_put(&_numpy, <PyObject *>made)
+    return <tuple>there
+
+
+cdef object numpy_():
+    """numpy."""
+    return _parts()[0]
 
 
 cdef object array_of(Workspace w, Pool pool, Py_ssize_t before, Py_ssize_t after):
     """The ids of a workspace as uint32[n], with room left before and after. Of a long text it is the memory itself."""
+    cdef tuple parts = _parts()
     if w.count >= GIVE and 2 * w.count >= w.capacity and before + after == 0:
-        return numpy_().frombuffer(Written.take(w, pool), _uint32)
-    result = (_empty or numpy_().empty)(before + w.count + after, _uint32)
+        return parts[0].frombuffer(Written.take(w, pool), parts[2])
+    result = parts[1](before + w.count + after, parts[2])
     put_ids(result, before, w)
     return result
 

@@ -1,0 +1,141 @@
+/* What differs between systems and compilers, for the core: which vectors may be used, forks, large memory.
+ *
+ * In: the processor, and the system (Linux, macOS, Windows; others are taken as far as they are like one of these).
+ * Out: the functions below. Invariant: no other file of the core asks which system it is.
+ *
+ * The compilers are gcc and clang, on Windows clang-cl: the core is written in their vectors, which Microsoft's has not.
+ * Numbers of the processor's features: Intel's Software Developer's Manual, volume 2, CPUID; of what the system saves:
+ * volume 1, chapter 13.
+ */
+#ifndef DSTOK_PLATFORM_H
+#define DSTOK_PLATFORM_H
+
+#if !defined(__GNUC__) && !defined(__clang__)
+#error "expected gcc or clang (on Windows clang-cl): the core is written in vectors that other compilers do not have"
+#endif
+
+#include <stdint.h>
+#include <stdlib.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+/* Vectors. */
+
+enum { VECTORS_AVX2 = 1, VECTORS_AVX512 = 2 }; /* each with all instructions that SIMD_AVX2, and SIMD_AVX512, name */
+
+#if defined(__x86_64__)
+
+enum {
+    CPUID_1_ECX = 1 << 23 | 1 << 27,                     /* POPCNT, OSXSAVE */
+    CPUID_EXTENDED_ECX = 1 << 5,                         /* LZCNT */
+    CPUID_7_EBX_AVX2 = 1 << 3 | 1 << 5 | 1 << 8,         /* BMI1, AVX2, BMI2 */
+    CPUID_7_ECX_AVX512 = 1 << 1 | 1 << 6,                /* VBMI, VBMI2 */
+    SAVED_AVX2 = 0x06,                                   /* XMM, YMM */
+    SAVED_AVX512 = 0xE6,                                 /* and the masks, and all of ZMM */
+};
+#define CPUID_7_EBX_AVX512 (1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) /* F, DQ, BW, VL */
+
+/* The registers that the system saves for each thread. Only where the processor has OSXSAVE. */
+static inline uint32_t vectors_saved(void) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+/* What the processor has and the system saves, as VECTORS_ bits. Not by the compiler's own __builtin_cpu_supports: that
+ * needs a library of clang's that Windows links to nothing. */
+static inline int platform_vectors(void) {
+    uint32_t a, b, c, d, saved;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & CPUID_1_ECX) != CPUID_1_ECX)
+        return 0;
+    saved = vectors_saved();
+    if (!__get_cpuid(0x80000001, &a, &b, &c, &d) || !(c & CPUID_EXTENDED_ECX) || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return 0;
+    if ((b & CPUID_7_EBX_AVX2) != CPUID_7_EBX_AVX2 || (saved & SAVED_AVX2) != SAVED_AVX2)
+        return 0;
+    if ((b & CPUID_7_EBX_AVX512) != CPUID_7_EBX_AVX512 || (c & CPUID_7_ECX_AVX512) != CPUID_7_ECX_AVX512 ||
+        (saved & SAVED_AVX512) != SAVED_AVX512)
+        return VECTORS_AVX2;
+    return VECTORS_AVX2 | VECTORS_AVX512;
+}
+
+#else
+
+static inline int platform_vectors(void) { return 0; }
+
+#endif
+
+/* Forks. */
+
+/* From now on `forked` is called in each child that a fork makes. Not 0 if memory is out. */
+static inline int platform_watch_forks(void (*forked)(void)) {
+#if defined(_WIN32)
+    (void)forked; /* there are none */
+    return 0;
+#else
+    return pthread_atfork(NULL, NULL, forked);
+#endif
+}
+
+/* Large memory, on pages of 2 MB where the system has them for the asking (Linux): a first pass over fresh 4 KB pages
+ * costs a fault each, about 0.65 ms/MB; and look-ups all over a table miss the TLB. */
+
+#define HUGE_PAGE ((size_t)1 << 21)
+
+/* To be freed with `free`. */
+static inline void *huge_alloc(size_t size) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    void *memory = NULL;
+    if (size < HUGE_PAGE)
+        return malloc(size);
+    if (posix_memalign(&memory, HUGE_PAGE, size))
+        return NULL;
+    madvise(memory, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    return memory;
+#else
+    return malloc(size);
+#endif
+}
+
+/* Zeros, at a multiple of 64 bytes; to be freed with `huge_free`. The pages come zeroed from the system, so nothing
+ * is written that is not needed. */
+static inline void *huge_zeroed(size_t size) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    char *memory = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *start;
+    if (memory == MAP_FAILED)
+        return NULL;
+    start = (char *)(((size_t)memory + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
+    if (start > memory)
+        munmap(memory, (size_t)(start - memory));
+    munmap(start + size, HUGE_PAGE - (size_t)(start - memory));
+    madvise(start, size, MADV_HUGEPAGE);
+    return start;
+#else
+    char *memory = calloc(1, size + 64), *start;
+    if (!memory)
+        return NULL;
+    start = (char *)(((size_t)memory + 64) & ~(size_t)63);
+    start[-1] = (char)(start - memory);
+    return start;
+#endif
+}
+
+static inline void huge_free(void *start, size_t size) {
+    if (!start)
+        return;
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    munmap(start, size);
+#else
+    (void)size;
+    free((char *)start - ((char *)start)[-1]);
+#endif
+}
+
+#endif

@@ -1,0 +1,52 @@
+"""The file of what differs between systems: what it says of the processor is what the compiler says."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CORE = Path(__file__).resolve().parents[2] / "dstok" / "core"
+COMPILER = shutil.which("gcc") or shutil.which("clang")
+AVX2 = "avx2 bmi bmi2 lzcnt popcnt"
+AVX512 = "avx512f avx512bw avx512vl avx512dq avx512vbmi avx512vbmi2"
+PROGRAM = """
+#include <stdio.h>
+#include "_platform.h"
+int main(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    int avx2 = ALL_AVX2, avx512 = avx2 && ALL_AVX512;
+#else
+    int avx2 = 0, avx512 = 0;
+#endif
+    printf("%d %d\\n", platform_vectors(), (avx2 ? VECTORS_AVX2 : 0) | (avx512 ? VECTORS_AVX512 : 0));
+    void *zeros = huge_zeroed(3 << 20);
+    int wrong = !zeros || (size_t)zeros % 64 || ((char *)zeros)[(3 << 20) - 1];
+    huge_free(zeros, 3 << 20);
+    return wrong;
+}
+"""
+
+
+def every(features: str) -> str:
+    return " && ".join(f'__builtin_cpu_supports("{feature}")' for feature in features.split())
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+def test_vectors(tmp_path: Path) -> None:
+    assert COMPILER
+    source = tmp_path / "platform.c"
+    source.write_text(PROGRAM.replace("ALL_AVX2", every(AVX2)).replace("ALL_AVX512", every(AVX512)))
+    subprocess.run([COMPILER, "-Wall", "-Wextra", "-Werror", f"-I{CORE}", source, "-o", tmp_path / "platform", "-pthread"], check=True)
+    found, expected = subprocess.run([tmp_path / "platform"], check=True, capture_output=True, text=True).stdout.split()
+    assert found == expected
+
+
+def test_no_other_file_asks_for_the_system() -> None:
+    """But for Cython's own code, and sizes that a standard header gives."""
+    asking = [path.name for path in CORE.iterdir() if path.suffix in (".h", ".pyx", ".pxd") and path.name != "_platform.h"
+              and any(name in path.read_text(encoding="utf-8") for name in ("__linux__", "_WIN32", "__APPLE__", "_MSC_VER"))]
+    assert asking == []
