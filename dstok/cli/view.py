@@ -7,7 +7,6 @@ what the command line names.
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -148,12 +147,12 @@ def _serve(arguments: Namespace, requests: Any) -> None:
         why = reason(error) if isinstance(error, OSError) else str(error)
         raise CommandError(f"--port {arguments.port}: {why}") from error
     with server:
-        print(f"dstok view: {server.address} (Ctrl-C ends it)", flush=True)
-        if not arguments.no_browser:
-            import webbrowser
-
-            webbrowser.open(server.address)
         try:
+            print(f"dstok view: {server.address} (Ctrl-C ends it)", flush=True)
+            if not arguments.no_browser:
+                import webbrowser
+
+                webbrowser.open(server.address)
             server.serve_forever(poll_interval=0.1)
         except KeyboardInterrupt:
-            print(file=sys.stderr)
+            pass

@@ -99,9 +99,9 @@ def pieces(reading: Reading, with_merges: bool) -> dict[str, Any] | None:
     """What a page without a server holds of a reading's pieces: by number what matched them, by bytes their merges."""
     if reading.tokenizer is None:
         return None
-    reasons: dict[tuple[int | None, int | None], int] = {}
-    tags = [reasons.setdefault((piece.step, piece.alternative), len(reasons)) for piece in reading.whole_text]
-    found = {"reasons": list(reasons), "tags": tags}
+    reasons: dict[tuple[int, int], int] = {}
+    tags = [reasons.setdefault((step, other), len(reasons)) for step, other in reading.piece_table[:, 4:].tolist()]
+    found = {"reasons": [[step, other] if step >= 0 else [None, None] for step, other in reasons], "tags": tags}
     return found | {"merges": _merges(reading) if with_merges else None}
 
 

@@ -71,7 +71,7 @@ class Requests:
         text = self.begin.text if len(self.begin.text) <= LARGE else None
         return {**self.begin.settings._asdict(), "text": text, "size": len(self.begin.text), "about": self.about,
                 "models": [name for name in self.readers if name not in self.foreign], "others": list(self.readers),
-                "versions": [version.name for version in versions()]}
+                "versions": {version.name: next(iter(version.models), None) for version in versions()}}
 
     def encode(self, body: Any) -> dict[str, Any]:
         """Tokenizes a text, or with `"text": null` that of the start. Raises `DstokError`."""

@@ -67,7 +67,6 @@ class _RefusedError(Exception):
 class _Handler(BaseHTTPRequestHandler):
     server: ViewServer
     protocol_version = "HTTP/1.1"
-    server_version, sys_version = "dstok", ""
     wbufsize = -1
     timeout = PATIENCE
 
@@ -76,6 +75,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._answer(self._post)
+
+    def version_string(self) -> str:
+        return "dstok"
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: the address holds the key."""

@@ -1,10 +1,11 @@
-"""Which tests need the shared corpora, or other projects' files: found by what they call.
+"""Which tests need the shared corpora, other projects' files, or a browser: found by what they call.
 
-In: a test item. Out: the names of its markers, `corpora` and `judges`. A test has one if it, a fixture of it, or a
-function of the tests that one of these calls, and so on, is in shared_data.py or judges.py: nobody has to remember it.
+In: a test item. Out: the names of its markers, `corpora`, `judges` and `browser`. A test has one if it, a fixture of it,
+or a function of the tests that one of these calls, and so on, is in shared_data.py, judges.py or browser.py: nobody has
+to remember it.
 
-    pytest -m "corpora or judges"          # what CI runs without both, where each has to skip
-    pytest -m "not corpora and not judges"
+    pytest -m "corpora or judges or browser"          # what CI runs without them, where each has to skip
+    pytest -m "not corpora and not judges and not browser"
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 TESTS = str(Path(__file__).resolve().parents[1])
-MARKERS = {"shared_data": "corpora", "judges": "judges"}
+MARKERS = {"shared_data": "corpora", "judges": "judges", "browser": "browser"}
 
 
 def markers(item: pytest.Function) -> set[str]:

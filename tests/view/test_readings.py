@@ -31,6 +31,7 @@ from dstok.view.sheet import columns
 HOSTILE = ["", "\n", "</script><script>alert(1)</script>", "<b>&amp;'\"", "\u202eabc\u2066\u200f", "a" + "\u0301" * 40,
            "🦙\u20c1👩\u200d👩\u200d👧", "\x00\x07\x7f\r\n\t x", "東京\u3000タワー", "<｜User｜>hi<｜end▁of▁sentence｜>", " " * 50]
 R1 = dstok.load("deepseek-r1-distill-qwen")
+V4 = dstok.load("deepseek-v4")
 
 
 def expanded(found: dict[str, list[int]], name: str) -> list[list[int]]:
@@ -226,7 +227,7 @@ def test_alignment(text: str) -> None:
         expected = [tuple(span) not in spans[1 - side] for span in reading.encoding.byte_spans.tolist()]
         assert found.differ[side].tolist() == expected
     assert (len(found.places) == 0) == (not found.differ[0].any() and not found.differ[1].any())
-    same = align(one, read(dstok.load("deepseek-v4"), text, special="none"))
+    same = align(one, read(V4, text, special="none"))
     assert same.one_vocabulary
 
 
@@ -269,10 +270,11 @@ def test_conversations(version: str, special: str) -> None:
     counts = reading.message_counts()
     assert [row["role"] for row in counts] == ["system", "user", "assistant", "user", ""]
     assert sum(row["tokens"] for row in counts) == len(encoded.ids)
-    for number, piece in enumerate(reading.whole_text):
-        assert reading.data[piece.start : piece.end].decode() == piece.text == reading.text[piece.char_start : piece.char_end]
-        first, last = reading.piece(number)["tokens"]
-        assert b"".join(map(reading.bytes_of, range(first, last))).decode() == piece.text
+    for number in range(len(reading.piece_table)):
+        piece = reading.piece(number)
+        data = bytes.fromhex(piece["hex"])
+        assert reading.data[slice(*piece["bytes"])] == data and reading.text[slice(*piece["chars"])] == data.decode()
+        assert b"".join(map(reading.bytes_of, range(*piece["tokens"]))) == data
     assert Shown(tokens_html(reading, 0, len(reading))).text == encoded.rendered.text
 
 
@@ -285,7 +287,7 @@ def test_pieces_of_a_page() -> None:
     assert found is not None
     for number, tag in enumerate(found["tags"]):
         said = reading.piece(number)
-        assert found["reasons"][tag] == (said["step"], said["alternative"])
+        assert found["reasons"][tag] == [said["step"], said["alternative"]]
         assert said["merges"] is None or found["merges"][said["hex"]] == said["merges"]
 
 

@@ -115,7 +115,10 @@ class Rows {
     const { item, token } = await this.item(side, number);
     if (this.wanted !== wanted) return; // another one has been chosen since
     const before = this.box.querySelectorAll("li[tabindex]");
-    before.forEach(other => { other.removeAttribute("tabindex"); other.removeAttribute("aria-current"); });
+    for (const other of before) {
+      other.removeAttribute("aria-current");
+      if (other !== item) other.removeAttribute("tabindex"); // without one it would lose the focus
+    }
     this.at = wanted;
     item.tabIndex = 0;
     item.setAttribute("aria-current", "true");
@@ -156,23 +159,29 @@ class Rows {
     if (best) await this.choose(side, best.at);
   }
 
-  // The next or previous token that the other reading lacks.
+  // The next or previous stretch of tokens that the other reading lacks: its first token.
   async difference(way) {
-    const [side, number] = this.at || [0, -1], others = this.sides + 2;
-    for (let row = Math.max(0, this.rowOf(side, Math.max(0, number))); row >= 0 && row < this.sections.length; row += way) {
-      if (!this.sections[row][others]) continue;
-      const { items } = await this.fill(row);
-      const places = items[side].map((item, i) => [item, this.first(side, row) + i]).filter(([item, at]) => item.classList.contains("d") && way * (at - number) > 0);
-      const first = way > 0 ? places : places.reverse();
-      const begins = first.find(([item, at]) => way < 0 || at !== number + 1 || !this.isDifferent(items[side], row, side, number)) || null;
-      if (begins) { await this.choose(side, begins[1]); return true; }
+    const [side, number] = this.at || [0, -1], differing = this.sides + 2;
+    for (let row = this.rowOf(side, Math.max(0, number)); row >= 0 && row < this.sections.length; row += way) {
+      if (!this.sections[row][differing]) continue;
+      const starts = (await this.stretches(side, row)).filter(at => way * (at - number) > 0);
+      if (starts.length === 0) continue;
+      await this.choose(side, starts.at(way > 0 ? 0 : -1));
+      return true;
     }
     return false;
   }
 
-  isDifferent(list, row, side, number) {
-    const item = list[number - this.first(side, row)];
-    return Boolean(item && item.classList.contains("d"));
+  // The tokens of a row at which such stretches begin.
+  async stretches(side, row) {
+    const { items } = await this.fill(row), lacks = item => item.classList.contains("d");
+    const last = row > 0 && this.sections[row - 1][this.sides + 2] ? (await this.fill(row - 1)).items[side].at(-1) : null;
+    let before = Boolean(last && lacks(last));
+    return items[side].flatMap((item, i) => {
+      const begins = lacks(item) && !before;
+      before = lacks(item);
+      return begins ? [this.first(side, row) + i] : [];
+    });
   }
 
   async key(event) {

@@ -86,6 +86,7 @@ function looks() {
 
 // Sends the text; of several answers the last one counts.
 async function send() {
+  busy(true);
   const mine = ++state.sent, value = id => element(id).value, on = id => element(id).checked;
   say("Tokenizing …");
   try {
@@ -99,9 +100,13 @@ async function send() {
   } catch (error) {
     if (mine === state.sent) say(error.message, true);
   }
+  if (mine === state.sent) busy(false);
 }
 
+const busy = now => element("tokens").setAttribute("aria-busy", String(now));
+
 function soon() {
+  busy(true);
   clearTimeout(state.timer);
   state.timer = setTimeout(send, element("text").value.length > 200000 ? 400 : 120);
 }
@@ -149,7 +154,11 @@ function listen() {
   element("link").addEventListener("click", copyLink);
   if (!element("editor")) return;
   element("text").addEventListener("input", soon);
-  element("kind").addEventListener("change", () => { element("special").value = element("kind").value ? "none" : "all"; });
+  element("kind").addEventListener("change", () => {
+    const version = element("kind").value; // the messages' texts are plain, and the model is the version's
+    element("special").value = version ? "none" : "all";
+    if (state.versions[version]) element("model").value = state.versions[version];
+  });
   for (const id of ["model", "other", "special", "kind", "bos", "eos"]) element(id).addEventListener("change", () => { remember(); send(); });
   element("editor").addEventListener("submit", event => event.preventDefault());
 }
@@ -175,7 +184,8 @@ async function begin() {
   const start = await ask("start");
   options("model", start.models.map(name => [name, name]));
   options("other", [["", "nothing"], ...start.others.map(name => [name, name])]);
-  options("kind", [["", "text"], ...start.versions.map(name => [name, `conversation, ${name}`])]);
+  options("kind", [["", "text"], ...Object.keys(start.versions).map(name => [name, `conversation, ${name}`])]);
+  state.versions = start.versions;
   for (const id of ["model", "other", "special", "kind"]) element(id).value = start[id];
   element("bos").checked = start.bos;
   element("eos").checked = start.eos;

@@ -1,0 +1,245 @@
+// The view in a real browser. In: JSON on standard input: addresses, and what they show. Out: JSON: of each scenario its
+// error or null, and what it returned, for Python to compare with the library.
+import { strict as assert } from "node:assert";
+import { readFileSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const given = JSON.parse(readFileSync(0, "utf8"));
+const axe = readFileSync(given.axe, "utf8");
+const browser = await chromium.launch({
+  executablePath: given.chromium,
+  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+
+async function open(url, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, acceptDownloads: true, ...options });
+  const page = await context.newPage();
+  page.faults = [];
+  page.on("pageerror", error => page.faults.push(`${error.message} ${error.stack}`));
+  page.on("console", message => { if (message.type() === "error") page.faults.push(message.text()); });
+  page.on("request", request => {
+    const at = request.url();
+    if (!/^(http:\/\/127\.0\.0\.1:|file:|data:|blob:)/.test(at)) page.faults.push(`asks for ${at}`);
+  });
+  await page.goto(url);
+  if (options.javaScriptEnabled !== false) await page.waitForFunction(() => state.rows);
+  await page.waitForSelector("#tokens[aria-busy=false]");
+  return page;
+}
+
+// Puts a text into the box and waits until its tokens are there.
+async function paste(page, text) {
+  await page.fill("#text", text);
+  await settled(page);
+}
+
+async function settled(page) {
+  await page.waitForSelector("#tokens[aria-busy=false]", { timeout: 60000 });
+}
+
+// The tokens that stand in the page, as a reader finds them: id and text.
+async function tokens(page, side = 0) {
+  await page.check("#ids");
+  await page.waitForFunction(() => [...document.querySelectorAll("#rows li:not(.m, .g)")].every(item => item.dataset.id));
+  const found = await page.$$eval("#rows .row", (rows, side) => rows.flatMap(row => {
+    const list = row.querySelectorAll(":scope > ol")[side];
+    return list ? [...list.querySelectorAll("li:not(.m, .g)")].map(item => [Number(item.dataset.id), item.textContent]) : [];
+  }), side);
+  await page.uncheck("#ids");
+  return found;
+}
+
+const details = page => page.innerText("#details");
+
+// The details of the token that was just chosen, merges and all.
+async function chosen(page) {
+  await page.waitForFunction(() => /Merges|none|not known|step|gap/.test(document.getElementById("details").innerText));
+  return details(page);
+}
+
+async function violations(page) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  return found.violations.map(each => `${each.id}: ${each.nodes.slice(0, 3).map(node => node.html.slice(0, 120)).join(" | ")}`);
+}
+
+const sideways = page => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+const scenarios = {
+  async typing() {
+    const page = await open(given.empty);
+    await page.focus("#text");
+    await page.keyboard.type("Hello wörld 🦙!", { delay: 2 });
+    await page.waitForFunction(() => document.querySelectorAll("#rows li.m").length === 1);
+    return { tokens: await tokens(page), faults: page.faults };
+  },
+
+  async pasting() {
+    const page = await open(given.empty, { permissions: ["clipboard-read", "clipboard-write"] });
+    await page.evaluate(text => navigator.clipboard.writeText(text), given.large);
+    await page.focus("#text");
+    const start = Date.now();
+    await page.keyboard.press("Control+V");
+    await page.waitForFunction(() => document.getElementById("tokens").ariaBusy === "true");
+    await settled(page);
+    const ready = Date.now() - start, again = Date.now();
+    await page.keyboard.type("x");
+    await settled(page);
+    return { ms: [ready, Date.now() - again], says: await page.innerText("#status"), faults: page.faults };
+  },
+
+  async hostile() {
+    const page = await open(given.empty), found = [];
+    for (const text of given.hostile) {
+      await paste(page, text);
+      found.push(await page.innerText("#status"));
+      assert.equal(await sideways(page), 0, `sideways: ${text.slice(0, 20)}`);
+      assert.equal(await page.evaluate(() => window.hacked), undefined);
+    }
+    await page.evaluate(() => {
+      document.getElementById("text").value = `a${String.fromCharCode(0xd800)}b`;
+      document.getElementById("text").dispatchEvent(new Event("input"));
+    });
+    await settled(page);
+    assert.match(await page.innerText("#counts"), /1 lone surrogate became U\+FFFD/);
+    return { says: found, faults: page.faults };
+  },
+
+  async refusals() {
+    const page = await open(given.empty);
+    await page.selectOption("#special", "raise");
+    await paste(page, "<｜User｜>");
+    const refused = await page.innerText("#status");
+    await page.selectOption("#special", "none");
+    await settled(page);
+    const plain = await tokens(page);
+    await page.selectOption("#special", "all");
+    await settled(page);
+    return { refused, plain, added: await tokens(page) };
+  },
+
+  async keyboard() {
+    const page = await open(given.file), seen = [];
+    await page.waitForSelector("#rows li[tabindex]");
+    const step = async key => {
+      await page.keyboard.press(key);
+      await page.waitForTimeout(60);
+      seen.push([key, await page.evaluate(() => document.activeElement.textContent), (await details(page)).match(/token\s+([\d,]+) of/)?.[1]]);
+    };
+    await page.focus("#link");
+    await step("Tab");
+    for (const key of ["ArrowRight", "ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp", "End", "Home", "Control+End", "Control+Home", "PageDown", "PageUp"]) await step(key);
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), "LI");
+    const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+    return { seen, outline, live: await page.getAttribute("#details", "aria-live"), faults: page.faults };
+  },
+
+  async sideBySide() {
+    const page = await open(given.file);
+    await page.selectOption("#other", given.other);
+    await page.waitForSelector("#differences");
+    const says = await page.innerText("#differences"), both = [await tokens(page, 0), await tokens(page, 1)];
+    const waves = await page.$$eval("#rows .row", rows => [0, 1].map(side => rows.flatMap(row => [...row.querySelectorAll(":scope > ol")[side]?.querySelectorAll("li:not(.m, .g)") ?? []].map(item => item.classList.contains("d")))));
+    await page.click("#after");
+    await page.waitForSelector("#rows li[aria-current]");
+    const first = (await chosen(page)).match(/token\s+([\d,]+) of/)[1];
+    await page.keyboard.press("d");
+    await page.waitForTimeout(100);
+    return { says, both, waves, places: [first, (await details(page)).match(/token\s+([\d,]+) of/)[1]], axe: await violations(page), faults: page.faults };
+  },
+
+  async details() {
+    const page = await open(given.file), found = [];
+    for (const number of given.chosen) {
+      await page.evaluate(number => state.rows.choose(0, number), number);
+      await page.waitForFunction(number => document.getElementById("details").innerText.includes(`${number + 1} of`), number);
+      found.push(await chosen(page));
+    }
+    return found;
+  },
+
+  async pageFromAFile() {
+    const page = await open(given.page), found = [];
+    for (const number of given.chosen) {
+      await page.evaluate(number => state.rows.choose(0, number), number);
+      found.push(await chosen(page));
+    }
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click("#export")]);
+    const saved = JSON.parse(readFileSync(await download.path(), "utf8"));
+    return { details: found, tokens: await tokens(page), saved: saved.tokens[0].ids, text: saved.text, axe: await violations(page), faults: page.faults };
+  },
+
+  async pageWithoutScript() {
+    const page = await open(given.page, { javaScriptEnabled: false });
+    return { text: await page.innerText("#rows"), count: await page.innerText("#counts") };
+  },
+
+  async link() {
+    const page = await open(given.file);
+    await page.fill("#limit", "3");
+    await page.evaluate(() => state.rows.choose(0, 2));
+    await page.click("#link");
+    const address = page.url();
+    await page.evaluate(() => history.replaceState(null, "", "#")); // the same address, loaded anew
+    await page.goto(address);
+    await page.reload();
+    await page.waitForSelector("#rows li[aria-current]");
+    return { address, limit: await page.innerText("#limit-says"), line: await page.$$eval("#rows li.limit", items => items.map(item => item.dataset.limit)), details: await details(page) };
+  },
+
+  async conversation() {
+    const page = await open(given.empty);
+    await paste(page, given.talk);
+    await page.selectOption("#kind", "v3.2");
+    await settled(page);
+    assert.match(await page.innerText("#status"), /^deepseek-v3\.2: \d+ tokens$/);
+    assert.equal(await page.inputValue("#special"), "none");
+    return { messages: await page.$$eval("#counts tbody tr", rows => rows.map(row => row.lastChild.textContent)), tokens: await tokens(page), axe: await violations(page) };
+  },
+
+  async looks() {
+    const found = [];
+    for (const options of [{}, { colorScheme: "dark" }, { viewport: { width: 360, height: 700 } }, { reducedMotion: "reduce", forcedColors: "active" }]) {
+      const page = await open(given.file, options);
+      await page.waitForSelector("#rows li[tabindex]");
+      await page.click("#rows li:not(.m)");
+      await chosen(page);
+      found.push({ options, axe: await violations(page), sideways: await sideways(page), faults: page.faults });
+      await page.context().close();
+    }
+    return found;
+  },
+
+  async manyTokens() {
+    const times = {};
+    for (const [name, url] of Object.entries(given.many)) {
+      const start = Date.now(), page = await open(url);
+      await page.waitForSelector("#counts dl");
+      await page.waitForSelector("#rows li");
+      await page.evaluate(() => new Promise(done => requestAnimationFrame(() => setTimeout(done))));
+      const opened = Date.now() - start, again = Date.now();
+      await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight * 0.7));
+      await page.waitForFunction(() => document.elementFromPoint(400, 400)?.closest(".row")?.querySelector("li"));
+      const scrolled = Date.now() - again, last = Date.now();
+      await page.evaluate(() => state.rows.choose(0, state.source.header.ends[0] - 1));
+      await page.waitForFunction(() => document.querySelectorAll("#details dl").length > 1, null, { timeout: 60000 });
+      times[name] = { opened, scrolled, chosen: Date.now() - last, items: await page.$$eval("#rows li", items => items.length), details: await details(page), faults: page.faults };
+      await page.context().close();
+    }
+    return times;
+  },
+};
+
+const results = {};
+for (const [name, scenario] of Object.entries(scenarios)) {
+  const start = Date.now();
+  try {
+    results[name] = { value: await scenario(), error: null };
+  } catch (error) {
+    results[name] = { value: null, error: `${error.message}\n${error.stack}` };
+  }
+  results[name].ms = Date.now() - start;
+  for (const context of browser.contexts()) await context.close();
+}
+await browser.close();
+process.stdout.write(JSON.stringify(results));
