@@ -30,5 +30,5 @@ def served(file: Path | None = None, *words: str) -> Iterator[str]:
         yield address
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
-        assert process.communicate()[1].strip() == ""
+        words = process.communicate(timeout=30)[1]
+        assert (process.returncode, words.strip()) == (0, "")
