@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import os
 import pkgutil
 
 import pytest
@@ -19,5 +20,11 @@ def test_all_modules_are_found() -> None:
 
 @pytest.mark.parametrize("name", ["dstok", *MODULES])
 def test_doctests(name: str) -> None:
-    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if not name.startswith("dstok.integrations.") or os.environ.get("CI"):
+            raise
+        pytest.skip(f"needs the package {error.name}")
+    result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
     assert result.failed == 0

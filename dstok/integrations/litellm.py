@@ -1,0 +1,51 @@
+"""litellm's custom tokenizer on dstok: `token_counter`, `encode` and `decode` with DeepSeek's ids.
+
+In: a tokenizer. Out: what `custom_tokenizer=` of these calls takes.
+Invariant: the calls give what they give with upstream's tokenizer of the same model.
+Source: litellm 1.110.2, `token_counter` and `encode`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dstok.integrations.protocol import TokenizerProtocol
+
+__all__ = ["custom_tokenizer"]
+
+
+def custom_tokenizer(tokenizer: TokenizerProtocol) -> dict[str, Any]:
+    """The dictionary that litellm's calls take as `custom_tokenizer`.
+
+    >>> import dstok
+    >>> made = custom_tokenizer(dstok.load("deepseek-v3"))
+    >>> made["type"], [len(each) for each in made["tokenizer"].encode_batch_fast(["Hello world"])]
+    ('huggingface_tokenizer', [2])
+    """
+    return {"type": "huggingface_tokenizer", "tokenizer": _Upstreams(tokenizer)}
+
+
+class _Ids(list[int]):
+    """Ids, which upstream's encoding has as its `ids`."""
+
+    @property
+    def ids(self) -> list[int]:
+        return self
+
+
+@dataclass(frozen=True)
+class _Upstreams:
+    """The calls of upstream's tokenizer that litellm makes."""
+
+    tokenizer: TokenizerProtocol
+
+    def encode(self, text: str) -> _Ids:
+        return _Ids(self.tokenizer.encode(text))
+
+    def encode_batch_fast(self, texts: Sequence[str]) -> list[_Ids]:
+        return [_Ids(ids) for ids in self.tokenizer.encode_batch(texts)]
+
+    def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
+        return self.tokenizer.decode(ids, skip_special=skip_special_tokens)
