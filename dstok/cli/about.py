@@ -27,6 +27,8 @@ def add_commands(commands: Commands) -> None:
                          "dstok explain --text \"don't 12345\"")
     add_model(parser)
     parser.add_argument("--text", metavar="TEXT", help="show this text's way through the automaton too")
+    parser.add_argument("--svg", metavar="FILE", help="draw automaton, classes and the text's way; needs Graphviz")
+    parser.add_argument("--html", metavar="FILE", help="write words and pictures there as one page, too")
     add_output(parser)
     parser = add_command(commands, "info", run_info, "what a model is", "dstok info --model deepseek-v4")
     add_model(parser)
@@ -43,7 +45,18 @@ def _add_format(parser: Parser) -> None:
 def run_explain(arguments: Namespace) -> None:
     from dstok.inspection.explain import explain
 
-    _write(arguments, explain(load_model(arguments.model), arguments.text))
+    tokenizer = load_model(arguments.model)
+    if arguments.svg:
+        from dstok.inspection.picture import picture
+
+        model = tokenizer.inspect()
+        text = None if arguments.text is None else model.normalize(arguments.text)
+        _write_to(arguments.svg, picture(model.automaton, text))
+    if arguments.html:
+        from dstok.view.explanation import explanation_page
+
+        _write_to(arguments.html, explanation_page(tokenizer, arguments.text, arguments.model))
+    _write(arguments, explain(tokenizer, arguments.text))
 
 
 def run_info(arguments: Namespace) -> None:
@@ -109,5 +122,9 @@ def _json(value: Any) -> str:
 
 
 def _write(arguments: Namespace, text: str) -> None:
-    with Output(arguments.output) as output:
+    _write_to(arguments.output, text)
+
+
+def _write_to(path: str | None, text: str) -> None:
+    with Output(path) as output:
         output.write(text.rstrip("\n").encode() + b"\n")

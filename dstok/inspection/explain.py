@@ -7,25 +7,22 @@ tables that the scanner runs. Invariant: steps and alternatives have the numbers
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dstok.base.columns import aligned
+from dstok.inspection.ways import Way, examples, reason, symbol_name, ways
 from dstok.pattern.collapse import Program
 from dstok.pattern.dfa import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 
 if TYPE_CHECKING:
     from dstok.formats.description import NormalizerStep
-    from dstok.pattern.collapse import Cascade, Tag
+    from dstok.pattern.collapse import Cascade
     from dstok.tokenizer import Tokenizer
-    from dstok.unicode.code_point_set import CodePointSet
 
 __all__ = ["explain", "explain_cascade"]
 
 _WIDEST = 40  # places on a terminal for a piece, to have what stands after all of them in line
-_EXAMPLES = 6  # characters shown of a class
-_PREFERRED = "aZ09 !\t\n\ré中あア~_"  # shown first where a class holds them
 
 
 def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
@@ -80,25 +77,7 @@ def _steps(program: Cascade) -> Iterator[str]:
 def _classes(program: Cascade) -> Iterator[str]:
     yield f"classes: {len(program.alphabet.classes)} (code points that no step tells apart)"
     for number, members in enumerate(program.alphabet.classes):
-        yield f"  {_symbol(program, number):4} {len(members):>9,} code points  {_examples(members)}"
-
-
-def _examples(members: CodePointSet) -> str:
-    chosen = [c for c in _PREFERRED if ord(c) in members]
-    for first, _ in members.ranges[: 4 * _EXAMPLES]:
-        if chr(first) not in chosen and len(chosen) < _EXAMPLES:
-            chosen.append(chr(first))
-    return " ".join(_shown(c) for c in chosen[:_EXAMPLES])
-
-
-def _shown(char: str) -> str:
-    """The character, if it shows on paper by itself, else its code point."""
-    visible = unicodedata.category(char)[0] in "LNPS"
-    return char if visible else f"U+{ord(char):04X}"
-
-
-def _symbol(program: Cascade, symbol: int) -> str:
-    return "end" if symbol == program.alphabet.end else f"c{symbol}"
+        yield f"  {symbol_name(program, number):4} {len(members):>9,} code points  {' '.join(examples(members))}"
 
 
 def _automaton(program: Cascade) -> Iterator[str]:
@@ -137,28 +116,12 @@ def _overrun(dfa: DFA) -> int | None:
 
 def _paths(program: Program, text: str) -> Iterator[tuple[str, str, str]]:
     """Each piece, why it is one, and its way."""
-    symbols = [program.alphabet.class_of(c) for c in text]
-    at = 0
-    while at < len(text):
-        found = program.dfa.longest(symbols, at)
-        assert found is not None
-        end, tag = found
-        yield repr(text[at:end]), _reason(program.tags[tag]), _walk(program, symbols, at)
-        at = end
+    for way in ways(program, text):
+        yield repr(way.text), reason(way.tag), _walked(program, way)
 
 
-def _reason(tag: Tag) -> str:
-    if tag.step is None or tag.alternative is None:
-        return "gap" + (", dropped" if tag.dropped else "")
-    return f"step {tag.step}, alternative {tag.alternative}" + (", dropped" if tag.dropped else "")
-
-
-def _walk(program: Program, symbols: list[int], at: int) -> str:
-    """The states from START until the automaton dies, with a bar at each place where the piece may end."""
-    state, shown = START, str(START)
-    while state != DEAD:
-        symbol = symbols[at] if at < len(symbols) else program.alphabet.end
-        state, tag = program.dfa.edges[state][symbol]
-        shown += f" {'|' if tag != NO_TAG else ''}-{_symbol(program, symbol)}-> {state if state else 'stop'}"
-        at += 1
-    return shown
+def _walked(program: Program, way: Way) -> str:
+    """The states from START until the automaton stops, with a bar at each place where the piece may end."""
+    moves = (f" {'|' if move.ends else ''}-{symbol_name(program, move.symbol)}-> {move.target or 'stop'}"
+             for move in way.moves)
+    return f"{START}{''.join(moves)}"

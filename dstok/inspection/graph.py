@@ -1,0 +1,130 @@
+"""The automaton as a graph that Graphviz lays out.
+
+In: a program, and the moves of a text. Out: the graph in the DOT language; its drawing as SVG, with classes (`step0`,
+`many`, `used`) for a style sheet in place of colours. Invariant: every state but the dead one is in it, and every move
+between such states; moves of one state to one state are one arrow. Source: the DOT language and the options of `dot`,
+which graphviz.org describes.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from dstok.errors import DstokError
+from dstok.inspection.ways import examples, symbol_name
+from dstok.pattern.dfa import DEAD, DFA, NO_TAG, OPERATION, START
+
+if TYPE_CHECKING:
+    from dstok.pattern.collapse import Program
+
+__all__ = ["PROGRAMS", "automaton_dot", "drawn", "layout_program", "visible"]
+
+PROGRAMS = ("dot", "graphviz-pure")  # which of them is found first lays out
+_BLANKS = {"U+0009": "⇥", "U+000A": "↵", "U+0020": "␣"}
+_FEW = 3  # classes that an arrow names
+_PATIENCE = 120  # seconds for a layout; that of a hundred states takes less than one
+
+
+def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> str:
+    """The graph in DOT. `used`: pairs of state and symbol that a text has used.
+
+    >>> import dstok
+    >>> print(automaton_dot(dstok.Splitter(r"a+").program).splitlines()[-3])
+      3 -> 3 [label="a" class="move"]
+    """
+    lines = ["digraph automaton {", '  rankdir=LR; bgcolor="none"; ranksep=0.6; nodesep=0.25',
+             '  node [shape=circle fontname="Courier" fontsize=12 margin="0.03,0.02"]',
+             '  edge [fontname="Courier" fontsize=12 arrowsize=0.7]',
+             '  begin [label="" shape=point class="begin"]', f'  begin -> {START} [class="move"]']
+    lines += [_node(program, state) for state in range(START, len(program.dfa.edges))]
+    lines += _arrows(program, set(used))
+    return "\n".join([*lines, "}"])
+
+
+def _node(program: Program, state: int) -> str:
+    """A state: its number, and why a piece that ends there is one."""
+    reasons = _reasons(program, state)
+    steps = {name.split(".")[0] for name in reasons} - {"gap"}
+    kind = "many" if len(steps) > 1 else f"step{steps.pop()}" if steps else "gap" if reasons else "none"
+    label = "\\n".join([str(state), *reasons])
+    return f'  {state} [label="{label}" class="{kind}"]'
+
+
+def _reasons(program: Program, state: int) -> list[str]:
+    """`2.1`: the piece is of alternative 1 of step 2, if it ends here."""
+    tags = {tag % OPERATION for target, tag in program.dfa.edges[state] if tag != NO_TAG and target == DEAD}
+    found = [program.tags[tag] for tag in sorted(tags)]
+    return list(dict.fromkeys("gap" if tag.step is None else f"{tag.step}.{tag.alternative}" for tag in found))
+
+
+def _arrows(program: Program, used: set[tuple[int, int]]) -> Iterator[str]:
+    for state, target, ends, symbols in _moves(program.dfa):
+        names = [_example(program, symbol) for symbol in symbols]
+        label = " ".join(names[:_FEW]) + (f" +{len(names) - _FEW}" if len(names) > _FEW else "")
+        kind = "move used" if used & {(state, symbol) for symbol in symbols} else "move"
+        dashed = " style=dashed" if ends else ""
+        yield f'  {state} -> {target} [label={_quoted(label)} class="{kind}"{dashed}]'
+
+
+def _moves(dfa: DFA) -> Iterator[tuple[int, int, bool, list[int]]]:
+    """(state, next state, whether a piece may end before the symbol, symbols), without the dead state."""
+    for state in range(START, len(dfa.edges)):
+        found: dict[tuple[int, bool], list[int]] = {}
+        for symbol, (target, tag) in enumerate(dfa.edges[state]):
+            if target != DEAD:
+                found.setdefault((target, tag != NO_TAG), []).append(symbol)
+        for (target, ends), symbols in found.items():
+            yield state, target, ends, symbols
+
+
+def _example(program: Program, symbol: int) -> str:
+    name = next(iter(examples(program.alphabet.classes[symbol], 1)), symbol_name(program, symbol))
+    return visible(name)
+
+
+def visible(name: str) -> str:
+    """A character's name with blanks as editors show them.
+
+    >>> visible("U+0020"), visible("a")
+    ('␣', 'a')
+    """
+    return _BLANKS.get(name, name)
+
+
+def _quoted(label: str) -> str:
+    return '"' + label.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def layout_program() -> str:
+    """The path of the program that lays out. Raises `DstokError`, which says what to install, if there is none."""
+    found = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if found is None:
+        raise DstokError("a picture of an automaton needs Graphviz: expected a program dot or graphviz-pure, found "
+                         'neither (the package graphviz of your system, or pip install "dstok[pictures]")')
+    return found
+
+
+def drawn(dot: str, program: str | None = None) -> str:
+    """The element `svg` of a graph in DOT, without colours of its own. Raises `DstokError` as `layout_program`, and
+    with what the program said if it failed."""
+    program = program or layout_program()
+    try:
+        done = subprocess.run([program, "-Kdot", "-Tsvg"], input=dot.encode(), capture_output=True, timeout=_PATIENCE)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DstokError(f"{program}: expected a drawing of the automaton, found {error}") from None
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip()
+        raise DstokError(f"{program}: expected a drawing of the automaton, found exit code {done.returncode}: {said}")
+    return _plain(done.stdout.decode())
+
+
+def _plain(svg: str) -> str:
+    """Without the declarations, the background, comments, fonts and colours, which a style sheet gives."""
+    svg = re.sub(r'(width|height)="([\d.]+)pt"', r'\1="\2"', svg[svg.index("<svg") :], count=2)
+    svg = re.sub(r"(?s)<!--.*?-->\n?", "", svg)
+    svg = re.sub(r'<polygon fill="[^"]*" stroke="(?:none|transparent)"[^>]*/>\n', "", svg, count=1)
+    return re.sub(r' (?:fill|stroke|font-family|font-size|xml:space)="[^"]*"', "", svg)

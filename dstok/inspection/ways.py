@@ -1,0 +1,96 @@
+"""The way of a text through the automaton, and how classes and ends are named, for text and pictures alike.
+
+In: what splits compile to, a text. Out: `Way` for each piece: the moves from the start until the automaton stops, and
+why the piece is one. Invariant: it is the automaton that the scanner runs, read in Python; classes, steps and
+alternatives have the numbers that `Piece` and `Inspection` give them.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dstok.pattern.dfa import DEAD, NO_TAG, START
+
+if TYPE_CHECKING:
+    from dstok.pattern.collapse import Cascade, Program, Tag
+    from dstok.unicode.code_point_set import CodePointSet
+
+__all__ = ["Move", "Way", "examples", "reason", "shown", "symbol_name", "ways"]
+
+_EXAMPLES = 6  # characters shown of a class
+_PREFERRED = "aZ09 !\t\n\ré中あア~_"  # shown first where a class holds them
+
+
+@dataclass(frozen=True)
+class Move:
+    """From a state by a symbol to a state, 0 for none; `ends`: the piece may end before this symbol."""
+
+    state: int
+    symbol: int
+    ends: bool
+    target: int
+
+
+@dataclass(frozen=True)
+class Way:
+    """A piece: its text, why it is one, and the moves of the automaton, which reads further than the piece."""
+
+    text: str
+    tag: Tag
+    moves: tuple[Move, ...]
+
+
+def ways(program: Program, text: str) -> Iterator[Way]:
+    """The way of each piece of `text`.
+
+    >>> import dstok
+    >>> [(way.text, len(way.moves)) for way in ways(dstok.load("deepseek-v3").program, "a 12")]
+    [('a', 2), (' ', 2), ('12', 3)]
+    """
+    symbols = [program.alphabet.class_of(c) for c in text]
+    at = 0
+    while at < len(text):
+        found = program.dfa.longest(symbols, at)
+        assert found is not None, "a program's DFA is total"
+        end, tag = found
+        yield Way(text[at:end], program.tags[tag], tuple(_moves(program, symbols, at)))
+        at = end
+
+
+def _moves(program: Program, symbols: list[int], at: int) -> Iterator[Move]:
+    state = START
+    while state != DEAD:
+        symbol = symbols[at] if at < len(symbols) else program.alphabet.end
+        target, tag = program.dfa.edges[state][symbol]
+        yield Move(state, symbol, tag != NO_TAG, target)
+        state, at = target, at + 1
+
+
+def reason(tag: Tag) -> str:
+    """Why a piece is one: which alternative of which step matched, or that none did."""
+    if tag.step is None or tag.alternative is None:
+        return "gap" + (", dropped" if tag.dropped else "")
+    return f"step {tag.step}, alternative {tag.alternative}" + (", dropped" if tag.dropped else "")
+
+
+def symbol_name(program: Cascade, symbol: int) -> str:
+    """A class by its number, the end of the text by that word."""
+    return "end" if symbol == program.alphabet.end else f"c{symbol}"
+
+
+def examples(members: CodePointSet, most: int = _EXAMPLES) -> list[str]:
+    """Some characters of a class, well-known ones first."""
+    chosen = [c for c in _PREFERRED if ord(c) in members]
+    for first, _ in members.ranges[: 4 * most]:
+        if chr(first) not in chosen and len(chosen) < most:
+            chosen.append(chr(first))
+    return [shown(c) for c in chosen[:most]]
+
+
+def shown(char: str) -> str:
+    """The character, if it shows on paper by itself, else its code point."""
+    visible = unicodedata.category(char)[0] in "LNPS"
+    return char if visible else f"U+{ord(char):04X}"

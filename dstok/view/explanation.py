@@ -1,0 +1,81 @@
+"""What a tokenizer's patterns compile to, as a page: words, tables and pictures.
+
+In: a tokenizer, a text or none. Out: a self-contained page. Invariant: it says what `dstok.inspection.explain` says;
+without Graphviz it lacks the picture of the automaton, and says so in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from typing import TYPE_CHECKING
+
+from dstok.errors import DstokError
+from dstok.inspection.explain import explain
+from dstok.inspection.picture import LEGEND, STYLE, automaton_svg, way_svg
+from dstok.inspection.ways import Way, examples, symbol_name, ways
+from dstok.view.pages import page
+
+if TYPE_CHECKING:
+    from dstok.pattern.collapse import Program
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["explanation_page"]
+
+_PAGE_STYLE = """
+main { max-width: 70rem; margin: 0 auto; padding: 1rem }
+figure { margin: .5rem 0; overflow-x: auto } figcaption { color: var(--soft); max-width: 45rem }
+pre { overflow-x: auto } ol { padding-inline-start: 1.6rem }
+"""
+
+
+def explanation_page(tokenizer: Tokenizer, text: str | None = None, name: str = "") -> str:
+    """The page as HTML. `name`: what stands at its head for a tokenizer without a name.
+
+    >>> import dstok
+    >>> "way of the text" in explanation_page(dstok.load("deepseek-v3"), "Hello")
+    True
+    """
+    model = tokenizer.inspect()
+    shown = None if text is None else model.normalize(text)
+    title = f"{tokenizer.name or name}: how it cuts texts"
+    found = [] if shown is None else list(ways(model.automaton, shown))
+    parts = [f"<h1>{escape(title)}</h1>", *_steps(model.automaton), *_ways(model.automaton, found),
+             *_automaton(model.automaton, found), *_classes(model.automaton),
+             "<h2>All in words</h2><details><summary>dstok explain</summary>",
+             f"<pre>{escape(explain(tokenizer, text))}</pre></details>"]
+    return page(title, "<main>" + "\n".join(parts) + "</main>", styles=[STYLE, _PAGE_STYLE])
+
+
+def _steps(program: Program) -> Iterator[str]:
+    yield ('<h2>Steps</h2><p class="soft">Each cuts what the one before it has left. '
+           f"Unicode {program.unicode_version}.</p>")
+    rows = "".join(f"<li><code>{escape(repr(split.pattern))}</code> <span class=\"soft\">{split.behavior}"
+                   f"{', invert' if split.invert else ''}</span></li>" for split in program.splits)
+    yield f'<ol start="0">{rows}</ol>'
+
+
+def _ways(program: Program, found: list[Way]) -> Iterator[str]:
+    if found:
+        yield (f"<h2>The way of the text</h2><figure>{way_svg(program, found)}<figcaption>A line for each piece: why "
+               "it is one, and the states that the automaton goes through. At a bar the piece may end.</figcaption>"
+               "</figure>")
+
+
+def _automaton(program: Program, found: list[Way]) -> Iterator[str]:
+    yield f"<h2>The automaton: {program.boundaries.states} states</h2>"
+    try:
+        drawing = automaton_svg(program, found)
+    except DstokError as error:
+        yield f'<p class="bad">No picture: {escape(str(error))}.</p>'
+        return
+    marked = " Blue: what the text uses." if found else ""
+    yield f"<figure>{drawing}<figcaption>{escape(' '.join(LEGEND))}{marked}</figcaption></figure>"
+
+
+def _classes(program: Program) -> Iterator[str]:
+    yield f"<h2>Classes: {len(program.alphabet.classes)}</h2><p class=\"soft\">Characters that no step tells apart.</p>"
+    rows = "".join(f'<tr><td>{symbol_name(program, number)}</td><td class="n">{len(members):,}</td>'
+                   f"<td><code>{escape(' '.join(examples(members)))}</code></td></tr>"
+                   for number, members in enumerate(program.alphabet.classes))
+    yield f'<table><tr><th>class</th><th class="n">code points</th><th>examples</th></tr>{rows}</table>'
