@@ -4,6 +4,7 @@ somewhere. The site itself is built, with warnings as errors, in CI's lint step.
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,12 @@ def headings(text: str) -> set[str]:
     """The anchors of a page's headings, as GitHub and MyST name them."""
     titles = re.findall(r"(?m)^#+ (.+)$", re.sub(r"(?ms)^```.*?^```", "", text))
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_pictures() -> None:
+    """Those that dstok has drawn are what it draws."""
+    pictures = runpy.run_path(str(CHECKOUT / "docs" / "pictures.py"))
+    assert pictures["main"](["--check"]) == 0
 
 
 @pytest.mark.parametrize("text, said", [
