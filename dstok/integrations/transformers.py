@@ -1,0 +1,321 @@
+"""Tokenizers of transformers, 5.x and 4.57, whose encoding and decoding run on dstok: `accelerate`, `install`.
+
+In: a tokenizer with a backend of `tokenizers`. Out: the same object, of a class that is made of its own.
+Invariant: every call gives what it gave, to the last field, and raises what it raised. The backend stays, and does what
+dstok does not: `tokenizer.dstok.explain()` tells what that was.
+Source: transformers 4.57.6 and 5.24.0; its own tests run on accelerated tokenizers.
+
+>>> import dstok.integrations.transformers as fast
+>>> fast.accelerate("gpt2", strict=True)
+Traceback (most recent call last):
+...
+dstok.errors.UnsupportedError: expected a tokenizer with a backend of tokenizers, found str
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import tokenizers
+import transformers
+from transformers import BatchEncoding
+
+from dstok.errors import DstokError, UnsupportedError
+from dstok.integrations.transformers_backend import ATTRIBUTE, PLAIN, Backing, backing_of
+from dstok.integrations.transformers_encodings import Batch, Encodings, Row
+from dstok.integrations.transformers_stand_in import StandIn
+
+__all__ = ["Account", "accelerate", "install", "uninstall"]
+
+T = TypeVar("T")
+Fast: Any = transformers.PreTrainedTokenizerFast  # in 5.x TokenizersBackend
+METHODS = (
+    "_encode_plus", "_batch_encode_plus", "_decode", "convert_ids_to_tokens", "convert_tokens_to_ids",
+    "convert_tokens_to_string", "get_vocab", "get_added_vocab", "num_special_tokens_to_add", "__len__",
+    "_convert_token_to_id_with_added_voc", "_convert_id_to_token", "_encode_without_added_tokens",
+)
+PROPERTIES = ("vocab_size", "added_tokens_decoder", "added_tokens_encoder")
+QUICK = frozenset({"add_special_tokens", "return_attention_mask", "return_token_type_ids"})
+ONE, SKIP = frozenset({"add_special_tokens"}), frozenset({"skip_special_tokens"})
+FLAGS = (bool, type(None))
+_classes: WeakKeyDictionary[type, type] = WeakKeyDictionary()
+_running = threading.local()  # of the method that runs: its tokenizer, and what stands in the place of the backend
+
+
+def accelerate(tokenizer: T, *, strict: bool = False) -> T:
+    """The same tokenizer, encoding and decoding by dstok.
+
+    One that dstok cannot do exactly is returned as it was, with a warning that says why, or with `strict` an
+    `UnsupportedError`. Nothing else of the tokenizer changes; one that is accelerated may be given again.
+    The first call for a model takes about a second, in which its patterns are compiled.
+
+    ```python
+    tokenizer = dstok.integrations.transformers.accelerate(AutoTokenizer.from_pretrained("deepseek-ai/DeepSeek-V3"))
+    ```
+    """
+    reason = _accelerate(tokenizer)
+    if reason and strict:
+        raise UnsupportedError(reason)
+    if reason:
+        warnings.warn(f"dstok does not accelerate this tokenizer: {reason}", stacklevel=2)
+    return tokenizer
+
+
+def install() -> None:
+    """From now on `from_pretrained`, of `AutoTokenizer` and of the classes, gives accelerated tokenizers.
+
+    Those that dstok cannot do come as they are, with a warning. `uninstall` ends it; tokenizers that were loaded stay
+    as they are.
+    """
+    if "from_pretrained" in vars(Fast):
+        return
+
+    @functools.wraps(Fast.from_pretrained.__func__)
+    def from_pretrained(cls: type, *args: Any, **kwargs: Any) -> Any:
+        return accelerate(super(Fast, cls).from_pretrained(*args, **kwargs))
+
+    Fast.from_pretrained = classmethod(from_pretrained)
+
+
+def uninstall() -> None:
+    """Ends what `install` began."""
+    if "from_pretrained" in vars(Fast):
+        del Fast.from_pretrained
+
+
+class Account:
+    """What dstok did for a tokenizer, and what its backend did: `tokenizer.dstok`."""
+
+    def __init__(self, backing: Backing) -> None:
+        self._backing = backing
+
+    @property
+    def tokenizer(self) -> Any:
+        """The `dstok.Tokenizer`, without post-processing; None if dstok cannot do what the backend is now."""
+        return self._backing.engine and self._backing.engine.tok
+
+    def explain(self) -> str:
+        """Which calls went to dstok and which to the backend, with the reason."""
+        backing = self._backing
+        lines = [f"dstok: {what}, {count} calls" for what, count in sorted(backing.done.items())]
+        lines += [f"backend: {why}, {count} calls" for why, count in sorted(backing.given.items())]
+        if backing.engine is None:
+            lines.append(f"dstok cannot do this tokenizer: {backing.reason}")
+        return "\n".join(lines) or "no calls yet"
+
+
+def _accelerate(tokenizer: Any) -> str:
+    """Changes the tokenizer's class. Returns why not, if it did not."""
+    if not isinstance(tokenizer, Fast):
+        return f"expected a tokenizer with a backend of tokenizers, found {type(tokenizer).__name__}"
+    if not hasattr(type(tokenizer), "_dstok_base"):
+        if not _is_plainly_copied(type(tokenizer)):
+            return f"the class {type(tokenizer).__name__}, which has a way of its own to be copied or pickled"
+        backing = backing_of(tokenizer)
+        if backing.engine is None:
+            tokenizer.__dict__.pop(ATTRIBUTE)
+            return backing.reason
+        tokenizer.__class__ = _class_of(type(tokenizer))
+    return ""
+
+
+def _is_plainly_copied(base: Any) -> bool:
+    """Whether copies and pickles of a class's objects are those of any object."""
+    names = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__copy__", "__deepcopy__")
+    return all(getattr(base, name, None) is getattr(object, name, None) for name in names)
+
+
+def _class_of(base: type) -> type:
+    """The class of accelerated tokenizers of class `base`, under its name, which is written to files."""
+    found = _classes.get(base)
+    if found is None:
+        as_base = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
+        methods = {name: _standing_in(getattr(base, name)) for name in METHODS if hasattr(base, name)}
+        properties = {name: property(_standing_in(getattr(base, name).fget)) for name in PROPERTIES}
+        members = {**as_base, "_dstok_base": base, **methods, **properties, **_members(base)}
+        found = _classes[base] = type(base)(base.__name__, (base,), members)
+    return found
+
+
+def _standing_in(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, with a `StandIn` in the place of the backend while it runs."""
+
+    @functools.wraps(method)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = getattr(_running, "now", (None, None))
+        if before[0] is self or not _has_backend(self):
+            return method(self, *args, **kwargs)
+        _running.now = self, StandIn(backing_of(self), self)
+        try:
+            return _lazy(method(self, *args, **kwargs))
+        finally:
+            _running.now = before
+
+    return run
+
+
+def _has_backend(self: Any) -> bool:
+    """Whether the tokenizer is made: methods run while it is, too."""
+    return isinstance(self.__dict__.get("_tokenizer"), tokenizers.Tokenizer)
+
+
+def _lazy(result: Any) -> Any:
+    """A result whose encodings are made when they are taken out."""
+    if isinstance(result, BatchEncoding) and type(vars(result)["_encodings"]) is list:
+        vars(result)["_encodings"] = Encodings(vars(result)["_encodings"])
+    return result
+
+
+# Members of the class
+
+
+def _members(base: Any) -> dict[str, Any]:
+    """What the class has that runs without `StandIn`, or is not there otherwise."""
+    modes = hasattr(base, "_switch_to_input_mode") or hasattr(base, "_switch_to_target_mode")
+    quick = {} if modes else {"__call__": _quick_call(base), "encode": _quick_encode(base)}
+    return {"_tokenizer": property(_get_backend, _set_backend), "dstok": property(_account),
+            "decode": _quick_decode(base), "__reduce_ex__": _reduce, "__deepcopy__": _deep_copy, **quick}
+
+
+def _get_backend(self: Any) -> Any:
+    now = getattr(_running, "now", (None, None))
+    if now[0] is self:
+        return now[1]
+    return backing_of(self).take_out(self) if _has_backend(self) else self.__dict__.get("_tokenizer")
+
+
+def _set_backend(self: Any, value: Any) -> None:
+    self.__dict__["_tokenizer"] = value
+    self.__dict__.pop(ATTRIBUTE, None)
+
+
+def _account(self: Any) -> Account:
+    """What runs on dstok, and what not."""
+    return Account(backing_of(self))
+
+
+def _quick_call(base: Any) -> Callable[..., Any]:
+    original = base.__call__
+
+    @functools.wraps(original)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and kwargs.keys() <= QUICK and all(type(value) in FLAGS for value in kwargs.values()):
+            found = _quick(self, args[0], kwargs)
+            if found is not None:
+                return found
+        return original(self, *args, **kwargs)
+
+    return call
+
+
+def _quick_encode(base: Any) -> Callable[..., Any]:
+    original = base.encode
+
+    @functools.wraps(original)
+    def encode(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and type(args[0]) is str and kwargs.keys() <= ONE and all(
+                type(value) is bool for value in kwargs.values()):
+            rows = _rows(self, args, kwargs.get("add_special_tokens", True))
+            if rows is not None:
+                return rows[0].ids
+        return original(self, *args, **kwargs)
+
+    return encode
+
+
+def _quick_decode(base: Any) -> Callable[..., Any]:
+    original = base.decode
+
+    @functools.wraps(original)
+    def decode(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and type(args[0]) is list and args[0] and type(args[0][0]) is int and kwargs.keys() <= SKIP:
+            skip = kwargs.get("skip_special_tokens", False)
+            if type(skip) is bool and not self.clean_up_tokenization_spaces:
+                return StandIn(backing_of(self), self).decode(args[0], skip)
+        return original(self, *args, **kwargs)
+
+    return decode
+
+
+def _quick(self: Any, text: Any, kwargs: dict[str, Any]) -> Any:
+    """What a call with these few arguments gives; None if it is not that simple."""
+    single = type(text) is str
+    if not single and not (type(text) is list and text and all(type(each) is str for each in text)):
+        return None
+    rows = _rows(self, [text] if single else text, kwargs.get("add_special_tokens", True))
+    if rows is None:
+        return None
+    names, data = self.model_input_names, {"input_ids": [row.ids for row in rows]}
+    for key, name, member in (("return_token_type_ids", "token_type_ids", "type_ids"),
+                              ("return_attention_mask", "attention_mask", "attention_mask")):
+        wanted = kwargs.get(key)
+        if name in names if wanted is None else wanted:
+            data[name] = [getattr(row, member) for row in rows]
+    found = {key: values[0] for key, values in data.items()} if single else data
+    return BatchEncoding(found, Encodings(rows), n_sequences=1)
+
+
+def _rows(self: Any, texts: Any, add_special: Any) -> list[Row] | None:
+    """The rows of texts that are neither truncated nor padded; None if something is not that simple."""
+    if type(add_special) is not bool or self.split_special_tokens or not _has_backend(self):
+        return None
+    backing = backing_of(self)
+    engine = backing.ready(self)
+    if engine is None:
+        return None
+    settings = backing.settings(self, PLAIN, add_special)
+    if settings.frame is None:
+        return None
+    try:
+        rows: Any = Batch(engine, settings).of_texts(texts)
+    except DstokError:
+        return None
+    backing.wanted = PLAIN
+    backing.tell("encode")
+    for row in rows:
+        if len(row.ids) > self.model_max_length:
+            self._eventual_warn_about_too_long_sequence(row.ids, None, True)
+    return rows  # type: ignore[no-any-return]
+
+
+# Copies
+
+
+def _restored(base: Any, state: dict[str, Any]) -> Any:
+    """A tokenizer of class `base`, accelerated if dstok can do it here."""
+    made = _made_of(base, state)
+    _accelerate(made)
+    return made
+
+
+def _made_of(kind: Any, state: dict[str, Any]) -> Any:
+    made = object.__new__(kind)
+    made.__dict__.update(state)
+    return made
+
+
+def _reduce(self: Any, protocol: Any) -> Any:
+    if any("__reduce__" in vars(each) for each in type(self).__mro__[:-1]):  # a subclass of the user's
+        return self.__reduce__()
+    backing_of(self).take_out(self)  # a pickle has the settings of the last call
+    state = {key: value for key, value in self.__dict__.items() if key != ATTRIBUTE}
+    base = vars(type(self)).get("_dstok_base")
+    return (_made_of, (type(self), state)) if base is None else (_restored, (base, state))
+
+
+def _deep_copy(self: Any, memo: dict[int, Any]) -> Any:
+    backing = backing_of(self)
+    made = memo[id(self)] = _made_of(type(self), {})
+    with backing.lock:
+        backing.settle(self.__dict__["_tokenizer"], backing.wanted)
+        for key, value in self.__dict__.items():
+            if key != ATTRIBUTE:
+                made.__dict__[key] = copy.deepcopy(value, memo)
+        backing.pass_on(self, made)
+    return made

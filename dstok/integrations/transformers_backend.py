@@ -1,0 +1,174 @@
+"""What is known of the `tokenizers.Tokenizer` that a tokenizer of transformers holds.
+
+In: a backend, which others may change. Out: whether it is what an engine was made of; how its calls encode.
+Invariant: truncation, padding and `encode_special_tokens` of a call are its own; the backend is given them where
+somebody may look at it. Whenever the backend may have changed it is compared with what the engine was made of. So no
+thread changes what another one uses, and what dstok gives is what the backend would give now.
+Source: the calls of transformers 4.57.6 and 5.24.0.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from threading import Lock, RLock
+from typing import Any, NamedTuple
+from weakref import ref
+
+import tokenizers
+
+from dstok.errors import DstokError
+from dstok.integrations.transformers_encodings import Settings
+from dstok.integrations.transformers_engine import Engine, deep_marks, engine_of, marks, state_of
+
+__all__ = ["PLAIN", "Backing", "Wanted", "backing_of"]
+
+ATTRIBUTE = "_dstok"  # of backend and tokenizer; copies and pickles of a backend do not take it along
+MAX_SETTINGS = 256  # different settings of calls that are kept
+
+
+class Wanted(NamedTuple):
+    """The settings of a call, which the backend has after it."""
+
+    truncation: dict[str, Any] | None
+    padding: dict[str, Any] | None
+    split_special: bool
+
+
+PLAIN = Wanted(None, None, False)
+
+
+class _Owner:
+    def __init__(self) -> None:
+        self._tokenizer = object()
+
+
+_owner = _Owner()
+ALONE = sys.getrefcount(_owner.__dict__["_tokenizer"]) - 1  # what counting so says of what nobody else has
+
+
+class Backing:
+    """What is known of one backend. All tokenizers of transformers that hold it share this."""
+
+    def __init__(self, real: tokenizers.Tokenizer, made: tuple[Engine | None, Any, Any] | None = None) -> None:
+        self.lock, self._tally_lock = RLock(), Lock()
+        self.engine: Engine | None = None
+        self.reason = ""  # why there is no engine
+        self.handed_out = False  # whether someone has got the backend since it was last compared
+        self.done: Counter[str] = Counter()  # what dstok did
+        self.given: Counter[str] = Counter()  # what the backend did
+        self._owners: list[ref[Any]] = []
+        self._settings: dict[Any, Settings] = {}
+        self._seen: Any = None
+        self._deep: Any = None
+        with self.lock:
+            self.wanted = _settings_of(real)
+            if made is None:
+                self._remake(real)
+            else:  # a copy of a backend whose engine is there
+                self.engine, self._seen, self._deep = made
+
+    def owned_by(self, owner: Any) -> None:
+        """Notes a tokenizer of transformers that holds the backend."""
+        self._owners.append(ref(owner, self._owners.remove))
+
+    def ready(self, owner: Any) -> Engine | None:
+        """The engine, if the backend is what it was made of, else one that is made of what the backend is now."""
+        others = sys.getrefcount(owner.__dict__["_tokenizer"]) - ALONE - len(self._owners)
+        real = owner.__dict__["_tokenizer"]
+        try:
+            same = marks(real) == self._seen
+        except Exception:  # what a component of the user's own raises when it is asked for its state
+            same = self.engine is None
+        if not same or self.handed_out or others > 0:
+            with self.lock:
+                self._check(real, same)
+        return self.engine
+
+    def take_out(self, owner: Any) -> tokenizers.Tokenizer:
+        """The backend, for someone who may look at it or change it: with the settings of the last call."""
+        with self.lock:
+            real: tokenizers.Tokenizer = owner.__dict__["_tokenizer"]
+            self.settle(real, self.wanted)
+            self.handed_out = True
+        return real
+
+    def settle(self, real: tokenizers.Tokenizer, wanted: Wanted) -> None:
+        """Gives the backend these settings. The lock is held."""
+        if wanted == _settings_of(real):
+            return
+        real.no_truncation() if wanted.truncation is None else real.enable_truncation(**wanted.truncation)
+        real.no_padding() if wanted.padding is None else real.enable_padding(**wanted.padding)
+        real.encode_special_tokens = wanted.split_special
+
+    def settings(self, owner: Any, wanted: Wanted, add_special: bool) -> Settings:
+        """How a call with these settings encodes."""
+        processor = owner.__dict__["_tokenizer"].post_processor
+        truncation, padding = _frozen(wanted.truncation), _frozen(wanted.padding)
+        key = state_of(processor), truncation, padding, wanted.split_special, add_special
+        found = self._settings.get(key)
+        if found is None:
+            if len(self._settings) >= MAX_SETTINGS:
+                self._settings.clear()
+            found = self._settings[key] = Settings(processor, *wanted, add_special)
+        return found
+
+    def pass_on(self, owner: Any, other: Any) -> None:
+        """Gives a copy of `owner`, with a copy of the backend, what is known. The lock is held."""
+        self.ready(owner)
+        real = other.__dict__["_tokenizer"]
+        if self.engine is None or marks(real) != self._seen or deep_marks(real) != self._deep:
+            return
+        setattr(real, ATTRIBUTE, Backing(real, (self.engine, self._seen, self._deep)))
+
+    def tell(self, what: str, reason: str = "") -> None:
+        """Notes that dstok did something, or, for a reason, the backend."""
+        with self._tally_lock:
+            if reason:
+                self.given[f"{what}: {reason}"] += 1
+            else:
+                self.done[what] += 1
+
+    def _check(self, real: tokenizers.Tokenizer, same: bool) -> None:
+        """Compares the backend as a whole. The lock is held."""
+        if self.handed_out:
+            self.handed_out, self.wanted = False, _settings_of(real)
+        try:
+            same = same and deep_marks(real) == self._deep
+        except Exception:
+            same = same and self.engine is None
+        if not same:
+            self._remake(real)
+
+    def _remake(self, real: tokenizers.Tokenizer) -> None:
+        self.engine, self.reason, self._seen, self._deep = None, "", None, None
+        try:
+            self._seen, self._deep = marks(real), deep_marks(real)
+            self.engine = engine_of(real)
+        except DstokError as error:
+            self.reason = str(error)
+        except Exception as error:
+            self.reason = f"a component that cannot be read: {error}"
+
+
+def backing_of(owner: Any) -> Backing:
+    """What is known of the backend of a tokenizer of transformers, made when it is first asked for."""
+    found: Backing | None = owner.__dict__.get(ATTRIBUTE)
+    if found is not None:
+        return found
+    real = owner.__dict__["_tokenizer"]
+    found = getattr(real, ATTRIBUTE, None)
+    if found is None:
+        found = Backing(real)
+        setattr(real, ATTRIBUTE, found)
+    found.owned_by(owner)
+    owner.__dict__[ATTRIBUTE] = found
+    return found
+
+
+def _settings_of(real: tokenizers.Tokenizer) -> Wanted:
+    return Wanted(real.truncation, real.padding, real.encode_special_tokens)
+
+
+def _frozen(settings: dict[str, Any] | None) -> tuple[Any, ...] | None:
+    return None if settings is None else tuple(settings.items())

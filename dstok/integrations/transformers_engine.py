@@ -1,0 +1,206 @@
+"""What of a tokenizer of transformers runs on dstok: text -> ids, with all that upstream says of them, and ids -> text.
+
+In: a `tokenizers.Tokenizer`, which stays what it is. Out: an `Engine`, or an `UnsupportedError` that says why not.
+Invariant: an engine never changes and gives what the backend gave when it was made; whether that is still so, `marks`
+and `deep_marks` tell. Post-processing, truncation and padding are not in here.
+Source: upstream 0.23.3; each added token is tried in the backend and in the engine before an engine is given out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+
+import tokenizers
+from tokenizers import Encoding
+
+from dstok.base.lazy import lazy
+from dstok.errors import UnsupportedError
+from dstok.formats.tokenizer_json import read_tokenizer_json
+from dstok.formats.tokens import AddedToken
+from dstok.tables.build import build_tables
+from dstok.tables.objects import Tables
+from dstok.tokenizer import Tokenizer
+
+__all__ = ["Engine", "deep_marks", "engine_of", "joined", "marks", "state_of"]
+
+PROBES = 64  # entries of the vocabulary by which another model is told from the one that the engine was made of
+FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+MAX_TABLES = 4  # models that are kept when no tokenizer uses them, for who loads the same again
+_tables: dict[bytes, Tables] = {}
+
+
+class Engine:
+    """dstok's tokenizer in the place of a backend's normalizer, pre-tokenizer, model and decoder."""
+
+    def __init__(self, tok: Tokenizer, added: tuple[AddedToken, ...]) -> None:
+        self.tok, self._added = tok, {token.id: token for token in added}
+        self._spellings: dict[int, str] = {}
+
+    @lazy
+    def ordinary(self) -> frozenset[str] | None:
+        """The added tokens that stay when special ones are text; None if upstream and dstok differ there.
+
+        Upstream finds all tokens and then passes over the special ones, so that one hides what it overlaps.
+        """
+        special, others = ([t.content for t in self._added.values() if t.special == kind] for kind in (True, False))
+        if any(_may_overlap(one, other) for one in special for other in others):
+            return None
+        return frozenset(others)
+
+    def policy(self, split_special: bool) -> Any:
+        """dstok's `special=` for upstream's `encode_special_tokens`."""
+        if not split_special:
+            return "all"
+        if self.ordinary is None:
+            raise UnsupportedError("an added token that may overlap a special one, while special tokens are text")
+        return self.ordinary
+
+    def columns(self, text: str, split_special: bool, type_id: int, word: int | None = None) -> dict[str, Any]:
+        """The members of upstream's `Encoding` of a text before it is post-processed. `word`: the number of all ids."""
+        found = self.tok.encode_with_offsets(text, special=self.policy(split_special))
+        ids, spans = found.ids.tolist(), found.char_spans.tolist()
+        tokens = [self._token(*each, text) for each in zip(ids, spans, found.special.tolist())]
+        words = found.pieces.tolist() if word is None else [word] * len(ids)
+        return {"ids": ids, "type_ids": [type_id] * len(ids), "tokens": tokens, "words": words, "offsets": spans}
+
+    def _token(self, id: int, span: list[int], is_added: bool, text: str) -> str:
+        if is_added and (self._added[id].lstrip or self._added[id].rstrip):
+            return text[span[0] : span[1]]  # upstream's token is all that it took
+        found = self._spellings.get(id)
+        if found is None:
+            found = self._spellings[id] = self.tok.id_to_token(id)
+        return found
+
+
+def joined(columns: Sequence[dict[str, Any]]) -> Encoding:
+    """Upstream's `Encoding` of the texts, or the words of one text, that have these members."""
+    state = {key: [value for each in columns for value in each[key]]
+             for key in ("ids", "type_ids", "tokens", "words", "offsets")}
+    count = len(state["ids"])
+    encoding = Encoding()
+    encoding.__setstate__(json.dumps({**state, "special_tokens_mask": [0] * count, "attention_mask": [1] * count,
+                                      "overflowing": [], "sequence_ranges": {}}).encode())
+    return encoding
+
+
+def state_of(component: Any) -> bytes | None:
+    """What a component of a backend is, as JSON; None if there is none."""
+    return None if component is None else component.__getstate__()
+
+
+def marks(real: tokenizers.Tokenizer) -> tuple[Any, ...]:
+    """What says in two microseconds whether a backend is what it was, but for its vocabulary and added tokens."""
+    model = real.model
+    if type(model) is not tokenizers.models.BPE:
+        raise UnsupportedError(f"expected the model type BPE, found {type(model).__name__}")
+    return (state_of(real.normalizer), state_of(real.pre_tokenizer), state_of(real.decoder), model.dropout,
+            model.unk_token, model.continuing_subword_prefix, model.end_of_word_suffix, model.fuse_unk,
+            model.byte_fallback, model.ignore_merges)
+
+
+def deep_marks(real: tokenizers.Tokenizer) -> tuple[Any, ...]:
+    """What says of the rest: all added tokens, and a sample of the vocabulary and of what it makes of texts."""
+    size, model = real.get_vocab_size(with_added_tokens=False), real.model
+    spread = [model.id_to_token(size * number // PROBES) for number in range(PROBES)]
+    made = [[token.id for token in model.tokenize(text)] for text in spread if text]
+    return size, spread, made, _live_tokens(real)
+
+
+def engine_of(real: tokenizers.Tokenizer) -> Engine:
+    """The engine of a backend. Raises `UnsupportedError` and `TokenizerFileError` for what dstok cannot do exactly."""
+    normalizer, *_ = marks(real)
+    added = _live_tokens(real)
+    tables = _tables_of(_body(real.to_str()), f"tokenizers-{tokenizers.__version__}")
+    _check_ids(real, added)
+    _check_stripping(normalizer, added)
+    engine = Engine(Tokenizer(tables, added, None, None), added)
+    with _bare(real):
+        _compare(real, engine, added)
+    return engine
+
+
+def _tables_of(body: str, upstream: str) -> Tables:
+    """The tables of a tokenizer.json, of which the last ones are kept."""
+    key = sha256(f"{upstream} {body}".encode()).digest()
+    tables = _tables.pop(key, None) or build_tables(read_tokenizer_json(body, None, upstream))
+    _tables[key] = tables  # the last used is the last one
+    for old in list(_tables)[:-MAX_TABLES]:
+        _tables.pop(old, None)
+    return tables
+
+
+def _body(text: str) -> str:
+    """A tokenizer.json without truncation, padding, added tokens and post-processor.
+
+    The keys come in upstream's order, and before the vocabulary, so that the first of each is the one that is meant.
+    """
+    normalizer, processor, decoder = (text.index(f',"{key}":') for key in ("normalizer", "post_processor", "decoder"))
+    return '{"version":"1.0","added_tokens":[]' + text[normalizer:processor] + text[decoder:]
+
+
+def _live_tokens(real: tokenizers.Tokenizer) -> tuple[AddedToken, ...]:
+    return tuple(AddedToken(id, token.content, *(getattr(token, flag) for flag in FLAGS))
+                 for id, token in sorted(real.get_added_tokens_decoder().items()))
+
+
+def _check_ids(real: tokenizers.Tokenizer, added: Sequence[AddedToken]) -> None:
+    """Refuses two tokens with one id."""
+    for number, token in enumerate(added):
+        own = real.model.id_to_token(token.id)
+        if own not in (None, token.content):
+            raise UnsupportedError(f"the added token {token.content!r}, whose id is also that of {own!r}",
+                                   f"$.added_tokens[{number}]")
+
+
+def _check_stripping(normalizer: bytes | None, added: Sequence[AddedToken]) -> None:
+    """Refuses tokens of which the text that they took is not known: it is normalized."""
+    for number, token in enumerate(added):
+        if normalizer is not None and token.normalized and (token.lstrip or token.rstrip):
+            raise UnsupportedError("an added token with lstrip or rstrip that is looked for in normalized text",
+                                   f"$.added_tokens[{number}]")
+
+
+@contextmanager
+def _bare(real: tokenizers.Tokenizer) -> Iterator[None]:
+    """The backend without truncation and padding, and with special tokens found, for as long as this lasts."""
+    truncation, padding, split_special = real.truncation, real.padding, real.encode_special_tokens
+    real.no_truncation()
+    real.no_padding()
+    real.encode_special_tokens = False
+    try:
+        yield
+    finally:
+        if truncation is not None:
+            real.enable_truncation(**truncation)
+        if padding is not None:
+            real.enable_padding(**padding)
+        real.encode_special_tokens = split_special
+
+
+def _compare(real: tokenizers.Tokenizer, engine: Engine, added: Sequence[AddedToken]) -> None:
+    """Refuses a backend that finds its added tokens otherwise than its own file says.
+
+    That happens: a token that was added twice, with other flags, is looked for with those that it had first.
+    """
+    for number, token in enumerate(added):
+        text = f"a {token.content} a{token.content}a {token.content}"
+        ours = engine.tok.encode(text)
+        theirs = real.encode(text, add_special_tokens=False)
+        skipped = engine.tok.decode(ours, skip_special=True), real.decode(ours, skip_special_tokens=True)
+        if theirs.ids[: len(ours)] != ours or skipped[0] != skipped[1]:
+            raise UnsupportedError(f"the added token {token.content!r}, which the backend finds otherwise than it says",
+                                   f"$.added_tokens[{number}]")
+
+
+@lru_cache(maxsize=4096)
+def _may_overlap(one: str, other: str) -> bool:
+    """Whether a text may have both so that they share characters."""
+    if one in other or other in one:
+        return True
+    shifts = range(1, min(len(one), len(other)))
+    return any(one.endswith(other[:n]) or other.endswith(one[:n]) for n in shifts)
