@@ -25,6 +25,7 @@ from dstok.formats.tokens import AddedToken
 from dstok.formats.upstream import NEWEST
 from dstok.tables.objects import Tables, check_program, make_bpe, make_encoder, tables_from_image
 from dstok.text.added_tokens import AddedTokens
+from dstok.view import call
 
 if TYPE_CHECKING:
     from dstok.calls.places import Places
@@ -324,6 +325,8 @@ class Tokenizer(LineEncoder):
 
         return Inspection(self._tables, self._bpe, self._encoder, self._decoder, self._added, self._normalizer,
                           lambda: self.program, lambda: self._scanner)
+
+    view = call.view
 
     # As an object
 

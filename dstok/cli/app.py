@@ -27,7 +27,7 @@ GROUPS = {  # command: its module
     "encode": "encode", "decode": "decode", "count": "count", "dump": "dump", "pieces": "dump",
     "explain": "about", "info": "about", "models": "about", "save": "save", "convert": "convert",
     "verify": "verify", "chat": "chat", "unicode": "unicode",
-    "splitter": "splitter", "corpus": "corpus", "view": "view",
+    "splitter": "splitter", "corpus": "corpus", "view": "view", "show": "show",
 }
 ACTIONS = {f"corpus {action}": "corpus_folders" for action in ("info", "verify", "merge", "stats")}  # with their own
 DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."

@@ -8,9 +8,10 @@ what the model would have written is in another.
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Any
+
+from dstok.cli.colours import colours_wanted
 
 if TYPE_CHECKING:
     from dstok.chat import Encoded, Span
@@ -22,8 +23,8 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def shown(encoded: Encoded, messages: Any, terminal: bool) -> str:
-    """The lines. `terminal`: in colour, unless NO_COLOR is set."""
-    colours = terminal and not os.environ.get("NO_COLOR")
+    """The lines. `terminal`: in colour, if `colours_wanted` says so."""
+    colours = colours_wanted(terminal)
     counts: dict[int, int] = {}
     for index in encoded.message_index.tolist():
         counts[index] = counts.get(index, 0) + 1

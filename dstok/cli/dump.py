@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Lines = Callable[[Rows, Iterator[Stretch]], Iterator[str]]
 
-__all__ = ["add_commands"]
+__all__ = ["add_commands", "texts_of"]
 
 LINES_AT_ONCE = 4096
 
@@ -137,12 +137,12 @@ def _show(arguments: Namespace, tokenizer: Tokenizer, lines: Lines, header: str)
     with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
         for path in files:
             with open_source(path, progress) as source:
-                for line, text in _texts(arguments, tokenizer, source, keywords):
+                for line, text in texts_of(arguments, tokenizer, source, keywords):
                     output.write(rows.begin(source.name if len(files) > 1 else None, line, header).encode())
                     _write(output, lines(rows, text))
 
 
-def _texts(
+def texts_of(
     arguments: Namespace, tokenizer: Tokenizer, source: Source, keywords: dict[str, Any]
 ) -> Iterator[tuple[int | None, Iterator[Stretch]]]:
     """The texts of a file, each with its line number, or the file as one text."""

@@ -8,6 +8,7 @@ tables that the scanner runs. Invariant: steps and alternatives have the numbers
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import TYPE_CHECKING
 
 from dstok.base.columns import aligned
@@ -20,12 +21,21 @@ if TYPE_CHECKING:
     from dstok.pattern.collapse import Cascade
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["explain", "explain_cascade"]
+__all__ = ["Explanation", "explain", "explain_cascade"]
 
 _WIDEST = 40  # places on a terminal for a piece, to have what stands after all of them in line
 
 
-def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
+class Explanation(str):
+    """An explanation; a notebook shows its lines as they are."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return f'<pre style="white-space: pre-wrap; overflow-wrap: anywhere">{escape(self)}</pre>'
+
+
+def explain(tokenizer: Tokenizer, text: str | None = None) -> Explanation:
     """The explanation, as lines of text.
 
     >>> import dstok
@@ -36,7 +46,7 @@ def explain(tokenizer: Tokenizer, text: str | None = None) -> str:
     """
     model = tokenizer.inspect()
     shown = None if text is None else model.normalize(text)
-    return "\n".join([*_normalizer(model.normalizer), *explain_cascade(model.automaton, shown)])
+    return Explanation("\n".join([*_normalizer(model.normalizer), *explain_cascade(model.automaton, shown)]))
 
 
 def explain_cascade(cascade: Cascade, text: str | None = None) -> Iterator[str]:

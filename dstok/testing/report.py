@@ -124,6 +124,13 @@ class Report:
     def __str__(self) -> str:
         return "\n".join(_lines(self))
 
+    def _repr_html_(self) -> str:
+        """The page of `verify --html`, in a frame of a notebook."""
+        from dstok.testing.html import page
+        from dstok.view.notebook import frame
+
+        return frame(page(self), 480)
+
 
 def finding_of(guide: Guide, cause: Cause) -> Finding:
     """A cause as data."""

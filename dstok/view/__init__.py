@@ -4,16 +4,35 @@
     alignment   two readings of one text, aligned by byte
     sheet       one reading, or two side by side, in sections that a page asks for as its reader scrolls
     pages       self-contained pages; what they share with other pages of dstok
+    notebook    what `Tokenizer.view` gives
     server      the view on this machine's own address
     terminal    tokens in colour and borders
 
 >>> import dstok
+>>> from dstok.view import read
 >>> reading = read(dstok.load("deepseek-v3"), "Hello world")
 >>> reading.counts()["tokens"]
 2
 """
 
-from dstok.view.reading import Reading, read, read_conversation
-from dstok.view.sheet import Sheet
+from __future__ import annotations
 
-__all__ = ["Reading", "Sheet", "read", "read_conversation"]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dstok.view.notebook import TokenView
+    from dstok.view.reading import Reading, read, read_conversation
+    from dstok.view.sheet import Sheet
+
+__all__ = ["Reading", "Sheet", "TokenView", "read", "read_conversation"]
+
+_PLACES = {"Sheet": "sheet", "TokenView": "notebook"}  # of the others: reading
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when first asked for: `Tokenizer.view` is a part of every tokenizer, and needs none of it before."""
+    if name not in __all__:
+        raise AttributeError(f"module 'dstok.view' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"dstok.view.{_PLACES.get(name, 'reading')}"), name)

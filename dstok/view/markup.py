@@ -38,8 +38,8 @@ def tokens_html(
 
     >>> import dstok
     >>> from dstok.view import read
-    >>> print(tokens_html(read(dstok.load("deepseek-v3"), "<b> dstok"), 0, 5))
-    <ol><li>&lt;b<li>&gt;<li><i> </i>d<li class=c>st<li class=c>ok</ol>
+    >>> print(tokens_html(read(dstok.load("deepseek-v3"), "<b> dstoken"), 0, 4))
+    <ol><li>&lt;b<li>&gt;<li><i> </i>dst<li class=c>oken</ol>
     """
     return f"<ol>{''.join(_items(reading, first, last, differ))}</ol>"
 

@@ -4,6 +4,7 @@
 const element = id => document.getElementById(id);
 const state = { rows: null, source: null, sent: 0, timer: 0, model: null, whole: false };
 const contained = element("data");
+const framed = location.protocol === "about:"; // in a notebook: there is no address of its own
 
 function say(words, bad = false) {
   element("status").textContent = words;
@@ -55,6 +56,7 @@ async function limit() {
 
 // The address tells the settings and the place, never the text.
 function remember() {
+  if (framed) return;
   const found = new URLSearchParams();
   for (const id of ["model", "other", "special", "kind", "limit"]) if (element(id) && element(id).value) found.set(id, element(id).value);
   for (const id of ["bos", "eos", "ids"]) if (element(id) && element(id).checked) found.set(id, "1");
@@ -152,6 +154,11 @@ function listen() {
   element("before").addEventListener("click", () => jump(-1));
   element("export").addEventListener("click", save);
   element("link").addEventListener("click", copyLink);
+  document.querySelector(".skip").addEventListener("click", event => {
+    event.preventDefault();
+    (document.querySelector("#rows li[tabindex]") || element("tokens")).focus();
+  });
+  element("link").hidden = framed;
   if (!element("editor")) return;
   element("text").addEventListener("input", soon);
   element("kind").addEventListener("change", () => {

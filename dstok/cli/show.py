@@ -1,0 +1,102 @@
+"""`dstok show`: the tokens of a text on the terminal, in colour and with borders.
+
+In: files or records. Out: lines (dstok/view/terminal.py). Invariant: the tokens are those of the whole text in one
+call; of a file only a stretch is in memory (see `stretches`). Without colours the borders say all.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dstok.cli.arguments import add_command, add_output, add_text, at_least_0, field_of
+from dstok.cli.colours import colours_wanted
+from dstok.cli.dump import texts_of
+from dstok.cli.models import edge_ids, load_model, text_keywords
+from dstok.cli.progress import watching
+from dstok.files.inputs import open_source
+from dstok.files.outputs import Output
+from dstok.files.stretches import Stretch
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands
+    from dstok.tokenizer import Tokenizer
+    from dstok.view.reading import Reading
+    from dstok.view.terminal import Lines
+
+__all__ = ["add_commands"]
+
+LEGEND = """\
+│ ends a piece, ┆ a token inside of one. · is a blank, ⇥ a tab, ↵ a line feed; what cannot be seen stands
+as its number. [é c3┆a9] is a character of several tokens, with the bytes of each; «x» is an added token.
+
+"""
+
+
+def add_commands(commands: Commands) -> None:
+    parser = add_command(commands, "show", run_show, "the tokens of a text, with their borders",
+                         "dstok show --ids notes.md")
+    parser.epilog = LEGEND + str(parser.epilog)
+    add_text(parser)
+    parser.add_argument("--ids", action="store_true", help="the ids, too, below each line")
+    parser.add_argument("--width", type=at_least_0, metavar="N",
+                        help="places of a line (default: the terminal's; 0, and elsewhere: as the text's lines)")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto",
+                        help="in colour (default: on a terminal, if neither NO_COLOR nor TERM=dumb is set)")
+    add_output(parser)
+
+
+def run_show(arguments: Namespace) -> None:
+    from dstok.view.terminal import Lines
+
+    tokenizer, files = load_model(arguments.model), arguments.files
+    arguments.field = field_of(arguments)
+    keywords, edges = text_keywords(arguments, tokenizer), _edges(arguments, tokenizer)
+    with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
+        colours = colours_wanted(output.is_terminal()) if arguments.color == "auto" else arguments.color == "always"
+        columns = (_width() if output.is_terminal() else 0) if arguments.width is None else arguments.width
+        for path in files:
+            with open_source(path, progress) as source:
+                for line, text in texts_of(arguments, tokenizer, source, keywords):
+                    names = [source.name] if len(files) > 1 else []
+                    names += [f"line {line}"] if line is not None else []
+                    head = f"==> {', '.join(names)} <==\n" if names else ""
+                    output.write(head.encode("utf-8", "surrogateescape"))
+                    for shown in _lines(Lines(columns, colours, arguments.ids), tokenizer, text, edges):
+                        output.write(shown.encode())
+
+
+def _lines(
+    lines: Lines, tokenizer: Tokenizer, text: Iterator[Stretch], edges: tuple[Reading, Reading],
+) -> Iterator[str]:
+    """The lines of a text that comes in stretches, between BOS and EOS, where they are asked for."""
+    begin, end = edges
+    yield from lines.some(begin, 0, len(begin))
+    for stretch in text:
+        yield from lines.some(_reading(tokenizer, stretch), 0, stretch.ids)
+    yield from lines.some(end, 0, len(end))
+    yield from lines.end()
+
+
+def _edges(arguments: Namespace, tokenizer: Tokenizer) -> tuple[Reading, Reading]:
+    """What stands before and after each text."""
+    from dstok.view.reading import read
+
+    edge_ids(arguments, tokenizer)  # which refuses what the model does not have
+    return read(tokenizer, "", add_bos=arguments.add_bos), read(tokenizer, "", add_eos=arguments.add_eos)
+
+
+def _reading(tokenizer: Tokenizer, stretch: Stretch) -> Reading:
+    from dstok.view.reading import Reading, Vocabulary
+
+    text = stretch.text if isinstance(stretch.text, str) else stretch.text.decode()
+    return Reading(tokenizer.name, text, stretch.encoding, tokenizer, Vocabulary(tokenizer))
+
+
+def _width() -> int:
+    try:
+        return os.get_terminal_size().columns
+    except (OSError, ValueError):
+        return 80
