@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
+from typing import TYPE_CHECKING
 
-from dstok.testing.report import Finding, Report, category_words, shown
+from dstok.testing.words import category_words, shown
+
+if TYPE_CHECKING:
+    from dstok.testing.report import Finding, Report
 
 __all__ = ["page"]
 

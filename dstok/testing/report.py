@@ -7,20 +7,19 @@ Invariant: the report holds all that its page and its text show; it needs no tok
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dstok.testing.causes import Cause
 from dstok.testing.guide import Guide
 from dstok.testing.runner import Fault
-from dstok.testing.unicode_changes import VERSIONS, categories
+from dstok.testing.unicode_changes import categories
+from dstok.testing.words import report_lines
 
-__all__ = ["NO_CALL", "NO_TEXTS", "NO_TIME", "Character", "Check", "Finding", "Report", "finding_of", "shown"]
+__all__ = ["NO_CALL", "NO_TEXTS", "NO_TIME", "Character", "Check", "Finding", "Report", "finding_of"]
 
 EQUAL, INCOMPLETE, DIFFERENT = "equal", "incomplete", "different"
 NO_TIME, NO_CALL, NO_TEXTS = "no time was left", "the candidate has no such call", "no texts were given"
-SHOWN = 60  # characters of a text that are shown
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ class Report:
         return {"verdict": self.verdict, "not_run": self.not_run, "texts": self.texts, **asdict(self)}
 
     def __str__(self) -> str:
-        return "\n".join(_lines(self))
+        return "\n".join(report_lines(self))
 
     def _repr_html_(self) -> str:
         """The page of `verify --html`, in a frame of a notebook."""
@@ -184,68 +183,3 @@ def _character(char: str) -> Character:
     rows = categories(char)
     rows = {"": next(iter(rows.values()))} if len(set(rows.values())) == 1 else rows
     return Character(char, f"U+{ord(char):04X} {unicodedata.name(char, '')}".strip(), rows)
-
-
-# Words
-
-
-def _lines(report: Report) -> Iterator[str]:
-    yield f"candidate  {report.candidate}"
-    yield f"reference  {report.reference}"
-    yield f"model      {report.model}"
-    yield ""
-    for check in report.checks:
-        yield _check_line(check)
-    for number, finding in enumerate(report.findings, 1):
-        yield ""
-        yield from _finding_lines(number, finding)
-    yield ""
-    yield from (f"note: {note}" for note in report.notes)
-    yield f"{report.summary} ({report.texts:,} texts, {report.seconds:.0f} s)"
-
-
-def _check_line(check: Check) -> str:
-    state = "" if check.complete else "  (not all of it)" if not check.note else ""
-    wrong = f"  {check.differences:,} differ" if check.differences else ""
-    note = f"  {check.note}" if check.note else ""
-    return f"  {check.name:28} {check.texts:>11,} texts {check.seconds:>7.1f} s{wrong}{state}{note}"
-
-
-def _finding_lines(number: int, finding: Finding) -> Iterator[str]:
-    yield f"{number}. {finding.cause}: {finding.title}"
-    yield f"   in {finding.count:,} text{'s' if finding.count > 1 else ''}; the smallest: {shown(finding.text)}"
-    for text in finding.before[:5]:
-        yield f"   after encoding {shown(text)}"
-    if finding.fault:
-        yield f"   candidate  {finding.fault}"
-    elif finding.found != finding.expected:
-        yield f"   candidate  {_row(finding.found, finding.first)}"
-    if finding.found != finding.expected:
-        yield f"   reference  {_row(finding.expected, finding.first)}"
-    for char in finding.characters:
-        yield f"   {char.name}: {category_words(char)}"
-    yield from (f"   {detail}" for detail in [*finding.details, finding.note] if detail)
-    if finding.evidence:
-        yield f"   {finding.evidence}"
-    if finding.examples:
-        yield f"   also {', '.join(shown(text, 24) for text in finding.examples)}"
-
-
-def category_words(char: Character) -> str:
-    """A character's category, by version where it changed."""
-    if "" in char.categories:
-        return f"{char.categories['']} in Unicode {VERSIONS[0]} to {VERSIONS[-1]}"
-    return ", ".join(f"{category} in {version}" for version, category in char.categories.items())
-
-
-def shown(text: str, most: int = SHOWN) -> str:
-    """A text, quoted; a long one by its ends."""
-    if len(text) <= most:
-        return ascii(text) if not text.isprintable() else repr(text)
-    return f"{text[:10]!a} ... {text[-10:]!a} ({len(text):,} characters)"
-
-
-def _row(tokens: list[tuple[int, str]], first: int) -> str:
-    start = max(0, first - 3)
-    row = [f"{text}={id}" for id, text in tokens[start : first + 5]]
-    return ("... " if start else "") + " ".join(row) + (" ..." if len(tokens) > first + 5 else "")

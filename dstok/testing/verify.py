@@ -25,8 +25,9 @@ from dstok.testing.differ import Pair, shrink_run
 from dstok.testing.growth import measure
 from dstok.testing.guide import Guide, built_in, guide_of
 from dstok.testing.plan import CHECKS, CallCheck, GrowthCheck, Planned, TextCheck, planned
-from dstok.testing.report import NO_CALL, NO_TEXTS, NO_TIME, Check, Report, finding_of, shown
+from dstok.testing.report import NO_CALL, NO_TEXTS, NO_TIME, Check, Report, finding_of
 from dstok.testing.runner import Fault, Limits, Runner
+from dstok.testing.words import shown
 from dstok.tokenizer import Tokenizer
 
 __all__ = ["CHECKS", "Progress", "verify"]
