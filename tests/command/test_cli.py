@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_process import FORMATS, MANY, TEXT, TEXTS, USER, fails, file, json_lines, ok, run, tiny_model
+from shares import SEED, seeds
 
 import dstok
 from dstok.cli import app
+
+SOME = [TEXTS[number] for number in seeds(len(TEXTS), 2)]  # each is a process for every format
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +37,7 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # Encode and decode
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", SOME)
 def test_formats_hold_the_ids_of_the_library(tok: dstok.Tokenizer, text: bytes) -> None:
     name, ids = file("text", text), tok.encode(text)
     assert ok("encode", name) == " ".join(map(str, ids)).encode() + b"\n"
@@ -48,7 +51,7 @@ def test_formats_hold_the_ids_of_the_library(tok: dstok.Tokenizer, text: bytes) 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_decode_of_encode_is_the_file(format: str) -> None:
-    for text in TEXTS:
+    for text in SOME:
         ids = ok("encode", "--format", format, stdin=text)
         assert ok("decode", stdin=ids) == text, "the format is seen from the data"
     ok("encode", "--format", format, "-o", "ids", file("many", MANY))
@@ -209,10 +212,11 @@ def test_special(tok: dstok.Tokenizer) -> None:
     assert "no added token '<User>'" in fails("encode", "--special", f"{USER},<User>")
 
 
-@pytest.mark.parametrize("command", ["encode", "count", "dump", "pieces"])
-def test_faults_of_a_text_are_named_with_their_place_in_the_file(command: str) -> None:
+@pytest.mark.parametrize(("number", "command"), list(enumerate(["encode", "count", "dump", "pieces"])))
+def test_faults_of_a_text_are_named_with_their_place_in_the_file(number: int, command: str) -> None:
+    """At the start, soon after it, in another block: each command has one of these places a day, all commands have all."""
     plain = MANY.replace(USER.encode(), b"")
-    for before in (b"", b"abc ", plain):
+    for before in [(b"", b"abc ", plain)[place] for place in seeds(3, 1, SEED + number)]:
         error = fails(command, file("bad", before + b"\xff\xfe" + plain))
         assert f"dstok: bad: expected utf-8, found byte 0xff at byte offset {len(before)}" in error
         assert f"byte offset {len(before)}\n" in fails(command, file("bad", before + b"\xe6\x98"))

@@ -11,6 +11,7 @@ to remember it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -24,7 +25,11 @@ MARKERS = {"shared_data": "corpora", "judges": "judges", "browser": "browser"}
 def markers(item: pytest.Function) -> set[str]:
     """Of a test."""
     fixtures = item._fixtureinfo.name2fixturedefs.values()
-    roots = [item.function, *(each.func for found in fixtures for each in found)]
+    return _of((item.function, *(each.func for found in fixtures for each in found)))
+
+
+@cache  # most tests are one function with many parameters
+def _of(roots: tuple[Any, ...]) -> set[str]:
     seen, waiting = set[int](), [function for function in map(_plain, roots) if function is not None]
     found = set[str]()
     while waiting:

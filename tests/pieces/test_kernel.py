@@ -1,13 +1,14 @@
-"""The mask kernel, at every level, cuts where the automaton cuts: it stands behind it, never beside it."""
+"""The mask kernel, at every level, cuts where the automaton cuts."""
 
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Iterator
 
 import pytest
 from kernel_texts import KERNELS, NO_ADDED, TOK, automaton_spans, encoder_at, fresh_encoder
+from reference import DEEP
+from shares import chance_of_today, share
 
 from dstok.core._scan import Scanner, pack_edges
 from dstok.pattern.collapse import compile_splits
@@ -20,15 +21,15 @@ LETTERS = [c for members in TOK.program.alphabet.classes
 
 
 def short_texts() -> Iterator[str]:
-    """All strings over one character a class up to length 4."""
+    """All strings over one character a class up to length 3, and a share of those of length 4."""
     singles = [chr(members.ranges[0][0]) for members in TOK.program.alphabet.classes]
     for length in range(1, 5):
-        yield from map("".join, itertools.product(singles, repeat=length))
+        yield from map("".join, share(itertools.product(singles, repeat=length), 4 if length == 4 else 1))
 
 
-def random_texts(count: int, seed: int) -> Iterator[str]:
+def random_texts(count: int, name: str) -> Iterator[str]:
     """Random texts, most over few classes, so that runs, and their meeting with block edges, are common."""
-    chance = random.Random(seed)
+    chance = chance_of_today(name)
     for _ in range(count):
         alphabet = chance.sample(LETTERS + list("\n\n  \tab1.!"), chance.randint(1, 6))
         yield "".join(chance.choices(alphabet, k=chance.choice([8, 40, 63, 64, 65, 70, 130, 200])))
@@ -51,7 +52,7 @@ def test_block_edges_at_every_offset(level: str) -> None:
     kernel = encoder_at(level, cuts=False)
     cores = [" \n \n  x", "!\r\n\n a", "1234567", " \t!abc\u00e9", "\u4e2d\u30fb\u6587 \u304b", "  ...\n\n",
              "\u00a0\u0300x", "a\u3000b \u0661"]
-    for core, before, offset in itertools.product(cores, ("a", " ", "1", "\u4e2d", "\n", "!"), range(2 * BLOCK + 2)):
+    for core, before, offset in share(itertools.product(cores, "a 1\u4e2d\n!", range(2 * BLOCK + 2)), 4):
         text = before * offset + core + "b c"
         assert kernel.pieces(text.encode(), NO_ADDED) == automaton_spans(text), text
 
@@ -59,16 +60,16 @@ def test_block_edges_at_every_offset(level: str) -> None:
 @pytest.mark.parametrize("level", KERNELS)
 def test_random_texts(level: str) -> None:
     kernel = encoder_at(level, cuts=False)
-    for text in random_texts(6000, seed=len(level)):
+    for text in random_texts(40_000 if DEEP else 2000, level):
         assert kernel.pieces(text.encode(), NO_ADDED) == automaton_spans(text), text
 
 
 @pytest.mark.parametrize("level", KERNELS)
 def test_safe_cuts_are_the_automatons(level: str) -> None:
     kernel, plain = encoder_at(level), encoder_at("automaton")
-    chance = random.Random(7)
+    chance = chance_of_today(f"cuts {level}")
     cjk = "\u4e2d\u6587\u7684\u4e00\u662f\u3042\u30ab\u30fb\ud55c\uae00\uc774 a,\u3002"
-    for _ in range(2000):
+    for _ in range(40_000 if DEEP else 1000):
         text = "".join(chance.choices(cjk, k=chance.randint(1, 90))).encode()
         assert kernel.pieces(text, NO_ADDED) == plain.pieces(text, NO_ADDED), text
 
