@@ -30,7 +30,7 @@ __all__ = ["Change", "Conversation"]
 
 @dataclass(frozen=True)
 class Change:
-    """What a message did: the first `kept` ids stay, all behind them become `new`.
+    """What a message did: the first `kept` ids stay, all after them become `new`.
 
     rewritten: the index of the first message, of those before, of which an id did not stay; None if all stayed, so that
     only the generation prompt went.
@@ -63,7 +63,7 @@ class Conversation:
         self.messages: list[Any] = []
         self._text = _text(version, special, arguments)
         self._parts: list[Part] = []
-        self._counts = [0]  # how many ids stand before each part, and behind the last
+        self._counts = [0]  # how many ids stand before each part, and after the last
         self.extend(messages)
 
     def append(self, message: Any) -> Change:
@@ -122,7 +122,7 @@ class Conversation:
         return Change(self._counts[same] + more, after[more:], rewritten)
 
     def _rewritten(self, tail: Tail, start: int, kept: list[int]) -> int | None:
-        """The message of the first id that did not stay: it stands behind `kept`, which begin at `start`."""
+        """The message of the first id that did not stay: it stands after `kept`, which begin at `start`."""
         place = start - tail.at + len(self.tokenizer.decode_bytes(kept).decode("utf-8", "replace"))
         return next((span.message for span in tail.old.spans if span.end > place and span.message >= 0), None)
 

@@ -1,12 +1,12 @@
 """The lenient parser of DSML: takes what it understands of a completion, as deepseek-recipe's does.
 
 In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut; what
-is kept is a mark's length and the number of newlines before it, and a tool's name. Source: the state machine of
+is kept is a delimiter's length and the number of newlines before it, and a tool's name. Source: the state machine of
 deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_parsers.py.
 
-Newlines before `</think>`, and before a tool block, are dropped, and those behind `</think>`. A block begins with
+Newlines before `</think>`, and before a tool block, are dropped, and those after `</think>`. A block begins with
 `<｜DSML｜`, in reasoning, too; in it `invoke name="` begins a call, `parameter name=` a parameter, whose name goes up
-to a blank, quotes and all, `</｜DSML｜` ends either, and all else is skipped. Behind the block's end nothing is read.
+to a blank, quotes and all, `</｜DSML｜` ends either, and all else is skipped. After the block's end nothing is read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dstok.chat.writer import CLOSE, DSML
 
 __all__ = ["LenientParser"]
 
-MAX_MARK = 16  # characters: more than a mark that newlines before are dropped of
+MAX_DELIMITER = 16  # characters: more than a delimiter that newlines before are dropped of
 
 
 class LenientParser:
@@ -33,8 +33,8 @@ class LenientParser:
         self.reader = Reader()
         self.begin, self.end = f"<{dsml}", f"</{dsml}"
         self.plain = {close: CLOSE, dsml: DSML} if close != CLOSE else {}
-        self.text_marks = (close, self.begin) if tools else (close,)
-        self.block_marks = ('invoke name="', *(f"</{dsml}{block}>" for block in blocks))
+        self.text_delimiters = (close, self.begin) if tools else (close,)
+        self.block_delimiters = ('invoke name="', *(f"</{dsml}{block}>" for block in blocks))
         self.reasoning = thinking
         self.at_start = True
         self.newlines = 0
@@ -63,21 +63,21 @@ class LenientParser:
             self._value(rest)
 
     def _seen(self, text: str) -> str:
-        for mark, token in self.plain.items():
-            text = text.replace(mark, token)
+        for delimiter, token in self.plain.items():
+            text = text.replace(delimiter, token)
         return text
 
     def _read_text(self) -> bool:
-        before, mark = self.reader.passing(self.text_marks)
+        before, delimiter = self.reader.passing(self.text_delimiters)
         self._text(before)
-        if not mark:
+        if not delimiter:
             return False
-        if mark == self.close and not self.reasoning:
+        if delimiter == self.close and not self.reasoning:
             self._text("\n" * self.newlines, True)
             self.at_start = False
-        elif self.newlines and ends_in_part(self.before_newlines, (mark,)):
-            self._text("\n", True)  # the reference's: a newline that breaks off the mark itself is text
-        if mark == self.begin:
+        elif self.newlines and ends_in_part(self.before_newlines, (delimiter,)):
+            self._text("\n", True)  # the reference's: a newline that breaks off the delimiter itself is text
+        if delimiter == self.begin:
             self.state = self._read_block
         elif self.reasoning:
             self.reasoning, self.at_start = False, True
@@ -89,7 +89,7 @@ class LenientParser:
         said = text if whole else text.rstrip("\n")
         if said and not whole:
             start = said.lstrip("\n") if self.at_start else "\n" * self.newlines + said
-            self.at_start, self.newlines, self.before_newlines = False, 0, said[-MAX_MARK:]
+            self.at_start, self.newlines, self.before_newlines = False, 0, said[-MAX_DELIMITER:]
             (self.answer.think if self.reasoning else self.answer.say)(self._seen(start))
         elif said and not self.at_start:
             (self.answer.think if self.reasoning else self.answer.say)(said)
@@ -97,12 +97,12 @@ class LenientParser:
             self.newlines += len(text) - len(said)
 
     def _read_block(self) -> bool:
-        _, mark = self.reader.passing(self.block_marks)
-        if mark == self.block_marks[0]:
+        _, delimiter = self.reader.passing(self.block_delimiters)
+        if delimiter == self.block_delimiters[0]:
             self.state = self._read_name
-        elif mark:
+        elif delimiter:
             self.state = None
-        return bool(mark)
+        return bool(delimiter)
 
     def _read_name(self) -> bool:
         found = self.reader.until(('"',))
@@ -114,39 +114,39 @@ class LenientParser:
         return True
 
     def _read_parameters(self) -> bool:
-        _, mark = self.reader.passing(("parameter name=", self.end))
-        if mark == self.end:
+        _, delimiter = self.reader.passing(("parameter name=", self.end))
+        if delimiter == self.end:
             self.answer.argue("}" if self.has_parameter else "{}")
             self.state = self._read_block
-        elif mark:
+        elif delimiter:
             self.answer.argue(", " if self.has_parameter else "{")
             self.has_parameter = True
             self.state = self._read_key
-        return bool(mark)
+        return bool(delimiter)
 
     def _read_key(self) -> bool:
-        before, mark = self.reader.passing((" ",))
+        before, delimiter = self.reader.passing((" ",))
         self.answer.argue(self._seen(before))
-        if mark:
+        if delimiter:
             self.answer.argue(": ")
             self.state = self._read_type
-        return bool(mark)
+        return bool(delimiter)
 
     def _read_type(self) -> bool:
-        _, mark = self.reader.passing(('true">', 'false">'))
-        if mark:
-            self.is_text = mark == 'true">'
+        _, delimiter = self.reader.passing(('true">', 'false">'))
+        if delimiter:
+            self.is_text = delimiter == 'true">'
             self.answer.argue('"' if self.is_text else "")
             self.state = self._read_value
-        return bool(mark)
+        return bool(delimiter)
 
     def _read_value(self) -> bool:
-        before, mark = self.reader.passing((self.end,))
+        before, delimiter = self.reader.passing((self.end,))
         self._value(before)
-        if mark:
+        if delimiter:
             self.answer.argue('"' if self.is_text else "")
             self.state = self._read_parameters
-        return bool(mark)
+        return bool(delimiter)
 
     def _value(self, text: str) -> None:
         self.answer.argue(escaped(self._seen(text)) if self.is_text else self._seen(text))

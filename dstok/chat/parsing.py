@@ -2,8 +2,8 @@
 
 In: a completion as text or ids, or parts of one; its version. Out: a `Message`, and deltas in OpenAI's form.
 Invariant: any cutting into parts gives the same message. Where ids of DSML are read leniently, only the format's own
-ids are its marks: `</think>` and `｜DSML｜` that the model spelled with ordinary tokens are text, and the end token's
-id ends the completion. Otherwise ids are read as the text that they decode to.
+ids delimit: `</think>` and `｜DSML｜` that the model spelled with ordinary tokens are text, and the id of the end token
+ends the completion. Otherwise ids are read as the text that they decode to.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def parse(
 ) -> Message:
     """The message that a completion says.
 
-    `completion`: what the model wrote behind the generation prompt: text, or with `tokenizer` ids. `thinking`: did the
+    `completion`: what the model wrote after the generation prompt: text, or with `tokenizer` ids. `thinking`: did the
     prompt open reasoning? Versions that cannot think have none. `tools`: may there be calls? `mode`: "strict" takes
     what is just as the format has it, the end token too, as the reference scripts do; "lenient" what it understands,
     as deepseek-recipe does (for V3.2 and later). Raises `ChatError`; `TypeError` for what is neither text nor ids;
@@ -133,14 +133,14 @@ def _reader(name: str, answer: Answer, thinks: bool, tools: bool, mode: Mode, by
 
 
 class _Ids:
-    """The text of ids; with `marks` the format's own tokens among them as characters that no text has."""
+    """The text of ids; with `delimiters` the format's own tokens among them as characters that no text has."""
 
-    def __init__(self, tokenizer: Tokenizer, marks: bool) -> None:
+    def __init__(self, tokenizer: Tokenizer, delimiters: bool) -> None:
         self.tokenizer = tokenizer
         added = tokenizer.special_tokens
-        self.marks = {added[token]: mark for token, mark in ((CLOSE, CLOSE_ID), (DSML, DSML_ID))
-                      if marks and token in added}
-        self.end = added.get(EOS) if marks else None
+        self.stand_ins = {added[token]: char for token, char in ((CLOSE, CLOSE_ID), (DSML, DSML_ID))
+                          if delimiters and token in added}
+        self.end = added.get(EOS) if delimiters else None
         self.stream = tokenizer.decode_stream()
         self.ended = False
 
@@ -152,8 +152,8 @@ class _Ids:
                 self.ended = True
             if self.ended:
                 continue
-            if id in self.marks:
-                found += [self.stream.finish(), self.marks[id]]
+            if id in self.stand_ins:
+                found += [self.stream.finish(), self.stand_ins[id]]
                 self.stream = self.tokenizer.decode_stream()
             else:
                 found.append(self.stream.feed(id))

@@ -57,7 +57,10 @@ def render(
 
 
 class Format:
-    """A version with its arguments, checked: it writes conversations, whole or from a mark on. Raises `ChatError`."""
+    """A version with its arguments, checked: it writes conversations, whole or from a checkpoint on.
+
+    Raises `ChatError`.
+    """
 
     def __init__(
         self, version: str, tools: Any, add_generation_prompt: bool | None, continue_final_message: bool,
@@ -149,7 +152,8 @@ def _write_script(name: str, said: list[Message], tools: list[Any], settings: di
         render_v3_2(*common, first, unless)
     else:
         render_v4_preview(*common, _effort(settings["reasoning_effort"]), first, unless)
-    writer.marks = [mark for mark in writer.marks if mark.message > holder]  # behind the tools, which are written once
+    # Those after the tools, which are written once.
+    writer.checkpoints = [one for one in writer.checkpoints if one.message > holder]
 
 
 def _effort(effort: Any) -> str | None:

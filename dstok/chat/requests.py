@@ -192,7 +192,7 @@ def _check_calls(calls: Any, index: int) -> None:
 
 
 def _check_results(messages: list[Message]) -> None:
-    """Behind an assistant's calls stand their results, each once, in any order; nowhere else are there any."""
+    """After an assistant's calls stand their results, each once, in any order; nowhere else are there any."""
     wanted: set[Any] = set()
     for index, message in enumerate(messages):
         if message["role"] == "tool":

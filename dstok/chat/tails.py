@@ -2,9 +2,9 @@
 
 In: messages, more and more. Out: `Tail`, the end of the text before and after; what stands before it stays. Invariant:
 what stays and the tail together are the text of the whole conversation, rendered at once. The work is that of the tail:
-a format is asked to go on from the last mark (`dstok.chat.writer`) that the new messages leave as it is. That is the
-last message in most cases, as formats look one message ahead; it is the begin where a format takes something to the
-front, such as V3 a system message.
+a format is asked to go on from the last checkpoint (`dstok.chat.writer`) that the new messages leave as it is. That is
+the last message in most cases, as formats look one message ahead; it is the start where a format takes something to
+the front, such as V3 a system message.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dstok.chat.messages import Message, as_messages
 from dstok.chat.rendering import Format, render
-from dstok.chat.writer import Mark, Rendered, Writer, Written, rendered_of
+from dstok.chat.writer import Checkpoint, Rendered, Writer, Written, rendered_of
 
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
@@ -27,7 +27,7 @@ class Tail:
     """The end of a text, as it was and as it is with the new messages.
 
     at: where it begins, in code points; the offsets in `old` and `new` count from there. It begins at the begin of the
-    text or behind a token of the format. taken: what the text's `take` needs.
+    text or after a token of the format. taken: what the text's `take` needs.
     """
 
     at: int
@@ -76,31 +76,31 @@ class Anew:
 
 
 class Continued:
-    """The text of a version, which is written on from its last mark that holds."""
+    """The text of a version, which is written on from its last checkpoint that holds."""
 
     def __init__(self, format: Format) -> None:
         self.format = format
         self.said: list[Message] = []
         self.parts: list[Written] = []
-        self.marks: list[Mark] = []
+        self.checkpoints: list[Checkpoint] = []
 
     def tail(self, messages: list[Any]) -> Tail:
         new = as_messages(messages, first=len(self.said))
         number = self._holding(new)
-        start = self.marks[number] if number >= 0 else None
+        start = self.checkpoints[number] if number >= 0 else None
         writer = Writer(start)
-        begin, at = self._behind_a_token(start)
+        begin, at = self._after_a_token(start)
         if start is not None:
             writer.parts = self.parts[begin : start.parts]
         self.format.write([*self.said[writer.first :], *new], writer)
         return Tail(at, rendered_of(self.parts[begin:]), writer.rendered(), (new, number, begin, writer))
 
     def _holding(self, new: list[Message]) -> int:
-        """The number of the last mark that the new messages leave as it is; -1 if there is none."""
-        return next((number for number in range(len(self.marks) - 1, -1, -1)
-                     if not any(_ends(self.marks[number], message) for message in new)), -1)
+        """The number of the last checkpoint that the new messages leave as it is; -1 if there is none."""
+        return next((number for number in range(len(self.checkpoints) - 1, -1, -1)
+                     if not any(_ends(self.checkpoints[number], message) for message in new)), -1)
 
-    def _behind_a_token(self, start: Mark | None) -> tuple[int, int]:
+    def _after_a_token(self, start: Checkpoint | None) -> tuple[int, int]:
         """How many parts, and code points, stand before the text that is encoded anew if one goes on at `start`."""
         begin, at = (0, 0) if start is None else (start.parts, start.at)
         while begin and not self.parts[begin - 1].special:
@@ -110,9 +110,9 @@ class Continued:
 
     def take(self, tail: Tail) -> None:
         new, number, begin, writer = tail.taken
-        del self.marks[max(number, 0) :], self.parts[begin:]
+        del self.checkpoints[max(number, 0) :], self.parts[begin:]
         self.parts += writer.parts
-        self.marks += [mark._replace(parts=mark.parts + begin, at=mark.at + tail.at) for mark in writer.marks]
+        self.checkpoints += [one._replace(parts=one.parts + begin, at=one.at + tail.at) for one in writer.checkpoints]
         self.said += new
 
     def rendered(self) -> Rendered:
@@ -120,11 +120,13 @@ class Continued:
 
     def copy(self) -> Continued:
         other = Continued(self.format)
-        other.said, other.parts, other.marks = list(self.said), list(self.parts), list(self.marks)
+        other.said, other.parts, other.checkpoints = list(self.said), list(self.parts), list(self.checkpoints)
         return other
 
 
-def _ends(mark: Mark, message: Message) -> bool:
-    """Does the message change what stands before the mark?"""
+def _ends(checkpoint: Checkpoint, message: Message) -> bool:
+    """Does the message change what stands before the checkpoint?"""
     role = message.get("role")
-    return (isinstance(role, str) and role in mark.unless) or ("tools" in mark.unless and bool(message.get("tools")))
+    if isinstance(role, str) and role in checkpoint.unless:
+        return True
+    return "tools" in checkpoint.unless and bool(message.get("tools"))

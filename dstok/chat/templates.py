@@ -5,7 +5,7 @@ Invariant: the text is what transformers' environment gives; a token is the temp
 are literals of the template: text of a message stays text whatever the template does to it, because every piece
 carries where it comes from. Where the template makes a token of its own that cannot be followed there (by a filter,
 say), that is a `ChatError`, not another id. Where a last message is left open is found as transformers 5.24 does it: a
-mark goes behind its content, and what stands behind the mark is cut off.
+sentinel goes after its content, and what stands after the sentinel is cut off.
 """
 
 from __future__ import annotations
@@ -58,20 +58,20 @@ class Template:
         continue_final_message: bool = False, **options: Any,
     ) -> Rendered:
         """The text of a conversation, as `dstok.chat.render`; `options` are the template's variables."""
-        said, mark = as_messages(messages), ""
+        said, sentinel = as_messages(messages), ""
         if continue_final_message:
-            mark = secrets.token_hex(16)  # no message knows it
+            sentinel = secrets.token_hex(16)  # no message knows it
             _check_last(said, add_generation_prompt)
         try:
-            marked = [_marked(message, index) for index, message in enumerate(said)]
+            traced = [_traced(message, index) for index, message in enumerate(said)]
         except RecursionError:
             raise ChatError("expected messages, found one that holds itself or is nested too deeply") from None
-        if mark:
-            marked[-1] = {**marked[-1], "content": marked[-1]["content"] + of_message(f"{mark} ", len(said) - 1)}
-        given = {"messages": marked, "tools": as_tools(tools) or None, "documents": None,
+        if sentinel:
+            traced[-1] = {**traced[-1], "content": traced[-1]["content"] + of_message(f"{sentinel} ", len(said) - 1)}
+        given = {"messages": traced, "tools": as_tools(tools) or None, "documents": None,
                  "add_generation_prompt": bool(add_generation_prompt), **self.edges, **options}
         text = self._run(given)
-        return self._rendered(_before(text, mark, said) if mark else text, said, tools, options)
+        return self._rendered(_before(text, sentinel, said) if sentinel else text, said, tools, options)
 
     def _run(self, given: dict[str, Any]) -> Traced:
         self.environment.begin()
@@ -104,13 +104,13 @@ def _token(tokenizer: Tokenizer, id: int | None, named: str | None) -> Traced:
     return literal(named if named is not None else "" if id is None else tokenizer.id_to_token(id))
 
 
-def _marked(value: Any, index: int) -> Any:
+def _traced(value: Any, index: int) -> Any:
     """A message of which each text knows what message it is of."""
     if isinstance(value, str):
         return of_message(value, index)
     if isinstance(value, dict):
-        return {key: _marked(item, index) for key, item in value.items()}
-    return [_marked(item, index) for item in value] if isinstance(value, list) else value
+        return {key: _traced(item, index) for key, item in value.items()}
+    return [_traced(item, index) for item in value] if isinstance(value, list) else value
 
 
 def _held(*values: Any) -> str:
@@ -131,11 +131,11 @@ def _check_last(said: list[Message], add_generation_prompt: bool | None) -> None
                         len(said) - 1 if said else None, "continue_final_message", "ValueError")
 
 
-def _before(text: Traced, mark: str, said: list[Message]) -> Traced:
-    """The text before the mark. Where the template cut off the blank behind it, those before it go, too."""
-    at = text.rfind(mark)
+def _before(text: Traced, sentinel: str, said: list[Message]) -> Traced:
+    """The text before the sentinel. Where the template cut off the blank after it, those before it go, too."""
+    at = text.rfind(sentinel)
     if at < 0 or said[-1]["content"].strip() not in text:
         raise ChatError("the template does not write the last message as it is", len(said) - 1,
                         "continue_final_message", "ValueError")
     kept = text.upto(at)
-    return kept if text.startswith(" ", at + len(mark)) else kept.upto(len(kept.rstrip()))
+    return kept if text.startswith(" ", at + len(sentinel)) else kept.upto(len(kept.rstrip()))

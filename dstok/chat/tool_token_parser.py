@@ -31,7 +31,7 @@ class ToolTokenParser:
         self.answer, self.typed, self.strict = answer, typed, strict
         self.reader = Reader()
         self.read = 0
-        self.marks = (EOS, CALLS_BEGIN) if tools else (EOS,)
+        self.delimiters = (EOS, CALLS_BEGIN) if tools else (EOS,)
         self.begin: str | None = "" if thinking else None  # the start of the reasoning, which may be `<think>`
         self.calls = 0
         self.ended = False
@@ -60,11 +60,11 @@ class ToolTokenParser:
         return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion")
 
     def _reasoning(self) -> bool:
-        before, mark = self.reader.passing((CLOSE,))
+        before, delimiter = self.reader.passing((CLOSE,))
         self._think(before)
-        if mark:
+        if delimiter:
             self.state = self._content
-        return bool(mark)
+        return bool(delimiter)
 
     def _think(self, text: str) -> None:
         """Reasoning, without `<think>` at its start."""
@@ -77,12 +77,12 @@ class ToolTokenParser:
         self.answer.think(text)
 
     def _content(self) -> bool:
-        before, mark = self.reader.passing(self.marks)
+        before, delimiter = self.reader.passing(self.delimiters)
         self.answer.say(before)
-        if mark:
-            self.ended = mark == EOS
+        if delimiter:
+            self.ended = delimiter == EOS
             self.state = self._end if self.ended else self._between
-        return bool(mark)
+        return bool(delimiter)
 
     def _between(self) -> bool:
         """Between two calls: nothing, or a newline."""
@@ -110,12 +110,12 @@ class ToolTokenParser:
         return True
 
     def _end(self) -> bool:
-        """Behind the end token, or the calls, which it may follow."""
+        """After the end token, or the calls, which it may follow."""
         rest = self.reader.text
         if not self.strict:
             self.reader.rest()
         elif rest and (self.ended or not EOS.startswith(rest)):
-            raise self._error(f"expected nothing behind the end, found {rest[:40]!r}")
+            raise self._error(f"expected nothing after the end, found {rest[:40]!r}")
         elif rest == EOS:
             self.ended = True
             self.reader.rest()

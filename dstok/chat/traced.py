@@ -79,7 +79,7 @@ class Traced(str):
 
     @classmethod
     def joined(cls, texts: Iterable[object], limit: int | None = None) -> Traced:
-        """The texts as one. Stops joining behind `limit` characters, so that the result is longer, but not by much."""
+        """The texts as one. Stops joining after `limit` characters, so that the result is longer, but not by much."""
         parts: list[Part] = []
         size = 0
         for text in texts:

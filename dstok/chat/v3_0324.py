@@ -34,7 +34,7 @@ class _Turns:
             write_systems(self.messages, self.writer, True)
         for place, message in enumerate(self.messages):
             index, role = self.writer.first + place, message.get("role")
-            self.writer.mark(index, (self.in_tools, self.has_output, self.after_user), HOISTED)
+            self.writer.checkpoint(index, (self.in_tools, self.has_output, self.after_user), HOISTED)
             if role == "user":
                 self._user(message, index, place)
             elif role == "assistant":

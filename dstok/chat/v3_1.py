@@ -37,7 +37,7 @@ class _Turns:
             write_systems(messages, self.writer, True)
             self.only_system = any(message.get("role") == "system" for message in messages)
         for index, message in enumerate(messages, self.writer.first):
-            self.writer.mark(index, (self.in_tools, self.after_user, self.only_system, self.has_prefix), HOISTED)
+            self.writer.checkpoint(index, (self.in_tools, self.after_user, self.only_system, self.has_prefix), HOISTED)
             role = message.get("role")
             if role == "user":
                 self.in_tools, self.after_user = False, True

@@ -1,4 +1,4 @@
-"""V3.2: tool calls in DSML, reasoning kept only behind the last user message.
+"""V3.2: tool calls in DSML, reasoning kept only after the last user message.
 
 In: messages, options of `encode_messages`. Out: the text in a `Writer`.
 Invariant: equal to encoding_dsv32.py (lmdeploy 0.18.0; mlx-lm 0.32.2 has the same text), also where it is odd: None as
@@ -17,9 +17,9 @@ from dstok.chat.messages import Message, shown
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, NOTHING, OPEN, USER, Writer
 from dstok.errors import ChatError
 
-__all__ = ["FORMAT", "functions_of", "last_user", "render_v3_2", "schema_lines"]
+__all__ = ["RESPONSE_FORMAT", "functions_of", "last_user", "render_v3_2", "schema_lines"]
 
-FORMAT = "## Response Format:\n\nYou MUST strictly adhere to the following schema to reply:\n"
+RESPONSE_FORMAT = "## Response Format:\n\nYou MUST strictly adhere to the following schema to reply:\n"
 USERS = frozenset(["user", "developer"])
 KEPT = ("user", "system", "tool")  # what stays before the last user message when reasoning is dropped
 
@@ -28,8 +28,10 @@ def render_v3_2(
     messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool, add_bos: bool,
     first: int = 0, unless: frozenset[str] = NOTHING,
 ) -> None:
-    """Writes `messages`, which follow `context`; `first` is the index of the first, `unless` of every mark. Raises
-    `ChatError` where the script raises."""
+    """Writes `messages`, which follow `context`; `first` is the index of the first, `unless` of every checkpoint.
+
+    Raises `ChatError` where the script raises.
+    """
     numbered = list(enumerate([*context, *messages], first - len(context)))
     if thinking and drop_thinking:
         numbered = _without_reasoning(numbered)
@@ -108,7 +110,7 @@ class _Turns:
         schemas, calls = functions_of(message, index)
         if role != "tool":
             is_open = self.thinking and place > self.last_user  # another user's message changes what is before this one
-            self.writer.mark(index, None, self.unless | USERS if is_open else self.unless)
+            self.writer.checkpoint(index, None, self.unless | USERS if is_open else self.unless)
         if role == "assistant":
             self._assistant(place, message, index, calls)
         elif role == "tool":
@@ -132,7 +134,7 @@ class _Turns:
             write_tools(self.writer, V3_2, schema_lines(schemas, index), index)
         if message.get("response_format"):
             schema = dump(message["response_format"], index, "response_format")
-            self.writer.text(f"\n\n{FORMAT}{schema}", index, "format")
+            self.writer.text(f"\n\n{RESPONSE_FORMAT}{schema}", index, "format")
 
     def _developer(self, place: int, message: Message, index: int, schemas: list[Any]) -> None:
         if not message.get("content"):

@@ -14,7 +14,7 @@ from itertools import accumulate
 from dstok.chat.dsml import V4, write_calls, write_tools
 from dstok.chat.recipe import Call, Said, Talk, parameters_of
 from dstok.chat.v3 import HOISTED
-from dstok.chat.v3_2 import FORMAT
+from dstok.chat.v3_2 import RESPONSE_FORMAT
 from dstok.chat.v4_preview import EFFORT_MAX
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, REMINDER, USER, Writer, form
 
@@ -65,7 +65,7 @@ def render_v4(talk: Talk, writer: Writer) -> None:
     for run in _runs(units):
         one = run[0][0]
         if free[place]:
-            writer.mark(one.index, None, HOISTED)
+            writer.checkpoint(one.index, None, HOISTED)
         place += len(run)
         if one.role in ("user", "tool"):
             _write_turn(run, writer)
@@ -87,7 +87,7 @@ def _write_system(talk: Talk, writer: Writer) -> None:
     if talk.json_object:
         writer.text(f"\n\n{JSON_OBJECT}", -1, "format")
     elif talk.schema is not None:
-        writer.text(f"\n\n{FORMAT}{talk.schema}", -1, "format")
+        writer.text(f"\n\n{RESPONSE_FORMAT}{talk.schema}", -1, "format")
 
 
 def _units(said: list[Said]) -> list[list[Said]]:
@@ -102,14 +102,14 @@ def _units(said: list[Said]) -> list[list[Said]]:
 
 
 def _free(units: list[list[Said]]) -> list[bool]:
-    """Of each unit: is it so far behind all calls before it that none of these decides where it stands?"""
+    """Of each unit: is it so far after all calls before it that none of these decides where it stands?"""
     reaches = accumulate((place + len(unit[0].calls or ()) for place, unit in enumerate(units)), max, initial=-1)
     return [reach < place for place, reach in enumerate(reaches)]
 
 
 def _sort(units: list[list[Said]]) -> None:
-    """Sorts the units behind an assistant's calls, as many as there are calls, by the ids of the results, as text;
-    those that are no results stand behind those that are. The calls themselves are sorted in the same way."""
+    """Sorts the units after an assistant's calls, as many as there are calls, by the ids of the results, as text;
+    those that are no results stand after those that are. The calls themselves are sorted in the same way."""
     for place, unit in enumerate(list(units)):
         count = len(unit[0].calls or ())
         if count and place + count < len(units):
@@ -122,7 +122,7 @@ def _rank(unit: list[Said]) -> tuple[bool, bool, str]:
 
 
 def _runs(units: list[list[Said]]) -> list[list[list[Said]]]:
-    """The turns: tool results and the users' messages behind them are one; a result behind a user starts another."""
+    """The turns: tool results and the users' messages after them are one; a result after a user starts another."""
     runs: list[list[list[Said]]] = []
     for unit in units:
         role, before = unit[0].role, runs[-1][-1][0].role if runs else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dstok.chat.dsml import V4_1, write_calls, write_tools
 from dstok.chat.recipe import Said, Talk, parameters_of
-from dstok.chat.v3_2 import FORMAT
+from dstok.chat.v3_2 import RESPONSE_FORMAT
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, REMINDER, SYSTEM, USER, Writer, form
 
 __all__ = ["render_v4_1"]
@@ -47,7 +47,7 @@ class _Turns:
             one = self.said[place]
             is_first = place == 0 and self.writer.start is None
             if not is_first:
-                self.writer.mark(one.index, self.order)
+                self.writer.checkpoint(one.index, self.order)
             elif self.talk.thinking or one.role == "system":
                 self._begin(one)
             end = place + 1
@@ -87,7 +87,7 @@ class _Turns:
             write_tools(self.writer, V4_1, talk.tools, -1)
         schema = JSON_OBJECT if talk.json_object else talk.schema
         if schema is not None:
-            self.writer.text(f"\n\n{FORMAT}{schema}", -1, "format")
+            self.writer.text(f"\n\n{RESPONSE_FORMAT}{schema}", -1, "format")
 
     def _turn(self, run: list[Said]) -> None:
         """A run of users' messages and tool results. Results with an id are in the order of the calls, in the places

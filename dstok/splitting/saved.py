@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = ["described", "opened", "restored", "save"]
 
-FORMAT = 1
+SAVED_FORMAT = 1
 
 
 def described(splitter: Splitter) -> str:
     """The splitter as JSON."""
     splits = [vars(split) for split in splitter.splits]
-    return json.dumps({"dstok_splitter": FORMAT, "name": splitter.name, "unicode_version": splitter.unicode_version,
-                       "splits": splits, "fingerprint": splitter.fingerprint}, indent=1)
+    parts = {"dstok_splitter": SAVED_FORMAT, "name": splitter.name, "unicode_version": splitter.unicode_version,
+             "splits": splits, "fingerprint": splitter.fingerprint}
+    return json.dumps(parts, indent=1)
 
 
 def save(splitter: Splitter, path: str | os.PathLike[str]) -> None:
@@ -53,7 +54,7 @@ def restored(cls: type[Splitter], data: str) -> Splitter:
         splits, version, name = _read(parts)
         made = cls._of(splits, version, name)
     except (ValueError, KeyError, TypeError, UnsupportedError, PatternError, RecursionError) as error:
-        raise ImageError(f"expected a saved splitter of format {FORMAT}: {error}") from None
+        raise ImageError(f"expected a saved splitter of format {SAVED_FORMAT}: {error}") from None
     if made.fingerprint != parts["fingerprint"]:
         raise ImageError(f"expected a splitter of the fingerprint {parts['fingerprint']}, found {made.fingerprint}: "
                          "save it again with this version of dstok")
@@ -61,7 +62,7 @@ def restored(cls: type[Splitter], data: str) -> Splitter:
 
 
 def _read(parts: Any) -> tuple[tuple[Split, ...], str, str]:
-    if parts["dstok_splitter"] != FORMAT:
+    if parts["dstok_splitter"] != SAVED_FORMAT:
         raise ValueError(f"found format {parts['dstok_splitter']!r}")
     splits = tuple(Split(**split) for split in parts["splits"])
     for value in [parts["name"], parts["unicode_version"], *(split.pattern for split in splits)]:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from chat_models import all_added, file_text, ours, upstreams
 from chat_references import recipe, recipe_conversation
-from hypothesis import given, settings
+from hypothesis import given
 from kept import kept
+from reference import part_of_examples
 
 from dstok import chat
 from dstok.testing.conversations import Drawn, conversations
@@ -18,11 +19,6 @@ from dstok.testing.conversations import Drawn, conversations
 VERSIONS = [version.name for version in chat.versions()]
 CLEAN = ("plain", "{", "}", '">\n')  # texts without any token
 GROUNDING = tuple(f"<｜{slash}{name}｜>" for name in ("ref", "box", "point", "polygon") for slash in ("", "/"))
-FEW = 0.1  # of the profile's examples: there are thirteen versions
-
-
-def few() -> settings:
-    return settings(max_examples=max(int(settings.default.max_examples * FEW), 1))  # type: ignore[union-attr]
 
 
 def rendered(version: str, drawn: Drawn) -> chat.Rendered | None:
@@ -37,7 +33,7 @@ def rendered(version: str, drawn: Drawn) -> chat.Rendered | None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_all_is_upstreams(version: str) -> None:
-    @few()
+    @part_of_examples(0.1)
     @given(conversations(version))
     def check(drawn: Drawn) -> None:
         found = rendered(version, drawn)
@@ -51,7 +47,7 @@ def test_all_is_upstreams(version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_template_is_all_where_no_message_holds_a_token(version: str) -> None:
-    @few()
+    @part_of_examples(0.1)
     @given(conversations(version, CLEAN))
     def check(drawn: Drawn) -> None:
         found = rendered(version, drawn)
@@ -77,7 +73,7 @@ def test_no_message_makes_a_token(version: str) -> None:
     tok = ours(version)
     added = set(tok.special_tokens.values())
 
-    @few()
+    @part_of_examples(0.1)
     @given(conversations(version, all_added()))
     def check(drawn: Drawn) -> None:
         found = rendered(version, drawn)
@@ -132,7 +128,7 @@ def recipe_encoding(version: str) -> Any:
 def test_template_is_deepseek_recipes(version: str) -> None:
     encoding = recipe_encoding(version)
 
-    @few()
+    @part_of_examples(0.1)
     @given(conversations(version, tuple(token for token in all_added() if token not in GROUNDING)))
     def check(drawn: Drawn) -> None:
         found = rendered(version, drawn)
@@ -165,7 +161,7 @@ def test_grounding_tokens_are_the_only_difference(version: str) -> None:
     more of ranges is grounding in what an assistant said."""
     encoding = recipe_encoding(version)
 
-    @few()
+    @part_of_examples(0.1)
     @given(conversations(version, (*GROUNDING, "<｜User｜>")))
     def check(drawn: Drawn) -> None:
         found = rendered(version, drawn)

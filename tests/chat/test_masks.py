@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from chat_models import ours
-from hypothesis import given, settings
+from hypothesis import given
+from reference import part_of_examples
 
 from dstok import chat
 from dstok.testing.conversations import Drawn, conversations
@@ -85,7 +86,7 @@ def test_what_the_prompt_holds_is_not_sampled(version: str) -> None:
 def test_arrays_follow_the_spans(version: str) -> None:
     tok = ours(version)
 
-    @settings(max_examples=max(int(settings.default.max_examples * 0.06), 1))  # type: ignore[union-attr]
+    @part_of_examples(0.06)
     @given(conversations(version))
     def check(drawn: Drawn) -> None:
         try:

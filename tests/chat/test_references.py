@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from chat_references import reference
-from hypothesis import given, settings
+from hypothesis import given
+from reference import part_of_examples
 
 from dstok import chat
 from dstok.testing.conversations import Drawn, conversations
 
-FEW = 0.3  # of the profile's examples: there are thirteen versions
 OWN = ("the tools in a message of the context", "the tools in this message or as an argument")  # what dstok alone refuses
 
 
@@ -40,7 +40,7 @@ def render(version: str) -> Any:
 def test_equal_to_the_reference(version: str) -> None:
     theirs = reference(version)
 
-    @settings(max_examples=max(int(settings.default.max_examples * FEW), 1))  # type: ignore[union-attr]
+    @part_of_examples(0.3)
     @given(conversations(version))
     def check(drawn: Drawn) -> None:
         ours, wanted = outcome(render(version), drawn), outcome(theirs, drawn)

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from chat_models import all_added, ours
 from chat_references import reference, template_text
-from hypothesis import given, settings
+from hypothesis import given
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from kept import kept
+from reference import part_of_examples
 
 import dstok
 from dstok import chat
@@ -40,7 +41,7 @@ def one(text: str, messages: Any = ({"role": "user", "content": "<｜User｜>x"}
 @pytest.mark.parametrize("version", OURS)
 def test_the_templates_of_the_built_in_versions(version: str) -> None:
     """The same text, and the same tokens: found by following literals here, written one by one there."""
-    @settings(max_examples=max(int(settings.default.max_examples * 0.1), 1))  # type: ignore[union-attr]
+    @part_of_examples(0.1)
     @given(conversations(version, all_added()))
     def check(drawn: Drawn) -> None:
         try:

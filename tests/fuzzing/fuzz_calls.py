@@ -18,7 +18,7 @@ from fuzz_subjects import Subject
 import dstok
 
 SHORT = 90  # characters of a text that is cut everywhere
-PLACES, FEW = 12, 3  # of a longer one, of a very long one
+PLACES, PLACES_OF_LONG = 12, 3  # of a longer one, of a very long one
 Outcome = tuple[str, Any, Any]
 
 
@@ -57,7 +57,7 @@ def places_of(text: str, chance: random.Random) -> list[int]:
     far = [edge for border in (63, 64, 65536) for edge in range(border - 2, min(border + 3, len(text)))]
     odd = [at for at in range(1, min(len(text), 5000)) if text[at].isascii() != text[at - 1].isascii()]
     return [*(chance.choice((chance.randrange(len(text) + 1), *chance.sample(far, 1), *chance.sample(odd, min(len(odd), 2))))
-              for _ in range(PLACES if len(text) < 5000 else FEW))]
+              for _ in range(PLACES if len(text) < 5000 else PLACES_OF_LONG))]
 
 
 def streamed(tok: dstok.Tokenizer, parts: list[Any]) -> list[int]:

@@ -19,6 +19,11 @@ def examples(count: int, deep: int | None = None) -> settings:
                     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much])
 
 
+def part_of_examples(part: float) -> settings:
+    """A part of the profile's examples, at least one: where a test runs for each of many versions."""
+    return settings(max_examples=max(int(settings.default.max_examples * part), 1))  # type: ignore[union-attr]
+
+
 def naive_bpe(text: bytes, merges: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
     """Byte-level BPE: the adjacent pair of least rank is joined, the leftmost of equals first, while there is one.
 
