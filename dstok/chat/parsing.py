@@ -88,11 +88,12 @@ class Parser:
             if self._ids is not None:
                 raise ChatError("expected ids, as there is a tokenizer, found text")
             return part
-        if isinstance(part, (bytes, bytearray, memoryview)) or not isinstance(part, (Iterable, SupportsIndex)):
-            raise TypeError(f"expected text or ids, found {type(part).__name__}")
+        ids: int | Iterable[int] = part
+        if isinstance(ids, (bytes, bytearray, memoryview)) or not isinstance(ids, (Iterable, SupportsIndex)):
+            raise TypeError(f"expected text or ids, found {type(ids).__name__}")
         if self._ids is None:
             raise ChatError("expected text, or a tokenizer for ids, found ids")
-        return self._ids.text(part if isinstance(part, Iterable) else [part])
+        return self._ids.text([ids] if not isinstance(ids, Iterable) else ids)
 
 
 def parse(
