@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import add_command, add_output
 from dstok.cli.errors import CommandError, complain, reason
+from dstok.cli.models import load_model
 from dstok.cli.progress import Bar
 from dstok.files.outputs import Output
 
@@ -112,7 +113,7 @@ def _write(arguments: Namespace, report: Report) -> None:
 
         try:
             with open(arguments.html, "w", encoding="utf-8") as file:
-                file.write(page(report))
+                file.write(page(report, load_model(arguments.model)))
         except OSError as error:
             raise CommandError(f"{arguments.html}: {reason(error)}") from error
     text = str(report)

@@ -1,89 +1,134 @@
 """A report as one self-contained page.
 
-In: a `Report`. Out: HTML with its style, and nothing to fetch. Invariant: whatever a counterexample holds (markup,
-controls, characters that turn the direction of writing) is shown and does nothing.
+In: a `Report`, perhaps the tokenizer of its model. Out: HTML with its style, and nothing to fetch: the base page of
+`dstok.view`. Invariant: whatever a counterexample holds (markup, controls, characters that turn the direction of
+writing) is shown and does nothing. With the tokenizer each counterexample has a link to its whole text as both
+tokenizers cut it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
+from dstok.errors import TextError
 from dstok.testing.words import category_words, shown
+from dstok.view.foreign import read_ids
+from dstok.view.pages import page as base_page
+from dstok.view.sheet import Sheet
 
 if TYPE_CHECKING:
-    from dstok.testing.report import Finding, Report
+    from dstok.testing.report import Check, Finding, Report
+    from dstok.tokenizer import Tokenizer
 
 __all__ = ["page"]
 
+_AROUND = 4, 12  # tokens that are shown before and from the first one that differs
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a }
-h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2.5rem }
-.equal { color: #17692c } .different { color: #a3201d } .incomplete { color: #8a5a00 }
-table { border-collapse: collapse } td, th { padding: .15rem .8rem .15rem 0; text-align: left; vertical-align: top }
-td.n { text-align: right; font-variant-numeric: tabular-nums }
-code, .t { font-family: ui-monospace, monospace; font-size: .9rem }
-.tokens { display: flex; flex-wrap: wrap; gap: 3px; margin: .3rem 0; direction: ltr; unicode-bidi: isolate }
-.t { border: 1px solid #b8b8b8; border-radius: 4px; padding: 0 .4rem; background: #f2f4f7; white-space: pre }
-.t small { display: block; color: #666; font-size: .7rem }
-.t.x { background: #fbe3e1; border-color: #a3201d }
-@media (prefers-color-scheme: dark) { body { background: #16181b; color: #e6e6e6 }
-  .t { background: #24282d; border-color: #555 } .t.x { background: #4b2020 } .t small { color: #aaa }
-  .equal { color: #6fcf87 } .different { color: #ff8c86 } .incomplete { color: #e0b050 } }
+main { max-width: 62rem; margin: 0 auto; padding: 1rem }
+section { border-top: 1px solid var(--line); margin-top: 1.6rem; padding-top: .4rem }
+.equal { color: var(--good) } .different { color: var(--bad) } .incomplete { color: var(--soft) }
+.boxes { display: flex; flex-wrap: wrap; gap: 3px; direction: ltr; unicode-bidi: isolate }
+.t { border: 1px solid var(--edge); border-radius: 4px; padding: 0 .4rem; background: var(--shade);
+  white-space: pre-wrap; overflow-wrap: anywhere; max-width: 100%;
+  font: .9rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace }
+.t small { display: block; color: var(--soft); font-size: .75rem }
+.t.x { background: var(--bad-tone); border: 2px solid var(--bad) }
+h3 { font-size: .95rem; margin: .6rem 0 .2rem }
 """
 
 
-def page(report: Report) -> str:
-    """The report as HTML."""
-    return "".join(_parts(report))
+def page(report: Report, like: Tokenizer | None = None) -> str:
+    """The report as HTML. `like`: the tokenizer of the report's model; with it there are views of the whole texts.
+
+    >>> from dstok.testing.report import Report
+    >>> "no difference found" in page(Report("mine", "dstok", "deepseek-v3"))
+    True
+    """
+    views = {} if like is None else {number: _view(number, report, finding, like)
+                                     for number, finding in enumerate(report.findings, 1)
+                                     if not finding.fault and finding.found != finding.expected}
+    body = "".join(_parts(report, views))
+    return base_page(f"{report.candidate}: {report.verdict}", f"<main>{body}</main>", styles=[STYLE])
 
 
-def _parts(report: Report) -> Iterator[str]:
-    verdict = report.verdict
-    yield "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-    yield f"<title>{escape(report.candidate)}: {verdict}</title><style>{STYLE}</style></head><body>\n"
-    yield (f"<h1>{escape(report.candidate)} against {escape(report.reference)}: "
-           f"<span class=\"{verdict}\">{escape(report.summary)}</span></h1>\n")
-    yield f"<p>Model {escape(report.model)}. {report.texts:,} texts in {report.seconds:.0f} s.</p>\n"
+def _parts(report: Report, views: dict[int, str]) -> Iterator[str]:
+    yield f"<h1>{escape(report.candidate)} against {escape(report.reference)}</h1>\n"
+    yield f'<p><strong class="{report.verdict}">{escape(report.summary)}</strong></p>\n'
+    yield f'<p class="soft">Model {escape(report.model)}; {report.texts:,} texts in {report.seconds:.0f} s.</p>\n'
     for number, finding in enumerate(report.findings, 1):
-        yield from _finding(number, finding)
-    yield "<h2>Checks</h2>\n<table><tr><th>check</th><th>texts</th><th>seconds</th><th>differ</th><th></th></tr>\n"
-    for check in report.checks:
-        state = check.note or ("" if check.complete else "not all of it")
-        yield (f"<tr><td>{escape(check.name)}</td><td class=\"n\">{check.texts:,}</td>"
-               f"<td class=\"n\">{check.seconds:.1f}</td>"
-               f"<td class=\"n\">{check.differences or ''}</td><td>{escape(state)}</td></tr>\n")
-    yield "</table>\n"
+        yield from _finding(number, finding, views.get(number))
+    yield from _checks(report.checks)
     yield from (f"<p>{escape(note)}</p>\n" for note in report.notes)
-    yield "</body></html>\n"
+    if any(views.values()):
+        yield "<section><h2>The texts as both tokenizers cut them</h2>\n"
+        yield '<p class="soft">A wave is under each token that the other one lacks.</p></section>\n'
+        yield from views.values()
 
 
-def _finding(number: int, finding: Finding) -> Iterator[str]:
-    yield f"<h2>{number}. {escape(finding.cause)}: {_visible(finding.title)}</h2>\n"
-    yield f"<p>In {finding.count:,} texts. The smallest: <code>{_visible(shown(finding.text))}</code></p>\n"
+def _checks(checks: Iterable[Check]) -> Iterator[str]:
+    """A row for each check that had texts; the others by why they had none."""
+    yield '<section><h2>Checks</h2>\n<table><tr><th>check</th><th class="n">texts</th><th class="n">seconds</th>'
+    yield '<th class="n">differ</th><th></th></tr>\n'
+    idle: dict[str, list[str]] = {}
+    for check in checks:
+        if not check.texts and not check.differences:
+            idle.setdefault(check.note or "no text was tried", []).append(check.name)
+            continue
+        state = check.note or ("" if check.complete else "not all of it")
+        yield (f'<tr><td>{escape(check.name)}</td><td class="n">{check.texts:,}</td>'
+               f'<td class="n">{check.seconds:.1f}</td><td class="n">{check.differences or ""}</td>'
+               f"<td>{escape(state)}</td></tr>\n")
+    yield "</table>\n"
+    yield from (f"<p>Not run, since {escape(why)}: {escape(', '.join(names))}.</p>\n" for why, names in idle.items())
+    yield "</section>\n"
+
+
+def _finding(number: int, finding: Finding, view: str | None) -> Iterator[str]:
+    yield f'<section id="finding-{number}"><h2>{number}. {escape(finding.cause)}: {_visible(finding.title)}</h2>\n'
+    in_texts = f"{finding.count:,} text{'s' if finding.count > 1 else ''}"
+    yield f"<p>In {in_texts}. The smallest: <code>{_visible(shown(finding.text))}</code></p>\n"
     for text in finding.before[:5]:
         yield f"<p>After encoding <code>{_visible(shown(text))}</code></p>\n"
-    yield "<table>\n"
     if finding.fault:
-        yield f"<tr><th>candidate</th><td>{_visible(finding.fault)}</td></tr>\n"
+        yield f"<h3>candidate</h3><p>{_visible(finding.fault)}</p>\n"
     elif finding.found != finding.expected:
-        yield f"<tr><th>candidate</th><td>{_tokens(finding.found, finding.first)}</td></tr>\n"
-    yield f"<tr><th>reference</th><td>{_tokens(finding.expected, finding.first)}</td></tr>\n</table>\n"
+        yield f"<h3>candidate</h3>{_tokens(finding.found, finding.first)}\n"
+    yield f"<h3>reference</h3>{_tokens(finding.expected, finding.first)}\n"
+    if view:
+        yield f'<p><a href="#view-{number}">The whole text, as both cut it</a></p>\n'
+    elif view is not None:
+        yield '<p class="soft">The tokens that are known do not make up the text, so it cannot be shown cut.</p>\n'
     for char in finding.characters:
         yield f"<p><code>{_visible(char.name)}</code>: {escape(category_words(char))}</p>\n"
     for line in [*finding.details, finding.note, finding.evidence]:
         yield f"<p>{_visible(line)}</p>\n" if line else ""
     if finding.examples:
         yield f"<p>Also: {', '.join(f'<code>{_visible(shown(text))}</code>' for text in finding.examples)}</p>\n"
+    yield "</section>\n"
 
 
 def _tokens(tokens: list[tuple[int, str]], first: int) -> str:
-    start = max(0, first - 4)
+    before, after = _AROUND
+    start = max(0, first - before)
     boxes = (f"<span class=\"t{' x' if at == first else ''}\">{_visible(text)}<small>{id}</small></span>"
-             for at, (id, text) in enumerate(tokens[start : first + 12], start))
-    more = " …" if len(tokens) > first + 12 else ""
-    return f"<div class=\"tokens\">{'… ' if start else ''}{''.join(boxes)}{more}</div>"
+             for at, (id, text) in enumerate(tokens[start : first + after], start))
+    more = " …" if len(tokens) > first + after else ""
+    return f"<div class=\"boxes\">{'… ' if start else ''}{''.join(boxes)}{more}</div>"
+
+
+def _view(number: int, report: Report, finding: Finding, like: Tokenizer) -> str:
+    """The tokens of both, aligned; nothing where they do not make up the text."""
+    sides = (report.candidate, finding.found), (report.reference, finding.expected)
+    try:
+        sheet = Sheet([read_ids(name, finding.text, [id for id, _ in tokens], like) for name, tokens in sides])
+    except TextError:
+        return ""
+    lists = "".join(f"<h3>{escape(reading.name)}</h3>"
+                    f'<div class="tokens blanks">{sheet.html(side, 0, len(reading))}</div>'
+                    for side, reading in enumerate(sheet.readings))
+    return f'<section id="view-{number}"><h2><a href="#finding-{number}">{number}.</a></h2>{lists}</section>\n'
 
 
 def _visible(text: str) -> str:

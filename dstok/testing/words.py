@@ -37,6 +37,8 @@ def _check_line(check: Check) -> str:
     state = "" if check.complete else "  (not all of it)" if not check.note else ""
     wrong = f"  {check.differences:,} differ" if check.differences else ""
     note = f"  {check.note}" if check.note else ""
+    if note and not check.texts and not check.differences:
+        return f"  {check.name:28}{'':>11}  not run: {check.note}"
     return f"  {check.name:28} {check.texts:>11,} texts {check.seconds:>7.1f} s{wrong}{state}{note}"
 
 

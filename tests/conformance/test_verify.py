@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -165,7 +166,8 @@ class Texts(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         self.tags.add(tag)
-        assert not {"src", "href"} & {name for name, _ in attrs}, "a page fetches nothing"
+        addresses = [value for name, value in attrs if name in ("src", "href")]
+        assert all(address.startswith("#") for address in addresses), "a page fetches nothing"
 
     def handle_data(self, data: str) -> None:
         self.found.append(data)
@@ -178,9 +180,24 @@ def test_report_as_text_json_and_page() -> None:
     assert again["verdict"] == "different" and again["findings"][0]["text"] == report.findings[0].text
     parser = Texts()
     parser.feed(page(report))
-    assert parser.tags <= {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "span", "table", "tr", "th",
-                           "td", "code", "div", "small"}, "no markup of a counterexample"
+    assert parser.tags <= {"html", "head", "meta", "title", "style", "body", "main", "section", "h1", "h2", "h3", "p", "span",
+                           "strong", "table", "tr", "th", "td", "code", "div", "small"}, "no markup of a counterexample"
     assert report.findings[0].title in "".join(parser.found)
+    assert " 0 texts" not in str(report) and '"n">0<' not in page(report)
+
+
+def test_the_page_has_views_of_both() -> None:
+    """Each counterexample leads to its text as both cut it; where the tokens do not make up the text, it is said."""
+    def cut_at_x(text: str) -> list[int]:
+        return [id for part in text.lower().split("x") for id in [*TOK.encode(part), *TOK.encode("x")]][:-1]
+
+    report = verify(cut_at_x, seconds=60, checks=["odd texts", "added tokens"])
+    html = page(report, TOK)
+    numbers = re.findall(r'href="#view-([0-9]+)"', html)
+    assert numbers and numbers == re.findall(r'<section id="view-([0-9]+)">', html)
+    assert len(numbers) + html.count("do not make up the text") == len(report.findings)
+    assert re.search(r"<li class=d", html), "a token that the other one lacks is marked"
+    assert 'id="view-' not in page(report) and "<script" not in html
 
 
 # The command
