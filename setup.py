@@ -10,16 +10,19 @@ compiled once instead of 27 times, that saves two thirds of the build.
 compiles the core's code for AVX-512 and AVX2 against an emulation of these instructions (dstok/core/_emulated.h), so
 that tests can run it on any processor: tests/emulate does. Slow, and for nothing else. Such a build has a folder of its
 own, so that neither kind takes the other's compiled files for its own.
+
+On Windows the compiler is clang-cl: dstok/core/_platform.h says why.
 """
 
 import os
+import shutil
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import OptionError
+from setuptools.errors import CompileError, OptionError
 
 ROOT = Path(__file__).resolve().parent
 EMULATED = os.environ.get("DSTOK_EMULATE", "")
@@ -28,13 +31,13 @@ if EMULATED not in ("", "avx512"):
 
 CORE = Path("dstok", "core")
 HEADERS = sorted(str(CORE / path.name) for path in (ROOT / CORE).glob("*.h"))
-OPTIMIZED = "-O1" if EMULATED else "-O3"  # emulated code is slow either way
+OPTIONS = [] if os.name == "nt" else ["-O1" if EMULATED else "-O3", "-g0"]  # emulated code is slow either way
 
 
 def extension(source: str) -> Extension:
     """The module of the core that is made of a .pyx file, or of a file of C."""
     return Extension(f"dstok.core.{Path(source).stem}", [str(CORE / source)],
-                     extra_compile_args=[OPTIMIZED, "-g0"], depends=HEADERS)
+                     extra_compile_args=OPTIONS, depends=HEADERS)
 
 
 SHARED = extension("_shared.c")  # Cython writes it, too
@@ -47,8 +50,8 @@ def cores() -> int:
 
 
 def current(made: list[Path]) -> bool:
-    """Are the C files newer than all they are made of? Cython's own files, which every build environment has anew,
-    are of the version that pyproject.toml names."""
+    """Are the C files newer than all they are made of? Cython's own files, which every build environment has anew, do
+    not count."""
     sources = [path for pattern in ("*.pyx", "*.pxd") for path in (ROOT / "dstok" / "core").glob(pattern)]
     settings = [ROOT / "pyproject.toml", ROOT / "setup.py"]
     return newer_than([*sources, *settings], made)
@@ -83,7 +86,19 @@ class BuildExt(build_ext):
     def build_extensions(self) -> None:
         for extension, sources in zip(self.extensions, make_c(self.extensions, self.parallel, self.force)):
             extension.sources = sources
+        if self.compiler.compiler_type == "msvc":
+            self.compiler.initialize()
+            self.compiler.cc = clang_cl()
         super().build_extensions()
+
+
+def clang_cl() -> str:
+    """The path of clang-cl, which takes the options of Microsoft's compiler."""
+    found = shutil.which("clang-cl")
+    if found is None:
+        raise CompileError("expected clang-cl (of LLVM) on the path, found none: the core is written in vectors that "
+                           "Microsoft's own compiler does not have")
+    return found
 
 
 class EmulatedBuild(build):

@@ -21,7 +21,7 @@ if [ ! -d "$copy" ]; then
     mkdir -p "$copy"
     (cd "$here" && tar -c --exclude='*.so' --exclude='*.c' --exclude=./build --exclude=./.git .) | tar -x -C "$copy"
     cd "$copy"
-    sed -i 's/extra_compile_args=\[[^]]*\]/extra_compile_args=[]/' setup.py
+    sed -i 's/extra_compile_args=OPTIONS/extra_compile_args=[]/' setup.py
     grep -q 'extra_compile_args=\[\]' setup.py
     sed -i 's/^#if defined(__linux__) && defined(MADV_HUGEPAGE)$/#if 0/' dstok/core/_platform.h
     CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1 ${DSTOK_EMULATE:+-DDSTOK_EMULATE_AVX512}" \

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dstok.base.faults import reason
+from dstok.base.platform import hold_alone
 from dstok.corpus.output import make_folder, write_json
 from dstok.corpus.plan import Shard
 from dstok.corpus.work import manifest_name
@@ -104,15 +105,11 @@ def _size(path: str) -> int:
 
 def _lock(file: int, out: str) -> None:
     try:
-        import fcntl
-    except ImportError:  # Windows: two at once only do the work twice there
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise FileError(f"{out}: another dstok corpus command is at work here") from None
+        alone = hold_alone(file)
     except OSError as error:
         raise FileError(f"{out}: {reason(error)}") from error
+    if not alone:
+        raise FileError(f"{out}: another dstok corpus command is at work here")
 
 
 @contextmanager

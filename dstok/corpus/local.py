@@ -11,15 +11,14 @@ close, and a worker ends as soon as it has something to tell.
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from time import monotonic
 from typing import Any, NamedTuple
 
+from dstok.base.platform import available_cpus, without_interrupts
 from dstok.corpus.plan import Shard
 from dstok.corpus.work import Job, tokenize_shard
 from dstok.errors import FileError
@@ -61,11 +60,6 @@ def run(job: Job, shards: Sequence[Shard], workers: int | None, progress: Progre
             worker.stop()
 
 
-def available_cpus() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class _Counter:
     """Adds up what is told of a shard, and passes it on now and then."""
 
@@ -80,19 +74,6 @@ class _Counter:
             self.progress(self.now)
 
 
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Ctrl-C waits meanwhile; a process that is started never has it: this one is told, too, and stops it."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 class _Worker:
     """A process, and our end of its pipe."""
 
@@ -100,7 +81,7 @@ class _Worker:
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=_work, args=(job, other), daemon=True)
-        with _without_interrupts():
+        with without_interrupts():  # a worker never has it: this process is told, too, and stops it
             self.process.start()
         other.close()
 

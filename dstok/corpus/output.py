@@ -16,9 +16,10 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from dstok.base.faults import reason
+from dstok.base.platform import sync_folder
 from dstok.errors import FileError
 
-__all__ = ["OutputFile", "Written", "make_folder", "sync_folder", "write_json"]
+__all__ = ["OutputFile", "Written", "make_folder", "write_json"]
 
 
 class Written(NamedTuple):
@@ -103,15 +104,3 @@ def make_folder(path: str) -> None:
         with suppress(FileExistsError):
             os.mkdir(path)
         sync_folder(os.path.dirname(path))
-
-
-def sync_folder(path: str) -> None:
-    """Bring the names in a folder to the disk. Raises `OSError`, but not where the system cannot do it."""
-    try:
-        place = os.open(path or ".", os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-    except PermissionError:  # Windows has no such thing
-        return
-    try:
-        os.fsync(place)
-    finally:
-        os.close(place)

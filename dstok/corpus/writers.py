@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dstok.corpus.output import OutputFile, Written, sync_folder
+from dstok.base.platform import sync_folder
+from dstok.corpus.output import OutputFile, Written
 
 if TYPE_CHECKING:
     import numpy.typing as npt

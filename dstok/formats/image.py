@@ -14,13 +14,13 @@ follows them, the header (JSON: description, [name, offset, length] of each sect
 from __future__ import annotations
 
 import json
-import mmap
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from dstok.base.platform import map_file
 from dstok.errors import ImageError
 from dstok.formats import IMAGE_MAGIC as MAGIC
 
@@ -113,7 +113,7 @@ def open_image(path: StrPath, verify: bool = False) -> Image:
     """
     try:
         with open(path, "rb") as file:
-            view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            view = map_file(file)
     except ValueError:
         raise ImageError(f"{path}: expected a dstok image, found an empty file") from None
     return read_image(path, view, verify)

@@ -1,4 +1,7 @@
-"""The file of what differs between systems: what it says of the processor is what the compiler says."""
+"""The two files of what differs between systems, of the core and of Python's side.
+
+What the core's says of the processor is what the compiler says. Images that are read, as on Windows, not mapped.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import dstok
+from dstok.base import platform
 
 CORE = Path(__file__).resolve().parents[2] / "dstok" / "core"
 COMPILER = shutil.which("gcc") or shutil.which("clang")
@@ -50,3 +57,27 @@ def test_no_other_file_asks_for_the_system() -> None:
     asking = [path.name for path in CORE.iterdir() if path.suffix in (".h", ".pyx", ".pxd") and path.name != "_platform.h"
               and any(name in path.read_text(encoding="utf-8") for name in ("__linux__", "_WIN32", "__APPLE__", "_MSC_VER"))]
     assert asking == []
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: bool) -> None:
+    """Mapped or read they are the same, begin with a page, cannot be written to, and stay when their file is replaced."""
+    monkeypatch.setattr(platform, "REPLACES_MAPPED", mapped)
+    tok, path = dstok.load("deepseek-v3"), tmp_path / "model.image"
+    tok.save(path)
+    opened = dstok.Tokenizer.open(path)
+    dstok.load("deepseek-r1").save(path)
+    assert opened.fingerprint == tok.fingerprint and opened.encode("Hello world") == tok.encode("Hello world")
+    with open(path, "rb") as file:
+        memory = platform.map_file(file)
+    assert memory.readonly and memory == path.read_bytes() and np.frombuffer(memory, np.uint8).ctypes.data % 4096 == 0
+    path.write_bytes(b"")
+    with pytest.raises(dstok.ImageError, match="found an empty file"):
+        dstok.Tokenizer.open(path)
+
+
+def test_a_file_is_held_once(tmp_path: Path) -> None:
+    with open(tmp_path / "lock", "ab") as first, open(tmp_path / "lock", "ab") as second:
+        assert platform.hold_alone(first.fileno()) and not platform.hold_alone(second.fileno())
+    with open(tmp_path / "lock", "ab") as third:
+        assert platform.hold_alone(third.fileno())
