@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from io import BufferedReader
 
 __all__ = ["available_cpus", "hold_alone", "map_file", "sync_folder", "without_interrupts"]
 
@@ -24,7 +24,7 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def map_file(file: BinaryIO) -> memoryview:
+def map_file(file: BufferedReader) -> memoryview:
     """All bytes of an open file, mapped: processes share them, and what is not looked at is not read.
 
     Where a mapped file could not be replaced any more (Windows), neither by `save` nor by an installer, its bytes are
