@@ -43,7 +43,7 @@ def variables(page: str) -> dict[str, Any]:
 def files(folder: Path) -> None:
     """Puts there what commands and examples read: texts of each kind, a tokenizer.json, the project's examples."""
     talk = [USER, ANSWER, {"role": "user", "content": "So?"}]
-    for name in ("notes.txt", "prompt.txt", "README.md"):
+    for name in ("notes.txt", "notes.md", "prompt.txt", "README.md"):
         (folder / name).write_text(PROSE, encoding="utf-8")
     (folder / "big.txt.gz").write_bytes(gzip.compress(PROSE.encode() * 100))
     (folder / "rows.jsonl").write_text("".join(json.dumps({"text": line}) + "\n" for line in PROSE.splitlines()))
