@@ -40,7 +40,7 @@ OTHERS_NAMES = set("""
     find_iter pre_tokenize_str tiktoken_ext openai_public mergeable_ranks pat_str o200k_harmony top_p max_examples
     EX_SOFTWARE cat wc MAPPED_FILE language_level freethreading_compatible annotation_typing Script_Extensions WSpace Space
     my_tokenizer test_conformance call_0 num_proc Int64Array StringArray LargeStringArray
-    encoding_for_model CoreBPE deepseek_v3 LLTokenizer LLMatcher LLInterpreter parse_special from_huggingface TokenizerInfo
+    VLLM_PLUGINS SGLANG_PLUGINS encoding_for_model CoreBPE deepseek_v3 LLTokenizer LLMatcher LLInterpreter parse_special from_huggingface TokenizerInfo
     GrammarCompiler outlines_core token_counter split_text_on_tokens langchain TokenChunker TextSplitter
 """.split())
 
