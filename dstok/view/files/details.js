@@ -45,7 +45,7 @@ function pieceDetails(model, piece, token) {
 function reason(model, piece) {
   if (piece.step === null) return "no step: a gap between matches";
   const step = model.steps[piece.step];
-  const of = step.alternatives.length > 1 ? ` of ${step.alternatives.length}` : "";
+  const of = step.alternatives.length > 1 ? ` (of 0 to ${step.alternatives.length - 1})` : "";
   return `step ${piece.step} (${step.behavior}${step.invert ? ", inverted" : ""}), alternative ${piece.alternative}${of}`;
 }
 
