@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from shares import share
 from small_models import added_token, model_json
 from tokenizer_json_cases import READ, changed
 
@@ -29,6 +30,8 @@ MODELS = {
     "odd splits": model_json(MERGES, ADDED, [r"\p{N}{1,3}", "[ぁ-ん]+", r"\s+(?!\S)|\s+|.b"]),
     **{f"file {i}": json.dumps(changed(*changes)) for i, changes in enumerate(READ)},
 }
+FILES = [name for name in MODELS if name.startswith("file ")]
+TODAY = [name for name in MODELS if name not in FILES] + list(share(FILES, 4))
 
 
 def outcomes(tok: dstok.Tokenizer, text: str) -> Iterator[Any]:
