@@ -8,10 +8,13 @@ nothing from the network. Invariant: a warning is an error, so a broken link or 
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent))  # for the extensions below; last: the installed dstok is documented
+
+from sphinx.application import Sphinx
 
 import dstok
 
@@ -36,3 +39,15 @@ html_theme = "furo"  # fonts of the system, light and dark
 html_title = f"dstok {release}"
 html_static_path: list[str] = []
 html_show_sourcelink = False
+
+
+def list_further_pages(app: Sphinx, page: str, source: list[str]) -> None:
+    """Pages of this folder that the index names nowhere are listed at its end."""
+    names = {path.stem for path in Path(app.srcdir).glob("*.md")} - {"index", *re.findall(r"(?m)^(\w+)$", source[0])}
+    listed = "\n".join(["```{toctree}", ":caption: Further pages", ":maxdepth: 1", "", *sorted(names), "```"])
+    source[0] = source[0].replace("<!-- further pages -->", listed if names else "")
+
+
+def setup(app: Sphinx) -> None:
+    """What Sphinx calls first."""
+    app.connect("source-read", list_further_pages)
