@@ -32,7 +32,8 @@ add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_default_options = {"members": True}
-LIBRARIES = ("chonkie", "langchain_text_splitters", "llguidance", "outlines_core", "tiktoken", "tokenizers", "transformers")
+LIBRARIES = ("chonkie", "langchain_text_splitters", "llguidance", "outlines_core", "tiktoken", "tokenizers",
+             "transformers")
 autodoc_mock_imports = [name for name in LIBRARIES if find_spec(name) is None]  # CI has them all
 autodoc_class_signature = "separated"  # most objects are made by calls, not by their class
 smartquotes = False
