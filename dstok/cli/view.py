@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dstok
+from dstok.base.texts import characters
 from dstok.cli.arguments import Parser, add_command, add_model, add_output, at_least_0, refuse_unless
 from dstok.cli.errors import CommandError, about_input, reason
 from dstok.cli.models import load_model
@@ -83,8 +84,15 @@ def _text(arguments: Namespace) -> tuple[str, str]:
         refuse_unless(arguments.output is None, "--output", "a FILE")
         refuse_unless(arguments.chat is None, "--chat", "a FILE")
         return "", ""
+    from dstok.view.requests import MAX_TEXT
+
+    data = b""
     with open_source(arguments.files[0]) as source:
-        data = source.read_all()
+        for block in source.blocks():
+            data += block
+            if len(data) > MAX_TEXT:
+                raise CommandError(f"{source.name}: expected at most {MAX_TEXT >> 20} MB, found more: `dstok show` and "
+                                   "`dstok dump` take files of any size")
     try:
         return source.name, data.decode("utf-8", arguments.errors).removeprefix("\ufeff" if arguments.chat else "")
     except UnicodeDecodeError as error:
@@ -112,19 +120,28 @@ def _readers(arguments: Namespace) -> tuple[dict[str, Reader], frozenset[str]]:
 
 def _foreign(spec: str, model: str) -> Reader:
     """What reads texts with a tokenizer of another library."""
-    from dstok.testing.adapters import open_engine
+    from dstok.testing.adapters import CandidateError, open_engine
     from dstok.testing.model_files import model_file
     from dstok.view.foreign import read_ids
 
+    like = load_model(model)
     with model_file(model) as file:
-        engine = open_engine(spec, file)
+        try:
+            engine = open_engine(spec, file)
+        except CandidateError:
+            raise
+        except Exception as error:  # whatever the library raises for the file
+            raise CandidateError(f"{spec}: {type(error).__name__}: {error}") from error
 
     def reader(asked: Asked, name: str) -> Reading:
         if asked.settings.kind:
             raise CommandError("a conversation is for tokenizers of dstok")
-        text = asked.text.encode("utf-8", "replace").decode() if engine.offsets is None else asked.text
-        ids, spans = (engine.encode(text), None) if engine.offsets is None else engine.offsets(text)
-        return read_ids(name, text, ids, load_model(model), spans)  # type: ignore[arg-type]
+        text = characters(asked.text, True)
+        try:
+            ids, spans = (engine.encode(text), None) if engine.offsets is None else engine.offsets(text)
+        except Exception as error:
+            raise CandidateError(f"{name}: {type(error).__name__}: {error}") from error
+        return read_ids(name, text, ids, like, None if spans is None else list(spans))
 
     return reader
 

@@ -19,9 +19,10 @@ from dstok.errors import DstokError, FileError
 from dstok.view.reading import Reading, read, read_conversation
 from dstok.view.sheet import Sheet
 
-__all__ = ["Asked", "GoneError", "Requests", "Settings"]
+__all__ = ["MAX_TEXT", "Asked", "GoneError", "Requests", "Settings", "reader_of"]
 
 KEPT = 6  # results
+MAX_TEXT = 32 << 20  # bytes of a text: some eight million tokens
 LARGE = 1 << 20  # characters of a file's text that still stand in the page's text box
 
 

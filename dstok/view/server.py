@@ -22,11 +22,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from dstok.errors import DstokError
 from dstok.view.pages import SCRIPTS, STYLES, asset, view_body
-from dstok.view.requests import GoneError, Requests
+from dstok.view.requests import MAX_TEXT, GoneError, Requests
 
 __all__ = ["MAX_BODY", "ViewServer"]
 
-MAX_BODY = 64 << 20  # bytes of a request
+MAX_BODY = 2 * MAX_TEXT  # bytes of a request: JSON has more of them than the text
 PATIENCE = 30  # seconds that a client may be silent in
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
           "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
@@ -97,6 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(410, str(error))
         except (DstokError, ValueError) as error:
             self._say(422, str(error))
+        except OSError:  # of the connection
+            raise
+        except Exception as error:
+            self._say(500, f"internal error: {type(error).__name__}: {error}")
 
     def _place(self) -> tuple[str, dict[str, str]]:
         """The path below the key, and the query. Refuses whoever is not meant."""

@@ -123,7 +123,8 @@ const scenarios = {
     await page.waitForSelector("#rows li[tabindex]");
     const step = async key => {
       await page.keyboard.press(key);
-      await page.waitForTimeout(60);
+      await page.evaluate(() => state.rows.moving);
+      await page.waitForFunction(() => state.rows.at && document.activeElement.getAttribute("aria-current"));
       seen.push([key, await page.evaluate(() => document.activeElement.textContent), (await details(page)).match(/token\s+([\d,]+) of/)?.[1]]);
     };
     await page.focus("#link");
@@ -144,7 +145,7 @@ const scenarios = {
     await page.waitForSelector("#rows li[aria-current]");
     const first = (await chosen(page)).match(/token\s+([\d,]+) of/)[1];
     await page.keyboard.press("d");
-    await page.waitForTimeout(100);
+    await page.evaluate(() => state.rows.moving);
     return { says, both, waves, places: [first, (await details(page)).match(/token\s+([\d,]+) of/)[1]], axe: await violations(page), faults: page.faults };
   },
 

@@ -222,6 +222,8 @@ def test_a_tokenizer_of_another_library_beside_it(tmp_path: Path, monkeypatch: p
     data = json.loads(Path("page.html").read_text(encoding="utf-8").split('id="data">')[1].split("</script>")[0])
     assert data["differences"] == {"places": 0, "tokens": [0, 0], "ids": True} and data["pieces"][1] is None
     ok("view", "--compare", tiny, "--output", "other.html", "text")
+    assert "command:false: RuntimeError: exit code 1" in fails("view", "--compare", "command:false", "--output", "x.html", "text")
+    assert "whose bytes make up the text" in fails("view", "--compare", "command:echo 1", "--output", "x.html", "text")
     assert "expected a conversation as JSON" in fails("view", "--chat", "v3", "--output", "x.html", "text")
 
 

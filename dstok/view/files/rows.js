@@ -15,6 +15,7 @@ class Rows {
     this.at = null; // [side, number] of the chosen token
     this.limit = null; // [side, number] that the budget ends before
     this.ids = false;
+    this.moving = null; // the last move by a key
     this.watcher = new IntersectionObserver(seen => this.see(seen), { rootMargin: "1500px 0px" });
     if (!whole) box.replaceChildren(...this.sections.map((section, number) => this.empty(section, number)));
     [...box.children].forEach((row, number) => {
@@ -199,6 +200,7 @@ class Rows {
     };
     if (!moves[event.key] || (event.ctrlKey && !["Home", "End"].includes(event.key))) return;
     event.preventDefault();
-    await moves[event.key]();
+    this.moving = moves[event.key]();
+    await this.moving;
   }
 }
