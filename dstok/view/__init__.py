@@ -36,3 +36,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(f"dstok.view.{_PLACES.get(name, 'reading')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
