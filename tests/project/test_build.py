@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,7 @@ def test_what_concerns_all_modules(build: Any, tmp_path: Path, monkeypatch: pyte
     """Cython sees which sources have changed; how all of them are made stands in setup.py, which it does not look at."""
     calls: list[dict[str, Any]] = []
     monkeypatch.setattr(build, "cythonize", lambda extensions, **options: calls.append(options))
+    monkeypatch.setattr(build, "make_shared", lambda force: None)
     modules = [build.extension("a.pyx"), build.extension("b.c")]
     assert build.make_c(modules, 1, False) == [["dstok/core/a.c"], ["dstok/core/b.c"]] and calls == []
     (tmp_path / touched).touch()
@@ -67,3 +70,10 @@ def test_what_cython_adds_is_compiled_once(build: Any) -> None:
     """The module that the others take it from is one of those that are built, and Cython is told its name."""
     assert build.SHARED in build.EXTENSIONS and build.SHARED.name == "dstok.core._shared"
     assert all(source.endswith(".pyx") for each in build.EXTENSIONS if each is not build.SHARED for source in each.sources)
+
+
+def test_what_cython_adds_has_a_package() -> None:
+    """A module that registers itself under a name without one is in the way of another project's."""
+    code = "import sys, dstok.core._line; print('dstok.core._shared' in sys.modules, '_shared' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
+    assert done.stdout == "True False\n"
