@@ -27,10 +27,12 @@ LEGEND = (
     "An arrow has an example of each class that it is for. Dashed: the piece may end before that character, or go on.",
 )
 STYLE = """\
-svg { --ink: #1b1f24; --soft: #57606a; --edge: #7c8794; --accent: #0b57c4; --many: #f3f5f8;
+svg { background: var(--paper); --paper: #ffffff; --many: #f3f5f8;
+  --ink: #1b1f24; --soft: #57606a; --edge: #7c8794; --accent: #0b57c4;
   --step0: #e3edff; --step1: #fde0de; --step2: #fff1d6; --step3: #dff3e2; --step4: #e9ddff; --step5: #d9f1f3 }
-@media (prefers-color-scheme: dark) { svg { --ink: #e8eaed; --soft: #a8b0ba; --edge: #8791a0; --accent: #8ab8ff;
-  --many: #2b323a; --step0: #1f3355; --step1: #552523; --step2: #443313; --step3: #1d4026; --step4: #45306b;
+@media (prefers-color-scheme: dark) { svg { --paper: #15181c; --many: #2b323a;
+  --ink: #e8eaed; --soft: #a8b0ba; --edge: #8791a0; --accent: #8ab8ff;
+  --step0: #1f3355; --step1: #552523; --step2: #443313; --step3: #1d4026; --step4: #45306b;
   --step5: #17424a } }
 svg text { fill: var(--ink); font: 12px ui-monospace, "DejaVu Sans Mono", monospace; white-space: pre }
 svg .soft { fill: var(--soft) } svg .head { font-weight: 600 }
