@@ -27,7 +27,7 @@ GROUPS = {  # command: its module
     "encode": "encode", "decode": "decode", "count": "count", "dump": "dump", "pieces": "dump",
     "explain": "about", "info": "about", "models": "about", "save": "save", "convert": "convert",
     "verify": "verify", "chat": "chat", "unicode": "unicode",
-    "splitter": "splitter", "corpus": "corpus", "view": "view", "show": "show",
+    "splitter": "splitter", "corpus": "corpus", "view": "view", "show": "show", "completion": "completion",
 }
 ACTIONS = {f"corpus {action}": "corpus_folders" for action in ("info", "verify", "merge", "stats")}  # with their own
 DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
@@ -121,6 +121,11 @@ def _groups(argv: Sequence[str]) -> Iterable[str]:
     if action in ACTIONS:
         return [ACTIONS[action]]
     return [GROUPS[command]] if command in GROUPS else dict.fromkeys(GROUPS.values())
+
+
+def whole_parser() -> Parser:
+    """The parser with all commands, as `dstok --help` has it: for completions, and the page of the manual."""
+    return _parser(())
 
 
 def commands() -> Iterator[tuple[str, ArgumentParser]]:

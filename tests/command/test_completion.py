@@ -1,0 +1,62 @@
+"""`dstok completion` and the page of the manual: both are the parser's."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dstok.cli import app
+
+RELEASE = Path(__file__).resolve().parents[2] / "release"
+COMPLETE = """
+source "$1"
+COMP_WORDS=(dstok "${@:2}") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+_shtab_dstok dstok "${@: -1}" "${@: -2:1}"
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("completion") / "dstok"
+    assert app.main(["completion", "bash", "--output", str(path)]) == 0
+    return path
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+@pytest.mark.parametrize(("words", "expected"), [
+    (["cou"], ["count"]), (["count", "--max-t"], ["--max-tokens"]), (["info", "--format", ""], ["table", "json"]),
+    (["no-such-command"], [""])])
+def test_bash(script: Path, words: list[str], expected: list[str]) -> None:
+    done = subprocess.run(["bash", "-c", COMPLETE, "bash", script, *words], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == expected and not done.stderr
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish", "powershell", "tcsh"])
+def test_other_shells(capsysbinary: pytest.CaptureFixture[bytes], shell: str) -> None:
+    assert app.main(["completion", shell]) == 0
+    assert b"max-tokens" in capsysbinary.readouterr().out
+
+
+def test_without_shtab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert app.main(["completion", "bash"]) == 2
+    assert 'expected the package shtab, found none: pip install "dstok[completion]"' in capsys.readouterr().err
+
+
+def test_manual() -> None:
+    """Each command has its part, with its options."""
+    if not RELEASE.is_dir():
+        pytest.skip("not a checkout")
+    spec = importlib.util.spec_from_file_location("manual", RELEASE / "manual.py")
+    assert spec and spec.loader
+    manual = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(manual)
+    page = manual.page().replace("\\", "")
+    assert page.startswith(".TH DSTOK") and "Generated Python Manual" not in page
+    assert all(f"dstok {command}" in page for command in app.GROUPS) and "--max-tokens" in page
