@@ -32,7 +32,7 @@ from benchmarks.machine import commit, dirty, machine, python
 from dstok import chat
 from dstok.core._level import chosen_level
 
-__all__ = ["main", "talks"]
+__all__ = ["main", "published", "talks"]
 
 PASSES = 3
 WORDS = ("the", "model", "answers", "a", "question", "about", "weather", "in", "Hangzhou", "杭州", "and", "writes",
@@ -128,13 +128,13 @@ def _transformers() -> Any:
 
     transformers: Any = import_module("transformers")
 
-    file, config = _published("deepseek-v3")
+    file, config = published("deepseek-v3")
     return transformers.PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(file),
                                                 chat_template=config["chat_template"],
                                                 bos_token="<｜begin▁of▁sentence｜>", eos_token="<｜end▁of▁sentence｜>")
 
 
-def _published(name: str) -> tuple[str, dict[str, Any]]:
+def published(name: str) -> tuple[str, dict[str, Any]]:
     """A model's tokenizer.json and tokenizer_config.json."""
     import zipfile
     from importlib.resources import files
@@ -156,7 +156,7 @@ def _v4(conversations: list[list[dict[str, Any]]]) -> list[Timed]:
         return [*rows, (f"render {what}", "deepseek-recipe", None), (f"encode {what}", "deepseek-recipe", None)]
     import deepseek_recipe as recipe
 
-    encoding = recipe.DeepseekV4Encoding().with_tokenizer(recipe.Tokenizer.from_str(_published("deepseek-v4")[0]))
+    encoding = recipe.DeepseekV4Encoding().with_tokenizer(recipe.Tokenizer.from_str(published("deepseek-v4")[0]))
 
     def talk_of(talk: list[dict[str, Any]]) -> Any:
         return recipe.Conversation([

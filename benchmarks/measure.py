@@ -30,7 +30,7 @@ import numpy as np
 from benchmarks.cases import ROOT, Case, all_cases, items, load_text
 from benchmarks.engines import ENGINES, Call, Engine
 
-__all__ = ["Record", "main", "measure"]
+__all__ = ["Record", "main", "measure", "memory"]
 
 WARM_PASSES = 5
 LEAST_SECONDS, MOST_PASSES = 0.05, 100  # short texts get more warm passes: a clock's grain must not decide
@@ -87,13 +87,13 @@ def measure(engine: Engine, case: Case, text: str, tokenizer: Path, seconds: flo
     arguments: list[Any] = [texts] if batch else texts
     size = len(text.encode())
     _forget_peak()
-    before = _memory("VmRSS")
+    before = memory("VmRSS")
     call, record = _start(engine, case, tokenizer, ["hi"] if batch else "hi")
-    record["loaded_mb"] = _grown(before, _memory("VmRSS"))
+    record["loaded_mb"] = _grown(before, memory("VmRSS"))
     clock = time.perf_counter if batch else time.process_time
     cold = _one_pass(call, arguments, clock) / size
     warm, record["warm_passes"] = _warm(call, _later_passes(case, text, arguments), clock, seconds)
-    record["grown_mb"] = _grown(before, _memory("VmHWM"))
+    record["grown_mb"] = _grown(before, memory("VmHWM"))
     record |= {"bytes": size, "cold_mb_s": 1 / cold / MB, "warm_mb_s": 1 / warm / MB}
     record["tokens"], record["ids_sha256"] = _digest(call, arguments)
     return record
@@ -170,7 +170,7 @@ def _version(name: str, module: Any) -> str:
 # Memory, where the kernel tells (Linux)
 
 
-def _memory(field: str) -> float | None:
+def memory(field: str) -> float | None:
     """VmRSS (now) or VmHWM (its peak) in MB of 10^6 bytes. Not `ru_maxrss`, which begins with the parent's."""
     try:
         status = Path("/proc/self/status").read_text()

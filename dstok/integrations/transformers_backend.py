@@ -18,8 +18,8 @@ from weakref import ref
 import tokenizers
 
 from dstok.errors import DstokError
-from dstok.integrations.transformers_encodings import Settings
 from dstok.integrations.transformers_engine import Engine, deep_marks, engine_of, marks, state_of
+from dstok.integrations.transformers_frames import Settings
 
 __all__ = ["PLAIN", "Backing", "Wanted", "backing_of"]
 

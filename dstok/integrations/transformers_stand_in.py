@@ -10,8 +10,9 @@ from typing import Any
 
 from dstok.errors import DstokError, TextError, UnknownIdError, UnsupportedError
 from dstok.integrations.transformers_backend import Backing, Wanted
-from dstok.integrations.transformers_encodings import Batch, finisher
+from dstok.integrations.transformers_encodings import Batch, Input
 from dstok.integrations.transformers_engine import Engine
+from dstok.integrations.transformers_frames import finisher
 
 __all__ = ["StandIn"]
 
@@ -99,11 +100,11 @@ class StandIn:
         if type(is_split) is not bool or type(add_special) is not bool or type(inputs) not in (list, tuple):
             raise UnsupportedError("arguments of other types")
         engine = _of(self._engine, self._backing)
-        batch = Batch(engine, self._backing.settings(self._owner, wanted, add_special))
+        batch = Batch(engine, self._backing.settings(self._owner, wanted, add_special), is_split)
         if not is_split and all(type(each) is str for each in inputs):
             return batch.of_texts(list(inputs))
         try:
-            return batch.of_inputs([_words(each, is_split) for each in inputs], is_split)
+            return batch.of_inputs([_words(each, is_split) for each in inputs])
         except DstokError:
             raise
         except Exception as error:  # of truncation: upstream's errors have no class of their own
@@ -148,7 +149,7 @@ def _of(engine: Engine | None, backing: Backing) -> Engine:
     return engine
 
 
-def _words(one: Any, is_split: bool) -> tuple[list[str], list[str] | None]:
+def _words(one: Any, is_split: bool) -> Input:
     """A text, or its words, and the other text of a pair. Raises `UnsupportedError` for what upstream may refuse."""
     texts = _split_texts(one) if is_split else _texts(one)
     if texts is None:
@@ -156,13 +157,13 @@ def _words(one: Any, is_split: bool) -> tuple[list[str], list[str] | None]:
     return texts
 
 
-def _texts(one: Any) -> tuple[list[str], list[str] | None] | None:
+def _texts(one: Any) -> Input | None:
     if type(one) is str:
         return [one], None
     return ([one[0]], [one[1]]) if _is_list(one, str) and len(one) == 2 else None
 
 
-def _split_texts(one: Any) -> tuple[list[str], list[str] | None] | None:
+def _split_texts(one: Any) -> Input | None:
     if _is_list(one, str):
         return list(one), None
     is_pair = type(one) in (list, tuple) and len(one) == 2 and all(_is_list(each, str) for each in one)

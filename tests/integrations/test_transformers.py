@@ -21,7 +21,7 @@ from shares import DEEP, SEED
 from tokenizers import models, normalizers, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers_calls import compare, outcome, shown
-from transformers_models import KINDS, folder, loaded
+from transformers_models import KINDS, REAL, folder, loaded
 
 import dstok.integrations.transformers as fast
 from dstok.errors import UnsupportedError
@@ -51,10 +51,10 @@ def by_dstok(tok: Any) -> bool:
         line for line in after.split("\n") if line.startswith("backend")] and before != after
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *REAL])
 def test_random_calls(kind: str, tmp_path: Path) -> None:
     pair = loaded(kind, tmp_path), fast.accelerate(loaded(kind, tmp_path), strict=True)
-    count = 25_000 if DEEP else 700
+    count = 25_000 if DEEP else 500
     raised = compare(*pair, count, SEED)
     assert raised < count / 2
     told = pair[1].dstok.explain()
@@ -279,7 +279,7 @@ def test_nothing_keeps_a_backend(tmp_path: Path) -> None:
 # transformers' own tests
 
 
-@pytest.mark.parametrize("kind", ["plain", "llama"])
+@pytest.mark.parametrize("kind", ["llama", *REAL])
 def test_transformers_own_tests(kind: str, tmp_path: Path) -> None:
     source = judge(f"transformers/transformers-{transformers.__version__}")
     script = Path(__file__).with_name("run_mixins.py")

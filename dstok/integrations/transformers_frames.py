@@ -1,0 +1,125 @@
+"""What is done to the ids of texts when they are there: templates, truncation, padding.
+
+In: a post-processor of upstream, the truncation and padding of a backend. Out: `Settings`, with the `Frame`s that the
+post-processor puts around texts.
+Invariant: a frame is given only where all that the post-processor does to ids is to put some around them; the rest
+upstream's own code does, by `finish`.
+Source: upstream's `post_process`, the same with an empty vocabulary; its post-processors look at nothing in an encoding
+but tokens and offsets, so an encoding of two ids tells what happens to all.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any, NamedTuple
+
+import tokenizers
+from tokenizers import Encoding
+
+from dstok.errors import UnsupportedError
+from dstok.integrations.transformers_engine import joined
+
+__all__ = ["Frame", "Settings", "finisher"]
+
+SPANS = [[0, 2], [2, 4]]  # of tokens that begin or end in a space, which trimming takes from the span
+
+
+def _probe(first_id: int, type_id: int) -> Encoding:
+    return joined([{"ids": [first_id, first_id + 1], "type_ids": [type_id] * 2, "tokens": ["Ġa", "bĠ"], "words": [0, 1],
+                    "offsets": SPANS}])
+
+
+class Frame(NamedTuple):
+    """What stands around one text, or around the two of a pair.
+
+    fixed: ids before the first text, between, after the last. fixed_types: their type ids. text_types: those of the ids
+    of each text. trims: whether spans of tokens lose the white space at their ends.
+    """
+
+    fixed: list[list[int]]
+    fixed_types: list[list[int]]
+    text_types: list[int]
+    trims: bool
+
+
+def frame_of(processor: Any, texts: int, add_special: bool) -> Frame | None:
+    """What `processor` puts around one text or two; None if it does something else, such as to give one twice."""
+    if processor is None:
+        return Frame([[]] * (texts + 1), [[]] * (texts + 1), list(range(texts)), False)
+    made = processor.process(_probe(0, 0), _probe(2, 1) if texts == 2 else None, add_special)
+    own = [at for at, is_special in enumerate(made.special_tokens_mask) if not is_special]
+    starts = own[::2]
+    if [made.ids[at] for at in own] != list(range(2 * texts)) or own[1::2] != [start + 1 for start in starts]:
+        return None
+    bounds = list(zip([0, *(start + 2 for start in starts)], [*starts, len(made.ids)]))
+    fixed, types = ([values[first:last] for first, last in bounds] for values in (made.ids, made.type_ids))
+    trims = [list(made.offsets[at]) for at in own[:2]] != SPANS
+    return Frame(fixed, types, [made.type_ids[start] for start in starts], trims)
+
+
+def finisher(processor: Any, truncation: dict[str, Any] | None) -> tokenizers.Tokenizer:
+    """Upstream's tokenizer with no vocabulary: it post-processes and truncates encodings that others made."""
+    found = tokenizers.Tokenizer(tokenizers.models.BPE())
+    if processor is not None:
+        found.post_processor = pickle.loads(pickle.dumps(processor))  # a copy: the one in the backend may be changed
+    if truncation is not None:
+        found.enable_truncation(**truncation)
+    return found
+
+
+class Settings:
+    """How one call, or many that are alike, encode. Never changes."""
+
+    def __init__(
+        self, processor: Any, truncation: dict[str, Any] | None, padding: dict[str, Any] | None, split_special: bool,
+        add_special: bool,
+    ) -> None:
+        self.split_special, self.padding = split_special, padding
+        self.frame, self.pair_frame = (frame_of(processor, texts, add_special) for texts in (1, 2))
+        self.from_right = truncation is None or truncation["direction"] == "right"
+        self._truncation, self._add_special = truncation, add_special
+        self._finisher = finisher(processor, truncation)
+        self.room, self._pair_room = self._room(False), self._room(True)
+
+    def _room(self, is_pair: bool) -> int | None:
+        """How many ids of texts a row has at most."""
+        if self._truncation is None:
+            return None
+        extra = self._finisher.num_special_tokens_to_add(is_pair) if self._add_special else 0
+        return int(self._truncation["max_length"]) - extra
+
+    def cut(self, ids: list[int]) -> list[int]:
+        """The ids of a text that is truncated alone. Raises `UnsupportedError` where upstream has a case of its own."""
+        room = self.room
+        if room is None or len(ids) <= room:
+            return ids
+        assert self._truncation is not None
+        if self._truncation["strategy"] == "only_second":
+            raise UnsupportedError("truncation of a second text that is not there")
+        if room < 1 or self._truncation["stride"] >= room:
+            raise UnsupportedError("truncation that leaves no room for a new id")
+        return ids[:room] if self.from_right else ids[-room:]
+
+    def fits(self, first: list[int], second: list[int]) -> bool:
+        """Whether a pair is not truncated."""
+        return self._pair_room is None or len(first) + len(second) <= self._pair_room
+
+    def padded_length(self, longest: int) -> int | None:
+        """How many ids a row is filled up to, of a batch whose longest has so many. None: it is not."""
+        padding = self.padding
+        if padding is None:
+            return None
+        length = longest if padding["length"] is None else padding["length"]
+        multiple = padding["pad_to_multiple_of"]
+        return -(-length // multiple) * multiple if multiple else length
+
+    def finish(self, first: Encoding, second: Encoding | None) -> Encoding:
+        """Truncates and post-processes, as upstream does it."""
+        made: Encoding = self._finisher.post_process(first, second, self._add_special)
+        return made
+
+    def pad(self, encoding: Encoding, length: int | None) -> None:
+        """Fills an encoding, and what is left over of it, up to `length`."""
+        if length is not None and self.padding is not None:
+            keys = ("direction", "pad_id", "pad_type_id", "pad_token")
+            encoding.pad(length, **{key: self.padding[key] for key in keys})
