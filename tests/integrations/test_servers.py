@@ -195,6 +195,17 @@ def cached(tokenizer: Any) -> Any:
     return made
 
 
+def test_vllms_protocol() -> None:
+    """What `TokenizerLike` of vllm/tokenizers/protocol.py asks for; two of them vLLM's wrapper adds."""
+    wanted = """from_pretrained num_special_tokens_to_add all_special_tokens all_special_ids bos_token_id eos_token_id pad_token_id
+        is_fast vocab_size truncation_side __hash__ __len__ __call__ get_vocab get_added_vocab encode get_chat_template
+        apply_chat_template convert_tokens_to_ids convert_tokens_to_string decode convert_ids_to_tokens""".split()
+    original, ours = both()
+    for name in wanted:
+        expected = getattr(original, name)
+        assert callable(getattr(ours, name)) if callable(expected) else getattr(ours, name) == expected
+
+
 def test_vllms_wrapper() -> None:
     original, ours = (cached(tokenizer) for tokenizer in both())
     assert isinstance(ours, PreTrainedTokenizerFast) and hasattr(ours, "dstok")

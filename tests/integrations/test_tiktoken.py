@@ -22,7 +22,8 @@ import tiktoken
 from judges import RANK_FILES, judge, rank_file
 from kept import kept
 from real_models import V3
-from shares import chance_of_today
+from reference import DEEP
+from shares import chance_of_today, seeds
 from tiktoken_calls import call, outcome
 from tiktoken_ext import dstok_models
 
@@ -108,8 +109,9 @@ def test_the_plug_in_has_all_models_that_tiktoken_can_say() -> None:
     assert set(dstok_models.MODELS) <= set(tiktoken.list_encoding_names())
 
 
-@pytest.mark.parametrize("name", ["deepseek_v4"])
+@pytest.mark.parametrize("name", [list(dstok_models.MODELS)[1 + number] for number in seeds(6, 1)])
 def test_other_models_of_the_plug_in(name: str) -> None:
+    """Their added tokens; one model a day."""
     original, tok = tiktoken.get_encoding(name), dstok.load(dstok_models.MODELS[name])
     text = "".join(f"a {token} {token[:-1]}{token}" for token in tok.special_tokens)
     assert original.encode(text, allowed_special="all") == tok.encode(text)
@@ -166,6 +168,15 @@ def test_n_vocab_is_checked() -> None:
     assert Encoding("x", **{**parts, "pat_str": "gpt2"}).encode_ordinary("gpt2 x") == list(b"gpt2")  # a pattern, no name
 
 
+def test_what_others_read() -> None:
+    """llguidance makes its vocabulary of the private parts of an encoding."""
+    from llguidance.tiktoken import lltokenizer_from_encoding
+
+    original, ours = (lltokenizer_from_encoding(encoding, eos_token=900) for encoding in pair("gpt2"))
+    assert [ours.decode_bytes([id]) for id in range(ours.vocab_size)] == [original.decode_bytes([id]) for id in range(original.vocab_size)]
+    assert ours.tokenize_str("Hello 123 the") == original.tokenize_str("Hello 123 the")
+
+
 # In tiktoken's place
 
 
@@ -205,7 +216,8 @@ def test_tiktokens_own_tests(tmp_path: Path) -> None:
         "from tiktoken_ext import dstok_models as ours\n"
         "for name in list(ours.ENCODING_CONSTRUCTORS)[1:]: del ours.ENCODING_CONSTRUCTORS[name]\n"
         "from dstok.integrations.tiktoken import install\ninstall()\n")
-    environment = {**os.environ, "TIKTOKEN_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    environment = {**os.environ, "TIKTOKEN_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path),
+                   "TIKTOKEN_MAX_EXAMPLES": "100" if DEEP else "30"}
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "on_dstok", "-p", "no:cacheprovider", "--rootdir", tmp_path,
                            judge("tiktoken-tests/tests")], env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and "33 passed" in done.stdout, done.stdout[-3000:]
