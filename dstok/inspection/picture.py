@@ -126,7 +126,7 @@ def _lines_svg(lines: Sequence[str]) -> str:
 
 def _title(program: Program, text: str | None) -> str:
     of = "" if text is None else f", and the way of {text!r} through it"
-    return f"An automaton of {program.boundaries.states} states and {len(program.alphabet.classes)} classes{of}"
+    return f"An automaton of {program.dfa.states} states and {len(program.alphabet.classes)} classes{of}"
 
 
 def _svg(across: float, down: float, lines: list[str]) -> str:

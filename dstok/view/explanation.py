@@ -63,7 +63,9 @@ def _ways(program: Program, found: list[Way]) -> Iterator[str]:
 
 
 def _automaton(program: Program, found: list[Way]) -> Iterator[str]:
-    yield f"<h2>The automaton: {program.boundaries.states} states</h2>"
+    told, without = program.dfa.states, program.boundaries.states
+    fewer = f"; {without}, where it need not tell which alternative has matched" if without != told else ""
+    yield f"<h2>The automaton: {told} states{fewer}</h2>"
     try:
         drawing = automaton_svg(program, found)
     except DstokError as error:

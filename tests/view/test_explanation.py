@@ -17,6 +17,7 @@ from dstok.errors import DstokError
 from dstok.inspection.graph import PROGRAMS, automaton_dot, drawn, layout_program
 from dstok.inspection.picture import picture
 from dstok.inspection.ways import ways
+from dstok.pattern.collapse import Split, compile_splits
 from dstok.pattern.dfa import DEAD, NO_TAG, START
 from dstok.view.explanation import explanation_page
 
@@ -105,6 +106,14 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "'Hi'" in capsys.readouterr().out
     assert svg.read_text(encoding="utf-8") == picture(PROGRAM, "Hi 12")
     assert html.read_text(encoding="utf-8") == explanation_page(TOK, "Hi 12", "deepseek-v3")
+
+
+def test_states_that_only_tell_reasons() -> None:
+    """An automaton that tells alternatives apart may have more states than the one that runs; those that are drawn count."""
+    program = compile_splits([Split(r"ab|ac|a")])
+    assert program.dfa.states > program.boundaries.states
+    title = ElementTree.fromstring(picture(program)).findtext(f"{SVG}title")
+    assert title is not None and title.startswith(f"An automaton of {program.dfa.states} states")
 
 
 def test_a_long_piece() -> None:
