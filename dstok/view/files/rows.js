@@ -98,7 +98,11 @@ class Rows {
   mark(number, { items, tokens }) {
     items.forEach((list, side) => list.forEach((item, i) => {
       const token = this.first(side, number) + i;
-      if (this.ids) item.dataset.id = tokens[side].ids[token - tokens[side].start];
+      if (this.ids) {
+        item.dataset.id = tokens[side].ids[token - tokens[side].start];
+        const end = item.lastChild; // after a line feed an id would stand in the next line
+        if (end.className === "n") end.dataset.id = item.dataset.id;
+      }
       const ends = this.limit && this.limit[0] === side && this.limit[1] === token;
       item.classList.toggle("limit", Boolean(ends));
       if (ends) item.dataset.limit = `token ${grouped(token + 1)}`;
@@ -129,8 +133,10 @@ class Rows {
   }
 
   show(item) {
-    const place = item.getBoundingClientRect(), covered = document.querySelector(".tools").offsetHeight;
-    if (place.top < covered + 8 || place.bottom > window.innerHeight - 8) item.scrollIntoView({ block: "center" });
+    const place = item.getBoundingClientRect(), narrow = window.matchMedia("(max-width: 60rem)").matches;
+    const top = narrow ? 0 : document.querySelector(".tools").offsetHeight; // what covers the rows: tools, or the panel
+    const bottom = window.innerHeight * (narrow ? 0.58 : 1);
+    if (place.top < top + 8 || place.bottom > bottom - 8) item.scrollIntoView({ block: "center" });
   }
 
   // [side, number] of the item, if it is a token.
