@@ -218,6 +218,7 @@ class Tokenizer(LineEncoder):
     decode_stream = decoding.decode_stream
     token_bytes, id_to_token, token_to_id = decoding.token_bytes, decoding.id_to_token, decoding.token_to_id
     vocabulary, get_vocab, __len__ = decoding.vocabulary, decoding.get_vocab, decoding.number_of_tokens
+    __bool__ = decoding.has_tokens
     if not TYPE_CHECKING:  # a type checker finds such names missing by itself
         __call__, __getattr__ = elsewhere.call, elsewhere.attribute
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dstok.calls.interface import Parts
 
 __all__ = [
-    "decode", "decode_batch", "decode_bytes", "decode_lists", "decode_stream", "get_vocab", "id_to_token",
-    "number_of_tokens", "token_bytes", "token_to_id", "vocabulary",
+    "decode", "decode_batch", "decode_bytes", "decode_lists", "decode_stream", "get_vocab", "has_tokens",
+    "id_to_token", "number_of_tokens", "token_bytes", "token_to_id", "vocabulary",
 ]
 
 
@@ -143,6 +143,11 @@ def number_of_tokens(self: Parts) -> int:
     128815
     """
     return len(self._vocabulary.ids)
+
+
+def has_tokens(self: Parts) -> bool:
+    """True: `if tokenizer` asks whether there is one, and `number_of_tokens` would make the vocabulary for that."""
+    return True
 
 
 def _text(data: bytes, errors: Errors) -> str:

@@ -37,6 +37,12 @@ def test_get_vocab_is_upstreams() -> None:
     assert len(tok) == len(tok.get_vocab()) > 0  # the dictionary was the caller's own
 
 
+def test_a_tokenizer_is_true_without_its_vocabulary() -> None:
+    tok = dstok.Tokenizer.from_str(SMALL)
+    assert bool(tok) is True and "_vocabulary" not in vars(tok)
+    assert len(tok) > 0 and "_vocabulary" in vars(tok)
+
+
 def test_vocabulary() -> None:
     tok = dstok.Tokenizer.from_str(model_json([(b"a", b"b")], holes=3))
     tokens = tok.vocabulary()
