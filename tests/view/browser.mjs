@@ -175,6 +175,23 @@ const scenarios = {
     return { text: await page.innerText("#rows"), count: await page.innerText("#counts") };
   },
 
+  async notebook() {
+    const context = await browser.newContext({ viewport: { width: 1100, height: 800 } }), page = await context.newPage(), faults = [];
+    page.on("pageerror", error => faults.push(error.message));
+    await page.goto(given.notebook);
+    const frame = page.frames()[1];
+    await frame.waitForSelector("#rows li[tabindex]");
+    await frame.focus(".skip");
+    await page.keyboard.press("Enter"); // to the tokens
+    await page.keyboard.press("ArrowRight");
+    await frame.evaluate(() => state.rows.moving);
+    return {
+      details: await frame.innerText("#details"), address: await frame.evaluate(() => location.href), faults,
+      count: await frame.evaluate(() => document.querySelectorAll("#rows li:not(.m, .g)").length),
+      outside: await frame.evaluate(() => { try { return parent.document.title; } catch (error) { return error.name; } }),
+    };
+  },
+
   async link() {
     const page = await open(given.file);
     await page.fill("#limit", "3");

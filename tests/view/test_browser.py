@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import run_scenarios
+from browser import browser_folder, run_scenarios
 from real_models import V3
 from view_server import served
 
@@ -32,6 +32,7 @@ CHOSEN = [0, 3, 5, 12, 30]
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    browser_folder()  # skips at once where there is none
     folder = tmp_path_factory.mktemp("view")
     words = (Path(dstok.__file__).parent / "tokenizer.py").read_text(encoding="utf-8")
     files = {"file": TEXT, "100k": (words * 20)[:480_000], "1m": (words * 200)[:4_900_000]}
@@ -39,8 +40,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
         (folder / name).write_text(text, encoding="utf-8")
     for name in ("file", "100k"):
         (folder / f"{name}.html").write_text(page_of(Sheet([read(V3, files[name])])), encoding="utf-8")
+    (folder / "notebook.html").write_text(f"<!DOCTYPE html><title>A notebook</title>{V3.view(TEXT)._repr_html_()}", encoding="utf-8")
     with served() as empty, served(folder / "file") as file, served(folder / "1m") as many:
-        what = {"empty": empty, "file": file, "page": (folder / "file.html").as_uri(), "other": QWEN.name, "hostile": HOSTILE,
+        what = {"empty": empty, "file": file, "page": (folder / "file.html").as_uri(), "notebook": (folder / "notebook.html").as_uri(), "other": QWEN.name, "hostile": HOSTILE,
                 "large": (words * 100)[:1_000_000], "talk": json.dumps(TALK), "chosen": CHOSEN,
                 "many": {"a page of 100,000 tokens": (folder / "100k.html").as_uri(), "1,000,000 tokens, served": many}}
         yield {**run_scenarios(Path(__file__).with_name("browser.mjs"), what), "what": what, "files": files}
@@ -123,6 +125,13 @@ def test_a_page_from_a_file(results: dict[str, Any]) -> None:
     assert found["details"] == value(results, "details")
     assert [id for id, _ in found["tokens"]] == found["saved"] == shown(TEXT) and found["text"] == TEXT
     assert (found["axe"], found["faults"]) == ([], [])
+
+
+def test_a_notebook(results: dict[str, Any]) -> None:
+    """In its frame the page works as anywhere, and reaches nothing outside."""
+    found = value(results, "notebook")
+    assert (found["address"], found["outside"], found["faults"]) == ("about:srcdoc", "SecurityError", [])
+    assert re.search(r"token\s+2 of", found["details"]) and found["count"] == len(V3.encode(TEXT))
 
 
 def test_a_page_without_javascript(results: dict[str, Any]) -> None:
