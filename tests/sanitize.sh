@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds a copy of this checkout with gcc's address and undefined behaviour sanitizers, and runs tests in it.
+# Builds a copy of this checkout with gcc's address and undefined behaviour sanitizers, and runs tests in it. With
+# SANITIZER=thread with its thread sanitizer, and runs what works with many threads.
 #
 #   tests/sanitize.sh                                    the tests of the core and the fuzzer, at every level of the
 #                                                        mask kernel; SECONDS_OF_FUZZING (default: 60) for each level
@@ -14,6 +15,12 @@ set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-python}
+sanitizer=${SANITIZER:-address}
+case $sanitizer in
+address) flags="-fsanitize=address,undefined -fno-sanitize-recover=all" libraries="libasan.so libubsan.so" ;;
+thread) flags=-fsanitize=thread libraries=libtsan.so ;;
+*) echo "expected SANITIZER to be address or thread, found $sanitizer" >&2 && exit 2 ;;
+esac
 copy=${SANITIZED:-$(mktemp -d)/dstok}
 [ -n "${SANITIZED:-}" ] || trap 'rm -rf "$(dirname "$copy")"' EXIT
 
@@ -24,7 +31,7 @@ if [ ! -d "$copy" ]; then
     sed -i 's/extra_compile_args=OPTIONS/extra_compile_args=[]/' setup.py
     grep -q 'extra_compile_args=\[\]' setup.py
     sed -i 's/^#if defined(__linux__) && defined(MADV_HUGEPAGE)$/#if 0/' dstok/core/_platform.h
-    CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1 ${DSTOK_EMULATE:+-DDSTOK_EMULATE_AVX512}" \
+    CFLAGS="$flags -fno-omit-frame-pointer -g -O1 ${DSTOK_EMULATE:+-DDSTOK_EMULATE_AVX512}" \
         "$python" setup.py build_ext --inplace >build.log 2>&1 || {
         cat build.log
         exit 1
@@ -33,14 +40,21 @@ fi
 
 cd "$copy"
 export PYTHONPATH="$copy" PYTHONMALLOC=malloc DSTOK_SHARED="${DSTOK_SHARED:-$here/../shared}"
+export TSAN_OPTIONS=exitcode=66:report_signal_unsafe=0
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=0:hard_rss_limit_mb=4000 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 sanitized() {
-    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" "$@"
+    LD_PRELOAD="$(for library in $libraries; do printf '%s ' "$(gcc -print-file-name="$library")"; done)" "$@"
 }
 
 if [ $# -gt 0 ]; then
     [ "$1" != python ] || { shift && set -- "$python" "$@"; }
     sanitized "$@"
+    exit
+fi
+
+if [ "$sanitizer" = thread ]; then
+    sanitized "$python" tests/helpers/many_threads.py "${SECONDS_OF_FUZZING:-60}"
+    sanitized "$python" -m pytest -n 0 --capture=sys tests/processes/test_sharing.py tests/calls/test_batch.py -k "threads or slot"
     exit
 fi
 

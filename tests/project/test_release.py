@@ -1,0 +1,103 @@
+"""What release/ says of dstok is what pyproject.toml says; what it finds wrong with a wheel."""
+
+from __future__ import annotations
+
+import re
+import sys
+import zipfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+RELEASE = CHECKOUT / "release"
+if not RELEASE.is_dir():
+    pytest.skip("not a checkout", allow_module_level=True)
+PROJECT = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def listed(name: str) -> list[str]:
+    """A list of pyproject.toml that stands on one line (Python 3.10 has no reader of TOML)."""
+    found = re.search(rf"^{name} = \[(.*)\]$", PROJECT, re.M)
+    assert found, name
+    return re.findall(r'"([^"]+)"', found[1])
+
+
+def of_recipe(section: str) -> set[str]:
+    """What conda's recipe needs, without spaces, but for what is conda's own."""
+    recipe = (RELEASE / "conda" / "meta.yaml").read_text(encoding="utf-8")
+    body = re.search(rf"^  {section}:\n((?:    - .*\n)+)", recipe, re.M)
+    assert body
+    return {line.strip("- ").replace(" ", "") for line in body[1].splitlines()} - {"python", "pip"}
+
+
+def test_conda() -> None:
+    assert of_recipe("run") == set(listed("dependencies"))
+    assert of_recipe("host") == set(listed("requires"))
+
+
+def test_one_place_for_the_version() -> None:
+    check = checker()
+    assert 'dynamic = ["version"]' in PROJECT and not re.search(r"^version = \"", PROJECT, re.M)
+    import dstok
+
+    assert check.version() == dstok.__version__
+
+
+def test_the_tests_that_wheels_pass_are_there() -> None:
+    """Those that cibuildwheel runs are those of release/installed, which is tried here."""
+    def named(text: str) -> set[str]:
+        return set(re.findall(r"tests/\w+/\w+\.py", text))
+
+    installed = named((RELEASE / "installed").read_text(encoding="utf-8"))
+    here, *_ = re.findall(r"^test-command = .*$", PROJECT, re.M)
+    assert named(here) == installed and all((CHECKOUT / path).is_file() for path in installed)
+
+
+def checker() -> ModuleType:
+    sys.path.insert(0, str(RELEASE))
+    try:
+        import check_wheel
+    finally:
+        sys.path.remove(str(RELEASE))
+    found: ModuleType = check_wheel
+    return found
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Any:
+    """Writes a wheel that is right but for what is given: names of more files, names left out, bytes of each module."""
+    check = checker()
+    modules = [path.stem for path in (CHECKOUT / "dstok" / "core").glob("*.pyx")] + ["_shared"]
+    path = tmp_path / f"dstok-{check.version()}-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl"
+
+    def write(more: tuple[str, ...] = (), without: tuple[str, ...] = (), data: bytes = b"GLIBC_2.17") -> Path:
+        names = [f"dstok/core/{name}.cpython-311-x86_64-linux-gnu.so" for name in modules] + ["dstok/py.typed", "dstok/__init__.py"]
+        names += [f"dstok-{check.version()}.dist-info/licenses/{name}" for name in check.LICENCES]
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in [*names, *more]:
+                if Path(name).name.split(".cpython")[0] not in without:
+                    archive.writestr(name, data if name.endswith(".so") else b"")
+        return path
+
+    return write
+
+
+def test_a_good_wheel(wheel: Any) -> None:
+    assert list(checker().faults(wheel())) == []
+
+
+@pytest.mark.parametrize(("changes", "fault"), [
+    ({"more": ("dstok/core/_bpe.pyx",)}, "expected no dstok/core/_bpe.pyx"),
+    ({"more": ("tests/test_a.py",)}, "expected no tests/test_a.py"),
+    ({"without": ("_shared",)}, "expected the modules"),
+    ({"without": ("LICENSE-UNICODE.txt",)}, "expected py.typed and all licences, found none of ['LICENSE-UNICODE.txt']"),
+    ({"without": ("py.typed",)}, "expected py.typed and all licences, found none of py.typed"),
+    ({"data": b"\0__isoc23_strtol\0"}, "expected no functions of C23"),
+    ({"data": b"GLIBC_2.3.4\0GLIBC_2.34\0"}, "expected symbols of glibc (2, 17) at most, found (2, 34)"),
+])
+def test_what_is_wrong(wheel: Any, changes: dict[str, Any], fault: str) -> None:
+    found = list(checker().faults(wheel(**changes)))
+    assert found and all(line.startswith(fault) for line in found)
