@@ -21,8 +21,8 @@ from dstok.view.sheet import Sheet
 
 __all__ = ["MAX_TEXT", "Asked", "GoneError", "Requests", "Settings", "reader_of"]
 
-KEPT = 6  # results
-MAX_TEXT = 32 << 20  # bytes of a text: some eight million tokens
+KEPT, MOST_KEPT = 6, 4_000_000  # results, and their tokens together; the newest is kept in any case
+MAX_TEXT = 32 << 20  # bytes of a file, characters of what is sent: some eight million tokens
 LARGE = 1 << 20  # characters of a file's text that still stand in the page's text box
 
 
@@ -70,7 +70,8 @@ class Requests:
         from dstok.chat import versions
 
         text = self.begin.text if len(self.begin.text) <= LARGE else None
-        return {**self.begin.settings._asdict(), "text": text, "size": len(self.begin.text), "about": self.about,
+        return {**self.begin.settings._asdict(), "text": text, "size": len(self.begin.text), "most": MAX_TEXT,
+                "about": self.about,
                 "models": [name for name in self.readers if name not in self.foreign], "others": list(self.readers),
                 "versions": {version.name: next(iter(version.models), None) for version in versions()}}
 
@@ -81,9 +82,12 @@ class Requests:
         name = secrets.token_hex(8)
         with self._lock:
             self._results[name] = sheet
-            while len(self._results) > KEPT:
+            while len(self._results) > KEPT or (len(self._results) > 1 and self._tokens() > MOST_KEPT):
                 self._results.popitem(last=False)
         return {"result": name, "header": sheet.header(), "first": sheet.section(0)}
+
+    def _tokens(self) -> int:
+        return sum(len(reading) for sheet in self._results.values() for reading in sheet.readings)
 
     def sheet(self, asked: Asked) -> Sheet:
         """A text as the model reads it, and as the other one does, if there is one."""
@@ -110,6 +114,8 @@ class Requests:
         if settings.model not in self.readers or settings.model in self.foreign or \
                 settings.other not in ("", *self.readers) or settings.special not in ("all", "none", "raise"):
             raise ValueError("expected a model that the page offers")
+        if text is not None and len(text) > MAX_TEXT:
+            raise ValueError(f"expected a text of at most {MAX_TEXT >> 20} million characters, found {len(text):,}")
         return Asked(self.begin.text if text is None else text, settings)
 
 

@@ -175,6 +175,22 @@ const scenarios = {
     return { text: await page.innerText("#rows"), count: await page.innerText("#counts") };
   },
 
+  async goneAndEnded() {
+    const page = await open(given.empty);
+    await paste(page, given.large.slice(0, 20000));
+    await page.evaluate(async () => {
+      const settings = { model: "deepseek-v3", other: "", special: "all", kind: "", bos: false, eos: false };
+      for (let i = 0; i < 8; i++) await ask("encode", { text: String(i), ...settings }); // the page's result goes
+      window.scrollTo(0, document.body.scrollHeight);
+    });
+    await page.waitForFunction(() => document.elementFromPoint(400, 400)?.closest(".row")?.querySelector("li"));
+    const again = await page.innerText("#status");
+    await page.route("**/encode", route => route.abort());
+    await page.evaluate(() => document.getElementById("text").dispatchEvent(new Event("input")));
+    await page.waitForFunction(() => document.getElementById("status").classList.contains("bad"));
+    return { again, ended: await page.innerText("#status") };
+  },
+
   async notebook() {
     const context = await browser.newContext({ viewport: { width: 1100, height: 800 } }), page = await context.newPage(), faults = [];
     page.on("pageerror", error => faults.push(error.message));

@@ -127,6 +127,12 @@ def test_a_page_from_a_file(results: dict[str, Any]) -> None:
     assert (found["axe"], found["faults"]) == ([], [])
 
 
+def test_a_result_that_has_gone_and_a_server_that_has_ended(results: dict[str, Any]) -> None:
+    found, text = value(results, "goneAndEnded"), results["what"]["large"][:20000]
+    assert found["again"] == f"deepseek-v3: {V3.count(text):,} tokens"
+    assert found["ended"].startswith("No answer: dstok view has ended")
+
+
 def test_a_notebook(results: dict[str, Any]) -> None:
     """In its frame the page works as anywhere, and reaches nothing outside."""
     found = value(results, "notebook")

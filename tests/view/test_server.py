@@ -19,7 +19,8 @@ from real_models import V3
 from view_server import served, started
 
 from dstok import chat
-from dstok.view.requests import KEPT
+from dstok.view import read
+from dstok.view.requests import KEPT, Asked, GoneError, Requests, Settings
 from dstok.view.server import MAX_BODY
 
 TEXT = "Hello 🦙 <｜User｜> naïve\n"
@@ -158,6 +159,27 @@ def test_few_results_are_kept(client: Client) -> None:
         client.encode(str(number))
     status, _, data = client.get(f"section?result={first}&number=0")
     assert status == 410 and "no longer kept" in json.loads(data)["error"]
+
+
+def test_large_results_are_not_heaped_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of texts with more tokens than all results may have together, the newest is there."""
+    monkeypatch.setattr("dstok.view.requests.MOST_KEPT", 1000)
+    monkeypatch.setattr("dstok.view.requests.MAX_TEXT", 9000)
+    settings = Settings("mine")
+    requests = Requests({"mine": lambda asked, name: read(V3, asked.text, name=name)}, Asked("", settings))
+
+    def encode(tokens: int) -> str:
+        return str(requests.encode({"text": " a" * tokens, **settings._asdict()})["result"])
+
+    names = [encode(490) for _ in range(3)]
+    assert len(requests.result(names[1])) == len(requests.result(names[2])) > 0
+    with pytest.raises(GoneError):
+        requests.result(names[0])
+    assert len(requests.result(encode(1001))) > 0
+    with pytest.raises(GoneError):
+        requests.result(names[2])
+    with pytest.raises(ValueError, match="expected a text of at most"):
+        encode(5000)
 
 
 def test_two_hundred_at_once(client: Client) -> None:

@@ -32,8 +32,9 @@ class Tokens {
 
 // Asks the server that the page comes from. A reply that says `error` is one.
 async function ask(path, body) {
-  const reply = await fetch(path, body === undefined ? {} : {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+  const request = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const reply = await fetch(path, request).catch(() => {
+    throw new Error("No answer: dstok view has ended, or what was sent is too large.");
   });
   const value = await reply.json();
   if (value.error !== undefined) throw Object.assign(new Error(value.error), { gone: reply.status === 410 });
@@ -50,7 +51,11 @@ class Served {
   }
 
   section(number) {
-    if (!this.known.has(number)) this.known.set(number, ask(`section?result=${this.name}&number=${number}`));
+    if (!this.known.has(number)) {
+      const asked = ask(`section?result=${this.name}&number=${number}`);
+      asked.catch(() => this.known.delete(number)); // to be asked for again
+      this.known.set(number, asked);
+    }
     const found = this.known.get(number);
     if (this.known.size > 300) this.known.delete(this.known.keys().next().value);
     return Promise.resolve(found);

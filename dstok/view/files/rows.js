@@ -3,11 +3,12 @@
 // A row has a list of tokens for each reading. The chosen token has the focus; what moves it, does so by its number.
 
 class Rows {
-  // `chosen(side, token)` is called with a token that has been chosen.
-  constructor(source, box, chosen, whole) {
+  // `chosen(side, token)` is called with a token that has been chosen, `failed(error)` if a row cannot be had.
+  constructor(source, box, chosen, failed, whole) {
     this.source = source;
     this.box = box;
     this.chosen = chosen;
+    this.failed = failed;
     this.whole = whole; // the rows stand in the page already
     this.sections = source.header.sections;
     this.sides = source.header.models.length;
@@ -37,7 +38,7 @@ class Rows {
 
   see(seen) {
     for (const each of seen) {
-      if (each.isIntersecting) this.fill(each.target.number);
+      if (each.isIntersecting) this.fill(each.target.number).catch(this.failed);
       else if (!this.whole && this.at && this.rowOf(...this.at) !== each.target.number) this.clear(each.target);
       else if (!this.whole && !this.at) this.clear(each.target);
     }
@@ -52,7 +53,11 @@ class Rows {
 
   // The row with its tokens; the same promise for who asks again.
   fill(number) {
-    if (!this.filled.has(number)) this.filled.set(number, this.load(number));
+    if (!this.filled.has(number)) {
+      const loading = this.load(number);
+      loading.catch(() => this.filled.delete(number));
+      this.filled.set(number, loading);
+    }
     return this.filled.get(number);
   }
 
@@ -206,7 +211,7 @@ class Rows {
     };
     if (!moves[event.key] || (event.ctrlKey && !["Home", "End"].includes(event.key))) return;
     event.preventDefault();
-    this.moving = moves[event.key]();
+    this.moving = moves[event.key]().catch(this.failed);
     await this.moving;
   }
 }

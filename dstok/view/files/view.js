@@ -20,10 +20,15 @@ function show(source, whole = false) {
   element("heads").replaceChildren(make("span"), ...models.map(model => make("span", model.name)));
   document.querySelector(".columns").classList.toggle("pair", models.length > 1);
   element("jumps").hidden = !(source.header.differences && source.header.differences.places);
-  state.rows = new Rows(source, element("rows"), chosen, whole);
+  state.rows = new Rows(source, element("rows"), chosen, failed, whole);
   state.rows.ids = element("ids").checked;
   limit();
   if (at && at[1] < source.header.ends[at[0]]) state.rows.choose(...at, false);
+}
+
+// What the server no longer has is asked for again; anything else is said.
+function failed(error) {
+  if (error.gone) soon(); else say(error.message, true);
 }
 
 let panel = 0;
@@ -36,7 +41,9 @@ async function chosen(side, token) {
     const piece = await source.piece(side, token.piece);
     if (mine === panel) element("details").append(...pieceDetails(model, piece, token));
   } catch (error) {
-    if (mine === panel) element("details").append(make("p", error.message, { class: "bad" }));
+    if (mine !== panel) return;
+    element("details").append(make("p", error.message, { class: "bad" }));
+    failed(error);
   }
 }
 
@@ -88,6 +95,10 @@ function looks() {
 
 // Sends the text; of several answers the last one counts.
 async function send() {
+  if (element("text").value.length > state.most) {
+    say(`Expected at most ${grouped(state.most)} characters: dstok show and dstok dump take texts of any length.`, true);
+    return;
+  }
   busy(true);
   const mine = ++state.sent, value = id => element(id).value, on = id => element(id).checked;
   say("Tokenizing …");
@@ -196,6 +207,7 @@ async function begin() {
   for (const id of ["model", "other", "special", "kind"]) element(id).value = start[id];
   element("bos").checked = start.bos;
   element("eos").checked = start.eos;
+  state.most = start.most;
   state.whole = start.text === null; // too large for a text box: the server has it
   element("text").value = start.text ?? "";
   if (state.whole) element("text").placeholder = `The text of ${start.about}, ${grouped(start.size)} characters, does not stand here. What is typed replaces it.`;
