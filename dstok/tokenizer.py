@@ -29,6 +29,7 @@ from dstok.view import call
 
 if TYPE_CHECKING:
     from dstok.calls.places import Places
+    from dstok.calls.trimming import Trimmer
     from dstok.chat.encoding import ChatSpecial
     from dstok.core._normalize import Normalizer
     from dstok.formats.description import ModelDescription, TokenizerConfig
@@ -374,11 +375,21 @@ class Tokenizer(LineEncoder):
         pages, page_numbers = self.program.alphabet.pages()
         return Scanner(pages, page_numbers, pack_edges(self.program.dfa.edges, pages[:128]), self.program.dfa.symbols)
 
+    @property
+    def _trimmer(self) -> Trimmer | None:
+        trimming = self._tables.description.get("trim_offsets", "")
+        if not trimming:
+            return None
+        from dstok.calls.trimming import Trimmer  # needed by few models
+
+        return Trimmer(trimming, self.unicode_version)
+
     @lazy
     def _places(self) -> Places:
         from dstok.calls.places import Places
 
-        return Places(self._encoder, self._normalizer, self._decoder, self._scanner, self.program.tags)
+        return Places(self._encoder, self._normalizer, self._decoder, self._scanner, self.program.tags,
+                      self._trimmer)
 
 
 def _normalizer(tables: Tables) -> Normalizer | None:

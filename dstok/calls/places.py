@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dstok.calls.offsets import Encoding, Piece, char_spans, original_pieces, pieces_of, token_spans
+from dstok.calls.trimming import Trimmer
 from dstok.core._decode import Decoder
 from dstok.core._encode import Encoder
 from dstok.core._normalize import Normalizer
@@ -33,22 +34,25 @@ class Places:
 
     def __init__(
         self, encoder: Encoder, normalizer: Normalizer | None, decoder: Decoder, scanner: Scanner, tags: Sequence[Tag],
+        trimmer: Trimmer | None,
     ) -> None:
         self._encoder, self._normalizer, self._decoder = encoder, normalizer, decoder
-        self._scanner, self._tags = scanner, tags
+        self._scanner, self._tags, self._trimmer = scanner, tags, trimmer
 
-    def encoding(self, text: bytes, policy: Policy) -> Encoding:
-        """The ids of valid UTF-8, and where they lie."""
+    def encoding(self, text: bytes, policy: Policy, trim: bool = False) -> Encoding:
+        """The ids of valid UTF-8, and where they lie; with `trim` as the model's post-processor leaves the spans."""
         ids, notes, _ = self._encoder.encode_noted(text, policy, False, empty_ids)
         view = self._view(text, policy)
         seen = text if view is None else view.text
         runs = [(piece[0], piece[1]) for piece in self._pieces(seen, notes)]
         spans = token_spans(ids, notes, runs, self._decoder)
-        chars, pieces = char_spans(spans, seen), pieces_of(spans, runs)
+        own, chars, pieces = spans, char_spans(spans, seen), pieces_of(spans, runs)
         flags = np.zeros(len(ids), np.bool_)
         flags[[index for index, _, _ in notes]] = True
         if view is not None:
             spans, chars = view.byte_spans(spans, chars), view.char_spans(chars)
+        if trim and self._trimmer is not None:
+            spans, chars = self._trimmer.trimmed(spans, chars, own, seen, flags)
         return Encoding(ids, spans, chars, pieces, flags)
 
     def pieces(self, text: bytes, policy: Policy) -> list[Piece]:

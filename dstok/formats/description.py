@@ -72,6 +72,7 @@ class ModelDescription:
     normalizer: its steps; none: text is taken as it is.
     ignore_merges: is a piece that is a token of the vocabulary that token, whatever the merges say?
     config: BOS and EOS, and what chats need.
+    trim_offsets: whether the spans of tokens lose the white space at their ends: one of post_processors.TRIMMINGS.
 
     >>> merges = array("I", [0, 1, 2])
     >>> model = ModelDescription((), (b"a", b"b", b"ab"), frozenset(), merges, (), False)
@@ -88,6 +89,7 @@ class ModelDescription:
     unicode_version: str = "16.0"
     normalizer: tuple[NormalizerStep, ...] = ()
     config: TokenizerConfig = TokenizerConfig()
+    trim_offsets: str = ""
 
     def without_places(self) -> ModelDescription:
         """The same model without the places in its file, by which no encoding changes."""

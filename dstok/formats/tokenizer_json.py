@@ -30,6 +30,7 @@ from typing import NoReturn
 from dstok.errors import TokenizerFileError
 from dstok.formats.description import NORMALIZERS, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.json_value import Value, join_path, load_json, shown
+from dstok.formats.post_processors import check_byte_level, read_trimming
 from dstok.formats.pre_tokenizers import GPT2_PATTERN, read_pre_tokenizers
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8, AddedToken, decoded_bytes, is_spelling
@@ -77,8 +78,10 @@ def read_tokenizer_json(
     ids = {**vocab, **{token.content: token.id for token in added}}
     ignore_merges = _boolean(model, "ignore_merges", False, nullable=True)
     normalizer = tuple(_read_normalizer(file.member("normalizer")))
+    processor = file.member("post_processor")
+    trim_offsets = read_trimming(steps_of(processor, "processors"))
     return ModelDescription(splits, tokens, raw_ids, merges, added, ignore_merges, versions.patterns, normalizer,
-                            _read_config(config, ids))
+                            _read_config(config, ids), trim_offsets)
 
 
 def _check_top_level(file: Value) -> None:
@@ -92,7 +95,6 @@ def _check_top_level(file: Value) -> None:
         truncation.unsupported("truncation, which dstok does not do on its own")
     if padding is not None:
         _check_padding(padding)
-    _check_post_processor(file.member("post_processor"))
     _check_decoder(file.member("decoder"))
 
 
@@ -174,52 +176,7 @@ def _read_prepend(step: Value) -> NormalizerStep:
     return NormalizerStep("Prepend", content=text, where=step.path)
 
 
-# What must change nothing: post-processor and decoder
-
-
-def _check_post_processor(processor: Value) -> None:
-    for kind, step in steps_of(processor, "processors"):
-        if kind == "ByteLevel":
-            _check_byte_level(step)
-            if step.need("trim_offsets").boolean():
-                step.need("trim_offsets").unsupported("offsets without the white space of their tokens")
-        elif kind == "TemplateProcessing":
-            _check_template(step)
-        else:
-            _refuse_type(step, "post-processor")
-
-
-def _check_byte_level(step: Value) -> None:
-    step.need("add_prefix_space").boolean()
-    step.need("trim_offsets").boolean()
-    _boolean(step, "use_regex", True)
-
-
-def _check_template(step: Value) -> None:
-    single, _ = ([_template_piece(piece) for piece in step.need(key).array()] for key in ("single", "pair"))
-    special_tokens = step.need("special_tokens")
-    for key in special_tokens.object():
-        token = special_tokens.need(key)
-        token.need("id").text()
-        for token_id in token.need("ids").array():
-            token_id.integer(MAX_U32)
-        for text in token.need("tokens").array():
-            text.text()
-    if [piece for piece in single if piece] != ["A"]:
-        step.need("single").unsupported("a template that does not give the text exactly once")
-
-
-def _template_piece(piece: Value) -> str | None:
-    """Which text the piece stands for, A or B; None for a special token."""
-    if list(piece.object()) not in (["Sequence"], ["SpecialToken"]):
-        piece.wrong("an object with one key, Sequence or SpecialToken")
-    is_text = "Sequence" in piece.object()
-    body = piece.need("Sequence" if is_text else "SpecialToken")
-    body.need("type_id").integer(MAX_U32)
-    name = body.need("id").text()
-    if is_text and name not in ("A", "B"):
-        body.need("id").wrong("A or B")
-    return name if is_text else None
+# What must change nothing: the decoder
 
 
 def _check_decoder(decoder: Value) -> None:
@@ -232,7 +189,7 @@ def _check_decoder(decoder: Value) -> None:
             _refuse_type(step, "decoder")
     if not steps:
         decoder.unsupported("a decoder without ByteLevel")
-    _check_byte_level(steps[0][1])
+    check_byte_level(steps[0][1])
 
 
 # The model

@@ -18,6 +18,7 @@ from typing import Any
 from dstok.errors import UnsupportedError
 from dstok.formats.description import ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.json_value import shown
+from dstok.formats.post_processors import BUT_FIRST
 from dstok.formats.pre_tokenizers import DIGITS_PATTERN, WORDS_PATTERN
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.formats.tokens import AddedToken, decoded_bytes, spelling
@@ -41,7 +42,7 @@ def write_tokenizer_json(model: ModelDescription) -> str:
         "version": "1.0", "truncation": None, "padding": None,
         "added_tokens": [_added_token(i, token) for i, token in enumerate(model.added_tokens)],
         "normalizer": _normalizer(model), "pre_tokenizer": _pre_tokenizer(model),
-        "post_processor": _BYTE_LEVEL, "decoder": _BYTE_LEVEL,
+        "post_processor": _post_processor(model), "decoder": _BYTE_LEVEL,
         "model": {
             "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
             "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": model.ignore_merges,
@@ -88,6 +89,11 @@ def _merges(model: ModelDescription) -> list[list[str]]:
 
 def _pre_tokenizer(model: ModelDescription) -> dict[str, Any]:
     return {"type": "Sequence", "pretokenizers": [*map(_split, model.splits), _BYTE_LEVEL]}
+
+
+def _post_processor(model: ModelDescription) -> dict[str, Any]:
+    trims, keeps_first = model.trim_offsets != "", model.trim_offsets == BUT_FIRST
+    return {**_BYTE_LEVEL, "trim_offsets": trims, "add_prefix_space": keeps_first}
 
 
 def _split(split: Split) -> dict[str, Any]:

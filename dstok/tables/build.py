@@ -51,6 +51,8 @@ def build_tables(model: ModelDescription) -> Tables:
     }
     if model.normalizer:  # images of models without one are as they were
         description["normalizer"] = [vars(step) for step in model.normalizer]
+    if model.trim_offsets:
+        description["trim_offsets"] = model.trim_offsets
     pairs, seeds = _pair_table(model)
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": edges,
@@ -104,7 +106,7 @@ def describe_tables(
               for i, (start, end) in enumerate(pairwise(starts))]
     merges = array("I", [x for rule in zip(pairs[::2], pairs[1::2], merged) for x in rule])
     return ModelDescription(tables.splits, tuple(tokens), raw_ids, merges, added, d["ignore_merges"],
-                            d["unicode_version"], tables.normalizer, config)
+                            d["unicode_version"], tables.normalizer, config, d.get("trim_offsets", ""))
 
 
 def _pair_table(model: ModelDescription) -> tuple[bytes, bytes]:

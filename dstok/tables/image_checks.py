@@ -31,6 +31,7 @@ from dstok.errors import ImageError
 from dstok.formats.columns import MAX_FLAGS, unpack_added
 from dstok.formats.description import NORMALIZERS, NormalizerStep, TokenizerConfig
 from dstok.formats.image import AGAIN, Image
+from dstok.formats.post_processors import TRIMMINGS
 from dstok.formats.tokens import NOT_IN_UTF_8, AddedToken
 from dstok.tables.kernels import KINDS, NONE
 from dstok.tables.objects import TABLES_FORMAT, bare_bpe, tables_from_image
@@ -99,6 +100,8 @@ def _check_description(image: Image) -> None:
             _typed("unicode_version", split["unicode_version"], str)
     for step in _listed("normalizer", d.get("normalizer", []), dict):
         _check_step(step)
+    trimming = d.get("trim_offsets", "")
+    _ask("trim_offsets", trimming in TRIMMINGS, f"one of {list(TRIMMINGS)}", trimming)
     _check_kernel(_typed("kernel", d["kernel"], dict), d["symbols"] - 1)
 
 
