@@ -70,7 +70,7 @@ def _parts(report: Report, views: dict[int, str]) -> Iterator[str]:
 def _checks(checks: Iterable[Check]) -> Iterator[str]:
     """A row for each check that had texts; the others by why they had none."""
     yield '<section><h2>Checks</h2>\n<table><tr><th>check</th><th class="n">texts</th><th class="n">seconds</th>'
-    yield '<th class="n">differ</th><th></th></tr>\n'
+    yield '<th class="n">differ</th><th>note</th></tr>\n'
     idle: dict[str, list[str]] = {}
     for check in checks:
         if not check.texts and not check.differences:

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["explanation_page"]
 
+_WAY = ("A line for each piece: why it is one, and the states that the automaton goes through. At a bar the piece may "
+        "end.")
 _PAGE_STYLE = """
 main { max-width: 70rem; margin: 0 auto; padding: 1rem }
-figure { margin: .5rem 0; overflow-x: auto } figcaption { color: var(--soft); max-width: 45rem }
-pre { overflow-x: auto } ol { padding-inline-start: 1.6rem }
+figure { margin: .5rem 0; overflow-x: auto } p.soft { max-width: 45rem }
+pre { white-space: pre-wrap; overflow-wrap: anywhere } ol { padding-inline-start: 1.6rem }
 """
 
 
@@ -57,9 +59,7 @@ def _steps(program: Program) -> Iterator[str]:
 
 def _ways(program: Program, found: list[Way]) -> Iterator[str]:
     if found:
-        yield (f"<h2>The way of the text</h2><figure>{way_svg(program, found)}<figcaption>A line for each piece: why "
-               "it is one, and the states that the automaton goes through. At a bar the piece may end.</figcaption>"
-               "</figure>")
+        yield (f"<h2>The way of the text</h2>{_figure('Way of the text', way_svg(program, found), _WAY)}")
 
 
 def _automaton(program: Program, found: list[Way]) -> Iterator[str]:
@@ -72,7 +72,13 @@ def _automaton(program: Program, found: list[Way]) -> Iterator[str]:
         yield f'<p class="bad">No picture: {escape(str(error))}.</p>'
         return
     marked = " Blue: what the text uses." if found else ""
-    yield f"<figure>{drawing}<figcaption>{escape(' '.join(LEGEND))}{marked}</figcaption></figure>"
+    yield _figure("Automaton", drawing, " ".join(LEGEND) + marked)
+
+
+def _figure(name: str, drawing: str, caption: str) -> str:
+    """A drawing that may be wider than the screen: the keyboard reaches it, too, to scroll."""
+    return (f'<figure tabindex="0" aria-label="{name}">{drawing}</figure>'
+            f'<p class="soft">{escape(caption)}</p>')
 
 
 def _classes(program: Program) -> Iterator[str]:

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RUN", "Block", "blocks", "run_python", "run_session", "run_shell"]
+__all__ = ["RUN", "Block", "blocks", "claimed", "run_python", "run_session", "run_shell"]
 
 RUN = ("python", "pycon", "sh")
 FENCE = re.compile(r"(?m)(?:^<!-- (?:not run: (?P<why>[^\n]+)|run by (?P<by>\S+)) -->\n)?^(?P<ticks>```+)(?P<language>[^\n]*)\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from documents import RUN, Block, blocks, run_python, run_session, run_shell
+from documents import RUN, Block, blocks, claimed, run_python, run_session, run_shell
 from surroundings import files, variables
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -39,6 +39,12 @@ def run(block: Block, space: dict[str, Any], folder: Path) -> int:
     if block.language == "sh":
         return run_shell(block, folder)
     return (run_session if block.language == "pycon" else run_python)(block, space)
+
+
+def test_values_are_shown() -> None:
+    """Most of what an example gives stands beside it in a form that is compared."""
+    shown = sum(len(list(claimed(block.text))) for page in PAGES for block in blocks_to_run(page) if block.language == "python")
+    assert shown > 60
 
 
 def test_languages() -> None:
