@@ -32,8 +32,8 @@ _PATIENCE = 120  # seconds for a layout; that of a hundred states takes less tha
 def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> str:
     """The graph in DOT. `used`: pairs of state and symbol that a text has used.
 
-    >>> import dstok
-    >>> print(automaton_dot(dstok.Splitter(r"a+").program).splitlines()[-3])
+    >>> from dstok.pattern.collapse import Split, compile_splits
+    >>> print(automaton_dot(compile_splits([Split(r"a+")])).splitlines()[-3])
       3 -> 3 [label="a" class="move"]
     """
     lines = ["digraph automaton {", '  rankdir=LR; bgcolor="none"; ranksep=0.6; nodesep=0.25',
