@@ -53,6 +53,10 @@ def picture(program: Program, text: str | None = None, layout: str | None = None
     """The picture as SVG. `layout`: the path of the program that lays out; None: the one that is found.
 
     Raises `DstokError`, as `dstok.inspection.graph.layout_program`.
+
+    >>> import dstok
+    >>> picture(dstok.load("deepseek-v3").program).splitlines()[1]
+    '<title>An automaton of 20 states and 14 classes</title>'
     """
     found = [] if text is None else list(ways(program, text))
     parts = [_lines_svg(LEGEND), automaton_svg(program, found, layout), _classes_svg(program)]
