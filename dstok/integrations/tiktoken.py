@@ -140,6 +140,8 @@ class Encoding(tiktoken.Encoding):
     ) -> list[list[int]]:
         """As `tiktoken.Encoding.encode_batch`."""
         texts, special = list(text), self._special(allowed_special, disallowed_special)
+        if not isinstance(disallowed_special, Collection):
+            special = None  # unlike `encode`, tiktoken takes no None here
         found = self._batch(texts, num_threads, special)
         return found if found is not None else super().encode_batch(
             texts, num_threads=num_threads, allowed_special=allowed_special, disallowed_special=disallowed_special)
