@@ -388,8 +388,9 @@ class Tokenizer(LineEncoder):
     def _places(self) -> Places:
         from dstok.calls.places import Places
 
-        return Places(self._encoder, self._normalizer, self._decoder, self._scanner, self.program.tags,
-                      self._trimmer)
+        drops = any(split.behavior == "Removed" for split in self._tables.splits)
+        return Places(self._encoder, self._normalizer, self._decoder, self._scanner, self.program.tags, self._trimmer,
+                      drops)
 
 
 def _normalizer(tables: Tables) -> Normalizer | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.uint32]
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["Encoding", "Piece", "char_spans", "encode_with_offsets", "pretokenize", "token_spans"]
+__all__ = ["Encoding", "Piece", "char_spans", "encode_char_spans", "encode_with_offsets", "pretokenize", "token_spans"]
 
 
 def encode_with_offsets(
@@ -44,6 +44,16 @@ def encode_with_offsets(
     data = utf8(text, replaces(errors))
     found = self._places.encoding(data, self._added.policy(special), trim=True)
     return found.framed(before, after, (len(data), len(data.decode()))) if before or after else found
+
+
+def encode_char_spans(self: Parts, text: Text, *, special: Special = "all") -> Spans:
+    """The code point spans of a text's ids, int64[n, 2], before a post-processor trims them. Keywords as `encode`.
+
+    >>> import dstok
+    >>> encode_char_spans(dstok.load("deepseek-v3"), "né").tolist()
+    [[0, 2]]
+    """
+    return self._places.char_spans(utf8(text, False), self._added.policy(special))
 
 
 def pretokenize(self: Parts, text: Text, *, special: Special = "all", errors: Errors = "strict") -> list[Piece]:

@@ -26,25 +26,27 @@ from dstok.text.normalizers import View, view_of
 __all__ = ["Places", "empty_ids"]
 
 Ids: TypeAlias = "npt.NDArray[np.uint32]"
+Spans: TypeAlias = "npt.NDArray[np.int64]"
 Found: TypeAlias = "tuple[int, int, int, int | None]"
 
 
 class Places:
-    """Where the ids of one model lie. `scanner` tells alternatives apart, by their number in `tags`."""
+    """Where the ids of one model lie.
+
+    `scanner` tells alternatives apart, by their number in `tags`. `drops`: whether a step drops text.
+    """
 
     def __init__(
         self, encoder: Encoder, normalizer: Normalizer | None, decoder: Decoder, scanner: Scanner, tags: Sequence[Tag],
-        trimmer: Trimmer | None,
+        trimmer: Trimmer | None, drops: bool,
     ) -> None:
         self._encoder, self._normalizer, self._decoder = encoder, normalizer, decoder
-        self._scanner, self._tags, self._trimmer = scanner, tags, trimmer
+        self._scanner, self._tags, self._trimmer, self._drops = scanner, tags, trimmer, drops
 
     def encoding(self, text: bytes, policy: Policy, trim: bool = False) -> Encoding:
         """The ids of valid UTF-8, and where they lie; with `trim` as the model's post-processor leaves the spans."""
-        ids, notes, _ = self._encoder.encode_noted(text, policy, False, empty_ids)
-        view = self._view(text, policy)
-        seen = text if view is None else view.text
-        runs = [(piece[0], piece[1]) for piece in self._pieces(seen, notes)]
+        ids, notes, view, seen = self._noted(text, policy)
+        runs = self._runs(seen, notes)
         spans = token_spans(ids, notes, runs, self._decoder)
         own, chars, pieces = spans, char_spans(spans, seen), pieces_of(spans, runs)
         flags = np.zeros(len(ids), np.bool_)
@@ -55,11 +57,16 @@ class Places:
             spans, chars = self._trimmer.trimmed(spans, chars, own, seen, flags)
         return Encoding(ids, spans, chars, pieces, flags)
 
+    def char_spans(self, text: bytes, policy: Policy) -> Spans:
+        """The code point spans alone, int64[n, 2], as `encoding` has them; where no text is dropped, without pieces."""
+        ids, notes, view, seen = self._noted(text, policy)
+        runs = self._runs(seen, notes) if self._drops else []
+        spans = char_spans(token_spans(ids, notes, runs, self._decoder), seen)
+        return spans if view is None else view.char_spans(spans)
+
     def pieces(self, text: bytes, policy: Policy) -> list[Piece]:
         """The pieces of valid UTF-8, added tokens among them."""
-        ids, notes, _ = self._encoder.encode_noted(text, policy, False, empty_ids)
-        view = self._view(text, policy)
-        seen = text if view is None else view.text
+        ids, notes, view, seen = self._noted(text, policy)
         found, at, chars = [], 0, 0
         for start, end, tag, index in self._pieces(seen, notes):
             chars += len(seen[at:start].decode())
@@ -83,6 +90,15 @@ class Places:
         inside = ends[:-1] > spans[1:, 0]  # the next token begins in the same character
         ends[:-1] -= inside
         return ids, ends.tolist()
+
+    def _noted(self, text: bytes, policy: Policy) -> tuple[Ids, list[tuple[int, int, int]], View | None, bytes]:
+        """Ids, added tokens, and the text as the model sees it."""
+        ids, notes, _ = self._encoder.encode_noted(text, policy, False, empty_ids)
+        view = self._view(text, policy)
+        return ids, notes, view, text if view is None else view.text
+
+    def _runs(self, seen: bytes, notes: Sequence[tuple[int, int, int]]) -> list[tuple[int, int]]:
+        return [(piece[0], piece[1]) for piece in self._pieces(seen, notes)]
 
     def _view(self, text: str | bytes, policy: Policy) -> View | None:
         """The text as the model sees it; None if that is the text itself."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from tokenizers import Encoding
 
+from dstok.calls.offsets import encode_char_spans
 from dstok.integrations.transformers_engine import Engine, joined
 from dstok.integrations.transformers_frames import Frame, Settings
 
@@ -65,8 +66,11 @@ class Batch:
     def spans(self, words: list[str]) -> list[tuple[int, int]]:
         """The spans of the ids of a text or of its words, in code points."""
         special = self._engine.policy(self.settings.split_special)
-        found = (self._engine.tok.encode_with_offsets(word, special=special).char_spans.tolist() for word in words)
-        return list(map(tuple, chain.from_iterable(found)))
+        found: list[tuple[int, int]] = []
+        for word in words:
+            spans = encode_char_spans(self._engine.tok, word, special=special)
+            found += zip(spans[:, 0].tolist(), spans[:, 1].tolist())
+        return found
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         tok, special = self._engine.tok, self._engine.policy(self.settings.split_special)

@@ -17,6 +17,7 @@ from small_models import added_token, both, model_json
 from text_strategies import special_parts, special_texts, texts
 
 import dstok
+from dstok.calls.offsets import encode_char_spans
 
 ADDED = set(TOK.special_tokens.values())
 mixed_texts = st.one_of(texts, st.lists(st.one_of(special_texts, special_parts, texts), max_size=6).map("".join))
@@ -39,7 +40,23 @@ def test_char_spans_are_upstreams(text: str) -> None:
     for given_text in (text, text.encode()):
         found = TOK.encode_with_offsets(given_text)
         assert found.ids.tolist() == judged.ids
-        assert rows(found.char_spans) == judged.offsets
+        assert rows(found.char_spans) == judged.offsets == rows(encode_char_spans(TOK, given_text))
+
+
+@kept(most=1)
+def dropping() -> dstok.Tokenizer:
+    """A model that drops white space, and has a normalizer."""
+    file = json.loads(model_json([(b"a", b"b")], [added_token("<x>")], r"\s+"))
+    file["pre_tokenizer"]["pretokenizers"][0]["behavior"] = "Removed"
+    return dstok.Tokenizer.from_str(json.dumps({**file, "normalizer": {"type": "NFC"}}))
+
+
+@examples(200)
+@given(mixed_texts)
+@example(" a  b e\u0301 <x> ab ")
+def test_char_spans_alone(text: str) -> None:
+    found = dropping().encode_with_offsets(text).char_spans
+    assert rows(found) == rows(encode_char_spans(dropping(), text))
 
 
 @examples(400)
