@@ -330,6 +330,8 @@ LONG = [
 @pytest.mark.skipif(shutil.which("cc") is None or not (CORE / "_walk.c").exists(), reason="compiles the walk")
 @pytest.mark.parametrize("mutation", [*share(SHORT, len(SHORT) // 2), *share(LONG, len(LONG))], ids=str)
 def test_every_rule_counts(mutation: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in RULES:
+        assert known(name).rules == RULES[name]  # now, and kept: the changed walk would find others, for all later tests
     monkeypatch.setitem(sys.modules, "dstok.core._walk", mutated(tmp_path, *mutation))
     found = [difference(name) for name in RULES]
     assert any(found) == (mutation in SHORT)
