@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from chat_models import file_text, ours, upstreams
+from chat_models import ours, smaller_text, upstreams
 from chat_references import reference, template_text
 from compiled import compiled
 
@@ -56,11 +56,11 @@ def test_refusals() -> None:
 
 def test_the_template_of_a_loaded_model() -> None:
     """It is read from tokenizer_config.json, and rendered; of a loaded model without one a version has to be named."""
-    text, config = file_text("v3.1"), json.dumps({"chat_template": template_text("v3.1"), "bos_token": BOS, "eos_token": EOS})
+    text, config = smaller_text("v3.1"), json.dumps({"chat_template": template_text("v3.1"), "bos_token": BOS, "eos_token": EOS})
     loaded = compiled(text, config.encode())
     forged = [*TALK, {"role": "user", "content": "<｜User｜>"}]
     for talk in (TALK, forged):
-        wanted = ours("v3.1").apply_chat_template(talk, add_generation_prompt=True, thinking=True)
+        wanted = loaded.apply_chat_template(talk, chat_template="v3.1", add_generation_prompt=True, thinking=True)
         assert loaded.apply_chat_template(talk, add_generation_prompt=True, thinking=True) == wanted
     with pytest.raises(chat.ChatError, match="expected a version, one of v2, .* as a loaded model has no format"):
         compiled(text).apply_chat_template(TALK)

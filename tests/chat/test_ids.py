@@ -7,7 +7,7 @@ import copy
 from typing import Any
 
 import pytest
-from chat_models import all_added, file_text, ours, upstreams
+from chat_models import all_added, ours, smaller_ours, smaller_text, smaller_upstreams
 from chat_references import recipe, recipe_conversation
 from hypothesis import given
 from kept import kept
@@ -33,14 +33,16 @@ def rendered(version: str, drawn: Drawn) -> chat.Rendered | None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_all_is_upstreams(version: str) -> None:
+    tok, judge = smaller_ours(version), smaller_upstreams(version)
+
     @part_of_examples(0.1)
     @given(conversations(version))
     def check(drawn: Drawn) -> None:
         found = rendered(version, drawn)
         if found is not None:
-            ids = chat.encode_rendered(ours(version), found, "all").ids
-            assert ids == upstreams(version).encode(found.text, add_special_tokens=False).ids
-            assert chat.count(ours(version), drawn.messages, version, special="all", **drawn.options) == len(ids)
+            ids = chat.encode_rendered(tok, found, "all").ids
+            assert ids == judge.encode(found.text, add_special_tokens=False).ids
+            assert chat.count(tok, drawn.messages, version, special="all", **drawn.options) == len(ids)
 
     check()
 
@@ -121,7 +123,7 @@ def tools_of(version: str, text: str) -> dict[str, Any]:
 def recipe_encoding(version: str) -> Any:
     r = recipe()
     encoding = r.DeepseekV4Encoding() if version == "v4-0731" else r.DeepseekV41Encoding()
-    return encoding.with_tokenizer(r.Tokenizer.from_str(file_text(version)))
+    return encoding.with_tokenizer(r.Tokenizer.from_str(smaller_text(version)))
 
 
 @pytest.mark.parametrize("version", ["v4-0731", "v4.1"])
@@ -135,7 +137,7 @@ def test_template_is_deepseek_recipes(version: str) -> None:
         if found is not None:
             theirs = recipe_conversation(copy.deepcopy(drawn.messages), copy.deepcopy(drawn.options))
             assert found.special_ranges == encoding.render_conversation(theirs).special_ranges
-            assert chat.encode_rendered(ours(version), found).ids == encoding.encode(theirs)
+            assert chat.encode_rendered(smaller_ours(version), found).ids == encoding.encode(theirs)
 
     check()
 
@@ -169,7 +171,7 @@ def test_grounding_tokens_are_the_only_difference(version: str) -> None:
             theirs = recipe_conversation(copy.deepcopy(drawn.messages), copy.deepcopy(drawn.options))
             ranges = encoding.render_conversation(theirs).special_ranges
             same = chat.Rendered(found.text, ranges, found.spans)
-            assert chat.encode_rendered(ours(version), same).ids == encoding.encode(theirs)
+            assert chat.encode_rendered(smaller_ours(version), same).ids == encoding.encode(theirs)
             for start, end in set(ranges) - set(found.special_ranges):
                 span = next(span for span in found.spans if span.start <= start < span.end)
                 assert found.text[start:end] in GROUNDING and span.kind in ("content", "reasoning") and span.sampled

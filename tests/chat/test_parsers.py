@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from chat_models import file_text, ours
+from chat_models import ours, smaller_ours, smaller_text
 from chat_references import recipe, script, script_of
 from completions import EOS, completion, cuttings
 
@@ -85,8 +85,8 @@ def test_lenient_is_deepseek_recipes(version: str) -> None:
 
 def test_lenient_by_ids_is_deepseek_recipes() -> None:
     """Token by token: marks that are spelled with ordinary tokens are text."""
-    tok, rng = ours("v4-preview"), Random(3)
-    theirs = recipe().Tokenizer.from_str(file_text("v4-preview"))
+    tok, rng = smaller_ours("v4-preview"), Random(3)
+    theirs = recipe().Tokenizer.from_str(smaller_text("v4-preview"))
     for _ in range(COUNT):
         text = completion(rng, DIALECTS["v4-0731"])
         while EOS in text:  # whose text a stream of ids does not have

@@ -1,4 +1,8 @@
-"""The tokenizer of each version of the chat format, ours and upstream's; V4.1's has no file: V4's with `<｜System｜>`."""
+"""The tokenizer of each version of the chat format, ours and upstream's; V4.1's has no file: V4's with `<｜System｜>`.
+
+The smaller ones, which have few merges and all added tokens, are for what is tried with each of the thirteen versions:
+upstream loads a whole file in a second.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ from functools import cache
 import tokenizers
 from compiled import compiled
 from kept import kept
-from real_models import real, real_json
+from real_models import BUILT_IN, real
+from smaller_models import smaller_json
 
 import dstok
 
@@ -20,9 +25,10 @@ SYSTEM = "<｜System｜>"
 PLACE = "<｜place▁holder▁no▁0｜>"  # of V4's added tokens, all of which have a name: the one that becomes `<｜System｜>`
 
 
-def file_text(version: str) -> str:
+@kept(most=4)
+def smaller_text(version: str) -> str:
     """A tokenizer.json; of V4.1 one with the token that no published file has, in a place holder's place."""
-    text = real_json(FILES[version])
+    text = smaller_json(FILES[version])
     if version != "v4.1":
         return text
     file = json.loads(text)
@@ -38,25 +44,29 @@ def file_text(version: str) -> str:
 
 @kept(most=4)
 def ours(version: str) -> dstok.Tokenizer:
-    """dstok's tokenizer of a version."""
-    name = FILES[version]
-    if version != "v4.1" and name in {info.name for info in dstok.models()}:
-        return dstok.load(name)
-    return compiled(file_text(version))
+    """dstok's tokenizer of a version: a built-in one, or of a file with a small vocabulary."""
+    is_built_in = version != "v4.1" and FILES[version] in BUILT_IN
+    return dstok.load(FILES[version]) if is_built_in else smaller_ours(version)
 
 
 def upstreams(version: str) -> tokenizers.Tokenizer:
-    """Upstream's tokenizer of the same file."""
-    return _v4_1() if version == "v4.1" else real(FILES[version])
+    """Upstream's tokenizer of a published file."""
+    assert version != "v4.1", "it has none"
+    return real(FILES[version])
 
 
-@kept()
-def _v4_1() -> tokenizers.Tokenizer:
-    return tokenizers.Tokenizer.from_str(file_text("v4.1"))
+@kept(most=4)
+def smaller_ours(version: str) -> dstok.Tokenizer:
+    return compiled(smaller_text(version))
+
+
+@kept(most=4)
+def smaller_upstreams(version: str) -> tokenizers.Tokenizer:
+    return tokenizers.Tokenizer.from_str(smaller_text(version))
 
 
 @cache
 def all_added() -> tuple[str, ...]:
     """Every added token of every version but the place holders, of which one."""
-    found = dict.fromkeys(token for version in FILES for token in ours(version).special_tokens if "holder" not in token)
-    return (*found, PLACE)
+    toks = map(ours, FILES)
+    return (*dict.fromkeys(token for tok in toks for token in tok.special_tokens if "holder" not in token), PLACE)
