@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dstok
-from dstok.inspection.picture import picture
+from dstok.inspection.picture import marked_picture, picture
 from dstok.pattern.collapse import compile_splits
 
 FOLDER = Path(__file__).parent / "images"
@@ -28,6 +28,7 @@ def _of(steps: slice, text: str) -> Callable[[], str]:
 
 
 PICTURES: dict[str, Callable[[], str]] = {
+    "marked-digits.svg": lambda: marked_picture(compile_splits(SPLITS[:1]), shutil.which(LAYOUT)),
     "first-step.svg": _of(slice(0, 1), "ab12345"),
     "three-steps.svg": _of(slice(0, 3), "I'll pay 12345!"),
 }

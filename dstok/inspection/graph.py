@@ -17,14 +17,19 @@ from typing import TYPE_CHECKING
 from dstok.errors import DstokError
 from dstok.inspection.ways import examples, symbol_name
 from dstok.pattern.dfa import DEAD, DFA, NO_TAG, OPERATION, START
+from dstok.pattern.marked import FINAL
 
 if TYPE_CHECKING:
-    from dstok.pattern.collapse import Program
+    from dstok.pattern.collapse import Cascade, Program
 
-__all__ = ["PROGRAMS", "automaton_dot", "drawn", "layout_program", "visible"]
+__all__ = ["PROGRAMS", "automaton_dot", "drawn", "layout_program", "marked_dot", "visible"]
 
 PROGRAMS = ("dot", "graphviz-pure")  # which of them is found first lays out
 _BLANKS = {"U+0009": "⇥", "U+000A": "↵", "U+0020": "␣"}
+_HEAD = ("digraph automaton {", '  rankdir=LR; bgcolor="none"; ranksep=0.6; nodesep=0.25',
+         '  node [shape=circle fontname="Courier" fontsize=12 margin="0.03,0.02"]',
+         '  edge [fontname="Courier" fontsize=12 arrowsize=0.7]',
+         '  begin [label="" shape=point class="begin"]', f'  begin -> {START} [class="move"]')
 _FEW = 3  # classes that an arrow names
 _PATIENCE = 120  # seconds for a layout; that of a hundred states takes less than one
 
@@ -36,12 +41,28 @@ def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> s
     >>> print(automaton_dot(compile_splits([Split(r"a+")])).splitlines()[-2])
       3 -> 3 [label="a" class="move"]
     """
-    lines = ["digraph automaton {", '  rankdir=LR; bgcolor="none"; ranksep=0.6; nodesep=0.25',
-             '  node [shape=circle fontname="Courier" fontsize=12 margin="0.03,0.02"]',
-             '  edge [fontname="Courier" fontsize=12 arrowsize=0.7]',
-             '  begin [label="" shape=point class="begin"]', f'  begin -> {START} [class="move"]']
-    lines += [_node(program, state) for state in range(START, len(program.dfa.edges))]
-    lines += _arrows(program, set(used))
+    lines = [*_HEAD, *(_node(program, state) for state in range(START, len(program.dfa.edges)))]
+    return "\n".join([*lines, *_arrows(program, set(used)), "}"])
+
+
+def marked_dot(cascade: Cascade) -> str:
+    """The automaton of marked texts in DOT: arrows of the class `used` read the mark.
+
+    >>> from dstok.pattern.collapse import Split, compile_splits
+    >>> marked_dot(compile_splits([Split(r"a+")])).count('label="mark" class="move used"')
+    2
+    """
+    rows, end = cascade.visible.rows, cascade.visible.end
+    lines = [*_HEAD, f'  {FINAL} [label="end" class="many"]']
+    lines += [f'  {state} [label="{state}" class="none"]' for state in range(START, len(rows)) if state != FINAL]
+    for state, row in enumerate(rows):
+        found: dict[tuple[int, str], list[int]] = {}
+        for symbol, target in enumerate(row):
+            if target != DEAD:
+                found.setdefault((target, "move used" if symbol > end else "move"), []).append(symbol)
+        for (target, kind), symbols in found.items():
+            label = "mark" if kind != "move" else _names(cascade, symbols)
+            lines.append(f'  {state} -> {target} [label={_quoted(label)} class="{kind}"]')
     return "\n".join([*lines, "}"])
 
 
@@ -63,8 +84,7 @@ def _reasons(program: Program, state: int) -> list[str]:
 
 def _arrows(program: Program, used: set[tuple[int, int]]) -> Iterator[str]:
     for state, target, ends, symbols in _moves(program.dfa):
-        names = [_example(program, symbol) for symbol in symbols]
-        label = " ".join(names[:_FEW]) + (f" +{len(names) - _FEW}" if len(names) > _FEW else "")
+        label = _names(program, symbols)
         kind = "move used" if used & {(state, symbol) for symbol in symbols} else "move"
         dashed = " style=dashed" if ends else ""
         yield f'  {state} -> {target} [label={_quoted(label)} class="{kind}"{dashed}]'
@@ -81,7 +101,15 @@ def _moves(dfa: DFA) -> Iterator[tuple[int, int, bool, list[int]]]:
             yield state, target, ends, symbols
 
 
-def _example(program: Program, symbol: int) -> str:
+def _names(cascade: Cascade, symbols: list[int]) -> str:
+    """An example of each class, of a few of them."""
+    names = [_example(cascade, symbol) for symbol in symbols]
+    return " ".join(names[:_FEW]) + (f" +{len(names) - _FEW}" if len(names) > _FEW else "")
+
+
+def _example(program: Cascade, symbol: int) -> str:
+    if symbol == program.alphabet.end:
+        return symbol_name(program, symbol)
     name = next(iter(examples(program.alphabet.classes[symbol], 1)), symbol_name(program, symbol))
     return visible(name)
 

@@ -12,13 +12,13 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dstok.base.columns import width
-from dstok.inspection.graph import automaton_dot, drawn, visible
+from dstok.inspection.graph import automaton_dot, drawn, marked_dot, visible
 from dstok.inspection.ways import Move, Way, examples, reason, shown, symbol_name, ways
 
 if TYPE_CHECKING:
-    from dstok.pattern.collapse import Program
+    from dstok.pattern.collapse import Cascade, Program
 
-__all__ = ["LEGEND", "STYLE", "automaton_svg", "picture", "way_svg"]
+__all__ = ["LEGEND", "STYLE", "automaton_svg", "marked_picture", "picture", "way_svg"]
 
 _LINE, _PLACE, _STEP, _RADIUS = 20, 7.4, 62, 12  # pixels: a line of text, a place of one, between two states, a state
 _MOST_MOVES = 16  # of a piece that are drawn
@@ -26,6 +26,8 @@ LEGEND = (
     "A state has its number, and under it why a piece is one that ends there: 2.1 is alternative 1 of step 2.",
     "An arrow has an example of each class that it is for. Dashed: the piece may end before that character, or go on.",
 )
+MARKED_LEGEND = ("A blue arrow reads the mark that stands after each piece. Whoever gets to the end has read a text",
+                 "that is marked rightly.")
 STYLE = """\
 svg { background: var(--paper); --paper: #ffffff; --many: #f3f5f8;
   --ink: #1b1f24; --soft: #57606a; --edge: #7c8794; --accent: #0b57c4;
@@ -62,6 +64,12 @@ def picture(program: Program, text: str | None = None, layout: str | None = None
     parts = [_lines_svg(LEGEND), automaton_svg(program, found, layout), _classes_svg(program)]
     parts += [way_svg(program, found)] if found else []
     return _stacked(parts, _title(program, text))
+
+
+def marked_picture(cascade: Cascade, layout: str | None = None) -> str:
+    """The automaton of marked texts, as SVG. Arguments and errors as `picture`."""
+    title = f"An automaton of marked texts, of {len(cascade.visible.rows) - 1} states"
+    return _stacked([_lines_svg(MARKED_LEGEND), drawn(marked_dot(cascade), layout)], title)
 
 
 def automaton_svg(program: Program, found: list[Way] | None = None, layout: str | None = None) -> str:

@@ -30,7 +30,7 @@ from dstok.pattern.dfa import DEAD, DFA, MAX_EDGES, NO_TAG, START
 if TYPE_CHECKING:
     from dstok.pattern.letters import Letters
 
-__all__ = ["Marked", "contains", "mark_cascade", "mark_step", "rename_marks"]
+__all__ = ["FINAL", "Marked", "contains", "mark_cascade", "mark_step", "rename_marks"]
 
 FINAL = 2  # the state after the end of a text; DEAD is 0, START is 1
 MAX_SUBSETS = 20_000  # a bound on hostile files, 100 times what real tokenizers need

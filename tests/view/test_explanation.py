@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import dstok
 from dstok.cli.app import main
 from dstok.errors import DstokError
-from dstok.inspection.graph import PROGRAMS, automaton_dot, drawn, layout_program
-from dstok.inspection.picture import picture
+from dstok.inspection.graph import PROGRAMS, automaton_dot, drawn, layout_program, marked_dot
+from dstok.inspection.picture import marked_picture, picture
 from dstok.inspection.ways import ways
 from dstok.pattern.collapse import Split, compile_splits
 from dstok.pattern.dfa import DEAD, NO_TAG, START
@@ -38,6 +38,17 @@ def test_the_graph_has_every_state_and_every_move(name: str) -> None:
              if state >= START and target != DEAD}
     assert states == set(range(START, len(program.dfa.edges)))
     assert len(arrows) == len(edges) and set(arrows) == edges
+
+
+def test_the_graph_of_marked_texts() -> None:
+    """It has every state and every arrow."""
+    program = compile_splits(PROGRAM.splits[:1])
+    dot, rows = marked_dot(program), program.visible.rows
+    arrows = {(int(a), int(b), "used" in rest) for a, b, rest in re.findall(r"(?m)^  (\d+) -> (\d+) (.*)$", dot)}
+    expected = {(state, target, symbol > program.visible.end) for state, row in enumerate(rows)
+                for symbol, target in enumerate(row) if target != DEAD}
+    assert arrows == expected and set(map(int, re.findall(r"(?m)^  (\d+) \[", dot))) == set(range(START, len(rows)))
+    assert ElementTree.fromstring(marked_picture(program)).findtext(f"{SVG}title", "").endswith(f"of {len(rows) - 1} states")
 
 
 @given(st.text(st.sampled_from("aZ09 !\t\n\ré中あア~_'\u0301🦙"), max_size=30))
