@@ -35,6 +35,9 @@ from dstok.loading import load
 from dstok.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from dstok.base.texts import Special
 
 __all__ = ["Encoding", "accelerate", "get_encoding", "install", "uninstall"]
@@ -133,6 +136,21 @@ class Encoding(tiktoken.Encoding):
             except DstokError:
                 pass  # tiktoken's own way tells what is wrong
         return super().encode(text, allowed_special=allowed_special, disallowed_special=disallowed_special)
+
+    def encode_to_numpy(
+        self, text: str, *, allowed_special: Allowed = frozenset(), disallowed_special: Disallowed = "all",
+    ) -> npt.NDArray[np.uint32]:
+        """As `tiktoken.Encoding.encode_to_numpy`: an array that cannot be written to."""
+        special = self._special(allowed_special, disallowed_special)
+        if special is not None and isinstance(text, str):
+            try:
+                ids = self.tokenizer.encode_array(text, special=special)
+            except DstokError:
+                pass
+            else:
+                ids.flags.writeable = False
+                return ids
+        return super().encode_to_numpy(text, allowed_special=allowed_special, disallowed_special=disallowed_special)
 
     def encode_batch(
         self, text: Sequence[str], *, num_threads: int = 8, allowed_special: Allowed = frozenset(),

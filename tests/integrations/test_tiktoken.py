@@ -123,6 +123,16 @@ def test_the_plug_in_needs_no_import_of_tiktoken() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+def test_the_benchmark_compares_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import encodings
+
+    monkeypatch.setattr(encodings, "SECONDS", 1e-9)
+    of = {"short": ["Hello 中文"], "middle": ["So it is.", "And"], "long": ["Hello world " * 9]}
+    ours, theirs = (encodings.record(engine, of) for engine in ("dstok", "tiktoken"))
+    assert set(ours["calls"]) == set(encodings.CALLS)
+    assert all(ours["calls"][name]["sha256"] == theirs["calls"][name]["sha256"] for name in encodings.CALLS)
+
+
 # As an object
 
 
