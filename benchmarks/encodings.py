@@ -59,7 +59,7 @@ def _timed(use: Callable[[], list[Any]], count: int) -> dict[str, Any]:
     """Microseconds a call, and a hash of what came out."""
     ids = [each if isinstance(each, list) else each.tolist() for each in use()]
     begun, passes = process_time(), list[float]()
-    while process_time() - begun < SECONDS:
+    while not passes or process_time() - begun < SECONDS:
         start = process_time()
         use()
         passes.append(process_time() - start)
