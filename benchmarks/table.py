@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description="result files as Markdown")
     parser.add_argument("results", type=Path, nargs="+", metavar="FILE", help="one for each instruction set")
     parser.add_argument("--spread", action="store_true", help="with the least and the most of all rounds")
-    parser.add_argument("--short", action="store_true", help="one table: each corpus in one call")
+    parser.add_argument("--short", action="store_true", help="one table: each corpus in one call, at each level")
     action = parser.add_mutually_exclusive_group()
     for name, what in (("write", "replace the table in a document"), ("check", "exit with 1 if it is not current")):
         action.add_argument(f"--{name}", type=Path, nargs="?", const=DEFAULT, metavar="FILE", help=what)
@@ -81,12 +81,13 @@ def sections(found: Iterable[Results], spread: bool = False) -> str:
 
 
 def short(found: Iterable[Results]) -> str:
-    """One table, of the result with the widest instruction set: each corpus in one call."""
-    results = _widest_first(found)[0]
-    engines = [name for name in ENGINES if any(name in case["engines"] for case in results["cases"])]
-    rows = [[case["source"], *_cells(case, engines, False), _ratios(case)]
+    """One table: each corpus in one call, by instruction set, the one that most processors have first."""
+    every = _widest_first(found)[::-1]
+    engines = [name for name in ENGINES if any(name in case["engines"] for results in every for case in results["cases"])]
+    rows = [[level_name(results), case["source"], *_cells(case, engines, False), _ratios(case)] for results in every
             for case in results["cases"] if case["group"] == "corpus" and case["mode"] == "whole"]
-    return f"{_markdown(['text', *engines, _RATIO], rows, 1)}\n\n{_setting(results, engines)}"
+    settings = [f"{level_name(results)}: {_setting(results, engines)}" for results in every]
+    return "\n\n".join([_markdown(["instructions", "text", *engines, _RATIO], rows, 2), *settings])
 
 
 def _widest_first(found: Iterable[Results]) -> list[Results]:
