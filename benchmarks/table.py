@@ -83,7 +83,8 @@ def sections(found: Iterable[Results], spread: bool = False) -> str:
 def short(found: Iterable[Results]) -> str:
     """One table: each corpus in one call, by instruction set, the one that most processors have first."""
     every = _widest_first(found)[::-1]
-    engines = [name for name in ENGINES if any(name in case["engines"] for results in every for case in results["cases"])]
+    timed = {name for results in every for case in results["cases"] for name in case["engines"]}
+    engines = [name for name in ENGINES if name in timed]
     rows = [[level_name(results), case["source"], *_cells(case, engines, False), _ratios(case)] for results in every
             for case in results["cases"] if case["group"] == "corpus" and case["mode"] == "whole"]
     settings = [f"{level_name(results)}: {_setting(results, engines)}" for results in every]
