@@ -3,7 +3,7 @@
 In: the pages of this folder, the docstrings of the installed dstok, and its command's parser. Out: HTML that needs
 nothing from the network. Invariant: a warning is an error, so a broken link or a docstring that cannot be read ends it.
 
-    python -m sphinx -W --keep-going -q docs build/docs        # then open build/docs/index.html
+    sphinx-build -W --keep-going -q docs build/docs            # then open build/docs/index.html
 """
 
 from __future__ import annotations
