@@ -96,13 +96,17 @@ def _row(start: int, lists: Sequence[str]) -> str:
 
 
 def pieces(reading: Reading, with_merges: bool) -> dict[str, Any] | None:
-    """What a page without a server holds of a reading's pieces: by number what matched them, by bytes their merges."""
+    """What a page without a server holds of a reading's pieces: by number what matched them, by bytes their merges.
+
+    places: of a model that normalizes where they lie, which tokens do not tell; None of others.
+    """
     if reading.tokenizer is None:
         return None
     reasons: dict[tuple[int, int], int] = {}
     tags = [reasons.setdefault((step, other), len(reasons)) for step, other in reading.piece_table[:, 4:].tolist()]
     found = {"reasons": [[step, other] if step >= 0 else [None, None] for step, other in reasons], "tags": tags}
-    return found | {"merges": _merges(reading) if with_merges else None}
+    places = None if reading.tokenizer.encodes_text_as_it_is else reading.piece_table[:, :4].tolist()
+    return found | {"places": places, "merges": _merges(reading) if with_merges else None}
 
 
 def _merges(reading: Reading) -> dict[str, Any]:

@@ -84,6 +84,7 @@ const scenarios = {
     await settled(page);
     const ready = Date.now() - start, again = Date.now();
     await page.keyboard.type("x");
+    await page.waitForFunction(size => document.getElementById("text").value.length === size, given.large.length + 1);
     await settled(page);
     return { ms: [ready, Date.now() - again], says: await page.innerText("#status"), faults: page.faults };
   },

@@ -24,7 +24,7 @@ from dstok.view.alignment import align
 from dstok.view.foreign import read_ids
 from dstok.view.markup import tokens_html
 from dstok.view.pages import page_of, pieces
-from dstok.view.reading import merge_steps
+from dstok.view.reading import MAX_MERGED, merge_steps
 from dstok.view.sections import MOST
 from dstok.view.sheet import columns
 
@@ -134,6 +134,36 @@ def test_a_model_that_takes_whole_tokens() -> None:
     assert [reading.piece(number)["merges"] for number in (0, 2)] == [[], []]
     assert tok.inspect().takes_whole_tokens and not V3.inspect().takes_whole_tokens
     assert merge_steps(tok).of(b"abab") != []
+
+
+@pytest.mark.parametrize("text", ["ab  ab", "  a", "a  ", "   ", "", "é  ab\n中 x", "\n\n" + "ab" * 400 + " \n" * 400])
+def test_a_model_that_drops_text(text: str) -> None:
+    """What no token holds is shown, too, in its place."""
+    file = json.loads(model_json([(b"a", b"b")], pattern=None))
+    drop = {"type": "Split", "pattern": {"Regex": r"\s+"}, "behavior": "Removed", "invert": False}
+    file["pre_tokenizer"]["pretokenizers"].insert(0, drop)
+    tok = dstok.Tokenizer.from_str(json.dumps(file))
+    reading = read(tok, text)
+    check(reading, tok, "all")
+    sheet = Sheet([reading])
+    assert "".join(Shown(sheet.section(number)["html"][0]).text for number in range(len(sheet))) == text
+
+
+def test_places_of_pieces_in_a_page() -> None:
+    tok = dstok.Tokenizer.from_str(file_of(NFC))
+    reading = read(tok, "e\u0301 ab")
+    found, plain = pieces(reading, True), pieces(read(V3, "a"), True)
+    assert found is not None and plain is not None and plain["places"] is None
+    assert found["places"] == [[*said["bytes"], *said["chars"]] for said in map(reading.piece, range(len(found["places"])))]
+
+
+def test_a_piece_that_is_too_long_for_a_tree() -> None:
+    """Its merges are not made; its tokens are there as any other's."""
+    reading = read(V3, "x" * (MAX_MERGED + 1) + "\n" + "y" * MAX_MERGED)
+    assert reading.piece(0)["merges"] is None and len(reading.piece(2)["merges"]) > 500
+    assert reading.piece(0)["tokens"][1] == V3.count("x" * (MAX_MERGED + 1))
+    found = pieces(reading, True)
+    assert found is not None and set(found["merges"]) == {b"\n".hex(), (b"y" * MAX_MERGED).hex()}
 
 
 @pytest.mark.parametrize("steps", [NFC, STRIP, PREPEND, replace("<", ""), sequence(NFC, {"type": "Lowercase"})], ids=str)

@@ -77,16 +77,17 @@ class Contained {
     return Promise.resolve({ html: this.all.html ? this.all.html[number] : null, tokens: this.tokens });
   }
 
-  // The tokens of a piece stand next to each other; its place is that of the first and last of them.
+  // The tokens of a piece stand next to each other; its place is that of the first and last of them, if none is given.
   piece(side, number) {
-    const { reasons, tags, merges } = this.all.pieces[side], tokens = this.tokens[side];
+    const { reasons, tags, places, merges } = this.all.pieces[side], tokens = this.tokens[side];
     const first = firstAtLeast(tokens.numbers, number), last = firstAtLeast(tokens.numbers, number + 1);
     const one = tokens.token(first), other = tokens.token(last - 1);
     let hex = "";
     for (let i = first; i < last; i++) hex += tokens.hex[tokens.ids[i]];
     const [step, alternative] = reasons[tags[number]];
+    const [start, end, from, to] = places ? places[number] : [one.bytes[0], other.bytes[1], one.chars[0], other.chars[1]];
     return Promise.resolve({
-      number, bytes: [one.bytes[0], other.bytes[1]], chars: [one.chars[0], other.chars[1]], step, alternative, hex,
+      number, bytes: [start, end], chars: [from, to], step, alternative, hex,
       tokens: [first, last], merges: one.added ? null : merges && merges[hex] !== undefined ? merges[hex] : null,
     });
   }

@@ -97,9 +97,12 @@ function looks() {
 async function send() {
   if (element("text").value.length > state.most) {
     say(`Expected at most ${grouped(state.most)} characters: dstok show and dstok dump take texts of any length.`, true);
+    busy(false);
     return;
   }
   busy(true);
+  clearTimeout(state.timer);
+  state.timer = 0; // nothing has been typed since
   const mine = ++state.sent, value = id => element(id).value, on = id => element(id).checked;
   say("Tokenizing …");
   try {
@@ -113,7 +116,7 @@ async function send() {
   } catch (error) {
     if (mine === state.sent) say(error.message, true);
   }
-  if (mine === state.sent) busy(false);
+  if (mine === state.sent && state.timer === 0) busy(false);
 }
 
 const busy = now => element("tokens").setAttribute("aria-busy", String(now));
