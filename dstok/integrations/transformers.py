@@ -29,9 +29,10 @@ from transformers import BatchEncoding
 from dstok.errors import DstokError, UnsupportedError
 from dstok.integrations.transformers_backend import ATTRIBUTE, PLAIN, Backing, backing_of
 from dstok.integrations.transformers_encodings import Batch, Encodings, Row
+from dstok.integrations.transformers_light import Light, load
 from dstok.integrations.transformers_stand_in import StandIn
 
-__all__ = ["Account", "accelerate", "install", "uninstall"]
+__all__ = ["Account", "Light", "accelerate", "install", "load", "uninstall"]
 
 T = TypeVar("T")
 Fast: Any = transformers.PreTrainedTokenizerFast  # in 5.x TokenizersBackend

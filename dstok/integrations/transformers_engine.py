@@ -26,7 +26,7 @@ from dstok.tables.build import build_tables
 from dstok.tables.objects import Tables
 from dstok.tokenizer import Tokenizer
 
-__all__ = ["Engine", "deep_marks", "engine_of", "joined", "marks", "state_of"]
+__all__ = ["Engine", "check_stripping", "deep_marks", "engine_of", "joined", "marks", "state_of"]
 
 PROBES = 64  # entries of the vocabulary by which another model is told from the one that the engine was made of
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
@@ -117,7 +117,7 @@ def engine_of(real: tokenizers.Tokenizer) -> Engine:
     added = _live_tokens(real)
     tables = _tables_of(_body(real.to_str()), f"tokenizers-{tokenizers.__version__}")
     _check_ids(real, added)
-    _check_stripping(normalizer, added)
+    check_stripping(normalizer is not None, added)
     engine = Engine(Tokenizer(tables, added, None, None), added)
     with _bare(real):
         _compare(real, engine, added)
@@ -157,10 +157,10 @@ def _check_ids(real: tokenizers.Tokenizer, added: Sequence[AddedToken]) -> None:
                                    f"$.added_tokens[{number}]")
 
 
-def _check_stripping(normalizer: bytes | None, added: Sequence[AddedToken]) -> None:
-    """Refuses tokens of which the text that they took is not known: it is normalized."""
+def check_stripping(normalizes: bool, added: Sequence[AddedToken]) -> None:
+    """Refuses tokens of which the text that they took is not known: it is normalized. Raises `UnsupportedError`."""
     for number, token in enumerate(added):
-        if normalizer is not None and token.normalized and (token.lstrip or token.rstrip):
+        if normalizes and token.normalized and (token.lstrip or token.rstrip):
             raise UnsupportedError("an added token with lstrip or rstrip that is looked for in normalized text",
                                    f"$.added_tokens[{number}]")
 
