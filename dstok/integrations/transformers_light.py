@@ -1,4 +1,4 @@
-"""A tokenizer with the main calls of transformers, and no backend: half the memory, and loaded by dstok alone.
+"""A tokenizer with the main calls of transformers, and no backend: a third of the memory of an accelerated one.
 
 In: a folder with a tokenizer.json, or the file. Out: a `Light`.
 Invariant: what a call gives is what the tokenizer of transformers 5.x that `from_pretrained` makes of the folder gives;
