@@ -16,14 +16,16 @@ from dstok.errors import UnsupportedError
 from dstok.formats.tokens import AddedToken
 from dstok.pattern.split import Split
 
-__all__ = ["NORMALIZERS", "ModelDescription", "NormalizerStep", "TokenizerConfig"]
+__all__ = ["NORMALIZERS", "PREFIX_SPACE", "ModelDescription", "NormalizerStep", "TokenizerConfig"]
 
 NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Prepend", "Replace")
+PREFIX_SPACE = "PrefixSpace"  # a step of ours: a space before a stretch that begins with none
 
 
 @dataclass(frozen=True)
 class NormalizerStep:
-    """One step of a normalizer, by upstream's type, one of `NORMALIZERS`; sequences are unfolded.
+    """One step of a normalizer, by upstream's type, one of `NORMALIZERS`; sequences are unfolded. The last one
+    may be `PREFIX_SPACE`, which is what ByteLevel does with add_prefix_space.
 
     pattern: of Replace: a regular expression if `is_regex`, else a literal text. content: what Replace puts there, or
     what Prepend puts before the text. left, right: the ends that Strip strips. where: the JSON path, for errors.

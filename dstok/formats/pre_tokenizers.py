@@ -15,12 +15,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from dstok.errors import UnsupportedError
+from dstok.formats.description import PREFIX_SPACE, NormalizerStep
 from dstok.formats.json_value import Value, shown
+from dstok.formats.tokens import AddedToken
 from dstok.formats.upstream import Upstream
 from dstok.pattern.split import BEHAVIORS, Split
 
-__all__ = ["DIGITS_PATTERN", "GPT2_PATTERN", "WORDS_PATTERN", "read_pre_tokenizers", "read_splits"]
+__all__ = [
+    "DIGITS_PATTERN", "GPT2_PATTERN", "WORDS_PATTERN", "prefix_step", "raw_tokens", "read_pre_tokenizers",
+    "read_splits",
+]
 
 # What ByteLevel splits by if `use_regex` is true.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -30,20 +37,41 @@ WORDS_PATTERN = r"[\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+"
 
 def read_pre_tokenizers(owner: Value, steps: Sequence[tuple[str, Value]], upstream: Upstream) -> Iterator[Split]:
     """The Split steps of the (type, step) of `owner`, which must end in ByteLevel."""
-    yield from read_splits(steps, upstream)
+    yield from read_splits(steps, upstream, prefix_step(steps) is not None)
     if not steps or steps[-1][0] != "ByteLevel":
         owner.unsupported("a pre-tokenizer without ByteLevel")
 
 
-def read_splits(steps: Sequence[tuple[str, Value]], upstream: Upstream) -> Iterator[Split]:
-    """The Split steps of (type, step), which need not end in ByteLevel."""
+def prefix_step(steps: Sequence[tuple[str, Value]]) -> NormalizerStep | None:
+    """The step that puts a space before a text: ByteLevel's, where it is the only one, and so gets whole stretches."""
+    if len(steps) != 1 or steps[0][0] != "ByteLevel" or not steps[0][1].need("add_prefix_space").boolean():
+        return None
+    return NormalizerStep(PREFIX_SPACE, where=steps[0][1].path)
+
+
+def raw_tokens(normalizer: Sequence[NormalizerStep], added: tuple[AddedToken, ...]) -> tuple[AddedToken, ...]:
+    """The added tokens as they are found before a space is put before the rest; other models' as they are.
+
+    Upstream finds all of them before. Without a normalizer those with normalized=true are found as the others are.
+    Raises `UnsupportedError` where both kinds are there, or a normalizer comes between.
+    """
+    if not normalizer or normalizer[-1].type != PREFIX_SPACE or not any(token.normalized for token in added):
+        return added
+    if len(normalizer) > 1 or not all(token.normalized for token in added):
+        raise UnsupportedError("a space put before a text, and added tokens of which some are found after normalizing",
+                               f"{normalizer[-1].where}.add_prefix_space")
+    return tuple(replace(token, normalized=False) for token in added)
+
+
+def read_splits(steps: Sequence[tuple[str, Value]], upstream: Upstream, prefixed: bool = False) -> Iterator[Split]:
+    """The Split steps of (type, step), which need not end in ByteLevel. `prefixed`: a space is put there elsewhere."""
     for index, (kind, step) in enumerate(steps):
         if kind != "ByteLevel":
             yield _read_step(kind, step, upstream)
         elif index < len(steps) - 1:
             step.unsupported("a ByteLevel that is not the last step")
         else:
-            yield from _read_byte_level(step)
+            yield from _read_byte_level(step, prefixed)
 
 
 def _read_step(kind: str, step: Value, upstream: Upstream) -> Split:
@@ -67,9 +95,9 @@ def _read_step(kind: str, step: Value, upstream: Upstream) -> Split:
     step.need("type").unsupported(f"the pre-tokenizer {shown(kind)}")
 
 
-def _read_byte_level(step: Value) -> Iterator[Split]:
+def _read_byte_level(step: Value, prefixed: bool) -> Iterator[Split]:
     step.need("trim_offsets").boolean()  # the post-processor trims, if any
-    if step.need("add_prefix_space").boolean():
+    if step.need("add_prefix_space").boolean() and not prefixed:
         step.need("add_prefix_space").unsupported("a space put before every piece")
     if "use_regex" not in step.object() or step.need("use_regex").boolean():
         yield Split(GPT2_PATTERN, "Isolated", False, step.path)

@@ -31,7 +31,7 @@ from dstok.errors import TokenizerFileError
 from dstok.formats.description import NORMALIZERS, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.json_value import Value, join_path, load_json, shown
 from dstok.formats.post_processors import check_byte_level, read_trimming
-from dstok.formats.pre_tokenizers import GPT2_PATTERN, read_pre_tokenizers
+from dstok.formats.pre_tokenizers import GPT2_PATTERN, prefix_step, raw_tokens, read_pre_tokenizers
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8, AddedToken, decoded_bytes, is_spelling
 from dstok.formats.upstream import NEWEST, upstream_version
@@ -70,18 +70,20 @@ def read_tokenizer_json(
     _check_model_options(model)
     _check_top_level(file)
     pre_tokenizer = file.member("pre_tokenizer")
-    splits = tuple(read_pre_tokenizers(pre_tokenizer, steps_of(pre_tokenizer, "pretokenizers"), versions))
+    cutting = steps_of(pre_tokenizer, "pretokenizers")
+    splits = tuple(read_pre_tokenizers(pre_tokenizer, cutting, versions))
     vocab = _read_vocab(model.need("vocab"))
     tokens, raw_ids = _tokens_by_id(vocab)
     merges = _read_merges(model.need("merges"), vocab, raw_ids)
     added = tuple(_read_added_tokens(file.object().get("added_tokens", []), vocab))
     ids = {**vocab, **{token.content: token.id for token in added}}
     ignore_merges = _boolean(model, "ignore_merges", False, nullable=True)
-    normalizer = tuple(_read_normalizer(file.member("normalizer")))
+    prefix = prefix_step(cutting)
+    normalizer = (*_read_normalizer(file.member("normalizer")), *([prefix] if prefix else []))
     processor = file.member("post_processor")
     trim_offsets = read_trimming(steps_of(processor, "processors"))
-    return ModelDescription(splits, tokens, raw_ids, merges, added, ignore_merges, versions.patterns, normalizer,
-                            _read_config(config, ids), trim_offsets)
+    return ModelDescription(splits, tokens, raw_ids, merges, raw_tokens(normalizer, added), ignore_merges,
+                            versions.patterns, normalizer, _read_config(config, ids), trim_offsets)
 
 
 def _check_top_level(file: Value) -> None:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from dstok.errors import UnsupportedError
-from dstok.formats.description import ModelDescription, NormalizerStep, TokenizerConfig
+from dstok.formats.description import PREFIX_SPACE, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.json_value import shown
 from dstok.formats.post_processors import BUT_FIRST
 from dstok.formats.pre_tokenizers import DIGITS_PATTERN, WORDS_PATTERN
@@ -88,6 +88,8 @@ def _merges(model: ModelDescription) -> list[list[str]]:
 
 
 def _pre_tokenizer(model: ModelDescription) -> dict[str, Any]:
+    if any(step.type == PREFIX_SPACE for step in model.normalizer):  # read of a ByteLevel that stands alone
+        return {**_BYTE_LEVEL, "add_prefix_space": True, "use_regex": bool(model.splits)}
     return {"type": "Sequence", "pretokenizers": [*map(_split, model.splits), _BYTE_LEVEL]}
 
 
@@ -106,7 +108,7 @@ def _split(split: Split) -> dict[str, Any]:
 
 
 def _normalizer(model: ModelDescription) -> dict[str, Any] | None:
-    steps = [_normalizer_step(step) for step in model.normalizer]
+    steps = [_normalizer_step(step) for step in model.normalizer if step.type != PREFIX_SPACE]
     return None if not steps else steps[0] if len(steps) == 1 else {"type": "Sequence", "normalizers": steps}
 
 

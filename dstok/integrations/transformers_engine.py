@@ -20,6 +20,7 @@ from tokenizers import Encoding
 
 from dstok.base.lazy import lazy
 from dstok.errors import UnsupportedError
+from dstok.formats.pre_tokenizers import raw_tokens
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.formats.tokens import AddedToken
 from dstok.tables.build import build_tables
@@ -118,7 +119,8 @@ def engine_of(real: tokenizers.Tokenizer) -> Engine:
     tables = _tables_of(_body(real.to_str()), f"tokenizers-{tokenizers.__version__}")
     _check_ids(real, added)
     check_stripping(normalizer is not None, added)
-    engine = Engine(Tokenizer(tables, added, None, None), added)
+    found = raw_tokens(tables.normalizer, added)
+    engine = Engine(Tokenizer(tables, found, None, None), found)
     with _bare(real):
         _compare(real, engine, added)
     return engine

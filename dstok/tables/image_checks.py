@@ -29,7 +29,7 @@ from dstok.core._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS
 from dstok.core._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.columns import MAX_FLAGS, unpack_added
-from dstok.formats.description import NORMALIZERS, NormalizerStep, TokenizerConfig
+from dstok.formats.description import NORMALIZERS, PREFIX_SPACE, NormalizerStep, TokenizerConfig
 from dstok.formats.image import AGAIN, Image
 from dstok.formats.post_processors import TRIMMINGS
 from dstok.formats.tokens import NOT_IN_UTF_8, AddedToken
@@ -122,7 +122,8 @@ def _check_step(step: dict[str, Any]) -> None:
         _typed(f"normalizer {name}", step[name], kind)
     texts = step["pattern"] + step["content"] + step["where"]
     _ask("normalizer", _SURROGATE.search(texts) is None, "text", "a lone surrogate")
-    _ask("normalizer type", step["type"] in NORMALIZERS, f"one of {', '.join(NORMALIZERS)}", step["type"])
+    known = (*NORMALIZERS, PREFIX_SPACE)
+    _ask("normalizer type", step["type"] in known, f"one of {', '.join(known)}", step["type"])
     _ask("normalizer pattern", step["type"] != "Replace" or step["pattern"] != "", "a pattern", "none")
     _ask("normalizer content", step["type"] != "Prepend" or step["content"] != "", "a text", "none")
 

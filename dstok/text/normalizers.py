@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from dstok.core._forms import Form
 from dstok.core._normalize import Normalizer
 from dstok.errors import UnsupportedError
+from dstok.formats.description import PREFIX_SPACE
 from dstok.unicode.normalization import FORMS, check_tables, form_tables, lowercase, marks, unclean
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def make_normalizer(steps: tuple[NormalizerStep, ...], unicode_version: str) -> 
     local = all(step.type in LOCAL for step in steps)
     changing = set().union(*(_changing(step, unicode_version) for step in steps))
     return Normalizer(Form(check_tables(changing), False), chain, local,
-                      always=any(step.type == "Prepend" or step.is_regex for step in steps))
+                      always=any(step.type in ("Prepend", PREFIX_SPACE) or step.is_regex for step in steps))
 
 
 @cache
@@ -136,6 +137,15 @@ def _prepend(step: NormalizerStep, unicode_version: str) -> Step:
     return run
 
 
+def _prefix_space(step: NormalizerStep, unicode_version: str) -> Step:
+    def run(text: str, sources: Sources) -> Aligned:
+        if text.startswith(" "):
+            return text, sources
+        return " " + text, None if sources is None else [sources[0], *sources]
+
+    return run
+
+
 def _replace(step: NormalizerStep, unicode_version: str) -> Step:
     matches = _regex_matches(step, unicode_version) if step.is_regex else _literal_matches(step.pattern)
 
@@ -208,7 +218,7 @@ def _blanks(unicode_version: str) -> str:
 
 _STEPS: dict[str, Callable[[NormalizerStep, str], Step]] = {
     **dict.fromkeys(FORMS, _normal_form), "Lowercase": _lowercase, "StripAccents": _strip_accents,
-    "Strip": _strip, "Prepend": _prepend, "Replace": _replace,
+    "Strip": _strip, "Prepend": _prepend, "Replace": _replace, PREFIX_SPACE: _prefix_space,
 }
 
 

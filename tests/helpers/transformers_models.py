@@ -26,20 +26,24 @@ TEMPLATE = {
 CONFIG = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>",
           "model_max_length": 1024}
 KINDS = ("plain", "llama", "qwen", "roberta")
+ALL_KINDS = (*KINDS, "spaced")  # to which no ordinary token can be added: that is then the backend's
 REAL = ("deepseek-v3", "qwen-3", "deepseek-r1-distill-llama-8b")
 IDS, ADDED_TOKENS = 3000, 40  # of a real vocabulary, that are kept
 
 
 @cache
 def file(kind: str) -> str:
-    """The tokenizer.json of a kind: `llama` has a template, `qwen` a normalizer, `roberta` offsets that are trimmed."""
+    """The tokenizer.json of a kind: `llama` has a template, `qwen` a normalizer, `roberta` offsets that are trimmed, `spaced` a
+    space before a text."""
     found = json.loads(model_json(_merges(), [*ADDED, *STRIPPING], PATTERN))
     ids = {token["content"]: token["id"] for token in found["added_tokens"]}
     tokens = {text: {"id": text, "ids": [ids[text]], "tokens": [text]} for text in ("<s>", "</s>")}
     trimming = {**BYTE_LEVEL, "trim_offsets": True}
     found["normalizer"] = {"type": "NFC"} if kind == "qwen" else None
+    if kind == "spaced":
+        found["pre_tokenizer"] = {**BYTE_LEVEL, "add_prefix_space": True, "use_regex": True}
     found["post_processor"] = {
-        "plain": BYTE_LEVEL, "qwen": None,
+        "plain": BYTE_LEVEL, "qwen": None, "spaced": {**BYTE_LEVEL, "add_prefix_space": True, "trim_offsets": True},
         "llama": {"type": "Sequence", "processors": [trimming, {**TEMPLATE, "special_tokens": tokens}]},
         "roberta": {"type": "RobertaProcessing", "sep": ["</s>", ids["</s>"]], "cls": ["<s>", ids["<s>"]],
                     "trim_offsets": True, "add_prefix_space": False},
@@ -50,8 +54,8 @@ def file(kind: str) -> str:
 def folder(kind: str, at: Path) -> Path:
     """A folder that `from_pretrained` loads: of a kind, or of a real model, by its name."""
     at.mkdir(parents=True, exist_ok=True)
-    config = CONFIG if kind in KINDS else real_config(kind)
-    (at / "tokenizer.json").write_text(file(kind) if kind in KINDS else trimmed(kind), encoding="utf-8")
+    config = CONFIG if kind in ALL_KINDS else real_config(kind)
+    (at / "tokenizer.json").write_text(file(kind) if kind in ALL_KINDS else trimmed(kind), encoding="utf-8")
     (at / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
     return at
 

@@ -21,7 +21,7 @@ from shares import DEEP, SEED
 from tokenizers import models, normalizers, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers_calls import compare, outcome, shown
-from transformers_models import KINDS, REAL, folder, loaded
+from transformers_models import ALL_KINDS, KINDS, REAL, folder, loaded
 
 import dstok.integrations.transformers as fast
 from dstok.errors import UnsupportedError
@@ -52,7 +52,7 @@ def by_dstok(tok: Any) -> bool:
         line for line in after.split("\n") if line.startswith("backend")] and before != after
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *TODAY])
+@pytest.mark.parametrize("kind", [*ALL_KINDS, *TODAY])
 def test_random_calls(kind: str, tmp_path: Path) -> None:
     pair = loaded(kind, tmp_path), fast.accelerate(loaded(kind, tmp_path), strict=True)
     count = 25_000 if DEEP else 500

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reference import examples
 from text_strategies import texts as any_text
 from transformers_calls import shown
-from transformers_models import KINDS, REAL, folder, loaded
+from transformers_models import ALL_KINDS, REAL, folder, loaded
 
 import dstok.integrations.transformers as fast
 from dstok.errors import DstokError, TextError, UnknownIdError, UnsupportedError
@@ -29,7 +29,7 @@ OPTIONS = st.fixed_dictionaries({}, optional={
 CUTS = st.none() | st.fixed_dictionaries({"truncation": st.sampled_from([True, "only_first"]), "max_length": st.integers(8, 20)})
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *REAL])
+@pytest.mark.parametrize("kind", [*ALL_KINDS, *REAL])
 def test_calls_are_transformers(kind: str, tmp_path: Path) -> None:
     original, light = loaded(kind, tmp_path), fast.load(tmp_path / kind)
 
