@@ -25,7 +25,8 @@ MODELS = {
 
 def _parts(name: str) -> dict[str, Any]:
     """What `tiktoken.Encoding` is made of."""
-    from dstok.integrations.tiktoken import Encoding, load
+    from dstok.integrations.tiktoken import Encoding
+    from dstok.loading import load
 
     encoding = Encoding.from_tokenizer(load(MODELS[name]), name)
     return encoding.parts()
