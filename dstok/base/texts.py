@@ -26,10 +26,10 @@ Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def plain(text: Any, which: str = "text") -> str | bytes:
+def plain(text: Any, which: str = "text", batch: str = "encode_batch") -> str | bytes:
     """`text` as the core takes it: `str` and bytes as they are, other bytes as a copy, which nobody can change.
 
-    Raises `TypeError`, which says `which` text is neither.
+    Raises `TypeError`, which says `which` text is neither; for several texts in place of one it names the call `batch`.
     """
     if isinstance(text, str | bytes):
         return text
@@ -37,7 +37,7 @@ def plain(text: Any, which: str = "text") -> str | bytes:
         return bytes(text)
     found = f"a memoryview of format {text.format!r}" if isinstance(text, memoryview) else type(text).__name__
     if which == "text" and isinstance(text, list | tuple):
-        found += ": encode_batch takes several texts"
+        found += f": {batch} takes several texts"
     raise TypeError(f"expected str or bytes as {which}, found {found}")
 
 
@@ -85,7 +85,7 @@ def characters(text: Text, replace: bool) -> str:
     return _SURROGATE.sub("\ufffd", text) if replace else text
 
 
-def laid(text: Text, errors: Errors) -> str | bytes:
+def laid(text: Text, errors: Errors, which: str = "text") -> str | bytes:
     """ASCII `str` as it is, all else as valid UTF-8 bytes: what the core reads where it lies.
 
     Raises `TextError` (with the offset) and `TypeError`.
@@ -96,7 +96,7 @@ def laid(text: Text, errors: Errors) -> str | bytes:
     from dstok.core._cut import first_invalid  # needed by splitters alone
 
     replace = replaces(errors)
-    text = plain(text)
+    text = plain(text, which, "split_batch")
     if isinstance(text, str):
         return text if text.isascii() else utf8(text, replace)
     at = first_invalid(text)

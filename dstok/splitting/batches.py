@@ -90,11 +90,9 @@ class TextBatch:
 def numbered(text: Text, errors: Errors, number: int) -> str | bytes:
     """One of several texts as the core takes it; its errors say which one it is."""
     try:
-        return laid(text, errors)
+        return laid(text, errors, f"text {number}")
     except TextError as error:
         raise TextError(error.message, error.offset, number) from None
-    except TypeError as error:
-        raise TypeError(f"{error} of text {number}") from None
 
 
 def as_spans(memory: Memory) -> npt.NDArray[np.int64]:

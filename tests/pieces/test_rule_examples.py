@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from core_sources import CORE
 
-import dstok.core
 from dstok import Splitter
-
-CORE = Path(dstok.core.__file__).parent
 
 # (a header, how the text is written there, presets, its pieces)
 EXAMPLES = [

@@ -17,11 +17,12 @@ from types import ModuleType
 
 import bimachines
 import pytest
+from core_sources import CORE
 from reference import DEEP
 from shares import share
 from upstream import model_splits
 
-import dstok.core
+import dstok.tables.kernels
 from dstok.core._walk import TooLargeError
 from dstok.pattern.collapse import Program, Split, compile_splits
 from dstok.pattern.marked import Marked
@@ -49,7 +50,6 @@ from dstok.tables.kernels import (
 from dstok.unicode import category_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
-CORE = Path(dstok.core.__file__).parent
 RULES = {"deepseek-v3": V3, "qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "minimax": CASED,
          "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER}
 each_family = pytest.mark.parametrize("name", RULES)

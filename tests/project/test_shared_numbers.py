@@ -6,18 +6,16 @@ The core does not import that Python, and a built-in model does not either; so b
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
+from core_sources import CORE
 
-import dstok.core
 from dstok.core._pieces import BORDER_BYTES, cuttable_ranges
 from dstok.formats import tokenizer_json
 from dstok.pattern import dfa, marked, nfa, windows
 from dstok.tables import byte_pairs, image_checks, kernels
 from dstok.unicode import normalization
 
-CORE = Path(dstok.core.__file__).parent
 NUMBER = r"\bNAME\s*=\s*((?:0x[0-9A-Fa-f]+|\d+|<<|>>|[-+*/ ()])+?)\s*(?:[,};#\n]|/\*)"
 
 

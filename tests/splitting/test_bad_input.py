@@ -42,6 +42,8 @@ def test_a_text_that_is_none(call: Callable[..., Any], splitter: Splitter) -> No
     for wrong in WRONG:
         with pytest.raises(TypeError, match=f"expected str or bytes as text, found {type(wrong).__name__}"):
             call(splitter, wrong)
+    with pytest.raises(TypeError, match="_batch takes several texts"):
+        call(splitter, ["a"])
     with pytest.raises(ValueError, match="errors"):
         call(splitter, "a", errors="ignore")
 
@@ -54,7 +56,7 @@ def test_a_batch_with_a_text_that_is_none(call: Callable[..., Any], splitter: Sp
             call(splitter, ["a", b"b", text, b"\xff"])
         assert call(splitter, ["a", text], errors="replace") is not None
     for wrong in WRONG:
-        with pytest.raises(TypeError, match=f"found {type(wrong).__name__} of text 1"):
+        with pytest.raises(TypeError, match=f"expected str or bytes as text 1, found {type(wrong).__name__}$"):
             call(splitter, ["a", wrong])
     for one in ("ab", b"ab", bytearray(b"ab")):
         with pytest.raises(TypeError, match="expected a list of texts, found one text"):
