@@ -104,18 +104,27 @@ def _readers(arguments: Namespace) -> tuple[dict[str, Reader], frozenset[str]]:
     """What reads texts, by name; and the names of those that are of another library."""
     from dstok.view.requests import reader_of
 
-    names = dict.fromkeys([arguments.model, *(model.name for model in dstok.models())])
-    readers = {name: reader_of(partial(load_model, name)) for name in names}
+    readers = {arguments.model: _loaded(arguments.model)}
+    for built_in in dstok.models():
+        readers.setdefault(built_in.name, reader_of(partial(load_model, built_in.name)))
     compared = arguments.compare
     if compared is None or compared in readers:
         return readers, frozenset()
     from dstok.testing.adapters import OPENERS
 
     if compared.partition(":")[0] not in OPENERS:
-        readers[compared] = reader_of(partial(load_model, compared))
+        readers[compared] = _loaded(compared)
         return readers, frozenset()
     readers[compared] = _foreign(compared, arguments.model)
     return readers, frozenset([compared])
+
+
+def _loaded(name: str) -> Reader:
+    """What reads texts with a model that is loaded now: what is wrong with it is not told of a text."""
+    from dstok.view.requests import reader_of
+
+    model = load_model(name)
+    return reader_of(lambda: model)
 
 
 def _foreign(spec: str, model: str) -> Reader:

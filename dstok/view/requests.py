@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, NamedTuple
 
-from dstok.errors import DstokError, FileError
+from dstok.errors import ChatError, DstokError
 from dstok.view.reading import Reading, read, read_conversation
 from dstok.view.sheet import Sheet
 
@@ -142,7 +142,7 @@ def _conversation(tokenizer: Any, asked: Asked, name: str) -> Reading:
     try:
         value = json.loads(asked.text)
     except (ValueError, RecursionError) as error:
-        raise FileError(f"expected a conversation as JSON: {error}") from None
+        raise ChatError(f"expected a conversation as JSON: {str(error)[:1].lower()}{str(error)[1:]}") from None
     request = chat.read_request(value if isinstance(value, dict) else {"messages": value})
     special = {"all": "all", "none": "template", "raise": "raise"}[asked.settings.special]
     encoded = chat.encode(tokenizer, request.messages, asked.settings.kind, special=special,  # type: ignore[arg-type]

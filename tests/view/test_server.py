@@ -246,7 +246,9 @@ def test_a_tokenizer_of_another_library_beside_it(tmp_path: Path, monkeypatch: p
     ok("view", "--compare", tiny, "--output", "other.html", "text")
     assert "command:false: RuntimeError: exit code 1" in fails("view", "--compare", "command:false", "--output", "x.html", "text")
     assert "whose bytes make up the text" in fails("view", "--compare", "command:echo 1", "--output", "x.html", "text")
-    assert "expected a conversation as JSON" in fails("view", "--chat", "v3", "--output", "x.html", "text")
+    assert "text: expected a conversation as JSON: exp" in fails("view", "--chat", "v3", "--output", "x.html", "text")
+    for option in ("--compare", "--model"):
+        assert fails("view", option, "nobody", "--output", "x.html", "text").startswith("dstok: no built-in model 'nobody'")
 
 
 def test_conversations_have_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
