@@ -1,7 +1,8 @@
 """litellm's custom tokenizer on dstok: `token_counter`, `encode` and `decode` with DeepSeek's ids.
 
 In: a tokenizer. Out: what `custom_tokenizer=` of these calls takes.
-Invariant: the calls give what they give with upstream's tokenizer of the same model.
+Invariant: the calls give what they give with upstream's tokenizer of the same model, without the tokens that a template
+puts around a text, such as BOS. The files of DeepSeek V3 and later have no such template.
 Source: litellm 1.110.2, `token_counter` and `encode`.
 """
 

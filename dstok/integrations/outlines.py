@@ -69,17 +69,10 @@ class OutlinesTokenizer:
 
         Raises `DstokError` for options, which a model of transformers would take.
         """
-        import numpy as np
-
         if options:
             raise DstokError(f"expected no options of encode, found {', '.join(options)}")
-        rows = self.tokenizer.encode_batch([prompt] if isinstance(prompt, str) else prompt)
-        longest = max(map(len, rows), default=0)
-        ids = np.full((len(rows), longest), self.pad_token_id, np.int64)
-        mask = np.zeros((len(rows), longest), np.int64)
-        for number, row in enumerate(rows):
-            ids[number, longest - len(row):], mask[number, longest - len(row):] = row, 1
-        return ids, mask
+        prompts = [prompt] if isinstance(prompt, str) else prompt
+        return self.tokenizer.encode_batch_padded(prompts, side="left", pad_id=self.pad_token_id)
 
     def decode(self, token_ids: Iterable[Iterable[int]]) -> list[str]:
         """The texts of rows of ids, without special tokens."""

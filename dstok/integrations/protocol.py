@@ -2,13 +2,13 @@
 
 In: nothing. Out: `TokenizerProtocol`, which every `dstok.Tokenizer` follows, for annotations of your own code.
 Invariant: no module of this room uses more of a tokenizer than this, but for those that read its tables to write them
-in another library's form, and say so.
+in another library's form, and those of transformers, which need offsets, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +67,9 @@ class TokenizerProtocol(Protocol):
         self, texts: Iterable[Text], /, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
         add_eos: bool = False, errors: Errors = "strict",
     ) -> list[list[int]]: ...
+    def encode_batch_padded(
+        self, texts: Iterable[Text], *, side: Literal["left", "right"] = "right", pad_id: int | None = None,
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
     def count(
         self, text: Text, /, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: Errors = "strict",

@@ -193,6 +193,8 @@ class Encoding(tiktoken.Encoding):
 
 # Where tiktoken's encodings come from
 
+_named: dict[str, Encoding] = {}  # made once, as tiktoken's registry does
+
 
 def get_encoding(name: str) -> Encoding:
     """The encoding of that name, one of tiktoken's or of dstok's plug-in, on dstok.
@@ -203,10 +205,12 @@ def get_encoding(name: str) -> Encoding:
     >>> get_encoding("deepseek_v3").encode("Hello world")
     [19923, 2058]
     """
-    model = MODELS.get(name)
-    if model is not None:
-        return Encoding.from_tokenizer(load(model), name)
-    return _of(tiktoken.get_encoding(name))
+    found = _named.get(name)
+    if found is None:
+        model = MODELS.get(name)
+        made = _of(tiktoken.get_encoding(name)) if model is None else Encoding.from_tokenizer(load(model), name)
+        found = _named.setdefault(name, made)  # no lock: tiktoken holds its own while it asks for one of these
+    return found
 
 
 def accelerate(encoding: tiktoken.Encoding, *, strict: bool = False) -> tiktoken.Encoding:

@@ -45,6 +45,8 @@ PROPERTIES = ("vocab_size", "added_tokens_decoder", "added_tokens_encoder")
 QUICK = frozenset({"add_special_tokens", "return_attention_mask", "return_token_type_ids"})
 ONE, SKIP = frozenset({"add_special_tokens"}), frozenset({"skip_special_tokens"})
 FLAGS = (bool, type(None))
+# What a call goes on to; in 5.x the first alone.
+ENCODING = ("_encode_plus", "_batch_encode_plus", "encode_plus", "batch_encode_plus", "_call_one")
 _classes: WeakKeyDictionary[type, type] = WeakKeyDictionary()
 _running = threading.local()  # of the method that runs: its tokenizer, and what stands in the place of the backend
 
@@ -179,9 +181,25 @@ def _lazy(result: Any) -> Any:
 def _members(base: Any) -> dict[str, Any]:
     """What the class has that runs without `StandIn`, or is not there otherwise."""
     modes = hasattr(base, "_switch_to_input_mode") or hasattr(base, "_switch_to_target_mode")
-    quick = {} if modes else {"__call__": _quick_call(base), "encode": _quick_encode(base)}
+    makers = {"decode": _quick_decode, **({} if modes else {"__call__": _quick_call, "encode": _quick_encode})}
+    quick = {name: make(base) for name, make in makers.items() if getattr(base, name) is getattr(Fast, name)}
     return {"_tokenizer": property(_get_backend, _set_backend), "dstok": property(_account),
-            "decode": _quick_decode(base), "__reduce_ex__": _reduce, "__deepcopy__": _deep_copy, **quick}
+            "__reduce_ex__": _reduce, "__deepcopy__": _deep_copy, **quick}
+
+
+def _may_skip(self: Any, names: tuple[str, ...]) -> bool:
+    """Whether what a quick call skips does no more than the library's own methods of these names."""
+    kind: Any = type(self)
+    return _are_the_librarys(kind, names)
+
+
+@functools.lru_cache(maxsize=256)
+def _are_the_librarys(kind: Any, names: tuple[str, ...]) -> bool:
+    """Whether a class, accelerated or made of one that is, has these methods from transformers and not of its own."""
+    made = next(each for each in kind.__mro__ if "_dstok_base" in vars(each))
+    base = vars(made)["_dstok_base"]
+    return all(getattr(kind, name, None) is getattr(made, name, None) and
+               getattr(base, name, None) is getattr(Fast, name, None) for name in names)
 
 
 def _get_backend(self: Any) -> Any:
@@ -192,8 +210,10 @@ def _get_backend(self: Any) -> Any:
 
 
 def _set_backend(self: Any, value: Any) -> None:
+    backing = self.__dict__.pop(ATTRIBUTE, None)
+    if backing is not None:
+        backing.left_by(self)
     self.__dict__["_tokenizer"] = value
-    self.__dict__.pop(ATTRIBUTE, None)
 
 
 def _account(self: Any) -> Account:
@@ -206,7 +226,8 @@ def _quick_call(base: Any) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and kwargs.keys() <= QUICK and all(type(value) in FLAGS for value in kwargs.values()):
+        if len(args) == 1 and kwargs.keys() <= QUICK and all(
+                type(value) in FLAGS for value in kwargs.values()) and _may_skip(self, ENCODING):
             found = _quick(self, args[0], kwargs)
             if found is not None:
                 return found
@@ -221,7 +242,7 @@ def _quick_encode(base: Any) -> Callable[..., Any]:
     @functools.wraps(original)
     def encode(self: Any, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and type(args[0]) is str and kwargs.keys() <= ONE and all(
-                type(value) is bool for value in kwargs.values()):
+                type(value) is bool for value in kwargs.values()) and _may_skip(self, ENCODING):
             rows = _rows(self, args, kwargs.get("add_special_tokens", True))
             if rows is not None:
                 return rows[0].ids
@@ -237,7 +258,7 @@ def _quick_decode(base: Any) -> Callable[..., Any]:
     def decode(self: Any, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and type(args[0]) is list and args[0] and type(args[0][0]) is int and kwargs.keys() <= SKIP:
             skip = kwargs.get("skip_special_tokens", False)
-            if type(skip) is bool and not self.clean_up_tokenization_spaces:
+            if type(skip) is bool and not self.clean_up_tokenization_spaces and _may_skip(self, ("_decode",)):
                 return StandIn(backing_of(self), self).decode(args[0], skip)
         return original(self, *args, **kwargs)
 

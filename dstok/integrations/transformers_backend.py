@@ -18,13 +18,12 @@ from weakref import ref
 import tokenizers
 
 from dstok.errors import DstokError
-from dstok.integrations.transformers_engine import Engine, deep_marks, engine_of, marks, state_of
-from dstok.integrations.transformers_frames import Settings
+from dstok.integrations.transformers_engine import Engine, deep_marks, engine_of, marks
+from dstok.integrations.transformers_frames import KeptSettings, Settings
 
 __all__ = ["PLAIN", "Backing", "Wanted", "backing_of"]
 
 ATTRIBUTE = "_dstok"  # of backend and tokenizer; copies and pickles of a backend do not take it along
-MAX_SETTINGS = 256  # different settings of calls that are kept
 
 
 class Wanted(NamedTuple):
@@ -58,7 +57,7 @@ class Backing:
         self.done: Counter[str] = Counter()  # what dstok did
         self.given: Counter[str] = Counter()  # what the backend did
         self._owners: list[ref[Any]] = []
-        self._settings: dict[Any, Settings] = {}
+        self._settings = KeptSettings()
         self._seen: Any = None
         self._deep: Any = None
         with self.lock:
@@ -71,6 +70,11 @@ class Backing:
     def owned_by(self, owner: Any) -> None:
         """Notes a tokenizer of transformers that holds the backend."""
         self._owners.append(ref(owner, self._owners.remove))
+
+    def left_by(self, owner: Any) -> None:
+        """Notes that this tokenizer will hold another backend."""
+        with self.lock:
+            self._owners[:] = [each for each in self._owners if each() is not owner]
 
     def ready(self, owner: Any) -> Engine | None:
         """The engine, if the backend is what it was made of, else one that is made of what the backend is now."""
@@ -103,15 +107,7 @@ class Backing:
 
     def settings(self, owner: Any, wanted: Wanted, add_special: bool) -> Settings:
         """How a call with these settings encodes."""
-        processor = owner.__dict__["_tokenizer"].post_processor
-        truncation, padding = _frozen(wanted.truncation), _frozen(wanted.padding)
-        key = state_of(processor), truncation, padding, wanted.split_special, add_special
-        found = self._settings.get(key)
-        if found is None:
-            if len(self._settings) >= MAX_SETTINGS:
-                self._settings.clear()
-            found = self._settings[key] = Settings(processor, *wanted, add_special)
-        return found
+        return self._settings.get(owner.__dict__["_tokenizer"].post_processor, *wanted, add_special)
 
     def pass_on(self, owner: Any, other: Any) -> None:
         """Gives a copy of `owner`, with a copy of the backend, what is known. The lock is held."""
@@ -132,23 +128,27 @@ class Backing:
     def _check(self, real: tokenizers.Tokenizer, same: bool) -> None:
         """Compares the backend as a whole. The lock is held."""
         if self.handed_out:
-            self.handed_out, self.wanted = False, _settings_of(real)
+            self.wanted = _settings_of(real)
         try:
             same = same and deep_marks(real) == self._deep
         except Exception:
             same = same and self.engine is None
         if not same:
             self._remake(real)
+        self.handed_out = False  # last: until then other threads come here, and wait
 
     def _remake(self, real: tokenizers.Tokenizer) -> None:
-        self.engine, self.reason, self._seen, self._deep = None, "", None, None
+        """Makes an engine of what the backend is; noted as seen last, so that no thread takes the old one for it."""
+        engine, reason, seen, deep = None, "", None, None
         try:
-            self._seen, self._deep = marks(real), deep_marks(real)
-            self.engine = engine_of(real)
+            seen, deep = marks(real), deep_marks(real)
+            engine = engine_of(real)
         except DstokError as error:
-            self.reason = str(error)
+            reason = str(error)
         except Exception as error:
-            self.reason = f"a component that cannot be read: {error}"
+            reason = f"a component that cannot be read: {error}"
+        self.engine, self.reason, self._deep = engine, reason, deep
+        self._seen = seen
 
 
 def backing_of(owner: Any) -> Backing:
@@ -168,7 +168,3 @@ def backing_of(owner: Any) -> Backing:
 
 def _settings_of(real: tokenizers.Tokenizer) -> Wanted:
     return Wanted(real.truncation, real.padding, real.encode_special_tokens)
-
-
-def _frozen(settings: dict[str, Any] | None) -> tuple[Any, ...] | None:
-    return None if settings is None else tuple(settings.items())

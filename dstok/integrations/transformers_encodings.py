@@ -14,6 +14,7 @@ from typing import Any
 
 from tokenizers import Encoding
 
+from dstok.base.platform import available_cpus
 from dstok.calls.offsets import encode_char_spans
 from dstok.integrations.transformers_engine import Engine, joined
 from dstok.integrations.transformers_frames import Frame, Settings
@@ -22,16 +23,12 @@ __all__ = ["Batch", "Encodings", "Input", "Row"]
 
 Input = tuple[list[str], list[str] | None]  # a text, or its words, and the other one of a pair
 NOT_PARALLEL = frozenset({"", "off", "false", "f", "no", "n", "0"})  # of TOKENIZERS_PARALLELISM, as upstream reads it
-try:
-    CORES = len(os.sched_getaffinity(0))
-except AttributeError:  # not on every system
-    CORES = os.cpu_count() or 1
 
 
 def threads() -> int:
     """How many threads upstream would use."""
     setting = os.environ.get("TOKENIZERS_PARALLELISM")
-    return CORES if setting is None or setting.lower() not in NOT_PARALLEL else 1
+    return available_cpus() if setting is None or setting.lower() not in NOT_PARALLEL else 1
 
 
 class Batch:
@@ -188,6 +185,18 @@ class Encodings(list[Any]):
 
     def __iter__(self) -> Iterator[Encoding]:
         return map(_taken, super().__iter__())
+
+    def __reversed__(self) -> Iterator[Encoding]:
+        return map(_taken, super().__reversed__())
+
+    def __add__(self, other: Any) -> list[Any]:
+        return [*self, *other]
+
+    def pop(self, index: Any = -1) -> Any:
+        return _taken(super().pop(index))
+
+    def copy(self) -> list[Any]:
+        return list(self)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Callable[..., Any], tuple[list[Encoding]]]:
         return list, (list(self),)

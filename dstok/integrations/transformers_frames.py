@@ -17,9 +17,11 @@ import tokenizers
 from tokenizers import Encoding
 
 from dstok.errors import UnsupportedError
-from dstok.integrations.transformers_engine import joined
+from dstok.integrations.transformers_engine import joined, state_of
 
-__all__ = ["Frame", "Settings", "finisher"]
+__all__ = ["Frame", "KeptSettings", "Settings", "finisher"]
+
+MAX_SETTINGS = 256  # different settings of calls that are kept
 
 SPANS = [[0, 2], [2, 4]]  # of tokens that begin or end in a space, which trimming takes from the span
 
@@ -123,3 +125,29 @@ class Settings:
         if length is not None and self.padding is not None:
             keys = ("direction", "pad_id", "pad_type_id", "pad_token")
             encoding.pad(length, **{key: self.padding[key] for key in keys})
+
+
+class KeptSettings:
+    """The `Settings` of a tokenizer's calls: those of a call like an earlier one are made once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Any, Settings] = {}
+
+    def get(
+        self, processor: Any, truncation: dict[str, Any] | None, padding: dict[str, Any] | None, split_special: bool,
+        add_special: bool,
+    ) -> Settings:
+        key = state_of(processor), _frozen(truncation), _frozen(padding), split_special, add_special
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= MAX_SETTINGS:
+                self._kept.clear()
+            found = self._kept[key] = Settings(processor, truncation, padding, split_special, add_special)
+        return found
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return KeptSettings, ()  # copies and pickles make their own
+
+
+def _frozen(settings: dict[str, Any] | None) -> tuple[Any, ...] | None:
+    return None if settings is None else tuple(settings.items())

@@ -9,7 +9,7 @@ Source: transformers 5.24.0; tests/integrations/test_transformers_light.py compa
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,19 @@ from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.description import TokenizerConfig
 from dstok.formats.image import StrPath
 from dstok.formats.reading import describe_json_file
+from dstok.formats.tokens import AddedToken
 from dstok.integrations.transformers_encodings import Batch, Encodings, Input
 from dstok.integrations.transformers_engine import Engine, check_stripping
-from dstok.integrations.transformers_frames import Settings
+from dstok.integrations.transformers_frames import KeptSettings
 from dstok.tables.build import build_tables
 from dstok.tokenizer import Tokenizer
 
 __all__ = ["Light", "load"]
 
 Texts = str | list[str]
+CONFIG = "tokenizer_config.json: "
+SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+                  "additional_special_tokens", "extra_special_tokens")
 
 
 def load(path: StrPath) -> Light:
@@ -50,7 +54,37 @@ def load(path: StrPath) -> Light:
     bare = {**json.loads(file.read_text(encoding="utf-8")), "added_tokens": [], "truncation": None, "padding": None}
     bare["model"] = {"type": "BPE", "vocab": {}, "merges": []}
     processor = tokenizers.Tokenizer.from_str(json.dumps(bare)).post_processor
-    return Light(Engine(tok, model.added_tokens), _plain(config) if processor is None else processor)
+    light = Light(Engine(tok, model.added_tokens), _plain(config) if processor is None else processor)
+    beside = file.with_name("tokenizer_config.json")
+    if beside.exists():
+        _configure(light, json.loads(beside.read_text(encoding="utf-8")), model.added_tokens)
+    return light
+
+
+def _configure(light: Light, settings: dict[str, Any], added: Sequence[AddedToken]) -> None:
+    """Gives a light tokenizer what tokenizer_config.json says of calls. Raises `UnsupportedError` for what it lacks."""
+    for side in ("padding_side", "truncation_side"):
+        found = settings.get(side, "right")
+        if found not in ("left", "right"):
+            raise UnsupportedError(f'a side other than "left" or "right": {found!r}', f"{CONFIG}$.{side}")
+        setattr(light, side, found)
+    light.model_input_names = settings.get("model_input_names", light.model_input_names)
+    if settings.get("split_special_tokens"):
+        raise UnsupportedError("split_special_tokens for all calls: it is an argument of each",
+                               f"{CONFIG}$.split_special_tokens")
+    known = {token.content for token in added if token.special}
+    for key, token in _special_tokens(settings):
+        if token not in known:
+            raise UnsupportedError(f"a special token that tokenizer.json has not as one: {token!r}", f"{CONFIG}$.{key}")
+
+
+def _special_tokens(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The special tokens that tokenizer_config.json names, with the keys."""
+    for key in SPECIAL_TOKENS:
+        found = settings.get(key) or []
+        found = list(found.values()) if isinstance(found, dict) and "content" not in found else found
+        for token in found if isinstance(found, list) else [found]:
+            yield key, token["content"] if isinstance(token, dict) else token
 
 
 def _plain(config: TokenizerConfig) -> Any:
@@ -64,21 +98,24 @@ def _plain(config: TokenizerConfig) -> Any:
 class Light:
     """What `load` gives. `tokenizer` is the `dstok.Tokenizer`; any number of threads may use one object at once.
 
-    `padding_side` and `truncation_side` are attributes, as in transformers; ids of special tokens are `bos_token_id`,
-    `eos_token_id` and `pad_token_id`, None where the model names none.
+    `padding_side`, `truncation_side` and `model_input_names` are attributes, as in transformers, and at first what
+    tokenizer_config.json says. The last tells whether a call gives masks and type ids where no keyword does. Ids of
+    special tokens are `bos_token_id`, `eos_token_id` and `pad_token_id`, None where the model names none.
     """
 
     def __init__(self, engine: Engine, processor: Any) -> None:
         self.tokenizer, self.padding_side, self.truncation_side = engine.tok, "right", "right"
-        self._engine, self._processor = engine, processor
+        self.model_input_names = ["input_ids", "attention_mask"]
+        self._engine, self._processor, self._settings = engine, processor, KeptSettings()
         config = engine.tok.config
         self.bos_token_id, self.eos_token_id, self.pad_token_id = config.bos_id, config.eos_id, config.pad_id
 
     def __call__(
         self, text: Texts, text_pair: Texts | None = None, *, add_special_tokens: bool = True,
         padding: bool | str = False, truncation: bool | str = False, max_length: int | None = None, stride: int = 0,
-        pad_to_multiple_of: int | None = None, return_tensors: str | None = None, return_token_type_ids: bool = False,
-        return_attention_mask: bool = True, return_special_tokens_mask: bool = False,
+        pad_to_multiple_of: int | None = None, return_tensors: str | None = None,
+        return_token_type_ids: bool | None = None, return_attention_mask: bool | None = None,
+        return_special_tokens_mask: bool = False,
         return_offsets_mapping: bool = False, split_special_tokens: bool = False,
     ) -> BatchEncoding:
         """As transformers: `padding` is True, "longest" or "max_length", `truncation` True or a strategy.
@@ -86,12 +123,14 @@ class Light:
         Truncation and "max_length" need a `max_length`. Raises `TypeError` for what is no text, `UnsupportedError` for
         truncation that leaves no room, `TextError` for lone surrogates.
         """
-        wanted = {"token_type_ids": return_token_type_ids, "attention_mask": return_attention_mask,
+        masks, types = (name in self.model_input_names if asked is None else asked for name, asked in (
+            ("attention_mask", return_attention_mask), ("token_type_ids", return_token_type_ids)))
+        wanted = {"token_type_ids": types, "attention_mask": masks,
                   "special_tokens_mask": return_special_tokens_mask, "offset_mapping": return_offsets_mapping}
         inputs = _inputs(text, text_pair)
-        settings = Settings(self._processor, self._truncation(truncation, max_length, stride),
-                            self._padding(padding, max_length, pad_to_multiple_of), split_special_tokens,
-                            add_special_tokens)
+        settings = self._settings.get(self._processor, self._truncation(truncation, max_length, stride),
+                                      self._padding(padding, max_length, pad_to_multiple_of), split_special_tokens,
+                                      add_special_tokens)
         rows = Batch(self._engine, settings).of_inputs(inputs)
         data = {"input_ids": [row.ids for row in rows]}
         for name in [name for name, is_wanted in wanted.items() if is_wanted]:

@@ -82,6 +82,9 @@ def test_encodings_are_upstreams_own(both: tuple[Any, Any]) -> None:
         assert type(found[0]) is tokenizers.Encoding and found.is_fast
         assert found.char_to_token(1, 0) == expected.char_to_token(1, 0)
         assert shown(pickle.loads(pickle.dumps(found))) == shown(pickle.loads(pickle.dumps(expected)))
+        several = found.encodings
+        for taken in (*reversed(several), *several.copy(), *(several + several), several.pop()):
+            assert type(taken) is tokenizers.Encoding
     assert [shown(each) for each in found.encodings[0:1]] == [shown(each) for each in expected.encodings[0:1]]
 
 
@@ -89,6 +92,52 @@ def test_a_decode_stream_takes_the_backend(both: tuple[Any, Any]) -> None:
     stream = tokenizers.decoders.DecodeStream(skip_special_tokens=False)
     ids = both[1]("Hello the 中")["input_ids"]
     assert "".join(stream.step(both[1]._tokenizer, each) or "" for each in ids) == both[0].decode(ids)
+
+
+# Classes with methods of their own
+
+
+def _shouting(base: Any, name: str) -> Any:
+    """A class that has a method of its own, as Whisper's and those of users have."""
+    def own(self: Any, *args: Any, **kwargs: Any) -> Any:
+        found = getattr(super(made, self), name)(*args, **kwargs)
+        if isinstance(found, str):
+            return found.upper()
+        if isinstance(found, list):
+            return found[::-1]
+        found["input_ids"] = [0]
+        return found
+
+    made = type(base)("Own", (base,), {name: own})
+    return made
+
+
+@pytest.mark.parametrize("name", ["__call__", "encode", "decode", "_encode_plus", "_decode"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_methods_of_a_class_are_called(name: str, when: str, tmp_path: Path) -> None:
+    """Whether the class is accelerated, or made of one that is."""
+    original, tok = loaded("qwen", tmp_path / "1"), loaded("qwen", tmp_path / "2")
+    original.__class__ = _shouting(type(original), name)
+    if when == "before":
+        tok.__class__ = _shouting(type(tok), name)
+    fast.accelerate(tok, strict=True)
+    if when == "after":
+        tok.__class__ = _shouting(type(tok), name)
+    ids = [*tok("Hello the")["input_ids"]]
+    assert ids == [*original("Hello the")["input_ids"]]
+    assert tok.encode("Hello the") == original.encode("Hello the")
+    assert tok.decode(tok.convert_tokens_to_ids(["h", "e"])) == original.decode(original.convert_tokens_to_ids(["h", "e"]))
+
+
+def test_a_copy_of_which_the_original_has_got_another_backend(tmp_path: Path) -> None:
+    tok = fast.accelerate(loaded("qwen", tmp_path), strict=True)
+    copied = copy.copy(tok)
+    held = copied._tokenizer
+    tok._tokenizer = tokenizers.Tokenizer.from_str(held.to_str())
+    for _ in range(3):
+        tok("Hello"), copied("Hello")
+    held.add_tokens(["xyz"])
+    assert copied.encode("xyz") == held.encode("xyz").ids
 
 
 # What is changed

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import examples
 from text_strategies import texts as any_text
+from transformers import AutoTokenizer
 from transformers_calls import shown
 from transformers_models import ALL_KINDS, REAL, folder, loaded
 
@@ -92,3 +93,29 @@ def test_what_it_lacks_is_an_error(tmp_path: Path) -> None:
     light.pad_token_id = None
     with pytest.raises(DstokError, match="expected a pad_token_id to fill with"):
         light(["a", "b c"], padding=True)
+
+
+def test_what_the_configuration_says_of_calls(tmp_path: Path) -> None:
+    """Sides and names of inputs are as transformers reads them; nothing is set here."""
+    at = folder("qwen", tmp_path)
+    config = json.loads((at / "tokenizer_config.json").read_text())
+    for change in ({"padding_side": "left"}, {"truncation_side": "left"}, {"model_input_names": ["input_ids"]},
+                   {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}, {"split_special_tokens": False}):
+        (at / "tokenizer_config.json").write_text(json.dumps({**config, **change}))
+        original, light = AutoTokenizer.from_pretrained(at), fast.load(at)
+        for options in ({}, {"padding": True}, {"truncation": True, "max_length": 2}):
+            texts = ["Hello the sentence", "the <think>"]
+            assert shown(light(texts, **options)) == shown(original(texts, **options)), (change, options)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"padding_side": "both"}, "padding_side"), ({"split_special_tokens": True}, "split_special_tokens"),
+    ({"additional_special_tokens": ["<new>"]}, "'<new>' - at .*additional_special_tokens"),
+    ({"extra_special_tokens": {"image_token": "<image>"}}, "'<image>'"), ({"cls_token": {"content": "Hello"}}, "'Hello'"),
+])
+def test_a_configuration_that_changes_ids_is_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    at = folder("qwen", tmp_path)
+    config = json.loads((at / "tokenizer_config.json").read_text())
+    (at / "tokenizer_config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(UnsupportedError, match=message):
+        fast.load(at)
