@@ -160,8 +160,9 @@ def _write_page(arguments: Namespace, requests: Any, name: str) -> None:
 
     with about_input(name):
         sheet = requests.sheet(requests.begin)
+    page = page_of(sheet, f"{name}: tokens").encode("utf-8", "replace")  # the name of a file may be no UTF-8
     with Output(arguments.output, arguments.files) as output:
-        output.write(page_of(sheet, f"{name}: tokens").encode())
+        output.write(page)
 
 
 def _serve(arguments: Namespace, requests: Any) -> None:

@@ -42,8 +42,9 @@ class TokenView:
 
     def save(self, path: StrPath) -> None:
         """Writes the page. Raises `OSError`."""
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(self.page())
+        page = self.page().encode("utf-8", "replace")  # names that are given may be no UTF-8
+        with open(path, "wb") as file:
+            file.write(page)
 
     def _repr_html_(self) -> str:
         tokens = max(map(len, self.readings))

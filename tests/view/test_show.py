@@ -22,7 +22,7 @@ from dstok.cli.colours import colours_wanted
 from dstok.inspection.explain import explain
 from dstok.testing.html import page
 from dstok.testing.report import Report
-from dstok.view import TokenView, read
+from dstok.view import Sheet, TokenView, read
 from dstok.view.notebook import MOST_SHOWN
 from dstok.view.terminal import Lines
 
@@ -145,6 +145,11 @@ def test_a_view_in_a_notebook(tmp_path: Path) -> None:
     view.save(tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == view.page()
     assert str(view).splitlines()[0] == "deepseek-v3: 8 tokens, 10 characters, 14 bytes"
+
+
+def test_a_page_of_a_name_that_is_no_utf_8_is_saved(tmp_path: Path) -> None:
+    TokenView(Sheet([read(V3, "a", name="n\udcff")])).save(tmp_path / "page.html")
+    assert '"name":"n?"' in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_a_notebook_is_not_filled() -> None:
