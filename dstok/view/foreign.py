@@ -29,7 +29,7 @@ def read_ids(
     """The reading of `text` that has these ids. `like`: whose vocabulary they are of; where they are of another one,
     `spans` (start, end, in code points) tell their texts.
 
-    Raises `TextError` if neither says where the tokens lie.
+    Raises `TextError` if neither says where the tokens lie, or if by the spans an id stands for different texts.
 
     >>> import dstok
     >>> read_ids("mine", "Hello world", [19923, 2058], dstok.load("deepseek-v3")).encoding.byte_spans.tolist()
@@ -41,7 +41,7 @@ def read_ids(
     vocabulary: dict[int, bytes] = Vocabulary(like)
     if parts is None or b"".join(parts) != data:
         parts = _bytes_by_spans(name, text, ids, spans)
-        vocabulary = dict(zip(ids, parts))
+        vocabulary = _vocabulary(name, ids, parts)
     ends = np.cumsum([0, *map(len, parts)])
     bytes_ = np.stack([ends[:-1], ends[1:]], axis=1).astype(np.int64)
     added = {token.id for token in like.inspect().added_tokens} if isinstance(vocabulary, Vocabulary) else set()
@@ -68,3 +68,15 @@ def _bytes_by_spans(
         raise TextError(f"expected tokens of {name} whose bytes make up the text, or whose spans follow one another, "
                         "found neither", 0)
     return [text[start:end].encode() for start, end in found]
+
+
+def _vocabulary(name: str, ids: Sequence[int], parts: Sequence[bytes]) -> dict[int, bytes]:
+    """What each id stands for, where each stands for one text."""
+    found: dict[int, bytes] = {}
+    start = 0
+    for id, part in zip(ids, parts):
+        if found.setdefault(id, part) != part:
+            raise TextError(f"expected one text for each id of {name}, found {found[id].decode()!r} and "
+                            f"{part.decode()!r} for id {id}, at offset {start} in code points", start)
+        start += len(part.decode())
+    return found

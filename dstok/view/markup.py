@@ -8,7 +8,7 @@ share stands once, in a box with its tokens.
 
 Classes: `c` the token goes on with the piece of the one before, `a` an added token, `d` the other reading lacks it,
 `m` a box of several tokens, `g` text that no token holds, which a model drops; of parts of a token `n` line feed, `t`
-tab, `u` what is written as its number, none for a blank.
+tab, `u` what is written as its number, or ∅ for no text, none for a blank.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["byte_parts", "shown", "tokens_html"]
 
 NAMES = {" ": "<i> </i>", "\n": "<i class=n>\n</i>", "\t": "<i class=t>\t</i>"}
+NOTHING = "<i class=u>\u2205</i>"
 DOTTED_CIRCLE = "\u25cc"  # what Unicode writes a combining mark on that has nothing to stand on
 
 
@@ -88,8 +89,8 @@ OPEN = [_opening("".join(name for bit, name in ((1, "c"), (2, "a"), (4, "d")) if
 
 
 def _of_no_text(reading: Reading, token: int) -> str:
-    """What is shown of a token that lies nowhere in the text, as BOS."""
-    return shown(reading.bytes_of(token).decode("utf-8", "replace"))
+    """What is shown of a token that lies nowhere in the text, as BOS; the sign of the empty set if it has no bytes."""
+    return shown(reading.bytes_of(token).decode("utf-8", "replace")) or NOTHING
 
 
 @lru_cache(1 << 15)

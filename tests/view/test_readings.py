@@ -283,6 +283,19 @@ def test_another_librarys_tokenizer() -> None:
         whole.piece(0)
 
 
+def test_another_librarys_ids_of_several_texts() -> None:
+    """A page says of an id what it stands for: one text."""
+    with pytest.raises(TextError, match="found 'Ab' and ' ab' for id 7, at offset 2 in code points"):
+        read_ids("folds", "Ab ab", [7, 7], V3, [(0, 2), (2, 5)])
+    same = read_ids("same", "ababab", [7, 7, 8], V3, [(0, 2), (2, 4), (4, 6)])
+    assert [same.bytes_of(token) for token in range(3)] == [b"ab"] * 3
+
+
+def test_another_librarys_tokens_of_no_text() -> None:
+    marked = read_ids("marked", "ab", [1, 7, 2], V3, [(0, 0), (0, 2), (2, 2)])
+    assert tokens_html(marked, 0, 3) == "<ol><li><i class=u>∅</i><li>ab<li><i class=u>∅</i></ol>"
+
+
 # Conversations
 
 
