@@ -71,6 +71,7 @@ const scenarios = {
     await page.focus("#text");
     await page.keyboard.type("Hello wörld 🦙!", { delay: 2 });
     await page.waitForFunction(() => document.querySelectorAll("#rows li.m").length === 1);
+    await settled(page);
     return { tokens: await tokens(page), faults: page.faults };
   },
 
@@ -179,17 +180,80 @@ const scenarios = {
   async goneAndEnded() {
     const page = await open(given.empty);
     await paste(page, given.large.slice(0, 20000));
+    const before = await page.innerText("#status");
     await page.evaluate(async () => {
       const settings = { model: "deepseek-v3", other: "", special: "all", kind: "", bos: false, eos: false };
       for (let i = 0; i < 8; i++) await ask("encode", { text: String(i), ...settings }); // the page's result goes
+      const box = document.getElementById("text");
+      box.value = box.value.slice(0, 15000); // unheard: it is sent only if the page asks again by itself
       window.scrollTo(0, document.body.scrollHeight);
     });
+    await page.waitForFunction(old => !["Tokenizing …", old].includes(document.getElementById("status").innerText), before);
+    await settled(page);
     await page.waitForFunction(() => document.elementFromPoint(400, 400)?.closest(".row")?.querySelector("li"));
     const again = await page.innerText("#status");
     await page.route("**/encode", route => route.abort());
     await page.evaluate(() => document.getElementById("text").dispatchEvent(new Event("input")));
     await page.waitForFunction(() => document.getElementById("status").classList.contains("bad"));
     return { again, ended: await page.innerText("#status") };
+  },
+
+  // A row leaves the window while its section is on the way, and comes back before it has come.
+  async rowsThatLeaveAndReturn() {
+    const page = await open(given.empty);
+    let release;
+    const released = new Promise(resolve => { release = resolve; });
+    await page.route("**/section?*", async route => { await released; await route.continue(); });
+    await page.evaluate(text => {
+      document.getElementById("text").value = text; // as a whole: typed by the browser it would take long
+      document.getElementById("text").dispatchEvent(new Event("input"));
+    }, given.large.slice(0, 200000));
+    await settled(page);
+    const last = await page.evaluate(() => state.rows.sections.length - 1);
+    const move = async (down, there) => {
+      await page.evaluate(down => window.scrollTo(0, down ? document.body.scrollHeight : 0), down);
+      await page.waitForFunction(([last, there]) => state.rows.filled.has(last) === there, [last, there]);
+    };
+    await move(true, true);
+    await move(false, false);
+    await move(true, true);
+    release();
+    await page.waitForFunction(last => document.getElementById("rows").children[last].querySelector("ol"), last);
+    await page.evaluate(async () => { await Promise.all(state.rows.filled.values()); });
+    return { lists: await page.$$eval("#rows .row", rows => rows.map(row => row.querySelectorAll(":scope > ol").length)), faults: page.faults };
+  },
+
+  // The chosen token lies far below; the one who types sees the text box.
+  async typingWithATokenChosen() {
+    const page = await open(given.empty);
+    await paste(page, given.large.slice(0, 20000));
+    await page.evaluate(() => state.rows.choose(0, state.source.header.ends[0] - 9));
+    const chosen = await page.evaluate(() => window.scrollY);
+    await page.evaluate(() => { window.scrollTo(0, 0); document.getElementById("text").focus(); });
+    await page.keyboard.press("Control+End");
+    await page.keyboard.type(" x");
+    await page.waitForFunction(() => state.timer !== 0 || document.getElementById("tokens").ariaBusy === "true");
+    await settled(page);
+    await page.waitForSelector("#rows li[aria-current]", { state: "attached" });
+    return { chosen, typed: await page.evaluate(() => window.scrollY), focus: await page.evaluate(() => document.activeElement.id), faults: page.faults };
+  },
+
+  async budgets() {
+    const page = await open(given.empty), says = [];
+    await paste(page, given.split);
+    for (const limit of given.limits) {
+      const old = await page.innerText("#limit-says");
+      await page.fill("#limit", limit);
+      await page.waitForFunction(old => document.getElementById("limit-says").innerText !== old, old);
+      says.push([await page.innerText("#limit-says"), await page.$$eval("#rows li.limit", items => items.length)]);
+    }
+    for (const place of [[0, 1], [0, 99], [0, 0.5], [0, NaN], [7, 0]]) { // a link may name what is not there
+      await page.evaluate(place => state.rows.choose(...place), place);
+    }
+    assert.deepEqual(await page.evaluate(() => state.rows.at), [0, 1]);
+    await page.evaluate(() => { Promise.reject(new Error("said to the reader")); });
+    await page.waitForFunction(() => document.getElementById("status").innerText === "said to the reader");
+    return says;
   },
 
   async notebook() {

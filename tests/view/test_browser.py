@@ -28,6 +28,8 @@ HOSTILE = ["</script><script>window.hacked = 1</script>", "<img src=x onerror='w
            "a" + "\u0301" * 10_000, "x" * 20_000, "\x00\x07\x1b[31m\x7f\u2028\u0085", "&lt;b&gt;", "\ufeff\ufffd\U0010ffff", " " * 3000]
 TALK = [{"role": "system", "content": "Be brief"}, {"role": "user", "content": "<｜User｜> Hi"}]
 CHOSEN = [0, 3, 5, 12, 30]
+SPLIT = "a ⃁ b"  # a character in several tokens
+LIMITS = ["1", "2", "3", "1.5", "-1", "99"]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
     (folder / "notebook.html").write_text(f"<!DOCTYPE html><title>A notebook</title>{V3.view(TEXT)._repr_html_()}", encoding="utf-8")
     with served() as empty, served(folder / "file") as file, served(folder / "1m") as many:
         what = {"empty": empty, "file": file, "page": (folder / "file.html").as_uri(), "notebook": (folder / "notebook.html").as_uri(), "other": QWEN.name, "hostile": HOSTILE,
-                "large": (words * 100)[:1_000_000], "talk": json.dumps(TALK), "chosen": CHOSEN,
+                "large": (words * 100)[:1_000_000], "talk": json.dumps(TALK), "chosen": CHOSEN, "split": SPLIT, "limits": LIMITS,
                 "many": {"a page of 100,000 tokens": (folder / "100k.html").as_uri(), "1,000,000 tokens, served": many}}
         yield {**run_scenarios(Path(__file__).with_name("browser.mjs"), what), "what": what, "files": files}
 
@@ -128,9 +130,30 @@ def test_a_page_from_a_file(results: dict[str, Any]) -> None:
 
 
 def test_a_result_that_has_gone_and_a_server_that_has_ended(results: dict[str, Any]) -> None:
-    found, text = value(results, "goneAndEnded"), results["what"]["large"][:20000]
+    found, text = value(results, "goneAndEnded"), results["what"]["large"][:15000]
     assert found["again"] == f"deepseek-v3: {V3.count(text):,} tokens"
     assert found["ended"].startswith("No answer: dstok view has ended")
+
+
+def test_a_row_that_leaves_and_returns_has_its_tokens_once(results: dict[str, Any]) -> None:
+    found = value(results, "rowsThatLeaveAndReturn")
+    assert set(found["lists"]) == {0, 1} and found["lists"][-1] == 1 and found["faults"] == []
+
+
+def test_typing_does_not_scroll_to_the_chosen_token(results: dict[str, Any]) -> None:
+    found = value(results, "typingWithATokenChosen")
+    assert found["chosen"] > 1000 and (found["typed"], found["focus"], found["faults"]) == (0, "text", [])
+
+
+def test_a_budget_is_a_whole_number(results: dict[str, Any]) -> None:
+    """Where it ends is told, and that the place lies inside a character; another number is refused."""
+    reading, said = read(V3, SPLIT), value(results, "budgets")
+    assert len(reading) > 3 and reading.shared[:4].any() and not reading.shared[:4].all()
+    for number, (words, marked) in zip((1, 2, 3), said):
+        assert words.startswith(f"Full before token {number + 1}: byte {reading.encoding.byte_spans[number, 0]}, ")
+        assert (", inside a character;" in words) == reading.shared[number] and marked == 1
+    assert said[3:5] == [[f"Expected a whole number of tokens, found {limit}.", 0] for limit in ("1.5", "-1")]
+    assert said[5] == [f"All {len(reading)} tokens fit; {99 - len(reading)} are left.", 0]
 
 
 def test_a_notebook(results: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ class Rows {
 
   close() {
     this.watcher.disconnect();
+    this.wanted = null; // a choice that is on the way is dropped
   }
 
   empty(section, number) {
@@ -51,18 +52,26 @@ class Rows {
     this.filled.delete(row.number);
   }
 
-  // The row with its tokens; the same promise for who asks again.
+  // The row with its tokens, the same promise for who asks again; null if the row is emptied before they are there.
   fill(number) {
     if (!this.filled.has(number)) {
-      const loading = this.load(number);
-      loading.catch(() => this.filled.delete(number));
+      const current = () => this.filled.get(number) === loading, loading = this.load(number, current);
       this.filled.set(number, loading);
+      loading.catch(() => { if (current()) this.filled.delete(number); });
     }
     return this.filled.get(number);
   }
 
-  async load(number) {
+  // The row with its tokens, for who needs them wherever the window is.
+  async loaded(number) {
+    let found = null;
+    while (found === null) found = await this.fill(number);
+    return found;
+  }
+
+  async load(number, current) {
     const row = this.box.children[number], section = await this.source.section(number);
+    if (!current()) return null; // emptied meanwhile: if the row is wanted again, another load fills it
     if (!this.whole) {
       // The HTML is the library's own, escaped by markup.py; the page's policy lets no script in it run.
       const template = document.createElement("template");
@@ -95,7 +104,7 @@ class Rows {
   }
 
   async item(side, number) {
-    const row = this.rowOf(side, number), { items, tokens } = await this.fill(row);
+    const row = this.rowOf(side, number), { items, tokens } = await this.loaded(row);
     return { item: items[side][number - this.first(side, row)], token: tokens[side].token(number) };
   }
 
@@ -106,7 +115,7 @@ class Rows {
       if (this.ids) {
         item.dataset.id = tokens[side].ids[token - tokens[side].start];
         const end = item.lastChild; // after a line feed an id would stand in the next line
-        if (end.className === "n") end.dataset.id = item.dataset.id;
+        if (end?.className === "n") end.dataset.id = item.dataset.id;
       }
       const ends = this.limit && this.limit[0] === side && this.limit[1] === token;
       item.classList.toggle("limit", Boolean(ends));
@@ -115,12 +124,15 @@ class Rows {
   }
 
   async markAll() {
-    for (const [number, found] of this.filled) this.mark(number, await found);
+    for (const [number, loading] of this.filled) {
+      const found = await loading;
+      if (found) this.mark(number, found);
+    }
   }
 
-  // Choose a token by its number, and give it the focus if `focus`.
-  async choose(side, number, focus = true) {
-    if (number < 0 || number >= this.source.header.ends[side]) return;
+  // Choose a token by its number, if there is one; `focus`: give it the focus, `scroll`: bring it into the window.
+  async choose(side, number, { focus = true, scroll = true } = {}) {
+    if (!(Number.isInteger(number) && number >= 0 && number < this.source.header.ends[side])) return;
     const wanted = (this.wanted = [side, number]);
     const { item, token } = await this.item(side, number);
     if (this.wanted !== wanted) return; // another one has been chosen since
@@ -133,7 +145,7 @@ class Rows {
     item.tabIndex = 0;
     item.setAttribute("aria-current", "true");
     if (focus) item.focus({ preventScroll: true });
-    this.show(item);
+    if (scroll) this.show(item);
     this.chosen(side, token);
   }
 
@@ -146,7 +158,7 @@ class Rows {
 
   // [side, number] of the item, if it is a token.
   async numberOf(item) {
-    const row = item.closest(".row"), { items } = await this.fill(row.number);
+    const row = item.closest(".row"), { items } = await this.loaded(row.number);
     for (const [side, list] of items.entries()) {
       const i = list.indexOf(item);
       if (i >= 0) return [side, this.first(side, row.number) + i];
@@ -186,8 +198,8 @@ class Rows {
 
   // The tokens of a row at which such stretches begin.
   async stretches(side, row) {
-    const { items } = await this.fill(row), lacks = item => item.classList.contains("d");
-    const last = row > 0 && this.sections[row - 1][this.sides + 2] ? (await this.fill(row - 1)).items[side].at(-1) : null;
+    const { items } = await this.loaded(row), lacks = item => item.classList.contains("d");
+    const last = row > 0 && this.sections[row - 1][this.sides + 2] ? (await this.loaded(row - 1)).items[side].at(-1) : null;
     let before = Boolean(last && lacks(last));
     return items[side].flatMap((item, i) => {
       const begins = lacks(item) && !before;

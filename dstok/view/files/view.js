@@ -23,7 +23,7 @@ function show(source, whole = false) {
   state.rows = new Rows(source, element("rows"), chosen, failed, whole);
   state.rows.ids = element("ids").checked;
   limit();
-  if (at && at[1] < source.header.ends[at[0]]) state.rows.choose(...at, false);
+  if (at) state.rows.choose(...at, { focus: false, scroll: false }).catch(failed); // someone may be typing
 }
 
 // What the server no longer has is asked for again; anything else is said.
@@ -50,15 +50,18 @@ async function chosen(side, token) {
 // Where token number N falls.
 async function limit() {
   const wanted = element("limit").value, total = state.source.header.ends[0], says = element("limit-says");
-  const number = Number(wanted);
-  state.rows.limit = wanted !== "" && number < total ? [0, number] : null;
+  const number = Number(wanted), rows = state.rows, valid = wanted !== "" && Number.isInteger(number) && number >= 0;
+  rows.limit = valid && number < total ? [0, number] : null;
   if (wanted === "") says.textContent = "";
+  else if (!valid) says.textContent = `Expected a whole number of tokens, found ${wanted}.`;
   else if (number >= total) says.textContent = `All ${grouped(total)} tokens fit; ${grouped(number - total)} are left.`;
   else {
-    const { token } = await state.rows.item(0, number);
-    says.textContent = `Full before token ${grouped(number + 1)}: byte ${grouped(token.bytes[0])}, character ${grouped(token.chars[0])}${token.state && !token.state.startsWith("byte 1 ") && !token.state.startsWith("bytes 1 ") ? ", inside a character" : ""}; ${grouped(total - number)} tokens too many.`;
+    const { token } = await rows.item(0, number), before = number > 0 ? (await rows.item(0, number - 1)).token : null;
+    if (rows !== state.rows || element("limit").value !== wanted) return; // another answer is on the way
+    const inside = before && token.chars[0] < before.chars[1] ? ", inside a character" : "";
+    says.textContent = `Full before token ${grouped(number + 1)}: byte ${grouped(token.bytes[0])}, character ${grouped(token.chars[0])}${inside}; ${grouped(total - number)} tokens too many.`;
   }
-  await state.rows.markAll();
+  await rows.markAll();
 }
 
 // The address tells the settings and the place, never the text.
@@ -145,6 +148,7 @@ async function copyLink() {
 }
 
 function listen() {
+  window.addEventListener("unhandledrejection", event => failed(event.reason));
   element("rows").addEventListener("click", async event => {
     const item = event.target.closest("#rows li:not(.g)");
     const token = item && (item.classList.contains("m") ? item.querySelector("li") : item);
@@ -153,7 +157,7 @@ function listen() {
   });
   element("rows").addEventListener("focusin", async event => {
     const place = !state.rows.at && event.target.matches("li") && await state.rows.numberOf(event.target);
-    if (place) await state.rows.choose(...place, false);
+    if (place) await state.rows.choose(...place, { focus: false });
   });
   element("rows").addEventListener("keydown", event => state.rows.key(event));
   element("blanks").addEventListener("change", () => { looks(); remember(); });
@@ -199,7 +203,7 @@ async function begin() {
     const all = JSON.parse(contained.textContent);
     show(new Contained(all), !all.html);
     looks();
-    if (place) state.rows.choose(...place, false);
+    if (place) state.rows.choose(...place, { focus: false });
     return;
   }
   const start = await ask("start");
@@ -218,7 +222,7 @@ async function begin() {
   const place = recall();
   looks();
   await send();
-  if (place && state.rows) state.rows.choose(...place, false);
+  if (place && state.rows) state.rows.choose(...place, { focus: false });
 }
 
 begin();
