@@ -18,7 +18,9 @@ def started(*words: str) -> tuple[subprocess.Popen[str], str]:
     assert process.stdout is not None
     line = process.stdout.readline()
     found = re.fullmatch(r"dstok view: (http://127\.0\.0\.1:\d+/[\w-]{22}/) \(Ctrl-C ends it\)\n", line)
-    assert found, line + process.communicate()[1]
+    if not found:
+        process.kill()
+        raise AssertionError(line + process.communicate()[1])
     return process, found[1]
 
 
