@@ -50,9 +50,10 @@ class ViewServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/{self.key}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has gone is no fault; any other error is told, without what was sent."""
+        """A client that has gone is no fault, nor a connection that Ctrl-C has closed while its thread began; any other
+        error is told, without what was sent."""
         error = sys.exc_info()[1]
-        if not isinstance(error, ConnectionError | TimeoutError):
+        if not isinstance(error, ConnectionError | TimeoutError) and request.fileno() >= 0:
             print(f"dstok view: internal error: {type(error).__name__}: {error}", file=sys.stderr)
 
 
