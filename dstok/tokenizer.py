@@ -12,9 +12,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from dstok import names_of_others
 from dstok.base.ids import Ends
 from dstok.base.lazy import lazy
-from dstok.calls import batches, budget, decoding, elsewhere, growing, offsets, padded, streams
+from dstok.calls import batches, budget, decoding, growing, offsets, padded, streams
 from dstok.core._decode import Decoder
 from dstok.core._line import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
@@ -30,7 +31,6 @@ from dstok.view import call
 if TYPE_CHECKING:
     from dstok.calls.places import Places
     from dstok.calls.trimming import Trimmer
-    from dstok.chat.encoding import ChatSpecial
     from dstok.core._normalize import Normalizer
     from dstok.formats.description import ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
@@ -220,34 +220,10 @@ class Tokenizer(LineEncoder):
     token_bytes, id_to_token, token_to_id = decoding.token_bytes, decoding.id_to_token, decoding.token_to_id
     vocabulary, get_vocab, __len__ = decoding.vocabulary, decoding.get_vocab, decoding.number_of_tokens
     __bool__ = decoding.has_tokens
-    if not TYPE_CHECKING:  # a type checker finds such names missing by itself
-        __call__, __getattr__ = elsewhere.call, elsewhere.attribute
 
-    def apply_chat_template(
-        self, conversation: Any, tools: Any = None, documents: None = None, chat_template: str | None = None,
-        add_generation_prompt: bool = False, continue_final_message: bool = False, tokenize: bool = True, *,
-        return_dict: bool = False, return_assistant_tokens_mask: bool = False, special: ChatSpecial = "template",
-        **options: Any,
-    ) -> Any:
-        """The ids (or with `tokenize=False` the text) of a conversation, as transformers' method of that name.
-
-        `chat_template`: a version of `dstok.chat`; without it the template that was read with a loaded model, or the
-        version that is published with a built-in one.
-        `special="all"` gives transformers' ids also where a message holds the text of an added token; the default keeps
-        it text. `options`: the version's. `return_dict`: input_ids and attention_mask, with
-        `return_assistant_tokens_mask` assistant_masks, too. Of a list of conversations a list. Raises `ChatError`.
-
-        >>> import dstok
-        >>> tok = dstok.load("deepseek-v3.1")
-        >>> tok.apply_chat_template([{"role": "user", "content": "Hi"}], add_generation_prompt=True, thinking=True)
-        [0, 128803, 23166, 128804, 128798]
-        """
-        from dstok.chat.transformers_call import apply  # conversations are not needed by all
-
-        arguments = {"tools": tools, "add_generation_prompt": add_generation_prompt,
-                     "continue_final_message": continue_final_message, **options}
-        return apply(self, conversation, chat_template, documents, arguments, special, tokenize, return_dict,
-                     return_assistant_tokens_mask)
+    apply_chat_template = names_of_others.apply_chat_template
+    if not TYPE_CHECKING:  # a type checker finds by itself that a tokenizer has no such names
+        __call__, __getattr__ = names_of_others.call, names_of_others.attribute
 
     # What the model is
 

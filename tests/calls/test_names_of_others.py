@@ -13,7 +13,7 @@ from real_models import V3, real
 from small_models import added_token, both, model_json
 
 import dstok
-from dstok.calls.elsewhere import ELSEWHERE
+from dstok.names_of_others import ELSEWHERE
 
 CONFIG = json.dumps({"bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": "<pad>"})
 SMALL = model_json([(b"a", b"b")], [added_token("<s>"), added_token("</s>", special=True), added_token("<pad>")])

@@ -1,10 +1,8 @@
 """The benchmarks say what they measured. No speed is checked here.
 
-Texts are the same everywhere and of the size they claim; one measurement is a whole record; ids that differ are
-reported, do not count, and make the run fail; tables and charts say what the result file says.
+Texts are the same everywhere and of the size they claim. One measurement is a whole record. Ids that differ are
+reported, do not count, and make the run fail. What is made of the records: test_benchmark_tables.py.
 """
-
-# ruff: noqa: E402 (the benchmarks are not installed: their folder must be on the path first)
 
 from __future__ import annotations
 
@@ -15,23 +13,18 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from benchmark_records import ROOT, WHOLE, WORST, record, results
 from real_models import levels
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT))  # last: the installed dstok is the one under test
-
-from benchmarks import models, process, qemu, run, splitter, splitter_results, verdicts, wikitext
+from benchmarks import process, qemu, run, splitter, splitter_results, wikitext
 from benchmarks.cases import CORPORA, DISTINCT_SIZE, KINDS, MODES, WORST_SIZE, Case, all_cases, items, load_text, select
-from benchmarks.chart import chart
 from benchmarks.engines import ENGINES, LEVELS, Call, Engine
-from benchmarks.goals import goals, goals_table
 from benchmarks.measure import Record, measure
-from benchmarks.summary import FIGURES, CaseSummary, EngineSummary, Results, Spread, best_peer, summarise
-from benchmarks.table import BEGIN, END, main, sections, tables
+from benchmarks.summary import FIGURES, Results, best_peer, summarise
+from benchmarks.table import tables
 
 # SHA-256 (8 digits) of the worst cases: a change here makes old results incomparable.
 TEXTS = {
@@ -39,29 +32,6 @@ TEXTS = {
     "ideographs": "c27e9147", "letters": "42efd523", "equals": "cf6eb53f", "newlines": "39b2fdfb",
     "base64": "98b6b959", "ab": "88858caf", "marks": "1b02d07f", "special": "d6975997", "less-than": "b0e631dd",
 }
-WHOLE = Case("wiki/whole", "corpus", "wiki", "whole")
-WORST = Case("worst/a", "worst", "a", "whole", WORST_SIZE)
-
-
-def record(engine: str, case: Case = WHOLE, ids: str = "right", speed: float = 100.0) -> Record:
-    """What a measurement could have said."""
-    level = Record(level="avx2") if engine == "dstok" else Record()
-    return level | Record(engine=engine, case=case.name, version="1.0", in_tree=False, bytes=1_000_000, tokens=250_000,
-                  ids_sha256=sha256(ids.encode()).hexdigest(), warm_passes=5, import_ms=1.0, load_ms=2.0, start_ms=4.0,
-                  cold_mb_s=speed / 2, warm_mb_s=speed, loaded_mb=10.0, grown_mb=20.0)
-
-
-def results(*found: Record) -> Results:
-    """A result of one case or more."""
-    names = dict.fromkeys(r["case"] for r in found)
-    cases = [next(case for case in all_cases() if case.name == name) for name in names]
-    done = [summarise(case, [r for r in found if r["case"] == case.name]) for case in cases]
-    return Results(
-        format=1, date="2025-11-25", machine={"cpu": "A Processor", "cores": 2, "system": "Linux", "kernel": "6.1"},
-        level="avx2",
-        python="CPython 3.13.0", versions={r["engine"]: "1.0" for r in found}, commit="0123456789abcdef", dirty=False,
-        in_tree=False, settings={"rounds": 1}, absent={}, skipped={}, mismatches=[m for _, ms in done for m in ms],
-        cases=[summary for summary, _ in done])
 
 
 # Texts
@@ -254,118 +224,12 @@ def test_an_unknown_case_is_a_usage_error(capsys: pytest.CaptureFixture[str]) ->
     assert "nope" in capsys.readouterr().err
 
 
-# Tables and charts
-
-
-def test_medians_and_spread() -> None:
-    found = results(*(record("dstok", speed=speed) for speed in (100, 300, 200)), record("gigatoken"))
-    assert "| 200 (100–300) |" in tables(found, spread=True).replace("100 (50.0–150) / ", "")
-    assert "| 100 / 200 | 50.0 / 100 | 2.00 / 2.00 |" in tables(found)
-    assert "dstok 100%" in tables(found)
-
-
-def test_growth_is_shown_step_by_step() -> None:
-    cases = [*select(["growth/a/*"], True), WORST]
-    found = results(*(record("dstok", case, speed=speed) for case, speed in zip(cases, (40, 30, 10, 20))))
-    assert "| a | 40.0 / 30.0 / 20.0 / 10.0 |" in tables(found)
-    most = next(g for g in goals(found) if g.measure.startswith("growth/a"))
-    assert most.found == 2.0 and not most.reached
-
-
-def test_goals_are_only_for_what_was_measured() -> None:
-    found = list(goals(results(record("dstok", speed=150), record("gigatoken"))))
-    assert {g.measure: g.reached for g in found} == {
-        "wiki/whole cold": True, "wiki/whole warm": False, "import, load and first ids": True, "load alone": True,
-        "start, against the best peer": False, "memory after load": True}
-    assert "4 of 6 goals reached." in goals_table(results(record("dstok", speed=150), record("gigatoken")))
-
-
-def test_the_table_in_a_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    result, readme = tmp_path / "x.json", tmp_path / "README.md"
-    found = results(record("dstok"), record("gigatoken"), record("dstok", WORST), record("gigatoken", WORST))
-    result.write_text(json.dumps(found), encoding="utf-8")
-    readme.write_text(f"before\n{BEGIN}\n{END}\nafter\n", encoding="utf-8")
-    assert main([str(result), "--check", str(readme)]) == 1 and "not current" in capsys.readouterr().err
-    assert main([str(result), "--write", str(readme)]) == 0 and main([str(result), "--check", str(readme)]) == 0
-    assert readme.read_text(encoding="utf-8") == f"before\n{BEGIN}\n### AVX2\n\n{tables(found)}\n{END}\nafter\n"
-    readme.write_text("no markers", encoding="utf-8")
-    assert main([str(result), "--write", str(readme)]) == 1 and BEGIN in capsys.readouterr().err
-
-
-def test_tables_of_two_levels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each under its name, in whatever order they are given; a level that was asked for is told."""
-    found = results(record("dstok"), record("gigatoken"))
-    wide, held = found | {"level": "avx512"}, found | {"settings": {**found["settings"], "DSTOK_SIMD": "avx2"}}
-    for name, one in (("held", held), ("wide", wide)):
-        (tmp_path / name).write_text(json.dumps(one), encoding="utf-8")
-    assert main([str(tmp_path / "held"), str(tmp_path / "wide")]) == 0
-    shown = capsys.readouterr().out
-    assert [line for line in shown.splitlines() if line.startswith("### ")] == ["### AVX-512", "### AVX2"]
-    assert "0123456789, AVX-512. One core" in shown and "AVX2 (by DSTOK_SIMD; its peers use what" in shown
-
-
-def test_an_older_result_has_no_level() -> None:
-    found = results(record("dstok"))
-    del found["level"]  # type: ignore[misc]
-    assert sections([found]).startswith("### instruction set not recorded\n")
-
-
-def test_the_speed_in_the_documents() -> None:
-    """The tables of docs/speed.md, the README's, and the charts are those of the newest short runs, a file for each
-    instruction set."""
-    folder = ROOT / "benchmarks" / "results"
-    newest = max(path.name[:10] for path in folder.glob("*-short*.json"))
-    files = sorted(folder.glob(f"{newest}-short*.json"))
-    assert main([*map(str, files), "--check"]) == 0 == main([*map(str, files), "--short", "--check"])
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert any(f"{file.with_suffix('.svg').name})" in readme for file in files)
-    for file in files:
-        made = chart(json.loads(file.read_text(encoding="utf-8")))
-        assert file.with_suffix(".svg").read_text(encoding="utf-8") == made
-
-
-def test_the_verdicts_in_the_documents() -> None:
-    """They are what the result file says, and every engine that is timed has its row."""
-    result = ROOT / "benchmarks" / "results" / "2026-11-25-verdicts.json"
-    for document in ("docs/conformance.md", "benchmarks/README.md"):
-        assert verdicts.main(["--table", str(result), "--check", str(ROOT / document)]) == 0
-    assert set(ENGINES) <= set(json.loads(result.read_text(encoding="utf-8"))["peers"])
-
-
-def test_the_chart_is_svg_of_the_figures() -> None:
-    made = chart(results(record("dstok", speed=300), record("gigatoken")))
-    tree = ElementTree.fromstring(made)
-    texts = [node.text for node in tree.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"wiki", "dstok", "gigatoken", "150 / 300", "50.0 / 100"} <= set(texts)
-    assert "prefers-color-scheme: dark" in made and "MB/s on one core, AVX2: " in made
-
-
-def test_an_empty_result_has_tables_and_a_chart() -> None:
-    assert "A Processor" in tables(results())
-    ElementTree.fromstring(chart(results()))
+# The other measurements
 
 
 def test_the_command_names_its_options() -> None:
     done = subprocess.run([sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "--full" in done.stdout
-
-
-def test_models_table() -> None:
-    """A line for each model and text; what is not equal has no figures."""
-    spread = Spread(median=300.0, min=1.0, max=400.0)
-    figures = {"cold_mb_s": spread, "warm_mb_s": spread}
-    case = CaseSummary(name="code/whole", group="corpus", source="code", mode="whole", bytes=1, tokens=1, upstream=True,
-                       engines={"dstok": EngineSummary(equal=True, rounds=1, figures=figures),
-                                "gigatoken": EngineSummary(equal=False, rounds=1),
-                                "fastokens": EngineSummary(failed="no", rounds=1),
-                                "tokenizers": EngineSummary(equal=True, rounds=1, figures=dict.fromkeys(
-                                    figures, Spread(median=3.0, min=3.0, max=3.0)))})
-    result: Any = {"machine": {"cpu": "C"}, "level": "avx512", "python": "P", "date": "D", "commit": None, "versions": {"dstok": "1"},
-                   "settings": {"rounds": 3, "model": "m"}, "cases": [case]}
-    made = models.table([result])
-    assert made.startswith("C, AVX-512, P, D; ")
-    last = made.splitlines()[-1]
-    assert last == "| m | code | 300 / 300 | ≠ / ≠ | failed | 3.00 / 3.00 | 100.00 / 100.00 |"
 
 
 def test_instructions_of_a_log_of_qemu() -> None:

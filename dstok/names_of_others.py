@@ -1,15 +1,21 @@
-"""Names of calls in other libraries -> an error that names the call here.
+"""What users of other libraries call a tokenizer's methods: one that is here, and errors for those that are not.
 
-In: a name that `Tokenizer` does not have, or a call of the tokenizer itself. Out: `AttributeError` or `TypeError`.
-Invariant: no such name is there for `hasattr`, so that a library which asks for it takes another way.
+In: the arguments of `apply_chat_template`, as transformers has it; a name that `Tokenizer` does not have, such as
+`encode_ordinary`; a call of the tokenizer itself, `tok("Hello")`. Out: ids or a text; `AttributeError` or `TypeError`
+that names the call of dstok: `use encode(text, special="none")`.
+Invariant: `hasattr` finds none of the names that are not here. A library that asks for such a name takes another way.
 Source: the public names of `tokenizers` 0.23.3, `transformers` 5.24.0 and `tiktoken` 0.14.0.
 """
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-__all__ = ["ELSEWHERE", "attribute", "call"]
+if TYPE_CHECKING:
+    from dstok.chat.encoding import ChatSpecial
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["ELSEWHERE", "apply_chat_template", "attribute", "call"]
 
 ELSEWHERE = {
     # tokenizers
@@ -54,6 +60,33 @@ ELSEWHERE = {
     "max_token_value": "vocab_size, which is one more",
     "eot_token": "eos_id",
 }
+
+
+def apply_chat_template(
+    self: Tokenizer, conversation: Any, tools: Any = None, documents: None = None, chat_template: str | None = None,
+    add_generation_prompt: bool = False, continue_final_message: bool = False, tokenize: bool = True, *,
+    return_dict: bool = False, return_assistant_tokens_mask: bool = False, special: ChatSpecial = "template",
+    **options: Any,
+) -> Any:
+    """The ids (or with `tokenize=False` the text) of a conversation, as transformers' method of that name.
+
+    `chat_template`: a version of `dstok.chat`; without it the template that was read with a loaded model, or the
+    version that is published with a built-in one.
+    `special="all"` gives transformers' ids also where a message holds the text of an added token; the default keeps
+    it text. `options`: the version's. `return_dict`: input_ids and attention_mask, with
+    `return_assistant_tokens_mask` assistant_masks, too. Of a list of conversations a list. Raises `ChatError`.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3.1")
+    >>> tok.apply_chat_template([{"role": "user", "content": "Hi"}], add_generation_prompt=True, thinking=True)
+    [0, 128803, 23166, 128804, 128798]
+    """
+    from dstok.chat.transformers_call import apply  # conversations are not needed by all
+
+    arguments = {"tools": tools, "add_generation_prompt": add_generation_prompt,
+                 "continue_final_message": continue_final_message, **options}
+    return apply(self, conversation, chat_template, documents, arguments, special, tokenize, return_dict,
+                 return_assistant_tokens_mask)
 
 
 def attribute(self: object, name: str) -> NoReturn:

@@ -1,0 +1,125 @@
+"""Tables, charts and documents say what the benchmarks' result files say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from benchmark_records import ROOT, WORST, record, results
+
+from benchmarks import models, verdicts
+from benchmarks.cases import select
+from benchmarks.chart import chart
+from benchmarks.engines import ENGINES
+from benchmarks.goals import goals, goals_table
+from benchmarks.summary import CaseSummary, EngineSummary, Spread
+from benchmarks.table import BEGIN, END, main, sections, tables
+
+
+def test_medians_and_spread() -> None:
+    found = results(*(record("dstok", speed=speed) for speed in (100, 300, 200)), record("gigatoken"))
+    assert "| 200 (100–300) |" in tables(found, spread=True).replace("100 (50.0–150) / ", "")
+    assert "| 100 / 200 | 50.0 / 100 | 2.00 / 2.00 |" in tables(found)
+    assert "dstok 100%" in tables(found)
+
+
+def test_growth_is_shown_step_by_step() -> None:
+    cases = [*select(["growth/a/*"], True), WORST]
+    found = results(*(record("dstok", case, speed=speed) for case, speed in zip(cases, (40, 30, 10, 20))))
+    assert "| a | 40.0 / 30.0 / 20.0 / 10.0 |" in tables(found)
+    most = next(g for g in goals(found) if g.measure.startswith("growth/a"))
+    assert most.found == 2.0 and not most.reached
+
+
+def test_goals_are_only_for_what_was_measured() -> None:
+    found = list(goals(results(record("dstok", speed=150), record("gigatoken"))))
+    assert {g.measure: g.reached for g in found} == {
+        "wiki/whole cold": True, "wiki/whole warm": False, "import, load and first ids": True, "load alone": True,
+        "start, against the best peer": False, "memory after load": True}
+    assert "4 of 6 goals reached." in goals_table(results(record("dstok", speed=150), record("gigatoken")))
+
+
+def test_the_table_in_a_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result, readme = tmp_path / "x.json", tmp_path / "README.md"
+    found = results(record("dstok"), record("gigatoken"), record("dstok", WORST), record("gigatoken", WORST))
+    result.write_text(json.dumps(found), encoding="utf-8")
+    readme.write_text(f"before\n{BEGIN}\n{END}\nafter\n", encoding="utf-8")
+    assert main([str(result), "--check", str(readme)]) == 1 and "not current" in capsys.readouterr().err
+    assert main([str(result), "--write", str(readme)]) == 0 and main([str(result), "--check", str(readme)]) == 0
+    assert readme.read_text(encoding="utf-8") == f"before\n{BEGIN}\n### AVX2\n\n{tables(found)}\n{END}\nafter\n"
+    readme.write_text("no markers", encoding="utf-8")
+    assert main([str(result), "--write", str(readme)]) == 1 and BEGIN in capsys.readouterr().err
+
+
+def test_tables_of_two_levels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each under its name, in whatever order they are given; a level that was asked for is told."""
+    found = results(record("dstok"), record("gigatoken"))
+    wide, held = found | {"level": "avx512"}, found | {"settings": {**found["settings"], "DSTOK_SIMD": "avx2"}}
+    for name, one in (("held", held), ("wide", wide)):
+        (tmp_path / name).write_text(json.dumps(one), encoding="utf-8")
+    assert main([str(tmp_path / "held"), str(tmp_path / "wide")]) == 0
+    shown = capsys.readouterr().out
+    assert [line for line in shown.splitlines() if line.startswith("### ")] == ["### AVX-512", "### AVX2"]
+    assert "0123456789, AVX-512. One core" in shown and "AVX2 (by DSTOK_SIMD; its peers use what" in shown
+
+
+def test_an_older_result_has_no_level() -> None:
+    found = results(record("dstok"))
+    del found["level"]  # type: ignore[misc]
+    assert sections([found]).startswith("### instruction set not recorded\n")
+
+
+def test_the_speed_in_the_documents() -> None:
+    """The tables of docs/speed.md, the README's, and the charts are those of the newest short runs, a file for each
+    instruction set."""
+    folder = ROOT / "benchmarks" / "results"
+    newest = max(path.name[:10] for path in folder.glob("*-short*.json"))
+    files = sorted(folder.glob(f"{newest}-short*.json"))
+    assert main([*map(str, files), "--check"]) == 0 == main([*map(str, files), "--short", "--check"])
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert any(f"{file.with_suffix('.svg').name})" in readme for file in files)
+    for file in files:
+        made = chart(json.loads(file.read_text(encoding="utf-8")))
+        assert file.with_suffix(".svg").read_text(encoding="utf-8") == made
+
+
+def test_the_verdicts_in_the_documents() -> None:
+    """They are what the result file says, and every engine that is timed has its row."""
+    result = ROOT / "benchmarks" / "results" / "2026-11-25-verdicts.json"
+    for document in ("docs/conformance.md", "benchmarks/README.md"):
+        assert verdicts.main(["--table", str(result), "--check", str(ROOT / document)]) == 0
+    assert set(ENGINES) <= set(json.loads(result.read_text(encoding="utf-8"))["peers"])
+
+
+def test_the_chart_is_svg_of_the_figures() -> None:
+    made = chart(results(record("dstok", speed=300), record("gigatoken")))
+    tree = ElementTree.fromstring(made)
+    texts = [node.text for node in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"wiki", "dstok", "gigatoken", "150 / 300", "50.0 / 100"} <= set(texts)
+    assert "prefers-color-scheme: dark" in made and "MB/s on one core, AVX2: " in made
+
+
+def test_an_empty_result_has_tables_and_a_chart() -> None:
+    assert "A Processor" in tables(results())
+    ElementTree.fromstring(chart(results()))
+
+
+def test_models_table() -> None:
+    """A line for each model and text; what is not equal has no figures."""
+    spread = Spread(median=300.0, min=1.0, max=400.0)
+    figures = {"cold_mb_s": spread, "warm_mb_s": spread}
+    case = CaseSummary(name="code/whole", group="corpus", source="code", mode="whole", bytes=1, tokens=1, upstream=True,
+                       engines={"dstok": EngineSummary(equal=True, rounds=1, figures=figures),
+                                "gigatoken": EngineSummary(equal=False, rounds=1),
+                                "fastokens": EngineSummary(failed="no", rounds=1),
+                                "tokenizers": EngineSummary(equal=True, rounds=1, figures=dict.fromkeys(
+                                    figures, Spread(median=3.0, min=3.0, max=3.0)))})
+    result: Any = {"machine": {"cpu": "C"}, "level": "avx512", "python": "P", "date": "D", "commit": None, "versions": {"dstok": "1"},
+                   "settings": {"rounds": 3, "model": "m"}, "cases": [case]}
+    made = models.table([result])
+    assert made.startswith("C, AVX-512, P, D; ")
+    last = made.splitlines()[-1]
+    assert last == "| m | code | 300 / 300 | ≠ / ≠ | failed | 3.00 / 3.00 | 100.00 / 100.00 |"
