@@ -26,7 +26,7 @@ class BadLineError(ValueError):
 def text_reader(field: str) -> Callable[[bytes], str]:
     r"""The function that gives the text under `field` of a line. It raises `BadLineError`; the package may be missing.
 
-    >>> text_reader("text")(b'{"id": 1, "text": "caf\u00e9"}')
+    >>> text_reader("text")(b'{"id": 1, "text": "caf\\u00e9"}')
     'café'
     >>> text_reader("text")(b'{"text": 5}')
     Traceback (most recent call last):

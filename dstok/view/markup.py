@@ -13,13 +13,13 @@ tab, `u` what is written as its number, or ∅ for no text, none for a blank.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dstok.view.reading import Reading
+from dstok.view.signs import circle_before, sign_of, split_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["byte_parts", "shown", "tokens_html"]
 
-NAMES = {" ": "<i> </i>", "\n": "<i class=n>\n</i>", "\t": "<i class=t>\t</i>"}
+# Blanks stand as themselves, so that they are copied with the text; their signs are the style's (signs.py).
+BLANKS = {" ": "<i> </i>", "\n": "<i class=n>\n</i>", "\t": "<i class=t>\t</i>"}
 NOTHING = "<i class=u>\u2205</i>"
-DOTTED_CIRCLE = "\u25cc"  # what Unicode writes a combining mark on that has nothing to stand on
 
 
 def tokens_html(
@@ -102,16 +102,12 @@ def shown(text: str) -> str:
     """
     if text.isalnum() and text.isascii():
         return text
-    start = DOTTED_CIRCLE if unicodedata.category(text[:1] or "a")[0] == "M" else ""
-    return start + "".join([NAMES.get(char) or _char(char) for char in text])
+    return circle_before(text) + "".join([BLANKS.get(char) or _char(char) for char in text])
 
 
 def _char(char: str) -> str:
-    if char.isprintable():
-        return escape(char, quote=False)
-    code = ord(char)
-    name = chr(0x2400 + code) if code < 32 else "\u2421" if code == 127 else f"U+{code:04X}"
-    return f"<i class=u>{name}</i>"
+    sign = sign_of(char)
+    return f"<i class=u>{sign}</i>" if sign else escape(char, quote=False)
 
 
 @lru_cache(1 << 12)
@@ -121,13 +117,5 @@ def byte_parts(data: bytes) -> str:
     >>> byte_parts(b" \xf0\x9f")
     '<i> </i><code>f0 9f</code>'
     """
-    found = []
-    while data:
-        try:
-            found.append(shown(data.decode()))
-            break
-        except UnicodeDecodeError as error:
-            found.append(shown(data[: error.start].decode()) if error.start else "")
-            found.append(f"<code>{data[error.start : error.end].hex(' ')}</code>")
-            data = data[error.end :]
-    return "".join(found).replace("</code><code>", " ")
+    return "".join(shown(part) if isinstance(part, str) else f"<code>{part.hex(' ')}</code>"
+                   for part in split_bytes(data))

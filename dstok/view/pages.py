@@ -18,6 +18,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from dstok.view.reading import MAX_MERGED, Reading
+from dstok.view.signs import SIGNS, STYLE
 
 if TYPE_CHECKING:
     from dstok.view.sheet import Sheet
@@ -30,8 +31,9 @@ STYLES, SCRIPTS = ("base.css", "view.css"), ("data.js", "details.js", "rows.js",
 
 @cache
 def asset(name: str) -> str:
-    """A file of `dstok/view/files`."""
-    return (files("dstok.view") / "files" / name).read_text(encoding="utf-8")
+    """A file of `dstok/view/files`; base.css with the signs of blanks before it."""
+    text = (files("dstok.view") / "files" / name).read_text(encoding="utf-8")
+    return STYLE + text if name == "base.css" else text
 
 
 def page(title: str, body: str, *, styles: Sequence[str] = (), scripts: Sequence[str] = (), data: Any = None,
@@ -66,7 +68,8 @@ def _json(value: Any) -> str:
 def view_body(editor: bool, rows: str = "", counts: str = "") -> str:
     """The body of a view: with an editor if a server stands behind it."""
     found = asset("editor.html") if editor else ""
-    return Template(asset("view.html")).substitute(editor=found, rows=rows, counts=counts)
+    signs = escape(json.dumps(SIGNS))
+    return Template(asset("view.html")).substitute(editor=found, rows=rows, counts=counts, signs=signs)
 
 
 def page_of(sheet: Sheet, title: str = "dstok view") -> str:

@@ -8,17 +8,16 @@ with the bytes of each; an added token between guillemets, so that without colou
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from dstok.base.columns import width
 from dstok.view.reading import Reading
+from dstok.view.signs import circle_before, sign_of, split_bytes
 
 __all__ = ["Lines", "plain"]
 
 COLOURS, ADDED, OFF = ("\x1b[30;46m", "\x1b[30;43m"), "\x1b[97;45m", "\x1b[0m"  # black on cyan, black on yellow
-MARKS = {" ": "·", "\n": "↵", "\t": "⇥"}
 PIECE, INSIDE = "│", "┆"
 
 
@@ -105,11 +104,7 @@ def _shown(reading: Reading, first: int, last: int) -> tuple[str, bool]:
 
 def _parts(data: bytes) -> str:
     """A token that holds parts of characters: whole characters as text, other bytes in hexadecimal."""
-    try:
-        return plain(data.decode())
-    except UnicodeDecodeError as error:
-        head = plain(data[: error.start].decode())
-        return " ".join(filter(None, [head, data[error.start :].hex(" ")]))
+    return " ".join(plain(part) if isinstance(part, str) else part.hex(" ") for part in split_bytes(data))
 
 
 def plain(text: str) -> str:
@@ -118,12 +113,4 @@ def plain(text: str) -> str:
     >>> plain(" a\tb\n\x1b\u202e")
     '·a⇥b↵␛U+202E'
     """
-    start = "\u25cc" if unicodedata.category(text[:1] or "a")[0] == "M" else ""
-    return start + "".join([MARKS.get(char) or _char(char) for char in text])
-
-
-def _char(char: str) -> str:
-    if char.isprintable():
-        return char
-    code = ord(char)
-    return chr(0x2400 + code) if code < 32 else "\u2421" if code == 127 else f"U+{code:04X}"
+    return circle_before(text) + "".join([sign_of(char) or char for char in text])

@@ -21,13 +21,14 @@ from dstok import chat
 from dstok.view import Sheet, read
 from dstok.view.alignment import align
 from dstok.view.pages import page_of
+from dstok.view.terminal import plain
 
 QWEN = dstok.load("deepseek-r1-distill-qwen")
 TEXT = "Hello 🦙⃁ naïve tokenization, 12345!\n\n\t中文字符 <｜User｜>  x\n\nمرحبا بالعالم\nשלום\n\u202eabc</script><b>\ndon't\n" * 8
 HOSTILE = ["</script><script>window.hacked = 1</script>", "<img src=x onerror='window.hacked = 1'>", "\u202e\u2066abc\u2069\u200f" * 20,
            "a" + "\u0301" * 10_000, "x" * 20_000, "\x00\x07\x1b[31m\x7f\u2028\u0085", "&lt;b&gt;", "\ufeff\ufffd\U0010ffff", " " * 3000]
 TALK = [{"role": "system", "content": "Be brief"}, {"role": "user", "content": "<｜User｜> Hi"}]
-CHOSEN = [0, 3, 5, 12, 30]
+CHOSEN = [0, 3, 5, 13, 14, 30]
 SPLIT = "a ⃁ b"  # a character in several tokens
 LIMITS = ["1", "2", "3", "1.5", "-1", "99"]
 
@@ -117,6 +118,8 @@ def test_what_is_said_of_a_token(results: dict[str, Any]) -> None:
         assert f"UTF-8 {reading.state(number) or 'whole characters'} byte span {start} to {end}" in said
         why = "no step" if piece["step"] is None else f"step {piece['step']} (Isolated), alternative {piece['alternative']}"
         assert f"matched by {why}" in said
+        big = data.hex(" ") if reading.state(number) else plain(data.decode())  # the page's signs are the terminal's
+        assert said.startswith(f"Token {big} token ")
         ranks = [int(rank.replace(",", "")) for rank in re.findall(r"rank ([\d,]+)", said)]
         assert sorted(ranks) == sorted(step.rank for step in piece["merges"])
 

@@ -104,6 +104,8 @@ function firstAtLeast(numbers, least) {
   return low;
 }
 
+const SIGNS = JSON.parse(document.querySelector("main").dataset.signs); // character to sign: those of signs.py
+
 // Text that shows blanks and what cannot be seen; bytes that are no text in hexadecimal.
 function visible(hex) {
   const bytes = Uint8Array.from(hex.match(/../g) || [], pair => parseInt(pair, 16));
@@ -113,8 +115,7 @@ function visible(hex) {
   } catch {
     return spaced(hex);
   }
-  const marked = text.replace(/ /g, "·").replace(/\n/g, "↵").replace(/\t/g, "⇥")
-    .replace(/[\p{C}\p{Z}]/gu, char => `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`);
+  const marked = text.replace(/[\p{C}\p{Z}]/gu, char => SIGNS[char] || `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`);
   return /^\p{M}/u.test(marked) ? `◌${marked}` : marked;
 }
 

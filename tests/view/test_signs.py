@@ -1,0 +1,42 @@
+"""What stands for characters that cannot be seen: one table, for pages, their style and scripts, and for the terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from html import unescape
+from importlib.resources import files
+
+import dstok
+from dstok.view import Sheet, read
+from dstok.view.pages import STYLES, asset, page_of
+from dstok.view.signs import BLANKS, SIGNS, STYLE, sign_of, split_bytes
+
+
+def test_every_character_that_cannot_be_seen_has_a_sign_of_its_own() -> None:
+    unseen = [chr(code) for code in range(sys.maxunicode + 1) if not chr(code).isprintable() or code == 32]
+    signs = [sign_of(char) for char in unseen]
+    assert None not in signs and len(set(signs)) == len(unseen) and set(SIGNS) <= set(unseen)
+
+
+def test_a_page_has_the_signs() -> None:
+    page = page_of(Sheet([read(dstok.load("deepseek-v3"), "a\n\x1b")]))
+    [given] = re.findall(r'<main data-signs="(.*?)">', page)
+    assert json.loads(unescape(given)) == SIGNS and STYLE in page
+
+
+def test_the_signs_stand_in_one_file() -> None:
+    """Of the style every sign comes from a variable, and every variable is set; the scripts have none of their own."""
+    names = set(re.findall(r"--[\w-]+", STYLE))
+    used = {name for style in STYLES for name in re.findall(r"content: var\((--[\w-]+)\)", asset(style))}
+    assert names == used and [sign for sign in BLANKS.values() if sign not in STYLE] == []
+    for file in (files("dstok.view") / "files").iterdir():
+        assert not set(file.read_text(encoding="utf-8")) & set(SIGNS.values()), file.name
+
+
+def test_the_bytes_of_a_token_are_split_without_loss() -> None:
+    for data in (b"", b"abc", "é中🦙".encode(), b"\xf0\x9f", b"a\xf0\x9f b\xa6\xa6c", "\ufffd".encode(), b"\xed\xa0\x80a"):
+        found = split_bytes(data)
+        assert b"".join(part.encode() if isinstance(part, str) else part for part in found) == data
+        assert all(found) and all(type(one) is not type(next) for one, next in zip(found, found[1:]))
