@@ -1,3 +1,5 @@
+from array import array
+
 from dstok.core._bpe import BPE
 
 Buffer = bytes | bytearray | memoryview
@@ -12,11 +14,11 @@ def check_windows(tables: Buffer) -> None: ...
 def check_tokens(starts: Buffer, blob: int, byte_ids: list[int]) -> None:
     """The vocabulary: `starts` rise from 0 to the length of the blob, and the 256 `byte_ids` have one byte each."""
 
-def check_merges(bpe: BPE, merges: Buffer) -> None:
+def check_merges(bpe: BPE, merges: array[int]) -> None:
     """The merges: their ids exist, and the token made is as long as its sides."""
 
-def check_pairs(bpe: BPE, pairs: Buffer, merges: Buffer) -> None:
-    """The pair table: each merge's pair is found, with its rank or that of the same pair before, and nothing else."""
+def check_pairs(bpe: BPE, merges: array[int]) -> None:
+    """The pair table: each of the merges that were read out of its slots is found, with its rank."""
 
 def check_atoms(bpe: BPE, atoms: Buffer) -> None:
     """The table of characters: each is the token of its own bytes."""
@@ -25,4 +27,4 @@ def check_byte_pairs(bpe: BPE, byte_pairs: Buffer, pair_ids: Buffer) -> None:
     """The pairs of bytes that merging may start from: each has the token of its two bytes."""
 
 def check_direct(bpe: BPE, direct: Buffer) -> None:
-    """The ids that fill the piece tables: they rise, and have bytes."""
+    """The bits of the ids that fill the piece tables: those have bytes."""

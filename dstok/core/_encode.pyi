@@ -15,7 +15,8 @@ class Encoder:
 
     size: int
     def __init__(
-        self, run: Pass, bpe: BPE, direct: object, size: int, normalizer: Normalizer | None = None,
+        self, run: Pass, bpe: BPE, direct: bytes | bytearray | memoryview, size: int,
+        normalizer: Normalizer | None = None,
     ) -> None: ...
     def __copy__(self) -> Encoder: ...
     def encode(self, text: Text, policy: Policy, replace: bool) -> list[int]:

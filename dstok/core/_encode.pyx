@@ -51,7 +51,7 @@ START = (True, 0, 0)         # of a text, for `encode_part`: Workspace.fresh and
 cdef class Encoder:
     """The encoder of one model: tables that never change, and a pool of workspaces.
 
-    `direct` are the ids (uint32) that the piece tables are filled with, the most frequent ones first.
+    `direct` is a bitmap over the ids: those that the piece tables are filled with.
     """
 
     def __cinit__(self, Pass run not None, BPE bpe not None, direct, Py_ssize_t size, Normalizer normalizer=None):

@@ -1,8 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The pair table, built: a perfect hash of the merges.
+"""The pair table, built, and read back: a perfect hash of the merges.
 
-In: the merges. Out: slots and seeds, as _merge.h reads them; or nothing, if they collide under all salts.
+In: the merges. Out: slots and seeds, as _merge.h reads them; or nothing, if they collide under all salts. And from the
+slots the merges again, which so stand nowhere else.
 Invariant: each pair stands in the slot to which its bucket's seed sends it, and nowhere else. Work and memory are
 bounded, whatever the merges are.
 
@@ -20,6 +21,10 @@ from array import array
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from dstok.core._bpe cimport NO_RANK, left_mix_of, mix_of, pair_bucket, pair_slot, right_mix_of
+from dstok.errors import TokenizerFileError
+
+cdef uint64_t EMPTY = 0xFFFFFFFFFFFFFFFF
+cdef uint32_t NO_ID = 0xFFFFFFFF
 
 cdef enum:
     SEEDS = 1 << 16
@@ -27,6 +32,7 @@ cdef enum:
     CROWD = 32         # ... more than so many do not by chance: one bucket in 10 to the 18
     SALTS = 16         # that are tried
     ROOM = 2           # how often the slots are doubled in that time
+    RIGHT_ID = 0xFFFFF  # of a slot, without its rank
 
 MAX_IDS = 1 << 20
 MAX_MERGES = NO_RANK - 1
@@ -36,26 +42,26 @@ MAX_SLOTS = 1 << 25    # two for each of MAX_MERGES
 def build_pairs(merges):
     """The pair table of flat `merges` (left, right, merged, in rank order): its slots and seeds, as bytes.
 
-    None if under each of the salts too many of them collide.
+    None if under each of the salts too many of them collide. Raises `TokenizerFileError` if a pair is there twice.
     """
     cdef const uint32_t[::1] m = merges
-    cdef uint32_t[::1] ranks = _distinct(m)
     cdef Py_ssize_t count = m.shape[0] // 3, most
     cdef int seed_bits = 4, salt, first_salt
     cdef Py_ssize_t size = 16
+    _check_distinct(m)
     while (<Py_ssize_t>BUCKET << seed_bits) < count:
         seed_bits += 1
     while size * 0.98 < count:
         size *= 2
     most = min(size << ROOM, MAX_SLOTS)
     for first_salt in range(SALTS):
-        buckets = _by_bucket(m, ranks, first_salt, 32 - seed_bits)
+        buckets = _by_bucket(m, first_salt, 32 - seed_bits)
         if buckets is not None:
             break
     else:
         return None
     for salt in range(SALTS):
-        slots = array("Q", [0xFFFFFFFFFFFFFFFF]) * size
+        slots = array("Q", [EMPTY]) * size
         seeds = array("H", bytes(2 << seed_bits))
         if _place(m, buckets, slots, seeds, mix_of(salt)):
             seeds.extend([salt, first_salt] if first_salt else [salt])
@@ -64,31 +70,50 @@ def build_pairs(merges):
     return None
 
 
-cdef _distinct(const uint32_t[::1] m):
-    """The ranks of the pairs, of equal ones the first."""
+def merges_of(pairs):
+    """The merges of a pair table's slots, flat: left, right (uint32), in rank order.
+
+    Raises `ValueError` if its ranks are not 0, 1, 2 and so on, each once.
+    """
+    cdef const uint64_t[::1] slots = memoryview(pairs).cast("B").cast("Q")
+    cdef Py_ssize_t i, count = 0
+    cdef uint64_t rank
+    for i in range(slots.shape[0]):
+        count += slots[i] != EMPTY
+    merges = array("I", [NO_ID]) * (2 * count)
+    cdef uint32_t[::1] m = merges
+    for i in range(slots.shape[0]):
+        if slots[i] == EMPTY:
+            continue
+        rank = slots[i] & NO_RANK
+        if rank >= <uint64_t>count or m[2 * rank] != NO_ID:
+            raise ValueError(f"expected the ranks below {count} in the pair table, each once, found {rank} in slot {i}")
+        m[2 * rank], m[2 * rank + 1] = <uint32_t>(slots[i] >> 44), <uint32_t>(slots[i] >> 24 & RIGHT_ID)
+    return merges
+
+
+cdef _check_distinct(const uint32_t[::1] m):
+    """The slots hold one rank for a pair: of a second one nothing would be left."""
     cdef Py_ssize_t rank
-    seen = set()
-    ranks = array("I")
+    ranks = {}
     for rank in range(m.shape[0] // 3):
-        pair = <uint64_t>m[3 * rank] << 20 | m[3 * rank + 1]
-        if pair not in seen:
-            seen.add(pair)
-            ranks.append(rank)
-    return ranks
+        first = ranks.setdefault(<uint64_t>m[3 * rank] << 20 | m[3 * rank + 1], rank)
+        if first != rank:
+            raise TokenizerFileError(f"expected a new merge, found merge {first} again", f"$.model.merges[{rank}]")
 
 
-cdef list _by_bucket(const uint32_t[::1] m, const uint32_t[::1] ranks, uint32_t salt, int seed_shift):
+cdef list _by_bucket(const uint32_t[::1] m, uint32_t salt, int seed_shift):
     """(bucket, ranks) of the pairs, the largest buckets first; None if one is a crowd."""
     cdef uint32_t left_mix = left_mix_of(salt), right_mix = right_mix_of(salt), bucket
     cdef uint32_t[::1] sizes = array("I", bytes(4 << (32 - seed_shift)))
-    cdef Py_ssize_t i
+    cdef Py_ssize_t rank
     buckets = {}
-    for i in range(ranks.shape[0]):
-        bucket = pair_bucket(m[3 * ranks[i]], m[3 * ranks[i] + 1], left_mix, right_mix, seed_shift)
+    for rank in range(m.shape[0] // 3):
+        bucket = pair_bucket(m[3 * rank], m[3 * rank + 1], left_mix, right_mix, seed_shift)
         sizes[bucket] += 1
         if sizes[bucket] > CROWD:
             return None
-        buckets.setdefault(bucket, []).append(ranks[i])
+        buckets.setdefault(bucket, []).append(rank)
     return sorted(buckets.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
@@ -106,7 +131,7 @@ cdef bint _place(const uint32_t[::1] m, list buckets, uint64_t[::1] slots, uint1
             for i in range(size):
                 rank = ranks[i]
                 slot = pair_slot(m[3 * rank], m[3 * rank + 1], seed, mix, slot_shift)
-                if slots[slot] != <uint64_t>0xFFFFFFFFFFFFFFFF:
+                if slots[slot] != EMPTY:
                     break
                 slots[slot] = <uint64_t>m[3 * rank] << 44 | <uint64_t>m[3 * rank + 1] << 24 | <uint64_t>rank
                 taken[i] = slot
@@ -114,7 +139,7 @@ cdef bint _place(const uint32_t[::1] m, list buckets, uint64_t[::1] slots, uint1
                 break
             while i:
                 i -= 1
-                slots[taken[i]] = <uint64_t>0xFFFFFFFFFFFFFFFF
+                slots[taken[i]] = EMPTY
         else:
             return False
         seeds[bucket] = <uint16_t>seed

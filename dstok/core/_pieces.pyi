@@ -6,9 +6,9 @@ JOINED_BYTES: int
 TABLE_BYTES: int
 
 class PieceMemory:
-    """The memory of a piece table, filled with `tokens` (ids, the most frequent ones first)."""
+    """The memory of a piece table, filled with the tokens whose ids' bits `direct` has."""
 
-    def __init__(self, bpe: BPE, tokens: object) -> None: ...
+    def __init__(self, bpe: BPE, direct: bytes | bytearray | memoryview) -> None: ...
 
 BORDER_BYTES: int
 

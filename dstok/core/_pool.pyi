@@ -3,9 +3,9 @@ from dstok.core._bpe import BPE
 MAX_WORKSPACES: int
 
 class Pool:
-    """Workspaces that merge by `bpe`; their piece tables begin with the ids `direct`, the most frequent ones first."""
+    """Workspaces that merge by `bpe`; their piece tables begin with the ids whose bits `direct` has."""
 
-    def __init__(self, bpe: BPE, direct: object) -> None: ...
+    def __init__(self, bpe: BPE, direct: bytes | bytearray | memoryview) -> None: ...
     def workspaces(self) -> tuple[int, int]:
         """How many workspaces there are, and how many of them are at rest."""
     def passed(self) -> int:

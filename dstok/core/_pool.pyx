@@ -42,7 +42,7 @@ if slot_watch_forks():
 
 @cython.final
 cdef class Pool:
-    """Workspaces that merge by `bpe`; their piece tables begin with the ids `direct`, the most frequent ones first."""
+    """Workspaces that merge by `bpe`; their piece tables begin with the ids whose bits `direct` has."""
 
     def __cinit__(self, BPE bpe not None, direct):
         self.bpe, self.direct = bpe, direct

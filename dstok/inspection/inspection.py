@@ -94,8 +94,8 @@ class Inspection:
         """uint32[n, 3], by rank: the ids of the left token, the right token, and of what they are merged to."""
         import numpy as np
 
-        pairs = np.frombuffer(self._tables.sections["merges"], np.uint32).reshape(-1, 2)
-        return np.column_stack([pairs, np.frombuffer(self._tables.merged, np.uint32)])
+        pairs, merged = (np.frombuffer(found, np.uint32) for found in (self._tables.merges, self._tables.merged))
+        return np.column_stack([pairs.reshape(-1, 2), merged])
 
     def merge(self, piece: bytes) -> list[int]:
         """The ids that merging makes of `piece`, a whole one.

@@ -34,7 +34,6 @@ def build_tables(model: ModelDescription) -> Tables:
     pages, page_numbers = program.alphabet.pages()
     starts, blob = _pack_tokens(model)
     byte_ids = _byte_ids(model)
-    merges = array("I", [x for rule in model.merge_rules() for x in rule[:2]])
     edges = pack_edges(program.boundaries.edges, pages[:128])
     kernel = find_kernel(program)
     description = {
@@ -47,6 +46,7 @@ def build_tables(model: ModelDescription) -> Tables:
         "monotone": _monotone(model),
         "ignore_merges": model.ignore_merges,
         "raw_ids": sorted(model.raw_ids),
+        "merges": len(model.merges) // 3,
         "first": model.merges[2] if model.merges else 0,
     }
     if model.normalizer:  # images of models without one are as they were
@@ -57,7 +57,7 @@ def build_tables(model: ModelDescription) -> Tables:
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": edges,
         "starts": starts, "blob": blob,
-        "merges": merges.tobytes(), "merged": _merged(model.merges[2::3]), "pairs": pairs, "seeds": seeds,
+        "merged": _merged(model.merges[2::3]), "pairs": pairs, "seeds": seeds,
     }
     bpe = make_bpe(Tables(description, sections))
     rules = list(model.merge_rules())
@@ -67,7 +67,7 @@ def build_tables(model: ModelDescription) -> Tables:
         rules, model.tokens, byte_ids, torn_borders(model.tokens), settled)
     bpe = make_bpe(Tables(description, sections))
     direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
-    sections["direct"] = array("I", direct).tobytes()
+    sections["direct"] = _bitmap(direct, len(model.tokens))
     spoilers = set(_reachable(model)).difference(direct) if model.ignore_merges else set()
     borders = _borders(model.tokens[i] or b"" for i in spoilers)
     made = [t for t in model.tokens if t]
@@ -99,8 +99,7 @@ def describe_tables(
 ) -> ModelDescription:
     """The description that `build_tables` made `tables` of, with what is one tokenizer's own."""
     d, raw_ids = tables.description, frozenset(tables.description["raw_ids"])
-    starts, pairs, merged = (array("I", bytes(data)) for data in (
-        tables.sections["starts"], tables.sections["merges"], tables.merged))
+    starts, pairs, merged = array("I", bytes(tables.sections["starts"])), tables.merges, tables.merged
     blob = bytes(tables.sections["blob"])
     tokens = [blob[start:end] if start < end or i in raw_ids else None
               for i, (start, end) in enumerate(pairwise(starts))]
@@ -123,6 +122,14 @@ def _pack_tokens(model: ModelDescription) -> tuple[bytes, bytes]:
         at += len(token or b"")
         starts.append(at)
     return starts.tobytes(), b"".join(token or b"" for token in model.tokens) or b"\0"
+
+
+def _bitmap(ids: Iterable[int], size: int) -> bytes:
+    """A bit for each of `size` ids, the low ones first: whether it is one of `ids`."""
+    bits = bytearray((size + 7) // 8)
+    for i in ids:
+        bits[i >> 3] |= 1 << (i & 7)
+    return bytes(bits)
 
 
 def _merged(ids: array[int]) -> bytes:

@@ -20,9 +20,8 @@ def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | Non
     """The hash."""
     part = tables.description
     whole = sha256()
-    for name in ("starts", "blob", "merges"):
-        whole.update(bytes(tables.sections[name]))
-    whole.update(tables.merged)
+    for data in (tables.sections["starts"], tables.sections["blob"], tables.merges, tables.merged):
+        whole.update(data)
     splits = [(s.pattern, s.behavior, s.invert, *([s.unicode_version] if s.unicode_version else []))
               for s in tables.splits]
     rest = (splits, part["unicode_version"], part["ignore_merges"], part["raw_ids"], bos_id, eos_id,

@@ -25,7 +25,7 @@ from dstok.core._check import (
     check_tokens,
     check_windows,
 )
-from dstok.core._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS
+from dstok.core._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS, merges_of
 from dstok.core._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.columns import MAX_FLAGS, unpack_added
@@ -38,7 +38,7 @@ from dstok.tables.objects import TABLES_FORMAT, bare_bpe, tables_from_image
 
 __all__ = ["check_image", "tokenizer_parts"]
 
-SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merges", "merged", "pairs", "seeds")
+SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds")
 STARTS = ("atoms", "byte_pairs", "pair_ids")  # images of old lack them, where ranks are not monotone
 CUTS = ("direct", "joined", "borders", "windows")
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/_scan.pyx
@@ -85,11 +85,12 @@ def _guarded(image: Image, check: Callable[[Image], Any]) -> Any:
 def _check_description(image: Image) -> None:
     d = image.description
     for name, kind in (("unicode_version", str), ("monotone", bool), ("ignore_merges", bool),
-                       ("symbols", int), ("first", int)):
+                       ("symbols", int), ("first", int), ("merges", int)):
         _typed(name, d[name], kind)
     for name in ("byte_ids", "raw_ids"):
         _listed(name, d[name], int)
     _ask("symbols", 2 <= d["symbols"] <= MAX_SYMBOLS, f"2 to {MAX_SYMBOLS}", d["symbols"])
+    _ask("merges", 0 <= d["merges"] <= MAX_MERGES, f"0 to {MAX_MERGES}", d["merges"])
     _ask("byte_ids", len(d["byte_ids"]) == 256, 256, len(d["byte_ids"]))
     for split in _listed("splits", d["splits"], dict):
         known = {"pattern", "behavior", "invert", "where", "unicode_version"}
@@ -169,18 +170,18 @@ def _check_sizes(image: Image) -> None:
     names = (*SECTIONS, *(STARTS if image.description["monotone"] or "atoms" in image.places else ()), *CUTS)
     _ask("sections", tuple(image.places) == names, " ".join(names), " ".join(image.places))
     size = {name: length for name, (_, length) in image.places.items()}
-    ids, merges = size["starts"] // 4 - 1, size["merges"] // 8
+    ids, merges = size["starts"] // 4 - 1, image.description["merges"]
     least_ids = 256 - len(NOT_IN_UTF_8)
     for name, unit, least, most in (
         ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, least_ids + 1, MAX_IDS + 1),
-        ("merges", 8, 0, MAX_MERGES), ("direct", 4, 0, ids), ("pair_ids", 4, 0, MAX_BYTE_PAIRS),
+        ("pair_ids", 4, 0, MAX_BYTE_PAIRS),
     ):
         length = size.get(name, 0)
         _ask(f"section {name}", name not in size or (length % unit == 0 and least <= length // unit <= most),
              f"{least} to {most} times {unit} bytes", f"{length} bytes")
     exact = {"pairs": _power(8, size["pairs"], MAX_SLOTS), "seeds": _seeds(size["seeds"]),
              "page_numbers": 2 * 0x1100, "merged": 4 * merges if size["merged"] else 0, "atoms": 4 << 16,
-             "byte_pairs": 8 << 16, "joined": JOINED_BYTES if size["joined"] else 0,
+             "byte_pairs": 8 << 16, "direct": (ids + 7) // 8, "joined": JOINED_BYTES if size["joined"] else 0,
              "borders": BORDER_BYTES if size["borders"] else 0}
     for name in exact.keys() & size.keys():
         _ask(f"section {name}", size[name] == exact[name], f"{exact[name]} bytes", f"{size[name]} bytes")
@@ -226,11 +227,13 @@ def _check_words(image: Image) -> None:
         _ask("byte_ids", s["blob"][starts[i]] == byte or (byte in NOT_IN_UTF_8 and s["blob"][starts[i]] == 0),
              f"the id of byte {byte}", i)
     bpe = bare_bpe(tables)
+    merges = merges_of(s["pairs"])
+    count = len(merges) // 2
+    _ask("merges", count == d["merges"], f"{d['merges']} in the pair table", count)
     if not len(s["merged"]):
-        count = len(s["merges"]) // 8
         _ask("first", 0 <= d["first"] <= bpe.size - count, f"{count} ids below {bpe.size}", d["first"])
-    check_merges(bpe, s["merges"])
-    check_pairs(bpe, s["pairs"], s["merges"])
+    check_merges(bpe, merges)
+    check_pairs(bpe, merges)
     check_atoms(bpe, s.get("atoms", b""))
     check_byte_pairs(bpe, s.get("byte_pairs", b""), s.get("pair_ids", b""))
     check_direct(bpe, s["direct"])

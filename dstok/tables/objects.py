@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.core._bpe import BPE
 from dstok.core._encode import Encoder
+from dstok.core._pairs import merges_of
 from dstok.core._pass import Pass
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError
@@ -28,19 +29,19 @@ if TYPE_CHECKING:
 __all__ = ["TABLES_FORMAT", "Tables", "bare_bpe", "check_program", "make_bpe", "make_encoder", "tables_from_image"]
 
 Buffer = bytes | bytearray | memoryview
-TABLES_FORMAT = 5  # of the sections' meaning: raised when the core reads one of them differently
+TABLES_FORMAT = 6  # of the sections' meaning: raised when the core reads one of them differently
 
 
 @dataclass(frozen=True)
 class Tables:
     """`description` (JSON-able) and `sections` (name -> bytes); `image` if they are mapped from one.
 
-    Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merges (left, right
-    by rank), merged (id by rank; empty if it is the rank plus the description's `first`), pairs and seeds (their
-    hash table); atoms, byte_pairs and pair_ids (what merging may start from); direct (ids
-    that merging makes of their own bytes, which fill the piece tables); joined (the safe cuts' bitmap, empty if
-    there are none); borders (characters that are not to be cut at, empty if there are none); windows (what a few
-    characters tell of a place between them: pattern/windows.py; empty for V3).
+    Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merged (id by rank; empty if
+    it is the rank plus the description's `first`), pairs and seeds (the merges' hash table); atoms, byte_pairs and
+    pair_ids (what merging may start from); direct (a bit for each id: whether merging makes it of its own bytes, which
+    fill the piece tables); joined (the safe cuts' bitmap, empty if there are none); borders (characters that are not to
+    be cut at, empty if there are none); windows (what a few characters tell of a place between them:
+    pattern/windows.py; empty for V3).
     """
 
     description: dict[str, Any]
@@ -63,10 +64,21 @@ class Tables:
         return tuple(NormalizerStep(**step) for step in steps)
 
     @property
-    def merged(self) -> bytes:
+    def merges(self) -> array[int]:
+        """The left and the right id (uint32 each) by rank, read out of the pair table. Encoding needs none of it.
+
+        Raises `ImageError` if the tables are mapped and damaged.
+        """
+        try:
+            return merges_of(self.sections["pairs"])
+        except ValueError as error:
+            raise ImageError(f"{self.image.path if self.image else 'tables'}: {error}: the image is damaged") from None
+
+    @property
+    def merged(self) -> array[int]:
         """The id (uint32) by rank."""
-        count, first = len(self.sections["merges"]) // 8, self.description["first"]
-        return bytes(self.sections["merged"]) or array("I", range(first, first + count)).tobytes()
+        count, first = self.description["merges"], self.description["first"]
+        return array("I", bytes(self.sections["merged"]) or range(first, first + count))
 
 
 def tables_from_image(image: Image) -> Tables:
@@ -109,4 +121,4 @@ def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | N
     kernel = tables.description["kernel"]
     run = Pass(scanner, bpe, s["joined"] or None, kernel["rules"], bytes(kernel["kinds"]), s["borders"] or None,
                s["windows"] or None)
-    return Encoder(run, bpe, memoryview(s["direct"]).cast("B").cast("I"), size, normalizer)
+    return Encoder(run, bpe, s["direct"], size, normalizer)

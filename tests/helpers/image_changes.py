@@ -56,10 +56,40 @@ def kernel(rules: int = V3, kind: int = RARE, kinds: list[int] | None = None, ed
     return change
 
 
-def strange_pair(parts: Parts) -> None:
+EMPTY = 0xFFFFFFFFFFFFFFFF
+
+
+def strange_pair(slot: int) -> Change:
     """One pair more than there are merges."""
+    def change(parts: Parts) -> None:
+        slots = memoryview(parts.sections["pairs"]).cast("Q")
+        slots[list(slots).index(EMPTY)] = slot
+
+    return change
+
+
+def in_first_pair(bits: int) -> Change:
+    """These bits of the slot of merge 0 changed."""
+    def change(parts: Parts) -> None:
+        slots = memoryview(parts.sections["pairs"]).cast("Q")
+        slots[next(i for i, slot in enumerate(slots) if slot != EMPTY and not slot & 0xFFFFFF)] ^= bits
+
+    return change
+
+
+def moved(parts: Parts) -> None:
+    """Merge 0 in another slot than the one where it is looked for."""
     slots = memoryview(parts.sections["pairs"]).cast("Q")
-    slots[list(slots).index(0xFFFFFFFFFFFFFFFF)] = 0
+    at, free = next(i for i, slot in enumerate(slots) if slot != EMPTY and not slot & 0xFFFFFF), list(slots).index(EMPTY)
+    slots[at], slots[free] = EMPTY, slots[at]
+
+
+def twice(parts: Parts) -> None:
+    """The pair of merge 0 with the rank 5, too, where there were 0 to 4."""
+    slots = memoryview(parts.sections["pairs"]).cast("Q")
+    slots[list(slots).index(EMPTY)] = next(slot for slot in slots if slot != EMPTY and not slot & 0xFFFFFF) + 5
+    parts.description["merges"] = 6
+    merged(256, 257, 258, 259, 260, 256)(parts)
 
 
 REFUSED: list[tuple[Change, str]] = [
@@ -101,10 +131,15 @@ REFUSED: list[tuple[Change, str]] = [
     (reordered, "sections: expected"),
     *((resized(name, size), f"section {name}: expected") for name, size in (
         ("pages", 0), ("pages", 100), ("page_numbers", 8702), ("edges", 1024), ("edges", 4 * ROW * 3 + 4), ("starts", 4),
-        ("starts", 1029), ("pairs", 64), ("pairs", 120), ("pairs", 384), ("seeds", 32), ("seeds", 38), ("seeds", 40), ("pair_ids", 5), ("merges", 12),
-        ("pair_ids", 4 << 16), ("atoms", 0), ("atoms", 4), ("byte_pairs", 8191), ("direct", 5), ("direct", 1 << 20), ("joined", 1),
+        ("starts", 1029), ("pairs", 64), ("pairs", 120), ("pairs", 384), ("seeds", 32), ("seeds", 38), ("seeds", 40), ("pair_ids", 5),
+        ("pair_ids", 4 << 16), ("atoms", 0), ("atoms", 4), ("byte_pairs", 8191), ("direct", 5), ("direct", 0), ("direct", 1 << 20), ("joined", 1),
         ("borders", 1))),
-    (resized("merges", 0), "expected a pair table of 0 pairs, found 5"),
+    (put("merges", 0), "merges: expected 0 in the pair table, found 5"),
+    (put("merges", 6), "merges: expected 6 in the pair table, found 5"),
+    (put("merges", -1), "merges: expected 0 to 16777214, found -1"),
+    (put("merges", 0xFFFFFF), "merges: expected 0 to 16777214, found 16777215"),
+    (put("merges", True), "merges: expected int, found True"),
+    (lambda parts: parts.description.pop("merges"), "expected 'merges', found none"),
     (resized("merged", 24), "section merged: expected 20 bytes"),
     (put("first", 5000), "first: expected 5 ids below"),
     (put("first", 255), "expected a token as long as its sides"),
@@ -135,13 +170,20 @@ REFUSED: list[tuple[Change, str]] = [
     (words("starts", 97, 98), "expected the id of a byte"),
     (words("blob", 97, 0, kind="B"), "byte_ids: expected the id of byte"),
     # the merges
-    (words("pairs", 0, *[0] * 16, kind="Q"), "expected the pair table to hold merge 0"),
-    (words("pairs", 0, *[0xFFFFFFFFFFFFFFFF] * 16, kind="Q"), "expected the pair table to hold merge 0"),
-    (resized("pairs", 256), "expected the pair table to hold merge"),
-    (strange_pair, "expected a pair table of 5 pairs, found 6"),
+    (words("pairs", 0, *[0] * 16, kind="Q"), "expected the ranks below 16 in the pair table, each once, found 0 in slot 1"),
+    (words("pairs", 0, *[EMPTY] * 16, kind="Q"), "merges: expected 5 in the pair table, found 0"),
+    (resized("pairs", 256), "expected the ranks below 32 in the pair table, each once, found 0 in slot 1"),
+    (strange_pair(0), "expected the ranks below 6 in the pair table, each once, found 0"),
+    (strange_pair(5), "merges: expected 5 in the pair table, found 6"),
+    (strange_pair(0xFFFFFF), "expected the ranks below 6 in the pair table, each once, found 16777215"),
+    (twice, "expected the pair table to hold merge 5"),
+    (moved, "expected the pair table to hold merge 0 where it is looked for"),
+    (in_first_pair(7), "expected the ranks below 5 in the pair table, each once, found"),
+    (in_first_pair(1 << 63), "expected ids below [0-9]+, found .* in merge 0"),
+    (in_first_pair(1 << 43), "expected ids below [0-9]+, found .* in merge 0"),
+    (in_first_pair(1 << 44), "expected the pair table to hold merge 0"),
     (words("seeds", 0, *range(1, 17), kind="H"), "expected the pair table to hold merge"),
     (words("seeds", -1, 7, kind="H"), "expected the pair table to hold merge"),
-    (words("merges", 0, 1 << 20), "expected ids below"),
     (words("byte_pairs", 0, 0, kind="H"), "expected the token of the bytes 0x0000"),
     (words("byte_pairs", 0, 0xFFFE, kind="H"), "expected numbers of pairs below"),
     (words("pair_ids", 0, 5000), "expected ids of tokens of two bytes, found 5000"),
@@ -151,8 +193,7 @@ REFUSED: list[tuple[Change, str]] = [
     (words("atoms", 0x41, 66), "expected the token of U"),
     (words("atoms", 0x4E2D, 1 << 31), "expected ids below"),
     (words("atoms", 0xE9, 257), "expected the token of U"),
-    (words("direct", 3, 5000), "expected ids of tokens that rise, found 5000"),
-    (words("direct", 3, 0), "expected ids of tokens that rise, found 0"),
+    (words("direct", -1, 255, kind="B"), "expected ids of tokens, found 26[0-9]"),
     # the tokenizer
     (lambda parts: parts.tokenizer.pop("name"), "expected 'name', found none"),
     (own("name", None), "name: expected str"),
