@@ -89,6 +89,14 @@ def test_a_good_wheel(wheel: Any) -> None:
     assert list(checker().faults(wheel())) == []
 
 
+def test_a_wheel_that_is_too_large(wheel: Any) -> None:
+    check, path = checker(), wheel()
+    data = path.read_bytes()
+    for size, found in ((6_000_000, []), (6_000_001, ["expected at most 6000000 bytes, found 6000001"])):
+        path.write_bytes(bytes(size - len(data)) + data)  # what stands before a zip file is no part of it
+        assert list(check.faults(path)) == found
+
+
 @pytest.mark.parametrize(("changes", "fault"), [
     ({"more": ("dstok/core/_bpe.pyx",)}, "expected no dstok/core/_bpe.pyx"),
     ({"more": ("tests/test_a.py",)}, "expected no tests/test_a.py"),
