@@ -1,4 +1,4 @@
-"""What release/ says of dstok is what pyproject.toml says; what it finds wrong with a wheel."""
+"""What release/ says of dstok is what pyproject.toml says; what it finds wrong with a wheel; what the workflow runs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RELEASE = CHECKOUT / "release"
+WORKFLOW = CHECKOUT / ".github" / "workflows" / "release.yml"
 if not RELEASE.is_dir():
     pytest.skip("not a checkout", allow_module_level=True)
 PROJECT = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
@@ -54,6 +55,19 @@ def test_the_tests_that_wheels_pass_are_there() -> None:
     installed = named((RELEASE / "installed").read_text(encoding="utf-8"))
     here, *_ = re.findall(r"^test-command = .*$", PROJECT, re.M)
     assert named(here) == installed and all((CHECKOUT / path).is_file() for path in installed)
+
+
+@pytest.mark.skipif(not WORKFLOW.is_file(), reason="the source archive has no workflow")
+def test_what_the_workflow_runs_cannot_change() -> None:
+    """Each action of others is named by a commit; a tag or a branch could be moved under a release's feet."""
+    used = re.findall(r"uses: (.*)", WORKFLOW.read_text(encoding="utf-8"))
+    assert used and all(re.match(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line) for line in used), used
+
+
+def test_the_source_archive_has_what_tests_its_wheels() -> None:
+    """Wheels are built and tested from the archive alone: it has the tests of wheels, and what checks these."""
+    grafted = set(re.findall(r"^graft (\S+)$", (CHECKOUT / "MANIFEST.in").read_text(encoding="utf-8"), re.M))
+    assert {"release", *listed("test-sources")} - {"pyproject.toml"} <= grafted
 
 
 def checker() -> ModuleType:
