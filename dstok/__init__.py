@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 try:
     from dstok.calls.growing import GrowingText
     from dstok.calls.offsets import Encoding, Piece
+    from dstok.calls.pairs import PaddedPairs, PairIds
     from dstok.calls.streams import DecodeStream, EncodeStream
     from dstok.errors import (
         ChatError,
@@ -59,6 +60,8 @@ __all__ = [
     "ImageError",
     "ModelInfo",
     "ModelNotFoundError",
+    "PaddedPairs",
+    "PairIds",
     "PatternError",
     "PickleError",
     "Piece",

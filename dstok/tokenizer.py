@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dstok import names_of_others
 from dstok.base.ids import Ends
 from dstok.base.lazy import lazy
-from dstok.calls import batches, budget, decoding, growing, offsets, padded, streams
+from dstok.calls import batches, budget, decoding, growing, offsets, padded, pairs, streams
 from dstok.core._decode import Decoder
 from dstok.core._line import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
@@ -212,6 +212,8 @@ class Tokenizer(LineEncoder):
     encode_batch, encode_batch_arrays = batches.encode_batch, batches.encode_batch_arrays
     count_batch = batches.count_batch
     encode_batch_padded, encode_with_overflow = padded.encode_batch_padded, padded.encode_with_overflow
+    encode_pair, encode_pairs_padded = pairs.encode_pair, pairs.encode_pairs_padded
+    encode_pair_with_overflow = pairs.encode_pair_with_overflow
     encode_with_offsets, pretokenize = offsets.encode_with_offsets, offsets.pretokenize
     encode_stream, growing = streams.encode_stream, growing.growing
     count_up_to, truncate, chunk = budget.count_up_to, budget.truncate, budget.chunk

@@ -9,6 +9,7 @@ Source: how upstream truncates and pads; tests/calls/test_padded.py asks upstrea
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import index
 from typing import TYPE_CHECKING, Literal
 
 from dstok.base.texts import Errors, Special, Text
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.uint32]
     Lengths = npt.NDArray[np.int64]
 
-__all__ = ["encode_batch_padded", "encode_with_overflow", "overflow_spans"]
+__all__ = [
+    "Side", "check_least", "check_side", "cut_texts", "encode_batch_padded", "encode_with_overflow", "filled",
+    "overflow_spans", "pad_id_of", "room_of", "row_width",
+]
 
 Side = Literal["right", "left"]
 
@@ -47,18 +51,13 @@ def encode_batch_padded(
     >>> ids.tolist(), mask.tolist()
     ([[19923, 2], [19923, 7050]], [[1, 0], [1, 1]])
     """
-    import numpy as np
-
-    _check_side("side", side)
-    _check_side("truncation_side", truncation_side)
-    fill = _pad_id(self) if pad_id is None else pad_id
+    for name, value in (("side", side), ("truncation_side", truncation_side)):
+        check_side(name, value)
+    for name, number, least in (("length", length, 0), ("multiple_of", multiple_of, 1)):
+        check_least(name, number, least)
+    fill = pad_id_of(self) if pad_id is None else pad_id
     flat, lengths = _rows(self, texts, max_length, truncation_side, threads, special, add_bos, add_eos, errors)
-    width = _width(lengths, length, multiple_of)
-    places = np.arange(width)
-    own = places < lengths[:, None] if side == "right" else places >= width - lengths[:, None]
-    ids = np.full(own.shape, fill, np.int64)
-    ids[own] = flat
-    return ids, own.astype(np.int64)
+    return filled(flat, lengths, row_width(lengths, length, multiple_of), side, fill)
 
 
 def encode_with_overflow(
@@ -78,8 +77,9 @@ def encode_with_overflow(
     """
     import numpy as np
 
-    _check_side("side", side)
-    room = _room(max_length, self._ends.extra(add_bos, add_eos))
+    check_side("side", side)
+    check_least("stride", stride)
+    room = room_of(max_length, self._ends.extra(add_bos, add_eos))
     ids = self.encode_array(text, special=special, errors=errors)
     before, after = (np.array(ends, np.uint32) for ends in (self._ends.before(add_bos), self._ends.after(add_eos)))
     spans = overflow_spans(len(ids), room, stride, side)
@@ -113,20 +113,54 @@ def _rows(
     """The ids of all rows, and the number of each one's."""
     import numpy as np
 
-    room = None if max_length is None else _room(max_length, self._ends.extra(add_bos, add_eos))
+    room = None if max_length is None else room_of(max_length, self._ends.extra(add_bos, add_eos))
     flat, offsets = encode_batch_arrays(self, texts, threads=threads, special=special, errors=errors)
     lengths = np.diff(offsets)
-    if room is not None and (lengths > room).any():
-        after_start = np.arange(len(flat)) - np.repeat(offsets[:-1], lengths)
-        before_end = np.repeat(offsets[1:], lengths) - np.arange(len(flat))
-        flat = flat[after_start < room if side == "right" else before_end <= room]
-        lengths = np.minimum(lengths, room)
+    if room is not None:
+        kept = np.minimum(lengths, room)
+        flat, lengths = cut_texts(flat, lengths, kept, side), kept
     before, after = self._ends.before(add_bos), self._ends.after(add_eos)
     return framed(flat, lengths, before, after, None) if before or after else (flat, lengths)
 
 
-def _width(lengths: Lengths, length: int | None, multiple_of: int | None) -> int:
-    """How many ids a row has."""
+def cut_texts(flat: Ids, lengths: Lengths, kept: Lengths, side: Side) -> Ids:
+    """The ids of all texts, where of each one's `kept` are left; `side` is the end that goes.
+
+    >>> import numpy as np
+    >>> cut_texts(np.arange(5), np.array([3, 2]), np.array([1, 2]), "left").tolist()
+    [2, 3, 4]
+    """
+    import numpy as np
+
+    if (lengths == kept).all():
+        return flat
+    ends = np.cumsum(lengths)
+    place = np.arange(len(flat)) - np.repeat(ends - lengths, lengths)  # of an id in its text
+    most, least = np.repeat(kept, lengths), np.repeat(lengths - kept, lengths)
+    return flat[place < most if side == "right" else place >= least]
+
+
+def filled(
+    flat: Ids, lengths: Lengths, width: int, side: Side, fill: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(rows int64[n, width], mask int64[n, width]) of rows that lie one after the other, with `fill` at an end.
+
+    >>> import numpy as np
+    >>> rows, mask = filled(np.array([5, 6, 7], np.uint32), np.array([1, 2]), 2, "left", 0)
+    >>> rows.tolist(), mask.tolist()
+    ([[0, 5], [6, 7]], [[0, 1], [1, 1]])
+    """
+    import numpy as np
+
+    places = np.arange(width)
+    own = places < lengths[:, None] if side == "right" else places >= width - lengths[:, None]
+    rows = np.full(own.shape, fill, np.int64)
+    rows[own] = flat
+    return rows, own.astype(np.int64)
+
+
+def row_width(lengths: Lengths, length: int | None, multiple_of: int | None) -> int:
+    """How many ids a row has. Raises `ValueError` for one that is longer."""
     longest = int(lengths.max()) if len(lengths) else 0
     width = longest if length is None else length
     if longest > width:
@@ -134,26 +168,38 @@ def _width(lengths: Lengths, length: int | None, multiple_of: int | None) -> int
         raise ValueError(f"expected at most {width} ids, found {lengths[row]} in text {row}: max_length cuts texts")
     if multiple_of is None:
         return width
-    if multiple_of < 1:
-        raise ValueError(f"expected multiple_of to be at least 1, found {multiple_of}")
     return -(-width // multiple_of) * multiple_of
 
 
-def _pad_id(self: Parts) -> int:
+def pad_id_of(self: Parts) -> int:
+    """The token that the model's files name to fill with. Raises `DstokError`."""
     found = self.config.pad_id
     if found is None:
         raise DstokError("expected a pad_id, found none, and the model names no token to fill with")
     return found
 
 
-def _room(max_length: int, extra: int) -> int:
-    """How many ids of a row are for text."""
-    if max_length < extra:
-        why = ", for BOS and EOS" if extra else ""
-        raise ValueError(f"expected max_length to be at least {extra}{why}, found {max_length}")
+def room_of(max_length: int, extra: int, around: str = "BOS and EOS") -> int:
+    """How many ids of a row are for text. Raises `ValueError`."""
+    check_least("max_length", max_length, extra, f", for {around}" if extra else "")
     return max_length - extra
 
 
-def _check_side(name: str, side: str) -> None:
+def check_least(name: str, value: int | None, least: int = 0, why: str = "") -> None:
+    """Raises `ValueError` for a `value` below `least`, and `TypeError` for what is no whole number. None passes.
+
+    >>> check_least("length", -1)
+    Traceback (most recent call last):
+    ...
+    ValueError: expected length to be at least 0, found -1
+    """
+    if value is not None and not hasattr(value, "__index__"):
+        raise TypeError(f"expected {name} to be a whole number, found {type(value).__name__}")
+    if value is not None and index(value) < least:
+        raise ValueError(f"expected {name} to be at least {least}{why}, found {value}")
+
+
+def check_side(name: str, side: str) -> None:
+    """Raises `ValueError` for what is no side."""
     if side not in ("right", "left"):
         raise ValueError(f'expected {name} to be "right" or "left", found {side!r}')

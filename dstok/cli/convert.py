@@ -153,7 +153,8 @@ def _write(arguments: Namespace, target: str, tokenizer: Tokenizer, settings: To
 def _write_json(out: str, tokenizer: Tokenizer, settings: TokenizerConfig) -> tuple[str, ...]:
     lost = tokenizer.to_json(out)
     config = os.path.join(os.path.dirname(out), "tokenizer_config.json")
-    if settings == TokenizerConfig() or os.path.basename(out) != "tokenizer.json" or os.path.exists(config):
+    says_nothing = settings == TokenizerConfig(framing=settings.framing)  # which stands in the tokenizer.json
+    if says_nothing or os.path.basename(out) != "tokenizer.json" or os.path.exists(config):
         return lost
     named = {settings.bos_id, settings.eos_id, settings.pad_id} - {None}
     text = write_tokenizer_config(settings, {i: tokenizer.id_to_token(i) for i in named if i is not None})

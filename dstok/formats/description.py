@@ -47,6 +47,7 @@ class TokenizerConfig:
     pad_id: the token that fills a batch up. add_bos, add_eos: whether BOS and EOS are put around a text.
     chat_template: the jinja template, of several the one named "default"; chat_templates: all that have names.
     generation: the settings in generation_config.json, as they stand there.
+    framing: the steps of tokenizer.json's post-processor that put ids around texts, as a JSON array; see framing.py.
     """
 
     bos_id: int | None = None
@@ -57,6 +58,7 @@ class TokenizerConfig:
     chat_template: str | None = None
     chat_templates: Mapping[str, str] = field(default_factory=dict)
     generation: Mapping[str, Any] | None = None
+    framing: str | None = None
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NoReturn
 
 from dstok.errors import TokenizerFileError
 from dstok.formats.description import NORMALIZERS, ModelDescription, NormalizerStep, TokenizerConfig
+from dstok.formats.framing import read_framing
 from dstok.formats.json_value import Value, join_path, load_json, shown
 from dstok.formats.post_processors import check_byte_level, read_trimming
 from dstok.formats.pre_tokenizers import GPT2_PATTERN, prefix_step, raw_tokens, read_pre_tokenizers
@@ -81,9 +83,11 @@ def read_tokenizer_json(
     prefix = prefix_step(cutting)
     normalizer = (*_read_normalizer(file.member("normalizer")), *([prefix] if prefix else []))
     processor = file.member("post_processor")
-    trim_offsets = read_trimming(steps_of(processor, "processors"))
+    finishing = steps_of(processor, "processors")
+    trim_offsets, framing = read_trimming(finishing), read_framing(finishing)
+    settings = replace(_read_config(config, ids), framing=framing)
     return ModelDescription(splits, tokens, raw_ids, merges, raw_tokens(normalizer, added), ignore_merges,
-                            versions.patterns, normalizer, _read_config(config, ids), trim_offsets)
+                            versions.patterns, normalizer, settings, trim_offsets)
 
 
 def _check_top_level(file: Value) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from dstok.errors import UnsupportedError
 from dstok.formats.description import PREFIX_SPACE, ModelDescription, NormalizerStep, TokenizerConfig
+from dstok.formats.framing import trimming_of
 from dstok.formats.json_value import shown
 from dstok.formats.post_processors import BUT_FIRST
 from dstok.formats.pre_tokenizers import DIGITS_PATTERN, WORDS_PATTERN
@@ -94,8 +95,10 @@ def _pre_tokenizer(model: ModelDescription) -> dict[str, Any]:
 
 
 def _post_processor(model: ModelDescription) -> dict[str, Any]:
-    trims, keeps_first = model.trim_offsets != "", model.trim_offsets == BUT_FIRST
-    return {**_BYTE_LEVEL, "trim_offsets": trims, "add_prefix_space": keeps_first}
+    framing = model.config.framing
+    left = "" if framing and trimming_of(framing) else model.trim_offsets  # what is left to ByteLevel
+    byte_level = {**_BYTE_LEVEL, "trim_offsets": left != "", "add_prefix_space": left == BUT_FIRST}
+    return {"type": "Sequence", "processors": [byte_level, *json.loads(framing)]} if framing else byte_level
 
 
 def _split(split: Split) -> dict[str, Any]:
@@ -142,4 +145,5 @@ def _essence(model: ModelDescription) -> ModelDescription:
     while tokens and tokens[-1] is None:
         tokens.pop()
     raw_ids = model.raw_ids - hidden
-    return replace(model.without_places(), tokens=tuple(tokens), raw_ids=raw_ids, config=TokenizerConfig())
+    config = TokenizerConfig(framing=model.config.framing)
+    return replace(model.without_places(), tokens=tuple(tokens), raw_ids=raw_ids, config=config)

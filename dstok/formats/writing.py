@@ -92,7 +92,7 @@ def to_json(self: Described, path: StrPath, *, config: StrPath | None = None) ->
         ids = {settings.bos_id, settings.eos_id, settings.pad_id} - {None}
         spelled = {token_id: self._vocabulary.text_of(token_id) for token_id in ids if token_id is not None}
         write_at_once(config, write_tokenizer_config(settings, spelled).encode())
-    elif settings != type(settings)():
+    elif settings != type(settings)(framing=settings.framing):
         return ("a tokenizer.json does not say which tokens are BOS and EOS",)
     return ()
 

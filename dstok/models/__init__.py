@@ -18,6 +18,7 @@ from dstok.models.names import ALIASES
 from dstok.tables.objects import Tables, tables_from_image
 
 if TYPE_CHECKING:
+    from dstok.formats.description import TokenizerConfig
     from dstok.formats.tokens import AddedToken
 
 __all__ = ["ModelInfo", "built_in", "is_built_in", "models"]
@@ -64,10 +65,11 @@ def models() -> tuple[ModelInfo, ...]:
         for name, entry in _index().items())
 
 
-def built_in(name: str) -> tuple[Tables, tuple[AddedToken, ...], int | None, int | None, str]:
-    """What `Tokenizer` makes the model `name` of, one of `models()`: tables, added tokens, BOS, EOS, the name."""
+def built_in(name: str) -> tuple[Tables, tuple[AddedToken, ...], int | None, int | None, str, TokenizerConfig | None]:
+    """What `Tokenizer` makes the model `name` of, one of `models()`: its arguments."""
     entry = _index()[name]
-    return _tables(entry["image"]), unpack_added(_read(f"{name}.json")), entry["bos_id"], entry["eos_id"], name
+    return (_tables(entry["image"]), unpack_added(_read(f"{name}.json")), entry["bos_id"], entry["eos_id"], name,
+            _config(entry))
 
 
 def is_built_in(
@@ -77,6 +79,14 @@ def is_built_in(
     entry = _index().get(name)
     return (entry is not None and tables.image is not None and tables.image.path == os.path.join(_HERE, entry["image"])
             and added == unpack_added(_read(f"{name}.json")) and (bos_id, eos_id) == (entry["bos_id"], entry["eos_id"]))
+
+
+def _config(entry: dict[str, Any]) -> TokenizerConfig | None:
+    if "framing" not in entry:
+        return None
+    from dstok.formats.description import TokenizerConfig  # needed by few models
+
+    return TokenizerConfig(framing=entry["framing"])
 
 
 @cache

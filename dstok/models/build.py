@@ -89,7 +89,8 @@ def _entry(shared: _Shared, name: str, data: bytes, model: ModelDescription) -> 
     size = max(len(model.tokens), *(token.id + 1 for token in model.added_tokens))
     return {"image": shared.image, "sha256": sha256(data).hexdigest(), "vocab_size": size,
             "bos_id": model.config.bos_id, "eos_id": model.config.eos_id,
-            "source": SOURCE.format(shared.folders[name]), "licence": shared.licence}
+            "source": SOURCE.format(shared.folders[name]), "licence": shared.licence,
+            **({"framing": model.config.framing} if model.config.framing else {})}
 
 
 def _base(model: ModelDescription) -> tuple[Any, ...]:

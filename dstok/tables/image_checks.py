@@ -30,6 +30,7 @@ from dstok.core._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.columns import MAX_FLAGS, unpack_added
 from dstok.formats.description import NORMALIZERS, PREFIX_SPACE, NormalizerStep, TokenizerConfig
+from dstok.formats.framing import check_framing
 from dstok.formats.image import AGAIN, Image
 from dstok.formats.post_processors import TRIMMINGS
 from dstok.formats.tokens import NOT_IN_UTF_8, AddedToken
@@ -46,7 +47,7 @@ MAX_SEEDS = 1 << 22  # see core/_pairs.pyx: a fourth of MAX_MERGES
 MAX_BYTE_PAIRS = 0xFFFF  # see byte_pairs.py
 _SURROGATE = re.compile("[\ud800-\udfff]")
 CONFIG = {"pad_id": int, "add_bos": bool, "add_eos": bool, "chat_template": str, "chat_templates": dict,
-          "generation": dict}
+          "generation": dict, "framing": str}
 Parts = tuple[tuple[AddedToken, ...], "int | None", "int | None", str, TokenizerConfig]
 MAX_ID = 1 << 24  # of added tokens; as in formats/tokenizer_json.py
 
@@ -160,6 +161,8 @@ def _config(found: dict[str, Any], size: int) -> TokenizerConfig:
         _ask("config pad_id", 0 <= found["pad_id"] < size, f"an id below {size}", found["pad_id"])
     for template in found.get("chat_templates", {}).values():
         _typed("config chat_templates", template, str)
+    if "framing" in found:
+        check_framing(found["framing"])
     return TokenizerConfig(**found)
 
 

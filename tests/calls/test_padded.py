@@ -100,11 +100,29 @@ def test_the_pad_token_is_the_models() -> None:
         OURS.encode_batch_padded(["ab"])
 
 
-@pytest.mark.parametrize("wrong", [{"side": "middle"}, {"truncation_side": "middle"}, {"multiple_of": 0},
+@pytest.mark.parametrize("texts", [["ab"], []])
+@pytest.mark.parametrize("wrong", [{"side": "middle"}, {"truncation_side": "middle"}, {"multiple_of": 0}, {"length": -1},
                                    {"max_length": -1}, {"threads": 0}, {"errors": "ignore"}, {"special": "some"}])
-def test_wrong_values_are_refused(wrong: dict[str, Any]) -> None:
+def test_wrong_values_are_refused(wrong: dict[str, Any], texts: list[str]) -> None:
     with pytest.raises(ValueError, match="^expected"):
-        OURS.encode_batch_padded(["ab"], pad_id=0, **wrong)
+        OURS.encode_batch_padded(texts, pad_id=0, **wrong)
+
+
+@pytest.mark.parametrize("name", ["length", "multiple_of", "max_length"])
+def test_numbers_are_whole(name: str) -> None:
+    wrong: Any
+    for wrong in (2.0, "2", [2]):
+        with pytest.raises(TypeError, match=f"^expected {name} to be a whole number, found {type(wrong).__name__}"):
+            OURS.encode_batch_padded(["ab"], pad_id=0, **{name: wrong})
+    ids, _ = OURS.encode_batch_padded(["ab"], pad_id=0, **{name: np.int64(2)})
+    assert ids.tolist() == ([[256]] if name == "max_length" else [[256, 0]])
+
+
+def test_wrong_strides_are_refused_before_the_text_is_looked_at() -> None:
+    wrong: Any
+    for wrong, kind in ((-1, ValueError), (1.0, TypeError)):
+        with pytest.raises(kind, match="^expected stride to be"):
+            OURS.encode_with_overflow("", 5, stride=wrong)
 
 
 def test_no_room_for_the_ends() -> None:

@@ -18,6 +18,7 @@ from dstok.core._line import LineEncoder
 
 CALLS = ["encode", "encode_array", "count", "encode_batch", "encode_batch_arrays", "count_batch", "encode_with_offsets",
          "count_up_to", "truncate", "chunk", "encode_stream", "encode_batch_padded", "encode_with_overflow"]
+PAIRS = ["encode_pair", "encode_pair_with_overflow", "encode_pairs_padded"]
 COMPILED = ["encode", "encode_array", "count"]
 
 
@@ -33,7 +34,14 @@ def test_calls_that_lack_a_keyword_say_why() -> None:
     assert "no `add_eos`" in pydoc.render_doc(TOK.growing)
 
 
-@pytest.mark.parametrize("call", [*CALLS, "growing", "pretokenize"])
+@pytest.mark.parametrize("call", PAIRS)
+def test_keywords_of_calls_for_pairs(call: str) -> None:
+    found = inspect.signature(getattr(TOK, call)).parameters
+    for name, default in (("special", "all"), ("add_special_tokens", True), ("errors", "strict")):
+        assert (found[name].kind, found[name].default) == (inspect.Parameter.KEYWORD_ONLY, default)
+
+
+@pytest.mark.parametrize("call", [*CALLS, *PAIRS[:1], "growing", "pretokenize"])
 def test_help_tells_the_keywords_or_where_they_stand(call: str) -> None:
     text = pydoc.render_doc(getattr(TOK, call), renderer=pydoc.plaintext)
     assert "special:" in text and "errors:" in text  # in the signature

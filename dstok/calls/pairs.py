@@ -1,0 +1,242 @@
+"""Two texts in a row, for a model: question and passage, premise and hypothesis.
+
+In: two texts, or many of both. Out: their ids, with what the model's files put around and between them, and type ids,
+which tell the two apart; for batches as arrays of one length.
+Invariant: ids, type ids, masks and the parts that truncation leaves over are those of upstream's `encode(text, pair)`.
+What the files say of a pair that dstok cannot do in the same way is refused.
+Source: how upstream truncates, post-processes and pads; tests/calls/test_pairs.py asks upstream for the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+from dstok.base.texts import Errors, Special, Text, several
+from dstok.calls.batches import encode_batch_arrays
+from dstok.calls.padded import (
+    Side,
+    check_least,
+    check_side,
+    cut_texts,
+    filled,
+    overflow_spans,
+    pad_id_of,
+    room_of,
+    row_width,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.calls.interface import Parts
+    from dstok.formats.framing import Part
+
+    Ids = npt.NDArray[np.uint32]
+    Lengths = npt.NDArray[np.int64]  # int64[rows, 2]: the number of ids of both texts
+
+__all__ = ["PaddedPairs", "PairIds", "encode_pair", "encode_pair_with_overflow", "encode_pairs_padded"]
+
+Truncation = Literal["longest_first", "only_first", "only_second"]
+TRUNCATIONS = get_args(Truncation)
+AROUND = "what stands around the texts"
+
+
+class PairIds(NamedTuple):
+    """The ids of two texts in a row.
+
+    ids: uint32[n]. type_ids: uint32[n], which text an id is of, in the model's own numbers.
+    special_tokens_mask: bool[n], whether the id stands around the texts and is of neither.
+    """
+
+    ids: Ids
+    type_ids: Ids
+    special_tokens_mask: npt.NDArray[np.bool_]
+
+
+class PaddedPairs(NamedTuple):
+    """Pairs as rows of one length: ids, mask and type_ids, each int64[rows, width]. The mask is 0 at padding."""
+
+    ids: npt.NDArray[np.int64]
+    mask: npt.NDArray[np.int64]
+    type_ids: npt.NDArray[np.int64]
+
+
+def encode_pair(
+    self: Parts, text: Text, pair: Text, *, add_special_tokens: bool = True, special: Special = "all",
+    errors: Errors = "strict",
+) -> PairIds:
+    """The ids of two texts in a row, and their type ids: upstream's `encode(text, pair)`.
+
+    What stands around and between them, and the type ids, are the template's in the model's tokenizer.json. Without one
+    nothing does, and the type ids are 0 and 1. With `add_special_tokens=False` the type ids alone are the template's.
+    Other keywords as `encode`. Raises `UnsupportedError` for a template that does more, such as to give a text twice.
+
+    >>> import dstok
+    >>> found = dstok.load("deepseek-vl2").encode_pair("Hello", "world")
+    >>> found.ids.tolist(), found.type_ids.tolist()
+    ([0, 19923, 0, 29616], [0, 0, 1, 1])
+    """
+    import numpy as np
+
+    parts = _parts(self, add_special_tokens)
+    both = [self.encode_array(each, special=special, errors=errors) for each in (text, pair)]
+    return _laid(parts, both, np.array([[len(ids) for ids in both]]))
+
+
+def encode_pair_with_overflow(
+    self: Parts, text: Text, pair: Text, max_length: int, *, truncation: Truncation = "longest_first", stride: int = 0,
+    side: Side = "right", add_special_tokens: bool = True, special: Special = "all", errors: Errors = "strict",
+) -> list[PairIds]:
+    """Two texts in a row in parts of at most `max_length` ids: the pair cut to that, then what is left.
+
+    `truncation` says which text is cut. Neighbours share `stride` ids of it; if both are cut, each part of one comes
+    with each of the other. With side="left" the first part has the ends of the texts. In the parts after the first,
+    upstream's templates give a text that is cut the type id 0 or 1, whatever they say; so it is here. Other
+    keywords as `encode_pair`. Raises `ValueError` for a `max_length` below the number of ids around the texts, if the
+    text to cut is too short, and for a `stride` that leaves no new id in a part.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> found = tok.encode_pair_with_overflow("Who?", "One two three", 4, truncation="only_second")
+    >>> [part.ids.tolist() for part in found]
+    [[18387, 33, 6111, 1234], [18387, 33, 2038]]
+    """
+    import numpy as np
+
+    check_side("side", side)
+    _check_truncation(truncation)
+    check_least("stride", stride)
+    parts = _parts(self, add_special_tokens)
+    room = room_of(max_length, _around(parts), AROUND)
+    both = [self.encode_array(each, special=special, errors=errors) for each in (text, pair)]
+    (kept,) = _kept(np.array([[len(ids) for ids in both]]), room, truncation).tolist()
+    spans = [overflow_spans(len(ids), count, stride, side) for ids, count in zip(both, kept)]
+    found = []
+    for chosen in _combinations(parts, spans):
+        cut = [ids[slice(*spans[text][chosen[text]])] for text, ids in enumerate(both)]
+        found.append(_laid([_part(part, chosen) for part in parts], cut, np.array([[len(ids) for ids in cut]])))
+    return found
+
+
+def encode_pairs_padded(
+    self: Parts, texts: Iterable[Text], pairs: Iterable[Text], *, length: int | None = None, side: Side = "right",
+    pad_id: int | None = None, pad_type_id: int = 0, multiple_of: int | None = None, max_length: int | None = None,
+    truncation: Truncation = "longest_first", truncation_side: Side = "right", threads: int = 1,
+    add_special_tokens: bool = True, special: Special = "all", errors: Errors = "strict",
+) -> PaddedPairs:
+    """Many pairs, each of a text of `texts` and the one of `pairs` in its place, as rows of one length.
+
+    `max_length` cuts each row to so many ids, of the texts that `truncation` says. `pad_type_id` is the type id of
+    padding. Keywords as `encode_batch_padded` and `encode_pair`, which also say what is raised; and `ValueError` for a
+    row of which the text to cut is too short.
+
+    >>> import dstok
+    >>> found = dstok.load("deepseek-v3").encode_pairs_padded(["Hello", "Hello"], ["world", "wide world"], pad_id=2)
+    >>> found.ids.tolist(), found.mask.tolist(), found.type_ids.tolist()
+    ([[19923, 29616, 2], [19923, 10285, 2058]], [[1, 1, 0], [1, 1, 1]], [[0, 1, 0], [0, 1, 1]])
+    """
+    import numpy as np
+
+    _check_truncation(truncation)
+    for name, value in (("side", side), ("truncation_side", truncation_side)):
+        check_side(name, value)
+    for name, number, least in (("length", length, 0), ("multiple_of", multiple_of, 1)):
+        check_least(name, number, least)
+    fill = pad_id_of(self) if pad_id is None else pad_id
+    parts = _parts(self, add_special_tokens)
+    room = None if max_length is None else room_of(max_length, _around(parts), AROUND)
+    columns = _columns(texts, pairs)
+    found = [encode_batch_arrays(self, column, threads=threads, special=special, errors=errors) for column in columns]
+    counts = np.stack([np.diff(offsets) for _, offsets in found], axis=1)
+    kept = counts if room is None else _kept(counts, room, truncation)
+    flats = [cut_texts(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(found)]
+    laid, lengths = _laid(parts, flats, kept), kept.sum(axis=1) + _around(parts)
+    width = row_width(lengths, length, multiple_of)
+    ids, mask = filled(laid.ids, lengths, width, side, fill)
+    return PaddedPairs(ids, mask, filled(laid.type_ids, lengths, width, side, pad_type_id)[0])
+
+
+def _parts(self: Parts, add_special_tokens: bool) -> tuple[Part, ...]:
+    from dstok.formats.framing import pair_parts  # needed for pairs alone
+
+    return pair_parts(self.config.framing, add_special_tokens)
+
+
+def _laid(parts: Sequence[Part], texts: Sequence[Ids], lengths: Lengths) -> PairIds:
+    """The rows of pairs, one after the other. texts: the ids of all first texts, and of all second ones."""
+    import numpy as np
+
+    rows = len(lengths)
+    fixed = [np.full(rows, len(part.ids)) for part in parts]
+    counts = np.stack([own if part.text is None else lengths[:, part.text] for part, own in zip(parts, fixed)], axis=1)
+    number = np.repeat(np.tile(np.arange(len(parts)), rows), counts.ravel())  # by id: that of its part
+    ids = np.empty(len(number), np.uint32)
+    for at, part in enumerate(parts):
+        ids[number == at] = np.tile(np.array(part.ids, np.uint32), rows) if part.text is None else texts[part.text]
+    types = np.array([part.type_id for part in parts], np.uint32)
+    around = np.array([part.text is None for part in parts], np.bool_)
+    return PairIds(ids, types[number], around[number])
+
+
+def _around(parts: Sequence[Part]) -> int:
+    """How many ids stand around the texts."""
+    return sum(len(part.ids) for part in parts)
+
+
+def _part(part: Part, chosen: tuple[int, int]) -> Part:
+    """The part as it is where of each text the part `chosen[text]` stands."""
+    return part if part.text is None or chosen[part.text] == 0 else part._replace(type_id=part.rest_type_id)
+
+
+def _combinations(parts: Sequence[Part], spans: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
+    """Which part of each text comes with which of the other, in upstream's order; first what was kept of both."""
+    first, second = (part.text for part in parts if part.text is not None)  # in the order of the template
+    counts = [range(len(spans[text])) for text in (first, second)]
+    order = [(0, 0), *((i, j) for i in counts[0][1:] for j in counts[1]), *((0, j) for j in counts[1][1:])]
+    return order if first == 0 else [(of_first, of_second) for of_second, of_first in order]
+
+
+def _kept(lengths: Lengths, room: int, truncation: Truncation) -> Lengths:
+    """How many ids of each text stay: upstream's rule. Raises `ValueError`."""
+    import numpy as np
+
+    over = lengths.sum(axis=1) - room
+    if room == 0:
+        return np.zeros_like(lengths)
+    if truncation == "longest_first":
+        return np.where(over[:, None] > 0, _halved(lengths, room), lengths)
+    text = int(truncation == "only_second")
+    short = (over > 0) & (lengths[:, text] <= over)
+    if short.any():
+        row = int(short.argmax())
+        where = f" in pair {row}" if len(lengths) > 1 else ""
+        raise ValueError(f"expected a {('first', 'second')[text]} text of more than {over[row]} ids, which have to go"
+                         f"{where}, found one of {lengths[row, text]}")
+    kept = lengths.copy()
+    kept[:, text] -= np.maximum(over, 0)
+    return kept
+
+
+def _halved(lengths: Lengths, room: int) -> Lengths:
+    """What stays of pairs that are too long: the longer text has what the shorter one leaves, or each a half."""
+    import numpy as np
+
+    shorter = lengths.min(axis=1)
+    longer = np.maximum(shorter, room - shorter)
+    both = shorter + longer > room
+    ends = np.stack([np.where(both, room // 2, shorter), np.where(both, room - room // 2, longer)], axis=1)
+    return np.where((lengths[:, 0] > lengths[:, 1])[:, None], ends[:, ::-1], ends)
+
+
+def _columns(texts: Iterable[Text], pairs: Iterable[Text]) -> tuple[list[Text], list[Text]]:
+    first, second = list(several(texts)), list(several(pairs))
+    if len(first) != len(second):
+        raise ValueError(f"expected as many second texts as first ones, found {len(second)} of {len(first)}")
+    return first, second
+
+
+def _check_truncation(truncation: str) -> None:
+    if truncation not in TRUNCATIONS:
+        raise ValueError(f"expected truncation to be one of {', '.join(TRUNCATIONS)}, found {truncation!r}")

@@ -1,0 +1,101 @@
+"""The steps of a post-processor that put ids around texts -> what stands around and between the two of a pair.
+
+In: these steps as JSON, which is how `TokenizerConfig.framing` keeps them. Out: the parts of a pair in their order.
+Invariant: the parts have upstream's ids and type ids, also in what truncation leaves over, where upstream's templates
+leave the texts the type ids 0 and 1. What upstream does otherwise, such as to give a text twice, is refused.
+Source: upstream 0.23.3, measured; tests/calls/test_pairs.py compares with random templates.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from dstok.errors import UnsupportedError
+from dstok.formats.json_value import Value, load_json, shown
+from dstok.formats.post_processors import read_trimming
+
+__all__ = ["Part", "check_framing", "pair_parts", "read_framing", "trimming_of"]
+
+WHERE = "$.post_processor"
+
+
+class Part(NamedTuple):
+    """A part of a pair's ids.
+
+    text: 0 for the first text, 1 for the second; None: `ids`, which the model puts there. type_id: of all of its ids.
+    rest_type_id: of a text's ids in the parts that truncation leaves over.
+    """
+
+    text: int | None
+    ids: tuple[int, ...]
+    type_id: int
+    rest_type_id: int
+
+
+PLAIN = (Part(0, (), 0, 0), Part(1, (), 1, 1))
+
+
+def read_framing(steps: Sequence[tuple[str, Value]]) -> str | None:
+    """The steps that put ids around texts, as a JSON array; None: there are none. `read_trimming` has checked them."""
+    framing = [step.value for kind, step in steps if kind != "ByteLevel"]
+    return json.dumps(framing, ensure_ascii=False) if framing else None
+
+
+def check_framing(framing: str) -> None:
+    """Raises `ValueError` for what `read_framing` does not give."""
+    try:
+        trimming_of(framing)
+    except UnsupportedError as error:
+        raise ValueError(str(error)) from None
+
+
+def trimming_of(framing: str) -> str:
+    """What these steps themselves do to spans: one of `TRIMMINGS`. Raises `DstokError` for what are no such steps."""
+    steps = load_json(f'{{"steps": {framing}}}').need("steps").array()
+    return read_trimming([(step.need("type").text(), step) for step in steps])
+
+
+@lru_cache(maxsize=64)
+def pair_parts(framing: str | None, add_special_tokens: bool) -> tuple[Part, ...]:
+    """The parts of a pair; without special tokens the texts alone. Raises `UnsupportedError`.
+
+    >>> bert = '[{"type": "BertProcessing", "cls": ["[CLS]", 1], "sep": ["[SEP]", 2]}]'
+    >>> [part.ids or part.text for part in pair_parts(bert, add_special_tokens=True)]
+    [(1,), 0, (2,), 1, (2,)]
+    """
+    if framing is None:
+        return PLAIN
+    steps = json.loads(framing)
+    if len(steps) > 1:
+        raise UnsupportedError("a pair that several steps of the post-processor put ids around", WHERE)
+    kind = steps[0]["type"]
+    parts = _of_template(steps[0]) if kind == "TemplateProcessing" else _of_ends(steps[0], kind, add_special_tokens)
+    if sorted(part.text for part in parts if part.text is not None) != [0, 1]:
+        raise UnsupportedError("a template that does not give each text of a pair exactly once", WHERE)
+    return tuple(part for part in parts if add_special_tokens or part.text is not None)
+
+
+def _of_template(step: dict[str, Any]) -> list[Part]:
+    return [_template_part(piece, step["special_tokens"]) for piece in step["pair"]]
+
+
+def _template_part(piece: dict[str, Any], special_tokens: dict[str, Any]) -> Part:
+    if "Sequence" in piece:
+        text = "AB".index(piece["Sequence"]["id"])
+        return Part(text, (), piece["Sequence"]["type_id"], text)
+    name, type_id = piece["SpecialToken"]["id"], piece["SpecialToken"]["type_id"]
+    if name not in special_tokens:
+        raise UnsupportedError(f"a template with {shown(name)}, which its special_tokens do not have", WHERE)
+    return Part(None, tuple(special_tokens[name]["ids"]), type_id, type_id)
+
+
+def _of_ends(step: dict[str, Any], kind: str, add_special_tokens: bool) -> list[Part]:
+    """BertProcessing: cls A sep B sep. RobertaProcessing: cls A sep sep B sep, of one type."""
+    begin, end = (step["cls"][1],), (step["sep"][1],)
+    if kind == "BertProcessing":
+        return [Part(None, begin, 0, 0), PLAIN[0], Part(None, end, 0, 0), PLAIN[1], Part(None, end, 1, 1)]
+    second = Part(1, (), 0, 0 if add_special_tokens else 1)
+    return [Part(None, begin, 0, 0), PLAIN[0], Part(None, end * 2, 0, 0), second, Part(None, end, 0, 0)]

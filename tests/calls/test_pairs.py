@@ -1,0 +1,242 @@
+"""Two texts in a row: ids, type ids, masks and what truncation leaves over, as upstream's with random templates."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tokenizers
+from hypothesis import given
+from hypothesis import strategies as st
+from real_models import V3, real
+from reference import examples
+from small_models import BYTE_LEVEL, added_token, model_json
+from small_models import both as whole
+from text_strategies import texts as any_text
+
+import dstok
+from dstok.errors import DstokError, ImageError, TextError, UnsupportedError
+from dstok.formats.image import read_image
+from dstok.formats.tokenizer_json import read_tokenizer_json
+from dstok.tables.build import build_tables
+
+MERGES = [(b"a", b"b"), (b" ", b"ab"), (b"\xc3", b"\xa9"), (b"ab", b"ab")]
+NAMES = ("<s>", "</s>", "<sep>")
+FILE = json.loads(model_json(MERGES, [added_token(name, special=True) for name in NAMES]))
+TABLES = build_tables(read_tokenizer_json(json.dumps(FILE)))
+SPECIAL = {"<s>": [260], "</s>": [261], "<sep>": [262, 7, 262]}  # one of three ids
+SIDES = st.sampled_from(["right", "left"])
+TRUNCATIONS = st.sampled_from(["longest_first", "only_first", "only_second"])
+SMALL = st.text(st.sampled_from("ab é<s>"), max_size=9)
+TYPES = st.sampled_from([0, 1, 2, 4294967295])
+
+
+def both(processor: Any) -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]:
+    """The tokenizer with this post-processor, ours and upstream's; our tables are made once."""
+    text = json.dumps({**FILE, "post_processor": processor})
+    model = read_tokenizer_json(text)
+    return dstok.Tokenizer(TABLES, model.added_tokens, None, None, config=model.config), tokenizers.Tokenizer.from_str(text)
+
+
+def fixed(name: str, type_id: int) -> dict[str, Any]:
+    return {"SpecialToken": {"id": name, "type_id": type_id}}
+
+
+def text_of(name: str, type_id: int) -> dict[str, Any]:
+    return {"Sequence": {"id": name, "type_id": type_id}}
+
+
+def template(pair: list[dict[str, Any]], single: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    special = {name: {"id": name, "ids": ids, "tokens": ["x"] * len(ids)} for name, ids in SPECIAL.items()}
+    return {"type": "TemplateProcessing", "single": single or [text_of("A", 0)], "pair": pair, "special_tokens": special}
+
+
+@st.composite
+def templates(draw: st.DrawFn) -> dict[str, Any]:
+    """Both texts in any order, with special tokens around and between."""
+    some = st.lists(st.builds(fixed, st.sampled_from(NAMES), TYPES), max_size=2)
+    first, second = draw(st.permutations("AB"))
+    return template([*draw(some), text_of(first, draw(TYPES)), *draw(some), text_of(second, draw(TYPES)), *draw(some)])
+
+
+ENDS = {"sep": ["</s>", 261], "cls": ["<s>", 260]}
+FRAMINGS = st.none() | templates() | st.sampled_from([
+    {"type": "BertProcessing", **ENDS},
+    {"type": "RobertaProcessing", **ENDS, "trim_offsets": True, "add_prefix_space": False},
+])
+
+
+@st.composite
+def processors(draw: st.DrawFn) -> Any:
+    """A post-processor: one that puts ids around texts or none, alone or among ByteLevels."""
+    one = draw(FRAMINGS)
+    before, after = ([BYTE_LEVEL] * draw(st.integers(0, 1)) for _ in range(2))
+    if not before and not after:
+        return one
+    return {"type": "Sequence", "processors": [*before, *([one] if one else []), *after]}
+
+
+def around(upstream: tokenizers.Tokenizer, add: bool) -> int:
+    return upstream.num_special_tokens_to_add(True) if add else 0
+
+
+def rows(found: Any) -> list[tuple[Any, ...]]:
+    """Upstream's encoding and those left over, or ours."""
+    if isinstance(found, list):
+        return [(part.ids.tolist(), part.type_ids.tolist(), part.special_tokens_mask.tolist()) for part in found]
+    return [(each.ids, each.type_ids, list(map(bool, each.special_tokens_mask))) for each in (found, *found.overflowing)]
+
+
+@examples(400)
+@given(processors(), SMALL | any_text, SMALL | any_text, st.booleans(), st.integers(0, 12), st.integers(0, 3), SIDES, TRUNCATIONS)
+def test_pairs_are_upstreams(
+    processor: Any, text: str, pair: str, add: bool, room: int, stride: int, side: Any, truncation: Any,
+) -> None:
+    ours, upstream = both(processor)
+    found = ours.encode_pair(text, pair, add_special_tokens=add)
+    assert rows([found]) == rows(upstream.encode(text, pair, add_special_tokens=add))
+    assert (found.ids.dtype, found.type_ids.dtype, found.special_tokens_mask.dtype) == (np.uint32, np.uint32, np.bool_)
+    longest = room + around(upstream, add)
+    try:
+        upstream.enable_truncation(longest, stride=stride, strategy=truncation, direction=side)
+    except ValueError:  # a stride that leaves no new id of a text alone
+        return
+    options: Any = {"truncation": truncation, "stride": stride, "side": side, "add_special_tokens": add}
+    try:
+        expected = upstream.encode(text, pair, add_special_tokens=add)
+    except BaseException:  # upstream's panics are no Exception
+        with pytest.raises(ValueError, match="^expected a"):
+            ours.encode_pair_with_overflow(text, pair, longest, **options)
+    else:
+        assert rows(ours.encode_pair_with_overflow(text, pair, longest, **options)) == rows(expected)
+
+
+@examples(300)
+@given(processors(), st.lists(st.tuples(SMALL | any_text, SMALL | any_text), max_size=5), st.booleans(), st.none() | st.integers(0, 12),
+       SIDES, SIDES, TRUNCATIONS, st.none() | st.integers(1, 8), st.integers(0, 3))
+def test_rows_of_pairs_are_upstreams(
+    processor: Any, texts: list[tuple[str, str]], add: bool, room: int | None, side: Any, cut: Any, truncation: Any,
+    multiple: int | None, pad_type_id: int,
+) -> None:
+    ours, upstream = both(processor)
+    longest = None if room is None else room + around(upstream, add)
+    if longest is not None:
+        upstream.enable_truncation(longest, strategy=truncation, direction=cut)
+    upstream.enable_padding(direction=side, pad_id=5, pad_token="x", pad_type_id=pad_type_id, pad_to_multiple_of=multiple)
+    options: Any = {"side": side, "pad_id": 5, "pad_type_id": pad_type_id, "multiple_of": multiple, "max_length": longest,
+                    "truncation": truncation, "truncation_side": cut, "add_special_tokens": add}
+    first, second = [text for text, _ in texts], [pair for _, pair in texts]
+    try:
+        expected = upstream.encode_batch(texts, add_special_tokens=add)
+    except Exception:  # the text to cut is too short
+        with pytest.raises(ValueError, match="^expected a (first|second) text of more than"):
+            ours.encode_pairs_padded(first, second, **options)
+        return
+    found = ours.encode_pairs_padded(first, second, **options)
+    assert found.ids.tolist() == [row.ids for row in expected]
+    assert found.mask.tolist() == [row.attention_mask for row in expected]
+    assert found.type_ids.tolist() == [row.type_ids for row in expected]
+    assert {each.dtype for each in found} == {np.dtype(np.int64)} and {each.shape for each in found} == {found.ids.shape}
+
+
+@pytest.mark.parametrize("name", ["deepseek-v3", "deepseek-ocr", "deepseek-vl2", "deepseek-r1-distill-qwen"])
+def test_built_in_models(name: str) -> None:
+    upstream, tok = real(name), dstok.load(name)
+    expected = upstream.encode("Hello world", "naïve 中文<｜User｜>")
+    assert rows([tok.encode_pair("Hello world", "naïve 中文<｜User｜>")]) == rows(expected)
+    again = pickle.loads(pickle.dumps(tok))
+    assert rows([again.replace(eos_id=5).encode_pair("Hello", "world")]) == rows(upstream.encode("Hello", "world"))
+
+
+BERT, ROBERTA = {"type": "BertProcessing", **ENDS}, {"type": "RobertaProcessing", **ENDS, "trim_offsets": True, "add_prefix_space": True}
+TEMPLATE = template([fixed("<s>", 3), text_of("B", 2), fixed("<sep>", 1), text_of("A", 0)], [fixed("<s>", 0), text_of("A", 0)])
+
+
+@pytest.mark.parametrize("processor", [None, BERT, ROBERTA, TEMPLATE, {"type": "Sequence", "processors": [BYTE_LEVEL, TEMPLATE]}])
+def test_files_and_copies_keep_it(processor: Any, tmp_path: Path) -> None:
+    ours, upstream = whole(json.dumps({**FILE, "post_processor": processor}))
+    expected = rows(upstream.encode("ab é", "a"))
+    ours.save(tmp_path / "image")
+    ours.to_json(tmp_path / "tokenizer.json")
+    written = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert rows(written.encode("ab é", "a")) == expected
+    assert written.encode("ab é").ids == upstream.encode("ab é").ids
+    for tok in (dstok.load(tmp_path / "image"), dstok.load(tmp_path / "tokenizer.json"), pickle.loads(pickle.dumps(ours))):
+        assert rows([tok.encode_pair("ab é", "a")]) == expected
+        assert tok.config == ours.config
+
+
+@pytest.mark.parametrize("framing", ["[", "{}", '[{"type": "Other"}]', '[{"type": "BertProcessing"}]',
+                                     json.dumps([template([], [text_of("B", 0)])])])
+def test_a_damaged_image_is_refused(framing: str) -> None:
+    config = type(V3.config)(framing=framing)
+    image = dstok.Tokenizer(TABLES, (), None, None, config=config).image_bytes()
+    with pytest.raises(ImageError, match="the image is damaged"):
+        dstok.Tokenizer.from_image(read_image("it", memoryview(image), verify=True))
+
+
+@pytest.mark.parametrize("pair", [[], [text_of("A", 0)], [text_of("A", 0), text_of("A", 1)],
+                                  [text_of("A", 0), text_of("B", 1), text_of("A", 0)]])
+def test_other_templates_are_refused_when_they_are_needed(pair: list[Any]) -> None:
+    ours, _ = both(template(pair))
+    assert ours.encode("ab") == [256]
+    with pytest.raises(UnsupportedError, match=r"does not give each text of a pair exactly once - at \$.post_processor$"):
+        ours.encode_pair("a", "b")
+
+
+def test_what_else_is_refused() -> None:
+    ours, _ = both({"type": "Sequence", "processors": [BERT, template([text_of("A", 0), text_of("B", 1)])]})
+    with pytest.raises(UnsupportedError, match=r"several steps of the post-processor put ids around - at \$.post_processor"):
+        ours.encode_pairs_padded(["a"], ["b"], pad_id=0)
+    ours, _ = both({**TEMPLATE, "special_tokens": {}})
+    with pytest.raises(UnsupportedError, match="a template with '<s>', which its special_tokens do not have"):
+        ours.encode_pair_with_overflow("a", "b", 9)
+    with pytest.raises(DstokError, match="expected a pad_id, found none"):
+        V3.encode_pairs_padded(["a"], ["b"])
+
+
+def test_policies_bytes_and_threads_change_nothing_else() -> None:
+    first, second = ["<｜User｜>hi", b"\xe4\xb8\xad", "", "a" * 1000] * 40, ["x", "中文 " * 50, "<｜User｜>", ""] * 40
+    found = V3.encode_pairs_padded(first, second, threads=3, pad_id=0, special="none")
+    for row, mask, text, pair in zip(found.ids, found.mask, first, second):
+        assert row[mask == 1].tolist() == V3.encode(text, special="none") + V3.encode(pair, special="none")
+    assert V3.encode_pair("\ud800", "a", errors="replace").ids.tolist() == V3.encode("\ufffd") + V3.encode("a")
+    with pytest.raises(TextError):
+        V3.encode_pair("a", "\ud800")
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"side": "middle"}, "side to be"), ({"truncation_side": "up"}, "truncation_side to be"), ({"truncation": "both"}, "truncation to be"),
+    ({"length": -1}, "length to be at least 0"), ({"length": 1}, "at most 1 ids, found 2 in text 0"),
+    ({"multiple_of": 0}, "multiple_of to be at least 1"), ({"max_length": -1}, "max_length to be at least 0"), ({"threads": 0}, "1 thread"),
+    ({"max_length": 1, "truncation": "only_first"}, "a first text of more than 1 ids, which have to go, found one of 1"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "message"), WRONG)
+def test_wrong_values_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^expected (at least |at most )?{message.removeprefix('at most ')}"):
+        V3.encode_pairs_padded(["a"], ["b"], pad_id=0, **wrong)
+
+
+def test_wrong_columns_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected as many second texts as first ones, found 1 of 2"):
+        V3.encode_pairs_padded(["a", "b"], ["c"], pad_id=0)
+    with pytest.raises(TypeError, match="expected a list of texts, found one text"):
+        V3.encode_pairs_padded(["a"], "b", pad_id=0)
+    with pytest.raises(ValueError, match="expected a second text of more than 1 ids, which have to go in pair 1, found one of 1"):
+        V3.encode_pairs_padded(["a", "a"], ["", "b"], pad_id=0, max_length=1, truncation="only_second")
+
+
+def test_wrong_values_of_parts_are_refused() -> None:
+    ours, _ = both(BERT)
+    for options, message in (({"stride": -1}, "stride to be at least 0"), ({"truncation": "both"}, "truncation to be"),
+                             ({"side": "up"}, "side to be"), ({"stride": 2}, "a stride of at least 0 and below the 2 ids")):
+        with pytest.raises(ValueError, match=f"^expected {message}"):
+            ours.encode_pair_with_overflow("a b c d", "e f g h", 7, **options)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="expected max_length to be at least 3, for what stands around the texts, found 2"):
+        ours.encode_pair_with_overflow("a", "b", 2)
