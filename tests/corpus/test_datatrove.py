@@ -25,7 +25,6 @@ def write(step: Any) -> None:
     step.run((data.Document(text=text, id=str(i)) for i, text in enumerate(many(500))), 0, 1)
 
 
-@pytest.mark.xdist_group(MODEL)
 @pytest.mark.parametrize("options", [
     {"shuffle_documents": False}, {"seed": 3, "eos_token": EOS, "batch_size": 99},
     {"seed": 3, "shuffle_chunk_size": 64, "eos_token": EOS}, {"shuffle_documents": False, "save_filename": "name"},
@@ -39,7 +38,6 @@ def test_same_bytes(options: dict[str, Any]) -> None:
     assert checksums(Path("dstok")) == checksums(Path("stock")) and len(checksums(Path("stock"))) == 3
 
 
-@pytest.mark.xdist_group(MODEL)
 def test_what_it_cannot_do() -> None:
     from dstok.corpus.datatrove_step import DocumentTokenizer
 

@@ -20,8 +20,8 @@ from corpora_made import checksums, json_lines, many
 import dstok.corpus
 from dstok.errors import FileError
 
-pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.skipif(
-    "CI" in os.environ, reason="Ray's processes take more memory than the tests may have: run by hand")]
+pytestmark = pytest.mark.skipif(
+    "CI" in os.environ, reason="Ray's processes take more memory than the tests may have: run by hand")
 
 RUN = ("import dstok.corpus, ray, sys; ray.init(address=sys.argv[1], log_to_driver=False); "
        "dstok.corpus.tokenize('in', 'out', engine='ray', shard_bytes=3000)")

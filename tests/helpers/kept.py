@@ -41,10 +41,11 @@ def kept(most: int | None = None) -> Callable[[Maker[Arguments, Made]], Maker[Ar
 
 
 def let_go() -> None:
-    """Forgets what all such functions gave."""
+    """Forgets what all such functions gave. What is left, modules most of all, is not looked through for garbage again."""
     for forget in _forget:
         forget()
     gc.collect()  # a tokenizer's parts may refer to each other
+    gc.freeze()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; it gives freed memory back to the system
         if trim is not None:
