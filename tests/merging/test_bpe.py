@@ -56,7 +56,7 @@ def random_merges(rng: random.Random, letters: Sequence[bytes], count: int, long
     return merges
 
 
-@examples(250, deep=12_000)
+@examples(150, deep=12_000)
 @given(merge_lists(), st.text("abc", max_size=120).map(str.encode))
 def test_short_and_heap_loops_on_random_merges(merges: list[Merge], text: bytes) -> None:
     bpe, ids = bpe_of(merges)
@@ -65,7 +65,7 @@ def test_short_and_heap_loops_on_random_merges(merges: list[Merge], text: bytes)
     assert bpe.merge(text) == bpe.merge_by_heap(text) == expected
 
 
-@examples(250, deep=12_000)
+@examples(150, deep=12_000)
 @given(merge_lists(monotone=False), st.text("abc", max_size=120).map(str.encode))
 def test_merges_in_any_order(merges: list[Merge], text: bytes) -> None:
     """Also where a merge of a low rank becomes possible late, and where a token can be made in two ways."""
@@ -98,7 +98,7 @@ def long_texts(rng: random.Random, letters: Sequence[bytes]) -> list[bytes]:
     return texts
 
 
-@pytest.mark.parametrize("seed", seeds(200, 5))
+@pytest.mark.parametrize("seed", seeds(200, 3))
 def test_windows_on_random_merges(seed: int) -> None:
     """Texts of many sections: as one heap over the whole text, as one pass a merge, and as upstream."""
     rng = random.Random(seed)
@@ -114,7 +114,7 @@ def test_windows_on_random_merges(seed: int) -> None:
         assert tok.encode(text) == upstream_ids(judge, text.decode()) == expected
 
 
-@pytest.mark.parametrize("seed", seeds(100, 3))
+@pytest.mark.parametrize("seed", seeds(100, 2))
 def test_long_texts_on_merges_in_any_order(seed: int) -> None:
     """Ranks are not monotone, and tokens are made in several ways."""
     rng = random.Random(seed)
@@ -141,8 +141,9 @@ def test_windows_on_long_chains(merges: list[Merge]) -> None:
     bpe, ids = bpe_of(merges)
     assert bpe.monotone
     for length in (1, SHORT, 2047, 2048, 4097, 6000, 20_011, 131_071 if len(merges) < 20 else 9001, 2**18 + 2**17 + 1):
-        for text in (b"a" * length, (b"ab" * length)[:length], (b"b" + b"a" * 4095) * (length // 4096),
-                     (b"a" * 3001 + b"b") * (length // 3002), fibonacci(length)):
+        texts = [b"a" * length, (b"ab" * length)[:length], (b"b" + b"a" * 4095) * (length // 4096),
+                 (b"a" * 3001 + b"b") * (length // 3002), fibonacci(length)]
+        for text in texts if length < 20_000 else [texts[number] for number in seeds(len(texts), 1)]:
             expected = bpe.merge_by_heap(text)
             assert bpe.merge(text) == expected
             if length < 10_000 or len(merges) < 20:
@@ -153,7 +154,7 @@ V3_RUNS = ["a", "A", "é", "ß", "я", " ", "\t", "\n", "\r\n", "\u3000", "\xa0"
            "\u0301", "\u093e", "\u200d", "\x00", "𝔞", "🦙", "ﷺ", "ab", "Ab", "aé", "的是", "()", "/\\", " \n", "\n ", "\t\n"]
 
 
-@pytest.mark.parametrize("run", V3_RUNS)
+@pytest.mark.parametrize("run", [V3_RUNS[number] for number in seeds(len(V3_RUNS), 13)])
 def test_long_runs_of_every_kind_with_real_merges(run: str) -> None:
     tok, judge = dstok.load("deepseek-v3"), real("deepseek-v3")
     texts = [(run * length)[:length] for length in [*range(1, 70), 127, 1000, 1366, 2049, 4095, 4096, 4097, 12_289, 60_000]]
@@ -193,7 +194,7 @@ def partial_merges(draw: st.DrawFn) -> list[Merge]:
     return draw(st.permutations(merges)) if draw(st.booleans()) else merges
 
 
-@examples(120, deep=5000)
+@examples(60, deep=5000)
 @given(st.data(), partial_merges(), st.booleans(), st.sampled_from([r"[^a]+|a", r"\p{L}+|[^\p{L}]+", V3_PATTERNS]))
 def test_cuts_inside_pieces_change_nothing(
     data: st.DataObject, merges: list[Merge], ignore_merges: bool, pattern: str | list[str],
@@ -217,13 +218,13 @@ def test_every_real_token_of_many_characters_between_others() -> None:
     rng = random.Random(2)
     tokens = [tok._bpe.token(id).decode("utf-8", "ignore") for id in range(3, tok._bpe.size)]
     wide = [token for token in tokens if any("\u3040" <= c <= "\ud7a3" for c in token)]
-    texts = ["".join(rng.choices(wide, k=30)) for _ in range(20_000 if DEEP else 2_000)]
+    texts = ["".join(rng.choices(wide, k=30)) for _ in range(20_000 if DEEP else 1_000)]
     texts += ["".join(rng.choices("".join(wide), k=60)) for _ in range(len(texts))]
     for text, expected in zip(texts, judge.encode_batch_fast(texts, add_special_tokens=False)):
         assert tok.encode(text) == expected.ids, text
 
 
-@examples(200)
+@examples(100)
 @given(merge_lists(monotone=False), st.lists(st.text("abc", min_size=2, max_size=70), max_size=6),
        st.lists(st.text("abc", max_size=70), max_size=6))
 def test_ignored_merges(merges: list[Merge], extra: list[str], texts: list[str]) -> None:
@@ -242,8 +243,10 @@ def distinct_pieces(rng: random.Random, count: int) -> list[str]:
     found = dict[str, None]()
     while len(found) < count:
         letters = rng.choice(["ab", "etaoin", "abcdefghijklmnopqrstuvwxyz", "éèüößñ", "абвгдежз", "ابتثجح", "𝔞𝔟𝔠"])
-        found["".join(rng.choices(letters, k=rng.choice([2, 3, 4, 5, 6, 8, 9, 12, 16, 24, 25, 40, 62, 63, 70])))] = None
-    return list(found)
+        length = rng.choice([2, 3, 4, 5, 6, 8, 9, 12, 16, 24, 25, 40, 62, 63, 70])
+        text = "".join(rng.choices(letters, k=100 * length))
+        found.update(dict.fromkeys(text[at : at + length] for at in range(0, len(text), length)))
+    return rng.sample(list(found), count)
 
 
 def test_pieces_that_push_one_another_out_of_the_table() -> None:
@@ -260,7 +263,7 @@ def test_pieces_that_push_one_another_out_of_the_table() -> None:
     backwards = fresh.encode_batch(pieces[::-1])[::-1]
     assert [id for ids in backwards for id in ids] == one_by_one
     assert fresh.encode(shown) == expected
-    by_heap = [tok._bpe.merge_by_heap(piece.encode()) for piece in pieces[:50_000]]
+    by_heap = [tok._bpe.merge_by_heap(piece.encode()) for piece in pieces[:20_000]]
     assert [id for ids in by_heap for id in ids] == one_by_one[: sum(map(len, by_heap))]
 
 

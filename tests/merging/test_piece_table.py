@@ -117,7 +117,7 @@ def test_lengths_at_the_end_of_a_text(level: str) -> None:
     """What lies after a text is read, but never part of a key. Of all kinds of storage, after odd neighbours."""
     encoder, chance = fresh_encoder(level), random.Random(8)
     befores = ("", "7", "\u00e97", "\u4e2d7", "\U0001f6007", "b" * 5000 + "7", "\u4e2d7" * 2000)
-    for _, length, before in share(product(range(2), range(1, 71), befores), 4):
+    for _, length, before in share(product(range(2), range(1, 71), befores), 8):
         text = before + odd_words(chance, 1, length)[0].decode()
         expected = merged([text.encode()[start:end] for start, end in encoder.pieces(text.encode(), NO_ADDED)])
         assert encoder.encode(text, NO_ADDED, False) == expected

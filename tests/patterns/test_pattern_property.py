@@ -75,31 +75,31 @@ def some(text: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
 
 
 @given(DENSE, some(DENSE_TEXT))
-@examples(1000, deep=60_000)
+@examples(600, deep=60_000)
 def test_few_characters_by_regex(pattern: Fragment, texts: list[str]) -> None:
     check_by_regex(pattern.text, texts)
 
 
 @given(DENSE, some(DENSE_TEXT))
-@examples(1000, deep=60_000)
+@examples(600, deep=60_000)
 def test_few_characters_by_upstream(pattern: Fragment, texts: list[str]) -> None:
     check_by_upstream(pattern.text, texts)
 
 
 @given(WIDE, some(WIDE_TEXT))
-@examples(700, deep=40_000)
+@examples(450, deep=40_000)
 def test_properties_by_regex(pattern: Fragment, texts: list[str]) -> None:
     check_by_regex(pattern.text, texts)
 
 
 @given(WIDE, some(WIDE_TEXT))
-@examples(700, deep=40_000)
+@examples(450, deep=40_000)
 def test_properties_by_upstream(pattern: Fragment, texts: list[str]) -> None:
     check_by_upstream(pattern.text, texts)
 
 
 @given(FOLDED, st.sampled_from(["(?i:%s)", "(?i:%s)a", "k(?i:%s)", "(?:(?i:%s)|s)+"]), some(FOLDED_TEXT))
-@examples(700, deep=40_000)
+@examples(450, deep=40_000)
 def test_folded_patterns_by_both(pattern: Fragment, frame: str, texts: list[str]) -> None:
     """Patterns with a pair of letters that may fold to one character are refused; all others compile."""
     assume(not (pattern.nullable and frame.endswith("+")))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from itertools import accumulate, product
 
 import pytest
+from shares import chance_of_today, share
 from small_models import both, model_json, upstream_ids
 from upstream import families
 
@@ -39,7 +39,7 @@ def texts(program: Program) -> Iterator[str]:
     """Of a character of ASCII a class, and of wider ones, with what may be around them, in samples."""
     symbols = {program.alphabet.class_of(chr(c)): chr(c) for c in range(127, -1, -1)}
     narrow = product(symbols.values(), repeat=5 if len(symbols) < 8 else 4 if len(symbols) < 16 else 3)
-    for number, text in enumerate(map("".join, (*narrow, *product(WIDE, repeat=3)))):
+    for number, text in enumerate(map("".join, share((*narrow, *product(WIDE, repeat=3)), 3))):
         yield AROUND[number % 8] + text + AROUND[number // 8 % 8]
 
 
@@ -73,8 +73,8 @@ def test_ids(name: str) -> None:
     """Texts of many blocks, in one call and in parts."""
     ours, theirs = both(model_json(pattern=SMALL[name], merges=[(b"a", b"b"), (b" ", b"a"), (b"a", b"a")]))
     assert len(ours._tables.sections["windows"])
-    chance = random.Random(name)
-    for _ in range(150):
+    chance = chance_of_today(name)
+    for _ in range(60):
         chars = chance.choice((WIDE[:6], WIDE, ["a", "b"], MARKS, [*WIDE, *MARKS, "b", "b"]))
         text = "".join(char * chance.choice((1, 1, 1, 2, 3, 70)) for char in chance.choices(chars, k=chance.randint(1, 200)))
         expected = upstream_ids(theirs, text)
