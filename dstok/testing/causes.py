@@ -14,7 +14,7 @@ characters in another class, then the order of merges.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -24,7 +24,7 @@ from dstok.testing.clock import OutOfTimeError
 from dstok.testing.differ import Difference, Pair, Test, fewest, shrink, simplify
 from dstok.testing.guide import Guide
 from dstok.testing.hypotheses import ADDED, SET, Hypothesis, Ids, Pipeline, catalog, class_override
-from dstok.testing.neighbours import neighbourhood
+from dstok.testing.neighbours import Neighbourhood
 from dstok.testing.runner import Fault
 from dstok.testing.tokens import bytes_of, ends, tokens_of, violated, width
 
@@ -68,7 +68,9 @@ class Explainer:
         self.guide, self.pair = guide, pair
         self.pipeline = Pipeline(guide)
         self.catalog = catalog(guide)
+        self.neighbourhood = Neighbourhood(guide)
         self.causes: list[Cause] = []
+        self.diagnosed: dict[Difference, Cause] = {}  # by the smallest text, where others have it, too
         self.unexplained = 0
         self.smallest: Difference  # the one that is being explained, as far as it is cut down
 
@@ -156,12 +158,13 @@ class Explainer:
             known.count += 1
             return known
         small = self._small(difference)
-        known = self._known(small)
+        known = self._known(small) or self.diagnosed.get(small)
         if known:
             known.count += 1
             return known
-        return self._add(self._by_hypothesis(small) or self._by_class(small) or self._by_merges(small)
-                         or self._by_sight(small))
+        self.diagnosed[small] = self._add(self._by_hypothesis(small) or self._by_class(small)
+                                          or self._by_merges(small) or self._by_sight(small))
+        return self.diagnosed[small]
 
     def _add(self, cause: Cause) -> Cause:
         same = next((one for one in self.causes if (one.cause, one.title) == (cause.cause, cause.title)
@@ -237,7 +240,7 @@ class Explainer:
 
     def _by_hypothesis(self, small: Difference) -> Cause | None:
         fitting = [one for one in self.catalog if one.predict(small.text) == small.found]
-        return self._best(small, fitting, neighbourhood(self.guide, small.text))
+        return self._best(small, fitting)
 
     def _by_class(self, small: Difference) -> Cause | None:
         """One character of the text in the class of others."""
@@ -252,8 +255,7 @@ class Explainer:
                         fitting.append(made)
                         taken.append(one)
         points = texts_of.code_points(self.guide, map(ord, dict.fromkeys(small.text[:8])))
-        around = [*neighbourhood(self.guide, small.text), *islice(points, 600)]
-        cause = self._best(small, fitting, around)
+        cause = self._best(small, fitting, islice(points, 600))
         if cause:
             cause.characters = taken[fitting.index(cause.hypothesis)]  # type: ignore[arg-type]
         return cause
@@ -262,10 +264,11 @@ class Explainer:
         own = describe_class(self.guide, self.guide.alphabet.class_of(char))
         return f"members of {own} taken as {describe_class(self.guide, number)}"
 
-    def _best(self, small: Difference, fitting: list[Hypothesis], around: list[str]) -> Cause | None:
-        """The hypothesis that predicts the candidate best, where it predicts a difference at all."""
+    def _best(self, small: Difference, fitting: list[Hypothesis], further: Iterable[str] = ()) -> Cause | None:
+        """The hypothesis that predicts the candidate best near the text, where it predicts a difference at all."""
         if not fitting:
             return None
+        around = [*self.neighbourhood.of(small.text), *further]
         best: Cause | None = None
         best_key = (SURE, 0)
         for one, (right, telling) in zip(fitting, self._tried(fitting, around)):

@@ -84,10 +84,12 @@ class Guide:
     @lazy
     def members(self) -> tuple[tuple[str, ...], ...]:
         """For each class some of its characters: edges of ranges, every category and width, some from inside."""
-        chance = random.Random(0)
-        return tuple(self._members(number, chance) for number in self.classes)
+        chance, moved = random.Random(0), dict[int, list[int]]()
+        for code in changed():
+            moved.setdefault(self.alphabet.class_of(chr(code)), []).append(code)
+        return tuple(self._members(number, moved.get(number, []), chance) for number in self.classes)
 
-    def _members(self, number: int, chance: random.Random) -> tuple[str, ...]:
+    def _members(self, number: int, moved: list[int], chance: random.Random) -> tuple[str, ...]:
         ranges = self.alphabet.classes[number].ranges
         kinds: dict[tuple[str, int], int] = {}
         for first, last in ranges:
@@ -95,7 +97,6 @@ class Guide:
                 kinds.setdefault((category_of(code), len(chr(code).encode(errors="replace"))), code)
         edges = [code for first, last in ranges for code in (first, last)]
         inside = [chance.randint(*chance.choice(ranges)) for _ in range(20)]
-        moved = [code for code in changed() if self.alphabet.class_of(chr(code)) == number]
         codes = [*kinds.values(), *_sample(chance, edges, 60), *inside, *_sample(chance, moved, 20)]
         return tuple(dict.fromkeys(chr(code) for code in codes if code not in SURROGATES))
 

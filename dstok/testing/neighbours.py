@@ -1,6 +1,6 @@
 """Texts near one text: what tells the hypotheses about it from one another.
 
-In: a guide, a text. Out: texts. Invariant: the same text gives the same neighbours.
+In: a guide; a text. Out: `Neighbourhood`; texts. Invariant: the same text gives the same neighbours.
 """
 
 from __future__ import annotations
@@ -8,28 +8,39 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+from dstok.base.lazy import lazy
 from dstok.testing import texts as texts_of
 from dstok.testing.guide import Guide
 from dstok.testing.unicode_changes import VERSIONS, moved
 
-__all__ = ["neighbourhood"]
+__all__ = ["Neighbourhood"]
 
 
-def neighbourhood(guide: Guide, small: str) -> list[str]:
-    """Texts like the small one, and some that tell hypotheses apart."""
-    chance = random.Random(small)
-    found = {text: None for text in _variants(guide, small[:40], chance)}
-    cover = list(texts_of.cover(guide, 2))
-    found |= dict.fromkeys(chance.sample(cover, min(3000, len(cover))))
-    added = guide.model.added_tokens
-    for special in (False, True):
-        found |= dict.fromkeys(token.content for token in added[:400] if token.special == special)
-    for version in VERSIONS:
-        chars = list(moved(version, guide.program.unicode_version))
-        for char in chance.sample(chars, min(30, len(chars))):
-            found |= {small[:at] + char + small[at + 1 :]: None for at in range(min(3, len(small)))}
-            found |= dict.fromkeys((f" {char}", f"{char}a", f"a{char}", f"!{char}", char + char))
-    return list(found)
+class Neighbourhood:
+    """What is near a text, for one guide."""
+
+    def __init__(self, guide: Guide) -> None:
+        self.guide = guide
+
+    def of(self, small: str) -> list[str]:
+        """Texts like the small one, and some that tell hypotheses apart."""
+        guide, chance = self.guide, random.Random(small)
+        found = {text: None for text in _variants(guide, small[:40], chance)}
+        found |= dict.fromkeys(chance.sample(self._pairs, min(3000, len(self._pairs))))
+        added = guide.model.added_tokens
+        for special in (False, True):
+            found |= dict.fromkeys(token.content for token in added[:400] if token.special == special)
+        for version in VERSIONS:
+            chars = list(moved(version, guide.program.unicode_version))
+            for char in chance.sample(chars, min(30, len(chars))):
+                found |= {small[:at] + char + small[at + 1 :]: None for at in range(min(3, len(small)))}
+                found |= dict.fromkeys((f" {char}", f"{char}a", f"a{char}", f"!{char}", char + char))
+        return list(found)
+
+    @lazy
+    def _pairs(self) -> list[str]:
+        """Pairs of classes after each state of the automaton: the same for all texts, and slow to make."""
+        return list(texts_of.cover(self.guide, 2))
 
 
 def _variants(guide: Guide, text: str, chance: random.Random) -> Iterator[str]:

@@ -153,7 +153,7 @@ def test_an_unknown_check() -> None:
 
 
 def wrong_report() -> Report:
-    return verify(lambda text: TOK.encode(text.replace("<", "")), seconds=60, checks=["odd texts", "added tokens"])
+    return verify(lambda text: TOK.encode(text.replace("<", "")), seconds=60, checks=["odd texts", "class cover, k = 1"])
 
 
 class Texts(HTMLParser):
@@ -205,9 +205,9 @@ def test_the_page_has_views_of_both() -> None:
 
 def test_command_equal_and_different(tmp_path: Path) -> None:
     model = tiny_model(tmp_path / "tokenizer.json")
-    out = ok("verify", f"tokenizers:{model}", "--model", model, "--seconds", "2", "--allow-incomplete").decode()
+    out = ok("verify", f"tokenizers:{model}", "--model", model, "--seconds", "0.3", "--allow-incomplete").decode()
     assert "no difference found" in out
-    done = run("verify", f"command:{sys.executable} -c print(1)", "--model", model, "--seconds", "2", "--json",
+    done = run("verify", f"command:{sys.executable} -c print(1)", "--model", model, "--seconds", "0.5", "--json",
                "--html", str(tmp_path / "page.html"))
     assert done.returncode == 1, done.stderr
     assert json.loads(done.stdout)["verdict"] == "different"
@@ -223,12 +223,14 @@ def test_command_could_not_run(tmp_path: Path) -> None:
 
 def test_command_reads_files(tmp_path: Path) -> None:
     """A difference that only a file shows."""
+    model = tiny_model(tmp_path / "tokenizer.json")
     (tmp_path / "my_tokens.py").write_text(
-        "import dstok\nTOK = dstok.load('deepseek-v3')\n"
+        f"import dstok\nTOK = dstok.load({model!r})\n"
         "def load():\n    return lambda text: TOK.encode(text.replace('rare phrase', 'x'))\n")
     (tmp_path / "text.txt").write_text("A rare phrase.\n" * 3)
-    done = subprocess.run([*DSTOK, "verify", "my_tokens:load", str(tmp_path / "text.txt"), "--seconds", "4"],
-                          capture_output=True, timeout=120, env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])})
+    words = [*DSTOK, "verify", "my_tokens:load", str(tmp_path / "text.txt"), "--model", model, "--seconds", "1.5"]
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(words, capture_output=True, timeout=120, env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 1, done.stdout + done.stderr
     assert b"rare phrase" in done.stdout
 
@@ -255,4 +257,6 @@ def documented_command() -> list[str]:
 
 
 def pytest_of(words: list[str], folder: Path, checks: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*words, "-q", "-p", "no:cacheprovider", "-k", checks], cwd=folder, capture_output=True, text=True, timeout=300)
+    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # the helper needs none of the plugins of our own tests
+    words = [*words, "-q", "-p", "no:cacheprovider", "-k", checks]
+    return subprocess.run(words, cwd=folder, env=alone, capture_output=True, text=True, timeout=300)

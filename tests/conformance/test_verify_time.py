@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_process import DSTOK, fails, ok, run
+from cli_process import DSTOK, fails, ok, run, tiny_model
 from real_models import V3 as TOK
 
 from dstok.testing import Engine, verify
 from dstok.testing.html import page
 
-SHORT = ("verify", "dstok:deepseek-v3", "--seconds", "0.01")
+
+def short(folder: Path) -> tuple[str, ...]:
+    """The words of a run that has no time for its checks."""
+    model = tiny_model(folder / "tokenizer.json")
+    return "verify", f"dstok:{model}", "--model", model, "--seconds", "0.01"
 
 
-def test_what_had_no_time_is_not_called_equal() -> None:
-    done = run(*SHORT, "--json")
+def test_what_had_no_time_is_not_called_equal(tmp_path: Path) -> None:
+    done = run(*short(tmp_path), "--json")
     report = json.loads(done.stdout)
     count, of = len(report["not_run"]), len(report["checks"])
     assert done.returncode == 2 and report["verdict"] == "incomplete" and 0 < count <= of == 21
@@ -29,10 +33,10 @@ def test_what_had_no_time_is_not_called_equal() -> None:
     assert {check["name"] for check in report["checks"] if check["note"] == "no time was left"} == {*report["not_run"]}
 
 
-def test_what_had_no_time_is_fine_if_it_is_allowed() -> None:
-    out = ok(*SHORT, "--allow-incomplete").decode()
+def test_what_had_no_time_is_fine_if_it_is_allowed(tmp_path: Path) -> None:
+    out = ok(*short(tmp_path), "--allow-incomplete").decode()
     assert "checks not run" in out and "equal" not in out
-    assert "--allow-incomplete" in fails(*SHORT)
+    assert "--allow-incomplete" in fails(*short(tmp_path))
 
 
 def test_the_page_says_what_was_not_run() -> None:
@@ -67,7 +71,7 @@ def test_a_check_ends_inside_a_request_when_its_time_is_up() -> None:
 
 
 def test_no_check_takes_the_time_of_all() -> None:
-    report = verify(slowly(0.05), seconds=3, checks=["odd texts", "class cover, k = 1", "long texts"])
+    report = verify(slowly(0.02), seconds=1.5, checks=["odd texts", "class cover, k = 1", "long texts"])
     assert not report.not_run and not report.checks[0].complete and not report.checks[1].complete, f"\n{report}"
     assert report.summary.startswith("equal: no difference found; ") and report.summary.endswith(" of 3 checks in part")
 
@@ -84,10 +88,10 @@ def test_a_difference_without_time_for_its_cause_is_a_finding() -> None:
 def test_other_calls_keep_to_their_time(change: Any) -> None:
     """What they have found until then is told."""
     def decode(ids: list[int]) -> str:
-        time.sleep(0.02)
+        time.sleep(0.005)
         return str(change(TOK.decode(ids)))
 
-    report = verify(Engine("slow", "", TOK.encode, None, decode), seconds=2, checks=["decoding"])
+    report = verify(Engine("slow", "", TOK.encode, None, decode), seconds=1, checks=["decoding"])
     assert 0 < report.checks[0].texts < 2000 and not report.checks[0].complete, f"\n{report}"
     assert [finding.cause for finding in report.findings] == ["round trip"] * (change is not str)
 

@@ -194,9 +194,9 @@ class Quadratic(Wrapped):
 
     def encode(self, text: str) -> list[int]:
         run = max(map(len, re.findall("[a-z]+", text)), default=0)
-        if run > 500:
+        if 500 < run < 50_000:  # beyond that it would take seconds
             for at in range(run):
-                text[at:].count("b") + text[at:].count("c")
+                text[at:].count("b")
         return TOK.encode(text)
 
 
