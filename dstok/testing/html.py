@@ -13,7 +13,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dstok.errors import TextError
-from dstok.testing.words import category_words, shown
+from dstok.testing.words import before, category_words, heading, in_texts, remarks, shown, state, was_run
 from dstok.view.foreign import read_ids
 from dstok.view.pages import page as base_page
 from dstok.view.sheet import Sheet
@@ -73,24 +73,21 @@ def _checks(checks: Iterable[Check]) -> Iterator[str]:
     yield '<th class="n">differ</th><th>note</th></tr>\n'
     idle: dict[str, list[str]] = {}
     for check in checks:
-        if not check.texts and not check.differences:
+        if not was_run(check):
             idle.setdefault(check.note or "no text was tried", []).append(check.name)
             continue
-        state = check.note or ("" if check.complete else "not all of it")
         yield (f'<tr><td>{escape(check.name)}</td><td class="n">{check.texts:,}</td>'
                f'<td class="n">{check.seconds:.1f}</td><td class="n">{check.differences or ""}</td>'
-               f"<td>{escape(state)}</td></tr>\n")
+               f"<td>{escape(state(check))}</td></tr>\n")
     yield "</table>\n"
     yield from (f"<p>Not run, since {escape(why)}: {escape(', '.join(names))}.</p>\n" for why, names in idle.items())
     yield "</section>\n"
 
 
 def _finding(number: int, finding: Finding, view: str | None) -> Iterator[str]:
-    yield f'<section id="finding-{number}"><h2>{number}. {escape(finding.cause)}: {_visible(finding.title)}</h2>\n'
-    in_texts = f"{finding.count:,} text{'s' if finding.count > 1 else ''}"
-    yield f"<p>In {in_texts}. The smallest: <code>{_visible(shown(finding.text))}</code></p>\n"
-    for text in finding.before[:5]:
-        yield f"<p>After encoding <code>{_visible(shown(text))}</code></p>\n"
+    yield f'<section id="finding-{number}"><h2>{_visible(heading(number, finding))}</h2>\n'
+    yield f"<p>In {in_texts(finding)}. The smallest: <code>{_visible(shown(finding.text))}</code></p>\n"
+    yield from (f"<p>After encoding <code>{_visible(text)}</code></p>\n" for text in before(finding))
     if finding.fault:
         yield f"<h3>candidate</h3><p>{_visible(finding.fault)}</p>\n"
     elif finding.found != finding.expected:
@@ -102,19 +99,18 @@ def _finding(number: int, finding: Finding, view: str | None) -> Iterator[str]:
         yield '<p class="soft">The tokens that are known do not make up the text, so it cannot be shown cut.</p>\n'
     for char in finding.characters:
         yield f"<p><code>{_visible(char.name)}</code>: {escape(category_words(char))}</p>\n"
-    for line in [*finding.details, finding.note, finding.evidence]:
-        yield f"<p>{_visible(line)}</p>\n" if line else ""
+    yield from (f"<p>{_visible(remark)}</p>\n" for remark in remarks(finding))
     if finding.examples:
         yield f"<p>Also: {', '.join(f'<code>{_visible(shown(text))}</code>' for text in finding.examples)}</p>\n"
     yield "</section>\n"
 
 
 def _tokens(tokens: list[tuple[int, str]], first: int) -> str:
-    before, after = _AROUND
-    start = max(0, first - before)
+    most_before, most_after = _AROUND
+    start = max(0, first - most_before)
     boxes = (f"<span class=\"t{' x' if at == first else ''}\">{_visible(text)}<small>{id}</small></span>"
-             for at, (id, text) in enumerate(tokens[start : first + after], start))
-    more = " …" if len(tokens) > first + after else ""
+             for at, (id, text) in enumerate(tokens[start : first + most_after], start))
+    more = " …" if len(tokens) > first + most_after else ""
     return f"<div class=\"boxes\">{'… ' if start else ''}{''.join(boxes)}{more}</div>"
 
 

@@ -1,4 +1,4 @@
-"""A report in words: the lines of a terminal, and what its page says in the same way.
+"""A report in words: the lines for a terminal, and the phrases that its page (html.py) has in common with them.
 
 In: a `Report`, or parts of it. Out: text. Invariant: a counterexample is quoted, so that nothing in it acts.
 """
@@ -13,9 +13,10 @@ from dstok.testing.unicode_changes import VERSIONS
 if TYPE_CHECKING:
     from dstok.testing.report import Character, Check, Finding, Report
 
-__all__ = ["category_words", "report_lines", "shown"]
+__all__ = ["before", "category_words", "heading", "in_texts", "remarks", "report_lines", "shown", "state", "was_run"]
 
 SHOWN = 60  # characters of a text that are shown
+MOST_BEFORE = 5  # texts encoded before, of which a finding shows so many
 
 
 def report_lines(report: Report) -> Iterator[str]:
@@ -34,19 +35,17 @@ def report_lines(report: Report) -> Iterator[str]:
 
 
 def _check_line(check: Check) -> str:
-    state = "" if check.complete else "  (not all of it)" if not check.note else ""
-    wrong = f"  {check.differences:,} differ" if check.differences else ""
-    note = f"  {check.note}" if check.note else ""
-    if note and not check.texts and not check.differences:
+    if check.note and not was_run(check):
         return f"  {check.name:28}{'':>11}  not run: {check.note}"
-    return f"  {check.name:28} {check.texts:>11,} texts {check.seconds:>7.1f} s{wrong}{state}{note}"
+    wrong = f"  {check.differences:,} differ" if check.differences else ""
+    left_out = f"  {check.note}" if check.note else f"  ({state(check)})" if state(check) else ""
+    return f"  {check.name:28} {check.texts:>11,} texts {check.seconds:>7.1f} s{wrong}{left_out}"
 
 
 def _finding_lines(number: int, finding: Finding) -> Iterator[str]:
-    yield f"{number}. {finding.cause}: {finding.title}"
-    yield f"   in {finding.count:,} text{'s' if finding.count > 1 else ''}; the smallest: {shown(finding.text)}"
-    for text in finding.before[:5]:
-        yield f"   after encoding {shown(text)}"
+    yield heading(number, finding)
+    yield f"   in {in_texts(finding)}; the smallest: {shown(finding.text)}"
+    yield from (f"   after encoding {text}" for text in before(finding))
     if finding.fault:
         yield f"   candidate  {finding.fault}"
     elif finding.found != finding.expected:
@@ -55,11 +54,37 @@ def _finding_lines(number: int, finding: Finding) -> Iterator[str]:
         yield f"   reference  {_row(finding.expected, finding.first)}"
     for char in finding.characters:
         yield f"   {char.name}: {category_words(char)}"
-    yield from (f"   {detail}" for detail in [*finding.details, finding.note] if detail)
-    if finding.evidence:
-        yield f"   {finding.evidence}"
+    yield from (f"   {remark}" for remark in remarks(finding))
     if finding.examples:
         yield f"   also {', '.join(shown(text, 24) for text in finding.examples)}"
+
+
+def was_run(check: Check) -> bool:
+    """Whether any text was tried."""
+    return bool(check.texts or check.differences)
+
+
+def state(check: Check) -> str:
+    """What was left out of a check; "" if it is complete."""
+    return check.note or ("" if check.complete else "not all of it")
+
+
+def heading(number: int, finding: Finding) -> str:
+    return f"{number}. {finding.cause}: {finding.title}"
+
+
+def in_texts(finding: Finding) -> str:
+    """In how many texts the cause was found."""
+    return f"{finding.count:,} text{'s' if finding.count > 1 else ''}"
+
+
+def before(finding: Finding) -> list[str]:
+    """The texts that the candidate has to encode before, for the finding to show."""
+    return [shown(text) for text in finding.before[:MOST_BEFORE]]
+
+
+def remarks(finding: Finding) -> list[str]:
+    return [remark for remark in (*finding.details, finding.note, finding.evidence) if remark]
 
 
 def category_words(char: Character) -> str:

@@ -1,7 +1,8 @@
-"""Names in comments and docstrings of `dstok/` exist: files, and what stands in backquotes or before `()`.
+"""Names in comments and docstrings of `dstok/`, and in the documents, exist: files, and what is named as code.
 
 A comment that sends its reader to a file or a function that was renamed is worse than none. Known are the files of the
-repository, every identifier in the code of `dstok/`, and the words in its plain strings (keys of files, options).
+repository, every identifier in the code of `dstok/`, and the words in its plain strings (keys of files, options); to
+the documents, which also tell how tests and benchmarks are run, those of these, too.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import builtins
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -29,10 +30,12 @@ NAME = re.compile(r"`([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?:\(\))?`"        # `name
                   r"|(?<![\w.\\/])([A-Za-z_]\w+)\(\)"                       # name()
                   r"|(?<![\w.\\/<-])(_?[A-Za-z]\w*_\w*[A-Za-z0-9]|_[a-z]\w+)\b(?![/.-])")  # two_words, _private
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+BLOCK = re.compile(r"(?ms)^ *(```+|:::).*?^ *\1")  # of a document: code, which tests/project/test_docs.py runs
+QUOTED = re.compile(r"(?<!`)`([^`\n]+)`")
 
 # Files of other projects that a source is named by, and of examples.
 OTHERS_FILES = {"encoding_dsv32.py", "encoding_dsv4.py", "tests/chat/test_recipe.py", "conversion/base.py", "docs/gguf.md",
-                "notes.md"}
+                "notes.md", "mine.py"}
 # Functions and settings of other projects, of C, of the shell; names in examples.
 OTHERS_NAMES = set("""
     parse_message_from_completion_text _compile_jinja_template encode_messages DeepseekV4Encoding DeepseekV41Encoding
@@ -42,6 +45,8 @@ OTHERS_NAMES = set("""
     my_tokenizer test_conformance call_0 num_proc Int64Array StringArray LargeStringArray
     VLLM_PLUGINS SGLANG_PLUGINS encoding_for_model CoreBPE deepseek_v3 LLTokenizer LLMatcher LLInterpreter parse_special from_huggingface TokenizerInfo
     GrammarCompiler outlines_core token_counter split_text_on_tokens langchain TokenChunker TextSplitter
+    set_global_tokenizer tokenizer_encoding _encode_single_piece split_by large_ NAME_text_document from_callback
+    DocumentSplitter
 """.split())
 
 
@@ -70,15 +75,24 @@ def files() -> frozenset[str]:
     return frozenset("/".join(path.parts[i:]) for path in paths for i in range(len(path.parts)))
 
 
+def identifiers_of(paths: Iterable[Path]) -> frozenset[str]:
+    code = "\n".join(split(path.read_text(encoding="utf-8"), path.suffix)[1] for path in paths)
+    return frozenset(IDENTIFIER.findall(code))
+
+
 @cache
 def identifiers() -> frozenset[str]:
-    read = [*sources(), CHECKOUT / "setup.py"]
-    code = "\n".join(split(path.read_text(encoding="utf-8"), path.suffix)[1] for path in read)
     stems = {path.stem for path in sources()} | {path.name for path in (CHECKOUT / "dstok").iterdir()}
-    return frozenset(IDENTIFIER.findall(code)) | stems | set(dir(builtins))
+    return identifiers_of([*sources(), CHECKOUT / "setup.py"]) | stems | set(dir(builtins)) | OTHERS_NAMES
 
 
-def stale(words: str, folder: Path) -> Iterator[str]:
+@cache
+def identifiers_of_all() -> frozenset[str]:
+    read = {path for folder in FOLDERS[1:] for path in (CHECKOUT / folder).rglob("*.py")} - {Path(__file__)}
+    return identifiers() | identifiers_of(read) | {path.stem for path in read}
+
+
+def stale(words: str, folder: Path, known: frozenset[str]) -> Iterator[str]:
     """The names in `words` that nothing has, each with its line; a file of another folder needs its folder's name, too."""
     for number, line in enumerate(words.splitlines(), 1):
         for file in FILE.findall(line):
@@ -87,20 +101,54 @@ def stale(words: str, folder: Path) -> Iterator[str]:
                 yield f"{number}: {file}"
         for found in NAME.findall(line):
             parts = "".join(found).split(".")
-            known = FILE.fullmatch(".".join(parts)) or parts[0] in sys.stdlib_module_names
-            if not known and not set(parts) <= identifiers() | OTHERS_NAMES:
+            if not (FILE.fullmatch(".".join(parts)) or parts[0] in sys.stdlib_module_names or known.issuperset(parts)):
                 yield f"{number}: {'.'.join(parts)}"
+
+
+def code_of(page: str) -> str:
+    """What a document names as code outside of its blocks, each in its line: files, and names of two words or more.
+
+    Of `core/_utf8.pyx`, `_utf8.h` the second has the first one's folder, as a reader takes it.
+    """
+    lines, folder = [], ""
+    for line in BLOCK.sub(lambda block: "\n" * block[0].count("\n"), page).split("\n"):
+        found, folder = [], ""
+        for code in QUOTED.findall(line):
+            if FILE.fullmatch(code):
+                folder = code.rpartition("/")[0] or folder
+                alone = "/" in code or not folder or (CHECKOUT / code).exists()
+                found.append(code if alone else f"{folder}/{code}")
+            elif re.search(r"[._(]", code):
+                found.append(f"`{code.split('(')[0]}`")
+        lines.append(" ".join(found))
+    return "\n".join(lines)
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(CHECKOUT)))
 def test_names_exist(path: Path) -> None:
     words, _ = split(path.read_text(encoding="utf-8"), path.suffix)
-    assert list(stale(words, path.parent)) == []
+    assert list(stale(words, path.parent, identifiers())) == []
+
+
+# What has been is told by the change log, under the names of then.
+@pytest.mark.parametrize("path", sorted({*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")} - {CHECKOUT / "CHANGELOG.md"}),
+                         ids=lambda path: str(path.relative_to(CHECKOUT)))
+def test_names_in_documents_exist(path: Path) -> None:
+    folder = CHECKOUT / "dstok" if path.name == "layout.md" else path.parent
+    assert list(stale(code_of(path.read_text(encoding="utf-8")), folder, identifiers_of_all())) == []
 
 
 @pytest.mark.parametrize("line", ["# as in _gone.h", '"""See tables/_scan.pyx."""', "# what `no_such_name` gives",
                                   "# no_such_name() does", "# as in windows.py", "/* `cuttable.no_such_name`: */"])
 def test_what_is_found(line: str) -> None:
     words, _ = split(f"x = 1\n{line}\n", ".h" if line[0] == "/" else ".py")
-    [found] = stale(words, CHECKOUT / "dstok" / "core")
+    [found] = stale(words, CHECKOUT / "dstok" / "core", identifiers())
     assert found.startswith("2: ")
+
+
+@pytest.mark.parametrize("line", ["as in `core/_gone.h`", "`core/_scan.pyx`, `_gone.h`: what", "`dstok.no_such_name`",
+                                  "what `no_such_name(text)` gives", "`tok.no_such_name` and `encode`"])
+def test_what_is_found_in_a_document(line: str) -> None:
+    page = f"```python\nno_such_block_name()\n```\n{line}\n"
+    [found] = stale(code_of(page), CHECKOUT / "docs", identifiers_of_all())
+    assert found.startswith("4: ")
