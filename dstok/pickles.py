@@ -1,10 +1,11 @@
-"""Pickles of tokenizers: a reference to what is built in or was opened from a file, or else an image.
+"""Pickles of tokenizers: a reference to what is built in or was opened from a file; for all others an image.
 
-In: a tokenizer. Out: what pickle calls, and its arguments; and from these the tokenizer again, or `PickleError`.
-Invariant: no table is used before the pickle's format number has been looked at, and the tables have passed the checks
-of an image that is opened. What is referred to is what it was: a built-in model of the same fingerprint, a file of the
-same checksum. A reference is short, and keeps the tables shared between processes; where it is loaded there has to be
-the file.
+In: a tokenizer. Out: what pickle is to call, and with which arguments; from these the tokenizer again, or
+`PickleError`.
+Invariant: the format number of a pickle is looked at first, and the tables pass the checks of an image that is opened
+before any of them is used. What a reference leads to is what it was: a built-in model of the same fingerprint, a file
+of the same checksum. A reference is short, and the tables stay shared between processes. In return, the file has to be
+there where the pickle is loaded.
 """
 
 from __future__ import annotations

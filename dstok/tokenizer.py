@@ -1,8 +1,10 @@
 """The tokenizer: joins the parts of a model behind one object.
 
-Invariant: a `Tokenizer` never changes: any number of threads may use one object at once (each call works in a
-workspace of its own), it survives a fork, and it pickles. What it does, its parts do, each in a module of its own; a
-part that only some calls need is made, and its module imported, when the first of these comes.
+In: tables, which a model file or an image gave, and added tokens. Out: `Tokenizer`, whose calls are functions of the
+parts' own modules.
+Invariant: a `Tokenizer` never changes. Any number of threads may use one object at once, since each call works in a
+workspace of its own; it survives a fork; it pickles. A part that only some calls need is made, and its module imported,
+when the first of these calls comes.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def _present(array: pa.Array) -> Bools:
 
 
 def _offsets(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, Ints]:
-    """The texts of a plain or large array: one behind the other in one buffer."""
+    """The texts of a plain or large array: one after the other in one buffer."""
     _, offsets, data = array.buffers()
     width = np.int64 if array.type in LARGE else np.int32
     found = np.frombuffer(offsets, width)[array.offset : array.offset + len(array) + 1].astype(np.int64)

@@ -76,7 +76,7 @@ def _counts(lists: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def _ids(tok: Tokenizer, pieces: list[pa.Array], counts: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.uint32]:
-    """The ids of all lists, one behind the other. Raises `UnknownIdError` for what no uint32 is, and `TypeError`."""
+    """The ids of all lists, one after the other. Raises `UnknownIdError` for what no uint32 is, and `TypeError`."""
     parts, row = [np.empty(0, np.uint32)], 0
     for piece, lengths in zip(pieces, counts):
         values = piece.flatten()

@@ -1,8 +1,8 @@
-"""Copies of what is in work: texts that grow, streams.
+"""Copies of objects that have state: a stream, or a text that grows.
 
-In: an object whose attributes are its state. Out: one that goes on by itself from there.
-Invariant: two copies share nothing that changes. Every attribute is copied, one level deep; what never changes (the
-core's tables and policies) copies as itself, and what cannot be copied is an error, not shared.
+In: an object whose attributes are its state. Out: a second object in the same state. From then on each goes on alone.
+Invariant: the two share nothing that changes. Every attribute is copied, one level deep. What never changes (the core's
+tables and policies) is its own copy. An attribute that cannot be copied is an error; it is never shared instead.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""The system's words for what went wrong -> ours.
+"""The operating system's words for an error -> the words that end a message of dstok's.
 
-In: an error of the system, or of a library. Out: words to end a message with. Invariant: they start in lower case.
+In: an error of the system, or of a library. Out: words such as "no such file or directory".
+Invariant: they start in lower case.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Ids as callers give them and ask for them.
+"""Ids as callers give them, and the ids that stand at the two ends of a text.
 
-In: lists, arrays, other iterables; BOS and EOS. Out: a list; the ids at the two ends of a text.
-Invariant: what is no sequence is a `TypeError` that says what was found; whether each is an id, the decoder tells.
+In: lists, arrays, other iterables; BOS and EOS. Out: a list of ids; the ids before a text and after it.
+Invariant: what is no sequence is a `TypeError` that says what was found. Whether each number in it is an id is not
+looked at here: the decoder does that.
 """
 
 from __future__ import annotations

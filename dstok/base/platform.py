@@ -1,8 +1,8 @@
-"""What differs between operating systems, for Python's side; for the core `core/_platform.h` says it.
+"""What differs between operating systems, for the modules in Python; `core/_platform.h` has it for the core.
 
-In: open files, folders. Out: the same on Linux, macOS and Windows, as far as they can.
-Invariant: no other module of dstok asks which system it is, but for what a terminal's user types and for what the
-conformance kit does to other processes.
+In: open files, folders. Out: what Linux, macOS and Windows all do, as far as they can.
+Invariant: no other module of dstok asks which system it runs on, with two exceptions: what the user of a terminal
+types, and what the conformance kit does to other processes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Texts as they come in: `str`, or UTF-8 in any bytes -> valid UTF-8, or `str`.
+r"""Texts as callers give them -> valid UTF-8, or a `str`.
 
-Invariant: what comes out is valid UTF-8, or `TextError` was raised (only `characters` leaves the lone surrogates of a
-`str` for the encoder to find); with `replace`, each lone surrogate, and each maximal part of an invalid sequence of
-bytes, is U+FFFD. The encoder does the same in Cython.
+In: a `str`, or UTF-8 in any object that holds bytes; what is to happen with errors. Out: bytes, or a `str`.
+Invariant: what comes out is valid UTF-8, or `TextError` was raised. Only `characters` leaves the lone surrogates of a
+`str` in it, for the encoder to find. With `errors="replace"` a lone surrogate becomes U+FFFD, and so does each maximal
+part of an invalid sequence of bytes: `b"a\xf0\x9f"` becomes "a\ufffd". The encoder does the same in Cython.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Ids -> text, and tokens by id.
+"""Ids -> text, and tokens by their ids.
 
-In: ids. Out: text or bytes; a token's spelling or bytes, and its id.
-Invariant: what `decode_bytes` gives is what the tokens' bytes are, one after the other.
+In: ids. Out: text or bytes; the spelling or the bytes of a token, and its id.
+Invariant: `decode_bytes` gives the bytes of the tokens, one after the other, and nothing between them.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def decode_batch(
 def decode_lists(
     self: Parts, ids: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64], *, skip_special: bool, errors: Errors,
 ) -> tuple[bytes, npt.NDArray[np.int64], dict[int, str]]:
-    """`decode` of lists that lie one behind the other in `ids`, `counts` their lengths.
+    """`decode` of lists that lie one after the other in `ids`, `counts` their lengths.
 
     (bytes, sizes, repaired): list i has `sizes[i]` of the bytes; the texts of those whose bytes are not UTF-8 are
     `repaired`, by number. Raises as `decode_batch`.

@@ -1,9 +1,11 @@
-"""A text that grows at its end, and its ids at every moment: a conversation on a server.
+"""A text that grows at its end, such as a conversation on a server, and its ids at every moment.
 
-In: parts of a text. Out: after each, the ids of all of it, and how many of them are those from before.
-Invariant: the ids are those of one call on the whole text. Work is for what is added and for the end of the text
-before it that later text can still change: its last piece, white space, an added token that may have begun. Only
-that end is kept, as bytes; of the text before it, the ids alone.
+In: parts of a text. Out: after each part, how many of the ids from before stay, and the new ones after them.
+Invariant: the ids are those of one call on the whole text. Example: "Hello wor" has the ids of "Hello" and " wor".
+Once "ld" is appended, the first id stays, and the id of " world" stands in the place of the other.
+The work is that of the new text and of the open end of the text before it, which new text can still change: the last
+piece, white space, an added token that may have begun. Only the open end is kept as bytes; of what is before it only
+the ids are kept.
 """
 
 from __future__ import annotations

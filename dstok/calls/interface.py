@@ -1,7 +1,8 @@
 """What a call may use of a tokenizer: its parts.
 
-The calls are functions, a module for each kind, whose first argument has these parts; `Tokenizer` has them, and makes
-the functions its methods. Each part may be used by any number of threads.
+In: nothing. Out: `Parts`, the type of the first argument of every call. The calls are functions, a module for each
+kind, and `Tokenizer` makes them its methods.
+Invariant: any number of threads may use a part at once.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Where ids and pieces lie in the text.
 
-In: a text and what the core said of it. Out: spans in bytes of the UTF-8 text and in code points.
-Invariant: byte spans follow one another and cover the text, except where a Removed step drops text. A token
-that is a part of a character has the byte span of that part, and the code point span of the whole
-character; neighbours may so share a character. This is upstream's rule for code points.
+In: a text, and what the core found in it. Out: spans in bytes of the UTF-8 text, and in code points.
+Invariant: byte spans follow one another and cover the text, except where a Removed step drops text. A token that is a
+part of a character has that part as its byte span, and the whole character as its code point span, as upstream has it.
+Example: V3 has "a" and two tokens for "⃁" (U+20C1, three bytes). The byte spans are 0:1, 1:3, 3:4, the code point spans
+0:1, 1:2, 1:2.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Batches of one length for a model, and texts that are cut by their ids.
 
 In: texts, a length, a side. Out: ids and a mask as two arrays; or the ids of a text in parts that overlap.
-Invariant: each row has the ids that upstream gives with the same truncation and padding. Cutting is by ids, so a part
-may begin or end inside a character; `truncate` and `chunk` cut texts instead.
+Invariant: each row has the ids that upstream gives with the same truncation and padding. The cuts are between ids, so a
+part may begin or end inside a character. (`truncate` and `chunk` cut the text, between characters.)
 Source: how upstream truncates and pads; tests/calls/test_padded.py asks upstream for the same.
 """
 

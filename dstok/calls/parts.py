@@ -1,10 +1,12 @@
-"""A text that comes in parts, for a model with a normalizer: what streams and growing texts of such a model run on.
+"""A text that comes in parts, for a model with a normalizer: what its streams and growing texts run on.
 
-In: parts of valid UTF-8. Out: after each, the ids that no later text can change.
-Invariant: all ids together are those of one call on the whole text. Text is settled in two steps. Raw text: up to the
-last place where neither an added token with normalized=false may have begun nor a later character may change what is
-before it (a boundary); up to there it is normalized. Normalized text: as `Encoder.encode_part` says. Memory is bounded
-by the longest stretch without a boundary, piece or added token. A normalizer that looks farther is refused.
+In: parts of valid UTF-8. Out: after each part, the ids that no later text can change.
+Invariant: all ids together are those of one call on the whole text. Memory is bounded by the longest stretch without a
+boundary, the longest piece and the longest added token.
+Two things are waited for. The raw text is normalized up to its last boundary: a place that no added token with
+normalized=false reaches over, and where no later character can change what stands before. Under NFC "e" is not
+normalized yet, since U+0301 may follow; once "x" has come after it, it is. What is normalized is then encoded as far as
+`Encoder.encode_part` is sure of it. A normalizer that looks farther than one character and its marks is refused.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A text -> its ids and its pieces, with their places.
 
 In: a text, a policy. Out: `Encoding`, `Piece`s, and for budgets the ends of the first ids.
-Invariant: the ids are those of `Encoder.encode`; the pieces come from the automaton that also tells which alternative
-of which step has matched, which the encoder need not know.
+Invariant: the ids are those of `Encoder.encode`. The pieces come from a second automaton, which also tells by which
+alternative of which step each piece was made; the encoder's automaton need not know.
 """
 
 from __future__ import annotations

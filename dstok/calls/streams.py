@@ -1,7 +1,8 @@
-"""Streams: text in as it comes, ids out as soon as they are sure; and the way back.
+"""Streams: text comes in parts, ids go out as soon as they are sure; and the way back, from ids to text.
 
-Invariant: what comes out, joined, is what one call on the whole input gives; memory is bounded by the
-longest piece or added token, time is linear in the input.
+In: parts of a text; ids. Out: ids that no later text changes; text that no later id changes.
+Invariant: what comes out, joined, is what one call on the whole input gives. Memory is bounded by the longest piece or
+added token. Time is linear in the input.
 """
 
 from __future__ import annotations

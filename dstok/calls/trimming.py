@@ -1,7 +1,8 @@
-"""Spans without the white space at the ends of their tokens, where a model's post-processor says so.
+"""Spans without the white space at the ends of their tokens, for models whose post-processor has `trim_offsets`.
 
-In: the spans of a text's ids, and what of the text each is of. Out: the spans, shortened.
-Invariant: code point spans are upstream's with `trim_offsets`. Byte spans lose the same characters.
+In: the spans of a text's ids; the places of their tokens in the text that the pieces were cut from. Out: shorter spans.
+Invariant: code point spans are upstream's with `trim_offsets`. Byte spans lose the same characters. Example: in "Hi
+all" the token " all" has the span 2:6, and is given 3:6.
 Source: upstream 0.23.3, measured; tests/calls/test_trimmed_offsets.py compares.
 """
 

@@ -1,10 +1,10 @@
 """A conversation that grows message by message, and its ids at every moment.
 
 In: messages. Out: after each, how many of the ids before stay, and the new ones.
-Invariant: the ids are those of encoding the whole conversation, also where a format rewrites what it wrote before (V3.2
-drops the reasoning of earlier turns); then the answer tells from which message on. The work is that of what is new:
-only the tail of the text is rendered (`dstok.chat.tails`), and only the stretches of it that are not those of before
-are encoded.
+Invariant: the ids are those of encoding the whole conversation. That holds, too, where a format rewrites what it wrote
+before: V3.2 drops the reasoning of earlier turns, and the answer then says how far the ids still hold.
+The work is that of what is new: only the tail of the text is rendered (`dstok.chat.tails`), and only those of its
+stretches are encoded that were not there before.
 """
 
 from __future__ import annotations

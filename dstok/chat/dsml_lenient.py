@@ -1,12 +1,14 @@
-"""The lenient parser of DSML: takes what it understands of a completion, as deepseek-recipe's does.
+"""The lenient parser of DSML: it takes what it understands of a completion, as deepseek-recipe's does.
 
-In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut; what
-is kept is a delimiter's length and the number of newlines before it, and a tool's name. Source: the state machine of
-deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_parsers.py.
+In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut. Kept
+are less than a delimiter, the number of newlines before it, and a tool's name. Source: the state machine of
+deepseek-recipe
+0.2.0 (MIT), by experiment: tests/chat/test_parsers.py.
 
-Newlines before `</think>`, and before a tool block, are dropped, and those after `</think>`. A block begins with
-`<｜DSML｜`, in reasoning, too; in it `invoke name="` begins a call, `parameter name=` a parameter, whose name goes up
-to a blank, quotes and all, `</｜DSML｜` ends either, and all else is skipped. After the block's end nothing is read.
+Newlines before `</think>` and before a tool block are dropped, and so are those after `</think>`. A block begins with
+`<｜DSML｜`, in reasoning, too. In a block `invoke name="` begins a call, and `parameter name=` a parameter, whose name
+goes up to a blank, quotes and all. `</｜DSML｜` ends either. All else in a block is skipped. Nothing is read after the
+end of the block.
 """
 
 from __future__ import annotations

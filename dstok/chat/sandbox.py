@@ -1,9 +1,10 @@
 """The environment that a model's own template runs in: jinja's sandbox as transformers sets it up, with limits.
 
-In: a template's text. Out: a compiled template, whose literals and texts are `Traced`. Invariant: a rendering takes so
-many steps (turns of loops and calls) and so much time, and no value that it prints, compares, or hands to a filter, a
-test or a call is larger than the limits, also where a value is large only when it is written out (a list that holds a
-list twice, which holds a list twice, and so on). What goes beyond is a `ChatError`.
+In: a template's text. Out: a compiled template, whose literals and texts are `Traced`.
+Invariant: a rendering has a limited number of steps (turns of loops, and calls) and a limited time. A value that the
+template prints, compares, or hands to a filter, a test or a call has a limited size; counted is the size that the value
+has when it is written out, as for a list that holds a list twice, which holds a list twice, and so on. What goes beyond
+a limit is a `ChatError`.
 Source: transformers 4.57, `_compile_jinja_template`: ImmutableSandboxedEnvironment, trim_blocks, lstrip_blocks, loop
 controls, `tojson`, `raise_exception`, `strftime_now`, the tag `generation`.
 """

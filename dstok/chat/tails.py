@@ -1,10 +1,10 @@
-"""The text of a conversation that grows: which end of it, the tail, other messages change.
+"""The text of a conversation that grows: which end of the text, the tail, new messages change.
 
-In: messages, more and more. Out: `Tail`, the end of the text before and after; what stands before it stays. Invariant:
-what stays and the tail together are the text of the whole conversation, rendered at once. The work is that of the tail:
-a format is asked to go on from the last checkpoint (`dstok.chat.writer`) that the new messages leave as it is. That is
-the last message in most cases, as formats look one message ahead; it is the start where a format takes something to
-the front, such as V3 a system message.
+In: messages, more and more. Out: `Tail`: the end of the text before and after. What stands before the tail stays.
+Invariant: the part that stays and the tail are together the text of the whole conversation, rendered at once. The work
+is that of the tail: a format goes on from the last checkpoint (`dstok.chat.writer`) that the new messages do not
+change. In most cases this is the last message, as formats look one message ahead. It is the start of the text where a
+format takes something to the front, such as V3 a system message.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A model's own jinja template. Extra: `pip install "dstok[chat]"`.
 
 In: the text of a template, the tokens of its tokenizer, messages. Out: `Rendered`, as of the built-in versions.
-Invariant: the text is what transformers' environment gives; a token is the template's own only if all its characters
-are literals of the template: text of a message stays text whatever the template does to it, because every piece
-carries where it comes from. Where the template makes a token of its own that cannot be followed there (by a filter,
-say), that is a `ChatError`, not another id. Where a last message is left open is found as transformers 5.24 does it: a
-sentinel goes after its content, and what stands after the sentinel is cut off.
+Invariant: the text is what transformers' environment gives. A token is the template's own only if all of its characters
+are literals of the template. Text of a message stays text, whatever the template does to it, because every piece of
+text carries where it comes from. Where this cannot be followed (through some filters) and the template makes a token of
+its own, there is a `ChatError`, not another id. Where a last message is left open is found as transformers 5.24 does
+it: a sentinel is put after its content, and what the template writes after the sentinel is cut off.
 """
 
 from __future__ import annotations

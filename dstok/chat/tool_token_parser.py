@@ -1,10 +1,10 @@
 """The parser of versions up to V3.2-Exp: answers, reasoning before `</think>`, calls between tokens.
 
-In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut; what
-is kept is less than a token, or one call. Lenient: what is no call between the tokens is skipped, and reasoning may
-have no end; strict: all has to be as the format writes it, the end token too. Source: there is no parser of DeepSeek's
-own for these versions; the shape of a call is that of their templates, and the lenient rules are those of vLLM's and
-SGLang's parsers (for R1 all text is reasoning if `</think>` is missing).
+In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut; kept
+is less than a token, or one call. Lenient: what is no call between the tokens is skipped, and reasoning may have no
+end. Strict: all has to be as the format writes it, the end token, too.
+Source: DeepSeek has no parser of its own for these versions. The shape of a call is that of their templates. The
+lenient rules are those of the parsers of vLLM and SGLang: for R1 all text is reasoning if `</think>` is missing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Text that knows where each part of it comes from: a template's literals, a message.
+"""Text that knows where each part of it comes from: a template's literals, or a message.
 
 In: literals, texts of messages, what a template joins. Out: `Traced`, a `str` that is joined with `+` and by `joined`.
-Invariant: the parts of a traced text joined are the text. Any other operation of `str` gives a plain text, which counts
-as text of no known message: nothing becomes a template's own that is not.
+Invariant: the parts of a traced text, joined, are the text. Any other operation of `str` gives a plain text, of which
+no source is known. So no text counts as the template's own that is not.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """`Tokenizer.apply_chat_template`: the call that users of transformers know.
 
-In: what they give. Out: what they expect: ids, a text, or a dictionary; of several conversations lists of these.
-Invariant: names, order and defaults are those of transformers 4.57, so that for a model with a template of its own the
-result is transformers', too, unless a message holds the text of an added token: that stays text, by `special`.
+In: its arguments. Out: what transformers returns: ids, a text, or a dictionary; of several conversations lists of
+these.
+Invariant: names, order and defaults are those of transformers 4.57. For a model with a template of its own the result
+is transformers', too, with one exception: the text of an added token in a message stays text, unless special="all".
 """
 
 from __future__ import annotations

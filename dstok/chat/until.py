@@ -1,8 +1,8 @@
 """Text that comes in parts, read up to the first of some delimiters.
 
 In: parts of a text. Out: what stands before a delimiter, and the delimiter. Invariant: the answer does not depend on
-how the text is cut; time is linear in the text, and what is kept is the text before the delimiter, or less than a
-delimiter of a text that is passed on as it comes.
+how the text is cut. Time is linear in the text. Kept is the text before the delimiter; of text that is passed on as it
+comes, less than a delimiter.
 """
 
 from __future__ import annotations

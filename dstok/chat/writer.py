@@ -2,9 +2,9 @@
 
 In: from a format, part after part: text, or a token that the format itself writes. Out: `Rendered`, and checkpoints:
 the places from which a conversation that grows can be written on.
-Invariant: the spans follow each other without a gap from 0 to the end of the text; a special range is exactly one
-token that the format wrote, never text of a message, whatever that text holds. What a format writes from a checkpoint
-on depends on the checkpoint's state and on the messages from there on, on nothing else.
+Invariant: the spans follow each other without a gap from 0 to the end of the text. A special range is exactly one token
+that the format wrote, never text of a message, whatever that text holds. What a format writes after a checkpoint
+depends on nothing but the checkpoint's state and the messages from there on.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ a JSON object a change:
 
 def add_commands(commands: Commands) -> None:
     parser = commands.add_parser("unicode", help="the Unicode tables: what a version changed",
-                                 description="The Unicode tables behind the patterns.")
+                                 description="The Unicode tables that patterns use.")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     diff = add_command(actions, "diff", run_diff, "what is not the same in two Unicode versions",
                        "dstok unicode diff 16.0 17.0 --property General_Category")

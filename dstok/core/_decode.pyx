@@ -107,7 +107,7 @@ cdef class Decoder:
             free(checked)
 
     def decode_lists(self, const uint32_t[::1] ids not None, const int64_t[::1] counts not None, bint skip_special):
-        """(bytes, sizes, broken) of lists that lie one behind the other, `counts` their lengths in `ids`.
+        """(bytes, sizes, broken) of lists that lie one after the other, `counts` their lengths in `ids`.
 
         `sizes` holds the number of bytes of each list, an array of typecode "q"; `broken` which lists are not UTF-8.
         """

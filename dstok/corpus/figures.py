@@ -1,7 +1,7 @@
 """A corpus -> figures about it: tokens a document, bytes a token, the most frequent ids.
 
-In: a `Corpus` and its tokenizer. Out: `Figures`. Invariant: all ids are looked at; of packed corpora a row counts as a
-document, since where documents were cut is not kept, and what fills rows up counts, too.
+In: a `Corpus` and its tokenizer. Out: `Figures`. Invariant: all ids are looked at. A packed corpus does not keep where
+documents were cut: its rows count as documents, and the pad ids that fill them up count, too.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Paths, folders and globs -> the input files of a corpus, each with a name and a kind.
 
-In: what the user wrote. Out: `InputFile`s, in the order in which they were given, those of a folder by name.
-Invariant: nothing is left out in silence: a file of which the suffix does not tell what it is, is an error, and so is a
-path at which nothing is. Only what lies in a folder under a name that begins with "." or "_" is passed over, as is the
-custom of Spark and Hadoop with their bookkeeping. A file's name is its path below the folder that holds all inputs.
+In: what the user wrote. Out: `InputFile`s in the order in which they were given, those of a folder by name.
+Invariant: nothing is left out in silence. A path at which nothing is, is an error; so is a file whose suffix does not
+tell its kind. One thing is passed over, as by Spark and Hadoop: what lies in a folder under a name that begins with "."
+or "_". A file's name is its path below the folder that holds all inputs.
 """
 
 from __future__ import annotations

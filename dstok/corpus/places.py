@@ -1,7 +1,8 @@
-"""A document that cannot be encoded -> an error, or a line in a list.
+"""A document that cannot be encoded -> an error, or an entry in a list.
 
-In: where the document stands, and what is wrong. Out: a `FileError`, or, if such documents are to be skipped, an entry
-in the list of those. Invariant: each bad document is in one or the other, with its file, line or row, and the reason.
+In: where the document stands, and what is wrong. Out: a `FileError`; or, if the run skips such documents, an entry in
+the list of those skipped. Invariant: each bad document is in one or the other, with its file, line or row, and the
+reason.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""Zstandard, bzip2 or xz data -> a stream of its unpacked bytes.
+"""Data packed by Zstandard, bzip2 or xz -> a stream of the unpacked bytes.
 
-In: a binary stream. Out: another. The decoders are Python's own, of Zstandard before 3.14 the package `zstandard`.
-Invariant: data that ends inside a frame (in bzip2 and xz: a stream) is an EOFError; several frames are read as one
-stream; what comes after a frame and is none is an error, where Python's `bz2` and `lzma` would pass over it. Memory is
-bounded: the packed data is read in small pieces, since one of them may unpack to thousands of times its size.
+In: a binary stream. Out: another. The decoders are Python's own; for Zstandard, before Python 3.14, the package
+`zstandard`.
+Invariant: several frames, one after the other, are read as one stream. (Bzip2 and xz call a frame a stream.) Data that
+ends inside a frame is an EOFError. Data after a frame that is no frame is an error; Python's `bz2` and `lzma` would
+pass over it. Memory is bounded: packed data is read in small parts, since a part may unpack to thousands of times its
+size.
 """
 
 from __future__ import annotations

@@ -1,12 +1,10 @@
-"""The four formats of ids -> ids: what `outputs` writes, and its like from elsewhere.
+"""The four formats of ids -> ids: it reads what `outputs` writes, and such files by others.
 
-In: a `Source`. Out: groups of ids, in order. Invariant: a number is taken only if it is written as one;
-anything else is refused with its place, never skipped. Memory is bounded by a block, except for JSON and
-.npy, which are read whole.
+In: a `Source`. Out: groups of ids, in order. Invariant: a number is taken only if it is written as one. Anything else
+is refused with its place, never skipped. Memory is bounded by a block; JSON and .npy files are read whole.
 
-The format is known from the first bytes if it is not named: a .npy file has a magic; JSON begins with `[`,
-decimal ids with a digit; raw uint32 holds a zero byte among the first four (no vocabulary has 2**24 ids),
-text never does.
+If the format is not named, the first bytes tell it. A .npy file begins with its magic bytes, JSON with `[`, decimal ids
+with a digit. Raw uint32 have a zero byte among the first four, since no vocabulary has 2**24 ids; text never has one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Bytes -> standard output or a file, and ids -> their four formats.
 
-In: bytes, or ids in groups (a group is what one file or one JSON record holds). Out: the same on standard
-output or in the file of --output. Invariant: what is written is data only and complete when `close`
-returns; standard output's own faults stay `OSError`, those of a named file become a `FileError`.
+In: bytes, or ids in groups (a group is what one file or one JSON record holds). Out: the same, on standard output or in
+the file of --output. Invariant: nothing but data is written, and all of it is written when `close` returns. Faults of
+standard output stay an `OSError`; those of a named file become a `FileError`.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """A text with offsets, a stretch at a time: what `dump` and `pieces` show, in bounded memory.
 
-In: a `Source`, or one text. Out: `Stretch`es, which together are the text. Invariant: their rows, moved by
-`place`, are those of the whole text in one call.
+In: a `Source`, or one text. Out: `Stretch`es, which together are the text. Invariant: the rows of a stretch, moved by
+`place`, are those that one call on the whole text gives.
 
-How a stretch is had: an `EncodeStream` reads the blocks and says which ids are sure, whatever follows. The
-text held so far, encoded with offsets, begins with the same ids; this is checked each time. So their rows
-are sure too, and at the edge of a piece the text after it can be taken as a new one. The last piece of the
-sure ids is kept for the next stretch, since the stream may have cut inside it, between ideographs. It cuts
-only runs, each beginning of which is one piece too, so the edges before are true. A file of one block is
-one stretch; so is any file for a model with a normalizer, of which no edge tells where the text may be cut.
+How a stretch is made. An `EncodeStream` reads the blocks, and says which ids no later text changes: they are sure. The
+text that is held so far is then encoded with offsets, and must begin with the sure ids; this is checked each time. So
+the rows of the sure ids are right, too. The text after the edge of a piece may be taken as a new text.
+
+The last piece of the sure ids is kept for the next stretch, because the stream may have cut inside of it, between two
+ideographs. The stream cuts so only in runs of which every beginning is one piece, too, so the edges before are right.
+A file of one block is one stretch. So is any file for a model with a normalizer, since there no edge tells where the
+text may be cut.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A terminal as an input: what is typed, up to the first Ctrl-D.
 
-In: an open terminal. Out: a stream of bytes. Invariant: the end is the end: unlike a file, a
-terminal gives more after it, to a reader that looks twice.
+In: an open terminal. Out: a stream of bytes. Invariant: after Ctrl-D the stream is at its end for good. (A terminal
+itself would give more to a reader that looks again; a file would not.)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 r"""What a model file says, in one form for all file formats.
 
-In: what a reader of a file format found. Out: `ModelDescription`, from which the engine's tables are built.
-Invariant: it holds all that decides an encoding, and nothing else; tokens are bytes, never spellings. For
-every merge, `tokens[left] + tokens[right] == tokens[merged]`.
+In: what the reader of a file format found. Out: `ModelDescription`, from which the engine's tables are built.
+Invariant: it holds all that decides an encoding, and nothing else. Tokens are bytes, never spellings. For every merge,
+`tokens[left] + tokens[right] == tokens[merged]`.
 """
 
 from __future__ import annotations

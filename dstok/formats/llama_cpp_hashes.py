@@ -1,7 +1,7 @@
-"""llama.cpp's check text, and the pre-tokenizer's name by the hash of a model's ids of it.
+"""llama.cpp's check text, and its names of pre-tokenizers by the hash of the ids that a model gives this text.
 
-In: the ids that a model gives the text, BOS as the model's Python library adds it. Out: `HASHES[check_hash(ids)]`.
-Invariant: the entries of llama.cpp's table whose names formats/llama_cpp.py knows.
+In: the ids of the check text, with BOS if the model's Python library adds it. Out: `HASHES[check_hash(ids)]`, a name.
+Invariant: it has the entries of llama.cpp's table whose names formats/llama_cpp.py knows.
 Source: llama.cpp 0c1e57098 (MIT), conversion/base.py, `get_vocab_base_pre`; tests/formats/test_gguf.py compares.
 """
 

@@ -1,8 +1,8 @@
 """The post-processors of a tokenizer.json -> what they do to a text's own ids and spans.
 
 In: the steps of `$.post_processor`, sequences unfolded. Out: whether spans lose the white space at their ends.
-Invariant: the steps give a text's ids once, in their order, with special tokens around them or none. Upstream runs them
-even where no special tokens are asked for: a template may drop or double the text.
+Invariant: the steps keep a text's ids, once and in their order, and put special tokens around them or none. Other steps
+are refused: upstream runs them even where no special tokens are asked for, and a template may drop or double the text.
 Source: upstream 0.23.3, measured; tests/calls/test_trimmed_offsets.py compares spans.
 """
 

@@ -3,19 +3,20 @@ r"""Ranks of tokens (tiktoken) -> merges of pairs, in order of rank.
 In: a mapping from the bytes of a token to its rank. Out: for each token the pair that makes it, if any does.
 Invariant: with these merges, merging gives for every text what tiktoken gives.
 
-tiktoken joins two neighbours if their bytes together are a token, least rank first, the leftmost of equals first. So
-a token might be made of many pairs, all of one rank. But of all these at most one is ever joined:
+tiktoken joins two neighbours if their bytes together are a token: first those of the least rank, and of equals the
+leftmost. So a token could be made of several pairs, all of one rank: "abc" of "ab" and "c", or of "a" and "bc". But
+only one of these pairs is ever joined. Which one, merging the bytes of the token alone shows. The proof:
 
-Say that neighbours a, b are joined to t somewhere in a text. Until then nothing was joined across the edges of a and b
-on the outside. The joins inside were those that merging the bytes of t alone makes, in the same order: each was the
-least and leftmost of the whole text, so also of its own stretch, and what is least and leftmost within the stretch is
-not changed by anything outside of it. So merging t alone, too, comes to a|b, and there is nothing left to join but
-these two. Which means: (a, b) is the last join in merging t alone. There is one last join, or, where merging t alone
-ends in several tokens, none. Whatever else adds up to t is never joined, and may be left out: the pair with the least
-rank and the leftmost of equals is the same with and without it.
+Say that somewhere in a text the neighbours a, b are joined to the token t. Until then nothing was joined across the
+outer edges of a and b. The joins inside of them were the ones that merging the bytes of t alone makes, in the same
+order: each was the least and leftmost of the whole text, so also of its own stretch; and what is least and leftmost
+within a stretch does not depend on what is outside. So merging t alone comes to a, b, too, and has only these two left
+to join. That is to say: (a, b) is the last join in merging t alone. There is one last join, or none, if merging t alone
+ends in several tokens. Any other pair that adds up to t is never joined, and may be left out: the pair to be joined
+next, the one with the least rank and of equals the leftmost, is the same with it and without it.
 
-The ranks are distinct and each belongs to one pair, so the merges in the order of rank are the whole of it. Nothing is
-asked of the ranks: they need not come from training, and a token may rank before its parts.
+The ranks are distinct, and each belongs to one pair. So the merges, in order of rank, say all that the ranks say.
+Nothing is asked of the ranks: they need not come from training, and a token may rank before its parts.
 """
 
 from __future__ import annotations

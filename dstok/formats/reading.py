@@ -1,7 +1,8 @@
-"""A model's files -> `ModelDescription`, by path: one function a kind of file.
+"""A model's files -> `ModelDescription`, by path: a function for each kind of file.
 
 In: the path of a tokenizer.json, a GGUF file, a rank file of tiktoken. Out: its description, with what the files beside
-it say. Invariant: a file of another kind is refused by what it is.
+it say (a tokenizer_config.json, a chat template). Invariant: a file of another kind is refused, and the error says what
+the file is.
 """
 
 from __future__ import annotations

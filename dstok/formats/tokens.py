@@ -1,8 +1,9 @@
 r"""Tokens: how bytes are spelled, and what is known of an added token.
 
-In: bytes, or a token's spelling. Out: the other. Invariant: spelling and bytes are one to one.
-Source: GPT-2's byte-level alphabet, computed here: a byte that Latin-1 shows as a visible character is
-spelled as that character, and the other 68 bytes in order as U+0100, U+0101 and so on.
+In: bytes, or a token's spelling. Out: the other of the two. Invariant: each spelling has its own bytes, and each
+sequence of bytes its own spelling: " a" is "Ġa".
+Source: GPT-2's byte-level alphabet, which is computed here. A byte that Latin-1 shows as a visible character is spelled
+as that character. The other 68 bytes, in order, are U+0100, U+0101 and so on.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A tokenizer -> the files of other tools: tiktoken's rank files, GGUF, tokenizer.json.
 
-In: a tokenizer, which describes itself. Out: a file; and what it does not say, in sentences.
-Invariant: what comes out of a file that was written here gives the ids of the tokenizer that wrote it; what a format
-cannot hold is refused, or, where it is the format's convention to leave it out, returned as sentences.
+In: a tokenizer, which describes itself. Out: a file; and, in sentences, what the file does not say.
+Invariant: a file that was written here, read again, gives the ids of the tokenizer that wrote it. What a format cannot
+hold is refused. Where it is the format's convention to leave something out, a sentence tells of it instead.
 """
 
 from __future__ import annotations

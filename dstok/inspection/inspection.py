@@ -1,7 +1,7 @@
-"""What a tokenizer consists of, for those who look at it: the conformance kit, `dstok explain`, a view, you.
+"""What a tokenizer consists of, for those who want to look: the conformance kit, `dstok explain`, the view, you.
 
 In: the parts of a tokenizer. Out: `Inspection`, made by `Tokenizer.inspect`.
-Invariant: nothing that is looked at changes; what is asked of it is answered by the parts that encode.
+Invariant: to look at a part does not change it. Answers come from the parts that encode, not from copies of them.
 """
 
 from __future__ import annotations

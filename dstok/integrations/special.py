@@ -1,8 +1,8 @@
-"""Which tokens are special: what grammars must not take for text.
+"""Which tokens are special: those that a grammar must not take for text.
 
-In: a tokenizer. Out: ids. Invariant: a token is special here if the model marks it so (`skip_special` of `decode`
-leaves it out), as upstream means it: V3's `<｜begin▁of▁sentence｜>`. The others that are matched in texts, such as
-`<｜User｜>` and `<think>`, are text to a grammar.
+In: a tokenizer. Out: ids. Invariant: a token is special here if the model marks it as special, so that `decode` leaves
+it out with `skip_special`: V3's `<｜begin▁of▁sentence｜>`. Other added tokens, such as `<｜User｜>` and `<think>`,
+are text to a grammar.
 """
 
 from __future__ import annotations

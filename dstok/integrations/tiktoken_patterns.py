@@ -1,14 +1,13 @@
-r"""The pattern that stands for a tokenizer's pre-tokenizer in tiktoken.
+r"""The one pattern that stands for a tokenizer's pre-tokenizer in tiktoken.
 
-tiktoken takes one pattern, and drops what it does not match.
-In: a tokenizer. Out: a pattern in tiktoken's dialect.
-Invariant: tiktoken cuts every text by the pattern as the tokenizer does: `Splitter.difference` finds none, which is a
-walk over both automata and no sample. A pre-tokenizer without such a pattern is an `UnsupportedError`.
+In: a tokenizer. Out: a pattern in tiktoken's dialect; tiktoken takes one, and drops text that it does not match.
+Invariant: by the pattern tiktoken cuts every text as the tokenizer does. `Splitter.difference` shows it: a walk over
+both automata, not a sample. A pre-tokenizer without such a pattern is an `UnsupportedError`.
 
 DeepSeek V3's three patterns as one. Its pre-tokenizer cuts in three steps, each into what the one before has left, and
-the third cuts the pieces of the first two again. So a number ends what stands before it as a text's end does, and so
-does a run of `WIDE`, kana and ideographs; the third step's alternatives stand here twice, once for characters of `WIDE`
-and once for the others. What no step matches stays a piece, and needs an alternative here.
+the third cuts the pieces of the first two again. So a number ends what stands before it, as the end of a text would. So
+does a run of `WIDE`, kana and ideographs. Therefore the third step's alternatives stand in the pattern twice: once for
+characters of `WIDE`, and once for the others. What no step matches stays a piece, and needs an alternative here.
 """
 
 from __future__ import annotations

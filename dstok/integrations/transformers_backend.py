@@ -1,9 +1,9 @@
 """What is known of the `tokenizers.Tokenizer` that a tokenizer of transformers holds.
 
-In: a backend, which others may change. Out: whether it is what an engine was made of; how its calls encode.
-Invariant: truncation, padding and `encode_special_tokens` of a call are its own; the backend is given them where
-somebody may look at it. Whenever the backend may have changed it is compared with what the engine was made of. So no
-thread changes what another one uses, and what dstok gives is what the backend would give now.
+In: a backend, which others may change. Out: whether it is still what an engine was made of; how its calls encode.
+Invariant: truncation, padding and `encode_special_tokens` belong to a call, not to the backend; the backend is given
+them where somebody may look at it. Whenever the backend may have changed, it is compared with what the engine was made
+of. So no thread changes what another one uses, and dstok gives what the backend would give now.
 Source: the calls of transformers 4.57.6 and 5.24.0.
 """
 

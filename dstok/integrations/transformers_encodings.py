@@ -1,7 +1,7 @@
-"""The results of a batch: ids at once; all else that upstream's `Encoding` says when it is asked for.
+"""The results of a batch: ids at once, and the rest of upstream's `Encoding` when it is asked for.
 
 In: an engine, the settings of one call, its inputs. Out: for each input a `Row`, which becomes an `Encoding` when
-somebody takes it out, or the `Encoding` at once.
+somebody takes it out; or, for some calls, the `Encoding` at once.
 Invariant: a row's members are those of the `Encoding` that upstream gives for the same input and settings.
 """
 

@@ -1,8 +1,9 @@
-"""What of a tokenizer of transformers runs on dstok: text -> ids, with all that upstream says of them, and ids -> text.
+"""The parts of a transformers tokenizer that run on dstok: text -> ids, with all that upstream says of them, and back.
 
-In: a `tokenizers.Tokenizer`, which stays what it is. Out: an `Engine`, or an `UnsupportedError` that says why not.
-Invariant: an engine never changes and gives what the backend gave when it was made; whether that is still so, `marks`
-and `deep_marks` tell. Post-processing, truncation and padding are not in here.
+In: a `tokenizers.Tokenizer`, which is not changed. Out: an `Engine`, or an `UnsupportedError` that says why there is
+none.
+Invariant: an engine never changes, and gives what the backend gave when the engine was made. Whether the backend is
+still the same, `marks` and `deep_marks` tell. Post-processing, truncation and padding are not in here.
 Source: upstream 0.23.3; each added token is tried in the backend and in the engine before an engine is given out.
 """
 

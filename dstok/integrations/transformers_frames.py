@@ -1,11 +1,11 @@
 """What is done to the ids of texts when they are there: templates, truncation, padding.
 
-In: a post-processor of upstream, the truncation and padding of a backend. Out: `Settings`, with the `Frame`s that the
-post-processor puts around texts.
-Invariant: a frame is given only where all that the post-processor does to ids is to put some around them; the rest
-upstream's own code does, by `finish`.
-Source: upstream's `post_process`, the same with an empty vocabulary; its post-processors look at nothing in an encoding
-but tokens and offsets, so an encoding of two ids tells what happens to all.
+In: a post-processor of upstream, the truncation and padding of a backend. Out: `Settings`, with the `Frame`s: the ids
+that the post-processor puts around texts.
+Invariant: there is a frame only where the post-processor does nothing to ids but put some around them. All else is done
+by upstream's own code (`finish`).
+Source: upstream's `post_process`, called here with an empty vocabulary. Its post-processors look at nothing in an
+encoding but tokens and offsets, so an encoding of two ids tells what happens to all.
 """
 
 from __future__ import annotations

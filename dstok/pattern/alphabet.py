@@ -1,10 +1,11 @@
 """Code points -> equivalence classes.
 
-In: the character sets of a pattern, or of several. Out: a partition of all code points that may stand
-in a text (surrogates may not) such that each set is a union of classes.
-Invariant: two code points share a class exactly when no set tells them apart, so an automaton over
-classes decides as one over code points would. Class 0 holds the smallest code point, class numbers
-rise with the smallest member: the same sets give the same numbers.
+In: the character sets of a pattern, or of several. Out: a partition of all code points that may stand in a text (so
+without surrogates), in which each set is a union of classes.
+Invariant: two code points share a class exactly when no set tells them apart. So an automaton over classes decides as
+one over code points would. Class 0 holds the smallest code point, and class numbers rise with the smallest member: the
+same sets give the same numbers. Example: the sets `[a-f]` and `[d-z]` make four classes: a to c, d to f, g to z, and
+all others.
 Source: the partition refinement that every DFA compiler does (regex-automata calls it byte classes).
 """
 

@@ -1,7 +1,7 @@
-"""The AST of a pattern.
+"""The AST of a pattern, which syntax.py makes and nfa.py reads.
 
-What syntax.py makes and nfa.py reads. `position` is the index, in code points, of the construct in its
-pattern.
+In: nothing. Out: a class for each kind of node. Invariant: `position` is the index, in code points, at which the node's
+construct stands in its pattern.
 """
 
 from __future__ import annotations

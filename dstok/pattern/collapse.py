@@ -1,26 +1,26 @@
 r"""Sequence[Split] -> ONE automaton that scans a text once, left to right.
 
-In: the Split steps of a tokenizer. Out: `Program`: an alphabet and a total DFA. Run from the start of
-a piece, it names where the piece ends; run again from there, and so on to the end.
-Invariant: the pieces are those of the cascade, in which the first step cuts the text, the second cuts each
-piece as a text of its own, and so on. Where that cannot be had with one restartable automaton that keeps
-two places, `compile_splits` raises `UnsupportedError`.
+In: the Split steps of a tokenizer. Out: `Program`: an alphabet and a total DFA. Run from the start of a piece, the DFA
+names where the piece ends; run again from there, it names the next end, and so on to the end of the text.
+Invariant: the pieces are those of the cascade, in which the first step cuts the text, the second cuts each piece as a
+text of its own, and so on. Where no single automaton can do that, which restarts at each piece and keeps two places,
+`compile_splits` raises `UnsupportedError`.
 
 The stages, and why they hold
 -----------------------------
-1. *A step is a language.* `mark_step` makes an automaton of texts with a mark after each piece. Whether a mark is
-   right may depend on characters far after it (`\s?\p{L}+` ends the gap before a blank one character late,
-   `\s+$` any number): the automaton need not know at the mark, it must find out later.
-2. *A piece's edge is the end of the text for the next step.* `mark_cascade` runs the upper and the lower
-   automaton side by side. At a mark of the upper one the lower one reads END instead, so `(?!\S)`, `$` and
-   running out of digits see what they would see in a text of its own. What comes out is again an automaton
-   of marked texts, so this is repeated from the top.
-3. *The first mark.* `find_pieces` reads a text without marks and keeps all guesses where its first mark may stand.
-   There is one right marking, so the guesses end in one place; there are few, and two places are enough for
-   all real tokenizers. More are refused.
-4. *Restarts.* The scan forgets everything between pieces. That is right if what may follow a mark is no more
-   than what may follow the start of a text: a comparison of two states of the automaton. After one digit of
-   `\p{N}{1,3}` it is not so, and does no harm as long as no lower step cuts there.
+1. *A step is a language.* `mark_step` makes an automaton of texts with a mark after each piece. Whether a mark is right
+   may depend on characters far after it: on one for `\s?\p{L}+` (a gap ends before the blank that leads a word), on any
+   number for `\s+$`. The automaton need not know at the mark; it must find out later.
+2. *A piece's edge is the end of the text for the next step.* `mark_cascade` runs the automata of the upper and of the
+   lower step side by side. At a mark of the upper one the lower one reads END instead. So `(?!\S)`, `$` and running out
+   of digits see what they would see in a text of its own. The result is again an automaton of marked texts, and the
+   third step is joined to it in the same way, and so on.
+3. *The first mark.* `find_pieces` makes an automaton that reads a text without marks, and keeps all guesses where the
+   first mark may stand. There is one right marking, so in the end one guess is left. Two places at a time are enough
+   for all real tokenizers; steps that need more are refused.
+4. *Restarts.* The scan forgets everything between two pieces. That is right if whatever may follow a mark may also
+   follow the start of a text, which is decided by comparing two states of the automaton. After one digit of
+   `\p{N}{1,3}` it is not so. This does no harm as long as no lower step cuts there.
 
 Behaviours: Isolated keeps matches and gaps; Removed marks one of them as dropped, and later steps do not see it;
 MergedWithPrevious and MergedWithNext glue a gap before or after a match; Contiguous glues matches. `invert`

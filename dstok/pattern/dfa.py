@@ -1,12 +1,12 @@
-"""NFA -> minimised DFA.
+r"""NFA -> minimised DFA.
 
-In: an NFA with ordered alternatives and single-character look-ahead. Out: `DFA`, a table of
-transitions over symbols (classes, and the end of the text).
-Invariant: run from `START`, the last transition that carries a tag names the end of the leftmost-first
-match: it ends BEFORE the symbol just read. Matches are seen one symbol late, which is what lets a
-transition settle `(?!\\S)` and `$`: by then the next symbol is known.
-Source: the subset construction over ordered lists (RE2's "kFirstMatch", regex-automata's determinize,
-where matches are delayed too), Moore's partition refinement. Canonical numbering is breadth-first.
+In: an NFA with ordered alternatives and single-character look-ahead. Out: `DFA`, a table of transitions over symbols (a
+symbol is a class, or the end of the text).
+Invariant: run from `START`, the last transition that carries a tag tells where the leftmost-first match ends: BEFORE
+the symbol that was just read. So a match is seen one symbol late, when the next symbol is known, and a transition can
+decide `(?!\S)` and `$`. Example: `a+` on "aab": the transition on "b" carries the tag, and the match is "aa".
+Source: the subset construction over ordered lists (RE2's "kFirstMatch", regex-automata's determinize, where matches are
+delayed, too), Moore's partition refinement. States are numbered breadth-first.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ class _Translator:
         if self.pattern.startswith("]", self.at):
             self.put("]", 1)
             if self.pattern.startswith("-", self.at):
-                _refuse("a hyphen behind a bracket that comes first in its class,", self.pattern, self.at)
+                _refuse("a hyphen after a bracket that comes first in its class,", self.pattern, self.at)
         while self.at < len(self.pattern):
             char = self.pattern[self.at]
             if char == "\\":

@@ -1,18 +1,22 @@
 r"""Marked texts -> the automaton that finds the end of the next piece.
 
-In: `Marked`, which takes exactly one marking of each text. Out: a DFA over classes that reads a text without marks
-from the start of a piece, and remembers at most two places.
-Invariant: each state is a set of guesses, states of the `Marked`: one in which no mark has been read since the start
-of the piece, and others, each with the place of its first mark, and that mark. Two guesses that meet in one state of
-the `Marked` would mark one text in two ways, so they never do; the guesses are as few as its states. When all that are
-left agree on their first mark, the piece ends there.
+In: `Marked`, which takes exactly one marking of each text. Out: a DFA over classes. It reads a text without marks from
+the start of a piece, and remembers at most two places.
+Invariant: each state of the DFA is a set of guesses. A guess is a state of the `Marked`, with the place and the tag of
+the first mark since the start of the piece, or without one. When all guesses that are left agree on their first mark,
+the piece ends there. Two guesses never meet in one state of the `Marked`: they would mark one text in two ways. So
+there are at most as many guesses as the `Marked` has states.
+
+Example: `\s+(?!\S)|\s+|\S+` leaves the last blank of a run to what follows. After three blanks one guess has its mark
+before the third blank, and another has none so far. Before "x" the first one is right: the piece has two blanks. At the
+end of the text the other one is: it has three.
 
 Places are called 0, the older, and 1. An edge's tag says what happens to them before its symbol is read: `SET_0` puts
 the symbol's place into 0; `SET_1` into 1; `MOVE` puts what 1 holds into 0; `MOVE_SET_1` does both; `KEEP` does nothing.
 In the dead state the piece ends at place 0, and the edge that led there says which mark it has (none: mark 0).
 
-The next piece is found from `START` again. That is right if whatever the `Marked` takes after the first mark, it takes
-as a text of its own, too; else the steps are refused.
+The next piece is found from `START` again. That is right if all texts that the `Marked` takes after a first mark are
+texts that it takes from its start. Otherwise the steps are refused.
 
 Source: tagged automata, Laurikari 2000 (registers), over guesses instead of threads of a regex.
 """

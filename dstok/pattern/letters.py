@@ -1,13 +1,15 @@
-"""Letters: the symbols of a text with what is true at their places.
+"""Letters: the symbols of a text, each with what is true at its place.
 
-In: an alphabet, and predicates, one by one. Out: `Letters`: for each symbol (a class, or the end of the text) and each
-combination of values that the predicates can have before it, a number.
-Invariant: a letter of the first k predicates is made of one of the first k - 1 (its parent) and a value. Letters of the
-end come last. So an automaton that was made over the first k predicates reads later letters by their ancestors.
+In: an alphabet, and predicates, one by one. Out: `Letters`: a number for each symbol (a class, or the end of the text)
+together with each combination of values that the predicates can have before it.
+Invariant: a letter of the first k predicates is made of a letter of the first k - 1 (its parent) and a value. So an
+automaton that was made over the first k predicates can read later letters: it reads their ancestors. The letters of the
+end of the text come last.
 
-A predicate is what look-around asks for: is a text of some language after this place, or before it? Written on the
-letters, it is as good as a character: `(?<=a)b` becomes a `b` whose letter says yes. That the values are right is
-checked when a step's marked texts are made (`Checks`), of which the letters are then left out again.
+A predicate is what look-around asks for: does a text of some language begin at this place, or end at it? Once its value
+is a part of the letter, look-around is a test of one letter. Example: `(?<=a)b` asks whether "a" ends here. Its letters
+are a, b and all others, each with yes or no, and it matches the letter "b, yes": in "abb" the first b alone.
+That the values are right is checked when the marked texts of a step are made (`Checks`); then they are left out again.
 Source: regular look-around by oracles (Schuetzenberger's bimachines; "oracle letters").
 """
 

@@ -1,10 +1,11 @@
 r"""Look-around and atomic groups -> tests of letters.
 
-In: the AST of a pattern and its `Letters`. Out: an AST of characters, tests and automata that pattern/nfa.py builds
-states for; what the tests ask for has become predicates of the letters.
-Invariant: both mean the same, innermost first: `(?=X)` is "the automaton of X, begun here, comes to a tag", `(?<=X)` "a
-text that X matches ends here", an atomic group is its own automaton, to be left where no better match follows.
-Look-around of one character, or that is settled by the next letter, needs no predicate.
+In: the AST of a pattern and its `Letters`. Out: an AST of characters, tests and automata, which pattern/nfa.py builds
+states for. What the tests ask for has been added to the predicates of the letters.
+Invariant: the new AST means what the old one means. Innermost constructs come first. `(?=X)` becomes "the automaton of
+X, begun here, comes to a tag"; `(?<=X)` becomes "a text that X matches ends here"; an atomic group becomes its own
+automaton, which may be left only where no better match follows. Look-around of one character, or that the next letter
+decides, needs no predicate.
 """
 
 from __future__ import annotations

@@ -1,17 +1,18 @@
 r"""Marked texts: what a Sequence of Splits does to a text, as one regular language.
 
-In: the match DFA of each step. Out: `Marked`, a DFA over marked texts: a text in which a mark stands after each
-piece, and names why it is a piece (a tag).
-Invariant: of all ways to mark a text, the automaton takes exactly one, the one that gives the pieces of the
-cascade. So it may look as far ahead as it likes: a wrong mark is found wrong later.
+In: the match DFA of each step. Out: `Marked`, a DFA over marked texts. In a marked text a mark stands after each piece,
+and its tag says why it is a piece. Example: `\d+` marks "ab12" so: `ab·12·`; the first mark's tag is that of a gap, the
+second one's that of a match.
+Invariant: of all ways to mark a text, the automaton takes exactly one, that of the cascade's pieces. It may find out as
+late as it likes that a mark is wrong: it takes no wrong text to its end.
 
-- `mark_step`. Where a match begins, and that it ends where its mark stands, are claims about the characters
-  after; each claim is a run of the match DFA beside the reading. A gap's character claims that the run from it
-  never reaches a tag; a match's mark claims that the run reaches the tag on the next symbol, and none after it.
-  An empty match in a gap cuts it, whatever the behavior: it would be a piece without text, or be glued to the one
-  side. After a match there is none, and no match begins where there is one (upstream's `find_iter`).
-- `mark_cascade`. A mark of the whole is one of the upper step, at which the lower step's text ends, or one of the
-  lower step inside an upper piece. Which of the two is guessed; a wrong guess is found wrong later, too.
+- `mark_step`. That a match begins at a place, or none, and that it ends at its mark, are claims about the characters
+  that follow. Each claim is checked by a run of the match DFA beside the reading. A gap's character claims that the run
+  from it never reaches a tag. A match's mark claims that the run reaches the tag on the next symbol, and none after it.
+  An empty match in a gap cuts the gap, whatever the behavior: it would be a piece without text, or be glued to the one
+  side. Right after a match there is no empty one, and no match begins where an empty one is (upstream's `find_iter`).
+- `mark_cascade`. A mark of the whole is either one of the upper step, at which the text of the lower step ends, or one
+  of the lower step inside an upper piece. Which of the two it is, is guessed; a wrong guess, too, is found out later.
 
 Source: Schuetzenberger's bimachines (a rational function looks both ways); alternating automata for the claims;
 the subset construction.

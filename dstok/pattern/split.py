@@ -1,6 +1,7 @@
 """A Split step, as a tokenizer's file gives it.
 
-A module of its own, so that loading a built-in model does not import the compiler.
+In: nothing. Out: `Split`. Invariant: this module imports no part of the compiler, so that a built-in model loads
+without it.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 r"""Marked texts -> the tables that read them from both sides.
 
-In: `Marked`, which takes exactly one marking of each text. Out: `Sides`: how states move from the left and from the
-right, and where a mark stands, as the two states at a place say.
-Invariant: a state from the right is the set of states of the `Marked` that take the rest of the text without a mark
-before its first character. There is one right marking. So where the state from the left is in the set, no mark
-stands; where it is not, one does: the only one after which a state of the set comes.
+In: `Marked`, which takes exactly one marking of each text. Out: `Sides`: how states move from the left, how they move
+from the right, and for the two states at a place whether a mark stands there.
+Invariant: a state from the right is a set: the states of the `Marked` from which it takes the rest of the text, if
+there is no mark before the rest's first character. If the state from the left is in this set, no mark stands at the
+place. If it is not, a mark does, and there is only one that leads to a state of the set, since there is one right
+marking.
 Source: Schuetzenberger's bimachines, made of an unambiguous automaton.
 
-Any `Marked` can be read so: also one whose pieces depend on what is before them (`\b`, look-behind), or whose end is
-open at more places than pattern/finder.py keeps. It costs a second pass, and the text must be there as a whole.
+Every `Marked` can be read so, also one whose pieces depend on the text before them (`\b`, look-behind), or whose next
+end may be at more places than pattern/finder.py keeps. The price is a second pass, and that the whole text must be
+there.
 """
 
 from __future__ import annotations

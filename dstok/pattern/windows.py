@@ -1,14 +1,16 @@
-r"""Marked texts -> what three characters before a place, and two after it, tell of it in ASCII text.
+r"""Marked texts -> what three characters before a place, and two after it, tell about the place in ASCII text.
 
-In: `Marked`, without dropped pieces, and its alphabet. Out: a group for each byte, a number for each history of three
-groups, and a verdict for each history number and two groups c d after it: a piece begins at c (`YES`), none does
-(`NO`), or five characters do not tell (`UNKNOWN`).
-Invariant: a verdict holds in every text, whatever lies beyond the window: it is the answer of all states in which the
-`Marked` can be before the window, of which each can go on after it. So the scanner (core/_pass.pyx) may take
-verdicts in any order, and asks the automaton only for pieces with an unknown one.
-Groups: alphabet classes whose states are all but the same share one, so that there are at most 14; WILD stands for
-every character beyond ASCII, and for any of its bytes; EDGE in a history says that a piece begins after it.
-Source: local languages (a factor of fixed length decides membership); the exactness is by exhaustion, here.
+In: `Marked`, without dropped pieces, and its alphabet. Out: a group for each byte; a number for each history, which is
+three groups; a verdict for each number of a history and the two groups c, d that follow: a piece begins at c (`YES`),
+none does (`NO`), or five characters do not tell (`UNKNOWN`). Example: Qwen's pattern in "the cat": of the place after
+"the", before " c", the verdict is `YES`.
+Invariant: a verdict holds in every text, whatever lies outside of the window. It is the answer that all states give in
+which the `Marked` can be before the window, and from which it can go on after it. So the scanner (core/_pass.pyx) may
+take verdicts in any order, and asks the automaton only for pieces with an unknown one.
+Groups: classes of the alphabet that nearly all states treat alike share a group, so that there are at most 14. WILD
+stands for every character beyond ASCII, and for any of its bytes. EDGE in a history says that a piece begins after it.
+Source: local languages (a factor of fixed length decides membership). That a verdict is exact is found here by trying
+all states.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How often each piece occurs in a corpus.
 
 In: a `Cascade` and texts, one by one. Out: a dict from piece to frequency, the most frequent first.
-Invariant: the sum of what `Splitter.split` gives of each text. Memory is bounded by `memory` for the table of distinct
-pieces, and by the longest text; at the end the dict takes its own.
+Invariant: the counts are those of the pieces that `Splitter.split` gives of each text. Memory is bounded by the longest
+text, and by `memory` for the table of distinct pieces. The dict at the end comes on top.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A compiled cascade -> the core's objects that run it.
 
-In: a `Cascade`. Out: a `Cutter`, which finds pieces, and a function that also tells why a piece is one.
-Invariant: the same tables and kernels as a tokenizer's. What can be read from the left alone is; the rest is read from
-both sides (pattern/two_sided.py).
+In: a `Cascade`. Out: a `Cutter`, which finds pieces, and a function that also tells why each is a piece.
+Invariant: tables and kernels are those that a tokenizer has. Pieces that can be found from the left alone are; all
+others are found by reading the text from both sides (pattern/two_sided.py).
 """
 
 from __future__ import annotations

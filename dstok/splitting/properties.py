@@ -1,7 +1,7 @@
-"""What is true of a splitter whatever the text, decided on its automaton of marked texts.
+"""What is true of a splitter for every text, decided on its automaton of marked texts.
 
-In: a `Cascade`, of which only `visible` is looked at: marks that say that a piece ends, kept (0) or dropped (1).
-Out: a fact, or the shortest text that shows it.
+In: a `Cascade`, of which only `visible` is looked at: its marks say that a piece ends, and is kept (0) or dropped (1).
+Out: a fact, or the shortest text that disproves it.
 Invariant: each answer holds for all texts. The automaton takes exactly one marking of each text, so a walk over its
 states, or over pairs of states of two automata, sees all texts.
 """
@@ -41,7 +41,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class CutPlace:
-    """A text may be cut behind any character of `left` that stands before one of `right`."""
+    """A text may be cut after any character of `left` that stands before one of `right`."""
 
     left: CodePointSet
     right: CodePointSet
@@ -188,7 +188,7 @@ def longest_piece(cascade: Cascade) -> int | None:
 
 
 def look_ahead(cascade: Cascade) -> int | None:
-    """One more than the longest text behind a place that leaves open whether it has a mark; 0 if none can.
+    """One more than the longest text after a place that leaves open whether it has a mark; 0 if none can.
 
     The text's end counts as a character that is read. Two markings of a text that part at an earlier place are the
     business of that place, for which this one is further ahead.
@@ -199,7 +199,7 @@ def look_ahead(cascade: Cascade) -> int | None:
               for state in range(len(marked.rows)) if marked.marks(state)}
 
     def step(pair: tuple[frozenset[int], frozenset[int]]) -> set[tuple[frozenset[int], frozenset[int]]]:
-        """Behind each character; without a mark before the first one on the side that has none at the place."""
+        """After each character; without a mark before the first one on the side that has none at the place."""
         found = {(reader.read(pair[0], c), reader.read(pair[1], c)) for c in range(marked.end)}
         return {(reader.mark(one), reader.mark(other)) for one, other in found if one and other}
 
@@ -211,7 +211,7 @@ def look_ahead(cascade: Cascade) -> int | None:
 
 
 class _Unmarked:
-    """Sets of states behind texts without marks."""
+    """Sets of states after texts without marks."""
 
     def __init__(self, marked: Marked) -> None:
         self.marked = marked
@@ -220,7 +220,7 @@ class _Unmarked:
         return frozenset(self.marked.rows[state][symbol] for state in states) - {DEAD}
 
     def mark(self, states: frozenset[int]) -> frozenset[int]:
-        """With those behind a mark."""
+        """With those after a mark."""
         return states.union(*({n for _, n in self.marked.marks(state)} for state in states))
 
 

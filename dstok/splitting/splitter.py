@@ -330,7 +330,7 @@ class Splitter:
 
     @lazy
     def look_ahead(self) -> int | None:
-        r"""How many characters behind a place must be read, at most, to know if a piece ends there; None: no limit.
+        r"""How many characters after a place must be read, at most, to know if a piece ends there; None: no limit.
 
         The end of the text counts as one.
 

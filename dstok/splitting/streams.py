@@ -1,8 +1,8 @@
-"""A text that comes in parts: its pieces as soon as they are sure.
+"""A text that comes in parts: its pieces, as soon as they are sure.
 
-In: parts of a text. Out: pieces. Invariant: all pieces together are those of the whole text; memory is bounded by the
-longest piece and what must be read behind it, and time is linear. A splitter that is read from both sides knows no
-piece before the end: it holds the whole text.
+In: parts of a text. Out: pieces. Invariant: all pieces together are those of the whole text. Memory is bounded by the
+longest piece and by what must be read after it; time is linear. A splitter that reads from both sides is sure of no
+piece before the end of the text, and holds all of it.
 """
 
 from __future__ import annotations

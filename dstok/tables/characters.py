@@ -1,7 +1,9 @@
-"""Which characters merging may take whole, instead of starting from their bytes.
+r"""Which characters merging may take as one symbol, instead of starting from their bytes.
 
 In: the tokens of a model. Out: two tables for `BPE.symbols`.
-Invariant: with them, merging gives what it gives from bytes; the argument stands in core/_bpe.pyx.
+Invariant: from these characters merging comes to the same ids as from single bytes. Example: 中 (E4 B8 AD) may be taken
+whole, if merging its bytes gives its token. But after a space it may not if " \xe4" is a token: its first byte could go
+there. core/_bpe.pyx has the proof.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What decides the ids of a tokenizer -> a hash of it.
+"""All that decides the ids of a tokenizer -> a hash of it.
 
 In: tables, added tokens, BOS and EOS. Out: SHA-256, hex.
-Invariant: tokenizers of one fingerprint give the same ids, texts and errors; it is the same in each version of dstok.
-So what later versions know of a split, a step or a token counts only where it is not what it was before.
+Invariant: two tokenizers with one fingerprint give the same ids, texts and errors. The fingerprint of a tokenizer is
+the same in each version of dstok. So a field that a later version adds to a split, a step or a token is hashed only
+where it has another value than the one that all had before.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What is asked of an image before anything runs on it: nothing in it is taken on trust but its meaning.
+"""What is checked of an image before anything runs on it. Nothing in it is trusted, except for what its tables mean.
 
 In: an image, whole by its checksum or not. Out: nothing, and the parts of a tokenizer; or `ImageError`.
-Invariant: an image that passes makes no call crash, however it came to be. What the core relies on is checked
-here and in core/_check.pyx. Of an image that somebody made to deceive, the ids may be wrong: a checksum keeps
+Invariant: with an image that passes, no call crashes, however the image came to be. What the core relies on is checked
+here and in core/_check.pyx. An image that somebody made in order to deceive may still give wrong ids: a checksum keeps
 accidents out, not people.
 """
 

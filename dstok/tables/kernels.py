@@ -1,10 +1,12 @@
 """Which set of rules stands for an automaton: the one that a walk over the product of the two shows to be right.
 
-In: a `Program`. Out: a `Kernel`: the number of the rules (core/_kernel.h), and what the characters of each class that
-are not ASCII are to them.
-Invariant: a kernel is given only if `Walk` (core/_walk.pyx) finds no difference, whatever the pattern, the Unicode
-version and the numbers of the classes; docs/rules.md tells what this proves. What the characters of a class are is not
-known beforehand either: all that the rules know is tried, and what is never right is left to the automaton (`RARE`).
+In: a `Program`. Out: a `Kernel`: the number of the rules (core/_kernel.h), and of each class the kind of its characters
+that are not ASCII.
+Invariant: a kernel is given only if `Walk` (core/_walk.pyx) finds no difference between rules and automaton, whatever
+the pattern, the Unicode version and the numbers of the classes. docs/rules.md tells what that proves. The kind of a
+class is not known beforehand. All kinds that the rules know are tried; if none is right, the characters of the class
+are left to the automaton (`RARE`). Example: the class that holds é, among others, is tried as letters, and no
+difference is found.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
 """The calls beside `encode`: batches, threads, decoding, offsets, added tokens as plain text.
 
-Each must tell the same as `encode` of one text.
-
-In: a pair of runners. Out: causes, and a `Tally` of what was done before the time was up. Invariant: the candidate's
-`encode` is not judged here: batches and threads are held against the candidate's own `encode` of each text alone,
-decoding against the text, offsets against the reference's (or, where it has none, those of dstok), added tokens as text
-against dstok's ids of the model.
+In: a pair of runners. Out: causes, and a `Tally` of what was done before the time was up.
+Invariant: each call must agree with `encode` of one text. Whether the candidate's `encode` is right is not judged here.
+Its batches and threads are held against its own `encode` of each text alone; decoding against the text; offsets against
+the reference's (or, where it has none, those of dstok); added tokens as plain text against dstok's ids of the model.
 """
 
 from __future__ import annotations

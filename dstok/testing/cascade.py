@@ -1,11 +1,11 @@
-"""The splits of a tokenizer, step by step and alternative by alternative, as they could be got wrong.
+"""The splits of a tokenizer, step by step and alternative by alternative, and the mistakes that can be made in them.
 
 In: Split steps. Out: the pieces that they cut, by the rules or by one of the mistakes that `Mistake` names.
 Invariant: without a mistake the pieces are those of the tokenizer's own automaton.
 
-Plain on purpose: it tries each alternative by itself at each place, which is what makes their order, their look-ahead
-and the edges between the steps things that can be changed one by one. What has been read in vain is remembered, so that
-time is linear in the text (Reps 1998, as core/_scan.pyx).
+The module is plain on purpose: at each place it tries each alternative by itself. So their order, their look-ahead and
+the edges between the steps can be changed one by one. What has been read in vain is remembered, so that time is linear
+in the text (Reps 1998, as core/_scan.pyx).
 """
 
 from __future__ import annotations

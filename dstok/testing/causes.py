@@ -1,14 +1,15 @@
 """Why two tokenizers differ on a text: from a difference to a named cause.
 
 In: differences, one after another. Out: `Cause`s, each with its smallest text and how many texts it explains.
-Invariant: a cause that a hypothesis names predicts the candidate's ids on its text exactly, and on further texts made
-to tell it from others (the share is kept as evidence); what no hypothesis predicts is named by what can be seen.
-Where there is a difference there is a cause: if the time is up first, one that says so.
+Invariant: a cause that is named by a hypothesis predicts the candidate's ids on its text exactly. It is tried on
+further texts, made to tell it from other hypotheses, and the share that it predicts is kept as evidence. What no
+hypothesis predicts is named by what can be seen. Where there is a difference there is a cause: if the time is up first,
+one that says so.
 
-A difference is first offered to the causes found so far: the one that predicts its ids takes it. Else the text is
-shrunk, and every hypothesis of the catalog that predicts the ids of what is left is put to the test on the
-neighbourhood of that text, where it says that candidate and reference differ. After the catalog come single
-characters in another class, then the order of merges.
+A difference is first offered to the causes found so far: one that predicts its ids takes it. Otherwise the text is
+shrunk. Then each hypothesis of the catalog that predicts the ids of the shrunk text is tried on the texts near it on
+which candidate and reference should differ by the hypothesis. After the catalog come single characters in another
+class, then the order of merges.
 """
 
 from __future__ import annotations

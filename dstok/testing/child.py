@@ -1,14 +1,14 @@
 """The process that a tokenizer under test runs in.
 
-In: requests on a pipe. Out: answers on a pipe. Invariant: whatever the tokenizer does (raise, crash, hang, print),
-the process that asks learns which text it was doing, and nothing that it prints reaches the pipe.
+In: requests on a pipe. Out: answers on a pipe. Invariant: whatever the tokenizer does (raise, crash, hang, print), the
+process that asks learns at which text it did so, and nothing that the tokenizer prints gets onto the pipe.
 
-The tokenizer is loaded once, by a process that then only forks workers; a worker answers requests until it is told to
-end or dies, and the next one is a fresh copy of the loaded tokenizer: a crash costs no new load, and what one worker
-has cached the next does not know. Where there is no fork, or `forks` is false, the loader itself is the worker.
+The tokenizer is loaded once, by a process that from then on only forks workers. A worker answers requests until it is
+told to end, or dies. The next worker is a fresh copy of the loaded tokenizer. So a crash costs no second load, and no
+worker knows what another one has cached. Where there is no fork, or `forks` is false, the loader itself is the worker.
 
-Frames on the pipes: a length (8 bytes, little-endian), then that many bytes of pickle. The number of the text being
-done and the worker's process id lie in a small mapped file.
+Frames on the pipes: a length (8 bytes, little-endian), then that many bytes of pickle. The number of the text that is
+being done and the worker's process id lie in a small mapped file.
 
     main(SPEC FILE MAPPED_FILE MEMORY FORKS
 """

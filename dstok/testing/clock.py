@@ -1,8 +1,7 @@
-"""How long a run may take: the one clock that all its parts look at.
+"""How long a run may take: the one clock that all of its parts look at.
 
-In: seconds, for all of it and for each part. Out: `Clock`; `OutOfTimeError`, which says that what was asked for was not
-done, or not to its end. Invariant: no part lasts beyond the end of the whole, but for the `GRACE` in which a process
-is ended.
+In: seconds, for the whole run and for each part. Out: `Clock`; `OutOfTimeError`, if something was not done to its end.
+Invariant: no part lasts beyond the end of the run; only the `GRACE` in which a process is ended may.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """What the kit knows about a tokenizer: where its automaton can be led, and by which characters.
 
-In: a dstok `Tokenizer`. Out: `Guide`: a shortest way to each state of the automaton, members of each equivalence
+In: a dstok `Tokenizer`. Out: `Guide`: a shortest way to each state of the automaton, some members of each equivalence
 class to stand for it, and characters that make a wrong boundary visible.
 Invariant: the same tokenizer gives the same guide; `guide_of` makes it once for all runs of a process.
 
-A boundary can be seen in the ids only where a merge would go across it: "x" before "y" shows nothing if no token
-begins in x and ends in y. So for each pair of classes the guide looks for characters that "glue": the bytes of both,
-merged as one piece, have a token across the border. Tokens of the vocabulary are searched first, then the members of
-the classes are tried.
+A wrong boundary shows in the ids only where a merge would go across it. Between "x" and "y" it shows nothing if no
+token begins in x and ends in y. So for each pair of classes the guide looks for characters that "glue": the bytes of
+both, merged as one piece, give a token across the border. First the tokens of the vocabulary are searched, then the
+members of the classes are tried.
 """
 
 from __future__ import annotations

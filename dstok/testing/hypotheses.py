@@ -1,9 +1,8 @@
 """What could be wrong with a candidate: named mistakes, each of which predicts ids.
 
-In: a guide. Out: `Hypothesis`es: for a text, the ids that a tokenizer with this mistake, and no other, gives.
-Invariant: a hypothesis that is no mistake for a text predicts the reference's ids.
-
-The catalog is ordered: where two predict the same everywhere, the one named first is reported.
+In: a guide. Out: `Hypothesis`es: for a text, the ids of a tokenizer that makes this mistake and no other.
+Invariant: for a text that the mistake does not touch, a hypothesis predicts the reference's ids. The catalog is
+ordered: of two that predict the same everywhere, the first one is reported.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Texts near one text: what tells the hypotheses about it from one another.
+"""Texts near a given text, which tell the hypotheses about it apart.
 
 In: a guide; a text. Out: `Neighbourhood`; texts. Invariant: the same text gives the same neighbours.
 """

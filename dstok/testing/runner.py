@@ -1,11 +1,12 @@
 """A tokenizer in a process of its own, seen from the process that asks.
 
-In: a spec or an object, and limits. Out: `Answers` for many texts at once; a text of which the tokenizer raised,
+In: a spec or an object, and limits. Out: `Answers` for many texts at once. A text at which the tokenizer raised,
 crashed, hung or ran out of memory has a `Fault` in place of ids.
-Invariant: every text gets an answer, whatever the tokenizer does, within `patience` seconds a text, and all of them
-before the clock's time is up: then what is left is late, and a text that is being done is given up.
+Invariant: every text gets an answer, whatever the tokenizer does: within `patience` seconds a text, and all of them
+before the clock's time is up. When it is up, the text that is being done is given up, and those left are marked as
+late.
 
-An object cannot be sent to another process, so its process is a fork of this one; where there is no fork, only specs
+An object cannot be sent to another process, so its process is a fork of this one. Where there is no fork, only specs
 can be run.
 """
 

@@ -1,7 +1,7 @@
 """Ids as bytes: where tokens end, and which merge was not done.
 
-In: a guide, ids. Out: bytes, places in them, merges in words. Invariant: an id that the guide's tokenizer has not
-stands for one byte that no text has made.
+In: a guide, ids. Out: bytes, places in them, merges in words. Invariant: an id that the guide's tokenizer does not have
+stands for one byte that occurs in no text.
 """
 
 from __future__ import annotations

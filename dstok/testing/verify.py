@@ -1,9 +1,9 @@
 """`verify`: is a tokenizer right? Proved, or broken, within a number of seconds.
 
 In: a candidate, and what it is to be held against. Out: `Report`.
-Invariant: checks run in a fixed order, each for no longer than its share of the time that is left; what was not done is
-said, and no verdict is "equal" then. Neither a crash, a hang nor want of memory of the candidate ends the run: the text
-is a finding, and the rest goes on.
+Invariant: checks run in a fixed order, each for no longer than its share of the time that is left. What was not done is
+said, and then no verdict is "equal". No crash, hang or lack of memory of the candidate ends the run: the text is a
+finding, and the rest goes on.
 """
 
 from __future__ import annotations

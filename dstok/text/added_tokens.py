@@ -1,11 +1,11 @@
 """Added tokens: which of them a call matches, as matchers for the core.
 
 In: the added tokens of a model and the `special=` of a call. Out: a `Policy`.
-Invariant: `special="all"` is upstream's behaviour; `"none"` matches nothing, so that no text can forge a
-token; a set matches as if the model had those added tokens and no others.
-What upstream cannot do without overlaps is refused with an `UnsupportedError`.
-Source: upstream's AddedVocabulary: tokens with normalized=false are matched on the raw text; between them the text is
-normalized, stretch by stretch, and there the others are matched, by their normalized content.
+Invariant: `special="all"` is upstream's behaviour. `"none"` matches nothing, so that no text can forge a token. A set
+matches as if the model had those added tokens and no others. What upstream cannot do without overlaps is refused with
+an `UnsupportedError`.
+Source: upstream's AddedVocabulary. Tokens with normalized=false are matched in the raw text. Each stretch between two
+of them is normalized, and there the other tokens are matched, by their normalized content.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Normalizers: the steps that a model's text goes through before it is cut into pieces.
 
 In: a description's steps. Out: the core's `Normalizer`; and of a text the `View` that the model has of it.
-Invariant: upstream's text, and upstream's alignment: each character that comes out stands for one character of the
-text. Each stretch between added tokens with normalized=false is normalized by itself.
-The forms alone, which real models use, run in the core (core/_normalize.pyx); a chain of other steps is Python, linear,
-and run only on texts that hold a character which one of its steps may change.
-Source: upstream 0.23.3, measured; tests/normalization/test_normalizers.py repeats the measurements. Lower case
-is Rust's of Unicode 17.0, character by character; marks are those of 9.0.
+Invariant: text and alignment are upstream's: each character that comes out stands for one character of the text. Each
+stretch between two added tokens with normalized=false is normalized by itself.
+Normal forms alone, which real models use, run in the core (core/_normalize.pyx). A chain of other steps runs in Python,
+in linear time, and only for texts that hold a character which one of the steps may change.
+Source: upstream 0.23.3, measured; tests/normalization/test_normalizers.py repeats the measurements. Lower case is
+Rust's of Unicode 17.0, character by character; combining marks are those of 9.0.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The vocabulary: a token's spelling -> its id, and back.
 
-In: an id, or a token as tokenizer.json spells it, or as its bytes. Out: the other.
-Invariant: `id_of(text_of(id))` is `id`, unless two tokens are spelled alike.
-Added tokens are spelled as they are matched.
+In: an id, or a token as tokenizer.json spells it, or its bytes. Out: the spelling, or the id.
+Invariant: `id_of(text_of(id))` is `id`, unless two tokens are spelled alike. An added token is spelled as it is
+matched: `<｜User｜>`.
 """
 
 from __future__ import annotations

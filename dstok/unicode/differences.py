@@ -1,8 +1,8 @@
 """What a Unicode version changed: the code points whose properties are not what they were.
 
 In: two versions. Out: `Change`s, each a property, the value before and after, and the code points.
-Invariant: each code point that has another General_Category, Script, Script_Extensions or binary property is in the
-changes of that property, and no other one is.
+Invariant: for each of General_Category, Script, Script_Extensions and the binary properties, the changes hold all code
+points that have another value of it, and no others.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Two readings of one text, aligned by byte: where do they differ?
 
-In: two readings of the same text. Out: `Alignment`: for each token of either whether the other has it, too.
-Invariant: a token counts as the same if the other reading has a token with the same start and end, in bytes; where the
-two have one vocabulary, as two tokenizers of one model should, its id has to be the same, too.
+In: two readings of the same text. Out: `Alignment`: for each token of either, whether the other reading lacks it.
+Invariant: a token is the same if the other reading has a token with the same start and end, in bytes. If the two have
+one vocabulary, as two tokenizers of one model should, the id has to be the same, too.
 """
 
 from __future__ import annotations

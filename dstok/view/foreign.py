@@ -1,8 +1,8 @@
 """A text as a tokenizer of another library reads it.
 
-In: its ids, perhaps its spans, and a tokenizer of ours that tells what its ids stand for. Out: `Reading`, without
-pieces. Invariant: the spans are right, or there is a `TextError`: the bytes of the ids make up the text, or the library
-gave the spans itself. Nothing is guessed.
+In: the text's ids, perhaps their spans, and a tokenizer of ours that knows what the ids stand for. Out: `Reading`,
+without pieces. Invariant: the spans are right, or there is a `TextError`: either the bytes of the ids make up the text,
+or the library gave the spans itself. Nothing is guessed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The merges that make a piece's tokens, one by one.
 
-In: a tokenizer's inspection, and the bytes of a piece. Out: `Step`s: which stretch of the piece became which token, and
-the rank of that merge, in the order in which they are done.
-Invariant: what the steps leave are the ids that the tokenizer's own merging gives; `MergeSteps.of` compares.
+In: a tokenizer's inspection, and the bytes of a piece. Out: `Step`s in the order in which they are done: which stretch
+of the piece became which token, and the rank of that merge.
+Invariant: the ids that are left after the last step are those of the tokenizer's own merging; `MergeSteps.of` compares.
 Source: Sennrich's algorithm as core/_bpe.pyx states it: the pair of the lowest rank, the leftmost of equals.
 """
 

@@ -1,8 +1,8 @@
 """Pages in a notebook.
 
-In: readings, or any page. Out: HTML that a notebook shows. Invariant: a page stands in a frame of its own, so that its
-style touches nothing of the notebook, and its scripts reach nothing outside (`sandbox`); its own policy holds in it,
-too.
+In: readings, or any page. Out: HTML that a notebook shows. Invariant: a page stands in a frame of its own (`sandbox`),
+and its own policy holds in the frame. So its style touches nothing of the notebook, and its scripts reach nothing
+outside.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What the page asks of the server: texts to be tokenized, and then their tokens, as its reader scrolls.
 
-In: the models that there are, a text or none to begin with; then values of JSON. Out: values of JSON.
-Invariant: a model is one of those that were named at the start: no request opens a file. The last few results are kept;
-one that has gone is `GoneError`, and the page asks anew.
+In: the models that there are, and a first text or none; then requests, as values of JSON. Out: values of JSON.
+Invariant: a model is one of those that were named at the start: no request opens a file. The last few results are kept.
+To ask for one that is no longer kept is a `GoneError`, after which the page sends its text again.
 """
 
 from __future__ import annotations

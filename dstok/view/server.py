@@ -1,9 +1,9 @@
 """The view on an address of this machine.
 
-In: `Requests`. Out: `ViewServer`, at http://127.0.0.1:PORT/KEY/. Invariant: it answers this machine alone (it listens
-at 127.0.0.1, and the Host of a request has to name that), and those who know the key, which is a random part of the
-address; it reads no file but those of the page, asks nothing of anywhere, and keeps no text but the last few. A body
-that is too large is refused before it is read.
+In: `Requests`. Out: `ViewServer`, at http://127.0.0.1:PORT/KEY/. Invariant: it answers only this machine, and only who
+knows the key, a random part of the address: it listens at 127.0.0.1, and the Host of a request has to name that. It
+reads no file but those of the page, asks nothing of other addresses, and keeps no text but the last few. A body that is
+too large is refused before it is read.
 
 `wbufsize = -1`: an answer is written at once. Unbuffered, head and body would be two packets, of which the second waits
 40 ms for the first one's acknowledgement.

@@ -1,12 +1,13 @@
 """One reading, or two side by side, as a page asks for it: first what it is, then section by section.
 
-In: readings. Out: values of JSON. Invariant: a page has one protocol, whether a server answers or a file holds all of
-it: `header`, `section`, `piece`. Tokens have their numbers in the whole text everywhere.
+In: readings. Out: values of JSON. Invariant: a page asks in one way, whether a server answers or a file holds all of
+it: `header`, `section`, `piece`. A token's number is everywhere its number in the whole text.
 
-The columns of a section, for each reading, with one value a token: `ids`; `bytes` and `chars`, two values a token: how
-far its span begins after the last one's begin (the first: after the start of the text), and its length; `pieces`: how
-many pieces further it is than the last one (the first: its piece). `hex` has the bytes of each id, `states` which bytes
-of a character a token has, by token, `added` the tokens that are added ones, `messages` those of a conversation.
+The columns of a section, for each reading. One value a token: `ids`; `pieces`, how many pieces further the token is
+than the one before (for the first: its piece). Two values a token: `bytes` and `chars`, how far its span begins after
+the start of the span before (for the first: after the start of the text), and its length. By id or number of the token:
+`hex`, the bytes of each id; `states`, which bytes of a character a token has; `added`, the tokens that are added ones;
+`messages`, of a conversation, the message of each.
 """
 
 from __future__ import annotations

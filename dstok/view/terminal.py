@@ -1,9 +1,9 @@
 """Tokens as lines of a terminal.
 
 In: a reading, a range of its tokens. Out: lines with a border at each token's end: `│` where a piece ends, `┆` inside
-of one. Invariant: what stands in a line is as wide as the package wcwidth says, and does nothing: blanks, line feeds
-and tabs are marked, what cannot be seen stands as its number. A character that several tokens share stands in brackets,
-with the bytes of each; an added token between guillemets, so that without colours nothing is lost.
+of one. Invariant: what stands in a line is as wide as the package wcwidth says, and does nothing to the terminal:
+characters that cannot be seen stand as signs (signs.py). A character that several tokens share stands in brackets, with
+the bytes of each; an added token stands between guillemets, so that without colours nothing is lost.
 """
 
 from __future__ import annotations

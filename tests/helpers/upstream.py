@@ -58,7 +58,7 @@ def model_names() -> list[str]:
     return sorted(folder.name for folder in folders if (folder / "tokenizer.json.zip").is_file())
 
 
-START = 300_000  # characters of a tokenizer.json: in the published files the vocabulary begins behind the pre-tokenizer
+START = 300_000  # characters of a tokenizer.json: in the published files the vocabulary begins after the pre-tokenizer
 
 
 @cache

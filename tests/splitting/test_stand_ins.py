@@ -64,7 +64,7 @@ def check(one: Splitter, other: Splitter, *, longest: int = 2) -> str:
 
 
 def test_the_symbol_that_llama_cpp_forgot() -> None:
-    """Of V3, in the first version: a blank belongs to the symbols behind it, and not to `~`."""
+    """Of V3, in the first version: a blank belongs to the symbols after it, and not to `~`."""
     assert "~" in check(llama_cpp("deepseek-v3"), llama_cpp("deepseek-v3", "~"))
     assert "~" not in check(Splitter.preset("deepseek-v3"), llama_cpp("deepseek-v3"))
 
