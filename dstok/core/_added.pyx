@@ -2,13 +2,13 @@
 # cython: freethreading_compatible=True
 """Added tokens: leftmost-longest, non-overlapping matching of literal texts.
 
-In: UTF-8, and the tokens with their flags. Out: the next match, or up to where there is none for sure.
-Invariant: upstream's rules. Of the matches that start first, the longest; a match that `single_word`
-rejects is not retried with a shorter token and its span is passed over; `lstrip` and `rstrip` take the
-white space beside the token along, but none that an earlier match has taken.
-Source: Aho and Corasick (1975), with sparse edges so that memory is linear in the tokens' bytes and time
-linear in the text, however many tokens there are: what is read twice is what a token has after another that it begins
-with, which is bounded (text/added_tokens.py); upstream's AddedVocabulary, measured.
+In: UTF-8, and the tokens with their flags. Out: the next match, or up to which place there surely is none.
+Invariant: upstream's rules. Of the matches that start first, the longest is taken. If `single_word` rejects it, no
+shorter token is tried at the place, and the span of the match is passed over. `lstrip` and `rstrip` take the white
+space beside the token along, but none that an earlier match has taken.
+Source: Aho and Corasick (1975), with sparse edges, so that memory is linear in the bytes of the tokens; upstream's
+AddedVocabulary, measured. Time is linear in the text, however many tokens there are: read twice is only what a token
+has after another token that it begins with, and text/added_tokens.py bounds that.
 """
 
 cimport cython

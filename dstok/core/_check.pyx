@@ -1,13 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The checks of tables that come from a file, before the core runs on them without any.
+"""The checks of tables that come from a file. After them the core runs on the tables without checks of its own.
 
 In: sections of an image. Out: nothing, or `ValueError` with what was expected and found.
-Invariant: with tables that pass, and sections of the right size, no text makes the core read or write outside of
-its memory, loop without end, or stop before the text's end. They need not be the tables of a good tokenizer: that
-`blob`, `direct`, `joined` and the ranks in `byte_pairs` suit the merges, and the classes of characters the splits, is
-not checked here.
-Every function is one pass over its tables, about 2 ms in all for V3.
+Invariant: with tables that pass, and sections of the right size, no text makes the core read or write outside of its
+memory, loop without end, or stop before the text's end. The tables may still be wrong. Not checked here is whether
+`blob`, `direct`, `joined` and the ranks in `byte_pairs` suit the merges, nor whether the classes of characters suit the
+splits. Every function is one pass over its tables, about 2 ms in all for V3.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t

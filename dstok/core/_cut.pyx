@@ -1,14 +1,14 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The cutter: text to the spans of its pieces, by the splitter's kernels, with no vocabulary.
+"""The cutter: text to the spans of its pieces, by the splitter's kernels, without a vocabulary.
 
 In: valid UTF-8. Out: the spans of the pieces that are kept, as int64 pairs in bytes; or how many there are.
-Invariant: the same pieces as `Program.pieces` without the dropped ones. They come from _splitter.pyx in chunks, as the
-encoder's do; here a chunk becomes spans, not ids. What one automaton cannot read from the left alone is read from
-both sides (_two_sided.pyx).
+Invariant: the pieces are those of `Program.pieces` without the dropped ones. They come from _splitter.pyx in chunks, as
+the encoder's do, and here a chunk becomes spans instead of ids. If one automaton cannot find the pieces from the left
+alone, the text is read from both sides (_two_sided.pyx).
 
-The kernels may read `PAD` bytes after a text. So they get it without its last bytes first, and what is then not sure
-in a copy that has room after it.
+The kernels may read `PAD` bytes after a text, which a caller's text does not have. So they first get the text without
+its last bytes; then what is not sure yet, in a copy that has room after it.
 """
 
 from cpython.unicode cimport PyUnicode_DecodeUTF8

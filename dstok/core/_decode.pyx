@@ -3,9 +3,9 @@
 """Ids -> bytes.
 
 In: ids, of one list or of many. Out: the bytes of their tokens, one after the other.
-Invariant: an id that has no token is an error that names it; nothing is left out unless asked for.
-An id may have two byte strings: the one that BPE makes it of, and the one that decoding gives, if it is an added
-token's, too. What lies in a text is told by the first one, or by where the added token was matched.
+Invariant: an id without a token is an error that names it. Nothing is left out unless asked for.
+An id may have two byte strings: that from which BPE makes it, and, if it is an added token's too, that to which it is
+decoded. Where the ids of a text lie in it is told by the first one, or by where the added token was matched.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize

@@ -3,7 +3,7 @@
 """The encoder: Python's side of a pass.
 
 In: a text (`str` or UTF-8 bytes) and a policy. Out: ids, as a list or an array, or their number.
-Invariant: the tables never change; each call works in a workspace that it leases, and without the GIL.
+Invariant: the tables never change. Each call leases a workspace, and works in it without the GIL.
 """
 
 cimport cython

@@ -1,14 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""Normalization forms: which stretches of a text change, and what they become.
+r"""Normalization forms: which stretches of a text change, and what they become.
 
 In: the storage of a `str`, or valid UTF-8. Out: stretches between boundaries, as code points.
-Invariant: the forms are upstream's (those of Unicode 9.0), and so are the changes that it notes for alignment. Time is
+Invariant: the forms are upstream's (those of Unicode 9.0), and so are the changes that are noted for alignment. Time is
 linear in the text: combining marks are sorted by counting.
 
-Nearly all texts are normalized already. So a scan looks first: text of clean characters alone passes a block or a
-character at a time; combining marks pass if they are in order; only a stretch between two boundaries that holds
-something troubled is decomposed, sorted, composed and compared.
+Nearly all texts are normalized already, so a scan looks first. It passes over text of clean characters, a block or a
+character at a time, and over combining marks that are in order. Only a stretch between two boundaries that holds
+something else is decomposed, sorted, composed and compared. Example: in "cafe\u0301 au lait" that is "e\u0301" alone,
+which becomes "\u00e9" by NFC.
 Source: Unicode Standard Annex #15, section 9 (the quick check); D117 (composition) and 3.12 (Hangul) of the standard.
 """
 

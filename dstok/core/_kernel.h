@@ -1,9 +1,10 @@
-/* What the mask kernel reads of a model: what each character is to a set of rules, and the safe cuts.
+/* What the mask kernel reads of a model: the kind of each character to a set of rules, and the safe cuts.
 
-   In: a set of rules, and what each class of the loaded automaton is to them. Out: `KernelTables`.
-   Invariant: an ASCII character is what `ascii` says, in every automaton; any other character is what its class is in
-   `kinds`, and what the rules do not know there is F_RARE, which goes to the automaton. That rules and kinds stand for the
-   automaton, these characters among them, has been shown before (tables/kernels.py). */
+   In: a set of rules, and the kind of each class of the loaded automaton to them. Out: `KernelTables`.
+   Invariant: an ASCII character has the kind that `ascii` says, in every automaton. Any other character has the kind of its
+   class in `kinds`. Where the rules know none there, it is F_RARE: such characters go to the automaton. That rules and kinds
+   cut as the automaton does has been shown before the tables are made (tables/kernels.py).
+   Example, V3's rules: "!" has A_PUNCT; the class of \u00e9 has F_LETTER; U+0001 has nothing, and is rare. */
 #ifndef DSTOK_KERNEL_H
 #define DSTOK_KERNEL_H
 

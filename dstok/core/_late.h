@@ -1,4 +1,7 @@
-/* Objects that are made late, by whoever needs them first, and then stay: with the GIL or without it. */
+/* Objects that are made late, by the thread that needs them first, and then stay.
+ *
+ * In: a place that is NULL at first, and the object that a thread has made for it. Out: the object that stays.
+ * Invariant: all threads see one object, with the GIL or without it; the thread that was slower drops its own. */
 #ifndef DSTOK_LATE_H
 #define DSTOK_LATE_H
 

@@ -1,10 +1,11 @@
-/* The class masks of a block: 64 bytes of text -> a word a class (bit i: byte i belongs to a character of it).
+/* The class masks of a block: 64 bytes of text -> a word for each class (bit i: byte i belongs to a character of it).
 
    In: text, of which GRID_LOOK bytes may be read, or, of the last block, PAD (_pieces.pxd) after the text. Out: `GridMasks`.
-   Levels differ in how they make these words, and in nothing else: _masks_avx512.h, and _masks_vector.h for processors
-   with vectors of 32 or 16 bytes. Each finds, of the characters that are not ASCII, the bits of their first bytes
-   (`GridFirst`); here these are spread over all bytes of the characters. All else (_rules.h, _words.h, _runs.h) is arithmetic on
-   words, compiled into each level. `rules` is constant where these are called: the compiler makes a copy a set of rules.
+   Levels differ in how they make these words, and in nothing else: _masks_avx512.h, and _masks_vector.h for processors with
+   vectors of 32 or 16 bytes. Of the characters that are not ASCII each level finds only the bits of their first bytes
+   (`GridFirst`). Here these bits are spread over all bytes of their characters. All that follows (_rules.h, _words.h, _runs.h)
+   is arithmetic on words, the same for each level. `rules` is a constant where these functions are called, so the compiler
+   makes a copy for each set of rules.
 
    Example, "\u00e9! a" in its five bytes, the first on the left, as in all examples of these headers:
 
@@ -73,7 +74,8 @@ static inline void grid_four(const KernelTables *t, const uint8_t *p, uint64_t f
     }
 }
 
-/* Where two neighbours are that may be cut apart, if no token joins them: bits of the second. Both have three bytes. */
+/* Where two neighbours are that may be cut apart, if no token joins them: bits of the second. Both have three bytes: of the
+ * two ideographs \u6211\u5728 at the start of a text it is bit 3. */
 GRID_INLINE uint64_t grid_pairs(int rules, const GridFirst *first, uint32_t before) {
     return (rules_of_words(rules) ? first->cut_before : first->cuttable) & (first->cuttable << 3 | (before != 0));
 }

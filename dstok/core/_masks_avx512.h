@@ -1,5 +1,17 @@
-/* The class masks of a block at AVX-512: ASCII is looked up in registers; other characters are compressed into lanes,
-   looked up by pages, and expanded again to the places of their first bytes. */
+/* The class masks of a block at AVX-512.
+
+   In and out: as _masks.h. ASCII is looked up in a table of 128 bytes that lies in registers. Of the other characters the
+   first bytes are compressed into lanes, one beside the other; there they are looked up, page by page; the answers are
+   expanded again to the places of the first bytes.
+
+   Example, "a\u4e2db\u00e9" in its seven bytes:
+
+       bytes    61 E4 B8 AD 62 C3 A9
+       leads     0  1  0  0  0  1  0
+       lanes    E4 C3                     of the next bytes B8 A9, of the last ones AD and nothing
+       high     4E 00                     the code points U+4E2D and U+00E9, in two bytes each
+       low      2D E9
+       letter    1  1                     as lanes; expanded: 0 1 0 0 0 1 0 */
 #ifndef DSTOK_MASKS_AVX512_H
 #define DSTOK_MASKS_AVX512_H
 

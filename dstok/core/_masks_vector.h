@@ -1,8 +1,17 @@
 /* The class masks of a block by vectors (see _vectors.h). Included by _grid.h.
 
-   ASCII is told by comparisons. Of other characters, whose upper and lower bytes are made for all places at once, some are
-   told by ranges of pages or by their lead byte; for the rest a byte each is read from the table of flags. Their flags are
-   written to the places of their first bytes: from there one movemask a flag makes words of them. */
+   In and out: as _masks.h. ASCII is told by comparisons. Of the other characters the code points are made in two bytes, upper
+   and lower, for all places at once. Of some, the page (the upper byte) or the lead byte alone tells the kind; of each of
+   the rest a byte is read from the table of flags. The flags are written to the places of the first bytes, and one movemask
+   for each flag makes a word of them.
+
+   Example, "\u4e2d\u00e9" in its five bytes, with "." for what is not looked at:
+
+       bytes    E4 B8 AD C3 A9
+       high     4E  .  . 00  .     U+4E2D is on a page of ideographs: a letter, without a look at the table
+       low      2D  .  . E9  .     U+00E9 is not: its flags are read
+       flags    F_LETTER and others at 0 and 3
+       letter    1  0  0  1  0     before it is spread */
 
 #define PARTS (64 / VECTOR)
 

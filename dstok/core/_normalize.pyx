@@ -1,10 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The normalizer of a model: is a text normalized; if not, its normalized text, and where each character comes from.
+"""The normalizer of a model: is a text normalized; if not, its normalized text, and where each character is from.
 
-In: valid UTF-8, or the storage of a `str`. Out: UTF-8; and for each code point the index of its source.
-Invariant: upstream keeps, for each character that comes out, one that it stands for; so does this. A text that
-passes is not rewritten; of another one only the stretches that change are.
+In: valid UTF-8, or the storage of a `str`. Out: UTF-8; and for each code point the index of the one that it stands for.
+Invariant: text and indexes are upstream's. A text that passes is not rewritten. Of any other text only the stretches
+that change are rewritten.
 """
 
 cimport cython

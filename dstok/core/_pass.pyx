@@ -2,13 +2,14 @@
 # cython: freethreading_compatible=True
 """The pass: over a text once, from added tokens through pieces to ids, without the GIL.
 
-In: the storage of a text, a policy, a workspace. Out: ids in the workspace, or a status that says why not.
-Invariant: the ids are those of the text as a whole, however it is fed: text is taken in stretches of about
-`PORTION` bytes, and of each stretch only as much as no later text can change: whole matches of added tokens,
-and pieces whose end the automaton has seen. The rest is carried over to the next stretch.
+In: the storage of a text, a policy, a workspace. Out: ids in the workspace, or a status that says why there are none.
+Invariant: the ids are those of the text as a whole, however it is fed. Text is taken in stretches of about `PORTION`
+bytes. Of each stretch only that part is encoded which no later text can change: whole matches of added tokens, and
+pieces whose end the automaton has seen. The rest is carried over to the next stretch. Example: a stretch ends in
+"Hello wor"; "Hello" is encoded, and " wor" is carried over, since "ld" may follow.
 
-Order of work in a stretch, as upstream: added tokens with normalized=false on the raw text; between them
-those with normalized=true; between those the pieces (_splitter.pyx).
+The order of work in a stretch is upstream's. First added tokens with normalized=false are found in the raw text;
+between them those with normalized=true; between those the pieces (_splitter.pyx).
 """
 
 cimport cython

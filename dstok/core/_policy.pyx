@@ -3,7 +3,7 @@
 """The policy of a call: which added tokens it matches.
 
 In: matchers of the tokens with normalized=false and of the others, and their ids. Out: what the encoder's pass
-reads. Invariant: it never changes, and keeps alive what its pointers point to.
+reads. Invariant: a policy never changes, and keeps alive what its pointers point to.
 """
 
 cimport cython

@@ -2,11 +2,11 @@
 # cython: freethreading_compatible=True
 """The pool: the workspaces of one encoder, and the large buffers of ids that outlast a run.
 
-In: calls that need a workspace. Out: one that no other thread has, and that comes back.
-Invariant: with the GIL or without it, a workspace and a buffer are one call's at a time. Nothing waits: where all
-workspaces that are kept are in use, there is one that is not, and reads a common piece table. What the threads of a
-process had at the moment of a fork is lost to its child, since they may have stopped amid a change; it makes new ones.
-How that is known, _slot.h says.
+In: calls that need a workspace. Out: a workspace that no other thread has, and that comes back after the call.
+Invariant: with the GIL or without it, a workspace and a buffer are one call's at a time. No call waits for another one:
+if all workspaces that are kept are in use, it gets a new one, which is not kept, and reads a common piece table.
+At a fork, the child loses what the threads of its parent had in use, since they may have stopped amid a change, and
+makes new workspaces. _slot.h says how it knows.
 """
 
 cimport cython

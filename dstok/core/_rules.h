@@ -1,8 +1,8 @@
 /* From class masks to piece starts: the state carried from block to block, what all sets of rules share, and V3's.
 
    In: `GridMasks` of a block, `GridState` of the one before. Out: the starts below the bytes decided, and the state
-   after them. On a fixed grid: what crosses a border is a few bits of state.
-   What a block does not settle makes it smaller, so that it ends before that; 0 bytes decided: not even its first.
+   after them. A block may begin anywhere: all that crosses its border is a few bits of state.
+   What the rules do not settle makes the block smaller, so that it ends before. 0 bytes decided: not even its first.
 
    Example, the rules for letters and blanks alone, "Hi  all" (`docs/rules.md` has more of it):
 
@@ -13,12 +13,12 @@
        starts                    1 0 1 1 0 0 0     "Hi", " ", " all"
 
    Were this block cut after "Hi  ", the state would say: the last character was a blank (`blank` and `space` are 1). The
-   next block begins with "all" then, whose run of letters starts no piece, since s->blank says that it is led.
+   next block then begins with "all", whose run of letters starts no piece, since s->blank says that it is led.
 
-   Among the starts are safe cuts, which lie inside a piece. The automaton may go on from each of them but those of cased
-   words: V3's and the others' lie between two letters, and after a letter after a letter the automaton is where it is
-   after the first letter of a piece (tables/kernels.py looks at its edges). In cased words it remembers what
-   came before: only starts of pieces are `anchors`. */
+   Among the starts are safe cuts, which lie inside a piece, between two letters. Where the rules give up, the automaton may
+   go on from the last cut: after the letter that follows it, its state is the one after the first letter of a piece
+   (tables/kernels.py looks at its edges). Cased words are an exception: there the automaton remembers what came before, and
+   may go on only from starts of pieces. The places that it may go on from are the `anchors`. */
 #ifndef DSTOK_RULES_H
 #define DSTOK_RULES_H
 
@@ -56,7 +56,8 @@ typedef struct {
     int ends;                /* blanks at the text's end belong to a newline before them, as before a newline */
 } GridText;
 
-/* Whether the blanks from p on end before a newline: 1, 0, or -1 if that is not known; at the text's end, `ends`. */
+/* Whether the blanks from p on end before a newline: 1 for "  \n", 0 for "  b", -1 if that is not known; at the text's end,
+ * `ends`. */
 static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final, int ends) {
     while (p < stop && (*p == ' ' || (*p >= '\t' && *p <= '\r' && *p != '\n' && *p != '\r')))
         p++;
@@ -99,7 +100,8 @@ GRID_INLINE void grid_until(GridMasks *m, uint64_t bit) {
     }
 }
 
-/* The blanks right before `led`, where a piece starts that they lead: bits of their first bytes. */
+/* The blanks right before `led`, where a piece starts that they lead: bits of their first bytes. Of "a\u00a0b", the bytes
+ * 61 C2 A0 62, with the bit of the b that is bit 1, where U+00A0 begins: "a", "\u00a0b". */
 GRID_INLINE uint64_t grid_leading_blanks(const GridMasks *m, uint64_t led) {
     uint64_t before = m->blank & led >> 1;
     if (!m->wide_blank)

@@ -5,15 +5,18 @@
        coder    [\r\n]   \s?\p{L}+   \s?\p{P}+   [the CJK class]+   each \p{N}                        (Coder 33B)
        llm      the same with lists of letters and of punctuation, and \s+$ after these two   (LLM, Coder 7B v1.5, V2, VL)
 
-   So a run of one kind is a piece: of letters or punctuation with a blank that leads it, of the CJK class, of all that no
-   Split takes (a *gap*: blanks that lead nothing, and others, such as the + of Coder, Hebrew in LLM). A newline is a piece,
-   and so is a number. A Split also cuts what one before it has made: " \u4e2d\u6587a" of Coder is " ", "\u4e2d\u6587", "a".
-   LLM's punctuation, [!-/:-~...], holds ASCII letters, and so cuts words where these end: "caf\u00e9" is "caf", "\u00e9".
-   In `llm` one thing is read from the right: \s+$ takes the blanks at the end of a gap, whose end a Split of before has
-   made: a newline, a letter or punctuation with its blank, or the end of the text. Such blanks start a piece after others;
-   before more others, a number or the CJK class they don't.
-   Not settled here: blanks that are of the CJK class or of LLM's punctuation, as U+3000 is; letters beyond ASCII in that
-   punctuation, those of full width. */
+   A run of one kind is a piece: letters or punctuation, with the blank that leads them; characters of the CJK class; a
+   *gap*, which is what no Split takes: blanks that lead nothing, and others, such as the + of Coder, or Hebrew in LLM. A
+   newline is a piece by itself, and so is a number: "ab\n7" is "ab", "\n", "7".
+   A later Split also cuts the pieces of an earlier one. " \u4e2d\u6587a" is taken whole by Coder's \s?\p{L}+, and then cut by
+   the CJK class: " ", "\u4e2d\u6587", "a". LLM's punctuation, [!-/:-~...], holds the ASCII letters, and so cuts words where
+   these end: "caf\u00e9" is "caf", "\u00e9".
+   One rule of llm looks to the right: \s+$ takes the blanks at the end of a gap, but only if an earlier Split has ended the
+   gap: at a newline, at a letter or punctuation with its blank, or at the end of the text. If there are others before the
+   blanks in the gap, the blanks then start a piece: with "\x01" for the others, "\x01  " is "\x01", "  ". If a number or the
+   CJK class ends the gap they do not, since these Splits come later: "\x01  7" is "\x01  ", "7".
+   Not settled here: blanks that are also of the CJK class or of LLM's punctuation, such as U+3000; letters beyond ASCII that
+   are of this punctuation, such as those of full width. */
 #ifndef DSTOK_RUNS_H
 #define DSTOK_RUNS_H
 

@@ -2,13 +2,15 @@
 # cython: freethreading_compatible=True
 """The scanner: the collapsed automaton over UTF-8.
 
-In: valid UTF-8. Out: the pieces, left to right, one `scan_piece` each (in the .pxd, so that the encoder
+In: valid UTF-8. Out: the pieces, left to right, one for each `scan_piece` (which is in the .pxd, so that the encoder
 inlines it).
 Invariant: the same pieces as `Program.pieces`, which runs the same automaton in Python.
-Tables: a class table in pages of 256 code points; `edges` of uint32, `(tag + 1) << 24 | next state * ROW | operation`,
-a tag of 0 for none; the operation says which place the end of the piece is kept in (pattern/finder.py). A row has 128
-columns by ASCII byte, so that most steps look no class up, then one a class, the last for the end of the text. Row 0
-is the dead state, row 1 the start.
+
+Tables: a class for each code point, in pages of 256; and `edges` of uint32, a row for each state. Row 0 is the dead
+state, row 1 the start. A row has 128 columns by ASCII byte, so that most steps look no class up; then a column for each
+class; the last one is for the end of the text. An edge is `(tag + 1) << 24 | next state * ROW | operation`, with 0 in
+place of `tag + 1` where there is no tag. The operation says in which place the end of the piece is kept
+(pattern/finder.py).
 """
 
 cimport cython

@@ -1,11 +1,12 @@
-/* Slots: words that one thread holds at a time. No thread waits for one, and no fork leaves one held for good.
+/* Slots: words that one thread holds at a time. No thread waits for a slot, and no fork leaves one held for good.
  *
  * In: a word that is 0 at first. Out: whether the calling thread holds it now.
- * Invariant: of the threads of a process one at most holds a slot, with the GIL or without it.
+ * Invariant: of the threads of a process at most one holds a slot, with the GIL or without it.
  *
- * A slot that is held has the number of its process: how many forks led to it, plus one. In a forked child that number
- * is another one. So what a thread of the parent held, which the child does not have, is seen to be lost, and is taken;
- * whatever that thread was doing to what the slot guards, it will never end: the taker throws it away. */
+ * A slot that is held contains the number of the process: how many forks led to it, plus one. A forked child has another
+ * number. So a slot that a thread of the parent held is seen to be lost: the child does not have that thread. It is taken,
+ * and what the slot guards is thrown away, since nobody will end what the thread was doing to it.
+ * Example: in a parent of number 1 a thread holds a slot, which is 1. Its child has the number 2, finds 1, and takes it. */
 #ifndef DSTOK_SLOT_H
 #define DSTOK_SLOT_H
 

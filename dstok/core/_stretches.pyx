@@ -1,15 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""A text that is not normalized: what lies between added tokens with normalized=false is normalized, then the pass.
+"""A text that is not normalized: each stretch between added tokens with normalized=false is normalized, then encoded.
 
-In: the storage of a text, a normalizer, a policy, a workspace. Out: ids there, or a status that says why not.
+In: the storage of a text, a normalizer, a policy, a workspace. Out: ids there, or a status that says why there are
+none.
 Invariant: the ids are those of the text whose stretches between raw added tokens are normalized as wholes.
 
-There are two ways. `encode_rewritten` takes portions: one ends where the form has a boundary, and not where an added
-token may begin; what follows is carried over, in `Raw` as it is, in the workspace's buffer normalized. No copy of the
-whole text is made: fresh memory costs 0.65 ms/MB, and four copies had taken half of the time of a text that is all but
-normalized. `encode_by_stretch` takes stretches as a whole. It is for runs that want notes or a limit, for policies that
-refuse, and for normalizers of several steps: these need to know which places of the two texts belong together.
+There are two ways. `encode_rewritten` takes portions. A portion ends at a boundary of the normal form where no added
+token may have begun. What follows it is carried over: raw text in `Raw`, normalized text in the workspace's buffer. So
+no copy of the whole text is made: fresh memory costs 0.65 ms/MB, and four copies had taken half of the time of a text
+that is all but normalized. `encode_by_stretch` takes stretches as wholes. It is for runs that need to know which places
+of the raw and the normalized text belong together: those that want notes or a limit, policies that refuse, and
+normalizers of several steps.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize

@@ -3,10 +3,10 @@
 """Marked texts read from both sides: the pieces of any automaton of marked texts, in two passes.
 
 In: valid UTF-8 and the tables of pattern/two_sided.py. Out: the end of each piece, with its tag.
-Invariant: the first pass goes from the right and notes before each character which states can go on without a mark
-there. The second goes from the left: a mark stands where its state is not among them. There is one right marking, so
-the mark is then the only one after which the text can go on.
-Memory: two bytes a byte of text, for the first pass.
+Invariant: the first pass goes from the right, and notes for each place from which states the rest of the text can be
+read without a mark at the place. The second pass goes from the left. If its state is among those noted, no mark stands
+at the place. If it is not, a mark does, and only one leads to a state that is among them, since there is one right
+marking. Memory: two bytes for each byte of text, which the first pass writes.
 """
 
 cimport cython

@@ -2,10 +2,10 @@
 # cython: freethreading_compatible=True
 """UTF-8: validation of bytes, and transcoding of `str` storage.
 
-In: bytes, or the storage of a `str` (1, 2 or 4 bytes a code point). Out: valid UTF-8, in stretches, so
-that a long text never needs a second copy of its whole length.
-Invariant: what leaves this file is valid UTF-8; an offender is reported by its offset, or replaced by
-U+FFFD where the caller asks for it. Levels differ in speed alone (_utf8.h).
+In: bytes, or the storage of a `str` (1, 2 or 4 bytes a code point). Out: valid UTF-8, in stretches, so that a long text
+never needs a second copy of its whole length.
+Invariant: what leaves this file is valid UTF-8. What is not valid is reported by its offset, or replaced by U+FFFD
+where the caller asks for it. Levels differ in speed alone (_utf8.h).
 Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
 """
 

@@ -5,9 +5,10 @@
 In: a set of rules, symbols (what stands for the characters), the rows of a `Marked`. Out: a text that the rules mark in
 another way, or None: there is none.
 Invariant: the rules are those of the kernel, the same C, in blocks of a few characters instead of 64 bytes. A node is
-what is known between two blocks: the state carried over, the state of the `Marked` after the marks set so far, and the
-characters seen but not decided. From each node all blocks are tried: `least` characters, `most` after a quote, since
-rules of words look at what follows it; and fewer, which end the text. docs/rules.md says what that proves.
+all that is known between two blocks: the state of the rules, the state of the `Marked` after the marks set so far, and
+the characters that were seen but not decided. From each node all blocks are tried: blocks of `least` characters, or of
+`most` after a quote, since rules of words look at what follows it; and all shorter blocks, which end the text.
+docs/rules.md says what that proves.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t

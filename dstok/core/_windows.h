@@ -1,8 +1,11 @@
 /* Verdicts of windows: where pieces begin, as far as a few characters around a place tell (pattern/windows.py).
 
    In: text, of which 65 bytes may be read. Out: bits of its first 64 bytes: a piece begins here; unknown.
-   No byte waits for the look-ups of the one before, as it does in the automaton: three look-ups a byte, all in
-   tables of a few kilobytes. Measured against the automaton: benchmarks/README.md. */
+   No byte waits for the look-ups of the byte before, as it does in the automaton. There are three look-ups for each byte, all
+   in tables of a few kilobytes. Measured against the automaton: benchmarks/README.md.
+
+   Example, Qwen's pattern, "the cat": for the place before the blank, the groups of "the" give a history, and its number with
+   the groups of " c" the verdict WINDOW_YES. For the place before the c the answer is no. */
 
 #ifndef DSTOK_WINDOWS_H
 #define DSTOK_WINDOWS_H

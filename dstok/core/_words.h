@@ -11,11 +11,16 @@
        gpt2     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
                 (only a space leads; newlines are blanks like others)
 
-   They stand for the automata that tables/kernels.py finds them to be. Punctuation is whatever is no letter, number or
-   white space.
-   Not settled here, but left to the automaton: numbers beyond ASCII in threes; what is beyond ASCII of the classes of the
-   space, newlines, the quote, the slash and the letters named (the long s, U+017F, which (?i:'s) takes); a capital after a
-   letter of no case, a combining mark after punctuation in cased words. */
+   Where they differ: "a12 345" is "a", "1", "2", " ", "3", "4", "5" by ones, "a", "12", " ", "345" by threes, and "a", "12",
+   " 345" by gpt2. At the end of a text "a  \n  " is "a", "  \n", "  " by threes, and "a", "  \n  " by cl100k.
+
+   Which automata they stand for, tables/kernels.py finds out. Punctuation is whatever is no letter, number or white space.
+   Not settled here, and so left to the automaton:
+   - in threes, numbers beyond ASCII;
+   - characters beyond ASCII in the class of the space, of the newlines, of the quote, of the slash, or of one of the letters
+     named above: (?i:'s) also takes the long s, U+017F;
+   - in cased words, a capital after a letter of no case, a combining mark after punctuation, and a suffix after a suffix:
+     "I'd've" is "I'd", "'ve". */
 #ifndef DSTOK_WORDS_H
 #define DSTOK_WORDS_H
 

@@ -2,9 +2,10 @@
 # cython: freethreading_compatible=True
 """The workspace: everything that one encoding run writes to.
 
-A tokenizer is immutable; what a run writes lies here, and a workspace serves one run at a time. So threads
-share a tokenizer without a lock, and the memory of a tokenizer is bounded by the number of its workspaces.
-Invariant: between runs at most `KEEP` bytes of each growable buffer stay allocated.
+In: a run. Out: memory for its ids, notes and scratch, and a piece table of its own.
+Invariant: a workspace serves one run at a time, and a tokenizer never changes. So threads share a tokenizer without a
+lock, and the memory of a tokenizer is bounded by the number of its workspaces. Between runs at most `KEEP` bytes of
+each growable buffer stay allocated.
 """
 
 cimport cython

@@ -3,7 +3,7 @@
 """What a run has written, given to Python: ids or spans in the workspace's own memory, or copied to an array.
 
 In: a workspace after a run. Out: an object with the buffer protocol, or uint32[n].
-Invariant: memory has one owner: what is given away the workspace has no longer.
+Invariant: memory has one owner. What is given to Python no longer belongs to the workspace.
 """
 
 cimport cython

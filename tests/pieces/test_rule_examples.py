@@ -31,6 +31,17 @@ EXAMPLES = [
     ("_runs.h", r" \u4e2d\u6587a", ("deepseek-coder",), [" ", "\u4e2d\u6587", "a"]),
     ("_runs.h", r"caf\u00e9", ("deepseek-llm",), ["caf", "é"]),
     ("_runs.h", r"\x01  \n\x01 7", ("deepseek-llm",), ["\x01", "  ", "\n", "\x01 ", "7"]),
+    ("_runs.h", r"\x01  ", ("deepseek-llm",), ["\x01", "  "]),
+    ("_runs.h", r"\x01  7", ("deepseek-llm",), ["\x01  ", "7"]),
+    ("_runs.h", r"ab\n7", ("deepseek-llm", "deepseek-coder"), ["ab", "\n", "7"]),
+    ("_words.h", "a12 345", ("qwen-2",), ["a", "1", "2", " ", "3", "4", "5"]),
+    ("_words.h", "a12 345", ("llama-3", "cl100k"), ["a", "12", " ", "345"]),
+    ("_words.h", "a12 345", ("gpt-2",), ["a", "12", " 345"]),
+    ("_words.h", r"a  \n  ", ("llama-3",), ["a", "  \n", "  "]),
+    ("_words.h", r"a  \n  ", ("cl100k",), ["a", "  \n  "]),
+    ("_words.h", "I'd've", ("minimax", "o200k"), ["I'd", "'ve"]),
+    ("_rules.h", r"a\u00a0b", ("deepseek-v3", "llama-3", "qwen-2"), ["a", "\u00a0b"]),
+    ("_windows.h", "the cat", ("qwen-2",), ["the", " cat"]),
 ]
 
 
