@@ -14,6 +14,7 @@ __all__ = [
     "FileError",
     "ImageError",
     "ModelNotFoundError",
+    "ModelPackageError",
     "PatternError",
     "PickleError",
     "SettingError",
@@ -100,7 +101,11 @@ class SettingError(DstokError, ValueError):
 
 
 class ModelNotFoundError(DstokError, LookupError):
-    """No built-in model has this name."""
+    """Neither a built-in model nor one of an installed package has this name."""
+
+
+class ModelPackageError(DstokError, ValueError):
+    """An installed package of models is damaged, or for another version of dstok; or two have a model of one name."""
 
 
 class TextError(DstokError, ValueError):

@@ -1,8 +1,9 @@
 """A model of any kind, by name or path.
 
-In: a name of a built-in model, or the path of a file or folder. Out: `Tokenizer`.
-Invariant: a built-in name means the built-in model, whatever files lie about: a folder `deepseek-v3` does not change
-what `load("deepseek-v3")` gives; `./deepseek-v3` names the folder. What a file is, its first bytes say, not its name.
+In: a name of a built-in model or of one in an installed package, or the path of a file or folder. Out: `Tokenizer`.
+Invariant: a name means its model, whatever files lie about: a folder `deepseek-v3` does not change what
+`load("deepseek-v3")` gives; `./deepseek-v3` names the folder. A built-in name means the built-in model, whatever is
+installed. What a file is, its first bytes say, not its name.
 """
 
 from __future__ import annotations
@@ -12,23 +13,23 @@ from errno import ENOENT
 
 from dstok.formats.image import StrPath
 from dstok.models import built_in
-from dstok.models.names import find, is_name, not_found
+from dstok.models.names import FILES, find, is_name, not_found, plain
 from dstok.tokenizer import Tokenizer
 
 __all__ = ["is_path", "load"]
-
-_ENDINGS = (".json", ".gguf", ".tiktoken", ".image")
 
 
 def load(name: StrPath) -> Tokenizer:
     """A model by its name or path.
 
-    A name is that of a built-in model or an alias, in any case, with or without `deepseek-ai/`; see `models()`. A path
-    is that of a tokenizer.json, a folder with one, a GGUF file, an image that `Tokenizer.save` wrote, or one of the
-    rank files that tiktoken publishes. A file named as a model is, is given as `./deepseek-v3`, or as a `Path`.
+    A name is that of a model or an alias, in any case, with or without `deepseek-ai/`; `models()` lists those that are
+    built in and those of installed packages. A path is that of a tokenizer.json, a folder with one, a GGUF file, an
+    image that `Tokenizer.save` wrote, or one of the rank files that tiktoken publishes. A file named as a model is, is
+    given as `./deepseek-v3`, or as a `Path`.
 
-    Raises `ModelNotFoundError`, also for names of DeepSeek's API that have moved from model to model, `OSError` for a
-    path where nothing is, `TypeError`, and what `Tokenizer.from_file`, `from_gguf`, `from_tiktoken` and `open` raise.
+    Raises `ModelNotFoundError`, also for names of DeepSeek's API that have moved from model to model,
+    `ModelPackageError` if an installed package is broken or two have the name, `OSError` for a path where nothing is,
+    `TypeError`, and what `Tokenizer.from_file`, `from_gguf`, `from_tiktoken` and `open` raise.
 
     >>> load("deepseek-r1").token_to_id("<think>")
     128798
@@ -42,7 +43,7 @@ def load(name: StrPath) -> Tokenizer:
         if found is not None:
             return Tokenizer(*built_in(found))
         if not is_path(name):
-            raise not_found(name)
+            return _installed(name)
     return _open(_in_folder(name) if os.path.isdir(name) else name)
 
 
@@ -56,7 +57,24 @@ def is_path(name: StrPath) -> bool:
         return True
     if is_name(name):
         return False
-    return name.startswith((".", os.sep, "/")) or name.endswith(_ENDINGS) or os.path.exists(name)
+    if name.startswith((".", os.sep, "/")) or name.endswith(FILES):
+        return True
+    return os.path.exists(name) and not _is_installed(name)
+
+
+def _installed(name: str) -> Tokenizer:
+    from dstok.models.packages import installed, packages  # not needed for built-in models
+
+    found = installed(name, Tokenizer)
+    if found is None:
+        raise not_found(name, packages())
+    return found
+
+
+def _is_installed(name: str) -> bool:
+    from dstok.models.packages import packages
+
+    return plain(name) in packages()
 
 
 def _in_folder(folder: StrPath) -> str:

@@ -1,11 +1,11 @@
-"""Pickles of tokenizers: a reference to what is built in or was opened from a file; for all others an image.
+"""Pickles of tokenizers: a reference to what is built in, installed, or was opened from a file; for all others an image.
 
 In: a tokenizer. Out: what pickle is to call, and with which arguments; from these the tokenizer again, or
 `PickleError`.
 Invariant: the format number of a pickle is looked at first, and the tables pass the checks of an image that is opened
-before any of them is used. What a reference leads to is what it was: a built-in model of the same fingerprint, a file
-of the same checksum. A reference is short, and the tables stay shared between processes. In return, the file has to be
-there where the pickle is loaded.
+before any of them is used. What a reference leads to is what it was: a built-in or installed model of the same
+fingerprint, a file of the same checksum. A reference is short, and the tables stay shared between processes. In return,
+the file or package has to be there where the pickle is loaded.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dstok.errors import ImageError, ModelNotFoundError, PickleError
+from dstok.errors import ImageError, ModelNotFoundError, ModelPackageError, PickleError
 from dstok.formats.columns import pack_added
 from dstok.formats.image import Image, StrPath, open_image, read_image, same_file
 from dstok.models import built_in, is_built_in
 from dstok.models.names import find, not_found
+from dstok.models.packages import installed, is_installed, packages
 
 if TYPE_CHECKING:
     from dstok.formats.tokens import AddedToken
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PICKLE_FORMAT", "reduced", "restored"]
 
-PICKLE_FORMAT = 1
+PICKLE_FORMAT = 2
 _AGAIN = "make the pickle again with this version of dstok"
 
 
@@ -37,6 +38,8 @@ def reduced(tok: Tokenizer, tables: Tables, added: tuple[AddedToken, ...]) -> tu
     image = tables.image
     if is_built_in(tok.name, tables, added, tok.bos_id, tok.eos_id):
         return restored, (PICKLE_FORMAT, type(tok), "built-in", tok.name, tok.fingerprint)
+    if image is not None and is_installed(tables, tok.name, added, tok.bos_id, tok.eos_id):
+        return restored, (PICKLE_FORMAT, type(tok), "installed", tok.name, tok.fingerprint)
     if image is not None and _opened_with(added, image) and same_file(image):
         place = os.path.abspath(os.fspath(image.path))
         return restored, (PICKLE_FORMAT, type(tok), "file", place, image.checksum, tok.bos_id, tok.eos_id, tok.name)
@@ -53,17 +56,20 @@ def restored(format: Any, *parts: Any) -> Tokenizer:
         raise PickleError(f"expected a pickle of a tokenizer of format {PICKLE_FORMAT}, found {format!r}: {_AGAIN}")
     cls, kind, *rest = parts
     with _as_pickle_error():
-        if kind == "built-in":
-            return _built_in(cls, *rest)
+        if kind in ("built-in", "installed"):
+            return _named(cls, kind, *rest)
         return _from_file(cls, *rest) if kind == "file" else _from_bytes(cls, *rest)
 
 
-def _built_in(cls: type[Tokenizer], name: str, fingerprint: str) -> Tokenizer:
-    if find(name) != name:
-        raise not_found(name)
-    tok = cls(*built_in(name))
+def _named(cls: type[Tokenizer], kind: str, name: str, fingerprint: str) -> Tokenizer:
+    if kind == "built-in":
+        tok = cls(*built_in(name)) if find(name) == name else None
+    else:
+        tok = installed(name, cls)
+    if tok is None:
+        raise not_found(name, packages())
     if tok.fingerprint != fingerprint:
-        raise PickleError(f"expected the built-in model {name!r} of the fingerprint {fingerprint}, found another "
+        raise PickleError(f"expected the {kind} model {name!r} of the fingerprint {fingerprint}, found another "
                           f"version of it, {tok.fingerprint}: {_AGAIN}")
     return tok
 
@@ -91,5 +97,5 @@ def _as_pickle_error() -> Iterator[None]:
     """What is wrong with a pickle is a `PickleError`, whatever has found it."""
     try:
         yield
-    except (ImageError, ModelNotFoundError) as error:
+    except (ImageError, ModelNotFoundError, ModelPackageError) as error:
         raise PickleError(str(error)) from None

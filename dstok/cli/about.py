@@ -103,7 +103,7 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def run_models(arguments: Namespace) -> None:
-    fields = ("name", "vocab_size", "licence", "source", "sha256", "aliases")
+    fields = ("name", "vocab_size", "licence", "source", "sha256", "aliases", "package")
     models = [{field: getattr(model, field) for field in fields} for model in dstok.models()]
     if arguments.format == "json":
         _write(arguments, _json(models))

@@ -1,7 +1,10 @@
 """The built-in models: an image of tables for each vocabulary, and a small table of added tokens for each model.
 
+Those of installed packages are listed beside them: packages.py.
+
 In: a name (names.py). Out: what a `Tokenizer` is made of, by mapping the image: no network, no cache, nothing parsed
-but the added tokens. Invariant: what is loaded is what `build.py` made of the tokenizer.json whose SHA-256 it recorded.
+but the added tokens. Invariant: what is loaded is what `build.py` made of the tokenizer.json whose SHA-256 it
+recorded.
 """
 
 from __future__ import annotations
@@ -28,10 +31,11 @@ _HERE = os.path.dirname(__file__)
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known of a built-in model.
+    """What is known of a model that has a name.
 
     `sha256` is of the tokenizer.json that it was made from; `aliases` are the other names that `load` takes, those of
-    models whose tokenizer.json has the same vocabulary, merges and added tokens.
+    models whose tokenizer.json has the same vocabulary, merges and added tokens; `package` is the installed package
+    that it comes with.
     """
 
     name: str
@@ -40,6 +44,7 @@ class ModelInfo:
     source: str
     licence: str
     aliases: tuple[str, ...] = ()
+    package: str = "dstok"
 
 
 @cache
@@ -54,15 +59,23 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def models() -> tuple[ModelInfo, ...]:
-    """The built-in models.
+    """The built-in models, then those of installed packages (`dstok-models-...`).
 
-    >>> [info.name for info in models()]
+    Raises `ModelPackageError` if a package is broken, or if two have one name.
+
+    >>> [info.name for info in models() if info.package == "dstok"]
     ['deepseek-v3', 'deepseek-r1', 'deepseek-v3.1', 'deepseek-v3.2', 'deepseek-v4', 'deepseek-ocr', 'deepseek-vl2', \
 'deepseek-r1-distill-qwen']
     """
-    return tuple(
-        ModelInfo(name, entry["sha256"], entry["vocab_size"], entry["source"], entry["licence"], ALIASES[name])
-        for name, entry in _index().items())
+    from dstok.models.packages import entries  # asks what is installed, which takes longer than loading a model
+
+    return tuple([
+        *(_info(name, entry, ALIASES[name], "dstok") for name, entry in _index().items()),
+        *(_info(name, entry, tuple(entry["aliases"]), package) for name, entry, package in entries())])
+
+
+def _info(name: str, entry: dict[str, Any], aliases: tuple[str, ...], package: str) -> ModelInfo:
+    return ModelInfo(name, entry["sha256"], entry["vocab_size"], entry["source"], entry["licence"], aliases, package)
 
 
 def built_in(name: str) -> tuple[Tables, tuple[AddedToken, ...], int | None, int | None, str, TokenizerConfig | None]:

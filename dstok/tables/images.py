@@ -14,14 +14,19 @@ from dstok.formats.image import image_bytes
 from dstok.formats.tokens import AddedToken
 from dstok.tables.objects import Tables
 
-__all__ = ["image_of"]
+__all__ = ["image_of", "own_part"]
 
 
 def image_of(tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig, name: str) -> bytes:
     """The image of a tokenizer."""
+    sections = {name: bytes(data) for name, data in tables.sections.items()}
+    return image_bytes(tables.description, sections, own_part(added, config, name))
+
+
+def own_part(added: tuple[AddedToken, ...], config: TokenizerConfig, name: str) -> dict[str, Any]:
+    """What a tokenizer has beside its tables, JSON-able; `tokenizer_parts` of image_checks.py reads it."""
     own: dict[str, Any] = {"added": pack_added(added), "bos_id": config.bos_id, "eos_id": config.eos_id, "name": name}
     rest = {key: value for key, value in vars(config).items() if key not in own and value not in (None, {})}
     if rest:  # images of models without it are as they were
         own["config"] = rest
-    sections = {name: bytes(data) for name, data in tables.sections.items()}
-    return image_bytes(tables.description, sections, own)
+    return own

@@ -1,0 +1,175 @@
+"""A package of further models, written: a source folder that `pip install` and `pip wheel` take.
+
+In: names, folders with a tokenizer.json, a licence. Out: a folder with pyproject.toml, the licence's text, and a
+module of files alone: index.json, an image for each vocabulary, a JSON file for each model. packages.py finds them
+when the package is installed.
+Invariant: the folder is written whole or not at all; the same sources give the same bytes; no name in it is one that
+packages.py would not look for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dstok.formats.reading import describe_json_file
+from dstok.formats.upstream import NEWEST
+from dstok.models.files import shared, vocab_size, write_json, write_tables
+from dstok.models.names import FILES, is_taken, plain
+from dstok.models.packages import ENTRY, GROUP, INDEX, NAME
+from dstok.tables.images import own_part
+
+__all__ = ["Package", "Source", "source_of", "write_package"]
+
+PACKAGE = re.compile(r"dstok-models(-[a-z0-9]+)+")
+ALIAS = re.compile(rf"({NAME.pattern}/)?{NAME.pattern}")
+PROJECT = """\
+[build-system]
+requires = ["setuptools>=77"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = {name}
+version = {version}
+description = {description}
+readme = "README.md"
+requires-python = ">=3.10"
+license = {licence}
+license-files = {licence_files}
+dependencies = ["dstok"]
+
+[project.entry-points."{group}"]
+{entry_points}
+
+[tool.setuptools]
+packages = [{module}]
+
+[tool.setuptools.package-data]
+{module} = ["*.json", "*.image"]
+"""
+README = """\
+# {name}
+
+Models for dstok: {models}. Once this package is installed, they load by their names:
+
+```python
+import dstok
+
+tok = dstok.load("{first}")
+```
+
+Licence: {licence}. Made by `python -m dstok.models.build`, from the tokenizer.json files whose SHA-256 `dstok models`
+shows.
+"""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package's name and version, the licence of what is in it as an SPDX expression, and the files with its text."""
+
+    name: str
+    version: str
+    licence: str
+    licence_files: tuple[Path, ...]
+
+    @property
+    def module(self) -> str:
+        """The module that its files lie in."""
+        return self.name.replace("-", "_")
+
+
+class Source(NamedTuple):
+    """A model's name, its aliases, and the folder with its tokenizer.json."""
+
+    name: str
+    aliases: tuple[str, ...]
+    folder: Path
+
+
+def source_of(text: str) -> Source:
+    """A source as the command line has it. Raises `ValueError`.
+
+    >>> source_of("mine,Me/Mine-7B=models/mine")[:2]
+    ('mine', ('me/mine-7b',))
+    """
+    names, equals, folder = text.partition("=")
+    if not equals or not folder:
+        raise ValueError(f"expected NAME=FOLDER, found {text!r}")
+    name, *aliases = names.lower().split(",")
+    return Source(name, tuple(aliases), Path(folder))
+
+
+def write_package(target: Path, package: Package, sources: Sequence[Source]) -> None:
+    """Writes the source folder `target`, which must not be there.
+
+    Raises `ValueError`, `OSError`, and what `Tokenizer.from_file` raises.
+    """
+    if not PACKAGE.fullmatch(package.name):
+        raise ValueError(f"expected a package's name like dstok-models-mine, found {package.name!r}")
+    if target.exists():
+        raise ValueError(f"expected a folder that is not there yet, found {target}")
+    files = ["README.md", "pyproject.toml", *(file.name for file in package.licence_files)]
+    if len(set(files)) < len(files):
+        raise ValueError(f"expected licences in files of names of their own, found {', '.join(files[2:])}")
+    _check_names([name for source in sources for name in (source.name, *source.aliases)], [s.name for s in sources])
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / package.name
+        (folder / package.module).mkdir(parents=True)
+        _write_models(folder / package.module, package.licence, sources)
+        _write_project(folder, package, sources)
+        shutil.copytree(folder, target)
+
+
+def _check_names(names: Sequence[str], of_files: Sequence[str]) -> None:
+    for name in names:
+        if not (NAME if name in of_files else ALIAS).fullmatch(name) or name.endswith(FILES) or f"{name}.json" == INDEX:
+            raise ValueError("expected a model's name of small letters, digits, dots, dashes and underscores that does "
+                             f"not read like a file's, found {name!r}")
+        if is_taken(name):
+            raise ValueError(f"expected a name that no built-in model has, found {name!r}")
+    if twice := [name for number, name in enumerate(names) if plain(name) in map(plain, names[:number])]:
+        raise ValueError(f"expected each name once, found {twice[0]!r} again")
+
+
+def _write_models(folder: Path, licence: str, sources: Sequence[Source]) -> None:
+    """The module: index.json, the images, a file for each model."""
+    index: dict[str, dict[str, Any]] = {}
+    images: list[tuple[str, tuple[Any, ...]]] = []
+    for name, aliases, place in sources:
+        path = place / "tokenizer.json"
+        model = describe_json_file(path, None, NEWEST)
+        image = next((image for image, held in images if held == shared(model)), None)
+        if image is None:
+            image = f"{name}.image"
+            images.append((image, shared(model)))
+            write_tables(folder / image, model)
+        write_json(folder / f"{name}.json", own_part(model.added_tokens, model.config, name))
+        values = (image, sha256(path.read_bytes()).hexdigest(), vocab_size(model),
+                  f"{place.resolve().name}/{path.name}", licence, list(aliases))
+        index[name] = dict(zip(ENTRY, values, strict=True))
+    write_json(folder / INDEX, index, indent=1)
+    (folder / "__init__.py").write_text(f'"""Models for dstok: {", ".join(index)}."""\n', encoding="utf-8")
+
+
+def _write_project(folder: Path, package: Package, sources: Sequence[Source]) -> None:
+    """What is around the module."""
+    for file in package.licence_files:
+        shutil.copyfile(file, folder / file.name)
+    models = ", ".join(source.name for source in sources)
+    entry_points = [f"{json.dumps(name)} = {json.dumps(package.module)}"
+                    for source in sources for name in (source.name, *source.aliases)]
+    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in {
+        "name": package.name, "version": package.version, "description": f"Models for dstok: {models}",
+        "licence": package.licence, "licence_files": [file.name for file in package.licence_files],
+        "module": package.module}.items()}
+    (folder / "pyproject.toml").write_text(
+        PROJECT.format(**quoted, group=GROUP, entry_points="\n".join(entry_points)), encoding="utf-8")
+    readme = README.format(name=package.name, models=models, first=sources[0].name, licence=package.licence)
+    (folder / "README.md").write_text(readme, encoding="utf-8")
