@@ -1,4 +1,4 @@
-"""Pickles of tokenizers: a reference to what is built in, installed, or was opened from a file; for all others an image.
+"""Pickles of tokenizers: references to what is built in, installed, or was opened from a file; for others an image.
 
 In: a tokenizer. Out: what pickle is to call, and with which arguments; from these the tokenizer again, or
 `PickleError`.
