@@ -11,7 +11,19 @@ const browser = await chromium.launch({
   args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
 
-async function open(url, options = {}) {
+// A page at an address. Scenarios that want no options have one after the other the same page: a new one costs half a second.
+let plain = null;
+async function open(url, options = null) {
+  const page = options ? await fresh(options) : plain ??= await fresh({});
+  page.faults = [];
+  if (!options) await page.goto("about:blank"); // the same address would not be loaded anew
+  await page.goto(url);
+  if (options?.javaScriptEnabled !== false) await page.waitForFunction(() => state.rows);
+  await page.waitForSelector("#tokens[aria-busy=false]");
+  return page;
+}
+
+async function fresh(options) {
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, acceptDownloads: true, ...options });
   const page = await context.newPage();
   page.faults = [];
@@ -19,11 +31,8 @@ async function open(url, options = {}) {
   page.on("console", message => { if (message.type() === "error") page.faults.push(message.text()); });
   page.on("request", request => {
     const at = request.url();
-    if (!/^(http:\/\/127\.0\.0\.1:|file:|data:|blob:)/.test(at)) page.faults.push(`asks for ${at}`);
+    if (!/^(http:\/\/127\.0\.0\.1:|file:|data:|blob:|about:blank$)/.test(at)) page.faults.push(`asks for ${at}`);
   });
-  await page.goto(url);
-  if (options.javaScriptEnabled !== false) await page.waitForFunction(() => state.rows);
-  await page.waitForSelector("#tokens[aria-busy=false]");
   return page;
 }
 
@@ -297,22 +306,29 @@ const scenarios = {
   },
 
   async looks() {
-    const found = [];
+    const found = [], wide = { width: 1200, height: 800 }, media = { colorScheme: "light", reducedMotion: "no-preference", forcedColors: "none" };
     for (const options of [{}, { colorScheme: "dark" }, { viewport: { width: 360, height: 700 } }, { reducedMotion: "reduce", forcedColors: "active" }]) {
-      const page = await open(given.file, options);
+      const { viewport, ...asked } = { viewport: wide, ...options };
+      const page = await open(given.empty);
+      await page.emulateMedia({ ...media, ...asked });
+      await page.setViewportSize(viewport);
+      await page.reload();
+      await paste(page, given.text);
       await page.waitForSelector("#rows li[tabindex]");
       await page.click("#rows li:not(.m)");
       await chosen(page);
-      found.push({ options, axe: await violations(page), sideways: await sideways(page), faults: page.faults });
-      await page.context().close();
+      found.push({ options, axe: await violations(page), sideways: await sideways(page), faults: [...page.faults] });
     }
+    const page = await open(given.empty);
+    await page.emulateMedia(media);
+    await page.setViewportSize(wide);
     return found;
   },
 
   async manyTokens() {
     const times = {};
     for (const [name, url] of Object.entries(given.many)) {
-      const start = Date.now(), page = await open(url);
+      const start = Date.now(), page = await open(url, {});
       await page.waitForSelector("#counts dl");
       await page.waitForSelector("#rows li");
       await page.evaluate(() => new Promise(done => requestAnimationFrame(() => setTimeout(done))));
@@ -334,11 +350,14 @@ for (const [name, scenario] of Object.entries(scenarios)) {
   const start = Date.now();
   try {
     results[name] = { value: await scenario(), error: null };
+    await plain?.unrouteAll();
   } catch (error) {
     results[name] = { value: null, error: `${error.message}\n${error.stack}` };
+    await plain?.context().close();
+    plain = null;
   }
   results[name].ms = Date.now() - start;
-  for (const context of browser.contexts()) await context.close();
+  for (const context of browser.contexts()) if (context !== plain?.context()) await context.close();
 }
 await browser.close();
 process.stdout.write(JSON.stringify(results));
