@@ -24,10 +24,12 @@ MODELS = {
 
 
 def _parts(name: str) -> dict[str, Any]:
-    """What `tiktoken.Encoding` is made of."""
-    from dstok.integrations.tiktoken import Encoding
+    """What `tiktoken.Encoding` is made of; after `install` the name, which is all that dstok's needs."""
+    from dstok.integrations.tiktoken import Encoding, is_installed
     from dstok.loading import load
 
+    if is_installed():
+        return {"name": name}  # the rest takes most of a second
     encoding = Encoding.from_tokenizer(load(MODELS[name]), name)
     return encoding.parts()
 

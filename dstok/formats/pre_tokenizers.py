@@ -9,6 +9,10 @@ Source: upstream, swept over all code points (formats/upstream.py); tests/patter
 - WhitespaceSplit: Rust's `char::is_whitespace`, White_Space, of which no version differs.
 - Whitespace: `\w+|[^\w\s]+` in the crate regex, whose `\w` has Join_Control (U+200C, U+200D), too.
 - Punctuation: a table of its own, about Unicode 8.0, the same in all versions.
+
+ByteLevel's add_prefix_space after a step that cuts is refused: upstream puts the space before each piece that begins
+with none. The core merges pieces where they lie in the text, which has no such space; and in a text that is given the
+spaces before it is split, the pattern finds other pieces.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from dstok.base.texts import Special
 
-__all__ = ["Encoding", "accelerate", "get_encoding", "install", "uninstall"]
+__all__ = ["Encoding", "accelerate", "get_encoding", "install", "is_installed", "uninstall"]
 
 Allowed = Literal["all"] | AbstractSet[str]
 Disallowed = Literal["all"] | Collection[str]
@@ -229,18 +229,24 @@ def install() -> None:
 
     An encoding that dstok cannot do exactly is tiktoken's own, with a warning. Encodings that were given before stay.
     """
-    registry: Any = tiktoken.registry
-    if registry.Encoding is not _made:
+    if not is_installed():
+        registry: Any = tiktoken.registry
         registry.Encoding = _made
         registry.ENCODINGS.clear()
 
 
 def uninstall() -> None:
     """Takes `install` back."""
-    registry: Any = tiktoken.registry
-    if registry.Encoding is _made:
+    if is_installed():
+        registry: Any = tiktoken.registry
         registry.Encoding = tiktoken.Encoding
         registry.ENCODINGS.clear()
+
+
+def is_installed() -> bool:
+    """Whether `install` is in force."""
+    registry: Any = tiktoken.registry
+    return registry.Encoding is _made
 
 
 def _made(**parts: Any) -> tiktoken.Encoding:

@@ -206,6 +206,16 @@ def test_install(installed: None) -> None:
     assert tiktoken.registry.Encoding is tiktoken.Encoding and not tiktoken.registry.ENCODINGS
 
 
+def test_what_tiktoken_would_need_is_not_made(installed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes most of a second to derive it, and dstok's encoding does without."""
+    monkeypatch.setattr(Encoding, "parts", None)
+    for name, model in dstok_models.MODELS.items():
+        assert tiktoken.get_encoding(name).encode("Hello world") == dstok.load(model).encode("Hello world")
+    monkeypatch.undo()
+    facade.uninstall()
+    assert type(tiktoken.get_encoding("deepseek_ocr")) is tiktoken.Encoding
+
+
 def test_what_dstok_cannot_do_stays_tiktokens(installed: None) -> None:
     twice = tiktoken.Encoding("twice", pat_str=r"\w+|\W", mergeable_ranks=ranks(1), special_tokens={"<a>": 900, "<b>": 900})
     with pytest.warns(UserWarning, match="^twice stays tiktoken's own, since dstok cannot do it exactly: expected an id of its own"):
