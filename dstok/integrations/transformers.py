@@ -45,6 +45,8 @@ PROPERTIES = ("vocab_size", "added_tokens_decoder", "added_tokens_encoder")
 QUICK = frozenset({"add_special_tokens", "return_attention_mask", "return_token_type_ids"})
 ONE, SKIP = frozenset({"add_special_tokens"}), frozenset({"skip_special_tokens"})
 FLAGS = (bool, type(None))
+MEMBERS = (("return_token_type_ids", "token_type_ids", "type_ids"),
+           ("return_attention_mask", "attention_mask", "attention_mask"))  # keyword, name in the result, member of a row
 # What a call goes on to; in 5.x the first alone.
 ENCODING = ("_encode_plus", "_batch_encode_plus", "encode_plus", "batch_encode_plus", "_call_one")
 _classes: WeakKeyDictionary[type, type] = WeakKeyDictionary()
@@ -226,8 +228,7 @@ def _quick_call(base: Any) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and kwargs.keys() <= QUICK and all(
-                type(value) in FLAGS for value in kwargs.values()) and _may_skip(self, ENCODING):
+        if len(args) == 1 and (not kwargs or _are_flags(kwargs)) and _may_skip(self, ENCODING):
             found = _quick(self, args[0], kwargs)
             if found is not None:
                 return found
@@ -236,13 +237,16 @@ def _quick_call(base: Any) -> Callable[..., Any]:
     return call
 
 
+def _are_flags(kwargs: dict[str, Any]) -> bool:
+    return kwargs.keys() <= QUICK and all(type(value) in FLAGS for value in kwargs.values())
+
+
 def _quick_encode(base: Any) -> Callable[..., Any]:
     original = base.encode
 
     @functools.wraps(original)
     def encode(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and type(args[0]) is str and kwargs.keys() <= ONE and all(
-                type(value) is bool for value in kwargs.values()) and _may_skip(self, ENCODING):
+        if len(args) == 1 and type(args[0]) is str and kwargs.keys() <= ONE and _may_skip(self, ENCODING):
             rows = _rows(self, args, kwargs.get("add_special_tokens", True))
             if rows is not None:
                 return rows[0].ids
@@ -259,7 +263,8 @@ def _quick_decode(base: Any) -> Callable[..., Any]:
         if len(args) == 1 and type(args[0]) is list and args[0] and type(args[0][0]) is int and kwargs.keys() <= SKIP:
             skip = kwargs.get("skip_special_tokens", False)
             if type(skip) is bool and not self.clean_up_tokenization_spaces and _may_skip(self, ("_decode",)):
-                return StandIn(backing_of(self), self).decode(args[0], skip)
+                found = _decoded(self, args[0], skip)
+                return StandIn(backing_of(self), self).decode(args[0], skip) if found is None else found
         return original(self, *args, **kwargs)
 
     return decode
@@ -273,14 +278,12 @@ def _quick(self: Any, text: Any, kwargs: dict[str, Any]) -> Any:
     rows = _rows(self, [text] if single else text, kwargs.get("add_special_tokens", True))
     if rows is None:
         return None
-    names, data = self.model_input_names, {"input_ids": [row.ids for row in rows]}
-    for key, name, member in (("return_token_type_ids", "token_type_ids", "type_ids"),
-                              ("return_attention_mask", "attention_mask", "attention_mask")):
+    names, data = self.model_input_names, {"input_ids": rows[0].ids if single else [row.ids for row in rows]}
+    for key, name, member in MEMBERS:
         wanted = kwargs.get(key)
         if name in names if wanted is None else wanted:
-            data[name] = [getattr(row, member) for row in rows]
-    found = {key: values[0] for key, values in data.items()} if single else data
-    return BatchEncoding(found, Encodings(rows), n_sequences=1)
+            data[name] = getattr(rows[0], member) if single else [getattr(row, member) for row in rows]
+    return BatchEncoding(data, Encodings(rows), n_sequences=1)
 
 
 def _rows(self: Any, texts: Any, add_special: Any) -> list[Row] | None:
@@ -300,10 +303,25 @@ def _rows(self: Any, texts: Any, add_special: Any) -> list[Row] | None:
         return None
     backing.wanted = PLAIN
     backing.tell("encode")
+    longest = self.model_max_length
     for row in rows:
-        if len(row.ids) > self.model_max_length:
+        if len(row.ids) > longest:
             self._eventual_warn_about_too_long_sequence(row.ids, None, True)
     return rows  # type: ignore[no-any-return]
+
+
+def _decoded(self: Any, ids: list[int], skip: bool) -> str | None:
+    """The text of ids; None if it is not that simple."""
+    backing = backing_of(self)
+    engine = backing.ready(self)
+    if engine is None:
+        return None
+    try:
+        text = engine.tok.decode(ids, skip_special=skip)
+    except (DstokError, TypeError, ValueError, OverflowError):
+        return None
+    backing.tell("decode")
+    return text
 
 
 # Copies

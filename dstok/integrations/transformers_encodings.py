@@ -45,8 +45,9 @@ class Batch:
         settings, frame = self.settings, self.settings.frame
         if frame is None:
             return self.of_inputs([([text], None) for text in texts])
-        return self._padded([Row(self, frame, ([text], None), [settings.cut(ids)])
-                             for text, ids in zip(texts, self._ids(texts))])
+        found = self._ids(texts)
+        own = found if settings.room is None else map(settings.cut, found)
+        return self._padded([Row(self, frame, ([text], None), [ids]) for text, ids in zip(texts, own)])
 
     def of_inputs(self, inputs: Sequence[Input]) -> list[Any]:
         """A row, or an encoding, of each input. Raises as `of_texts`, and what upstream's truncation raises."""

@@ -137,7 +137,8 @@ class KeptSettings:
         self, processor: Any, truncation: dict[str, Any] | None, padding: dict[str, Any] | None, split_special: bool,
         add_special: bool,
     ) -> Settings:
-        key = state_of(processor), _frozen(truncation), _frozen(padding), split_special, add_special
+        settings = (None, None) if truncation is padding is None else (_frozen(truncation), _frozen(padding))
+        key = (state_of(processor), *settings, split_special, add_special)
         found = self._kept.get(key)
         if found is None:
             if len(self._kept) >= MAX_SETTINGS:
