@@ -45,8 +45,9 @@ PROPERTIES = ("vocab_size", "added_tokens_decoder", "added_tokens_encoder")
 QUICK = frozenset({"add_special_tokens", "return_attention_mask", "return_token_type_ids"})
 ONE, SKIP = frozenset({"add_special_tokens"}), frozenset({"skip_special_tokens"})
 FLAGS = (bool, type(None))
+# A keyword, the name of what it asks for in the result, and the member of a row that is that.
 MEMBERS = (("return_token_type_ids", "token_type_ids", "type_ids"),
-           ("return_attention_mask", "attention_mask", "attention_mask"))  # keyword, name in the result, member of a row
+           ("return_attention_mask", "attention_mask", "attention_mask"))
 # What a call goes on to; in 5.x the first alone.
 ENCODING = ("_encode_plus", "_batch_encode_plus", "encode_plus", "batch_encode_plus", "_call_one")
 _classes: WeakKeyDictionary[type, type] = WeakKeyDictionary()
