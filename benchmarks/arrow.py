@@ -4,9 +4,9 @@
 
 In: the lines of a corpus (english: 321,678 lines, 12 MB), as a list of `str` and as one Arrow array. Out: MB/s (10^6
 bytes of UTF-8 a second by the clock), the best of five passes after one that is not timed.
-Invariant: what is timed was compared: the ids of each call are those of `encode_batch_arrays`. Each `map` reads the
-lines as `load_dataset("text")` has stored them, and writes a new file, as it does for a user. What a `map` costs by
-itself shows the function that only copies. Without `datasets` there are no figures of `map`.
+Invariant: what is timed was compared before: the ids of each call are those of `encode_batch_arrays`. Each `map` reads
+the lines as `load_dataset("text")` has stored them, and writes a new file, as it does for a user. A function that only
+copies shows what a `map` costs by itself. Without `datasets` there are no figures of `map`.
 """
 
 from __future__ import annotations

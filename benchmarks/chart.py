@@ -2,11 +2,11 @@
 
     python -m benchmarks.chart FILE [--output FILE.svg]
 
-In: a result file. Out: an SVG document: for each corpus (one call, array) a bar an engine: the full bar is the warm
-speed, its solid part the cold speed.
-Invariant: the same file gives the same bytes; colours are readable on light and dark grounds, also where the media
-queries are not understood, and the ground itself is transparent; an engine keeps its colour whatever else is in the
-chart; no figure that does not count is drawn.
+In: a result file. Out: an SVG document with a bar for each engine and corpus (one call, array): the full bar is the
+warm speed, its solid part the cold speed.
+Invariant: the same file gives the same bytes. The ground is transparent, and colours are readable on light and dark
+grounds, also where media queries are not understood. An engine keeps its colour whatever else is in the chart. A figure
+that does not count is not drawn.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The engines: for each, how it is loaded, and its fastest public call for each mode.
 
 In: the engine's imported module, the path of a tokenizer.json, a mode. Out: a `Call`.
-Invariant: every engine is given the same `str` and matches special tokens in it, adds none of its own, and may hand
-back what it likes best (an array, or an object that makes ids later), except in the mode "list", where it is a
-list of `int`. What it handed back is turned into an array of ids for the comparison, outside the timing.
+Invariant: every engine is given the same `str`, matches special tokens in it, and adds none of its own. It may give
+back what suits it best (an array, or an object that makes ids later); in the mode "list" it gives a list of `int`. What
+it gave is turned into an array of ids for the comparison, outside of the timing.
 Source: each package's own help; the calls were chosen by timing the alternatives on wiki.test.raw and english.
 """
 

@@ -5,11 +5,10 @@
     python -m benchmarks.instructions --check benchmarks/results/NAME.json     # exit code 1: more than it says
     python -m benchmarks.instructions --aarch64 FOLDER     # ARM's, by qemu: after AARCH64=FOLDER tests/aarch64
 
-In: the first megabyte of each corpus, whole characters, in one call. Out: instructions a byte of the first (cold)
-and of a later (warm) pass: what a process with these passes executes, less what one without them does.
-Invariant: counts do not depend on speed or load; they do on compiler and instruction set, so `--check` allows half as
-much again. valgrind knows no AVX-512: these are the counts of the AVX2 level. ARM's are those of dstok's own modules
-(qemu.py).
+In: the first megabyte of each corpus, whole characters, in one call. Out: instructions a byte of the first (cold) and
+of a later (warm) pass. They are those of a process that makes the pass, less those of one that does not.
+Invariant: counts depend on compiler and instruction set, not on speed or load; so `--check` allows half as much again.
+valgrind knows no AVX-512: these are the counts of the AVX2 level. ARM's are those of dstok's own modules (qemu.py).
 """
 
 from __future__ import annotations

@@ -5,10 +5,11 @@
 In: names of an engine and a case. Out: a record as one line of JSON on stdout, or {"absent": why} where the engine
 cannot be imported, or {"failed": why} where it raised.
 Invariant: numpy, the text and the list of items are there before the first clock starts; ids are read after the last
-one stops. Start, then "cold" (the first pass after one trivial call), then "warm" (the best of five more). A warm pass
-of an `unseen` case is over a text one character shorter each time: some engines keep the ids of a whole text of one
-piece, and would be timed for one look-up. CPU time, except wall time for the batch modes, whose threads would add up.
-Memory is what the process grew by: after load, and at the peak of load and all passes (one call's results included).
+clock stops. First comes the start, then "cold" (the first pass after one trivial call), then "warm" (the best of five
+more). In an `unseen` case each warm pass is over a text that is one character shorter: some engines keep the ids of a
+whole text that is one piece, and one look-up would be timed. CPU time is measured, but wall time for the batch modes,
+whose threads would add up. Memory is what the process grew by: after load, and at the peak of load and all passes (one
+call's results included).
 """
 
 from __future__ import annotations

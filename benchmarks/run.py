@@ -2,10 +2,10 @@
 
 In: which engines and cases, how many rounds. Out: the tables on stdout, progress on stderr, a result file if asked
 for. Exit code 1 if ids differ or dstok failed, else 0, whatever the speed.
-Invariant: in a round each case is measured with one engine after the other, so that what changes on the machine
-changes for all of them; rounds are the outer loop, so that it changes between them. When the time is used up the run
-ends between two cases, so all engines of a case have as many rounds, but for slow ones: these take part in the first
-round only, and, unless they were asked for, only in one call with a small text. Growth is measured in one round.
+Invariant: in a round each case is measured with one engine after the other, and rounds are the outer loop. So what
+changes on the machine changes for all engines, and between the rounds. When the time is used up the run ends between
+two cases: all engines of a case have as many rounds. Slow engines are an exception. They take part in the first round
+only, and, unless they were asked for, only in one call with a small text. Growth is measured in one round.
 """
 
 from __future__ import annotations

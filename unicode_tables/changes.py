@@ -1,7 +1,7 @@
 """Generate `dstok/testing/_unicode_changes.py`: what changed its general category between Unicode versions.
 
-Comes in: for each version a release of `unicodedata2` (PyPI), installed in a folder of its own, or this
-interpreter's `unicodedata`. Goes out: one module of constants, checked in.
+In: for each version a release of `unicodedata2` (PyPI), installed in a folder of its own, or this interpreter's
+`unicodedata`. Out: one module of constants, checked in.
 
     for v in 15.0 15.1 16.0 17.0 18.0; do pip install --no-deps --target releases/$v unicodedata2==$v.0; done
     python3.11 unicode_tables/changes.py --releases releases            # 14.0 is Python 3.11's own

@@ -1,12 +1,12 @@
 """Generate the Unicode tables that dstok ships.
 
-Comes in: the pinned inputs in `unicode_tables/data/VERSION` (see README.md), checked against their
-`SHA256SUMS`. Goes out: one module of string constants, `dstok/unicode/_ucd_VERSION.py`, which is checked in
-and decoded on first use by `dstok/unicode/sets.py`.
+In: the pinned inputs in `unicode_tables/data/VERSION` (see README.md), checked against their `SHA256SUMS`. Out: one
+module of string constants, `dstok/unicode/_ucd_VERSION.py`, which is checked in and decoded on first use by
+`dstok/unicode/sets.py`.
 
-Invariant: the categories partition all of 0..0x10FFFF, and the module is a pure function of the inputs, so
-that `--check` can tell a stale or edited file. Depends on the standard library alone, not on dstok: it must
-run where no table exists yet.
+Invariant: the categories partition all of 0..0x10FFFF. The module is a pure function of the inputs, so that `--check`
+can tell a stale or edited file. This script depends on the standard library alone, not on dstok: it must run where no
+table exists yet.
 
 Source of the rules: Unicode Standard Annex #44, "Unicode Character Database" (general categories in 5.7.1,
 White_Space and Alphabetic in 5.1).

@@ -2,9 +2,9 @@
 
     python unicode_tables/generate_normalization.py [--check]
 
-Comes in: the pinned inputs in `unicode_tables/normalization` (see README.md), checked against their `SHA256SUMS`.
-Goes out: `dstok/unicode/_ucd_9_0_normalization.py` and `_ucd_17_0_lowercase.py`, which are checked in and decoded on
-first use by `dstok/unicode/normalization.py`.
+In: the pinned inputs in `unicode_tables/normalization` (see README.md), checked against their `SHA256SUMS`. Out:
+`dstok/unicode/_ucd_9_0_normalization.py` and `_ucd_17_0_lowercase.py`, which are checked in and decoded on first use by
+`dstok/unicode/normalization.py`.
 
 Invariant: the modules are a pure function of the inputs, so that `--check` can tell a stale or edited file.
 Depends on the standard library alone, as generate.py does.

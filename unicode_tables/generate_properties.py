@@ -3,9 +3,9 @@
     python unicode_tables/generate_properties.py --unicode 16.0
     python unicode_tables/generate_properties.py --unicode 16.0 --check    # exit 1 if it is missing, stale or edited
 
-Comes in: the pinned inputs in `unicode_tables/properties/VERSION` (see README.md), checked against their `SHA256SUMS`.
-Goes out: one module of string constants, `dstok/unicode/_properties_VERSION.py`, decoded by
-`dstok/unicode/properties.py`. A pure function of the inputs; depends on the standard library alone.
+In: the pinned inputs in `unicode_tables/properties/VERSION` (see README.md), checked against their `SHA256SUMS`. Out:
+one module of string constants, `dstok/unicode/_properties_VERSION.py`, decoded by `dstok/unicode/properties.py`.
+Invariant: a pure function of the inputs; depends on the standard library alone.
 """
 
 from __future__ import annotations

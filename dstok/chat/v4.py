@@ -113,8 +113,8 @@ def _sort(units: list[list[Said]]) -> None:
     for place, unit in enumerate(list(units)):
         count = len(unit[0].calls or ())
         if count and place + count < len(units):
-            window = slice(place + 1, place + 1 + count)
-            units[window] = sorted(units[window], key=_rank)
+            results = slice(place + 1, place + 1 + count)
+            units[results] = sorted(units[results], key=_rank)
 
 
 def _rank(unit: list[Said]) -> tuple[bool, bool, str]:

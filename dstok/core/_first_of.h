@@ -1,6 +1,7 @@
 /* The next byte that is one of up to four: memchr for a few bytes at once.
 
-   In: text, and `FirstBytes`. Out: where the first of them is, or the text's end; or whether any of them is there. */
+   In: text, and `FirstBytes`. Out: where the first of these bytes is, or the text's end; or whether any of them is there.
+   Example: where "<" and "[" begin all added tokens, the text between them is passed over by this search. */
 #ifndef DSTOK_FIRST_OF_H
 #define DSTOK_FIRST_OF_H
 

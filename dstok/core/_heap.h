@@ -1,9 +1,9 @@
-/* Merging by a heap: for spans that a scan for each merge would take too long over.
+/* Merging by a heap: for spans in which a search for each merge would take too long.
  *
  * In: the symbols of a span. Out: its ids and where each ends, as plain merging gives them; _bpe.pyx says why.
  * Invariant: the symbols that are left are a list, linked both ways, in which each stands at the place of its first byte.
  * The heap holds all pairs of neighbours that can be merged, as rank << 32 | place: its least is the pair to merge next.
- * It may hold others, whose symbols have changed since; they are skipped. Time is O(n log n).
+ * Of some pairs in it a symbol has been merged since; these are skipped. Time is O(n log n).
  */
 #ifndef DSTOK_HEAP_H
 #define DSTOK_HEAP_H

@@ -2,9 +2,10 @@
  *
  * In: the symbols of texts. Out: their ids, as `merge_short` gives them.
  *
- * Merging one text is a chain of dependent look-ups, and of branches that cannot be predicted. Here each text has a lane of
- * two vectors, of which symbol p of all texts makes one row, and the ranks of the pairs (p, p + 1) another: they wait for
- * memory together, the scan for the least rank has no branches, and a merged symbol's gap is closed by blending rows.
+ * Merging one text is a chain of look-ups that wait for each other, and of branches that cannot be predicted. Here each text
+ * has a lane of two vectors. The symbols p of all texts are one row, and the ranks of the pairs (p, p + 1) are another. So all
+ * texts wait for memory together, the search for the least rank has no branches, and the gap that a merged symbol leaves is
+ * closed by blending rows. Example: of the texts "ab" and "cd", row 0 is a c, row 1 is b d.
  */
 #ifndef DSTOK_LANES_H
 #define DSTOK_LANES_H

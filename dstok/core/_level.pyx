@@ -2,8 +2,8 @@
 # cython: freethreading_compatible=True
 """The level: which of the processor's instructions all stages use.
 
-In: the processor, and DSTOK_SIMD in the environment. Out: one number, which the objects of the core ask for when they
-are made: scanning, the piece table, merging, transcoding, validation and the search for added tokens agree on it.
+In: the processor, and DSTOK_SIMD in the environment. Out: one number. The objects of the core ask for it when they are
+made, so that scanning, the piece table, merging, transcoding, validation and the search for added tokens agree.
 Invariant: a level that this processor cannot run is refused.
 """
 

@@ -12,29 +12,34 @@ and a miss only costs time. The table never grows: arrays of fixed size, by leng
     d: key up to 252 bytes, 512 bytes an entry, up to 64 ids: table rules, rows of dashes
     ring: ids of the pieces in a and b that have more than fit into a value; the oldest are overwritten
 
-A value is a word. Its two low bits say how many ids it holds (1 to 3), the next six how many bytes the piece
-has, so a word of 0 is no piece's. Ids of up to 18 bits stand at bits 8, 26 and 44. With no ids in it, bits 8
-to 15 say how many there are in the ring, and bits 16 to 63 since when (the count of all ids ever written
-there); with that count zero too, bits 16 to 63 are an offset in the run's own `side` buffer, whose first word
-is the count. Such values are never stored. Example: "Hi", two bytes, is V3's one id 23166: 1 | 2 << 2 | 23166 << 8.
+A value is a word of 64 bits. A word of 0 is no piece's.
 
-Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing), and stands in a line at most
-once, though two pieces may have one key (they differ in zero bytes at the end): then the newer one is kept. The
-probe of a chunk looks at the first; where that is full, a miss looks at the second before it merges. A new entry
-takes the first place of its first line; what drops out at the end goes to its own other line, and what drops out
-there is forgotten. (With one line a key, one in eight entries of a half-full table b was forgotten again and again:
-Chinese text took 20 % longer, warm.)
-In c and d a key has a set of four places.
+    bits 0, 1        how many ids it holds, 1 to 3; 0: none, since they are too many or have more than 18 bits
+    bits 2 to 7      how many bytes the piece has
+    bits 8, 26, 44   where the ids begin
+    Without ids:
+    bits 8 to 15     how many ids it has in the ring; 0: they are in the run's own `side` buffer
+    bits 16 to 63    where in the ring, as the count of all ids ever written there; or where in `side`, where the number
+                     of ids comes first. Values of the second kind are never stored.
+
+Example: "Hi", two bytes, is V3's one id 23166, and its value is 1 | 2 << 2 | 23166 << 8.
+
+Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing). The probe of a chunk looks at the
+first line. Where that is full, a miss looks at the second line before it merges. A new entry takes the first place of
+its first line. The entry that drops out at the end goes to its own other line, and what drops out there is forgotten.
+(With one line a key, one in eight entries of a half-full table b was forgotten again and again: Chinese text took 20 %
+longer, warm.) Two pieces may have one key, if they differ in zero bytes at the end. A key stands in a line at most
+once, so the newer of the two is kept. In c and d a key has a set of four places.
 
 The tables start out filled with the vocabulary.
 
 Safe cuts. BPE can join two neighbouring characters only by a merge whose product is a token that spans the
 border between them. `joined_pairs` goes through all tokens and all borders inside each: at the border lie a
-suffix and a prefix of the token, and the token can span the border c|d only if c ends in that suffix or the
-suffix ends in c, and d begins with that prefix or the prefix begins with d. Every such (c, d) is noted. A
-pair that is not noted is never joined, so merging both sides apart gives what merging them together does:
-the merges on one side neither see nor move the other, and among themselves keep their order. Pairs are noted as bits
-under a hash of the pair: a collision only forgoes a cut.
+suffix and a prefix of the token. The token can span the border c|d only if c ends in that suffix or the suffix ends in
+c, and if d begins with that prefix or the prefix begins with d. Every such (c, d) is noted. A pair that is not noted is
+never joined. So merging both sides apart gives what merging them together gives: the merges on one side neither see nor
+move the other side, and keep their order among themselves. Pairs are noted as bits under a hash of the pair. If another
+pair has the same hash, a cut is forgone, and nothing is wrong.
 Example: if 中国 is the only token that reaches over two of these characters, (中, 国) is noted, and 我在中国 is cut
 into 我, 在 and 中国.
 """

@@ -1,10 +1,10 @@
-/* The probe in batches of pieces, and the writing of ids, at the level of every processor; for the others the same loops
- * with other steps.
+/* The probe in batches of pieces, and the writing of ids: the loops for every processor. The levels with vectors run the
+ * same loops with other steps.
  *
  * In: the starts of the pieces of a chunk. Out: their values in their first lines, and which pieces are missing.
  * Invariant: as _piece_table.h.
  *
- * No loop has a branch on the length of a key: that branch, mispredicted for every eighth piece, cost as much as the probe
+ * No loop has a branch on the length of a key: mispredicted for every eighth piece, it cost as much as the whole probe
  * (3.5 ns). Every piece is first taken for a short one (to 8 bytes); the longer ones (to 24) are put on a list.
  */
 #ifndef DSTOK_PROBE_BATCHES_H

@@ -1,8 +1,8 @@
 /* UTF-8 by vectors: transcoding of `str` storage sixteen characters at a time (AVX2: eight, NEON: four), validation
  * sixty-four bytes at a time.
  *
- * In: storage, from a place on. Out: bytes, or how far all is well; what is not plain (lone surrogates, faults, ends)
- * is left to the twins in _utf8.pyx, which go on from there. Invariant: the twins would have done the same.
+ * In: storage, from a place on. Out: bytes, or how far all is well. What is not plain (lone surrogates, faults, ends) is left
+ * to the functions of the same purpose in _utf8.pyx, which go on from there. Invariant: those would have done the same.
  */
 #ifndef DSTOK_UTF8_H
 #define DSTOK_UTF8_H

@@ -74,8 +74,8 @@ def stretches(
 ) -> Iterator[Stretch]:
     """The stretches of a file, read in blocks of `block_size` bytes (0: of 1 MB). Keywords as `Tokenizer.encode`.
 
-    Raises `FileError`, what `encode` raises, and `UnsupportedError` for a model with added tokens that look behind, if
-    one lies where the file would be cut.
+    Raises `FileError`, what `encode` raises, and `UnsupportedError` for a model with added tokens that depend on the
+    text before them, if one lies where the file would be cut.
     """
     blocks = source.blocks(block_size)
     if errors == "replace":
@@ -125,7 +125,7 @@ class _Cutter:
     def encoded(self, text: bytes) -> Stretch:
         """`text` with offsets, if its ids are those that are sure.
 
-        They are not if added tokens look behind (single_word, lstrip) and take a cut for the text's edge.
+        They are not if added tokens depend on the text before them (single_word, lstrip) and take a cut for its edge.
         """
         stretch = whole(self.tokenizer, text, self.special, self.place)
         if stretch.encoding.ids[: len(self.sure)].tolist() != self.sure:

@@ -187,8 +187,8 @@ class _Translator:
 
     def operator(self, first: int) -> None:
         """`&&` between two operands that have items."""
-        behind = self.pattern[self.at + 2 : self.at + 3]
-        if self.pattern[self.at] != "&" or self.at == first or behind in ("]", "&", ""):
+        after = self.pattern[self.at + 2 : self.at + 3]
+        if self.pattern[self.at] != "&" or self.at == first or after in ("]", "&", ""):
             _refuse("a set operator inside a class, other than && between two operands,", self.pattern, self.at)
         if self.folding[-1]:
             _refuse("the set operator && under (?i:...)", self.pattern, self.at)

@@ -1,10 +1,9 @@
 """Sets of code points, and their algebra.
 
-Comes in: ranges of code points, or characters. Goes out: `CodePointSet`, an immutable and hashable set.
+In: ranges of code points, or characters. Out: `CodePointSet`, an immutable and hashable set.
 
-Invariant: `ranges` is canonical, that is ascending, disjoint and non-adjacent. So two sets are equal exactly
-when their ranges are, and every operation is linear in the number of ranges, whatever the number of code
-points.
+Invariant: `ranges` is canonical, that is ascending, disjoint and non-adjacent. So two sets are equal exactly when their
+ranges are, and every operation is linear in the number of ranges, whatever the number of code points.
 
 Source: the Unicode Standard, section 3.4, definition D9 (the codespace is 0..0x10FFFF, surrogates included).
 """

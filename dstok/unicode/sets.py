@@ -1,10 +1,10 @@
 """Unicode properties as sets of code points, for a named Unicode version.
 
-Comes in: a property name as a pattern spells it, and a Unicode version. Goes out: a `CodePointSet`.
+In: a property name as a pattern spells it, and a Unicode version. Out: a `CodePointSet`.
 
-Invariant: each set equals what upstream's regex engine (Oniguruma in the tokenizers wheel) matches, on every
-code point that is not a surrogate; tests sweep all of them. Upstream never sees a surrogate, so sets hold the
-surrogates where Unicode puts them.
+Invariant: each set is what upstream's regex engine (Oniguruma in the tokenizers wheel) matches, for every code point
+that is not a surrogate; tests sweep all of them. Upstream never sees a surrogate, so sets hold the surrogates where
+Unicode puts them.
 
 Source: the generated tables `_ucd_*.py` (see unicode_tables/README.md); Unicode Standard Annex #44, section
 5.7.1, for the groups of categories; Unicode Technical Standard #18, annex C, for `word` and `digit`.

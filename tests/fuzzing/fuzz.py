@@ -8,15 +8,16 @@ difference, what differed, the model if it was made up, and the text cut down as
 The reference is the automaton alone, a piece at a time; upstream judges every tenth text, and every one of a made-up
 model.
 
-Subjects: a real file of each family (fuzz_subjects.py); `patterns`, models whose pattern is a family's with other
-sets (fuzz_patterns.py); `models`, small models of everything else (fuzz_models.py). Texts: fuzz_texts.py. Ways in: fuzz_calls.py.
+Subjects: a real file of each family (fuzz_subjects.py); `patterns`, models whose pattern is a family's with other sets
+(fuzz_patterns.py); `models`, small models of everything else (fuzz_models.py). Texts: fuzz_texts.py. Ways in:
+fuzz_calls.py.
 
-Until issue 11 this fuzzer had one subject, V3, and so ran none of the rules of words, nor any pattern but V3's own: it
-could not find that the grid hands over to the automaton inside a piece (only these rules restart there), nor blanks
-of four bytes and ASCII characters in classes that V3's have none of. What it ran it ran too gently, too: classes of
-one rare character were as seldom as their size, hardly a text had a safe cut before a rare character, texts were cut in
-up to eight places of thousands, no growing text was tried, and the reference had safe cuts itself. A text of
-one of these kinds now is every second one, and short texts are cut at every character.
+Why there are so many subjects and kinds of texts. Until issue 11 the one subject was V3. So the rules of words did not
+run at all, and two faults could not be found: that the grid hands over to the automaton inside of a piece, which only
+those rules allow, and blanks of four bytes and ASCII characters in classes where V3 has none. The texts were too
+gentle, too. Characters of small classes were rare, so hardly a text had a safe cut before a rare character. Texts were
+cut at no more than eight places. No growing text was tried. And the reference itself had safe cuts. Now every second
+text has one of these things, and short texts are cut at every character.
 """
 
 from __future__ import annotations

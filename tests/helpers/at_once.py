@@ -1,4 +1,8 @@
-"""Calls on several threads, begun together."""
+"""Calls on several threads, begun together.
+
+In: how many, and a function of a thread's number. Out: the results, in the order of the numbers.
+Invariant: no call begins before all threads are there.
+"""
 
 from __future__ import annotations
 

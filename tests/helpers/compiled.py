@@ -1,8 +1,8 @@
 """Tokenizers of files, compiled once for all tests.
 
 In: the text of a tokenizer.json, and of its config. Out: dstok's tokenizer. What `from_str` gives is saved as an image
-under a name made of the contents, in a folder that conftest.py makes for all processes of a run; the next process opens
-it, in milliseconds in place of seconds. Not for tests of reading files.
+under a name made of the contents, in a folder that tests/conftest.py makes for all processes of a run. The next process opens
+the image, in milliseconds instead of seconds. Not for tests of reading files.
 """
 
 from __future__ import annotations

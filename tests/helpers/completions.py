@@ -1,4 +1,7 @@
-"""Completions for the parsers: good ones, ones with a fault, and tags in any order; cut into parts in any way."""
+"""Completions for the parsers: good ones, ones with a fault, and tags in any order.
+
+In: random numbers and a dialect. Out: a completion, and ways to cut it into parts.
+"""
 
 from __future__ import annotations
 

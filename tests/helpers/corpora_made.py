@@ -1,4 +1,7 @@
-"""Inputs for corpora, and what a corpus of them has to hold: shared by the tests of `dstok.corpus`."""
+"""Inputs for corpora, and what a corpus of them has to hold: shared by the tests of `dstok.corpus`.
+
+In: texts. Out: files of them, a corpus, the ids that it should have, checksums of its files.
+"""
 
 from __future__ import annotations
 

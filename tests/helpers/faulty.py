@@ -1,4 +1,7 @@
-"""A model whose normalizer fails on demand, in the middle of a call."""
+"""A model whose normalizer fails on demand, in the middle of a call.
+
+In: nothing. Out: a tokenizer, and the `Fault` that a test switches on and off.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""GGUF by hand, so that it can be wrong in any way, and a small model as such values."""
+"""GGUF files written by hand, so that they can be wrong in any way.
+
+In: keys and values. Out: the bytes of a file. `small_values` are those of a small model.
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def real_models() -> set[str]:
 @cache
 def _models() -> tuple[set[str], re.Pattern[str]]:
     """The real models; what finds the name of any model between the parameters of a test, the longest one that fits."""
-    import dstok  # conftest.py says which one, when this module is there already
+    import dstok  # tests/conftest.py says which one, when this module is there already
 
     real = real_models()
     names = sorted({*real, *(model.name for model in dstok.models())}, key=len, reverse=True)

@@ -1,4 +1,7 @@
-"""Everything that the core relies on in an image, broken by itself: a change of its parts, and what is said of it."""
+"""Everything that the core relies on in an image, broken one by one.
+
+In: nothing. Out: changes of an image's parts, each with the error that has to name it.
+"""
 
 from __future__ import annotations
 

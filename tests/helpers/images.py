@@ -1,4 +1,7 @@
-"""Images: small models with a bit of everything, what two tokenizers must have in common, and an image's parts to change."""
+"""Images of small models with a bit of everything.
+
+In: nothing. Out: the models; what two tokenizers must have in common; the parts of an image, to be changed.
+"""
 
 from __future__ import annotations
 

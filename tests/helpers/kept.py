@@ -1,8 +1,8 @@
-"""What the tests of a group make once and share: it is let go when the group ends.
+"""What the tests of a group make once and share. It is let go when the group ends.
 
 In: a function that makes something large, as upstream's tokenizer of a file. Out: the same function, which remembers
-what it gave, as `functools.lru_cache` does, until the group of tests ends (conftest.py says which tests are a group).
-A process that has run many groups would else hold all that any of them has used, a hundred megabytes a model.
+what it gave, as `functools.lru_cache` does, until the group of tests ends (groups.py says which tests are a group).
+Without this, a process that has run many groups would hold all that any of them has used, a hundred megabytes a model.
 
 >>> made = []
 >>> @kept()

@@ -1,5 +1,8 @@
-"""V3's encoder at each level of the mask kernel, and texts that come apart where the kernels may go wrong:
-characters of every class and width, runs, and what lies over the edges of blocks."""
+"""V3's encoder at each level of the mask kernel, and texts that show where a kernel goes wrong.
+
+In: a level, random numbers. Out: an encoder; texts of characters of every class and width, of runs, and of what lies
+over the edges of blocks. Invariant: what is right is what the automaton alone gives.
+"""
 
 from __future__ import annotations
 

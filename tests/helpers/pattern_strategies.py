@@ -1,4 +1,7 @@
-"""Hypothesis strategies for patterns, and the plainest way to run a compiled one."""
+"""Hypothesis strategies for patterns, and the plainest way to run a compiled pattern.
+
+In: characters, sets, look-around. Out: strategies of patterns; the spans and pieces that a DFA gives, step by step.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Tokenizers with one fault each, planted on purpose: what the conformance kit must find, shrink and name.
 
 In: nothing. Out: `PLANTED`, by name: a function that makes the tokenizer, and what the kit must say of it.
-The faults in patterns and tables go the real way, through the compiler and the encoder, with another pattern or other
-Unicode data; the rest wrap a right tokenizer.
+Faults in patterns and tables go through the real compiler and encoder, which are given another pattern or other Unicode
+data. All others wrap a right tokenizer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The real models: upstream's tokenizers from the published files, and ours at each level of the mask kernel."""
+"""The real models: upstream's tokenizers from the published files, and ours at each level of the mask kernel.
+
+In: a model's name, a level. Out: a tokenizer, kept for the group of tests that uses it.
+"""
 
 from __future__ import annotations
 

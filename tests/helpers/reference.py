@@ -1,4 +1,7 @@
-"""The rules as slowly and plainly as they can be written, to hold the fast code against; and test settings."""
+"""The rules of merging, written as slowly and plainly as they can be, to hold the fast code against.
+
+In: bytes and merges. Out: tokens. It also has the settings of tests with random examples.
+"""
 
 from __future__ import annotations
 

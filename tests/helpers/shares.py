@@ -1,9 +1,9 @@
-"""Exhaustive sets in shares: each day another one, so that some days cover all.
+"""Exhaustive sets in shares: each day another one, so that some days together cover the whole set.
 
-In: a set that is too large for every run, and in how many shares it is cut. Out: the share of the day. In the deep
-profile it is the whole set, in the brief one a tenth of a share. Random texts, too, are others each day.
+In: a set that is too large for every run, and into how many shares it is cut. Out: the share of the day; in the deep
+profile the whole set, in the brief one a tenth of a share. Random texts, too, are others each day.
 Invariant: the days 0 to `of - 1` have each item once, whatever comes before and after it in the set.
-`SEED` is the number of the day since 1970, or DSTOK_SEED: every run prints it, and with it a run is repeated.
+`SEED` is the number of the day since 1970, or DSTOK_SEED. Every run prints it, and with it a run can be repeated.
 
 >>> [sorted(share(range(7), 3, day)) for day in range(3)]
 [[0, 2, 5], [1, 4], [3, 6]]

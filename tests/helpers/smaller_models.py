@@ -1,8 +1,8 @@
 """Published files with a small vocabulary: what does not depend on its size is quick to compile, write and read.
 
-In: the name of a published tokenizer.json. Out: its text with the first merges alone, the tokens that these make, some
-that no merge makes, and all else as it was: pre-tokenizer, normalizer, decoder, added tokens. Ids are counted anew, in
-their old order, without holes.
+In: the name of a published tokenizer.json. Out: its text, with the first merges alone, the tokens that these make, and
+some that no merge makes. All else is as it was: pre-tokenizer, normalizer, decoder, added tokens. Ids are counted anew,
+in their old order, without holes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""Splitters that are held against their upstream, and texts that tell splitters apart.
 
-Presets, encodings of tiktoken's, and patterns that real models use or that name a part of the dialect. A judge is
-upstream's own pre-tokenizer, or tiktoken's own engine.
+In: a name. Out: a splitter: of a preset, of an encoding of tiktoken's, or of a pattern that real models use or that
+stands for a part of the dialect; and its judge, upstream's own pre-tokenizer or tiktoken's own engine.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""What the code blocks of the documentation take from where they stand: variables by page, and files.
+"""What the code blocks of the documentation find in the place where they run: variables by page, and files.
 
-A page that needs nothing from here is the better one: its reader has nothing either.
+In: a page. Out: its variables and files. A page that needs nothing from here is the better one: its reader has nothing
+either.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A small tokenizer.json, and what becomes of it with one change: READ, or REFUSED and where."""
+"""A small tokenizer.json, and what becomes of it with one change: it is read, or refused and where.
+
+In: changes. Out: the file as a dictionary; `READ` and `REFUSED`, the changes that the tests try.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Upstream, the judge: its Split steps, and the real tokenizer.json files of the test dependency."""
+"""Upstream, the judge: its Split steps, and the real tokenizer.json files of the test dependency.
+
+In: splits, a pattern, a model's name. Out: what upstream makes of them; the splits of each family.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What may import what, where import-linter (`lint-imports`, pyproject.toml) does not look: in the compiled modules."""
+"""What may import what, where import-linter (`lint-imports`, pyproject.toml) does not look: in the compiled modules.
+
+And the map of the rooms, docs/layout.md, is the list that import-linter checks, in its order.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-CORE = Path(__file__).resolve().parents[2] / "dstok" / "core"
+CHECKOUT = Path(__file__).resolve().parents[2]
+CORE = CHECKOUT / "dstok" / "core"
 SOURCES = sorted(path for path in CORE.iterdir() if path.suffix in (".pyx", ".pxd", ".pyi"))
 BELOW = ("dstok.core.", "dstok.unicode.", "dstok.base.", "dstok.errors")  # the core knows no files and no models
 IMPORT = re.compile(r"^\s*(?:from\s+(\S+)\s+c?import|c?import\s+(\S+))", re.M)
@@ -21,3 +25,19 @@ def test_the_core_imports_only_what_lies_below_it(path: Path) -> None:
 
 def test_there_are_sources() -> None:
     assert len(SOURCES) > 30
+
+
+def test_the_map_of_the_rooms_is_the_list_of_layers() -> None:
+    """A row for each room, with a sentence; those of one layer in any order, the layers in theirs."""
+    [listed] = re.findall(r"(?ms)^layers = \[\n(.*?)^\]", (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = [set(layer.split(" | ")) for layer in re.findall(r'"(.*?)"', listed)]
+    page = (CHECKOUT / "docs" / "layout.md").read_text(encoding="utf-8")
+    [table] = re.findall(r"(?ms)^\| room of `dstok/` .*?\n\|---\|---\|\n(.*?)\n\n", page)
+    rows = [re.fullmatch(r"\| `(\w+)(?:/|\.py)` \| \S.*\. \|", row) for row in table.splitlines()]
+    assert None not in rows, table
+    rooms = [row[1] for row in rows if row]
+    assert {"__main__"} == layers.pop(0)  # `python -m dstok` is no room
+    for layer in layers:
+        assert set(rooms[: len(layer)]) == layer
+        del rooms[: len(layer)]
+    assert rooms == []

@@ -1,8 +1,8 @@
-"""Names in comments and docstrings of `dstok/`, and in the documents, exist: files, and what is named as code.
+"""Names in comments and docstrings, and in the documents, exist: files, and what is named as code.
 
 A comment that sends its reader to a file or a function that was renamed is worse than none. Known are the files of the
 repository, every identifier in the code of `dstok/`, and the words in its plain strings (keys of files, options); to
-the documents, which also tell how tests and benchmarks are run, those of these, too.
+the documents, the benchmarks and what the tests share, those of tests and benchmarks, too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ QUOTED = re.compile(r"(?<!`)`([^`\n]+)`")
 
 # Files of other projects that a source is named by, and of examples.
 OTHERS_FILES = {"encoding_dsv32.py", "encoding_dsv4.py", "tests/chat/test_recipe.py", "conversion/base.py", "docs/gguf.md",
-                "notes.md", "mine.py"}
+                "notes.md", "mine.py", "tests/some/test_file.py", "test_offsets.py", "llama.h"}
 # Functions and settings of other projects, of C, of the shell; names in examples.
 OTHERS_NAMES = set("""
     parse_message_from_completion_text _compile_jinja_template encode_messages DeepseekV4Encoding DeepseekV41Encoding
@@ -46,7 +46,7 @@ OTHERS_NAMES = set("""
     VLLM_PLUGINS SGLANG_PLUGINS encoding_for_model CoreBPE deepseek_v3 LLTokenizer LLMatcher LLInterpreter parse_special from_huggingface TokenizerInfo
     GrammarCompiler outlines_core token_counter split_text_on_tokens langchain TokenChunker TextSplitter
     set_global_tokenizer tokenizer_encoding _encode_single_piece split_by large_ NAME_text_document from_callback
-    DocumentSplitter
+    DocumentSplitter llama_model_params
 """.split())
 
 
@@ -128,6 +128,15 @@ def code_of(page: str) -> str:
 def test_names_exist(path: Path) -> None:
     words, _ = split(path.read_text(encoding="utf-8"), path.suffix)
     assert list(stale(words, path.parent, identifiers())) == []
+
+
+HELPERS = [path for folder in ("benchmarks", "tests/helpers", "tests/fuzzing") for path in sorted((CHECKOUT / folder).glob("*.py"))]
+
+
+@pytest.mark.parametrize("path", HELPERS, ids=lambda path: str(path.relative_to(CHECKOUT)))
+def test_names_exist_in_helpers(path: Path) -> None:
+    words, _ = split(path.read_text(encoding="utf-8"), path.suffix)
+    assert list(stale(words, path.parent, identifiers_of_all())) == []
 
 
 # What has been is told by the change log, under the names of then.
