@@ -1,12 +1,12 @@
-"""The operating system's words for an error -> the words that end a message of dstok's.
+"""What stands in the messages of errors: the operating system's words, and texts of users.
 
-In: an error of the system, or of a library. Out: words such as "no such file or directory".
-Invariant: they start in lower case.
+In: an error of the system, or of a library; a text. Out: words such as "no such file or directory"; the text, of which
+everything can be printed. Invariant: an error's words start in lower case.
 """
 
 from __future__ import annotations
 
-__all__ = ["reason"]
+__all__ = ["reason", "visible"]
 
 
 def reason(error: BaseException) -> str:
@@ -17,3 +17,12 @@ def reason(error: BaseException) -> str:
     """
     text = str(getattr(error, "strerror", None) or error or type(error).__name__)
     return text[:1].lower() + text[1:]
+
+
+def visible(text: str) -> str:
+    r"""`text` with what cannot be printed as escapes.
+
+    >>> print(visible("a|\n\u202e"))
+    a|\n\u202e
+    """
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

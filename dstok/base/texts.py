@@ -115,9 +115,9 @@ def replaces(errors: str) -> bool:
     return errors == "replace"
 
 
-def lone_surrogate(char: str, at: int) -> TextError:
-    """The error of a lone surrogate at code point `at`."""
-    return TextError(f"expected text, found the lone surrogate U+{ord(char):04X} at code point {at}", at)
+def lone_surrogate(char: str, at: int, where: str = "") -> TextError:
+    """The error of a lone surrogate at code point `at`; `where`: of which text, if that is to be said."""
+    return TextError(f"expected text, found the lone surrogate U+{ord(char):04X} at code point {at}{where}", at)
 
 
 def not_utf8(byte: int, at: int) -> TextError:

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok import chat
+from dstok.base.texts import lone_surrogate
 from dstok.cli.arguments import Parser, add_command, add_files, add_output, at_least_0, refuse_unless
 from dstok.cli.errors import CommandError, about_input, complain
 from dstok.cli.models import load_model
-from dstok.errors import TextError
 from dstok.files.inputs import open_source
 from dstok.files.outputs import Output
 
@@ -190,8 +190,8 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise TextError(f"expected text, found the lone surrogate U+{ord(text[error.start]):04X} at code point "
-                        f"{error.start} of the rendered conversation (--jsonl escapes it)", error.start) from None
+        raise lone_surrogate(text[error.start], error.start,
+                             " of the rendered conversation (--jsonl escapes it)") from None
 
 
 def _tokenizer(arguments: Namespace) -> Tokenizer:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dstok.base.faults import reason
+from dstok.base.faults import reason, visible
 from dstok.errors import DstokError, FileError, PatternError, SpecialTokenError
 
 __all__ = ["CommandError", "about_input", "complain", "message_of", "reason", "visible"]
@@ -50,11 +50,6 @@ def _pointed(error: PatternError) -> str:
     before = visible(error.pattern[start : error.position])
     after = visible(error.pattern[error.position : error.position + PATTERN_SHOWN])
     return f"  {before}{after}\n  {' ' * width(before)}^"
-
-
-def visible(text: str) -> str:
-    """`text` with what cannot be printed as escapes: patterns hold line feeds."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 @contextmanager

@@ -88,5 +88,6 @@ def _table(changes: list[Change]) -> list[str]:
 
 def shown(points: CodePointSet) -> str:
     """The ranges of a set, such as U+0041..U+005A U+00AA."""
-    return " ".join(f"U+{first:04X}" if first == last else f"U+{first:04X}..U+{last:04X}"
-                    for first, last in points.ranges)
+    from dstok.unicode.code_point_set import range_text  # not needed to start
+
+    return " ".join(range_text(first, last) for first, last in points.ranges)

@@ -108,7 +108,7 @@ GRID_INLINE void grid_spread(int rules, const uint8_t *p, GridFirst *first, uint
     m->trail = wide & ~m->leads;
     if (!whole)
         return; /* the end: everything is decided */
-    /* Decide whole characters only: up to the last byte that begins one. */
+    /* Decide whole characters only: up to the last byte that begins one. If \u4e2d is at 62 to 64, 62 bytes are decided. */
     m->size = 63 - __builtin_clzll(~wide | m->leads);
     uint64_t end = m->size >= 3 ? 1ull << (m->size - 3) : 0;
     if (end & first->cuttable)

@@ -68,8 +68,8 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
         inside = suffixed | brief | longer | longer >> 1;
         m->rare |= (m->rare >> 1 | m->rare >> 2) & m->quote; /* perhaps a suffix: it is settled with the quote */
         m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2; /* I'd've: a suffix after a suffix */
-        m->rare |= m->combining & (m->punct << 1 | s->punct);
-        m->rare |= m->upper & (m->caseless << 1 | s->caseless);
+        m->rare |= m->combining & (m->punct << 1 | s->punct); /* "!\u0301" */
+        m->rare |= m->upper & (m->caseless << 1 | s->caseless); /* "\u4e2dA" */
         m->punct &= ~suffixed;
         punct_start = m->punct & ~(m->punct << 1 | s->punct) & ~(m->space << 1 | s->space);
     }

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
+from dstok.base.faults import visible
 from dstok.errors import TextError
 from dstok.testing.words import before, category_words, heading, in_texts, remarks, shown, state, was_run
 from dstok.view.foreign import read_ids
@@ -128,5 +129,4 @@ def _view(number: int, report: Report, finding: Finding, like: Tokenizer) -> str
 
 
 def _visible(text: str) -> str:
-    """Text for a page, with what cannot be printed as escapes."""
-    return escape("".join(char if char.isprintable() else ascii(char)[1:-1] for char in text))
+    return escape(visible(text))

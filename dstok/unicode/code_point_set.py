@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import accumulate, chain
 
-__all__ = ["MAX_CODE_POINT", "CodePointSet"]
+__all__ = ["MAX_CODE_POINT", "CodePointSet", "range_text"]
 
 MAX_CODE_POINT = 0x10FFFF
 _RANGES_SHOWN = 4
@@ -182,13 +182,14 @@ class CodePointSet:
         return self.isdisjoint(~other)
 
     def __repr__(self) -> str:
-        shown = [_show(first, last) for first, last in self.ranges[:_RANGES_SHOWN]]
+        shown = [range_text(first, last) for first, last in self.ranges[:_RANGES_SHOWN]]
         if len(self.ranges) > _RANGES_SHOWN:
             shown.append(f"{len(self.ranges) - _RANGES_SHOWN} more ranges")
         return f"CodePointSet({', '.join(shown)})"
 
 
-def _show(first: int, last: int) -> str:
+def range_text(first: int, last: int) -> str:
+    """A range as Unicode's files have it: "U+0041..U+005A", of one code point "U+00AA"."""
     return f"U+{first:04X}" if first == last else f"U+{first:04X}..U+{last:04X}"
 
 
