@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kept import kept
 from normalized_models import NFC, ODD, PREPEND, STRIP, file_of, replace, sequence
 from real_models import V3
 from small_models import model_json
@@ -97,9 +98,15 @@ def check(reading: Reading, tokenizer: dstok.Tokenizer, special: str) -> None:
             check_steps(tokenizer, data, said["merges"])
 
 
+@kept(most=2)
+def merges_of(tokenizer: dstok.Tokenizer) -> np.ndarray:
+    """Of a model, made once: they are more than all that is looked at."""
+    return tokenizer.inspect().merges
+
+
 def check_steps(tokenizer: dstok.Tokenizer, data: bytes, steps: list[tuple[int, int, int, int, int]]) -> None:
     """Each step is a merge of the model, of two neighbours that are there; what is left are the piece's tokens."""
-    merges = tokenizer.inspect().merges
+    merges = merges_of(tokenizer)
     there = {(at, at + 1): tokenizer.inspect().merge(data[at : at + 1])[0] for at in range(len(data))}
     for start, middle, end, id, rank in steps:
         assert merges[rank].tolist() == [there.pop((start, middle)), there.pop((middle, end)), id]
