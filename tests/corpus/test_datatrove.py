@@ -9,20 +9,20 @@ import pytest
 from corpora_made import checksums, many
 from real_models import real_json
 
-data = pytest.importorskip("datatrove.data")
-tokens = pytest.importorskip("datatrove.pipeline.tokens")
-
 MODEL, EOS = "deepseek-llm-7b-base", "<｜end▁of▁sentence｜>"
 
 
 @pytest.fixture(autouse=True)
 def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("datatrove")  # here, not above: its import takes a second and 50 MB of each process
     monkeypatch.chdir(tmp_path)
     Path("tokenizer.json").write_text(real_json(MODEL), encoding="utf-8")
 
 
 def write(step: Any) -> None:
-    step.run((data.Document(text=text, id=str(i)) for i, text in enumerate(many(500))), 0, 1)
+    from datatrove.data import Document
+
+    step.run((Document(text=text, id=str(i)) for i, text in enumerate(many(500))), 0, 1)
 
 
 @pytest.mark.parametrize("options", [
@@ -30,6 +30,8 @@ def write(step: Any) -> None:
     {"seed": 3, "shuffle_chunk_size": 64, "eos_token": EOS}, {"shuffle_documents": False, "save_filename": "name"},
 ], ids=str)
 def test_same_bytes(options: dict[str, Any]) -> None:
+    from datatrove.pipeline import tokens
+
     from dstok.corpus.datatrove_step import DocumentTokenizer
 
     stock, ours = (str(Path(name).resolve()) for name in ("stock", "dstok"))  # fsspec remembers what "stock" was before

@@ -12,7 +12,6 @@ import pickle
 import sys
 import zipfile
 from collections.abc import Iterator
-from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from kept import kept
 from shares import share
 from small_models import model_json
 from tokenizer_json_cases import BYTE_LEVEL, DIGITS, MERGES, PRE, READ, REFUSED, Change, changed, small, steps
@@ -43,7 +43,7 @@ needs_models = pytest.mark.skipif(
 # What upstream does with a file that is read
 
 
-@lru_cache(maxsize=512)
+@kept(most=512)
 def program(splits: tuple[Split, ...]) -> Program | None:
     try:
         return compile_splits(splits)
@@ -237,7 +237,7 @@ def load(name: str) -> tuple[bytes, bytes]:
         return archive.read("tokenizer.json"), (folder / "tokenizer_config.json").read_bytes()
 
 
-@cache
+@kept()
 def deepseek_v3() -> ModelDescription:
     return read_tokenizer_json(*load("deepseek-v3"))
 

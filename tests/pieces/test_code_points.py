@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from kept import kept
 from real_models import at_level, levels, real
 from real_models import level as set_level
 from reference import DEEP
@@ -99,7 +100,7 @@ def check_levels(text: str, judge: Any) -> None:
             assert all("\u3040" <= c <= "\ud7a3" for c in left + right), (level, left, right)
 
 
-@cache
+@kept()
 def all_around(before: str, after: str) -> str:
     return "".join(f"{before}{chr(c)}{after}" for c in range(0x110000) if not 0xD800 <= c < 0xE000)
 

@@ -10,7 +10,6 @@ import sys
 import sysconfig
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import combinations
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +17,7 @@ from types import ModuleType
 import bimachines
 import pytest
 from core_sources import CORE
+from kept import kept
 from reference import DEEP
 from shares import seeds, share
 from upstream import model_splits
@@ -55,12 +55,12 @@ RULES = {"deepseek-v3": V3, "qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES,
 each_family = pytest.mark.parametrize("name", RULES)
 
 
-@cache
+@kept()
 def program(name: str) -> Program:
     return compile_splits(model_splits(name))
 
 
-@cache
+@kept()
 def known(name: str) -> Kernel:
     return find_kernel(program(name))
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from functools import cache
 from itertools import accumulate, chain, cycle, product
 
 import pytest
@@ -63,7 +62,7 @@ def merges() -> list[tuple[bytes, bytes]]:
     return [(data[:end], data[end : end + 1]) for data in (text.encode() for text in JOINED) for end in range(1, len(data))]
 
 
-@cache
+@kept()
 def tokenizer(name: str) -> dstok.Tokenizer:
     """A family's pre-tokenizer, or a variant's ("family, variant"), with a small vocabulary."""
     family, _, variant = name.partition(", ")
