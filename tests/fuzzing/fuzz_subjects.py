@@ -95,7 +95,12 @@ def family(name: str, levels: tuple[str, ...]) -> Subject:
         return subject(name, *_o200k(), levels)
     theirs = real(name)
     theirs.no_padding()
-    return subject(name, dstok.Tokenizer.from_str(real_json(name)), ids_by(theirs), levels)
+    return subject(name, _ours(name), ids_by(theirs), levels)
+
+
+@kept()
+def _ours(name: str) -> dstok.Tokenizer:
+    return dstok.Tokenizer.from_str(real_json(name))
 
 
 def ids_by(theirs: tokenizers.Tokenizer) -> Callable[[str], list[int]]:

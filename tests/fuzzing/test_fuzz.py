@@ -20,6 +20,8 @@ import fuzz_patterns
 import fuzz_texts
 from fuzz_subjects import family
 from real_models import levels
+from reference import DEEP
+from shares import SEED, seeds
 
 from dstok.errors import UnsupportedError
 from dstok.pattern.collapse import Split, compile_splits
@@ -44,26 +46,26 @@ def texts(name: str, seed: int, count: int) -> list[str]:
 
 
 def test_texts_repeat() -> None:
-    assert texts(V3, 5, 50) == texts(V3, 5, 50) != texts(V3, 6, 50)
+    assert texts(V3, 5, 10) == texts(V3, 5, 10) != texts(V3, 6, 10)
 
 
 @pytest.mark.parametrize("name", fuzz.MADE)
 def test_models_repeat(name: str) -> None:
-    one, two = texts(name, 5, 3), texts(name, 5, 3)
+    one, two = texts(name, 5, 1), texts(name, 5, 1)
     assert one == two
-    assert len(one) >= 2 * fuzz.MADE[name][1]
+    assert len(one) >= fuzz.MADE[name][1]
 
 
 @pytest.mark.parametrize("name", [V3, *fuzz.MADE])
 def test_no_difference(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "--seed", "8", "--count", "3", "--subjects", name, "--upstream", "1") == 0
+    assert run(monkeypatch, "--seed", str(SEED), "--count", "20" if DEEP else "1", "--subjects", name, "--upstream", "1") == 0
     assert re.search(r"^\d+ texts, \d+ characters, no difference \(" + name, capsys.readouterr().out, re.M)
 
 
 def test_what_upstream_says_of_models() -> None:
     """All kinds of outcomes come, and those of a text are not those of another."""
     seen = dict[str, bool]()
-    for seed in range(60):
+    for seed in range(35):
         made = fuzz_models.small(random.Random(seed), ALL[:1])
         if made is None:
             continue
@@ -121,7 +123,7 @@ def test_many_patterns_have_rules() -> None:
     """... with other classes, in which characters of one to four bytes have moved; if of ASCII, there may be none, and of LLM
     and Coder, which name most of ASCII, there seldom are."""
     kept, widths = 0, set[int]()
-    for seed in range(40):
+    for seed in seeds(40, 14):
         chance = random.Random(seed)
         name = chance.choice(fuzz_patterns.known())
         own = fuzz_patterns.program(name).alphabet.classes
@@ -133,5 +135,5 @@ def test_many_patterns_have_rules() -> None:
         kept += find_kernel(program).rules != NONE
         new = [chr(code) for now, before in zip(classes, own) for pair in (now - before).ranges[:3] for code in pair]
         widths.update(len(char.encode()) for char in new if not "\ud800" <= char <= "\udfff")
-    assert kept >= 15  # of 40
+    assert kept >= (15 if DEEP else 2)  # of all 40, or of those of any day
     assert widths == {1, 2, 3, 4}

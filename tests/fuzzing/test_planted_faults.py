@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,17 +33,17 @@ def test_subjects_are_the_fuzzers() -> None:
 
 
 def test_a_fault_that_needs_no_compiler_is_found(tmp_path: Path) -> None:
-    """In a copy of the installed package."""
-    fault = FAULTS["copies share their state"]
+    """In a copy of the installed package; on small models, which are made soonest."""
+    fault = replace(FAULTS["copies share their state"], subjects=("models",))
     package = Path(dstok.__file__).parent
     shutil.copytree(package, tmp_path / "lib" / "dstok")
     (tmp_path / "tests").symlink_to(ROOT / "tests")
-    assert find(tmp_path, fault, 2) is None
+    assert find(tmp_path, fault, 0.2) is None
     path = tmp_path / "lib" / fault.file
     path.write_text(planted(path.read_text("utf-8"), fault), "utf-8")
     found = find(tmp_path, fault, 60)
     assert found is not None
-    assert found[0].startswith("deepseek-v3: copies of a ")
+    assert found[0].startswith("models: copies of a ")
 
 
 def test_what_the_fuzzer_says_is_read() -> None:

@@ -13,6 +13,7 @@ from itertools import pairwise, product
 from random import Random
 
 from kept import kept
+from shares import share
 from tiktoken._tiktoken import CoreBPE
 from tokenizers import Tokenizer
 from upstream import upstream_splitter
@@ -87,8 +88,9 @@ def tiktoken_cuts_so(pattern: str, texts: Sequence[str], cuts: Sequence[list[str
                for text, pieces in zip(texts, cuts))
 
 
-def class_cover(name: str, length: int) -> Iterator[str]:
-    """From each state of the automaton of marked texts, every sequence of `length` classes; classes by members drawn."""
+def class_cover(name: str, length: int, of: int = 1) -> Iterator[str]:
+    """From each state of the automaton of marked texts, every sequence of `length` classes, or a share of them; classes by
+    members drawn."""
     cascade, chance = splitter(name).cascade, Random(f"{name} {length}")
     classes = [members.ranges for members in cascade.alphabet.classes]
 
@@ -96,9 +98,8 @@ def class_cover(name: str, length: int) -> Iterator[str]:
         drawn = (chance.randint(*chance.choice(classes[number])) for number in word)
         return "".join("\ue000" if 0xD800 <= code < 0xE000 else chr(code) for code in drawn)
 
-    for way in _ways(name):
-        for word in product(range(len(classes)), repeat=length):
-            yield spelled(way + word)
+    words = (way + word for way in _ways(name) for word in product(range(len(classes)), repeat=length))
+    yield from map(spelled, share(words, of))
 
 
 def _ways(name: str) -> list[tuple[int, ...]]:

@@ -67,8 +67,8 @@ def test_threads_share_one_object() -> None:
     """Eight threads on one object each get what one thread alone gets, for the same text and for different ones."""
     inputs = some_texts(8)
     expected = [work(TOK, text) for text in inputs]
-    assert at_once(8, lambda number: [work(TOK, inputs[(number + at) % 8]) for at in range(8)]) == [
-        [expected[(number + at) % 8] for at in range(8)] for number in range(8)]
+    assert at_once(8, lambda number: [work(TOK, inputs[(number + at) % 8]) for at in range(3)]) == [
+        [expected[(number + at) % 8] for at in range(3)] for number in range(8)]
     assert at_once(8, lambda number: work(TOK, inputs[0])) == [expected[0]] * 8
 
 
@@ -127,7 +127,7 @@ def test_fork_while_threads_encode() -> None:
     for thread in threads:
         thread.start()
     try:
-        for _ in range(10):
+        for _ in range(4):
             assert in_child(lambda: [TOK.encode(text) for text in inputs] == expected)
     finally:
         stop.set()
