@@ -136,7 +136,7 @@ def test_save_and_open_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     try:
-        opened = [dstok.Tokenizer.open(tmp_path / "one") for _ in range(60)]
+        opened = [dstok.Tokenizer.open(tmp_path / "one") for _ in range(25)]
     finally:
         over.set()
         for thread in threads:

@@ -36,6 +36,13 @@ def image(tmp_path: Path) -> Path:
     return tmp_path / "image"
 
 
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("image") / "odd"
+    dstok.Tokenizer.from_str(MODELS["odd splits"]).save(path)
+    return path
+
+
 class Pickled:
     """Pickles as a call of a function with these arguments."""
 
@@ -105,10 +112,9 @@ def test_damaged_bytes() -> None:
 
 
 @pytest.mark.parametrize(("change", "match"), REFUSED)
-def test_tables_that_the_core_could_not_run_on(change: Any, match: str, tmp_path: Path) -> None:
+def test_tables_that_the_core_could_not_run_on(change: Any, match: str, odd: Path) -> None:
     """What an image is refused for a pickle is, too, though its checksum fits; those of another format among them."""
-    dstok.Tokenizer.from_str(MODELS["odd splits"]).save(tmp_path / "x")
-    parts = Parts(tmp_path / "x")
+    parts = Parts(odd)
     change(parts)
     data = image_bytes(parts.description, {name: bytes(data) for name, data in parts.sections.items()}, parts.tokenizer)
     with pytest.raises(PickleError, match=match):

@@ -16,6 +16,7 @@ from cli_process import fails, ok
 from compiled import compiled
 from judges import rank_file
 from real_models import BUILT_IN, FOLDERS, real_json
+from shares import seeds
 from small_models import added_token, model_json
 from tiktoken_ext import openai_public
 
@@ -182,7 +183,10 @@ def test_the_command_takes_the_same_names(tmp_path: Path) -> None:
     assert "is not built in" in fails("count", "--model", "deepseek-ai/DeepSeek-V2", str(tmp_path / "text"))
 
 
-@pytest.mark.parametrize("name", ["deepseek-ocr", "deepseek-r1-distill-qwen"])
+OF_EACH_IMAGE = ["deepseek-ocr", "deepseek-r1-distill-qwen"]
+
+
+@pytest.mark.parametrize("name", [OF_EACH_IMAGE[number] for number in seeds(len(OF_EACH_IMAGE), 1)])
 def test_is_what_the_file_says(name: str) -> None:
     """A model of each image gives the ids of its file, and its record names that file."""
     info = {info.name: info for info in dstok.models()}[name]

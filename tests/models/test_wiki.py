@@ -11,11 +11,12 @@ import pytest
 from real_models import BUILT_IN, at_level, levels, real
 from reference import DEEP
 from shared_data import CORPORA, corpus, wiki
+from shares import share
 
 WIKI_IDS = 287_730
 WIKI_SHA256 = "3be3d7100b755f5feeae84d119e722a2ec45a1d86a5e91bbf33bf2f04989b626"
 DOCUMENT = 4096  # code points
-STRETCH = 500_000  # bytes of a corpus, about, that are compared outside the deep profile; twice: documents and lines
+STRETCH = 200_000  # bytes of a corpus, about, that are compared outside the deep profile; twice: documents and lines
 
 
 @pytest.mark.parametrize("level", levels())
@@ -32,11 +33,11 @@ def test_wiki_whole(level: str) -> None:
 
 
 def test_wiki_against_upstream() -> None:
-    """The whole file as one text, and each line."""
+    """The whole file as one text, each line, and some without the newline."""
     text = wiki()
     assert real("deepseek-v3").encode(text, add_special_tokens=False).ids == at_level("deepseek-v3", levels()[-1]).encode(text)
     compare("deepseek-v3", text.splitlines(keepends=True))
-    compare("deepseek-v3", text.split("\n"))
+    compare("deepseek-v3", [*share(text.split("\n"), 4)])
 
 
 def compare(model: str, texts: list[str]) -> int:
@@ -85,7 +86,7 @@ def test_corpora(model: str, name: str) -> None:
     parts = documents(stretch(corpus(name), f"documents {model}"))
     lines = stretch(corpus(name), f"lines {model}").splitlines(keepends=True)
     counts = [compare(model, texts) for texts in (parts, lines)]
-    assert min(counts) > 100_000
+    assert min(counts) > 40_000
     if DEEP:
         print(f"{model} {name}: {len(parts)} documents, {counts[0]} ids; {len(lines)} lines, {counts[1]} ids")
 

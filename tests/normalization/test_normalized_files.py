@@ -155,7 +155,7 @@ def test_explain_names_the_steps() -> None:
 
 
 def test_the_command(tmp_path: Path) -> None:
-    model, text = tmp_path / "model.json", "e\u0301 <x> é!\n" * 30_000
+    model, text = tmp_path / "model.json", "e\u0301 <x> é!\n" * 10_000
     model.write_text(file_of(NFC), encoding="utf-8")
     (tmp_path / "text").write_text(text, encoding="utf-8")
     files = ["--model", str(model), str(tmp_path / "text")]

@@ -144,7 +144,7 @@ def test_a_mark_stays_with_its_letter() -> None:
 @pytest.mark.parametrize(("number", "steps"), list(seeded_models()))
 def test_batches(model: Any) -> None:
     ours, judge, rng = model
-    texts = [odd_text(rng, 200) for _ in range(400)]
+    texts = [odd_text(rng, 200) for _ in range(150)]
     expected = [upstream_ids(judge, text) for text in texts]
     for threads in (1, 3):
         assert ours.encode_batch(texts, threads=threads) == expected

@@ -43,6 +43,15 @@ def all_categories() -> tuple[str, ...]:
 
 
 @kept()
+def members() -> dict[str, set[int]]:
+    """The code points of each category."""
+    found: dict[str, set[int]] = {}
+    for code_point, category in enumerate(all_categories()):
+        found.setdefault(category, set()).add(code_point)
+    return found
+
+
+@kept()
 def all_scalars() -> NormalizedString:
     return NormalizedString(SCALARS)
 
@@ -93,17 +102,17 @@ def test_category_of_every_code_point() -> None:
 
 @pytest.mark.parametrize("name", TWO_LETTER_NAMES)
 def test_category_as_a_set(name: str) -> None:
-    expected = [c for c, category in enumerate(all_categories()) if category == name]
+    expected = members()[name]
     assert expected, "a category without code points would test nothing"
-    differing = set(general_category(name)) ^ set(expected)
+    differing = set(general_category(name)) ^ expected
     assert sorted(differing)[:10] == []
 
 
 @pytest.mark.parametrize("name", [*GROUPS, "LC"])
 def test_group_as_the_union_of_its_categories(name: str) -> None:
-    members = {"LC": ("Lu", "Ll", "Lt")}.get(name, tuple(n for n in TWO_LETTER_NAMES if n[0] == name))
-    expected = [c for c, category in enumerate(all_categories()) if category in members]
-    differing = set(general_category(name)) ^ set(expected)
+    categories = {"LC": ("Lu", "Ll", "Lt")}.get(name, tuple(n for n in TWO_LETTER_NAMES if n[0] == name))
+    expected = set(chain.from_iterable(map(members().__getitem__, categories)))
+    differing = set(general_category(name)) ^ expected
     assert sorted(differing)[:10] == []
 
 
@@ -147,7 +156,7 @@ SWEEPS: dict[str, CodePointSet] = {
 }
 
 
-@pytest.mark.parametrize("pattern", [*share(SWEEPS, 4)])
+@pytest.mark.parametrize("pattern", [*share(SWEEPS, 9)])
 def test_sweep_against_upstream(pattern: str) -> None:
     assert_same(unmatched(pattern, all_scalars()), scalars(~SWEEPS[pattern]))
 
