@@ -119,6 +119,8 @@ def write_package(target: Path, package: Package, sources: Sequence[Source]) -> 
     if len(set(files)) < len(files):
         raise ValueError(f"expected licences in files of names of their own, found {', '.join(files[2:])}")
     _check_names([name for source in sources for name in (source.name, *source.aliases)], [s.name for s in sources])
+    for path in (*(source.folder / "tokenizer.json" for source in sources), *package.licence_files):
+        path.stat()  # of what is missing the user hears at once, not after the models before it
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / package.name
         (folder / package.module).mkdir(parents=True)

@@ -113,6 +113,8 @@ def test_the_command(own: Path) -> None:
     counted = run("count", "--model", "mine", stdin=b"ab ab x", env=with_path(own)).stdout.split()[0]
     assert int(counted) == dstok.load("mine").count("ab ab x")
     assert NAME.encode() in run("models", env=with_path(own)).stdout
+    info = json.loads(run("info", "--model", "mine", "--format", "json", env=with_path(own)).stdout)
+    assert (info["name"], info["licence"], info["source"]) == ("mine", "MIT", "mine/tokenizer.json")
     (own / MODULE / "mine.image").write_bytes(b"")
     done = run("count", "--model", "mine", stdin=b"ab", env=with_path(own))
     assert done.returncode == 2 and done.stderr.startswith(f"dstok: the installed package {NAME} 1.0.0: ".encode())
@@ -323,7 +325,7 @@ def test_calls_that_lack_something(words: list[str], error: str, sources: Path) 
     (NAME, ["index=mine"], "expected a model's name of small letters"),
     (NAME, ["mine="], "expected NAME=FOLDER, found 'mine='"),
     (NAME, ["mine"], "expected NAME=FOLDER, found 'mine'"),
-    (NAME, ["mine=missing"], "No such file or directory: .*missing"),
+    (NAME, ["mine=mine", "b=missing"], "No such file or directory: .*missing"),
     (NAME, ["mine=mine", "b=wordpiece"], r"expected|found"),
 ])
 def test_refused(package: str, models: list[str], error: str, sources: Path, tmp_path: Path) -> None:
