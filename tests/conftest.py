@@ -46,13 +46,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """The tests of a group follow one another, where the first of them stood."""
+    """The tests of a group follow one another, where the first of them stood; those of a browser, which are the longest
+    group and mostly wait, come first: at the end one process would wait for them alone."""
     for item in items:
         for name in needs.markers(item):
             item.add_marker(name)
     found = {item: groups.group_of(item.nodeid) for item in items}
     first = {group: number for number, group in reversed(list(enumerate(found.values())))}
-    items.sort(key=lambda item: first[found[item]])
+    first |= {found[item]: -1 for item in items if item.get_closest_marker("browser")}
+    items.sort(key=lambda item: (first[found[item]], found[item]))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,4 +1,4 @@
-"""How much memory a run of the tests takes, and which tests hold it: looks at all its processes twice a second.
+"""How much memory a run of the tests takes, and which tests hold it: looks at all its processes each second.
 
     python tests/helpers/memory.py pytest tests/chat
 
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import psutil
 
-EVERY = 0.5  # seconds
+EVERY = 1  # second: a look at a large process takes 10 ms
 SHOWN = 25  # tests that grew most
 RUNNING = "[pytest-xdist running] "
 
