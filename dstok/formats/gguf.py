@@ -249,6 +249,8 @@ def _lost(
     if overlap:
         lost.append(f"the added tokens {overlap[0]!r} and {overlap[1]!r} can overlap: llama.cpp takes the longer one "
                     "first, upstream the one that begins first")
+    if model.config.framing is not None:
+        lost.append("what stands around texts and between those of a pair is not written, but for BOS and EOS")
     return lost
 
 

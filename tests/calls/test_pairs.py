@@ -170,6 +170,13 @@ def test_files_and_copies_keep_it(processor: Any, tmp_path: Path) -> None:
         assert tok.config == ours.config
 
 
+def test_files_that_cannot_hold_it_say_so(tmp_path: Path) -> None:
+    ours, _ = whole(json.dumps({**FILE, "post_processor": BERT}))
+    assert ours.to_tiktoken(tmp_path / "ranks")[-1].endswith("does not say what stands around texts and between those of a pair")
+    lost = dstok.load("deepseek-ocr").to_gguf(tmp_path / "model.gguf")
+    assert lost[-1].startswith("what stands around texts and between those of a pair is not written")
+
+
 @pytest.mark.parametrize("framing", ["[", "{}", '[{"type": "Other"}]', '[{"type": "BertProcessing"}]',
                                      json.dumps([template([], [text_of("B", 0)])])])
 def test_a_damaged_image_is_refused(framing: str) -> None:
