@@ -9,10 +9,6 @@
 from typing import TYPE_CHECKING, Any
 
 try:
-    from dstok.calls.growing import GrowingText
-    from dstok.calls.offsets import Encoding, Piece
-    from dstok.calls.pairs import PaddedPairs, PairIds
-    from dstok.calls.streams import DecodeStream, EncodeStream
     from dstok.errors import (
         ChatError,
         ColumnError,
@@ -33,7 +29,7 @@ try:
         UnsupportedError,
     )
     from dstok.loading import load
-    from dstok.models import ModelInfo, models
+    from dstok.models import models
     from dstok.tokenizer import Tokenizer
 except ModuleNotFoundError as error:
     if error.name is None or not error.name.startswith("dstok.core."):
@@ -43,6 +39,11 @@ except ModuleNotFoundError as error:
     raise unbuilt(error.name) from None
 
 if TYPE_CHECKING:
+    from dstok.calls.growing import GrowingText
+    from dstok.calls.offsets import Encoding, Piece
+    from dstok.calls.pairs import PaddedPairs, PairIds
+    from dstok.calls.streams import DecodeStream, EncodeStream
+    from dstok.models.info import ModelInfo
     from dstok.pattern.split import Split
     from dstok.splitting.splitter import Splitter
 
@@ -82,7 +83,18 @@ __all__ = [
     "models",
 ]
 
-_LATE = {"Split": "dstok.pattern.split", "Splitter": "dstok.splitting.splitter"}  # not needed to load a built-in model
+_LATE = {  # not needed to load a built-in model and to encode
+    "DecodeStream": "dstok.calls.streams",
+    "EncodeStream": "dstok.calls.streams",
+    "Encoding": "dstok.calls.offsets",
+    "GrowingText": "dstok.calls.growing",
+    "ModelInfo": "dstok.models.info",
+    "PaddedPairs": "dstok.calls.pairs",
+    "PairIds": "dstok.calls.pairs",
+    "Piece": "dstok.calls.offsets",
+    "Split": "dstok.pattern.split",
+    "Splitter": "dstok.splitting.splitter",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -91,3 +103,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(_LATE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})

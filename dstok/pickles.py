@@ -23,7 +23,7 @@ from dstok.models.names import find, not_found
 from dstok.models.packages import installed, is_installed, packages
 
 if TYPE_CHECKING:
-    from dstok.formats.tokens import AddedToken
+    from dstok.formats.added_token import AddedToken
     from dstok.tables.objects import Tables
     from dstok.tokenizer import Tokenizer
 

@@ -11,33 +11,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dstok import names_of_others
 from dstok.base.ids import Ends
+from dstok.base.late import LateModule
 from dstok.base.lazy import lazy
-from dstok.calls import batches, budget, decoding, growing, offsets, padded, pairs, streams
-from dstok.core._decode import Decoder
 from dstok.core._line import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, PickleError, UnsupportedError
-from dstok.formats import writing
+from dstok.formats import NEWEST_UPSTREAM as NEWEST
 from dstok.formats.image import Image, StrPath, open_image, write_at_once
-from dstok.formats.tokens import AddedToken
-from dstok.formats.upstream import NEWEST
 from dstok.tables.objects import Tables, check_program, make_bpe, make_encoder, tables_from_image
 from dstok.text.added_tokens import AddedTokens
-from dstok.view import call
 
 if TYPE_CHECKING:
+    from dstok import names_of_others
+    from dstok.calls import batches, budget, decoding, growing, offsets, padded, pairs, streams
     from dstok.calls.places import Places
     from dstok.calls.trimming import Trimmer
+    from dstok.core._decode import Decoder
     from dstok.core._normalize import Normalizer
+    from dstok.formats import writing
+    from dstok.formats.added_token import AddedToken
     from dstok.formats.description import ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
     from dstok.pattern.collapse import Program
     from dstok.text.vocabulary import Vocabulary
+    from dstok.view import call
+else:  # a method's module is imported when the method is first asked for
+    names_of_others, call = LateModule("dstok.names_of_others"), LateModule("dstok.view.call")
+    batches, budget, decoding = map(LateModule, ("dstok.calls.batches", "dstok.calls.budget", "dstok.calls.decoding"))
+    growing, offsets, padded = map(LateModule, ("dstok.calls.growing", "dstok.calls.offsets", "dstok.calls.padded"))
+    pairs, streams, writing = map(LateModule, ("dstok.calls.pairs", "dstok.calls.streams", "dstok.formats.writing"))
 
 __all__ = ["Tokenizer"]
 
@@ -266,6 +271,8 @@ class Tokenizer(LineEncoder):
     @property
     def config(self) -> TokenizerConfig:
         """What the model's files say of BOS, EOS, padding and chats; of a built-in model BOS and EOS."""
+        from dataclasses import replace
+
         from dstok.formats.description import TokenizerConfig
 
         return replace(self._config or TokenizerConfig(), bos_id=self.bos_id, eos_id=self.eos_id)
@@ -340,6 +347,8 @@ class Tokenizer(LineEncoder):
 
     @lazy
     def _decoder(self) -> Decoder:
+        from dstok.core._decode import Decoder  # not needed to encode
+
         sections = self._tables.sections
         return Decoder(sections["starts"], sections["blob"], self.vocab_size, self._added.decodings())
 

@@ -8,7 +8,6 @@ part of an invalid sequence of bytes: `b"a\xf0\x9f"` becomes "a\ufffd". The enco
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any, Literal
@@ -23,8 +22,6 @@ __all__ = [
 Text = str | bytes | bytearray | memoryview
 Errors = Literal["strict", "replace"]
 Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple[str, ...]  # which added tokens
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def plain(text: Any, which: str = "text", batch: str = "encode_batch") -> str | bytes:
@@ -70,7 +67,7 @@ def utf8(text: Text, replace: bool) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         if replace:
-            return _SURROGATE.sub("\ufffd", text).encode()
+            return _repaired(text).encode()
         raise lone_surrogate(text[error.start], error.start) from None
 
 
@@ -83,7 +80,7 @@ def characters(text: Text, replace: bool) -> str:
     text = plain(text)
     if isinstance(text, bytes):
         return _decoded(text, replace)
-    return _SURROGATE.sub("\ufffd", text) if replace else text
+    return _repaired(text) if replace else text
 
 
 def laid(text: Text, errors: Errors, which: str = "text") -> str | bytes:
@@ -123,6 +120,13 @@ def lone_surrogate(char: str, at: int, where: str = "") -> TextError:
 def not_utf8(byte: int, at: int) -> TextError:
     """The error of a byte at offset `at` that is not part of well-formed UTF-8."""
     return TextError(f"expected utf-8, found byte 0x{byte:02x} at byte offset {at}", at)
+
+
+def _repaired(text: str) -> str:
+    """`text` with U+FFFD for each lone surrogate."""
+    import re  # not needed by texts that are well-formed
+
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def _decoded(text: bytes, replace: bool) -> str:

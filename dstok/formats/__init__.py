@@ -7,3 +7,4 @@ tells them apart; image.py is the format of our own.
 
 IMAGE_MAGIC, GGUF_MAGIC = b"dstokimg", b"GGUF"  # the first bytes
 
+NEWEST_UPSTREAM = "tokenizers-0.23.3"  # the version of upstream that a tokenizer.json is read as; see upstream.py

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dstok.formats.tokens import AddedToken
+from dstok.formats.added_token import AddedToken
 
 __all__ = ["MAX_FLAGS", "pack_added", "unpack_added"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dstok.errors import UnsupportedError
-from dstok.formats.tokens import AddedToken
+from dstok.formats.added_token import AddedToken
 from dstok.pattern.split import Split
 
 __all__ = ["NORMALIZERS", "PREFIX_SPACE", "ModelDescription", "NormalizerStep", "TokenizerConfig"]

@@ -17,8 +17,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from dstok.base.platform import map_file
 from dstok.errors import ImageError
@@ -38,8 +37,7 @@ _FIXED = len(MAGIC) + 8 + 32
 StrPath: TypeAlias = "str | os.PathLike[str]"  # pathlib takes 3 ms to import, a tenth of the time to the first id
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """An open image. `path` is only a name if it lies in no file; `tokenizer` is None where there are only tables."""
 
     path: StrPath

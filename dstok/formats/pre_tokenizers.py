@@ -19,12 +19,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from dstok.errors import UnsupportedError
+from dstok.formats.added_token import AddedToken
 from dstok.formats.description import PREFIX_SPACE, NormalizerStep
 from dstok.formats.json_value import Value, shown
-from dstok.formats.tokens import AddedToken
 from dstok.formats.upstream import Upstream
 from dstok.pattern.split import BEHAVIORS, Split
 
@@ -64,7 +63,7 @@ def raw_tokens(normalizer: Sequence[NormalizerStep], added: tuple[AddedToken, ..
     if len(normalizer) > 1 or not all(token.normalized for token in added):
         raise UnsupportedError("a space put before a text, and added tokens of which some are found after normalizing",
                                f"{normalizer[-1].where}.add_prefix_space")
-    return tuple(replace(token, normalized=False) for token in added)
+    return tuple(token._replace(normalized=False) for token in added)
 
 
 def read_splits(steps: Sequence[tuple[str, Value]], upstream: Upstream, prefixed: bool = False) -> Iterator[Split]:

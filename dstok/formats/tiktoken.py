@@ -24,10 +24,11 @@ from itertools import pairwise
 from typing import NoReturn
 
 from dstok.errors import TokenizerFileError, UnsupportedError
+from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
 from dstok.formats.rank_merges import MAX_TOKEN, ranked_merges
 from dstok.formats.tiktoken_encodings import ENCODINGS
-from dstok.formats.tokens import AddedToken, decoded_bytes
+from dstok.formats.tokens import decoded_bytes
 from dstok.pattern.fancy_regex import translate
 from dstok.pattern.split import Split
 

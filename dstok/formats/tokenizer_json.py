@@ -29,13 +29,14 @@ from dataclasses import replace
 from typing import NoReturn
 
 from dstok.errors import TokenizerFileError
+from dstok.formats.added_token import AddedToken
 from dstok.formats.description import NORMALIZERS, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.framing import read_framing
 from dstok.formats.json_value import Value, join_path, load_json, shown
 from dstok.formats.post_processors import check_byte_level, read_trimming
 from dstok.formats.pre_tokenizers import GPT2_PATTERN, prefix_step, raw_tokens, read_pre_tokenizers
 from dstok.formats.tokenizer_config import read_tokenizer_config
-from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8, AddedToken, decoded_bytes, is_spelling
+from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, is_spelling
 from dstok.formats.upstream import NEWEST, upstream_version
 
 __all__ = ["GPT2_PATTERN", "read_tokenizer_json", "steps_of"]

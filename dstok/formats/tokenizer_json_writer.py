@@ -16,13 +16,14 @@ from dataclasses import replace
 from typing import Any
 
 from dstok.errors import UnsupportedError
+from dstok.formats.added_token import AddedToken
 from dstok.formats.description import PREFIX_SPACE, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.framing import trimming_of
 from dstok.formats.json_value import shown
 from dstok.formats.post_processors import BUT_FIRST
 from dstok.formats.pre_tokenizers import DIGITS_PATTERN, WORDS_PATTERN
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.formats.tokens import AddedToken, decoded_bytes, spelling
+from dstok.formats.tokens import decoded_bytes, spelling
 from dstok.pattern.split import Split
 
 __all__ = ["write_tokenizer_json"]

@@ -1,4 +1,4 @@
-r"""Tokens: how bytes are spelled, and what is known of an added token.
+r"""Tokens: how bytes are spelled.
 
 In: bytes, or a token's spelling. Out: the other of the two. Invariant: each spelling has its own bytes, and each
 sequence of bytes its own spelling: " a" is "Ġa".
@@ -9,10 +9,9 @@ as that character. The other 68 bytes, in order, are U+0100, U+0101 and so on.
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
 from itertools import count
 
-__all__ = ["BYTE_TO_CHAR", "CHAR_TO_BYTE", "NOT_IN_UTF_8", "AddedToken", "decoded_bytes", "is_spelling", "spelling"]
+__all__ = ["BYTE_TO_CHAR", "CHAR_TO_BYTE", "NOT_IN_UTF_8", "decoded_bytes", "is_spelling", "spelling"]
 
 
 def _byte_level_alphabet() -> str:
@@ -58,21 +57,3 @@ def decoded_bytes(text: str) -> bytes:
         return codecs.charmap_encode(text, "strict", _ENCODING)[0]
     except UnicodeEncodeError:
         return text.encode()
-
-
-@dataclass(frozen=True)
-class AddedToken:
-    """A token that is matched in the text before anything else, with upstream's flags.
-
-    literal: does decoding give the text as it is, as tiktoken does, though it reads as a spelling in the byte-level
-        alphabet? Upstream's decoder takes an added token for a spelling wherever it can; see `decoded_bytes`.
-    """
-
-    id: int
-    content: str
-    single_word: bool = False
-    lstrip: bool = False
-    rstrip: bool = False
-    normalized: bool = False
-    special: bool = False
-    literal: bool = False

@@ -17,8 +17,8 @@ from dstok.core._decode import Decoder
 from dstok.core._encode import Encoder
 from dstok.core._normalize import Normalizer
 from dstok.core._scan import Scanner
+from dstok.formats.added_token import AddedToken
 from dstok.formats.description import NormalizerStep
-from dstok.formats.tokens import AddedToken
 from dstok.pattern.collapse import Program
 from dstok.pattern.split import Split
 from dstok.tables.objects import Tables

@@ -21,9 +21,9 @@ from tokenizers import Encoding
 
 from dstok.base.lazy import lazy
 from dstok.errors import UnsupportedError
+from dstok.formats.added_token import AddedToken
 from dstok.formats.pre_tokenizers import raw_tokens
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.formats.tokens import AddedToken
 from dstok.tables.build import build_tables
 from dstok.tables.objects import Tables
 from dstok.tokenizer import Tokenizer

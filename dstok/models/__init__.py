@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,30 +20,13 @@ from dstok.models.names import ALIASES
 from dstok.tables.objects import Tables, tables_from_image
 
 if TYPE_CHECKING:
+    from dstok.formats.added_token import AddedToken
     from dstok.formats.description import TokenizerConfig
-    from dstok.formats.tokens import AddedToken
+    from dstok.models.info import ModelInfo
 
-__all__ = ["ModelInfo", "built_in", "is_built_in", "models"]
+__all__ = ["built_in", "is_built_in", "models"]
 
 _HERE = os.path.dirname(__file__)
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """What is known of a model that has a name.
-
-    `sha256` is of the tokenizer.json that it was made from; `aliases` are the other names that `load` takes, those of
-    models whose tokenizer.json has the same vocabulary, merges and added tokens; `package` is the installed package
-    that it comes with.
-    """
-
-    name: str
-    sha256: str
-    vocab_size: int
-    source: str
-    licence: str
-    aliases: tuple[str, ...] = ()
-    package: str = "dstok"
 
 
 @cache
@@ -75,6 +57,8 @@ def models() -> tuple[ModelInfo, ...]:
 
 
 def _info(name: str, entry: dict[str, Any], aliases: tuple[str, ...], package: str) -> ModelInfo:
+    from dstok.models.info import ModelInfo
+
     return ModelInfo(name, entry["sha256"], entry["vocab_size"], entry["source"], entry["licence"], aliases, package)
 
 

@@ -15,8 +15,9 @@ from dstok.core._pairs import MAX_IDS, MAX_MERGES, build_pairs
 from dstok.core._pieces import BORDER_BYTES, joined_pairs
 from dstok.core._scan import pack_edges
 from dstok.errors import UnsupportedError
+from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
-from dstok.formats.tokens import NOT_IN_UTF_8, AddedToken
+from dstok.formats.tokens import NOT_IN_UTF_8
 from dstok.pattern.program import compile_program
 from dstok.tables.byte_pairs import byte_pairs, settled_tokens
 from dstok.tables.characters import torn_borders, whole_characters

@@ -11,7 +11,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from dstok.formats.tokens import AddedToken
+from dstok.formats.added_token import AddedToken
 from dstok.tables.objects import Tables
 
 __all__ = ["fingerprint"]
@@ -34,5 +34,5 @@ def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | Non
 
 
 def _told(token: AddedToken) -> tuple[Any, ...]:
-    *old, literal = vars(token).values()
+    *old, literal = token
     return (*old, *([literal] if literal else []))

@@ -28,12 +28,13 @@ from dstok.core._check import (
 from dstok.core._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS, merges_of
 from dstok.core._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
+from dstok.formats.added_token import AddedToken
 from dstok.formats.columns import MAX_FLAGS, unpack_added
 from dstok.formats.description import NORMALIZERS, PREFIX_SPACE, NormalizerStep, TokenizerConfig
 from dstok.formats.framing import check_framing
 from dstok.formats.image import AGAIN, Image
 from dstok.formats.post_processors import TRIMMINGS
-from dstok.formats.tokens import NOT_IN_UTF_8, AddedToken
+from dstok.formats.tokens import NOT_IN_UTF_8
 from dstok.tables.kernels import KINDS, NONE
 from dstok.tables.objects import TABLES_FORMAT, bare_bpe, tables_from_image
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from dstok.formats.added_token import AddedToken
 from dstok.formats.columns import pack_added
 from dstok.formats.description import TokenizerConfig
 from dstok.formats.image import image_bytes
-from dstok.formats.tokens import AddedToken
 from dstok.tables.objects import Tables
 
 __all__ = ["image_of", "own_part"]

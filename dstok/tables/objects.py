@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok.core._bpe import BPE
 from dstok.core._encode import Encoder
@@ -19,12 +18,12 @@ from dstok.core._pass import Pass
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError
 from dstok.formats.image import Image
-from dstok.pattern.split import Split
 
 if TYPE_CHECKING:
     from dstok.core._normalize import Normalizer
     from dstok.formats.description import NormalizerStep
     from dstok.pattern.collapse import Program
+    from dstok.pattern.split import Split
 
 __all__ = ["TABLES_FORMAT", "Tables", "bare_bpe", "check_program", "make_bpe", "make_encoder", "tables_from_image"]
 
@@ -32,8 +31,7 @@ Buffer = bytes | bytearray | memoryview
 TABLES_FORMAT = 6  # of the sections' meaning: raised when the core reads one of them differently
 
 
-@dataclass(frozen=True)
-class Tables:
+class Tables(NamedTuple):
     """`description` (JSON-able) and `sections` (name -> bytes); `image` if they are mapped from one.
 
     Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merged (id by rank; empty if
@@ -51,6 +49,8 @@ class Tables:
     @property
     def splits(self) -> tuple[Split, ...]:
         """The pre-tokenizer's steps."""
+        from dstok.pattern.split import Split  # not needed to encode
+
         return tuple(Split(**split) for split in self.description["splits"])
 
     @property

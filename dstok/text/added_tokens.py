@@ -19,7 +19,7 @@ from dstok.base.texts import Special
 from dstok.core._added import Matcher
 from dstok.core._policy import Policy
 from dstok.errors import UnknownTokenError, UnsupportedError
-from dstok.formats.tokens import AddedToken, decoded_bytes, is_spelling
+from dstok.formats.added_token import AddedToken
 
 if TYPE_CHECKING:
     from dstok.core._normalize import Normalizer
@@ -67,6 +67,8 @@ class AddedTokens:
         >>> AddedTokens(tokens, "16.0").decodings()
         [(7, b'<think>', True), (8, b'\xf5', False), (9, b'ab \xc3\xb5', False)]
         """
+        from dstok.formats.tokens import decoded_bytes, is_spelling  # not needed to encode
+
         special = {token.content for token in self.tokens if token.special}
         found = []
         for token in self.tokens:

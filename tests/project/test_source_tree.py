@@ -45,8 +45,8 @@ def test_source_that_is_not_built(clone: Path, words: tuple[str, ...]) -> None:
 
 
 def test_another_module_that_is_missing(clone: Path) -> None:
-    done = python(clone / "examples", "-c", "import sys; sys.modules['dstok.calls.growing'] = None; import dstok")
-    assert done.returncode == 1 and "dstok.calls.growing" in done.stderr.splitlines()[-1]
+    done = python(clone / "examples", "-c", "import sys; sys.modules['dstok.loading'] = None; import dstok")
+    assert done.returncode == 1 and "dstok.loading" in done.stderr.splitlines()[-1]
     assert "compiled" not in done.stderr
 
 

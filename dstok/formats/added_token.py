@@ -1,0 +1,27 @@
+"""What is known of an added token.
+
+A module of its own, since every start reads some hundred of them, and needs no spelling.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["AddedToken"]
+
+
+class AddedToken(NamedTuple):
+    """A token that is matched in the text before anything else, with upstream's flags.
+
+    literal: does decoding give the text as it is, as tiktoken does, though it reads as a spelling in the byte-level
+        alphabet? Upstream's decoder takes an added token for a spelling wherever it can; see `decoded_bytes`.
+    """
+
+    id: int
+    content: str
+    single_word: bool = False
+    lstrip: bool = False
+    rstrip: bool = False
+    normalized: bool = False
+    special: bool = False
+    literal: bool = False
