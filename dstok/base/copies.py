@@ -7,7 +7,6 @@ tables and policies) is its own copy. An attribute that cannot be copied is an e
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any, NoReturn, TypeVar
 
 from dstok.errors import PickleError
@@ -22,6 +21,8 @@ class Separate:
 
     def copy(self: Self) -> Self:
         """One that goes on by itself: what either is given from now on, the other does not see."""
+        from copy import copy  # not needed by those that are not copied
+
         other = object.__new__(type(self))
         for name, value in vars(self).items():
             setattr(other, name, copy(value))

@@ -45,6 +45,10 @@ cdef class Matcher:
     ) noexcept nogil
     cdef uint32_t child(self, uint32_t state, uint8_t byte) noexcept nogil
     cdef void _link(self, uint32_t state, uint8_t byte, uint32_t target) noexcept
+    cdef int _build(self, list contents, Py_ssize_t states) except -1
+    cdef int _plant(self, list contents, uint8_t *last) except -1
+    cdef int _by_depth(self, Py_ssize_t deepest, Py_ssize_t states, uint32_t *order) except -1
+    cdef void _link_back(self, const uint8_t *last, const uint32_t *order, Py_ssize_t states) noexcept
     cdef void search(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
     ) noexcept nogil

@@ -66,6 +66,21 @@ cdef Py_ssize_t _before(const uint8_t *text, Py_ssize_t at) noexcept nogil:
     return at
 
 
+cdef Py_ssize_t _states(list contents) except -1:
+    """How many states the trie of some contents has: the root, and what each has beyond the one sorted before it."""
+    cdef const uint8_t *text
+    cdef const uint8_t *before = NULL
+    cdef Py_ssize_t states = 1, length, shared, least = 0
+    for content in sorted(contents):
+        text, length = <const uint8_t *><bytes>content, len(<bytes>content)
+        shared, least = 0, min(least, length)
+        while shared < least and text[shared] == before[shared]:
+            shared += 1
+        states += length - shared
+        before, least = text, length
+    return states
+
+
 @cython.final
 cdef class Matcher:
     """Finds `tokens`, a list of (content: bytes, single_word, lstrip, rstrip).
@@ -74,7 +89,8 @@ cdef class Matcher:
     """
 
     def __cinit__(self, list tokens, bytes word_bits=b""):
-        cdef Py_ssize_t total = sum(len(t[0]) for t in tokens) + 1, i
+        cdef list contents = [t[0] for t in tokens]
+        cdef Py_ssize_t total = _states(contents), i
         cdef uint32_t slots = 16
         if len(tokens) > 1 << 24 or total > 1 << 28:
             raise ValueError("too many added tokens")
@@ -100,7 +116,7 @@ cdef class Matcher:
         for i, (_, single_word, lstrip, rstrip) in enumerate(tokens):
             self.flags[i] = SINGLE_WORD * bool(single_word) | LSTRIP * bool(lstrip) | RSTRIP * bool(rstrip)
             self.has_lstrip |= bool(lstrip)
-        self._build([t[0] for t in tokens])
+        self._build(contents, total)
 
     def __dealloc__(self):
         free(self.edges)
@@ -136,11 +152,32 @@ cdef class Matcher:
             slot = (slot + 1) & self.edge_mask
         self.edges[slot] = key << 28 | target
 
-    def _build(self, list contents):
-        """The trie, then the fail links breadth-first: a link leads to the longest proper suffix in it."""
-        cdef uint32_t states = 1, state, target, fallback, byte
+    cdef int _build(self, list contents, Py_ssize_t states) except -1:
+        cdef uint8_t *last = <uint8_t *>malloc(states)
+        cdef uint32_t *order = <uint32_t *>malloc(states * 4)
+        cdef uint32_t state
+        try:
+            if not (last and order):
+                raise MemoryError
+            self._plant(contents, last)
+            self._by_depth(max(map(len, contents), default=0), states, order)
+            self._link_back(last, order, states)
+        finally:
+            free(last)
+            free(order)
+        for state in range(1, <uint32_t>states):
+            # A state before one where a token ends is left by its edges, so that the end is seen.
+            if self.only[state] & ONE and self.longest[state + 1] >= 0:
+                self.only[state] = MANY
+        firsts = {content[0] for content in contents}
+        self.only_first = min(firsts) if len(firsts) == 1 else -1
+        self.firsts = first_bytes(firsts)
+
+    cdef int _plant(self, list contents, uint8_t *last) except -1:
+        """The trie. `last` is the byte that leads to a state; `fail` is its parent until `_link_back`."""
+        cdef uint32_t states = 1, state, target
+        cdef uint8_t byte
         cdef Py_ssize_t i
-        cdef list order = []  # (parent, byte, state)
         for i, content in enumerate(contents):
             state = 0
             for byte in <bytes>content:
@@ -150,28 +187,45 @@ cdef class Matcher:
                     states += 1
                     self._link(state, byte, target)
                     self.depth[target] = self.depth[state] + 1
-                    order.append((self.depth[target], state, byte, target))
+                    self.fail[target], last[target] = state, byte
                 state = target
             if state == 0 or self.longest[state] >= 0:
                 raise ValueError("an added token that is empty or stands twice")
             self.longest[state] = i
             self.lengths[i] = len(content)
-        order.sort()
-        for _, state, byte, target in order:
-            fallback = self.fail[state]
-            if state:
-                while fallback and self.child(fallback, byte) == 0:
+        return 0
+
+    cdef int _by_depth(self, Py_ssize_t deepest, Py_ssize_t states, uint32_t *order) except -1:
+        """`order` becomes all states but the root, by their depth."""
+        cdef uint32_t *ends = <uint32_t *>calloc(deepest + 2, 4)
+        cdef Py_ssize_t state, depth
+        if ends == NULL:
+            raise MemoryError
+        for state in range(1, states):
+            ends[self.depth[state] + 1] += 1
+        for depth in range(1, deepest + 1):
+            ends[depth + 1] += ends[depth]
+        for state in range(1, states):
+            order[ends[self.depth[state]]] = <uint32_t>state
+            ends[self.depth[state]] += 1
+        free(ends)
+        return 0
+
+    cdef void _link_back(self, const uint8_t *last, const uint32_t *order, Py_ssize_t states) noexcept:
+        """The fail links, breadth-first: a link leads to the longest proper suffix in the trie."""
+        cdef uint32_t target, parent, fallback
+        cdef Py_ssize_t i
+        for i in range(states - 1):
+            target = order[i]
+            parent = self.fail[target]
+            self.fail[target] = 0
+            if parent:
+                fallback = self.fail[parent]
+                while fallback and self.child(fallback, last[target]) == 0:
                     fallback = self.fail[fallback]
-                self.fail[target] = self.child(fallback, byte)
+                self.fail[target] = self.child(fallback, last[target])
             if self.longest[target] < 0:
                 self.longest[target] = self.longest[self.fail[target]]
-        for state in range(1, states):
-            # A state before one where a token ends is left by its edges, so that the end is seen.
-            if self.only[state] & ONE and self.longest[state + 1] >= 0:
-                self.only[state] = MANY
-        firsts = {content[0] for content in contents}
-        self.only_first = min(firsts) if len(firsts) == 1 else -1
-        self.firsts = first_bytes(firsts)
 
     cdef void search(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found

@@ -20,6 +20,7 @@ LEVELS = {"automaton": LEVEL_NONE, "neon" if SIMD_NEON else "portable": LEVEL_PO
 if not SIMD_NEON:
     LEVELS.update(avx2=LEVEL_AVX2, avx512=LEVEL_AVX512)
 NAMES = {number: name for name, number in LEVELS.items()}
+cdef int BEST = simd_best_level()  # asked once: in a virtual machine the processor's answer takes 20 microseconds
 
 
 cdef int level() except -1:
@@ -29,12 +30,12 @@ cdef int level() except -1:
 
 def best_level():
     """The name of the best level that this processor can run."""
-    return NAMES[simd_best_level()]
+    return NAMES[BEST]
 
 
 def levels():
     """The names of the levels that this processor can run."""
-    return [name for name, number in LEVELS.items() if number <= simd_best_level()]
+    return [name for name, number in LEVELS.items() if number <= BEST]
 
 
 def chosen_level():

@@ -16,7 +16,6 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dstok.errors import ImageError, ModelPackageError, PatternError, UnsupportedError
@@ -37,7 +36,6 @@ ENTRY = {"image": str, "sha256": str, "vocab_size": int, "source": str, "licence
 AGAIN = "install it again, or a version of it that was made for this version of dstok"
 
 
-@dataclass(frozen=True)
 class InstalledTables(Tables):
     """Those of an installed package, with the name, added tokens, BOS and EOS that they were loaded with."""
 
@@ -59,9 +57,9 @@ def installed(name: str, make: Callable[..., T]) -> T | None:
         image = open_image(os.path.join(folder, listed["image"]), verify=True)
         check_image(image)
         path = os.path.join(folder, f"{model}.json")
-        added, bos_id, eos_id, _, config = tokenizer_parts(replace(image, path=path, tokenizer=_json(path)))
-        found = tables_from_image(image)
-        tables = InstalledTables(found.description, found.sections, image, (model, added, bos_id, eos_id))
+        added, bos_id, eos_id, _, config = tokenizer_parts(image._replace(path=path, tokenizer=_json(path)))
+        tables = InstalledTables(*tables_from_image(image))
+        tables.own = (model, added, bos_id, eos_id)
         return make(tables, added, bos_id, eos_id, model, config)
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok.core._bpe import BPE
 from dstok.core._encode import Encoder
-from dstok.core._pairs import merges_of
 from dstok.core._pass import Pass
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError
@@ -69,6 +68,8 @@ class Tables(NamedTuple):
 
         Raises `ImageError` if the tables are mapped and damaged.
         """
+        from dstok.core._pairs import merges_of
+
         try:
             return merges_of(self.sections["pairs"])
         except ValueError as error:
