@@ -53,11 +53,11 @@ class Tokenizer(LineEncoder):
     """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_file`, `from_str`, `from_tiktoken`, `from_gguf`
     or `open`.
 
-    Keywords of every encoding call: `special` says which added tokens are matched in the text: "all"
+    Every encoding call has these keywords. `special` says which added tokens are matched in the text: "all"
     (upstream's behaviour), "none" (all text is plain), "raise" (`SpecialTokenError` if the text holds one), or a
-    set of their texts; `errors="replace"` puts U+FFFD for invalid UTF-8 and lone surrogates instead of raising
-    `TextError`; `add_bos`, `add_eos` put those ids around the text's: around each text of a batch, around each part of
-    `chunk`, and at the ends of a stream. A text that grows has no end, so `growing` takes no `add_eos`.
+    set of their texts. With `errors="replace"`, U+FFFD stands for invalid UTF-8 and lone surrogates; otherwise they
+    raise `TextError`. `add_bos` and `add_eos` put these ids around each text of a batch, around each part of `chunk`,
+    and at the ends of a stream. A text that grows has no end, so `growing` takes no `add_eos`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -111,9 +111,9 @@ class Tokenizer(LineEncoder):
     ) -> Tokenizer:
         r"""The tokenizer of `tiktoken.Encoding(..., pat_str=pattern, mergeable_ranks=ranks, special_tokens=...)`.
 
-        `ranks` is a mapping from bytes to ids, or the path of a rank file; `pattern` is in tiktoken's dialect, or
-        the name of one of its encodings (gpt2, r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base), whose
-        special tokens are taken, too, if none are given; the rank files that tiktoken publishes are known without it.
+        `ranks` is a mapping from bytes to ids, or the path of a rank file. `pattern` is in tiktoken's dialect, or the
+        name of one of its encodings: gpt2, r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base. With a name, the
+        encoding's special tokens are taken if none are given. A rank file that tiktoken publishes needs no `pattern`.
         `encode` is tiktoken's with `allowed_special="all"`, and `special="none"` its `encode_ordinary`. Raises
         `UnsupportedError`, `PatternError`, `TokenizerFileError` (with line and file offset), and `OSError`.
 

@@ -1,8 +1,10 @@
 """Conversations -> a table for training: ids, labels, the message of each id.
 
-In: conversations, as a list or an Arrow array of lists of messages, or of JSON. Out: a `pyarrow.Table`, a row each.
-Invariant: a row has what `dstok.chat.encode` gives for the conversation; a null row is null. Arrow gives every message
-all fields that any has: one that is null counts as missing, but for `content`, of which formats tell the two apart.
+In: conversations, as a list or an Arrow array of lists of messages, or of JSON. Out: a `pyarrow.Table`, with a row for
+each.
+Invariant: a row has what `dstok.chat.encode` gives for the conversation; a null row is null. In Arrow every message has
+all fields that any message has. So a field that is null counts as missing, except for `content`: there formats tell the
+two apart, and null is None.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The error for an import of dstok's source where its compiled modules are not.
 
 In: the name of a module that was not found. Out: an `ImportError` that says what to do.
-Invariant: needs nothing that is compiled. Python looks for modules beside a script, or else (`python`, `python -m`,
-`python -c`) in the folder that it was started in, before it looks among the installed ones: in a clone it finds the
-source, which has no compiled modules unless it was built in place.
+Invariant: this module needs nothing that is compiled. How users come here. Before Python looks among the installed
+modules, it looks beside the script, or, without a script (`python`, `python -m`, `python -c`), in the folder that it
+was started in. In a clone it finds the source there, which has no compiled modules unless it was built in place.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Conversations as deepseek-recipe takes them: what V4 0731 and V4.1 have in common.
 
-In: messages and options as users give them. Out: `Talk`, whose texts are texts and whose calls are calls, or a
-`ChatError`. Invariant: a talk is what deepseek-recipe's `Conversation` holds: content is text (of a list of text parts
-the parts joined by a blank line, as its request layer does; of an assistant None is ''); tools are JSON lines; floats
-are written as the version writes them.
+In: messages and options as users give them. Out: `Talk`, whose messages have been checked and have one form each, or a
+`ChatError`.
+Invariant: a talk is what deepseek-recipe's `Conversation` holds. Content is text: a list of text parts is joined by
+blank lines, as its request layer does; None of an assistant is ''. Tools are JSON lines. Floats are written as the
+version writes them.
 Source: deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_recipe.py.
 """
 

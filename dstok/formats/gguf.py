@@ -1,15 +1,15 @@
 """GGUF, llama.cpp's file format <-> `ModelDescription`.
 
-In: the path of a GGUF file, with tensors or without. Out: the model as upstream has it. And from
-a model a GGUF file that holds a vocabulary and no tensors.
-Invariant: the ids are upstream's, those of the tokenizer.json files that llama.cpp's `tokenizer.ggml.pre` stands for;
-formats/llama_cpp.py tells where llama.cpp's own differ. What GGUF cannot say is refused; what is lost by llama.cpp's
-convention is returned (by `write_gguf`, as sentences).
+In: the path of a GGUF file, with tensors or without. Out: the model as upstream has it. And from a model a GGUF file
+that holds a vocabulary and no tensors.
+Invariant: the ids are upstream's, those of the tokenizer.json files that llama.cpp's `tokenizer.ggml.pre` stands for.
+formats/llama_cpp.py tells where llama.cpp's own ids differ. What GGUF cannot say is refused. What is lost by
+llama.cpp's convention is returned (by `write_gguf`, as sentences).
 Source: the GGUF specification; llama.cpp v0.5.0, conversion/base.py (`get_vocab_base`) for the types of tokens.
 
 What GGUF does not say:
-- which flags an added token has; with lstrip, rstrip or single_word it is refused;
-- whether an added token is special: llama.cpp marks those as CONTROL that are, or look like it;
+- which flags an added token has: one with lstrip, rstrip or single_word is refused;
+- whether an added token is special: llama.cpp marks a token as CONTROL if it is special, or if it looks as if it were;
 - which ids have no token: they are written as [PADn], UNUSED.
 """
 

@@ -1,10 +1,10 @@
 """The versions of upstream that dstok can be exact to, and the Unicode versions of the tables in each.
 
 In: a name such as "tokenizers-0.21.1". Out: `Upstream`.
-Invariant: a version is listed only if its wheel was asked for every code point, for each of the tables. What else
-has changed between versions, such as the fields that a tokenizer.json may have, is not followed: a file is read as
-the newest version reads it.
-Source: the wheels; tests/formats/test_upstream_versions.py asks those that it is given again.
+Invariant: a version is listed only if its wheel was asked for every code point, for each of the tables. Other changes
+between versions, such as new fields of a tokenizer.json, are not followed: a file is read as the newest version reads
+it.
+Source: the wheels. tests/formats/test_upstream_versions.py asks again those wheels that are there.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 In: a tokenizer. Out: an `LLTokenizer`, for `LLMatcher` and `LLInterpreter`.
 Invariant: its masks, and its ids of texts, are those of the `LLTokenizer` that llguidance makes of the same model's
-tokenizer.json, but for added tokens that llguidance itself loses with a warning (those that are not special and not
-spelled in the byte-level alphabet, as V3.2's `｜DSML｜`): here they are their text. Texts that a grammar forces are
-encoded by dstok.
+tokenizer.json. There is one exception: llguidance loses some added tokens, with a warning, those that are not special
+and not spelled in the byte-level alphabet, such as V3.2's `｜DSML｜`. Here these are their text. Texts that a grammar
+forces are encoded by dstok.
 Source: llguidance 1.9.1, whose wrapper's source says what it asks for; what it takes for special was measured.
 
 >>> import dstok

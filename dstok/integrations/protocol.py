@@ -1,8 +1,8 @@
 """What an integration may use of a tokenizer: the calls that stay as they are from one version to the next.
 
 In: nothing. Out: `TokenizerProtocol`, which every `dstok.Tokenizer` follows, for annotations of your own code.
-Invariant: no module of this room uses more of a tokenizer than this, but for those that read its tables to write them
-in another library's form, and those of transformers, which need offsets, too.
+Invariant: the modules of this room use no more of a tokenizer than this, with two exceptions: those that write its
+tables in another library's form read the tables, and those of transformers also need offsets.
 """
 
 from __future__ import annotations

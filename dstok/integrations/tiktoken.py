@@ -4,8 +4,8 @@ In: what `tiktoken.Encoding` is made of, one of its objects, or a dstok tokenize
 `tiktoken.Encoding`.
 Invariant: every call gives what tiktoken 0.14.0 gives for the same pattern, ranks and special tokens, errors included.
 What dstok cannot do exactly is refused when the object is made, or, by `install` and `accelerate`, left to tiktoken
-with a warning. An encoding of a tokenizer that tiktoken has no words for (a normalizer, say) is refused where
-tiktoken's own form of it is asked for.
+with a warning. A tokenizer may have something that tiktoken's own form has no words for, such as an added
+token that takes white space along. Its encoding is made, and refuses only to give that form (`parts`).
 
 >>> import dstok
 >>> from dstok.integrations.tiktoken import Encoding

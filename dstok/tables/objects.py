@@ -33,12 +33,15 @@ TABLES_FORMAT = 6  # of the sections' meaning: raised when the core reads one of
 class Tables(NamedTuple):
     """`description` (JSON-able) and `sections` (name -> bytes); `image` if they are mapped from one.
 
-    Sections: pages, page_numbers, edges (the scanner); starts, blob (token bytes by id); merged (id by rank; empty if
-    it is the rank plus the description's `first`), pairs and seeds (the merges' hash table); atoms, byte_pairs and
-    pair_ids (what merging may start from); direct (a bit for each id: whether merging makes it of its own bytes, which
-    fill the piece tables); joined (the safe cuts' bitmap, empty if there are none); borders (characters that are not to
-    be cut at, empty if there are none); windows (what a few characters tell of a place between them:
-    pattern/windows.py; empty for V3).
+    pages, page_numbers, edges: the scanner's tables.
+    starts, blob: the bytes of each token.
+    merged: id by rank; empty if it is the rank plus the description's `first`.
+    pairs, seeds: the merges' hash table.
+    atoms, byte_pairs, pair_ids: what merging may start from.
+    direct: a bit for each id: whether merging makes it of its own bytes. Such tokens fill the piece tables.
+    joined: the safe cuts' bitmap, empty if there are none.
+    borders: characters that are not to be cut at, empty if there are none.
+    windows: what a few characters tell of a place between them (pattern/windows.py); empty if there are rules.
     """
 
     description: dict[str, Any]

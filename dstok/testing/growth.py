@@ -1,9 +1,9 @@
 """Does the work grow with the length of the text, or with its square? And does a long text bring it down?
 
 In: a candidate. Out: `Growth`: for each kind of long text the processor time at several sizes.
-Invariant: only times that the candidate's own process used are looked at, the least of some; a kind is called
-super-linear if four times the text costs at least `FACTOR` times as much, at two pairs of sizes, and the largest
-takes long enough to be measured. Times decide nothing else.
+Invariant: a time is processor time of the candidate's own process, the least of some. A kind is called super-linear if
+four times the text costs at least `FACTOR` times as much, at two pairs of sizes, and the largest takes long enough to
+be measured. Times decide nothing else.
 """
 
 from __future__ import annotations
