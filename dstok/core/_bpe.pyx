@@ -284,7 +284,7 @@ cdef class BPE:
         return self._merge(text, 1)[0]
 
     def merge_in_lanes(self, list texts not None, bint wide):
-        """The ids of up to 16 texts of up to 32 bytes, by `merge_lanes`; not `wide`: by `merge_lanes_portable`. For tests."""
+        """For tests: the ids of up to 16 texts of up to 32 bytes, by `merge_lanes`, or `merge_lanes_portable`."""
         cdef Lanes lanes
         cdef uint32_t ids[LANE_SYMBOLS]
         cdef bytes text
