@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from dstok import names_of_others
     from dstok.calls import batches, budget, decoding, growing, offsets, padded, pairs, streams
     from dstok.calls.places import Places
-    from dstok.calls.trimming import Trimmer
     from dstok.core._decode import Decoder
     from dstok.core._normalize import Normalizer
     from dstok.formats import writing
@@ -364,22 +363,14 @@ class Tokenizer(LineEncoder):
         pages, page_numbers = self.program.alphabet.pages()
         return Scanner(pages, page_numbers, pack_edges(self.program.dfa.edges, pages[:128]), self.program.dfa.symbols)
 
-    @property
-    def _trimmer(self) -> Trimmer | None:
-        trimming = self._tables.description.get("trim_offsets", "")
-        if not trimming:
-            return None
-        from dstok.calls.trimming import Trimmer  # needed by few models
-
-        return Trimmer(trimming, self.unicode_version)
-
     @lazy
     def _places(self) -> Places:
         from dstok.calls.places import Places
+        from dstok.calls.trimming import make_trimmer
 
+        trimmer = make_trimmer(self._tables.description.get("trim_offsets", ""), self.unicode_version)
         drops = any(split.behavior == "Removed" for split in self._tables.splits)
-        return Places(self._encoder, self._normalizer, self._decoder, self._scanner, self.program.tags, self._trimmer,
-                      drops)
+        return Places(self._encoder, self._normalizer, self._decoder, self._scanner, self.program.tags, trimmer, drops)
 
 
 def _normalizer(tables: Tables) -> Normalizer | None:

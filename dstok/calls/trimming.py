@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["Trimmer"]
+__all__ = ["Trimmer", "make_trimmer"]
 
 SPACE = ord(" ")
 
@@ -65,3 +65,8 @@ class Trimmer:
         text = token.decode()
         left, right = text[: len(text) - len(text.lstrip(self._white))], text[len(text.rstrip(self._white)) :]
         return (len(left), len(left.encode())), (len(right), len(right.encode()))
+
+
+def make_trimmer(trimming: str, unicode_version: str) -> Trimmer | None:
+    """The trimmer of a model's `trim_offsets`: one of `TRIMMINGS`; None for "", as most models have it."""
+    return Trimmer(trimming, unicode_version) if trimming else None
