@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -264,15 +265,26 @@ def test_arrays_are_not_written_to_again() -> None:
 
 
 def leaked(call: Callable[[], object], watched: object) -> tuple[int, int]:
-    """How many blocks of Python's memory, and references to `watched`, ten calls leave behind, warm."""
+    """How many blocks of Python's memory ten calls leave behind, warm, and all calls of references to `watched`.
+
+    A helping thread that has done its work holds the batch until it has ended, a moment after the call: it is waited for.
+    """
+    references = sys.getrefcount(watched)
+
+    def settled() -> int:
+        for _ in range(1000):
+            gc.collect()
+            if sys.getrefcount(watched) <= references:
+                break
+            time.sleep(0.01)
+        return sys.getallocatedblocks()
+
     for _ in range(3):
         call()
-    gc.collect()
-    blocks, references = sys.getallocatedblocks(), sys.getrefcount(watched)
+    blocks = settled()
     for _ in range(10):
         call()
-    gc.collect()
-    return sys.getallocatedblocks() - blocks, sys.getrefcount(watched) - references
+    return settled() - blocks, sys.getrefcount(watched) - references
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -287,7 +299,7 @@ def test_nothing_stays(call: str, threads: int) -> None:
 
     for run in (lambda: getattr(TOK, call)(good, threads=threads), fails):
         blocks, references = leaked(run, LONG)
-        assert references == 0
+        assert references <= 0
         assert blocks < 20
     assert at_rest()
 
@@ -301,7 +313,7 @@ batch = [text] * 12
 expected = warm.encode(text)
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 fine = short = 0
-for more in [*range(1 << 20, 200 << 20, 5 << 20), 1 << 32]:
+for more in [*range(1 << 20, 200 << 20, 15 << 20), 1 << 32]:
     for call in ("encode_batch", "encode_batch_arrays", "count_batch"):
         resource.setrlimit(resource.RLIMIT_AS, (size + more, resource.RLIM_INFINITY))
         try:

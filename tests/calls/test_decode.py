@@ -39,7 +39,7 @@ def test_decode_reverses_encode(text: str) -> None:
 
 
 @pytest.mark.parametrize("model", BUILT_IN)
-@examples(40, deep=3000)
+@examples(20, deep=3000)
 @given(st.lists(st.one_of(special_texts, special_parts, texts), max_size=6).map("".join))
 def test_decode_reverses_encode_in_all_models(model: str, text: str) -> None:
     """The same for each of the built-in models; one that normalizes gives what upstream gives."""
@@ -123,10 +123,10 @@ def test_strict(ids: list[int]) -> None:
 
 @pytest.mark.parametrize("model", BUILT_IN)
 def test_vocabulary(model: str) -> None:
-    """Every id (of the models whose vocabulary is V3's, too, a share): its token is upstream's, the way back leads to the id, and its size is upstream's."""
+    """Every id (a sixth of V3's a day, less of the others, most of which have these, too): its token is upstream's, the way back leads to the id, and its size is upstream's."""
     tok, judge = dstok.load(model), real(model)
     assert tok.vocab_size == judge.get_vocab_size(with_added_tokens=True)
-    for id in share(range(tok.vocab_size), 1 if model == "deepseek-v3" else 8):
+    for id in share(range(tok.vocab_size), 6 if model == "deepseek-v3" else 24):
         token = tok.id_to_token(id)
         assert token == judge.id_to_token(id)
         assert tok.token_to_id(token) == id == judge.token_to_id(token)

@@ -49,7 +49,7 @@ def models(name: str, seed: int) -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]
 
 def random_texts(seed: int) -> list[str]:
     rng = random.Random(seed)
-    return ["".join(rng.choices(PARTS, k=rng.randrange(1, 12))) for _ in range(60)]
+    return ["".join(rng.choices(PARTS, k=rng.randrange(1, 12))) for _ in range(30)]
 
 
 every_model = pytest.mark.parametrize("seed", SEEDS)

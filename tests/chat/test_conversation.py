@@ -40,7 +40,7 @@ def test_equal_to_encoding_the_whole(version: str, special: chat.encoding.ChatSp
     """Ids, text, spans and errors; messages that are refused are left out, and those after them follow the others."""
     tok = ours(version)
 
-    @part_of_examples(0.1 if special == "template" else 0.02)
+    @part_of_examples(0.04 if special == "template" else 0.02)
     @given(conversations(version), conversations(version), st.lists(st.integers(1, 20), max_size=20))
     def check(drawn: Drawn, more: Drawn, places: list[int]) -> None:
         with contextlib.suppress(chat.ChatError):

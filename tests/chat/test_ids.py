@@ -35,7 +35,7 @@ def rendered(version: str, drawn: Drawn) -> chat.Rendered | None:
 def test_all_is_upstreams(version: str) -> None:
     tok, judge = smaller_ours(version), smaller_upstreams(version)
 
-    @part_of_examples(0.1)
+    @part_of_examples(0.04)
     @given(conversations(version))
     def check(drawn: Drawn) -> None:
         found = rendered(version, drawn)
@@ -49,7 +49,7 @@ def test_all_is_upstreams(version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_template_is_all_where_no_message_holds_a_token(version: str) -> None:
-    @part_of_examples(0.1)
+    @part_of_examples(0.05)
     @given(conversations(version, CLEAN))
     def check(drawn: Drawn) -> None:
         found = rendered(version, drawn)
@@ -75,7 +75,7 @@ def test_no_message_makes_a_token(version: str) -> None:
     tok = ours(version)
     added = set(tok.special_tokens.values())
 
-    @part_of_examples(0.1)
+    @part_of_examples(0.05)
     @given(conversations(version, all_added()))
     def check(drawn: Drawn) -> None:
         found = rendered(version, drawn)

@@ -40,7 +40,7 @@ def render(version: str) -> Any:
 def test_equal_to_the_reference(version: str) -> None:
     theirs = reference(version)
 
-    @part_of_examples(0.3)
+    @part_of_examples(0.15)
     @given(conversations(version))
     def check(drawn: Drawn) -> None:
         ours, wanted = outcome(render(version), drawn), outcome(theirs, drawn)
