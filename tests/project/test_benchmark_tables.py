@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from benchmark_records import ROOT, WORST, record, results
 
-from benchmarks import models, verdicts
+from benchmarks import models, start, verdicts
 from benchmarks.cases import select
 from benchmarks.chart import chart
 from benchmarks.engines import ENGINES
@@ -123,3 +123,12 @@ def test_models_table() -> None:
     assert made.startswith("C, AVX-512, P, D; ")
     last = made.splitlines()[-1]
     assert last == "| m | code | 300 / 300 | ≠ / ≠ | failed | 3.00 / 3.00 | 100.00 / 100.00 |"
+
+
+def test_the_table_of_starts() -> None:
+    """Times are medians; what dstok adds to a Python with numpy is the difference of two of them."""
+    rows = {name: start.Figures(median_ms=10.0 * count, least_ms=8.0) for count, name in enumerate(start.PROCESSES, 1)}
+    lines = start.table(rows).splitlines()
+    assert lines[2] == "| empty Python | 10.0 | 8.0 | 1.0 |"
+    assert lines[8] == "| dstok count FILE | 70.0 | 8.0 | 7.0 |"
+    assert lines[-1] == "Import, load and first ids beyond Python with numpy: 10.0 ms."

@@ -1,0 +1,103 @@
+"""What a start imports: the modules that the first ids and a count need, and no others. No time is measured here.
+
+A module costs a tenth of a millisecond, some of Python's own cost several; whoever makes the start import one more has to
+put it into these lists. `python -m benchmarks.start` measures what it costs.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import dstok
+
+FIRST_IDS = """
+import sys
+before = set(sys.modules)
+import dstok
+assert dstok.load("deepseek-v3").encode("Hello world") == [19923, 2058]
+"""
+COUNT = f"""{FIRST_IDS}
+from dstok.cli.app import main
+assert main(["count", sys.argv[1]]) == 0
+"""
+TELL = "\nprint(*sorted(set(sys.modules) - before), file=sys.stderr)"
+OWN = {
+    "dstok", "dstok.errors", "dstok.loading", "dstok.tokenizer",
+    "dstok.base", "dstok.base.ids", "dstok.base.late", "dstok.base.lazy", "dstok.base.platform", "dstok.base.texts",
+    "dstok.core", "dstok.core._added", "dstok.core._bpe", "dstok.core._chunk", "dstok.core._encode",
+    "dstok.core._forms", "dstok.core._level", "dstok.core._line", "dstok.core._normalize", "dstok.core._pass",
+    "dstok.core._pieces", "dstok.core._policy", "dstok.core._pool", "dstok.core._scan", "dstok.core._shared",
+    "dstok.core._splitter", "dstok.core._stretches", "dstok.core._utf8", "dstok.core._workspace",
+    "dstok.core._written",
+    "dstok.formats", "dstok.formats.added_token", "dstok.formats.columns", "dstok.formats.image",
+    "dstok.models", "dstok.models.names",
+    "dstok.tables", "dstok.tables.objects", "dstok.text", "dstok.text.added_tokens",
+}
+OF_COUNT = {
+    "dstok.base.copies", "dstok.base.faults", "dstok.calls", "dstok.calls.streams",
+    "dstok.cli", "dstok.cli.app", "dstok.cli.arguments", "dstok.cli.count", "dstok.cli.errors", "dstok.cli.models",
+    "dstok.cli.progress", "dstok.files", "dstok.files.frames", "dstok.files.inputs", "dstok.files.outputs",
+}
+SLOW = {  # of others; where Python itself or its environment has imported one already, it costs nothing
+    "ast", "asyncio", "copy", "ctypes", "dataclasses", "dis", "email", "gzip", "hashlib", "importlib.metadata",
+    "importlib.resources", "inspect", "logging", "numpy", "pathlib", "pickle", "random", "shutil", "signal", "socket",
+    "ssl", "subprocess", "tempfile", "threading", "tokenize", "tqdm", "urllib", "uuid", "wcwidth", "zipfile",
+}
+
+
+def imported(code: str, *words: str) -> set[str]:
+    done = subprocess.run([sys.executable, "-c", code + TELL, *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+def own(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.partition(".")[0] == "dstok"}
+
+
+def test_the_first_ids() -> None:
+    found = imported(FIRST_IDS)
+    assert own(found) == OWN
+    assert found & {*SLOW, "argparse"} == set()
+
+
+def test_a_count(tmp_path: Path) -> None:
+    (tmp_path / "small.txt").write_text("Hello world", encoding="utf-8")
+    found = imported(COUNT, str(tmp_path / "small.txt"))
+    assert own(found) == OWN | OF_COUNT
+    assert found & SLOW == set()
+
+
+def test_all_that_is_late_is_there() -> None:
+    """Each public name and each method that is imported when it is asked for, in a process that has asked for none."""
+    code = """
+import sys
+before = set()
+import dstok
+assert set(dstok.__all__) <= set(dir(dstok))
+for name in dir(dstok):
+    getattr(dstok, name)
+late = [name for name, value in vars(dstok.Tokenizer).items() if type(value).__module__ == "dstok.base.late"]
+assert len(late) > 20, late
+for name in late:
+    method = getattr(dstok.Tokenizer, name)
+    assert vars(dstok.Tokenizer)[name] is method and callable(method), name
+"""
+    assert own(imported(code)) > OWN
+
+
+def test_late_methods_are_those_of_their_modules() -> None:
+    from dstok.calls import batches, decoding
+    from dstok.models import built_in
+
+    assert dstok.Tokenizer.encode_batch is batches.encode_batch
+    assert dstok.Tokenizer.__len__ is decoding.number_of_tokens
+
+    class Loud(dstok.Tokenizer):
+        def decode_bytes(self, *arguments: object, **keywords: object) -> bytes:
+            return super().decode_bytes(*arguments, **keywords) + b"!"  # type: ignore[arg-type]
+
+    loud = Loud(*built_in("deepseek-v3"))
+    assert loud.decode_bytes([19923]) == b"Hello!" and len(loud) == 128815
