@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.uint32]
     Lengths = npt.NDArray[np.int64]  # int64[rows, 2]: the number of ids of both texts
 
-__all__ = ["PaddedPairs", "PairIds", "encode_pair", "encode_pair_with_overflow", "encode_pairs_padded"]
+__all__ = [
+    "PaddedPairs", "PairIds", "Truncation", "encode_pair", "encode_pair_with_overflow", "encode_pairs_padded",
+    "kept_lengths",
+]
 
 Truncation = Literal["longest_first", "only_first", "only_second"]
 TRUNCATIONS = get_args(Truncation)
@@ -111,7 +114,7 @@ def encode_pair_with_overflow(
     parts = _parts(self, add_special_tokens)
     room = room_of(max_length, _around(parts), AROUND)
     both = [self.encode_array(each, special=special, errors=errors) for each in (text, pair)]
-    (kept,) = _kept(np.array([[len(ids) for ids in both]]), room, truncation).tolist()
+    (kept,) = kept_lengths(np.array([[len(ids) for ids in both]]), room, truncation).tolist()
     spans = [overflow_spans(len(ids), count, stride, side) for ids, count in zip(both, kept)]
     found = []
     for chosen in _combinations(parts, spans):
@@ -150,7 +153,7 @@ def encode_pairs_padded(
     columns = _columns(texts, pairs)
     found = [encode_batch_arrays(self, column, threads=threads, special=special, errors=errors) for column in columns]
     counts = np.stack([np.diff(offsets) for _, offsets in found], axis=1)
-    kept = counts if room is None else _kept(counts, room, truncation)
+    kept = counts if room is None else kept_lengths(counts, room, truncation)
     flats = [cut_texts(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(found)]
     laid, lengths = _laid(parts, flats, kept), kept.sum(axis=1) + _around(parts)
     width = row_width(lengths, length, multiple_of)
@@ -198,8 +201,13 @@ def _combinations(parts: Sequence[Part], spans: Sequence[Sequence[Any]]) -> list
     return order if first == 0 else [(of_first, of_second) for of_second, of_first in order]
 
 
-def _kept(lengths: Lengths, room: int, truncation: Truncation) -> Lengths:
-    """How many ids of each text stay: upstream's rule. Raises `ValueError`."""
+def kept_lengths(lengths: Lengths, room: int, truncation: Truncation) -> Lengths:
+    """How many ids of each text stay, of pairs that have room for so many: upstream's rule. Raises `ValueError`.
+
+    >>> import numpy as np
+    >>> kept_lengths(np.array([[3, 9], [9, 8], [1, 2]]), 7, "longest_first").tolist()
+    [[3, 4], [4, 3], [1, 2]]
+    """
     import numpy as np
 
     over = lengths.sum(axis=1) - room

@@ -83,8 +83,10 @@ class Batch:
         if second is None and settings.frame is not None:
             return Row(self, settings.frame, one, [settings.cut(own)])
         other = list(chain.from_iterable(ids[len(first) :]))
-        if second is not None and settings.pair_frame is not None and settings.fits(own, other):
-            return Row(self, settings.pair_frame, one, [own, other])
+        if second is not None and settings.pair_frame is not None:
+            cut = settings.cut_pair(own, other)
+            if cut is not None:
+                return Row(self, settings.pair_frame, one, cut)
         return self._unpadded(one)
 
     def _padded(self, rows: list[Any]) -> list[Any]:

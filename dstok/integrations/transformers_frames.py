@@ -13,9 +13,11 @@ from __future__ import annotations
 import pickle
 from typing import Any, NamedTuple
 
+import numpy as np
 import tokenizers
 from tokenizers import Encoding
 
+from dstok.calls.pairs import kept_lengths
 from dstok.errors import UnsupportedError
 from dstok.integrations.transformers_engine import joined, state_of
 
@@ -102,9 +104,19 @@ class Settings:
             raise UnsupportedError("truncation that leaves no room for a new id")
         return ids[:room] if self.from_right else ids[-room:]
 
-    def fits(self, first: list[int], second: list[int]) -> bool:
-        """Whether a pair is not truncated."""
-        return self._pair_room is None or len(first) + len(second) <= self._pair_room
+    def cut_pair(self, first: list[int], second: list[int]) -> list[list[int]] | None:
+        """The ids of both texts of a pair; None where upstream has a case of its own, be it an error."""
+        room, truncation = self._pair_room, self._truncation
+        if truncation is None or room is None or len(first) + len(second) <= room:
+            return [first, second]
+        try:
+            (kept,) = kept_lengths(np.array([[len(first), len(second)]]), room, truncation["strategy"]).tolist()
+        except ValueError:
+            return None
+        both = list(zip((first, second), kept))
+        if room < 1 or any(truncation["stride"] >= count for ids, count in both if count < len(ids)):
+            return None
+        return [ids[:count] if self.from_right else ids[len(ids) - count :] for ids, count in both]
 
     def padded_length(self, longest: int) -> int | None:
         """How many ids a row is filled up to, of a batch whose longest has so many. None: it is not."""

@@ -74,6 +74,17 @@ def test_sub_ranges_are_decoded_alike(both: tuple[Any, Any]) -> None:
     assert "backend" not in tok.dstok.explain()
 
 
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_pairs_that_are_cut(both: tuple[Any, Any], side: str) -> None:
+    for tok in both:
+        tok.truncation_side = side
+    for truncation in (True, "only_first", "only_second"):
+        for longest in (4, 7, 12, 25):
+            for options in ({}, {"stride": 2, "return_overflowing_tokens": True, "return_offsets_mapping": True}):
+                same(both, [TEXT, "a"], ["b c d", TEXT], truncation=truncation, max_length=longest, padding=True, **options)
+    assert "dstok: encode" in both[1].dstok.explain()
+
+
 def test_encodings_are_upstreams_own(both: tuple[Any, Any]) -> None:
     original, tok = both
     for options in ({}, {"return_offsets_mapping": True}, {"padding": True}):
