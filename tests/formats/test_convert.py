@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import tokenizers
 from cli_process import fails, run
-from gguf_models import REAL, TEXTS, WHOLE, all_tokens, config_of, load
+from compiled import compiled
+from gguf_models import SMALL, TEXTS, all_tokens, config_of, load, whole
 from judges import rank_file
 from real_models import real
 from smaller_models import smaller_json
@@ -45,18 +46,14 @@ def test_small_files(case: int) -> None:
     assert write_tokenizer_json(ours.describe()) == again
 
 
-@pytest.mark.parametrize("name", WHOLE)
-def test_real_files(name: str) -> None:
-    check_real_file(load(name), real(name))
-
-
-@pytest.mark.parametrize("name", REAL)
-def test_real_files_with_a_small_vocabulary(name: str) -> None:
-    text = smaller_json(name)
-    check_real_file(dstok.Tokenizer.from_str(text), tokenizers.Tokenizer.from_str(text))
-
-
-def check_real_file(tok: dstok.Tokenizer, before: tokenizers.Tokenizer) -> None:
+@pytest.mark.parametrize(("name", "size"), [*((name, "small") for name in SMALL),
+                                            *((name, "whole") for name in whole("tokenizer.json"))])
+def test_real_files(name: str, size: str) -> None:
+    """Some with a small vocabulary, one on some days with its own."""
+    if size == "whole":
+        tok, before = load(name), real(name)
+    else:
+        tok, before = compiled(smaller_json(name)), tokenizers.Tokenizer.from_str(smaller_json(name))
     judge, contents = tokenizers.Tokenizer.from_str(written(tok)), list(tok.special_tokens)
     for sample in [*TEXTS, all_tokens(tok), "a".join(contents), *contents]:
         assert judge.encode(sample, add_special_tokens=False).ids == before.encode(sample, add_special_tokens=False).ids

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gguf_models import REAL, WHOLE, config_of, smaller_written, written
+from gguf_models import REAL, SMALL, config_of, smaller_written, whole, written
 from judges import judge
 from kept import kept
 from real_models import real_json
@@ -29,16 +29,8 @@ from dstok.formats.gguf_file import read_gguf
 
 CHILD = Path(__file__).parents[1] / "helpers" / "llama_cpp_child.py"
 SIZE = 2000  # characters a call
-TODAY = list(dict.fromkeys(["deepseek-v3", *WHOLE]))
+TODAY = list(dict.fromkeys(["deepseek-v3", *whole("llama.cpp")]))
 DIFFERENT = ["deepseek-llm-7b-base", "deepseek-coder-33b-base", "deepseek-r1-distill-qwen-7b"]  # with known differences
-RECORDED = ["deepseek-v3", "deepseek-v4", "deepseek-r1-distill-llama-8b"]
-
-
-def one_a_day(names: list[str]) -> list[str]:
-    """Another one each day; in the deep profile all."""
-    return [names[number] for number in seeds(len(names), 1)]
-
-
 
 
 def model(name: str) -> tuple[dstok.Tokenizer, Path]:
@@ -115,7 +107,7 @@ def parts(text: str) -> Iterator[str]:
     yield gathered
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", SMALL)
 def test_the_file(name: str) -> None:
     """With a small vocabulary: llama.cpp loads it, and understands the tokens at a text's ends as they are meant."""
     tok, path = smaller_written(name)[:2]
@@ -129,13 +121,13 @@ def test_the_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", TODAY)
 def test_wiki(name: str) -> None:
-    texts = list(share(parts(wiki()), 6))
+    texts = list(share(parts(wiki()), 18))
     assert compare(name, texts) <= (len(texts) if REAL[name] == "glm4" else len(texts) // 4)
 
 
 @pytest.mark.parametrize("name", TODAY)
 def test_corpora(name: str) -> None:
-    texts = [text for source in CORPORA for text in share(parts(corpus(source)[: None if DEEP else 600_000]), 12)]
+    texts = [text for source in CORPORA for text in share(parts(corpus(source)[: None if DEEP else 600_000]), 24)]
     assert compare(name, texts) <= (len(texts) if REAL[name] == "glm4" else len(texts) // 4)
 
 
@@ -147,19 +139,6 @@ def test_llama_cpps_own_cases(name: str) -> None:
     assert len(texts) >= 46
     known = compare(name, texts)
     assert known <= (3 if REAL[name] in ("glm4", "deepseek-r1-qwen", "qwen2", "qwen35", "minimax-m2") else 0)
-
-
-@pytest.mark.parametrize("name", one_a_day(RECORDED))
-def test_expected_ids_of_the_cases(name: str) -> None:
-    """dstok's ids of those texts are the recorded ones, which llama.cpp and upstream agree on."""
-    recorded = json.loads(shared("fixtures/expected-ids.json").read_text(encoding="utf-8"))
-    cases = shared("fixtures/inp_out/ggml-vocab-deepseek-llm.gguf.inp").read_text(encoding="utf-8")
-    texts = cases.split("\n__ggml_vocab_test__\n")
-    tok, path = model(name)
-    expected = recorded[name]["inp47"]
-    assert len(expected) == len(texts)
-    for text, ids, own, llama in zip(texts, expected, tok.encode_batch(texts), ask(path, texts)["ids"]):
-        assert ids == own == llama, text
 
 
 def test_known_differences() -> None:
@@ -175,16 +154,38 @@ def test_known_differences() -> None:
             assert ids == (repro["hf"] if "seed only" in repro["kind"] else repro["llama_ids"]), repro
 
 
-@pytest.mark.parametrize("name", one_a_day(DIFFERENT))
-def test_known_differences_of_other_families(name: str) -> None:
+def check_ids_of_the_cases(name: str) -> None:
+    """dstok's ids of those texts are the recorded ones, which llama.cpp and upstream agree on."""
+    recorded = json.loads(shared("fixtures/expected-ids.json").read_text(encoding="utf-8"))
+    cases = shared("fixtures/inp_out/ggml-vocab-deepseek-llm.gguf.inp").read_text(encoding="utf-8")
+    texts = cases.split("\n__ggml_vocab_test__\n")
+    tok, path = model(name)
+    expected = recorded[name]["inp47"]
+    assert len(expected) == len(texts)
+    for text, ids, own, llama in zip(texts, expected, tok.encode_batch(texts), ask(path, texts)["ids"]):
+        assert ids == own == llama, text
+
+
+def check_known_differences(name: str) -> None:
+    """One text of each kind: upstream's ids and llama.cpp's are those that were recorded."""
     tok, path = model(name)
     repros = [repro for repro in json.loads(shared("fixtures/mismatch-repros.json").read_text(encoding="utf-8"))
               if repro["model"] == name]
     assert repros
-    for repro in repros:
+    for repro, ids in zip(repros, ask(path, [repro["text"] for repro in repros])["ids"]):
         assert tok.encode(repro["text"]) == repro["hf"]
-        assert ask(path, [repro["text"]])["ids"] == [repro["llama_ids"]]
+        assert ids == repro["llama_ids"]
         assert is_known(name, repro["text"], repro["llama_ids"])
+
+
+RECORDINGS = [*((check_ids_of_the_cases, name) for name in ("deepseek-v3", "deepseek-v4", "deepseek-r1-distill-llama-8b")),
+              *((check_known_differences, name) for name in DIFFERENT)]
+
+
+@pytest.mark.parametrize(("check", "name"), [RECORDINGS[number] for number in seeds(len(RECORDINGS), 1)])
+def test_recorded_ids(check: Callable[[str], None], name: str) -> None:
+    """One recording a day; in the deep profile all."""
+    check(name)
 
 
 def test_whole_pieces_of_glm(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ from dstok.unicode.sets import property_set, white_space
 REAL = ("r50k_base", "p50k_base", "cl100k_base", "o200k_base")
 BYTES = {bytes([byte]): byte for byte in range(256)}
 ANY = r"[\s\S]+"
-# Two a day, whose tests run one after the other: what both libraries make of one is made once.
-each_real = pytest.mark.parametrize("name", [REAL[number] for number in seeds(len(REAL), 2)], scope="module")
+# One a day, in the deep profile all, whose tests run one after the other: what both libraries make of one is made once.
+each_real = pytest.mark.parametrize("name", [REAL[number] for number in seeds(len(REAL), 1)], scope="module")
 
 
 def encoding(ranks: dict[bytes, int], pattern: str, special_tokens: dict[str, int] | None = None) -> tiktoken.Encoding:
@@ -84,7 +84,7 @@ def test_unicode_version() -> None:
     named |= {rf"\p{{{name}}}": script(name, "16.0") for name in scripts("16.0") if name != "Unknown"}
     named |= {rf"\p{{{name}}}": binary_property(name, "16.0") for name in binary_properties("16.0")}
     used = {rf"\p{{{name}}}" for known in ENCODINGS.values() for name in re.findall(r"\\[pP]\{?(\w+)", known.pattern)}
-    for pattern in sorted(named if DEEP else used | {r"\s", *share(named, 60)}):
+    for pattern in sorted(named if DEEP else used | {r"\s", *share(named, 120)}):
         members = named[pattern]
         judge = tiktoken._tiktoken.CoreBPE(BYTES, {}, pattern)
         matched = b"".join(bytes(judge.encode_ordinary(text[at : at + 50_000])) for at in range(0, len(text), 50_000))

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from compiled import compiled
 from kept import kept
 from real_models import real_json
-from reference import DEEP
 from shares import seeds
 from smaller_models import smaller_json
 
@@ -21,7 +20,16 @@ REAL = {  # a published model for each family: the name that its file gets
     "deepseek-llm-7b-base": "deepseek-llm", "deepseek-coder-33b-base": "deepseek-coder",
     "deepseek-r1-distill-qwen-7b": "deepseek-r1-qwen", "qwen-3": "qwen2", "qwen-3.5": "qwen35", "minimax-m1-40k": "minimax-m2",
 }
-WHOLE = list(REAL) if DEEP else [list(REAL)[number] for number in seeds(len(REAL), 1)]  # one a day with its vocabulary
+SMALL = [list(REAL)[number] for number in seeds(len(REAL), 4)]  # four a day with a small vocabulary, in the deep profile all
+WAYS = ("tokenizer.json", "gguf", "llama.cpp")  # what a model is written to, or who reads it
+
+
+def whole(way: str) -> list[str]:
+    """The models that go this way with their whole vocabulary today: of all models and ways one a day."""
+    pairs = [(name, other) for other in WAYS for name in REAL]
+    return [pairs[number][0] for number in seeds(len(pairs), 1) if pairs[number][1] == way]
+
+
 TEXTS = ["", "Hello world", "abcd ab a1234 é中の\u0301e\u0301\r\n  \n \U0001f999", "don't I'LL\u2029 x\t\t", "<｜User｜>hi<think>", "½²³ 12345"]
 
 

@@ -2,12 +2,14 @@
 
 In: the name of a published tokenizer.json. Out: its text, with the first merges alone, the tokens that these make, and
 some that no merge makes. All else is as it was: pre-tokenizer, normalizer, decoder, added tokens. Ids are counted anew,
-in their old order, without holes.
+in their old order, without holes. It is made once for all processes of a run, in the folder of compiled.py.
 """
 
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 from kept import kept
@@ -20,6 +22,15 @@ UNMADE = 50  # tokens that no merge of the whole file makes; some families have 
 @kept()
 def smaller_json(name: str) -> str:
     """The text of the smaller file."""
+    path = Path(os.environ["DSTOK_TEST_IMAGES"]) / f"{name}-smaller.json"
+    if not path.exists():
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        unfinished.write_text(_made_smaller(name), encoding="utf-8")
+        unfinished.replace(path)  # at once, whoever else does the same
+    return path.read_text(encoding="utf-8")
+
+
+def _made_smaller(name: str) -> str:
     file: dict[str, Any] = json.loads(real_json(name))
     model = file["model"]
     pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
