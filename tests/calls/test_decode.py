@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from real_models import BUILT_IN, real
+from real_models import TODAY, real
 from real_models import V3 as TOK
 from reference import examples
 from shares import share
@@ -38,7 +38,7 @@ def test_decode_reverses_encode(text: str) -> None:
     assert TOK.decode(TOK.encode(text, special="none"), skip_special=True) == text
 
 
-@pytest.mark.parametrize("model", BUILT_IN)
+@pytest.mark.parametrize("model", TODAY)
 @examples(20, deep=3000)
 @given(st.lists(st.one_of(special_texts, special_parts, texts), max_size=6).map("".join))
 def test_decode_reverses_encode_in_all_models(model: str, text: str) -> None:
@@ -66,7 +66,7 @@ def test_decode_is_upstreams(ids: list[int]) -> None:
         assert TOK.decode_batch([ids, [], ids], skip_special=skip) == [expected, "", expected]
 
 
-@pytest.mark.parametrize("model", BUILT_IN)
+@pytest.mark.parametrize("model", TODAY)
 @examples(30, deep=2000)
 @given(st.randoms(use_true_random=False))
 def test_decode_is_upstreams_in_all_models(model: str, rng: random.Random) -> None:
@@ -121,7 +121,7 @@ def test_strict(ids: list[int]) -> None:
         assert TOK.decode(ids, errors="strict") == expected
 
 
-@pytest.mark.parametrize("model", BUILT_IN)
+@pytest.mark.parametrize("model", TODAY)
 def test_vocabulary(model: str) -> None:
     """Every id (a sixth of V3's a day, less of the others, most of which have these, too): its token is upstream's, the way back leads to the id, and its size is upstream's."""
     tok, judge = dstok.load(model), real(model)
@@ -134,7 +134,7 @@ def test_vocabulary(model: str) -> None:
     assert judge.id_to_token(tok.vocab_size) is None
 
 
-@pytest.mark.parametrize("model", BUILT_IN)
+@pytest.mark.parametrize("model", TODAY)
 def test_special_tokens(model: str) -> None:
     """The added tokens are upstream's, each encodes to its id, and those that upstream skips are skipped."""
     tok, judge = dstok.load(model), real(model)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from real_models import BUILT_IN, at_level, levels, real, real_with
+from real_models import TODAY, at_level, levels, real, real_with
 from reference import cut_at, examples
 from shares import seeds
 from small_models import upstream_ids
@@ -77,7 +77,7 @@ def test_batches(batch: list[str], threads: int, add_bos: bool, add_eos: bool) -
         assert tok.count(text, **framing) == len(want)
 
 
-@pytest.mark.parametrize("model", BUILT_IN)
+@pytest.mark.parametrize("model", TODAY)
 @examples(30, deep=2000)
 @given(st.lists(st.one_of(special_texts, special_parts, texts), max_size=8).map("".join))
 def test_all_built_in_models(model: str, text: str) -> None:

@@ -34,7 +34,7 @@ MODELS = {
     **{f"file {i}": json.dumps(changed(*changes)) for i, changes in enumerate(READ)},
 }
 FILES = [name for name in MODELS if name.startswith("file ")]
-TODAY = [name for name in MODELS if name not in FILES] + list(share(FILES, 4))
+TODAY = [name for name in MODELS if name not in FILES] + list(share(FILES, 10))
 
 
 def outcomes(tok: dstok.Tokenizer, text: str) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from cli_process import fails, ok
 from images import MODELS, TEXTS, TODAY, assert_same
+from shares import seeds
 from text_strategies import CLASSES
 
 import dstok
@@ -212,9 +213,10 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("small.json").write_text(MODELS["plain"])
     assert ok("save", "small.json", "small") == b""
     Path("small").rename("image.json")
-    for words in (["encode"], ["count"], ["dump"], ["pieces"], ["info"], ["explain"]):
-        expected = ok(*words, "--model", "small.json", stdin=b"ab ab <s>")
-        found = ok(*words, "--model", "image.json", stdin=b"ab ab <s>")
+    commands = ["encode", "count", "dump", "pieces", "info", "explain"]
+    for command in (commands[number] for number in seeds(len(commands), 2)):
+        expected = ok(command, "--model", "small.json", stdin=b"ab ab <s>")
+        found = ok(command, "--model", "image.json", stdin=b"ab ab <s>")
         assert found.replace(b"image.json", b"small.json") == expected
     assert ok("decode", "--model", "./image.json", stdin=b"97 98") == ok("decode", "--model", "small.json", stdin=b"97 98")
     assert ok("save", "image.json", "again") == b"" and Path("again").read_bytes() == Path("image.json").read_bytes()

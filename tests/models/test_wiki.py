@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import product
 
 import numpy as np
 import pytest
 from real_models import BUILT_IN, at_level, levels, real
 from reference import DEEP
 from shared_data import CORPORA, corpus, wiki
-from shares import share
+from shares import seeds, share
 
 WIKI_IDS = 287_730
 WIKI_SHA256 = "3be3d7100b755f5feeae84d119e722a2ec45a1d86a5e91bbf33bf2f04989b626"
@@ -79,8 +80,10 @@ def stretch(text: str, seed: str) -> str:
     return text[start : start + length]
 
 
-@pytest.mark.parametrize("name", CORPORA)
-@pytest.mark.parametrize("model", BUILT_IN if DEEP else ("deepseek-v3", "deepseek-v4"))
+EACH = [*product(BUILT_IN if DEEP else ("deepseek-v3", "deepseek-v4"), CORPORA)]
+
+
+@pytest.mark.parametrize(("model", "name"), [EACH[number] for number in seeds(len(EACH), 4)])
 def test_corpora(model: str, name: str) -> None:
     """Document by document and line by line."""
     parts = documents(stretch(corpus(name), f"documents {model}"))

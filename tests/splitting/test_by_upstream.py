@@ -37,7 +37,7 @@ DOCUMENT = 4096  # characters
 BATCH = 20_000
 CORPORA = ("wiki", *shared_data.CORPORA)
 TODAY = [CORPORA[number] for number in seeds(len(CORPORA), 1)]
-by_upstream = pytest.mark.parametrize("name", BY_UPSTREAM)
+by_upstream = pytest.mark.parametrize("name", [BY_UPSTREAM[number] for number in seeds(len(BY_UPSTREAM), 15)])
 by_tiktoken = pytest.mark.parametrize("name", BY_TIKTOKEN)
 
 
