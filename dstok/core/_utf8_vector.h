@@ -1,31 +1,32 @@
 /* UTF-8 by vectors (see _vectors.h): transcoding of VECTOR / 4 characters at a time, validation. Included by _utf8.h. */
 #ifdef LOOK_UP
 
-typedef int32_t NAME(Wide) __attribute__((vector_size(VECTOR), aligned(1), may_alias));
-#define W NAME(Wide)
+typedef int32_t NAME(Points) __attribute__((vector_size(VECTOR), aligned(1), may_alias));
+#define POINTS NAME(Points) /* VECTOR / 4 code points */
 #define ALL (uint32_t)((1ull << VECTOR) - 1) /* of BITS */
 #define PICK(mask, a, b) (((a) & (mask)) | ((b) & ~(mask)))
 
 /* VECTOR / 4 code points as UTF-8; 0 if a surrogate is among them. Writes VECTOR bytes, of which the result counts. */
 FUNCTION int NAME(utf8_some)(const uint8_t *units, int kind, uint8_t *out) {
-    W c = kind == 4 ? *(const W *)units : (W)LOOK_UP(units, *(const V *)UTF8_SPREAD[kind - 1]);
-    W two = c > 0x7F, three = kind == 1 ? (W){0} : (W)(c > 0x7FF), four = c > 0xFFFF, even = two;
-    /* The last six bits, those before them, ...: continuation bytes, the lead byte in front. */
-    W last = (c & 0x3F) | 0x80, high = c >> 6, bytes = PICK(two, high | 0xC0 | last << 8, c);
+    POINTS c = kind == 4 ? *(const POINTS *)units : (POINTS)LOOK_UP(units, *(const V *)UTF8_SPREAD[kind - 1]);
+    POINTS two = c > 0x7F, three = kind == 1 ? (POINTS){0} : (POINTS)(c > 0x7FF), four = c > 0xFFFF, even = two;
+    /* The last six bits, those before them, ...: continuation bytes, the lead byte in front. Of U+00E9 last is A9 and high 3,
+     * and bytes are C3 A9. */
+    POINTS last = (c & 0x3F) | 0x80, high = c >> 6, bytes = PICK(two, high | 0xC0 | last << 8, c);
     if (kind != 1 && BITS(three)) {
-        W surrogate = c >> 11 == 0x1B, top = c >> 12, tail = ((high & 0x3F) | 0x80) << 8 | last << 16;
+        POINTS surrogate = c >> 11 == 0x1B, top = c >> 12, tail = ((high & 0x3F) | 0x80) << 8 | last << 16;
         if (BITS(surrogate))
             return 0;
         bytes = PICK(three, top | 0xE0 | tail, bytes);
         even &= ~three;
         if (kind == 4 && BITS(four)) {
-            W first = c >> 18 | 0xF0 | ((top & 0x3F) | 0x80) << 8;
+            POINTS first = c >> 18 | 0xF0 | ((top & 0x3F) | 0x80) << 8;
             bytes = PICK(four, first | tail << 8, bytes);
             even |= four;
         }
     }
     /* Two bits a character, its width less one; those of four together are a key. */
-    W widths = (even & 0xFF) | (three & 0xFF00);
+    POINTS widths = (even & 0xFF) | (three & 0xFF00);
     uint32_t keys = BITS(widths);
     int written = 0;
     keys |= keys >> 6;
@@ -42,7 +43,7 @@ FUNCTION int NAME(utf8_ascii)(const uint8_t *units, int kind, int count, uint8_t
     V seen = {0};
     for (int i = 0; i < count * kind; i += VECTOR)
         seen |= *(const V *)(units + i);
-    V ascii = (V)(((W)seen & (kind == 2 ? (int)0xFF80FF80 : (int)0xFFFFFF80)) == 0);
+    V ascii = (V)(((POINTS)seen & (kind == 2 ? (int)0xFF80FF80 : (int)0xFFFFFF80)) == 0);
     if (kind == 1 ? BITS(seen) : BITS(ascii) != ALL)
         return 0;
     for (int i = 0; i < count; i++)
@@ -78,7 +79,7 @@ TARGET static ptrdiff_t NAME(utf8_valid)(const uint8_t *text, ptrdiff_t length) 
     return utf8_back(text, at);
 }
 
-#undef W
+#undef POINTS
 #undef ALL
 #undef PICK
 #endif
