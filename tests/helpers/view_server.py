@@ -32,5 +32,8 @@ def served(file: Path | None = None, *words: str) -> Iterator[str]:
         yield address
     finally:
         process.send_signal(signal.SIGINT)
-        words = process.communicate(timeout=30)[1]
+        try:
+            words = process.communicate(timeout=30)[1]
+        finally:
+            process.kill()  # where SIGINT is ignored, as in a job of a shell's background, it would stay
         assert (process.returncode, words.strip()) == (0, "")
