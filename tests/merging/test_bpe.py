@@ -169,7 +169,7 @@ def test_long_random_words_with_real_merges() -> None:
     rng = random.Random(3)
     words = [word for id in range(3, tok._bpe.size) if (word := tok._bpe.token(id)).isascii() and word.isalpha()]
     for _ in range(200 if DEEP else 15):
-        text = b"".join(rng.choices(words, k=rng.choice([10, 800, 5000]))).decode()
+        text = b"".join(rng.choices(words, k=rng.choice([10, 800, 5000] if DEEP else [10, 800]))).decode()
         expected = upstream_ids(judge, text)
         assert tok.encode(text) == expected
         assert tok._bpe.merge_by_heap(text.encode()) == expected
@@ -263,7 +263,7 @@ def test_pieces_that_push_one_another_out_of_the_table() -> None:
     backwards = fresh.encode_batch(pieces[::-1])[::-1]
     assert [id for ids in backwards for id in ids] == one_by_one
     assert fresh.encode(shown) == expected
-    by_heap = [tok._bpe.merge_by_heap(piece.encode()) for piece in pieces[:20_000]]
+    by_heap = [tok._bpe.merge_by_heap(piece.encode()) for piece in pieces[:8_000]]
     assert [id for ids in by_heap for id in ids] == one_by_one[: sum(map(len, by_heap))]
 
 
