@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -115,7 +116,7 @@ def _save(rows: dict[str, Figures], rounds: int, path: Path) -> None:
     found = {"format": 1, "date": date.today().isoformat(), "machine": machine(), "level": chosen_level(),
              "python": python(), "versions": {"dstok": dstok.__version__, "numpy": version("numpy")},
              "in_tree": Path(dstok.__file__).resolve().parent.parent == ROOT, "commit": commit(), "dirty": dirty(),
-             "rounds": rounds, "rows": rows}
+             "load_average": os.getloadavg()[0], "rounds": rounds, "rows": rows}
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
