@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from corpora_made import checksums, json_lines, two_files
 from corpora_made import tokenize_two_files as tokenize
+from shares import seeds
 
 import dstok.corpus
 from dstok.corpus.folder import Folder
@@ -106,7 +107,8 @@ def test_a_full_disk_leaves_nothing_half_done(monkeypatch: pytest.MonkeyPatch) -
 KILLS = 4
 
 
-@pytest.mark.parametrize("format", ["raw", "parquet"])
+# One format a day, in the deep profile both.
+@pytest.mark.parametrize("format", [("raw", "parquet")[number] for number in seeds(2, 1)])
 def test_killed_again_and_again(format: str) -> None:
     """With all of its processes, as soon as so many shards are done; what is left goes on."""
     words = [sys.executable, "-m", "dstok", "corpus", "in", "--format", format, "--shard-bytes", "3000", "--workers", "2"]
