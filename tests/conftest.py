@@ -20,7 +20,7 @@ import kept
 import needs
 import pytest
 import shares
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 if not (CHECKOUT / "dstok" / "core" / f"_encode{EXTENSION_SUFFIXES[0]}").exists():
@@ -28,9 +28,10 @@ if not (CHECKOUT / "dstok" / "core" / f"_encode{EXTENSION_SUFFIXES[0]}").exists(
     sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != CHECKOUT]
 sys.path.append(str(CHECKOUT))  # for benchmarks/; last: the installed dstok is the one under test
 
-settings.register_profile("ci", max_examples=100, deadline=None, database=None)
-settings.register_profile("deep", max_examples=20_000, deadline=None)
-settings.register_profile("brief", max_examples=30, deadline=None, database=None)
+PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine is no fault
+settings.register_profile("ci", max_examples=100, database=None, **PATIENT)
+settings.register_profile("deep", max_examples=20_000, **PATIENT)
+settings.register_profile("brief", max_examples=30, database=None, **PATIENT)
 settings.load_profile(os.environ.get("DSTOK_PROFILE", "ci"))
 
 

@@ -74,12 +74,14 @@ def test_ctrl_c_while_normalizing(call: str) -> None:
 
     fault.act = act
     gc.disable()  # an exception in one of hypothesis' callbacks of the collector is only printed
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
     try:
         with pytest.raises(KeyboardInterrupt):
             CALLS[call](tok, text)
             for _ in range(10000):  # what was pressed while a helping thread was normalizing comes up in the main one
                 pass
     finally:
+        signal.signal(signal.SIGINT, before)
         gc.enable()
     assert not presses
 
