@@ -181,6 +181,6 @@ def test_formats_that_have_each_token_once_refuse_an_id_of_two_texts(write: Any,
 def test_the_fingerprint_tells_how_added_tokens_are_decoded() -> None:
     tok = dstok.Tokenizer.from_str(model_json([], [added_token("Ġz")]))
     tokens: Any = tok._added.tokens
-    literal = dstok.Tokenizer(tok._tables, (type(tokens[0])(**{**vars(tokens[0]), "literal": True}),), None, None)
+    literal = dstok.Tokenizer(tok._tables, (tokens[0]._replace(literal=True),), None, None)
     assert literal.decode([256]) == "Ġz" and tok.decode([256]) == " z"
     assert literal.fingerprint != tok.fingerprint
