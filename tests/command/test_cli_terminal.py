@@ -208,7 +208,7 @@ def test_a_command_shows_its_progress_and_leaves_nothing_of_it() -> None:
 
 def test_verify_shows_its_progress_in_a_narrow_terminal() -> None:
     with terminal(40) as (ours, theirs), subprocess.Popen(
-            [*DSTOK, "verify", "dstok:deepseek-v3", "--seconds", "4", "--allow-incomplete"],
+            [*DSTOK, "verify", "dstok:deepseek-v3", "--seconds", "2", "--allow-incomplete"],
             stdout=subprocess.PIPE, stderr=theirs) as process:
         shown = b""
         while process.poll() is None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from corpora_made import checksums, json_lines, two_files
 from corpora_made import tokenize_two_files as tokenize
-from shares import seeds
+from shares import DEEP, seeds
 
 import dstok.corpus
 from dstok.corpus.folder import Folder
@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_nothing_half_done(monkeypatch: pytest.MonkeyPatch) -
     assert checksums(Path("out")) == checksums(Path("one"))
 
 
-KILLS = 4
+KILLS = 4 if DEEP else 2
 
 
 # One format a day, in the deep profile both.
