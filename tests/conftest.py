@@ -37,8 +37,7 @@ settings.load_profile(os.environ.get("DSTOK_PROFILE", "ci"))
 
 def pytest_configure(config: pytest.Config) -> None:
     """The day's examples of Hypothesis; the folder of compiled.py, which .ci/run gives to several runs, else the first
-    process of a run makes it; memory that is given back."""
-    kept.large_blocks_apart()
+    process of a run makes it."""
     if not shares.DEEP and config.getoption("hypothesis_seed", None) is None:
         hypothesis.core.global_force_seed = shares.SEED
     if "DSTOK_TEST_IMAGES" not in os.environ:

@@ -27,7 +27,6 @@ from typing import ParamSpec, TypeVar, cast
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made")
 Maker = Callable[Arguments, Made]
-M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 _forget: list[Callable[[], None]] = []
 
 
@@ -39,18 +38,6 @@ def kept(most: int | None = None) -> Callable[[Maker[Arguments, Made]], Maker[Ar
         return cast("Maker[Arguments, Made]", remembering)
 
     return decorate
-
-
-def large_blocks_apart() -> None:
-    """Each large block is mapped for itself, and goes back to the system as soon as it is freed.
-
-    glibc would raise what it calls large from 128 kB to 32 MB as such blocks are freed; later ones then lie between
-    small ones that stay, a hundred megabytes in a process that runs many tests.
-    """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's
-        if mallopt is not None:
-            mallopt(M_MMAP_THRESHOLD, 1 << 17)
 
 
 def let_go() -> None:
