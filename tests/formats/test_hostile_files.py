@@ -235,7 +235,7 @@ def test_tiktoken(tmp_path: Path) -> None:
     assert sum("refused" in item for item in found.values()) > 0.3 * COUNT
 
 
-def test_the_limit_works(tmp_path: Path) -> None:
+def test_the_memory_limit_works(tmp_path: Path) -> None:
     """The process does end when memory runs out: a file that is larger than the limit."""
     (tmp_path / "x.json").write_bytes(b"[" + b" " * (300 << 20))
     with pytest.raises(subprocess.CalledProcessError):
