@@ -20,7 +20,7 @@ import fuzz_patterns
 import fuzz_texts
 from fuzz_subjects import family
 from real_models import levels
-from reference import DEEP
+from reference import BRIEF, DEEP
 from shares import SEED, seeds
 
 from dstok.errors import UnsupportedError
@@ -119,6 +119,7 @@ def test_patterns_written_again() -> None:
         assert again.boundaries.fingerprint() == own.boundaries.fingerprint(), name
 
 
+@pytest.mark.skipif(BRIEF, reason="its one pattern is too few to count on")
 def test_many_patterns_have_rules() -> None:
     """... with other classes, in which characters of one to four bytes have moved; if of ASCII, there may be none, and of LLM
     and Coder, which name most of ASCII, there seldom are."""
