@@ -101,7 +101,8 @@ def attribute(self: object, name: str) -> NoReturn:
     own = ELSEWHERE.get(name)
     if own is None:
         raise AttributeError(f"'Tokenizer' object has no attribute {name!r}", name=name, obj=self)
-    raise AttributeError(f"a dstok.Tokenizer has no {name}, as other libraries have: use {own}")
+    # With an object and no name Python does not guess at another one ("Did you mean: 'encode_array'?").
+    raise AttributeError(f"a dstok.Tokenizer has no {name}, as other libraries have: use {own}", obj=self)
 
 
 def call(self: object, *arguments: Any, **options: Any) -> NoReturn:

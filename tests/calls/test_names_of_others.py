@@ -6,6 +6,8 @@ import copy
 import json
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,12 @@ def test_vocabulary() -> None:
     assert [id for id, token in enumerate(tokens) if not token] == [256, 257, 258]  # ids without a token
     assert all(tok.token_bytes(id) == token for id, token in enumerate(tokens) if token)
     assert V3.vocabulary() == [V3.token_bytes(id) for id in range(V3.vocab_size)]
+
+
+def test_python_guesses_at_no_other_name() -> None:
+    code = "import dstok; dstok.load('deepseek-v3').encode_ordinary"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stderr.rstrip().endswith('use encode(text, special="none")')
 
 
 @pytest.mark.parametrize("name", sorted(ELSEWHERE))
