@@ -46,6 +46,7 @@ def conformance(
         report = verify(made[0], reference, model=model, seconds=seconds, checks=[check], files=files)
         if [one.note for one in report.checks] == [NO_CALL]:
             pytest.skip(NO_CALL)
-        assert report.equal, f"\n{report}"
+        if not report.equal:
+            raise AssertionError(f"\n{report}")  # under `python -O`, too
 
     return test

@@ -247,7 +247,7 @@ def test_the_example_project(tmp_path: Path) -> None:
     words[0] = str(Path(sysconfig.get_path("scripts")) / words[0])  # not `python -m`, which finds modules where it stands
     right = pytest_of(words, EXAMPLE.parent.parent, "odd or batches")
     assert right.returncode == 0 and "1 skipped" in right.stdout, right.stdout
-    wrong = pytest_of([words[0], "."], tmp_path, "odd")
+    wrong = pytest_of([words[0], "."], tmp_path, "odd", PYTHONOPTIMIZE="1")  # which leaves out what is only asserted
     assert wrong.returncode == 1 and "white space at the ends dropped" in wrong.stdout, wrong.stdout
 
 
@@ -256,7 +256,7 @@ def documented_command() -> list[str]:
     return text.partition("`")[2].partition("`")[0].split()
 
 
-def pytest_of(words: list[str], folder: Path, checks: str) -> subprocess.CompletedProcess[str]:
-    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # the helper needs none of the plugins of our own tests
+def pytest_of(words: list[str], folder: Path, checks: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **settings}  # the helper needs none of the plugins of our own tests
     words = [*words, "-q", "-p", "no:cacheprovider", "-k", checks]
     return subprocess.run(words, cwd=folder, env=alone, capture_output=True, text=True, timeout=300)
