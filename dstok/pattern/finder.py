@@ -77,8 +77,8 @@ class _Finder:
 
     def read(self, found: dict[int, _Guess], state: int, guess: _Guess, symbol: int) -> None:
         target = self.marked.rows[state][symbol]
-        if target != DEAD:
-            assert found.setdefault(target, guess) == guess, "a text is marked in one way"
+        if target != DEAD and found.setdefault(target, guess) != guess:
+            raise AssertionError("a text is marked in one way")
 
     def check_restart(self, after: int) -> None:
         if after not in self.restartable:
