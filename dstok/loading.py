@@ -13,7 +13,7 @@ from errno import ENOENT
 
 from dstok.formats.image import StrPath
 from dstok.models import built_in
-from dstok.models.names import FILES, find, is_name, not_found, plain
+from dstok.models.names import FILES, find, is_name
 from dstok.tokenizer import Tokenizer
 
 __all__ = ["is_path", "load"]
@@ -28,8 +28,8 @@ def load(name: StrPath) -> Tokenizer:
     given as `./deepseek-v3`, or as a `Path`.
 
     Raises `ModelNotFoundError`, also for names of DeepSeek's API that have moved from model to model,
-    `ModelPackageError` if an installed package is broken or two have the name, `OSError` for a path where nothing is,
-    `TypeError`, and what `Tokenizer.from_file`, `from_gguf`, `from_tiktoken` and `open` raise.
+    `ModelPackageError` if the package that has the name is broken or two have it, `OSError` for a path where nothing
+    is, `TypeError`, and what `Tokenizer.from_file`, `from_gguf`, `from_tiktoken` and `open` raise.
 
     >>> load("deepseek-r1").token_to_id("<think>")
     128798
@@ -59,22 +59,20 @@ def is_path(name: StrPath) -> bool:
         return False
     if name.startswith((".", os.sep, "/")) or name.endswith(FILES):
         return True
-    return os.path.exists(name) and not _is_installed(name)
+    if not os.path.exists(name):
+        return False
+    from dstok.models.packages import is_named  # not needed for built-in models
+
+    return not is_named(name)
 
 
 def _installed(name: str) -> Tokenizer:
-    from dstok.models.packages import installed, packages  # not needed for built-in models
+    from dstok.models.packages import installed, missing  # not needed for built-in models
 
     found = installed(name, Tokenizer)
     if found is None:
-        raise not_found(name, packages())
+        raise missing(name)
     return found
-
-
-def _is_installed(name: str) -> bool:
-    from dstok.models.packages import packages
-
-    return plain(name) in packages()
 
 
 def _in_folder(folder: StrPath) -> str:

@@ -19,8 +19,8 @@ from dstok.errors import ImageError, ModelNotFoundError, ModelPackageError, Pick
 from dstok.formats.columns import pack_added
 from dstok.formats.image import Image, StrPath, open_image, read_image, same_file
 from dstok.models import built_in, is_built_in
-from dstok.models.names import find, not_found
-from dstok.models.packages import installed, is_installed, packages
+from dstok.models.names import find
+from dstok.models.packages import installed, is_installed, missing
 
 if TYPE_CHECKING:
     from dstok.formats.added_token import AddedToken
@@ -67,7 +67,7 @@ def _named(cls: type[Tokenizer], kind: str, name: str, fingerprint: str) -> Toke
     else:
         tok = installed(name, cls)
     if tok is None:
-        raise not_found(name, packages())
+        raise missing(name)
     if tok.fingerprint != fingerprint:
         raise PickleError(f"expected the {kind} model {name!r} of the fingerprint {fingerprint}, found another "
                           f"version of it, {tok.fingerprint}: {_AGAIN}")

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import dstok
 from dstok.cli.arguments import Parser, add_command, add_model, add_output
-from dstok.cli.errors import visible
-from dstok.cli.models import load_model
+from dstok.cli.errors import complain, visible
+from dstok.cli.models import listed_models, load_model
+from dstok.errors import ModelPackageError
 from dstok.files.outputs import Output
+from dstok.models import info_of
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -96,15 +98,18 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
         "classes": len(tokenizer.program.alphabet.classes),
         "scan": tokenizer.inspect().way,
     }
-    built_in = {model.name: model for model in dstok.models()}.get(tokenizer.name)
-    if built_in is not None and tokenizer.fingerprint == dstok.load(built_in.name).fingerprint:
-        info |= {"source": built_in.source, "sha256": built_in.sha256, "licence": built_in.licence}
+    try:
+        known = info_of(tokenizer.name)
+        if known is not None and tokenizer.fingerprint == dstok.load(known.name).fingerprint:
+            info |= {"source": known.source, "sha256": known.sha256, "licence": known.licence}
+    except ModelPackageError as error:  # the model is that of a file, which has the name of one in a broken package
+        complain(str(error))
     return info
 
 
 def run_models(arguments: Namespace) -> None:
     fields = ("name", "vocab_size", "licence", "source", "sha256", "aliases", "package")
-    models = [{field: getattr(model, field) for field in fields} for model in dstok.models()]
+    models = [{field: getattr(model, field) for field in fields} for model in listed_models()]
     if arguments.format == "json":
         _write(arguments, _json(models))
         return

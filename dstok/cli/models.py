@@ -10,13 +10,15 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 import dstok
-from dstok.cli.errors import CommandError, reason
+from dstok.cli.errors import CommandError, complain, reason
+from dstok.models import listed
 
 if TYPE_CHECKING:
+    from dstok.models.info import ModelInfo
     from dstok.splitting.splitter import Splitter
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["SPLITTER", "edge_ids", "load_model", "load_splitter", "text_keywords"]
+__all__ = ["SPLITTER", "edge_ids", "listed_models", "load_model", "load_splitter", "text_keywords"]
 
 SPLITTER = ("a preset (gpt-2), an encoding of tiktoken's (cl100k_base), regex:PATTERN, fancy-regex:PATTERN in "
             "tiktoken's dialect, the path of a saved splitter or of JSON with a pre_tokenizer, or a --model")
@@ -28,6 +30,14 @@ def load_model(name: str) -> Tokenizer:
         return dstok.load(name)
     except OSError as error:
         raise CommandError(f"{name}: {reason(error)}") from error
+
+
+def listed_models() -> tuple[ModelInfo, ...]:
+    """All models, as `dstok.models` lists them: of each package that is broken there is a line on standard error."""
+    models, faults = listed()
+    for fault in faults:
+        complain(str(fault))
+    return models
 
 
 def load_splitter(name: str) -> Splitter:

@@ -1,8 +1,8 @@
 """`dstok view`: the tokens of a text, in a browser.
 
 In: a file, or none. Out: a server on this machine, until Ctrl-C; with --output a page.
-Invariant: no request leaves the machine, and none opens a file: what the page can ask for are the built-in models and
-what the command line names.
+Invariant: no request leaves the machine, and none opens a file: what the page can ask for are the models that
+`dstok models` lists and what the command line names.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from argparse import Namespace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import dstok
 from dstok.base.texts import characters
 from dstok.cli.arguments import Parser, add_command, add_model, add_output, at_least_0, refuse_unless
 from dstok.cli.errors import CommandError, about_input, reason
-from dstok.cli.models import load_model
+from dstok.cli.models import listed_models, load_model
 from dstok.files.inputs import open_source
 from dstok.files.outputs import Output
 
@@ -105,8 +104,8 @@ def _readers(arguments: Namespace) -> tuple[dict[str, Reader], frozenset[str]]:
     from dstok.view.requests import reader_of
 
     readers = {arguments.model: _loaded(arguments.model)}
-    for built_in in dstok.models():
-        readers.setdefault(built_in.name, reader_of(partial(load_model, built_in.name)))
+    for model in () if arguments.output is not None else listed_models():  # a file offers no others
+        readers.setdefault(model.name, reader_of(partial(load_model, model.name)))
     compared = arguments.compare
     if compared is None or compared in readers:
         return readers, frozenset()

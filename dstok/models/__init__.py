@@ -20,11 +20,13 @@ from dstok.models.names import ALIASES
 from dstok.tables.objects import Tables, tables_from_image
 
 if TYPE_CHECKING:
+    from dstok.errors import ModelPackageError
     from dstok.formats.added_token import AddedToken
     from dstok.formats.description import TokenizerConfig
     from dstok.models.info import ModelInfo
+    from dstok.models.packages import Model
 
-__all__ = ["built_in", "is_built_in", "models"]
+__all__ = ["built_in", "info_of", "is_built_in", "listed", "models"]
 
 _HERE = os.path.dirname(__file__)
 
@@ -43,17 +45,50 @@ def _read(name: str) -> dict[str, Any]:
 def models() -> tuple[ModelInfo, ...]:
     """The built-in models, then those of installed packages (`dstok-models-...`).
 
-    Raises `ModelPackageError` if a package is broken, or if two have one name.
+    A package that is broken takes nothing away from this list but its own models, and a name that two packages have is
+    in none: of each of these there is a warning, which names the package. A model that is listed may still have a
+    damaged file: `load` checks them.
 
     >>> [info.name for info in models() if info.package == "dstok"]
     ['deepseek-v3', 'deepseek-r1', 'deepseek-v3.1', 'deepseek-v3.2', 'deepseek-v4', 'deepseek-ocr', 'deepseek-vl2', \
 'deepseek-r1-distill-qwen']
     """
-    from dstok.models.packages import entries  # asks what is installed, which takes longer than loading a model
+    import warnings
 
-    return tuple([
-        *(_info(name, entry, ALIASES[name], "dstok") for name, entry in _index().items()),
-        *(_info(name, entry, tuple(entry["aliases"]), package) for name, entry, package in entries())])
+    found, faults = listed()
+    for fault in faults:
+        warnings.warn(str(fault), stacklevel=2)
+    return found
+
+
+def listed() -> tuple[tuple[ModelInfo, ...], tuple[ModelPackageError, ...]]:
+    """What `models` returns, and the errors that it warns of."""
+    from dstok.models.packages import listing  # asks what is installed, which takes longer than loading a model
+
+    found, faults = listing()
+    return (*map(_known, _index()), *map(_of_package, found)), tuple(faults)
+
+
+def info_of(name: str) -> ModelInfo | None:
+    """What is known of the model whose own name it is, no alias; None if there is none. Raises `ModelPackageError`.
+
+    >>> info_of("deepseek-r1").vocab_size, info_of("deepseek-r1-0528")
+    (128815, None)
+    """
+    if name in _index():
+        return _known(name)
+    from dstok.models.packages import model_of
+
+    model = model_of(name)
+    return None if model is None or model.name != name else _of_package(model)
+
+
+def _known(name: str) -> ModelInfo:
+    return _info(name, _index()[name], ALIASES[name], "dstok")
+
+
+def _of_package(model: Model) -> ModelInfo:
+    return _info(model.name, model.entry, tuple(model.entry["aliases"]), model.package.name)
 
 
 def _info(name: str, entry: dict[str, Any], aliases: tuple[str, ...], package: str) -> ModelInfo:

@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 from dstok.formats.reading import describe_json_file
 from dstok.formats.upstream import NEWEST
 from dstok.models.files import shared, vocab_size, write_json, write_tables
+from dstok.models.metadata import GROUP
 from dstok.models.names import FILES, is_taken, plain
-from dstok.models.packages import ENTRY, GROUP, INDEX, NAME
+from dstok.models.packages import ENTRY, INDEX, NAME
 from dstok.tables.images import own_part
 
 __all__ = ["Package", "Source", "source_of", "write_package"]

@@ -1,12 +1,14 @@
 """Models of installed packages: `pip install dstok-models-mine`, then `dstok.load("mine")`.
 
 In: a name that no built-in model has. Out: the tokenizer of the package that has it, or what is wrong with the
-package.
+package; the list of all such models, and what is wrong with the packages of others.
 Invariant: a built-in name is never looked for in packages; of two packages with one name neither is taken; what an
-image holds is checked as that of an image that is opened, its checksum too. No code of a package is run.
-A package names its models as entry points of the group `dstok.models`, which lead to the module where index.json lies,
-as package.py writes it. All that is installed is asked anew each time, since it may change while a process runs;
-built-in models do not wait for it.
+image holds is checked as that of an image that is opened, its checksum too. No code of a package is run. One that is
+broken takes nothing away from others. The name of a model that was loaded loads it again, by whatever name it was asked
+for: a model whose own name is refused is refused by its aliases, too.
+A package names its models as entry points of the group `dstok.models` (metadata.py), which lead to the module where
+index.json lies, as package.py writes it. All that is installed is asked anew each time, since it may change while a
+process runs; built-in models do not wait for it.
 """
 
 from __future__ import annotations
@@ -14,26 +16,24 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from dstok.errors import ImageError, ModelPackageError, PatternError, UnsupportedError
+from dstok.errors import ImageError, ModelNotFoundError, ModelPackageError, PatternError, UnsupportedError
 from dstok.formats.image import open_image
-from dstok.models.names import is_taken, plain
+from dstok.models.metadata import FILE, Named, fault, named
+from dstok.models.names import is_taken, not_found, plain
 from dstok.tables.image_checks import check_image, tokenizer_parts
 from dstok.tables.objects import Tables, tables_from_image
 
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
-__all__ = ["ENTRY", "GROUP", "INDEX", "NAME", "InstalledTables", "entries", "installed", "is_installed", "packages"]
+__all__ = ["ENTRY", "INDEX", "NAME", "InstalledTables", "Model", "installed", "is_installed", "is_named", "listing",
+           "missing", "model_of"]
 
 T = TypeVar("T")
-GROUP, INDEX = "dstok.models", "index.json"
+INDEX = "index.json"
 NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")  # of a model: it is that of a file, too
 ENTRY = {"image": str, "sha256": str, "vocab_size": int, "source": str, "licence": str, "aliases": list}
-AGAIN = "install it again, or a version of it that was made for this version of dstok"
 
 
 class InstalledTables(Tables):
@@ -42,25 +42,40 @@ class InstalledTables(Tables):
     own: tuple[Any, ...] = ()
 
 
+class Model(NamedTuple):
+    """A model of a package: its own name, what index.json says of it (`ENTRY`), the folder of its files."""
+
+    name: str
+    entry: dict[str, Any]
+    package: Named
+    folder: str
+
+    @property
+    def image(self) -> str:
+        """Its image, which others may share."""
+        return os.path.join(self.folder, self.entry["image"])
+
+    @property
+    def own(self) -> str:
+        """The file that it has for itself."""
+        return os.path.join(self.folder, f"{self.name}.json")
+
+
 def installed(name: str, make: Callable[..., T]) -> T | None:
     """What `make` (`Tokenizer`) makes of the parts of an installed package's model; None if no package has the name.
 
     Raises `ModelPackageError`.
     """
-    named = _by_name().get(plain(name))
-    if named is None:
+    model = model_of(name)
+    if model is None:
         return None
-    entry = _one(name, named)
-    with _about(entry):
-        folder = _folder(entry)
-        model, listed = _listed(_index(folder), name)
-        image = open_image(os.path.join(folder, listed["image"]), verify=True)
+    with _about(model.package):
+        image = open_image(model.image, verify=True)
         check_image(image)
-        path = os.path.join(folder, f"{model}.json")
-        added, bos_id, eos_id, _, config = tokenizer_parts(image._replace(path=path, tokenizer=_json(path)))
+        added, bos_id, eos_id, _, config = tokenizer_parts(image._replace(path=model.own, tokenizer=_json(model.own)))
         tables = InstalledTables(*tables_from_image(image))
-        tables.own = (model, added, bos_id, eos_id)
-        return make(tables, added, bos_id, eos_id, model, config)
+        tables.own = (model.name, added, bos_id, eos_id)
+        return make(tables, added, bos_id, eos_id, model.name, config)
 
 
 def is_installed(tables: Tables, *own: Any) -> bool:
@@ -68,76 +83,137 @@ def is_installed(tables: Tables, *own: Any) -> bool:
     return isinstance(tables, InstalledTables) and tables.own == own
 
 
-def packages() -> dict[str, str]:
-    """The names and aliases of installed models, each with its package's name, or the names of all that have it."""
-    return {name: " and ".join(sorted(found)) for name, found in _by_name().items()}
+def model_of(name: str) -> Model | None:
+    """The installed model of that name or alias; None if no package has the name. Raises `ModelPackageError`."""
+    packages, _ = named()
+    holders = _holders(name, packages)
+    if is_taken(name) or not holders:
+        return None
+    package = holders[0]
+    if (refusal := _refusal(name, package, packages)) is not None:
+        raise refusal
+    with _about(package):
+        model = next(model for model in _models(package, package.modules[plain(name)])
+                     if plain(name) in (model.name, *map(plain, model.entry["aliases"])))
+    if (refusal := _refusal(model.name, package, packages)) is not None:
+        raise refusal
+    return model
 
 
-def entries() -> list[tuple[str, dict[str, Any], str]]:
-    """The installed models: name, what index.json says of it (`ENTRY`), and the package; in the order of names.
+def is_named(name: str) -> bool:
+    """Whether a package has a model of that name."""
+    return not is_taken(name) and bool(_holders(name, named()[0]))
 
-    Raises `ModelPackageError`.
+
+def missing(name: str) -> ModelNotFoundError:
+    """Why there is no model of that name, with the packages that may have it and cannot be read."""
+    packages, faults = named()
+    names = {name: " and ".join(sorted(package.name for package in _holders(name, packages)))
+             for package in packages for name in package.modules if not is_taken(name)}
+    error = not_found(name, names)
+    return error if is_taken(name) else ModelNotFoundError("; ".join(map(str, [error, *faults])))
+
+
+def listing() -> tuple[list[Model], list[ModelPackageError]]:
+    """The models that load, in the order of their names, their aliases those that load; and what is wrong with others.
+
+    Of a model's files it is looked whether they are there; what is in them, loading it tells.
     """
-    found = {}
-    for name, named in _by_name().items():
-        entry = _one(name, named)
-        with _about(entry):
-            model, listed = _listed(_index(_folder(entry)), name)
-        found[model, _package(entry)] = listed
-    return [(model, listed, package) for (model, package), listed in sorted(found.items(), key=lambda item: item[0])]
+    packages, faults = named()
+    models: list[Model] = []
+    for package in packages:
+        for module in dict.fromkeys(package.modules.values()):
+            try:
+                with _about(package):
+                    found = _models(package, module)
+            except ModelPackageError as error:
+                faults.append(error)
+                continue
+            for model in found:
+                wrong, listed = _listed(model, packages)
+                faults += wrong
+                models += listed
+    told = {str(error): error for error in faults}  # of a name that two packages have, both tell
+    return sorted(models, key=lambda model: (model.name, model.package.name)), list(told.values())
+
+
+def _listed(model: Model, packages: Sequence[Named]) -> tuple[list[ModelPackageError], list[Model]]:
+    """What is wrong with a model, and, unless it cannot be loaded, the model with the aliases that load."""
+    names = {name: _refusal(name, model.package, packages) for name in (model.name, *model.entry["aliases"])}
+    wrong = [error for error in names.values() if error is not None]
+    try:
+        with _about(model.package):
+            os.stat(model.image)
+            os.stat(model.own)
+    except ModelPackageError as error:
+        return [*wrong, error], []
+    if names.pop(model.name) is not None:
+        return wrong, []
+    aliases = [name for name, error in names.items() if error is None]
+    return wrong, [model._replace(entry={**model.entry, "aliases": aliases})]
 
 
 # Who has the name
 
 
-def _by_name() -> dict[str, dict[str, EntryPoint]]:
-    """The entry points by a model's name, and by their package's. Of names that are taken there are none."""
-    from importlib.metadata import entry_points  # takes longer than a built-in model does
-
-    found: dict[str, dict[str, EntryPoint]] = {}
-    for entry in entry_points(group=GROUP):
-        if not is_taken(entry.name):
-            found.setdefault(plain(entry.name), {})[_package(entry)] = entry
-    return found
+def _holders(name: str, packages: Sequence[Named]) -> list[Named]:
+    return [package for package in packages if plain(name) in package.modules]
 
 
-def _one(name: str, found: Mapping[str, EntryPoint]) -> EntryPoint:
-    if len(found) > 1:
-        raise ModelPackageError(f"expected one package with the model {name!r}, found {' and '.join(sorted(found))}: "
-                                "uninstall all of these but one")
-    return next(iter(found.values()))
-
-
-def _package(entry: EntryPoint) -> str:
-    return entry.value if entry.dist is None else entry.dist.name
+def _refusal(name: str, package: Named, packages: Sequence[Named]) -> ModelPackageError | None:
+    """Why a name of a package is not taken; None if it is."""
+    if is_taken(name):
+        return fault(package, ValueError(f"expected names that dstok does not know itself, found {name!r}, which stays "
+                                         "what it is without the package"))
+    holders = sorted(holder.name for holder in _holders(name, packages))
+    if len(holders) > 1:
+        return ModelPackageError(f"expected one package with the model {plain(name)!r}, found {' and '.join(holders)}: "
+                                 "uninstall all of these but one")
+    return None
 
 
 @contextmanager
-def _about(entry: EntryPoint) -> Iterator[None]:
+def _about(package: Named) -> Iterator[None]:
     """What is wrong with a package is a `ModelPackageError` that names it, whatever has found it."""
     try:
         yield
     except (ImageError, UnsupportedError, PatternError, OSError, ValueError) as error:
-        version = f" {entry.dist.version}" if entry.dist is not None else ""
-        raise ModelPackageError(f"the installed package {_package(entry)}{version}: {error}: {AGAIN}") from None
+        raise fault(package, error) from None
 
 
 # What lies in it
 
 
-def _folder(entry: EntryPoint) -> str:
-    """Where the files of a package lie. It is not imported: there is nothing in it to run."""
+def _models(package: Named, module: str) -> list[Model]:
+    """The models of one of a package's modules: those that its metadata name, or `ValueError`."""
+    folder = _folder(package, module)
+    path = os.path.join(folder, INDEX)
+    index = _index(path)
+    known = [plain(name) for model, entry in index.items() for name in (model, *entry["aliases"])]
+    wanted = {name for name, its in package.modules.items() if its == module}
+    if lost := sorted(wanted.difference(known)):
+        raise ValueError(f"{path}: expected the model {lost[0]!r}, which {FILE} names, found "
+                         f"{', '.join(index) or 'none'}")
+    if others := [name for number, name in enumerate(known) if name not in wanted or name in known[:number]]:
+        raise ValueError(f"{path}: expected the names of {FILE}, each once, found {others[0]!r}")
+    return [Model(name, entry, package, folder) for name, entry in index.items()]
+
+
+def _folder(package: Named, module: str) -> str:
+    """Where the files of a module lie. It is not imported: there is nothing in it to run."""
     from importlib.util import find_spec
 
-    spec = find_spec(entry.module)
+    where = f"{FILE} in {package.place}"
+    if not module.isidentifier():  # to find one with a dot, Python would run the module before the dot
+        raise ValueError(f"{where}: expected a module's name without dots, found {module!r}")
+    spec = find_spec(module)
     places = [] if spec is None else list(spec.submodule_search_locations or [])
     if len(places) != 1:
-        raise ValueError(f"expected the folder of the module {entry.module}, found {places or 'none'}")
+        raise ValueError(f"{where}: expected the folder of the module {module}, found {', '.join(places) or 'none'}")
     return places[0]
 
 
-def _index(folder: str) -> dict[str, dict[str, Any]]:
-    path = os.path.join(folder, INDEX)
+def _index(path: str) -> dict[str, dict[str, Any]]:
     index = _json(path)
     for name, listed in index.items():
         if not NAME.fullmatch(name):
@@ -148,14 +224,6 @@ def _index(folder: str) -> dict[str, dict[str, Any]]:
         if os.path.basename(listed["image"]) != listed["image"]:
             raise ValueError(f"{path}: expected the name of an image, found {listed['image']!r}")
     return index
-
-
-def _listed(index: dict[str, dict[str, Any]], name: str) -> tuple[str, dict[str, Any]]:
-    """The model of that name or alias."""
-    for model, listed in index.items():
-        if plain(name) in (model, *map(plain, listed["aliases"])):
-            return model, listed
-    raise ValueError(f"expected the model {name!r} in {INDEX}, found {', '.join(index) or 'none'}")
 
 
 def _json(path: str) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from dataclasses import replace
 from itertools import chain, count
 from typing import Any
 
-import dstok
+from dstok.loading import load
+from dstok.models import listed
+from dstok.models.names import find
 from dstok.testing.adapters import CandidateError
 from dstok.testing.calls import Tally
 from dstok.testing.causes import FAULTS, Cause, Explainer
@@ -86,9 +88,9 @@ def verify(
 
 def _tokenizer(name: str) -> Tokenizer:
     try:
-        return built_in(name) if name in (model.name for model in dstok.models()) else dstok.load(name)
+        return built_in(name) if name == find(name) else load(name)
     except OSError as error:
-        known = ", ".join(model.name for model in dstok.models())
+        known = ", ".join(model.name for model in listed()[0])
         raise CandidateError(f"expected a file or one of {known}, found {name!r}: {_words(error)}") from error
 
 
