@@ -3,11 +3,19 @@
 In: a module's name, and from it a function's. Out: the function, as a method of the class that it was assigned in.
 Invariant: who asks gets what an import at the top of the file would give. Start-up is why it is there: most programs
 use few of a class's methods, and to import the modules of all takes longer than to load a model.
+
+>>> from unittest.mock import patch
+>>> class Page:
+...     wrapped = LateModule("textwrap").wrap
+>>> with patch.object(Page, "wrapped", autospec=True) as wrapped:  # which looks into the class's __dict__
+...     wrapped("a b", 1) is Page.wrapped.return_value
+True
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from types import FunctionType
 from typing import Any
 
 __all__ = ["LateModule"]
@@ -31,15 +39,37 @@ class LateModule:
 
 
 class _LateMethod:
-    """A method that puts the function in its own place when it is first asked for."""
+    """A method that puts the function in its own place when it is first asked for.
+
+    Who takes it out of the class's `__dict__`, as unittest.mock does, finds what the function has, and may call it.
+    """
 
     def __init__(self, module: str, function: str) -> None:
         self._module, self._function = module, function
+        self.__module__ = module
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._owner, self._name = owner, name
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        function = getattr(import_module(self._module), self._function)
-        setattr(self._owner, self._name, function)
+        function = self._found()
+        if vars(self._owner).get(self._name) is self:  # another may stand there: that of a test, for a while
+            setattr(self._owner, self._name, function)
         return function.__get__(instance, owner)
+
+    def _found(self) -> Any:
+        return getattr(import_module(self._module), self._function)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self._found()(*arguments, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._found(), name)
+
+    # What isinstance looks at, by which mock tells a method from an object.
+    __class__ = property(lambda self: FunctionType)
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        doc: str | None = self._found().__doc__  # with -OO there is none
+        return doc
