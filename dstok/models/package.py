@@ -10,6 +10,7 @@ packages.py would not look for.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dstok.formats.kinds import about_file
 from dstok.formats.reading import describe_json_file
 from dstok.formats.upstream import NEWEST
 from dstok.models.files import shared, vocab_size, write_json, write_tables
@@ -29,6 +31,9 @@ from dstok.tables.images import own_part
 
 __all__ = ["Package", "Source", "source_of", "write_package"]
 
+VERSION = re.compile(r"(\d+!)?\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9]+(\.[a-z0-9]+)*)?", re.ASCII)
+LICENCE = re.compile(r"\(*[A-Za-z0-9.-]+\+?\)*( (AND|OR|WITH) \(*[A-Za-z0-9.-]+\+?\)*)*")  # its form; pip knows names
+FILE = re.compile(r"[A-Za-z0-9._-]+")  # the others have a meaning where license-files are listed
 PACKAGE = re.compile(r"dstok-models(-[a-z0-9]+)+")
 ALIAS = re.compile(rf"({NAME.pattern}/)?{NAME.pattern}")
 PROJECT = """\
@@ -112,22 +117,35 @@ def write_package(target: Path, package: Package, sources: Sequence[Source]) -> 
 
     Raises `ValueError`, `OSError`, and what `Tokenizer.from_file` raises.
     """
-    if not PACKAGE.fullmatch(package.name):
-        raise ValueError(f"expected a package's name like dstok-models-mine, found {package.name!r}")
-    if target.exists():
+    _check_project(package)
+    if os.path.lexists(target):
         raise ValueError(f"expected a folder that is not there yet, found {target}")
-    files = ["README.md", "pyproject.toml", *(file.name for file in package.licence_files)]
-    if len(set(files)) < len(files):
-        raise ValueError(f"expected licences in files of names of their own, found {', '.join(files[2:])}")
     _check_names([name for source in sources for name in (source.name, *source.aliases)], [s.name for s in sources])
     for path in (*(source.folder / "tokenizer.json" for source in sources), *package.licence_files):
         path.stat()  # of what is missing the user hears at once, not after the models before it
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix=f".{package.name}-", dir=target.parent) as scratch:
         folder = Path(scratch) / package.name
         (folder / package.module).mkdir(parents=True)
         _write_models(folder / package.module, package.licence, sources)
         _write_project(folder, package, sources)
-        shutil.copytree(folder, target)
+        folder.rename(target)  # at once, being beside it
+
+
+def _check_project(package: Package) -> None:
+    """What pip would find wrong, in words that say less of what to do."""
+    if not PACKAGE.fullmatch(package.name):
+        raise ValueError(f"expected a package's name like dstok-models-mine, found {package.name!r}")
+    if not VERSION.fullmatch(package.version):
+        raise ValueError(f"expected a version like 1.0.0 or 1.1rc1 (PEP 440), found {package.version!r}")
+    if not LICENCE.fullmatch(package.licence):
+        raise ValueError("expected an SPDX expression like Apache-2.0 or MIT AND Apache-2.0, or like LicenseRef-Mine, "
+                         f"found {package.licence!r}")
+    files = ["README.md", "pyproject.toml", *(file.name for file in package.licence_files)]
+    if len(set(files)) < len(files):
+        raise ValueError(f"expected licences in files of names of their own, found {', '.join(files[2:])}")
+    if wrong := [name for name in files if not FILE.fullmatch(name)]:
+        raise ValueError("expected a licence's file with a name of letters, digits, dots, dashes and underscores, "
+                         f"found {wrong[0]!r}")
 
 
 def _check_names(names: Sequence[str], of_files: Sequence[str]) -> None:
@@ -147,12 +165,13 @@ def _write_models(folder: Path, licence: str, sources: Sequence[Source]) -> None
     images: list[tuple[str, tuple[Any, ...]]] = []
     for name, aliases, place in sources:
         path = place / "tokenizer.json"
-        model = describe_json_file(path, None, NEWEST)
-        image = next((image for image, held in images if held == shared(model)), None)
-        if image is None:
-            image = f"{name}.image"
-            images.append((image, shared(model)))
-            write_tables(folder / image, model)
+        with about_file(path):
+            model = describe_json_file(path, None, NEWEST)
+            image = next((image for image, held in images if held == shared(model)), None)
+            if image is None:
+                image = f"{name}.image"
+                images.append((image, shared(model)))
+                write_tables(folder / image, model)
         write_json(folder / f"{name}.json", own_part(model.added_tokens, model.config, name))
         values = (image, sha256(path.read_bytes()).hexdigest(), vocab_size(model),
                   f"{place.resolve().name}/{path.name}", licence, list(aliases))

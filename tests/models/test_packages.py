@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -302,7 +303,61 @@ def test_the_same_bytes_again(sources: Path, site: Path, tmp_path: Path) -> None
 ])
 def test_calls_that_lack_something(words: list[str], error: str, sources: Path) -> None:
     done = made(words, sources)
-    assert done.returncode != 0 and error in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2 and error in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("words", "error"), [
+    (["--version", "x"], "expected a version like 1.0.0 or 1.1rc1 (PEP 440), found 'x'"),
+    (["--version", ""], "expected a version like 1.0.0 or 1.1rc1 (PEP 440), found ''"),
+    (["--version", "1.0\n"], "expected a version like 1.0.0 or 1.1rc1 (PEP 440), found '1.0\\n'"),
+    (["--licence", "as you like"], "expected an SPDX expression like Apache-2.0"),
+    (["--licence-file", "LICENSE (1).txt"], "expected a licence's file with a name of letters, "),
+    (["--licence-file", "missing"], "No such file or directory: 'missing'"),
+    (["--package", "dstok-models-A"], "expected a package's name like dstok-models-mine, found 'dstok-models-A'"),
+    (["--package", "dstok-models-a b"], "expected a package's name like dstok-models-mine, found 'dstok-models-a b'"),
+    (["broken=broken"], "broken/tokenizer.json: not JSON: "),
+    (["wordpiece=wordpiece"], "wordpiece/tokenizer.json: expected the model type 'BPE', found 'WordPiece' - at $.model.type"),
+    (["missing=missing"], "No such file or directory: 'missing/tokenizer.json'"),
+    (["a b=mine"], "expected a model's name of small letters"),
+    (["mine=mine"], "expected each name once, found 'mine' again"),
+])
+def test_one_line_and_nothing_written(words: list[str], error: str, sources: Path, tmp_path: Path) -> None:
+    """Exit code 2, and a line that begins with the package's name."""
+    for name, text in {"broken": "{", "wordpiece": '{"model": {"type": "WordPiece"}}', "mine": FILES["mine"]}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "tokenizer.json").write_text(text, encoding="utf-8")
+    shutil.copy(sources / "LICENSE", tmp_path / "LICENSE (1).txt")
+    before = sorted(tmp_path.rglob("*"))
+    done = made(["--package", NAME, "--licence", "MIT", "--licence-file", str(sources / "LICENSE"), "mine=mine", *words], tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("dstok-models-") and error in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("version", ["2", "1.0", "2026.01.05", "1!1.0a1", "1.0rc2.post1.dev3+local.7"])
+def test_versions(version: str, sources: Path, tmp_path: Path) -> None:
+    package = Package(NAME, version, "(MIT OR Apache-2.0+) AND LicenseRef-Mine", (sources / "LICENSE",))
+    write_package(tmp_path / "out", package, [source_of(f"mine={sources / 'mine'}")])
+    assert f'version = "{version}"' in (tmp_path / "out" / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder of Linux that nobody may write to")
+def test_a_folder_that_may_not_be_written_to(sources: Path) -> None:
+    done = made(["--package", NAME, "--licence", "MIT", "--licence-file", str(sources / "LICENSE"),
+                 f"mine={sources / 'mine'}"], Path("/proc"))
+    assert done.returncode == 2 and done.stderr.startswith(f"{NAME}: [Errno ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signals here")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted(sent: signal.Signals, code: int, sources: Path, tmp_path: Path) -> None:
+    """When all but the last file is written: nothing of it stays."""
+    program = ("import os, sys, time; from dstok.models import build, package\n"
+               f"def copyfile(*_): assert os.listdir(); os.kill(os.getpid(), {sent.value}); time.sleep(60)\n"
+               "package.shutil.copyfile = copyfile\nsys.exit(build.main())")
+    words = ["--package", NAME, "--licence", "MIT", "--licence-file", str(sources / "LICENSE"), f"mine={sources / 'mine'}"]
+    done = subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "") and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("package", "models", "error"), [
