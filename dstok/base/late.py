@@ -1,8 +1,9 @@
 """Methods whose modules are imported when one of them is first asked for.
 
 In: a module's name, and from it a function's. Out: the function, as a method of the class that it was assigned in.
-Invariant: who asks gets what an import at the top of the file would give. Start-up is why it is there: most programs
-use few of a class's methods, and to import the modules of all takes longer than to load a model.
+Invariant: who asks gets what an import at the top of the file would give, in a forked child, too. Start-up is
+why it is there: most programs use few of a class's methods, and to import the modules of all takes longer than to load
+a model.
 
 >>> from unittest.mock import patch
 >>> class Page:
@@ -14,11 +15,20 @@ True
 
 from __future__ import annotations
 
+import os
+from _thread import RLock
 from importlib import import_module
 from types import FunctionType
 from typing import Any
 
 __all__ = ["LateModule"]
+
+# A child that was forked while another thread imported a module would wait for that thread, which it does not have,
+# when it imports the module itself. So a fork waits until no thread is at it.
+_importing = RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.release,
+                        after_in_child=_importing.release)
 
 
 class LateModule:
@@ -58,7 +68,8 @@ class _LateMethod:
         return function.__get__(instance, owner)
 
     def _found(self) -> Any:
-        return getattr(import_module(self._module), self._function)
+        with _importing:
+            return getattr(import_module(self._module), self._function)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         return self._found()(*arguments, **options)

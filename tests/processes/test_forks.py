@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from at_once import at_once
@@ -15,6 +18,7 @@ from faulty import faulty
 from small_models import added_token, model_json
 
 import dstok
+from dstok.base.late import LateModule
 from dstok.core._pool import MAX_WORKSPACES, Contest
 
 TEXT = "Some words, 12345 中文 and <｜User｜> é.\n" * 20
@@ -165,6 +169,25 @@ def test_what_is_made_late(name: str) -> None:
         thread.join()
         getattr(type(tok), name)._make = made
     assert getattr(tok, name) == getattr(other, name)
+
+
+def test_a_method_that_is_imported_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork waits for a thread that imports a method's module: its child would wait for ever."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "imported_late.py").write_text("import time\ntime.sleep(0.5)\ndef five(self): return 5\n", encoding="utf-8")
+
+    class Page:
+        five = LateModule("imported_late").five
+
+    thread = threading.Thread(target=lambda: Page().five())
+    thread.start()
+    while "imported_late" not in sys.modules:
+        time.sleep(0.001)
+    try:
+        assert in_child(lambda: Page().five() == 5)
+    finally:
+        thread.join()
+        del sys.modules["imported_late"]
 
 
 def test_a_slot_has_one_holder() -> None:
