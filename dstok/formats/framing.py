@@ -1,6 +1,7 @@
 """The steps of a post-processor that put ids around texts -> what stands around and between the two of a pair.
 
 In: these steps as JSON, which is how `TokenizerConfig.framing` keeps them. Out: the parts of a pair in their order.
+How spans are trimmed is not in them: `ModelDescription.trim_offsets` alone says that.
 Invariant: the parts have upstream's ids and type ids, also in what truncation leaves over, where upstream's templates
 leave the texts the type ids 0 and 1. What upstream does otherwise, such as to give a text twice, is refused.
 Source: upstream 0.23.3, measured; tests/calls/test_pairs.py compares with random templates.
@@ -17,9 +18,11 @@ from dstok.errors import UnsupportedError
 from dstok.formats.json_value import Value, load_json, shown
 from dstok.formats.post_processors import read_trimming
 
-__all__ = ["Part", "check_framing", "pair_parts", "read_framing", "trimming_of"]
+__all__ = ["Part", "check_framing", "pair_parts", "read_framing"]
 
 WHERE = "$.post_processor"
+PAIR = "$.post_processor..pair"  # of the template, which may be one of several steps
+UNTRIMMED = {"trim_offsets": False, "add_prefix_space": False}
 
 
 class Part(NamedTuple):
@@ -39,23 +42,32 @@ PLAIN = (Part(0, (), 0, 0), Part(1, (), 1, 1))
 
 
 def read_framing(steps: Sequence[tuple[str, Value]]) -> str | None:
-    """The steps that put ids around texts, as a JSON array; None: there are none. `read_trimming` has checked them."""
-    framing = [step.value for kind, step in steps if kind != "ByteLevel"]
+    """The steps that put ids around texts, as a JSON array; None: there are none. `read_trimming` has checked them.
+
+    RobertaProcessing is written as one that trims nothing: upstream trims the same spans by a ByteLevel before it.
+    """
+    framing = [step.object() | (UNTRIMMED if kind == "RobertaProcessing" else {})
+               for kind, step in steps if kind != "ByteLevel"]
     return json.dumps(framing, ensure_ascii=False) if framing else None
 
 
 def check_framing(framing: str) -> None:
-    """Raises `ValueError` for what `read_framing` does not give."""
+    """Raises `ValueError`, with the JSON path, for what `read_framing` does not give.
+
+    >>> check_framing('[{"type": 7}]')
+    Traceback (most recent call last):
+    ...
+    dstok.errors.TokenizerFileError: expected a string, found the number 7 - at $.framing[0].type
+    """
+    array = load_json(f'{{"framing": {framing}}}').need("framing")
+    steps = [(step.need("type").text(), step) for step in array.array()]
     try:
-        trimming_of(framing)
+        read_trimming(steps)
     except UnsupportedError as error:
         raise ValueError(str(error)) from None
-
-
-def trimming_of(framing: str) -> str:
-    """What these steps themselves do to spans: one of `TRIMMINGS`. Raises `DstokError` for what are no such steps."""
-    steps = load_json(f'{{"steps": {framing}}}').need("steps").array()
-    return read_trimming([(step.need("type").text(), step) for step in steps])
+    if read_framing(steps) != framing:
+        raise ValueError(f"expected steps that put ids around texts and trim nothing, as dstok writes them, found "
+                         f"{shown(framing)} - at {array.path}")
 
 
 @lru_cache(maxsize=64)
@@ -74,7 +86,7 @@ def pair_parts(framing: str | None, add_special_tokens: bool) -> tuple[Part, ...
     kind = steps[0]["type"]
     parts = _of_template(steps[0]) if kind == "TemplateProcessing" else _of_ends(steps[0], kind, add_special_tokens)
     if sorted(part.text for part in parts if part.text is not None) != [0, 1]:
-        raise UnsupportedError("a template that does not give each text of a pair exactly once", WHERE)
+        raise UnsupportedError("a template that does not give each text of a pair exactly once", PAIR)
     return tuple(part for part in parts if add_special_tokens or part.text is not None)
 
 
@@ -88,7 +100,7 @@ def _template_part(piece: dict[str, Any], special_tokens: dict[str, Any]) -> Par
         return Part(text, (), piece["Sequence"]["type_id"], text)
     name, type_id = piece["SpecialToken"]["id"], piece["SpecialToken"]["type_id"]
     if name not in special_tokens:
-        raise UnsupportedError(f"a template with {shown(name)}, which its special_tokens do not have", WHERE)
+        raise UnsupportedError(f"a template with {shown(name)}, which its special_tokens do not have", PAIR)
     return Part(None, tuple(special_tokens[name]["ids"]), type_id, type_id)
 
 

@@ -18,7 +18,6 @@ from typing import Any
 from dstok.errors import UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import PREFIX_SPACE, ModelDescription, NormalizerStep, TokenizerConfig
-from dstok.formats.framing import trimming_of
 from dstok.formats.json_value import shown
 from dstok.formats.post_processors import BUT_FIRST
 from dstok.formats.pre_tokenizers import DIGITS_PATTERN, WORDS_PATTERN
@@ -96,9 +95,8 @@ def _pre_tokenizer(model: ModelDescription) -> dict[str, Any]:
 
 
 def _post_processor(model: ModelDescription) -> dict[str, Any]:
-    framing = model.config.framing
-    left = "" if framing and trimming_of(framing) else model.trim_offsets  # what is left to ByteLevel
-    byte_level = {**_BYTE_LEVEL, "trim_offsets": left != "", "add_prefix_space": left == BUT_FIRST}
+    framing, trimming = model.config.framing, model.trim_offsets
+    byte_level = {**_BYTE_LEVEL, "trim_offsets": trimming != "", "add_prefix_space": trimming == BUT_FIRST}
     return {"type": "Sequence", "processors": [byte_level, *json.loads(framing)]} if framing else byte_level
 
 

@@ -85,15 +85,27 @@ def test_the_rest_is_as_it_was() -> None:
     assert tok.truncate(text, 3, side="left") == plain.truncate(text, 3, side="left")
 
 
-@pytest.mark.parametrize("kind", ["all", "but the first"])
+@pytest.mark.parametrize("kind", PROCESSORS)
 def test_files_images_pickles(kind: str, tmp_path: Path) -> None:
-    tok = dstok.Tokenizer.from_str(file(PROCESSORS[kind]))
+    tok, judge = dstok.Tokenizer.from_str(file(PROCESSORS[kind])), tokenizers.Tokenizer.from_str(file(PROCESSORS[kind]))
     text = "  a b  ab"
     tok.save(tmp_path / "image")
     tok.to_json(tmp_path / "tokenizer.json")
     for made in (dstok.Tokenizer.open(tmp_path / "image"), dstok.Tokenizer.from_file(tmp_path / "tokenizer.json"),
                  pickle.loads(pickle.dumps(tok)), copy.copy(tok)):
         assert made.encode_with_offsets(text) == tok.encode_with_offsets(text)
+    written = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    pairs = () if kind == "before a template" else (("  a b  ab ", " <s> a "),)
+    for given_texts in ((text,), (" ",), *pairs):
+        found, expected = written.encode(*given_texts), judge.encode(*given_texts)
+        assert (found.ids, found.type_ids, found.offsets) == (expected.ids, expected.type_ids, expected.offsets)
+
+
+def test_how_spans_are_trimmed_is_said_once() -> None:
+    """By the description alone: the steps around texts are the same, whatever they do to spans."""
+    descriptions = [dstok.Tokenizer.from_str(file(PROCESSORS[kind])).describe() for kind in ("roberta", "roberta, all", "roberta, none")]
+    assert [model.trim_offsets for model in descriptions] == ["but-first", "all", ""]
+    assert len({model.config.framing for model in descriptions}) == 1
 
 
 @pytest.mark.parametrize("steps", [(byte_level(True, False), roberta(True, False)), (TEMPLATE, byte_level(True, False))])
