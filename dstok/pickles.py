@@ -4,50 +4,62 @@ In: a tokenizer. Out: what pickle is to call, and with which arguments; from the
 `PickleError`.
 Invariant: the format number of a pickle is looked at first, and the tables pass the checks of an image that is opened
 before any of them is used. What a reference leads to is what it was: a built-in or installed model of the same
-fingerprint, a file of the same checksum. A reference is short, and the tables stay shared between processes. In return,
-the file or package has to be there where the pickle is loaded.
+fingerprint and the same settings, of which the fingerprint knows nothing; a file of the same checksum. A reference is
+short, and the tables stay shared between processes. In return, the file or package has to be there where the pickle is
+loaded.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from dstok.errors import ImageError, ModelNotFoundError, ModelPackageError, PickleError
-from dstok.formats.columns import pack_added
 from dstok.formats.image import Image, StrPath, open_image, read_image, same_file
 from dstok.models import built_in, is_built_in
 from dstok.models.names import find
 from dstok.models.packages import installed, is_installed, missing
+from dstok.tables.images import own_part
 
 if TYPE_CHECKING:
     from dstok.formats.added_token import AddedToken
+    from dstok.formats.description import TokenizerConfig
     from dstok.tables.objects import Tables
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["PICKLE_FORMAT", "reduced", "restored"]
 
-PICKLE_FORMAT = 2
+PICKLE_FORMAT = 3
 _AGAIN = "make the pickle again with this version of dstok"
 
 
 def reduced(tok: Tokenizer, tables: Tables, added: tuple[AddedToken, ...]) -> tuple[Any, ...]:
     """What `Tokenizer.__reduce__` returns for a tokenizer of these tables and added tokens."""
-    image = tables.image
-    if is_built_in(tok.name, tables, added, tok.bos_id, tok.eos_id):
-        return restored, (PICKLE_FORMAT, type(tok), "built-in", tok.name, tok.fingerprint)
-    if image is not None and is_installed(tables, tok.name, added, tok.bos_id, tok.eos_id):
-        return restored, (PICKLE_FORMAT, type(tok), "installed", tok.name, tok.fingerprint)
-    if image is not None and _opened_with(added, image) and same_file(image):
+    image, config = tables.image, tok.config
+    if is_built_in(tok.name, tables, added, config):
+        return restored, (PICKLE_FORMAT, type(tok), "built-in", tok.name, tok.fingerprint, _settings(tables, config))
+    if is_installed(tok.name, tables, added, config):
+        return restored, (PICKLE_FORMAT, type(tok), "installed", tok.name, tok.fingerprint, _settings(tables, config))
+    if image is not None and _opened_with(added, config, image) and same_file(image):
         place = os.path.abspath(os.fspath(image.path))
         return restored, (PICKLE_FORMAT, type(tok), "file", place, image.checksum, tok.bos_id, tok.eos_id, tok.name)
     return restored, (PICKLE_FORMAT, type(tok), "image", tok.image_bytes())
 
 
-def _opened_with(added: tuple[AddedToken, ...], image: Image) -> bool:
-    return image.tokenizer is not None and image.tokenizer["added"] == pack_added(added)
+def _opened_with(added: tuple[AddedToken, ...], config: TokenizerConfig, image: Image) -> bool:
+    """Does the file say all of this, but for BOS and EOS?"""
+    own = own_part(added, config, "")
+    return image.tokenizer is not None and all(image.tokenizer.get(key) == own.get(key) for key in ("added", "config"))
+
+
+def _settings(tables: Tables, config: TokenizerConfig) -> bytes:
+    """A hash of what no id of a text alone changes by: pairs and padding, chats, how spans are trimmed."""
+    said = [own_part((), config, ""), tables.description.get("trim_offsets", "")]
+    return sha256(json.dumps(said, sort_keys=True).encode()).digest()
 
 
 def restored(format: Any, *parts: Any) -> Tokenizer:
@@ -61,16 +73,23 @@ def restored(format: Any, *parts: Any) -> Tokenizer:
         return _from_file(cls, *rest) if kind == "file" else _from_bytes(cls, *rest)
 
 
-def _named(cls: type[Tokenizer], kind: str, name: str, fingerprint: str) -> Tokenizer:
+def _named(cls: type[Tokenizer], kind: str, name: str, fingerprint: str, settings: bytes) -> Tokenizer:
+    def make(tables: Tables, *parts: Any) -> tuple[Tokenizer, Tables]:
+        return cls(tables, *parts), tables
+
     if kind == "built-in":
-        tok = cls(*built_in(name)) if find(name) == name else None
+        found = make(*built_in(name)) if find(name) == name else None
     else:
-        tok = installed(name, cls)
-    if tok is None:
+        found = installed(name, make)
+    if found is None:
         raise missing(name)
+    tok, tables = found
     if tok.fingerprint != fingerprint:
         raise PickleError(f"expected the {kind} model {name!r} of the fingerprint {fingerprint}, found another "
                           f"version of it, {tok.fingerprint}: {_AGAIN}")
+    if _settings(tables, tok.config) != settings:
+        raise PickleError(f"expected the {kind} model {name!r} as it was, found another version of it, with other "
+                          f"settings (of pairs, padding, chats or spans): {_AGAIN}")
     return tok
 
 

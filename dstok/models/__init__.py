@@ -104,13 +104,12 @@ def built_in(name: str) -> tuple[Tables, tuple[AddedToken, ...], int | None, int
             _config(entry))
 
 
-def is_built_in(
-    name: str, tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None,
-) -> bool:
-    """Is this what `built_in(name)` gives?"""
+def is_built_in(name: str, tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig) -> bool:
+    """Is this what `built_in(name)` gives? `config` has BOS and EOS, too."""
     entry = _index().get(name)
     return (entry is not None and tables.image is not None and tables.image.path == os.path.join(_HERE, entry["image"])
-            and added == unpack_added(_read(f"{name}.json")) and (bos_id, eos_id) == (entry["bos_id"], entry["eos_id"]))
+            and added == unpack_added(_read(f"{name}.json"))
+            and config == type(config)(entry["bos_id"], entry["eos_id"], framing=entry.get("framing")))
 
 
 def _config(entry: dict[str, Any]) -> TokenizerConfig | None:

@@ -18,7 +18,8 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dstok.errors import ImageError, ModelNotFoundError, ModelPackageError, PatternError, UnsupportedError
 from dstok.formats.image import open_image
@@ -26,6 +27,10 @@ from dstok.models.metadata import FILE, Named, fault, named
 from dstok.models.names import is_taken, not_found, plain
 from dstok.tables.image_checks import check_image, tokenizer_parts
 from dstok.tables.objects import Tables, tables_from_image
+
+if TYPE_CHECKING:
+    from dstok.formats.added_token import AddedToken
+    from dstok.formats.description import TokenizerConfig
 
 __all__ = ["ENTRY", "INDEX", "NAME", "InstalledTables", "Model", "installed", "is_installed", "is_named", "listing",
            "missing", "model_of"]
@@ -37,7 +42,7 @@ ENTRY = {"image": str, "sha256": str, "vocab_size": int, "source": str, "licence
 
 
 class InstalledTables(Tables):
-    """Those of an installed package, with the name, added tokens, BOS and EOS that they were loaded with."""
+    """Those of an installed package, with the name, added tokens and configuration that they were loaded with."""
 
     own: tuple[Any, ...] = ()
 
@@ -74,13 +79,13 @@ def installed(name: str, make: Callable[..., T]) -> T | None:
         check_image(image)
         added, bos_id, eos_id, _, config = tokenizer_parts(image._replace(path=model.own, tokenizer=_json(model.own)))
         tables = InstalledTables(*tables_from_image(image))
-        tables.own = (model.name, added, bos_id, eos_id)
+        tables.own = (model.name, added, replace(config, bos_id=bos_id, eos_id=eos_id))
         return make(tables, added, bos_id, eos_id, model.name, config)
 
 
-def is_installed(tables: Tables, *own: Any) -> bool:
-    """Is this what `installed` gives `make`: the tables, and the name, added tokens, BOS and EOS, as they were?"""
-    return isinstance(tables, InstalledTables) and tables.own == own
+def is_installed(name: str, tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig) -> bool:
+    """Is this what `installed` gives `make`, as it was? `config` has BOS and EOS, too."""
+    return isinstance(tables, InstalledTables) and tables.own == (name, added, config)
 
 
 def model_of(name: str) -> Model | None:

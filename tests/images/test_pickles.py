@@ -7,6 +7,7 @@ import pickle
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def refused(function: Any, *arguments: Any) -> str:
 # Formats
 
 
-@pytest.mark.parametrize("found", [0, 1, 99, None, "2", [2]])
+@pytest.mark.parametrize("found", [0, 1, 2, 99, None, "2", [2]])
 def test_another_format(found: Any) -> None:
     """Refused whatever else is in it, which another format may have in another way."""
     for rest in ((), ("anything",), (dstok.Tokenizer, "image", b""), (dstok.Tokenizer, "built-in", "deepseek-v3", "")):
@@ -189,7 +190,7 @@ def test_a_file_that_has_changed_before(image: Path) -> None:
 def test_built_in_models_that_were_changed() -> None:
     """They are no longer built in: the tables go along, and what was set."""
     tok = dstok.load("deepseek-v3")
-    assert reduced(tok) == ("built-in", "deepseek-v3", tok.fingerprint)
+    assert reduced(tok)[:3] == ("built-in", "deepseek-v3", tok.fingerprint)
     tok = tok.replace(eos_id=5)
     assert reduced(tok)[0] == "image" and pickle.loads(pickle.dumps(tok)).eos_id == 5
     tok = dstok.load("deepseek-v3").replace(name="deepseek-r1")  # which has the same tables, and other added tokens
@@ -199,9 +200,24 @@ def test_built_in_models_that_were_changed() -> None:
 
 def test_a_built_in_model_that_is_not_there() -> None:
     assert "no built-in model 'deepseek-v9'" in refused(
-        restored, PICKLE_FORMAT, dstok.Tokenizer, "built-in", "deepseek-v9", "0" * 64)
-    assert "found another version of it" in refused(
-        restored, PICKLE_FORMAT, dstok.Tokenizer, "built-in", "deepseek-v3", "0" * 64)
+        restored, PICKLE_FORMAT, dstok.Tokenizer, "built-in", "deepseek-v9", "0" * 64, bytes(32))
+    tok = dstok.load("deepseek-v3")
+    kind, name, fingerprint, settings = reduced(tok)
+    assert f"found another version of it, {fingerprint}: make" in refused(
+        restored, PICKLE_FORMAT, dstok.Tokenizer, kind, name, "0" * 64, settings)
+    assert "found another version of it, with other settings" in refused(
+        restored, PICKLE_FORMAT, dstok.Tokenizer, kind, name, fingerprint, bytes(32))
+
+
+def test_the_settings_are_kept(image: Path) -> None:
+    """The tables, added tokens, BOS, EOS and name of a model, and other settings: it is not that model, nor is it the file."""
+    for tok, framed in ((dstok.load("deepseek-ocr"), dstok.load("deepseek-v3")), (dstok.Tokenizer.open(image), None)):
+        config = replace(tok.config, framing=framed and framed.config.framing, pad_id=5)
+        other = dstok.Tokenizer(tok._tables, tok._added.tokens, tok.bos_id, tok.eos_id, tok.name, config)
+        again = pickle.loads(pickle.dumps(other))
+        assert (reduced(tok)[0], reduced(other)[0]) == ("built-in" if framed else "file", "image")
+        assert again.config == config != tok.config and again.fingerprint == tok.fingerprint
+        assert again.encode_pair("a", "b").ids.tolist() == other.encode_pair("a", "b").ids.tolist()
 
 
 # Elsewhere

@@ -162,6 +162,25 @@ def test_pickled_by_value_when_changed(own: Path) -> None:
         assert_same(other, pickle.loads(data), TEXTS)
 
 
+def test_pickles_of_other_settings(own: Path) -> None:
+    """Another version of the package, of the same fingerprint: pads, chats, or trims otherwise."""
+    data, path = pickle.dumps(dstok.load("mine")), own / MODULE / "mine.json"
+    written = path.read_text(encoding="utf-8")
+    for change in ({"pad_id": 5}, {"chat_template": "{{ y }}"}, {"add_bos": False}):
+        said = json.loads(written)
+        said["config"].update(change)
+        path.write_text(json.dumps(said), encoding="utf-8")
+        with pytest.raises(PickleError, match="expected the installed model 'mine' as it was, found .* with other settings"):
+            pickle.loads(data)
+        assert {**vars(pickle.loads(pickle.dumps(dstok.load("mine"))).config), **change} == vars(dstok.load("mine").config)
+    path.write_text(written, encoding="utf-8")
+    image = Parts(own / MODULE / "mine.image")
+    image.description["trim_offsets"] = "all"
+    image.write(own / MODULE / "mine.image")
+    with pytest.raises(PickleError, match="with other settings"):
+        pickle.loads(data)
+
+
 def test_pickles_without_the_package(own: Path) -> None:
     data = pickle.dumps(dstok.load("mine"))
     shutil.copyfile(own / MODULE / "mine-2.json", own / MODULE / "mine.json")
