@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from dstok.errors import (
+        ArgumentError,
         ChatError,
         ColumnError,
         DecodeError,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ArgumentError",
     "ChatError",
     "ColumnError",
     "DecodeError",

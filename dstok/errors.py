@@ -7,6 +7,7 @@ expected, what was found, and where (JSON path, pattern position, byte offset, i
 from __future__ import annotations
 
 __all__ = [
+    "ArgumentError",
     "ChatError",
     "ColumnError",
     "DecodeError",
@@ -29,6 +30,20 @@ __all__ = [
 
 class DstokError(Exception):
     """The base of all errors that dstok raises on purpose."""
+
+
+class ArgumentError(DstokError, ValueError, TypeError):
+    """An argument that a call cannot take: a number out of range, or none. `argument` is its name.
+
+    It is a `ValueError` and a `TypeError`, by which Python's own functions tell the one from the other.
+    """
+
+    def __init__(self, message: str, argument: str) -> None:
+        super().__init__(message)
+        self.message, self.argument = message, argument
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.message, self.argument)
 
 
 class PatternError(DstokError, ValueError):

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dstok.arrow.encoding import Dtype, encode
+from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Special
 from dstok.errors import ColumnError
 
@@ -56,8 +57,8 @@ class ColumnEncoder:
         named = special if isinstance(special, str) else sorted(special)  # a set has another order in each process
         self._tok, self._column, self._ids, self._length = tok, column, ids, length
         self._options: dict[str, Any] = {
-            "threads": threads, "special": named, "add_bos": add_bos, "add_eos": add_eos, "errors": errors,
-            "dtype": dtype}
+            "threads": thread_count(threads), "special": named, "add_bos": add_bos, "add_eos": add_eos,
+            "errors": errors, "dtype": dtype}
         encode(tok, pa.array(["a"]), **self._options)  # what is wrong with the options raises here, not in a worker
 
     def __call__(self, batch: Any) -> Any:

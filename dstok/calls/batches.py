@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Special, Text, replaces, several
 from dstok.core._batch import Batch
 from dstok.core._rows import Rows
@@ -124,6 +125,5 @@ def framed(
 
 
 def _batch(encoder: Encoder, texts: Iterable[Text] | Rows, threads: int, policy: Policy, errors: Errors) -> Batch:
-    if threads < 1:
-        raise ValueError(f"expected at least 1 thread, found {threads}")
-    return Batch(encoder, texts if isinstance(texts, Rows) else list(several(texts)), policy, replaces(errors), threads)
+    count = thread_count(threads)
+    return Batch(encoder, texts if isinstance(texts, Rows) else list(several(texts)), policy, replaces(errors), count)

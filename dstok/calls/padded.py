@@ -9,12 +9,12 @@ Source: how upstream truncates and pads; tests/calls/test_padded.py asks upstrea
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import index
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from dstok.base.numbers import thread_count, whole
 from dstok.base.texts import Errors, Special, Text
 from dstok.calls.batches import encode_batch_arrays, framed
-from dstok.errors import DstokError
+from dstok.errors import ArgumentError, DstokError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,11 +26,23 @@ if TYPE_CHECKING:
     Lengths = npt.NDArray[np.int64]
 
 __all__ = [
-    "Side", "check_least", "check_side", "cut_texts", "encode_batch_padded", "encode_with_overflow", "filled",
-    "overflow_spans", "pad_id_of", "room_of", "row_width",
+    "MAX_ID", "Shape", "Side", "check_side", "cut_texts", "encode_batch_padded", "encode_with_overflow", "filled",
+    "overflow_spans", "room_of", "row_width", "shape_of",
 ]
 
 Side = Literal["right", "left"]
+MAX_ID = (1 << 32) - 1  # of ids and type ids: upstream's, too
+MAX_LENGTH = 1 << 40    # of rows: more than any memory holds
+
+
+class Shape(NamedTuple):
+    """What rows look like: the numbers that a call was given, as ints. `room`: of a row, for ids of text."""
+
+    length: int | None
+    multiple_of: int
+    room: int | None
+    pad_id: int
+    threads: int
 
 
 def encode_batch_padded(
@@ -44,7 +56,8 @@ def encode_batch_padded(
     the end of a row that is filled with `pad_id`; without it, with the token that the model's files name for that.
     `max_length` cuts each row to so many ids, BOS and EOS among them, which are kept; `truncation_side` is the end of
     the text that goes. Other keywords as `encode_batch`; lengths are in ids.
-    Raises `ValueError` for a row longer than `length`, and `DstokError` if the model names no token to fill with.
+    Raises `ValueError` for a row longer than `length`, `ArgumentError` for a number that cannot be (before any text is
+    looked at), and `DstokError` if the model names no token to fill with.
 
     >>> import dstok
     >>> ids, mask = dstok.load("deepseek-v3").encode_batch_padded(["Hello", "Hello wide world"], pad_id=2, max_length=2)
@@ -53,11 +66,10 @@ def encode_batch_padded(
     """
     for name, value in (("side", side), ("truncation_side", truncation_side)):
         check_side(name, value)
-    for name, number, least in (("length", length, 0), ("multiple_of", multiple_of, 1)):
-        check_least(name, number, least)
-    fill = pad_id_of(self) if pad_id is None else pad_id
-    flat, lengths = _rows(self, texts, max_length, truncation_side, threads, special, add_bos, add_eos, errors)
-    return filled(flat, lengths, row_width(lengths, length, multiple_of), side, fill)
+    extra = self._ends.extra(add_bos, add_eos)
+    shape = shape_of(self, length, multiple_of, max_length, pad_id, threads, extra)
+    flat, lengths = _rows(self, texts, shape, truncation_side, special, add_bos, add_eos, errors)
+    return filled(flat, lengths, row_width(lengths, shape), side, shape.pad_id)
 
 
 def encode_with_overflow(
@@ -78,7 +90,7 @@ def encode_with_overflow(
     import numpy as np
 
     check_side("side", side)
-    check_least("stride", stride)
+    stride = whole("stride", stride)
     room = room_of(max_length, self._ends.extra(add_bos, add_eos))
     ids = self.encode_array(text, special=special, errors=errors)
     before, after = (np.array(ends, np.uint32) for ends in (self._ends.before(add_bos), self._ends.after(add_eos)))
@@ -107,17 +119,16 @@ def overflow_spans(count: int, room: int, stride: int, side: Side) -> list[tuple
 
 
 def _rows(
-    self: Parts, texts: Iterable[Text], max_length: int | None, side: Side, threads: int, special: Special,
-    add_bos: bool, add_eos: bool, errors: Errors,
+    self: Parts, texts: Iterable[Text], shape: Shape, side: Side, special: Special, add_bos: bool, add_eos: bool,
+    errors: Errors,
 ) -> tuple[Ids, Lengths]:
     """The ids of all rows, and the number of each one's."""
     import numpy as np
 
-    room = None if max_length is None else room_of(max_length, self._ends.extra(add_bos, add_eos))
-    flat, offsets = encode_batch_arrays(self, texts, threads=threads, special=special, errors=errors)
+    flat, offsets = encode_batch_arrays(self, texts, threads=shape.threads, special=special, errors=errors)
     lengths = np.diff(offsets)
-    if room is not None:
-        kept = np.minimum(lengths, room)
+    if shape.room is not None:
+        kept = np.minimum(lengths, shape.room)
         flat, lengths = cut_texts(flat, lengths, kept, side), kept
     before, after = self._ends.before(add_bos), self._ends.after(add_eos)
     return framed(flat, lengths, before, after, None) if before or after else (flat, lengths)
@@ -159,19 +170,30 @@ def filled(
     return rows, own.astype(np.int64)
 
 
-def row_width(lengths: Lengths, length: int | None, multiple_of: int | None) -> int:
+def row_width(lengths: Lengths, shape: Shape) -> int:
     """How many ids a row has. Raises `ValueError` for one that is longer."""
     longest = int(lengths.max()) if len(lengths) else 0
-    width = longest if length is None else length
+    width = longest if shape.length is None else shape.length
     if longest > width:
         row = int((lengths > width).argmax())
         raise ValueError(f"expected at most {width} ids, found {lengths[row]} in text {row}: max_length cuts texts")
-    if multiple_of is None:
-        return width
-    return -(-width // multiple_of) * multiple_of
+    return -(-width // shape.multiple_of) * shape.multiple_of
 
 
-def pad_id_of(self: Parts) -> int:
+def shape_of(
+    self: Parts, length: Any, multiple_of: Any, max_length: Any, pad_id: Any, threads: Any, extra: int,
+    around: str = "BOS and EOS",
+) -> Shape:
+    """The numbers of a call for rows, of which `extra` ids stand `around` each text. Raises `DstokError`."""
+    return Shape(
+        None if length is None else whole("length", length, most=MAX_LENGTH),
+        1 if multiple_of is None else whole("multiple_of", multiple_of, 1, most=MAX_LENGTH),
+        None if max_length is None else room_of(max_length, extra, around),
+        _pad_id_of(self) if pad_id is None else whole("pad_id", pad_id, most=MAX_ID),
+        thread_count(threads))
+
+
+def _pad_id_of(self: Parts) -> int:
     """The token that the model's files name to fill with. Raises `DstokError`."""
     found = self.config.pad_id
     if found is None:
@@ -179,27 +201,12 @@ def pad_id_of(self: Parts) -> int:
     return found
 
 
-def room_of(max_length: int, extra: int, around: str = "BOS and EOS") -> int:
-    """How many ids of a row are for text. Raises `ValueError`."""
-    check_least("max_length", max_length, extra, f", for {around}" if extra else "")
-    return max_length - extra
-
-
-def check_least(name: str, value: int | None, least: int = 0, why: str = "") -> None:
-    """Raises `ValueError` for a `value` below `least`, and `TypeError` for what is no whole number. None passes.
-
-    >>> check_least("length", -1)
-    Traceback (most recent call last):
-    ...
-    ValueError: expected length to be at least 0, found -1
-    """
-    if value is not None and not hasattr(value, "__index__"):
-        raise TypeError(f"expected {name} to be a whole number, found {type(value).__name__}")
-    if value is not None and index(value) < least:
-        raise ValueError(f"expected {name} to be at least {least}{why}, found {value}")
+def room_of(max_length: Any, extra: int, around: str = "BOS and EOS") -> int:
+    """How many ids of a row are for text. Raises `ArgumentError`."""
+    return whole("max_length", max_length, extra, f", for {around}" if extra else "") - extra
 
 
 def check_side(name: str, side: str) -> None:
-    """Raises `ValueError` for what is no side."""
+    """Raises `ArgumentError` for what is no side."""
     if side not in ("right", "left"):
-        raise ValueError(f'expected {name} to be "right" or "left", found {side!r}')
+        raise ArgumentError(f'expected {name} to be "right" or "left", found {side!r}', name)

@@ -12,19 +12,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
+from dstok.base.numbers import whole
 from dstok.base.texts import Errors, Special, Text, several
 from dstok.calls.batches import encode_batch_arrays
 from dstok.calls.padded import (
+    MAX_ID,
     Side,
-    check_least,
     check_side,
     cut_texts,
     filled,
     overflow_spans,
-    pad_id_of,
     room_of,
     row_width,
+    shape_of,
 )
+from dstok.errors import ArgumentError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,7 +112,7 @@ def encode_pair_with_overflow(
 
     check_side("side", side)
     _check_truncation(truncation)
-    check_least("stride", stride)
+    stride = whole("stride", stride)
     parts = _parts(self, add_special_tokens)
     room = room_of(max_length, _around(parts), AROUND)
     both = [self.encode_array(each, special=special, errors=errors) for each in (text, pair)]
@@ -145,19 +147,18 @@ def encode_pairs_padded(
     _check_truncation(truncation)
     for name, value in (("side", side), ("truncation_side", truncation_side)):
         check_side(name, value)
-    for name, number, least in (("length", length, 0), ("multiple_of", multiple_of, 1)):
-        check_least(name, number, least)
-    fill = pad_id_of(self) if pad_id is None else pad_id
+    pad_type_id = whole("pad_type_id", pad_type_id, most=MAX_ID)
     parts = _parts(self, add_special_tokens)
-    room = None if max_length is None else room_of(max_length, _around(parts), AROUND)
+    shape = shape_of(self, length, multiple_of, max_length, pad_id, threads, _around(parts), AROUND)
     columns = _columns(texts, pairs)
-    found = [encode_batch_arrays(self, column, threads=threads, special=special, errors=errors) for column in columns]
+    found = [encode_batch_arrays(self, column, threads=shape.threads, special=special, errors=errors)
+             for column in columns]
     counts = np.stack([np.diff(offsets) for _, offsets in found], axis=1)
-    kept = counts if room is None else kept_lengths(counts, room, truncation)
+    kept = counts if shape.room is None else kept_lengths(counts, shape.room, truncation)
     flats = [cut_texts(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(found)]
     laid, lengths = _laid(parts, flats, kept), kept.sum(axis=1) + _around(parts)
-    width = row_width(lengths, length, multiple_of)
-    ids, mask = filled(laid.ids, lengths, width, side, fill)
+    width = row_width(lengths, shape)
+    ids, mask = filled(laid.ids, lengths, width, side, shape.pad_id)
     return PaddedPairs(ids, mask, filled(laid.type_ids, lengths, width, side, pad_type_id)[0])
 
 
@@ -247,4 +248,5 @@ def _columns(texts: Iterable[Text], pairs: Iterable[Text]) -> tuple[list[Text], 
 
 def _check_truncation(truncation: str) -> None:
     if truncation not in TRUNCATIONS:
-        raise ValueError(f"expected truncation to be one of {', '.join(TRUNCATIONS)}, found {truncation!r}")
+        raise ArgumentError(f"expected truncation to be one of {', '.join(TRUNCATIONS)}, found {truncation!r}",
+                            "truncation")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Text, laid, several
 from dstok.core._cut import Cutter, in_characters
 from dstok.core._written import Written as Memory
@@ -32,9 +33,7 @@ class TextBatch:
     """Texts as the core takes them, for `threads` threads, which need no GIL while they look for pieces."""
 
     def __init__(self, cutter: Cutter, texts: Iterable[Text], threads: int, errors: Errors) -> None:
-        if threads < 1:
-            raise ValueError(f"expected at least 1 thread, found {threads}")
-        self.cutter, self.threads = cutter, threads
+        self.cutter, self.threads = cutter, thread_count(threads)
         self.texts = [numbered(text, errors, number) for number, text in enumerate(several(texts))]
 
     def spans(self, unit: str) -> tuple[Spans, Spans]:

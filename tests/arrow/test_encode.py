@@ -200,7 +200,7 @@ def test_dtypes(dtype: Any) -> None:
 
 
 def test_threads() -> None:
-    with pytest.raises(ValueError, match="at least 1 thread, found 0"):
+    with pytest.raises(ValueError, match="threads to be at least 1, found 0"):
         arrow.encode(TOK, pa.array(["a"]), threads=0)
 
 

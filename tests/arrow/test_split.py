@@ -68,7 +68,7 @@ def test_bad_input() -> None:
     assert caught.value.batch_index == 1
     with pytest.raises(TypeError, match="found one of int64"):
         arrow.split(SPLITTERS[0], pa.array([1]))
-    with pytest.raises(ValueError, match="at least 1 thread"):
+    with pytest.raises(ValueError, match="threads to be at least 1"):
         arrow.split(SPLITTERS[0], pa.array(["a"]), threads=0)
     with pytest.raises(ValueError, match="errors"):
         arrow.split(SPLITTERS[0], pa.array(["a"]), errors="ignore")  # type: ignore[arg-type]

@@ -115,7 +115,7 @@ def test_what_is_no_batch(call: str) -> None:
             (broken_generator(), LookupError, "no more"), (7, TypeError, "int")):
         with pytest.raises(error, match=message):
             getattr(TOK, call)(batch, threads=2)
-    with pytest.raises(ValueError, match="at least 1 thread, found 0"):
+    with pytest.raises(ValueError, match="threads to be at least 1, found 0"):
         getattr(TOK, call)(["a"], threads=0)
     assert at_rest()
 

@@ -143,7 +143,7 @@ def test_other_arguments() -> None:
         with pytest.raises(TypeError, match="expected a list of texts"):
             TOK.encode_batch(batch)
     for threads in (0, -1):
-        with pytest.raises(ValueError, match="at least 1 thread"):
+        with pytest.raises(ValueError, match="threads to be at least 1"):
             TOK.encode_batch(["a"], threads=threads)
     for call in CALLS:
         with pytest.raises(ValueError, match="expected errors to be"):

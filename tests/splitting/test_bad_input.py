@@ -69,7 +69,7 @@ def test_a_batch_with_a_text_that_is_none(call: Callable[..., Any], splitter: Sp
 
 @pytest.mark.parametrize("call", [BATCHES["split_batch"], BATCHES["spans_batch"], BATCHES["count_batch"]])
 def test_threads(call: Callable[..., Any]) -> None:
-    with pytest.raises(ValueError, match="expected at least 1 thread, found 0"):
+    with pytest.raises(ValueError, match="expected threads to be at least 1, found 0"):
         call(WORDS, ["a"], threads=0)
 
 

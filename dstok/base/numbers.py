@@ -1,0 +1,57 @@
+"""Numbers as callers give them -> whole numbers within bounds.
+
+In: the name of an argument, and its value: an int, or what Python takes for one, as numpy's integers. Out: an int.
+Invariant: anything else is an `ArgumentError` that says which argument, what was expected and what was found. True and
+False are no numbers here.
+"""
+
+from __future__ import annotations
+
+import sys
+from operator import index
+from typing import Any
+
+from dstok.errors import ArgumentError
+
+__all__ = ["thread_count", "whole"]
+
+MOST = sys.maxsize  # that the core and numpy count to
+
+
+def whole(name: str, value: Any, least: int = 0, why: str = "", most: int = MOST) -> int:
+    """`value` as an int of at least `least`, which `why` explains, and at most `most`. Raises `ArgumentError`.
+
+    >>> whole("length", -1)
+    Traceback (most recent call last):
+    ...
+    dstok.errors.ArgumentError: expected length to be at least 0, found -1
+    """
+    try:
+        number = None if isinstance(value, bool) else index(value)
+    except TypeError:
+        number = None
+    if number is None:
+        found = "None" if value is None else f"{type(value).__name__}: {_shown(value)}"
+        raise ArgumentError(f"expected {name} to be a whole number, found {found}", name)
+    if number < least:
+        raise ArgumentError(f"expected {name} to be at least {least}{why}, found {_shown(number)}", name)
+    if number > most:
+        raise ArgumentError(f"expected {name} to be at most {most}, found {_shown(number)}", name)
+    return number
+
+
+def thread_count(threads: Any) -> int:
+    """How many threads a call may use: at least one. Raises `ArgumentError`.
+
+    >>> thread_count(2)
+    2
+    """
+    return whole("threads", threads, 1)
+
+
+def _shown(value: Any) -> str:
+    """The value, cut if it is long. Of a very long int Python makes no digits."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"{'-' if value < 0 else ''}2**{value.bit_length() - 1} or more"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:56] + "..."
