@@ -183,7 +183,8 @@ class Tokenizer(LineEncoder):
         other = self.__copy__()
         ends = Ends(self.bos_id if bos_id is KEPT else bos_id, self.eos_id if eos_id is KEPT else eos_id)
         LineEncoder.__init__(other, self._encoder, self._added, ends)
-        other.__dict__.pop("fingerprint", None)  # in which BOS and EOS are
+        for with_ends in ("fingerprint", "_settings"):  # in which BOS and EOS are
+            other.__dict__.pop(with_ends, None)
         if name is not KEPT:
             other.__dict__["_name"] = name
         return other
@@ -270,11 +271,7 @@ class Tokenizer(LineEncoder):
     @property
     def config(self) -> TokenizerConfig:
         """What the model's files say of BOS, EOS, padding and chats; of a built-in model BOS and EOS."""
-        from dataclasses import replace
-
-        from dstok.formats.description import TokenizerConfig
-
-        return replace(self._config or TokenizerConfig(), bos_id=self.bos_id, eos_id=self.eos_id)
+        return self._settings
 
     @property
     def special_tokens(self) -> dict[str, int]:
@@ -343,6 +340,14 @@ class Tokenizer(LineEncoder):
         return self.__copy__()
 
     # Parts that are made when they are first needed
+
+    @lazy
+    def _settings(self) -> TokenizerConfig:
+        from dataclasses import replace
+
+        from dstok.formats.description import TokenizerConfig
+
+        return replace(self._config or TokenizerConfig(), bos_id=self.bos_id, eos_id=self.eos_id)
 
     @lazy
     def _decoder(self) -> Decoder:

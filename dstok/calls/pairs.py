@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
+import numpy as np
+
 from dstok.base.numbers import whole
 from dstok.base.texts import Errors, Special, Text, several
 from dstok.calls.batches import encode_batch_arrays
@@ -27,13 +29,12 @@ from dstok.calls.padded import (
     shape_of,
 )
 from dstok.errors import ArgumentError
+from dstok.formats.framing import Part, pair_parts
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from dstok.calls.interface import Parts
-    from dstok.formats.framing import Part
 
     Ids = npt.NDArray[np.uint32]
     Lengths = npt.NDArray[np.int64]  # int64[rows, 2]: the number of ids of both texts
@@ -83,11 +84,9 @@ def encode_pair(
     >>> found.ids.tolist(), found.type_ids.tolist()
     ([0, 19923, 0, 29616], [0, 0, 1, 1])
     """
-    import numpy as np
-
     parts = _parts(self, add_special_tokens)
     both = [self.encode_array(each, special=special, errors=errors) for each in (text, pair)]
-    return _laid(parts, both, np.array([[len(ids) for ids in both]]))
+    return _joined(parts, both)
 
 
 def encode_pair_with_overflow(
@@ -108,8 +107,6 @@ def encode_pair_with_overflow(
     >>> [part.ids.tolist() for part in found]
     [[18387, 33, 6111, 1234], [18387, 33, 2038]]
     """
-    import numpy as np
-
     check_side("side", side)
     _check_truncation(truncation)
     stride = whole("stride", stride)
@@ -121,7 +118,7 @@ def encode_pair_with_overflow(
     found = []
     for chosen in _combinations(parts, spans):
         cut = [ids[slice(*spans[text][chosen[text]])] for text, ids in enumerate(both)]
-        found.append(_laid([_part(part, chosen) for part in parts], cut, np.array([[len(ids) for ids in cut]])))
+        found.append(_joined([_part(part, chosen) for part in parts], cut))
     return found
 
 
@@ -142,8 +139,6 @@ def encode_pairs_padded(
     >>> found.ids.tolist(), found.mask.tolist(), found.type_ids.tolist()
     ([[19923, 29616, 2], [19923, 10285, 2058]], [[1, 1, 0], [1, 1, 1]], [[0, 1, 0], [0, 1, 1]])
     """
-    import numpy as np
-
     _check_truncation(truncation)
     for name, value in (("side", side), ("truncation_side", truncation_side)):
         check_side(name, value)
@@ -163,15 +158,25 @@ def encode_pairs_padded(
 
 
 def _parts(self: Parts, add_special_tokens: bool) -> tuple[Part, ...]:
-    from dstok.formats.framing import pair_parts  # needed for pairs alone
-
     return pair_parts(self.config.framing, add_special_tokens)
+
+
+def _joined(parts: Sequence[Part], both: Sequence[Ids]) -> PairIds:
+    """One pair, as `_laid` gives it, which is slow for one."""
+    pieces = [both[part.text] if part.text is not None else np.array(part.ids, np.uint32) for part in parts]
+    ids = np.concatenate(pieces)
+    types, around = np.empty(len(ids), np.uint32), np.zeros(len(ids), np.bool_)
+    end = 0
+    for part, piece in zip(parts, pieces):
+        start, end = end, end + len(piece)
+        types[start:end] = part.type_id
+        if part.text is None:
+            around[start:end] = True
+    return PairIds(ids, types, around)
 
 
 def _laid(parts: Sequence[Part], texts: Sequence[Ids], lengths: Lengths) -> PairIds:
     """The rows of pairs, one after the other. texts: the ids of all first texts, and of all second ones."""
-    import numpy as np
-
     rows = len(lengths)
     fixed = [np.full(rows, len(part.ids)) for part in parts]
     counts = np.stack([own if part.text is None else lengths[:, part.text] for part, own in zip(parts, fixed)], axis=1)
@@ -209,8 +214,6 @@ def kept_lengths(lengths: Lengths, room: int, truncation: Truncation) -> Lengths
     >>> kept_lengths(np.array([[3, 9], [9, 8], [1, 2]]), 7, "longest_first").tolist()
     [[3, 4], [4, 3], [1, 2]]
     """
-    import numpy as np
-
     over = lengths.sum(axis=1) - room
     if room == 0:
         return np.zeros_like(lengths)
@@ -230,8 +233,6 @@ def kept_lengths(lengths: Lengths, room: int, truncation: Truncation) -> Lengths
 
 def _halved(lengths: Lengths, room: int) -> Lengths:
     """What stays of pairs that are too long: the longer text has what the shorter one leaves, or each a half."""
-    import numpy as np
-
     shorter = lengths.min(axis=1)
     longer = np.maximum(shorter, room - shorter)
     both = shorter + longer > room

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,28 @@ def test_files_that_cannot_hold_it_say_so(tmp_path: Path) -> None:
 
 def framed(*steps: Any) -> str:
     return json.dumps(steps)
+
+
+@pytest.mark.parametrize("name", ["deepseek-v3", "deepseek-vl2"])
+def test_a_pair_makes_nothing_anew_that_is_the_same_each_time(name: str) -> None:
+    """What stands around pairs is read once: a call makes few calls, in Python or of it."""
+    tok, calls = dstok.load(name), 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    first = tok.encode_pair("Hello", "world")
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        again = tok.encode_pair("Hello", "world")
+    finally:
+        sys.setprofile(before)
+    assert rows([again]) == rows([first]) and 0 < calls <= 30
+    assert tok.config is tok.config and tok.replace(eos_id=5).config.eos_id == 5
+    with pytest.raises(AttributeError):
+        tok.config = tok.config  # type: ignore[misc]
 
 
 DAMAGED = {
