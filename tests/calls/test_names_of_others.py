@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import tiktoken
+import tokenizers
 from real_models import V3, real
 from small_models import added_token, both, model_json
 
@@ -69,6 +71,17 @@ def test_names_of_others(name: str) -> None:
     own = re.findall(r"(?:^|tok\.)(\w+)", ELSEWHERE[name])
     known = {"dstok", "len", "id", "tok", *(found for found in own if hasattr(dstok.Tokenizer, found))}
     assert [found for found in own if found not in known] == [], caught.value
+
+
+def test_no_name_of_tokenizers_and_tiktoken_is_forgotten() -> None:
+    for other in (tokenizers.Tokenizer, tiktoken.Encoding):
+        assert [name for name in dir(other) if name[0] != "_" and name not in ELSEWHERE and name not in dir(dstok.Tokenizer)] == []
+
+
+@pytest.mark.parametrize(("name", "use"), [("enable_padding", "encode_batch_padded"), ("enable_truncation", "encode_with_overflow"),
+                                           ("padding_side", "encode_batch_padded"), ("chat_template", "config")])
+def test_where_well_known_names_lead(name: str, use: str) -> None:
+    assert ELSEWHERE[name].startswith(use)
 
 
 def test_other_names_are_missing_as_usual() -> None:
