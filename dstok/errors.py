@@ -126,32 +126,39 @@ class ModelPackageError(DstokError, ValueError):
 class TextError(DstokError, ValueError):
     """Input that is not text: invalid UTF-8, or a lone surrogate in a `str`.
 
-    `offset` counts bytes for bytes input and code points for `str` input. `batch_index` is the number of the text in
-    its batch; None if it came alone.
+    `offset` counts bytes for bytes input and code points for `str` input. `batch_index` is the number of the text, or
+    of its pair, in its batch; None if it came alone. `pair_index` is 0 in the first text of a pair, 1 in the second;
+    None in a text without another.
     """
 
-    def __init__(self, message: str, offset: int, batch_index: int | None = None) -> None:
-        super().__init__(message if batch_index is None else f"{message} of text {batch_index}")
-        self.message, self.offset, self.batch_index = message, offset, batch_index
+    def __init__(
+        self, message: str, offset: int, batch_index: int | None = None, pair_index: int | None = None,
+    ) -> None:
+        which = _which_text(batch_index, pair_index)
+        super().__init__(f"{message} of {which}" if which else message)
+        self.message, self.offset, self.batch_index, self.pair_index = message, offset, batch_index, pair_index
 
-    def __reduce__(self) -> tuple[type, tuple[str, int, int | None]]:
-        return type(self), (self.message, self.offset, self.batch_index)
+    def __reduce__(self) -> tuple[type, tuple[str, int, int | None, int | None]]:
+        return type(self), (self.message, self.offset, self.batch_index, self.pair_index)
 
 
 class SpecialTokenError(DstokError, ValueError):
     """`special="raise"`: the text holds the text of an added token.
 
-    `token` is its content, `offset` where it starts, in bytes of the UTF-8 text; `batch_index` as in `TextError`.
+    `token` is its content, `offset` where it starts, in bytes of the UTF-8 text; `batch_index` and `pair_index` as in
+    `TextError`.
     """
 
-    def __init__(self, token: str, offset: int, batch_index: int | None = None) -> None:
-        which = "the text" if batch_index is None else f"text {batch_index}"
+    def __init__(
+        self, token: str, offset: int, batch_index: int | None = None, pair_index: int | None = None,
+    ) -> None:
+        which = _which_text(batch_index, pair_index) or "the text"
         super().__init__(f"{which} holds the added token {token!r} at byte offset {offset}; "
                          "pass special=\"all\" to encode it as that token, or special=\"none\" as plain text")
-        self.token, self.offset, self.batch_index = token, offset, batch_index
+        self.token, self.offset, self.batch_index, self.pair_index = token, offset, batch_index, pair_index
 
-    def __reduce__(self) -> tuple[type, tuple[str, int, int | None]]:
-        return type(self), (self.token, self.offset, self.batch_index)
+    def __reduce__(self) -> tuple[type, tuple[str, int, int | None, int | None]]:
+        return type(self), (self.token, self.offset, self.batch_index, self.pair_index)
 
 
 class UnknownIdError(DstokError, LookupError):
@@ -201,3 +208,11 @@ class ColumnError(DstokError, LookupError):
 def _shorten(text: str, limit: int = 120) -> str:
     shown = repr(text)
     return shown if len(shown) <= limit else shown[: limit - 4] + "...'"
+
+
+def _which_text(batch_index: int | None, pair_index: int | None) -> str:
+    """The text that an error is of; "" for one that came alone."""
+    if pair_index is None:
+        return "" if batch_index is None else f"text {batch_index}"
+    whose = "" if batch_index is None else f" of pair {batch_index}"
+    return f"the {('first', 'second')[pair_index]} text{whose}"

@@ -34,7 +34,7 @@ def plain(text: Any, which: str = "text", batch: str = "encode_batch") -> str | 
     if isinstance(text, bytearray) or (isinstance(text, memoryview) and text.format in ("B", "b", "c")):
         return bytes(text)
     found = f"a memoryview of format {text.format!r}" if isinstance(text, memoryview) else type(text).__name__
-    if which == "text" and isinstance(text, list | tuple):
+    if which.endswith("text") and isinstance(text, list | tuple):  # not "text 1", which is one of several
         found += f": {batch} takes several texts"
     raise TypeError(f"expected str or bytes as {which}, found {found}")
 

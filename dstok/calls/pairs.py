@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from dstok.base.numbers import whole
-from dstok.base.texts import Errors, Special, Text, several
+from dstok.base.texts import Errors, Special, Text, plain, several
 from dstok.calls.batches import encode_batch_arrays
 from dstok.calls.padded import (
     MAX_ID,
@@ -28,7 +28,7 @@ from dstok.calls.padded import (
     row_width,
     shape_of,
 )
-from dstok.errors import ArgumentError
+from dstok.errors import ArgumentError, SpecialTokenError, TextError
 from dstok.formats.framing import Part, pair_parts
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ __all__ = [
 Truncation = Literal["longest_first", "only_first", "only_second"]
 TRUNCATIONS = get_args(Truncation)
 AROUND = "what stands around the texts"
+NTH, BATCH = ("first", "second"), "encode_pairs_padded"
 
 
 class PairIds(NamedTuple):
@@ -85,7 +86,7 @@ def encode_pair(
     ([0, 19923, 0, 29616], [0, 0, 1, 1])
     """
     parts = _parts(self, add_special_tokens)
-    both = [self.encode_array(each, special=special, errors=errors) for each in (text, pair)]
+    both = _both(self, text, pair, special, errors)
     return _joined(parts, both)
 
 
@@ -112,7 +113,7 @@ def encode_pair_with_overflow(
     stride = whole("stride", stride)
     parts = _parts(self, add_special_tokens)
     room = room_of(max_length, _around(parts), AROUND)
-    both = [self.encode_array(each, special=special, errors=errors) for each in (text, pair)]
+    both = _both(self, text, pair, special, errors)
     (kept,) = kept_lengths(np.array([[len(ids) for ids in both]]), room, truncation).tolist()
     spans = [overflow_spans(len(ids), count, stride, side) for ids, count in zip(both, kept)]
     found = []
@@ -145,9 +146,7 @@ def encode_pairs_padded(
     pad_type_id = whole("pad_type_id", pad_type_id, most=MAX_ID)
     parts = _parts(self, add_special_tokens)
     shape = shape_of(self, length, multiple_of, max_length, pad_id, threads, _around(parts), AROUND)
-    columns = _columns(texts, pairs)
-    found = [encode_batch_arrays(self, column, threads=shape.threads, special=special, errors=errors)
-             for column in columns]
+    found = _columns(self, texts, pairs, shape.threads, special, errors)
     counts = np.stack([np.diff(offsets) for _, offsets in found], axis=1)
     kept = counts if shape.room is None else kept_lengths(counts, shape.room, truncation)
     flats = [cut_texts(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(found)]
@@ -224,7 +223,7 @@ def kept_lengths(lengths: Lengths, room: int, truncation: Truncation) -> Lengths
     if short.any():
         row = int(short.argmax())
         where = f" in pair {row}" if len(lengths) > 1 else ""
-        raise ValueError(f"expected a {('first', 'second')[text]} text of more than {over[row]} ids, which have to go"
+        raise ValueError(f"expected a {NTH[text]} text of more than {over[row]} ids, which have to go"
                          f"{where}, found one of {lengths[row, text]}")
     kept = lengths.copy()
     kept[:, text] -= np.maximum(over, 0)
@@ -240,11 +239,41 @@ def _halved(lengths: Lengths, room: int) -> Lengths:
     return np.where((lengths[:, 0] > lengths[:, 1])[:, None], ends[:, ::-1], ends)
 
 
-def _columns(texts: Iterable[Text], pairs: Iterable[Text]) -> tuple[list[Text], list[Text]]:
-    first, second = list(several(texts)), list(several(pairs))
-    if len(first) != len(second):
-        raise ValueError(f"expected as many second texts as first ones, found {len(second)} of {len(first)}")
-    return first, second
+def _both(self: Parts, text: Text, pair: Text, special: Special, errors: Errors) -> list[Ids]:
+    """The ids of both texts. An error says which one it is of."""
+    both: list[Ids] = []
+    try:
+        for each in (text, pair):
+            which = NTH[len(both)]
+            both.append(self.encode_array(plain(each, f"{which} text", BATCH), special=special, errors=errors))
+    except (TextError, SpecialTokenError) as error:
+        raise _of_pair(error, len(both)) from None
+    return both
+
+
+def _columns(
+    self: Parts, texts: Iterable[Text], pairs: Iterable[Text], threads: int, special: Special, errors: Errors,
+) -> list[tuple[Ids, npt.NDArray[np.int64]]]:
+    """The ids and offsets of all first texts, and of all second ones. An error says of which pair, and which text."""
+    columns = [list(several(texts)), list(several(pairs))]
+    if len(columns[0]) != len(columns[1]):
+        raise ValueError(f"expected as many second texts as first ones, found {len(columns[1])} of {len(columns[0])}")
+    found: list[tuple[Ids, npt.NDArray[np.int64]]] = []
+    try:
+        for column, which in zip(columns, NTH):
+            given = [text if isinstance(text, (str, bytes)) else plain(text, f"{which} text of pair {row}")
+                     for row, text in enumerate(column)]
+            found.append(encode_batch_arrays(self, given, threads=threads, special=special, errors=errors))
+    except (TextError, SpecialTokenError) as error:
+        raise _of_pair(error, len(found)) from None
+    return found
+
+
+def _of_pair(error: TextError | SpecialTokenError, text: int) -> TextError | SpecialTokenError:
+    """The error of one text as that of the first one of a pair (0), or of the second (1)."""
+    if isinstance(error, TextError):
+        return TextError(error.message, error.offset, error.batch_index, text)
+    return SpecialTokenError(error.token, error.offset, error.batch_index, text)
 
 
 def _check_truncation(truncation: str) -> None:

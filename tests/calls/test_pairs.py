@@ -20,7 +20,7 @@ from small_models import both as whole
 from text_strategies import texts as any_text
 
 import dstok
-from dstok.errors import DstokError, ImageError, TextError, UnsupportedError
+from dstok.errors import DstokError, ImageError, SpecialTokenError, TextError, UnsupportedError
 from dstok.formats.image import read_image
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.tables.build import build_tables
@@ -256,8 +256,33 @@ def test_policies_bytes_and_threads_change_nothing_else() -> None:
     for row, mask, text, pair in zip(found.ids, found.mask, first, second):
         assert row[mask == 1].tolist() == V3.encode(text, special="none") + V3.encode(pair, special="none")
     assert V3.encode_pair("\ud800", "a", errors="replace").ids.tolist() == V3.encode("\ufffd") + V3.encode("a")
-    with pytest.raises(TextError):
-        V3.encode_pair("a", "\ud800")
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_errors_say_which_text_they_are_of(which: str) -> None:
+    calls: list[tuple[Any, str, int | None]] = [
+        (lambda a, b, **options: V3.encode_pair(a, b, **options), "", None),
+        (lambda a, b, **options: V3.encode_pair_with_overflow(a, b, 5, **options), "", None),
+        (lambda a, b, **options: V3.encode_pairs_padded(["x", "y", a], ["z", b"w", b], pad_id=0, threads=2, **options), " of pair 2", 2),
+    ]
+    for call, whose, row in calls:
+        for text, options, error, message in (
+            ("é\ud800", {}, TextError, "expected text, found the lone surrogate U\\+D800 at code point 1 of the {}$"),
+            (b"a\xff", {}, TextError, "expected utf-8, found byte 0xff at byte offset 1 of the {}$"),
+            ("a<｜User｜>", {"special": "raise"}, SpecialTokenError, "^the {} holds the added token '<｜User｜>' at byte offset 1;"),
+        ):
+            with pytest.raises(error, match=message.format(f"{which} text{whose}")) as caught:
+                call(*((text, "a") if which == "first" else ("a", text)), **options)
+            for found in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+                assert (found.pair_index, found.batch_index, str(found)) == (int(which == "second"), row, str(caught.value))
+        with pytest.raises(TypeError, match=f"^expected str or bytes as {which} text{whose}, found int$"):
+            call(*((7, "a") if which == "first" else ("a", 7)))
+    for one_call in (V3.encode_pair, lambda a, b: V3.encode_pair_with_overflow(a, b, 5)):
+        with pytest.raises(TypeError, match=f"^expected str or bytes as {which} text, found list: encode_pairs_padded takes several texts$"):
+            one_call(*((["a"], "a") if which == "first" else ("a", ["a"])))  # type: ignore[arg-type]
+    with pytest.raises(TextError) as alone:
+        V3.encode("\ud800")
+    assert alone.value.pair_index is None
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
