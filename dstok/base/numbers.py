@@ -13,9 +13,10 @@ from typing import Any
 
 from dstok.errors import ArgumentError
 
-__all__ = ["thread_count", "whole"]
+__all__ = ["MANY", "thread_count", "whole"]
 
 MOST = sys.maxsize  # that the core and numpy count to
+MANY = 1 << 40      # ids: more than any memory holds
 
 
 def whole(name: str, value: Any, least: int = 0, why: str = "", most: int = MOST) -> int:

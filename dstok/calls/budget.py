@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal, overload
 
 from dstok.base.ids import id_array
+from dstok.base.numbers import MANY, whole
 from dstok.base.texts import Errors, Special, Text, characters, lone_surrogate, replaces, utf8
-from dstok.errors import SpecialTokenError, TextError
+from dstok.errors import ArgumentError, SpecialTokenError, TextError
 
 if TYPE_CHECKING:
     from dstok.calls.interface import Parts
@@ -42,8 +43,7 @@ def count_up_to(
     3
     """
     extra = self._ends.extra(add_bos, add_eos)
-    if limit < 0:
-        raise ValueError(f"expected a limit of at least 0, found {limit}")
+    limit = whole("limit", limit, most=MANY)
     found = _count(self._encoder, text, limit - extra, self._added.policy(special), replaces(errors))
     return min(found + extra, limit + 1)
 
@@ -108,9 +108,10 @@ def chunk(
     """
     extra = self._ends.extra(add_bos, add_eos)
     room = _room(budget, extra, 1)
-    if not 0 <= overlap < room:
+    overlap = whole("overlap", overlap)
+    if overlap >= room:
         rest = f", less {extra} for BOS and EOS" if extra else ""
-        raise ValueError(f"expected an overlap of at least 0 and below the budget {budget}{rest}, found {overlap}")
+        raise ArgumentError(f"expected overlap to be below the budget {budget}{rest}, found {overlap}", "overlap")
     chars = characters(text, replaces(errors))
     parts = _Fitting(self._encoder, self._places, self._added.policy(special)).chunks(chars, room, overlap)
     return parts if isinstance(text, str) else map(str.encode, parts)
@@ -118,10 +119,7 @@ def chunk(
 
 def _room(budget: int, extra: int, least: int) -> int:
     """How many ids of the budget are for text: at least `least`."""
-    if budget < extra + least:
-        why = f" ({extra} for BOS and EOS)" if extra else ""
-        raise ValueError(f"expected a budget of at least {extra + least}{why}, found {budget}")
-    return budget - extra
+    return whole("budget", budget, extra + least, f" ({extra} for BOS and EOS)" if extra else "", MANY) - extra
 
 
 def _count(encoder: Encoder, text: Text, limit: int, policy: Policy, replace: bool = False) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from dstok.base.numbers import thread_count, whole
+from dstok.base.numbers import MANY, thread_count, whole
 from dstok.base.texts import Errors, Special, Text
 from dstok.calls.batches import encode_batch_arrays, framed
 from dstok.errors import ArgumentError, DstokError
@@ -32,7 +32,6 @@ __all__ = [
 
 Side = Literal["right", "left"]
 MAX_ID = (1 << 32) - 1  # of ids and type ids: upstream's, too
-MAX_LENGTH = 1 << 40    # of rows: more than any memory holds
 
 
 class Shape(NamedTuple):
@@ -79,8 +78,9 @@ def encode_with_overflow(
     """The ids of `text` in parts of at most `max_length` ids, uint32[n] each: the text cut to that, then what is left.
 
     Neighbours share `stride` ids. With side="left" the first part is the end of the text. BOS and EOS stand around each
-    part, and count. Keywords as `encode`. Raises `ValueError` for a `stride` that leaves no new id in a part, and for a
-    `max_length` below the number of BOS and EOS.
+    part, and count. If they leave no room, the first part has nothing of the text and a second one all of it, whatever
+    `max_length` is: so it is upstream. Keywords as `encode`. Raises `ValueError` for a `stride` that leaves no new id
+    in a part, and for a `max_length` below the number of BOS and EOS.
 
     >>> import dstok
     >>> parts = dstok.load("deepseek-v3").encode_with_overflow("Hello wide world", 2, stride=1)
@@ -170,13 +170,13 @@ def filled(
     return rows, own.astype(np.int64)
 
 
-def row_width(lengths: Lengths, shape: Shape) -> int:
-    """How many ids a row has. Raises `ValueError` for one that is longer."""
+def row_width(lengths: Lengths, shape: Shape, what: str = "text") -> int:
+    """How many ids a row has, which is made of a `what`. Raises `ValueError` for one that is longer."""
     longest = int(lengths.max()) if len(lengths) else 0
     width = longest if shape.length is None else shape.length
     if longest > width:
         row = int((lengths > width).argmax())
-        raise ValueError(f"expected at most {width} ids, found {lengths[row]} in text {row}: max_length cuts texts")
+        raise ValueError(f"expected at most {width} ids, found {lengths[row]} in {what} {row}: max_length cuts {what}s")
     return -(-width // shape.multiple_of) * shape.multiple_of
 
 
@@ -186,8 +186,8 @@ def shape_of(
 ) -> Shape:
     """The numbers of a call for rows, of which `extra` ids stand `around` each text. Raises `DstokError`."""
     return Shape(
-        None if length is None else whole("length", length, most=MAX_LENGTH),
-        1 if multiple_of is None else whole("multiple_of", multiple_of, 1, most=MAX_LENGTH),
+        None if length is None else whole("length", length, most=MANY),
+        1 if multiple_of is None else whole("multiple_of", multiple_of, 1, most=MANY),
         None if max_length is None else room_of(max_length, extra, around),
         _pad_id_of(self) if pad_id is None else whole("pad_id", pad_id, most=MAX_ID),
         thread_count(threads))

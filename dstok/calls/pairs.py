@@ -98,8 +98,9 @@ def encode_pair_with_overflow(
 
     `truncation` says which text is cut. Neighbours share `stride` ids of it; if both are cut, each part of one comes
     with each of the other. With side="left" the first part has the ends of the texts. In the parts after the first,
-    upstream's templates give a text that is cut the type id 0 or 1, whatever they say; so it is here. Other
-    keywords as `encode_pair`. Raises `ValueError` for a `max_length` below the number of ids around the texts, if the
+    upstream's templates give a text that is cut the type id 0 or 1, whatever they say; so it is here. So it is where
+    nothing but what stands around the texts has room: the parts after the first have a whole text then. Other keywords
+    as `encode_pair`. Raises `ValueError` for a `max_length` below the number of ids around the texts, if the
     text to cut is too short, and for a `stride` that leaves no new id in a part.
 
     >>> import dstok
@@ -151,7 +152,7 @@ def encode_pairs_padded(
     kept = counts if shape.room is None else kept_lengths(counts, shape.room, truncation)
     flats = [cut_texts(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(found)]
     laid, lengths = _laid(parts, flats, kept), kept.sum(axis=1) + _around(parts)
-    width = row_width(lengths, shape)
+    width = row_width(lengths, shape, "pair")
     ids, mask = filled(laid.ids, lengths, width, side, shape.pad_id)
     return PaddedPairs(ids, mask, filled(laid.type_ids, lengths, width, side, pad_type_id)[0])
 

@@ -287,7 +287,7 @@ def test_errors_say_which_text_they_are_of(which: str) -> None:
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"side": "middle"}, "side to be"), ({"truncation_side": "up"}, "truncation_side to be"), ({"truncation": "both"}, "truncation to be"),
-    ({"length": -1}, "length to be at least 0"), ({"length": 1}, "at most 1 ids, found 2 in text 0"),
+    ({"length": -1}, "length to be at least 0"), ({"length": 1}, "at most 1 ids, found 2 in pair 0: max_length cuts pairs"),
     ({"multiple_of": 0}, "multiple_of to be at least 1"), ({"max_length": -1}, "max_length to be at least 0"), ({"threads": 0}, "threads to be at least 1"),
     ({"max_length": 1, "truncation": "only_first"}, "a first text of more than 1 ids, which have to go, found one of 1"),
 ]
