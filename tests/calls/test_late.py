@@ -52,7 +52,7 @@ for call in (pickle.loads(pickle.dumps(tok.encode_batch)), copy.deepcopy(tok).en
 HELP = """
 import pydoc
 text = pydoc.render_doc(T, renderer=pydoc.plaintext)
-print("LateMethod" in text, " |  encode_batch(self: " in text, text.count("LateModule"))
+print("LateMethod" in text, " |  encode_batch(" in text, text.count("LateModule"))
 """
 
 
