@@ -2,7 +2,7 @@
 
 In: wheels. Out: a line for each, or the first thing that is wrong with one, and exit code 1.
 Invariant: a wheel that passes has every module of the core, the licences of all its data and no file that only a
-compiler reads; on Linux it needs no newer glibc than its tag says.
+compiler reads; on Linux it needs no newer glibc than its tag says, and with a tag of musl none.
 
     python release/check_wheel.py dist/*.whl
 """
@@ -37,11 +37,16 @@ def glibc(data: bytes) -> tuple[int, int]:
 
 
 def allowed(name: str) -> tuple[int, int] | None:
-    """The version of glibc that a wheel's tags allow (the lowest that they name); None: they name none.
+    """The version of glibc that a wheel's tags allow (the lowest that they name; (0, 0): no symbol at all); None: they name
+    no library of C.
 
     >>> allowed("dstok-0.1.0-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl")
     (2, 17)
+    >>> allowed("dstok-0.1.0-cp311-cp311-musllinux_1_2_x86_64.whl")
+    (0, 0)
     """
+    if "musllinux" in name:
+        return 0, 0
     found = [(int(major), int(minor)) for major, minor in re.findall(r"manylinux_(\d+)_(\d+)", name)]
     return min(found) if found else None
 

@@ -103,6 +103,17 @@ def test_a_good_wheel(wheel: Any) -> None:
     assert list(checker().faults(wheel())) == []
 
 
+@pytest.mark.parametrize(("tag", "allowed"), [
+    ("manylinux2014_x86_64.manylinux_2_17_x86_64", (2, 17)), ("musllinux_1_2_aarch64", (0, 0)), ("macosx_11_0_arm64", None),
+])
+def test_what_a_tag_allows(tag: str, allowed: tuple[int, int] | None) -> None:
+    """musl knows no symbol of glibc: a wheel for it that asks for one was made by the wrong compiler."""
+    check = checker()
+    assert check.allowed(f"dstok-0.1.0-cp311-cp311-{tag}.whl") == allowed
+    found = list(check.faults_of_module("_bpe.so", b"\0GLIBC_2.2.5\0", allowed))
+    assert bool(found) == (allowed == (0, 0)), found
+
+
 def test_a_wheel_that_is_too_large(wheel: Any) -> None:
     check, path = checker(), wheel()
     data = path.read_bytes()
