@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dstok.cli.errors import CommandError
 
@@ -36,17 +37,37 @@ EXAMPLE = "example:\n  "
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with errors as ours, and without its import of `shutil` to find the terminal's width."""
+    """argparse, with errors as ours, and without its import of `shutil` to find the terminal's width.
+
+    Its help has no colours: it is the same with every Python, and in what is made of it (the reference, the manual).
+    """
 
     def __init__(self, **keywords: object) -> None:
-        super().__init__(allow_abbrev=False, formatter_class=_formatter, **keywords)  # type: ignore[arg-type]
+        super().__init__(allow_abbrev=False, formatter_class=_Formatter, **keywords)  # type: ignore[arg-type]
+        self.color = False  # Python 3.14 and later have colours, and with FORCE_COLOR in files, too
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message} (see {self.prog} --help)")
 
 
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=30, width=_width())
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """argparse's, as wide as we want it."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=_width())
+
+    if sys.version_info[:2] == (3, 14):
+        # There argparse imports `dataclasses` and `inspect`, to look for colours, as soon as a parser has an option. Here it
+        # looks when help is written. Python 3.15 does that by itself.
+
+        def _set_color(self, *_: object) -> None:
+            pass
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in ("_theme", "_decolor"):
+                raise AttributeError(name)
+            super()._set_color(False)
+            return vars(self)[name]
 
 
 def _width() -> int:

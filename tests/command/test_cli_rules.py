@@ -57,6 +57,16 @@ def test_help() -> None:
         assert f"dstok {command}" in ok(command, "--help").decode().split("example:")[1]
 
 
+@pytest.mark.parametrize("words", [["--help"], ["count", "--help"], ["corpus", "merge", "--help"]])
+def test_help_has_no_colours(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since Python 3.14 argparse's own has, on a terminal and for FORCE_COLOR; its lines then break elsewhere, too."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = ok(*words)
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert ok(*words) == plain and b"\x1b" not in plain
+
+
 def test_options_may_stand_between_files() -> None:
     a, b = file("a", TEXT), file("b", b"b")
     assert ok("count", a, "--special", "all", b, "--add-bos", "-") == ok("count", "--add-bos", a, b, "-")
