@@ -35,7 +35,8 @@ def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "info", run_info, "what a model is", "dstok info --model deepseek-v4")
     add_model(parser)
     _add_format(parser)
-    _add_format(add_command(commands, "models", run_models, "the models that are built in or installed", "dstok models"))
+    _add_format(add_command(commands, "models", run_models, "the models that are there, built in or installed",
+                            "dstok models"))
 
 
 def _add_format(parser: Parser) -> None:

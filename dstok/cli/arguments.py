@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **keywords: object) -> None:
         super().__init__(allow_abbrev=False, formatter_class=_Formatter, **keywords)  # type: ignore[arg-type]
-        self.color = False  # Python 3.14 and later have colours, and with FORCE_COLOR in files, too
+        self.color = False  # Python 3.14 and later have colours, in files, too, if its environment says so
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message} (see {self.prog} --help)")
@@ -57,8 +57,8 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=30, width=_width())
 
     if sys.version_info[:2] == (3, 14):
-        # There argparse imports `dataclasses` and `inspect`, to look for colours, as soon as a parser has an option. Here it
-        # looks when help is written. Python 3.15 does that by itself.
+        # There argparse imports `dataclasses` and `inspect`, to look for colours, as soon as a parser has an option.
+        # Here it looks when help is written. Python 3.15 does that by itself.
 
         def _set_color(self, *_: object) -> None:
             pass

@@ -47,14 +47,17 @@ def _decoder(name: str) -> tuple[Callable[[], Any], type[Exception]]:
 
 def _zstd(name: str) -> tuple[Callable[[], Any], type[Exception]]:
     if sys.version_info >= (3, 14):
-        from compression import zstd
-
-        return zstd.ZstdDecompressor, zstd.ZstdError
+        try:
+            from compression import zstd
+        except ImportError:  # a Python that was built without it
+            pass
+        else:
+            return zstd.ZstdDecompressor, zstd.ZstdError
     try:
         import zstandard
     except ImportError as error:
-        raise FileError(f'{name}: reading .zst needs Python 3.14 or the package zstandard: '
-                           'pip install "dstok[zstd]"') from error
+        raise FileError(f"{name}: reading .zst needs the package zstandard, or Python's compression.zstd (3.14): "
+                        "pip install zstandard") from error
     return zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError
 
 

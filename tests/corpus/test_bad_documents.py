@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import zstandard
 from corpora_made import checksums, ids_of, json_lines
+from zstd_frames import zstd_frame
 
 import dstok.corpus
 from dstok.errors import FileError
@@ -101,7 +101,7 @@ def test_added_tokens_that_are_refused() -> None:
 BROKEN = {
     "truncated.gz": gzip.compress(BEFORE + AFTER)[:-200], "cut_header.gz": gzip.compress(BEFORE)[:6],
     "garbage.gz": b"this is not gzip" * 9, "bad_crc.gz": gzip.compress(BEFORE)[:-8] + bytes(8), "empty.gz": b"",
-    "tail.gz": gzip.compress(BEFORE) + b"garbage", "truncated.zst": zstandard.compress(BEFORE)[:-9],
+    "tail.gz": gzip.compress(BEFORE) + b"garbage", "truncated.zst": zstd_frame(BEFORE)[:-9],
     "garbage.zst": b"this is not zstd" * 9, "tail.bz2": bz2.compress(BEFORE) + b"garbage",
     "truncated.bz2": bz2.compress(BEFORE)[:-9], "garbage.bz2": b"this is not bzip2" * 9,
     "truncated.xz": lzma.compress(BEFORE)[:-9], "garbage.xz": b"this is not xz" * 9,

@@ -11,10 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import zstandard
 from corpora_made import ids_of, json_lines, many
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zstd_frames import zstd_frame
 
 import dstok.corpus
 from dstok.corpus.finding import find_inputs
@@ -99,7 +99,7 @@ def test_small_text_files_are_put_together() -> None:
         ("0.txt-00000", 3), ("3.txt-00000", 3), ("6.txt-00000", 3), ("9.txt-00000", 1)]
 
 
-PACK = {"gz": gzip.compress, "zst": zstandard.compress, "bz2": bz2.compress, "xz": lzma.compress}
+PACK = {"gz": gzip.compress, "zst": zstd_frame, "bz2": bz2.compress, "xz": lzma.compress}
 
 
 @pytest.mark.parametrize("suffix", PACK)
