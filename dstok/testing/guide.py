@@ -71,7 +71,7 @@ class Guide:
 
     @lazy
     def representatives(self) -> tuple[str, ...]:
-        """For each class the character that stands for it."""
+        """For each class the character that stands for it: a visible one, if it has any, the same with every Python."""
         return tuple(self._representative(number) for number in self.classes)
 
     def _representative(self, number: int) -> str:
@@ -79,7 +79,7 @@ class Guide:
             if self.alphabet.class_of(char) == number:
                 return char
         members = self.members[number]
-        return next((char for char in members if char.isprintable()), members[0])
+        return next((char for char in members if category_of(ord(char))[0] in "LMNPS"), members[0])
 
     @lazy
     def members(self) -> tuple[tuple[str, ...], ...]:

