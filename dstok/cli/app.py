@@ -140,20 +140,20 @@ def commands() -> Iterator[tuple[str, ArgumentParser]]:
     >>> [name for name, _ in commands() if name.startswith("dstok corpus")][:3]
     ['dstok corpus', 'dstok corpus info', 'dstok corpus verify']
     """
-    yield from _below("dstok", _parser(()))
+    yield from commands_below("dstok", _parser(()))
     for module in dict.fromkeys(ACTIONS.values()):
         action = next(words for words, its in ACTIONS.items() if its == module)
-        yield from _below("dstok", _parser(action.split()))
+        yield from commands_below("dstok", _parser(action.split()))
 
 
-def _below(name: str, parser: ArgumentParser) -> Iterator[tuple[str, ArgumentParser]]:
-    """The commands under `name`; itself, if there are none."""
+def commands_below(name: str, parser: ArgumentParser) -> Iterator[tuple[str, ArgumentParser]]:
+    """The commands under `name`, each by its whole name, with its parser; `name` itself, if there are none."""
     groups = [action for action in parser._actions if isinstance(action, _SubParsersAction)]  # noqa: SLF001
     if not groups:
         yield name, parser
     for group in groups:
         for word, below in group.choices.items():
-            yield from _below(f"{name} {word}", below)
+            yield from commands_below(f"{name} {word}", below)
 
 
 def _drop_output() -> None:

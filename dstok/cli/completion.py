@@ -1,14 +1,17 @@
 """`dstok completion`: what makes a shell complete the command's words.
 
 In: a shell's name. Out: its script, made of the parser by the package shtab. Invariant: it knows what the parser
-knows.
+knows: commands, options, choices; and by what an argument's value is called, whether it is a file, a folder or the name
+of a model. Models are those of the moment at which the script is written.
 """
 
 from __future__ import annotations
 
-from argparse import Namespace
-from typing import TYPE_CHECKING
+from argparse import Action, Namespace
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
+import dstok
 from dstok.cli.arguments import add_command, add_output
 from dstok.cli.errors import CommandError
 from dstok.files.outputs import Output
@@ -27,6 +30,9 @@ fish: put it at ~/.config/fish/completions/dstok.fish
 """
 
 
+FILES, FOLDERS, MODELS = {"FILE", "IN", "OUT", "PAGE"}, {"DIR"}, {"MODEL", "NAME|PATH", "NAME|SPEC"}  # names of values
+
+
 def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "completion", run, "write what makes a shell complete dstok's words",
                          "dstok completion bash > ~/.local/share/bash-completion/completions/dstok")
@@ -40,8 +46,44 @@ def run(arguments: Namespace) -> None:
         import shtab
     except ModuleNotFoundError:
         raise CommandError('expected the package shtab, found none: pip install "dstok[completion]"') from None
-    from dstok.cli.app import whole_parser
+    from dstok.cli.app import ACTIONS, commands_below, whole_parser
 
-    script = shtab.complete(whole_parser(), arguments.shell)
+    parser = whole_parser()
+    models = _words_or_files("models", [model.name for model in dstok.models()])
+    for name, command in commands_below("dstok", parser):
+        words = [action.split()[1] for action in ACTIONS if name == f"dstok {action.split()[0]}"]
+        files = _words_or_files(name.split()[-1], words) if words else shtab.FILE
+        for action in command._actions:  # noqa: SLF001  # argparse has no public list
+            kind = _kind(action, models, files, shtab.DIRECTORY)
+            if kind is not None:
+                action.complete = kind  # type: ignore[attr-defined]
+    script = shtab.complete(parser, arguments.shell)
     with Output(arguments.output) as output:
         output.write(script.encode() + b"\n")
+
+
+def _kind(action: Action, models: object, files: object, folders: object) -> object:
+    """What completes an argument's value; None: its choices, or nothing."""
+    for names, kind in ((FILES, files), (FOLDERS, folders), (MODELS, models)):
+        if action.metavar in names:
+            return kind
+    return None
+
+
+def _words_or_files(what: str, words: Iterable[str]) -> dict[str, Any]:
+    """One of some words, or a file, as shtab takes it: for each shell what it calls, and the functions for that.
+
+    bash has a slash put behind folders by shtab if the function's name has "_file" in it.
+    """
+    function, listed = f"_dstok_{what}_or_files", " ".join(words)
+    return {
+        "bash": function,
+        "zsh": function,
+        "fish": f"(printf '%s\\n' {listed}; __fish_complete_path (commandline -ct))",
+        "powershell": "_shtab_powershell_compgen_files",
+        "tcsh": "f",
+        "preamble": {
+            "bash": f'{function}() {{\n  compgen -W "{listed}" -- "$1"\n  compgen -f -- "$1"\n}}\n',
+            "zsh": f"{function}() {{\n  _alternative 'words:word:({listed})' 'files:file:_files'\n}}\n",
+        },
+    }

@@ -31,9 +31,17 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 @pytest.mark.parametrize(("words", "expected"), [
     (["cou"], ["count"]), (["count", "--max-t"], ["--max-tokens"]), (["info", "--format", ""], ["table", "json"]),
-    (["no-such-command"], [""])])
-def test_bash(script: Path, words: list[str], expected: list[str]) -> None:
-    done = subprocess.run(["bash", "-c", COMPLETE, "bash", script, *words], capture_output=True, text=True, check=True)
+    (["no-such-command"], [""]),
+    (["count", "--model", "deepseek-r"], ["deepseek-r1", "deepseek-r1-distill-qwen"]), (["count", "-m", "mo"], ["model.json"]),
+    (["count", "no"], ["notes and more.txt"]), (["convert", "mo"], ["model.json"]), (["corpus", "in"], ["info", "in"]),
+    (["corpus", "--out", ""], ["in"])])
+def test_bash(script: Path, tmp_path: Path, words: list[str], expected: list[str]) -> None:
+    """Commands, options, choices; the names of models, files, folders."""
+    (tmp_path / "in").mkdir()
+    for name in ("notes and more.txt", "model.json"):
+        (tmp_path / name).touch()
+    done = subprocess.run(["bash", "-c", COMPLETE, "bash", script, *words], capture_output=True, text=True, check=True,
+                          cwd=tmp_path)
     assert done.stdout.splitlines() == expected and not done.stderr
 
 
@@ -41,6 +49,12 @@ def test_bash(script: Path, words: list[str], expected: list[str]) -> None:
 def test_other_shells(capsysbinary: pytest.CaptureFixture[bytes], shell: str) -> None:
     assert app.main(["completion", shell]) == 0
     assert b"max-tokens" in capsysbinary.readouterr().out
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_models_in_other_shells(capsysbinary: pytest.CaptureFixture[bytes], shell: str) -> None:
+    assert app.main(["completion", shell]) == 0
+    assert b"deepseek-v3 deepseek-r1 deepseek-v3.1" in capsysbinary.readouterr().out
 
 
 def test_without_shtab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
