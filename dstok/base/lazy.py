@@ -9,7 +9,7 @@ would wait for another one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 __all__ = ["lazy"]
 
@@ -21,12 +21,6 @@ class _Lazy(Generic[T]):
         self._make, self._name = make, make.__name__
         self.__doc__ = make.__doc__
 
-    @overload
-    def __get__(self, instance: None, owner: type) -> _Lazy[T]: ...
-
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
             return self
@@ -34,17 +28,20 @@ class _Lazy(Generic[T]):
         return instance.__dict__.setdefault(self._name, made)  # which is looked at first from now on
 
 
-def lazy(make: Callable[[Any], T]) -> _Lazy[T]:
-    """The decorator of such a method.
+if TYPE_CHECKING:  # pyright lets no other descriptor stand for a property of a protocol
+    from builtins import property as lazy
+else:
+    def lazy(make: Callable[[Any], T]) -> _Lazy[T]:
+        """The decorator of such a method.
 
-    >>> class Text:
-    ...     @lazy
-    ...     def words(self):
-    ...         print("made")
-    ...         return "a b".split()
-    >>> text = Text()
-    >>> text.words is text.words
-    made
-    True
-    """
-    return _Lazy(make)
+        >>> class Text:
+        ...     @lazy
+        ...     def words(self):
+        ...         print("made")
+        ...         return "a b".split()
+        >>> text = Text()
+        >>> text.words is text.words
+        made
+        True
+        """
+        return _Lazy(make)

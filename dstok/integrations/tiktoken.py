@@ -103,14 +103,14 @@ class Encoding(tiktoken.Encoding):
                    for t in tokenizer.inspect().added_tokens)
         self._plain_special = not any(flagged)
 
-    # What tiktoken calls these things; others read them
+    # What tiktoken calls these things; others read them, and nobody writes them
 
     @lazy
-    def _pat_str(self) -> str:
+    def _pat_str(self) -> str:  # type: ignore[override]
         return pattern_of(self.tokenizer)
 
     @lazy
-    def _mergeable_ranks(self) -> dict[bytes, int]:
+    def _mergeable_ranks(self) -> dict[bytes, int]:  # type: ignore[override]
         return ranks_of(self.tokenizer.describe())
 
     def _original(self) -> Any:

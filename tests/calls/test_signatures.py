@@ -96,14 +96,27 @@ wrong: str = tok.truncate(b"a", 3)  # wrong
 """
 
 
-def test_a_type_checker_finds_wrong_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def checked(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What mypy says of a program that uses dstok, a line each."""
     api: Any = pytest.importorskip("mypy.api")
     home = Path(dstok.__file__).parents[1]
     if home.name not in ("site-packages", "dist-packages"):  # an editable install, which mypy does not find by itself
         monkeypatch.setenv("MYPYPATH", str(home))
-    (tmp_path / "use.py").write_text(USE, encoding="utf-8")
-    out, err, _ = api.run(["--strict", "--no-error-summary", "--cache-dir", str(tmp_path / "cache"),
-                           "--config-file", "", str(tmp_path / "use.py")])
+    (folder / "use.py").write_text(program, encoding="utf-8")
+    out, err, _ = api.run(["--strict", "--no-error-summary", "--cache-dir", str(folder / "cache"),
+                           "--config-file", "", str(folder / "use.py")])
     assert not err
-    found = {int(line.split(":")[1]) for line in out.splitlines() if ": error:" in line}
-    assert found == {number for number, line in enumerate(USE.splitlines(), 1) if line.endswith("# wrong")}, out
+    return list(out.splitlines())
+
+
+def test_a_type_checker_finds_wrong_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = checked(USE, tmp_path, monkeypatch)
+    found = {int(line.split(":")[1]) for line in lines if ": error:" in line}
+    assert found == {number for number, line in enumerate(USE.splitlines(), 1) if line.endswith("# wrong")}, lines
+
+
+def test_parts_that_are_made_late_are_properties_to_a_type_checker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyright takes `Tokenizer` for `Parts`, and so its calls for methods, only if each part is a property or an attribute."""
+    parts = ["_decoder", "_places", "_vocabulary"]
+    lines = checked("import dstok\n" + "".join(f"reveal_type(dstok.Tokenizer.{part})\n" for part in parts), tmp_path, monkeypatch)
+    assert len(lines) == len(parts) and all('"def (self: dstok.tokenizer.Tokenizer) -> ' in line for line in lines), lines
