@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -71,6 +72,10 @@ def test_manual() -> None:
     assert spec and spec.loader
     manual = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(manual)
-    page = manual.page().replace("\\", "")
+    date, made = re.match(r'\.TH DSTOK "1" "(.*?)"', manual.page()), manual.page()
+    assert date and re.fullmatch(r"\d{4}-\d\d-\d\d", date[1])
+    assert re.findall(r"^\.SH ([A-Z ]+)$", made, re.M) == [
+        "NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "NOTES", "EXIT STATUS", "EXAMPLES"]
+    page = made.replace("\\", "")
     assert page.startswith(".TH DSTOK") and "Generated Python Manual" not in page
     assert all(f"dstok {command}" in page for command in app.GROUPS) and "--max-tokens" in page
