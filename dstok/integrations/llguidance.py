@@ -18,11 +18,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llguidance import LLTokenizer, TokenizerWrapper
-
 from dstok.errors import DstokError
+from dstok.integrations.extras import of_extra
 from dstok.integrations.protocol import TokenizerProtocol
 from dstok.integrations.special import special_ids, stop_ids
+
+with of_extra("llguidance"):
+    from llguidance import LLTokenizer, TokenizerWrapper
 
 __all__ = ["ll_tokenizer"]
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dstok.errors import DstokError
+from dstok.integrations.extras import of_extra
 from dstok.integrations.protocol import TokenizerProtocol
 from dstok.integrations.special import special_ids, stop_ids
 
@@ -33,7 +34,8 @@ def vocabulary(tokenizer: TokenizerProtocol, *, eos_token_id: int | None = None)
 
     Raises `DstokError` if there is no EOS.
     """
-    from outlines_core import Vocabulary
+    with of_extra("outlines"):
+        from outlines_core import Vocabulary
 
     [end] = stop_ids(tokenizer, eos_token_id)
     left_out = {end, *special_ids(tokenizer)}

@@ -21,18 +21,21 @@ from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Literal
 
-import tiktoken
-import tiktoken.registry
 from tiktoken_ext.dstok_models import MODELS
 
 from dstok.base.lazy import lazy
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.tiktoken import ranks_of
 from dstok.formats.tiktoken_encodings import ENCODINGS
+from dstok.integrations.extras import of_extra
 from dstok.integrations.tiktoken_core import Core
 from dstok.integrations.tiktoken_patterns import pattern_of
 from dstok.loading import load
 from dstok.tokenizer import Tokenizer
+
+with of_extra("tiktoken"):
+    import tiktoken
+    import tiktoken.registry
 
 if TYPE_CHECKING:
     import numpy as np

@@ -22,9 +22,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-import tokenizers
-import transformers
-from transformers import BatchEncoding
+from dstok.integrations.extras import of_extra
+
+with of_extra("transformers"):
+    import tokenizers
+    import transformers
+    from transformers import BatchEncoding
 
 from dstok.errors import DstokError, UnsupportedError
 from dstok.integrations.transformers_backend import ATTRIBUTE, PLAIN, Backing, backing_of
