@@ -49,6 +49,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message} (see {self.prog} --help)")
 
+    def _print_message(self, message: str, file: object = None) -> None:
+        """What --help and --version write; argparse's own forgives a write that fails, as to a full disk."""
+        if sys.stdout is None:
+            raise CommandError("standard output: it is closed")
+        sys.stdout.write(message)
+
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """argparse's, as wide as we want it."""
