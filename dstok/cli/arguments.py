@@ -50,10 +50,12 @@ class Parser(argparse.ArgumentParser):
         raise CommandError(f"{message} (see {self.prog} --help)")
 
     def _print_message(self, message: str, file: object = None) -> None:
-        """What --help and --version write; argparse's own forgives a write that fails, as to a full disk."""
+        """What --help and --version write; argparse's own forgives a write that fails, as to a full disk, and fails
+        for a character that the terminal's encoding lacks."""
         if sys.stdout is None:
             raise CommandError("standard output: it is closed")
-        sys.stdout.write(message)
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(message.encode(encoding, "backslashreplace").decode(encoding))
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):

@@ -140,6 +140,12 @@ def test_a_full_disk_and_closed_streams() -> None:
     assert (done.returncode, done.stdout) == (2, b"")
 
 
+def test_help_on_a_terminal_that_lacks_its_characters() -> None:
+    done = subprocess.run([*DSTOK, "show", "--help"], capture_output=True, timeout=120,
+                          env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, b"") and b"\\u2502" in done.stdout
+
+
 def test_an_interrupt_is_quiet() -> None:
     restore = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - as in a shell's foreground
     with subprocess.Popen([*DSTOK, "encode"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
