@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dstok
 from dstok.corpus import local
+from dstok.corpus.extras import needed
 from dstok.corpus.finding import InputFile, find_inputs
 from dstok.corpus.folder import Folder
 from dstok.corpus.local import Progress, Report
 from dstok.corpus.plan import Shard, plan_shards
-from dstok.corpus.settings import Settings
+from dstok.corpus.settings import TABLES, Settings
 from dstok.corpus.work import Job
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Run:
     ) -> Totals:
         """Do every `shard[1]`-th shard from `shard[0]` on, which counts from 1."""
         number, count = shard
+        if self.settings.format in TABLES:
+            needed("pyarrow")  # before there is a folder, which would stand for this format from then on
         folder, mine = Folder(os.fspath(out), number, count), self.shards[number - 1 :: count]
         with folder.entered():
             folder.begin(self.plan())

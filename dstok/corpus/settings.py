@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["DTYPES", "FORMATS", "LARGEST", "Settings"]
+__all__ = ["DTYPES", "FORMATS", "LARGEST", "TABLES", "Settings"]
 
 FORMATS = ("raw", "megatron", "datatrove", "parquet", "arrow", "jsonl")
+TABLES = ("parquet", "arrow")  # which pyarrow writes
 DTYPES = ("uint32", "int32", "uint16")
 KINDS = ("jsonl", "lines", "text", "parquet", "arrow")
 SMALL = 1 << 16  # ids that uint16 has room for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,15 @@ def test_all_is_well(format: str) -> None:
     tokenize(format=format)
     tokenize("packed", format=format, pack=32, shuffle=1)
     assert [*verify("out"), *verify("packed")] == []
+
+
+@pytest.mark.parametrize("format", ["parquet", "arrow"])
+def test_a_package_that_is_missing_leaves_no_folder(monkeypatch: pytest.MonkeyPatch, format: str) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(FileError, match=r"expected the package pyarrow, found none"):
+        tokenize(format=format)
+    assert not Path("out").exists()
+    tokenize(format="raw")
 
 
 @pytest.mark.parametrize("format", FORMATS)
