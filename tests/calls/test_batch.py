@@ -311,6 +311,7 @@ tok, warm = dstok.load("deepseek-v3"), dstok.load("deepseek-v3")
 text = "Some words, 12345 and more.\\n" * 20000
 batch = [text] * 12
 expected = warm.encode(text)
+warm.encode_batch(["a"])  # imports what a batch needs
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 fine = short = 0
 for more in [*range(1 << 20, 200 << 20, 15 << 20), 1 << 32]:
