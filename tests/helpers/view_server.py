@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,9 @@ from cli_process import DSTOK
 
 def started(*words: str) -> tuple[subprocess.Popen[str], str]:
     """The process and the address that it printed."""
-    process = subprocess.Popen([*DSTOK, "view", "--no-browser", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    restore = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - as in a shell's foreground
+    process = subprocess.Popen([*DSTOK, "view", "--no-browser", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=None if sys.platform == "win32" else restore)
     assert process.stdout is not None
     line = process.stdout.readline()
     found = re.fullmatch(r"dstok view: (http://127\.0\.0\.1:\d+/[\w-]{22}/) \(Ctrl-C ends it\)\n", line)
@@ -35,5 +38,5 @@ def served(file: Path | None = None, *words: str) -> Iterator[str]:
         try:
             words = process.communicate(timeout=30)[1]
         finally:
-            process.kill()  # where SIGINT is ignored, as in a job of a shell's background, it would stay
+            process.kill()
         assert (process.returncode, words.strip()) == (0, "")
