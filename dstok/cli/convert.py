@@ -64,7 +64,7 @@ def run(arguments: Namespace) -> None:
     except OSError as error:
         raise CommandError(f"{arguments.out}: {reason(error)}") from error
     except ImportError as error:
-        raise CommandError(f'writing GGUF needs the package gguf: pip install "dstok[gguf]" ({error})') from error
+        raise CommandError(str(error)) from error  # which says what to install
     for sentence in lost:
         complain(f"{arguments.out}: note: {sentence}")
 

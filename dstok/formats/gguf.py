@@ -22,6 +22,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from dstok.base.extras import of_extra
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
@@ -186,7 +187,8 @@ def _write_file(
     path: str, architecture: str, pre: str, texts: list[str], types: list[int], model: ModelDescription,
     config: TokenizerConfig,
 ) -> None:
-    from gguf import GGUFWriter  # of the extra dstok[gguf]
+    with of_extra("gguf", "writing GGUF"):
+        from gguf import GGUFWriter
 
     writer = GGUFWriter(path, architecture)
     writer.add_tokenizer_model("gpt2")

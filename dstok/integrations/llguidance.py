@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dstok.base.extras import of_extra
 from dstok.errors import DstokError
-from dstok.integrations.extras import of_extra
 from dstok.integrations.protocol import TokenizerProtocol
 from dstok.integrations.special import special_ids, stop_ids
 
-with of_extra("llguidance"):
+with of_extra("llguidance", __name__):
     from llguidance import LLTokenizer, TokenizerWrapper
 
 __all__ = ["ll_tokenizer"]

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from dstok.base.extras import of_extra
 from dstok.errors import DstokError
-from dstok.integrations.extras import of_extra
 from dstok.integrations.protocol import TokenizerProtocol
 from dstok.integrations.special import special_ids, stop_ids
 
@@ -34,7 +34,7 @@ def vocabulary(tokenizer: TokenizerProtocol, *, eos_token_id: int | None = None)
 
     Raises `DstokError` if there is no EOS.
     """
-    with of_extra("outlines"):
+    with of_extra("outlines", __name__):
         from outlines_core import Vocabulary
 
     [end] = stop_ids(tokenizer, eos_token_id)

@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tiktoken_ext.dstok_models import MODELS
 
+from dstok.base.extras import of_extra
 from dstok.base.lazy import lazy
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.tiktoken import ranks_of
 from dstok.formats.tiktoken_encodings import ENCODINGS
-from dstok.integrations.extras import of_extra
 from dstok.integrations.tiktoken_core import Core
 from dstok.integrations.tiktoken_patterns import pattern_of
 from dstok.loading import load
 from dstok.tokenizer import Tokenizer
 
-with of_extra("tiktoken"):
+with of_extra("tiktoken", __name__):
     import tiktoken
     import tiktoken.registry
 

@@ -22,9 +22,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from dstok.integrations.extras import of_extra
+from dstok.base.extras import of_extra
 
-with of_extra("transformers"):
+with of_extra("transformers", __name__):
     import tokenizers
     import transformers
     from transformers import BatchEncoding

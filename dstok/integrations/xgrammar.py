@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dstok.integrations.extras import of_extra
+from dstok.base.extras import of_extra
 from dstok.integrations.protocol import TokenizerProtocol
 from dstok.integrations.special import stop_ids
 
@@ -27,7 +27,7 @@ def tokenizer_info(
     vocab_size: how many ids the model's logits have, if not as many as the tokenizer. stop_token_ids: the ids that end
     a text; without it the tokenizer's EOS. Raises `DstokError` if there is no EOS, and `ImportError`.
     """
-    with of_extra("xgrammar"):
+    with of_extra("xgrammar", __name__):
         from xgrammar import TokenizerInfo, VocabType
 
     size = tokenizer.vocab_size if vocab_size is None else vocab_size

@@ -23,7 +23,11 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dstok.base.extras import of_extra
 from dstok.chat.versions import find_version
+
+with of_extra("testing", __name__):
+    from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -61,8 +65,6 @@ class Drawn:
 
 def conversations(version: str, tokens: tuple[str, ...] = STRUCTURAL) -> SearchStrategy[Drawn]:
     """Conversations and options of `version`. `tokens`: texts that are put, whole and in parts, into every field."""
-    from hypothesis import strategies as st
-
     texts = _texts(tokens)
     strict = "tool_choice" in find_version(version).options  # deepseek-recipe's take no wrong types, and fewer roles
     wild = st.lists(_any_message(texts, strict), max_size=7)
@@ -71,8 +73,6 @@ def conversations(version: str, tokens: tuple[str, ...] = STRUCTURAL) -> SearchS
 
 def _texts(tokens: tuple[str, ...]) -> SearchStrategy[str]:
     """A word, a token's text, a part of one, several joined, any characters."""
-    from hypothesis import strategies as st
-
     words, whole = st.sampled_from(WORDS), st.sampled_from(tokens)
     part = st.builds(lambda token, start, size: token[start % len(token) :][: 1 + size], whole, st.integers(0, 20),
                      st.integers(0, 20))
@@ -82,15 +82,11 @@ def _texts(tokens: tuple[str, ...]) -> SearchStrategy[str]:
 
 def _mostly(usual: SearchStrategy[Any], other: SearchStrategy[Any], times: int) -> SearchStrategy[Any]:
     """`usual`, and once in about `times` `other`; weights cannot be had by `one_of` of the same strategy again."""
-    from hypothesis import strategies as st
-
     return st.integers(0, times).flatmap(lambda drawn: other if drawn == times * 2 // 3 else usual)
 
 
 def _any_message(texts: SearchStrategy[str], strict: bool) -> SearchStrategy[dict[str, Any]]:
     """A message of any role with any fields, missing and wrong ones among them."""
-    from hypothesis import strategies as st
-
     parts = st.lists(st.builds(lambda text: {"type": "text", "text": text}, texts), max_size=2)
     content = _mostly(texts, st.one_of(st.none(), parts, st.sampled_from(OTHER)), 40 if strict else 5)
     optional: dict[str, SearchStrategy[Any]] = {
@@ -109,8 +105,6 @@ def _any_message(texts: SearchStrategy[str], strict: bool) -> SearchStrategy[dic
 
 def _dialogue(texts: SearchStrategy[str], version: str, strict: bool = False) -> SearchStrategy[list[dict[str, Any]]]:
     """A conversation as servers see them."""
-    from hypothesis import strategies as st
-
     def said(role: str, **more: SearchStrategy[Any]) -> SearchStrategy[list[dict[str, Any]]]:
         return st.fixed_dictionaries({"role": st.just(role), "content": texts}, optional=more).map(lambda one: [one])
 
@@ -128,8 +122,6 @@ def _dialogue(texts: SearchStrategy[str], version: str, strict: bool = False) ->
 
 def _exchange(texts: SearchStrategy[str]) -> SearchStrategy[list[dict[str, Any]]]:
     """An assistant's calls and their results, which may come in another order."""
-    from hypothesis import strategies as st
-
     def exchange(calls: list[Any], results: list[str], turned: bool, said: dict[str, Any]) -> list[dict[str, Any]]:
         answers = [{"role": "tool", "content": text, "tool_call_id": call["id"]} for call, text in zip(calls, results)]
         return [{"role": "assistant", **said, "tool_calls": calls}, *(answers[::-1] if turned else answers)]
@@ -150,8 +142,6 @@ def _call(call_id: str | None, name: Any, arguments: Any, kind: str) -> dict[str
 
 def _calls(texts: SearchStrategy[str]) -> SearchStrategy[list[Any]]:
     """Up to four calls, of which some lack something."""
-    from hypothesis import strategies as st
-
     arguments = st.one_of(st.sampled_from(ARGUMENTS), st.sampled_from(ARGUMENTS),
                           st.dictionaries(texts, texts, max_size=2).map(json.dumps),
                           st.dictionaries(texts, texts, max_size=2))
@@ -163,8 +153,6 @@ def _calls(texts: SearchStrategy[str]) -> SearchStrategy[list[Any]]:
 
 
 def _tools(texts: SearchStrategy[str]) -> SearchStrategy[list[Any]]:
-    from hypothesis import strategies as st
-
     function = st.fixed_dictionaries({"name": texts}, optional={
         "description": st.one_of(st.none(), texts), "parameters": st.sampled_from(SCHEMAS), "strict": st.booleans()})
     return st.lists(st.builds(lambda function: {"type": "function", "function": function}, function), max_size=2)
@@ -172,8 +160,6 @@ def _tools(texts: SearchStrategy[str]) -> SearchStrategy[list[Any]]:
 
 def _options(version: str, texts: SearchStrategy[str]) -> SearchStrategy[dict[str, Any]]:
     """Options of the version, and the arguments that all have."""
-    from hypothesis import strategies as st
-
     found = find_version(version)
     known: dict[str, SearchStrategy[Any]] = {
         "thinking": st.booleans(), "drop_thinking": st.booleans(), "add_default_bos_token": st.booleans(),

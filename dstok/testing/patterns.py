@@ -7,9 +7,11 @@ look-around inside a group, look-ahead in look-behind), so both sides' refusals 
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
-
+from dstok.base.extras import of_extra
 from dstok.pattern.split import BEHAVIORS, Split
+
+with of_extra("testing", __name__):
+    from hypothesis import strategies as st
 
 __all__ = ["patterns", "split_steps", "texts"]
 

@@ -17,9 +17,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dstok.base.extras import of_extra
 from dstok.testing.guide import Guide, built_in, guide_of
 from dstok.testing.texts import NOT_SPACES, SPACES
 from dstok.testing.unicode_changes import changed
+
+with of_extra("testing", __name__):
+    from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -42,16 +46,12 @@ def _guide(tokenizer: Tokenizer | None) -> Guide:
 
 def characters(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
     """One character: of any equivalence class, from its edges, its categories and its inside."""
-    from hypothesis import strategies as st
-
     members = _guide(tokenizer).members
     return st.sampled_from(range(len(members))).flatmap(lambda number: st.sampled_from(members[number]))
 
 
 def special_texts(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
     """The text of an added token; of hundreds of place holders not one more often than all the others."""
-    from hypothesis import strategies as st
-
     contents = list(_guide(tokenizer).tokenizer.special_tokens)
     named = [content for content in contents if "place" not in content]
     return st.one_of(st.sampled_from(named or contents), st.sampled_from(contents)) if contents else st.just("")
@@ -59,8 +59,6 @@ def special_texts(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
 
 def special_parts(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
     """A part of the text of an added token."""
-    from hypothesis import strategies as st
-
     def cut(content: str, start: int, size: int) -> str:
         return content[start % max(len(content), 1) :][: 1 + size]
 
@@ -69,8 +67,6 @@ def special_parts(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
 
 def fragments(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
     """A short text of one kind: classes in turn, white space, digits, marks, words, added tokens, a run."""
-    from hypothesis import strategies as st
-
     guide = _guide(tokenizer)
     one = characters(tokenizer)
     few = st.text(st.one_of(one, st.sampled_from("aZ09 \n.,'_-中の")), min_size=1, max_size=6)
@@ -93,22 +89,16 @@ def fragments(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
 
 def texts(tokenizer: Tokenizer | None = None, max_fragments: int = 12) -> SearchStrategy[str]:
     """Texts that find differences: up to `max_fragments` fragments, joined."""
-    from hypothesis import strategies as st
-
     return st.lists(fragments(tokenizer), max_size=max_fragments).map("".join)
 
 
 def batches(tokenizer: Tokenizer | None = None, max_size: int = 12) -> SearchStrategy[list[str]]:
     """Lists of texts, the empty one among them."""
-    from hypothesis import strategies as st
-
     return st.lists(texts(tokenizer), max_size=max_size)
 
 
 def bytes_texts(tokenizer: Tokenizer | None = None, *, valid: bool = True) -> SearchStrategy[bytes]:
     """Texts as UTF-8; with `valid=False` bytes put in, so that most are no UTF-8."""
-    from hypothesis import strategies as st
-
     whole = texts(tokenizer).map(str.encode)
     if valid:
         return whole
@@ -124,8 +114,6 @@ def bytes_texts(tokenizer: Tokenizer | None = None, *, valid: bool = True) -> Se
 
 def token_ids(tokenizer: Tokenizer | None = None, max_size: int = 50) -> SearchStrategy[list[int]]:
     """Lists of ids that have a token: any, or those of a text."""
-    from hypothesis import strategies as st
-
     tok = _guide(tokenizer).tokenizer
     known = list(tok.inspect().ids())
     any_ids = st.lists(st.integers(0, len(known) - 1).map(known.__getitem__), max_size=max_size)
