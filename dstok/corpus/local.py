@@ -52,8 +52,10 @@ def run(job: Job, shards: Sequence[Shard], workers: int | None, progress: Progre
         for shard in shards:
             yield tokenize_shard(job, shard, _Counter(shard.name, progress).add)
         return
-    crew = [_Worker(job) for _ in range(size)]
+    crew = list[_Worker]()
     try:
+        for _ in range(size):
+            crew.append(_Worker(job))
         yield from _scheduled(crew, shards, progress)
     finally:
         for worker in crew:
@@ -81,9 +83,14 @@ class _Worker:
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=_work, args=(job, other), daemon=True)
-        with without_interrupts():  # a worker never has it: this process is told, too, and stops it
-            self.process.start()
-        other.close()
+        try:
+            with without_interrupts():  # a worker never has it: this process is told, too, and stops it
+                self.process.start()
+        except BrokenPipeError:  # since Python 3.14, where it ends before it has read what it is to do
+            self.pipe.close()
+            raise _died("before it began") from None
+        finally:
+            other.close()
 
     def give(self, shard: Shard | None) -> None:
         try:
@@ -123,11 +130,14 @@ def _received(worker: _Worker) -> Any:
         message = worker.pipe.recv()
     except (EOFError, OSError):
         worker.process.join(PATIENCE)
-        raise FileError(f"a worker process has died with exit code {worker.process.exitcode}; the same command goes on "
-                        "where it stopped") from None
+        raise _died(f"with exit code {worker.process.exitcode}") from None
     if isinstance(message, BaseException):
         raise message
     return message
+
+
+def _died(how: str) -> FileError:
+    return FileError(f"a worker process has died {how}; the same command goes on where it stopped")
 
 
 def _work(job: Job, pipe: Connection) -> None:
