@@ -1,13 +1,15 @@
 # GENERATED, do not edit. Written by: python unicode_tables/generate_properties.py --unicode 16.0
 # Data: Unicode Character Database 16.0, (c) Unicode, Inc., under the Unicode License V3.
-# sha256 of the inputs in unicode_tables/properties/16.0:
-#   c8681a9d49e7a73af770f099271bf0693cc44c5b5704b84204056ff5ace6022b  scripts.txt
-#   583a79746c3ed021cadce3570c3e033e24d80c42ec2b1b771581e61795e0b2c2  script_extensions.txt
-#   a3575efa0d82cb63fbf98d0aa8dbe40a4dd35e7f7acb37c5c97c6495cf52ee8a  binary.txt
+# sha256 of the inputs in unicode_tables/properties:
+#   c8681a9d49e7a73af770f099271bf0693cc44c5b5704b84204056ff5ace6022b  16.0/scripts.txt
+#   583a79746c3ed021cadce3570c3e033e24d80c42ec2b1b771581e61795e0b2c2  16.0/script_extensions.txt
+#   a3575efa0d82cb63fbf98d0aa8dbe40a4dd35e7f7acb37c5c97c6495cf52ee8a  16.0/binary.txt
 """Unicode 16.0: scripts, script extensions and binary properties; decoded by dstok/unicode/properties.py.
 
 By name: inclusive ranges in hexadecimal, "first-last", or "first" alone. ALIASES: further names of scripts.
 """
+
+BASE = "16.0"
 
 SCRIPTS = {
     "Adlam": (
@@ -629,6 +631,7 @@ SCRIPTS = {
         "11A00-11A47"
     ),
 }
+
 SCRIPT_EXTENSIONS = {
     "Adlam": (
         "61F 640 204F 2E41 1E900-1E94B 1E950-1E959 1E95E-1E95F"
@@ -1262,6 +1265,7 @@ SCRIPT_EXTENSIONS = {
         "11A00-11A47"
     ),
 }
+
 BINARY = {
     "ASCII_Hex_Digit": (
         "30-39 41-46 61-66"
@@ -2142,7 +2146,8 @@ BINARY = {
         "30000-3134A 31350-323AF"
     ),
 }
-ALIASES = {
+
+ALIASES: dict[str, str] = {
     "Adlam": "Adlm",
     "Ahom": "Ahom",
     "Anatolian_Hieroglyphs": "Hluw",

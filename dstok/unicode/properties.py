@@ -3,7 +3,8 @@
 In: a property's name and a Unicode version. Out: a `CodePointSet`.
 Invariant: the sets of the Unicode Character Database. What upstream calls by such a name is the same
 (tests/unicode/test_properties.py sweeps all code points).
-Source: the generated tables `_properties_*.py` (see unicode_tables/README.md).
+Source: the generated tables `_properties_*.py` (see unicode_tables/README.md). The table of the version `BASE` holds
+whole sets. The tables of the others hold symmetric differences from it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def scripts(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     >>> "Han" in scripts(), len(scripts("16.0"))
     (True, 171)
     """
-    return tuple(_table(version).SCRIPTS)
+    return _names("SCRIPTS", version)
 
 
 def script(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
@@ -54,7 +55,7 @@ def binary_properties(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     >>> binary_properties()[:3]
     ('ASCII_Hex_Digit', 'Alphabetic', 'Bidi_Control')
     """
-    return tuple(sorted([*_table(version).BINARY, "Alphabetic", "White_Space"]))
+    return tuple(sorted([*_names("BINARY", version), "Alphabetic", "White_Space"]))
 
 
 def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
@@ -73,8 +74,9 @@ def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
 
 def further_names(version: str = DEFAULT_VERSION) -> dict[str, str]:
     """By script, its further names, with spaces between them."""
-    found: dict[str, str] = _table(version).ALIASES
-    return found
+    own = _table(version)
+    every: dict[str, str] = _table(own.BASE).ALIASES | own.ALIASES
+    return {name: every[name] for name in scripts(version) if name in every}
 
 
 def _script_name(name: str, version: str) -> str:
@@ -93,9 +95,19 @@ def _script_names(version: str) -> dict[str, str]:
 
 
 @cache
+def _names(table: str, version: str) -> tuple[str, ...]:
+    own = _table(version)
+    if version == own.BASE:
+        return tuple(getattr(own, table))
+    return tuple(sorted({*_names(table, own.BASE), *getattr(own, table)} - {*own.ABSENT[table].split()}))
+
+
+@cache
 def _members(table: str, name: str, version: str) -> CodePointSet:
-    spans = (span.split("-") for span in getattr(_table(version), table)[name].split())
-    return CodePointSet.from_ranges((int(span[0], 16), int(span[-1], 16)) for span in spans)
+    own = _table(version)
+    spans = (span.split("-") for span in getattr(own, table).get(name, "").split())
+    found = CodePointSet.from_ranges((int(span[0], 16), int(span[-1], 16)) for span in spans)
+    return found if version == own.BASE else found ^ _members(table, name, own.BASE)
 
 
 def _table(version: str) -> ModuleType:

@@ -18,10 +18,18 @@ from tokenizers import Regex, pre_tokenizers
 from dstok.unicode import sets
 from dstok.unicode.code_point_set import CodePointSet
 from dstok.unicode.names import named_set, posix_set
-from dstok.unicode.properties import binary_properties, binary_property, script, script_extensions, scripts
+from dstok.unicode.properties import (
+    binary_properties,
+    binary_property,
+    further_names,
+    script,
+    script_extensions,
+    scripts,
+)
 from dstok.unicode.sets import UnknownPropertyError, general_categories, general_category, versions
 
 DEEP = os.environ.get("DSTOK_PROFILE") == "deep"
+TABLES = Path(__file__).resolve().parents[2] / "unicode_tables"
 SURROGATES = CodePointSet.from_ranges([(0xD800, 0xDFFF)])
 TEXT = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))
 POSIX = "alnum alpha ascii blank cntrl digit graph lower print punct space upper word xdigit".split()
@@ -82,9 +90,33 @@ def test_each_code_point_has_one_script(version: str) -> None:
     assert sum(map(len, members)) == len(CodePointSet.all())
 
 
+def input_sets(version: str, file: str) -> dict[str, CodePointSet]:
+    """The sets that a pinned input holds, read without the generator."""
+    rows = [line.split(";") for line in (TABLES / "properties" / version / file).read_text("utf-8").splitlines()]
+    spans = {name: [span.split("-") for span in ranges.split()] for name, _, ranges in rows}
+    return {name: CodePointSet.from_ranges((int(ends[0], 16), int(ends[-1], 16)) for ends in found)
+            for name, found in spans.items()}
+
+
+@pytest.mark.parametrize("version", versions())
+def test_each_version_has_the_sets_of_its_inputs(version: str) -> None:
+    assert {name: script(name, version) for name in scripts(version)} == input_sets(version, "scripts.txt")
+    extensions = {name: script_extensions(name, version) for name in scripts(version)}
+    assert extensions == input_sets(version, "script_extensions.txt")
+    binary = {name: binary_property(name, version) for name in binary_properties(version)}
+    of_other_tables = {name: binary[name] for name in ("Alphabetic", "White_Space")}
+    assert binary == input_sets(version, "binary.txt") | of_other_tables
+
+
+@pytest.mark.parametrize("version", versions())
+def test_each_version_has_the_further_names_of_its_inputs(version: str) -> None:
+    rows = [line.split(";") for line in (TABLES / "properties" / version / "scripts.txt").read_text("utf-8").splitlines()]
+    assert further_names(version) == {name: further for name, further, _ in rows if further}
+
+
 @pytest.mark.parametrize("version", versions())
 def test_the_tables_are_current(version: str) -> None:
-    generator = Path(__file__).resolve().parents[2] / "unicode_tables" / "generate_properties.py"
+    generator = TABLES / "generate_properties.py"
     subprocess.run([sys.executable, str(generator), "--unicode", version, "--check"], check=True)
 
 
