@@ -374,8 +374,7 @@ class Tokenizer(LineEncoder):
         from dstok.calls.trimming import make_trimmer
 
         trimmer = make_trimmer(self._tables.description.get("trim_offsets", ""), self.unicode_version)
-        drops = any(split.behavior == "Removed" for split in self._tables.splits)
-        return Places(self._encoder, self._normalizer, self._decoder, self._scanner, self.program.tags, trimmer, drops)
+        return Places(self._encoder, self._normalizer, self._scanner, self.program.tags, trimmer)
 
 
 def _normalizer(tables: Tables) -> Normalizer | None:

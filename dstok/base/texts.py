@@ -91,7 +91,7 @@ def laid(text: Text, errors: Errors, which: str = "text") -> str | bytes:
     >>> laid("a", "strict"), laid("\u00e9", "strict")
     ('a', b'\\xc3\\xa9')
     """
-    from dstok.core._cut import first_invalid  # needed by splitters alone
+    from dstok.core._utf8 import first_invalid  # needed by splitters alone
 
     replace = replaces(errors)
     text = plain(text, which, "split_batch")

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal, overload
 
-from dstok.base.ids import id_array
 from dstok.base.numbers import MANY, whole
 from dstok.base.texts import Errors, Special, Text, characters, lone_surrogate, replaces, utf8
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
@@ -124,8 +123,7 @@ def _room(budget: int, extra: int, least: int) -> int:
 
 def _count(encoder: Encoder, text: Text, limit: int, policy: Policy, replace: bool = False) -> int:
     """The number of ids, or some number above `limit`."""
-    ids, _, _ = encoder.encode_noted(text, policy, replace, id_array, max(limit + 1, 0))
-    return len(ids)
+    return encoder.count_to(text, policy, replace, max(limit + 1, 0))
 
 
 class _Fitting:

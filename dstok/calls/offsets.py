@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.calls.interface import Parts
-    from dstok.core._decode import Decoder
     from dstok.text.normalizers import View
 
     Ids = npt.NDArray[np.uint32]
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["Encoding", "Piece", "char_spans", "encode_char_spans", "encode_with_offsets", "pretokenize", "token_spans"]
+__all__ = ["Encoding", "Piece", "char_spans", "encode_char_spans", "encode_with_offsets", "pretokenize"]
 
 
 def encode_with_offsets(
@@ -132,36 +131,6 @@ class Piece:
     token_id: int | None = None
 
 
-def token_spans(ids: Ids, notes: list[tuple[int, int, int]], runs: list[tuple[int, int]], decoder: Decoder) -> Spans:
-    """Byte spans, int64[n, 2], of ids of which `notes` (index, start, end) are added tokens.
-
-    `runs` are the byte spans of the pieces, in order. An ordinary token begins where the last one ended,
-    or, where text was dropped, at the start of the next piece.
-    """
-    import numpy as np
-
-    lengths = np.empty(len(ids), np.uint32)
-    if len(ids):
-        decoder.lengths_of(ids, lengths)
-    for index, start, end in notes:
-        lengths[index] = end - start
-    ends = np.cumsum(lengths, dtype=np.int64)
-    spans = np.stack([ends - lengths, ends], axis=1) if len(ids) else np.empty((0, 2), np.int64)
-    return spans + _dropped_before(spans[:, 0], runs)[:, None]
-
-
-def _dropped_before(starts: npt.NDArray[np.int64], runs: list[tuple[int, int]]) -> npt.NDArray[np.int64]:
-    """How many bytes of dropped text lie before each token that starts at `starts` of the kept text."""
-    import numpy as np
-
-    if not runs:
-        return np.zeros(len(starts), np.int64)
-    bounds = np.array(runs, np.int64)
-    kept = np.cumsum(bounds[:, 1] - bounds[:, 0], dtype=np.int64)
-    dropped = bounds[:, 1] - kept
-    return dropped[np.searchsorted(kept, starts, side="right")]
-
-
 def char_spans(spans: Spans, text: bytes) -> Spans:
     """Code point spans, int64[n, 2], of byte spans of `text`: the characters that hold any of the bytes."""
     import numpy as np
@@ -175,11 +144,10 @@ def char_spans(spans: Spans, text: bytes) -> Spans:
     return np.stack([begun[starts] - inside[starts], begun[ends]], axis=1)
 
 
-def pieces_of(spans: Spans, runs: list[tuple[int, int]]) -> npt.NDArray[np.int64]:
-    """The number of the piece, of those spanning `runs`, that each token span begins in."""
+def pieces_of(spans: Spans, ends: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The number of the piece, of those that end at `ends`, that each token span begins in."""
     import numpy as np
 
-    ends = np.array([end for _, end in runs], np.int64)
     return np.searchsorted(ends, spans[:, 0], side="right").astype(np.int64)
 
 

@@ -1,29 +1,30 @@
 """A text -> its ids and its pieces, with their places.
 
 In: a text, a policy. Out: `Encoding`, `Piece`s, and for budgets the ends of the first ids.
-Invariant: the ids are those of `Encoder.encode`. The pieces come from a second automaton, which also tells by which
-alternative of which step each piece was made; the encoder's automaton need not know.
+Invariant: the core finds ids and spans in one pass. A second pass, without cuts, gives the numbers of pieces. Another
+automaton tells which alternative of which step made a piece: it alone knows that.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from dstok.calls.offsets import Encoding, Piece, char_spans, original_pieces, pieces_of, token_spans
+from dstok.calls.offsets import Encoding, Piece, char_spans, original_pieces, pieces_of
 from dstok.calls.trimming import Trimmer
-from dstok.core._decode import Decoder
 from dstok.core._encode import Encoder
 from dstok.core._normalize import Normalizer
 from dstok.core._policy import Policy
 from dstok.core._scan import Scanner
+from dstok.core._span_pass import SpanPass
 from dstok.pattern.collapse import Tag
 from dstok.text.normalizers import View, view_of
 
-__all__ = ["Places", "empty_ids"]
+__all__ = ["Places"]
 
 Ids: TypeAlias = "npt.NDArray[np.uint32]"
 Spans: TypeAlias = "npt.NDArray[np.int64]"
@@ -33,22 +34,23 @@ Found: TypeAlias = "tuple[int, int, int, int | None]"
 class Places:
     """Where the ids of one model lie.
 
-    `scanner` tells alternatives apart, by their number in `tags`. `drops`: whether a step drops text.
+    `scanner` tells alternatives apart, by their number in `tags`.
     """
 
     def __init__(
-        self, encoder: Encoder, normalizer: Normalizer | None, decoder: Decoder, scanner: Scanner, tags: Sequence[Tag],
-        trimmer: Trimmer | None, drops: bool,
+        self, encoder: Encoder, normalizer: Normalizer | None, scanner: Scanner, tags: Sequence[Tag],
+        trimmer: Trimmer | None,
     ) -> None:
-        self._encoder, self._normalizer, self._decoder = encoder, normalizer, decoder
-        self._scanner, self._tags, self._trimmer, self._drops = scanner, tags, trimmer, drops
+        self._encoder, self._normalizer = encoder, normalizer
+        self._scanner, self._tags, self._trimmer = scanner, tags, trimmer
+        self._span_pass = SpanPass(encoder.finder.without_cuts())
 
     def encoding(self, text: bytes, policy: Policy, trim: bool = False) -> Encoding:
         """The ids of valid UTF-8, and where they lie; with `trim` as the model's post-processor leaves the spans."""
-        ids, notes, view, seen = self._noted(text, policy)
-        runs = self._runs(seen, notes)
-        spans = token_spans(ids, notes, runs, self._decoder)
-        own, chars, pieces = spans, char_spans(spans, seen), pieces_of(spans, runs)
+        ids, own, notes, _ = self._found(text, policy)
+        view = self._view(text, policy)
+        seen = text if view is None else view.text
+        spans, chars, pieces = own, char_spans(own, seen), pieces_of(own, self._piece_ends(seen, notes))
         flags = np.zeros(len(ids), np.bool_)
         flags[[index for index, _, _ in notes]] = True
         if view is not None:
@@ -58,15 +60,16 @@ class Places:
         return Encoding(ids, spans, chars, pieces, flags)
 
     def char_spans(self, text: bytes, policy: Policy) -> Spans:
-        """The code point spans alone, int64[n, 2], as `encoding` has them; where no text is dropped, without pieces."""
-        ids, notes, view, seen = self._noted(text, policy)
-        runs = self._runs(seen, notes) if self._drops else []
-        spans = char_spans(token_spans(ids, notes, runs, self._decoder), seen)
-        return spans if view is None else view.char_spans(spans)
+        """The code point spans alone, int64[n, 2], as `encoding` has them."""
+        _, own, _, _ = self._found(text, policy)
+        view = self._view(text, policy)
+        return char_spans(own, text) if view is None else view.char_spans(char_spans(own, view.text))
 
     def pieces(self, text: bytes, policy: Policy) -> list[Piece]:
         """The pieces of valid UTF-8, added tokens among them."""
-        ids, notes, view, seen = self._noted(text, policy)
+        ids, _, notes, _ = self._found(text, policy)
+        view = self._view(text, policy)
+        seen = text if view is None else view.text
         found, at, chars = [], 0, 0
         for start, end, tag, index in self._pieces(seen, notes):
             chars += len(seen[at:start].decode())
@@ -79,11 +82,10 @@ class Places:
 
     def first_ends(self, text: str, limit: int, policy: Policy) -> tuple[Ids, list[int]]:
         """At least `limit` ids of the start of `text` (or all), and where each ends, in whole code points."""
-        ids, notes, end = self._encoder.encode_noted(text, policy, False, empty_ids, max(limit, 0))
+        ids, own, _, end = self._found(text, policy, max(limit, 0))
         view = self._view(text, policy)
         data = (text.encode("utf-8", "surrogatepass") if view is None else view.text)[:end]  # no surrogate before `end`
-        runs = [(piece[0], piece[1]) for piece in self._pieces(data, notes)]
-        spans = char_spans(token_spans(ids, notes, runs, self._decoder), data)
+        spans = char_spans(own, data)
         ends = spans[:, 1]
         if view is not None:
             return ids, view.cuts(ends, len(text)).tolist()
@@ -91,14 +93,20 @@ class Places:
         ends[:-1] -= inside
         return ids, ends.tolist()
 
-    def _noted(self, text: bytes, policy: Policy) -> tuple[Ids, list[tuple[int, int, int]], View | None, bytes]:
-        """Ids, added tokens, and the text as the model sees it."""
-        ids, notes, _ = self._encoder.encode_noted(text, policy, False, empty_ids)
-        view = self._view(text, policy)
-        return ids, notes, view, text if view is None else view.text
+    def _found(
+        self, text: str | bytes, policy: Policy, limit: int = sys.maxsize,
+    ) -> tuple[Ids, Spans, list[tuple[int, int, int]], int]:
+        """Ids, their byte spans in the text as the model sees it, added tokens, and how many bytes the ids cover."""
+        return self._encoder.encode_spans(text, policy, False, limit)
 
-    def _runs(self, seen: bytes, notes: Sequence[tuple[int, int, int]]) -> list[tuple[int, int]]:
-        return [(piece[0], piece[1]) for piece in self._pieces(seen, notes)]
+    def _piece_ends(self, seen: bytes, notes: Sequence[tuple[int, int, int]]) -> Spans:
+        """Where each piece that is kept ends, and each added token."""
+        starts, ends = [0, *(end for _, _, end in notes)], [*(start for _, start, _ in notes), len(seen)]
+        stretches: list[str | bytes] = [seen[start:end] for start, end in zip(starts, ends)] if notes else [seen]
+        spans, counts = self._span_pass.spans_of(stretches)
+        found = spans[:, 1] + np.repeat(starts, counts)
+        places = np.cumsum(counts[:-1])  # of the added tokens, among the pieces
+        return np.insert(found, places, starts[1:]) if notes else found
 
     def _view(self, text: str | bytes, policy: Policy) -> View | None:
         """The text as the model sees it; None if that is the text itself."""
@@ -117,7 +125,3 @@ class Places:
                 yield start, end, 0, index
             at = end
 
-
-def empty_ids(count: int) -> Ids:
-    """Room for ids."""
-    return np.empty(count, np.uint32)

@@ -299,7 +299,7 @@ cdef class Batch:
                 return 0
             part.text = i
             before = w.total + w.count
-            self.encoder.text(self.policy, w, &self.sources[i], self.replace, PY_SSIZE_T_MAX)
+            self.encoder.text(self.encoder.run, self.policy, w, &self.sources[i], self.replace, PY_SSIZE_T_MAX)
             if w.status != FINE:
                 batch_lower(&self.failed, i)
                 return 0
@@ -328,7 +328,7 @@ cdef class Batch:
             return
         w.begin(False, False)
         with nogil:
-            self.encoder.text(self.policy, w, &self.sources[index], self.replace, PY_SSIZE_T_MAX)
+            self.encoder.text(self.encoder.run, self.policy, w, &self.sources[index], self.replace, PY_SSIZE_T_MAX)
         if w.status == FINE:
             raise errors[0] if errors else MemoryError
         try:

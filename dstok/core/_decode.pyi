@@ -19,5 +19,3 @@ class Decoder:
         self, ids: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64], skip_special: bool
     ) -> tuple[bytes, array[int], list[int]]:
         """(bytes, number of them by list, lists that are not UTF-8) of `counts` ids each. Raises `UnknownIdError`."""
-    def lengths_of(self, ids: npt.NDArray[np.uint32], out: npt.NDArray[np.uint32]) -> None:
-        """Writes how many bytes of a text BPE makes each of `ids` of to `out`; 0 if only an added token has the id."""

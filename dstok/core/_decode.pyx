@@ -5,7 +5,7 @@
 In: ids, of one list or of many. Out: the bytes of their tokens, one after the other.
 Invariant: an id without a token is an error that names it. Nothing is left out unless asked for.
 An id may have two byte strings: that from which BPE makes it, and, if it is an added token's too, that to which it is
-decoded. Where the ids of a text lie in it is told by the first one, or by where the added token was matched.
+decoded.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -26,7 +26,6 @@ cdef class Decoder:
     cdef const uint8_t **texts
     cdef uint32_t *lengths
     cdef uint8_t *skipped
-    cdef const uint32_t[::1] starts
     cdef readonly Py_ssize_t size
     cdef object _keep
 
@@ -35,7 +34,7 @@ cdef class Decoder:
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef Py_ssize_t i
         cdef bytes text
-        self.size, self.starts = size, s
+        self.size = size
         self.texts = <const uint8_t **>calloc(size + 1, sizeof(void *))
         self.lengths = <uint32_t *>calloc(size + 1, sizeof(uint32_t))
         self.skipped = <uint8_t *>calloc(size + 1, 1)
@@ -162,9 +161,3 @@ cdef class Decoder:
             if not (skip_special and self.skipped[i]):
                 memcpy(out, self.texts[i], self.lengths[i])
                 out += self.lengths[i]
-
-    def lengths_of(self, const uint32_t[::1] ids not None, uint32_t[::1] out not None):
-        """Writes how many bytes of a text BPE makes each of `ids` of to `out`; 0 if only an added token has the id."""
-        cdef Py_ssize_t i, size = self.starts.shape[0] - 1
-        for i in range(ids.shape[0]):
-            out[i] = self.starts[ids[i] + 1] - self.starts[ids[i]] if ids[i] < size else 0

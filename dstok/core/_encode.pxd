@@ -3,6 +3,7 @@ cimport cython
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
+from dstok.core._finder cimport PieceFinder
 from dstok.core._normalize cimport Normalizer
 from dstok.core._pass cimport Pass
 from dstok.core._policy cimport Policy
@@ -13,7 +14,9 @@ from dstok.core._workspace cimport Workspace
 
 @cython.final
 cdef class Encoder:
-    cdef Pass run
+    cdef readonly PieceFinder finder
+    cdef Pass run                 # to ids
+    cdef Pass with_spans          # to ids and their spans
     cdef Normalizer normalizer
     cdef Pool pool
     cdef PyObject **ints
@@ -22,10 +25,10 @@ cdef class Encoder:
     cdef fail(self, Workspace w, Policy policy, text)
     cdef list list_of(self, const uint32_t *ids, Py_ssize_t count)
     cdef int text(
-        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+        self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) except -1 nogil
     cdef int _run(
-        self, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
+        self, Pass run, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
     ) except -1
     cpdef list encode(self, text, Policy policy, bint replace)
     cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after)

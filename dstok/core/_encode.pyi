@@ -1,10 +1,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from dstok.base.texts import Text
 from dstok.core._bpe import BPE
+from dstok.core._finder import PieceFinder
 from dstok.core._normalize import Normalizer
-from dstok.core._pass import Pass
 from dstok.core._policy import Policy
 
 CONTEXT: int
@@ -14,8 +17,9 @@ class Encoder:
     """The encoder of one model: tables that never change, and a pool of workspaces."""
 
     size: int
+    finder: PieceFinder
     def __init__(
-        self, run: Pass, bpe: BPE, direct: bytes | bytearray | memoryview, size: int,
+        self, finder: PieceFinder, bpe: BPE, direct: bytes | bytearray | memoryview, size: int,
         normalizer: Normalizer | None = None,
     ) -> None: ...
     def __copy__(self) -> Encoder: ...
@@ -23,10 +27,16 @@ class Encoder:
         """The ids of `text` as a list."""
     def count(self, text: Text, policy: Policy, replace: bool) -> int:
         """The number of ids of `text`."""
-    def encode_noted(
-        self, text: Text, policy: Policy, replace: bool, allocate: Callable[[int], Any], limit: int = ...
-    ) -> tuple[Any, list[tuple[int, int, int]], int]:
-        """(ids, notes, end): notes are (index, start, end) of added tokens, in bytes."""
+    def count_to(self, text: Text, policy: Policy, replace: bool, limit: int) -> int:
+        """The number of ids of `text` if it is below `limit`, else some number from `limit` on; stops early."""
+    def encode_spans(
+        self, text: Text, policy: Policy, replace: bool, limit: int = ...
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], list[tuple[int, int, int]], int]:
+        """(ids, spans, notes, end): each id's span in bytes; notes are (index, start, end) of added tokens.
+
+        `ids` is uint32[n], `spans` int64[n, 2]. With a normalizer places are those of the normalized text.
+        With a `limit` it stops once there are that many ids; `end` is how many bytes they cover.
+        """
     def pieces(self, text: bytes, policy: Policy) -> list[tuple[int, int]]:
         """(start, end) of what is looked up or merged as one: pieces, and parts between safe cuts."""
     def encode_part(
@@ -35,7 +45,7 @@ class Encoder:
     ) -> tuple[Any, int, tuple[bool, int, int]]:
         """(ids, end, state) of the part of `text[at:]` that later text cannot change."""
     def way(self) -> str:
-        """How this processor finds the model's pieces; see `Splitter.way`."""
+        """How this processor finds the model's pieces; see `PieceFinder.way`."""
     def workspaces(self) -> tuple[int, int]:
         """How many workspaces there are, and how many of them are at rest."""
     def passed(self) -> int:

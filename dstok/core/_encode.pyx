@@ -2,7 +2,7 @@
 # cython: freethreading_compatible=True
 """The encoder: Python's side of a pass.
 
-In: a text (`str` or UTF-8 bytes) and a policy. Out: ids, as a list or an array, or their number.
+In: a text (`str` or UTF-8 bytes) and a policy. Out: ids, as a list or an array, with their spans, or their number.
 Invariant: the tables never change. Each call leases a workspace, and works in it without the GIL.
 """
 
@@ -14,15 +14,18 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
 
 from dstok.core._bpe cimport BPE
+from dstok.core._finder cimport PieceFinder
 from dstok.core._forms cimport NO_MEMORY, NORMALIZED, Verdict
+from dstok.core._id_sink cimport IdSink, IdSpanSink
 from dstok.core._normalize cimport Normalizer
 from dstok.core._pass cimport CONTEXT as context, Pass
 from dstok.core._policy cimport Policy
 from dstok.core._pool cimport LARGE, Pool
+from dstok.core._sink cimport NoteSink
 from dstok.core._stretches cimport encode_by_stretch, encode_rewritten
 from dstok.core._utf8 cimport Source, source_of
 from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
-from dstok.core._written cimport array_of, put_ids
+from dstok.core._written cimport array_of, put_ids, spans_of_ids
 
 from dstok.base.texts import lone_surrogate, not_utf8, plain
 from dstok.errors import SpecialTokenError
@@ -54,8 +57,12 @@ cdef class Encoder:
     `direct` is a bitmap over the ids: those that the piece tables are filled with.
     """
 
-    def __cinit__(self, Pass run not None, BPE bpe not None, direct, Py_ssize_t size, Normalizer normalizer=None):
-        self.run, self.normalizer = run, normalizer
+    def __cinit__(
+        self, PieceFinder finder not None, BPE bpe not None, direct, Py_ssize_t size, Normalizer normalizer=None
+    ):
+        self.finder = finder
+        self.run, self.with_spans = Pass(finder, IdSink(bpe)), Pass(finder, IdSpanSink(bpe))
+        self.normalizer = normalizer
         self.pool = Pool(bpe, direct)
         self.size = size
         self.ints = <PyObject **>calloc(size + 1, sizeof(PyObject *))
@@ -73,8 +80,8 @@ cdef class Encoder:
         return self  # what of it changes is no part of what it gives
 
     def way(self):
-        """How this processor finds the model's pieces; see `Splitter.way`."""
-        return self.run.way()
+        """How this processor finds the model's pieces; see `PieceFinder.way`."""
+        return self.finder.way()
 
     def workspaces(self):
         """How many workspaces there are, and how many of them are at rest. For tests."""
@@ -112,7 +119,7 @@ cdef class Encoder:
     # A text: as it is, or normalized between the added tokens with normalized=false.
 
     cdef int text(
-        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+        self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) except -1 nogil:
         """Encodes one text. What is written in Python (a chain of normalizers) may raise; for the rest see `fail`."""
         cdef Verdict verdict = NORMALIZED
@@ -121,16 +128,16 @@ cdef class Encoder:
         if verdict == NO_MEMORY:
             w.status = OUT_OF_MEMORY
         elif verdict == NORMALIZED:
-            self.run.text(policy, w, source, replace, limit)
+            run.text(policy, w, source, replace, limit)
         elif limit == PY_SSIZE_T_MAX and not (w.noting or policy.refuses) and self.normalizer.chain is None:
-            encode_rewritten(self.run, self.normalizer.form, policy, w, source, replace)
+            encode_rewritten(run, self.normalizer.form, policy, w, source, replace)
         else:
             with gil:
-                encode_by_stretch(self.run, self.normalizer, policy, w, source, replace, limit)
+                encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)
         return 0
 
     cdef int _run(
-        self, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
+        self, Pass run, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
     ) except -1:
         """Encodes `text` in a workspace that the caller has leased, and releases."""
         cdef Source source
@@ -141,12 +148,12 @@ cdef class Encoder:
         source = source_of(text)
         w.begin(counting, noting)
         if source.length <= SHORT:
-            self.text(policy, w, &source, replace, limit)
+            self.text(run, policy, w, &source, replace, limit)
         else:
             if not counting and source.length > LARGE:
                 self.pool.lend(w)
             with nogil:
-                self.text(policy, w, &source, replace, limit)
+                self.text(run, policy, w, &source, replace, limit)
         if w.status != FINE:
             self.fail(w, policy, text)
         return 0
@@ -155,7 +162,7 @@ cdef class Encoder:
         """The ids of `text` as a list."""
         cdef Workspace w = self.pool.lease()
         try:
-            self._run(w, text, policy, replace, False, False, PY_SSIZE_T_MAX)
+            self._run(self.run, w, text, policy, replace, False, False, PY_SSIZE_T_MAX)
             return self.list_of(w.out, w.count)
         finally:
             self.pool.release(w)
@@ -164,7 +171,7 @@ cdef class Encoder:
         """The ids of `text` as uint32[n], with room left before and after."""
         cdef Workspace w = self.pool.lease()
         try:
-            self._run(w, text, policy, replace, False, False, PY_SSIZE_T_MAX)
+            self._run(self.run, w, text, policy, replace, False, False, PY_SSIZE_T_MAX)
             return array_of(w, self.pool, before, after)
         finally:
             self.pool.release(w)
@@ -173,24 +180,33 @@ cdef class Encoder:
         """The number of ids of `text`."""
         cdef Workspace w = self.pool.lease()
         try:
-            self._run(w, text, policy, replace, True, False, PY_SSIZE_T_MAX)
+            self._run(self.run, w, text, policy, replace, True, False, PY_SSIZE_T_MAX)
             return w.total
         finally:
             self.pool.release(w)
 
-    def encode_noted(self, text, Policy policy not None, bint replace, allocate, Py_ssize_t limit=PY_SSIZE_T_MAX):
-        """(ids, notes, end): notes are (index, start, end) of added tokens, in bytes.
+    def count_to(self, text, Policy policy not None, bint replace, Py_ssize_t limit):
+        """The number of ids of `text` if it is below `limit`, else some number from `limit` on; stops early."""
+        cdef Workspace w = self.pool.lease()
+        try:
+            self._run(self.run, w, text, policy, replace, True, False, limit)
+            return w.total
+        finally:
+            self.pool.release(w)
 
+    def encode_spans(self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX):
+        """(ids, spans, notes, end): each id's span in bytes; notes are (index, start, end) of added tokens.
+
+        `ids` is uint32[n], `spans` int64[n, 2]. With a normalizer places are those of the normalized text.
         With a `limit` it stops once there are that many ids; `end` is how many bytes they cover.
         """
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t i
         try:
-            self._run(w, text, policy, replace, False, True, limit)
-            ids = allocate(w.count)
-            put_ids(ids, 0, w)
+            self._run(self.with_spans, w, text, policy, replace, False, True, limit)
             notes = [(w.notes[i].index, w.notes[i].start, w.notes[i].end) for i in range(w.noted)]
-            return ids, notes, w.where
+            spans = spans_of_ids(w)
+            return array_of(w, self.pool, 0, 0), spans, notes, w.where
         finally:
             self.pool.release(w)
 
@@ -198,12 +214,12 @@ cdef class Encoder:
         """(start, end) of what is looked up or merged as one: pieces, and parts between safe cuts. For tests."""
         cdef Workspace w = self.pool.lease()
         cdef Source source = source_of(text)
+        cdef Pass run = Pass(self.finder, NoteSink())
         cdef Py_ssize_t i
         w.begin(True, False)
-        w.tracing = True
         try:
             with nogil:
-                self.run.text(policy, w, &source, False, PY_SSIZE_T_MAX)
+                run.text(policy, w, &source, False, PY_SSIZE_T_MAX)
             if w.status != FINE:
                 self.fail(w, policy, text)
             return [(w.notes[i].start, w.notes[i].end) for i in range(w.noted)]

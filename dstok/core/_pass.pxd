@@ -3,8 +3,9 @@ cimport cython
 from libc.stdint cimport uint8_t
 
 from dstok.core._added cimport Match
+from dstok.core._finder cimport PieceFinder
 from dstok.core._policy cimport Policy
-from dstok.core._splitter cimport Splitter
+from dstok.core._sink cimport Sink
 from dstok.core._utf8 cimport Source
 from dstok.core._workspace cimport Workspace
 
@@ -15,7 +16,11 @@ cdef enum:
 
 
 @cython.final
-cdef class Pass(Splitter):
+cdef class Pass:
+    cdef PieceFinder finder
+    cdef Sink sink
+    cdef int level           # see _level.pyx
+
     cdef bint special(
         self, Policy policy, bint normalized, Workspace w, const Match *match
     ) noexcept nogil

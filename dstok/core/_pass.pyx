@@ -1,15 +1,16 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The pass: over a text once, from added tokens through pieces to ids, without the GIL.
+"""The pass: over a text once, from added tokens through pieces to a sink, without the GIL.
 
-In: the storage of a text, a policy, a workspace. Out: ids in the workspace, or a status that says why there are none.
+In: the storage of a text, a policy, a workspace. Out: in the workspace, whatever the sink makes (ids, as a rule), or a
+status that says why there is nothing.
 Invariant: the ids are those of the text as a whole, however it is fed. Text is taken in stretches of about `PORTION`
 bytes. Of each stretch only that part is encoded which no later text can change: whole matches of added tokens, and
 pieces whose end the automaton has seen. The rest is carried over to the next stretch. Example: a stretch ends in
 "Hello wor"; "Hello" is encoded, and " wor" is carried over, since "ld" may follow.
 
 The order of work in a stretch is upstream's. First added tokens with normalized=false are found in the raw text;
-between them those with normalized=true; between those the pieces (_splitter.pyx).
+between them those with normalized=true; between those the finder finds the pieces (_finder.pyx).
 """
 
 cimport cython
@@ -17,9 +18,11 @@ from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memmove, memset
 
 from dstok.core._added cimport FIRST_PAD, Match
+from dstok.core._finder cimport PieceFinder
+from dstok.core._level cimport level
 from dstok.core._pieces cimport CHUNK_ROOM, MIDDLE, PAD
 from dstok.core._policy cimport Policy
-from dstok.core._splitter cimport Splitter
+from dstok.core._sink cimport Sink
 from dstok.core._utf8 cimport Source, find_invalid, transcode
 from dstok.core._workspace cimport FINE, INVALID_TEXT, SPECIAL_FOUND, Workspace
 
@@ -29,15 +32,18 @@ cdef enum:
 
 
 @cython.final
-cdef class Pass(Splitter):
-    """What a pass reads: the tables of a splitter and its chunks."""
+cdef class Pass:
+    """Added tokens -> finder -> sink. It never changes."""
+
+    def __cinit__(self, PieceFinder finder not None, Sink sink not None):
+        self.finder, self.sink, self.level = finder, sink, level()
 
     # Added tokens, and the text between them.
 
     cdef bint special(
         self, Policy policy, bint normalized, Workspace w, const Match *match
     ) noexcept nogil:
-        """Writes the id of an added token."""
+        """Hands an added token to the sink; false, with a status, if that cannot be."""
         if policy.refuses:
             w.status = SPECIAL_FOUND
             w.where = w.base + match.content
@@ -46,14 +52,7 @@ cdef class Pass(Splitter):
             return False
         if w.noting and not w.note(match.start, match.end):
             return False
-        if not w.reserve(1):
-            return False
-        w.out[w.count] = policy.ids[normalized][match.token]
-        w.count += 1
-        if w.counting:
-            w.total += w.count
-            w.count = 0
-        return True
+        return self.sink.take_added(w, policy.ids[normalized][match.token], match.start, match.end)
 
     cdef Py_ssize_t stretch(
         self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop,
@@ -73,10 +72,10 @@ cdef class Pass(Splitter):
             if policy.normalized is not None:
                 match = policy.normalized.find(text, at, scan, stop, left, final)
             if match.token < 0:
-                at = self.pieces(w, text, at, match.safe, final)
+                at = self.finder.find(self.sink, w, text, at, match.safe, final)
                 w.skip[1] = max(match.scan - at, 0)
                 break
-            self.pieces(w, text, at, match.start, True)
+            self.finder.find(self.sink, w, text, at, match.start, True)
             if w.status != FINE or not self.special(policy, True, w, &match):
                 break
             at = scan = match.end
@@ -195,7 +194,7 @@ cdef class Pass(Splitter):
                 return
         memset(w.buffer + length, 0, FIRST_PAD)  # what lay there may begin tokens
         if policy.idle(w.buffer, length):
-            self.whole(w, w.buffer, length)
+            self.finder.find_short(self.sink, w, w.buffer, length)
         else:
             self.buffer(policy, w, w.buffer, 0, length, True)
         w.where = length if w.status == FINE else w.where

@@ -1,9 +1,10 @@
-# The pool of workspaces of one encoder.
+# The pool of workspaces of one encoder or splitter.
 cimport cython
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
 from dstok.core._bpe cimport BPE
+from dstok.core._pieces cimport PieceMemory
 from dstok.core._workspace cimport Workspace
 
 cdef extern from "_late.h":
@@ -27,6 +28,7 @@ cdef class Pool:
     cdef Py_ssize_t spare_capacity[2]
 
     cdef Workspace lease(self)
+    cdef PieceMemory _common_table(self)
     cdef int _keep(self, int place) except -1
     cdef void release(self, Workspace w) noexcept
     cdef void keep(self, uint32_t *ids, Py_ssize_t capacity) noexcept

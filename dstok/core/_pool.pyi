@@ -3,9 +3,12 @@ from dstok.core._bpe import BPE
 MAX_WORKSPACES: int
 
 class Pool:
-    """Workspaces that merge by `bpe`; their piece tables begin with the ids whose bits `direct` has."""
+    """Workspaces that merge by `bpe`; their piece tables begin with the ids whose bits `direct` has.
 
-    def __init__(self, bpe: BPE, direct: bytes | bytearray | memoryview) -> None: ...
+    Without `bpe` they have no piece table, and serve runs that make no ids.
+    """
+
+    def __init__(self, bpe: BPE | None = None, direct: bytes | bytearray | memoryview | None = None) -> None: ...
     def workspaces(self) -> tuple[int, int]:
         """How many workspaces there are, and how many of them are at rest."""
     def passed(self) -> int:

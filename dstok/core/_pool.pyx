@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The pool: the workspaces of one encoder, and the large buffers of ids that outlast a run.
+"""The pool: the workspaces of one encoder or splitter, and the large buffers that outlast a run.
 
 In: calls that need a workspace. Out: a workspace that no other thread has, and that comes back after the call.
 Invariant: with the GIL or without it, a workspace and a buffer are one call's at a time. No call waits for another one:
@@ -42,9 +42,12 @@ if slot_watch_forks():
 
 @cython.final
 cdef class Pool:
-    """Workspaces that merge by `bpe`; their piece tables begin with the ids whose bits `direct` has."""
+    """Workspaces that merge by `bpe`; their piece tables begin with the ids whose bits `direct` has.
 
-    def __cinit__(self, BPE bpe not None, direct):
+    Without `bpe` they have no piece table, and serve runs that make no ids.
+    """
+
+    def __cinit__(self, BPE bpe=None, direct=None):
         self.bpe, self.direct = bpe, direct
 
     def __dealloc__(self):
@@ -57,7 +60,6 @@ cdef class Pool:
 
     cdef Workspace lease(self):
         cdef int place, found
-        cdef PyObject *common
         cdef Workspace w
         for place in range(KEPT):
             found = slot_take(&self.slots[place])
@@ -69,20 +71,24 @@ cdef class Pool:
                 w = <Workspace>self.kept[place]
                 w.process = slot_process
                 return w
-        common = late_object(&self.common)
-        if common == NULL:
+        w = Workspace(self._common_table(), False)
+        w.place = -1
+        return w
+
+    cdef PieceMemory _common_table(self):
+        """The piece table that all further workspaces read."""
+        cdef PyObject *common = late_object(&self.common)
+        if common == NULL and self.bpe is not None:
             made = PieceMemory(self.bpe, self.direct)
             Py_INCREF(made)
             common = late_put(&self.common, <PyObject *>made)
-        w = Workspace(<PieceMemory>common, False)
-        w.place = -1
-        return w
+        return None if common == NULL else <PieceMemory>common
 
     cdef int _keep(self, int place) except -1:
         """Makes the workspace of a place, whose slot the caller has taken; gives that back if it cannot."""
         cdef Workspace w
         try:
-            w = Workspace(PieceMemory(self.bpe, self.direct), True)
+            w = Workspace(None if self.bpe is None else PieceMemory(self.bpe, self.direct), True)
         except BaseException:
             slot_give(&self.slots[place], slot_process)
             raise

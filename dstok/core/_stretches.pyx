@@ -206,9 +206,11 @@ cdef Py_ssize_t one_stretch(
 ) except -1:
     """Encodes a stretch that begins at `start`, and at `place` of the normalized text; returns where it ends there."""
     cdef Rewritten normalized = normalizer.rewritten(text)
-    cdef Py_ssize_t i, noted = w.noted
+    cdef Py_ssize_t i, noted = w.noted, spanned = w.spanned
     with nogil:
         run.text(policy, w, &normalized.source, False, limit)
+    for i in range(2 * spanned, 2 * w.spanned):
+        w.spans[i] += place
     for i in range(noted, w.noted):
         w.notes[i].start += place
         w.notes[i].end += place

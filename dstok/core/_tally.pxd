@@ -1,7 +1,9 @@
 # How often each piece occurs.
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from dstok.core._cut cimport Cutter
+from dstok.core._finder cimport Finder
+from dstok.core._sink cimport Sink
 from dstok.core._workspace cimport Workspace
 
 cdef struct Entry:
@@ -11,7 +13,10 @@ cdef struct Entry:
     Py_ssize_t length
 
 
-cdef class Tally(Cutter):
+@cython.final
+cdef class Tally(Sink):
+    cdef Finder finder
+    cdef Workspace own
     cdef Entry *entries
     cdef uint8_t *text
     cdef Py_ssize_t places   # a power of two
@@ -22,6 +27,6 @@ cdef class Tally(Cutter):
     cdef bint full
     cdef uint64_t seed
 
-    cdef void note(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil
+    cdef void note(self, const uint8_t *piece, Py_ssize_t length) noexcept nogil
     cdef bint grow(self) noexcept nogil
     cdef bint keep_text(self, Entry *entry, const uint8_t *piece, Py_ssize_t length) noexcept nogil

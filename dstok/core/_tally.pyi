@@ -1,8 +1,9 @@
-from dstok.core._cut import Cutter
+from dstok.core._finder import Finder
 
-class Tally(Cutter):
-    """As `Cutter`; counts what is given to `add`. One thread at a time."""
+class Tally:
+    """Counts the pieces that `finder` finds in what is given to `add`. One thread at a time."""
 
+    def __init__(self, finder: Finder) -> None: ...
     def limit(self, memory: int) -> None:
         """Sets how many bytes the table may take."""
     def add(self, text: str | bytes) -> bool:

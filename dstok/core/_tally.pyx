@@ -1,23 +1,25 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The tally: how often each piece of a corpus occurs, counted as the pieces are found.
+"""The sink of frequencies: how often each piece of a corpus occurs, counted as the pieces are found.
 
 In: texts, one after the other. Out: each distinct piece with its number of occurrences.
-Invariant: the sum over all texts of what `Cutter.split` gives. The table takes at most `memory` bytes: when it would
+Invariant: the sum over all texts of what `SpanPass.split` gives. The table takes at most `memory` bytes: when it would
 need more, it says so and counts no further.
 
 An open hash table, half full at most; the bytes of the pieces lie one after the other beside it. The hash has a random
 seed, so no text can be made that is slow for everybody.
 """
 
+cimport cython
 from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy
 
-from dstok.core._cut cimport Cutter
+from dstok.core._finder cimport Finder
 from dstok.core._hash cimport hash_bytes
+from dstok.core._sink cimport Sink
 from dstok.core._utf8 cimport Source, open_source
-from dstok.core._workspace cimport Workspace
+from dstok.core._workspace cimport FINE, Workspace
 
 import os
 
@@ -25,10 +27,12 @@ cdef enum:
     FIRST = 1 << 12          # places of a table that is new
 
 
-cdef class Tally(Cutter):
-    """As `Cutter`; counts what is given to `add`. One thread at a time."""
+@cython.final
+cdef class Tally(Sink):
+    """Counts the pieces that `finder` finds in what is given to `add`. One thread at a time."""
 
-    def __cinit__(self, *_):
+    def __cinit__(self, Finder finder not None):
+        self.finder, self.own = finder, Workspace(None, False)
         self.places = FIRST
         self.memory = 1 << 62
         self.entries = <Entry *>calloc(FIRST, sizeof(Entry))
@@ -40,21 +44,18 @@ cdef class Tally(Cutter):
         free(self.entries)
         free(self.text)
 
-    cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil:
-        """Counts the pieces of a chunk, and begins the next one after them."""
+    cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
         cdef const uint8_t *chunk = text + w.origin
         cdef int i
         for i in range(w.pieces):
-            self.note(w, chunk + w.starts[i], w.starts[i + 1] - w.starts[i])
-        w.origin += w.starts[w.pieces]
-        w.pieces = 0
-        w.starts[0] = 0
+            self.note(chunk + w.starts[i], w.starts[i + 1] - w.starts[i])
+        w.next_chunk()
 
-    cdef void keep_span(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        self.note(text + start, end - start)
+
+    cdef void note(self, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
         """Counts one piece."""
-        self.note(w, text + start, end - start)
-
-    cdef void note(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
         cdef uint64_t h = hash_bytes(self.seed, piece, length)
         cdef Py_ssize_t place = <Py_ssize_t>(h & <uint64_t>(self.places - 1))
         cdef Entry *entry = self.entries + place
@@ -117,14 +118,15 @@ cdef class Tally(Cutter):
     def add(self, text not None):
         """Counts the pieces of valid `text` (ASCII `str` or UTF-8 bytes); false if the table is full."""
         cdef Source source = open_source(text)
-        cdef Workspace w = self.lease()
+        cdef Workspace w = self.own
         if source.kind:
             raise ValueError("expected ascii str or bytes")
-        w.counting = True  # no room is needed for spans
+        w.begin(True, False)
         with nogil:
-            self.run(w, <const uint8_t *>source.data, source.length)
-        self.check(w)
-        self._rest.append(w)
+            self.finder.find_all(self, w, <const uint8_t *>source.data, source.length)
+        w.trim()
+        if w.status != FINE:
+            raise MemoryError
         return not self.full
 
     def counted(self):

@@ -2,6 +2,8 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from dstok.core._finder cimport Finder
+
 cdef enum:
     START = 1                # as in pattern/dfa.py
 
@@ -17,13 +19,6 @@ cdef struct SidesTables:
 
 
 @cython.final
-cdef class TwoSided:
+cdef class TwoSided(Finder):
     cdef SidesTables tables
     cdef object _keep
-
-
-cdef void read_back(
-    const SidesTables *s, const uint8_t *text, Py_ssize_t length, uint16_t *sides) noexcept nogil
-cdef Py_ssize_t next_end(
-    const SidesTables *s, const uint8_t *text, Py_ssize_t at, const uint16_t *sides, uint32_t *state, uint32_t *tag
-) noexcept nogil

@@ -2,7 +2,7 @@
 # cython: freethreading_compatible=True
 """Marked texts read from both sides: the pieces of any automaton of marked texts, in two passes.
 
-In: valid UTF-8 and the tables of pattern/two_sided.py. Out: the end of each piece, with its tag.
+In: valid UTF-8 and the tables of pattern/two_sided.py. Out: the pieces, handed to a sink, or as a list with their tags.
 Invariant: the first pass goes from the right, and notes for each place from which states the rest of the text can be
 read without a mark at the place. The second pass goes from the left. If its state is among those noted, no mark stands
 at the place. If it is not, a mark does, and only one leads to a state that is among them, since there is one right
@@ -12,14 +12,17 @@ marking. Memory: two bytes for each byte of text, which the first pass writes.
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from dstok.core._finder cimport Finder
+from dstok.core._sink cimport Sink, add_piece
 from dstok.core._utf8 cimport code_point, find_invalid
+from dstok.core._workspace cimport FINE, Workspace
 
 from array import array
 
 
 @cython.final
-cdef class TwoSided:
-    """The tables, kept alive: see _two_sided.pxd and pattern/two_sided.py."""
+cdef class TwoSided(Finder):
+    """Finds pieces from both sides. Its tables are those of pattern/two_sided.py: see _two_sided.pxd."""
 
     def __cinit__(self, pages, page_numbers, forward, backward, marks, dropped, int classes):
         cdef const uint8_t[::1] p = pages
@@ -37,6 +40,28 @@ cdef class TwoSided:
         self.tables.forward, self.tables.backward = <const uint16_t *>&f[0], <const uint16_t *>&b[0]
         self.tables.marks, self.tables.dropped = <const uint32_t *>&m[0], &d[0]
         self.tables.classes, self.tables.sides = classes, sides
+
+    def way(self):
+        """How pieces are found: "both sides"."""
+        return "both sides"
+
+    cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        cdef Py_ssize_t start = 0, end
+        cdef uint32_t state = START, tag = 0
+        cdef uint16_t *sides
+        w.base = 0
+        w.begin_chunk(0)
+        if not w.reserve_buffer(2 * (length + 1)):
+            return
+        sides = <uint16_t *>w.buffer
+        read_back(&self.tables, text, length, sides)
+        while start < length and w.status == FINE:
+            end = next_end(&self.tables, text, start, sides, &state, &tag)
+            if not self.tables.dropped[tag]:
+                add_piece(sink, w, text, start, end)
+            start = end
+        if w.pieces and w.status == FINE:
+            sink.take(w, text)
 
     def spans(self, const uint8_t[::1] text not None):
         """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes, the dropped ones too."""

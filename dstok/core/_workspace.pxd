@@ -1,6 +1,6 @@
 # What one encoding run writes to: ids, notes, scratch memory, and its own piece table.
 cimport cython
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from dstok.core._bpe cimport Scratch
 from dstok.core._pieces cimport CHUNK_ROOM, PieceTable
@@ -38,11 +38,13 @@ cdef class Workspace:
     cdef Py_ssize_t capacity
     cdef Py_ssize_t total             # ids so far, those already dropped when counting included
     cdef bint counting                # ids are counted, not kept
+    cdef int64_t *spans               # of the ids in `out`, in bytes of the text, if the sink wants them: pairs
+    cdef Py_ssize_t spanned           # how many
+    cdef Py_ssize_t span_room
     cdef Note *notes
     cdef Py_ssize_t noted
     cdef Py_ssize_t note_capacity
     cdef bint noting                  # added tokens are noted
-    cdef bint tracing                 # pieces are noted
     cdef uint8_t *buffer              # transcoded text
     cdef Py_ssize_t buffer_size
     cdef Py_ssize_t base              # offset in the text of byte 0 of the buffer in work
@@ -57,7 +59,10 @@ cdef class Workspace:
     cdef object _keep
 
     cdef void begin(self, bint counting, bint noting) noexcept nogil
+    cdef void begin_chunk(self, Py_ssize_t at) noexcept nogil
+    cdef void next_chunk(self) noexcept nogil
     cdef bint reserve(self, Py_ssize_t more) noexcept nogil
+    cdef bint reserve_spans(self, Py_ssize_t more) noexcept nogil
     cdef bint reserve_side(self, Py_ssize_t more) noexcept nogil
     cdef bint reserve_buffer(self, Py_ssize_t size) noexcept nogil
     cdef bint note(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil

@@ -9,7 +9,7 @@ each growable buffer stay allocated.
 """
 
 cimport cython
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
 
 from dstok.core._bpe cimport SCRATCH_BYTES, Scratch, scratch_free
@@ -38,6 +38,7 @@ cdef class Workspace:
         scratch_free(&self.junction)
         free(self.out)
         free(self.side)
+        free(self.spans)
         free(self.notes)
         free(self.buffer)
         drop(&self.memo)
@@ -45,13 +46,22 @@ cdef class Workspace:
     cdef void begin(self, bint counting, bint noting) noexcept nogil:
         """Makes ready for a run."""
         self.pieces = 0
-        self.count = self.total = self.noted = self.base = self.origin = self.side_used = 0
+        self.count = self.total = self.spanned = self.noted = self.base = self.origin = self.side_used = 0
         self.starts[0] = 0
         self.counting = counting
         self.noting = noting
-        self.tracing = False
         self.fresh = True
         self.status = FINE
+
+    cdef void begin_chunk(self, Py_ssize_t at) noexcept nogil:
+        """An empty chunk, whose first piece begins at `at` of the buffer in work."""
+        self.origin = at
+        self.pieces = 0
+        self.starts[0] = 0
+
+    cdef void next_chunk(self) noexcept nogil:
+        """An empty chunk, which begins where the last one ends."""
+        self.begin_chunk(self.origin + self.starts[self.pieces])
 
     cdef bint reserve(self, Py_ssize_t more) noexcept nogil:
         """Room for `more` ids; false, with the status set, if memory is out."""
@@ -72,6 +82,21 @@ cdef class Workspace:
             return False
         self.out = <uint32_t *>grown
         self.capacity = wanted
+        return True
+
+    cdef bint reserve_spans(self, Py_ssize_t more) noexcept nogil:
+        """Room for `more` spans."""
+        cdef Py_ssize_t wanted = self.spanned + more
+        cdef void *grown
+        if wanted <= self.span_room:
+            return True
+        wanted = max(wanted, self.span_room + self.span_room // 2)
+        grown = realloc(self.spans, wanted * 2 * sizeof(int64_t))
+        if grown == NULL:
+            self.status = OUT_OF_MEMORY
+            return False
+        self.spans = <int64_t *>grown
+        self.span_room = wanted
         return True
 
     cdef bint reserve_side(self, Py_ssize_t more) noexcept nogil:
@@ -124,6 +149,10 @@ cdef class Workspace:
             free(self.out)
             self.out = NULL
             self.capacity = 0
+        if self.span_room * 2 * sizeof(int64_t) > KEEP:
+            free(self.spans)
+            self.spans = NULL
+            self.span_room = 0
         if self.note_capacity * sizeof(Note) > KEEP:
             free(self.notes)
             self.notes = NULL

@@ -15,6 +15,7 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from dstok.core._pool cimport late_object, late_put
+from dstok.core._sink cimport SPAN
 
 cdef enum:
     GIVE = 1 << 14           # ids from which on the buffer itself is given away, not copied
@@ -70,6 +71,27 @@ cdef object array_of(Workspace w, Pool pool, Py_ssize_t before, Py_ssize_t after
     result = parts[1](before + w.count + after, parts[2])
     put_ids(result, before, w)
     return result
+
+
+cdef object spans_written(Workspace w, Pool pool):
+    """What `SpanSink` has written, as int64[n, 2]: the memory itself."""
+    return _span_rows(Written.take(w, pool))
+
+
+cdef object spans_of_ids(Workspace w):
+    """What `IdSpanSink` has written beside the ids, as int64[n, 2]: the memory itself."""
+    cdef Written taken = Written()
+    taken.words, taken.count, taken.capacity = <uint32_t *>w.spans, w.spanned * SPAN, w.span_room * SPAN
+    w.spans = NULL
+    w.spanned = w.span_room = 0
+    return _span_rows(taken)
+
+
+cdef object _span_rows(Written taken):
+    numpy = numpy_()
+    if not taken.count:
+        return numpy.empty((0, 2), numpy.int64)  # numpy refuses a buffer of no bytes
+    return numpy.frombuffer(taken, numpy.int64).reshape(-1, 2)
 
 
 cdef int put_ids(ids, Py_ssize_t at, Workspace w) except -1:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dstok.base.ids import id_array
 from dstok.base.texts import Special, Text, utf8
 from dstok.core._bpe import BPE
 from dstok.core._decode import Decoder
@@ -137,7 +136,7 @@ class Inspection:
         >>> dstok.load("deepseek-v3").inspect().added_in("Hi<｜User｜>")
         [(128803, 2, 14)]
         """
-        ids, notes, _ = self._encoder.encode_noted(utf8(text, False), self._added.policy(special), False, id_array)
+        ids, _, notes, _ = self._encoder.encode_spans(utf8(text, False), self._added.policy(special), False)
         return [(int(ids[index]), start, end) for index, start, end in notes]
 
     # Tables

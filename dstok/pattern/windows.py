@@ -5,7 +5,7 @@ three groups; a verdict for each number of a history and the two groups c, d tha
 none does (`NO`), or five characters do not tell (`UNKNOWN`). Example: Qwen's pattern in "the cat": of the place after
 "the", before " c", the verdict is `YES`.
 Invariant: a verdict holds in every text, whatever lies outside of the window. It is the answer that all states give in
-which the `Marked` can be before the window, and from which it can go on after it. So the scanner (core/_pass.pyx) may
+which the `Marked` can be before the window, and from which it can go on after it. So the finder (core/_finder.pyx) may
 take verdicts in any order, and asks the automaton only for pieces with an unknown one.
 Groups: classes of the alphabet that nearly all states treat alike share a group, so that there are at most 14. WILD
 stands for every character beyond ASCII, and for any of its bytes. EDGE in a history says that a piece begins after it.

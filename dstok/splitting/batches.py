@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Text, laid, several
-from dstok.core._cut import Cutter, in_characters
-from dstok.core._written import Written as Memory
+from dstok.core._span_pass import SpanPass
+from dstok.core._utf8 import in_characters
 from dstok.errors import TextError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["TextBatch", "as_spans", "numbered"]
+__all__ = ["TextBatch", "numbered"]
 
 Found = TypeVar("Found")
 
@@ -32,8 +32,8 @@ PART = 1 << 20  # bytes of text that a thread takes at a time
 class TextBatch:
     """Texts as the core takes them, for `threads` threads, which need no GIL while they look for pieces."""
 
-    def __init__(self, cutter: Cutter, texts: Iterable[Text], threads: int, errors: Errors) -> None:
-        self.cutter, self.threads = cutter, thread_count(threads)
+    def __init__(self, span_pass: SpanPass, texts: Iterable[Text], threads: int, errors: Errors) -> None:
+        self.span_pass, self.threads = span_pass, thread_count(threads)
         self.texts = [numbered(text, errors, number) for number, text in enumerate(several(texts))]
 
     def spans(self, unit: str) -> tuple[Spans, Spans]:
@@ -51,11 +51,12 @@ class TextBatch:
 
     def split(self) -> list[list[str]]:
         """The pieces of each text."""
-        return [pieces for part in self._of_parts(lambda part: list(map(self.cutter.split, part))) for pieces in part]
+        found = self._of_parts(lambda part: list(map(self.span_pass.split, part)))
+        return [pieces for part in found for pieces in part]
 
     def count(self) -> list[int]:
         """How many pieces each text has."""
-        return [count for part in self._of_parts(lambda part: list(map(self.cutter.count, part))) for count in part]
+        return [count for part in self._of_parts(lambda part: list(map(self.span_pass.count, part))) for count in part]
 
     def _of_parts(self, work: Callable[[list[str | bytes]], Found]) -> list[Found]:
         parts = self._parts()
@@ -76,8 +77,8 @@ class TextBatch:
         return parts
 
     def _part(self, texts: list[str | bytes], unit: str) -> tuple[Spans, list[int]]:
-        memory, counts = self.cutter.spans_of(texts)
-        spans, at = as_spans(memory), 0
+        spans, counts = self.span_pass.spans_of(texts)
+        at = 0
         if unit == "characters":
             for text, count in zip(texts, counts):
                 if not isinstance(text, str):
@@ -92,11 +93,3 @@ def numbered(text: Text, errors: Errors, number: int) -> str | bytes:
         return laid(text, errors, f"text {number}")
     except TextError as error:
         raise TextError(error.message, error.offset, number) from None
-
-
-def as_spans(memory: Memory) -> npt.NDArray[np.int64]:
-    """Spans of the core as int64[n, 2]."""
-    import numpy as np
-
-    size = memoryview(memory).nbytes
-    return np.frombuffer(memoryview(memory), np.int64).reshape(-1, 2) if size else np.empty((0, 2), np.int64)

@@ -15,7 +15,7 @@ from dstok.base.texts import Errors, Text, replaces, several
 from dstok.core._tally import Tally
 from dstok.errors import DstokError
 from dstok.splitting.batches import numbered
-from dstok.splitting.engine import make_cutter
+from dstok.splitting.engine import make_finder
 
 if TYPE_CHECKING:
     from dstok.pattern.collapse import Cascade
@@ -25,7 +25,7 @@ __all__ = ["count_pieces"]
 
 def count_pieces(cascade: Cascade, texts: Iterable[Text], memory: int, errors: Errors) -> dict[str, int]:
     """As `Splitter.count_pieces`."""
-    tally = cast(Tally, make_cutter(cascade, Tally))
+    tally = Tally(make_finder(cascade))
     tally.limit(memory)
     replaces(errors)
     for number, text in enumerate(several(texts)):

@@ -1,6 +1,6 @@
 """A compiled cascade -> the core's objects that run it.
 
-In: a `Cascade`. Out: a `Cutter`, which finds pieces, and a function that also tells why each is a piece.
+In: a `Cascade`. Out: a `Finder`, which finds pieces, and a function that also tells why each is a piece.
 Invariant: tables and kernels are those that a tokenizer has. Pieces that can be found from the left alone are; all
 others are found by reading the text from both sides (pattern/two_sided.py).
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dstok.core._cut import Cutter
+from dstok.core._finder import Finder, PieceFinder
 from dstok.core._scan import Scanner, pack_edges
 from dstok.core._two_sided import TwoSided
 from dstok.errors import UnsupportedError
@@ -18,24 +18,20 @@ from dstok.pattern.marked import Marked
 from dstok.pattern.two_sided import read_from_both_sides
 from dstok.tables.kernels import find_kernel
 
-__all__ = ["make_cutter", "make_tagger"]
+__all__ = ["make_finder", "make_tagger"]
 
 Tagger = Callable[[bytes], list[tuple[int, int, int]]]
 
 
-def make_cutter(cascade: Cascade, kind: type[Cutter] = Cutter) -> Cutter:
+def make_finder(cascade: Cascade) -> Finder:
     """What finds the pieces. Raises `UnsupportedError` if the tables would be too large."""
     scanner = _scanner(cascade)
     if scanner is None:
-        pages, numbers = cascade.alphabet.pages()
-        unused = Scanner(pages, numbers, bytes(4 * 256 * 2), cascade.alphabet.end + 1)
-        cutter = kind(unused, None, None)
-        cutter.read_both_sides(_two_sided(cascade, cascade.visible, b"\0\1"))
-        return cutter
+        return _two_sided(cascade, cascade.visible, b"\0\1")
     assert isinstance(cascade, Program)
     kernel = find_kernel(cascade)
     windows = None if kernel.rules else cascade.windows or None
-    return kind(scanner, None, None, kernel.rules, bytes(kernel.kinds), None, windows)
+    return PieceFinder(scanner, None, kernel.rules, bytes(kernel.kinds), None, windows)
 
 
 def make_tagger(cascade: Cascade) -> Tagger:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from dstok.base.lazy import lazy
 from dstok.base.texts import Errors, Text, laid, replaces, utf8
 from dstok.calls.offsets import Piece
-from dstok.core._cut import in_characters
+from dstok.core._span_pass import SpanPass
+from dstok.core._utf8 import in_characters
 from dstok.errors import PatternError
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.pattern.collapse import Cascade, compile_cascade
 from dstok.pattern.split import Split
 from dstok.splitting import properties, saved
-from dstok.splitting.batches import TextBatch, as_spans
-from dstok.splitting.engine import Tagger, make_cutter, make_tagger
+from dstok.splitting.batches import TextBatch
+from dstok.splitting.engine import Tagger, make_finder, make_tagger
 from dstok.splitting.sources import Dialect, splits_of_json, splits_of_patterns
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Splitter:
     def _make(self, splits: tuple[Split, ...], unicode_version: str, name: str) -> None:
         self.name = name
         self.cascade = _compiled(splits, unicode_version)
-        self._cutter = make_cutter(self.cascade)
+        self._span_pass = SpanPass(make_finder(self.cascade))
 
     @classmethod
     def _of(cls, splits: tuple[Split, ...], unicode_version: str, name: str = "") -> Splitter:
@@ -166,7 +167,7 @@ class Splitter:
             U+FFFD for each.
         Raises `TypeError` for what is no text.
         """
-        return self._cutter.split(laid(text, errors))
+        return self._span_pass.split(laid(text, errors))
 
     def spans(self, text: Text, *, unit: Unit = "bytes", errors: Errors = "strict") -> npt.NDArray[np.int64]:
         r"""Start and end of each piece, int64[n, 2], in bytes of the UTF-8 text or in code points. Raises as `split`.
@@ -178,14 +179,14 @@ class Splitter:
         if unit not in ("bytes", "characters"):
             raise ValueError(f'expected the unit "bytes" or "characters", found {unit!r}')
         data = laid(text, errors)
-        spans = as_spans(self._cutter.spans(data))
+        spans = self._span_pass.spans(data)
         if unit == "characters" and not isinstance(data, str):
             in_characters(data, spans.reshape(-1))
         return spans
 
     def count(self, text: Text, *, errors: Errors = "strict") -> int:
         """How many pieces `split` gives."""
-        return self._cutter.count(laid(text, errors))
+        return self._span_pass.count(laid(text, errors))
 
     def pieces(self, text: Text, *, errors: Errors = "strict") -> list[Piece]:
         """The pieces with their places, and the step and alternative, from 0, that matched; None for a gap.
@@ -221,7 +222,7 @@ class Splitter:
         >>> spans.tolist(), offsets.tolist()
         ([[0, 1], [1, 2], [0, 1]], [0, 2, 3])
         """
-        return TextBatch(self._cutter, texts, threads, errors).spans(unit)
+        return TextBatch(self._span_pass, texts, threads, errors).spans(unit)
 
     def split_batch(
         self, texts: Iterable[Text], *, threads: int = 1, errors: Errors = "strict",
@@ -232,7 +233,7 @@ class Splitter:
         >>> dstok.Splitter("a").split_batch(["ab", b"b"])
         [['a', 'b'], ['b']]
         """
-        return TextBatch(self._cutter, texts, threads, errors).split()
+        return TextBatch(self._span_pass, texts, threads, errors).split()
 
     def count_batch(self, texts: Iterable[Text], *, threads: int = 1, errors: Errors = "strict") -> list[int]:
         """`count` of each of `texts`. Keywords and errors as `spans_batch`.
@@ -241,7 +242,7 @@ class Splitter:
         >>> dstok.Splitter("a").count_batch(["ab", b"b"])
         [2, 1]
         """
-        return TextBatch(self._cutter, texts, threads, errors).count()
+        return TextBatch(self._span_pass, texts, threads, errors).count()
 
     def stream(self, *, errors: Errors = "strict") -> SplitStream:
         r"""A stream that splits a text that comes in parts.
@@ -256,7 +257,7 @@ class Splitter:
         from dstok.splitting.streams import SplitStream
 
         replaces(errors)
-        return SplitStream(self._cutter, errors)
+        return SplitStream(self._span_pass, errors)
 
     def count_pieces(
         self, texts: Iterable[Text], *, memory: int = 1 << 30, errors: Errors = "strict",
@@ -288,7 +289,7 @@ class Splitter:
 
     def way(self) -> str:
         """How pieces are found here: "mask kernel, avx512", "windows", "automaton", or "both sides"."""
-        return self._cutter.way()
+        return self._span_pass.way()
 
     def explain(self, text: str | None = None) -> str:
         """The steps, the classes of characters and the automaton in words; with `text` its way through them."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dstok.base.texts import Errors, Text
 from dstok.calls.streams import Incoming
-from dstok.core._cut import Cutter
+from dstok.core._span_pass import SpanPass
 
 __all__ = ["SplitStream"]
 
@@ -22,13 +22,13 @@ class SplitStream(Incoming):
     (`copy.copy`, `copy.deepcopy`) gives one that goes on by itself.
     """
 
-    def __init__(self, cutter: Cutter, errors: Errors) -> None:
+    def __init__(self, span_pass: SpanPass, errors: Errors) -> None:
         super().__init__(errors)
-        self._cutter = cutter
+        self._span_pass = span_pass
         self._held = bytearray()
         self._wait = 0
         self._finished = False
-        self._whole = cutter.way() == "both sides"
+        self._whole = span_pass.way() == "both sides"
 
     def feed(self, text: Text) -> list[str]:
         """The pieces that are sure after `text`. Raises `TextError` with the offset in the stream, and `TypeError`."""
@@ -44,12 +44,11 @@ class SplitStream(Incoming):
         self._held += self._utf8(text, final)
         self._finished = final
         if self._whole:
-            return self._cutter.split(bytes(self._held)) if final else []
+            return self._span_pass.split(bytes(self._held)) if final else []
         if not final and len(self._held) < self._wait:
             return []
-        memory, end = self._cutter.sure_spans(self._held, final)
-        spans = memoryview(memory).cast("q").tolist()
-        found = [self._held[start:stop].decode() for start, stop in zip(spans[::2], spans[1::2])]
+        spans, end = self._span_pass.sure_spans(self._held, final)
+        found = [self._held[start:stop].decode() for start, stop in spans.tolist()]
         del self._held[:end]
         self._wait = 0 if end else 2 * len(self._held)  # an endless piece is not read again for each part
         return found

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok.core._bpe import BPE
 from dstok.core._encode import Encoder
-from dstok.core._pass import Pass
+from dstok.core._finder import PieceFinder
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError
 from dstok.formats.image import Image
@@ -123,6 +123,6 @@ def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | N
     s = tables.sections
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
     kernel = tables.description["kernel"]
-    run = Pass(scanner, bpe, s["joined"] or None, kernel["rules"], bytes(kernel["kinds"]), s["borders"] or None,
-               s["windows"] or None)
-    return Encoder(run, bpe, s["direct"], size, normalizer)
+    finder = PieceFinder(scanner, s["joined"] or None, kernel["rules"], bytes(kernel["kinds"]), s["borders"] or None,
+                         s["windows"] or None)
+    return Encoder(finder, bpe, s["direct"], size, normalizer)

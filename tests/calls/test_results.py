@@ -16,6 +16,7 @@ from small_models import model_json
 from text_strategies import texts
 
 import dstok
+from dstok.core._encode import START
 
 TOK = at_level("deepseek-v3", levels()[-1])
 LONG = ["Some words, 中文 and é. " * 9000, "other text\n" * 30_000]  # more ids than are copied
@@ -86,7 +87,7 @@ def test_more_runs_at_once_than_workspaces() -> None:
                 found.append((depth + 1, nested(depth + 1)))
             return np.empty(count, np.uint32)
 
-        ids, _, _ = tok._encoder.encode_noted(text, policy, False, room)
+        ids, _, _ = tok._encoder.encode_part(bytearray(text.encode()), 0, policy, START, True, room)
         return [int(id) for id in ids]
 
     found.append((0, nested(0)))

@@ -26,10 +26,10 @@ TELL = "\nprint(*sorted(set(sys.modules) - before), file=sys.stderr)"
 OWN = {
     "dstok", "dstok.errors", "dstok.loading", "dstok.tokenizer",
     "dstok.base", "dstok.base.ids", "dstok.base.late", "dstok.base.lazy", "dstok.base.platform", "dstok.base.texts",
-    "dstok.core", "dstok.core._added", "dstok.core._bpe", "dstok.core._chunk", "dstok.core._encode",
-    "dstok.core._forms", "dstok.core._level", "dstok.core._line", "dstok.core._normalize", "dstok.core._pass",
+    "dstok.core", "dstok.core._added", "dstok.core._bpe", "dstok.core._encode", "dstok.core._finder",
+    "dstok.core._forms", "dstok.core._id_sink", "dstok.core._level", "dstok.core._line", "dstok.core._normalize", "dstok.core._pass",
     "dstok.core._pieces", "dstok.core._policy", "dstok.core._pool", "dstok.core._scan", "dstok.core._shared",
-    "dstok.core._splitter", "dstok.core._stretches", "dstok.core._utf8", "dstok.core._workspace",
+    "dstok.core._sink", "dstok.core._stretches", "dstok.core._utf8", "dstok.core._workspace",
     "dstok.core._written",
     "dstok.formats", "dstok.formats.added_token", "dstok.formats.columns", "dstok.formats.image",
     "dstok.models", "dstok.models.names",

@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""A chunk: some hundred pieces, from bytes to ids.
+"""The sink of ids: a chunk, some hundred pieces, from bytes to ids.
 
 In: a text, and the starts of pieces that lie end to end in it, in a workspace. Out: the pieces' ids, written after
-those that the workspace has already; or, if it only counts, how many they are.
+those that the workspace has already, with their spans if these are wanted; or, if it only counts, how many they are.
 Invariant: the ids of each piece are those that merging its bytes gives; on failure the workspace's status says why,
 and the chunk is empty.
 
@@ -19,17 +19,18 @@ Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 
 `missed` is [2], and `values[2]` is 0 until step 2 or 3 has set it.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dstok.core._bpe cimport (
     LANES, NO_RANK, Lanes, lanes_clear, lanes_put, lanes_take, merge_lanes, start_symbols,
 )
-from dstok.core._level cimport LEVEL_AVX2
+from dstok.core._level cimport LEVEL_AVX2, level
 from dstok.core._pieces cimport (
     CHUNK_ROOM, MIDDLE, MOST_IDS, RING, insert, look_up_long, piece_second, piece_value, probe_chunk, probe_emit,
 )
-from dstok.core._workspace cimport OUT_OF_MEMORY, Workspace
+from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 
 cdef extern from "_repeats.h":
     void find_repeats(
@@ -42,31 +43,52 @@ cdef enum:
     LEAST_LANES = 3          # missed pieces: fewer are better merged one by one
 
 
-cdef class Chunks:
-    """What a chunk's way to ids reads: `bpe`, and the level. Base of `Pass`."""
+cdef class IdSink(Sink):
+    """Merges by `bpe`. Writes ids, or, in a workspace that counts, adds up how many there are."""
 
-    cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil:
-        """Encodes the pieces collected in `w`, and begins the next chunk where they end."""
-        cdef const uint8_t *chunk = text + w.origin
-        cdef int i, misses
-        misses = probe_chunk(self.level, &w.table, chunk, w.starts, w.pieces, w.values, w.missed)
-        w.side_used = 0
-        misses = self.look_again(w, chunk, misses) if misses else 0
-        if misses and not self.merge_missed(w, chunk, misses):
-            w.pieces = 0  # the run is over, but a caller may still add to the chunk: not beyond its room
+    def __cinit__(self, BPE bpe not None):
+        self.bpe, self.level = bpe, level()
+
+    cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
+        if not self.find_values(w, text + w.origin):
             return
-        if w.tracing:
-            for i in range(w.pieces):
-                if not w.note(w.origin + w.starts[i], w.origin + w.starts[i + 1]):
-                    w.pieces = 0
-                    return
         if w.counting:
             w.total += self.tally(w)
         elif w.reserve(w.pieces * MIDDLE + w.side_used + 4):
             self.emit(w)
-        w.origin += w.starts[w.pieces]
-        w.pieces = 0
-        w.starts[0] = 0
+        w.next_chunk()
+
+    cdef bint find_values(self, Workspace w, const uint8_t *chunk) noexcept nogil:
+        """Sets `values`; false, with a status and an empty chunk, if memory is out."""
+        cdef int misses = probe_chunk(self.level, &w.table, chunk, w.starts, w.pieces, w.values, w.missed)
+        w.side_used = 0
+        misses = self.look_again(w, chunk, misses) if misses else 0
+        if misses and not self.merge_missed(w, chunk, misses):
+            w.pieces = 0  # the run is over, but a caller may still add to the chunk: not beyond its room
+            return False
+        return True
+
+    cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        cdef Py_ssize_t found
+        if w.status != FINE or not w.reserve(end - start):
+            return
+        found = self.bpe.merge_piece(text + start, end - start, w.out + w.count, &w.scratch, &w.junction)
+        if found < 0:
+            w.status = OUT_OF_MEMORY
+        elif w.counting:
+            w.total += found
+        else:
+            w.count += found
+
+    cdef bint take_added(self, Workspace w, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        if w.counting:
+            w.total += 1
+            return True
+        if not w.reserve(1):
+            return False
+        w.out[w.count] = id
+        w.count += 1
+        return True
 
     cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
         """Looks up missed pieces at their second place; returns how many are still missing."""
@@ -211,6 +233,58 @@ cdef class Chunks:
             return w.table.ring + (value >> 16 & (RING - 1))
         count[0] = w.side[value >> 16]
         return w.side + (value >> 16) + 1
+
+
+@cython.final
+cdef class IdSpanSink(IdSink):
+    """Writes ids, and where each lies in the text: `spans`, in bytes. Not for a workspace that counts.
+
+    Merging keeps the bytes of a piece, so each id begins where the one before it in the piece ends.
+    """
+
+    cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
+        cdef int64_t base = w.base + w.origin
+        cdef Py_ssize_t first = w.count
+        cdef const uint32_t *out
+        cdef uint32_t count
+        cdef int i
+        if not self.find_values(w, text + w.origin):
+            return
+        if w.reserve(w.pieces * MIDDLE + w.side_used + 4):
+            self.emit(w)
+            if w.reserve_spans(w.count - first):
+                out = w.out + first
+                for i in range(w.pieces):
+                    count = w.values[i] & 3
+                    if count == 0:
+                        self.located(w, w.values[i], &count)
+                    self.add_spans(w.spans + 2 * w.spanned, out, count, base + w.starts[i])
+                    w.spanned += count
+                    out += count
+        w.next_chunk()
+
+    cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        cdef Py_ssize_t first = w.count
+        IdSink.take_giant(self, w, text, start, end)
+        if w.status == FINE and w.reserve_spans(w.count - first):
+            self.add_spans(w.spans + 2 * w.spanned, w.out + first, w.count - first, w.base + start)
+            w.spanned += w.count - first
+
+    cdef bint take_added(self, Workspace w, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        if not (w.reserve_spans(1) and IdSink.take_added(self, w, id, start, end)):
+            return False
+        w.spans[2 * w.spanned], w.spans[2 * w.spanned + 1] = w.base + start, w.base + end
+        w.spanned += 1
+        return True
+
+    cdef void add_spans(self, int64_t *spans, const uint32_t *ids, Py_ssize_t count, int64_t at) noexcept nogil:
+        """Writes the spans of the ids of a piece that begins at `at`."""
+        cdef const uint32_t *starts = self.bpe.starts
+        cdef Py_ssize_t i
+        for i in range(count):
+            spans[2 * i] = at
+            at += starts[ids[i] + 1] - starts[ids[i]]
+            spans[2 * i + 1] = at
 
 
 cdef int by_length(Workspace w, int misses, const uint16_t *first, uint32_t *order) noexcept nogil:

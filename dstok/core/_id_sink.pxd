@@ -1,15 +1,17 @@
 # A chunk of pieces, from bytes to ids.
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from dstok.core._bpe cimport BPE
+from dstok.core._sink cimport Sink
 from dstok.core._workspace cimport Workspace
 
 
-cdef class Chunks:
+cdef class IdSink(Sink):
     cdef BPE bpe
     cdef int level           # of all stages, see _level.pyx
 
-    cdef void flush(self, Workspace w, const uint8_t *text) noexcept nogil
+    cdef bint find_values(self, Workspace w, const uint8_t *chunk) noexcept nogil
     cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
     cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
     cdef bint keep_whole(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil
@@ -19,3 +21,9 @@ cdef class Chunks:
     cdef void emit(self, Workspace w) noexcept nogil
     cdef Py_ssize_t tally(self, Workspace w) noexcept nogil
     cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil
+
+
+@cython.final
+cdef class IdSpanSink(IdSink):
+    cdef void add_spans(
+        self, int64_t *spans, const uint32_t *ids, Py_ssize_t count, int64_t at) noexcept nogil

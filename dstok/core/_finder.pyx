@@ -1,12 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The splitter: text to pieces, put into chunks, without the GIL.
+"""The finder: text to pieces, without the GIL.
 
-In: a stretch of text without added tokens. Out: its pieces in chunks (_chunk.pyx), which make ids of them, and where
-the first piece begins that later text may change.
+In: a stretch of text without added tokens, and a sink. Out: the pieces, handed to the sink in chunks (_sink.pyx), and
+where the first piece begins that later text may change. A finder knows nothing of ids.
 Invariant: the pieces are the automaton's, cut further only where no token can reach over the cut.
 
-There are three ways to find pieces, and the first that a model has is taken:
+There are three ways to find pieces. The first that a model has is taken:
 
 - the mask kernel (_grid.h), where rules are known that cut as the automaton does;
 - windows (_windows.h): a few characters tell whether a piece begins between them;
@@ -19,17 +19,17 @@ Example: to V3's rules U+0001 is rare, so in "Hi\\x01 all" the kernel finds "Hi"
 piece, and the kernel goes on where that ends.
 """
 
+cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, memset
+from libc.string cimport memcmp, memcpy, memset
 
-from dstok.core._bpe cimport BPE
-from dstok.core._chunk cimport Chunks
 from dstok.core._level cimport LEVEL_NONE, level
-from dstok.core._pieces cimport CHUNK, cuttable, may_cut
+from dstok.core._pieces cimport CHUNK, PAD, cuttable, may_cut
 from dstok.core._scan cimport Scanner, begin_memo, scan_piece
+from dstok.core._sink cimport FAR, Sink, add_piece
 from dstok.core._utf8 cimport code_point
-from dstok.core._workspace cimport FINE, OUT_OF_MEMORY, Workspace
+from dstok.core._workspace cimport FINE, Workspace
 
 from dstok.core._level import NAMES, level_shown
 
@@ -54,7 +54,7 @@ cdef extern from "_grid.h":
 
 cdef enum:
     BLOCK = 64               # bytes that windows look at
-    FAR = 1 << 30            # bytes that a chunk may span: its offsets have 32 bits
+    SMALL = 1 << 12          # bytes of a text that is copied as a whole
     BORDERS = 1 << 14        # bytes of two bitmaps of the 65,536 characters of the BMP
     GROUPS = 1 << 8          # bytes of a table of pattern/windows.py
     HISTORIES = 1 << 12      # another
@@ -70,20 +70,35 @@ cdef inline uint8_t common(const uint8_t *flags, int size) noexcept nogil:
     return F_MIXED if memcmp(flags, flags + 1, size - 1) else flags[0]
 
 
-cdef class Splitter(Chunks):
-    """What finding pieces needs, with the tables of chunks: scanner, and `joined`, the bitmap of _pieces.joined_pairs
-    (None: no cuts).
+cdef class Finder:
+    """The base of all finders."""
 
-    `borders` are characters at whose borders there are no cuts either (tables/build.py), `windows` the tables of
-    pattern/windows.py; None: none. `rules` are those that stand for the automaton, 0: none do; `kinds` what the
-    characters of each class that are not ASCII are to them (tables/kernels.py).
+    def way(self):
+        """How pieces are found."""
+        raise NotImplementedError
+
+    cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """Hands all pieces of valid UTF-8 to a sink. Reads nothing after the text."""
+        pass
+
+
+@cython.final
+cdef class PieceFinder(Finder):
+    """Finds pieces from the left, by an automaton and what is faster than it.
+
+    `joined` is the bitmap of _pieces.joined_pairs (None: no cuts), `borders` are characters at whose borders there are
+    no cuts either (tables/build.py), `windows` the tables of pattern/windows.py (None: none). `rules` are those that
+    stand for the automaton, 0: none do. `kinds` says what the characters of each class that are not ASCII are to the
+    rules (tables/kernels.py).
     """
 
-    def __cinit__(self, Scanner scanner, BPE bpe, joined, int rules=0, bytes kinds=b"", borders=None, windows=None):
+    def __cinit__(
+        self, Scanner scanner not None, joined=None, int rules=0, bytes kinds=b"", borders=None, windows=None
+    ):
         cdef const uint8_t[::1] bits
-        self.scanner, self.bpe = scanner, bpe
-        self.level = level()
-        self._keep = (joined, borders, windows)
+        self.scanner, self.level = scanner, level()
+        self._keep = (joined, borders)
+        self.rules, self.own_kinds, self.own_windows = rules, kinds, windows
         if joined is not None:
             bits = joined
             self.joined = &bits[0]
@@ -97,6 +112,10 @@ cdef class Splitter(Chunks):
 
     def __dealloc__(self):
         free(self.flags)
+
+    def without_cuts(self):
+        """A finder of the automaton's pieces as wholes."""
+        return PieceFinder(self.scanner, None, self.rules, self.own_kinds, None, self.own_windows)
 
     def way(self):
         """How pieces are found: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
@@ -175,42 +194,9 @@ cdef class Splitter(Chunks):
         self.windows.verdicts = &bytes[GROUPS + HISTORIES]
         return 0
 
-    # Pieces, put into a chunk.
-
-    cdef void begin_chunk(self, Workspace w, Py_ssize_t at) noexcept nogil:
-        w.origin = at
-        w.pieces = 0
-        w.starts[0] = 0
-
-    cdef void add(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        """Adds a piece. The pieces of a chunk lie end to end, and not farther apart than its offsets reach."""
-        if start != w.origin + w.starts[w.pieces] or end - w.origin > FAR:
-            if w.pieces:
-                self.flush(w, text)
-            self.begin_chunk(w, start)
-            if end - start > FAR:
-                self.add_giant(w, text, start, end)
-                return
-        w.pieces += 1
-        w.starts[w.pieces] = <uint32_t>(end - w.origin)
-        if w.pieces >= CHUNK:
-            self.flush(w, text)
-
-    cdef void add_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        """Encodes one piece of more than a gigabyte."""
-        cdef Py_ssize_t found
-        if w.status != FINE or not w.reserve(end - start):
-            return
-        found = self.bpe.merge_piece(text + start, end - start, w.out + w.count, &w.scratch, &w.junction)
-        if found < 0:
-            w.status = OUT_OF_MEMORY
-        elif w.counting:
-            w.total += found
-        else:
-            w.count += found
-        self.begin_chunk(w, end)
-
-    cdef void add_cut(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    cdef void add_cut(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end
+    ) noexcept nogil:
         """Adds the parts of a piece, cut where no token can span two characters."""
         cdef uint32_t left = 0, right
         cdef Py_ssize_t at = start, begun = start, width
@@ -218,15 +204,17 @@ cdef class Splitter(Chunks):
             right = code_point(text + at, &width)
             if left and cuttable(right) and may_cut(self.joined, left, right) and (
                     self.borders == NULL or not keeps(self.borders, left, right, start == begun)):
-                self.add(w, text, start, at)
+                add_piece(sink, w, text, start, at)
                 start = at
             left = right if cuttable(right) else 0
             at += width
-        self.add(w, text, start, end)
+        add_piece(sink, w, text, start, end)
 
     # From text to pieces: by the mask kernel where there is one, by windows, else by the automaton.
 
-    cdef Py_ssize_t grid(self, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final) noexcept nogil:
+    cdef Py_ssize_t grid(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final
+    ) noexcept nogil:
         """Pieces from where the chunk ends, until the text's end or something rare; returns where to go on.
 
         The chunk then ends there, too. Cuts after the last anchor are forgotten: they lie inside a piece that the
@@ -241,29 +229,29 @@ cdef class Splitter(Chunks):
             w.pieces = run.anchor
             if run.pieces < CHUNK or run.pieces - run.anchor > CHUNK // 2:
                 break
-            flush_upto(self, w, text, &run)
+            take_upto(sink, w, text, &run)
         return w.origin + w.starts[w.pieces]
 
     cdef Py_ssize_t by_rules(
-        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """As `pieces`, by the mask kernel; a piece that it does not settle goes to the automaton."""
+        """As `find`, by the mask kernel; a piece that it does not settle goes to the automaton."""
         cdef Py_ssize_t end
         while at < stop and w.status == FINE:
             if final or stop - at >= GRID_LOOK:
-                at = self.grid(w, text, stop, final)
+                at = self.grid(sink, w, text, stop, final)
                 if at == stop or w.status != FINE:
                     break
-            end = self.piece(w, text, at, stop, final)
+            end = self.piece(sink, w, text, at, stop, final)
             if end < 0:
                 break
             at = end
         return at
 
     cdef Py_ssize_t by_windows(
-        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """As `pieces`, by verdicts of windows; a piece that one does not settle goes to the automaton.
+        """As `find`, by verdicts of windows; a piece that one does not settle goes to the automaton.
 
         `base` is the first byte of a block, `at` where the piece in work begins, in the block or before it.
         """
@@ -280,11 +268,11 @@ cdef class Splitter(Chunks):
             while yes | unknown:
                 bit = __builtin_ctzll(yes | unknown)
                 if yes >> bit & 1:
-                    self.add(w, text, at, base + bit)
+                    add_piece(sink, w, text, at, base + bit)
                     at = base + bit
                     yes &= yes - 1
                     continue
-                end = self.piece(w, text, at, stop, final)
+                end = self.piece(sink, w, text, at, stop, final)
                 if end < 0:
                     return at
                 at = end
@@ -298,43 +286,71 @@ cdef class Splitter(Chunks):
                 history = WINDOW_EDGE
         return at
 
-    cdef Py_ssize_t pieces(
-        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    cdef Py_ssize_t find(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """Encodes the pieces of `text[at:stop]`; returns where the first piece starts that is not sure."""
+        """Hands the pieces of `text[at:stop]` to a sink; returns where the first piece starts that is not sure.
+
+        May read `PAD` bytes after `stop`.
+        """
         cdef Py_ssize_t end
-        self.begin_chunk(w, at)
+        w.begin_chunk(at)
         begin_memo(&w.memo, &self.scanner.tables, at, stop)
         if self.run_grid != NULL:
-            at = self.by_rules(w, text, at, stop, final)
+            at = self.by_rules(sink, w, text, at, stop, final)
         else:
             if self.windows.groups != NULL:
-                at = self.by_windows(w, text, at, stop, final)
+                at = self.by_windows(sink, w, text, at, stop, final)
             while at < stop and w.status == FINE:
-                end = self.piece(w, text, at, stop, final)
+                end = self.piece(sink, w, text, at, stop, final)
                 if end < 0:
                     break
                 at = end
         if w.pieces and w.status == FINE:
-            self.flush(w, text)
+            sink.take(w, text)
         return at
 
-    cdef void whole(self, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """Encodes the pieces of a whole text of at most `CHUNK` bytes: as `pieces`, with less ceremony."""
+    cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """Takes first the text without its last bytes, then what is not sure yet, in a copy with room after it."""
+        cdef Py_ssize_t at = 0, stop = length - PAD
+        w.base = 0
+        if length > SMALL:
+            while text[stop] & 0xC0 == 0x80:
+                stop -= 1
+            at = self.find(sink, w, text, 0, stop, False)
+        if w.status == FINE:
+            self.find_in_copy(sink, w, text, at, length, True)
+
+    cdef Py_ssize_t find_in_copy(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t length, bint final
+    ) noexcept nogil:
+        """As `find`, of a copy of `text[at:length]`: nothing is read after `length`."""
+        cdef Py_ssize_t taken
+        if not w.reserve_buffer(length - at):
+            return at
+        if length > at:
+            memcpy(w.buffer, text + at, length - at)
+        w.base = at
+        taken = at + self.find(sink, w, w.buffer, 0, length - at, final)
+        w.base = 0
+        return taken
+
+    cdef void find_short(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """As `find`, of a whole text of at most `CHUNK` bytes, with less ceremony."""
         cdef GridRun run
         if self.run_grid != NULL:
-            self.begin_chunk(w, 0)
+            w.begin_chunk(0)
             begin_run(&run, w)
             (<GridRunFunction>self.run_grid)(&self.kernel, text, <uint32_t>length, True, CHUNK, &run)
             if run.at == length:
                 w.pieces = run.pieces
                 if w.pieces:
-                    self.flush(w, text)
+                    sink.take(w, text)
                 return
-        self.pieces(w, text, 0, length, True)
+        self.find(sink, w, text, 0, length, True)
 
     cdef Py_ssize_t piece(
-        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
         """Adds the piece at `at`, by the automaton; returns its end, or -1 if it is not sure."""
         cdef uint32_t tag = 0
@@ -342,9 +358,9 @@ cdef class Splitter(Chunks):
         cdef Py_ssize_t end = scan_piece(&self.scanner.tables, text, at, stop, final, &tag, &wide, &w.memo)
         if end >= 0 and tag != DROPPED:
             if wide and self.joined != NULL:
-                self.add_cut(w, text, at, end)
+                self.add_cut(sink, w, text, at, end)
             else:
-                self.add(w, text, at, end)
+                add_piece(sink, w, text, at, end)
         return end
 
 
@@ -353,11 +369,11 @@ cdef inline void begin_run(GridRun *run, Workspace w) noexcept nogil:
     run.starts, run.pieces, run.anchor, run.at = w.starts, w.pieces, w.pieces, w.starts[w.pieces]
 
 
-cdef void flush_upto(Splitter splitter, Workspace w, const uint8_t *text, GridRun *run) noexcept nogil:
-    """Encodes the chunk up to the last anchor; what is after it begins the next one."""
+cdef void take_upto(Sink sink, Workspace w, const uint8_t *text, GridRun *run) noexcept nogil:
+    """Hands over the chunk up to the last anchor; the pieces after it begin the next one."""
     cdef uint32_t base = w.starts[run.anchor]
     cdef int i
-    splitter.flush(w, text)
+    sink.take(w, text)
     run.pieces -= run.anchor
     for i in range(1, run.pieces + 1):
         w.starts[i] = w.starts[run.anchor + i] - base

@@ -1,8 +1,9 @@
 # Text to pieces, without the GIL.
+cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from dstok.core._chunk cimport Chunks
 from dstok.core._scan cimport Scanner
+from dstok.core._sink cimport Sink
 from dstok.core._workspace cimport Workspace
 
 cdef extern from "_simd.h":
@@ -41,7 +42,13 @@ cdef extern from "_windows.h":
         const WindowTables *t, const uint8_t *p, uint32_t *history, uint64_t *yes, uint64_t *unknown) noexcept nogil
 
 
-cdef class Splitter(Chunks):
+cdef class Finder:
+    cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil
+
+
+@cython.final
+cdef class PieceFinder(Finder):
+    cdef int level               # see _level.pyx
     cdef Scanner scanner
     cdef const uint8_t *joined
     cdef const uint8_t *borders  # characters not to cut after, or before: bits; NULL: none
@@ -49,6 +56,9 @@ cdef class Splitter(Chunks):
     cdef KernelTables kernel
     cdef uint8_t *flags      # kernel.flags
     cdef void *run_grid      # a GridRunFunction; NULL: no rules stand for this automaton
+    cdef int rules
+    cdef bytes own_kinds
+    cdef object own_windows
     cdef object _keep
 
     cdef int open_kernel(self, int rules, bytes kinds) except -1
@@ -56,21 +66,23 @@ cdef class Splitter(Chunks):
     cdef void open_pages(self) noexcept nogil
     cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil
     cdef int open_windows(self, tables) except -1
-    cdef void begin_chunk(self, Workspace w, Py_ssize_t at) noexcept nogil
-    cdef void add_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
-    cdef Py_ssize_t grid(self, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final) noexcept nogil
-    cdef void add(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
-    cdef void add_cut(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef Py_ssize_t find(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil
+    cdef Py_ssize_t find_in_copy(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t length, bint final
+    ) noexcept nogil
+    cdef void find_short(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil
+    cdef void add_cut(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef Py_ssize_t grid(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final) noexcept nogil
     cdef Py_ssize_t by_rules(
-        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil
     cdef Py_ssize_t by_windows(
-        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil
-    cdef Py_ssize_t pieces(
-        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil
-    cdef void whole(self, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cdef Py_ssize_t piece(
-        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil

@@ -1,0 +1,83 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
+"""Sinks: a finder hands them the pieces of a text, and each kind makes another thing of these.
+
+In: a chunk, some hundred pieces that lie end to end in a text. Their starts stand in the workspace.
+Out: in the workspace, by kind: spans (`SpanSink`), their number (`CountSink`), notes (`NoteSink`). Ids are made by
+_id_sink.pyx, frequencies by _tally.pyx.
+Invariant: a sink takes all pieces of the chunk, and leaves the workspace ready for the next one. If it cannot, the
+status says why, and the chunk is empty.
+
+Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 7, and `SpanSink` writes (0, 2), (2, 3),
+(3, 7). A sink is called once a chunk, so the indirect call costs nothing.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+
+
+cdef class Sink:
+    """The base of all sinks; takes pieces and makes nothing of them."""
+
+    cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
+        """Takes the pieces of the chunk, and begins the next one where they end."""
+        w.next_chunk()
+
+    cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        """Takes one piece of more than a gigabyte, which no chunk can hold."""
+        pass
+
+    cdef bint take_added(self, Workspace w, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        """Takes an added token between pieces; false if memory is out."""
+        return True
+
+
+@cython.final
+cdef class SpanSink(Sink):
+    """Writes the span of each piece, in bytes, as a pair of int64."""
+
+    cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
+        cdef int64_t *out
+        cdef int64_t base = w.base + w.origin
+        cdef int i
+        if w.reserve(w.pieces * SPAN):
+            out = <int64_t *>(w.out + w.count)
+            for i in range(w.pieces):
+                out[2 * i] = base + w.starts[i]
+                out[2 * i + 1] = base + w.starts[i + 1]
+            w.count += w.pieces * SPAN
+        w.next_chunk()
+
+    cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        cdef int64_t *out
+        if w.reserve(SPAN):
+            out = <int64_t *>(w.out + w.count)
+            out[0], out[1] = w.base + start, w.base + end
+            w.count += SPAN
+
+
+@cython.final
+cdef class CountSink(Sink):
+    """Counts the pieces in `total`."""
+
+    cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
+        w.total += w.pieces
+        w.next_chunk()
+
+    cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        w.total += 1
+
+
+@cython.final
+cdef class NoteSink(Sink):
+    """Notes the span of each piece. For tests, which so see the cuts inside pieces."""
+
+    cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
+        cdef int i
+        for i in range(w.pieces):
+            if not w.note(w.origin + w.starts[i], w.origin + w.starts[i + 1]):
+                break
+        w.next_chunk()
+
+    cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        w.note(start, end)
