@@ -41,8 +41,8 @@ except ModuleNotFoundError as error:
 
 if TYPE_CHECKING:
     from dstok.calls.growing import GrowingText
-    from dstok.calls.offsets import Encoding, Piece
     from dstok.calls.pairs import PaddedPairs, PairIds
+    from dstok.calls.spans import Encoding, Piece
     from dstok.calls.streams import DecodeStream, EncodeStream
     from dstok.models.info import ModelInfo
     from dstok.pattern.split import Split

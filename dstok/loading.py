@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from errno import ENOENT
 
-from dstok.formats.image import StrPath
+from dstok.base.paths import StrPath
 from dstok.models import built_in
 from dstok.models.names import FILES, find, is_name
 from dstok.tokenizer import Tokenizer

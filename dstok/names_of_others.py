@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from dstok.chat.encoding import ChatSpecial
-    from dstok.tokenizer import Tokenizer
+    from dstok.protocol import TokenizerProtocol
 
 __all__ = ["ELSEWHERE", "apply_chat_template", "attribute", "call"]
 
@@ -102,10 +102,10 @@ ELSEWHERE = {
 
 
 def apply_chat_template(
-    self: Tokenizer, conversation: Any, tools: Any = None, documents: None = None, chat_template: str | None = None,
-    add_generation_prompt: bool = False, continue_final_message: bool = False, tokenize: bool = True, *,
-    return_dict: bool = False, return_assistant_tokens_mask: bool = False, special: ChatSpecial = "template",
-    **options: Any,
+    self: TokenizerProtocol, conversation: Any, tools: Any = None, documents: None = None,
+    chat_template: str | None = None, add_generation_prompt: bool = False, continue_final_message: bool = False,
+    tokenize: bool = True, *, return_dict: bool = False, return_assistant_tokens_mask: bool = False,
+    special: ChatSpecial = "template", **options: Any,
 ) -> Any:
     """The ids (or with `tokenize=False` the text) of a conversation, as transformers' method of that name.
 

@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from dstok.base.paths import StrPath
 from dstok.errors import ImageError, ModelNotFoundError, ModelPackageError, PickleError
-from dstok.formats.image import Image, StrPath, open_image, read_image, same_file
+from dstok.formats.image import Image, open_image, read_image, same_file
 from dstok.models import built_in, is_built_in
 from dstok.models.names import find
 from dstok.models.packages import installed, is_installed, missing
@@ -28,8 +29,8 @@ from dstok.tables.images import own_part
 if TYPE_CHECKING:
     from dstok.formats.added_token import AddedToken
     from dstok.formats.description import TokenizerConfig
+    from dstok.protocol import TokenizerProtocol
     from dstok.tables.objects import Tables
-    from dstok.tokenizer import Tokenizer
 
 __all__ = ["PICKLE_FORMAT", "reduced", "restored"]
 
@@ -37,7 +38,7 @@ PICKLE_FORMAT = 3
 _AGAIN = "make the pickle again with this version of dstok"
 
 
-def reduced(tok: Tokenizer, tables: Tables, added: tuple[AddedToken, ...]) -> tuple[Any, ...]:
+def reduced(tok: TokenizerProtocol, tables: Tables, added: tuple[AddedToken, ...]) -> tuple[Any, ...]:
     """What `Tokenizer.__reduce__` returns for a tokenizer of these tables and added tokens."""
     image, config = tables.image, tok.config
     if is_built_in(tok.name, tables, added, config):
@@ -62,7 +63,7 @@ def _settings(tables: Tables, config: TokenizerConfig) -> bytes:
     return sha256(json.dumps(said, sort_keys=True).encode()).digest()
 
 
-def restored(format: Any, *parts: Any) -> Tokenizer:
+def restored(format: Any, *parts: Any) -> Any:
     """The tokenizer of what `reduced` gave. Raises `PickleError`."""
     if format != PICKLE_FORMAT:
         raise PickleError(f"expected a pickle of a tokenizer of format {PICKLE_FORMAT}, found {format!r}: {_AGAIN}")
@@ -73,8 +74,8 @@ def restored(format: Any, *parts: Any) -> Tokenizer:
         return _from_file(cls, *rest) if kind == "file" else _from_bytes(cls, *rest)
 
 
-def _named(cls: type[Tokenizer], kind: str, name: str, fingerprint: str, settings: bytes) -> Tokenizer:
-    def make(tables: Tables, *parts: Any) -> tuple[Tokenizer, Tables]:
+def _named(cls: Any, kind: str, name: str, fingerprint: str, settings: bytes) -> Any:
+    def make(tables: Tables, *parts: Any) -> tuple[Any, Tables]:
         return cls(tables, *parts), tables
 
     if kind == "built-in":
@@ -94,8 +95,8 @@ def _named(cls: type[Tokenizer], kind: str, name: str, fingerprint: str, setting
 
 
 def _from_file(
-    cls: type[Tokenizer], place: StrPath, checksum: bytes, bos_id: int | None, eos_id: int | None, name: str,
-) -> Tokenizer:
+    cls: Any, place: StrPath, checksum: bytes, bos_id: int | None, eos_id: int | None, name: str,
+) -> Any:
     try:
         image = open_image(place, verify=True)
     except OSError as error:
@@ -107,7 +108,7 @@ def _from_file(
     return cls.from_image(image).replace(bos_id=bos_id, eos_id=eos_id, name=name)
 
 
-def _from_bytes(cls: type[Tokenizer], data: bytes) -> Tokenizer:
+def _from_bytes(cls: Any, data: bytes) -> Any:
     return cls.from_image(read_image("the pickle", memoryview(data), verify=True))
 
 

@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dstok.base.ids import Ends
 from dstok.base.late import LateModule
 from dstok.base.lazy import lazy
+from dstok.base.paths import StrPath
 from dstok.core._line import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, PickleError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
-from dstok.formats.image import Image, StrPath, open_image, write_at_once
+from dstok.formats.image import Image, open_image, write_at_once
 from dstok.tables.objects import Tables, check_program, make_bpe, make_encoder, tables_from_image
 from dstok.text.added_tokens import AddedTokens
 
 if TYPE_CHECKING:
     from dstok import names_of_others
-    from dstok.calls import batches, budget, decoding, growing, offsets, padded, pairs, streams
+    from dstok.calls import batches, budget, decoding, growing, offsets, padded, pairs, streams, writing
     from dstok.calls.places import Places
     from dstok.core._decode import Decoder
     from dstok.core._normalize import Normalizer
-    from dstok.formats import writing
     from dstok.formats.added_token import AddedToken
     from dstok.formats.description import ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
@@ -41,7 +41,7 @@ else:  # a method's module is imported when the method is first asked for
     names_of_others, call = LateModule("dstok.names_of_others"), LateModule("dstok.view.call")
     batches, budget, decoding = map(LateModule, ("dstok.calls.batches", "dstok.calls.budget", "dstok.calls.decoding"))
     growing, offsets, padded = map(LateModule, ("dstok.calls.growing", "dstok.calls.offsets", "dstok.calls.padded"))
-    pairs, streams, writing = map(LateModule, ("dstok.calls.pairs", "dstok.calls.streams", "dstok.formats.writing"))
+    pairs, streams, writing = map(LateModule, ("dstok.calls.pairs", "dstok.calls.streams", "dstok.calls.writing"))
 
 __all__ = ["Tokenizer"]
 
@@ -392,3 +392,11 @@ def _rebuild(*parts: Any) -> NoReturn:
 
 
 _load_same = _rebuild
+
+
+if TYPE_CHECKING:
+    from dstok.protocol import TokenizerProtocol
+
+    def _followed(tokenizer: Tokenizer) -> TokenizerProtocol:
+        """mypy tells here if a signature of `Tokenizer` is another one than the protocol's."""
+        return tokenizer

@@ -15,7 +15,7 @@ import pyarrow as pa
 from dstok.arrow.columns import Chunk, column_of
 from dstok.arrow.encoding import LIMIT, joined, rows_named, total
 from dstok.base.texts import Errors
-from dstok.splitting.batches import numbered
+from dstok.splitting.texts import numbered
 
 if TYPE_CHECKING:
     from dstok.splitting.splitter import Splitter

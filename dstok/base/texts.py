@@ -15,7 +15,7 @@ from typing import Any, Literal
 from dstok.errors import TextError
 
 __all__ = [
-    "Errors", "Special", "Text", "characters", "laid", "lone_surrogate", "not_utf8", "plain", "replaces", "several",
+    "Errors", "Special", "Text", "characters", "lone_surrogate", "not_utf8", "plain", "replaces", "several",
     "utf8",
 ]
 
@@ -81,28 +81,6 @@ def characters(text: Text, replace: bool) -> str:
     if isinstance(text, bytes):
         return _decoded(text, replace)
     return _repaired(text) if replace else text
-
-
-def laid(text: Text, errors: Errors, which: str = "text") -> str | bytes:
-    """ASCII `str` as it is, all else as valid UTF-8 bytes: what the core reads where it lies.
-
-    Raises `TextError` (with the offset) and `TypeError`.
-
-    >>> laid("a", "strict"), laid("\u00e9", "strict")
-    ('a', b'\\xc3\\xa9')
-    """
-    from dstok.core._utf8 import first_invalid  # needed by splitters alone
-
-    replace = replaces(errors)
-    text = plain(text, which, "split_batch")
-    if isinstance(text, str):
-        return text if text.isascii() else utf8(text, replace)
-    at = first_invalid(text)
-    if at < 0:
-        return text
-    if replace:
-        return text.decode("utf-8", "replace").encode()
-    raise not_utf8(text[at], at)
 
 
 def replaces(errors: str) -> bool:

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from dstok.base.ids import Ends
     from dstok.base.texts import Errors, Special, Text
     from dstok.calls.places import Places
+    from dstok.core._bpe import BPE
     from dstok.core._decode import Decoder
     from dstok.core._encode import Encoder
     from dstok.core._normalize import Normalizer
-    from dstok.formats.description import TokenizerConfig
+    from dstok.formats.description import ModelDescription, TokenizerConfig
     from dstok.text.added_tokens import AddedTokens
     from dstok.text.vocabulary import Vocabulary
 
@@ -31,10 +32,17 @@ __all__ = ["Parts"]
 class Parts(Protocol):
     """The parts of one model. `_places` compiles the model's patterns when it is first used."""
 
+    def encode(self, text: Text, *, special: Special = "all", errors: Errors = "strict") -> list[int]: ...
+
     def encode_array(self, text: Text, *, special: Special = "all", errors: Errors = "strict") -> Ids: ...
+
+    def describe(self) -> ModelDescription: ...
 
     @property
     def config(self) -> TokenizerConfig: ...
+
+    @property
+    def _bpe(self) -> BPE: ...
 
     @property
     def _encoder(self) -> Encoder: ...

@@ -1,16 +1,12 @@
-"""Where ids and pieces lie in the text.
+"""The calls that say where ids and pieces lie in a text.
 
-In: a text, and what the core found in it. Out: spans in bytes of the UTF-8 text, and in code points.
-Invariant: byte spans follow one another and cover the text, except where a Removed step drops text. A token that is a
-part of a character has that part as its byte span, and the whole character as its code point span, as upstream has it.
-Example: V3 has "a" and two tokens for "⃁" (U+20C1, three bytes). The byte spans are 0:1, 1:3, 3:4, the code point spans
-0:1, 1:2, 1:2.
+In: a tokenizer, a text, a policy. Out: `Encoding`, spans, `Piece`s (calls/spans.py).
+Invariant: the ids are those of `encode`. Places are those of the text as it was given.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dstok.base.texts import Errors, Special, Text, replaces, utf8
 
@@ -19,12 +15,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.calls.interface import Parts
-    from dstok.text.normalizers import View
+    from dstok.calls.spans import Encoding, Piece
 
-    Ids = npt.NDArray[np.uint32]
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["Encoding", "Piece", "char_spans", "encode_char_spans", "encode_with_offsets", "pretokenize"]
+__all__ = ["encode_char_spans", "encode_with_offsets", "pretokenize"]
 
 
 def encode_with_offsets(
@@ -66,98 +61,3 @@ def pretokenize(self: Parts, text: Text, *, special: Special = "all", errors: Er
     [('it', 2, 1), (' ', 2, 4), ('42', 0, 0)]
     """
     return self._places.pieces(utf8(text, replaces(errors)), self._added.policy(special))
-
-
-@dataclass(frozen=True, eq=False)
-class Encoding:
-    """The ids of a text and where they come from; all arrays have one row an id.
-
-    ids: uint32[n]. byte_spans: int64[n, 2], start and end in bytes of the UTF-8 text. char_spans:
-    int64[n, 2], in code points. pieces: int64[n], the number of the piece that the id is of.
-    special: bool[n], whether the id is an added token's.
-    BOS and EOS, where they are asked for, are of no piece: its number is -1. Their spans are empty, at the start and at
-    the end of the text.
-    """
-
-    ids: Ids
-    byte_spans: Spans
-    char_spans: Spans
-    pieces: npt.NDArray[np.int64]
-    special: npt.NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __eq__(self, other: object) -> bool:
-        """Whether all of both is the same. As arrays can change, it has no hash."""
-        if not isinstance(other, Encoding):
-            return NotImplemented
-        import numpy as np
-
-        return all(map(np.array_equal, vars(self).values(), vars(other).values()))
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def framed(self, before: list[int], after: list[int], end: tuple[int, int]) -> Encoding:
-        """With ids before and after those of the text, which ends at `end`, in bytes and in code points."""
-        import numpy as np
-
-        def around(column: Any, first: Any, last: Any) -> Any:
-            edges = ((first, len(before)), (last, len(after)))
-            head, tail = (np.full((count, *column.shape[1:]), value, column.dtype) for value, count in edges)
-            return np.concatenate([head, column, tail])
-
-        return Encoding(around(self.ids, before, after), around(self.byte_spans, 0, end[0]),
-                        around(self.char_spans, 0, end[1]), around(self.pieces, -1, -1),
-                        around(self.special, True, True))
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One pre-token, or the text of an added token.
-
-    `start` and `end` count bytes of the UTF-8 text, `char_start` and `char_end` code points. Alternative
-    `alternative` (from 0, top level of the pattern) of step `step` matched it; both are None for a gap, which
-    no step matched. `token_id` is set if the piece is an added token.
-    """
-
-    text: str
-    start: int
-    end: int
-    char_start: int
-    char_end: int
-    step: int | None
-    alternative: int | None
-    token_id: int | None = None
-
-
-def char_spans(spans: Spans, text: bytes) -> Spans:
-    """Code point spans, int64[n, 2], of byte spans of `text`: the characters that hold any of the bytes."""
-    import numpy as np
-
-    if len(text) == len(text.decode()):
-        return spans.copy()
-    leads = (np.frombuffer(text, np.uint8) & 0xC0) != 0x80
-    begun = np.concatenate([[0], np.cumsum(leads)]).astype(np.int64)  # characters begun before each offset
-    inside = np.concatenate([~leads, [False]])  # offset lies inside a character
-    starts, ends = spans[:, 0], spans[:, 1]
-    return np.stack([begun[starts] - inside[starts], begun[ends]], axis=1)
-
-
-def pieces_of(spans: Spans, ends: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The number of the piece, of those that end at `ends`, that each token span begins in."""
-    import numpy as np
-
-    return np.searchsorted(ends, spans[:, 0], side="right").astype(np.int64)
-
-
-def original_pieces(view: View, pieces: list[Piece]) -> list[Piece]:
-    """The pieces, which lie in `view.text`, with their places in the original text."""
-    import numpy as np
-
-    if not pieces:
-        return pieces
-    chars = np.array([(piece.char_start, piece.char_end) for piece in pieces], np.int64)
-    spans = view.byte_spans(np.array([(piece.start, piece.end) for piece in pieces], np.int64), chars).tolist()
-    return [replace(piece, start=start, end=end, char_start=first, char_end=last)
-            for piece, (start, end), (first, last) in zip(pieces, spans, view.char_spans(chars).tolist())]

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dstok.calls.offsets import Encoding, Piece, char_spans, original_pieces, pieces_of
+from dstok.calls.spans import Encoding, Piece, char_spans, original_pieces, pieces_of
 from dstok.calls.trimming import Trimmer
 from dstok.core._encode import Encoder
 from dstok.core._normalize import Normalizer

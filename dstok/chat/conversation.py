@@ -23,7 +23,7 @@ from dstok.chat.writer import Rendered
 
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
-    from dstok.tokenizer import Tokenizer
+    from dstok.protocol import TokenizerProtocol
 
 __all__ = ["Change", "Conversation"]
 
@@ -56,8 +56,8 @@ class Conversation:
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, version: str | Template, messages: Any = (), *, special: ChatSpecial = "template",
-        **arguments: Any,
+        self, tokenizer: TokenizerProtocol, version: str | Template, messages: Any = (), *,
+        special: ChatSpecial = "template", **arguments: Any,
     ) -> None:
         self.tokenizer, self.version, self.special = tokenizer, version, special
         self.messages: list[Any] = []

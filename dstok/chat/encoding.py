@@ -10,7 +10,7 @@ or a message's: merges may reach from one into the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.chat.templates import Template
-    from dstok.tokenizer import Tokenizer
+    from dstok.protocol import TokenizerProtocol
 
 __all__ = ["ChatSpecial", "Encoded", "Part", "count", "encode", "encode_rendered", "parts_of"]
 
@@ -34,7 +34,7 @@ FIELDS = {"reasoning": "reasoning_content", "tool_call": "tool_calls", "tools": 
 IGNORED = -100  # the label of what no loss is computed for
 
 _Value = TypeVar("_Value", bound="np.generic")
-_added: WeakKeyDictionary[Tokenizer, dict[str, int]] = WeakKeyDictionary()
+_added: WeakKeyDictionary[TokenizerProtocol, Mapping[str, int]] = WeakKeyDictionary()
 
 
 class Part(NamedTuple):
@@ -56,7 +56,7 @@ class Encoded:
     rendered: Rendered
     parts: list[Part]
     special: ChatSpecial
-    tokenizer: Tokenizer
+    tokenizer: TokenizerProtocol
 
     def array(self) -> npt.NDArray[np.uint32]:
         """The ids as uint32[n]."""
@@ -124,7 +124,7 @@ class Encoded:
 
 
 def encode(
-    tokenizer: Tokenizer, messages: Any, version: str | Template, *, special: ChatSpecial = "template",
+    tokenizer: TokenizerProtocol, messages: Any, version: str | Template, *, special: ChatSpecial = "template",
     **arguments: Any,
 ) -> Encoded:
     """The ids of a conversation. `arguments` as `render`.
@@ -144,7 +144,7 @@ def encode(
 
 
 def count(
-    tokenizer: Tokenizer, messages: Any, version: str | Template, *, special: ChatSpecial = "template",
+    tokenizer: TokenizerProtocol, messages: Any, version: str | Template, *, special: ChatSpecial = "template",
     **arguments: Any,
 ) -> int:
     """The number of ids of a conversation, without making them. Arguments as `encode`.
@@ -166,13 +166,13 @@ def count(
                for start, end, token in stretches(rendered))
 
 
-def encode_rendered(tokenizer: Tokenizer, rendered: Rendered, special: ChatSpecial = "template") -> Encoded:
+def encode_rendered(tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial = "template") -> Encoded:
     """The ids of what `render` gave. `special` and errors as `encode`."""
     parts = parts_of(tokenizer, rendered, special)
     return Encoded([id for part in parts for id in part.ids], rendered, parts, special, tokenizer)
 
 
-def parts_of(tokenizer: Tokenizer, rendered: Rendered, special: ChatSpecial) -> list[Part]:
+def parts_of(tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial) -> list[Part]:
     """The tokens of the format and the stretches between them, encoded; with "all" the whole text as one stretch."""
     within = _within(special)
     tokens = _tokens(tokenizer, rendered)
@@ -205,7 +205,7 @@ def _within(special: str) -> Literal["all", "none", "raise"]:
     return WITHIN[special]
 
 
-def _tokens(tokenizer: Tokenizer, rendered: Rendered) -> dict[str, int]:
+def _tokens(tokenizer: TokenizerProtocol, rendered: Rendered) -> Mapping[str, int]:
     """The ids of the added tokens. Refuses a tokenizer that lacks one which the format wrote."""
     ids = _added.get(tokenizer)
     if ids is None:

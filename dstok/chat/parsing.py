@@ -18,7 +18,7 @@ from dstok.chat.writer import CLOSE, DSML, EOS
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
-    from dstok.tokenizer import Tokenizer
+    from dstok.protocol import TokenizerProtocol
 
 __all__ = ["Mode", "Parser", "parse"]
 
@@ -46,7 +46,7 @@ class Parser:
     """
 
     def __init__(
-        self, version: str, *, tokenizer: Tokenizer | None = None, thinking: bool = True, tools: bool = True,
+        self, version: str, *, tokenizer: TokenizerProtocol | None = None, thinking: bool = True, tools: bool = True,
         mode: Mode = "strict",
     ) -> None:
         name = find_version(version).name
@@ -97,7 +97,7 @@ class Parser:
 
 
 def parse(
-    completion: str | Iterable[int], version: str, *, tokenizer: Tokenizer | None = None, thinking: bool = True,
+    completion: str | Iterable[int], version: str, *, tokenizer: TokenizerProtocol | None = None, thinking: bool = True,
     tools: bool = True, mode: Mode = "strict",
 ) -> Message:
     """The message that a completion says.
@@ -136,7 +136,7 @@ def _reader(name: str, answer: Answer, thinks: bool, tools: bool, mode: Mode, by
 class _Ids:
     """The text of ids; with `delimiters` the format's own tokens among them as characters that no text has."""
 
-    def __init__(self, tokenizer: Tokenizer, delimiters: bool) -> None:
+    def __init__(self, tokenizer: TokenizerProtocol, delimiters: bool) -> None:
         self.tokenizer = tokenizer
         added = tokenizer.special_tokens
         self.stand_ins = {added[token]: char for token, char in ((CLOSE, CLOSE_ID), (DSML, DSML_ID))

@@ -22,7 +22,7 @@ from dstok.chat.writer import Rendered, Span
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
-    from dstok.tokenizer import Tokenizer
+    from dstok.protocol import TokenizerProtocol
 
 __all__ = ["Template"]
 
@@ -44,7 +44,7 @@ class Template:
     name = "template"
 
     def __init__(
-        self, text: str, tokenizer: Tokenizer, *, bos_token: str | None = None, eos_token: str | None = None,
+        self, text: str, tokenizer: TokenizerProtocol, *, bos_token: str | None = None, eos_token: str | None = None,
     ) -> None:
         self.environment = Environment()
         self.tokens = sorted(tokenizer.special_tokens, key=len, reverse=True)
@@ -100,7 +100,7 @@ class Template:
         return Rendered(str.__str__(text), ranges, spans)
 
 
-def _token(tokenizer: Tokenizer, id: int | None, named: str | None) -> Traced:
+def _token(tokenizer: TokenizerProtocol, id: int | None, named: str | None) -> Traced:
     return literal(named if named is not None else "" if id is None else tokenizer.id_to_token(id))
 
 

@@ -18,13 +18,13 @@ from dstok.errors import ChatError
 
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
-    from dstok.tokenizer import Tokenizer
+    from dstok.protocol import TokenizerProtocol
 
 __all__ = ["apply"]
 
 
 def apply(
-    tokenizer: Tokenizer, conversation: Any, version: str | None, documents: Any, arguments: dict[str, Any],
+    tokenizer: TokenizerProtocol, conversation: Any, version: str | None, documents: Any, arguments: dict[str, Any],
     special: ChatSpecial, tokenize: bool, as_dict: bool, mask: bool,
 ) -> Any:
     """What `Tokenizer.apply_chat_template` returns. Raises `ChatError`."""
@@ -44,7 +44,7 @@ def apply(
     return {key: [row[key] for row in rows] for key in rows[0]} if several else rows[0]
 
 
-def _own(tokenizer: Tokenizer) -> str | Template:
+def _own(tokenizer: TokenizerProtocol) -> str | Template:
     """The template that was read with a loaded model, or the version of a built-in one."""
     text = tokenizer.config.chat_template
     if text is None:

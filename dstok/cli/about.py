@@ -59,7 +59,7 @@ def run_explain(arguments: Namespace) -> None:
         from dstok.view.explanation import explanation_page
 
         _write_to(arguments.html, explanation_page(tokenizer, arguments.text, arguments.model))
-    _write(arguments, explain(tokenizer, arguments.text))
+    _write(arguments, explain(tokenizer.inspect(), arguments.text))
 
 
 def run_info(arguments: Namespace) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dstok.files.stretches import Place, Stretch
 
 if TYPE_CHECKING:
-    from dstok.calls.offsets import Piece
+    from dstok.calls.spans import Piece
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["FORMATS", "JsonRows", "Rows", "TableRows", "edge_lines", "piece_lines", "token_lines"]

@@ -17,7 +17,7 @@ from dstok.cli.models import SPLITTER, load_splitter
 from dstok.files.outputs import Output
 
 if TYPE_CHECKING:
-    from dstok.calls.offsets import Piece
+    from dstok.calls.spans import Piece
     from dstok.cli.arguments import Commands
     from dstok.splitting.splitter import Splitter
 

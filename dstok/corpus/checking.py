@@ -28,7 +28,7 @@ from dstok.errors import DstokError, FileError
 from dstok.files.inputs import BLOCK
 
 if TYPE_CHECKING:
-    from dstok.formats.image import StrPath
+    from dstok.base.paths import StrPath
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["verify"]

@@ -24,7 +24,7 @@ from dstok.corpus.writers import Files
 from dstok.errors import FileError
 
 if TYPE_CHECKING:
-    from dstok.formats.image import StrPath
+    from dstok.base.paths import StrPath
 
 __all__ = ["merge"]
 

@@ -23,8 +23,8 @@ from dstok.corpus.work import SKIPPED, manifest_name
 from dstok.errors import FileError
 
 if TYPE_CHECKING:
+    from dstok.base.paths import StrPath
     from dstok.corpus.writers import Array
-    from dstok.formats.image import StrPath
 
 __all__ = ["SUFFIXES", "Corpus", "open_corpus", "token_files"]
 

@@ -21,7 +21,7 @@ from dstok.corpus.settings import TABLES, Settings
 from dstok.corpus.work import Job
 
 if TYPE_CHECKING:
-    from dstok.formats.image import StrPath
+    from dstok.base.paths import StrPath
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["Engine", "Run", "Totals", "find_engine", "tokenize"]

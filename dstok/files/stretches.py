@@ -23,7 +23,7 @@ from dstok.errors import UnsupportedError
 from dstok.files.inputs import Source
 
 if TYPE_CHECKING:
-    from dstok.calls.offsets import Encoding
+    from dstok.calls.spans import Encoding
     from dstok.calls.streams import EncodeStream
     from dstok.tokenizer import Tokenizer
 

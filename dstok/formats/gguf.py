@@ -23,11 +23,11 @@ from dataclasses import replace
 from typing import Any
 
 from dstok.base.extras import of_extra
+from dstok.base.paths import StrPath
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
 from dstok.formats.gguf_file import read_gguf
-from dstok.formats.image import StrPath
 from dstok.formats.json_value import shown
 from dstok.formats.llama_cpp import NO_WHOLE, UNICODE, Family, family_base, family_of_pre, find_family
 from dstok.formats.tokens import NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling

@@ -16,9 +16,9 @@ import mmap
 import struct
 from typing import Any, NoReturn
 
+from dstok.base.paths import StrPath
 from dstok.errors import TokenizerFileError
 from dstok.formats import GGUF_MAGIC as MAGIC
-from dstok.formats.image import StrPath
 
 __all__ = ["read_gguf"]
 

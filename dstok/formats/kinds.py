@@ -15,7 +15,7 @@ from dstok.errors import PatternError, TokenizerFileError, UnsupportedError
 from dstok.formats import GGUF_MAGIC, IMAGE_MAGIC
 
 if TYPE_CHECKING:
-    from dstok.formats.image import StrPath
+    from dstok.base.paths import StrPath
 
 __all__ = [
     "GGUF", "IMAGE", "JSON", "LOOK", "RANKS", "about_file", "contents", "is_tiktoken", "kind_of", "refuse_other",

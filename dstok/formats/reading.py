@@ -11,9 +11,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 
+from dstok.base.paths import StrPath
 from dstok.errors import UnsupportedError
 from dstok.formats.description import ModelDescription
-from dstok.formats.image import StrPath
 from dstok.formats.kinds import JSON, LOOK, RANKS, contents, refuse_other
 
 __all__ = ["describe_json_file", "describe_ranks"]

@@ -1,8 +1,8 @@
 """What a tokenizer compiles to, in words: the text of `dstok explain`.
 
-In: a tokenizer, and a text or none. Out: the steps, the classes with example characters, the automaton's
-size; and the path of the text through the automaton, piece by piece. It runs the automaton in Python, the same
-tables that the scanner runs. Invariant: steps and alternatives have the numbers that `Piece` gives them, from 0 on.
+In: the inspection of a tokenizer, and a text or none. Out: the steps, the classes with example characters, the size of
+the automaton; and the path of the text through the automaton, piece by piece. It runs the automaton in Python, with the
+scanner's own tables. Invariant: steps and alternatives have the numbers that `Piece` gives them, from 0 on.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from dstok.pattern.dfa import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 
 if TYPE_CHECKING:
     from dstok.formats.description import NormalizerStep
+    from dstok.inspection.inspection import Inspection
     from dstok.pattern.collapse import Cascade
-    from dstok.tokenizer import Tokenizer
 
 __all__ = ["Explanation", "explain", "explain_cascade"]
 
@@ -35,16 +35,15 @@ class Explanation(str):
         return f'<pre style="white-space: pre-wrap; overflow-wrap: anywhere">{escape(self)}</pre>'
 
 
-def explain(tokenizer: Tokenizer, text: str | None = None) -> Explanation:
+def explain(model: Inspection, text: str | None = None) -> Explanation:
     """The explanation, as lines of text.
 
     >>> import dstok
-    >>> print(explain(dstok.load("deepseek-v3"), "a12").split("may end):")[1])
+    >>> print(explain(dstok.load("deepseek-v3").inspect(), "a12").split("may end):")[1])
     <BLANKLINE>
       'a'   step 2, alternative 1  1 -c6-> 8 |-c5-> stop
       '12'  step 0, alternative 0  1 -c5-> 7 -c5-> 18 |-end-> stop
     """
-    model = tokenizer.inspect()
     shown = None if text is None else model.normalize(text)
     return Explanation("\n".join([*_normalizer(model.normalizer), *explain_cascade(model.automaton, shown)]))
 

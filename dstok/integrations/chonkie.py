@@ -20,7 +20,7 @@ from chonkie import BaseChunker
 from chonkie.tokenizer import Tokenizer
 from chonkie.types import Chunk
 
-from dstok.integrations.protocol import TokenizerProtocol
+from dstok.protocol import TokenizerProtocol
 
 __all__ = ["CharacterSafeChunker", "ChonkieTokenizer"]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from langchain_text_splitters import TextSplitter
 
-from dstok.integrations.protocol import TokenizerProtocol
+from dstok.protocol import TokenizerProtocol
 
 __all__ = ["TokenSplitter"]
 

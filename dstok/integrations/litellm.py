@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dstok.integrations.protocol import TokenizerProtocol
+from dstok.protocol import TokenizerProtocol
 
 __all__ = ["custom_tokenizer"]
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 from dstok.base.extras import of_extra
 from dstok.errors import DstokError
-from dstok.integrations.protocol import TokenizerProtocol
 from dstok.integrations.special import special_ids, stop_ids
+from dstok.protocol import TokenizerProtocol
 
 with of_extra("llguidance", __name__):
     from llguidance import LLTokenizer, TokenizerWrapper

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.base.extras import of_extra
 from dstok.errors import DstokError
-from dstok.integrations.protocol import TokenizerProtocol
 from dstok.integrations.special import special_ids, stop_ids
+from dstok.protocol import TokenizerProtocol
 
 if TYPE_CHECKING:
     import numpy as np

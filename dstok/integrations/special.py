@@ -8,7 +8,7 @@ are text to a grammar.
 from __future__ import annotations
 
 from dstok.errors import DstokError
-from dstok.integrations.protocol import TokenizerProtocol
+from dstok.protocol import TokenizerProtocol
 
 __all__ = ["special_ids", "stop_ids"]
 

@@ -18,10 +18,10 @@ import tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import BatchEncoding
 
+from dstok.base.paths import StrPath
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import TokenizerConfig
-from dstok.formats.image import StrPath
 from dstok.formats.reading import describe_json_file
 from dstok.integrations.transformers_encodings import Batch, Encodings, Input
 from dstok.integrations.transformers_engine import Engine, check_stripping

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dstok.base.extras import of_extra
-from dstok.integrations.protocol import TokenizerProtocol
 from dstok.integrations.special import stop_ids
+from dstok.protocol import TokenizerProtocol
 
 if TYPE_CHECKING:
     from xgrammar import TokenizerInfo

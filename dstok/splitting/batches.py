@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from dstok.base.numbers import thread_count
-from dstok.base.texts import Errors, Text, laid, several
+from dstok.base.texts import Errors, Text, several
 from dstok.core._span_pass import SpanPass
 from dstok.core._utf8 import in_characters
-from dstok.errors import TextError
+from dstok.splitting.texts import numbered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["TextBatch", "numbered"]
+__all__ = ["TextBatch"]
 
 Found = TypeVar("Found")
 
@@ -85,11 +85,3 @@ class TextBatch:
                     in_characters(text, spans[at : at + count].reshape(-1))
                 at += count
         return spans, counts
-
-
-def numbered(text: Text, errors: Errors, number: int) -> str | bytes:
-    """One of several texts as the core takes it; its errors say which one it is."""
-    try:
-        return laid(text, errors, f"text {number}")
-    except TextError as error:
-        raise TextError(error.message, error.offset, number) from None

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, cast
 from dstok.base.texts import Errors, Text, replaces, several
 from dstok.core._tally import Tally
 from dstok.errors import DstokError
-from dstok.splitting.batches import numbered
 from dstok.splitting.engine import make_finder
+from dstok.splitting.texts import numbered
 
 if TYPE_CHECKING:
     from dstok.pattern.collapse import Cascade

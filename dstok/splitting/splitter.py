@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from dstok.base.lazy import lazy
-from dstok.base.texts import Errors, Text, laid, replaces, utf8
-from dstok.calls.offsets import Piece
+from dstok.base.texts import Errors, Text, replaces, utf8
+from dstok.calls.spans import Piece
 from dstok.core._span_pass import SpanPass
 from dstok.core._utf8 import in_characters
 from dstok.errors import PatternError
@@ -23,6 +23,7 @@ from dstok.splitting import properties, saved
 from dstok.splitting.batches import TextBatch
 from dstok.splitting.engine import Tagger, make_finder, make_tagger
 from dstok.splitting.sources import Dialect, splits_of_json, splits_of_patterns
+from dstok.splitting.texts import readable
 
 if TYPE_CHECKING:
     import os
@@ -167,7 +168,7 @@ class Splitter:
             U+FFFD for each.
         Raises `TypeError` for what is no text.
         """
-        return self._span_pass.split(laid(text, errors))
+        return self._span_pass.split(readable(text, errors))
 
     def spans(self, text: Text, *, unit: Unit = "bytes", errors: Errors = "strict") -> npt.NDArray[np.int64]:
         r"""Start and end of each piece, int64[n, 2], in bytes of the UTF-8 text or in code points. Raises as `split`.
@@ -178,7 +179,7 @@ class Splitter:
         """
         if unit not in ("bytes", "characters"):
             raise ValueError(f'expected the unit "bytes" or "characters", found {unit!r}')
-        data = laid(text, errors)
+        data = readable(text, errors)
         spans = self._span_pass.spans(data)
         if unit == "characters" and not isinstance(data, str):
             in_characters(data, spans.reshape(-1))
@@ -186,7 +187,7 @@ class Splitter:
 
     def count(self, text: Text, *, errors: Errors = "strict") -> int:
         """How many pieces `split` gives."""
-        return self._span_pass.count(laid(text, errors))
+        return self._span_pass.count(readable(text, errors))
 
     def pieces(self, text: Text, *, errors: Errors = "strict") -> list[Piece]:
         """The pieces with their places, and the step and alternative, from 0, that matched; None for a gap.

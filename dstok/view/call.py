@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dstok.base.texts import Special, Text
-    from dstok.tokenizer import Tokenizer
+    from dstok.protocol import TokenizerProtocol
     from dstok.view.notebook import TokenView
 
 __all__ = ["view"]
 
 
 def view(
-    self: Tokenizer, text: Text, *, beside: Tokenizer | None = None, special: Special = "all", add_bos: bool = False,
-    add_eos: bool = False,
+    self: TokenizerProtocol, text: Text, *, beside: TokenizerProtocol | None = None, special: Special = "all",
+    add_bos: bool = False, add_eos: bool = False,
 ) -> TokenView:
     """How `text` is tokenized, to look at: in a notebook a page, with `print` lines. Keywords as `encode`.
 

@@ -18,7 +18,7 @@ from dstok.view.pages import page
 
 if TYPE_CHECKING:
     from dstok.pattern.collapse import Program
-    from dstok.tokenizer import Tokenizer
+    from dstok.protocol import TokenizerProtocol
 
 __all__ = ["explanation_page"]
 
@@ -31,7 +31,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere } ol { padding-inline-start
 """
 
 
-def explanation_page(tokenizer: Tokenizer, text: str | None = None, name: str = "") -> str:
+def explanation_page(tokenizer: TokenizerProtocol, text: str | None = None, name: str = "") -> str:
     """The page as HTML. `name`: what stands at its head for a tokenizer without a name.
 
     >>> import dstok
@@ -45,7 +45,7 @@ def explanation_page(tokenizer: Tokenizer, text: str | None = None, name: str = 
     parts = [f"<h1>{escape(title)}</h1>", *_steps(model.automaton), *_ways(model.automaton, found),
              *_automaton(model.automaton, found), *_classes(model.automaton),
              "<h2>All in words</h2><details><summary>dstok explain</summary>",
-             f"<pre>{escape(explain(tokenizer, text))}</pre></details>"]
+             f"<pre>{escape(explain(model, text))}</pre></details>"]
     return page(title, "<main>" + "\n".join(parts) + "</main>", styles=[STYLE, _PAGE_STYLE])
 
 

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dstok.base.texts import characters
-from dstok.calls.offsets import Encoding, char_spans
+from dstok.calls.spans import Encoding, char_spans
 from dstok.errors import TextError, UnknownIdError
 from dstok.view.reading import Reading, Vocabulary
 
 if TYPE_CHECKING:
-    from dstok.tokenizer import Tokenizer
+    from dstok.protocol import TokenizerProtocol
 
 __all__ = ["read_ids"]
 
 
 def read_ids(
-    name: str, text: str, ids: Iterable[int], like: Tokenizer, spans: Sequence[tuple[int, int]] | None = None,
+    name: str, text: str, ids: Iterable[int], like: TokenizerProtocol, spans: Sequence[tuple[int, int]] | None = None,
 ) -> Reading:
     """The reading of `text` that has these ids. `like`: whose vocabulary they are of; where they are of another one,
     `spans` (start, end, in code points) tell their texts.
@@ -50,7 +50,7 @@ def read_ids(
     return Reading(name, text, encoding, None, vocabulary)
 
 
-def _bytes_by(like: Tokenizer, ids: Sequence[int]) -> list[bytes] | None:
+def _bytes_by(like: TokenizerProtocol, ids: Sequence[int]) -> list[bytes] | None:
     try:
         return [like.token_bytes(id) for id in ids]
     except (UnknownIdError, OverflowError):

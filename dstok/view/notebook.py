@@ -15,7 +15,7 @@ from dstok.view.sheet import Sheet
 from dstok.view.terminal import Lines
 
 if TYPE_CHECKING:
-    from dstok.formats.image import StrPath
+    from dstok.base.paths import StrPath
 
 __all__ = ["MOST_SHOWN", "TokenView", "frame"]
 

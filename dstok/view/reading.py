@@ -16,7 +16,7 @@ import numpy as np
 
 from dstok.base.lazy import lazy
 from dstok.base.texts import Special, Text, characters
-from dstok.calls.offsets import Encoding
+from dstok.calls.spans import Encoding
 from dstok.errors import DecodeError
 from dstok.view.merging import MergeSteps, MergeTable, Step, merge_table
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.chat.encoding import Encoded
-    from dstok.tokenizer import Tokenizer
+    from dstok.protocol import TokenizerProtocol
 
 __all__ = ["MAX_MERGED", "Reading", "Vocabulary", "merge_steps", "read", "read_conversation"]
 
 MAX_MERGED = 2048  # bytes of a piece whose merges are shown: a tree of more is read by nobody
 REPLACEMENT = "\ufffd"
-_merge_tables: WeakKeyDictionary[Tokenizer, MergeTable] = WeakKeyDictionary()
+_merge_tables: WeakKeyDictionary[TokenizerProtocol, MergeTable] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Reading:
     name: str
     text: str
     encoding: Encoding
-    tokenizer: Tokenizer | None
+    tokenizer: TokenizerProtocol | None
     vocabulary: Mapping[int, bytes]
     notes: tuple[str, ...] = ()
     messages: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
@@ -76,7 +76,7 @@ class Reading:
         assert self.tokenizer is not None, "the pieces of a tokenizer of another library are not known"
         return (self._scanned if self.tokenizer.encodes_text_as_it_is else self._pretokenized)(self.tokenizer)
 
-    def _scanned(self, tokenizer: Tokenizer) -> npt.NDArray[np.int64]:
+    def _scanned(self, tokenizer: TokenizerProtocol) -> npt.NDArray[np.int64]:
         """By `Inspection.spans` of what stands between added tokens: for a long text five times as quick."""
         model, tags, at, rows = tokenizer.inspect(), tokenizer.program.tags, 0, list[tuple[int, int, int]]()
         added = self.encoding.byte_spans[self.encoding.special & (self.encoding.pieces >= 0)].tolist()
@@ -91,7 +91,7 @@ class Reading:
         chars = np.column_stack([self.encoding.char_spans[first, 0], self.encoding.char_spans[last - 1, 1]])
         return np.hstack([found[:, :2], chars, whys[found[:, 2]]])
 
-    def _pretokenized(self, tokenizer: Tokenizer) -> npt.NDArray[np.int64]:
+    def _pretokenized(self, tokenizer: TokenizerProtocol) -> npt.NDArray[np.int64]:
         rows = [(piece.start + byte, piece.end + byte, piece.char_start + char, piece.char_end + char,
                  _number(piece.step), _number(piece.alternative))
                 for text, byte, char, special in self.parts for piece in tokenizer.pretokenize(text, special=special)]
@@ -177,14 +177,14 @@ def _number(number: int | None) -> int:
 class Vocabulary(dict[int, bytes]):
     """The bytes of a tokenizer's ids, each asked for once."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: TokenizerProtocol) -> None:
         self.tokenizer = tokenizer
 
     def __missing__(self, id: int) -> bytes:
         return self.setdefault(id, self.tokenizer.token_bytes(id))
 
 
-def merge_steps(tokenizer: Tokenizer) -> MergeSteps:
+def merge_steps(tokenizer: TokenizerProtocol) -> MergeSteps:
     """The merges of a tokenizer, whose table is made once."""
     model = tokenizer.inspect()
     table = _merge_tables.get(tokenizer)
@@ -194,7 +194,7 @@ def merge_steps(tokenizer: Tokenizer) -> MergeSteps:
 
 
 def read(
-    tokenizer: Tokenizer, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+    tokenizer: TokenizerProtocol, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
     name: str = "",
 ) -> Reading:
     r"""A text as `tokenizer` reads it. Keywords as `Tokenizer.encode`; `name`: what to call the tokenizer.
@@ -217,7 +217,7 @@ def read(
                    parts=((plain, 0, 0, special),))
 
 
-def _decoded(tokenizer: Tokenizer, ids: list[int]) -> str | None:
+def _decoded(tokenizer: TokenizerProtocol, ids: list[int]) -> str | None:
     try:
         return tokenizer.decode(ids, errors="strict")
     except DecodeError:

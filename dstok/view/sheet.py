@@ -27,7 +27,7 @@ from dstok.view.sections import section_starts
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from dstok.tokenizer import Tokenizer
+    from dstok.protocol import TokenizerProtocol
 
 __all__ = ["FORMAT", "Sheet"]
 
@@ -136,7 +136,7 @@ def _model(reading: Reading) -> dict[str, Any]:
             "notes": list(reading.notes), **({"steps": None, "added": {}} if tokenizer is None else _parts(tokenizer))}
 
 
-def _parts(tokenizer: Tokenizer) -> dict[str, Any]:
+def _parts(tokenizer: TokenizerProtocol) -> dict[str, Any]:
     model = tokenizer.inspect()
     steps = [{"behavior": split.behavior, "pattern": split.pattern, "invert": split.invert,
               "alternatives": alternatives(split.pattern, split.unicode_version or tokenizer.unicode_version)}

@@ -57,7 +57,7 @@ def assert_same(one: dstok.Tokenizer, other: dstok.Tokenizer, texts: list[str]) 
     assert (one.name, one.bos_id, one.eos_id, one.vocab_size) == (other.name, other.bos_id, other.eos_id, other.vocab_size)
     for text in texts:
         assert list(outcomes(one, text)) == list(outcomes(other, text))
-    assert explain(one, texts[1]) == explain(other, texts[1])
+    assert explain(one.inspect(), texts[1]) == explain(other.inspect(), texts[1])
 
 
 class Parts:

@@ -160,7 +160,7 @@ def use(path: Path, texts: list[str]) -> bool:
             tok.encode_with_offsets(text)
             tok.pretokenize(text)
             tok.truncate(text, 3)
-            explain(tok, text)
+            explain(tok.inspect(), text)
         except (ImageError, PatternError, UnsupportedError):
             pass
     assert len(repr(tok)) and tok.fingerprint and tok.special_tokens
@@ -212,7 +212,7 @@ def test_classes_of_v3_in_disorder(name: str, v3: Path, tmp_path: Path) -> None:
             tok = dstok.Tokenizer.open(tmp_path / "x")
             assert tok.decode(tok.encode(text)) == text
         with pytest.raises(ImageError, match="automaton of the image's splits"):
-            explain(tok)
+            explain(tok.inspect())
 
 
 def test_splits_of_another_automaton(small: Path, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_splits_of_another_automaton(small: Path, tmp_path: Path) -> None:
     parts.write(tmp_path / "x")
     tok = dstok.Tokenizer.open(tmp_path / "x")
     assert tok.encode("ab") == dstok.Tokenizer.open(small).encode("ab")
-    for call in (tok.encode_with_offsets, tok.pretokenize, lambda text: explain(tok, text)):
+    for call in (tok.encode_with_offsets, tok.pretokenize, lambda text: explain(tok.inspect(), text)):
         with pytest.raises(ImageError, match="expected the automaton of the image's splits"):
             call("ab")
 

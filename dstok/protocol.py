@@ -1,8 +1,8 @@
-"""What an integration may use of a tokenizer: the calls that stay as they are from one version to the next.
+"""What the rooms above a tokenizer may use of it: the calls that stay as they are from one version to the next.
 
 In: nothing. Out: `TokenizerProtocol`, which every `dstok.Tokenizer` follows, for annotations of your own code.
-Invariant: the modules of this room use no more of a tokenizer than this, with two exceptions: those that write its
-tables in another library's form read the tables, and those of transformers also need offsets.
+Invariant: chats, views, pickles and integrations use no more of a tokenizer than this. Two kinds of integrations also
+read its tables: those that write them in another library's form, and those of transformers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.base.texts import Errors, Special, Text
+    from dstok.calls.spans import Encoding, Piece
     from dstok.calls.streams import DecodeStream
+    from dstok.formats.description import TokenizerConfig
+    from dstok.inspection.inspection import Inspection
+    from dstok.pattern.collapse import Program
 
 __all__ = ["TokenizerProtocol"]
 
@@ -45,7 +49,17 @@ class TokenizerProtocol(Protocol):
     def special_tokens(self) -> Mapping[str, int]: ...
     @property
     def fingerprint(self) -> str: ...
+    @property
+    def config(self) -> TokenizerConfig: ...
+    @property
+    def unicode_version(self) -> str: ...
+    @property
+    def encodes_text_as_it_is(self) -> bool: ...
+    @property
+    def program(self) -> Program: ...
 
+    def inspect(self) -> Inspection: ...
+    def image_bytes(self) -> bytes: ...
     def __len__(self) -> int: ...
     def vocabulary(self) -> Sequence[bytes]: ...
     def get_vocab(self) -> dict[str, int]: ...
@@ -74,6 +88,13 @@ class TokenizerProtocol(Protocol):
         self, text: Text, /, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: Errors = "strict",
     ) -> int: ...
+    def encode_with_offsets(
+        self, text: Text, /, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: Errors = "strict",
+    ) -> Encoding: ...
+    def pretokenize(
+        self, text: Text, /, *, special: Special = "all", errors: Errors = "strict",
+    ) -> list[Piece]: ...
     def truncate(self, text: str, budget: int, /, *, special: Special = "all", errors: Errors = "strict") -> str: ...
     def chunk(
         self, text: str, budget: int, /, *, overlap: int = 0, special: Special = "all", errors: Errors = "strict",
@@ -88,10 +109,3 @@ class TokenizerProtocol(Protocol):
     ) -> list[str]: ...
     def decode_stream(self, *, skip_special: bool = False, errors: Errors = "replace") -> DecodeStream: ...
 
-
-if TYPE_CHECKING:
-    from dstok.tokenizer import Tokenizer
-
-    def _followed(tokenizer: Tokenizer) -> TokenizerProtocol:
-        """mypy tells here if a signature of `Tokenizer` is another one."""
-        return tokenizer

@@ -7,46 +7,20 @@ hold is refused. Where it is the format's convention to leave something out, a s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from dstok.formats.image import StrPath, write_at_once
+from dstok.base.paths import StrPath
+from dstok.formats.image import write_at_once
 
 if TYPE_CHECKING:
-    from dstok.core._bpe import BPE
-    from dstok.formats.description import ModelDescription, TokenizerConfig
+    from dstok.calls.interface import Parts
+    from dstok.formats.description import TokenizerConfig
 
 __all__ = ["read_config", "to_gguf", "to_json", "to_tiktoken"]
 
 
-class Spelled(Protocol):
-    """What is asked of a vocabulary: `text.vocabulary.Vocabulary` has it."""
-
-    @property
-    def ids(self) -> Mapping[str, int]: ...
-
-    def text_of(self, id: int, /) -> str: ...
-
-
-class Described(Protocol):
-    """What the functions here ask of a tokenizer, whose methods they are."""
-
-    @property
-    def config(self) -> TokenizerConfig: ...
-
-    @property
-    def _bpe(self) -> BPE: ...
-
-    @property
-    def _vocabulary(self) -> Spelled: ...
-
-    def describe(self) -> ModelDescription: ...
-
-    def encode(self, text: str, /) -> list[int]: ...
-
-
-def to_tiktoken(self: Described, path: StrPath) -> tuple[str, ...]:
+def to_tiktoken(self: Parts, path: StrPath) -> tuple[str, ...]:
     """Writes tiktoken's rank file, and returns what such a file does not say, in sentences.
 
     Raises `UnsupportedError` if the merges are not those that the ids give as ranks, or if there is a normalizer,
@@ -60,7 +34,7 @@ def to_tiktoken(self: Described, path: StrPath) -> tuple[str, ...]:
 
 
 def to_gguf(
-    self: Described, path: StrPath, *, config: StrPath | TokenizerConfig | None = None, architecture: str | None = None,
+    self: Parts, path: StrPath, *, config: StrPath | TokenizerConfig | None = None, architecture: str | None = None,
 ) -> tuple[str, ...]:
     """Writes a GGUF file that holds the vocabulary; needs the extra dstok[gguf].
 
@@ -77,7 +51,7 @@ def to_gguf(
     return write_gguf(path, model, settings, _check_hashes(self, settings), whole, architecture)
 
 
-def to_json(self: Described, path: StrPath, *, config: StrPath | None = None) -> tuple[str, ...]:
+def to_json(self: Parts, path: StrPath, *, config: StrPath | None = None) -> tuple[str, ...]:
     """Writes a tokenizer.json that gives upstream this tokenizer's ids; returns what it does not say, in sentences.
 
     BOS and EOS are no part of it: `config` is the path of a tokenizer_config.json to write them to. Raises
@@ -97,7 +71,7 @@ def to_json(self: Described, path: StrPath, *, config: StrPath | None = None) ->
     return ()
 
 
-def read_config(self: Described, config: StrPath | TokenizerConfig | None) -> TokenizerConfig:
+def read_config(self: Parts, config: StrPath | TokenizerConfig | None) -> TokenizerConfig:
     """What a tokenizer_config.json says of this tokenizer, whose own BOS and EOS, if it has them, count; None: its own.
 
     Raises `TokenizerFileError` and `OSError`.
@@ -116,7 +90,7 @@ def read_config(self: Described, config: StrPath | TokenizerConfig | None) -> To
                    eos_id=found.eos_id if own.eos_id is None else own.eos_id)
 
 
-def _check_hashes(self: Described, settings: TokenizerConfig) -> list[str]:
+def _check_hashes(self: Parts, settings: TokenizerConfig) -> list[str]:
     """The hashes of the ids of llama.cpp's check text, with BOS and without: first as the settings have it."""
     from dstok.formats.llama_cpp import CHECK_TEXT, check_hash
 

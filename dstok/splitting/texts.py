@@ -1,0 +1,39 @@
+"""Texts as callers give them -> texts as the core reads them where they lie.
+
+In: `str` or bytes of any kind. Out: ASCII `str` as it is, all else as valid UTF-8 bytes.
+Invariant: a text that is ASCII or valid UTF-8 is not copied.
+"""
+
+from __future__ import annotations
+
+from dstok.base.texts import Errors, Text, not_utf8, plain, replaces, utf8
+from dstok.core._utf8 import first_invalid
+from dstok.errors import TextError
+
+__all__ = ["numbered", "readable"]
+
+
+def readable(text: Text, errors: Errors, which: str = "text") -> str | bytes:
+    """One text. Raises `TextError` (with the offset) and `TypeError`.
+
+    >>> readable("a", "strict"), readable("\u00e9", "strict")
+    ('a', b'\\xc3\\xa9')
+    """
+    replace = replaces(errors)
+    text = plain(text, which, "split_batch")
+    if isinstance(text, str):
+        return text if text.isascii() else utf8(text, replace)
+    at = first_invalid(text)
+    if at < 0:
+        return text
+    if replace:
+        return text.decode("utf-8", "replace").encode()
+    raise not_utf8(text[at], at)
+
+
+def numbered(text: Text, errors: Errors, number: int) -> str | bytes:
+    """One of several texts. An error says which one it is."""
+    try:
+        return readable(text, errors, f"text {number}")
+    except TextError as error:
+        raise TextError(error.message, error.offset, number) from None
