@@ -14,10 +14,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dstok.calls.spans import Encoding, Piece, char_spans, original_pieces, pieces_of
+from dstok.calls.spans import Encoding, Piece, original_pieces
 from dstok.calls.trimming import Trimmer
 from dstok.core._encode import Encoder
 from dstok.core._normalize import Normalizer
+from dstok.core._offsets import char_spans, piece_numbers
 from dstok.core._policy import Policy
 from dstok.core._scan import Scanner
 from dstok.core._span_pass import SpanPass
@@ -50,7 +51,7 @@ class Places:
         ids, own, notes, _ = self._found(text, policy)
         view = self._view(text, policy)
         seen = text if view is None else view.text
-        spans, chars, pieces = own, char_spans(own, seen), pieces_of(own, self._piece_ends(seen, notes))
+        spans, chars, pieces = own, char_spans(seen, own), piece_numbers(own, self._piece_ends(seen, notes))
         flags = np.zeros(len(ids), np.bool_)
         flags[[index for index, _, _ in notes]] = True
         if view is not None:
@@ -63,7 +64,7 @@ class Places:
         """The code point spans alone, int64[n, 2], as `encoding` has them."""
         _, own, _, _ = self._found(text, policy)
         view = self._view(text, policy)
-        return char_spans(own, text) if view is None else view.char_spans(char_spans(own, view.text))
+        return char_spans(text, own) if view is None else view.char_spans(char_spans(view.text, own))
 
     def pieces(self, text: bytes, policy: Policy) -> list[Piece]:
         """The pieces of valid UTF-8, added tokens among them."""
@@ -85,7 +86,7 @@ class Places:
         ids, own, _, end = self._found(text, policy, max(limit, 0))
         view = self._view(text, policy)
         data = (text.encode("utf-8", "surrogatepass") if view is None else view.text)[:end]  # no surrogate before `end`
-        spans = char_spans(own, data)
+        spans = char_spans(data, own)
         ends = spans[:, 1]
         if view is not None:
             return ids, view.cuts(ends, len(text)).tolist()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.uint32]
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["Encoding", "Piece", "char_spans", "original_pieces", "pieces_of"]
+__all__ = ["Encoding", "Piece", "original_pieces"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,26 +85,6 @@ class Piece:
     step: int | None
     alternative: int | None
     token_id: int | None = None
-
-
-def char_spans(spans: Spans, text: bytes) -> Spans:
-    """Code point spans, int64[n, 2], of byte spans of `text`: the characters that hold any of the bytes."""
-    import numpy as np
-
-    if len(text) == len(text.decode()):
-        return spans.copy()
-    leads = (np.frombuffer(text, np.uint8) & 0xC0) != 0x80
-    begun = np.concatenate([[0], np.cumsum(leads)]).astype(np.int64)  # characters begun before each offset
-    inside = np.concatenate([~leads, [False]])  # offset lies inside a character
-    starts, ends = spans[:, 0], spans[:, 1]
-    return np.stack([begun[starts] - inside[starts], begun[ends]], axis=1)
-
-
-def pieces_of(spans: Spans, ends: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The number of the piece, of those that end at `ends`, that each token span begins in."""
-    import numpy as np
-
-    return np.searchsorted(ends, spans[:, 0], side="right").astype(np.int64)
 
 
 def original_pieces(view: View, pieces: list[Piece]) -> list[Piece]:

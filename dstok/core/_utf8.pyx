@@ -9,7 +9,7 @@ where the caller asks for it. Levels differ in speed alone (_utf8.h).
 Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 cdef extern from "_utf8.h":
@@ -138,15 +138,3 @@ cdef Py_ssize_t transcode(
 def first_invalid(const uint8_t[::1] text not None):
     """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
     return find_invalid(&text[0], text.shape[0], 0) if text.shape[0] else -1
-
-
-def in_characters(const uint8_t[::1] text not None, int64_t[::1] places not None):
-    """Turns ascending offsets in bytes of valid UTF-8, at borders of characters, into code points, in place."""
-    cdef Py_ssize_t i, at = 0
-    cdef int64_t characters = 0
-    with nogil:
-        for i in range(places.shape[0]):
-            while at < places[i]:
-                characters += text[at] & 0xC0 != 0x80
-                at += 1
-            places[i] = characters

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Text, several
+from dstok.core._offsets import in_characters
 from dstok.core._span_pass import SpanPass
-from dstok.core._utf8 import in_characters
 from dstok.splitting.texts import numbered
 
 if TYPE_CHECKING:

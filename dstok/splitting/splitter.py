@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from dstok.base.lazy import lazy
 from dstok.base.texts import Errors, Text, replaces, utf8
 from dstok.calls.spans import Piece
+from dstok.core._offsets import in_characters
 from dstok.core._span_pass import SpanPass
-from dstok.core._utf8 import in_characters
 from dstok.errors import PatternError
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.pattern.collapse import Cascade, compile_cascade

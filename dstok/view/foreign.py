@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dstok.base.texts import characters
-from dstok.calls.spans import Encoding, char_spans
+from dstok.calls.spans import Encoding
+from dstok.core._offsets import char_spans
 from dstok.errors import TextError, UnknownIdError
 from dstok.view.reading import Reading, Vocabulary
 
@@ -45,7 +46,7 @@ def read_ids(
     ends = np.cumsum([0, *map(len, parts)])
     bytes_ = np.stack([ends[:-1], ends[1:]], axis=1).astype(np.int64)
     added = {token.id for token in like.inspect().added_tokens} if isinstance(vocabulary, Vocabulary) else set()
-    encoding = Encoding(np.array(ids, np.uint32), bytes_, char_spans(bytes_, data), np.full(len(ids), -1, np.int64),
+    encoding = Encoding(np.array(ids, np.uint32), bytes_, char_spans(data, bytes_), np.full(len(ids), -1, np.int64),
                         np.array([id in added for id in ids], np.bool_))
     return Reading(name, text, encoding, None, vocabulary)
 
