@@ -16,11 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dstok.chat.answers import Answer, escaped
-from dstok.chat.until import Reader, ends_in_part
+from dstok.chat.until import Reader, delimiters
 from dstok.chat.writer import CLOSE, DSML
 
 __all__ = ["LenientParser"]
 
+INVOKE, PARAMETER, TEXT, JSON = 'invoke name="', "parameter name=", 'true">', 'false">'
+QUOTE, BLANK, TYPES = delimiters('"'), delimiters(" "), delimiters(TEXT, JSON)
 MAX_DELIMITER = 16  # characters: more than a delimiter that newlines before are dropped of
 
 
@@ -35,8 +37,10 @@ class LenientParser:
         self.reader = Reader()
         self.begin, self.end = f"<{dsml}", f"</{dsml}"
         self.plain = {close: CLOSE, dsml: DSML} if close != CLOSE else {}
-        self.text_delimiters = (close, self.begin) if tools else (close,)
-        self.block_delimiters = ('invoke name="', *(f"</{dsml}{block}>" for block in blocks))
+        self.text_edges = delimiters(close, self.begin) if tools else delimiters(close)
+        self.each = {text: delimiters(text) for text in self.text_edges.texts}
+        self.block_edges = delimiters(INVOKE, *(f"</{dsml}{block}>" for block in blocks))
+        self.call_edges, self.value_end = delimiters(PARAMETER, self.end), delimiters(self.end)
         self.reasoning = thinking
         self.at_start = True
         self.newlines = 0
@@ -70,14 +74,14 @@ class LenientParser:
         return text
 
     def _read_text(self) -> bool:
-        before, delimiter = self.reader.passing(self.text_delimiters)
+        before, delimiter = self.reader.passing(self.text_edges)
         self._text(before)
         if not delimiter:
             return False
         if delimiter == self.close and not self.reasoning:
             self._text("\n" * self.newlines, True)
             self.at_start = False
-        elif self.newlines and ends_in_part(self.before_newlines, (delimiter,)):
+        elif self.newlines and self.each[delimiter].search(self.before_newlines):
             self._text("\n", True)  # the reference's: a newline that breaks off the delimiter itself is text
         if delimiter == self.begin:
             self.state = self._read_block
@@ -99,15 +103,15 @@ class LenientParser:
             self.newlines += len(text) - len(said)
 
     def _read_block(self) -> bool:
-        _, delimiter = self.reader.passing(self.block_delimiters)
-        if delimiter == self.block_delimiters[0]:
+        _, delimiter = self.reader.passing(self.block_edges)
+        if delimiter == INVOKE:
             self.state = self._read_name
         elif delimiter:
             self.state = None
         return bool(delimiter)
 
     def _read_name(self) -> bool:
-        found = self.reader.until(('"',))
+        found = self.reader.until(QUOTE)
         if found is None:
             return False
         self.answer.call(self._seen(found[0]))
@@ -116,7 +120,7 @@ class LenientParser:
         return True
 
     def _read_parameters(self) -> bool:
-        _, delimiter = self.reader.passing(("parameter name=", self.end))
+        _, delimiter = self.reader.passing(self.call_edges)
         if delimiter == self.end:
             self.answer.argue("}" if self.has_parameter else "{}")
             self.state = self._read_block
@@ -127,7 +131,7 @@ class LenientParser:
         return bool(delimiter)
 
     def _read_key(self) -> bool:
-        before, delimiter = self.reader.passing((" ",))
+        before, delimiter = self.reader.passing(BLANK)
         self.answer.argue(self._seen(before))
         if delimiter:
             self.answer.argue(": ")
@@ -135,15 +139,15 @@ class LenientParser:
         return bool(delimiter)
 
     def _read_type(self) -> bool:
-        _, delimiter = self.reader.passing(('true">', 'false">'))
+        _, delimiter = self.reader.passing(TYPES)
         if delimiter:
-            self.is_text = delimiter == 'true">'
+            self.is_text = delimiter == TEXT
             self.answer.argue('"' if self.is_text else "")
             self.state = self._read_value
         return bool(delimiter)
 
     def _read_value(self) -> bool:
-        before, delimiter = self.reader.passing((self.end,))
+        before, delimiter = self.reader.passing(self.value_end)
         self._value(before)
         if delimiter:
             self.answer.argue('"' if self.is_text else "")

@@ -10,20 +10,20 @@ that are no text are not parsed. V4 0731 and V4.1 are read by the same rules wit
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from dstok.chat.answers import Answer, escaped
 from dstok.chat.dsml import Dialect
-from dstok.chat.until import Reader
+from dstok.chat.until import Delimiters, Reader, delimiters
 from dstok.chat.writer import BOS, CLOSE, DSML, EOS, OPEN
 from dstok.errors import ChatError
 
 __all__ = ["StrictParser"]
 
 FORBIDDEN = (BOS, EOS, OPEN, CLOSE, DSML)  # in reasoning and content
-NAME = re.compile(r'\s*name="(.*?)">\n\n?\Z', re.DOTALL)
+NAME, NAME_ENDS = 'name="', ('">\n', '">\n\n')
 HEADER = ' name="'
+EXCERPT = 40  # characters of the completion in an error
 TYPES = ('" string="true">', '" string="false">')
 
 
@@ -34,11 +34,14 @@ class StrictParser:
         self.answer, self.raises = answer, raises
         self.reader = Reader()
         self.read = 0  # characters fed
-        self.block = f"\n\n<{DSML}{dialect.block}"
-        self.invoke, self.invoke_end = f"<{DSML}{dialect.invoke}", f"</{DSML}{dialect.invoke}"
-        self.parameter, self.parameter_end = f"<{DSML}{dialect.parameter}", f"/{DSML}{dialect.parameter}"
-        self.block_end = f"</{DSML}{dialect.block}>"
-        self.starts = (self.block,) if tools else ()
+        self.block, self.invoke = f"\n\n<{DSML}{dialect.block}", f"<{DSML}{dialect.invoke}"
+        self.invoke_end, self.parameter_end = f"</{DSML}{dialect.invoke}", f"/{DSML}{dialect.parameter}"
+        starts = (self.block,) if tools else ()
+        self.reasoning_end, self.content_end = delimiters(CLOSE, *starts), delimiters(EOS, *starts)
+        self.block_edges = delimiters(self.invoke, f"</{DSML}{dialect.block}>")
+        self.call_edges = delimiters(f"<{DSML}{dialect.parameter}", self.invoke_end)
+        self.key_end, self.value_end = delimiters(*TYPES, self.parameter_end), delimiters(self.parameter_end)
+        self.eos = delimiters(EOS)
         self.names: set[str] = set()
         self.is_text = False
         self.tail = ""  # the end of a value, or of content, that may belong to what comes
@@ -82,9 +85,9 @@ class StrictParser:
 
     def _expect(self, text: str) -> None:
         if text != ">\n":
-            raise self._error(f"expected '>\\n' after a tag, found {text[:40]!r}")
+            raise self._error(f"expected '>\\n' after a tag, found {text[:EXCERPT]!r}")
 
-    def _passing(self, delimiters: tuple[str, ...], say: Callable[[str], None]) -> str:
+    def _passing(self, delimiters: Delimiters, say: Callable[[str], None]) -> str:
         """Passes text on to the first delimiter; notes what may not be in there."""
         before, delimiter = self.reader.passing(delimiters)
         seen = self.tail + before
@@ -95,7 +98,7 @@ class StrictParser:
         return delimiter
 
     def _reasoning(self) -> bool:
-        delimiter = self._passing((CLOSE, *self.starts), self.answer.think)
+        delimiter = self._passing(self.reasoning_end, self.answer.think)
         if delimiter == self.block:
             raise self._error("expected </think>, found a tool block", "AssertionError")
         if delimiter:
@@ -103,7 +106,7 @@ class StrictParser:
         return bool(delimiter)
 
     def _content(self) -> bool:
-        delimiter = self._passing((EOS, *self.starts), self.answer.say)
+        delimiter = self._passing(self.content_end, self.answer.say)
         if delimiter == EOS:
             self.ended, self.state = True, self._after
         elif delimiter:
@@ -114,7 +117,7 @@ class StrictParser:
 
     def _between(self) -> bool:
         """What stands before a call."""
-        found = self.reader.until((self.invoke, self.block_end))
+        found = self.reader.until(self.block_edges)
         if found is None:
             self.at_tag = self.at_tag and not self.reader.held
             return False
@@ -124,7 +127,7 @@ class StrictParser:
         return True
 
     def _name(self) -> bool:
-        found = self.reader.until((self.parameter, self.invoke_end))
+        found = self.reader.until(self.call_edges)
         if found is None:
             return False
         self._begin(found[0])
@@ -132,11 +135,12 @@ class StrictParser:
         return True
 
     def _begin(self, text: str) -> None:
-        found = NAME.match(text)
-        if found is None:
-            raise self._error(f"expected the name of a tool, found {text[:40]!r}")
+        before, named, rest = text.partition(NAME)
+        end = next((end for end in NAME_ENDS if rest.endswith(end)), None)
+        if not named or before.strip() or end is None:
+            raise self._error(f"expected the name of a tool, found {text[:EXCERPT]!r}")
         self.names = set()
-        self.answer.call(found[1])
+        self.answer.call(rest[: len(rest) - len(end)])
         self.answer.argue("{")
 
     def _next(self, delimiter: str) -> None:
@@ -149,31 +153,32 @@ class StrictParser:
 
     def _header(self) -> bool:
         """What stands before the name of a parameter."""
-        if len(self.reader.text) < len(HEADER):
+        ahead = self.reader.ahead(EXCERPT)
+        if len(ahead) < len(HEADER):
             return False
-        if not self.reader.text.startswith(HEADER):
-            raise self._error(f"expected the name of a parameter, found {self.reader.text[:40]!r}")
-        self.reader.text = self.reader.text[len(HEADER) :]
+        if not ahead.startswith(HEADER):
+            raise self._error(f"expected the name of a parameter, found {ahead!r}")
+        self.reader.skip(len(HEADER))
         self.state = self._key
         return True
 
     def _key(self) -> bool:
-        found = self.reader.until((*TYPES, self.parameter_end))
+        found = self.reader.until(self.key_end)
         if found is None:
             return False
         name, delimiter = found
         if delimiter == self.parameter_end:
-            raise self._error(f"expected the type of a parameter, found {name[:40]!r}")
+            raise self._error(f"expected the type of a parameter, found {name[:EXCERPT]!r}")
         if name in self.names:
-            raise self._error(f"expected each parameter once, found {name!r} again")
+            raise self._error(f"expected each parameter once, found {name[:EXCERPT]!r} again")
         self.is_text = delimiter == TYPES[0]
-        self.answer.argue(f'{", " if self.names else ""}"{escaped(name)}": ' + '"' * self.is_text)
+        self.answer.argue((', "' if self.names else '"') + escaped(name) + '": ' + '"' * self.is_text)
         self.names.add(name)
         self.tail, self.state = "", self._value
         return True
 
     def _value(self) -> bool:
-        before, delimiter = self.reader.passing((self.parameter_end,))
+        before, delimiter = self.reader.passing(self.value_end)
         text = self.tail + before
         if not delimiter:
             self.tail = text[-2:]  # "<" or "<\n", which belongs to the end
@@ -181,7 +186,7 @@ class StrictParser:
             return False
         end = next((end for end in ("<", "<\n") if text.endswith(end)), None)
         if end is None:
-            raise self._error(f"expected the end of a parameter, found {text[-40:]!r}")
+            raise self._error(f"expected the end of a parameter, found {text[-EXCERPT:]!r}")
         self._argue(text[: len(text) - len(end)])
         self.answer.argue('"' * self.is_text)
         self.tail, self.state = "", self._after_parameter
@@ -191,7 +196,7 @@ class StrictParser:
         self.answer.argue(escaped(text) if self.is_text else text)
 
     def _after_parameter(self) -> bool:
-        found = self.reader.until((self.parameter, self.invoke_end))
+        found = self.reader.until(self.call_edges)
         if found is None:
             return False
         self._expect(found[0])
@@ -204,11 +209,11 @@ class StrictParser:
             if self.reader.held:
                 raise self._error("expected nothing after the end token, found more", "AssertionError")
             return False
-        found = self.reader.until((EOS,))
+        found = self.reader.until(self.eos)
         if found is None:
             return False
         if found[0]:
-            raise self._error(f"expected the end token, found {found[0][:40]!r}", "AssertionError")
+            raise self._error(f"expected the end token, found {found[0][:EXCERPT]!r}", "AssertionError")
         self.ended = True
         return True
 

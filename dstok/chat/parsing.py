@@ -57,7 +57,7 @@ class Parser:
         by_id = tokenizer is not None and mode == "lenient" and name in DIALECTS
         self._reads = _reader(name, self._answer, thinks, tools, mode, by_id)
         self._ids = None if tokenizer is None else _Ids(tokenizer, by_id)
-        self._finished = False
+        self._over = ""  # what ended the completion
 
     @property
     def message(self) -> Message:
@@ -67,21 +67,28 @@ class Parser:
     def feed(self, part: str | int | Iterable[int]) -> list[dict[str, Any]]:
         """More of the completion: text, an id, or ids. Returns the deltas that are sure now.
 
-        Raises `ChatError` for what the mode does not take; deltas that were given before are void then.
+        Raises `ChatError` for what the mode does not take; deltas that were given before are void then, and nothing
+        more is read.
         """
-        if self._finished:
-            raise ChatError("expected no more after finish, found more of the completion")
-        self._reads.feed(self._text(part))
+        self._read(self._text(part))
         return self._answer.taken()
 
     def finish(self) -> list[dict[str, Any]]:
         """The end of the completion. Returns the last deltas. Raises `ChatError` if it may not end here."""
-        if not self._finished:
-            if self._ids is not None:
-                self._reads.feed(self._ids.finish())
-            self._finished = True
+        if self._over != "finish":
+            self._read("" if self._ids is None else self._ids.finish())
+            self._over = "finish"
             self._reads.finish()
         return self._answer.taken()
+
+    def _read(self, text: str) -> None:
+        if self._over:
+            raise ChatError(f"expected no more after {self._over}, found more of the completion, or its end")
+        try:
+            self._reads.feed(text)
+        except ChatError:
+            self._over = "an error"
+            raise
 
     def _text(self, part: str | int | Iterable[int]) -> str:
         if isinstance(part, str):

@@ -9,19 +9,18 @@ lenient rules are those of the parsers of vLLM and SGLang: for R1 all text is re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from dstok.chat.answers import Answer
 from dstok.chat.tool_tokens import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
-from dstok.chat.until import Reader
+from dstok.chat.until import Found, Reader, delimiters
 from dstok.chat.writer import CLOSE, EOS, OPEN
 from dstok.errors import ChatError
 
 __all__ = ["ToolTokenParser"]
 
-TYPED = re.compile(f"(.*?){SEP}(.*?)\n```json\n(.*?)\n```", re.DOTALL)
-NAMED = re.compile(f"(.*?){SEP}(.*)", re.DOTALL)
+FENCE, FENCE_END = "\n```json\n", "\n```"  # around arguments
+EXCERPT = 40  # characters of the completion in an error
 
 
 class ToolTokenParser:
@@ -31,7 +30,9 @@ class ToolTokenParser:
         self.answer, self.typed, self.strict = answer, typed, strict
         self.reader = Reader()
         self.read = 0
-        self.delimiters = (EOS, CALLS_BEGIN) if tools else (EOS,)
+        self.close, self.call_edges, self.call_end = (
+            delimiters(CLOSE), delimiters(CALL_BEGIN, CALLS_END), delimiters(CALL_END))
+        self.content_end = delimiters(EOS, CALLS_BEGIN) if tools else delimiters(EOS)
         self.begin: str | None = "" if thinking else None  # the start of the reasoning, which may be `<think>`
         self.calls = 0
         self.ended = False
@@ -60,7 +61,7 @@ class ToolTokenParser:
         return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion")
 
     def _reasoning(self) -> bool:
-        before, delimiter = self.reader.passing((CLOSE,))
+        before, delimiter = self.reader.passing(self.close)
         self._think(before)
         if delimiter:
             self.state = self._content
@@ -77,7 +78,7 @@ class ToolTokenParser:
         self.answer.think(text)
 
     def _content(self) -> bool:
-        before, delimiter = self.reader.passing(self.delimiters)
+        before, delimiter = self.reader.passing(self.content_end)
         self.answer.say(before)
         if delimiter:
             self.ended = delimiter == EOS
@@ -86,37 +87,53 @@ class ToolTokenParser:
 
     def _between(self) -> bool:
         """Between two calls: nothing, or a newline."""
-        found = self.reader.until((CALL_BEGIN, CALLS_END))
-        if found is None:
+        found = self.reader.until(self.call_edges) if self.strict else self.reader.passing(self.call_edges)
+        if found is None or not found[1]:
             return False
         wanted = "\n" if self.typed and self.calls and found[1] == CALL_BEGIN else ""
         if self.strict and found[0] != wanted:
-            raise self._error(f"expected a call, found {found[0][:40]!r}")
+            raise self._error(f"expected a call, found {found[0][:EXCERPT]!r}")
         self.state = self._call if found[1] == CALL_BEGIN else self._end
         return True
 
     def _call(self) -> bool:
-        found = self.reader.until((CALL_END,))
+        found = self.reader.until(self.call_end)
         if found is None:
             return False
-        call = (TYPED if self.typed else NAMED).fullmatch(found[0])
+        call = _typed(found[0]) if self.typed else _named(found[0])
         if call is not None:
             self.calls += 1
-            self.answer.call(call[2] if self.typed else call[1])
-            self.answer.argue(call[3] if self.typed else call[2])
+            self.answer.call(call[0])
+            self.answer.argue(call[1])
         elif self.strict:
-            raise self._error(f"expected a call with a name and arguments, found {found[0][:40]!r}")
+            raise self._error(f"expected a call with a name and arguments, found {found[0][:EXCERPT]!r}")
         self.state = self._between
         return True
 
     def _end(self) -> bool:
         """After the end token, or the calls, which it may follow."""
-        rest = self.reader.text
+        rest = self.reader.ahead(EXCERPT)
         if not self.strict:
             self.reader.rest()
         elif rest and (self.ended or not EOS.startswith(rest)):
-            raise self._error(f"expected nothing after the end, found {rest[:40]!r}")
+            raise self._error(f"expected nothing after the end, found {rest!r}")
         elif rest == EOS:
             self.ended = True
             self.reader.rest()
         return False
+
+
+def _named(call: str) -> Found | None:
+    """The name and the arguments, which the first separator parts."""
+    name, separator, arguments = call.partition(SEP)
+    return (name, arguments) if separator else None
+
+
+def _typed(call: str) -> Found | None:
+    """The name and the arguments: after a type and the first separator, and in the block that begins first after it.
+
+    The block ends where the call does. If that is too early for the first block, it is for later ones, too.
+    """
+    _, _, named = call.partition(SEP)
+    name, fence, block = named.partition(FENCE)
+    return (name, block[: -len(FENCE_END)]) if fence and block.endswith(FENCE_END) else None

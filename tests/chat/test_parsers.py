@@ -178,6 +178,17 @@ def test_errors_say_where() -> None:
     parser.finish()
     with pytest.raises(chat.ChatError, match="after finish"):
         parser.feed("x")
+    assert parser.finish() == []
+
+
+def test_nothing_is_read_after_an_error() -> None:
+    parser = chat.Parser("v3.1", thinking=False)
+    with pytest.raises(chat.ChatError, match="nothing after the end"):
+        parser.feed(f"{EOS}x")
+    for call in (lambda: parser.feed("x"), parser.finish):
+        with pytest.raises(chat.ChatError, match="after an error"):
+            call()
+    assert parser._reads.reader.held == 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("wrong", [None, b"Hi", 1.5, ["Hi"], [1.5]])
