@@ -11,6 +11,7 @@ Invariant: equal to encoding_dsv32.py (lmdeploy 0.18.0; mlx-lm 0.32.2 has the sa
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 from dstok.chat.dsml import V3_2, write_calls, write_tools
@@ -105,6 +106,8 @@ class _Turns:
         self.indices = [index for index, _ in numbered]
         self.writer, self.thinking, self.unless = writer, thinking, unless
         self.last_user = last_user(self.messages)
+        speakers = (place if message.get("role") != "tool" else -1 for place, message in enumerate(self.messages))
+        self.speakers = list(accumulate(speakers, max))  # the place of the last message that is no tool result
 
     def write(self, place: int) -> None:
         message, index = self.messages[place], self.indices[place]
@@ -169,9 +172,7 @@ class _Turns:
 
     def _calls_before(self, place: int, index: int) -> tuple[int, int]:
         """How many calls the assistant's message before has, and the number of this result."""
-        before = place - 1
-        while before >= 0 and self.messages[before].get("role") == "tool":
-            before -= 1
+        before = self.speakers[place]
         assistant = self.messages[before]  # of a result at the start that is the last message: the script's -1
         if place and (before < 0 or assistant.get("role") != "assistant"):
             raise ChatError("expected a tool result after the call of an assistant, found it after "

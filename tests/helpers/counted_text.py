@@ -17,14 +17,14 @@ __all__ = ["Counted", "Steps"]
 
 
 class Steps:
-    """Steps so far: characters that were looked at or copied, and calls of functions."""
+    """Steps so far: characters that were looked at or copied, calls of functions, lines that ran."""
 
     def __init__(self) -> None:
-        self.characters = self.calls = 0
+        self.characters = self.calls = self.lines = 0
 
     @property
     def total(self) -> int:
-        return self.characters + self.calls
+        return self.characters + self.calls + self.lines
 
     def check(self, text: str, short: int = 64) -> None:
         """Fails for a text that nobody counts, unless it is short."""
@@ -42,6 +42,20 @@ class Steps:
 
     def _event(self, frame: Any, event: str, argument: Any) -> None:
         self.calls += event in ("call", "c_call")
+
+    @contextmanager
+    def counting_lines(self) -> Iterator[None]:
+        """Counts the lines of Python that run, each time that they run."""
+        before = sys.gettrace()
+        sys.settrace(self._line)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+
+    def _line(self, frame: Any, event: str, argument: Any) -> Any:
+        self.lines += 1
+        return self._line
 
 
 class Counted(str):

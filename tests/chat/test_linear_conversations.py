@@ -1,0 +1,116 @@
+"""Conversations are rendered, checked and grown in time that is linear in their length: counted, not measured.
+
+Steps are the lines of Python that run, and the characters that are encoded. As in tests/chat/test_linear_time.py, a
+conversation grows to twice and four times its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from counted_text import Steps
+
+from dstok import chat
+from dstok.chat import conversation
+from dstok.chat.encoding import Part, stretches
+from dstok.chat.writer import Rendered
+
+VERSIONS = [version.name for version in chat.versions()]
+Messages = list[dict[str, Any]]
+
+USER = {"role": "user", "content": "hi"}
+ANSWER = {"role": "assistant", "content": "yo", "reasoning_content": "r"}
+SYSTEM = {"role": "system", "content": "s"}
+
+
+def calls(*numbers: int) -> dict[str, Any]:
+    """An assistant's message with calls of these numbers."""
+    function = {"name": "f", "arguments": '{"a": 1}'}
+    return {"role": "assistant", "content": "c", "reasoning_content": "r",
+            "tool_calls": [{"id": f"c{number}", "type": "function", "function": function} for number in numbers]}
+
+
+def result(number: int) -> dict[str, Any]:
+    return {"role": "tool", "content": "t", "tool_call_id": f"c{number}"}
+
+
+TURNS: dict[str, Callable[[int], Messages]] = {
+    "answers": lambda k: [USER, ANSWER] * k,
+    "one user, many answers": lambda k: [USER] + [ANSWER] * k,
+    "an agent": lambda k: [USER] + [one for number in range(k) for one in (calls(number), result(number))],
+    "agents": lambda k: [one for number in range(k) for one in (USER, calls(number), result(number), ANSWER)],
+}
+RUNS: dict[str, Callable[[int], Messages]] = {
+    "users": lambda k: [USER] * k,
+    "systems": lambda k: [SYSTEM] * k,
+    "systems among users": lambda k: [USER, SYSTEM] * k,
+    "many calls": lambda k: [USER, calls(*range(k)), *map(result, range(k))],
+    "results in another order": lambda k: [USER, calls(*range(k)), *map(result, reversed(range(k)))],
+    "calls without results": lambda k: [USER] + [calls(number, number + 1) for number in range(k)],
+}
+
+
+def assert_linear(work: Callable[[int], Steps], size: int = 12) -> None:
+    small, middle, large = (work(size * factor).total for factor in (1, 2, 4))
+    assert large - middle <= 2.5 * (middle - small) + 500, (small, middle, large)
+
+
+def lines_of(call: Callable[[], object]) -> Steps:
+    call()  # once before, as modules are imported when they are needed
+    steps = Steps()
+    with steps.counting_lines():
+        call()
+    return steps
+
+
+@pytest.mark.parametrize("turns", {**TURNS, **RUNS})
+@pytest.mark.parametrize("version", VERSIONS)
+def test_render(version: str, turns: str) -> None:
+    made = {**TURNS, **RUNS}[turns]
+    assert_linear(lambda size: lines_of(lambda: chat.render(made(size), version)))
+
+
+def test_render_results_of_many_calls() -> None:
+    """V3.2 matches a result with its call by its place among the results: nothing goes back over those before."""
+    assert_linear(lambda size: lines_of(lambda: chat.render(RUNS["many calls"](size), "v3.2")), 150)
+
+
+@pytest.mark.parametrize("turns", [*TURNS, "many calls", "results in another order", "users", "systems"])
+def test_read_request(turns: str) -> None:
+    made = {**TURNS, **RUNS}[turns]
+    assert_linear(lambda size: lines_of(lambda: chat.read_request({"messages": made(size)}, check=True)))
+
+
+class Characters:
+    """A tokenizer whose ids are code points; counts the characters that it encodes."""
+
+    def __init__(self) -> None:
+        self.steps = Steps()
+
+    def parts_of(self, tokenizer: Any, rendered: Rendered, special: str) -> list[Part]:
+        self.steps.characters += len(rendered.text)
+        return [Part(start, end, [ord(one) for one in rendered.text[start:end]])
+                for start, end, _ in stretches(rendered)]
+
+    def decode_bytes(self, ids: list[int]) -> bytes:
+        return "".join(map(chr, ids)).encode()
+
+
+@pytest.mark.parametrize("turns", TURNS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_append_one_by_one(version: str, turns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines that run, and the characters of the stretches that are encoded anew."""
+    def appended(size: int) -> Steps:
+        tok: Any = Characters()
+        monkeypatch.setattr(conversation, "parts_of", tok.parts_of)
+        talk = chat.Conversation(tok, version)
+        with tok.steps.counting_lines():
+            for message in TURNS[turns](size):
+                talk.append(message)
+        assert tok.decode_bytes(talk.ids).decode() == chat.render(talk.messages, version).text
+        return tok.steps
+
+    appended(3)
+    assert_linear(appended)
