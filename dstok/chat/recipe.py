@@ -185,42 +185,53 @@ def _format(response_format: Any, schema: Any, regex: Any, number: Number) -> tu
 
 
 def _written(value: Any, number: Number, index: int | None, field: str) -> str:
+    pieces: list[str] = []
     try:
-        return "".join(_json(value, number, index, field))
+        _json(value, number, index, field, pieces)
     except RecursionError:
         raise ChatError("expected a value, found one that is nested too deeply", index, field) from None
+    return "".join(pieces)
 
 
-def _json(value: Any, number: Number, index: int | None, field: str) -> list[str]:
-    """The pieces of a value as JSON."""
+def _json(value: Any, number: Number, index: int | None, field: str, pieces: list[str]) -> None:
+    """Adds the pieces of a value as JSON."""
+    if isinstance(value, dict):
+        _object(value, number, index, field, pieces)
+    elif isinstance(value, list | tuple):
+        pieces.append("[")
+        for place, item in enumerate(value):
+            pieces.append(", " if place else "")
+            _json(item, number, index, field, pieces)
+        pieces.append("]")
+    else:
+        pieces.append(_simple(value, number, index, field))
+
+
+def _simple(value: Any, number: Number, index: int | None, field: str) -> str:
+    """A value that holds no others."""
     if isinstance(value, str):
-        return [json.dumps(_text(value, index, field), ensure_ascii=False)]
+        return json.dumps(_text(value, index, field), ensure_ascii=False)
     if value is None or isinstance(value, bool):
-        return [json.dumps(value)]
+        return json.dumps(value)
     if isinstance(value, int):
         if not SMALLEST <= value <= LARGEST:
             raise ChatError("expected a number of JSON, found a larger one", index, field, "OverflowError")
-        return [str(value)]
+        return str(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ChatError(f"expected a finite number, found {value}", index, field, "ValueError")
-        return [number(value)]
-    if isinstance(value, dict):
-        return _object(value, number, index, field)
-    if isinstance(value, list | tuple):
-        found = [piece for item in value for piece in (", ", *_json(item, number, index, field))]
-        return ["[", *found[1:], "]"]
+        return number(value)
     raise ChatError(f"expected a value of JSON, found {type(value).__name__}", index, field, "TypeError")
 
 
-def _object(value: dict[Any, Any], number: Number, index: int | None, field: str) -> list[str]:
-    found = []
-    for key, item in value.items():
+def _object(value: dict[Any, Any], number: Number, index: int | None, field: str, pieces: list[str]) -> None:
+    pieces.append("{")
+    for place, (key, item) in enumerate(value.items()):
         if not isinstance(key, str):
             raise ChatError(f"expected a key that is text, found {shown(key)}", index, field, "TypeError")
-        name = json.dumps(_text(key, index, field), ensure_ascii=False)
-        found += [", ", name, ": ", *_json(item, number, index, field)]
-    return ["{", *found[1:], "}"]
+        pieces += [", " if place else "", json.dumps(_text(key, index, field), ensure_ascii=False), ": "]
+        _json(item, number, index, field, pieces)
+    pieces.append("}")
 
 
 def parameters_of(arguments: str, number: Number) -> list[tuple[str, bool, str]]:
@@ -258,12 +269,14 @@ def _refused(name: str) -> None:
 
 def _is_plain(value: Any, text: str) -> bool:
     """Is nothing nested too deeply, and no half of a surrogate pair escaped?"""
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        return False
     if re.search(r"\\u[dD]", text):
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             return False
-    return text.count("[") + text.count("{") <= MAX_DEPTH or _depth(value) <= MAX_DEPTH
+    return True
 
 
 def _depth(value: Any) -> int:

@@ -15,6 +15,7 @@ from counted_text import Steps
 from dstok import chat
 from dstok.chat import conversation
 from dstok.chat.encoding import Part, stretches
+from dstok.chat.recipe import tool_lines
 from dstok.chat.writer import Rendered
 
 VERSIONS = [version.name for version in chat.versions()]
@@ -114,3 +115,27 @@ def test_append_one_by_one(version: str, turns: str, monkeypatch: pytest.MonkeyP
 
     appended(3)
     assert_linear(appended)
+
+
+def test_schemas_that_are_nested() -> None:
+    """Each level holds those within it; none is copied for each level around it."""
+
+    def schema(size: int) -> Any:
+        value: Any = list(range(size * 10))
+        for _ in range(size):
+            value = [{"a": value}]
+        return value
+
+    def lines(size: int) -> Steps:
+        tools = [{"name": "f", "parameters": schema(size)}]
+        return lines_of(lambda: tool_lines(tools, repr, None))
+
+    assert_linear(lines)
+
+
+def test_arguments_at_the_depth_that_json_gives_up_at() -> None:
+    """json reads texts a little deeper than it writes them: what is too deep for the format is known before it writes."""
+    for depth in range(900, 1000):
+        text = '{"a":' + "[" * depth + '"\\ud800"' + "]" * depth + "}"
+        said = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": text}}]}
+        assert text in chat.render([USER, said], "v4-0731").text
