@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dstok.chat.jinja_values import calls, content, joined
-from dstok.chat.messages import MISSING, Message
+from dstok.chat.messages import MISSING, Message, printed
 from dstok.chat.tool_tokens import CALLS_BEGIN, OUTPUTS_END, TOOL_TOKENS, end_calls, write_call, write_output
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, USER, Writer
 
@@ -49,16 +49,16 @@ BODIES = {
 def write_systems(messages: list[Message], writer: Writer, joins: bool) -> None:
     """The begin of the conversation, and its system messages from wherever they stand."""
     systems = [(index, message) for index, message in enumerate(messages) if message.get("role") == "system"]
-    texts = [(index, content(message, index) if joins else _printed(message)) for index, message in systems]
+    texts = [(index, content(message, index) if joins else _printed(message, index)) for index, message in systems]
     writer.token(BOS, -1, "begin")
     for number, (index, text) in enumerate(texts if joins else texts[-1:]):
         writer.text(f"\n\n{text}" if number else text, index, "content")
 
 
-def _printed(message: Message) -> str:
+def _printed(message: Message, index: int) -> str:
     """`{{ message['content'] }}`: nothing if it is missing; anything else as Python prints it."""
     value = message.get("content", MISSING)
-    return "" if value is MISSING else str(value)
+    return "" if value is MISSING else printed(value, index, "content")
 
 
 def after_thinking(text: Any, index: int) -> str:

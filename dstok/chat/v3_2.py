@@ -16,7 +16,7 @@ from typing import Any
 
 from dstok.chat.dsml import V3_2, write_calls, write_tools
 from dstok.chat.json_text import dump, load
-from dstok.chat.messages import Message, shown
+from dstok.chat.messages import Message, printed, shown
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, NOTHING, OPEN, USER, Writer
 from dstok.errors import ChatError
 
@@ -89,7 +89,8 @@ def functions_of(message: Message, index: int) -> tuple[list[Any], list[tuple[st
     for number, call in enumerate(listed(message, "tool_calls", index)):
         function = key_of(call, "function", index, f"tool_calls[{number}]")
         where = f"tool_calls[{number}].function"
-        calls.append((str(key_of(function, "name", index, where)), key_of(function, "arguments", index, where)))
+        name = printed(key_of(function, "name", index, where), index, f"{where}.name")
+        calls.append((name, key_of(function, "arguments", index, where)))
     return schemas, calls
 
 
@@ -122,12 +123,12 @@ class _Turns:
             self._result(place, message, index)
         elif role == "user":
             self.writer.token(USER, index, "role")
-            self.writer.text(str(message.get("content")), index, "content")
+            self.writer.text(printed(message.get("content"), index, "content"), index, "content")
             self._open(place)
         elif role == "developer":
             self._developer(place, message, index, schemas)
         elif role == "system":
-            self.writer.text(str(message.get("content") or ""), index, "content")
+            self.writer.text(printed(message.get("content") or "", index, "content"), index, "content")
             self._about(message, index, schemas)
         else:
             raise ChatError(f"expected a role that V3.2 has, found {shown(role)}", index, "role", "NotImplementedError")
@@ -146,7 +147,8 @@ class _Turns:
             raise ChatError("expected a content, found nothing", index, "content", "AssertionError")
         self.writer.token(USER, index, "role")
         self._about(message, index, schemas)
-        self.writer.text(f"\n\n# The user's message is: {message['content']}", index, "content")
+        text = printed(message["content"], index, "content")
+        self.writer.text(f"\n\n# The user's message is: {text}", index, "content")
         self._open(place)
 
     def _open(self, place: int) -> None:
@@ -163,7 +165,8 @@ class _Turns:
         calls, order = self._calls_before(place, index)
         if order == 1:
             self.writer.text("\n\n<function_results>", index, "tool_result")
-        self.writer.text(f"\n<result>{message.get('content')}</result>", index, "tool_result")
+        text = printed(message.get("content"), index, "content")
+        self.writer.text(f"\n<result>{text}</result>", index, "tool_result")
         if order == calls:
             self.writer.text("\n</function_results>", index, "tool_result")
             owner, kind = self._next(place)
@@ -191,9 +194,10 @@ class _Turns:
             if not (reasoning or calls):
                 raise ChatError("expected reasoning_content or tool_calls after the last user message, found neither",
                                 index, "reasoning_content", "AssertionError")
-            self.writer.text(str(reasoning or ""), index, "reasoning", True)
+            text = printed(reasoning or "", index, "reasoning_content")
+            self.writer.text(text, index, "reasoning", True)
             self.writer.token(CLOSE, index, "think", True)
-        self.writer.text(str(message.get("content") or ""), index, "content", True)
+        self.writer.text(printed(message.get("content") or "", index, "content"), index, "content", True)
         if calls:
             write_calls(self.writer, V3_2, calls, index)
         self.writer.token(EOS, index, "end", True)

@@ -18,7 +18,7 @@ from typing import Any
 
 from dstok.chat.dsml import V4, write_calls, write_tools
 from dstok.chat.json_text import dump
-from dstok.chat.messages import Message, shown
+from dstok.chat.messages import Message, printed, shown
 from dstok.chat.v3_2 import RESPONSE_FORMAT, functions_of, schema_lines
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, NOTHING, OPEN, REMINDER, USER, Writer
 from dstok.errors import ChatError
@@ -199,7 +199,8 @@ class _Turns:
         if place == 0 and self.writer.start is None and self.thinking and self.effort == "max":
             self.writer.text(EFFORT_MAX, -1, "effort")
         if turn.role == "system":
-            self.writer.text(str(turn.message.get("content") or ""), turn.index, "content")
+            text = printed(turn.message.get("content") or "", turn.index, "content")
+            self.writer.text(text, turn.index, "content")
             self._about(turn, schemas)
         elif turn.role == "developer":
             self._developer(turn, schemas)
@@ -208,7 +209,8 @@ class _Turns:
             self._blocks(turn)
         elif turn.role == "latest_reminder":
             self.writer.token(REMINDER, turn.index, "role")
-            self.writer.text(str(turn.message.get("content")), turn.index, "content")
+            text = printed(turn.message.get("content"), turn.index, "content")
+            self.writer.text(text, turn.index, "content")
         elif turn.role == "assistant":
             self._assistant(place, turn, calls)
         else:
@@ -260,9 +262,10 @@ class _Turns:
         written = [(name, _parameters(arguments, index, number)) for number, (name, arguments) in enumerate(calls)]
         for_task = place > 0 and self.turns[place - 1].task is not None
         if self.thinking and not for_task and (not self.drops or place > self.last_user):
-            self.writer.text(str(message.get("reasoning_content") or ""), index, "reasoning", True)
+            text = printed(message.get("reasoning_content") or "", index, "reasoning_content")
+            self.writer.text(text, index, "reasoning", True)
             self.writer.token(CLOSE, index, "think", True)
-        self.writer.text(str(message.get("content") or ""), index, "content", True)
+        self.writer.text(printed(message.get("content") or "", index, "content"), index, "content", True)
         if written:
             write_calls(self.writer, V4, written, index)
         if not message.get("wo_eos", False):
@@ -308,13 +311,14 @@ def _parameters(arguments: Any, index: int, number: int) -> list[tuple[str, bool
 def _result_text(block: _Block) -> str:
     """A tool result's text; of a list of parts the texts, and a note for parts of other types."""
     if not isinstance(block.content, list):
-        return str(block.content)
+        return printed(block.content, block.index, "content")
     texts = []
     for part in block.content:
         if not isinstance(part, dict):
             raise ChatError(f"expected a part of a content, found {shown(part)}", block.index, "content",
                             "AttributeError")
-        text = part.get("text", "") if part.get("type") == "text" else f"[Unsupported {part.get('type')}]"
+        kind = part.get("type")
+        text = part.get("text", "") if kind == "text" else f"[Unsupported {printed(kind, block.index, 'content')}]"
         if not isinstance(text, str):
             raise ChatError(f"expected text, found {shown(text)}", block.index, "content", "TypeError")
         texts.append(text)
