@@ -4,7 +4,9 @@ In: messages. Out: after each, how many of the ids before stay, and the new ones
 Invariant: the ids are those of encoding the whole conversation. That holds, too, where a format rewrites what it wrote
 before: V3.2 drops the reasoning of earlier turns, and the answer then says how far the ids still hold.
 The work is that of what is new: only the tail of the text is rendered (`dstok.chat.tails`), and only those of its
-stretches are encoded that were not there before.
+stretches are encoded that were not there before. So a conversation of turns takes time that is linear in its length. A
+message that makes a stretch longer, as each result of several calls does, has that stretch encoded anew; a message that
+the format writes at the front, the whole text.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Parser:
 
     @property
     def message(self) -> Message:
-        """The message so far."""
+        """The message so far, put together anew each time."""
         return self._answer.message()
 
     def feed(self, part: str | int | Iterable[int]) -> list[dict[str, Any]]:

@@ -56,8 +56,9 @@ class Growing:
     after: str
 
     def times(self, length: int) -> int:
-        """How often the units are repeated in a completion of about so many characters."""
-        return max(length // len("".join(self.units)), 2)
+        """How often the units are repeated in a completion of about so many characters: more often than it takes to end
+        a parameter, a call and a block."""
+        return max(length // len("".join(self.units)), 6)
 
     def text(self, times: int) -> str:
         """The completion with each unit so often."""
