@@ -95,6 +95,8 @@ class Parser:
             if self._ids is not None:
                 raise ChatError("expected ids, as there is a tokenizer, found text")
             return part
+        if self._ids is not None and isinstance(part, int):  # as most are; the checks below cost more than all else
+            return self._ids.text([part])
         ids: int | Iterable[int] = part
         if isinstance(ids, (bytes, bytearray, memoryview)) or not isinstance(ids, (Iterable, SupportsIndex)):
             raise TypeError(f"expected text or ids, found {type(ids).__name__}")
