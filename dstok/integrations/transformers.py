@@ -305,7 +305,7 @@ def _rows(self: Any, texts: Any, add_special: Any) -> list[Row] | None:
         rows: Any = Batch(engine, settings).of_texts(texts)
     except DstokError:
         return None
-    backing.wanted = PLAIN
+    backing.want(self, PLAIN)
     backing.tell("encode")
     longest = self.model_max_length
     for row in rows:
@@ -357,7 +357,7 @@ def _deep_copy(self: Any, memo: dict[int, Any]) -> Any:
     backing = backing_of(self)
     made = memo[id(self)] = _made_of(type(self), {})
     with backing.lock:
-        backing.settle(self.__dict__["_tokenizer"], backing.wanted)
+        backing.catch_up(self.__dict__["_tokenizer"])
         for key, value in self.__dict__.items():
             if key != ATTRIBUTE:
                 made.__dict__[key] = copy.deepcopy(value, memo)

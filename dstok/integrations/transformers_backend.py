@@ -1,9 +1,10 @@
 """What is known of the `tokenizers.Tokenizer` that a tokenizer of transformers holds.
 
 In: a backend, which others may change. Out: whether it is still what an engine was made of; how its calls encode.
-Invariant: truncation, padding and `encode_special_tokens` belong to a call, not to the backend; the backend is given
-them where somebody may look at it. Whenever the backend may have changed, it is compared with what the engine was made
-of. So no thread changes what another one uses, and dstok gives what the backend would give now.
+Invariant: truncation, padding and `encode_special_tokens` belong to a call. The backend has those of the last call
+whenever somebody else may hold it: they are given to it when it is handed out, and then at once until nobody holds it.
+Meanwhile each call compares the backend with what the engine was made of. So dstok gives what the backend would give
+now, and no thread changes what another one uses.
 Source: the calls of transformers 4.57.6 and 5.24.0.
 """
 
@@ -53,7 +54,7 @@ class Backing:
         self.lock, self._tally_lock = RLock(), Lock()
         self.engine: Engine | None = None
         self.reason = ""  # why there is no engine
-        self.handed_out = False  # whether someone has got the backend since it was last compared
+        self.handed_out = False  # whether someone may hold the backend, or change it before it is next compared
         self.done: Counter[str] = Counter()  # what dstok did
         self.given: Counter[str] = Counter()  # what the backend did
         self._owners: list[ref[Any]] = []
@@ -87,23 +88,37 @@ class Backing:
         if not same or self.handed_out or others > 0:
             with self.lock:
                 self._check(real, same)
+                self.handed_out = self.handed_out and others > 0  # last: until then other threads come here, and wait
         return self.engine
+
+    def want(self, owner: Any, wanted: Wanted) -> None:
+        """Notes the settings of a call that begins."""
+        with self.lock:
+            self.wanted = wanted
+            if self.handed_out:
+                self.settle(owner.__dict__["_tokenizer"], wanted)
 
     def take_out(self, owner: Any) -> tokenizers.Tokenizer:
         """The backend, for someone who may look at it or change it: with the settings of the last call."""
         with self.lock:
             real: tokenizers.Tokenizer = owner.__dict__["_tokenizer"]
-            self.settle(real, self.wanted)
+            self.catch_up(real)
             self.handed_out = True
         return real
 
+    def catch_up(self, real: tokenizers.Tokenizer) -> None:
+        """Gives the backend the settings of the last call, unless whoever holds it may have set others. The lock is held."""
+        if not self.handed_out:
+            self.settle(real, self.wanted)
+
     def settle(self, real: tokenizers.Tokenizer, wanted: Wanted) -> None:
         """Gives the backend these settings. The lock is held."""
-        if wanted == _settings_of(real):
-            return
-        real.no_truncation() if wanted.truncation is None else real.enable_truncation(**wanted.truncation)
-        real.no_padding() if wanted.padding is None else real.enable_padding(**wanted.padding)
-        real.encode_special_tokens = wanted.split_special
+        if wanted.truncation != real.truncation:  # to set what is there may raise: its post-processor may be another
+            real.no_truncation() if wanted.truncation is None else real.enable_truncation(**wanted.truncation)
+        if wanted.padding != real.padding:
+            real.no_padding() if wanted.padding is None else real.enable_padding(**wanted.padding)
+        if wanted.split_special != real.encode_special_tokens:
+            real.encode_special_tokens = wanted.split_special
 
     def settings(self, owner: Any, wanted: Wanted, add_special: bool) -> Settings:
         """How a call with these settings encodes."""
@@ -135,7 +150,6 @@ class Backing:
             same = same and self.engine is None
         if not same:
             self._remake(real)
-        self.handed_out = False  # last: until then other threads come here, and wait
 
     def _remake(self, real: tokenizers.Tokenizer) -> None:
         """Makes an engine of what the backend is; noted as seen last, so that no thread takes the old one for it."""

@@ -179,10 +179,18 @@ def _bare(real: tokenizers.Tokenizer) -> Iterator[None]:
         yield
     finally:
         if truncation is not None:
-            real.enable_truncation(**truncation)
+            _truncate(real, truncation)
         if padding is not None:
             real.enable_padding(**padding)
         real.encode_special_tokens = split_special
+
+
+def _truncate(real: tokenizers.Tokenizer, truncation: dict[str, Any]) -> None:
+    """Sets a truncation that the backend had: its post-processor may be a later one, for which it has no room."""
+    processor = real.post_processor
+    real.post_processor = None
+    real.enable_truncation(**truncation)
+    real.post_processor = processor
 
 
 def _compare(real: tokenizers.Tokenizer, engine: Engine, added: Sequence[AddedToken]) -> None:

@@ -64,10 +64,10 @@ def frame_of(processor: Any, texts: int, add_special: bool) -> Frame | None:
 def finisher(processor: Any, truncation: dict[str, Any] | None) -> tokenizers.Tokenizer:
     """Upstream's tokenizer with no vocabulary: it post-processes and truncates encodings that others made."""
     found = tokenizers.Tokenizer(tokenizers.models.BPE())
+    if truncation is not None:  # first: a backend may have got its post-processor after a truncation that has no room for it
+        found.enable_truncation(**truncation)
     if processor is not None:
         found.post_processor = pickle.loads(pickle.dumps(processor))  # a copy: the one in the backend may be changed
-    if truncation is not None:
-        found.enable_truncation(**truncation)
     return found
 
 

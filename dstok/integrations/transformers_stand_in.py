@@ -119,7 +119,7 @@ class StandIn:
 
     def _want(self, wanted: Wanted) -> None:
         object.__setattr__(self, "_wanted", wanted)
-        self._backing.wanted = wanted
+        self._backing.want(self._owner, wanted)
 
     # What the backend does
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from tokenizers import Encoding
+from tokenizers import Encoding, processors
 from transformers import BatchEncoding
 
 PARTS = ["Hello", " world", "the sentence", "  ", "\n\n", "é", "naïve", "中文字", "🦙", "1234", "'s", "don't", "\t", "x" * 30,
@@ -106,13 +106,56 @@ def changes(rng: random.Random) -> tuple[str, Callable[[Any], Any]]:
     ])
 
 
+class Users:
+    """Who uses the backends of some tokenizers directly: each takes them anew, or has kept them for a while."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._kept: dict[int, Any] = {}  # by the id of the tokenizer whose it is
+
+    def act(self, specials: Sequence[str]) -> tuple[str, Callable[[Any], Any]]:
+        """Something that is done with a backend, in words and as a function of a tokenizer."""
+        what, do = self._rng.choice([self._keep, self._drop, *[partial(self._use, specials)] * 10])()
+        return what, do
+
+    def _keep(self) -> tuple[str, Callable[[Any], Any]]:
+        return "keep the backend", lambda tok: self._kept.update({id(tok): tok.backend_tokenizer})
+
+    def _drop(self) -> tuple[str, Callable[[Any], Any]]:
+        return "forget the backend", lambda tok: self._kept.pop(id(tok), None) and None
+
+    def _use(self, specials: Sequence[str]) -> tuple[str, Callable[[Any], Any]]:
+        name, use = backend_use(self._rng, specials)
+        return f"backend: {name}", lambda tok: use(self._kept.get(id(tok)) or tok.backend_tokenizer)
+
+
+def backend_use(rng: random.Random, specials: Sequence[str]) -> tuple[str, Callable[[Any], Any]]:
+    """A use of a backend: to encode, to look at its settings, to set them."""
+    words, other, length, stride = text(rng, specials), text(rng, specials), rng.randrange(9), rng.randrange(3)
+    processor = processors.TemplateProcessing(single="$A a a a", pair="$A $B", special_tokens=[("a", 0)])
+    return rng.choice([
+        (f"encode {words!r}", lambda real: real.encode(words)),
+        (f"encode {words!r}, {other!r}", lambda real: real.encode(words, other)),
+        (f"encode_batch {words!r}, {other!r}", lambda real: real.encode_batch([words, other])),
+        ("settings", lambda real: (real.truncation, real.padding, real.encode_special_tokens)),
+        ("to_str", lambda real: real.to_str()),
+        ("no_truncation", lambda real: real.no_truncation()),
+        ("no_padding", lambda real: real.no_padding()),
+        (f"enable_truncation {length}, {stride}", lambda real: real.enable_truncation(length, stride=stride)),
+        (f"enable_padding {length}", lambda real: real.enable_padding(length=length)),
+        ("encode_special_tokens", lambda real: setattr(real, "encode_special_tokens", length > 6)),
+        ("add_tokens", lambda real: real.add_tokens([f"w{length}"])),
+        ("post_processor", lambda real: setattr(real, "post_processor", processor if length > 4 else None)),
+    ])
+
+
 def shown(value: Any) -> Any:
     """A result, in a form that can be compared."""
     if isinstance(value, BatchEncoding):
         encodings = None if value._encodings is None else [shown(each) for each in value.encodings]
         return "BatchEncoding", {key: shown(each) for key, each in value.data.items()}, encodings, vars(value).get("_n_sequences")
     if isinstance(value, Encoding):
-        return json.loads(value.__getstate__())
+        return "Encoding", json.loads(value.__getstate__())
     if isinstance(value, np.ndarray):
         return "array", str(value.dtype), shown(value.tolist())
     if isinstance(value, dict):
@@ -140,10 +183,12 @@ def outcome(do: Callable[[], Any]) -> Any:
 def compare(original: Any, accelerated: Any, count: int, seed: int) -> int:
     """Raises `AssertionError` for the first of `count` calls that differs; returns how many raised."""
     rng = random.Random(seed)
-    size, specials, raised = len(original), list(original.get_added_vocab()), 0
+    size, specials, raised, users = len(original), list(original.get_added_vocab()), 0, Users(rng)
     warnings.simplefilter("ignore")
     for number in range(count):
-        what, do = changes(rng) if rng.random() < 0.01 else done(*call(rng, size, specials))
+        kind = rng.random()
+        what, do = (changes(rng) if kind < 0.01 else users.act(specials) if kind < 0.1 else
+                    done(*call(rng, size, specials)))
         results = [outcome(partial(do, tok)) for tok in (original, accelerated)]
         assert results[0] == results[1], f"call {number} of seed {seed}: {what}\n{results[0]}\n{results[1]}"
         raised += results[0][0] == "raised"
