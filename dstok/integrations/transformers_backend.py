@@ -107,7 +107,10 @@ class Backing:
         return real
 
     def catch_up(self, real: tokenizers.Tokenizer) -> None:
-        """Gives the backend the settings of the last call, unless whoever holds it may have set others. The lock is held."""
+        """Gives the backend the settings of the last call, unless it has them. The lock is held.
+
+        While others may hold it, it has them, or those that these have set.
+        """
         if not self.handed_out:
             self.settle(real, self.wanted)
 

@@ -28,7 +28,7 @@ from dstok.tables.build import build_tables
 from dstok.tables.objects import Tables
 from dstok.tokenizer import Tokenizer
 
-__all__ = ["Engine", "check_stripping", "deep_marks", "engine_of", "joined", "marks", "state_of"]
+__all__ = ["Engine", "check_stripping", "deep_marks", "engine_of", "joined", "marks", "state_of", "truncate"]
 
 PROBES = 64  # entries of the vocabulary by which another model is told from the one that the engine was made of
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
@@ -179,16 +179,21 @@ def _bare(real: tokenizers.Tokenizer) -> Iterator[None]:
         yield
     finally:
         if truncation is not None:
-            _truncate(real, truncation)
+            truncate(real, truncation)
         if padding is not None:
             real.enable_padding(**padding)
         real.encode_special_tokens = split_special
 
 
-def _truncate(real: tokenizers.Tokenizer, truncation: dict[str, Any]) -> None:
-    """Sets a truncation that the backend had: its post-processor may be a later one, for which it has no room."""
-    processor = real.post_processor
-    real.post_processor = None
+def truncate(real: tokenizers.Tokenizer, truncation: dict[str, Any]) -> None:
+    """Sets a truncation that was accepted once, whatever the post-processor is by now.
+
+    Upstream accepts a stride up to `max_length` less the special tokens of the post-processor of that time. The
+    difference of a `max_length` that is too small for these is taken for a large number.
+    """
+    processor, longest = real.post_processor, truncation["max_length"]
+    real.post_processor = None if truncation["stride"] <= longest else tokenizers.processors.TemplateProcessing(
+        single="$A" + " x" * (longest + 1), special_tokens=[("x", 0)])
     real.enable_truncation(**truncation)
     real.post_processor = processor
 

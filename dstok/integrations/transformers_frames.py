@@ -19,7 +19,7 @@ from tokenizers import Encoding
 
 from dstok.calls.pairs import kept_lengths
 from dstok.errors import UnsupportedError
-from dstok.integrations.transformers_engine import joined, state_of
+from dstok.integrations.transformers_engine import joined, state_of, truncate
 
 __all__ = ["Frame", "KeptSettings", "Settings", "finisher"]
 
@@ -64,8 +64,8 @@ def frame_of(processor: Any, texts: int, add_special: bool) -> Frame | None:
 def finisher(processor: Any, truncation: dict[str, Any] | None) -> tokenizers.Tokenizer:
     """Upstream's tokenizer with no vocabulary: it post-processes and truncates encodings that others made."""
     found = tokenizers.Tokenizer(tokenizers.models.BPE())
-    if truncation is not None:  # first: a backend may have got its post-processor after a truncation that has no room for it
-        found.enable_truncation(**truncation)
+    if truncation is not None:
+        truncate(found, truncation)
     if processor is not None:
         found.post_processor = pickle.loads(pickle.dumps(processor))  # a copy: the one in the backend may be changed
     return found

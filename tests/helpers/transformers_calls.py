@@ -187,7 +187,7 @@ def compare(original: Any, accelerated: Any, count: int, seed: int) -> int:
     warnings.simplefilter("ignore")
     for number in range(count):
         kind = rng.random()
-        what, do = (changes(rng) if kind < 0.01 else users.act(specials) if kind < 0.1 else
+        what, do = (changes(rng) if kind < 0.01 else users.act(specials) if kind < 0.25 else
                     done(*call(rng, size, specials)))
         results = [outcome(partial(do, tok)) for tok in (original, accelerated)]
         assert results[0] == results[1], f"call {number} of seed {seed}: {what}\n{results[0]}\n{results[1]}"

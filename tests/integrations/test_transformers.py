@@ -223,6 +223,49 @@ def test_the_backend_has_the_settings_of_the_last_call(both: tuple[Any, Any], tm
         assert texts[0] == texts[1]
 
 
+def test_who_holds_the_backend_sees_the_settings_of_each_call(both: tuple[Any, Any]) -> None:
+    held = [tok.backend_tokenizer for tok in both]
+    for options in ({"truncation": True, "max_length": 4}, {"padding": "max_length", "max_length": 40},
+                    {"split_special_tokens": True}, {}):
+        same(both, TEXT, **options)
+        assert shown(held[0].encode(TEXT)) == shown(held[1].encode(TEXT))
+        assert held[0].to_str() == held[1].to_str()
+
+
+def test_settings_of_who_holds_the_backend_stay(both: tuple[Any, Any]) -> None:
+    for change in (lambda real: real.enable_truncation(4), lambda real: real.enable_padding(length=40),
+                   lambda real: setattr(real, "encode_special_tokens", True)):
+        for tok in both:
+            change(tok.backend_tokenizer)
+        first, second = (shown(tok.backend_tokenizer.encode(TEXT)) for tok in both)
+        assert first == second
+
+
+@pytest.mark.parametrize("name", ["add_tokens", "truncation"])
+def test_a_change_by_who_then_lets_the_backend_go_is_seen(both: tuple[Any, Any], name: str) -> None:
+    held = [tok.backend_tokenizer for tok in both]
+    same(both, TEXT)
+    held[0].add_tokens(["sent"]), held[1].add_tokens(["sent"])
+    held[0].enable_truncation(4), held[1].enable_truncation(4)
+    del held
+    first, second = (shown(tok.backend_tokenizer.encode(TEXT)) if name == "truncation" else shown(tok(TEXT)) for tok in both)
+    assert first == second
+
+
+@pytest.mark.parametrize(("longest", "stride"), [(4, 3), (0, 1)])
+def test_a_truncation_that_a_later_post_processor_has_no_room_for(both: tuple[Any, Any], longest: int, stride: int) -> None:
+    """It stays, though upstream would not take it now."""
+    for tok in both:
+        wide = processors.TemplateProcessing(single="$A </s> </s> </s>", pair="$A $B", special_tokens=[("</s>", 3)])
+        tok.backend_tokenizer.post_processor = wide if stride > longest else None
+        tok.backend_tokenizer.enable_truncation(longest, stride=stride)
+        tok.backend_tokenizer.post_processor = None if stride > longest else wide
+        tok.backend_tokenizer.add_tokens(["sent"])  # a new engine is made, by trying the backend without truncation
+    same(both, TEXT, truncation=True, max_length=longest, stride=stride)
+    same(both, TEXT, truncation=True, max_length=longest, stride=stride, padding="max_length")
+    assert both[0].backend_tokenizer.to_str() == both[1].backend_tokenizer.to_str()
+
+
 # What cannot be done
 
 
