@@ -22,6 +22,7 @@ from dstok.pattern.collapse import Program
 from dstok.pattern.split import Split
 from dstok.tables.objects import Tables
 from dstok.text.added_tokens import AddedTokens
+from dstok.text.normalizers import view_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,6 +87,19 @@ class Inspection:
         """`text` as the model sees it, if it holds no added token with normalized=false."""
         return text if self._normalizer is None else self._normalizer.normalize(text.encode()).decode()
 
+    def seen(self, text: str, special: Special = "all") -> str:
+        """`text` as the model sees it: normalized, but for its added tokens with normalized=false.
+
+        `special` as in `encode`, which raises the same.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-r1-distill-qwen").inspect().seen("e\u0301<｜User｜>")
+        'é<｜User｜>'
+        """
+        data = utf8(text, False)
+        return text if self._normalizer is None else view_of(
+            self._normalizer, data, self._added.policy(special)).text.decode()
+
     # Pieces to ids
 
     @property
@@ -130,7 +144,7 @@ class Inspection:
         return self._added.tokens
 
     def added_in(self, text: Text, special: Special = "all") -> list[tuple[int, int, int]]:
-        """(id, start, end) of each added token in `text`, in bytes of the normalized text. Raises as `encode`.
+        """(id, start, end) of each added token in `text`, in bytes of the text as `seen` has it. Raises as `encode`.
 
         >>> import dstok
         >>> dstok.load("deepseek-v3").inspect().added_in("Hi<｜User｜>")

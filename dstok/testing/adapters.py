@@ -133,12 +133,26 @@ def _version(package: str) -> str:
 
 
 def _upstream(tok: Any) -> Engine:
-    """tokenizers 0.23.3."""
+    """tokenizers 0.23.3, and others as far as they have its calls: 1.0.0rc3 tells no offsets."""
     def offsets(text: str) -> tuple[Ids, Any]:
         found = tok.encode(text, add_special_tokens=False)
         return found.ids, found.offsets
 
-    def plain(text: str) -> Ids:
+    def batch(texts: list[str]) -> Iterable[Ids]:
+        return [one.ids for one in tok.encode_batch(texts, add_special_tokens=False)]
+
+    def decode(ids: list[int]) -> str:
+        return str(tok.decode(ids, skip_special_tokens=False))
+
+    plain = _plain_of_upstream(tok)
+    return Engine("tokenizers", _version("tokenizers"), lambda text: tok.encode(text, add_special_tokens=False).ids,
+                  batch if hasattr(tok, "encode_batch") else None, decode if hasattr(tok, "decode") else None,
+                  offsets if hasattr(tok.encode(""), "offsets") else None, plain, plain_special=bool(plain))
+
+
+def _plain_of_upstream(tok: Any) -> Callable[[str], Ids] | None:
+    """Special tokens are text: by a keyword since 1.0, else by a setting; None if there is neither."""
+    def by_setting(text: str) -> Ids:
         tok.encode_special_tokens = True
         try:
             ids: Ids = tok.encode(text, add_special_tokens=False).ids
@@ -146,10 +160,17 @@ def _upstream(tok: Any) -> Engine:
             tok.encode_special_tokens = False
         return ids
 
-    return Engine("tokenizers", _version("tokenizers"),
-                  lambda text: tok.encode(text, add_special_tokens=False).ids,
-                  lambda texts: [one.ids for one in tok.encode_batch(texts, add_special_tokens=False)],
-                  lambda ids: str(tok.decode(ids, skip_special_tokens=False)), offsets, plain, plain_special=True)
+    def by_keyword(text: str) -> Ids:
+        ids: Ids = tok.encode(text, add_special_tokens=False, encode_special_tokens=True).ids
+        return ids
+
+    if hasattr(tok, "encode_special_tokens"):
+        return by_setting
+    try:
+        by_keyword("")
+    except TypeError:
+        return None
+    return by_keyword
 
 
 def _tokenizers(path: str) -> Engine:

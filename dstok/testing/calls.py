@@ -161,11 +161,13 @@ def check_threads(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
 
 
 def check_decode(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
-    """The ids of a text are decoded to that text."""
+    """The ids of a text are decoded to that text, or to what the model's normalizer leaves of it."""
     pool = [*texts_of.odd_texts(guide), *_sample(pair, guide, 2000, 8), *islice(texts_of.added_tokens(guide), 600)]
+    tok = guide.tokenizer
 
     def ask(texts: list[str]) -> list[str | Fault | None]:
-        return [None if one == text else one for text, one in zip(texts, _decoded_by(pair, texts))]
+        expected = (tok.decode(tok.encode(text)) for text in texts)
+        return [None if back == one else back for one, back in zip(expected, _decoded_by(pair, texts))]
 
     if found := _smallest(pool, ask, tally, 500):
         text, back, count = found

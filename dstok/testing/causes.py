@@ -116,8 +116,7 @@ class Explainer:
         if cause.cause == PIECES:
             return cause.title == self._sight(difference.text)
         if cause.cause == LONG:
-            return max(map(width, self.pipeline.pieces(difference.text)), default=0) >= LONG_PIECE \
-                and self._inside_pieces(difference)
+            return self._longest_piece(difference.text) >= LONG_PIECE and self._inside_pieces(difference)
         return False
 
     def _reordered(self, cause: Cause, difference: Difference) -> bool:
@@ -125,8 +124,8 @@ class Explainer:
         if not self._inside_pieces(difference):
             return False
         detail = self._merge_detail(difference)
-        if detail in cause.details or (len(cause.details) >= MANY and max(
-                map(width, self.pipeline.pieces(difference.text))) < LONG_PIECE):
+        if detail in cause.details or (
+                len(cause.details) >= MANY and self._longest_piece(difference.text) < LONG_PIECE):
             cause.details[detail] = cause.details.get(detail, 0) + 1
             return True
         return False
@@ -301,7 +300,7 @@ class Explainer:
         """The pieces are right, but merged in another order; or they are cut where the classes say nothing of it."""
         if not self._inside_pieces(small):
             return None
-        longest = max(map(width, self.pipeline.pieces(small.text)))
+        longest = self._longest_piece(small.text)
         if longest >= LONG_PIECE:
             title = f"pieces of {longest} bytes or more are merged in another way than shorter ones"
             return Cause(LONG, title, small.text, small.found, small.expected)
@@ -315,7 +314,7 @@ class Explainer:
     def _merge_detail(self, difference: Difference) -> str:
         """The first merge that the candidate's tokens show not to have been done."""
         found = list(difference.found)
-        for piece in self.pipeline.pieces(difference.text):
+        for piece in self._pieces(difference.text):
             theirs = found[: tokens_of(self.guide, found, width(piece))]  # type: ignore[arg-type]
             found = found[len(theirs) :]
             if self.guide.merged(piece) != theirs:
@@ -325,9 +324,10 @@ class Explainer:
     def _always_cut(self, small: Difference) -> bool:
         """Is there an edge in the candidate's tokens where other texts of the same classes have one, too?"""
         assert not isinstance(small.found, Fault)
-        chance, word = random.Random(1), self.guide.classes_of(small.text)
+        seen = self.guide.model.seen(small.text)
+        chance, word = random.Random(1), self.guide.classes_of(seen)
         edges = set(ends(self.guide, small.found)) - set(ends(self.guide, small.expected))
-        places = [at for at in range(1, len(word)) if width(small.text[:at]) in edges]
+        places = [at for at in range(1, len(word)) if width(seen[:at]) in edges]
         pool = list(dict.fromkeys(self.guide.spell_at_random(word, chance) for _ in range(300)))
         pool += [self.guide.spell(word), self.guide.spell_backward(word)]
         found = {d.text: d.found for d in self.pair.differences(pool)}
@@ -344,22 +344,33 @@ class Explainer:
         """Are all edges of pieces edges of the candidate's tokens, and is the text whole?"""
         if isinstance(difference.found, Fault) or self.pipeline.reference(difference.text) != difference.expected:
             return False
-        if bytes_of(self.guide, difference.found) != difference.text.encode():
+        if self._loses(difference.text, difference.found):
             return False
         found = set(ends(self.guide, difference.found))
         at = 0
-        for piece in self.pipeline.pieces(difference.text):
+        for piece in self._pieces(difference.text):
             at += width(piece)
             if at not in found:
                 return False
         return True
+
+    def _pieces(self, text: str) -> list[str]:
+        """The pieces of the text as the model sees it, added tokens taken for text."""
+        return self.pipeline.pieces(self.guide.model.seen(text))
+
+    def _longest_piece(self, text: str) -> int:
+        return max(map(width, self._pieces(text)), default=0)
+
+    def _loses(self, text: str, found: Ids) -> bool:
+        """Do these ids stand for other bytes than those that the model sees?"""
+        return bytes_of(self.guide, found) != self.guide.model.seen(text).encode()
 
     def _by_sight(self, small: Difference) -> Cause:
         if self.pipeline.reference(small.text) != small.expected:
             return Cause(UNKNOWN, "the reference is not the tokenizer that dstok knows under this name",
                          small.text, small.found, small.expected)
         assert not isinstance(small.found, Fault)
-        if bytes_of(self.guide, small.found) != small.text.encode():
+        if self._loses(small.text, small.found):
             words = "the ids do not stand for the bytes of the text"
             return Cause(LOST, words, small.text, small.found, small.expected)
         return Cause(PIECES, self._sight(small.text), small.text, small.found, small.expected)

@@ -60,7 +60,7 @@ class Pipeline:
 
     def with_splitter(self, split: Splitter, text: str) -> Ids:
         """The ids if the text between added tokens were cut by `split`."""
-        data = text.encode()
+        data = self.guide.model.seen(text).encode()
         found: list[int] = []
         at = 0
         for id, start, end in self.guide.model.added_in(text):

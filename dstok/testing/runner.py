@@ -338,6 +338,8 @@ def _saved(thing: Any) -> Any:
     """An object of tokenizers as a file, or None: its threads do not survive a fork."""
     if type(thing).__module__.partition(".")[0] != "tokenizers":
         return None
+    if not hasattr(thing, "to_str"):
+        raise CandidateError("an object of tokenizers that cannot be written to a file: name it by tokenizers:FILE")
     file = tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="dstok-verify-", suffix=".json")
     file.write(thing.to_str())
     file.flush()
