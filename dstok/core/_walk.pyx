@@ -6,8 +6,9 @@ In: a set of rules, symbols (what stands for the characters), the rows of a `Mar
 another way, or None: there is none.
 Invariant: the rules are those of the kernel, the same C, in blocks of a few characters instead of 64 bytes. A node is
 all that is known between two blocks: the state of the rules, the state of the `Marked` after the marks set so far, and
-the characters that were seen but not decided. From each node all blocks are tried: blocks of `least` characters, or of
-`most` after a quote, since rules of words look at what follows it; and all shorter blocks, which end the text.
+the characters that were seen but not decided. From each node all blocks of `least` characters are tried. Rules of words
+look at what follows a quote: after one, all blocks of `least` to `most` characters are tried. Shorter blocks end a text.
+A small block must know at least as much as one of 64 bytes may: if it is all blanks, it is told what ends them.
 docs/rules.md says what that proves.
 """
 
@@ -16,8 +17,12 @@ from libc.string cimport memcmp, memset
 
 cdef extern from "_walk.h":
     enum:
+        RULES_LLM
         WALK_WORDS
     ctypedef struct GridMasks:
+        uint64_t letter
+        uint64_t punct
+        uint64_t number
         uint64_t blank
         uint64_t newline
         uint64_t quote
@@ -48,9 +53,11 @@ cdef enum:
     # What is known of what follows these characters, if they are blanks:
     ANY = 0
     NEWLINE = 1
-    OTHER = 2                # an ASCII character that is none
+    OTHER = 2                # a character that is none
     ENDS = 3                 # the end of the text
     BEGINS = 4               # nothing; and the text begins here: no mark stands before its first character
+    CLOSED = 5               # LLM's rules: a newline, a letter, punctuation, or the end of the text
+    OPEN = 6                 # LLM's rules: another character, but none that is rare
 
 
 class TooLargeError(Exception):
@@ -178,12 +185,12 @@ cdef class Walk:
         """All blocks that begin with the first `count` symbols of the word, whose masks are `m`: marked alike?"""
         cdef GridMasks joined
         cdef int i
+        if count and (count >= self.seen or count >= self.least) and not self.try_block(m, count, width):
+            self.seen = max(count, self.seen)
+            return False
         if count < self.seen:
             walk_join(m, &self.symbols[self.word[count]].masks, width, &joined)
             return self.grow(&joined, count + 1, width + self.symbols[self.word[count]].width)
-        if count and not self.try_block(m, count, width):
-            self.seen = count
-            return False
         if count >= (self.most if m.quote & 1 else self.least):
             return True
         for i in range(self.count):
@@ -196,25 +203,29 @@ cdef class Walk:
     cdef bint try_block(self, const GridMasks *m, int count, int width) except -1:
         """The word as the text's last block, and, if it is long enough, as one that others follow."""
         cdef int ahead, blanks = 0
-        cdef const Symbol *first
         while blanks < count and self.symbols[self.word[blanks]].masks.blank & 1:
             blanks += 1
-        if blanks < count and self.ahead == ENDS:
+        if blanks < count and not self.may_follow(&self.symbols[self.word[blanks]]):
             return True  # no such text
-        if blanks < count and self.ahead in (NEWLINE, OTHER):
-            first = &self.symbols[self.word[blanks]]
-            if first.masks.newline & 1 != (self.ahead == NEWLINE) or first.width > 1:
-                return True
-        if not (blanks == count and self.ahead in (NEWLINE, OTHER)) and not self.last_blocks(count):
+        if count >= self.seen and not (blanks == count and self.ahead in (NEWLINE, OTHER, OPEN)) and not self.last_blocks(count):
             return False
-        if count < (self.most if m.quote & 1 else self.least):
+        if count < self.least or (count > self.least and not m.quote & 1):
             return True
         if blanks < count:
             return self.block(m, count, width, ANY)
-        for ahead in (NEWLINE, OTHER, ENDS):
+        for ahead in (ANY, CLOSED, OPEN) if self.rules == RULES_LLM else (NEWLINE, OTHER, ENDS):
             if self.ahead in (ANY, BEGINS, ahead) and not self.block(m, count, width, ahead):
                 return False
         return True
+
+    cdef bint may_follow(self, const Symbol *one):
+        """May this character end the blanks, as far as the node knows?"""
+        if self.ahead in (NEWLINE, OTHER):
+            return (one.masks.newline & 1) == (self.ahead == NEWLINE)
+        if self.ahead in (CLOSED, OPEN):
+            closes = (one.masks.newline | one.masks.letter | one.masks.punct) & 1
+            return one.column >= 0 and closes == (self.ahead == CLOSED)
+        return self.ahead != ENDS
 
     cdef bint last_blocks(self, int count) except -1:
         """The word as the end of a text."""
@@ -229,6 +240,8 @@ cdef class Walk:
                 masks = joined
                 width += self.symbols[self.word[i]].width
             decided = self.step(&masks, at, count, width, width, False, ENDS, &state, &marked)
+            if decided == 0:
+                self.give_up(marked, at, count)
             if decided <= 0:
                 return decided == 0
             at += decided
@@ -238,11 +251,34 @@ cdef class Walk:
         """The word as a block that others follow, whose last character is there to be looked at."""
         cdef uint32_t state = self.state
         cdef int marked = self.marked
-        cdef int size = width - self.symbols[self.word[count - 1]].width
-        cdef int decided = self.step(m, 0, count, width, size, True, ahead, &state, &marked)
+        cdef int decided = self.step(m, 0, count, width, self.size(count), True, ahead, &state, &marked)
+        if decided == 0 and ahead in (CLOSED, OPEN):
+            decided = self.stand_in(count, ahead, &state, &marked)
         if decided > 0:
-            self.reach(decided, count, state, marked, ahead)
+            self.reach(decided, max(count, self.seen), state, marked, ahead)
+        elif decided == 0 and not (m.quote & 1 and count < self.most):  # a longer block may tell what follows the quote
+            self.give_up(marked, 0, count)
         return decided >= 0
+
+    cdef int size(self, int count) noexcept:
+        """The bytes of the word that a block may decide: not its last character, and none from a second quote on."""
+        cdef int i = 1, size = self.symbols[self.word[0]].width
+        while i < count - 1 and not self.symbols[self.word[i]].masks.quote & 1:
+            size += self.symbols[self.word[i]].width
+            i += 1
+        return size
+
+    cdef int stand_in(self, int count, int ahead, uint32_t *state, int *marked) except -2:
+        """LLM's rules: the word's first blank, and what stands for the end of the blanks: a newline or a digit."""
+        cdef GridMasks end, both
+        cdef const Symbol *blank = &self.symbols[self.word[0]]
+        memset(&end, 0, sizeof(end))
+        if ahead == CLOSED:
+            end.newline = 1
+        else:
+            end.number = 1
+        walk_join(&blank.masks, &end, blank.width, &both)
+        return self.step(&both, 0, count, blank.width + 1, blank.width, True, ANY, state, marked)
 
     cdef int give_up(self, int marked, int first, int count) except -1:
         """Remembers where, and before which symbols, to the first that the rules never decide."""
@@ -264,7 +300,6 @@ cdef class Walk:
             self.rules, m, width, size, more, ahead == ENDS, byte, &s, &starts)
         self.blocks += 1
         if not decided:
-            self.give_up(marked[0], first, count)
             return 0
         if first == 0 and self.ahead == BEGINS:
             starts &= ~<uint64_t>1

@@ -80,6 +80,8 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     grid_until(m, undecided);
     if (x->more)
         grid_until(m, quote & ~(x->text >> 3));
+    if (!m->size)
+        return 0;
 
     /* Letters: a run starts a piece, unless a blank or punctuation before it leads it; so does what follows a suffix.
      * "a (b" is "a", " (", "b"; "a(b" is "a", "(b". In cased words "aBc" is "a", "Bc". */
