@@ -12,7 +12,18 @@
 enum {
     WALK_WORDS = offsetof(GridMasks, size) / 8,   /* of a character's masks */
     WALK_BITS = offsetof(GridState, digits) / 8,  /* of the state: those that are one bit */
+    WALK_DIGITS = 2,                              /* bits for the digits since the last number start: 0 to 3 */
+    /* A node is a number. From its lowest bit on: what is ahead, the state of the `Marked`, the state carried over, and
+     * each character that is not decided. */
+    WALK_AHEAD_BITS = 3,
+    WALK_MARKED_BITS = 10,
+    WALK_STATE_BITS = 19,
+    WALK_SYMBOL_BITS = 6,
+    WALK_HEAD_BITS = WALK_AHEAD_BITS + WALK_MARKED_BITS + WALK_STATE_BITS,
 };
+_Static_assert(WALK_BITS + WALK_DIGITS <= WALK_STATE_BITS, "a node has room for the state");
+_Static_assert(WALK_HEAD_BITS <= 32, "all of a node but its characters is a uint32_t");
+_Static_assert(offsetof(GridMasks, size) % 8 == 0 && offsetof(GridState, digits) % 8 == 0, "arrays of uint64_t");
 
 /* The masks of an ASCII character, as a block has them that begins with it; it stands after a quote here, without which
  * some levels do not look at letters. */
@@ -59,6 +70,7 @@ static int walk_block(int rules, const GridMasks *masks, int width, int size, in
     return size;
 }
 
+/* Larger than WALK_STATE_BITS if there are more digits than rules of threes can leave. */
 static uint32_t walk_pack(const GridState *s) {
     uint32_t packed = s->number ? (uint32_t)s->digits << WALK_BITS : 0;
     for (int i = 0; i < WALK_BITS; i++)

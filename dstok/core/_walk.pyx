@@ -19,6 +19,11 @@ cdef extern from "_walk.h":
     enum:
         RULES_LLM
         WALK_WORDS
+        WALK_AHEAD_BITS
+        WALK_MARKED_BITS
+        WALK_STATE_BITS
+        WALK_SYMBOL_BITS
+        WALK_HEAD_BITS
     ctypedef struct GridMasks:
         uint64_t letter
         uint64_t punct
@@ -42,13 +47,11 @@ cdef enum:
     DEAD = 0                 # of a `Marked`
     START = 1
     FINAL = 2
-    # A node is a number: three bits for what is ahead, ten for the state of the `Marked`, nineteen for the state
-    # carried over, and six for each character that is not decided.
-    MARKED_AT = 3
-    STATE_AT = 13
-    TAIL_AT = 32
-    MOST_MARKED = 1 << 10
-    MOST_SYMBOLS = 63
+    MARKED_AT = WALK_AHEAD_BITS
+    STATE_AT = WALK_AHEAD_BITS + WALK_MARKED_BITS
+    TAIL_AT = WALK_HEAD_BITS
+    MOST_MARKED = 1 << WALK_MARKED_BITS
+    MOST_SYMBOLS = (1 << WALK_SYMBOL_BITS) - 1
     LONGEST = 11             # characters of a block: but for the first they have room in 64 bits
     # What is known of what follows these characters, if they are blanks:
     ANY = 0
@@ -160,21 +163,23 @@ cdef class Walk:
     cdef int open(self, node) except -1:
         cdef uint32_t head = node & ((<uint64_t>1 << TAIL_AT) - 1)
         cdef uint64_t tail = node >> TAIL_AT
-        self.node, self.ahead = node, head & 7
+        self.node, self.ahead = node, head & ((1 << WALK_AHEAD_BITS) - 1)
         self.marked, self.state = head >> MARKED_AT & (MOST_MARKED - 1), head >> STATE_AT
         self.seen = 0
         while tail:
-            self.word[self.seen] = <int>(tail & 63) - 1
+            self.word[self.seen] = <int>(tail & MOST_SYMBOLS) - 1
             self.seen += 1
-            tail >>= 6
+            tail >>= WALK_SYMBOL_BITS
         return 0
 
     cdef int reach(self, int decided, int count, uint32_t state, int marked, int ahead) except -1:
         """The node after the first `decided` symbols of the word, which has `count`."""
         cdef uint64_t head = ahead | marked << MARKED_AT | state << STATE_AT, tail = 0
         cdef int i
+        if state >> WALK_STATE_BITS:
+            raise TooLargeError
         for i in range(decided, count):
-            tail |= <uint64_t>(self.word[i] + 1) << 6 * (i - decided)
+            tail |= <uint64_t>(self.word[i] + 1) << WALK_SYMBOL_BITS * (i - decided)
         node = head | tail << TAIL_AT if not tail >> (64 - TAIL_AT) else head | <object>tail << TAIL_AT
         if node not in self.known:
             self.known[node] = (self.node, tuple([self.word[i] for i in range(decided)]))

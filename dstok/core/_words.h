@@ -112,7 +112,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
         s->caseless = LAST(m->caseless);
         s->absorbed = LAST(absorbed);
     }
-    grid_carry(m, s, white, gpt2 ? m->number : number_start);
+    grid_carry(m, s, white, gpt2 || rules == RULES_ONES ? m->number : number_start); /* digits: 1 where none are counted */
     return m->size;
 }
 

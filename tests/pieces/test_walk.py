@@ -326,7 +326,26 @@ LONG = [
 ]
 
 
-@pytest.mark.skipif(shutil.which("cc") is None or not (CORE / "_walk.c").exists(), reason="compiles the walk")
+compiles = pytest.mark.skipif(shutil.which("cc") is None or not (CORE / "_walk.c").exists(), reason="compiles the walk")
+
+
+@compiles
+def test_a_state_that_has_no_room_in_a_node(tmp_path: Path) -> None:
+    """One bit more than there are."""
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        mutated(tmp_path, "_rules.h", "uint64_t ascii;", "uint64_t another, ascii;")
+    assert "a node has room for the state" in caught.value.stderr
+
+
+@each_family
+def test_the_digits_of_a_state_are_few(name: str) -> None:
+    """A number of four bytes is no four digits, for which a node has no room: then the walk would stop."""
+    four = [symbol for symbol in symbols(name) if symbol[:2] == (-1, 4)]
+    kept = program(name).kept
+    assert kept and four and difference_in([*four, *symbols(name)[:3]], RULES[name], kept, 4) is None
+
+
+@compiles
 @pytest.mark.parametrize("mutation", [(SHORT + LONG)[number] for number in seeds(len(SHORT + LONG), 1)], ids=str)
 def test_every_rule_counts(mutation: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in RULES:
@@ -353,7 +372,7 @@ def mutated(folder: Path, header: str, old: str, new: str) -> ModuleType:
     (folder / header).write_text(text.replace(old, new))
     made = folder / f"_walk{sysconfig.get_config_var('EXT_SUFFIX')}"
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-g0", "-w", "-fwrapv", f"-I{sysconfig.get_path('include')}",
-                    str(folder / "_walk.c"), "-o", str(made)], check=True)
+                    str(folder / "_walk.c"), "-o", str(made)], check=True, stderr=subprocess.PIPE, text=True)
     spec = importlib.util.spec_from_file_location("dstok.core._walk", made)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
