@@ -147,7 +147,7 @@ typedef void (*GridRunFunction)(const KernelTables *t, const uint8_t *p, uint32_
                                                  GridRun *run) { \
         grid_run_by(t, set, masks_##level, write, grid_last_##name##_##level, p, stop, final, full, run); \
     }
-/* A copy a set of rules, in the order of their numbers; cl100k's is that of threes. */
+/* A copy a set of rules, by their numbers; cl100k's is that of threes. */
 #define GRID_LEVEL(level, target, write) \
     GRID_RUN(v3, level, target, write, RULES_V3) \
     GRID_RUN(ones, level, target, write, RULES_ONES) \
@@ -157,8 +157,11 @@ typedef void (*GridRunFunction)(const KernelTables *t, const uint8_t *p, uint32_
     GRID_RUN(llm, level, target, write, RULES_LLM) \
     GRID_RUN(coder, level, target, write, RULES_CODER) \
     static const GridRunFunction GRID_##level[] = { \
-        grid_run_v3_##level, grid_run_ones_##level, grid_run_threes_##level, grid_run_cased_##level, \
-        grid_run_gpt2_##level, grid_run_threes_##level, grid_run_llm_##level, grid_run_coder_##level};
+        [RULES_V3] = grid_run_v3_##level, [RULES_ONES] = grid_run_ones_##level, [RULES_THREES] = grid_run_threes_##level, \
+        [RULES_CASED] = grid_run_cased_##level, [RULES_GPT2] = grid_run_gpt2_##level, \
+        [RULES_CL100K] = grid_run_threes_##level, [RULES_LLM] = grid_run_llm_##level, \
+        [RULES_CODER] = grid_run_coder_##level}; \
+    _Static_assert(sizeof(GRID_##level) / sizeof(*GRID_##level) == RULES_COUNT, "a kernel for each set of rules");
 
 GRID_LEVEL(16, , grid_write)
 #ifdef DSTOK_X86
@@ -172,12 +175,12 @@ GRID_LEVEL(avx512, SIMD_AVX512, grid_write_avx512)
 static GridRunFunction grid_function(int level, int rules) {
 #ifdef DSTOK_X86
     if (level == LEVEL_AVX512)
-        return GRID_avx512[rules - RULES_V3];
+        return GRID_avx512[rules];
     if (level == LEVEL_AVX2)
-        return GRID_avx2[rules - RULES_V3];
+        return GRID_avx2[rules];
 #endif
     (void)level;
-    return GRID_16[rules - RULES_V3];
+    return GRID_16[rules];
 }
 
 #endif

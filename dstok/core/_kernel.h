@@ -13,7 +13,7 @@
 
 /* Which rules: V3's (_rules.h), those of words (_words.h), those of runs (_runs.h). */
 enum { RULES_NONE = 0, RULES_V3 = 1, RULES_ONES = 2, RULES_THREES = 3, RULES_CASED = 4, RULES_GPT2 = 5, RULES_CL100K = 6,
-       RULES_LLM = 7, RULES_CODER = 8 };
+       RULES_LLM = 7, RULES_CODER = 8, RULES_COUNT };
 
 static inline int rules_of_words(int rules) {
     return rules >= RULES_ONES && rules <= RULES_CL100K;

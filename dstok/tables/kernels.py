@@ -31,14 +31,15 @@ NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER = range(9)  # as in core
 OTHER, LETTER, PUNCT, CJK, BLANK, RARE, NUMBER = 0, 1, 2, 4, 8, 32, 64  # as its F_ flags
 CAPITAL, CASELESS, COMBINING = LETTER | PUNCT, LETTER | BLANK, LETTER | PUNCT | BLANK
 # What a character that is not ASCII can be to each set of rules, the likeliest first. In cased words there are small
-# letters, capitals, letters of no case and combining marks.
+# letters, capitals, letters of no case and combining marks. Rules that count digits in threes count bytes: no character
+# of two bytes or more can be a number to them.
 KINDS = {
     V3: (LETTER, LETTER | CJK, PUNCT, PUNCT | CJK, BLANK, RARE),
     ONES: (LETTER, PUNCT, NUMBER, BLANK, RARE),
-    THREES: (LETTER, PUNCT, NUMBER, BLANK, RARE),
-    CASED: (LETTER, CAPITAL, CASELESS, PUNCT, NUMBER, BLANK, COMBINING, RARE),
+    THREES: (LETTER, PUNCT, BLANK, RARE),
+    CASED: (LETTER, CAPITAL, CASELESS, PUNCT, BLANK, COMBINING, RARE),
     GPT2: (LETTER, PUNCT, NUMBER, BLANK, RARE),
-    CL100K: (LETTER, PUNCT, NUMBER, BLANK, RARE),
+    CL100K: (LETTER, PUNCT, BLANK, RARE),
     LLM: (LETTER, CJK, OTHER, PUNCT, LETTER | CJK, PUNCT | CJK, NUMBER, BLANK, RARE),
     CODER: (LETTER, LETTER | CJK, CJK, PUNCT, OTHER, PUNCT | CJK, NUMBER, BLANK, RARE),
 }

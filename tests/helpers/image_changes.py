@@ -11,7 +11,7 @@ from typing import Any
 
 from images import Parts
 
-from dstok.tables.kernels import KINDS, NONE, RARE, V3
+from dstok.tables.kernels import KINDS, NONE, NUMBER, RARE, V3
 from dstok.tables.objects import TABLES_FORMAT
 
 ROW = 256
@@ -126,7 +126,7 @@ REFUSED: list[tuple[Change, str]] = [
     (put("kernel", {"rules": True, "kinds": [], "edges": ""}), "rules: expected int"),
     (kernel(kinds=[1]), "kinds: expected one for each of [0-9]+ classes, found 1"),
     *((kernel(rules=rules, kind=kind), "kinds: expected some of")
-      for rules in KINDS for kind in (-1, 0, 16, 128, 1 << 70) if kind not in KINDS[rules]),
+      for rules in KINDS for kind in (-1, 0, 16, NUMBER, 128, 1 << 70) if kind not in KINDS[rules]),
     (kernel(edges="0"), "section edges: expected the automaton that the rules stand for, SHA-256 0, found"),
     # the sizes
     (lambda parts: parts.sections.pop("joined"), "sections: expected"),

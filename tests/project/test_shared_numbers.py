@@ -27,9 +27,13 @@ def number(file: str, name: str) -> int:
     return int(eval(found[0], {}))
 
 
-@pytest.mark.parametrize("name", ["NONE", "V3", "ONES", "THREES", "CASED", "GPT2", "CL100K"])
+RULES = ["NONE", "V3", "ONES", "THREES", "CASED", "GPT2", "CL100K", "LLM", "CODER"]
+
+
+@pytest.mark.parametrize("name", RULES)
 def test_rules(name: str) -> None:
     assert number("_kernel.h", f"RULES_{name}") == getattr(kernels, name)
+    assert sorted(kernels.KINDS) == list(range(1, len(RULES)))
 
 
 @pytest.mark.parametrize("name", ["LETTER", "PUNCT", "CJK", "BLANK", "RARE", "NUMBER"])
