@@ -113,12 +113,15 @@ cdef class Decoder:
         cdef Py_ssize_t rows = counts.shape[0], row, total
         cdef int64_t[::1] sizes = array("q", bytes(8 * (rows + 1)))
         cdef uint8_t *out
-        total = self._measure(ids, counts, sizes, skip_special)
+        # Copies, since another thread may write to the caller's arrays between the two passes.
+        cdef const uint32_t[::1] own = memoryview(bytes(ids)).cast("I")
+        cdef const int64_t[::1] own_counts = memoryview(bytes(counts)).cast("q")
+        total = self._measure(own, own_counts, sizes, skip_special)
         text = PyBytes_FromStringAndSize(NULL, total)
         out = <uint8_t *>PyBytes_AS_STRING(text)
         broken = []
         with nogil:
-            self._write(ids, counts, out, skip_special)
+            self._write(own, own_counts, out, skip_special)
             for row in range(rows):
                 if find_invalid(out, sizes[row], 0) >= 0:
                     with gil:
