@@ -37,21 +37,7 @@ from dstok.base.texts import plain
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
 
-cdef extern from *:
-    """
-    static Py_ssize_t batch_next(Py_ssize_t *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
-    static void batch_stop(Py_ssize_t *counter, Py_ssize_t size) {
-        __atomic_fetch_add(counter, size, __ATOMIC_RELAXED);
-    }
-    static void batch_publish(int *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELEASE); }
-    static int batch_published(int *flag) { return __atomic_load_n(flag, __ATOMIC_ACQUIRE); }
-    static Py_ssize_t batch_least(Py_ssize_t *least) { return __atomic_load_n(least, __ATOMIC_RELAXED); }
-    static void batch_lower(Py_ssize_t *least, Py_ssize_t value) {
-        Py_ssize_t now = __atomic_load_n(least, __ATOMIC_RELAXED);
-        while (value < now && !__atomic_compare_exchange_n(least, &now, value, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-            ;
-    }
-    """
+cdef extern from "_batch.h":
     Py_ssize_t batch_next(Py_ssize_t *counter) noexcept nogil
     void batch_stop(Py_ssize_t *counter, Py_ssize_t size) noexcept nogil
     void batch_publish(int *flag) noexcept nogil
