@@ -1,6 +1,6 @@
 """A report as one self-contained page.
 
-In: a `Report`, perhaps the tokenizer of its model. Out: HTML with its style, and nothing to fetch: the base page of
+In: `Results`, perhaps the tokenizer of its model. Out: HTML with its style, and nothing to fetch: the base page of
 `dstok.view`. Invariant: whatever a counterexample holds (markup, controls, characters that turn the direction of
 writing) is shown and does nothing. With the tokenizer each counterexample has a link to its whole text as both
 tokenizers cut it.
@@ -20,7 +20,7 @@ from dstok.view.pages import page as base_page
 from dstok.view.sheet import Sheet
 
 if TYPE_CHECKING:
-    from dstok.testing.report import Check, Finding, Report
+    from dstok.testing.results import Check, Finding, Results
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["page"]
@@ -40,11 +40,11 @@ h3 { font-size: .95rem; margin: .6rem 0 .2rem }
 """
 
 
-def page(report: Report, like: Tokenizer | None = None) -> str:
+def page(report: Results, like: Tokenizer | None = None) -> str:
     """The report as HTML. `like`: the tokenizer of the report's model; with it there are views of the whole texts.
 
-    >>> from dstok.testing.report import Report
-    >>> "no difference found" in page(Report("mine", "dstok", "deepseek-v3"))
+    >>> from dstok.testing.results import Results
+    >>> "no difference found" in page(Results("mine", "dstok", "deepseek-v3"))
     True
     """
     views = {} if like is None else {number: _view(number, report, finding, like)
@@ -54,7 +54,7 @@ def page(report: Report, like: Tokenizer | None = None) -> str:
     return base_page(f"{report.candidate}: {report.verdict}", f"<main>{body}</main>", styles=[STYLE])
 
 
-def _parts(report: Report, views: dict[int, str]) -> Iterator[str]:
+def _parts(report: Results, views: dict[int, str]) -> Iterator[str]:
     yield f"<h1>{escape(report.candidate)} against {escape(report.reference)}</h1>\n"
     yield f'<p><strong class="{report.verdict}">{escape(report.summary)}</strong></p>\n'
     yield f'<p class="soft">Model {escape(report.model)}; {report.texts:,} texts in {report.seconds:.0f} s.</p>\n'
@@ -115,7 +115,7 @@ def _tokens(tokens: list[tuple[int, str]], first: int) -> str:
     return f"<div class=\"boxes\">{'… ' if start else ''}{''.join(boxes)}{more}</div>"
 
 
-def _view(number: int, report: Report, finding: Finding, like: Tokenizer) -> str:
+def _view(number: int, report: Results, finding: Finding, like: Tokenizer) -> str:
     """The tokens of both, aligned; nothing where they do not make up the text."""
     sides = (report.candidate, finding.found), (report.reference, finding.expected)
     try:

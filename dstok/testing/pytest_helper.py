@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dstok.testing.report import NO_CALL
+from dstok.testing.results import NO_CALL
 from dstok.testing.verify import CHECKS, verify
 
 __all__ = ["conformance"]

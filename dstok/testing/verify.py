@@ -24,10 +24,12 @@ from dstok.testing.class_cover import cover_size
 from dstok.testing.clock import Clock, OutOfTimeError
 from dstok.testing.corpora import check_files, documents
 from dstok.testing.differ import Pair, shrink_run
+from dstok.testing.findings import finding_of
 from dstok.testing.growth import measure
 from dstok.testing.guide import Guide, built_in, guide_of
 from dstok.testing.plan import CHECKS, CallCheck, GrowthCheck, Planned, TextCheck, planned
-from dstok.testing.report import NO_CALL, NO_TEXTS, NO_TIME, Check, Report, finding_of
+from dstok.testing.report import Report
+from dstok.testing.results import NO_CALL, NO_TEXTS, NO_TIME, Check
 from dstok.testing.runner import Fault, Limits, Runner
 from dstok.testing.words import shown
 from dstok.tokenizer import Tokenizer

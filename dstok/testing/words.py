@@ -1,6 +1,6 @@
 """A report in words: the lines for a terminal, and the phrases that its page (html.py) has in common with them.
 
-In: a `Report`, or parts of it. Out: text. Invariant: a counterexample is quoted, so that nothing in it acts.
+In: `Results`, or parts of it. Out: text. Invariant: a counterexample is quoted, so that nothing in it acts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dstok.testing.unicode_changes import VERSIONS
 
 if TYPE_CHECKING:
-    from dstok.testing.report import Character, Check, Finding, Report
+    from dstok.testing.results import Character, Check, Finding, Results
 
 __all__ = ["before", "category_words", "heading", "in_texts", "remarks", "report_lines", "shown", "state", "was_run"]
 
@@ -19,7 +19,7 @@ SHOWN = 60  # characters of a text that are shown
 MOST_BEFORE = 5  # texts encoded before, of which a finding shows so many
 
 
-def report_lines(report: Report) -> Iterator[str]:
+def report_lines(report: Results) -> Iterator[str]:
     yield f"candidate  {report.candidate}"
     yield f"reference  {report.reference}"
     yield f"model      {report.model}"

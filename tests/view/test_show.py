@@ -158,7 +158,7 @@ def test_a_notebook_is_not_filled() -> None:
 
 
 def test_reports_and_explanations_in_a_notebook() -> None:
-    found = explain(V3, "<b>")
+    found = explain(V3.inspect(), "<b>")
     assert found._repr_html_().startswith("<pre ") and "&lt;b" in found._repr_html_() and "<b" not in found._repr_html_()
     report = Report("mine", "<i>", "deepseek-v3")
     assert unescape(report._repr_html_().partition('srcdoc="')[2].removesuffix('"></iframe>')) == page(report)
