@@ -21,7 +21,7 @@ Case = tuple[Any, dict[str, Any]]
 
 def nested(kind: str) -> Any:
     value: Any = "x"
-    for _ in range(5000):
+    for _ in range(100_000):
         value = [value] if kind == "list" else {"type": "object", "a": value}
     return value
 
