@@ -120,13 +120,16 @@ def run_diff(arguments: Namespace) -> int:
     elif found is None:
         _write(arguments, "equal: both cut every text into the same pieces")
     else:
-        _write(arguments, _aligned([("text", repr(found.text)), ("first", _quoted(found.pieces)),
-                                    ("second", _quoted(found.others))]))
+        alike = found.pieces == found.others  # only their places differ
+        _write(arguments, _aligned([("text", repr(found.text)),
+                                    ("first", _quoted(found.pieces, found.spans if alike else [])),
+                                    ("second", _quoted(found.others, found.other_spans if alike else []))]))
     return 0 if found is None else DIFFERENT
 
 
-def _quoted(pieces: list[str]) -> str:
-    return " ".join(map(repr, pieces)) or "no pieces"
+def _quoted(pieces: list[str], spans: list[tuple[int, int]]) -> str:
+    places = [f" ({start}:{end})" for start, end in spans] or [""] * len(pieces)
+    return " ".join(f"{piece!r}{place}" for piece, place in zip(pieces, places)) or "no pieces"
 
 
 def _aligned(rows: list[tuple[str, str]]) -> str:

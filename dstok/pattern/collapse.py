@@ -40,7 +40,7 @@ from dstok.pattern.dfa import DEAD, DFA, NO_TAG, determinize
 from dstok.pattern.finder import find_pieces
 from dstok.pattern.letters import Letters
 from dstok.pattern.looks import settle_looks
-from dstok.pattern.marked import Marked, mark_cascade, mark_step, rename_marks
+from dstok.pattern.marked import Marked, mark_cascade, mark_dropped, mark_step, rename_marks
 from dstok.pattern.nfa import build_nfa
 from dstok.pattern.split import BEHAVIORS, Split
 from dstok.pattern.syntax import parse
@@ -78,6 +78,11 @@ class Cascade:
     def visible(self) -> Marked:
         """The marked texts of which a mark tells no more than whether the piece is kept (0) or dropped (1)."""
         return _kept_or_dropped(self.marked, self.tags)
+
+    @lazy
+    def canonical(self) -> Marked:
+        """As `visible`, with a mark after each dropped character: equal for all cascades that keep the same spans."""
+        return mark_dropped(self.visible)
 
     @lazy
     def kept(self) -> Marked | None:

@@ -31,7 +31,7 @@ from dstok.pattern.dfa import DEAD, DFA, MAX_EDGES, NO_TAG, START
 if TYPE_CHECKING:
     from dstok.pattern.letters import Letters
 
-__all__ = ["FINAL", "Marked", "contains", "mark_cascade", "mark_step", "rename_marks"]
+__all__ = ["FINAL", "Marked", "contains", "mark_cascade", "mark_dropped", "mark_step", "rename_marks"]
 
 FINAL = 2  # the state after the end of a text; DEAD is 0, START is 1
 MAX_SUBSETS = 20_000  # a bound on hostile files, 100 times what real tokenizers need
@@ -329,6 +329,42 @@ def rename_marks(marked: Marked, tags: Sequence[Hashable], rename: Callable[[int
         return [n for m, n in marked.marks(state) if rename(m) == symbol - end - 1]
 
     return _determinize(START, step, FINAL, end, tags)
+
+
+# What was read: nothing of a piece; of a kept one; of a dropped one, whose last character's mark is due, or was read.
+_BEGIN, _KEPT, _DUE, _DROPPED = range(4)
+_AFTER = {_BEGIN: (_KEPT, _DUE), _KEPT: (_KEPT,), _DUE: (), _DROPPED: (_DUE,)}
+
+
+def mark_dropped(marked: Marked) -> Marked:
+    r"""The same texts with a mark after each dropped character, whatever dropped pieces it came in.
+
+    The marks of `marked` are 0, the piece is kept, and 1, it is dropped. With `\s+` and with `\s`, both Removed, three
+    blanks are one dropped piece and three: here both have three marks. So two automata are equal exactly if the same
+    spans are kept of every text.
+    """
+    if not any(mark for state in range(len(marked.rows)) for mark, _ in marked.marks(state)):
+        return marked
+
+    def step(state: _Pair, symbol: int) -> Iterable[_Pair]:
+        """At a piece's start it guesses whether the piece is kept; the piece's mark tells."""
+        here, where = state
+        if symbol > marked.end:
+            return passed(here, where, symbol - marked.end - 1)
+        target = marked.rows[here][symbol]
+        if target == DEAD:
+            return ()
+        if symbol == marked.end:
+            return ((FINAL, _BEGIN),) if where == _BEGIN else ()
+        return [(target, after) for after in _AFTER[where]]
+
+    def passed(here: int, where: int, mark: int) -> list[_Pair]:
+        if where != (_DUE if mark else _KEPT):
+            return []
+        inside = [(here, _DROPPED)] if mark else []
+        return inside + [(n, _BEGIN) for own, n in marked.marks(here) if own == mark]
+
+    return _determinize((START, _BEGIN), step, (FINAL, _BEGIN), marked.end, marked.tags)
 
 
 def contains(marked: Marked, larger: int, smaller: int) -> bool:

@@ -1,9 +1,10 @@
 """What is true of a splitter for every text, decided on its automaton of marked texts.
 
-In: a `Cascade`, of which only `visible` is looked at: its marks say that a piece ends, and is kept (0) or dropped (1).
+In: a `Cascade`. Its `canonical` has a mark after each kept piece (0) and after each dropped character (1).
 Out: a fact, or the shortest text that disproves it.
 Invariant: each answer holds for all texts. The automaton takes exactly one marking of each text, so a walk over its
-states, or over pairs of states of two automata, sees all texts.
+states, or over pairs of states of two automata, sees all texts. The marking tells which spans are kept, and nothing
+else: splitters that cut alike have the same answers.
 """
 
 from __future__ import annotations
@@ -32,11 +33,16 @@ _PREFERRED = "a1 A!\n\t'0bé中"  # characters that a text is shown with where t
 
 @dataclass(frozen=True)
 class Difference:
-    """A text, and its pieces by one splitter and by the other."""
+    """A text, its pieces by one splitter and by the other, and where these lie, in code points.
+
+    The pieces may be equal where only their places differ: of "aa" one splitter drops the first "a", one the second.
+    """
 
     text: str
     pieces: list[str]
     others: list[str]
+    spans: list[tuple[int, int]]
+    other_spans: list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -51,17 +57,13 @@ def fingerprint(cascade: Cascade) -> str:
     """A hash of the function from texts to pieces: of the smallest automaton over the coarsest classes."""
     from hashlib import sha256
 
-    marked, alphabet = _settled(cascade.visible), cascade.alphabet
+    marked, alphabet = cascade.canonical.rows, cascade.alphabet
     columns: dict[tuple[int, ...], list[tuple[int, int]]] = {}
     for number, members in enumerate(alphabet.classes):
         columns.setdefault(tuple(row[number] for row in marked), []).extend(members.ranges)
     classes = sorted(CodePointSet.from_ranges(ranges).ranges for ranges in columns.values())
     told = _numbered(marked, [alphabet.class_of(chr(ranges[0][0])) for ranges in classes], alphabet.end)
     return sha256(repr((1, classes, told)).encode()).hexdigest()
-
-
-def _settled(marked: Marked) -> tuple[tuple[int, ...], ...]:
-    return marked.rows
 
 
 def _numbered(rows: tuple[tuple[int, ...], ...], columns: list[int], end: int) -> list[list[int]]:
@@ -115,7 +117,7 @@ def _example(members: CodePointSet) -> str:
 
 # Difference
 
-_Pair = tuple[int, int, bool, bool]  # two states; do their pieces begin at different places; have they differed
+_Pair = tuple[int, int, bool]  # two states, and whether their marks have differed
 
 
 def difference(one: Splitter, other: Splitter) -> Difference | None:
@@ -124,15 +126,19 @@ def difference(one: Splitter, other: Splitter) -> Difference | None:
         return None
     joint = build_alphabet([*one.classes(), *other.classes()])
     pairs = _Pairs(_over(one.cascade, joint), _over(other.cascade, joint), joint.end)
-    word = _shortest((START, START, False, False), pairs.steps, lambda pair: pair[:2] == (FINAL, FINAL) and pair[3])
+    word = _shortest((START, START, False), pairs.steps, lambda pair: pair == (FINAL, FINAL, True))
     assert word is not None, "what has different fingerprints differs"
     text = _text(joint, word)
-    return Difference(text, one.split(text), other.split(text))
+    return Difference(text, one.split(text), other.split(text), _spans(one, text), _spans(other, text))
+
+
+def _spans(splitter: Splitter, text: str) -> list[tuple[int, int]]:
+    return [(start, end) for start, end in splitter.spans(text, unit="characters").tolist()]
 
 
 def _over(cascade: Cascade, joint: Alphabet) -> Marked:
     """The marked texts over a finer alphabet."""
-    marked, own = cascade.visible, cascade.alphabet
+    marked, own = cascade.canonical, cascade.alphabet
     columns = [own.class_of(chr(members.ranges[0][0])) for members in joint.classes]
     rows = tuple((*(row[c] for c in columns), *row[marked.end :]) for row in marked.rows)
     return Marked(rows, joint.end, marked.tags)
@@ -145,28 +151,26 @@ class _Pairs:
         self.one, self.other, self.end = one, other, end
 
     def steps(self, pair: _Pair) -> Iterator[tuple[int, _Pair]]:
-        for a, b, apart, differ in self.marked(pair):
+        for a, b, differ in self.marked(pair):
             for symbol in range(self.end + 1):
                 left, right = self.one.rows[a][symbol], self.other.rows[b][symbol]
                 if left != DEAD and right != DEAD:
-                    yield symbol, (left, right, apart, differ)
+                    yield symbol, (left, right, differ)
 
     def marked(self, pair: _Pair) -> Iterator[_Pair]:
         """With a mark or without, on each side."""
-        a, b, apart, differ = pair
+        a, b, differ = pair
         for own, left in [(-1, a), *self.one.marks(a)]:
             for others, right in [(-1, b), *self.other.marks(b)]:
-                unlike = (own == KEPT) != (others == KEPT) or (own == KEPT and apart)
-                moved = apart if own < 0 and others < 0 else own < 0 or others < 0
-                yield left, right, moved, differ or unlike
+                yield left, right, differ or own != others
 
 
 # Facts
 
 
 def loses_text(cascade: Cascade) -> str | None:
-    """The shortest text with a dropped piece."""
-    marked = cascade.visible
+    """The shortest text with a dropped character."""
+    marked = cascade.canonical
 
     def steps(state: tuple[int, bool]) -> Iterator[tuple[int, tuple[int, bool]]]:
         here, lost = state
@@ -181,10 +185,15 @@ def loses_text(cascade: Cascade) -> str | None:
 
 
 def longest_piece(cascade: Cascade) -> int | None:
-    """The longest way without a mark."""
-    rows, end = cascade.visible.rows, cascade.visible.end
-    starts = {START} | {n for state in range(len(rows)) for _, n in cascade.visible.marks(state)}
-    return _longest(starts, lambda state: {t for t in rows[state][:end] if t != DEAD})
+    """The longest way to the mark of a kept piece that passes no other mark."""
+    marked = cascade.canonical
+    starts = {START} | {n for state in range(len(marked.rows)) for _, n in marked.marks(state)}
+    return _longest(starts, lambda state: {t for t in marked.rows[state][: marked.end] if _is_kept(marked, t)})
+
+
+def _is_kept(marked: Marked, state: int) -> bool:
+    """May the character that led to `state` be one of a kept piece? After a dropped one only its mark can follow."""
+    return any(marked.rows[state][: marked.end]) or any(mark == KEPT for mark, _ in marked.marks(state))
 
 
 def look_ahead(cascade: Cascade) -> int | None:
@@ -193,7 +202,7 @@ def look_ahead(cascade: Cascade) -> int | None:
     The text's end counts as a character that is read. Two markings of a text that part at an earlier place are the
     business of that place, for which this one is further ahead.
     """
-    marked = cascade.visible
+    marked = cascade.canonical
     reader = _Unmarked(marked)
     starts = {(frozenset([state]), frozenset(n for _, n in marked.marks(state)))
               for state in range(len(marked.rows)) if marked.marks(state)}
@@ -259,7 +268,7 @@ def cut_places(cascade: Cascade) -> tuple[CutPlace, ...]:
     A text that ends here has a mark at its end. If its states there take all that a new text's start takes, the two
     markings joined are the marking of the whole.
     """
-    marked, classes = cascade.visible, cascade.alphabet.classes
+    marked, classes = cascade.canonical, cascade.alphabet.classes
     lefts: dict[frozenset[int], list[tuple[int, int]]] = {}
     for number, members in enumerate(classes):
         ends = {n for row in marked.rows if row[number] != DEAD for _, n in marked.marks(row[number])

@@ -300,11 +300,14 @@ class Splitter:
 
     @lazy
     def fingerprint(self) -> str:
-        """A hash (SHA-256, hex) of what texts are cut into: two splitters share it exactly if they are equal."""
+        """A hash (SHA-256, hex) of the spans that are kept: two splitters share it exactly if they are equal.
+
+        Raises `UnsupportedError` if dropped text makes the automaton too large to compare.
+        """
         return properties.fingerprint(self.cascade)
 
     def __eq__(self, other: object) -> bool:
-        """Whether both cut every text into the same pieces, however their patterns are written."""
+        """Whether both keep the same spans of every text, however their patterns are written."""
         return self.fingerprint == other.fingerprint if isinstance(other, Splitter) else NotImplemented
 
     def __hash__(self) -> int:
@@ -317,7 +320,7 @@ class Splitter:
     # What is true of every text: see splitting/properties.py
 
     def difference(self, other: Splitter) -> Difference | None:
-        """The shortest text that the two cut into different pieces, and these; None if there is no such text.
+        """The shortest text of which the two keep different spans, and these; None if there is no such text.
 
         >>> import dstok
         >>> dstok.Splitter("\\\\d+").difference(dstok.Splitter("[0-9]+")).pieces
@@ -332,9 +335,9 @@ class Splitter:
 
     @lazy
     def look_ahead(self) -> int | None:
-        r"""How many characters after a place must be read, at most, to know if a piece ends there; None: no limit.
+        r"""How many characters after a place must be read, at most, to know if it lies in a piece; None: no limit.
 
-        The end of the text counts as one.
+        A place where a piece ends, or with dropped text before it, lies in none. The end of the text counts as one.
 
         >>> import dstok
         >>> dstok.Splitter(r"\w+").look_ahead, dstok.Splitter(r"\s+(?!\S)|\s").look_ahead
@@ -349,10 +352,7 @@ class Splitter:
 
     @lazy
     def cut_places(self) -> tuple[CutPlace, ...]:
-        """Between which characters any text may be cut so that its parts, split alone, give the same pieces.
-
-        Places inside dropped text are not among them.
-        """
+        """Between which characters any text may be cut so that its parts, split alone, give the same pieces."""
         return properties.cut_places(self.cascade)
 
     def may_cut(self, left: str, right: str) -> bool:

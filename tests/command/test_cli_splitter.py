@@ -37,12 +37,17 @@ def test_a_table_of_it() -> None:
     assert lines[-2:] == ["pieces           'a' (gap)", "                 '12' (step 0, alternative 0)"]
 
 
-def test_the_difference_of_two() -> None:
+def test_the_difference_of_two(tmp_path: Path) -> None:
     done = run("splitter", "diff", r"regex:\d+", "regex:[0-9]+")
     assert (done.returncode, done.stderr) == (1, b"")
     assert done.stdout.decode() == "text    'a٠'\nfirst   'a' '٠'\nsecond  'a٠'\n"
     done = run("splitter", "diff", r"regex:\d+", "regex:[0-9]+", "--format", "json")
-    assert json.loads(done.stdout) == {"equal": False, "text": "a٠", "pieces": ["a", "٠"], "others": ["a٠"]}
+    assert json.loads(done.stdout) == {"equal": False, "text": "a٠", "pieces": ["a", "٠"], "others": ["a٠"],
+                                       "spans": [[0, 1], [1, 2]], "other_spans": [[0, 2]]}
+    for name, pattern in (("first", "a(?=a)"), ("second", "(?<=a)a")):  # the pieces are equal, their places are not
+        Splitter(pattern, behavior="Removed").save(tmp_path / name)
+    done = run("splitter", "diff", str(tmp_path / "first"), str(tmp_path / "second"))
+    assert done.stdout.decode() == "text    'aa'\nfirst   'a' (1:2)\nsecond  'a' (0:1)\n"
     assert json_lines(ok("splitter", "diff", "regex:a|b", "regex:[ab]", "--format", "json")) == [{"equal": True}]
     assert ok("splitter", "diff", "gpt-2", "gpt2").startswith(b"equal: ")
 

@@ -24,9 +24,13 @@ SPLITTERS = {
     "removed at the end": Splitter(r"ab1", behavior="Removed"),
     "merged": Splitter("a", behavior="MergedWithNext"),
     "two steps": Splitter([Split(r"\s", "Removed"), "a{2}"]),
+    "long drops": Splitter([Split(r"[^a]+", "Removed"), "a"]),
+    "drops after drops": Splitter(r"\s\s(?!a)|\s", behavior="Removed"),
+    "nothing kept": Splitter(r"a|[^a]+", behavior="Removed"),
     "at most two": Splitter(r"(?m:.){1,2}"),
 }
-LOSING = {"removed": 1, "removed at the end": 3, "two steps": 1}  # and the length of the shortest text that is lost
+LOSING = {"removed": 1, "removed at the end": 3, "two steps": 1, "long drops": 1, "drops after drops": 1,
+          "nothing kept": 1}  # and the length of the shortest text that is lost
 each = pytest.mark.parametrize("name", SPLITTERS)
 
 
@@ -36,9 +40,10 @@ def texts(longest: int = LENGTH) -> list[str]:
 
 
 @cache
-def ends(name: str, text: str) -> frozenset[int]:
-    """The places between characters where a piece begins or ends."""
-    return frozenset(SPLITTERS[name].spans(text, unit="characters").reshape(-1).tolist()) - {0, len(text)}
+def inside(name: str, text: str) -> frozenset[int]:
+    """The places between two characters of one piece."""
+    spans = SPLITTERS[name].spans(text, unit="characters").tolist()
+    return frozenset(place for start, end in spans for place in range(start + 1, end))
 
 
 @each
@@ -53,7 +58,7 @@ def test_loses_text(name: str) -> None:
 
 @each
 def test_longest_piece(name: str) -> None:
-    longest = max(len(piece) for text in texts() for piece in SPLITTERS[name].split(text))
+    longest = max((len(piece) for text in texts() for piece in SPLITTERS[name].split(text)), default=0)
     limit = SPLITTERS[name].longest_piece
     assert longest == (LENGTH if limit is None else limit)  # no limit: some text of this length is one piece
 
@@ -67,12 +72,12 @@ def test_look_ahead(name: str) -> None:
 
 
 def _told(name: str, ahead: int) -> bool:
-    """Do `ahead` characters after each place, or the text's end, tell if a piece ends at it?"""
+    """Do `ahead` characters after each place, or the text's end, tell if it lies in a piece?"""
     answers: dict[tuple[int, str, bool], bool] = {}
     for text in texts():
         for place in range(1, len(text) + 1):
             seen = text[: place + ahead]
-            answer = place == len(text) or place in ends(name, text)
+            answer = place in inside(name, text)
             if answers.setdefault((place, seen, len(text) < place + ahead), answer) != answer:
                 return False
     return True
@@ -82,12 +87,12 @@ def _told(name: str, ahead: int) -> bool:
 def test_cut_places(name: str) -> None:
     """Where a text may be cut its parts give its pieces, and where not, some text shows why."""
     splitter = SPLITTERS[name]
-    parts = {text: splitter.split(text) for text in texts()}
+    spans = {text: splitter.spans(text, unit="characters").tolist() for text in texts()}
     for left, right in product(LETTERS, repeat=2):
         pairs = ((before + left, right + after) for before in texts(2) for after in texts(2))
-        same = all(parts[one] + parts[other] == parts[one + other] for one, other in pairs)
-        # Inside dropped text a cut would do no harm, but is not counted: parts of it are other dropped pieces.
-        assert splitter.may_cut(left, right) == same or (same and name in LOSING), (left, right)
+        same = all(spans[one] + [[start + len(one), end + len(one)] for start, end in spans[other]] == spans[one + other]
+                   for one, other in pairs)
+        assert splitter.may_cut(left, right) == same, (left, right)
 
 
 def test_properties_of_presets() -> None:
