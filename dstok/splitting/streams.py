@@ -44,7 +44,7 @@ class SplitStream(Incoming):
         self._held += self._utf8(text, final)
         self._finished = final
         if self._whole:
-            return self._span_pass.split(bytes(self._held)) if final else []
+            return self._all() if final else []
         if not final and len(self._held) < self._wait:
             return []
         spans, end = self._span_pass.sure_spans(self._held, final)
@@ -52,3 +52,8 @@ class SplitStream(Incoming):
         del self._held[:end]
         self._wait = 0 if end else 2 * len(self._held)  # an endless piece is not read again for each part
         return found
+
+    def _all(self) -> list[str]:
+        """The pieces of all that is held, which then is held no longer."""
+        held, self._held = self._held, bytearray()
+        return self._span_pass.split(bytes(held))

@@ -1,0 +1,78 @@
+"""What stays after calls on a large text: python held_child.py
+
+In: nothing. Out: a JSON object on standard output, from each call to the bytes by which its process has grown when the
+call is over. A short text has been through each call before.
+Invariant: freed memory goes back to the system at once (MALLOC_MMAP_THRESHOLD_, malloc_trim), so what stays is held.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from collections.abc import Callable
+
+import dstok
+from dstok.splitting.streams import SplitStream
+
+SIZE = 16 << 20
+LINE = "It is a word, and 'é' another one: " + "blank " * 600 + "\n"
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+Call = Callable[[str], object]  # what it returns is not held
+STREAMS: list[object] = []  # they are at their end, and not gone
+
+
+def resident() -> int:
+    ctypes.CDLL(None).malloc_trim(0)
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * PAGE
+
+
+def calls_of_a_splitter(splitter: dstok.Splitter) -> dict[str, Call]:
+    return {
+        "count": splitter.count,
+        "count of bytes": lambda text: splitter.count(text.encode()),
+        "spans": lambda text: len(splitter.spans(text)),
+        "split": lambda text: len(splitter.split(text[: len(text) // 4])),
+        "spans_batch": lambda text: len(splitter.spans_batch([text, "a"], threads=2)[0]),
+        "count_batch": lambda text: splitter.count_batch([text, "a"], threads=2),
+        "count_pieces": lambda text: len(splitter.count_pieces([text])),
+        "stream": lambda text: ended(splitter.stream(), text),
+    }
+
+
+def calls_of_a_tokenizer(tok: dstok.Tokenizer) -> dict[str, Call]:
+    return {
+        "count": tok.count,
+        "count of bytes": lambda text: tok.count(text.encode()),
+        "encode_array and decode": lambda text: len(tok.decode(tok.encode_array(text))),
+        "encode_batch_arrays": lambda text: len(tok.encode_batch_arrays([text, "a"], threads=2)[0]),
+        "decode_batch": lambda text: len(tok.decode_batch([tok.encode_array(text[: len(text) // 4])])),
+        "count_up_to": lambda text: tok.count_up_to(text, len(text)),
+        "encode_with_offsets": lambda text: len(tok.encode_with_offsets(text[: len(text) // 8]).ids),
+        "encode_stream": lambda text: ended(tok.encode_stream(), text),
+    }
+
+
+def ended(stream: SplitStream | dstok.EncodeStream, text: str) -> None:
+    stream.feed(text)
+    stream.finish()
+    STREAMS.append(stream)
+
+
+def grown(call: Call, text: str) -> int:
+    call(text[: len(LINE) * 200])
+    before = resident()
+    call(text)
+    return resident() - before
+
+
+if __name__ == "__main__":
+    large = LINE * (SIZE // len(LINE))
+    words, both = dstok.Splitter(r"\w+|\s+|[^\w\s]+"), dstok.Splitter(r"\b\w+|(?<=a)\s|\S")
+    assert words.way() != "both sides" == both.way()
+    calls = {"from the left": calls_of_a_splitter(words), "both sides": calls_of_a_splitter(both)}
+    calls |= {name: calls_of_a_tokenizer(dstok.load(name)) for name in ("deepseek-v3", "deepseek-r1-distill-qwen")}
+    found = {f"{whose}, {name}": grown(call, large) for whose, own in calls.items() for name, call in own.items()}
+    print(json.dumps(found))
