@@ -2,7 +2,8 @@
 
 In: an array or a chunked array of strings or binaries, plain, large or as views, or of a dictionary of these. Out: the
 place of each text, as numpy arrays; which rows are null.
-Invariant: no text is copied. Each entry of a dictionary that is used is one text, however many rows have it.
+Invariant: no text is copied. Each entry of a dictionary that is used is one text, however many rows have it. A row that
+lies outside of its buffer is a `TextError`, raised here or by `Rows`, before anything is read.
 Source: the Arrow columnar format, "Variable-size Binary View Layout", "Dictionary-encoded Layout".
 """
 
@@ -14,12 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dstok.arrow.soundness import check
 from dstok.core._rows import Rows
+from dstok.errors import TextError
 
 __all__ = ["Chunk", "Column", "column_of", "pieces_of"]
 
 VIEW = 16    # bytes of a view: length, then the text, or its first four bytes, a buffer's number, a place there
 INLINE = 12  # bytes of a text that lies in its view
+NOWHERE = np.int32(-(1 << 31))  # no buffer, however many buffers of other chunks come before
 TEXTS = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary(), pa.string_view(), pa.binary_view())
 LARGE = (pa.large_string(), pa.large_binary())
 
@@ -47,7 +51,7 @@ class Column(NamedTuple):
     large: bool
 
     def rows(self) -> Rows:
-        """The texts of all chunks, as the core takes them."""
+        """The texts of all chunks, as the core takes them. Raises `TextError` for one outside of its buffer."""
         buffers: list[Any] = []
         owners = []
         for chunk in self.chunks:
@@ -80,31 +84,41 @@ def _one(parts: list[Any], dtype: type) -> Any:
 def column_of(array: Any) -> Column:
     """The column of an Arrow array or chunked array, or of what gives one (`__arrow_c_array__`, `__arrow_c_stream__`).
 
-    Raises `TypeError` for what is no array of texts, with the type that was found.
+    Raises `TypeError` for what is no array of texts, with the type that was found, and `TextError` for a broken array.
     """
     pieces, kind, chunked = pieces_of(array)
     content = kind.value_type if pa.types.is_dictionary(kind) else kind
     if content not in (*TEXTS, pa.null()):
         raise TypeError(f"expected an Arrow array of strings or binaries, found one of {kind}")
-    return Column([_chunk(piece) for piece in pieces], chunked, content in LARGE)
+    check(pieces, whole=False)
+    firsts = np.cumsum([0, *map(len, pieces)]).tolist()
+    return Column([_chunk(piece, first) for piece, first in zip(pieces, firsts)], chunked, content in LARGE)
 
 
 def pieces_of(array: Any) -> tuple[list[pa.Array], pa.DataType, bool]:
     """(arrays, their type, whether it is a chunked array). Raises `TypeError` for what is no Arrow array."""
     if not isinstance(array, pa.Array | pa.ChunkedArray):
-        if hasattr(array, "__arrow_c_stream__"):
-            array = pa.chunked_array(array)
-        elif hasattr(array, "__arrow_c_array__"):
-            array = pa.array(array)
-        else:
-            raise TypeError(f"expected an Arrow array, found {type(array).__name__}")
+        array = _imported(array)
     chunked = isinstance(array, pa.ChunkedArray)
     return array.chunks if chunked else [array], array.type, chunked
 
 
-def _chunk(array: pa.Array) -> Chunk:
+def _imported(array: Any) -> Any:
+    """An array of another library."""
+    try:
+        if hasattr(array, "__arrow_c_stream__"):
+            return pa.chunked_array(array)
+        if hasattr(array, "__arrow_c_array__"):
+            return pa.array(array)
+    except pa.ArrowInvalid as error:
+        raise TextError(f"expected a valid Arrow array: {error}", 0) from None
+    raise TypeError(f"expected an Arrow array, found {type(array).__name__}")
+
+
+def _chunk(array: pa.Array, first: int) -> Chunk:
+    """The texts of an array whose first row is row `first` of its column."""
     if pa.types.is_dictionary(array.type):
-        return _of_dictionary(array)
+        return _of_dictionary(array, first)
     present = _present(array)
     if not len(array) or array.type == pa.null():
         nothing = np.zeros(len(array), np.int64)
@@ -127,7 +141,8 @@ def _offsets(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, I
     """The texts of a plain or large array: one after the other in one buffer."""
     _, offsets, data = array.buffers()
     width = np.int64 if array.type in LARGE else np.int32
-    found = np.frombuffer(offsets, width)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    size, first = np.dtype(width).itemsize, array.offset
+    found = np.frombuffer(offsets, width, len(array) + 1, first * size).astype(np.int64)
     return [data or b""], np.zeros(len(array), np.int32), found[:-1], np.diff(found)
 
 
@@ -135,20 +150,25 @@ def _views(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, Int
     """The texts of an array of views: short ones lie in their views, whose buffer has the number 0."""
     _, views, *data = array.buffers()
     numbers = np.arange(array.offset, array.offset + len(array), dtype=np.int64)
-    fields = np.frombuffer(views, np.int32).reshape(-1, 4)[array.offset : array.offset + len(array)]
+    fields = np.frombuffer(views, np.int32, 4 * len(array), array.offset * VIEW).reshape(-1, 4)
     lengths, inline = fields[:, 0].astype(np.int64), fields[:, 0] <= INLINE
-    owners = np.where(inline, np.int32(0), fields[:, 2] + np.int32(1))
+    known = (fields[:, 2] >= 0) & (fields[:, 2] < len(data))
+    owners = np.where(inline, np.int32(0), np.where(known, fields[:, 2] + np.int32(1), NOWHERE))
     starts = np.where(inline, numbers * VIEW + VIEW - INLINE, fields[:, 3])
     return [views, *data], owners, starts, lengths
 
 
-def _of_dictionary(array: pa.DictionaryArray) -> Chunk:
+def _of_dictionary(array: pa.DictionaryArray, first: int) -> Chunk:
     """The entries that rows have, in the order of the first of these rows."""
     held = _present(array.indices)
     codes = array.indices.drop_null().to_numpy(zero_copy_only=False)
+    wrong = np.flatnonzero((codes < 0) | (codes >= len(array.dictionary)))
+    if len(wrong):
+        raise TextError(f"expected one of {len(array.dictionary)} entries of a dictionary, found the index "
+                        f"{codes[wrong[0]]}", 0, first + int(np.flatnonzero(held)[wrong[0]]))
     used, firsts, places = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(firsts)
-    entries = _chunk(array.dictionary)
+    entries = _chunk(array.dictionary, 0)
     chosen = used[order].astype(np.int64)
     spread = np.zeros(len(array), np.int64)
     spread[held] = np.argsort(order)[places]

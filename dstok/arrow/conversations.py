@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from dstok.arrow.columns import pieces_of
+from dstok.arrow.soundness import check
 from dstok.chat import Encoded, encode
 from dstok.errors import ChatError
 
@@ -34,7 +36,7 @@ def conversations(tok: Tokenizer, talks: Any, version: str | Template, **argumen
     `input_ids`: uint32. `labels`: int64, the id where the model would have written it, else -100. `message_index`:
     int32, the message that the id comes from, -1 if from none. `talks`: lists of messages, or an Arrow array of lists
     of structs or of JSON texts; a null row stays null. `arguments` as `dstok.chat.encode`. Raises `ChatError`, which
-    names the row.
+    names the row, and `TextError` for a broken array.
 
     >>> import dstok
     >>> from dstok import arrow
@@ -54,6 +56,7 @@ def conversations(tok: Tokenizer, talks: Any, version: str | Template, **argumen
 def _rows(talks: Any) -> Iterable[Any]:
     """The conversations as Python has them."""
     if isinstance(talks, pa.Array | pa.ChunkedArray):
+        check(pieces_of(talks)[0], whole=True)
         return (_present(value.as_py()) for value in talks)
     return talks if isinstance(talks, Iterable) else [talks]
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dstok.arrow.columns import pieces_of
+from dstok.arrow.soundness import check
 from dstok.base.texts import Errors
 from dstok.calls.decoding import decode_lists
 from dstok.errors import UnknownIdError
@@ -34,7 +35,7 @@ def decode(tok: Tokenizer, lists: Any, *, skip_special: bool = False, errors: Er
 
     A `ChunkedArray` gives a `ChunkedArray`; lists with offsets of 64 bits, and texts whose bytes are more than 32 bits
     can count, a `LargeStringArray`. Keywords as `Tokenizer.decode`. Raises `UnknownIdError` and `DecodeError`, which
-    name the row, and `TypeError` for another array.
+    name the row, `TypeError` for another array, and `TextError` for a broken one.
 
     >>> import dstok, pyarrow
     >>> from dstok import arrow
@@ -45,6 +46,7 @@ def decode(tok: Tokenizer, lists: Any, *, skip_special: bool = False, errors: Er
     content = getattr(kind, "value_type", None)
     if not _is_list(kind) or not (pa.types.is_integer(content) or pa.types.is_null(content)):
         raise TypeError(f"expected an Arrow array of lists of ids, found one of {kind}")
+    check(pieces, whole=True)
     counts = [_counts(piece) for piece in pieces]
     data, sizes, repaired = decode_lists(
         tok, _ids(tok, pieces, counts), np.concatenate([np.empty(0, np.int64), *counts]),
@@ -79,6 +81,8 @@ def _ids(tok: Tokenizer, pieces: list[pa.Array], counts: list[npt.NDArray[np.int
     """The ids of all lists, one after the other. Raises `UnknownIdError` for what no uint32 is, and `TypeError`."""
     parts, row = [np.empty(0, np.uint32)], 0
     for piece, lengths in zip(pieces, counts):
+        if not len(piece):
+            continue  # its offsets may be any, and `flatten` looks at them
         values = piece.flatten()
         if values.null_count:
             place = int(pc.index(values.is_null(), True).as_py())

@@ -37,8 +37,8 @@ def split(splitter: Splitter, array: Any, *, threads: int = 1, errors: Errors = 
     [['it', "'s", ' 42'], None]
     """
     column = column_of(array)
-    rows = column.rows()
     with rows_named(column):
+        rows = column.rows()
         texts = [_bytes(numbered(rows[row], errors, row)) for row in range(len(rows))]
         spans, offsets = splitter.spans_batch(texts, threads=threads)
     sizes = np.array([len(text) for text in texts], np.int64)

@@ -14,5 +14,6 @@ cdef class Rows:
     cdef list repaired            # texts that replace invalid ones
 
     cdef int lay(self, Source *sources, bint replace, int level) except -1
-    cdef int _place(self, Source *sources, const uint8_t **bases, const int64_t *sizes, Py_ssize_t count) except -1
+    cdef int _check(self) except -1
+    cdef int _place(self, Source *sources, const uint8_t **bases) except -1
     cdef int _repair(self, Source *sources, int level) except -1

@@ -2,7 +2,10 @@ import numpy as np
 import numpy.typing as npt
 
 class Rows:
-    """Row i is `buffers[owners[i]][starts[i]:starts[i] + lengths[i]]`, valid or not."""
+    """Row i is `buffers[owners[i]][starts[i]:starts[i] + lengths[i]]`, valid or not.
+
+    Raises `TextError`, which names the row, for one that lies outside of its buffer.
+    """
 
     def __init__(
         self, buffers: list[object], owners: npt.NDArray[np.int32], starts: npt.NDArray[np.int64],

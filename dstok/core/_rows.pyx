@@ -4,13 +4,15 @@
 
 In: buffers of UTF-8, and of each row the number of its buffer, its first byte there, its length. Out: sources, which
 the encoder reads where they lie, and a row as bytes.
-Invariant: each row lies inside its buffer, whatever the numbers say, or `TextError` was raised; the buffers are held as
-long as the rows. Arrow's buffers never change: nobody may write to them while they are read.
+Invariant: each row lies inside its buffer, whoever reads it: else `TextError` was raised when the rows were made. The
+buffers are held as long as the rows. Arrow's buffers never change: nobody may write to them while they are read.
 """
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
+
+from array import array
 
 from dstok.core._utf8 cimport Source, find_invalid, source_of
 
@@ -28,6 +30,20 @@ cdef class Rows:
                              f"found {starts.shape[0]} and {lengths.shape[0]}")
         self.held = [memoryview(buffer).cast("B") for buffer in buffers]
         self.owners, self.starts, self.lengths, self.repaired = owners, starts, lengths, []
+        self._check()
+
+    cdef int _check(self) except -1:
+        """The one place where a row is held against its buffer."""
+        cdef const int64_t[::1] sizes = array("q", [buffer.nbytes for buffer in self.held])
+        cdef Py_ssize_t i
+        cdef int64_t start, length
+        cdef int32_t owner
+        for i in range(self.owners.shape[0]):
+            owner, start, length = self.owners[i], self.starts[i], self.lengths[i]
+            if not (0 <= owner < sizes.shape[0] and 0 <= start <= sizes[owner]
+                    and 0 <= length <= sizes[owner] - start):
+                raise TextError(f"expected a text inside its buffer, found {length} bytes from byte {start} on", 0, i)
+        return 0
 
     def __len__(self):
         return self.owners.shape[0]
@@ -43,30 +59,23 @@ cdef class Rows:
         cdef const uint8_t[::1] view
         cdef Py_ssize_t i, count = len(self.held)
         cdef const uint8_t **bases = <const uint8_t **>malloc((count + 1) * sizeof(void *))
-        cdef int64_t *sizes = <int64_t *>malloc((count + 1) * sizeof(int64_t))
         try:
-            if bases == NULL or sizes == NULL:
+            if bases == NULL:
                 raise MemoryError
             for i in range(count):
                 view = self.held[i]
-                bases[i], sizes[i] = &view[0], view.shape[0]
-            self._place(sources, bases, sizes, count)
+                bases[i] = &view[0]
+            self._place(sources, bases)
         finally:
             free(bases)
-            free(sizes)
         if replace:
             self._repair(sources, level)
         return 0
 
-    cdef int _place(self, Source *sources, const uint8_t **bases, const int64_t *sizes, Py_ssize_t count) except -1:
+    cdef int _place(self, Source *sources, const uint8_t **bases) except -1:
         cdef Py_ssize_t i
-        cdef int64_t start, length
-        cdef int32_t owner
         for i in range(self.owners.shape[0]):
-            owner, start, length = self.owners[i], self.starts[i], self.lengths[i]
-            if not (0 <= owner < count and 0 <= start <= sizes[owner] and 0 <= length <= sizes[owner] - start):
-                raise TextError(f"expected a text inside its buffer, found {length} bytes from byte {start} on", 0, i)
-            sources[i].data, sources[i].length = bases[owner] + start, length
+            sources[i].data, sources[i].length = bases[self.owners[i]] + self.starts[i], self.lengths[i]
             sources[i].kind, sources[i].valid = 0, False
         return 0
 

@@ -86,6 +86,7 @@ class _Grouped(TokenFile):
 def _flat(column: Any) -> tuple[Array, Array]:
     """A column of lists: all values, and where each list ends, the first 0 or where the first one begins."""
     pa = needed("pyarrow")
+    column.validate(full=True)
     lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if not pa.types.is_list(lists.type) or lists.null_count:
         raise ValueError(f"expected lists of ids, found {lists.type}")

@@ -153,4 +153,7 @@ def _as_binary(column: Any, path: str, field: str) -> Any:
     if not any(test(kind) for test in (kinds.is_string, kinds.is_large_string, kinds.is_string_view, kinds.is_binary,
                                        kinds.is_large_binary, kinds.is_binary_view, kinds.is_null)):
         raise FileError(f"{path}: expected text in the column {field!r}, found {column.type}", "field")
+    from dstok.arrow.soundness import check  # a file may hold any views and offsets, and `cast` does not look
+
+    check([column], whole=True)
     return column.cast(kind).cast(pa.large_binary())

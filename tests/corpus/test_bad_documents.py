@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,19 @@ def test_broken_tables() -> None:
     ]:
         with pytest.raises(FileError, match=message):
             dstok.corpus.tokenize(path, f"out-{path}{len(options)}{options.get('field')}", workers=1, **options)
+
+
+def test_arrow_files_with_wrong_numbers() -> None:
+    """pyarrow reads such a file, and would end the process when it copies the texts."""
+    data = pa.py_buffer(b"hello world, this is long")
+    view = pa.py_buffer(struct.pack("<i4sii", 20, b"hell", 7, 0))
+    offsets = pa.py_buffer(struct.pack("<3i", 0, 2_000_000_000, 7))
+    for name, array in (("view", pa.Array.from_buffers(pa.string_view(), 1, [None, view, data])),
+                        ("offset", pa.Array.from_buffers(pa.string(), 2, [None, offsets, data]))):
+        with pa.ipc.new_file(f"{name}.arrow", pa.schema([("text", array.type)])) as file:
+            file.write_batch(pa.record_batch([array], ["text"]))
+        with pytest.raises(FileError, match=f"{name}.arrow: expected a valid Arrow array: .*slot"):
+            dstok.corpus.tokenize(f"{name}.arrow", f"out-{name}", workers=1)
 
 
 def test_a_document_that_is_too_large_takes_no_memory() -> None:
