@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dstok.pattern.work import spend, stage
 from dstok.unicode.sets import CodePointSet
 
 __all__ = ["Alphabet", "build_alphabet"]
@@ -65,6 +66,7 @@ class Alphabet:
         return b"".join(distinct), bytes(numbers)
 
 
+@stage("dividing the characters into classes")
 def build_alphabet(sets: Iterable[CodePointSet]) -> Alphabet:
     """The coarsest alphabet of which each of `sets` is a union of classes.
 
@@ -74,6 +76,8 @@ def build_alphabet(sets: Iterable[CodePointSet]) -> Alphabet:
     """
     edges: dict[int, int] = {0: 0}  # code point -> the sets that begin or end there, as bits
     for bit, members in enumerate([_SURROGATES, *sets]):
+        words = 1 + bit // 512  # a number of so many bits takes so many cells
+        spend(2 * words * len(members.ranges), 2 * words * len(members.ranges))
         for first, last in members.ranges:
             edges[first] = edges.get(first, 0) ^ (1 << bit)
             edges[last + 1] = edges.get(last + 1, 0) ^ (1 << bit)

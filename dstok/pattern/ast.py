@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dstok.unicode.sets import CodePointSet
 
 __all__ = ["Alternate", "Around", "Atomic", "Before", "Chars", "Concat", "Fixed", "Letterwise", "Look", "Node",
-           "Repeat", "Test", "character_sets", "has_no_width", "is_nullable", "length_of", "nodes"]
+           "Repeat", "Test", "character_sets", "has_no_width", "is_nullable", "length_of", "nodes", "position_of"]
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,12 @@ def nodes(node: Node) -> Iterator[Node]:
 def character_sets(node: Node) -> list[CodePointSet]:
     """The distinct sets that `node` tests characters with, in order of appearance."""
     return list(dict.fromkeys(each.set for each in nodes(node) if isinstance(each, (Chars, Look, Before))))
+
+
+def position_of(node: Node) -> str:
+    """The first position in `node`, as errors name it; "" if it has none."""
+    found = (each.position for each in nodes(node) if isinstance(each, (Chars, Look, Before, Around, Atomic)))
+    return next((f"position {position}" for position in found), "")
 
 
 def is_nullable(node: Node) -> bool:

@@ -15,10 +15,11 @@ from typing import NoReturn
 
 from dstok.errors import PatternError, UnsupportedError
 from dstok.pattern.fold import fold_set
+from dstok.pattern.work import spend
 from dstok.unicode.names import named_set, posix_set
 from dstok.unicode.sets import CodePointSet, UnknownPropertyError, digit, white_space, word
 
-__all__ = ["SHOWN", "ClassParser"]
+__all__ = ["MAX_NESTED", "SHOWN", "ClassParser"]
 
 SHOWN = 200  # characters of a pattern in an error
 MAX_NESTED = 20  # classes inside classes
@@ -48,8 +49,11 @@ class ClassParser:
         raise PatternError(message, self.pattern, self.at if position is None else position)
 
     def refuse(self, construct: str, position: int) -> NoReturn:
+        raise UnsupportedError(f"{construct} cannot be compiled exactly", self.place(position))
+
+    def place(self, position: int) -> str:
         shown = self.pattern if len(self.pattern) <= SHOWN else self.pattern[:SHOWN] + "..."
-        raise UnsupportedError(f"{construct} cannot be compiled exactly", f"position {position} of {shown!r}")
+        return f"position {position} of {shown!r}"
 
     def peek(self, text: str) -> bool:
         return self.pattern.startswith(text, self.at)
@@ -86,13 +90,15 @@ class ClassParser:
 
     def operand(self, start: int, first: bool) -> CodePointSet:
         """The items up to the next `&&` or the end; a bracket that comes first is a character."""
-        items: list[tuple[int, int]] = []
+        items: set[tuple[int, int]] = set()
         while first or not (self.peek("]") or self.peek("&&")):
             if self.at == len(self.pattern):
                 self.fail("unclosed character class", start)
             if first and self.peek("&&"):
                 break
-            items.extend(self.class_item(start).ranges)
+            found, before = self.class_item(start).ranges, len(items)
+            items.update(found)
+            spend(len(found), len(items) - before)
             first = False
         return CodePointSet.from_ranges(items)
 

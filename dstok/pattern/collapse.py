@@ -45,6 +45,7 @@ from dstok.pattern.nfa import build_nfa
 from dstok.pattern.split import BEHAVIORS, Split
 from dstok.pattern.syntax import parse
 from dstok.pattern.windows import window_tables
+from dstok.pattern.work import stage
 
 __all__ = ["BEHAVIORS", "Cascade", "Program", "Split", "Tag", "compile_cascade", "compile_pattern", "compile_splits"]
 
@@ -124,6 +125,7 @@ class Program(Cascade):
             at = found[0]
 
 
+@stage("compiling a pattern")
 def compile_pattern(pattern: str, unicode_version: str = "16.0") -> tuple[Alphabet, DFA]:
     """The alphabet and the DFA of one pattern's matches (not total: gaps are not matched)."""
     tree = parse(pattern, unicode_version)
@@ -134,12 +136,14 @@ def compile_pattern(pattern: str, unicode_version: str = "16.0") -> tuple[Alphab
     return letters.alphabet, matches
 
 
+@stage("compiling patterns")
 def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Program:
     """The one automaton of `splits`. Raises `PatternError`, or `UnsupportedError` naming step and reason."""
     alphabet, stages, tags = _stages(splits, unicode_version)
     return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, _boundaries(stages, splits, tags))
 
 
+@stage("compiling patterns")
 def compile_cascade(splits: Sequence[Split], unicode_version: str = "16.0") -> Cascade:
     """As `compile_splits`, but a text need not be readable from the left alone; a `Program` if it is."""
     alphabet, stages, tags = _stages(splits, unicode_version)

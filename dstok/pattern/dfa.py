@@ -12,12 +12,12 @@ delayed, too), Moore's partition refinement. States are numbered breadth-first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dstok.errors import UnsupportedError
 from dstok.pattern.nfa import NFA, CharState, LookState, MatchState, SplitState, State
+from dstok.pattern.work import spend, stage, within
 
 __all__ = ["DEAD", "DFA", "KEEP", "MOVE", "MOVE_SET_1", "NO_TAG", "OPERATION", "SET_0", "SET_1", "START", "determinize",
            "equivalence", "explore", "minimize"]
@@ -28,13 +28,10 @@ NO_TAG = -1
 # The others are pattern/finder.py's, which keeps two places.
 SET_0, SET_1, MOVE, MOVE_SET_1, KEEP = range(5)
 OPERATION = 1 << 20  # above every alternative's number
-# Bounds on hostile files, 100 times what the patterns of real tokenizers need.
-MAX_EDGES = 100_000  # states times symbols
-MAX_VISITS = 1_000_000  # NFA states looked at by `determinize`
-MAX_REFINED = 3_000_000  # edges looked at by `equivalence`, which looks at all of them once a round
 
 S = TypeVar("S")
 Edge = tuple[int, int]  # (next state, tag of the match that ends before this symbol, or NO_TAG)
+VISIT = 3  # steps of the budget that a look at a state of the NFA takes
 DFA_FORMAT = 2  # of what tags mean: part of the fingerprint
 
 
@@ -81,6 +78,7 @@ class DFA:
         return sha256(repr((DFA_FORMAT, self.edges)).encode()).hexdigest()
 
 
+@stage("making the NFA deterministic")
 def determinize(nfa: NFA) -> DFA:
     """The minimal DFA of `nfa`. Raises `UnsupportedError` if it, or the way to it, is too large."""
     subsets, letters = _Subsets(nfa), nfa.alphabet
@@ -96,14 +94,16 @@ class _Subsets:
 
     def step(self, threads: tuple[int, ...], symbol: int) -> tuple[tuple[int, ...], int]:
         targets: dict[int, None] = {}
-        tag = NO_TAG
+        tag, before = NO_TAG, self.visits
         for _, state in self.walk(threads, symbol):
             if isinstance(state, MatchState):
                 tag = state.tag
                 break
             if isinstance(state, CharState) and symbol in state.symbols:
                 targets[state.target] = None
-        return self.settle(tuple(targets)), tag
+        settled = self.settle(tuple(targets))
+        spend(VISIT * (self.visits - before))
+        return settled, tag
 
     def settle(self, threads: tuple[int, ...]) -> tuple[int, ...]:
         """`threads` without splits and without what can no longer win: fewer, equal subsets.
@@ -130,8 +130,6 @@ class _Subsets:
                 continue
             seen.add(number)
             self.visits += 1
-            if self.visits > MAX_VISITS:
-                raise UnsupportedError(f"a pattern whose automaton needs more than {MAX_VISITS} visits")
             state = self.nfa.states[number]
             if isinstance(state, SplitState):
                 stack.extend(reversed(state.targets))
@@ -161,13 +159,15 @@ def explore(
             if target not in numbers:
                 numbers[target] = len(numbers)
                 queue.append(target)
+                spend(0, len(target) if isinstance(target, Sized) else 1)
             row.append((numbers[target], tag))
         rows.append(row)
-        if len(numbers) * symbols > MAX_EDGES:
-            raise UnsupportedError(f"a pattern whose automaton needs more than {MAX_EDGES} edges")
+        spend(symbols, symbols)
+        within("edges", len(numbers) * symbols)
     return rows
 
 
+@stage("minimizing an automaton")
 def minimize(edges: list[list[Edge]], end: int | None = None) -> DFA:
     """The smallest DFA with the same tags on every path, numbered breadth-first from the start.
 
@@ -188,11 +188,11 @@ def minimize(edges: list[list[Edge]], end: int | None = None) -> DFA:
 def equivalence(edges: list[list[Edge]]) -> list[int]:
     """A block number for each state; states share a block when no path tells their tags apart."""
     block = [0] * len(edges)
-    for _ in range(MAX_REFINED // (len(edges) * len(edges[0]))):
+    while True:
+        spend(len(edges) * len(edges[0]))
         signatures: dict[tuple[object, ...], int] = {}
         rows = (tuple((block[n], t) for n, t in row) for row in edges)
         refined = [signatures.setdefault((block[i], row), len(signatures)) for i, row in enumerate(rows)]
         if max(refined) == max(block):
             return block
         block = refined
-    raise UnsupportedError(f"a pattern whose automaton needs more than {MAX_REFINED} refinements")

@@ -39,6 +39,7 @@ from dstok.pattern.dfa import (
     minimize,
 )
 from dstok.pattern.marked import Marked, contains
+from dstok.pattern.work import spend, stage
 
 __all__ = ["find_pieces"]
 
@@ -48,6 +49,7 @@ _Guess = tuple[int, int]  # (place of the first mark, that mark)
 _Guesses = tuple[tuple[int, _Guess], ...]  # with the state of the `Marked`, ascending
 
 
+@stage("finding the ends of pieces from the left")
 def find_pieces(marked: Marked, check_restarts: bool = True) -> DFA:
     """The minimal DFA of the next piece's end. Its tags are the marks' numbers, and operations."""
     finder = _Finder(marked, check_restarts)
@@ -61,6 +63,7 @@ class _Finder:
 
     def step(self, guesses: _Guesses, symbol: int) -> tuple[_Guesses, int]:
         found: dict[int, _Guess] = {}
+        spend(len(guesses) * (4 + len(self.marked.tags) // 4))
         for state, guess in guesses:
             self.read(found, state, guess, symbol)
             for mark, after in self.marked.marks(state):

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet
 from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START
+from dstok.pattern.work import spend
 from dstok.unicode.sets import CodePointSet
 
 __all__ = ["Automaton", "Checks", "Letters", "Predicate", "surely_tagging"]
@@ -73,6 +74,7 @@ def surely_tagging(dfa: DFA) -> frozenset[int]:
     """The states from which every text leads to a tag, at the latest at its end."""
     sure: set[int] = set()
     while True:
+        spend(len(dfa.edges) * dfa.symbols)
         found = {state for state, row in enumerate(dfa.edges)
                  if all(tag != NO_TAG or target in sure for target, tag in row)}
         if found <= sure:
@@ -109,6 +111,7 @@ class Letters:
 
     def projected(self, level: int) -> list[int]:
         """For each letter its ancestor of the first `level` predicates."""
+        spend(self.count * (1 + self.level - level))
         found = list(range(self.count))
         for parents in reversed(self._parents[level:]):
             found = [parents[letter] for letter in found]
@@ -166,7 +169,8 @@ class Checks:
         """The state after a letter; None if a value is wrong."""
         key = state, letter
         if key not in self.memo:
-            self.memo[key] = self._step(state, letter)
+            found = self.memo[key] = self._step(state, letter)
+            spend(_size(state), _size(found) if found else 1)
         return self.memo[key]
 
     def _step(self, state: _State, letter: int) -> _State | None:
@@ -179,6 +183,11 @@ class Checks:
                 return None
             found.append(step)
         return tuple(found)
+
+
+def _size(state: _State) -> int:
+    """The runs of a state, and four for each predicate."""
+    return sum(4 if isinstance(check, int) else 4 + len(check[0]) + len(check[1]) for check in state)
 
 
 def _behind(predicate: Predicate, state: int, value: bool, letter: int) -> int | None:

@@ -29,16 +29,23 @@ from dstok.pattern.ast import (
 from dstok.pattern.dfa import DEAD, DFA, NO_TAG, Edge, determinize, explore, minimize
 from dstok.pattern.letters import Automaton, Letters, Predicate, surely_tagging
 from dstok.pattern.nfa import NFA, CharState, LookState, MatchState, SplitState, build_nfa
+from dstok.pattern.work import spend, stage
 
 __all__ = ["settle_looks"]
 
 
+@stage("replacing look-around by tests of letters")
 def settle_looks(node: Node, letters: Letters) -> Node:
     """The tree with tests for look-around. Raises `UnsupportedError`, with the position, where there are too many."""
+    return _settle(node, letters)
+
+
+def _settle(node: Node, letters: Letters) -> Node:
+    spend(1)
     if isinstance(node, (Concat, Alternate)):
-        return replace(node, items=tuple(settle_looks(item, letters) for item in node.items))
+        return replace(node, items=tuple(_settle(item, letters) for item in node.items))
     if isinstance(node, Repeat):
-        return replace(node, item=settle_looks(node.item, letters))
+        return replace(node, item=_settle(node.item, letters))
     if not isinstance(node, (Before, Around, Atomic)):
         return node
     try:
@@ -50,7 +57,7 @@ def settle_looks(node: Node, letters: Letters) -> Node:
 def _settled(node: Before | Around | Atomic, letters: Letters) -> Node:
     if isinstance(node, Before):
         return Test(letters.add(Predicate(_last_character(node, letters), 0, ahead=False)), True)
-    item = settle_looks(node.item, letters)
+    item = _settle(node.item, letters)
     if isinstance(node, Atomic):
         return _atomic(item, letters)
     return _look_ahead(item, node.negative, letters) if node.ahead else _look_behind(item, node.negative, letters)
@@ -115,6 +122,7 @@ def _ending_here(nfa: NFA) -> DFA | None:
                 tag = 0
             elif isinstance(state, CharState) and letter in state.symbols:
                 targets.add(state.target)
+        spend(len(seen))
         return frozenset(targets), tag
 
     edges: list[list[Edge]] = explore(frozenset([nfa.start]), step, letters.count, frozenset(), letters.end)

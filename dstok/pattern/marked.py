@@ -25,8 +25,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dstok.errors import UnsupportedError
-from dstok.pattern.dfa import DEAD, DFA, MAX_EDGES, NO_TAG, START
+from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START
+from dstok.pattern.work import spend, stage, within
 
 if TYPE_CHECKING:
     from dstok.pattern.letters import Letters
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["FINAL", "Marked", "contains", "mark_cascade", "mark_dropped", "mark_step", "rename_marks"]
 
 FINAL = 2  # the state after the end of a text; DEAD is 0, START is 1
-MAX_SUBSETS = 20_000  # a bound on hostile files, 100 times what real tokenizers need
-MAX_WORK = 2_000_000  # states of a subset times symbols, added up; a symbol of letters costs four times as much
+
+STEP = 4  # steps of the budget that one step of the automata below takes
+STATE = 5  # cells of one of their states
 
 S = TypeVar("S", bound=Hashable)
 
@@ -57,32 +58,31 @@ class Marked:
 
 
 def _determinize(
-    start: S, step: Callable[[S, int], Iterable[S]], final: S, end: int, tags: Sequence[Hashable], cost: int = 1,
+    start: S, step: Callable[[S, int], Iterable[S]], final: S, end: int, tags: Sequence[Hashable],
 ) -> Marked:
     """The minimal `Marked` of a nondeterministic automaton given by its `step`."""
+    single: dict[S, S] = {}  # equal states are one object
     first, last = frozenset([start]), frozenset([final])
     empty: frozenset[S] = frozenset()
     numbers: dict[frozenset[S], int] = {empty: DEAD, first: START, last: FINAL}
     width = end + 1 + len(tags)
     rows: list[list[int]] = [[DEAD] * width, [], [DEAD] * width]
     queue = deque([first])
-    work = 0
     while queue:
         subset = queue.popleft()
-        row = []
-        work += cost * len(subset) * width
+        row, known = [], len(single)
+        spend(STEP * (1 + len(subset)) * width, width)
         for symbol in range(width):
-            target = frozenset(t for s in subset for t in step(s, symbol))
+            target = frozenset(single.setdefault(t, t) for s in subset for t in step(s, symbol))
             if target not in numbers:
                 numbers[target] = len(numbers)
                 rows.append([])
                 queue.append(target)
+                spend(0, len(target))
             row.append(numbers[target])
         rows[numbers[subset]] = row
-        if work > MAX_WORK:
-            raise UnsupportedError(f"steps whose marks need more than {MAX_WORK} looks at states")
-        if len(numbers) > MAX_SUBSETS or len(numbers) * width > 10 * MAX_EDGES:
-            raise UnsupportedError(f"steps whose marks need more than {MAX_SUBSETS} states")
+        spend(0, STATE * (len(single) - known))
+        within("states of marked texts", len(numbers))
     return Marked(_minimize(_trim(rows)), end, tuple(tags))
 
 
@@ -105,6 +105,7 @@ def _minimize(rows: list[list[int]]) -> tuple[tuple[int, ...], ...]:
     block = [int(state == FINAL) for state in range(len(rows))]
     count = 2
     while True:
+        spend(len(rows) * len(rows[0]))
         signatures: dict[tuple[int, ...], int] = {}
         block = [signatures.setdefault((b, *(block[t] for t in row)), len(signatures)) for b, row in zip(block, rows)]
         if len(signatures) == count:
@@ -134,6 +135,7 @@ _Claims = tuple[_Run, tuple[int, int] | None, frozenset[int]]  # the run; a tag 
 _DONE: _Claims = (("done", 0), None, frozenset())
 
 
+@stage("marking the texts of a step")
 def mark_step(
     matches: DFA, tags: Sequence[Hashable], numbers: Mapping[int, int], behavior: str, invert: bool,
     letters: Letters | None = None,
@@ -149,7 +151,7 @@ def mark_step(
         return _determinize(begun, step.step, _DONE, matches.symbols - 1, tags)
     inner = _Step(matches, numbers, _glued(behavior, invert), letters.end)
     lettered = _LetteredStep(inner, letters)
-    return _determinize((begun, lettered.checks.start), lettered.step, (_DONE, ()), letters.alphabet.end, tags, 4)
+    return _determinize((begun, lettered.checks.start), lettered.step, (_DONE, ()), letters.alphabet.end, tags)
 
 
 def _glued(behavior: str, invert: bool) -> frozenset[tuple[str, str]]:
@@ -250,6 +252,7 @@ class _LetteredStep:
         return self.read(claims, check, symbol)
 
     def read(self, claims: _Claims, check: Any, symbol: int) -> Iterator[tuple[_Claims, Any]]:
+        spend(STEP * len(self.letters[symbol]))
         for letter in self.letters[symbol]:
             right = self.checks.step(check, letter)
             if right is not None:
@@ -263,6 +266,7 @@ _Pair = tuple[int, int]  # states of the upper and the lower automaton; lower NE
 NEW, OUT = -1, -2
 
 
+@stage("joining a step to those above it")
 def mark_cascade(upper: Marked, lower: Marked, join: Callable[[int, int], int], dropped: frozenset[int]) -> Marked:
     """The marked texts of `lower` run inside each piece of `upper`, but those whose tag is in `dropped`.
 
@@ -309,6 +313,7 @@ def _sole_marks(marked: Marked) -> list[int]:
     changed = True
     while changed:
         changed = False
+        spend(len(marked.rows) * marked.end)
         for state, row in enumerate(marked.rows):
             joined = found[state].union(*(found[n] for n in set(row[: marked.end])))
             changed |= joined != found[state]
@@ -319,6 +324,7 @@ def _sole_marks(marked: Marked) -> list[int]:
 # What else is asked of marked texts
 
 
+@stage("renaming marks")
 def rename_marks(marked: Marked, tags: Sequence[Hashable], rename: Callable[[int], int]) -> Marked:
     """The same texts with the mark `m` called `rename(m)`, an index in `tags`."""
     end = marked.end
@@ -336,6 +342,7 @@ _BEGIN, _KEPT, _DUE, _DROPPED = range(4)
 _AFTER = {_BEGIN: (_KEPT, _DUE), _KEPT: (_KEPT,), _DUE: (), _DROPPED: (_DUE,)}
 
 
+@stage("marking dropped text")
 def mark_dropped(marked: Marked) -> Marked:
     r"""The same texts with a mark after each dropped character, whatever dropped pieces it came in.
 
@@ -367,11 +374,13 @@ def mark_dropped(marked: Marked) -> Marked:
     return _determinize((START, _BEGIN), step, (FINAL, _BEGIN), marked.end, marked.tags)
 
 
+@stage("comparing states")
 def contains(marked: Marked, larger: int, smaller: int) -> bool:
     """Does the state `larger` take all that the state `smaller` takes?"""
     seen, queue = {(larger, smaller)}, [(larger, smaller)]
     while queue:
         one, other = queue.pop()
+        spend(1 + len(marked.rows[one]) // 3, 1)
         for pair in zip(marked.rows[one], marked.rows[other]):
             if pair[1] != DEAD and pair[0] == DEAD:
                 return False

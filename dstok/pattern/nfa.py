@@ -24,7 +24,9 @@ from dstok.pattern.ast import (
     Repeat,
     Test,
     is_nullable,
+    position_of,
 )
+from dstok.pattern.work import spend, stage, within
 from dstok.unicode.sets import CodePointSet
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["NFA", "CharState", "LookState", "MatchState", "SplitState", "State", "build_nfa"]
 
 DEAD, START, NO_TAG = 0, 1, -1  # as in pattern/dfa.py
-MAX_STATES = 20_000  # far above any tokenizer's pattern; a bound on hostile files
 
 
 @dataclass(frozen=True)
@@ -80,26 +81,34 @@ class NFA:
 
     def add(self, state: State) -> int:
         """The number of the new `state`."""
-        if len(self.states) == MAX_STATES:
-            raise UnsupportedError(f"a pattern that needs more than {MAX_STATES} NFA states")
         self.states.append(state)
+        within("NFA states", len(self.states))
         return len(self.states) - 1
 
     def symbols(self, members: CodePointSet) -> frozenset[int]:
         """The classes that make up `members`, looked up once a set."""
         if members not in self._symbols:
+            spend(len(members.ranges), self.alphabet.count)
             self._symbols[members] = self.alphabet.symbols(members)
         return self._symbols[members]
 
 
+@stage("building the NFA")
 def build_nfa(node: Node, letters: Letters) -> NFA:
     """The NFA of `node`; the tag of a match is the index of its top-level alternative."""
     nfa = NFA(letters)
     alternatives = node.items if isinstance(node, Alternate) else (node,)
     ends = [nfa.add(MatchState(tag)) for tag in range(len(alternatives))]
-    starts = [_Builder(nfa).build(item, end, end) for item, end in zip(alternatives, ends)]
+    starts = [_build_alternative(nfa, item, end) for item, end in zip(alternatives, ends)]
     nfa.start = nfa.add(SplitState(starts))
     return nfa
+
+
+def _build_alternative(nfa: NFA, item: Node, end: int) -> int:
+    try:
+        return _Builder(nfa).build(item, end, end)
+    except UnsupportedError as error:
+        raise UnsupportedError(error.message, error.where or position_of(item)) from None
 
 
 class _Builder:
@@ -113,6 +122,7 @@ class _Builder:
     def build(self, node: Node, empty: int, moved: int) -> int:
         """The state from which `node` leads on."""
         nfa = self.nfa
+        spend(4)
         if isinstance(node, Chars):
             return nfa.add(CharState(nfa.symbols(node.set), moved))
         if isinstance(node, Alternate):
@@ -123,7 +133,9 @@ class _Builder:
             return self.repeat(node, empty, moved)
         if isinstance(node, Fixed):
             return self.fixed(node, empty, moved)
-        return nfa.add(LookState(self.passing(node), empty))
+        symbols = self.passing(node)
+        spend(nfa.alphabet.count, len(symbols))
+        return nfa.add(LookState(symbols, empty))
 
     def passing(self, node: Node) -> frozenset[int]:
         """The letters before which a node without width passes."""
@@ -180,6 +192,7 @@ class _Builder:
         for state, target, q in [(first, empty, START), *((s, moved, q) for q, s in enumerate(states))]:
             by_target: dict[int, set[int]] = {}
             leaves: set[int] = set()
+            spend(len(letters), len(letters))
             again = automaton.again(q, nfa.alphabet)
             for letter, projected in enumerate(letters):
                 after, tag = automaton.dfa.edges[q][projected]

@@ -13,6 +13,7 @@ import re
 from itertools import pairwise
 from typing import NoReturn
 
+from dstok.errors import UnsupportedError
 from dstok.pattern.ast import (
     Alternate,
     Around,
@@ -29,12 +30,13 @@ from dstok.pattern.ast import (
 )
 from dstok.pattern.classes import ClassParser
 from dstok.pattern.fold import refuse_multi_character_folds
+from dstok.pattern.work import spend, stage
 from dstok.unicode.sets import CodePointSet, word
 
-__all__ = ["alternatives", "parse"]
+__all__ = ["alternatives", "parse", "repeat_count"]
 
 MAX_REPEAT = 1000  # a bound on {m,n}: each repetition is a copy in the NFA
-MAX_QUANTIFIERS = 20  # on one another
+MAX_QUANTIFIERS = 50  # on one another, with groups between them or not: so deep is the tree
 MAX_DEPTH = 50  # groups inside groups; far above any real pattern, far below Python's stack
 MAX_LENGTH = 20_000  # characters of a pattern, as many as the NFA may have states
 
@@ -46,6 +48,7 @@ _NAME = re.compile(r"\?(?:<(?![=!])([^>]*)>|'([^']*)')")
 _INTERVAL = re.compile(r"\{(\d*)(,?)(\d*)\}", re.ASCII)
 
 
+@stage("parsing")
 def parse(pattern: str, unicode_version: str = "16.0") -> Node:
     r"""The AST of `pattern`.
 
@@ -85,15 +88,20 @@ class _Parser(ClassParser):
         self.depth = 0
         self.bars: list[int] = []  # where the alternatives at the top level end
         self.newlines = self.extended = False  # `.` takes a newline; white space and comments do not count
+        self.quantifiers = 0  # on one another in the last node
         self.bare = False  # the last node is an anchor or look-around, or a choice with one: no quantifier
         self.behind: list[bool] = []  # the look-behinds around, whether negative
         self.unnamed_behind: int | None = None  # the first group without a name inside a negative one
         self.named = False  # some group has a name: those without one capture nothing
+        self.sets: dict[CodePointSet, CodePointSet] = {}  # equal sets are one object
 
     def parse(self) -> Node:
         if len(self.pattern) > MAX_LENGTH:
             self.refuse(f"a pattern of more than {MAX_LENGTH} characters", MAX_LENGTH)
-        node = self.alternation()
+        try:
+            node = self.alternation()
+        except UnsupportedError as error:
+            raise UnsupportedError(error.message, error.where or self.place(self.at)) from None
         if self.at < len(self.pattern):
             self.fail("unmatched close parenthesis")
         if self.unnamed_behind is not None and not self.named:
@@ -107,23 +115,23 @@ class _Parser(ClassParser):
         if self.depth > MAX_DEPTH:
             self.refuse(f"more than {MAX_DEPTH} nested groups", self.at)
         items = [self.concatenation()]
-        bare = self.bare
+        bare, quantifiers = self.bare, self.quantifiers
         while self.take("|"):
             if self.depth == 1:
                 self.bars.append(self.at - 1)
             items.append(self.concatenation())
-            bare = bare or self.bare
+            bare, quantifiers = bare or self.bare, max(quantifiers, self.quantifiers)
         self.depth -= 1
-        self.bare = bare
+        self.bare, self.quantifiers = bare, quantifiers
         return items[0] if len(items) == 1 else Alternate(tuple(items))
 
     def concatenation(self) -> Node:
         items: list[Node] = []
-        bare = False
+        bare, quantifiers = False, 0
         while self.skip() and self.pattern[self.at] not in "|)":
             items.append(self.repetition())
-            bare = self.bare
-        self.bare = bare and len(items) == 1
+            bare, quantifiers = self.bare, max(quantifiers, self.quantifiers)
+        self.bare, self.quantifiers = bare and len(items) == 1, quantifiers
         return items[0] if len(items) == 1 else Concat(tuple(items))
 
     def skip(self) -> bool:
@@ -146,16 +154,17 @@ class _Parser(ClassParser):
     def repetition(self) -> Node:
         start = self.at
         node = self.atom()
-        count = 0
         while self.skip() and (bounds := self.quantifier()) is not None:
             if self.bare:
                 self.fail("a quantifier on a look-ahead or an anchor", start)
-            node, count = self.repeated(node, start, *bounds), count + 1
-            if count > MAX_QUANTIFIERS:
+            node = self.repeated(node, start, *bounds)
+            self.quantifiers += 1
+            if self.quantifiers > MAX_QUANTIFIERS:
                 self.refuse(f"more than {MAX_QUANTIFIERS} quantifiers on one another", start)
         return node
 
     def repeated(self, node: Node, start: int, low: int, high: int | None, kind: str) -> Node:
+        spend(self.at - start)  # the questions below may look at all nodes of the repeated part
         if high != 1 and is_nullable(node) and (has_no_width(node) or (high is None and low > 1)):
             self.refuse("a repetition of what can match the empty text, of an anchor or at least twice,", start)
         if high is not None and low > high:  # {3,1}
@@ -170,6 +179,7 @@ class _Parser(ClassParser):
 
     def atomic(self, node: Node, start: int) -> Node:
         """An atomic group. In a look-behind upstream lets none match beyond its place: one of one length is plain."""
+        spend(self.at - start)
         if not self.behind:
             return Atomic(node, start)
         if length_of(node) is None:
@@ -187,8 +197,8 @@ class _Parser(ClassParser):
         start, found = self.at, _INTERVAL.match(self.pattern, self.at)
         if found is None or not (found[1] or found[3]):
             return None
-        least = _bounded(found[1])
-        most = _bounded(found[3]) if found[3] else None if found[2] else least
+        least = repeat_count(found[1])
+        most = repeat_count(found[3]) if found[3] else None if found[2] else least
         if max(least, most or 0) > MAX_REPEAT:
             self.refuse(f"a repetition of more than {MAX_REPEAT}", start)
         self.at = found.end()
@@ -197,7 +207,7 @@ class _Parser(ClassParser):
     # atom: group | class | escape | '.' | anchor | character
 
     def atom(self) -> Node:
-        start, self.bare = self.at, False
+        start, self.bare, self.quantifiers = self.at, False, 0
         char = self.next()
         if char == "(":
             return self.group(start)
@@ -243,7 +253,10 @@ class _Parser(ClassParser):
             for before in (inside, ~inside) for after in (inside, ~inside) if (before != after) == is_border))
 
     def chars(self, members: CodePointSet, start: int) -> Chars:
-        return Chars(self.folded(members, start) if self.fold and members not in (_ALL, ~_NEWLINE) else members, start)
+        if self.fold and members not in (_ALL, ~_NEWLINE):
+            members = self.folded(members, start)
+        spend(len(members.ranges), 0 if members in self.sets else len(members.ranges))
+        return Chars(self.sets.setdefault(members, members), start)
 
     def group(self, start: int) -> Node:
         if not self.peek("?"):
@@ -316,6 +329,7 @@ class _Parser(ClassParser):
         if not ahead:
             self.behind.append(negative)
         node = self.close_group(start)
+        spend(self.at - start)
         if not ahead:
             self.behind.pop()
         self.bare = True
@@ -337,6 +351,6 @@ def _is_interval(pattern: str, at: int) -> bool:
     return found is not None and bool(found[1] or found[3])
 
 
-def _bounded(digits: str) -> int:
+def repeat_count(digits: str) -> int:
     """The number that `digits` spell, cut off where it is far beyond any bound; 0 if there are none."""
     return int(digits.lstrip("0")[:9] or 0)

@@ -18,14 +18,11 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 
-from dstok.errors import UnsupportedError
 from dstok.pattern.dfa import DEAD
 from dstok.pattern.marked import FINAL, Marked
+from dstok.pattern.work import spend, stage, within
 
 __all__ = ["Sides", "read_from_both_sides"]
-
-MAX_CELLS = 4_000_000  # of the table of marks: 16 MB
-MAX_SIDES = 20_000
 
 
 @dataclass(frozen=True)
@@ -40,12 +37,12 @@ class Sides:
     sides: int
 
 
+@stage("reading texts from both sides")
 def read_from_both_sides(marked: Marked) -> Sides:
     """The tables. Raises `UnsupportedError` if there are too many states from the right."""
     rows, end = marked.rows, marked.end
     sides = _sides(marked)
-    if len(sides) * len(rows) > MAX_CELLS:
-        raise UnsupportedError(f"an automaton whose marks need more than {MAX_CELLS} cells")
+    within("cells of a table of marks", len(sides) * len(rows))
     numbers = {side: number for number, side in enumerate(sides)}
     step = _Step(marked)
     backward = array("H", [numbers[step(side, c)] for side in sides for c in range(end)])
@@ -79,13 +76,14 @@ def _sides(marked: Marked) -> list[frozenset[int]]:
     first = frozenset(s for s, row in enumerate(marked.rows) if row[marked.end] == FINAL)
     sides, seen = [first], {first}
     for side in sides:  # grows
+        spend(2 * len(side) * marked.end)
         for symbol in range(marked.end):
             found = step(side, symbol)
             if found not in seen:
+                spend(0, len(found))
                 seen.add(found)
                 sides.append(found)
-        if len(sides) > MAX_SIDES:
-            raise UnsupportedError(f"an automaton with more than {MAX_SIDES} states from the right")
+        within("states from the right", len(sides))
     return sides
 
 

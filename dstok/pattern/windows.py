@@ -21,6 +21,7 @@ from itertools import product
 from dstok.pattern.alphabet import Alphabet
 from dstok.pattern.dfa import DEAD, START
 from dstok.pattern.marked import Marked
+from dstok.pattern.work import spend, stage
 
 __all__ = ["EDGE", "NO", "UNKNOWN", "WILD", "YES", "window_tables"]
 
@@ -32,6 +33,7 @@ ALIKE = 6  # classes share a group if no more than a state in six tells them apa
 ASCII = 128
 
 
+@stage("making windows")
 def window_tables(marked: Marked, alphabet: Alphabet) -> tuple[bytes, bytes, bytes]:
     """(the group of each byte, the number of the history at `z << 8 | a << 4 | b`, the verdicts).
 
@@ -52,6 +54,7 @@ def _groups(marked: Marked, classes: Iterable[int]) -> list[list[int]]:
     groups = [[c] for c in columns]
 
     def apart(one: list[int], other: list[int]) -> int:
+        spend(len(marked.rows) * len(one) * len(other))
         return max(sum(a != b for a, b in zip(columns[c], columns[d])) for c in one for d in other)
 
     while len(groups) > 1:
@@ -105,6 +108,7 @@ class _Verdicts:
         """The states after one character of the slot."""
         key = states, slot
         if key not in self.read_memo:
+            spend(len(self.marked.rows) * (1 + len(self.slots[slot])), len(self.marked.rows) // 800 + 2)
             rows = [row for s, row in enumerate(self.marked.rows) if states >> s & 1]
             found = {row[c] for row in rows for c in self.slots[slot]} - {DEAD}
             self.read_memo[key] = sum(1 << s for s in found)
@@ -113,6 +117,7 @@ class _Verdicts:
     def mark(self, states: int) -> int:
         """The states after a mark."""
         if states not in self.mark_memo:
+            spend(len(self.marked.rows), len(self.marked.rows) // 800 + 2)
             found = {n for s in range(len(self.marked.rows)) if states >> s & 1 for _, n in self.marked.marks(s)}
             self.mark_memo[states] = sum(1 << s for s in found)
         return self.mark_memo[states]

@@ -18,6 +18,7 @@ from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.collapse import Cascade
 from dstok.pattern.dfa import DEAD, START
 from dstok.pattern.marked import FINAL, Marked, contains
+from dstok.pattern.work import spend, stage
 from dstok.unicode.code_point_set import CodePointSet
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = ["CutPlace", "Difference", "cut_places", "difference", "fingerprint", 
 
 S = TypeVar("S", bound=Hashable)
 KEPT, DROPPED = 0, 1
+DECIDING = "deciding what is true for every text"  # a stage of pattern/work.py
 _PREFERRED = "a1 A!\n\t'0bé中"  # characters that a text is shown with where they will do
 
 
@@ -53,6 +55,7 @@ class CutPlace:
     right: CodePointSet
 
 
+@stage(DECIDING)
 def fingerprint(cascade: Cascade) -> str:
     """A hash of the function from texts to pieces: of the smallest automaton over the coarsest classes."""
     from hashlib import sha256
@@ -99,7 +102,9 @@ def _shortest(
                 word.append(symbol)
             return word[::-1]
         for symbol, target in steps(here):
+            spend(3)
             if target not in came:
+                spend(0, 3)
                 came[target] = here, symbol
                 (queue.appendleft if symbol < 0 else queue.append)(target)
     return None
@@ -120,6 +125,7 @@ def _example(members: CodePointSet) -> str:
 _Pair = tuple[int, int, bool]  # two states, and whether their marks have differed
 
 
+@stage(DECIDING)
 def difference(one: Splitter, other: Splitter) -> Difference | None:
     """The shortest text that the two cut differently."""
     if one.fingerprint == other.fingerprint:
@@ -168,6 +174,7 @@ class _Pairs:
 # Facts
 
 
+@stage(DECIDING)
 def loses_text(cascade: Cascade) -> str | None:
     """The shortest text with a dropped character."""
     marked = cascade.canonical
@@ -184,6 +191,7 @@ def loses_text(cascade: Cascade) -> str | None:
     return None if word is None else _text(cascade.alphabet, word)
 
 
+@stage(DECIDING)
 def longest_piece(cascade: Cascade) -> int | None:
     """The longest way to the mark of a kept piece that passes no other mark."""
     marked = cascade.canonical
@@ -196,6 +204,7 @@ def _is_kept(marked: Marked, state: int) -> bool:
     return any(marked.rows[state][: marked.end]) or any(mark == KEPT for mark, _ in marked.marks(state))
 
 
+@stage(DECIDING)
 def look_ahead(cascade: Cascade) -> int | None:
     """One more than the longest text after a place that leaves open whether it has a mark; 0 if none can.
 
@@ -226,6 +235,7 @@ class _Unmarked:
         self.marked = marked
 
     def read(self, states: frozenset[int], symbol: int) -> frozenset[int]:
+        spend(4 + len(states))
         return frozenset(self.marked.rows[state][symbol] for state in states) - {DEAD}
 
     def mark(self, states: frozenset[int]) -> frozenset[int]:
@@ -256,12 +266,14 @@ def _longest(starts: Iterable[S], step: Callable[[S], set[S]]) -> int | None:
             elif target in length:
                 length[here] = max(length[here], length[target] + 1)
             else:
+                spend(4, 4)
                 length[target] = 0
                 open_now.add(target)
                 stack.append((target, iter(step(target))))
     return max((length[start] for start in starts), default=0)
 
 
+@stage(DECIDING)
 def cut_places(cascade: Cascade) -> tuple[CutPlace, ...]:
     """The pairs of characters between which all texts may be cut, those of the same right side together.
 

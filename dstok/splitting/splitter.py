@@ -19,6 +19,7 @@ from dstok.errors import PatternError
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.pattern.collapse import Cascade, compile_cascade
 from dstok.pattern.split import Split
+from dstok.pattern.work import stage
 from dstok.splitting import properties, saved
 from dstok.splitting.batches import TextBatch
 from dstok.splitting.engine import Tagger, make_finder, make_tagger
@@ -64,6 +65,7 @@ class Splitter:
         splits = splits_of_patterns(patterns, behavior, invert, dialect)
         self._make(splits, upstream_version(upstream).patterns, "")
 
+    @stage("compiling a splitter")
     def _make(self, splits: tuple[Split, ...], unicode_version: str, name: str) -> None:
         self.name = name
         self.cascade = _compiled(splits, unicode_version)

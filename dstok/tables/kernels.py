@@ -17,6 +17,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.core._pieces import cuttable_ranges
+from dstok.errors import UnsupportedError
+from dstok.pattern.work import spend, stage
 
 if TYPE_CHECKING:
     from dstok.pattern.collapse import Program
@@ -45,6 +47,7 @@ KINDS = {
 }
 PROBES = "aA!1\t \n'/"  # of each kind one: enough to find what most classes are
 MOST_BLOCKS = 50_000_000  # of a walk: ten times what real tokenizers need, some seconds
+BLOCKS_A_STEP = 5  # of a walk, in the time of a step of the budget (pattern/work.py)
 WIDTHS = {1: (0, 0x7F), 2: (0x80, 0x7FF), 3: (0x800, 0xFFFF), 4: (0x10000, 0x10FFFF)}
 
 Symbol = tuple[int, int, int, int]  # as `Walk` has them
@@ -85,13 +88,14 @@ def classes_of(program: Program) -> tuple[Class, ...]:
 
 
 @lru_cache(maxsize=64)
+@stage("looking for a mask kernel", own=True)
 def _find(marked: Marked, classes: tuple[Class, ...], edges: tuple[tuple[tuple[int, int], ...], ...]) -> Kernel:
     from dstok.core._walk import TooLargeError
 
     for rules in KINDS:
         try:
             kinds = _kinds(rules, marked, classes)
-        except TooLargeError:
+        except (TooLargeError, UnsupportedError):  # a walk that is too long, or all walks together
             continue
         if kinds and (rules == CASED or goes_on_from_cuts(kinds, classes, edges)):
             return Kernel(rules, kinds)
@@ -167,6 +171,7 @@ def _difference(
     shape = [len(marked.rows), len(marked.rows[0])]
     walk = Walk(rules, symbols, rows.cast("B").cast("H", shape), marked.end, least, most)
     found = walk.run(limit)
+    spend(walk.blocks // BLOCKS_A_STEP)
     if found is not None:
         return [symbols[i] for i in found]
     known = _Unmarked(marked)
@@ -193,6 +198,7 @@ class _Unmarked:
     def step(self, states: frozenset[int], column: int) -> frozenset[int]:
         """The states after `column`, with a mark before it or without."""
         if (states, column) not in self.steps:
+            spend(2 * len(states), len(states))
             before = states | {self.rows[state][self.end + 1] for state in states}
             self.steps[states, column] = frozenset(self.rows[state][column] for state in before) - {0}
         return self.steps[states, column]

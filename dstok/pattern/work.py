@@ -1,0 +1,116 @@
+r"""How much the compiler may do for a pattern: one measure for all stages, and one error.
+
+In: what a stage does, as steps, and what it keeps, as cells; how large the things are that it makes. Out: nothing, or
+the `UnsupportedError` that names the stage and the limit.
+Invariant: what is counted depends on the pattern alone, never on the machine or the clock, so a pattern is refused
+everywhere or nowhere. A function marked with `stage` has a budget of its own, or shares that of the stage that calls
+it.
+
+A step is a look at a state, an edge or a range, some 0.2 microseconds in Python. A cell is an entry of a set, a tuple
+or a table that is kept, some 100 bytes with what belongs to it. So a budget is about 2 seconds and 200 MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import wraps
+from typing import Literal, ParamSpec, TypeVar
+
+from dstok.errors import UnsupportedError
+
+__all__ = ["LIMITS", "Work", "counted", "spend", "stage", "within"]
+
+Spent = Literal["steps", "cells"]
+Size = Literal["NFA states", "edges", "states of marked texts", "states from the right", "cells of a table of marks"]
+
+# Real patterns need a fifth of the steps at most, and less of all else: tests/patterns/test_pattern_limits.py.
+LIMITS: dict[Spent | Size, int] = {
+    "steps": 8_000_000,
+    "cells": 2_000_000,
+    "NFA states": 20_000,
+    "edges": 100_000,
+    "states of marked texts": 20_000,
+    "states from the right": 20_000,
+    "cells of a table of marks": 4_000_000,
+}
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass
+class Work:
+    """What has been spent so far, and the stage that is at work."""
+
+    stage: str
+    steps: int = 0
+    cells: int = 0
+
+
+_current: ContextVar[Work | None] = ContextVar("dstok_pattern_work", default=None)
+
+
+def spend(steps: int, cells: int = 0) -> None:
+    """Counts steps, and cells that are kept. Raises `UnsupportedError` if a budget is used up."""
+    work = _current.get()
+    if work is None:
+        return
+    work.steps += steps
+    work.cells += cells
+    if work.steps > LIMITS["steps"]:
+        _refuse("steps", work)
+    if work.cells > LIMITS["cells"]:
+        _refuse("cells", work)
+
+
+def within(what: Size, count: int) -> None:
+    """Raises `UnsupportedError` if there are more of `what` than its limit says."""
+    if count > LIMITS[what]:
+        _refuse(what, _current.get())
+
+
+def _refuse(what: Spent | Size, work: Work | None) -> None:
+    during = f" during {work.stage}" if work else ""
+    raise UnsupportedError(f"a pattern that needs more than {LIMITS[what]} {what}{during}")
+
+
+@contextmanager
+def counted(name: str, own: bool = False) -> Iterator[Work]:
+    """A stage, with the budget of the one around it; with a new one if it is to have its `own`, or none is around it.
+
+    >>> with counted("a test") as work:
+    ...     spend(3, cells=1)
+    >>> work
+    Work(stage='a test', steps=3, cells=1)
+    """
+    work = _current.get()
+    if work is None or own:
+        work = Work(name)
+        token = _current.set(work)
+        try:
+            yield work
+        finally:
+            _current.reset(token)
+        return
+    outer, work.stage = work.stage, name
+    try:
+        yield work
+    finally:
+        work.stage = outer
+
+
+def stage(name: str, own: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Marks a function as the stage `name`, as `counted` does the lines under it."""
+
+    def mark(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def staged(*args: P.args, **kwargs: P.kwargs) -> R:
+            with counted(name, own):
+                return function(*args, **kwargs)
+
+        return staged
+
+    return mark
