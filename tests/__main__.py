@@ -15,6 +15,7 @@ FOLDER = Path(__file__).resolve().parent
 TOOLS = {  # name -> script below tests/, and its use in a line
     "aarch64": ("aarch64", "the NEON code: cross-builds, then runs the core's tests and the fuzzer under qemu"),
     "browser": ("fetch_browser", "fetches a browser for the tests of pages: FOLDER, then DSTOK_BROWSER=FOLDER"),
+    "completions": ("fuzzing/fuzz_completions.py", "completions of chats: parts against the whole, steps: --seconds"),
     "emulate": ("emulate", "the AVX-512 and AVX2 code on any processor: builds with emulated instructions, tests"),
     "families": ("models/compare_families.py", "compares the ids of real models' files with upstream's"),
     "fuzz": ("fuzzing/fuzz.py", "random texts through every level and every way in: --seconds, --subjects, --seed"),

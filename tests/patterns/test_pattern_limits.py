@@ -29,7 +29,7 @@ from dstok.pattern.collapse import (
 )
 from dstok.pattern.syntax import MAX_DEPTH, MAX_LENGTH, MAX_QUANTIFIERS
 from dstok.pattern.work import LIMITS, counted
-from dstok.splitting.engine import make_cutter, make_tagger
+from dstok.splitting.engine import make_finder, make_tagger
 from dstok.splitting.presets import preset_names, preset_splits
 
 CHILD = Path(__file__).parents[1] / "helpers" / "pattern_child.py"
@@ -121,7 +121,7 @@ def test_real_patterns_need_a_small_part_of_the_limits() -> None:
     for splits in (real[number] for number in seeds(len(real), 6)):
         with counted("a test") as work:
             cascade = compile_cascade(splits)
-            make_cutter(cascade)
+            make_finder(cascade)
             make_tagger(cascade)
         assert work.steps * 5 < LIMITS["steps"] and work.cells * 20 < LIMITS["cells"], (work, splits)
 
