@@ -114,7 +114,8 @@ def _record_batches(path: str) -> int:
 def _of_arrow(file: InputFile, start: int, stop: int, field: str) -> Iterator[tuple[int, Any]]:
     reader, first = _opened(file.path), 0
     _check_field(file.path, field, reader.schema.names)
-    batches = iter(reader) if stop < 0 else (reader.get_batch(i) for i in range(stop))
+    count = getattr(reader, "num_record_batches", None)  # None: a stream
+    batches = iter(reader) if count is None else map(reader.get_batch, range(count if stop < 0 else stop))
     for number, batch in enumerate(batches):
         if number >= start:
             yield first, batch.column(field)

@@ -131,6 +131,13 @@ def test_rows_of_parquet_and_arrow_in_parts() -> None:
         assert done.shards > 2 or path.name == "stream.arrow"
 
 
+def test_an_arrow_file_without_batches() -> None:
+    with pa.ipc.new_file("a.arrow", pa.schema([("text", pa.string())])):
+        pass
+    dstok.corpus.tokenize("a.arrow", "out", workers=1)
+    assert [ids.tolist() for ids in dstok.corpus.open("out")] == []
+
+
 def test_lines_and_whole_texts() -> None:
     Path("a.txt").write_bytes("first\r\n\nnaïve\nlast".encode())
     dstok.corpus.tokenize("a.txt", "lines", lines=True, workers=1)
