@@ -56,11 +56,12 @@ cdef enum:
     # What is known of what follows these characters, if they are blanks:
     ANY = 0
     NEWLINE = 1
-    OTHER = 2                # a character that is none
+    OTHER = 2                # a character that is none, but none that the rules never decide
     ENDS = 3                 # the end of the text
     BEGINS = 4               # nothing; and the text begins here: no mark stands before its first character
-    CLOSED = 5               # LLM's rules: a newline, a letter, punctuation, or the end of the text
-    OPEN = 6                 # LLM's rules: another character, but none that is rare
+    CLOSED = 5               # LLM's rules: a newline, a letter, or punctuation
+    OPEN = 6                 # LLM's rules: another character, but none that the rules never decide
+    RARE = 7                 # a character beyond ASCII that the rules never decide
 
 
 class TooLargeError(Exception):
@@ -212,25 +213,26 @@ cdef class Walk:
             blanks += 1
         if blanks < count and not self.may_follow(&self.symbols[self.word[blanks]]):
             return True  # no such text
-        if count >= self.seen and not (blanks == count and self.ahead in (NEWLINE, OTHER, OPEN)) and not self.last_blocks(count):
+        if count >= self.seen and (blanks < count or self.ahead in (ANY, BEGINS, ENDS)) and not self.last_blocks(count):
             return False
         if count < self.least or (count > self.least and not m.quote & 1):
             return True
         if blanks < count:
             return self.block(m, count, width, ANY)
-        for ahead in (ANY, CLOSED, OPEN) if self.rules == RULES_LLM else (NEWLINE, OTHER, ENDS):
+        for ahead in (CLOSED, OPEN, RARE, ENDS) if self.rules == RULES_LLM else (NEWLINE, OTHER, RARE, ENDS):
             if self.ahead in (ANY, BEGINS, ahead) and not self.block(m, count, width, ahead):
                 return False
         return True
 
     cdef bint may_follow(self, const Symbol *one):
         """May this character end the blanks, as far as the node knows?"""
+        if self.ahead in (ANY, BEGINS):
+            return True
+        if self.ahead in (RARE, ENDS) or one.column < 0:
+            return self.ahead == RARE and one.column < 0
         if self.ahead in (NEWLINE, OTHER):
             return (one.masks.newline & 1) == (self.ahead == NEWLINE)
-        if self.ahead in (CLOSED, OPEN):
-            closes = (one.masks.newline | one.masks.letter | one.masks.punct) & 1
-            return one.column >= 0 and closes == (self.ahead == CLOSED)
-        return self.ahead != ENDS
+        return ((one.masks.newline | one.masks.letter | one.masks.punct) & 1) == (self.ahead == CLOSED)
 
     cdef bint last_blocks(self, int count) except -1:
         """The word as the end of a text."""
@@ -257,7 +259,7 @@ cdef class Walk:
         cdef uint32_t state = self.state
         cdef int marked = self.marked
         cdef int decided = self.step(m, 0, count, width, self.size(count), True, ahead, &state, &marked)
-        if decided == 0 and ahead in (CLOSED, OPEN):
+        if decided == 0 and self.rules == RULES_LLM and ahead in (CLOSED, OPEN, ENDS):
             decided = self.stand_in(count, ahead, &state, &marked)
         if decided > 0:
             self.reach(decided, max(count, self.seen), state, marked, ahead)
@@ -278,10 +280,10 @@ cdef class Walk:
         cdef GridMasks end, both
         cdef const Symbol *blank = &self.symbols[self.word[0]]
         memset(&end, 0, sizeof(end))
-        if ahead == CLOSED:
-            end.newline = 1
-        else:
+        if ahead == OPEN:
             end.number = 1
+        else:
+            end.newline = 1
         walk_join(&blank.masks, &end, blank.width, &both)
         return self.step(&both, 0, count, blank.width + 1, blank.width, True, ANY, state, marked)
 
@@ -300,7 +302,7 @@ cdef class Walk:
         """How many characters of word[first:count] a block decides; -1 if its marks are wrong."""
         cdef GridState s = walk_unpack(state[0])
         cdef uint64_t starts
-        cdef uint8_t byte = b"\n" if ahead == NEWLINE else b"x" if ahead == OTHER else 0
+        cdef uint8_t byte = c"\n" if ahead == NEWLINE else c"x" if ahead == OTHER else 0xC2 if ahead == RARE else 0
         cdef int at = 0, i = first, decided = walk_block(
             self.rules, m, width, size, more, ahead == ENDS, byte, &s, &starts)
         self.blocks += 1
