@@ -102,5 +102,10 @@ class _Counter:
 def count_blocks(tokenizer: Tokenizer, source: Source, *, block_size: int = 0, **keywords: Any) -> int:
     """How many ids the whole of `source` has, read in blocks."""
     stream = tokenizer.encode_stream(**keywords)
+    total = 0
     with about_input(source.name):
-        return sum(map(stream.feed_count, source.blocks(block_size))) + stream.finish_count()
+        for block in source.blocks(block_size):
+            count = stream.feed_count(block)
+            source.gave(count)
+            total += count
+        return total + stream.finish_count()

@@ -89,5 +89,7 @@ def encode_blocks(
     arrays = writer.wants_arrays
     with about_input(source.name):
         for block in source.blocks(block_size):
-            writer.add(stream.feed(block) if arrays else stream.feed_list(block))
+            ids = stream.feed(block) if arrays else stream.feed_list(block)
+            source.gave(len(ids))
+            writer.add(ids)
         writer.add(stream.finish() if arrays else stream.finish_list())

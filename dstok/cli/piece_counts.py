@@ -89,6 +89,7 @@ def parts(source: Source, may_cut: Callable[[str, str], bool], errors: str = "st
         text += more
         at = next((at for at in range(len(text) - 1, max(0, len(text) - MAY_CUT_WITHIN), -1)
                    if may_cut(text[at - 1], text[at])), 0)
+        source.gave(at)
         if at:
             yield text[:at]
             text = text[at:]

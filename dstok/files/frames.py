@@ -4,8 +4,9 @@ In: a binary stream. Out: another. The decoders are Python's own; for Zstandard,
 `zstandard`.
 Invariant: several frames, one after the other, are read as one stream. (Bzip2 and xz call a frame a stream.) Data that
 ends inside a frame is an EOFError. Data after a frame that is no frame is an error; Python's `bz2` and `lzma` would
-pass over it. Memory is bounded: packed data is read in small parts, since a part may unpack to thousands of times its
-size.
+pass over it. Memory is bounded, whatever the data is: a part is unpacked to at most `UNPACKED_PIECE` bytes at a time
+(178 bytes of bzip2 may stand for 200 MB), and data that asks its decoder for a window of more than `WINDOW` bytes is an
+error.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from dstok.errors import FileError
 
@@ -21,6 +22,25 @@ __all__ = ["SUFFIXES", "open_frames"]
 
 SUFFIXES = (".zst", ".bz2", ".xz")
 PACKED_PIECE = 1 << 13
+UNPACKED_PIECE = 1 << 20
+ZSTANDARD_PIECE = 1 << 9
+WINDOW_LOG = 27
+WINDOW = 1 << WINDOW_LOG  # what zstd takes unless it is told to take more; xz -9 makes half of it
+
+
+class _Frame(Protocol):
+    """A decompressor of one frame, as Python's own are. `needs_input`: it holds no packed data any more."""
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
 def open_frames(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
@@ -32,8 +52,8 @@ def open_frames(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exceptio
     return io.BufferedReader(_Unpacked(raw, new_frame), 1 << 17), (OSError, error)
 
 
-def _decoder(name: str) -> tuple[Callable[[], Any], type[Exception]]:
-    """A maker of one-frame decompressors with `decompress`, `eof` and `unused_data`, and its error."""
+def _decoder(name: str) -> tuple[Callable[[], _Frame], type[Exception]]:
+    """A maker of decompressors, and their error."""
     if name.endswith(".bz2"):
         import bz2
 
@@ -41,32 +61,62 @@ def _decoder(name: str) -> tuple[Callable[[], Any], type[Exception]]:
     if name.endswith(".xz"):
         import lzma
 
-        return lzma.LZMADecompressor, lzma.LZMAError
+        room = WINDOW + (1 << 20)  # the decoder's own state is in this limit
+        return lambda: lzma.LZMADecompressor(memlimit=room), lzma.LZMAError
     return _zstd(name)
 
 
-def _zstd(name: str) -> tuple[Callable[[], Any], type[Exception]]:
+def _zstd(name: str) -> tuple[Callable[[], _Frame], type[Exception]]:
     if sys.version_info >= (3, 14):
         try:
             from compression import zstd
         except ImportError:  # a Python that was built without it
             pass
         else:
-            return zstd.ZstdDecompressor, zstd.ZstdError
+            options = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG}
+            return lambda: zstd.ZstdDecompressor(options=options), zstd.ZstdError
     try:
         import zstandard
     except ImportError as error:
         raise FileError(f"{name}: reading .zst needs the package zstandard, or Python's compression.zstd (3.14): "
                         "pip install zstandard") from error
-    return zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError
+    decoder = zstandard.ZstdDecompressor(max_window_size=WINDOW)
+    return lambda: _BySmallParts(decoder.decompressobj()), zstandard.ZstdError
+
+
+class _BySmallParts:
+    """A frame of the package zstandard, whose `decompress` knows no `max_length`.
+
+    It gets `ZSTANDARD_PIECE` bytes at a time. Four bytes are a block of 128 KB at most, so these make at most 16 MB.
+    """
+
+    def __init__(self, frame: Any) -> None:
+        self._frame, self._held = frame, b""
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._held
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._frame.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._frame.unused_data) + self._held
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        held = self._held + data
+        self._held = held[ZSTANDARD_PIECE:]
+        return bytes(self._frame.decompress(held[:ZSTANDARD_PIECE]))
 
 
 class _Unpacked(io.RawIOBase):
     """The unpacked bytes of frame after frame."""
 
-    def __init__(self, raw: BinaryIO, new_frame: Callable[[], Any]) -> None:
+    def __init__(self, raw: BinaryIO, new_frame: Callable[[], _Frame]) -> None:
         self.raw, self.new_frame = raw, new_frame
-        self.frame: Any = None
+        self.frame: _Frame | None = None
         self.packed = b""  # read, but not given to a frame
         self.ready = memoryview(b"")  # unpacked, but not handed out
 
@@ -83,12 +133,14 @@ class _Unpacked(io.RawIOBase):
 
     def _unpack(self) -> bool:
         """Unpack one more piece; False at the end of the data."""
-        self.packed = self.packed or self.raw.read(PACKED_PIECE)
-        if not self.packed:
-            if self.frame is not None:
-                raise EOFError("the data ends inside a frame")
-            return False
+        if self.frame is None or self.frame.needs_input:
+            self.packed = self.packed or self.raw.read(PACKED_PIECE)
+            if not self.packed:
+                if self.frame is not None:
+                    raise EOFError("the data ends inside a frame")
+                return False
         frame = self.frame or self.new_frame()
-        self.ready = memoryview(frame.decompress(self.packed))
+        self.ready = memoryview(b"")  # else what was handed out stands beside what comes
+        self.ready = memoryview(frame.decompress(self.packed, UNPACKED_PIECE))
         self.packed, self.frame = (frame.unused_data, None) if frame.eof else (b"", frame)
         return True

@@ -12,6 +12,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 from dstok.base.faults import reason
 from dstok.errors import FileError
@@ -21,6 +22,7 @@ __all__ = ["id_groups", "id_lines"]
 
 NPY_MAGIC = b"\x93NUMPY"
 DIGITS = frozenset(b"0123456789")
+LONGEST_ID = 20  # digits
 
 
 def id_groups(source: Source, format: str | None) -> Iterator[list[int]]:
@@ -72,19 +74,21 @@ def _decimal(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
         rest = words.pop() if words and not block[-1:].isspace() else b""
         yield _numbers(words, source.name, index)
         index += len(words)
+        if len(rest) > LONGEST_ID:  # its end may be far, and each block would copy it anew
+            _numbers([rest], source.name, index)
 
 
 def _numbers(words: list[bytes], name: str, index: int) -> list[int]:
     """`words` as ids; int() alone would also take signs, underscores and the digits of other scripts."""
     for i, word in enumerate(words):
-        if not word.isdigit() or len(word) > 20:
+        if not word.isdigit() or len(word) > LONGEST_ID:
             shown = word[:40].decode("utf-8", "backslashreplace")
             raise FileError(f"{name}: not an id: {shown!r} at index {index + i}")
     return list(map(int, words))
 
 
 def _json(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
-    return _parse_json(b"".join(blocks), source.name)
+    return _parse_json(source.together(blocks), source.name)
 
 
 def _parse_json(data: bytes, name: str) -> Iterator[list[int]]:
@@ -110,7 +114,8 @@ def _checked(value: object, name: str) -> list[int]:
         raise FileError(f"{name}: expected a JSON array of ids")
     for index, item in enumerate(value):
         if type(item) is not int:  # bool is a subclass of int
-            raise FileError(f"{name}: not an id: {item!r} at index {index}")
+            shown = repr(item)
+            raise FileError(f"{name}: not an id: {shown[:40]}{'...' * (len(shown) > 40)} at index {index}")
     return value
 
 
@@ -125,16 +130,32 @@ def _u32(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
 
 
 def _npy(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
-    """The whole array at once: numpy reads it, whatever kind of integer it holds."""
-    import io
-
+    """The whole array at once, whatever kind of integer it holds."""
     import numpy
 
-    try:
-        ids = numpy.lib.format.read_array(io.BytesIO(b"".join(blocks)), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise FileError(f"{source.name}: not a whole .npy file: {reason(error)}") from error
-    if ids.ndim != 1 or ids.dtype.kind not in "iu":
-        raise FileError(f"{source.name}: expected one row of integers, found {ids.dtype}, {ids.shape}")
-    for start in range(0, len(ids), 1 << 18):
+    data = source.together(blocks)
+    dtype, count, at = _npy_header(data, source.name)
+    if count * dtype.itemsize != len(data) - at:  # before memory is taken for what the header says
+        raise FileError(f"{source.name}: not a whole .npy file: expected {count} integers of {dtype.itemsize} bytes, "
+                        f"found {len(data) - at} bytes")
+    ids = numpy.frombuffer(data, dtype, count, at)
+    for start in range(0, count, 1 << 18):
         yield ids[start : start + (1 << 18)].tolist()
+
+
+def _npy_header(data: bytes, name: str) -> tuple[Any, int, int]:
+    """The type of the integers, how many the header says there are, and where they begin."""
+    import io
+
+    from numpy.lib import format
+
+    stream = io.BytesIO(data)
+    try:
+        version = format.read_magic(stream)
+        read = format.read_array_header_1_0 if version == (1, 0) else format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+    except Exception as error:  # numpy evaluates the header as Python, with whatever that raises
+        raise FileError(f"{name}: not a whole .npy file: {reason(error)}") from error
+    if len(shape) != 1 or dtype.kind not in "iu":
+        raise FileError(f"{name}: expected one row of integers, found {dtype}, {shape}")
+    return dtype, shape[0], stream.tell()

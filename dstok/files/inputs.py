@@ -1,8 +1,8 @@
 """Files, standard input, .gz, .zst, .bz2 and .xz -> blocks of bytes, lines, JSON records.
 
 In: paths as the user wrote them. Out: `Source`, whose bytes are those of the file, unpacked and never
-translated (CRLF stays, NUL stays). Invariant: memory is bounded by a block, or by a line; every fault of
-reading is a `FileError` that names the input.
+translated (CRLF stays, NUL stays). Invariant: memory is bounded by a block, or by a line, and a line of a packed
+input by `MOST_HELD`; every fault of reading is a `FileError` that names the input.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -21,6 +21,7 @@ from dstok.files.frames import SUFFIXES, open_frames
 __all__ = ["BLOCK", "PACKED", "Record", "Source", "Watcher", "json_kind", "open_source", "records"]
 
 BLOCK = 1 << 20
+MOST_HELD = 1 << 28  # bytes of a packed input that are held together: a few of its own may stand for all of memory
 PACKED = (".gz", *SUFFIXES)  # what is unpacked, by the name's suffix
 
 
@@ -41,8 +42,9 @@ class Source:
     """An open input: `name` for messages, `raw` as it is stored, `stream` of its unpacked bytes."""
 
     def __init__(self, name: str, raw: BinaryIO, progress: Watcher | None = None) -> None:
-        self.name, self.raw, self.bytes_read = name, raw, 0
+        self.name, self.raw, self.bytes_read, self._given = name, raw, 0, 0
         self.stream, self.faults = _unpacked(name, raw)
+        self.packed = self.stream is not raw and not raw.isatty()
         self.size = _size(raw)
         self.progress = None if raw.isatty() else progress
         if raw.isatty() and progress is not None:
@@ -57,13 +59,35 @@ class Source:
 
     def lines(self) -> Iterator[bytes]:
         """The bytes in lines, each with its line feed, except that the last may have none."""
+        most = MOST_HELD + 1 if self.packed else -1
         with self._reading():
-            for line in self.stream:
+            while line := self.stream.readline(most):
+                self._check_held(len(line), "a line")
                 self._count(line)
                 yield line
 
     def read_all(self) -> bytes:
-        return b"".join(self.blocks())
+        """All bytes. A packed input of more than `MOST_HELD` bytes is a `FileError`."""
+        return self.together(self.blocks())
+
+    def together(self, blocks: Iterable[bytes]) -> bytes:
+        """`blocks` of this input as one, as `read_all` does."""
+        held = bytearray()
+        for block in blocks:
+            held += block
+            self._check_held(len(held), "the text")
+        return bytes(held)
+
+    def gave(self, found: int) -> None:
+        """Tells that of the text read so far `found` more ids or pieces are sure; if none, all of it is still held."""
+        if found:
+            self._given = self.bytes_read
+        self._check_held(self.bytes_read - self._given, "a piece")
+
+    def _check_held(self, size: int, what: str) -> None:
+        if self.packed and size > MOST_HELD:
+            raise FileError(f"{self.name}: {what} has more than {MOST_HELD >> 20} MB, too much for a packed input: "
+                            "unpack the file first")
 
     def _count(self, data: bytes) -> None:
         self.bytes_read += len(data)

@@ -82,11 +82,13 @@ def stretches(
         blocks = _replaced(blocks)
     cutter = _Cutter(tokenizer, special)
     if not tokenizer.encodes_text_as_it_is:
-        yield cutter.finish(b"".join(blocks))
+        yield cutter.finish(source.together(blocks))
         return
     block = next(blocks, b"")
     for following in blocks:
-        if stretch := cutter.feed(block):
+        stretch = cutter.feed(block)
+        source.gave(0 if stretch is None else stretch.ids)
+        if stretch is not None:
             yield stretch
         block = following
     yield cutter.finish(block)
