@@ -26,6 +26,8 @@ cdef struct Match:
 cdef class Matcher:
     cdef uint64_t *edges       # open addressing: (state << 8 | byte) + 1 in the high, target in the low half
     cdef uint32_t edge_mask
+    cdef uint64_t seed         # of the edges' places
+    cdef readonly Py_ssize_t steps  # slots that were found taken while the edges were put in
     cdef uint16_t *only        # most states have one child: 0 for none, else see _added.pyx
     cdef uint32_t *fail
     cdef uint32_t *depth

@@ -16,8 +16,11 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memset
 
+from dstok.core._hash cimport hash_word
 from dstok.core._level cimport level
 from dstok.core._utf8 cimport code_point
+
+from os import urandom
 
 cdef enum:
     SINGLE_WORD = 1
@@ -32,10 +35,6 @@ cdef enum:
     REJECTED = 0
     ADMITTED = 1
     UNDECIDED = 2
-
-
-cdef inline uint32_t _slot(uint64_t key, uint32_t mask) noexcept nogil:
-    return <uint32_t>((key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & mask
 
 
 cdef FirstBytes first_bytes(set bytes):
@@ -99,6 +98,7 @@ cdef class Matcher:
         while slots < 2 * total:
             slots *= 2
         self.edge_mask = slots - 1
+        self.seed = int.from_bytes(urandom(8), "little")
         self.edges = <uint64_t *>calloc(slots, 8)
         self.fail = <uint32_t *>calloc(total, 4)
         self.depth = <uint32_t *>calloc(total, 4)
@@ -134,7 +134,7 @@ cdef class Matcher:
         if self.only[state] != MANY:
             return state + 1 if self.only[state] == (ONE | byte) else 0
         cdef uint64_t key = (<uint64_t>state << 8 | byte) + 1
-        cdef uint32_t slot = _slot(key, self.edge_mask)
+        cdef uint32_t slot = <uint32_t>hash_word(self.seed, key) & self.edge_mask
         while self.edges[slot]:
             if self.edges[slot] >> 28 == key:
                 return <uint32_t>(self.edges[slot] & 0xFFFFFFF)
@@ -143,13 +143,14 @@ cdef class Matcher:
 
     cdef void _link(self, uint32_t state, uint8_t byte, uint32_t target) noexcept:
         cdef uint64_t key = (<uint64_t>state << 8 | byte) + 1
-        cdef uint32_t slot = _slot(key, self.edge_mask)
+        cdef uint32_t slot = <uint32_t>hash_word(self.seed, key) & self.edge_mask
         if state == 0:
             self.root[byte] = target
             return
         self.only[state] = ONE | byte if self.only[state] == 0 and target == state + 1 else MANY
         while self.edges[slot]:
             slot = (slot + 1) & self.edge_mask
+            self.steps += 1
         self.edges[slot] = key << 28 | target
 
     cdef int _build(self, list contents, Py_ssize_t states) except -1:

@@ -80,6 +80,7 @@ cdef class BPE:
     cdef readonly bint ignore_merges
     cdef uint32_t *by_bytes       # ignore_merges only: open addressing over the vocabulary's bytes, id + 1
     cdef uint32_t by_bytes_mask
+    cdef uint64_t by_bytes_seed
     cdef object _keep
 
     cdef int _open_start(self, atoms, byte_pairs, pair_ids) except -1
@@ -99,4 +100,5 @@ cdef class BPE:
     cdef int joins(
         self, const uint8_t *text, Py_ssize_t left, Py_ssize_t right, Scratch *junction
     ) noexcept nogil
+    cdef Py_ssize_t _index(self, const uint32_t[::1] tokens, Py_ssize_t most) noexcept nogil
     cdef uint32_t whole(self, const uint8_t *text, Py_ssize_t length) noexcept nogil

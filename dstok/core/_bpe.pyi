@@ -11,8 +11,8 @@ class BPE:
         blob: object, monotone: bool, ignore_merges: bool, atoms: object = b"", byte_pairs: object = b"",
         pair_ids: object = b"",
     ) -> None: ...
-    def index_vocabulary(self, reachable: Sequence[int]) -> None:
-        """Indexes the ids that a whole piece may be, for `ignore_merges`."""
+    def index_vocabulary(self, reachable: Sequence[int], seeds: Sequence[int] | None = None) -> int:
+        """Indexes the ids that a whole piece may be, for `ignore_merges`; how many slots were read."""
     def merge(self, text: bytes) -> list[int]:
         """The ids of `text` as one piece, by the loop for its length."""
     def merge_with_work(self, text: bytes) -> tuple[list[int], int]:

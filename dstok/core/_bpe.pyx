@@ -53,11 +53,15 @@ cimport cython
 from array import array
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from dstok.core._hash cimport hash_bytes
 from dstok.core._level cimport LEVEL_AVX2, level
+
+from os import urandom
+
+from dstok.errors import UnsupportedError
 
 cdef enum:
     LEAST_SECTION = 48    # bytes
@@ -65,6 +69,8 @@ cdef enum:
     FEW_TOKENS = 8        # in a section: the next one is to be larger
     MANY_TOKENS = 24      # ... smaller
     OVERLAP = 2           # tokens at a section's end that are merged again in the next
+    SEEDS = 16            # of the index of the vocabulary, that are tried
+    CROWDED = 8           # slots that are read for a token: by chance there are one and a half
 
 
 @cython.final
@@ -231,7 +237,7 @@ cdef class BPE:
 
     cdef uint32_t whole(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
         """The id of the token that is these bytes, or NO_RANK. Only with `ignore_merges`."""
-        cdef uint32_t slot = <uint32_t>hash_bytes(0, text, length) & self.by_bytes_mask
+        cdef uint32_t slot = <uint32_t>hash_bytes(self.by_bytes_seed, text, length) & self.by_bytes_mask
         cdef uint32_t token
         while self.by_bytes[slot]:
             token = self.by_bytes[slot] - 1
@@ -256,20 +262,44 @@ cdef class BPE:
             return self.merge_into(text, length, out, scratch)
         return self.merge_sections(text, length, out, scratch, junction)
 
-    def index_vocabulary(self, reachable):
-        """Makes `whole` work: indexes the ids in `reachable`, those that a piece may be."""
-        cdef uint32_t slots = 16, slot, token
-        while slots < 2 * len(reachable):
+    def index_vocabulary(self, reachable, seeds=None):
+        """Makes `whole` work: indexes the ids in `reachable`, those that a piece may be. Returns how many slots it read.
+
+        The first of `seeds` is taken, by default of random ones, under which the tokens do not crowd. Raises
+        `UnsupportedError` if there is none.
+        """
+        cdef const uint32_t[::1] tokens = array("I", reachable)
+        cdef Py_ssize_t steps
+        cdef uint32_t slots = 16
+        while slots < 2 * tokens.shape[0]:
             slots *= 2
-        self.by_bytes = <uint32_t *>calloc(slots, 4)
+        free(self.by_bytes)
+        self.by_bytes = <uint32_t *>malloc(<size_t>slots * 4)
         if self.by_bytes == NULL:
             raise MemoryError
         self.by_bytes_mask = slots - 1
-        for token in reachable:
-            slot = <uint32_t>hash_bytes(0, self.blob + self.starts[token], self.width(token)) & self.by_bytes_mask
-            while self.by_bytes[slot]:
+        for self.by_bytes_seed in [int.from_bytes(urandom(8), "little") for _ in range(SEEDS)] if seeds is None else seeds:
+            steps = self._index(tokens, CROWDED * (tokens.shape[0] + 1))
+            if steps >= 0:
+                return steps
+        raise UnsupportedError("tokens that collide in the index of whole pieces under each of its seeds, as none do by "
+                               "chance", "$.model.vocab")
+
+    cdef Py_ssize_t _index(self, const uint32_t[::1] tokens, Py_ssize_t most) noexcept nogil:
+        """Indexes the tokens under the present seed; how many slots were read, or -1 if it were more than `most`."""
+        cdef Py_ssize_t i, steps = 0
+        cdef uint32_t slot
+        memset(self.by_bytes, 0, (<size_t>self.by_bytes_mask + 1) * 4)
+        for i in range(tokens.shape[0]):
+            slot = <uint32_t>hash_bytes(self.by_bytes_seed, self.blob + self.starts[tokens[i]],
+                                        self.width(tokens[i])) & self.by_bytes_mask
+            while self.by_bytes[slot] and steps < most:
                 slot = (slot + 1) & self.by_bytes_mask
-            self.by_bytes[slot] = token + 1
+                steps += 1
+            if steps == most:
+                return -1
+            self.by_bytes[slot] = tokens[i] + 1
+        return steps
 
     def merge(self, bytes text not None):
         """The ids of `text` as one piece, by the loop for its length. For tests and tools."""

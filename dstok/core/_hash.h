@@ -1,7 +1,9 @@
 /* The keys and hashes of pieces: whoever looks up bytes takes their hash from here.
  *
  * In: bytes. Out: a hash of 64 bits; those of keys are good in the high bits, those of any bytes in all.
- * Invariant: equal bytes have equal hashes. Unequal ones may have, too: who looks up compares the bytes.
+ * Invariant: equal bytes have equal hashes. Unequal ones may have, too: who looks up compares the bytes. A table that is
+ * searched until a place is free has a random seed, or whoever writes the model or the text could choose bytes that
+ * collide. A table with a fixed number of places for each hash needs none: what collides there is forgotten sooner.
  *
  * A piece of up to 24 bytes is a key of three words, zeros after it, and its hash takes no loop. Example: "Hi" has the key
  * 0x6948, 0, 0, and so has "Hi" with a zero byte after it.
@@ -44,24 +46,37 @@ static inline uint64_t key_mix(const uint64_t *key) { return key[0] ^ hash_turn(
 static inline uint64_t hash_first(uint64_t word) { return word * HASH_0; }
 static inline uint64_t hash_second(uint64_t word) { return hash_turn(word * HASH_1) * HASH_2; }
 
-static inline uint64_t hash_step(uint64_t hash, uint64_t word) {
-    hash = (hash ^ word) * HASH_0;
-    return hash ^ hash >> 29;
+/* The product of two words, its upper half folded onto its lower one: each bit is of all bits of both words. (Without the
+ * fold the low bits would be of the low bits alone, so that words which differ above collide under every seed.) */
+static inline uint64_t hash_fold(uint64_t one, uint64_t other) {
+    unsigned __int128 product = (unsigned __int128)one * other;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* What a seed makes words be multiplied by: odd. */
+static inline uint64_t hash_factor(uint64_t seed) { return HASH_0 ^ seed << 1; }
+
+/* The last step of a hash: words that differ in their high bits alone are an arithmetic progression after one fold. */
+static inline uint64_t hash_end(uint64_t hash) { return hash_fold(hash, HASH_1); }
+
+/* The hash of one word, under a seed. */
+static inline uint64_t hash_word(uint64_t seed, uint64_t word) {
+    return hash_end(hash_fold(seed ^ word, hash_factor(seed)));
 }
 
 /* The hash of any bytes, eight at a time; the last eight may overlap those before. `seed`: random where others choose the
  * bytes and no look-up may be slow, or 0. */
 static inline uint64_t hash_bytes(uint64_t seed, const uint8_t *bytes, int64_t length) {
-    uint64_t hash = seed ^ (uint64_t)length, word = 0;
+    uint64_t hash = seed ^ (uint64_t)length, factor = hash_factor(seed), word = 0;
     if (length < WORD) {
         memcpy(&word, bytes, (size_t)length);
-        return hash_step(hash, word);
+        return hash_end(hash_fold(hash ^ word, factor));
     }
     for (int64_t at = 0; at < length; at += WORD) {
         memcpy(&word, bytes + (at + WORD < length ? at : length - WORD), WORD);
-        hash = hash_step(hash, word);
+        hash = hash_fold(hash ^ word, factor);
     }
-    return hash;
+    return hash_end(hash);
 }
 
 #endif

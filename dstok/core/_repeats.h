@@ -11,6 +11,8 @@
 
 enum {
     REPEATS_LOG2 = 11, /* slots: nearly two for each piece of a chunk */
+    REPEATS_STEPS = 32, /* slots that are read for a piece, by chance at most: after them it counts as new. Texts can be made of
+                           pieces that all have one slot */
     FEW_REPEATS = 4,   /* pieces that are compared with each other: as in a line; to clear the slots would take longer */
 };
 
@@ -48,8 +50,11 @@ static inline void find_repeats(const uint8_t *text, const uint32_t *starts, con
             continue;
         key_of(text + starts[missed[i]], starts[missed[i] + 1] - starts[missed[i]], key);
         uint32_t slot = (uint32_t)(hash_first(key_mix(key)) >> (64 - REPEATS_LOG2));
-        while (slots[slot] && !repeats(text, starts, missed[i], missed[slots[slot] - 1]))
+        int steps = 0;
+        while (slots[slot] && !repeats(text, starts, missed[i], missed[slots[slot] - 1]) && ++steps < REPEATS_STEPS)
             slot = (slot + 1) & ((1 << REPEATS_LOG2) - 1);
+        if (steps == REPEATS_STEPS)
+            continue;
         if (slots[slot])
             first[i] = slots[slot] - 1;
         else

@@ -26,6 +26,7 @@ cdef class Tally(Sink):
     cdef Py_ssize_t memory   # bytes that the table may take
     cdef bint full
     cdef uint64_t seed
+    cdef Py_ssize_t steps
 
     cdef void note(self, const uint8_t *piece, Py_ssize_t length) noexcept nogil
     cdef bint grow(self) noexcept nogil

@@ -10,5 +10,7 @@ class Tally:
         """Counts the pieces of valid `text` (ASCII `str` or UTF-8 bytes); false if the table is full."""
     def counted(self) -> list[tuple[bytes, int]]:
         """A list of (piece as bytes, how often it has occurred)."""
+    def passed(self) -> int:
+        """How many places with other pieces were passed. For tests."""
     def distinct(self) -> int:
         """How many distinct pieces there are."""

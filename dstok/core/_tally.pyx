@@ -67,6 +67,7 @@ cdef class Tally(Sink):
                 return
             place = (place + 1) & (self.places - 1)
             entry = self.entries + place
+            self.steps += 1
         if not self.keep_text(entry, piece, length):
             return
         entry.hash, entry.count, entry.length = h, 1, length
@@ -138,6 +139,10 @@ cdef class Tally(Sink):
                 found.append((self.text[self.entries[i].start:self.entries[i].start + self.entries[i].length],
                               self.entries[i].count))
         return found
+
+    def passed(self):
+        """How many places with other pieces were passed. For tests."""
+        return self.steps
 
     def distinct(self):
         """How many distinct pieces there are."""
