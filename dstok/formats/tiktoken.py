@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import NoReturn
 
+from dstok.core._pairs import MAX_IDS
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
@@ -34,7 +35,6 @@ from dstok.pattern.split import Split
 
 __all__ = ["describe_tiktoken", "ranks_of", "read_ranks", "unsaid", "write_ranks"]
 
-MAX_ID = 1 << 20  # as many ids as the engine takes
 WHERE = "pattern"
 
 
@@ -77,8 +77,8 @@ def _check_ranks(ranks: Mapping[bytes, int]) -> None:
         where = f"token {token[:40]!r}"
         if not 0 < len(token) <= MAX_TOKEN:
             raise UnsupportedError(f"a token of {len(token)} bytes, where 1 to {MAX_TOKEN} are taken", where)
-        if not 0 <= rank < MAX_ID:
-            raise UnsupportedError(f"the rank {rank}, where 0 to {MAX_ID - 1} are taken", where)
+        if not 0 <= rank < MAX_IDS:
+            raise UnsupportedError(f"the rank {rank}, where 0 to {MAX_IDS - 1} are taken", where)
         if owners.setdefault(rank, token) != token:
             raise TokenizerFileError(f"expected a rank of its own, found {rank} of {owners[rank][:40]!r}", where)
     for byte in range(256):
@@ -94,8 +94,8 @@ def _special_tokens(special_tokens: Mapping[str, int], ranks: Mapping[bytes, int
         where = f"special token {content[:40]!r}"
         if not content or any("\ud800" <= char <= "\udfff" for char in content):
             raise UnsupportedError("a special token that is empty or holds a lone surrogate", where)
-        if not 0 <= token_id < MAX_ID:
-            raise UnsupportedError(f"the id {token_id}, where 0 to {MAX_ID - 1} are taken", where)
+        if not 0 <= token_id < MAX_IDS:
+            raise UnsupportedError(f"the id {token_id}, where 0 to {MAX_IDS - 1} are taken", where)
         if token_id in taken:
             raise TokenizerFileError(f"expected an id of its own, found {token_id}, which another token has", where)
         taken.add(token_id)

@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NoReturn
 
+from dstok.core._pairs import MAX_IDS
 from dstok.errors import TokenizerFileError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import NORMALIZERS, ModelDescription, NormalizerStep, TokenizerConfig
@@ -41,7 +42,6 @@ from dstok.formats.upstream import NEWEST, upstream_version
 
 __all__ = ["GPT2_PATTERN", "read_tokenizer_json", "steps_of"]
 
-MAX_ID = 1 << 24  # far above any vocabulary; `tokens` has a place for every id up to the largest
 MAX_U32 = (1 << 32) - 1
 MAX_DEPTH = 64  # sequences inside sequences; upstream's parser stops at 128 brackets
 TOP_LEVEL = frozenset({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
@@ -223,15 +223,23 @@ def _check_model_options(model: Value) -> None:
 
 def _read_vocab(value: Value) -> dict[str, int]:
     vocab: dict[str, int] = value.object()
-    if not all(type(i) is int and 0 <= i <= MAX_ID for i in vocab.values()):
-        for key in vocab:
-            value.need(key).integer(MAX_ID)
+    if not all(type(i) is int and 0 <= i < MAX_IDS for i in vocab.values()):
+        _refuse_id(value)
     if len(set(vocab.values())) < len(vocab):
         _refuse_shared_id(value)
     for byte, char in enumerate(BYTE_TO_CHAR):
         if char not in vocab and byte not in NOT_IN_UTF_8:
             value.unsupported(f"a vocabulary without a token for the byte 0x{byte:02X}, {char!r}")
     return vocab
+
+
+def _refuse_id(vocab: Value) -> NoReturn:
+    """Before a list with a place for each id up to the largest is made."""
+    for key in vocab.object():
+        token_id = vocab.need(key).integer(MAX_U32)
+        if token_id >= MAX_IDS:
+            vocab.need(key).unsupported(f"the id {token_id}, where 0 to {MAX_IDS - 1} are taken")
+    raise AssertionError("no id is wrong")
 
 
 def _refuse_shared_id(vocab: Value) -> NoReturn:
@@ -305,7 +313,7 @@ def _read_added_tokens(value: object, vocab: dict[str, int]) -> Iterator[AddedTo
 
 def _read_added_token(item: Value) -> AddedToken:
     return AddedToken(
-        id=item.need("id").integer(MAX_ID),
+        id=item.need("id").integer(MAX_U32),
         content=item.need("content").text(),
         single_word=item.need("single_word").boolean(),
         lstrip=item.need("lstrip").boolean(),

@@ -50,7 +50,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 CONFIG = {"pad_id": int, "add_bos": bool, "add_eos": bool, "chat_template": str, "chat_templates": dict,
           "generation": dict, "framing": str}
 Parts = tuple[tuple[AddedToken, ...], "int | None", "int | None", str, TokenizerConfig]
-MAX_ID = 1 << 24  # of added tokens; as in formats/tokenizer_json.py
 
 
 def check_image(image: Image) -> None:
@@ -142,7 +141,8 @@ def _tokenizer_parts(image: Image) -> Parts:
         _ask(name, len(set(values)) == len(values), "each added token once", "one twice")
     _ask("content", _SURROGATE.search("".join(contents)) is None, "text", "a lone surrogate")
     _ask("content", all(contents), "added tokens of at least one character", "an empty one")
-    for name, values, most in (("flags", flags, MAX_FLAGS), ("id", ids, MAX_ID)):
+    most_id = MAX_IDS + len(ids)  # they follow the vocabulary
+    for name, values, most in (("flags", flags, MAX_FLAGS), ("id", ids, most_id)):
         for value in (min(values, default=0), max(values, default=0)):
             _ask(name, 0 <= value <= most, f"0 to {most}", value)
     size = max(len(image.section("starts")) // 4 - 1, 1 + max(ids, default=0))

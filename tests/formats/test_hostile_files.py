@@ -12,6 +12,7 @@ import random
 import struct
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from hostile_child import TEXTS
 from reference import DEEP
 from shares import chance_of_today
 from tokenizer_json_cases import small
+
+import dstok
 
 CHILD = Path(__file__).parents[1] / "helpers" / "hostile_child.py"
 MEGABYTES = 1500  # of address space; Python with numpy takes 400, the largest vocabulary that is looked at 700
@@ -240,3 +243,19 @@ def test_the_memory_limit_works(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(b"[" + b" " * (300 << 20))
     with pytest.raises(subprocess.CalledProcessError):
         subprocess.run([sys.executable, CHILD, "200", tmp_path], capture_output=True, check=True)
+
+
+@pytest.mark.parametrize("far", [1 << 20, 1 << 24, (1 << 32) - 1])
+def test_an_id_far_above(far: int) -> None:
+    """It is refused before there is a list with a place for each id up to it."""
+    tree = small()
+    tree["model"]["vocab"]["zz"] = far
+    text = json.dumps(tree)
+    tracemalloc.start()
+    try:
+        with pytest.raises(dstok.UnsupportedError, match=f"the id {far}, where 0 to {(1 << 20) - 1} are taken") as caught:
+            dstok.Tokenizer.from_str(text)
+        assert caught.value.where == "$.model.vocab.zz"
+        assert tracemalloc.get_traced_memory()[1] < 2 << 20
+    finally:
+        tracemalloc.stop()

@@ -21,10 +21,11 @@ from text_strategies import texts as odd_texts
 from tiktoken_ext import openai_public
 
 import dstok
+from dstok.core._pairs import MAX_IDS
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
 from dstok.formats.kinds import is_tiktoken
 from dstok.formats.rank_merges import MAX_TOKEN, ranked_merges
-from dstok.formats.tiktoken import MAX_ID, describe_tiktoken, read_ranks, write_ranks
+from dstok.formats.tiktoken import describe_tiktoken, read_ranks, write_ranks
 from dstok.formats.tiktoken_encodings import ENCODINGS
 from dstok.pattern.fancy_regex import translate
 from dstok.unicode.properties import binary_properties, binary_property, script, scripts
@@ -274,12 +275,12 @@ def test_broken_files(data: bytes, where: str, tmp_path: Path) -> None:
     ({b"a": 0}, {}, "without the byte 0x00"),
     (BYTES | {b"": 300}, {}, "0 bytes"),
     (BYTES | {b"a" * (MAX_TOKEN + 1): 300}, {}, f"{MAX_TOKEN + 1} bytes"),
-    (BYTES | {b"ab": MAX_ID}, {}, f"the rank {MAX_ID}"),
+    (BYTES | {b"ab": MAX_IDS}, {}, f"the rank {MAX_IDS}"),
     (BYTES | {b"ab": -1}, {}, "the rank -1"),
     (BYTES | {b"ab": 5}, {}, "found 5"),
     (BYTES, {"<a>": 255}, "found 255"),
     (BYTES, {"<a>": 300, "<b>": 300}, "found 300"),
-    (BYTES, {"<a>": MAX_ID}, f"the id {MAX_ID}"),
+    (BYTES, {"<a>": MAX_IDS}, f"the id {MAX_IDS}"),
     (BYTES, {"": 300}, "empty"),
     (BYTES, {"\ud800": 300}, "lone surrogate"),
     (BYTES, {"<a>": 300, "<": 301}, "begins with"),

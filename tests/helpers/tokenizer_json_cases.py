@@ -9,6 +9,7 @@ import copy
 from enum import Enum
 from typing import Any
 
+from dstok.core._pairs import MAX_IDS
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
 from dstok.formats.tokens import BYTE_TO_CHAR
 
@@ -126,7 +127,6 @@ READ: list[tuple[Change, ...]] = [
 ]
 
 DIGITS_AT, BYTE_LEVEL_AT = f"{PRE}.pretokenizers.0", f"{PRE}.pretokenizers.1"
-BIG = 1 << 24
 REFUSED: list[tuple[Change, type[DstokError], str]] = [
     (("foo", 1), BROKEN, "$.foo"),
     (("a b", 1), BROKEN, '$["a b"]'),
@@ -220,7 +220,8 @@ REFUSED: list[tuple[Change, type[DstokError], str]] = [
     (("model.vocab.a", ABSENT), UNSUPPORTED, "$.model.vocab"),
     (("model.vocab.Ġa", 258), BROKEN, '$.model.vocab["\\u0120a"]'),
     *((("model.vocab.ab", id), BROKEN, "$.model.vocab.ab") for id in (
-        -1, 1.0, True, None, "258", BIG + 1, 1 << 70)),
+        -1, 1.0, True, None, "258", 1 << 32, 1 << 70)),
+    *((("model.vocab.ab", id), UNSUPPORTED, "$.model.vocab.ab") for id in (MAX_IDS, 1 << 24, (1 << 32) - 1)),
     (("model.merges", ABSENT), BROKEN, "$.model"),
     (("model.merges", None), BROKEN, "$.model.merges"),
     (("model.merges", {}), BROKEN, "$.model.merges"),
@@ -235,8 +236,8 @@ REFUSED: list[tuple[Change, type[DstokError], str]] = [
     *(((f"added_tokens.2.{key}", ABSENT), BROKEN, "$.added_tokens[2]") for key in token(0, "")),
     *(((f"added_tokens.2.{key}", None), BROKEN, f"$.added_tokens[2].{key}") for key in token(0, "")),
     *((("added_tokens.2.id", id), BROKEN, "$.added_tokens[2].id") for id in (
-        -1, 262.0, True, "262", BIG + 1, 1 << 32)),
-    (("added_tokens.2.id", 700), UNSUPPORTED, "$.added_tokens[2].id"),
+        -1, 262.0, True, "262", 1 << 32)),
+    *((("added_tokens.2.id", id), UNSUPPORTED, "$.added_tokens[2].id") for id in (700, 1 << 24, (1 << 32) - 1)),
     (("added_tokens.2.id", 5), BROKEN, "$.added_tokens[2].id"),
     (("added_tokens.2.id", 0), BROKEN, "$.added_tokens[2].id"),
     (("added_tokens.1.id", 262), BROKEN, "$.added_tokens[1].id"),

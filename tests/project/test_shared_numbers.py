@@ -11,7 +11,6 @@ import pytest
 from core_sources import CORE
 
 from dstok.core._pieces import BORDER_BYTES, cuttable_ranges
-from dstok.formats import tokenizer_json
 from dstok.pattern import dfa, marked, nfa, windows
 from dstok.tables import byte_pairs, image_checks, kernels
 from dstok.unicode import normalization
@@ -72,7 +71,6 @@ def test_tables(file: str, name: str, value: int) -> None:
 def test_python_with_python() -> None:
     assert (nfa.DEAD, nfa.START, nfa.NO_TAG) == (dfa.DEAD, dfa.START, dfa.NO_TAG)
     assert image_checks.MAX_BYTE_PAIRS == byte_pairs.NO_PAIR
-    assert image_checks.MAX_ID == tokenizer_json.MAX_ID
 
 
 def test_cuttable_characters() -> None:
