@@ -4,7 +4,10 @@ In: a description's steps. Out: the core's `Normalizer`; and of a text the `View
 Invariant: text and alignment are upstream's: each character that comes out stands for one character of the text. Each
 stretch between two added tokens with normalized=false is normalized by itself.
 Normal forms alone, which real models use, run in the core (core/_normalize.pyx). A chain of other steps runs in Python,
-in linear time, and only for texts that hold a character which one of the steps may change.
+in linear time, and only for texts that hold a character which one of the steps may change. Its memory is bounded: four
+steps that make a thousand "a" of one would make a terabyte of "a", so a stretch that would become more than `GROWTH`
+times as long, and `ROOM` characters more, is refused before that is made. (Upstream takes memory until there is none,
+and panics.) A normal form makes at most 18 characters of one.
 Source: upstream 0.23.3, measured; tests/normalization/test_normalizers.py repeats the measurements. Lower case is
 Rust's of Unicode 17.0, character by character; combining marks are those of 9.0.
 """
@@ -36,8 +39,9 @@ __all__ = ["View", "make_normalizer", "view_of"]
 
 Sources = list[int] | None  # of each character the index of its source; None: nobody asks
 Aligned = tuple[str, Sources]
-Step = Callable[[str, Sources], Aligned]
+Step = Callable[[str, Sources, int], Aligned]  # the number: as many characters as may come out
 
+GROWTH, ROOM = 32, 4096
 LOCAL = (*FORMS, "Lowercase", "StripAccents")  # steps that look at no more than a character and its marks
 
 
@@ -47,7 +51,7 @@ def make_normalizer(steps: tuple[NormalizerStep, ...], unicode_version: str) -> 
         return None
     if len(steps) == 1 and steps[0].type in FORMS:
         return _form(steps[0].type)
-    chain = _Chain([_STEPS[step.type](step, unicode_version) for step in steps])
+    chain = _Chain([(step.where, _STEPS[step.type](step, unicode_version)) for step in steps])
     local = all(step.type in LOCAL for step in steps)
     changing = set().union(*(_changing(step, unicode_version) for step in steps))
     return Normalizer(Form(check_tables(changing), False), chain, local,
@@ -60,16 +64,25 @@ def _form(name: str) -> Normalizer:
 
 
 class _Chain:
-    """Steps one after the other."""
+    """Steps one after the other, each with its place in the model's file."""
 
-    def __init__(self, steps: list[Step]) -> None:
+    def __init__(self, steps: list[tuple[str, Step]]) -> None:
         self._steps = steps
 
     def apply(self, text: str, sources: Sources) -> Aligned:
-        for step in self._steps:
+        """Raises `UnsupportedError`, with the step's place, for a text that would become too long."""
+        most = GROWTH * len(text) + ROOM
+        for where, step in self._steps:
             if text:
-                text, sources = step(text, sources)
+                text, sources = step(text, sources, most)
+                _check_length(len(text), most, where)
         return text, sources
+
+
+def _check_length(length: int, most: int, where: str) -> None:
+    if length > most:
+        raise UnsupportedError(f"a text of {(most - ROOM) // GROWTH} characters that the normalizer makes {length} of: "
+                               f"at most {GROWTH} times as many are made, and {ROOM} more", where)
 
 
 def _changing(step: NormalizerStep, unicode_version: str) -> Iterable[int]:
@@ -91,7 +104,7 @@ def _changing(step: NormalizerStep, unicode_version: str) -> Iterable[int]:
 def _normal_form(step: NormalizerStep, unicode_version: str) -> Step:
     normalizer = _form(step.type)
 
-    def run(text: str, sources: Sources) -> Aligned:
+    def run(text: str, sources: Sources, most: int) -> Aligned:
         if sources is None:
             return normalizer.normalize(text.encode()).decode(), None
         made, indexes = normalizer.align(text.encode())
@@ -101,7 +114,7 @@ def _normal_form(step: NormalizerStep, unicode_version: str) -> Step:
 
 
 def _lowercase(step: NormalizerStep, unicode_version: str) -> Step:
-    def run(text: str, sources: Sources) -> Aligned:
+    def run(text: str, sources: Sources, most: int) -> Aligned:
         if sources is not None:
             lengths = (len(lowercase().get(ord(c), c)) for c in text)
             sources = [source for source, length in zip(sources, lengths) for _ in range(length)]
@@ -111,7 +124,7 @@ def _lowercase(step: NormalizerStep, unicode_version: str) -> Step:
 
 
 def _strip_accents(step: NormalizerStep, unicode_version: str) -> Step:
-    def run(text: str, sources: Sources) -> Aligned:
+    def run(text: str, sources: Sources, most: int) -> Aligned:
         kept = [i for i, c in enumerate(text) if ord(c) not in marks()]
         return "".join(text[i] for i in kept), None if sources is None else [sources[i] for i in kept]
 
@@ -121,7 +134,7 @@ def _strip_accents(step: NormalizerStep, unicode_version: str) -> Step:
 def _strip(step: NormalizerStep, unicode_version: str) -> Step:
     blanks = _blanks(unicode_version)
 
-    def run(text: str, sources: Sources) -> Aligned:
+    def run(text: str, sources: Sources, most: int) -> Aligned:
         start = len(text) - len(text.lstrip(blanks)) if step.left else 0
         end = len(text.rstrip(blanks)) if step.right else len(text)
         end = max(start, end)
@@ -131,14 +144,15 @@ def _strip(step: NormalizerStep, unicode_version: str) -> Step:
 
 
 def _prepend(step: NormalizerStep, unicode_version: str) -> Step:
-    def run(text: str, sources: Sources) -> Aligned:
+    def run(text: str, sources: Sources, most: int) -> Aligned:
+        _check_length(len(step.content) + len(text), most, step.where)
         return step.content + text, None if sources is None else [sources[0]] * len(step.content) + sources
 
     return run
 
 
 def _prefix_space(step: NormalizerStep, unicode_version: str) -> Step:
-    def run(text: str, sources: Sources) -> Aligned:
+    def run(text: str, sources: Sources, most: int) -> Aligned:
         if text.startswith(" "):
             return text, sources
         return " " + text, None if sources is None else [sources[0], *sources]
@@ -147,13 +161,28 @@ def _prefix_space(step: NormalizerStep, unicode_version: str) -> Step:
 
 
 def _replace(step: NormalizerStep, unicode_version: str) -> Step:
-    matches = _regex_matches(step, unicode_version) if step.is_regex else _literal_matches(step.pattern)
+    if step.is_regex:
+        return _replace_matches(step, _regex_matches(step, unicode_version))
+    by_places = _replace_matches(step, _literal_matches(step.pattern))
 
-    def run(text: str, sources: Sources) -> Aligned:
+    def run(text: str, sources: Sources, most: int) -> Aligned:
+        if sources is not None:
+            return by_places(text, sources, most)
+        growth = len(step.content) - len(step.pattern)
+        _check_length(len(text) + text.count(step.pattern) * growth, most, step.where)
+        return text.replace(step.pattern, step.content), None
+
+    return run
+
+
+def _replace_matches(step: NormalizerStep, matches: Callable[[str], list[tuple[int, int]]]) -> Step:
+    def run(text: str, sources: Sources, most: int) -> Aligned:
         parts: list[str] = []
         moved: list[int] = []
-        at = 0
-        for start, end in [*matches(text), (len(text), len(text))]:
+        found, at = matches(text), 0
+        replaced = sum(end - start for start, end in found)
+        _check_length(len(text) - replaced + len(found) * len(step.content), most, step.where)
+        for start, end in [*found, (len(text), len(text))]:
             parts.append(text[at:start])
             if sources is not None:
                 moved += sources[at:start]
