@@ -52,13 +52,12 @@ def add_commands(commands: Commands) -> None:
 
 
 def _info(arguments: Namespace) -> None:
-    from dstok.corpus.folder import CORPUS, PLAN, read_json
-    from dstok.corpus.work import manifest_name
+    from dstok.corpus.folder import CORPUS, read_corpus, read_manifest, read_plan
 
-    plan, whole = read_json(arguments.folder, PLAN), os.path.exists(os.path.join(arguments.folder, CORPUS))
-    corpus = read_json(arguments.folder, CORPUS) if whole else {"shards": []}
+    (plan, _), whole = read_plan(arguments.folder), os.path.exists(os.path.join(arguments.folder, CORPUS))
+    corpus = read_corpus(arguments.folder) if whole else {"shards": []}
     outputs = [output for shard in corpus["shards"]
-               for output in read_json(arguments.folder, manifest_name(shard))["outputs"]]
+               for output in read_manifest(arguments.folder, shard)["outputs"]]
     shape = {"complete": whole, "dstok": plan["dstok"], "tokenizer": plan["tokenizer"], "settings": plan["settings"],
              "inputs": len(plan["inputs"]), "files": len(outputs), "bytes": sum(output["size"] for output in outputs),
              **corpus, "shards": len(corpus["shards"])}
@@ -96,11 +95,11 @@ def _merge(arguments: Namespace) -> None:
 
 def _stats(arguments: Namespace) -> None:
     from dstok.corpus.figures import PERCENTS, figures, plot
-    from dstok.corpus.folder import PLAN, read_json
+    from dstok.corpus.folder import read_plan
     from dstok.corpus.reading import open_corpus
 
     corpus = open_corpus(arguments.folder)
-    model = arguments.model or read_json(arguments.folder, PLAN)["tokenizer"]["model"]
+    model = arguments.model or read_plan(arguments.folder)[0]["tokenizer"]["model"]
     if not model:
         raise CommandError(f"{arguments.folder}: does not tell its model (--model names it)")
     tokenizer = load_model(model)

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import dstok
-from dstok.base.faults import reason
+from dstok.base.faults import reason, visible
 from dstok.corpus.documents import reader_of
 from dstok.corpus.finding import InputFile
-from dstok.corpus.folder import CORPUS, PLAN, SUMS, read_json
+from dstok.corpus.folder import CORPUS, PLAN, read_corpus, read_manifest, read_plan
 from dstok.corpus.places import Faults
-from dstok.corpus.plan import Part, Shard, plan_shards
+from dstok.corpus.plan import Part, Shard, least_shards, plan_shards
 from dstok.corpus.reading import token_files
 from dstok.corpus.settings import Settings
-from dstok.corpus.work import Job, encoded, manifest_name
+from dstok.corpus.shapes import SUMS
+from dstok.corpus.work import Job, encoded
 from dstok.errors import DstokError, FileError
 from dstok.files.inputs import BLOCK
 
@@ -44,17 +45,17 @@ def verify(
     tokenizer, if it is not where it was.
     """
     folder = os.path.abspath(out)
-    plan = read_json(folder, PLAN)
+    plan, settings = read_plan(folder)
     if not os.path.exists(os.path.join(folder, CORPUS)):
         yield f"{folder}: not whole: the command that makes it goes on where it stopped"
         return
-    corpus = read_json(folder, CORPUS)
-    manifests = [read_json(folder, manifest_name(shard)) for shard in corpus["shards"]]
+    corpus = read_corpus(folder)
+    manifests = [read_manifest(folder, shard) for shard in corpus["shards"]]
     yield from _totals(folder, corpus, manifests)
     for manifest in manifests:
-        yield from _outputs(folder, plan, manifest)
+        yield from _outputs(folder, settings, manifest)
     if inputs and plan["inputs"]:
-        yield from _Inputs(folder, plan, manifests, model).problems(sample)
+        yield from _Inputs(folder, plan, settings, manifests, model).problems(sample)
 
 
 def _totals(folder: str, corpus: dict[str, Any], manifests: list[dict[str, Any]]) -> Iterator[str]:
@@ -64,14 +65,14 @@ def _totals(folder: str, corpus: dict[str, Any], manifests: list[dict[str, Any]]
             yield f"{os.path.join(folder, CORPUS)}: expected {total} {key}, as the manifests say, found {corpus[key]}"
 
 
-def _outputs(folder: str, plan: dict[str, Any], manifest: dict[str, Any]) -> Iterator[str]:
+def _outputs(folder: str, settings: Settings, manifest: dict[str, Any]) -> Iterator[str]:
     """What is wrong with the files of a shard: sizes and checksums, then their structure."""
     wrong = [line for output in manifest["outputs"] for line in _file(os.path.join(folder, output["file"]), output)]
     yield from wrong
     if wrong:
         return
     try:
-        files = token_files(folder, Settings.from_json(plan["settings"]), manifest)
+        files = token_files(folder, settings, manifest)
         rows, tokens = sum(map(len, files)), sum(file.tokens for file in files)
     except FileError as error:
         yield str(error)
@@ -101,10 +102,13 @@ class _Inputs:
     """The inputs, read again."""
 
     def __init__(
-        self, folder: str, plan: dict[str, Any], manifests: list[dict[str, Any]], model: str | Tokenizer | None,
+        self, folder: str, plan: dict[str, Any], settings: Settings, manifests: list[dict[str, Any]],
+        model: str | Tokenizer | None,
     ) -> None:
-        self.folder, self.settings = folder, Settings.from_json(plan["settings"])
-        files = [InputFile(**file) for file in plan["inputs"]]
+        self.folder, self.settings = folder, settings
+        files = [InputFile(*(file[key] for key in InputFile._fields)) for file in plan["inputs"]]
+        if least_shards(files, settings) > len(manifests):
+            raise FileError(f"{os.path.join(folder, PLAN)}: expected inputs of {len(manifests)} shards, found more")
         self.shards = {shard.name: shard for shard in plan_shards(files, self.settings)}
         self.manifests = manifests
         self.job = Job("", "", self.settings, _tokenizer(plan["tokenizer"], model))
@@ -154,8 +158,10 @@ def _tokenizer(told: dict[str, Any], model: str | Tokenizer | None) -> Tokenizer
         raise FileError("expected the model's name or path, which the corpus does not tell", "model")
     try:
         tokenizer = dstok.load(name) if isinstance(name, str) else name
-    except OSError as error:
-        raise FileError(f"{name}: {reason(error)}", "model") from error
+    except DstokError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise FileError(f"{visible(str(name))}: {reason(error)}", "model") from error
     if tokenizer.fingerprint != told["fingerprint"]:
         raise FileError(f"{name}: expected the tokenizer of the fingerprint {told['fingerprint']}, found "
                         f"{tokenizer.fingerprint}", "model")

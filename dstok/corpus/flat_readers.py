@@ -96,7 +96,10 @@ def _metadata(path: str) -> tuple[int, int]:
     try:
         with open(path, encoding="utf-8") as file:
             first, second = file.readline(), file.readline()
-        return int(first.rpartition("|")[2]), int(second)
+        size, count = int(first.rpartition("|")[2]), int(second)
+        if size not in (2, 4):
+            raise ValueError(f"expected ids of 2 or 4 bytes, found {size}")
+        return size, count
     except (OSError, ValueError) as error:
         raise FileError(f"{path}: {reason(error)}") from error
 

@@ -22,13 +22,14 @@ from dstok.base.faults import reason
 from dstok.base.platform import hold_alone
 from dstok.corpus.output import make_folder, write_json
 from dstok.corpus.plan import Shard
+from dstok.corpus.settings import Settings
+from dstok.corpus.shapes import CORPUS_SHAPE, MANIFEST_SHAPE, PLAN_SHAPE, SUMS, check_shape
 from dstok.corpus.work import manifest_name
 from dstok.errors import FileError
 
-__all__ = ["CORPUS", "PLAN", "SUMS", "Folder", "read_json"]
+__all__ = ["CORPUS", "PLAN", "SUMS", "Folder", "read_corpus", "read_manifest", "read_plan"]
 
 PLAN, CORPUS = "plan.json", "corpus.json"
-SUMS = ("documents", "tokens", "rows", "padding", "skipped")  # of a manifest, what is added up
 
 
 class Folder:
@@ -59,7 +60,7 @@ class Folder:
         if not os.path.exists(os.path.join(self.out, PLAN)):
             write_json(self.out, PLAN, plan, self.scratch)
             return
-        found = read_json(self.out, PLAN)
+        found = _read_json(self.out, PLAN, {})
         different = list(_differences(found, plan))
         if different:
             raise FileError(f"{self.out}: expected the corpus of this command, found that of another: "
@@ -69,7 +70,7 @@ class Folder:
         """The manifest of a shard, if it is done and its files have their sizes."""
         if not os.path.exists(os.path.join(self.out, manifest_name(shard.name))):
             return None
-        manifest = read_json(self.out, manifest_name(shard.name))
+        manifest = read_manifest(self.out, shard.name)
         whole = all(_size(os.path.join(self.out, output["file"])) == output["size"] for output in manifest["outputs"])
         return manifest if whole else None
 
@@ -81,18 +82,35 @@ class Folder:
             write_json(self.out, CORPUS, corpus, self.scratch)
 
 
-def read_json(out: str, name: str) -> dict[str, Any]:
-    """One of the folder's files of JSON. Raises `FileError`."""
+def read_plan(out: str) -> tuple[dict[str, Any], Settings]:
+    """The plan of the corpus in `out`, and its settings. Raises `FileError`."""
+    plan = _read_json(out, PLAN, PLAN_SHAPE)
+    try:
+        return plan, Settings.from_json(plan["settings"])
+    except ValueError as error:
+        raise FileError(f"{os.path.join(out, PLAN)}: {error} - at $.settings") from None
+
+
+def read_corpus(out: str) -> dict[str, Any]:
+    """What says that the corpus in `out` is whole. Raises `FileError`."""
+    return _read_json(out, CORPUS, CORPUS_SHAPE)
+
+
+def read_manifest(out: str, shard: str) -> dict[str, Any]:
+    """The manifest of a shard. Raises `FileError`."""
+    return _read_json(out, manifest_name(shard), MANIFEST_SHAPE)
+
+
+def _read_json(out: str, name: str, shape: dict[str, Any]) -> dict[str, Any]:
     path = os.path.join(out, name)
     try:
         with open(path, "rb") as file:
-            value = json.loads(file.read())
+            value: dict[str, Any] = json.loads(file.read())
+        check_shape(value, shape)
     except OSError as error:
         raise FileError(f"{path}: {reason(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise FileError(f"{path}: expected JSON, found {reason(error)}") from error
-    if not isinstance(value, dict):
-        raise FileError(f"{path}: expected a JSON object, found another value")
+        raise FileError(f"{path}: not the JSON of a corpus: {reason(error)}") from error
     return value
 
 

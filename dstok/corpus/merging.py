@@ -13,12 +13,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from dstok.base.faults import reason
-from dstok.corpus.folder import CORPUS, PLAN, SUMS, Folder, read_json
+from dstok.corpus.folder import CORPUS, Folder, read_corpus, read_manifest, read_plan
 from dstok.corpus.output import write_json
 from dstok.corpus.plan import Shard
 from dstok.corpus.reading import token_files
 from dstok.corpus.rolling import Rolling
 from dstok.corpus.settings import Settings
+from dstok.corpus.shapes import SUMS
 from dstok.corpus.work import manifest_name, writer_maker
 from dstok.corpus.writers import Files
 from dstok.errors import FileError
@@ -38,10 +39,10 @@ def merge(folders: Sequence[StrPath], out: StrPath, *, tokens_per_file: int = 0)
     Raises `FileError` if one is not whole, if they differ in what their files are, or if `out` holds another corpus.
     """
     sources = [os.path.abspath(folder) for folder in folders]
-    plans = [_plan(source) for source in sources]
+    plans, own = zip(*map(_plan, sources))
     for source, plan in zip(sources, plans):
         _compare(sources[0], plans[0], source, plan)
-    settings = replace(Settings.from_json(plans[0]["settings"]), tokens_per_file=tokens_per_file)
+    settings = replace(own[0], tokens_per_file=tokens_per_file)
     folder = Folder(os.fspath(out), 1, 1)
     with folder.entered():
         folder.begin({**plans[0], "settings": settings.as_json(), "inputs": [], "merged": [
@@ -51,10 +52,10 @@ def merge(folders: Sequence[StrPath], out: StrPath, *, tokens_per_file: int = 0)
     return manifest
 
 
-def _plan(source: str) -> dict[str, Any]:
+def _plan(source: str) -> tuple[dict[str, Any], Settings]:
     if not os.path.exists(os.path.join(source, CORPUS)):
         raise FileError(f"{source}: expected a whole corpus, found no {CORPUS}")
-    return read_json(source, PLAN)
+    return read_plan(source)
 
 
 def _compare(first: str, one: dict[str, Any], second: str, other: dict[str, Any]) -> None:
@@ -67,11 +68,14 @@ def _compare(first: str, one: dict[str, Any], second: str, other: dict[str, Any]
 
 def _checksum(source: str) -> str:
     """Of the manifests of a corpus, which hold those of its files."""
-    names = [CORPUS, *map(manifest_name, read_json(source, CORPUS)["shards"])]
+    names = [CORPUS, *map(manifest_name, read_corpus(source)["shards"])]
     whole = sha256()
     for name in names:
-        with open(os.path.join(source, name), "rb") as file:
-            whole.update(file.read())
+        try:
+            with open(os.path.join(source, name), "rb") as file:
+                whole.update(file.read())
+        except OSError as error:
+            raise FileError(f"{error.filename}: {reason(error)}") from error
     return whole.hexdigest()
 
 
@@ -82,8 +86,8 @@ def _merged(folder: Folder, sources: Sequence[str], settings: Settings, tokenize
     sums = dict.fromkeys(SUMS, 0)
     try:
         for source in sources:
-            for shard in read_json(source, CORPUS)["shards"]:
-                _copy(source, read_json(source, manifest_name(shard)), settings, rolling, sums)
+            for shard in read_corpus(source)["shards"]:
+                _copy(source, read_manifest(source, shard), settings, rolling, sums)
         rolling.close()
         manifest = {"shard": NAME, **sums, "inputs": [], "outputs": [one._asdict() for one in files.commit()]}
         write_json(folder.out, manifest_name(NAME), manifest, folder.scratch)

@@ -19,7 +19,7 @@ from dstok.corpus.finding import InputFile
 from dstok.corpus.settings import Settings
 from dstok.corpus.tables import Extent, extents
 
-__all__ = ["Part", "Shard", "plan_shards"]
+__all__ = ["Part", "Shard", "least_shards", "plan_shards"]
 
 LEAST, MOST = 4 << 20, 256 << 20  # bytes of a shard, if the settings leave it open
 SHARDS = 64  # how many there are then, at least: enough to keep the workers of one machine busy to the end
@@ -53,6 +53,12 @@ def plan_shards(files: Sequence[InputFile], settings: Settings) -> list[Shard]:
             shards += [_shard([part], number, bytes) for file in group for number, (part, bytes) in
                        enumerate(_cuts(file, size))]
     return shards
+
+
+def least_shards(files: Sequence[InputFile], settings: Settings) -> int:
+    """How many shards `plan_shards` makes of files of lines alone. A plan can ask for more than memory holds."""
+    size = settings.shard_bytes or _size(sum(file.size for file in files))
+    return sum(-(-file.size // size) for file in files if file.kind in ("jsonl", "lines") and not file.packed)
 
 
 def _shard(parts: Sequence[Part], number: int, size: int) -> Shard:

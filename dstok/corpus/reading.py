@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from dstok.corpus.flat_readers import DatatroveFile, MegatronFile, RawFile
-from dstok.corpus.folder import CORPUS, PLAN, read_json
+from dstok.corpus.folder import CORPUS, PLAN, read_corpus, read_manifest, read_plan
 from dstok.corpus.settings import Settings
 from dstok.corpus.table_readers import ArrowFile, JsonLinesFile, ParquetFile
 from dstok.corpus.token_files import TokenFile
-from dstok.corpus.work import SKIPPED, manifest_name
+from dstok.corpus.work import SKIPPED
 from dstok.errors import FileError
 
 if TYPE_CHECKING:
@@ -100,9 +100,9 @@ def _folder(out: str) -> list[TokenFile]:
         raise FileError(f"{out}: expected a corpus, found " + (
             "one that is not whole: the command that makes it goes on where it stopped"
             if os.path.exists(os.path.join(out, PLAN)) else "no corpus.json"))
-    settings = Settings.from_json(read_json(out, PLAN)["settings"])
-    return [file for shard in read_json(out, CORPUS)["shards"]
-            for file in token_files(out, settings, read_json(out, manifest_name(shard)))]
+    _, settings = read_plan(out)
+    return [file for shard in read_corpus(out)["shards"]
+            for file in token_files(out, settings, read_manifest(out, shard))]
 
 
 def token_files(out: str, settings: Settings, manifest: Mapping[str, Any]) -> list[TokenFile]:

@@ -8,8 +8,11 @@ Invariant: two runs with equal settings, inputs and tokenizers write equal bytes
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from types import NoneType
 from typing import TYPE_CHECKING, Any
+
+from dstok.files.inputs import json_kind
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
@@ -20,9 +23,17 @@ FORMATS = ("raw", "megatron", "datatrove", "parquet", "arrow", "jsonl")
 TABLES = ("parquet", "arrow")  # which pyarrow writes
 DTYPES = ("uint32", "int32", "uint16")
 KINDS = ("jsonl", "lines", "text", "parquet", "arrow")
+SPECIAL = ("all", "none", "raise")
 SMALL = 1 << 16  # ids that uint16 has room for
 LARGEST = 256 << 20  # bytes of a document: a worker's memory is a few times that at most
+TABLE_DTYPES = ("uint32", "int32")
 _TAKES = {"megatron": ("int32", "uint16"), "datatrove": ("uint32", "uint16"), "raw": DTYPES}
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("format", "dtype", "kind", "field"), (str,)), "special": (str, tuple),
+    **dict.fromkeys(("lines", "add_bos", "append_eos", "skip"), (bool,)),
+    **dict.fromkeys(("pad_id", "shuffle"), (int, NoneType)),
+    **dict.fromkeys(("pack", "tokens_per_file", "shard_bytes", "largest"), (int,)),
+}
 
 
 @dataclass(frozen=True)
@@ -93,8 +104,24 @@ class Settings:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Settings:
+        """The settings that `as_json` gave. Raises `ValueError`."""
+        if values.keys() != {field.name for field in fields(cls)}:
+            raise ValueError(f"expected the settings of this version of dstok, found {', '.join(sorted(values))[:200]}")
         special = values["special"]
-        return cls(**{**values, "special": tuple(special) if isinstance(special, list) else special})
+        found = cls(**{**values, "special": tuple(special) if isinstance(special, list) else special})
+        for name, kinds in _TYPES.items():
+            if type(getattr(found, name)) not in kinds:
+                raise ValueError(f"expected {name} to be {' or '.join(kind.__name__ for kind in kinds)}, found "
+                                 f"{json_kind(values[name])}")
+            if isinstance(getattr(found, name), int) and getattr(found, name) < 0:
+                raise ValueError(f"expected {name} to be 0 or more, found {getattr(found, name)}")
+        if isinstance(special, str):
+            _check_choice("special", special, SPECIAL)
+        elif not all(isinstance(token, str) for token in special):
+            raise ValueError("expected special to be texts of added tokens")
+        _check_choice("format", found.format, FORMATS)
+        _check_choice("dtype", found.dtype, _TAKES.get(found.format, TABLE_DTYPES))
+        return found
 
 
 def _check_choice(what: str, found: str, known: Iterable[str]) -> None:
@@ -103,7 +130,7 @@ def _check_choice(what: str, found: str, known: Iterable[str]) -> None:
 
 
 def _dtype(format: str, wanted: str, vocab_size: int) -> str:
-    takes = _TAKES.get(format, ("uint32", "int32"))
+    takes = _TAKES.get(format, TABLE_DTYPES)
     dtype = wanted or takes[0]
     _check_choice(f"the dtype of {format} files", dtype, takes)
     if dtype == "uint16" and vocab_size > SMALL:
@@ -114,7 +141,7 @@ def _dtype(format: str, wanted: str, vocab_size: int) -> str:
 
 def _special(special: Any, tokenizer: Tokenizer) -> str | tuple[str, ...]:
     if isinstance(special, str):
-        _check_choice("special", special, ("all", "none", "raise"))
+        _check_choice("special", special, SPECIAL)
         return special
     for token in special:
         if token not in tokenizer.special_tokens:

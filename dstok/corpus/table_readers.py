@@ -88,7 +88,7 @@ def _flat(column: Any) -> tuple[Array, Array]:
     pa = needed("pyarrow")
     column.validate(full=True)
     lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if not pa.types.is_list(lists.type) or lists.null_count:
+    if not pa.types.is_list(lists.type) or not pa.types.is_integer(lists.type.value_type) or lists.null_count:
         raise ValueError(f"expected lists of ids, found {lists.type}")
     return lists.values.to_numpy(zero_copy_only=False), lists.offsets.to_numpy().astype(np.int64)
 
@@ -142,7 +142,7 @@ class JsonLinesFile(TokenFile):
     def _value(self, index: int, key: str) -> Array:
         try:
             return np.array(json.loads(self.data[self.ends[index] : self.ends[index + 1]])[key], np.int64)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
             raise self.wrong(f"numbers under {key!r} in line {index + 1}", reason(error)) from error
 
     def row(self, index: int) -> Array:

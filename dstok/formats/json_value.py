@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from dstok.errors import TokenizerFileError, UnsupportedError
 
-__all__ = ["Value", "join_path", "load_json", "shown"]
+__all__ = ["Value", "join_path", "load_json", "read_text", "shown"]
 
 
 def load_json(data: str | bytes, name: str = "") -> Value:
@@ -131,15 +131,27 @@ def _shorten(text: str) -> str:
     return text if len(text) <= 80 else text[:76] + "..." + text[-1]
 
 
+def read_text(data: bytes, name: str) -> str:
+    """The text of a file that is UTF-8. `name` goes before the position in an error.
+
+    >>> read_text(b"caf\xe9", "chat_template.jinja: ")
+    Traceback (most recent call last):
+    ...
+    dstok.errors.TokenizerFileError: not UTF-8: unexpected end of data - at chat_template.jinja: byte 3
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise TokenizerFileError(f"not UTF-8: {error.reason}", f"{name}byte {error.start}") from None
+
+
 def _decode(data: str | bytes, name: str) -> str:
     if not isinstance(data, (str, bytes)):
         raise TypeError(f"expected str or bytes, found {type(data).__name__}")
+    text = data if isinstance(data, str) else read_text(data, name)
     try:
-        text = data if isinstance(data, str) else data.decode()
         if text is data:
             text.encode()
-    except UnicodeDecodeError as error:
-        raise TokenizerFileError(f"not UTF-8: {error.reason}", f"{name}byte {error.start}") from None
     except UnicodeEncodeError as error:
         raise TokenizerFileError("not text: a lone surrogate", f"{name}character {error.start}") from None
     if text.startswith("\ufeff"):

@@ -14,6 +14,7 @@ from dataclasses import replace
 from dstok.base.paths import StrPath
 from dstok.errors import UnsupportedError
 from dstok.formats.description import ModelDescription
+from dstok.formats.json_value import read_text
 from dstok.formats.kinds import JSON, LOOK, RANKS, contents, refuse_other
 
 __all__ = ["describe_json_file", "describe_ranks"]
@@ -36,7 +37,7 @@ def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> 
     found = model.config
     template, generation = _beside(path, "chat_template.jinja"), _beside(path, "generation_config.json")
     if template is not None:
-        found = replace(found, chat_template=template.decode())
+        found = replace(found, chat_template=read_text(template, "chat_template.jinja: "))
     if generation is not None:
         found = replace(found, generation=read_generation_config(generation))
     return replace(model, config=found)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from dstok.errors import ImageError, PatternError, UnsupportedError
+from dstok.errors import DstokError, ImageError
 from dstok.formats.image import write_at_once
+from dstok.formats.json_value import shown
 from dstok.pattern.split import Split
 
 if TYPE_CHECKING:
@@ -52,11 +53,11 @@ def restored(cls: type[Splitter], data: str) -> Splitter:
     try:
         parts = json.loads(data)
         splits, version, name = _read(parts)
-        made = cls._of(splits, version, name)
-    except (ValueError, KeyError, TypeError, UnsupportedError, PatternError, RecursionError) as error:
+        made, fingerprint = cls._of(splits, version, name), parts["fingerprint"]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, DstokError) as error:
         raise ImageError(f"expected a saved splitter of format {SAVED_FORMAT}: {error}") from None
-    if made.fingerprint != parts["fingerprint"]:
-        raise ImageError(f"expected a splitter of the fingerprint {parts['fingerprint']}, found {made.fingerprint}: "
+    if made.fingerprint != fingerprint:
+        raise ImageError(f"expected a splitter of the fingerprint {shown(fingerprint)}, found {made.fingerprint}: "
                          "save it again with this version of dstok")
     return made
 
