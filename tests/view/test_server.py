@@ -120,8 +120,9 @@ def test_other_methods(client: Client, method: str) -> None:
     assert client.raw(method, f"/{client.key}/start")[0] == 501
 
 
-def test_a_body_that_is_too_large_is_not_read(client: Client) -> None:
-    status, _, data = client.raw("POST", f"/{client.key}/encode", headers={"Content-Length": str(MAX_BODY + 1)})
+@pytest.mark.parametrize("length", [str(MAX_BODY + 1), "1" * 5000], ids=["one byte", "5000 digits"])
+def test_a_body_that_is_too_large_is_not_read(client: Client, length: str) -> None:
+    status, _, data = client.raw("POST", f"/{client.key}/encode", headers={"Content-Length": length})
     assert status == 413 and b"at most 64 MB" in data
 
 
