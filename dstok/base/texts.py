@@ -27,12 +27,17 @@ Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple
 def plain(text: Any, which: str = "text", batch: str = "encode_batch") -> str | bytes:
     """`text` as the core takes it: `str` and bytes as they are, other bytes as a copy, which nobody can change.
 
-    Raises `TypeError`, which says `which` text is neither; for several texts in place of one it names the call `batch`.
+    Of an object of a subclass its characters or bytes count, whatever methods it has. Raises `TypeError`, which says
+    `which` text is neither; for several texts in place of one it names the call `batch`.
     """
-    if isinstance(text, str | bytes):
+    if type(text) is str or type(text) is bytes:
         return text
+    if isinstance(text, str):
+        return str.__str__(text)
+    if isinstance(text, bytes):
+        return bytes.__getitem__(text, slice(None))
     if isinstance(text, bytearray) or (isinstance(text, memoryview) and text.format in ("B", "b", "c")):
-        return bytes(text)
+        return bytes(memoryview(text))
     found = f"a memoryview of format {text.format!r}" if isinstance(text, memoryview) else type(text).__name__
     if which.endswith("text") and isinstance(text, list | tuple):  # not "text 1", which is one of several
         found += f": {batch} takes several texts"
