@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 
+HUGE = 1 << 128  # numbers from here on are not written out: of very long ones Python makes no digits
+
+
 class DstokError(Exception):
     """The base of all errors that dstok raises on purpose."""
 
@@ -169,7 +172,8 @@ class UnknownIdError(DstokError, LookupError):
 
     def __init__(self, id: int, index: int, vocab_size: int, batch_index: int | None = None) -> None:
         where = "" if batch_index is None else f" of list {batch_index}"
-        super().__init__(f"id {id} at index {index}{where} has no token: ids run from 0 to {vocab_size - 1}")
+        shown = id if abs(id) < HUGE else "of 128 bits or more"
+        super().__init__(f"id {shown} at index {index}{where} has no token: ids run from 0 to {vocab_size - 1}")
         self.id, self.index, self.vocab_size, self.batch_index = id, index, vocab_size, batch_index
 
     def __reduce__(self) -> tuple[type, tuple[int, int, int, int | None]]:
