@@ -7,6 +7,7 @@ Invariant: the rest of an error, its JSON path or file offset, stays as it is.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -84,6 +85,12 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
 def contents(path: StrPath) -> bytes:
-    """What stands in a file. Raises `OSError`."""
+    """What stands in a file or comes from a pipe. Raises `OSError`, and `TokenizerFileError` for a device.
+
+    A folder from elsewhere may hold a link to a device that has no end.
+    """
     with open(path, "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise TokenizerFileError(f"expected a file, found a device: {os.fspath(path)!r}")
         return file.read()

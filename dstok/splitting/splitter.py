@@ -94,10 +94,10 @@ class Splitter:
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, upstream: str = NEWEST) -> Splitter:
         """As `from_json`, of a file. Raises `OSError`, too."""
-        from dstok.formats.kinds import about_file
+        from dstok.formats.kinds import about_file, contents
 
-        with about_file(path), open(path, "rb") as file:
-            return cls.from_json(file.read(), upstream=upstream)
+        with about_file(path):
+            return cls.from_json(contents(path), upstream=upstream)
 
     @classmethod
     def from_tokenizer(cls, tokenizer: Tokenizer) -> Splitter:
