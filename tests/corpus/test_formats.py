@@ -103,6 +103,20 @@ def test_tables_read_by_their_own_libraries() -> None:
     assert [line["id"] for line in found] == [f"a.jsonl-00000/{i}" for i in range(300)]
 
 
+def test_lists_outside_of_their_values_are_refused() -> None:
+    dstok.corpus.tokenize(json_lines(Path("a.jsonl"), many(3)), "out", format="arrow", workers=1)
+    [path] = Path("out").glob("a*.arrow")
+    table = pa.ipc.open_file(path).read_all().combine_chunks()
+    ids = table.column("input_ids").chunk(0)
+    offsets = pa.array([0, len(ids.values) + 1, 2, len(ids.values)], pa.int32()).buffers()[1]
+    lists = pa.Array.from_buffers(ids.type, 3, [None, offsets], children=[ids.values])
+    columns = [lists if name == "input_ids" else table.column(name).chunk(0) for name in table.column_names]
+    with pa.ipc.new_file(path, table.schema) as file:
+        file.write_batch(pa.record_batch(columns, schema=table.schema))
+    with pytest.raises(FileError, match="a.*arrow: offset invariant failure"):
+        list(dstok.corpus.open("out"))
+
+
 def test_datatrove_reads_it() -> None:
     module = pytest.importorskip("datatrove.utils.dataset")
     texts = many(100)
