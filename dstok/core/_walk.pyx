@@ -6,8 +6,9 @@ In: a set of rules, symbols (what stands for the characters), the rows of a `Mar
 another way, or None: there is none.
 Invariant: the rules are those of the kernel, the same C, in blocks of a few characters instead of 64 bytes. A node is
 all that is known between two blocks: the state of the rules, the state of the `Marked` after the marks set so far, and
-the characters that were seen but not decided. From each node all blocks of `least` characters are tried. Rules of words
-look at what follows a quote: after one, all blocks of `least` to `most` characters are tried. Shorter blocks end a text.
+the characters that were seen but not decided. From each node all blocks of `least` characters are tried. Rules of
+words look at what follows a quote: after one, all blocks of `least` to `most` characters are tried. Shorter blocks end
+a text.
 A small block must know at least as much as one of 64 bytes may: if it is all blanks, it is told what ends them.
 docs/rules.md says what that proves.
 """
