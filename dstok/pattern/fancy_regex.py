@@ -11,9 +11,12 @@ Where the dialects differ:
 - `\pL` is `\p{L}`; upstream's is the letter p. Of properties, short names of general categories are taken here, and the
   long names of scripts and binary properties.
 - `\w` holds the joiners U+200C and U+200D, too, and not the superscript digits; `[:alpha:]` and the like are ASCII.
-- `--` and `~~` in a class are set operators; `{,n}` is another quantifier. `&&` is the same, but under `(?i:...)`
-  its operands are folded before it, here after it.
+- `--` and `~~` in a class are set operators. `&&` is the same, but under `(?i:...)` its operands are folded before it,
+  here after it.
+- `{n}?` is n times; upstream's is n times or not at all. `{3,1}` is three times; upstream's is one to three times.
 - `?+`, `*+`, `++` and `{m,n}+` are possessive; upstream repeats what was repeated.
+- `\<` and `\>` are borders of words; upstream's are the characters.
+- Nothing may repeat the empty group, as in `(?:)?`.
 
 When a possessive quantifier is a greedy one. A greedy C+ and a possessive C++ differ only where the rest of the
 pattern fails after all of C's characters and succeeds after fewer, which is to say before a character of C. So they
@@ -25,15 +28,16 @@ from __future__ import annotations
 import re
 
 from dstok.errors import PatternError, UnsupportedError
-from dstok.pattern.ast import Alternate, Around, Atomic, Chars, Concat, Look, Node, Repeat, is_nullable
-from dstok.pattern.syntax import parse
+from dstok.pattern.ast import Alternate, Around, Atomic, Chars, Concat, Look, Node, Repeat, is_nullable, length_of
+from dstok.pattern.classes import MAX_NESTED
+from dstok.pattern.syntax import parse, repeat_count
 from dstok.unicode.properties import binary_properties, scripts
 from dstok.unicode.sets import CodePointSet
 
 __all__ = ["translate"]
 
 _CATEGORY = re.compile("C[cfno]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?")
-_QUANTIFIER = re.compile(r"[?*+]|\{\d+(?:,\d*)?\}")
+_QUANTIFIER = re.compile(r"[?*+]|\{(?=[\d,])(?P<low>\d*)(?:(?P<comma>,)(?P<high>\d*))?\}", re.ASCII)
 _GROUP = re.compile(r"\(\?(?:[:=!]|i:|-i:)")
 _SAME_ESCAPES = frozenset("nrtfvaexusSdDhH")
 _WORD = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}"
@@ -78,6 +82,7 @@ class _Translator:
         self.pattern, self.names, self.at = pattern, names, 0
         self.out: list[str] = []
         self.length = 0
+        self.nested = 0
         self.folding = [False]
         self.possessive: list[tuple[int, int]] = []
 
@@ -115,26 +120,34 @@ class _Translator:
 
     def quantifier(self, atom_at: int, atom: str) -> None:
         """The quantifier of the atom before, if it has one, without what makes it possessive."""
-        if self.pattern.startswith("{,", self.at):
-            _refuse("the quantifier {,n}", self.pattern, self.at)
         found = None if atom in "(|" else _QUANTIFIER.match(self.pattern, self.at)
         if found is None:
             if self.pattern.startswith("{", self.at):
                 _refuse("a brace that is no quantifier", self.pattern, self.at)
             return
         start = self.at
-        self.put(found.group(), len(found.group()))
+        self.put(self.bounds(found), len(found.group()))
         if self.pattern.startswith("+", self.at):
             self.at += 1
             self.possessive.append((atom_at, start))
         elif self.pattern.startswith("?", self.at):
-            self.put("?", 1)
+            exactly = found["low"] and not found["comma"]
+            self.put("" if exactly else "?", 1)
         if _QUANTIFIER.match(self.pattern, self.at):
             _refuse("a quantifier on a quantifier", self.pattern, self.at)
 
-    def escape(self) -> None:
+    def bounds(self, quantifier: re.Match[str]) -> str:
+        """A quantifier as upstream spells it."""
+        low, comma, high = quantifier["low"], quantifier["comma"], quantifier["high"]
+        if comma and high and repeat_count(low) > repeat_count(high):
+            _refuse("a quantifier whose first number is the larger", self.pattern, self.at)
+        return quantifier.group() if low is None else f"{{{low or 0}{comma or ''}{high or ''}}}"
+
+    def escape(self, in_class: bool = False) -> None:
         """An escape, in a class or not."""
         char = self.pattern[self.at + 1 : self.at + 2]
+        if char in ("<", ">") and not in_class:
+            _refuse(f"the escape \\{char}, a border of words,", self.pattern, self.at)
         if char in ("p", "P"):
             self.property(char)
         elif char in ("w", "W"):
@@ -167,7 +180,7 @@ class _Translator:
         while self.at < len(self.pattern):
             char = self.pattern[self.at]
             if char == "\\":
-                self.escape()
+                self.escape(in_class=True)
             elif char == "[":
                 self.nested_class()
             elif self.pattern.startswith(("--", "~~", "&&"), self.at):
@@ -183,7 +196,11 @@ class _Translator:
             _refuse("a class such as [:alpha:], which is of ASCII alone,", self.pattern, self.at)
         if self.folding[-1]:
             _refuse("a class inside a class under (?i:...)", self.pattern, self.at)
+        self.nested += 1
+        if self.nested == MAX_NESTED:
+            _refuse(f"more than {MAX_NESTED} nested classes", self.pattern, self.at)
         self.char_class()
+        self.nested -= 1
 
     def operator(self, first: int) -> None:
         """`&&` between two operands that have items."""
@@ -224,9 +241,14 @@ def _refuse_backtracking(members: CodePointSet, rest: tuple[Node, ...], pattern:
 
 
 def _repeats_nothing(node: Node) -> bool:
-    """Is there a repetition of what can match the empty text? The two leave such a loop in ways of their own."""
+    """Is there a repetition of what can match the empty text?
+
+    The two leave such a loop in ways of their own. fancy-regex takes no quantifier, not even `?`, on the empty group
+    and on look-around, with or without groups around them.
+    """
     if isinstance(node, (Concat, Alternate)):
         return any(map(_repeats_nothing, node.items))
     if isinstance(node, Repeat):
-        return (node.high != 1 and is_nullable(node.item)) or _repeats_nothing(node.item)
+        never_moves = length_of(node.item) == 0
+        return never_moves or (node.high != 1 and is_nullable(node.item)) or _repeats_nothing(node.item)
     return isinstance(node, (Around, Atomic)) and _repeats_nothing(node.item)
