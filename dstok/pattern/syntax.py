@@ -154,7 +154,11 @@ class _Parser(ClassParser):
     def repetition(self) -> Node:
         start = self.at
         node = self.atom()
+        one, once = isinstance(node, Chars), False
         while self.skip() and (bounds := self.quantifier()) is not None:
+            if once and not one:  # upstream drops `{1}`, and takes the last character of (?:ab){1}? for the whole
+                self.refuse("a quantifier after {1}, on more than one character,", start)
+            once = bounds[:2] == (1, 1)
             if self.bare:
                 self.fail("a quantifier on a look-ahead or an anchor", start)
             node = self.repeated(node, start, *bounds)
@@ -333,12 +337,28 @@ class _Parser(ClassParser):
         if not ahead:
             self.behind.pop()
         self.bare = True
+        if not ahead and any(map(_vanishes, node.items if isinstance(node, Alternate) else (node,))):
+            self.refuse("a look-behind of optional parts alone, which upstream does not compile,", start)
         if not ahead and length_of(node) is None and has_no_width(node):
             self.refuse("an anchor or look-behind inside a look-behind of more than one length", start)
         if isinstance(node, Chars):
             members = ~node.set if negative else node.set
             return Look(members, negative, start) if ahead else Before(members, negative, start)
         return Around(node, ahead, negative, start)
+
+
+def _vanishes(node: Node) -> bool:
+    """Several parts, all optional? Upstream leaves these out at the front of a look-behind, and fails if none is left.
+
+    It keeps an optional part that is not of one character or one text; those are refused, too.
+    """
+    return isinstance(node, Concat) and len(node.items) > 1 and all(map(_is_optional, node.items))
+
+
+def _is_optional(node: Node) -> bool:
+    if isinstance(node, Concat):
+        return bool(node.items) and all(map(_is_optional, node.items))
+    return isinstance(node, Repeat) and (node.low == 0 or _is_optional(node.item))
 
 
 def _line_start(start: int) -> Node:
