@@ -263,9 +263,9 @@ cdef class BPE:
         return self.merge_sections(text, length, out, scratch, junction)
 
     def index_vocabulary(self, reachable, seeds=None):
-        """Makes `whole` work: indexes the ids in `reachable`, those that a piece may be. Returns how many slots it read.
+        """Makes `whole` work: indexes the ids in `reachable`, which a piece may be. Returns how many slots it read.
 
-        The first of `seeds` is taken, by default of random ones, under which the tokens do not crowd. Raises
+        Of `seeds` (by default random ones) the first is taken under which the tokens do not crowd. Raises
         `UnsupportedError` if there is none.
         """
         cdef const uint32_t[::1] tokens = array("I", reachable)
@@ -278,12 +278,14 @@ cdef class BPE:
         if self.by_bytes == NULL:
             raise MemoryError
         self.by_bytes_mask = slots - 1
-        for self.by_bytes_seed in [int.from_bytes(urandom(8), "little") for _ in range(SEEDS)] if seeds is None else seeds:
+        if seeds is None:
+            seeds = [int.from_bytes(urandom(8), "little") for _ in range(SEEDS)]
+        for self.by_bytes_seed in seeds:
             steps = self._index(tokens, CROWDED * (tokens.shape[0] + 1))
             if steps >= 0:
                 return steps
-        raise UnsupportedError("tokens that collide in the index of whole pieces under each of its seeds, as none do by "
-                               "chance", "$.model.vocab")
+        raise UnsupportedError("tokens that collide in the index of whole pieces under each of its seeds, as none do "
+                               "by chance", "$.model.vocab")
 
     cdef Py_ssize_t _index(self, const uint32_t[::1] tokens, Py_ssize_t most) noexcept nogil:
         """Indexes the tokens under the present seed; how many slots were read, or -1 if it were more than `most`."""
