@@ -63,23 +63,49 @@ def _expanded(given: str) -> Iterator[str]:
     elif os.path.exists(given) or not glob.has_magic(given):
         yield given
     else:
-        found = sorted(glob.glob(given, recursive=True))
+        found = sorted({*_matching(given)})
         if not found:
             raise FileError(f"{given}: no file matches")
         yield from (path for each in found for path in (_in_folder(each) if os.path.isdir(each) else [each]))
 
 
+def _matching(pattern: str) -> Iterator[str]:
+    """What a glob matches. `**` is any folders, as those of `_places`; at its end it is the folder itself."""
+    parts = pattern.replace(os.altsep or os.sep, os.sep).split(os.sep)
+    if "**" not in parts:
+        yield from glob.glob(pattern)
+        return
+    at = parts.index("**")
+    before, after = os.sep.join([*parts[:at], ""]) or os.curdir, os.sep.join(parts[at + 1 :])
+    for folder in filter(os.path.isdir, glob.glob(before)):
+        if not after:
+            yield folder
+            continue
+        for place, _ in _places(folder, (".",)):
+            yield from _matching(os.path.join(glob.escape(place), after))
+
+
 def _in_folder(folder: str) -> list[str]:
-    """The files below `folder`, sorted. Links to folders are followed, unless they lead in a circle."""
-    found, seen = list[str](), set[str]()
-    for place, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
-        real = os.path.realpath(place)
-        folders[:] = [] if real in seen else [name for name in folders if not name.startswith((".", "_"))]
-        found += [] if real in seen else [os.path.join(place, name) for name in files if name[0] not in "._"]
-        seen.add(real)
+    """The files below `folder`, sorted."""
+    found = [os.path.join(place, name) for place, files in _places(folder, (".", "_"))
+             for name in files if not name.startswith((".", "_"))]
     if not found:
         raise FileError(f"{folder}: expected files in this folder, found none")
     return sorted(found)
+
+
+def _places(folder: str, passed: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
+    """Each folder below `folder`, which is the first, with the names in it that are no folders.
+
+    Folders whose names begin as `passed` are left out. Links to folders are followed, unless they lead in a circle.
+    """
+    seen = set[str]()
+    for place, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith(passed))
+        if real not in seen:
+            yield place, files
+        seen.add(real)
 
 
 def _raise(error: OSError) -> None:
@@ -88,12 +114,12 @@ def _raise(error: OSError) -> None:
 
 def _input(path: str, name: str, settings: Settings) -> InputFile:
     try:
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for its writer
+            raise FileError(f"{path}: expected a regular file, which can be read again, found a pipe or a device")
+        open(path, "rb").close()
     except (OSError, ValueError) as error:
         raise FileError(f"{path}: {reason(error)}") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise FileError(f"{path}: expected a regular file, which can be read again, found a pipe or a device")
     return InputFile(path, name.replace(os.sep, "/"), _kind(path, settings), status.st_size)
 
 

@@ -6,6 +6,9 @@ import bz2
 import gzip
 import hashlib
 import lzma
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -78,6 +81,29 @@ def test_inputs_that_cannot_be(paths: list[str], message: str) -> None:
         Path(name).write_bytes(b"{}\n")
     with pytest.raises(FileError, match=message):
         find_inputs(paths, Settings())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_in_a_folder_is_refused(tmp_path: Path) -> None:
+    """At once: to open it would wait for somebody who writes to it."""
+    os.mkfifo(tmp_path / "a.txt")
+    code = ("import sys; from dstok.corpus.finding import find_inputs; from dstok.corpus.settings import Settings; "
+            "find_inputs([sys.argv[1]], Settings())")
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert "a.txt: expected a regular file, which can be read again, found a pipe or a device" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights here")
+def test_globs_follow_no_circle(tmp_path: Path) -> None:
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    for name in ("a.txt", "sub/b.txt", "sub/c.md"):
+        (tmp_path / "in" / name).write_text("a", encoding="utf-8")
+    for link, target in (("self", "."), ("sub/up", ".."), ("sub/again", ".")):
+        (tmp_path / "in" / link).symlink_to(target)
+    for pattern, names in (("in/**/*.txt", ["in/a.txt", "in/sub/b.txt"]), ("**/sub/*.*", ["in/sub/b.txt", "in/sub/c.md"]),
+                           ("**/s[u]b/**/*.md", ["in/sub/c.md"]), ("i?/**", ["in/a.txt", "in/sub/b.txt", "in/sub/c.md"])):
+        found = find_inputs([str(tmp_path / pattern)], Settings())
+        assert [os.path.relpath(file.path, tmp_path) for file in found] == names, pattern
 
 
 def test_shards_of_a_file_have_its_name_and_a_number() -> None:
