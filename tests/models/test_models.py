@@ -173,6 +173,11 @@ def test_what_chats_need(tmp_path: Path) -> None:
     (tmp_path / "generation_config.json").write_text("{", encoding="utf-8")
     with pytest.raises(TokenizerFileError, match="tokenizer.json: not JSON.*generation_config.json: line 1"):
         dstok.load(path)
+    for name in ("generation_config.json", "chat_template.jinja", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes(b"a\xff")
+        with pytest.raises(TokenizerFileError, match=f"tokenizer.json: not UTF-8: invalid start byte - at {name}: byte 1"):
+            dstok.load(path)
+        (tmp_path / name).unlink()
 
 
 def test_the_command_takes_the_same_names(tmp_path: Path) -> None:
