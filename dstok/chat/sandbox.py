@@ -1,120 +1,160 @@
-"""The environment that a model's own template runs in: jinja's sandbox as transformers sets it up, with limits.
+"""A template rendered by jinja's sandbox, as transformers sets it up, with texts that know where they come from.
 
-In: a template's text. Out: a compiled template, whose literals and texts are `Traced`.
-Invariant: a rendering has a limited number of steps (turns of loops, and calls) and a limited time. A value that the
-template prints, compares, or hands to a filter, a test or a call has a limited size; counted is the size that the value
-has when it is written out, as for a list that holds a list twice, which holds a list twice, and so on. What goes beyond
-a limit is a `ChatError`.
-Source: transformers 4.57, `_compile_jinja_template`: ImmutableSandboxedEnvironment, trim_blocks, lstrip_blocks, loop
-controls, `tojson`, `raise_exception`, `strftime_now`, the tag `generation`.
+In: the text of a template, messages, the template's variables. Out: `Traced`.
+Invariant: the text is that of transformers' environment, and where that raises, there is a `ChatError`. jinja's own
+compiler makes the code: before it does, each literal of the template's syntax tree is replaced by the traced text, and
+`~` by a call that keeps origins. Under `{% autoescape %}` nothing is replaced, so origins are unknown there. Nothing
+here limits what a template may take: `template_process.py` does.
+Source: transformers 5.24, `_compile_jinja_template`; jinja 3.1.6.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from datetime import datetime
-from functools import wraps
-from time import monotonic
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import TemplateError, nodes
-from jinja2.compiler import CodeGenerator, Frame, operators
+from jinja2.environment import Template
+from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, LoopControlExtension
+from jinja2.optimizer import optimize
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
+from jinja2.visitor import NodeTransformer
 
-from dstok.chat.traced import Traced, joined, literal
+from dstok.chat.traced import Traced, joined, literal, of_message, sampled
 from dstok.errors import ChatError
 
-__all__ = ["Environment"]
+__all__ = ["rendered"]
 
 MAX_TEMPLATE = 1 << 20  # characters of a template itself
-MAX_SIZE = 1 << 26  # characters of a text that a template makes
-MAX_ITEMS = 1 << 20  # of a list, those of the lists in it, too
-MAX_STEPS = 10_000_000  # turns of all loops, and calls, together
-MAX_SECONDS = 60.0
-WIDTH = re.compile(r"[0-9]{6}|\*|\{[^}]*\{")  # in a format: a width of six digits, or one that is an argument
+MAX_KEPT = 8  # templates that are kept compiled
+MAX_REASON = 2000  # characters of what an error says
 
 
-def _too_large() -> ChatError:
-    return ChatError(f"the template makes a value of more than {MAX_SIZE:,} characters or {MAX_ITEMS:,} items",
-                     field="template")
+@lru_cache(MAX_KEPT)
+def _compiled(text: str) -> Template:
+    """The template of a text. Raises `ChatError`."""
+    if len(text) > MAX_TEMPLATE:
+        raise ChatError(f"expected a template of at most {MAX_TEMPLATE:,} characters, found {len(text):,}",
+                        field="template")
+    environment = _Environment()
+    try:
+        tree = _Tracing(environment).visit(environment.parse(text))
+        return environment.from_string(tree.set_environment(environment))
+    except MemoryError:
+        raise
+    except Exception as error:  # the template's, or of Python's compiler for what is too deep
+        raise ChatError(f"expected a jinja template: {_reason(error)}", field="template",
+                        reference=type(error).__name__) from None
 
 
-def small(value: Any) -> Any:
-    """The value, if it is not too large written out. A namespace, which may hold itself, is none."""
+def rendered(text: str, messages: list[Any] | None, literals: dict[str, str], variables: dict[str, Any]) -> Traced:
+    """The text that a template makes; without messages it is only compiled, and the text is empty.
+
+    `literals` are variables that count as the template's own text, such as BOS. Raises `ChatError`, and `MemoryError`
+    where the memory does not do.
+    """
+    template = _compiled(text)
+    if messages is None:
+        return Traced()
+    given = {"messages": [_traced(message, index) for index, message in enumerate(messages)],
+             **{name: literal(value) for name, value in literals.items()}, **variables}
+    try:
+        return joined([template.render(given)])
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever the template's own code raises
+        raise ChatError(f"the template raises: {_reason(error)}", reference=type(error).__name__) from None
+
+
+def _reason(error: Exception) -> str:
+    return str(error)[:MAX_REASON]
+
+
+def _traced(value: Any, index: int) -> Any:
+    """A message of which each text knows what message it is of."""
     if isinstance(value, str):
-        if len(value) > MAX_SIZE:
-            raise _too_large()
-    elif isinstance(value, list | tuple | dict | Namespace):
-        _count(value)
-    return value
+        return of_message(value, index)
+    if isinstance(value, dict):
+        return {key: _traced(item, index) for key, item in value.items()}
+    return [_traced(item, index) for item in value] if isinstance(value, list) else value
 
 
-def _count(value: Any) -> None:
-    items = size = 0
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            size += len(item)
-        elif isinstance(item, Namespace):
-            raise ChatError("the template uses a namespace as a value", field="template")
-        elif isinstance(item, list | tuple | dict):
-            items += len(item)
-            if items <= MAX_ITEMS:
-                waiting += item.values() if isinstance(item, dict) else item
-        if items > MAX_ITEMS or size > MAX_SIZE:
-            raise _too_large()
+FOLDED = (nodes.BinExpr, nodes.Call, nodes.Compare, nodes.Concat, nodes.CondExpr, nodes.Filter, nodes.Getattr,
+          nodes.Getitem, nodes.Test, nodes.UnaryExpr)  # what jinja's compiler computes where it can
 
 
-class _Code(CodeGenerator):
-    """Compiles a template so that its literals are known as its own, and its loops and comparisons are limited."""
+class _Tracing(NodeTransformer):
+    """Puts traced texts in the place of a template's literals: attributes of its environment, one for each text.
 
-    def visit_Const(self, node: nodes.Const, frame: Frame) -> None:  # noqa: N802 (jinja's name)
-        if isinstance(node.value, str):
-            self.write(f"environment.literal({node.value!r})")
-        else:
-            super().visit_Const(node, frame)
+    jinja computes constant expressions as it compiles, and `0[1:]` is no error there, while at run time it is one. So
+    they are computed here, where jinja would do it, before their literals are replaced.
+    """
 
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
-        self.write("environment.concat((")
-        for item in node.nodes:
-            self.visit(item, frame)
-            self.write(", ")
-        self.write("))")
+    def __init__(self, environment: _Environment) -> None:
+        self.environment = environment
+        self.names: dict[str, str] = {}  # equal literals are one object, as Python's own are
+        self.is_folded = False  # is this a part of an expression that was computed as far as it can be?
 
-    def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802
-        counted = nodes.EnvironmentAttribute("counted", lineno=node.lineno)
-        node.iter = nodes.Call(counted, [node.iter], [], None, None, lineno=node.lineno)
-        super().visit_For(node, frame)
+    def _literal(self, text: str, line: int) -> nodes.Expr:
+        if text not in self.names:
+            self.names[text] = f"literal_{len(self.names)}"
+            setattr(self.environment, self.names[text], literal(text))
+        return nodes.EnvironmentAttribute(self.names[text], lineno=line)
 
-    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:  # noqa: N802
-        self.write("(")
-        self._small(node.expr, frame)
-        for operand in node.ops:
-            self.write(f" {operators[operand.op]} ")
-            self._small(operand.expr, frame)
-        self.write(")")
+    def generic_visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
+        """Visits the parts of a node."""
+        if self.is_folded or not isinstance(node, FOLDED):
+            return super().generic_visit(node, *args, **kwargs)
+        self.is_folded = True
+        try:
+            return self.visit(optimize(node, self.environment))
+        finally:
+            self.is_folded = False
 
-    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802
-        self.write("{")
-        for item in node.items:
-            self._small(item.key, frame)
-            self.write(": ")
-            self.visit(item.value, frame)
-            self.write(", ")
-        self.write("}")
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802 (jinja's names)
+        node.nodes = [self._written(child) for child in node.nodes]
+        return node
 
-    def _small(self, node: nodes.Expr, frame: Frame) -> None:
-        self.write("environment.small(")
-        self.visit(node, frame)
-        self.write(")")
+    def _written(self, child: nodes.Expr) -> Any:
+        """What is printed: of a constant its text."""
+        try:
+            return self._literal(str(child.as_const(nodes.EvalContext(self.environment))), child.lineno)
+        except MemoryError:
+            raise
+        except Exception:  # it is no constant, or an error, which jinja leaves to the run time
+            return self.visit(child)
 
-    def _output_const_repr(self, group: Any) -> str:
-        return f"environment.literal({''.join(map(str, group))!r})"
+    def visit_Const(self, node: nodes.Const) -> nodes.Expr:  # noqa: N802
+        return self._constant(node.value, node)
+
+    def _constant(self, value: Any, node: nodes.Const) -> nodes.Expr:
+        """A constant with the texts in it traced. Its types are exact: markupsafe's text is no literal."""
+        line = node.lineno
+        if type(value) is str:
+            return self._literal(value, line)
+        if type(value) is list:
+            return nodes.List([self._constant(item, node) for item in value], lineno=line)
+        if type(value) is tuple:
+            return nodes.Tuple([self._constant(item, node) for item in value], "load", lineno=line)
+        if type(value) is dict:
+            return nodes.Dict([nodes.Pair(self._constant(key, node), self._constant(item, node), lineno=line)
+                               for key, item in value.items()], lineno=line)
+        return nodes.Const(value, lineno=line)
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802
+        visited: nodes.Expr = self.generic_visit(node)
+        if not isinstance(visited, nodes.Concat):
+            return visited
+        work = nodes.EnvironmentAttribute("concatenated", lineno=node.lineno)
+        return nodes.Call(work, visited.nodes, [], None, None, lineno=node.lineno)
+
+    def visit_ScopedEvalContextModifier(self, node: nodes.Node) -> nodes.Node:  # noqa: N802
+        return node  # `{% autoescape %}`: jinja escapes what is no literal
 
 
 class _Generation(Extension):
@@ -127,147 +167,55 @@ class _Generation(Extension):
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         return nodes.CallBlock(self.call_method("generated"), [], [], body).set_lineno(line)
 
-    def generated(self, caller: Any) -> Traced:
-        return joined([caller()]).as_sampled()
+    def generated(self, caller: Callable[[], str]) -> str:
+        made = caller()
+        return sampled(made) if type(made) is Traced else made
 
 
-class Environment(ImmutableSandboxedEnvironment):
-    """The sandbox. `begin` starts the clock of a rendering."""
+class _Dict:
+    """`dict` in a template: calls, and no attribute of the class."""
 
-    code_generator_class = _Code
-    intercepted_binops = frozenset(["+", "*", "**", "%"])
+    def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+        return dict(*args, **kwargs)
+
+    def fromkeys(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+        return dict.fromkeys(*args, **kwargs)
+
+
+class _Namespace(Namespace):
+    """`namespace` in a template: no name begins with an underscore."""
+
+    def __init__(*args: Any, **kwargs: Any) -> None:  # so that `namespace(self=1)` has an attribute of that name
+        self, given = args[0], dict(*args[1:], **kwargs)
+        for name in given:
+            _Namespace._check(name)
+        Namespace.__init__(self, given)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        _Namespace._check(name)
+        super().__setitem__(name, value)
+
+    @staticmethod
+    def _check(name: Any) -> None:
+        if isinstance(name, str) and name.startswith("_"):
+            raise SecurityError("Chat templates cannot store underscore-prefixed attributes on a namespace, but got "
+                                f"{name!r}. Please rename the attribute.")
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """The sandbox, and what traced texts are joined by."""
+
+    concat = staticmethod(joined)  # jinja's hook for joining what a template writes
 
     def __init__(self) -> None:
-        super().__init__(trim_blocks=True, lstrip_blocks=True, finalize=small,
-                         extensions=[_Generation, LoopControlExtension])
-        filters: dict[str, Any] = {**self.filters, "tojson": _tojson}
-        self.filters = {name: _limited(name, work) for name, work in filters.items()}
-        tests: dict[str, Any] = self.tests
-        self.tests = {name: _limited(name, work) for name, work in tests.items()}
-        self.globals |= {"raise_exception": _raise, "strftime_now": _now}
-        del self.globals["lipsum"]
-        self.literal, self.small = literal, small
-        self.begin()
+        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, LoopControlExtension])
+        self.filters["tojson"] = _tojson
+        self.globals |= {"raise_exception": _raise, "strftime_now": _now, "dict": _Dict(), "namespace": _Namespace}
 
-    def compiled(self, text: str) -> Any:
-        """The template of a text. Raises `ChatError`."""
-        if len(text) > MAX_TEMPLATE:
-            raise ChatError(f"expected a template of at most {MAX_TEMPLATE:,} characters, found {len(text):,}",
-                            field="template")
-        try:
-            return self.from_string(text)
-        except Exception as error:  # the template's, or of Python's compiler for what is too deep
-            raise ChatError(f"expected a jinja template: {error}", field="template",
-                            reference=type(error).__name__) from None
-
-    def begin(self) -> None:
-        """Another rendering begins."""
-        self.steps, self.until = 0, monotonic() + MAX_SECONDS
-
-    def step(self) -> None:
-        """A turn of a loop, or a call."""
-        self.steps += 1
-        if self.steps > MAX_STEPS or monotonic() > self.until:
-            raise ChatError(f"the template takes more than {MAX_SECONDS:.0f} seconds, or {MAX_STEPS:,} turns of its "
-                            "loops and calls", field="template")
-
-    def concat(self, parts: Any) -> Traced:
-        """What jinja joins pieces with."""
-        made = joined(map(small, parts), MAX_SIZE)
-        small(made)
-        return made
-
-    def counted(self, items: Any) -> Any:
-        """The items of a loop, as many as may be."""
-        for item in items:
-            self.step()
-            yield item
-
-    def getitem(self, obj: Any, argument: Any) -> Any:
-        """An item by a key, which is hashed."""
-        return super().getitem(obj, small(argument))
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if isinstance(left, str) and operator == "%":
-            small(right)
-            _check_format(left, right if isinstance(right, tuple) else (right,))
-        if _size(left, right, operator) > MAX_SIZE:
-            raise _too_large()
-        made = super().call_binop(context, operator, left, right)
-        return small(made) if isinstance(made, str) else made
-
-    def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """A call of the template, which may make a long text by a number, or by what it puts in."""
-        self.step()
-        given = (*args, *kwargs.values())
-        owner = getattr(getattr(obj, "__wrapped__", obj), "__self__", None)  # jinja wraps `str.format`
-        if owner is not self:  # whose own is `counted`
-            for value in given:
-                small(value)
-        if isinstance(owner, str):
-            _check_growth(getattr(obj, "__name__", ""), owner, given)
-        made = super().call(context, obj, *args, **kwargs)
-        return small(made) if isinstance(made, str) else made
-
-
-def _limited(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter or test, which takes no values that are too large, and makes none."""
-    @wraps(work)
-    def limited(*args: Any, **kwargs: Any) -> Any:
-        given = (*args, *kwargs.values())
-        for value in given:
-            small(value)
-        subject = next((value for value in args if isinstance(value, str | list | tuple | dict)), None)
-        rest = tuple(value for value in given if value is not subject)
-        if name == "sum" and any(isinstance(value, list | tuple) for value in rest):
-            raise ChatError("the template sums up lists", field="template")
-        if name in APART and isinstance(subject, str) and len(subject) > MAX_ITEMS:
-            raise _too_large()
-        _check_growth(name, subject, rest)
-        return work(*args, **kwargs)
-
-    return limited
-
-
-APART = frozenset(["join", "list", "sort", "striptags", "unique", "urlize"])  # filters that take a text apart
-GROWING = frozenset(["batch", "center", "expandtabs", "indent", "join", "ljust", "replace", "rjust", "slice", "tojson",
-                     "truncate", "wordwrap", "xmlattr", "zfill"])
-
-
-def _check_growth(name: str, subject: Any, given: tuple[Any, ...]) -> None:
-    """May a filter or a method of texts do this: put in a text many times, or make one as wide as a number says?"""
-    if name in ("format", "format_map") and isinstance(subject, str):
-        _check_format(subject, given)
-    if name not in GROWING:
-        return
-    times = len(subject) if isinstance(subject, str | list | tuple | dict) else 1
-    if name == "tojson":  # an indent for each item in each depth
-        times = 64 * len(json.dumps(subject, default=str))
-    widths = [value if isinstance(value, int) else len(value) for value in given if isinstance(value, int | str)]
-    items = max([len(value) for value in given if isinstance(value, list | tuple)], default=1)
-    if name in ("center", "ljust", "rjust", "zfill", "truncate", "batch", "slice"):
-        times = 1
-    if max(widths, default=0) * times > MAX_SIZE or (name == "join" and times * items > MAX_SIZE):
-        raise _too_large()
-
-
-def _check_format(text: str, given: tuple[Any, ...]) -> None:
-    """A width may be in a format, or be an argument of it."""
-    numbers = [value for value in given if isinstance(value, int)]
-    if WIDTH.search(text) and (re.search("[0-9]{6}", text) or max(map(abs, numbers), default=0) > 100_000):
-        raise _too_large()
-
-
-def _size(left: Any, right: Any, operator: str) -> int:
-    """About how large a product or a power is: in characters, items or bits."""
-    if operator == "+" and isinstance(left, list | tuple) and isinstance(right, list | tuple):
-        return (len(left) + len(right)) * (MAX_SIZE // MAX_ITEMS)
-    if operator == "**" and isinstance(left, int) and isinstance(right, int):
-        return left.bit_length() * max(right, 0)
-    for text, times in ((left, right), (right, left)):
-        if operator == "*" and isinstance(text, str | list | tuple) and isinstance(times, int):
-            return len(text) * max(times, 0) * (1 if isinstance(text, str) else MAX_SIZE // MAX_ITEMS)
-    return left.bit_length() + right.bit_length() if isinstance(left, int) and isinstance(right, int) else 0
+    @staticmethod
+    def concatenated(*values: object) -> Traced:
+        """The operator `~`."""
+        return joined(map(str, values))
 
 
 def _tojson(

