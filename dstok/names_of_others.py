@@ -105,14 +105,15 @@ def apply_chat_template(
     self: TokenizerProtocol, conversation: Any, tools: Any = None, documents: None = None,
     chat_template: str | None = None, add_generation_prompt: bool = False, continue_final_message: bool = False,
     tokenize: bool = True, *, return_dict: bool = False, return_assistant_tokens_mask: bool = False,
-    special: ChatSpecial = "template", **options: Any,
+    special: ChatSpecial = "template", trusted: bool = False, **options: Any,
 ) -> Any:
     """The ids (or with `tokenize=False` the text) of a conversation, as transformers' method of that name.
 
     `chat_template`: a version of `dstok.chat`; without it the template that was read with a loaded model, or the
     version that is published with a built-in one.
     `special="all"` gives transformers' ids also where a message holds the text of an added token; the default keeps
-    it text. `options`: the version's. `return_dict`: input_ids and attention_mask, with
+    it text. `trusted`: render a loaded model's template in this process and without limits, as `dstok.chat.Template`
+    does. `options`: the version's. `return_dict`: input_ids and attention_mask, with
     `return_assistant_tokens_mask` assistant_masks, too. Of a list of conversations a list. Raises `ChatError`.
 
     >>> import dstok
@@ -125,7 +126,7 @@ def apply_chat_template(
     arguments = {"tools": tools, "add_generation_prompt": add_generation_prompt,
                  "continue_final_message": continue_final_message, **options}
     return apply(self, conversation, chat_template, documents, arguments, special, tokenize, return_dict,
-                 return_assistant_tokens_mask)
+                 return_assistant_tokens_mask, trusted)
 
 
 def attribute(self: object, name: str) -> NoReturn:

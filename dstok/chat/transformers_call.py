@@ -25,13 +25,13 @@ __all__ = ["apply"]
 
 def apply(
     tokenizer: TokenizerProtocol, conversation: Any, version: str | None, documents: Any, arguments: dict[str, Any],
-    special: ChatSpecial, tokenize: bool, as_dict: bool, mask: bool,
+    special: ChatSpecial, tokenize: bool, as_dict: bool, mask: bool, trusted: bool,
 ) -> Any:
     """What `Tokenizer.apply_chat_template` returns. Raises `ChatError`."""
     if documents is not None:
         raise ChatError(f"expected no documents, as no format has a text for them, found {shown(documents)}",
                         field="documents")
-    name = _own(tokenizer) if version is None else version
+    name = _own(tokenizer, trusted) if version is None else version
     several = isinstance(conversation, list) and bool(conversation) and isinstance(conversation[0], list)
     talks = conversation if several else [conversation]
     if not tokenize:
@@ -44,14 +44,14 @@ def apply(
     return {key: [row[key] for row in rows] for key in rows[0]} if several else rows[0]
 
 
-def _own(tokenizer: TokenizerProtocol) -> str | Template:
+def _own(tokenizer: TokenizerProtocol, trusted: bool) -> str | Template:
     """The template that was read with a loaded model, or the version of a built-in one."""
     text = tokenizer.config.chat_template
     if text is None:
         return own_version(tokenizer.name).name
     from dstok import chat
 
-    return chat.Template(text, tokenizer)
+    return chat.Template(text, tokenizer, trusted=trusted)
 
 
 def _row(encoded: Encoded, mask: bool) -> dict[str, list[int]]:
