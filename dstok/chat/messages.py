@@ -13,7 +13,7 @@ from typing import Any
 
 from dstok.errors import ChatError
 
-__all__ = ["MISSING", "Message", "as_messages", "as_tools", "calls_of", "message_list", "printed", "shown"]
+__all__ = ["MISSING", "Message", "as_messages", "as_tools", "calls_of", "message_list", "printed", "shown", "too_deep"]
 
 Message = dict[str, Any]
 SIMPLE = frozenset([str, int, float, bool, type(None)])
@@ -109,3 +109,8 @@ def shown(value: Any, limit: int = 60) -> str:
     except (RecursionError, ValueError):
         text = f"a deep {type(value).__name__}"
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def too_deep() -> ChatError:
+    """The error for what Python's recursion does not get to the end of."""
+    return ChatError("expected messages and variables, found one that holds itself or is nested too deeply")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from jinja2 import TemplateError, nodes
@@ -25,6 +25,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
+from dstok.chat.messages import too_deep
 from dstok.chat.traced import Traced, joined, literal, of_message, sampled
 from dstok.errors import ChatError
 
@@ -61,8 +62,11 @@ def rendered(text: str, messages: list[Any] | None, literals: dict[str, str], va
     template = _compiled(text)
     if messages is None:
         return Traced()
-    given = {"messages": [_traced(message, index) for index, message in enumerate(messages)],
-             **{name: literal(value) for name, value in literals.items()}, **variables}
+    try:
+        said = [_copied(message, partial(of_message, message=index)) for index, message in enumerate(messages)]
+        given = {"messages": said, **_copied(literals, literal), **_copied(variables, lambda text: text)}
+    except RecursionError:
+        raise too_deep() from None
     try:
         return joined([template.render(given)])
     except MemoryError:
@@ -75,13 +79,15 @@ def _reason(error: Exception) -> str:
     return str(error)[:MAX_REASON]
 
 
-def _traced(value: Any, index: int) -> Any:
-    """A message of which each text knows what message it is of."""
+def _copied(value: Any, traced: Callable[[str], str]) -> Any:
+    """A value with its texts traced. No list is the caller's: jinja's filter `indent` adds to the one that it gets."""
     if isinstance(value, str):
-        return of_message(value, index)
+        return traced(value)
     if isinstance(value, dict):
-        return {key: _traced(item, index) for key, item in value.items()}
-    return [_traced(item, index) for item in value] if isinstance(value, list) else value
+        return {key: _copied(item, traced) for key, item in value.items()}
+    if type(value) is tuple:
+        return tuple([_copied(item, traced) for item in value])
+    return [_copied(item, traced) for item in value] if isinstance(value, list) else value
 
 
 FOLDED = (nodes.BinExpr, nodes.Call, nodes.Compare, nodes.Concat, nodes.CondExpr, nodes.Filter, nodes.Getattr,

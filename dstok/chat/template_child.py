@@ -7,7 +7,7 @@ input, which is a socket. Out: on the same socket a greeting, then an answer for
 as only its own starter writes to the socket; an answer is JSON, as whoever takes over this process writes it.
 Invariant: before a template is looked at, the system limits memory, processor time and stack; a template that goes
 beyond a limit ends this process or gets `{"limit": "memory"}`. No request changes what the next one sees.
-Only the standard library, jinja2 and three modules of dstok are imported: `dstok` itself would load the compiled core.
+Only the standard library, jinja2 and a few modules of dstok are imported: `dstok` itself would load the compiled core.
 """
 
 from __future__ import annotations

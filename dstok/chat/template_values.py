@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dstok.chat.messages import shown
+from dstok.chat.messages import shown, too_deep
 from dstok.chat.traced import Origin, Part, Traced
 from dstok.errors import ChatError
 
@@ -36,8 +36,7 @@ def request_of(values: dict[str, Any]) -> bytes:
         raise ChatError(f"expected what JSON has, found {shown(error.value)} at $.{where}: pass it as text, or trust "
                         "the template (trusted=True)", field="template") from None
     except (RecursionError, ValueError):  # marshal has a limit of its own
-        raise ChatError("expected messages and variables, found one that holds itself or is nested too deeply"
-                        ) from None
+        raise too_deep() from None
 
 
 class _NotPlain(Exception):  # noqa: N818 (`request_of` catches it)

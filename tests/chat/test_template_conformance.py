@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+from copy import deepcopy
 from importlib.resources import files
 from typing import Any
 
@@ -40,7 +41,7 @@ def without_addresses(text: str) -> str:
 def outcome(text: str, variables: dict[str, Any]) -> str:
     """What transformers' environment makes of a template."""
     try:
-        return str(chat_template_utils._compile_jinja_template(text).render(**variables))
+        return str(chat_template_utils._compile_jinja_template(text).render(**deepcopy(variables)))  # `indent` adds to a list
     except Exception as error:
         return f"raises {type(error).__name__}"
 

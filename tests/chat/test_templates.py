@@ -79,6 +79,15 @@ def test_a_token_that_cannot_be_followed_is_refused() -> None:
     assert one("{{ messages[0].content | trim }}").special_ranges == []  # a message holds it: it is the message's
 
 
+def test_a_template_changes_nothing_of_the_callers() -> None:
+    """jinja's filter `indent` adds a line to a list that it gets."""
+    parts, x = ["a"], ["b"]
+    template = chat.Template("{{ messages[0].content | indent }}{{ x | indent }}", ours("v3"), trusted=True)
+    with pytest.raises(chat.ChatError, match="the template raises"):
+        chat.render([{"role": "user", "content": parts}], template, x=x)
+    assert (parts, x) == (["a"], ["b"])
+
+
 def test_what_the_tag_generation_marks_is_sampled() -> None:
     text = "{% for m in messages %}<｜Assistant｜>{% generation %}{{ m.content }}<｜end▁of▁sentence｜>{% endgeneration %}{% endfor %}"
     found = one(text, [{"role": "assistant", "content": "Yo"}])
@@ -95,8 +104,11 @@ def test_broken_templates_and_options() -> None:
             chat.Template(text, ours("v3"))
     endless: dict[str, Any] = {"role": "user"}
     endless["self"] = endless
-    with pytest.raises(chat.ChatError, match="found one that holds itself or is nested too deeply"):
-        one("{{ messages }}", [endless])
+    for trusted in (False, True):
+        echo = chat.Template("{{ messages }}", ours("v3"), trusted=trusted)
+        for messages, options in (([endless], {}), ([], {"x": endless})):
+            with pytest.raises(chat.ChatError, match="found one that holds itself or is nested too deeply"):
+                chat.render(messages, echo, **options)
     assert one("{{ thinking }}{{ tools }}{{ add_generation_prompt }}", thinking="deep").text == "deepNoneFalse"
 
 
