@@ -132,7 +132,7 @@ def _shorten(text: str) -> str:
 
 
 def read_text(data: bytes, name: str) -> str:
-    """The text of a file that is UTF-8. `name` goes before the position in an error.
+    r"""The text of a file that is UTF-8. `name` goes before the position in an error.
 
     >>> read_text(b"caf\xe9", "chat_template.jinja: ")
     Traceback (most recent call last):
