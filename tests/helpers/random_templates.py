@@ -21,6 +21,7 @@ FILTERS = {  # with arguments that are of some use
     "truncate": ["(5)", "(5, true, '..')"], "unique": ["", "(true)", "(attribute='role')"], "upper": [""], "urlencode": [""], "urlize": ["", "(9)"],
     "wordcount": [""], "wordwrap": ["(5)"], "xmlattr": ["", "(false)"],
 }
+LAZY = {"batch", "items", "map", "reject", "rejectattr", "reverse", "select", "selectattr", "slice", "unique"}  # as text an address
 TESTS = [
     "!=", "<", "<=", "==", ">", ">=", "boolean", "callable", "defined", "divisibleby", "eq", "equalto", "escaped", "even", "false", "filter", "float", "ge",
     "greaterthan", "gt", "in", "integer", "iterable", "le", "lessthan", "lower", "lt", "mapping", "ne", "none", "number", "odd", "sameas", "sequence",
@@ -68,7 +69,8 @@ def random_text(chance: Random, depth: int) -> str:
 
 def _filtered(chance: Random, inner: str) -> str:
     name = chance.choice([*FILTERS])
-    return f"({inner} | {name}{chance.choice(FILTERS[name])})"
+    rest = " | list" if name in LAZY else ""
+    return f"({inner} | {name}{chance.choice(FILTERS[name])}{rest})"
 
 
 def random_value(chance: Random, depth: int) -> str:
