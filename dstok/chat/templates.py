@@ -30,9 +30,9 @@ __all__ = ["Template"]
 
 
 OLDEST = (3, 1, 6)  # of jinja2: templates can leave the sandbox of earlier ones
-found = importlib.metadata.version("jinja2")
-if tuple(map(int, re.findall("[0-9]+", found)[:3])) < OLDEST:
-    raise ChatError(f'templates need jinja2 3.1.6 or a later one, found {found}: pip install -U "dstok[chat]"')
+INSTALLED = importlib.metadata.version("jinja2")
+if tuple(map(int, re.findall("[0-9]+", INSTALLED)[:3])) < OLDEST:
+    raise ChatError(f'templates need jinja2 3.1.6 or a later one, found {INSTALLED}: pip install -U "dstok[chat]"')
 
 
 class Template:

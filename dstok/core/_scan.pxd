@@ -8,7 +8,7 @@ cdef enum:
     ROW = 256                     # edges of a state: by byte for ASCII, from 128 on by class
     ROWS = 0xFFFF00               # the bits of an edge that hold where the next state's row starts
 
-cdef enum:                        # the low byte of an edge with a tag: pattern/dfa.py
+cdef enum:                        # the low byte of an edge with a tag: pattern/automaton.py
     SET_0
     SET_1
     MOVE

@@ -28,7 +28,7 @@ cdef enum:
 MAX_SYMBOLS = ROW - 128
 MAX_STATES = (1 << 24) // ROW
 MAX_TAGS = 254
-OPERATION = 1 << 20  # as in pattern/dfa.py, which a built-in model does not import
+OPERATION = 1 << 20  # as in pattern/automaton.py, which a built-in model does not import
 
 
 def pack_edges(edges, classes):

@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from dstok.core._finder cimport Finder
 
 cdef enum:
-    START = 1                # as in pattern/dfa.py
+    START = 1                # as in pattern/automaton.py
 
 cdef struct SidesTables:
     const uint8_t *pages          # as the scanner's

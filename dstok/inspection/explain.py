@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from dstok.base.columns import aligned
 from dstok.inspection.ways import Way, examples, reason, symbol_name, ways
+from dstok.pattern.automaton import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 from dstok.pattern.collapse import Program
-from dstok.pattern.dfa import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 
 if TYPE_CHECKING:
     from dstok.formats.description import NormalizerStep

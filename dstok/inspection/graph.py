@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from dstok.errors import DstokError
 from dstok.inspection.ways import examples, symbol_name
-from dstok.pattern.dfa import DEAD, DFA, NO_TAG, OPERATION, START
+from dstok.pattern.automaton import DEAD, DFA, NO_TAG, OPERATION, START
 from dstok.pattern.marked import FINAL
 
 if TYPE_CHECKING:

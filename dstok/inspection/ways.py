@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dstok.pattern.dfa import DEAD, NO_TAG, START
+from dstok.pattern.automaton import DEAD, NO_TAG, START
 
 if TYPE_CHECKING:
     from dstok.pattern.collapse import Cascade, Program, Tag

@@ -36,7 +36,8 @@ from dstok.base.lazy import lazy
 from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Around, Node, character_sets, nodes
-from dstok.pattern.dfa import DEAD, DFA, NO_TAG, determinize
+from dstok.pattern.automaton import DEAD, DFA, NO_TAG
+from dstok.pattern.dfa import determinize
 from dstok.pattern.finder import find_pieces
 from dstok.pattern.letters import Letters
 from dstok.pattern.looks import settle_looks

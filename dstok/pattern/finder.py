@@ -24,20 +24,8 @@ Source: tagged automata, Laurikari 2000 (registers), over guesses instead of thr
 from __future__ import annotations
 
 from dstok.errors import UnsupportedError
-from dstok.pattern.dfa import (
-    DEAD,
-    DFA,
-    KEEP,
-    MOVE,
-    MOVE_SET_1,
-    NO_TAG,
-    OPERATION,
-    SET_0,
-    SET_1,
-    START,
-    explore,
-    minimize,
-)
+from dstok.pattern.automaton import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1, START
+from dstok.pattern.dfa import explore, minimize
 from dstok.pattern.marked import Marked, contains
 from dstok.pattern.work import spend, stage
 

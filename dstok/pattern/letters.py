@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet
-from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START
+from dstok.pattern.automaton import DEAD, DFA, NO_TAG, START
 from dstok.pattern.work import spend
 from dstok.unicode.sets import CodePointSet
 

@@ -25,7 +25,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START
+from dstok.pattern.automaton import DEAD, DFA, NO_TAG, START
 from dstok.pattern.work import spend, stage, within
 
 if TYPE_CHECKING:

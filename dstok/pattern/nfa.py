@@ -26,6 +26,7 @@ from dstok.pattern.ast import (
     is_nullable,
     position_of,
 )
+from dstok.pattern.automaton import DEAD, NO_TAG, START
 from dstok.pattern.work import spend, stage, within
 from dstok.unicode.sets import CodePointSet
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NFA", "CharState", "LookState", "MatchState", "SplitState", "State", "build_nfa"]
 
-DEAD, START, NO_TAG = 0, 1, -1  # as in pattern/dfa.py
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 
-from dstok.pattern.dfa import DEAD
+from dstok.pattern.automaton import DEAD
 from dstok.pattern.marked import FINAL, Marked
 from dstok.pattern.work import spend, stage, within
 

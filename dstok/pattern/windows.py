@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from itertools import product
 
 from dstok.pattern.alphabet import Alphabet
-from dstok.pattern.dfa import DEAD, START
+from dstok.pattern.automaton import DEAD, START
 from dstok.pattern.marked import Marked
 from dstok.pattern.work import spend, stage
 

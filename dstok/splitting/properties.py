@@ -12,17 +12,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from dstok.pattern.alphabet import Alphabet, build_alphabet
+from dstok.pattern.automaton import DEAD, START
 from dstok.pattern.collapse import Cascade
-from dstok.pattern.dfa import DEAD, START
 from dstok.pattern.marked import FINAL, Marked, contains
 from dstok.pattern.work import spend, stage
 from dstok.unicode.code_point_set import CodePointSet
-
-if TYPE_CHECKING:
-    from dstok.splitting.splitter import Splitter
 
 __all__ = ["CutPlace", "Difference", "cut_places", "difference", "fingerprint", "longest_piece", "look_ahead",
            "loses_text"]
@@ -126,20 +123,12 @@ _Pair = tuple[int, int, bool]  # two states, and whether their marks have differ
 
 
 @stage(DECIDING)
-def difference(one: Splitter, other: Splitter) -> Difference | None:
+def difference(one: Cascade, other: Cascade) -> str | None:
     """The shortest text that the two cut differently."""
-    if one.fingerprint == other.fingerprint:
-        return None
-    joint = build_alphabet([*one.classes(), *other.classes()])
-    pairs = _Pairs(_over(one.cascade, joint), _over(other.cascade, joint), joint.end)
+    joint = build_alphabet([*one.alphabet.classes, *other.alphabet.classes])
+    pairs = _Pairs(_over(one, joint), _over(other, joint), joint.end)
     word = _shortest((START, START, False), pairs.steps, lambda pair: pair == (FINAL, FINAL, True))
-    assert word is not None, "what has different fingerprints differs"
-    text = _text(joint, word)
-    return Difference(text, one.split(text), other.split(text), _spans(one, text), _spans(other, text))
-
-
-def _spans(splitter: Splitter, text: str) -> list[tuple[int, int]]:
-    return [(start, end) for start, end in splitter.spans(text, unit="characters").tolist()]
+    return None if word is None else _text(joint, word)
 
 
 def _over(cascade: Cascade, joint: Alphabet) -> Marked:

@@ -8,52 +8,53 @@ a damaged or hostile file can do no more than a pattern can.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
+from dstok.base.paths import StrPath
 from dstok.errors import DstokError, ImageError
-from dstok.formats.image import write_at_once
 from dstok.formats.json_value import shown
 from dstok.pattern.split import Split
 
-if TYPE_CHECKING:
-    import os
-
-    from dstok.splitting.splitter import Splitter
-
-__all__ = ["described", "opened", "restored", "save"]
+__all__ = ["described", "opened", "restored"]
 
 SAVED_FORMAT = 1
 
 
-def described(splitter: Splitter) -> str:
-    """The splitter as JSON."""
-    splits = [vars(split) for split in splitter.splits]
-    parts = {"dstok_splitter": SAVED_FORMAT, "name": splitter.name, "unicode_version": splitter.unicode_version,
-             "splits": splits, "fingerprint": splitter.fingerprint}
+class Made(Protocol):
+    """What `Splitter` shows of itself here."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+M = TypeVar("M", bound=Made)
+Make = Callable[[tuple[Split, ...], str, str], M]  # of the steps, the Unicode version and the name
+
+
+def described(splits: Sequence[Split], unicode_version: str, name: str, fingerprint: str) -> str:
+    """A splitter as JSON."""
+    parts = {"dstok_splitter": SAVED_FORMAT, "name": name, "unicode_version": unicode_version,
+             "splits": [vars(split) for split in splits], "fingerprint": fingerprint}
     return json.dumps(parts, indent=1)
 
 
-def save(splitter: Splitter, path: str | os.PathLike[str]) -> None:
-    """Writes it at once or not at all."""
-    write_at_once(path, described(splitter).encode())
-
-
-def opened(cls: type[Splitter], path: str | os.PathLike[str]) -> Splitter:
-    """The splitter that `save` wrote."""
+def opened(make: Make[M], path: StrPath) -> M:
+    """The splitter that was saved to a file."""
     with open(path, "rb") as file:
         data = file.read()
     try:
-        return restored(cls, data.decode())
+        return restored(make, data.decode())
     except (ImageError, UnicodeDecodeError) as error:
         raise ImageError(f"{path}: {error}") from None
 
 
-def restored(cls: type[Splitter], data: str) -> Splitter:
+def restored(make: Make[M], data: str) -> M:
     """The splitter of what `described` gave. Raises `ImageError`."""
     try:
         parts = json.loads(data)
         splits, version, name = _read(parts)
-        made, fingerprint = cls._of(splits, version, name), parts["fingerprint"]
+        made, fingerprint = make(splits, version, name), parts["fingerprint"]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, DstokError) as error:
         raise ImageError(f"expected a saved splitter of format {SAVED_FORMAT}: {error}") from None
     if made.fingerprint != fingerprint:

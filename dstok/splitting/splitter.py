@@ -16,6 +16,7 @@ from dstok.calls.spans import Piece
 from dstok.core._offsets import in_characters
 from dstok.core._span_pass import SpanPass
 from dstok.errors import PatternError
+from dstok.formats.image import write_at_once
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.pattern.collapse import Cascade, compile_cascade
 from dstok.pattern.split import Split
@@ -156,10 +157,13 @@ class Splitter:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the splitter to a file for `Splitter.open`, at once or not at all. Raises `OSError`."""
-        saved.save(self, path)
+        write_at_once(path, self._described().encode())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return saved.restored, (type(self), saved.described(self))
+        return saved.restored, (type(self), self._described())
+
+    def _described(self) -> str:
+        return saved.described(self.splits, self.unicode_version, self.name, self.fingerprint)
 
     # Splitting
 
@@ -328,7 +332,13 @@ class Splitter:
         >>> dstok.Splitter("\\\\d+").difference(dstok.Splitter("[0-9]+")).pieces
         ['a', '٠']
         """
-        return properties.difference(self, other)
+        text = None if self == other else properties.difference(self.cascade, other.cascade)
+        if text is None:
+            return None
+        return Difference(text, self.split(text), other.split(text), self._places(text), other._places(text))
+
+    def _places(self, text: str) -> list[tuple[int, int]]:
+        return [(start, end) for start, end in self.spans(text, unit="characters").tolist()]
 
     @lazy
     def loses_text(self) -> str | None:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Alternate, Concat, Look, Node, Repeat, character_sets
-from dstok.pattern.dfa import DEAD, DFA, NO_TAG, START, determinize
+from dstok.pattern.automaton import DEAD, DFA, NO_TAG, START
+from dstok.pattern.dfa import determinize
 from dstok.pattern.letters import Letters
 from dstok.pattern.looks import settle_looks
 from dstok.pattern.nfa import build_nfa

@@ -19,7 +19,7 @@ from functools import lru_cache
 
 import dstok
 from dstok.base.lazy import lazy
-from dstok.pattern.dfa import DEAD, START
+from dstok.pattern.automaton import DEAD, START
 from dstok.testing.unicode_changes import changed, edges
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of

@@ -16,7 +16,7 @@ from small_models import model_json
 from text_strategies import GUIDE
 
 import dstok
-from dstok.pattern.dfa import DEAD, START
+from dstok.pattern.automaton import DEAD, START
 from dstok.testing import Guide, class_cover, cover_size, strategies, texts
 from dstok.testing.guide import guide_of
 from dstok.testing.unicode_changes import VERSIONS, categories, changed, moved, stand_in

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from upstream import model_splits
 
+from dstok.pattern.automaton import DEAD, START
 from dstok.pattern.collapse import compile_splits
-from dstok.pattern.dfa import DEAD, START
 from dstok.pattern.marked import FINAL, Marked
 
 States = frozenset[int]

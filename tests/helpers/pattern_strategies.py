@@ -11,8 +11,8 @@ from itertools import pairwise
 from hypothesis import strategies as st
 
 from dstok.pattern.alphabet import Alphabet
+from dstok.pattern.automaton import DFA, NO_TAG, START
 from dstok.pattern.collapse import Split, compile_splits
-from dstok.pattern.dfa import DFA, NO_TAG, START
 
 _ONCE = ("", "?", "??")
 _OFTEN = ("*", "+", "*?", "+?", "{2}", "{,2}", "{1,2}", "{2,}", "{1,3}?", "{2,}?")

@@ -20,7 +20,7 @@ from upstream import upstream_splitter
 
 from dstok import Split, Splitter
 from dstok.formats.tiktoken_encodings import ENCODINGS
-from dstok.pattern.dfa import DEAD, START
+from dstok.pattern.automaton import DEAD, START
 from dstok.splitting.presets import preset_names, presets
 
 Pieces = Callable[[str], list[str]]

@@ -26,8 +26,8 @@ from dstok.core._encode import Encoder
 from dstok.core._scan import Scanner, pack_edges
 from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet, build_alphabet
+from dstok.pattern.automaton import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1
 from dstok.pattern.collapse import Split, compile_splits
-from dstok.pattern.dfa import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1
 from dstok.testing.cascade import Cascade, alternatives_of
 from dstok.unicode.sets import CodePointSet
 

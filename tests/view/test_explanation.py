@@ -17,8 +17,8 @@ from dstok.errors import DstokError
 from dstok.inspection.graph import PROGRAMS, automaton_dot, drawn, layout_program, marked_dot
 from dstok.inspection.picture import marked_picture, picture
 from dstok.inspection.ways import ways
+from dstok.pattern.automaton import DEAD, NO_TAG, START
 from dstok.pattern.collapse import Split, compile_splits
-from dstok.pattern.dfa import DEAD, NO_TAG, START
 from dstok.view.explanation import explanation_page
 
 TOK = dstok.load("deepseek-v3")
