@@ -21,7 +21,7 @@ from typing import Literal, ParamSpec, TypeVar
 
 from dstok.errors import UnsupportedError
 
-__all__ = ["LIMITS", "Work", "counted", "spend", "stage", "within"]
+__all__ = ["LIMITS", "Work", "counted", "spend", "stage", "steps_left", "within"]
 
 Spent = Literal["steps", "cells"]
 Size = Literal["NFA states", "edges", "states of marked texts", "states from the right", "cells of a table of marks"]
@@ -64,6 +64,12 @@ def spend(steps: int, cells: int = 0) -> None:
         _refuse("steps", work)
     if work.cells > LIMITS["cells"]:
         _refuse("cells", work)
+
+
+def steps_left() -> int:
+    """How many steps the budget still has; more than anybody takes if there is none."""
+    work = _current.get()
+    return 1 << 40 if work is None else LIMITS["steps"] - work.steps
 
 
 def within(what: Size, count: int) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.core._pieces import cuttable_ranges
 from dstok.errors import UnsupportedError
-from dstok.pattern.work import spend, stage
+from dstok.pattern.work import spend, stage, steps_left
 
 if TYPE_CHECKING:
     from dstok.pattern.collapse import Program
@@ -46,8 +46,8 @@ KINDS = {
     CODER: (LETTER, LETTER | CJK, CJK, PUNCT, OTHER, PUNCT | CJK, NUMBER, BLANK, RARE),
 }
 PROBES = "aA!1\t \n'/"  # of each kind one: enough to find what most classes are
-MOST_BLOCKS = 50_000_000  # of a walk: ten times what real tokenizers need, some seconds
-BLOCKS_A_STEP = 5  # of a walk, in the time of a step of the budget (pattern/work.py)
+MOST_BLOCKS = 50_000_000  # of a walk that no budget limits
+BLOCKS_A_STEP = 2  # of a walk: one takes some 0.2 microseconds, but MiniMax's needs six million (pattern/work.py)
 WIDTHS = {1: (0, 0x7F), 2: (0x80, 0x7FF), 3: (0x800, 0xFFFF), 4: (0x10000, 0x10FFFF)}
 
 Symbol = tuple[int, int, int, int]  # as `Walk` has them
@@ -170,8 +170,10 @@ def _difference(
     rows = memoryview(array("H", [target for row in marked.rows for target in row]))
     shape = [len(marked.rows), len(marked.rows[0])]
     walk = Walk(rules, symbols, rows.cast("B").cast("H", shape), marked.end, least, most)
-    found = walk.run(limit)
-    spend(walk.blocks // BLOCKS_A_STEP)
+    try:
+        found = walk.run(min(limit, steps_left() * BLOCKS_A_STEP))
+    finally:
+        spend(walk.blocks // BLOCKS_A_STEP)
     if found is not None:
         return [symbols[i] for i in found]
     known = _Unmarked(marked)

@@ -12,11 +12,13 @@ import sys
 from itertools import pairwise, product
 from pathlib import Path
 from string import ascii_lowercase
+from typing import Any
 
 import pytest
 from shares import seeds
 from upstream import families
 
+from dstok.core import _walk
 from dstok.errors import UnsupportedError
 from dstok.pattern.collapse import (
     BEHAVIORS,
@@ -31,6 +33,7 @@ from dstok.pattern.syntax import MAX_DEPTH, MAX_LENGTH, MAX_QUANTIFIERS
 from dstok.pattern.work import LIMITS, counted
 from dstok.splitting.engine import make_finder, make_tagger
 from dstok.splitting.presets import preset_names, preset_splits
+from dstok.tables import kernels
 
 CHILD = Path(__file__).parents[1] / "helpers" / "pattern_child.py"
 
@@ -124,6 +127,23 @@ def test_real_patterns_need_a_small_part_of_the_limits() -> None:
             make_finder(cascade)
             make_tagger(cascade)
         assert work.steps * 5 < LIMITS["steps"] and work.cells * 20 < LIMITS["cells"], (work, splits)
+
+
+def test_all_walks_of_a_search_share_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A walk that its budget ends counts, too: else each set of rules could walk as far anew."""
+    walks = []
+
+    class Walk(_walk.Walk):
+        def __init__(self, *_: Any) -> None:
+            walks.append(self)
+
+    program = compile_splits(preset_splits("minimax"))
+    assert kernels.find_kernel(program).rules == kernels.CASED
+    monkeypatch.setattr(_walk, "Walk", Walk)
+    monkeypatch.setitem(LIMITS, "steps", 10_000)
+    search = kernels._find.__wrapped__
+    assert search(program.kept, kernels.classes_of(program), program.boundaries.edges).rules == kernels.NONE
+    assert 10_000 < sum(walk.blocks for walk in walks) < 2 * 10_000 * kernels.BLOCKS_A_STEP
 
 
 @pytest.mark.parametrize("name", ["many classes", "groups past the bound", "a long literal"])
