@@ -70,12 +70,12 @@ cdef extern from "_lanes.h":
 @cython.final
 cdef class BPE:
     cdef PairTable pairs
-    cdef StartTable start         # what merging starts from, and
-    cdef StartTable plain         # ... bytes alone
+    cdef StartTable start         # the table that merging starts from
+    cdef StartTable plain         # the same with bytes alone
     cdef uint32_t byte_ids[256]
     cdef const uint32_t *starts   # token i is blob[starts[i]:starts[i + 1]]
     cdef const uint8_t *blob
-    cdef readonly Py_ssize_t size  # number of ids below which `starts` is defined
+    cdef readonly Py_ssize_t size  # `starts` is defined for ids below this
     cdef readonly bint monotone
     cdef readonly bint ignore_merges
     cdef uint32_t *by_bytes       # ignore_merges only: open addressing over the vocabulary's bytes, id + 1

@@ -12,15 +12,15 @@ class BPE:
         pair_ids: object = b"",
     ) -> None: ...
     def index_vocabulary(self, reachable: Sequence[int], seeds: Sequence[int] | None = None) -> int:
-        """Indexes the ids that a whole piece may be, for `ignore_merges`; how many slots were read."""
+        """Indexes the ids that a whole piece may be, for `ignore_merges`. Returns the number of slots read."""
     def merge(self, text: bytes) -> list[int]:
         """The ids of `text` as one piece, by the loop for its length."""
     def merge_with_work(self, text: bytes) -> tuple[list[int], int]:
-        """The same ids, and how many bytes sections and their borders have been made of."""
+        """The ids of `text` as one piece, and how many bytes sections and their borders were made of."""
     def merge_by_heap(self, text: bytes) -> list[int]:
         """The ids of `text` as one piece, by `merge_heap` from bytes."""
     def merge_in_lanes(self, texts: list[bytes], wide: bool) -> list[list[int]]:
-        """The ids of up to 16 texts of up to 32 bytes by `merge_lanes`, or, if not `wide`, by its twin."""
+        """The ids of up to 16 texts of up to 32 bytes, by `merge_lanes`; if not `wide`, by `merge_lanes_portable`."""
     def encodes_to_itself(self, token: int) -> bool:
         """Whether merging the bytes of `token` gives `token`."""
     def token(self, token: int) -> bytes:

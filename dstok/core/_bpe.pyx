@@ -3,50 +3,49 @@
 """Byte-level BPE: the merge loops.
 
 In: the bytes of one piece. Out: its ids.
-Invariant: what upstream gives: again and again the pair of neighbours with the lowest rank is merged, the
-leftmost of equals first, until no pair of neighbours has a rank. With `ignore_merges` a piece that is a
-token is that token.
+Invariant: the ids are upstream's. Of all pairs of neighbours the one with the lowest rank is merged, the leftmost of
+equals first, until no pair has a rank. With `ignore_merges` a piece that is a token is that token.
 
-Loops by length. `merge_short` scans a small array of ranks for the least (Sennrich's algorithm as it stands), and
+Loops by length. `merge_short` scans a small array of ranks for the least (Sennrich's algorithm as it stands).
 `merge_lanes` does so for sixteen texts side by side (_lanes.h). `merge_sweeps` joins all pairs of the least rank in one
 go, as long as there are many (_merge.h). `merge_heap` keeps the candidates in a binary heap: its time is
-O(n log n) (_heap.h). `merge_sections` cuts a long piece into sections, merges each with one of these, and joins the
-answers, so that memory stays small and the cost linear. Sections are as small as the tokens in them allow, and one that
-has the bytes of the section before has its ids.
+O(n log n) (_heap.h). `merge_sections` cuts a long piece into sections, merges each with one of these loops, and joins
+the answers, so that memory stays small and the cost linear. Sections are as small as their tokens allow. A section with
+the bytes of the section before takes its ids.
 
-Why sections are exact, whatever the ranks are. Merging takes, step by step, the pair of the least rank, the leftmost of
-equals. As long as nothing is joined across a border, what happens on one side of it does not depend on the other side:
-the pair that is taken on one side is the best one of that side, and the other side only decides when. No step crosses
-the edges of a token of BPE(X). So of the steps in a text X, those inside of such a token are the steps of its bytes
-alone.
+Why sections are exact, whatever the ranks are. Each step of merging takes the pair of the least rank, the leftmost of
+equals. As long as no step joins anything across a border, the two sides do not influence each other: the pair that is
+taken on one side is the best one of that side, and the other side only decides when. No step crosses the edges of a
+token of BPE(X). So the steps in a text X inside such a token are the steps of its bytes alone.
 Let X, Y be texts with BPE(X) = (..., a) and BPE(Y) = (b, ...). Suppose that merging XY joins something across the
 border, for the first time a pair (u, v), and that merging ab (the bytes of a, then those of b) never does. Until then
-the steps inside a and b are, each by itself, those of a and of b alone; and they come in the same order in XY as in ab,
-for of the next step of a and that of b the better one is taken in both. So merging ab passes through the same u and v,
-with what else there is of a and b. In XY the pair (u, v) was better than all others, those inside a and b among them;
-so it is taken in ab, too: a contradiction. So if BPE(ab) = (a, b), then BPE(XY) = BPE(X) BPE(Y). `joins` asks just
-that. The last few tokens of a section are dropped and merged again in the next; where a border still does not hold,
-more tokens are taken back, twice as many each time.
+the steps inside a are those of a alone, and the steps inside b are those of b alone. They come in the same order in XY
+as in ab: in both, the better one of a's next step and b's next step comes first. So merging ab passes through the same
+u and v, with the same rest of a and b. In XY the pair (u, v) is better than all others, those inside a and b too. So
+merging ab takes it, too: a contradiction. So if BPE(ab) = (a, b), then BPE(XY) = BPE(X) BPE(Y). `joins` asks just that.
+`merge_sections` drops the last few tokens of a section and merges them again in the next. Where a border still does not
+hold, it takes more tokens back, twice as many each time.
 
 Cost. A section ends after all sections before it, by half its own length at least, or at the end of the piece. So
-there are finitely many, and together those that end earlier are at most twice as long as the piece. A section at its
-end whose border does not hold is followed by one that is twice as long, if there is so much: together at most twice the
-piece again. (Sections that could end where one had ended before went round in circles, where tokens of a thousand bytes
-met: one section kept a token that the next, of two tokens and so made longer, had to give back.)
+there are finitely many sections, and those that end before the piece's end are together at most twice as long as the
+piece. After a section at the piece's end whose border does not hold comes one that is twice as long, if there is so
+much text: together at most twice the piece again. (A section must not end where an earlier one has ended. Otherwise the
+loop might not end where tokens of a thousand bytes meet: one section keeps a token that the next, longer section gives
+back.)
 
 Symbols to start from. Suppose that plain merging certainly makes a token T at some place. Then T may be made at once,
-on one condition: no merge that takes T as a side has a rank below those of the merges that make T
+on one condition: no merge with T as a side has a rank below the ranks of the merges that make T
 (byte_pairs.settled_tokens; with monotone ranks every token fulfils it). The reason: as long as T is not whole, plain
-merging can do a merge inside it, of a rank that T's merges have at most. So whatever it merges before T is whole has no
-higher rank. The pairs of T with its neighbours, which only the short cut sees so early, do have a higher one, so the
-short cut does not merge them earlier either. Both take the same steps in the same order, except for those inside T, and
-agree once T is whole. One such token after the other may be made so. Two kinds of tokens are certain:
-- a pair of bytes (a, b) between x and y, if the rank of its merge is below that of every merge of a token that ends in
-  x with a, and of b with a token that begins with y. For only those could take a or b away from the pair, whatever
-  becomes of x and y (`BytePair` in _merge.h). Of V3's cold pieces 9.2 bytes become 5.7 symbols so.
+merging can do a merge inside it, and its rank is at most the highest rank of T's merges. So all merges before T is
+whole have no higher rank. The pairs of T with its neighbours, which only the short cut sees so early, do have a higher
+one, so the short cut does not merge them earlier either. Both take the same steps in the same order, except for those
+inside T, and agree once T is whole. One such token after the other may be made so. Two kinds of tokens are certain:
+- a pair of bytes (a, b) between x and y, if the rank of its merge is below every rank of two kinds of merges: of a
+  token that ends in x with a, and of b with a token that begins with y. Only those could take a or b away from the
+  pair, whatever becomes of x and y (`BytePair` in _merge.h). In V3's cold pieces this turns 9.2 bytes into 5.7 symbols.
 - a character of three bytes, if merging its bytes gives its own token, and no token that holds only a part of it can
   reach beyond it: neither of the byte pairs at its two borders stands at a torn border of any token
-  (tables/characters.py). For then its bytes can only be merged with one another until the token is whole.
+  (tables/characters.py). Then its bytes can only merge with one another until the token is whole.
 """
 
 cimport cython
@@ -65,21 +64,21 @@ from dstok.errors import UnsupportedError
 
 cdef enum:
     LEAST_SECTION = 48    # bytes
-    MOST_SECTION = 2048   # its arrays stay in the level-2 cache
-    FEW_TOKENS = 8        # in a section: the next one is to be larger
-    MANY_TOKENS = 24      # ... smaller
+    MOST_SECTION = 2048   # bytes; its arrays stay in the level-2 cache
+    FEW_TOKENS = 8        # tokens in a section: with fewer the next one is larger
+    MANY_TOKENS = 24      # with more the next one is smaller
     OVERLAP = 2           # tokens at a section's end that are merged again in the next
-    SEEDS = 16            # of the index of the vocabulary, that are tried
-    CROWDED = 8           # slots that are read for a token: by chance there are one and a half
+    SEEDS = 16            # random seeds tried for the index of the vocabulary
+    CROWDED = 8           # slots read for a token, at most on average: by chance there are one and a half
 
 
 @cython.final
 cdef class BPE:
     """The merge list of one model, as flat tables that it keeps alive.
 
-    `pairs` and `seeds` come from _pairs.build_pairs; `merged` is the id by rank, or, if it is empty, `first` the id of
-    rank 0; `byte_ids` is the id of each byte; `starts` and `blob` hold the bytes of each token; `atoms`, `byte_pairs`
-    and `pair_ids` are of a StartTable.
+    `pairs` and `seeds` come from _pairs.build_pairs. `merged` is the id by rank; if it is empty, `first` is the id of
+    rank 0. `byte_ids` is the id of each byte; `starts` and `blob` hold the bytes of each token; `atoms`, `byte_pairs`
+    and `pair_ids` make a StartTable.
     """
 
     def __cinit__(self, pairs, seeds, merged, uint32_t first, byte_ids, starts, blob, bint monotone,
@@ -112,7 +111,7 @@ cdef class BPE:
         self.monotone, self.ignore_merges = monotone, ignore_merges
         for i in range(256):
             self.byte_ids[i] = byte_ids[i]
-            if self.byte_ids[i] >= self.size:  # a byte that no text holds may have no token, but it has another's id
+            if self.byte_ids[i] >= self.size:  # a byte that no text holds may have no token: it has another byte's id
                 raise ValueError(f"expected the id of byte {i} below {self.size}, found {self.byte_ids[i]}")
         self.start.bytes = self.plain.bytes = self.byte_ids
         if len(byte_pairs):
@@ -134,7 +133,7 @@ cdef class BPE:
         free(self.by_bytes)
 
     cdef void fetch(self) noexcept nogil:
-        """Reads what merging looks things up in, one word of each line: a first text would wait for line after line."""
+        """Reads one word of each line of the tables of merging: else a first text would wait for line after line."""
         read_lines(self.pairs.slots, <size_t>8 << (32 - self.pairs.slot_shift))
         read_lines(self.pairs.seeds, <size_t>2 << (32 - self.pairs.seed_shift))
         if self.start.pairs != NULL:
@@ -145,11 +144,11 @@ cdef class BPE:
         return pair_rank(&self.pairs, left, right)
 
     cdef inline Py_ssize_t width(self, uint32_t token) noexcept nogil:
-        """How many bytes a token has."""
+        """The number of bytes of a token."""
         return self.starts[token + 1] - self.starts[token]
 
     cdef Py_ssize_t merge_text(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil:
-        """The ids of any bytes into `s.out`, their ends into `s.ends`; -1 if memory is out."""
+        """Writes the ids of any bytes to `s.out`, their ends to `s.ends`; returns their number, -1 if memory is out."""
         cdef Py_ssize_t count, i
         cdef uint32_t end = 0
         if not scratch_grow(s, length):
@@ -178,17 +177,17 @@ cdef class BPE:
     cdef Py_ssize_t merge_sections(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s, Scratch *junction
     ) noexcept nogil:
-        """The ids of a long piece, section by section; see the module's docstring. -1 if memory is out."""
+        """Writes the ids of a long piece, section by section; see the module's docstring. -1 if memory is out."""
         cdef Py_ssize_t count = 0, start = 0, reach = 0, end, size = LEAST_SECTION, back = OVERLAP
         cdef Py_ssize_t kept, found = 0, least
         cdef Py_ssize_t last_start = 0, last_length = 0      # of the text whose answer is in `s`
-        cdef uint64_t border, last_border = 0xFFFFFFFFFFFFFFFF  # tokens that were asked for last
+        cdef uint64_t border, last_border = 0xFFFFFFFFFFFFFFFF  # the two tokens of the last border
         cdef int holds = 0
         while True:
             # Half of a section at least is new: see "Cost".
             end = min(start + max(size, 2 * (reach - start)), length)
             reach = end
-            # Of a text with a short period one section is like the next.
+            # In a text with a short period one section is like the next.
             if end - start != last_length or memcmp(text + start, text + last_start, last_length):
                 found = self.merge_text(text + start, end - start, s)
                 if found < 0:
@@ -202,7 +201,7 @@ cdef class BPE:
             kept = found if end == length else found - OVERLAP
             if kept <= 0:
                 continue
-            # The border with what is kept already; where it does not hold, take some of that back.
+            # Test the border with the ids that are kept; where it does not hold, take some of them back.
             if count:
                 border = <uint64_t>out[count - 1] << 32 | s.out[0]
                 if border != last_border:
@@ -229,14 +228,14 @@ cdef class BPE:
     cdef Py_ssize_t merge_into(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s
     ) noexcept nogil:
-        """As `merge_text`, but into `out`."""
+        """Does what `merge_text` does, but writes the ids to `out`."""
         cdef Py_ssize_t count = self.merge_text(text, length, s)
         if count > 0:
             memcpy(out, s.out, count * 4)
         return count
 
     cdef uint32_t whole(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """The id of the token that is these bytes, or NO_RANK. Only with `ignore_merges`."""
+        """The id of the token with these bytes, or NO_RANK. Only with `ignore_merges`."""
         cdef uint32_t slot = <uint32_t>hash_bytes(self.by_bytes_seed, text, length) & self.by_bytes_mask
         cdef uint32_t token
         while self.by_bytes[slot]:
@@ -249,7 +248,7 @@ cdef class BPE:
     cdef Py_ssize_t merge_piece(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil:
-        """The ids of one piece into `out`, which has room for `length`; -1 if memory is out."""
+        """Writes the ids of one piece to `out`, which has room for `length`; -1 if memory is out."""
         cdef Py_ssize_t count
         if self.ignore_merges:
             out[0] = self.whole(text, length)
@@ -263,9 +262,9 @@ cdef class BPE:
         return self.merge_sections(text, length, out, scratch, junction)
 
     def index_vocabulary(self, reachable, seeds=None):
-        """Makes `whole` work: indexes the ids in `reachable`, which a piece may be. Returns how many slots it read.
+        """Makes `whole` work: indexes the ids in `reachable`, which a piece may be. Returns the number of slots read.
 
-        Of `seeds` (by default random ones) the first is taken under which the tokens do not crowd. Raises
+        Takes the first of `seeds` (by default random ones) under which the tokens do not crowd. Raises
         `UnsupportedError` if there is none.
         """
         cdef const uint32_t[::1] tokens = array("I", reachable)
@@ -288,7 +287,7 @@ cdef class BPE:
                                "by chance", "$.model.vocab")
 
     cdef Py_ssize_t _index(self, const uint32_t[::1] tokens, Py_ssize_t most) noexcept nogil:
-        """Indexes the tokens under the present seed; how many slots were read, or -1 if it were more than `most`."""
+        """Indexes the tokens under the present seed. Returns the number of slots read, -1 if more than `most`."""
         cdef Py_ssize_t i, steps = 0
         cdef uint32_t slot
         memset(self.by_bytes, 0, (<size_t>self.by_bytes_mask + 1) * 4)
@@ -308,7 +307,7 @@ cdef class BPE:
         return self._merge(text, 0)[0]
 
     def merge_with_work(self, bytes text not None):
-        """The same ids, and how many bytes sections and their borders have been made of. For tests."""
+        """For tests: the ids of `text` as one piece, and how many bytes sections and their borders were made of."""
         return self._merge(text, 0)
 
     def merge_by_heap(self, bytes text not None):

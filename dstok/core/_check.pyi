@@ -8,23 +8,23 @@ def check_classes(pages: Buffer, page_numbers: Buffer, classes: int) -> None:
     """The class table: every page exists, every class is below `classes`."""
 
 def check_edges(edges: Buffer, ascii: Buffer, symbols: int) -> None:
-    """The automaton: edges lead to rows, no piece is empty, and each path has told a piece's end when it dies."""
+    """The automaton: edges lead to rows, no piece is empty, and each path knows a piece's end when it dies."""
 
 def check_windows(tables: Buffer) -> None: ...
 def check_tokens(starts: Buffer, blob: int, byte_ids: list[int]) -> None:
-    """The vocabulary: `starts` rise from 0 to the length of the blob, and the 256 `byte_ids` have one byte each."""
+    """The vocabulary: `starts` rise from 0 to the length of the blob, and each of the 256 `byte_ids` has one byte."""
 
 def check_merges(bpe: BPE, merges: array[int]) -> None:
-    """The merges: their ids exist, and the token made is as long as its sides."""
+    """The merges: their ids exist, and each merged token is as long as its two sides."""
 
 def check_pairs(bpe: BPE, merges: array[int]) -> None:
-    """The pair table: each of the merges that were read out of its slots is found, with its rank."""
+    """The pair table: it finds each of the merges that were read from its slots, with its rank."""
 
 def check_atoms(bpe: BPE, atoms: Buffer) -> None:
     """The table of characters: each is the token of its own bytes."""
 
 def check_byte_pairs(bpe: BPE, byte_pairs: Buffer, pair_ids: Buffer) -> None:
-    """The pairs of bytes that merging may start from: each has the token of its two bytes."""
+    """The pairs of bytes that merging may start from: the token of each is its two bytes."""
 
 def check_direct(bpe: BPE, direct: Buffer) -> None:
-    """The bits of the ids that fill the piece tables: those have bytes."""
+    """The bits of the ids that fill the piece tables: each of these ids has bytes."""

@@ -2,9 +2,9 @@
 # cython: freethreading_compatible=True
 """The checks of tables that come from a file. After them the core runs on the tables without checks of its own.
 
-In: sections of an image. Out: nothing, or `ValueError` with what was expected and found.
+In: sections of an image. Out: nothing, or `ValueError` with the expected and the found value.
 Invariant: with tables that pass, and sections of the right size, no text makes the core read or write outside of its
-memory, loop without end, or stop before the text's end. The tables may still be wrong. Not checked here is whether
+memory, loop without end, or stop before the text's end. The tables may still be wrong: nothing here checks whether
 `blob`, `direct`, `joined` and the ranks in `byte_pairs` suit the merges, nor whether the classes of characters suit the
 splits. Every function is one pass over its tables, about 2 ms in all for V3.
 """
@@ -17,9 +17,9 @@ from dstok.core._bpe cimport BPE, NO_PAIR, pair_merged
 from dstok.core._scan cimport KEEP, MOVE, ROW, ROWS, SET_0, SET_1
 
 cdef enum:
-    MAX_TAG = 2              # plus one: a piece that is kept, one that is dropped
+    MAX_TAG = 2              # plus one: a kept piece, a dropped one
     WILD = 15                # the group of the bytes beyond ASCII: pattern/windows.py
-    OLDER = 1                # which of the scanner's two places are set, as bits
+    OLDER = 1                # bits that say which of the two places of the scanner are set
     NEWER = 2
 
 
@@ -38,9 +38,9 @@ def check_classes(const uint8_t[::1] pages not None, page_numbers, Py_ssize_t cl
 
 
 def check_edges(edges, const uint8_t[::1] ascii not None, Py_ssize_t symbols):
-    """The automaton: edges lead to rows, no piece is empty, and each path has told a piece's end when it dies.
+    """The automaton: edges lead to rows, no piece is empty, and each path knows a piece's end when it dies.
 
-    `ascii` are the classes of the 128 ASCII characters: their columns are those of their classes.
+    `ascii` are the classes of the 128 ASCII characters: the column of a character equals the column of its class.
     """
     cdef const uint32_t[::1] e = memoryview(edges).cast("B").cast("I")
     cdef Py_ssize_t rows = e.shape[0] // ROW, row, i, column
@@ -60,9 +60,9 @@ def check_edges(edges, const uint8_t[::1] ascii not None, Py_ssize_t symbols):
 
 
 cdef _check_ends(const uint32_t[::1] e, Py_ssize_t rows, Py_ssize_t symbols):
-    """Follows the edges from the start with which places are set; the dead state must know the older one.
+    """Follows the edges from the start, with the places that are set; the dead state must know the older one.
 
-    Whoever sets a place does so after the first character, since the start's edges have no tag: no piece is empty.
+    A place is set after the first character at the earliest, since the start's edges have no tag: no piece is empty.
     """
     reached = bytearray(4 * rows)
     queue = array("I", bytes(16 * rows))
@@ -92,7 +92,7 @@ cdef _check_ends(const uint32_t[::1] e, Py_ssize_t rows, Py_ssize_t symbols):
 
 
 cdef uint32_t _places_after(uint32_t edge, uint32_t places) noexcept:
-    """Which places are set after an edge; a `MOVE` of one that is not set leaves none."""
+    """The places that are set after an edge; a `MOVE` of one that is not set leaves none."""
     cdef uint32_t operation = edge & 0xFF
     if not edge >> 24 or operation == KEEP:
         return places
@@ -120,7 +120,7 @@ def check_windows(const uint8_t[::1] tables not None):
 
 
 def check_tokens(starts, Py_ssize_t blob, list byte_ids):
-    """The vocabulary: `starts` rise from 0 to the length of the blob, and the 256 `byte_ids` have one byte each."""
+    """The vocabulary: `starts` rise from 0 to the length of the blob, and each of the 256 `byte_ids` has one byte."""
     cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
     cdef Py_ssize_t i, size = s.shape[0] - 1
     if s[0] != 0 or s[size] != blob:
@@ -134,14 +134,14 @@ def check_tokens(starts, Py_ssize_t blob, list byte_ids):
 
 
 def check_merges(BPE bpe not None, merges):
-    """The merges: their ids exist, and the token made is as long as its sides.
+    """The merges: their ids exist, and each merged token is as long as its two sides.
 
-    If the merge loops are to take the ranks as monotone, they are: no merge makes a side of one before it.
+    If the merge loops take the ranks as monotone, they must be: no merge makes a side of an earlier merge.
     """
     cdef const uint32_t[::1] m = merges
     cdef Py_ssize_t rank
     cdef uint32_t left, right, made, size = bpe.size
-    cdef uint8_t[::1] taken = bytearray(size)  # is the id a side of a merge so far?
+    cdef uint8_t[::1] taken = bytearray(size)  # whether the id is a side of a merge so far
     cdef bint rising = True
     for rank in range(m.shape[0] // 2):
         left, right, made = m[2 * rank], m[2 * rank + 1], pair_merged(&bpe.pairs, <uint32_t>rank)
@@ -157,7 +157,7 @@ def check_merges(BPE bpe not None, merges):
 
 
 def check_pairs(BPE bpe not None, merges):
-    """The pair table: each of the merges that were read out of its slots is found, with its rank."""
+    """The pair table: it finds each of the merges that were read from its slots, with its rank."""
     cdef const uint32_t[::1] m = merges
     cdef Py_ssize_t rank
     for rank in range(m.shape[0] // 2):
@@ -193,7 +193,7 @@ cdef bint _is_character(const uint8_t *token, Py_ssize_t length, uint32_t c) noe
 
 
 def check_byte_pairs(BPE bpe not None, byte_pairs, pair_ids):
-    """The pairs of bytes that merging may start from: each has the token of its two bytes."""
+    """The pairs of bytes that merging may start from: the token of each is its two bytes."""
     cdef const uint16_t[::1] p = memoryview(byte_pairs).cast("B").cast("H")
     cdef const uint32_t[::1] ids = memoryview(pair_ids).cast("B").cast("I")
     cdef Py_ssize_t pair
@@ -213,7 +213,7 @@ def check_byte_pairs(BPE bpe not None, byte_pairs, pair_ids):
 
 
 def check_direct(BPE bpe not None, const uint8_t[::1] direct not None):
-    """The bits of the ids that fill the piece tables: those have bytes."""
+    """The bits of the ids that fill the piece tables: each of these ids has bytes."""
     cdef Py_ssize_t i
     for i in range(8 * direct.shape[0]):
         if direct[i >> 3] >> (i & 7) & 1 and (i >= bpe.size or not _length(bpe, <uint32_t>i)):

@@ -1,9 +1,9 @@
-/* Merging by a heap: for spans in which a search for each merge would take too long.
+/* Merging by a heap: for spans where a search for each merge would take too long.
  *
- * In: the symbols of a span. Out: its ids and where each ends, as plain merging gives them; _bpe.pyx says why.
- * Invariant: the symbols that are left are a list, linked both ways, in which each stands at the place of its first byte.
- * The heap holds all pairs of neighbours that can be merged, as rank << 32 | place: its least is the pair to merge next.
- * Of some pairs in it a symbol has been merged since; these are skipped. Time is O(n log n).
+ * In: the symbols of a span. Out: its ids and their ends, as plain merging gives them; _bpe.pyx says why.
+ * Invariant: the remaining symbols are a list, linked both ways, in which each stands at the place of its first byte.
+ * The heap holds all pairs of neighbours that can be merged, as rank << 32 | place: its least is the pair to merge
+ * next. Some of its pairs have lost a symbol to another merge since; these are skipped. Time is O(n log n).
  */
 #ifndef DSTOK_HEAP_H
 #define DSTOK_HEAP_H
@@ -12,20 +12,20 @@
 
 #include "_pair.h"
 
-/* What merging a span writes to: an entry for each of its bytes, grown on demand. */
+/* The memory that merging a span writes to: an entry for each of its bytes, grown on demand. */
 typedef struct {
-    uint64_t *heap;     /* three entries a byte: each starts a pair, and each of fewer merges than bytes makes two */
-    int64_t candidates; /* in the heap */
-    uint32_t *ids;      /* of the symbol at a place; NO_RANK: it was merged with the one before */
-    uint32_t *next;     /* where it ends */
-    uint32_t *previous; /* where the symbol before it begins */
+    uint64_t *heap;     /* three entries a byte: each byte starts a pair, each merge (fewer than bytes) makes two */
+    int64_t candidates; /* the number of pairs in the heap */
+    uint32_t *ids;      /* of the symbol at a place; NO_RANK: it is merged with the one before */
+    uint32_t *next;     /* the end of the symbol */
+    uint32_t *previous; /* the start of the symbol before it */
     int64_t capacity;
-    uint32_t *out;  /* first the symbols, then the answer: ids, and */
-    uint32_t *ends; /* ... their ends, in bytes from the span's start */
+    uint32_t *out;  /* first the symbols, then the ids of the answer */
+    uint32_t *ends; /* the ends of these ids, in bytes from the start of the span */
     uint64_t work;  /* bytes that have been merged so far */
 } Scratch;
 
-enum { SCRATCH_BYTES = 3 * sizeof(uint64_t) + 5 * sizeof(uint32_t) }; /* for each of a span */
+enum { SCRATCH_BYTES = 3 * sizeof(uint64_t) + 5 * sizeof(uint32_t) }; /* for each byte of a span */
 
 static inline void scratch_free(Scratch *s) {
     free(s->heap);
@@ -33,7 +33,7 @@ static inline void scratch_free(Scratch *s) {
     s->capacity = 0;
 }
 
-/* Room for a span of `length` bytes; false if memory is out. What was there is lost. */
+/* Makes room for a span of `length` bytes; false if memory is out. The old content is lost. */
 static inline int scratch_grow(Scratch *s, int64_t length) {
     int64_t capacity = 256;
     if (length <= s->capacity)
@@ -102,8 +102,8 @@ static inline void heap_fill(const PairTable *t, const uint32_t *starts, int64_t
         heap_down(s->heap, i, s->candidates);
 }
 
-/* Merges the `count` symbols in `s->out`, of `length` bytes; token i has starts[i + 1] - starts[i]. Returns how many ids
- * there are. */
+/* Merges the `count` symbols in `s->out`, `length` bytes together; token i has starts[i + 1] - starts[i] bytes. Returns
+ * the number of ids. */
 static inline int64_t merge_heap(const PairTable *t, const uint32_t *starts, int64_t length, int64_t count, Scratch *s) {
     heap_fill(t, starts, count, s);
     while (s->candidates) {

@@ -9,7 +9,7 @@ from dstok.core._workspace cimport Workspace
 
 cdef class IdSink(Sink):
     cdef BPE bpe
-    cdef int level           # of all stages, see _level.pyx
+    cdef int level           # for all stages; see _level.pyx
 
     cdef bint find_values(self, Workspace w, const uint8_t *chunk) noexcept nogil
     cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil

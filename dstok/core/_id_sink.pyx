@@ -3,15 +3,15 @@
 """The sink of ids: a chunk, some hundred pieces, from bytes to ids.
 
 In: a text, and the starts of pieces that lie end to end in it, in a workspace. Out: the pieces' ids, written after
-those that the workspace has already, with their spans if these are wanted; or, if it only counts, how many they are.
-Invariant: the ids of each piece are those that merging its bytes gives; on failure the workspace's status says why,
+those that the workspace already has, with their spans if the sink wants them; or, if it only counts, their number.
+Invariant: the ids of each piece are those that merging its bytes gives. On failure the workspace's status says why,
 and the chunk is empty.
 
-There are four steps. Each is done for all pieces of the chunk before the next one begins, so that the processor waits
+There are four steps. Each handles all pieces of the chunk before the next one begins, so the processor waits
 for many look-ups in memory at once, not for one after the other:
 
 1. All pieces are looked up in the piece table, each at its first place (_probe.h).
-2. Those not found are looked up at their second place (_pieces.pyx).
+2. The missing ones are looked up at their second place (_pieces.pyx).
 3. Those still missing are merged, several at once (_bpe.pyx, _lanes.h), and put into the table.
 4. The ids are written, piece by piece.
 
@@ -40,11 +40,11 @@ cdef extern from *:
     void __builtin_prefetch(const void *) noexcept nogil
 
 cdef enum:
-    LEAST_LANES = 3          # missed pieces: fewer are better merged one by one
+    LEAST_LANES = 3          # missed pieces: merging fewer one by one is faster
 
 
 cdef class IdSink(Sink):
-    """Merges by `bpe`. Writes ids, or, in a workspace that counts, adds up how many there are."""
+    """Merges by `bpe`. Writes ids, or, in a workspace that counts, adds up their number."""
 
     def __cinit__(self, BPE bpe not None):
         self.bpe, self.level = bpe, level()
@@ -64,7 +64,7 @@ cdef class IdSink(Sink):
         w.side_used = 0
         misses = self.look_again(w, chunk, misses) if misses else 0
         if misses and not self.merge_missed(w, chunk, misses):
-            w.pieces = 0  # the run is over, but a caller may still add to the chunk: not beyond its room
+            w.pieces = 0  # the run is over, but a caller may still add to the chunk, within its room
             return False
         return True
 
@@ -91,7 +91,7 @@ cdef class IdSink(Sink):
         return True
 
     cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
-        """Looks up missed pieces at their second place; returns how many are still missing."""
+        """Looks up missed pieces at their second place; returns the number of those still missing."""
         cdef const uint64_t *lines[CHUNK_ROOM]
         cdef uint32_t start, length
         cdef int i, left = 0
@@ -109,7 +109,7 @@ cdef class IdSink(Sink):
         return left
 
     cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
-        """Finds the values of the pieces that the probe did not find, of equal ones once; false if memory is out."""
+        """Finds the values of the pieces that the probe has missed, once for equal ones; false if memory is out."""
         cdef uint16_t first[CHUNK_ROOM]
         cdef uint32_t order[CHUNK_ROOM]
         cdef int i = 0, size
@@ -127,7 +127,7 @@ cdef class IdSink(Sink):
         return True
 
     cdef bint keep_whole(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil:
-        """Remembers the id of a piece that is a token; false if it is none, or there is no room to look."""
+        """Remembers the id of a piece that is a token; false if the piece is no token or there is no room to look."""
         if not w.reserve_side(2 + MOST_IDS):
             return False
         w.side[w.side_used + 1] = self.bpe.whole(chunk + w.starts[index], w.starts[index + 1] - w.starts[index])
@@ -137,7 +137,7 @@ cdef class IdSink(Sink):
         return True
 
     cdef bint merge_batch(self, Workspace w, const uint8_t *chunk, const uint32_t *batch, int size) noexcept nogil:
-        """As `miss`, of up to `LANES` pieces of at most `MIDDLE` bytes."""
+        """Does what `miss` does, for up to `LANES` pieces of at most `MIDDLE` bytes."""
         cdef Lanes lanes
         cdef uint32_t start
         cdef uint32_t *ids
@@ -212,7 +212,7 @@ cdef class IdSink(Sink):
         w.count = out - w.out
 
     cdef Py_ssize_t tally(self, Workspace w) noexcept nogil:
-        """How many ids the chunk's values have."""
+        """The number of ids that the values of the chunk have."""
         cdef Py_ssize_t total = 0, elsewhere = 0
         cdef uint32_t count
         cdef int i
@@ -227,7 +227,7 @@ cdef class IdSink(Sink):
         return total
 
     cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil:
-        """Where the ids are of a value that does not hold them itself, and how many."""
+        """The place of the ids of a value that does not hold them itself, and their number."""
         count[0] = value >> 8 & 0xFF
         if count[0]:
             return w.table.ring + (value >> 16 & (RING - 1))
@@ -237,9 +237,9 @@ cdef class IdSink(Sink):
 
 @cython.final
 cdef class IdSpanSink(IdSink):
-    """Writes ids, and where each lies in the text: `spans`, in bytes. Not for a workspace that counts.
+    """Writes ids and their spans in the text, in bytes, to `spans`. Not for a workspace that counts.
 
-    Merging keeps the bytes of a piece, so each id begins where the one before it in the piece ends.
+    Merging keeps the bytes of a piece, so each id begins at the end of the id before it.
     """
 
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
@@ -288,7 +288,7 @@ cdef class IdSpanSink(IdSink):
 
 
 cdef int by_length(Workspace w, int misses, const uint16_t *first, uint32_t *order) noexcept nogil:
-    """Puts missed pieces of up to `MIDDLE` bytes in the order of their lengths, equal ones once; returns how many."""
+    """Sorts missed pieces of up to `MIDDLE` bytes by length, equal ones once; returns their number."""
     cdef int places[MIDDLE + 2]
     cdef uint32_t index, length
     cdef int i

@@ -2,10 +2,10 @@
  *
  * In: the symbols of texts. Out: their ids, as `merge_short` gives them.
  *
- * Merging one text is a chain of look-ups that wait for each other, and of branches that cannot be predicted. Here each text
- * has a lane of two vectors. The symbols p of all texts are one row, and the ranks of the pairs (p, p + 1) are another. So all
- * texts wait for memory together, the search for the least rank has no branches, and the gap that a merged symbol leaves is
- * closed by blending rows. Example: of the texts "ab" and "cd", row 0 is a c, row 1 is b d.
+ * Merging one text is a chain of look-ups that wait for each other, and of branches that cannot be predicted. Here each
+ * text has a lane of two vectors. The symbols p of all texts are one row, and the ranks of the pairs (p, p + 1) are
+ * another. So all texts wait for memory together, the search for the least rank has no branches, and blending rows
+ * closes the gap that a merged symbol leaves. Example: of the texts "ab" and "cd", row 0 is a c, row 1 is b d.
  */
 #ifndef DSTOK_LANES_H
 #define DSTOK_LANES_H
@@ -15,14 +15,14 @@
 enum {
     LANES = 16,
     LANE_BITS = 5,
-    LANE_SYMBOLS = 1 << LANE_BITS, /* at most, of a text that is merged in a lane */
+    LANE_SYMBOLS = 1 << LANE_BITS, /* the most that a text in a lane has */
 };
 
-/* Text i is ids[0][i], ids[1][i] and so on; after its last symbol stands NO_ID. */
+/* Text i is ids[0][i], ids[1][i] and so on, then NO_ID. */
 typedef struct {
     uint32_t ids[LANE_SYMBOLS + 1][LANES] __attribute__((aligned(32)));
     uint32_t ranks[LANE_SYMBOLS + 1][LANES] __attribute__((aligned(32)));
-    int most; /* symbols of the longest text */
+    int most; /* the number of symbols of the longest text */
 } Lanes;
 
 #define NO_ID 0xFFFFFFFFu
@@ -38,7 +38,7 @@ static inline void lanes_put(Lanes *lanes, int lane, const uint32_t *ids, int co
     lanes->most = count > lanes->most ? count : lanes->most;
 }
 
-/* Writes the ids of a lane; returns how many there are. */
+/* Writes the ids of a lane; returns their number. */
 static inline int lanes_take(const Lanes *lanes, int lane, uint32_t *ids) {
     int count = 0;
     for (; lanes->ids[count][lane] != NO_ID; count++)
@@ -59,7 +59,7 @@ static inline void merge_lanes_portable(const PairTable *t, Lanes *lanes, int si
 
 #ifdef DSTOK_X86
 
-/* Half of the lanes. */
+/* Half of the lanes, and each of the halves in use. */
 #define ROW(rows, p, h) (*(Lane *)&lanes->rows[p][LANE * (h)])
 #define HALVES for (int h = 0; h < halves; h++)
 
@@ -88,8 +88,8 @@ LANE_FUNCTION Lane lane_merged(const PairTable *t, Lane rank, Lane active) {
     return made | ~active;
 }
 
-/* Merges the texts in all lanes. A rank stands in its row with the place in its low bits, so that of equals the leftmost
- * one is the least. */
+/* Merges the texts in all lanes. A rank stands in its row with the place in its low bits, so among equal ranks the
+ * leftmost is the least. */
 LANE_FUNCTION void lanes_merge(const PairTable *t, Lanes *lanes, int halves) {
     const Lane none = (Lane){0} + ((uint32_t)NO_RANK << LANE_BITS), nothing = (Lane){0} + NO_ID;
     Lane least[2] = {none, none};
@@ -100,7 +100,7 @@ LANE_FUNCTION void lanes_merge(const PairTable *t, Lanes *lanes, int halves) {
         }
     for (int p = lanes->most - (lanes->most > 0); p <= lanes->most; p++)
         HALVES ROW(ranks, p, h) = none + (uint32_t)p;
-    /* A text that is still merged loses a symbol a round, and so does the longest that one may be. */
+    /* A text that is still merged loses a symbol a round. So the longest possible text is one shorter each round. */
     for (int most = lanes->most; most > 1; most--) {
         Lane active[2], at[2], made[2], before[2], after[2], any = {0};
         HALVES any |= active[h] = lane_greater(none, least[h]);
@@ -112,7 +112,7 @@ LANE_FUNCTION void lanes_merge(const PairTable *t, Lanes *lanes, int halves) {
             made[h] = lane_merged(t, least[h] >> LANE_BITS, active[h]);
             before[h] = after[h] = nothing;
             least[h] = none;
-            /* Close the gap; catch the new symbol's neighbours on the way, and forget the ranks of what it is in. */
+            /* Close the gap; on the way take the new symbol's neighbours, and forget the ranks of its old pairs. */
             for (int p = 0; p < most; p++, place += 1) {
                 Lane next = ROW(ids, p + 1, h), next_rank = ROW(ranks, p + 1, h), is = (Lane)(place == at[h]);
                 Lane past = lane_greater(place, at[h]);
@@ -126,7 +126,7 @@ LANE_FUNCTION void lanes_merge(const PairTable *t, Lanes *lanes, int halves) {
                 here = next, rank = next_rank;
             }
         }
-        /* The two pairs that the new symbol is in. */
+        /* The ranks of the two pairs with the new symbol. */
         HALVES before[h] = lane_rank(t, before[h], made[h]) << LANE_BITS | ((at[h] - 1) & (LANE_SYMBOLS - 1));
         HALVES after[h] = lane_rank(t, made[h], after[h]) << LANE_BITS | (at[h] & (LANE_SYMBOLS - 1));
         HALVES {
@@ -140,7 +140,7 @@ LANE_FUNCTION void lanes_merge(const PairTable *t, Lanes *lanes, int halves) {
     }
 }
 
-/* Merges the texts in the first `size` lanes, the only ones that hold any. */
+/* Merges the texts in the first `size` lanes; the other lanes are empty. */
 SIMD_AVX2
 static inline void merge_lanes(const PairTable *t, Lanes *lanes, int size) {
     if (size > LANE)

@@ -10,13 +10,13 @@
 #include "_pair.h"
 
 enum {
-    FEW_SYMBOLS = 48, /* that are merged by scanning their ranks at once, and */
-    SHORT = 128,      /* if sweeps have gone before */
+    FEW_SYMBOLS = 48, /* the most symbols that are merged by scanning their ranks at once */
+    SHORT = 128,      /* the most if sweeps have gone before */
 };
 
-/* Merges the `count` symbols in `ids`, at most SHORT; returns how many ids are left. Sennrich's algorithm as it
- * stands: the scan of a small array for the least rank is cheaper than any structure that would avoid it (a bitmap of
- * the symbols that are left, instead of closing the gap, and a branchless minimum: 157 ns a piece instead of 154). */
+/* Merges the `count` symbols in `ids`, at most SHORT; returns the number of ids left. Sennrich's algorithm as it
+ * stands: scanning a small array for the least rank is cheaper than any structure that would avoid the scan (a bitmap
+ * of the symbols left, instead of closing the gap, and a branchless minimum: 157 ns a piece instead of 154). */
 static inline int merge_short(const PairTable *t, uint32_t *ids, int count) {
     uint32_t ranks[SHORT];
     pair_ranks(t, ids, ranks, count);
@@ -44,9 +44,9 @@ static inline int merge_short(const PairTable *t, uint32_t *ids, int count) {
 }
 
 /* Merges rank by rank, each in one sweep from left to right, as long as a sweep merges one symbol in 64; `ranks` has
- * room for `count`. Returns how many ids are left, not all merged yet perhaps. Ranks must be monotone: then a merge makes
- * no pair of its own rank or below, and a sweep does what merging one by one would. Runs and periodic text take a sweep
- * for each doubling of their tokens: 2 KB of spaces 40 us, and by the heap 207. */
+ * room for `count`. Returns the number of ids left, which may not all be merged yet. Ranks must be monotone: then a
+ * merge makes no pair of its own rank or below, and a sweep does the same as merging one by one. Runs and periodic text
+ * take a sweep for each doubling of their tokens: 2 KB of spaces take 40 us, and 207 by the heap. */
 static inline int64_t merge_sweeps(const PairTable *t, uint32_t *ids, uint32_t *ranks, int64_t count) {
     pair_ranks(t, ids, ranks, count);
     ranks[count - 1] = NO_RANK;
@@ -76,13 +76,13 @@ static inline int64_t merge_sweeps(const PairTable *t, uint32_t *ids, uint32_t *
     return count;
 }
 
-/* What is known of two neighbouring bytes, by left << 8 | right. Ranks of merges of two bytes are numbered in their
- * order, others stand as the number of those below them. */
+/* The entry of two neighbouring bytes, by left << 8 | right. Ranks of merges of two bytes are numbered in their
+ * order; any other rank stands as the number of those below it. */
 typedef struct {
-    uint16_t rank;   /* of their merge, or NO_PAIR */
+    uint16_t rank;   /* of the merge of the two bytes, or NO_PAIR */
     uint16_t before; /* the least rank of a merge of a token that ends in `left` with the byte `right` */
     uint16_t after;  /* the least rank of a merge of the byte `left` with a token that begins with `right` */
-    uint16_t torn;   /* whether they stand at a torn border of a token; see tables/characters.py */
+    uint16_t torn;   /* whether the two bytes stand at a torn border of a token; see tables/characters.py */
 } BytePair;
 
 enum { NO_PAIR = 0xFFFF };
@@ -90,7 +90,7 @@ enum { NO_PAIR = 0xFFFF };
 typedef struct {
     const uint32_t *bytes;    /* the id of each byte */
     const BytePair *pairs;    /* NULL: start from bytes */
-    const uint32_t *pair_ids; /* by `rank` of BytePair */
+    const uint32_t *pair_ids; /* by `rank` of the BytePair */
     const uint32_t *atoms;    /* id + 1 of each BMP character that is a token, or NULL */
 } StartTable;
 
@@ -98,7 +98,7 @@ static inline const BytePair *byte_pair(const StartTable *t, const uint8_t *text
     return t->pairs + ((uint32_t)text[0] << 8 | text[1]);
 }
 
-/* The id of the character of three bytes that merging may take whole at `at`, or -1. */
+/* The id of the character of three bytes at `at`, if merging may start from it, or -1. */
 static inline int64_t start_atom(const StartTable *t, const uint8_t *text, int64_t at, int64_t length) {
     const uint8_t *p = text + at;
     uint32_t character = (p[0] & 15u) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u), id = t->atoms[character];
@@ -106,13 +106,13 @@ static inline int64_t start_atom(const StartTable *t, const uint8_t *text, int64
         return -1;
     if (at && byte_pair(t, p - 1)->torn)
         return -1;
-    /* A continuation byte too many: only in bytes that are not text. */
+    /* A continuation byte too many occurs only in bytes that are not text. */
     if (at + 3 < length && (byte_pair(t, p + 2)->torn || (p[3] & 0xC0) == 0x80))
         return -1;
     return (int64_t)id - 1;
 }
 
-/* The symbols that merging starts from; returns how many there are. */
+/* Writes the symbols that merging starts from; returns their number. */
 static inline int64_t start_symbols(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) {
     int64_t at = 0, count = 0, atom;
     if (!t->pairs) {

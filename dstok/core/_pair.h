@@ -1,10 +1,10 @@
-/* The pair table: the rank of the merge of two ids, of one pair or of eight.
+/* The pair table: the rank of the merge of two ids, for one pair or for eight.
  *
  * In: two ids. Out: the rank of their merge, or none.
- * It is a perfect hash: a look-up reads two places, and never searches. The first hash of a pair chooses a seed (uint16; for
- * V3 64 KB, which stay in the level-2 cache); the seed and the second hash give the slot: left << 44 | right << 24 | rank,
- * all ones if empty (V3: 1 MB, 97 % full). `build_pairs` in _pairs.pyx finds the seeds (Belazzougui, Botelho, Dietzfelbinger:
- * Hash, displace, and compress, 2009).
+ * It is a perfect hash: a look-up reads two places, and never searches. The first hash of a pair chooses a seed
+ * (uint16; for V3 64 KB, which stay in the level-2 cache). The seed and the second hash give the slot: left << 44 |
+ * right << 24 | rank, all ones if empty (V3: 1 MB, 97 % full). `build_pairs` in _pairs.pyx finds the seeds
+ * (Belazzougui, Botelho, Dietzfelbinger: Hash, displace, and compress, 2009).
  */
 #ifndef DSTOK_PAIR_H
 #define DSTOK_PAIR_H
@@ -21,14 +21,14 @@ enum {
 
 typedef struct {
     const uint64_t *slots;
-    const uint16_t *seeds; /* after the last one: the salt of the second hash, and, if it is not 0, of the first */
+    const uint16_t *seeds; /* then the salt of the second hash, and, if it is not 0, the salt of the first */
     int slot_shift;        /* 32 - log2(slots) */
     int seed_shift;
-    uint32_t left_mix;     /* what the first hash multiplies by */
+    uint32_t left_mix;     /* factors of the first hash */
     uint32_t right_mix;
     const uint32_t *merged; /* id by rank; NULL: rank + first */
     uint32_t first;
-    uint32_t mix;           /* what the second hash multiplies the right id by */
+    uint32_t mix;           /* factor of the right id in the second hash */
     int wide;               /* use AVX2 */
 } PairTable;
 
@@ -39,7 +39,7 @@ typedef struct {
 #define PAIR_4 0x165667B1u
 #define PAIR_5 0xD6E8FEB9u
 
-/* The factors of the two hashes under their salts, 0 at first: see `build_pairs`. All are odd. */
+/* The factors of the two hashes under their salts, which begin with 0: see `build_pairs`. All are odd. */
 static inline uint32_t left_mix_of(uint32_t salt) { return PAIR_0 + 2 * PAIR_2 * salt; }
 static inline uint32_t right_mix_of(uint32_t salt) { return PAIR_1 + 2 * PAIR_3 * salt; }
 static inline uint32_t mix_of(uint32_t salt) { return PAIR_3 + 2 * salt; }
@@ -71,7 +71,7 @@ static inline uint32_t pair_merged(const PairTable *t, uint32_t rank) {
 
 #ifdef DSTOK_X86
 
-#pragma GCC diagnostic ignored "-Wpsabi" /* of vectors as arguments: all that have such are inlined */
+#pragma GCC diagnostic ignored "-Wpsabi" /* about vectors as arguments: all functions that have such are inlined */
 
 /* A vector of ids, ranks or places. */
 enum { LANE = 8 };
@@ -80,7 +80,7 @@ typedef uint16_t LaneSeeds __attribute__((vector_size(2 * LANE)));
 typedef uint64_t LaneSlots __attribute__((vector_size(4 * LANE)));
 #define LANE_FUNCTION SIMD_AVX2 __attribute__((always_inline)) static inline
 
-/* `pair_rank` of eight pairs. Plain loads: gathers are no faster, and on many processors slow. */
+/* Does what `pair_rank` does, for eight pairs. Plain loads: gathers are no faster, and on many processors slow. */
 LANE_FUNCTION Lane lane_rank(const PairTable *t, Lane left, Lane right) {
     const uint16_t *seeds = t->seeds;
     const uint64_t *slots = t->slots;
@@ -96,12 +96,12 @@ LANE_FUNCTION Lane lane_rank(const PairTable *t, Lane left, Lane right) {
     return (low & NO_RANK) | ((Lane)(wrong != 0) & NO_RANK);
 }
 
-/* `pair_ranks`, eight at a time. */
+/* Does what `pair_ranks` does, eight at a time. */
 SIMD_AVX2
 static void pair_ranks_avx2(const PairTable *t, const uint32_t *ids, uint32_t *ranks, int64_t count) {
     typedef Lane Loose __attribute__((aligned(4)));
     for (int64_t i = 0; i + 1 < count; i += LANE) {
-        int64_t at = i + LANE < count ? i : count - 1 - LANE; /* the last ones overlap those before */
+        int64_t at = i + LANE < count ? i : count - 1 - LANE; /* the last eight overlap those before */
         *(Loose *)(ranks + at) = lane_rank(t, *(const Loose *)(ids + at), *(const Loose *)(ids + at + 1));
     }
 }

@@ -7,7 +7,7 @@ MAX_SLOTS: int
 def build_pairs(merges: array[int]) -> tuple[bytes, bytes] | None:
     """The pair table of flat `merges` (left, right, merged, in rank order): its slots and seeds.
 
-    None if under each of the salts too many of them collide. Raises `TokenizerFileError` if a pair is there twice.
+    None if too many pairs collide under each of the salts. Raises `TokenizerFileError` if a pair is there twice.
     """
 
 def merges_of(pairs: bytes | bytearray | memoryview) -> array[int]:

@@ -2,18 +2,18 @@
 # cython: freethreading_compatible=True
 """The pair table, built, and read back: a perfect hash of the merges.
 
-In: the merges. Out: slots and seeds, as _merge.h reads them; or nothing, if they collide under all salts. And from the
-slots the merges again, which so stand nowhere else.
+In: the merges. Out: slots and seeds, as _merge.h reads them, or nothing, if pairs collide under all salts. In the other
+direction: slots in, and the merges out, so that no file stores them a second time.
 Invariant: each pair stands in the slot to which its bucket's seed sends it, and nowhere else. Work and memory are
 bounded, whatever the merges are.
 
-Hash, displace (Belazzougui, Botelho, Dietzfelbinger 2009): pairs are put into buckets of about four, and for one bucket
-after the other, the largest first, the first seed is taken that sends all its pairs to slots that are free. For V3's
-127,741 merges in 131,072 slots the largest seed is 3,519. It takes 25 ms.
+Hash, displace (Belazzougui, Botelho, Dietzfelbinger 2009): pairs are put into buckets of about four. Each bucket,
+the largest first, takes the first seed that sends all its pairs to free slots. For V3's 127,741 merges in 131,072 slots
+the largest seed is 3,519. It takes 25 ms.
 
 Both hashes have a salt. Merges can be chosen so that too many share a bucket, or two of a bucket share their slot under
-all seeds; under another salt these do not. (The first hash had no salt once: the table then doubled until memory was
-out.) Whoever chooses merges against all salts gets none of them in.
+all seeds; under another salt they do not. (If the first hash had no salt, the table would double until memory is out.)
+Merges that are chosen against all salts are refused.
 """
 
 from array import array
@@ -29,10 +29,10 @@ cdef uint32_t NO_ID = 0xFFFFFFFF
 cdef enum:
     SEEDS = 1 << 16
     BUCKET = 4         # pairs that share a seed, on average
-    CROWD = 32         # ... more than so many do not by chance: one bucket in 10 to the 18
-    SALTS = 16         # that are tried
-    ROOM = 2           # how often the slots are doubled in that time
-    RIGHT_ID = 0xFFFFF  # of a slot, without its rank
+    CROWD = 32         # the most pairs that share one by chance: one bucket in 10 to the 18 has more
+    SALTS = 16         # the number of salts to try
+    ROOM = 2           # doublings of the slots in that time
+    RIGHT_ID = 0xFFFFF  # of a slot without its rank: the right id
 
 MAX_IDS = 1 << 20
 MAX_MERGES = NO_RANK - 1
@@ -42,7 +42,7 @@ MAX_SLOTS = 1 << 25    # two for each of MAX_MERGES
 def build_pairs(merges):
     """The pair table of flat `merges` (left, right, merged, in rank order): its slots and seeds, as bytes.
 
-    None if under each of the salts too many of them collide. Raises `TokenizerFileError` if a pair is there twice.
+    None if too many pairs collide under each of the salts. Raises `TokenizerFileError` if a pair is there twice.
     """
     cdef const uint32_t[::1] m = merges
     cdef Py_ssize_t count = m.shape[0] // 3, most
@@ -93,7 +93,7 @@ def merges_of(pairs):
 
 
 cdef _check_distinct(const uint32_t[::1] m):
-    """The slots hold one rank for a pair: of a second one nothing would be left."""
+    """Raises an error for a pair that is there twice: the slots hold one rank for a pair, and the other is lost."""
     cdef Py_ssize_t rank
     ranks = {}
     for rank in range(m.shape[0] // 3):
@@ -103,7 +103,7 @@ cdef _check_distinct(const uint32_t[::1] m):
 
 
 cdef list _by_bucket(const uint32_t[::1] m, uint32_t salt, int seed_shift):
-    """(bucket, ranks) of the pairs, the largest buckets first; None if one is a crowd."""
+    """(bucket, ranks) of the pairs, the largest buckets first; None if a bucket has more than CROWD."""
     cdef uint32_t left_mix = left_mix_of(salt), right_mix = right_mix_of(salt), bucket
     cdef uint32_t[::1] sizes = array("I", bytes(4 << (32 - seed_shift)))
     cdef Py_ssize_t rank
@@ -118,7 +118,7 @@ cdef list _by_bucket(const uint32_t[::1] m, uint32_t salt, int seed_shift):
 
 
 cdef bint _place(const uint32_t[::1] m, list buckets, uint64_t[::1] slots, uint16_t[::1] seeds, uint32_t mix):
-    """Finds for each bucket the first seed that sends its pairs to free slots; false if one has none."""
+    """Finds the first seed for each bucket that sends its pairs to free slots; false if a bucket has none."""
     cdef int slot_shift = 33 - int(slots.shape[0]).bit_length()
     cdef uint32_t seed, slot
     cdef Py_ssize_t rank, i, size, bucket

@@ -1,7 +1,7 @@
-/* The piece table's lines: where a piece of up to 24 bytes may stand, and what stands there.
+/* The piece table's lines: the places where a piece of up to 24 bytes may stand, and their values.
  *
- * In: the table, and the bytes of a piece. Out: its value, or 0. The formats are described in _pieces.pyx.
- * Invariant: a value that is given is the piece's: key and length are compared, and the ids in the ring are still there.
+ * In: the table, and the bytes of a piece. Out: its value, or 0. _pieces.pyx describes the formats.
+ * Invariant: a returned value is the piece's: key and length are compared, and the ids in the ring are still there.
  */
 #ifndef DSTOK_PIECE_TABLE_H
 #define DSTOK_PIECE_TABLE_H
@@ -10,8 +10,8 @@
 
 #include "_hash.h"
 
-/* Ids of entries with more than three. RING_SAFE: how old an entry may be, so that what one chunk adds (CHUNK_ROOM
- * times 24 at most) does not overwrite what the same chunk has found. */
+/* The ring holds the ids of entries with more than three. RING_SAFE: the greatest age of an entry at which the ids that
+ * one chunk adds (CHUNK_ROOM times 24 at most) cannot overwrite the ids that the same chunk has found. */
 #define RING (1u << 20)
 #define RING_SAFE (RING - (1u << 15))
 
@@ -19,15 +19,15 @@ typedef struct {
     uint64_t *a;     /* lines of 4 keys, then their 4 values */
     uint64_t *b;     /* lines of two entries, interleaved: 2 first words, 2 second, 2 third, 2 values */
     uint8_t *c;      /* entries for keys up to 62 bytes */
-    uint8_t *d;      /* and up to 252 */
+    uint8_t *d;      /* entries for keys up to 252 bytes */
     uint32_t *ring;
-    uint64_t head;   /* where the ring is written next: never wraps, its place is head % RING */
+    uint64_t head;   /* where the ring is written next: never wraps; its place is head % RING */
     int a_shift;     /* 64 - log2(lines) */
     int b_shift;
     int writable;
 } PieceTable;
 
-/* The two lines that a key may stand in, of each table. */
+/* The two lines of each table that a key may stand in. */
 static inline uint64_t *piece_line_a(const PieceTable *t, uint64_t key) { return t->a + 8 * (hash_first(key) >> t->a_shift); }
 static inline uint64_t *piece_second_a(const PieceTable *t, uint64_t key) {
     return t->a + 8 * (hash_second(key) >> t->a_shift);
@@ -39,7 +39,7 @@ static inline uint64_t *piece_second_b(const PieceTable *t, const uint64_t *key)
     return t->b + 8 * (hash_second(key_mix(key)) >> t->b_shift);
 }
 
-/* The value of a key in a line, or 0. A key stands in a line at most once (_insert_a, _insert_b), so that values may be
+/* The value of a key in a line, or 0. A key stands in a line at most once (_insert_a, _insert_b), so values may be
  * or-ed. */
 static inline uint64_t piece_value_a(const uint64_t *line, uint64_t key) {
     uint64_t value = line[3] == key ? line[7] : 0;
@@ -53,13 +53,13 @@ static inline uint64_t piece_value_b(const uint64_t *line, uint64_t key_0, uint6
     return ((line[0] ^ key_0) | (line[2] ^ key_1) | (line[4] ^ key_2)) ? value : line[6];
 }
 
-/* Whether a value found is not the piece's: absent, of another length (keys that differ in zero bytes), or too old. */
+/* Whether the value is wrong for the piece: absent, of another length (keys that differ in zero bytes), or too old. */
 static inline int piece_wrong(const PieceTable *t, uint64_t value, uint32_t length) {
     return ((value >> 2 & 63) != length) | (!(value & 3) & (t->head - (value >> 16) > RING_SAFE));
 }
 
-/* The second line of a piece of up to 24 bytes, if it may stand there: only what a full line has dropped does, and a line
- * stays full. */
+/* The second line of a piece of up to 24 bytes, or NULL if it cannot stand there: only an entry that a full line has
+ * dropped does, and a line stays full. */
 static inline const uint64_t *piece_second(const PieceTable *t, const uint8_t *text, uint32_t length) {
     uint64_t key[3];
     key_of(text, length, key);

@@ -3,18 +3,18 @@ cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef enum:
-    LONG = 62        # bytes of a key in table c
-    LONGEST = 252    # ... in table d
-    MOST_IDS = 64    # ids of an entry in table d
-    PAD = 72         # bytes after a text that may be read (and are not used)
+    LONG = 62        # bytes of a key in table c, at most
+    LONGEST = 252    # bytes of a key in table d, at most
+    MOST_IDS = 64    # ids of an entry in table d, at most
+    PAD = 72         # bytes after a text that may be read; they are not used
 
 cdef extern from "_kernel.h":
     bint cuttable "kernel_cuttable"(uint32_t c) noexcept nogil
 
 cdef extern from "_probe.h":
     enum:
-        WORD         # bytes of a key in table a
-        MIDDLE       # ... in table b
+        WORD         # bytes of a key in table a, at most
+        MIDDLE       # bytes of a key in table b, at most
         CHUNK        # pieces in work at once
         CHUNK_ROOM
         RING

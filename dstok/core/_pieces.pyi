@@ -6,7 +6,7 @@ JOINED_BYTES: int
 TABLE_BYTES: int
 
 class PieceMemory:
-    """The memory of a piece table, filled with the tokens whose ids' bits `direct` has."""
+    """The memory of a piece table, filled with the tokens whose bits in `direct` are set."""
 
     def __init__(self, bpe: BPE, direct: bytes | bytearray | memoryview) -> None: ...
 

@@ -4,31 +4,31 @@
 
 In: the bytes of a piece. Out: its ids, if the table holds them.
 Invariant: an entry holds the whole key and the ids that `BPE.merge_piece` gave for it, so a hit is exact
-and a miss only costs time. The table never grows: arrays of fixed size, by length of the key.
+and a miss only costs time. The table never grows: it has arrays of fixed size, by length of the key.
 
     a: key up to 8 bytes; lines (64 bytes) of 4 keys and their 4 values
     b: key up to 24 bytes; lines of 2 entries, interleaved: words 0 of both, words 1, words 2, values
     c: key up to 62 bytes, 128 bytes an entry, up to 16 ids
     d: key up to 252 bytes, 512 bytes an entry, up to 64 ids: table rules, rows of dashes
-    ring: ids of the pieces in a and b that have more than fit into a value; the oldest are overwritten
+    ring: ids of the pieces in a and b that have more than fit into a value; new ids overwrite the oldest
 
-A value is a word of 64 bits. A word of 0 is no piece's.
+A value is a word of 64 bits. No piece has the value 0.
 
-    bits 0, 1        how many ids it holds, 1 to 3; 0: none, since they are too many or have more than 18 bits
-    bits 2 to 7      how many bytes the piece has
+    bits 0, 1        number of ids in the value, 1 to 3; 0: the ids are too many or have more than 18 bits
+    bits 2 to 7      number of bytes of the piece
     bits 8, 26, 44   where the ids begin
     Without ids:
-    bits 8 to 15     how many ids it has in the ring; 0: they are in the run's own `side` buffer
+    bits 8 to 15     number of ids in the ring; 0: they are in the run's own `side` buffer
     bits 16 to 63    where in the ring, as the count of all ids ever written there; or where in `side`, where the number
                      of ids comes first. Values of the second kind are never stored.
 
 Example: "Hi", two bytes, is V3's one id 23166, and its value is 1 | 2 << 2 | 23166 << 8.
 
 Every key of a and b has two lines, by two hashes (Pagh and Rodler's cuckoo hashing). The probe of a chunk looks at the
-first line. Where that is full, a miss looks at the second line before it merges. A new entry takes the first place of
-its first line. The entry that drops out at the end goes to its own other line, and what drops out there is forgotten.
-(With one line a key, one in eight entries of a half-full table b was forgotten again and again: Chinese text took 20 %
-longer, warm.) Two pieces may have one key, if they differ in zero bytes at the end. A key stands in a line at most
+first line. If that is full, a miss looks at the second line before it merges. A new entry takes the first place of
+its first line. The entry that drops out at the end goes to its own other line; an entry that drops out there is lost.
+(With one line a key, one in eight entries of a half-full table b is lost again and again: Chinese text takes 20 %
+longer, warm.) Two pieces have one key if they differ only in zero bytes at the end. A key stands in a line at most
 once, so the newer of the two is kept. In c and d a key has a set of four places.
 
 The tables start out filled with the vocabulary.
@@ -36,10 +36,10 @@ The tables start out filled with the vocabulary.
 Safe cuts. BPE can join two neighbouring characters only by a merge whose product is a token that spans the
 border between them. `joined_pairs` goes through all tokens and all borders inside each: at the border lie a
 suffix and a prefix of the token. The token can span the border c|d only if c ends in that suffix or the suffix ends in
-c, and if d begins with that prefix or the prefix begins with d. Every such (c, d) is noted. A pair that is not noted is
-never joined. So merging both sides apart gives what merging them together gives: the merges on one side neither see nor
-move the other side, and keep their order among themselves. Pairs are noted as bits under a hash of the pair. If another
-pair has the same hash, a cut is forgone, and nothing is wrong.
+c, and if d begins with that prefix or the prefix begins with d. `joined_pairs` notes every such (c, d). No merge joins
+any other pair. So merging both sides apart gives the same as merging them together: the merges on one side neither see
+nor move the other side, and keep their order among themselves. Pairs are noted as bits under a hash of the pair. If
+another pair has the same hash, only a cut is lost.
 Example: if 中国 is the only token that reaches over two of these characters, (中, 国) is noted, and 我在中国 is cut
 into 我, 在 and 中国.
 """
@@ -80,13 +80,13 @@ cdef enum:
     C_SETS_LOG2 = 12      # 2 MB, 16,384 entries
     D_SETS_LOG2 = 9       # 1 MB, 2,048 entries
     AHEAD = 16
-    STEPS = 2             # the first line and the other one: more made texts of ever new pieces 1.7 times slower
+    STEPS = 2             # the first line and the other one: more make texts of ever new pieces 1.7 times slower
 
 TABLE_BYTES = ((64 << A_LINES_LOG2) + (64 << B_LINES_LOG2) + (WAYS * sizeof(EntryC) << C_SETS_LOG2)
                + (WAYS * sizeof(EntryD) << D_SETS_LOG2) + 4 * RING)
 JOINED_BYTES = (1 << CUT_BITS) // 8
 BORDER_BYTES = 1 << 14    # two bitmaps of the 65,536 characters of the BMP
-MOST_PAIRS = 1 << 13      # of one border inside a token: a hundredth of the bitmap
+MOST_PAIRS = 1 << 13      # pairs at one border inside a token: a hundredth of the bitmap
 _NONE = array("I")
 
 if not probe_agrees():
@@ -109,7 +109,7 @@ cdef struct EntryD:
 
 @cython.final
 cdef class PieceMemory:
-    """The memory of a piece table, filled with the tokens whose ids' bits `direct` has."""
+    """The memory of a piece table, filled with the tokens whose bits in `direct` are set."""
 
     def __cinit__(self, BPE bpe not None, const uint8_t[::1] direct not None):
         self.size = TABLE_BYTES
@@ -135,7 +135,7 @@ cdef class PieceMemory:
 
 cdef void _prefill(PieceTable *t, BPE bpe, const uint8_t *direct) noexcept nogil:
     # The last one inserted stands first in its set: low ids are the most frequent. Lines are fetched some ids ahead:
-    # without that it takes three times as long.
+    # else it would take three times as long.
     cdef Py_ssize_t i
     cdef uint32_t token, length
     cdef uint64_t key[3]
@@ -179,7 +179,7 @@ cdef inline EntryD *_set_d(const PieceTable *t, uint64_t hash) noexcept nogil:
 cdef Py_ssize_t look_up_long(
     const PieceTable *t, const uint8_t *text, Py_ssize_t length, uint32_t *out
 ) noexcept nogil:
-    """The number of ids written to `out` of a piece of more than 24 bytes that tables c and d hold, or 0."""
+    """Writes the ids of a piece of more than 24 bytes that tables c and d hold; returns their number, or 0."""
     cdef uint64_t hash
     cdef const EntryC *c
     cdef const EntryD *d
@@ -204,7 +204,7 @@ cdef Py_ssize_t look_up_long(
 cdef uint64_t insert(
     PieceTable *t, const uint8_t *text, Py_ssize_t length, const uint32_t *ids, Py_ssize_t count
 ) noexcept nogil:
-    """Remembers a piece, if it fits; what it pushes out is forgotten. Returns its value, or 0 if it has none."""
+    """Remembers a piece, if it fits, and forgets the piece that drops out. Returns its value, or 0 if it has none."""
     cdef uint64_t key[3]
     cdef uint64_t value = 0
     if length <= MIDDLE:
@@ -238,7 +238,7 @@ cdef inline uint64_t _pack(const uint32_t *ids, Py_ssize_t count) noexcept nogil
 
 
 cdef inline uint64_t _to_ring(PieceTable *t, const uint32_t *ids, Py_ssize_t count) noexcept nogil:
-    """Writes ids to the ring, in one stretch; their value without the length."""
+    """Writes ids to the ring, in one stretch; returns their value without the length."""
     cdef uint64_t place = t.head & (RING - 1)
     if place + count > RING:
         t.head += RING - place
@@ -261,7 +261,7 @@ cdef void _insert_a(const PieceTable *t, uint64_t *key, uint64_t value) noexcept
     cdef int _, i
     for _ in range(STEPS):
         for i in range(4):
-            if line[i] == key[0] and line[4 + i]:  # another length (zero bytes), or too old
+            if line[i] == key[0] and line[4 + i]:  # the same key with another length (zero bytes), or too old
                 line[4 + i] = value
                 return
         last_key, last_value = line[3], line[7]
@@ -328,8 +328,9 @@ def joined_pairs(tokens, borders=None):
     Cuttable characters take three bytes each, so around a border inside a token at most three bytes
     on either side matter: whole characters, or parts that stand for every character with that part.
 
-    With `borders` (tables/build.py), a token of a part and a part, such as a4 | ed, puts a bit there for each character
-    after it: bits for the pairs of 400 and 2,000 characters would fill the bitmap of Qwen's tokens.
+    A token of a part and a part, such as a4 | ed, has pairs of 400 and 2,000 characters, and the bits for all these
+    pairs would fill the bitmap of Qwen's tokens. With `borders` (tables/build.py), only the characters after the border
+    get bits, and `borders` holds these.
     """
     bits = bytearray(JOINED_BYTES)
     cdef uint8_t[::1] b = bits
@@ -362,14 +363,14 @@ def _characters(part, side):
     """The cuttable characters that agree with `part`, as an array: whole, or their last (side 0) or first bytes (1)."""
     if len(part) < 3:
         return _characters_by_part()[side].get(part, _NONE)
-    # A border inside a character, or beside a longer or shorter one, is none between two cuttable characters.
+    # A border inside a character, or beside a longer or shorter one, is not between two cuttable characters.
     text = part.decode("utf-8", "replace")
     return array("I", [ord(text)]) if len(text) == 1 and cuttable(<uint32_t>ord(text)) else _NONE
 
 
 @cache
 def _characters_by_part():
-    """The cuttable characters by their last one or two bytes, and by their first ones."""
+    """The cuttable characters by their last one or two bytes, and by their first one or two."""
     by_end, by_front = {}, {}
     for low, high in cuttable_ranges():
         for c in range(low, high + 1):

@@ -1,6 +1,6 @@
 /* The probe in batches, and the writing of ids, by AVX2.
  *
- * In and out: as _probe_batches.h. Invariant: the same values, the same pieces missing, the same ids.
+ * In and out: as in _probe_batches.h. Invariant: the same values, the same missing pieces, the same ids.
  */
 #ifndef DSTOK_PROBE_AVX2_H
 #define DSTOK_PROBE_AVX2_H
@@ -10,7 +10,7 @@
 
 #ifdef DSTOK_X86
 
-/* From 32 bytes on it may be anything: no value that is found by it has such a length. */
+/* From 32 bytes on the result may be anything: no value that a look-up finds by it has such a length. */
 SIMD_AVX2 __attribute__((always_inline))
 static inline uint64_t low_avx2(uint64_t word, uint32_t bytes) {
     return _bzhi_u64(word, 8 * bytes);
@@ -53,13 +53,13 @@ static int probe_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *
     return probe_by(low_avx2, pair_avx2, long_avx2, four_avx2, t, text, starts, pieces, values, missed);
 }
 
-/* Of two values, the three bytes that each id begins in. */
+/* The three bytes where each id begins, for two values. */
 static const int8_t EMIT_FROM[32] = {1, 2,  3,  -1, 3,  4,  5,  -1, 5,  6,  7,  -1, -1, -1, -1, -1,
                                      9, 10, 11, -1, 11, 12, 13, -1, 13, 14, 15, -1, -1, -1, -1, -1};
 
 SIMD_AVX2
 static int emit_avx2(const uint64_t *values, int at, int pieces, uint32_t **out) {
-    /* Away with what lies below an id in its bytes, and above. */
+    /* Drops the bits below and above an id in its bytes. */
     const __m256i from = _mm256_loadu_si256((const __m256i *)EMIT_FROM);
     const __m256i below = _mm256_setr_epi32(0, 2, 4, 0, 0, 2, 4, 0);
     const __m256i low = _mm256_set1_epi32((1 << 18) - 1);

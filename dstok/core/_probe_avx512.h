@@ -1,6 +1,6 @@
-/* The probe by AVX-512: pieces are sorted by length into lists, whose keys and hashes are made eight at a time.
+/* The probe by AVX-512: pieces are sorted by length into lists, and their keys and hashes are made eight at a time.
  *
- * In and out: as _probe_batches.h. Invariant: the same values, the same pieces missing.
+ * In and out: as in _probe_batches.h. Invariant: the same values, the same missing pieces.
  */
 #ifndef DSTOK_PROBE_AVX512_H
 #define DSTOK_PROBE_AVX512_H
@@ -9,8 +9,8 @@
 
 #ifdef DSTOK_X86
 
-/* Pieces of one range of lengths: which of them they are, where they start, how long they are, where their line is. More
- * than PROBE_LIST would not fit the level-1 cache. */
+/* Pieces of one range of lengths: their indexes, starts, lengths and lines. More than PROBE_LIST would not fit the
+ * level-1 cache. */
 enum { PROBE_LIST = 512 };
 typedef struct {
     int count;
@@ -26,7 +26,7 @@ static inline int probe_append(PieceList *list, int count, __mmask16 chosen, __m
     return count + __builtin_popcount(chosen);
 }
 
-/* Ends a list. The loops over it work on eight at a time: what they see after the end must be readable text. */
+/* Ends a list. The loops over it take eight at a time, so the entries after the end must point to readable text. */
 SIMD_AVX512
 static inline void probe_close(PieceList *list, int count) {
     _mm512_storeu_si512(list->start + count, _mm512_setzero_si512());
@@ -34,7 +34,7 @@ static inline void probe_close(PieceList *list, int count) {
     list->count = count;
 }
 
-/* Sorts the pieces by length; those above 24 bytes get the value of none. */
+/* Sorts the pieces by length; those above 24 bytes get the value 0. */
 SIMD_AVX512
 static inline void probe_sort(const uint32_t *starts, int pieces, PieceList *brief, PieceList *lengthy,
                               uint64_t *values) {
@@ -57,7 +57,7 @@ static inline void probe_sort(const uint32_t *starts, int pieces, PieceList *bri
     probe_close(lengthy, lengthies);
 }
 
-/* The low `bits` of each word; all of it from 64 on, none from 0 down. */
+/* The low `bits` of each word: the whole word from 64 on, nothing from 0 down. */
 SIMD_AVX512
 static inline __m512i probe_low(__m512i words, __m512i bits) {
     __m512i kept = _mm512_max_epi64(_mm512_min_epi64(bits, _mm512_set1_epi64(64)), _mm512_setzero_si512());
@@ -116,7 +116,7 @@ static inline void probe_hash_lengthy(const PieceTable *t, const uint8_t *text, 
     }
 }
 
-/* The pieces whose value is not theirs: absent, of another length (keys that differ in zero bytes), or too old. */
+/* Lists the pieces whose value is wrong: absent, of another length (keys that differ in zero bytes), or too old. */
 SIMD_AVX512
 static inline int probe_missed(const PieceTable *t, const uint32_t *starts, int pieces, const uint64_t *values,
                                uint32_t *missed) {
@@ -161,8 +161,8 @@ static inline void probe_lists(const PieceTable *t, const uint8_t *text, const u
         values[lengthy.index[i]] = long_avx2(t->b + 8 * (size_t)lengthy.line[i], keys_0[i], keys_1[i], keys_2[i]);
 }
 
-/* Whether the lists send pieces of all lengths to the same lines as `piece_line_a` and `piece_line_b`, where entries are
- * put. If not, the pieces would be merged again and again: no wrong id shows it. */
+/* Whether the lists send pieces of all lengths to the same lines as `piece_line_a` and `piece_line_b`, where entries
+ * are put. If not, the pieces would be merged again and again, and no wrong id would show it. */
 SIMD_AVX512
 static int lists_agree(void) {
     static uint64_t lines[8 << 4];
@@ -187,7 +187,7 @@ static int lists_agree(void) {
     return !wrong && brief.count == WORD && lengthy.count == MIDDLE - WORD;
 }
 
-/* For up to so many pieces the lists cost more than they save (50 ns a call). */
+/* Up to this many pieces the lists cost more than they save (50 ns a call). */
 enum { PROBE_NO_LISTS = 24 };
 
 SIMD_AVX512

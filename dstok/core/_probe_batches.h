@@ -1,19 +1,20 @@
-/* The probe in batches of pieces, and the writing of ids: the loops for every processor. The levels with vectors run the
- * same loops with other steps.
+/* The probe in batches of pieces, and the writing of ids: the loops for every processor. The levels with vectors run
+ * the same loops with other steps.
  *
- * In: the starts of the pieces of a chunk. Out: their values in their first lines, and which pieces are missing.
- * Invariant: as _piece_table.h.
+ * In: the starts of the pieces of a chunk. Out: their values in their first lines, and the missing pieces.
+ * Invariant: that of _piece_table.h.
  *
- * No loop has a branch on the length of a key: mispredicted for every eighth piece, it cost as much as the whole probe
- * (3.5 ns). Every piece is first taken for a short one (to 8 bytes); the longer ones (to 24) are put on a list.
+ * No loop has a branch on the length of a key: it would be mispredicted for every eighth piece, and cost as much as the
+ * whole probe (3.5 ns). A loop first takes every piece for a short one (to 8 bytes), and puts the longer ones (to 24)
+ * on a list.
  */
 #ifndef DSTOK_PROBE_BATCHES_H
 #define DSTOK_PROBE_BATCHES_H
 
 #include "_piece_table.h"
 
-/* How a level does it: the low bytes of a word; the values of two short keys in two lines; the value of a long one; which
- * of four values are the pieces', as far as can be told without the ring (bits). */
+/* The steps of a level: the low bytes of a word; the values of two short keys in two lines; the value of a long key;
+ * which of four values are the pieces', as far as one can tell without the ring (bits). */
 typedef uint64_t (*ProbeLow)(uint64_t word, uint32_t bytes);
 typedef void (*ProbePair)(const uint64_t *const *lines, const uint64_t *keys, uint64_t *values);
 typedef uint64_t (*ProbeLong)(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2);
@@ -21,7 +22,7 @@ typedef int (*ProbeFour)(const uint64_t *values, const uint32_t *starts);
 
 enum { PROBE_BATCH = 128 }; /* pieces whose lines and keys fit the level-1 cache */
 
-/* The pieces whose value is not theirs. */
+/* Lists the pieces whose value is wrong. */
 __attribute__((always_inline))
 static inline int probe_check(ProbeFour four, const PieceTable *t, const uint32_t *starts, int pieces,
                               const uint64_t *values, uint32_t *missed) {
@@ -37,8 +38,8 @@ static inline int probe_check(ProbeFour four, const PieceTable *t, const uint32_
     return count;
 }
 
-/* The values of all pieces of a chunk, and the list of those that are missing; `starts` has pieces + 1, and four more may
- * be read. */
+/* The values of all pieces of a chunk, and the list of the missing ones. `starts` has pieces + 1, and four more may be
+ * read. */
 __attribute__((always_inline))
 static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, ProbeFour four, const PieceTable *t,
                            const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values, uint32_t *missed) {
@@ -102,7 +103,7 @@ static int probe_portable(const PieceTable *t, const uint8_t *text, const uint32
 }
 
 /* Writes the ids of values with up to three ids, in one go, as long as there are such; returns where it stopped.
- * Four ids are written a piece, of which as many count as there are. */
+ * A step may write four ids for a piece: only as many count as the piece has. */
 static int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **out) {
     uint32_t *o = *out;
     for (; at < pieces && values[at] & 3; at++) {

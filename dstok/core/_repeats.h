@@ -1,7 +1,7 @@
-/* Which missed pieces of a chunk are equal, so that each is merged once.
+/* The missed pieces of a chunk that are equal, so that each is merged once.
  *
- * In: the pieces. Out: `first[i]`, the number of the first one that is equal to number i. Example: of the pieces "Hi",
- * " all", "Hi" it is 0, 1, 0.
+ * In: the pieces. Out: `first[i]`, the number of the first piece that is equal to number i.
+ * Example: for the pieces "Hi", " all", "Hi" it is 0, 1, 0.
  * In cold English and code every third or fourth missed piece stands in its chunk before.
  */
 #ifndef DSTOK_REPEATS_H
@@ -11,19 +11,19 @@
 
 enum {
     REPEATS_LOG2 = 11, /* slots: nearly two for each piece of a chunk */
-    REPEATS_STEPS = 32, /* slots that are read for a piece, by chance at most: after them it counts as new. Texts can be made of
-                           pieces that all have one slot */
-    FEW_REPEATS = 4,   /* pieces that are compared with each other: as in a line; to clear the slots would take longer */
+    REPEATS_STEPS = 32, /* slots that are read for a piece: after them it counts as new. By chance there are fewer, but
+                           a text can be made of pieces that all have one slot */
+    FEW_REPEATS = 4,   /* pieces that are compared with each other, as in a line: clearing slots would take longer */
 };
 
-/* Whether two pieces are equal, if they have keys: longer ones are not looked at. */
+/* Whether two pieces are equal, if they have keys: it does not look at longer ones. */
 static inline int repeats(const uint8_t *text, const uint32_t *starts, uint32_t one, uint32_t other) {
     uint32_t length = starts[one + 1] - starts[one];
     return length <= MIDDLE && length == starts[other + 1] - starts[other] &&
            memcmp(text + starts[one], text + starts[other], length) == 0;
 }
 
-/* Compares each of `count` pieces with those before. */
+/* Compares each of `count` pieces with those before it. */
 static inline void find_few_repeats(const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count,
                                     uint16_t *first) {
     for (int i = 0; i < count; i++) {
@@ -34,7 +34,7 @@ static inline void find_few_repeats(const uint8_t *text, const uint32_t *starts,
     }
 }
 
-/* As the head of this file says; `missed` are the pieces' indexes. Reads MIDDLE bytes from each start. */
+/* Finds repeats as the head of this file says; `missed` are the pieces' indexes. Reads MIDDLE bytes from each start. */
 static inline void find_repeats(const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count,
                                 uint16_t *first) {
     uint16_t slots[1 << REPEATS_LOG2]; /* number + 1 */
