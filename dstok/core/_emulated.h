@@ -1,12 +1,12 @@
 /* The intrinsics of AVX2 and below, and of BMI2, that the core uses, in plain C: for tests on processors without them.
    Those of AVX-512 and masks: _emulated_avx512.h, included at the end.
 
-   In, out: as Intel's intrinsics guide says; vectors are unions of arrays. Included by _simd.h in place of
-   <immintrin.h>. tests/pieces/test_emulation.py holds each of them against the processor's own, where there is one, and finds
-   those that the core uses and these two files have not. What the instruction leaves undefined is filled with 0xEE;
-   what a mask leaves out is not read or written, so that the address sanitizer sees what a gather or a masked load
-   reads. (SIMDe 0.8.2, a library for the same purpose, lacks 24 of them, among those the compressions of bytes, masked
-   gathers, PDEP and PEXT.) */
+   In, out: as Intel's intrinsics guide says; vectors are unions of arrays. _simd.h includes this in place of
+   <immintrin.h>. tests/pieces/test_emulation.py compares each intrinsic with the processor's own, where there is one,
+   and finds those that the core uses and these two files lack. Bytes that an instruction leaves undefined become 0xEE.
+   Bytes that a mask leaves out are not read or written, so the address sanitizer sees all that a gather or a masked
+   load reads. (SIMDe 0.8.2, a library for the same purpose, lacks 24 of them, among those the compressions of bytes,
+   masked gathers, PDEP and PEXT.) */
 #ifndef DSTOK_EMULATED_H
 #define DSTOK_EMULATED_H
 
@@ -69,7 +69,7 @@ EMULATED __m256i _mm256_set_epi32(int h, int g, int f, int e, int d, int c, int 
     return _mm256_setr_epi32(a, b, c, d, e, f, g, h);
 }
 
-/* Lane by lane, of two vectors: A and B are their lanes, as types of C. */
+/* Lane by lane, from two vectors: A and B are their lanes, as types of C. */
 #define LANES(name, V, u, T, expression) \
     EMULATED V name(V a, V b) { \
         V r; \
@@ -90,7 +90,7 @@ LANES(_mm256_cmpgt_epi32, __m256i, u32, int32_t, A > B ? ~0u : 0)
 LANES(_mm256_cmpeq_epi64, __m256i, u64, uint64_t, A == B ? ~0ull : 0)
 LANES(_mm256_srlv_epi32, __m256i, u32, uint32_t, B > 31 ? 0 : A >> B)
 
-/* Shifts of all lanes by the same number of bits, told as an int or in a vector. */
+/* Shifts of all lanes by the same number of bits, given as an int or in a vector. */
 #define SHIFT(name, V, u, C, count, expression) \
     EMULATED V name(V a, C by) { \
         uint64_t n = count; \
@@ -121,7 +121,7 @@ EMULATED int _mm256_testz_si256(__m256i a, __m256i b) {
     return !common;
 }
 
-/* Lanes from memory, by signed indices; the others, whose highest bit is not set in `k`, of `s`. */
+/* Lanes from memory, by signed indices; a lane whose highest bit in `k` is not set comes from `s`. */
 #define GATHER_256(name, u, X, index_u, I) \
     EMULATED __m256i emulated_mask_##name(__m256i s, const void *from, X index, __m256i k, int scale) { \
         EACH(COUNT(s, u)) if (k.u[i] >> (8 * sizeof k.u[0] - 1)) \

@@ -1,6 +1,6 @@
 /* The intrinsics of AVX-512 that the core uses, and those of its masks for vectors of any size, in plain C.
 
-   In: the macros of _emulated.h, which includes this. Out: the intrinsics; rules as there. */
+   In: the macros of _emulated.h, which includes this. Out: the intrinsics, by the rules that stand there. */
 #ifndef DSTOK_EMULATED_AVX512_H
 #define DSTOK_EMULATED_AVX512_H
 
@@ -8,7 +8,7 @@
 LOAD(_mm512_loadu_si512, __m512i)
 STORE(_mm512_storeu_si512, __m512i)
 
-/* ... and of the lanes of a mask. */
+/* Loads of the lanes of a mask, and stores. */
 #define MASKZ_LOAD(name, M, u) \
     EMULATED __m512i name(M k, const void *from) { \
         __m512i r; \
@@ -32,7 +32,7 @@ EMULATED __m512i _mm512_set_epi32(int p, int o, int n, int m, int l, int k, int 
     return _mm512_loadu_si512(lanes);
 }
 
-/* Lane by lane, of two vectors. */
+/* Lane by lane, from two vectors. */
 LANES(_mm512_and_si512, __m512i, u64, uint64_t, A & B)
 LANES(_mm512_or_si512, __m512i, u64, uint64_t, A | B)
 LANES(_mm512_xor_si512, __m512i, u64, uint64_t, A ^ B)
@@ -61,7 +61,7 @@ EMULATED __m512i _mm512_ror_epi64(__m512i a, int by) {
     return a;
 }
 
-/* Comparisons: a bit a lane. */
+/* Comparisons: one bit for each lane. */
 #define COMPARE(name, V, M, u, T, condition) \
     EMULATED M name(V a, V b) { \
         M k = 0; \
@@ -91,7 +91,7 @@ MASK_COMPARE(_mm512_mask_testn_epi32_mask, _mm512_testn_epi32_mask, __m512i, __m
 
 EMULATED __mmask64 _mm512_movepi8_mask(__m512i a) { return _mm512_test_epi8_mask(a, _mm512_set1_epi8((char)0x80)); }
 
-/* Lanes by a mask: of `a` where it is set. */
+/* Lanes by a mask: from `a` where it is set. */
 #define MASK_BLEND(name, V, M, u) \
     EMULATED V name(M k, V s, V a) { \
         EACH(COUNT(s, u)) if (BIT(k)) s.u[i] = a.u[i]; \
@@ -104,7 +104,7 @@ EMULATED __m512i _mm512_mask_or_epi32(__m512i s, __mmask16 k, __m512i a, __m512i
     return emulated_blend_epi32(k, s, _mm512_or_si512(a, b));
 }
 
-/* The lanes of a mask moved together; zeros after them. */
+/* The lanes of a mask moved together, with zeros after them. */
 #define COMPRESS(name, V, M, u) \
     EMULATED V name(M k, V a) { \
         V r; \

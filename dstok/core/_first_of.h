@@ -1,7 +1,7 @@
 /* The next byte that is one of up to four: memchr for a few bytes at once.
 
-   In: text, and `FirstBytes`. Out: where the first of these bytes is, or the text's end; or whether any of them is there.
-   Example: where "<" and "[" begin all added tokens, the text between them is passed over by this search. */
+   In: text, and `FirstBytes`. Out: the place of the first of these bytes, or the text's end; or whether there is one.
+   Example: if "<" and "[" begin all added tokens, this search passes over the text between them. */
 #ifndef DSTOK_FIRST_OF_H
 #define DSTOK_FIRST_OF_H
 
@@ -13,15 +13,15 @@
 enum { FIRST_MOST = 4, FIRST_PAD = 32 };
 
 typedef struct {
-    uint8_t bytes[FIRST_MOST][FIRST_PAD]; /* to look for: each so many times; of fewer the last one again */
-    int few;                              /* these are all of them */
+    uint8_t bytes[FIRST_MOST][FIRST_PAD]; /* the bytes to look for, each repeated; if fewer, the last one again */
+    int few;                              /* whether `bytes` holds all of them */
     int level;
 } FirstBytes;
 
 #define VECTOR_CODE "_first_of_vector.h"
 #include "_vectors.h"
 
-/* The place in text[at:stop], or `stop`. */
+/* The place of the first one in text[at:stop], or `stop`. */
 static inline int64_t first_of(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop) {
 #ifdef DSTOK_X86
     if (firsts->level >= LEVEL_AVX2)
@@ -30,7 +30,7 @@ static inline int64_t first_of(const FirstBytes *firsts, const uint8_t *text, in
     return first_of_16(firsts, text, at, stop);
 }
 
-/* Whether there is one in `text`, or in the up to FIRST_PAD bytes after it, which are read. */
+/* Whether there is one in `text`, or in the up to FIRST_PAD bytes after it, which it reads. */
 static inline int first_in(const FirstBytes *firsts, const uint8_t *text, int64_t size) {
 #ifdef DSTOK_X86
     if (firsts->level >= LEVEL_AVX2)

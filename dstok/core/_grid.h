@@ -1,15 +1,15 @@
 /* The mask kernel: the starts of pieces, found block by block, with a state carried from each block to the next.
  *
- * In: text, the state carried from the block before. Out: the starts of pieces, appended as 32-bit offsets.
- * A block begins where the one before ended, not where a piece begins: what crosses the border is a few bits of state. So no
- * block waits for the starts of the one before it, and the processor works on several at once (0.40 -> 0.29 ns/byte on
+ * In: text, and the state carried from the block before. Out: the starts of pieces, appended as 32-bit offsets.
+ * A block begins where the last one ended, not where a piece begins: only a few bits of state cross the border. So no
+ * block waits for the starts of the block before, and the processor works on several at once (0.40 -> 0.29 ns/byte on
  * wiki.test.raw).
  *
- * A block is 64 bytes. It decides up to 63 of them, in whole characters, and sees the first class of what follows. Of a text
- * of 130 letters "a" the blocks decide bytes 0 to 62, 63 to 125 and 126 to 129. If a Chinese character stands at 61 to 63,
- * the first block ends before it.
- * The kernel gives up (returns 0) at what its rules do not settle, and where blanks after a newline go on for too long. The
- * caller then goes back to the last anchor, and takes the automaton.
+ * A block is 64 bytes. It decides up to 63 of them, in whole characters, and sees the first class after them. In a text
+ * of 130 letters "a" the blocks decide bytes 0 to 62, 63 to 125 and 126 to 129. If a Chinese character stands at 61 to
+ * 63, the first block ends before it.
+ * The kernel gives up (returns 0) at a place that its rules do not settle, and where blanks after a newline go on for
+ * too long. The caller then goes back to the last anchor, and takes the automaton.
  * Masks: _masks.h; rules: _rules.h (V3's), _words.h (those of Qwen, Llama 3, GLM, MiniMax, tiktoken), _runs.h (those of
  * DeepSeek's LLM, Coder, V2).
  */
@@ -23,10 +23,10 @@
 #define VECTOR_CODE "_masks_vector.h"
 #include "_vectors.h"
 
-/* The starts of a block as offsets, `base` added: bits 0 and 3 with base 126 are 126 and 129. `out` has room for 64. */
+/* Writes the starts of a block, `base` added: bits 0 and 3 with base 126 give 126 and 129. `out` has room for 64. */
 typedef void (*GridWrite)(uint64_t bits, uint32_t base, uint32_t *out);
 
-/* Eight at a time, without a branch on each; those after the last one do not count. */
+/* Writes eight at a time, without a branch for each; entries after the last start do not count. */
 GRID_INLINE void grid_write_by(uint64_t (*first)(uint64_t), uint64_t bits, uint32_t base, uint32_t *out) {
     for (uint32_t *end = out + __builtin_popcountll(bits); out < end; out += 8)
         for (int i = 0; i < 8; i++) {
@@ -70,8 +70,8 @@ SIMD_AVX512 GRID_INLINE void grid_write_avx512(uint64_t bits, uint32_t base, uin
 }
 #endif
 
-/* Starts as they are found: `starts` has `pieces` + 1 of them, offsets; `anchor` is the number of the last that the
- * automaton may go on from. */
+/* The starts that a run has found: `starts` has `pieces` + 1 of them, as offsets. `anchor` is the number of the last
+ * start from which the automaton may go on. */
 typedef struct {
     GridState state; /* zeros at first */
     uint32_t *starts;
@@ -88,14 +88,14 @@ GRID_INLINE int grid_block(int rules, GridText x, GridMasks *m, GridState *s, Gr
     return words_block(rules, &x, m, s, found);
 }
 
-/* The last block, of fewer than 64 bytes: not inlined. */
+/* Decides the last block, of fewer than 64 bytes. It is not inlined. */
 typedef int (*GridLast)(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found);
 typedef void (*GridMaskFunction)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
                                  GridMasks *m);
 
-/* Appends starts to `run`, offsets from `p`, until there are `full` pieces or the text from `run->at` on is too short. If
- * `final`, the text ends at `stop`, and so does the last piece: only then may fewer than GRID_LOOK bytes follow, and bytes
- * after `stop` are read. */
+/* Appends starts to `run`, as offsets from `p`, until there are `full` pieces or the text from `run->at` on is too
+ * short. If `final`, the text and the last piece end at `stop`: only then may fewer than GRID_LOOK bytes follow, and
+ * bytes after `stop` are read. */
 GRID_INLINE void grid_run_by(const KernelTables *t, int rules, GridMaskFunction masks, GridWrite write, GridLast last,
                              const uint8_t *p, uint32_t stop, int final, int full, GridRun *run) {
     uint32_t here = run->at, look = final ? 64 : GRID_LOOK, *starts = run->starts;
@@ -147,7 +147,7 @@ typedef void (*GridRunFunction)(const KernelTables *t, const uint8_t *p, uint32_
                                                  GridRun *run) { \
         grid_run_by(t, set, masks_##level, write, grid_last_##name##_##level, p, stop, final, full, run); \
     }
-/* A copy a set of rules, by their numbers; cl100k's is that of threes. */
+/* A copy for each set of rules, by its number; cl100k takes the copy of threes. */
 #define GRID_LEVEL(level, target, write) \
     GRID_RUN(v3, level, target, write, RULES_V3) \
     GRID_RUN(ones, level, target, write, RULES_ONES) \

@@ -1,9 +1,9 @@
-/* What the mask kernel reads of a model: the kind of each character to a set of rules, and the safe cuts.
+/* The tables that the mask kernel reads: the kind of each character to a set of rules, and the safe cuts.
 
    In: a set of rules, and the kind of each class of the loaded automaton to them. Out: `KernelTables`.
-   Invariant: an ASCII character has the kind that `ascii` says, in every automaton. Any other character has the kind of its
-   class in `kinds`. Where the rules know none there, it is F_RARE: such characters go to the automaton. That rules and kinds
-   cut as the automaton does has been shown before the tables are made (tables/kernels.py).
+   Invariant: an ASCII character has the kind that `ascii` says, in every automaton. Any other character has the kind of
+   its class in `kinds`. Where the rules know no kind, it is F_RARE: the automaton reads such characters. Before the
+   tables are made, the walk has shown that rules and kinds cut as the automaton does (tables/kernels.py).
    Example, V3's rules: "!" has A_PUNCT; the class of \u00e9 has F_LETTER; U+0001 has nothing, and is rare. */
 #ifndef DSTOK_KERNEL_H
 #define DSTOK_KERNEL_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Which rules: V3's (_rules.h), those of words (_words.h), those of runs (_runs.h). */
+/* The sets of rules: V3's (_rules.h), those of words (_words.h), those of runs (_runs.h). */
 enum { RULES_NONE = 0, RULES_V3 = 1, RULES_ONES = 2, RULES_THREES = 3, RULES_CASED = 4, RULES_GPT2 = 5, RULES_CL100K = 6,
        RULES_LLM = 7, RULES_CODER = 8, RULES_COUNT };
 
@@ -23,38 +23,40 @@ static inline int rules_of_runs(int rules) {
     return rules >= RULES_LLM;
 }
 
-enum { GRID_RANGES = 2 }; /* of pages that hold one kind of character, three bytes each: ideographs, Hangul */
+enum { GRID_RANGES = 2 }; /* runs of pages that hold one kind of character, three bytes each: ideographs, Hangul */
 
 typedef struct {
-    const uint8_t *pages;          /* as the scanner's tables */
+    const uint8_t *pages;          /* as in the tables of the scanner */
     const uint16_t *page_numbers;
-    const uint8_t *joined;         /* the safe cuts' bitmap, or NULL */
+    const uint8_t *joined;         /* the bitmap of the safe cuts, or NULL */
     const uint8_t *flags;          /* F_ flags of the code points below 0x10000, and 4 bytes to spare */
     uint8_t ascii[128];            /* A_ bits */
     uint8_t page_flags[256];       /* the flags of all code points of a page, or F_MIXED if they differ */
     uint8_t lead_flags[32];        /* the flags of all characters of two bytes with a lead byte, from C0 on, or F_MIXED */
     uint8_t range_first[GRID_RANGES], range_size[GRID_RANGES], range_flags[GRID_RANGES]; /* of pages; flags 0: none */
-    uint8_t kinds[256];            /* the flags of a class's characters that are not ASCII */
+    uint8_t kinds[256];            /* the flags of the characters of a class that are not ASCII */
     int rules;
 } KernelTables;
 
-/* Of a character that is not ASCII. One bit has two names, since all eight are taken and no set of rules needs both: to V3
- * and to the rules of runs it says that a character is of the CJK class (F_CJK), to the rules of words that the text may be
- * cut before it (F_CUT_BEFORE). F_CUTTABLE: it may be cut after it; but in words before it, too. */
+/* The flags of a character that is not ASCII. One bit has two names, since all eight are taken and no set of rules
+ * needs both. To V3 and to the rules of runs it says that a character is of the CJK class (F_CJK); to the rules of
+ * words, that the text may be cut before it (F_CUT_BEFORE). F_CUTTABLE: the text may be cut after it, and, except in
+ * words, before. */
 enum { F_LETTER = 1, F_PUNCT = 2, F_CJK = 4, F_CUT_BEFORE = F_CJK, F_BLANK = 8, F_CUTTABLE = 16, F_RARE = 32,
        F_NUMBER = 64, F_MIXED = 128 };
 
-/* Of a letter in cased words: a small one is F_LETTER alone. Nothing is a letter and punctuation, or a letter and blank, so
- * these together are free to stand for the other kinds: E with acute, a Chinese character, a combining acute. */
+/* The flags of a letter in cased words: a small one has F_LETTER alone. Nothing is a letter and punctuation, or a
+ * letter and blank, so these combinations can stand for the other kinds: E with acute, a Chinese character, a combining
+ * acute. */
 enum { F_CAPITAL = F_LETTER | F_PUNCT, F_CASELESS = F_LETTER | F_BLANK, F_COMBINING = F_LETTER | F_PUNCT | F_BLANK };
 
-/* Of an ASCII character. A_BRIEF: a letter that is one with a quote before it. A character with none of them is
- * rare to V3's rules, and one of the others to those of runs. */
+/* The kind of an ASCII character. A_BRIEF: s, t, m, d: after an apostrophe it is a contraction ('s). A character
+ * without a kind is rare to V3's rules, and one of the others to those of runs. */
 enum { A_LETTER = 1, A_PUNCT = 2, A_QUOTE = 4, A_BLANK = 8, A_NEWLINE = 16, A_BRIEF = 32, A_NUMBER = 64, A_UPPER = 128 };
 
-/* Cuttable characters: kana, ideographs and Hangul, letters only, the scripts whose runs are long and whose
- * neighbours seldom join; the most frequent range first. All take three bytes in UTF-8. The one definition: Python has it by
- * `cuttable_ranges` of _pieces.pyx. */
+/* Cuttable characters: kana, ideographs and Hangul, letters only: the scripts whose runs are long and whose neighbours
+ * seldom join, the most frequent range first. All take three bytes in UTF-8. This is the one definition: Python has it
+ * by `cuttable_ranges` of _pieces.pyx. */
 #define CUTTABLE_RANGES(R) \
     R(0x4E00, 0x9FFF) R(0xAC00, 0xD7A3) R(0x3041, 0x3096) R(0x309D, 0x309F) R(0x30A1, 0x30FA) R(0x30FC, 0x30FF) \
     R(0x3400, 0x4DBF)
@@ -81,11 +83,11 @@ static inline uint32_t kernel_joined_bit(uint32_t left, uint32_t right) {
 
 static inline int kernel_may_cut(const uint8_t *joined, uint32_t left, uint32_t right) {
     uint32_t bit = kernel_joined_bit(left, right), word;
-    memcpy(&word, joined + 4 * (bit >> 5), 4); /* little-endian, as all of the core */
+    memcpy(&word, joined + 4 * (bit >> 5), 4); /* little-endian, like the whole core */
     return !(word >> (bit & 31) & 1);
 }
 
-/* What an ASCII character is to a set of rules. */
+/* The kind of an ASCII character to a set of rules. */
 static uint8_t kernel_kind(int rules, int b) {
     int small = b | 0x20, words = rules_of_words(rules);
     if (small >= 'a' && small <= 'z')

@@ -7,10 +7,10 @@
 
 #include <Python.h>
 
-/* What is there, borrowed, or NULL. */
+/* The object that is there, borrowed, or NULL. */
 static inline PyObject *late_object(PyObject **place) { return __atomic_load_n(place, __ATOMIC_ACQUIRE); }
 
-/* Puts `made` there, a reference that it takes over, unless another thread was faster; returns what is there, borrowed. */
+/* Puts `made` there, taking over its reference, if no other thread was faster. Returns the object there, borrowed. */
 static inline PyObject *late_put(PyObject **place, PyObject *made) {
     PyObject *there = NULL;
     if (__atomic_compare_exchange_n(place, &there, made, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
@@ -19,7 +19,7 @@ static inline PyObject *late_put(PyObject **place, PyObject *made) {
     return there;
 }
 
-/* A new reference to the int that belongs there, or NULL: memory is out. */
+/* A new reference to the int that belongs there, or NULL if memory is out. */
 static inline PyObject *late_int(PyObject **place, unsigned long value) {
     PyObject *there = late_object(place);
     if (__builtin_expect(there == NULL, 0)) {

@@ -1,11 +1,12 @@
 /* The class masks of a block: 64 bytes of text -> a word for each class (bit i: byte i belongs to a character of it).
 
-   In: text, of which GRID_LOOK bytes may be read, or, of the last block, PAD (_pieces.pxd) after the text. Out: `GridMasks`.
-   Levels differ in how they make these words, and in nothing else: _masks_avx512.h, and _masks_vector.h for processors with
-   vectors of 32 or 16 bytes. Of the characters that are not ASCII each level finds only the bits of their first bytes
-   (`GridFirst`). Here these bits are spread over all bytes of their characters. All that follows (_rules.h, _words.h, _runs.h)
-   is arithmetic on words, the same for each level. `rules` is a constant where these functions are called, so the compiler
-   makes a copy for each set of rules.
+   In: text, with GRID_LOOK readable bytes, or, for the last block, PAD (_pieces.pxd) bytes after the text. Out:
+   `GridMasks`.
+   Levels differ in how they make these words, and in nothing else: _masks_avx512.h, and _masks_vector.h for processors
+   with vectors of 32 or 16 bytes. For a character beyond ASCII each level finds only the bit of its first byte
+   (`GridFirst`). Here these bits are spread over all bytes of their characters. All that follows (_rules.h, _words.h,
+   _runs.h) is arithmetic on words, the same for each level. `rules` is a constant where these functions are called, so
+   the compiler makes a copy for each set of rules.
 
    Example, "\u00e9! a" in its five bytes, the first on the left, as in all examples of these headers:
 
@@ -16,7 +17,7 @@
        punct         0  0  1  0  0
        blank         0  0  0  1  0
 
-   So `letter << 1` says of each byte whether a letter stands before it: what is on the left is in the lower bits. */
+   So `letter << 1` says for each byte whether a letter stands before it: the left of the text is in the lower bits. */
 #ifndef DSTOK_MASKS_H
 #define DSTOK_MASKS_H
 
@@ -27,7 +28,7 @@ enum {
     GRID_LOOK = 67, /* bytes that must follow: a block, and the rest of a character that begins in it */
 };
 
-/* Without a target of its own: the compiler inlines it into functions of any instruction set. */
+/* Has no target of its own: the compiler inlines it into functions of any instruction set. */
 #define GRID_INLINE __attribute__((always_inline)) static inline
 
 typedef struct {
@@ -41,10 +42,10 @@ typedef struct {
     uint64_t leads, three, four, trail;      /* first bytes of characters of two bytes or more, of three or four, of
                                               * four; the bytes after those */
     int size;                                /* bytes to decide */
-    uint32_t last;                           /* the last of the characters in them, if it is cuttable, else 0 */
+    uint32_t last;                           /* the last character in these bytes, if it is cuttable, else 0 */
 } GridMasks;
 
-/* Of the characters that are not ASCII, the bits of their first bytes. cjk, cut_before: as F_CJK. */
+/* For characters beyond ASCII, the bits of their first bytes. cjk, cut_before: the flags F_CJK and F_CUT_BEFORE. */
 typedef struct {
     uint64_t letter, punct;
     union {
@@ -58,7 +59,7 @@ GRID_INLINE uint32_t grid_three(const uint8_t *p) {
     return (p[0] & 0x0Fu) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu);
 }
 
-/* The characters of four bytes, one by one. */
+/* Sets the flags of the characters of four bytes, one by one. */
 static inline void grid_four(const KernelTables *t, const uint8_t *p, uint64_t four, GridFirst *first) {
     for (; four; four &= four - 1) {
         int i = __builtin_ctzll(four);
@@ -74,18 +75,18 @@ static inline void grid_four(const KernelTables *t, const uint8_t *p, uint64_t f
     }
 }
 
-/* Where two neighbours are that may be cut apart, if no token joins them: bits of the second. Both have three bytes: of the
- * two ideographs \u6211\u5728 at the start of a text it is bit 3. */
+/* The places between two neighbours that may be cut apart if no token joins them, as bits of the second. Both have
+ * three bytes: for the two ideographs \u6211\u5728 at the start of a text it is bit 3. */
 GRID_INLINE uint64_t grid_pairs(int rules, const GridFirst *first, uint32_t before) {
     return (rules_of_words(rules) ? first->cut_before : first->cuttable) & (first->cuttable << 3 | (before != 0));
 }
 
-/* The characters that are not ASCII, from their first bytes into the masks. `whole`: all 64 bytes are text. */
+/* Spreads the characters beyond ASCII from their first bytes into the masks. `whole`: all 64 bytes are text. */
 GRID_INLINE void grid_spread(int rules, const uint8_t *p, GridFirst *first, uint64_t wide, int whole, GridMasks *m) {
     uint64_t three = m->three, four = m->four;
 #define BYTES(bits) ((bits) | (bits) << 1 | ((bits) & three) << 2 | ((bits) & four) << 3)
     if (rules == RULES_CASED) {
-        /* F_CAPITAL, F_CASELESS, F_COMBINING: flags together. */
+        /* F_CAPITAL, F_CASELESS and F_COMBINING are combinations of flags. */
         uint64_t upper = first->letter & first->punct & ~first->blank, caseless = first->letter & first->blank;
         m->upper |= BYTES(upper);
         m->lower |= BYTES(first->letter & ~first->punct & ~first->blank);
@@ -107,7 +108,7 @@ GRID_INLINE void grid_spread(int rules, const uint8_t *p, GridFirst *first, uint
     m->blank |= m->wide_blank;
     m->trail = wide & ~m->leads;
     if (!whole)
-        return; /* the end: everything is decided */
+        return; /* at the end of the text everything is decided */
     /* Decide whole characters only: up to the last byte that begins one. If \u4e2d is at 62 to 64, 62 bytes are decided. */
     m->size = 63 - __builtin_clzll(~wide | m->leads);
     uint64_t end = m->size >= 3 ? 1ull << (m->size - 3) : 0;

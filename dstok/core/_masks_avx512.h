@@ -1,14 +1,14 @@
 /* The class masks of a block at AVX-512.
 
-   In and out: as _masks.h. ASCII is looked up in a table of 128 bytes that lies in registers. Of the other characters the
-   first bytes are compressed into lanes, one beside the other; there they are looked up, page by page; the answers are
+   In and out: as in _masks.h. ASCII is looked up in a table of 128 bytes that lies in registers. The first bytes of the
+   other characters are compressed into lanes, one beside the other, and looked up there, page by page. The answers are
    expanded again to the places of the first bytes.
 
    Example, "a\u4e2db\u00e9" in its seven bytes:
 
        bytes    61 E4 B8 AD 62 C3 A9
        leads     0  1  0  0  0  1  0
-       lanes    E4 C3                     of the next bytes B8 A9, of the last ones AD and nothing
+       lanes    E4 C3                     the next bytes are B8 A9, the third ones AD and nothing
        high     4E 00                     the code points U+4E2D and U+00E9, in two bytes each
        low      2D E9
        letter    1  1                     as lanes; expanded: 0 1 0 0 0 1 0 */
@@ -20,11 +20,11 @@
 #ifdef DSTOK_X86
 
 enum {
-    GRID_PAGES = 4, /* of one block that are looked up; with more of them the rest is gathered */
+    GRID_PAGES = 4, /* pages of a block that are looked up; characters of further pages are gathered */
     KANA = 0x30,    /* the page of kana and ideographs' punctuation: tried first, since finding a page costs 20 cycles */
 };
 
-/* Bytes shifted, each in itself. */
+/* Each byte shifted by itself. */
 #define BYTES_LEFT(v, n, mask) _mm512_and_si512(_mm512_slli_epi16(v, n), _mm512_set1_epi8((char)(mask)))
 #define BYTES_RIGHT(v, n, mask) _mm512_and_si512(_mm512_srli_epi16(v, n), _mm512_set1_epi8((char)(mask)))
 
@@ -36,22 +36,22 @@ static inline __m512i avx512_look_up(const uint8_t *table, __m512i index) {
     return _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), low, high);
 }
 
-/* Sixteen code points of their upper and lower bytes. */
+/* Sixteen code points from their upper and lower bytes. */
 SIMD_AVX512
 static inline __m512i avx512_code_points(__m128i high, __m128i low) {
     return _mm512_or_si512(_mm512_slli_epi32(_mm512_cvtepu8_epi32(high), 8), _mm512_cvtepu8_epi32(low));
 }
 
-/* The flags of those of sixteen characters whose page is not in one piece: a gather, which costs two cycles each. */
+/* The flags of those of sixteen characters whose page has several kinds: a gather, which costs two cycles each. */
 SIMD_AVX512
 static inline __m128i avx512_mixed(const KernelTables *t, __m128i flags, __m128i high, __m128i low, __mmask16 mixed) {
     __m512i found = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mixed, avx512_code_points(high, low), t->flags, 1);
     return _mm_mask_blend_epi8(mixed, flags, _mm512_cvtepi32_epi8(found));
 }
 
-/* The flags of characters of two and three bytes, by their upper bytes: whole pages of ideographs and Hangul are of
- * one kind; the first pages that are not, of the script and its punctuation, are looked up one after the other; what is
- * left is gathered. */
+/* The flags of characters of two and three bytes, by their upper bytes. Whole pages of ideographs and Hangul have one
+ * kind. The first pages with several kinds (the script and its punctuation) are looked up one after the other; the rest
+ * is gathered. */
 SIMD_AVX512
 static inline __m512i avx512_flags(const KernelTables *t, __m512i high, __m512i low, uint64_t used) {
     __m512i flags = avx512_look_up(t->page_flags, high);
@@ -77,8 +77,8 @@ static inline __m512i avx512_flags(const KernelTables *t, __m512i high, __m512i 
     return flags;
 }
 
-/* Which of sixteen characters no token joins with the one before it, of those in `pairs`. *before is the character
- * before them, and becomes the last of them. */
+/* The characters, of those in `pairs`, that no token joins with the character before. *before is the character before
+ * the sixteen, and becomes the last of them. */
 SIMD_AVX512
 static inline uint64_t avx512_cuts(const KernelTables *t, __m128i high, __m128i low, __mmask16 pairs, uint32_t *before) {
     __m512i c = avx512_code_points(high, low), left = _mm512_alignr_epi32(c, _mm512_set1_epi32((int)*before), 15);
@@ -92,7 +92,7 @@ static inline uint64_t avx512_cuts(const KernelTables *t, __m128i high, __m128i 
     return _mm512_mask_testn_epi32_mask(pairs, word, _mm512_set1_epi32(1));
 }
 
-/* The characters that are not ASCII. `text` says which bytes are text. */
+/* Sets the masks of the characters beyond ASCII. `text` says which bytes are text. */
 SIMD_AVX512 GRID_INLINE void avx512_wide(const KernelTables *t, int rules, const uint8_t *p, __m512i x, uint64_t text,
                                          uint64_t wide, uint32_t before, GridMasks *m) {
     uint64_t leads = m->leads = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xC0));
@@ -102,7 +102,7 @@ SIMD_AVX512 GRID_INLINE void avx512_wide(const KernelTables *t, int rules, const
     __m512i last = ~text ? _mm512_maskz_loadu_epi8(text >> 2, p + 2) : _mm512_loadu_si512(p + 2);
     uint64_t used = ~0ull >> (64 - __builtin_popcountll(leads));
 
-    /* Characters by lanes, their code points in two bytes. */
+    /* One lane for each character, its code point in two bytes. */
     __m512i x0 = _mm512_maskz_compress_epi8(leads, x), x1 = _mm512_maskz_compress_epi8(leads, next);
     __m512i x2 = _mm512_maskz_compress_epi8(leads, last);
     __mmask64 is_three = _mm512_cmpge_epu8_mask(x0, _mm512_set1_epi8((char)0xE0));
@@ -139,7 +139,7 @@ SIMD_AVX512 GRID_INLINE void avx512_wide(const KernelTables *t, int rules, const
     grid_spread(rules, p, &first, wide, !~text, m);
 }
 
-/* By pointer: of a copy gcc's address sanitizer does not align the stack. */
+/* By pointer: gcc's address sanitizer does not align the stack for a copy. */
 SIMD_AVX512 GRID_INLINE void masks_avx512(const KernelTables *t, int rules, const uint8_t *p, uint64_t text,
                                           uint32_t before, GridMasks *m) {
     __m512i x = ~text ? _mm512_maskz_loadu_epi8(text, p) : _mm512_loadu_si512(p);

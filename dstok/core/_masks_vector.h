@@ -1,28 +1,28 @@
 /* The class masks of a block by vectors (see _vectors.h). Included by _grid.h.
 
-   In and out: as _masks.h. ASCII is told by comparisons. Of the other characters the code points are made in two bytes, upper
-   and lower, for all places at once. Of some, the page (the upper byte) or the lead byte alone tells the kind; of each of
-   the rest a byte is read from the table of flags. The flags are written to the places of the first bytes, and one movemask
-   for each flag makes a word of them.
+   In and out: as in _masks.h. ASCII is told by comparisons. For the other characters the code points are made in two
+   bytes, upper and lower, at all places at once. The page (the upper byte) or the lead byte alone tells the kind of
+   some; for each of the rest one byte is read from the table of flags. The flags are written to the places of the first
+   bytes, and one movemask for each flag makes a word of them.
 
-   Example, "\u4e2d\u00e9" in its five bytes, with "." for what is not looked at:
+   Example, "\u4e2d\u00e9" in its five bytes; "." stands for a byte that does not count:
 
        bytes    E4 B8 AD C3 A9
-       high     4E  .  . 00  .     U+4E2D is on a page of ideographs: a letter, without a look at the table
-       low      2D  .  . E9  .     U+00E9 is not: its flags are read
+       high     4E  .  . 00  .     U+4E2D is on a page of ideographs: it is a letter, without a look at the table
+       low      2D  .  . E9  .     U+00E9 is not, so its flags are read
        flags    F_LETTER and others at 0 and 3
        letter    1  0  0  1  0     before it is spread */
 
 #define PARTS (64 / VECTOR)
 
-/* A byte in all places. The compiler sees no constant, else it would make it anew for each block: 30 instructions. */
+/* A byte in all places. The compiler sees no constant: it would make one anew for each block, with 30 instructions. */
 FUNCTION V NAME(all)(uint8_t byte) {
     V all = (V){0} + byte;
     HIDE(all);
     return all;
 }
 
-/* A word of 64 bytes: their highest bits. */
+/* The highest bits of 64 bytes, as a word. */
 FUNCTION uint64_t NAME(word)(const V *v) {
     uint64_t word = 0;
     for (int i = 0; i < PARTS; i++)
@@ -30,14 +30,14 @@ FUNCTION uint64_t NAME(word)(const V *v) {
     return word;
 }
 
-/* A word of what is said of the byte vector `c` of each part, with what lies at the same place in others: all ones where
- * it is true, or a flag in the highest bit. */
+/* The word of an expression over the byte vector `c` of each part, and the vectors at the same place `i` in other
+ * arrays. A byte of the expression is all ones where it is true, or has a flag in its highest bit. */
 #define WORD(...) ({ V made[PARTS]; for (int i = 0; i < PARTS; i++) { V c = x[i]; (void)c; made[i] = (V)(__VA_ARGS__); } \
                      NAME(word)(made); })
 #define ALL(byte) NAME(all)(byte)
 #define TO(byte, low, high) ((V)((byte) - ALL(low)) <= ALL((high) - (low)))
 
-/* Shifts of bytes by way of words: bits that come from a neighbour are to be masked. */
+/* Shifts of bytes by way of words: the caller masks bits that come from a neighbour. */
 #define UP(v, n) ((V)((W)(v) << (n)))
 #define DOWN(v, n) ((V)((W)(v) >> (n)))
 
@@ -54,7 +54,7 @@ FUNCTION uint64_t NAME(cuts)(const KernelTables *t, uint8_t *high, uint8_t *low,
     return cut;
 }
 
-/* The characters that are not ASCII. */
+/* Sets the masks of the characters beyond ASCII. */
 FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, const V *x, uint64_t text, uint64_t wide,
                          uint32_t before, GridMasks *m) {
     V flags[PARTS], above[PARTS + 1], below[PARTS + 1], *high = above + 1, *low = below + 1;
@@ -62,7 +62,7 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, con
     uint64_t four = m->four = WORD(c >= ALL(0xF0)) & text, asked = leads & ~four;
     const V *next = (const V *)(p + 1), *last = (const V *)(p + 2);
 
-    /* The code points, in two bytes: of one of two bytes as if a third stood before it. */
+    /* The code points, in two bytes; a character of two bytes as if a third byte stood before it. */
     for (int i = 0; i < PARTS; i++) {
         V c = x[i], is_three = (V)(c >= ALL(0xE0));
         V middle = (next[i] & is_three) | (c & ~is_three), end = (last[i] & is_three) | (next[i] & ~is_three);
@@ -70,7 +70,7 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, con
         low[i] = (UP(middle, 6) & ALL(0xC0)) | (end & ALL(0x3F));
     }
 
-    /* Those whose page, or lead byte, tells what they are. */
+    /* The characters whose page, or lead byte, tells their kind. */
     for (int i = 0; i < PARTS; i++)
         flags[i] = (V){0};
     for (int r = 0; r < GRID_RANGES; r++) {
@@ -120,7 +120,7 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, con
     grid_spread(rules, p, &first, wide, !~text, m);
 }
 
-/* What lies after the text's end is read and not used. */
+/* It reads bytes after the text's end, and does not use them. */
 FUNCTION void NAME(masks)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
                           GridMasks *m) {
     const V *x = (const V *)p;

@@ -1,11 +1,11 @@
-/* What differs between systems and compilers, for the core: which vectors may be used, forks, large memory.
+/* The differences between systems and compilers, for the core: which vectors may be used, forks, large memory.
  *
- * In: the processor, and the system (Linux, macOS, Windows; others are taken as far as they are like one of these).
+ * In: the processor, and the system (Linux, macOS, Windows; other systems work as far as they are like one of these).
  * Out: the functions below. Invariant: no other file of the core asks which system it is.
  *
- * The compilers are gcc and clang, on Windows clang-cl: the core is written in their vectors, which Microsoft's has not.
- * Numbers of the processor's features: Intel's Software Developer's Manual, volume 2, CPUID; of what the system saves:
- * volume 1, chapter 13.
+ * The compilers are gcc and clang, on Windows clang-cl: the core is written in their vectors, which Microsoft's
+ * compiler lacks. Numbers of the processor's features: Intel's Software Developer's Manual, volume 2, CPUID. Numbers of
+ * the registers that the system saves: volume 1, chapter 13.
  */
 #ifndef DSTOK_PLATFORM_H
 #define DSTOK_PLATFORM_H
@@ -38,19 +38,19 @@ enum {
     CPUID_7_EBX_AVX2 = 1 << 3 | 1 << 5 | 1 << 8,         /* BMI1, AVX2, BMI2 */
     CPUID_7_ECX_AVX512 = 1 << 1 | 1 << 6,                /* VBMI, VBMI2 */
     SAVED_AVX2 = 0x06,                                   /* XMM, YMM */
-    SAVED_AVX512 = 0xE6,                                 /* and the masks, and all of ZMM */
+    SAVED_AVX512 = 0xE6,                                 /* and the masks, and the whole of ZMM */
 };
 #define CPUID_7_EBX_AVX512 (1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) /* F, DQ, BW, VL */
 
-/* The registers that the system saves for each thread. Only where the processor has OSXSAVE. */
+/* The registers that the system saves for each thread. Call it only where the processor has OSXSAVE. */
 static inline uint32_t vectors_saved(void) {
     uint32_t low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return low;
 }
 
-/* What the processor has and the system saves, as VECTORS_ bits. Not by the compiler's own __builtin_cpu_supports: that
- * needs a library of clang's that Windows links to nothing. */
+/* The vectors that the processor has and the system saves, as VECTORS_ bits. Not by the compiler's own
+ * __builtin_cpu_supports: that needs a library of clang's that Windows does not link. */
 static inline int platform_vectors(void) {
     uint32_t a, b, c, d, saved;
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & CPUID_1_ECX) != CPUID_1_ECX)
@@ -74,7 +74,7 @@ static inline int platform_vectors(void) { return 0; }
 
 /* Forks. */
 
-/* From now on `forked` is called in each child that a fork makes. Not 0 if memory is out. */
+/* Calls `forked` from now on in each child that a fork makes. Not 0 if memory is out. */
 static inline int platform_watch_forks(void (*forked)(void)) {
 #if defined(_WIN32)
     (void)forked; /* there are none */
@@ -84,12 +84,12 @@ static inline int platform_watch_forks(void (*forked)(void)) {
 #endif
 }
 
-/* Large memory, on pages of 2 MB where the system has them for the asking (Linux): a first pass over fresh 4 KB pages
- * costs a fault each, about 0.65 ms/MB; and look-ups all over a table miss the TLB. */
+/* Large memory, on pages of 2 MB where a program may ask the system for them (Linux): a first pass over fresh 4 KB
+ * pages costs a fault each, about 0.65 ms/MB, and look-ups all over a table miss the TLB. */
 
 #define HUGE_PAGE ((size_t)1 << 21)
 
-/* To be freed with `free`. */
+/* Memory to be freed with `free`. */
 static inline void *huge_alloc(size_t size) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     void *memory = NULL;
@@ -104,8 +104,8 @@ static inline void *huge_alloc(size_t size) {
 #endif
 }
 
-/* Zeros, at a multiple of 64 bytes; to be freed with `huge_free`. The pages come zeroed from the system, so nothing
- * is written that is not needed. */
+/* Zeros, at a multiple of 64 bytes, to be freed with `huge_free`. The system gives zeroed pages, so nothing is written
+ * in vain. */
 static inline void *huge_zeroed(size_t size) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     char *memory = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *start;

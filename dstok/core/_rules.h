@@ -1,8 +1,10 @@
-/* From class masks to piece starts: the state carried from block to block, what all sets of rules share, and V3's.
+/* From class masks to piece starts: the state carried from block to block, the parts that all sets of rules share, and
+   V3's rules.
 
-   In: `GridMasks` of a block, `GridState` of the one before. Out: the starts below the bytes decided, and the state
-   after them. A block may begin anywhere: all that crosses its border is a few bits of state.
-   What the rules do not settle makes the block smaller, so that it ends before. 0 bytes decided: not even its first.
+   In: `GridMasks` of a block, `GridState` of the one before. Out: the starts below the decided bytes, and the state
+   after them. A block may begin anywhere: only a few bits of state cross its border.
+   A place that the rules do not settle makes the block smaller, so that it ends before. 0 bytes decided: not even its
+   first byte.
 
    Example, the rules for letters and blanks alone, "Hi  all" (`docs/rules.md` has more of it):
 
@@ -12,13 +14,14 @@
        blank & letter >> 1       0 0 0 1 0 0 0     ... but a blank before it leads it
        starts                    1 0 1 1 0 0 0     "Hi", " ", " all"
 
-   Were this block cut after "Hi  ", the state would say: the last character was a blank (`blank` and `space` are 1). The
-   next block then begins with "all", whose run of letters starts no piece, since s->blank says that it is led.
+   If this block were cut after "Hi  ", the state would say: the last character was a blank (`blank` and `space` are 1).
+   The next block then begins with "all", and its run of letters starts no piece, since s->blank says that a blank leads
+   it.
 
-   Among the starts are safe cuts, which lie inside a piece, between two letters. Where the rules give up, the automaton may
-   go on from the last cut: after the letter that follows it, its state is the one after the first letter of a piece
-   (tables/kernels.py looks at its edges). Cased words are an exception: there the automaton remembers what came before, and
-   may go on only from starts of pieces. The places that it may go on from are the `anchors`. */
+   Some starts are safe cuts, which lie inside a piece, between two letters. Where the rules give up, the automaton may
+   go on from the last cut: after the letter that follows the cut, its state is the one after the first letter of a
+   piece (tables/kernels.py looks at its edges). Cased words are an exception: there the automaton remembers the text
+   before, and may go on only from starts of pieces. The places that it may go on from are the `anchors`. */
 #ifndef DSTOK_RULES_H
 #define DSTOK_RULES_H
 
@@ -26,11 +29,11 @@
 
 typedef struct {
     uint64_t starts;  /* of pieces, and cuts */
-    uint64_t anchors; /* those that the automaton may go on from: all of them, but in cased words */
+    uint64_t anchors; /* the starts that the automaton may go on from: all of them, except in cased words */
 } GridStarts;
 
 typedef struct {
-    /* Each is one bit, of the last character before the block: is it ... */
+    /* Each is one bit about the last character before the block, and says whether it is ... */
     uint64_t punct, cjk, space, letter, blank, number, white;
     uint64_t glue;      /* punctuation that newlines may follow, or a newline that follows it */
     uint64_t newline;   /* a newline that no punctuation has absorbed */
@@ -40,24 +43,24 @@ typedef struct {
     uint64_t lower;     /* cased words: a small letter */
     uint64_t caseless;  /* cased words: a letter of no case, or a combining mark */
     uint64_t absorbed;  /* cased words: a newline or slash that punctuation has absorbed */
-    uint64_t gap;       /* runs: what no Split takes */
-    uint64_t ascii;     /* runs: an ASCII letter, if the rules want to know */
+    uint64_t gap;       /* runs: a character that no Split takes */
+    uint64_t ascii;     /* runs: an ASCII letter, if the rules need it */
     uint64_t digits;    /* not a bit: digits since the last number start */
-    uint32_t before;    /* the code point, if it is cuttable, else 0 */
+    uint32_t before;    /* the code point of the last character, if it is cuttable, else 0 */
 } GridState;
 
-/* Where a block lies. The rules hold for any number of bytes: of 64 in the kernel, of few where they are walked through
- * (_walk.pyx). All but the first two are constants where speed counts. */
+/* The place of a block. The rules hold for any number of bytes: 64 in the kernel, few in the walk (_walk.pyx). Where
+ * speed counts, all fields but the first two are constants. */
 typedef struct {
-    const uint8_t *p, *stop; /* the block's first byte, and the end of what may be looked at */
+    const uint8_t *p, *stop; /* the first byte of the block, and the end of the text that it may look at */
     int final;               /* the text ends at `stop` */
-    uint64_t text;           /* the block's bytes: the lowest bits */
-    int more;                /* text may go on after them: not the text's last block */
+    uint64_t text;           /* the bytes of the block, as the lowest bits */
+    int more;                /* text may go on after them: it is not the last block of the text */
     int ends;                /* blanks at the text's end belong to a newline before them, as before a newline */
 } GridText;
 
-/* Whether the blanks from p on end before a newline: 1 for "  \n", 0 for "  b", -1 if that is not known; at the text's end,
- * `ends`. */
+/* Whether the blanks from p on end before a newline: 1 for "  \n", 0 for "  b", -1 if that is not known. At the text's
+ * end: `ends`. */
 static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final, int ends) {
     while (p < stop && (*p == ' ' || (*p >= '\t' && *p <= '\r' && *p != '\n' && *p != '\r')))
         p++;
@@ -85,14 +88,14 @@ GRID_INLINE uint64_t grid_threes(uint64_t number, const GridState *s) {
     return start;
 }
 
-/* The digits since the last number start, where the last of `size` bytes decided is a digit: 2 after "12345". `before` says how
- * many there were before the block: if no number starts in it, all of it is digits, and they are added. */
+/* The digits since the last number start, where the last of `size` decided bytes is a digit: 2 after "12345". `before`
+ * is their number before the block: if no number starts in the block, it is all digits, and they are added. */
 GRID_INLINE uint64_t grid_digits(uint64_t number_start, int size, uint64_t before) {
     uint64_t begun = number_start & ((2ull << (size - 1)) - 1);
     return begun ? (uint64_t)(size - (63 - __builtin_clzll(begun))) : before + (uint64_t)size;
 }
 
-/* Makes the block smaller, so that `bit`, if there is one, comes first in the next. */
+/* Makes the block smaller, so that `bit`, if it is not 0, comes first in the next. */
 GRID_INLINE void grid_until(GridMasks *m, uint64_t bit) {
     if (__builtin_expect(bit != 0, 0) && __builtin_ctzll(bit) < m->size) {
         m->size = __builtin_ctzll(bit);
@@ -100,19 +103,19 @@ GRID_INLINE void grid_until(GridMasks *m, uint64_t bit) {
     }
 }
 
-/* The blanks right before `led`, where a piece starts that they lead: bits of their first bytes. Of "a\u00a0b", the bytes
- * 61 C2 A0 62, with the bit of the b that is bit 1, where U+00A0 begins: "a", "\u00a0b". */
+/* The blanks right before `led`, where a piece starts that they lead, as bits of their first bytes. Of "a\u00a0b", the
+ * bytes 61 C2 A0 62, with the bit of the b it is bit 1, where U+00A0 begins: "a", "\u00a0b". */
 GRID_INLINE uint64_t grid_leading_blanks(const GridMasks *m, uint64_t led) {
     uint64_t before = m->blank & led >> 1;
     if (!m->wide_blank)
         return before;
-    uint64_t last = before & m->wide_blank; /* bytes of them */
+    uint64_t last = before & m->wide_blank; /* the bytes of wide blanks that lead */
     return (before & ~m->wide_blank) | (last >> 1 & m->leads & ~m->three) | (last >> 2 & m->three & ~m->four) |
            (last >> 3 & m->four);
 }
 
-/* White space. A run of it starts a piece; so does its last blank, if that leads one of the `led` characters (bits of their
- * first bytes do); so does the blank after the last newline of a run. "a \n  b":
+/* White space. Three places in a run of it start a piece: its first character; its last blank, if that leads one of the
+ * `led` characters (bits of their first bytes); the blank after its last newline. "a \n  b":
  *
  *     blank           0 1 0 1 1 0
  *     newline         0 0 1 0 0 0
@@ -121,15 +124,15 @@ GRID_INLINE uint64_t grid_leading_blanks(const GridMasks *m, uint64_t led) {
  *     after_newline   0 0 0 1 0 0     no newline comes after these blanks
  *     *starts         0 1 0 1 1 0     with the a: "a", " \n", " ", " b"
  *
- * In "a \n  \nb" a newline does follow, so all of the white space is one piece. Makes m->size smaller where a run is too
- * long to tell; returns 0 if it is so from the block's beginning on. */
+ * In "a \n  \nb" a newline does follow, so all of the white space is one piece. Makes m->size smaller where a run is
+ * too long to tell; returns 0 if the run is too long from the block's first byte on. */
 GRID_INLINE int grid_white(const GridText *x, GridMasks *m, const GridState *s, uint64_t white, uint64_t led,
                            uint64_t *starts) {
     uint64_t last_blank = grid_leading_blanks(m, led);
     uint64_t after_newline = m->blank & ((m->newline & white) << 1 | s->newline);
     unsigned long long run;
     if (__builtin_expect(__builtin_uaddll_overflow(m->blank | (x->more ? ~x->text : 0), after_newline, &run), 0)) {
-        /* The blanks touch the end of the block: begin the next one with them, or, if this is that, look ahead. */
+        /* The blanks touch the end of the block: begin the next one with them, or, if this one does so, look ahead. */
         int first = 63 - __builtin_clzll(after_newline);
         if (first) {
             grid_until(m, 1ull << first);
@@ -151,8 +154,8 @@ GRID_INLINE int grid_white(const GridText *x, GridMasks *m, const GridState *s, 
     return 1;
 }
 
-/* Where what is undecided before `bit` begins: with the white space right before it, which may be led or not by what `bit`
- * is. Of "a  \x01b" with the bit of U+0001 that is 1, where the first blank stands; of "a\x01b" it is the bit itself. */
+/* The start of the undecided text at `bit`: the white space right before it, since `bit` decides whether that is led,
+ * or else `bit` itself. For "a  \x01b" with the bit of U+0001 it is 1, the first blank; for "a\x01b" it is that bit. */
 GRID_INLINE uint64_t grid_undecided(uint64_t bit, uint64_t white) {
     uint64_t below = bit - 1, run = white & ~(white << 1) & below;
     return bit && white & bit >> 1 ? 1ull << (63 - __builtin_clzll(run)) : bit;
@@ -160,7 +163,7 @@ GRID_INLINE uint64_t grid_undecided(uint64_t bit, uint64_t white) {
 
 #define LAST(mask) ((mask) >> end & 1)
 
-/* The part of the state after a block that all rules have. */
+/* Sets the part of the state after a block that all rules have. */
 GRID_INLINE void grid_carry(const GridMasks *m, GridState *s, uint64_t white, uint64_t number_start) {
     int end = m->size - 1;
     s->punct = LAST(m->punct);
@@ -178,17 +181,17 @@ GRID_INLINE void grid_carry(const GridMasks *m, GridState *s, uint64_t white, ui
 /* V3. Returns the bytes decided, or 0. */
 GRID_INLINE int v3_block(const GridText *x, GridMasks *m, GridState *s, GridStarts *found) {
     uint64_t not_cjk = ~m->cjk, edge = m->cjk ^ (m->cjk << 1 | s->cjk); /* edge: where the CJK class begins or ends,
-                                                                        * as twice in "ab\u4e2d\u6587cd" */
+                                                                        * twice in "ab\u4e2d\u6587cd" */
 
     /* Punctuation: a run starts a piece, at the space before it if there is one. Newlines right after belong to it.
      *
      *     "a !?\n\nb"   punct        0 0 1 1 0 0 0
      *                   punct_run    0 0 1 0 0 0 0
-     *                   punct_start  0 0 0 0 0 0 0     a space is before it, which starts the piece: see grid_white
-     *                   absorbed     0 0 0 0 1 1 0     no white space any more
+     *                   punct_start  0 0 0 0 0 0 0     a space before it starts the piece: see grid_white
+     *                   absorbed     0 0 0 0 1 1 0     no longer white space
      *                   starts       1 1 0 0 0 0 1     "a", " !?\n\n", "b"
      *
-     * absorbed: adding the first newline to the run carries over all of it; the bits that changed are the run. */
+     * absorbed: adding the first newline to the run carries over all of it; the changed bits are the run. */
     uint64_t punct_run = m->punct & (~(m->punct << 1 | s->punct) | edge);
     uint64_t punct_start = punct_run & (~(m->space << 1 | s->space) | m->cjk);
     uint64_t glued = m->newline & ((m->punct & not_cjk) << 1 | s->glue);
@@ -200,15 +203,16 @@ GRID_INLINE int v3_block(const GridText *x, GridMasks *m, GridState *s, GridStar
         return 0;
     grid_until(m, undecided);
 
-    /* ASCII punctuation that starts a piece takes the ASCII letters right after it, and only those: "!ab" is one piece,
-     * "!a\u00e9" two, "!a" and "\u00e9", whose start is `beyond`. In "?!ab" the ! starts no piece and takes nothing. Other
-     * punctuation takes none either: the bit after its first byte is in its own second byte, which is no letter. */
+    /* ASCII punctuation that starts a piece takes the ASCII letters right after it, and no others: "!ab" is one piece,
+     * "!a\u00e9" two, "!a" and "\u00e9", whose start is `beyond`. In "?!ab" the ! starts no piece and takes nothing.
+     * Other punctuation takes none either: the bit after its first byte belongs to its own second byte, which is no
+     * letter. */
     uint64_t taken = (punct_start << 1 | s->taken) & m->ascii;
-    uint64_t rest = m->ascii + taken; /* 0 where ASCII letters were taken, 1 right after them */
+    uint64_t rest = m->ascii + taken; /* 0 where ASCII letters are taken, 1 right after them */
     uint64_t beyond = (rest | s->taken) & ~m->ascii & m->letter;
 
     /* Letters: a run starts a piece, unless a blank before it leads it, or punctuation has taken it.
-     * "ab cd!ef" starts "ab", " cd" and "!ef": of the three runs of letters only the first starts a piece itself. */
+     * "ab cd!ef" is "ab", " cd" and "!ef": only the first of the three runs of letters starts a piece itself. */
     uint64_t letters_before = m->letter << 1 | s->letter;
     uint64_t letter_run = m->letter & (~letters_before | edge);
     uint64_t letter_start = (letter_run & ~((m->blank << 1 | s->blank) & not_cjk) & ~taken) | beyond;

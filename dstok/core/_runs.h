@@ -1,40 +1,40 @@
 /* The rules of runs: DeepSeek's first patterns, a Split for each kind of character, as arithmetic on class masks.
 
-   In: `GridMasks` and the state before. Out: the starts of pieces; by two sets of rules,
+   In: `GridMasks` and the state before. Out: the starts of pieces, by two sets of rules:
 
-       coder    [\r\n]   \s?\p{L}+   \s?\p{P}+   [the CJK class]+   each \p{N}                        (Coder 33B)
-       llm      the same with lists of letters and of punctuation, and \s+$ after these two   (LLM, Coder 7B v1.5, V2, VL)
+       coder    [\r\n]   \s?\p{L}+   \s?\p{P}+   [the CJK class]+   each \p{N}                      (Coder 33B)
+       llm      the same with lists of letters and of punctuation, and \s+$ after these two (LLM, Coder 7B v1.5, V2, VL)
 
-   A run of one kind is a piece: letters or punctuation, with the blank that leads them; characters of the CJK class; a
-   *gap*, which is what no Split takes: blanks that lead nothing, and others, such as the + of Coder, or Hebrew in LLM. A
-   newline is a piece by itself, and so is a number: "ab\n7" is "ab", "\n", "7".
-   A later Split also cuts the pieces of an earlier one. " \u4e2d\u6587a" is taken whole by Coder's \s?\p{L}+, and then cut by
-   the CJK class: " ", "\u4e2d\u6587", "a". LLM's punctuation, [!-/:-~...], holds the ASCII letters, and so cuts words where
-   these end: "caf\u00e9" is "caf", "\u00e9".
-   One rule of llm looks to the right: \s+$ takes the blanks at the end of a gap, but only if an earlier Split has ended the
-   gap: at a newline, at a letter or punctuation with its blank, or at the end of the text. If there are others before the
-   blanks in the gap, the blanks then start a piece: with "\x01" for the others, "\x01  " is "\x01", "  ". If a number or the
-   CJK class ends the gap they do not, since these Splits come later: "\x01  7" is "\x01  ", "7".
-   Not settled here: blanks that are also of the CJK class or of LLM's punctuation, such as U+3000; letters beyond ASCII that
-   are of this punctuation, such as those of full width. */
+   "ab\n7" is "ab", "\n", "7": a newline is a piece by itself, and so is a number. A run of one kind is a piece: letters
+   or punctuation, with the blank that leads them; characters of the CJK class; a *gap*. No Split takes a gap: it is
+   blanks that lead nothing, and others, such as the + of Coder, or Hebrew in LLM.
+   A later Split also cuts the pieces of an earlier one. Coder's \s?\p{L}+ takes " \u4e2d\u6587a" whole, and then the
+   CJK class cuts it: " ", "\u4e2d\u6587", "a". LLM's punctuation, [!-/:-~...], holds the ASCII letters, so it cuts
+   words where these end: "caf\u00e9" is "caf", "\u00e9".
+   One rule of llm looks to the right: \s+$ takes the blanks at the end of a gap, but only if an earlier Split has ended
+   the gap: at a newline, at a letter or punctuation with its blank, or at the end of the text. If others stand before
+   the blanks in the gap, the blanks then start a piece: with "\x01" for the others, "\x01  " is "\x01", "  ". If a
+   number or the CJK class ends the gap they start none, since these Splits come later: "\x01  7" is "\x01  ", "7".
+   Not settled here: blanks that are also of the CJK class or of LLM's punctuation, such as U+3000; letters beyond ASCII
+   that are of this punctuation, such as those of full width. */
 #ifndef DSTOK_RUNS_H
 #define DSTOK_RUNS_H
 
 #include "_rules.h"
 
-/* Where runs of `kind` begin: `before` is 1 if the block's first byte goes on with one. */
+/* The begins of runs of `kind`. `before` is 1 if the block's first byte continues a run. */
 GRID_INLINE uint64_t runs_begin(uint64_t kind, uint64_t before) {
     return kind & ~(kind << 1 | before);
 }
 
-/* Those of `blanks` right after others that end a gap: bits of the first of each run. With "\x01" for the others,
+/* The `blanks` right after others, at the end of a gap, as the first bit of each run. With "\x01" for the others:
  *
  *     "\x01  \n\x01 7"   others      1 0 0 0 1 0 0
  *                        blanks      0 1 1 0 0 1 0
- *                        closed      0 0 0 1 0 0 0     what ends a gap
+ *                        closed      0 0 0 1 0 0 0     these bits end a gap
  *                        returned    0 1 0 0 0 0 0     "\x01", "  ", "\n", "\x01 ", "7"
  *
- * Makes the block smaller where it does not show what follows, so that it ends before these blanks. */
+ * If the block does not show the end of such blanks, it becomes smaller, so that it ends before them. */
 GRID_INLINE uint64_t runs_last_blanks(const GridText *x, GridMasks *m, uint64_t blanks, uint64_t after_other,
                                       uint64_t closed) {
     uint64_t found = 0;
@@ -68,8 +68,8 @@ GRID_INLINE int runs_block(int rules, const GridText *x, GridMasks *m, GridState
     uint64_t blanks = m->blank & ~leading, gap = blanks | others;
     uint64_t starts = lead | runs_begin(gap, s->gap) | m->newline | (m->number & ~m->trail);
 
-    /* Letters and punctuation, unless a blank leads them; where the CJK class begins or ends in them; those of it that are
-     * neither. */
+    /* Letters and punctuation, unless a blank leads them; inside them each edge of the CJK class; characters of that
+     * class that are neither. */
     uint64_t letters_before = m->letter << 1 | s->letter, edge = m->cjk ^ (m->cjk << 1 | s->cjk);
     uint64_t run = runs_begin(m->letter, s->letter) | runs_begin(m->punct, s->punct);
     starts |= (run & ~(m->blank << 1 | s->blank)) | ((m->letter | m->punct) & edge);

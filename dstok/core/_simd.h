@@ -1,8 +1,8 @@
 /* Which x86 instructions the core may use: the compiler's intrinsics, or their emulation.
 
    In: the compiler's macros, and DSTOK_EMULATE_AVX512 (set by `DSTOK_EMULATE=avx512 pip install .`, see setup.py).
-   Out: DSTOK_X86 where there are intrinsics; SIMD_TARGET, before a function that uses them; DSTOK_EMULATED, 0 or 1.
-   Emulated, the code of every level runs on any processor, slowly: that is how tests run it where there is no AVX-512. */
+   Out: DSTOK_X86 where there are intrinsics; SIMD_TARGET, for functions that use them; DSTOK_EMULATED, 0 or 1.
+   Emulated, the code of every level runs on any processor, slowly: so tests run it where there is no AVX-512. */
 #ifndef DSTOK_SIMD_H
 #define DSTOK_SIMD_H
 
@@ -26,8 +26,9 @@
 
 #endif
 
-/* The level of all stages: what the processor can do, or what DSTOK_SIMD asks for. LEVEL_NONE: pieces are found by the
- * automaton, and the rest as by LEVEL_PORTABLE, which takes what the compiler takes for granted (on aarch64 NEON). */
+/* The level of all stages: the processor's best, or the one that DSTOK_SIMD asks for. At LEVEL_NONE the automaton finds
+ * pieces, and the other stages run as at LEVEL_PORTABLE, which uses the instructions that the compiler may use by
+ * default (on aarch64 NEON). */
 enum { LEVEL_NONE = 0, LEVEL_PORTABLE = 1, LEVEL_AVX2 = 2, LEVEL_AVX512 = 3 };
 
 #if defined(__aarch64__) && defined(__ARM_NEON) && !defined(__AARCH64EB__)
@@ -37,7 +38,7 @@ enum { LEVEL_NONE = 0, LEVEL_PORTABLE = 1, LEVEL_AVX2 = 2, LEVEL_AVX512 = 3 };
 #endif
 
 #define SIMD_AVX2 SIMD_TARGET("avx2,bmi,bmi2,lzcnt,popcnt")
-/* Most AVX-512 code may use all of these; processors that have the one with VBMI2 have them all. */
+/* Most AVX-512 code may use all of these: processors with VBMI2 have them all. */
 #define SIMD_AVX512 SIMD_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,bmi,bmi2,lzcnt,popcnt")
 
 /* The best level of this processor. */

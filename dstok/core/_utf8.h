@@ -1,8 +1,8 @@
 /* UTF-8 by vectors: transcoding of `str` storage sixteen characters at a time (AVX2: eight, NEON: four), validation
  * sixty-four bytes at a time.
  *
- * In: storage, from a place on. Out: bytes, or how far all is well. What is not plain (lone surrogates, faults, ends) is left
- * to the functions of the same purpose in _utf8.pyx, which go on from there. Invariant: those would have done the same.
+ * In: storage, from a place on. Out: bytes, or the place up to which all is well. Lone surrogates, faults and ends are
+ * left to the functions of the same purpose in _utf8.pyx, which go on from there. Invariant: those would do the same.
  */
 #ifndef DSTOK_UTF8_H
 #define DSTOK_UTF8_H
@@ -13,11 +13,11 @@
 
 #include "_simd.h"
 
-/* How a level does it: so many units, of any kind, or of ASCII alone; what they return as utf8_sixteen and utf8_ascii. */
+/* The steps of a level: units of any kind, or of ASCII alone. They return what utf8_sixteen and utf8_ascii return. */
 typedef int (*Utf8Some)(const uint8_t *units, int kind, uint8_t *out);
 typedef int (*Utf8Ascii)(const uint8_t *units, int kind, int count, uint8_t *out);
 
-/* 16 bytes may be read of units of one and two bytes. */
+/* Reads at least 16 bytes of units of one and two bytes. */
 __attribute__((always_inline))
 static inline ptrdiff_t utf8_by(Utf8Some some, int lanes, Utf8Ascii ascii, int count, const uint8_t *data, int kind,
                                 ptrdiff_t length, ptrdiff_t *at, uint8_t *out, ptrdiff_t capacity) {
@@ -49,7 +49,7 @@ static inline ptrdiff_t utf8_by(Utf8Some some, int lanes, Utf8Ascii ascii, int c
 typedef uint16_t __attribute__((aligned(1), may_alias)) Unit_2;
 typedef uint32_t __attribute__((aligned(1), may_alias)) Unit_4;
 
-/* The bytes of four characters are moved together by a look-up; which, their widths say: two bits each of the key. */
+/* One look-up moves the bytes of four characters together. Their widths, two bits each, are the key. */
 static uint8_t utf8_pack[256][16], utf8_packed[256];
 
 static void utf8_open(void) {
@@ -63,7 +63,7 @@ static void utf8_open(void) {
     }
 }
 
-/* Units of one and of two bytes in 16 bytes -> the places of code points of four. */
+/* Spreads units of one and two bytes, in 16 bytes, to code points of four bytes. */
 #define NONE 0x80, 0x80
 #define ONE(i) i, 0x80, NONE
 #define TWO(i) i, i + 1, NONE
@@ -73,8 +73,8 @@ static const uint8_t UTF8_SPREAD[2][32] = {{ONE(0), ONE(1), ONE(2), ONE(3), ONE(
 #undef ONE
 #undef TWO
 
-/* Validation. A pair of neighbours is wrong for one of the reasons below; each of three look-ups, by the first byte's
- * halves and the second's upper half, says which reasons that half allows, and what all three allow is a fault. */
+/* Validation. A pair of neighbours is wrong for one of the reasons below. Three look-ups, by the first byte's halves
+ * and the second's upper half, say which reasons each half allows. A reason that all three allow is a fault. */
 enum {
     V_SHORT = 1,      /* a lead byte, then no continuation */
     V_LONG = 2,       /* ASCII, then a continuation */
@@ -101,12 +101,12 @@ static const uint8_t V_SECOND_HIGH[16] = {
     V_FOLLOWS | V_OVERLONG_3 | V_ENDS_4, V_FOLLOWS | V_OVERLONG_3 | V_LARGE, V_FOLLOWS | V_SURROGATE | V_LARGE,
     V_FOLLOWS | V_SURROGATE | V_LARGE, V_SHORT, V_SHORT, V_SHORT, V_SHORT};
 
-/* The last three bytes before `at` may begin a character that ends after it. */
+/* Whether the last three bytes before `at` begin a character that ends after it. */
 static inline int utf8_open_before(const uint8_t *text, ptrdiff_t at) {
     return at ? (text[at - 1] >= 0xC0) | (text[at - 2] >= 0xE0) | (text[at - 3] >= 0xF0) : 0;
 }
 
-/* The last character before `at` may be unfinished: the place to go on from begins with it. */
+/* The place to go on from: the start of the last character before `at`, since it may be unfinished. */
 static inline ptrdiff_t utf8_back(const uint8_t *text, ptrdiff_t at) {
     for (int back = 1; back <= 3 && back <= at; back++)
         if (text[at - back] >= 0xC0)
@@ -119,7 +119,7 @@ static inline ptrdiff_t utf8_back(const uint8_t *text, ptrdiff_t at) {
 
 #ifdef DSTOK_X86
 
-/* Sixteen code points as UTF-8; 0 if a surrogate is among them. Writes 64 bytes, of which the result counts. */
+/* Sixteen code points as UTF-8; 0 if a surrogate is among them. Writes 64 bytes; the returned number counts. */
 SIMD_AVX512
 static inline int utf8_sixteen(const uint8_t *units, int kind, uint8_t *out) {
     __m512i c = kind == 1   ? _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)units))
@@ -131,7 +131,7 @@ static inline int utf8_sixteen(const uint8_t *units, int kind, uint8_t *out) {
     if (three && _mm512_cmpeq_epi32_mask(_mm512_srli_epi32(c, 11), _mm512_set1_epi32(0x1B)))
         return 0;
     const __m512i six = _mm512_set1_epi32(0x3F), more = _mm512_set1_epi32(0x80);
-    /* The last six bits, those before them, ...: continuation bytes, the lead byte in front. */
+    /* Continuation bytes hold the last six bits, the six bits before them, ...; the lead byte stands in front. */
     __m512i last = _mm512_or_si512(_mm512_and_si512(c, six), more), high = _mm512_srli_epi32(c, 6);
     __m512i bytes = _mm512_mask_or_epi32(c, two, _mm512_or_si512(high, _mm512_set1_epi32(0xC0)),
                                          _mm512_slli_epi32(last, 8));
@@ -146,7 +146,7 @@ static inline int utf8_sixteen(const uint8_t *units, int kind, uint8_t *out) {
             bytes = _mm512_mask_or_epi32(bytes, four, first, _mm512_slli_epi32(tail, 8));
         }
     }
-    /* A byte that is not used is zero; the first byte always is used. */
+    /* An unused byte is zero; the first byte is always used. */
     __mmask64 used = _mm512_test_epi8_mask(bytes, bytes) | 0x1111111111111111ull;
     _mm512_storeu_si512(out, _mm512_maskz_compress_epi8(used, bytes));
     return __builtin_popcountll(used);
@@ -212,8 +212,8 @@ static inline ptrdiff_t utf8_transcode(int level, const void *data, int kind, pt
     return 0;
 }
 
-/* The bytes of `text` that are well-formed from its start on, whole blocks only, and whole characters: a place to go
- * on from. */
+/* The number of bytes of `text` that are well-formed from its start on, in whole blocks and whole characters: a place
+ * to go on from. */
 static inline ptrdiff_t utf8_valid_blocks(int level, const uint8_t *text, ptrdiff_t length) {
 #ifdef DSTOK_X86
     if (level == LEVEL_AVX512)

@@ -3,15 +3,15 @@
 
 typedef int32_t NAME(Points) __attribute__((vector_size(VECTOR), aligned(1), may_alias));
 #define POINTS NAME(Points) /* VECTOR / 4 code points */
-#define ALL (uint32_t)((1ull << VECTOR) - 1) /* of BITS */
+#define ALL (uint32_t)((1ull << VECTOR) - 1) /* the BITS of a vector in which all are set */
 #define PICK(mask, a, b) (((a) & (mask)) | ((b) & ~(mask)))
 
-/* VECTOR / 4 code points as UTF-8; 0 if a surrogate is among them. Writes VECTOR bytes, of which the result counts. */
+/* VECTOR / 4 code points as UTF-8; 0 if a surrogate is among them. Writes VECTOR bytes; the returned number counts. */
 FUNCTION int NAME(utf8_some)(const uint8_t *units, int kind, uint8_t *out) {
     POINTS c = kind == 4 ? *(const POINTS *)units : (POINTS)LOOK_UP(units, *(const V *)UTF8_SPREAD[kind - 1]);
     POINTS two = c > 0x7F, three = kind == 1 ? (POINTS){0} : (POINTS)(c > 0x7FF), four = c > 0xFFFF, even = two;
-    /* The last six bits, those before them, ...: continuation bytes, the lead byte in front. Of U+00E9 last is A9 and high 3,
-     * and bytes are C3 A9. */
+    /* Continuation bytes hold the last six bits, the six bits before them, ...; the lead byte stands in front. For
+     * U+00E9 last is A9 and high 3, and bytes are C3 A9. */
     POINTS last = (c & 0x3F) | 0x80, high = c >> 6, bytes = PICK(two, high | 0xC0 | last << 8, c);
     if (kind != 1 && BITS(three)) {
         POINTS surrogate = c >> 11 == 0x1B, top = c >> 12, tail = ((high & 0x3F) | 0x80) << 8 | last << 16;
@@ -25,7 +25,7 @@ FUNCTION int NAME(utf8_some)(const uint8_t *units, int kind, uint8_t *out) {
             even |= four;
         }
     }
-    /* Two bits a character, its width less one; those of four together are a key. */
+    /* The width of each character less one, in two bits; the widths of four characters are a key. */
     POINTS widths = (even & 0xFF) | (three & 0xFF00);
     uint32_t keys = BITS(widths);
     int written = 0;
@@ -53,7 +53,7 @@ FUNCTION int NAME(utf8_ascii)(const uint8_t *units, int kind, int count, uint8_t
 
 UTF8_TRANSCODE(NAME(utf8_transcode), TARGET, NAME(utf8_some), VECTOR / 4, NAME(utf8_ascii), 32)
 
-/* Bytes of which the three before may be read: zero where there is no fault. */
+/* Zero where there is no fault. It may read the three bytes before `text`. */
 FUNCTION V NAME(utf8_faults)(const uint8_t *text) {
     V x = *(const V *)text, one = *(const V *)(text - 1), two = *(const V *)(text - 2), three = *(const V *)(text - 3);
     V fault = LOOK_UP(V_FIRST_HIGH, one >> 4) & LOOK_UP(V_FIRST_LOW, one & 0x0F) & LOOK_UP(V_SECOND_HIGH, x >> 4);

@@ -1,17 +1,17 @@
-/* Includes the header VECTOR_CODE once for each size of the compiler's own vectors: one text for AVX2, NEON and any other
-   processor. It is given
+/* Includes the header VECTOR_CODE once for each size of the compiler's own vectors: one text for AVX2, NEON and any
+   other processor. The header gets
 
    VECTOR       bytes of a vector, 32 or 16
-   V            a vector of so many
+   V            a vector of that size
    W            the same in words of two bytes
    NAME(x)      x with the level's name
-   FUNCTION     what stands before a function; TARGET: before one that is called by a pointer
-   HIDE(v)      makes the compiler forget what v is
+   FUNCTION     the words before a function; TARGET: before a function that is called by a pointer
+   HIDE(v)      makes the compiler forget the value of v
    BITS(v)      the highest bits of a vector's bytes, as a number
    and, where the processor can,
-   LOOK_UP(table, index)    each byte of the vector `index`, below 16, looked up in 16 bytes; 0 for one from 0x80 on
+   LOOK_UP(table, index)    looks each byte of the vector `index`, below 16, up in 16 bytes; 0 for one from 0x80 on
    LOOK_UP_16(out, table, index)    the same for 16 bytes of `index`, all in memory
-   These two go by way of memory, which the compiler sees through: emulated, the registers are no vectors of its own. */
+   These two go by way of memory, and the compiler sees through it: emulated, registers are no vectors of its own. */
 #ifndef DSTOK_VECTORS_H
 #define DSTOK_VECTORS_H
 

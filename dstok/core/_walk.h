@@ -1,7 +1,7 @@
-/* What a walk through the rules (_walk.pyx) needs of them: the masks of one character, and the state as a number.
+/* The needs of a walk through the rules (_walk.pyx): the masks of one character, and the state as a number.
  *
- * In: a character, as a byte of ASCII or as a kind and a width. Out: its masks, which `walk_join` puts together to a block;
- * the starts that the rules give for the block. Invariant: masks and rules are the kernel's own. */
+ * In: a character, as a byte of ASCII or as a kind and a width. Out: its masks, which `walk_join` puts together to a
+ * block; the starts that the rules give for the block. Invariant: masks and rules are the kernel's own. */
 #ifndef DSTOK_WALK_H
 #define DSTOK_WALK_H
 
@@ -10,11 +10,11 @@
 #include "_grid.h"
 
 enum {
-    WALK_WORDS = offsetof(GridMasks, size) / 8,   /* of a character's masks */
-    WALK_BITS = offsetof(GridState, digits) / 8,  /* of the state: those that are one bit */
-    WALK_DIGITS = 2,                              /* bits for the digits since the last number start: 0 to 3 */
-    /* A node is a number. From its lowest bit on: what is ahead, the state of the `Marked`, the state carried over, and
-     * each character that is not decided. */
+    WALK_WORDS = offsetof(GridMasks, size) / 8,   /* words of the masks of a character */
+    WALK_BITS = offsetof(GridState, digits) / 8,  /* one-bit parts of the state */
+    WALK_DIGITS = 2,                              /* bits of the number of digits since the last number start, 0 to 3 */
+    /* A node is a number. From its lowest bit on: the knowledge of the text ahead, the state of the `Marked`, the state
+     * carried over, and each character that is not decided. */
     WALK_AHEAD_BITS = 3,
     WALK_MARKED_BITS = 10,
     WALK_STATE_BITS = 19,
@@ -25,8 +25,8 @@ _Static_assert(WALK_BITS + WALK_DIGITS <= WALK_STATE_BITS, "a node has room for 
 _Static_assert(WALK_HEAD_BITS <= 32, "all of a node but its characters is a uint32_t");
 _Static_assert(offsetof(GridMasks, size) % 8 == 0 && offsetof(GridState, digits) % 8 == 0, "arrays of uint64_t");
 
-/* The masks of an ASCII character, as a block has them that begins with it; it stands after a quote here, without which
- * some levels do not look at letters. */
+/* The masks of an ASCII character at the start of a block. Here it stands after a quote: else some levels would not
+ * look at letters. */
 static void walk_ascii(int rules, uint8_t byte, GridMasks *m) {
     static const KernelTables none;
     uint8_t text[2 * 64] = {'\'', byte};
@@ -35,7 +35,7 @@ static void walk_ascii(int rules, uint8_t byte, GridMasks *m) {
         ((uint64_t *)m)[i] >>= 1;
 }
 
-/* The masks of another one, of `width` bytes. */
+/* The masks of any other character, of `width` bytes. */
 static void walk_wide(int rules, int width, uint8_t flags, GridMasks *m) {
 #define IS(flag) (flags & (flag) ? 1 : 0)
     GridFirst first = {.letter = IS(F_LETTER), .punct = IS(F_PUNCT), .cjk = IS(F_CJK), .blank = IS(F_BLANK),
@@ -48,14 +48,14 @@ static void walk_wide(int rules, int width, uint8_t flags, GridMasks *m) {
     grid_spread(rules, NULL, &first, (1ull << width) - 1, 0, m);
 }
 
-/* The masks of `m`, and after their `width` bytes those of `one`. */
+/* Joins the masks of `m` and, after their `width` bytes, those of `one`. */
 static inline void walk_join(const GridMasks *m, const GridMasks *one, int width, GridMasks *joined) {
     for (int i = 0; i < WALK_WORDS; i++)
         ((uint64_t *)joined)[i] = ((const uint64_t *)m)[i] | ((const uint64_t *)one)[i] << width;
 }
 
-/* A block of `width` bytes, of which `size` may be decided. After it lies `ahead`, if that is not 0, and there the text ends,
- * if it is `final`. Returns the bytes decided. */
+/* Decides a block of `width` bytes, `size` of them at most. After it lies `ahead`, if that is not 0, and there the text
+ * ends if `final`. Returns the number of bytes decided. */
 static int walk_block(int rules, const GridMasks *masks, int width, int size, int more, int final, uint8_t ahead,
                       GridState *s, uint64_t *starts) {
     uint8_t text[64 + 1];
@@ -70,7 +70,7 @@ static int walk_block(int rules, const GridMasks *masks, int width, int size, in
     return size;
 }
 
-/* Larger than WALK_STATE_BITS if there are more digits than rules of threes can leave. */
+/* The state as a number; above WALK_STATE_BITS if there are more digits than rules of threes can leave. */
 static uint32_t walk_pack(const GridState *s) {
     uint32_t packed = s->number ? (uint32_t)s->digits << WALK_BITS : 0;
     for (int i = 0; i < WALK_BITS; i++)

@@ -1,12 +1,12 @@
 from collections.abc import Sequence
 
 class TooLargeError(Exception):
-    """A walk that would take too long, or that has no room: of an automaton that no rules are made for."""
+    """A walk that would take too long, or that has no room: for an automaton that no rules are made for."""
 
 class Walk:
-    """`symbols` are (byte, 1, 0, column) of ASCII characters and (-1, width, F_ flags, column) of others, column -1 if
-    the rules never decide them; `rows` (uint16, two dimensions) are those of a `Marked`, `end` its column for the end
-    of the text, the mark is the next one. A block has `least` characters, `most` if it begins with a quote.
+    """`symbols` are (byte, 1, 0, column) of ASCII characters and (-1, width, F_ flags, column) of others, with column
+    -1 if the rules never decide them. `rows` (uint16, two dimensions) are those of a `Marked`, `end` its column for the
+    end of the text; the mark has the next column. A block has `least` characters, or `most` if it begins with a quote.
     """
 
     gave_up: set[tuple[int, tuple[int, ...]]]
@@ -20,5 +20,5 @@ class Walk:
     ) -> None: ...
     def run(self, limit: int) -> list[int] | None:
         """A text that the rules mark in another way, as the numbers of its symbols, or None. Raises `TooLargeError`,
-        also where more than about `limit` blocks would have to be tried.
+        also if it would have to try more than about `limit` blocks.
         """

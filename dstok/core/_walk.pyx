@@ -1,15 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The product walk: a set of rules held against the automaton of marked texts (pattern/marked.py).
+"""The product walk: a set of rules compared with the automaton of marked texts (pattern/marked.py).
 
-In: a set of rules, symbols (what stands for the characters), the rows of a `Marked`. Out: a text that the rules mark in
-another way, or None: there is none.
+In: a set of rules, symbols (one for each kind of character), the rows of a `Marked`. Out: a text that the rules mark in
+another way, or None if there is none.
 Invariant: the rules are those of the kernel, the same C, in blocks of a few characters instead of 64 bytes. A node is
 all that is known between two blocks: the state of the rules, the state of the `Marked` after the marks set so far, and
-the characters that were seen but not decided. From each node all blocks of `least` characters are tried. Rules of
-words look at what follows a quote: after one, all blocks of `least` to `most` characters are tried. Shorter blocks end
-a text.
-A small block must know at least as much as one of 64 bytes may: if it is all blanks, it is told what ends them.
+the characters that are seen but not decided. From each node the walk tries all blocks of `least` characters. Rules of
+words look at the characters after a quote: after one, the walk tries all blocks of `least` to `most` characters.
+Shorter blocks end a text.
+A small block must know at least as much as one of 64 bytes may: if it is all blanks, the walk tells it what ends them.
 docs/rules.md says what that proves.
 """
 
@@ -53,20 +53,20 @@ cdef enum:
     TAIL_AT = WALK_HEAD_BITS
     MOST_MARKED = 1 << WALK_MARKED_BITS
     MOST_SYMBOLS = (1 << WALK_SYMBOL_BITS) - 1
-    LONGEST = 11             # characters of a block: but for the first they have room in 64 bits
-    # What is known of what follows these characters, if they are blanks:
+    LONGEST = 11             # characters of a block: all but the first must fit into 64 bits
+    # The knowledge of a node about the text after these characters, if they are blanks:
     ANY = 0
     NEWLINE = 1
-    OTHER = 2                # a character that is none, but none that the rules never decide
+    OTHER = 2                # a character that is no newline; not one that the rules never decide
     ENDS = 3                 # the end of the text
     BEGINS = 4               # nothing; and the text begins here: no mark stands before its first character
     CLOSED = 5               # LLM's rules: a newline, a letter, or punctuation
-    OPEN = 6                 # LLM's rules: another character, but none that the rules never decide
+    OPEN = 6                 # another character in rules of LLM; not one that the rules never decide
     RARE = 7                 # a character beyond ASCII that the rules never decide
 
 
 class TooLargeError(Exception):
-    """A walk that would take too long, or that has no room: of an automaton that no rules are made for."""
+    """A walk that would take too long, or that has no room: for an automaton that no rules are made for."""
 
 
 cdef struct Symbol:
@@ -77,11 +77,11 @@ cdef struct Symbol:
 
 cdef class Walk:
     """`symbols` are (byte, 1, 0, column) of ASCII characters and (-1, width, F_ flags, column) of others; `rows` are
-    those of the `Marked`, `end` its column for the end of the text, the mark is the next one. Symbols that neither side
-    tells apart are taken once.
+    those of the `Marked`, `end` its column for the end of the text; the mark has the next column. Symbols that neither
+    side tells apart are taken once.
 
     `gave_up`: (state of the `Marked`, the symbols seen) where the rules leave a text to the automaton; `nodes`,
-    `blocks`: how many there were.
+    `blocks`: their numbers.
     """
 
     cdef int rules, least, most, count, end
@@ -141,7 +141,7 @@ cdef class Walk:
         return True
 
     def run(self, long limit):
-        """A text that the rules mark in another way, as the numbers of its symbols, or None; at most `limit` blocks."""
+        """A text that the rules mark in another way, as symbol numbers, or None; tries about `limit` blocks at most."""
         cdef GridMasks empty
         memset(&empty, 0, sizeof(empty))
         self.reach(0, 0, 0, START, BEGINS)
@@ -154,7 +154,7 @@ cdef class Walk:
         return None
 
     cdef list way(self):
-        """The symbols from the beginning to the block at hand, and those of it."""
+        """The symbols from the text's start to the present block, and those of the block."""
         found = [self.word[i] for i in range(self.seen)]
         node = self.node
         while node is not None:
@@ -175,7 +175,7 @@ cdef class Walk:
         return 0
 
     cdef int reach(self, int decided, int count, uint32_t state, int marked, int ahead) except -1:
-        """The node after the first `decided` symbols of the word, which has `count`."""
+        """Adds the node after the first `decided` symbols of the word, which has `count`."""
         cdef uint64_t head = ahead | marked << MARKED_AT | state << STATE_AT, tail = 0
         cdef int i
         if state >> WALK_STATE_BITS:
@@ -189,7 +189,7 @@ cdef class Walk:
         return 0
 
     cdef bint grow(self, const GridMasks *m, int count, int width) except -1:
-        """All blocks that begin with the first `count` symbols of the word, whose masks are `m`: marked alike?"""
+        """Tries all blocks that begin with the first `count` symbols of the word, whose masks are `m`: marked alike?"""
         cdef GridMasks joined
         cdef int i
         if count and (count >= self.seen or count >= self.least) and not self.try_block(m, count, width):
@@ -208,7 +208,7 @@ cdef class Walk:
         return True
 
     cdef bint try_block(self, const GridMasks *m, int count, int width) except -1:
-        """The word as the text's last block, and, if it is long enough, as one that others follow."""
+        """Tries the word as the text's last block, and, if it is long enough, as a block that others follow."""
         cdef int ahead, blanks = 0
         while blanks < count and self.symbols[self.word[blanks]].masks.blank & 1:
             blanks += 1
@@ -226,7 +226,7 @@ cdef class Walk:
         return True
 
     cdef bint may_follow(self, const Symbol *one):
-        """May this character end the blanks, as far as the node knows?"""
+        """Whether this character may end the blanks, as far as the node knows."""
         if self.ahead in (ANY, BEGINS):
             return True
         if self.ahead in (RARE, ENDS) or one.column < 0:
@@ -236,7 +236,7 @@ cdef class Walk:
         return ((one.masks.newline | one.masks.letter | one.masks.punct) & 1) == (self.ahead == CLOSED)
 
     cdef bint last_blocks(self, int count) except -1:
-        """The word as the end of a text."""
+        """Tries the word as the end of a text."""
         cdef GridMasks masks, joined
         cdef uint32_t state = self.state
         cdef int marked = self.marked, at = 0, i, width, decided
@@ -256,7 +256,7 @@ cdef class Walk:
         return self.rows[self.rows[marked, self.end + 1], self.end] == FINAL
 
     cdef bint block(self, const GridMasks *m, int count, int width, int ahead) except -1:
-        """The word as a block that others follow, whose last character is there to be looked at."""
+        """Tries the word as a block that others follow; it looks at the last character without deciding it."""
         cdef uint32_t state = self.state
         cdef int marked = self.marked
         cdef int decided = self.step(m, 0, count, width, self.size(count), True, ahead, &state, &marked)
@@ -277,7 +277,7 @@ cdef class Walk:
         return size
 
     cdef int stand_in(self, int count, int ahead, uint32_t *state, int *marked) except -2:
-        """LLM's rules: the word's first blank, and what stands for the end of the blanks: a newline or a digit."""
+        """LLM's rules: tries the word's first blank, and a newline or a digit in place of the end of the blanks."""
         cdef GridMasks end, both
         cdef const Symbol *blank = &self.symbols[self.word[0]]
         memset(&end, 0, sizeof(end))
@@ -289,7 +289,7 @@ cdef class Walk:
         return self.step(&both, 0, count, blank.width + 1, blank.width, True, ANY, state, marked)
 
     cdef int give_up(self, int marked, int first, int count) except -1:
-        """Remembers where, and before which symbols, to the first that the rules never decide."""
+        """Remembers the place, and the symbols after it, up to the first that the rules never decide."""
         cdef int i = first
         while i + 1 < count and self.symbols[self.word[i]].column >= 0:
             i += 1
@@ -300,7 +300,7 @@ cdef class Walk:
         self, const GridMasks *m, int first, int count, int width, int size, bint more, int ahead, uint32_t *state,
         int *marked
     ) except -2:
-        """How many characters of word[first:count] a block decides; -1 if its marks are wrong."""
+        """The number of characters of word[first:count] that a block decides; -1 if its marks are wrong."""
         cdef GridState s = walk_unpack(state[0])
         cdef uint64_t starts
         cdef uint8_t byte = c"\n" if ahead == NEWLINE else c"x" if ahead == OTHER else 0xC2 if ahead == RARE else 0

@@ -1,11 +1,11 @@
 /* Verdicts of windows: where pieces begin, as far as a few characters around a place tell (pattern/windows.py).
 
-   In: text, of which 65 bytes may be read. Out: bits of its first 64 bytes: a piece begins here; unknown.
-   No byte waits for the look-ups of the byte before, as it does in the automaton. There are three look-ups for each byte, all
-   in tables of a few kilobytes. Measured against the automaton: benchmarks/README.md.
+   In: text, with 65 readable bytes. Out: two bits for each of its first 64 bytes: a piece begins here; unknown.
+   No byte waits for the look-ups of the byte before, as it does in the automaton. There are three look-ups for each
+   byte, all in tables of a few kilobytes. Measured against the automaton: benchmarks/README.md.
 
-   Example, Qwen's pattern, "the cat": for the place before the blank, the groups of "the" give a history, and its number with
-   the groups of " c" the verdict WINDOW_YES. For the place before the c the answer is no. */
+   Example, Qwen's pattern, "the cat". At the place before the blank, the groups of "the" give a history. Its number and
+   the groups of " c" give the verdict WINDOW_YES. At the place before the c the verdict is no. */
 
 #ifndef DSTOK_WINDOWS_H
 #define DSTOK_WINDOWS_H
@@ -26,12 +26,12 @@ enum {
 };
 
 typedef struct {
-    const uint8_t *groups;    /* of a byte */
-    const uint8_t *histories; /* number, by the groups of three bytes */
-    const uint8_t *verdicts;  /* by number, and the groups of two bytes */
+    const uint8_t *groups;    /* by byte */
+    const uint8_t *histories; /* the number of a history, by the groups of three bytes */
+    const uint8_t *verdicts;  /* by number, and by the groups of two bytes */
 } WindowTables;
 
-/* The bits 0x80, and 0x40, of 64 bytes. */
+/* Gathers the bits 0x80, and 0x40, of 64 verdicts. */
 static inline void window_bits(const uint8_t *verdicts, uint64_t *yes, uint64_t *unknown) {
     uint64_t high = 0, low = 0;
 #ifdef WINDOW_SSE2
@@ -50,11 +50,11 @@ static inline void window_bits(const uint8_t *verdicts, uint64_t *yes, uint64_t 
     *unknown = low;
 }
 
-/* `history`: the groups of the three bytes before p, 12 bits; moved on by 64 bytes. */
+/* `history`: the groups of the three bytes before p, 12 bits; it moves on by 64 bytes. */
 static inline void window_block(
     const WindowTables *t, const uint8_t *p, uint32_t *history, uint64_t *yes, uint64_t *unknown) {
     uint8_t verdicts[64];
-    uint32_t window = *history << 4 | t->groups[p[0]]; /* groups, four bits each, the newest lowest */
+    uint32_t window = *history << 4 | t->groups[p[0]]; /* groups, four bits each, the newest in the lowest bits */
     for (int i = 0; i < 64; i++) {
         window = window << 4 | t->groups[p[i + 1]];
         verdicts[i] = t->verdicts[(uint32_t)t->histories[window >> 8 & 0xFFF] << 8 | (window & 0xFF)];

@@ -1,6 +1,6 @@
 /* The rules of words: the one pattern of Llama 3 and its kin, as arithmetic on class masks.
 
-   In: `GridMasks` and the state before. Out: the starts of pieces; by five sets of rules,
+   In: `GridMasks` and the state before. Out: the starts of pieces, by five sets of rules:
 
        ones     (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
                 (Qwen; Qwen 3.5 with combining marks among the letters)
@@ -11,22 +11,22 @@
        gpt2     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
                 (only a space leads; newlines are blanks like others)
 
-   Where they differ: "a12 345" is "a", "1", "2", " ", "3", "4", "5" by ones, "a", "12", " ", "345" by threes, and "a", "12",
-   " 345" by gpt2. At the end of a text "a  \n  " is "a", "  \n", "  " by threes, and "a", "  \n  " by cl100k.
+   They differ in "a12 345": it is "a", "1", "2", " ", "3", "4", "5" by ones, "a", "12", " ", "345" by threes, and "a",
+   "12", " 345" by gpt2. At the end of a text "a  \n  " is "a", "  \n", "  " by threes, and "a", "  \n  " by cl100k.
 
-   Which automata they stand for, tables/kernels.py finds out. Punctuation is whatever is no letter, number or white space.
-   Not settled here, and so left to the automaton:
+   tables/kernels.py finds out which automata they stand for. Punctuation is any character but letters, numbers and
+   white space. Left to the automaton:
    - in threes, numbers beyond ASCII;
-   - characters beyond ASCII in the class of the space, of the newlines, of the quote, of the slash, or of one of the letters
-     named above: (?i:'s) also takes the long s, U+017F;
-   - in cased words, a capital after a letter of no case, a combining mark after punctuation, and a suffix after a suffix:
-     "I'd've" is "I'd", "'ve". */
+   - characters beyond ASCII in the class of the space, of the newlines, of the quote, of the slash, or of one of the
+     letters named above: (?i:'s) also takes the long s, U+017F;
+   - in cased words, a capital after a letter of no case, a combining mark after punctuation, and a suffix after a
+     suffix: "I'd've" is "I'd", "'ve". */
 #ifndef DSTOK_WORDS_H
 #define DSTOK_WORDS_H
 
 #include "_rules.h"
 
-/* The bit after each character whose first byte is one of `first`: of a character of two bytes at 4 the bit 6. */
+/* The bit after each character whose first byte is in `first`: for a character of two bytes at 4 it is bit 6. */
 GRID_INLINE uint64_t words_after(const GridMasks *m, uint64_t first) {
     uint64_t wide = first & m->leads;
     return (first ^ wide) << 1 | (wide & ~m->three) << 2 | (wide & m->three & ~m->four) << 3 | (wide & m->four) << 4;
@@ -41,8 +41,8 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     }
     uint64_t letters_before = m->letter << 1 | s->letter, slash = cased ? m->slash : 0;
 
-    /* Punctuation: a run starts a piece, at the space before it if there is one. Newlines right after belong to it; in cased
-     * words slashes after those, too, which are no punctuation then: "!\n/a" is "!\n/" and "a". */
+    /* Punctuation: a run starts a piece, at the space before it if there is one. Newlines right after belong to it. In
+     * cased words slashes after those belong to it too, and are no punctuation then: "!\n/a" is "!\n/" and "a". */
     uint64_t glued = (m->newline & (m->punct << 1 | s->glue)) | (slash & s->absorbed);
     uint64_t chain = m->newline | slash;
     uint64_t absorbed = (chain & ~(chain + glued)) | glued;
@@ -54,7 +54,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
      *     "it'sx"   letter       1 1 0 1 1
      *               quote        0 0 1 0 0
      *               brief        0 0 0 1 0     the s after it
-     *               suffix       0 0 0 0 1     what follows the suffix starts a piece
+     *               suffix       0 0 0 0 1     the character after the suffix starts a piece
      *               starts       1 0 1 0 1     "it", "'s", "x"; in cased words 1 0 0 0 1: "it's", "x"
      *
      * longer is the same for re, ve and ll: the bit of the second letter. */
@@ -83,7 +83,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     if (!m->size)
         return 0;
 
-    /* Letters: a run starts a piece, unless a blank or punctuation before it leads it; so does what follows a suffix.
+    /* Letters: a run starts a piece, unless a blank or punctuation before it leads it; so do letters after a suffix.
      * "a (b" is "a", " (", "b"; "a(b" is "a", "(b". In cased words "aBc" is "a", "Bc". */
     uint64_t led = gpt2 ? m->space << 1 | s->space : m->blank << 1 | s->blank;
     uint64_t leader = gpt2 ? 0 : words_after(m, punct_start);
