@@ -14,21 +14,21 @@ cdef extern from "_first_of.h":
     bint first_in(const FirstBytes *firsts, const uint8_t *text, int64_t size) noexcept nogil
 
 cdef struct Match:
-    Py_ssize_t start       # of the token, whitespace it swallows included
+    Py_ssize_t start       # of the token, with the white space that it takes along
     Py_ssize_t end
     Py_ssize_t content     # where its own text begins
-    int32_t token          # index into the list the matcher was made from, -1: no match
+    int32_t token          # index into the list of tokens that the matcher has; -1: no match
     Py_ssize_t safe        # without a match: no token begins before this offset
-    Py_ssize_t scan        # ... and a later search must not begin before this one (a rejected match ends there)
+    Py_ssize_t scan        # without a match: a later search begins here at the earliest (a rejected match ends here)
 
 
 @cython.final
 cdef class Matcher:
-    cdef uint64_t *edges       # open addressing: (state << 8 | byte) + 1 in the high, target in the low half
+    cdef uint64_t *edges       # open addressing: (state << 8 | byte) + 1 in the high half, target in the low half
     cdef uint32_t edge_mask
-    cdef uint64_t seed         # of the edges' places
-    cdef readonly Py_ssize_t steps  # slots that were found taken while the edges were put in
-    cdef uint16_t *only        # most states have one child: 0 for none, else see _added.pyx
+    cdef uint64_t seed         # of the hash that places the edges
+    cdef readonly Py_ssize_t steps  # taken slots that were read while the edges were put in
+    cdef uint16_t *only        # by state: 0 for no child, ONE | byte or MANY; see _added.pyx
     cdef uint32_t *fail
     cdef uint32_t *depth
     cdef int32_t *longest      # the longest token that is a suffix of the state's text, or -1
@@ -36,7 +36,7 @@ cdef class Matcher:
     cdef uint32_t *lengths     # of the tokens, in bytes
     cdef uint8_t *flags        # SINGLE_WORD | LSTRIP | RSTRIP
     cdef int only_first        # the one byte that all tokens begin with, or -1
-    cdef FirstBytes firsts     # the bytes that they begin with
+    cdef FirstBytes firsts     # the bytes that tokens begin with
     cdef bint has_lstrip
     cdef const uint8_t *word_bits
     cdef object _keep

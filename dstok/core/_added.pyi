@@ -3,5 +3,5 @@ class Matcher:
 
     count: int
     steps: int
-    """Slots that were found taken while the edges were put in. For tests."""
+    """The taken slots that were read while the edges were put in. For tests."""
     def __init__(self, tokens: list[tuple[bytes, bool, bool, bool]], word_bits: bytes = b"") -> None: ...

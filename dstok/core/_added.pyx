@@ -2,13 +2,13 @@
 # cython: freethreading_compatible=True
 """Added tokens: leftmost-longest, non-overlapping matching of literal texts.
 
-In: UTF-8, and the tokens with their flags. Out: the next match, or up to which place there surely is none.
+In: UTF-8, and the tokens with their flags. Out: the next match, or the place before which there surely is none.
 Invariant: upstream's rules. Of the matches that start first, the longest is taken. If `single_word` rejects it, no
-shorter token is tried at the place, and the span of the match is passed over. `lstrip` and `rstrip` take the white
+shorter token is tried at the place, and the search goes on after the match. `lstrip` and `rstrip` take the white
 space beside the token along, but none that an earlier match has taken.
 Source: Aho and Corasick (1975), with sparse edges, so that memory is linear in the bytes of the tokens; upstream's
-AddedVocabulary, measured. Time is linear in the text, however many tokens there are: read twice is only what a token
-has after another token that it begins with, and text/added_tokens.py bounds that.
+AddedVocabulary, measured. Time is linear in the text, however many tokens there are. If a token begins with another
+token, the rest of the longer one may be read twice; text/added_tokens.py bounds that.
 """
 
 cimport cython
@@ -29,7 +29,7 @@ cdef enum:
 
 cdef enum:
     ONE = 0x100              # `only` of a state whose one child, by the low byte, is the next; no token ends there
-    MANY = 0x200             # of one whose children are found by their edges
+    MANY = 0x200             # `only` of a state whose children are found by their edges
 
 cdef enum:
     REJECTED = 0
@@ -38,7 +38,7 @@ cdef enum:
 
 
 cdef FirstBytes first_bytes(set bytes):
-    """What finds the next of some bytes, if they are few."""
+    """The search for the next of some bytes, if they are few."""
     cdef FirstBytes found
     cdef int i
     memset(&found, 0, sizeof(found))
@@ -66,7 +66,7 @@ cdef Py_ssize_t _before(const uint8_t *text, Py_ssize_t at) noexcept nogil:
 
 
 cdef Py_ssize_t _states(list contents) except -1:
-    """How many states the trie of some contents has: the root, and what each has beyond the one sorted before it."""
+    """The number of states of the contents' trie: the root, and each content's own beyond the one sorted before."""
     cdef const uint8_t *text
     cdef const uint8_t *before = NULL
     cdef Py_ssize_t states = 1, length, shared, least = 0
@@ -84,7 +84,7 @@ cdef Py_ssize_t _states(list contents) except -1:
 cdef class Matcher:
     """Finds `tokens`, a list of (content: bytes, single_word, lstrip, rstrip).
 
-    `word_bits` is a bitmap over all code points of what `\\w` matches, needed if a token is `single_word`.
+    `word_bits` is a bitmap over all code points that `\\w` matches. Tokens with `single_word` need it.
     """
 
     def __cinit__(self, list tokens, bytes word_bits=b""):
@@ -167,7 +167,7 @@ cdef class Matcher:
             free(last)
             free(order)
         for state in range(1, <uint32_t>states):
-            # A state before one where a token ends is left by its edges, so that the end is seen.
+            # A state before one where a token ends is left by its edges, so that the matcher sees the end.
             if self.only[state] & ONE and self.longest[state + 1] >= 0:
                 self.only[state] = MANY
         firsts = {content[0] for content in contents}
@@ -175,7 +175,7 @@ cdef class Matcher:
         self.firsts = first_bytes(firsts)
 
     cdef int _plant(self, list contents, uint8_t *last) except -1:
-        """The trie. `last` is the byte that leads to a state; `fail` is its parent until `_link_back`."""
+        """Builds the trie. `last` is the byte that leads to a state; `fail` is its parent until `_link_back`."""
         cdef uint32_t states = 1, state, target
         cdef uint8_t byte
         cdef Py_ssize_t i
@@ -197,7 +197,7 @@ cdef class Matcher:
         return 0
 
     cdef int _by_depth(self, Py_ssize_t deepest, Py_ssize_t states, uint32_t *order) except -1:
-        """`order` becomes all states but the root, by their depth."""
+        """Fills `order` with all states but the root, by their depth."""
         cdef uint32_t *ends = <uint32_t *>calloc(deepest + 2, 4)
         cdef Py_ssize_t state, depth
         if ends == NULL:
@@ -213,7 +213,7 @@ cdef class Matcher:
         return 0
 
     cdef void _link_back(self, const uint8_t *last, const uint32_t *order, Py_ssize_t states) noexcept:
-        """The fail links, breadth-first: a link leads to the longest proper suffix in the trie."""
+        """Sets the fail links, breadth-first: each leads to the longest proper suffix in the trie."""
         cdef uint32_t target, parent, fallback
         cdef Py_ssize_t i
         for i in range(states - 1):
@@ -231,14 +231,14 @@ cdef class Matcher:
     cdef void search(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
     ) noexcept nogil:
-        """The leftmost-longest match in `text[at:stop]`, or how far there is none."""
+        """The leftmost-longest match in `text[at:stop]`, or the place up to which there is none."""
         cdef uint32_t state = 0, child
         cdef int32_t token
         cdef Py_ssize_t start
         found.token = -1
         while at < stop:
             if state == 0:
-                # Nothing begun: skip to the next byte that begins a token.
+                # No token has begun: skip to the next byte that begins one.
                 at = self.begins(text, at, stop)
                 if at == stop:
                     break
@@ -258,14 +258,14 @@ cdef class Matcher:
                     found.start = start
                     found.end = at
             elif found.token < 0:
-                # Along a chain, up to where a token ends.
+                # Follow a chain up to a state where a token ends.
                 while at < stop and self.only[state] == (ONE | text[at]):
                     state += 1
                     at += 1
         if final:
             found.safe = stop
         else:
-            # A token may have begun; one that is found may still grow, or be beaten by an earlier one.
+            # A token may have begun. A found one may still grow, or an earlier one may beat it.
             found.safe = stop - self.depth[state]
             if found.token >= 0:
                 if state:
@@ -273,7 +273,7 @@ cdef class Matcher:
                     found.token = -1
 
     cdef Py_ssize_t begins(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
-        """Where the next byte is that a token begins with, or `stop`."""
+        """The place of the next byte that a token begins with, or `stop`."""
         cdef const void *hit
         if self.only_first >= 0:
             hit = memchr(text + at, self.only_first, stop - at)
@@ -287,7 +287,7 @@ cdef class Matcher:
     cdef int admit(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found
     ) noexcept nogil:
-        """Applies the flags of the token found; `left` is where the stretch began, `at` the last match's end."""
+        """Applies the flags of the token found; `left` is the start of the stretch, `at` the end of the last match."""
         cdef uint8_t flags = self.flags[found.token]
         cdef Py_ssize_t width
         cdef uint32_t c
@@ -315,10 +315,10 @@ cdef class Matcher:
     cdef Match find(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final
     ) noexcept nogil:
-        """The first match at or after `scan`. Without one `token` is -1 and `safe` how far that is sure.
+        """The first match at or after `scan`. Without one `token` is -1, and no token begins before `safe`.
 
-        Text before `at` is taken; between it and `scan` a match was rejected before. `left` is the start of the
-        stretch (its text end for `single_word`); if not `final`, more text follows `stop`.
+        Text before `at` is taken; between `at` and `scan` a match was rejected. `left` is the start of the stretch: for
+        `single_word` the text begins there. If not `final`, more text follows `stop`.
         """
         cdef Match found
         cdef Py_ssize_t width, start
@@ -339,7 +339,7 @@ cdef class Matcher:
             scan = found.end
         found.scan = scan
         if self.has_lstrip and not final:
-            # White space at the end may yet belong to a token after it.
+            # White space at the end may belong to a token after it.
             while found.safe > at and _is_space(code_point(text + _before(text, found.safe), &width)):
                 found.safe = _before(text, found.safe)
         return found

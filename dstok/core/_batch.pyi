@@ -7,9 +7,9 @@ from dstok.core._policy import Policy
 from dstok.core._rows import Rows
 
 class Batch:
-    """Texts to encode, with `encoder` under `policy`, by up to `threads` threads. A list is its own from now on.
+    """Texts to encode, with `encoder` under `policy`, by up to `threads` threads. A list then belongs to the batch.
 
-    Raises `TextError` for rows that do not lie in their buffers.
+    Raises `TextError` for a row that does not lie in its buffer.
     """
 
     def __init__(
@@ -18,8 +18,8 @@ class Batch:
     def lists(self) -> list[list[int]]:
         """The ids of each text, as lists."""
     def arrays(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-        """All ids in one array, and the number of each text's."""
+        """All ids in one array, and the number of ids of each text."""
     def lengths(self) -> list[int]:
         """The number of ids of each text."""
     def length_array(self) -> npt.NDArray[np.int64]:
-        """The same as an array."""
+        """The number of ids of each text, as an array."""

@@ -4,15 +4,15 @@
 
 In: texts (`str`, UTF-8 bytes, or rows of buffers), a policy, a number of threads. Out: lists, or all ids in one array,
 or counts.
-Invariant: what single calls give, in the order of the texts. If several texts have errors, that of the first text is
-raised. Each thread leases a workspace and gives it back itself, whatever happens: after a second Ctrl-C the calling
-thread no longer waits for the others, and they may still be at work, each on its last part.
+Invariant: the ids are those of single calls, in the order of the texts. If several texts have errors, the first
+text's error is raised. Each thread leases a workspace and gives it back itself, whatever happens: after a second
+Ctrl-C the calling thread no longer waits for the others, and each of them may still work on its last part.
 
 A batch is cut into parts of neighbouring texts. The calling thread takes parts from the front, the others take them
 from the back, without the GIL and without a lock, until none is left. So the ids of the calling thread's parts lie in
-order in one buffer, and only the others' are copied. Lists are made by the calling thread alone, also of the parts that
-the others have finished: an int that two threads share has one count of references, which would go to and fro between
-their caches. (Lists of 12 MB of English by two threads: 53 ms when both made lists, 25 ms so.)
+order in one buffer, and only the others' ids are copied. The calling thread alone makes lists, for the other threads'
+parts too: two threads that share an int share its count of references, and the count would move between their caches.
+(Lists of 12 MB of English by two threads: 25 ms if one thread makes them, 53 ms if both do.)
 """
 
 cimport cython
@@ -46,10 +46,10 @@ cdef extern from "_batch.h":
     void batch_lower(Py_ssize_t *least, Py_ssize_t value) noexcept nogil
 
 cdef enum:
-    PART = 1 << 16           # bytes of text a part: its ids (72 KB) stay in the cache, malloc has blocks for them
-    LIKELY = 3               # code points an id
-    LEAST = 1 << 14          # ids a chunk of pieces may have, about
-    PER_TEXT = 16            # what a text costs beside its bytes, in bytes
+    PART = 1 << 16           # bytes of text in a part: its ids (72 KB) stay in the cache, malloc has blocks for them
+    LIKELY = 3               # code points in an id
+    LEAST = 1 << 14          # ids that a chunk of pieces may have, about
+    PER_TEXT = 16            # cost of a text beside its bytes, in bytes
 
 cdef enum Wanted:
     LISTS
@@ -57,21 +57,21 @@ cdef enum Wanted:
     LENGTHS
 
 cdef struct Part:
-    Py_ssize_t first         # its texts
+    Py_ssize_t first         # its first text
     Py_ssize_t last
-    Py_ssize_t at            # where its ids lie in its workspace's buffer ...
+    Py_ssize_t at            # start of its ids in the buffer of its workspace
     Py_ssize_t count
-    int home                 # ... and whose that is
-    uint32_t *block          # of another thread's part, if lists are wanted: a copy of them
+    int home                 # the thread with that workspace
+    uint32_t *block          # for lists: a copy of the ids of a part of another thread
     int done
-    Py_ssize_t text          # the last one of them that was begun
+    Py_ssize_t text          # the last of its texts that was begun
 
 
 @cython.final
 cdef class Batch:
-    """Texts to encode, with `encoder` under `policy`, by up to `threads` threads. Good for one call.
+    """Texts to encode, with `encoder` under `policy`, by up to `threads` threads, in one call.
 
-    The texts are a list, which is its own from now on, or `Rows`.
+    The texts are `Rows`, or a list, which then belongs to the batch.
     """
 
     cdef Encoder encoder
@@ -81,20 +81,20 @@ cdef class Batch:
     cdef Wanted wanted
     cdef object texts
     cdef Source *sources          # where the texts lie
-    cdef object counted           # the number of ids, by text: array of typecode "q" ...
-    cdef int64_t *counts          # ... and where it lies
+    cdef object counted           # the number of ids of each text: array of typecode q
+    cdef int64_t *counts          # the memory of `counted`
     cdef Part *parts
-    cdef Py_ssize_t size          # parts
-    cdef Py_ssize_t taken         # by all threads
-    cdef Py_ssize_t front         # ... by the calling one
-    cdef Py_ssize_t back          # ... and by the others
+    cdef Py_ssize_t size          # the number of parts
+    cdef Py_ssize_t taken         # parts taken by all threads
+    cdef Py_ssize_t front         # by the calling thread
+    cdef Py_ssize_t back          # by the others
     cdef Py_ssize_t failed        # the first text that could not be encoded, as far as is known
-    cdef Py_ssize_t pending       # lists: the last part but those whose lists are made
+    cdef Py_ssize_t pending       # lists: the last part that still has no lists
     cdef Workspace own            # the calling thread's
-    cdef list others              # ids of the other threads (Written), by thread, if arrays are wanted
-    cdef list locks               # of the other threads, by thread: free again when it is done
-    cdef list begun               # ... of those that have begun
-    cdef list errors              # what stopped them, by thread
+    cdef list others              # for arrays: the ids of the other threads (Written), by thread
+    cdef list locks               # of the other threads, by thread: released when the thread is done
+    cdef list begun               # the locks of the threads that have begun
+    cdef list errors              # the exceptions that stopped them, by thread
 
     def __cinit__(self, Encoder encoder not None, texts not None, Policy policy not None, bint replace,
                   Py_ssize_t threads):
@@ -149,7 +149,7 @@ cdef class Batch:
         return rows
 
     def arrays(self):
-        """All ids in a uint32 array, and the number of each text's in an int64 array."""
+        """All ids in a uint32 array, and the number of ids of each text in an int64 array."""
         joined = self._run(ARRAYS, None)
         return numpy_().frombuffer(joined, numpy_().uint32), self._counted()
 
@@ -169,7 +169,7 @@ cdef class Batch:
     # Threads, and the parts they take.
 
     cdef Written _run(self, Wanted wanted, list rows):
-        """Encodes all parts, with the others' help; fills `rows`, or returns all ids, if that is wanted."""
+        """Encodes all parts, with the other threads; fills `rows`, or returns all ids, as `wanted` says."""
         self.wanted, self.pending = wanted, self.size - 1
         self.own = self._lease(1)
         try:
@@ -190,13 +190,13 @@ cdef class Batch:
             while self._step(rows):
                 pass
         finally:
-            batch_stop(&self.taken, self.size)  # after an exception: nobody is to take more
+            batch_stop(&self.taken, self.size)  # after an exception: no thread takes another part
             for lock in self.begun:
                 if lock is not None:
                     lock.acquire()
 
     cdef Workspace _lease(self, Py_ssize_t share):
-        """A workspace that is ready to begin, with room for one of `share` shares of the ids."""
+        """A workspace that is ready to begin, with room for one of `share` equal shares of the ids."""
         cdef Workspace w = self.encoder.pool.lease()
         w.begin(self.wanted == LENGTHS, False)
         if self.wanted == ARRAYS:
@@ -207,7 +207,7 @@ cdef class Batch:
         return w
 
     cdef Py_ssize_t _likely(self):
-        """How many ids there will be, or somewhat more: room that is not used costs nothing."""
+        """A guess at the number of ids, rather too high: unused room costs nothing."""
         cdef Py_ssize_t i, size = 0
         for i in range(len(self.texts)):
             size += self.sources[i].length
@@ -216,7 +216,7 @@ cdef class Batch:
     cdef _start(self):
         """Starts the other threads, or as many as the system lets it.
 
-        Not by threading.Thread, whose `start` waits for ever for a thread that had too little memory to begin.
+        Not by threading.Thread: its `start` waits for ever for a thread that has too little memory to begin.
         """
         self.others, self.begun, self.errors = ([None] * self.threads for _ in range(3))
         self.locks = [_thread.allocate_lock() for _ in range(self.threads)]
@@ -231,7 +231,7 @@ cdef class Batch:
         cdef Workspace w = None
         cdef Py_ssize_t part = -1
         if batch_least(&self.taken) >= self.size:
-            return  # nobody waits for a thread that begins so late
+            return  # the calling thread does not wait for a thread that begins so late
         self.begun[index] = self.locks[index]
         try:
             w = self._lease(self.threads)
@@ -279,7 +279,7 @@ cdef class Batch:
         cdef Part *part = &self.parts[index]
         cdef Py_ssize_t i, before
         part.home, part.at, part.text = home, w.count, part.first
-        w.status = FINE  # one that was not is of a later text: noted, and no reason not to look at these
+        w.status = FINE  # an error noted here is of a later text, and these texts still have to be encoded
         for i in range(part.first, part.last):
             if i >= batch_least(&self.failed):
                 return 0
@@ -297,14 +297,14 @@ cdef class Batch:
                 w.status = OUT_OF_MEMORY
                 batch_lower(&self.failed, part.first)
                 return 0
-            if part.count:  # else `out` may be NULL, which memcpy does not allow even for no bytes
+            if part.count:  # else `out` may be NULL, and memcpy does not allow that even for no bytes
                 memcpy(part.block, w.out + part.at, part.count * sizeof(uint32_t))
             w.count = part.at
         batch_publish(&part.done)
         return 0
 
     cdef _check(self):
-        """Raises the error of the first text that has one, by encoding it once more, or else that of a thread."""
+        """Raises the error of the first text that has one, by encoding it once more, or else a thread's error."""
         cdef Workspace w = self.own
         cdef Py_ssize_t index = self.failed
         errors = [error for error in self.errors if error is not None]
@@ -338,7 +338,7 @@ cdef class Batch:
         part.block = NULL
 
     cdef Written _joined(self):
-        """All ids, in the calling thread's buffer: the others' after its own, in the order of the parts."""
+        """All ids, in the calling thread's buffer: its own, then the other threads', in the order of the parts."""
         cdef Py_ssize_t total = 0, i
         cdef Workspace w = self.own
         cdef Written other

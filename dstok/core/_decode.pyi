@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 class Decoder:
-    """Token bytes by id: the vocabulary's, and `added` tokens as (id, bytes, whether it may be skipped)."""
+    """Token bytes by id, for the vocabulary and for `added` tokens as (id, bytes, whether it may be skipped)."""
 
     size: int
     def __init__(self, starts: object, blob: object, size: int, added: list[tuple[int, bytes, bool]]) -> None: ...
@@ -18,4 +18,4 @@ class Decoder:
     def decode_lists(
         self, ids: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64], skip_special: bool
     ) -> tuple[bytes, array[int], list[int]]:
-        """(bytes, number of them by list, lists that are not UTF-8) of `counts` ids each. Raises `UnknownIdError`."""
+        """(bytes, their number by list, lists that are not UTF-8) of `counts` ids each. Raises `UnknownIdError`."""

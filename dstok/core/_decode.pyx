@@ -3,9 +3,8 @@
 """Ids -> bytes.
 
 In: ids, of one list or of many. Out: the bytes of their tokens, one after the other.
-Invariant: an id without a token is an error that names it. Nothing is left out unless asked for.
-An id may have two byte strings: that from which BPE makes it, and, if it is an added token's too, that to which it is
-decoded.
+Invariant: an id without a token is an error that names it. Nothing is left out unless the caller asks for it.
+An id may have two byte strings: BPE makes it from one, and, if it is also an added token, decoding gives the other.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -84,7 +83,7 @@ cdef class Decoder:
         """The bytes of `ids`."""
         cdef Py_ssize_t total = 0, count = len(ids), index, i
         cdef uint8_t *out
-        # Checked once, into memory that no caller's object can change between the two passes.
+        # The first pass checks ids into memory that no caller's object can change before the second pass.
         cdef uint32_t *checked = <uint32_t *>malloc((count + 1) * sizeof(uint32_t))
         if checked == NULL:
             raise MemoryError
@@ -106,9 +105,10 @@ cdef class Decoder:
             free(checked)
 
     def decode_lists(self, const uint32_t[::1] ids not None, const int64_t[::1] counts not None, bint skip_special):
-        """(bytes, sizes, broken) of lists that lie one after the other, `counts` their lengths in `ids`.
+        """(bytes, sizes, broken) of lists that lie one after the other; `counts` are their lengths in `ids`.
 
-        `sizes` holds the number of bytes of each list, an array of typecode "q"; `broken` which lists are not UTF-8.
+        `sizes` holds the number of bytes of each list, an array of typecode "q"; `broken` names the lists that are not
+        UTF-8.
         """
         cdef Py_ssize_t rows = counts.shape[0], row, total
         cdef int64_t[::1] sizes = array("q", bytes(8 * (rows + 1)))
@@ -132,7 +132,7 @@ cdef class Decoder:
     cdef Py_ssize_t _measure(
         self, const uint32_t[::1] ids, const int64_t[::1] counts, int64_t[::1] sizes, bint skip_special
     ) except -1:
-        """Writes the bytes of each list to `sizes`, and returns their sum; every id is looked at."""
+        """Writes the number of bytes of each list to `sizes`, and returns their sum. Looks at every id."""
         cdef Py_ssize_t row, at = 0, end = 0, total = 0
         cdef uint32_t i
         with nogil:

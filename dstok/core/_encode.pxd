@@ -1,4 +1,4 @@
-# The encoder of one model, and what it leaves to batches.
+# The encoder of one model, and the parts of it that batches use.
 cimport cython
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
@@ -15,8 +15,8 @@ from dstok.core._workspace cimport Workspace
 @cython.final
 cdef class Encoder:
     cdef readonly PieceFinder finder
-    cdef Pass run                 # to ids
-    cdef Pass with_spans          # to ids and their spans
+    cdef Pass run                 # makes ids
+    cdef Pass with_spans          # makes ids and their spans
     cdef Normalizer normalizer
     cdef Pool pool
     cdef PyObject **ints

@@ -28,25 +28,25 @@ class Encoder:
     def count(self, text: Text, policy: Policy, replace: bool) -> int:
         """The number of ids of `text`."""
     def count_to(self, text: Text, policy: Policy, replace: bool, limit: int) -> int:
-        """The number of ids of `text` if it is below `limit`, else some number from `limit` on; stops early."""
+        """The number of ids of `text` if it is below `limit`, else some number of at least `limit`; stops early."""
     def encode_spans(
         self, text: Text, policy: Policy, replace: bool, limit: int = ...
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], list[tuple[int, int, int]], int]:
         """(ids, spans, notes, end): each id's span in bytes; notes are (index, start, end) of added tokens.
 
-        `ids` is uint32[n], `spans` int64[n, 2]. With a normalizer places are those of the normalized text.
-        With a `limit` it stops once there are that many ids; `end` is how many bytes they cover.
+        `ids` is uint32[n], `spans` int64[n, 2]. With a normalizer, spans and notes lie in the normalized text.
+        With a `limit` it stops once there are that many ids; `end` is the number of bytes that they cover.
         """
     def pieces(self, text: bytes, policy: Policy) -> list[tuple[int, int]]:
-        """(start, end) of what is looked up or merged as one: pieces, and parts between safe cuts."""
+        """(start, end) of all that is looked up or merged as one: pieces, and parts between safe cuts."""
     def encode_part(
         self, text: bytearray, at: int, policy: Policy, state: tuple[bool, int, int], final: bool,
         allocate: Callable[[int], Any] | None,
     ) -> tuple[Any, int, tuple[bool, int, int]]:
         """(ids, end, state) of the part of `text[at:]` that later text cannot change."""
     def way(self) -> str:
-        """How this processor finds the model's pieces; see `PieceFinder.way`."""
+        """The way in which this processor finds the model's pieces; see `PieceFinder.way`."""
     def workspaces(self) -> tuple[int, int]:
-        """How many workspaces there are, and how many of them are at rest."""
+        """The number of workspaces, and the number of those at rest."""
     def passed(self) -> int:
-        """How many borders the runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
+        """The number of borders that runs of the automaton have passed so far; see `Scanner.passed`. For tests."""

@@ -36,25 +36,25 @@ cdef extern from "Python.h":
         PyObject **ob_item
 
 cdef extern from "_late.h":
-    # As it is in C: with objects of Cython's an id takes 30 instructions, and 9 so.
+    # Declared as in C: an id takes 9 instructions, and 30 with objects of Cython.
     PyObject *late_int(PyObject **place, unsigned long value) except NULL
 
 cdef extern from *:
     void __builtin_prefetch(const void *) noexcept nogil
 
 cdef enum:
-    AHEAD = 12               # ids ahead whose objects are fetched
-    SHORT = 1 << 10          # units of a text for which the GIL is not released: that would take longer (60 ns)
+    AHEAD = 12               # distance, in ids, to the object that is fetched
+    SHORT = 1 << 10          # units of a text for which the GIL is kept: releasing it would take longer (60 ns)
 
-CONTEXT = context           # bytes before a part that is encoded which `encode_part` needs as context
-START = (True, 0, 0)         # of a text, for `encode_part`: Workspace.fresh and .skip
+CONTEXT = context           # bytes before a part that `encode_part` needs as context
+START = (True, 0, 0)         # state at the start of a text, for `encode_part`: Workspace.fresh and .skip
 
 
 @cython.final
 cdef class Encoder:
     """The encoder of one model: tables that never change, and a pool of workspaces.
 
-    `direct` is a bitmap over the ids: those that the piece tables are filled with.
+    `direct` is a bitmap over the ids: it marks those that fill the piece tables.
     """
 
     def __cinit__(
@@ -77,21 +77,21 @@ cdef class Encoder:
             free(self.ints)
 
     def __copy__(self):
-        return self  # what of it changes is no part of what it gives
+        return self  # the parts that change have no influence on the ids
 
     def way(self):
-        """How this processor finds the model's pieces; see `PieceFinder.way`."""
+        """The way in which this processor finds the model's pieces; see `PieceFinder.way`."""
         return self.finder.way()
 
     def workspaces(self):
-        """How many workspaces there are, and how many of them are at rest. For tests."""
+        """The number of workspaces, and the number of those at rest. For tests."""
         return self.pool.workspaces()
 
     def passed(self):
-        """How many borders the runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
+        """The number of borders that runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
         return self.pool.passed()
 
-    # Python's side.
+    # The side of Python.
 
     cdef fail(self, Workspace w, Policy policy, text):
         """Raises the error that `w.status` stands for."""
@@ -104,7 +104,7 @@ cdef class Encoder:
         raise not_utf8(text[w.where], w.where)
 
     cdef list list_of(self, const uint32_t *ids, Py_ssize_t count):
-        """A list of ints, each id's object made once and shared."""
+        """A list of ints. The object of each id is made once and shared."""
         cdef list result = PyList_New(count)
         cdef PyObject **items = (<PyListObject *>result).ob_item
         cdef PyObject **ints = self.ints
@@ -116,12 +116,12 @@ cdef class Encoder:
             items[i] = late_int(&ints[ids[i]], ids[i])
         return result
 
-    # A text: as it is, or normalized between the added tokens with normalized=false.
+    # A text: encoded as it is, or normalized between the added tokens with normalized=false.
 
     cdef int text(
         self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) except -1 nogil:
-        """Encodes one text. What is written in Python (a chain of normalizers) may raise; for the rest see `fail`."""
+        """Encodes one text. A chain of normalizers, written in Python, may raise; for other errors see `fail`."""
         cdef Verdict verdict = NORMALIZED
         if self.normalizer is not None:
             verdict = self.normalizer.verdict(source, self.run.level)
@@ -139,7 +139,7 @@ cdef class Encoder:
     cdef int _run(
         self, Pass run, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
     ) except -1:
-        """Encodes `text` in a workspace that the caller has leased, and releases."""
+        """Encodes `text` in a workspace that the caller leases and releases."""
         cdef Source source
         if not isinstance(text, (str, bytes)):
             text = plain(text)
@@ -186,7 +186,7 @@ cdef class Encoder:
             self.pool.release(w)
 
     def count_to(self, text, Policy policy not None, bint replace, Py_ssize_t limit):
-        """The number of ids of `text` if it is below `limit`, else some number from `limit` on; stops early."""
+        """The number of ids of `text` if it is below `limit`, else some number of at least `limit`; stops early."""
         cdef Workspace w = self.pool.lease()
         try:
             self._run(self.run, w, text, policy, replace, True, False, limit)
@@ -197,8 +197,8 @@ cdef class Encoder:
     def encode_spans(self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX):
         """(ids, spans, notes, end): each id's span in bytes; notes are (index, start, end) of added tokens.
 
-        `ids` is uint32[n], `spans` int64[n, 2]. With a normalizer places are those of the normalized text.
-        With a `limit` it stops once there are that many ids; `end` is how many bytes they cover.
+        `ids` is uint32[n], `spans` int64[n, 2]. With a normalizer, spans and notes lie in the normalized text.
+        With a `limit` it stops once there are that many ids; `end` is the number of bytes that they cover.
         """
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t i
@@ -211,7 +211,7 @@ cdef class Encoder:
             self.pool.release(w)
 
     def pieces(self, bytes text not None, Policy policy not None):
-        """(start, end) of what is looked up or merged as one: pieces, and parts between safe cuts. For tests."""
+        """(start, end) of all that is looked up or merged as one: pieces, and parts between safe cuts. For tests."""
         cdef Workspace w = self.pool.lease()
         cdef Source source = source_of(text)
         cdef Pass run = Pass(self.finder, NoteSink())
@@ -230,8 +230,8 @@ cdef class Encoder:
                     bint final, allocate):
         """(ids, end, state) of the part of valid UTF-8 `text[at:]` that later text cannot change.
 
-        For streams: bytes before `at` are context; `state` is `START` and then as it came out the last time.
-        `allocate` None: the number of ids instead of the ids.
+        For streams: the bytes before `at` are context. `state` is `START`, and then the state of the last call.
+        If `allocate` is None, the first item is the number of ids.
         """
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t length = text.shape[0], end = at

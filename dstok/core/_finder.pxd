@@ -51,11 +51,11 @@ cdef class PieceFinder(Finder):
     cdef int level               # see _level.pyx
     cdef Scanner scanner
     cdef const uint8_t *joined
-    cdef const uint8_t *borders  # characters not to cut after, or before: bits; NULL: none
+    cdef const uint8_t *borders  # characters to cut neither after nor before: bits; NULL: none
     cdef WindowTables windows    # groups NULL: none
     cdef KernelTables kernel
     cdef uint8_t *flags      # kernel.flags
-    cdef void *run_grid      # a GridRunFunction; NULL: no rules stand for this automaton
+    cdef void *run_grid      # a GridRunFunction; NULL: this automaton has no rules
     cdef int rules
     cdef bytes own_kinds
     cdef object own_windows

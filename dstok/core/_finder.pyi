@@ -4,15 +4,15 @@ class Finder:
     """The base of all finders."""
 
     def way(self) -> str:
-        """How pieces are found."""
+        """The way in which it finds pieces."""
 
 class PieceFinder(Finder):
-    """Finds pieces from the left, by an automaton and what is faster than it.
+    """Finds pieces from the left, by an automaton and faster ways that agree with it.
 
-    `joined` is the bitmap of _pieces.joined_pairs (None: no cuts), `borders` are characters at whose borders there are
-    no cuts either (tables/build.py), `windows` the tables of pattern/windows.py (None: none). `rules` are those that
-    stand for the automaton, 0: none do. `kinds` says what the characters of each class that are not ASCII are to the
-    rules (tables/kernels.py).
+    `joined` is the bitmap of _pieces.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
+    no cuts either (tables/build.py). `windows` are the tables of pattern/windows.py (None: none). `rules` is the set of
+    rules that cuts as the automaton does (0: none). `kinds` gives the kind of each class of characters beyond ASCII
+    (tables/kernels.py).
     """
 
     def __init__(
@@ -20,6 +20,6 @@ class PieceFinder(Finder):
         windows: object = None,
     ) -> None: ...
     def without_cuts(self) -> PieceFinder:
-        """A finder of the automaton's pieces as wholes."""
+        """A finder of the automaton's pieces, without cuts inside them."""
     def way(self) -> str:
-        """How pieces are found: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
+        """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""

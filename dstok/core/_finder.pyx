@@ -2,21 +2,21 @@
 # cython: freethreading_compatible=True
 """The finder: text to pieces, without the GIL.
 
-In: a stretch of text without added tokens, and a sink. Out: the pieces, handed to the sink in chunks (_sink.pyx), and
-where the first piece begins that later text may change. A finder knows nothing of ids.
+In: a stretch of text without added tokens, and a sink. Out: the pieces, which the sink gets in chunks (_sink.pyx), and
+the start of the first piece that later text may change. A finder knows no ids.
 Invariant: the pieces are the automaton's, cut further only where no token can reach over the cut.
 
-There are three ways to find pieces. The first that a model has is taken:
+There are three ways to find pieces. A finder takes the first that its model has:
 
-- the mask kernel (_grid.h), where rules are known that cut as the automaton does;
+- the mask kernel (_grid.h), with rules that cut as the automaton does;
 - windows (_windows.h): a few characters tell whether a piece begins between them;
 - the automaton alone (_scan.pyx).
 
-What one of the first two cannot tell goes to the automaton, a piece at a time; then it takes over again. The automaton
+Where one of the first two cannot tell, the automaton finds a piece; then the faster way goes on. The automaton
 must begin at an anchor: the start of a piece, or a cut that is as good as one (_rules.h).
 
 Example: to V3's rules U+0001 is rare, so in "Hi\\x01 all" the kernel finds "Hi" and stops. The automaton finds the next
-piece, and the kernel goes on where that ends.
+piece, and the kernel goes on at its end.
 """
 
 cimport cython
@@ -57,16 +57,16 @@ cdef enum:
     SMALL = 1 << 12          # bytes of a text that is copied as a whole
     BORDERS = 1 << 14        # bytes of two bitmaps of the 65,536 characters of the BMP
     GROUPS = 1 << 8          # bytes of a table of pattern/windows.py
-    HISTORIES = 1 << 12      # another
-    DROPPED = 2              # the scanner's tag, plus one, of a piece that a Removed step drops
+    HISTORIES = 1 << 12      # bytes of another one
+    DROPPED = 2              # tag plus one, as the scanner gives it, of a piece that a Removed step drops
 
 cdef inline bint keeps(const uint8_t *borders, uint32_t left, uint32_t right, bint first) noexcept nogil:
-    # Is a cut between two characters forbidden: after `left`, if it is the piece's first cut, or before `right`?
+    # Whether a cut between two characters is forbidden: after `left`, if it is the first of a piece, or before `right`.
     return (first and borders[left >> 3] >> (left & 7) & 1) or borders[BORDERS // 2 + (right >> 3)] >> (right & 7) & 1
 
 
 cdef inline uint8_t common(const uint8_t *flags, int size) noexcept nogil:
-    # What all of them are, or F_MIXED.
+    # The flags that all of them have, or F_MIXED if they differ.
     return F_MIXED if memcmp(flags, flags + 1, size - 1) else flags[0]
 
 
@@ -74,7 +74,7 @@ cdef class Finder:
     """The base of all finders."""
 
     def way(self):
-        """How pieces are found."""
+        """The way in which it finds pieces."""
         raise NotImplementedError
 
     cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
@@ -84,12 +84,12 @@ cdef class Finder:
 
 @cython.final
 cdef class PieceFinder(Finder):
-    """Finds pieces from the left, by an automaton and what is faster than it.
+    """Finds pieces from the left, by an automaton and faster ways that agree with it.
 
-    `joined` is the bitmap of _pieces.joined_pairs (None: no cuts), `borders` are characters at whose borders there are
-    no cuts either (tables/build.py), `windows` the tables of pattern/windows.py (None: none). `rules` are those that
-    stand for the automaton, 0: none do. `kinds` says what the characters of each class that are not ASCII are to the
-    rules (tables/kernels.py).
+    `joined` is the bitmap of _pieces.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
+    no cuts either (tables/build.py). `windows` are the tables of pattern/windows.py (None: none). `rules` is the set of
+    rules that cuts as the automaton does (0: none). `kinds` gives the kind of each class of characters beyond ASCII
+    (tables/kernels.py).
     """
 
     def __cinit__(
@@ -114,11 +114,11 @@ cdef class PieceFinder(Finder):
         free(self.flags)
 
     def without_cuts(self):
-        """A finder of the automaton's pieces as wholes."""
+        """A finder of the automaton's pieces, without cuts inside them."""
         return PieceFinder(self.scanner, None, self.rules, self.own_kinds, None, self.own_windows)
 
     def way(self):
-        """How pieces are found: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
+        """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
         if self.run_grid != NULL:
             return "mask kernel, " + level_shown(NAMES[self.level])
         return "automaton" if self.windows.groups == NULL else "windows"
@@ -134,7 +134,7 @@ cdef class PieceFinder(Finder):
         return 0
 
     cdef int open_flags(self) except -1:
-        """What the mask kernel wants to know of each character, in one look-up."""
+        """Sets all flags of each character, so that the mask kernel needs one look-up."""
         cdef uint32_t c, page
         self.flags = <uint8_t *>calloc(0x10000 + 4, 1)
         if self.flags == NULL:
@@ -149,7 +149,7 @@ cdef class PieceFinder(Finder):
         return 0
 
     cdef void open_pages(self) noexcept nogil:
-        """The flags of whole pages, of runs of pages, and of all characters with a lead byte."""
+        """Sets the flags of whole pages, of runs of pages, and of all characters with a lead byte."""
         cdef uint32_t page, lead, size
         cdef int r, least
         cdef uint8_t flags
@@ -172,9 +172,9 @@ cdef class PieceFinder(Finder):
             page += size
 
     cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil:
-        """F_CUTTABLE if the text may be cut after a cuttable character, F_CUT_BEFORE if before it.
+        """F_CUTTABLE if a cut after a cuttable character is allowed, F_CUT_BEFORE if a cut before it is.
 
-        With `borders` these are fewer cuts than `add_cut` makes: it tells the first cut of a piece from the others.
+        With `borders` these are fewer cuts than `add_cut` makes, which tells the first cut of a piece from the others.
         """
         cdef uint8_t flags = F_CUTTABLE
         if self.borders != NULL and self.borders[c >> 3] >> (c & 7) & 1:
@@ -210,14 +210,14 @@ cdef class PieceFinder(Finder):
             at += width
         add_piece(sink, w, text, start, end)
 
-    # From text to pieces: by the mask kernel where there is one, by windows, else by the automaton.
+    # From text to pieces: by the mask kernel if there is one, else by windows, else by the automaton.
 
     cdef Py_ssize_t grid(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """Pieces from where the chunk ends, until the text's end or something rare; returns where to go on.
+        """Finds pieces from the chunk's end on, until the text's end or a rare character; returns where to go on.
 
-        The chunk then ends there, too. Cuts after the last anchor are forgotten: they lie inside a piece that the
+        The chunk then ends there, too. Cuts after the last anchor are dropped: they lie inside a piece that the
         automaton will find as a whole.
         """
         cdef GridRun run
@@ -235,7 +235,7 @@ cdef class PieceFinder(Finder):
     cdef Py_ssize_t by_rules(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """As `find`, by the mask kernel; a piece that it does not settle goes to the automaton."""
+        """Does what `find` does, by the mask kernel. The automaton finds a piece that the kernel does not settle."""
         cdef Py_ssize_t end
         while at < stop and w.status == FINE:
             if final or stop - at >= GRID_LOOK:
@@ -251,9 +251,9 @@ cdef class PieceFinder(Finder):
     cdef Py_ssize_t by_windows(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """As `find`, by verdicts of windows; a piece that one does not settle goes to the automaton.
+        """Does what `find` does, by verdicts of windows. The automaton finds a piece that no verdict settles.
 
-        `base` is the first byte of a block, `at` where the piece in work begins, in the block or before it.
+        `base` is the first byte of a block, `at` the start of the piece in work, in the block or before it.
         """
         cdef Py_ssize_t base = at
         cdef uint32_t history = WINDOW_EDGE
@@ -276,7 +276,7 @@ cdef class PieceFinder(Finder):
                 if end < 0:
                     return at
                 at = end
-                if end >= base:  # what is told of the piece's inside and end is past
+                if end >= base:  # drop the verdicts about the inside and the end of the piece
                     bit = <int>min(end - base, BLOCK - 1)
                     yes = yes >> bit >> 1 << bit << 1
                     unknown = unknown >> bit >> 1 << bit << 1
@@ -289,7 +289,7 @@ cdef class PieceFinder(Finder):
     cdef Py_ssize_t find(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """Hands the pieces of `text[at:stop]` to a sink; returns where the first piece starts that is not sure.
+        """Hands the pieces of `text[at:stop]` to a sink; returns the start of the first piece that is not sure.
 
         May read `PAD` bytes after `stop`.
         """
@@ -311,7 +311,7 @@ cdef class PieceFinder(Finder):
         return at
 
     cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """Takes first the text without its last bytes, then what is not sure yet, in a copy with room after it."""
+        """Takes first the text without its last bytes, then the unsure rest, from a copy with room after it."""
         cdef Py_ssize_t at = 0, stop = length - PAD
         w.base = 0
         if length > SMALL:
@@ -324,7 +324,7 @@ cdef class PieceFinder(Finder):
     cdef Py_ssize_t find_in_copy(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t length, bint final
     ) noexcept nogil:
-        """As `find`, of a copy of `text[at:length]`: nothing is read after `length`."""
+        """Does what `find` does, with a copy of `text[at:length]`: it reads nothing after `length`."""
         cdef Py_ssize_t taken
         if not w.reserve_buffer(length - at):
             return at
@@ -336,7 +336,7 @@ cdef class PieceFinder(Finder):
         return taken
 
     cdef void find_short(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """As `find`, of a whole text of at most `CHUNK` bytes, with less ceremony."""
+        """Does what `find` does, for a whole text of at most `CHUNK` bytes, in fewer steps."""
         cdef GridRun run
         if self.run_grid != NULL:
             w.begin_chunk(0)
@@ -370,7 +370,7 @@ cdef inline void begin_run(GridRun *run, Workspace w) noexcept nogil:
 
 
 cdef void take_upto(Sink sink, Workspace w, const uint8_t *text, GridRun *run) noexcept nogil:
-    """Hands over the chunk up to the last anchor; the pieces after it begin the next one."""
+    """Hands over the chunk up to the last anchor. The pieces after it begin the next chunk."""
     cdef uint32_t base = w.starts[run.anchor]
     cdef int i
     sink.take(w, text)

@@ -16,7 +16,7 @@ cdef enum Verdict:
 cdef struct Codes:
     # Code points in work.
     uint32_t *codes
-    int32_t *changes         # upstream's: 1 for one that is new, -n for one after which n are gone, else 0
+    int32_t *changes         # by upstream's count: 1 for a new code point, -n for one after which n are gone, else 0
     uint8_t *classes
     Py_ssize_t size
     Py_ssize_t capacity
@@ -34,9 +34,9 @@ cdef class Form:
     cdef uint32_t pair_mask
     cdef bint composed
     cdef uint32_t lowest     # the first code point that is not clean
-    cdef int lead            # ... and the byte that it begins with in UTF-8
-    cdef uint32_t low        # the largest power of two that is not above it
-    cdef uint8_t whole[16]   # whether all code points are clean that begin with the byte 0xE0 + i in UTF-8
+    cdef int lead            # the byte that `lowest` begins with in UTF-8
+    cdef uint32_t low        # the largest power of two that is at most `lowest`
+    cdef uint8_t whole[16]   # whether all code points that begin with the byte 0xE0 + i in UTF-8 are clean
     cdef uint64_t clean[1024]  # a bit for each code point below 0x10000
     cdef object _keep
 

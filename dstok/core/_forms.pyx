@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-r"""Normalization forms: which stretches of a text change, and what they become.
+r"""Normalization forms: which stretches of a text change, and into which code points.
 
 In: the storage of a `str`, or valid UTF-8. Out: stretches between boundaries, as code points.
 Invariant: the forms are upstream's (those of Unicode 9.0), and so are the changes that are noted for alignment. Time is
@@ -8,8 +8,8 @@ linear in the text: combining marks are sorted by counting.
 
 Nearly all texts are normalized already, so a scan looks first. It passes over text of clean characters, a block or a
 character at a time, and over combining marks that are in order. Only a stretch between two boundaries that holds
-something else is decomposed, sorted, composed and compared. Example: in "cafe\u0301 au lait" that is "e\u0301" alone,
-which becomes "\u00e9" by NFC.
+other characters is decomposed, sorted, composed and compared. Example: in "cafe\u0301 au lait" only "e\u0301" is such a
+stretch. NFC makes it "\u00e9".
 Source: Unicode Standard Annex #15, section 9 (the quick check); D117 (composition) and 3.12 (Hangul) of the standard.
 """
 
@@ -24,8 +24,8 @@ from dstok.core._utf8 cimport Source, code_point
 cdef enum:
     TROUBLED = 2             # see dstok/unicode/normalization.py
     HANGUL = 4
-    BLOCK = 64               # units looked at in one step
-    MOST_INSERTED = 24       # combining marks in a row that are sorted by insertion
+    BLOCK = 64               # units that one step looks at
+    MOST_INSERTED = 24       # combining marks in a row that insertion sorts
 
 cdef enum:
     SYLLABLE = 0xAC00
@@ -38,7 +38,7 @@ cdef enum:
     SYLLABLES = 11172
 
 cdef inline uint32_t code_at(const Source *source, Py_ssize_t at, Py_ssize_t *width) noexcept nogil:
-    """The code point at a unit, and how many units it takes."""
+    """The code point at a unit, and the number of its units."""
     width[0] = 1
     if source.kind == 0:
         return code_point(<const uint8_t *>source.data + at, width)
@@ -50,7 +50,7 @@ cdef inline uint32_t code_at(const Source *source, Py_ssize_t at, Py_ssize_t *wi
 
 
 cdef bint reserve(Codes *text, Py_ssize_t more) noexcept nogil:
-    """Room for `more` code points; false if memory is out."""
+    """Makes room for `more` code points; false if memory is out."""
     cdef Py_ssize_t wanted = text.size + more
     cdef void *grown
     if wanted <= text.capacity:
@@ -87,7 +87,7 @@ cdef inline void put(Codes *text, uint32_t code, int32_t change, uint8_t combini
 
 @cython.final
 cdef class Form:
-    """One normalization form, from `dstok.unicode.normalization.FormTables`; `composed`: NFC or NFKC."""
+    """One normalization form of `dstok.unicode.normalization.FormTables`. `composed`: NFC or NFKC."""
 
     def __cinit__(self, tables, bint composed):
         cdef const uint8_t[::1] classes = tables.classes, flags = tables.flags
@@ -146,7 +146,7 @@ cdef class Form:
     # The scan.
 
     cdef Py_ssize_t skip_utf8(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil:
-        """As `skip_clean`, of UTF-8."""
+        """Does what `skip_clean` does, for UTF-8."""
         cdef Py_ssize_t stop, width = 1
         cdef uint8_t most, lead
         cdef int i
@@ -158,14 +158,14 @@ cdef class Form:
                 if most >= self.lead:
                     break
                 at += BLOCK
-            while at < length and text[at] & 0xC0 == 0x80:  # of a character across the block's end, which is clean
+            while at < length and text[at] & 0xC0 == 0x80:  # the rest of a clean character across the end of the block
                 at += 1
             stop = min(at + BLOCK, length)
             while at < stop:
                 lead = text[at]
                 if lead < 0x80 and lead < self.lead:
                     at += 1
-                elif lead & 0xF0 == 0xE0 and self.whole[lead & 15]:  # most of Chinese: a branch is faster than the bits
+                elif lead & 0xF0 == 0xE0 and self.whole[lead & 15]:  # most Chinese: a branch is faster than the bits
                     at += 3
                 elif self.is_clean(code_point(text + at, &width)):
                     at += width
@@ -188,8 +188,9 @@ cdef class Form:
     cdef Py_ssize_t find(
         self, const Source *source, Py_ssize_t at, Py_ssize_t *end, Codes *work, Codes *before
     ) noexcept nogil:
-        """The first stretch at or after `at`, a boundary, that changes: its start, its `end`, and in `work` what
-        it becomes; or the length. -1: memory is out.
+        """Finds the first stretch that changes, at or after `at`, a boundary; returns its start, or the length.
+
+        `end` becomes its end, and `work` its normalized text. -1: memory is out.
         """
         cdef Py_ssize_t boundary = at, next, width = 1
         cdef uint32_t c, record
@@ -231,7 +232,7 @@ cdef class Form:
     cdef int settle(
         self, const Source *source, Py_ssize_t at, Py_ssize_t end, Codes *work, Codes *before
     ) noexcept nogil:
-        """Normalizes a stretch between boundaries into `work`, and compares."""
+        """Normalizes a stretch between boundaries into `work`, and compares it with the stretch itself."""
         cdef Py_ssize_t i, width = 1
         before.size = work.size = 0
         while at < end:
@@ -303,9 +304,9 @@ cdef class Form:
         return True
 
     cdef void compose(self, Codes *out) noexcept nogil:
-        """Composes each starter with what follows it and is not blocked."""
+        """Composes each starter with the characters that follow it and are not blocked."""
         cdef Py_ssize_t i, starter = -1, size = 0
-        cdef int last = -1   # class of what stands between the starter and the character, -1: nothing
+        cdef int last = -1   # class of the last character between the starter and this one, -1: none
         cdef uint32_t made
         for i in range(out.size):
             if starter >= 0 and last < <int>out.classes[i]:
@@ -323,7 +324,7 @@ cdef class Form:
         out.size = size
 
     cdef uint32_t pair(self, uint32_t first, uint32_t second) noexcept nogil:
-        """What two characters compose to, or 0."""
+        """The composite of two characters, or 0."""
         cdef uint32_t slot
         if LEADING <= first < LEADING + LEADINGS and VOWEL <= second < VOWEL + VOWELS:
             return SYLLABLE + ((first - LEADING) * VOWELS + second - VOWEL) * TRAILINGS
@@ -345,7 +346,7 @@ ctypedef fused Unit:
 
 
 cdef Py_ssize_t skip_units(Form form, const Unit *units, Py_ssize_t at, Py_ssize_t length) noexcept nogil:
-    """`Form.skip_clean`, of one width of storage."""
+    """Does what `Form.skip_clean` does, for one width of storage."""
     cdef Py_ssize_t stop
     cdef Unit seen
     cdef int i

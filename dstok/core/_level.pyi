@@ -8,10 +8,10 @@ def levels() -> list[str]:
     """The names of the levels that this processor can run."""
 
 def chosen_level() -> str:
-    """The name of the level for objects made now: DSTOK_SIMD's, or the best. Raises `SettingError` for a wrong one."""
+    """The name of the level for new objects: DSTOK_SIMD's, or the best. Raises `SettingError` for a wrong one."""
 
 def emulated() -> bool:
-    """Whether the levels above "portable" are emulated, on any processor: a build for tests (see setup.py)."""
+    """Whether the levels above "portable" are emulated, on any processor: in a build for tests (see setup.py)."""
 
 def level_shown(name: str) -> str:
-    """A level's name, as people are told it: "avx512 (emulated)"."""
+    """The name of a level as people see it: "avx512 (emulated)"."""

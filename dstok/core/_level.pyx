@@ -2,7 +2,7 @@
 # cython: freethreading_compatible=True
 """The level: which of the processor's instructions all stages use.
 
-In: the processor, and DSTOK_SIMD in the environment. Out: one number. The objects of the core ask for it when they are
+In: the processor, and DSTOK_SIMD in the environment. Out: one number. Each object of the core asks for it when it is
 made, so that scanning, the piece table, merging, transcoding, validation and the search for added tokens agree.
 Invariant: a level that this processor cannot run is refused.
 """
@@ -20,11 +20,11 @@ LEVELS = {"automaton": LEVEL_NONE, "neon" if SIMD_NEON else "portable": LEVEL_PO
 if not SIMD_NEON:
     LEVELS.update(avx2=LEVEL_AVX2, avx512=LEVEL_AVX512)
 NAMES = {number: name for name, number in LEVELS.items()}
-cdef int BEST = simd_best_level()  # asked once: in a virtual machine the processor's answer takes 20 microseconds
+cdef int BEST = simd_best_level()  # asked once: in a virtual machine the processor takes 20 microseconds to answer
 
 
 cdef int level() except -1:
-    """The level for objects made now."""
+    """The level for new objects."""
     return LEVELS[chosen_level()]
 
 
@@ -39,9 +39,9 @@ def levels():
 
 
 def chosen_level():
-    """The name of the level for objects made now: DSTOK_SIMD's, or the best."""
+    """The name of the level for new objects: DSTOK_SIMD's, or the best."""
     wanted = os.environ.get("DSTOK_SIMD") or best_level()
-    if wanted == "portable":  # the same everywhere: on ARM it is called by the vectors that it has
+    if wanted == "portable":  # the same name everywhere: on ARM this level has the name of its vectors
         return NAMES[LEVEL_PORTABLE]
     if wanted not in levels():
         raise SettingError(
@@ -51,10 +51,10 @@ def chosen_level():
 
 
 def emulated():
-    """Whether the levels above "portable" are emulated, on any processor: a build for tests (see setup.py)."""
+    """Whether the levels above "portable" are emulated, on any processor: in a build for tests (see setup.py)."""
     return DSTOK_EMULATED
 
 
 def level_shown(str name):
-    """A level's name, as people are told it: "avx512 (emulated)"."""
+    """The name of a level as people see it: "avx512 (emulated)"."""
     return f"{name} (emulated)" if DSTOK_EMULATED and LEVELS[name] > LEVEL_PORTABLE else name

@@ -9,7 +9,7 @@ from dstok.core._encode import Encoder
 from dstok.core._policy import Policy
 
 class Policies(Protocol):
-    """What makes policies; `dstok.text.added_tokens.AddedTokens` does."""
+    """An object that makes policies, such as `dstok.text.added_tokens.AddedTokens`."""
 
     def policy(self, special: Special) -> Policy: ...
 
@@ -27,14 +27,14 @@ class LineEncoder:
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: Errors = "strict",
     ) -> list[int]:
-        """The ids of `text`, as a list; what the keywords mean, the docstring of the method itself says."""
+        """The ids of `text`, as a list; for the keywords see the docstring of the method itself."""
     def encode_array(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: Errors = "strict",
     ) -> npt.NDArray[np.uint32]:
-        """The ids of `text`, as uint32[n]. Keywords as `encode`."""
+        """The ids of `text`, as uint32[n]. Takes the keywords of `encode`."""
     def count(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: Errors = "strict",
     ) -> int:
-        """The number of ids of `text`, without making them. Keywords as `encode`."""
+        """The number of ids of `text`, without making them. Takes the keywords of `encode`."""

@@ -10,12 +10,12 @@ cdef struct Output:
     uint8_t *text
     Py_ssize_t size
     Py_ssize_t capacity
-    bint same                # nothing changes: nothing was written
-    bint aligned             # the sources are wanted, too
+    bint same                # nothing changes, so nothing is written
+    bint aligned             # the caller wants the sources, too
     uint32_t *sources        # by code point of the output
     Py_ssize_t count
     Py_ssize_t places
-    Py_ssize_t taken         # code points of the input
+    Py_ssize_t taken         # code points of the input that are done
 
 
 @cython.final

@@ -4,13 +4,13 @@ from typing import Protocol
 from dstok.core._forms import Form
 
 class Chain(Protocol):
-    """Steps in Python."""
+    """Steps written in Python."""
 
     def apply(self, text: str, sources: list[int] | None) -> tuple[str, list[int] | None]:
-        """The normalized text, and for each character of it the index of its source."""
+        """The normalized text, and the index of the source of each of its characters."""
 
 class Normalizer:
-    """A model's normalizer: `form` alone, or a `chain` of steps, which `form` only tells when to run."""
+    """A model's normalizer: `form` alone, or a `chain` of steps. `form` then only tells when the chain has to run."""
 
     chain: Chain | None
     local: bool
@@ -21,6 +21,6 @@ class Normalizer:
     def normalize(self, text: bytes) -> bytes:
         """The normalized text of valid UTF-8."""
     def align(self, text: bytes) -> tuple[bytes, array[int]]:
-        """(normalized, sources): for each code point that comes out the index of its source."""
+        """(normalized, sources): for each code point of the result, the index of its source."""
     def last_boundary(self, text: bytes | bytearray, at: int, stop: int) -> int:
-        """The last place after `at` and before `stop` where `text` may be cut for good; or `at`."""
+        """The last place after `at` and before `stop` where `text` may be cut for good, or `at`."""

@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The normalizer of a model: is a text normalized; if not, its normalized text, and where each character is from.
+"""The normalizer of a model: whether a text is normalized; if not, the normalized text and its characters' sources.
 
-In: valid UTF-8, or the storage of a `str`. Out: UTF-8; and for each code point the index of the one that it stands for.
-Invariant: text and indexes are upstream's. A text that passes is not rewritten. Of any other text only the stretches
+In: valid UTF-8, or the storage of a `str`. Out: UTF-8, and the index of the source of each code point.
+Invariant: text and indexes are upstream's. A text that passes is not rewritten. In any other text only the stretches
 that change are rewritten.
 """
 
@@ -38,10 +38,10 @@ cdef class Rewritten:
 
 @cython.final
 cdef class Normalizer:
-    """A model's normalizer: `form` alone, or a `chain` of steps in Python, which `form` only tells when to run.
+    """A model's normalizer: `form` alone, or a `chain` of steps in Python, and `form` only tells when it runs.
 
     `chain` has a method `apply(text: str, sources: list[int]) -> tuple[str, list[int]]`. `local`: no step looks
-    across a boundary of `form`, so that a text may be normalized in parts. `always`: no text is known to stay.
+    across a boundary of `form`, so a text may be normalized in parts. `always`: the chain may change any text.
     """
 
     def __init__(self, Form form not None, chain, bint local, bint always=False):
@@ -53,7 +53,7 @@ cdef class Normalizer:
     cdef Verdict verdict(self, const Source *source, int level) noexcept nogil:
         """NORMALIZED if normalizing surely changes nothing, however added tokens cut the text; else CHANGED.
 
-        NORMALIZED also of a text that is none: encoding it tells. NO_MEMORY if there is not enough to find out.
+        NORMALIZED also for invalid text: encoding it raises. NO_MEMORY if there is not enough to find out.
         """
         cdef Codes work, before
         cdef Py_ssize_t end = 0, at
@@ -91,7 +91,7 @@ cdef class Normalizer:
         return self._rewrite(text, None)
 
     cdef Rewritten rewritten(self, bytes text):
-        """As `normalize`, without a copy of what the form makes of it."""
+        """Does what `normalize` does, without a copy of the text that the form makes."""
         cdef Rewritten made = Rewritten()
         cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
         cdef Output out
@@ -110,7 +110,7 @@ cdef class Normalizer:
         return made
 
     def align(self, bytes text not None):
-        """(normalized, sources) of valid UTF-8: for each code point that comes out the index of its source."""
+        """(normalized, sources) of valid UTF-8: for each code point of the result, the index of its source."""
         cdef str chars
         if self.chain is None:
             sources = array("I")
@@ -120,7 +120,7 @@ cdef class Normalizer:
         return chars.encode(), array("I", sources)
 
     def _rewrite(self, bytes text, sources):
-        """The normalized text, by the form; what each code point comes from goes to `sources` if that is no None."""
+        """The text normalized by the form. `sources`, if it is not None, gets the source of each code point."""
         cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
         cdef Output out
         cdef bint done
@@ -139,12 +139,12 @@ cdef class Normalizer:
             free(out.sources)
 
     def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop):
-        """The last place after `at` and before `stop` where valid UTF-8 may be cut for good; or `at`."""
+        """The last place after `at` and before `stop` where valid UTF-8 may be cut for good, or `at`."""
         return last_boundary(self.form, &text[0], at, stop) if at < stop else at
 
 
 cdef Py_ssize_t last_boundary(Form form, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
-    """As `Normalizer.last_boundary`."""
+    """Does what `Normalizer.last_boundary` does."""
     cdef Py_ssize_t here = stop, width
     while here > at:
         here -= 1
@@ -177,7 +177,7 @@ cdef bint rewrite(Form form, const Source *source, Output *out) noexcept nogil:
 
 
 cdef bint room_for(Output *out, Py_ssize_t size, Py_ssize_t count) noexcept nogil:
-    """Room for `size` bytes and the sources of `count` code points more."""
+    """Makes room for `size` bytes more, and for the sources of `count` code points; false if memory is out."""
     cdef void *grown
     if out.size + size > out.capacity:
         out.capacity = max(out.size + size, 2 * out.capacity)
@@ -195,7 +195,7 @@ cdef bint room_for(Output *out, Py_ssize_t size, Py_ssize_t count) noexcept nogi
 
 
 cdef bint copy_text(Output *out, const uint8_t *text, Py_ssize_t size) noexcept nogil:
-    """Text that stays as it is."""
+    """Writes text that stays as it is."""
     cdef Py_ssize_t i
     if not room_for(out, size, size):
         return False
@@ -212,7 +212,7 @@ cdef bint copy_text(Output *out, const uint8_t *text, Py_ssize_t size) noexcept 
 
 
 cdef bint write_codes(Output *out, const Codes *made, Py_ssize_t count) noexcept nogil:
-    """What a stretch of `count` code points becomes. Upstream's rule: a new one has the source of the one before."""
+    """Writes the new text of a stretch of `count` code points. Upstream's rule: a new one has the source before it."""
     cdef Py_ssize_t i, at = out.taken
     if not room_for(out, 4 * made.size, made.size):
         return False

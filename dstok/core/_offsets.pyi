@@ -4,10 +4,10 @@ import numpy.typing as npt
 Offsets = npt.NDArray[np.int64]
 
 def in_characters(text: bytes, places: Offsets) -> None:
-    """Turns rising offsets in bytes of valid UTF-8, at borders of characters, into code points, in place."""
+    """Turns rising offsets in bytes of valid UTF-8, at borders of characters, into offsets in code points, in place."""
 
 def char_spans(text: bytes, spans: Offsets) -> Offsets:
-    """Code point spans, int64[n, 2], of rising byte spans of `text`: the characters that hold any of the bytes."""
+    """Code point spans, int64[n, 2], of rising byte spans of `text`: all characters with a byte in the span."""
 
 def piece_numbers(spans: Offsets, ends: Offsets) -> Offsets:
-    """The number of the piece, of those that end at `ends`, that each span begins in, int64[n]. Both rise."""
+    """For each span, the number of the piece that it begins in, int64[n]; the pieces end at `ends`. Both rise."""

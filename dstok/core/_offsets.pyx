@@ -2,7 +2,7 @@
 # cython: freethreading_compatible=True
 """Offsets in a text: bytes -> code points, spans of tokens -> numbers of pieces.
 
-In: valid UTF-8, offsets or spans that rise. Out: the same places in code points, or the pieces that hold them.
+In: valid UTF-8, offsets or spans that rise. Out: the same places in code points, or the numbers of their pieces.
 Invariant: one pass over the text and the spans, whatever they are. Offsets that do not rise, or lie outside of the
 text, are refused before the text is read there.
 """
@@ -13,7 +13,7 @@ from dstok.core._written cimport numpy_
 
 
 cdef inline int64_t begun(const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-    # How many characters begin in text[start:end].
+    # The number of characters that begin in text[start:end].
     cdef int64_t count = 0
     cdef Py_ssize_t at
     for at in range(start, end):
@@ -22,7 +22,7 @@ cdef inline int64_t begun(const uint8_t *text, Py_ssize_t start, Py_ssize_t end)
 
 
 def in_characters(const uint8_t[::1] text not None, int64_t[::1] places not None):
-    """Turns rising offsets in bytes of valid UTF-8, at borders of characters, into code points, in place."""
+    """Turns rising offsets in bytes of valid UTF-8, at borders of characters, into offsets in code points, in place."""
     cdef Py_ssize_t i, at = 0
     cdef int64_t place, characters = 0
     with nogil:
@@ -36,7 +36,7 @@ def in_characters(const uint8_t[::1] text not None, int64_t[::1] places not None
 
 
 def char_spans(const uint8_t[::1] text not None, const int64_t[:, ::1] spans not None):
-    """Code point spans, int64[n, 2], of rising byte spans of `text`: the characters that hold any of the bytes."""
+    """Code point spans, int64[n, 2], of rising byte spans of `text`: all characters with a byte in the span."""
     cdef Py_ssize_t i, at = 0
     cdef int64_t start, end, characters = 0
     found = numpy_().empty((spans.shape[0], 2), numpy_().int64)
@@ -48,7 +48,7 @@ def char_spans(const uint8_t[::1] text not None, const int64_t[:, ::1] spans not
                 with gil:
                     raise not_rising(text, end if at <= start else start, start if at <= start else at)
             characters += begun(&text[0], at, start)
-            # A span that begins inside a character begins with the whole of it.
+            # A span that begins inside a character takes the whole character.
             out[i, 0] = characters - (start < text.shape[0] and text[start] & 0xC0 == 0x80)
             out[i, 1] = characters + begun(&text[0], start, end)
             at = start
@@ -56,7 +56,7 @@ def char_spans(const uint8_t[::1] text not None, const int64_t[:, ::1] spans not
 
 
 def piece_numbers(const int64_t[:, ::1] spans not None, const int64_t[::1] ends not None):
-    """The number of the piece, of those that end at `ends`, that each span begins in, int64[n]. Both rise."""
+    """For each span, the number of the piece that it begins in, int64[n]; the pieces end at `ends`. Both rise."""
     cdef Py_ssize_t i, piece = 0
     found = numpy_().empty(spans.shape[0], numpy_().int64)
     cdef int64_t[::1] out = found

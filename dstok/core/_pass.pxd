@@ -10,9 +10,9 @@ from dstok.core._utf8 cimport Source
 from dstok.core._workspace cimport Workspace
 
 cdef enum:
-    LIKELY = 3               # bytes a token: room made at the start; pages not written to cost nothing
-    PORTION = 1 << 16        # bytes of text in work at a time; fits the level-2 cache with its tables
-    CONTEXT = 4              # bytes kept before it, for single_word: the longest character
+    LIKELY = 3               # bytes of text for a token: room made at the start; unused pages cost nothing
+    PORTION = 1 << 16        # bytes of text in work at a time; it fits the level-2 cache with its tables
+    CONTEXT = 4              # bytes kept before a portion, for single_word: the longest character
 
 
 @cython.final

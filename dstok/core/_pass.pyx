@@ -2,15 +2,15 @@
 # cython: freethreading_compatible=True
 """The pass: over a text once, from added tokens through pieces to a sink, without the GIL.
 
-In: the storage of a text, a policy, a workspace. Out: in the workspace, whatever the sink makes (ids, as a rule), or a
-status that says why there is nothing.
-Invariant: the ids are those of the text as a whole, however it is fed. Text is taken in stretches of about `PORTION`
-bytes. Of each stretch only that part is encoded which no later text can change: whole matches of added tokens, and
-pieces whose end the automaton has seen. The rest is carried over to the next stretch. Example: a stretch ends in
+In: the storage of a text, a policy, a workspace. Out: the results of the sink in the workspace (ids, as a rule), or a
+status that says why there are none.
+Invariant: the ids are those of the text as a whole, however it is fed. Text is taken in portions of about `PORTION`
+bytes. Only the part of a portion that no later text can change is encoded: whole matches of added tokens, and
+pieces whose end the automaton has seen. The rest is carried over to the next portion. Example: a portion ends in
 "Hello wor"; "Hello" is encoded, and " wor" is carried over, since "ld" may follow.
 
-The order of work in a stretch is upstream's. First added tokens with normalized=false are found in the raw text;
-between them those with normalized=true; between those the finder finds the pieces (_finder.pyx).
+The order of work is upstream's. First added tokens with normalized=false are found in the raw text, then between
+them those with normalized=true. Between those the finder finds the pieces (_finder.pyx).
 """
 
 cimport cython
@@ -28,7 +28,7 @@ from dstok.core._workspace cimport FINE, INVALID_TEXT, SPECIAL_FOUND, Workspace
 
 cdef enum:
     BRIEF = 1 << 10          # units of a text that is copied or transcoded as a whole
-    SMALL = 1 << 12          # bytes of a text that is copied, to have room to read after it
+    SMALL = 1 << 12          # bytes of a text that is copied, so that there is room to read after it
 
 
 @cython.final
@@ -43,7 +43,7 @@ cdef class Pass:
     cdef bint special(
         self, Policy policy, bint normalized, Workspace w, const Match *match
     ) noexcept nogil:
-        """Hands an added token to the sink; false, with a status, if that cannot be."""
+        """Hands an added token to the sink; false, with a status, if it cannot."""
         if policy.refuses:
             w.status = SPECIAL_FOUND
             w.where = w.base + match.content
@@ -58,7 +58,7 @@ cdef class Pass:
         self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop,
         Py_ssize_t left, bint final
     ) noexcept nogil:
-        """Encodes text that holds no raw added token: finds the normalized ones, and pieces between."""
+        """Encodes text without raw added tokens: finds the normalized ones, and the pieces between them."""
         cdef Match match
         cdef Py_ssize_t begun = at, scan
         if w.fresh:
@@ -86,7 +86,7 @@ cdef class Pass:
     cdef Py_ssize_t buffer(
         self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """Encodes `text[at:stop]`, or, if not `final`, the part of it that is sure; returns its end."""
+        """Encodes `text[at:stop]`, or, if not `final`, the sure part of it; returns the part's end."""
         cdef Match match
         cdef Py_ssize_t scan = at + w.skip[0]
         while True:
@@ -134,11 +134,11 @@ cdef class Pass:
     cdef Py_ssize_t part(
         self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """As `buffer`, of text that nothing may be read after: a copy of it."""
+        """Does what `buffer` does, with a copy of the text, so that nothing is read after its end."""
         cdef Py_ssize_t keep = min(at, CONTEXT), length = stop - at + keep
         if not w.reserve_buffer(length):
             return at
-        if length:  # else both may be NULL, which memcpy does not allow even for no bytes
+        if length:  # else both may be NULL, and memcpy does not allow that even for no bytes
             memcpy(w.buffer, text + at - keep, length)
         w.base = at - keep
         return w.base + self.buffer(policy, w, w.buffer, keep, length, final)
@@ -180,7 +180,7 @@ cdef class Pass:
             at = keep
 
     cdef void short_text(self, Policy policy, Workspace w, const Source *source, bint replace) noexcept nogil:
-        """Encodes a short text as a whole, from a copy: as `in_place` and `transcoded` do, with less ceremony."""
+        """Encodes a short text as a whole, from a copy: like `in_place` and `transcoded`, in fewer steps."""
         cdef Py_ssize_t length = source.length, unit = 0
         if not w.reserve_buffer(4 * length + 4):
             return
@@ -192,7 +192,7 @@ cdef class Pass:
                 w.status = INVALID_TEXT
                 w.where = unit
                 return
-        memset(w.buffer + length, 0, FIRST_PAD)  # what lay there may begin tokens
+        memset(w.buffer + length, 0, FIRST_PAD)  # else the old bytes there might begin tokens
         if policy.idle(w.buffer, length):
             self.finder.find_short(self.sink, w, w.buffer, length)
         else:

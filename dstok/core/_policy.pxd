@@ -12,10 +12,10 @@ cdef class Policy:
     cdef object raw_ids
     cdef object normalized_ids
     cdef const uint32_t *ids[2]
-    cdef FirstBytes firsts            # the bytes that any of the tokens begins with
+    cdef FirstBytes firsts            # the bytes that the tokens begin with
     cdef readonly bint refuses
     cdef readonly tuple contents
-    cdef readonly Policy inner        # what is left inside of a stretch between raw tokens
+    cdef readonly Policy inner        # the policy inside a stretch between raw tokens
 
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cpdef list raw_spans(self, bytes text)

@@ -3,10 +3,10 @@ from collections.abc import Sequence
 from dstok.core._added import Matcher
 
 class Policy:
-    """Which added tokens are matched, and their ids. `refuses`: finding one is an error."""
+    """The added tokens that are matched, and their ids. `refuses`: finding one is an error."""
 
     refuses: bool
-    inner: Policy  # what is left inside of a stretch between raw tokens
+    inner: Policy  # the policy inside a stretch between raw tokens
     contents: tuple[tuple[str, ...], tuple[str, ...]]
     def __init__(
         self, raw: Matcher | None, normalized: Matcher | None, raw_ids: Sequence[int], normalized_ids: Sequence[int],

@@ -2,8 +2,8 @@
 # cython: freethreading_compatible=True
 """The policy of a call: which added tokens it matches.
 
-In: matchers of the tokens with normalized=false and of the others, and their ids. Out: what the encoder's pass
-reads. Invariant: a policy never changes, and keeps alive what its pointers point to.
+In: matchers of the tokens with normalized=false and of the others, and their ids. Out: all that the encoder's pass
+reads of them. Invariant: a policy never changes, and keeps the targets of its pointers alive.
 """
 
 cimport cython
@@ -16,7 +16,7 @@ from dstok.core._added cimport Match, Matcher, first_bytes, first_in
 
 @cython.final
 cdef class Policy:
-    """Which added tokens are matched, and their ids. `refuses`: finding one is an error."""
+    """The added tokens that are matched, and their ids. `refuses`: finding one is an error."""
 
     def __cinit__(self, Matcher raw, Matcher normalized, raw_ids, normalized_ids, contents, bint refuses):
         cdef const uint32_t[::1] view
@@ -37,9 +37,9 @@ cdef class Policy:
         return self  # it never changes
 
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """Whether `text` surely holds none of the tokens: no byte that one begins with.
+        """Whether `text` surely holds none of the tokens: none of its bytes begins one.
 
-        Up to `FIRST_PAD` bytes after it are read.
+        Reads up to `FIRST_PAD` bytes after it.
         """
         if self.firsts.few:
             return not first_in(&self.firsts, text, length)
@@ -62,8 +62,8 @@ cdef class Policy:
     def find_raw(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t scan, bint final):
         """(start, end, start of its own text, index, safe, scan) of the first added token with normalized=false.
 
-        In valid UTF-8 `text[at:]`, of which nothing before `scan` may be one. Without one the index is -1, and none
-        begins before `safe`, whatever follows if the text is not `final`; `scan` is where to search next.
+        Searches valid UTF-8 `text[at:]`; no token before `scan` counts. Without a token the index is -1, and none
+        begins before `safe`, whatever follows if the text is not `final`; the next search begins at `scan`.
         """
         cdef Match match
         if self.raw is None or text.shape[0] == 0:
@@ -83,6 +83,6 @@ cdef inline bint _absent(Matcher matcher, const uint8_t *text, Py_ssize_t length
 
 
 cdef set _firsts(Matcher matcher):
-    """The bytes that its tokens begin with."""
+    """The bytes that the matcher's tokens begin with."""
     cdef int byte
     return set() if matcher is None else {byte for byte in range(256) if matcher.root[byte]}

@@ -12,7 +12,7 @@ cdef extern from "_late.h":
     PyObject *late_put(PyObject **place, PyObject *made) noexcept
 
 cdef enum:
-    KEPT = 2                 # workspaces, each with a piece table of its own (19 MB): 80 MB a tokenizer, at most
+    KEPT = 2                 # workspaces with a piece table of their own (19 MB each): 80 MB a tokenizer, at most
     LARGE = 1 << 17          # ids of a buffer that a workspace does not keep
 
 
@@ -21,7 +21,7 @@ cdef class Pool:
     cdef BPE bpe
     cdef object direct
     cdef int slots[KEPT]
-    cdef PyObject *kept[KEPT]     # workspaces; of each only the holder of its slot reads and writes the place
+    cdef PyObject *kept[KEPT]     # workspaces; only the holder of a slot reads and writes its place
     cdef PyObject *common         # the piece table that all further workspaces read, and do not write to
     cdef int spare_slot
     cdef uint32_t *spare[2]       # buffers of ids that came back, for the next long text

@@ -3,10 +3,10 @@
 """The pool: the workspaces of one encoder or splitter, and the large buffers that outlast a run.
 
 In: calls that need a workspace. Out: a workspace that no other thread has, and that comes back after the call.
-Invariant: with the GIL or without it, a workspace and a buffer are one call's at a time. No call waits for another one:
+Invariant: with the GIL or without it, one call at a time has a workspace or a buffer. No call waits for another one:
 if all workspaces that are kept are in use, it gets a new one, which is not kept, and reads a common piece table.
-At a fork, the child loses what the threads of its parent had in use, since they may have stopped amid a change, and
-makes new workspaces. _slot.h says how it knows.
+At a fork, the child loses all that the threads of its parent had in use, since a thread may have stopped amid a change.
+The child makes new workspaces. _slot.h says how it knows.
 """
 
 cimport cython
@@ -32,7 +32,7 @@ cdef extern from "_slot.h":
     bint slot_held(int *slot) noexcept nogil
 
 cdef enum:
-    SPARE = 6 << 20          # ids of the buffers that are kept (24 MB): those of a text of 18 MB
+    SPARE = 6 << 20          # ids of the buffers that are kept (24 MB): enough for a text of 18 MB
 
 MAX_WORKSPACES = KEPT
 
@@ -42,7 +42,7 @@ if slot_watch_forks():
 
 @cython.final
 cdef class Pool:
-    """Workspaces that merge by `bpe`; their piece tables begin with the ids whose bits `direct` has.
+    """Workspaces that merge by `bpe`; their piece tables begin with the ids whose bits in `direct` are set.
 
     Without `bpe` they have no piece table, and serve runs that make no ids.
     """
@@ -64,7 +64,7 @@ cdef class Pool:
         for place in range(KEPT):
             found = slot_take(&self.slots[place])
             if found == SLOT_LOST:
-                self.kept[place] = NULL  # not to be freed, either: the thread may have stopped just there
+                self.kept[place] = NULL  # it must not be freed, either: the thread may have stopped just there
             if found != SLOT_BUSY:
                 if self.kept[place] == NULL:
                     self._keep(place)
@@ -85,7 +85,7 @@ cdef class Pool:
         return None if common == NULL else <PieceMemory>common
 
     cdef int _keep(self, int place) except -1:
-        """Makes the workspace of a place, whose slot the caller has taken; gives that back if it cannot."""
+        """Makes the workspace of a place whose slot the caller has taken; gives the slot back if it cannot."""
         cdef Workspace w
         try:
             w = Workspace(None if self.bpe is None else PieceMemory(self.bpe, self.direct), True)
@@ -107,21 +107,21 @@ cdef class Pool:
             slot_give(&self.slots[w.place], w.process)
 
     def workspaces(self):
-        """How many workspaces there are, and how many of them are at rest. For tests."""
+        """The number of workspaces, and the number of those at rest. For tests."""
         cdef int i
         resting = sum([self.kept[i] != NULL and not slot_held(&self.slots[i]) for i in range(KEPT)])
         return resting + sum([self.slots[i] == slot_process for i in range(KEPT)]), resting
 
     def passed(self):
-        """How many borders the runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
+        """The number of borders that runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
         cdef int i
         return sum([(<Workspace>self.kept[i]).memo.passed for i in range(KEPT) if self.kept[i] != NULL])
 
-    # The large buffers of ids of one run serve the next: fresh memory costs 0.65 ms/MB, more than half of what
-    # encoding does. Two of them, for the two threads of a batch.
+    # The large buffers of ids of one run serve the next: fresh memory costs 0.65 ms/MB, more than half of the time of
+    # encoding. Two of them, for the two threads of a batch.
 
     cdef bint _open_spares(self) noexcept:
-        """Takes the spare buffers' slot, if no other thread has it just now."""
+        """Takes the slot of the spare buffers, if no other thread has it just now."""
         cdef int found = slot_take(&self.spare_slot)
         if found == SLOT_LOST:
             memset(self.spare, 0, sizeof(self.spare))
@@ -129,7 +129,7 @@ cdef class Pool:
         return found != SLOT_BUSY
 
     cdef void keep(self, uint32_t *ids, Py_ssize_t capacity) noexcept:
-        """Takes a buffer back in the place of a smaller one, if they are not too large together."""
+        """Takes a buffer back, in the place of a smaller one, if both spare buffers are not too large together."""
         cdef int i
         if self._open_spares():
             i = self.spare_capacity[1] < self.spare_capacity[0]
@@ -159,7 +159,7 @@ cdef class Contest:
     cdef readonly long sum
 
     def add(self, long rounds):
-        """Takes the slot, adds one, and gives it back, so many times, without the GIL."""
+        """Takes the slot, adds one, and gives the slot back, `rounds` times, without the GIL."""
         cdef volatile long *sum = &self.sum
         with nogil:
             while rounds:

@@ -1,4 +1,4 @@
-# Texts that lie in buffers, and where.
+# Texts that lie in buffers, and their places there.
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t
 

@@ -2,10 +2,10 @@
 # cython: freethreading_compatible=True
 """Texts that lie in buffers, one row beside the other, as Arrow keeps them.
 
-In: buffers of UTF-8, and of each row the number of its buffer, its first byte there, its length. Out: sources, which
+In: buffers of UTF-8, and for each row the number of its buffer, its first byte there, its length. Out: sources, which
 the encoder reads where they lie, and a row as bytes.
-Invariant: each row lies inside its buffer, whoever reads it: else `TextError` was raised when the rows were made. The
-buffers are held as long as the rows. Arrow's buffers never change: nobody may write to them while they are read.
+Invariant: each row lies inside its buffer: else making the rows raises `TextError`. The buffers are held as long as
+the rows. Arrow's buffers never change: no thread may write to them while another reads them.
 """
 
 cimport cython
@@ -33,7 +33,7 @@ cdef class Rows:
         self._check()
 
     cdef int _check(self) except -1:
-        """The one place where a row is held against its buffer."""
+        """The one place where a row is compared with its buffer."""
         cdef const int64_t[::1] sizes = array("q", [buffer.nbytes for buffer in self.held])
         cdef Py_ssize_t i
         cdef int64_t start, length
@@ -55,7 +55,7 @@ cdef class Rows:
         return bytes(self.held[self.owners[row]][self.starts[row]:self.starts[row] + self.lengths[row]])
 
     cdef int lay(self, Source *sources, bint replace, int level) except -1:
-        """Writes where each row lies to `sources`; with `replace` invalid rows are replaced by repaired copies."""
+        """Writes the place of each row to `sources`; with `replace`, repaired copies take the place of invalid rows."""
         cdef const uint8_t[::1] view
         cdef Py_ssize_t i, count = len(self.held)
         cdef const uint8_t **bases = <const uint8_t **>malloc((count + 1) * sizeof(void *))

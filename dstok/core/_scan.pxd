@@ -6,7 +6,7 @@ from dstok.core._utf8 cimport code_point
 
 cdef enum:
     ROW = 256                     # edges of a state: by byte for ASCII, from 128 on by class
-    ROWS = 0xFFFF00               # the bits of an edge that hold where the next state's row starts
+    ROWS = 0xFFFF00               # the bits of an edge that hold the start of the row of the next state
 
 cdef enum:                        # the low byte of an edge with a tag: pattern/automaton.py
     SET_0
@@ -21,23 +21,23 @@ cdef struct ScanTables:
     const uint32_t *edges         # see _scan.pyx
     uint32_t end                  # the column for the end of the text
     uint32_t states
-    int shift                     # there is a border every `1 << shift` bytes ...
-    Py_ssize_t span               # ... which is this
+    int shift                     # there is a border every `1 << shift` bytes
+    Py_ssize_t span               # 1 << shift
 
 cdef struct Run:
-    uint32_t edge                 # the last one taken
-    uint32_t settled              # the last one with a tag
-    Py_ssize_t first              # where the piece ends, as far as is known, or -1
-    Py_ssize_t second             # where it may end instead
+    uint32_t edge                 # the last edge taken
+    uint32_t settled              # the last edge with a tag
+    Py_ssize_t first              # the end of the piece, as far as is known, or -1
+    Py_ssize_t second             # another possible end
 
 cdef struct Memo:
-    uint16_t *known               # of each border from `origin` on, of each state; NULL: nothing yet
-    uint32_t *path                # of each border, the state in which the run in work has passed it
+    uint16_t *known               # by border from `origin` on, and by state; NULL: nothing yet
+    uint32_t *path                # by border: the state in which the run in work has passed it
     Py_ssize_t origin
     Py_ssize_t rows
-    Py_ssize_t last               # of the path: the row of the last border
-    Py_ssize_t count              # of the path: borders
-    Py_ssize_t passed             # borders in all, for tests
+    Py_ssize_t last               # the row of the last border of the path
+    Py_ssize_t count              # the number of borders of the path
+    Py_ssize_t passed             # all borders passed, for tests
 
 
 @cython.final
@@ -66,9 +66,9 @@ cdef inline Py_ssize_t scan_piece(
     const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final,
     uint32_t *tag, bint *wide, Memo *memo
 ) noexcept nogil:
-    # The end of the piece that begins at `at` < `stop`, or -1 if more text is needed to tell (only when
-    # not `final`: then `stop` is not the end of the text). `tag` gets the tag of the piece plus one,
-    # `wide` becomes true if it read a three-byte character from U+3000 on (which may be `cuttable`).
+    # The end of the piece that begins at `at` < `stop`, or -1 if only more text can tell (and `final` is false:
+    # `stop` is not the end of the text). `tag` gets the tag of the piece plus one. `wide` becomes true if the piece
+    # has a three-byte character from U+3000 on (which may be `cuttable`).
     # `memo` has begun at the start of this or an earlier piece, and with this `stop`.
     cdef Py_ssize_t pause = min(stop, at + s.span), width
     cdef Run run
@@ -97,7 +97,7 @@ cdef inline Py_ssize_t scan_piece(
 cdef inline uint32_t next_edge(
     const ScanTables *s, const uint8_t *text, uint32_t edge, Py_ssize_t *width, bint *wide
 ) noexcept nogil:
-    # The edge for the character at `text` from where `edge` leads to.
+    # The edge for the character at `text`, from the state that `edge` leads to.
     cdef uint32_t c = text[0]
     if c < 0x80:
         width[0] = 1
@@ -108,7 +108,7 @@ cdef inline uint32_t next_edge(
 
 
 cdef inline void settle(Run *run, Py_ssize_t at) noexcept nogil:
-    # What an edge with a tag does to the run.
+    # Applies the operation of an edge with a tag to the run.
     cdef uint32_t operation = run.edge & 0xFF
     run.settled = run.edge
     if operation == SET_0:

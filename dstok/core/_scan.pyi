@@ -6,12 +6,12 @@ MAX_TAGS: int
 OPERATION: int
 
 def pack_edges(edges: Sequence[Sequence[tuple[int, int]]], classes: bytes) -> bytes:
-    """The bytes of the scanner's `edges` table, of rows of (next state, tag or -1)."""
+    """The bytes of the scanner's `edges` table, from rows of (next state, tag or -1)."""
 
 class Scanner:
     """The tables of one automaton, kept alive.
 
-    Borders are `1 << shift` bytes apart; by default as many as there are states, or 64 if that is more.
+    Borders are `1 << shift` bytes apart. By default this is the number of states, or 64 if that is more.
     """
 
     def __init__(
@@ -20,4 +20,4 @@ class Scanner:
     def spans(self, text: bytes) -> list[tuple[int, int, int]]:
         """(start, end, tag) of the pieces of valid UTF-8 `text`, in bytes."""
     def passed(self, text: bytes) -> int:
-        """How many borders the runs over `text` have passed that had read far beyond a possible end. For tests."""
+        """The number of borders that the runs over `text` have passed far beyond a possible end. For tests."""

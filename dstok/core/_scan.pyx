@@ -7,9 +7,9 @@ inlines it).
 Invariant: the same pieces as `Program.pieces`, which runs the same automaton in Python.
 
 Tables: a class for each code point, in pages of 256; and `edges` of uint32, a row for each state. Row 0 is the dead
-state, row 1 the start. A row has 128 columns by ASCII byte, so that most steps look no class up; then a column for each
-class; the last one is for the end of the text. An edge is `(tag + 1) << 24 | next state * ROW | operation`, with 0 in
-place of `tag + 1` where there is no tag. The operation says in which place the end of the piece is kept
+state, row 1 the start. A row has 128 columns by ASCII byte, so that most steps look no class up, then a column for each
+class. The last column is for the end of the text. An edge is `(tag + 1) << 24 | next state * ROW | operation`, with 0
+in place of `tag + 1` if it has no tag. The operation says in which place the end of the piece is kept
 (pattern/finder.py).
 """
 
@@ -28,11 +28,11 @@ cdef enum:
 MAX_SYMBOLS = ROW - 128
 MAX_STATES = (1 << 24) // ROW
 MAX_TAGS = 254
-OPERATION = 1 << 20  # as in pattern/automaton.py, which a built-in model does not import
+OPERATION = 1 << 20  # as in pattern/automaton.py, which built-in models do not import
 
 
 def pack_edges(edges, classes):
-    """The bytes of the `edges` table of a DFA given as rows of (next state, tag or -1), as `DFA.edges`.
+    """The bytes of the `edges` table of a DFA, given as rows of (next state, tag or -1), like `DFA.edges`.
 
     `classes` are those of the 128 ASCII characters.
     """
@@ -49,7 +49,7 @@ def pack_edges(edges, classes):
 
 
 cdef void drop(Memo *memo) noexcept nogil:
-    """Gives a memo's memory back."""
+    """Frees the memory of a memo."""
     free(memo.known)
     free(memo.path)
     memo.known = NULL
@@ -60,9 +60,9 @@ cdef Py_ssize_t scan_far(
     const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final,
     Run run, uint32_t *tag, bint *wide, Memo *memo
 ) noexcept nogil:
-    """Goes on with `scan_piece` at `at` < `stop`, and asks the memo at every border."""
+    """Continues `scan_piece` at `at` < `stop`, and asks the memo at every border."""
     cdef Py_ssize_t border = (at >> s.shift) + 1, pause = min(stop, border << s.shift), width = 0
-    cdef Py_ssize_t tagged = -1, moved = -1  # where the last tag was, and where `run.first` got its place
+    cdef Py_ssize_t tagged = -1, moved = -1  # the place of the last tag, and the place where `run.first` was set
     cdef uint32_t known
     memo.count = 0
     while True:
@@ -93,9 +93,9 @@ cdef Py_ssize_t scan_far(
 
 
 cdef uint32_t recall(Memo *memo, const ScanTables *s, Py_ssize_t border, Py_ssize_t at, const Run *run) noexcept nogil:
-    """An edge to the dead state that does what the run would do from here, or 0, and the border joins the path.
+    """An edge to the dead state with the same effect as the rest of the run, or 0, and the border joins the path.
 
-    A run that has kept a place not long ago is let pass, and its path begins anew. Without memory none is remembered.
+    A run that has kept a place not long ago passes, and its path begins anew. Without memory it remembers nothing.
     """
     cdef uint32_t state = (run.edge & ROWS) // ROW, known
     cdef Py_ssize_t row = border - memo.origin
@@ -120,7 +120,7 @@ cdef uint32_t recall(Memo *memo, const ScanTables *s, Py_ssize_t border, Py_ssiz
 
 
 cdef void learn(Memo *memo, const ScanTables *s, Py_ssize_t moved, Py_ssize_t tagged, uint32_t tag) noexcept nogil:
-    """Remembers the path of a run that is done. No later piece comes to borders before the end of this one."""
+    """Remembers the path of a finished run. No later piece comes to borders before the end of this one."""
     cdef Py_ssize_t row, place
     for row in range(memo.last, memo.last - memo.count, -1):
         place = (memo.origin + row) << s.shift
@@ -132,7 +132,7 @@ cdef void learn(Memo *memo, const ScanTables *s, Py_ssize_t moved, Py_ssize_t ta
 cdef class Scanner:
     """The tables of one automaton, kept alive.
 
-    Borders are `1 << shift` bytes apart; by default as many as there are states, or 64 if that is more.
+    Borders are `1 << shift` bytes apart. By default this is the number of states, or 64 if that is more.
     """
 
     def __cinit__(self, pages, page_numbers, edges, int symbols, int shift=-1):
@@ -155,7 +155,7 @@ cdef class Scanner:
         return self._scan(text)[0]
 
     def passed(self, const uint8_t[::1] text not None):
-        """How many borders the runs over `text` have passed that had read far beyond a possible end. For tests."""
+        """The number of borders that the runs over `text` have passed far beyond a possible end. For tests."""
         return self._scan(text)[1]
 
     cdef tuple _scan(self, const uint8_t[::1] text):

@@ -1,4 +1,4 @@
-# What becomes of the pieces of a text.
+# The sinks of the pieces of a text.
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -34,7 +34,7 @@ cdef class NoteSink(Sink):
 cdef inline void add_piece(
     Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end
 ) noexcept nogil:
-    # Adds a piece to the chunk. The pieces of a chunk lie end to end, and not farther apart than its offsets reach.
+    # Adds a piece to the chunk. The pieces of a chunk lie end to end, and as far apart as its offsets reach, at most.
     if start != w.origin + w.starts[w.pieces] or end - w.origin > FAR:
         if w.pieces:
             sink.take(w, text)

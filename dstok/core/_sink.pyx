@@ -1,15 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""Sinks: a finder hands them the pieces of a text, and each kind makes another thing of these.
+"""Sinks: a finder hands them the pieces of a text, and each kind makes something else of these.
 
 In: a chunk, some hundred pieces that lie end to end in a text. Their starts stand in the workspace.
-Out: in the workspace, by kind: spans (`SpanSink`), their number (`CountSink`), notes (`NoteSink`). Ids are made by
-_id_sink.pyx, frequencies by _tally.pyx.
+Out: in the workspace, by kind: spans (`SpanSink`), their number (`CountSink`), notes (`NoteSink`). _id_sink.pyx makes
+ids, _tally.pyx frequencies.
 Invariant: a sink takes all pieces of the chunk, and leaves the workspace ready for the next one. If it cannot, the
 status says why, and the chunk is empty.
 
 Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 7, and `SpanSink` writes (0, 2), (2, 3),
-(3, 7). A sink is called once a chunk, so the indirect call costs nothing.
+(3, 7). A sink is called once for each chunk, so the indirect call costs nothing.
 """
 
 cimport cython
@@ -17,7 +17,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 
 cdef class Sink:
-    """The base of all sinks; takes pieces and makes nothing of them."""
+    """The base of all sinks: takes pieces and makes nothing of them."""
 
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
         """Takes the pieces of the chunk, and begins the next one where they end."""
@@ -70,7 +70,7 @@ cdef class CountSink(Sink):
 
 @cython.final
 cdef class NoteSink(Sink):
-    """Notes the span of each piece. For tests, which so see the cuts inside pieces."""
+    """Notes the span of each piece, so that tests see the cuts inside pieces."""
 
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
         cdef int i

@@ -2,7 +2,7 @@
 # cython: freethreading_compatible=True
 """The pass of spans: Python's side of a finder without a vocabulary.
 
-In: valid UTF-8. Out: the spans of the pieces that are kept, as int64[n, 2] in bytes; or the pieces; or their number.
+In: valid UTF-8. Out: the spans of the pieces that are kept, as int64[n, 2] in bytes; or these pieces; or their number.
 Invariant: the pieces are those of `Program.pieces` without the dropped ones. Each call leases a workspace, and works in
 it without the GIL.
 """
@@ -19,7 +19,7 @@ from dstok.core._workspace cimport FINE, Workspace
 from dstok.core._written cimport spans_written
 
 cdef enum:
-    LIKELY = 4               # bytes of a piece: room made at the start; pages not written to cost nothing
+    LIKELY = 4               # bytes of a piece: room made at the start; unused pages cost nothing
 
 cdef SpanSink SPANS = SpanSink()
 cdef CountSink COUNT = CountSink()
@@ -33,11 +33,11 @@ cdef class SpanPass:
         self.finder, self.pool = finder, Pool()
 
     def way(self):
-        """How pieces are found: see `PieceFinder.way` and `TwoSided.way`."""
+        """The way in which it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
         return self.finder.way()
 
     cdef int _run(self, Sink sink, Workspace w, const Source *source) except -1:
-        """Hands all pieces of a text to a sink, in a workspace that the caller has leased, and releases."""
+        """Hands all pieces of a text to a sink, in a workspace that the caller leases and releases."""
         with nogil:
             self.finder.find_all(sink, w, <const uint8_t *>source.data, source.length)
         if w.status != FINE:
@@ -49,7 +49,7 @@ cdef class SpanPass:
         return self.spans_of([text])[0]
 
     def spans_of(self, list texts not None):
-        """(spans of all texts, each text's own in bytes, int64[n, 2]; how many each text has, as a list)."""
+        """(spans of all texts, each in bytes of its own text, int64[n, 2]; a list of the number of spans by text)."""
         cdef Workspace w = self.pool.lease()
         cdef Source source
         cdef Py_ssize_t before
@@ -68,7 +68,7 @@ cdef class SpanPass:
             self.pool.release(w)
 
     def count(self, text not None):
-        """How many pieces are kept."""
+        """The number of pieces that are kept."""
         cdef Source source = opened(text)
         cdef Workspace w = self.pool.lease()
         w.begin(True, False)
@@ -99,7 +99,7 @@ cdef class SpanPass:
     def sure_spans(self, const uint8_t[::1] text not None, bint final):
         """(spans, end): the pieces of `text` that no later text can change, all of them if it is `final`.
 
-        Raises `TypeError` where pieces are found from both sides: none is sure before the text ends.
+        Raises `TypeError` for a finder that reads from both sides: no piece is sure before the text ends.
         """
         cdef PieceFinder finder = self.finder
         cdef Workspace w = self.pool.lease()

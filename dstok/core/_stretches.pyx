@@ -7,10 +7,10 @@ none.
 Invariant: the ids are those of the text whose stretches between raw added tokens are normalized as wholes.
 
 There are two ways. `encode_rewritten` takes portions. A portion ends at a boundary of the normal form where no added
-token may have begun. What follows it is carried over: raw text in `Raw`, normalized text in the workspace's buffer. So
-no copy of the whole text is made: fresh memory costs 0.65 ms/MB, and four copies had taken half of the time of a text
-that is all but normalized. `encode_by_stretch` takes stretches as wholes. It is for runs that need to know which places
-of the raw and the normalized text belong together: those that want notes or a limit, policies that refuse, and
+token may have begun. The text after it is carried over: raw text in `Raw`, normalized text in the workspace's buffer.
+So there is no copy of the whole text: fresh memory costs 0.65 ms/MB, and four copies would take half of the time of an
+almost normalized text. `encode_by_stretch` takes stretches as wholes. It is for runs that need to know which places
+of the raw and the normalized text belong together: runs with notes or a limit, policies that refuse, and
 normalizers of several steps.
 """
 
@@ -36,17 +36,17 @@ cdef extern from "Python.h":
 
 
 cdef struct Raw:
-    # Text as it came, of which what lies before `at` is done.
+    # The raw text; the part before `at` is done.
     uint8_t *text
     Py_ssize_t room
     Py_ssize_t held
     Py_ssize_t at
-    Py_ssize_t unit          # units of the source that were read
-    Py_ssize_t skip          # bytes ahead where no added token may begin: one was rejected
+    Py_ssize_t unit          # units of the source that are read
+    Py_ssize_t skip          # bytes ahead where no added token may begin, since one is rejected
 
 
 cdef struct Made:
-    # Normalized text in the workspace's buffer, of which what lies before `at` is done.
+    # Normalized text in the buffer of the workspace; the part before `at` is done.
     Output portion
     Py_ssize_t held
     Py_ssize_t at
@@ -55,7 +55,7 @@ cdef struct Made:
 cdef void encode_rewritten(
     Pass run, Form form, Policy policy, Workspace w, const Source *source, bint replace
 ) noexcept nogil:
-    """Encodes valid UTF-8, or `str` storage. Not for a run that wants notes, nor a policy that refuses."""
+    """Encodes valid UTF-8, or `str` storage. Not for a run with notes, nor for a policy that refuses."""
     cdef Py_ssize_t portion = PORTION
     cdef bint final
     cdef Raw raw
@@ -67,8 +67,8 @@ cdef void encode_rewritten(
     w.base = 0
     if w.counting or w.reserve(source.length // LIKELY + CHUNK_ROOM * MIDDLE):
         while read(&raw, w, source, portion, replace, run.level):
-            # Where there is no end of a piece or no boundary in sight, twice as much is read, so that none of it is
-            # looked at more than twice as often as there are bytes.
+            # Without an end of a piece or a boundary in sight, it reads twice as much each time: so it looks at bytes
+            # at most twice as often as there are bytes.
             final = raw.unit == source.length
             portion = PORTION if stretches(run, form, policy, w, &raw, &made, final) else 2 * portion
             if w.status != FINE or raw.unit == source.length:
@@ -81,7 +81,7 @@ cdef void encode_rewritten(
 cdef bint read(
     Raw *raw, Workspace w, const Source *source, Py_ssize_t portion, bint replace, int level
 ) noexcept nogil:
-    """Reads up to `portion` bytes more; false, with a status, if that cannot be."""
+    """Reads up to `portion` bytes more; false, with a status, if it cannot."""
     cdef const uint8_t *data = <const uint8_t *>source.data
     cdef Py_ssize_t written = min(portion, source.length - raw.unit)
     cdef void *grown
@@ -109,7 +109,7 @@ cdef bint read(
 cdef bint stretches(
     Pass run, Form form, Policy policy, Workspace w, Raw *raw, Made *made, bint last
 ) noexcept nogil:
-    """Encodes what is sure of the raw text; false if the text after the last added token does not get on."""
+    """Encodes the sure part of the raw text; false if the text after the last added token does not get on."""
     cdef Py_ssize_t at = raw.at, scan = raw.at + raw.skip, cut, keep
     cdef bint closing, moved
     cdef Match match
@@ -143,7 +143,7 @@ cdef bint stretches(
 cdef bint feed(
     Pass run, Form form, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t size, Made *made, bint closing
 ) noexcept nogil:
-    """Normalizes a part of a stretch, its last if `closing`, and encodes what is sure; false if that is nothing."""
+    """Normalizes a part of a stretch, the last if `closing`, and encodes its sure part; false if there is none."""
     cdef Source source = utf8_source(text, size)
     cdef Py_ssize_t taken, keep
     cdef bint moved
@@ -204,7 +204,7 @@ cdef Py_ssize_t one_stretch(
     Pass run, Normalizer normalizer, Policy policy, Workspace w, bytes text, Py_ssize_t start, Py_ssize_t place,
     Py_ssize_t limit
 ) except -1:
-    """Encodes a stretch that begins at `start`, and at `place` of the normalized text; returns where it ends there."""
+    """Encodes a stretch that begins at `start`, and at `place` in the normalized text; returns its end there."""
     cdef Rewritten normalized = normalizer.rewritten(text)
     cdef Py_ssize_t i, noted = w.noted, spanned = w.spanned
     with nogil:
@@ -228,19 +228,19 @@ cdef bytes utf8_of(const Source *source, bint replace, int level):
     cdef uint8_t *out
     if source.kind == 0:
         return PyBytes_FromStringAndSize(<const char *>source.data, source.length)
-    made = new_bytes(NULL, room)  # three bytes for a unit of one or two bytes, five for one of four
+    made = new_bytes(NULL, room)  # three bytes for a unit of one or two bytes, five for a unit of four
     if made == NULL:
         raise MemoryError
     out = <uint8_t *>PyBytes_AS_STRING(<object>made)
     with nogil:
         written = transcode(source, &unit, out, room, replace, level)
-    resize_bytes(&made, max(written, 0))  # in place: memory that was not written to was never there
+    resize_bytes(&made, max(written, 0))  # in place: pages that are not written to cost nothing
     text = <object>made
     Py_DECREF(text)
     return None if written < 0 else text
 
 
 cdef Py_ssize_t source_offset(Normalizer normalizer, bytes text, Py_ssize_t offset) except -1:
-    """Where in `text` the character comes from that lies at `offset` of its normalized text."""
+    """The place in `text` of the source of the character at `offset` of the normalized text."""
     normalized, sources = normalizer.align(text)
     return len(text.decode()[:sources[len(normalized[:offset].decode())]].encode())

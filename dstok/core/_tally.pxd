@@ -1,4 +1,4 @@
-# How often each piece occurs.
+# The frequency of each piece.
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
@@ -9,7 +9,7 @@ from dstok.core._workspace cimport Workspace
 cdef struct Entry:
     uint64_t hash
     int64_t count            # 0: a free place
-    Py_ssize_t start         # of its bytes, in the text of all pieces
+    Py_ssize_t start         # start of the bytes of the piece, in the text of all pieces
     Py_ssize_t length
 
 

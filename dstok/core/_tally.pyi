@@ -1,7 +1,7 @@
 from dstok.core._finder import Finder
 
 class Tally:
-    """Counts the pieces that `finder` finds in what is given to `add`. One thread at a time."""
+    """Counts the pieces that `finder` finds in the texts that `add` gets. One thread at a time."""
 
     def __init__(self, finder: Finder) -> None: ...
     def limit(self, memory: int) -> None:
@@ -9,8 +9,8 @@ class Tally:
     def add(self, text: str | bytes) -> bool:
         """Counts the pieces of valid `text` (ASCII `str` or UTF-8 bytes); false if the table is full."""
     def counted(self) -> list[tuple[bytes, int]]:
-        """A list of (piece as bytes, how often it has occurred)."""
+        """A list of (piece as bytes, number of occurrences)."""
     def passed(self) -> int:
-        """How many places with other pieces were passed. For tests."""
+        """The number of places with other pieces that look-ups have passed. For tests."""
     def distinct(self) -> int:
-        """How many distinct pieces there are."""
+        """The number of distinct pieces."""

@@ -1,13 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The sink of frequencies: how often each piece of a corpus occurs, counted as the pieces are found.
+"""The sink of frequencies: the number of occurrences of each piece of a corpus, counted as the pieces are found.
 
 In: texts, one after the other. Out: each distinct piece with its number of occurrences.
-Invariant: the sum over all texts of what `SpanPass.split` gives. The table takes at most `memory` bytes: when it would
-need more, it says so and counts no further.
+Invariant: the counts are the sums over all texts of the pieces of `SpanPass.split`. The table takes at most `memory`
+bytes: if it needed more, it says so and counts no further.
 
-An open hash table, half full at most; the bytes of the pieces lie one after the other beside it. The hash has a random
-seed, so no text can be made that is slow for everybody.
+The table is an open hash table, half full at most; beside it the bytes of the pieces lie one after the other. The hash
+has a random seed, so nobody can make a text that is slow for everybody.
 """
 
 cimport cython
@@ -24,12 +24,12 @@ from dstok.core._workspace cimport FINE, Workspace
 import os
 
 cdef enum:
-    FIRST = 1 << 12          # places of a table that is new
+    FIRST = 1 << 12          # places of a new table
 
 
 @cython.final
 cdef class Tally(Sink):
-    """Counts the pieces that `finder` finds in what is given to `add`. One thread at a time."""
+    """Counts the pieces that `finder` finds in the texts that `add` gets. One thread at a time."""
 
     def __cinit__(self, Finder finder not None):
         self.finder, self.own = finder, Workspace(None, False)
@@ -94,7 +94,7 @@ cdef class Tally(Sink):
         return True
 
     cdef bint grow(self) noexcept nogil:
-        """Twice as many places; false if that would take too much."""
+        """Doubles the number of places; false if that would take too much."""
         cdef Py_ssize_t places = 2 * self.places, i, place
         cdef Entry *entries
         if self.text_room + places * <Py_ssize_t>sizeof(Entry) > self.memory:
@@ -131,7 +131,7 @@ cdef class Tally(Sink):
         return not self.full
 
     def counted(self):
-        """A list of (piece as bytes, how often it has occurred)."""
+        """A list of (piece as bytes, number of occurrences)."""
         cdef Py_ssize_t i
         found = []
         for i in range(self.places):
@@ -141,9 +141,9 @@ cdef class Tally(Sink):
         return found
 
     def passed(self):
-        """How many places with other pieces were passed. For tests."""
+        """The number of places with other pieces that look-ups have passed. For tests."""
         return self.steps
 
     def distinct(self):
-        """How many distinct pieces there are."""
+        """The number of distinct pieces."""
         return self.used

@@ -8,14 +8,14 @@ cdef enum:
     START = 1                # as in pattern/automaton.py
 
 cdef struct SidesTables:
-    const uint8_t *pages          # as the scanner's
+    const uint8_t *pages          # as in the tables of the scanner
     const uint16_t *page_numbers
-    const uint16_t *forward       # next state by state and class
+    const uint16_t *forward       # next state by state and class, from the left
     const uint16_t *backward      # next state by state and class, from the right
     const uint32_t *marks         # by state and state from the right: (tag + 1) << 16 | state after the mark; 0: none
     const uint8_t *dropped        # by tag
     Py_ssize_t classes
-    Py_ssize_t sides              # states from the right
+    Py_ssize_t sides              # number of states from the right
 
 
 @cython.final

@@ -3,9 +3,9 @@
 """Marked texts read from both sides: the pieces of any automaton of marked texts, in two passes.
 
 In: valid UTF-8 and the tables of pattern/two_sided.py. Out: the pieces, handed to a sink, or as a list with their tags.
-Invariant: the first pass goes from the right, and notes for each place from which states the rest of the text can be
-read without a mark at the place. The second pass goes from the left. If its state is among those noted, no mark stands
-at the place. If it is not, a mark does, and only one leads to a state that is among them, since there is one right
+Invariant: the first pass goes from the right, and notes for each place the states from which the rest of the text can
+be read without a mark at the place. The second pass goes from the left. If its state is among the noted states, no mark
+stands at the place. Else a mark stands there, and only one mark leads to a noted state, since there is one right
 marking. Memory: two bytes for each byte of text, which the first pass writes.
 """
 
@@ -42,7 +42,7 @@ cdef class TwoSided(Finder):
         self.tables.classes, self.tables.sides = classes, sides
 
     def way(self):
-        """How pieces are found: "both sides"."""
+        """The way in which it finds pieces: "both sides"."""
         return "both sides"
 
     cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
@@ -90,7 +90,7 @@ cdef inline uint32_t class_at(const SidesTables *s, const uint8_t *text, Py_ssiz
 cdef void read_back(
     const SidesTables *s, const uint8_t *text, Py_ssize_t length, uint16_t *sides
 ) noexcept nogil:
-    """Notes at the offset of each character, and at the end, the state of the right side there."""
+    """Writes the state of the right side to the offset of each character, and to the end."""
     cdef Py_ssize_t at = length, width
     cdef uint32_t side = 0
     sides[length] = 0
@@ -105,7 +105,7 @@ cdef void read_back(
 cdef Py_ssize_t next_end(
     const SidesTables *s, const uint8_t *text, Py_ssize_t at, const uint16_t *sides, uint32_t *state, uint32_t *tag
 ) noexcept nogil:
-    """The end of the piece that begins at `at`, before the end of the text; `state` is the left side's, and renewed."""
+    """The end of the piece that begins at `at`, before the end of the text; renews `state`, the left side's."""
     cdef uint32_t here = state[0], mark = 0
     cdef Py_ssize_t width
     while not mark:

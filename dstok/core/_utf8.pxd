@@ -15,7 +15,7 @@ cdef struct Source:
     const void *data
     Py_ssize_t length  # in units of the storage
     int kind
-    bint valid         # known to be: ASCII str storage
+    bint valid         # ASCII str storage is known to be valid
 
 cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) noexcept nogil
 cdef Py_ssize_t transcode(
@@ -27,7 +27,7 @@ cdef Source open_source(object text) except *
 
 
 cdef inline Source source_of(object text) noexcept:
-    # As `open_source`, where the caller has refused what is neither `str` nor bytes.
+    # Does what `open_source` does, where the caller has refused any other type than `str` and bytes.
     cdef Source source
     if PyUnicode_Check(text):
         source.data = PyUnicode_DATA(text)
@@ -43,7 +43,7 @@ cdef inline Source source_of(object text) noexcept:
 
 
 cdef inline uint32_t code_point(const uint8_t *p, Py_ssize_t *width) noexcept nogil:
-    # The code point at p of valid UTF-8, and how many bytes it takes.
+    # The code point at p of valid UTF-8, and the number of its bytes.
     cdef uint32_t b = p[0]
     if b < 0x80:
         width[0] = 1
@@ -59,7 +59,7 @@ cdef inline uint32_t code_point(const uint8_t *p, Py_ssize_t *width) noexcept no
 
 
 cdef inline Py_ssize_t encoded(uint32_t c, uint8_t *out) noexcept nogil:
-    # Writes a code point as UTF-8; returns how many bytes.
+    # Writes a code point as UTF-8; returns the number of bytes.
     if c < 0x80:
         out[0] = <uint8_t>c
         return 1

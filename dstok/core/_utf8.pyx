@@ -4,8 +4,8 @@
 
 In: bytes, or the storage of a `str` (1, 2 or 4 bytes a code point). Out: valid UTF-8, in stretches, so that a long text
 never needs a second copy of its whole length.
-Invariant: what leaves this file is valid UTF-8. What is not valid is reported by its offset, or replaced by U+FFFD
-where the caller asks for it. Levels differ in speed alone (_utf8.h).
+Invariant: all text that leaves this file is valid UTF-8. An invalid byte or surrogate is reported by its offset, or
+replaced by U+FFFD where the caller asks for it. Levels differ in speed alone (_utf8.h).
 Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
 """
 
@@ -34,7 +34,7 @@ cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) 
     cdef uint8_t lead, second
     while at < length:
         if text[at] < 0x80:
-            # Sixteen ASCII bytes a step: most texts are mostly ASCII.
+            # Takes sixteen ASCII bytes a step: most texts are mostly ASCII.
             while at + 16 <= length:
                 memcpy(block, text + at, 16)
                 if (block[0] | block[1]) & <uint64_t>0x8080808080808080:
@@ -77,7 +77,7 @@ ctypedef fused Unit:
 cdef Py_ssize_t _transcode(
     const Unit *units, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace
 ) noexcept nogil:
-    """`transcode` for one width of storage."""
+    """Does what `transcode` does, for one width of storage."""
     cdef Py_ssize_t here = at[0], run
     cdef uint8_t *start = out
     cdef uint8_t *limit = out + capacity - 4
@@ -86,7 +86,7 @@ cdef Py_ssize_t _transcode(
     while here < length and out <= limit:
         c = units[here]
         if c < 0x80:
-            # Eight ASCII characters a step, as long as they last: the compiler makes vectors of it.
+            # Takes eight ASCII characters a step, as long as they last: the compiler makes vectors of it.
             run = min(length - here, limit - out + 1)
             while run >= 8:
                 seen = 0
@@ -119,9 +119,9 @@ cdef Py_ssize_t _transcode(
 cdef Py_ssize_t transcode(
     const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace, int level
 ) noexcept nogil:
-    """Writes code points from `at[0]` on as UTF-8 while 4 more bytes fit; returns how many bytes.
+    """Writes code points from `at[0]` on as UTF-8 while 4 more bytes fit; returns the number of bytes.
 
-    Advances `at[0]`. At a lone surrogate it stops and returns -1, or writes U+FFFD if `replace`.
+    Advances `at[0]`. At a lone surrogate it stops and returns -1; with `replace` it writes U+FFFD instead.
     """
     cdef Py_ssize_t done = utf8_transcode(level, source.data, source.kind, source.length, at, out, capacity), rest
     out += done

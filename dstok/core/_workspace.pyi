@@ -1,6 +1,6 @@
 from dstok.core._pieces import PieceMemory
 
 class Workspace:
-    """Everything that one encoding run writes to; `pieces` is a piece table."""
+    """The memory that one encoding run writes to; `pieces` is a piece table."""
 
     def __init__(self, pieces: PieceMemory | None, writable: bool) -> None: ...

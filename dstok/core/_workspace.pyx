@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The workspace: everything that one encoding run writes to.
+"""The workspace: the memory that one encoding run writes to.
 
 In: a run. Out: memory for its ids, notes and scratch, and a piece table of its own.
 Invariant: a workspace serves one run at a time, and a tokenizer never changes. So threads share a tokenizer without a
@@ -25,7 +25,7 @@ cdef enum:
 
 @cython.final
 cdef class Workspace:
-    """`pieces` is a piece table: this workspace's own if `writable`. None: none, for runs that make no ids."""
+    """`pieces` is a piece table: this workspace's own if `writable`. None for runs that make no ids."""
 
     def __cinit__(self, PieceMemory pieces, bint writable):
         self._keep = pieces
@@ -44,7 +44,7 @@ cdef class Workspace:
         drop(&self.memo)
 
     cdef void begin(self, bint counting, bint noting) noexcept nogil:
-        """Makes ready for a run."""
+        """Makes the workspace ready for a run."""
         self.pieces = 0
         self.count = self.total = self.spanned = self.noted = self.base = self.origin = self.side_used = 0
         self.starts[0] = 0
@@ -54,17 +54,17 @@ cdef class Workspace:
         self.status = FINE
 
     cdef void begin_chunk(self, Py_ssize_t at) noexcept nogil:
-        """An empty chunk, whose first piece begins at `at` of the buffer in work."""
+        """Begins an empty chunk, whose first piece begins at `at` of the buffer in work."""
         self.origin = at
         self.pieces = 0
         self.starts[0] = 0
 
     cdef void next_chunk(self) noexcept nogil:
-        """An empty chunk, which begins where the last one ends."""
+        """Begins an empty chunk at the end of the last one."""
         self.begin_chunk(self.origin + self.starts[self.pieces])
 
     cdef bint reserve(self, Py_ssize_t more) noexcept nogil:
-        """Room for `more` ids; false, with the status set, if memory is out."""
+        """Makes room for `more` ids; false, with the status set, if memory is out."""
         cdef Py_ssize_t wanted = self.count + more
         cdef void *grown
         if wanted <= self.capacity:
@@ -85,7 +85,7 @@ cdef class Workspace:
         return True
 
     cdef bint reserve_spans(self, Py_ssize_t more) noexcept nogil:
-        """Room for `more` spans."""
+        """Makes room for `more` spans; false, with the status set, if memory is out."""
         cdef Py_ssize_t wanted = self.spanned + more
         cdef void *grown
         if wanted <= self.span_room:
@@ -100,7 +100,7 @@ cdef class Workspace:
         return True
 
     cdef bint reserve_side(self, Py_ssize_t more) noexcept nogil:
-        """Room for `more` words in `side`."""
+        """Makes room for `more` words in `side`; false, with the status set, if memory is out."""
         cdef Py_ssize_t wanted = self.side_used + more
         cdef void *grown
         if wanted <= self.side_size:
@@ -115,7 +115,7 @@ cdef class Workspace:
         return True
 
     cdef bint reserve_buffer(self, Py_ssize_t size) noexcept nogil:
-        """Room for `size` bytes of text, and those that may be read after it."""
+        """Makes room for `size` bytes of text, and for the bytes that may be read after it; false if memory is out."""
         cdef void *grown
         if size <= self.buffer_size:
             return True
@@ -144,7 +144,7 @@ cdef class Workspace:
         return True
 
     cdef void trim(self) noexcept:
-        """Gives back what a large run has grown."""
+        """Frees the memory that a large run has grown."""
         if self.capacity * sizeof(uint32_t) > KEEP:
             free(self.out)
             self.out = NULL

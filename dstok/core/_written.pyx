@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""What a run has written, given to Python: ids or spans in the workspace's own memory, or copied to an array.
+"""The results of a run, given to Python: ids or spans in the workspace's own memory, or copied to an array.
 
 In: a workspace after a run. Out: an object with the buffer protocol, or uint32[n].
-Invariant: memory has one owner. What is given to Python no longer belongs to the workspace.
+Invariant: memory has one owner. Memory that Python gets no longer belongs to the workspace.
 """
 
 cimport cython
@@ -18,18 +18,18 @@ from dstok.core._pool cimport late_object, late_put
 from dstok.core._sink cimport SPAN
 
 cdef enum:
-    GIVE = 1 << 14           # ids from which on the buffer itself is given away, not copied
+    GIVE = 1 << 14           # from this many ids on, the buffer itself is given away, not copied
 
-cdef PyObject *_numpy = NULL  # a tuple, made by whoever needs it first
+cdef PyObject *_numpy = NULL  # a tuple, made by the first thread that needs it
 
 
 @cython.no_gc  # it is in no cycle, and must find its pool when it goes
 cdef class Written:
-    """What a workspace has written, as bytes. It goes back to `pool` with the object, or is freed if that is None."""
+    """The words of a workspace, as bytes. With the object they go back to `pool`, or are freed if that is None."""
 
     @staticmethod
     cdef Written take(Workspace w, Pool pool):
-        """The words of a workspace, which loses them."""
+        """Takes the words of a workspace, which loses them."""
         cdef Written taken = Written()
         taken.pool = pool
         taken.words, taken.count, taken.capacity = w.out, w.count, w.capacity
@@ -64,7 +64,7 @@ cdef object numpy_():
 
 
 cdef object array_of(Workspace w, Pool pool, Py_ssize_t before, Py_ssize_t after):
-    """The ids of a workspace as uint32[n], with room left before and after. Of a long text it is the memory itself."""
+    """The ids of a workspace as uint32[n], with room left before and after. For a long text it is the memory itself."""
     cdef tuple parts = _parts()
     if w.count >= GIVE and 2 * w.count >= w.capacity and before + after == 0:
         return parts[0].frombuffer(Written.take(w, pool), parts[2])
@@ -74,12 +74,12 @@ cdef object array_of(Workspace w, Pool pool, Py_ssize_t before, Py_ssize_t after
 
 
 cdef object spans_written(Workspace w, Pool pool):
-    """What `SpanSink` has written, as int64[n, 2]: the memory itself."""
+    """The spans that `SpanSink` has written, as int64[n, 2]: the memory itself."""
     return _span_rows(Written.take(w, pool))
 
 
 cdef object spans_of_ids(Workspace w):
-    """What `IdSpanSink` has written beside the ids, as int64[n, 2]: the memory itself."""
+    """The spans that `IdSpanSink` has written beside the ids, as int64[n, 2]: the memory itself."""
     cdef Written taken = Written()
     taken.words, taken.count, taken.capacity = <uint32_t *>w.spans, w.spanned * SPAN, w.span_room * SPAN
     w.spans = NULL
@@ -101,7 +101,7 @@ cdef int put_ids(ids, Py_ssize_t at, Workspace w) except -1:
     try:
         if view.len < (at + w.count) * <Py_ssize_t>sizeof(uint32_t):
             raise ValueError(f"expected room for {w.count} ids from place {at} on, found {view.len} bytes")
-        if w.count:  # else `out` may be NULL, which memcpy does not allow even for no bytes
+        if w.count:  # else `out` may be NULL, and memcpy does not allow that even for no bytes
             memcpy(<uint32_t *>view.buf + at, w.out, w.count * sizeof(uint32_t))
     finally:
         PyBuffer_Release(&view)
