@@ -90,7 +90,7 @@ cdef class Batch:
     cdef Py_ssize_t back          # by the others
     cdef Py_ssize_t failed        # the first text that could not be encoded, as far as is known
     cdef Py_ssize_t pending       # lists: the last part that still has no lists
-    cdef Workspace own            # the calling thread's
+    cdef Workspace own            # of the calling thread
     cdef list others              # for arrays: the ids of the other threads (Written), by thread
     cdef list locks               # of the other threads, by thread: released when the thread is done
     cdef list begun               # the locks of the threads that have begun
@@ -279,7 +279,7 @@ cdef class Batch:
         cdef Part *part = &self.parts[index]
         cdef Py_ssize_t i, before
         part.home, part.at, part.text = home, w.count, part.first
-        w.status = FINE  # an error noted here is of a later text, and these texts still have to be encoded
+        w.status = FINE  # an earlier error is of a later text, and is noted: these texts still count
         for i in range(part.first, part.last):
             if i >= batch_least(&self.failed):
                 return 0

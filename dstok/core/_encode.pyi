@@ -45,7 +45,7 @@ class Encoder:
     ) -> tuple[Any, int, tuple[bool, int, int]]:
         """(ids, end, state) of the part of `text[at:]` that later text cannot change."""
     def way(self) -> str:
-        """The way in which this processor finds the model's pieces; see `PieceFinder.way`."""
+        """The way this processor finds the model's pieces; see `PieceFinder.way`."""
     def workspaces(self) -> tuple[int, int]:
         """The number of workspaces, and the number of those at rest."""
     def passed(self) -> int:

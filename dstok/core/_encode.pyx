@@ -80,7 +80,7 @@ cdef class Encoder:
         return self  # the parts that change have no influence on the ids
 
     def way(self):
-        """The way in which this processor finds the model's pieces; see `PieceFinder.way`."""
+        """The way this processor finds the model's pieces; see `PieceFinder.way`."""
         return self.finder.way()
 
     def workspaces(self):

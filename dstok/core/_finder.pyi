@@ -4,7 +4,7 @@ class Finder:
     """The base of all finders."""
 
     def way(self) -> str:
-        """The way in which it finds pieces."""
+        """The way it finds pieces."""
 
 class PieceFinder(Finder):
     """Finds pieces from the left, by an automaton and faster ways that agree with it.

@@ -74,7 +74,7 @@ cdef class Finder:
     """The base of all finders."""
 
     def way(self):
-        """The way in which it finds pieces."""
+        """The way it finds pieces."""
         raise NotImplementedError
 
     cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:

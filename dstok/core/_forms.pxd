@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from dstok.core._utf8 cimport Source
 
 cdef enum:
-    BOUNDARY = 1             # nothing before the character changes with it or changes it
+    BOUNDARY = 1             # the character and the text before it never change each other
 
 cdef enum Verdict:
     # Of a text, or of a stretch between boundaries.

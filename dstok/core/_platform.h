@@ -28,7 +28,7 @@
 
 /* Vectors. */
 
-enum { VECTORS_AVX2 = 1, VECTORS_AVX512 = 2 }; /* each with all instructions that SIMD_AVX2, and SIMD_AVX512, name */
+enum { VECTORS_AVX2 = 1, VECTORS_AVX512 = 2 }; /* each means all instructions that SIMD_AVX2 or SIMD_AVX512 names */
 
 #if defined(__x86_64__)
 

@@ -1,4 +1,4 @@
-# Which added tokens a call matches.
+# The added tokens that a call matches.
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 

@@ -1,4 +1,4 @@
-/* Which x86 instructions the core may use: the compiler's intrinsics, or their emulation.
+/* The x86 instructions that the core may use: the compiler's intrinsics, or their emulation.
 
    In: the compiler's macros, and DSTOK_EMULATE_AVX512 (set by `DSTOK_EMULATE=avx512 pip install .`, see setup.py).
    Out: DSTOK_X86 where there are intrinsics; SIMD_TARGET, for functions that use them; DSTOK_EMULATED, 0 or 1.

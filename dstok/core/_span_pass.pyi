@@ -8,7 +8,7 @@ class SpanPass:
 
     def __init__(self, finder: Finder) -> None: ...
     def way(self) -> str:
-        """The way in which it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
+        """The way it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
     def spans(self, text: str | bytes) -> npt.NDArray[np.int64]:
         """The spans of valid `text` (ASCII `str` or UTF-8 bytes) in bytes, int64[n, 2]."""
     def count(self, text: str | bytes) -> int:

@@ -33,7 +33,7 @@ cdef class SpanPass:
         self.finder, self.pool = finder, Pool()
 
     def way(self):
-        """The way in which it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
+        """The way it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
         return self.finder.way()
 
     cdef int _run(self, Sink sink, Workspace w, const Source *source) except -1:

@@ -8,6 +8,6 @@ class TwoSided(Finder):
         classes: int,
     ) -> None: ...
     def way(self) -> str:
-        """The way in which it finds pieces: "both sides"."""
+        """The way it finds pieces: "both sides"."""
     def spans(self, text: bytes) -> list[tuple[int, int, int]]:
         """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes, the dropped ones too."""

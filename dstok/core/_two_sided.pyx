@@ -42,7 +42,7 @@ cdef class TwoSided(Finder):
         self.tables.classes, self.tables.sides = classes, sides
 
     def way(self):
-        """The way in which it finds pieces: "both sides"."""
+        """The way it finds pieces: "both sides"."""
         return "both sides"
 
     cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:

@@ -128,7 +128,7 @@ cdef class Workspace:
         return True
 
     cdef bint note(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        """Notes that the id to be written next is an added token that spans these bytes of the buffer."""
+        """Notes that the next id is an added token that spans these bytes of the buffer."""
         cdef void *grown
         if self.noted == self.note_capacity:
             grown = realloc(self.notes, (2 * self.noted + 64) * sizeof(Note))

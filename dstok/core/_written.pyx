@@ -59,7 +59,7 @@ cdef tuple _parts():
 
 
 cdef object numpy_():
-    """numpy."""
+    """The numpy module."""
     return _parts()[0]
 
 
