@@ -335,7 +335,7 @@ class Splitter:
         text = None if self == other else properties.difference(self.cascade, other.cascade)
         if text is None:
             return None
-        return Difference(text, self.split(text), other.split(text), self._places(text), other._places(text))
+        return properties.Difference(text, self.split(text), other.split(text), self._places(text), other._places(text))
 
     def _places(self, text: str) -> list[tuple[int, int]]:
         return [(start, end) for start, end in self.spans(text, unit="characters").tolist()]

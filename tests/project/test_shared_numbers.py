@@ -11,7 +11,7 @@ import pytest
 from core_sources import CORE
 
 from dstok.core._pieces import BORDER_BYTES, cuttable_ranges
-from dstok.pattern import dfa, marked, nfa, windows
+from dstok.pattern import automaton, marked, nfa, windows
 from dstok.tables import byte_pairs, image_checks, kernels
 from dstok.unicode import normalization
 
@@ -55,11 +55,11 @@ def test_kinds_of_cased_words(name: str, value: str) -> None:
     ("_finder.pyx", "GROUPS", 256),
     ("_finder.pyx", "HISTORIES", 16**3),
     ("_finder.pyx", "BORDERS", BORDER_BYTES),
-    ("_scan.pyx", "OPERATION", dfa.OPERATION),
-    ("_two_sided.pxd", "START", dfa.START),
+    ("_scan.pyx", "OPERATION", automaton.OPERATION),
+    ("_two_sided.pxd", "START", automaton.START),
     ("_walk.pyx", "FINAL", marked.FINAL),
-    ("_walk.pyx", "START", dfa.START),
-    ("_walk.pyx", "DEAD", dfa.DEAD),
+    ("_walk.pyx", "START", automaton.START),
+    ("_walk.pyx", "DEAD", automaton.DEAD),
     ("_forms.pxd", "BOUNDARY", normalization.BOUNDARY),
     ("_forms.pyx", "TROUBLED", normalization.TROUBLED),
     ("_forms.pyx", "HANGUL", normalization.HANGUL),
@@ -69,7 +69,7 @@ def test_tables(file: str, name: str, value: int) -> None:
 
 
 def test_python_with_python() -> None:
-    assert (nfa.DEAD, nfa.START, nfa.NO_TAG) == (dfa.DEAD, dfa.START, dfa.NO_TAG)
+    assert (nfa.DEAD, nfa.START, nfa.NO_TAG) == (automaton.DEAD, automaton.START, automaton.NO_TAG)
     assert image_checks.MAX_BYTE_PAIRS == byte_pairs.NO_PAIR
 
 
