@@ -1,12 +1,12 @@
 """Code points -> equivalence classes.
 
-In: the character sets of a pattern, or of several. Out: a partition of all code points that may stand in a text (so
-without surrogates), in which each set is a union of classes.
+In: the character sets of a pattern, or of several. Out: a partition of all code points that a text may hold (all but
+the surrogates). Each set is a union of classes.
 Invariant: two code points share a class exactly when no set tells them apart. So an automaton over classes decides as
 one over code points would. Class 0 holds the smallest code point, and class numbers rise with the smallest member: the
 same sets give the same numbers. Example: the sets `[a-f]` and `[d-z]` make four classes: a to c, d to f, g to z, and
 all others.
-Source: the partition refinement that every DFA compiler does (regex-automata calls it byte classes).
+Source: the partition refinement of DFA compilers (regex-automata calls it byte classes).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SURROGATES = CodePointSet.from_ranges([(0xD800, 0xDFFF)])
 class Alphabet:
     """A partition of the code points into `classes`, each non-empty.
 
-    Symbols of an automaton are class numbers, and `end` (= number of classes), the end of the text.
+    The symbols of an automaton are the class numbers, and `end` (= number of classes) for the end of the text.
     """
 
     classes: tuple[CodePointSet, ...]
@@ -68,7 +68,7 @@ class Alphabet:
 
 @stage("dividing the characters into classes")
 def build_alphabet(sets: Iterable[CodePointSet]) -> Alphabet:
-    """The coarsest alphabet of which each of `sets` is a union of classes.
+    """The coarsest alphabet that makes each of `sets` a union of classes.
 
     >>> alphabet = build_alphabet([CodePointSet.from_chars("abc"), CodePointSet.from_chars("b")])
     >>> [len(c) for c in alphabet.classes]
@@ -76,7 +76,7 @@ def build_alphabet(sets: Iterable[CodePointSet]) -> Alphabet:
     """
     edges: dict[int, int] = {0: 0}  # code point -> the sets that begin or end there, as bits
     for bit, members in enumerate([_SURROGATES, *sets]):
-        words = 1 + bit // 512  # a number of so many bits takes so many cells
+        words = 1 + bit // 512  # a cell holds 512 bits of the number
         spend(2 * words * len(members.ranges), 2 * words * len(members.ranges))
         for first, last in members.ranges:
             edges[first] = edges.get(first, 0) ^ (1 << bit)

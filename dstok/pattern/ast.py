@@ -1,7 +1,7 @@
-"""The AST of a pattern, which syntax.py makes and nfa.py reads.
+"""The AST of a pattern. syntax.py makes it, nfa.py reads it.
 
-In: nothing. Out: a class for each kind of node. Invariant: `position` is the index, in code points, at which the node's
-construct stands in its pattern.
+In: nothing. Out: a class for each kind of node. Invariant: `position` is the index, in code points, of the node's
+construct in its pattern.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Before:
 
 @dataclass(frozen=True)
 class Around:
-    """No width: a text that `item` matches begins here (`ahead`) or ends here; none does, if `negative`."""
+    """No width: a text that `item` matches begins here (`ahead`) or ends here. If `negative`, there is no such text."""
 
     item: Node
     ahead: bool
@@ -56,7 +56,7 @@ class Around:
 
 @dataclass(frozen=True)
 class Atomic:
-    """The one match of `item` that it prefers, whatever follows."""
+    """The match that `item` prefers by itself; the rest of the pattern cannot change it."""
 
     item: Node
     position: int
@@ -64,7 +64,7 @@ class Atomic:
 
 @dataclass(frozen=True)
 class Test:
-    """No width: predicate number `predicate` of pattern/letters.py has the value `value`. Made by pattern/looks.py."""
+    """No width: predicate number `predicate` of pattern/letters.py has the value `value`. pattern/looks.py makes it."""
 
     predicate: int
     value: bool
@@ -72,7 +72,7 @@ class Test:
 
 @dataclass(frozen=True)
 class Letterwise:
-    """No width: the next letter, of those with the first `level` predicates, is in `letters`. Made by looks.py."""
+    """No width: the next letter, of those with the first `level` predicates, is in `letters`. looks.py makes it."""
 
     level: int
     letters: frozenset[int]
@@ -80,7 +80,7 @@ class Letterwise:
 
 @dataclass(frozen=True)
 class Fixed:
-    """What an automaton, number `automaton` of pattern/letters.py, prefers. Made by looks.py of `Atomic`."""
+    """The preferred match of automaton number `automaton` of pattern/letters.py. looks.py makes it from `Atomic`."""
 
     automaton: int
     nullable: bool
@@ -88,7 +88,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Concat:
-    """One after the other; the empty concatenation matches the empty text."""
+    """The items one after the other; the empty concatenation matches the empty text."""
 
     items: tuple[Node, ...]
 
@@ -126,7 +126,7 @@ def nodes(node: Node) -> Iterator[Node]:
 
 
 def character_sets(node: Node) -> list[CodePointSet]:
-    """The distinct sets that `node` tests characters with, in order of appearance."""
+    """The distinct sets that `node` tests characters against, in order of appearance."""
     return list(dict.fromkeys(each.set for each in nodes(node) if isinstance(each, (Chars, Look, Before))))
 
 
@@ -137,7 +137,7 @@ def position_of(node: Node) -> str:
 
 
 def is_nullable(node: Node) -> bool:
-    """Can `node` match without taking a character? Upstream leaves a loop early after such a turn."""
+    """Can `node` match without taking a character? Upstream leaves a loop after a turn that takes none."""
     if isinstance(node, Chars):
         return False
     if isinstance(node, Alternate):
@@ -152,7 +152,7 @@ def is_nullable(node: Node) -> bool:
 
 
 def length_of(node: Node) -> int | None:
-    """How many characters every match of `node` has; None if not all have as many."""
+    """The number of characters in every match of `node`; None if matches differ in length."""
     if isinstance(node, (Chars, Alternate)):
         lengths = {1} if isinstance(node, Chars) else {length_of(item) for item in node.items}
         return lengths.pop() if len(lengths) == 1 else None
@@ -166,7 +166,7 @@ def length_of(node: Node) -> int | None:
 
 
 def has_no_width(node: Node) -> bool:
-    """Is an anchor or look-around a part of `node`?"""
+    """Does `node` contain an anchor or look-around?"""
     if isinstance(node, (Concat, Alternate)):
         return any(map(has_no_width, node.items))
     if isinstance(node, (Repeat, Atomic)):

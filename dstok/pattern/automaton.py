@@ -1,6 +1,6 @@
-"""The automaton that every stage after the NFA speaks of: rows of edges, each with a next state and a tag.
+"""The automaton of every stage after the NFA: rows of edges, each with a next state and a tag.
 
-In: rows. Out: `DFA`, which finds the longest match, readably, and has a fingerprint.
+In: rows. Out: `DFA`, which has a readable search for the longest match, and a fingerprint.
 Invariant: state 0 is dead, state 1 is the start. A tag says what a match that ends here means: see `OPERATION`.
 """
 
@@ -12,13 +12,13 @@ __all__ = ["DEAD", "DFA", "KEEP", "MOVE", "MOVE_SET_1", "NO_TAG", "OPERATION", "
 
 DEAD, START = 0, 1
 NO_TAG = -1
-# A tag is `operation * OPERATION + t`. SET_0, which is 0: the match ends here, as far as is known, and `t` says why.
-# The others are pattern/finder.py's, which keeps two places.
+# A tag is `operation * OPERATION + t`. SET_0, which is 0: as far as is known, the match ends here, and `t` says why.
+# The others are for pattern/finder.py, which keeps two places.
 SET_0, SET_1, MOVE, MOVE_SET_1, KEEP = range(5)
 OPERATION = 1 << 20  # above every alternative's number
 
 Edge = tuple[int, int]  # (next state, tag of the match that ends before this symbol, or NO_TAG)
-DFA_FORMAT = 2  # of what tags mean: part of the fingerprint
+DFA_FORMAT = 2  # the version of the tags' meaning, a part of the fingerprint
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class DFA:
 
     @property
     def states(self) -> int:
-        """Number of states that a scan can be in: without the dead one."""
+        """Number of states that a scan can be in: all but the dead one."""
         return len(self.edges) - 1
 
     def longest(self, symbols: list[int], start: int = 0) -> tuple[int, int] | None:
-        """(end, tag) of the match at `symbols[start:]`, or None: what the scanner does, readably.
+        """(end, tag) of the match at `symbols[start:]`, or None: a readable form of the scanner's search.
 
         `symbols` are classes only; the end of the text follows the last of them.
         """

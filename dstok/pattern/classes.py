@@ -1,10 +1,10 @@
 r"""Character classes and escapes of a pattern -> sets of code points.
 
 In: the text of a pattern at a class or an escape. Out: a `CodePointSet`.
-Invariant: the set is what upstream (Oniguruma, Ruby syntax) matches; what cannot be the same is refused.
+Invariant: the set is the one that upstream (Oniguruma, Ruby syntax) matches; anything else is refused.
 Source: Oniguruma's doc/RE, and upstream itself, measured (tests/patterns, tests/unicode/test_properties.py).
 
-A class is operands joined by `&&`, each the union of its items; an operand without items holds nothing, so `[a&&]` is
+A class is operands joined by `&&`, each the union of its items. An operand without items holds nothing, so `[a&&]` is
 empty. `^` negates the whole class. A class may stand in a class.
 """
 
@@ -43,7 +43,7 @@ class ClassParser:
         self.at = self.nested = 0
         self.fold = False
 
-    # What the parser says when it stops.
+    # errors
 
     def fail(self, message: str, position: int | None = None) -> NoReturn:
         raise PatternError(message, self.pattern, self.at if position is None else position)
@@ -179,7 +179,7 @@ class ClassParser:
         return CodePointSet.from_chars(char)
 
     def shorthand(self, letter: str, in_class: bool) -> CodePointSet:
-        r"""`\s`, `\d`, `\w` or `\h`; upstream's `\w` means less inside brackets."""
+        r"""`\s`, `\d`, `\w` or `\h`; upstream's `\w` holds fewer characters inside brackets."""
         if letter == "w":
             return word(self.version, in_class=in_class)
         return _HEX if letter == "h" else white_space(self.version) if letter == "s" else digit(self.version)
@@ -227,7 +227,7 @@ class ClassParser:
             self.refuse(f"the property {name[:SHOWN]!r}", start)
         return ~members if negated else members
 
-    # what ignores case
+    # case folding
 
     def folded(self, members: CodePointSet, start: int) -> CodePointSet:
         found = fold_set(members)

@@ -1,26 +1,26 @@
 r"""Sequence[Split] -> ONE automaton that scans a text once, left to right.
 
 In: the Split steps of a tokenizer. Out: `Program`: an alphabet and a total DFA. Run from the start of a piece, the DFA
-names where the piece ends; run again from there, it names the next end, and so on to the end of the text.
-Invariant: the pieces are those of the cascade, in which the first step cuts the text, the second cuts each piece as a
-text of its own, and so on. Where no single automaton can do that, which restarts at each piece and keeps two places,
+finds the piece's end. Run again from there, it finds the next end, and so on to the end of the text.
+Invariant: the pieces are those of the cascade: the first step cuts the text, the second cuts each piece as a
+text of its own, and so on. The automaton restarts at each piece and keeps two places. Where no such automaton exists,
 `compile_splits` raises `UnsupportedError`.
 
 The stages, and why they hold
 -----------------------------
 1. *A step is a language.* `mark_step` makes an automaton of texts with a mark after each piece. Whether a mark is right
    may depend on characters far after it: on one for `\s?\p{L}+` (a gap ends before the blank that leads a word), on any
-   number for `\s+$`. The automaton need not know at the mark; it must find out later.
-2. *A piece's edge is the end of the text for the next step.* `mark_cascade` runs the automata of the upper and of the
-   lower step side by side. At a mark of the upper one the lower one reads END instead. So `(?!\S)`, `$` and running out
-   of digits see what they would see in a text of its own. The result is again an automaton of marked texts, and the
+   number for `\s+$`. The automaton need not decide this at the mark, but later.
+2. *The next step reads a piece's edge as the end of the text.* `mark_cascade` runs the automata of the upper and the
+   lower step side by side. At a mark of the upper one the lower one reads END instead. So `(?!\S)`, `$` and a match
+   that runs out of digits see the same as in a text of its own. The result is again an automaton of marked texts; the
    third step is joined to it in the same way, and so on.
 3. *The first mark.* `find_pieces` makes an automaton that reads a text without marks, and keeps all guesses where the
    first mark may stand. There is one right marking, so in the end one guess is left. Two places at a time are enough
    for all real tokenizers; steps that need more are refused.
-4. *Restarts.* The scan forgets everything between two pieces. That is right if whatever may follow a mark may also
-   follow the start of a text, which is decided by comparing two states of the automaton. After one digit of
-   `\p{N}{1,3}` it is not so. This does no harm as long as no lower step cuts there.
+4. *Restarts.* The scan forgets everything between two pieces. That is right if any text that may follow a mark may also
+   follow the start of a text. Comparing two states of the automaton decides this. After one digit of `\p{N}{1,3}` the
+   condition fails. This does no harm as long as no lower step cuts there.
 
 Behaviours: Isolated keeps matches and gaps; Removed marks one of them as dropped, and later steps do not see it;
 MergedWithPrevious and MergedWithNext glue a gap before or after a match; Contiguous glues matches. `invert`
@@ -51,12 +51,12 @@ from dstok.pattern.work import stage
 __all__ = ["BEHAVIORS", "Cascade", "Program", "Split", "Tag", "compile_cascade", "compile_pattern", "compile_splits"]
 
 MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/_scan.pyx)
-MAX_STEPS = 16  # three times what real tokenizers have
+MAX_STEPS = 16  # three times as many as real tokenizers have
 
 
 @dataclass(frozen=True)
 class Tag:
-    """Why a piece is one: alternative `alternative` of step `step` matched it, or it is a gap (None)."""
+    """The reason for a piece: alternative `alternative` of step `step` matched it, or it is a gap (None)."""
 
     step: int | None
     alternative: int | None
@@ -68,7 +68,7 @@ _GAP = Tag(None, None)
 
 @dataclass(frozen=True)
 class Cascade:
-    """What a tokenizer's splits compile to: the marked texts of all steps. Mark `t` means `tags[t]`."""
+    """The compiled splits of a tokenizer: the marked texts of all steps. Mark `t` means `tags[t]`."""
 
     splits: tuple[Split, ...]
     unicode_version: str
@@ -78,7 +78,7 @@ class Cascade:
 
     @lazy
     def visible(self) -> Marked:
-        """The marked texts of which a mark tells no more than whether the piece is kept (0) or dropped (1)."""
+        """The marked texts, with marks that say only whether the piece is kept (0) or dropped (1)."""
         return _kept_or_dropped(self.marked, self.tags)
 
     @lazy
@@ -95,7 +95,7 @@ class Cascade:
 
 @dataclass(frozen=True)
 class Program(Cascade):
-    """The same with the automaton that reads a text from the left alone. Tag 1 of `boundaries` means that the piece is
+    """A cascade with the automaton that reads a text from the left alone. Tag 1 of `boundaries` means that the piece is
     dropped, 0 that it is kept.
 
     >>> program = compile_splits([Split(r"\\p{N}{1,3}"), Split(r"\\p{L}+")])
@@ -107,16 +107,16 @@ class Program(Cascade):
 
     @lazy
     def dfa(self) -> DFA:
-        """The DFA that also tells why a piece is one: its tag `t` means `tags[t]`."""
-        return find_pieces(self.marked, check_restarts=False)  # `boundaries` has been checked: the pieces are the same
+        """The DFA that also says why a piece is one: its tag `t` means `tags[t]`."""
+        return find_pieces(self.marked, check_restarts=False)  # the check of `boundaries` holds here: same pieces
 
     @lazy
     def windows(self) -> bytes:
-        """The tables of pattern/windows.py, one after the other; empty if pieces are dropped."""
+        """The tables of pattern/windows.py, one after the other; empty if the splits drop pieces."""
         return b"".join(window_tables(self.kept, self.alphabet)) if self.kept else b""
 
     def pieces(self, text: str) -> Iterator[tuple[str, Tag]]:
-        """The pieces of `text` with their tags, by the DFA in Python: the scanner, readably."""
+        """The pieces of `text` with their tags, by the DFA in Python: a readable form of the scanner."""
         symbols = [self.alphabet.class_of(c) for c in text]
         at = 0
         while at < len(text):
@@ -146,7 +146,7 @@ def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Pr
 
 @stage("compiling patterns")
 def compile_cascade(splits: Sequence[Split], unicode_version: str = "16.0") -> Cascade:
-    """As `compile_splits`, but a text need not be readable from the left alone; a `Program` if it is."""
+    """As `compile_splits`, but also for texts that cannot be read from the left alone; a `Program` if they can."""
     alphabet, stages, tags = _stages(splits, unicode_version)
     try:
         boundaries = find_pieces(_kept_or_dropped(stages[-1], tags))
@@ -156,7 +156,7 @@ def compile_cascade(splits: Sequence[Split], unicode_version: str = "16.0") -> C
 
 
 def _stages(splits: Sequence[Split], unicode_version: str) -> tuple[Alphabet, list[Marked], tuple[Tag, ...]]:
-    """The marked texts of the first step, of the first two, and so on; of no step those of one piece."""
+    """The marked texts of the first step, of the first two, and so on; without steps those of one piece."""
     if len(splits) > MAX_STEPS:
         raise UnsupportedError(f"more than {MAX_STEPS} Split steps", splits[MAX_STEPS].where)
     trees = [_tree(split, unicode_version) for split in splits]
@@ -179,13 +179,13 @@ def _stages(splits: Sequence[Split], unicode_version: str) -> tuple[Alphabet, li
 
 
 def _looks(tree: Node) -> list[str]:
-    """The places of look-arounds, which are what makes marks need many states."""
+    """The places of look-arounds, the cause of marks that need many states."""
     return [f"{'look-ahead' if each.ahead else 'look-behind'} at position {each.position}"
             for each in nodes(tree) if isinstance(each, Around)]
 
 
 def _boundaries(stages: Sequence[Marked], splits: Sequence[Split], tags: Sequence[Tag]) -> DFA:
-    """The automaton of the last stage; if it cannot be had, the error names the first step that spoils it."""
+    """The automaton of the last stage; if it is refused, the error names the first step that spoils it."""
     try:
         return find_pieces(_kept_or_dropped(stages[-1], tags))
     except UnsupportedError as error:
@@ -198,7 +198,7 @@ def _boundaries(stages: Sequence[Marked], splits: Sequence[Split], tags: Sequenc
 
 
 def _kept_or_dropped(marked: Marked, tags: Sequence[Tag]) -> Marked:
-    """The marked texts of which a mark tells no more than whether the piece is dropped."""
+    """The marked texts, with marks that say only whether the piece is dropped."""
     return rename_marks(marked, (False, True), lambda tag: int(tags[tag].dropped))
 
 
@@ -211,7 +211,7 @@ def _alphabet(trees: Sequence[Node]) -> Alphabet:
 
 
 def _tree(split: Split, unicode_version: str) -> Node:
-    """The AST of a step; what its pattern is refused for is named by the step's place and the pattern's."""
+    """The AST of a step; an error names the place of the step and the place in its pattern."""
     try:
         return parse(split.pattern, split.unicode_version or unicode_version)
     except UnsupportedError as error:
@@ -238,20 +238,20 @@ def _own_tags(matches: DFA) -> list[int]:
 
 
 def _tags(matches: Sequence[DFA]) -> tuple[Tag, ...]:
-    """All reasons that a piece can have."""
+    """All reasons for a piece."""
     steps = [(step, own) for step, dfa in enumerate(matches) for own in _own_tags(dfa)]
     return tuple(Tag(*reason, dropped) for dropped in (False, True) for reason in [(None, None), *steps])
 
 
 def _numbers(matches: DFA, step: int, split: Split, tags: Sequence[Tag]) -> tuple[Sequence[Tag], dict[int, int]]:
-    """The program's tags, and which of them a step's own tags are, the gap's among them."""
+    """The program's tags, and the index among them of each of the step's own tags, the gap's included."""
     removed = split.behavior == "Removed"
     numbers = {own: tags.index(Tag(step, own, removed and not split.invert)) for own in _own_tags(matches)}
     return tags, numbers | {NO_TAG: tags.index(Tag(None, None, removed and split.invert))}
 
 
 def _below(upper: Marked, lower: Marked, tags: Sequence[Tag]) -> Marked:
-    """The lower step inside the upper ones: a piece that no alternative of the lower one matched keeps its reason."""
+    """The lower step inside the upper ones. A piece keeps its reason if no alternative of the lower one matched it."""
     dropped = frozenset(number for number, tag in enumerate(tags) if tag.dropped)
     seen = {mark for state in range(len(upper.rows)) for mark, _ in upper.marks(state)}
 

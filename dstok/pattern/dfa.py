@@ -2,11 +2,11 @@ r"""NFA -> minimised DFA.
 
 In: an NFA with ordered alternatives and single-character look-ahead. Out: `DFA`, a table of transitions over symbols (a
 symbol is a class, or the end of the text).
-Invariant: run from `START`, the last transition that carries a tag tells where the leftmost-first match ends: BEFORE
-the symbol that was just read. So a match is seen one symbol late, when the next symbol is known, and a transition can
-decide `(?!\S)` and `$`. Example: `a+` on "aab": the transition on "b" carries the tag, and the match is "aa".
-Source: the subset construction over ordered lists (RE2's "kFirstMatch", regex-automata's determinize, where matches are
-delayed, too), Moore's partition refinement. States are numbered breadth-first.
+Invariant: run from `START`, the last transition with a tag tells where the leftmost-first match ends: BEFORE the symbol
+that was just read. So a match is seen one symbol late, when the next symbol is known, and a transition can decide
+`(?!\S)` and `$`. Example: `a+` on "aab": the transition on "b" carries the tag, and the match is "aa".
+Source: the subset construction over ordered lists (RE2's "kFirstMatch", regex-automata's determinize, which also delays
+matches), Moore's partition refinement. States are numbered breadth-first.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from dstok.pattern.work import spend, stage, within
 __all__ = ["determinize", "equivalence", "explore", "minimize"]
 
 S = TypeVar("S")
-VISIT = 3  # steps of the budget that a look at a state of the NFA takes
+VISIT = 3  # steps of the budget for a look at a state of the NFA
 
 
 @stage("making the NFA deterministic")
 def determinize(nfa: NFA) -> DFA:
-    """The minimal DFA of `nfa`. Raises `UnsupportedError` if it, or the way to it, is too large."""
+    """The minimal DFA of `nfa`. Raises `UnsupportedError` if it is too large, or an automaton on the way to it."""
     subsets, letters = _Subsets(nfa), nfa.alphabet
     edges = explore(subsets.settle((nfa.start,)), subsets.step, letters.count, (), letters.end)
     return minimize(edges, letters.end)
 
 
 class _Subsets:
-    """NFA states in order of preference, and where a symbol leads them. A subset never holds a split."""
+    """NFA states in order of preference, and their targets by symbol. A subset never holds a split."""
 
     def __init__(self, nfa: NFA) -> None:
         self.nfa, self.visits = nfa, 0
@@ -53,9 +53,9 @@ class _Subsets:
         return settled, tag
 
     def settle(self, threads: tuple[int, ...]) -> tuple[int, ...]:
-        """`threads` without splits and without what can no longer win: fewer, equal subsets.
+        """`threads` without splits and without threads that can no longer win: this makes subsets fewer and equal.
 
-        Looks stay, since the next symbol is not known yet. A match that no look guards beats all after it.
+        Looks stay, since the next symbol is not known yet. A match without a look before it beats all after it.
         """
         settled: list[int] = []
         for number, state in self.walk(threads, None):
@@ -67,7 +67,7 @@ class _Subsets:
     def walk(self, threads: tuple[int, ...], symbol: int | None) -> Iterator[tuple[int, State]]:
         """The states other than splits that `threads` lead to, most preferred first.
 
-        A look is passed, or given up, by the `symbol` that is next; with None it is a state like others.
+        The next `symbol` passes a look or ends its thread; with None a look is a state like others.
         """
         seen: set[int] = set()
         stack = list(reversed(threads))
@@ -91,7 +91,7 @@ def explore(
 ) -> list[list[Edge]]:
     """The table of an automaton given by its `step`, breadth-first from `start`; `dead` becomes row 0.
 
-    Symbols from `end` on are the end of the text; None: the last one is.
+    Symbols from `end` on are the end of the text; with None only the last one is.
     """
     end = symbols - 1 if end is None else end
     numbers = {dead: DEAD, start: START}
@@ -118,7 +118,7 @@ def explore(
 def minimize(edges: list[list[Edge]], end: int | None = None) -> DFA:
     """The smallest DFA with the same tags on every path, numbered breadth-first from the start.
 
-    A state from which no tag can be reached is the dead state; if the start is one, row 1 is dead, too.
+    A state that no tag can be reached from becomes the dead state. If the start is such a state, row 1 is dead, too.
     """
     block = equivalence(edges)
     if block[START] == block[DEAD]:

@@ -1,25 +1,25 @@
-r"""A pattern in the dialect of Rust's fancy-regex (tiktoken's) -> the same in upstream's dialect.
+r"""A pattern in the dialect of Rust's fancy-regex (tiktoken's) -> the same pattern in upstream's dialect.
 
 In: the text of a pattern. Out: a pattern for pattern/syntax.py.
-Invariant: both match the same texts at the same places; what might differ is refused, with its position.
+Invariant: both match the same texts at the same places; a construct that might differ is refused, with its position.
 Source: the documentation of fancy-regex and regex-syntax, and tiktoken 0.14.0 itself, measured: its Unicode
 version is 16.0 (every category, script and binary property, `\s`, `\w` and the folding of ASCII letters, over all code
 points; tests/formats/test_tiktoken.py).
 
 Where the dialects differ:
 - `$` is the end of the text only; upstream's is the end of a line, too.
-- `\pL` is `\p{L}`; upstream's is the letter p. Of properties, short names of general categories are taken here, and the
+- `\pL` is `\p{L}`; upstream's is the letter p. Known properties are the short names of general categories, and the
   long names of scripts and binary properties.
 - `\w` holds the joiners U+200C and U+200D, too, and not the superscript digits; `[:alpha:]` and the like are ASCII.
-- `--` and `~~` in a class are set operators. `&&` is the same, but under `(?i:...)` its operands are folded before it,
-  here after it.
+- `--` and `~~` in a class are set operators. `&&` is the same, but under `(?i:...)` fancy-regex folds its operands
+  before it, upstream its result.
 - `{n}?` is n times; upstream's is n times or not at all. `{3,1}` is three times; upstream's is one to three times.
-- `?+`, `*+`, `++` and `{m,n}+` are possessive; upstream repeats what was repeated.
+- `?+`, `*+`, `++` and `{m,n}+` are possessive; upstream repeats the repetition.
 - `\<` and `\>` are borders of words; upstream's are the characters.
 - Nothing may repeat the empty group, as in `(?:)?`.
 
 When a possessive quantifier is a greedy one. A greedy C+ and a possessive C++ differ only where the rest of the
-pattern fails after all of C's characters and succeeds after fewer, which is to say before a character of C. So they
+pattern fails after all of C's characters and succeeds after fewer, that is, before a character of C. So they
 are the same if the rest cannot fail, or cannot begin with a character of C (`_refuse_backtracking`).
 """
 
@@ -46,7 +46,7 @@ SHOWN = 200  # characters of a pattern in an error
 
 
 def translate(pattern: str, unicode_version: str = "16.0") -> str:
-    r"""`pattern` in upstream's dialect. Raises `UnsupportedError` for what cannot be the same there.
+    r"""`pattern` in upstream's dialect. Raises `UnsupportedError` if it cannot be the same there.
 
     >>> translate(r"\pL++|\s+$")
     '\\p{L}+|\\s+(?![\\s\\S])'
@@ -73,9 +73,9 @@ def _refuse(construct: str, pattern: str, position: int) -> None:
 
 
 class _Translator:
-    """Goes over the pattern atom by atom. `possessive`: where an atom stands in the output, and its quantifier here.
+    """Goes over the pattern atom by atom. `possessive`: an atom's place in the output -> its quantifier's place here.
 
-    `names`: the properties that are known by a long name. `folding`: of each open group, is case ignored in it?
+    `names`: the properties with long names. `folding`: for each open group, whether it ignores case.
     """
 
     def __init__(self, pattern: str, names: frozenset[str]) -> None:
@@ -106,7 +106,7 @@ class _Translator:
         return "".join(self.out)
 
     def group(self, char: str) -> None:
-        """Notes that a group begins or ends, if `char` says so."""
+        """Notes that a group begins or ends, if `char` is a parenthesis."""
         if char == "(":
             self.folding.append(self.pattern.startswith("(?i:", self.at) or
                                 (self.folding[-1] and not self.pattern.startswith("(?-i:", self.at)))
@@ -119,7 +119,7 @@ class _Translator:
         self.at += taken
 
     def quantifier(self, atom_at: int, atom: str) -> None:
-        """The quantifier of the atom before, if it has one, without what makes it possessive."""
+        """The quantifier of the atom before, if it has one, without its possessive sign."""
         found = None if atom in "(|" else _QUANTIFIER.match(self.pattern, self.at)
         if found is None:
             if self.pattern.startswith("{", self.at):
@@ -144,7 +144,7 @@ class _Translator:
         return quantifier.group() if low is None else f"{{{low or 0}{comma or ''}{high or ''}}}"
 
     def escape(self, in_class: bool = False) -> None:
-        """An escape, in a class or not."""
+        """An escape, inside a class or outside."""
         char = self.pattern[self.at + 1 : self.at + 2]
         if char in ("<", ">") and not in_class:
             _refuse(f"the escape \\{char}, a border of words,", self.pattern, self.at)
@@ -213,7 +213,7 @@ class _Translator:
 
 
 def _check_possessive(tree: Node, places: dict[int, int], pattern: str) -> None:
-    """Refuses possessive quantifiers that are not the same as greedy ones. `places`: atom -> quantifier's position."""
+    """Refuses possessive quantifiers that differ from greedy ones. `places`: atom -> quantifier's position."""
     for branch in tree.items if isinstance(tree, Alternate) else (tree,):
         items = branch.items if isinstance(branch, Concat) else (branch,)
         for i, item in enumerate(items):
@@ -241,10 +241,10 @@ def _refuse_backtracking(members: CodePointSet, rest: tuple[Node, ...], pattern:
 
 
 def _repeats_nothing(node: Node) -> bool:
-    """Is there a repetition of what can match the empty text?
+    """Does `node` repeat an item that can match the empty text?
 
-    The two leave such a loop in ways of their own. fancy-regex takes no quantifier, not even `?`, on the empty group
-    and on look-around, with or without groups around them.
+    fancy-regex and upstream leave such a loop in different ways. fancy-regex takes no quantifier, not even `?`, on the
+    empty group and on look-around, with or without groups around them.
     """
     if isinstance(node, (Concat, Alternate)):
         return any(map(_repeats_nothing, node.items))

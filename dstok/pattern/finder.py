@@ -3,20 +3,20 @@ r"""Marked texts -> the automaton that finds the end of the next piece.
 In: `Marked`, which takes exactly one marking of each text. Out: a DFA over classes. It reads a text without marks from
 the start of a piece, and remembers at most two places.
 Invariant: each state of the DFA is a set of guesses. A guess is a state of the `Marked`, with the place and the tag of
-the first mark since the start of the piece, or without one. When all guesses that are left agree on their first mark,
+the first mark since the start of the piece, or without one. When all remaining guesses agree on their first mark,
 the piece ends there. Two guesses never meet in one state of the `Marked`: they would mark one text in two ways. So
 there are at most as many guesses as the `Marked` has states.
 
-Example: `\s+(?!\S)|\s+|\S+` leaves the last blank of a run to what follows. After three blanks one guess has its mark
-before the third blank, and another has none so far. Before "x" the first one is right: the piece has two blanks. At the
-end of the text the other one is: it has three.
+Example: `\s+(?!\S)|\s+|\S+` leaves the last blank of a run to the word after it. After three blanks one guess has its
+mark before the third blank, and another has none so far. Before "x" the first guess is right: the piece has two blanks.
+At the end of the text the other one is right: the piece has three.
 
-Places are called 0, the older, and 1. An edge's tag says what happens to them before its symbol is read: `SET_0` puts
-the symbol's place into 0; `SET_1` into 1; `MOVE` puts what 1 holds into 0; `MOVE_SET_1` does both; `KEEP` does nothing.
+The older place is called 0, the other one 1. An edge's tag says what happens to them before its symbol is read: `SET_0`
+puts the symbol's place into 0; `SET_1` into 1; `MOVE` copies 1 into 0; `MOVE_SET_1` does both; `KEEP` does nothing.
 In the dead state the piece ends at place 0, and the edge that led there says which mark it has (none: mark 0).
 
-The next piece is found from `START` again. That is right if all texts that the `Marked` takes after a first mark are
-texts that it takes from its start. Otherwise the steps are refused.
+The next piece is searched from `START` again. That is right if the `Marked` takes from its start every text that it
+takes after a first mark. Otherwise the steps are refused.
 
 Source: tagged automata, Laurikari 2000 (registers), over guesses instead of threads of a regex.
 """
@@ -31,7 +31,7 @@ from dstok.pattern.work import spend, stage
 
 __all__ = ["find_pieces"]
 
-_UNMARKED, _HERE = -1, 2  # where a guess's first mark is: nowhere yet; here; else the place
+_UNMARKED, _HERE = -1, 2  # places of a guess's first mark: none yet; here (else 0 or 1)
 
 _Guess = tuple[int, int]  # (place of the first mark, that mark)
 _Guesses = tuple[tuple[int, _Guess], ...]  # with the state of the `Marked`, ascending
@@ -39,7 +39,7 @@ _Guesses = tuple[tuple[int, _Guess], ...]  # with the state of the `Marked`, asc
 
 @stage("finding the ends of pieces from the left")
 def find_pieces(marked: Marked, check_restarts: bool = True) -> DFA:
-    """The minimal DFA of the next piece's end. Its tags are the marks' numbers, and operations."""
+    """The minimal DFA of the next piece's end. Its tags are operations and numbers of marks."""
     finder = _Finder(marked, check_restarts)
     return minimize(explore(((START, (_UNMARKED, 0)),), finder.step, marked.end + 1, dead=()))
 
@@ -79,7 +79,7 @@ class _Finder:
 
 
 def _operation(places: list[int], mark: int, dead: bool) -> int:
-    """What makes these places, in order, the places 0 and 1."""
+    """The operation that makes these places, in order, the places 0 and 1."""
     if len(places) > 2:
         raise UnsupportedError("steps that leave more than two ends of a piece open at once")
     moved, here = places[:1] == [1], _HERE in places

@@ -1,10 +1,10 @@
 """Case folding inside `(?i:...)`, as far as it is exact.
 
 In: a set of ASCII characters, or a folded AST. Out: the set closed under upstream's simple folds.
-Invariant: what comes out is exactly what upstream (Oniguruma) matches; where upstream may also match
-one character for several (`(?i:ss)` and U+00DF), the pattern is refused.
-Source: Unicode's CaseFolding.txt for ASCII letters, of which only k and s have a third, non-ASCII
-form (U+212A, U+017F), and whose multi-character folds begin with the pairs below.
+Invariant: the result is exactly what upstream (Oniguruma) matches. Upstream may also match one character for several
+(`(?i:ss)` and U+00DF); such patterns are refused.
+Source: Unicode's CaseFolding.txt for ASCII letters. Only k and s have a third, non-ASCII form (U+212A, U+017F). The
+multi-character folds of ASCII letters begin with the pairs below.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["fold_set", "refuse_multi_character_folds"]
 _ASCII = CodePointSet.from_ranges([(0, 0x7F)])
 _EXTRA = {"k": "\u212a", "s": "\u017f"}
 # ss and st fold from U+00DF, U+FB06; ff, fi, fl and the three-letter ffi, ffl from U+FB00 on. The other
-# multi-character folds that begin in ASCII (such as U+1E96, h + U+0331) go on outside it.
+# multi-character folds that begin in ASCII (such as U+1E96, h + U+0331) continue outside ASCII.
 _PAIRS = ("ss", "st", "ff", "fi", "fl")
 
 

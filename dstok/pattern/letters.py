@@ -1,15 +1,15 @@
-"""Letters: the symbols of a text, each with what is true at its place.
+"""Letters: the symbols of a text, each with the facts about its place.
 
 In: an alphabet, and predicates, one by one. Out: `Letters`: a number for each symbol (a class, or the end of the text)
 together with each combination of values that the predicates can have before it.
 Invariant: a letter of the first k predicates is made of a letter of the first k - 1 (its parent) and a value. So an
-automaton that was made over the first k predicates can read later letters: it reads their ancestors. The letters of the
-end of the text come last.
+automaton over the first k predicates can read later letters: it reads their ancestors. The letters of the end of the
+text come last.
 
-A predicate is what look-around asks for: does a text of some language begin at this place, or end at it? Once its value
-is a part of the letter, look-around is a test of one letter. Example: `(?<=a)b` asks whether "a" ends here. Its letters
-are a, b and all others, each with yes or no, and it matches the letter "b, yes": in "abb" the first b alone.
-That the values are right is checked when the marked texts of a step are made (`Checks`); then they are left out again.
+Example: `(?<=a)b` asks whether "a" ends at a place. Its letters are a, b and all others, each with yes or no. It
+matches the letter "b, yes": in "abb" the first b alone. Such a question of look-around is a predicate: does a text of
+some language begin at this place, or end at it? Once its value is a part of the letter, look-around is a test of one
+letter. `Checks` verifies the values when the marked texts of a step are made; then the values are left out again.
 Source: regular look-around by oracles (Schuetzenberger's bimachines; "oracle letters").
 """
 
@@ -34,8 +34,8 @@ class Predicate:
     """`dfa` reads letters of the first `level` predicates.
 
     Behind: it reads the text from its start; a tag on the edge of a letter says yes, at the letter's place.
-    `ahead`: it reads from the place on, beginning in `origin`; a tag on any edge says yes, or, if `later`, a tag on any
-    edge but the first where the first has one, too.
+    `ahead`: it reads from the place on and begins in `origin`; a tag on any edge says yes. With `later`, yes takes a
+    tag on the first edge and another one on a later edge.
     """
 
     dfa: DFA
@@ -55,15 +55,15 @@ class Predicate:
 
 @dataclass(frozen=True)
 class Automaton:
-    """Of an atomic group. `later[state]`: the predicate that says that it matches again later, or the letters that
-    say so."""
+    """The automaton of an atomic group. `later[state]`: the predicate that says that it matches again later, or the
+    letters that say so."""
 
     dfa: DFA
     level: int
     later: dict[int, int | frozenset[int]]
 
     def again(self, state: int, letters: Letters) -> list[bool]:
-        """For each letter whether a match that ends before it in `state` is followed by a longer one."""
+        """For each letter: is a match that ends before it in `state` followed by a longer one?"""
         known = self.later.get(state, frozenset())
         if isinstance(known, int):
             return letters.values(known)
@@ -71,7 +71,7 @@ class Automaton:
 
 
 def surely_tagging(dfa: DFA) -> frozenset[int]:
-    """The states from which every text leads to a tag, at the latest at its end."""
+    """The states that lead to a tag with every text, at the latest at its end."""
     sure: set[int] = set()
     while True:
         spend(len(dfa.edges) * dfa.symbols)
@@ -95,7 +95,7 @@ class Letters:
 
     @property
     def level(self) -> int:
-        """How many predicates there are."""
+        """The number of predicates."""
         return len(self.predicates)
 
     @property
@@ -110,7 +110,7 @@ class Letters:
             letter for letter, symbol in enumerate(self.projected(0)) if symbol in classes)
 
     def projected(self, level: int) -> list[int]:
-        """For each letter its ancestor of the first `level` predicates."""
+        """For each letter its ancestor among the letters of the first `level` predicates."""
         spend(self.count * (1 + self.level - level))
         found = list(range(self.count))
         for parents in reversed(self._parents[level:]):
@@ -123,7 +123,7 @@ class Letters:
         return [bits[letter] for letter in self.projected(predicate + 1)]
 
     def add(self, predicate: Predicate) -> int:
-        """The number of a predicate, which may be one that is there already."""
+        """Adds a predicate, unless it is there already; returns its number."""
         if predicate in self.predicates:
             return self.predicates.index(predicate)
         parents, bits = [], []
@@ -150,13 +150,13 @@ class Letters:
         return found
 
 
-# Of a predicate behind: its state. Of one ahead: the runs that must reach a tag, and those that must not.
+# For a predicate behind: its state. For one ahead: the runs that must reach a tag, and the runs that must not.
 _Check = int | tuple[frozenset[int], frozenset[int]]
 _State = tuple[_Check, ...]
 
 
 class Checks:
-    """Whether the values on the letters of a text are right: a state, and the next one for each letter."""
+    """Checks the values on the letters of a text: a state, and the next one for each letter."""
 
     def __init__(self, letters: Letters) -> None:
         self.predicates = letters.predicates
@@ -186,7 +186,7 @@ class Checks:
 
 
 def _size(state: _State) -> int:
-    """The runs of a state, and four for each predicate."""
+    """The number of runs of a state, plus four for each predicate."""
     return sum(4 if isinstance(check, int) else 4 + len(check[0]) + len(check[1]) for check in state)
 
 

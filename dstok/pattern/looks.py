@@ -1,11 +1,11 @@
 r"""Look-around and atomic groups -> tests of letters.
 
-In: the AST of a pattern and its `Letters`. Out: an AST of characters, tests and automata, which pattern/nfa.py builds
-states for. What the tests ask for has been added to the predicates of the letters.
+In: the AST of a pattern and its `Letters`. Out: an AST of characters, tests and automata. pattern/nfa.py builds states
+for it. The predicates of the tests are now among those of the letters.
 Invariant: the new AST means what the old one means. Innermost constructs come first. `(?=X)` becomes "the automaton of
-X, begun here, comes to a tag"; `(?<=X)` becomes "a text that X matches ends here"; an atomic group becomes its own
-automaton, which may be left only where no better match follows. Look-around of one character, or that the next letter
-decides, needs no predicate.
+X, begun here, comes to a tag"; `(?<=X)` becomes "a text that X matches ends here". An atomic group becomes its own
+automaton; a match may leave it only where no better match follows. Look-around needs no predicate if it is one
+character long, or if the next letter decides it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["settle_looks"]
 
 @stage("replacing look-around by tests of letters")
 def settle_looks(node: Node, letters: Letters) -> Node:
-    """The tree with tests for look-around. Raises `UnsupportedError`, with the position, where there are too many."""
+    """The tree with tests for look-around. Raises `UnsupportedError`, with the position, if there are too many."""
     return _settle(node, letters)
 
 
@@ -65,7 +65,7 @@ def _settled(node: Before | Around | Atomic, letters: Letters) -> Node:
 
 
 def _last_character(node: Before, letters: Letters) -> DFA:
-    """Whether the last character was in a set: state 2 after one that was, 3 after another, 1 at the start."""
+    """Was the last character in a set? State 2 follows one that was, state 3 any other; state 1 is the start."""
     inside = letters.alphabet.symbols(node.set)
     targets = [2 if c in inside else 3 for c in range(letters.alphabet.end)]
     tags = (NO_TAG, 0 if node.at_start else NO_TAG, 0, NO_TAG)
@@ -104,7 +104,7 @@ def _atomic(item: Node, letters: Letters) -> Node:
 
 
 def _ending_here(nfa: NFA) -> DFA | None:
-    """An automaton that reads a text from its start, and has a tag where a match ends; None if none ever does."""
+    """An automaton that reads a text from its start, with a tag where a match ends; None if no match ever ends."""
     letters = nfa.alphabet
 
     def step(threads: frozenset[int], letter: int) -> tuple[frozenset[int], int]:

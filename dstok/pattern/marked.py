@@ -1,18 +1,19 @@
-r"""Marked texts: what a Sequence of Splits does to a text, as one regular language.
+r"""Marked texts: the cuts that a Sequence of Splits makes in a text, as one regular language.
 
 In: the match DFA of each step. Out: `Marked`, a DFA over marked texts. In a marked text a mark stands after each piece,
-and its tag says why it is a piece. Example: `\d+` marks "ab12" so: `ab·12·`; the first mark's tag is that of a gap, the
-second one's that of a match.
-Invariant: of all ways to mark a text, the automaton takes exactly one, that of the cascade's pieces. It may find out as
-late as it likes that a mark is wrong: it takes no wrong text to its end.
+and its tag says why it is a piece. Example: `\d+` marks "ab12" as `ab·12·`. The first mark has the tag of a gap, the
+second one the tag of a match.
+Invariant: of all ways to mark a text, the automaton takes exactly one: the pieces of the cascade. It may reject a wrong
+mark as late as the end of the text.
 
-- `mark_step`. That a match begins at a place, or none, and that it ends at its mark, are claims about the characters
-  that follow. Each claim is checked by a run of the match DFA beside the reading. A gap's character claims that the run
-  from it never reaches a tag. A match's mark claims that the run reaches the tag on the next symbol, and none after it.
-  An empty match in a gap cuts the gap, whatever the behavior: it would be a piece without text, or be glued to the one
-  side. Right after a match there is no empty one, and no match begins where an empty one is (upstream's `find_iter`).
-- `mark_cascade`. A mark of the whole is either one of the upper step, at which the text of the lower step ends, or one
-  of the lower step inside an upper piece. Which of the two it is, is guessed; a wrong guess, too, is found out later.
+- `mark_step`. A match begins at a place, or none does; a match ends at its mark. These are claims about the characters
+  that follow. A run of the match DFA beside the reading checks each claim. A gap's character claims that the run from
+  it never reaches a tag. A match's mark claims that the run reaches the tag on the next symbol, and none after it. An
+  empty match in a gap cuts the gap, whatever the behavior: as a piece it would have no text, and glued to a side it
+  would add none. Right after a match there is no empty one, and no match begins at an empty one (upstream's
+  `find_iter`).
+- `mark_cascade`. A mark of the whole is either one of the upper step, where the text of the lower step ends, or one
+  of the lower step inside an upper piece. The automaton guesses which one it is, and also rejects a wrong guess later.
 
 Source: Schuetzenberger's bimachines (a rational function looks both ways); alternating automata for the claims;
 the subset construction.
@@ -35,17 +36,17 @@ __all__ = ["FINAL", "Marked", "contains", "mark_cascade", "mark_dropped", "mark_
 
 FINAL = 2  # the state after the end of a text; DEAD is 0, START is 1
 
-STEP = 4  # steps of the budget that one step of the automata below takes
-STATE = 5  # cells of one of their states
+STEP = 4  # steps of the budget for one step of the automata below
+STATE = 5  # cells of the budget for one of their states
 
 S = TypeVar("S", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Marked:
-    """`rows[state][symbol]` is the next state: `end` classes, the end of the text, then a mark for each of `tags`.
+    """`rows[state][symbol]` is the next state. Symbols: `end` classes, the end of the text, a mark for each of `tags`.
 
-    Only the end leads to `FINAL`, from which nothing leads on. No state but `DEAD` is without a way to `FINAL`.
+    Only the end leads to `FINAL`, and nothing leads on from there. Every state but `DEAD` has a way to `FINAL`.
     """
 
     rows: tuple[tuple[int, ...], ...]
@@ -87,7 +88,7 @@ def _determinize(
 
 
 def _trim(rows: list[list[int]]) -> list[list[int]]:
-    """The same, with no way into states that `FINAL` cannot be reached from."""
+    """The same rows without edges into states that cannot reach `FINAL`."""
     into: list[list[int]] = [[] for _ in rows]
     for state, row in enumerate(rows):
         for target in set(row):
@@ -128,7 +129,7 @@ def _minimize(rows: list[list[int]]) -> tuple[tuple[int, ...], ...]:
 
 # One step
 
-# What is being read: ("gap", 0); ("match", state of the match DFA); ("text", 0), nothing yet; and after a mark
+# The run: ("gap", 0); ("match", state of the match DFA); ("text", 0) before the first character; after a mark
 # ("after gap", 0) or ("after match", 0).
 _Run = tuple[str, int]
 _Claims = tuple[_Run, tuple[int, int] | None, frozenset[int]]  # the run; a tag due now; runs that reach no tag
@@ -142,8 +143,8 @@ def mark_step(
 ) -> Marked:
     """The marked texts of one step.
 
-    `numbers` gives the index in `tags` for each tag of the match DFA, and under `NO_TAG` the one of a gap.
-    With `letters` the match DFA reads these; the marked texts have symbols.
+    `numbers` gives the index in `tags` for each tag of the match DFA, and under `NO_TAG` the index of a gap's tag.
+    With `letters` the match DFA reads letters; the marked texts still have symbols.
     """
     begun: _Claims = (("text", 0), None, frozenset())
     if letters is None or not letters.predicates:
@@ -155,7 +156,7 @@ def mark_step(
 
 
 def _glued(behavior: str, invert: bool) -> frozenset[tuple[str, str]]:
-    """The neighbours between which no mark stands."""
+    """The pairs of neighbours without a mark between them."""
     previous, following = [("gap", "match")], [("match", "gap")]
     if behavior == "MergedWithPrevious":
         return frozenset(following if invert else previous)
@@ -165,7 +166,7 @@ def _glued(behavior: str, invert: bool) -> frozenset[tuple[str, str]]:
 
 
 class _Step:
-    """The nondeterministic automaton behind `mark_step`: at a piece's start it guesses whether it is a match."""
+    """The nondeterministic automaton behind `mark_step`: at a piece's start it guesses whether the piece is a match."""
 
     def __init__(
         self, matches: DFA, numbers: Mapping[int, int], glued: frozenset[tuple[str, str]], end: int,
@@ -173,19 +174,19 @@ class _Step:
         self.edges, self.end, self.numbers, self.glued = matches.edges, end, numbers, glued
 
     def step(self, state: _Claims, symbol: int) -> Iterable[_Claims]:
-        """Of symbols without letters: the last one is the end."""
+        """The states after a symbol, for texts without letters: the last symbol is the end."""
         if symbol > self.end:
             return self.mark(state, symbol - self.end - 1)
         return self.letter(state, symbol)
 
     def letter(self, state: _Claims, letter: int) -> Iterable[_Claims]:
-        """After a letter; those from `end` on are the end."""
+        """The states after a letter; the letters from `end` on are the end of the text."""
         (kind, q), due, unmatched = state
         still = self.check(due, unmatched, letter)
         return () if still is None else self.read(kind, q, still, letter)
 
     def check(self, due: tuple[int, int] | None, unmatched: frozenset[int], symbol: int) -> frozenset[int] | None:
-        """The claims that are left after `symbol`, or None if one of them is wrong."""
+        """The claims that remain after `symbol`, or None if one of them is wrong."""
         found = {self.edges[q][symbol] for q in unmatched}
         if any(tag != NO_TAG for _, tag in found):
             return None
@@ -200,7 +201,7 @@ class _Step:
     def read(self, kind: str, q: int, still: frozenset[int], symbol: int) -> list[_Claims]:
         if symbol >= self.end:
             return [_DONE] if kind.startswith(("text", "after")) else []
-        empty = self.edges[START][symbol][1] != NO_TAG  # the empty text matches here, if no longer one does
+        empty = self.edges[START][symbol][1] != NO_TAG  # the empty text matches here, unless a longer one does
         if kind == "gap":
             return [*self.begin("gap", True, still, symbol), *([] if empty else [self.gap(still, symbol)])]
         if kind == "after gap":
@@ -237,7 +238,7 @@ class _Step:
 
 
 class _LetteredStep:
-    """A step whose match DFA reads letters: each symbol is guessed to be one of its letters, and `Checks` finds out."""
+    """A step whose match DFA reads letters. It guesses the letter of each symbol; `Checks` rejects wrong guesses."""
 
     def __init__(self, inner: _Step, letters: Letters) -> None:
         from dstok.pattern.letters import Checks
@@ -262,16 +263,16 @@ class _LetteredStep:
 
 # A step below another
 
-_Pair = tuple[int, int]  # states of the upper and the lower automaton; lower NEW: an upper piece begins; OUT: dropped
+_Pair = tuple[int, int]  # upper and lower state; the lower one may be NEW: an upper piece begins; OUT: it is dropped
 NEW, OUT = -1, -2
 
 
 @stage("joining a step to those above it")
 def mark_cascade(upper: Marked, lower: Marked, join: Callable[[int, int], int], dropped: frozenset[int]) -> Marked:
-    """The marked texts of `lower` run inside each piece of `upper`, but those whose tag is in `dropped`.
+    """The marked texts of `lower` run inside each piece of `upper`, except the pieces whose tag is in `dropped`.
 
-    Both have the same tags. `join(u, l)` is the tag of a piece to which the lower step gave the tag `l` inside
-    one of tag `u`, or of -1 where the upper piece's tag is not known yet.
+    Both have the same tags. `join(u, l)` is the tag of a piece with the lower step's tag `l` inside an upper piece with
+    the tag `u`; -1 stands for an upper tag that is not known yet.
     """
     reasons = _sole_marks(upper)
     end = upper.end
@@ -308,7 +309,7 @@ def mark_cascade(upper: Marked, lower: Marked, join: Callable[[int, int], int], 
 
 
 def _sole_marks(marked: Marked) -> list[int]:
-    """For each state the only mark that can be the next one, or -1 if several can."""
+    """For each state the only mark that can come next, or -1 if several can."""
     found: list[set[int]] = [{tag for tag, _ in marked.marks(state)} for state in range(len(marked.rows))]
     changed = True
     while changed:
@@ -321,7 +322,7 @@ def _sole_marks(marked: Marked) -> list[int]:
     return [next(iter(tags)) if len(tags) == 1 else -1 for tags in found]
 
 
-# What else is asked of marked texts
+# Other questions about marked texts
 
 
 @stage("renaming marks")
@@ -337,24 +338,24 @@ def rename_marks(marked: Marked, tags: Sequence[Hashable], rename: Callable[[int
     return _determinize(START, step, FINAL, end, tags)
 
 
-# What was read: nothing of a piece; of a kept one; of a dropped one, whose last character's mark is due, or was read.
+# So far: nothing of a piece; a part of a kept piece; of a dropped one, with its last character's mark due, or read.
 _BEGIN, _KEPT, _DUE, _DROPPED = range(4)
 _AFTER = {_BEGIN: (_KEPT, _DUE), _KEPT: (_KEPT,), _DUE: (), _DROPPED: (_DUE,)}
 
 
 @stage("marking dropped text")
 def mark_dropped(marked: Marked) -> Marked:
-    r"""The same texts with a mark after each dropped character, whatever dropped pieces it came in.
+    r"""The same texts with a mark after each dropped character, whatever dropped piece holds it.
 
-    The marks of `marked` are 0, the piece is kept, and 1, it is dropped. With `\s+` and with `\s`, both Removed, three
-    blanks are one dropped piece and three: here both have three marks. So two automata are equal exactly if the same
-    spans are kept of every text.
+    The marks of `marked` are 0, the piece is kept, and 1, it is dropped. With `\s+` Removed, three blanks are one
+    dropped piece; with `\s` Removed they are three. Here both have three marks. So two automata are equal exactly if
+    they keep the same spans of every text.
     """
     if not any(mark for state in range(len(marked.rows)) for mark, _ in marked.marks(state)):
         return marked
 
     def step(state: _Pair, symbol: int) -> Iterable[_Pair]:
-        """At a piece's start it guesses whether the piece is kept; the piece's mark tells."""
+        """Guesses at a piece's start whether the piece is kept; the piece's mark confirms it."""
         here, where = state
         if symbol > marked.end:
             return passed(here, where, symbol - marked.end - 1)
@@ -376,7 +377,7 @@ def mark_dropped(marked: Marked) -> Marked:
 
 @stage("comparing states")
 def contains(marked: Marked, larger: int, smaller: int) -> bool:
-    """Does the state `larger` take all that the state `smaller` takes?"""
+    """Does the state `larger` take every text that the state `smaller` takes?"""
     seen, queue = {(larger, smaller)}, [(larger, smaller)]
     while queue:
         one, other = queue.pop()

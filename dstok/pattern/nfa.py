@@ -1,8 +1,8 @@
 """AST -> NFA with ordered alternatives.
 
 In: the AST of a pattern and an alphabet of letters. Out: a Thompson NFA over letters.
-Invariant: the order of a state's epsilon edges is the order in which a backtracking matcher would try
-them, so the first path that matches is the one upstream takes (leftmost-first).
+Invariant: the order of a state's epsilon edges is the order in which a backtracking matcher would try them. So the
+first path that matches is the path that upstream takes (leftmost-first).
 Source: Thompson's construction; the ordered form is Pike's, as in RE2 and regex-automata.
 """
 
@@ -62,7 +62,7 @@ class SplitState:
 
 @dataclass(frozen=True)
 class MatchState:
-    """The pattern has matched by its alternative number `tag`."""
+    """The pattern has matched with its alternative number `tag`."""
 
     tag: int
 
@@ -72,7 +72,7 @@ State = CharState | LookState | SplitState | MatchState
 
 @dataclass
 class NFA:
-    """`states`, of which `start` is the first."""
+    """`states`, with the first one at index `start`."""
 
     alphabet: Letters
     states: list[State] = field(default_factory=list)
@@ -80,13 +80,13 @@ class NFA:
     _symbols: dict[CodePointSet, frozenset[int]] = field(default_factory=dict)
 
     def add(self, state: State) -> int:
-        """The number of the new `state`."""
+        """Adds the new `state`; returns its number."""
         self.states.append(state)
         within("NFA states", len(self.states))
         return len(self.states) - 1
 
     def symbols(self, members: CodePointSet) -> frozenset[int]:
-        """The classes that make up `members`, looked up once a set."""
+        """The classes that make up `members`, looked up once for each set."""
         if members not in self._symbols:
             spend(len(members.ranges), self.alphabet.count)
             self._symbols[members] = self.alphabet.symbols(members)
@@ -112,15 +112,15 @@ def _build_alternative(nfa: NFA, item: Node, end: int) -> int:
 
 
 class _Builder:
-    """Builds states from the back. `empty` is where a node leads that has taken nothing since the innermost loop's turn
-    began, `moved` where it leads otherwise: a turn that has taken nothing leaves its loop, as upstream's does.
+    """Builds states from the back. A node leads to `empty` if no character was taken since the turn of the innermost
+    loop began, and to `moved` otherwise. A turn that takes no character leaves its loop, as upstream's does.
     """
 
     def __init__(self, nfa: NFA) -> None:
         self.nfa = nfa
 
     def build(self, node: Node, empty: int, moved: int) -> int:
-        """The state from which `node` leads on."""
+        """The first state of `node`."""
         nfa = self.nfa
         spend(4)
         if isinstance(node, Chars):
@@ -149,7 +149,7 @@ class _Builder:
         return frozenset(i for i, letter in enumerate(letters.projected(node.level)) if letter in node.letters)
 
     def concat(self, items: Sequence[Node], empty: int, moved: int) -> tuple[int, int]:
-        """The states from which the items lead on, with nothing taken so far and with something."""
+        """The first states of the items: if no character was taken so far, and if one was."""
         for item in reversed(items):
             here = self.build(item, empty, moved)
             moved = here if empty == moved else self.build(item, moved, moved)
@@ -183,7 +183,7 @@ class _Builder:
         return entry
 
     def fixed(self, node: Fixed, empty: int, moved: int) -> int:
-        """The states of an automaton that runs by itself: it may be left where it does not match again later."""
+        """The states of an automaton that runs by itself. A match may leave it where it does not match again later."""
         nfa, automaton = self.nfa, self.nfa.alphabet.automata[node.automaton]
         letters = nfa.alphabet.projected(automaton.level)
         states = [SplitState([]) for _ in automaton.dfa.edges]

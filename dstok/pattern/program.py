@@ -1,4 +1,4 @@
-"""The splits of a model -> their one automaton, with errors that name the place of a pattern in its file.
+"""The splits of a model -> their one automaton. Errors name the place of a pattern in its file.
 
 In: splits. Out: `Program`. Invariant: a `PatternError` names the JSON path of the pattern.
 """

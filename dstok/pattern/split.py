@@ -1,4 +1,4 @@
-"""A Split step, as a tokenizer's file gives it.
+"""A Split step, as in a tokenizer's file.
 
 In: nothing. Out: `Split`. Invariant: this module imports no part of the compiler, so that a built-in model loads
 without it.
@@ -17,7 +17,7 @@ BEHAVIORS = ("Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Con
 class Split:
     """One Split step, spelled as in tokenizer.json. `where` is its JSON path, for errors.
 
-    `unicode_version` is that of the pattern's properties; None: the one that the steps are compiled for.
+    `unicode_version` is for the pattern's properties; None: the version that the steps are compiled for.
     """
 
     pattern: str

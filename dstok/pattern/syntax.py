@@ -2,8 +2,8 @@
 
 In: a pattern in upstream's dialect (Oniguruma, Ruby syntax) and a Unicode version.
 Out: the tree of pattern/ast.py, in which every character test is a `CodePointSet`.
-Invariant: the tree means exactly what upstream means by the pattern. What it cannot mean exactly is
-refused (`UnsupportedError`), what is no pattern is a `PatternError`; both name the position.
+Invariant: the tree means exactly what upstream means by the pattern. A construct without an exact tree is refused
+(`UnsupportedError`); a text that is no pattern is a `PatternError`. Both errors name the position.
 Source: Oniguruma's doc/RE for the grammar, and upstream itself, measured (tests/patterns).
 """
 
@@ -36,9 +36,9 @@ from dstok.unicode.sets import CodePointSet, word
 __all__ = ["alternatives", "parse", "repeat_count"]
 
 MAX_REPEAT = 1000  # a bound on {m,n}: each repetition is a copy in the NFA
-MAX_QUANTIFIERS = 50  # on one another, with groups between them or not: so deep is the tree
+MAX_QUANTIFIERS = 50  # on one another, with groups between them or not: they bound the depth of the tree
 MAX_DEPTH = 50  # groups inside groups; far above any real pattern, far below Python's stack
-MAX_LENGTH = 20_000  # characters of a pattern, as many as the NFA may have states
+MAX_LENGTH = 20_000  # characters of a pattern; the NFA may have as many states
 
 _NEWLINE = CodePointSet.from_chars("\n")
 _BREAKS = CodePointSet.from_ranges([(0x0A, 0x0D), (0x85, 0x85), (0x2028, 0x2029)])
@@ -52,8 +52,8 @@ _INTERVAL = re.compile(r"\{(\d*)(,?)(\d*)\}", re.ASCII)
 def parse(pattern: str, unicode_version: str = "16.0") -> Node:
     r"""The AST of `pattern`.
 
-    Raises `PatternError` if it is malformed and `UnsupportedError` if it uses a construct that the
-    engine cannot do exactly; both name the position, in code points.
+    Raises `PatternError` if it is malformed and `UnsupportedError` if the engine cannot match one of its constructs
+    exactly. Both name the position, in code points.
 
     >>> parse("a|b").items[1].set
     CodePointSet(U+0062)
@@ -66,7 +66,7 @@ def parse(pattern: str, unicode_version: str = "16.0") -> Node:
 
 
 def alternatives(pattern: str, unicode_version: str = "16.0") -> tuple[str, ...]:
-    r"""The texts of the alternatives at the top level of `pattern`, by the numbers that pieces have. Raises as `parse`.
+    r"""The texts of the alternatives at the top level of `pattern`, numbered as in `Piece`. Raises as `parse`.
 
     None if an option, as in `(?i)a|b`, stands before all of them.
 
@@ -86,11 +86,11 @@ class _Parser(ClassParser):
     def __init__(self, pattern: str, version: str) -> None:
         super().__init__(pattern, version)
         self.depth = 0
-        self.bars: list[int] = []  # where the alternatives at the top level end
+        self.bars: list[int] = []  # the ends of the alternatives at the top level
         self.newlines = self.extended = False  # `.` takes a newline; white space and comments do not count
-        self.quantifiers = 0  # on one another in the last node
+        self.quantifiers = 0  # number of them on one another in the last node
         self.bare = False  # the last node is an anchor or look-around, or a choice with one: no quantifier
-        self.behind: list[bool] = []  # the look-behinds around, whether negative
+        self.behind: list[bool] = []  # for each look-behind around: is it negative?
         self.unnamed_behind: int | None = None  # the first group without a name inside a negative one
         self.named = False  # some group has a name: those without one capture nothing
         self.sets: dict[CodePointSet, CodePointSet] = {}  # equal sets are one object
@@ -135,7 +135,7 @@ class _Parser(ClassParser):
         return items[0] if len(items) == 1 else Concat(tuple(items))
 
     def skip(self) -> bool:
-        """Skips comments, and white space where it does not count; whether there is more."""
+        """Skips comments, and white space where it does not count. Returns whether more follows."""
         while True:
             if self.peek("(?#"):
                 start, self.at = self.at, self.pattern.find(")", self.at) + 1
@@ -156,7 +156,7 @@ class _Parser(ClassParser):
         node = self.atom()
         one, once = isinstance(node, Chars), False
         while self.skip() and (bounds := self.quantifier()) is not None:
-            if once and not one:  # upstream drops `{1}`, and takes the last character of (?:ab){1}? for the whole
+            if once and not one:  # upstream drops `{1}`, and applies the ? of (?:ab){1}? to the last character
                 self.refuse("a quantifier after {1}, on more than one character,", start)
             once = bounds[:2] == (1, 1)
             if self.bare:
@@ -182,7 +182,7 @@ class _Parser(ClassParser):
         return Repeat(node, low, high, True)
 
     def atomic(self, node: Node, start: int) -> Node:
-        """An atomic group. In a look-behind upstream lets none match beyond its place: one of one length is plain."""
+        """An atomic group. In a look-behind upstream lets no match end beyond its place; one length needs no group."""
         spend(self.at - start)
         if not self.behind:
             return Atomic(node, start)
@@ -197,7 +197,7 @@ class _Parser(ClassParser):
         return self.interval() if self.peek("{") else None
 
     def interval(self) -> tuple[int, int | None, str] | None:
-        """`{m}`, `{m,}`, `{,n}` or `{m,n}`; None for a brace that is none of them, which is text."""
+        """`{m}`, `{m,}`, `{,n}` or `{m,n}`; None for any other brace: it is text."""
         start, found = self.at, _INTERVAL.match(self.pattern, self.at)
         if found is None or not (found[1] or found[3]):
             return None
@@ -305,7 +305,7 @@ class _Parser(ClassParser):
         return node
 
     def options(self, start: int) -> Node:
-        """`(?i:...)`, and `(?i)` to the end of the group around it; of i, m and x."""
+        """`(?i:...)`, and `(?i)` to the end of the group around it. The options are i, m and x."""
         if self.peek("?)"):
             self.fail("expected an option, found none", start)
         found = _OPTIONS.match(self.pattern, self.at)
@@ -348,9 +348,9 @@ class _Parser(ClassParser):
 
 
 def _vanishes(node: Node) -> bool:
-    """Several parts, all optional? Upstream leaves these out at the front of a look-behind, and fails if none is left.
+    """Several parts, all optional? At the front of a look-behind upstream drops such parts, and fails if none remains.
 
-    It keeps an optional part that is not of one character or one text; those are refused, too.
+    Upstream keeps an optional part that is neither one character nor one text. dstok refuses such parts, too.
     """
     return isinstance(node, Concat) and len(node.items) > 1 and all(map(_is_optional, node.items))
 
@@ -372,5 +372,5 @@ def _is_interval(pattern: str, at: int) -> bool:
 
 
 def repeat_count(digits: str) -> int:
-    """The number that `digits` spell, cut off where it is far beyond any bound; 0 if there are none."""
+    """The number that `digits` spell, cut off far beyond any bound; 0 if there are none."""
     return int(digits.lstrip("0")[:9] or 0)

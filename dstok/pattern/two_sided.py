@@ -2,15 +2,13 @@ r"""Marked texts -> the tables that read them from both sides.
 
 In: `Marked`, which takes exactly one marking of each text. Out: `Sides`: how states move from the left, how they move
 from the right, and for the two states at a place whether a mark stands there.
-Invariant: a state from the right is a set: the states of the `Marked` from which it takes the rest of the text, if
-there is no mark before the rest's first character. If the state from the left is in this set, no mark stands at the
-place. If it is not, a mark does, and there is only one that leads to a state of the set, since there is one right
-marking.
+Invariant: a state from the right is a set of states of the `Marked`. From these it takes the rest of the text, if no
+mark stands before the rest's first character. If the set holds the state from the left, no mark stands at the place.
+Otherwise a mark does. Only one mark leads to a state of the set, since there is one right marking.
 Source: Schuetzenberger's bimachines, made of an unambiguous automaton.
 
-Every `Marked` can be read so, also one whose pieces depend on the text before them (`\b`, look-behind), or whose next
-end may be at more places than pattern/finder.py keeps. The price is a second pass, and that the whole text must be
-there.
+Every `Marked` can be read in this way. Its pieces may depend on the text before them (`\b`, look-behind), and its next
+end may be at more places than pattern/finder.py keeps. The price: a second pass, and the whole text must be there.
 """
 
 from __future__ import annotations
@@ -52,7 +50,7 @@ def read_from_both_sides(marked: Marked) -> Sides:
 
 
 class _Step:
-    """The state from the right before a character, from that after it."""
+    """The state from the right before a character, given the one after it."""
 
     def __init__(self, marked: Marked) -> None:
         self.into: list[dict[int, list[int]]] = [{} for _ in range(marked.end)]

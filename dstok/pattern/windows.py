@@ -1,16 +1,16 @@
-r"""Marked texts -> what three characters before a place, and two after it, tell about the place in ASCII text.
+r"""Marked texts -> the windows: three characters before a place and two after it decide about it, in ASCII text.
 
-In: `Marked`, without dropped pieces, and its alphabet. Out: a group for each byte; a number for each history, which is
-three groups; a verdict for each number of a history and the two groups c, d that follow: a piece begins at c (`YES`),
-none does (`NO`), or five characters do not tell (`UNKNOWN`). Example: Qwen's pattern in "the cat": of the place after
-"the", before " c", the verdict is `YES`.
-Invariant: a verdict holds in every text, whatever lies outside of the window. It is the answer that all states give in
-which the `Marked` can be before the window, and from which it can go on after it. So the finder (core/_finder.pyx) may
+In: `Marked`, without dropped pieces, and its alphabet. Out: a group for each byte; a number for each history (three
+groups); a verdict for each history's number and the two groups c, d that follow. The verdict: a piece begins at c
+(`YES`), none does (`NO`), or five characters do not tell (`UNKNOWN`). Example: Qwen's pattern in "the cat": at the
+place after "the", before " c", the verdict is `YES`.
+Invariant: a verdict holds in every text, whatever lies outside of the window. The `Marked` may be in several states
+before the window; all from which it can go on after the window give this answer. So the finder (core/_finder.pyx) may
 take verdicts in any order, and asks the automaton only for pieces with an unknown one.
-Groups: classes of the alphabet that nearly all states treat alike share a group, so that there are at most 14. WILD
+Groups: classes of the alphabet share a group if nearly all states treat them alike; there are at most 14 groups. WILD
 stands for every character beyond ASCII, and for any of its bytes. EDGE in a history says that a piece begins after it.
-Source: local languages (a factor of fixed length decides membership). That a verdict is exact is found here by trying
-all states.
+Source: local languages (a factor of fixed length decides membership). Trying all states shows here that a verdict is
+exact.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ __all__ = ["EDGE", "NO", "UNKNOWN", "WILD", "YES", "window_tables"]
 NO, UNKNOWN, YES = 0, 0x40, 0x80
 EDGE, WILD = 14, 15
 MAX_GROUPS = 14
-MAX_HISTORIES = 256  # those beyond count as one of which nothing is known
-ALIKE = 6  # classes share a group if no more than a state in six tells them apart
+MAX_HISTORIES = 256  # the histories beyond share the number of "nothing is known"
+ALIKE = 6  # classes share a group if at most one state in six tells them apart
 ASCII = 128
 
 
@@ -49,7 +49,7 @@ def window_tables(marked: Marked, alphabet: Alphabet) -> tuple[bytes, bytes, byt
 
 
 def _groups(marked: Marked, classes: Iterable[int]) -> list[list[int]]:
-    """The classes of ASCII, those joined that the fewest states tell apart."""
+    """The classes of ASCII in groups: the classes that the fewest states tell apart are joined first."""
     columns = {c: [row[c] for row in marked.rows] for c in classes}
     groups = [[c] for c in columns]
 
@@ -66,7 +66,7 @@ def _groups(marked: Marked, classes: Iterable[int]) -> list[list[int]]:
 
 
 class _Verdicts:
-    """Sets of states are bits of an int."""
+    """The verdicts. A set of states is an int, with a bit for each state."""
 
     def __init__(self, marked: Marked, slots: dict[int, list[int]]) -> None:
         self.marked, self.slots = marked, slots
@@ -95,7 +95,7 @@ class _Verdicts:
             if slot == EDGE:
                 states = 1 << START
             elif slot == WILD:
-                states = self.read(self.all, WILD)  # what is before may be a byte of the same character
+                states = self.read(self.all, WILD)  # the byte before may belong to the same character
             else:
                 states = self.read(states | self.mark(states) if states != 1 << START else states, slot)
         return states

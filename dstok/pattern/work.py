@@ -1,13 +1,12 @@
 r"""How much the compiler may do for a pattern: one measure for all stages, and one error.
 
-In: what a stage does, as steps, and what it keeps, as cells; how large the things are that it makes. Out: nothing, or
+In: the steps that a stage does, the cells that it keeps, and the sizes of the things that it makes. Out: nothing, or
 the `UnsupportedError` that names the stage and the limit.
-Invariant: what is counted depends on the pattern alone, never on the machine or the clock, so a pattern is refused
-everywhere or nowhere. A function marked with `stage` has a budget of its own, or shares that of the stage that calls
-it.
+Invariant: the counts depend on the pattern alone, never on the machine or the clock. So a pattern is refused everywhere
+or nowhere. A function marked with `stage` has a budget of its own, or shares that of the stage that calls it.
 
-A step is a look at a state, an edge or a range, some 0.2 microseconds in Python. A cell is an entry of a set, a tuple
-or a table that is kept, some 100 bytes with what belongs to it. So a budget is about 2 seconds and 200 MB.
+A step is a look at a state, an edge or a range: about 0.2 microseconds in Python. A cell is an entry of a set, a tuple
+or a table that is kept: about 100 bytes with what belongs to it. So a budget is about 2 seconds and 200 MB.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ __all__ = ["LIMITS", "Work", "counted", "spend", "stage", "steps_left", "within"
 Spent = Literal["steps", "cells"]
 Size = Literal["NFA states", "edges", "states of marked texts", "states from the right", "cells of a table of marks"]
 
-# Real patterns need a fifth of the steps at most, and less of all else: tests/patterns/test_pattern_limits.py.
+# Real patterns need a fifth of the steps at most, and less of everything else: tests/patterns/test_pattern_limits.py.
 LIMITS: dict[Spent | Size, int] = {
     "steps": 8_000_000,
     "cells": 2_000_000,
@@ -43,7 +42,7 @@ R = TypeVar("R")
 
 @dataclass
 class Work:
-    """What has been spent so far, and the stage that is at work."""
+    """The steps and cells spent so far, and the stage that is at work."""
 
     stage: str
     steps: int = 0
@@ -85,7 +84,7 @@ def _refuse(what: Spent | Size, work: Work | None) -> None:
 
 @contextmanager
 def counted(name: str, own: bool = False) -> Iterator[Work]:
-    """A stage, with the budget of the one around it; with a new one if it is to have its `own`, or none is around it.
+    """A stage with the budget of the stage around it; with a new budget if `own`, or without a stage around it.
 
     >>> with counted("a test") as work:
     ...     spend(3, cells=1)
@@ -109,7 +108,7 @@ def counted(name: str, own: bool = False) -> Iterator[Work]:
 
 
 def stage(name: str, own: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Marks a function as the stage `name`, as `counted` does the lines under it."""
+    """Marks a function as the stage `name`, as `counted` marks the lines under it."""
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
