@@ -1,1 +1,1 @@
-"""A model's description, or an image, -> flat tables, checked -> the objects of the core."""
+"""A model's description, or an image -> checked flat tables -> the objects of the core."""

@@ -1,6 +1,6 @@
 """A model's description <-> the flat tables that the core runs on.
 
-In: `ModelDescription`, from a file format. Out: `Tables` (`objects.py`); and from them the description again.
+In: `ModelDescription`, from a file format. Out: `Tables` (`objects.py`). Also the way back to the description.
 Invariant: the same description gives the same bytes.
 """
 
@@ -50,7 +50,7 @@ def build_tables(model: ModelDescription) -> Tables:
         "merges": len(model.merges) // 3,
         "first": model.merges[2] if model.merges else 0,
     }
-    if model.normalizer:  # images of models without one are as they were
+    if model.normalizer:  # images of models without one have no such key
         description["normalizer"] = [vars(step) for step in model.normalizer]
     if model.trim_offsets:
         description["trim_offsets"] = model.trim_offsets
@@ -82,13 +82,12 @@ def build_tables(model: ModelDescription) -> Tables:
 def _borders(spoilers: Iterable[bytes]) -> bytearray:
     """Two bitmaps of the BMP: characters not to cut after for the first time, and not to cut before.
 
-    A token that merging never makes, but ignore_merges does, would spoil a cut piece of which it is a part. No
-    part after a cut is one if nothing is cut before the first character of such a token; nor is the part before
-    a piece's first cut, if that is not after the last character of one.
+    With `ignore_merges` a whole piece may be a token that merging cannot build. A cut must not create such a part. So
+    no cut is before the first character of such a token, and no first cut of a piece is after its last character.
     """
     bits = bytearray(BORDER_BYTES)
     for token in spoilers:
-        text = token.decode("utf-8", "replace")  # a token that is no text is no part of one
+        text = token.decode("utf-8", "replace")  # a part of a text is a text: other tokens do no harm
         for c, base in ((ord(text[-1]), 0), (ord(text[0]), BORDER_BYTES // 2)):
             if c < 0x10000:
                 bits[base + (c >> 3)] |= 1 << (c & 7)
@@ -98,7 +97,7 @@ def _borders(spoilers: Iterable[bytes]) -> bytearray:
 def describe_tables(
     tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig,
 ) -> ModelDescription:
-    """The description that `build_tables` made `tables` of, with what is one tokenizer's own."""
+    """The description that `build_tables` made `tables` from, with the parts that belong to one tokenizer."""
     d, raw_ids = tables.description, frozenset(tables.description["raw_ids"])
     starts, pairs, merged = array("I", bytes(tables.sections["starts"])), tables.merges, tables.merged
     blob = bytes(tables.sections["blob"])
@@ -126,7 +125,7 @@ def _pack_tokens(model: ModelDescription) -> tuple[bytes, bytes]:
 
 
 def _bitmap(ids: Iterable[int], size: int) -> bytes:
-    """A bit for each of `size` ids, the low ones first: whether it is one of `ids`."""
+    """A bit for each of `size` ids, the low ones first: is the id one of `ids`?"""
     bits = bytearray((size + 7) // 8)
     for i in ids:
         bits[i >> 3] |= 1 << (i & 7)
@@ -134,18 +133,18 @@ def _bitmap(ids: Iterable[int], size: int) -> bytes:
 
 
 def _merged(ids: array[int]) -> bytes:
-    """The id by rank; nothing if it is the rank plus a constant, as in V3: arithmetic is faster than a look-up."""
+    """The id by rank. Empty if it is the rank plus a constant, as in V3: arithmetic is faster than a look-up."""
     return b"" if ids and ids == array("I", range(ids[0], ids[0] + len(ids))) else ids.tobytes()
 
 
 def _byte_ids(model: ModelDescription) -> list[int]:
-    """The id of each byte; of one that no text holds, if it has none, that of the byte 0."""
+    """The id of each byte. A byte without an id is in no text; it gets the id of the byte 0."""
     single = {t: i for i, t in enumerate(model.tokens) if t and len(t) == 1 and i not in model.raw_ids}
     return [single[bytes([0 if b in NOT_IN_UTF_8 and bytes([b]) not in single else b])] for b in range(256)]
 
 
 def _reachable(model: ModelDescription) -> list[int]:
-    """The ids that a piece can have: those spelled in the byte-level alphabet."""
+    """The ids that a piece can have: the tokens that are spelled in the byte-level alphabet."""
     return [i for i, token in enumerate(model.tokens) if token and i not in model.raw_ids]
 
 
@@ -153,6 +152,6 @@ def _monotone(model: ModelDescription) -> bool:
     """Is each merge's rank above the ranks of the merges that make its sides? (See core/_bpe.pyx.)"""
     made: dict[int, int] = {}
     for rank, (_, _, merged) in enumerate(model.merge_rules()):
-        made[merged] = rank  # the last of the merges that make it, to be on the safe side
+        made[merged] = rank  # several merges may make it: the last one is the safe choice
     return all(made.get(left, -1) < rank and made.get(right, -1) < rank
                for rank, (left, right, _) in enumerate(model.merge_rules()))

@@ -1,9 +1,9 @@
-"""Which pairs of bytes merging may take as one symbol, instead of starting from single bytes.
+"""The pairs of bytes that merging may take as one symbol, instead of starting from single bytes.
 
 In: the merges and tokens of a model. Out: the tables of `StartTable` in core/_merge.h.
 Invariant: from these pairs merging comes to the same ids as from single bytes. Example: of the merges a b, b c, ab c,
-in this order, "ab" comes first. So the bytes "ab" may be taken as one symbol at once, wherever they stand; "bc" only
-where no "a" is before it. core/_bpe.pyx has the proof.
+in this order, "ab" comes first. So merging may take the bytes "ab" as one symbol at once, wherever they stand; "bc"
+only where no "a" is before it. core/_bpe.pyx has the proof.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def byte_pairs(
 ) -> tuple[bytes, bytes]:
     """The table of `BytePair`s by left << 8 | right, and the ids (uint32) of the merges of two bytes, in rank order.
 
-    `rules` are (left, right, merged) ids by rank, `torn` is the bitmap of characters.torn_borders, `settled` are those
-    of `settled_tokens`. Merges of two bytes beyond the first 65,535 are not in the table: merging then starts from
-    these bytes themselves.
+    `rules` are (left, right, merged) ids by rank, `torn` is the bitmap of characters.torn_borders, `settled` is the
+    result of `settled_tokens`. The table holds the first 65,535 merges of two bytes. For the others merging starts from
+    single bytes.
 
     >>> tokens = [bytes([byte]) for byte in range(256)] + [b"ab", b"bc", b"abc"]
     >>> rules = [(97, 98, 256), (98, 99, 257), (256, 99, 258)]
@@ -36,7 +36,7 @@ def byte_pairs(
     >>> memoryview(pairs).cast("H")[ab:ab + 4].tolist(), memoryview(pairs).cast("H")[bc:bc + 4].tolist()
     ([0, 0, 0, 0], [1, 1, 1, 0])
     """
-    numbered = reversed(list(enumerate(byte_ids)))  # the byte 0 also stands for bytes without a token: it counts
+    numbered = reversed(list(enumerate(byte_ids)))  # the id of the byte 0 also stands for bytes without a token: 0 wins
     rank, before, after = _least_ranks(rules, tokens, {id: byte for byte, id in numbered})
     made = sorted((r, pair) for pair, r in rank.items() if rules[r][2] in settled)[:NO_PAIR]
     ranks = [r for r, _ in made]
@@ -54,7 +54,7 @@ def byte_pairs(
 def _least_ranks(
     rules: Sequence[Rule], tokens: Sequence[bytes | None], bytes_by_id: dict[int, int],
 ) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
-    """By pair of bytes: the rank of its merge, and the two other ranks of `BytePair`, where there are such merges."""
+    """By pair of bytes: the rank of its merge; and the two other ranks of `BytePair`, where there are such merges."""
     rank: dict[int, int] = {}
     before: dict[int, int] = {}
     after: dict[int, int] = {}
@@ -70,16 +70,16 @@ def _least_ranks(
 
 
 def settled_tokens(rules: Sequence[Rule], tokens: Sequence[bytes | None]) -> set[int]:
-    """The tokens of two or three bytes that no merge takes as a side whose rank is below one that makes them.
+    """The tokens of two or three bytes that no merge takes as a side at a rank below the ranks that make them.
 
-    With monotone ranks all are. A token that several merges make counts with all of them.
+    With monotone ranks all tokens are settled. If several merges make a token, all of them count.
 
     >>> tokens = [b"a", b"b", b"ab", b"aba"]
     >>> settled_tokens([(0, 1, 2), (2, 0, 3)], tokens), settled_tokens([(2, 0, 3), (0, 1, 2)], tokens)
     ({2, 3}, {3})
     """
-    needs: dict[int, int] = {}  # the last rank that is needed to make a token
-    taken: dict[int, int] = {}  # the first rank that takes it
+    needs: dict[int, int] = {}  # the last rank that making a token needs
+    taken: dict[int, int] = {}  # the first rank that takes it as a side
     for rank, (left, right, _) in enumerate(rules):
         taken.setdefault(left, rank)
         taken.setdefault(right, rank)

@@ -1,9 +1,9 @@
-r"""Which characters merging may take as one symbol, instead of starting from their bytes.
+r"""The characters that merging may take as one symbol, instead of starting from their bytes.
 
 In: the tokens of a model. Out: two tables for `BPE.symbols`.
-Invariant: from these characters merging comes to the same ids as from single bytes. Example: 中 (E4 B8 AD) may be taken
-whole, if merging its bytes gives its token. But after a space it may not if " \xe4" is a token: its first byte could go
-there. core/_bpe.pyx has the proof.
+Invariant: from these characters merging comes to the same ids as from single bytes. Example: merging may take 中
+(E4 B8 AD) whole, if merging its bytes gives its token. But not after a space if " \xe4" is a token: the first byte
+could become a part of it. core/_bpe.pyx has the proof.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Tokens = Sequence[bytes | None]
 def whole_characters(tokens: Tokens, bpe: BPE, settled: Set[int]) -> bytes:
     """The table of BMP characters that are tokens: uint32[0x10000], id + 1 or 0, as bytes.
 
-    `tokens` are all tokens by id, of which only those in `settled` (byte_pairs.py) count.
+    `tokens` are all tokens by id; only those in `settled` (byte_pairs.py) count.
     """
     table = array("I", bytes(4 * 0x10000))
     for i in settled:
@@ -34,7 +34,7 @@ def whole_characters(tokens: Tokens, bpe: BPE, settled: Set[int]) -> bytes:
 def torn_borders(tokens: Tokens) -> bytes:
     r"""The bitmap, 65,536 bits, of pairs of bytes (left << 8 | right) that stand at a torn border inside a token.
 
-    A border between characters is torn if on its one side the token holds only a part of a character.
+    A border between characters is torn if on one side of it the token holds only a part of a character.
 
     >>> bits = torn_borders([b" \xe4", "中文".encode()])
     >>> [pair for pair in range(65536) if bits[pair >> 3] >> (pair & 7) & 1] == [0x20E4]
@@ -52,7 +52,7 @@ def torn_borders(tokens: Tokens) -> bytes:
 
 
 def _is_torn(token: bytes, border: int) -> bool:
-    """Is the character before, or the one after, the border not whole?"""
+    """Is the character before the border, or the one after it, incomplete?"""
     start, end = border - 1, border + 1
     while start > 0 and token[start] & 0xC0 == 0x80:
         start -= 1

@@ -1,9 +1,9 @@
-"""What is checked of an image before anything runs on it. Nothing in it is trusted, except for what its tables mean.
+"""The checks of an image before anything runs on it. They trust nothing in it but the meaning of its tables.
 
 In: an image, whole by its checksum or not. Out: nothing, and the parts of a tokenizer; or `ImageError`.
-Invariant: with an image that passes, no call crashes, however the image came to be. What the core relies on is checked
-here and in core/_check.pyx. An image that somebody made in order to deceive may still give wrong ids: a checksum keeps
-accidents out, not people.
+Invariant: with an image that passes, no call crashes, whatever the image's origin. This module and core/_check.pyx
+check everything that the core relies on. A forged image may still give wrong ids: a checksum keeps accidents out, not
+people.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from dstok.tables.objects import TABLES_FORMAT, bare_bpe, tables_from_image
 __all__ = ["check_image", "tokenizer_parts"]
 
 SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds")
-STARTS = ("atoms", "byte_pairs", "pair_ids")  # images of old lack them, where ranks are not monotone
+STARTS = ("atoms", "byte_pairs", "pair_ids")  # old images with ranks that are not monotone lack them
 CUTS = ("direct", "joined", "borders", "windows")
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/_scan.pyx
 MAX_SEEDS = 1 << 22  # see core/_pairs.pyx: a fourth of MAX_MERGES
@@ -108,7 +108,7 @@ def _check_description(image: Image) -> None:
 
 
 def _check_kernel(kernel: dict[str, Any], classes: int) -> None:
-    """Rules that there are, and for each class a kind that they know. That they are right was shown before."""
+    """Checks that the rules exist, and that they know the kind of each class. The walk has proved them right."""
     rules, kinds = _typed("rules", kernel["rules"], int), _listed("kinds", kernel["kinds"], int)
     _typed("edges", kernel["edges"], str)
     _ask("rules", rules in (NONE, *KINDS), f"one of {[NONE, *KINDS]}", rules)
@@ -118,7 +118,7 @@ def _check_kernel(kernel: dict[str, Any], classes: int) -> None:
 
 
 def _check_step(step: dict[str, Any]) -> None:
-    """A step of the normalizer, as `NormalizerStep` has it, and one that a tokenizer.json may hold."""
+    """A step of the normalizer, in the form of `NormalizerStep`, that a tokenizer.json may hold."""
     _ask("normalizer", step.keys() == {f.name for f in fields(NormalizerStep)}, "a step", sorted(step))
     for name, kind in get_type_hints(NormalizerStep).items():
         _typed(f"normalizer {name}", step[name], kind)
@@ -154,7 +154,7 @@ def _tokenizer_parts(image: Image) -> Parts:
 
 
 def _config(found: dict[str, Any], size: int) -> TokenizerConfig:
-    """What chats need, as images.py writes it."""
+    """The settings of chats, as images.py writes them."""
     _ask("config", found.keys() <= CONFIG.keys(), f"some of {', '.join(CONFIG)}", sorted(found))
     for name, value in found.items():
         _typed(f"config {name}", value, CONFIG[name])
@@ -192,12 +192,12 @@ def _check_sizes(image: Image) -> None:
 
 
 def _seeds(size: int) -> int:
-    """The bytes of a table of seeds that is not above `size`, and of the one salt, or two, after it."""
+    """The bytes of the largest table of seeds not above `size`, with one salt, or two, after it."""
     return _power(2, size, MAX_SEEDS) + (2 if size % 4 else 4)
 
 
 def _power(unit: int, size: int, most: int) -> int:
-    """The bytes of the largest table of 16, 32, 64 and so on to `most` times `unit` that is not above `size`."""
+    """The bytes of the largest table not above `size`: `unit` times 16, 32, 64 and so on, to `most` times `unit`."""
     count = 16
     while 2 * count * unit <= size and count < most:
         count *= 2
@@ -219,7 +219,7 @@ def _check_tables(image: Image) -> None:
 
 
 def _check_words(image: Image) -> None:
-    """What the vocabulary's parts say of each other; their sizes are right."""
+    """Checks the vocabulary's parts against each other; their sizes are right."""
     tables = tables_from_image(image)
     d, s = tables.description, tables.sections
     starts = memoryview(s["starts"]).cast("B").cast("I")
@@ -249,7 +249,7 @@ def _ask(what: str, holds: bool, expected: Any, found: Any) -> None:
 
 
 def _typed(what: str, value: Any, kind: type) -> Any:
-    """`value`, which JSON gives as `kind`: a bool is no int here."""
+    """`value`, if its type from JSON is `kind`: a bool is no int here."""
     _ask(what, type(value) is kind, kind.__name__, value)
     return value
 

@@ -1,7 +1,7 @@
 """A tokenizer's tables and its own parts <-> an image (formats/image.py has the layout).
 
-In: tables, added tokens, BOS, EOS, name, what chats need. Out: the bytes of an image.
-Invariant: the same tokenizer gives the same bytes; image_checks.py reads what is written here.
+In: tables, added tokens, BOS, EOS, name, settings of chats. Out: the bytes of an image.
+Invariant: the same tokenizer gives the same bytes; image_checks.py reads the same layout.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def image_of(tables: Tables, added: tuple[AddedToken, ...], config: TokenizerCon
 
 
 def own_part(added: tuple[AddedToken, ...], config: TokenizerConfig, name: str) -> dict[str, Any]:
-    """What a tokenizer has beside its tables, JSON-able; `tokenizer_parts` of image_checks.py reads it."""
+    """The parts of a tokenizer beside its tables, JSON-able; `tokenizer_parts` of image_checks.py reads them."""
     own: dict[str, Any] = {"added": pack_added(added), "bos_id": config.bos_id, "eos_id": config.eos_id, "name": name}
     rest = {key: value for key, value in vars(config).items() if key not in own and value not in (None, {})}
-    if rest:  # images of models without it are as they were
+    if rest:  # images of models without it have no such key
         own["config"] = rest
     return own

@@ -1,12 +1,12 @@
-"""Which set of rules stands for an automaton: the one that a walk over the product of the two shows to be right.
+"""The set of rules that stands for an automaton: a walk over the product of the two proves it right.
 
-In: a `Program`. Out: a `Kernel`: the number of the rules (core/_kernel.h), and of each class the kind of its characters
-that are not ASCII.
+In: a `Program`. Out: a `Kernel`: the number of the rules (core/_kernel.h), and for each class the kind of its
+characters that are not ASCII.
 Invariant: a kernel is given only if `Walk` (core/_walk.pyx) finds no difference between rules and automaton, whatever
-the pattern, the Unicode version and the numbers of the classes. docs/rules.md tells what that proves. The kind of a
-class is not known beforehand. All kinds that the rules know are tried; if none is right, the characters of the class
-are left to the automaton (`RARE`). Example: the class that holds é, among others, is tried as letters, and no
-difference is found.
+the pattern, the Unicode version and the numbers of the classes. docs/rules.md explains what that proves.
+Example: one class holds é, among others. The search tries it as letters, and the walk finds no difference. The search
+tries for each class every kind that the rules know. If none is right, the rules leave the characters of the class to
+the automaton (`RARE`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["CASED", "CASELESS", "CL100K", "CODER", "COMBINING", "GPT2", "KINDS",
 NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER = range(9)  # as in core/_kernel.h
 OTHER, LETTER, PUNCT, CJK, BLANK, RARE, NUMBER = 0, 1, 2, 4, 8, 32, 64  # as its F_ flags
 CAPITAL, CASELESS, COMBINING = LETTER | PUNCT, LETTER | BLANK, LETTER | PUNCT | BLANK
-# What a character that is not ASCII can be to each set of rules, the likeliest first. In cased words there are small
+# The kinds that a character beyond ASCII can be to each set of rules, the likeliest first. Cased words have small
 # letters, capitals, letters of no case and combining marks. Rules that count digits in threes count bytes: no character
 # of two bytes or more can be a number to them.
 KINDS = {
@@ -45,7 +45,7 @@ KINDS = {
     LLM: (LETTER, CJK, OTHER, PUNCT, LETTER | CJK, PUNCT | CJK, NUMBER, BLANK, RARE),
     CODER: (LETTER, LETTER | CJK, CJK, PUNCT, OTHER, PUNCT | CJK, NUMBER, BLANK, RARE),
 }
-PROBES = "aA!1\t \n'/"  # of each kind one: enough to find what most classes are
+PROBES = "aA!1\t \n'/"  # one of each kind: enough to find the kind of most classes
 MOST_BLOCKS = 50_000_000  # of a walk that no budget limits
 BLOCKS_A_STEP = 2  # of a walk: one takes some 0.2 microseconds, but MiniMax's needs six million (pattern/work.py)
 WIDTHS = {1: (0, 0x7F), 2: (0x80, 0x7FF), 3: (0x800, 0xFFFF), 4: (0x10000, 0x10FFFF)}
@@ -54,14 +54,14 @@ Symbol = tuple[int, int, int, int]  # as `Walk` has them
 
 
 class Kernel(NamedTuple):
-    """`rules`, and `kinds`: by class, one of KINDS[rules]."""
+    """`rules`, and `kinds`: for each class, one of KINDS[rules]."""
 
     rules: int
     kinds: tuple[int, ...]
 
 
 class Class(NamedTuple):
-    """What the search wants to know of a class."""
+    """The facts about a class that the search needs."""
 
     ascii: tuple[int, ...]
     widths: tuple[int, ...]  # in UTF-8, of its other characters
@@ -70,7 +70,7 @@ class Class(NamedTuple):
 
 
 def find_kernel(program: Program) -> Kernel:
-    """The first rules that stand for a program's automaton; `NONE` of no kinds if there are none.
+    """The first rules that stand for a program's automaton; `NONE`, without kinds, if there are no such rules.
 
     >>> from dstok.pattern.collapse import Split, compile_splits
     >>> find_kernel(compile_splits([Split(r"\\p{L}+")]))
@@ -106,10 +106,10 @@ def find_difference(
     rules: int, marked: Marked, classes: Sequence[Class], kinds: Sequence[int], least: int = 2, most: int = 4,
     limit: int = MOST_BLOCKS,
 ) -> list[Symbol] | None:
-    """A text, as symbols, that the rules mark in another way than the automaton, or None: a proof that there is none.
+    """A text, as symbols, that the rules mark differently from the automaton, or None: a proof that there is none.
 
-    A block has `least` characters, or `most` if it begins with a quote. Raises `TooLargeError` for a longer walk than
-    about `limit` blocks.
+    A block has `least` characters, or `most` if it begins with a quote. Raises `TooLargeError` if the walk is longer
+    than about `limit` blocks.
     """
     rare = [number for number, (members, kind) in enumerate(zip(classes, kinds)) if members.widths and kind == RARE]
     return _difference(rules, marked, [*_ascii(classes), *_wide(classes, kinds)], rare, least, most, limit)
@@ -125,7 +125,7 @@ def _class_of(members: CodePointSet) -> Class:
 
 
 def _kinds(rules: int, marked: Marked, classes: Sequence[Class]) -> tuple[int, ...] | None:
-    """What each class is to the rules, or None if they do not stand for the automaton."""
+    """The kind of each class to the rules, or None if the rules do not stand for the automaton."""
     everywhere = _ascii(classes)
     if _difference(rules, marked, everywhere) is not None:
         return None
@@ -139,7 +139,7 @@ def _kinds(rules: int, marked: Marked, classes: Sequence[Class]) -> tuple[int, .
 
 
 def _likely_kinds(rules: int, marked: Marked, classes: Sequence[Class], probes: list[Symbol]) -> list[int]:
-    """What each class is as far as `probes` tell, the large ones first: then little is left to the automaton."""
+    """The kind of each class as far as `probes` tell, the large ones first: so the automaton gets few characters."""
     kinds = [RARE] * len(classes)
     for number in sorted(range(len(classes)), key=lambda number: -classes[number].size):
         for kind in KINDS[rules] if classes[number].widths else ():
@@ -155,7 +155,7 @@ def _ascii(classes: Sequence[Class]) -> list[Symbol]:
 
 
 def _wide(classes: Sequence[Class], kinds: Sequence[int], most: int = 3) -> list[Symbol]:
-    """Of each class a character in each of at most `most` widths."""
+    """For each class one character of each of its widths, at most `most` of them."""
     return [(-1, width, kind, number if kind != RARE else -1)
             for number, (members, kind) in enumerate(zip(classes, kinds)) for width in members.widths[:most]]
 
@@ -164,7 +164,7 @@ def _difference(
     rules: int, marked: Marked, symbols: list[Symbol], rare: Sequence[int] = (), least: int = 2, most: int = 4,
     limit: int = MOST_BLOCKS,
 ) -> list[Symbol] | None:
-    """The same, of these symbols; those without a class are of one of the classes `rare`."""
+    """`find_difference` of these symbols; a symbol without a class belongs to one of the classes `rare`."""
     from dstok.core._walk import Walk  # not needed to load a model
 
     rows = memoryview(array("H", [target for row in marked.rows for target in row]))
@@ -191,7 +191,7 @@ class _Unmarked:
         self.steps: dict[tuple[frozenset[int], int], frozenset[int]] = {}
 
     def go_on(self, state: int, word: Sequence[int], rare: Sequence[int]) -> bool:
-        """May any text follow `state` that begins with `word`, of which -1 is one of the classes `rare`?"""
+        """May a text that begins with `word` follow `state`? In `word`, -1 is any of the classes `rare`."""
         found = {frozenset([state])}
         for column in word:
             found = {self.step(states, c) for states in found for c in (rare if column < 0 else [column])}
@@ -222,16 +222,16 @@ class _Unmarked:
 
 
 def knows_borders(rules: int) -> bool:
-    """Do the rules cut at no border (tables/build.py)? The flag for it is that of the CJK class (core/_kernel.h)."""
+    """Can these rules honour `borders` (tables/build.py)? Only without the CJK kind: F_CUT_BEFORE shares its bit."""
     return all(not kind & CJK for kind in KINDS.get(rules, ()))
 
 
 def goes_on_from_cuts(
     kinds: Sequence[int], classes: Sequence[Class], edges: Sequence[Sequence[tuple[int, int]]],
 ) -> bool:
-    """Is the automaton, after a letter that follows a letter of the same piece, where it is after the first of one?
+    """Does a letter after another letter of its piece lead to the same state as this letter at a piece's start?
 
-    Then it may go on from a safe cut inside a piece, which lies between two such letters (core/_rules.h).
+    Then it may go on from a safe cut inside a piece: such a cut lies between two letters (core/_rules.h).
     """
     letters = [i for i, (members, kind) in enumerate(zip(classes, kinds)) if members.cuttable and kind & (LETTER | CJK)]
     after = {edges[state][one][0] for state in range(1, len(edges)) for one in letters} - {0}

@@ -1,8 +1,9 @@
 """The flat tables of a model -> the core's objects.
 
-In: `Tables`, made of a description (`build.py`) or mapped from an image. Out: the merge loops' object, the encoder.
-Invariant: tables built from a description and tables mapped from an image written from them are the same
-bytes. They hold the vocabulary, merges and splits; added tokens are per tokenizer and lie beside them.
+In: `Tables`, made from a description (`build.py`) or mapped from an image. Out: the object of the merge loops, the
+encoder.
+Invariant: tables built from a description have the same bytes as tables mapped from an image of them. They hold the
+vocabulary, merges and splits. Added tokens belong to one tokenizer and lie beside the tables.
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ if TYPE_CHECKING:
 __all__ = ["TABLES_FORMAT", "Tables", "bare_bpe", "check_program", "make_bpe", "make_encoder", "tables_from_image"]
 
 Buffer = bytes | bytearray | memoryview
-TABLES_FORMAT = 6  # of the sections' meaning: raised when the core reads one of them differently
+TABLES_FORMAT = 6  # the version of the sections' meaning: raised when the core reads one differently
 
 
 class Tables(NamedTuple):
-    """`description` (JSON-able) and `sections` (name -> bytes); `image` if they are mapped from one.
+    """`description` (JSON-able) and `sections` (name -> bytes); `image`, if they are mapped from one.
 
     pages, page_numbers, edges: the scanner's tables.
     starts, blob: the bytes of each token.
     merged: id by rank; empty if it is the rank plus the description's `first`.
     pairs, seeds: the merges' hash table.
-    atoms, byte_pairs, pair_ids: what merging may start from.
-    direct: a bit for each id: whether merging makes it of its own bytes. Such tokens fill the piece tables.
+    atoms, byte_pairs, pair_ids: the symbols that merging may start from.
+    direct: a bit for each id: does merging make it of its own bytes? Such tokens fill the piece tables.
     joined: the safe cuts' bitmap, empty if there are none.
-    borders: characters that are not to be cut at, empty if there are none.
-    windows: what a few characters tell of a place between them (pattern/windows.py); empty if there are rules.
+    borders: the characters at which no cut may be, empty if there are none.
+    windows: the tables of pattern/windows.py; empty if there are rules.
     """
 
     description: dict[str, Any]
@@ -60,14 +61,14 @@ class Tables(NamedTuple):
         """The normalizer's steps."""
         steps = self.description.get("normalizer", ())
         if not steps:
-            return ()  # as of all that are built in, which so do not wait for the import
+            return ()  # most built-in models have none, and save the import
         from dstok.formats.description import NormalizerStep
 
         return tuple(NormalizerStep(**step) for step in steps)
 
     @property
     def merges(self) -> array[int]:
-        """The left and the right id (uint32 each) by rank, read out of the pair table. Encoding needs none of it.
+        """The left and the right id (uint32 each) by rank, read out of the pair table. Encoding does not need them.
 
         Raises `ImageError` if the tables are mapped and damaged.
         """
@@ -91,7 +92,7 @@ def tables_from_image(image: Image) -> Tables:
 
 
 def check_program(tables: Tables, program: Program) -> None:
-    """Raises `ImageError` if mapped tables hold another automaton than `program`, which their splits compile to."""
+    """Raises `ImageError` if mapped tables hold another automaton than `program`, compiled from their splits."""
     if tables.image is None:
         return
     pages, page_numbers = program.alphabet.pages()
@@ -102,14 +103,14 @@ def check_program(tables: Tables, program: Program) -> None:
 
 
 def bare_bpe(tables: Tables) -> BPE:
-    """As `make_bpe`, without the index that `ignore_merges` needs."""
+    """As `make_bpe`, but without the index for `ignore_merges`."""
     s, d = tables.sections, tables.description
     return BPE(s["pairs"], s["seeds"], s["merged"], d["first"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
                d["ignore_merges"], s.get("atoms", b""), s.get("byte_pairs", b""), s.get("pair_ids", b""))
 
 
 def make_bpe(tables: Tables) -> BPE:
-    """The merge loops' object."""
+    """The object of the merge loops."""
     bpe, s, d = bare_bpe(tables), tables.sections, tables.description
     if d["ignore_merges"]:
         starts = memoryview(s["starts"]).cast("B").cast("I")

@@ -1,1 +1,1 @@
-"""What happens to a text before it is split: added tokens are found, the rest is normalized. How tokens are spelled."""
+"""Before a text is split: added tokens are found, the rest is normalized. Also the spelling of tokens."""

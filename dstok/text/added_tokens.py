@@ -1,11 +1,11 @@
-"""Added tokens: which of them a call matches, as matchers for the core.
+"""Added tokens: the tokens that a call matches, as matchers for the core.
 
 In: the added tokens of a model and the `special=` of a call. Out: a `Policy`.
 Invariant: `special="all"` is upstream's behaviour. `"none"` matches nothing, so that no text can forge a token. A set
-matches as if the model had those added tokens and no others. What upstream cannot do without overlaps is refused with
-an `UnsupportedError`.
-Source: upstream's AddedVocabulary. Tokens with normalized=false are matched in the raw text. Each stretch between two
-of them is normalized, and there the other tokens are matched, by their normalized content.
+matches as if the model had those added tokens and no others. Where upstream gives overlaps, an `UnsupportedError`
+refuses.
+Source: upstream's AddedVocabulary. It matches tokens with normalized=false in the raw text. It normalizes each stretch
+between two of them, and matches the other tokens there, by their normalized content.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["AddedTokens"]
 
 _CHOICES = '"all", "none", "raise" or a set of added tokens\' texts'
-MAX_CACHED = 16  # policies of different sets that are kept; a server uses one or two
-MAX_BEYOND = 1000  # bytes that a token may have after another one that it begins with
+MAX_CACHED = 16  # policies kept, for different sets; a server uses one or two
+MAX_BEYOND = 1000  # bytes of a token after another one that it begins with
 
 
 class AddedTokens:
@@ -52,15 +52,15 @@ class AddedTokens:
         return {token.content: token for token in self.tokens}
 
     def seen(self, token: AddedToken) -> bytes:
-        """The text that a token is matched by."""
+        """The text by which a token is matched."""
         content = token.content.encode()
         return self._normalizer.normalize(content) if self._normalizer and token.normalized else content
 
     def decodings(self) -> list[tuple[int, bytes, bool]]:
-        r"""Of each token: its id, the bytes that decoding gives, and whether it is left out without special tokens.
+        r"""For each token: its id, the bytes that decoding gives, and whether decoding may leave it out as special.
 
-        Upstream's rules: the bytes are those that the token's text spells, if it is a spelling in the byte-level
-        alphabet. The text, which may be normalized, is looked up among the contents of the special tokens, which are
+        Upstream's rules: if the token's text is a spelling in the byte-level alphabet, the bytes are those that it
+        spells. Upstream looks the text, which may be normalized, up among the contents of the special tokens, which are
         not.
 
         >>> tokens = AddedToken(7, "<think>", special=True), AddedToken(8, "õ"), AddedToken(9, "ab õ")
@@ -132,7 +132,7 @@ class AddedTokens:
         return Matcher([(self.seen(t), t.single_word, t.lstrip, t.rstrip) for t in tokens], words)
 
     def _refuse_alike(self) -> None:
-        """Refuses tokens of whose content normalizing leaves nothing, or what it leaves of another one, too."""
+        """Refuses tokens with no content after normalizing, or with the same one as another token."""
         owners: dict[bytes, AddedToken] = {}
         for i, token in enumerate(self.tokens):
             if not token.normalized:
@@ -147,9 +147,9 @@ class AddedTokens:
             owners[found] = token
 
     def _refuse_overlaps(self) -> None:
-        """Refuses tokens of which one may begin in white space that another has taken.
+        """Refuses a token that may begin in white space which another token has taken.
 
-        Upstream gives both then, with spans that overlap, or panics.
+        Upstream then gives both, with overlapping spans, or panics.
         """
         for normalized in {t.normalized for t in self.tokens if t.rstrip}:
             from dstok.unicode.sets import white_space  # needed by few models
@@ -162,8 +162,8 @@ class AddedTokens:
     def _refuse_far(self, numbers: dict[bytes, int]) -> None:
         """Refuses a token that begins with a far shorter one, such as `<a>` and `<a>` with 5,000 more bytes.
 
-        Where the shorter one is found, the text after it is read for the longer one, and again if that is not there.
-        So time is linear in the text only if what is read twice is bounded.
+        After the shorter one the matcher reads on for the longer one. If that is not there, it reads the same text
+        again. Time is linear in the text only with a bound on the text that is read twice.
         """
         begun: list[bytes] = []  # the tokens that this one begins with
         for content in sorted(numbers):
@@ -178,7 +178,7 @@ class AddedTokens:
 
 @cache
 def _word_bits(unicode_version: str) -> bytes:
-    r"""A bitmap of what upstream's `single_word` takes for `\w`: Rust's class, which has the joiners."""
+    r"""A bitmap of the characters that upstream's `single_word` takes for `\w`: Rust's class, which has the joiners."""
     from dstok.unicode.sets import CodePointSet, word  # needed by few models
 
     flags = bytearray(b"0") * 0x110000

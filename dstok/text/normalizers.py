@@ -1,13 +1,13 @@
-"""Normalizers: the steps that a model's text goes through before it is cut into pieces.
+"""Normalizers: the steps that change a model's text before it is cut into pieces.
 
-In: a description's steps. Out: the core's `Normalizer`; and of a text the `View` that the model has of it.
-Invariant: text and alignment are upstream's: each character that comes out stands for one character of the text. Each
+In: a description's steps. Out: the core's `Normalizer`; and for a text the `View` that the model has of it.
+Invariant: text and alignment are upstream's: each character of the result stands for one character of the text. Each
 stretch between two added tokens with normalized=false is normalized by itself.
-Normal forms alone, which real models use, run in the core (core/_normalize.pyx). A chain of other steps runs in Python,
-in linear time, and only for texts that hold a character which one of the steps may change. Its memory is bounded: four
-steps that make a thousand "a" of one would make a terabyte of "a", so a stretch that would become more than `GROWTH`
-times as long, and `ROOM` characters more, is refused before that is made. (Upstream takes memory until there is none,
-and panics.) A normal form makes at most 18 characters of one.
+Normal forms alone, the steps of real models, run in the core (core/_normalize.pyx). A chain of other steps runs in
+Python, in linear time, and only for texts with a character that one of the steps may change. Its memory is bounded:
+four steps that each make a thousand "a" of one would make a terabyte. So a stretch is refused before it becomes more
+than `GROWTH` times as long, and `ROOM` characters more. (Upstream takes memory until there is none, and panics.) A
+normal form makes at most 18 characters of one.
 Source: upstream 0.23.3, measured; tests/normalization/test_normalizers.py repeats the measurements. Lower case is
 Rust's of Unicode 17.0, character by character; combining marks are those of 9.0.
 """
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 __all__ = ["View", "make_normalizer", "view_of"]
 
-Sources = list[int] | None  # of each character the index of its source; None: nobody asks
+Sources = list[int] | None  # for each character the index of its source; None: not asked for
 Aligned = tuple[str, Sources]
-Step = Callable[[str, Sources, int], Aligned]  # the number: as many characters as may come out
+Step = Callable[[str, Sources, int], Aligned]  # the number: at most so many characters may come out
 
 GROWTH, ROOM = 32, 4096
-LOCAL = (*FORMS, "Lowercase", "StripAccents")  # steps that look at no more than a character and its marks
+LOCAL = (*FORMS, "Lowercase", "StripAccents")  # steps that look only at a character and its combining marks
 
 
 def make_normalizer(steps: tuple[NormalizerStep, ...], unicode_version: str) -> Normalizer | None:
@@ -70,7 +70,7 @@ class _Chain:
         self._steps = steps
 
     def apply(self, text: str, sources: Sources) -> Aligned:
-        """Raises `UnsupportedError`, with the step's place, for a text that would become too long."""
+        """Raises `UnsupportedError`, with the step's place, for a text that would grow too long."""
         most = GROWTH * len(text) + ROOM
         for where, step in self._steps:
             if text:
@@ -86,7 +86,7 @@ def _check_length(length: int, most: int, where: str) -> None:
 
 
 def _changing(step: NormalizerStep, unicode_version: str) -> Iterable[int]:
-    """The code points without which a text stays as it is."""
+    """The code points that the step needs: a text without them stays as it is."""
     if step.type in FORMS:
         return unclean(step.type)
     if step.type == "Lowercase":
@@ -98,7 +98,7 @@ def _changing(step: NormalizerStep, unicode_version: str) -> Iterable[int]:
     return [] if step.is_regex or not step.pattern else [ord(step.pattern[0])]
 
 
-# Steps. Each is made once for a model, and then called with a text that is not empty.
+# Steps. A model makes each one once, and then calls it with texts that are not empty.
 
 
 def _normal_form(step: NormalizerStep, unicode_version: str) -> Step:
@@ -208,9 +208,9 @@ def _literal_matches(literal: str) -> Callable[[str], list[tuple[int, int]]]:
 
 
 def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str], list[tuple[int, int]]]:
-    """The matches of a pattern, in code points, by the automaton of a Split by it.
+    """The matches of a pattern, in code points, by the automaton of a Split with this pattern.
 
-    Such an automaton tells no match of the empty text from none, and upstream puts the content there: refused.
+    Upstream puts the content at each match of the empty text. The automaton tells no such match from none: refused.
     """
     from dstok.core._scan import Scanner, pack_edges
     from dstok.pattern.ast import is_nullable
@@ -251,13 +251,13 @@ _STEPS: dict[str, Callable[[NormalizerStep, str], Step]] = {
 }
 
 
-# What the model sees of a text
+# The model's view of a text
 
 
 @dataclass(frozen=True)
 class View:
-    """A text as a model sees it: `text`, valid UTF-8, its stretches normalized; `sources`: for each of its code points
-    the index of the code point of `original` that it stands for.
+    """A text as a model sees it: `text`, valid UTF-8, its stretches normalized. `sources`: for each of its code points
+    the index of its source, a code point of `original`.
     """
 
     text: bytes
@@ -265,16 +265,16 @@ class View:
     original: bytes
 
     def char_spans(self, spans: Spans) -> Spans:
-        """Code point spans of the original, of code point spans, int64[n, 2], of `text`; none of them empty."""
+        """Code point spans of the original for code point spans, int64[n, 2], of `text`; none of them empty."""
         import numpy as np
 
         sources = np.frombuffer(self.sources, np.uint32).astype(np.int64)
         return np.stack([sources[spans[:, 0]], sources[spans[:, 1] - 1] + 1], axis=1)
 
     def byte_spans(self, spans: Spans, chars: Spans) -> Spans:
-        """Byte spans of the original, of byte spans of `text` that touch the code points `chars` of it.
+        """Byte spans of the original for byte spans of `text` that touch its code points `chars`.
 
-        Of a character that normalizing has left alone, its part; of another one the whole source.
+        A character that normalizing has left alone gives its own part, another one its whole source.
         """
         import numpy as np
 
@@ -288,14 +288,14 @@ class View:
         return np.stack([begin, end], axis=1).astype(np.int64)
 
     def cuts(self, ends: Spans, length: int) -> Spans:
-        """Where the original, of `length` code points, may be cut after the code points `ends` of `text`."""
+        """The places to cut the original, of `length` code points, after the code points `ends` of `text`."""
         import numpy as np
 
         return np.append(np.frombuffer(self.sources, np.uint32), length).astype(np.int64)[ends]
 
 
 def view_of(normalizer: Normalizer, text: bytes, policy: Policy) -> View:
-    """The view of valid UTF-8, of which the policy matches the added tokens."""
+    """The view of valid UTF-8; the policy matches its added tokens."""
     parts: list[bytes] = []
     sources = array("I")
     at = chars = 0
@@ -312,7 +312,7 @@ def view_of(normalizer: Normalizer, text: bytes, policy: Policy) -> View:
 
 
 def _char_starts(text: bytes) -> npt.NDArray[np.intp]:
-    """Where each code point begins, and the length."""
+    """The place of each code point, and the length."""
     import numpy as np
 
     return np.append(np.flatnonzero((np.frombuffer(text, np.uint8) & 0xC0) != 0x80), len(text))

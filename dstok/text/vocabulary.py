@@ -1,8 +1,8 @@
 """The vocabulary: a token's spelling -> its id, and back.
 
 In: an id, or a token as tokenizer.json spells it, or its bytes. Out: the spelling, or the id.
-Invariant: `id_of(text_of(id))` is `id`, unless two tokens are spelled alike. An added token is spelled as it is
-matched: `<｜User｜>`.
+Invariant: `id_of(text_of(id))` is `id`, unless two tokens have one spelling. The spelling of an added token is the text
+that it matches: `<｜User｜>`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Vocabulary"]
 
 
 class Vocabulary:
-    """The tokens of one model. `raw_ids`: those that are spelled as their text, not in the byte-level alphabet."""
+    """The tokens of one model. `raw_ids`: those with their text as spelling, not the byte-level alphabet."""
 
     def __init__(self, decoder: Decoder, added: AddedTokens, raw_ids: frozenset[int]) -> None:
         self._decoder, self._added, self._raw_ids = decoder, added, raw_ids
@@ -32,7 +32,7 @@ class Vocabulary:
         return data.decode() if id in self._raw_ids else spelling(data)
 
     def id_of(self, token: Text) -> int:
-        """The id of a token, given as it is spelled or as its bytes. Raises `UnknownTokenError` and `TypeError`."""
+        """The id of a token, given as its spelling or its bytes. Raises `UnknownTokenError` and `TypeError`."""
         token = plain(token, "token")
         found = self._by_bytes.get(token) if isinstance(token, bytes) else self.ids.get(token)
         if found is None:
@@ -53,7 +53,7 @@ class Vocabulary:
 
     @lazy
     def _added_texts(self) -> dict[int, str]:
-        """The texts that added tokens are matched by."""
+        """The texts that match added tokens."""
         return {token.id: self._added.seen(token).decode() for token in self._added.tokens}
 
     def _known(self) -> list[int]:
