@@ -1,10 +1,10 @@
-"""Model files -> `ModelDescription`: one module a file format, none of which knows the engine.
+"""Model files -> `ModelDescription`: one module for each file format. None of them knows the engine.
 
-description.py is what every format is read into; tokenizer_json.py reads upstream's tokenizer.json and
-tokenizer_json_writer.py writes it; gguf.py and tiktoken.py read and write llama.cpp's and tiktoken's files; kinds.py
-tells them apart; image.py is the format of our own.
+description.py is the form of every format; tokenizer_json.py reads upstream's tokenizer.json and
+tokenizer_json_writer.py writes it; gguf.py and tiktoken.py read and write the files of llama.cpp and tiktoken; kinds.py
+tells them apart; image.py is our own format.
 """
 
 IMAGE_MAGIC, GGUF_MAGIC = b"dstokimg", b"GGUF"  # the first bytes
 
-NEWEST_UPSTREAM = "tokenizers-0.23.3"  # the version of upstream that a tokenizer.json is read as; see upstream.py
+NEWEST_UPSTREAM = "tokenizers-0.23.3"  # the default version of upstream; see upstream.py

@@ -1,4 +1,4 @@
-"""What is known of an added token.
+"""An added token and its flags.
 
 A module of its own, since every start reads some hundred of them, and needs no spelling.
 """
@@ -13,8 +13,8 @@ __all__ = ["AddedToken"]
 class AddedToken(NamedTuple):
     """A token that is matched in the text before anything else, with upstream's flags.
 
-    literal: does decoding give the text as it is, as tiktoken does, though it reads as a spelling in the byte-level
-        alphabet? Upstream's decoder takes an added token for a spelling wherever it can; see `decoded_bytes`.
+    literal: does decoding give the text as it is, as tiktoken does, even if it is also a spelling in the byte-level
+        alphabet? Upstream's decoder takes every such added token for a spelling; see `decoded_bytes`.
     """
 
     id: int

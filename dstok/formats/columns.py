@@ -1,4 +1,4 @@
-"""Added tokens as columns: the form in which images and built-in models keep them.
+"""Added tokens as columns: their form in images and built-in models.
 
 In: added tokens. Out: JSON-able columns, and from them the same tokens again. Invariant: nothing is lost.
 """
@@ -30,6 +30,6 @@ def pack_added(tokens: tuple[AddedToken, ...]) -> dict[str, list[Any]]:
 
 
 def unpack_added(columns: dict[str, list[Any]]) -> tuple[AddedToken, ...]:
-    """The tokens of such columns, which are trusted."""
+    """The tokens of such columns. The columns are not checked."""
     return tuple(AddedToken(id, content, *_BITS[flags])
                  for id, content, flags in zip(columns["id"], columns["content"], columns["flags"]))

@@ -1,8 +1,8 @@
-r"""What a model file says, in one form for all file formats.
+r"""The contents of a model file, in one form for all file formats.
 
-In: what the reader of a file format found. Out: `ModelDescription`, from which the engine's tables are built.
-Invariant: it holds all that decides an encoding, and nothing else. Tokens are bytes, never spellings. For every merge,
-`tokens[left] + tokens[right] == tokens[merged]`.
+In: the findings of a file format's reader. Out: `ModelDescription`; the engine's tables are built from it.
+Invariant: it holds everything that decides an encoding, and nothing else. Tokens are bytes, never spellings. For every
+merge, `tokens[left] + tokens[right] == tokens[merged]`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ PREFIX_SPACE = "PrefixSpace"  # a step of ours: a space before a stretch that be
 
 @dataclass(frozen=True)
 class NormalizerStep:
-    """One step of a normalizer, by upstream's type, one of `NORMALIZERS`; sequences are unfolded. The last one
-    may be `PREFIX_SPACE`, which is what ByteLevel does with add_prefix_space.
+    """One step of a normalizer, by upstream's type, one of `NORMALIZERS`; sequences are unfolded. The last one may be
+    `PREFIX_SPACE`: ByteLevel does this with add_prefix_space.
 
-    pattern: of Replace: a regular expression if `is_regex`, else a literal text. content: what Replace puts there, or
-    what Prepend puts before the text. left, right: the ends that Strip strips. where: the JSON path, for errors.
+    pattern: for Replace: a regular expression if `is_regex`, else a literal text. content: the text that Replace puts
+    there, or that Prepend puts before the text. left, right: the ends that Strip strips. where: the JSON path, for
+    errors.
     """
 
     type: str
@@ -42,9 +43,9 @@ class NormalizerStep:
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    """What a model's files say of BOS, EOS and chats beside the tokenizer itself. None: they do not say.
+    """The settings of BOS, EOS and chats in a model's files. None: the files do not say.
 
-    pad_id: the token that fills a batch up. add_bos, add_eos: whether BOS and EOS are put around a text.
+    pad_id: the token that fills a batch up. add_bos, add_eos: do BOS and EOS stand around a text?
     chat_template: the jinja template, of several the one named "default"; chat_templates: all that have names.
     generation: the settings in generation_config.json, as they stand there.
     framing: the steps of tokenizer.json's post-processor that put ids around texts, as a JSON array; see framing.py.
@@ -65,18 +66,18 @@ class TokenizerConfig:
 class ModelDescription:
     """A byte-level BPE model.
 
-    splits: the pre-tokenizer's steps, ByteLevel's own regex (if it is used) among them.
+    splits: the pre-tokenizer's steps, with ByteLevel's own regex if it is used.
     tokens: by id, the bytes of each entry of the vocabulary; None where an id has none. Added tokens above
         the vocabulary are not in here: its length is the largest id of the vocabulary + 1.
-    raw_ids: ids of the vocabulary that BPE can never make, because they are not spelled in the
-        byte-level alphabet; their bytes are their spelling's UTF-8.
-    merges: typecode "I", flat: left id, right id, merged id, in the order of rank. Merges that can never
-        happen, since one of the ids is raw, are not in here.
+    raw_ids: ids of the vocabulary that BPE can never make, because their spelling is not in the byte-level alphabet;
+        their bytes are the UTF-8 of their spelling.
+    merges: typecode "I", flat: left id, right id, merged id, in the order of rank. A merge with a raw id can never
+        happen and is not in here.
     added_tokens: in the order of the file.
-    normalizer: its steps; none: text is taken as it is.
+    normalizer: its steps; without steps a text is taken as it is.
     ignore_merges: is a piece that is a token of the vocabulary that token, whatever the merges say?
-    config: BOS and EOS, and what chats need.
-    trim_offsets: whether the spans of tokens lose the white space at their ends: one of post_processors.TRIMMINGS.
+    config: BOS and EOS, and the settings of chats.
+    trim_offsets: do the spans of tokens lose the white space at their ends? One of post_processors.TRIMMINGS.
 
     >>> merges = array("I", [0, 1, 2])
     >>> model = ModelDescription((), (b"a", b"b", b"ab"), frozenset(), merges, (), False)
@@ -96,14 +97,14 @@ class ModelDescription:
     trim_offsets: str = ""
 
     def without_places(self) -> ModelDescription:
-        """The same model without the places in its file, by which no encoding changes."""
+        """The same model without the places in its file. They change no encoding."""
         splits = tuple(replace(split, where="") for split in self.splits)
         return replace(self, splits=splits, normalizer=tuple(replace(step, where="") for step in self.normalizer))
 
     def refuse_hidden(self, format: str) -> None:
-        """Refuses an added token whose id the vocabulary has for another text, which only a whole piece is.
+        """Refuses an added token whose id the vocabulary has for another text, which can only be a whole piece.
 
-        Raises `UnsupportedError`: a file of a `format` that has each token once cannot say that.
+        Raises `UnsupportedError`: a file of a `format` that holds each token once cannot say that.
         """
         used = set(self.merges)
         for number, added in enumerate(self.added_tokens):

@@ -1,9 +1,9 @@
-"""The steps of a post-processor that put ids around texts -> what stands around and between the two of a pair.
+"""The steps of a post-processor that put ids around texts -> the ids around and between the two texts of a pair.
 
-In: these steps as JSON, which is how `TokenizerConfig.framing` keeps them. Out: the parts of a pair in their order.
-How spans are trimmed is not in them: `ModelDescription.trim_offsets` alone says that.
-Invariant: the parts have upstream's ids and type ids, also in what truncation leaves over, where upstream's templates
-leave the texts the type ids 0 and 1. What upstream does otherwise, such as to give a text twice, is refused.
+In: these steps as JSON, as in `TokenizerConfig.framing`. Out: the parts of a pair in their order. The steps do not say
+how spans are trimmed: `ModelDescription.trim_offsets` alone says that.
+Invariant: the parts have upstream's ids and type ids, also in the rest after truncation. There upstream's templates
+leave the texts the type ids 0 and 1. Anything else that upstream does, such as to give a text twice, is refused.
 Source: upstream 0.23.3, measured; tests/calls/test_pairs.py compares with random templates.
 """
 
@@ -21,15 +21,15 @@ from dstok.formats.post_processors import read_trimming
 __all__ = ["Part", "check_framing", "pair_parts", "read_framing"]
 
 WHERE = "$.post_processor"
-PAIR = "$.post_processor..pair"  # of the template, which may be one of several steps
+PAIR = "$.post_processor..pair"  # place of the template, which may be one of several steps
 UNTRIMMED = {"trim_offsets": False, "add_prefix_space": False}
 
 
 class Part(NamedTuple):
     """A part of a pair's ids.
 
-    text: 0 for the first text, 1 for the second; None: `ids`, which the model puts there. type_id: of all of its ids.
-    rest_type_id: of a text's ids in the parts that truncation leaves over.
+    text: 0 for the first text, 1 for the second; None: `ids`, which the model puts there. type_id: for all of its ids.
+    rest_type_id: for a text's ids in the parts that truncation cuts off.
     """
 
     text: int | None
@@ -42,9 +42,9 @@ PLAIN = (Part(0, (), 0, 0), Part(1, (), 1, 1))
 
 
 def read_framing(steps: Sequence[tuple[str, Value]]) -> str | None:
-    """The steps that put ids around texts, as a JSON array; None: there are none. `read_trimming` has checked them.
+    """The steps that put ids around texts, as a JSON array; None without such steps. `read_trimming` has checked them.
 
-    RobertaProcessing is written as one that trims nothing: upstream trims the same spans by a ByteLevel before it.
+    RobertaProcessing is written with trim_offsets false: upstream trims the same spans by a ByteLevel before it.
     """
     framing = [step.object() | (UNTRIMMED if kind == "RobertaProcessing" else {})
                for kind, step in steps if kind != "ByteLevel"]
@@ -52,7 +52,7 @@ def read_framing(steps: Sequence[tuple[str, Value]]) -> str | None:
 
 
 def check_framing(framing: str) -> None:
-    """Raises `ValueError`, with the JSON path, for what `read_framing` does not give.
+    """Raises `ValueError`, with the JSON path, for a text that `read_framing` never returns.
 
     >>> check_framing('[{"type": 7}]')
     Traceback (most recent call last):

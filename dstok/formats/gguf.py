@@ -1,15 +1,15 @@
 """GGUF, llama.cpp's file format <-> `ModelDescription`.
 
-In: the path of a GGUF file, with tensors or without. Out: the model as upstream has it. And from a model a GGUF file
-that holds a vocabulary and no tensors.
-Invariant: the ids are upstream's, those of the tokenizer.json files that llama.cpp's `tokenizer.ggml.pre` stands for.
-formats/llama_cpp.py tells where llama.cpp's own ids differ. What GGUF cannot say is refused. What is lost by
-llama.cpp's convention is returned (by `write_gguf`, as sentences).
+In: the path of a GGUF file, with tensors or without. Out: the model as upstream has it. From a model also a GGUF file
+with a vocabulary and no tensors.
+Invariant: the ids are upstream's: the ids of the tokenizer.json files that llama.cpp's `tokenizer.ggml.pre` stands for.
+formats/llama_cpp.py tells where llama.cpp's own ids differ. A model that GGUF cannot describe is refused. `write_gguf`
+returns, as sentences, the facts that llama.cpp's convention loses.
 Source: the GGUF specification; llama.cpp v0.5.0, conversion/base.py (`get_vocab_base`) for the types of tokens.
 
-What GGUF does not say:
+GGUF does not say:
 - which flags an added token has: one with lstrip, rstrip or single_word is refused;
-- whether an added token is special: llama.cpp marks a token as CONTROL if it is special, or if it looks as if it were;
+- whether an added token is special: llama.cpp marks a token as CONTROL if it is special, or if it looks special;
 - which ids have no token: they are written as [PADn], UNUSED.
 """
 
@@ -83,7 +83,7 @@ def _strings(values: dict[str, Any], key: str) -> list[str]:
 
 
 def _types(values: dict[str, Any], count: int) -> list[int]:
-    """The types of the tokens; if the file does not tell, none of them is an added token, as llama.cpp has it."""
+    """The types of the tokens. If the file does not tell, none of them is an added token, as in llama.cpp."""
     types: list[int] = _typed(values, TYPES, list)
     if types is None:
         return [NORMAL] * count
@@ -98,7 +98,7 @@ def _types(values: dict[str, Any], count: int) -> list[int]:
 def _tokens(
     texts: list[str], types: list[int], used: frozenset[int],
 ) -> tuple[tuple[bytes | None, ...], frozenset[int]]:
-    """The vocabulary that merging has: added tokens only if a merge uses them."""
+    """The vocabulary for merging: it has an added token only if a merge uses it."""
     tokens: list[bytes | None] = [None] * len(texts)
     raw: list[int] = []
     owners: dict[str, int] = {}
@@ -160,11 +160,11 @@ def write_gguf(
     path: StrPath, model: ModelDescription, config: TokenizerConfig, hashes: Sequence[str], whole_pieces: bool,
     architecture: str | None = None,
 ) -> tuple[str, ...]:
-    """Writes a GGUF file with the vocabulary of `model`, at once or not at all; returns what it does not say.
+    """Writes a GGUF file with the vocabulary of `model`, at once or not at all; returns the facts that it does not say.
 
-    `hashes`: of the ids of the check text (formats/llama_cpp.py). `whole_pieces`: are there tokens that are only taken
-    as whole pieces? Raises `UnsupportedError` for what GGUF cannot say, `ImportError` without the package gguf, and
-    `OSError`.
+    `hashes`: the hashes of the check text's ids (formats/llama_cpp.py). `whole_pieces`: are there tokens that can only
+    be whole pieces? Raises `UnsupportedError` if GGUF cannot describe the model, `ImportError` without the package
+    gguf, and `OSError`.
     """
     family, pre = find_family(model, hashes)
     if model.ignore_merges != family.ignore_merges and whole_pieces:
@@ -210,7 +210,7 @@ def _write_file(
 
 
 def _spelled(model: ModelDescription) -> tuple[list[str], list[int]]:
-    """The tokens as GGUF spells them, and their types."""
+    """The tokens in GGUF's spelling, and their types."""
     count = max(len(model.tokens), *(token.id + 1 for token in model.added_tokens), 0)
     texts, types = [f"[PAD{i}]" for i in range(count)], [UNUSED] * count
     for i, token in enumerate(model.tokens):
@@ -230,7 +230,7 @@ def _spelled(model: ModelDescription) -> tuple[list[str], list[int]]:
 
 
 def _looks_special(text: str) -> bool:
-    """What llama.cpp's conversion takes for special, whatever the file says."""
+    """Does llama.cpp's conversion take `text` for special, whatever the file says?"""
     return (text in ("<pad>", "<mask>", "<2mass>", "[@BOS@]") or (text.startswith("<|") and text.endswith("|>"))
             or (text.startswith("<｜") and text.endswith("｜>")) or (text.startswith("<unused") and text.endswith(">")))
 
@@ -238,7 +238,7 @@ def _looks_special(text: str) -> bool:
 def _lost(
     model: ModelDescription, config: TokenizerConfig, family: Family, types: list[int], whole_pieces: bool,
 ) -> list[str]:
-    """What the file does not say, and what llama.cpp does in its own way."""
+    """The facts that the file does not say, and the differences in llama.cpp."""
     lost = [quirk for quirk in family.quirks if quirk != NO_WHOLE or whole_pieces] + [UNICODE]
     changed = [token.content for token in model.added_tokens if not token.special and types[token.id] == CONTROL]
     if changed:
@@ -258,7 +258,7 @@ def _lost(
 
 
 def _overlap(contents: Sequence[str]) -> tuple[str, str] | None:
-    """Two added tokens of which the one ends as the other begins."""
+    """Two added tokens: the end of the one is the beginning of the other."""
     begins = {content[:end]: content for content in contents for end in range(1, len(content))}
     for content in contents:
         for start in range(1, len(content)):

@@ -1,13 +1,13 @@
 """A GGUF file -> its keys and values.
 
-In: a path. Out: the metadata as a dictionary; the tensors, if there are any, are not looked at.
-Invariant: the file is mapped, and a length is believed only if the bytes are there: a damaged file is a
+In: a path. Out: the metadata as a dictionary. The reader does not look at tensors.
+Invariant: the file is mapped, and a length is believed only if the bytes are there. A damaged file is a
 `TokenizerFileError` with the file offset, in time and memory in proportion to the file.
 Source: the GGUF specification, versions 2 and 3, in ggml's docs/gguf.md.
 
-Tried and dropped: the reader of the package `gguf`. It makes two numpy arrays for each string and number, and an array
-whose length is damaged keeps it busy for ever. The files are written by that package (formats/gguf.py), and
-tests/formats/test_gguf.py holds this reader against its reader.
+The reader of the package `gguf` is no substitute: it makes two numpy arrays for each string and number, and an array
+with a damaged length keeps it busy for ever. That package writes the files (formats/gguf.py), and
+tests/formats/test_gguf.py compares this reader with its reader.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read_gguf(path: StrPath) -> dict[str, Any]:
 
 
 class _Reader:
-    """`at` is the offset of the next byte."""
+    """Reads the values in turn; `at` is the offset of the next byte."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self.data, self.at = data, 0

@@ -1,14 +1,14 @@
 """Model images: named sections of flat tables in one file that is mapped, not parsed.
 
-In: a description (JSON-able) and sections (bytes); of a whole tokenizer also what is its own (JSON-able). Out: a
-file; and from the file the same again, mapped.
-Invariant: an image that is opened is whole, of this format number and laid out as `write_image` does, or refused;
-the same input gives the same bytes; sections start on pages.
-A file that is being written is never seen: it is made beside its place and moved there. To replace an image that is
-in use, move another over it (`write_image` does): the old one stays mapped. To write into it, or to cut it short,
-changes the tables under a running tokenizer, or ends the process (SIGBUS).
-Layout, little-endian: `MAGIC`, uint32 format, uint32 length of the header, 32 bytes SHA-256 of all that
-follows them, the header (JSON: description, [name, offset, length] of each section, tokenizer), sections.
+In: a description (JSON-able) and sections (bytes); for a whole tokenizer also its own part (JSON-able). Out: a file;
+and from the file the same again, mapped.
+Invariant: an open image is whole, has this format number and the layout of `write_image`; other files are refused.
+The same input gives the same bytes; sections start on pages.
+Nobody sees an unfinished file: `write_image` makes it beside its place and moves it there. This is also the way to
+replace an image in use: the old one stays mapped. A program that writes into it, or cuts it short, changes the tables
+under a running tokenizer, or ends the process (SIGBUS).
+Layout, little-endian: `MAGIC`, uint32 format, uint32 length of the header, 32 bytes SHA-256 of everything after
+them, the header (JSON: description, [name, offset, length] of each section, tokenizer), sections.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FIXED = len(MAGIC) + 8 + 32
 
 
 class Image(NamedTuple):
-    """An open image. `path` is only a name if it lies in no file; `tokenizer` is None where there are only tables."""
+    """An open image. `path` is only a name for an image in memory; `tokenizer` is None where there are only tables."""
 
     path: StrPath
     description: dict[str, Any]
@@ -48,7 +48,7 @@ class Image(NamedTuple):
 
     @property
     def checksum(self) -> bytes:
-        """The SHA-256 of what is in it, as it says."""
+        """The SHA-256 of its contents, as its header says."""
         return bytes(self.view[16:_FIXED])
 
     def section(self, name: str) -> memoryview:
@@ -67,13 +67,13 @@ def write_image(
 def image_bytes(
     description: dict[str, Any], sections: Mapping[str, bytes], tokenizer: dict[str, Any] | None = None,
 ) -> bytes:
-    """What `write_image` writes."""
+    """The bytes that `write_image` writes."""
     from hashlib import sha256  # not needed to map an image
 
     places = {name: (0, len(data)) for name, data in sections.items()}
     parts = {"description": description} | ({} if tokenizer is None else {"tokenizer": tokenizer})
     header = b""
-    for _ in range(3):  # the offsets stand in the header, whose length moves them; it settles at once
+    for _ in range(3):  # the header's length moves the offsets in it; it settles at once
         end = _FIXED + len(header)
         for name, (_, length) in places.items():
             places[name] = (_page_from(end), length)
@@ -89,9 +89,9 @@ def image_bytes(
 
 
 def write_at_once(path: StrPath, data: bytes) -> None:
-    """Writes a file, or nothing: beside `path` first, then moved there. Raises `OSError`."""
+    """Writes a file or nothing: first beside `path`, then moved there. Raises `OSError`."""
     scratch = os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
-    file = open(scratch, "xb")  # not one of `tempfile`, which only its owner may read
+    file = open(scratch, "xb")  # only its owner may read a file of `tempfile`
     try:
         with file:
             file.write(data)
@@ -107,7 +107,7 @@ def write_at_once(path: StrPath, data: bytes) -> None:
 def open_image(path: StrPath, verify: bool = False) -> Image:
     """Maps an image. `verify` also reads it whole and compares the checksum.
 
-    Raises `OSError`; and `ImageError` if it is no image, of another format number, cut short, or damaged.
+    Raises `OSError`, and `ImageError` if it is no image, of another format number, cut short, or damaged.
     """
     try:
         with open(path, "rb") as file:
@@ -118,7 +118,7 @@ def open_image(path: StrPath, verify: bool = False) -> Image:
 
 
 def read_image(path: StrPath, view: memoryview, verify: bool) -> Image:
-    """The image in these bytes, of which errors say that they are `path`. Raises `ImageError` as `open_image`."""
+    """The image in these bytes; errors name it `path`. Raises `ImageError` as `open_image`."""
     if bytes(view[: len(MAGIC)]) != MAGIC:
         from dstok.formats.kinds import LOOK, what_is  # not needed otherwise
 
@@ -135,7 +135,7 @@ def read_image(path: StrPath, view: memoryview, verify: bool) -> Image:
 
 
 def same_file(image: Image) -> bool:
-    """Does an image's file still hold it, as far as its checksum says?"""
+    """Does an image's file still hold it, according to its checksum?"""
     try:
         with open(image.path, "rb") as file:
             return file.read(_FIXED) == bytes(image.view[:_FIXED])
@@ -178,5 +178,5 @@ def _read_header(path: StrPath, view: memoryview) -> Image:
 
 
 def _page_from(end: int) -> int:
-    """The first page's start at or after `end`."""
+    """The start of the first page at or after `end`."""
     return -(-end // PAGE) * PAGE

@@ -1,10 +1,9 @@
 r"""JSON text -> a `Value`, which knows its path and checks its type.
 
 In: the text of a JSON file. Out: its root, which is an object.
-Invariant: what comes out is what upstream's parser takes: UTF-8, no byte order mark, no NaN, no lone
-surrogate; and no object has a key twice, of which upstream takes sometimes the last and sometimes none.
-All else is a `TokenizerFileError` that names the path, or the line and column. (Upstream refuses 128 nested
-brackets; here Python's own limit counts.)
+Invariant: upstream's parser takes the same texts: UTF-8, no byte order mark, no NaN, no lone surrogate. Also, no object
+has a key twice: upstream takes sometimes the last one and sometimes none. Any other text is a `TokenizerFileError` that
+names the path, or the line and column. (Upstream refuses 128 nested brackets; here Python's own limit counts.)
 Source: RFC 8259, and serde_json as upstream uses it, measured (tests/formats/test_tokenizer_json.py).
 """
 
@@ -53,7 +52,7 @@ def load_json(data: str | bytes, name: str = "") -> Value:
 
 @dataclass(frozen=True)
 class Value:
-    """A JSON value and its path. Each way to look at it checks the type."""
+    """A JSON value and its path. Each method checks the type."""
 
     value: object
     path: str
@@ -111,7 +110,7 @@ def join_path(path: str, key: str | int) -> str:
 
 
 def shown(value: object) -> str:
-    """A value for an error message, cut if it is long.
+    """A value for an error message, cut short if it is long.
 
     >>> shown("Ġ" * 1000)[-8:]
     "ĠĠĠĠ...'"
@@ -132,7 +131,7 @@ def _shorten(text: str) -> str:
 
 
 def read_text(data: bytes, name: str) -> str:
-    r"""The text of a file that is UTF-8. `name` goes before the position in an error.
+    r"""The text of a UTF-8 file. `name` goes before the position in an error.
 
     >>> read_text(b"caf\xe9", "chat_template.jinja: ")
     Traceback (most recent call last):
@@ -160,7 +159,7 @@ def _decode(data: str | bytes, name: str) -> str:
 
 
 class _Faults:
-    """What Python's json lets pass and dstok does not, gathered in passing: it knows no paths."""
+    """The errors that Python's json lets pass, gathered during the parse. It knows no paths."""
 
     def __init__(self) -> None:
         self.found: list[tuple[object, str]] = []
@@ -183,7 +182,7 @@ class _Faults:
         return value if isfinite(value) else self.constant(text)
 
     def integer(self, text: str) -> object:
-        # As upstream: -0 and what is longer than 64 bits are floats. And int() of many digits is quadratic.
+        # As upstream: -0 and numbers longer than 64 bits are floats. And int() of many digits is quadratic.
         return int(text) if len(text) < 20 and text != "-0" else self.real(text)
 
     def refuse(self, root: object, path: str) -> None:
@@ -209,7 +208,7 @@ def _is_encodable(text: str) -> bool:
 
 
 class _Entry:
-    """A value inside a tree; paths are built only when one is asked for."""
+    """A value inside a tree; its path is built only on request."""
 
     __slots__ = ("key", "parent", "value")
 
@@ -228,7 +227,7 @@ class _Entry:
 
 
 def _walk(root: object, path: str) -> Iterator[_Entry]:
-    """Every value of the tree, in the order of the text. No recursion: a file may be nested deeply."""
+    """Every value of the tree, in the order of the text. No recursion: a file may be deeply nested."""
     stack = [_Entry(None, path, root)]
     while stack:
         entry = stack.pop()

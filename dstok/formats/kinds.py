@@ -1,6 +1,6 @@
-"""The kinds of files: what one is, by its first bytes; files for the wrong reader; errors that name their file.
+"""The kinds of files: by the first bytes; files for the wrong reader; errors that name their file.
 
-In: a path; the first bytes of a file. Out: what the file is; errors of readers, with the path before their message.
+In: a path; the first bytes of a file. Out: the file's kind; errors of readers, with the path before their message.
 Invariant: the rest of an error, its JSON path or file offset, stays as it is.
 """
 
@@ -23,7 +23,7 @@ __all__ = [
     "what_is",
 ]
 
-LOOK = 4096  # bytes of a file that are looked at
+LOOK = 4096  # bytes of a file that decide its kind
 JSON = "JSON: if it is a tokenizer.json, Tokenizer.from_file loads it"
 RANKS = "a rank file of tiktoken: Tokenizer.from_tiktoken loads it, with the pattern"
 IMAGE = "an image of dstok: Tokenizer.open loads it"
@@ -42,7 +42,7 @@ _BEGINNINGS = {
 
 @contextmanager
 def about_file(path: StrPath) -> Iterator[None]:
-    """Errors about what stands in a file name the file."""
+    """Puts the file's name into errors about its contents."""
     try:
         yield
     except (PatternError, TokenizerFileError, UnsupportedError) as error:
@@ -51,7 +51,7 @@ def about_file(path: StrPath) -> Iterator[None]:
 
 
 def what_is(start: bytes) -> str:
-    """What a file is that begins with `start`, and what to do with it, for an error.
+    """The kind of a file that begins with `start`, and what to do with it, for an error.
 
     >>> what_is(b"GGUF\\x03\\x00"), what_is(b"?")
     ('a GGUF file: Tokenizer.from_gguf loads it', 'other data')
@@ -60,14 +60,14 @@ def what_is(start: bytes) -> str:
 
 
 def refuse_other(start: bytes, own: str, expected: str) -> None:
-    """Raises `TokenizerFileError` for a file that is known to be something else than `own`: `JSON` or `RANKS`."""
+    """Raises `TokenizerFileError` if the file is known to be something other than `own`: `JSON` or `RANKS`."""
     what = kind_of(start)
     if what not in (own, None):
         raise TokenizerFileError(f"expected {expected}, found {what}", "byte 0")
 
 
 def kind_of(start: bytes) -> str | None:
-    """`IMAGE`, `GGUF`, `JSON`, `RANKS`, what else is known to begin so, in words, or None."""
+    """`IMAGE`, `GGUF`, `JSON`, `RANKS`, another known kind in words, or None."""
     what = next((what for begin, what in _BEGINNINGS.items() if start.startswith(begin)), None)
     if what is None and start.lstrip().startswith(b"{"):
         return JSON
@@ -85,7 +85,7 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
 def contents(path: StrPath) -> bytes:
-    """What stands in a file or comes from a pipe. Raises `OSError`, and `TokenizerFileError` for a device.
+    """The contents of a file or a pipe. Raises `OSError`, and `TokenizerFileError` for a device.
 
     A folder from elsewhere may hold a link to a device that has no end.
     """

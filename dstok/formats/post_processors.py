@@ -1,8 +1,8 @@
-"""The post-processors of a tokenizer.json -> what they do to a text's own ids and spans.
+"""The post-processors of a tokenizer.json -> their effect on a text's own ids and spans.
 
 In: the steps of `$.post_processor`, sequences unfolded. Out: whether spans lose the white space at their ends.
 Invariant: the steps keep a text's ids, once and in their order, and put special tokens around them or none. Other steps
-are refused: upstream runs them even where no special tokens are asked for, and a template may drop or double the text.
+are refused: upstream runs them even if nobody asks for special tokens, and a template may drop or double the text.
 Source: upstream 0.23.3, measured; tests/calls/test_trimmed_offsets.py compares spans.
 """
 
@@ -16,7 +16,7 @@ from dstok.formats.json_value import Value, shown
 __all__ = ["ALL", "BUT_FIRST", "TRIMMINGS", "check_byte_level", "read_trimming"]
 
 MAX_U32 = (1 << 32) - 1
-ALL, BUT_FIRST = "all", "but-first"  # whose white space goes: all tokens', or not that before the text's first one
+ALL, BUT_FIRST = "all", "but-first"  # trimmed: every token, or all but the start of the text's first one
 TRIMMINGS = ("", ALL, BUT_FIRST)
 
 
@@ -84,7 +84,7 @@ def _check_template(step: Value) -> None:
 
 
 def _template_piece(piece: Value) -> str | None:
-    """Which text the piece stands for, A or B; None for a special token."""
+    """The text that the piece stands for, A or B; None for a special token."""
     if list(piece.object()) not in (["Sequence"], ["SpecialToken"]):
         piece.wrong("an object with one key, Sequence or SpecialToken")
     is_text = "Sequence" in piece.object()

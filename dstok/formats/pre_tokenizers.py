@@ -1,18 +1,19 @@
 r"""The pre-tokenizers of a tokenizer.json -> Split steps.
 
-In: the steps of `$.pre_tokenizer`, sequences unfolded, and a version of upstream. Out: a `Split` for each that cuts.
-Invariant: the steps cut every text as upstream's pre-tokenizers do. Those that are not a Split there are written as
-the Split that does the same, with a class of the Unicode version that upstream uses there.
+In: the steps of `$.pre_tokenizer`, sequences unfolded, and a version of upstream. Out: a `Split` for each step that
+cuts.
+Invariant: the steps cut every text as upstream's pre-tokenizers do. A step that is not a Split there becomes the Split
+that does the same, with a class of the Unicode version that upstream uses there.
 Source: upstream, swept over all code points (formats/upstream.py); tests/patterns/test_pre_tokenizers.py compares.
 
 - Digits: Rust's `char::is_numeric`, the general category N; Contiguous if digits are not to be cut one by one.
-- WhitespaceSplit: Rust's `char::is_whitespace`, White_Space, of which no version differs.
+- WhitespaceSplit: Rust's `char::is_whitespace`: White_Space, the same in all versions.
 - Whitespace: `\w+|[^\w\s]+` in the crate regex, whose `\w` has Join_Control (U+200C, U+200D), too.
 - Punctuation: a table of its own, about Unicode 8.0, the same in all versions.
 
 ByteLevel's add_prefix_space after a step that cuts is refused: upstream puts the space before each piece that begins
-with none. The core merges pieces where they lie in the text, which has no such space; and in a text that is given the
-spaces before it is split, the pattern finds other pieces.
+with none. The core merges pieces where they lie in the text, and no such space is there. With the spaces put into the
+text before it is split, the pattern finds other pieces.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ __all__ = [
     "read_splits",
 ]
 
-# What ByteLevel splits by if `use_regex` is true.
+# ByteLevel splits by this if `use_regex` is true.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 DIGITS_PATTERN = r"\p{N}"
 WORDS_PATTERN = r"[\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+"
@@ -46,16 +47,16 @@ def read_pre_tokenizers(owner: Value, steps: Sequence[tuple[str, Value]], upstre
 
 
 def prefix_step(steps: Sequence[tuple[str, Value]]) -> NormalizerStep | None:
-    """The step that puts a space before a text: ByteLevel's, where it is the only one, and so gets whole stretches."""
+    """The step that puts a space before a text: a ByteLevel that is the only step, and so gets whole stretches."""
     if len(steps) != 1 or steps[0][0] != "ByteLevel" or not steps[0][1].need("add_prefix_space").boolean():
         return None
     return NormalizerStep(PREFIX_SPACE, where=steps[0][1].path)
 
 
 def raw_tokens(normalizer: Sequence[NormalizerStep], added: tuple[AddedToken, ...]) -> tuple[AddedToken, ...]:
-    """The added tokens as they are found before a space is put before the rest; other models' as they are.
+    """The added tokens as upstream finds them before it puts a space before the rest; other models' as they are.
 
-    Upstream finds all of them before. Without a normalizer those with normalized=true are found as the others are.
+    Upstream finds all of them before. Without a normalizer it finds those with normalized=true as the others.
     Raises `UnsupportedError` where both kinds are there, or a normalizer comes between.
     """
     if not normalizer or normalizer[-1].type != PREFIX_SPACE or not any(token.normalized for token in added):
@@ -67,7 +68,7 @@ def raw_tokens(normalizer: Sequence[NormalizerStep], added: tuple[AddedToken, ..
 
 
 def read_splits(steps: Sequence[tuple[str, Value]], upstream: Upstream, prefixed: bool = False) -> Iterator[Split]:
-    """The Split steps of (type, step), which need not end in ByteLevel. `prefixed`: a space is put there elsewhere."""
+    """The Split steps of (type, step), which need not end in ByteLevel. `prefixed`: another step puts the space."""
     for index, (kind, step) in enumerate(steps):
         if kind != "ByteLevel":
             yield _read_step(kind, step, upstream)

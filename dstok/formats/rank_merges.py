@@ -1,22 +1,22 @@
 r"""Ranks of tokens (tiktoken) -> merges of pairs, in order of rank.
 
 In: a mapping from the bytes of a token to its rank. Out: for each token the pair that makes it, if any does.
-Invariant: with these merges, merging gives for every text what tiktoken gives.
+Invariant: with these merges, merging gives for every text tiktoken's result.
 
 tiktoken joins two neighbours if their bytes together are a token: first those of the least rank, and of equals the
-leftmost. So a token could be made of several pairs, all of one rank: "abc" of "ab" and "c", or of "a" and "bc". But
-only one of these pairs is ever joined. Which one, merging the bytes of the token alone shows. The proof:
+leftmost. So several pairs, all of one rank, could make a token: "ab" and "c", or "a" and "bc", make "abc". But only one
+of these pairs is ever joined. Merging the bytes of the token alone shows which one. The proof:
 
 Say that somewhere in a text the neighbours a, b are joined to the token t. Until then nothing was joined across the
-outer edges of a and b. The joins inside of them were the ones that merging the bytes of t alone makes, in the same
-order: each was the least and leftmost of the whole text, so also of its own stretch; and what is least and leftmost
-within a stretch does not depend on what is outside. So merging t alone comes to a, b, too, and has only these two left
-to join. That is to say: (a, b) is the last join in merging t alone. There is one last join, or none, if merging t alone
-ends in several tokens. Any other pair that adds up to t is never joined, and may be left out: the pair to be joined
-next, the one with the least rank and of equals the leftmost, is the same with it and without it.
+outer edges of a and b. Merging the bytes of t alone makes the same joins inside of them, in the same order: each was
+the least and leftmost of the whole text, so also of its own stretch; and the least and leftmost within a stretch does
+not depend on the text outside. So merging t alone comes to a, b, too, and has only these two left to join. So (a, b) is
+the last join in merging t alone. There is one last join, or none, if merging t alone ends in several tokens. Any other
+pair that adds up to t is never joined, and may be left out: the next pair, the one with the least rank and of equals
+the leftmost, is the same with it and without it.
 
-The ranks are distinct, and each belongs to one pair. So the merges, in order of rank, say all that the ranks say.
-Nothing is asked of the ranks: they need not come from training, and a token may rank before its parts.
+The ranks are distinct, and each belongs to one pair. So the merges, in order of rank, say everything that the ranks
+say. The proof assumes nothing about the ranks: they need not come from training, and a token may rank before its parts.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def last_join(token: bytes, ranks: Mapping[bytes, int]) -> tuple[bytes, bytes] |
     """
     none = 1 << 62
     starts = list(range(len(token) + 1))
-    costs = [ranks.get(token[i : i + 2], none) for i in range(len(token) - 1)]  # of joining part i and the next one
+    costs = [ranks.get(token[i : i + 2], none) for i in range(len(token) - 1)]  # of the join of parts i and i + 1
     while len(costs) > 1:
         least = min(costs)
         if least == none:

@@ -1,8 +1,8 @@
 """A model's files -> `ModelDescription`, by path: a function for each kind of file.
 
-In: the path of a tokenizer.json, a GGUF file, a rank file of tiktoken. Out: its description, with what the files beside
-it say (a tokenizer_config.json, a chat template). Invariant: a file of another kind is refused, and the error says what
-the file is.
+In: the path of a tokenizer.json, a GGUF file, a rank file of tiktoken. Out: its description, with the contents of the
+files beside it (a tokenizer_config.json, a chat template). Invariant: a file of another kind is refused, and the error
+names its kind.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ __all__ = ["describe_json_file", "describe_ranks"]
 def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> ModelDescription:
     """The model of a tokenizer.json.
 
-    BOS, EOS and padding are read from `config`, the chat template too; without one, of a file called tokenizer.json,
-    from a tokenizer_config.json beside it. There a chat_template.jinja counts before the template in that, and a
+    `config` gives BOS, EOS, padding and the chat template. Without it, a tokenizer_config.json beside a file called
+    tokenizer.json gives them. Then a chat_template.jinja replaces the template in that file, and a
     generation_config.json is read. Raises `UnsupportedError`, `TokenizerFileError` and `OSError`.
     """
     from dstok.formats.tokenizer_config import read_generation_config
@@ -52,10 +52,10 @@ def _beside(path: StrPath, name: str) -> bytes | None:
 def describe_ranks(
     ranks: StrPath | Mapping[bytes, int], pattern: str | None, special_tokens: Mapping[str, int] | None = None,
 ) -> ModelDescription:
-    """The model of ranks, or of a rank file, with its pattern as tiktoken.py's `describe_tiktoken` takes it.
+    """The model of ranks, or of a rank file. The pattern is the one of tiktoken.py's `describe_tiktoken`.
 
-    Without a pattern only the files that tiktoken publishes are known, by their SHA-256. Raises as `describe_tiktoken`,
-    and `OSError`.
+    Without a pattern, only the files that tiktoken publishes are known, by their SHA-256. Raises as
+    `describe_tiktoken`, and `OSError`.
     """
     from dstok.formats.tiktoken import describe_tiktoken, read_ranks
     from dstok.formats.tiktoken_encodings import encoding_of_file

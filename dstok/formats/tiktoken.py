@@ -1,17 +1,17 @@
 r"""tiktoken's rank files <-> `ModelDescription`.
 
 In: a rank file (a line a token: its bytes in base64, a space, its rank) or a mapping bytes -> rank; a pattern in
-tiktoken's dialect; special tokens. Out: a description; and from one the rank file again.
+tiktoken's dialect; special tokens. Out: a description; and from a description the rank file again.
 Invariant: the description gives the ids of `tiktoken.Encoding(..., pat_str, mergeable_ranks, special_tokens)` with all
-special tokens allowed. A rank file is written only of a model whose merges are what its ranks give. Anything else is an
+special tokens allowed. A rank file is written only if its ranks give the model's merges. Anything else is an
 `UnsupportedError`, or, for a broken file, a `TokenizerFileError` with line and file offset.
 Source: tiktoken 0.14.0, measured; tests/formats/test_tiktoken.py repeats the measurements.
 
-What tiktoken does:
+tiktoken's rules:
 - The rank is the id. A piece that is a token is that token; others are merged (formats/rank_merges.py).
 - Text that the pattern does not match is dropped: upstream's Removed with invert.
-- Special tokens are found leftmost; of two that begin at one place the one found is a matter of a hash's order, so
-  a special token that begins another is refused.
+- Special tokens are found leftmost. If two begin at one place, the order of a hash decides. So a special token that
+  begins another is refused.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def describe_tiktoken(
 ) -> ModelDescription:
     """The model of tiktoken's `mergeable_ranks`, `pat_str` and `special_tokens`.
 
-    `pattern` may be the name of an encoding of tiktoken, whose special tokens are taken, too, if none are given.
+    `pattern` may be the name of an encoding of tiktoken. Without `special_tokens` the encoding's own are taken.
     Raises `UnsupportedError` and `TokenizerFileError`.
 
     >>> ranks = {bytes([b]): b for b in range(256)} | {b"ab": 256}
@@ -156,8 +156,8 @@ def write_ranks(model: ModelDescription) -> bytes:
 def ranks_of(model: ModelDescription) -> dict[bytes, int]:
     """tiktoken's `mergeable_ranks` of `model`, in order of rank.
 
-    Raises `UnsupportedError` if its merges are not those that its ids give as ranks, if it has tokens that are neither
-    bytes nor added tokens, or if a piece that is a token is not that token.
+    Raises `UnsupportedError` if its ids, as ranks, do not give its merges, if it has tokens that are neither bytes nor
+    added tokens, or if a piece that is a token is not that token.
     """
     if model.normalizer:
         raise UnsupportedError("a normalizer, which tiktoken has none of", "$.normalizer")
@@ -180,7 +180,7 @@ def ranks_of(model: ModelDescription) -> dict[bytes, int]:
 
 
 def unsaid(model: ModelDescription) -> tuple[str, ...]:
-    """What a rank file does not say of `model`."""
+    """The facts about `model` that a rank file does not say."""
     lost = ["a rank file holds no pattern: " + (
         "give tiktoken the model's" if len(model.splits) == 1 else
         f"tiktoken takes one, and the model's pre-tokenizer has {len(model.splits)} steps")]
@@ -192,7 +192,7 @@ def unsaid(model: ModelDescription) -> tuple[str, ...]:
 
 
 def _tokens_with_ids(model: ModelDescription) -> dict[bytes, int]:
-    """The vocabulary as ranks. Added tokens that stand in it are left out: tiktoken gets them by themselves."""
+    """The vocabulary as ranks, without the added tokens in it: tiktoken gets them separately."""
     added = {token.id for token in model.added_tokens}
     in_use = {i for merge in model.merge_rules() for i in merge}
     ranks: dict[bytes, int] = {}

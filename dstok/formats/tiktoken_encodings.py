@@ -1,8 +1,8 @@
 r"""tiktoken's encodings: their patterns and special tokens, which a rank file does not hold.
 
-In: a name. Out: `ENCODINGS[name]`. Invariant: the same as in `tiktoken_ext.openai_public` (which
-tests/formats/test_tiktoken.py compares with the installed tiktoken). o200k_harmony is not in here: two of its special
-tokens have one id, 200018, and which of them tiktoken decodes it to is a matter of a hash's order.
+In: a name. Out: `ENCODINGS[name]`. Invariant: the same as in `tiktoken_ext.openai_public`
+(tests/formats/test_tiktoken.py compares with the installed tiktoken). o200k_harmony is not in here: two of its special
+tokens have one id, 200018, and the order of a hash decides to which of them tiktoken decodes it.
 Source: tiktoken 0.14.0 (MIT).
 """
 
@@ -17,7 +17,7 @@ __all__ = ["ENCODINGS", "TiktokenEncoding", "encoding_of_file"]
 
 @dataclass(frozen=True)
 class TiktokenEncoding:
-    """What tiktoken knows of an encoding beside its rank file; `sha256` of that file, "" if there is none."""
+    """tiktoken's data of an encoding beside its rank file; `sha256` of that file, "" if there is none."""
 
     pattern: str
     special_tokens: Mapping[str, int]
@@ -54,6 +54,6 @@ ENCODINGS = {
 
 
 def encoding_of_file(data: bytes) -> str | None:
-    """The encoding whose published rank file these are the bytes of; p50k_base, not p50k_edit, for what both have."""
+    """The encoding with these bytes as its published rank file; where p50k_base and p50k_edit share one, p50k_base."""
     found = sha256(data).hexdigest()
     return next((name for name, known in ENCODINGS.items() if known.sha256 == found), None)

@@ -1,7 +1,7 @@
-"""tokenizer_config.json and generation_config.json: what upstream's tokenizer.json does not say.
+"""tokenizer_config.json and generation_config.json: the settings that upstream's tokenizer.json does not hold.
 
 In: the texts of these files, and the ids of the tokens that they may name. Out: `TokenizerConfig`.
-Invariant: BOS and EOS are tokens of the model, or the file is refused; what is of no use here is passed over.
+Invariant: BOS and EOS are tokens of the model, or the file is refused; other settings are ignored.
 Source: the files that DeepSeek, Qwen and Meta publish; they have no specification.
 """
 
@@ -22,7 +22,7 @@ __all__ = [
 def read_tokenizer_config(config: str | bytes, ids: Mapping[str, int]) -> TokenizerConfig:
     """The settings in `config`. Raises `TokenizerFileError`.
 
-    A padding token that the model has not is None: transformers adds it to the model, and no text has it.
+    A padding token that is not in the model is None: transformers adds it to the model, and no text has it.
 
     >>> config = read_tokenizer_config('{"bos_token": {"content": "<s>"}, "add_bos_token": true}', {"<s>": 1})
     >>> config.bos_id, config.eos_id, config.add_bos
@@ -49,7 +49,7 @@ def read_generation_config(text: str | bytes) -> dict[str, Any]:
 
 
 def _templates(value: Value | None) -> dict[str | None, str]:
-    """The chat templates by their names: one text, which has none, or a list of named ones."""
+    """The chat templates by their names: one text without a name, or a list of named ones."""
     if value is None:
         return {}
     if isinstance(value.value, str):
@@ -58,12 +58,12 @@ def _templates(value: Value | None) -> dict[str | None, str]:
 
 
 def _content(token: Value) -> Value:
-    """The text of a token that is written as its text, or as an object with its content."""
+    """The text of a token: the token is a string, or an object with its content."""
     return token.need("content") if isinstance(token.value, dict) else token
 
 
 def read_token_id(token: Value | None, ids: Mapping[str, int]) -> int | None:
-    """The id of a token, which the model has to have."""
+    """The id of a token that the model must have."""
     if token is None:
         return None
     content = _content(token)

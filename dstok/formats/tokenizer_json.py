@@ -1,24 +1,23 @@
 r"""tokenizer.json -> `ModelDescription`.
 
 In: the text of upstream's tokenizer.json and, for the ids of BOS and EOS, of tokenizer_config.json.
-Out: what it says, for a byte-level BPE model.
-Invariant: a file that is read is one that upstream loads too, and each field by which upstream's encoding or
-decoding changes is either in the description or has a value that changes nothing. Anything else is an
-`UnsupportedError` (upstream does it, dstok does not) or a `TokenizerFileError` (the file is broken, or
-contradicts itself), with the JSON path.
+Out: its `ModelDescription`, for a byte-level BPE model.
+Invariant: dstok reads a file only if upstream loads it, too. Each field that can change upstream's encoding or decoding
+is either in the description or has a value that changes nothing. Any other file is an `UnsupportedError` (upstream
+does it, dstok does not) or a `TokenizerFileError` (the file is broken, or contradicts itself), with the JSON path.
 Source: upstream 0.23.3, measured field by field; tests/formats/test_tokenizer_json.py repeats the measurements.
 
-What upstream does and the file does not tell:
+Upstream's rules that the file does not state:
 - An unknown key is passed over, except on the top level.
-- The ids of added tokens are not read. A token that the vocabulary has gets its id there, and the others
-  are counted on from the vocabulary's size: its number of entries, not its largest id, so that the ids may
-  collide where the vocabulary has holes. A file that says otherwise is refused.
-- Merges are all strings or all pairs. A string that begins with "#version" is skipped. Of a merge that
-  occurs twice the later rank counts, so a file may as well be broken: it is refused.
+- The ids of added tokens are not read. A token that the vocabulary has gets its id there. The others are counted on
+  from the vocabulary's size: its number of entries, not its largest id. So the ids may collide where the vocabulary
+  has holes. A file that says otherwise is refused.
+- Merges are all strings or all pairs. A string that begins with "#version" is skipped. Of two equal merges the later
+  rank counts. Such a file may well be broken: it is refused.
 - unk_token, fuse_unk and byte_fallback have no effect once all bytes that UTF-8 has are in the vocabulary.
-- Two added tokens with normalized=true that normalizing makes alike: the first one's id for both. Refused.
-- The post-processor runs even if no special tokens are asked for: a template may drop or double the text,
-  and trim_offsets moves offsets.
+- Two added tokens with normalized=true that normalizing makes alike: both get the first one's id. Refused.
+- The post-processor runs even if nobody asks for special tokens: a template may drop or double the text, and
+  trim_offsets moves offsets.
 """
 
 from __future__ import annotations
@@ -51,12 +50,12 @@ TOP_LEVEL = frozenset({"version", "truncation", "padding", "added_tokens", "norm
 def read_tokenizer_json(
     data: str | bytes, config: str | bytes | None = None, upstream: str = NEWEST
 ) -> ModelDescription:
-    """The model of a tokenizer.json; a tokenizer_config.json, `config`, adds BOS and EOS, and what chats need.
+    """The model of a tokenizer.json. A tokenizer_config.json, `config`, adds BOS, EOS and the settings of chats.
 
     `upstream` names the version of upstream whose Unicode tables the ids are to follow.
 
     Raises `TokenizerFileError` for a broken file and `UnsupportedError` for one that dstok cannot follow
-    exactly. Patterns are not looked into here: compiling `splits` does that.
+    exactly. Patterns are not checked here: compiling `splits` does that.
 
     >>> read_tokenizer_json('{"model": {"type": "Unigram", "vocab": []}}')
     Traceback (most recent call last):
@@ -106,7 +105,7 @@ def _check_top_level(file: Value) -> None:
 
 
 def _check_padding(padding: Value) -> None:
-    """To the longest text of a batch: nothing, for one text, unless it is filled up to a multiple."""
+    """Padding to the longest text of a batch changes nothing for one text, unless it fills up to a multiple."""
     for key in ("strategy", "direction", "pad_id", "pad_type_id", "pad_token"):
         padding.need(key)
     if padding.need("strategy").value != "BatchLongest":
@@ -183,11 +182,11 @@ def _read_prepend(step: Value) -> NormalizerStep:
     return NormalizerStep("Prepend", content=text, where=step.path)
 
 
-# What must change nothing: the decoder
+# The decoder must change nothing
 
 
 def _check_decoder(decoder: Value) -> None:
-    """One ByteLevel; a Fuse after it has nothing left to join."""
+    """Accepts one ByteLevel; a Fuse after it has nothing left to join."""
     if decoder.value is None:
         decoder.unsupported("no decoder: upstream puts spaces between the tokens then")
     steps = steps_of(decoder, "decoders")
@@ -234,7 +233,7 @@ def _read_vocab(value: Value) -> dict[str, int]:
 
 
 def _refuse_id(vocab: Value) -> NoReturn:
-    """Before a list with a place for each id up to the largest is made."""
+    """Refuses an id that is too large, before a list with a place for each id is made."""
     for key in vocab.object():
         token_id = vocab.need(key).integer(MAX_U32)
         if token_id >= MAX_IDS:
@@ -276,7 +275,7 @@ def _read_merges(value: Value, vocab: dict[str, int], raw_ids: frozenset[int]) -
 
 
 def _merge_pairs(value: Value) -> Iterator[tuple[int, str, str]]:
-    """The merges as (index in the file, left, right), be they written "left right" or [left, right]."""
+    """The merges as (index in the file, left, right); the file has "left right" or [left, right]."""
     if not isinstance(value.value, list):
         value.wrong("an array")
     kind = list if value.value and isinstance(value.value[0], list) else str
@@ -326,7 +325,7 @@ def _read_added_token(item: Value) -> AddedToken:
 def _check_id(
     value: Value, token: AddedToken, own: int | None, following: int, owners: dict[int, str]
 ) -> None:
-    """Is the id the one that upstream gives: the token's own in the vocabulary, or else `following`?"""
+    """Is the id upstream's: the token's own in the vocabulary, or else `following`?"""
     if own is not None and token.id != own:
         value.wrong(f"{own}, which $.model.vocab gives to this token")
     if owners.get(token.id, token.content) != token.content:

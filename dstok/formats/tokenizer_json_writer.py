@@ -1,12 +1,12 @@
 """`ModelDescription` -> tokenizer.json.
 
 In: a description. Out: the text of a tokenizer.json.
-Invariant: upstream and dstok give with the file the ids of the description: what was written is read again, and if
-that is not the same model, it is refused.
+Invariant: with the file, upstream and dstok give the ids of the description. The writer reads the file again, and
+refuses if that is not the same model.
 Source: upstream 0.23.3, whose own files have this form; tests/formats/test_convert.py compares with upstream.
 
-Upstream does not read the ids of added tokens: those that the vocabulary does not have are counted on from its end. If
-that does not give them their ids, they are all written into the vocabulary, too.
+Upstream does not read the ids of added tokens: it counts tokens outside the vocabulary on from its end. If that does
+not give them their ids, the writer puts all of them into the vocabulary, too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": F
 
 
 def write_tokenizer_json(model: ModelDescription) -> str:
-    """The text of a tokenizer.json. Raises `UnsupportedError` for what such a file cannot say.
+    """The text of a tokenizer.json. Raises `UnsupportedError` if such a file cannot describe the model.
 
     >>> from dstok.formats.llama_cpp import family_base
     >>> text = write_tokenizer_json(family_base("gpt-2"))
@@ -89,7 +89,7 @@ def _merges(model: ModelDescription) -> list[list[str]]:
 
 
 def _pre_tokenizer(model: ModelDescription) -> dict[str, Any]:
-    if any(step.type == PREFIX_SPACE for step in model.normalizer):  # read of a ByteLevel that stands alone
+    if any(step.type == PREFIX_SPACE for step in model.normalizer):  # comes from a ByteLevel that stands alone
         return {**_BYTE_LEVEL, "add_prefix_space": True, "use_regex": bool(model.splits)}
     return {"type": "Sequence", "pretokenizers": [*map(_split, model.splits), _BYTE_LEVEL]}
 
@@ -101,7 +101,7 @@ def _post_processor(model: ModelDescription) -> dict[str, Any]:
 
 
 def _split(split: Split) -> dict[str, Any]:
-    """The step; Digits and Whitespace by their own names, since they have other Unicode versions than Split has."""
+    """The step; Digits and Whitespace by their own names, since their Unicode versions differ from Split's."""
     if split.unicode_version is not None and split.pattern == DIGITS_PATTERN:
         return {"type": "Digits", "individual_digits": split.behavior == "Isolated"}
     if split.unicode_version is not None and split.pattern == WORDS_PATTERN:
@@ -126,16 +126,16 @@ def _normalizer_step(step: NormalizerStep) -> dict[str, Any]:
 
 
 def _check(found: ModelDescription, model: ModelDescription) -> None:
-    """Refuses a model that is not read again from what was written."""
+    """Refuses a model if reading the written file gives another one."""
     for name, expected, value in zip(vars(model), vars(_essence(model)).values(), vars(_essence(found)).values()):
         if expected != value:
             raise UnsupportedError(f"{name} that a tokenizer.json cannot say, or dstok cannot write", f"$.{name}")
 
 
 def _essence(model: ModelDescription) -> ModelDescription:
-    """The model without what no encoding or decoding changes by.
+    """The model without the parts that change no encoding or decoding.
 
-    BOS and EOS stand in another file. Added tokens are matched before all else, so it is the same whether the
+    BOS and EOS stand in another file. Added tokens are matched before anything else, so it does not matter whether the
     vocabulary has them, too, unless a merge makes them.
     """
     made = set(model.merges)

@@ -1,9 +1,9 @@
-r"""Tokens: how bytes are spelled.
+r"""Tokens: the spelling of bytes.
 
 In: bytes, or a token's spelling. Out: the other of the two. Invariant: each spelling has its own bytes, and each
 sequence of bytes its own spelling: " a" is "Ġa".
-Source: GPT-2's byte-level alphabet, which is computed here. A byte that Latin-1 shows as a visible character is spelled
-as that character. The other 68 bytes, in order, are U+0100, U+0101 and so on.
+Source: GPT-2's byte-level alphabet, computed here. The spelling of a byte that Latin-1 shows as a visible character is
+that character. The other 68 bytes, in order, are U+0100, U+0101 and so on.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def is_spelling(text: str) -> bool:
 def decoded_bytes(text: str) -> bytes:
     r"""The bytes that upstream's ByteLevel decoder makes of a token, added tokens included.
 
-    A token of which one character is outside the byte-level alphabet stands for itself as a whole.
+    A token with a character outside the byte-level alphabet stands for itself as a whole.
 
     >>> decoded_bytes("Ġa"), decoded_bytes("Ġ中"), decoded_bytes("õ")
     (b' a', b'\xc4\xa0\xe4\xb8\xad', b'\xf5')

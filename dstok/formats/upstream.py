@@ -1,10 +1,10 @@
 """The versions of upstream that dstok can be exact to, and the Unicode versions of the tables in each.
 
 In: a name such as "tokenizers-0.21.1". Out: `Upstream`.
-Invariant: a version is listed only if its wheel was asked for every code point, for each of the tables. Other changes
-between versions, such as new fields of a tokenizer.json, are not followed: a file is read as the newest version reads
-it.
-Source: the wheels. tests/formats/test_upstream_versions.py asks again those wheels that are there.
+Invariant: the list has a version only if every code point was tested with its wheel, for each of the tables. Other
+changes between versions, such as new fields of a tokenizer.json, are not followed: a file is read as the newest version
+reads it.
+Source: the wheels. tests/formats/test_upstream_versions.py tests again the wheels that are there.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ __all__ = ["NEWEST", "Upstream", "upstream_version", "upstream_versions"]
 
 
 class Upstream(NamedTuple):
-    """A version of upstream: `patterns` is the Unicode version of Split and ByteLevel, which are Oniguruma's; `digits`
-    that of Digits, which is the Rust compiler's; `words` that of Whitespace, which is the crate regex's.
+    """A version of upstream, with three Unicode versions. `patterns` is for Split and ByteLevel (Oniguruma's), `digits`
+    for Digits (the Rust compiler's), `words` for Whitespace (the crate regex's).
     """
 
     name: str
@@ -49,7 +49,7 @@ def upstream_versions() -> tuple[str, ...]:
 
 
 def upstream_version(name: str = NEWEST) -> Upstream:
-    """The version called `name`. Raises `UnsupportedError`, with the list of those known.
+    """The version called `name`. Raises `UnsupportedError`, with the list of known ones.
 
     >>> upstream_version("tokenizers-0.21.1").patterns
     '14.0'

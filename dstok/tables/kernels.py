@@ -231,7 +231,7 @@ def goes_on_from_cuts(
 ) -> bool:
     """Does a letter after another letter of its piece lead to the same state as this letter at a piece's start?
 
-    Then it may go on from a safe cut inside a piece: such a cut lies between two letters (core/_rules.h).
+    Then the automaton may go on from a safe cut inside a piece: such a cut lies between two letters (core/_rules.h).
     """
     letters = [i for i, (members, kind) in enumerate(zip(classes, kinds)) if members.cuttable and kind & (LETTER | CJK)]
     after = {edges[state][one][0] for state in range(1, len(edges)) for one in letters} - {0}
