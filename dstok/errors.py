@@ -1,4 +1,4 @@
-"""The errors of dstok: what users may catch.
+"""The errors of dstok that users may catch.
 
 Every error that dstok raises on purpose is a `DstokError`. Messages are lower case and say what was
 expected, what was found, and where (JSON path, pattern position, byte offset, index).
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-HUGE = 1 << 128  # numbers from here on are not written out: of very long ones Python makes no digits
+HUGE = 1 << 128  # messages do not write out larger numbers: Python makes no digits of very long ones
 
 
 class DstokError(Exception):
@@ -36,9 +36,9 @@ class DstokError(Exception):
 
 
 class ArgumentError(DstokError, ValueError, TypeError):
-    """An argument that a call cannot take: a number out of range, or none. `argument` is its name.
+    """An argument that a call cannot take: a number out of range, or no number. `argument` is its name.
 
-    It is a `ValueError` and a `TypeError`, by which Python's own functions tell the one from the other.
+    It is both a `ValueError` and a `TypeError`, which Python's own functions raise for the one and the other.
     """
 
     def __init__(self, message: str, argument: str) -> None:
@@ -64,7 +64,7 @@ class PatternError(DstokError, ValueError):
 
 
 class UnsupportedError(DstokError):
-    """Something valid that dstok cannot do exactly, and therefore refuses.
+    """Valid input that dstok cannot handle exactly, and therefore refuses.
 
     `where` names the place: a JSON path such as `$.normalizer.type`, or a pattern position.
     """
@@ -92,10 +92,10 @@ class TokenizerFileError(DstokError, ValueError):
 
 
 class FileError(DstokError):
-    """A file of texts or of ids that cannot be read or written, or does not hold what it should.
+    """A file of texts or of ids that dstok cannot read or write, or with the wrong contents.
 
-    The message begins with the file's name. `parameter` names the parameter of the call that may be what is wrong, such
-    as "field" where a record has no such field; "" if none is.
+    The message begins with the file's name. `parameter` names the parameter of the call that may be wrong, such as
+    "field" where a record has no such field; "" if none is.
     """
 
     def __init__(self, message: str, parameter: str = "") -> None:
@@ -111,11 +111,11 @@ class ImageError(DstokError, ValueError):
 
 
 class PickleError(DstokError, ValueError):
-    """A pickle that cannot be made, or not be loaded: damaged, or of another format."""
+    """A pickle that dstok cannot make or load: damaged, or of another format."""
 
 
 class SettingError(DstokError, ValueError):
-    """A variable of the environment has a value that it cannot have."""
+    """A variable of the environment has an invalid value."""
 
 
 class ModelNotFoundError(DstokError, LookupError):
@@ -123,15 +123,15 @@ class ModelNotFoundError(DstokError, LookupError):
 
 
 class ModelPackageError(DstokError, ValueError):
-    """An installed package of models is damaged, or for another version of dstok; or two have a model of one name."""
+    """A package of models is damaged, or for another version of dstok; or two packages have one model's name."""
 
 
 class TextError(DstokError, ValueError):
     """Input that is not text: invalid UTF-8, or a lone surrogate in a `str`.
 
     `offset` counts bytes for bytes input and code points for `str` input. `batch_index` is the number of the text, or
-    of its pair, in its batch; None if it came alone. `pair_index` is 0 in the first text of a pair, 1 in the second;
-    None in a text without another.
+    of its pair, in its batch; None outside a batch. `pair_index` is 0 in the first text of a pair, 1 in the second;
+    None outside a pair.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class TextError(DstokError, ValueError):
 class SpecialTokenError(DstokError, ValueError):
     """`special="raise"`: the text holds the text of an added token.
 
-    `token` is its content, `offset` where it starts, in bytes of the UTF-8 text; `batch_index` and `pair_index` as in
+    `token` is its content, `offset` its start, in bytes of the UTF-8 text; `batch_index` and `pair_index` as in
     `TextError`.
     """
 
@@ -167,7 +167,7 @@ class SpecialTokenError(DstokError, ValueError):
 class UnknownIdError(DstokError, LookupError):
     """An id that no token has.
 
-    `id` is the id, `index` its place in the sequence, `batch_index` the sequence's in its batch; None if it came alone.
+    `id` is the id, `index` its place in the sequence, `batch_index` the sequence's in its batch; None outside a batch.
     """
 
     def __init__(self, id: int, index: int, vocab_size: int, batch_index: int | None = None) -> None:
@@ -189,7 +189,7 @@ class DecodeError(DstokError, ValueError):
 
 
 class ChatError(DstokError, ValueError):
-    """A conversation that a chat format cannot say, or a completion that is none.
+    """A conversation that a chat format cannot express, or an invalid completion.
 
     `index` is the number of the message at fault and `field` its field or the option, where there is one; `reference`
     the class of the error that the format's reference raises there, such as "TypeError", or "" if it raises none.
@@ -215,7 +215,7 @@ def _shorten(text: str, limit: int = 120) -> str:
 
 
 def _which_text(batch_index: int | None, pair_index: int | None) -> str:
-    """The text that an error is of; "" for one that came alone."""
+    """The text with the error; "" for one outside batch and pair."""
     if pair_index is None:
         return "" if batch_index is None else f"text {batch_index}"
     whose = "" if batch_index is None else f" of pair {batch_index}"

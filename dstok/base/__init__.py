@@ -1,1 +1,1 @@
-"""What every room may use, and which uses none but `dstok.errors`: texts and ids as callers give them, and helpers."""
+"""Helpers for every room: texts and ids as callers give them, and others. They use no room but `dstok.errors`."""

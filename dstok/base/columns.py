@@ -1,7 +1,7 @@
-"""Text in columns of a terminal, on which a character takes one place, two, or none.
+"""Text in columns of a terminal. A character takes one place there, two, or none.
 
-In: rows of text that can be printed. Out: lines. Invariant: a column begins at the same place in each line, unless what
-stands before it is wider than allowed. The package wcwidth says how wide a character is.
+In: rows of text that can be printed. Out: lines. Invariant: a column begins at the same place in each line, unless the
+text before it is wider than allowed. The package wcwidth says how wide a character is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["aligned", "width"]
 
 
 def aligned(rows: Sequence[Sequence[str]], most: int = sys.maxsize) -> Iterator[str]:
-    """A line for each row, two blanks between its columns, none of which takes more than `most` places to align it.
+    """A line for each row, with two blanks between columns. A cell wider than `most` places is not aligned.
 
     >>> print(*aligned([("a", "1"), ("東京", "2")]), sep="\\n")
     a     1
@@ -34,4 +34,4 @@ def width(text: str) -> int:
     (4, 1)
     """
     found = wcswidth(text)
-    return len(text) if found < 0 else found  # less than 0: something in it cannot be printed
+    return len(text) if found < 0 else found  # less than 0: a character cannot be printed

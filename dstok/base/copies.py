@@ -1,8 +1,8 @@
 """Copies of objects that have state: a stream, or a text that grows.
 
 In: an object whose attributes are its state. Out: a second object in the same state. From then on each goes on alone.
-Invariant: the two share nothing that changes. Every attribute is copied, one level deep. What never changes (the core's
-tables and policies) is its own copy. An attribute that cannot be copied is an error; it is never shared instead.
+Invariant: the two share nothing that changes. Every attribute is copied, one level deep. Parts that never change (the
+core's tables and policies) are their own copies. An attribute that cannot be copied is an error; it is never shared.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ Self = TypeVar("Self", bound="Separate")
 
 
 class Separate:
-    """Base of what has a state of its own. `copy.copy` and `copy.deepcopy` are `copy`; it does not pickle."""
+    """Base of classes with a state of their own. `copy.copy` and `copy.deepcopy` are `copy`; they do not pickle."""
 
     def copy(self: Self) -> Self:
-        """One that goes on by itself: what either is given from now on, the other does not see."""
-        from copy import copy  # not needed by those that are not copied
+        """A second object that goes on by itself: neither sees the later input of the other."""
+        from copy import copy  # not needed without a copy
 
         other = object.__new__(type(self))
         for name, value in vars(self).items():

@@ -1,7 +1,7 @@
-"""What to install, where a package that an extra brings is missing.
+"""The error for a missing package that an extra brings: it says what to install.
 
-In: the extra of dstok that brings the package, and what needs it, around its import. Out: nothing, or a
-`ModuleNotFoundError` that says what to install: an `ImportError`, as for any other missing package.
+In: the extra of dstok that brings the package, and the name of the part that needs it, around its import. Out: nothing,
+or a `ModuleNotFoundError` that says what to install: an `ImportError`, as for any other missing package.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["of_extra"]
 
 @contextmanager
 def of_extra(extra: str, what: str) -> Iterator[None]:
-    """Around the import of what an extra brings; `what` needs it.
+    """Around the import of an extra's package; `what` needs it.
 
     >>> with of_extra("xgrammar", "dstok.integrations.xgrammar"):
     ...     import xgramar

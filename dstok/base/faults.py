@@ -1,7 +1,7 @@
-"""What stands in the messages of errors: the operating system's words, and texts of users.
+"""Parts of error messages: the operating system's words, and texts of users.
 
-In: an error of the system, or of a library; a text. Out: words such as "no such file or directory"; the text, of which
-everything can be printed. Invariant: an error's words start in lower case.
+In: an error of the system, or of a library; a text. Out: words such as "no such file or directory"; the text in
+characters that can all be printed. Invariant: an error's words start in lower case.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def reason(error: BaseException) -> str:
 
 
 def visible(text: str) -> str:
-    r"""`text` with what cannot be printed as escapes.
+    r"""`text` with an escape for each character that cannot be printed.
 
     >>> print(visible("a|\n\u202e"))
     a|\n\u202e

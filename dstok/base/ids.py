@@ -1,8 +1,8 @@
 """Ids as callers give them, and the ids that stand at the two ends of a text.
 
 In: lists, arrays, other iterables; BOS and EOS. Out: a list of ids; the ids before a text and after it.
-Invariant: what is no sequence is a `TypeError` that says what was found. Whether each number in it is an id is not
-looked at here: the decoder does that.
+Invariant: a value that is no sequence is a `TypeError` that says what was found. This module does not check that each
+number is an id: the decoder does that.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def listed(ids: Iterable[int]) -> list[int]:
 
 
 def id_array(count: int) -> array[int]:
-    """Room for so many ids, uint32: what the encoder's calls are given to write to."""
+    """Room for so many ids, uint32: the encoder's calls write to it."""
     return array("I", bytes(4 * count))
 
 
 class Ends(NamedTuple):
     """The ids that may stand at the two ends of a text; None: the model names no such token.
 
-    Asking for one that the model does not name is a `DstokError`.
+    Asking for a token that the model does not name is a `DstokError`.
 
     >>> Ends(0, 1).around([19923, 2058], add_bos=True, add_eos=False)
     [0, 19923, 2058]
@@ -69,11 +69,11 @@ class Ends(NamedTuple):
         return _named(self.eos_id, "eos") if wanted else []
 
     def around(self, ids: list[int], add_bos: bool, add_eos: bool) -> list[int]:
-        """`ids` with those that are wanted."""
+        """`ids` with the wanted ones around them."""
         return [*self.before(add_bos), *ids, *self.after(add_eos)]
 
     def extra(self, add_bos: bool, add_eos: bool) -> int:
-        """How many ids stand around a text."""
+        """The number of ids around a text."""
         return len(self.before(add_bos)) + len(self.after(add_eos))
 
 

@@ -1,9 +1,9 @@
-"""Methods whose modules are imported when one of them is first asked for.
+"""Methods that import their module when first used.
 
 In: a module's name, and from it a function's. Out: the function, as a method of the class that it was assigned in.
-Invariant: who asks gets what an import at the top of the file would give, in a forked child, too. Start-up is
-why it is there: most programs use few of a class's methods, and to import the modules of all takes longer than to load
-a model.
+Invariant: the caller gets the same as from an import at the top of the file, in a forked child, too. The reason is
+start-up: most programs use few of a class's methods, and importing the modules of all takes longer than loading a
+model.
 
 >>> from unittest.mock import patch
 >>> class Page:
@@ -23,8 +23,8 @@ from typing import Any
 
 __all__ = ["LateModule"]
 
-# A child that was forked while another thread imported a module would wait for that thread, which it does not have,
-# when it imports the module itself. So a fork waits until no thread is at it.
+# Take a child that was forked while another thread imported a module. When the child imports it, it would wait for that
+# thread, which it does not have. So a fork waits until no thread imports.
 _importing = RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.release,
@@ -32,7 +32,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class LateModule:
-    """Stands for a module of functions. Its attributes are to be assigned in a class, and are methods there.
+    """Stands for a module of functions. Assign its attributes in a class: they are methods there.
 
     >>> text = LateModule("textwrap")
     >>> class Page:
@@ -49,9 +49,10 @@ class LateModule:
 
 
 class _LateMethod:
-    """A method that puts the function in its own place when it is first asked for.
+    """A method that puts the function in its own place when first used.
 
-    Who takes it out of the class's `__dict__`, as unittest.mock does, finds what the function has, and may call it.
+    Code that takes it out of the class's `__dict__`, as unittest.mock does, finds the attributes of the function, and
+    may call it.
     """
 
     def __init__(self, module: str, function: str) -> None:
@@ -63,7 +64,7 @@ class _LateMethod:
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         function = self._found()
-        if vars(self._owner).get(self._name) is self:  # another may stand there: that of a test, for a while
+        if vars(self._owner).get(self._name) is self:  # a test may have put another one there, for a while
             setattr(self._owner, self._name, function)
         return function.__get__(instance, owner)
 
@@ -77,10 +78,10 @@ class _LateMethod:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._found(), name)
 
-    # What isinstance looks at, by which mock tells a method from an object.
+    # isinstance looks at this; mock uses it to tell a method from an object.
     __class__ = property(lambda self: FunctionType)
 
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]
-        doc: str | None = self._found().__doc__  # with -OO there is none
+        doc: str | None = self._found().__doc__  # None with -OO
         return doc

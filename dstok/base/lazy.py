@@ -1,9 +1,9 @@
-"""Attributes that are made when they are first asked for.
+"""Attributes that are made when first used.
 
-In: a method without arguments. Out: an attribute, whose value is kept in the object.
-Invariant: all who ask get one value, that of the first thread to be done. There is no lock. functools.cached_property
-has one up to Python 3.11: a child that was forked while another thread held it would wait for ever, and one object
-would wait for another one.
+In: a method without arguments. Out: an attribute; the object keeps its value.
+Invariant: every thread gets one value, from the first thread that finishes. There is no lock.
+functools.cached_property has one up to Python 3.11: a child that was forked while another thread held it would wait for
+ever, and one object would wait for another one.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class _Lazy(Generic[T]):
         if instance is None:
             return self
         made = self._make(instance)
-        return instance.__dict__.setdefault(self._name, made)  # which is looked at first from now on
+        return instance.__dict__.setdefault(self._name, made)  # from now on Python looks there first
 
 
 if TYPE_CHECKING:  # pyright lets no other descriptor stand for a property of a protocol
     from builtins import property as lazy
 else:
     def lazy(make: Callable[[Any], T]) -> _Lazy[T]:
-        """The decorator of such a method.
+        """The decorator of a lazy attribute's method.
 
         >>> class Text:
         ...     @lazy

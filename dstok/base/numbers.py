@@ -1,8 +1,8 @@
 """Numbers as callers give them -> whole numbers within bounds.
 
-In: the name of an argument, and its value: an int, or what Python takes for one, as numpy's integers. Out: an int.
-Invariant: anything else is an `ArgumentError` that says which argument, what was expected and what was found. True and
-False are no numbers here.
+In: the name of an argument, and its value: an int, or a value that Python takes for one, such as numpy's integers. Out:
+an int. Invariant: any other value is an `ArgumentError` that says which argument, what was expected and what was found.
+True and False are no numbers here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dstok.errors import ArgumentError
 
 __all__ = ["MANY", "thread_count", "whole"]
 
-MOST = sys.maxsize  # that the core and numpy count to
+MOST = sys.maxsize  # the largest count of the core and numpy
 MANY = 1 << 40      # ids: more than any memory holds
 
 
@@ -42,7 +42,7 @@ def whole(name: str, value: Any, least: int = 0, why: str = "", most: int = MOST
 
 
 def thread_count(threads: Any) -> int:
-    """How many threads a call may use: at least one. Raises `ArgumentError`.
+    """The number of threads that a call may use: at least one. Raises `ArgumentError`.
 
     >>> thread_count(2)
     2
@@ -51,7 +51,7 @@ def thread_count(threads: Any) -> int:
 
 
 def _shown(value: Any) -> str:
-    """The value, cut if it is long. Of a very long int Python makes no digits."""
+    """The value, cut short if it is long. Python writes no digits of a very long int."""
     if isinstance(value, int) and value.bit_length() > 256:
         return f"{'-' if value < 0 else ''}2**{value.bit_length() - 1} or more"
     text = repr(value)

@@ -1,8 +1,8 @@
-"""What differs between operating systems, for the modules in Python; `core/_platform.h` has it for the core.
+"""The differences between operating systems, for the modules in Python; `core/_platform.h` has them for the core.
 
-In: open files, folders. Out: what Linux, macOS and Windows all do, as far as they can.
-Invariant: no other module of dstok asks which system it runs on, with two exceptions: what the user of a terminal
-types, and what the conformance kit does to other processes.
+In: open files, folders. Out: the same on Linux, macOS and Windows, as far as they can do it.
+Invariant: no other module of dstok asks which system it runs on, with two exceptions: the keys of a terminal's user,
+and the conformance kit's treatment of other processes.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from io import BufferedReader
 
 __all__ = ["available_cpus", "hold_alone", "map_file", "sync_folder", "without_interrupts"]
 
-REPLACES_MAPPED = sys.platform != "win32"  # can a file be replaced by another one while processes have it mapped?
+REPLACES_MAPPED = sys.platform != "win32"  # can another file replace a mapped one?
 
 
 def available_cpus() -> int:
-    """How many processors this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def map_file(file: BufferedReader) -> memoryview:
-    """All bytes of an open file, mapped: processes share them, and what is not looked at is not read.
+    """All bytes of an open file, mapped: processes share them, and the system reads only the pages in use.
 
-    Where a mapped file could not be replaced any more (Windows), neither by `save` nor by an installer, its bytes are
-    read into memory of this process instead. Raises `ValueError` if the file is empty, and `OSError`.
+    On Windows nothing can replace a mapped file, neither `save` nor an installer. There the bytes are read into memory
+    of this process instead. Raises `ValueError` if the file is empty, and `OSError`.
     """
     if REPLACES_MAPPED:
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -43,7 +43,7 @@ def map_file(file: BufferedReader) -> memoryview:
 
 
 def hold_alone(file: int) -> bool:
-    """Holds an open file (its number) for this process, until it is closed; false: another process holds it.
+    """Holds an open file (its number) for this process, until it is closed. False if another process holds it.
 
     Raises `OSError` where the file cannot be held.
     """
@@ -56,13 +56,13 @@ def hold_alone(file: int) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # the second is Windows' word for it
+    except (BlockingIOError, PermissionError):  # the second is Windows' error for it
         return False
     return True
 
 
 def sync_folder(path: str) -> None:
-    """Brings the names in a folder to the disk. Raises `OSError`, but not where the system cannot do it."""
+    """Brings the names in a folder to the disk, where the system can do it. Raises `OSError`."""
     try:
         place = os.open(path or ".", os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     except PermissionError:  # Windows has no such thing
@@ -75,7 +75,7 @@ def sync_folder(path: str) -> None:
 
 @contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Ctrl-C waits meanwhile, and a process that is started never has it. Windows cannot hold it back."""
+    """Ctrl-C waits meanwhile, and a process that is started here never gets it. Windows cannot hold it back."""
     import signal  # not needed to load a model
 
     if not hasattr(signal, "pthread_sigmask"):

@@ -1,9 +1,9 @@
 r"""Texts as callers give them -> valid UTF-8, or a `str`.
 
-In: a `str`, or UTF-8 in any object that holds bytes; what is to happen with errors. Out: bytes, or a `str`.
-Invariant: what comes out is valid UTF-8, or `TextError` was raised. Only `characters` leaves the lone surrogates of a
-`str` in it, for the encoder to find. With `errors="replace"` a lone surrogate becomes U+FFFD, and so does each maximal
-part of an invalid sequence of bytes: `b"a\xf0\x9f"` becomes "a\ufffd". The encoder does the same in Cython.
+In: a `str`, or UTF-8 in any object that holds bytes; what to do with errors. Out: bytes, or a `str`.
+Invariant: the result is valid UTF-8, or `TextError` was raised. Only `characters` leaves the lone surrogates of a `str`
+in it, for the encoder to find. With `errors="replace"` a lone surrogate becomes U+FFFD, and so does each maximal part
+of an invalid sequence of bytes: `b"a\xf0\x9f"` becomes "a\ufffd". The encoder does the same in Cython.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple
 
 
 def plain(text: Any, which: str = "text", batch: str = "encode_batch") -> str | bytes:
-    """`text` as the core takes it: `str` and bytes as they are, other bytes as a copy, which nobody can change.
+    """`text` in the form of the core: `str` and bytes as they are, other bytes as a copy that nobody can change.
 
-    Of an object of a subclass its characters or bytes count, whatever methods it has. Raises `TypeError`, which says
+    An object of a subclass counts by its characters or bytes, whatever its methods do. Raises `TypeError`, which says
     `which` text is neither; for several texts in place of one it names the call `batch`.
     """
     if type(text) is str or type(text) is bytes:
@@ -39,13 +39,13 @@ def plain(text: Any, which: str = "text", batch: str = "encode_batch") -> str | 
     if isinstance(text, bytearray) or (isinstance(text, memoryview) and text.format in ("B", "b", "c")):
         return bytes(memoryview(text))
     found = f"a memoryview of format {text.format!r}" if isinstance(text, memoryview) else type(text).__name__
-    if which.endswith("text") and isinstance(text, list | tuple):  # not "text 1", which is one of several
+    if which.endswith("text") and isinstance(text, list | tuple):  # not for "text 1" of several
         found += f": {batch} takes several texts"
     raise TypeError(f"expected str or bytes as {which}, found {found}")
 
 
 def several(texts: Any) -> Iterable[Text]:
-    """`texts` where many are expected. Raises `TypeError` for one text, whose characters nobody means, and no texts.
+    """`texts` where many are expected. Raises `TypeError` for one text (nobody means its characters) and for no texts.
 
     >>> several("ab")
     Traceback (most recent call last):
@@ -89,25 +89,25 @@ def characters(text: Text, replace: bool) -> str:
 
 
 def replaces(errors: str) -> bool:
-    """Whether `errors`, of an encoding call, asks for U+FFFD in the place of what is no text. Raises `ValueError`."""
+    """Does `errors`, of an encoding call, ask for U+FFFD in place of each fault? Raises `ValueError`."""
     if errors not in ("strict", "replace"):
         raise ValueError(f'expected errors to be "strict" or "replace", found {errors!r}')
     return errors == "replace"
 
 
 def lone_surrogate(char: str, at: int, where: str = "") -> TextError:
-    """The error of a lone surrogate at code point `at`; `where`: of which text, if that is to be said."""
+    """The error for a lone surrogate at code point `at`; `where`: in which text, if the message needs it."""
     return TextError(f"expected text, found the lone surrogate U+{ord(char):04X} at code point {at}{where}", at)
 
 
 def not_utf8(byte: int, at: int) -> TextError:
-    """The error of a byte at offset `at` that is not part of well-formed UTF-8."""
+    """The error for a byte at offset `at` that is not part of well-formed UTF-8."""
     return TextError(f"expected utf-8, found byte 0x{byte:02x} at byte offset {at}", at)
 
 
 def _repaired(text: str) -> str:
     """`text` with U+FFFD for each lone surrogate."""
-    import re  # not needed by texts that are well-formed
+    import re  # not needed by well-formed texts
 
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 

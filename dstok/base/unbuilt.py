@@ -1,9 +1,9 @@
-"""The error for an import of dstok's source where its compiled modules are not.
+"""The error for an import of dstok's source without its compiled modules.
 
 In: the name of a module that was not found. Out: an `ImportError` that says what to do.
-Invariant: this module needs nothing that is compiled. How users come here. Before Python looks among the installed
-modules, it looks beside the script, or, without a script (`python`, `python -m`, `python -c`), in the folder that it
-was started in. In a clone it finds the source there, which has no compiled modules unless it was built in place.
+Invariant: this module needs nothing that is compiled. The usual cause is a clone. Before Python looks among the
+installed modules, it looks beside the script, or, without a script (`python`, `python -m`, `python -c`), in the folder
+that it was started in. In a clone it finds the source there, without compiled modules unless it was built in place.
 """
 
 from __future__ import annotations

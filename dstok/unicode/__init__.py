@@ -1,6 +1,6 @@
 """The Unicode character database as dstok needs it: sets of code points by property and version.
 
-The values of a property, the set of each, its members, and what a version changed:
+The values of a property, the set of each, its members, and the changes of a version:
 
 >>> from dstok import unicode
 >>> unicode.versions()

@@ -2,8 +2,8 @@
 
 In: ranges of code points, or characters. Out: `CodePointSet`, an immutable and hashable set.
 
-Invariant: `ranges` is canonical, that is ascending, disjoint and non-adjacent. So two sets are equal exactly when their
-ranges are, and every operation is linear in the number of ranges, whatever the number of code points.
+Invariant: `ranges` is canonical: ascending, disjoint and non-adjacent. So two sets are equal exactly when their ranges
+are, and every operation is linear in the number of ranges, not of code points.
 
 Source: the Unicode Standard, section 3.4, definition D9 (the codespace is 0..0x10FFFF, surrogates included).
 """
@@ -57,7 +57,7 @@ class CodePointSet:
 
     @classmethod
     def from_ranges(cls, ranges: Iterable[tuple[int, int]]) -> CodePointSet:
-        """Return the union of inclusive ranges `(first, last)`, which may come in any order and overlap.
+        """The union of inclusive ranges `(first, last)`, which may come in any order and overlap.
 
         Raises:
             ValueError: a range is empty (`last < first`) or leaves 0..0x10FFFF.
@@ -73,7 +73,7 @@ class CodePointSet:
 
     @classmethod
     def from_chars(cls, chars: str) -> CodePointSet:
-        """Return the set of the code points in a string.
+        """The set of the code points in a string.
 
         >>> CodePointSet.from_chars("abcx")
         CodePointSet(U+0061..U+0063, U+0078)
@@ -82,7 +82,7 @@ class CodePointSet:
 
     @classmethod
     def empty(cls) -> CodePointSet:
-        """Return the set without code points.
+        """The set without code points.
 
         >>> bool(CodePointSet.empty())
         False
@@ -91,7 +91,7 @@ class CodePointSet:
 
     @classmethod
     def all(cls) -> CodePointSet:
-        """Return the set of all 1,114,112 code points, surrogates included.
+        """The set of all 1,114,112 code points, surrogates included.
 
         >>> len(CodePointSet.all())
         1114112
@@ -99,7 +99,7 @@ class CodePointSet:
         return cls(((0, MAX_CODE_POINT),))
 
     def sample(self, count: int, seed: int = 0) -> list[int]:
-        """Return `count` different code points, each as likely as the others; the same ones for the same `seed`.
+        """`count` different code points, all equally likely; the same ones for the same `seed`.
 
         Raises:
             ValueError: `count` is below 0 or over the number of code points.
@@ -113,13 +113,13 @@ class CodePointSet:
 
         if not 0 <= count <= len(self):
             raise ValueError(f"expected a count from 0 to {len(self)}, found {count}")
-        # How many code points lie in the ranges up to each one.
+        # The number of code points in the ranges up to each one.
         ends = list(accumulate(last - first + 1 for first, last in self.ranges))
         chosen = Random(seed).sample(range(len(self)), count)
         return [self.ranges[at][1] - (ends[at] - 1 - n) for n in chosen for at in [bisect_right(ends, n)]]
 
     def checksum(self) -> str:
-        """Return the SHA-256, in hexadecimal, of the ranges: equal sets have the same, on every machine.
+        """The SHA-256, in hexadecimal, of the ranges: equal sets have the same one, on every machine.
 
         >>> CodePointSet.from_chars("ab").checksum()[:8]
         'e64fc90f'
@@ -129,7 +129,7 @@ class CodePointSet:
         return sha256(" ".join(f"{first:X}-{last:X}" for first, last in self.ranges).encode()).hexdigest()
 
     def __contains__(self, item: int | str) -> bool:
-        """Tell whether a code point, or the code point of a one-character string, is in the set.
+        """Whether a code point, or the code point of a one-character string, is in the set.
 
         Raises:
             TypeError: a string does not have exactly one character.
@@ -140,11 +140,11 @@ class CodePointSet:
         return index >= 0 and code_point <= self.ranges[index][1]
 
     def __len__(self) -> int:
-        """Return the number of code points."""
+        """The number of code points."""
         return sum(last - first + 1 for first, last in self.ranges)
 
     def __iter__(self) -> Iterator[int]:
-        """Iterate over the code points in ascending order."""
+        """The code points in ascending order."""
         return chain.from_iterable(range(first, last + 1) for first, last in self.ranges)
 
     def __bool__(self) -> bool:
@@ -166,7 +166,7 @@ class CodePointSet:
         return CodePointSet(tuple(_gaps(self.ranges)))
 
     def isdisjoint(self, other: CodePointSet) -> bool:
-        """Tell whether the sets share no code point.
+        """Whether the sets share no code point.
 
         >>> CodePointSet.from_chars("ab").isdisjoint(CodePointSet.from_chars("bc"))
         False
@@ -174,7 +174,7 @@ class CodePointSet:
         return next(_overlaps(self.ranges, other.ranges), None) is None
 
     def issubset(self, other: CodePointSet) -> bool:
-        """Tell whether every code point of this set is in `other`.
+        """Whether every code point of this set is in `other`.
 
         >>> CodePointSet.from_chars("ab").issubset(CodePointSet.from_chars("abc"))
         True
@@ -189,12 +189,12 @@ class CodePointSet:
 
 
 def range_text(first: int, last: int) -> str:
-    """A range as Unicode's files have it: "U+0041..U+005A", of one code point "U+00AA"."""
+    """A range in the form of Unicode's files: "U+0041..U+005A", for one code point "U+00AA"."""
     return f"U+{first:04X}" if first == last else f"U+{first:04X}..U+{last:04X}"
 
 
 def _coalesce(ascending: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Join ranges that overlap or touch; they must come in ascending order."""
+    """Joins ranges that overlap or touch; they must come in ascending order."""
     joined: list[tuple[int, int]] = []
     for first, last in ascending:
         if joined and first <= joined[-1][1] + 1:
@@ -207,7 +207,7 @@ def _coalesce(ascending: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ..
 def _overlaps(
     left: tuple[tuple[int, int], ...], right: tuple[tuple[int, int], ...]
 ) -> Iterator[tuple[int, int]]:
-    """Yield what two canonical range lists share, canonical again: where a piece ends, one of them ends."""
+    """The ranges that two canonical range lists share, canonical, too: where a range ends, one of the lists' does."""
     i = j = 0
     while i < len(left) and j < len(right):
         first, last = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
@@ -220,7 +220,7 @@ def _overlaps(
 
 
 def _gaps(ranges: tuple[tuple[int, int], ...]) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of the codespace that canonical ranges leave out."""
+    """The ranges of the codespace that canonical ranges leave out."""
     start = 0
     for first, last in ranges:
         if start < first:

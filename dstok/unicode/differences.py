@@ -1,4 +1,4 @@
-"""What a Unicode version changed: the code points whose properties are not what they were.
+"""The changes of a Unicode version: the code points with other properties than in an older version.
 
 In: two versions. Out: `Change`s, each a property, the value before and after, and the code points.
 Invariant: for each of General_Category, Script, Script_Extensions and the binary properties, the changes hold all code
@@ -23,8 +23,8 @@ Members = Mapping[str, CodePointSet]
 class Change:
     """Code points whose `property` had the value `before` and has the value `after`.
 
-    The values of a binary property are "no" and "yes". So are those of Script_Extensions, one script at a time, because
-    a code point may have several: its `property` is then "Script_Extensions=Han", for example.
+    The values of a binary property are "no" and "yes". The values of Script_Extensions are the same, one script at a
+    time, because a code point may have several: `property` is then "Script_Extensions=Han", for example.
     """
 
     property: str
@@ -34,9 +34,9 @@ class Change:
 
 
 def difference(one: str, other: str) -> tuple[Change, ...]:
-    """What is not the same in two Unicode versions: categories first, then scripts, extensions, binary properties.
+    """The changes between two Unicode versions: categories first, then scripts, extensions, binary properties.
 
-    Raises `UnsupportedError` for a version without a table; `versions()` tells those that have one.
+    Raises `UnsupportedError` for a version without a table; `versions()` lists the versions that have one.
 
     >>> changes = difference("16.0", "17.0")
     >>> changes[0].property, changes[0].before, changes[0].after, changes[0].code_points
@@ -53,7 +53,7 @@ def difference(one: str, other: str) -> tuple[Change, ...]:
 
 
 def _valued(name: str, before: Members, after: Members) -> Iterator[Change]:
-    """The changes of a property of which each code point has one value."""
+    """The changes of a property with one value for each code point."""
     for old, members in before.items():
         moved = members - after.get(old, CodePointSet.empty())
         found = ((new, moved & after[new]) for new in after if moved)
@@ -61,7 +61,7 @@ def _valued(name: str, before: Members, after: Members) -> Iterator[Change]:
 
 
 def _held(prefix: str, before: Members, after: Members) -> Iterator[Change]:
-    """The changes of properties that a code point has or has not."""
+    """The changes of properties that a code point has or does not have."""
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name, CodePointSet.empty()), after.get(name, CodePointSet.empty())
         for values, points in ((("no", "yes"), new - old), (("yes", "no"), old - new)):

@@ -1,7 +1,7 @@
-"""Sets by the names that upstream's patterns know: `[:name:]`, and `\\p{name}` of categories, scripts and properties.
+"""Sets by the names in upstream's patterns: `[:name:]`, and `\\p{name}` of categories, scripts and properties.
 
 In: a name and a Unicode version. Out: a `CodePointSet`.
-Invariant: what upstream matches by the name (tests/unicode/test_properties.py sweeps all code points).
+Invariant: upstream matches the same set by the name (tests/unicode/test_properties.py sweeps all code points).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ __all__ = ["named_set", "posix_set"]
 
 
 def posix_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet | None:
-    r"""Return the set of upstream's `[:name:]`, or None if there is no such class.
+    r"""The set of upstream's `[:name:]`, or None if there is no such class.
 
-    Inside `\p{...}` the names mean the same, but for `punct`, which is the category P there.
+    Inside `\p{...}` the names mean the same, except `punct`: there it is the category P.
 
     Raises:
         UnsupportedError: there is no table of this Unicode version.
@@ -56,8 +56,8 @@ def _posix(version: str) -> dict[str, CodePointSet]:
 
 
 def named_set(name: str, version: str = DEFAULT_VERSION, *, in_class: bool = False) -> CodePointSet:
-    r"""Return the set that upstream's `\p{name}` matches: what `property_set` knows, the names of `[:name:]`, scripts
-    and binary properties.
+    r"""The set that upstream's `\p{name}` matches: the names of `property_set`, of `[:name:]`, of scripts and of binary
+    properties.
 
     Raises:
         UnknownPropertyError: any other name, also one that upstream knows, such as a block.

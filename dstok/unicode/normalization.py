@@ -1,9 +1,9 @@
-"""What the normalization forms are made of, and lower case: decoded from the generated tables.
+"""The data of the normalization forms and of lower case, decoded from the generated tables.
 
-In: `_ucd_9_0_normalization.py` (upstream's composition data is that of Unicode 9.0) and `_ucd_17_0_lowercase.py`
-(its lower case is Rust's, of 17.0). Out: `FormTables`, which core/_normalize.pyx runs on; sets and mappings.
-Invariant: a code point that no table names is itself in every form: it is `clean`, which means that a text of
-nothing else is normalized, wherever it is cut.
+In: `_ucd_9_0_normalization.py` (upstream's composition data comes from Unicode 9.0) and `_ucd_17_0_lowercase.py` (its
+lower case is Rust's, of 17.0). Out: `FormTables`, which core/_normalize.pyx runs on; sets and mappings.
+Invariant: a code point in no table is itself in every form. It is `clean`: a text of clean code points alone is
+normalized, wherever it is cut.
 Source: Unicode Standard Annex #15; section 3.12 of the standard for Hangul, which is arithmetic in the core.
 """
 
@@ -17,8 +17,8 @@ from functools import cache
 __all__ = ["FORMS", "FormTables", "check_tables", "form_tables", "lowercase", "marks"]
 
 FORMS = ("NFC", "NFD", "NFKC", "NFKD")
-# What a code point is in a form: BOUNDARY: nothing before it changes with it or changes it. TROUBLED: not to be told
-# from itself whether it stays (it decomposes, or may compose with what is before it). HANGUL: a syllable.
+# The flags of a code point in a form. BOUNDARY: nothing before it changes with it or changes it. TROUBLED: it
+# decomposes, or may compose with the code point before it. HANGUL: a syllable.
 BOUNDARY, TROUBLED, HANGUL = 1, 2, 4
 _SYLLABLES, _VOWELS, _FINALS = range(0xAC00, 0xD7A4), range(0x1161, 0x1176), range(0x11A8, 0x11C3)
 _Record = tuple[int, int, tuple[int, ...]]  # combining class, flags, decomposition (none: the code point itself)
@@ -27,9 +27,9 @@ CLEAN: _Record = (0, BOUNDARY, ())
 
 @dataclass(frozen=True)
 class FormTables:
-    """The core's tables. Little-endian uint16: `pages` of 256 code points, and which page is whose; what they hold
-    is the number of a record. By record: `classes` and `flags`, a byte each; `starts` (uint32, one more than
-    records) in `sequences` (uint32), the decompositions. `pairs`: uint32, flat: first, second, composite.
+    """The core's tables. Little-endian uint16: `pages` of 256 code points, and the page of each block; a page holds
+    numbers of records. By record: `classes` and `flags`, a byte each; `starts` (uint32, one more than records) in
+    `sequences` (uint32), the decompositions. `pairs`: uint32, flat: first, second, composite.
     """
 
     pages: bytes
@@ -62,7 +62,7 @@ def form_tables(form: str) -> FormTables:
 
 
 def check_tables(changing: Iterable[int]) -> FormTables:
-    """Tables of no form, which only tell texts apart that hold one of the code points `changing`."""
+    """Tables without a form: they only find the texts with one of the code points `changing`."""
     return _packed(dict.fromkeys(changing, (0, TROUBLED, ())), array("I"))
 
 
@@ -76,7 +76,7 @@ def unclean(form: str) -> list[int]:
 
 @cache
 def marks() -> frozenset[int]:
-    """The code points of general category M in Unicode 9.0: what StripAccents takes away."""
+    """The code points of general category M in Unicode 9.0: StripAccents removes them."""
     from dstok.unicode._ucd_9_0_normalization import MARKS
 
     return frozenset(code for word in MARKS.split() for code in _range(word))
@@ -104,7 +104,7 @@ def combining_classes() -> dict[int, int]:
 def _decompositions(
     compatible: bool
 ) -> tuple[dict[int, tuple[int, ...]], frozenset[int], dict[tuple[int, int], int]]:
-    """One step of each decomposition; those that composition never makes; (first, second) -> what they compose to."""
+    """One step of each decomposition; those that composition never makes; (first, second) -> their composition."""
     from dstok.unicode._ucd_9_0_normalization import DECOMPOSITIONS
 
     mappings: dict[int, tuple[int, ...]] = {}
@@ -124,18 +124,18 @@ def _decompositions(
 
 
 def _full(code: int, mappings: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
-    """The decomposition, its parts decomposed, too."""
+    """The decomposition, with its parts decomposed, too."""
     step = mappings.get(code)
     return (code,) if step is None else tuple(c for part in step for c in _full(part, mappings))
 
 
 def _changing(mappings: Mapping[int, tuple[int, ...]], excluded: frozenset[int]) -> set[int]:
-    """What does not come back from decomposition and composition: the excluded, and what is made of them."""
+    """The code points that decomposing and composing do not restore: the excluded, and all that contain one."""
     return {code for code in mappings if not excluded.isdisjoint(_parts(code, mappings))}
 
 
 def _parts(code: int, mappings: Mapping[int, tuple[int, ...]]) -> Iterator[int]:
-    """The code point, and all that its decomposition goes through."""
+    """The code point, and all code points of its decomposition's steps."""
     yield code
     for part in mappings.get(code, ()):
         yield from _parts(part, mappings)

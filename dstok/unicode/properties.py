@@ -1,7 +1,7 @@
 """Scripts, script extensions and binary properties as sets of code points, for a named Unicode version.
 
 In: a property's name and a Unicode version. Out: a `CodePointSet`.
-Invariant: the sets of the Unicode Character Database. What upstream calls by such a name is the same
+Invariant: the sets equal those of the Unicode Character Database. Upstream matches the same sets by these names
 (tests/unicode/test_properties.py sweeps all code points).
 Source: the generated tables `_properties_*.py` (see unicode_tables/README.md). The table of the version `BASE` holds
 whole sets. The tables of the others hold symmetric differences from it.
@@ -30,7 +30,7 @@ def scripts(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
 
 
 def script(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
-    """The characters of a script, by its name or its code of four letters; case, spaces, `-` and `_` do not count.
+    """The characters of a script, by its name or four-letter code; case, spaces, `-` and `_` do not count.
 
     Raises `UnknownPropertyError` for another name, `UnsupportedError` for another version.
 
@@ -41,7 +41,7 @@ def script(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
 
 
 def script_extensions(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
-    """The characters that are used with a script (Script_Extensions). Named and raises as `script`.
+    """The characters that are used with a script (Script_Extensions). Names and errors as `script`.
 
     >>> "。" in script_extensions("Han"), "。" in script("Han")
     (True, False)
@@ -59,7 +59,7 @@ def binary_properties(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
 
 
 def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
-    """The characters that have a binary property, by its long name. Compares names and raises as `script`.
+    """The characters with a binary property, by its long name. Names and errors as `script`.
 
     >>> "a" in binary_property("Lowercase"), "ª" in binary_property("lowercase")
     (True, True)
@@ -73,7 +73,7 @@ def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
 
 
 def further_names(version: str = DEFAULT_VERSION) -> dict[str, str]:
-    """By script, its further names, with spaces between them."""
+    """By script, its other names, with spaces between them."""
     own = _table(version)
     every: dict[str, str] = _table(own.BASE).ALIASES | own.ALIASES
     return {name: every[name] for name in scripts(version) if name in every}

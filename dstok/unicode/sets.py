@@ -2,8 +2,8 @@
 
 In: a property name as a pattern spells it, and a Unicode version. Out: a `CodePointSet`.
 
-Invariant: each set is what upstream's regex engine (Oniguruma in the tokenizers wheel) matches, for every code point
-that is not a surrogate; tests sweep all of them. Upstream never sees a surrogate, so sets hold the surrogates where
+Invariant: each set is the one that upstream's regex engine (Oniguruma in the tokenizers wheel) matches, for every code
+point but surrogates; tests sweep all of them. Upstream never sees a surrogate, so sets hold the surrogates where
 Unicode puts them.
 
 Source: the generated tables `_ucd_*.py` (see unicode_tables/README.md); Unicode Standard Annex #44, section
@@ -46,7 +46,7 @@ _VERSIONS = ("14.0", "15.0", "16.0", "17.0")
 
 _CASED_LETTER = ("Ll", "Lt", "Lu")
 _RUN = re.compile(r"([A-Z][a-z])(\d*)")
-# Below U+0100 Oniguruma answers \w outside brackets from an ISO 8859-1 table of its own, which also counts
+# Below U+0100 Oniguruma answers \w outside brackets from an ISO 8859-1 table of its own. That table also counts
 # the superscript digits and the vulgar fractions: ² ³ ¹ ¼ ½ ¾.
 _LATIN_1_WORD = CodePointSet.from_chars("\u00b2\u00b3\u00b9\u00bc\u00bd\u00be")
 
@@ -56,7 +56,7 @@ class UnknownPropertyError(DstokError, LookupError):
 
 
 def versions() -> tuple[str, ...]:
-    """Return the Unicode versions that have a table, oldest first.
+    """The Unicode versions that have a table, oldest first.
 
     >>> versions()
     ('14.0', '15.0', '16.0', '17.0')
@@ -65,7 +65,7 @@ def versions() -> tuple[str, ...]:
 
 
 def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
-    """Return the two-letter general category of a code point.
+    """The two-letter general category of a code point.
 
     Raises:
         ValueError: the code point is outside 0..0x10FFFF.
@@ -81,7 +81,7 @@ def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
 
 
 def general_categories(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
-    """Return the two-letter names of the general categories.
+    """The two-letter names of the general categories.
 
     Raises:
         UnsupportedError: there is no table of this Unicode version.
@@ -93,7 +93,7 @@ def general_categories(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
 
 
 def general_category(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
-    """Return a general category by its short name: two letters, one letter for a group, or `LC`.
+    """A general category by its short name: two letters, one letter for a group, or `LC`.
 
     Raises:
         UnknownPropertyError: the name is not such a short name, in exactly this case.
@@ -111,7 +111,7 @@ def general_category(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
 
 
 def white_space(version: str = DEFAULT_VERSION) -> CodePointSet:
-    r"""Return the binary property White_Space, which is what upstream's `\s` matches.
+    r"""The binary property White_Space, which upstream's `\s` matches.
 
     Raises:
         UnsupportedError: there is no table of this Unicode version.
@@ -123,7 +123,7 @@ def white_space(version: str = DEFAULT_VERSION) -> CodePointSet:
 
 
 def alphabetic(version: str = DEFAULT_VERSION) -> CodePointSet:
-    r"""Return the binary property Alphabetic: letters, letter numbers and Other_Alphabetic.
+    r"""The binary property Alphabetic: letters, letter numbers and Other_Alphabetic.
 
     Raises:
         UnsupportedError: there is no table of this Unicode version.
@@ -135,7 +135,7 @@ def alphabetic(version: str = DEFAULT_VERSION) -> CodePointSet:
 
 
 def digit(version: str = DEFAULT_VERSION) -> CodePointSet:
-    r"""Return what upstream's `\d` matches, inside and outside brackets: the category Nd.
+    r"""The set that upstream's `\d` matches, inside and outside brackets: the category Nd.
 
     Raises:
         UnsupportedError: there is no table of this Unicode version.
@@ -147,11 +147,10 @@ def digit(version: str = DEFAULT_VERSION) -> CodePointSet:
 
 
 def word(version: str = DEFAULT_VERSION, *, in_class: bool = False) -> CodePointSet:
-    r"""Return what upstream's `\w` matches: Alphabetic, M, Nd and Pc, and six code points of Latin-1.
+    r"""The set that upstream's `\w` matches: Alphabetic, M, Nd and Pc, and six code points of Latin-1.
 
-    Oniguruma counts the six (superscript digits and vulgar fractions) outside brackets only. So
-    `word(in_class=True)` is the set of `\w` inside a bracketed class, and `[\W]` is its complement, while
-    `\W` is the complement of `word()`.
+    Oniguruma counts the six (superscript digits and vulgar fractions) outside brackets only. So `word(in_class=True)`
+    is the set of `\w` inside a bracketed class, and `[\W]` is its complement. `\W` is the complement of `word()`.
 
     Raises:
         UnsupportedError: there is no table of this Unicode version.
@@ -163,7 +162,7 @@ def word(version: str = DEFAULT_VERSION, *, in_class: bool = False) -> CodePoint
 
 
 def property_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
-    r"""Return the set that upstream's `\p{name}` matches.
+    r"""The set that upstream's `\p{name}` matches.
 
     Known are the general categories by all their names, `Any`, `Assigned`, and White_Space by the names
     `White_Space`, `WSpace` and `Space`. As in Oniguruma, ASCII case, spaces, `-` and `_` do not count. The
@@ -188,9 +187,9 @@ def property_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
 
 
 def checksum(version: str = DEFAULT_VERSION) -> str:
-    """Return the sha256, in hexadecimal, of the two-letter categories of all code points in a row.
+    """The sha256, in hexadecimal, of the two-letter categories of all code points in a row.
 
-    The generated table records what it must be, as UNICODE_DATA_CHECKSUM.
+    The generated table records the right value as UNICODE_DATA_CHECKSUM.
 
     Raises:
         UnsupportedError: there is no table of this Unicode version.
@@ -198,7 +197,7 @@ def checksum(version: str = DEFAULT_VERSION) -> str:
     >>> checksum("16.0")[:16]
     '984e7b98c95aa8dc'
     """
-    # Loading it costs more than loading the table, and only checks of the table come here.
+    # Importing it costs more than loading the table, and only checks of the table need it.
     import hashlib
 
     digest = hashlib.sha256()
@@ -216,7 +215,7 @@ def _table(version: str) -> ModuleType:
 
 @cache
 def _runs(version: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Decode the run-length coded categories: the start of each run, and its category."""
+    """Decodes the run-length coded categories: the start of each run, and its category."""
     runs = _RUN.findall(_table(version).GENERAL_CATEGORY)
     starts = accumulate((int(length or 1) for _, length in runs[:-1]), initial=0)
     return tuple(starts), tuple(category for category, _ in runs)
@@ -230,7 +229,7 @@ def _category_ranges(version: str) -> Iterator[tuple[int, int, str]]:
 
 @cache
 def _general_categories(version: str) -> dict[str, CodePointSet]:
-    """Return all general categories and their groups by short name."""
+    """All general categories and their groups by short name."""
     members: dict[str, list[tuple[int, int]]] = {}
     for first, last, category in _category_ranges(version):
         for name in _names_of_groups(category):
@@ -258,7 +257,7 @@ def _word(version: str, in_class: bool) -> CodePointSet:
 
 @cache
 def named_properties(version: str) -> dict[str, CodePointSet]:
-    """Return every set that a pattern can name, by its loose name."""
+    """Every set that a pattern can name, by its loose name."""
     spaces = dict.fromkeys(("whitespace", "wspace", "space"), white_space(version))
     properties = {"any": CodePointSet.all(), "assigned": ~general_category("Cn", version), **spaces}
     for names in _table(version).GENERAL_CATEGORY_NAMES:
@@ -270,5 +269,5 @@ _IGNORED = str.maketrans("", "", " -_")
 
 
 def loose(name: str) -> str:
-    """Return the name as Oniguruma compares it; only ASCII folds, so U+212A KELVIN SIGN is no `k`."""
+    """The name in Oniguruma's comparison; only ASCII folds, so U+212A KELVIN SIGN is no `k`."""
     return name.translate(_IGNORED).lower() if name.isascii() else name
