@@ -1,9 +1,9 @@
 """A model of any kind, by name or path.
 
-In: a name of a built-in model or of one in an installed package, or the path of a file or folder. Out: `Tokenizer`.
-Invariant: a name means its model, whatever files lie about: a folder `deepseek-v3` does not change what
-`load("deepseek-v3")` gives; `./deepseek-v3` names the folder. A built-in name means the built-in model, whatever is
-installed. What a file is, its first bytes say, not its name.
+In: the name of a built-in or installed model, or the path of a file or folder. Out: `Tokenizer`.
+Invariant: a name means its model, whatever files lie about. Take a folder `deepseek-v3`: `load("deepseek-v3")` still
+gives the model, and `./deepseek-v3` names the folder. A built-in name means the built-in model, whatever is installed.
+The first bytes of a file decide its kind, not its name.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ __all__ = ["is_path", "load"]
 def load(name: StrPath) -> Tokenizer:
     """A model by its name or path.
 
-    A name is that of a model or an alias, in any case, with or without `deepseek-ai/`; `models()` lists those that are
-    built in and those of installed packages. A path is that of a tokenizer.json, a folder with one, a GGUF file, an
-    image that `Tokenizer.save` wrote, or one of the rank files that tiktoken publishes. A file named as a model is, is
-    given as `./deepseek-v3`, or as a `Path`.
+    A name is a model's name or alias, in any case, with or without `deepseek-ai/`; `models()` lists the built-in models
+    and those of installed packages. A path leads to a tokenizer.json, a folder with one, a GGUF file, an image that
+    `Tokenizer.save` wrote, or one of the rank files that tiktoken publishes. For a file with a model's name write
+    `./deepseek-v3`, or a `Path`.
 
     Raises `ModelNotFoundError`, also for names of DeepSeek's API that have moved from model to model,
-    `ModelPackageError` if the package that has the name is broken or two have it, `OSError` for a path where nothing
-    is, `TypeError`, and what `Tokenizer.from_file`, `from_gguf`, `from_tiktoken` and `open` raise.
+    `ModelPackageError` if the package with the name is broken or two have it, `OSError` for a path without a file,
+    `TypeError`, and the errors of `Tokenizer.from_file`, `from_gguf`, `from_tiktoken` and `open`.
 
     >>> load("deepseek-r1").token_to_id("<think>")
     128798
@@ -48,7 +48,7 @@ def load(name: StrPath) -> Tokenizer:
 
 
 def is_path(name: StrPath) -> bool:
-    """Whether `load` takes `name` for a path: no name of a model is one, and what is there, or reads like a file's, is.
+    """Whether `load` takes `name` for a path: no model has this name, and it exists or looks like a file's.
 
     >>> is_path("deepseek-v3"), is_path("./deepseek-v3"), is_path("model.gguf"), is_path("Qwen/Qwen9")
     (False, True, True, False)
@@ -94,7 +94,7 @@ def _open(path: StrPath) -> Tokenizer:
 
 
 def _kind(path: StrPath) -> str | None:
-    """What a file is; None of a pipe, of which a look would take the start away."""
+    """The kind of a file; None for a pipe, since a look would take its first bytes away."""
     from dstok.formats.kinds import LOOK, kind_of
 
     if not os.path.isfile(path):

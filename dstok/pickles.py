@@ -1,12 +1,11 @@
-"""Pickles of tokenizers: references to what is built in, installed, or was opened from a file; for others an image.
+"""Pickles of tokenizers: references to built-in and installed models and to files; for other tokenizers an image.
 
-In: a tokenizer. Out: what pickle is to call, and with which arguments; from these the tokenizer again, or
+In: a tokenizer. Out: the function for pickle to call, and its arguments; from these the tokenizer again, or
 `PickleError`.
-Invariant: the format number of a pickle is looked at first, and the tables pass the checks of an image that is opened
-before any of them is used. What a reference leads to is what it was: a built-in or installed model of the same
-fingerprint and the same settings, of which the fingerprint knows nothing; a file of the same checksum. A reference is
-short, and the tables stay shared between processes. In return, the file or package has to be there where the pickle is
-loaded.
+Invariant: the format number of a pickle is checked first. The tables pass the checks of an image that is opened before
+any of them is used. A reference leads to the same tokenizer as before: a built-in or installed model with the same
+fingerprint and the same settings outside the fingerprint, or a file with the same checksum. A reference is short, and
+processes share its tables. In return, the file or package has to be there where the pickle is loaded.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _AGAIN = "make the pickle again with this version of dstok"
 
 
 def reduced(tok: TokenizerProtocol, tables: Tables, added: tuple[AddedToken, ...]) -> tuple[Any, ...]:
-    """What `Tokenizer.__reduce__` returns for a tokenizer of these tables and added tokens."""
+    """The result of `Tokenizer.__reduce__` for a tokenizer of these tables and added tokens."""
     image, config = tables.image, tok.config
     if is_built_in(tok.name, tables, added, config):
         return restored, (PICKLE_FORMAT, type(tok), "built-in", tok.name, tok.fingerprint, _settings(tables, config))
@@ -52,19 +51,19 @@ def reduced(tok: TokenizerProtocol, tables: Tables, added: tuple[AddedToken, ...
 
 
 def _opened_with(added: tuple[AddedToken, ...], config: TokenizerConfig, image: Image) -> bool:
-    """Does the file say all of this, but for BOS and EOS?"""
+    """Does the file say all of this? BOS and EOS do not count."""
     own = own_part(added, config, "")
     return image.tokenizer is not None and all(image.tokenizer.get(key) == own.get(key) for key in ("added", "config"))
 
 
 def _settings(tables: Tables, config: TokenizerConfig) -> bytes:
-    """A hash of what no id of a text alone changes by: pairs and padding, chats, how spans are trimmed."""
+    """Hash of the settings outside the fingerprint: pairs, padding, chats, trimmed spans."""
     said = [own_part((), config, ""), tables.description.get("trim_offsets", "")]
     return sha256(json.dumps(said, sort_keys=True).encode()).digest()
 
 
 def restored(format: Any, *parts: Any) -> Any:
-    """The tokenizer of what `reduced` gave. Raises `PickleError`."""
+    """The tokenizer of a result of `reduced`. Raises `PickleError`."""
     if format != PICKLE_FORMAT:
         raise PickleError(f"expected a pickle of a tokenizer of format {PICKLE_FORMAT}, found {format!r}: {_AGAIN}")
     cls, kind, *rest = parts
@@ -114,7 +113,7 @@ def _from_bytes(cls: Any, data: bytes) -> Any:
 
 @contextmanager
 def _as_pickle_error() -> Iterator[None]:
-    """What is wrong with a pickle is a `PickleError`, whatever has found it."""
+    """Turns every fault of a pickle into a `PickleError`."""
     try:
         yield
     except (ImageError, ModelNotFoundError, ModelPackageError) as error:

@@ -1,8 +1,8 @@
-"""What the rooms above a tokenizer may use of it: the calls that stay as they are from one version to the next.
+"""The part of a tokenizer that the rooms above it may use: these calls stay the same from one version to the next.
 
 In: nothing. Out: `TokenizerProtocol`, which every `dstok.Tokenizer` follows, for annotations of your own code.
 Invariant: chats, views, pickles and integrations use no more of a tokenizer than this. Two kinds of integrations also
-read its tables: those that write them in another library's form, and those of transformers.
+read its tables: those that write them in another library's form, and those for transformers.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ __all__ = ["TokenizerProtocol"]
 
 @runtime_checkable
 class TokenizerProtocol(Protocol):
-    """The calls of `dstok.Tokenizer` that other libraries need. What each does, and raises, its docstring there says.
+    """The calls of `dstok.Tokenizer` that other libraries need. Its docstrings say what each call does and raises.
 
     >>> import dstok
     >>> isinstance(dstok.load("deepseek-v3"), TokenizerProtocol)
     True
     """
 
-    # What the model is
+    # The model
 
     @property
     def name(self) -> str: ...

@@ -1,1 +1,1 @@
-"""What a tokenizer consists of, for who looks at it."""
+"""The parts of a tokenizer, for people who look at them."""

@@ -1,8 +1,8 @@
-"""What a tokenizer compiles to, in words: the text of `dstok explain`.
+"""The compiled tokenizer in words: the text of `dstok explain`.
 
 In: the inspection of a tokenizer, and a text or none. Out: the steps, the classes with example characters, the size of
 the automaton; and the path of the text through the automaton, piece by piece. It runs the automaton in Python, with the
-scanner's own tables. Invariant: steps and alternatives have the numbers that `Piece` gives them, from 0 on.
+scanner's own tables. Invariant: steps and alternatives have the numbers of `Piece`, from 0 on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Explanation", "explain", "explain_cascade"]
 
-_WIDEST = 40  # places on a terminal for a piece, to have what stands after all of them in line
+_WIDEST = 40  # places on a terminal for a piece, so that the columns after it align
 
 
 class Explanation(str):
@@ -49,7 +49,7 @@ def explain(model: Inspection, text: str | None = None) -> Explanation:
 
 
 def explain_cascade(cascade: Cascade, text: str | None = None) -> Iterator[str]:
-    """The lines of what splits compile to, and of a text's way through it."""
+    """The lines about the automaton of splits, and about a text's way through it."""
     yield from [*_steps(cascade), "", *_classes(cascade), "", *_automaton(cascade)]
     if text is not None and isinstance(cascade, Program):
         yield from ["", "path of the text (state -symbol-> state, | where the piece may end):"]
@@ -102,10 +102,10 @@ def _automaton(program: Cascade) -> Iterator[str]:
 
 
 def _overrun(dfa: DFA) -> int | None:
-    """The most characters that are read after a piece's end before the end is known; None: no bound.
+    """The most characters that the automaton reads after a piece's end before it knows the end; None: no bound.
 
-    The longest path after an edge that keeps a place, over edges that do not forget it (as `SET_0` does); the edge
-    that keeps the place has itself read one character too many.
+    This is the longest path after an edge that keeps a place, over edges that do not forget it (as `SET_0` does). The
+    edge that keeps the place has itself read one character too many.
     """
     longest = dict.fromkeys(range(len(dfa.edges)), 0)
     after_tag = {n for row in dfa.edges for n, tag in row if tag != NO_TAG and n != DEAD}

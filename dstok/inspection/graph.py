@@ -1,9 +1,9 @@
 """The automaton as a graph that Graphviz lays out.
 
 In: a program, and the moves of a text. Out: the graph in the DOT language; its drawing as SVG, with classes (`step0`,
-`many`, `used`) for a style sheet in place of colours. Invariant: every state but the dead one is in it, and every move
-between such states; moves of one state to one state are one arrow. Source: the DOT language and the options of `dot`,
-which graphviz.org describes.
+`many`, `used`) for a style sheet in place of colours. Invariant: it has every state but the dead one, and every move
+between such states; moves between the same two states share one arrow. Source: the DOT language and the options of
+`dot`, which graphviz.org describes.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["PROGRAMS", "automaton_dot", "drawn", "layout_program", "marked_dot", "visible"]
 
-PROGRAMS = ("dot", "graphviz-pure")  # which of them is found first lays out
+PROGRAMS = ("dot", "graphviz-pure")  # the first one found does the layout
 _BLANKS = {"U+0009": "⇥", "U+000A": "↵", "U+0020": "␣"}
 _HEAD = ("digraph automaton {", '  rankdir=LR; bgcolor="none"; ranksep=0.6; nodesep=0.25',
          '  node [shape=circle fontname="Courier" fontsize=12 margin="0.03,0.02"]',
          '  edge [fontname="Courier" fontsize=12 arrowsize=0.7]',
          '  begin [label="" shape=point class="begin"]', f'  begin -> {START} [class="move"]')
 _FEW = 3  # classes that an arrow names
-_PATIENCE = 120  # seconds for a layout; that of a hundred states takes less than one
+_PATIENCE = 120  # seconds for a layout; a hundred states take less than one
 
 
 def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> str:
@@ -76,7 +76,7 @@ def _node(program: Program, state: int) -> str:
 
 
 def _reasons(program: Program, state: int) -> list[str]:
-    """`2.1`: the piece is of alternative 1 of step 2, if it ends here."""
+    """The reasons at a state: `2.1` for a piece of alternative 1 of step 2 that ends here."""
     tags = {tag % OPERATION for target, tag in program.dfa.edges[state] if tag != NO_TAG and target == DEAD}
     found = [program.tags[tag] for tag in sorted(tags)]
     return list(dict.fromkeys("gap" if tag.step is None else f"{tag.step}.{tag.alternative}" for tag in found))
@@ -91,7 +91,7 @@ def _arrows(program: Program, used: set[tuple[int, int]]) -> Iterator[str]:
 
 
 def _moves(dfa: DFA) -> Iterator[tuple[int, int, bool, list[int]]]:
-    """(state, next state, whether a piece may end before the symbol, symbols), without the dead state."""
+    """(state, next state, may a piece end before the symbol?, symbols), without the dead state."""
     for state in range(START, len(dfa.edges)):
         found: dict[tuple[int, bool], list[int]] = {}
         for symbol, (target, tag) in enumerate(dfa.edges[state]):
@@ -102,7 +102,7 @@ def _moves(dfa: DFA) -> Iterator[tuple[int, int, bool, list[int]]]:
 
 
 def _names(cascade: Cascade, symbols: list[int]) -> str:
-    """An example of each class, of a few of them."""
+    """Examples of a few of the classes, one each."""
     names = [_example(cascade, symbol) for symbol in symbols]
     return " ".join(names[:_FEW]) + (f" +{len(names) - _FEW}" if len(names) > _FEW else "")
 
@@ -128,7 +128,7 @@ def _quoted(label: str) -> str:
 
 
 def layout_program() -> str:
-    """The path of the program that lays out. Raises `DstokError`, which says what to install, if there is none."""
+    """The path of the layout program. Raises `DstokError`, which says what to install, if there is none."""
     found = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if found is None:
         raise DstokError("a picture of an automaton needs Graphviz: expected a program dot or graphviz-pure, found "
@@ -138,7 +138,7 @@ def layout_program() -> str:
 
 def drawn(dot: str, program: str | None = None) -> str:
     """The element `svg` of a graph in DOT, without colours of its own. Raises `DstokError` as `layout_program`, and
-    with what the program said if it failed."""
+    with the program's message if it failed."""
     program = program or layout_program()
     try:
         done = subprocess.run([program, "-Kdot", "-Tsvg"], input=dot.encode(), capture_output=True, timeout=_PATIENCE)
@@ -151,7 +151,7 @@ def drawn(dot: str, program: str | None = None) -> str:
 
 
 def _plain(svg: str) -> str:
-    """Without the declarations, the background, comments, fonts and colours, which a style sheet gives."""
+    """The SVG without declarations, background, comments, fonts and colours: a style sheet gives these."""
     svg = re.sub(r'(width|height)="([\d.]+)pt"', r'\1="\2"', svg[svg.index("<svg") :], count=2)
     svg = re.sub(r"(?s)<!--.*?-->\n?", "", svg)
     svg = re.sub(r'<polygon fill="[^"]*" stroke="(?:none|transparent)"[^>]*/>\n', "", svg, count=1)

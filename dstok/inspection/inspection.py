@@ -1,7 +1,7 @@
-"""What a tokenizer consists of, for those who want to look: the conformance kit, `dstok explain`, the view, you.
+"""The parts of a tokenizer, for the conformance kit, `dstok explain`, the view and you.
 
 In: the parts of a tokenizer. Out: `Inspection`, made by `Tokenizer.inspect`.
-Invariant: to look at a part does not change it. Answers come from the parts that encode, not from copies of them.
+Invariant: looking at a part does not change it. Answers come from the parts that encode, not from copies of them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["Inspection"]
 
 
 class Inspection:
-    """What a tokenizer consists of; read-only.
+    """The parts of a tokenizer; read-only.
 
     >>> import dstok
     >>> model = dstok.load("deepseek-v3").inspect()
@@ -58,13 +58,12 @@ class Inspection:
 
     @property
     def automaton(self) -> Program:
-        """The one automaton that the steps compile to: its classes, states, and what each end of a piece means."""
+        """The one automaton that the steps compile to: its classes, states, and the meaning of each piece's end."""
         return self._program()
 
     @property
     def way(self) -> str:
-        """How this processor finds the model's pieces: by which rules of the mask kernel, at which level, or by what
-        else."""
+        """How this processor finds the model's pieces: the rules and the level of the mask kernel, or another way."""
         return self._encoder.way()
 
     def spans(self, text: Text) -> list[tuple[int, int, int]]:
@@ -80,7 +79,7 @@ class Inspection:
 
     @property
     def normalizer(self) -> tuple[NormalizerStep, ...]:
-        """The normalizer's steps; none: text is taken as it is."""
+        """The normalizer's steps; without steps a text is taken as it is."""
         return self._tables.normalizer
 
     def normalize(self, text: str) -> str:
@@ -88,9 +87,9 @@ class Inspection:
         return text if self._normalizer is None else self._normalizer.normalize(text.encode()).decode()
 
     def seen(self, text: str, special: Special = "all") -> str:
-        """`text` as the model sees it: normalized, but for its added tokens with normalized=false.
+        """`text` as the model sees it: normalized, except its added tokens with normalized=false.
 
-        `special` as in `encode`, which raises the same.
+        `special` and the errors are those of `encode`.
 
         >>> import dstok
         >>> dstok.load("deepseek-r1-distill-qwen").inspect().seen("e\u0301<｜User｜>")
@@ -104,7 +103,7 @@ class Inspection:
 
     @property
     def merges(self) -> npt.NDArray[np.uint32]:
-        """uint32[n, 3], by rank: the ids of the left token, the right token, and of what they are merged to."""
+        """uint32[n, 3], by rank: the ids of the left token, the right token, and the merged one."""
         import numpy as np
 
         pairs, merged = (np.frombuffer(found, np.uint32) for found in (self._tables.merges, self._tables.merged))
@@ -121,11 +120,11 @@ class Inspection:
 
     @property
     def takes_whole_tokens(self) -> bool:
-        """Whether a piece that is a token is that token, whatever merging would make of it (`ignore_merges`)."""
+        """Whether a piece that is a token is that token, whatever merging would give (`ignore_merges`)."""
         return self._bpe.ignore_merges
 
     def token(self, id: int) -> bytes:
-        """The bytes that the vocabulary has for an id; that of an added token may be none of it: see `added_tokens`."""
+        """The vocabulary's bytes for an id. It may not have an added token's bytes: see `added_tokens`."""
         return self._bpe.token(id)
 
     def has(self, id: int) -> bool:
@@ -133,7 +132,7 @@ class Inspection:
         return 0 <= id < self._decoder.size and self._decoder.has(id)
 
     def ids(self) -> Iterator[int]:
-        """The ids that have a token, rising."""
+        """The ids with a token, rising."""
         return filter(self._decoder.has, range(self._decoder.size))
 
     # Added tokens

@@ -1,7 +1,7 @@
-"""One picture of what splits compile to: the automaton, its classes, and the way of a text.
+"""One picture of compiled splits: the automaton, its classes, and the way of a text.
 
-In: a program, a text or none. Out: SVG that needs nothing else, for light and dark. Invariant: what is drawn is what
-`explain` says in words; the words are in the picture's description, for those who cannot see it.
+In: a program, a text or none. Out: SVG that needs nothing else, for light and dark. Invariant: the picture shows what
+`explain` says. Its description has the words, for people who cannot see it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["LEGEND", "STYLE", "automaton_svg", "marked_picture", "picture", "way_svg"]
 
 _LINE, _PLACE, _STEP, _RADIUS = 20, 7.4, 62, 12  # pixels: a line of text, a place of one, between two states, a state
-_MOST_MOVES = 16  # of a piece that are drawn
+_MOST_MOVES = 16  # drawn moves of a piece
 LEGEND = (
     "A state has its number, and under it why a piece is one that ends there: 2.1 is alternative 1 of step 2.",
     "An arrow has an example of each class that it is for. Dashed: the piece may end before that character, or go on.",
@@ -52,9 +52,9 @@ svg .used text { fill: var(--accent); font-weight: 600 } svg path.end { stroke: 
 
 
 def picture(program: Program, text: str | None = None, layout: str | None = None) -> str:
-    """The picture as SVG. `layout`: the path of the program that lays out; None: the one that is found.
+    """The picture as SVG. `layout`: the path of the layout program; None: the one that is found.
 
-    Raises `DstokError`, as `dstok.inspection.graph.layout_program`.
+    Raises `DstokError` as `dstok.inspection.graph.layout_program`.
 
     >>> import dstok
     >>> picture(dstok.load("deepseek-v3").program).splitlines()[1]
@@ -73,13 +73,13 @@ def marked_picture(cascade: Cascade, layout: str | None = None) -> str:
 
 
 def automaton_svg(program: Program, found: list[Way] | None = None, layout: str | None = None) -> str:
-    """The states and moves; those that the ways use are marked."""
+    """The states and moves; the moves of the ways are marked."""
     used = {(move.state, move.symbol) for way in found or [] for move in way.moves}
     return drawn(automaton_dot(program, used), layout)
 
 
 def way_svg(program: Program, found: list[Way]) -> str:
-    """A line for each piece: its text, why it is one, the states it goes through."""
+    """A line for each piece: its text, the reason for it, the states of its way."""
     pieces = [repr(way.text) for way in found]
     first = max(map(width, pieces)) * _PLACE + 16
     second = first + max(width(reason(way.tag)) for way in found) * _PLACE + 36
@@ -90,7 +90,7 @@ def way_svg(program: Program, found: list[Way]) -> str:
 
 
 def _way(program: Program, way: Way, piece: str, first: float, second: float, y: float) -> str:
-    """A piece: a state, the character that was read, the next state, to where it stops."""
+    """The moves of a piece: a state, the character that was read, the next state, to the stop."""
     parts = [f'<text x="4" y="{y + 4:g}" class="head">{escape(piece)}</text>',
              f'<text x="{first:g}" y="{y + 4:g}" class="soft">{escape(reason(way.tag))}</text>']
     for number, move in enumerate(way.moves[:_MOST_MOVES]):
@@ -102,7 +102,7 @@ def _way(program: Program, way: Way, piece: str, first: float, second: float, y:
 
 
 def _move(program: Program, way: Way, move: Move, number: int, x: float, y: float) -> str:
-    """A state and the arrow after it; a bar before it where the piece may end; no arrow where it stops."""
+    """A state and the arrow after it. A bar stands before the arrow where the piece may end; a stop has no arrow."""
     parts = [f'<circle class="many" cx="{x:g}" cy="{y:g}" r="{_RADIUS}"/>',
              f'<text x="{x:g}" y="{y + 4:g}" text-anchor="middle">{move.state}</text>']
     if move.ends:

@@ -1,8 +1,8 @@
-"""The way of a text through the automaton, and how classes and ends are named, for text and pictures alike.
+"""The way of a text through the automaton, and the names of classes and ends, for text and pictures alike.
 
-In: what splits compile to, a text. Out: `Way` for each piece: the moves from the start until the automaton stops, and
-why the piece is one. Invariant: it is the automaton that the scanner runs, read in Python; classes, steps and
-alternatives have the numbers that `Piece` and `Inspection` give them.
+In: a program, a text. Out: `Way` for each piece: the moves from the start until the automaton stops, and the reason for
+the piece. Invariant: this is the scanner's automaton, read in Python; classes, steps and alternatives have the numbers
+of `Piece` and `Inspection`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PREFERRED = "aZ09 !\t\n\ré中あア~_"  # shown first where a class holds them
 
 @dataclass(frozen=True)
 class Move:
-    """From a state by a symbol to a state, 0 for none; `ends`: the piece may end before this symbol."""
+    """A move from one state to another by a symbol; `ends`: the piece may end before this symbol. State 0: none."""
 
     state: int
     symbol: int
@@ -36,7 +36,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Way:
-    """A piece: its text, why it is one, and the moves of the automaton, which reads further than the piece."""
+    """A piece: its text, the reason for it, and the moves of the automaton, which reads further than the piece."""
 
     text: str
     tag: Tag
@@ -70,14 +70,14 @@ def _moves(program: Program, symbols: list[int], at: int) -> Iterator[Move]:
 
 
 def reason(tag: Tag) -> str:
-    """Why a piece is one: which alternative of which step matched, or that none did."""
+    """The reason for a piece: the alternative and step that matched it, or that none did."""
     if tag.step is None or tag.alternative is None:
         return "gap" + (", dropped" if tag.dropped else "")
     return f"step {tag.step}, alternative {tag.alternative}" + (", dropped" if tag.dropped else "")
 
 
 def symbol_name(program: Cascade, symbol: int) -> str:
-    """A class by its number, the end of the text by that word."""
+    """The name of a class, by its number, or of the end of the text."""
     return "end" if symbol == program.alphabet.end else f"c{symbol}"
 
 
@@ -91,6 +91,6 @@ def examples(members: CodePointSet, most: int = _EXAMPLES) -> list[str]:
 
 
 def shown(char: str) -> str:
-    """The character, if it shows on paper by itself, else its code point."""
+    """The character if it is visible by itself, else its code point."""
     visible = unicodedata.category(char)[0] in "LNPS"
     return char if visible else f"U+{ord(char):04X}"

@@ -1,10 +1,9 @@
 """The built-in models: an image of tables for each vocabulary, and a small table of added tokens for each model.
 
-Those of installed packages are listed beside them: packages.py.
+packages.py lists the models of installed packages beside them.
 
-In: a name (names.py). Out: what a `Tokenizer` is made of, by mapping the image: no network, no cache, nothing parsed
-but the added tokens. Invariant: what is loaded is what `build.py` made of the tokenizer.json whose SHA-256 it
-recorded.
+In: a name (names.py). Out: the parts of a `Tokenizer`, from the mapped image: no network, no cache, nothing parsed
+but the added tokens. Invariant: `build.py` made these parts of the tokenizer.json whose SHA-256 it recorded.
 """
 
 from __future__ import annotations
@@ -45,9 +44,8 @@ def _read(name: str) -> dict[str, Any]:
 def models() -> tuple[ModelInfo, ...]:
     """The built-in models, then those of installed packages (`dstok-models-...`).
 
-    A package that is broken takes nothing away from this list but its own models, and a name that two packages have is
-    in none: of each of these there is a warning, which names the package. A model that is listed may still have a
-    damaged file: `load` checks them.
+    A broken package affects only its own models. A name that two packages have is not listed. Each of these gives a
+    warning that names the package. A listed model may still have a damaged file: `load` checks the files.
 
     >>> [info.name for info in models() if info.package == "dstok"]
     ['deepseek-v3', 'deepseek-r1', 'deepseek-v3.1', 'deepseek-v3.2', 'deepseek-v4', 'deepseek-ocr', 'deepseek-vl2', \
@@ -62,15 +60,15 @@ def models() -> tuple[ModelInfo, ...]:
 
 
 def listed() -> tuple[tuple[ModelInfo, ...], tuple[ModelPackageError, ...]]:
-    """What `models` returns, and the errors that it warns of."""
-    from dstok.models.packages import listing  # asks what is installed, which takes longer than loading a model
+    """The result of `models`, and the errors that it warns of."""
+    from dstok.models.packages import listing  # asking for the installed packages takes longer than loading
 
     found, faults = listing()
     return (*map(_known, _index()), *map(_of_package, found)), tuple(faults)
 
 
 def info_of(name: str) -> ModelInfo | None:
-    """What is known of the model whose own name it is, no alias; None if there is none. Raises `ModelPackageError`.
+    """The data of the model with this name; None for an alias or an unknown name. Raises `ModelPackageError`.
 
     >>> info_of("deepseek-r1").vocab_size, info_of("deepseek-r1-0528")
     (128815, None)
@@ -98,14 +96,14 @@ def _info(name: str, entry: dict[str, Any], aliases: tuple[str, ...], package: s
 
 
 def built_in(name: str) -> tuple[Tables, tuple[AddedToken, ...], int | None, int | None, str, TokenizerConfig | None]:
-    """What `Tokenizer` makes the model `name` of, one of `models()`: its arguments."""
+    """The arguments with which `Tokenizer` makes the model `name`, one of `models()`."""
     entry = _index()[name]
     return (_tables(entry["image"]), unpack_added(_read(f"{name}.json")), entry["bos_id"], entry["eos_id"], name,
             _config(entry))
 
 
 def is_built_in(name: str, tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig) -> bool:
-    """Is this what `built_in(name)` gives? `config` has BOS and EOS, too."""
+    """Does `built_in(name)` give these parts? `config` has BOS and EOS, too."""
     entry = _index().get(name)
     return (entry is not None and tables.image is not None and tables.image.path == os.path.join(_HERE, entry["image"])
             and added == unpack_added(_read(f"{name}.json"))

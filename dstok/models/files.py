@@ -1,6 +1,6 @@
-"""What was read of models -> their files: an image for each vocabulary, and a small file for each model.
+"""Models from a tokenizer.json -> their files: an image for each vocabulary, and a small file for each model.
 
-In: models, as they were read from a tokenizer.json. Out: files in a folder.
+In: models as their tokenizer.json describes them. Out: files in a folder.
 Invariant: all models of an image have the same vocabulary, merges, splits and normalizer; the same models give the
 same bytes.
 """
@@ -19,7 +19,7 @@ __all__ = ["shared", "vocab_size", "write_json", "write_tables"]
 
 
 def shared(model: ModelDescription) -> tuple[Any, ...]:
-    """All of a model that its image holds: models with the same share one."""
+    """The part of a model that its image holds: models with equal parts share an image."""
     bare = model.without_places()
     return (bare.splits, bare.tokens, bare.raw_ids, bytes(bare.merges), bare.ignore_merges, bare.unicode_version,
             bare.normalizer, bare.trim_offsets)

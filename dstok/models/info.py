@@ -1,4 +1,4 @@
-"""What is known of a model that has a name. A module of its own, since loading one does not need it."""
+"""The data of a named model. A module of its own, since loading a model does not need it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["ModelInfo"]
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known of a model that has a name.
+    """The data of a named model.
 
-    `sha256` is of the tokenizer.json that it was made from; `aliases` are the other names that `load` takes, those of
-    models whose tokenizer.json has the same vocabulary, merges and added tokens; `package` is the installed package
-    that it comes with.
+    `sha256` is of the tokenizer.json that it was made from. `aliases` are the other names that `load` takes for it: the
+    tokenizer.json published under them has the same vocabulary, merges and added tokens. `package` is the installed
+    package that contains it.
     """
 
     name: str

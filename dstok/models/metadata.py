@@ -1,9 +1,9 @@
-"""Which installed packages name models: what pip has recorded of them, and nothing that lies in them.
+"""The installed packages that name models, from pip's records alone: no file of a package is read.
 
 In: nothing. Out: the packages whose metadata have entry points of the group `dstok.models`, each with its models' names
-and the modules that these lead to; and what is wrong with metadata, as errors that name the package and its place.
-Invariant: what is wrong with one package takes nothing away from another, be it a package of models or not. Of two
-copies of a package the one that Python would import is taken: the first on sys.path.
+and their modules; and the faults in metadata, as errors that name the package and its place.
+Invariant: a fault in one package affects no other, be it a package of models or not. Of two copies of a package the one
+that Python would import counts: the first on sys.path.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Named(NamedTuple):
 
 
 def named() -> tuple[list[Named], list[ModelPackageError]]:
-    """The packages that name models, and what is wrong with the metadata of those that may."""
+    """The packages that name models, and the faults in the metadata of those that may."""
     from importlib.metadata import distributions  # takes longer than a built-in model does
 
     found: dict[str, Named] = {}
@@ -52,12 +52,12 @@ def named() -> tuple[list[Named], list[ModelPackageError]]:
 
 
 def fault(package: Named, error: Exception) -> ModelPackageError:
-    """What is wrong with a package, as an error that names it."""
+    """The error for a fault in a package; it names the package."""
     return ModelPackageError(f"the installed package {package}: {error}: {AGAIN}")
 
 
 def _of(distribution: Distribution, modules: dict[str, str]) -> Named:
-    """A folder of metadata that pip has left half may have no name."""
+    """The package of a folder of metadata. A folder that pip has left half may have no name."""
     place = str(distribution.locate_file(""))
     try:
         data = distribution.metadata
@@ -68,7 +68,7 @@ def _of(distribution: Distribution, modules: dict[str, str]) -> Named:
 
 
 def _text(distribution: Distribution) -> str:
-    """What names the models, if it is there."""
+    """The text that names the models, if it is there."""
     try:
         return distribution.read_text(FILE) or ""
     except UnicodeDecodeError:
@@ -83,7 +83,7 @@ def _modules(distribution: Distribution) -> dict[str, str]:
     where = _where(distribution)
     try:
         points = [point for point in distribution.entry_points if point.group == GROUP]
-    except Exception:  # each version of Python has its own
+    except Exception:  # each version of Python raises its own
         raise ValueError(f"{where}: expected lines of the form NAME = MODULE, found others") from None
     modules: dict[str, str] = {}
     for point in points:

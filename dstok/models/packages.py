@@ -1,14 +1,14 @@
 """Models of installed packages: `pip install dstok-models-mine`, then `dstok.load("mine")`.
 
-In: a name that no built-in model has. Out: the tokenizer of the package that has it, or what is wrong with the
-package; the list of all such models, and what is wrong with the packages of others.
-Invariant: a built-in name is never looked for in packages; of two packages with one name neither is taken; what an
-image holds is checked as that of an image that is opened, its checksum too. No code of a package is run. One that is
-broken takes nothing away from others. The name of a model that was loaded loads it again, by whatever name it was asked
-for: a model whose own name is refused is refused by its aliases, too.
-A package names its models as entry points of the group `dstok.models` (metadata.py), which lead to the module where
-index.json lies, as package.py writes it. All that is installed is asked anew each time, since it may change while a
-process runs; built-in models do not wait for it.
+In: a name that no built-in model has. Out: the tokenizer of the package with this name, or the package's fault; the
+list of all such models, and the faults of the other packages.
+Invariant: a built-in name never leads to a package; if two packages have one name, neither counts. The contents of
+an image pass the same checks as an image that is opened, the checksum too. No code of a package runs. A broken package
+affects no other. A loaded model's name loads it again, whatever name loaded it first: if its own name is refused, so
+are its aliases.
+A package names its models as entry points of the group `dstok.models` (metadata.py). These lead to the module with
+index.json, which package.py writes. Each call asks anew for the installed packages, since they may change while a
+process runs; built-in models do not wait for this.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ __all__ = ["ENTRY", "INDEX", "NAME", "InstalledTables", "Model", "installed", "i
 
 T = TypeVar("T")
 INDEX = "index.json"
-NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")  # of a model: it is that of a file, too
+NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")  # of a model, and of its file
 ENTRY = {"image": str, "sha256": str, "vocab_size": int, "source": str, "licence": str, "aliases": list}
 
 
 class InstalledTables(Tables):
-    """Those of an installed package, with the name, added tokens and configuration that they were loaded with."""
+    """The tables of an installed package, with the name, added tokens and configuration that they were loaded with."""
 
     own: tuple[Any, ...] = ()
 
 
 class Model(NamedTuple):
-    """A model of a package: its own name, what index.json says of it (`ENTRY`), the folder of its files."""
+    """A model of a package: its own name, its entry in index.json (`ENTRY`), the folder of its files."""
 
     name: str
     entry: dict[str, Any]
@@ -62,12 +62,12 @@ class Model(NamedTuple):
 
     @property
     def own(self) -> str:
-        """The file that it has for itself."""
+        """The file of this model alone."""
         return os.path.join(self.folder, f"{self.name}.json")
 
 
 def installed(name: str, make: Callable[..., T]) -> T | None:
-    """What `make` (`Tokenizer`) makes of the parts of an installed package's model; None if no package has the name.
+    """`make` (`Tokenizer`) applied to the parts of an installed package's model; None if no package has the name.
 
     Raises `ModelPackageError`.
     """
@@ -84,7 +84,7 @@ def installed(name: str, make: Callable[..., T]) -> T | None:
 
 
 def is_installed(name: str, tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig) -> bool:
-    """Is this what `installed` gives `make`, as it was? `config` has BOS and EOS, too."""
+    """Did `installed` give `make` these parts? `config` has BOS and EOS, too."""
     return isinstance(tables, InstalledTables) and tables.own == (name, added, config)
 
 
@@ -111,7 +111,7 @@ def is_named(name: str) -> bool:
 
 
 def missing(name: str) -> ModelNotFoundError:
-    """Why there is no model of that name, with the packages that may have it and cannot be read."""
+    """The error that no model has this name; it also names the packages that cannot be read and may have it."""
     packages, faults = named()
     names = {name: " and ".join(sorted(package.name for package in _holders(name, packages)))
              for package in packages for name in package.modules if not is_taken(name)}
@@ -120,9 +120,9 @@ def missing(name: str) -> ModelNotFoundError:
 
 
 def listing() -> tuple[list[Model], list[ModelPackageError]]:
-    """The models that load, in the order of their names, their aliases those that load; and what is wrong with others.
+    """The models that load, in the order of their names, with the aliases that load; and the faults of the others.
 
-    Of a model's files it is looked whether they are there; what is in them, loading it tells.
+    The list checks that a model's files are there; loading the model checks their contents.
     """
     packages, faults = named()
     models: list[Model] = []
@@ -138,12 +138,12 @@ def listing() -> tuple[list[Model], list[ModelPackageError]]:
                 wrong, listed = _listed(model, packages)
                 faults += wrong
                 models += listed
-    told = {str(error): error for error in faults}  # of a name that two packages have, both tell
+    told = {str(error): error for error in faults}  # both packages report a name that they share
     return sorted(models, key=lambda model: (model.name, model.package.name)), list(told.values())
 
 
 def _listed(model: Model, packages: Sequence[Named]) -> tuple[list[ModelPackageError], list[Model]]:
-    """What is wrong with a model, and, unless it cannot be loaded, the model with the aliases that load."""
+    """The faults of a model; and the model with the aliases that load, unless it cannot be loaded."""
     names = {name: _refusal(name, model.package, packages) for name in (model.name, *model.entry["aliases"])}
     wrong = [error for error in names.values() if error is not None]
     try:
@@ -158,7 +158,7 @@ def _listed(model: Model, packages: Sequence[Named]) -> tuple[list[ModelPackageE
     return wrong, [model._replace(entry={**model.entry, "aliases": aliases})]
 
 
-# Who has the name
+# The package with the name
 
 
 def _holders(name: str, packages: Sequence[Named]) -> list[Named]:
@@ -166,7 +166,7 @@ def _holders(name: str, packages: Sequence[Named]) -> list[Named]:
 
 
 def _refusal(name: str, package: Named, packages: Sequence[Named]) -> ModelPackageError | None:
-    """Why a name of a package is not taken; None if it is."""
+    """The reason why a package's name does not count; None if it does."""
     if is_taken(name):
         return fault(package, ValueError(f"expected names that dstok does not know itself, found {name!r}, which stays "
                                          "what it is without the package"))
@@ -179,18 +179,18 @@ def _refusal(name: str, package: Named, packages: Sequence[Named]) -> ModelPacka
 
 @contextmanager
 def _about(package: Named) -> Iterator[None]:
-    """What is wrong with a package is a `ModelPackageError` that names it, whatever has found it."""
+    """Turns every fault of a package into a `ModelPackageError` that names the package."""
     try:
         yield
     except (ImageError, UnsupportedError, PatternError, OSError, ValueError) as error:
         raise fault(package, error) from None
 
 
-# What lies in it
+# The contents of a package
 
 
 def _models(package: Named, module: str) -> list[Model]:
-    """The models of one of a package's modules: those that its metadata name, or `ValueError`."""
+    """The models of one of a package's modules, exactly those that its metadata name. Raises `ValueError`."""
     folder = _folder(package, module)
     path = os.path.join(folder, INDEX)
     index = _index(path)
@@ -205,7 +205,7 @@ def _models(package: Named, module: str) -> list[Model]:
 
 
 def _folder(package: Named, module: str) -> str:
-    """Where the files of a module lie. It is not imported: there is nothing in it to run."""
+    """The folder of a module's files. The module is not imported: there is nothing in it to run."""
     from importlib.util import find_spec
 
     where = f"{FILE} in {package.place}"
