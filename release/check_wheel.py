@@ -1,8 +1,8 @@
-"""What a wheel of dstok holds, and what it needs of the system that it is installed on.
+"""The contents of a wheel of dstok, and its needs of the system that it is installed on.
 
-In: wheels. Out: a line for each, or the first thing that is wrong with one, and exit code 1.
-Invariant: a wheel that passes has every module of the core, the licences of all its data and no file that only a
-compiler reads; on Linux it needs no newer glibc than its tag says, and with a tag of musl none.
+In: wheels. Out: a line for each; or the first fault of one, and exit code 1.
+Invariant: a wheel that passes has every module of the core, the licences of all its data and no file for a compiler
+alone; on Linux it needs no newer glibc than its tag says, and with a tag of musl none.
 
     python release/check_wheel.py dist/*.whl
 """
@@ -23,7 +23,7 @@ MODULES = (".so", ".pyd")
 
 
 def version() -> str:
-    """dstok's version, from the one place where it stands."""
+    """dstok's version, from its only place."""
     text = (CHECKOUT / "dstok" / "__init__.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "(.+)"$', text, re.M)
     assert found, "expected a line with __version__ in dstok/__init__.py"
@@ -37,8 +37,8 @@ def glibc(data: bytes) -> tuple[int, int]:
 
 
 def allowed(name: str) -> tuple[int, int] | None:
-    """The version of glibc that a wheel's tags allow, the lowest that they name; (0, 0): none, as for musl; None: they
-    name no library of C.
+    """The version of glibc that a wheel's tags allow, the lowest that they name. (0, 0): none, as for musl. None: the
+    tags name no library of C.
 
     >>> allowed("dstok-0.1.0-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl")
     (2, 17)
@@ -52,7 +52,7 @@ def allowed(name: str) -> tuple[int, int] | None:
 
 
 def faults(wheel: Path) -> Iterator[str]:
-    """What is wrong with a wheel."""
+    """The faults of a wheel."""
     size = wheel.stat().st_size
     if size > MOST:
         yield f"expected at most {MOST} bytes, found {size}"
@@ -67,7 +67,7 @@ def faults(wheel: Path) -> Iterator[str]:
 
 
 def faults_of_names(names: list[str]) -> Iterator[str]:
-    """What is missing, and what does not belong there."""
+    """The missing files, and the files that do not belong there."""
     for name in names:
         if name.endswith(SOURCES) or not name.startswith(("dstok/", "dstok-", "tiktoken_ext/")):
             yield f"expected no {name}"
@@ -81,7 +81,7 @@ def faults_of_names(names: list[str]) -> Iterator[str]:
 
 
 def faults_of_module(name: str, data: bytes, most: tuple[int, int] | None) -> Iterator[str]:
-    """What a compiled module asks for that the system may not have."""
+    """The needs of a compiled module that the system may not meet."""
     if b"__isoc23_" in data:
         yield f"expected no functions of C23 (glibc 2.38), found them in {name}"
     if most is not None and glibc(data) > most:

@@ -1,8 +1,8 @@
-"""A wheel for another processor: this one's wheel, with the modules that a cross-compiler has made.
+"""A wheel for another processor: this processor's wheel, with the modules of a cross-compiler.
 
 In: the folder of tests/aarch64 (AARCH64=FOLDER tests/aarch64 true), a wheel of the same commit, an empty folder. Out: a
 wheel there, for linux_aarch64 and the folder's Python; `auditwheel repair` gives it its manylinux tag.
-Invariant: every compiled module of the wheel has been replaced, and nothing else has.
+Invariant: every compiled module of the wheel is replaced, and nothing else is.
 
     python release/foreign_wheel.py FOLDER dist/dstok-0.1.0-cp311-cp311-manylinux_2_17_x86_64.whl OUT
 """
@@ -18,14 +18,14 @@ PLATFORM = "linux_aarch64"
 
 
 def unpacked(wheel: Path, to: Path) -> Path:
-    """The folder that a wheel's files are in."""
+    """The folder with a wheel's files."""
     subprocess.run([sys.executable, "-m", "wheel", "unpack", "-d", to, wheel], check=True, stdout=subprocess.DEVNULL)
     [folder] = to.iterdir()
     return folder
 
 
 def replace_modules(core: Path, made: Path) -> None:
-    """Puts the modules of `made` in the place of those of `core`. Both have to have the same ones."""
+    """Puts the modules of `made` in the place of those of `core`. Both must have the same modules."""
     old = {path.name.split(".")[0]: path for path in core.glob("*.so")}
     new = {path.name.split(".")[0]: path for path in made.glob("*aarch64*.so")}
     if old.keys() != new.keys():

@@ -1,7 +1,7 @@
 """The page of the manual: `man dstok`, made of the parser by the package argparse-manpage.
 
-In: the installed dstok. Out: the page, on standard output. Invariant: nothing is written here that the parser does
-not say. The parts of its epilog stand under the names that man-pages(7) has for them.
+In: the installed dstok. Out: the page, on standard output. Invariant: the page says only what the parser says. The
+parts of its epilog stand under the names that man-pages(7) has for them.
 
     python release/manual.py > dstok.1; man ./dstok.1
 """

@@ -1,4 +1,4 @@
-"""Generate `dstok/testing/_unicode_changes.py`: what changed its general category between Unicode versions.
+"""Generate `dstok/testing/_unicode_changes.py`: the changes of general categories between Unicode versions.
 
 In: for each version a release of `unicodedata2` (PyPI), installed in a folder of its own, or this interpreter's
 `unicodedata`. Out: one module of constants, checked in.
@@ -7,8 +7,8 @@ In: for each version a release of `unicodedata2` (PyPI), installed in a folder o
     python3.11 unicode_tables/changes.py --releases releases            # 14.0 is Python 3.11's own
     python3.11 unicode_tables/changes.py --releases releases --check
 
-Invariant: a pure function of the releases. `tests/conformance/test_class_cover.py` holds it against dstok's own table
-of 16.0, which comes from another source, and against the `unicodedata` of the interpreter that runs the test.
+Invariant: a pure function of the releases. `tests/conformance/test_class_cover.py` compares it with dstok's own table
+of 16.0, which comes from another source, and with the `unicodedata` of the interpreter that runs the test.
 """
 
 from __future__ import annotations

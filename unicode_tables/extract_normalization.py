@@ -2,9 +2,9 @@
 
     python unicode_tables/extract_normalization.py UCD_FOLDER unicode_tables/normalization
 
-UCD_FOLDER holds UnicodeData.txt, DerivedAge.txt and DerivedNormalizationProps.txt of any version from 9.0 on. Only
-code points that Unicode 9.0 has go out: what normalizes an assigned code point never changes (Unicode's stability
-policy), so these are the tables of 9.0. lowercase.txt in the same folder is extract_lowercase.mjs's.
+UCD_FOLDER holds UnicodeData.txt, DerivedAge.txt and DerivedNormalizationProps.txt of any version from 9.0 on. The
+output has only the code points of Unicode 9.0. The normalization of an assigned code point never changes (Unicode's
+stability policy), so these are the tables of 9.0. extract_lowercase.mjs makes lowercase.txt in the same folder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 AGE = (9, 0)
-# General categories are not stable: those of 9.0 where marks have come or gone since.
+# General categories are not stable: where marks have come or gone since 9.0, these are the categories of 9.0.
 CATEGORIES = {0x1CF2: "Mc", 0x1CF3: "Mc", 0x111C9: "Po"}
 ORIGIN = "# extracted from the Unicode Character Database {}, code points of Age <= 9.0"
 

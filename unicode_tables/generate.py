@@ -58,7 +58,7 @@ GENERAL_CATEGORY = (
 
 
 class InputError(Exception):
-    """An input is missing, altered or not what the format says."""
+    """An input is missing, altered or not in the format."""
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def listed(sums: dict[str, str], names: Sequence[str]) -> str:
 
 
 def runs(rows: Iterator[tuple[int, str]] | list[tuple[int, str]]) -> Iterator[str]:
-    """Neighbouring code points of one value as a range."""
+    """Joins neighbouring code points of one value to a range."""
     found: list[list[int]] = []
     values: list[str] = []
     for code, value in rows:

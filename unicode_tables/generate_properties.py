@@ -5,8 +5,8 @@
 
 In: the pinned inputs in `unicode_tables/properties/VERSION` (see README.md), checked against their `SHA256SUMS`. Out:
 one module of string constants, `dstok/unicode/_properties_VERSION.py`, decoded by `dstok/unicode/properties.py`. The
-module of `BASE` holds whole sets. The module of another version holds, for each set that is not the same, the code
-points that only one of the two versions has: the symmetric difference.
+module of `BASE` holds whole sets. The module of another version holds, for each set that differs, the code points that
+only one of the two versions has: the symmetric difference.
 Invariant: a pure function of the inputs; depends on the standard library alone.
 """
 
@@ -85,7 +85,7 @@ def _read(folder: Path) -> tuple[list[str], dict[str, Rows]]:
 
 
 def _changes(base: Rows, own: Rows) -> Rows:
-    """The sets of `own` that are not those of `base`. Further names are kept where `base` has not the name."""
+    """The sets of `own` that differ from those of `base`. Further names are kept where `base` lacks the name."""
     for name in base.keys() & own.keys():
         if base[name][0] != own[name][0]:
             raise InputError(f"expected {name} with the further names {base[name][0]!r}, found {own[name][0]!r}")
@@ -97,7 +97,7 @@ def _changes(base: Rows, own: Rows) -> Rows:
 def difference(one: str, other: str) -> str:
     """The code points that only one of two sets has, as ranges.
 
-    A set is known by its borders: where it begins, and where it has ended. The borders that both have cancel out.
+    The borders of a set are the places where it begins and where it has ended. Borders that both sets have cancel out.
     """
     borders: set[int] = set()
     for span in f"{one} {other}".split():

@@ -1,10 +1,10 @@
-"""Write dstok/unicode/_punctuation.py: what upstream's Punctuation pre-tokenizer takes for punctuation.
+"""Write dstok/unicode/_punctuation.py: the characters that upstream's Punctuation pre-tokenizer takes for punctuation.
 
     python unicode_tables/punctuation.py [--check]
 
-It is ASCII punctuation and the general category P of about Unicode 8.0, from tables that upstream carries beside
-those of its regexes, so upstream itself is the source: it is asked for every code point. For developers; needs the
-package `tokenizers`, of which every version from 0.13.3 to 0.23.3 answers the same.
+They are ASCII punctuation and the general category P of about Unicode 8.0. Upstream has them in tables beside those of
+its regexes, so upstream itself is the source: the script tests every code point. For developers; needs the package
+`tokenizers`. Every version from 0.13.3 to 0.23.3 answers the same.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Many texts, by several threads: their spans in flat arrays, their pieces, how many these are.
+"""Many texts, by several threads: their spans in flat arrays, their pieces, the numbers of pieces.
 
-In: texts. Out: spans, and where each text's begin among them; lists; counts. Invariant: what single calls give, in the
-order of the texts; the error of the first text that has one is raised, with its number, before anything is split.
+In: texts. Out: spans, and where each text's spans begin among them; lists; counts. Invariant: the results are those of
+single calls, in the order of the texts. If texts have errors, the first one is raised, with the text's number, before
+anything is split.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ PART = 1 << 20  # bytes of text that a thread takes at a time
 
 
 class TextBatch:
-    """Texts as the core takes them, for `threads` threads, which need no GIL while they look for pieces."""
+    """Texts in the form of the core, for `threads` threads, which need no GIL while they look for pieces."""
 
     def __init__(self, span_pass: SpanPass, texts: Iterable[Text], threads: int, errors: Errors) -> None:
         self.span_pass, self.threads = span_pass, thread_count(threads)
@@ -55,7 +56,7 @@ class TextBatch:
         return [pieces for part in found for pieces in part]
 
     def count(self) -> list[int]:
-        """How many pieces each text has."""
+        """The number of pieces of each text."""
         return [count for part in self._of_parts(lambda part: list(map(self.span_pass.count, part))) for count in part]
 
     def _of_parts(self, work: Callable[[list[str | bytes]], Found]) -> list[Found]:

@@ -1,8 +1,8 @@
-"""How often each piece occurs in a corpus.
+"""The frequency of each piece in a corpus.
 
 In: a `Cascade` and texts, one by one. Out: a dict from piece to frequency, the most frequent first.
-Invariant: the counts are those of the pieces that `Splitter.split` gives of each text. Memory is bounded by the longest
-text, and by `memory` for the table of distinct pieces. The dict at the end comes on top.
+Invariant: the counts are those of the pieces that `Splitter.split` gives for each text. The longest text bounds memory,
+and `memory` bounds the table of distinct pieces. The dict at the end comes on top.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def count_pieces(cascade: Cascade, texts: Iterable[Text], memory: int, errors: E
     tally.limit(memory)
     replaces(errors)
     for number, text in enumerate(several(texts)):
-        plain = isinstance(text, str) and text.isascii()  # most lines are, and need no further look
+        plain = isinstance(text, str) and text.isascii()  # most lines are ASCII, and need no further check
         if not tally.add(cast(str, text) if plain else numbered(text, errors, number)):
             raise DstokError(f"expected distinct pieces that fit in {memory} bytes, found {tally.distinct()} of them "
                              f"in {number + 1} texts, and more")

@@ -1,8 +1,8 @@
 """A compiled cascade -> the core's objects that run it.
 
-In: a `Cascade`. Out: a `Finder`, which finds pieces, and a function that also tells why each is a piece.
-Invariant: tables and kernels are those that a tokenizer has. Pieces that can be found from the left alone are; all
-others are found by reading the text from both sides (pattern/two_sided.py).
+In: a `Cascade`. Out: a `Finder`, which finds pieces, and a function that also says why each is a piece.
+Invariant: tables and kernels are those of a tokenizer. The finder reads from the left alone if the pieces can be found
+so; otherwise it reads the text from both sides (pattern/two_sided.py).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Tagger = Callable[[bytes], list[tuple[int, int, int]]]
 
 
 def make_finder(cascade: Cascade) -> Finder:
-    """What finds the pieces. Raises `UnsupportedError` if the tables would be too large."""
+    """The finder of the pieces. Raises `UnsupportedError` if the tables would be too large."""
     scanner = _scanner(cascade)
     if scanner is None:
         return _two_sided(cascade, cascade.visible, b"\0\1")
@@ -35,14 +35,14 @@ def make_finder(cascade: Cascade) -> Finder:
 
 
 def make_tagger(cascade: Cascade) -> Tagger:
-    """What gives (start, end, number of the tag) of all pieces of valid UTF-8, the dropped ones too."""
+    """A function that returns (start, end, number of the tag) of all pieces of valid UTF-8, dropped ones included."""
     pages, numbers = cascade.alphabet.pages()
     if isinstance(cascade, Program):
         try:
             edges = pack_edges(cascade.dfa.edges, pages[:128])
             return Scanner(pages, numbers, edges, cascade.dfa.symbols).spans
         except (UnsupportedError, ValueError):
-            pass  # with the reasons more ends are open at once, or there are more states: both sides do it
+            pass  # tags keep more ends open at once, or need more states: read from both sides
     return _two_sided(cascade, cascade.marked, bytes(tag.dropped for tag in cascade.tags)).spans
 
 

@@ -1,7 +1,7 @@
 r"""The splittings of well-known models, by name.
 
-In: a name. Out: Split steps. Invariant: each is what the model's own file has; presets.json says which file that is,
-and tests/splitting/test_splitter.py compares with the files that are at hand, and with upstream.
+In: a name. Out: Split steps. Invariant: each preset has the steps of the model's own file; presets.json names the file,
+and tests/splitting/test_splitter.py compares with the available files, and with upstream.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def preset_names() -> tuple[str, ...]:
 
 
 def preset_splits(name: str) -> tuple[Split, ...]:
-    """The steps of a preset. Raises `ModelNotFoundError`, with the names that there are."""
+    """The steps of a preset. Raises `ModelNotFoundError`, with the known names."""
     if name not in presets():
         raise ModelNotFoundError(f"expected a preset out of {', '.join(presets())}, found {name!r}")
     return splits_of_json(json.dumps(presets()[name]["pre_tokenizer"]))[0]
 
 
 def tiktoken_splits(encoding: str) -> tuple[Split, ...]:
-    """The step of one of tiktoken's encodings. Raises `UnsupportedError`, with the names that there are."""
+    """The step of one of tiktoken's encodings. Raises `UnsupportedError`, with the known names."""
     from dstok.formats.tiktoken_encodings import ENCODINGS
     from dstok.pattern.fancy_regex import translate
 

@@ -1,10 +1,10 @@
-"""What is true of a splitter for every text, decided on its automaton of marked texts.
+"""Facts about a splitter that hold for every text, decided on its automaton of marked texts.
 
 In: a `Cascade`. Its `canonical` has a mark after each kept piece (0) and after each dropped character (1).
 Out: a fact, or the shortest text that disproves it.
 Invariant: each answer holds for all texts. The automaton takes exactly one marking of each text, so a walk over its
-states, or over pairs of states of two automata, sees all texts. The marking tells which spans are kept, and nothing
-else: splitters that cut alike have the same answers.
+states, or over pairs of states of two automata, sees all texts. The marking tells only which spans are kept: splitters
+that cut alike have the same answers.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ __all__ = ["CutPlace", "Difference", "cut_places", "difference", "fingerprint", 
 S = TypeVar("S", bound=Hashable)
 KEPT, DROPPED = 0, 1
 DECIDING = "deciding what is true for every text"  # a stage of pattern/work.py
-_PREFERRED = "a1 A!\n\t'0bé中"  # characters that a text is shown with where they will do
+_PREFERRED = "a1 A!\n\t'0bé中"  # characters for an example text, where their classes allow
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A text, its pieces by one splitter and by the other, and where these lie, in code points.
+    """A text, its pieces by one splitter and by the other, and their places, in code points.
 
-    The pieces may be equal where only their places differ: of "aa" one splitter drops the first "a", one the second.
+    The pieces may be equal, with other places: of "aa" one splitter drops the first "a", one the second.
     """
 
     text: str
@@ -46,7 +46,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class CutPlace:
-    """A text may be cut after any character of `left` that stands before one of `right`."""
+    """A text may be cut between any character of `left` and any of `right` after it."""
 
     left: CodePointSet
     right: CodePointSet
@@ -54,7 +54,7 @@ class CutPlace:
 
 @stage(DECIDING)
 def fingerprint(cascade: Cascade) -> str:
-    """A hash of the function from texts to pieces: of the smallest automaton over the coarsest classes."""
+    """A hash of the function from texts to pieces: the hash of the smallest automaton over the coarsest classes."""
     from hashlib import sha256
 
     marked, alphabet = cascade.canonical.rows, cascade.alphabet
@@ -81,13 +81,13 @@ def _numbered(rows: tuple[tuple[int, ...], ...], columns: list[int], end: int) -
     return found
 
 
-# The shortest text that shows something
+# The shortest text that shows a fact
 
 
 def _shortest(
     start: S, steps: Callable[[S], Iterable[tuple[int, S]]], done: Callable[[S], bool],
 ) -> list[int] | None:
-    """The symbols of a shortest way from `start` to what is done; symbols below 0 are of no length."""
+    """The symbols of a shortest way from `start` to a state that is `done`; symbols below 0 have no length."""
     came: dict[S, tuple[S, int] | None] = {start: None}
     queue = deque([start])
     while queue:
@@ -124,7 +124,7 @@ _Pair = tuple[int, int, bool]  # two states, and whether their marks have differ
 
 @stage(DECIDING)
 def difference(one: Cascade, other: Cascade) -> str | None:
-    """The shortest text that the two cut differently."""
+    """The shortest text that the two splitters cut differently."""
     joint = build_alphabet([*one.alphabet.classes, *other.alphabet.classes])
     pairs = _Pairs(_over(one, joint), _over(other, joint), joint.end)
     word = _shortest((START, START, False), pairs.steps, lambda pair: pair == (FINAL, FINAL, True))
@@ -153,7 +153,7 @@ class _Pairs:
                     yield symbol, (left, right, differ)
 
     def marked(self, pair: _Pair) -> Iterator[_Pair]:
-        """With a mark or without, on each side."""
+        """The pairs with a mark or without, on each side."""
         a, b, differ = pair
         for own, left in [(-1, a), *self.one.marks(a)]:
             for others, right in [(-1, b), *self.other.marks(b)]:
@@ -189,16 +189,15 @@ def longest_piece(cascade: Cascade) -> int | None:
 
 
 def _is_kept(marked: Marked, state: int) -> bool:
-    """May the character that led to `state` be one of a kept piece? After a dropped one only its mark can follow."""
+    """May the character that led to `state` belong to a kept piece? After a dropped one only its mark can follow."""
     return any(marked.rows[state][: marked.end]) or any(mark == KEPT for mark, _ in marked.marks(state))
 
 
 @stage(DECIDING)
 def look_ahead(cascade: Cascade) -> int | None:
-    """One more than the longest text after a place that leaves open whether it has a mark; 0 if none can.
+    """One more than the longest text after a place that leaves open whether the place has a mark; 0 if none does.
 
-    The text's end counts as a character that is read. Two markings of a text that part at an earlier place are the
-    business of that place, for which this one is further ahead.
+    The end of the text counts as a character that is read. Only markings that are equal up to this place are compared.
     """
     marked = cascade.canonical
     reader = _Unmarked(marked)
@@ -206,7 +205,7 @@ def look_ahead(cascade: Cascade) -> int | None:
               for state in range(len(marked.rows)) if marked.marks(state)}
 
     def step(pair: tuple[frozenset[int], frozenset[int]]) -> set[tuple[frozenset[int], frozenset[int]]]:
-        """After each character; without a mark before the first one on the side that has none at the place."""
+        """The pairs after each character. No mark precedes the first one on the side without a mark at the place."""
         found = {(reader.read(pair[0], c), reader.read(pair[1], c)) for c in range(marked.end)}
         return {(reader.mark(one), reader.mark(other)) for one, other in found if one and other}
 
@@ -228,12 +227,12 @@ class _Unmarked:
         return frozenset(self.marked.rows[state][symbol] for state in states) - {DEAD}
 
     def mark(self, states: frozenset[int]) -> frozenset[int]:
-        """With those after a mark."""
+        """The states, and the states after a mark from them."""
         return states.union(*({n for _, n in self.marked.marks(state)} for state in states))
 
 
 def _longest(starts: Iterable[S], step: Callable[[S], set[S]]) -> int | None:
-    """The length of the longest way from one of `starts`; None if there is a circle."""
+    """The length of the longest way from one of `starts`; None if there is a cycle."""
     length: dict[S, int] = {}
     open_now: set[S] = set()
     for start in starts:
@@ -264,10 +263,10 @@ def _longest(starts: Iterable[S], step: Callable[[S], set[S]]) -> int | None:
 
 @stage(DECIDING)
 def cut_places(cascade: Cascade) -> tuple[CutPlace, ...]:
-    """The pairs of characters between which all texts may be cut, those of the same right side together.
+    """The pairs of characters between which all texts may be cut. Left sides with the same right side are one place.
 
-    A text that ends here has a mark at its end. If its states there take all that a new text's start takes, the two
-    markings joined are the marking of the whole.
+    The marking of a text that ends here has a mark at its end. If its states there take every text that a new text's
+    start takes, the two markings joined are the marking of the whole.
     """
     marked, classes = cascade.canonical, cascade.alphabet.classes
     lefts: dict[frozenset[int], list[tuple[int, int]]] = {}
@@ -281,7 +280,7 @@ def cut_places(cascade: Cascade) -> tuple[CutPlace, ...]:
 
 
 def _goes_on(marked: Marked, state: int, symbol: int) -> bool:
-    """Does `state` take all texts that begin with `symbol` as the start does?"""
+    """Does `state` take all texts with `symbol` first that the start takes?"""
     ours, fresh = marked.rows[state][symbol], marked.rows[START][symbol]
     return fresh == DEAD or (ours != DEAD and contains(marked, ours, fresh))
 

@@ -1,8 +1,8 @@
-"""A splitter as a file, and as a pickle: its steps and the fingerprint of what they compile to.
+"""A splitter as a file, and as a pickle: its steps and the fingerprint of their automaton.
 
 In: a splitter. Out: JSON, and from it the splitter again, or `ImageError`.
-Invariant: what is opened splits as what was saved: the steps are compiled again, and the fingerprints are compared. So
-a damaged or hostile file can do no more than a pattern can.
+Invariant: an opened splitter splits as the saved one. Opening compiles the steps again and compares the fingerprints.
+So a damaged or hostile file can do no more than a pattern can.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ SAVED_FORMAT = 1
 
 
 class Made(Protocol):
-    """What `Splitter` shows of itself here."""
+    """The part of `Splitter` that this module uses."""
 
     @property
     def fingerprint(self) -> str: ...
 
 
 M = TypeVar("M", bound=Made)
-Make = Callable[[tuple[Split, ...], str, str], M]  # of the steps, the Unicode version and the name
+Make = Callable[[tuple[Split, ...], str, str], M]  # takes the steps, the Unicode version and the name
 
 
 def described(splits: Sequence[Split], unicode_version: str, name: str, fingerprint: str) -> str:
@@ -50,7 +50,7 @@ def opened(make: Make[M], path: StrPath) -> M:
 
 
 def restored(make: Make[M], data: str) -> M:
-    """The splitter of what `described` gave. Raises `ImageError`."""
+    """The splitter of a result of `described`. Raises `ImageError`."""
     try:
         parts = json.loads(data)
         splits, version, name = _read(parts)

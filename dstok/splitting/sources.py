@@ -1,7 +1,7 @@
-"""Where a splitter's steps come from: patterns, a tokenizer.json, tiktoken, a preset's name.
+"""The sources of a splitter's steps: patterns, a tokenizer.json, tiktoken, a preset's name.
 
-In: what the user has. Out: `Split` steps and the Unicode version of their properties.
-Invariant: the steps are upstream's; what cannot be done exactly is refused with its place.
+In: one of these. Out: `Split` steps and the Unicode version of their properties.
+Invariant: the steps are upstream's; a step that cannot be exact is refused with its place.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _split(pattern: str | Split, behavior: str, invert: bool, dialect: Dialect, 
 def splits_of_json(json: str | bytes, upstream: str = NEWEST) -> tuple[tuple[Split, ...], str]:
     """The steps of a tokenizer.json, or of the value of its `pre_tokenizer` alone; and the Unicode version.
 
-    Raises `TokenizerFileError` and `UnsupportedError`. A normalizer changes the text before it is split: refused.
+    Raises `TokenizerFileError` and `UnsupportedError`. A normalizer would change the text before it is split: refused.
     """
     version = upstream_version(upstream)
     file = load_json(json)

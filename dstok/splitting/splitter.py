@@ -1,8 +1,8 @@
 """The splitter: a pre-tokenizer by itself.
 
-In: Split steps, from wherever they come. Out: `Splitter`, which cuts texts into pieces.
-Invariant: the pieces are upstream's (`pre_tokenize_str`), whatever the pattern; what is not exact is refused when the
-splitter is made. A splitter never changes: any number of threads may use one at once, and it pickles.
+In: Split steps, from any source. Out: `Splitter`, which cuts texts into pieces.
+Invariant: the pieces are upstream's (`pre_tokenize_str`), whatever the pattern. Steps that cannot be exact are refused
+when the splitter is made. A splitter never changes: any number of threads may use one at once, and it pickles.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ Unit = Literal["bytes", "characters"]
 class Splitter:
     r"""Cuts texts into pieces, as the `Split` steps of a tokenizer do.
 
-    `patterns` is one pattern or several steps: each cuts what the one before it has left. `behavior` is one of
+    `patterns` is one pattern or several steps: each cuts the pieces of the one before it. `behavior` is one of
     "Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"; a `Split` brings its own. `dialect` is
     "oniguruma" (a tokenizer.json's) or "fancy-regex" (tiktoken's). `upstream` names the version whose Unicode tables
-    decide. Raises `PatternError` for a broken pattern, `UnsupportedError` for one that cannot be compiled exactly.
+    count. Raises `PatternError` for a broken pattern, `UnsupportedError` for one that cannot be compiled exactly.
 
     >>> import dstok
     >>> words = dstok.Splitter(r"\p{L}+|\p{N}{1,3}")
@@ -78,11 +78,11 @@ class Splitter:
         made._make(splits, unicode_version, name)
         return made
 
-    # Where it comes from
+    # Sources
 
     @classmethod
     def from_json(cls, json: str | bytes, *, upstream: str = NEWEST) -> Splitter:
-        """The pre-tokenizer of the text of a tokenizer.json, or of the value of its `pre_tokenizer` alone.
+        """The pre-tokenizer of a tokenizer.json's text, or of the value of its `pre_tokenizer` alone.
 
         Raises `TokenizerFileError`, and `UnsupportedError` with the JSON path, for a normalizer, too.
 
@@ -94,7 +94,7 @@ class Splitter:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, upstream: str = NEWEST) -> Splitter:
-        """As `from_json`, of a file. Raises `OSError`, too."""
+        """As `from_json`, from a file. Raises `OSError`, too."""
         from dstok.formats.kinds import about_file, contents
 
         with about_file(path):
@@ -102,7 +102,7 @@ class Splitter:
 
     @classmethod
     def from_tokenizer(cls, tokenizer: Tokenizer) -> Splitter:
-        """The splitting of a tokenizer, of text between its added tokens.
+        """The splitting of a tokenizer, for text between its added tokens.
 
         >>> import dstok
         >>> dstok.Splitter.from_tokenizer(dstok.load("deepseek-v3")).split("it 42")
@@ -114,7 +114,7 @@ class Splitter:
     def from_tiktoken(cls, encoding: str) -> Splitter:
         """The splitting of one of tiktoken's encodings, by its name, such as "cl100k_base".
 
-        Raises `UnsupportedError` for a name that is not known.
+        Raises `UnsupportedError` for an unknown name.
         """
         from dstok.splitting.presets import tiktoken_splits
 
@@ -122,9 +122,9 @@ class Splitter:
 
     @classmethod
     def preset(cls, name: str) -> Splitter:
-        """The splitting of a well-known model, by name: `dstok.splitting.presets.preset_names()` gives them.
+        """The splitting of a well-known model, by name: `dstok.splitting.presets.preset_names()` lists them.
 
-        Raises `ModelNotFoundError` for a name that is not known.
+        Raises `ModelNotFoundError` for an unknown name.
 
         >>> import dstok
         >>> dstok.Splitter.preset("gpt-2").split("it's 42")
@@ -136,14 +136,14 @@ class Splitter:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Splitter:
-        """The splitter that `save` wrote. Raises `ImageError` for what is no such file or gives another splitter."""
+        """The splitter that `save` wrote. Raises `ImageError` for another file, or one that gives another splitter."""
         return saved.opened(cls, path)
 
     def with_unicode(self, version: str) -> Splitter:
-        r"""The same steps by the tables of another Unicode version: what would it cut otherwise?
+        r"""The same steps with the tables of another Unicode version, to see what changes.
 
-        A step with a version of its own, as upstream's Digits, keeps it. Raises `UnsupportedError` for a version that
-        there is no table of.
+        A step with a version of its own, as upstream's Digits, keeps it. Raises `UnsupportedError` for a version
+        without a table.
 
         >>> import dstok
         >>> words = dstok.Splitter(r"\p{L}+")
@@ -168,11 +168,11 @@ class Splitter:
     # Splitting
 
     def split(self, text: Text, *, errors: Errors = "strict") -> list[str]:
-        """The pieces of `text` (`str`, or UTF-8 bytes of any kind) that are kept, in order.
+        """The kept pieces of `text` (`str`, or UTF-8 bytes of any kind), in order.
 
-        errors: of invalid UTF-8 and lone surrogates: "strict" raises `TextError` with the place, "replace" takes
+        errors: for invalid UTF-8 and lone surrogates: "strict" raises `TextError` with the place, "replace" takes
             U+FFFD for each.
-        Raises `TypeError` for what is no text.
+        Raises `TypeError` for a value that is no text.
         """
         return self._span_pass.split(readable(text, errors))
 
@@ -192,7 +192,7 @@ class Splitter:
         return spans
 
     def count(self, text: Text, *, errors: Errors = "strict") -> int:
-        """How many pieces `split` gives."""
+        """The number of pieces that `split` gives."""
         return self._span_pass.count(readable(text, errors))
 
     def pieces(self, text: Text, *, errors: Errors = "strict") -> list[Piece]:
@@ -221,8 +221,8 @@ class Splitter:
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """(spans int64[n, 2], offsets int64[len(texts) + 1]): text i has `spans[offsets[i]:offsets[i + 1]]`.
 
-        Spans count from the start of their own text. `threads` share the work, without the GIL. Errors say which text
-        they are of. Other keywords as `spans`. Raises `ValueError` for fewer than one thread, too.
+        Spans count from the start of their own text. `threads` share the work, without the GIL. Errors name the text
+        with the fault. Other keywords as `spans`. Raises `ValueError` for fewer than one thread, too.
 
         >>> import dstok
         >>> spans, offsets = dstok.Splitter("a").spans_batch(["ab", "b"])
@@ -252,9 +252,9 @@ class Splitter:
         return TextBatch(self._span_pass, texts, threads, errors).count()
 
     def stream(self, *, errors: Errors = "strict") -> SplitStream:
-        r"""A stream that splits a text that comes in parts.
+        r"""A stream for a text that comes in parts.
 
-        A splitter that must be read from both sides (`way()`) gives all pieces at the end.
+        A splitter that reads from both sides (`way()`) gives all pieces at the end.
 
         >>> import dstok
         >>> stream = dstok.Splitter(r"\w+").stream()
@@ -269,10 +269,10 @@ class Splitter:
     def count_pieces(
         self, texts: Iterable[Text], *, memory: int = 1 << 30, errors: Errors = "strict",
     ) -> dict[str, int]:
-        r"""How often each piece occurs in all of `texts`, the most frequent first: what a BPE trainer begins with.
+        r"""The frequency of each piece in all of `texts`, the most frequent first: a BPE trainer begins with this.
 
-        Pieces of the same frequency are in the order of their UTF-8. `memory` is how many bytes the table of distinct
-        pieces may take; `DstokError` if it would take more. Texts are taken one by one: they may come from a generator.
+        Pieces of the same frequency are in the order of their UTF-8. The table of distinct pieces may take `memory`
+        bytes; a larger one raises `DstokError`. Texts are taken one by one: they may come from a generator.
 
         >>> import dstok
         >>> dstok.Splitter(r"\w+").count_pieces(["a b", "b a b"])
@@ -282,7 +282,7 @@ class Splitter:
 
         return count_pieces(self.cascade, texts, memory, errors)
 
-    # What it is
+    # The splitter's parts
 
     @property
     def splits(self) -> tuple[Split, ...]:
@@ -299,14 +299,14 @@ class Splitter:
         return self._span_pass.way()
 
     def explain(self, text: str | None = None) -> str:
-        """The steps, the classes of characters and the automaton in words; with `text` its way through them."""
+        """The steps, the classes of characters and the automaton in words; with `text` also its way through them."""
         from dstok.inspection.explain import explain_cascade
 
         return "\n".join(explain_cascade(self.cascade, text))
 
     @lazy
     def fingerprint(self) -> str:
-        """A hash (SHA-256, hex) of the spans that are kept: two splitters share it exactly if they are equal.
+        """A hash (SHA-256, hex) of the kept spans: two splitters share it exactly if they are equal.
 
         Raises `UnsupportedError` if dropped text makes the automaton too large to compare.
         """
@@ -323,10 +323,10 @@ class Splitter:
         shown = self.name or ", ".join(repr(split.pattern) for split in self.splits)
         return f"<Splitter {shown[:80]}>"
 
-    # What is true of every text: see splitting/properties.py
+    # Facts about every text: see splitting/properties.py
 
     def difference(self, other: Splitter) -> Difference | None:
-        """The shortest text of which the two keep different spans, and these; None if there is no such text.
+        """The shortest text with different kept spans, and these spans; None if there is no such text.
 
         >>> import dstok
         >>> dstok.Splitter("\\\\d+").difference(dstok.Splitter("[0-9]+")).pieces
@@ -342,14 +342,14 @@ class Splitter:
 
     @lazy
     def loses_text(self) -> str | None:
-        """The shortest text of which a part is in no piece; None if no text loses any."""
+        """The shortest text with a part in no piece; None if no text loses any."""
         return properties.loses_text(self.cascade)
 
     @lazy
     def look_ahead(self) -> int | None:
-        r"""How many characters after a place must be read, at most, to know if it lies in a piece; None: no limit.
+        r"""The most characters after a place that decide whether it lies inside a piece; None: no limit.
 
-        A place where a piece ends, or with dropped text before it, lies in none. The end of the text counts as one.
+        A place where a piece ends, or after dropped text, lies in none. The end of the text counts as one character.
 
         >>> import dstok
         >>> dstok.Splitter(r"\w+").look_ahead, dstok.Splitter(r"\s+(?!\S)|\s").look_ahead
@@ -359,16 +359,16 @@ class Splitter:
 
     @lazy
     def longest_piece(self) -> int | None:
-        """How many characters a piece can have; None: no limit."""
+        """The most characters that a piece can have; None: no limit."""
         return properties.longest_piece(self.cascade)
 
     @lazy
     def cut_places(self) -> tuple[CutPlace, ...]:
-        """Between which characters any text may be cut so that its parts, split alone, give the same pieces."""
+        """The places to cut any text so that its parts, split alone, give the same pieces."""
         return properties.cut_places(self.cascade)
 
     def may_cut(self, left: str, right: str) -> bool:
-        r"""Whether every text may be cut between `left` and `right`, of one character each: see `cut_places`.
+        r"""Whether every text may be cut between `left` and `right`, one character each: see `cut_places`.
 
         >>> import dstok
         >>> splitter = dstok.Splitter(r"\w+|\s+")

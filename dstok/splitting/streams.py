@@ -1,7 +1,7 @@
 """A text that comes in parts: its pieces, as soon as they are sure.
 
 In: parts of a text. Out: pieces. Invariant: all pieces together are those of the whole text. Memory is bounded by the
-longest piece and by what must be read after it; time is linear. A splitter that reads from both sides is sure of no
+longest piece and the text to be read after it; time is linear. A splitter that reads from both sides is sure of no
 piece before the end of the text, and holds all of it.
 """
 
@@ -18,8 +18,8 @@ class SplitStream(Incoming):
     """Splits a text that comes in parts; made by `Splitter.stream`.
 
     `feed` takes `str` or bytes of any kind (a character may be cut between two parts of bytes) and returns the pieces
-    that no later text can change; `finish` returns the rest. Not to be shared between threads; `copy`
-    (`copy.copy`, `copy.deepcopy`) gives one that goes on by itself.
+    that no later text can change; `finish` returns the rest. Threads must not share a stream. `copy` (`copy.copy`,
+    `copy.deepcopy`) gives a second stream that goes on by itself.
     """
 
     def __init__(self, span_pass: SpanPass, errors: Errors) -> None:
@@ -54,6 +54,6 @@ class SplitStream(Incoming):
         return found
 
     def _all(self) -> list[str]:
-        """The pieces of all that is held, which then is held no longer."""
+        """The pieces of all held text, which it then drops."""
         held, self._held = self._held, bytearray()
         return self._span_pass.split(bytes(held))

@@ -1,6 +1,6 @@
-"""Texts as callers give them -> texts as the core reads them where they lie.
+"""Texts as callers give them -> texts that the core reads in place.
 
-In: `str` or bytes of any kind. Out: ASCII `str` as it is, all else as valid UTF-8 bytes.
+In: `str` or bytes of any kind. Out: ASCII `str` as it is, every other text as valid UTF-8 bytes.
 Invariant: a text that is ASCII or valid UTF-8 is not copied.
 """
 
@@ -32,7 +32,7 @@ def readable(text: Text, errors: Errors, which: str = "text") -> str | bytes:
 
 
 def numbered(text: Text, errors: Errors, number: int) -> str | bytes:
-    """One of several texts. An error says which one it is."""
+    """One of several texts. An error gives its number."""
     try:
         return readable(text, errors, f"text {number}")
     except TextError as error:
