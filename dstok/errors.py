@@ -1,7 +1,7 @@
 """The errors of dstok that users may catch.
 
-Every error that dstok raises on purpose is a `DstokError`. Messages are lower case and say what was
-expected, what was found, and where (JSON path, pattern position, byte offset, index).
+Every error that dstok raises on purpose is a `DstokError`. Messages are lower case and say what was expected, what was
+found, and where (JSON path, pattern position, byte offset, index).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ __all__ = ["TokenizerProtocol"]
 
 @runtime_checkable
 class TokenizerProtocol(Protocol):
-    """The calls of `dstok.Tokenizer` that other libraries need. Its docstrings say what each call does and raises.
+    """The calls of `dstok.Tokenizer` that other libraries need. Its docstrings describe each call and its errors.
 
     >>> import dstok
     >>> isinstance(dstok.load("deepseek-v3"), TokenizerProtocol)

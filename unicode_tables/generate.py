@@ -1,8 +1,8 @@
-"""Generate the Unicode tables that dstok ships.
+"""Generates the Unicode tables that dstok ships.
 
 In: the pinned inputs in `unicode_tables/data/VERSION` (see README.md), checked against their `SHA256SUMS`. Out: one
-module of string constants, `dstok/unicode/_ucd_VERSION.py`, which is checked in and decoded on first use by
-`dstok/unicode/sets.py`.
+module of string constants, `dstok/unicode/_ucd_VERSION.py`, which is checked in. `dstok/unicode/sets.py` decodes it
+on first use.
 
 Invariant: the categories partition all of 0..0x10FFFF. The module is a pure function of the inputs, so that `--check`
 can tell a stale or edited file. This script depends on the standard library alone, not on dstok: it must run where no
@@ -74,7 +74,7 @@ class Range:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write or check one table; return the exit status (0 written or current, 1 stale or a bad input)."""
+    """Writes or checks one table; returns the exit status (0 written or current, 1 stale or a bad input)."""
     options = parse_arguments(arguments)
     output = options.output or HERE.parent / "dstok" / "unicode" / module_name(options.unicode)
     try:
@@ -112,7 +112,7 @@ def check(output: Path, module: str, version: str) -> int:
 
 
 def read_inputs(folder: Path) -> dict[str, str]:
-    """Read the input files of one version by name, each equal to its line in SHA256SUMS."""
+    """Reads the input files of one version by name, each equal to its line in SHA256SUMS."""
     if not folder.is_dir():
         found = ", ".join(sorted(p.name for p in folder.parent.glob("*") if p.is_dir())) or "none"
         raise InputError(f"expected a data folder for Unicode {folder.name}, found {found}")
@@ -149,7 +149,7 @@ def data_rows(text: str) -> Iterator[list[str]]:
 
 
 def parse_ranges(text: str) -> list[Range]:
-    """Parse lines `first..last;value`: hexadecimal, inclusive, in ascending order."""
+    """Parses lines `first..last;value`: hexadecimal, inclusive, in ascending order."""
     ranges: list[Range] = []
     for span, value in data_rows(text):
         first, last = (int(end, 16) for end in span.split(".."))
@@ -193,7 +193,7 @@ def encode_ranges(ranges: Iterable[Range]) -> list[str]:
 
 
 def render_string(words: Iterable[str], separator: str) -> str:
-    """Render the joined words as adjacent string literals; a line never cuts a word."""
+    """Renders the joined words as adjacent string literals; a line never cuts a word."""
     lines = textwrap.wrap(" ".join(words), LINE_WIDTH, break_long_words=False, break_on_hyphens=False)
     literals = [line.replace(" ", separator) for line in lines]
     return "\n".join(f'    "{literal}{separator}"' for literal in literals)

@@ -1,10 +1,10 @@
-"""Generate the tables of normalization and of lower case that dstok ships.
+"""Generates the tables of normalization and of lower case that dstok ships.
 
     python unicode_tables/generate_normalization.py [--check]
 
 In: the pinned inputs in `unicode_tables/normalization` (see README.md), checked against their `SHA256SUMS`. Out:
-`dstok/unicode/_ucd_9_0_normalization.py` and `_ucd_17_0_lowercase.py`, which are checked in and decoded on first use by
-`dstok/unicode/normalization.py`.
+`dstok/unicode/_ucd_9_0_normalization.py` and `_ucd_17_0_lowercase.py`, which are checked in.
+`dstok/unicode/normalization.py` decodes them on first use.
 
 Invariant: the modules are a pure function of the inputs, so that `--check` can tell a stale or edited file.
 Depends on the standard library alone, as generate.py does.
@@ -69,7 +69,7 @@ class InputError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write or check the modules; return the exit status (0 written or current, 1 stale or a bad input)."""
+    """Writes or checks the modules; returns the exit status (0 written or current, 1 stale or a bad input)."""
     parser = argparse.ArgumentParser(description="Generate the tables of normalization and of lower case.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if not current")
     parser.add_argument("--data", type=Path, default=HERE / "normalization", help="the folder of the inputs")

@@ -1,10 +1,10 @@
-"""Generate the tables of scripts and binary properties that dstok ships.
+"""Generates the tables of scripts and binary properties that dstok ships.
 
     python unicode_tables/generate_properties.py --unicode 16.0
     python unicode_tables/generate_properties.py --unicode 16.0 --check    # exit 1 if it is missing, stale or edited
 
 In: the pinned inputs in `unicode_tables/properties/VERSION` (see README.md), checked against their `SHA256SUMS`. Out:
-one module of string constants, `dstok/unicode/_properties_VERSION.py`, decoded by `dstok/unicode/properties.py`. The
+one module of string constants, `dstok/unicode/_properties_VERSION.py`; `dstok/unicode/properties.py` decodes it. The
 module of `BASE` holds whole sets. The module of another version holds, for each set that differs, the code points that
 only one of the two versions has: the symmetric difference.
 Invariant: a pure function of the inputs; depends on the standard library alone.
@@ -44,7 +44,7 @@ Rows = dict[str, tuple[str, str]]  # name -> further names, ranges
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write or check one table; return the exit status (0 written or current, 1 stale or a bad input)."""
+    """Writes or checks one table; returns the exit status (0 written or current, 1 stale or a bad input)."""
     parser = argparse.ArgumentParser(description="Generate dstok/unicode/_properties_VERSION.py.")
     parser.add_argument("--unicode", required=True, metavar="VERSION", help="Unicode version, such as 16.0")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if not current")

@@ -1,4 +1,4 @@
-"""Write dstok/unicode/_punctuation.py: the characters that upstream's Punctuation pre-tokenizer takes for punctuation.
+"""Writes dstok/unicode/_punctuation.py: the characters that upstream's Punctuation pre-tokenizer takes for punctuation.
 
     python unicode_tables/punctuation.py [--check]
 

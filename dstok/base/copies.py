@@ -1,6 +1,6 @@
 """Copies of objects that have state: a stream, or a text that grows.
 
-In: an object whose attributes are its state. Out: a second object in the same state. From then on each goes on alone.
+In: an object whose attributes are its state. Out: a second object in the same state, which goes on by itself.
 Invariant: the two share nothing that changes. Every attribute is copied, one level deep. Parts that never change (the
 core's tables and policies) are their own copies. An attribute that cannot be copied is an error; it is never shared.
 """

@@ -2,8 +2,9 @@
 
 In: these steps as JSON, as in `TokenizerConfig.framing`. Out: the parts of a pair in their order. The steps do not say
 how spans are trimmed: `ModelDescription.trim_offsets` alone says that.
-Invariant: the parts have upstream's ids and type ids, also in the rest after truncation. There upstream's templates
-leave the texts the type ids 0 and 1. Anything else that upstream does, such as to give a text twice, is refused.
+Invariant: the parts have upstream's ids and type ids, also in the parts that truncation cuts off. There upstream's
+templates leave the texts the type ids 0 and 1. Anything else that upstream does, such as to give a text twice, is
+refused.
 Source: upstream 0.23.3, measured; tests/calls/test_pairs.py compares with random templates.
 """
 

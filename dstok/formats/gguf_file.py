@@ -77,7 +77,7 @@ class _Reader:
         return struct.unpack("<" + code, self.take(struct.calcsize(code)))[0]
 
     def count(self, size: int) -> int:
-        """A count of things of at least `size` bytes each."""
+        """A count of items of at least `size` bytes each."""
         start = self.at
         count: int = self.number("Q")
         if count > (len(self.data) - self.at) // size:

@@ -109,7 +109,7 @@ def _special_tokens(special_tokens: Mapping[str, int], ranks: Mapping[bytes, int
 
 
 def read_ranks(data: bytes) -> dict[bytes, int]:
-    """The ranks of the contents of a rank file. Raises `TokenizerFileError` with line and file offset.
+    """The ranks in a rank file's contents. Raises `TokenizerFileError` with line and file offset.
 
     >>> read_ranks(b"YWI= 7\\n")
     {b'ab': 7}
@@ -156,8 +156,8 @@ def write_ranks(model: ModelDescription) -> bytes:
 def ranks_of(model: ModelDescription) -> dict[bytes, int]:
     """tiktoken's `mergeable_ranks` of `model`, in order of rank.
 
-    Raises `UnsupportedError` if its ids, as ranks, do not give its merges, if it has tokens that are neither bytes nor
-    added tokens, or if a piece that is a token is not that token.
+    Raises `UnsupportedError` if its ids, as ranks, do not give its merges, if a token is neither bytes nor an added
+    token, or if a piece that is a token is not that token.
     """
     if model.normalizer:
         raise UnsupportedError("a normalizer, which tiktoken has none of", "$.normalizer")

@@ -1,7 +1,7 @@
 """tokenizer_config.json and generation_config.json: the settings that upstream's tokenizer.json does not hold.
 
 In: the texts of these files, and the ids of the tokens that they may name. Out: `TokenizerConfig`.
-Invariant: BOS and EOS are tokens of the model, or the file is refused; other settings are ignored.
+Invariant: BOS and EOS are tokens of the model, or the file is refused; settings of no use here are ignored.
 Source: the files that DeepSeek, Qwen and Meta publish; they have no specification.
 """
 

@@ -1,6 +1,6 @@
 r"""tokenizer.json -> `ModelDescription`.
 
-In: the text of upstream's tokenizer.json and, for the ids of BOS and EOS, of tokenizer_config.json.
+In: the text of upstream's tokenizer.json and, for BOS and EOS, of tokenizer_config.json.
 Out: its `ModelDescription`, for a byte-level BPE model.
 Invariant: dstok reads a file only if upstream loads it, too. Each field that can change upstream's encoding or decoding
 is either in the description or has a value that changes nothing. Any other file is an `UnsupportedError` (upstream
@@ -8,7 +8,7 @@ does it, dstok does not) or a `TokenizerFileError` (the file is broken, or contr
 Source: upstream 0.23.3, measured field by field; tests/formats/test_tokenizer_json.py repeats the measurements.
 
 Upstream's rules that the file does not state:
-- An unknown key is passed over, except on the top level.
+- An unknown key is ignored, except on the top level.
 - The ids of added tokens are not read. A token that the vocabulary has gets its id there. The others are counted on
   from the vocabulary's size: its number of entries, not its largest id. So the ids may collide where the vocabulary
   has holes. A file that says otherwise is refused.
@@ -52,7 +52,7 @@ def read_tokenizer_json(
 ) -> ModelDescription:
     """The model of a tokenizer.json. A tokenizer_config.json, `config`, adds BOS, EOS and the settings of chats.
 
-    `upstream` names the version of upstream whose Unicode tables the ids are to follow.
+    `upstream` names the version of upstream whose Unicode tables count.
 
     Raises `TokenizerFileError` for a broken file and `UnsupportedError` for one that dstok cannot follow
     exactly. Patterns are not checked here: compiling `splits` does that.

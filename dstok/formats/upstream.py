@@ -4,7 +4,7 @@ In: a name such as "tokenizers-0.21.1". Out: `Upstream`.
 Invariant: the list has a version only if every code point was tested with its wheel, for each of the tables. Other
 changes between versions, such as new fields of a tokenizer.json, are not followed: a file is read as the newest version
 reads it.
-Source: the wheels. tests/formats/test_upstream_versions.py tests again the wheels that are there.
+Source: the wheels. tests/formats/test_upstream_versions.py repeats this with the wheels that are there.
 """
 
 from __future__ import annotations

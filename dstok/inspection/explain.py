@@ -124,7 +124,7 @@ def _overrun(dfa: DFA) -> int | None:
 
 
 def _paths(program: Program, text: str) -> Iterator[tuple[str, str, str]]:
-    """Each piece, why it is one, and its way."""
+    """Each piece, the reason for it, and its way."""
     for way in ways(program, text):
         yield repr(way.text), reason(way.tag), _walked(program, way)
 

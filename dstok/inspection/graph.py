@@ -67,7 +67,7 @@ def marked_dot(cascade: Cascade) -> str:
 
 
 def _node(program: Program, state: int) -> str:
-    """A state: its number, and why a piece that ends there is one."""
+    """A state: its number, and the reasons for a piece that ends there."""
     reasons = _reasons(program, state)
     steps = {name.split(".")[0] for name in reasons} - {"gap"}
     kind = "many" if len(steps) > 1 else f"step{steps.pop()}" if steps else "gap" if reasons else "none"

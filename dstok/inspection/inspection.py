@@ -67,7 +67,7 @@ class Inspection:
         return self._encoder.way()
 
     def spans(self, text: Text) -> list[tuple[int, int, int]]:
-        """(start, end, tag) of each piece of `text`, in bytes of UTF-8; `automaton.tags[tag]` says what matched it.
+        """(start, end, tag) of each piece of `text`, in bytes of UTF-8; `automaton.tags[tag]` gives its reason.
 
         The text is taken as it is: no added token is matched in it, nothing is normalized. Raises `TextError`.
 
@@ -110,7 +110,7 @@ class Inspection:
         return np.column_stack([pairs.reshape(-1, 2), merged])
 
     def merge(self, piece: bytes) -> list[int]:
-        """The ids that merging makes of `piece`, a whole one.
+        """The ids that merging makes of a whole `piece`.
 
         >>> import dstok
         >>> dstok.load("deepseek-v3").inspect().merge(b" tokenization")
@@ -156,6 +156,6 @@ class Inspection:
 
     @property
     def tables(self) -> Mapping[str, memoryview]:
-        """The flat tables that the core runs on, by name; `dstok/tables/objects.py` says what each holds."""
+        """The flat tables that the core runs on, by name; `dstok/tables/objects.py` describes each."""
         sections = self._tables.sections.items()
         return MappingProxyType({name: memoryview(data).toreadonly() for name, data in sections})

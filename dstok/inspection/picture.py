@@ -1,7 +1,7 @@
 """One picture of compiled splits: the automaton, its classes, and the way of a text.
 
-In: a program, a text or none. Out: SVG that needs nothing else, for light and dark. Invariant: the picture shows what
-`explain` says. Its description has the words, for people who cannot see it.
+In: a program, a text or none. Out: SVG that needs nothing else, for light and dark. Invariant: the picture shows the
+facts of `explain`. Its description has the words, for people who cannot see it.
 """
 
 from __future__ import annotations

@@ -11,9 +11,8 @@ __all__ = ["ModelInfo"]
 class ModelInfo:
     """The data of a named model.
 
-    `sha256` is of the tokenizer.json that it was made from. `aliases` are the other names that `load` takes for it: the
-    tokenizer.json published under them has the same vocabulary, merges and added tokens. `package` is the installed
-    package that contains it.
+    `sha256` is of its tokenizer.json. `aliases` are the other names that `load` takes for it: the tokenizer.json
+    published under them has the same vocabulary, merges and added tokens. `package` is the installed package with it.
     """
 
     name: str

@@ -48,7 +48,7 @@ _BY_PATH = {
 
 
 def find(name: str) -> str | None:
-    """The built-in model of that name; None if there is none.
+    """The built-in model of that name, or None.
 
     >>> find("deepseek-ai/DeepSeek-V3-0324"), find("deepseek-chat"), find("./deepseek-v3")
     ('deepseek-v3', None, None)

@@ -1,7 +1,7 @@
 """The automaton of every stage after the NFA: rows of edges, each with a next state and a tag.
 
 In: rows. Out: `DFA`, which has a readable search for the longest match, and a fingerprint.
-Invariant: state 0 is dead, state 1 is the start. A tag says what a match that ends here means: see `OPERATION`.
+Invariant: state 0 is dead, state 1 is the start. A tag gives the meaning of a match that ends here: see `OPERATION`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""Character classes and escapes of a pattern -> sets of code points.
 
 In: the text of a pattern at a class or an escape. Out: a `CodePointSet`.
-Invariant: the set is the one that upstream (Oniguruma, Ruby syntax) matches; anything else is refused.
+Invariant: the set is the one that upstream (Oniguruma, Ruby syntax) matches; if it cannot be, the pattern is refused.
 Source: Oniguruma's doc/RE, and upstream itself, measured (tests/patterns, tests/unicode/test_properties.py).
 
 A class is operands joined by `&&`, each the union of its items. An operand without items holds nothing, so `[a&&]` is

@@ -10,11 +10,11 @@ The stages, and why they hold
 -----------------------------
 1. *A step is a language.* `mark_step` makes an automaton of texts with a mark after each piece. Whether a mark is right
    may depend on characters far after it: on one for `\s?\p{L}+` (a gap ends before the blank that leads a word), on any
-   number for `\s+$`. The automaton need not decide this at the mark, but later.
+   number for `\s+$`. The automaton may decide this later.
 2. *The next step reads a piece's edge as the end of the text.* `mark_cascade` runs the automata of the upper and the
    lower step side by side. At a mark of the upper one the lower one reads END instead. So `(?!\S)`, `$` and a match
    that runs out of digits see the same as in a text of its own. The result is again an automaton of marked texts; the
-   third step is joined to it in the same way, and so on.
+   third step joins it in the same way, and so on.
 3. *The first mark.* `find_pieces` makes an automaton that reads a text without marks, and keeps all guesses where the
    first mark may stand. There is one right marking, so in the end one guess is left. Two places at a time are enough
    for all real tokenizers; steps that need more are refused.
@@ -95,8 +95,8 @@ class Cascade:
 
 @dataclass(frozen=True)
 class Program(Cascade):
-    """A cascade with the automaton that reads a text from the left alone. Tag 1 of `boundaries` means that the piece is
-    dropped, 0 that it is kept.
+    """A cascade with the automaton that reads a text from the left alone. The tags of `boundaries`: 1 for a dropped
+    piece, 0 for a kept one.
 
     >>> program = compile_splits([Split(r"\\p{N}{1,3}"), Split(r"\\p{L}+")])
     >>> [text for text, tag in program.pieces("ab1234!")]
@@ -156,7 +156,7 @@ def compile_cascade(splits: Sequence[Split], unicode_version: str = "16.0") -> C
 
 
 def _stages(splits: Sequence[Split], unicode_version: str) -> tuple[Alphabet, list[Marked], tuple[Tag, ...]]:
-    """The marked texts of the first step, of the first two, and so on; without steps those of one piece."""
+    """The marked texts of the first step, of the first two, and so on; of no step: texts of one piece."""
     if len(splits) > MAX_STEPS:
         raise UnsupportedError(f"more than {MAX_STEPS} Split steps", splits[MAX_STEPS].where)
     trees = [_tree(split, unicode_version) for split in splits]

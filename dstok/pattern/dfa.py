@@ -53,7 +53,7 @@ class _Subsets:
         return settled, tag
 
     def settle(self, threads: tuple[int, ...]) -> tuple[int, ...]:
-        """`threads` without splits and without threads that can no longer win: this makes subsets fewer and equal.
+        """`threads` without splits and threads that can no longer win: so there are fewer subsets.
 
         Looks stay, since the next symbol is not known yet. A match without a look before it beats all after it.
         """

@@ -11,8 +11,8 @@ Example: `\s+(?!\S)|\s+|\S+` leaves the last blank of a run to the word after it
 mark before the third blank, and another has none so far. Before "x" the first guess is right: the piece has two blanks.
 At the end of the text the other one is right: the piece has three.
 
-The older place is called 0, the other one 1. An edge's tag says what happens to them before its symbol is read: `SET_0`
-puts the symbol's place into 0; `SET_1` into 1; `MOVE` copies 1 into 0; `MOVE_SET_1` does both; `KEEP` does nothing.
+The older place is called 0, the other one 1. An edge's tag moves them before its symbol is read: `SET_0` puts the
+symbol's place into 0; `SET_1` into 1; `MOVE` copies 1 into 0; `MOVE_SET_1` does both; `KEEP` does nothing.
 In the dead state the piece ends at place 0, and the edge that led there says which mark it has (none: mark 0).
 
 The next piece is searched from `START` again. That is right if the `Marked` takes from its start every text that it

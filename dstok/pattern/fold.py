@@ -1,7 +1,7 @@
 """Case folding inside `(?i:...)`, as far as it is exact.
 
 In: a set of ASCII characters, or a folded AST. Out: the set closed under upstream's simple folds.
-Invariant: the result is exactly what upstream (Oniguruma) matches. Upstream may also match one character for several
+Invariant: the result matches exactly as upstream (Oniguruma) does. Upstream may also match one character for several
 (`(?i:ss)` and U+00DF); such patterns are refused.
 Source: Unicode's CaseFolding.txt for ASCII letters. Only k and s have a third, non-ASCII form (U+212A, U+017F). The
 multi-character folds of ASCII letters begin with the pairs below.

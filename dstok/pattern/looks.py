@@ -1,7 +1,7 @@
 r"""Look-around and atomic groups -> tests of letters.
 
 In: the AST of a pattern and its `Letters`. Out: an AST of characters, tests and automata. pattern/nfa.py builds states
-for it. The predicates of the tests are now among those of the letters.
+for it. The letters get the predicates of the tests.
 Invariant: the new AST means what the old one means. Innermost constructs come first. `(?=X)` becomes "the automaton of
 X, begun here, comes to a tag"; `(?<=X)` becomes "a text that X matches ends here". An atomic group becomes its own
 automaton; a match may leave it only where no better match follows. Look-around needs no predicate if it is one

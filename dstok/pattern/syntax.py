@@ -2,7 +2,7 @@
 
 In: a pattern in upstream's dialect (Oniguruma, Ruby syntax) and a Unicode version.
 Out: the tree of pattern/ast.py, in which every character test is a `CodePointSet`.
-Invariant: the tree means exactly what upstream means by the pattern. A construct without an exact tree is refused
+Invariant: the tree has exactly upstream's meaning of the pattern. A construct without an exact tree is refused
 (`UnsupportedError`); a text that is no pattern is a `PatternError`. Both errors name the position.
 Source: Oniguruma's doc/RE for the grammar, and upstream itself, measured (tests/patterns).
 """

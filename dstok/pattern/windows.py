@@ -1,4 +1,4 @@
-r"""Marked texts -> the windows: three characters before a place and two after it decide about it, in ASCII text.
+r"""Marked texts -> windows: three characters before a place and two after it, which may decide about it in ASCII text.
 
 In: `Marked`, without dropped pieces, and its alphabet. Out: a group for each byte; a number for each history (three
 groups); a verdict for each history's number and the two groups c, d that follow. The verdict: a piece begins at c

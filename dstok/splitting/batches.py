@@ -1,7 +1,7 @@
 """Many texts, by several threads: their spans in flat arrays, their pieces, the numbers of pieces.
 
-In: texts. Out: spans, and where each text's spans begin among them; lists; counts. Invariant: the results are those of
-single calls, in the order of the texts. If texts have errors, the first one is raised, with the text's number, before
+In: texts. Out: spans, and where each text's spans begin among them; lists; counts. Invariant: single calls give the
+same results, in the order of the texts. The error of the first faulty text is raised, with the text's number, before
 anything is split.
 """
 

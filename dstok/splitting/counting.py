@@ -1,7 +1,7 @@
 """The frequency of each piece in a corpus.
 
 In: a `Cascade` and texts, one by one. Out: a dict from piece to frequency, the most frequent first.
-Invariant: the counts are those of the pieces that `Splitter.split` gives for each text. The longest text bounds memory,
+Invariant: the pieces are those that `Splitter.split` gives for each text. The longest text bounds memory,
 and `memory` bounds the table of distinct pieces. The dict at the end comes on top.
 """
 

@@ -1,8 +1,8 @@
 """A compiled cascade -> the core's objects that run it.
 
 In: a `Cascade`. Out: a `Finder`, which finds pieces, and a function that also says why each is a piece.
-Invariant: tables and kernels are those of a tokenizer. The finder reads from the left alone if the pieces can be found
-so; otherwise it reads the text from both sides (pattern/two_sided.py).
+Invariant: tables and kernels are those of a tokenizer. The finder reads from the left alone where it can, otherwise
+from both sides (pattern/two_sided.py).
 """
 
 from __future__ import annotations

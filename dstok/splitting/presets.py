@@ -1,7 +1,7 @@
 r"""The splittings of well-known models, by name.
 
 In: a name. Out: Split steps. Invariant: each preset has the steps of the model's own file; presets.json names the file,
-and tests/splitting/test_splitter.py compares with the available files, and with upstream.
+and tests/splitting/test_splitter.py compares with these files where available, and with upstream.
 """
 
 from __future__ import annotations

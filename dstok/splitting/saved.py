@@ -2,7 +2,7 @@
 
 In: a splitter. Out: JSON, and from it the splitter again, or `ImageError`.
 Invariant: an opened splitter splits as the saved one. Opening compiles the steps again and compares the fingerprints.
-So a damaged or hostile file can do no more than a pattern can.
+A damaged or hostile file can do no more than a pattern.
 """
 
 from __future__ import annotations

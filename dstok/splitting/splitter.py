@@ -136,7 +136,7 @@ class Splitter:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Splitter:
-        """The splitter that `save` wrote. Raises `ImageError` for another file, or one that gives another splitter."""
+        """The splitter that `save` wrote. Raises `ImageError` for any other file, or for another splitter."""
         return saved.opened(cls, path)
 
     def with_unicode(self, version: str) -> Splitter:
@@ -196,7 +196,7 @@ class Splitter:
         return self._span_pass.count(readable(text, errors))
 
     def pieces(self, text: Text, *, errors: Errors = "strict") -> list[Piece]:
-        """The pieces with their places, and the step and alternative, from 0, that matched; None for a gap.
+        """The pieces with their places, and the matching step and alternative, from 0; None for a gap.
 
         >>> import dstok
         >>> [(p.text, p.step, p.alternative) for p in dstok.Splitter(["a|b", "x"]).pieces("abxy")]
@@ -313,7 +313,7 @@ class Splitter:
         return properties.fingerprint(self.cascade)
 
     def __eq__(self, other: object) -> bool:
-        """Whether both keep the same spans of every text, however their patterns are written."""
+        """Whether both keep the same spans of every text, whatever their patterns."""
         return self.fingerprint == other.fingerprint if isinstance(other, Splitter) else NotImplemented
 
     def __hash__(self) -> int:

@@ -3,7 +3,7 @@
 In: tables, added tokens, BOS and EOS. Out: SHA-256, hex.
 Invariant: two tokenizers with one fingerprint give the same ids, texts and errors. The fingerprint of a tokenizer is
 the same in each version of dstok. So a field that a later version adds to a split, a step or a token is hashed only
-where its value differs from its default, the behaviour of the versions without it.
+where its value differs from the behaviour of the versions without it.
 """
 
 from __future__ import annotations
