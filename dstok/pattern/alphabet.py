@@ -1,11 +1,9 @@
 """Code points -> equivalence classes.
 
-In: the character sets of a pattern, or of several. Out: a partition of all code points that a text may hold (all but
-the surrogates). Each set is a union of classes.
+In: the character sets of patterns. Out: a partition of all code points but the surrogates (no text holds these). Each
+set is a union of classes. Example: the sets `[a-f]` and `[d-z]` make four classes: a to c, d to f, g to z, all others.
 Invariant: two code points share a class exactly when no set tells them apart. So an automaton over classes decides as
-one over code points would. Class 0 holds the smallest code point, and class numbers rise with the smallest member: the
-same sets give the same numbers. Example: the sets `[a-f]` and `[d-z]` make four classes: a to c, d to f, g to z, and
-all others.
+one over code points. Class numbers rise with the smallest member: the same sets give the same numbers.
 Source: the partition refinement of DFA compilers (regex-automata calls it byte classes).
 """
 
@@ -27,7 +25,7 @@ _SURROGATES = CodePointSet.from_ranges([(0xD800, 0xDFFF)])
 class Alphabet:
     """A partition of the code points into `classes`, each non-empty.
 
-    The symbols of an automaton are the class numbers, and `end` (= number of classes) for the end of the text.
+    Symbols of an automaton are class numbers, and `end` (= number of classes): the end of the text.
     """
 
     classes: tuple[CodePointSet, ...]

@@ -56,7 +56,7 @@ class Around:
 
 @dataclass(frozen=True)
 class Atomic:
-    """The match that `item` prefers by itself; the rest of the pattern cannot change it."""
+    """The match that `item` prefers, whatever follows."""
 
     item: Node
     position: int
@@ -64,7 +64,7 @@ class Atomic:
 
 @dataclass(frozen=True)
 class Test:
-    """No width: predicate number `predicate` of pattern/letters.py has the value `value`. pattern/looks.py makes it."""
+    """No width: predicate number `predicate` of pattern/letters.py has the value `value`. looks.py makes it."""
 
     predicate: int
     value: bool
@@ -137,7 +137,7 @@ def position_of(node: Node) -> str:
 
 
 def is_nullable(node: Node) -> bool:
-    """Can `node` match without taking a character? Upstream leaves a loop after a turn that takes none."""
+    """Can `node` match no character? Upstream leaves a loop after such a turn."""
     if isinstance(node, Chars):
         return False
     if isinstance(node, Alternate):
@@ -152,7 +152,7 @@ def is_nullable(node: Node) -> bool:
 
 
 def length_of(node: Node) -> int | None:
-    """The number of characters in every match of `node`; None if matches differ in length."""
+    """The length of every match of `node`; None if lengths differ."""
     if isinstance(node, (Chars, Alternate)):
         lengths = {1} if isinstance(node, Chars) else {length_of(item) for item in node.items}
         return lengths.pop() if len(lengths) == 1 else None

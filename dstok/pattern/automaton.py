@@ -1,6 +1,6 @@
 """The automaton of every stage after the NFA: rows of edges, each with a next state and a tag.
 
-In: rows. Out: `DFA`, which has a readable search for the longest match, and a fingerprint.
+In: rows. Out: `DFA`, with a readable search for the longest match, and a fingerprint.
 Invariant: state 0 is dead, state 1 is the start. A tag gives the meaning of a match that ends here: see `OPERATION`.
 """
 
@@ -12,8 +12,8 @@ __all__ = ["DEAD", "DFA", "KEEP", "MOVE", "MOVE_SET_1", "NO_TAG", "OPERATION", "
 
 DEAD, START = 0, 1
 NO_TAG = -1
-# A tag is `operation * OPERATION + t`. SET_0, which is 0: as far as is known, the match ends here, and `t` says why.
-# The others are for pattern/finder.py, which keeps two places.
+# A tag is `operation * OPERATION + t`. SET_0 is 0: as far as is known, the match ends here, and `t` says why. The
+# others are for pattern/finder.py, which keeps two places.
 SET_0, SET_1, MOVE, MOVE_SET_1, KEEP = range(5)
 OPERATION = 1 << 20  # above every alternative's number
 
@@ -41,7 +41,7 @@ class DFA:
         return len(self.edges) - 1
 
     def longest(self, symbols: list[int], start: int = 0) -> tuple[int, int] | None:
-        """(end, tag) of the match at `symbols[start:]`, or None: a readable form of the scanner's search.
+        """(end, tag) of the match at `symbols[start:]`, or None: the scanner in readable form.
 
         `symbols` are classes only; the end of the text follows the last of them.
         """

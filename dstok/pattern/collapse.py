@@ -2,9 +2,9 @@ r"""Sequence[Split] -> ONE automaton that scans a text once, left to right.
 
 In: the Split steps of a tokenizer. Out: `Program`: an alphabet and a total DFA. Run from the start of a piece, the DFA
 finds the piece's end. Run again from there, it finds the next end, and so on to the end of the text.
-Invariant: the pieces are those of the cascade: the first step cuts the text, the second cuts each piece as a
-text of its own, and so on. The automaton restarts at each piece and keeps two places. Where no such automaton exists,
-`compile_splits` raises `UnsupportedError`.
+Invariant: the pieces are the cascade's: the first step cuts the text, the second cuts each piece as a text of its own,
+and so on. The automaton restarts at each piece and keeps two places. If there is none, `compile_splits` raises
+`UnsupportedError`.
 
 The stages, and why they hold
 -----------------------------
@@ -16,11 +16,11 @@ The stages, and why they hold
    that runs out of digits see the same as in a text of its own. The result is again an automaton of marked texts; the
    third step joins it in the same way, and so on.
 3. *The first mark.* `find_pieces` makes an automaton that reads a text without marks, and keeps all guesses where the
-   first mark may stand. There is one right marking, so in the end one guess is left. Two places at a time are enough
+   first mark may stand. There is one right marking, so one guess remains in the end. Two places at a time are enough
    for all real tokenizers; steps that need more are refused.
 4. *Restarts.* The scan forgets everything between two pieces. That is right if any text that may follow a mark may also
-   follow the start of a text. Comparing two states of the automaton decides this. After one digit of `\p{N}{1,3}` the
-   condition fails. This does no harm as long as no lower step cuts there.
+   start a text. Comparing two states of the automaton decides this. After one digit of `\p{N}{1,3}` it fails, which
+   does no harm as long as no lower step cuts there.
 
 Behaviours: Isolated keeps matches and gaps; Removed marks one of them as dropped, and later steps do not see it;
 MergedWithPrevious and MergedWithNext glue a gap before or after a match; Contiguous glues matches. `invert`
@@ -146,7 +146,7 @@ def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Pr
 
 @stage("compiling patterns")
 def compile_cascade(splits: Sequence[Split], unicode_version: str = "16.0") -> Cascade:
-    """As `compile_splits`, but also for texts that cannot be read from the left alone; a `Program` if they can."""
+    """As `compile_splits`; a `Program` only if texts can be read from the left alone."""
     alphabet, stages, tags = _stages(splits, unicode_version)
     try:
         boundaries = find_pieces(_kept_or_dropped(stages[-1], tags))
@@ -211,7 +211,7 @@ def _alphabet(trees: Sequence[Node]) -> Alphabet:
 
 
 def _tree(split: Split, unicode_version: str) -> Node:
-    """The AST of a step; an error names the place of the step and the place in its pattern."""
+    """The AST of a step; errors name the step's place and the place in its pattern."""
     try:
         return parse(split.pattern, split.unicode_version or unicode_version)
     except UnsupportedError as error:
@@ -244,7 +244,7 @@ def _tags(matches: Sequence[DFA]) -> tuple[Tag, ...]:
 
 
 def _numbers(matches: DFA, step: int, split: Split, tags: Sequence[Tag]) -> tuple[Sequence[Tag], dict[int, int]]:
-    """The program's tags, and the index among them of each of the step's own tags, the gap's included."""
+    """The program's tags, and the index there of each of the step's own tags, the gap's included."""
     removed = split.behavior == "Removed"
     numbers = {own: tags.index(Tag(step, own, removed and not split.invert)) for own in _own_tags(matches)}
     return tags, numbers | {NO_TAG: tags.index(Tag(None, None, removed and split.invert))}

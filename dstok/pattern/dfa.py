@@ -2,9 +2,9 @@ r"""NFA -> minimised DFA.
 
 In: an NFA with ordered alternatives and single-character look-ahead. Out: `DFA`, a table of transitions over symbols (a
 symbol is a class, or the end of the text).
-Invariant: run from `START`, the last transition with a tag tells where the leftmost-first match ends: BEFORE the symbol
-that was just read. So a match is seen one symbol late, when the next symbol is known, and a transition can decide
-`(?!\S)` and `$`. Example: `a+` on "aab": the transition on "b" carries the tag, and the match is "aa".
+Invariant: run from `START`, the last transition with a tag ends the leftmost-first match BEFORE the symbol just read.
+Example: `a+` on "aab": the transition on "b" carries the tag, and the match is "aa". So a match is seen one symbol
+late, and a transition can decide `(?!\S)` and `$`.
 Source: the subset construction over ordered lists (RE2's "kFirstMatch", regex-automata's determinize, which also delays
 matches), Moore's partition refinement. States are numbered breadth-first.
 """
@@ -27,7 +27,7 @@ VISIT = 3  # steps of the budget for a look at a state of the NFA
 
 @stage("making the NFA deterministic")
 def determinize(nfa: NFA) -> DFA:
-    """The minimal DFA of `nfa`. Raises `UnsupportedError` if it is too large, or an automaton on the way to it."""
+    """The minimal DFA of `nfa`. Raises `UnsupportedError` if it, or the way to it, is too large."""
     subsets, letters = _Subsets(nfa), nfa.alphabet
     edges = explore(subsets.settle((nfa.start,)), subsets.step, letters.count, (), letters.end)
     return minimize(edges, letters.end)
@@ -118,7 +118,7 @@ def explore(
 def minimize(edges: list[list[Edge]], end: int | None = None) -> DFA:
     """The smallest DFA with the same tags on every path, numbered breadth-first from the start.
 
-    A state that no tag can be reached from becomes the dead state. If the start is such a state, row 1 is dead, too.
+    A state without a way to a tag becomes the dead state; if the start is one, row 1 is dead, too.
     """
     block = equivalence(edges)
     if block[START] == block[DEAD]:

@@ -1,7 +1,7 @@
 r"""A pattern in the dialect of Rust's fancy-regex (tiktoken's) -> the same pattern in upstream's dialect.
 
 In: the text of a pattern. Out: a pattern for pattern/syntax.py.
-Invariant: both match the same texts at the same places; a construct that might differ is refused, with its position.
+Invariant: both match the same texts at the same places; constructs that might differ are refused, with the position.
 Source: the documentation of fancy-regex and regex-syntax, and tiktoken 0.14.0 itself, measured: its Unicode
 version is 16.0 (every category, script and binary property, `\s`, `\w` and the folding of ASCII letters, over all code
 points; tests/formats/test_tiktoken.py).
@@ -18,9 +18,9 @@ Where the dialects differ:
 - `\<` and `\>` are borders of words; upstream's are the characters.
 - Nothing may repeat the empty group, as in `(?:)?`.
 
-When a possessive quantifier is a greedy one. A greedy C+ and a possessive C++ differ only where the rest of the
-pattern fails after all of C's characters and succeeds after fewer, that is, before a character of C. So they
-are the same if the rest cannot fail, or cannot begin with a character of C (`_refuse_backtracking`).
+A greedy C+ and a possessive C++ differ only where the rest of the pattern fails after all of C's characters and
+succeeds after fewer, that is, before a character of C. So they are the same if the rest cannot fail, or cannot begin
+with a character of C (`_refuse_backtracking`).
 """
 
 from __future__ import annotations

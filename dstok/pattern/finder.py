@@ -3,9 +3,9 @@ r"""Marked texts -> the automaton that finds the end of the next piece.
 In: `Marked`, which takes exactly one marking of each text. Out: a DFA over classes. It reads a text without marks from
 the start of a piece, and remembers at most two places.
 Invariant: each state of the DFA is a set of guesses. A guess is a state of the `Marked`, with the place and the tag of
-the first mark since the start of the piece, or without one. When all remaining guesses agree on their first mark,
-the piece ends there. Two guesses never meet in one state of the `Marked`: they would mark one text in two ways. So
-there are at most as many guesses as the `Marked` has states.
+the piece's first mark, or without one. When all remaining guesses agree on their first mark, the piece ends there. Two
+guesses never meet in one state of the `Marked`: they would mark one text in two ways. So a state has at most as many
+guesses as the `Marked` has states.
 
 Example: `\s+(?!\S)|\s+|\S+` leaves the last blank of a run to the word after it. After three blanks one guess has its
 mark before the third blank, and another has none so far. Before "x" the first guess is right: the piece has two blanks.

@@ -2,14 +2,14 @@
 
 In: an alphabet, and predicates, one by one. Out: `Letters`: a number for each symbol (a class, or the end of the text)
 together with each combination of values that the predicates can have before it.
-Invariant: a letter of the first k predicates is made of a letter of the first k - 1 (its parent) and a value. So an
-automaton over the first k predicates can read later letters: it reads their ancestors. The letters of the end of the
-text come last.
+Invariant: a letter of the first k predicates is a letter of the first k - 1 (its parent) with a value. So an automaton
+over the first k predicates can read later letters: it reads their ancestors. The letters of the end of the text come
+last.
 
 Example: `(?<=a)b` asks whether "a" ends at a place. Its letters are a, b and all others, each with yes or no. It
 matches the letter "b, yes": in "abb" the first b alone. Such a question of look-around is a predicate: does a text of
-some language begin at this place, or end at it? Once its value is a part of the letter, look-around is a test of one
-letter. `Checks` verifies the values when the marked texts of a step are made; then the values are left out again.
+some language begin at this place, or end at it? With its value in the letter, look-around is a test of one letter.
+When the marked texts of a step are made, `Checks` verifies the values and leaves them out again.
 Source: regular look-around by oracles (Schuetzenberger's bimachines; "oracle letters").
 """
 
@@ -63,7 +63,7 @@ class Automaton:
     later: dict[int, int | frozenset[int]]
 
     def again(self, state: int, letters: Letters) -> list[bool]:
-        """For each letter: is a match that ends before it in `state` followed by a longer one?"""
+        """For each letter: does a longer match follow one that ends before it in `state`?"""
         known = self.later.get(state, frozenset())
         if isinstance(known, int):
             return letters.values(known)

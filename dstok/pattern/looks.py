@@ -4,8 +4,8 @@ In: the AST of a pattern and its `Letters`. Out: an AST of characters, tests and
 for it. The letters get the predicates of the tests.
 Invariant: the new AST means what the old one means. Innermost constructs come first. `(?=X)` becomes "the automaton of
 X, begun here, comes to a tag"; `(?<=X)` becomes "a text that X matches ends here". An atomic group becomes its own
-automaton; a match may leave it only where no better match follows. Look-around needs no predicate if it is one
-character long, or if the next letter decides it.
+automaton; a match leaves it only where no better one follows. Look-around of one character, or decided by the next
+letter, needs no predicate.
 """
 
 from __future__ import annotations

@@ -3,17 +3,16 @@ r"""Marked texts: the cuts that a Sequence of Splits makes in a text, as one reg
 In: the match DFA of each step. Out: `Marked`, a DFA over marked texts. In a marked text a mark stands after each piece,
 and its tag says why it is a piece. Example: `\d+` marks "ab12" as `ab·12·`. The first mark has the tag of a gap, the
 second one the tag of a match.
-Invariant: of all ways to mark a text, the automaton takes exactly one: the pieces of the cascade. It may reject a wrong
-mark as late as the end of the text.
+Invariant: the automaton takes exactly one marking of each text: the cascade's pieces. It may reject a wrong mark as
+late as the end of the text.
 
 - `mark_step`. A match begins at a place, or none does; a match ends at its mark. These are claims about the characters
   that follow. A run of the match DFA beside the reading checks each claim. A gap's character claims that the run from
   it never reaches a tag. A match's mark claims that the run reaches the tag on the next symbol, and none after it. An
-  empty match in a gap cuts the gap, whatever the behavior: as a piece it would have no text, and glued to a side it
-  would add none. Right after a match there is no empty one, and no match begins at an empty one (upstream's
-  `find_iter`).
+  empty match in a gap only cuts the gap, whatever the behavior: it has no text for a piece or a side. Right after a
+  match there is no empty one, and no match begins at an empty one (upstream's `find_iter`).
 - `mark_cascade`. A mark of the whole is either one of the upper step, where the text of the lower step ends, or one
-  of the lower step inside an upper piece. The automaton guesses which one it is, and also rejects a wrong guess later.
+  of the lower step inside an upper piece. The automaton guesses which one, and rejects a wrong guess later, too.
 
 Source: Schuetzenberger's bimachines (a rational function looks both ways); alternating automata for the claims;
 the subset construction.

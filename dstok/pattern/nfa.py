@@ -1,8 +1,8 @@
 """AST -> NFA with ordered alternatives.
 
 In: the AST of a pattern and an alphabet of letters. Out: a Thompson NFA over letters.
-Invariant: the order of a state's epsilon edges is the order in which a backtracking matcher would try them. So the
-first path that matches is the path that upstream takes (leftmost-first).
+Invariant: a state's epsilon edges have the order in which a backtracking matcher tries them. So the first path that
+matches is upstream's (leftmost-first).
 Source: Thompson's construction; the ordered form is Pike's, as in RE2 and regex-automata.
 """
 
@@ -112,8 +112,8 @@ def _build_alternative(nfa: NFA, item: Node, end: int) -> int:
 
 
 class _Builder:
-    """Builds states from the back. A node leads to `empty` if no character was taken since the turn of the innermost
-    loop began, and to `moved` otherwise. A turn that takes no character leaves its loop, as upstream's does.
+    """Builds states from the back. A node leads to `empty` if the innermost loop's turn has taken no character yet,
+    otherwise to `moved`. A turn that takes none leaves its loop, as upstream's does.
     """
 
     def __init__(self, nfa: NFA) -> None:
@@ -183,7 +183,7 @@ class _Builder:
         return entry
 
     def fixed(self, node: Fixed, empty: int, moved: int) -> int:
-        """The states of an automaton that runs by itself. A match may leave it where it does not match again later."""
+        """The states of an automaton that runs by itself, left only where it does not match again later."""
         nfa, automaton = self.nfa, self.nfa.alphabet.automata[node.automaton]
         letters = nfa.alphabet.projected(automaton.level)
         states = [SplitState([]) for _ in automaton.dfa.edges]

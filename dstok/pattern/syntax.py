@@ -1,7 +1,7 @@
 """Pattern text -> AST.
 
 In: a pattern in upstream's dialect (Oniguruma, Ruby syntax) and a Unicode version.
-Out: the tree of pattern/ast.py, in which every character test is a `CodePointSet`.
+Out: the tree of pattern/ast.py; every character test is a `CodePointSet`.
 Invariant: the tree has exactly upstream's meaning of the pattern. A construct without an exact tree is refused
 (`UnsupportedError`); a text that is no pattern is a `PatternError`. Both errors name the position.
 Source: Oniguruma's doc/RE for the grammar, and upstream itself, measured (tests/patterns).
@@ -348,9 +348,9 @@ class _Parser(ClassParser):
 
 
 def _vanishes(node: Node) -> bool:
-    """Several parts, all optional? At the front of a look-behind upstream drops such parts, and fails if none remains.
+    """Several parts, all optional? At the front of a look-behind upstream drops these, and fails if none remains.
 
-    Upstream keeps an optional part that is neither one character nor one text. dstok refuses such parts, too.
+    It keeps an optional part that is neither one character nor one text. dstok refuses that, too.
     """
     return isinstance(node, Concat) and len(node.items) > 1 and all(map(_is_optional, node.items))
 

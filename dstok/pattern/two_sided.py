@@ -2,9 +2,9 @@ r"""Marked texts -> the tables that read them from both sides.
 
 In: `Marked`, which takes exactly one marking of each text. Out: `Sides`: how states move from the left, how they move
 from the right, and for the two states at a place whether a mark stands there.
-Invariant: a state from the right is a set of states of the `Marked`. From these it takes the rest of the text, if no
-mark stands before the rest's first character. If the set holds the state from the left, no mark stands at the place.
-Otherwise a mark does. Only one mark leads to a state of the set, since there is one right marking.
+Invariant: a state from the right is a set: the states from which the `Marked` takes the rest of the text without a mark
+before its first character. If it holds the state from the left, no mark stands at the place. Otherwise one does: the
+only mark that leads to a state of the set, since there is one right marking.
 Source: Schuetzenberger's bimachines, made of an unambiguous automaton.
 
 Every `Marked` can be read in this way. Its pieces may depend on the text before them (`\b`, look-behind), and its next

@@ -1,12 +1,12 @@
 r"""How much the compiler may do for a pattern: one measure for all stages, and one error.
 
-In: the steps that a stage does, the cells that it keeps, and the sizes of the things that it makes. Out: nothing, or
-the `UnsupportedError` that names the stage and the limit.
+In: the steps that a stage does, the cells that it keeps, the sizes of its results. Out: nothing, or the
+`UnsupportedError` that names the stage and the limit.
 Invariant: the counts depend on the pattern alone, never on the machine or the clock. So a pattern is refused everywhere
 or nowhere. A function marked with `stage` has a budget of its own, or shares that of the stage that calls it.
 
-A step is a look at a state, an edge or a range: about 0.2 microseconds in Python. A cell is an entry of a set, a tuple
-or a table that is kept: about 100 bytes with what belongs to it. So a budget is about 2 seconds and 200 MB.
+A step is a look at a state, an edge or a range: about 0.2 microseconds in Python. A cell is a kept entry of a set, a
+tuple or a table: about 100 bytes in all. So a budget is about 2 seconds and 200 MB.
 """
 
 from __future__ import annotations
