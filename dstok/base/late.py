@@ -23,8 +23,8 @@ from typing import Any
 
 __all__ = ["LateModule"]
 
-# Take a child that was forked while another thread imported a module. When the child imports it, it would wait for that
-# thread, which it does not have. So a fork waits until no thread imports.
+# A child forked while another thread imports a module has no such thread, but would wait for it at its own import. So a
+# fork waits until no thread imports.
 _importing = RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.release,

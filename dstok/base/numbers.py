@@ -1,8 +1,8 @@
 """Numbers as callers give them -> whole numbers within bounds.
 
 In: the name of an argument, and its value: an int, or a value that Python takes for one, such as numpy's integers. Out:
-an int. Invariant: any other value is an `ArgumentError` that says which argument, what was expected and what was found.
-True and False are no numbers here.
+an int. Invariant: any other value is an `ArgumentError` that names the argument, the expected and the found value. True
+and False are no numbers here.
 """
 
 from __future__ import annotations

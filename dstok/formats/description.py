@@ -43,7 +43,7 @@ class NormalizerStep:
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    """The settings of BOS, EOS and chats in a model's files. None: the files do not say.
+    """A model's settings of BOS, EOS and chats. None: its files do not say.
 
     pad_id: the token that fills a batch up. add_bos, add_eos: do BOS and EOS stand around a text?
     chat_template: the jinja template, of several the one named "default"; chat_templates: all that have names.

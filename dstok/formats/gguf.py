@@ -2,7 +2,7 @@
 
 In: the path of a GGUF file, with tensors or without. Out: the model as upstream has it. From a model also a GGUF file
 with a vocabulary and no tensors.
-Invariant: the ids are upstream's: the ids of the tokenizer.json files that llama.cpp's `tokenizer.ggml.pre` stands for.
+Invariant: the ids are those of upstream's tokenizer.json files that llama.cpp's `tokenizer.ggml.pre` stands for.
 formats/llama_cpp.py tells where llama.cpp's own ids differ. A model that GGUF cannot describe is refused. `write_gguf`
 returns, as sentences, the facts that llama.cpp's convention loses.
 Source: the GGUF specification; llama.cpp v0.5.0, conversion/base.py (`get_vocab_base`) for the types of tokens.

@@ -4,9 +4,9 @@ In: a description (JSON-able) and sections (bytes); for a whole tokenizer also i
 and from the file the same again, mapped.
 Invariant: an open image is whole, has this format number and the layout of `write_image`; other files are refused.
 The same input gives the same bytes; sections start on pages.
-Nobody sees an unfinished file: `write_image` makes it beside its place and moves it there. This is also the way to
-replace an image in use: the old one stays mapped. A program that writes into it, or cuts it short, changes the tables
-under a running tokenizer, or ends the process (SIGBUS).
+Nobody sees an unfinished file: `write_image` makes it beside its place and moves it there. This also replaces an image
+in use: the old one stays mapped. Writing into it, or cutting it short, changes the tables under a running tokenizer, or
+ends the process (SIGBUS).
 Layout, little-endian: `MAGIC`, uint32 format, uint32 length of the header, 32 bytes SHA-256 of everything after
 them, the header (JSON: description, [name, offset, length] of each section, tokenizer), sections.
 """

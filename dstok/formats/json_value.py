@@ -1,9 +1,9 @@
 r"""JSON text -> a `Value`, which knows its path and checks its type.
 
 In: the text of a JSON file. Out: its root, which is an object.
-Invariant: upstream's parser takes the same texts: UTF-8, no byte order mark, no NaN, no lone surrogate. Also, no object
-has a key twice: upstream takes sometimes the last one and sometimes none. Any other text is a `TokenizerFileError` that
-names the path, or the line and column. (Upstream refuses 128 nested brackets; here Python's own limit counts.)
+Invariant: upstream's parser takes the same texts: UTF-8, no byte order mark, no NaN, no lone surrogate. No object has a
+key twice: upstream takes sometimes the last one, sometimes none. Any other text is a `TokenizerFileError` that names
+the path, or the line and column. (Upstream refuses 128 nested brackets; here Python's own limit counts.)
 Source: RFC 8259, and serde_json as upstream uses it, measured (tests/formats/test_tokenizer_json.py).
 """
 

@@ -2,8 +2,8 @@ r"""The pre-tokenizers of a tokenizer.json -> Split steps.
 
 In: the steps of `$.pre_tokenizer`, sequences unfolded, and a version of upstream. Out: a `Split` for each step that
 cuts.
-Invariant: the steps cut every text as upstream's pre-tokenizers do. A step that is not a Split there becomes the Split
-that does the same, with a class of the Unicode version that upstream uses there.
+Invariant: the steps cut every text as upstream's pre-tokenizers do. Other steps become the Split that does the same,
+with a class of upstream's Unicode version for them.
 Source: upstream, swept over all code points (formats/upstream.py); tests/patterns/test_pre_tokenizers.py compares.
 
 - Digits: Rust's `char::is_numeric`, the general category N; Contiguous if digits are not to be cut one by one.
@@ -12,8 +12,8 @@ Source: upstream, swept over all code points (formats/upstream.py); tests/patter
 - Punctuation: a table of its own, about Unicode 8.0, the same in all versions.
 
 ByteLevel's add_prefix_space after a step that cuts is refused: upstream puts the space before each piece that begins
-with none. The core merges pieces where they lie in the text, and no such space is there. With the spaces put into the
-text before it is split, the pattern finds other pieces.
+with none. The core merges pieces where they lie in the text, without such a space. With the spaces in the text before
+the split, the pattern finds other pieces.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def prefix_step(steps: Sequence[tuple[str, Value]]) -> NormalizerStep | None:
 def raw_tokens(normalizer: Sequence[NormalizerStep], added: tuple[AddedToken, ...]) -> tuple[AddedToken, ...]:
     """The added tokens as upstream finds them before it puts a space before the rest; other models' as they are.
 
-    Upstream finds all of them before. Without a normalizer it finds those with normalized=true as the others.
-    Raises `UnsupportedError` where both kinds are there, or a normalizer comes between.
+    Without a normalizer upstream finds those with normalized=true as the others. Raises `UnsupportedError` where both
+    kinds are there, or a normalizer comes between.
     """
     if not normalizer or normalizer[-1].type != PREFIX_SPACE or not any(token.normalized for token in added):
         return added

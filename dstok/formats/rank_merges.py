@@ -4,16 +4,15 @@ In: a mapping from the bytes of a token to its rank. Out: for each token the pai
 Invariant: with these merges, merging gives for every text tiktoken's result.
 
 tiktoken joins two neighbours if their bytes together are a token: first those of the least rank, and of equals the
-leftmost. So several pairs, all of one rank, could make a token: "ab" and "c", or "a" and "bc", make "abc". But only one
-of these pairs is ever joined. Merging the bytes of the token alone shows which one. The proof:
+leftmost. So several pairs of one rank could make a token: "ab" and "c", or "a" and "bc", make "abc". But only one of
+them is ever joined. Merging the bytes of the token alone shows which one. The proof:
 
 Say that somewhere in a text the neighbours a, b are joined to the token t. Until then nothing was joined across the
-outer edges of a and b. Merging the bytes of t alone makes the same joins inside of them, in the same order: each was
-the least and leftmost of the whole text, so also of its own stretch; and the least and leftmost within a stretch does
-not depend on the text outside. So merging t alone comes to a, b, too, and has only these two left to join. So (a, b) is
-the last join in merging t alone. There is one last join, or none, if merging t alone ends in several tokens. Any other
-pair that adds up to t is never joined, and may be left out: the next pair, the one with the least rank and of equals
-the leftmost, is the same with it and without it.
+outer edges of a and b. Merging t alone makes the same joins inside of them, in the same order: each was the least and
+leftmost of the whole text, so also of its own part; and the least and leftmost of a part does not depend on the text
+outside. So merging t alone comes to a, b, too, and (a, b) is its last join. There is one last join, or none, if merging
+t alone ends in several tokens. Any other pair that adds up to t is never joined, and may be left out: the next pair,
+the one with the least rank and of equals the leftmost, is the same without it.
 
 The ranks are distinct, and each belongs to one pair. So the merges, in order of rank, say everything that the ranks
 say. The proof assumes nothing about the ranks: they need not come from training, and a token may rank before its parts.

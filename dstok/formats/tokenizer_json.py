@@ -2,9 +2,9 @@ r"""tokenizer.json -> `ModelDescription`.
 
 In: the text of upstream's tokenizer.json and, for BOS and EOS, of tokenizer_config.json.
 Out: its `ModelDescription`, for a byte-level BPE model.
-Invariant: dstok reads a file only if upstream loads it, too. Each field that can change upstream's encoding or decoding
-is either in the description or has a value that changes nothing. Any other file is an `UnsupportedError` (upstream
-does it, dstok does not) or a `TokenizerFileError` (the file is broken, or contradicts itself), with the JSON path.
+Invariant: upstream loads each file that is read, too. Each field that can change upstream's encoding or decoding is
+either in the description or has a value that changes nothing. Any other file is an `UnsupportedError` (upstream does
+it, dstok does not) or a `TokenizerFileError` (the file is broken, or contradicts itself), with the JSON path.
 Source: upstream 0.23.3, measured field by field; tests/formats/test_tokenizer_json.py repeats the measurements.
 
 Upstream's rules that the file does not state:

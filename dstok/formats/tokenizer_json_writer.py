@@ -2,7 +2,7 @@
 
 In: a description. Out: the text of a tokenizer.json.
 Invariant: with the file, upstream and dstok give the ids of the description. The writer reads the file again, and
-refuses if that is not the same model.
+refuses another model.
 Source: upstream 0.23.3, whose own files have this form; tests/formats/test_convert.py compares with upstream.
 
 Upstream does not read the ids of added tokens: it counts tokens outside the vocabulary on from its end. If that does

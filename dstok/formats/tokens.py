@@ -2,8 +2,8 @@ r"""Tokens: the spelling of bytes.
 
 In: bytes, or a token's spelling. Out: the other of the two. Invariant: each spelling has its own bytes, and each
 sequence of bytes its own spelling: " a" is "Ġa".
-Source: GPT-2's byte-level alphabet, computed here. The spelling of a byte that Latin-1 shows as a visible character is
-that character. The other 68 bytes, in order, are U+0100, U+0101 and so on.
+Source: GPT-2's byte-level alphabet, computed here. A byte that is a visible character in Latin-1 is spelled as that
+character. The other 68 bytes, in order, are U+0100, U+0101 and so on.
 """
 
 from __future__ import annotations

@@ -2,10 +2,9 @@
 
 In: a name that no built-in model has. Out: the tokenizer of the package with this name, or the package's fault; the
 list of all such models, and the faults of the other packages.
-Invariant: a built-in name never leads to a package; if two packages have one name, neither counts. The contents of
-an image pass the same checks as an image that is opened, the checksum too. No code of a package runs. A broken package
-affects no other. A loaded model's name loads it again, whatever name loaded it first: if its own name is refused, so
-are its aliases.
+Invariant: a built-in name never leads to a package; if two packages have one model name, neither counts. An image
+passes the checks of one that is opened, the checksum too. No code of a package runs. A broken package affects no other.
+A loaded model's name loads it again, whatever name loaded it first: so a refused name also refuses its aliases.
 A package names its models as entry points of the group `dstok.models` (metadata.py). These lead to the module with
 index.json, which package.py writes. Each call asks anew for the installed packages, since they may change while a
 process runs; built-in models do not wait for this.

@@ -1,9 +1,9 @@
 r"""The characters that merging may take as one symbol, instead of starting from their bytes.
 
 In: the tokens of a model. Out: two tables for `BPE.symbols`.
-Invariant: from these characters merging comes to the same ids as from single bytes. Example: merging may take 中
-(E4 B8 AD) whole, if merging its bytes gives its token. But not after a space if " \xe4" is a token: the first byte
-could become a part of it. core/_bpe.pyx has the proof.
+Invariant: merging gives the same ids from these characters as from single bytes. Example: merging may take 中
+(E4 B8 AD) whole, if merging its bytes gives its token. But not after a space if " \xe4" is a token: it could take the
+first byte. core/_bpe.pyx has the proof.
 """
 
 from __future__ import annotations

@@ -4,9 +4,8 @@ In: a `Program`. Out: a `Kernel`: the number of the rules (core/_kernel.h), and 
 characters that are not ASCII.
 Invariant: a kernel is given only if `Walk` (core/_walk.pyx) finds no difference between rules and automaton, whatever
 the pattern, the Unicode version and the numbers of the classes. docs/rules.md has the proof.
-Example: one class holds é, among others. The search tries it as letters, and the walk finds no difference. The search
-tries for each class every kind that the rules know. If none is right, the rules leave the characters of the class to
-the automaton (`RARE`).
+Example: one class holds é. The search tries it as letters, and the walk finds no difference. The search tries for each
+class every kind that the rules know. If none is right, the automaton gets the characters of the class (`RARE`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 In: `Tables`, made from a description (`build.py`) or mapped from an image. Out: the object of the merge loops, the
 encoder.
-Invariant: tables built from a description have the same bytes as tables mapped from an image of them. They hold the
-vocabulary, merges and splits. Added tokens belong to one tokenizer and lie beside the tables.
+Invariant: tables built from a description have the same bytes as in an image of them. They hold the vocabulary, merges
+and splits. Added tokens belong to one tokenizer and lie beside the tables.
 """
 
 from __future__ import annotations

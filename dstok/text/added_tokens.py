@@ -2,8 +2,7 @@
 
 In: the added tokens of a model and the `special=` of a call. Out: a `Policy`.
 Invariant: `special="all"` is upstream's behaviour. `"none"` matches nothing, so that no text can forge a token. A set
-matches as if the model had those added tokens and no others. Where upstream gives overlaps, an `UnsupportedError`
-refuses.
+matches as if the model had those added tokens and no others. Where upstream gives overlaps: `UnsupportedError`.
 Source: upstream's AddedVocabulary. It matches tokens with normalized=false in the raw text. It normalizes each stretch
 between two of them, and matches the other tokens there, by their normalized content.
 """

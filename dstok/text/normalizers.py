@@ -5,9 +5,9 @@ Invariant: text and alignment are upstream's: each character of the result stand
 stretch between two added tokens with normalized=false is normalized by itself.
 Normal forms alone, the steps of real models, run in the core (core/_normalize.pyx). A chain of other steps runs in
 Python, in linear time, and only for texts with a character that one of the steps may change. Its memory is bounded:
-four steps that each make a thousand "a" of one would make a terabyte. So a stretch is refused before it becomes more
-than `GROWTH` times as long, and `ROOM` characters more. (Upstream takes memory until there is none, and panics.) A
-normal form makes at most 18 characters of one.
+four steps that each make a thousand "a" of one would make a terabyte. So a stretch is refused before it grows to
+more than `GROWTH` times its length, and `ROOM` characters more. (Upstream takes memory until there is none, and
+panics.) A normal form makes at most 18 characters of one.
 Source: upstream 0.23.3, measured; tests/normalization/test_normalizers.py repeats the measurements. Lower case is
 Rust's of Unicode 17.0, character by character; combining marks are those of 9.0.
 """
