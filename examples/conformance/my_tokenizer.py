@@ -1,4 +1,4 @@
-"""A tokenizer of one's own: the example that examples/conformance/test_my_tokenizer.py tests."""
+"""The example tokenizer that examples/conformance/test_my_tokenizer.py tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dstok
 
 
 class MyTokenizer:
-    """What stands for your tokenizer: anything with `encode`."""
+    """A stand-in for your tokenizer: any object with `encode`."""
 
     def __init__(self) -> None:
         self._tokenizer = dstok.load("deepseek-v3")
@@ -17,7 +17,7 @@ class MyTokenizer:
 
 
 class CarelessTokenizer(MyTokenizer):
-    """The same with a fault: it strips."""
+    """The same with a fault: it strips white space."""
 
     def encode(self, text: str) -> list[int]:
         return super().encode(text.strip())
