@@ -88,12 +88,12 @@ __all__ = [
 _LATE = {  # not needed to load a built-in model and to encode
     "DecodeStream": "dstok.calls.streams",
     "EncodeStream": "dstok.calls.streams",
-    "Encoding": "dstok.calls.offsets",
+    "Encoding": "dstok.calls.spans",
     "GrowingText": "dstok.calls.growing",
     "ModelInfo": "dstok.models.info",
     "PaddedPairs": "dstok.calls.pairs",
     "PairIds": "dstok.calls.pairs",
-    "Piece": "dstok.calls.offsets",
+    "Piece": "dstok.calls.spans",
     "Split": "dstok.pattern.split",
     "Splitter": "dstok.splitting.splitter",
 }
