@@ -25,17 +25,17 @@ __all__ = ["add_commands"]
 
 
 def add_commands(commands: Commands) -> None:
-    parser = add_command(commands, "explain", run_explain, "what a tokenizer's patterns compile to",
+    parser = add_command(commands, "explain", run_explain, "show the automaton of a tokenizer's patterns",
                          "dstok explain --text \"don't 12345\"")
     add_model(parser)
-    parser.add_argument("--text", metavar="TEXT", help="show this text's way through the automaton too")
-    parser.add_argument("--svg", metavar="FILE", help="draw automaton, classes and the text's way; needs Graphviz")
-    parser.add_argument("--html", metavar="FILE", help="write words and pictures there as one page, too")
+    parser.add_argument("--text", metavar="TEXT", help="also show this text's path through the automaton")
+    parser.add_argument("--svg", metavar="FILE", help="draw the automaton and the text's path; needs Graphviz")
+    parser.add_argument("--html", metavar="FILE", help="also write words and pictures to FILE as one page")
     add_output(parser)
-    parser = add_command(commands, "info", run_info, "what a model is", "dstok info --model deepseek-v4")
+    parser = add_command(commands, "info", run_info, "describe a model", "dstok info --model deepseek-v4")
     add_model(parser)
     _add_format(parser)
-    _add_format(add_command(commands, "models", run_models, "the models that are there, built in or installed",
+    _add_format(add_command(commands, "models", run_models, "list all models, built in or installed",
                             "dstok models"))
 
 

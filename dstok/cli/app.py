@@ -40,9 +40,9 @@ DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see w
 USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"
 EPILOG = """\
 Text is UTF-8, read byte for byte. No FILE, or -, is standard input; .gz, .zst, .bz2 and .xz are unpacked.
-dstok COMMAND --help tells a command's options.
+dstok COMMAND --help lists a command's options.
 
-exit codes: 0 fine, 1 over the budget of count --max-tokens, or verify or splitter diff found a
+exit codes: 0 success, 1 over the budget of count --max-tokens, or verify or splitter diff found a
 difference, 2 bad usage or input, or verify had no time for some checks, 130 interrupted
 
 example:
@@ -113,7 +113,7 @@ def _arguments(argv: Sequence[str]) -> Namespace:
 def _parser(argv: Sequence[str]) -> Parser:
     parser = Parser(prog="dstok", description=DESCRIPTION, epilog=EPILOG, usage=USAGE)
     parser.add_argument("--version", action="version", version=f"dstok {dstok.__version__}",
-                        help="print the version and end")
+                        help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="dstok")
     for group in _groups(argv):
         import_module(f"dstok.cli.{group}").add_commands(commands)

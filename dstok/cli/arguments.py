@@ -103,11 +103,11 @@ def add_model(parser: Parser) -> None:
 
 def add_files(parser: Parser) -> None:
     parser.add_argument("files", nargs="*", default=["-"], metavar="FILE",
-                        help="files to read, .gz and .zst too; - or none is standard input")
+                        help="files to read, also .gz and .zst; - or no file is standard input")
 
 
 def add_output(parser: Parser) -> None:
-    parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of to standard output")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of standard output")
 
 
 def add_jsonl(parser: Parser, meaning: str) -> None:
@@ -133,10 +133,10 @@ def add_input(parser: Parser) -> None:
     """What a command that reads text takes: model, files, JSON lines, added tokens, faulty text."""
     add_files(parser)
     add_model(parser)
-    add_jsonl(parser, "each line is a JSON object that holds one text")
+    add_jsonl(parser, "each line is a JSON object with one text")
     parser.add_argument("--special", default="all", metavar="HOW",
-                        help="texts of added tokens: all are tokens (default), none is, raise refuses "
-                             "them, TOKEN,... only these are")
+                        help="how to read texts of added tokens: all as tokens (default), none as tokens, "
+                             "raise refuses them, TOKEN,... only these as tokens")
     parser.add_argument("--errors", choices=("strict", "replace"), default="strict",
                         help="invalid UTF-8: refuse it (default) or read it as U+FFFD")
 

@@ -30,9 +30,9 @@ __all__ = ["add_commands"]
 
 OVER_BUDGET = 1
 OPTIONS = """\
-A conversation is a JSON array of messages, or the body of a request: its messages, tools, tool_choice,
-reasoning_effort, response_format, thinking and chat_template_kwargs are read. What the command line
-says goes first.
+A conversation is a JSON array of messages, or the body of a request. The command reads its messages,
+tools, tool_choice, reasoning_effort, response_format, thinking and chat_template_kwargs. Options of
+the command line take precedence.
 
 """
 
@@ -49,16 +49,16 @@ def add_commands(commands: Commands) -> None:
     parser = commands.add_parser("chat", help="conversations: text, tokens, answers",
                                  description="Conversations with DeepSeek's models, in every version of their format.")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    _add(actions, "render", _render, "messages to the text that a model reads",
+    _add(actions, "render", _render, "turn messages into the text that a model reads",
          "dstok chat render --version v3.2 talk.json")
-    encode = _add(actions, "encode", _encode, "messages to token ids, a line of JSON each",
+    encode = _add(actions, "encode", _encode, "turn messages into token ids, a line of JSON each",
                   "dstok chat encode --version v4-0731 --labels --jsonl talks.jsonl -o ids.jsonl")
     encode.add_argument("--labels", action="store_true",
-                        help="labels (-100 for what the model would not have written) and message_index, too")
-    count = _add(actions, "count", _count, "how many tokens a conversation has",
+                        help="also labels (-100 for tokens that the model would not have written) and message_index")
+    count = _add(actions, "count", _count, "count the tokens of a conversation",
                  "dstok chat count --version v4-0731 --max-tokens 100000 request.json")
     count.add_argument("--max-tokens", type=at_least_0, metavar="N", help="exit with 1 if a conversation has more")
-    _add(actions, "show", _show, "a conversation with roles, tokens a message, and the format's tokens marked",
+    _add(actions, "show", _show, "show a conversation with roles, tokens a message, and the format's tokens",
          "dstok chat show --version v3.1 talk.json")
     for name, action in actions.choices.items():
         if name != "render":
@@ -73,10 +73,10 @@ def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> 
     _add_common(parser, "each line is a conversation")
     parser.add_argument("--tools", metavar="FILE", help="tools, a JSON array of OpenAI's tool objects")
     parser.add_argument("--add-generation-prompt", action=BooleanOptionalAction, default=None,
-                        help="end with what opens the answer (default: as the version's reference does)")
+                        help="end with the start of the answer (default: like the version's reference)")
     parser.add_argument("--continue-final-message", action="store_true", help="leave the last message open")
     parser.add_argument("--check", action="store_true",
-                        help="refuse what DeepSeek's API refuses, and take its defaults (v4-0731, v4.1)")
+                        help="refuse everything that DeepSeek's API refuses, and take its defaults (v4-0731, v4.1)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                         help="another option of the version, such as reasoning_effort=max or drop_thinking=false")
     return parser
@@ -87,7 +87,7 @@ def _add_common(parser: Parser, lines: str) -> None:
     parser.add_argument("--version", required=True, metavar="V",
                         help=f"the format: {', '.join(version.name for version in chat.versions())}")
     parser.add_argument("--thinking", action=BooleanOptionalAction, default=None,
-                        help="is the model to think? (default: as the version's reference)")
+                        help="let the model think (default: like the version's reference)")
     parser.add_argument("--jsonl", action="store_true", help=lines)
     add_output(parser)
 
@@ -96,16 +96,16 @@ def _add_model(parser: Parser) -> None:
     parser.add_argument("-m", "--model", metavar="NAME|PATH",
                         help="the tokenizer (default: the version's built-in model, if there is one)")
     parser.add_argument("--special", choices=("template", "all", "raise"), default="template",
-                        help="which texts are tokens: those that the format writes (default), all, or refuse others")
+                        help="texts that become tokens: the format's own (default), all, or refuse others (raise)")
 
 
 def _add_parse(actions: Commands) -> None:
-    parser = add_command(actions, "parse", _parse, "a completion to a message, a line of JSON each",
+    parser = add_command(actions, "parse", _parse, "turn a completion into a message, a line of JSON each",
                          "dstok chat parse --version v3.2 --mode lenient answer.txt")
     _add_common(parser, "each line is a JSON string")
     parser.add_argument("--mode", choices=("strict", "lenient"), default="strict",
-                        help="strict takes what is just as the format has it (default), lenient what it understands")
-    parser.add_argument("--no-tools", action="store_true", help="there are no tool calls in it")
+                        help="strict accepts only the exact format (default), lenient everything that it understands")
+    parser.add_argument("--no-tools", action="store_true", help="the completion has no tool calls")
 
 
 def _render(arguments: Namespace) -> None:

@@ -34,7 +34,7 @@ FILES, FOLDERS, MODELS = {"FILE", "IN", "OUT", "PAGE"}, {"DIR"}, {"MODEL", "NAME
 
 
 def add_commands(commands: Commands) -> None:
-    parser = add_command(commands, "completion", run, "write what makes a shell complete dstok's words",
+    parser = add_command(commands, "completion", run, "write a shell's completion script for dstok",
                          "dstok completion bash > ~/.local/share/bash-completion/completions/dstok")
     parser.epilog = WHERE + str(parser.epilog)
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))

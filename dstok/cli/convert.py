@@ -28,20 +28,20 @@ __all__ = ["add_commands"]
 
 FORMATS = {".json": "json", ".gguf": "gguf", ".tiktoken": "tiktoken", ".image": "image"}
 NOTES = """\
-OUT's format is told by its ending (.json, .gguf, .tiktoken, .image) or --to; IN's by its first bytes. A
-tokenizer_config.json beside IN gives BOS, EOS, padding and the chat template. A tokenizer.json gets one beside it, if
-there is none. GGUF is written by the package gguf: pip install "dstok[gguf]".
+OUT's ending (.json, .gguf, .tiktoken, .image) or --to gives its format; IN's first bytes give IN's. A
+tokenizer_config.json beside IN gives BOS, EOS, padding and the chat template. A new tokenizer.json gets one
+beside it, if there is none. GGUF needs the package gguf: pip install "dstok[gguf]".
 
 """
 
 
 def add_commands(commands: Commands) -> None:
-    parser = add_command(commands, "convert", run, "a model from one file format to another",
+    parser = add_command(commands, "convert", run, "convert a model from one file format to another",
                          "dstok convert path/to/tokenizer.json model.gguf")
     parser.epilog = NOTES + str(parser.epilog)
     parser.add_argument("model", metavar="IN", help="a tokenizer.json, GGUF file, rank file, image, or built-in model")
     parser.add_argument("out", metavar="OUT", help="the file to write")
-    parser.add_argument("--to", choices=tuple(FORMATS.values()), help="OUT's format, if its name does not tell")
+    parser.add_argument("--to", choices=tuple(FORMATS.values()), help="OUT's format, if its ending does not give it")
     parser.add_argument("--config", metavar="FILE", help="the tokenizer_config.json, if it is not beside IN")
     _add_tiktoken(parser)
     parser.add_argument("--architecture", metavar="NAME",
@@ -49,10 +49,10 @@ def add_commands(commands: Commands) -> None:
 
 
 def _add_tiktoken(parser: Parser) -> None:
-    """What a rank file does not say."""
+    """Options for the facts that a rank file lacks."""
     parser.add_argument("--pattern", metavar="NAME|REGEX",
-                        help="of a rank file: the encoding (cl100k_base, ...) or the pattern in tiktoken's dialect")
-    parser.add_argument("--special-token", action="append", metavar="TEXT=ID", help="of a rank file: a special token")
+                        help="for a rank file: the encoding (cl100k_base, ...) or the pattern in tiktoken's dialect")
+    parser.add_argument("--special-token", action="append", metavar="TEXT=ID", help="for a rank file: a special token")
 
 
 def run(arguments: Namespace) -> None:

@@ -28,23 +28,23 @@ __all__ = ["add_commands"]
 FORMATS = ("raw", "megatron", "datatrove", "parquet", "arrow", "jsonl")
 WORDS = """\
 Inputs: .jsonl (.ndjson, .json; a document a line), .txt .md (a document a file, or with --lines a
-line), .parquet, .arrow; .gz .zst .bz2 .xz of text and JSON lines. Folders are read with all below.
-Added tokens in texts are plain text unless --special says otherwise: a corpus is data.
+line), .parquet, .arrow; .gz .zst .bz2 .xz of text and JSON lines. Folders are read recursively.
+Added tokens in texts are plain text, unless --special is set: a corpus is data.
 
-  dstok corpus info DIR      what a corpus is
-  dstok corpus verify DIR    are its files, and its inputs, what they were (exit code 1 if not)
-  dstok corpus merge DIR...  several to one
-  dstok corpus stats DIR     tokens a document, bytes a token, frequent ids
+  dstok corpus info DIR      describe a corpus
+  dstok corpus verify DIR    check that its files and its inputs are unchanged (exit code 1 if not)
+  dstok corpus merge DIR...  merge several corpora into one
+  dstok corpus stats DIR     show tokens a document, bytes a token, frequent ids
 
 """
 
 
 def add_commands(commands: Commands) -> None:
-    parser = add_command(commands, "corpus", run, "files of text to files of ids, for training",
+    parser = add_command(commands, "corpus", run, "turn files of text into files of ids, for training",
                          "dstok corpus data/*.jsonl.zst --out ids --format megatron --append-eos")
     parser.epilog = WORDS + str(parser.epilog)
     parser.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs to read")
-    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write; one that was begun goes on")
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write; a started one is continued")
     add_model(parser)
     _add_inputs(parser)
     _add_outputs(parser)
@@ -53,41 +53,43 @@ def add_commands(commands: Commands) -> None:
 
 def _add_inputs(parser: Parser) -> None:
     parser.add_argument("--field", metavar="F", help="the text's key in JSON lines, or its column (default text)")
-    parser.add_argument("--lines", action="store_true", help="of text files each line is a document")
+    parser.add_argument("--lines", action="store_true", help="each line of a text file is a document")
     parser.add_argument("--input-format", choices=("jsonl", "lines", "text", "parquet", "arrow"),
-                        help="what all inputs are, whatever their suffixes")
+                        help="the format of all inputs, whatever their suffixes")
     parser.add_argument("--dataset", metavar="NAME[:CONFIG[:SPLIT[:COLUMN]]]", help="a data set, through `datasets`")
     parser.add_argument("--special", default="none", metavar="HOW",
-                        help="texts of added tokens: none is a token (default), all are, raise refuses them, "
-                             "TOKEN,... only these are")
+                        help="how to read texts of added tokens: none as tokens (default), all as tokens, raise "
+                             "refuses them, TOKEN,... only these as tokens")
     parser.add_argument("--add-bos", action="store_true", help="begin each document with the model's BOS token")
     parser.add_argument("--append-eos", action="store_true", help="end each document with the model's EOS token")
     parser.add_argument("--on-bad-document", choices=("fail", "skip"), default="fail",
-                        help="a document that cannot be encoded ends the command (default), or is listed and counted")
+                        help="for a document that cannot be encoded: fail (default), or list and count it")
     parser.add_argument("--max-document", type=at_least_0, metavar="BYTES",
-                        help="a larger document is a bad one (default 268435456)")
+                        help="a larger document counts as bad (default 268435456)")
 
 
 def _add_outputs(parser: Parser) -> None:
-    parser.add_argument("--format", choices=FORMATS, default="raw", help="of the files of ids (default raw)")
-    parser.add_argument("--dtype", choices=("uint32", "int32", "uint16"), help="of ids (default as the format has it)")
+    parser.add_argument("--format", choices=FORMATS, default="raw", help="the format of the files of ids (default raw)")
+    parser.add_argument("--dtype", choices=("uint32", "int32", "uint16"), help="type of ids (default: the format's)")
     parser.add_argument("--tokens-per-shard", type=at_least_0, default=0, metavar="N",
                         help="begin another file where one would have more ids")
     parser.add_argument("--shard-bytes", type=at_least_0, default=0, metavar="N",
-                        help="bytes of input that are done as one piece (default: by the size of all)")
-    parser.add_argument("--pack", type=at_least_0, default=0, metavar="LENGTH", help="rows of so many ids")
-    parser.add_argument("--pad-id", type=at_least_0, metavar="ID", help="with --pack: fills the last row of a shard")
-    parser.add_argument("--shuffle", type=at_least_0, metavar="SEED", help="put the documents of each shard in another "
-                                                                           "order, the same for the same seed")
+                        help="bytes of input in a shard (default: by the size of all)")
+    parser.add_argument("--pack", type=at_least_0, default=0, metavar="LENGTH", help="rows of LENGTH ids")
+    parser.add_argument("--pad-id", type=at_least_0, metavar="ID",
+                        help="with --pack: the id that fills the last row of a shard")
+    parser.add_argument("--shuffle", type=at_least_0, metavar="SEED",
+                        help="shuffle the documents of each shard; the same seed gives the same order")
 
 
 def _add_work(parser: Parser) -> None:
     parser.add_argument("--workers", type=at_least_0, metavar="N", help="processes (default: one a processor)")
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="who does the work (default local)")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local",
+                        help="local processes or Ray (default local)")
     parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N",
-                        help="do the I-th of N equal parts, I from 1 on: for arrays of jobs")
-    parser.add_argument("--dry-run", action="store_true", help="write nothing, tell what would be written")
-    parser.add_argument("--json", action="store_true", help="the totals as JSON")
+                        help="process the I-th of N equal parts, I from 1 on: for arrays of jobs")
+    parser.add_argument("--dry-run", action="store_true", help="write nothing, list the files that would be written")
+    parser.add_argument("--json", action="store_true", help="print the totals as JSON")
 
 
 def _shard(text: str) -> tuple[int, int]:

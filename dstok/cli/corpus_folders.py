@@ -28,27 +28,27 @@ DIFFERENT = 1
 def add_commands(commands: Commands) -> None:
     parser = commands.add_parser("corpus", help="files of ids, for training", description="Finished corpora.")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    info = add_command(actions, "info", _info, "what a corpus is", "dstok corpus info ids")
-    verify = add_command(actions, "verify", _verify, "are a corpus and its inputs what they were",
+    info = add_command(actions, "info", _info, "describe a corpus", "dstok corpus info ids")
+    verify = add_command(actions, "verify", _verify, "check that a corpus and its inputs are unchanged",
                          "dstok corpus verify ids || echo damaged")
-    verify.add_argument("--no-inputs", action="store_true", help="look at the corpus alone: the inputs are gone")
+    verify.add_argument("--no-inputs", action="store_true", help="check the corpus alone, without its inputs")
     verify.add_argument("--sample", type=at_least_0, default=8, metavar="N",
                         help="encode documents of N shards again (default 8)")
-    stats = add_command(actions, "stats", _stats, "tokens a document, bytes a token, frequent ids",
+    stats = add_command(actions, "stats", _stats, "show tokens a document, bytes a token, frequent ids",
                         "dstok corpus stats ids --plot ids.svg")
-    stats.add_argument("--top", type=at_least_0, default=20, metavar="N", help="how many ids to show (default 20)")
-    stats.add_argument("--plot", metavar="FILE", help="draw a picture, .svg or .png")
+    stats.add_argument("--top", type=at_least_0, default=20, metavar="N", help="the number of ids to show (default 20)")
+    stats.add_argument("--plot", metavar="FILE", help="draw a picture (.svg or .png)")
     for action in (info, verify, stats):
         action.add_argument("folder", metavar="DIR", help="the corpus")
     for action in (verify, stats):
-        action.add_argument("-m", "--model", metavar="NAME|PATH", help="the tokenizer, if it is not where it was")
-    merge = add_command(actions, "merge", _merge, "several corpora to one", "dstok corpus merge a b c --out all")
+        action.add_argument("-m", "--model", metavar="NAME|PATH", help="the tokenizer, if it has moved")
+    merge = add_command(actions, "merge", _merge, "merge corpora into one", "dstok corpus merge a b c --out all")
     merge.add_argument("folders", nargs="+", metavar="DIR", help="the corpora, in order")
     merge.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
     merge.add_argument("--tokens-per-shard", type=at_least_0, default=0, metavar="N",
                        help="begin another file where one would have more ids")
     for action in (info, verify, stats, merge):
-        action.add_argument("--json", action="store_true", help="JSON instead of words")
+        action.add_argument("--json", action="store_true", help="print JSON instead of words")
 
 
 def _info(arguments: Namespace) -> None:

@@ -29,19 +29,19 @@ __all__ = ["add_commands", "count_blocks"]
 
 OVER_BUDGET, BAD = 1, 2
 OUTPUT = """\
-prints a number; for several files a number and the name of each, and the total; with --jsonl a number for
-each record. A file that cannot be read is named on standard error, and the others are counted.
+prints a number; for several files a number and a name for each, and the total; with --jsonl a number for
+each record. If a file cannot be read, the command names it on standard error, and counts the others.
 
 """
 
 
 def add_commands(commands: Commands) -> None:
-    parser = add_command(commands, "count", run, "how many tokens a text has",
+    parser = add_command(commands, "count", run, "count the tokens of a text",
                          "dstok count --max-tokens 8000 prompts/*.txt || echo too long")
     parser.epilog = OUTPUT + str(parser.epilog)
     add_text(parser)
     parser.add_argument("--max-tokens", type=at_least_0, metavar="N",
-                        help="exit with 1 if a file (with --jsonl: a record) has more, and say which")
+                        help="exit with 1 if a file (with --jsonl: a record) has more tokens, and name it")
     add_output(parser)
 
 

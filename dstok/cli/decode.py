@@ -28,15 +28,15 @@ __all__ = ["add_commands"]
 
 
 def add_commands(commands: Commands) -> None:
-    parser = add_command(commands, "decode", run, "token ids to text",
+    parser = add_command(commands, "decode", run, "turn token ids into text",
                          "dstok encode notes.md | dstok decode        prints notes.md")
     add_files(parser)
     add_model(parser)
     parser.add_argument("--format", choices=ID_FORMATS,
-                        help="how the ids are written (default: seen from the data)")
-    add_jsonl(parser, "each line of ids is one text, to be written as a JSON object")
+                        help="the format of the ids (default: detected from the data)")
+    add_jsonl(parser, "each line of ids is one text, written as a JSON object")
     parser.add_argument("--errors", choices=("replace", "strict", "bytes"), default="replace",
-                        help="unfinished characters: U+FFFD (default), an error, or their bytes as they are")
+                        help="unfinished characters: U+FFFD (default), an error, or their bytes unchanged")
     add_output(parser)
 
 

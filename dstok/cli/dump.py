@@ -45,9 +45,9 @@ a JSON object a token:
   id, token             its number, and its name in the vocabulary
   text                  its text; null if its bytes are not whole characters
   bytes                 its bytes, in hexadecimal
-  byte_start, byte_end  where it lies in the text, half-open, in bytes
-  char_start, char_end  the same in code points: of the characters it touches
-  piece                 the number of its pre-token, from 0 on
+  byte_start, byte_end  its place in the text, half-open, in bytes
+  char_start, char_end  the same in code points: the characters it touches
+  piece                 the number of its piece (pre-token), from 0 on
   special               whether it is an added token
   file, line            with several files, with --jsonl: the text it belongs to
 
@@ -55,20 +55,20 @@ a JSON object a token:
 PIECE_FIELDS = """\
 a JSON object a piece:
   text, byte_start, byte_end, char_start, char_end
-  step, alternative     what matched it, both from 0 on; null for a stretch between matches
-  token_id              of an added token; else null
+  step, alternative     the step and alternative that matched it, from 0 on; null for a gap between matches
+  token_id              the id of an added token, else null
   file, line            with several files, with --jsonl: the text it belongs to
 
 """
 
 
 def add_commands(commands: Commands) -> None:
-    parser = add_command(commands, "dump", run_dump, "each token with its bytes and its place",
+    parser = add_command(commands, "dump", run_dump, "show each token with its bytes and its place",
                          "dstok dump --format table notes.md | less")
     parser.epilog = TOKEN_FIELDS + str(parser.epilog)
     add_text(parser)
     _add_format(parser)
-    parser = add_command(commands, "pieces", run_pieces, "each pre-token, with what matched it",
+    parser = add_command(commands, "pieces", run_pieces, "show each piece, with the step that matched it",
                          "echo \"don't 12345\" | dstok pieces --format table")
     parser.epilog = PIECE_FIELDS + str(parser.epilog)
     add_input(parser)
@@ -79,11 +79,11 @@ def add_commands(commands: Commands) -> None:
 def _add_count(parser: Parser) -> None:
     parser.set_defaults(special=None, model=None)
     parser.add_argument("--count", action="store_true",
-                        help="each distinct piece with its frequency, the most frequent first (JSON: text, count), "
-                             "instead; texts of added tokens are plain text then")
-    parser.add_argument("--splitter", metavar="S", help=f"with --count: instead of the model's: {SPLITTER}")
+                        help="show each distinct piece with its frequency instead, the most frequent first (JSON: "
+                             "text, count); texts of added tokens are then plain text")
+    parser.add_argument("--splitter", metavar="S", help=f"with --count: another splitter: {SPLITTER}")
     parser.add_argument("--memory", type=at_least_0, metavar="MB",
-                        help="with --count: what the distinct pieces may take; an error beyond (default 1024)")
+                        help="with --count: the memory for distinct pieces; more is an error (default 1024)")
 
 
 def _add_format(parser: Parser) -> None:

@@ -24,7 +24,7 @@ __all__ = ["add_commands", "encode_blocks"]
 
 FORMATS = """\
 formats:
-  ids    decimal, between blanks, a line for each file or record (default)
+  ids    decimal, separated by blanks, a line for each file or record (default)
   json   an array, a line for each file or record
   npy    one numpy array of uint32, all files in a row
   u32    raw little-endian uint32, all files in a row
@@ -33,11 +33,11 @@ formats:
 
 
 def add_commands(commands: Commands) -> None:
-    parser = add_command(commands, "encode", run, "text to token ids",
+    parser = add_command(commands, "encode", run, "turn text into token ids",
                          "dstok encode --format u32 --add-eos -o corpus.u32 a.txt b.txt.zst")
     parser.epilog = FORMATS + str(parser.epilog)
     add_text(parser)
-    parser.add_argument("--format", choices=ID_FORMATS, default="ids", help="how to write the ids, see below")
+    parser.add_argument("--format", choices=ID_FORMATS, default="ids", help="the format of the ids, see below")
     add_output(parser)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["add_commands"]
 
 OUTPUT = """\
-OUT is replaced at once, or not at all. It is for this version of dstok: keep the tokenizer.json.
+The command replaces OUT in one step, or not at all. OUT is for this version of dstok: keep the tokenizer.json.
 
 """
 

@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 __all__ = ["add_commands"]
 
 LEGEND = """\
-│ ends a piece, ┆ a token inside of one. · is a blank, ⇥ a tab, ↵ a line feed; what cannot be seen stands
-as its number. [é c3┆a9] is a character of several tokens, with the bytes of each; «x» is an added token.
+│ ends a piece, ┆ a token inside a piece. · is a blank, ⇥ a tab, ↵ a line feed; an invisible character
+appears as its number. [é c3┆a9] is a character of several tokens, with the bytes of each; «x» is an added token.
 
 """
 
 
 def add_commands(commands: Commands) -> None:
-    parser = add_command(commands, "show", run_show, "the tokens of a text, with their borders",
+    parser = add_command(commands, "show", run_show, "show the tokens of a text, with their borders",
                          "dstok show --ids notes.md")
     parser.epilog = LEGEND + str(parser.epilog)
     add_text(parser)
-    parser.add_argument("--ids", action="store_true", help="the ids, too, below each line")
+    parser.add_argument("--ids", action="store_true", help="also show the ids, below each line")
     parser.add_argument("--width", type=at_least_0, metavar="N",
-                        help="places of a line (default: the terminal's; 0, and elsewhere: as the text's lines)")
+                        help="the width of a line (default: the terminal's; 0, or no terminal: the text's own lines)")
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto",
-                        help="in colour (default: on a terminal, if neither NO_COLOR nor TERM=dumb is set)")
+                        help="colours (default: on a terminal, if neither NO_COLOR nor TERM=dumb is set)")
     add_output(parser)
 
 

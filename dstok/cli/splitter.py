@@ -32,17 +32,17 @@ SPLITTER is {SPLITTER.replace(', regex:', ',' + chr(10) + 'regex:').replace(', t
 
 
 def add_commands(commands: Commands) -> None:
-    parser = commands.add_parser("splitter", help="a pre-tokenizer alone: what it does, whether two are equal",
-                                 description="A pre-tokenizer by itself.")
+    parser = commands.add_parser("splitter", help="examine a pre-tokenizer, compare two",
+                                 description="A pre-tokenizer without its tokenizer.")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    show = _add(actions, "show", run_show, "what a splitter consists of, and what is true of it for every text",
+    show = _add(actions, "show", run_show, "show the steps of a splitter, and its properties for every text",
                 "dstok splitter show gpt-2 --text \"don't 12345\"")
-    show.add_argument("splitter", metavar="SPLITTER", help="which one")
-    show.add_argument("--text", metavar="TEXT", help="this text's pieces, too")
-    diff = _add(actions, "diff", run_diff, "the shortest text that two splitters cut differently (exit code 1), if any",
+    show.add_argument("splitter", metavar="SPLITTER", help="the splitter to show")
+    show.add_argument("--text", metavar="TEXT", help="also show this text's pieces")
+    diff = _add(actions, "diff", run_diff, "find the shortest text that two splitters cut differently (exit code 1)",
                 "dstok splitter diff 'regex:\\d+' 'regex:[0-9]+'")
-    diff.add_argument("one", metavar="SPLITTER", help="the first one")
-    diff.add_argument("other", metavar="SPLITTER", help="the second one")
+    diff.add_argument("one", metavar="SPLITTER", help="the first splitter")
+    diff.add_argument("other", metavar="SPLITTER", help="the second splitter")
 
 
 def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> Parser:

