@@ -24,6 +24,7 @@ from dstok.pattern.work import stage
 from dstok.splitting import properties, saved
 from dstok.splitting.batches import TextBatch
 from dstok.splitting.engine import Tagger, make_finder, make_tagger
+from dstok.splitting.properties import Difference
 from dstok.splitting.sources import Dialect, splits_of_json, splits_of_patterns
 from dstok.splitting.texts import readable
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.splitting.properties import CutPlace, Difference
+    from dstok.splitting.properties import CutPlace
     from dstok.splitting.streams import SplitStream
     from dstok.tokenizer import Tokenizer
     from dstok.unicode.code_point_set import CodePointSet
@@ -137,7 +138,7 @@ class Splitter:
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Splitter:
         """The splitter that `save` wrote. Raises `ImageError` for any other file, or for another splitter."""
-        return saved.opened(cls, path)
+        return saved.opened(cls._of, path)
 
     def with_unicode(self, version: str) -> Splitter:
         r"""The same steps with the tables of another Unicode version, to see what changes.
@@ -160,7 +161,7 @@ class Splitter:
         write_at_once(path, self._described().encode())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return saved.restored, (type(self), self._described())
+        return saved.restored, (self._of, self._described())
 
     def _described(self) -> str:
         return saved.described(self.splits, self.unicode_version, self.name, self.fingerprint)
@@ -335,7 +336,7 @@ class Splitter:
         text = None if self == other else properties.difference(self.cascade, other.cascade)
         if text is None:
             return None
-        return properties.Difference(text, self.split(text), other.split(text), self._places(text), other._places(text))
+        return Difference(text, self.split(text), other.split(text), self._places(text), other._places(text))
 
     def _places(self, text: str) -> list[tuple[int, int]]:
         return [(start, end) for start, end in self.spans(text, unit="characters").tolist()]
