@@ -2,13 +2,13 @@
 
     versions        the thirteen formats by name, with their references and options
     render          messages -> text, equal to the reference's, with the ranges of what the format itself wrote
-    encode, count   messages -> ids, of which no message can make a token of the format; masks for training
+    encode, count   messages -> ids; no message can make a token of the format; masks for training
     read_request    the body of a request to OpenAI's or DeepSeek's API -> messages and arguments
     Conversation    a conversation that grows: the ids that stay and those that are new
     Template        a loaded model's own jinja template, in place of a version (extra `dstok[chat]`)
     parse, Parser   completions -> messages, whole or as a stream of deltas
 
-Formats lie in a file a family: v2, v3, v3_0324, v3_1, v3_2, v4_preview, v4, v4_1.
+Each family of formats has its own file: v2, v3, v3_0324, v3_1, v3_2, v4_preview, v4, v4_1.
 
 >>> from dstok import chat
 >>> chat.render([{"role": "user", "content": "Hi"}], "v3", add_generation_prompt=True).text
@@ -37,7 +37,7 @@ __all__ = ["Change", "ChatError", "Conversation", "Encoded", "Message", "Parser"
 
 
 def __getattr__(name: str) -> Any:
-    """`Template`, which needs jinja2, when it is first asked for."""
+    """`Template`, imported only on demand because it needs jinja2."""
     if name != "Template":
         raise AttributeError(f"module 'dstok.chat' has no attribute {name!r}")
     try:

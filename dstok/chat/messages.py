@@ -1,9 +1,10 @@
 """Messages as users give them -> dictionaries that the formats read.
 
-In: a list of OpenAI's message dictionaries, or of objects with the same attributes (those of the openai package, say).
-Out: dictionaries of the same keys, nested ones too. Invariant: what is a dictionary already is taken as it is, key by
-key: formats tell a key that is missing from one that is None, because their references do. An object's attributes that
-are None count as missing, apart from `content`.
+In: a list of OpenAI's message dictionaries, or of objects with the same attributes (those of the openai package,
+say).
+Out: dictionaries with the same keys, at every depth. Invariant: a dictionary is taken as it is, key by key. Formats
+tell a missing key from one that is None, because their references do. An object's attributes that are None count as
+missing, except `content`.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ class _Missing:
         return "nothing"
 
 
-MISSING: Any = _Missing()  # what a format reads where a message has no such key
+MISSING: Any = _Missing()  # formats read this where a message lacks a key
 
 
 def as_messages(messages: Any, field: str = "messages", first: int = 0) -> list[Message]:
-    """The messages as dictionaries. Raises `ChatError` for what is no list of messages; `first`: the first's index."""
+    """The messages as dictionaries. Raises `ChatError` for anything but messages; `first`: the first's index."""
     found = [_plain(message, index, 0) for index, message in enumerate(message_list(messages, field), first)]
     for index, message in enumerate(found, first):
         if not isinstance(message, dict):
@@ -38,16 +39,16 @@ def as_messages(messages: Any, field: str = "messages", first: int = 0) -> list[
 
 
 def message_list(messages: Any, field: str = "messages") -> list[Any]:
-    """What is a list of messages, or another iterable of them, as a list. Raises `ChatError`."""
+    """A list of messages, or another iterable of them, as a list. Raises `ChatError`."""
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
         raise ChatError(f"expected a list of messages, found {shown(messages)}", field=field)
     return list(messages)
 
 
 def _plain(value: Any, index: int, depth: int) -> Any:
-    """Objects as dictionaries, wherever they stand."""
+    """Objects as dictionaries, at any depth."""
     if type(value) is dict and not any(type(item) not in SIMPLE for item in value.values()):
-        return value  # as most messages are
+        return value  # most messages are dictionaries
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if depth > MAX_DEPTH:
@@ -64,7 +65,7 @@ def _plain(value: Any, index: int, depth: int) -> Any:
 
 
 def as_tools(tools: Any) -> list[dict[str, Any]]:
-    """OpenAI's tool objects, from those or from the function objects in them. Raises `ChatError`."""
+    """OpenAI's tool objects, from such objects or from the function objects inside. Raises `ChatError`."""
     if tools is None:
         return []
     if isinstance(tools, str | bytes | Mapping) or not isinstance(tools, Sequence):
@@ -81,7 +82,7 @@ def _tool(tool: Any, number: int) -> dict[str, Any]:
 
 
 def calls_of(message: Message, index: int) -> list[Any] | None:
-    """The tool calls of an assistant's message: None if it has none. Raises `ChatError` for what is no list."""
+    """The tool calls of an assistant's message: None if it has none. Raises `ChatError` for anything but a list."""
     calls = message.get("tool_calls")
     if calls is not None and not isinstance(calls, list):
         raise ChatError(f"expected a list of tool calls, found {shown(calls)}", index, "tool_calls")
@@ -89,7 +90,7 @@ def calls_of(message: Message, index: int) -> list[Any] | None:
 
 
 def printed(value: Any, index: int, field: str) -> str:
-    """`str(value)`: how templates and scripts write what is no text. Raises `ChatError` for what is nested too deeply.
+    """`str(value)`: how templates and scripts write other values than text. Raises `ChatError` for too deep nesting.
 
     >>> printed(["a", None], 0, "content")
     "['a', None]"
@@ -101,7 +102,7 @@ def printed(value: Any, index: int, field: str) -> str:
 
 
 def shown(value: Any, limit: int = 60) -> str:
-    """The value, short, for a message of an error."""
+    """The value, shortened for an error message."""
     if value is MISSING:
         return "nothing"
     try:
@@ -112,5 +113,5 @@ def shown(value: Any, limit: int = 60) -> str:
 
 
 def too_deep() -> ChatError:
-    """The error for what Python's recursion does not get to the end of."""
+    """The error for nesting deeper than Python's recursion reaches."""
     return ChatError("expected messages and variables, found one that holds itself or is nested too deeply")

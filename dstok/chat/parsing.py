@@ -2,7 +2,7 @@
 
 In: a completion as text or ids, or parts of one; its version. Out: a `Message`, and deltas in OpenAI's form.
 Invariant: any cutting into parts gives the same message. Where ids of DSML are read leniently, only the format's own
-ids delimit: `</think>` and `｜DSML｜` that the model spelled with ordinary tokens are text, and the id of the end token
+ids delimit: a `</think>` or `｜DSML｜` that the model spelled with ordinary tokens is text, and the id of the end token
 ends the completion. Otherwise ids are read as the text that they decode to.
 """
 
@@ -26,7 +26,7 @@ Mode = Literal["strict", "lenient"]
 DIALECTS = {"v3.2": V3_2, "v4-preview": V4, "v4-0731": V4, "v4.1": V4_1}
 THINKING = ("r1", "r1-0528", "r1-distill", "v3.1", "v3.2-exp", *DIALECTS)  # versions that can
 NAMED = ("v3.1", "v3.2-exp")
-# Text never holds these, as a decoder gives none: they stand for the tokens of the format among the text of ids.
+# Text never holds these, because no decoder gives them: they stand for the tokens of the format in the text of ids.
 CLOSE_ID, DSML_ID = "\udc00", "\udc01"
 
 
@@ -36,7 +36,7 @@ class _Reads(Protocol):
 
 
 class Parser:
-    """Reads a completion that comes in parts. Arguments as `parse`.
+    """Reads a completion in parts. Arguments as for `parse`.
 
     >>> parser = Parser("v3.1", mode="lenient")
     >>> parser.feed("It is su"), parser.feed("nny.</thi"), parser.feed("nk>Sunny")
@@ -57,24 +57,24 @@ class Parser:
         by_id = tokenizer is not None and mode == "lenient" and name in DIALECTS
         self._reads = _reader(name, self._answer, thinks, tools, mode, by_id)
         self._ids = None if tokenizer is None else _Ids(tokenizer, by_id)
-        self._over = ""  # what ended the completion
+        self._over = ""  # the token or text that ended the completion
 
     @property
     def message(self) -> Message:
-        """The message so far, put together anew each time."""
+        """The message so far, composed again on each access."""
         return self._answer.message()
 
     def feed(self, part: str | int | Iterable[int]) -> list[dict[str, Any]]:
-        """More of the completion: text, an id, or ids. Returns the deltas that are sure now.
+        """Adds a part of the completion: text, an id, or ids. Returns the deltas that are certain now.
 
-        Raises `ChatError` for what the mode does not take; deltas that were given before are void then, and nothing
-        more is read.
+        Raises `ChatError` for input that the mode refuses. Deltas given before are void then, and nothing more is
+        read.
         """
         self._read(self._text(part))
         return self._answer.taken()
 
     def finish(self) -> list[dict[str, Any]]:
-        """The end of the completion. Returns the last deltas. Raises `ChatError` if it may not end here."""
+        """Ends the completion. Returns the last deltas. Raises `ChatError` if it may not end here."""
         if self._over != "finish":
             self._read("" if self._ids is None else self._ids.finish())
             self._over = "finish"
@@ -95,7 +95,7 @@ class Parser:
             if self._ids is not None:
                 raise ChatError("expected ids, as there is a tokenizer, found text")
             return part
-        if self._ids is not None and isinstance(part, int):  # as most are; the checks below cost more than all else
+        if self._ids is not None and isinstance(part, int):  # the usual case; the checks below cost more than all else
             return self._ids.text([part])
         ids: int | Iterable[int] = part
         if isinstance(ids, (bytes, bytearray, memoryview)) or not isinstance(ids, (Iterable, SupportsIndex)):
@@ -109,13 +109,13 @@ def parse(
     completion: str | Iterable[int], version: str, *, tokenizer: TokenizerProtocol | None = None, thinking: bool = True,
     tools: bool = True, mode: Mode = "strict",
 ) -> Message:
-    """The message that a completion says.
+    """Returns the message that a completion holds.
 
-    `completion`: what the model wrote after the generation prompt: text, or with `tokenizer` ids. `thinking`: did the
-    prompt open reasoning? Versions that cannot think have none. `tools`: may there be calls? `mode`: "strict" takes
-    what is just as the format has it, the end token too, as the reference scripts do; "lenient" what it understands,
-    as deepseek-recipe does (for V3.2 and later). Raises `ChatError`; `TypeError` for what is neither text nor ids;
-    `UnknownIdError`.
+    `completion`: the text or, with `tokenizer`, the ids that the model wrote after the generation prompt. `thinking`:
+    whether the prompt opened reasoning; versions that cannot think have none. `tools`: whether there may be calls.
+    `mode`: "strict" accepts only exactly the format, including the end token, as the reference scripts do; "lenient"
+    takes whatever it understands, as deepseek-recipe does (for V3.2 and later). Raises `ChatError`; `TypeError` for
+    anything but text or ids; `UnknownIdError`.
 
     >>> parse("Hm</think>Hi<｜end▁of▁sentence｜>", "v3.2")
     Message(content='Hi', reasoning_content='Hm', tool_calls=[])
@@ -143,7 +143,7 @@ def _reader(name: str, answer: Answer, thinks: bool, tools: bool, mode: Mode, by
 
 
 class _Ids:
-    """The text of ids; with `delimiters` the format's own tokens among them as characters that no text has."""
+    """The text of ids. With `delimiters`, characters that no text has stand for the format's own tokens."""
 
     def __init__(self, tokenizer: TokenizerProtocol, delimiters: bool) -> None:
         self.tokenizer = tokenizer
@@ -170,5 +170,5 @@ class _Ids:
         return "".join(found)
 
     def finish(self) -> str:
-        """The text of bytes that were left over."""
+        """The text of leftover bytes."""
         return self.stream.finish()

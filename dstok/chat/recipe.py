@@ -1,10 +1,9 @@
-"""Conversations as deepseek-recipe takes them: what V4 0731 and V4.1 have in common.
+"""Conversations as deepseek-recipe takes them: the common part of V4 0731 and V4.1.
 
-In: messages and options as users give them. Out: `Talk`, whose messages have been checked and have one form each, or a
-`ChatError`.
-Invariant: a talk is what deepseek-recipe's `Conversation` holds. Content is text: a list of text parts is joined by
-blank lines, as its request layer does; None of an assistant is ''. Tools are JSON lines. Floats are written as the
-version writes them.
+In: messages and options as users give them. Out: a `Talk` with checked messages of one form each, or a `ChatError`.
+Invariant: a talk equals deepseek-recipe's `Conversation`. Content is text. As in its request layer, blank lines join
+a list of text parts, and an assistant's None is ''. Tools are JSON lines. Floats are written as the version writes
+them.
 Source: deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_recipe.py.
 """
 
@@ -26,8 +25,8 @@ __all__ = ["EFFORTS", "ROLES", "Call", "Said", "Talk", "content_of", "parameters
 ROLES = ("system", "user", "assistant", "tool", "latest_reminder")
 EFFORTS = {None: None, "minimal": "low", "low": "low", "medium": "high", "high": "high", "xhigh": "xhigh", "max": "max"}
 CHOICES = ("auto", "none", "required")
-MAX_DEPTH = 127  # of arguments; deeper ones are no JSON for the reference's parser
-SMALLEST, LARGEST = -(2**63), 2**64 - 1  # of an integer that stays one
+MAX_DEPTH = 127  # of arguments; the reference's parser refuses deeper ones
+SMALLEST, LARGEST = -(2**63), 2**64 - 1  # integers beyond these become floats
 
 Call = tuple[str, str, str]  # id, name, arguments
 Number = Callable[[float], str]
@@ -35,7 +34,7 @@ Number = Callable[[float], str]
 
 @dataclass
 class Said:
-    """A message. tools: the schemas that a system message changes to, in V4.1."""
+    """A message. tools: the schemas that a system message of V4.1 changes to."""
 
     index: int
     role: str
@@ -49,7 +48,7 @@ class Said:
 
 @dataclass
 class Talk:
-    """A conversation. tools: JSON lines, empty if there are none or none may be called. schema: of the answer."""
+    """A conversation. tools: JSON lines, empty if there are none or none may be called. schema: the answer's."""
 
     said: list[Said]
     thinking: bool
@@ -65,7 +64,7 @@ def talk_of(
     tools: list[Any], number: Number, *, thinking: bool, tool_choice: Any, reasoning_effort: Any, response_format: Any,
     response_schema: Any, response_regex: Any,
 ) -> Talk:
-    """A conversation without messages. Raises `ChatError` for what the reference does not take."""
+    """A conversation without messages. Raises `ChatError` for values that the reference refuses."""
     choice = "required" if isinstance(tool_choice, dict) else "auto" if tool_choice is None else tool_choice
     if choice not in CHOICES:
         raise ChatError(f"expected one of {', '.join(CHOICES)}, found {shown(choice)}", field="tool_choice")
@@ -79,7 +78,7 @@ def talk_of(
 
 
 def said_of(messages: list[Message], first: int, number: Number) -> list[Said]:
-    """The messages, of which the first has the index `first`. Raises `ChatError`."""
+    """The messages; the first has the index `first`. Raises `ChatError`."""
     return [_said(message, index, number) for index, message in enumerate(messages, first)]
 
 
@@ -101,7 +100,7 @@ def _said(message: Message, index: int, number: Number) -> Said:
 
 
 def content_of(message: Message, index: int, role: str) -> str:
-    """The text of a message's content; of text parts these, between blank lines. Raises `ChatError`."""
+    """The text of a message's content; text parts are joined by blank lines. Raises `ChatError`."""
     content = message.get("content", MISSING)
     if role == "assistant" and (content is None or content is MISSING):
         return ""
@@ -166,7 +165,7 @@ def tool_lines(tools: Any, number: Number, index: int | None) -> list[str]:
 
 
 def _format(response_format: Any, schema: Any, regex: Any, number: Number) -> tuple[bool, str | None]:
-    """Is the answer to be a JSON object, and the schema that it is to have, as JSON."""
+    """Whether the answer must be a JSON object, and its schema as JSON."""
     kind = response_format.get("type") if isinstance(response_format, dict) else response_format
     if kind == "json_schema" and isinstance(response_format, dict):
         inner = response_format.get("json_schema")
@@ -208,7 +207,7 @@ def _json(value: Any, number: Number, index: int | None, field: str, pieces: lis
 
 
 def _simple(value: Any, number: Number, index: int | None, field: str) -> str:
-    """A value that holds no others."""
+    """The JSON of a value that holds no others."""
     if isinstance(value, str):
         return json.dumps(_text(value, index, field), ensure_ascii=False)
     if value is None or isinstance(value, bool):
@@ -235,7 +234,8 @@ def _object(value: dict[Any, Any], number: Number, index: int | None, field: str
 
 
 def parameters_of(arguments: str, number: Number) -> list[tuple[str, bool, str]]:
-    """A call's parameters: (name, is it text, its text); what is no JSON object is that of one called `arguments`."""
+    """A call's parameters: (name, whether it is text, its text). All but a JSON object becomes one named
+    `arguments`."""
     values = _parsed(arguments)
     if values is None:
         return [("arguments", True, arguments)]
@@ -268,7 +268,7 @@ def _refused(name: str) -> None:
 
 
 def _is_plain(value: Any, text: str) -> bool:
-    """Is nothing nested too deeply, and no half of a surrogate pair escaped?"""
+    """Whether nothing is nested too deeply and no half of a surrogate pair is escaped."""
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         return False
     if re.search(r"\\u[dD]", text):

@@ -1,7 +1,7 @@
 """Messages and options -> the text of a version.
 
-In: what `render` takes. Out: `Rendered`. Invariant: the text is the reference's, or there is a `ChatError`: an option
-that the version does not have is one, too, never ignored.
+In: the arguments of `render`. Out: `Rendered`. Invariant: the text equals the reference's, or there is a `ChatError`.
+An option that the version does not have is an error too.
 """
 
 from __future__ import annotations
@@ -39,15 +39,16 @@ def render(
     """The text of a conversation, as the version's reference writes it.
 
     `messages`: OpenAI's dictionaries, or objects with the same attributes. `tools`: OpenAI's tool objects, or the
-    function objects in them; of versions whose format says nothing of tools they are refused. `add_generation_prompt`:
-    does the text end with what opens the answer? None: as the reference does (up to V3.2-Exp it does not, later ones
-    do). `continue_final_message`: the last message, an assistant's, is left open. `options`: those that `versions()`
-    lists for the version. `version` may also be a `dstok.chat.Template`, a loaded model's own. Raises `ChatError`.
+    function objects in them; a version whose format does not mention tools refuses them. `add_generation_prompt`:
+    whether the text ends with the opener of the answer; None does as the reference (up to V3.2-Exp it does not open,
+    later ones do). `continue_final_message`: leaves the last message, an assistant's, open. `options`: the ones that
+    `versions()` lists for the version. `version` may also be a `dstok.chat.Template`, a loaded model's own. Raises
+    `ChatError`.
 
     >>> render([{"role": "user", "content": "Hi"}], "v3.1", add_generation_prompt=True, thinking=True).text
     '<｜begin▁of▁sentence｜><｜User｜>Hi<｜Assistant｜><think>'
     """
-    if not isinstance(version, str) and hasattr(version, "render"):  # a `Template`, which only then needs jinja2
+    if not isinstance(version, str) and hasattr(version, "render"):  # a `Template`; only templates need jinja2
         return version.render(messages, tools=tools, add_generation_prompt=add_generation_prompt,
                               continue_final_message=continue_final_message, **options)
     format = Format(str(version), tools, add_generation_prompt, continue_final_message, options)
@@ -57,7 +58,7 @@ def render(
 
 
 class Format:
-    """A version with its arguments, checked: it writes conversations, whole or from a checkpoint on.
+    """A version with its checked arguments. It writes conversations, whole or from a checkpoint on.
 
     Raises `ChatError`.
     """
@@ -152,7 +153,7 @@ def _write_script(name: str, said: list[Message], tools: list[Any], settings: di
         render_v3_2(*common, first, unless)
     else:
         render_v4_preview(*common, _effort(settings["reasoning_effort"]), first, unless)
-    # Those after the tools, which are written once.
+    # Only those after the tools hold: tools are written once.
     writer.checkpoints = [one for one in writer.checkpoints if one.message > holder]
 
 
@@ -166,8 +167,10 @@ def _effort(effort: Any) -> str | None:
 def _with_tools(
     said: list[Message], tools: list[Any], context: list[Message],
 ) -> tuple[list[Message], int, int]:
-    """The messages with `tools` in the first system or developer message, or in a new one before all others (lmdeploy's
-    rule; the scripts have no argument for tools), the index of the first message, and of the one with the tools."""
+    """The messages with `tools`, the index of the first message, and the index of the message with the tools.
+
+    The first system or developer message gets the tools, or a new message before all others (lmdeploy's rule; the
+    scripts have no argument for tools)."""
     if not tools:
         return said, 0, -1
     if context:
@@ -181,7 +184,7 @@ def _with_tools(
 
 
 def _talk(name: str, tools: list[Any], settings: dict[str, Any]) -> Talk | None:
-    """What deepseek-recipe's versions know besides the messages."""
+    """The values besides the messages that deepseek-recipe's versions read."""
     if "tool_choice" not in settings:
         return None
     from dstok.chat.recipe import talk_of

@@ -1,10 +1,10 @@
-"""The bodies of requests to OpenAI's or DeepSeek's API, as they are -> messages and the arguments of `render`.
+"""The bodies of requests to OpenAI's or DeepSeek's API -> messages and the arguments of `render`.
 
-In: the body of a request for a chat completion, as a dictionary. Out: a `Request`. Invariant: of a body only what is
-about the text is read; what a version has no text for, `render` refuses. With `check`, a body that DeepSeek's API
-refuses is a `ChatError`, and the text of any other is what the API makes of it.
-Source: deepseek-recipe 0.2.0 (MIT), its request layer, by experiment: tests/chat/test_requests.py. Not
-checked are whether schemas are valid JSON Schema, and settings that are not about the text, such as temperature.
+In: the body of a request for a chat completion, as a dictionary. Out: a `Request`. Invariant: only the parts of a
+body that concern the text are read; `render` refuses those that a version has no text for. With `check`, a body that
+DeepSeek's API refuses is a `ChatError`, and any other gives the text that the API makes.
+Source: the request layer of deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_requests.py. dstok does not
+check whether schemas are valid JSON Schema, nor settings outside the text, such as temperature.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dstok.errors import ChatError
 
 __all__ = ["Request", "read_request"]
 
-READ = ("tools", "tool_choice", "reasoning_effort", "response_format")  # what a format may have text for
+READ = ("tools", "tool_choice", "reasoning_effort", "response_format")  # a format may have text for these
 SAYS_NOTHING = {"tool_choice": ("auto",), "response_format": ("text", {"type": "text"})}  # the API's defaults
 EFFORTS = {"minimal": "low", "low": "low", "medium": "high", "high": "high", "xhigh": "xhigh", "ultra": "max",
            "max": "max", "none": None}
@@ -37,13 +37,14 @@ class Request(NamedTuple):
 
 
 def read_request(body: Mapping[str, Any], *, check: bool = False) -> Request:
-    """What a body says about the text: its messages, tools, tool_choice, reasoning_effort, response_format, thinking
-    and chat_template_kwargs (the variables of a template, as vLLM and SGLang take them).
+    """Reads the parts of a body that concern the text.
 
-    `check`: as DeepSeek's API takes it, for the versions v4-0731 and v4.1: thinking is on by default, "medium" means
-    "high", reasoning that is missing beside tools is empty; calls without their results, results without calls, a
-    `prefix` that is not the last message's, names that a function may not have, and so on, are refused. Raises
-    `ChatError`.
+    They are messages, tools, tool_choice, reasoning_effort, response_format, thinking and chat_template_kwargs (the
+    variables of a template, as vLLM and SGLang take them).
+
+    `check`: reads the body as DeepSeek's API does, for the versions v4-0731 and v4.1. Thinking is on by default,
+    "medium" means "high", and missing reasoning beside tools is empty. Calls without their results, results without
+    calls, a `prefix` outside the last message, invalid function names and the like are refused. Raises `ChatError`.
 
     >>> body = {"model": "x", "messages": [{"role": "user", "content": "Hi"}], "reasoning_effort": "none"}
     >>> read_request(body, check=True).arguments["thinking"]
@@ -84,7 +85,7 @@ def _checked(body: Mapping[str, Any]) -> Request:
 
 
 def _thinking(body: Mapping[str, Any]) -> tuple[bool, str | None]:
-    """Is the model to think, and how hard. What `thinking` says goes before the effort "none"."""
+    """Whether the model thinks, and how hard. `thinking` takes precedence over the effort "none"."""
     effort, thinking = body.get("reasoning_effort"), body.get("thinking")
     if effort is not None and not (isinstance(effort, str) and effort in EFFORTS):
         raise ChatError(f"expected one of {', '.join(EFFORTS)}, found {shown(effort)}", field="reasoning_effort")
@@ -98,7 +99,7 @@ def _thinking(body: Mapping[str, Any]) -> tuple[bool, str | None]:
 
 
 def _tools(tools: Any, may_be_called: bool) -> list[dict[str, Any]]:
-    """The tools; those that may not be called are not looked into."""
+    """The tools; those that may not be called are not checked."""
     if tools is None:
         return []
     if not isinstance(tools, list):
@@ -125,7 +126,7 @@ def _tool(tool: Any, where: str, may_be_called: bool) -> dict[str, Any]:
 
 
 def _function_of(value: Any, where: str, index: int | None = None) -> dict[str, Any]:
-    """The function of a tool, a call or a choice, which has a name."""
+    """The function of a tool, a call or a choice. It has a name."""
     function = value.get("function") if isinstance(value, dict) and value.get("type") == "function" else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise ChatError(f"expected the type function, and a function with a name, found {shown(value)}", index, where)
@@ -133,7 +134,7 @@ def _function_of(value: Any, where: str, index: int | None = None) -> dict[str, 
 
 
 def _choice(choice: Any, tools: list[dict[str, Any]], thinking: bool) -> str:
-    """A function that is named counts as required. Without tools there is nothing to choose."""
+    """A named function counts as required. Without tools there is no choice."""
     if choice is None or choice == "auto":
         return "auto"
     if not isinstance(choice, str):
@@ -192,7 +193,7 @@ def _check_calls(calls: Any, index: int) -> None:
 
 
 def _check_results(messages: list[Message]) -> None:
-    """After an assistant's calls stand their results, each once, in any order; nowhere else are there any."""
+    """After an assistant's calls stand their results, each once, in any order. There are none anywhere else."""
     wanted: set[Any] = set()
     for index, message in enumerate(messages):
         if message["role"] == "tool":
@@ -211,7 +212,7 @@ def _check_results(messages: list[Message]) -> None:
 
 
 def _check_prefix(messages: list[Message], tools: list[Any], format: dict[str, Any]) -> None:
-    """An answer that is begun goes on as text."""
+    """An answer that is begun continues as text."""
     if tools or any(message["role"] == "tool" for message in messages) or "response_format" in format:
         raise ChatError("expected neither tools nor JSON beside a prefix, found one of them", len(messages) - 1,
                         "prefix")
@@ -240,7 +241,7 @@ def _format(format: Any, texts: list[str]) -> dict[str, Any]:
 
 
 def _said(message: Message, thinking: bool) -> Message:
-    """A message with what the API reads of it: reasoning where the model thinks, tools of no message."""
+    """A message as the API reads it: reasoning only where the model thinks, and no message's tools."""
     said = {key: value for key, value in message.items() if key not in ("tools", "reasoning_content")}
     if message["role"] == "assistant" and thinking:
         said["reasoning_content"] = message.get("reasoning_content") or ""

@@ -1,10 +1,10 @@
-"""A template rendered by jinja's sandbox, as transformers sets it up, with texts that know where they come from.
+"""Renders a template in jinja's sandbox, set up as in transformers, with texts that know their origin.
 
 In: the text of a template, messages, the template's variables. Out: `Traced`.
-Invariant: the text is that of transformers' environment, and where that raises, there is a `ChatError`. jinja's own
-compiler makes the code: before it does, each literal of the template's syntax tree is replaced by the traced text, and
-`~` by a call that keeps origins. Under `{% autoescape %}` nothing is replaced, so origins are unknown there. Nothing
-here limits what a template may take: `template_process.py` does.
+Invariant: the text is the one of transformers' environment, and where that raises, there is a `ChatError`. jinja's
+own compiler makes the code. Before it runs, traced text replaces each literal of the template's syntax tree, and a
+call that keeps origins replaces `~`. Under `{% autoescape %}` nothing is replaced, so origins are unknown there. The
+limits on a template's resources are in `template_process.py`, not here.
 Source: transformers 5.24, `_compile_jinja_template`; jinja 3.1.6.
 """
 
@@ -32,13 +32,13 @@ from dstok.errors import ChatError
 __all__ = ["rendered"]
 
 MAX_TEMPLATE = 1 << 20  # characters of a template itself
-MAX_KEPT = 8  # templates that are kept compiled
-MAX_REASON = 2000  # characters of what an error says
+MAX_KEPT = 8  # compiled templates that are kept
+MAX_REASON = 2000  # characters of an error message
 
 
 @lru_cache(MAX_KEPT)
 def _compiled(text: str) -> Template:
-    """The template of a text. Raises `ChatError`."""
+    """The compiled template of a text. Raises `ChatError`."""
     if len(text) > MAX_TEMPLATE:
         raise ChatError(f"expected a template of at most {MAX_TEMPLATE:,} characters, found {len(text):,}",
                         field="template")
@@ -48,16 +48,16 @@ def _compiled(text: str) -> Template:
         return environment.from_string(tree.set_environment(environment))
     except MemoryError:
         raise
-    except Exception as error:  # the template's, or of Python's compiler for what is too deep
+    except Exception as error:  # from the template, or from Python's compiler for too deep nesting
         raise ChatError(f"expected a jinja template: {_reason(error)}", field="template",
                         reference=type(error).__name__) from None
 
 
 def rendered(text: str, messages: list[Any] | None, literals: dict[str, str], variables: dict[str, Any]) -> Traced:
-    """The text that a template makes; without messages it is only compiled, and the text is empty.
+    """Renders a template. Without messages it is only compiled, and the text is empty.
 
     `literals` are variables that count as the template's own text, such as BOS. Raises `ChatError`, and `MemoryError`
-    where the memory does not do.
+    if memory runs out.
     """
     template = _compiled(text)
     if messages is None:
@@ -71,7 +71,7 @@ def rendered(text: str, messages: list[Any] | None, literals: dict[str, str], va
         return joined([template.render(given)])
     except MemoryError:
         raise
-    except Exception as error:  # whatever the template's own code raises
+    except Exception as error:  # the template's own code may raise anything
         raise ChatError(f"the template raises: {_reason(error)}", reference=type(error).__name__) from None
 
 
@@ -80,7 +80,7 @@ def _reason(error: Exception) -> str:
 
 
 def _copied(value: Any, traced: Callable[[str], str]) -> Any:
-    """A value with its texts traced. No list is the caller's: jinja's filter `indent` adds to the one that it gets."""
+    """A value with its texts traced. Lists are copied, because jinja's filter `indent` adds to its list."""
     if isinstance(value, str):
         return traced(value)
     if isinstance(value, dict):
@@ -91,20 +91,20 @@ def _copied(value: Any, traced: Callable[[str], str]) -> Any:
 
 
 FOLDED = (nodes.BinExpr, nodes.Call, nodes.Compare, nodes.Concat, nodes.CondExpr, nodes.Filter, nodes.Getattr,
-          nodes.Getitem, nodes.Test, nodes.UnaryExpr)  # what jinja's compiler computes where it can
+          nodes.Getitem, nodes.Test, nodes.UnaryExpr)  # jinja's compiler computes these where it can
 
 
 class _Tracing(NodeTransformer):
-    """Puts traced texts in the place of a template's literals: attributes of its environment, one for each text.
+    """Replaces a template's literals by traced texts: attributes of its environment, one for each text.
 
-    jinja computes constant expressions as it compiles, and `0[1:]` is no error there, while at run time it is one. So
-    they are computed here, where jinja would do it, before their literals are replaced.
+    jinja computes constant expressions as it compiles, and `0[1:]` is no error there, but is one at run time. So they
+    are computed here, at the same point as in jinja, before their literals are replaced.
     """
 
     def __init__(self, environment: _Environment) -> None:
         self.environment = environment
-        self.names: dict[str, str] = {}  # equal literals are one object, as Python's own are
-        self.is_folded = False  # is this a part of an expression that was computed as far as it can be?
+        self.names: dict[str, str] = {}  # equal literals are one object, as in Python itself
+        self.is_folded = False  # whether this is part of an expression that was computed as far as possible
 
     def _literal(self, text: str, line: int) -> nodes.Expr:
         if text not in self.names:
@@ -127,19 +127,19 @@ class _Tracing(NodeTransformer):
         return node
 
     def _written(self, child: nodes.Expr) -> Any:
-        """What is printed: of a constant its text."""
+        """The output of a `print` node: for a constant its text."""
         try:
             return self._literal(str(child.as_const(nodes.EvalContext(self.environment))), child.lineno)
         except MemoryError:
             raise
-        except Exception:  # it is no constant, or an error, which jinja leaves to the run time
+        except Exception:  # not a constant, or an error that jinja leaves to run time
             return self.visit(child)
 
     def visit_Const(self, node: nodes.Const) -> nodes.Expr:  # noqa: N802
         return self._constant(node.value, node)
 
     def _constant(self, value: Any, node: nodes.Const) -> nodes.Expr:
-        """A constant with the texts in it traced. Its types are exact: markupsafe's text is no literal."""
+        """A constant with its texts traced. Its types are exact: markupsafe's text is not a literal."""
         line = node.lineno
         if type(value) is str:
             return self._literal(value, line)
@@ -160,11 +160,11 @@ class _Tracing(NodeTransformer):
         return nodes.Call(work, visited.nodes, [], None, None, lineno=node.lineno)
 
     def visit_ScopedEvalContextModifier(self, node: nodes.Node) -> nodes.Node:  # noqa: N802
-        return node  # `{% autoescape %}`: jinja escapes what is no literal
+        return node  # `{% autoescape %}`: jinja escapes text that is not a literal
 
 
 class _Generation(Extension):
-    """`{% generation %}`: what the model would have written."""
+    """`{% generation %}`: marks the text that the model would have written."""
 
     tags = {"generation"}
 
@@ -179,7 +179,7 @@ class _Generation(Extension):
 
 
 class _Dict:
-    """`dict` in a template: calls, and no attribute of the class."""
+    """`dict` in a template: it can be called and has no attribute of the class."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
         return dict(*args, **kwargs)
@@ -209,7 +209,7 @@ class _Namespace(Namespace):
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    """The sandbox, and what traced texts are joined by."""
+    """The sandbox, with the functions that join traced texts."""
 
     concat = staticmethod(joined)  # jinja's hook for joining what a template writes
 

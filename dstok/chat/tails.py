@@ -1,10 +1,10 @@
-"""The text of a conversation that grows: which end of the text, the tail, new messages change.
+"""The text of a growing conversation: which end of the text, the tail, new messages change.
 
-In: messages, more and more. Out: `Tail`: the end of the text before and after. What stands before the tail stays.
-Invariant: the part that stays and the tail are together the text of the whole conversation, rendered at once. The work
-is that of the tail: a format goes on from the last checkpoint (`dstok.chat.writer`) that the new messages do not
-change. In most cases this is the last message, as formats look one message ahead. It is the start of the text where a
-format takes something to the front, such as V3 a system message.
+In: messages, more and more. Out: `Tail`: the end of the text before and after. The text before the tail stays.
+Invariant: the part that stays and the tail together equal the text of the whole conversation, rendered at once. Work
+is proportional to the tail. A format continues from the last checkpoint (`dstok.chat.writer`) that the new messages
+do not change. In most cases this is the last message, as formats look one message ahead. It is the start of the text
+where a format moves something to the front, as V3 does with a system message.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = ["Anew", "Continued", "Tail", "TalkText"]
 
 @dataclass(frozen=True)
 class Tail:
-    """The end of a text, as it was and as it is with the new messages.
+    """The end of a text, without and with the new messages.
 
-    at: where it begins, in code points; the offsets in `old` and `new` count from there. It begins at the begin of the
-    text or after a token of the format. taken: what the text's `take` needs.
+    at: where it begins, in code points; the offsets in `old` and `new` count from there. It begins at the start of
+    the text or after a token of the format. taken: the data for the text's `take`.
     """
 
     at: int
@@ -37,23 +37,23 @@ class Tail:
 
 
 class TalkText(Protocol):
-    """The text of a conversation that grows."""
+    """The text of a growing conversation."""
 
     def tail(self, messages: list[Any]) -> Tail:
-        """What more messages change. Raises `ChatError`. The text itself stays until `take`."""
+        """The change that more messages make. Raises `ChatError`. The text itself stays until `take`."""
 
     def take(self, tail: Tail) -> None:
         """Makes the change of the last `tail`."""
 
     def rendered(self) -> Rendered:
-        """The whole."""
+        """The whole text."""
 
     def copy(self) -> TalkText:
-        """A text that goes on by itself."""
+        """An independent copy."""
 
 
 class Anew:
-    """The text of a template, or one that is encoded as a whole: rendered anew each time."""
+    """The text of a template, or one that is encoded as a whole. It is rendered again each time."""
 
     def __init__(self, version: str | Template, arguments: dict[str, Any], messages: tuple[Any, ...] = ()) -> None:
         self.version, self.arguments, self.messages = version, arguments, messages
@@ -76,7 +76,7 @@ class Anew:
 
 
 class Continued:
-    """The text of a version, which is written on from its last checkpoint that holds."""
+    """The text of a version. It continues from its last checkpoint that holds."""
 
     def __init__(self, format: Format) -> None:
         self.format = format
@@ -96,12 +96,12 @@ class Continued:
         return Tail(at, rendered_of(self.parts[begin:]), writer.rendered(), (new, number, begin, writer))
 
     def _holding(self, new: list[Message]) -> int:
-        """The number of the last checkpoint that the new messages leave as it is; -1 if there is none."""
+        """The number of the last checkpoint that the new messages leave unchanged; -1 if there is none."""
         return next((number for number in range(len(self.checkpoints) - 1, -1, -1)
                      if not any(_ends(self.checkpoints[number], message) for message in new)), -1)
 
     def _after_a_token(self, start: Checkpoint | None) -> tuple[int, int]:
-        """How many parts, and code points, stand before the text that is encoded anew if one goes on at `start`."""
+        """How many parts, and code points, stand before the re-encoded text if rendering continues at `start`."""
         begin, at = (0, 0) if start is None else (start.parts, start.at)
         while begin and not self.parts[begin - 1].special:
             begin -= 1
@@ -125,7 +125,7 @@ class Continued:
 
 
 def _ends(checkpoint: Checkpoint, message: Message) -> bool:
-    """Does the message change what stands before the checkpoint?"""
+    """Whether the message changes the text before the checkpoint."""
     role = message.get("role")
     if isinstance(role, str) and role in checkpoint.unless:
         return True

@@ -1,13 +1,15 @@
-"""The process that renders templates of strangers: a program of its own, which `template_process.py` starts.
+"""Renders untrusted templates: a program of its own, started by `template_process.py`.
 
     python -I -S template_child.py MEMORY FOLDER...
 
-In: how many bytes of memory a render may take; the folders that hold jinja2 and what it needs; requests on standard
-input, which is a socket. Out: on the same socket a greeting, then an answer for each request. A request is marshalled,
-as only its own starter writes to the socket; an answer is JSON, as whoever takes over this process writes it.
-Invariant: before a template is looked at, the system limits memory, processor time and stack; a template that goes
-beyond a limit ends this process or gets `{"limit": "memory"}`. No request changes what the next one sees.
-Only the standard library, jinja2 and a few modules of dstok are imported: `dstok` itself would load the compiled core.
+In: the bytes of memory that a render may take; the folders that hold jinja2 and its dependencies; requests on
+standard input, which is a socket. Out: on the same socket a greeting, then an answer for each request. Requests are
+marshalled, because only the starter writes to the socket. Answers are JSON, because a template that takes over this
+process could write them.
+Invariant: before a template is read, the system limits memory, processor time and stack. A template that exceeds a
+limit ends this process or gets `{"limit": "memory"}`. No request changes the next one's environment.
+The program imports only the standard library, jinja2 and a few modules of dstok: `dstok` itself would load the
+compiled core.
 """
 
 from __future__ import annotations
@@ -32,13 +34,13 @@ ANSWER = struct.Struct("=Q")
 
 
 def main() -> None:
-    """Greets, and answers until the other end is closed."""
+    """Greets, then answers until the other end closes."""
     memory, *folders = sys.argv[1:]
     _stand_alone(folders)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_STACK, STACK)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is its starter's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the starter handles Ctrl-C
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a starter may have blocked SIGXCPU
     from dstok.chat import sandbox  # needs the folders
 
@@ -50,12 +52,12 @@ def main() -> None:
         _limit(resource.RLIMIT_AS, taken + (megabytes << 20))
         _limit(resource.RLIMIT_CPU, int(time.process_time()) + 1 + seconds)
         answer = _answer(sandbox, size)
-        answer["spent"] = _address_space() - taken > int(memory) // 2  # the next one might miss what this one left
+        answer["spent"] = _address_space() - taken > int(memory) // 2  # the rest may be too little for the next one
         _send(answer, most)
 
 
 def _stand_alone(folders: list[str]) -> None:
-    """Finds dstok's modules and jinja2's, and runs no `__init__.py` of dstok."""
+    """Finds dstok's modules and jinja2's without running an `__init__.py` of dstok."""
     folder = os.path.dirname(os.path.abspath(__file__))
     for name, path in (("dstok", os.path.dirname(folder)), ("dstok.chat", folder)):
         package = ModuleType(name)
@@ -65,14 +67,14 @@ def _stand_alone(folders: list[str]) -> None:
 
 
 def _limit(kind: int, wanted: int) -> None:
-    """Sets a soft limit, unless the one that the process came with is lower. macOS refuses some."""
+    """Sets a soft limit, unless the process started with a lower one. macOS refuses some."""
     hard = resource.getrlimit(kind)[1]
     with suppress(OSError, ValueError):
         resource.setrlimit(kind, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 def _address_space() -> int:
-    """How many bytes the interpreter has by itself; 0 where the system does not say."""
+    """The bytes of address space that the interpreter takes; 0 where the system does not say."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[0]) * mmap.PAGESIZE
@@ -81,7 +83,7 @@ def _address_space() -> int:
 
 
 def _is_limited(memory: int) -> bool:
-    """Does the system hold the limit of memory? macOS takes it and does not."""
+    """Whether the system enforces the memory limit. macOS accepts it but does not."""
     try:
         mmap.mmap(-1, 2 * memory).close()
     except (MemoryError, OSError):
@@ -104,7 +106,7 @@ def _answer(sandbox: Any, size: int) -> dict[str, Any]:
 
 
 def _received(size: int) -> bytes:
-    """So many bytes; none if the other end is closed."""
+    """Reads `size` bytes; none if the other end is closed."""
     parts = []
     while size:
         part = os.read(SOCKET, min(size, 1 << 20))

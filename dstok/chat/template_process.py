@@ -1,9 +1,9 @@
-"""Templates of strangers, rendered in a process that the system limits in memory, processor time and stack.
+"""Untrusted templates, rendered in a process with limits of memory, processor time and stack.
 
-In: what `sandbox.rendered` takes. Out: `Traced`, or a `ChatError` that names the limit.
-Invariant: whatever a template does, this process and its memory stay as they are: at worst the other process ends. Its
-answers are taken for a stranger's too: they are limited in length, and read as JSON of one shape.
-A process that answered is kept for the next render. There are at most `MOST` of them, as many as threads render at the
+In: the arguments of `sandbox.rendered`. Out: `Traced`, or a `ChatError` that names the limit.
+Invariant: no template can change this process or its memory; at worst the other process ends. Its answers are
+untrusted too: their length is limited, and they are read as JSON of one shape.
+A process that answered is kept for the next render. There are at most `MOST`, as many as threads that render at the
 same time; they end with this process. After a fork the new process starts its own.
 """
 
@@ -32,19 +32,19 @@ from dstok.errors import ChatError
 __all__ = ["rendered"]
 
 PROGRAM = Path(__file__).with_name("template_child.py")
-MEMORY = 256  # MB that a render may take beside the interpreter
+MEMORY = 256  # MB for a render, beside the interpreter
 SECONDS = 5  # of the processor
 WALL = 4  # times as many seconds on the clock: another program may have the processor
 TEXT = 16 << 20  # bytes of an answer
-PER_BYTE = 24  # bytes of memory more for each byte of a request: several texts of it, four bytes a character
+PER_BYTE = 24  # extra bytes of memory for each byte of a request: several texts of it, four bytes a character
 STARTING = 60.0  # seconds for a process to start
 MOST = 4  # processes
-LOOK = 0.05  # seconds between looks at the memory of a process that the system does not limit
-KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ", "TZDIR")  # what Python starts with, and the time zone
+LOOK = 0.05  # seconds between looks at a process's memory where the system does not limit it
+KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ", "TZDIR")  # for Python's start, and the time zone
 
 
 class _Limits(NamedTuple):
-    """What one render may take: more for a longer request."""
+    """The limits of one render: higher for a longer request."""
 
     memory: int  # MB
     seconds: int
@@ -57,10 +57,10 @@ class _Limits(NamedTuple):
 
 
 def rendered(text: str, messages: list[Any] | None, literals: dict[str, str], variables: dict[str, Any]) -> Traced:
-    """The text that a template makes; without messages it is only compiled, and the text is empty.
+    """Renders a template. Without messages it is only compiled, and the text is empty.
 
-    Raises `ChatError` for what the template raises, for limits, for values that are not JSON's, and where no process
-    can be started.
+    Raises `ChatError` for errors of the template, for limits, for values outside JSON, and if no process can be
+    started.
     """
     request = request_of({"text": text, "messages": messages, "literals": literals, "variables": variables})
     found = _children.ask(request, len(messages or ()))
@@ -70,7 +70,7 @@ def rendered(text: str, messages: list[Any] | None, literals: dict[str, str], va
 
 
 class _Children:
-    """The processes: those that wait for a template, and all that there are."""
+    """The processes: the idle ones, and all of them."""
 
     def __init__(self) -> None:
         self.idle: list[_Child] = []
@@ -78,7 +78,7 @@ class _Children:
         self.places = BoundedSemaphore(MOST)
 
     def ask(self, request: bytes, messages: int) -> Traced | ChatError:
-        """What a process answers. Raises `ChatError` for a limit, after which the process has ended."""
+        """The answer of a process. Raises `ChatError` for a limit; the process has then ended."""
         with self.places:
             child = self._take()
             keep = False
@@ -86,7 +86,7 @@ class _Children:
                 answer = child.ask(request, _Limits.of(request))
                 found = text_of(answer, messages)
                 keep = answer.get("spent") is False
-            finally:  # after a limit, and after Ctrl-C too, nobody knows what it does
+            finally:  # after a limit or Ctrl-C the process's state is unknown
                 if keep:
                     self.idle.append(child)
                 else:
@@ -95,7 +95,7 @@ class _Children:
             return found
 
     def _take(self) -> _Child:
-        """One that waits, or another one. One that something else has ended is passed over."""
+        """Takes an idle process, or starts one. Skips a process that something else has ended."""
         with suppress(IndexError):
             while (child := self.idle.pop()).process.poll() is not None:
                 self.all.discard(child)
@@ -106,13 +106,13 @@ class _Children:
         return child
 
     def end(self) -> None:
-        """Ends them, as this process ends."""
+        """Ends all processes when this process ends."""
         while self.all:
             self.all.pop().end()
 
 
 class _Child:
-    """A process, and the socket that leads to it."""
+    """A process, and the socket to it."""
 
     is_limited = True
 
@@ -139,7 +139,7 @@ class _Child:
 
     def ask(self, request: bytes, limits: _Limits) -> dict[str, Any]:
         """Its answer to a request. Raises `ChatError` for a limit."""
-        from dstok.chat.template_child import REQUEST  # which Windows cannot import
+        from dstok.chat.template_child import REQUEST  # Windows cannot import it
 
         time_left = limits.seconds * WALL
         until = time.monotonic() + time_left
@@ -149,7 +149,7 @@ class _Child:
             answer = self._received(until, limits)
         except TimeoutError:
             raise _needed(f"{time_left} seconds") from None
-        except OSError:  # it has ended, with a part of the request unread
+        except OSError:  # it ended before it read the whole request
             answer = None
         if answer is None:
             raise self._ended(limits)
@@ -158,7 +158,7 @@ class _Child:
         return answer
 
     def _received(self, until: float, limits: _Limits) -> dict[str, Any] | None:
-        """The next answer; None if it has ended. Raises `TimeoutError` and `ChatError`."""
+        """The next answer; None if the process has ended. Raises `TimeoutError` and `ChatError`."""
         from dstok.chat.template_child import ANSWER
 
         header = self._bytes(ANSWER.size, until, limits)
@@ -171,7 +171,7 @@ class _Child:
         return None if len(data) < size else answer_of(data)
 
     def _bytes(self, size: int, until: float, limits: _Limits) -> bytes:
-        """So many bytes, or fewer if it has ended."""
+        """Reads `size` bytes, or fewer if the process has ended."""
         parts = []
         while size and (part := self._part(size, until, limits)):
             parts.append(part)
@@ -189,7 +189,7 @@ class _Child:
         raise TimeoutError
 
     def _ended(self, limits: _Limits) -> ChatError:
-        """Why there is no answer."""
+        """The reason why there is no answer."""
         try:
             code = self.process.wait(1)
         except subprocess.TimeoutExpired:
@@ -200,15 +200,15 @@ class _Child:
         return ChatError(f"the template ended the process that it was rendered in ({how})", field="template")
 
     def end(self) -> None:
-        """Ends the process and waits until it has."""
+        """Ends the process and waits for its end."""
         self.socket.close()
         self.process.kill()
         self.process.wait()
 
     def forget(self) -> None:
-        """After a fork: the process is another one's, which goes on with it."""
+        """After a fork: leaves the process to the parent, which still uses it."""
         self.socket.close()
-        self.process.returncode = 0  # so that nobody waits for it
+        self.process.returncode = 0  # so that nothing waits for it
 
 
 def _started(theirs: socket.socket) -> subprocess.Popen[bytes]:
@@ -218,12 +218,12 @@ def _started(theirs: socket.socket) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                 env=variables)
-    except (OSError, TypeError, ValueError):  # there is no `sys.executable`, or nothing can be started
+    except (OSError, TypeError, ValueError):  # there is no `sys.executable`, or no process can be started
         raise _cannot_start() from None
 
 
 def _resident(pid: int) -> int:
-    """Bytes of memory that a process has, where the system does not limit them: on macOS, say."""
+    """The memory of a process in bytes, for systems without a limit: macOS, say."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * mmap.PAGESIZE
     except OSError:

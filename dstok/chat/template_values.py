@@ -1,9 +1,9 @@
-"""What goes to the process that renders templates, and what comes back.
+"""Requests to the process that renders templates, and its answers.
 
-In: a request, of the values that users give; the bytes of an answer. Out: its bytes; `Traced`.
-Invariant: a request keeps each value exactly (lone surrogates, infinities and tuples, too), or there is a `ChatError`
-with the value's place. An answer may come from anybody who took over the process: it is read as JSON, and what does not
-have the shape of an answer is a `ChatError`.
+In: a request, made of values that users give; the bytes of an answer. Out: its bytes; `Traced`.
+Invariant: a request keeps each value exactly (even lone surrogates, infinities and tuples), or there is a `ChatError`
+with the value's place. A template that takes over the process can forge an answer. So an answer is read as JSON, and
+one without the shape of an answer is a `ChatError`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST_SAID = 4000  # characters of an error
 
 
 def request_of(values: dict[str, Any]) -> bytes:
-    """The request as bytes. Raises `ChatError` for values that are not JSON's, tuples, or numbers of numpy."""
+    """The request as bytes. Raises `ChatError` for values other than JSON's, tuples, and numbers of numpy."""
     try:
         return marshal.dumps({name: _at(value, name) for name, value in values.items()})
     except _NotPlain as error:
@@ -71,7 +71,7 @@ def _at(value: Any, place: str) -> Any:
 
 
 def answer_of(data: bytes) -> dict[str, Any]:
-    """An answer, of whatever shape."""
+    """An answer of any shape."""
     try:
         found = json.loads(data.decode("utf-8", "surrogatepass"), parse_int=_number, parse_float=_number)
     except (ValueError, RecursionError):
@@ -86,7 +86,7 @@ def _number(text: str) -> int:
 
 
 def text_of(answer: dict[str, Any], messages: int) -> Traced | ChatError:
-    """The text of an answer, or the error that it tells. Raises `ChatError` for an answer of another shape."""
+    """The text of an answer, or its error. Raises `ChatError` for an answer of another shape."""
     text, numbers = answer.get("text"), answer.get("parts")
     if isinstance(text, str) and isinstance(numbers, list):
         return Traced(text, _parts(text, numbers, messages))
@@ -107,5 +107,5 @@ def _parts(text: str, numbers: list[Any], messages: int) -> Iterator[Part]:
 
 
 def nonsense() -> ChatError:
-    """The error for an answer that is none."""
+    """The error for an answer without the right shape."""
     return ChatError("the template took over the process that it was rendered in", field="template")

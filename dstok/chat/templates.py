@@ -1,12 +1,12 @@
 """A model's own jinja template. Extra: `pip install "dstok[chat]"`.
 
-In: the text of a template, the tokens of its tokenizer, messages. Out: `Rendered`, as of the built-in versions.
-Invariant: the text is what transformers' environment gives. A token is the template's own only if all of its characters
-are literals of the template. Text of a message stays text, whatever the template does to it, because every piece of
-text carries where it comes from. Where this cannot be followed (through some filters) and the template makes a token of
-its own, there is a `ChatError`, not another id. A template is rendered in a process with limits
-(`template_process.py`), unless the caller trusts it. Where a last message is left open is found as transformers 5.24
-does it: a sentinel is put after its content, and what the template writes after the sentinel is cut off.
+In: the text of a template, the tokens of its tokenizer, messages. Out: `Rendered`, as for the built-in versions.
+Invariant: the text equals that of transformers' environment. A token is the template's own only if all of its
+characters are literals of the template. Text of a message stays text, whatever the template does to it, because every
+piece of text carries its origin. Some filters lose the origin: if the template then makes a token of its own, there
+is a `ChatError`, not another id. A template is rendered in a process with limits (`template_process.py`), unless the
+caller trusts it. The place where a last message is left open is found as in transformers 5.24: a sentinel is put
+after its content, and the text from the sentinel on is cut off.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ if tuple(map(int, re.findall("[0-9]+", INSTALLED)[:3])) < OLDEST:
 
 
 class Template:
-    """A template of a model's files: what `render`, `encode` and the others take in place of a version.
+    """A template of a model's files: `render`, `encode` and the others take it in place of a version.
 
-    `tokenizer` says which texts are tokens, and BOS and EOS, unless they are given. The template is rendered in another
-    process, with limits of memory, time and stack; `trusted=True` renders it in this process and without limits. Raises
-    `ChatError` for what is no template.
+    `tokenizer` tells which texts are tokens, and BOS and EOS unless they are given. The template is rendered in
+    another process, with limits of memory, time and stack; `trusted=True` renders it in this process without limits.
+    Raises `ChatError` for an invalid template.
 
     >>> import dstok
     >>> from dstok import chat
@@ -67,14 +67,14 @@ class Template:
         self, messages: Any, *, tools: Any = None, add_generation_prompt: bool | None = None,
         continue_final_message: bool = False, **options: Any,
     ) -> Rendered:
-        """The text of a conversation, as `dstok.chat.render`; `options` are the template's variables.
+        """The text of a conversation, as from `dstok.chat.render`; `options` are the template's variables.
 
-        Raises `ChatError`, also for what the template raises and for a limit that it goes beyond.
+        Raises `ChatError`, also for errors of the template and for limits that it exceeds.
         """
         said, sentinel = as_messages(messages), ""
         given = said
         if continue_final_message:
-            sentinel = secrets.token_hex(16)  # no message knows it
+            sentinel = secrets.token_hex(16)  # no message can contain it
             _check_last(said, add_generation_prompt)
             given = [*said[:-1], {**said[-1], "content": f"{said[-1]['content']}{sentinel} "}]
         text = self._run(given, {"tools": as_tools(tools) or None, "documents": None,
@@ -82,7 +82,7 @@ class Template:
         return self._rendered(_before(text, sentinel, said) if sentinel else text, said, tools, options)
 
     def _run(self, messages: list[Message] | None, variables: dict[str, Any]) -> Traced:
-        """What the template makes of the messages; without messages it is only compiled."""
+        """The text of the messages; without messages the template is only compiled."""
         if not self.trusted:
             return template_process.rendered(self.text, messages, self.edges, variables)
         try:
@@ -130,7 +130,7 @@ def _check_last(said: list[Message], add_generation_prompt: bool | None) -> None
 
 
 def _before(text: Traced, sentinel: str, said: list[Message]) -> Traced:
-    """The text before the sentinel. Where the template cut off the blank after it, those before it go, too."""
+    """The text before the sentinel. If the template cut off the blank after it, the blanks before it go too."""
     at = text.rfind(sentinel)
     if at < 0 or said[-1]["content"].strip() not in text:
         raise ChatError("the template does not write the last message as it is", len(said) - 1,

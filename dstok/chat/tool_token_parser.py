@@ -1,10 +1,10 @@
 """The parser of versions up to V3.2-Exp: answers, reasoning before `</think>`, calls between tokens.
 
-In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut; kept
-is less than a token, or one call. Lenient: what is no call between the tokens is skipped, and reasoning may have no
-end. Strict: all has to be as the format writes it, the end token, too.
-Source: DeepSeek has no parser of its own for these versions. The shape of a call is that of their templates. The
-lenient rules are those of the parsers of vLLM and SGLang: for R1 all text is reasoning if `</think>` is missing.
+In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut. The
+parser keeps less than a token, or one call. Lenient: anything between the tokens that is not a call is skipped, and
+reasoning need not end. Strict: everything must be as the format writes it, including the end token.
+Source: DeepSeek has no parser for these versions. Their templates give the shape of a call. The lenient rules are
+those of the parsers of vLLM and SGLang: for R1 all text is reasoning if `</think>` is missing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EXCERPT = 40  # characters of the completion in an error
 
 
 class ToolTokenParser:
-    """`feed` parts, then `finish`. `typed`: do calls have a type and a block of JSON, as up to R1-0528?"""
+    """`feed` parts, then `finish`. `typed`: whether calls have a type and a block of JSON, as up to R1-0528."""
 
     def __init__(self, answer: Answer, thinking: bool, tools: bool, typed: bool, strict: bool) -> None:
         self.answer, self.typed, self.strict = answer, typed, strict
@@ -39,14 +39,14 @@ class ToolTokenParser:
         self.state: Callable[[], bool] = self._reasoning if thinking else self._content
 
     def feed(self, text: str) -> None:
-        """More of the completion. Raises `ChatError`."""
+        """Adds a part of the completion. Raises `ChatError`."""
         self.reader.add(text)
         self.read += len(text)
         while self.state():
             pass
 
     def finish(self) -> None:
-        """The end of the completion. Raises `ChatError` if it is strict and may not end here."""
+        """Ends the completion. Raises `ChatError` if it is strict and may not end here."""
         rest = self.reader.rest()
         if self.state == self._end and not rest:
             return
@@ -68,7 +68,7 @@ class ToolTokenParser:
         return bool(delimiter)
 
     def _think(self, text: str) -> None:
-        """Reasoning, without `<think>` at its start."""
+        """Adds reasoning, without `<think>` at its start."""
         if self.begin is not None:
             text, self.begin = self.begin + text, None
             if OPEN.startswith(text) and text != OPEN:
@@ -86,7 +86,7 @@ class ToolTokenParser:
         return bool(delimiter)
 
     def _between(self) -> bool:
-        """Between two calls: nothing, or a newline."""
+        """Reads nothing, or a newline, between two calls."""
         found = self.reader.until(self.call_edges) if self.strict else self.reader.passing(self.call_edges)
         if found is None or not found[1]:
             return False
@@ -111,7 +111,7 @@ class ToolTokenParser:
         return True
 
     def _end(self) -> bool:
-        """After the end token, or the calls, which it may follow."""
+        """Reads the text after the end token, or after the calls, which the end token may follow."""
         rest = self.reader.ahead(EXCERPT)
         if not self.strict:
             self.reader.rest()
@@ -124,15 +124,15 @@ class ToolTokenParser:
 
 
 def _named(call: str) -> Found | None:
-    """The name and the arguments, which the first separator parts."""
+    """The name and the arguments. The first separator divides them."""
     name, separator, arguments = call.partition(SEP)
     return (name, arguments) if separator else None
 
 
 def _typed(call: str) -> Found | None:
-    """The name and the arguments: after a type and the first separator, and in the block that begins first after it.
+    """The name after a type and the first separator, and the arguments in the first block after that.
 
-    The block ends where the call does. If that is too early for the first block, it is for later ones, too.
+    The block ends where the call does. If that is too early for the first block, it is too early for later ones.
     """
     _, _, named = call.partition(SEP)
     name, fence, block = named.partition(FENCE)

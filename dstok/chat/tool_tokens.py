@@ -25,7 +25,7 @@ TOOL_TOKENS = frozenset([CALLS_BEGIN, CALLS_END, CALL_BEGIN, CALL_END, OUTPUTS_B
 
 
 def write_call(writer: Writer, call: Any, index: int, number: int) -> None:
-    """A call up to V3-0324: its type, its name, and the arguments as a block of JSON."""
+    """Writes a call up to V3-0324: its type, its name, and the arguments as a block of JSON."""
     kind, name, arguments = (call_text(call, index, number, key) for key in ("type", "name", "arguments"))
     writer.token(CALL_BEGIN, index, "tool_call", True)
     writer.text(kind, index, "tool_call", True)
@@ -35,7 +35,7 @@ def write_call(writer: Writer, call: Any, index: int, number: int) -> None:
 
 
 def write_named_call(writer: Writer, call: Any, index: int, number: int) -> None:
-    """A call since V3.1: its name and its arguments."""
+    """Writes a call since V3.1: its name and its arguments."""
     name, arguments = (call_text(call, index, number, key) for key in ("name", "arguments"))
     writer.token(CALL_BEGIN, index, "tool_call", True)
     writer.text(name, index, "tool_call", True)
@@ -45,7 +45,7 @@ def write_named_call(writer: Writer, call: Any, index: int, number: int) -> None
 
 
 def write_output(writer: Writer, text: str, index: int, first: bool, between: str) -> None:
-    """A tool's output up to V3-0324; `between` stands before those that are not the first."""
+    """Writes a tool's output up to V3-0324. `between` stands before each output except the first."""
     if first:
         writer.token(OUTPUTS_BEGIN, index, "tool_result")
     else:
@@ -56,6 +56,6 @@ def write_output(writer: Writer, text: str, index: int, first: bool, between: st
 
 
 def end_calls(writer: Writer, index: int) -> None:
-    """The end of all calls, and of the message."""
+    """Ends all calls, and the message."""
     writer.token(CALLS_END, index, "tool_call", True)
     writer.token(EOS, index, "end", True)

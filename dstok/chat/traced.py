@@ -1,10 +1,10 @@
-"""Text that knows where each part of it comes from: a template's literals, or a message.
+"""Text with the origin of each part: a template's literals, or a message.
 
-In: literals, texts of messages, what a template joins. Out: `Traced`, a `str` that keeps its parts through `+` and
-through `joined`.
-Invariant: the lengths of the parts add up to the length of the text. Any other operation of `str` gives a text of which
-no origin is known, so no text counts as the template's own that is not. A template sees nothing of it: `Traced` has no
-public name that `str` does not have, and jinja's sandbox hides names with an underscore.
+In: literals, texts of messages, parts that a template joins. Out: `Traced`, a `str` that keeps its parts through `+`
+and through `joined`.
+Invariant: the lengths of the parts add up to the length of the text. Any other operation of `str` gives a text of
+unknown origin, so no foreign text counts as the template's own. A template cannot see the parts: `Traced` has no
+public name beyond those of `str`, and jinja's sandbox hides names with an underscore.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ __all__ = ["Origin", "Part", "Traced", "joined", "literal", "merged", "of_messag
 
 
 class Origin(NamedTuple):
-    """Where a text comes from: is it a literal of the template; of which message, -1 if of none; is it sampled?"""
+    """The origin of a text: is it a literal of the template; its message, -1 for none; is it sampled."""
 
     own: bool
     message: int
     sampled: bool
 
 
-Part = tuple[int, Origin]  # how many characters, and where they come from
+Part = tuple[int, Origin]  # how many characters, and their origin
 UNKNOWN = Origin(False, -1, False)
 LITERAL = Origin(True, -1, False)
 
 
 class Traced(str):
-    """A text with its parts. Without parts, as jinja's `format` makes it, its origin is unknown."""
+    """A text with its parts. A text without parts, as from jinja's `format`, has an unknown origin."""
 
     __slots__ = ("_parts",)
     _parts: tuple[Part, ...]
@@ -54,7 +54,7 @@ class Traced(str):
 
 
 def parts_of(text: str) -> tuple[Part, ...]:
-    """The parts of a text; of one that is not traced a single one of unknown origin."""
+    """The parts of a text. A text that is not traced has a single part of unknown origin."""
     return text._parts if type(text) is Traced else ((len(text), UNKNOWN),)  # noqa: SLF001 (no method: see above)
 
 
@@ -69,13 +69,13 @@ def of_message(text: str, message: int) -> Traced:
 
 
 def joined(texts: Iterable[str]) -> Traced:
-    """The texts as one. Raises `TypeError` for what is no text, as `"".join` does."""
+    """The texts as one. Raises `TypeError` for anything but text, as `"".join` does."""
     items = list(texts)
     return Traced("".join(items), [part for item in items for part in parts_of(item)])
 
 
 def sampled(text: Traced) -> Traced:
-    """The same text, as written by a model."""
+    """The same text, marked as written by a model."""
     return Traced(str.__str__(text), [(size, origin._replace(sampled=True)) for size, origin in parts_of(text)])
 
 
@@ -90,7 +90,7 @@ def upto(text: Traced, end: int) -> Traced:
 
 
 def merged(parts: Sequence[Part]) -> list[Part]:
-    """The parts that are not empty; neighbours of one origin as one."""
+    """The parts that are not empty; neighbours of one origin become one."""
     found: list[Part] = []
     for size, origin in parts:
         if size and found and found[-1][1] == origin:

@@ -1,9 +1,9 @@
-"""`Tokenizer.apply_chat_template`: the call that users of transformers know.
+"""`Tokenizer.apply_chat_template`: the call that users know from transformers.
 
-In: its arguments. Out: what transformers returns: ids, a text, or a dictionary; of several conversations lists of
-these.
-Invariant: names, order and defaults are those of transformers 4.57. For a model with a template of its own the result
-is transformers', too, with one exception: the text of an added token in a message stays text, unless special="all".
+In: its arguments. Out: the results of transformers: ids, a text, or a dictionary; lists of these for several
+conversations.
+Invariant: names, order and defaults are those of transformers 4.57. For a model with its own template the result also
+equals transformers', with one exception: the text of an added token in a message stays text, unless special="all".
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def apply(
     tokenizer: TokenizerProtocol, conversation: Any, version: str | None, documents: Any, arguments: dict[str, Any],
     special: ChatSpecial, tokenize: bool, as_dict: bool, mask: bool, trusted: bool,
 ) -> Any:
-    """What `Tokenizer.apply_chat_template` returns. Raises `ChatError`."""
+    """Implements `Tokenizer.apply_chat_template`. Raises `ChatError`."""
     if documents is not None:
         raise ChatError(f"expected no documents, as no format has a text for them, found {shown(documents)}",
                         field="documents")
@@ -45,7 +45,7 @@ def apply(
 
 
 def _own(tokenizer: TokenizerProtocol, trusted: bool) -> str | Template:
-    """The template that was read with a loaded model, or the version of a built-in one."""
+    """The template of a loaded model, or the version of a built-in one."""
     text = tokenizer.config.chat_template
     if text is None:
         return own_version(tokenizer.name).name

@@ -1,9 +1,9 @@
-"""Text that comes in parts, read up to the first of some delimiters: the one place that the parsers read text through.
+"""Text that comes in parts, read up to the first of some delimiters. All parsers read text through this file.
 
-In: parts of a text. Out: what stands before a delimiter, and the delimiter. Invariant: the answer does not depend on
-how the text is cut. Time is linear in the text: a place in it moves forward only, and what was searched is not searched
-again, but for an end shorter than a delimiter. Kept is the text before the delimiter; of text that is passed on as it
-comes, less than a delimiter. tests/chat/test_linear_time.py counts the characters that each call here looks at.
+In: parts of a text. Out: the text before a delimiter, and the delimiter. Invariant: the answer does not depend on how
+the text is cut. Time is linear in the text: a place in it moves only forward, and only an end shorter than a
+delimiter is searched again. The reader keeps the text before the delimiter; when it passes text on at once, it keeps
+less than a delimiter. tests/chat/test_linear_time.py counts the characters that each call here looks at.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Found = tuple[str, str]  # the text before a delimiter, and the delimiter
 
 
 class Delimiters:
-    """Some texts, none of which stands within another. `search` finds the first, or a part of one at the text's end.
+    """Some texts; none stands within another. `search` finds the first, or a part of one at the text's end.
 
     >>> closing = Delimiters("</think>", "</end>")
     >>> [closing.search(text).group() for text in ("a </think> b </e", "a </th", "</</e")]
@@ -30,7 +30,7 @@ class Delimiters:
 
 
 def _pattern(texts: tuple[str, ...]) -> str:
-    r"""A pattern that reads each character of a text once for each character of a delimiter, at most.
+    r"""A pattern that reads each character of a text at most once for each character of a delimiter.
 
     >>> _pattern(("ab", "ac"))
     'a(?:b|c|\\Z)'
@@ -49,18 +49,18 @@ def delimiters(*texts: str) -> Delimiters:
 
 
 class Reader:
-    """Holds the text that is not yet read."""
+    """Holds the text not yet read."""
 
     def __init__(self) -> None:
-        self._text, self._at = "", 0  # what is before the place `_at` has been read
-        self._before: list[str] = []  # what `until` has searched without finding anything
+        self._text, self._at = "", 0  # everything before the place `_at` has been read
+        self._before: list[str] = []  # the text that `until` has searched without success
 
     def add(self, text: str) -> None:
-        """More of the text."""
+        """Adds text."""
         self._text, self._at = self._text[self._at :] + text, 0
 
     def passing(self, delimiters: Delimiters) -> Found:
-        """The text up to the first delimiter and the delimiter, or all that can be no part of one, and "". """
+        """The text up to the first delimiter and the delimiter, or all that cannot be part of one, and ""."""
         text, at = self._text, self._at
         found = delimiters.search(text, at)
         if found is None:
@@ -75,7 +75,7 @@ class Reader:
         return text[at:start], delimiter
 
     def until(self, delimiters: Delimiters) -> Found | None:
-        """The text up to the first delimiter, which is read, too; None if there is none yet: then the text is kept."""
+        """Reads up to and including the first delimiter; None if there is none yet, and the text is kept."""
         before, delimiter = self.passing(delimiters)
         if delimiter and not self._before:
             return before, delimiter
@@ -88,15 +88,15 @@ class Reader:
         return before, delimiter
 
     def ahead(self, count: int) -> str:
-        """What comes next, at most so many characters; it stays."""
+        """The next characters, at most `count`. They are not read."""
         return self._text[self._at : self._at + count]
 
     def skip(self, count: int) -> None:
-        """Passes over so many characters of those that `ahead` has shown."""
+        """Passes over `count` of the characters that `ahead` has shown."""
         self._at += count
 
     def rest(self) -> str:
-        """All that is left."""
+        """All remaining text."""
         rest = "".join([*self._before, self._text[self._at :]])
         self._before.clear()
         self._text, self._at = "", 0
@@ -104,5 +104,5 @@ class Reader:
 
     @property
     def held(self) -> int:
-        """How many characters are kept."""
+        """The number of characters kept."""
         return sum(map(len, self._before)) + len(self._text) - self._at

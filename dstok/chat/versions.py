@@ -1,7 +1,7 @@
-"""The versions of DeepSeek's chat formats: what each is called, where it comes from, what it takes.
+"""The versions of DeepSeek's chat formats: their names, references and options.
 
-In: a version's name. Out: a `Version`. Invariant: a name leads to one format, for good; none is guessed from a model's
-name or from what messages look like.
+In: a version's name. Out: a `Version`. Invariant: a name always means the same format. No version is guessed from a
+model's name or from the messages.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ RECIPE: Mapping[str, Any] = {"thinking": True, "tool_choice": "auto", "reasoning
 class Version:
     """A version of the format.
 
-    reference: what the text is equal to. options: those that `render` takes for it, with their defaults; `thinking` is
-    also known as `enable_thinking`, and as `thinking_mode`, "thinking" or "chat". models: the built-in models whose
-    tokenizer these conversations have. opens: does the text ask for an answer if `add_generation_prompt` is not given?
-    takes_tools: does the format itself tell the model of `tools`?
+    reference: the text equals this one's. options: those that `render` takes for it, with their defaults; `thinking`
+    is also known as `enable_thinking`, and as `thinking_mode`, "thinking" or "chat". models: the built-in models
+    whose tokenizer these conversations have. opens: whether the text ends with the opener of an answer if
+    `add_generation_prompt` is not given. takes_tools: whether the format itself describes `tools` to the model.
     """
 
     name: str
@@ -73,7 +73,7 @@ def versions() -> tuple[Version, ...]:
 
 
 def find_version(name: str) -> Version:
-    """The version of that name. Raises `ChatError`, which lists them.
+    """The version of that name. Raises `ChatError`, which lists all names.
 
     >>> find_version("v3.1").options["thinking"]
     False

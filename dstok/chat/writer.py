@@ -1,10 +1,10 @@
-"""The rendered conversation, and the writer that formats write it with.
+"""The rendered conversation, and the writer that formats use.
 
 In: from a format, part after part: text, or a token that the format itself writes. Out: `Rendered`, and checkpoints:
-the places from which a conversation that grows can be written on.
-Invariant: the spans follow each other without a gap from 0 to the end of the text. A special range is exactly one token
-that the format wrote, never text of a message, whatever that text holds. What a format writes after a checkpoint
-depends on nothing but the checkpoint's state and the messages from there on.
+the places where a growing conversation can continue.
+Invariant: the spans follow each other without a gap from 0 to the end of the text. A special range is exactly one
+token that the format wrote, never text of a message, whatever that text holds. The text after a checkpoint depends
+only on the checkpoint's state and the later messages.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ CLOSE = "</think>"
 DSML = "｜DSML｜"
 
 NOTHING: frozenset[str] = frozenset()
-_INLINE = (DSML, OPEN, CLOSE)  # tokens that a format has inside a longer text of its own
+_INLINE = (DSML, OPEN, CLOSE)  # tokens inside longer texts of a format
 
 
 class Span(NamedTuple):
     """A stretch of a rendered text, in code points.
 
-    `message` is the index of the message that it comes from, -1 if from none. `kind` is one of begin, role, content,
-    reasoning, think (the end of it), tools, format, effort, tool_call, tool_result, task, end, prompt (what opens the
-    message that the model is asked for). `sampled`: would the model have written it?
+    `message` is the index of its message, -1 for none. `kind` is one of begin, role, content, reasoning, think (the
+    end of it), tools, format, effort, tool_call, tool_result, task, end, prompt (the opener of the message that the
+    model writes next). `sampled`: whether the model would have written it.
     """
 
     start: int
@@ -69,7 +69,7 @@ class Rendered:
     """A conversation as text.
 
     text: as its reference writes it. special_ranges: (start, end) in code points of each token that the format itself
-    wrote, in order. spans: where each part of the text comes from, without a gap.
+    wrote, in order. spans: the origin of each part of the text, without a gap.
     """
 
     text: str
@@ -82,7 +82,7 @@ Form = tuple[tuple[str, bool], ...]
 
 @cache
 def form(text: str) -> Form:
-    """A text of the format's own, cut into its tokens and what stands between them: (part, is it a token).
+    """A text of the format, cut into its tokens and the text between them: (part, whether it is a token).
 
     >>> form("</｜DSML｜invoke>")
     (('</', False), ('｜DSML｜', True), ('invoke>', False))
@@ -91,7 +91,7 @@ def form(text: str) -> Form:
 
 
 class Written(NamedTuple):
-    """A part of a rendered text: is it a token that the format wrote, and as in `Span` where it comes from."""
+    """A part of a rendered text: whether it is a token that the format wrote, and its origin as in `Span`."""
 
     text: str
     special: bool
@@ -99,11 +99,11 @@ class Written(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """A place in a text that can be written on from there.
+    """A place in a text where rendering can continue.
 
-    message: the index of the one that is written next. parts: how many parts stand before. at: how many code points.
-    state: what the format has to know of what stands before. unless: what changes that if it comes later: a message of
-    one of these roles; "tools" stands for a message that has tools.
+    message: the index of the next message. parts: how many parts stand before. at: how many code points. state: the
+    format's knowledge of the text before. unless: later messages of these roles make the checkpoint invalid; "tools"
+    stands for a message that has tools.
     """
 
     message: int
@@ -114,10 +114,10 @@ class Checkpoint(NamedTuple):
 
 
 class Writer:
-    """Collects a rendered text: each part with the message it is of, its kind, and whether the model would write it.
+    """Collects a rendered text: each part with its message, its kind, and whether the model would write it.
 
-    `start`: where the text goes on; None if at its begin. `first`: the index of the first message that is written.
-    `plain`: tokens of the format that the version's tokenizers do not have, so that they are text.
+    `start`: the checkpoint to continue from; None for the beginning. `first`: the index of the first message written.
+    `plain`: tokens of the format that the version's tokenizers lack, so that they are text.
     """
 
     def __init__(self, start: Checkpoint | None = None) -> None:
@@ -128,26 +128,26 @@ class Writer:
         self.checkpoints: list[Checkpoint] = []
 
     def text(self, text: str, message: int, kind: str, sampled: bool = False) -> None:
-        """Text of a message or of the format: never a token."""
+        """Writes text of a message or of the format, never a token."""
         self.parts.append(Written(text, False, (message, kind, sampled)))
 
     def token(self, token: str, message: int, kind: str, sampled: bool = False) -> None:
-        """A token that the format writes."""
+        """Writes a token of the format."""
         self.parts.append(Written(token, token not in self.plain, (message, kind, sampled)))
 
     def form(self, form: Form, message: int, kind: str, sampled: bool = False) -> None:
-        """A text of the format's own, with its tokens."""
+        """Writes a text of the format, with its tokens."""
         owner = message, kind, sampled
         self.parts += [Written(text, special, owner) for text, special in form]
 
     def checkpoint(self, index: int, state: Any = None, unless: frozenset[str] = NOTHING) -> None:
-        """The message `index` is written next: from here the text can be written on, as `Checkpoint` says."""
+        """Marks a place where the text can continue, as `Checkpoint` says; the message `index` is next."""
         last = self.checkpoints[-1] if self.checkpoints else Checkpoint(0, 0, 0, None, unless)
         at = last.at + sum([len(part.text) for part in self.parts[last.parts :]])
         self.checkpoints.append(Checkpoint(index, len(self.parts), at, state, unless))
 
     def drop_prompt(self) -> None:
-        """Takes back what opens the next message at the end."""
+        """Takes back the opener at the end."""
         while self.parts and self.parts[-1].owner[1] == "prompt":
             self.parts.pop()
 
@@ -159,12 +159,12 @@ class Writer:
         return True
 
     def rendered(self) -> Rendered:
-        """What was written."""
+        """The text written so far."""
         return rendered_of(self.parts)
 
 
 def rendered_of(parts: list[Written]) -> Rendered:
-    """The text of the parts, with its ranges and spans; neighbours of one owner are one span."""
+    """The text of the parts, with its ranges and spans; neighbours with one owner are one span."""
     ranges, spans = [], []
     start, at, owner = 0, 0, (-1, "", False)
     for text, special, own in parts:
