@@ -84,7 +84,7 @@ class Encoded:
 
     @property
     def sampled(self) -> npt.NDArray[np.bool_]:
-        """bool[n]: whether the model would have written it: reasoning and its end, content, calls, the end; not
+        """bool[n]: whether the model would have written it: reasoning and its end, content, calls, end; no
         openers."""
         import numpy as np
 

@@ -234,8 +234,7 @@ def _object(value: dict[Any, Any], number: Number, index: int | None, field: str
 
 
 def parameters_of(arguments: str, number: Number) -> list[tuple[str, bool, str]]:
-    """A call's parameters: (name, whether it is text, its text). All but a JSON object becomes one named
-    `arguments`."""
+    """A call's parameters: (name, whether it is text, its text). All but a JSON object is one named `arguments`."""
     values = _parsed(arguments)
     if values is None:
         return [("arguments", True, arguments)]

@@ -136,8 +136,7 @@ def _runs(units: list[list[Said]]) -> list[list[list[Said]]]:
 
 
 def _write_turn(run: list[list[Said]], writer: Writer) -> None:
-    """Writes results and users' messages with blank lines between them. Of users' messages in a row, empty ones
-    go."""
+    """Writes results and users' messages, divided by blank lines. Of users' messages in a row, empty ones go."""
     writer.token(USER, run[0][0].index, "role")
     for number, unit in enumerate(run):
         index, is_result = unit[0].index, unit[0].role == "tool"

@@ -4,7 +4,7 @@
 >>> dstok.corpus.FORMATS
 ('raw', 'megatron', 'datatrove', 'parquet', 'arrow', 'jsonl')
 
-`tokenize` makes a corpus, `open` reads it; `dstok corpus` is the command. docs/corpora.md tells of both.
+`tokenize` makes a corpus, `open` reads it, and `dstok corpus` is the command. docs/corpora.md describes all three.
 """
 
 from dstok.corpus.local import Report

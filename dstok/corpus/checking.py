@@ -1,8 +1,8 @@
-"""A finished corpus -> what is wrong with it.
+"""A finished corpus -> its errors.
 
-In: the folder. Out: a line for each thing that is not as the manifests say, none if all is well. Invariant: all files
-of the corpus are read whole, and all inputs, too, unless they are left out; of some shards the first documents are
-encoded again and compared, id by id. Nothing is written.
+In: the folder. Out: a line for each difference from the manifests, none if all is well. Invariant: all files of the
+corpus are read whole, and so are all inputs unless they are left out. In some shards the first documents are encoded
+again and compared id by id. Nothing is written.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ __all__ = ["verify"]
 def verify(
     out: StrPath, *, inputs: bool = True, sample: int = 8, model: str | Tokenizer | None = None,
 ) -> Iterator[str]:
-    """What is wrong with the corpus in `out`, a line each. Raises `FileError` if there is no corpus.
+    """Returns the errors of the corpus in `out`, a line each. Raises `FileError` if there is no corpus.
 
-    `inputs`: whether the inputs are there, to be compared with their checksums; `sample`: of how many shards the first
-    documents are encoded again (those of each input file that was read in whole shards come first); `model`: the
-    tokenizer, if it is not where it was.
+    `inputs`: whether the inputs are there, to be compared with their checksums; `sample`: the number of shards whose
+    first documents are encoded again (first the shards with an input file that was read whole in one shard); `model`:
+    the tokenizer, if it has moved.
     """
     folder = os.path.abspath(out)
     plan, settings = read_plan(folder)
@@ -66,7 +66,7 @@ def _totals(folder: str, corpus: dict[str, Any], manifests: list[dict[str, Any]]
 
 
 def _outputs(folder: str, settings: Settings, manifest: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the files of a shard: sizes and checksums, then their structure."""
+    """The errors in the files of a shard: sizes and checksums, then their structure."""
     wrong = [line for output in manifest["outputs"] for line in _file(os.path.join(folder, output["file"]), output)]
     yield from wrong
     if wrong:
@@ -136,7 +136,7 @@ class _Inputs:
             yield from self._compare(shard, manifest, first)
 
     def _read(self, part: Part, first: list[Any] | None) -> dict[str, Any]:
-        """What was read of a part; the ids of its first documents go into `first`."""
+        """Reads a part and returns its record; the ids of its first documents go into `first`."""
         reader = reader_of(part, self.settings, Faults((lambda line: None) if self.settings.skip else None))
         for number, batch in enumerate(reader.batches()):
             if first is not None and number < 2:

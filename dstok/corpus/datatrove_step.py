@@ -1,8 +1,8 @@
-"""A step for datatrove's pipelines: documents -> `.ds` files, as its own `DocumentTokenizer` writes them.
+"""A step for datatrove's pipelines: documents -> `.ds` files, as datatrove's own `DocumentTokenizer` writes them.
 
-In: what datatrove hands on. Out: its files, with its shuffling, merging and resuming. Invariant: the files have the
-bytes of datatrove's own step with the same tokenizer, if `special="all"`. Offer it by importing it: datatrove starts
-other processes, which cannot find classes of the main script.
+In: documents from datatrove. Out: its files, with its shuffling, merging and resuming. Invariant: the files have the
+bytes of datatrove's own step with the same tokenizer, if `special="all"`. Import the class from this module:
+datatrove starts other processes, which cannot find classes of the main script.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["DocumentTokenizer"]
 
 
 class _Sized:
-    """What datatrove asks its tokenizers, answered by ours."""
+    """Answers datatrove's questions to its tokenizers."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.dstok = tokenizer
@@ -37,9 +37,10 @@ class _Sized:
 class DocumentTokenizer(_Stock):  # type: ignore[misc]
     """datatrove's `DocumentTokenizer`, with the tokens of dstok.
 
-    tokenizer_name_or_path: as of `dstok.load`. eos_token: the text of the added token that ends each document. special:
-    which texts of added tokens are tokens, by default none: a corpus is plain text. All else is as with datatrove's
-    own, but that there are no loss masks. Raises `ValueError` for what cannot be, when the pipeline begins.
+    tokenizer_name_or_path: as in `dstok.load`. eos_token: the text of the added token that ends each document.
+    special: which texts of added tokens are tokens, by default none, because a corpus is plain text. All else is as
+    in datatrove's own, except that there are no loss masks. Raises `ValueError` for invalid arguments when the
+    pipeline begins.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class DocumentTokenizer(_Stock):  # type: ignore[misc]
         return _Sized(loaded.replace(eos_id=loaded.special_tokens[self.eos_token]))
 
     def write_unshuffled(self, data: Any, filename: str) -> TokenizedFile:
-        """Tokenize all documents into one file, which datatrove then shuffles, if it is to."""
+        """Tokenize all documents into one file. datatrove then shuffles it, if asked to."""
         shuffles = self.shuffle_documents or self.shuffle_chunk_size
         file = TokenizedFile(
             self.local_working_dir if shuffles and self.local_working_dir else self.output_folder, filename,

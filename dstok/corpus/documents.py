@@ -1,8 +1,8 @@
 """A part of an input file -> its documents, in batches.
 
-In: a `Part`. Out: `Batch`es of texts, each with the place where it stands; what is no text has been given to `Faults`.
-Invariant: the documents come in the order of the file; a batch holds about a megabyte, so memory is bounded by the
-largest document that is allowed. After the last batch `Reader.record` tells what was read, with a checksum.
+In: a `Part`. Out: `Batch`es of texts, each with its place; anything that is not text goes to `Faults`. Invariant: the
+documents come in the order of the file. A batch holds about a megabyte, so the largest allowed document bounds
+memory. After the last batch `Reader.record` tells what was read, with a checksum.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ SIZE = 1 << 20  # bytes of a batch, about
 
 
 class Batch(NamedTuple):
-    """Texts that are encoded together: `str`, or bytes, which need not be UTF-8. Text i is number `numbers[i]`.
+    """Texts that are encoded together: `str`, or bytes, which need not be UTF-8. Text i has number `numbers[i]`.
 
-    `size`: bytes of the input that were read for them, unpacked.
+    `size`: bytes of the input read for them, unpacked.
     """
 
     texts: list[str | bytes]
@@ -47,7 +47,7 @@ class Reader:
         self.path = part.file.path
 
     def batches(self) -> Iterator[Batch]:
-        """The documents. Raises `FileError`, if bad ones are not to be skipped; then a broken file ends here."""
+        """The documents. Raises `FileError` unless bad ones are skipped; then a broken file ends here."""
         try:
             yield from self.read()
         except FileError as error:
@@ -59,11 +59,11 @@ class Reader:
         raise NotImplementedError
 
     def record(self) -> dict[str, Any]:
-        """What was read, for the manifest."""
+        """A record of the input read, for the manifest."""
         raise NotImplementedError
 
     def place(self, number: int) -> Place:
-        """Where the document of that number in its batch's `numbers` stands."""
+        """The place of the document with that number in its batch's `numbers`."""
         return Place(self.path, self.unit, number)
 
     def bad(self, number: int, why: str, parameter: str = "") -> None:
@@ -74,7 +74,7 @@ class Reader:
 
 
 class _Bytes(Reader):
-    """A file of which bytes are read."""
+    """A file that is read as bytes."""
 
     def __init__(self, part: Part, settings: Settings, faults: Faults) -> None:
         super().__init__(part, settings, faults)
@@ -89,7 +89,7 @@ class _Lines(_Bytes):
     """A document a line. Numbers count the lines from the start of the part."""
 
     unit = "line"
-    before: int | None = None  # lines before the part: counted when somebody has to be told of a line
+    before: int | None = None  # lines before the part; counted only when an error names a line
 
     def read(self) -> Iterator[Batch]:
         number = 1
@@ -112,7 +112,7 @@ class _Lines(_Bytes):
         return texts, numbers
 
     def text(self, line: bytes, number: int) -> str | bytes | None:
-        """The document that a line holds; None if there is none in it."""
+        """The document in a line; None if it holds none."""
         return line.removesuffix(b"\r")
 
     def place(self, number: int) -> Place:
@@ -122,7 +122,7 @@ class _Lines(_Bytes):
 
 
 class _JsonLines(_Lines):
-    """JSON lines. Blank lines hold no document; a byte order mark before the first line is passed over."""
+    """JSON lines. Blank lines hold no document; a byte order mark before the first line is skipped."""
 
     def __init__(self, part: Part, settings: Settings, faults: Faults) -> None:
         super().__init__(part, settings, faults)
@@ -161,7 +161,7 @@ class _Whole(_Bytes):
 
 
 class _Table(Reader):
-    """A column of a table. The checksum is that of its values, each after its length in eight bytes (null: of -1)."""
+    """A column of a table. The checksum covers its values, each after its length in eight bytes (null: length -1)."""
 
     unit = "row"
 
@@ -200,7 +200,7 @@ _READERS: dict[str, type[Reader]] = {
 
 
 def reader_of(part: Part, settings: Settings, faults: Faults) -> Reader:
-    """The reader of a part, by the kind of its file."""
+    """The reader of a part, chosen by the kind of its file."""
     return _READERS[part.file.kind](part, settings, faults)
 
 

@@ -1,7 +1,7 @@
 """Packages that only some corpora need.
 
-In: the name of a module, and of the extra of dstok that brings it. Out: the module, or a `FileError` that says what to
-install.
+In: the name of a module, and of dstok's extra for it. Out: the module, or a `FileError` with the command that
+installs it.
 """
 
 from __future__ import annotations

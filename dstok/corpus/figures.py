@@ -1,7 +1,7 @@
 """A corpus -> figures about it: tokens a document, bytes a token, the most frequent ids.
 
-In: a `Corpus` and its tokenizer. Out: `Figures`. Invariant: all ids are looked at. A packed corpus does not keep where
-documents were cut: its rows count as documents, and the pad ids that fill them up count, too.
+In: a `Corpus` and its tokenizer. Out: `Figures`. Invariant: all ids are counted. A packed corpus does not record
+where documents were cut: its rows count as documents, and its pad ids count too.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ PERCENTS = (0, 1, 5, 25, 50, 75, 95, 99, 100)
 class Figures(NamedTuple):
     """documents, tokens; bytes: of the tokens' texts; percentiles: tokens a document at each of `PERCENTS`.
 
-    counts: how often each id is there, int64[vocab_size]; lengths: how many documents have from 2**i to below 2**(i +
-    1) tokens, the first place those of none or one.
+    counts: how often each id occurs, int64[vocab_size]; lengths: the number of documents with 2**i to below 2**(i +
+    1) tokens, in the first place that of documents with none or one.
     """
 
     documents: int
@@ -38,13 +38,13 @@ class Figures(NamedTuple):
     lengths: list[int]
 
     def frequent(self, most: int) -> list[tuple[int, int]]:
-        """The most frequent ids, each with its count; of equal ones the smallest id first."""
+        """The most frequent ids, each with its count. Of equally frequent ids the smallest comes first."""
         found = np.argsort(-self.counts, kind="stable")[:most].tolist()
         return [(id, int(self.counts[id])) for id in found if self.counts[id]]
 
 
 def figures(corpus: Corpus, tokenizer: Tokenizer) -> Figures:
-    """The figures of a corpus. Raises `FileError`, and `UnknownIdError` for ids that the tokenizer does not have."""
+    """The figures of a corpus. Raises `FileError`, and `UnknownIdError` for ids that the tokenizer lacks."""
     counts, lengths = np.zeros(tokenizer.vocab_size, np.int64), list["Array"]()
     for file in corpus.files:
         for many in file.many():
@@ -67,7 +67,7 @@ def _check(ids: Array, size: int) -> None:
 
 
 def plot(found: Figures, path: str) -> None:
-    """Draw tokens a document, and how often ids are there by their rank. Raises `FileError` without matplotlib."""
+    """Plot tokens a document, and the count of ids by their rank. Raises `FileError` without matplotlib."""
     matplotlib = needed("matplotlib", "plot")
     matplotlib.use("Agg")
     pyplot = needed("matplotlib.pyplot", "plot")

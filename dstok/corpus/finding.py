@@ -1,9 +1,9 @@
 """Paths, folders and globs -> the input files of a corpus, each with a name and a kind.
 
-In: what the user wrote. Out: `InputFile`s in the order in which they were given, those of a folder by name.
-Invariant: nothing is left out in silence. A path at which nothing is, is an error; so is a file whose suffix does not
-tell its kind. One thing is passed over, as by Spark and Hadoop: what lies in a folder under a name that begins with "."
-or "_". A file's name is its path below the folder that holds all inputs.
+In: paths as the user wrote them. Out: `InputFile`s in the order given, those of a folder sorted by name.
+Invariant: nothing is left out silently. A path that does not exist is an error, and a file whose suffix does not tell
+its kind is one too. There is one exception, as in Spark and Hadoop: a name in a folder that begins with "." or "_" is
+passed over. A file's name is its path below the folder that holds all inputs.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ SUFFIXES = {
 class InputFile(NamedTuple):
     """A file to read. `path` is absolute, `name` its path below the common folder, `size` in bytes as stored.
 
-    kind: "jsonl", "lines" (a document a line), "text" (a document a file), "parquet", "arrow"; or "dataset": `path` is
-    a data set's name then, and `size` its number of rows.
+    kind: "jsonl", "lines" (a document a line), "text" (a document a file), "parquet", "arrow"; or "dataset": then
+    `path` is a data set's name, and `size` its number of rows.
     """
 
     path: str
@@ -41,7 +41,7 @@ class InputFile(NamedTuple):
 
     @property
     def packed(self) -> bool:
-        """Whether the file is compressed, so that it can be read from its start only."""
+        """Whether the file is compressed and can be read only from its start."""
         return self.path.endswith(PACKED)
 
 
@@ -70,7 +70,7 @@ def _expanded(given: str) -> Iterator[str]:
 
 
 def _matching(pattern: str) -> Iterator[str]:
-    """What a glob matches. `**` is any folders, as those of `_places`; at its end it is the folder itself."""
+    """The matches of a glob. `**` stands for any folders, as from `_places`; at the end, for the folder itself."""
     parts = pattern.replace(os.altsep or os.sep, os.sep).split(os.sep)
     if "**" not in parts:
         yield from glob.glob(pattern)
@@ -95,9 +95,10 @@ def _in_folder(folder: str) -> list[str]:
 
 
 def _places(folder: str, passed: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
-    """Each folder below `folder`, which is the first, with the names in it that are no folders.
+    """`folder` and each folder below it, with the names in each that are not folders.
 
-    Folders whose names begin as `passed` are left out. Links to folders are followed, unless they lead in a circle.
+    Folders whose names begin with one of `passed` are left out. Links to folders are followed, unless they lead in a
+    circle.
     """
     seen = set[str]()
     for place, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
@@ -115,7 +116,7 @@ def _raise(error: OSError) -> None:
 def _input(path: str, name: str, settings: Settings) -> InputFile:
     try:
         status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for its writer
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
             raise FileError(f"{path}: expected a regular file, which can be read again, found a pipe or a device")
         open(path, "rb").close()
     except (OSError, ValueError) as error:

@@ -1,6 +1,6 @@
 """raw, megatron and datatrove files -> rows of ids.
 
-In: the file of ids; what says where documents end lies beside it. Out: a `TokenFile`. Invariant: the places of
+In: the file of ids, and the file beside it with the ends of documents. Out: a `TokenFile`. Invariant: the places of
 documents ascend, and end where the ids end. The layouts: `flat_writers.py`.
 """
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["DatatroveFile", "MegatronFile", "RawFile"]
 
 HEADER = 34  # bytes of a megatron index before its arrays
-PARTS = 1 << 16  # documents that are handed on together
+PARTS = 1 << 16  # documents that are passed on together
 
 
 class _Flat(TokenFile):
-    """Ids in a row. `ends` says where documents end, or of packed rows their parts; a row has `pack` ids then."""
+    """Ids in a row. `ends`: where documents end, or, if rows are packed, their parts; a row then has `pack` ids."""
 
     ids: Array
     ends: Array  # int64[parts + 1], the first 0
@@ -92,7 +92,7 @@ class DatatroveFile(_Flat):
 
 
 def _metadata(path: str) -> tuple[int, int]:
-    """Bytes an id, and ids."""
+    """The bytes of an id, and the number of ids."""
     try:
         with open(path, encoding="utf-8") as file:
             first, second = file.readline(), file.readline()
@@ -142,7 +142,7 @@ class MegatronFile(_Flat):
 
 
 def _header(path: str) -> tuple[str, int, int]:
-    """The dtype, the number of sequences, and that of documents + 1, of an index that is as long as it says."""
+    """The dtype, the number of sequences and of documents + 1 of an index of the length that it states."""
     try:
         with open(path, "rb") as file:
             start, size = file.read(HEADER), os.fstat(file.fileno()).st_size

@@ -1,13 +1,13 @@
-"""Ids -> raw, megatron and datatrove files: all ids in a row, and beside them where documents end.
+"""Ids -> raw, megatron and datatrove files: all ids in a row, and beside them the ends of documents.
 
 raw: `.bin` holds the ids, `.offsets` uint64[documents + 1], the first 0; document i is `ids[offsets[i] : offsets[i +
 1]]`
 
-datatrove: `.ds` the ids, `.ds.index` uint64[documents], where each ends, `.ds.metadata` three lines of text.
+datatrove: `.ds` holds the ids, `.ds.index` uint64[documents], the end of each, `.ds.metadata` three lines of text.
 
-megatron: `_text_document.bin` the ids, `.idx` a header of 34 bytes, int32[sequences] lengths, int64[sequences] places
-in bytes, int64[documents + 1] the first sequence of each document. A document of no ids has no sequence; with `pack`
-each row is a document, and its sequences are the parts of documents in it.
+megatron: `_text_document.bin` holds the ids, `.idx` a header of 34 bytes, int32[sequences] lengths, int64[sequences]
+places in bytes, int64[documents + 1] the first sequence of each document. A document without ids has no sequence.
+With `pack` each row is a document, and its sequences are the parts of documents in it.
 
 All numbers are little-endian.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["MAGIC", "MEGATRON_DTYPES", "DatatroveWriter", "MegatronWriter", "RawWriter"]
 
 MAGIC = b"MMIDIDX\x00\x00"
-MEGATRON_DTYPES = {"int32": 4, "uint16": 8}  # of several that megatron knows
+MEGATRON_DTYPES = {"int32": 4, "uint16": 8}  # megatron knows more
 _UNITS = ("", "k", "M", "G", "T", "P", "E")
 
 

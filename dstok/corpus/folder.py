@@ -1,12 +1,12 @@
-"""The folder of a corpus: whose it is, who works in it, and what is done.
+"""The folder of a corpus: its plan, its workers, and its finished shards.
 
-    OUT/plan.json            first: dstok, tokenizer, settings, inputs. Another command is refused by it.
-    OUT/NAME-00000.bin ...   the files of a shard
-    OUT/manifests/NAME-00000.json    ... and that they are there: documents, tokens, inputs and outputs with checksums
-    OUT/corpus.json          last, when all shards are there: the totals, and all shards in order
-    OUT/.1-of-1.lock, OUT/.1-of-1.tmp    who is at work; files without names yet
+     OUT/plan.json            first: dstok, tokenizer, settings, inputs. A command with another plan is refused.
+      OUT/NAME-00000.bin ...   the files of a shard
+      OUT/manifests/NAME-00000.json    proof that they are there: documents, tokens, inputs and outputs with checksums
+      OUT/corpus.json          last, when all shards are there: the totals, and all shards in order
+      OUT/.1-of-1.lock, OUT/.1-of-1.tmp    the lock of a running job; its files that have no names yet
 
-Invariant: no file tells of time, machine or worker: the same command writes the same bytes anywhere.
+Invariant: no file records time, machine or worker: the same command writes the same bytes anywhere.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PLAN, CORPUS = "plan.json", "corpus.json"
 
 
 class Folder:
-    """The folder `out`, in which job `number` of `count` is at work, while it is `entered`."""
+    """The folder `out`. Job `number` of `count` works in it while it is `entered`."""
 
     def __init__(self, out: str, number: int, count: int) -> None:
         self.out, name = os.path.abspath(out), f".{number}-of-{count}"
@@ -41,14 +41,14 @@ class Folder:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Nobody else does this job meanwhile. Raises `FileError`."""
+        """Locks this job. Raises `FileError`."""
         with _named(self.out):
             make_folder(self.out)
             file = open(self.lock, "ab")
         with file:
             _lock(file.fileno(), self.out)
             with _named(self.out):
-                shutil.rmtree(self.scratch, ignore_errors=True)  # of a run that was killed
+                shutil.rmtree(self.scratch, ignore_errors=True)  # left by a run that was killed
                 os.mkdir(self.scratch)
             try:
                 yield
@@ -56,7 +56,7 @@ class Folder:
                 shutil.rmtree(self.scratch, ignore_errors=True)
 
     def begin(self, plan: dict[str, Any]) -> None:
-        """Write the plan, or compare it with that of the corpus that is here. Raises `FileError` with what differs."""
+        """Write the plan, or compare it with the plan that is here. Raises `FileError` with the differences."""
         if not os.path.exists(os.path.join(self.out, PLAN)):
             write_json(self.out, PLAN, plan, self.scratch)
             return
@@ -75,7 +75,7 @@ class Folder:
         return manifest if whole else None
 
     def finish(self, manifests: Sequence[dict[str, Any]]) -> None:
-        """Write what says that the corpus is whole, if it is not there."""
+        """Write the file that says that the corpus is whole, unless it exists."""
         sums = {key: sum(each[key] for each in manifests) for key in SUMS}
         corpus = {**sums, "shards": [each["shard"] for each in manifests]}
         if not os.path.exists(os.path.join(self.out, CORPUS)):
@@ -92,7 +92,7 @@ def read_plan(out: str) -> tuple[dict[str, Any], Settings]:
 
 
 def read_corpus(out: str) -> dict[str, Any]:
-    """What says that the corpus in `out` is whole. Raises `FileError`."""
+    """The file that says that the corpus in `out` is whole. Raises `FileError`."""
     return _read_json(out, CORPUS, CORPUS_SHAPE)
 
 
@@ -139,7 +139,7 @@ def _named(out: str) -> Iterator[None]:
 
 
 def _differences(there: Any, here: Any, where: str = "") -> Iterator[str]:
-    """Where two values of JSON differ."""
+    """The places where two values of JSON differ."""
     if isinstance(there, dict) and isinstance(here, dict):
         for key in [*there, *(key for key in here if key not in there)]:
             yield from _differences(there.get(key), here.get(key), f"{where} {key}")

@@ -1,7 +1,7 @@
-"""A line of JSON -> the text under a key, or what is wrong with the line.
+"""A line of JSON -> the text under a key, or an error in the line.
 
-In: the bytes of a line. Out: the text. The parser is orjson: it takes what the standard says and no more, so that
-`NaN`, lone surrogates and bytes that are no UTF-8 are refused. Of two equal keys the last one counts, as in Python.
+In: the bytes of a line. Out: the text. The parser is orjson. It accepts exactly the standard, so that `NaN`, lone
+surrogates and bytes that are not UTF-8 are refused. The last of two equal keys counts, as in Python.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["BadLineError", "text_reader"]
 
 
 class BadLineError(ValueError):
-    """A line that holds no text under the key; `parameter` is "field" if another key may help."""
+    """A line without text under the key; `parameter` is "field" if another key may help."""
 
     def __init__(self, why: str, parameter: str = "") -> None:
         super().__init__(why)
@@ -24,7 +24,9 @@ class BadLineError(ValueError):
 
 
 def text_reader(field: str) -> Callable[[bytes], str]:
-    r"""The function that gives the text under `field` of a line. It raises `BadLineError`; the package may be missing.
+    r"""Returns the function that gets the text under `field` of a line. The package may be missing.
+
+    The function raises `BadLineError`.
 
     >>> text_reader("text")(b'{"id": 1, "text": "caf\\u00e9"}')
     'café'
@@ -60,7 +62,7 @@ def _fault(line: bytes, field: str, loads: Callable[[bytes], Any]) -> BadLineErr
 
 
 def _words(error: Any) -> str:
-    """orjson's words for what it found, and where: the line of its own is always the first."""
+    """orjson's words for the error and its place. orjson sees one line, so its line number is always 1."""
     what = str(error.msg)
     return f"{what[:1].lower()}{what[1:]} at column {error.colno}"
 

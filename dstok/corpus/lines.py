@@ -1,8 +1,8 @@
 """Blocks of bytes -> lines, some thousand at a time.
 
-In: the blocks of a file, cut anywhere. Out: lists of lines without their line feed; a line that is longer than what is
-allowed stands as its length. Invariant: memory is bounded by the longest line that is allowed, and a list of lines
-holds about a block. A carriage return before a line feed belongs to the line: for JSON it is white space.
+In: the blocks of a file, cut anywhere. Out: lists of lines without their line feed; a line beyond the allowed length
+is given as its length. Invariant: the longest allowed line bounds memory, and a list of lines holds about a block. A
+carriage return before a line feed belongs to the line: JSON takes it for white space.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def lines_of(blocks: Iterable[bytes], largest: int) -> Iterator[list[bytes | int
 
 
 class _Line:
-    """A line that is read in pieces; of one that is too long only the length is kept."""
+    """A line that is read in pieces; of a line that is too long only the length is kept."""
 
     def __init__(self, largest: int) -> None:
         self.largest, self.size = largest, 0
@@ -45,7 +45,7 @@ class _Line:
             self.pieces.clear()
 
     def end(self) -> bytes | int:
-        """The line, or its length if it is too long; the next one begins."""
+        """Returns the line, or its length if it is too long, and begins the next one."""
         whole: bytes | int = b"".join(self.pieces) if self.size <= self.largest else self.size
         self.size, self.pieces = 0, []
         return whole

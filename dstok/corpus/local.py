@@ -1,12 +1,11 @@
 """The local engine: shards -> done, by processes of this machine.
 
-In: a `Job` and shards. Out: their manifests, in the order in which they become done. Invariant: a process does one
-shard at a time; which one does it makes no difference to its bytes. If one of them dies, or this process is stopped,
-all stop.
+In: a `Job` and shards. Out: their manifests, in the order of completion. Invariant: a process does one shard at a
+time, and its choice does not affect the shard's bytes. If one process dies, or this process is stopped, all stop.
 
-The processes are spawned, not forked: they hold nothing of this one but the job. Each has a pipe, over which it is
-given a shard, tells how far it is, and gives the manifest back, or an error. When this process is killed its pipes
-close, and a worker ends as soon as it has something to tell.
+The processes are spawned, not forked: they inherit only the job. Each has a pipe. Through it the worker gets a shard,
+reports progress, and returns the manifest or an error. When this process is killed its pipes close, and a worker ends
+as soon as it has something to report.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from dstok.errors import FileError
 __all__ = ["Progress", "Report", "run"]
 
 INTERVAL = 0.1  # seconds between two messages of a worker, at least
-PATIENCE = 5.0  # seconds that a worker has to end
+PATIENCE = 5.0  # seconds for a worker to end
 
 
 class Report(NamedTuple):
-    """How far a shard is: bytes of its input that were read, documents and ids that were written since it began.
+    """The progress of a shard: bytes of its input read, documents and ids written since it began.
 
     earlier: the shard was done before this run began.
     """
@@ -46,7 +45,7 @@ Progress = Callable[[Report], None]
 
 
 def run(job: Job, shards: Sequence[Shard], workers: int | None, progress: Progress) -> Iterator[dict[str, Any]]:
-    """Do `shards` by `workers` processes (one a processor), and yield the manifest of each. Raises what one raises."""
+    """Do `shards` in `workers` processes (one a processor), and yield each manifest. Raises the errors of workers."""
     size = min(workers or available_cpus(), len(shards))
     if size <= 1:
         for shard in shards:
@@ -63,7 +62,7 @@ def run(job: Job, shards: Sequence[Shard], workers: int | None, progress: Progre
 
 
 class _Counter:
-    """Adds up what is told of a shard, and passes it on now and then."""
+    """Adds up the reports of a shard, and passes the sum on now and then."""
 
     def __init__(self, shard: str, progress: Progress) -> None:
         self.now, self.progress, self.due = Report(shard, 0, 0, 0), progress, 0.0
@@ -84,9 +83,9 @@ class _Worker:
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=_work, args=(job, other), daemon=True)
         try:
-            with without_interrupts():  # a worker never has it: this process is told, too, and stops it
+            with without_interrupts():  # only this process handles an interrupt, and it stops the worker
                 self.process.start()
-        except BrokenPipeError:  # since Python 3.14, where it ends before it has read what it is to do
+        except BrokenPipeError:  # from Python 3.14 on, if it ends before it has read its task
             self.pipe.close()
             raise _died("before it began") from None
         finally:
@@ -95,7 +94,7 @@ class _Worker:
     def give(self, shard: Shard | None) -> None:
         try:
             self.pipe.send(shard)
-        except OSError:  # it has died: `wait` finds that, too
+        except OSError:  # it has died: `wait` notices that too
             pass
 
     def stop(self) -> None:
@@ -125,7 +124,7 @@ def _scheduled(crew: Sequence[_Worker], shards: Sequence[Shard], progress: Progr
 
 
 def _received(worker: _Worker) -> Any:
-    """What a worker tells: a report, or a manifest. Raises its error."""
+    """A report or a manifest from a worker. Raises the worker's error."""
     try:
         message = worker.pipe.recv()
     except (EOFError, OSError):
@@ -141,13 +140,13 @@ def _died(how: str) -> FileError:
 
 
 def _work(job: Job, pipe: Connection) -> None:
-    """The worker's side."""
+    """The worker's side of the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         while (shard := pipe.recv()) is not None:
             pipe.send(_done(job, shard, pipe))
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        pass  # nobody waits for it
+        pass  # nothing waits for it
 
 
 def _done(job: Job, shard: Shard, pipe: Connection) -> dict[str, Any] | Exception:

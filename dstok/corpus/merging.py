@@ -1,7 +1,8 @@
-"""Several corpora -> one, of one shard.
+"""Several corpora -> one corpus with one shard.
 
-In: folders of whole corpora of one tokenizer, format, dtype and row length. Out: a folder like theirs. Invariant: the
-documents come in the order of the folders, and of the shards in each; their ids are copied, not made again.
+In: folders of whole corpora with one tokenizer, format, dtype and row length. Out: a folder of the same form.
+Invariant: documents come in the order of the folders, and in each folder in the order of its shards. Their ids are
+copied, not computed again.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
 __all__ = ["merge"]
 
 NAME = "merged-00000"
-SAME = ("format", "dtype", "pack", "add_bos", "append_eos", "special")  # of all settings those that must be equal
+SAME = ("format", "dtype", "pack", "add_bos", "append_eos", "special")  # these settings must be equal
 
 
 def merge(folders: Sequence[StrPath], out: StrPath, *, tokens_per_file: int = 0) -> dict[str, Any]:
-    """Make one corpus of several, and return its manifest. Called again it writes nothing.
+    """Make one corpus of several, and return its manifest. A second call writes nothing.
 
-    Raises `FileError` if one is not whole, if they differ in what their files are, or if `out` holds another corpus.
+    Raises `FileError` if one is not whole, if the properties of their files differ, or if `out` holds another corpus.
     """
     sources = [os.path.abspath(folder) for folder in folders]
     plans, own = zip(*map(_plan, sources))
@@ -67,7 +68,7 @@ def _compare(first: str, one: dict[str, Any], second: str, other: dict[str, Any]
 
 
 def _checksum(source: str) -> str:
-    """Of the manifests of a corpus, which hold those of its files."""
+    """The checksum of a corpus' manifests, which hold the checksums of its files."""
     names = [CORPUS, *map(manifest_name, read_corpus(source)["shards"])]
     whole = sha256()
     for name in names:

@@ -1,8 +1,8 @@
-"""A file that is there whole, or not at all.
+"""A file that is complete or absent.
 
 In: bytes. Out: a file under its final name, with its size and checksum. Invariant: until `commit` the bytes lie in a
-folder for temporary files, and they are on the disk (fsync) before the file gets its name; so whoever finds the name
-finds all bytes, whenever the machine stopped. Every fault of writing is a `FileError` that names the final file.
+folder for temporary files. They are on the disk (fsync) before the file gets its name, so a file with its name is
+complete, whenever the machine stopped. Every write error is a `FileError` that names the final file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Written(NamedTuple):
 
 
 class OutputFile(io.RawIOBase):
-    """A file to write, `name` below the folder `out`; its bytes lie in the folder `scratch` for now."""
+    """A file to write, `name` below the folder `out`; until `commit` its bytes lie in the folder `scratch`."""
 
     def __init__(self, out: str, name: str, scratch: str) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class OutputFile(io.RawIOBase):
         return len(view)
 
     def finish(self) -> None:
-        """All bytes are written: bring them to the disk."""
+        """Sync all written bytes to the disk."""
         with self._named():
             self.file.flush()
             os.fsync(self.file.fileno())
@@ -70,7 +70,7 @@ class OutputFile(io.RawIOBase):
         return Written(self.name, self.size, self.hash.hexdigest())
 
     def discard(self) -> None:
-        """Remove what was written, unless it has its name."""
+        """Remove the written bytes, unless the file has its name."""
         with suppress(OSError):
             self.file.close()
         with suppress(OSError):
@@ -85,7 +85,7 @@ class OutputFile(io.RawIOBase):
 
 
 def write_json(out: str, name: str, value: Any, scratch: str) -> None:
-    """Write a file of JSON, at once or not at all, and do not return before it is on the disk. Raises `FileError`."""
+    """Write a file of JSON, whole or not at all, and return once it is on the disk. Raises `FileError`."""
     file = OutputFile(out, name, scratch)
     try:
         file.write(json.dumps(value, indent=1).encode() + b"\n")
@@ -98,7 +98,7 @@ def write_json(out: str, name: str, value: Any, scratch: str) -> None:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder and those above it, on the disk, too. Raises `OSError`."""
+    """Make a folder and its parents, and sync them to the disk. Raises `OSError`."""
     if not os.path.isdir(path):
         make_folder(os.path.dirname(path))
         with suppress(FileExistsError):

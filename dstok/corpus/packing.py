@@ -1,8 +1,8 @@
 """Documents of any length -> rows of one length; documents -> the same ones in another order.
 
-In: batches of ids with their documents' lengths. Out: batches for a `Writer`. Invariant: no id is lost and none is
-moved inside its document; rows are cut anywhere, the last row of a shard is filled up with the pad id, which stands
-there as a document of its own. The order is a function of the seed, the shard's name and a document's number in it.
+In: batches of ids with their documents' lengths. Out: batches for a `Writer`. Invariant: no id is lost and none moves
+inside its document. Rows are cut anywhere; the pad id fills the last row of a shard and counts there as a document of
+its own. The order is a function of the seed, the shard's name and a document's number in it.
 
     rows of 4: [a a a] [b b b b b] [c] -> [a a a b] [b b b b] [c pad pad pad], documents' parts 3 1 | 4 | 1 3
 """
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Packer", "Shuffler", "Sink", "order"]
 
-BATCH = 1 << 20  # ids that are handed on together
+BATCH = 1 << 20  # ids that are passed on together
 
 
 class Sink(Protocol):
-    """What takes batches of ids."""
+    """Takes batches of ids."""
 
     def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
         """As `Writer.add`."""
 
     def close(self) -> None:
-        """There are no more."""
+        """Ends the batches."""
 
 
 class Packer:
-    """Makes rows of `length` ids. `padding` counts the ids that fill up the last one."""
+    """Makes rows of `length` ids. `padding` counts the ids that fill the last one."""
 
     def __init__(self, sink: Sink, length: int, pad_id: int) -> None:
         self.sink, self.length, self.pad_id, self.padding = sink, length, pad_id, 0
-        self.ids = np.zeros(0, np.uint32)  # of the row that is not full
+        self.ids = np.zeros(0, np.uint32)  # the ids of the unfinished row
         self.lengths = np.zeros(0, np.int64)
 
     def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
@@ -62,9 +62,9 @@ class Packer:
 
 
 def _cut(lengths: Array, length: int) -> tuple[Array, Array]:
-    """Documents cut where rows end: the lengths of their parts, and how many parts each row has.
+    """Cuts documents where rows end. Returns the lengths of their parts, and the number of parts in each row.
 
-    A document of no ids has a part in the row that begins at its place; at the end it is left out.
+    A document without ids has a part in the row that begins at its place; at the end it is left out.
 
     >>> [part.tolist() for part in _cut(np.array([3, 5, 1]), 4)]
     [[3, 1, 4, 1], [2, 1, 1]]
@@ -77,7 +77,7 @@ def _cut(lengths: Array, length: int) -> tuple[Array, Array]:
 
 
 class Shuffler:
-    """Keeps a shard's documents in a temporary file, and hands them on in another order."""
+    """Keeps a shard's documents in a temporary file, and passes them on in another order."""
 
     def __init__(self, sink: Sink, seed: int, name: str, scratch: str) -> None:
         self.sink, self.seed, self.name = sink, seed, name
@@ -118,7 +118,7 @@ class Shuffler:
 def order(count: int, seed: int, name: str) -> Array:
     """The numbers from 0 to before `count`, int64[count], in an order that looks random.
 
-    They are sorted by a hash of their own (splitmix64), so that no version of numpy gives another order.
+    They are sorted by a hash (splitmix64) computed here, so no version of numpy gives another order.
 
     >>> order(5, 1, "a.jsonl-00000").tolist()
     [0, 4, 2, 1, 3]

@@ -1,8 +1,7 @@
 """A document that cannot be encoded -> an error, or an entry in a list.
 
-In: where the document stands, and what is wrong. Out: a `FileError`; or, if the run skips such documents, an entry in
-the list of those skipped. Invariant: each bad document is in one or the other, with its file, line or row, and the
-reason.
+In: the document's place, and the error. Out: a `FileError`; or, if the run skips such documents, an entry in the list
+of skipped ones. Invariant: each bad document is in one or the other, with its file, line or row, and the reason.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ __all__ = ["Faults", "Place"]
 
 
 class Place(NamedTuple):
-    """Where a document stands: `number` counts lines from 1 and rows from 0, or is None for a whole file.
+    """The place of a document: `number` counts lines from 1 and rows from 0, or is None for a whole file.
 
     >>> print(Place("a.jsonl", "line", 12))
     a.jsonl: line 12
@@ -32,7 +31,7 @@ class Place(NamedTuple):
 
 
 class Faults:
-    """What becomes of bad documents: an error, or with `listed` a line of JSON each for that function."""
+    """Handles bad documents: raises an error, or passes `listed` a line of JSON each."""
 
     def __init__(self, listed: Callable[[bytes], None] | None) -> None:
         self.listed, self.count = listed, 0
@@ -42,7 +41,7 @@ class Faults:
         return self.listed is not None
 
     def found(self, place: Place, why: str, parameter: str = "") -> None:
-        """A document is bad. Raises `FileError` unless it is to be skipped."""
+        """Reports a bad document. Raises `FileError` unless it is skipped."""
         if self.listed is None:
             raise FileError(f"{place}: {why}", parameter)
         self.count += 1

@@ -1,10 +1,11 @@
 """Input files -> shards: the pieces of work of a corpus.
 
-In: `InputFile`s and settings. Out: `Shard`s, each a name and the parts of files that it is made of. Invariant: every
-byte and row of the inputs is in just one shard; the shards depend on inputs and settings only, never on who does them.
+In: `InputFile`s and settings. Out: `Shard`s, each a name and its parts of files. Invariant: every byte and row of the
+inputs is in exactly one shard. The shards depend only on inputs and settings, never on the workers.
 
-Cut are files of lines, at the line that begins at or after a multiple of the shard's size; Parquet files between row
-groups, Arrow files between record batches. A compressed file is one shard. Small text files are put together.
+A file of lines is cut at the first line that begins at or after each multiple of the shard's size, a Parquet file
+between row groups, an Arrow file between record batches. A compressed file is one shard. Small text files are
+combined.
 
     a.jsonl of 10 MB, shards of 4 MB -> a.jsonl-00000, a.jsonl-00001, a.jsonl-00002
 """
@@ -21,8 +22,8 @@ from dstok.corpus.tables import Extent, extents
 
 __all__ = ["Part", "Shard", "least_shards", "plan_shards"]
 
-LEAST, MOST = 4 << 20, 256 << 20  # bytes of a shard, if the settings leave it open
-SHARDS = 64  # how many there are then, at least: enough to keep the workers of one machine busy to the end
+LEAST, MOST = 4 << 20, 256 << 20  # shards at least: enough to keep the workers of one machine busy to the end
+SHARDS = 64  # at least so many then: enough to keep the workers of one machine busy to the end
 ROWS = 10_000  # rows of a data set a shard
 
 
@@ -35,7 +36,7 @@ class Part(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """A piece of work: parts of files, in order, whose documents make the files called `name`; `size` of the input."""
+    """A piece of work: parts of files, in order, for the files called `name`; `size` of the input."""
 
     name: str
     parts: tuple[Part, ...]
@@ -56,7 +57,7 @@ def plan_shards(files: Sequence[InputFile], settings: Settings) -> list[Shard]:
 
 
 def least_shards(files: Sequence[InputFile], settings: Settings) -> int:
-    """How many shards `plan_shards` makes of files of lines alone. A plan can ask for more than memory holds."""
+    """The number of shards that `plan_shards` makes of files of lines alone. A plan can need more than the memory."""
     size = settings.shard_bytes or _size(sum(file.size for file in files))
     return sum(-(-file.size // size) for file in files if file.kind in ("jsonl", "lines") and not file.packed)
 
@@ -66,7 +67,7 @@ def _shard(parts: Sequence[Part], number: int, size: int) -> Shard:
 
 
 def _size(total: int) -> int:
-    """A power of two that gives about `SHARDS` shards, if they are neither too small nor too large then."""
+    """A power of two that gives about `SHARDS` shards, within the bounds on a shard's size."""
     size = LEAST
     while size < MOST and size * SHARDS < total:
         size *= 2
@@ -74,7 +75,7 @@ def _size(total: int) -> int:
 
 
 def _together(files: Sequence[InputFile], size: int) -> Iterator[list[Part]]:
-    """Whole files, as many together as make a shard."""
+    """Whole files, combined up to the size of a shard."""
     waiting, total = list[Part](), 0
     for file in files:
         waiting.append(Part(file))
@@ -87,7 +88,7 @@ def _together(files: Sequence[InputFile], size: int) -> Iterator[list[Part]]:
 
 
 def _cuts(file: InputFile, size: int) -> Iterator[tuple[Part, int]]:
-    """The parts of a file, and how much of the input each is."""
+    """The parts of a file, and each part's share of the input."""
     if file.kind in ("jsonl", "lines"):
         step = max(1, file.size) if file.packed else size
         for start in range(0, max(1, file.size), step):
@@ -99,7 +100,7 @@ def _cuts(file: InputFile, size: int) -> Iterator[tuple[Part, int]]:
 
 
 def _grown(extents: Sequence[Extent], size: int) -> Iterator[Extent]:
-    """Neighbours put together until they are of that size."""
+    """Neighbours, combined up to that size."""
     start, total = -1, 0
     for extent in extents:
         start, total = (extent.start if start < 0 else start), total + extent.size

@@ -1,9 +1,10 @@
 """The Ray engine: shards -> done, by the machines of a Ray cluster.
 
-In: a `Job` and shards; the folder of the corpus is one that all machines share. Out: their manifests, as they become
-done. Invariant: a shard is one Ray task, which runs the function that local workers run, so the bytes are the same. A
-task of a machine that died is run again by Ray elsewhere: it writes under new temporary names, and gives its files the
-same names. A task takes one CPU while it runs and none before, so no number of them can keep each other waiting.
+In: a `Job` and shards; all machines share the folder of the corpus. Out: their manifests, in the order of completion.
+Invariant: a shard is one Ray task that runs the same function as local workers, so the bytes are the same. If a
+machine dies, Ray runs its task again elsewhere: the task writes under new temporary names, and gives its files the
+same names. A task takes one CPU while it runs and none before, so tasks cannot block each other, however many there
+are.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from dstok.errors import FileError
 __all__ = ["run"]
 
 RETRIES = 10  # of a shard whose machine or process dies
-AHEAD = 4  # tasks that are given to Ray for each worker
+AHEAD = 4  # tasks given to Ray for each worker
 
 
 def run(job: Job, shards: Sequence[Shard], workers: int | None, progress: Progress) -> Iterator[dict[str, Any]]:
     """Do `shards`, and yield the manifest of each; `workers` at a time, or as many as the cluster has CPUs.
 
-    The cluster is that of `ray.init`, if it was called, or of RAY_ADDRESS, or one of this machine alone. Raises what
-    doing a shard raises, and `FileError` for one whose machines died again and again.
+    The cluster is the one of `ray.init`, if called, or of RAY_ADDRESS, or one of this machine alone. Raises the
+    errors of a shard, and `FileError` for a shard whose machines died again and again.
     """
     ray = needed("ray", "ray")
     mine = not ray.is_initialized()
@@ -43,7 +44,7 @@ def run(job: Job, shards: Sequence[Shard], workers: int | None, progress: Progre
 
 
 class _Tasks:
-    """The tasks that Ray has been given."""
+    """The tasks given to Ray."""
 
     def __init__(self, ray: Any, job: Job, workers: int | None) -> None:
         self.ray, self.job = ray, ray.put(job)

@@ -1,8 +1,8 @@
 """The files of a corpus -> its documents, as arrays of ids.
 
-In: the folder of a corpus, or one of its files. Out: `Corpus`: a sequence of arrays, mapped, not read. Invariant: what
-is in the files is checked as far as a reader relies on it, and an error names the file; documents come in the order of
-the inputs. A `Corpus` pickles as its path, and has what PyTorch wants of a map-style data set (`len`, `[i]`).
+In: the folder of a corpus, or one of its files. Out: `Corpus`: a sequence of arrays, mapped, not read. Invariant: the
+contents that a reader relies on are checked, and an error names the file; documents come in the order of the inputs.
+A `Corpus` pickles as its path, and is a map-style data set for PyTorch (`len`, `[i]`).
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ SUFFIXES = {  # of the file of ids
 
 
 class Corpus(Sequence["Array"]):
-    """The documents of a corpus, or with `pack` its rows: item i is a numpy array of ids, read only.
+    """The documents of a corpus, or with `pack` its rows: item i is a read-only numpy array of ids.
 
-    `files` are its files of ids; `tokens` how many ids are in them, what fills rows up included.
+    `files`: its files of ids; `tokens`: the number of ids in them, including those that fill rows.
     """
 
     def __init__(self, path: str, files: Sequence[TokenFile]) -> None:
@@ -71,7 +71,7 @@ class Corpus(Sequence["Array"]):
         return (file.row(row) for file in self.files for row in range(len(file)))
 
     def lengths(self, index: int) -> Array:
-        """How many ids of each document are in row `index`; of a corpus that is not packed, of the one document."""
+        """The number of ids of each document in row `index`; if the corpus is not packed, of the one document."""
         file, row = self._place(index)
         return file.lengths(row)
 
@@ -106,7 +106,7 @@ def _folder(out: str) -> list[TokenFile]:
 
 
 def token_files(out: str, settings: Settings, manifest: Mapping[str, Any]) -> list[TokenFile]:
-    """The files of ids of a shard, by its manifest. Raises `FileError`."""
+    """The files of ids of a shard, from its manifest. Raises `FileError`."""
     suffix = SUFFIXES[settings.format]
     names = [output["file"] for output in manifest["outputs"] if output["file"].endswith(suffix)]
     return [FILES[settings.format](os.path.join(out, name), settings.dtype, settings.pack)
@@ -114,7 +114,7 @@ def token_files(out: str, settings: Settings, manifest: Mapping[str, Any]) -> li
 
 
 def _file(path: str) -> TokenFile:
-    """One file, by its name; a `.bin` is of megatron if an `.idx` is beside it."""
+    """One file, by its name; a `.bin` is megatron's if an `.idx` is beside it."""
     if path.endswith(".bin") and os.path.exists(f"{path[:-4]}.idx"):
         return MegatronFile(path, "", 0)
     format = next((format for format, suffix in SUFFIXES.items() if path.endswith(suffix)), None)

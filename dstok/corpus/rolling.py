@@ -1,7 +1,7 @@
-"""Documents -> files of at most so many ids.
+"""Documents -> files of a limited number of ids.
 
-In: batches of ids. Out: the same to one writer after another. Invariant: a file ends where a document (or a packed row)
-ends; only a document that is longer by itself makes a file longer. A writer is made when there is something to write: a
+In: batches of ids. Out: the same batches to one writer after another. Invariant: a file ends where a document (or a
+packed row) ends. Only a longer document makes a file longer. A writer is made when there is something to write: a
 shard without documents has no files, since readers cannot map an empty one.
 
     at most 6 ids a file, documents of 4, 2, 3 and 9 -> NAME (4 2), NAME.00001 (3), NAME.00002 (9)
@@ -23,13 +23,13 @@ __all__ = ["Rolling"]
 
 
 class Rolling:
-    """Writes to `make("")`, then to `make(".00001")` and so on. most 0: to one file."""
+    """Writes to `make("")`, then to `make(".00001")` and so on. With `most` 0 it writes one file."""
 
     def __init__(self, make: Callable[[str], Writer], most: int) -> None:
         self.make, self.most = make, most
         self.writer: Writer | None = None
         self.number = self.size = 0
-        self.documents = self.tokens = 0  # in all files; of packed rows, the rows
+        self.documents = self.tokens = 0  # in all files; for packed rows, the rows
 
     def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
         """As `Writer.add`."""
@@ -45,7 +45,7 @@ class Rolling:
         self.documents, self.tokens = self.documents + len(counts), self.tokens + len(ids)
 
     def _fitting(self, ends: Array, at: int) -> int:
-        """Up to which row all fits into the file, into a new one if none does."""
+        """The row up to which all fits into the file, or into a new one if none fits."""
         room = self.most - self.size + int(ends[at])
         until = int(np.searchsorted(ends, room, "right")) - 1
         if until <= at and self.size:

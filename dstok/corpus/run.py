@@ -1,7 +1,7 @@
-"""Inputs -> a corpus: a folder of files of ids, which is whole when `corpus.json` is in it.
+"""Inputs -> a corpus: a folder of files of ids, complete when it holds `corpus.json`.
 
-In: paths, settings, an engine. Out: the folder, and `Totals`. Invariant: run again after it was stopped, the same call
-goes on where it stopped, and ends with the same bytes as if it had never been; nothing that is done is done again.
+In: paths, settings, an engine. Out: the folder, and `Totals`. Invariant: after an interruption the same call
+continues where the run stopped, repeats nothing, and ends with the bytes of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ Engine = Callable[[Job, Sequence[Shard], int | None, Progress], Iterator[dict[st
 
 
 class Totals(NamedTuple):
-    """What is in the shards of a run.
+    """The totals of a run's shards.
 
-    documents, tokens: without what fills rows up; skipped: documents that could not be encoded. shards: of this run;
-    done: how many of them were done before it began. complete: whether all shards of the corpus are done, which those
-    of other jobs may not be.
+    documents, tokens: without the ids that fill rows; skipped: documents that could not be encoded. shards: of this
+    run; done: the number of them that were done before it began. complete: whether all shards of the corpus are done,
+    including those of other jobs.
     """
 
     documents: int
@@ -47,9 +47,9 @@ class Totals(NamedTuple):
 
 
 class Run:
-    """A corpus that is to be made: its settings, input files, and shards. Nothing is written yet.
+    """A corpus to be made: its settings, input files, and shards. Nothing is written yet.
 
-    Raises `FileError` for inputs that are not there, and `ValueError` for settings that cannot be.
+    Raises `FileError` for missing inputs, and `ValueError` for invalid settings.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Run:
         self.shards = plan_shards(self.files, self.settings)
 
     def plan(self) -> dict[str, Any]:
-        """What decides the bytes of the corpus."""
+        """Everything that decides the bytes of the corpus."""
         return {
             "format": FOLDER_FORMAT, "dstok": dstok.__version__,
             "tokenizer": {"model": self.model, "fingerprint": self.tokenizer.fingerprint},
@@ -74,10 +74,10 @@ class Run:
     def tokenize(
         self, out: StrPath, engine: Engine, workers: int | None, shard: tuple[int, int], progress: Progress,
     ) -> Totals:
-        """Do every `shard[1]`-th shard from `shard[0]` on, which counts from 1."""
+        """Do every `shard[1]`-th shard from number `shard[0]` on, counted from 1."""
         number, count = shard
         if self.settings.format in TABLES:
-            needed("pyarrow")  # before there is a folder, which would stand for this format from then on
+            needed("pyarrow")  # before the folder exists, as it would keep this format
         folder, mine = Folder(os.fspath(out), number, count), self.shards[number - 1 :: count]
         with folder.entered():
             folder.begin(self.plan())
@@ -90,7 +90,7 @@ class Run:
         return _totals([done[one.name] for one in mine], before, complete)
 
     def _earlier(self, folder: Folder, shards: Sequence[Shard], progress: Progress) -> dict[str, dict[str, Any]]:
-        """The manifests of shards that are done."""
+        """The manifests of finished shards."""
         done = dict[str, dict[str, Any]]()
         for shard in shards:
             manifest = folder.manifest(shard)
@@ -113,7 +113,7 @@ def _totals(manifests: Sequence[dict[str, Any]], done: int, complete: bool) -> T
 
 
 def _model_name(model: str | Tokenizer) -> str:
-    """How the model is loaded again: its name, or its file."""
+    """The name or file from which the model can be loaded again."""
     if not isinstance(model, str):
         return model.name
     from dstok.loading import is_path
@@ -132,15 +132,15 @@ def tokenize(
     engine: str | Engine = "local", workers: int | None = None, shard: tuple[int, int] = (1, 1),
     dataset: str | None = None, progress: Progress | None = None, **settings: Any,
 ) -> Totals:
-    """Tokenize files, folders or globs into the folder `out`; called again it goes on where it stopped.
+    """Tokenize files, folders or globs into the folder `out`; a second call continues where the first stopped.
 
     settings: the fields of `Settings`, such as `format="megatron"`, `append_eos=True`. engine: "local", processes of
     this machine (spawned: in a script the call belongs under `if __name__ == "__main__"`), "ray", or a function.
-    workers: by default as many as there are processors. shard=(i, n): every n-th shard from the i-th on, which counts
-    from 1. dataset: NAME[:CONFIG[:SPLIT]], through `datasets`. progress: called with a `Report` now and then.
+    workers: by default as many as there are processors. shard=(i, n): every n-th shard from the i-th on, counted from
+    1. dataset: NAME[:CONFIG[:SPLIT]], through `datasets`. progress: called with a `Report` now and then.
 
     Raises `FileError` for bad inputs and documents, with file and line, and for a folder that holds another corpus;
-    `ValueError` for settings that cannot be.
+    `ValueError` for invalid settings.
 
     >>> import tempfile, dstok.corpus
     >>> folder = tempfile.TemporaryDirectory()

@@ -1,7 +1,7 @@
-"""What a run would write, without writing it.
+"""An estimate of a run's output, without writing it.
 
-In: a `Run`. Out: its shards, and how many documents and ids they will have, estimated from a sample. Invariant: nothing
-is written, and no more is read than the start of some shards: it takes seconds whatever the size of the inputs.
+In: a `Run`. Out: its shards, and the estimated number of documents and ids, from a sample. Invariant: nothing is
+written, and only the start of some shards is read, so it takes seconds whatever the size of the inputs.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from dstok.corpus.work import Job, encoded
 
 __all__ = ["Estimate", "estimate"]
 
-SHARDS = 16  # of which the start is read
+SHARDS = 16  # the start of so many is read
 BATCHES = 2  # of each
 
 
 class Estimate(NamedTuple):
     """bytes: of the inputs as stored. documents, tokens: estimated from `sampled` bytes of text, unpacked.
 
-    Of packed files and tables it is taken that their text has as many bytes as they have themselves, so the numbers are
-    too small by the factor by which they are packed: `packed` says how many bytes of the inputs are such.
+    The text of packed files and tables is assumed to have as many bytes as the files themselves. So the numbers are
+    too small by their compression factor. `packed`: the bytes of such inputs.
     """
 
     shards: int
@@ -35,7 +35,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(run: Run) -> Estimate:
-    """The figures of a run. Raises `FileError` for bad documents in the sample, if they are not to be skipped."""
+    """The figures of a run. Raises `FileError` for bad documents in the sample, unless they are skipped."""
     step = max(1, len(run.shards) // SHARDS)
     job = Job("", "", run.settings, run.tokenizer)
     faults = Faults((lambda line: None) if run.settings.skip else None)

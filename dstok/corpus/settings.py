@@ -1,8 +1,8 @@
-"""What decides the bytes of a corpus, beside its inputs and the tokenizer.
+"""The settings that decide the bytes of a corpus, beside its inputs and the tokenizer.
 
 In: the keywords of `dstok.corpus.tokenize`. Out: `Settings`, checked against the tokenizer, and as JSON for the plan.
-Invariant: two runs with equal settings, inputs and tokenizers write equal bytes. What only decides how fast they do
-(workers, engine) is not in here.
+Invariant: two runs with equal settings, inputs and tokenizers write equal bytes. Settings that only affect speed
+(workers, engine) are not here.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ TABLES = ("parquet", "arrow")  # which pyarrow writes
 DTYPES = ("uint32", "int32", "uint16")
 KINDS = ("jsonl", "lines", "text", "parquet", "arrow")
 SPECIAL = ("all", "none", "raise")
-SMALL = 1 << 16  # ids that uint16 has room for
-LARGEST = 256 << 20  # bytes of a document: a worker's memory is a few times that at most
+SMALL = 1 << 16  # uint16 holds ids below this
+LARGEST = 256 << 20  # bytes of a document; a worker's memory is at most a few times that
 TABLE_DTYPES = ("uint32", "int32")
 _TAKES = {"megatron": ("int32", "uint16"), "datatrove": ("uint32", "uint16"), "raw": DTYPES}
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -41,12 +41,12 @@ class Settings:
     """The options of a corpus.
 
     format: one of `FORMATS`; dtype: of its ids, "" for the format's own (int32 for megatron, uint32 for all others).
-    kind: what the inputs are, one of `KINDS`, or "": their suffixes tell. lines: a text file holds a document a line.
-    field: the key or column of the text. special, add_bos, append_eos: as in `Tokenizer.encode`.
-    skip: documents that cannot be encoded are listed, not an error. pack: ids a row, 0 for a row a document.
-    pad_id: fills the last row of a shard. shuffle: the seed of the order of each shard's documents, or None.
-    tokens_per_file: at most so many ids in one file, unless one document has more; 0 for no limit.
-    shard_bytes: bytes of input a shard, 0 for a size by the size of all inputs. largest: bytes a document may have.
+    kind: of the inputs, one of `KINDS`, or "" to go by their suffixes. lines: a text file holds a document a line.
+    field: the key or column of the text. special, add_bos, append_eos: as in `Tokenizer.encode`. skip: documents that
+    cannot be encoded are listed and are not an error. pack: ids a row, 0 for a row a document. pad_id: fills the last
+    row of a shard. shuffle: the seed of the order of each shard's documents, or None. tokens_per_file: at most so
+    many ids in one file, unless one document has more; 0 for no limit. shard_bytes: bytes of input a shard, 0 to
+    choose by the size of all inputs. largest: bytes a document may have.
     """
 
     format: str = "raw"
@@ -66,7 +66,7 @@ class Settings:
     largest: int = LARGEST
 
     def resolved(self, tokenizer: Tokenizer) -> Settings:
-        """These settings with what they leave open filled in, for `tokenizer`. Raises `ValueError`.
+        """These settings with every open value filled in for `tokenizer`. Raises `ValueError`.
 
         >>> import dstok
         >>> Settings("megatron").resolved(dstok.load("deepseek-v3")).dtype
@@ -104,7 +104,7 @@ class Settings:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Settings:
-        """The settings that `as_json` gave. Raises `ValueError`."""
+        """The settings from the result of `as_json`. Raises `ValueError`."""
         if values.keys() != {field.name for field in fields(cls)}:
             raise ValueError(f"expected the settings of this version of dstok, found {', '.join(sorted(values))[:200]}")
         special = values["special"]

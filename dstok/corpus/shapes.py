@@ -1,8 +1,8 @@
-"""What stands in a corpus' files of JSON: which keys, and of which types.
+"""The shapes of a corpus' JSON files: their keys and types.
 
 In: a value of JSON, and a shape: a type, `[shape]` for a list, `{key: shape}` for an object. Out: nothing, or a
-`ValueError` that names the place. Invariant: what has passed has every key that a reader asks for. Other keys may be
-there.
+`ValueError` that names the place. Invariant: a value that passes has every key that a reader needs. It may have other
+keys.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dstok.files.inputs import json_kind
 
 __all__ = ["CORPUS_SHAPE", "MANIFEST_SHAPE", "PLAN_SHAPE", "SUMS", "Inside", "check_shape"]
 
-SUMS = ("documents", "tokens", "rows", "padding", "skipped")  # of a manifest, what is added up
+SUMS = ("documents", "tokens", "rows", "padding", "skipped")  # these are summed over manifests
 
 
 class Inside(str):
@@ -23,7 +23,7 @@ class Inside(str):
 
 
 class InputKind(str):
-    """The shape of what an input is."""
+    """The shape of an input's kind."""
 
 
 INPUT_KINDS = ("jsonl", "lines", "text", "parquet", "arrow", "dataset")
@@ -38,7 +38,7 @@ _KINDS = {str: "a string", Inside: "a path below this folder", InputKind: f"one 
 
 
 def check_shape(value: Any, shape: Any, path: str = "$") -> None:
-    """Raises `ValueError` if `value` is not of the shape.
+    """Raises `ValueError` if `value` does not have the shape.
 
     >>> check_shape({"shards": ["a", 5]}, {"shards": [str]})
     Traceback (most recent call last):

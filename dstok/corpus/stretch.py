@@ -1,11 +1,11 @@
-"""A part of a file -> its bytes in blocks, and a checksum of what was read.
+"""A part of a file -> its bytes in blocks, and their checksum.
 
-In: a path, and from where to where. Out: blocks of bytes, unpacked if the file is packed. Invariant: the blocks are
-just the lines that begin in the range, so that ranges that meet share no line and lose none:
+In: a path, a start and a stop. Out: blocks of bytes, unpacked if the file is packed. Invariant: the blocks are
+exactly the lines that begin in the range, so adjacent ranges share no line and lose none:
 
     ab|cd\\nef\\ng   ranges of 2 bytes -> 0:2 "abcd\\n", 2:4 nothing, 4:6 "ef\\n", 6:8 nothing, 8: "g"
 
-The checksum is SHA-256 of these bytes, of a packed file of its bytes as they are stored.
+The checksum is SHA-256 of these bytes; for a packed file, of its bytes as stored.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Stretch:
         self.stop = at
 
     def _first_line(self, file: BinaryIO, stop: int) -> int:
-        """Where the first line begins that begins in the range (else a place at or after its end); goes there."""
+        """The start of the first line that begins in the range (else a place at or after its end); seeks there."""
         at = file.seek(max(0, self.start - 1))
         while 0 < self.start and at < stop and (piece := file.readline(BLOCK)):
             at += len(piece)
@@ -91,7 +91,7 @@ class _Hashed:
 
 
 def count_lines(path: str, stop: int) -> int:
-    """How many lines end before byte `stop` of a file. Raises `FileError`."""
+    """The number of lines that end before byte `stop` of a file. Raises `FileError`."""
     lines = 0
     try:
         with open(path, "rb") as file:

@@ -1,7 +1,7 @@
 """Parquet, Arrow IPC and JSON lines -> rows of ids.
 
-In: a file with a column `input_ids`, and `lengths` if rows are packed. Out: a `TokenFile`. Invariant: an Arrow file is
-mapped; of a Parquet file one group of rows is held, of JSON lines the place of each line.
+In: a file with a column `input_ids`, and `lengths` if rows are packed. Out: a `TokenFile`. Invariant: an Arrow file
+is mapped; of a Parquet file one group of rows is in memory, of JSON lines the place of each line.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["ArrowFile", "JsonLinesFile", "ParquetFile"]
 
 
 class _Grouped(TokenFile):
-    """Rows in groups, of which each is read at once."""
+    """Rows in groups. Each group is read whole."""
 
     def __init__(self, path: str, dtype: str, pack: int) -> None:
         super().__init__(path, dtype, pack)
@@ -38,7 +38,7 @@ class _Grouped(TokenFile):
         self.count: int | None = None
 
     def open(self) -> list[int]:
-        """Open the file, and tell how many rows each group has."""
+        """Open the file, and return the number of rows of each group."""
         raise NotImplementedError
 
     def read(self, group: int) -> Any:
@@ -55,7 +55,8 @@ class _Grouped(TokenFile):
         return int(self.ends[-1])
 
     def _group(self, group: int) -> tuple[Array, Array, Array | None, Array | None]:
-        """Ids, where rows end in them; of packed rows documents' lengths, and where rows end in these."""
+        """Ids, and the ends of rows in them; for packed rows also documents' lengths, and the ends of rows in
+        these."""
         with about(self.path):
             table = self.read(group)
             ids, ends = _flat(table.column("input_ids"))
@@ -84,7 +85,7 @@ class _Grouped(TokenFile):
 
 
 def _flat(column: Any) -> tuple[Array, Array]:
-    """A column of lists: all values, and where each list ends, the first 0 or where the first one begins."""
+    """A column of lists: all values, and the end of each list; the first end is 0 or the start of the first list."""
     pa = needed("pyarrow")
     column.validate(full=True)
     lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

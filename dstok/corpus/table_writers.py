@@ -1,9 +1,9 @@
 """Ids -> Parquet, Arrow IPC and JSON lines: a row a document, or with `pack` a row for each row of ids.
 
-In: batches of ids. Out: one file, whose column `input_ids` is a list of ids; packed rows also have `lengths`, how many
-ids of each document are in the row, in their order. JSON lines have an `id`, too: the shard's name and the row's
-number. Invariant: rows are written in groups of about a million ids, whatever batches they came in, so memory is
-bounded, and the bytes depend on the documents only.
+In: batches of ids. Out: one file, whose column `input_ids` is a list of ids. Packed rows also have `lengths`: how
+many ids of each document are in the row, in order. JSON lines also have an `id`: the shard's name and the row's
+number. Invariant: rows are written in groups of about a million ids, however they were batched. So memory is bounded,
+and the bytes depend only on the documents.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GROUP = 1 << 20  # ids of a group of rows
 
 
 class _TableWriter(Writer):
-    """Gathers batches until they make a group of rows."""
+    """Collects batches until they make a group of rows."""
 
     def __init__(self, files: Files, name: str, *rest: Any) -> None:
         super().__init__(files, name, *rest)
@@ -52,7 +52,7 @@ class _TableWriter(Writer):
 
 
 def _ends(lengths: Array) -> Array:
-    """0, and where each of parts of these lengths ends."""
+    """0, and the end of each of the parts with these lengths."""
     return np.concatenate([[0], np.cumsum(lengths)])
 
 

@@ -1,8 +1,8 @@
 """Parquet, Arrow IPC and data sets -> the texts of a column, about a megabyte at a time.
 
-In: a file, and which of its row groups, record batches or rows. Out: the column's values, as Arrow arrays of binary, or
-`None` where a value is null. Invariant: a part of a file is read without the others; memory is bounded by a row group
-or a record batch. Whatever pyarrow says of a broken file becomes a `FileError` with its name.
+In: a file, and its row groups, record batches or rows to read. Out: the column's values, as Arrow arrays of binary,
+or `None` where a value is null. Invariant: a part of a file is read without the others; a row group or record batch
+bounds memory. Every error of pyarrow about a broken file becomes a `FileError` with its name.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dstok.errors import FileError
 
 __all__ = ["Extent", "Rows", "extents", "rows_of"]
 
-SIZE = 1 << 20  # bytes of a column that are handed on together, about
+SIZE = 1 << 20  # bytes of a column that are passed on together, about
 SET_ROWS = 10_000  # rows of a data set that are one extent
 
 
 class Extent(NamedTuple):
-    """What is read together: row group, record batch or rows `start` to before `stop`, of about `size` bytes."""
+    """Read together: row group, record batch or rows `start` to before `stop`, of about `size` bytes."""
 
     start: int
     stop: int
@@ -32,14 +32,14 @@ class Extent(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Values of the column, `first` being the number of the first one's row in the file."""
+    """Values of the column; `first` is the first one's row number in the file."""
 
     first: int
     values: Any
 
 
 def extents(file: InputFile) -> list[Extent]:
-    """The parts that `file` can be cut into. Of a file that cannot be read, one: its fault is found in its turn."""
+    """The parts into which `file` can be cut. An unreadable file is one part: its error is reported in its turn."""
     try:
         if file.kind == "dataset":
             return [Extent(at, min(at + SET_ROWS, file.size), SET_ROWS) for at in range(0, file.size, SET_ROWS)]
@@ -61,13 +61,13 @@ def rows_of(file: InputFile, start: int, stop: int, field: str) -> Iterator[Rows
 
 
 def _rows(count: int, size: int) -> int:
-    """How many rows are about `SIZE` bytes, if `count` are `size`."""
+    """The number of rows in about `SIZE` bytes, if `count` rows are `size` bytes."""
     return max(1, min(count, 1 << 16, count * SIZE // max(1, size)))
 
 
 @contextmanager
 def about(path: str) -> Iterator[None]:
-    """Errors of pyarrow while it reads `path` become errors that name it."""
+    """Turns errors of pyarrow while it reads `path` into errors that name it."""
     pa = needed("pyarrow")
     try:
         yield
@@ -89,7 +89,7 @@ def _of_parquet(file: InputFile, start: int, stop: int, field: str) -> Iterator[
         sizes = [parquet.metadata.row_group(i).num_rows for i in range(parquet.num_row_groups)]
         groups = range(start, len(sizes) if stop < 0 else stop)
         first = sum(sizes[:start])
-        rows = _rows(max(1, parquet.metadata.num_rows), file.size * 2)  # packed to a half or less
+        rows = _rows(max(1, parquet.metadata.num_rows), file.size * 2)  # compressed to a half or less
         for batch in parquet.iter_batches(rows, row_groups=[*groups], columns=[field], use_threads=False):
             yield first, batch.column(0)
             first += batch.num_rows
@@ -129,7 +129,7 @@ def load_dataset(name: str) -> Any:
     path, config, split = [*name.split(":"), "", ""][:3]
     try:
         return datasets.load_dataset(path, config or None, split=split or "train")
-    except Exception as error:  # whatever a loader raises
+    except Exception as error:  # a loader may raise anything
         raise FileError(f"{name}: {reason(error).splitlines()[0]}") from error
 
 
@@ -154,7 +154,7 @@ def _as_binary(column: Any, path: str, field: str) -> Any:
     if not any(test(kind) for test in (kinds.is_string, kinds.is_large_string, kinds.is_string_view, kinds.is_binary,
                                        kinds.is_large_binary, kinds.is_binary_view, kinds.is_null)):
         raise FileError(f"{path}: expected text in the column {field!r}, found {column.type}", "field")
-    from dstok.arrow.soundness import check  # a file may hold any views and offsets, and `cast` does not look
+    from dstok.arrow.soundness import check  # a file may hold invalid views and offsets, and `cast` does not check
 
     check([column], whole=True)
     return column.cast(kind).cast(pa.large_binary())

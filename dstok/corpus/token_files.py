@@ -1,7 +1,7 @@
-"""One file of ids: what readers of all formats have in common.
+"""One file of ids: the common part of all formats' readers.
 
-In: a path, the dtype of ids, and the length of rows, 0 if a row is a document. Out: rows, and the ids of many rows
-together for `merge` and `stats`. Invariant: ids are read only, and mapped where the format allows it.
+In: a path, the dtype of ids, and the length of rows, 0 if a row is a document. Out: rows, and for `merge` and `stats`
+the ids of many rows together. Invariant: ids are read-only, and mapped where the format allows it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Many(NamedTuple):
 
 
 class TokenFile:
-    """A file of `len()` rows. Raises `FileError` for a file that is not what its format says."""
+    """A file of `len()` rows. Raises `FileError` for a file that its format does not allow."""
 
     tokens: int
 
@@ -45,7 +45,7 @@ class TokenFile:
         raise NotImplementedError
 
     def lengths(self, index: int) -> Array:
-        """How many ids of each document are in a row."""
+        """The number of ids of each document in a row."""
         return np.array([len(self.row(index))])
 
     def many(self) -> Iterator[Many]:

@@ -1,8 +1,8 @@
-"""One shard: its documents -> its files, and the manifest that says that they are there.
+"""One shard: its documents -> its files, and the manifest that records them.
 
-In: a `Job` and a `Shard`. Out: files, and last the manifest. Invariant: this is all that an engine runs, and it depends
-on job and shard only: whoever does it, and however often, the files have the same bytes. Until all of them are on the
-disk none has its name; until all have their names there is no manifest.
+In: a `Job` and a `Shard`. Out: files, and last the manifest. Invariant: an engine runs only this function, which
+depends only on job and shard, so the files always have the same bytes. No file has its name until all are on the
+disk; there is no manifest until all have their names.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ WRITERS: dict[str, type[Writer]] = {
     "raw": RawWriter, "megatron": MegatronWriter, "datatrove": DatatroveWriter, "parquet": ParquetWriter,
     "arrow": ArrowWriter, "jsonl": JsonLinesWriter,
 }
-SKIPPED = ".skipped.jsonl"  # the list of documents of a shard that were skipped
-Watch = Callable[[int, int, int], None]  # is told: so many bytes read, documents and ids written since the last call
+SKIPPED = ".skipped.jsonl"  # the list of a shard's skipped documents
+Watch = Callable[[int, int, int], None]  # gets bytes read, documents and ids written since the last call
 
 
 class Job(NamedTuple):
-    """What all shards of a corpus have in common. It pickles."""
+    """The common data of all shards of a corpus. It pickles."""
 
     out: str
     scratch: str
@@ -56,7 +56,7 @@ def manifest_name(shard: str) -> str:
 
 
 def tokenize_shard(job: Job, shard: Shard, watch: Watch) -> dict[str, Any]:
-    """Write the files of a shard, and return its manifest, which is written, too. Raises `FileError`."""
+    """Write a shard's files and its manifest, and return the manifest. Raises `FileError`."""
     files = Files(job.out, job.scratch)
     try:
         manifest = _written(job, shard, files, watch)
@@ -97,7 +97,7 @@ def writer_maker(files: Files, name: str, settings: Settings, tokenizer: str) ->
 
 
 class _Chain:
-    """The stages between the encoder and the files, as the settings want them."""
+    """The stages between the encoder and the files, as the settings ask."""
 
     def __init__(self, job: Job, name: str, rolling: Rolling) -> None:
         settings = job.settings
@@ -108,7 +108,7 @@ class _Chain:
 
 
 class _Listed:
-    """The list of what was skipped: a file that is made when there is something."""
+    """The list of skipped documents: a file that is made when there is one."""
 
     def __init__(self, files: Files, name: str) -> None:
         self.files, self.name = files, name
@@ -121,7 +121,7 @@ class _Listed:
 
 
 def encoded(job: Job, reader: Reader, batch: Batch) -> tuple[Array, Array]:
-    """The ids of a batch's documents, uint32[n], and how many each has, int64[d]. Bad ones are the reader's to tell."""
+    """The ids of a batch's documents, uint32[n], and each one's number, int64[d]. `reader` reports bad documents."""
     settings, tokenizer = job.settings, job.tokenizer
     special = settings.special if isinstance(settings.special, str) else list(settings.special)
     encode = partial(tokenizer.encode_batch_arrays, special=special, add_bos=settings.add_bos,  # type: ignore[arg-type]

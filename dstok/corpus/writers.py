@@ -1,8 +1,8 @@
-"""Ids of documents -> the files of a format: the way that they all take.
+"""Ids of documents -> the files of a format: the common part of all formats.
 
 In: batches of ids with the lengths of their documents. Out: the files of a shard, committed together by `Files`.
-Invariant: memory does not grow with the shard; what is kept for each document until the end (its length) lies in a
-temporary file. Sources of the layouts: megatron-core's IndexedDataset, datatrove's TokenizedFile.
+Invariant: memory does not grow with the shard. The lengths, kept for each document until the end, lie in a temporary
+file. Sources of the layouts: megatron-core's IndexedDataset, datatrove's TokenizedFile.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Files", "Numbers", "Writer"]
 
 
 class Files:
-    """The files of one shard: all are written under temporary names, then all get their names."""
+    """The files of one shard. All are written under temporary names, then all get their names."""
 
     def __init__(self, out: str, scratch: str) -> None:
         self.out, self.scratch = out, scratch
@@ -53,8 +53,8 @@ class Files:
 class Writer:
     """Writes documents to the files `name` with the suffixes of a format. `dtype` is that of the ids.
 
-    With `packed` ids come in rows, and a document may be in several: `add` is told how many documents' parts each row
-    has. Without, a row is a document.
+    With `packed` ids come in rows, and a document may be in several: `add` gets the number of documents' parts in
+    each row. Without, a row is a document.
     """
 
     def __init__(self, files: Files, name: str, dtype: str, tokenizer: str, packed: bool) -> None:
@@ -62,11 +62,11 @@ class Writer:
         self.tokenizer, self.packed = tokenizer, packed
 
     def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        """Some more: ids uint32[n], their documents' lengths int64[d] (of sum n), and, if packed, documents a row."""
+        """Adds ids uint32[n], their documents' lengths int64[d] (of sum n), and, if packed, documents a row."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Write what is to be written at the end."""
+        """Write the parts that belong at the end."""
 
     def as_stored(self, ids: Array) -> Array:
         """The ids in the dtype of the files, without a copy where the bits are the same."""
@@ -74,7 +74,7 @@ class Writer:
 
 
 class Numbers:
-    """Numbers that are kept for later in a temporary file, which has no name."""
+    """Numbers kept for later in a temporary file, which has no name."""
 
     def __init__(self, scratch: str, dtype: str = "<i8") -> None:
         self.dtype, self.count = np.dtype(dtype), 0
@@ -85,7 +85,7 @@ class Numbers:
         self.count += len(numbers)
 
     def blocks(self) -> Iterator[Array]:
-        """All of them in their order, some thousand at a time."""
+        """All numbers in order, some thousand at a time."""
         self.file.seek(0)
         while data := self.file.read(self.dtype.itemsize << 16):
             yield np.frombuffer(data, self.dtype)
