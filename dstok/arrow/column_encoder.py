@@ -1,9 +1,9 @@
 """A function over tables and batches: a column of texts in, columns of ids and lengths out.
 
-In: what the libraries that work with Arrow give their functions: a table, a record batch, an iterator over these, an
-array; or a frame or series of Polars. Out: the same kind of object.
-Invariant: the rows are those that came in, in their order; other columns are kept. A `ColumnEncoder` never changes, and
-pickles to the same bytes in every process, so that a cache by its pickle (that of `datasets`) knows it again.
+In: the arguments that Arrow libraries pass to functions: a table, a record batch, an iterator over these, an array;
+or a frame or series of Polars. Out: the same kind of object.
+Invariant: rows and their order stay, and so do other columns. A `ColumnEncoder` never changes, and pickles to the
+same bytes in every process, so that a cache keyed by the pickle (as in `datasets`) recognizes it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ __all__ = ["ColumnEncoder"]
 
 
 class ColumnEncoder:
-    """Encodes the column `column` of what it is called with, into the columns `ids` and `length`.
+    """Encodes the column `column` of its argument into the columns `ids` and `length`.
 
-    ids: lists of `dtype`; length: int64, None: no such column. A column of one of these names is replaced. The other
-    keywords are those of `dstok.arrow.encode`. It may be given as it is to
+    ids: lists of `dtype`; length: int64, None: no such column. A column with one of these names is replaced. The
+    other keywords are those of `dstok.arrow.encode`. It can be passed as it is to
 
         datasets    table.with_format("arrow").map(encoder, batched=True, num_proc=2)
         Ray Data    dataset.map_batches(encoder, batch_format="pyarrow")
@@ -39,8 +39,9 @@ class ColumnEncoder:
         DuckDB      connection.create_function("ids", encoder, ["VARCHAR"], "UINTEGER[]", type="arrow")
         Spark       frame.mapInArrow(encoder, schema), with dtype="int32"
 
-    A table, record batch or Polars frame gives one with these columns; an array, chunked array or series the ids; an
-    iterator an iterator over what each gives. Raises `ColumnError` if there is no such column, and as `encode`.
+    A table, record batch or Polars frame gives one with these columns; an array, chunked array or series gives the
+    ids; an iterator gives an iterator over the results. Raises `ColumnError` if there is no such column, and as
+    `encode`.
 
     >>> import dstok, pyarrow
     >>> from dstok import arrow
@@ -59,7 +60,7 @@ class ColumnEncoder:
         self._options: dict[str, Any] = {
             "threads": thread_count(threads), "special": named, "add_bos": add_bos, "add_eos": add_eos,
             "errors": errors, "dtype": dtype}
-        encode(tok, pa.array(["a"]), **self._options)  # what is wrong with the options raises here, not in a worker
+        encode(tok, pa.array(["a"]), **self._options)  # invalid options raise here, not in a worker
 
     def __call__(self, batch: Any) -> Any:
         if isinstance(batch, pa.Table | pa.RecordBatch):
@@ -105,7 +106,7 @@ class ColumnEncoder:
         return f"<dstok.arrow.ColumnEncoder {self._column!r} -> {self._ids!r}: {self._tok!r}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """One text holds all options: equal bytes, whichever of them are one object in memory."""
+        """One text holds all options, so that the bytes are equal even if equal objects are not identical."""
         names = {"column": self._column, "ids": self._ids, "length": self._length}
         return _restored, (self._tok, json.dumps({**names, **self._options}, sort_keys=True))
 

@@ -1,9 +1,9 @@
-"""Arrow arrays of texts -> rows of buffers, which the encoder reads where they lie.
+"""Arrow arrays of texts -> rows of buffers, which the encoder reads in place.
 
-In: an array or a chunked array of strings or binaries, plain, large or as views, or of a dictionary of these. Out: the
-place of each text, as numpy arrays; which rows are null.
-Invariant: no text is copied. Each entry of a dictionary that is used is one text, however many rows have it. A row that
-lies outside of its buffer is a `TextError`, raised here or by `Rows`, before anything is read.
+In: an array or a chunked array of strings or binaries, plain, large or as views, or of a dictionary of these. Out:
+the place of each text, as numpy arrays; the null rows.
+Invariant: no text is copied. Each used entry of a dictionary is one text, however many rows have it. A row outside
+its buffer is a `TextError`, raised here or by `Rows`, before anything is read.
 Source: the Arrow columnar format, "Variable-size Binary View Layout", "Dictionary-encoded Layout".
 """
 
@@ -23,7 +23,7 @@ __all__ = ["Chunk", "Column", "column_of", "pieces_of"]
 
 VIEW = 16    # bytes of a view: length, then the text, or its first four bytes, a buffer's number, a place there
 INLINE = 12  # bytes of a text that lies in its view
-NOWHERE = np.int32(-(1 << 31))  # no buffer, however many buffers of other chunks come before
+NOWHERE = np.int32(-(1 << 31))  # no buffer's number, however many buffers of other chunks come before
 TEXTS = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary(), pa.string_view(), pa.binary_view())
 LARGE = (pa.large_string(), pa.large_binary())
 
@@ -35,12 +35,12 @@ class Chunk(NamedTuple):
     """The texts of one array, and its rows."""
 
     buffers: list[Any]
-    owners: npt.NDArray[np.int32]  # of each text the number of its buffer ...
-    starts: Ints                   # ... and where it lies there, in bytes
-    lengths: Ints                  # 0 of one that is null
-    present: Bools                 # false: it is null
-    rows: Ints | None              # of a dictionary's: the first row that has it ...
-    places: pa.Array | None        # ... and of each row the number of its text; None: each row is a text
+    owners: npt.NDArray[np.int32]  # for each text the number of its buffer ...
+    starts: Ints                   # ... and its place there, in bytes
+    lengths: Ints                  # 0 for a null text
+    present: Bools                 # false for a null text
+    rows: Ints | None              # for a dictionary's text: its first row ...
+    places: pa.Array | None        # ... and for each row its text's number; None: each row is a text
 
 
 class Column(NamedTuple):
@@ -51,7 +51,7 @@ class Column(NamedTuple):
     large: bool
 
     def rows(self) -> Rows:
-        """The texts of all chunks, as the core takes them. Raises `TextError` for one outside of its buffer."""
+        """The texts of all chunks, in the core's form. Raises `TextError` for a text outside its buffer."""
         buffers: list[Any] = []
         owners = []
         for chunk in self.chunks:
@@ -61,12 +61,12 @@ class Column(NamedTuple):
                     _one([chunk.lengths for chunk in self.chunks], np.int64))
 
     def present(self) -> Bools:
-        """Of each text whether it is there, and not null."""
+        """For each text whether it is not null."""
         found: Bools = _one([chunk.present for chunk in self.chunks], np.bool_)
         return found
 
     def row_of(self, text: int) -> int:
-        """The row of a text; of an entry of a dictionary the first one that has it."""
+        """The row of a text; for an entry of a dictionary, its first row."""
         before = 0
         for chunk in self.chunks:
             if text < len(chunk.owners):
@@ -77,14 +77,14 @@ class Column(NamedTuple):
 
 
 def _one(parts: list[Any], dtype: type) -> Any:
-    """One array of several. Most columns have one chunk, which is not copied."""
+    """Joins several arrays. Most columns have one chunk, which is not copied."""
     return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype), *parts])
 
 
 def column_of(array: Any) -> Column:
-    """The column of an Arrow array or chunked array, or of what gives one (`__arrow_c_array__`, `__arrow_c_stream__`).
+    """The column of an Arrow array, or of an object with `__arrow_c_array__` or `__arrow_c_stream__`.
 
-    Raises `TypeError` for what is no array of texts, with the type that was found, and `TextError` for a broken array.
+    Raises `TypeError` for anything but an array of texts, with the type found, and `TextError` for a broken array.
     """
     pieces, kind, chunked = pieces_of(array)
     content = kind.value_type if pa.types.is_dictionary(kind) else kind
@@ -96,7 +96,7 @@ def column_of(array: Any) -> Column:
 
 
 def pieces_of(array: Any) -> tuple[list[pa.Array], pa.DataType, bool]:
-    """(arrays, their type, whether it is a chunked array). Raises `TypeError` for what is no Arrow array."""
+    """(arrays, their type, whether it is a chunked array). Raises `TypeError` for anything but an Arrow array."""
     if not isinstance(array, pa.Array | pa.ChunkedArray):
         array = _imported(array)
     chunked = isinstance(array, pa.ChunkedArray)
@@ -125,7 +125,7 @@ def _chunk(array: pa.Array, first: int) -> Chunk:
         return Chunk([b""], nothing.astype(np.int32), nothing, nothing, present, None, None)
     read = _views if array.type in (pa.string_view(), pa.binary_view()) else _offsets
     buffers, owners, starts, lengths = read(array)
-    if array.null_count:  # what the format leaves open: it may be anything
+    if array.null_count:  # the format leaves a null row's values open
         owners, starts, lengths = owners * present, starts * present, lengths * present
     return Chunk(buffers, owners, starts, lengths, present, None, None)
 
@@ -138,7 +138,7 @@ def _present(array: pa.Array) -> Bools:
 
 
 def _offsets(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, Ints]:
-    """The texts of a plain or large array: one after the other in one buffer."""
+    """The texts of a plain or large array, in a row in one buffer."""
     _, offsets, data = array.buffers()
     width = np.int64 if array.type in LARGE else np.int32
     size, first = np.dtype(width).itemsize, array.offset
@@ -147,7 +147,7 @@ def _offsets(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, I
 
 
 def _views(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, Ints]:
-    """The texts of an array of views: short ones lie in their views, whose buffer has the number 0."""
+    """The texts of an array of views. Short ones lie in their views, whose buffer has the number 0."""
     _, views, *data = array.buffers()
     numbers = np.arange(array.offset, array.offset + len(array), dtype=np.int64)
     fields = np.frombuffer(views, np.int32, 4 * len(array), array.offset * VIEW).reshape(-1, 4)
@@ -159,7 +159,7 @@ def _views(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, Int
 
 
 def _of_dictionary(array: pa.DictionaryArray, first: int) -> Chunk:
-    """The entries that rows have, in the order of the first of these rows."""
+    """The used entries, ordered by their first rows."""
     held = _present(array.indices)
     codes = array.indices.drop_null().to_numpy(zero_copy_only=False)
     wrong = np.flatnonzero((codes < 0) | (codes >= len(array.dictionary)))

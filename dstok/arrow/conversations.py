@@ -1,10 +1,10 @@
 """Conversations -> a table for training: ids, labels, the message of each id.
 
-In: conversations, as a list or an Arrow array of lists of messages, or of JSON. Out: a `pyarrow.Table`, with a row for
-each.
-Invariant: a row has what `dstok.chat.encode` gives for the conversation; a null row is null. In Arrow every message has
-all fields that any message has. So a field that is null counts as missing, except for `content`: there formats tell the
-two apart, and null is None.
+In: conversations, as a list or an Arrow array of lists of messages, or of JSON. Out: a `pyarrow.Table`, with a row
+for each.
+Invariant: a row holds the result of `dstok.chat.encode` for the conversation; a null row is null. In Arrow every
+message has every field that any message has. So a null field counts as missing, except `content`: formats tell a
+missing content from None, and null is None.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def conversations(tok: Tokenizer, talks: Any, version: str | Template, **argumen
     """The ids of conversations for training, as a `pyarrow.Table` of three columns, a row a conversation.
 
     `input_ids`: uint32. `labels`: int64, the id where the model would have written it, else -100. `message_index`:
-    int32, the message that the id comes from, -1 if from none. `talks`: lists of messages, or an Arrow array of lists
-    of structs or of JSON texts; a null row stays null. `arguments` as `dstok.chat.encode`. Raises `ChatError`, which
-    names the row, and `TextError` for a broken array.
+    int32, the message of each id, -1 for none. `talks`: lists of messages, or an Arrow array of lists of structs or
+    of JSON texts; a null row stays null. `arguments` as for `dstok.chat.encode`. Raises `ChatError`, which names the
+    row, and `TextError` for a broken array.
 
     >>> import dstok
     >>> from dstok import arrow
@@ -54,7 +54,7 @@ def conversations(tok: Tokenizer, talks: Any, version: str | Template, **argumen
 
 
 def _rows(talks: Any) -> Iterable[Any]:
-    """The conversations as Python has them."""
+    """The conversations as Python objects."""
     if isinstance(talks, pa.Array | pa.ChunkedArray):
         check(pieces_of(talks)[0], whole=True)
         return (_present(value.as_py()) for value in talks)
@@ -62,7 +62,7 @@ def _rows(talks: Any) -> Iterable[Any]:
 
 
 def _present(value: Any) -> Any:
-    """Without the fields that a struct has because another message has them."""
+    """Removes the fields that a struct has only because another message has them."""
     if isinstance(value, list):
         return [_present(item) for item in value]
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
 """An Arrow array of lists of ids -> an Arrow array of texts.
 
-In: lists of integers of any width and kind (plain, large, of fixed size, views). Out: strings, whose bytes lie in the
-buffer that the decoder wrote them to.
+In: lists of integers of any width and kind (plain, large, of fixed size, views). Out: strings, whose bytes stay in
+the buffer that the decoder wrote.
 Invariant: row i is `Tokenizer.decode` of list i; a null row is null. A null among the ids is an error.
 """
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = ["decode"]
 
-LIMIT = (1 << 31) - 1  # bytes of an array with offsets of 32 bits
+LIMIT = (1 << 31) - 1  # bytes in an array with offsets of 32 bits
 MOST = (1 << 32) - 1
 
 
 def decode(tok: Tokenizer, lists: Any, *, skip_special: bool = False, errors: Errors = "replace") -> Any:
     """The text of each list of an Arrow array of lists of ids, as `StringArray`; a null list stays null.
 
-    A `ChunkedArray` gives a `ChunkedArray`; lists with offsets of 64 bits, and texts whose bytes are more than 32 bits
-    can count, a `LargeStringArray`. Keywords as `Tokenizer.decode`. Raises `UnknownIdError` and `DecodeError`, which
-    name the row, `TypeError` for another array, and `TextError` for a broken one.
+    A `ChunkedArray` gives a `ChunkedArray`. Lists with offsets of 64 bits, and texts with more bytes than 32 bits can
+    count, give a `LargeStringArray`. Keywords as for `Tokenizer.decode`. Raises `UnknownIdError` and `DecodeError`,
+    which name the row, `TypeError` for another array, and `TextError` for a broken one.
 
     >>> import dstok, pyarrow
     >>> from dstok import arrow
@@ -78,11 +78,11 @@ def _counts(lists: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def _ids(tok: Tokenizer, pieces: list[pa.Array], counts: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.uint32]:
-    """The ids of all lists, one after the other. Raises `UnknownIdError` for what no uint32 is, and `TypeError`."""
+    """The ids of all lists in a row. Raises `UnknownIdError` for values outside uint32, and `TypeError`."""
     parts, row = [np.empty(0, np.uint32)], 0
     for piece, lengths in zip(pieces, counts):
         if not len(piece):
-            continue  # its offsets may be any, and `flatten` looks at them
+            continue  # its offsets may be invalid, and `flatten` reads them
         values = piece.flatten()
         if values.null_count:
             place = int(pc.index(values.is_null(), True).as_py())
@@ -99,7 +99,7 @@ def _ids(tok: Tokenizer, pieces: list[pa.Array], counts: list[npt.NDArray[np.int
 
 
 def _place(lengths: npt.NDArray[np.int64], at: int) -> tuple[int, int]:
-    """(list, index in it) of the id at a place among all."""
+    """(list, index in it) of the id at a place among all ids."""
     ends = np.cumsum(lengths)
     number = int(np.searchsorted(ends, at, side="right"))
     return number, at - int(ends[number] - lengths[number])
@@ -112,7 +112,7 @@ def _between(repaired: dict[int, str], start: int, end: int) -> dict[int, str]:
 def _texts(
     lists: pa.Array, data: bytes, bounds: npt.NDArray[np.int64], repaired: dict[int, str], large: bool,
 ) -> pa.Array:
-    """The texts of an array: text i is `data[bounds[i]:bounds[i + 1]]`, or what it was repaired to."""
+    """The texts of an array: text i is `data[bounds[i]:bounds[i + 1]]`, or its repaired form."""
     held = pa.py_buffer(data).slice(int(bounds[0]), int(bounds[-1] - bounds[0]))
     offsets = pa.py_buffer((bounds - bounds[0]).astype(np.int64 if large else np.int32))
     texts = pa.Array.from_buffers(pa.large_binary() if large else pa.binary(), len(lists), [None, offsets, held])

@@ -1,7 +1,7 @@
 """An Arrow array of texts -> an Arrow array of lists of ids, or of their numbers.
 
-In: whatever `column_of` takes. Out: lists of ids, which lie in the buffer that the encoder wrote them to; int64.
-Invariant: row i has what `Tokenizer.encode` gives for text i; a null row is null. A chunked array keeps its chunks.
+In: any argument of `column_of`. Out: lists of ids, which stay in the buffer that the encoder wrote; int64. Invariant:
+row i holds the result of `Tokenizer.encode` for text i; a null row is null. A chunked array keeps its chunks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["LIMIT", "Dtype", "count", "encode", "joined", "rows_named", "total"]
 
 Dtype = Literal["uint32", "int32", "int64"]
 
-LIMIT = (1 << 31) - 1  # ids of an array with offsets of 32 bits
+LIMIT = (1 << 31) - 1  # ids in an array with offsets of 32 bits
 
 
 def encode(
@@ -36,10 +36,10 @@ def encode(
     """The ids of each text of an Arrow array, as `ListArray`; a null text stays null, without BOS and EOS.
 
     `array`: of strings or binaries (UTF-8), plain, large or as views, or of a dictionary of these, whose entries are
-    encoded once; a `ChunkedArray` gives a `ChunkedArray`, and a Polars `Series` does, too. A large array, and one
-    whose ids are more than 32 bits can count, gives a `LargeListArray`. Keywords as `Tokenizer.encode_batch_arrays`.
-    Texts are read from Arrow's buffers, without the GIL: nobody may write to them meanwhile. `dtype` is the ids':
-    "uint32", or "int32" (Spark has no unsigned ones) and "int64", which are copies.
+    encoded once. A `ChunkedArray` gives a `ChunkedArray`, and so does a Polars `Series`. A large array, and one with
+    more ids than 32 bits can count, gives a `LargeListArray`. Keywords as for `Tokenizer.encode_batch_arrays`. Texts
+    are read from Arrow's buffers, without the GIL: no thread may write to them meanwhile. `dtype` of the ids:
+    "uint32", or the copies "int32" (Spark has no unsigned type) and "int64".
 
     Raises `TextError` and `SpecialTokenError`, whose `batch_index` is the row, and `TypeError` for another array.
 
@@ -69,7 +69,7 @@ def count(
     tok: Tokenizer, array: Any, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
 ) -> Any:
-    """The number of ids of each text of an Arrow array, as `Int64Array`, without making them. Else as `encode`.
+    """The number of ids of each text of an Arrow array, as `Int64Array`, without making them. Else like `encode`.
 
     >>> import dstok, pyarrow
     >>> from dstok import arrow
@@ -128,7 +128,7 @@ def total(chunk: Chunk, counts: npt.NDArray[np.int64]) -> int:
 
 @contextmanager
 def rows_named(column: Column) -> Iterator[None]:
-    """Errors of a text name its row, which is another number where texts are a dictionary's."""
+    """Errors of a text name its row. In a dictionary a text's number is not its row."""
     try:
         yield
     except TextError as error:

@@ -1,11 +1,11 @@
-"""Whether an Arrow array is what it says: its rows lie in its buffers.
+"""Checks that an Arrow array is sound: its rows lie in its buffers.
 
-In: arrays, from whoever made them. Out: nothing, or `TextError` with the number of the first row at fault.
-Invariant: with `whole` each row has been looked at, and the array may be given to pyarrow's functions, which check
-nothing and crash. Without, only the sizes of buffers have been: core/_rows.pyx then looks at each text.
-The C data interface gives the sizes of views' buffers, and no others. A producer's last offset must be trusted.
-Source: `Array.validate` of Arrow, and what it leaves out: negative offsets and sizes, how many rows are null, and the
-offset of lists of one size.
+In: arrays from any producer. Out: nothing, or `TextError` with the number of the first row at fault.
+Invariant: with `whole` each row has been checked, and the array may be given to pyarrow's functions, which check
+nothing and crash. Without it only the sizes of buffers are checked; core/_rows.pyx then checks each text. The C data
+interface gives the sizes of views' buffers, and no others. A producer's last offset must be trusted.
+Source: `Array.validate` of Arrow, plus the checks that it omits: negative offsets and sizes, the number of null rows,
+and the offset of lists of one size.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_list_view, pa.typ
 
 
 def check(arrays: Iterable[pa.Array], whole: bool) -> None:
-    """Raises `TextError`, which names the row, for an array that is not sound. UTF-8 is not looked at."""
+    """Raises `TextError`, which names the row, for an array that is not sound. UTF-8 is not checked."""
     before = 0
     for array in arrays:
         fault = _fault(array, whole)
@@ -36,7 +36,7 @@ def check(arrays: Iterable[pa.Array], whole: bool) -> None:
 
 
 def _fault(array: pa.Array, whole: bool) -> str:
-    """What is wrong, in words; "" if nothing is."""
+    """The fault in words; "" if there is none."""
     parts = list(_parts(array))
     for part in parts:
         if part.offset < 0 or any(buffer is not None and buffer.size < 0 for buffer in part.buffers()):
@@ -49,7 +49,7 @@ def _fault(array: pa.Array, whole: bool) -> str:
 
 
 def _parts(array: pa.Array) -> Iterator[pa.Array]:
-    """An array, and those inside of it."""
+    """An array, and the arrays inside it."""
     yield array
     if pa.types.is_dictionary(array.type):
         yield from _parts(array.dictionary)
@@ -61,7 +61,7 @@ def _parts(array: pa.Array) -> Iterator[pa.Array]:
 
 
 def _as_bytes(array: pa.Array) -> pa.Array:
-    """The same buffers as an array of bytes, where it is one of strings."""
+    """The same buffers as an array of bytes, if it is one of strings."""
     if pa.types.is_dictionary(array.type):
         return pa.DictionaryArray.from_arrays(array.indices, _as_bytes(array.dictionary), safe=False)
     return array.view(BYTES[array.type]) if array.type in BYTES else array
@@ -84,9 +84,9 @@ def _size_fault(array: pa.Array) -> str:
 
 
 def _first_row(array: Any, whole: bool) -> int:
-    """The last row of the shortest slice that is not sound, either."""
+    """The last row of the shortest slice that is not sound either."""
     try:
         count = len(array)
-    except SystemError:  # it is negative
+    except SystemError:  # a negative size
         return 0
     return max(0, bisect_left(range(count + 1), True, key=lambda end: bool(_fault(array.slice(0, end), whole))) - 1)

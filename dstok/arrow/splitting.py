@@ -1,7 +1,8 @@
 """An Arrow array of texts -> an Arrow array of lists of pieces.
 
-In: a splitter, and whatever `column_of` takes. Out: lists of strings.
-Invariant: row i has what `Splitter.split` gives for text i; a null row is null. A chunked array keeps its chunks.
+In: a splitter, and any argument of `column_of`. Out: lists of strings.
+Invariant: row i holds the result of `Splitter.split` for text i; a null row is null. A chunked array keeps its
+chunks.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ Ints = npt.NDArray[np.int64]
 def split(splitter: Splitter, array: Any, *, threads: int = 1, errors: Errors = "strict") -> Any:
     """The pieces of each text of an Arrow array, as `ListArray` of strings; a null text stays null.
 
-    `array` and errors as `dstok.arrow.encode`; `threads` and `errors` as `Splitter.split_batch`. A large array, and one
-    with more bytes than 31 bits can count, gives a `LargeListArray` of large strings.
+    `array` and errors as for `dstok.arrow.encode`; `threads` and `errors` as for `Splitter.split_batch`. A large
+    array, and one with more bytes than 31 bits can count, gives a `LargeListArray` of large strings.
 
     >>> import dstok, pyarrow
     >>> from dstok import arrow
@@ -68,7 +69,7 @@ def _exceed(chunks: list[Chunk], sizes: Ints) -> bool:
 
 
 def _lists(texts: list[bytes], spans: Ints, counts: Ints, null: npt.NDArray[np.bool_], large: bool) -> pa.Array:
-    """An array of lists: of each text its pieces, `counts` of them, by their spans in it."""
+    """An array of lists: for each text its `counts` pieces, by their spans in the text."""
     width = np.int64 if large else np.int32
     bases = np.cumsum([0, *map(len, texts)])[:-1]
     placed = spans + np.repeat(bases, counts)[:, None]
@@ -82,7 +83,7 @@ def _lists(texts: list[bytes], spans: Ints, counts: Ints, null: npt.NDArray[np.b
 
 
 def _kept(data: bytes, placed: Ints, size: int) -> bytes:
-    """The bytes that lie in a piece, `size` of them; pieces do not overlap."""
+    """The `size` bytes that lie in a piece; pieces do not overlap."""
     if size == len(data):
         return data
     changes = np.zeros(len(data) + 1, np.int8)

@@ -84,8 +84,7 @@ class Encoded:
 
     @property
     def sampled(self) -> npt.NDArray[np.bool_]:
-        """bool[n]: whether the model would have written it: reasoning and its end, content, calls, end; no
-        openers."""
+        """bool[n]: whether the model would have written it: reasoning, its end, content, calls, end; no openers."""
         import numpy as np
 
         return self._of_spans(np.array([span.sampled for span in self.rendered.spans], np.bool_))

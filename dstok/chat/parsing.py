@@ -66,7 +66,7 @@ class Parser:
 
     def feed(self, part: str | int | Iterable[int]) -> list[dict[str, Any]]:
         """Adds a part of the completion: text, an id, or ids. Returns the deltas that are certain now.
-
+Adds a part of the completion: text, an id, or ids. Returns the deltas that are sure now.
         Raises `ChatError` for input that the mode refuses. Deltas given before are void then, and nothing more is
         read.
         """

@@ -55,8 +55,7 @@ class _Grouped(TokenFile):
         return int(self.ends[-1])
 
     def _group(self, group: int) -> tuple[Array, Array, Array | None, Array | None]:
-        """Ids, and the ends of rows in them; for packed rows also documents' lengths, and the ends of rows in
-        these."""
+        """Ids, and the ends of rows in them; for packed rows also documents' lengths, and the ends of rows there."""
         with about(self.path):
             table = self.read(group)
             ids, ends = _flat(table.column("input_ids"))

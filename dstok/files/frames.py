@@ -1,12 +1,11 @@
 """Data packed by Zstandard, bzip2 or xz -> a stream of the unpacked bytes.
 
-In: a binary stream. Out: another. The decoders are Python's own; for Zstandard, before Python 3.14, the package
+In: a binary stream. Out: another. The decoders are Python's own; before Python 3.14, Zstandard needs the package
 `zstandard`.
-Invariant: several frames, one after the other, are read as one stream. (Bzip2 and xz call a frame a stream.) Data that
-ends inside a frame is an EOFError. Data after a frame that is no frame is an error; Python's `bz2` and `lzma` would
-pass over it. Memory is bounded, whatever the data is: a part is unpacked to at most `UNPACKED_PIECE` bytes at a time
-(178 bytes of bzip2 may stand for 200 MB), and data that asks its decoder for a window of more than `WINDOW` bytes is an
-error.
+Invariant: several frames in a row are read as one stream. (Bzip2 and xz call a frame a stream.) Data that ends inside
+a frame is an EOFError. Other data after a frame is an error; Python's `bz2` and `lzma` would ignore it. Memory is
+bounded, whatever the data: at most `UNPACKED_PIECE` bytes are unpacked at a time (178 bytes of bzip2 may stand for
+200 MB), and data that asks its decoder for a window of more than `WINDOW` bytes is an error.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ PACKED_PIECE = 1 << 13
 UNPACKED_PIECE = 1 << 20
 ZSTANDARD_PIECE = 1 << 9
 WINDOW_LOG = 27
-WINDOW = 1 << WINDOW_LOG  # what zstd takes unless it is told to take more; xz -9 makes half of it
+WINDOW = 1 << WINDOW_LOG  # zstd's limit unless it is told to take more; xz -9 makes half of it
 
 
 class _Frame(Protocol):
-    """A decompressor of one frame, as Python's own are. `needs_input`: it holds no packed data any more."""
+    """A decompressor of one frame, like Python's own. `needs_input`: it holds no packed data any more."""
 
     @property
     def needs_input(self) -> bool: ...
@@ -44,7 +43,7 @@ class _Frame(Protocol):
 
 
 def open_frames(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
-    """The unpacked stream of `raw`, packed as the suffix of `name` says, and what reading it may raise beside EOFError.
+    """The unpacked stream of `raw`, packed as the suffix of `name` says, and its errors beside EOFError.
 
     Raises `FileError` if there is no decoder.
     """
@@ -61,7 +60,7 @@ def _decoder(name: str) -> tuple[Callable[[], _Frame], type[Exception]]:
     if name.endswith(".xz"):
         import lzma
 
-        room = WINDOW + (1 << 20)  # the decoder's own state is in this limit
+        room = WINDOW + (1 << 20)  # this limit includes the decoder's own state
         return lambda: lzma.LZMADecompressor(memlimit=room), lzma.LZMAError
     return _zstd(name)
 
@@ -70,7 +69,7 @@ def _zstd(name: str) -> tuple[Callable[[], _Frame], type[Exception]]:
     if sys.version_info >= (3, 14):
         try:
             from compression import zstd
-        except ImportError:  # a Python that was built without it
+        except ImportError:  # a Python built without it
             pass
         else:
             options = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG}
@@ -85,9 +84,10 @@ def _zstd(name: str) -> tuple[Callable[[], _Frame], type[Exception]]:
 
 
 class _BySmallParts:
-    """A frame of the package zstandard, whose `decompress` knows no `max_length`.
+    """A frame of the package zstandard, whose `decompress` has no `max_length`.
 
-    It gets `ZSTANDARD_PIECE` bytes at a time. Four bytes are a block of 128 KB at most, so these make at most 16 MB.
+    It gets `ZSTANDARD_PIECE` bytes at a time. Four bytes are at most a block of 128 KB, so a part unpacks to at most
+    16 MB.
     """
 
     def __init__(self, frame: Any) -> None:
@@ -118,7 +118,7 @@ class _Unpacked(io.RawIOBase):
         self.raw, self.new_frame = raw, new_frame
         self.frame: _Frame | None = None
         self.packed = b""  # read, but not given to a frame
-        self.ready = memoryview(b"")  # unpacked, but not handed out
+        self.ready = memoryview(b"")  # unpacked, but not returned yet
 
     def readable(self) -> bool:
         return True
@@ -140,7 +140,7 @@ class _Unpacked(io.RawIOBase):
                     raise EOFError("the data ends inside a frame")
                 return False
         frame = self.frame or self.new_frame()
-        self.ready = memoryview(b"")  # else what was handed out stands beside what comes
+        self.ready = memoryview(b"")  # else the bytes already returned stay in memory beside the next ones
         self.ready = memoryview(frame.decompress(self.packed, UNPACKED_PIECE))
         self.packed, self.frame = (frame.unused_data, None) if frame.eof else (b"", frame)
         return True

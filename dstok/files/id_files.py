@@ -1,10 +1,11 @@
-"""The four formats of ids -> ids: it reads what `outputs` writes, and such files by others.
+"""The four formats of ids -> ids: reads the files that `outputs` writes, and files of these formats by others.
 
-In: a `Source`. Out: groups of ids, in order. Invariant: a number is taken only if it is written as one. Anything else
-is refused with its place, never skipped. Memory is bounded by a block; JSON and .npy files are read whole.
+In: a `Source`. Out: groups of ids, in order. Invariant: a number counts only if it is written as one. Anything else
+is refused with its place, never skipped. A block bounds memory; JSON and .npy files are read whole.
 
-If the format is not named, the first bytes tell it. A .npy file begins with its magic bytes, JSON with `[`, decimal ids
-with a digit. Raw uint32 have a zero byte among the first four, since no vocabulary has 2**24 ids; text never has one.
+If the format is not named, the first bytes tell it. A .npy file begins with its magic bytes, JSON with `[`, decimal
+ids with a digit. Raw uint32 have a zero byte among the first four, since no vocabulary has 2**24 ids; text never has
+one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ LONGEST_ID = 20  # digits
 
 
 def id_groups(source: Source, format: str | None) -> Iterator[list[int]]:
-    """The ids of `source`, a group at a time; where a group ends means nothing.
+    """The ids of `source`, a group at a time; the ends of groups mean nothing.
 
     `format` is one of `outputs.ID_FORMATS`, or None: the first bytes tell. Raises `FileError`.
     """
@@ -74,7 +75,7 @@ def _decimal(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
         rest = words.pop() if words and not block[-1:].isspace() else b""
         yield _numbers(words, source.name, index)
         index += len(words)
-        if len(rest) > LONGEST_ID:  # its end may be far, and each block would copy it anew
+        if len(rest) > LONGEST_ID:  # its end may be far away, and each block would copy it again
             _numbers([rest], source.name, index)
 
 
@@ -130,12 +131,12 @@ def _u32(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
 
 
 def _npy(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
-    """The whole array at once, whatever kind of integer it holds."""
+    """The whole array at once, of any kind of integer."""
     import numpy
 
     data = source.together(blocks)
     dtype, count, at = _npy_header(data, source.name)
-    if count * dtype.itemsize != len(data) - at:  # before memory is taken for what the header says
+    if count * dtype.itemsize != len(data) - at:  # before memory is taken for the size in the header
         raise FileError(f"{source.name}: not a whole .npy file: expected {count} integers of {dtype.itemsize} bytes, "
                         f"found {len(data) - at} bytes")
     ids = numpy.frombuffer(data, dtype, count, at)
@@ -144,7 +145,7 @@ def _npy(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
 
 
 def _npy_header(data: bytes, name: str) -> tuple[Any, int, int]:
-    """The type of the integers, how many the header says there are, and where they begin."""
+    """The type of the integers, their number in the header, and where they begin."""
     import io
 
     from numpy.lib import format
@@ -154,7 +155,7 @@ def _npy_header(data: bytes, name: str) -> tuple[Any, int, int]:
         version = format.read_magic(stream)
         read = format.read_array_header_1_0 if version == (1, 0) else format.read_array_header_2_0
         shape, _, dtype = read(stream)
-    except Exception as error:  # numpy evaluates the header as Python, with whatever that raises
+    except Exception as error:  # numpy evaluates the header as Python, which may raise anything
         raise FileError(f"{name}: not a whole .npy file: {reason(error)}") from error
     if len(shape) != 1 or dtype.kind not in "iu":
         raise FileError(f"{name}: expected one row of integers, found {dtype}, {shape}")

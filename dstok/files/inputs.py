@@ -1,8 +1,8 @@
 """Files, standard input, .gz, .zst, .bz2 and .xz -> blocks of bytes, lines, JSON records.
 
-In: paths as the user wrote them. Out: `Source`, whose bytes are those of the file, unpacked and never
-translated (CRLF stays, NUL stays). Invariant: memory is bounded by a block, or by a line, and a line of a packed
-input by `MOST_HELD`; every fault of reading is a `FileError` that names the input.
+In: paths as the user wrote them. Out: `Source`, with the bytes of the file, unpacked and never translated (CRLF
+stays, NUL stays). Invariant: a block or a line bounds memory, and `MOST_HELD` bounds a line of a packed input. Every
+error of reading is a `FileError` that names the input.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from dstok.files.frames import SUFFIXES, open_frames
 __all__ = ["BLOCK", "PACKED", "Record", "Source", "Watcher", "json_kind", "open_source", "records"]
 
 BLOCK = 1 << 20
-MOST_HELD = 1 << 28  # bytes of a packed input that are held together: a few of its own may stand for all of memory
-PACKED = (".gz", *SUFFIXES)  # what is unpacked, by the name's suffix
+MOST_HELD = 1 << 28  # bytes of a packed input held together: a few packed bytes may stand for all of memory
+PACKED = (".gz", *SUFFIXES)  # these suffixes are unpacked
 
 
 class Watcher(Protocol):
-    """What is called with how far the reading of an input has come."""
+    """Is told how far an input has been read."""
 
     def waits(self) -> None:
-        """The input is a terminal: somebody has to type."""
+        """Called before reading from a terminal, where somebody has to type."""
 
     def update(self, name: str, position: Callable[[], int]) -> None:
-        """More of `name` has been read; `position` tells how many bytes of it."""
+        """More of `name` has been read; `position` returns the number of bytes read."""
 
     def done_with(self, size: int) -> None:
-        """An input of so many bytes is done."""
+        """An input of `size` bytes is done."""
 
 
 class Source:
-    """An open input: `name` for messages, `raw` as it is stored, `stream` of its unpacked bytes."""
+    """An open input: `name` for messages, `raw` as stored, `stream` of its unpacked bytes."""
 
     def __init__(self, name: str, raw: BinaryIO, progress: Watcher | None = None) -> None:
         self.name, self.raw, self.bytes_read, self._given = name, raw, 0, 0
@@ -71,7 +71,7 @@ class Source:
         return self.together(self.blocks())
 
     def together(self, blocks: Iterable[bytes]) -> bytes:
-        """`blocks` of this input as one, as `read_all` does."""
+        """`blocks` of this input as one, with the limit of `read_all`."""
         held = bytearray()
         for block in blocks:
             held += block
@@ -79,7 +79,7 @@ class Source:
         return bytes(held)
 
     def gave(self, found: int) -> None:
-        """Tells that of the text read so far `found` more ids or pieces are sure; if none, all of it is still held."""
+        """Reports that `found` more ids or pieces of the text are sure; with 0, all of the text is still held."""
         if found:
             self._given = self.bytes_read
         self._check_held(self.bytes_read - self._given, "a piece")
@@ -95,7 +95,7 @@ class Source:
             self.progress.update(self.name, self.position)
 
     def position(self) -> int:
-        """How much of `size` has been read: of a .gz, in the packed file."""
+        """How much of `size` has been read; for a .gz, in the packed file."""
         return self.bytes_read if self.size is None else self.raw.tell()
 
     @contextmanager
@@ -110,7 +110,7 @@ class Source:
 
 @contextmanager
 def open_source(path: str, progress: Watcher | None = None) -> Iterator[Source]:
-    """Open `path` ("-": standard input) for reading; `progress` is called with how much has been read."""
+    """Open `path` ("-": standard input) for reading; `progress` is told how much has been read."""
     name = "standard input" if path == "-" else path
     raw = _stdin() if path == "-" else _open(path)
     source: Source | None = None
@@ -147,7 +147,7 @@ def _size(raw: BinaryIO) -> int | None:
 
 
 def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
-    """The stream of unpacked bytes, by the name's suffix, and what reading it may raise beside EOFError."""
+    """The stream of unpacked bytes, chosen by the name's suffix, and its errors beside EOFError."""
     if raw.isatty():
         from dstok.files.terminal import open_terminal
 
@@ -171,7 +171,7 @@ class Record(NamedTuple):
 
 
 def records(source: Source, field: str, errors: str = "strict") -> Iterator[Record]:
-    """The texts under `field` of the JSON objects in `source`, one a line; blank lines hold none."""
+    """The texts under `field` of the JSON objects in `source`, one a line; blank lines are skipped."""
     start = 0
     for number, line in enumerate(source.lines(), 1):
         name = f"{source.name}: line {number}"
@@ -187,7 +187,7 @@ def _decode_line(line: bytes, name: str, start: int, errors: str) -> str:
     except UnicodeDecodeError as error:
         raise FileError(f"{name}: expected utf-8, found byte 0x{line[error.start]:02x} "
                            f"at byte offset {start + error.start}") from error
-    return text.removeprefix("\ufeff") if start == 0 else text  # the mark some editors put before JSON
+    return text.removeprefix("\ufeff") if start == 0 else text  # some editors put this mark before JSON
 
 
 def _field(line: str, name: str, field: str) -> str:
@@ -199,7 +199,7 @@ def _field(line: str, name: str, field: str) -> str:
         raise FileError(f"{name}: JSON nested too deeply") from error
     except json.JSONDecodeError as error:
         raise FileError(f"{name}: not JSON: {error.msg.lower()} at column {error.colno}") from error
-    except ValueError as error:  # a number of too many digits
+    except ValueError as error:  # a number with too many digits
         raise FileError(f"{name}: not JSON: {reason(error)}") from error
     if not isinstance(record, dict):
         raise FileError(f"{name}: expected a JSON object, found {json_kind(record)}")
@@ -211,7 +211,7 @@ def _field(line: str, name: str, field: str) -> str:
 
 
 def json_kind(value: object) -> str:
-    """What a value of JSON is, in words: "a number"."""
+    """The kind of a JSON value, in words: "a number"."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, (int, float)):

@@ -1,7 +1,7 @@
 """Bytes -> standard output or a file, and ids -> their four formats.
 
-In: bytes, or ids in groups (a group is what one file or one JSON record holds). Out: the same, on standard output or in
-the file of --output. Invariant: nothing but data is written, and all of it is written when `close` returns. Faults of
+In: bytes, or ids in groups (a group is the ids of one file or one JSON record). Out: the same, on standard output or
+in the file of --output. Invariant: only data is written, and all of it is written when `close` returns. Errors of
 standard output stay an `OSError`; those of a named file become a `FileError`.
 """
 
@@ -30,7 +30,7 @@ BINARY_FORMATS = ID_FORMATS[2:]
 
 
 class Output:
-    """Where data goes: standard output (None, or "-"), or the file at `path`, which is none of `inputs`.
+    """The destination of data: standard output (None, or "-"), or the file at `path`, which is none of `inputs`.
 
     A context manager. Raises `FileError`.
     """
@@ -41,7 +41,7 @@ class Output:
             self.stream = _stdout() if self.path is None else _create(self.path, inputs)
 
     def write(self, data: bytes) -> None:
-        """Write all of `data`: under PYTHONUNBUFFERED standard output takes as much as it likes."""
+        """Write all of `data`; under PYTHONUNBUFFERED one write to standard output may take only a part."""
         rest = memoryview(data)
         with self._named():
             while rest:
@@ -52,13 +52,13 @@ class Output:
             if self.path is None:
                 self.stream.flush()
             else:
-                self.stream.close()  # flushes; closed even if that fails, so no finalizer tries again
+                self.stream.close()  # flushes; closed even if that fails, so that no finalizer tries again
 
     def is_terminal(self) -> bool:
         return self.stream.isatty()
 
     def can_rewrite(self) -> bool:
-        """Whether the start can be written again: in a file of our own, not in what a shell lends us."""
+        """Whether the start can be written again: in a file opened here, not in one that a shell opened."""
         return self.path is not None and self.stream.seekable()
 
     def rewrite_start(self, data: bytes) -> None:
@@ -98,9 +98,9 @@ def _create(path: str, inputs: Sequence[str]) -> BinaryIO:
 
 
 class IdWriter:
-    """Writes groups of ids: `begin`, `add` as often as ids come, `end`, for each group; at last `close`.
+    """Writes groups of ids: for each group `begin`, `add` as often as ids come, `end`; at last `close`.
 
-    `wants_arrays` says whether ids are best handed over as numpy arrays or as lists.
+    `wants_arrays`: whether numpy arrays are faster than lists.
     """
 
     wants_arrays = False
@@ -161,7 +161,7 @@ def _raw(ids: Ids) -> bytes:
 class _Npy(_Binary):
     """A .npy file of one array. Its header holds the length, so it is written last.
 
-    In a file of our own it replaces a first one; elsewhere the ids are kept until it is known.
+    In a file opened here it replaces a first header; elsewhere the ids are kept until the length is known.
     """
 
     def __init__(self, output: Output) -> None:
@@ -189,7 +189,7 @@ class _Npy(_Binary):
 
 
 def _npy_header(length: int) -> bytes:
-    """The header of format 1.0, always 128 bytes: the same size for every length."""
+    """The header of format 1.0: always 128 bytes, for every length."""
     fields = f"{{'descr': '<u4', 'fortran_order': False, 'shape': ({length},), }}"
     return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + fields.ljust(117).encode() + b"\n"
 

@@ -1,16 +1,16 @@
-"""A text with offsets, a stretch at a time: what `dump` and `pieces` show, in bounded memory.
+"""A text with offsets, a stretch at a time: the rows for `dump` and `pieces`, in bounded memory.
 
-In: a `Source`, or one text. Out: `Stretch`es, which together are the text. Invariant: the rows of a stretch, moved by
-`place`, are those that one call on the whole text gives.
+In: a `Source`, or one text. Out: `Stretch`es; together they are the text. Invariant: the rows of a stretch, moved by
+`place`, equal those of one call on the whole text.
 
-How a stretch is made. An `EncodeStream` reads the blocks, and says which ids no later text changes: they are sure. The
-text that is held so far is then encoded with offsets, and must begin with the sure ids; this is checked each time. So
-the rows of the sure ids are right, too. The text after the edge of a piece may be taken as a new text.
+An `EncodeStream` reads the blocks, and tells which ids no later text changes: they are sure. The text held so far is
+then encoded with offsets, and must begin with the sure ids; this is checked each time. So the rows of the sure ids
+are right too. The text after the edge of a piece may be treated as a new text.
 
-The last piece of the sure ids is kept for the next stretch, because the stream may have cut inside of it, between two
-ideographs. The stream cuts so only in runs of which every beginning is one piece, too, so the edges before are right.
-A file of one block is one stretch. So is any file for a model with a normalizer, since there no edge tells where the
-text may be cut.
+The last piece of the sure ids is kept for the next stretch, because the stream may have cut inside it, between two
+ideographs. The stream makes such cuts only in runs whose every beginning is also one piece, so the edges before are
+right. A file of one block is one stretch. With a normalizer every file is one stretch, because no edge tells where
+the text may be cut.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ START = Place()
 
 
 class Stretch(NamedTuple):
-    """`text`, which begins at `place`, and its `encoding`, of which the first `ids` ids are sure."""
+    """`text`, which begins at `place`, and its `encoding`; its first `ids` ids are sure."""
 
     text: bytes | str
     encoding: Encoding
@@ -55,7 +55,7 @@ class Stretch(NamedTuple):
 
     @property
     def end(self) -> Place:
-        """Where the sure part ends, and the next stretch begins."""
+        """The end of the sure part, where the next stretch begins."""
         if not self.ids:
             return self.place
         last, encoding = self.ids - 1, self.encoding
@@ -72,10 +72,10 @@ def whole(tokenizer: Tokenizer, text: bytes | str, special: Any, place: Place = 
 def stretches(
     tokenizer: Tokenizer, source: Source, special: Any, errors: str = "strict", block_size: int = 0
 ) -> Iterator[Stretch]:
-    """The stretches of a file, read in blocks of `block_size` bytes (0: of 1 MB). Keywords as `Tokenizer.encode`.
+    """The stretches of a file, read in blocks of `block_size` bytes (0: of 1 MB). Keywords as for `Tokenizer.encode`.
 
-    Raises `FileError`, what `encode` raises, and `UnsupportedError` for a model with added tokens that depend on the
-    text before them, if one lies where the file would be cut.
+    Raises `FileError`, the errors of `encode`, and `UnsupportedError` if an added token that depends on the text
+    before it lies where the file would be cut.
     """
     blocks = source.blocks(block_size)
     if errors == "replace":
@@ -104,7 +104,7 @@ class _Cutter:
         self.enough = 0
 
     def feed(self, block: bytes) -> Stretch | None:
-        """The stretch that is sure now, if any; more is to come."""
+        """The stretch that is sure now, if any; more text follows."""
         self.stream = self.stream or self.tokenizer.encode_stream(special=self.special)
         self.sure += self.stream.feed_list(block)
         self.held += block
@@ -113,7 +113,7 @@ class _Cutter:
         stretch = self.encoded(bytes(self.held[: _whole_characters(self.held)]))
         pieces = stretch.encoding.pieces[: len(self.sure)]
         stretch = stretch._replace(ids=int(pieces.searchsorted(pieces[-1])))
-        self.enough = 0 if stretch.ids else 2 * len(self.held)  # one endless piece shall cost linear time
+        self.enough = 0 if stretch.ids else 2 * len(self.held)  # one endless piece must take linear time
         del self.held[: stretch.bytes_sure], self.sure[: stretch.ids]
         self.place = stretch.end
         return stretch if stretch.ids else None
@@ -125,9 +125,9 @@ class _Cutter:
         return self.encoded(bytes(self.held) + block)
 
     def encoded(self, text: bytes) -> Stretch:
-        """`text` with offsets, if its ids are those that are sure.
+        """`text` with offsets, if its ids begin with the sure ones.
 
-        They are not if added tokens depend on the text before them (single_word, lstrip) and take a cut for its edge.
+        They do not if an added token depends on the text before it (single_word, lstrip) and takes a cut for an edge.
         """
         stretch = whole(self.tokenizer, text, self.special, self.place)
         if stretch.encoding.ids[: len(self.sure)].tolist() != self.sure:
@@ -147,7 +147,7 @@ def _whole_characters(text: bytearray) -> int:
 
 
 def _replaced(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """`blocks` with U+FFFD for what is not UTF-8, also across their edges."""
+    """`blocks` with U+FFFD for bytes that are not UTF-8, also across block edges."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for block in blocks:
         yield decoder.decode(block).encode()

@@ -1,7 +1,7 @@
-"""A terminal as an input: what is typed, up to the first Ctrl-D.
+"""A terminal as an input: typed text, up to the first Ctrl-D.
 
-In: an open terminal. Out: a stream of bytes. Invariant: after Ctrl-D the stream is at its end for good. (A terminal
-itself would give more to a reader that looks again; a file would not.)
+In: an open terminal. Out: a stream of bytes. Invariant: after Ctrl-D the stream stays at its end. (A terminal would
+give more to a second read; a file would not.)
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ __all__ = ["open_terminal"]
 
 
 def open_terminal(raw: BinaryIO) -> BinaryIO:
-    """What is typed, as a stream."""
+    """The typed text, as a stream."""
     return io.BufferedReader(_UpToTheEnd(raw))
 
 
 class _UpToTheEnd(io.RawIOBase):
-    """Reads `raw`, but not again once it has ended."""
+    """Reads `raw`, but never again after its end."""
 
     def __init__(self, raw: BinaryIO) -> None:
         self.raw, self.ended = raw, False
