@@ -65,8 +65,8 @@ class Parser:
         return self._answer.message()
 
     def feed(self, part: str | int | Iterable[int]) -> list[dict[str, Any]]:
-        """Adds a part of the completion: text, an id, or ids. Returns the deltas that are certain now.
-Adds a part of the completion: text, an id, or ids. Returns the deltas that are sure now.
+        """Adds a part of the completion: text, an id, or ids. Returns the deltas that are sure now.
+
         Raises `ChatError` for input that the mode refuses. Deltas given before are void then, and nothing more is
         read.
         """

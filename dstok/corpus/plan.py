@@ -22,8 +22,8 @@ from dstok.corpus.tables import Extent, extents
 
 __all__ = ["Part", "Shard", "least_shards", "plan_shards"]
 
-LEAST, MOST = 4 << 20, 256 << 20  # shards at least: enough to keep the workers of one machine busy to the end
-SHARDS = 64  # at least so many then: enough to keep the workers of one machine busy to the end
+LEAST, MOST = 4 << 20, 256 << 20  # bytes of a shard, if the settings leave it open
+SHARDS = 64  # shards at least: enough to keep the workers of one machine busy to the end
 ROWS = 10_000  # rows of a data set a shard
 
 
