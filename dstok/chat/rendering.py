@@ -170,7 +170,8 @@ def _with_tools(
     """The messages with `tools`, the index of the first message, and the index of the message with the tools.
 
     The first system or developer message gets the tools, or a new message before all others (lmdeploy's rule; the
-    scripts have no argument for tools)."""
+    scripts have no argument for tools).
+    """
     if not tools:
         return said, 0, -1
     if context:

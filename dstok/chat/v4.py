@@ -111,7 +111,8 @@ def _free(units: list[list[Said]]) -> list[bool]:
 def _sort(units: list[list[Said]]) -> None:
     """Sorts the units after an assistant's calls, as many as there are calls, by the results' ids as text.
 
-    Units that are not results go last. The calls themselves are sorted in the same way."""
+    Units that are not results go last. The calls themselves are sorted in the same way.
+    """
     for place, unit in enumerate(list(units)):
         count = len(unit[0].calls or ())
         if count and place + count < len(units):

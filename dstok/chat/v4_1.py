@@ -93,7 +93,8 @@ class _Turns:
         """Writes a run of users' messages and tool results.
 
         Results with an id take the order of the calls, within the places that they occupy together. An id of no call
-        counts as the first call's."""
+        counts as the first call's.
+        """
         results = [one for one in run if _has_id(one)]
         ordered = iter(sorted(results, key=lambda one: self.order.get(one.call_id or "", 0)))
         self.writer.token(USER, run[0].index, "role")

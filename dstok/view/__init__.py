@@ -1,12 +1,12 @@
-"""How a text is tokenized, to look at: in a browser, a notebook, a terminal. Docs: docs/view.md.
+"""A text's tokens, shown in a browser, a notebook or a terminal. Docs: docs/view.md.
 
-    reading     a text as one tokenizer reads it: tokens with their places and pieces, counts
-    alignment   two readings of one text, aligned by byte
-    sheet       one reading, or two side by side, in sections that a page asks for as its reader scrolls
-    pages       self-contained pages; what they share with other pages of dstok
-    notebook    what `Tokenizer.view` gives
-    server      the view on this machine's own address
-    terminal    tokens in colour and borders
+     reading     a text as one tokenizer reads it: tokens with their places and pieces, counts
+      alignment   two readings of one text, aligned by byte
+      sheet       one reading, or two side by side, in sections that a page asks for as its reader scrolls
+      pages       self-contained pages; their base, shared with other pages of dstok
+      notebook    the result of `Tokenizer.view`
+      server      the view on this machine's own address
+      terminal    tokens in colour and borders
 
 >>> import dstok
 >>> from dstok.view import read
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Reading", "Sheet", "TokenView", "read", "read_conversation"]
 
-_PLACES = {"Sheet": "sheet", "TokenView": "notebook"}  # of the others: reading
+_PLACES = {"Sheet": "sheet", "TokenView": "notebook"}  # all other names are in reading
 
 
 def __getattr__(name: str) -> Any:
-    """Imported when first asked for: `Tokenizer.view` is a part of every tokenizer, and needs none of it before."""
+    """Imports on demand: `Tokenizer.view` belongs to every tokenizer and needs no module of the view before."""
     if name not in __all__:
         raise AttributeError(f"module 'dstok.view' has no attribute {name!r}")
     from importlib import import_module

@@ -1,8 +1,8 @@
-"""Two readings of one text, aligned by byte: where do they differ?
+"""Two readings of one text, aligned by byte, with their differences.
 
 In: two readings of the same text. Out: `Alignment`: for each token of either, whether the other reading lacks it.
-Invariant: a token is the same if the other reading has a token with the same start and end, in bytes. If the two have
-one vocabulary, as two tokenizers of one model should, the id has to be the same, too.
+Invariant: a token is the same if the other reading has a token with the same start and end, in bytes. If both readings
+have one vocabulary, as two tokenizers of one model should, the id must be the same too.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = ["Alignment", "align"]
 
 @dataclass(frozen=True)
 class Alignment:
-    """What is the same in two readings.
+    """The common tokens of two readings.
 
     differ: for each reading bool[n], whether the other one lacks the token. one_vocabulary: whether ids were compared.
-    places: int64[m], the bytes at which a stretch of such tokens begins.
+    places: int64[m], the byte where each stretch of such tokens begins.
     """
 
     differ: tuple[Flags, Flags]
@@ -36,7 +36,7 @@ class Alignment:
 
 
 def align(one: Reading, other: Reading) -> Alignment:
-    """The two, token by token. Raises `ValueError` for readings of different texts.
+    """Compares the two token by token. Raises `ValueError` for readings of different texts.
 
     >>> import dstok
     >>> from dstok.view import read
@@ -54,7 +54,7 @@ def align(one: Reading, other: Reading) -> Alignment:
 
 
 def one_vocabulary(one: Reading, other: Reading) -> bool:
-    """Whether an id means the same in both: their tokenizers have the same tokens, but for added ones."""
+    """Whether an id means the same in both: their tokenizers have the same tokens, except added ones."""
     both = one.vocabulary, other.vocabulary
     if not all(isinstance(vocabulary, Vocabulary) for vocabulary in both):
         return False
@@ -63,14 +63,14 @@ def one_vocabulary(one: Reading, other: Reading) -> bool:
 
 
 def _keys(reading: Reading, with_ids: bool) -> npt.NDArray[np.void]:
-    """What has to be the same of a token: its span, and its id."""
+    """The parts of a token that must be the same: its span and, if compared, its id."""
     columns = [reading.encoding.byte_spans, *([reading.encoding.ids[:, None].astype(np.int64)] if with_ids else [])]
     rows = np.ascontiguousarray(np.hstack(columns))
     return rows.view([("", np.int64)] * rows.shape[1]).ravel()
 
 
 def _places(one: Reading, other: Reading, differ: tuple[Flags, Flags]) -> npt.NDArray[np.int64]:
-    """Where stretches of tokens that differ begin."""
+    """The places where stretches of differing tokens begin."""
     found = []
     for reading, flags in zip((one, other), differ):
         before = np.concatenate([[False], flags[:-1]])

@@ -1,7 +1,7 @@
 """`Tokenizer.view`.
 
-In: a tokenizer and a text. Out: `TokenView`. Invariant: the rest of the room is imported when the method is first
-called: `import dstok` does not wait for it.
+In: a tokenizer and a text. Out: `TokenView`. Invariant: the rest of the room is imported on the first call, so `import
+dstok` does not wait for it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def view(
     self: TokenizerProtocol, text: Text, *, beside: TokenizerProtocol | None = None, special: Special = "all",
     add_bos: bool = False, add_eos: bool = False,
 ) -> TokenView:
-    """How `text` is tokenized, to look at: in a notebook a page, with `print` lines. Keywords as `encode`.
+    """Shows the tokens of `text`: a notebook shows a page, `print` shows lines. Keywords as for `encode`.
 
     `beside`: another tokenizer, whose tokens stand beside, aligned by byte. A lone surrogate becomes U+FFFD, and a note
     on the page says so. `TokenView.save` writes the page. Raises as `encode`. More: `dstok.view`, docs/view.md.

@@ -1,7 +1,7 @@
-"""What a tokenizer's patterns compile to, as a page: words, tables and pictures.
+"""The compiled form of a tokenizer's patterns, as a page: words, tables and pictures.
 
-In: a tokenizer, a text or none. Out: a self-contained page. Invariant: it says what `dstok.inspection.explain` says;
-without Graphviz it lacks the picture of the automaton, and says so in its place.
+In: a tokenizer, a text or none. Out: a self-contained page. Invariant: it says the same as `dstok.inspection.explain`.
+Without Graphviz a note replaces the picture of the automaton.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere } ol { padding-inline-start
 
 
 def explanation_page(tokenizer: TokenizerProtocol, text: str | None = None, name: str = "") -> str:
-    """The page as HTML. `name`: what stands at its head for a tokenizer without a name.
+    """The page as HTML. `name`: the heading for a tokenizer without a name.
 
     >>> import dstok
     >>> "way of the text" in explanation_page(dstok.load("deepseek-v3"), "Hello")
@@ -76,7 +76,7 @@ def _automaton(program: Program, found: list[Way]) -> Iterator[str]:
 
 
 def _figure(name: str, drawing: str, caption: str) -> str:
-    """A drawing that may be wider than the screen: the keyboard reaches it, too, to scroll."""
+    """A drawing that may be wider than the screen: the keyboard can also scroll it."""
     return (f'<figure tabindex="0" aria-label="{name}">{drawing}</figure>'
             f'<p class="soft">{escape(caption)}</p>')
 

@@ -1,8 +1,8 @@
-"""A text as a tokenizer of another library reads it.
+"""A text as another library's tokenizer reads it.
 
-In: the text's ids, perhaps their spans, and a tokenizer of ours that knows what the ids stand for. Out: `Reading`,
-without pieces. Invariant: the spans are right, or there is a `TextError`: either the bytes of the ids make up the text,
-or the library gave the spans itself. Nothing is guessed.
+In: the text's ids, perhaps their spans, and a tokenizer of dstok that knows the ids' texts. Out: `Reading`, without
+pieces. Invariant: the spans are right, or there is a `TextError`: either the bytes of the ids make up the text, or the
+library gave the spans itself. Nothing is guessed.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ __all__ = ["read_ids"]
 def read_ids(
     name: str, text: str, ids: Iterable[int], like: TokenizerProtocol, spans: Sequence[tuple[int, int]] | None = None,
 ) -> Reading:
-    """The reading of `text` that has these ids. `like`: whose vocabulary they are of; where they are of another one,
-    `spans` (start, end, in code points) tell their texts.
+    """The reading of `text` that has these ids.
 
-    Raises `TextError` if neither says where the tokens lie, or if by the spans an id stands for different texts.
+    `like`: a tokenizer with their vocabulary; if they have another one,
+    `spans` (start, end, in code points) give their texts.
+
+    Raises `TextError` if neither gives the places of the tokens, or if an id stands for different texts in the spans.
 
     >>> import dstok
     >>> read_ids("mine", "Hello world", [19923, 2058], dstok.load("deepseek-v3")).encoding.byte_spans.tolist()
@@ -72,7 +74,7 @@ def _bytes_by_spans(
 
 
 def _vocabulary(name: str, ids: Sequence[int], parts: Sequence[bytes]) -> dict[int, bytes]:
-    """What each id stands for, where each stands for one text."""
+    """The text of each id, if each stands for one text."""
     found: dict[int, bytes] = {}
     start = 0
     for id, part in zip(ids, parts):

@@ -1,14 +1,14 @@
 """Tokens -> HTML.
 
-In: a reading, a range of its tokens. Out: a list, `<ol>`, of an item a token, as short as it can be: a long text has
-many.
-Invariant: what a text holds is shown and does nothing: markup is escaped; controls, and characters that turn the
-direction of writing, stand as their numbers; blanks, tabs and line feeds are marked. A character that several tokens
-share stands once, in a box with its tokens.
+In: a reading, a range of its tokens. Out: a list, `<ol>`, with an item a token. The items are as short as possible, as
+a long text has many.
+Invariant: the text is shown and cannot act. Markup is escaped; controls, and characters that change the direction of
+writing, stand as their numbers; blanks, tabs and line feeds are marked. A character that several tokens share stands
+once, in a box with its tokens.
 
-Classes: `c` the token goes on with the piece of the one before, `a` an added token, `d` the other reading lacks it,
-`m` a box of several tokens, `g` text that no token holds, which a model drops; of parts of a token `n` line feed, `t`
-tab, `u` what is written as its number, or ∅ for no text, none for a blank.
+Classes of tokens: `c` continues the piece of the token before, `a` is an added token, `d` is missing in the other
+reading, `m` is a box of several tokens, `g` is text that no token holds and a model drops. Classes of parts of a token:
+`n` line feed, `t` tab, `u` a character written as its number, or ∅ for no text; a blank has no class.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["byte_parts", "shown", "tokens_html"]
 
-# Blanks stand as themselves, so that they are copied with the text; their signs are the style's (signs.py).
+# Blanks stand as themselves, so that copied text has them; the style adds their signs (signs.py).
 BLANKS = {" ": "<i> </i>", "\n": "<i class=n>\n</i>", "\t": "<i class=t>\t</i>"}
 NOTHING = "<i class=u>\u2205</i>"
 
@@ -89,7 +89,7 @@ OPEN = [_opening("".join(name for bit, name in ((1, "c"), (2, "a"), (4, "d")) if
 
 
 def _of_no_text(reading: Reading, token: int) -> str:
-    """What is shown of a token that lies nowhere in the text, as BOS; the sign of the empty set if it has no bytes."""
+    """The text shown for a token outside the text, such as BOS; the sign of the empty set if it has no bytes."""
     return shown(reading.bytes_of(token).decode("utf-8", "replace")) or NOTHING
 
 

@@ -1,8 +1,8 @@
-"""The merges that make a piece's tokens, one by one.
+"""The merges that make a piece's tokens, step by step.
 
-In: a tokenizer's inspection, and the bytes of a piece. Out: `Step`s in the order in which they are done: which stretch
-of the piece became which token, and the rank of that merge.
-Invariant: the ids that are left after the last step are those of the tokenizer's own merging; `MergeSteps.of` compares.
+In: a tokenizer's inspection, and the bytes of a piece. Out: `Step`s in their order: the stretch of the piece, its new
+token, and the rank of the merge.
+Invariant: the ids left after the last step equal those of the tokenizer's own merging; `MergeSteps.of` compares.
 Source: Sennrich's algorithm as core/_bpe.pyx states it: the pair of the lowest rank, the leftmost of equals.
 """
 
@@ -20,7 +20,7 @@ MergeTable = dict[tuple[int, int], tuple[int, int]]
 
 
 class Step(NamedTuple):
-    """The bytes `start` to `end` of a piece are merged at `middle` to the token `id`, by the merge of rank `rank`."""
+    """Merges the bytes `start` to `end` of a piece at `middle` to the token `id`, by the merge of rank `rank`."""
 
     start: int
     middle: int
@@ -30,12 +30,12 @@ class Step(NamedTuple):
 
 
 def merge_table(model: Inspection) -> MergeTable:
-    """By the ids of two tokens: the rank of their merge, and what they are merged to."""
+    """By the ids of two tokens: the rank of their merge, and its product."""
     return {(left, right): (rank, made) for rank, (left, right, made) in enumerate(model.merges.tolist())}
 
 
 class MergeSteps:
-    """The merges of one model; `table` is what `merge_table` gives of it.
+    """The merges of one model; `table` is its `merge_table`.
 
     >>> import dstok
     >>> steps = MergeSteps(dstok.load("deepseek-v3").inspect())
@@ -47,7 +47,7 @@ class MergeSteps:
         self.model, self._merges = model, merge_table(model) if table is None else table
 
     def of(self, piece: bytes) -> list[Step]:
-        """The steps of a whole piece; none for one that the model takes whole (`Inspection.takes_whole_tokens`)."""
+        """The steps of a whole piece; none if the model takes the piece whole (`Inspection.takes_whole_tokens`)."""
         ids = self.model.merge(piece)
         if self.model.takes_whole_tokens and len(ids) == 1:
             return []
@@ -56,7 +56,7 @@ class MergeSteps:
         return steps
 
     def _steps(self, piece: bytes) -> tuple[list[Step], list[int]]:
-        """The steps, and the ids that they leave."""
+        """The steps, and the ids left after them."""
         size = len(piece)
         ids: list[int | None] = [self.model.merge(piece[at : at + 1])[0] for at in range(size)]
         ends, befores = list(range(1, size + 1)), list(range(-1, size - 1))  # of the token that starts at each byte
@@ -79,7 +79,7 @@ class MergeSteps:
         return steps, [id for id in ids if id is not None]
 
     def _pair(self, left: int | None, right: int | None, at: int) -> tuple[int, int, int, int, int] | None:
-        """(rank, place, left, right, what they are merged to) of two neighbours; None if no merge joins them."""
+        """(rank, place, left, right, product) of two neighbours; None if no merge joins them."""
         if left is None or right is None or (found := self._merges.get((left, right))) is None:
             return None
         return found[0], at, left, right, found[1]

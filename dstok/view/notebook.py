@@ -1,8 +1,7 @@
 """Pages in a notebook.
 
-In: readings, or any page. Out: HTML that a notebook shows. Invariant: a page stands in a frame of its own (`sandbox`),
-and its own policy holds in the frame. So its style touches nothing of the notebook, and its scripts reach nothing
-outside.
+In: readings, or any page. Out: HTML that a notebook shows. Invariant: a page stands in its own frame (`sandbox`), and
+its own policy holds there. So its style affects nothing in the notebook, and its scripts reach nothing outside.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_SHOWN", "TokenView", "frame"]
 
-MOST_SHOWN = 20_000  # tokens that a notebook shows: what it shows, its file keeps
+MOST_SHOWN = 20_000  # tokens that a notebook shows: its file keeps the output
 
 
 class TokenView:
-    """How a text is tokenized, by one tokenizer or two: a notebook shows it as a page, `print` as lines.
+    """The tokens of a text by one tokenizer or two: a notebook shows them as a page, `print` as lines.
 
     readings: a `Reading` for each tokenizer. `save` writes the page, `str` gives the lines.
 
@@ -37,12 +36,12 @@ class TokenView:
         self.sheet, self.readings = sheet, sheet.readings
 
     def page(self) -> str:
-        """The page, which needs nothing but itself."""
+        """The page. It is self-contained."""
         return page_of(self.sheet)
 
     def save(self, path: StrPath) -> None:
         """Writes the page. Raises `OSError`."""
-        page = self.page().encode("utf-8", "replace")  # names that are given may be no UTF-8
+        page = self.page().encode("utf-8", "replace")  # the given names may not be UTF-8
         with open(path, "wb") as file:
             file.write(page)
 

@@ -1,8 +1,8 @@
-"""Pages that need nothing but themselves: their base, and the page of a sheet.
+"""Self-contained pages: their base, and the page of a sheet.
 
-In: a body, style and script; a `Sheet`. Out: HTML. Invariant: a page fetches nothing and runs no script but its own:
-its policy (Content-Security-Policy) allows just the style and the scripts that stand in it, by their hashes. Whatever a
-text holds is shown and does nothing.
+In: a body, style and script; a `Sheet`. Out: HTML. Invariant: a page fetches nothing and runs only its own scripts: its
+policy (Content-Security-Policy) allows only its own style and scripts, by their hashes. The text is shown and cannot
+act.
 """
 
 from __future__ import annotations
@@ -25,21 +25,23 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_INLINE", "SCRIPTS", "STYLES", "asset", "page", "page_of", "view_body"]
 
-MOST_INLINE = 100_000  # tokens that stand in a page itself; of more, a page's rows are filled as they are scrolled to
+MOST_INLINE = 100_000  # tokens written into the page; of more tokens, the rows are filled in as they are scrolled to
 STYLES, SCRIPTS = ("base.css", "view.css"), ("data.js", "details.js", "rows.js", "view.js")
 
 
 @cache
 def asset(name: str) -> str:
-    """A file of `dstok/view/files`; base.css with the signs of blanks before it."""
+    """A file of `dstok/view/files`; base.css comes with the signs of blanks before it."""
     text = (files("dstok.view") / "files" / name).read_text(encoding="utf-8")
     return STYLE + text if name == "base.css" else text
 
 
 def page(title: str, body: str, *, styles: Sequence[str] = (), scripts: Sequence[str] = (), data: Any = None,
          classes: str = "") -> str:
-    """A self-contained page. `body`: HTML, escaped; `styles`: after those of base.css; `data`: a value of JSON for the
-    scripts, in the element `data`.
+    """A self-contained page.
+
+    `body`: HTML, escaped; `styles`: after those of base.css; `data`: a value of JSON for the scripts, in the element
+    `data`.
 
     >>> print(page("a < b", "<p>fine</p>").split("<style>")[0].splitlines()[-1])
     <title>a &lt; b</title>
@@ -61,22 +63,22 @@ def _hash(text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON that no markup can be found in."""
+    """JSON that contains no markup."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def view_body(editor: bool, rows: str = "", counts: str = "") -> str:
-    """The body of a view: with an editor if a server stands behind it."""
+    """The body of a view, with an editor if a server answers it."""
     found = asset("editor.html") if editor else ""
     signs = escape(json.dumps(SIGNS))
     return Template(asset("view.html")).substitute(editor=found, rows=rows, counts=counts, signs=signs)
 
 
 def page_of(sheet: Sheet, title: str = "dstok view") -> str:
-    """The page of a sheet: all that the view shows, without a server.
+    """The page of a sheet: the whole view, without a server.
 
-    Up to `MOST_INLINE` tokens stand in the page itself, where any browser finds and prints them. Of more, the page
-    holds the rows as data, and shows those that are scrolled to; and it holds no merges.
+    Up to `MOST_INLINE` tokens are written into the page, where any browser finds and prints them. With more tokens, the
+    page holds the rows as data and shows the ones scrolled to; it then holds no merges.
 
     >>> import dstok
     >>> from dstok.view import Sheet, read
@@ -99,9 +101,9 @@ def _row(start: int, lists: Sequence[str]) -> str:
 
 
 def pieces(reading: Reading, with_merges: bool) -> dict[str, Any] | None:
-    """What a page without a server holds of a reading's pieces: by number what matched them, by bytes their merges.
+    """The data of a reading's pieces for a page without a server: by number their matches, by bytes their merges.
 
-    places: of a model that normalizes where they lie, which tokens do not tell; None of others.
+    places: the pieces' places if the model normalizes, since tokens do not give them then; else None.
     """
     if reading.tokenizer is None:
         return None

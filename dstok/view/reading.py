@@ -1,8 +1,8 @@
-"""A text as one tokenizer reads it: its tokens, with all that there is to say of each.
+"""A text as one tokenizer reads it: its tokens, with all facts about each.
 
 In: a tokenizer and a text, or a conversation. Out: `Reading`.
-Invariant: ids, spans, pieces and flags are those of `Tokenizer.encode_with_offsets` and `pretokenize`, for a
-conversation those of `dstok.chat.encode`; the text is the one that was given, but that a lone surrogate is U+FFFD.
+Invariant: ids, spans, pieces and flags equal those of `Tokenizer.encode_with_offsets` and `pretokenize`, for a
+conversation those of `dstok.chat.encode`. The text is the given one, except that U+FFFD replaces a lone surrogate.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_MERGED", "Reading", "Vocabulary", "merge_steps", "read", "read_conversation"]
 
-MAX_MERGED = 2048  # bytes of a piece whose merges are shown: a tree of more is read by nobody
+MAX_MERGED = 2048  # bytes of a piece whose merges are shown: nobody reads a larger tree
 REPLACEMENT = "\ufffd"
 _merge_tables: WeakKeyDictionary[TokenizerProtocol, MergeTable] = WeakKeyDictionary()
 
@@ -38,10 +38,10 @@ class Reading:
     """A text as a tokenizer reads it.
 
     name: the tokenizer's. encoding: ids uint32[n], byte_spans and char_spans int64[n, 2], pieces int64[n] (-1: of
-    none), special bool[n]. tokenizer: None for one of another library. vocabulary: bytes by id. notes: what a reader
-    should know. messages: int32[n], the message that each token is of, -1 for none; empty where the text is no
-    conversation. roles: of the messages. parts: what was encoded by itself: the text, where it begins in bytes and in
-    characters, which added tokens were matched in it.
+    none), special bool[n]. tokenizer: None for one of another library. vocabulary: bytes by id. notes: remarks for the
+    reader. messages: int32[n], each token's message, -1 for none; empty if the text is not a conversation. roles: of
+    the messages. parts: the separately encoded parts: the text, its start in bytes and in characters, the added tokens
+    that were matched in it.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Reading:
 
     @lazy
     def shared(self) -> npt.NDArray[np.bool_]:
-        """bool[n + 1]: whether a character lies on both sides of the border before each token; at the end it does not.
+        """bool[n + 1]: whether a character crosses the border before each token; False at the end.
         """
         chars = self.encoding.char_spans
         inside = chars[1:, 0] < chars[:-1, 1]
@@ -77,7 +77,7 @@ class Reading:
         return (self._scanned if self.tokenizer.encodes_text_as_it_is else self._pretokenized)(self.tokenizer)
 
     def _scanned(self, tokenizer: TokenizerProtocol) -> npt.NDArray[np.int64]:
-        """By `Inspection.spans` of what stands between added tokens: for a long text five times as quick."""
+        """By `Inspection.spans` of the text between added tokens: five times as fast for a long text."""
         model, tags, at, rows = tokenizer.inspect(), tokenizer.program.tags, 0, list[tuple[int, int, int]]()
         added = self.encoding.byte_spans[self.encoding.special & (self.encoding.pieces >= 0)].tolist()
         for start, end in [*added, [len(self.data), -1]]:
@@ -98,7 +98,7 @@ class Reading:
         return np.array(rows, np.int64).reshape(-1, 6)
 
     def _tokens_of(self, piece: Any) -> tuple[Any, Any]:
-        """The first token of a piece, and the one after its last. BOS and EOS, at the ends, are of none."""
+        """The first token of a piece, and the one after its last. BOS and EOS, at the ends, belong to no piece."""
         pieces = self.encoding.pieces
         before = int(len(pieces) > 0 and pieces[0] < 0)
         inner = pieces[before : len(pieces) - int(len(pieces) > before and pieces[-1] < 0)]
@@ -109,8 +109,11 @@ class Reading:
         return self.vocabulary[int(self.encoding.ids[token])]
 
     def counts(self) -> dict[str, int]:
-        """How many tokens, characters, bytes, words (between white space), lines, different ids; tokens that are added
-        ones; characters that lie in several tokens."""
+        """Counts of the text, by name.
+
+        They are tokens, characters, bytes, words (between white space), lines, different ids, added tokens, and
+        characters that lie in several tokens.
+        """
         chars = self.encoding.char_spans[:, 0]
         split = np.unique(chars[self.shared[:-1]])
         return {"tokens": len(self), "characters": len(self.text), "bytes": len(self.data),
@@ -119,13 +122,13 @@ class Reading:
                 "split": len(split)}
 
     def message_counts(self) -> list[dict[str, Any]]:
-        """Role and tokens of each message, those of no message last."""
+        """Role and tokens of each message; the tokens of no message come last."""
         rows: list[dict[str, Any]] = [{"role": role, "tokens": int((self.messages == number).sum())}
                                       for number, role in enumerate(self.roles)]
         return [*rows, {"role": "", "tokens": int((self.messages == -1).sum())}] if rows else []
 
     def piece(self, number: int) -> dict[str, Any]:
-        """What there is to say of a piece: its place, what matched it, its merges. Raises `IndexError`."""
+        """All facts about a piece: its place, its match, its merges. Raises `IndexError`."""
         if self.tokenizer is None or not 0 <= number < len(self.piece_table):
             raise IndexError(number)
         *places, step, alternative = self.piece_table[number].tolist()
@@ -141,7 +144,7 @@ class Reading:
         return merge_steps(self.tokenizer).of(data) if len(data) <= MAX_MERGED else None
 
     def state(self, token: int) -> str:
-        """"" for whole characters; else which of a character's bytes the token has."""
+        """"" for whole characters; else the token's bytes of a character."""
         start, end = self.encoding.byte_spans[token].tolist()
         if start == end or not (self.shared[token] or self.shared[token + 1]):
             return ""
@@ -149,7 +152,7 @@ class Reading:
 
 
 def _partial(data: bytes, start: int, end: int) -> Iterator[str]:
-    """Which bytes of its first and of its last character a span has, where it has not all of them."""
+    """The bytes that a span has of its first and its last character, for each that it has only in part."""
     first = start
     while data[first] & 0xC0 == 0x80:
         first -= 1
@@ -175,7 +178,7 @@ def _number(number: int | None) -> int:
 
 
 class Vocabulary(dict[int, bytes]):
-    """The bytes of a tokenizer's ids, each asked for once."""
+    """The bytes of a tokenizer's ids. Each is requested once."""
 
     def __init__(self, tokenizer: TokenizerProtocol) -> None:
         self.tokenizer = tokenizer
@@ -185,7 +188,7 @@ class Vocabulary(dict[int, bytes]):
 
 
 def merge_steps(tokenizer: TokenizerProtocol) -> MergeSteps:
-    """The merges of a tokenizer, whose table is made once."""
+    """The merges of a tokenizer; their table is made once."""
     model = tokenizer.inspect()
     table = _merge_tables.get(tokenizer)
     if table is None:
@@ -197,10 +200,10 @@ def read(
     tokenizer: TokenizerProtocol, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
     name: str = "",
 ) -> Reading:
-    r"""A text as `tokenizer` reads it. Keywords as `Tokenizer.encode`; `name`: what to call the tokenizer.
+    r"""A text as `tokenizer` reads it. Keywords as for `Tokenizer.encode`; `name`: a name for the tokenizer.
 
-    Raises as `encode`, but that a lone surrogate of a `str`, which a browser's text may hold, becomes U+FFFD, and a
-    note says so.
+    Raises as `encode`, except that a lone surrogate of a `str`, which a browser's text may hold, becomes U+FFFD; a note
+    says so.
 
     >>> import dstok
     >>> reading = read(dstok.load("deepseek-v3"), "it \ud800")
@@ -225,7 +228,7 @@ def _decoded(tokenizer: TokenizerProtocol, ids: list[int]) -> str | None:
 
 
 def read_conversation(encoded: Encoded, messages: Sequence[Any], name: str = "") -> Reading:
-    """A conversation as `dstok.chat.encode` gave it, with the message that each token is of.
+    """A conversation from `dstok.chat.encode`, with the message of each token.
 
     >>> import dstok
     >>> from dstok import chat
@@ -249,7 +252,7 @@ def read_conversation(encoded: Encoded, messages: Sequence[Any], name: str = "")
 
 
 def _joined(found: Sequence[Encoding], parts: Sequence[tuple[str, int, int, Special]]) -> Encoding:
-    """The encodings of a text's parts as one."""
+    """Joins the encodings of a text's parts."""
     if not found:
         return Encoding(np.empty(0, np.uint32), np.empty((0, 2), np.int64), np.empty((0, 2), np.int64),
                         np.empty(0, np.int64), np.empty(0, np.bool_))

@@ -1,8 +1,8 @@
-"""What the page asks of the server: texts to be tokenized, and then their tokens, as its reader scrolls.
+"""The page's requests to the server: texts to tokenize, and then their tokens, as its reader scrolls.
 
-In: the models that there are, and a first text or none; then requests, as values of JSON. Out: values of JSON.
-Invariant: a model is one of those that were named at the start: no request opens a file. The last few results are kept.
-To ask for one that is no longer kept is a `GoneError`, after which the page sends its text again.
+In: the available models, and a first text or none; then requests, as values of JSON. Out: values of JSON.
+Invariant: a model is one of those named at the start: no request opens a file. The last few results are kept. A request
+for an older one is a `GoneError`; the page then sends its text again.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from dstok.view.sheet import Sheet
 
 __all__ = ["MAX_TEXT", "Asked", "GoneError", "Requests", "Settings", "reader_of"]
 
-KEPT, MOST_KEPT = 6, 4_000_000  # results, and their tokens together; the newest is kept in any case
-MAX_TEXT = 32 << 20  # bytes of a file, characters of what is sent: some eight million tokens
-LARGE = 1 << 20  # characters of a file's text that still stand in the page's text box
+KEPT, MOST_KEPT = 6, 4_000_000  # results, and their tokens together; the newest is always kept
+MAX_TEXT = 32 << 20  # bytes of a file, characters of a request's text: some eight million tokens
+LARGE = 1 << 20  # characters of a file's text that the page's text box can hold
 
 
 class GoneError(DstokError):
@@ -43,7 +43,7 @@ class Settings(NamedTuple):
 
 @dataclass(frozen=True)
 class Asked:
-    """A text and how to read it."""
+    """A text, and the settings to read it with."""
 
     text: str
     settings: Settings
@@ -53,9 +53,9 @@ Reader = Callable[[Asked, str], Reading]
 
 
 class Requests:
-    """The answers. `readers`: by name, what reads a text; `foreign`: names of those that can only stand beside another.
+    """The answers. `readers`: by name, the readers of texts; `foreign`: names of those that only stand beside others.
 
-    A number of threads may ask at once; texts are tokenized one after the other.
+    Several threads may ask at once; texts are tokenized one after the other.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Requests:
         self._lock, self._one = Lock(), Lock()
 
     def start(self) -> dict[str, Any]:
-        """What the page shows first. text: None if it is too large for a text box; the server knows it."""
+        """The page's first content. text: None if it is too large for a text box; the server keeps it."""
         from dstok.chat import versions
 
         text = self.begin.text if len(self.begin.text) <= LARGE else None
@@ -76,7 +76,7 @@ class Requests:
                 "versions": {version.name: next(iter(version.models), None) for version in versions()}}
 
     def encode(self, body: Any) -> dict[str, Any]:
-        """Tokenizes a text, or with `"text": null` that of the start. Raises `DstokError`."""
+        """Tokenizes a text, or with `"text": null` the text of the start. Raises `DstokError`."""
         with self._one:
             sheet = self.sheet(self._asked(body))
         name = secrets.token_hex(8)
@@ -90,12 +90,12 @@ class Requests:
         return sum(len(reading) for sheet in self._results.values() for reading in sheet.readings)
 
     def sheet(self, asked: Asked) -> Sheet:
-        """A text as the model reads it, and as the other one does, if there is one."""
+        """A text as the model reads it, and as the other model does, if there is one."""
         names = [name for name in (asked.settings.model, asked.settings.other) if name]
         return Sheet([self.readers[name](asked, name) for name in names])
 
     def result(self, name: str) -> Sheet:
-        """What `encode` called `name`."""
+        """The result that `encode` called `name`."""
         with self._lock:
             if name not in self._results:
                 raise GoneError("this result is no longer kept: change the text, or load the page again")
@@ -120,7 +120,7 @@ class Requests:
 
 
 def reader_of(load: Callable[[], Any]) -> Reader:
-    """What reads texts with the tokenizer that `load` gives, which is called once, when it is first needed."""
+    """A reader of texts with the tokenizer from `load`. It calls `load` once, on first use."""
     loaded: list[Any] = []
 
     def reader(asked: Asked, name: str) -> Reading:

@@ -1,8 +1,8 @@
-"""One reading, or two of one text, in sections: what a page asks for as its reader scrolls.
+"""One reading, or two of one text, in sections that a page asks for as its reader scrolls.
 
 In: readings. Out: the number of the first token of each section, for each reading.
-Invariant: the sections follow one another and hold all tokens; those of two readings begin at the same bytes; no
-character lies in two sections. They end after a line feed, if one is near.
+Invariant: the sections follow one another and hold all tokens. Those of two readings begin at the same bytes. No
+character lies in two sections. A section ends after a line feed, if one is near.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAST", "MOST", "section_starts"]
 
-LEAST, MOST = 150, 300  # tokens of the first reading: a line feed between the two ends a section
+LEAST, MOST = 150, 300  # tokens of the first reading: a line feed between these bounds ends a section
 
 
 def section_starts(readings: Sequence[Reading]) -> Numbers:
-    """int64[k + 1, readings]: the first token of each section, in each reading; the last row is where all ends.
+    """int64[k + 1, readings]: the first token of each section, in each reading; the last row is the end.
 
     >>> import dstok
     >>> from dstok.view import read
@@ -33,7 +33,7 @@ def section_starts(readings: Sequence[Reading]) -> Numbers:
     [[0], [150], [320]]
     """
     first, data = readings[0], np.frombuffer(readings[0].data, np.uint8)
-    borders = _borders(readings)  # tokens of the first reading before which a section may begin
+    borders = _borders(readings)  # tokens of the first reading where a section may begin
     starts = first.encoding.byte_spans[borders, 0]
     lines = borders[(starts > 0) & (data[np.maximum(starts, 1) - 1] == 10)] if len(data) else borders[:0]
     chosen = [0]
@@ -48,7 +48,7 @@ def section_starts(readings: Sequence[Reading]) -> Numbers:
 
 
 def _next(start: int, lines: Numbers, borders: Numbers, size: int) -> int:
-    """Where the section that begins at `start` ends."""
+    """The end of the section that begins at `start`."""
     at = int(np.searchsorted(lines, start + LEAST))
     if at < len(lines) and lines[at] <= start + MOST:
         return int(lines[at])
@@ -57,7 +57,7 @@ def _next(start: int, lines: Numbers, borders: Numbers, size: int) -> int:
 
 
 def _borders(readings: Sequence[Reading]) -> Numbers:
-    """The tokens of the first reading that begin a character where one of each other reading does, too."""
+    """The tokens of the first reading that begin a character where a token of each other reading does too."""
     first = readings[0]
     fine = ~first.shared[:-1] & (first.encoding.byte_spans[:, 0] < len(first.data))
     fine &= first.encoding.byte_spans[:, 0] < first.encoding.byte_spans[:, 1]

@@ -1,11 +1,11 @@
 """The view on an address of this machine.
 
-In: `Requests`. Out: `ViewServer`, at http://127.0.0.1:PORT/KEY/. Invariant: it answers only this machine, and only who
-knows the key, a random part of the address: it listens at 127.0.0.1, and the Host of a request has to name that. It
-reads no file but those of the page, asks nothing of other addresses, and keeps no text but the last few. A body that is
-too large is refused before it is read.
+In: `Requests`. Out: `ViewServer`, at http://127.0.0.1:PORT/KEY/. Invariant: it answers only requests from this machine
+that have the key, a random part of the address: it listens at 127.0.0.1, and the Host of a request must name that. It
+reads only the page's files, asks nothing of other addresses, and keeps only the last few texts. A body that is too
+large is refused before it is read.
 
-`wbufsize = -1`: an answer is written at once. Unbuffered, head and body would be two packets, of which the second waits
+`wbufsize = -1`: an answer is written at once. Unbuffered, head and body would be two packets, and the second would wait
 40 ms for the first one's acknowledgement.
 """
 
@@ -26,8 +26,8 @@ from dstok.view.requests import MAX_TEXT, GoneError, Requests
 
 __all__ = ["MAX_BODY", "ViewServer"]
 
-MAX_BODY = 2 * MAX_TEXT  # bytes of a request: JSON has more of them than the text
-PATIENCE = 30  # seconds that a client may be silent in
+MAX_BODY = 2 * MAX_TEXT  # bytes of a request: JSON has more bytes than the text
+PATIENCE = 30  # seconds that a client may be silent
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
           "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
@@ -36,7 +36,7 @@ TYPES = {"css": "text/css", "js": "text/javascript"}
 
 
 class ViewServer(ThreadingHTTPServer):
-    """A server of one view. `port` 0: one that is free. `serve_forever` runs it, `address` is where."""
+    """A server of one view. `port` 0: a free one. `serve_forever` runs it; `address` is its address."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -50,15 +50,17 @@ class ViewServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/{self.key}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has gone is no fault, nor a connection that Ctrl-C has closed while its thread began; any other
-        error is told, without what was sent."""
+        """Prints an error, without the data sent.
+
+        A client that has gone is not an error, nor is a connection that Ctrl-C has closed while its thread began.
+        """
         error = sys.exc_info()[1]
         if not isinstance(error, ConnectionError | TimeoutError) and request.fileno() >= 0:
             print(f"dstok view: internal error: {type(error).__name__}: {error}", file=sys.stderr)
 
 
 class _RefusedError(Exception):
-    """A request that is not answered: its status and why."""
+    """A refused request: its status and the reason."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -81,10 +83,10 @@ class _Handler(BaseHTTPRequestHandler):
         return "dstok"
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the address holds the key."""
+        """Writes nothing: the address holds the key."""
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What http.server itself refuses, as a bad request line: like our own refusals."""
+        """Answers a refusal of http.server itself, such as a bad request line, like our own refusals."""
         self.close_connection = True
         self._send(int(code), "application/json", json.dumps({"error": message or "refused"}).encode())
 
@@ -92,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._send(200, *find(*self._place()))
         except _RefusedError as error:
-            self.close_connection = True  # what is left of the body is not read
+            self.close_connection = True  # the rest of the body is not read
             self._say(error.status, str(error))
         except GoneError as error:
             self._say(410, str(error))
@@ -104,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(500, f"internal error: {type(error).__name__}: {error}")
 
     def _place(self) -> tuple[str, dict[str, str]]:
-        """The path below the key, and the query. Refuses whoever is not meant."""
+        """The path below the key, and the query. Refuses requests from elsewhere."""
         port = self.server.server_port
         if self.headers.get_all("Host") not in ([f"127.0.0.1:{port}"], [f"localhost:{port}"]):
             raise _RefusedError(403, "this address is for this machine alone")
@@ -145,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()):
             raise _RefusedError(411, "expected a body of known length")
         digits = length.lstrip("0") or "0"
-        if len(digits) > 18 or int(digits) > MAX_BODY:  # of thousands of digits Python makes no number
+        if len(digits) > 18 or int(digits) > MAX_BODY:  # Python refuses to convert thousands of digits
             raise _RefusedError(413, f"expected a body of at most {MAX_BODY >> 20} MB, found a larger one")
         data = self.rfile.read(int(digits))
         if len(data) < int(digits):
@@ -172,12 +174,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def handle(self) -> None:
-        """As it is, but that a client that has gone is no error."""
+        """As in the base class, except that a client that has gone is not an error."""
         with suppress(ConnectionError, TimeoutError):
             super().handle()
 
     def finish(self) -> None:
-        """As it is; what a client that has gone would have read is dropped."""
+        """As in the base class, except that output for a client that has gone is dropped."""
         with suppress(ConnectionError, TimeoutError):
             super().finish()
 
@@ -187,7 +189,7 @@ def _json(value: Any) -> tuple[str, bytes]:
 
 
 def _document() -> str:
-    """The page, whose style and scripts it fetches from here."""
+    """The page. It fetches its style and scripts from this server."""
     styles = "".join(f'<link rel="stylesheet" href="{name}">\n' for name in STYLES)
     scripts = "".join(f'<script src="{name}" defer></script>\n' for name in SCRIPTS)
     return ('<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -1,13 +1,13 @@
-"""One reading, or two side by side, as a page asks for it: first what it is, then section by section.
+"""One reading, or two side by side, as a page asks for it: first a header, then section by section.
 
-In: readings. Out: values of JSON. Invariant: a page asks in one way, whether a server answers or a file holds all of
-it: `header`, `section`, `piece`. A token's number is everywhere its number in the whole text.
+In: readings. Out: values of JSON. Invariant: a page asks in one way, whether a server answers or a file holds
+everything: `header`, `section`, `piece`. A token's number is always its number in the whole text.
 
-The columns of a section, for each reading. One value a token: `ids`; `pieces`, how many pieces further the token is
-than the one before (for the first: its piece). Two values a token: `bytes` and `chars`, how far its span begins after
-the start of the span before (for the first: after the start of the text), and its length. By id or number of the token:
-`hex`, the bytes of each id; `states`, which bytes of a character a token has; `added`, the tokens that are added ones;
-`messages`, of a conversation, the message of each.
+The columns of a section, for each reading. One value a token: `ids`; `pieces`, the difference of the token's piece
+number from the token before (for the first: its piece number). Two values a token: `bytes` and `chars`, the distance of
+its span's start from the previous span's start (for the first: from the start of the text), and its length. By id or
+number of the token: `hex`, the bytes of each id; `states`, a token's bytes of a character; `added`, the added tokens;
+`messages`, in a conversation, the message of each.
 """
 
 from __future__ import annotations
@@ -53,11 +53,14 @@ class Sheet:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    # What it is
+    # The header
 
     def header(self) -> dict[str, Any]:
-        """What a page has to know first. sections: of each the first token of each reading, its characters, its lines,
-        and how many of its tokens the other reading lacks."""
+        """The page's first data.
+
+        sections: for each, the first token of each reading, its characters, its lines, and the number of its tokens
+        that the other reading lacks.
+        """
         found = self.alignment
         return {"format": FORMAT, "models": [_model(reading) for reading in self.readings],
                 "sections": self._sections(), "ends": self.starts[-1].tolist(),
@@ -77,7 +80,7 @@ class Sheet:
         return np.hstack(columns).astype(np.int64).tolist()  # type: ignore[no-any-return]
 
     def _differing(self) -> npt.NDArray[np.int64]:
-        """How many tokens of each section the other reading lacks."""
+        """The number of tokens in each section that the other reading lacks."""
         total = np.zeros(len(self), np.int64)
         for side, flags in enumerate(self.alignment.differ if self.alignment else ()):
             sums = np.concatenate([[0], np.cumsum(flags)])
@@ -87,7 +90,7 @@ class Sheet:
     # Its tokens
 
     def section(self, number: int) -> dict[str, Any]:
-        """The tokens of a section, of each reading as HTML and as columns. Raises `IndexError`."""
+        """The tokens of a section, for each reading as HTML and as columns. Raises `IndexError`."""
         if not 0 <= number < len(self):
             raise IndexError(number)
         ranges = list(zip(*self.starts[number : number + 2].tolist()))
@@ -99,20 +102,20 @@ class Sheet:
         return tokens_html(self.readings[side], first, last, self.alignment.differ[side] if self.alignment else None)
 
     def piece(self, side: int, number: int) -> dict[str, Any]:
-        """A piece of a reading, as `Reading.piece`. Raises `IndexError`."""
+        """A piece of a reading, as from `Reading.piece`. Raises `IndexError`."""
         if not 0 <= side < len(self.readings):
             raise IndexError(side)
         return self.readings[side].piece(number)
 
     @lazy
     def export(self) -> dict[str, Any]:
-        """All of it as JSON: the header, the text, and the columns of all tokens."""
+        """The whole sheet as JSON: the header, the text, and the columns of all tokens."""
         return {**self.header(), "text": self.readings[0].text,
                 "tokens": [columns(reading, 0, len(reading)) for reading in self.readings]}
 
 
 def columns(reading: Reading, first: int, last: int) -> dict[str, Any]:
-    """The tokens `first` to `last` (excluded) of a reading, as the module says."""
+    """The tokens `first` to `last` (excluded) of a reading, in the columns of the module's docstring."""
     encoding = reading.encoding
     ids = encoding.ids[first:last].tolist()
     partial = (np.flatnonzero(reading.shared[first:last] | reading.shared[first + 1 : last + 1]) + first).tolist()

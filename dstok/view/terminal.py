@@ -1,9 +1,9 @@
 """Tokens as lines of a terminal.
 
 In: a reading, a range of its tokens. Out: lines with a border at each token's end: `│` where a piece ends, `┆` inside
-of one. Invariant: what stands in a line is as wide as the package wcwidth says, and does nothing to the terminal:
-characters that cannot be seen stand as signs (signs.py). A character that several tokens share stands in brackets, with
-the bytes of each; an added token stands between guillemets, so that without colours nothing is lost.
+one. Invariant: a line is as wide as the package wcwidth says, and does not affect the terminal: characters that cannot
+be seen stand as signs (signs.py). A character that several tokens share stands in brackets, with the bytes of each. An
+added token stands between guillemets, so that nothing is lost without colours.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ PIECE, INSIDE = "│", "┆"
 
 @dataclass
 class Lines:
-    """Writes tokens of one text, in as many calls as its caller likes.
+    """Writes tokens of one text, in any number of calls.
 
-    columns: places of a line; 0: a line ends only where the text's does. colours: with colours, two that take turns.
-    ids: below each line one with the ids.
+    columns: places of a line; 0: a line ends only where the text's does. colours: with two alternating colours. ids:
+    adds a line of ids below each line.
 
     >>> import dstok
     >>> from dstok.view import read
@@ -38,9 +38,9 @@ class Lines:
     columns: int = 0
     colours: bool = False
     ids: bool = False
-    _line: list[tuple[str, int]] = field(default_factory=list)  # of the line that is being made: text, places
+    _line: list[tuple[str, int]] = field(default_factory=list)  # of the unfinished line: text, places
     _below: list[str] = field(default_factory=list)
-    _taken: int = 0  # places that it has
+    _taken: int = 0  # its number of places
     _number: int = 0
 
     def tokens(self, reading: Reading, first: int, last: int) -> Iterator[str]:
@@ -49,7 +49,7 @@ class Lines:
         yield from self.end()
 
     def some(self, reading: Reading, first: int, last: int) -> Iterator[str]:
-        """As `tokens`, but that the last line may be continued."""
+        """As `tokens`, except that the last line may be continued."""
         pieces, at = reading.encoding.pieces, first
         while at < last:
             end = at + 1
@@ -90,7 +90,7 @@ class Lines:
 
 
 def _shown(reading: Reading, first: int, last: int) -> tuple[str, bool]:
-    """What stands for tokens that share a character, or for one token; and whether the text's line ends there."""
+    """The text for tokens that share a character, or for one token; and whether the text's line ends there."""
     start, end = int(reading.encoding.char_spans[first, 0]), int(reading.encoding.char_spans[last - 1, 1])
     text = reading.text[start:end] or reading.bytes_of(first).decode("utf-8", "replace")
     shown = plain(text)
@@ -108,7 +108,7 @@ def _parts(data: bytes) -> str:
 
 
 def plain(text: str) -> str:
-    r"""Text for a line: what cannot be seen, or would move what stands after it, as marks and numbers.
+    r"""Text for a line. Signs and numbers replace unseen characters and those that would move the following ones.
 
     >>> plain(" a\tb\n\x1b\u202e")
     '·a⇥b↵␛U+202E'
