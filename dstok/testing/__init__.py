@@ -1,17 +1,18 @@
-"""The conformance kit: is a tokenizer right? Texts that find out, and `verify`, which says where not, and why.
+"""The conformance kit: is a tokenizer right? Texts that test it, and `verify`, which reports faults and their causes.
 
-    class_cover, Guide          what an automaton can do, as finite sets of texts
-    strategies                  for hypothesis (extra `dstok[testing]`): texts, bytes_texts, token_ids
-    patterns                    ... and of patterns of the whole grammar, Split steps, texts that tell them apart
-    verify, Report              candidate against reference: causes with smallest counterexamples
-    conformance                 pytest: the checks as tests of your own project
-    adapters, runner, child     tokenizers of all kinds, each in a process of its own
-    texts, calls, growth        the checks
-    plan, clock                 their order, and their share of the time
-    differ, causes, hypotheses, cascade    from a difference to its cause
-    report, html                what was found, for people and programs
+     class_cover, Guide          the behaviour of an automaton, as finite sets of texts
+      strategies                  for hypothesis (extra `dstok[testing]`): texts, bytes_texts, token_ids
+      patterns                    more strategies: patterns of the whole grammar, Split steps, texts that distinguish
+      them
+      verify, Report              candidate against reference: causes with smallest counterexamples
+      conformance                 pytest: the checks as tests of your own project
+      adapters, runner, child     tokenizers of all kinds, each in a process of its own
+      texts, calls, growth        the checks
+      plan, clock                 their order, and their share of the time
+      differ, causes, hypotheses, cascade    from a difference to its cause
+      report, html                the results, for people and programs
 
-Arrows run from `verify` down; `dstok` itself does not import this package.
+Imports run from `verify` down; `dstok` itself does not import this package.
 
 >>> import dstok
 >>> from dstok.testing import verify

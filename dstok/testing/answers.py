@@ -1,6 +1,6 @@
-"""What a tokenizer made of many texts.
+"""A tokenizer's answers for many texts.
 
-In: what its process answers. Out: `Answers`. Invariant: each text has its ids, or a `Fault` that says why not.
+In: the answers of its process. Out: `Answers`. Invariant: each text has its ids, or a `Fault` with the reason.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["Answers", "Fault", "answers_of", "without_ids"]
 
 
 class Fault(NamedTuple):
-    """Why a text has no ids. kind: error, crash, hang, memory; skipped, late: it was not done."""
+    """Why a text has no ids. kind: error, crash, hang, memory; skipped, late: it was not encoded."""
 
     kind: str
     message: str
@@ -37,7 +37,7 @@ class Answers:
         self.faults |= {before + number: fault for number, fault in more.faults.items()}
 
     def late(self) -> list[int]:
-        """The numbers of the texts for which there was no time."""
+        """The numbers of the texts that got no time."""
         return [number for number, fault in self.faults.items() if fault == LATE]
 
     def rows(self) -> list[bytes | Fault]:
@@ -50,7 +50,7 @@ class Answers:
         return found
 
     def differ(self, other: Answers) -> list[int]:
-        """The numbers of the texts of which the two say something else."""
+        """The numbers of the texts whose answers differ."""
         if self.flat == other.flat and self.lengths == other.lengths and not self.faults and not other.faults:
             return []
         return [at for at, (one, two) in enumerate(zip(self.rows(), other.rows())) if one != two]
@@ -62,5 +62,5 @@ def answers_of(found: tuple[bytes, bytes, Faults]) -> Answers:
 
 
 def without_ids(count: int, fault: Fault) -> Answers:
-    """The answers of `count` texts that all have the same fault."""
+    """The answers for `count` texts that all have the same fault."""
     return Answers(b"", array("I", [0]) * count, dict.fromkeys(range(count), fault))

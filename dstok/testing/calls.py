@@ -1,9 +1,9 @@
 """The calls beside `encode`: batches, threads, decoding, offsets, added tokens as plain text.
 
-In: a pair of runners. Out: causes, and a `Tally` of what was done before the time was up.
-Invariant: each call must agree with `encode` of one text. Whether the candidate's `encode` is right is not judged here.
-Its batches and threads are held against its own `encode` of each text alone; decoding against the text; offsets against
-the reference's (or, where it has none, those of dstok); added tokens as plain text against dstok's ids of the model.
+In: a pair of runners. Out: causes, and a `Tally` of the work done in time.
+Invariant: each call must agree with `encode` of one text. This check does not judge the candidate's `encode`. Its
+batches and threads are compared with its own `encode` of each text alone; decoding with the text; offsets with the
+reference's (or dstok's, if it has none); added tokens as plain text with dstok's ids of the model.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ __all__ = ["CALLS", "Tally", "check_batches", "check_decode", "check_offsets", "
 BATCH, THREADS, DECODE, OFFSETS = "batch and single differ", "threads", "round trip", "offset unit"
 PLAIN = "added-token policy"
 SIZES = (1, 2, 3, 7, 64, 65, 128, 255, 256, 257, 1000, 1024, 1025, 4096, 4097, 10_000)
-PART = 64  # texts that are asked about at once
+PART = 64  # texts in one request
 Row = bytes | Fault
-Wrong = tuple[int, Row, Row]  # number of a text in a batch, what was found, what was expected
+Wrong = tuple[int, Row, Row]  # number of a text in a batch, found, expected
 
 
 @dataclass
 class Tally:
-    """How much of a check was done: how many texts, and whether that is all."""
+    """How much of a check was done: the number of texts, and whether it is complete."""
 
     texts: int = 0
     complete: bool = True
 
     @contextmanager
     def while_there_is_time(self) -> Iterator[None]:
-        """What is done inside ends when the time is up, and is not complete then."""
+        """The work inside ends when the time is up, and is then incomplete."""
         try:
             yield
         except OutOfTimeError:
@@ -50,7 +50,7 @@ class Tally:
 
 
 class _Failing:
-    """Which texts fail: those of which `ask` tells something. Keeps the first of each request, with what it tells."""
+    """Which texts fail: those for which `ask` returns something. Keeps the first of each request, with the result."""
 
     def __init__(self, ask: Callable[[list[str]], list[Any]]) -> None:
         self.ask = ask
@@ -68,7 +68,7 @@ class _Failing:
 def _smallest(
     pool: list[str], ask: Callable[[list[str]], list[Any]], tally: Tally, tries: int
 ) -> tuple[str, Any, int] | None:
-    """(text, what `ask` tells of it, how many of `pool` fail) of the smallest text found that fails."""
+    """(text, `ask`'s result for it, how many of `pool` fail) for the smallest failing text found."""
     bad: dict[str, Any] = {}
     with tally.while_there_is_time():
         for start in range(0, len(pool), PART):
@@ -85,14 +85,14 @@ def _smallest(
 
 
 def _sample(pair: Pair, guide: Guide, count: int, seed: int) -> list[str]:
-    """Random texts that the candidate's `encode` can do: where it fails, the other calls may fail, too."""
+    """Random texts that the candidate's `encode` can handle. On others, the other calls may fail too."""
     texts = [text for text in islice(texts_of.random_texts(guide, seed), count) if "\0" not in text]
     failed = pair.candidate.encode(texts).faults
     return [text for at, text in enumerate(texts) if at not in failed]
 
 
 def check_batches(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
-    """One call for many texts, of many sizes, the empty text among them."""
+    """One call for many texts of many sizes, including the empty text."""
     chance, pool = random.Random(6), _sample(pair, guide, 2000, 6)
     for size in SIZES:
         batch = ["" if not at % 50 else chance.choice(pool) for at in range(size)]
@@ -103,7 +103,7 @@ def check_batches(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
 
 
 def _wrong_in_batch(pair: Pair, batch: list[str]) -> Wrong | None:
-    """The first text that a batch gets wrong."""
+    """The first text with a wrong result in a batch."""
     found, alone = pair.candidate.batch(batch), pair.candidate.encode(batch)
     if found.faults:
         return 0, found.faults[0], alone.rows()[0]
@@ -115,7 +115,7 @@ def _wrong_in_batch(pair: Pair, batch: list[str]) -> Wrong | None:
 
 
 def _smallest_batch(pair: Pair, batch: list[str], wrong: Wrong) -> tuple[list[str], Wrong]:
-    """The smallest batch found that is wrong: shortest texts, then fewer texts."""
+    """The smallest wrong batch found: shortest texts, then fewer texts."""
     with suppress(OutOfTimeError):
         simple = ["a"] * len(batch)
         if found := _wrong_in_batch(pair, simple):
@@ -144,7 +144,7 @@ def _batch_cause(batch: list[str], wrong: Wrong) -> Cause:
 
 
 def check_threads(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
-    """Four threads at once, each with all the texts in an order of its own."""
+    """Four threads at once, each with all the texts in its own order."""
     pool, count = _sample(pair, guide, 400, 7), 4
     alone, found = pair.candidate.encode(pool), pair.candidate.threads(pool, count)
     tally.texts += len(pool)
@@ -161,7 +161,7 @@ def check_threads(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
 
 
 def check_decode(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
-    """The ids of a text are decoded to that text, or to what the model's normalizer leaves of it."""
+    """The ids of a text decode to that text, or to the normalizer's result for it."""
     pool = [*texts_of.odd_texts(guide), *_sample(pair, guide, 2000, 8), *islice(texts_of.added_tokens(guide), 600)]
     tok = guide.tokenizer
 
@@ -186,11 +186,11 @@ def _decoded_by(pair: Pair, texts: list[str]) -> list[str | Fault]:
 
 
 UNITS = ("code points", "bytes", "UTF-16 units")
-Spans = list[tuple[int, int]] | None  # of a text's tokens, if they could be had
+Spans = list[tuple[int, int]] | None  # of a text's tokens, if available
 
 
 def check_offsets(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
-    """Spans are those of the reference, in code points."""
+    """Spans equal the reference's, in code points."""
     pool = [text for text in [*texts_of.odd_texts(guide), *_sample(pair, guide, 500, 9)] if text]
 
     def ask(texts: list[str]) -> list[tuple[Spans, Spans] | None]:
@@ -226,7 +226,7 @@ def _in_unit(guide: Guide, text: str, unit: str) -> list[tuple[int, int]]:
 
 
 def check_plain(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
-    """Texts with added tokens in them that are to be plain text: no prompt forges a token."""
+    """Texts that contain added tokens as plain text: no prompt forges a token."""
     pool = [*texts_of.odd_texts(guide), *islice(texts_of.added_tokens(guide), 2000), *_sample(pair, guide, 500, 10)]
     expected = _as_text(pair, guide)
 
@@ -241,7 +241,7 @@ def check_plain(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
 
 
 def _as_text(pair: Pair, guide: Guide) -> Callable[[str], list[int]]:
-    """dstok's ids with those of the added tokens as text that the candidate's call takes as text."""
+    """dstok's ids, with added tokens as text where the candidate's call takes them as text."""
     kept = [token.content for token in guide.tokenizer.describe().added_tokens if not token.special]
     policy = frozenset(kept) if pair.candidate.info["plain_special"] else frozenset[str]()
     return lambda text: guide.tokenizer.encode(text, special=policy)

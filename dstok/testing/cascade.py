@@ -1,11 +1,11 @@
-"""The splits of a tokenizer, step by step and alternative by alternative, and the mistakes that can be made in them.
+"""The splits of a tokenizer, step by step and alternative by alternative, and possible mistakes in them.
 
-In: Split steps. Out: the pieces that they cut, by the rules or by one of the mistakes that `Mistake` names.
-Invariant: without a mistake the pieces are those of the tokenizer's own automaton.
+In: Split steps. Out: their pieces, by the rules or by one of the mistakes that `Mistake` names. Invariant: without a
+mistake the pieces equal those of the tokenizer's own automaton.
 
 The module is plain on purpose: at each place it tries each alternative by itself. So their order, their look-ahead and
-the edges between the steps can be changed one by one. What has been read in vain is remembered, so that time is linear
-in the text (Reps 1998, as core/_scan.pyx).
+the edges between the steps can be changed one by one. Failed reads are remembered, so that time is linear in the text
+(Reps 1998, as core/_scan.pyx).
 """
 
 from __future__ import annotations
@@ -27,15 +27,18 @@ from dstok.pattern.syntax import parse
 __all__ = ["Cascade", "Mistake", "alternatives_of", "blind_at_end", "lazy", "with_bounds", "without_looks"]
 
 Steps = tuple[tuple[Node, ...], ...]  # for each step its alternatives
-FAR = 16  # characters read in vain that are worth to be remembered
+FAR = 16  # failed reads of so many characters are remembered
 
-_Futile = set[tuple[int, int]]  # states, with places, from which no match ends any more
+_Futile = set[tuple[int, int]]  # states and places from which no match ends
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """longest: of the alternatives the longest match counts, not the first. past_edge: a look-ahead at the edge of a
-    piece sees the text after it. gaps_dropped: what no step has matched is lost."""
+    """One kind of mistake.
+
+    longest: the longest match of the alternatives counts, not the first. past_edge: a look-ahead at the edge of a piece
+    sees the text after it. gaps_dropped: text that no step has matched is lost.
+    """
 
     longest: bool = False
     past_edge: bool = False
@@ -49,7 +52,7 @@ def alternatives_of(splits: Sequence[Split], unicode_version: str) -> Steps:
 
 
 class Cascade:
-    """Steps that cut one after the other, each the pieces of the one before. All are Isolated."""
+    """Steps that cut one after the other, each the pieces of the step before. All are Isolated."""
 
     def __init__(self, steps: Steps, mistake: Mistake | None = None) -> None:
         self.mistake = mistake or Mistake()
@@ -96,7 +99,7 @@ class Cascade:
     def _match(
         self, step: list[DFA], symbols: list[int], start: int, end: int, after: int, futile: list[_Futile],
     ) -> int:
-        """Where the step's match at `start` ends, or `start`."""
+        """The end of the step's match at `start`, or `start`."""
         best = start
         for dfa, known in zip(step, futile):
             found = _longest(dfa, symbols, start, end, after, known)
@@ -134,7 +137,7 @@ def without_looks(node: Node) -> Node:
 
 
 def blind_at_end(node: Node) -> Node:
-    """The pattern with look-aheads that are never satisfied by the end of the text."""
+    """The pattern with look-aheads that the end of the text never satisfies."""
     if isinstance(node, Look):
         return replace(node, at_end=False)
     if isinstance(node, Repeat):
@@ -155,7 +158,7 @@ def with_bounds(node: Node, high: int | None) -> Node:
 
 
 def lazy(node: Node) -> Node:
-    """The pattern with a first unbounded repeat that takes as little as it can."""
+    """The pattern with a first unbounded repeat that takes as little as possible."""
     if isinstance(node, Repeat) and node.high is None:
         return replace(node, greedy=False)
     if isinstance(node, Concat):

@@ -1,15 +1,14 @@
 """Why two tokenizers differ on a text: from a difference to a named cause.
 
-In: differences, one after another. Out: `Cause`s, each with its smallest text and how many texts it explains.
-Invariant: a cause that is named by a hypothesis predicts the candidate's ids on its text exactly. It is tried on
-further texts, made to tell it from other hypotheses, and the share that it predicts is kept as evidence. What no
-hypothesis predicts is named by what can be seen. Where there is a difference there is a cause: if the time is up first,
-one that says so.
+In: differences, one after another. Out: `Cause`s, each with its smallest text and the number of texts it explains.
+Invariant: a cause named by a hypothesis predicts the candidate's ids on its text exactly. The hypothesis is tried on
+further texts, made to tell it from others, and the share of right predictions is kept as evidence. If no hypothesis
+predicts the ids, the cause is named by its visible effects. Every difference gets a cause; if the time is up first, the
+cause says so.
 
-A difference is first offered to the causes found so far: one that predicts its ids takes it. Otherwise the text is
-shrunk. Then each hypothesis of the catalog that predicts the ids of the shrunk text is tried on the texts near it on
-which candidate and reference should differ by the hypothesis. After the catalog come single characters in another
-class, then the order of merges.
+A known cause that predicts a new difference's ids takes the difference. Otherwise the text is shrunk. Then each
+hypothesis of the catalog that predicts the ids of the shrunk text is tried on those texts near it on which it expects
+candidate and reference to differ. After the catalog come single characters in another class, then the order of merges.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ LOST, STATE, UNKNOWN = "text lost or changed", "what was encoded before", "not e
 FAULTS = {"error": "error", "crash": "crash", "hang": "no end", "memory": "out of memory"}
 REORDERED = "pairs are merged in another order"
 NO_MERGE = "added tokens"
-MANY = 25  # different merges out of order: any further one is counted with them
-LONG_PIECE = 33  # bytes: a fault that cannot be shrunk below is one of length
+MANY = 25  # merges out of order, each reported alone; further ones are counted with them
+LONG_PIECE = 33  # bytes: a fault that cannot be shrunk below this depends on length
 SURE = 0.7  # share of the neighbourhood that a hypothesis must predict
 MAX_CAUSES = 40
 KEPT = 5  # further texts of a cause
@@ -56,7 +55,7 @@ class Cause:
     evidence: tuple[int, int] | None = None
     before: tuple[str, ...] = ()  # texts that must be encoded first
     count: int = 1
-    characters: dict[str, int] = field(default_factory=dict)  # in another class: the class they are taken for
+    characters: dict[str, int] = field(default_factory=dict)  # characters treated as another class: that class
     details: dict[str, int] = field(default_factory=dict)
     examples: list[str] = field(default_factory=list)
     note: str = ""
@@ -71,12 +70,12 @@ class Explainer:
         self.catalog = catalog(guide)
         self.neighbourhood = Neighbourhood(guide)
         self.causes: list[Cause] = []
-        self.diagnosed: dict[Difference, Cause] = {}  # by the smallest text, where others have it, too
+        self.diagnosed: dict[Difference, Cause] = {}  # by the smallest text, which others may share
         self.unexplained = 0
-        self.smallest: Difference  # the one that is being explained, as far as it is cut down
+        self.smallest: Difference  # the difference in work, as far as it is shrunk
 
     def take(self, difference: Difference, search: bool = True) -> None:
-        """Count a difference with the cause that explains it; find that cause if it is new and `search` is true."""
+        """Counts a difference with its cause. Looks for that cause if it is new and `search` is true."""
         known = self._known(difference)
         if known is None:
             known = self._new(difference, search and len(self.causes) < MAX_CAUSES)
@@ -88,7 +87,7 @@ class Explainer:
             known.examples.append(difference.text)
 
     def _new(self, difference: Difference, search: bool) -> Cause | None:
-        """The new cause of a difference; None if others are known, and it is not looked for, or not found in time."""
+        """The new cause of a difference; None if causes are known and the search is off or runs out of time."""
         self.smallest = difference
         with suppress(OutOfTimeError):
             if search:
@@ -100,7 +99,7 @@ class Explainer:
             return None
         return self._add(Cause(cause, words, small.text, small.found, small.expected))
 
-    # Causes found before
+    # Known causes
 
     def _known(self, difference: Difference) -> Cause | None:
         return next((cause for cause in self.causes if self._explains(cause, difference)), None)
@@ -120,7 +119,7 @@ class Explainer:
         return False
 
     def _reordered(self, cause: Cause, difference: Difference) -> bool:
-        """Is it one of the merges that are known to be out of order, or are those so many that any is?"""
+        """Whether it is one of the merges known to be out of order, or these are so many that any merge counts."""
         if not self._inside_pieces(difference):
             return False
         detail = self._merge_detail(difference)
@@ -131,7 +130,7 @@ class Explainer:
         return False
 
     def _grows(self, cause: Cause, difference: Difference) -> bool:
-        """Does one more character, in the wrong class as those before, explain the difference? Then it is added."""
+        """Whether one more character in the same wrong class explains the difference. If so, it is added."""
         if not cause.characters:
             return False
         class_of = self.guide.alphabet.class_of
@@ -184,7 +183,7 @@ class Explainer:
         return again[0] if again else difference
 
     def _fails(self, kind: str) -> Test:
-        """Which texts differ, by a fault of that `kind` if it names one; the first of them is `smallest` then."""
+        """The texts that differ, by a fault of that `kind` if it names one; `smallest` is then the first of them."""
         def fails(texts: Sequence[str]) -> list[bool]:
             wrong = {d.text: d for d in self.pair.differences(texts)
                      if not kind or (isinstance(d.found, Fault) and d.found.kind == kind)}
@@ -194,7 +193,7 @@ class Explainer:
         return fails
 
     def _fault(self, difference: Difference, fault: Fault) -> Cause:
-        """A crash, an error, no end, no memory: shrunk as long as it stays of that kind."""
+        """A crash, an error, no end, no memory: shrunk as long as the kind stays."""
         tries = {"error": 2000, "crash": 300, "memory": 30, "hang": 6}[fault.kind]
         text = shrink(difference.text, self._fails(fault.kind), tries)
         again = self.pair.differences([text])
@@ -202,7 +201,7 @@ class Explainer:
         return Cause(FAULTS[fault.kind], fault.message, small.text, small.found, small.expected)
 
     def _state(self, difference: Difference, history: list[str]) -> Cause:
-        """The text is right in a fresh worker: find what must come before it."""
+        """The text is right in a fresh worker: finds the texts that must come before it."""
         target = difference.text
 
         def fails_after(before: list[str]) -> bool:
@@ -221,7 +220,7 @@ class Explainer:
         return Cause(STATE, words, target, small.found, small.expected, before=tuple(before))
 
     def _small_state(self, before: list[str], target: str) -> tuple[list[str], str]:
-        """Earlier texts and the text, each cut down."""
+        """Earlier texts and the text, each shrunk."""
         if len(before) > 2:
             return before, target
 
@@ -243,7 +242,7 @@ class Explainer:
         return self._best(small, fitting)
 
     def _by_class(self, small: Difference) -> Cause | None:
-        """One character of the text in the class of others."""
+        """Treats one character of the text as a member of another class."""
         class_of, fitting, taken = self.guide.alphabet.class_of, [], []
         for char in list(dict.fromkeys(small.text))[:8]:
             for number in self.guide.classes:
@@ -265,7 +264,7 @@ class Explainer:
         return f"members of {own} taken as {describe_class(self.guide, number)}"
 
     def _best(self, small: Difference, fitting: list[Hypothesis], further: Iterable[str] = ()) -> Cause | None:
-        """The hypothesis that predicts the candidate best near the text, where it predicts a difference at all."""
+        """The hypothesis that predicts the candidate best near the text, where it predicts a difference."""
         if not fitting:
             return None
         around = [*self.neighbourhood.of(small.text), *further]
@@ -273,13 +272,13 @@ class Explainer:
         best_key = (SURE, 0)
         for one, (right, telling) in zip(fitting, self._tried(fitting, around)):
             key = (round(right / telling, 2) if telling else 0.0, telling)
-            if key > best_key:  # of two that are always right, the one that says more
+            if key > best_key:  # of two that are always right, the more informative one
                 best_key = key
                 best = Cause(one.cause, one.title, small.text, small.found, small.expected, one, (right, telling))
         return best
 
     def _tried(self, hypotheses: list[Hypothesis], around: list[str]) -> list[tuple[int, int]]:
-        """For each: (how many texts it predicts, of how many where it says that the two differ)."""
+        """For each: (how many texts it predicts, how many it expects to differ)."""
         reference = {text: self.pipeline.reference(text) for text in around}
         found = {d.text: d.found for d in self.pair.differences(around)}
         counts = []
@@ -290,14 +289,14 @@ class Explainer:
         return counts
 
     def _holds(self, one: Hypothesis, char: str) -> bool:
-        """Is it right about a character in all contexts, not only where the rest of one text stands around it?"""
+        """Whether it is right about a character in all contexts, not only in one text."""
         [(right, telling)] = self._tried([one], list(texts_of.code_points(self.guide, [ord(char)])))
         return right >= SURE * telling
 
-    # What can be seen
+    # Visible effects
 
     def _by_merges(self, small: Difference) -> Cause | None:
-        """The pieces are right, but merged in another order; or they are cut where the classes say nothing of it."""
+        """The pieces are right but merged in another order, or they are cut where no class explains it."""
         if not self._inside_pieces(small):
             return None
         longest = self._longest_piece(small.text)
@@ -312,7 +311,7 @@ class Explainer:
         return Cause(MERGES, REORDERED, small.text, small.found, small.expected, details={detail: 1})
 
     def _merge_detail(self, difference: Difference) -> str:
-        """The first merge that the candidate's tokens show not to have been done."""
+        """The first merge that the candidate's tokens show to be missing."""
         found = list(difference.found)
         for piece in self._pieces(difference.text):
             theirs = found[: tokens_of(self.guide, found, width(piece))]  # type: ignore[arg-type]
@@ -322,7 +321,7 @@ class Explainer:
         return NO_MERGE
 
     def _always_cut(self, small: Difference) -> bool:
-        """Is there an edge in the candidate's tokens where other texts of the same classes have one, too?"""
+        """Whether the candidate's tokens have an edge where other texts of the same classes also have one."""
         assert not isinstance(small.found, Fault)
         seen = self.guide.model.seen(small.text)
         chance, word = random.Random(1), self.guide.classes_of(seen)
@@ -341,7 +340,7 @@ class Explainer:
         return False
 
     def _inside_pieces(self, difference: Difference) -> bool:
-        """Are all edges of pieces edges of the candidate's tokens, and is the text whole?"""
+        """Whether all edges of pieces are edges of the candidate's tokens, and the text is complete."""
         if isinstance(difference.found, Fault) or self.pipeline.reference(difference.text) != difference.expected:
             return False
         if self._loses(difference.text, difference.found):
@@ -355,14 +354,14 @@ class Explainer:
         return True
 
     def _pieces(self, text: str) -> list[str]:
-        """The pieces of the text as the model sees it, added tokens taken for text."""
+        """The pieces of the text as the model sees it, with added tokens as text."""
         return self.pipeline.pieces(self.guide.model.seen(text))
 
     def _longest_piece(self, text: str) -> int:
         return max(map(width, self._pieces(text)), default=0)
 
     def _loses(self, text: str, found: Ids) -> bool:
-        """Do these ids stand for other bytes than those that the model sees?"""
+        """Whether these ids stand for other bytes than the model sees."""
         return bytes_of(self.guide, found) != self.guide.model.seen(text).encode()
 
     def _by_sight(self, small: Difference) -> Cause:

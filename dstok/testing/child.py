@@ -1,14 +1,14 @@
 """The process that a tokenizer under test runs in.
 
 In: requests on a pipe. Out: answers on a pipe. Invariant: whatever the tokenizer does (raise, crash, hang, print), the
-process that asks learns at which text it did so, and nothing that the tokenizer prints gets onto the pipe.
+requesting process learns at which text it did so, and nothing that the tokenizer prints reaches the pipe.
 
-The tokenizer is loaded once, by a process that from then on only forks workers. A worker answers requests until it is
-told to end, or dies. The next worker is a fresh copy of the loaded tokenizer. So a crash costs no second load, and no
-worker knows what another one has cached. Where there is no fork, or `forks` is false, the loader itself is the worker.
+A process loads the tokenizer once, and from then on only forks workers. A worker answers requests until it is told to
+end, or dies. The next worker is a fresh copy of the loaded tokenizer. So a crash costs no second load, and no worker
+sees another one's cache. Without fork, or if `forks` is false, the loader itself is the worker.
 
-Frames on the pipes: a length (8 bytes, little-endian), then that many bytes of pickle. The number of the text that is
-being done and the worker's process id lie in a small mapped file.
+Frames on the pipes: a length (8 bytes, little-endian), then that many bytes of pickle. A small mapped file holds the
+number of the current text and the worker's process id.
 
     main(SPEC FILE MAPPED_FILE MEMORY FORKS
 """
@@ -34,7 +34,7 @@ Faults = dict[int, tuple[str, str]]  # number of the text -> (kind, message)
 Begin = Callable[[int], None]
 CONTROL_SIZE = 16  # u64 number of the text, u64 process id
 HEADER = struct.Struct("<Q")
-LATE = "late", "no time was left"  # the fault of a text that was not begun, or not done
+LATE = "late", "no time was left"  # the fault of a text that was not begun or not finished
 
 
 def write_frame(pipe: IO[bytes], value: Any) -> None:
@@ -53,7 +53,7 @@ def read_frame(pipe: IO[bytes]) -> Any:
 def serve(
     engine: Engine, requests: IO[bytes], answers: IO[bytes], control: mmap.mmap, memory: int, forks: bool,
 ) -> None:
-    """Answers until the pipe ends. `memory`: bytes that a worker may take beyond what loading took; 0: no limit."""
+    """Answers until the pipe ends. `memory`: bytes that a worker may take beyond those of loading; 0: no limit."""
     write_frame(answers, ("ready", {"name": engine.name, "version": engine.version, "calls": [
         call for call in ("batch", "decode", "offsets", "plain") if getattr(engine, call)],
         "plain_special": engine.plain_special}))
@@ -70,7 +70,7 @@ def serve(
     _work(engine, requests, answers, control, memory)
 
 
-AGAIN, ENDED = 0, 17  # exit codes of a worker: a fresh one is wanted; no more requests
+AGAIN, ENDED = 0, 17  # exit codes of a worker: start a fresh one; no more requests
 
 
 def _work(engine: Engine, requests: IO[bytes], answers: IO[bytes], control: mmap.mmap, memory: int) -> int:
@@ -92,7 +92,7 @@ def _work(engine: Engine, requests: IO[bytes], answers: IO[bytes], control: mmap
 
 
 def _limit(memory: int) -> None:
-    """No core files, and no more address space than what is taken now plus `memory`."""
+    """No core files, and `memory` more address space than is taken now."""
     try:
         import resource
     except ImportError:
@@ -120,7 +120,7 @@ def _fault(error: BaseException) -> tuple[str, str]:
 
 
 def encode(engine: Engine, begin: Begin, texts: list[str], seconds: float) -> tuple[bytes, bytes, Faults]:
-    """(ids uint32, their number a text uint32, faults): a text that raises has no ids, nor has one begun too late."""
+    """(ids uint32, their number a text uint32, faults). A text that raises, or begins too late, has no ids."""
     flat, lengths, faults = array("I"), array("I"), Faults()
     call, end = engine.encode, time.monotonic() + seconds
     for number, text in enumerate(texts):
@@ -132,7 +132,7 @@ def encode(engine: Engine, begin: Begin, texts: list[str], seconds: float) -> tu
         before = len(flat)
         try:
             flat.extend(call(text))
-        except BaseException as error:  # a panic of a Rust library is no Exception
+        except BaseException as error:  # a panic of a Rust library is not an Exception
             faults[number] = _fault(error)
             del flat[before:]
         lengths.append(len(flat) - before)
@@ -146,7 +146,7 @@ def plain(engine: Engine, begin: Begin, texts: list[str], seconds: float) -> tup
 
 
 def batch(engine: Engine, begin: Begin, texts: list[str]) -> tuple[bytes, bytes, Faults]:
-    """As `encode`, in one call of the library's own for many texts."""
+    """As `encode`, in one library call for many texts."""
     assert engine.batch is not None
     begin(0)
     try:
@@ -157,7 +157,7 @@ def batch(engine: Engine, begin: Begin, texts: list[str]) -> tuple[bytes, bytes,
 
 
 def threads(engine: Engine, begin: Begin, texts: list[str], count: int) -> tuple[bytes, bytes, Faults]:
-    """As `encode`, by several threads at once that share the engine; each does all the texts, in turn."""
+    """As `encode`, by several threads at once that share the engine; each encodes all the texts, in turn."""
     from concurrent.futures import ThreadPoolExecutor
 
     begin(0)
@@ -223,7 +223,7 @@ CALLS: dict[str, Callable[..., Any]] = {"encode": encode, "batch": batch, "threa
 
 def main(spec: str, file: str, control_path: str, memory: str, forks: str) -> int:
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what the tokenizer prints
+    os.dup2(2, 1)  # the tokenizer's own output
     try:
         engine = open_engine(spec, file or None)
     except BaseException as error:

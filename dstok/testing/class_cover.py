@@ -2,10 +2,10 @@
 
 In: a tokenizer and k. Out: texts. For each state of the automaton a shortest way into it, then every sequence of k
 equivalence classes, then the end of the text: |states| * |classes| ** k texts.
-Invariant: from every state that a scan can be in, every sequence of k edges is taken by some text, and is followed by
-the end of that text. Two splitters whose automata differ, and have no more states than this one, disagree on some
-text of a large enough k (the W-method of Chow and Vasilevskii: the cover of the states, then all words of k).
-Whether the disagreement shows in the ids depends on the characters that stand for the classes: see guide.py.
+Invariant: from every state that a scan can reach, some text takes every sequence of k edges and then ends. Two
+splitters whose automata differ, and have no more states than this one, disagree on some text of a large enough k (the
+W-method of Chow and Vasilevskii: the cover of the states, then all words of k). Whether the ids show the disagreement
+depends on the characters that stand for the classes: see guide.py.
 Source: T. S. Chow, "Testing software design modeled by finite-state machines", 1978.
 """
 

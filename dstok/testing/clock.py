@@ -1,7 +1,7 @@
-"""How long a run may take: the one clock that all of its parts look at.
+"""The time limits of a run: the one clock for all of its parts.
 
-In: seconds, for the whole run and for each part. Out: `Clock`; `OutOfTimeError`, if something was not done to its end.
-Invariant: no part lasts beyond the end of the run; only the `GRACE` in which a process is ended may.
+In: seconds, for the whole run and for each part. Out: `Clock`; `OutOfTimeError`, if something was not finished.
+Invariant: no part lasts beyond the end of the run, except the `GRACE` in which a process is ended.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GRACE = 0.5  # seconds for a process to stop by itself when the time is up
 
 
 class OutOfTimeError(Exception):
-    """The time is up. `found`: what was found before."""
+    """The time is up. `found`: the results so far."""
 
     def __init__(self, found: Sequence[Any] = ()) -> None:
         super().__init__("no time was left")
@@ -26,21 +26,21 @@ class OutOfTimeError(Exception):
 
 
 class Clock:
-    """Counts down to the end of a part, and to the end of all. Without `start` there is no end."""
+    """Counts down to the end of a part, and to the end of the run. Without `start` there is no end."""
 
     def __init__(self) -> None:
         self._end = self._until = math.inf
 
     def start(self, seconds: float) -> None:
-        """From now on all has so many seconds."""
+        """From now on the run has so many seconds."""
         self._end = self._until = time.monotonic() + seconds
 
     def left(self) -> float:
-        """The seconds that are left for the part that is being done; none: 0 or less."""
+        """The seconds left for the current part; 0 or less if none are left."""
         return self._until - time.monotonic()
 
     def all_left(self) -> float:
-        """The seconds that are left for all."""
+        """The seconds left for the run."""
         return self._end - time.monotonic()
 
     def check(self) -> None:
@@ -50,7 +50,7 @@ class Clock:
 
     @contextmanager
     def part(self, seconds: float) -> Iterator[None]:
-        """What is done inside has so many seconds, but none beyond the end of all."""
+        """The work inside has so many seconds, but none beyond the end of the run."""
         before, self._until = self._until, min(self._end, time.monotonic() + seconds)
         try:
             yield

@@ -1,9 +1,9 @@
-"""A strategy for hypothesis: conversations of every kind, to hold a chat format against its reference.
+"""A strategy for hypothesis: conversations of every kind, to compare a chat format with its reference.
 
-In: a version of `dstok.chat`, and the tokens whose texts are to be among the messages. Out: a strategy of `Drawn`.
-Invariant: roles come in any order and number; every field may be missing, None, empty, a token's text or a part of one;
-some arguments are no JSON and no object; every option of the version is drawn. Half of the conversations are as a
-server sees them: a system message, users, answers, calls with their results.
+In: a version of `dstok.chat`, and the tokens whose texts occur in the messages. Out: a strategy of `Drawn`. Invariant:
+roles come in any order and number. Every field may be missing, None, empty, a token's text or a part of one. Some
+arguments are neither JSON nor an object. Every option of the version is drawn. Half of the conversations are such as a
+server sees: a system message, users, answers, calls with their results.
 
 >>> from hypothesis import given, settings
 >>> from dstok import chat
@@ -43,7 +43,7 @@ STRUCTURAL = (
 )
 WORDS = ("Hello", "ok", "weather in Hangzhou", "你好", "a\n\nb", "\n", " ", "  x ", "naïve 🦙", "1", "\t", "{}", "null")
 IDS = ("call_1", "call_2", "call_3", "")
-OTHER = (None, 7, ["x"], {"type": "text"})  # what a text field may hold by mistake
+OTHER = (None, 7, ["x"], {"type": "text"})  # a text field may hold these by mistake
 ARGUMENTS = ("{}", '{"city": "北京", "days": 3}', '{"a": [1, 2.50, null], "b": {"c": "d"}, "e": ""}', "[1]", "",
              "no json", '{"x": 1e400}', '{"x": -0, "y": 1e-7, "z": 0.00001, "w": 1E+22}', '"text"', "null",
              '{"n": 123456789012345678901234567890}', '{"d": 1, "d": 2}', '{"s": "\\ud800"}', '{"t": true,}',
@@ -57,14 +57,14 @@ SCHEMAS: tuple[Any, ...] = ({"type": "object", "properties": {"city": {"type": "
 
 @dataclass
 class Drawn:
-    """A conversation: what `dstok.chat.render` takes."""
+    """A conversation: the arguments of `dstok.chat.render`."""
 
     messages: list[dict[str, Any]]
     options: dict[str, Any] = field(default_factory=dict)
 
 
 def conversations(version: str, tokens: tuple[str, ...] = STRUCTURAL) -> SearchStrategy[Drawn]:
-    """Conversations and options of `version`. `tokens`: texts that are put, whole and in parts, into every field."""
+    """Conversations and options of `version`. `tokens`: texts put, whole and in parts, into every field."""
     texts = _texts(tokens)
     strict = "tool_choice" in find_version(version).options  # deepseek-recipe's take no wrong types, and fewer roles
     wild = st.lists(_any_message(texts, strict), max_size=7)
@@ -81,12 +81,12 @@ def _texts(tokens: tuple[str, ...]) -> SearchStrategy[str]:
 
 
 def _mostly(usual: SearchStrategy[Any], other: SearchStrategy[Any], times: int) -> SearchStrategy[Any]:
-    """`usual`, and once in about `times` `other`; weights cannot be had by `one_of` of the same strategy again."""
+    """`usual`, and once in about `times` `other`. `one_of` cannot weight by repeating a strategy."""
     return st.integers(0, times).flatmap(lambda drawn: other if drawn == times * 2 // 3 else usual)
 
 
 def _any_message(texts: SearchStrategy[str], strict: bool) -> SearchStrategy[dict[str, Any]]:
-    """A message of any role with any fields, missing and wrong ones among them."""
+    """A message of any role with any fields, including missing and wrong ones."""
     parts = st.lists(st.builds(lambda text: {"type": "text", "text": text}, texts), max_size=2)
     content = _mostly(texts, st.one_of(st.none(), parts, st.sampled_from(OTHER)), 40 if strict else 5)
     optional: dict[str, SearchStrategy[Any]] = {
@@ -104,7 +104,7 @@ def _any_message(texts: SearchStrategy[str], strict: bool) -> SearchStrategy[dic
 
 
 def _dialogue(texts: SearchStrategy[str], version: str, strict: bool = False) -> SearchStrategy[list[dict[str, Any]]]:
-    """A conversation as servers see them."""
+    """A conversation such as servers see."""
     def said(role: str, **more: SearchStrategy[Any]) -> SearchStrategy[list[dict[str, Any]]]:
         return st.fixed_dictionaries({"role": st.just(role), "content": texts}, optional=more).map(lambda one: [one])
 
@@ -141,7 +141,7 @@ def _call(call_id: str | None, name: Any, arguments: Any, kind: str) -> dict[str
 
 
 def _calls(texts: SearchStrategy[str]) -> SearchStrategy[list[Any]]:
-    """Up to four calls, of which some lack something."""
+    """Up to four calls; some lack something."""
     arguments = st.one_of(st.sampled_from(ARGUMENTS), st.sampled_from(ARGUMENTS),
                           st.dictionaries(texts, texts, max_size=2).map(json.dumps),
                           st.dictionaries(texts, texts, max_size=2))
@@ -159,7 +159,7 @@ def _tools(texts: SearchStrategy[str]) -> SearchStrategy[list[Any]]:
 
 
 def _options(version: str, texts: SearchStrategy[str]) -> SearchStrategy[dict[str, Any]]:
-    """Options of the version, and the arguments that all have."""
+    """Options of the version, and the common arguments."""
     found = find_version(version)
     known: dict[str, SearchStrategy[Any]] = {
         "thinking": st.booleans(), "drop_thinking": st.booleans(), "add_default_bos_token": st.booleans(),

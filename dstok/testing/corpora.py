@@ -1,7 +1,7 @@
 """Texts to compare with: files, and data sets by the `datasets` package.
 
 In: paths; or a data set's name, configuration, split and column. Out: texts, one after the other, never all at once.
-Invariant: nothing is changed or left out; what cannot be had is a `CandidateError` that says what it was.
+Invariant: nothing is changed or left out; an unavailable source is a `CandidateError` that names it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DOCUMENT = 20_000  # characters of a file that are one text
 
 
 def documents(files: Iterable[str]) -> Iterator[str]:
-    """The texts of files, in parts of whole lines. Raises `CandidateError` for one that cannot be read."""
+    """The texts of files, in parts of whole lines. Raises `CandidateError` for an unreadable file."""
     for path in files:
         try:
             with open(path, encoding="utf-8", newline="") as file:
@@ -27,7 +27,7 @@ def documents(files: Iterable[str]) -> Iterator[str]:
 
 
 def check_files(files: Iterable[str]) -> None:
-    """A file that is not there is said at once, not when its turn comes."""
+    """Reports a missing file at once, not when its turn comes."""
     for path in files:
         try:
             open(path, "rb").close()
@@ -38,8 +38,8 @@ def check_files(files: Iterable[str]) -> None:
 def rows(spec: str) -> Iterator[str]:
     """The texts of a data set, a row each; `spec` is NAME[:CONFIGURATION[:SPLIT[:COLUMN]]], by default `test`, `text`.
 
-    What `datasets.load_dataset` takes for a name: one of the hub, or a folder of files. Rows are streamed. Raises
-    `CandidateError` where the package, the data set, the split or the column is missing.
+    The name is one that `datasets.load_dataset` takes: of the hub, or a folder of files. Rows are streamed. Raises
+    `CandidateError` if the package, the data set, the split or the column is missing.
     """
     name, configuration, split, column = [*spec.split(":"), "", "", ""][:4]
     try:
@@ -48,7 +48,7 @@ def rows(spec: str) -> Iterator[str]:
         raise CandidateError(f"datasets is not installed here: pip install 'dstok[corpus]' ({error})") from error
     try:
         found = load_dataset(name, configuration or None, split=split or "test", streaming=True)
-    except Exception as error:  # of many kinds: no network, no such name, no such split
+    except Exception as error:  # many kinds: no network, no such name, no such split
         raise CandidateError(f"{spec}: {type(error).__name__}: {str(error)[:200]}") from error
     return _texts(spec, found, column or "text")
 

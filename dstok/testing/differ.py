@@ -1,7 +1,7 @@
-"""Two tokenizers side by side: where they differ, and the smallest text on which they still do.
+"""Two tokenizers side by side: their differences, and the smallest text that still shows one.
 
-In: two runners. Out: `Difference`s; a text cut down. Invariant: what `shrink` gives differs too; taking any one
-character out of it makes the two agree, unless the number of tries, or the time, ran out.
+In: two runners. Out: `Difference`s; a shrunk text. Invariant: the result of `shrink` still differs. Without any one of
+its characters the two agree, unless the number of tries, or the time, ran out.
 Source: Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input" (ddmin), with all the parts of one
 round tried in one request.
 """
@@ -20,13 +20,13 @@ from dstok.testing.runner import Answers, Fault, Runner
 
 __all__ = ["Difference", "Pair", "Test", "decoded", "fewest", "shrink", "shrink_run", "simplify"]
 
-HISTORY = 20_000  # texts that are remembered, to find what a later one depends on
+HISTORY = 20_000  # texts that are remembered, to find those that a later one depends on
 MAX_TRIES = 4000  # texts, in one shrinking
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A text, and what the two made of it: ids, or a `Fault` of the candidate."""
+    """A text with both results: ids, or a `Fault` of the candidate."""
 
     text: str
     found: tuple[int, ...] | Fault
@@ -42,14 +42,14 @@ class Pair:
 
     def __init__(self, candidate: Runner, reference: Runner) -> None:
         self.candidate, self.reference, self.clock = candidate, reference, candidate.clock
-        self.history: deque[str] = deque(maxlen=HISTORY)  # what the candidate's worker has seen
-        self.texts = 0  # of which both have made something
-        self.refused: dict[str, str] = {}  # texts of which the reference made nothing, and why
+        self.history: deque[str] = deque(maxlen=HISTORY)  # the texts that the candidate's worker has seen
+        self.texts = 0  # texts with a result from both
+        self.refused: dict[str, str] = {}  # texts that the reference refused, with the reason
 
     def differences(self, texts: Sequence[str]) -> list[Difference]:
-        """The texts on which the two differ. What the reference cannot do is left out, and kept in `refused`.
+        """The texts on which the two differ. Texts that the reference refuses are left out, and kept in `refused`.
 
-        Raises `OutOfTimeError` with the differences found so far, if the time does not suffice for all the texts.
+        Raises `OutOfTimeError` with the differences so far, if the time does not suffice for all the texts.
         """
         self.clock.check()
         self.candidate.begin(texts)
@@ -84,7 +84,7 @@ class Pair:
         return [text in wrong for text in texts]
 
     def fresh(self) -> None:
-        """Forget: the candidate has seen nothing from here on."""
+        """Forgets all texts: from here on the candidate has seen none."""
         self.candidate.fresh()
         self.history.clear()
 
@@ -93,7 +93,7 @@ Test = Callable[[Sequence[str]], list[bool]]
 
 
 def shrink(text: str, fails: Test, max_tries: int = MAX_TRIES) -> str:
-    """The smallest text found on which `fails` is still true, by taking parts out, as far as the time goes."""
+    """The smallest text found on which `fails` is still true, made by removing parts while there is time."""
     step, tries = max(len(text) // 2, 1), 0
     with suppress(OutOfTimeError):
         while text and tries < max_tries:
@@ -114,12 +114,12 @@ def shrink(text: str, fails: Test, max_tries: int = MAX_TRIES) -> str:
 
 
 def _at_once(text: str) -> int:
-    """How many variants of a text are tried in one request."""
+    """The number of variants of a text in one request."""
     return max(1, min(64, 2_000_000 // len(text)))
 
 
 def simplify(text: str, fails: Test, guide: Guide) -> str:
-    """The text with the best-known member of its class in place of each character, where it still differs."""
+    """The text with its characters replaced by the best-known members of their classes, where it still differs."""
     with suppress(OutOfTimeError):
         for at, char in enumerate(text[:12]):
             plain = guide.representatives[guide.alphabet.class_of(char)]
@@ -131,7 +131,7 @@ def simplify(text: str, fails: Test, guide: Guide) -> str:
 
 
 def shrink_run(char_text: str, fails: Test) -> str:
-    """The shortest beginning of a text that still fails, if longer ones fail too: by bisection, while there is time."""
+    """The shortest beginning of a text that still fails, by bisection while there is time, if longer ones fail too."""
     low, high = 0, len(char_text)  # low passes, high fails
     with suppress(OutOfTimeError):
         while high - low > 1:
@@ -144,7 +144,7 @@ def shrink_run(char_text: str, fails: Test) -> str:
 
 
 def fewest(history: list[str], fails_after: Callable[[list[str]], bool], patience: int = 120) -> list[str] | None:
-    """The fewest earlier texts, in order, after which it still fails; None if it does not after all of them."""
+    """The fewest earlier texts, in order, after which it still fails; None if it does not fail after all of them."""
     if not fails_after(history):
         return None
     step, tries = max(len(history) // 2, 1), 0

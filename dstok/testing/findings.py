@@ -1,7 +1,7 @@
 """Causes of differences -> findings, which are data.
 
-In: a `Cause`, and the guide that knows the reference's tokenizer. Out: a `Finding`.
-Invariant: a finding needs no tokenizer: the tokens are spelled, and the characters have their names and categories.
+In: a `Cause`, and the guide of the reference's tokenizer. Out: a `Finding`. Invariant: a finding needs no tokenizer: it
+has the tokens' texts, and the characters' names and categories.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _spelled(guide: Guide, id: int) -> str:
 
 
 def _characters(guide: Guide, cause: Cause) -> list[Character]:
-    """The first characters of the text that are not ASCII, and those that are in a wrong class."""
+    """The first characters of the text that are not ASCII, and those in a wrong class."""
     odd = [char for char in dict.fromkeys(cause.text[:200]) if char in cause.characters or not char.isascii()]
     return [_character(char) for char in odd[:6]]
 

@@ -1,7 +1,7 @@
-"""A process that is a fork of this one and serves an object, and what can be done to a process from outside.
+"""A fork of this process that serves an object, and the control of a process from outside.
 
-In: an object, a mapped file. Out: `Forked`, with as much of Popen as the runner needs. Invariant: only processes that
-were started here are ended.
+In: an object, a mapped file. Out: `Forked`, with the part of Popen that the runner needs. Invariant: only processes
+that were started here are ended.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Forked:
 
     @staticmethod
     def _serve(engine: Any, requests: int, answers: int, control: mmap.mmap, memory: int) -> None:
-        faulthandler.disable()  # a crash is told by the exit code; pytest would have it printed
+        faulthandler.disable()  # the exit code reports a crash; pytest would have it printed
         try:
             with open(os.devnull, "w", encoding="utf-8") as nothing:
                 os.dup2(nothing.fileno(), 1)
@@ -76,7 +76,7 @@ def is_stopped(pid: int) -> bool:
 
 
 def kill(pid: int) -> None:
-    """End one process that this one started; 0 would be all of this one's group."""
+    """Ends a process that this one started; 0 would end all of this one's group."""
     assert pid > 0
     try:
         os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))

@@ -1,9 +1,9 @@
-"""Does the work grow with the length of the text, or with its square? And does a long text bring it down?
+"""Checks whether work grows with the length of the text or with its square, and whether a long text causes a fault.
 
 In: a candidate. Out: `Growth`: for each kind of long text the processor time at several sizes.
-Invariant: a time is processor time of the candidate's own process, the least of some. A kind is called super-linear if
-four times the text costs at least `FACTOR` times as much, at two pairs of sizes, and the largest takes long enough to
-be measured. Times decide nothing else.
+Invariant: a time is processor time of the candidate's own process, the least of several. A kind is super-linear if four
+times the text costs at least `FACTOR` times as much, at two pairs of sizes, and the largest takes long enough to
+measure. Times decide nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["CRASH_SIZE", "SIZES", "Growth", "measure"]
 
 SIZES = (2048, 8192, 32768)  # code points
 CRASH_SIZE = 100_000
-FACTOR = 8.0  # of 4 if linear, 16 if quadratic
+FACTOR = 8.0  # for four times the text: 4 if linear, 16 if quadratic
 MEASURABLE = 0.05  # seconds
 
 
@@ -30,13 +30,13 @@ class Growth:
     """One kind of text: seconds by size, or the fault that ended it."""
 
     kind: str
-    text: str  # the longest that was tried
+    text: str  # the longest one tried
     seconds: tuple[tuple[int, float], ...]
     fault: Fault | None = None
 
     @property
     def exponent(self) -> float:
-        """Of the power of the length by which time grew, at the largest sizes."""
+        """The exponent of the growth of time with length, at the largest sizes."""
         (small, fast), (large, slow) = self.seconds[-2:]
         return math.log(max(slow, 1e-9) / max(fast, 1e-9), large / small)
 
@@ -72,7 +72,7 @@ def _grow(candidate: Runner, guide: Guide, kind: str, longest: str) -> Growth:
 
 
 def _ended(candidate: Runner, kind: str, text: str, rows: list[tuple[int, float]], fault: Fault) -> Growth:
-    """A fault. No answer in time is no fault, but slow, if shorter texts have led up to it by more and more."""
+    """A fault. A missing answer is not a fault but slow, if the times of shorter texts grew towards it."""
     if fault.kind == "hang":
         sizes = (len(text) // 16, len(text) // 4)
         shorter = [(size, candidate.call("timed", _of_size(text, size), 1)) for size in sizes]
@@ -84,5 +84,5 @@ def _ended(candidate: Runner, kind: str, text: str, rows: list[tuple[int, float]
 
 
 def _of_size(text: str, size: int) -> str:
-    """The end of a text: where the odd character of a kind stands."""
+    """The end of a text, where the odd character of a kind stands."""
     return text[-size:]

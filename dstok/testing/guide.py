@@ -1,13 +1,13 @@
-"""What the kit knows about a tokenizer: where its automaton can be led, and by which characters.
+"""The kit's knowledge of a tokenizer: the reachable states of its automaton, and the characters that lead there.
 
 In: a dstok `Tokenizer`. Out: `Guide`: a shortest way to each state of the automaton, some members of each equivalence
-class to stand for it, and characters that make a wrong boundary visible.
-Invariant: the same tokenizer gives the same guide; `guide_of` makes it once for all runs of a process.
+class to stand for it, and characters that make a wrong boundary visible. Invariant: the same tokenizer gives the same
+guide; `guide_of` makes it once for all runs of a process.
 
-A wrong boundary shows in the ids only where a merge would go across it. Between "x" and "y" it shows nothing if no
-token begins in x and ends in y. So for each pair of classes the guide looks for characters that "glue": the bytes of
-both, merged as one piece, give a token across the border. First the tokens of the vocabulary are searched, then the
-members of the classes are tried.
+The ids show a wrong boundary only where a merge would go across it. Between "x" and "y" they do not show it if no token
+begins in x and ends in y. So for each pair of classes the guide looks for characters that "glue": the bytes of both,
+merged as one piece, give a token across the border. It searches first the tokens of the vocabulary, then the members of
+the classes.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from dstok.unicode import category_of
 __all__ = ["Guide", "built_in", "guide_of"]
 
 Word = tuple[int, ...]  # classes
-PREFERRED = "a1 .\n中の\téé,"  # who stands for its class, if it is in it: what people read most easily
-GLUED = 4  # pairs of characters that are kept a pair of classes
-TRIES = 1500  # pairs of members that are merged to find one that glues
+PREFERRED = "a1 .\n中の\téé,"  # these stand for their classes if they are members: the most readable ones
+GLUED = 4  # pairs of characters kept for a pair of classes
+TRIES = 1500  # pairs of members that are merged in search of one that glues
 SURROGATES = range(0xD800, 0xE000)
 
 
@@ -45,7 +45,7 @@ class Guide:
         self._after: dict[tuple[str, int], str] = {}
 
     def prepare(self) -> None:
-        """Learn now what would be learned when it is first needed: a check's time is for its texts."""
+        """Computes now what is else computed on first use: a check's time is for its texts."""
         _ = self.access, self.representatives, self.interesting, self._vocabulary_pairs
 
     # The automaton
@@ -71,7 +71,7 @@ class Guide:
 
     @lazy
     def representatives(self) -> tuple[str, ...]:
-        """For each class the character that stands for it: a visible one, if it has any, the same with every Python."""
+        """For each class the character that stands for it: a visible one, if it has any, the same in every Python."""
         return tuple(self._representative(number) for number in self.classes)
 
     def _representative(self, number: int) -> str:
@@ -102,7 +102,7 @@ class Guide:
 
     @lazy
     def interesting(self) -> tuple[int, ...]:
-        """Code points at which a set may be wrong: all below U+3400, edges of classes, and of what changed."""
+        """Code points where a set may be wrong: all below U+3400, edges of classes, and edges of changes."""
         found = {*range(0x3400), *edges()}
         for members in self.alphabet.classes:
             for first, last in members.ranges:
@@ -113,7 +113,7 @@ class Guide:
 
     @lazy
     def merges(self) -> dict[tuple[int, int], tuple[int, int]]:
-        """By the ids of two tokens: the rank of their merge, and what they are merged to."""
+        """By the ids of two tokens: the rank of their merge, and its product."""
         return {(left, right): (rank, made) for rank, (left, right, made) in enumerate(self.model.merges.tolist())}
 
     def merged(self, text: str) -> list[int]:
@@ -121,11 +121,11 @@ class Guide:
         return self.model.merge(text.encode())
 
     def glues(self, left: str, right: str) -> bool:
-        """Does a token go across the border of the two, merged as one piece?"""
+        """Whether a token crosses the border of the two when they are merged as one piece."""
         return self._crossing(left, right) is not None
 
     def _crossing(self, left: str, right: str) -> int | None:
-        """The id of the token across the border; in most vocabularies the smaller it is, the earlier it is merged."""
+        """The id of the token across the border. In most vocabularies, smaller ids are merged earlier."""
         at, border = 0, len(left.encode())
         for id in self.merged(left + right):
             at += len(self.model.token(id))
@@ -154,7 +154,7 @@ class Guide:
 
     @lazy
     def _vocabulary_pairs(self) -> dict[tuple[int, int], list[tuple[str, str]]]:
-        """By classes, neighbours inside tokens; at most 50 a pair of classes."""
+        """By classes, neighbours inside tokens; at most 50 for a pair of classes."""
         found: dict[tuple[int, int], dict[tuple[str, str], None]] = {}
         for token in self.token_texts.values():
             numbers = self.classes_of(token)
@@ -166,7 +166,7 @@ class Guide:
 
     @lazy
     def token_texts(self) -> dict[int, str]:
-        """By id, the tokens of the vocabulary that are whole text; added tokens are left out."""
+        """By id, the tokens of the vocabulary that are whole text, without added tokens."""
         texts, added = {}, set(self.tokenizer.special_tokens.values())
         for id in self.model.ids():
             if id not in added:
@@ -179,7 +179,7 @@ class Guide:
     # Words of classes as texts
 
     def spell(self, word: Word) -> str:
-        """A text of these classes in which neighbours glue wherever they can."""
+        """A text of these classes in which neighbours glue wherever possible."""
         chars: list[str] = []
         for at, number in enumerate(word):
             if at == 0:
@@ -189,7 +189,7 @@ class Guide:
         return "".join(chars)
 
     def spell_backward(self, word: Word) -> str:
-        """As `spell`, but the last two glue as firmly as can be, and so on to the front."""
+        """As `spell`, but the last two glue as firmly as possible, and so on to the front."""
         chars: list[str] = []
         for at in range(len(word) - 1, -1, -1):
             if not chars:
@@ -224,13 +224,13 @@ class Guide:
 
 @lru_cache(maxsize=2)
 def built_in(name: str) -> Tokenizer:
-    """A built-in model: one object for all runs of a process, and so one guide."""
+    """A built-in model: one object, and so one guide, for all runs of a process."""
     return dstok.load(name)
 
 
-@lru_cache(maxsize=2)  # a guide holds its tokenizer: those of more would never be freed
+@lru_cache(maxsize=2)  # each cached guide keeps its tokenizer in memory
 def guide_of(tokenizer: Tokenizer) -> Guide:
-    """The guide of a tokenizer; the last two are remembered, with all that they have learned."""
+    """The guide of a tokenizer. The last two are remembered, with all that they have computed."""
     return Guide(tokenizer)
 
 

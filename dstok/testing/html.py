@@ -1,9 +1,8 @@
 """A report as one self-contained page.
 
-In: `Results`, perhaps the tokenizer of its model. Out: HTML with its style, and nothing to fetch: the base page of
-`dstok.view`. Invariant: whatever a counterexample holds (markup, controls, characters that turn the direction of
-writing) is shown and does nothing. With the tokenizer each counterexample has a link to its whole text as both
-tokenizers cut it.
+In: `Results`, perhaps the tokenizer of its model. Out: HTML with its style that fetches nothing: the base page of
+`dstok.view`. Invariant: a counterexample (markup, controls, characters that change the direction of writing) is shown
+and cannot act. With the tokenizer each counterexample has a link to its whole text as both tokenizers cut it.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["page"]
 
-_AROUND = 4, 12  # tokens that are shown before and from the first one that differs
+_AROUND = 4, 12  # tokens shown before and from the first one that differs
 STYLE = """
 main { max-width: 62rem; margin: 0 auto; padding: 1rem }
 section { border-top: 1px solid var(--line); margin-top: 1.6rem; padding-top: .4rem }
@@ -69,7 +68,7 @@ def _parts(report: Results, views: dict[int, str]) -> Iterator[str]:
 
 
 def _checks(checks: Iterable[Check]) -> Iterator[str]:
-    """A row for each check that had texts; the others by why they had none."""
+    """A row for each check that had texts; the others are grouped by the reason for having none."""
     yield '<section><h2>Checks</h2>\n<table><tr><th>check</th><th class="n">texts</th><th class="n">seconds</th>'
     yield '<th class="n">differ</th><th>note</th></tr>\n'
     idle: dict[str, list[str]] = {}
@@ -116,7 +115,7 @@ def _tokens(tokens: list[tuple[int, str]], first: int) -> str:
 
 
 def _view(number: int, report: Results, finding: Finding, like: Tokenizer) -> str:
-    """The tokens of both, aligned; nothing where they do not make up the text."""
+    """The tokens of both, aligned; nothing if they do not make up the text."""
     sides = (report.candidate, finding.found), (report.reference, finding.expected)
     try:
         sheet = Sheet([read_ids(name, finding.text, [id for id, _ in tokens], like) for name, tokens in sides])

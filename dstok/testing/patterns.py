@@ -1,8 +1,8 @@
-r"""Hypothesis strategies for patterns of the whole grammar, and for texts that tell them apart.
+r"""Hypothesis strategies for patterns of the whole grammar, and for texts that distinguish them.
 
 In: nothing. Out: patterns in upstream's dialect (Oniguruma), Split steps, texts.
-Invariant: every construct that dstok compiles is drawn; what upstream refuses may be drawn, too (a quantifier on
-look-around inside a group, look-ahead in look-behind), so both sides' refusals can be compared.
+Invariant: every construct that dstok compiles is drawn. Constructs that upstream refuses may be drawn too (a quantifier
+on look-around inside a group, look-ahead in look-behind), so that both sides' refusals can be compared.
 """
 
 from __future__ import annotations
@@ -61,5 +61,5 @@ def split_steps() -> st.SearchStrategy[Split]:
 
 
 def texts(max_size: int = 12) -> st.SearchStrategy[str]:
-    """Texts of the characters that the patterns speak of."""
+    """Texts of the characters in the patterns."""
     return st.text(_LETTERS, max_size=max_size) | st.text("ab \n", max_size=max_size)

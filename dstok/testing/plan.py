@@ -1,7 +1,7 @@
 """The checks of `verify`, in their order, and each one's share of the time.
 
-In: the names that are wanted, texts of the caller's. Out: a list of checks to run. Invariant: what finds most in the
-least time comes first; no check but the last may take all the time that is left.
+In: the names of the wanted checks, the caller's texts. Out: a list of checks to run. Invariant: checks that find most
+in the least time come first; only the last check may take all the time left.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HALF = 0.5  # for a check that mostly needs far less
 
 @dataclass(frozen=True)
 class TextCheck:
-    """A check made of texts (None: there are none). share: of the time that is left when its turn comes.
+    """A check made of texts (None: there are none). share: of the time left when its turn comes.
 
     k: of a class cover.
     """
@@ -39,12 +39,12 @@ class GrowthCheck:
     """The check of how time grows with length."""
 
     name: str = "growth"
-    share: float = HALF  # twenty seconds of patience fit into it, by default
+    share: float = HALF  # by default twenty seconds of patience fit into it
 
 
 @dataclass(frozen=True)
 class CallCheck:
-    """A check of another call than `encode`; `call` is what the candidate must be able to, if anything."""
+    """A check of another call than `encode`; `call`: the call that the candidate needs, if any."""
 
     name: str
     call: str
@@ -64,7 +64,7 @@ def _some_random_texts(guide: Guide) -> Iterator[str]:
 
 
 def _long_texts(guide: Guide) -> Iterator[str]:
-    """Random texts joined to long ones: what lies over the edges of blocks and buffers."""
+    """Random texts joined to long ones, which cross the edges of blocks and buffers."""
     source = texts_of.random_texts(guide, 11)
     for size in (4096, 8192, 16384, 65536, 100_000, 262_144):
         parts, held = [], 0
@@ -82,7 +82,7 @@ FIRST = (
     _cover(2),
     TextCheck("some random texts", _some_random_texts, 0.1),
 )
-CORPORA, GROWTH = "corpora", GrowthCheck()  # early: whoever names texts wants them compared
+CORPORA, GROWTH = "corpora", GrowthCheck()  # early, because a caller who names texts wants them compared
 THEN: tuple[Planned, ...] = (
     *(CallCheck(name, call, function) for call, name, function in CALLS),
     TextCheck("long pieces", texts_of.long_pieces, 0.1),
@@ -100,7 +100,7 @@ CHECKS = tuple(check.name for check in (*FIRST, TextCheck(CORPORA, None), GROWTH
 
 
 def planned(wanted: tuple[str, ...], corpus: Iterator[str] | None, max_k: int, named: bool) -> list[Planned]:
-    """The checks whose names are `wanted`; corpora, if there are any, or if they are wanted by name."""
+    """The checks named in `wanted`; corpora only if there are any or they are named."""
     corpora = [TextCheck(CORPORA, None if corpus is None else lambda _: corpus, 0.3)]
     covers = [_cover(k, LARGEST.share) for k in range(LARGEST.k + 1, max_k + 1)] if LARGEST.name in wanted else []
     known: list[Planned] = [*FIRST, *(corpora if corpus is not None or named else []), GROWTH, *THEN, LARGEST]

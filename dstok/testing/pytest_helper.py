@@ -1,14 +1,14 @@
 """pytest: the kit's checks as tests of another project.
 
-In: a tokenizer, or a function that loads it. Out: a test, parametrized by check, to be put in a test module:
+In: a tokenizer, or a function that loads it. Out: a test, parametrized by check, for a test module:
 
     from dstok.testing import conformance
     import my_tokenizer
 
     test_conformance = conformance(my_tokenizer.load, model="deepseek-v3")
 
-Invariant: a check that finds a difference fails with the report: the smallest text, both splittings, the cause. So does
-one that had no time; one of a call that the tokenizer does not have is skipped.
+Invariant: a check that finds a difference fails with the report: the smallest text, both splittings, the cause. A check
+that got no time fails too. A check of a call that the tokenizer lacks is skipped.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def conformance(
 ) -> Callable[[str], None]:
     """A test function with one case a check; `seconds` for each.
 
-    load: a tokenizer with `encode`, a function of no arguments that makes one, or a spec of `verify`. A function of
-        a text is taken as it is if it is wrapped: `Engine("name", "", function)`.
-    reference, model, files: as in `verify`. checks: default: all that are quick.
+    load: a tokenizer with `encode`, a function without arguments that makes one, or a spec of `verify`. To test
+        a function of a text, wrap it: `Engine("name", "", function)`.
+    reference, model, files: as in `verify`. checks: by default all that are quick.
     """
     import pytest
 

@@ -1,4 +1,4 @@
-"""What `verify` found, in words: for a terminal, a notebook, JSON.
+"""The results of `verify` in words: for a terminal, a notebook, JSON.
 
 In: `Results`. Out: `Report`, which shows them. Invariant: text and page say the same.
 """

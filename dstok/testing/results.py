@@ -1,7 +1,7 @@
-"""What `verify` found, as data.
+"""The results of `verify`, as data.
 
 In: nothing. Out: `Results` and its parts: characters, findings, checks.
-Invariant: the results hold all that their page and their text show; they need no tokenizer any more.
+Invariant: the results hold everything that their page and their text show; they need no tokenizer any more.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Character:
 class Finding:
     """One distinct cause, with the smallest text found.
 
-    found, expected: (id, token's text as Python spells it). first: number of the first token that differs.
-    fault: what happened in place of ids, or "". evidence: of so many further texts that the cause should change,
-    so many came out as it says.
+    found, expected: (id, token's text as Python spells it). first: number of the first token that differs. fault: the
+    event that replaced ids, or "". evidence: (number as the cause predicts, number of further texts that it should
+    change).
     """
 
     cause: str
@@ -51,9 +51,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One check. texts: how many; complete: was all of it done; note: what was left out, and why.
+    """One check. texts: their number; complete: whether all of it was done; note: the omitted part, and the reason.
 
-    missed: nothing of it was done, though it could have been.
+    missed: nothing of it was done, although it was possible.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Check:
 
 @dataclass
 class Results:
-    """The results of `verify`. Equal means: each check was run, and none found a difference."""
+    """The results of `verify`. Equal means: every check was run, and none found a difference."""
 
     candidate: str
     reference: str
@@ -91,7 +91,7 @@ class Results:
 
     @property
     def not_run(self) -> list[str]:
-        """The names of the checks of which nothing was done, for want of time or texts."""
+        """The names of the checks that did nothing for lack of time or texts."""
         return [check.name for check in self.checks if check.missed]
 
     @property
@@ -106,7 +106,7 @@ class Results:
 
     @property
     def texts(self) -> int:
-        """How many texts both encoded."""
+        """The number of texts that both encoded."""
         return sum(check.texts for check in self.checks)
 
     def as_json(self) -> dict[str, Any]:

@@ -1,13 +1,11 @@
-"""A tokenizer in a process of its own, seen from the process that asks.
+"""A tokenizer in its own process, seen from the requesting process.
 
 In: a spec or an object, and limits. Out: `Answers` for many texts at once. A text at which the tokenizer raised,
-crashed, hung or ran out of memory has a `Fault` in place of ids.
-Invariant: every text gets an answer, whatever the tokenizer does: within `patience` seconds a text, and all of them
-before the clock's time is up. When it is up, the text that is being done is given up, and those left are marked as
-late.
+crashed, hung or ran out of memory has a `Fault` in place of ids. Invariant: every text gets an answer, whatever the
+tokenizer does: within `patience` seconds a text, and all of them before the clock's time is up. When it is up, the
+current text is given up, and the rest are marked as late.
 
-An object cannot be sent to another process, so its process is a fork of this one. Where there is no fork, only specs
-can be run.
+An object cannot be sent to another process, so its process is a fork of this one. Without fork, only specs can be run.
 """
 
 from __future__ import annotations
@@ -34,12 +32,12 @@ from dstok.testing.forked import Forked, is_stopped, kill
 
 __all__ = ["Answers", "Fault", "Limits", "Runner"]
 
-MAX_DEATHS = 30  # in one call; after that what is left has no answer
-# The working directory comes last: a checkout of dstok, or a candidate's, must not hide what is installed.
+MAX_DEATHS = 30  # in one call; after that the rest have no answer
+# The working directory comes last: a checkout of dstok, or a candidate's, must not hide installed packages.
 CHILD = ("import os, sys; sys.path[:1] = []; sys.path.append(os.getcwd()); "
          "from dstok.testing.child import main; sys.exit(main(*sys.argv[1:]))")
 TICK = 0.25  # seconds between two looks at the counter
-GOING = 60.0  # seconds that a process may take to be gone: a large one takes some on a busy machine
+GOING = 60.0  # seconds for a process to be gone: a large one takes some on a busy machine
 AT_ONCE = 1000  # so many texts in one call have twice the patience of one
 
 
@@ -53,16 +51,17 @@ class Limits:
 
 
 class _DiedError(Exception):
-    """The worker is gone; `number` is the text that it was doing."""
+    """The worker is gone; `number` is the text that it was encoding."""
 
     def __init__(self, fault: Fault, number: int) -> None:
         self.fault, self.number = fault, number
 
 
 class Runner:
-    """A tokenizer in a process of its own. Use it in a `with`.
+    """A tokenizer in its own process. Use it in a `with`.
 
-    Raises `CandidateError` if the tokenizer cannot be loaded; each call `OutOfTimeError` when the clock's time is up.
+    Raises `CandidateError` if the tokenizer cannot be loaded. Each call raises `OutOfTimeError` when the clock's time
+    is up.
     """
 
     def __init__(
@@ -94,7 +93,7 @@ class Runner:
         return f"{self.info['name']} {self.info['version']}".strip()
 
     def can(self, call: str) -> bool:
-        """Has the tokenizer this call: batch, decode, offsets, plain?"""
+        """Whether the tokenizer has this call: batch, decode, offsets, plain."""
         return call in self.info["calls"]
 
     # Calls
@@ -104,12 +103,12 @@ class Runner:
         return self._all("encode", list(texts))
 
     def begin(self, texts: Sequence[str]) -> None:
-        """Start `encode`; its answers are had by `finish`. Meanwhile this process may do something else."""
+        """Starts `encode`; `finish` returns its answers. Meanwhile this process may do something else."""
         self._begun = list(texts)
         self._ask("encode", self._begun, self.clock.left())
 
     def finish(self) -> Answers:
-        """The answers; texts for which there was no time have the fault `late`."""
+        """The answers; texts that got no time have the fault `late`."""
         return self._many("encode", self._begun, asked=True)
 
     def batch(self, texts: Sequence[str]) -> Answers:
@@ -131,7 +130,7 @@ class Runner:
             return died.fault
 
     def fresh(self) -> None:
-        """Forget what has been encoded so far: the next call is to a worker that has just been made."""
+        """Forgets all earlier texts: a new worker gets the next call."""
         if self.forks:
             write_frame(self._requests, ("fresh", ()))
             self._get(self.limits.load)
@@ -154,7 +153,7 @@ class Runner:
         return found
 
     def _many(self, name: str, texts: list[str], asked: bool = False) -> Answers:
-        """Calls until every text has an answer: a death costs the text that was being done."""
+        """Calls until every text has an answer: a death costs only the current text."""
         total, deaths = Answers(), 0
         while texts or asked:
             if not asked:
@@ -178,13 +177,13 @@ class Runner:
         return total
 
     def _before(self, name: str, texts: list[str]) -> Answers:
-        """The answers for texts that were done already, by a worker that died later."""
+        """The answers for finished texts of a worker that died later."""
         self._ask(name, texts, self.clock.left())
         try:
             return answers_of(self._answer())
         except OutOfTimeError:
             return without_ids(len(texts), Fault(*LATE))
-        except _DiedError as died:  # not the text alone, but those before it too, bring it down
+        except _DiedError as died:  # not the text alone, but those before it too, cause the death
             return without_ids(len(texts), died.fault)
 
     # The process
@@ -198,8 +197,10 @@ class Runner:
             write_frame(self._requests, (name, arguments))
 
     def _answer(self, at_once: int = 0) -> Any:
-        """The answer to what was asked. `at_once`: texts in one call, which have the time of the check; a single text
-        has that of the whole run, so that what has no end is told from what came late.
+        """The answer to the request.
+
+        `at_once`: texts in one call, which have the time of the check. A single text has the time of the whole run, so
+        that an endless text is told from a late one.
         """
         seen, waited = -1, 0.0
         left = self.clock.left if at_once else self.clock.all_left
@@ -224,7 +225,7 @@ class Runner:
             raise self._death(kind, value)
 
     def _number(self) -> int:
-        """The number of the text that is being done."""
+        """The number of the current text."""
         return int(struct.unpack_from("<Q", self._control, 0)[0])
 
     def _worker(self) -> int:
@@ -243,7 +244,7 @@ class Runner:
         return _DiedError(Fault("crash", f"{name} {words}".strip()), number)
 
     def _kill_worker(self) -> None:
-        """Kill a worker that hangs, and wait for its successor."""
+        """Kills a worker that hangs, and waits for its successor."""
         worker = self._worker()
         if not worker:
             self._restart()
@@ -256,7 +257,7 @@ class Runner:
             self._restart()
 
     def _last_words(self) -> str:
-        """The end of what was written to standard error since the last look."""
+        """The end of the text written to standard error since the last look."""
         self._stderr.seek(0, os.SEEK_END)
         size = self._stderr.tell()
         self._stderr.seek(max(0, size - 300))
@@ -287,7 +288,7 @@ class Runner:
             self.close()
             label = self._label()
             raise CandidateError(words if words.startswith(label) else f"{label}: {words or 'could not be loaded'}")
-        self._last_words()  # what loading said is no word of a text's
+        self._last_words()  # output of loading does not belong to a text
         return value
 
     def _label(self) -> str:
@@ -325,7 +326,7 @@ class Runner:
             self._process = None
 
     def close(self) -> None:
-        """End the process."""
+        """Ends the process."""
         self._stop()
         self._stderr.close()
         self._control.close()
@@ -347,7 +348,7 @@ def _saved(thing: Any) -> Any:
 
 
 def _pump(answers: IO[bytes], frames: queue.Queue[tuple[str, Any]]) -> None:
-    """Frames from the pipe into the queue, until the pipe ends."""
+    """Moves frames from the pipe into the queue, until the pipe ends."""
     try:
         with answers:
             while True:

@@ -51,7 +51,7 @@ def characters(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
 
 
 def special_texts(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
-    """The text of an added token; of hundreds of place holders not one more often than all the others."""
+    """The text of an added token; hundreds of place holders together are as likely as any other."""
     contents = list(_guide(tokenizer).tokenizer.special_tokens)
     named = [content for content in contents if "place" not in content]
     return st.one_of(st.sampled_from(named or contents), st.sampled_from(contents)) if contents else st.just("")
@@ -66,12 +66,12 @@ def special_parts(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
 
 
 def fragments(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
-    """A short text of one kind: classes in turn, white space, digits, marks, words, added tokens, a run."""
+    """A short text of one kind: classes in turn, white space, digits, combining marks, words, added tokens, a run."""
     guide = _guide(tokenizer)
     one = characters(tokenizer)
     few = st.text(st.one_of(one, st.sampled_from("aZ09 \n.,'_-中の")), min_size=1, max_size=6)
     words = list(guide.token_texts.values())
-    mixed = [word for word in words if word[:1].isascii() and word.isalpha() and not word.isascii()]  # as "café"
+    mixed = [word for word in words if word[:1].isascii() and word.isalpha() and not word.isascii()]  # such as "café"
     word = st.integers(0, len(words) - 1).map(words.__getitem__)
     classes = st.lists(st.sampled_from(guide.classes), min_size=2, max_size=4).map(tuple)
     return st.one_of(
@@ -80,7 +80,7 @@ def fragments(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
         st.text(st.sampled_from(NOT_SPACES + " a"), max_size=4), st.text(st.sampled_from(DIGITS), max_size=9),
         st.text(st.sampled_from(EAST_ASIAN), max_size=9), st.sampled_from(SAYINGS),
         st.sampled_from(changed()).map(chr), word,
-        st.builds(lambda text, at: text[at % len(text) :], word, st.integers(0, 20)),  # a merge's half
+        st.builds(lambda text, at: text[at % len(text) :], word, st.integers(0, 20)),  # half of a merge
         st.builds(str.__add__, st.sampled_from([*" !.(-'_\"\t"]), st.sampled_from(mixed or words)),
         special_texts(tokenizer), special_parts(tokenizer),
         st.builds(lambda text, times: text * times, few, st.integers(1, 80)),
@@ -93,12 +93,12 @@ def texts(tokenizer: Tokenizer | None = None, max_fragments: int = 12) -> Search
 
 
 def batches(tokenizer: Tokenizer | None = None, max_size: int = 12) -> SearchStrategy[list[str]]:
-    """Lists of texts, the empty one among them."""
+    """Lists of texts, including the empty one."""
     return st.lists(texts(tokenizer), max_size=max_size)
 
 
 def bytes_texts(tokenizer: Tokenizer | None = None, *, valid: bool = True) -> SearchStrategy[bytes]:
-    """Texts as UTF-8; with `valid=False` bytes put in, so that most are no UTF-8."""
+    """Texts as UTF-8; with `valid=False` bytes are inserted, so that most are not UTF-8."""
     whole = texts(tokenizer).map(str.encode)
     if valid:
         return whole
@@ -113,7 +113,7 @@ def bytes_texts(tokenizer: Tokenizer | None = None, *, valid: bool = True) -> Se
 
 
 def token_ids(tokenizer: Tokenizer | None = None, max_size: int = 50) -> SearchStrategy[list[int]]:
-    """Lists of ids that have a token: any, or those of a text."""
+    """Lists of ids that have a token: any, or the ids of a text."""
     tok = _guide(tokenizer).tokenizer
     known = list(tok.inspect().ids())
     any_ids = st.lists(st.integers(0, len(known) - 1).map(known.__getitem__), max_size=max_size)

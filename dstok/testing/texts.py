@@ -1,7 +1,7 @@
-"""The texts of each check: made from what a guide knows, in the order in which faults show soonest.
+"""The texts of each check, made from a guide, in the order in which faults show soonest.
 
-In: a guide. Out: iterators of texts. Invariant: the same guide gives the same texts in the same order; an iterator
-that ends has given all that its docstring promises.
+In: a guide. Out: iterators of texts. Invariant: the same guide gives the same texts in the same order; an iterator that
+ends has given everything that its docstring promises.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ODD = (
     "\u2581a", "\u0120a", "<0x41>", "##a",
 )
 JOINED = 256  # code points in a text of `joined_code_points`
-CUT = 8  # parts of added tokens: that many places are cut
+CUT = 8  # parts of added tokens: the number of places to cut at
 
 
 def contexts(guide: Guide) -> list[tuple[str, str]]:
@@ -67,14 +67,14 @@ def cover(guide: Guide, k: int) -> Iterator[str]:
 
 
 def vocabulary(guide: Guide) -> Iterator[str]:
-    """Each token of the vocabulary that is text: first those that the splits cut, since they show a wrong cut."""
+    """Each token of the vocabulary that is text. Those that the splits cut come first, since they show a wrong cut."""
     cut = [text for text in guide.token_texts.values() if len(text) > 1 and len(_spans(guide, text)) > 1]
     yield from cut
     yield from guide.token_texts.values()
     for text in cut:
         yield f"a{text}"
         yield f" {text} "
-    for text in guide.token_texts.values():  # of several classes: what may lie before it?
+    for text in guide.token_texts.values():  # of several classes: tries what may lie before it
         if len(text) > 1 and text[0] != " " and len(set(guide.classes_of(text))) > 1:
             yield from (char + text for char in guide.representatives)
 
@@ -86,12 +86,12 @@ def _spans(guide: Guide, text: str) -> list[tuple[int, int, int]]:
 def merge_conflicts(guide: Guide) -> Iterator[str]:
     """For each merge (x, y) of the rank r: x y z, where (y, z) is the merge next above or below r, and w x y alike.
 
-    Two merges that lie between them in rank, and are swapped, change one of these texts.
+    If two merges are swapped that lie between them in rank, one of these texts changes.
     """
     ranked = guide.model.merges[:, :2].tolist()
-    latest_left: dict[int, int] = {}  # token -> the other half of the last merge so far that it begins
+    latest_left: dict[int, int] = {}  # token -> the other half of the last merge so far that begins with it
     latest_right: dict[int, int] = {}
-    for _ in range(2):  # once upward, for what lies below; once downward
+    for _ in range(2):  # once upward, for lower ranks; once downward
         latest_left.clear()
         latest_right.clear()
         for left, right in ranked:
@@ -122,7 +122,7 @@ def long_pieces(guide: Guide) -> Iterator[str]:
 
 
 def odd_texts(guide: Guide) -> Iterator[str]:
-    """What normalizers, C strings, other vocabularies and careless readers change."""
+    """Texts that normalizers, C strings, other vocabularies and careless readers change."""
     for text in ODD:
         yield from (text, f"a{text}", f"{text}b", f" {text} ", f"中{text}\n")
 
@@ -137,7 +137,7 @@ def added_tokens(guide: Guide) -> Iterator[str]:
 
 
 def concatenations(guide: Guide) -> Iterator[str]:
-    """Random texts, each with its two parts at a safe cut: a place where the ids of the parts are the whole's."""
+    """Random texts, each with its two parts at a safe cut: a place where the parts' ids together are the whole's."""
     chance = random.Random(12)
     encode = guide.tokenizer.encode
     for whole in islice(random_texts(guide, 12), 3000):
@@ -161,7 +161,7 @@ def runs(guide: Guide, size: int) -> Iterator[tuple[str, str]]:
 
 
 def random_texts(guide: Guide, seed: int = 0) -> Iterator[str]:
-    """Texts without end: fragments of all kinds, joined."""
+    """Endless texts: fragments of all kinds, joined."""
     chance = random.Random(seed)
     contents = list(guide.tokenizer.special_tokens)
     words = list(guide.token_texts.values())

@@ -1,7 +1,7 @@
-"""Ids as bytes: where tokens end, and which merge was not done.
+"""Ids as bytes: the ends of tokens, and the missing merge.
 
-In: a guide, ids. Out: bytes, places in them, merges in words. Invariant: an id that the guide's tokenizer does not have
-stands for one byte that occurs in no text.
+In: a guide, ids. Out: bytes, places in them, merges in words. Invariant: an id that the guide's tokenizer lacks stands
+for one byte that occurs in no text.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def tokens_of(guide: Guide, ids: list[int], size: int) -> int:
 
 
 def violated(guide: Guide, piece: bytes, theirs: list[int]) -> str:
-    """The first merge of the reference that the candidate's tokens show not to have been done."""
+    """The first merge of the reference that the candidate's tokens show to be missing."""
     cuts = set(ends(guide, theirs))
     merges = guide.merges
     parts = [piece[at : at + 1] for at in range(len(piece))]

@@ -1,8 +1,7 @@
-"""Which code points have another general category in another Unicode version.
+"""The code points whose general category changed between Unicode versions.
 
-In: the generated table of changes, from Unicode 14.0 on. Out: for a code point its category by version; for a pair
-of versions the code points that differ. Invariant: a code point that is not in the table has the same category in
-all `VERSIONS`.
+In: the generated table of changes, from Unicode 14.0 on. Out: for a code point its category by version; for a pair of
+versions the code points that differ. Invariant: a code point outside the table has the same category in all `VERSIONS`.
 Source: unicode_tables/changes.py.
 """
 
@@ -63,7 +62,7 @@ def edges() -> tuple[int, ...]:
 
 @cache
 def moved(version: str, other: str) -> dict[str, str]:
-    """The characters whose category in `version` is not that in `other`, with the category in `version`."""
+    """The characters whose categories in `version` and `other` differ, with the category in `version`."""
     one, two = VERSIONS.index(version), VERSIONS.index(other)
     return {chr(code): row[one] for first, last, row in _runs() if row[one] != row[two]
             for code in range(first, last + 1)}

@@ -1,9 +1,9 @@
-"""`verify`: is a tokenizer right? Proved, or broken, within a number of seconds.
+"""`verify`: proves or refutes within a number of seconds that a tokenizer is right.
 
-In: a candidate, and what it is to be held against. Out: `Report`.
-Invariant: checks run in a fixed order, each for no longer than its share of the time that is left. What was not done is
-said, and then no verdict is "equal". No crash, hang or lack of memory of the candidate ends the run: the text is a
-finding, and the rest goes on.
+In: a candidate and its reference. Out: `Report`.
+Invariant: checks run in a fixed order, each for at most its share of the time left. Omitted work is reported, and then
+no verdict is "equal". No crash, hang or lack of memory of the candidate ends the run: the text becomes a finding, and
+the rest goes on.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ Progress = Callable[[str, int, float], None]  # check, texts so far, seconds lef
 BLOCK = 2048  # texts in one request
 BLOCK_SIZE = 400_000  # characters in one request
 EXPLAINED = 400  # differences of one check that are explained one by one; the others are counted
-EXPLAINING, LEAST = 0.15, 5.0  # share of the time left that one check may spend on finding causes; seconds, at least
-ONE = 0.5  # share of the time left that one cause may take, once the search for it has begun
-TURN = 0.5  # seconds that a check gets, however small its share, as long as others get as much
+EXPLAINING, LEAST = 0.15, 5.0  # share of the time left for one check's search for causes; seconds, at least
+ONE = 0.5  # share of the time left for one cause, once its search has begun
+TURN = 0.5  # least seconds for a check, however small its share, as long as others get as much
 SUPER_LINEAR = "super-linear time"
 
 
@@ -51,19 +51,20 @@ def verify(
     seconds: float = 60.0, checks: Iterable[str] | None = None, tokenizer_json: str | None = None,
     limits: Limits | None = None, max_k: int = 4, corpus: Iterable[str] = (), progress: Progress | None = None,
 ) -> Report:
-    """Hold `candidate` against `reference`, and say where they differ, and why.
+    """Compares `candidate` with `reference`, and reports their differences and the causes.
 
     candidate, reference: a spec (see `dstok.testing.adapters`), or an object with `encode`, or a function of a text.
         Default of the reference: dstok itself.
-    model: what both should be: a built-in name, a path, or a `Tokenizer`. Its automaton and merges guide the checks.
-    files: texts to compare, too. corpus: more texts, such as `load_dataset("wikitext", ...)["text"]`; see
+    model: the model that both should implement: a built-in name, a path, or a `Tokenizer`. Its automaton and merges
+        guide the checks.
+    files: more texts to compare. corpus: more texts, such as `load_dataset("wikitext", ...)["text"]`; see
         `dstok.testing.corpora`. seconds: for all checks together, once both are loaded. checks: names out of `CHECKS`;
         None: all.
     tokenizer_json: the file for specs that name none. limits: of the candidate's process. max_k: of the class cover
         that fills the time left.
 
-    Raises `CandidateError` if one of the two cannot be loaded, `DstokError` if the model cannot, `ValueError` for
-    the name of a check that there is not.
+    Raises `CandidateError` if one of the two cannot be loaded, `DstokError` if the model cannot, `ValueError` for an
+    unknown check.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -97,7 +98,7 @@ def _tokenizer(name: str) -> Tokenizer:
 
 
 def _begun(texts: Iterator[str]) -> Iterator[str] | None:
-    """The same texts, or None if there are none: what cannot be had is said at once."""
+    """The same texts, or None if there are none. An unavailable source raises at once."""
     first = next(texts, None)
     return None if first is None else chain([first], texts)
 
@@ -107,7 +108,7 @@ def _unlimited(limits: Limits | None) -> Limits:
 
 
 class _Run:
-    """One run of `verify`: the clock, what was done, what was found."""
+    """One run of `verify`: the clock, the finished work, the findings."""
 
     def __init__(self, guide: Guide, pair: Pair, seconds: float, progress: Progress) -> None:
         self.guide, self.pair, self.progress, self.clock = guide, pair, progress, pair.clock
@@ -170,7 +171,7 @@ class _Run:
             return list(late.found), True
 
     def explain(self, difference: Any, patience: float) -> float:
-        """Find the cause of a difference, if there is `patience`. Returns the seconds that it took."""
+        """Finds the cause of a difference, if there is `patience`. Returns the seconds that it took."""
         began = time.monotonic()
         if self.explainer.causes and (self.clock.all_left() <= 0 or patience <= 0 >= self.clock.left()):
             self.explainer.unexplained += 1
@@ -206,7 +207,7 @@ class _Run:
                      note="" if complete else f"{number} kinds of text")
 
     def _long_fault(self, text: str, kind: str, fault: Fault) -> Cause:
-        """A long text that brings the candidate down: the shortest beginning of it that still does."""
+        """A long text that makes the candidate fail: the shortest beginning of it that still does."""
         def fails(texts: Any) -> list[bool]:
             return [isinstance(self.pair.candidate.call("timed", one, 1), Fault) for one in texts]
 
@@ -216,7 +217,7 @@ class _Run:
                      tuple(self.guide.tokenizer.encode(text)), details={kind: 1})
 
     def add(self, cause: Cause) -> None:
-        """One cause a kind of fault: the shortest text, with all the kinds of text."""
+        """Adds one cause for a kind of fault: the shortest text, with all the kinds of text."""
         for known in self.explainer.causes:
             if known.cause == cause.cause and cause.cause in FAULTS.values():
                 known.count += 1
@@ -267,7 +268,7 @@ def _slow(worst: Any, kinds: list[str]) -> Cause:
 
 
 def _blocks(texts: Iterable[str], clock: Clock) -> Iterator[list[str]]:
-    """Texts in lists that are one request each, until the time is up; small ones first: a fault shows soon."""
+    """Texts in lists of one request each, until the time is up. Small lists come first, so that a fault shows soon."""
     source = iter(texts)
     for number in count():
         block, held = [], 0

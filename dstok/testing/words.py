@@ -1,6 +1,6 @@
-"""A report in words: the lines for a terminal, and the phrases that its page (html.py) has in common with them.
+"""A report in words: the lines for a terminal, and the phrases that they share with its page (html.py).
 
-In: `Results`, or parts of it. Out: text. Invariant: a counterexample is quoted, so that nothing in it acts.
+In: `Results`, or parts of it. Out: text. Invariant: a counterexample is quoted, so that nothing in it can act.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["before", "category_words", "heading", "in_texts", "remarks", "report_lines", "shown", "state", "was_run"]
 
 SHOWN = 60  # characters of a text that are shown
-MOST_BEFORE = 5  # texts encoded before, of which a finding shows so many
+MOST_BEFORE = 5  # a finding shows at most so many of the texts encoded before
 
 
 def report_lines(report: Results) -> Iterator[str]:
@@ -65,7 +65,7 @@ def was_run(check: Check) -> bool:
 
 
 def state(check: Check) -> str:
-    """What was left out of a check; "" if it is complete."""
+    """The omitted part of a check; "" if it is complete."""
     return check.note or ("" if check.complete else "not all of it")
 
 
@@ -74,12 +74,12 @@ def heading(number: int, finding: Finding) -> str:
 
 
 def in_texts(finding: Finding) -> str:
-    """In how many texts the cause was found."""
+    """The number of texts in which the cause was found."""
     return f"{finding.count:,} text{'s' if finding.count > 1 else ''}"
 
 
 def before(finding: Finding) -> list[str]:
-    """The texts that the candidate has to encode before, for the finding to show."""
+    """The texts that the candidate must encode first for the finding to show."""
     return [shown(text) for text in finding.before[:MOST_BEFORE]]
 
 
@@ -95,7 +95,7 @@ def category_words(char: Character) -> str:
 
 
 def shown(text: str, most: int = SHOWN) -> str:
-    """A text, quoted; a long one by its ends."""
+    """A text, quoted; of a long text, its ends."""
     if len(text) <= most:
         return ascii(text) if not text.isprintable() else repr(text)
     return f"{text[:10]!a} ... {text[-10:]!a} ({len(text):,} characters)"

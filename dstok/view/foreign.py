@@ -29,8 +29,8 @@ def read_ids(
 ) -> Reading:
     """The reading of `text` that has these ids.
 
-    `like`: a tokenizer with their vocabulary; if they have another one,
-    `spans` (start, end, in code points) give their texts.
+    `like`: a tokenizer with their vocabulary; if they have another one, `spans` (start, end, in code points)
+    give their texts.
 
     Raises `TextError` if neither gives the places of the tokens, or if an id stands for different texts in the spans.
 
