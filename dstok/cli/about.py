@@ -1,6 +1,6 @@
-"""`dstok explain`, `dstok info`, `dstok models`: what there is, and what it is made of.
+"""`dstok explain`, `dstok info`, `dstok models`: the available models and their parts.
 
-In: a model's name or path. Out: words for people, or one JSON value. Invariant: both tell the same.
+In: a model's name or path. Out: words for people, or one JSON value. Invariant: both say the same.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def run_info(arguments: Namespace) -> None:
 
 
 def _rows(info: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """A row a value; a list's values below one another."""
+    """A row for each value; a list's values stand below one another."""
     for key, value in info.items():
         label = key.replace("_", " ")
         for item in value if isinstance(value, list) else [value]:
@@ -103,7 +103,7 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
         known = info_of(tokenizer.name)
         if known is not None and tokenizer.fingerprint == dstok.load(known.name).fingerprint:
             info |= {"source": known.source, "sha256": known.sha256, "licence": known.licence}
-    except ModelPackageError as error:  # the model is that of a file, which has the name of one in a broken package
+    except ModelPackageError as error:  # the model is from a file whose name a broken package also uses
         complain(str(error))
     return info
 

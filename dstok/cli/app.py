@@ -1,17 +1,17 @@
 """From the words of the command line to an exit code.
 
-In: the words. Out: data on standard output; for a fault one line on standard error, and for a broken pattern two more,
+In: the words. Out: data on standard output; for an error one line on standard error, and for a broken pattern two more,
 with a caret under the place; an exit code:
 
-    0    all is well
-    1    over the budget of `count --max-tokens`; a difference that `verify` or `splitter diff` found
-    2    bad usage or input; checks for which `verify` had no time
-    70   a fault of dstok itself
-    130  interrupted
-    141  the reader of our output has gone
+  0    success
+  1    over the budget of `count --max-tokens`; a difference that `verify` or `splitter diff` found
+  2    bad usage or input; checks for which `verify` had no time
+  70   a fault of dstok itself
+  130  interrupted
+  141  the reader of our output has gone
 
-Invariant: no traceback reaches the user. Nothing is left in a buffer for the interpreter to fail on at its end:
-standard output is flushed here, or, where that cannot be, pointed at nothing.
+Invariant: no traceback reaches the user. No buffer is left that could fail at the interpreter's end: standard output is
+flushed here, or, if that fails, pointed at nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GROUPS = {  # command: its module
     "verify": "verify", "chat": "chat", "unicode": "unicode",
     "splitter": "splitter", "corpus": "corpus", "view": "view", "show": "show", "completion": "completion",
 }
-ACTIONS = {f"corpus {action}": "corpus_folders" for action in ("info", "verify", "merge", "stats")}  # with their own
+ACTIONS = {f"corpus {action}": "corpus_folders" for action in ("info", "verify", "merge", "stats")}  # own modules
 DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
 USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"
 EPILOG = """\
@@ -50,7 +50,7 @@ example:
 
 BAD, INTERRUPTED = 2, 130
 FAULT = 70  # sysexits' EX_SOFTWARE: never 1, which a gate reads as "over budget"
-READER_GONE = 141  # 128 + SIGPIPE, what a shell shows for `cat` in the same place
+READER_GONE = 141  # 128 + SIGPIPE: a shell shows the same for `cat`
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,7 +100,7 @@ def _command(argv: Sequence[str]) -> int:
 
 
 def _arguments(argv: Sequence[str]) -> Namespace:
-    """The parsed words. argparse takes the files before an option and leaves over those after it."""
+    """The parsed words. argparse takes the files before an option and leaves those after it."""
     parser = _parser(argv)
     arguments, rest = parser.parse_known_args(argv)
     if any(word.startswith("-") and word != "-" for word in rest) or (rest and "files" not in arguments):
@@ -121,7 +121,7 @@ def _parser(argv: Sequence[str]) -> Parser:
 
 
 def _groups(argv: Sequence[str]) -> Iterable[str]:
-    """The modules to import: the one of the command that is called, or all, to tell what there is."""
+    """The modules to import: the called command's, or all to list the commands."""
     command = argv[0] if argv else ""
     action = " ".join(argv[:2])
     if action in ACTIONS:
@@ -130,7 +130,7 @@ def _groups(argv: Sequence[str]) -> Iterable[str]:
 
 
 def whole_parser() -> Parser:
-    """The parser with all commands, as `dstok --help` has it: for completions, and the page of the manual."""
+    """The parser with all commands, as for `dstok --help`: for completions, and the page of the manual."""
     return _parser(())
 
 
@@ -157,7 +157,7 @@ def commands_below(name: str, parser: ArgumentParser) -> Iterator[tuple[str, Arg
 
 
 def _drop_output() -> None:
-    """Point standard output at nothing: what its buffer holds cannot fail then when the interpreter ends."""
+    """Points standard output at nothing: its buffer then cannot fail when the interpreter ends."""
     try:
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())

@@ -1,8 +1,8 @@
-"""The options that several commands share, and the parser's manners.
+"""The options that several commands share, and the parser's behaviour.
 
-In: a command's parser. Out: the same with options added. Invariant: an option has one name, one meaning and
-one default in every command that has it, so it is defined here once; what only one command has stands in
-that command's module. An option that would do nothing is refused.
+In: a command's parser. Out: the same with options added. Invariant: an option has one name, one meaning and one default
+in every command, so it is defined here once. An option of one command is in that command's module. An option without
+effect is refused.
 """
 
 from __future__ import annotations
@@ -37,21 +37,24 @@ EXAMPLE = "example:\n  "
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with errors as ours, and without its import of `shutil` to find the terminal's width.
+    """argparse, with errors like ours, and without its import of `shutil` to find the terminal's width.
 
-    Its help has no colours: it is the same with every Python, and in what is made of it (the reference, the manual).
+    Its help has no colours, so it is the same in every Python, and in texts made from it (the reference, the manual).
     """
 
     def __init__(self, **keywords: object) -> None:
         super().__init__(allow_abbrev=False, formatter_class=_Formatter, **keywords)  # type: ignore[arg-type]
-        self.color = False  # Python 3.14 and later have colours, in files, too, if its environment says so
+        self.color = False  # Python 3.14 and later have colours, even in files if the environment says so
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message} (see {self.prog} --help)")
 
     def _print_message(self, message: str, file: object = None) -> None:
-        """What --help and --version write; argparse's own forgives a write that fails, as to a full disk, and fails
-        for a character that the terminal's encoding lacks."""
+        """Writes the texts of --help and --version.
+
+        argparse's own ignores a failed write, as to a full disk, and fails for a character that the terminal's encoding
+        lacks.
+        """
         if sys.stdout is None:
             raise CommandError("standard output: it is closed")
         encoding = sys.stdout.encoding or "utf-8"
@@ -59,14 +62,14 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """argparse's, as wide as we want it."""
+    """argparse's, as wide as the output."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=_width())
 
     if sys.version_info[:2] == (3, 14):
-        # There argparse imports `dataclasses` and `inspect`, to look for colours, as soon as a parser has an option.
-        # Here it looks when help is written. Python 3.15 does that by itself.
+        # There argparse imports `dataclasses` and `inspect`, to check for colours, as soon as a parser has an option.
+        # Here it checks when help is written. Python 3.15 does so by itself.
 
         def _set_color(self, *_: object) -> None:
             pass
@@ -88,7 +91,7 @@ def _width() -> int:
 def add_command(
     commands: Commands, name: str, run: Callable[[argparse.Namespace], int | None], summary: str, example: str
 ) -> Parser:
-    """A command's parser: one line of summary, one example, and the function that runs it."""
+    """Adds a command's parser: one line of summary, one example, and the function that runs it."""
     parser = commands.add_parser(name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}.",
                                  epilog=EXAMPLE + example)
     parser.set_defaults(run=run)
@@ -116,7 +119,7 @@ def add_jsonl(parser: Parser, meaning: str) -> None:
 
 
 def field_of(arguments: argparse.Namespace) -> str | None:
-    """The key of each line's text; None without --jsonl. Raises `CommandError` for a key without it."""
+    """The key of each line's text; None without --jsonl. Raises `CommandError` for a key without --jsonl."""
     if arguments.jsonl:
         return FIELD if arguments.field is None else str(arguments.field)
     refuse_unless(arguments.field is None, "--field", "JSON lines (--jsonl)")
@@ -124,13 +127,13 @@ def field_of(arguments: argparse.Namespace) -> str | None:
 
 
 def refuse_unless(useful: bool, option: str, what_for: str) -> None:
-    """Raises `CommandError` for an option that is given where it would do nothing."""
+    """Raises `CommandError` for an option without effect."""
     if not useful:
         raise CommandError(f"{option} is for {what_for}")
 
 
 def add_input(parser: Parser) -> None:
-    """What a command that reads text takes: model, files, JSON lines, added tokens, faulty text."""
+    """Adds the options of a command that reads text: model, files, JSON lines, added tokens, faulty text."""
     add_files(parser)
     add_model(parser)
     add_jsonl(parser, "each line is a JSON object with one text")
@@ -142,14 +145,14 @@ def add_input(parser: Parser) -> None:
 
 
 def add_text(parser: Parser) -> None:
-    """`add_input`, and the tokens at the two ends of a text."""
+    """Adds the options of `add_input`, and those for the tokens at the ends of a text."""
     add_input(parser)
     parser.add_argument("--add-bos", action="store_true", help="begin each text with the model's BOS token")
     parser.add_argument("--add-eos", action="store_true", help="end each text with the model's EOS token")
 
 
 def at_least_0(text: str) -> int:
-    """An option's value that is a whole number from 0 on."""
+    """Converts an option's value: a whole number from 0 on."""
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"not a whole number from 0 on: {text!r}")
     return int(text)

@@ -1,9 +1,9 @@
 """`dstok chat`: conversations -> text, ids, counts; completions -> messages.
 
-In: files of a conversation each, or, with --jsonl, of one a line: an array of messages, or the body of a request to
-OpenAI's or DeepSeek's API as it is. Out: a text, or a line of JSON or a number a conversation. Exit code 1 if one has
-more tokens than --max-tokens. Invariant: what is written is what `dstok.chat` gives with the same arguments; of a body
-only what is about the text is read, and what the version has no text for is refused.
+In: files, each with a conversation or, with --jsonl, one on each line: an array of messages, or the body of a request
+to OpenAI's or DeepSeek's API. Out: a text, or for each conversation a line of JSON or a number. The exit code is 1 if
+one has more tokens than --max-tokens. Invariant: the output equals that of `dstok.chat` with the same arguments. Only
+the parts of a body that concern the text are read, and those that the version has no text for are refused.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> Parser:
-    """An action that reads conversations."""
+    """Adds an action that reads conversations."""
     parser = add_command(actions, name, run, summary, example)
     parser.epilog = OPTIONS + str(parser.epilog)
     _add_common(parser, "each line is a conversation")
@@ -161,7 +161,7 @@ def _encoder(arguments: Namespace) -> Callable[[Talk], chat.Encoded]:
 
 
 def _write(arguments: Namespace, make: Callable[[Talk], bytes]) -> None:
-    """Writes what `make` makes of each conversation; errors name it."""
+    """Writes the result of `make` for each conversation; errors name it."""
     options = _options(arguments)
     with Output(arguments.output, arguments.files) as output:
         for name, text in _texts(arguments):
@@ -182,7 +182,7 @@ def _parse(arguments: Namespace) -> None:
 
 
 def _line(value: Any) -> bytes:
-    """A line of JSON; a lone surrogate is escaped, as it came."""
+    """A line of JSON; a lone surrogate is escaped, as in the input."""
     return f"{json.dumps(value, ensure_ascii=False)}\n".encode("utf-8", "backslashreplace")
 
 
@@ -204,7 +204,7 @@ def _tokenizer(arguments: Namespace) -> Tokenizer:
 
 
 def _options(arguments: Namespace) -> dict[str, Any]:
-    """What the command line says."""
+    """The options on the command line."""
     options: dict[str, Any] = {}
     for word in arguments.set:
         name, separator, value = word.partition("=")
@@ -225,7 +225,7 @@ def _options(arguments: Namespace) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """JSON if it is, else the text itself."""
+    """The value if it is JSON, else the text itself."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -233,7 +233,7 @@ def _value(text: str) -> Any:
 
 
 def _talk(name: str, value: Any, options: dict[str, Any], check: bool) -> Talk:
-    """The conversation; what the command line says goes before what a body does."""
+    """The conversation. The command line takes precedence over a body."""
     if not isinstance(value, dict) and not check:
         return Talk(name, value, options)
     request = chat.read_request(value if isinstance(value, dict) else {"messages": value}, check=check)

@@ -1,9 +1,9 @@
 """`dstok chat show`: a conversation for people.
 
-In: an encoded conversation and its messages. Out: lines: of each message its role and number of tokens, then its text.
-Invariant: each token that the format wrote stands between guillemets, those in messages do not; nothing else is added
-to the text, but that control characters are shown as escapes. On a terminal the format's tokens are in colour, and
-what the model would have written is in another.
+In: an encoded conversation and its messages. Out: lines: for each message its role and number of tokens, then its text.
+Invariant: each token that the format wrote stands between guillemets, and those in messages do not. Nothing else is
+added to the text, except that control characters are shown as escapes. On a terminal the format's tokens have one
+colour, and text that the model would have written has another.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def shown(encoded: Encoded, messages: Any, terminal: bool) -> str:
-    """The lines. `terminal`: in colour, if `colours_wanted` says so."""
+    """The lines. `terminal`: in colour, if `colours_wanted` allows it."""
     colours = colours_wanted(terminal)
     counts: dict[int, int] = {}
     for index in encoded.message_index.tolist():

@@ -1,7 +1,7 @@
-"""Colours on a terminal: whether they are wanted.
+"""Whether a terminal should get colours.
 
-Invariant: none for what is no terminal, where NO_COLOR is set to anything, or where TERM says that the terminal has no
-colours.
+Invariant: no colours if the output is not a terminal, if NO_COLOR is set to anything, or if TERM says that the terminal
+has no colours.
 Source: no-color.org.
 """
 
@@ -13,5 +13,5 @@ __all__ = ["colours_wanted"]
 
 
 def colours_wanted(terminal: bool) -> bool:
-    """Whether to write in colour; `terminal`: whether it is one that is written to."""
+    """Whether to write in colour; `terminal`: whether the output is a terminal."""
     return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,8 +1,8 @@
-"""`dstok completion`: what makes a shell complete the command's words.
+"""`dstok completion`: a script by which a shell completes the command's words.
 
-In: a shell's name. Out: its script, made of the parser by the package shtab. Invariant: it knows what the parser
-knows: commands, options, choices; and by what an argument's value is called, whether it is a file, a folder or the name
-of a model. Models are those of the moment at which the script is written.
+In: a shell's name. Out: its script, which the package shtab makes from the parser. Invariant: it has the parser's
+commands, options and choices. The name of an argument's value tells whether it is a file, a folder or a model's name.
+The models are those known when the script is written.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def run(arguments: Namespace) -> None:
 
 
 def _kind(action: Action, models: object, files: object, folders: object) -> object:
-    """What completes an argument's value; None: its choices, or nothing."""
+    """The completion of an argument's value; None: its choices, or nothing."""
     for names, kind in ((FILES, files), (FOLDERS, folders), (MODELS, models)):
         if action.metavar in names:
             return kind
@@ -71,9 +71,9 @@ def _kind(action: Action, models: object, files: object, folders: object) -> obj
 
 
 def _words_or_files(what: str, words: Iterable[str]) -> dict[str, Any]:
-    """One of some words, or a file, as shtab takes it: for each shell what it calls, and the functions for that.
+    """One of some words, or a file, in shtab's form: for each shell the function to call, and its definition.
 
-    bash has a slash put behind folders by shtab if the function's name has "_file" in it.
+    bash gets a slash behind folders from shtab if the function's name has "_file" in it.
     """
     function, listed = f"_dstok_{what}_or_files", " ".join(words)
     return {

@@ -1,8 +1,8 @@
 """`dstok convert`: a model from one file format to another.
 
 In: a tokenizer.json, a GGUF file, a tiktoken rank file, an image, or a built-in model's name. Out: a tokenizer.json, a
-GGUF file, a rank file, or an image. What the new file does not say goes to standard error, a line each.
-Invariant: the file is whole or not there; what it cannot hold is refused; read again, it gives the same ids.
+GGUF file, a rank file, or an image. Properties that the new file leaves out go to standard error, a line each.
+Invariant: the file is complete or absent; a model that it cannot hold is refused; read again, it gives the same ids.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _add_tiktoken(parser: Parser) -> None:
-    """Options for the facts that a rank file lacks."""
+    """Adds the options for properties that a rank file lacks."""
     parser.add_argument("--pattern", metavar="NAME|REGEX",
                         help="for a rank file: the encoding (cl100k_base, ...) or the pattern in tiktoken's dialect")
     parser.add_argument("--special-token", action="append", metavar="TEXT=ID", help="for a rank file: a special token")
@@ -64,7 +64,7 @@ def run(arguments: Namespace) -> None:
     except OSError as error:
         raise CommandError(f"{arguments.out}: {reason(error)}") from error
     except ImportError as error:
-        raise CommandError(str(error)) from error  # which says what to install
+        raise CommandError(str(error)) from error  # the error says how to install it
     for sentence in lost:
         complain(f"{arguments.out}: note: {sentence}")
 
@@ -77,7 +77,7 @@ def _format(arguments: Namespace) -> str:
 
 
 def _refuse_useless(arguments: Namespace, target: str) -> None:
-    """Options of which the new file would hold nothing."""
+    """Refuses options that would not change the new file."""
     refuse_unless(arguments.architecture is None or target == "gguf", "--architecture", "GGUF files")
     holds = target == "gguf" or (target == "json" and os.path.basename(arguments.out) == "tokenizer.json")
     refuse_unless(arguments.config is None or holds, "--config",
@@ -153,7 +153,7 @@ def _write(arguments: Namespace, target: str, tokenizer: Tokenizer, settings: To
 def _write_json(out: str, tokenizer: Tokenizer, settings: TokenizerConfig) -> tuple[str, ...]:
     lost = tokenizer.to_json(out)
     config = os.path.join(os.path.dirname(out), "tokenizer_config.json")
-    says_nothing = settings == TokenizerConfig(framing=settings.framing)  # which stands in the tokenizer.json
+    says_nothing = settings == TokenizerConfig(framing=settings.framing)  # the framing stands in the tokenizer.json
     if says_nothing or os.path.basename(out) != "tokenizer.json" or os.path.exists(config):
         return lost
     named = {settings.bos_id, settings.eos_id, settings.pad_id} - {None}

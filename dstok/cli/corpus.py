@@ -1,7 +1,7 @@
 """`dstok corpus`: files of text -> a folder of files of ids.
 
-In: paths of files, folders and globs. Out: the folder of --out, and a line of totals. Invariant: what is written is
-what `dstok.corpus.tokenize` writes with the same options; the same command goes on where it stopped.
+In: paths of files, folders and globs. Out: the folder of --out, and a line of totals. Invariant: the output equals that
+of `dstok.corpus.tokenize` with the same options; the same command continues where it stopped.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _run(arguments: Namespace) -> Run:
              "shuffle": arguments.shuffle, "tokens_per_file": arguments.tokens_per_shard,
              "shard_bytes": arguments.shard_bytes}
     given |= {} if arguments.max_document is None else {"largest": arguments.max_document}
-    load_model(arguments.model)  # an error of its own, before those of the settings
+    load_model(arguments.model)  # its own error comes before those of the settings
     try:
         return Run(arguments.files, arguments.model, Settings(**given), dataset)
     except DstokError:
@@ -142,7 +142,7 @@ def _special(how: str) -> str | tuple[str, ...]:
 
 
 def _dataset(arguments: Namespace) -> tuple[str | None, str]:
-    """The name for `datasets`, and the field; a column in the name goes before --field."""
+    """The name for `datasets`, and the field. A column in the name takes precedence over --field."""
     field = arguments.field or "text"
     if arguments.dataset is None:
         return None, field

@@ -1,7 +1,7 @@
-"""`dstok corpus info`, `verify`, `merge`, `stats`: what is said of finished corpora, and done with them.
+"""`dstok corpus info`, `verify`, `merge`, `stats`: commands on finished corpora.
 
-In: folders that `dstok corpus` wrote. Out: lines for people, or with --json an object. Exit code 1 if `verify` found
-something that is not as it should be. Invariant: only `merge` writes.
+In: folders that `dstok corpus` wrote. Out: lines for people, or with --json an object. The exit code is 1 if `verify`
+found an error. Invariant: only `merge` writes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How far a corpus has come, on standard error, for someone who watches.
+"""The progress of a corpus, on standard error, for a person who watches.
 
-In: shards, and reports about them. Out: one line: a bar, the time left, MB/s, documents and tokens. Invariant: as of
-`dstok.cli.progress`: nothing unless standard error is a terminal.
+In: shards, and reports about them. Out: one line: a bar, the time left, MB/s, documents and tokens. Invariant: as in
+`dstok.cli.progress`, there is no output unless standard error is a terminal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LAYOUT = "{percentage:3.0f}% |{bar}| {remaining} left, {rate_fmt}, {desc}"
 
 
 class ShardProgress:
-    """Adds up what is reported of each shard. Shards that were done before are no work of this run."""
+    """Adds up the reports of each shard. Shards that were done before do not count as work of this run."""
 
     def __init__(self, shards: Sequence[Shard], bar: Bar) -> None:
         self.sizes, self.bar = {shard.name: shard.size for shard in shards}, bar

@@ -1,9 +1,8 @@
-"""`dstok count`: text -> how many tokens it has.
+"""`dstok count`: text -> its number of tokens.
 
-In: files or records. Out: a number a text; for several files their names and the total too. Exit code 1 if
-a text has more than --max-tokens. Invariant: the number is that of the ids that `encode` writes with the
-same options. A file that cannot be read does not stop the others from being counted, as with `wc`; the exit
-code is 2 then.
+In: files or records. Out: a number a text; for several files their names and the total too. The exit code is 1 if a
+text has more than --max-tokens. Invariant: the number is that of the ids that `encode` writes with the same options. An
+unreadable file does not stop the count of the others, as with `wc`; the exit code is then 2.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def run(arguments: Namespace) -> int:
 
 
 class _Counter:
-    """What the options say about each text, and what has come of it so far."""
+    """The options for each text, and the results so far."""
 
     def __init__(self, arguments: Namespace, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.field = tokenizer, field_of(arguments)
@@ -73,13 +72,13 @@ class _Counter:
         self.total, self.code = 0, 0
 
     def file(self, path: str, output: Output, progress: Progress) -> None:
-        """Count one file, and write its line or lines once it is known to be whole."""
+        """Counts one file, and writes its line or lines once it has been read whole."""
         label = b"\t" + os.fsencode(path) if self.several and self.field is None else b""
         with open_source(path, progress) as source:
             for name, count in self.counts(source):
                 count += self.extra
                 self.total += count
-                progress.bar.wipe()  # a terminal shows it on the line that is written next
+                progress.bar.wipe()  # the next line would be written onto the bar of a terminal
                 self.judge(name, count)
                 output.write(b"%d%b\n" % (count, label))
 
@@ -100,7 +99,7 @@ class _Counter:
 
 
 def count_blocks(tokenizer: Tokenizer, source: Source, *, block_size: int = 0, **keywords: Any) -> int:
-    """How many ids the whole of `source` has, read in blocks."""
+    """The number of ids of the whole `source`, read in blocks."""
     stream = tokenizer.encode_stream(**keywords)
     total = 0
     with about_input(source.name):

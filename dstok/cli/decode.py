@@ -1,8 +1,8 @@
 """`dstok decode`: ids -> text.
 
-In: files of ids in any format that `encode` writes. Out: the text of all of them, with nothing between and
-nothing after, or, with --jsonl, a JSON object for each line of ids. Invariant: decode of encode is the
-file, byte for byte, also where a block ends inside a character.
+In: files of ids in any format that `encode` writes. Out: the text of all of them, with nothing between or after, or,
+with --jsonl, a JSON object for each line of ids. Invariant: decode of encode is the file, byte for byte, even where a
+block ends inside a character.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _write_records(arguments: Namespace, tokenizer: Tokenizer, source: Source, o
 
 
 def _token_bytes(tokenizer: Tokenizer, ids: list[int], name: str, index: int) -> bytes:
-    """The bytes of `ids`, the first of which is number `index` of its input."""
+    """The bytes of `ids`; the first id is number `index` of its input."""
     with about_input(name):
         try:
             return tokenizer.decode_bytes(ids)

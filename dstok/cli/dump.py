@@ -1,7 +1,7 @@
-"""`dstok dump` and `dstok pieces`: each token, each pre-token, with its place (--count: see `piece_counts`).
+"""`dstok dump` and `dstok pieces`: each token or piece with its place (--count: see `piece_counts`).
 
-In: files or records. Out: a JSON line a token (a piece), or a table for people. Invariant: the rows are
-those of the whole text in one call; of a file only a stretch is in memory (see `stretches`).
+In: files or records. Out: a JSON line a token (a piece), or a table for people. Invariant: the rows equal those of the
+whole text in one call; only a stretch of a file is in memory (see `stretches`).
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def run_pieces(arguments: Namespace) -> None:
 
 
 def _show(arguments: Namespace, tokenizer: Tokenizer, lines: Lines, header: str) -> None:
-    """Write what `lines` makes of each text."""
+    """Writes the result of `lines` for each text."""
     arguments.field = field_of(arguments)
     keywords = text_keywords(arguments, tokenizer)
     rows = FORMATS[arguments.format](tokenizer)
@@ -156,12 +156,12 @@ def texts_of(
 
 
 def _named(name: str, text: Iterator[Stretch]) -> Iterator[Stretch]:
-    """`text`, of input `name`, which errors name."""
+    """`text`, from input `name`, which errors name."""
     with about_input(name):
         yield from text
 
 
 def _write(output: Output, lines: Iterator[str]) -> None:
-    """Write in groups: a call a line would take longer than making the line."""
+    """Writes in groups: a call for each line would take longer than making the line."""
     while group := "".join(islice(lines, LINES_AT_ONCE)):
         output.write(group.encode("utf-8", "surrogateescape"))

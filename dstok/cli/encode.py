@@ -1,7 +1,7 @@
 """`dstok encode`: text -> ids.
 
-In: files or records. Out: their ids in one of four formats. Invariant: the ids of a file are those of the
-whole file in one call, however it was cut into blocks; memory does not grow with the file.
+In: files or records. Out: their ids in one of four formats. Invariant: the ids of a file equal those of the whole file
+in one call, however it is cut into blocks; memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def run(arguments: Namespace) -> None:
 
 
 class _Encoder:
-    """What the options say about each text."""
+    """The options for each text."""
 
     def __init__(self, arguments: Namespace, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.field = tokenizer, field_of(arguments)
@@ -84,7 +84,7 @@ class _Encoder:
 def encode_blocks(
     tokenizer: Tokenizer, source: Source, writer: IdWriter, *, block_size: int = 0, **keywords: Any
 ) -> None:
-    """Write the ids of the whole of `source`, read in blocks."""
+    """Writes the ids of the whole `source`, read in blocks."""
     stream = tokenizer.encode_stream(**keywords)
     arrays = writer.wants_arrays
     with about_input(source.name):

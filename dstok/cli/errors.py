@@ -1,8 +1,8 @@
-"""What goes wrong in a command, in the words of its user.
+"""Errors of a command, in the words of its user.
 
-In: errors of the library, of the system, of the user. Out: `CommandError`, whose text is the one line on
-standard error; for a broken pattern there are two more, which show the place in it. Invariant: the text names the
-input it is about, and starts in lower case.
+In: errors of the library, of the system, of the user. Out: `CommandError`. Its text is the one line on standard error;
+a broken pattern adds two lines, which show the place in it. Invariant: the text names its input, and starts in lower
+case.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["CommandError", "about_input", "complain", "message_of", "reason", "v
 
 OPTIONS = {"field": "--field names another", "format": "--format names one", "kind": "--input-format names it",
            "largest": "--max-document allows more", "model": "--model names it"}  # by a `FileError`'s parameter
-PATTERN_SHOWN = 40  # characters of a broken pattern on each side of the place at fault
+PATTERN_SHOWN = 40  # characters of a broken pattern on each side of the error
 
 
 class CommandError(Exception):
@@ -26,7 +26,7 @@ class CommandError(Exception):
 
 
 def complain(message: str) -> None:
-    """One line on standard error; nothing if that is closed."""
+    """Prints one line on standard error; nothing if that is closed."""
     try:
         if sys.stderr is not None:  # print(file=None) would write to standard output
             print(f"dstok: {message}", file=sys.stderr)
@@ -43,7 +43,7 @@ def message_of(error: CommandError | DstokError) -> str:
 
 
 def _pointed(error: PatternError) -> str:
-    """The part of a pattern about the place at fault, and below it a caret at the place."""
+    """The part of a pattern around the error, with a caret below the place."""
     from dstok.base.columns import width
 
     start = max(0, error.position - PATTERN_SHOWN)
@@ -57,7 +57,7 @@ def about_input(name: str) -> Iterator[None]:
     """Errors of the library about the text of input `name` become errors that name it."""
     try:
         yield
-    except FileError:  # which names it
+    except FileError:  # it names the input itself
         raise
     except SpecialTokenError as error:
         raise CommandError(

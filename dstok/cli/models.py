@@ -1,7 +1,7 @@
-"""--model, --special, --add-bos and --add-eos -> a tokenizer and what to call it with; a splitter by its name.
+"""--model, --special, --add-bos and --add-eos -> a tokenizer and its arguments; a splitter by its name.
 
 In: the options of a command. Out: a `Tokenizer`, the keywords of its methods, the ids at a text's ends; a `Splitter`.
-Invariant: a name or path of a model means what it means to `dstok.load`.
+Invariant: a name or path of a model means the same as to `dstok.load`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SPLITTER = ("a preset (gpt-2), an encoding of tiktoken's (cl100k_base), regex:PA
 
 
 def load_model(name: str) -> Tokenizer:
-    """The tokenizer that --model names, as `dstok.load` does."""
+    """The tokenizer that --model names, as from `dstok.load`."""
     try:
         return dstok.load(name)
     except OSError as error:
@@ -33,7 +33,7 @@ def load_model(name: str) -> Tokenizer:
 
 
 def listed_models() -> tuple[ModelInfo, ...]:
-    """All models, as `dstok.models` lists them: of each package that is broken there is a line on standard error."""
+    """All models, as `dstok.models` lists them. For each broken package a line goes to standard error."""
     models, faults = listed()
     for fault in faults:
         complain(str(fault))
@@ -41,7 +41,7 @@ def listed_models() -> tuple[ModelInfo, ...]:
 
 
 def load_splitter(name: str) -> Splitter:
-    """The splitter that `name` names, in one of the ways of `SPLITTER`."""
+    """The splitter that `name` names, in one of the forms of `SPLITTER`."""
     from dstok.formats.tiktoken_encodings import ENCODINGS
     from dstok.splitting.presets import preset_names
     from dstok.splitting.splitter import Splitter
@@ -62,13 +62,13 @@ def load_splitter(name: str) -> Splitter:
 
 
 def _splitter_of_file(path: str) -> Splitter | None:
-    """The splitter of a JSON file, which needs no vocabulary; None if `path` is none."""
+    """The splitter of a JSON file, which needs no vocabulary; None if `path` is not such a file."""
     from dstok.splitting.splitter import Splitter
 
     try:
         with open(path, "rb") as file:
             start = file.read(64).lstrip()
-    except (OSError, ValueError):  # no file: a model's name, or a folder; or what `dstok.load` finds words for
+    except (OSError, ValueError):  # a model's name, a folder, or a file for which `dstok.load` has a better error
         return None
     if not start.startswith(b"{"):
         return None
@@ -90,7 +90,7 @@ def _special(how: str, tokenizer: Tokenizer) -> str | set[str]:
 
 
 def edge_ids(arguments: Namespace, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """The ids before and after each text: BOS and EOS, where they are asked for."""
+    """The ids before and after each text: BOS and EOS, if requested."""
     begin = [_known(tokenizer, "BOS", tokenizer.bos_id)] if arguments.add_bos else []
     end = [_known(tokenizer, "EOS", tokenizer.eos_id)] if arguments.add_eos else []
     return begin, end

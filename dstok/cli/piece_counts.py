@@ -1,8 +1,8 @@
-"""`dstok pieces --count`: how often each piece occurs in files or records.
+"""`dstok pieces --count`: the frequency of each piece in files or records.
 
-In: the options of `dstok pieces`. Out: a row a distinct piece, the most frequent first. Invariant: the counts are
-those of whole texts in one call of `Splitter.count_pieces`. A file is read in blocks, and handed on in parts that are
-cut only where every text may be (`Splitter.may_cut`); where there is no such place, what is held grows.
+In: the options of `dstok pieces`. Out: a row a distinct piece, the most frequent first. Invariant: the counts equal
+those of whole texts in one call of `Splitter.count_pieces`. A file is read in blocks, and passed on in parts that are
+cut only where every text may be cut (`Splitter.may_cut`). Without such a place, the held text grows.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = ["count_pieces", "parts"]
 
-MAY_CUT_WITHIN = 4096  # characters from the end of what has been read; the first place is mostly a few from it
+MAY_CUT_WITHIN = 4096  # characters from the end of the text read; the first place is mostly a few from it
 LINES_AT_ONCE = 4096
 MEMORY = 1 << 30
 
 
 def count_pieces(arguments: Namespace) -> None:
-    """Counts, and writes the counts."""
+    """Counts pieces, and writes the counts."""
     refuse_unless(arguments.special in (None, "none"), "--special", "pieces without --count, which counts plain text")
     arguments.field = field_of(arguments)
     splitter = _splitter(arguments)
@@ -83,7 +83,7 @@ def _text(name: str, text: str) -> str:
 
 
 def parts(source: Source, may_cut: Callable[[str, str], bool], errors: str = "strict", block: int = 0) -> Iterator[str]:
-    """The text of a file in parts, split alone as in the whole."""
+    """The text of a file in parts, which split by themselves as within the whole."""
     text = ""
     for more in _decoded(source, errors, block):
         text += more
@@ -97,7 +97,7 @@ def parts(source: Source, may_cut: Callable[[str, str], bool], errors: str = "st
 
 
 def _decoded(source: Source, errors: str, block: int) -> Iterator[str]:
-    """The characters of each block, as far as they are whole."""
+    """The whole characters of each block."""
     decoder, done = codecs.getincrementaldecoder("utf-8")(errors), 0
     with about_input(source.name):
         for data in source.blocks(block):
@@ -107,7 +107,7 @@ def _decoded(source: Source, errors: str, block: int) -> Iterator[str]:
 
 
 def _characters(decoder: codecs.IncrementalDecoder, data: bytes, done: int, last: bool) -> str:
-    """`data`, which `done` bytes came before, decoded with what the decoder has kept of these."""
+    """Decodes `data`, which follows `done` bytes, together with the bytes that the decoder has kept."""
     kept = decoder.getstate()[0]
     try:
         return decoder.decode(data, last)

@@ -1,8 +1,8 @@
-"""How far a long command has come, on standard error, for someone who watches.
+"""The progress of a long command, on standard error, for a person who watches.
 
-In: how much is done, and of how much, if that is known. Out: one line with a bar and the time left, drawn by tqdm; it
-is wiped at the end. Invariant: nothing is written unless the stream is a terminal and the work has lasted a second;
-the line is never wider than the terminal, and tqdm is not imported before there is something to draw.
+In: the amount done, and the total, if known. Out: one line with a bar and the time left, drawn by tqdm and wiped at the
+end. Invariant: nothing is written unless the stream is a terminal and the work has lasted a second. The line is never
+wider than the terminal, and tqdm is imported only when there is something to draw.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ PATIENCE = 1.0  # seconds of silence first: short work shows nothing
 INTERVAL = 0.2
 NAME = 24  # characters of a file's name that are shown
 UNKNOWN_WIDTH = 80
-# What matters least comes last: a narrow terminal cuts it off.
+# The least important part comes last: a narrow terminal cuts it off.
 OF_ALL = "{percentage:3.0f}% |{bar}| {remaining} left, {n_fmt}/{total_fmt}B, {rate_fmt}, {desc}"
 SO_FAR = "{n_fmt}B, {rate_fmt}, {desc}"
 
 
 class Bar:
-    """One line that rewrites itself, if it is `wanted`. `stream` and `clock` are parameters for the tests."""
+    """One line that rewrites itself, if `wanted`. `stream` and `clock` are parameters for the tests."""
 
     def __init__(
         self, wanted: bool = True, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic,
@@ -44,11 +44,11 @@ class Bar:
         self.visible = False
 
     def due(self) -> bool:
-        """Is it time to draw again?"""
+        """Whether it is time to draw again."""
         return self.active and self.clock() >= self.due_at
 
     def draw(self, layout: str, done: float, total: float | None, words: str) -> None:
-        """Show so much done; `layout` is a `bar_format` of tqdm, in which `desc` stands for `words`."""
+        """Shows the amount done; `layout` is a `bar_format` of tqdm, in which `desc` stands for `words`."""
         now = self.clock()
         self.due_at = now + INTERVAL
         if self.drawn is None:
@@ -60,13 +60,13 @@ class Bar:
         self.visible = True
 
     def wipe(self) -> None:
-        """Clear the line, for another one; the next `draw` shows it again."""
+        """Clears the line for other output; the next `draw` shows it again."""
         if self.visible:
             self.drawn.clear()
             self.visible = False
 
     def close(self) -> None:
-        """Clear the line for good."""
+        """Clears the line for good."""
         self.wipe()
         self.active = False
         if self.drawn is not None:
@@ -91,19 +91,19 @@ def _columns(stream: TextIO) -> int:
 
 
 class Progress:
-    """How much of a command's inputs has been read, of `total` bytes, if that is known."""
+    """The amount read of a command's inputs, of `total` bytes, if known."""
 
     def __init__(self, total: int | None, bar: Bar) -> None:
         self.total, self.bar = total, bar
-        self.passed = 0  # bytes of the inputs that are done
+        self.passed = 0  # bytes of the finished inputs
 
     def waits(self) -> None:
-        """An input is a terminal, which only gives what somebody types."""
+        """An input is a terminal, where somebody has to type."""
         if sys.stderr is not None and sys.stderr.isatty():
             complain(f"waiting for input from the terminal; {END} ends it")
 
     def update(self, name: str, position: Callable[[], int]) -> None:
-        """More of `name` has been read; `position` tells how many bytes of it, and is called only to be shown."""
+        """More of `name` has been read; `position` returns the number of bytes read, and is called only to show it."""
         if self.bar.due():
             done = self.passed + position()
             if self.total:
@@ -112,13 +112,13 @@ class Progress:
                 self.bar.draw(SO_FAR, done, None, _short(name))
 
     def done_with(self, size: int) -> None:
-        """An input of so many bytes is done."""
+        """An input of `size` bytes is done."""
         self.passed += size
 
 
 @contextmanager
 def watching(paths: Sequence[str], wanted: bool = True) -> Iterator[Progress]:
-    """The progress of reading all of `paths`, shown on a terminal if it is `wanted`."""
+    """The progress of reading all of `paths`, shown on a terminal if `wanted`."""
     bar = Bar(wanted)
     try:
         yield Progress(_total_size(paths) if bar.active else None, bar)
@@ -127,7 +127,7 @@ def watching(paths: Sequence[str], wanted: bool = True) -> Iterator[Progress]:
 
 
 def _total_size(paths: Sequence[str]) -> int | None:
-    """The bytes of all inputs together; None if one of them does not tell. What cannot be opened has none."""
+    """The bytes of all inputs together; None if one has no known size. Inputs that cannot be opened count as empty."""
     total = 0
     for path in paths:
         try:

@@ -1,7 +1,7 @@
 """Tokens and pieces -> lines: JSON for programs, a table for people.
 
-In: a `Stretch`. Out: its rows as text. Invariant: a JSON row is one line, its keys always the same and in the
-same order; a table shows every character, line feeds and parts of characters too.
+In: a `Stretch`. Out: its rows as text. Invariant: a JSON row is one line with the same keys in the same order; a table
+shows every character, even line feeds and parts of characters.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ TokenRow = tuple[int, int, int, int, int, "int | None", bool]
 
 
 class Rows:
-    """How rows are written. `begin` starts a text, which `file` and `line` tell from others, if any."""
+    """Writes rows. `begin` starts a text; `file` and `line`, if any, tell it from others."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
-        self.known: dict[int, str] = {}  # what is the same in all rows of an id
+        self.known: dict[int, str] = {}  # the common part of all rows of an id
 
     def begin(self, file: str | None, line: int | None, header: str) -> str:
-        """What stands before the rows of a text."""
+        """Returns the text before the rows of a text."""
         raise NotImplementedError
 
     def tokens(self, rows: Iterable[TokenRow]) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _matched_by(piece: Piece) -> str:
 
 
 def _shown(data: bytes) -> str:
-    """The text of a token, quoted; its bytes if it is no whole text."""
+    """The text of a token, quoted; its bytes if it is not whole text."""
     text = _text(data)
     return repr(data if text is None else text)
 
@@ -138,7 +138,7 @@ def token_lines(rows: Rows, stretch: Stretch) -> Iterator[str]:
 
 
 def edge_lines(rows: Rows, ids: Iterable[int], at: Place) -> Iterator[str]:
-    """Lines of BOS or EOS tokens, which cover nothing of the text."""
+    """Lines of BOS or EOS tokens, which cover none of the text."""
     return rows.tokens((id, at.byte, at.byte, at.char, at.char, None, True) for id in ids)
 
 

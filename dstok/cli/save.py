@@ -1,7 +1,7 @@
-"""`dstok save`: a model -> an image of it, which is mapped in no time.
+"""`dstok save`: a model -> an image of it, which is mapped almost at once.
 
-In: a model's name or path, and where to write. Out: the image; nothing on standard output. Invariant: the file
-is whole or not there; every command takes it as --model, and gives with it what it gave before.
+In: a model's name or path, and the target. Out: the image; nothing on standard output. Invariant: the file is complete
+or absent; every command takes it as --model, with the same results as the model.
 """
 
 from __future__ import annotations

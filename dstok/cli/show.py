@@ -1,7 +1,7 @@
 """`dstok show`: the tokens of a text on the terminal, in colour and with borders.
 
-In: files or records. Out: lines (dstok/view/terminal.py). Invariant: the tokens are those of the whole text in one
-call; of a file only a stretch is in memory (see `stretches`). Without colours the borders say all.
+In: files or records. Out: lines (dstok/view/terminal.py). Invariant: the tokens equal those of the whole text in one
+call; only a stretch of a file is in memory (see `stretches`). Without colours the borders show everything.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def run_show(arguments: Namespace) -> None:
 def _lines(
     lines: Lines, tokenizer: Tokenizer, text: Iterator[Stretch], edges: tuple[Reading, Reading],
 ) -> Iterator[str]:
-    """The lines of a text that comes in stretches, between BOS and EOS, where they are asked for."""
+    """The lines of a text that comes in stretches, between BOS and EOS, if requested."""
     begin, end = edges
     yield from lines.some(begin, 0, len(begin))
     for stretch in text:
@@ -81,10 +81,10 @@ def _lines(
 
 
 def _edges(arguments: Namespace, tokenizer: Tokenizer) -> tuple[Reading, Reading]:
-    """What stands before and after each text."""
+    """The tokens before and after each text."""
     from dstok.view.reading import read
 
-    edge_ids(arguments, tokenizer)  # which refuses what the model does not have
+    edge_ids(arguments, tokenizer)  # refuses tokens that the model lacks
     return read(tokenizer, "", add_bos=arguments.add_bos), read(tokenizer, "", add_eos=arguments.add_eos)
 
 

@@ -1,7 +1,7 @@
-"""`dstok splitter`: what is true of a pre-tokenizer whatever the text, and the text that tells two apart.
+"""`dstok splitter`: the properties of a pre-tokenizer for every text, and a text that tells two apart.
 
-In: splitters by name, path or pattern. Out: words for people, or a JSON object. Exit code 1 if `diff` finds two
-splitters that cut some text differently. Invariant: what is written is what the methods of `dstok.Splitter` give.
+In: splitters by name, path or pattern. Out: words for people, or a JSON object. The exit code is 1 if `diff` finds two
+splitters that cut some text differently. Invariant: the output equals that of the methods of `dstok.Splitter`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def run_show(arguments: Namespace) -> None:
 
 
 def _facts(splitter: Splitter) -> dict[str, Any]:
-    """What `show` tells, as JSON has it: null where there is no limit, or no text that loses any."""
+    """The facts of `show` as JSON: null if there is no limit, or no text that loses any."""
     places = [{"left": place.left.ranges, "right": place.right.ranges} for place in splitter.cut_places]
     return {
         "name": splitter.name, "fingerprint": splitter.fingerprint, "unicode_version": splitter.unicode_version,

@@ -1,7 +1,7 @@
-"""`dstok unicode diff`: what a Unicode version changed.
+"""`dstok unicode diff`: the changes of a Unicode version.
 
-In: two versions, and perhaps a property. Out: a row of a table, or a JSON line, a change. Invariant: what is written is
-what `dstok.unicode.difference` gives. Versions that differ are no fault: the exit code is 0.
+In: two versions, and perhaps a property. Out: a row of a table, or a JSON line, for each change. Invariant: the output
+equals that of `dstok.unicode.difference`. Versions that differ are not an error: the exit code is 0.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _changes(arguments: Namespace) -> list[Change]:
 
 
 def _check(property: str, versions: tuple[str, str]) -> None:
-    """Raises `CommandError` for a property that there is not: that it has no changes would be no answer."""
+    """Raises `CommandError` for an unknown property: an empty result would be misleading."""
     from dstok import unicode
 
     extensions = (f"Script_Extensions={name}" for version in versions for name in unicode.scripts(version))

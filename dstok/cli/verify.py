@@ -1,8 +1,8 @@
-"""`dstok verify`: is a tokenizer right? Candidate against reference, and why they differ.
+"""`dstok verify`: is a tokenizer right? Candidate against reference, with the causes of differences.
 
-In: the specs of two tokenizers, files. Out: a report on standard output, as text or JSON; with --html a page, too.
-Exit code 0: no difference, 1: different, 2: could not run, or not every check. Invariant: the candidate runs in a
-process of its own, with limits: what it does to itself is a finding.
+In: the specs of two tokenizers, files. Out: a report on standard output, as text or JSON; with --html a page too. Exit
+code 0: no difference, 1: different, 2: could not run, or not every check. Invariant: the candidate runs in its own
+process, with limits: damage that it does to itself is a finding.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["add_commands"]
 
 FINE, DIFFERENT, BAD = 0, 1, 2
-LAYOUT = "{percentage:3.0f}% |{bar:16}| {desc}"  # of one width: the words after it change
+LAYOUT = "{percentage:3.0f}% |{bar:16}| {desc}"  # of fixed width: the words after the bar change
 SPECS = """\
 CANDIDATE and REF are specs:
   tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE   with a tokenizer.json
@@ -101,7 +101,7 @@ def _exit_code(report: Report, allow_incomplete: bool) -> int:
 
 
 def _file_of(arguments: Namespace) -> Any:
-    """The tokenizer.json for specs that name none, for as long as the run lasts."""
+    """The tokenizer.json for specs that name none, valid as long as the run."""
     from dstok.testing.model_files import model_file
 
     return model_file(arguments.model)

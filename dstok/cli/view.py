@@ -1,8 +1,8 @@
 """`dstok view`: show the tokens of a text in a browser.
 
 In: a file, or none. Out: a server on this machine, until Ctrl-C; with --output a page.
-Invariant: no request leaves the machine, and none opens a file: what the page can ask for are the models that
-`dstok models` lists and what the command line names.
+Invariant: no request leaves the machine, and none opens a file: the page can ask only for the models that `dstok
+models` lists and those that the command line names.
 """
 
 from __future__ import annotations
@@ -100,11 +100,11 @@ def _text(arguments: Namespace) -> tuple[str, str]:
 
 
 def _readers(arguments: Namespace) -> tuple[dict[str, Reader], frozenset[str]]:
-    """What reads texts, by name; and the names of those that are of another library."""
+    """The readers of texts, by name; and the names of those from other libraries."""
     from dstok.view.requests import reader_of
 
     readers = {arguments.model: _loaded(arguments.model)}
-    for model in () if arguments.output is not None else listed_models():  # a file offers no others
+    for model in () if arguments.output is not None else listed_models():  # a page in a file offers no others
         readers.setdefault(model.name, reader_of(partial(load_model, model.name)))
     compared = arguments.compare
     if compared is None or compared in readers:
@@ -119,7 +119,7 @@ def _readers(arguments: Namespace) -> tuple[dict[str, Reader], frozenset[str]]:
 
 
 def _loaded(name: str) -> Reader:
-    """What reads texts with a model that is loaded now: what is wrong with it is not told of a text."""
+    """A reader of texts with a model that is loaded now, so that a broken model is not reported as a broken text."""
     from dstok.view.requests import reader_of
 
     model = load_model(name)
@@ -127,7 +127,7 @@ def _loaded(name: str) -> Reader:
 
 
 def _foreign(spec: str, model: str) -> Reader:
-    """What reads texts with a tokenizer of another library."""
+    """A reader of texts with another library's tokenizer."""
     from dstok.testing.adapters import CandidateError, open_engine
     from dstok.testing.model_files import model_file
     from dstok.view.foreign import read_ids
@@ -138,7 +138,7 @@ def _foreign(spec: str, model: str) -> Reader:
             engine = open_engine(spec, file)
         except CandidateError:
             raise
-        except Exception as error:  # whatever the library raises for the file
+        except Exception as error:  # the library may raise anything for the file
             raise CandidateError(f"{spec}: {type(error).__name__}: {error}") from error
 
     def reader(asked: Asked, name: str) -> Reading:
@@ -159,7 +159,7 @@ def _write_page(arguments: Namespace, requests: Any, name: str) -> None:
 
     with about_input(name):
         sheet = requests.sheet(requests.begin)
-    page = page_of(sheet, f"{name}: tokens").encode("utf-8", "replace")  # the name of a file may be no UTF-8
+    page = page_of(sheet, f"{name}: tokens").encode("utf-8", "replace")  # the name of a file may not be UTF-8
     with Output(arguments.output, arguments.files) as output:
         output.write(page)
 
