@@ -1,4 +1,4 @@
-"""dstok in the place of other libraries' tokenizers: a module for each library, whose package is imported there alone.
+"""dstok in the place of other libraries' tokenizers. Each library has a module, and only that imports its package.
 
-In: a tokenizer, of dstok or of the library. Out: what the library takes and gives. Nothing else of dstok imports these.
+In: a tokenizer, of dstok or of the library. Out: the library's own types. Nothing else of dstok imports these modules.
 """

@@ -2,7 +2,7 @@
 
 In: a tokenizer. Out: a chonkie `Tokenizer`; a chunker.
 Invariant: counts and ids are the tokenizer's. chonkie's own chunkers cut between ids where a word is too long
-(`TokenChunker` everywhere), and so inside characters; `CharacterSafeChunker` cuts between characters alone.
+(`TokenChunker` everywhere), and so inside characters; `CharacterSafeChunker` cuts only between characters.
 Source: chonkie 1.7.0.
 
 >>> import dstok
@@ -36,7 +36,7 @@ class ChonkieTokenizer(Tokenizer):  # type: ignore[misc]  # mypy does not see th
         return f"ChonkieTokenizer({self._tokenizer!r})"
 
     def get_vocab(self) -> list[str]:
-        """The tokens, by id, as they are spelled."""
+        """The tokens by id, as spelled in the vocabulary."""
         return [self._tokenizer.id_to_token(id) for id in sorted(self._tokenizer.get_vocab().values())]
 
     def get_token2id(self) -> dict[str, int]:
@@ -48,7 +48,7 @@ class ChonkieTokenizer(Tokenizer):  # type: ignore[misc]  # mypy does not see th
         return self._tokenizer.encode(text)
 
     def tokenize(self, text: str) -> list[int]:
-        """The same."""
+        """The same as `encode`."""
         return self._tokenizer.encode(text)
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -56,7 +56,7 @@ class ChonkieTokenizer(Tokenizer):  # type: ignore[misc]  # mypy does not see th
         return self._tokenizer.decode(tokens)
 
     def count_tokens(self, text: str) -> int:
-        """How many ids a text has."""
+        """The number of ids of a text."""
         return self._tokenizer.count(text)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
@@ -69,9 +69,9 @@ class ChonkieTokenizer(Tokenizer):  # type: ignore[misc]  # mypy does not see th
 
 
 class CharacterSafeChunker(BaseChunker):  # type: ignore[misc]  # as above
-    """Chunks of at most `chunk_size` ids, by `Tokenizer.chunk`; joined they are the text.
+    """Chunks of at most `chunk_size` ids, by `Tokenizer.chunk`; joined, they are the text.
 
-    Raises `ValueError` for a size below 1, and for a character that has more ids than that.
+    Raises `ValueError` for a size below 1, and for a character with more ids than that.
     """
 
     def __init__(self, tokenizer: TokenizerProtocol, chunk_size: int = 512) -> None:

@@ -2,7 +2,7 @@
 
 In: a tokenizer, a size in tokens. Out: a `TextSplitter` of langchain-text-splitters.
 Invariant: each part re-encodes to at most `chunk_size` ids, and without overlap the parts join to the text. LangChain's
-own `split_text_on_tokens` cuts between ids, and leaves U+FFFD at both sides where that is inside a character.
+own `split_text_on_tokens` cuts between ids, and leaves U+FFFD on both sides of a cut inside a character.
 Source: langchain-text-splitters 1.1.3.
 
 >>> import dstok
@@ -23,7 +23,7 @@ __all__ = ["TokenSplitter"]
 class TokenSplitter(TextSplitter):  # type: ignore[misc]  # mypy does not see the package's types
     """Splits by `Tokenizer.chunk`: parts of `chunk_size` ids, which overlap by at most `chunk_overlap` ids.
 
-    Raises `ValueError` for sizes that LangChain or `chunk` does not take.
+    Raises `ValueError` for sizes that LangChain or `chunk` refuses.
     """
 
     def __init__(self, tokenizer: TokenizerProtocol, chunk_size: int = 512, chunk_overlap: int = 0) -> None:

@@ -1,8 +1,8 @@
 """litellm's custom tokenizer on dstok: `token_counter`, `encode` and `decode` with DeepSeek's ids.
 
-In: a tokenizer. Out: what `custom_tokenizer=` of these calls takes.
-Invariant: the calls give what they give with upstream's tokenizer of the same model, without the tokens that a template
-puts around a text, such as BOS. The files of DeepSeek V3 and later have no such template.
+In: a tokenizer. Out: a value for `custom_tokenizer=` of these calls.
+Invariant: the results equal those with upstream's tokenizer of the same model, without the tokens that a template puts
+around a text, such as BOS. The files of DeepSeek V3 and later have no such template.
 Source: litellm 1.110.2, `token_counter` and `encode`.
 """
 
@@ -29,7 +29,7 @@ def custom_tokenizer(tokenizer: TokenizerProtocol) -> dict[str, Any]:
 
 
 class _Ids(list[int]):
-    """Ids, which upstream's encoding has as its `ids`."""
+    """Ids; `ids` gives them too, as in upstream's encoding."""
 
     @property
     def ids(self) -> list[int]:
@@ -38,7 +38,7 @@ class _Ids(list[int]):
 
 @dataclass(frozen=True)
 class _Upstreams:
-    """The calls of upstream's tokenizer that litellm makes."""
+    """The calls of upstream's tokenizer that litellm uses."""
 
     tokenizer: TokenizerProtocol
 

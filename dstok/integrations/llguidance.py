@@ -1,11 +1,11 @@
-"""llguidance's tokenizer of a dstok tokenizer: generation that a grammar, a JSON schema or a regular expression binds.
+"""llguidance's tokenizer from a dstok tokenizer: for output bound by a grammar, a JSON schema or a regular expression.
 
 In: a tokenizer. Out: an `LLTokenizer`, for `LLMatcher` and `LLInterpreter`.
-Invariant: its masks, and its ids of texts, are those of the `LLTokenizer` that llguidance makes of the same model's
-tokenizer.json. There is one exception: llguidance loses some added tokens, with a warning, those that are not special
-and not spelled in the byte-level alphabet, such as V3.2's `｜DSML｜`. Here these are their text. Texts that a grammar
-forces are encoded by dstok.
-Source: llguidance 1.9.1, whose wrapper's source says what it asks for; what it takes for special was measured.
+Invariant: its masks, and its ids of texts, equal those of the `LLTokenizer` that llguidance makes from the same model's
+tokenizer.json. There is one exception. llguidance loses, with a warning, added tokens that are neither special nor
+spelled in the byte-level alphabet, such as V3.2's `｜DSML｜`; here they are their text. dstok encodes texts that a
+grammar forces.
+Source: llguidance 1.9.1. Its wrapper's source shows the calls; its rule for special tokens was measured.
 
 >>> import dstok
 >>> from dstok.integrations.llguidance import ll_tokenizer
@@ -33,16 +33,16 @@ def ll_tokenizer(
     tokenizer: TokenizerProtocol, *, n_vocab: int | None = None, eos_token: int | list[int] | None = None,
     slices: list[str] | None = None,
 ) -> LLTokenizer:
-    """The `LLTokenizer` of a tokenizer; make it once, it takes a second.
+    """The `LLTokenizer` of a tokenizer. Making it takes a second, so make it once.
 
-    n_vocab: how many ids the model's logits have, if they are more. eos_token: the ids that end a text; without it the
-    tokenizer's EOS. slices: as llguidance's. Raises `DstokError` if there is no EOS or `n_vocab` is too small, and what
-    llguidance raises.
+    n_vocab: the number of ids in the model's logits, if larger. eos_token: the ids that end a text; by default the
+    tokenizer's EOS. slices: as in llguidance. Raises `DstokError` if there is no EOS or `n_vocab` is too small, and the
+    errors of llguidance.
     """
     ends, tokens = stop_ids(tokenizer, eos_token), list(tokenizer.vocabulary())
     if n_vocab is not None and n_vocab < len(tokens):
         raise DstokError(f"expected n_vocab to be at least the tokenizer's {len(tokens)} ids, found {n_vocab}")
-    beyond = range(len(tokens), n_vocab or 0)  # named as llguidance names ids that no text has
+    beyond = range(len(tokens), n_vocab or 0)  # llguidance's names for ids without text
     special = [*_special(tokenizer), *beyond]
     tokens += [b"<[%d]>" % id for id in beyond]
     source = _Source(tokenizer, ends[0], tokenizer.bos_id, tokens, special)
@@ -50,9 +50,9 @@ def ll_tokenizer(
 
 
 def _special(tokenizer: TokenizerProtocol) -> list[int]:
-    """llguidance's rule: what the model marks so, and every added token in angle brackets, as `<think>`.
+    """llguidance's rule: the tokens marked as special, and every added token in angle brackets, such as `<think>`.
 
-    A grammar names these by their text, and no text that it allows makes one.
+    A grammar names these by their text. No text that it allows makes one.
     """
     in_brackets = {id for text, id in tokenizer.special_tokens.items() if text.startswith("<") and text.endswith(">")}
     return sorted(in_brackets.union(special_ids(tokenizer)))
@@ -60,7 +60,7 @@ def _special(tokenizer: TokenizerProtocol) -> list[int]:
 
 @dataclass(frozen=True)
 class _Source:
-    """What llguidance's wrapper asks for, by its names."""
+    """The members that llguidance's wrapper reads, under its names."""
 
     tokenizer: TokenizerProtocol
     eos_token_id: int

@@ -1,8 +1,8 @@
-"""outlines and outlines-core: the vocabulary of a dstok tokenizer, and the tokenizer that outlines asks a model for.
+"""outlines and outlines-core: the vocabulary of a dstok tokenizer, and a tokenizer for outlines' models.
 
 In: a tokenizer. Out: an `outlines_core.Vocabulary`; an `OutlinesTokenizer`, which has outlines' protocol.
-Invariant: the vocabulary has each token by its bytes, so that a mask is right for tokens that hold a part of a
-character, too, which outlines itself knows as U+FFFD alone. The tokens that the model marks as special are in no mask.
+Invariant: the vocabulary has each token by its bytes, so that a mask is right even for tokens that hold a part of a
+character; outlines itself knows these only as U+FFFD. No mask has a token that the model marks as special.
 Source: outlines-core 0.2.14, outlines 1.3.3.
 
 >>> import dstok
@@ -30,7 +30,7 @@ __all__ = ["OutlinesTokenizer", "vocabulary"]
 
 
 def vocabulary(tokenizer: TokenizerProtocol, *, eos_token_id: int | None = None) -> Vocabulary:
-    """outlines-core's vocabulary, for its index of a pattern. `eos_token_id`: without it the tokenizer's EOS.
+    """outlines-core's vocabulary, for its index of a pattern. `eos_token_id`: by default the tokenizer's EOS.
 
     Raises `DstokError` if there is no EOS.
     """
@@ -47,9 +47,9 @@ def vocabulary(tokenizer: TokenizerProtocol, *, eos_token_id: int | None = None)
 
 
 class OutlinesTokenizer:
-    """A tokenizer as outlines' models have one. Two of equal tokenizers are equal, and hash alike in every process.
+    """A tokenizer for outlines' models. Two of equal tokenizers are equal, and hash alike in every process.
 
-    `pad_token_id` is EOS where the model names no padding. Raises `DstokError` for a model without EOS.
+    `pad_token_id` is EOS if the model names no padding. Raises `DstokError` for a model without EOS.
 
     >>> import dstok
     >>> tokenizer = OutlinesTokenizer(dstok.load("deepseek-v3"))
@@ -67,9 +67,9 @@ class OutlinesTokenizer:
         self.special_tokens = {tokenizer.id_to_token(id) for id in special_ids(tokenizer)}
 
     def encode(self, prompt: str | list[str], **options: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """(ids, mask), int64[texts, length] each; shorter texts are filled up on the left, where the mask is 0.
+        """(ids, mask), int64[texts, length] each; shorter texts are padded on the left, where the mask is 0.
 
-        Raises `DstokError` for options, which a model of transformers would take.
+        Raises `DstokError` for options, which only a model of transformers would take.
         """
         if options:
             raise DstokError(f"expected no options of encode, found {', '.join(options)}")
@@ -81,7 +81,7 @@ class OutlinesTokenizer:
         return self.tokenizer.decode_batch(token_ids, skip_special=True)
 
     def convert_token_to_string(self, token: str) -> str:
-        """The text of a token that is spelled as in the vocabulary; U+FFFD where it is a part of a character."""
+        """The text of a token spelled as in the vocabulary; U+FFFD for parts of a character."""
         return self.tokenizer.decode([self.tokenizer.token_to_id(token)])
 
     def __eq__(self, other: object) -> bool:

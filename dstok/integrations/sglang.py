@@ -1,8 +1,8 @@
 """SGLang's plug-in: its tokenizers run on dstok.
 
-In: the environment: `SGLANG_PLUGINS=dstok sglang serve ...`. Out: tokenizers that are accelerated, in every process of
-SGLang that loads one, with `--tokenizer-backend huggingface`.
-Invariant: nothing happens unless `SGLANG_PLUGINS` names dstok. The objects are SGLang's own, of transformers, with
+In: the environment: `SGLANG_PLUGINS=dstok sglang serve ...`. Out: accelerated tokenizers in every process of SGLang
+that loads one, with `--tokenizer-backend huggingface`.
+Invariant: nothing happens unless `SGLANG_PLUGINS` names dstok. The objects are still SGLang's, from transformers, with
 their backend.
 Source: SGLang 0.5.23, its plugins; tests/integrations/test_servers.py makes its calls.
 """
@@ -15,7 +15,7 @@ __all__ = ["register"]
 
 
 def register() -> None:
-    """SGLang's entry point for plug-ins, which it calls in each process."""
+    """SGLang's entry point for plug-ins. SGLang calls it in each process."""
     if "dstok" in [name.strip() for name in os.environ.get("SGLANG_PLUGINS", "").split(",")]:
         from dstok.integrations.transformers import install
 

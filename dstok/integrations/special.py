@@ -1,8 +1,8 @@
-"""Which tokens are special: those that a grammar must not take for text.
+"""The special tokens: those that a grammar must not take for text.
 
 In: a tokenizer. Out: ids. Invariant: a token is special here if the model marks it as special, so that `decode` leaves
-it out with `skip_special`: V3's `<｜begin▁of▁sentence｜>`. Other added tokens, such as `<｜User｜>` and `<think>`,
-are text to a grammar.
+it out with `skip_special`: V3's `<｜begin▁of▁sentence｜>`. To a grammar, other added tokens, such as `<｜User｜>` and
+`<think>`, are text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def special_ids(tokenizer: TokenizerProtocol) -> list[int]:
 
 
 def stop_ids(tokenizer: TokenizerProtocol, given: int | list[int] | None) -> list[int]:
-    """The ids that end a text: those that are given, or EOS.
+    """The ids that end a text: the given ones, or EOS.
 
     Raises `DstokError` if there are none, and `UnknownIdError`.
 

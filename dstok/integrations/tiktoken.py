@@ -1,11 +1,11 @@
-"""tiktoken's `Encoding` on dstok: the same class to whoever asks, the same results, dstok's speed.
+"""tiktoken's `Encoding` on dstok: the same class for callers, the same results, dstok's speed.
 
-In: what `tiktoken.Encoding` is made of, one of its objects, or a dstok tokenizer. Out: an `Encoding`, which is a
+In: the arguments of `tiktoken.Encoding`, one of its objects, or a dstok tokenizer. Out: an `Encoding`, which is a
 `tiktoken.Encoding`.
-Invariant: every call gives what tiktoken 0.14.0 gives for the same pattern, ranks and special tokens, errors included.
-What dstok cannot do exactly is refused when the object is made, or, by `install` and `accelerate`, left to tiktoken
-with a warning. A tokenizer may have something that tiktoken's own form has no words for, such as an added
-token that takes white space along. Its encoding is made, and refuses only to give that form (`parts`).
+Invariant: every call gives the result of tiktoken 0.14.0 for the same pattern, ranks and special tokens, errors
+included. Anything dstok cannot do exactly is refused when the object is made; `install` and `accelerate` leave it to
+tiktoken with a warning. A tokenizer may have a property that tiktoken's form cannot express, such as an added token
+that takes white space along. Its encoding is made, and refuses only to give that form (`parts`).
 
 >>> import dstok
 >>> from dstok.integrations.tiktoken import Encoding
@@ -47,13 +47,13 @@ __all__ = ["Encoding", "accelerate", "get_encoding", "install", "is_installed", 
 
 Allowed = Literal["all"] | AbstractSet[str]
 Disallowed = Literal["all"] | Collection[str]
-State = tuple[Tokenizer, str, Mapping[str, Any]]  # the third: what an object was made of, as far as pickles keep it
+State = tuple[Tokenizer, str, Mapping[str, Any]]  # third: the arguments of an object, as far as pickles keep them
 
 
 class Encoding(tiktoken.Encoding):
-    r"""A `tiktoken.Encoding` that runs on dstok; made as that is, or by `from_tokenizer`.
+    r"""A `tiktoken.Encoding` that runs on dstok. Made with the same arguments, or by `from_tokenizer`.
 
-    Raises `UnsupportedError`, `PatternError` or `TokenizerFileError` for what dstok cannot do exactly.
+    Raises `UnsupportedError`, `PatternError` or `TokenizerFileError` for anything that dstok cannot do exactly.
 
     >>> ranks = {bytes([b]): b for b in range(256)} | {b"ab": 256}
     >>> encoding = Encoding("mine", pat_str=r"\w+|\W", mergeable_ranks=ranks, special_tokens={"<end>": 257})
@@ -65,7 +65,7 @@ class Encoding(tiktoken.Encoding):
         self, name: str, *, pat_str: str, mergeable_ranks: dict[bytes, int], special_tokens: dict[str, int],
         explicit_n_vocab: int | None = None,
     ) -> None:
-        pattern = f"(?:{pat_str})" if pat_str in ENCODINGS else pat_str  # a name is a pattern to tiktoken
+        pattern = f"(?:{pat_str})" if pat_str in ENCODINGS else pat_str  # to tiktoken a name is a pattern
         tokenizer = Tokenizer.from_tiktoken(mergeable_ranks, pattern, special_tokens)
         self.__setstate__((tokenizer, name, {"_pat_str": pat_str, "_special_tokens": special_tokens}))
         self.__dict__["_mergeable_ranks"] = mergeable_ranks
@@ -75,16 +75,16 @@ class Encoding(tiktoken.Encoding):
 
     @classmethod
     def from_tokenizer(cls, tokenizer: Tokenizer, name: str | None = None) -> Encoding:
-        """The encoding of a dstok tokenizer, under its name or another.
+        """The encoding of a dstok tokenizer, under its name or another one.
 
-        Special tokens are the tokenizer's added tokens; `eot_token` is its EOS, if none of them is `<|endoftext|>`.
+        Special tokens are the tokenizer's added tokens. `eot_token` is its EOS, if none of them is `<|endoftext|>`.
         """
         encoding = cls.__new__(cls)
         encoding.__setstate__((tokenizer, tokenizer.name if name is None else name, {}))
         return encoding
 
     def parts(self) -> dict[str, Any]:
-        """The keywords that `tiktoken.Encoding` makes the same of. Raises `UnsupportedError` if there are none."""
+        """The keywords for an equal `tiktoken.Encoding`. Raises `UnsupportedError` if there are none."""
         if not self._plain_special:
             raise UnsupportedError("added tokens that take white space or whole words, which tiktoken has none of",
                                    "$.added_tokens")
@@ -95,7 +95,7 @@ class Encoding(tiktoken.Encoding):
         return self.tokenizer, self.name, self._known
 
     def __setstate__(self, state: Any) -> None:
-        tokenizer, self.name, self._known = state  # what `__getstate__` gives
+        tokenizer, self.name, self._known = state  # from `__getstate__`
         self.tokenizer: Tokenizer = tokenizer
         self.__dict__.update({"_special_tokens": tokenizer.special_tokens, **self._known})
         self._special_token_values = set(self._special_tokens.values())
@@ -106,7 +106,7 @@ class Encoding(tiktoken.Encoding):
                    for t in tokenizer.inspect().added_tokens)
         self._plain_special = not any(flagged)
 
-    # What tiktoken calls these things; others read them, and nobody writes them
+    # tiktoken's own names for these; others read them, and nothing writes them
 
     @lazy
     def _pat_str(self) -> str:  # type: ignore[override]
@@ -126,24 +126,24 @@ class Encoding(tiktoken.Encoding):
             return self.tokenizer.eos_id
         return super().eot_token
 
-    # Calls whose way through tiktoken would be slow
+    # Calls that would be slow through tiktoken
 
     def encode(
         self, text: str, *, allowed_special: Allowed = frozenset(), disallowed_special: Disallowed = "all",
     ) -> list[int]:
-        """As `tiktoken.Encoding.encode`, which looks for special tokens by a regular expression of all of them."""
+        """As `tiktoken.Encoding.encode`, which searches for special tokens with one regular expression."""
         special = self._special(allowed_special, disallowed_special)
         if special is not None and isinstance(text, str):
             try:
                 return self.tokenizer.encode(text, special=special)
             except DstokError:
-                pass  # tiktoken's own way tells what is wrong
+                pass  # tiktoken's own code raises the error
         return super().encode(text, allowed_special=allowed_special, disallowed_special=disallowed_special)
 
     def encode_to_numpy(
         self, text: str, *, allowed_special: Allowed = frozenset(), disallowed_special: Disallowed = "all",
     ) -> npt.NDArray[np.uint32]:
-        """As `tiktoken.Encoding.encode_to_numpy`: an array that cannot be written to."""
+        """As `tiktoken.Encoding.encode_to_numpy`: a read-only array."""
         special = self._special(allowed_special, disallowed_special)
         if special is not None and isinstance(text, str):
             try:
@@ -174,7 +174,7 @@ class Encoding(tiktoken.Encoding):
         return found if found is not None else super().encode_ordinary_batch(texts, num_threads=num_threads)
 
     def _batch(self, texts: list[str], threads: int, special: Special | None) -> list[list[int]] | None:
-        """The ids; None: let tiktoken's own way tell what is wrong, or take its time."""
+        """The ids; None: tiktoken's own code raises the error, or takes its time."""
         if special is None or type(threads) is not int or threads < 1 or not all(isinstance(t, str) for t in texts):
             return None
         try:
@@ -183,7 +183,8 @@ class Encoding(tiktoken.Encoding):
             return None
 
     def _special(self, allowed: Allowed, disallowed: Disallowed) -> Special | None:
-        """What `special` is in dstok's calls; None: wrong, or some special tokens are allowed and others an error."""
+        """The value of `special` in dstok's calls; None: invalid, or some special tokens allowed and others an
+        error."""
         known = self._all_special if isinstance(allowed, str) and allowed == "all" else allowed
         if not self._plain_special or not isinstance(known, set | frozenset) or not known <= self._all_special:
             return None
@@ -194,16 +195,16 @@ class Encoding(tiktoken.Encoding):
         return None if disallowed else known
 
 
-# Where tiktoken's encodings come from
+# The sources of tiktoken's encodings
 
-_named: dict[str, Encoding] = {}  # made once, as tiktoken's registry does
+_named: dict[str, Encoding] = {}  # made once, as in tiktoken's registry
 
 
 def get_encoding(name: str) -> Encoding:
-    """The encoding of that name, one of tiktoken's or of dstok's plug-in, on dstok.
+    """The encoding of that name, of tiktoken or of dstok's plug-in, on dstok.
 
-    tiktoken's rank files come from where `tiktoken.get_encoding` takes them. Raises `ValueError` for an unknown name,
-    and as `Encoding`.
+    tiktoken's rank files come from the same place as for `tiktoken.get_encoding`. Raises `ValueError` for an unknown
+    name, and as `Encoding`.
 
     >>> get_encoding("deepseek_v3").encode("Hello world")
     [19923, 2058]
@@ -212,12 +213,12 @@ def get_encoding(name: str) -> Encoding:
     if found is None:
         model = MODELS.get(name)
         made = _of(tiktoken.get_encoding(name)) if model is None else Encoding.from_tokenizer(load(model), name)
-        found = _named.setdefault(name, made)  # no lock: tiktoken holds its own while it asks for one of these
+        found = _named.setdefault(name, made)  # no lock: tiktoken holds its own while it requests one of these
     return found
 
 
 def accelerate(encoding: tiktoken.Encoding, *, strict: bool = False) -> tiktoken.Encoding:
-    """`encoding` on dstok; itself, with a warning that says why, if dstok cannot do it exactly (`strict`: an error)."""
+    """`encoding` on dstok. If dstok cannot do it exactly: `encoding` itself, with a warning (`strict`: an error)."""
     try:
         return _of(encoding)
     except DstokError as error:
@@ -228,9 +229,9 @@ def accelerate(encoding: tiktoken.Encoding, *, strict: bool = False) -> tiktoken
 
 
 def install() -> None:
-    """From now on `tiktoken.get_encoding` and `encoding_for_model` give encodings on dstok, wherever they are called.
+    """From now on `tiktoken.get_encoding` and `encoding_for_model` give encodings on dstok to every caller.
 
-    An encoding that dstok cannot do exactly is tiktoken's own, with a warning. Encodings that were given before stay.
+    An encoding that dstok cannot do exactly is tiktoken's own, with a warning. Earlier encodings stay as they are.
     """
     if not is_installed():
         registry: Any = tiktoken.registry
@@ -239,7 +240,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Takes `install` back."""
+    """Undoes `install`."""
     if is_installed():
         registry: Any = tiktoken.registry
         registry.Encoding = tiktoken.Encoding

@@ -1,8 +1,8 @@
-"""What stands in the place of tiktoken's `CoreBPE`: the part of an `Encoding` that encodes and decodes, on dstok.
+"""A replacement of tiktoken's `CoreBPE` on dstok: the part of an `Encoding` that encodes and decodes.
 
-In: texts, bytes and ids, as tiktoken's Python code hands them on. Out: ids and bytes.
-Invariant: results and errors are those of the original `CoreBPE`. What dstok has no call for (completions of unstable
-text, bytes that are not UTF-8), and wrong arguments, go to the original, which is made when it is first needed.
+In: texts, bytes and ids from tiktoken's Python code. Out: ids and bytes.
+Invariant: results and errors equal those of the original `CoreBPE`. Calls that dstok lacks (completions of unstable
+text, bytes that are not UTF-8), and wrong arguments, go to the original, which is made on first use.
 Source: tiktoken 0.14.0, src/py.rs; tests/integrations/test_tiktoken.py compares every call.
 """
 
@@ -34,29 +34,29 @@ class Core:
         return self._make_original()
 
     def encode_ordinary(self, text: str) -> list[int]:
-        """The ids of `text`, whose added tokens are plain text. Raises `UnicodeEncodeError` for a lone surrogate."""
+        """The ids of `text`; its added tokens are plain text. Raises `UnicodeEncodeError` for a lone surrogate."""
         return self._ids(text, "none") if isinstance(text, str) else self._original.encode_ordinary(text)
 
     def encode(self, text: str, allowed_special: AbstractSet[str]) -> list[int]:
-        """The ids of `text`, in which the added tokens `allowed_special` are matched. Raises as `encode_ordinary`."""
+        """The ids of `text` with the added tokens `allowed_special` matched. Raises as `encode_ordinary`."""
         special = self._policy(text, allowed_special)
         return self._original.encode(text, allowed_special) if special is None else self._ids(text, special)
 
     def encode_to_tiktoken_buffer(self, text: str, allowed_special: AbstractSet[str]) -> Any:
-        """As `encode`; a buffer of uint32 that cannot be written to."""
+        """As `encode`; a read-only buffer of uint32."""
         special = self._policy(text, allowed_special)
         if special is None:
             return self._original.encode_to_tiktoken_buffer(text, allowed_special)
         try:
             ids = self._tokenizer.encode_array(text, special=special)
         except TextError:
-            text.encode()  # raises what tiktoken does
+            text.encode()  # raises the same as tiktoken
             raise
         ids.flags.writeable = False
         return ids
 
     def encode_with_unstable(self, text: str, allowed_special: AbstractSet[str]) -> Any:
-        """The original's: stable ids, and those that may come after them."""
+        """The original's result: stable ids, and those that may come after them."""
         return self._original.encode_with_unstable(text, allowed_special)
 
     def encode_single_token(self, piece: bytes) -> int:
@@ -69,11 +69,11 @@ class Core:
         return self._original.encode_single_token(piece)  # type: ignore[no-any-return]
 
     def encode_single_piece(self, piece: bytes) -> list[int]:
-        """The ids of bytes as one piece; of no bytes none, where the original panics."""
+        """The ids of bytes as one piece. No bytes have no ids, where the original panics."""
         return self._merge(piece) if type(piece) is bytes else self._original.encode_single_piece(piece)
 
     def _encode_bytes(self, text: bytes) -> list[int]:
-        """The ids of bytes: of UTF-8 as `encode_ordinary`; of others by the original, which guesses at pieces."""
+        """The ids of bytes: UTF-8 as in `encode_ordinary`; other bytes by the original, which guesses at pieces."""
         if type(text) is bytes:
             try:
                 return self._tokenizer.encode(text, special="none")
@@ -82,7 +82,7 @@ class Core:
         return self._original._encode_bytes(text)  # type: ignore[no-any-return]  # noqa: SLF001 (tiktoken calls it so)
 
     def decode_bytes(self, tokens: Sequence[int]) -> bytes:
-        """The bytes of ids. Raises `KeyError` for an id that no token has, `OverflowError` for what is no uint32."""
+        """The bytes of ids. Raises `KeyError` for an id without a token, `OverflowError` for one outside uint32."""
         if type(tokens) in (list, tuple):
             try:
                 return self._tokenizer.decode_bytes(tokens)
@@ -100,12 +100,12 @@ class Core:
         return self._original.decode_single_token_bytes(token)  # type: ignore[no-any-return]
 
     def token_byte_values(self) -> list[bytes]:
-        """The bytes of all tokens but the added ones, in the order of bytes."""
+        """The bytes of all tokens except the added ones, in the order of bytes."""
         added = set(self._tokenizer.special_tokens.values())
         return sorted(token for id, token in enumerate(self._tokenizer.vocabulary()) if token and id not in added)
 
     def _policy(self, text: str, allowed: AbstractSet[str]) -> Special | None:
-        """What `special` is in dstok's calls; None: what is given is wrong."""
+        """The value of `special` in dstok's calls; None: the arguments are wrong."""
         if not isinstance(text, str) or not isinstance(allowed, set | frozenset):
             return None
         try:
@@ -119,7 +119,7 @@ class Core:
         try:
             return self._tokenizer.encode(text, special=special)
         except TextError:
-            text.encode()  # raises what tiktoken does
+            text.encode()  # raises the same as tiktoken
             raise
 
     @lazy

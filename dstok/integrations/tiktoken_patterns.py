@@ -1,13 +1,14 @@
 r"""The one pattern that stands for a tokenizer's pre-tokenizer in tiktoken.
 
 In: a tokenizer. Out: a pattern in tiktoken's dialect; tiktoken takes one, and drops text that it does not match.
-Invariant: by the pattern tiktoken cuts every text as the tokenizer does. `Splitter.difference` shows it: a walk over
+Invariant: with the pattern tiktoken cuts every text as the tokenizer does. `Splitter.difference` shows it: a walk over
 both automata, not a sample. A pre-tokenizer without such a pattern is an `UnsupportedError`.
 
-DeepSeek V3's three patterns as one. Its pre-tokenizer cuts in three steps, each into what the one before has left, and
-the third cuts the pieces of the first two again. So a number ends what stands before it, as the end of a text would. So
-does a run of `WIDE`, kana and ideographs. Therefore the third step's alternatives stand in the pattern twice: once for
-characters of `WIDE`, and once for the others. What no step matches stays a piece, and needs an alternative here.
+DeepSeek V3's three patterns become one. Its pre-tokenizer cuts in three steps: each cuts the rest from the step before,
+and the third cuts the pieces of the first two again. So a number ends the text before it, as the end of a text would,
+and so does a run of `WIDE`, kana and ideographs. Therefore the pattern has the third step's alternatives twice: once
+for characters of `WIDE`, and once for the others. Text that no step matches stays a piece, and needs an alternative
+here.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ V3_PATTERN = "|".join([
 
 
 def pattern_of(tokenizer: Tokenizer) -> str:
-    """The pattern that cuts as `tokenizer` does in tiktoken. Raises `UnsupportedError` if none is known to.
+    """The pattern with which tiktoken cuts as `tokenizer` does. Raises `UnsupportedError` if none is known.
 
     >>> import dstok
     >>> pattern_of(dstok.load("deepseek-v3")) == V3_PATTERN
@@ -52,7 +53,7 @@ def pattern_of(tokenizer: Tokenizer) -> str:
         try:
             if Splitter(pattern, behavior="Removed", invert=True, dialect="fancy-regex").difference(own) is None:
                 return pattern
-        except DstokError:  # a pattern that is none in tiktoken's dialect
+        except DstokError:  # not a pattern in tiktoken's dialect
             continue
     raise UnsupportedError("a pre-tokenizer for which no single pattern of tiktoken's is known to cut alike",
                            "$.pre_tokenizer")

@@ -1,8 +1,8 @@
 """Tokenizers of transformers, 5.x and 4.57, whose encoding and decoding run on dstok: `accelerate`, `install`.
 
-In: a tokenizer with a backend of `tokenizers`. Out: the same object, of a class that is made of its own.
-Invariant: every call gives what it gave, to the last field, and raises what it raised. The backend stays, and does what
-dstok does not: `tokenizer.dstok.explain()` tells what that was.
+In: a tokenizer with a backend of `tokenizers`. Out: the same object, with a class derived from its own. Invariant:
+every call gives the same result as before, to the last field, and raises the same errors. The backend stays, and does
+the rest: `tokenizer.dstok.explain()` lists those calls.
 Source: transformers 4.57.6 and 5.24.0; its own tests run on accelerated tokenizers.
 
 >>> import dstok.integrations.transformers as fast
@@ -48,21 +48,21 @@ PROPERTIES = ("vocab_size", "added_tokens_decoder", "added_tokens_encoder")
 QUICK = frozenset({"add_special_tokens", "return_attention_mask", "return_token_type_ids"})
 ONE, SKIP = frozenset({"add_special_tokens"}), frozenset({"skip_special_tokens"})
 FLAGS = (bool, type(None))
-# A keyword, the name of what it asks for in the result, and the member of a row that is that.
+# A keyword, the name of its result, and the member of a row that holds it.
 MEMBERS = (("return_token_type_ids", "token_type_ids", "type_ids"),
            ("return_attention_mask", "attention_mask", "attention_mask"))
-# What a call goes on to; in 5.x the first alone.
+# The methods that a call goes on to; in 5.x only the first.
 ENCODING = ("_encode_plus", "_batch_encode_plus", "encode_plus", "batch_encode_plus", "_call_one")
 _classes: WeakKeyDictionary[type, type] = WeakKeyDictionary()
-_running = threading.local()  # of the method that runs: its tokenizer, and what stands in the place of the backend
+_running = threading.local()  # for the method that runs: its tokenizer, and the replacement of the backend
 
 
 def accelerate(tokenizer: T, *, strict: bool = False) -> T:
     """The same tokenizer, encoding and decoding by dstok.
 
-    One that dstok cannot do exactly is returned as it was, with a warning that says why, or with `strict` an
-    `UnsupportedError`. Nothing else of the tokenizer changes; one that is accelerated may be given again.
-    The first call for a model takes about a second, in which its patterns are compiled.
+    If dstok cannot do it exactly, the tokenizer is returned unchanged, with a warning that says why, or with `strict`
+    an `UnsupportedError`. Nothing else of the tokenizer changes; an accelerated one may be given again. The first call
+    for a model takes about a second, to compile its patterns.
 
     ```python
     tokenizer = dstok.integrations.transformers.accelerate(AutoTokenizer.from_pretrained("deepseek-ai/DeepSeek-V3"))
@@ -79,8 +79,8 @@ def accelerate(tokenizer: T, *, strict: bool = False) -> T:
 def install() -> None:
     """From now on `from_pretrained`, of `AutoTokenizer` and of the classes, gives accelerated tokenizers.
 
-    Those that dstok cannot do come as they are, with a warning. `uninstall` ends it; tokenizers that were loaded stay
-    as they are.
+    Tokenizers that dstok cannot do stay unchanged, with a warning. `uninstall` ends it; tokenizers that were loaded
+    before it stay accelerated.
     """
     if "from_pretrained" in vars(Fast):
         return
@@ -93,24 +93,24 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Ends what `install` began."""
+    """Ends the effect of `install`."""
     if "from_pretrained" in vars(Fast):
         del Fast.from_pretrained
 
 
 class Account:
-    """What dstok did for a tokenizer, and what its backend did: `tokenizer.dstok`."""
+    """The work of dstok and of the backend for a tokenizer: `tokenizer.dstok`."""
 
     def __init__(self, backing: Backing) -> None:
         self._backing = backing
 
     @property
     def tokenizer(self) -> Any:
-        """The `dstok.Tokenizer`, without post-processing; None if dstok cannot do what the backend is now."""
+        """The `dstok.Tokenizer`, without post-processing; None if dstok cannot do the present backend."""
         return self._backing.engine and self._backing.engine.tok
 
     def explain(self) -> str:
-        """Which calls went to dstok and which to the backend, with the reason."""
+        """The calls that went to dstok and to the backend, with the reason."""
         backing = self._backing
         lines = [f"dstok: {what}, {count} calls" for what, count in sorted(backing.done.items())]
         lines += [f"backend: {why}, {count} calls" for why, count in sorted(backing.given.items())]
@@ -120,7 +120,7 @@ class Account:
 
 
 def _accelerate(tokenizer: Any) -> str:
-    """Changes the tokenizer's class. Returns why not, if it did not."""
+    """Changes the tokenizer's class. Returns the reason if it did not."""
     if not isinstance(tokenizer, Fast):
         return f"expected a tokenizer with a backend of tokenizers, found {type(tokenizer).__name__}"
     if not hasattr(type(tokenizer), "_dstok_base"):
@@ -135,13 +135,13 @@ def _accelerate(tokenizer: Any) -> str:
 
 
 def _is_plainly_copied(base: Any) -> bool:
-    """Whether copies and pickles of a class's objects are those of any object."""
+    """Whether copies and pickles of a class's objects work as for any object."""
     names = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__copy__", "__deepcopy__")
     return all(getattr(base, name, None) is getattr(object, name, None) for name in names)
 
 
 def _class_of(base: type) -> type:
-    """The class of accelerated tokenizers of class `base`, under its name, which is written to files."""
+    """The class of accelerated tokenizers of class `base`, under its name, which files contain."""
     found = _classes.get(base)
     if found is None:
         as_base = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
@@ -170,7 +170,7 @@ def _standing_in(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _has_backend(self: Any) -> bool:
-    """Whether the tokenizer is made: methods run while it is, too."""
+    """Whether the tokenizer is complete: methods also run while it is made."""
     return isinstance(self.__dict__.get("_tokenizer"), tokenizers.Tokenizer)
 
 
@@ -185,7 +185,7 @@ def _lazy(result: Any) -> Any:
 
 
 def _members(base: Any) -> dict[str, Any]:
-    """What the class has that runs without `StandIn`, or is not there otherwise."""
+    """The members of the class that run without `StandIn`, or that the base lacks."""
     modes = hasattr(base, "_switch_to_input_mode") or hasattr(base, "_switch_to_target_mode")
     makers = {"decode": _quick_decode, **({} if modes else {"__call__": _quick_call, "encode": _quick_encode})}
     quick = {name: make(base) for name, make in makers.items() if getattr(base, name) is getattr(Fast, name)}
@@ -194,14 +194,14 @@ def _members(base: Any) -> dict[str, Any]:
 
 
 def _may_skip(self: Any, names: tuple[str, ...]) -> bool:
-    """Whether what a quick call skips does no more than the library's own methods of these names."""
+    """Whether the steps that a quick call skips are only the library's own methods of these names."""
     kind: Any = type(self)
     return _are_the_librarys(kind, names)
 
 
 @functools.lru_cache(maxsize=256)
 def _are_the_librarys(kind: Any, names: tuple[str, ...]) -> bool:
-    """Whether a class, accelerated or made of one that is, has these methods from transformers and not of its own."""
+    """Whether a class, accelerated or derived from such a one, has these methods from transformers and not its own."""
     made = next(each for each in kind.__mro__ if "_dstok_base" in vars(each))
     base = vars(made)["_dstok_base"]
     return all(getattr(kind, name, None) is getattr(made, name, None) and
@@ -223,7 +223,7 @@ def _set_backend(self: Any, value: Any) -> None:
 
 
 def _account(self: Any) -> Account:
-    """What runs on dstok, and what not."""
+    """The account of the calls that run on dstok, and of the others."""
     return Account(backing_of(self))
 
 
@@ -275,7 +275,7 @@ def _quick_decode(base: Any) -> Callable[..., Any]:
 
 
 def _quick(self: Any, text: Any, kwargs: dict[str, Any]) -> Any:
-    """What a call with these few arguments gives; None if it is not that simple."""
+    """The result of a call with these few arguments; None if it is not that simple."""
     single = type(text) is str
     if not single and not (type(text) is list and text and all(type(each) is str for each in text)):
         return None
@@ -291,7 +291,7 @@ def _quick(self: Any, text: Any, kwargs: dict[str, Any]) -> Any:
 
 
 def _rows(self: Any, texts: Any, add_special: Any) -> list[Row] | None:
-    """The rows of texts that are neither truncated nor padded; None if something is not that simple."""
+    """The rows of texts without truncation and padding; None if it is not that simple."""
     if type(add_special) is not bool or self.split_special_tokens or not _has_backend(self):
         return None
     backing = backing_of(self)

@@ -1,10 +1,10 @@
-"""What is known of the `tokenizers.Tokenizer` that a tokenizer of transformers holds.
+"""The state of the `tokenizers.Tokenizer` that a tokenizer of transformers holds.
 
-In: a backend, which others may change. Out: whether it is still what an engine was made of; how its calls encode.
-Invariant: truncation, padding and `encode_special_tokens` belong to a call. The backend has those of the last call
-whenever somebody else may hold it: they are given to it when it is handed out, and then at once until nobody holds it.
-Meanwhile each call compares the backend with what the engine was made of. So dstok gives what the backend would give
-now, and no thread changes what another one uses.
+In: a backend, which others may change. Out: whether it is still the one that an engine was made from; how its calls
+encode. Invariant: truncation, padding and `encode_special_tokens` belong to a call. The backend has those of the last
+call whenever others may hold it: it gets them when it is handed out, and then at once until nothing else holds it.
+Meanwhile each call compares the backend with the engine's source. So dstok gives the backend's present result, and no
+thread changes another one's settings.
 Source: the calls of transformers 4.57.6 and 5.24.0.
 """
 
@@ -24,11 +24,11 @@ from dstok.integrations.transformers_frames import KeptSettings, Settings
 
 __all__ = ["PLAIN", "Backing", "Wanted", "backing_of"]
 
-ATTRIBUTE = "_dstok"  # of backend and tokenizer; copies and pickles of a backend do not take it along
+ATTRIBUTE = "_dstok"  # of backend and tokenizer; copies and pickles of a backend lose it
 
 
 class Wanted(NamedTuple):
-    """The settings of a call, which the backend has after it."""
+    """The settings of a call. The backend has them after it."""
 
     truncation: dict[str, Any] | None
     padding: dict[str, Any] | None
@@ -44,19 +44,19 @@ class _Owner:
 
 
 _owner = _Owner()
-ALONE = sys.getrefcount(_owner.__dict__["_tokenizer"]) - 1  # what counting so says of what nobody else has
+ALONE = sys.getrefcount(_owner.__dict__["_tokenizer"]) - 1  # this count for an object that nothing else holds
 
 
 class Backing:
-    """What is known of one backend. All tokenizers of transformers that hold it share this."""
+    """The known state of one backend. All tokenizers of transformers that hold it share this."""
 
     def __init__(self, real: tokenizers.Tokenizer, made: tuple[Engine | None, Any, Any] | None = None) -> None:
         self.lock, self._tally_lock = RLock(), Lock()
         self.engine: Engine | None = None
         self.reason = ""  # why there is no engine
         self.handed_out = False  # whether someone may hold the backend, or change it before it is next compared
-        self.done: Counter[str] = Counter()  # what dstok did
-        self.given: Counter[str] = Counter()  # what the backend did
+        self.done: Counter[str] = Counter()  # the work of dstok
+        self.given: Counter[str] = Counter()  # the work of the backend
         self._owners: list[ref[Any]] = []
         self._settings = KeptSettings()
         self._seen: Any = None
@@ -65,7 +65,7 @@ class Backing:
             self.wanted = _settings_of(real)
             if made is None:
                 self._remake(real)
-            else:  # a copy of a backend whose engine is there
+            else:  # a copy of a backend whose engine exists
                 self.engine, self._seen, self._deep = made
 
     def owned_by(self, owner: Any) -> None:
@@ -78,12 +78,12 @@ class Backing:
             self._owners[:] = [each for each in self._owners if each() is not owner]
 
     def ready(self, owner: Any) -> Engine | None:
-        """The engine, if the backend is what it was made of, else one that is made of what the backend is now."""
+        """The engine, if the backend is unchanged, else a new one made from the present backend."""
         others = sys.getrefcount(owner.__dict__["_tokenizer"]) - ALONE - len(self._owners)
         real = owner.__dict__["_tokenizer"]
         try:
             same = marks(real) == self._seen
-        except Exception:  # what a component of the user's own raises when it is asked for its state
+        except Exception:  # a component of the user's may raise anything when it gives its state
             same = self.engine is None
         if not same or self.handed_out or others > 0:
             with self.lock:
@@ -92,14 +92,14 @@ class Backing:
         return self.engine
 
     def want(self, owner: Any, wanted: Wanted) -> None:
-        """Notes the settings of a call that begins."""
+        """Notes the settings of a new call."""
         with self.lock:
             self.wanted = wanted
             if self.handed_out:
                 self.settle(owner.__dict__["_tokenizer"], wanted)
 
     def take_out(self, owner: Any) -> tokenizers.Tokenizer:
-        """The backend, for someone who may look at it or change it: with the settings of the last call."""
+        """The backend, with the settings of the last call, for a caller that may read or change it."""
         with self.lock:
             real: tokenizers.Tokenizer = owner.__dict__["_tokenizer"]
             self.catch_up(real)
@@ -109,14 +109,14 @@ class Backing:
     def catch_up(self, real: tokenizers.Tokenizer) -> None:
         """Gives the backend the settings of the last call, unless it has them. The lock is held.
 
-        While others may hold it, it has them, or those that these have set.
+        While others may hold it, it already has them, or the settings that the others chose.
         """
         if not self.handed_out:
             self.settle(real, self.wanted)
 
     def settle(self, real: tokenizers.Tokenizer, wanted: Wanted) -> None:
         """Gives the backend these settings. The lock is held."""
-        if wanted.truncation != real.truncation:  # to set what is there may raise: its post-processor may be another
+        if wanted.truncation != real.truncation:  # setting the same may raise: the post-processor may have changed
             real.no_truncation() if wanted.truncation is None else real.enable_truncation(**wanted.truncation)
         if wanted.padding != real.padding:
             real.no_padding() if wanted.padding is None else real.enable_padding(**wanted.padding)
@@ -128,7 +128,7 @@ class Backing:
         return self._settings.get(owner.__dict__["_tokenizer"].post_processor, *wanted, add_special)
 
     def pass_on(self, owner: Any, other: Any) -> None:
-        """Gives a copy of `owner`, with a copy of the backend, what is known. The lock is held."""
+        """Gives the known state to a copy of `owner`, with a copy of the backend. The lock is held."""
         self.ready(owner)
         real = other.__dict__["_tokenizer"]
         if self.engine is None or marks(real) != self._seen or deep_marks(real) != self._deep:
@@ -136,7 +136,7 @@ class Backing:
         setattr(real, ATTRIBUTE, Backing(real, (self.engine, self._seen, self._deep)))
 
     def tell(self, what: str, reason: str = "") -> None:
-        """Notes that dstok did something, or, for a reason, the backend."""
+        """Notes a call that dstok did, or, with a reason, one that the backend did."""
         with self._tally_lock:
             if reason:
                 self.given[f"{what}: {reason}"] += 1
@@ -155,7 +155,10 @@ class Backing:
             self._remake(real)
 
     def _remake(self, real: tokenizers.Tokenizer) -> None:
-        """Makes an engine of what the backend is; noted as seen last, so that no thread takes the old one for it."""
+        """Makes an engine from the present backend.
+
+        It is noted as seen last, so that no thread uses the old engine for it.
+        """
         engine, reason, seen, deep = None, "", None, None
         try:
             seen, deep = marks(real), deep_marks(real)
@@ -169,7 +172,7 @@ class Backing:
 
 
 def backing_of(owner: Any) -> Backing:
-    """What is known of the backend of a tokenizer of transformers, made when it is first asked for."""
+    """The `Backing` of a tokenizer's backend, made on first use."""
     found: Backing | None = owner.__dict__.get(ATTRIBUTE)
     if found is not None:
         return found

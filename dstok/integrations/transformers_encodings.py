@@ -1,8 +1,8 @@
-"""The results of a batch: ids at once, and the rest of upstream's `Encoding` when it is asked for.
+"""The results of a batch: ids at once, and the rest of upstream's `Encoding` on demand.
 
-In: an engine, the settings of one call, its inputs. Out: for each input a `Row`, which becomes an `Encoding` when
-somebody takes it out; or, for some calls, the `Encoding` at once.
-Invariant: a row's members are those of the `Encoding` that upstream gives for the same input and settings.
+In: an engine, the settings of one call, its inputs. Out: for each input a `Row`, which becomes an `Encoding` when it is
+taken out; or, for some calls, the `Encoding` at once.
+Invariant: a row's members equal those of upstream's `Encoding` for the same input and settings.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ NOT_PARALLEL = frozenset({"", "off", "false", "f", "no", "n", "0"})  # of TOKENI
 
 
 def threads() -> int:
-    """How many threads upstream would use."""
+    """The number of threads that upstream would use."""
     setting = os.environ.get("TOKENIZERS_PARALLELISM")
     return available_cpus() if setting is None or setting.lower() not in NOT_PARALLEL else 1
 
 
 class Batch:
-    """The inputs of one call: what their rows have in common. `is_split`: they are lists of words."""
+    """The inputs of one call: the common data of their rows. `is_split`: they are lists of words."""
 
     __slots__ = ("_engine", "_is_split", "_length", "settings")
 
@@ -41,7 +41,7 @@ class Batch:
         self._length: int | None = None
 
     def of_texts(self, texts: list[str]) -> list[Any]:
-        """A row for each text, which is not one of a pair. Raises `DstokError` for what upstream has to answer."""
+        """A row for each single text. Raises `DstokError` for inputs that upstream has to answer."""
         settings, frame = self.settings, self.settings.frame
         if frame is None:
             return self.of_inputs([([text], None) for text in texts])
@@ -50,13 +50,13 @@ class Batch:
         return self._padded([Row(self, frame, ([text], None), [ids]) for text, ids in zip(texts, own)])
 
     def of_inputs(self, inputs: Sequence[Input]) -> list[Any]:
-        """A row, or an encoding, of each input. Raises as `of_texts`, and what upstream's truncation raises."""
+        """A row, or an encoding, for each input. Raises as `of_texts`, and the errors of upstream's truncation."""
         words = [list(chain(first, second or ())) for first, second in inputs]
         ids = iter(self._ids(list(chain.from_iterable(words))))
         return self._padded([self._made(one, list(islice(ids, len(own)))) for one, own in zip(inputs, words)])
 
     def encoding(self, one: Input) -> Encoding:
-        """The encoding of one input of the batch, whose length is known."""
+        """The encoding of one input of the batch. Its length is known."""
         made = self._unpadded(one)
         self.settings.pad(made, self._length)
         return made
@@ -77,7 +77,7 @@ class Batch:
         return tok.encode_batch(texts, special=special, threads=threads())
 
     def _made(self, one: Input, ids: list[list[int]]) -> Any:
-        """The row of an input, whose words have these ids."""
+        """The row of an input; its words have these ids."""
         (first, second), settings = one, self.settings
         own = list(chain.from_iterable(ids[: len(first)]))
         if second is None and settings.frame is not None:
@@ -111,7 +111,7 @@ class Batch:
 
 
 class Row:
-    """The encoding of one input: ids at once, the rest when it is asked for."""
+    """The encoding of one input: ids at once, the rest on demand."""
 
     __slots__ = ("_batch", "_counts", "_encoding", "_filled", "_frame", "_input", "_right", "_type_id", "ids")
 
@@ -167,7 +167,7 @@ class Row:
 
     @staticmethod
     def _laid(fixed: list[Any], texts: list[Any]) -> list[Any]:
-        """What stands around the texts, and the texts, in their order."""
+        """The ids around the texts, and the texts, in their order."""
         if len(texts) == 1:
             before, after = fixed
             return [*before, *texts[0], *after] if before or after else texts[0]
@@ -180,7 +180,7 @@ class Row:
 
 
 class Encodings(list[Any]):
-    """A list of `Encoding`s, each made when it is taken out."""
+    """A list of `Encoding`s. Each is made when it is taken out."""
 
     def __getitem__(self, index: Any) -> Any:
         found = super().__getitem__(index)

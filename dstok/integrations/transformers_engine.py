@@ -1,9 +1,8 @@
-"""The parts of a transformers tokenizer that run on dstok: text -> ids, with all that upstream says of them, and back.
+"""The parts of a transformers tokenizer that run on dstok: text -> ids, with all of upstream's fields, and back.
 
-In: a `tokenizers.Tokenizer`, which is not changed. Out: an `Engine`, or an `UnsupportedError` that says why there is
-none.
-Invariant: an engine never changes, and gives what the backend gave when the engine was made. Whether the backend is
-still the same, `marks` and `deep_marks` tell. Post-processing, truncation and padding are not in here.
+In: a `tokenizers.Tokenizer`, which is not changed. Out: an `Engine`, or an `UnsupportedError` with the reason.
+Invariant: an engine never changes, and gives the backend's results at the time when the engine was made. `marks` and
+`deep_marks` tell whether the backend is still the same. Post-processing, truncation and padding are elsewhere.
 Source: upstream 0.23.3; each added token is tried in the backend and in the engine before an engine is given out.
 """
 
@@ -30,9 +29,9 @@ from dstok.tokenizer import Tokenizer
 
 __all__ = ["Engine", "check_stripping", "deep_marks", "engine_of", "joined", "marks", "state_of", "truncate"]
 
-PROBES = 64  # entries of the vocabulary by which another model is told from the one that the engine was made of
+PROBES = 64  # entries of the vocabulary that tell another model from the engine's
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
-MAX_TABLES = 4  # models that are kept when no tokenizer uses them, for who loads the same again
+MAX_TABLES = 4  # models that are kept while no tokenizer uses them, for a caller that loads the same again
 _tables: dict[bytes, Tables] = {}
 
 
@@ -47,7 +46,7 @@ class Engine:
     def ordinary(self) -> frozenset[str] | None:
         """The added tokens that stay when special ones are text; None if upstream and dstok differ there.
 
-        Upstream finds all tokens and then passes over the special ones, so that one hides what it overlaps.
+        Upstream finds all tokens and then passes over the special ones, so that a special one hides those it overlaps.
         """
         special, others = ([t.content for t in self._added.values() if t.special == kind] for kind in (True, False))
         if any(_may_overlap(one, other) for one in special for other in others):
@@ -63,7 +62,7 @@ class Engine:
         return self.ordinary
 
     def columns(self, text: str, split_special: bool, type_id: int, word: int | None = None) -> dict[str, Any]:
-        """The members of upstream's `Encoding` of a text before it is post-processed. `word`: the number of all ids."""
+        """The members of upstream's `Encoding` of a text before post-processing. `word`: every id's word."""
         found = self.tok.encode_with_offsets(text, special=self.policy(split_special))
         ids, spans = found.ids.tolist(), found.char_spans.tolist()
         tokens = [self._token(*each, text) for each in zip(ids, spans, found.special.tolist())]
@@ -72,7 +71,7 @@ class Engine:
 
     def _token(self, id: int, span: list[int], is_added: bool, text: str) -> str:
         if is_added and (self._added[id].lstrip or self._added[id].rstrip):
-            return text[span[0] : span[1]]  # upstream's token is all that it took
+            return text[span[0] : span[1]]  # upstream's token is all the text that it took
         found = self._spellings.get(id)
         if found is None:
             found = self._spellings[id] = self.tok.id_to_token(id)
@@ -80,7 +79,7 @@ class Engine:
 
 
 def joined(columns: Sequence[dict[str, Any]]) -> Encoding:
-    """Upstream's `Encoding` of the texts, or the words of one text, that have these members."""
+    """Upstream's `Encoding` of the texts, or the words of one text, with these members."""
     state = {key: [value for each in columns for value in each[key]]
              for key in ("ids", "type_ids", "tokens", "words", "offsets")}
     count = len(state["ids"])
@@ -91,12 +90,12 @@ def joined(columns: Sequence[dict[str, Any]]) -> Encoding:
 
 
 def state_of(component: Any) -> bytes | None:
-    """What a component of a backend is, as JSON; None if there is none."""
+    """The state of a backend's component, as JSON; None if there is none."""
     return None if component is None else component.__getstate__()
 
 
 def marks(real: tokenizers.Tokenizer) -> tuple[Any, ...]:
-    """What says in two microseconds whether a backend is what it was, but for its vocabulary and added tokens."""
+    """Tells in two microseconds whether a backend is unchanged, except for its vocabulary and added tokens."""
     model = real.model
     if type(model) is not tokenizers.models.BPE:
         raise UnsupportedError(f"expected the model type BPE, found {type(model).__name__}")
@@ -106,7 +105,7 @@ def marks(real: tokenizers.Tokenizer) -> tuple[Any, ...]:
 
 
 def deep_marks(real: tokenizers.Tokenizer) -> tuple[Any, ...]:
-    """What says of the rest: all added tokens, and a sample of the vocabulary and of what it makes of texts."""
+    """Tells about the rest: all added tokens, and a sample of the vocabulary and of its results for texts."""
     size, model = real.get_vocab_size(with_added_tokens=False), real.model
     spread = [model.id_to_token(size * number // PROBES) for number in range(PROBES)]
     made = [[token.id for token in model.tokenize(text)] for text in spread if text]
@@ -114,7 +113,7 @@ def deep_marks(real: tokenizers.Tokenizer) -> tuple[Any, ...]:
 
 
 def engine_of(real: tokenizers.Tokenizer) -> Engine:
-    """The engine of a backend. Raises `UnsupportedError` and `TokenizerFileError` for what dstok cannot do exactly."""
+    """The engine of a backend. Raises `UnsupportedError` and `TokenizerFileError` if dstok cannot do it exactly."""
     normalizer, *_ = marks(real)
     added = _live_tokens(real)
     tables = _tables_of(_body(real.to_str()), f"tokenizers-{tokenizers.__version__}")
@@ -128,10 +127,10 @@ def engine_of(real: tokenizers.Tokenizer) -> Engine:
 
 
 def _tables_of(body: str, upstream: str) -> Tables:
-    """The tables of a tokenizer.json, of which the last ones are kept."""
+    """The tables of a tokenizer.json. The last few are kept."""
     key = sha256(f"{upstream} {body}".encode()).digest()
     tables = _tables.pop(key, None) or build_tables(read_tokenizer_json(body, None, upstream))
-    _tables[key] = tables  # the last used is the last one
+    _tables[key] = tables  # moves the last used to the end
     for old in list(_tables)[:-MAX_TABLES]:
         _tables.pop(old, None)
     return tables
@@ -140,7 +139,7 @@ def _tables_of(body: str, upstream: str) -> Tables:
 def _body(text: str) -> str:
     """A tokenizer.json without truncation, padding, added tokens and post-processor.
 
-    The keys come in upstream's order, and before the vocabulary, so that the first of each is the one that is meant.
+    The keys come in upstream's order, and before the vocabulary, so that the first of each is the right one.
     """
     normalizer, processor, decoder = (text.index(f',"{key}":') for key in ("normalizer", "post_processor", "decoder"))
     return '{"version":"1.0","added_tokens":[]' + text[normalizer:processor] + text[decoder:]
@@ -161,7 +160,7 @@ def _check_ids(real: tokenizers.Tokenizer, added: Sequence[AddedToken]) -> None:
 
 
 def check_stripping(normalizes: bool, added: Sequence[AddedToken]) -> None:
-    """Refuses tokens of which the text that they took is not known: it is normalized. Raises `UnsupportedError`."""
+    """Refuses tokens that strip normalized text: the text that they took is unknown. Raises `UnsupportedError`."""
     for number, token in enumerate(added):
         if normalizes and token.normalized and (token.lstrip or token.rstrip):
             raise UnsupportedError("an added token with lstrip or rstrip that is looked for in normalized text",
@@ -170,7 +169,7 @@ def check_stripping(normalizes: bool, added: Sequence[AddedToken]) -> None:
 
 @contextmanager
 def _bare(real: tokenizers.Tokenizer) -> Iterator[None]:
-    """The backend without truncation and padding, and with special tokens found, for as long as this lasts."""
+    """The backend without truncation and padding, and with special tokens found, while the context lasts."""
     truncation, padding, split_special = real.truncation, real.padding, real.encode_special_tokens
     real.no_truncation()
     real.no_padding()
@@ -186,10 +185,10 @@ def _bare(real: tokenizers.Tokenizer) -> Iterator[None]:
 
 
 def truncate(real: tokenizers.Tokenizer, truncation: dict[str, Any]) -> None:
-    """Sets a truncation that was accepted once, whatever the post-processor is by now.
+    """Sets a truncation that was accepted once, whatever the post-processor is now.
 
-    Upstream accepts a stride up to `max_length` less the special tokens of the post-processor of that time. The
-    difference of a `max_length` that is too small for these is taken for a large number.
+    Upstream accepts a stride up to `max_length` less the special tokens of the post-processor at that time. If
+    `max_length` is smaller than their number, upstream takes the difference for a large number.
     """
     processor, longest = real.post_processor, truncation["max_length"]
     real.post_processor = None if truncation["stride"] <= longest else tokenizers.processors.TemplateProcessing(
@@ -199,9 +198,9 @@ def truncate(real: tokenizers.Tokenizer, truncation: dict[str, Any]) -> None:
 
 
 def _compare(real: tokenizers.Tokenizer, engine: Engine, added: Sequence[AddedToken]) -> None:
-    """Refuses a backend that finds its added tokens otherwise than its own file says.
+    """Refuses a backend that does not find its added tokens as its own file says.
 
-    That happens: a token that was added twice, with other flags, is looked for with those that it had first.
+    Example: a token that was added twice, with other flags, is searched for with its first flags.
     """
     for number, token in enumerate(added):
         text = f"a {token.content} a{token.content}a {token.content}"
@@ -215,7 +214,7 @@ def _compare(real: tokenizers.Tokenizer, engine: Engine, added: Sequence[AddedTo
 
 @lru_cache(maxsize=4096)
 def _may_overlap(one: str, other: str) -> bool:
-    """Whether a text may have both so that they share characters."""
+    """Whether the two can share characters in a text."""
     if one in other or other in one:
         return True
     shifts = range(1, min(len(one), len(other)))

@@ -1,11 +1,11 @@
-"""What is done to the ids of texts when they are there: templates, truncation, padding.
+"""The steps after encoding: templates, truncation, padding.
 
 In: a post-processor of upstream, the truncation and padding of a backend. Out: `Settings`, with the `Frame`s: the ids
 that the post-processor puts around texts.
-Invariant: there is a frame only where the post-processor does nothing to ids but put some around them. All else is done
-by upstream's own code (`finish`).
-Source: upstream's `post_process`, called here with an empty vocabulary. Its post-processors look at nothing in an
-encoding but tokens and offsets, so an encoding of two ids tells what happens to all.
+Invariant: there is a frame only if the post-processor does nothing except put ids around texts. Upstream's own code
+does the rest (`finish`).
+Source: upstream's `post_process`, called here with an empty vocabulary. Its post-processors read only tokens and
+offsets of an encoding, so an encoding of two ids shows the effect on all.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from dstok.integrations.transformers_engine import joined, state_of, truncate
 
 __all__ = ["Frame", "KeptSettings", "Settings", "finisher"]
 
-MAX_SETTINGS = 256  # different settings of calls that are kept
+MAX_SETTINGS = 256  # settings of calls that are kept
 
-SPANS = [[0, 2], [2, 4]]  # of tokens that begin or end in a space, which trimming takes from the span
+SPANS = [[0, 2], [2, 4]]  # of tokens that begin or end in a space, which trimming removes from the span
 
 
 def _probe(first_id: int, type_id: int) -> Encoding:
@@ -34,10 +34,10 @@ def _probe(first_id: int, type_id: int) -> Encoding:
 
 
 class Frame(NamedTuple):
-    """What stands around one text, or around the two of a pair.
+    """The ids around one text, or around the two of a pair.
 
-    fixed: ids before the first text, between, after the last. fixed_types: their type ids. text_types: those of the ids
-    of each text. trims: whether spans of tokens lose the white space at their ends.
+    fixed: ids before the first text, between, after the last. fixed_types: their type ids. text_types: the type ids of
+    each text. trims: whether spans of tokens lose the white space at their ends.
     """
 
     fixed: list[list[int]]
@@ -47,7 +47,7 @@ class Frame(NamedTuple):
 
 
 def frame_of(processor: Any, texts: int, add_special: bool) -> Frame | None:
-    """What `processor` puts around one text or two; None if it does something else, such as to give one twice."""
+    """The frame of `processor` for one text or two; None if it does more, such as to give a text twice."""
     if processor is None:
         return Frame([[]] * (texts + 1), [[]] * (texts + 1), list(range(texts)), False)
     made = processor.process(_probe(0, 0), _probe(2, 1) if texts == 2 else None, add_special)
@@ -62,17 +62,17 @@ def frame_of(processor: Any, texts: int, add_special: bool) -> Frame | None:
 
 
 def finisher(processor: Any, truncation: dict[str, Any] | None) -> tokenizers.Tokenizer:
-    """Upstream's tokenizer with no vocabulary: it post-processes and truncates encodings that others made."""
+    """Upstream's tokenizer without a vocabulary: it post-processes and truncates encodings made by others."""
     found = tokenizers.Tokenizer(tokenizers.models.BPE())
     if truncation is not None:
         truncate(found, truncation)
     if processor is not None:
-        found.post_processor = pickle.loads(pickle.dumps(processor))  # a copy: the one in the backend may be changed
+        found.post_processor = pickle.loads(pickle.dumps(processor))  # a copy: the one in the backend may change
     return found
 
 
 class Settings:
-    """How one call, or many that are alike, encode. Never changes."""
+    """How one call, or many equal ones, encode. Never changes."""
 
     def __init__(
         self, processor: Any, truncation: dict[str, Any] | None, padding: dict[str, Any] | None, split_special: bool,
@@ -86,14 +86,14 @@ class Settings:
         self.room, self._pair_room = self._room(False), self._room(True)
 
     def _room(self, is_pair: bool) -> int | None:
-        """How many ids of texts a row has at most."""
+        """The most ids of texts that a row can have."""
         if self._truncation is None:
             return None
         extra = self._finisher.num_special_tokens_to_add(is_pair) if self._add_special else 0
         return int(self._truncation["max_length"]) - extra
 
     def cut(self, ids: list[int]) -> list[int]:
-        """The ids of a text that is truncated alone. Raises `UnsupportedError` where upstream has a case of its own."""
+        """The ids of a single text, truncated. Raises `UnsupportedError` where upstream has a special case."""
         room = self.room
         if room is None or len(ids) <= room:
             return ids
@@ -105,7 +105,7 @@ class Settings:
         return ids[:room] if self.from_right else ids[-room:]
 
     def cut_pair(self, first: list[int], second: list[int]) -> list[list[int]] | None:
-        """The ids of both texts of a pair; None where upstream has a case of its own, be it an error."""
+        """The ids of both texts of a pair; None where upstream has a special case, or an error."""
         room, truncation = self._pair_room, self._truncation
         if truncation is None or room is None or len(first) + len(second) <= room:
             return [first, second]
@@ -119,7 +119,7 @@ class Settings:
         return [ids[:count] if self.from_right else ids[len(ids) - count :] for ids, count in both]
 
     def padded_length(self, longest: int) -> int | None:
-        """How many ids a row is filled up to, of a batch whose longest has so many. None: it is not."""
+        """The padded length of the rows of a batch; `longest`: the most ids in a row. None: no padding."""
         padding = self.padding
         if padding is None:
             return None
@@ -128,19 +128,19 @@ class Settings:
         return -(-length // multiple) * multiple if multiple else length
 
     def finish(self, first: Encoding, second: Encoding | None) -> Encoding:
-        """Truncates and post-processes, as upstream does it."""
+        """Truncates and post-processes, with upstream's code."""
         made: Encoding = self._finisher.post_process(first, second, self._add_special)
         return made
 
     def pad(self, encoding: Encoding, length: int | None) -> None:
-        """Fills an encoding, and what is left over of it, up to `length`."""
+        """Pads an encoding, and its overflowing parts, up to `length`."""
         if length is not None and self.padding is not None:
             keys = ("direction", "pad_id", "pad_type_id", "pad_token")
             encoding.pad(length, **{key: self.padding[key] for key in keys})
 
 
 class KeptSettings:
-    """The `Settings` of a tokenizer's calls: those of a call like an earlier one are made once."""
+    """The `Settings` of a tokenizer's calls. Equal calls share one."""
 
     def __init__(self) -> None:
         self._kept: dict[Any, Settings] = {}

@@ -1,8 +1,9 @@
-"""A tokenizer with the main calls of transformers, and no backend: a third of the memory of an accelerated one.
+"""A tokenizer with the main calls of transformers and no backend: a third of the memory of an accelerated one.
 
 In: a folder with a tokenizer.json, or the file. Out: a `Light`.
-Invariant: what a call gives is what the tokenizer of transformers 5.x that `from_pretrained` makes of the folder gives;
-what a `Light` lacks is an error. Templates and truncation are those of the file's post-processor, by upstream's code.
+Invariant: a call gives the result of the tokenizer that `from_pretrained` of transformers 5.x makes from the folder.
+Anything a `Light` lacks is an error. Templates and truncation are those of the file's post-processor, by upstream's
+code.
 Source: transformers 5.24.0; tests/integrations/test_transformers_light.py compares every call.
 """
 
@@ -38,7 +39,7 @@ SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token
 
 
 def load(path: StrPath) -> Light:
-    """The light tokenizer of a folder, or of a tokenizer.json. Raises what `dstok.load` raises of such a file.
+    """The light tokenizer of a folder, or of a tokenizer.json. Raises the errors of `dstok.load` for such a file.
 
     ```python
     tokenizer = dstok.integrations.transformers.load("path/to/folder")
@@ -62,7 +63,7 @@ def load(path: StrPath) -> Light:
 
 
 def _configure(light: Light, settings: dict[str, Any], added: Sequence[AddedToken]) -> None:
-    """Gives a light tokenizer what tokenizer_config.json says of calls. Raises `UnsupportedError` for what it lacks."""
+    """Gives a light tokenizer the settings of tokenizer_config.json. Raises `UnsupportedError` for unknown ones."""
     for side in ("padding_side", "truncation_side"):
         found = settings.get(side, "right")
         if found not in ("left", "right"):
@@ -79,7 +80,7 @@ def _configure(light: Light, settings: dict[str, Any], added: Sequence[AddedToke
 
 
 def _special_tokens(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The special tokens that tokenizer_config.json names, with the keys."""
+    """The special tokens in tokenizer_config.json, with their keys."""
     for key in SPECIAL_TOKENS:
         found = settings.get(key) or []
         found = list(found.values()) if isinstance(found, dict) and "content" not in found else found
@@ -88,7 +89,7 @@ def _special_tokens(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _plain(config: TokenizerConfig) -> Any:
-    """What transformers puts in the place of a post-processor that is not there."""
+    """The replacement of transformers for a missing post-processor."""
     if config.add_bos or config.add_eos:
         raise UnsupportedError("a file without post-processor, whose tokenizer_config.json asks for BOS or EOS",
                                "$.post_processor")
@@ -96,11 +97,11 @@ def _plain(config: TokenizerConfig) -> Any:
 
 
 class Light:
-    """What `load` gives. `tokenizer` is the `dstok.Tokenizer`; any number of threads may use one object at once.
+    """The result of `load`. `tokenizer` is the `dstok.Tokenizer`; any number of threads may share one object.
 
-    `padding_side`, `truncation_side` and `model_input_names` are attributes, as in transformers, and at first what
-    tokenizer_config.json says. The last tells whether a call gives masks and type ids where no keyword does. Ids of
-    special tokens are `bos_token_id`, `eos_token_id` and `pad_token_id`, None where the model names none.
+    `padding_side`, `truncation_side` and `model_input_names` are attributes, as in transformers, and begin with the
+    values of tokenizer_config.json. The last tells whether a call gives masks and type ids without a keyword. Ids of
+    special tokens are `bos_token_id`, `eos_token_id` and `pad_token_id`, None if the model names none.
     """
 
     def __init__(self, engine: Engine, processor: Any) -> None:
@@ -118,10 +119,10 @@ class Light:
         return_special_tokens_mask: bool = False,
         return_offsets_mapping: bool = False, split_special_tokens: bool = False,
     ) -> BatchEncoding:
-        """As transformers: `padding` is True, "longest" or "max_length", `truncation` True or a strategy.
+        """As in transformers: `padding` is True, "longest" or "max_length", `truncation` True or a strategy.
 
-        Truncation and "max_length" need a `max_length`. Raises `TypeError` for what is no text, `UnsupportedError` for
-        truncation that leaves no room, `TextError` for lone surrogates.
+        Truncation and "max_length" need a `max_length`. Raises `TypeError` for anything but text, `UnsupportedError`
+        for truncation that leaves no room, `TextError` for lone surrogates.
         """
         masks, types = (name in self.model_input_names if asked is None else asked for name, asked in (
             ("attention_mask", return_attention_mask), ("token_type_ids", return_token_type_ids)))
@@ -141,11 +142,11 @@ class Light:
         return BatchEncoding(data, Encodings(rows), tensor_type=return_tensors, n_sequences=sequences)
 
     def encode(self, text: str, text_pair: str | None = None, **options: Any) -> Any:
-        """The ids of a text or a pair. Keywords as the call."""
+        """The ids of a text or a pair. Keywords as for the call."""
         return self(text, text_pair, **options)["input_ids"]
 
     def decode(self, token_ids: Any, skip_special_tokens: bool = False) -> str:
-        """The text of ids. Raises `UnknownIdError` for one that is no token, which transformers passes over."""
+        """The text of ids. Raises `UnknownIdError` for an id without a token; transformers passes over those."""
         return self.tokenizer.decode(token_ids, skip_special=skip_special_tokens)
 
     def batch_decode(self, sequences: Sequence[Any], skip_special_tokens: bool = False) -> list[str]:
@@ -153,11 +154,11 @@ class Light:
         return self.tokenizer.decode_batch(sequences, skip_special=skip_special_tokens)
 
     def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str]:
-        """The tokens as tokenizer.json spells them. Raises `UnknownIdError`."""
+        """The tokens as spelled in tokenizer.json. Raises `UnknownIdError`."""
         return [self.tokenizer.id_to_token(id) for id in ids]
 
     def convert_tokens_to_ids(self, tokens: Sequence[str]) -> list[int]:
-        """The ids of tokens. Raises `UnknownTokenError`, where transformers gives that of unk_token or None."""
+        """The ids of tokens. Raises `UnknownTokenError`; transformers gives the id of unk_token or None."""
         return [self.tokenizer.token_to_id(token) for token in tokens]
 
     def get_vocab(self) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """A backend as one method of transformers sees it.
 
-In: what transformers calls on `_tokenizer`. Out: what `tokenizers.Tokenizer` gives.
-Invariant: what dstok does not do, the backend does, and the tally says why.
+In: the calls of transformers on `_tokenizer`. Out: the results of `tokenizers.Tokenizer`.
+Invariant: the backend does every call that dstok does not, and the tally records the reason.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["StandIn"]
 READERS = frozenset({
     "decode_batch", "get_added_tokens_decoder", "get_vocab", "get_vocab_size", "id_to_token",
     "num_special_tokens_to_add", "token_to_id",
-})  # methods that neither change a backend nor tell its settings
+})  # methods that neither change a backend nor show its settings
 COMPONENTS = frozenset({"decoder", "model", "normalizer", "post_processor", "pre_tokenizer"})
 
 
@@ -57,7 +57,7 @@ class StandIn:
         self._want(self._own()._replace(padding=None))
 
     def enable_truncation(self, *args: Any, **kwargs: Any) -> None:
-        checked = finisher(self.post_processor, None)  # raises what the backend raises
+        checked = finisher(self.post_processor, None)  # raises the same as the backend
         checked.enable_truncation(*args, **kwargs)
         self._want(self._own()._replace(truncation=checked.truncation))
 
@@ -66,10 +66,10 @@ class StandIn:
         checked.enable_padding(*args, **kwargs)
         self._want(self._own()._replace(padding=checked.padding))
 
-    # What it does
+    # Calls that dstok does
 
     def encode_batch(self, input: Any, is_pretokenized: bool = False, add_special_tokens: bool = True) -> Any:
-        """As the backend's; of texts a `Row` each."""
+        """As in the backend; a `Row` for each text."""
         wanted = self._own()
         try:
             found = self._encoded(wanted, input, is_pretokenized, add_special_tokens)
@@ -84,7 +84,7 @@ class StandIn:
             return real.encode_batch(input, is_pretokenized=is_pretokenized, add_special_tokens=add_special_tokens)
 
     def decode(self, ids: Any, skip_special_tokens: bool = True) -> str:
-        """As the backend's."""
+        """As in the backend."""
         engine = self._backing.ready(self._owner)
         try:
             text = _of(engine, self._backing).tok.decode(ids, skip_special=skip_special_tokens)
@@ -107,7 +107,7 @@ class StandIn:
             return batch.of_inputs([_words(each, is_split) for each in inputs])
         except DstokError:
             raise
-        except Exception as error:  # of truncation: upstream's errors have no class of their own
+        except Exception as error:  # errors of truncation: upstream's have no class of their own
             raise UnsupportedError(str(error)) from None
 
     def _own(self) -> Wanted:
@@ -121,7 +121,7 @@ class StandIn:
         object.__setattr__(self, "_wanted", wanted)
         self._backing.want(self._owner, wanted)
 
-    # What the backend does
+    # Calls that the backend does
 
     def __getattr__(self, name: str) -> Any:
         if name in READERS or name in COMPONENTS:
@@ -136,7 +136,7 @@ class StandIn:
 
 
 def _reason(error: Exception) -> str:
-    """Why the backend did it, in words that do not depend on the text or the ids."""
+    """The reason why the backend did it, in words that do not depend on the text or the ids."""
     if isinstance(error, UnsupportedError):
         return str(error)
     kinds = ((TextError, "a lone surrogate"), (UnknownIdError, "an id that is no token"))
@@ -150,7 +150,7 @@ def _of(engine: Engine | None, backing: Backing) -> Engine:
 
 
 def _words(one: Any, is_split: bool) -> Input:
-    """A text, or its words, and the other text of a pair. Raises `UnsupportedError` for what upstream may refuse."""
+    """A text, or its words, and the other text of a pair. Raises `UnsupportedError` if upstream may refuse it."""
     texts = _split_texts(one) if is_split else _texts(one)
     if texts is None:
         raise UnsupportedError("an input that is neither a text nor a pair")

@@ -1,7 +1,7 @@
 """xgrammar's `TokenizerInfo` of a dstok tokenizer.
 
 In: a tokenizer. Out: a `TokenizerInfo`, for `GrammarCompiler`.
-Invariant: its masks are those of `TokenizerInfo.from_huggingface` of the same model.
+Invariant: its masks equal those of `TokenizerInfo.from_huggingface` of the same model.
 Source: xgrammar 0.2.8.
 """
 
@@ -24,8 +24,8 @@ def tokenizer_info(
 ) -> TokenizerInfo:
     """The `TokenizerInfo` of a tokenizer.
 
-    vocab_size: how many ids the model's logits have, if not as many as the tokenizer. stop_token_ids: the ids that end
-    a text; without it the tokenizer's EOS. Raises `DstokError` if there is no EOS, and `ImportError`.
+    vocab_size: the number of ids in the model's logits, if it differs from the tokenizer's. stop_token_ids: the ids
+    that end a text; by default the tokenizer's EOS. Raises `DstokError` if there is no EOS, and `ImportError`.
     """
     with of_extra("xgrammar", __name__):
         from xgrammar import TokenizerInfo, VocabType
