@@ -3,10 +3,10 @@
     python -m benchmarks.arrow --output FILE                 # a Markdown table on stdout, a JSON file
 
 In: the lines of a corpus (english: 321,678 lines, 12 MB), as a list of `str` and as one Arrow array. Out: MB/s (10^6
-bytes of UTF-8 a second by the clock), the best of five passes after one that is not timed.
-Invariant: what is timed was compared before: the ids of each call are those of `encode_batch_arrays`. Each `map` reads
-the lines as `load_dataset("text")` has stored them, and writes a new file, as it does for a user. A function that only
-copies shows what a `map` costs by itself. Without `datasets` there are no figures of `map`.
+bytes of UTF-8 a second by the clock), the best of five passes after one untimed pass. Invariant: results are compared
+before they are timed: the ids of each call equal those of `encode_batch_arrays`. Each `map` reads the lines as
+`load_dataset("text")` has stored them, and writes a new file, as it does for a user. A function that only copies shows
+the cost of a `map` by itself. Without `datasets` there are no figures of `map`.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ __all__ = ["calls", "main", "maps", "table"]
 
 PASSES = 5
 THREADS = (1, 2)
-BATCHES = (1000, 10_000)  # rows a call of `map`: its default, and more
-Ids = tuple[Any, Any]     # of all texts, and how many each has
+BATCHES = (1000, 10_000)  # rows in a call of `map`: its default, and more
+Ids = tuple[Any, Any]     # of all texts, and the number of each
 
 
 def calls(tok: dstok.Tokenizer, texts: list[str]) -> dict[str, float]:
-    """MB/s of each call, with so many threads."""
+    """MB/s of each call, with `threads` threads."""
     array = pa.array(texts)
     found: dict[str, float] = {}
     size = sum(len(text.encode()) for text in texts)
@@ -61,7 +61,7 @@ def calls(tok: dstok.Tokenizer, texts: list[str]) -> dict[str, float]:
 
 
 def maps(tok: dstok.Tokenizer, texts: list[str]) -> dict[str, float]:
-    """MB/s of `datasets.map` over a file of the lines: with lists, and with a `ColumnEncoder`; nothing but a copy."""
+    """MB/s of `datasets.map` over a file of the lines: with lists, with a `ColumnEncoder`, and with only a copy."""
     import datasets
 
     datasets.disable_progress_bars()

@@ -1,11 +1,11 @@
-"""The cases: which text, in which calls.
+"""The cases: texts and their calls.
 
-In: a name such as "english/docs". Out: a `Case`, its text, and the items that an engine is called with.
-Invariant: a text depends on nothing but its source and size: corpora are files, all else is made of constants
-and of the noise of SHAKE-256, so every machine and Python version times the same bytes, and a smaller text is the
-start of a larger one of its kind. Generated texts hold as many whole units as fit in the size.
-Source: wiki.test.raw as `wikitext.py` finds it, four corpora of the project's shared folder (`DSTOK_SHARED`, else
-`../shared` beside the checkout); the worst cases are runs that a BPE tokenizer cannot cut into short pieces, or that
+In: a name such as "english/docs". Out: a `Case`, its text, and the items that an engine is called with. Invariant: a
+text depends only on its source and size. Corpora are files; all other texts are made from constants and from the noise
+of SHAKE-256. So every machine and Python version times the same bytes, and a smaller text is the start of a larger one
+of its kind. Generated texts hold as many whole units as fit in the size.
+Source: wiki.test.raw as found by `wikitext.py`, and four corpora of the project's shared folder (`DSTOK_SHARED`, else
+`../shared` beside the checkout). The worst cases are runs that a BPE tokenizer cannot cut into short pieces, or that
 look like the start of a special token.
 """
 
@@ -50,12 +50,12 @@ class Case:
 
     @property
     def threads(self) -> int:
-        """How many threads the calls may use."""
+        """The number of threads that the calls may use."""
         return int(self.mode.removeprefix("batch")) if self.mode.startswith("batch") else 1
 
     @property
     def small(self) -> bool:
-        """Whether the text is a megabyte or so, which even a slow engine does in a second."""
+        """Whether the text is about a megabyte, which even a slow engine encodes in a second."""
         return self.source == "wiki" or 0 < self.size <= WORST_SIZE
 
     @property
@@ -95,7 +95,7 @@ def select(patterns: list[str], full: bool) -> list[Case]:
 
 
 def load_text(case: Case) -> str:
-    """The text of a case. Raises `FileNotFoundError` where a corpus is missing; its `strerror` says what to do."""
+    """The text of a case. Raises `FileNotFoundError` if a corpus is missing; its `strerror` tells the remedy."""
     if case.source in CORPORA:
         return _corpus(CORPORA[case.source])
     make = _distinct_words if case.source == "distinct" else KINDS[case.source]
@@ -126,7 +126,7 @@ def _corpus(name: str) -> str:
 
 
 def _noise(seed: str, size: int) -> bytes:
-    """The same bytes everywhere; fewer are the start of more. (`random` promises that only for one method.)"""
+    """The same bytes everywhere; fewer are the start of more. (`random` promises that for only one method.)"""
     return shake_256(f"dstok benchmarks: {seed}".encode()).digest(size)
 
 
@@ -135,7 +135,7 @@ def _repeated(unit: str, size: int) -> str:
 
 
 def _picked(first: int, count: int, size: int) -> str:
-    """Code points drawn from the `count` that begin with `first`; all of them need equally many bytes."""
+    """Code points drawn from the `count` that begin with `first`. All of them need equally many bytes."""
     width = len(chr(first).encode())
     numbers = np.frombuffer(_noise(hex(first), 4 * (size // width)), "<u4") % np.uint32(count) + np.uint32(first)
     return numbers.astype("<u4").tobytes().decode("utf-32-le")
@@ -146,7 +146,7 @@ def _base64(size: int) -> str:
 
 
 def _distinct_words(size: int) -> str:
-    """A space and five letters, over and over, no word twice (up to 26^5 words), neighbours unlike each other."""
+    """A space and five letters, again and again. No word occurs twice (up to 26^5 words), and neighbours are unlike."""
     numbers = np.arange(size // 6, dtype=np.int64) * 7_368_787 % 26**5  # the factor is prime to 26
     columns = [np.full(len(numbers), ord(" "))] + [numbers // 26**place % 26 + ord("a") for place in range(5)]
     return np.stack(columns, axis=1).astype(np.uint8).tobytes().decode()

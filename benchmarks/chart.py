@@ -5,8 +5,8 @@
 In: a result file. Out: an SVG document with a bar for each engine and corpus (one call, array): the full bar is the
 warm speed, its solid part the cold speed.
 Invariant: the same file gives the same bytes. The ground is transparent, and colours are readable on light and dark
-grounds, also where media queries are not understood. An engine keeps its colour whatever else is in the chart. A figure
-that does not count is not drawn.
+grounds, even without support for media queries. An engine keeps its colour in every chart. A figure that does not count
+is not drawn.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ STYLE = """text { font: 12px system-ui, sans-serif; fill: #6e7781 }
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command."""
+    """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chart", description="a result file as an SVG chart")
     parser.add_argument("result", type=Path)
     parser.add_argument("--output", type=Path, help="default: stdout")

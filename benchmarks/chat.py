@@ -5,10 +5,10 @@
     python -m benchmarks.chat --only v3 --output chat.json     # one group of rows, added to the file
     python -m benchmarks.chat --table chat.json          # the file's table
 
-In: 1,000 conversations of 20 messages of a fixed seed. Out: CPU seconds (a machine that is busy otherwise changes them
-little), least of three passes. Invariant: what is timed is compared first: texts and ids are equal. An engine that is
-not installed is reported as absent. A growing conversation is one of 100,000 tokens to which messages are added, 100
-one by one; a parsed one is fed token by token.
+In: 1,000 conversations of 20 messages from a fixed seed. Out: CPU seconds (which other load on the machine changes
+little), least of three passes. Invariant: results are compared before they are timed: texts and ids are equal. An
+engine that is not installed is reported as absent. The growing conversation has 100,000 tokens, and 100 messages are
+added one by one; the parsed completion is fed token by token.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["main", "published", "talks"]
 PASSES = 3
 WORDS = ("the", "model", "answers", "a", "question", "about", "weather", "in", "Hangzhou", "杭州", "and", "writes",
          "code:", "def", "f(x):", "return", "x", "+", "1", "\n", "because", "it", "can", "2,048", "tokens.")
-Timed = tuple[str, str, float | None]  # what, engine, seconds
+Timed = tuple[str, str, float | None]  # case, engine, seconds
 
 
 def talks(count: int, messages: int = 20) -> list[list[dict[str, Any]]]:
@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _save(rows: list[Timed], path: Path) -> None:
-    """Adds rows to a file, which says what they were measured on."""
+    """Adds rows to a file, with the machine that they were measured on."""
     names = ("numpy", "transformers", "tokenizers", "deepseek-recipe")
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {
         "format": 1, "date": date.today().isoformat(), "machine": machine(), "level": chosen_level(),
@@ -99,7 +99,7 @@ def _save(rows: list[Timed], path: Path) -> None:
 
 
 def _v3(conversations: list[list[dict[str, Any]]]) -> list[Timed]:
-    """V3, whose reference is a template, which transformers renders."""
+    """V3. Its reference is a template, which transformers renders."""
     tok, what = dstok.load("deepseek-v3"), f"{len(conversations)} conversations, v3"
     rows: list[Timed] = [
         (f"render {what}", "dstok", seconds(lambda: [chat.render(talk, "v3") for talk in conversations])),
@@ -146,7 +146,7 @@ def published(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def _v4(conversations: list[list[dict[str, Any]]]) -> list[Timed]:
-    """V4 0731, whose reference is deepseek-recipe."""
+    """V4 0731. Its reference is deepseek-recipe."""
     tok, what = dstok.load("deepseek-v4"), f"{len(conversations)} conversations, v4-0731"
     rows: list[Timed] = [
         (f"render {what}", "dstok", seconds(lambda: [chat.render(talk, "v4-0731") for talk in conversations])),
@@ -174,7 +174,7 @@ def _v4(conversations: list[list[dict[str, Any]]]) -> list[Timed]:
 
 
 def _growing(conversations: list[list[dict[str, Any]]]) -> list[Timed]:
-    """A message more in a conversation of 100,000 tokens, of 100 that are added one by one."""
+    """One of 100 messages that are added one by one to a conversation of 100,000 tokens."""
     rows: list[Timed] = []
     for name, model in (("v3", "deepseek-v3"), ("v3.2", "deepseek-v3.2"), ("v4-0731", "deepseek-v4")):
         tok, [long] = dstok.load(model), talks(1, 2000)

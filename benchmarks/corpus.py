@@ -1,12 +1,11 @@
-"""Corpora: `dstok corpus` beside what others use to turn JSON lines into token files, whole commands by the clock.
+"""Corpora: `dstok corpus` beside other ways to turn JSON lines into token files, whole commands by the clock.
 
     python -m benchmarks.corpus TEXTS.jsonl TOKENIZER.json --cases dstok,gigatoken --output FILE
 
-In: JSON lines with a key `text`, of text that is not repeated (a cache would flatter); `.zst` and Parquet for dstok
-alone. Out: seconds, MB/s (10^6 bytes of the input a second), start included, the most memory that one process had, and
-tokens, a line a case and a JSON file. Invariant: a case is a process of its own, with two workers (`batch`: two
-threads, encoding alone, of texts in memory); the numbers of tokens are shown, and are those of dstok for all cases that
-are exact.
+In: JSON lines with a key `text`, without repeated text (a cache would flatter); `.zst` and Parquet only for dstok. Out:
+seconds, MB/s (10^6 bytes of the input a second) including the start, the most memory of one process, and tokens: a line
+for each case, and a JSON file. Invariant: a case is a process of its own with two workers (`batch`: two threads that
+only encode texts in memory). The numbers of tokens are shown, and equal dstok's in all cases that are exact.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def _dstok(path: str, model: str, out: str) -> int:
 
 
 def _start(path: str, model: str, out: str) -> int:
-    """A corpus of one document, by two workers that have nothing to do: what the start costs."""
+    """A corpus of one document, by two workers without work: the cost of the start."""
     import dstok.corpus
 
     Path(out).mkdir()
@@ -81,7 +80,7 @@ def _texts(path: str, part: int, parts: int) -> Iterator[str]:
 
 
 def _gigatoken(path: str, model: str, out: str) -> int:
-    """gigatoken and orjson, a process for each half of the file."""
+    """gigatoken and orjson, with a process for each half of the file."""
     with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
         return sum(pool.map(_gigatoken_part, *zip(*((path, model, f"{out}.{part}", part) for part in range(WORKERS)))))
 
@@ -108,7 +107,7 @@ def _append(tokenizer: Any, texts: list[str], file: Any) -> int:
 
 
 def _datatrove(path: str, model: str, out: str) -> int:
-    """datatrove's own step, two tasks, one for each half of the file."""
+    """datatrove's own step, with two tasks, one for each half of the file."""
     with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
         return sum(pool.map(_datatrove_part, *zip(*((path, model, out, part) for part in range(WORKERS)))))
 
@@ -140,7 +139,7 @@ CASES = {"dstok": _dstok, "start": _start, "batch": _batch, "gigatoken": _gigato
 
 
 def _measured(case: str, path: str, model: str) -> dict[str, Any]:
-    """A case in a process of its own."""
+    """Measures a case in its own process."""
     with TemporaryDirectory() as folder:
         began = perf_counter()
         done = subprocess.run([sys.executable, "-m", "benchmarks.corpus", path, model, "--one", case, "--output",
@@ -174,7 +173,7 @@ def main() -> None:
 
 
 def _add(output: Path, result: dict[str, Any]) -> None:
-    """Show a result, and add it to those of the file."""
+    """Shows a result, and adds it to those of the file."""
     print(f"{result['case']:<14} {result['input']:<20} {result['seconds']:8.2f} s {result['mb_per_second']:8.1f} MB/s "
           f"{result['memory_mb']:6} MB {result['tokens']:>12,} tokens")
     head = {"date": date.today().isoformat(), "machine": machine(), "python": python(), "commit": commit(),

@@ -3,9 +3,9 @@
     python -m benchmarks.encodings                             # a Markdown table on stdout, in a minute
     python -m benchmarks.encodings --rounds 1
 
-In: the prompts of `benchmarks.integrations`. Out: microseconds of CPU time a call, least of the rounds, each in a
-process of its own with one thread; CPU milliseconds of loading, and what it added to resident memory.
-Invariant: the ids of each call are compared with tiktoken's before anything is shown.
+In: the prompts of `benchmarks.integrations`. Out: microseconds of CPU time a call, least of the rounds, each in its own
+process with one thread; CPU milliseconds of loading, and the resident memory that it added.
+Invariant: the ids of each call are compared with tiktoken's before any figure is shown.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from benchmarks.measure import memory
 __all__ = ["CALLS", "ENGINES", "main", "record"]
 
 ENGINES = ("tiktoken", "dstok")
-SECONDS = 0.5  # that a call is repeated for, at least
-CALLS: dict[str, tuple[int, Callable[[Any, Prompts], list[Any]]]] = {  # for how many calls a pass counts; the pass
+SECONDS = 0.5  # least time of repeating a call
+CALLS: dict[str, tuple[int, Callable[[Any, Prompts], list[Any]]]] = {  # the number of calls in a pass; the pass
     "encode(text), 48 characters": (1000, lambda tok, of: [tok.encode(text) for text in of["short"]]),
     "encode_ordinary(text), the same": (1000, lambda tok, of: [tok.encode_ordinary(text) for text in of["short"]]),
     "encode_batch(texts), 64 of 800 characters": (1, lambda tok, of: tok.encode_batch(of["middle"], num_threads=1)),
@@ -41,7 +41,7 @@ CALLS: dict[str, tuple[int, Callable[[Any, Prompts], list[Any]]]] = {  # for how
 
 
 def record(engine: str, of: Prompts) -> dict[str, Any]:
-    """What one process measures of an engine."""
+    """The measurements of an engine in one process."""
     gc.collect()
     before, start = memory("VmRSS") or 0, process_time()
     if engine == "dstok":
@@ -56,7 +56,7 @@ def record(engine: str, of: Prompts) -> dict[str, Any]:
 
 
 def _timed(use: Callable[[], list[Any]], count: int) -> dict[str, Any]:
-    """Microseconds a call, and a hash of what came out."""
+    """Microseconds a call, and a hash of the results."""
     ids = [each if isinstance(each, list) else each.tolist() for each in use()]
     begun, passes = process_time(), list[float]()
     while not passes or process_time() - begun < SECONDS:
@@ -67,7 +67,7 @@ def _timed(use: Callable[[], list[Any]], count: int) -> dict[str, Any]:
 
 
 def measure(engine: str) -> dict[str, Any]:
-    """The record of an engine in a process of its own."""
+    """The record of an engine, measured in its own process."""
     done = subprocess.run([sys.executable, "-m", "benchmarks.encodings", "--child", engine], cwd=ROOT, check=True,
                           stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -75,7 +75,7 @@ def measure(engine: str) -> dict[str, Any]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command. Exit code 1 if any ids differ."""
+    """Runs the command. The exit code is 1 if any ids differ."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.encodings", description="tiktoken's Encoding, timed.")
     parser.add_argument("--rounds", type=int, default=3, help="processes of each engine (default 3)")
     parser.add_argument("--child", metavar="ENGINE", help=argparse.SUPPRESS)

@@ -1,9 +1,9 @@
-"""The engines: for each, how it is loaded, and its fastest public call for each mode.
+"""The engines: for each, its loading, and its fastest public call for each mode.
 
 In: the engine's imported module, the path of a tokenizer.json, a mode. Out: a `Call`.
-Invariant: every engine is given the same `str`, matches special tokens in it, and adds none of its own. It may give
-back what suits it best (an array, or an object that makes ids later); in the mode "list" it gives a list of `int`. What
-it gave is turned into an array of ids for the comparison, outside of the timing.
+Invariant: every engine gets the same `str`, matches special tokens in it, and adds none of its own. It may return its
+fastest type (an array, or an object that makes ids later); in the mode "list" it returns a list of `int`. The result is
+turned into an array of ids for the comparison, outside the timing.
 Source: each package's own help; the calls were chosen by timing the alternatives on wiki.test.raw and english.
 """
 
@@ -29,7 +29,7 @@ LEVELS = {"avx512": "AVX-512", "avx2": "AVX2", "neon": "NEON", "portable": "port
 
 @dataclass(frozen=True)
 class Call:
-    """`encode` takes a text (a list of texts in the batch modes); `ids` takes what it gave."""
+    """`encode` takes a text (a list of texts in the batch modes); `ids` takes its result."""
 
     encode: Callable[[Any], Any]
     ids: Callable[[Any], Ids]
@@ -37,8 +37,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine. `exact`: it is meant to give upstream's ids. `slow`: one round, no more passes than needed. `level`
-    gives the instruction set in force, one of `LEVELS`, where the engine tells."""
+    """An engine.
+
+    `exact`: it should give upstream's ids. `slow`: one round, no more passes than needed. `level` gives the instruction
+    set in force, one of `LEVELS`, if the engine tells it.
+    """
 
     name: str
     open: Callable[[Any, Path, str, int], Call]
@@ -70,7 +73,7 @@ def _gigatoken(module: Any, path: Path, mode: str, threads: int) -> Call:
         return Call(lambda texts: tok.encode_batch(texts, parallel=threads > 1), lambda got: _array(flatten(got)))
     if mode == "list":
         return Call(lambda text: tok.encode_batch_list([text], parallel=False)[0], _array)
-    return Call(tok.backend.encode, _array)  # what `tok.encode` calls
+    return Call(tok.backend.encode, _array)  # `tok.encode` calls this
 
 
 def _fastokens(module: Any, path: Path, mode: str, threads: int) -> Call:
@@ -125,14 +128,14 @@ def tiktoken_encoding(module: Any, path: Path) -> tuple[Any, dict[str, int]]:
 
 
 def _byte_alphabet() -> dict[str, int]:
-    """How tokenizer.json spells bytes: printable Latin-1 as itself, the others from U+0100 on in order."""
+    """The spelling of bytes in tokenizer.json: printable Latin-1 as itself, the others from U+0100 on in order."""
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in plain]
     return {chr(byte): byte for byte in plain} | {chr(0x100 + i): byte for i, byte in enumerate(others)}
 
 
-# The alternatives of V3's three splits in the order of the splits, with what an earlier split took left out of the
-# later classes. Not exact: the look-ahead `\s+(?!\S)` does not see the edge of an earlier split's piece.
+# The alternatives of V3's three splits in the order of the splits; later classes leave out the characters of earlier
+# splits. Not exact: the look-ahead `\s+(?!\S)` does not see the edge of an earlier split's piece.
 _HAN_KANA = "一-龥\u3040-ゟ゠-ヿ"
 _ONE_PATTERN = "|".join([
     r"\p{N}{1,3}",

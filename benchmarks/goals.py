@@ -1,9 +1,9 @@
-"""The goals of the project, and which of them a result reaches.
+"""The project's goals, and whether a result reaches them.
 
 In: a result. Out: a Markdown table with one row for each goal that the result can answer, and the number reached.
-Invariant: a goal is judged on medians, against the best exact peer in the same case of the same run; a case that was
-not measured gives no row, so nothing is called reached that was not seen.
-Source: issue 3, "The fastest exact tokenizer there is, cold and warm, for every script"; of the start issue 19.
+Invariant: a goal is judged on medians, against the best exact peer in the same case of the same run. A case that was
+not measured gives no row, so no unmeasured goal counts as reached.
+Source: issue 3, "The fastest exact tokenizer there is, cold and warm, for every script"; for the start, issue 19.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LEAST_RATIO = {("whole", "warm"): 2.0, ("docs", "warm"): 2.0, ("list", "warm"): 
 LEAST_RATIO_OF = {("chinese", "warm"): 2.5, ("chinese", "cold"): 2.0, ("multilingual", "cold"): 2.0}  # whole and docs
 WORST_RATIO = 2.0
 WORST_TIMES_ENGLISH = 20.0
-MOST_GROWTH = 1.2  # time a byte, for ten times the text
+MOST_GROWTH = 1.2  # in time a byte, for ten times the text
 START_MS, LOAD_MS, START_RATIO = 15.0, 3.0, 20.0
 LOADED_MB, DISTINCT_MB = 45.0, 80.0
 TWO_THREADS = 1.85
@@ -31,7 +31,7 @@ TWO_THREADS = 1.85
 
 @dataclass(frozen=True)
 class Goal:
-    """A measure, what was found, and what is wanted: at least, or at most."""
+    """A measure, its value, and the goal: at least, or at most."""
 
     measure: str
     found: float
@@ -41,12 +41,12 @@ class Goal:
 
     @property
     def reached(self) -> bool:
-        """Whether it is."""
+        """Whether the goal is reached."""
         return self.found <= self.wanted if self.at_most else self.found >= self.wanted
 
 
 def goals_table(results: Results) -> str:
-    """The goals as a Markdown table, those not reached marked."""
+    """The goals as a Markdown table, with those not reached marked."""
     found = list(goals(results))
     rows = [f"| {g.measure} | {g.found:.2f} {g.unit} | {'at most' if g.at_most else 'at least'} {g.wanted:g} {g.unit} "
             f"| {'reached' if g.reached else '**not reached**'} |" for g in found]

@@ -1,14 +1,14 @@
-"""Instructions a byte, counted by valgrind's callgrind: repeatable whatever else the machine does.
+"""Instructions a byte, counted by valgrind's callgrind: repeatable under any load.
 
     python -m benchmarks.instructions                      # a Markdown table of the five corpora
     python -m benchmarks.instructions --output benchmarks/results/NAME.json
-    python -m benchmarks.instructions --check benchmarks/results/NAME.json     # exit code 1: more than it says
+     python -m benchmarks.instructions --check benchmarks/results/NAME.json     # exit code 1: more than in the file
     python -m benchmarks.instructions --aarch64 FOLDER     # ARM's, by qemu: after AARCH64=FOLDER tests/aarch64
 
 In: the first megabyte of each corpus, whole characters, in one call. Out: instructions a byte of the first (cold) and
-of a later (warm) pass. They are those of a process that makes the pass, less those of one that does not.
-Invariant: counts depend on compiler and instruction set, not on speed or load; so `--check` allows half as much again.
-valgrind knows no AVX-512: these are the counts of the AVX2 level. ARM's are those of dstok's own modules (qemu.py).
+of a later (warm) pass: the count of a process that makes the pass, less the count of one that does not. Invariant:
+counts depend on compiler and instruction set, not on speed or load; so `--check` allows half as much again. valgrind
+knows no AVX-512, so these are the counts of the AVX2 level. ARM's counts are those of dstok's own modules (qemu.py).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ print(ENGINES["dstok"].level())
 
 
 class Counts(TypedDict):
-    """Instructions a byte of UTF-8, and the level of dstok that they are of."""
+    """Instructions a byte of UTF-8, and dstok's level."""
 
     level: str
     cold: float
@@ -58,7 +58,7 @@ class Counts(TypedDict):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; see the module's docstring."""
+    """Runs the command; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.instructions", description="count instructions a byte")
     parser.add_argument("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA), metavar="NAME")
     parser.add_argument("--output", type=Path, metavar="FILE", help="result file to write, as results/NAME.json")
@@ -104,7 +104,7 @@ def table(found: dict[str, Counts]) -> str:
 
 
 def _instructions(text: Path, passes: int) -> tuple[int, str]:
-    """How many a process executes that encodes the text so often, and the level that it ran at."""
+    """The instructions of a process that encodes the text `passes` times, and its level."""
     valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={text.parent / 'profile'}"]
     done = subprocess.run([*valgrind, *_command(text, passes)], capture_output=True, text=True, env=_environment(),
                           cwd=text.parent)  # not in the source tree: see process.py
@@ -120,11 +120,11 @@ def _command(text: Path, passes: int) -> list[str]:
 
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "DSTOK_SIMD")}
-    return {**kept, "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}  # its threads' waiting would be counted
+    return {**kept, "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}  # the waiting of its threads would be counted
 
 
 def _compare(found: dict[str, Counts], known: dict[str, Counts]) -> int:
-    """1 if some count is more than `MARGIN` times the known one, or of another level, which it says; else 0."""
+    """Returns 1, and says why, if a count exceeds `MARGIN` times the known one or has another level; else 0."""
     kinds: tuple[Literal["cold", "warm"], ...] = ("cold", "warm")
     over = [f"{corpus}, {kind}: expected at most {MARGIN * known[corpus][kind]:.1f} instructions a byte, "
             f"found {counts[kind]}"

@@ -1,14 +1,13 @@
-"""Tokenizers of transformers: as they are, accelerated by dstok, and under the adapters of fastokens and gigatoken.
+"""Tokenizers of transformers: original, accelerated by dstok, and under the adapters of fastokens and gigatoken.
 
     python -m benchmarks.integrations                          # a Markdown table on stdout, in some minutes
     python -m benchmarks.integrations --engines original,dstok --rounds 1
     python -m benchmarks.integrations --output integrations.json
 
-In: prompts of english.txt.xz, of the shared corpora; DeepSeek V3's tokenizer as it was published. Out: microseconds of
-CPU time a call (a machine that is busy otherwise changes them little), least of the rounds, each in a process of its
-own with one thread; CPU milliseconds of loading, and what it added to resident memory.
-Invariant: the ids of each call are compared with the original's; an engine whose ids differ is shown as such, and one
-that refuses a call with its error.
+In: prompts from english.txt.xz, of the shared corpora; DeepSeek V3's published tokenizer. Out: microseconds of CPU time
+a call (which other load on the machine changes little), least of the rounds, each in its own process with one thread;
+CPU milliseconds of loading, and the resident memory that it added. Invariant: the ids of each call are compared with
+the original's. An engine whose ids differ is marked, and one that refuses a call is shown with its error.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ MODEL = "deepseek-v3"
 ENGINES = ("original", "dstok", "fastokens", "gigatoken")
 PACKAGES = {"fastokens": "fastokens", "gigatoken": "gigatoken"}
 SHORT, MIDDLE, LONG = 48, 800, 32_000  # characters of a prompt: some 10, 180 and 8,000 tokens
-SECONDS = 0.5  # that a call is repeated for, at most
+SECONDS = 0.5  # most time of repeating a call
 Prompts = dict[str, list[str]]
 Use = Callable[[Any, Prompts], list[Any]]
 
@@ -61,7 +60,7 @@ def _listed(ids: Any) -> Any:
     return ids.tolist() if hasattr(ids, "tolist") else ids
 
 
-# Each of: what a pass does, for how many calls it counts; what comes out is ids, or text.
+# For each: the number of calls in a pass, and the pass; its results are ids or text.
 CALLS: dict[str, tuple[int, Use]] = {
     "tokenizer(text), 48 characters": (1000, lambda tok, of: [tok(text)["input_ids"] for text in of["short"]]),
     "encode(text), 48 characters": (1000, lambda tok, of: [tok.encode(text) for text in of["short"]]),
@@ -78,7 +77,7 @@ CALLS: dict[str, tuple[int, Use]] = {
 
 
 def loaded(engine: str, folder: Path) -> Any:
-    """The tokenizer of a folder, by an engine."""
+    """The tokenizer of a folder, loaded by an engine."""
     transformers: Any = import_module("transformers")
     if engine == "gigatoken":
         found = import_module("gigatoken").Tokenizer(str(folder / "tokenizer.json")).as_hf()
@@ -93,7 +92,7 @@ def loaded(engine: str, folder: Path) -> Any:
 
 
 def record(engine: str, folder: Path, of: Prompts) -> dict[str, Any]:
-    """What one process measures of an engine."""
+    """The measurements of an engine in one process."""
     import_module("transformers")
     gc.collect()
     before, start = memory("VmRSS") or 0, process_time()
@@ -105,10 +104,10 @@ def record(engine: str, folder: Path, of: Prompts) -> dict[str, Any]:
 
 
 def _timed(tok: Any, use: Use, count: int, of: Prompts) -> dict[str, Any]:
-    """Microseconds a call, and a hash of what came out; or the error."""
+    """Microseconds a call, and a hash of the results; or the error."""
     try:
         ids = [_listed(each) for each in use(tok, of)]
-    except Exception as error:  # of whatever library
+    except Exception as error:  # from any library
         return {"error": f"{type(error).__name__}: {error}"[:200]}
     begun, passes = process_time(), list[float]()
     while not passes or process_time() - begun < SECONDS:
@@ -119,7 +118,7 @@ def _timed(tok: Any, use: Use, count: int, of: Prompts) -> dict[str, Any]:
 
 
 def _own(tok: Any, of: Prompts) -> dict[str, float]:
-    """Microseconds that a call takes beyond what the `dstok.Tokenizer` takes for the same text."""
+    """Microseconds that a call takes beyond the `dstok.Tokenizer`'s time for the same text."""
     bare = tok.dstok.tokenizer
     ways: dict[str, Callable[[str], Any]] = {"tokenizer(text)": tok, "encode(text)": tok.encode}
     under = _least(bare.encode, of["short"])
@@ -136,11 +135,11 @@ def _least(way: Callable[[str], Any], texts: Sequence[str]) -> float:
     return 1e6 * min(found) / len(texts)
 
 
-# Many processes, and what they say together
+# Many processes, and their common result
 
 
 def measure(engine: str, folder: Path) -> dict[str, Any]:
-    """The record of an engine in a process of its own."""
+    """The record of an engine, measured in its own process."""
     if engine in PACKAGES and find_spec(PACKAGES[engine]) is None:
         return {"engine": engine, "absent": True}
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1",

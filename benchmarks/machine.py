@@ -1,6 +1,6 @@
-"""What a result was measured on, and what was measured.
+"""The machine and the commit of a result.
 
-In: nothing. Out: processor, cores, kernel, Python, commit. Invariant: nothing that names a person, host or path.
+In: nothing. Out: processor, cores, kernel, Python, commit. Invariant: no person, host or path is named.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def machine() -> dict[str, Any]:
 
 
 def python() -> str:
-    """The interpreter and its version, as "CPython 3.13.1"."""
+    """The interpreter and its version, such as "CPython 3.13.1"."""
     return f"{platform.python_implementation()} {platform.python_version()}"
 
 
 def commit() -> str | None:
-    """The commit that is checked out; None outside a repository."""
+    """The commit checked out; None outside a repository."""
     return _git("rev-parse", "HEAD")
 
 

@@ -2,14 +2,14 @@
 
     python -m benchmarks.measure ENGINE CASE [--text FILE] [--tokenizer FILE] [--cores 1] [--seconds 3]
 
-In: names of an engine and a case. Out: a record as one line of JSON on stdout, or {"absent": why} where the engine
-cannot be imported, or {"failed": why} where it raised.
-Invariant: numpy, the text and the list of items are there before the first clock starts; ids are read after the last
-clock stops. First comes the start, then "cold" (the first pass after one trivial call), then "warm" (the best of five
-more). In an `unseen` case each warm pass is over a text that is one character shorter: some engines keep the ids of a
-whole text that is one piece, and one look-up would be timed. CPU time is measured, but wall time for the batch modes,
-whose threads would add up. Memory is what the process grew by: after load, and at the peak of load and all passes (one
-call's results included).
+In: names of an engine and a case. Out: a record as one line of JSON on stdout, or {"absent": why} if the engine cannot
+be imported, or {"failed": why} if it raised.
+Invariant: numpy, the text and the list of items exist before the first clock starts; ids are read after the last clock
+stops. First comes the start, then "cold" (the first pass after one trivial call), then "warm" (the best of five more).
+In an `unseen` case each warm pass has a text that is one character shorter: some engines keep the ids of a whole text
+that is one piece, so that only one look-up would be timed. The measure is CPU time, except wall time in the batch
+modes, whose threads' times would add up. Memory is the growth of the process: after load, and at the peak of load and
+all passes (including one call's results).
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from benchmarks.engines import ENGINES, Call, Engine
 __all__ = ["Record", "main", "measure", "memory"]
 
 WARM_PASSES = 5
-LEAST_SECONDS, MOST_PASSES = 0.05, 100  # short texts get more warm passes: a clock's grain must not decide
+LEAST_SECONDS, MOST_PASSES = 0.05, 100  # short texts get more warm passes: the clock's resolution must not decide
 MB = 1e6
 
 
 class Record(TypedDict, total=False):
-    """What one process found. Figures are those of `FIGURES` in summary.py."""
+    """The measurements of one process. `FIGURES` in summary.py names the figures."""
 
     engine: str
     case: str
@@ -62,7 +62,7 @@ class Record(TypedDict, total=False):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command."""
+    """Runs the command."""
     options = _parser().parse_args(arguments)
     case = next(case for case in all_cases() if case.name == options.case)
     if options.cores and hasattr(os, "sched_setaffinity"):
@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(engine: Engine, case: Case, text: str, tokenizer: Path, seconds: float = 3.0) -> Record:
-    """The figures of one engine on one text; to be called once in a process."""
+    """The figures of one engine on one text. Call it once in a process."""
     texts = items(text, case.mode)
     batch = case.mode.startswith("batch")
     arguments: list[Any] = [texts] if batch else texts
@@ -127,7 +127,7 @@ def _one_pass(call: Call, arguments: Iterable[Any], clock: Callable[[], float]) 
 
 
 def _later_passes(case: Case, text: str, arguments: list[Any]) -> Iterator[tuple[list[Any], int]]:
-    """(what to call with, its size in bytes) of each pass after the first."""
+    """(arguments of the calls, size in bytes) of each pass after the first."""
     size = len(text.encode())
     while True:
         if case.unseen:
@@ -139,7 +139,7 @@ def _later_passes(case: Case, text: str, arguments: list[Any]) -> Iterator[tuple
 def _warm(
     call: Call, passes: Iterator[tuple[list[Any], int]], clock: Callable[[], float], seconds: float
 ) -> tuple[float, int]:
-    """(best seconds a byte, how many passes): five, more for short texts, fewer once `seconds` are spent."""
+    """(best seconds a byte, number of passes): five, more for short texts, fewer once `seconds` are spent."""
     best, spent, count = float("inf"), 0.0, 0
     while count < WARM_PASSES or (spent < LEAST_SECONDS and count < MOST_PASSES):
         arguments, size = next(passes)
@@ -168,7 +168,7 @@ def _version(name: str, module: Any) -> str:
         return str(getattr(module, "__version__", "unknown"))
 
 
-# Memory, where the kernel tells (Linux)
+# Memory, if the kernel tells it (Linux)
 
 
 def memory(field: str) -> float | None:

@@ -3,8 +3,8 @@
     for model in ...; do python -m benchmarks --model $model --cases english/whole code/whole --output $model.json; done
     python -m benchmarks.models FILE... [--write docs/families.md]
 
-In: result files of `python -m benchmarks --model`, a model each. Out: Markdown on stdout, or between the marker
-comments of a document. Invariant: as in table.py: a figure stands only for ids that were compared; "≠" for others.
+In: result files of `python -m benchmarks --model`, one for each model. Out: Markdown on stdout, or between the marker
+comments of a document. Invariant: as in table.py, only compared ids have a figure; others have "≠".
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FIGURES = ("cold_mb_s", "warm_mb_s")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command."""
+    """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.models", description="the speed of several models")
     parser.add_argument("results", type=Path, nargs="+")
     parser.add_argument("--write", type=Path, metavar="FILE", help="replace the table in a document")

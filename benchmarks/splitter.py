@@ -5,12 +5,12 @@
     python -m benchmarks.splitter --corpora code --output splitter.json    # adds its cases to the file
     python -m benchmarks.splitter --table splitter.json                    # the file's table
 
-In: the corpora, of which the first million characters count. Out: MB/s (10^6 bytes of UTF-8 a CPU second), best of
-three passes. Invariant: an engine's pieces are compared with upstream's before it is timed: one that gives others is
-reported as "differs", one that refuses the pattern as "refuses", one that is not installed as "absent".
-The module pcre2 checks the whole text's UTF-8 anew for each match (0.6 MB/s at 20 kB, 0.01 at 1 MB), so it gets the
-first 20,000 characters only. `count_pieces` stands beside upstream's trainer without merges, which counts words and
-makes an alphabet of them.
+In: the first million characters of each corpus. Out: MB/s (10^6 bytes of UTF-8 a CPU second), best of three passes.
+Invariant: an engine's pieces are compared with upstream's before it is timed. An engine with other pieces is reported
+as "differs", one that refuses the pattern as "refuses", one that is not installed as "absent". The module pcre2 checks
+the whole text's UTF-8 again for each match (0.6 MB/s at 20 kB, 0.01 at 1 MB), so it gets only the first 20,000
+characters. `count_pieces` stands beside upstream's trainer without merges, which counts words and collects their
+alphabet.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["ENGINES", "NAMES", "main", "measured"]
 
 PASSES = 3
 MOST = {"pcre2": 20_000}  # characters
-WITHOUT_RULES = r"[A-Z]+[a-z0-9_]*|[^\s\p{P}]+|\p{P}|\s+"  # no preset's: dstok has no kernel for it
+WITHOUT_RULES = r"[A-Z]+[a-z0-9_]*|[^\s\p{P}]+|\p{P}|\s+"  # no preset's: dstok has no mask kernel for it
 NAMES = ("deepseek-v3", "llama-3", "gpt-2", "kimi-k2", "without rules")
 Pieces = Callable[[str], list[str]]
 Timed = Callable[[str], Any]
@@ -60,7 +60,7 @@ def _upstream_steps(splitter: Splitter) -> Any:
 
 
 def _like_re(name: str, compile: Callable[[Any, str], Any]) -> Callable[[Splitter], tuple[Timed, Pieces]]:
-    """An engine whose module compiles to what has `finditer`, as Python's `re`."""
+    """An engine whose module compiles to an object with `finditer`, like Python's `re`."""
 
     def engine(splitter: Splitter) -> tuple[Timed, Pieces]:
         module = import_module(name)
@@ -78,7 +78,7 @@ def _like_re(name: str, compile: Callable[[Any, str], Any]) -> Callable[[Splitte
 
 
 def _cut(step: Any, text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Each span cut into matches and what lies between: a step sees only its span, as upstream's does."""
+    """Each span cut into matches and the text between: a step sees only its span, as in upstream."""
     for first, last in spans:
         at = first
         for match in step.finditer(text[first:last]):
@@ -93,13 +93,13 @@ def _cut(step: Any, text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[i
 
 
 def _quiet(re2: Any) -> Any:
-    """Without a line on standard error for each pattern that it refuses."""
+    """Suppresses re2's line on standard error for each pattern that it refuses."""
     options = re2.Options()
     options.log_errors = False
     return options
 
 
-ENGINES: dict[str, tuple[str, Callable[[Splitter], tuple[Timed, Pieces]]]] = {  # name: module, how it is called
+ENGINES: dict[str, tuple[str, Callable[[Splitter], tuple[Timed, Pieces]]]] = {  # name: module, preparation
     "dstok": ("dstok", _dstok),
     "tokenizers": ("tokenizers", _upstream),
     "regex": ("regex", _like_re("regex", lambda regex, pattern: regex.compile(pattern, regex.V1))),
@@ -109,7 +109,7 @@ ENGINES: dict[str, tuple[str, Callable[[Splitter], tuple[Timed, Pieces]]]] = {  
 
 
 def measured(engine: str, splitter: Splitter, text: str) -> float | str:
-    """MB/s of an engine, or why there is no figure."""
+    """MB/s of an engine, or the reason why there is no figure."""
     module, opened = ENGINES[engine]
     text = text[: MOST.get(engine)]
     if find_spec(module) is None:
@@ -168,7 +168,7 @@ def main(argv: list[str] | None = None) -> int:
         print("\n".join(table(json.loads(arguments.table.read_text(encoding="utf-8"))["cases"])))
         return 0
     if arguments.output:
-        opened(arguments.output)  # raises before anything is measured
+        opened(arguments.output)  # raises before any measurement
     cases = [_case(corpus, name, arguments.characters) for corpus in arguments.corpora for name in arguments.names]
     if arguments.output:
         added(arguments.output, cases)

@@ -1,7 +1,7 @@
-"""The results of `python -m benchmarks.splitter`: as JSON that several runs add to, and as a Markdown table.
+"""The results of `python -m benchmarks.splitter`: JSON that several runs add to, and a Markdown table.
 
-In: cases, each a corpus and a pattern with the figures of the engines. Out: a file, a table.
-Invariant: a file holds one commit's cases, measured on one machine: others are refused, not mixed in.
+In: cases, each a corpus and a pattern with the figures of the engines. Out: a file, a table. Invariant: a file holds
+one commit's cases, measured on one machine; others are refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PACKAGES = ("dstok", "tokenizers", "regex", "google-re2", "pcre2")
 
 
 class SplitCase(TypedDict):
-    """Of an engine the MB/s, or the word that stands for none."""
+    """For each engine the MB/s, or a word in place of the figure."""
 
     corpus: str
     pattern: str
@@ -32,7 +32,7 @@ class SplitCase(TypedDict):
 
 
 class SplitResults(TypedDict):
-    """A file."""
+    """The contents of a file."""
 
     format: int
     date: str
@@ -69,7 +69,7 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def added(path: Path, cases: Iterable[SplitCase]) -> None:
-    """Writes the cases into the file, in the place of those of the same corpus and pattern."""
+    """Writes the cases into the file; they replace cases of the same corpus and pattern."""
     results = opened(path)
     known = {(case["corpus"], case["pattern"]): case for case in results["cases"]}
     results["cases"] = list((known | {(case["corpus"], case["pattern"]): case for case in cases}).values())

@@ -4,11 +4,11 @@
     python -m benchmarks.start --rounds 10 --output benchmarks/results/DATE-start.json
     python -m benchmarks.start --table FILE              # the file's table
 
-In: nothing. Out: user and system time of each kind of process, and of dstok's part of a process that has imported numpy
-before: the median and the least of all rounds.
-Invariant: in a round each kind of process runs once, one after the other, so that what else the machine does meets all
-of them alike; the file's caches are warm. The time of an empty Python stands beside the others: it is a measure of the
-machine and of its load. Linux and macOS only.
+In: nothing. Out: user and system time of each kind of process, and of dstok's part of a process that has already
+imported numpy: the median and the least of all rounds.
+Invariant: each round runs each kind of process once, one after the other, so that other load on the machine affects all
+of them alike; the file's caches are warm. The time of an empty Python stands beside the others: it measures the machine
+and its load. Linux and macOS only.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ PROCESSES = {  # the words after `python`, where FILE is a small text
     "import, load": ("-c", _LOADED),
     "import, load, first ids": ("-c", _FIRST_IDS),
     NUMPY: ("-c", "import numpy"),
-    # numpy's part of such a process varies by more than dstok takes: so the process itself says what dstok took, in the
-    # only thread that it has. The others are numpy's, and use time while they wait for their first work.
+    # numpy's part of such a process varies by more than dstok's time. So the process itself measures dstok's part, in
+    # its only thread of Python. The other threads are numpy's, and use time while they wait for their first work.
     BEYOND_NUMPY: ("-c", "import numpy; from time import thread_time; before = thread_time(); "
                          f"{_FIRST_IDS}; print(thread_time() - before)"),
     "dstok count FILE": ("-m", "dstok", "count", "FILE"),
@@ -60,7 +60,7 @@ class Figures(TypedDict):
 
 
 def measured(rounds: int) -> dict[str, Figures]:
-    """The figures of each of `PROCESSES`."""
+    """Measures each of `PROCESSES`."""
     found: dict[str, list[float]] = {name: [] for name in PROCESSES}
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "FILE").write_text(TEXT, encoding="utf-8")
@@ -73,7 +73,7 @@ def measured(rounds: int) -> dict[str, Figures]:
 
 
 def _cpu_ms(words: Sequence[str], folder: str) -> float:
-    """User and system time of a process, in `folder`, so that it finds the installed dstok."""
+    """User and system time of a process in `folder`, so that it finds the installed dstok."""
     from resource import RUSAGE_CHILDREN, getrusage  # not on Windows; os.times() counts in steps of 10 ms
 
     before = getrusage(RUSAGE_CHILDREN)
@@ -83,7 +83,7 @@ def _cpu_ms(words: Sequence[str], folder: str) -> float:
 
 
 def _own_cpu_ms(words: Sequence[str], folder: str) -> float:
-    """What a process printed: the seconds of user and system time of a part of it."""
+    """The seconds of user and system time that a process printed for a part of itself."""
     return float(subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, check=True).stdout) * 1e3
 
 
@@ -102,7 +102,7 @@ def table(rows: dict[str, Figures]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.start", description="Start-up, CPU time of processes.")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each kind of process (default {ROUNDS})")
     parser.add_argument("--output", type=Path, help="a JSON file for the figures")
@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _save(rows: dict[str, Figures], rounds: int, path: Path) -> None:
-    """A file that says what the figures were measured on."""
+    """Writes a file with the figures and the machine that they were measured on."""
     found = {"format": 1, "date": date.today().isoformat(), "machine": machine(), "level": chosen_level(),
              "python": python(), "versions": {"dstok": dstok.__version__, "numpy": version("numpy")},
              "in_tree": Path(dstok.__file__).resolve().parent.parent == ROOT, "commit": commit(), "dirty": dirty(),

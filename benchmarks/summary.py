@@ -2,8 +2,8 @@
 
 In: the records of all rounds of a case. Out: a `CaseSummary`, and a line for each mismatch.
 Invariant: a figure of an engine counts only if all its runs gave the reference's ids. The reference is upstream
-(`tokenizers`) where it ran, else what all exact engines agree on; if they do not agree, nothing in the case counts.
-An engine that is meant to be exact and differs is a mismatch, and makes the run fail.
+(`tokenizers`) if it ran, else the common result of all exact engines; if these disagree, nothing in the case counts. An
+engine that should be exact and differs is a mismatch, and makes the run fail.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Spread(TypedDict):
 
 
 class EngineSummary(TypedDict, total=False):
-    """An engine in a case: `failed` says why there are no figures; `equal` whether its ids are upstream's."""
+    """An engine in a case: `failed`: why there are no figures; `equal`: whether its ids are upstream's."""
 
     failed: str
     equal: bool
@@ -41,7 +41,7 @@ class EngineSummary(TypedDict, total=False):
 
 
 class CaseSummary(TypedDict):
-    """A case: what it is, and each engine that was measured."""
+    """A case: its properties, and each engine that was measured."""
 
     name: str
     group: str
@@ -73,7 +73,7 @@ class Results(TypedDict):
 
 
 def summarise(case: Case, records: Sequence[Record]) -> tuple[CaseSummary, list[str]]:
-    """The summary of a case, and what is wrong with its ids."""
+    """The summary of a case, and the errors in its ids."""
     runs = {name: [r for r in records if r["engine"] == name and "absent" not in r] for name in ENGINES}
     done = {name: [r for r in rs if "failed" not in r] for name, rs in runs.items()}
     hashes = {name: {r["ids_sha256"] for r in rs} for name, rs in done.items() if rs}
@@ -96,13 +96,13 @@ def best_peer(case: CaseSummary, name: str) -> tuple[str, float] | None:
 
 
 def figure(case: CaseSummary, engine: str, name: str) -> float | None:
-    """The median of a figure, None where it was not measured or does not count."""
+    """The median of a figure; None if it was not measured or does not count."""
     spread = case["engines"].get(engine, EngineSummary()).get("figures", {}).get(name)
     return spread["median"] if spread else None
 
 
 def _reference(hashes: Mapping[str, set[str]]) -> str | None:
-    """The ids that count, by their hash."""
+    """The hash of the ids that count."""
     exact = [found for name, found in hashes.items() if ENGINES[name].exact]
     judges = hashes.get(UPSTREAM) or (set().union(*exact) if exact else set())
     return next(iter(judges)) if len(judges) == 1 else None

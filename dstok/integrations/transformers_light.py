@@ -63,7 +63,7 @@ def load(path: StrPath) -> Light:
 
 
 def _configure(light: Light, settings: dict[str, Any], added: Sequence[AddedToken]) -> None:
-    """Gives a light tokenizer the settings of tokenizer_config.json. Raises `UnsupportedError` for unknown ones."""
+    """Gives a light tokenizer the settings of tokenizer_config.json. Raises `UnsupportedError` if it lacks one."""
     for side in ("padding_side", "truncation_side"):
         found = settings.get(side, "right")
         if found not in ("left", "right"):
