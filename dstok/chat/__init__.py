@@ -1,7 +1,7 @@
 """Conversations with DeepSeek's models: messages to text, text to ids, answers to messages. Docs: docs/chat.md.
 
     versions        the thirteen formats by name, with their references and options
-    render          messages -> text, equal to the reference's, with the ranges of what the format itself wrote
+    render          messages -> text, equal to the reference's, with the ranges of the format's own tokens
     encode, count   messages -> ids; no message can make a token of the format; masks for training
     read_request    the body of a request to OpenAI's or DeepSeek's API -> messages and arguments
     Conversation    a conversation that grows: the ids that stay and those that are new

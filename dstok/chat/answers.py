@@ -15,7 +15,7 @@ __all__ = ["Answer", "Message", "escaped"]
 
 @dataclass
 class Message:
-    """What an assistant said.
+    """An assistant's message.
 
     reasoning_content is None where the version or the mode has no reasoning. tool_calls have OpenAI's form:
     `{"id": "call_0", "type": "function", "function": {"name": ..., "arguments": ...}}`. The arguments are a string.

@@ -1,6 +1,6 @@
 """A rendered conversation -> ids, each with its message and whether the model would have written it.
 
-In: a tokenizer and what `render` takes. Out: `Encoded`, or a count.
+In: a tokenizer and the arguments of `render`. Out: `Encoded`, or a count.
 Invariant: with special="template" only tokens that the format itself wrote have the ids of added tokens. Each stretch
 between two of them is encoded as one text that matches no added token, so no message can make one. Where no message
 holds the text of an added token, the ids equal those of the whole text (special="all").

@@ -97,7 +97,7 @@ FOLDED = (nodes.BinExpr, nodes.Call, nodes.Compare, nodes.Concat, nodes.CondExpr
 class _Tracing(NodeTransformer):
     """Replaces a template's literals by traced texts: attributes of its environment, one for each text.
 
-    jinja computes constant expressions as it compiles, and `0[1:]` is no error there, but is one at run time. So they
+    jinja computes constant expressions as it compiles, and then accepts `0[1:]`, which is an error at run time. So they
     are computed here, at the same point as in jinja, before their literals are replaced.
     """
 
@@ -211,7 +211,7 @@ class _Namespace(Namespace):
 class _Environment(ImmutableSandboxedEnvironment):
     """The sandbox, with the functions that join traced texts."""
 
-    concat = staticmethod(joined)  # jinja's hook for joining what a template writes
+    concat = staticmethod(joined)  # jinja's hook for joining a template's output
 
     def __init__(self) -> None:
         super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, LoopControlExtension])

@@ -3,7 +3,7 @@
 In: from a format, part after part: text, or a token that the format itself writes. Out: `Rendered`, and checkpoints:
 the places where a growing conversation can continue.
 Invariant: the spans follow each other without a gap from 0 to the end of the text. A special range is exactly one
-token that the format wrote, never text of a message, whatever that text holds. The text after a checkpoint depends
+token that the format wrote, never text of a message. The text after a checkpoint depends
 only on the checkpoint's state and the later messages.
 """
 

@@ -15,7 +15,7 @@ from dstok.corpus.work import Job, encoded
 
 __all__ = ["Estimate", "estimate"]
 
-SHARDS = 16  # the start of so many is read
+SHARDS = 16  # shards read at their start
 BATCHES = 2  # of each
 
 

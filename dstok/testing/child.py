@@ -1,6 +1,6 @@
 """The process that a tokenizer under test runs in.
 
-In: requests on a pipe. Out: answers on a pipe. Invariant: whatever the tokenizer does (raise, crash, hang, print), the
+In: requests on a pipe. Out: answers on a pipe. Invariant: if the tokenizer raises, crashes, hangs or prints, the
 requesting process learns at which text it did so, and nothing that the tokenizer prints reaches the pipe.
 
 A process loads the tokenizer once, and from then on only forks workers. A worker answers requests until it is told to

@@ -43,7 +43,7 @@ AT_ONCE = 1000  # so many texts in one call have twice the patience of one
 
 @dataclass(frozen=True)
 class Limits:
-    """memory: bytes beyond what loading took; patience: seconds for one text; load: seconds to load."""
+    """memory: bytes beyond those of loading; patience: seconds for one text; load: seconds to load."""
 
     memory: int = 4 << 30
     patience: float = 20.0

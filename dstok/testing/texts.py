@@ -74,7 +74,7 @@ def vocabulary(guide: Guide) -> Iterator[str]:
     for text in cut:
         yield f"a{text}"
         yield f" {text} "
-    for text in guide.token_texts.values():  # of several classes: tries what may lie before it
+    for text in guide.token_texts.values():  # of several classes: tries the texts that may lie before it
         if len(text) > 1 and text[0] != " " and len(set(guide.classes_of(text))) > 1:
             yield from (char + text for char in guide.representatives)
 
