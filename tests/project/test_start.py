@@ -25,7 +25,7 @@ assert main(["count", sys.argv[1]]) == 0
 TELL = "\nprint(*sorted(set(sys.modules) - before), file=sys.stderr)"
 OWN = {
     "dstok", "dstok.errors", "dstok.loading", "dstok.tokenizer",
-    "dstok.base", "dstok.base.ids", "dstok.base.late", "dstok.base.lazy", "dstok.base.platform", "dstok.base.texts",
+    "dstok.base", "dstok.base.ids", "dstok.base.late", "dstok.base.lazy", "dstok.base.paths", "dstok.base.platform", "dstok.base.texts",
     "dstok.core", "dstok.core._added", "dstok.core._bpe", "dstok.core._encode", "dstok.core._finder",
     "dstok.core._forms", "dstok.core._id_sink", "dstok.core._level", "dstok.core._line", "dstok.core._normalize", "dstok.core._pass",
     "dstok.core._pieces", "dstok.core._policy", "dstok.core._pool", "dstok.core._scan", "dstok.core._shared",
