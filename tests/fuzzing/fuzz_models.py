@@ -124,7 +124,7 @@ def failing(tok: dstok.Tokenizer, text: str, chance: random.Random) -> Iterator[
         called += 1
         raise StepError
 
-    chain._steps.append(step)
+    chain._steps.append(("$.planted", step))
     try:
         for name, call in {"encode": lambda: tok.encode(text), "count of bytes": lambda: tok.count(text.encode()),
                            "encode_batch": lambda: tok.encode_batch([text, "a", text], threads=2),

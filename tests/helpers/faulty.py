@@ -22,7 +22,7 @@ class Fault:
     def __init__(self) -> None:
         self.act: Callable[[], Any] = lambda: None
 
-    def __call__(self, text: str, sources: list[int] | None) -> tuple[str, list[int] | None]:
+    def __call__(self, text: str, sources: list[int] | None, most: int) -> tuple[str, list[int] | None]:
         self.act()
         return text, sources
 
@@ -32,5 +32,5 @@ def faulty() -> tuple[dstok.Tokenizer, Fault]:
     file = json.loads(model_json([(b"a", b"b"), (b"ab", b"a")], [added_token("<x>", normalized=False)]))
     tok = dstok.Tokenizer.from_str(json.dumps({**file, "normalizer": {"type": "Sequence", "normalizers": STEPS}}))
     fault = Fault()
-    tok._normalizer.chain._steps.append(fault)  # type: ignore[union-attr]
+    tok._normalizer.chain._steps.append(("$.planted", fault))  # type: ignore[union-attr]
     return tok, fault

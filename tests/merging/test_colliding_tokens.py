@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import itertools
 import random
-from typing import cast
 
 import pytest
 from real_models import level, levels
@@ -16,7 +15,7 @@ from dstok.core._added import Matcher
 from dstok.core._bpe import BPE
 from dstok.core._tally import Tally
 from dstok.errors import UnsupportedError
-from dstok.splitting.engine import make_cutter
+from dstok.splitting.engine import make_finder
 from dstok.tables.objects import bare_bpe
 
 WORD = (1 << 64) - 1
@@ -95,7 +94,7 @@ def test_edges_of_added_tokens() -> None:
 
 def test_pieces_of_a_tally() -> None:
     """Pieces that differ in their last fourteen bits alone pass few others, whatever the seed."""
-    tally = cast(Tally, make_cutter(dstok.Splitter(r"prefix..").cascade, Tally))
+    tally = Tally(make_finder(dstok.Splitter(r"prefix..").cascade))
     pieces = [f"prefix{a}{b}" for a, b in itertools.product(map(chr, range(32, 127, 4)), map(chr, range(32, 127)))]
     assert tally.add("".join(pieces))
     assert sorted(tally.counted()) == sorted((piece.encode(), 1) for piece in pieces)
