@@ -56,9 +56,9 @@ FAULTS = {
     "shared id has the added text": Fault(
         "dstok/text/added_tokens.py", "decoded_bytes(text) if spells else seen", "seen", ("models",)),
     "exception swallowed": Fault(
-        "dstok/core/_encode.pyx", "                encode_by_stretch(self.run, self.normalizer, policy, w, source, replace, limit)\n",
+        "dstok/core/_encode.pyx", "                encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)\n",
         "                try:\n"
-        "                    encode_by_stretch(self.run, self.normalizer, policy, w, source, replace, limit)\n"
+        "                    encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)\n"
         "                except BaseException:\n                    pass\n", ("models",)),
     "copies share their state": Fault(
         "dstok/base/copies.py", "setattr(other, name, copy(value))", "setattr(other, name, value)", ("deepseek-v3",)),
