@@ -2,7 +2,7 @@
 
     python -m benchmarks.instructions                      # a Markdown table of the five corpora
     python -m benchmarks.instructions --output benchmarks/results/NAME.json
-     python -m benchmarks.instructions --check benchmarks/results/NAME.json     # exit code 1: more than in the file
+    python -m benchmarks.instructions --check benchmarks/results/NAME.json     # exit code 1: more than in the file
     python -m benchmarks.instructions --aarch64 FOLDER     # ARM's, by qemu: after AARCH64=FOLDER tests/aarch64
 
 In: the first megabyte of each corpus, whole characters, in one call. Out: instructions a byte of the first (cold) and

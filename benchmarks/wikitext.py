@@ -1,6 +1,6 @@
 """wiki.test.raw, the test split of WikiText-2: found on this machine, or fetched.
 
-     python -m benchmarks.wikitext [FILE]      fetches it if it is missing, and says so; writes it to FILE
+    python -m benchmarks.wikitext [FILE]      fetches it if it is missing, and says so; writes it to FILE
 
 In: `DSTOK_SHARED` (else `../shared` beside the checkout), whose `data/` may hold the file; the cache of the package
 `datasets`, which may hold its rows; a network to fetch these from. Out: the file's bytes. Invariant: the bytes have the

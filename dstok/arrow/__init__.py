@@ -1,9 +1,9 @@
 """Arrow arrays: text to ids and back, without Python objects. Extra: `pip install "dstok[arrow]"`. Docs: docs/arrow.md.
 
-     encode, count    an array of texts -> an array of lists of ids; of the numbers of ids
+    encode, count    an array of texts -> an array of lists of ids; of the numbers of ids
     decode           an array of lists of ids -> an array of texts
     conversations    conversations -> a table of ids, labels and the message of each id, for training
-     split            an array of texts -> an array of lists of the pieces from a `Splitter`
+    split            an array of texts -> an array of lists of the pieces from a `Splitter`
     ColumnEncoder    a function over tables and batches, for datasets, Ray, Polars, DuckDB, Spark
 
 >>> import dstok, pyarrow

@@ -7,7 +7,7 @@ standard input, which is a socket. Out: on the same socket a greeting, then an a
 marshalled, because only the starter writes to the socket. Answers are JSON, because a template that takes over this
 process could write them.
 Invariant: before a template is read, the system limits memory, processor time and stack. A template that exceeds a
-limit ends this process or gets `{"limit": "memory"}`. No request changes the next one's environment.
+limit ends this process or gets `{"limit": "memory"}`. No request affects the next one.
 The program imports only the standard library, jinja2 and a few modules of dstok: `dstok` itself would load the
 compiled core.
 """

@@ -3,12 +3,12 @@
 In: the words. Out: data on standard output; for an error one line on standard error, and for a broken pattern two more,
 with a caret under the place; an exit code:
 
-  0    success
-  1    over the budget of `count --max-tokens`; a difference that `verify` or `splitter diff` found
-  2    bad usage or input; checks for which `verify` had no time
-  70   a fault of dstok itself
-  130  interrupted
-  141  the reader of our output has gone
+    0    success
+    1    over the budget of `count --max-tokens`; a difference that `verify` or `splitter diff` found
+    2    bad usage or input; checks for which `verify` had no time
+    70   a fault of dstok itself
+    130  interrupted
+    141  the reader of our output has gone
 
 Invariant: no traceback reaches the user. No buffer is left that could fail at the interpreter's end: standard output is
 flushed here, or, if that fails, pointed at nothing.

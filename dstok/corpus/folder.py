@@ -1,10 +1,10 @@
 """The folder of a corpus: its plan, its workers, and its finished shards.
 
-     OUT/plan.json            first: dstok, tokenizer, settings, inputs. A command with another plan is refused.
-      OUT/NAME-00000.bin ...   the files of a shard
-      OUT/manifests/NAME-00000.json    proof that they are there: documents, tokens, inputs and outputs with checksums
-      OUT/corpus.json          last, when all shards are there: the totals, and all shards in order
-      OUT/.1-of-1.lock, OUT/.1-of-1.tmp    the lock of a running job; its files that have no names yet
+    OUT/plan.json            first: dstok, tokenizer, settings, inputs. A command with another plan is refused.
+    OUT/NAME-00000.bin ...   the files of a shard
+    OUT/manifests/NAME-00000.json    proof that they are there: documents, tokens, inputs and outputs with checksums
+    OUT/corpus.json          last, when all shards are there: the totals, and all shards in order
+    OUT/.1-of-1.lock, OUT/.1-of-1.tmp    the lock of a running job; its files that have no names yet
 
 Invariant: no file records time, machine or worker: the same command writes the same bytes anywhere.
 """

@@ -1,16 +1,15 @@
 """The conformance kit: is a tokenizer right? Texts that test it, and `verify`, which reports faults and their causes.
 
-     class_cover, Guide          the behaviour of an automaton, as finite sets of texts
-      strategies                  for hypothesis (extra `dstok[testing]`): texts, bytes_texts, token_ids
-      patterns                    more strategies: patterns of the whole grammar, Split steps, texts that distinguish
-      them
-      verify, Report              candidate against reference: causes with smallest counterexamples
-      conformance                 pytest: the checks as tests of your own project
-      adapters, runner, child     tokenizers of all kinds, each in a process of its own
-      texts, calls, growth        the checks
-      plan, clock                 their order, and their share of the time
-      differ, causes, hypotheses, cascade    from a difference to its cause
-      report, html                the results, for people and programs
+    class_cover, Guide          the behaviour of an automaton, as finite sets of texts
+    strategies                  for hypothesis (extra `dstok[testing]`): texts, bytes_texts, token_ids
+    patterns                    more strategies: patterns of the whole grammar, Split steps, texts for them
+    verify, Report              candidate against reference: causes with smallest counterexamples
+    conformance                 pytest: the checks as tests of your own project
+    adapters, runner, child     tokenizers of all kinds, each in a process of its own
+    texts, calls, growth        the checks
+    plan, clock                 their order, and their share of the time
+    differ, causes, hypotheses, cascade    from a difference to its cause
+    report, html                the results, for people and programs
 
 Imports run from `verify` down; `dstok` itself does not import this package.
 

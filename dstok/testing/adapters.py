@@ -11,7 +11,7 @@ Source: each package's own help, for the versions in the docstrings.
     tiktoken:NAME              one of tiktoken's encodings
     llama_cpp:FILE             a GGUF file, vocabulary only, through llama-cpp-python
     command:WORDS              a command that reads a text on standard input and prints ids
-     MODULE:NAME                anything with `encode`, or a function without arguments that makes it
+    MODULE:NAME                anything with `encode`, or a function without arguments that makes it
 """
 
 from __future__ import annotations

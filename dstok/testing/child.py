@@ -10,7 +10,7 @@ sees another one's cache. Without fork, or if `forks` is false, the loader itsel
 Frames on the pipes: a length (8 bytes, little-endian), then that many bytes of pickle. A small mapped file holds the
 number of the current text and the worker's process id.
 
-    main(SPEC FILE MAPPED_FILE MEMORY FORKS
+    main(SPEC FILE MAPPED_FILE MEMORY FORKS)
 """
 
 from __future__ import annotations

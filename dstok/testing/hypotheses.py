@@ -94,7 +94,7 @@ class Pipeline:
 
 
 def class_override(pipeline: Pipeline, taken: dict[str, int], cause: str, title: str) -> Hypothesis:
-    """Each character of `taken` is treated as a member of the class given. The dictionary may grow later."""
+    """Treats each character of `taken` as a member of its class there. The dictionary may grow later."""
     class_of = pipeline.guide.alphabet.class_of
 
     def override(char: str) -> int:

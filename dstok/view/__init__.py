@@ -1,12 +1,12 @@
 """A text's tokens, shown in a browser, a notebook or a terminal. Docs: docs/view.md.
 
-     reading     a text as one tokenizer reads it: tokens with their places and pieces, counts
-      alignment   two readings of one text, aligned by byte
-      sheet       one reading, or two side by side, in sections that a page asks for as its reader scrolls
-      pages       self-contained pages; their base, shared with other pages of dstok
-      notebook    the result of `Tokenizer.view`
-      server      the view on this machine's own address
-      terminal    tokens in colour and borders
+    reading     a text as one tokenizer reads it: tokens with their places and pieces, counts
+    alignment   two readings of one text, aligned by byte
+    sheet       one reading, or two side by side, in sections that a page asks for as its reader scrolls
+    pages       self-contained pages; their base, shared with other pages of dstok
+    notebook    the result of `Tokenizer.view`
+    server      the view on this machine's own address
+    terminal    tokens in colour and borders
 
 >>> import dstok
 >>> from dstok.view import read
