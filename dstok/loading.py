@@ -24,12 +24,12 @@ def load(name: StrPath) -> Tokenizer:
 
     A name is a model's name or alias, in any case, with or without `deepseek-ai/`; `models()` lists the built-in models
     and those of installed packages. A path leads to a tokenizer.json, a folder with one, a GGUF file, an image that
-    `Tokenizer.save` wrote, or one of the rank files that tiktoken publishes. For a file with a model's name write
+    `Tokenizer.to_image` wrote, or one of the rank files that tiktoken publishes. For a file with a model's name write
     `./deepseek-v3`, or a `Path`.
 
     Raises `ModelNotFoundError`, also for names of DeepSeek's API that have moved from model to model,
     `ModelPackageError` if the package with the name is broken or two have it, `OSError` for a path without a file,
-    `TypeError`, and the errors of `Tokenizer.from_file`, `from_gguf`, `from_tiktoken` and `open`.
+    `TypeError`, and the errors of `Tokenizer.from_json`, `from_gguf`, `from_tiktoken` and `from_image`.
 
     >>> load("deepseek-r1").token_to_id("<think>")
     128798
@@ -87,10 +87,10 @@ def _open(path: StrPath) -> Tokenizer:
 
     kind = _kind(path)
     if kind == IMAGE:
-        return Tokenizer.open(path)
+        return Tokenizer.from_image(path)
     if kind == GGUF:
         return Tokenizer.from_gguf(path)
-    return Tokenizer.from_tiktoken(path) if kind == RANKS else Tokenizer.from_file(path)
+    return Tokenizer.from_tiktoken(path) if kind == RANKS else Tokenizer.from_json(path)
 
 
 def _kind(path: StrPath) -> str | None:

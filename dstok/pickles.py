@@ -104,11 +104,11 @@ def _from_file(
     if image.checksum != checksum:
         raise PickleError(f"{place!r}: expected the image of the checksum {checksum.hex()}, found another, "
                           f"{image.checksum.hex()}: the file has changed since the pickle was made")
-    return cls.from_image(image).replace(bos_id=bos_id, eos_id=eos_id, name=name)
+    return cls._of_image(image).replace(bos_id=bos_id, eos_id=eos_id, name=name)
 
 
 def _from_bytes(cls: Any, data: bytes) -> Any:
-    return cls.from_image(read_image("the pickle", memoryview(data), verify=True))
+    return cls._of_image(read_image("the pickle", memoryview(data), verify=True))
 
 
 @contextmanager

@@ -49,8 +49,8 @@ KEPT: Any = type("_Kept", (), {"__repr__": lambda self: "KEPT"})()  # for `repla
 
 
 class Tokenizer(LineEncoder):
-    """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_file`, `from_str`, `from_tiktoken`, `from_gguf`
-    or `open`.
+    """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_json`, `from_str`, `from_tiktoken`, `from_gguf`
+    or `from_image`; `to_json`, `to_tiktoken`, `to_gguf` and `to_image` write such files.
 
     Every encoding call has these keywords. `special` says which added tokens are matched in the text: "all"
     (upstream's behaviour), "none" (all text is plain), "raise" (`SpecialTokenError` if the text holds one), or a
@@ -81,7 +81,7 @@ class Tokenizer(LineEncoder):
     # Loading
 
     @classmethod
-    def from_file(cls, path: StrPath, config: StrPath | None = None, *, upstream: str = NEWEST) -> Tokenizer:
+    def from_json(cls, path: StrPath, config: StrPath | None = None, *, upstream: str = NEWEST) -> Tokenizer:
         """The tokenizer of a tokenizer.json file.
 
         BOS and EOS, padding and the chat template are read from `config`, or from a tokenizer_config.json beside the
@@ -98,7 +98,7 @@ class Tokenizer(LineEncoder):
 
     @classmethod
     def from_str(cls, json: str | bytes, config: str | bytes | None = None, *, upstream: str = NEWEST) -> Tokenizer:
-        """The tokenizer of the text of a tokenizer.json (and of a tokenizer_config.json). Raises as `from_file`."""
+        """The tokenizer of the text of a tokenizer.json (and of a tokenizer_config.json). Raises as `from_json`."""
         from dstok.formats.tokenizer_json import read_tokenizer_json
 
         return cls.from_description(read_tokenizer_json(json, config, upstream))
@@ -151,18 +151,18 @@ class Tokenizer(LineEncoder):
         return cls(build_tables(model), model.added_tokens, config.bos_id, config.eos_id, config=config)
 
     @classmethod
-    def open(cls, path: StrPath, *, verify: bool = True) -> Tokenizer:
-        """The tokenizer that `save` wrote to `path`: the file is mapped, not read, and shared between processes.
+    def from_image(cls, path: StrPath, *, verify: bool = True) -> Tokenizer:
+        """The tokenizer that `to_image` wrote to `path`: the file is mapped, not read, and shared between processes.
 
         `verify` compares the file's checksum. What the tables hold is checked in any case, so that no file can
-        make a call crash. Replace a file that is in use by another (as `save` does); do not write into it.
+        make a call crash. Replace a file that is in use by another (as `to_image` does); do not write into it.
         Raises `ImageError` for what is no such file, damaged, or of another version, and `OSError`.
         """
-        return cls.from_image(open_image(path, verify))
+        return cls._of_image(open_image(path, verify))
 
     @classmethod
-    def from_image(cls, image: Image) -> Tokenizer:
-        """The tokenizer of an image, whose tables are checked. Raises `ImageError`."""
+    def _of_image(cls, image: Image) -> Tokenizer:
+        """The tokenizer of an open image, whose tables are checked. Raises `ImageError`."""
         from dstok.tables.image_checks import check_image, tokenizer_parts
 
         check_image(image)
@@ -191,15 +191,15 @@ class Tokenizer(LineEncoder):
 
     # Files
 
-    def save(self, path: StrPath) -> None:
-        """Writes the tokenizer to a file for `Tokenizer.open`, at once or not at all. Raises `OSError`.
+    def to_image(self, path: StrPath) -> None:
+        """Writes the tokenizer to a file for `Tokenizer.from_image`, at once or not at all. Raises `OSError`.
 
         The same tokenizer gives the same bytes. The file is for this version of dstok: keep the tokenizer.json.
         """
         write_at_once(path, self.image_bytes())
 
     def image_bytes(self) -> bytes:
-        """What `save` writes."""
+        """What `to_image` writes."""
         from dstok.tables.images import image_of
 
         return image_of(self._tables, self._added.tokens, self.config, self.name)

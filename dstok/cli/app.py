@@ -31,7 +31,7 @@ __all__ = ["commands", "main"]
 
 GROUPS = {  # command: its module
     "encode": "encode", "decode": "decode", "count": "count", "dump": "dump", "pieces": "dump",
-    "explain": "about", "info": "about", "models": "about", "save": "save", "convert": "convert",
+    "explain": "about", "info": "about", "models": "about", "convert": "convert",
     "verify": "verify", "chat": "chat", "unicode": "unicode",
     "splitter": "splitter", "corpus": "corpus", "view": "view", "show": "show", "completion": "completion",
 }

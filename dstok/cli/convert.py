@@ -145,7 +145,7 @@ def _write(arguments: Namespace, target: str, tokenizer: Tokenizer, settings: To
         if target == "tiktoken":
             return tokenizer.to_tiktoken(arguments.out)
         if target == "image":
-            tokenizer.save(arguments.out)
+            tokenizer.to_image(arguments.out)
             return ()
         return _write_json(arguments.out, tokenizer, settings)
 

@@ -72,7 +72,7 @@ def _splitter_of_file(path: str) -> Splitter | None:
         return None
     if not start.startswith(b"{"):
         return None
-    return Splitter.open(path) if b'"dstok_splitter"' in start else Splitter.from_file(path)
+    return Splitter.from_json(path)
 
 
 def text_keywords(arguments: Namespace, tokenizer: Tokenizer) -> dict[str, Any]:

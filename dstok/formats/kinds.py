@@ -24,9 +24,9 @@ __all__ = [
 ]
 
 LOOK = 4096  # bytes of a file that decide its kind
-JSON = "JSON: if it is a tokenizer.json, Tokenizer.from_file loads it"
+JSON = "JSON: if it is a tokenizer.json, Tokenizer.from_json loads it"
 RANKS = "a rank file of tiktoken: Tokenizer.from_tiktoken loads it, with the pattern"
-IMAGE = "an image of dstok: Tokenizer.open loads it"
+IMAGE = "an image of dstok: Tokenizer.from_image loads it"
 GGUF = "a GGUF file: Tokenizer.from_gguf loads it"
 _WEB = "a web page: fetch the file itself"
 _BEGINNINGS = {

@@ -115,7 +115,7 @@ def source_of(text: str) -> Source:
 def write_package(target: Path, package: Package, sources: Sequence[Source]) -> None:
     """Writes the source folder `target`, which must not exist.
 
-    Raises `ValueError`, `OSError`, and the errors of `Tokenizer.from_file`.
+    Raises `ValueError`, `OSError`, and the errors of `Tokenizer.from_json`.
     """
     _check_project(package)
     if os.path.lexists(target):

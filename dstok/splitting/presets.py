@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from dstok.errors import ModelNotFoundError, UnsupportedError
+from dstok.formats.json_value import Value
 from dstok.pattern.split import Split
 from dstok.splitting.sources import splits_of_json
 
@@ -38,7 +39,7 @@ def preset_splits(name: str) -> tuple[Split, ...]:
     """The steps of a preset. Raises `ModelNotFoundError`, with the known names."""
     if name not in presets():
         raise ModelNotFoundError(f"expected a preset out of {', '.join(presets())}, found {name!r}")
-    return splits_of_json(json.dumps(presets()[name]["pre_tokenizer"]))[0]
+    return splits_of_json(Value(presets()[name]["pre_tokenizer"], "$"))[0]
 
 
 def tiktoken_splits(encoding: str) -> tuple[Split, ...]:

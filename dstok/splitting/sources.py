@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from dstok.errors import UnsupportedError
-from dstok.formats.json_value import Value, load_json
+from dstok.formats.json_value import Value
 from dstok.formats.pre_tokenizers import read_splits
 from dstok.formats.tokenizer_json import steps_of
 from dstok.formats.upstream import NEWEST, Upstream, upstream_version
@@ -45,13 +45,12 @@ def _split(pattern: str | Split, behavior: str, invert: bool, dialect: Dialect, 
     return Split(pattern, behavior, invert, f"pattern {number}")
 
 
-def splits_of_json(json: str | bytes, upstream: str = NEWEST) -> tuple[tuple[Split, ...], str]:
+def splits_of_json(file: Value, upstream: str = NEWEST) -> tuple[tuple[Split, ...], str]:
     """The steps of a tokenizer.json, or of the value of its `pre_tokenizer` alone; and the Unicode version.
 
     Raises `TokenizerFileError` and `UnsupportedError`. A normalizer would change the text before it is split: refused.
     """
     version = upstream_version(upstream)
-    file = load_json(json)
     whole = isinstance(file.value, dict) and "type" not in file.value
     if not whole:
         return _splits(file, version), version.patterns

@@ -15,8 +15,9 @@ from dstok.base.texts import Errors, Text, replaces, utf8
 from dstok.calls.spans import Piece
 from dstok.core._offsets import in_characters
 from dstok.core._span_pass import SpanPass
-from dstok.errors import PatternError
+from dstok.errors import ArgumentError, PatternError
 from dstok.formats.image import write_at_once
+from dstok.formats.json_value import load_json
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.pattern.collapse import Cascade, compile_cascade
 from dstok.pattern.split import Split
@@ -29,11 +30,10 @@ from dstok.splitting.sources import Dialect, splits_of_json, splits_of_patterns
 from dstok.splitting.texts import readable
 
 if TYPE_CHECKING:
-    import os
-
     import numpy as np
     import numpy.typing as npt
 
+    from dstok.base.paths import StrPath
     from dstok.splitting.properties import CutPlace
     from dstok.splitting.streams import SplitStream
     from dstok.tokenizer import Tokenizer
@@ -82,24 +82,33 @@ class Splitter:
     # Sources
 
     @classmethod
-    def from_json(cls, json: str | bytes, *, upstream: str = NEWEST) -> Splitter:
-        """The pre-tokenizer of a tokenizer.json's text, or of the value of its `pre_tokenizer` alone.
+    def from_json(cls, path: StrPath, *, upstream: str | None = None) -> Splitter:
+        """The splitter of a JSON file: a tokenizer.json, the value of its `pre_tokenizer` alone, or `to_json`'s.
 
-        Raises `TokenizerFileError`, and `UnsupportedError` with the JSON path, for a normalizer, too.
-
-        >>> import dstok
-        >>> dstok.Splitter.from_json('{"type": "Digits", "individual_digits": false}').split("a12")
-        ['a', '12']
+        `upstream` names the version whose Unicode tables decide; what `to_json` wrote says this itself.
+        Raises `TokenizerFileError` for a broken file, `UnsupportedError` with the JSON path (for a normalizer, too),
+        `ArgumentError` for an `upstream` beside what `to_json` wrote, and `OSError`.
         """
-        return cls._of(*splits_of_json(json, upstream))
-
-    @classmethod
-    def from_file(cls, path: str | os.PathLike[str], *, upstream: str = NEWEST) -> Splitter:
-        """As `from_json`, from a file. Raises `OSError`, too."""
         from dstok.formats.kinds import about_file, contents
 
         with about_file(path):
-            return cls.from_json(contents(path), upstream=upstream)
+            return cls.from_str(contents(path), upstream=upstream)
+
+    @classmethod
+    def from_str(cls, json: str | bytes, *, upstream: str | None = None) -> Splitter:
+        """The splitter of the text of such a file. Raises as `from_json`.
+
+        >>> import dstok
+        >>> dstok.Splitter.from_str('{"type": "Digits", "individual_digits": false}').split("a12")
+        ['a', '12']
+        """
+        file = load_json(json)
+        if not saved.is_described(file.value):
+            return cls._of(*splits_of_json(file, NEWEST if upstream is None else upstream))
+        if upstream is not None:
+            raise ArgumentError("a splitter that to_json wrote has a Unicode version of its own: with_unicode gives it "
+                                "another", "upstream")
+        return saved.restored(cls._of, file.value)
 
     @classmethod
     def from_tokenizer(cls, tokenizer: Tokenizer) -> Splitter:
@@ -135,11 +144,6 @@ class Splitter:
 
         return cls._of(preset_splits(name), upstream_version(NEWEST).patterns, name)
 
-    @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Splitter:
-        """The splitter that `save` wrote. Raises `ImageError` for any other file, or for another splitter."""
-        return saved.opened(cls._of, path)
-
     def with_unicode(self, version: str) -> Splitter:
         r"""The same steps with the tables of another Unicode version, to see what changes.
 
@@ -156,12 +160,15 @@ class Splitter:
         general_categories(version)  # raises where there is no table; the steps may need none
         return self._of(self.splits, version, self.name)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the splitter to a file for `Splitter.open`, at once or not at all. Raises `OSError`."""
+    def to_json(self, path: StrPath) -> None:
+        """Writes the splitter to a file for `from_json`, at once or not at all. Raises `OSError`.
+
+        The file is JSON of dstok's own: no tokenizer.json has a place for the Unicode version.
+        """
         write_at_once(path, self._described().encode())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return saved.restored, (self._of, self._described())
+        return saved.unpickled, (self._of, self._described())
 
     def _described(self) -> str:
         return saved.described(self.splits, self.unicode_version, self.name, self.fingerprint)

@@ -161,7 +161,7 @@ TEMPLATE = template([fixed("<s>", 3), text_of("B", 2), fixed("<sep>", 1), text_o
 def test_files_and_copies_keep_it(processor: Any, tmp_path: Path) -> None:
     ours, upstream = whole(json.dumps({**FILE, "post_processor": processor}))
     expected = rows(upstream.encode("ab é", "a"))
-    ours.save(tmp_path / "image")
+    ours.to_image(tmp_path / "image")
     ours.to_json(tmp_path / "tokenizer.json")
     written = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     assert rows(written.encode("ab é", "a")) == expected
@@ -227,7 +227,7 @@ def test_a_damaged_image_is_refused(framing: str) -> None:
     config = type(V3.config)(framing=framing)
     image = dstok.Tokenizer(TABLES, (), None, None, config=config).image_bytes()
     with pytest.raises(ImageError, match=f"^it: .*{DAMAGED[framing]}.*: the image is damaged$"):
-        dstok.Tokenizer.from_image(read_image("it", memoryview(image), verify=True))
+        dstok.Tokenizer._of_image(read_image("it", memoryview(image), verify=True))
 
 
 @pytest.mark.parametrize("pair", [[], [text_of("A", 0)], [text_of("A", 0), text_of("A", 1)],

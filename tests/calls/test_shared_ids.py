@@ -153,8 +153,8 @@ def test_tiktoken_takes_no_special_token_for_a_spelling(tmp_path: Path) -> None:
     special = {"<größe>": 257, "Ġa": 258, "õ": 259, "<|end|>": 260}
     judge = tiktoken.Encoding("small", pat_str=pattern, mergeable_ranks=ranks, special_tokens=special)
     tok = dstok.Tokenizer.from_tiktoken(ranks, pattern, special)
-    tok.save(tmp_path / "image")
-    for made in (tok, dstok.Tokenizer.open(tmp_path / "image"), pickle.loads(pickle.dumps(tok))):
+    tok.to_image(tmp_path / "image")
+    for made in (tok, dstok.Tokenizer.from_image(tmp_path / "image"), pickle.loads(pickle.dumps(tok))):
         assert made.fingerprint == tok.fingerprint
         for id in range(261):
             assert made.decode_bytes([id]) == judge.decode_bytes([id])
@@ -163,7 +163,7 @@ def test_tiktoken_takes_no_special_token_for_a_spelling(tmp_path: Path) -> None:
         odd.to_json(tmp_path / "tokenizer.json")
     plain = dstok.Tokenizer.from_tiktoken(ranks, pattern, {"<|end|>": 257})
     plain.to_json(tmp_path / "tokenizer.json")
-    assert plain.decode([257]) == dstok.Tokenizer.from_file(tmp_path / "tokenizer.json").decode([257]) == "<|end|>"
+    assert plain.decode([257]) == dstok.Tokenizer.from_json(tmp_path / "tokenizer.json").decode([257]) == "<|end|>"
 
 
 @pytest.mark.parametrize("write", [dstok.Tokenizer.to_gguf, dstok.Tokenizer.to_tiktoken])

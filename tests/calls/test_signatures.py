@@ -79,7 +79,7 @@ def test_values_at_run_time() -> None:
 
 USE = """
 import dstok
-tok = dstok.Tokenizer.open("image")
+tok = dstok.Tokenizer.from_image("image")
 ok: list[list[int]] = [tok.encode("a", special=special) for special in ({"<a>"}, ["<a>"], frozenset({"<a>"}), ())]
 tok.encode(bytearray(b"a"), special="none", errors="replace")
 text: str = tok.truncate("a", 3, side="left")

@@ -89,9 +89,9 @@ def test_the_rest_is_as_it_was() -> None:
 def test_files_images_pickles(kind: str, tmp_path: Path) -> None:
     tok, judge = dstok.Tokenizer.from_str(file(PROCESSORS[kind])), tokenizers.Tokenizer.from_str(file(PROCESSORS[kind]))
     text = "  a b  ab"
-    tok.save(tmp_path / "image")
+    tok.to_image(tmp_path / "image")
     tok.to_json(tmp_path / "tokenizer.json")
-    for made in (dstok.Tokenizer.open(tmp_path / "image"), dstok.Tokenizer.from_file(tmp_path / "tokenizer.json"),
+    for made in (dstok.Tokenizer.from_image(tmp_path / "image"), dstok.Tokenizer.from_json(tmp_path / "tokenizer.json"),
                  pickle.loads(pickle.dumps(tok)), copy.copy(tok)):
         assert made.encode_with_offsets(text) == tok.encode_with_offsets(text)
     written = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))

@@ -69,7 +69,7 @@ def test_long_files_are_cut_into_several_stretches() -> None:
 
 
 def test_a_cut_is_never_taken_for_an_edge(tmp_path: Path) -> None:
-    tok = dstok.Tokenizer.from_file(tiny_model(tmp_path / "tiny.json"))
+    tok = dstok.Tokenizer.from_json(tiny_model(tmp_path / "tiny.json"))
     text, refused = b"a<>?? <>b <> c" * 3, 0
     for size in range(1, 50):
         try:

@@ -45,7 +45,7 @@ def test_the_difference_of_two(tmp_path: Path) -> None:
     assert json.loads(done.stdout) == {"equal": False, "text": "a٠", "pieces": ["a", "٠"], "others": ["a٠"],
                                        "spans": [[0, 1], [1, 2]], "other_spans": [[0, 2]]}
     for name, pattern in (("first", "a(?=a)"), ("second", "(?<=a)a")):  # the pieces are equal, their places are not
-        Splitter(pattern, behavior="Removed").save(tmp_path / name)
+        Splitter(pattern, behavior="Removed").to_json(tmp_path / name)
     done = run("splitter", "diff", str(tmp_path / "first"), str(tmp_path / "second"))
     assert done.stdout.decode() == "text    'aa'\nfirst   'a' (1:2)\nsecond  'a' (0:1)\n"
     assert json_lines(ok("splitter", "diff", "regex:a|b", "regex:[ab]", "--format", "json")) == [{"equal": True}]
@@ -54,7 +54,7 @@ def test_the_difference_of_two(tmp_path: Path) -> None:
 
 def test_names_of_splitters(tmp_path: Path) -> None:
     words = Splitter(r"\w+")
-    words.save(tmp_path / "words")
+    words.to_json(tmp_path / "words")
     assert load_splitter(str(tmp_path / "words")) == load_splitter(r"regex:\w+") == words
     assert load_splitter(tiny_model(tmp_path / "tiny.json")) == Splitter.preset("gpt-2") == load_splitter("gpt2")
     assert load_splitter(r"fancy-regex:\pL++") == Splitter(r"\p{L}+")

@@ -22,7 +22,7 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_steps_and_alternatives_have_one_number(model: str) -> None:
     """Those of the library: an index of the program's splits."""
     tok, path = compiled(real_json(model)), "image"
-    tok.save(path)
+    tok.to_image(path)
     splits, text = tok.program.splits, "don't  12345, 東京!\n\n"
     numbers = [(row["step"], row["alternative"]) for row in json_lines(ok("pieces", "-m", path, stdin=text.encode()))]
     table = ok("pieces", "-m", path, "--format", "table", stdin=text.encode()).decode()

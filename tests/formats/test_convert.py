@@ -116,12 +116,12 @@ def test_all_the_way_round(folder: Path) -> None:
     assert after["chat_template"] == before["chat_template"] and after["add_bos_token"] == before["add_bos_token"]
     assert after["bos_token"] == before["bos_token"]["content"] and after["pad_token"] == before["pad_token"]["content"]
     judge = tokenizers.Tokenizer.from_file("out/tokenizer.json")
-    tok, between = dstok.Tokenizer.from_file("in/tokenizer.json"), dstok.Tokenizer.from_gguf("x.gguf")
+    tok, between = dstok.Tokenizer.from_json("in/tokenizer.json"), dstok.Tokenizer.from_gguf("x.gguf")
     for text in [*TEXTS, *tok.special_tokens]:
         expected = tok.encode(text)
         assert judge.encode(text, add_special_tokens=False).ids == expected
         assert between.encode(text) == expected
-    assert dstok.Tokenizer.from_file("out/tokenizer.json").bos_id == tok.bos_id == 0
+    assert dstok.Tokenizer.from_json("out/tokenizer.json").bos_id == tok.bos_id == 0
     assert Path("x.gguf").stat().st_size == Path("y.gguf").stat().st_size
 
 
@@ -130,7 +130,7 @@ def test_other_ways(folder: Path) -> None:
     assert "holds no pattern" in convert("x.image", "x.tiktoken")
     told = convert("x.image", "x.json")
     assert "BOS" in told and not (folder / "tokenizer_config.json").exists()
-    tok, again = dstok.Tokenizer.from_file("in/tokenizer.json"), dstok.Tokenizer.from_file("x.json")
+    tok, again = dstok.Tokenizer.from_json("in/tokenizer.json"), dstok.Tokenizer.from_json("x.json")
     for text in TEXTS:
         assert again.encode(text) == tok.encode(text)
     assert run("count", "--model", "v3.image", stdin=b"Hello world").stdout == b"2\n"
@@ -151,7 +151,7 @@ def test_rank_files(folder: Path) -> None:
     convert("p50k.gguf", "again.tiktoken")
     assert (folder / "again.tiktoken").read_bytes() == ranks
     convert("ranks.tiktoken", "x.json", "--pattern", r"\S+|\s+", "--special-token", "<a=b>=50256")
-    assert dstok.Tokenizer.from_file("x.json").special_tokens == {"<a=b>": 50256}
+    assert dstok.Tokenizer.from_json("x.json").special_tokens == {"<a=b>": 50256}
 
 
 def test_usage_errors(folder: Path) -> None:

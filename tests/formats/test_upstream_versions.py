@@ -124,8 +124,8 @@ def test_pieces_by_version(name: str, letters: bool, digits: bool) -> None:
 
 def test_the_version_is_kept(tmp_path: Path) -> None:
     tok = dstok.Tokenizer.from_str(small_file(), upstream="tokenizers-0.21.1")
-    tok.save(tmp_path / "image")
-    opened = dstok.Tokenizer.open(tmp_path / "image")
+    tok.to_image(tmp_path / "image")
+    opened = dstok.Tokenizer.from_image(tmp_path / "image")
     assert opened.unicode_version == "14.0"
     assert opened.encode("a\u1c89 \U00010d40") == tok.encode("a\u1c89 \U00010d40")
     assert tok.fingerprint == opened.fingerprint != dstok.Tokenizer.from_str(small_file()).fingerprint

@@ -23,7 +23,7 @@ SMALL = model_json([(b"a", b"b")])
 def written(folder: Path, kind: str) -> Path:
     path = folder / kind
     if kind == "image":
-        dstok.Tokenizer.from_str(SMALL).save(path)
+        dstok.Tokenizer.from_str(SMALL).to_image(path)
         return path
     path.write_bytes({
         "tokenizer.json": b"\n " + SMALL.encode(), "gguf": b"GGUF\3\0\0\0" + bytes(16), "ranks": RANK_FILE,
@@ -39,12 +39,12 @@ def from_tiktoken(path: Path) -> Any:
 
 
 READERS: dict[Callable[[Path], Any], str] = {
-    dstok.Tokenizer.from_file: "tokenizer.json", dstok.Tokenizer.open: "image", dstok.Tokenizer.from_gguf: "gguf",
+    dstok.Tokenizer.from_json: "tokenizer.json", dstok.Tokenizer.from_image: "image", dstok.Tokenizer.from_gguf: "gguf",
     from_tiktoken: "ranks",
 }
 SAID = {
-    "tokenizer.json": "found JSON: if it is a tokenizer.json, Tokenizer.from_file loads it",
-    "image": "found an image of dstok: Tokenizer.open loads it", "gguf": "found a GGUF file: Tokenizer.from_gguf loads it",
+    "tokenizer.json": "found JSON: if it is a tokenizer.json, Tokenizer.from_json loads it",
+    "image": "found an image of dstok: Tokenizer.from_image loads it", "gguf": "found a GGUF file: Tokenizer.from_gguf loads it",
     "ranks": "found a rank file of tiktoken: Tokenizer.from_tiktoken loads it, with the pattern",
     "pointer": "found a pointer of Git LFS, which stands for a file: fetch that with git lfs pull",
     "gzip": "found a gzip file: unpack it first", "zip": "found a zip archive: unpack it first",
@@ -88,7 +88,7 @@ def test_errors_name_their_file(change: Any, error: type[Exception], rest: str, 
     path = tmp_path / "mine.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(error) as caught:
-        dstok.Tokenizer.from_file(path)
+        dstok.Tokenizer.from_json(path)
     with pytest.raises(error) as plain:
         dstok.Tokenizer.from_str(text)
     assert str(caught.value) == f"{path}: {plain.value}" and rest in str(plain.value)

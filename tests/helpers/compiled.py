@@ -19,5 +19,5 @@ def compiled(text: str, config: bytes = b"") -> dstok.Tokenizer:
     key = sha256(text.encode() + b"\0" + config).hexdigest()
     image = Path(os.environ["DSTOK_TEST_IMAGES"]) / f"{key}.image"
     if not image.exists():
-        dstok.Tokenizer.from_str(text, config or None).save(image)  # moved there at once, whoever else does the same
-    return dstok.Tokenizer.open(image)
+        dstok.Tokenizer.from_str(text, config or None).to_image(image)  # moved there at once, whoever else does the same
+    return dstok.Tokenizer.from_image(image)

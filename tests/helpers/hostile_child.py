@@ -24,7 +24,7 @@ def load(path: Path) -> dstok.Tokenizer:
         return dstok.Tokenizer.from_gguf(path)
     if path.suffix == ".tiktoken":
         return dstok.Tokenizer.from_tiktoken(path, "cl100k_base")
-    return dstok.Tokenizer.from_file(path)
+    return dstok.Tokenizer.from_json(path)
 
 
 def outcome(path: Path) -> dict[str, object]:

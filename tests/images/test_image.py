@@ -28,7 +28,7 @@ from dstok.formats import image
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An image with a bit of everything."""
     path = tmp_path_factory.mktemp("image") / "small"
-    dstok.Tokenizer.from_str(MODELS["plain"]).save(path)
+    dstok.Tokenizer.from_str(MODELS["plain"]).to_image(path)
     return path
 
 
@@ -39,12 +39,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_small_models_there_and_back(name: str, tmp_path: Path) -> None:
     """The same in all it gives, pickled too; saved again, also over the file that is mapped, the same bytes."""
     tok = dstok.Tokenizer.from_str(MODELS[name])
-    tok.save(tmp_path / "one")
-    opened = dstok.Tokenizer.open(tmp_path / "one")
+    tok.to_image(tmp_path / "one")
+    opened = dstok.Tokenizer.from_image(tmp_path / "one")
     data = (tmp_path / "one").read_bytes()
-    opened.save(tmp_path / "one")
+    opened.to_image(tmp_path / "one")
     assert (tmp_path / "one").read_bytes() == data
-    for other in (opened, pickle.loads(pickle.dumps(opened)), dstok.Tokenizer.open(str(tmp_path / "one"), verify=False)):
+    for other in (opened, pickle.loads(pickle.dumps(opened)), dstok.Tokenizer.from_image(str(tmp_path / "one"), verify=False)):
         assert_same(tok, other, TEXTS)
     assert [opened.id_to_token(i) for i in range(2, 256)] == [tok.id_to_token(i) for i in range(2, 256)]
 
@@ -52,14 +52,14 @@ def test_small_models_there_and_back(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["deepseek-v3", "deepseek-v4"])
 def test_built_in_models_there_and_back(name: str, tmp_path: Path) -> None:
     tok = dstok.load(name)
-    tok.save(tmp_path / "one")
-    opened = dstok.Tokenizer.open(tmp_path / "one")
+    tok.to_image(tmp_path / "one")
+    opened = dstok.Tokenizer.from_image(tmp_path / "one")
     rng = random.Random(1)
     chars = "".join(CLASSES) + "aaaa    \n中の1"
     texts = [*TEXTS, *("".join(rng.choices(chars, k=300)) + "<｜User｜>" for _ in range(30))]
     assert_same(tok, opened, texts)
     assert opened.program == tok.program
-    opened.save(tmp_path / "two")
+    opened.to_image(tmp_path / "two")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     (tmp_path / "one").unlink()
     assert_same(tok, pickle.loads(pickle.dumps(opened)), TEXTS)
@@ -69,8 +69,8 @@ def test_bos_eos_and_name(tmp_path: Path) -> None:
     """They come from a configuration file, or are set; a name that is no built-in model's is pickled with the rest."""
     tok = dstok.Tokenizer.from_str(MODELS["plain"], json.dumps({"bos_token": "<s>", "eos_token": "<l>"}))
     tok = tok.replace(name="mine")
-    tok.save(tmp_path / "one")
-    opened = dstok.Tokenizer.open(tmp_path / "one")
+    tok.to_image(tmp_path / "one")
+    opened = dstok.Tokenizer.from_image(tmp_path / "one")
     for other in (opened, pickle.loads(pickle.dumps(opened)), pickle.loads(pickle.dumps(tok))):
         assert_same(tok, other, TEXTS)
         assert other.name == "mine" and other.encode("a", add_bos=True, add_eos=True)[::2] == [tok.bos_id, tok.eos_id]
@@ -83,7 +83,7 @@ def test_bos_eos_and_name(tmp_path: Path) -> None:
 def test_mode_is_that_of_a_new_file(umask: int, tmp_path: Path) -> None:
     before = os.umask(umask)
     try:
-        dstok.Tokenizer.from_str(MODELS["no merges"]).save(tmp_path / "one")
+        dstok.Tokenizer.from_str(MODELS["no merges"]).to_image(tmp_path / "one")
         (tmp_path / "two").write_bytes(b"")
     finally:
         os.umask(before)
@@ -98,7 +98,7 @@ def test_a_failed_save_leaves_all_as_it_was(name: str, tmp_path: Path, monkeypat
     (tmp_path / "one").write_bytes(b"before")
     monkeypatch.setattr(image.os, name, fail)  # type: ignore[attr-defined]
     with pytest.raises(OSError, match="no space left"):
-        dstok.Tokenizer.from_str(MODELS["no merges"]).save(tmp_path / "one")
+        dstok.Tokenizer.from_str(MODELS["no merges"]).to_image(tmp_path / "one")
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
     assert (tmp_path / "one").read_bytes() == b"before"
 
@@ -109,7 +109,7 @@ def test_where_nothing_can_be_saved(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     for path in (tmp_path / "folder", tmp_path / "file" / "x", tmp_path / "nowhere" / "x", Path(".."), Path("/")):
         with pytest.raises(OSError):
-            tok.save(path)
+            tok.to_image(path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
     assert not list(Path().glob(".dstok-*"))
 
@@ -118,7 +118,7 @@ def test_where_nothing_can_be_saved(tmp_path: Path) -> None:
 def test_unwritable_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     with pytest.raises(PermissionError):
-        dstok.Tokenizer.from_str(MODELS["no merges"]).save(tmp_path / "one")
+        dstok.Tokenizer.from_str(MODELS["no merges"]).to_image(tmp_path / "one")
     assert not list(tmp_path.iterdir())
 
 
@@ -126,18 +126,18 @@ def test_save_and_open_at_once(tmp_path: Path) -> None:
     """While two threads save over one file, what is opened is always one of the two, whole, and stays so."""
     toks = [dstok.Tokenizer.from_str(MODELS[name]) for name in ("plain", "no merges")]
     texts = {tuple(tok.encode("ab ab <s>")) for tok in toks}
-    toks[0].save(tmp_path / "one")
+    toks[0].to_image(tmp_path / "one")
     over = threading.Event()
 
     def save(tok: dstok.Tokenizer) -> None:
         while not over.is_set():
-            tok.save(tmp_path / "one")
+            tok.to_image(tmp_path / "one")
 
     threads = [threading.Thread(target=save, args=(tok,)) for tok in toks]
     for thread in threads:
         thread.start()
     try:
-        opened = [dstok.Tokenizer.open(tmp_path / "one") for _ in range(25)]
+        opened = [dstok.Tokenizer.from_image(tmp_path / "one") for _ in range(25)]
     finally:
         over.set()
         for thread in threads:
@@ -162,19 +162,19 @@ def test_save_and_open_at_once(tmp_path: Path) -> None:
 def test_foreign_files(data: bytes, words: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(ImageError) as caught:
-        dstok.Tokenizer.open(tmp_path / "x")
+        dstok.Tokenizer.from_image(tmp_path / "x")
     assert words in str(caught.value) and str(tmp_path / "x") in str(caught.value)
 
 
 def test_no_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "x", tmp_path / "x" / "y"):
         with pytest.raises(OSError):
-            dstok.Tokenizer.open(path)
+            dstok.Tokenizer.from_image(path)
 
 
 def test_tables_without_a_tokenizer() -> None:
     with pytest.raises(ImageError, match="expected a tokenizer, found only the tables"):
-        dstok.Tokenizer.open(Path(dstok.__file__).parent / "models" / "deepseek-v3.image")
+        dstok.Tokenizer.from_image(Path(dstok.__file__).parent / "models" / "deepseek-v3.image")
 
 
 def test_truncated(small: Path, tmp_path: Path) -> None:
@@ -185,10 +185,10 @@ def test_truncated(small: Path, tmp_path: Path) -> None:
         (tmp_path / "x").write_bytes(data[:length])
         for verify in (True, False):
             with pytest.raises(ImageError):
-                dstok.Tokenizer.open(tmp_path / "x", verify=verify)
+                dstok.Tokenizer.from_image(tmp_path / "x", verify=verify)
     (tmp_path / "x").write_bytes(data + b"\0")
     with pytest.raises(ImageError, match=f"expected {len(data)} bytes, found {len(data) + 1}"):
-        dstok.Tokenizer.open(tmp_path / "x")
+        dstok.Tokenizer.from_image(tmp_path / "x")
 
 
 def test_flipped_bits(small: Path, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_flipped_bits(small: Path, tmp_path: Path) -> None:
         flipped[at] ^= 1 << rng.randrange(8)
         (tmp_path / "x").write_bytes(flipped)
         with pytest.raises(ImageError) as caught:
-            dstok.Tokenizer.open(tmp_path / "x")
+            dstok.Tokenizer.from_image(tmp_path / "x")
         assert "expected" in str(caught.value) and "found" in str(caught.value)
 
 
@@ -208,30 +208,30 @@ def test_flipped_bits(small: Path, tmp_path: Path) -> None:
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`save` is silent; every command takes the image, by what it holds, not by its name; and so does `save`."""
+    """`convert` is silent; every command takes the image, by what it holds, not by its name; and so does `convert`."""
     monkeypatch.chdir(tmp_path)
     Path("small.json").write_text(MODELS["plain"])
-    assert ok("save", "small.json", "small") == b""
-    Path("small").rename("image.json")
+    assert ok("convert", "small.json", "small.image") == b""
+    Path("small.image").rename("image.json")
     commands = ["encode", "count", "dump", "pieces", "info", "explain"]
     for command in (commands[number] for number in seeds(len(commands), 2)):
         expected = ok(command, "--model", "small.json", stdin=b"ab ab <s>")
         found = ok(command, "--model", "image.json", stdin=b"ab ab <s>")
         assert found.replace(b"image.json", b"small.json") == expected
     assert ok("decode", "--model", "./image.json", stdin=b"97 98") == ok("decode", "--model", "small.json", stdin=b"97 98")
-    assert ok("save", "image.json", "again") == b"" and Path("again").read_bytes() == Path("image.json").read_bytes()
-    assert ok("save", "deepseek-v3", "v3") == b"" and ok("info", "-m", "v3") == ok("info")
+    assert ok("convert", "image.json", "again", "--to", "image") == b"" and Path("again").read_bytes() == Path("image.json").read_bytes()
+    assert ok("convert", "deepseek-v3", "v3", "--to", "image") == b"" and ok("info", "-m", "v3") == ok("info")
 
 
 def test_faults_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("small.json").write_text(MODELS["no merges"])
-    assert "is a directory" in fails("save", "small.json", str(tmp_path))
-    assert "no such file" in fails("save", "small.json", "nowhere/x")
-    assert "no such file" in fails("save", "./nothing.json", "x")
-    assert "no built-in model" in fails("save", "nothing", "x")
-    assert "required: OUT" in fails("save", "deepseek-v3")
-    assert "unrecognized arguments: y" in fails("save", "deepseek-v3", "x", "y")
+    assert "is a directory" in fails("convert", "small.json", str(tmp_path), "--to", "image")
+    assert "no such file" in fails("convert", "small.json", "nowhere/x.image")
+    assert "no such file" in fails("convert", "./nothing.json", "x.image")
+    assert "no built-in model" in fails("convert", "nothing", "x.image")
+    assert "required: OUT" in fails("convert", "deepseek-v3")
+    assert "unrecognized arguments: y" in fails("convert", "deepseek-v3", "x.image", "y")
     Path("broken").write_bytes(image.MAGIC + bytes(100))
     assert "broken: expected image format 1, found 0" in fails("count", "--model", "broken", stdin=b"")
-    assert not Path("x").exists()
+    assert not Path("x.image").exists()

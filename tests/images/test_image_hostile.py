@@ -30,14 +30,14 @@ from dstok.tables.kernels import KINDS, V3
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("image") / "small"
-    dstok.Tokenizer.from_str(MODELS["odd splits"]).save(path)
+    dstok.Tokenizer.from_str(MODELS["odd splits"]).to_image(path)
     return path
 
 
 @pytest.fixture(scope="module")
 def v3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("image") / "v3"
-    dstok.load("deepseek-v3").save(path)
+    dstok.load("deepseek-v3").to_image(path)
     return path
 
 
@@ -48,24 +48,24 @@ def test_refused(change: Change, words: str, small: Path, tmp_path: Path) -> Non
     change(parts)
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match=words) as caught:
-        dstok.Tokenizer.open(tmp_path / "x")
+        dstok.Tokenizer.from_image(tmp_path / "x")
     assert str(caught.value).startswith(str(tmp_path / "x"))
 
 
 def test_ranks_that_do_not_rise(tmp_path: Path) -> None:
     """A model whose merges are not monotone cannot say that they are."""
-    dstok.Tokenizer.from_str(MODELS["not monotone"]).save(tmp_path / "x")
+    dstok.Tokenizer.from_str(MODELS["not monotone"]).to_image(tmp_path / "x")
     parts = Parts(tmp_path / "x")
     assert not parts.description["monotone"]
     parts.description["monotone"] = True
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match="expected merges whose ranks rise"):
-        dstok.Tokenizer.open(tmp_path / "x")
+        dstok.Tokenizer.from_image(tmp_path / "x")
 
 
 def test_a_piece_table_with_tokens_of_no_bytes(tmp_path: Path) -> None:
     """An id that no token has is not to be put into the piece table."""
-    dstok.Tokenizer.from_str(MODELS["holes"]).save(tmp_path / "x")
+    dstok.Tokenizer.from_str(MODELS["holes"]).to_image(tmp_path / "x")
     parts = Parts(tmp_path / "x")
     starts = memoryview(parts.sections["starts"]).cast("I")
     hole = next(i for i in range(len(starts) - 1) if starts[i] == starts[i + 1])
@@ -73,23 +73,23 @@ def test_a_piece_table_with_tokens_of_no_bytes(tmp_path: Path) -> None:
     parts.sections["direct"][hole >> 3] |= 1 << (hole & 7)
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match=f"expected ids of tokens, found {hole}"):
-        dstok.Tokenizer.open(tmp_path / "x")
+        dstok.Tokenizer.from_image(tmp_path / "x")
 
 
 def test_an_image_without_symbols_to_start_from(tmp_path: Path) -> None:
     """As images of models whose ranks do not rise were once; with rising ones it is none."""
     tok = dstok.Tokenizer.from_str(MODELS["not monotone"])
-    tok.save(tmp_path / "x")
+    tok.to_image(tmp_path / "x")
     parts = Parts(tmp_path / "x")
     for name in STARTS:
         del parts.sections[name]
     parts.write(tmp_path / "x")
     text = "abc cab bca \u00e9" * 9
-    assert dstok.Tokenizer.open(tmp_path / "x").encode(text) == tok.encode(text)
+    assert dstok.Tokenizer.from_image(tmp_path / "x").encode(text) == tok.encode(text)
     parts.description["monotone"] = True
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match="sections: expected"):
-        dstok.Tokenizer.open(tmp_path / "x")
+        dstok.Tokenizer.from_image(tmp_path / "x")
 
 
 def with_header(data: bytes, change: Callable[[dict[str, Any]], Any]) -> bytes:
@@ -104,7 +104,7 @@ def with_header(data: bytes, change: Callable[[dict[str, Any]], Any]) -> bytes:
 def test_a_header_may_be_longer(small: Path, tmp_path: Path) -> None:
     """The tests below change what they mean to change: without a change the image is fine."""
     (tmp_path / "x").write_bytes(with_header(small.read_bytes(), len))
-    assert dstok.Tokenizer.open(tmp_path / "x").encode(TEXTS[1]) == dstok.Tokenizer.open(small).encode(TEXTS[1])
+    assert dstok.Tokenizer.from_image(tmp_path / "x").encode(TEXTS[1]) == dstok.Tokenizer.from_image(small).encode(TEXTS[1])
 
 
 def signed(data: bytes) -> bytes:
@@ -131,7 +131,7 @@ def test_headers(change: Callable[[dict[str, Any]], Any], small: Path, tmp_path:
     """Sections that lie elsewhere, overlap, or are none."""
     (tmp_path / "x").write_bytes(with_header(small.read_bytes(), change))
     with pytest.raises(ImageError, match="damaged"):
-        dstok.Tokenizer.open(tmp_path / "x")
+        dstok.Tokenizer.from_image(tmp_path / "x")
 
 
 @pytest.mark.parametrize("text", [b"[" * 3000, b"[]", b"7", b"null", b"\xff", b'"', b'{"sections": [[1e999, 0, 0]]}', b"1" * 5000])
@@ -140,13 +140,13 @@ def test_headers_that_are_none(text: bytes, small: Path, tmp_path: Path) -> None
     length = int.from_bytes(data[12:16], "little")
     (tmp_path / "x").write_bytes(signed(data[:12] + len(text).to_bytes(4, "little") + data[16:48] + text + data[48 + length :]))
     with pytest.raises(ImageError, match="expected a header of JSON"):
-        dstok.Tokenizer.open(tmp_path / "x")
+        dstok.Tokenizer.from_image(tmp_path / "x")
 
 
 def use(path: Path, texts: list[str]) -> bool:
     """Opens an image and does with it all there is to do; only `DstokError` may come of it. Was it refused?"""
     try:
-        tok = dstok.Tokenizer.open(path)
+        tok = dstok.Tokenizer.from_image(path)
     except ImageError:
         return True
     for text in texts:
@@ -175,7 +175,7 @@ HOSTILE = ["plain", "ignore_merges", "odd splits", "one piece", "not monotone", 
 @pytest.mark.parametrize("name", [HOSTILE[number] for number in seeds(len(HOSTILE), 2)])
 def test_flipped_bits_with_a_checksum_that_fits(name: str, tmp_path: Path) -> None:
     """In the header, and in each section: refused, or everything still runs."""
-    dstok.Tokenizer.from_str(MODELS[name]).save(tmp_path / "x")
+    dstok.Tokenizer.from_str(MODELS[name]).to_image(tmp_path / "x")
     data, opened = (tmp_path / "x").read_bytes(), open_image(tmp_path / "x")
     rng = random.Random(name)
     header = range(image._FIXED, image._FIXED + int.from_bytes(data[12:16], "little"))
@@ -210,7 +210,7 @@ def test_classes_of_v3_in_disorder(name: str, v3: Path, tmp_path: Path) -> None:
         parts.sections["direct"][1:] = rng.randbytes(len(parts.sections["direct"]) - 1)
         parts.write(tmp_path / "x")
         with level(name):
-            tok = dstok.Tokenizer.open(tmp_path / "x")
+            tok = dstok.Tokenizer.from_image(tmp_path / "x")
             assert tok.decode(tok.encode(text)) == text
         with pytest.raises(ImageError, match="automaton of the image's splits"):
             explain(tok.inspect())
@@ -221,8 +221,8 @@ def test_splits_of_another_automaton(small: Path, tmp_path: Path) -> None:
     parts = Parts(small)
     parts.description["splits"][0]["pattern"] = "[a-c]"
     parts.write(tmp_path / "x")
-    tok = dstok.Tokenizer.open(tmp_path / "x")
-    assert tok.encode("ab") == dstok.Tokenizer.open(small).encode("ab")
+    tok = dstok.Tokenizer.from_image(tmp_path / "x")
+    assert tok.encode("ab") == dstok.Tokenizer.from_image(small).encode("ab")
     for call in (tok.encode_with_offsets, tok.pretokenize, lambda text: explain(tok.inspect(), text)):
         with pytest.raises(ImageError, match="expected the automaton of the image's splits"):
             call("ab")
@@ -249,7 +249,7 @@ def test_rules_of_another_automaton(name: str, rules: int, v3: Path, tmp_path: P
         parts.write(tmp_path / "x")
         text = "".join(rng.choices("ab's \n\t1/!\u00e9\u3042\u30fb\u0301\u3000\U0001f600\u0661", k=5000))
         with level(name):
-            tok = dstok.Tokenizer.open(tmp_path / "x")
+            tok = dstok.Tokenizer.from_image(tmp_path / "x")
             assert tok.decode(tok.encode(text)) == text
             data = text.encode()
             assert not [start for start, _ in tok._encoder.pieces(data, NO_ADDED) if 0x80 <= data[start] < 0xC0]
@@ -258,6 +258,6 @@ def test_rules_of_another_automaton(name: str, rules: int, v3: Path, tmp_path: P
 def test_the_last_bytes_of_a_page(tmp_path: Path) -> None:
     """Tokens that end where the mapped file's page does are read to their end and no further."""
     for extra in range(4090, 4100):
-        dstok.Tokenizer.from_str(model_json(extra=[b"x" * (extra - 300)], added=[added_token("<s>")])).save(tmp_path / "x")
-        tok = dstok.Tokenizer.open(tmp_path / "x")
+        dstok.Tokenizer.from_str(model_json(extra=[b"x" * (extra - 300)], added=[added_token("<s>")])).to_image(tmp_path / "x")
+        tok = dstok.Tokenizer.from_image(tmp_path / "x")
         assert tok.decode(tok.encode("x" * 5000)) == "x" * 5000

@@ -33,14 +33,14 @@ def reduced(tok: dstok.Tokenizer) -> tuple[Any, ...]:
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    dstok.Tokenizer.from_str(SMALL).save(tmp_path / "image")
+    dstok.Tokenizer.from_str(SMALL).to_image(tmp_path / "image")
     return tmp_path / "image"
 
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("image") / "odd"
-    dstok.Tokenizer.from_str(MODELS["odd splits"]).save(path)
+    dstok.Tokenizer.from_str(MODELS["odd splits"]).to_image(path)
     return path
 
 
@@ -127,9 +127,9 @@ def test_tables_that_the_core_could_not_run_on(change: Any, match: str, odd: Pat
 
 def test_a_file_is_referred_to(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By its place, wherever the process is; nothing of it is in the pickle."""
-    tok = dstok.Tokenizer.open(image)
+    tok = dstok.Tokenizer.from_image(image)
     monkeypatch.chdir(image.parent)
-    for opened in (tok, dstok.Tokenizer.open(image.name)):
+    for opened in (tok, dstok.Tokenizer.from_image(image.name)):
         pickled = pickle.dumps(opened)
         assert len(pickled) < 1000
         monkeypatch.chdir("/")
@@ -142,7 +142,7 @@ def test_a_file_is_referred_to(image: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_what_was_set_is_kept(image: Path) -> None:
     """BOS, EOS and name go with the reference."""
-    tok = dstok.Tokenizer.open(image)
+    tok = dstok.Tokenizer.from_image(image)
     tok = tok.replace(bos_id=97, eos_id=98, name="mine")
     assert reduced(tok)[0] == "file"
     again = pickle.loads(pickle.dumps(tok))
@@ -150,7 +150,7 @@ def test_what_was_set_is_kept(image: Path) -> None:
 
 
 def test_a_file_that_is_gone(image: Path) -> None:
-    pickled = pickle.dumps(dstok.Tokenizer.open(image))
+    pickled = pickle.dumps(dstok.Tokenizer.from_image(image))
     image.unlink()
     with pytest.raises(PickleError, match="expected the image that the tokenizer was opened from, found none: No such file") as caught:
         pickle.loads(pickled)
@@ -162,9 +162,9 @@ def test_a_file_that_is_gone(image: Path) -> None:
 
 def test_a_file_that_has_changed(image: Path) -> None:
     """Another model's image in its place, a damaged one, something else: each is told."""
-    pickled = pickle.dumps(dstok.Tokenizer.open(image))
+    pickled = pickle.dumps(dstok.Tokenizer.from_image(image))
     data = image.read_bytes()
-    dstok.Tokenizer.from_str(model_json()).save(image)
+    dstok.Tokenizer.from_str(model_json()).to_image(image)
     with pytest.raises(PickleError, match="expected the image of the checksum .* the file has changed since"):
         pickle.loads(pickled)
     for other, match in ((data[:-1] + bytes([data[-1] ^ 1]), "expected the checksum"), (data[:-1], "cut short"),
@@ -178,8 +178,8 @@ def test_a_file_that_has_changed(image: Path) -> None:
 
 def test_a_file_that_has_changed_before(image: Path) -> None:
     """What is no longer there when the pickle is made is not referred to: the tables go along."""
-    tok = dstok.Tokenizer.open(image)
-    dstok.Tokenizer.from_str(model_json()).save(image)
+    tok = dstok.Tokenizer.from_image(image)
+    dstok.Tokenizer.from_str(model_json()).to_image(image)
     kind, data = reduced(tok)
     assert kind == "image"
     image.unlink()
@@ -211,7 +211,7 @@ def test_a_built_in_model_that_is_not_there() -> None:
 
 def test_the_settings_are_kept(image: Path) -> None:
     """The tables, added tokens, BOS, EOS and name of a model, and other settings: it is not that model, nor is it the file."""
-    for tok, framed in ((dstok.load("deepseek-ocr"), dstok.load("deepseek-v3")), (dstok.Tokenizer.open(image), None)):
+    for tok, framed in ((dstok.load("deepseek-ocr"), dstok.load("deepseek-v3")), (dstok.Tokenizer.from_image(image), None)):
         config = replace(tok.config, framing=framed and framed.config.framing, pad_id=5)
         other = dstok.Tokenizer(tok._tables, tok._added.tokens, tok.bos_id, tok.eos_id, tok.name, config)
         again = pickle.loads(pickle.dumps(other))
@@ -233,7 +233,7 @@ sys.stdout.buffer.write(pickle.dumps((tok.encode("ab aba <x>"), tok.name)))
 def test_in_another_process(image: Path) -> None:
     """Which has not imported dstok before."""
     text = dstok.Tokenizer.from_str(SMALL)
-    for tok in (text, dstok.Tokenizer.open(image), dstok.load("deepseek-v3")):
+    for tok in (text, dstok.Tokenizer.from_image(image), dstok.load("deepseek-v3")):
         done = subprocess.run([sys.executable, "-c", CHILD], input=pickle.dumps(tok), stdout=subprocess.PIPE, check=True,
                               cwd=Path(__file__).parent)
         assert pickle.loads(done.stdout) == (tok.encode("ab aba <x>"), tok.name)
@@ -241,7 +241,7 @@ def test_in_another_process(image: Path) -> None:
 
 def test_copies_need_no_file(image: Path) -> None:
     """A copy shares the tables, and nothing that may be set."""
-    tok = dstok.Tokenizer.open(image)
+    tok = dstok.Tokenizer.from_image(image)
     image.unlink()
     for way in (copy.copy, copy.deepcopy):
         again = way(tok)

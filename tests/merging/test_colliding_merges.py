@@ -149,8 +149,8 @@ def test_ids_with_a_salt(name: str, tmp_path: Path) -> None:
     pairs = crowd(300, ASCII)
     with level(name):
         tok, judge = both(file_of(pairs))
-        tok.save(tmp_path / "image")
-        opened = dstok.Tokenizer.open(tmp_path / "image")
+        tok.to_image(tmp_path / "image")
+        opened = dstok.Tokenizer.from_image(tmp_path / "image")
         rng = random.Random(5)
         for size in (1, 7, 20, 100, 3000):
             for _ in range(20):
@@ -163,10 +163,10 @@ def test_an_image_with_other_salts(size: int, tmp_path: Path) -> None:
     """One or two words stand after the seeds, nothing else; and not those of another table."""
     from images import Parts
 
-    dstok.Tokenizer.from_str(file_of(crowd(300, ASCII))).save(tmp_path / "image")
+    dstok.Tokenizer.from_str(file_of(crowd(300, ASCII))).to_image(tmp_path / "image")
     parts = Parts(tmp_path / "image")
     seeds = parts.sections["seeds"]
     parts.sections["seeds"] = seeds[:-4] + bytes(size)
     parts.write(tmp_path / "image")
     with pytest.raises(dstok.ImageError, match="section seeds|expected the pair table to hold merge"):
-        dstok.Tokenizer.open(tmp_path / "image")
+        dstok.Tokenizer.from_image(tmp_path / "image")

@@ -241,7 +241,7 @@ def test_commands(site: Path, tmp_path: Path) -> None:
 
 def test_a_file_that_has_the_name_of_a_broken_model(site: Path, tmp_path: Path) -> None:
     """It is told about without what the package knows, and why."""
-    dstok.Tokenizer.from_str(MODELS["plain"]).replace(name="bad").save(tmp_path / "bad.image")
+    dstok.Tokenizer.from_str(MODELS["plain"]).replace(name="bad").to_image(tmp_path / "bad.image")
     (site / "dstok_models_bad" / "index.json").unlink()
     done = run("info", "--model", str(tmp_path / "bad.image"), "--format", "json", env=with_path(site))
     assert done.returncode == 0 and json.loads(done.stdout)["name"] == "bad" and "sha256" not in json.loads(done.stdout)

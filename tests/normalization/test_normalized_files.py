@@ -91,9 +91,9 @@ def test_names_of_normalized_added_tokens_are_upstreams() -> None:
 def test_images_and_pickles(normalizer: Any, tmp_path: Path) -> None:
     ours, judge = both(normalizer)
     path = tmp_path / "image"
-    ours.save(path)
-    opened = dstok.Tokenizer.open(path)
-    opened.save(tmp_path / "again")
+    ours.to_image(path)
+    opened = dstok.Tokenizer.from_image(path)
+    opened.to_image(tmp_path / "again")
     assert path.read_bytes() == (tmp_path / "again").read_bytes()
     rng = random.Random(4)
     for tok in (opened, pickle.loads(pickle.dumps(ours)), pickle.loads(pickle.dumps(opened))):
@@ -117,26 +117,26 @@ def test_the_fingerprint_tells_normalizers_apart() -> None:
     {"type": "Replace", "is_regex": True, "pattern": "a{1,1000}{1,1000}"},
 ], ids=str)
 def test_hostile_images(change: dict[str, Any], tmp_path: Path) -> None:
-    nfc().save(tmp_path / "good")
+    nfc().to_image(tmp_path / "good")
     parts = Parts(tmp_path / "good")
     parts.description["normalizer"][0].update(change)
     parts.write(tmp_path / "bad")
     with pytest.raises(ImageError):
-        dstok.Tokenizer.open(tmp_path / "bad")
+        dstok.Tokenizer.from_image(tmp_path / "bad")
 
 
 @pytest.mark.parametrize("steps", [None, {}, "NFC", [None], ["NFC"], [{}], [[]], [{"type": "NFC"}], 1], ids=str)
 def test_hostile_lists_of_steps(steps: Any, tmp_path: Path) -> None:
-    nfc().save(tmp_path / "good")
+    nfc().to_image(tmp_path / "good")
     parts = Parts(tmp_path / "good")
     parts.description["normalizer"] = steps
     parts.write(tmp_path / "bad")
     with pytest.raises(ImageError):
-        dstok.Tokenizer.open(tmp_path / "bad")
+        dstok.Tokenizer.from_image(tmp_path / "bad")
 
 
 def test_images_of_models_without_a_normalizer_are_as_they_were(tmp_path: Path) -> None:
-    dstok.Tokenizer.from_str(file_of(None)).save(tmp_path / "image")
+    dstok.Tokenizer.from_str(file_of(None)).to_image(tmp_path / "image")
     assert "normalizer" not in Parts(tmp_path / "image").description
 
 

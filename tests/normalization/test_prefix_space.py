@@ -60,10 +60,10 @@ def test_ids_and_spans_are_upstreams(kind: str) -> None:
 @pytest.mark.parametrize("kind", FILES)
 def test_files_images_pickles(kind: str, tmp_path: Path) -> None:
     tok = dstok.Tokenizer.from_str(FILES[kind])
-    tok.save(tmp_path / "image")
+    tok.to_image(tmp_path / "image")
     tok.to_json(tmp_path / "tokenizer.json")
     judge = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
-    for made in (dstok.Tokenizer.open(tmp_path / "image"), dstok.Tokenizer.from_file(tmp_path / "tokenizer.json"),
+    for made in (dstok.Tokenizer.from_image(tmp_path / "image"), dstok.Tokenizer.from_json(tmp_path / "tokenizer.json"),
                  pickle.loads(pickle.dumps(tok))):
         for text in ("a", " ab<n>ab's", "<raw>a<l> b", ""):
             assert made.encode(text) == tok.encode(text) == judge.encode(text, add_special_tokens=False).ids

@@ -64,16 +64,16 @@ def test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: bool) -
     """Mapped or read they are the same, begin with a page, cannot be written to, and stay when their file is replaced."""
     monkeypatch.setattr(platform, "REPLACES_MAPPED", mapped)
     tok, path = dstok.load("deepseek-v3"), tmp_path / "model.image"
-    tok.save(path)
-    opened = dstok.Tokenizer.open(path)
-    dstok.load("deepseek-r1").save(path)
+    tok.to_image(path)
+    opened = dstok.Tokenizer.from_image(path)
+    dstok.load("deepseek-r1").to_image(path)
     assert opened.fingerprint == tok.fingerprint and opened.encode("Hello world") == tok.encode("Hello world")
     with open(path, "rb") as file:
         memory = platform.map_file(file)
     assert memory.readonly and memory == path.read_bytes() and np.frombuffer(memory, np.uint8).ctypes.data % 4096 == 0
     path.write_bytes(b"")
     with pytest.raises(dstok.ImageError, match="found an empty file"):
-        dstok.Tokenizer.open(path)
+        dstok.Tokenizer.from_image(path)
 
 
 def test_a_file_is_held_once(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from upstream import pre_tokenizer, upstream_pieces
 import dstok
 from dstok import Split, Splitter
 from dstok.pattern.split import BEHAVIORS
+from dstok.splitting import saved
 from dstok.splitting.presets import preset_names, presets
 
 TEXT = "Hello wörld 12345 it's  中文かな\r\n\n x!? 'S ǅa\u0301\u00a0\u2003 ²½٣ $a\t\t.\n  \n"
@@ -121,8 +122,8 @@ def test_errors_of_texts() -> None:
 
 def test_saved_and_pickled(tmp_path: Path) -> None:
     for splitter in SPLITTERS:
-        splitter.save(tmp_path / "splitter")
-        opened, loaded = Splitter.open(tmp_path / "splitter"), pickle.loads(pickle.dumps(splitter))
+        splitter.to_json(tmp_path / "splitter")
+        opened, loaded = Splitter.from_json(tmp_path / "splitter"), pickle.loads(pickle.dumps(splitter))
         assert opened == loaded == splitter and hash(opened) == hash(splitter)
         assert opened.split(TEXT) == loaded.split(TEXT) == copy.deepcopy(splitter).split(TEXT) == splitter.split(TEXT)
 
@@ -130,25 +131,35 @@ def test_saved_and_pickled(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", [b"", b"{", b"[]", b"\xff", b'{"dstok_splitter": 2}'])
 def test_a_damaged_file_is_refused(tmp_path: Path, change: bytes) -> None:
     (tmp_path / "splitter").write_bytes(change)
-    with pytest.raises(dstok.ImageError):
-        Splitter.open(tmp_path / "splitter")
+    with pytest.raises(dstok.TokenizerFileError, match="splitter: "):
+        Splitter.from_json(tmp_path / "splitter")
 
 
 def test_a_file_of_another_splitter_is_refused(tmp_path: Path) -> None:
-    Splitter("a").save(tmp_path / "splitter")
+    Splitter("a").to_json(tmp_path / "splitter")
     other = (tmp_path / "splitter").read_text().replace('"pattern": "a"', '"pattern": "b"')
     (tmp_path / "splitter").write_text(other)
-    with pytest.raises(dstok.ImageError, match="fingerprint"):
-        Splitter.open(tmp_path / "splitter")
+    with pytest.raises(dstok.TokenizerFileError, match="fingerprint"):
+        Splitter.from_json(tmp_path / "splitter")
+    with pytest.raises(dstok.PickleError, match="fingerprint"):
+        saved.unpickled(Splitter, other)
+
+
+def test_a_saved_splitter_keeps_its_unicode_version(tmp_path: Path) -> None:
+    words = Splitter(r"\w+").with_unicode("15.0")
+    words.to_json(tmp_path / "splitter")
+    assert Splitter.from_json(tmp_path / "splitter").unicode_version == "15.0"
+    with pytest.raises(dstok.ArgumentError, match="with_unicode"):
+        Splitter.from_json(tmp_path / "splitter", upstream="tokenizers-0.21.1")
 
 
 def test_where_a_splitter_comes_from() -> None:
     v3 = Splitter.preset("deepseek-v3")
     assert Splitter.from_tokenizer(dstok.load("deepseek-v3")) == v3
-    assert Splitter.from_json(json.dumps({"pre_tokenizer": pre_tokenizer("deepseek-v3"), "model": {}})) == v3
+    assert Splitter.from_str(json.dumps({"pre_tokenizer": pre_tokenizer("deepseek-v3"), "model": {}})) == v3
     with pytest.raises(dstok.UnsupportedError, match="normalizer"):
-        Splitter.from_json('{"normalizer": {"type": "NFC"}, "pre_tokenizer": null}')
-    assert Splitter.from_json('{"pre_tokenizer": null}').split("a b") == ["a b"]
+        Splitter.from_str('{"normalizer": {"type": "NFC"}, "pre_tokenizer": null}')
+    assert Splitter.from_str('{"pre_tokenizer": null}').split("a b") == ["a b"]
     assert Splitter.from_tiktoken("cl100k_base").split("a1\n") == ["a", "1", "\n"]
     assert Splitter(r"\pL++", dialect="fancy-regex").split("ab1") == ["ab", "1"]
 
