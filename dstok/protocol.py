@@ -95,9 +95,11 @@ class TokenizerProtocol(Protocol):
     def pretokenize(
         self, text: Text, /, *, special: Special = "all", errors: Errors = "strict",
     ) -> list[Piece]: ...
-    def truncate(self, text: str, budget: int, /, *, special: Special = "all", errors: Errors = "strict") -> str: ...
+    def truncate(
+        self, text: str, max_tokens: int, /, *, special: Special = "all", errors: Errors = "strict",
+    ) -> str: ...
     def chunk(
-        self, text: str, budget: int, /, *, overlap: int = 0, special: Special = "all", errors: Errors = "strict",
+        self, text: str, max_tokens: int, /, *, overlap: int = 0, special: Special = "all", errors: Errors = "strict",
     ) -> Iterator[str]: ...
 
     # Ids to text

@@ -1,8 +1,8 @@
 """Texts that must fit a number of tokens: counting up to it, truncating to it, cutting into chunks.
 
-In: a tokenizer, a text, a budget in ids. Out: counts, or parts of the text, cut between characters: `str` of `str`,
+In: a tokenizer, a text, `max_tokens`. Out: counts, or parts of the text, cut between characters: `str` of `str`,
 bytes of bytes.
-Invariant: each part that comes out re-encodes to at most the budget. A part that ends where the text was cut
+Invariant: each part that comes out re-encodes to at most `max_tokens` ids. A part that ends where the text was cut
 may encode otherwise at the cut than within the text, so each candidate is counted again, never assumed.
 """
 
@@ -23,48 +23,49 @@ if TYPE_CHECKING:
 
 __all__ = ["chunk", "count_up_to", "truncate"]
 
-_ROOM = 64  # code points looked at per id of the budget, at first: more than any ordinary text has
+_ROOM = 64  # code points looked at per id of `max_tokens`, at first: more than any ordinary text has
 Binary = bytes | bytearray | memoryview
 Side = Literal["right", "left"]
 
 
 def count_up_to(
-    self: Parts, text: Text, limit: int, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-    errors: Errors = "strict",
+    self: Parts, text: Text, max_tokens: int, *, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
 ) -> int:
-    """The number of ids of `text` if it is at most `limit`, else `limit + 1`; stops early. Keywords as `encode`.
+    """The number of ids of `text` if it is at most `max_tokens`, else `max_tokens + 1`. Keywords as `encode`.
 
-    Time is bounded by the limit, but for bytes, which are checked as a whole, and for a model with a normalizer, which
-    looks at the whole text first: at a gigabyte a second or more. Raises `ValueError` for a limit below 0.
+    It stops early: time is bounded by `max_tokens`, but for bytes, which are checked as a whole, and for a model with
+    a normalizer, which looks at the whole text first: at a gigabyte a second or more. Raises `ArgumentError` for
+    `max_tokens` below 0.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").count_up_to("Hello wide world", 2)
     3
     """
     extra = self._ends.extra(add_bos, add_eos)
-    limit = whole("limit", limit, most=MANY)
-    found = _count(self._encoder, text, limit - extra, self._added.policy(special), replaces(errors))
-    return min(found + extra, limit + 1)
+    most = whole("max_tokens", max_tokens, most=MANY)
+    found = _count(self._encoder, text, most - extra, self._added.policy(special), replaces(errors))
+    return min(found + extra, most + 1)
 
 
 @overload
 def truncate(
-    self: Parts, text: str, budget: int, *, side: Side = "right", special: Special = "all", add_bos: bool = False,
-    add_eos: bool = False, errors: Errors = "strict",
+    self: Parts, text: str, max_tokens: int, *, side: Side = "right", special: Special = "all",
+    add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> str: ...
 @overload
 def truncate(
-    self: Parts, text: Binary, budget: int, *, side: Side = "right", special: Special = "all", add_bos: bool = False,
-    add_eos: bool = False, errors: Errors = "strict",
+    self: Parts, text: Binary, max_tokens: int, *, side: Side = "right", special: Special = "all",
+    add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> bytes: ...
 def truncate(
-    self: Parts, text: Text, budget: int, *, side: Side = "right", special: Special = "all", add_bos: bool = False,
-    add_eos: bool = False, errors: Errors = "strict",
+    self: Parts, text: Text, max_tokens: int, *, side: Side = "right", special: Special = "all",
+    add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> str | bytes:
-    """`text` without its end (side="right") or start ("left"), so that it encodes to at most `budget` ids.
+    """`text` without its end (side="right") or start ("left"), so that it encodes to at most `max_tokens` ids.
 
     It is cut between characters; of bytes it is bytes. With `add_bos` and `add_eos` these ids count, too.
-    Other keywords as `encode`. Raises `ValueError` if the budget is below 0, or too small for BOS and EOS.
+    Other keywords as `encode`. Raises `ArgumentError` if `max_tokens` is below 0, or too small for BOS and EOS.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -74,7 +75,7 @@ def truncate(
     extra = self._ends.extra(add_bos, add_eos)
     if side not in ("right", "left"):
         raise ValueError(f'expected side to be "right" or "left", found {side!r}')
-    room = _room(budget, extra, 0)
+    room = _room(max_tokens, extra, 0)
     chars = characters(text, replaces(errors))
     fitting = _Fitting(self._encoder, self._places, self._added.policy(special))
     kept = chars[: fitting.end(chars, 0, room)] if side == "right" else fitting.last(chars, room)
@@ -83,22 +84,22 @@ def truncate(
 
 @overload
 def chunk(
-    self: Parts, text: str, budget: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    self: Parts, text: str, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
 ) -> Iterator[str]: ...
 @overload
 def chunk(
-    self: Parts, text: Binary, budget: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    self: Parts, text: Binary, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
 ) -> Iterator[bytes]: ...
 def chunk(
-    self: Parts, text: Text, budget: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    self: Parts, text: Text, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
 ) -> Iterator[str] | Iterator[bytes]:
-    """Parts of `text`, in order, of at most `budget` ids each; without overlap they join to `text`.
+    """Parts of `text`, in order, of at most `max_tokens` ids each; without overlap they join to `text`.
 
     Each begins at most `overlap` ids before the end of the last one; with `add_bos` and `add_eos` these ids count
-    in each part. Other keywords as `encode`. Raises `ValueError` for a budget that leaves no id for text, or not
+    in each part. Other keywords as `encode`. Raises `ArgumentError` if `max_tokens` leaves no id for text, or not
     more than `overlap`; and, when it comes to it, for a character that has more ids.
 
     >>> import dstok
@@ -106,19 +107,19 @@ def chunk(
     ['Hello wide', ' world']
     """
     extra = self._ends.extra(add_bos, add_eos)
-    room = _room(budget, extra, 1)
+    room = _room(max_tokens, extra, 1)
     overlap = whole("overlap", overlap)
     if overlap >= room:
         rest = f", less {extra} for BOS and EOS" if extra else ""
-        raise ArgumentError(f"expected overlap to be below the budget {budget}{rest}, found {overlap}", "overlap")
+        raise ArgumentError(f"expected overlap to be below max_tokens, {max_tokens}{rest}, found {overlap}", "overlap")
     chars = characters(text, replaces(errors))
     parts = _Fitting(self._encoder, self._places, self._added.policy(special)).chunks(chars, room, overlap)
     return parts if isinstance(text, str) else map(str.encode, parts)
 
 
-def _room(budget: int, extra: int, least: int) -> int:
-    """How many ids of the budget are for text: at least `least`."""
-    return whole("budget", budget, extra + least, f" ({extra} for BOS and EOS)" if extra else "", MANY) - extra
+def _room(max_tokens: int, extra: int, least: int) -> int:
+    """How many of these ids are for text: at least `least`."""
+    return whole("max_tokens", max_tokens, extra + least, f" ({extra} for BOS and EOS)" if extra else "", MANY) - extra
 
 
 def _count(encoder: Encoder, text: Text, limit: int, policy: Policy, replace: bool = False) -> int:
@@ -141,8 +142,8 @@ class _Fitting:
                 start = covered  # the overlap leaves no room for the next character: go on without it
                 continue
             if end == start:
-                raise ValueError(f"expected a budget that the character at code point {start} fits, "
-                                 f"found {room} ids for text")
+                raise ArgumentError(f"expected max_tokens that the character at code point {start} fits, "
+                                    f"found {room} ids for text", "max_tokens")
             yield text[start:end]
             covered = end
             start = end if overlap == 0 else max(end - len(self.last(text[start:end], overlap)), start + 1)

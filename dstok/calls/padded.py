@@ -72,15 +72,15 @@ def encode_batch_padded(
 
 
 def encode_with_overflow(
-    self: Parts, text: Text, max_length: int, *, stride: int = 0, side: Side = "right", special: Special = "all",
+    self: Parts, text: Text, max_tokens: int, *, stride: int = 0, side: Side = "right", special: Special = "all",
     add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> list[Ids]:
-    """The ids of `text` in parts of at most `max_length` ids, uint32[n] each: the text cut to that, then what is left.
+    """The ids of `text` in parts of at most `max_tokens` ids, uint32[n] each: the text cut to that, then what is left.
 
     Neighbours share `stride` ids. With side="left" the first part is the end of the text. BOS and EOS stand around each
     part, and count. If they leave no room, the first part has nothing of the text and a second one all of it, whatever
-    `max_length` is: so it is upstream. Keywords as `encode`. Raises `ValueError` for a `stride` that leaves no new id
-    in a part, and for a `max_length` below the number of BOS and EOS.
+    `max_tokens` is: so it is upstream. Keywords as `encode`. Raises `ValueError` for a `stride` that leaves no new id
+    in a part, and for a `max_tokens` below the number of BOS and EOS.
 
     >>> import dstok
     >>> parts = dstok.load("deepseek-v3").encode_with_overflow("Hello wide world", 2, stride=1)
@@ -91,7 +91,7 @@ def encode_with_overflow(
 
     check_side("side", side)
     stride = whole("stride", stride)
-    room = room_of(max_length, self._ends.extra(add_bos, add_eos))
+    room = room_of("max_tokens", max_tokens, self._ends.extra(add_bos, add_eos))
     ids = self.encode_array(text, special=special, errors=errors)
     before, after = (np.array(ends, np.uint32) for ends in (self._ends.before(add_bos), self._ends.after(add_eos)))
     spans = overflow_spans(len(ids), room, stride, side)
@@ -188,7 +188,7 @@ def shape_of(
     return Shape(
         None if length is None else whole("length", length, most=MANY),
         1 if multiple_of is None else whole("multiple_of", multiple_of, 1, most=MANY),
-        None if max_length is None else room_of(max_length, extra, around),
+        None if max_length is None else room_of("max_length", max_length, extra, around),
         _pad_id_of(self) if pad_id is None else whole("pad_id", pad_id, most=MAX_ID),
         thread_count(threads))
 
@@ -201,9 +201,9 @@ def _pad_id_of(self: Parts) -> int:
     return found
 
 
-def room_of(max_length: Any, extra: int, around: str = "BOS and EOS") -> int:
-    """How many ids of a row are for text. Raises `ArgumentError`."""
-    return whole("max_length", max_length, extra, f", for {around}" if extra else "") - extra
+def room_of(name: str, most: Any, extra: int, around: str = "BOS and EOS") -> int:
+    """How many of `most` ids are for text. `name` is that of the argument. Raises `ArgumentError`."""
+    return whole(name, most, extra, f", for {around}" if extra else "") - extra
 
 
 def check_side(name: str, side: str) -> None:

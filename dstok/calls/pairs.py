@@ -91,16 +91,16 @@ def encode_pair(
 
 
 def encode_pair_with_overflow(
-    self: Parts, text: Text, pair: Text, max_length: int, *, truncation: Truncation = "longest_first", stride: int = 0,
+    self: Parts, text: Text, pair: Text, max_tokens: int, *, truncation: Truncation = "longest_first", stride: int = 0,
     side: Side = "right", add_special_tokens: bool = True, special: Special = "all", errors: Errors = "strict",
 ) -> list[PairIds]:
-    """Two texts in a row in parts of at most `max_length` ids: the pair cut to that, then what is left.
+    """Two texts in a row in parts of at most `max_tokens` ids: the pair cut to that, then what is left.
 
     `truncation` says which text is cut. Neighbours share `stride` ids of it; if both are cut, each part of one comes
     with each of the other. With side="left" the first part has the ends of the texts. In the parts after the first,
     upstream's templates give a text that is cut the type id 0 or 1, whatever they say; so it is here. So it is where
     nothing but what stands around the texts has room: the parts after the first have a whole text then. Other keywords
-    as `encode_pair`. Raises `ValueError` for a `max_length` below the number of ids around the texts, if the
+    as `encode_pair`. Raises `ValueError` for a `max_tokens` below the number of ids around the texts, if the
     text to cut is too short, and for a `stride` that leaves no new id in a part.
 
     >>> import dstok
@@ -113,7 +113,7 @@ def encode_pair_with_overflow(
     _check_truncation(truncation)
     stride = whole("stride", stride)
     parts = _parts(self, add_special_tokens)
-    room = room_of(max_length, _around(parts), AROUND)
+    room = room_of("max_tokens", max_tokens, _around(parts), AROUND)
     both = _both(self, text, pair, special, errors)
     (kept,) = kept_lengths(np.array([[len(ids) for ids in both]]), room, truncation).tolist()
     spans = [overflow_spans(len(ids), count, stride, side) for ids, count in zip(both, kept)]

@@ -4,7 +4,7 @@ In: the words. Out: data on standard output; for an error one line on standard e
 with a caret under the place; an exit code:
 
     0    success
-    1    over the budget of `count --max-tokens`; a difference that `verify` or `splitter diff` found
+    1    more than `--max-tokens`; a difference that `verify` or `splitter diff` found
     2    bad usage or input; checks for which `verify` had no time
     70   a fault of dstok itself
     130  interrupted
@@ -42,14 +42,14 @@ EPILOG = """\
 Text is UTF-8, read byte for byte. No FILE, or -, is standard input; .gz, .zst, .bz2 and .xz are unpacked.
 dstok COMMAND --help lists a command's options.
 
-exit codes: 0 success, 1 over the budget of count --max-tokens, or verify or splitter diff found a
+exit codes: 0 success, 1 over --max-tokens, or verify or splitter diff found a
 difference, 2 bad usage or input, or verify had no time for some checks, 130 interrupted
 
 example:
   dstok count README.md"""
 
 BAD, INTERRUPTED = 2, 130
-FAULT = 70  # sysexits' EX_SOFTWARE: never 1, which a gate reads as "over budget"
+FAULT = 70  # sysexits' EX_SOFTWARE: never 1, which a gate reads as "too many tokens"
 READER_GONE = 141  # 128 + SIGPIPE: a shell shows the same for `cat`
 
 

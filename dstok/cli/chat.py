@@ -139,7 +139,7 @@ def _count(arguments: Namespace) -> int:
         count = chat.count(tokenizer, talk.messages, arguments.version, special=arguments.special, **talk.arguments)
         if limit is not None and count > limit:
             over.append(talk.name)
-            complain(f"{talk.name}: {count} tokens, {count - limit} over the budget of {limit}")
+            complain(f"{talk.name}: {count} tokens, {count - limit} over --max-tokens {limit}")
         label = f"\t{talk.name}" if len(arguments.files) > 1 and not arguments.jsonl else ""
         return f"{count}{label}\n".encode("utf-8", "surrogateescape")
 

@@ -94,7 +94,7 @@ class _Counter:
 
     def judge(self, name: str, count: int) -> None:
         if self.limit is not None and count > self.limit:
-            complain(f"{name}: {count} tokens, {count - self.limit} over the budget of {self.limit}")
+            complain(f"{name}: {count} tokens, {count - self.limit} over --max-tokens {self.limit}")
             self.code = max(self.code, OVER_BUDGET)
 
 

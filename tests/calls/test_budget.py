@@ -116,7 +116,7 @@ def test_count_up_to(text: str, limit: int, special: Any) -> None:
 def test_bad_arguments() -> None:
     """A side, budget or overlap that makes no sense is a `ValueError`."""
     for budget in (-1, -(10**9)):
-        with pytest.raises(ValueError, match="budget"):
+        with pytest.raises(ValueError, match="max_tokens"):
             TOK.truncate("a", budget)
     with pytest.raises(ValueError, match="middle"):
         TOK.truncate("a", 1, side="middle")
@@ -133,7 +133,7 @@ def test_count_up_to_negative_limit() -> None:
 
 def test_chunk_checks_its_arguments_at_once() -> None:
     """Bad arguments of `chunk` are told when it is called, not when the first part is asked for."""
-    with pytest.raises(ValueError, match="budget"):
+    with pytest.raises(ValueError, match="max_tokens"):
         TOK.chunk("a", 0)
 
 

@@ -112,9 +112,9 @@ def test_budgets(tok: Any, text: str, frame: Any, kind: Any, budget: int) -> Non
 
 
 def test_budgets_that_leave_nothing() -> None:
-    with pytest.raises(ValueError, match=r"expected budget to be at least 3 \(2 for BOS and EOS\), found 2"):
+    with pytest.raises(ValueError, match=r"expected max_tokens to be at least 3 \(2 for BOS and EOS\), found 2"):
         TOK.chunk("a", 2, add_bos=True, add_eos=True)
-    with pytest.raises(ValueError, match="below the budget 5, less 1 for BOS and EOS, found 4"):
+    with pytest.raises(ValueError, match="below max_tokens, 5, less 1 for BOS and EOS, found 4"):
         TOK.chunk("a", 5, overlap=4, add_eos=True)
 
 

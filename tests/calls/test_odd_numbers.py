@@ -34,11 +34,11 @@ def pairs(**options: Any) -> Any:
 
 
 def parts(**options: Any) -> Any:
-    return V3.encode_with_overflow("\ud800", **{"max_length": 5, **options})
+    return V3.encode_with_overflow("\ud800", **{"max_tokens": 5, **options})
 
 
 def parts_of_pair(**options: Any) -> Any:
-    return V3.encode_pair_with_overflow("\ud800", "", **{"max_length": 5, **options})
+    return V3.encode_pair_with_overflow("\ud800", "", **{"max_tokens": 5, **options})
 
 
 def limit(**options: Any) -> Any:
@@ -50,15 +50,15 @@ def cut(**options: Any) -> Any:
 
 
 def chunks(**options: Any) -> Any:
-    return V3.chunk(b"\xff", **{"budget": 5, **options})
+    return V3.chunk(b"\xff", **{"max_tokens": 5, **options})
 
 
 # Of each call: the numbers that it takes, with the least and the largest of each.
 NUMBERS: dict[Callable[..., Any], dict[str, tuple[int, int]]] = {
     padded: {"length": (0, 1 << 40), "multiple_of": (1, 1 << 40), "max_length": (0, 2**63 - 1), "pad_id": (0, 2**32 - 1),
              "threads": (1, 2**63 - 1)},
-    parts: {"max_length": (0, 2**63 - 1), "stride": (0, 2**63 - 1)},
-    limit: {"limit": (0, 1 << 40)}, cut: {"budget": (0, 1 << 40)}, chunks: {"budget": (1, 1 << 40), "overlap": (0, 2**63 - 1)},
+    parts: {"max_tokens": (0, 2**63 - 1), "stride": (0, 2**63 - 1)},
+    limit: {"max_tokens": (0, 1 << 40)}, cut: {"max_tokens": (0, 1 << 40)}, chunks: {"max_tokens": (1, 1 << 40), "overlap": (0, 2**63 - 1)},
 }
 NUMBERS |= {pairs: {**NUMBERS[padded], "pad_type_id": (0, 2**32 - 1)}, parts_of_pair: NUMBERS[parts]}
 THREADS: dict[str, Callable[..., Any]] = {
@@ -97,7 +97,7 @@ def test_rows(call: Callable[..., Any]) -> None:
         for value in (most + 1, HUGE):
             assert refused(call, name, value) == f"expected {name} to be at most {most}, found {value}"
         assert refused(call, name, 10**100_000) == f"expected {name} to be at most {most}, found 2**332192 or more"
-    for name in NUMBERS[call].keys() & {"stride", "pad_type_id", "threads", "limit", "budget", "overlap"} | ({"max_length"} if "stride" in NUMBERS[call] else set()):
+    for name in NUMBERS[call].keys() & {"stride", "pad_type_id", "threads", "max_tokens", "overlap"}:
         assert refused(call, name, None) == f"expected {name} to be a whole number, found None"
 
 
@@ -132,5 +132,5 @@ def test_numbers_that_are_large() -> None:
     text, most = "Hello wide world " * 100, np.int64(1 << 40)
     assert V3.count_up_to(text, most) == V3.count(text)
     assert V3.truncate(text, most) == V3.truncate(text, most, side="left") == "".join(V3.chunk(text, most)) == text
-    with pytest.raises(ArgumentError, match="expected overlap to be below the budget 3, less 1 for BOS and EOS, found 2"):
+    with pytest.raises(ArgumentError, match="expected overlap to be below max_tokens, 3, less 1 for BOS and EOS, found 2"):
         V3.chunk(text, 3, overlap=2, add_bos=True)

@@ -126,7 +126,7 @@ def test_wrong_strides_are_refused_before_the_text_is_looked_at() -> None:
 
 
 def test_no_room_for_the_ends() -> None:
-    with pytest.raises(ValueError, match="expected max_length to be at least 2, for BOS and EOS, found 1"):
+    with pytest.raises(ValueError, match="expected max_tokens to be at least 2, for BOS and EOS, found 1"):
         TOK.encode_with_overflow("ab", 1, add_bos=True, add_eos=True)
     with pytest.raises(ValueError, match="expected max_length to be at least 1, for BOS and EOS, found 0"):
         TOK.encode_batch_padded(["ab"], pad_id=0, max_length=0, add_eos=True)

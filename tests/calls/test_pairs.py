@@ -314,5 +314,5 @@ def test_wrong_values_of_parts_are_refused() -> None:
                              ({"side": "up"}, "side to be"), ({"stride": 2}, "a stride of at least 0 and below the 2 ids")):
         with pytest.raises(ValueError, match=f"^expected {message}"):
             ours.encode_pair_with_overflow("a b c d", "e f g h", 7, **options)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="expected max_length to be at least 3, for what stands around the texts, found 2"):
+    with pytest.raises(ValueError, match="expected max_tokens to be at least 3, for what stands around the texts, found 2"):
         ours.encode_pair_with_overflow("a", "b", 2)

@@ -77,7 +77,7 @@ def test_encode_and_count(talk: str) -> None:
     both = ok("chat", "count", "--version", "v3.2", talk, talk, "--special", "all").decode()
     assert both == f"{chat.count(tok, TALK, 'v3.2', special='all')}\t{talk}\n" * 2
     error = fails("chat", "count", "--version", "v3.2", "--max-tokens", "3", talk, code=1)
-    assert error == f"dstok: {talk}: {len(encoded.ids)} tokens, {len(encoded.ids) - 3} over the budget of 3\n"
+    assert error == f"dstok: {talk}: {len(encoded.ids)} tokens, {len(encoded.ids) - 3} over --max-tokens 3\n"
 
 
 def test_parse() -> None:
