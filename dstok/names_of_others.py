@@ -70,7 +70,7 @@ ELSEWHERE = {
     "add_eos_token": "encode(text, add_eos=True): each call says it",
     "vocab": "get_vocab()",
     "pad": "encode_batch_padded(texts, pad_id=...)",
-    "padding_side": 'encode_batch_padded(texts, side="left"): each call says it',
+    "padding_side": 'encode_batch_padded(texts, padding_side="left"): each call says it',
     "truncation_side": 'encode_batch_padded(texts, truncation_side="left"): each call says it',
     "prepare_for_model": "encode_pair_with_overflow(text, pair, max_tokens)",
     "truncate_sequences": "encode_pair_with_overflow(text, pair, max_tokens)",

@@ -30,7 +30,7 @@ LIMIT = (1 << 31) - 1  # bytes in an array with offsets of 32 bits
 MOST = (1 << 32) - 1
 
 
-def decode(tok: Tokenizer, lists: Any, *, skip_special: bool = False, errors: Errors = "replace") -> Any:
+def decode(tok: Tokenizer, lists: Any, *, skip_special_tokens: bool = False, errors: Errors = "replace") -> Any:
     """The text of each list of an Arrow array of lists of ids, as `StringArray`; a null list stays null.
 
     A `ChunkedArray` gives a `ChunkedArray`. Lists with offsets of 64 bits, and texts with more bytes than 32 bits can
@@ -50,7 +50,7 @@ def decode(tok: Tokenizer, lists: Any, *, skip_special: bool = False, errors: Er
     counts = [_counts(piece) for piece in pieces]
     data, sizes, repaired = decode_lists(
         tok, _ids(tok, pieces, counts), np.concatenate([np.empty(0, np.int64), *counts]),
-        skip_special=skip_special, errors=errors)
+        skip_special_tokens=skip_special_tokens, errors=errors)
     bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
     ends = np.cumsum([0, *map(len, pieces)])
     large = _is_large(kind) or any(bounds[end] - bounds[at] > LIMIT for at, end in pairwise(ends))

@@ -9,10 +9,11 @@ may encode otherwise at the cut than within the text, so each candidate is count
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, overload
 
 from dstok.base.numbers import MANY, whole
 from dstok.base.texts import Errors, Special, Text, characters, lone_surrogate, replaces, utf8
+from dstok.calls.sides import Side, check_side
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ __all__ = ["chunk", "count_up_to", "truncate"]
 
 _ROOM = 64  # code points looked at per id of `max_tokens`, at first: more than any ordinary text has
 Binary = bytes | bytearray | memoryview
-Side = Literal["right", "left"]
 
 
 def count_up_to(
@@ -50,19 +50,19 @@ def count_up_to(
 
 @overload
 def truncate(
-    self: Parts, text: str, max_tokens: int, *, side: Side = "right", special: Special = "all",
-    add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+    self: Parts, text: str, max_tokens: int, *, truncation_side: Side = "right",
+    special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> str: ...
 @overload
 def truncate(
-    self: Parts, text: Binary, max_tokens: int, *, side: Side = "right", special: Special = "all",
-    add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+    self: Parts, text: Binary, max_tokens: int, *, truncation_side: Side = "right",
+    special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> bytes: ...
 def truncate(
-    self: Parts, text: Text, max_tokens: int, *, side: Side = "right", special: Special = "all",
-    add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+    self: Parts, text: Text, max_tokens: int, *, truncation_side: Side = "right",
+    special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> str | bytes:
-    """`text` without its end (side="right") or start ("left"), so that it encodes to at most `max_tokens` ids.
+    """`text` cut to at most `max_tokens` ids, counted again after the cut; `truncation_side` is the end that goes.
 
     It is cut between characters; of bytes it is bytes. With `add_bos` and `add_eos` these ids count, too.
     Other keywords as `encode`. Raises `ArgumentError` if `max_tokens` is below 0, or too small for BOS and EOS.
@@ -73,12 +73,11 @@ def truncate(
     ('Hello wide', b'Hello')
     """
     extra = self._ends.extra(add_bos, add_eos)
-    if side not in ("right", "left"):
-        raise ValueError(f'expected side to be "right" or "left", found {side!r}')
+    check_side("truncation_side", truncation_side)
     room = _room(max_tokens, extra, 0)
     chars = characters(text, replaces(errors))
     fitting = _Fitting(self._encoder, self._places, self._added.policy(special))
-    kept = chars[: fitting.end(chars, 0, room)] if side == "right" else fitting.last(chars, room)
+    kept = chars[: fitting.end(chars, 0, room)] if truncation_side == "right" else fitting.last(chars, room)
     return kept if isinstance(text, str) else kept.encode()
 
 

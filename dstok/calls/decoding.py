@@ -27,35 +27,35 @@ __all__ = [
 ]
 
 
-def decode(self: Parts, ids: Iterable[int], *, skip_special: bool = False, errors: Errors = "replace") -> str:
+def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False, errors: Errors = "replace") -> str:
     """The text of `ids`: of a list, an array, or what else gives ints.
 
-    Bytes that are not UTF-8 become U+FFFD, or with errors="strict" a `DecodeError`. `skip_special` leaves out the
-    tokens that the model marks as special, as upstream does. These are not all added tokens: of V3's,
+    Bytes that are not UTF-8 become U+FFFD, or with errors="strict" a `DecodeError`. `skip_special_tokens` leaves out
+    the tokens that the model marks as special, as upstream does. These are not all added tokens: of V3's,
     `<｜begin▁of▁sentence｜>` is one, while `<｜User｜>` and `<think>` stay. Raises `UnknownIdError` with the id and
     its index, and `TypeError`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
-    >>> tok.decode(tok.encode("<｜begin▁of▁sentence｜><｜User｜>hi"), skip_special=True)
+    >>> tok.decode(tok.encode("<｜begin▁of▁sentence｜><｜User｜>hi"), skip_special_tokens=True)
     '<｜User｜>hi'
     """
     replaces(errors)
-    return _text(self._decoder.decode(listed(ids), skip_special), errors)
+    return _text(self._decoder.decode(listed(ids), skip_special_tokens), errors)
 
 
-def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special: bool = False) -> bytes:
-    """The bytes of `ids`, as they are. `skip_special`, and errors, as `decode`.
+def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False) -> bytes:
+    """The bytes of `ids`, as they are. `skip_special_tokens`, and errors, as `decode`.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").decode_bytes([19923, 2058])
     b'Hello world'
     """
-    return self._decoder.decode(listed(ids), skip_special)
+    return self._decoder.decode(listed(ids), skip_special_tokens)
 
 
 def decode_batch(
-    self: Parts, batch: Iterable[Iterable[int]], *, skip_special: bool = False, errors: Errors = "replace",
+    self: Parts, batch: Iterable[Iterable[int]], *, skip_special_tokens: bool = False, errors: Errors = "replace",
 ) -> list[str]:
     """`decode` of each of `batch`; errors say which list they are of.
 
@@ -66,12 +66,13 @@ def decode_batch(
     texts = []
     for number, ids in enumerate(batch):
         with _of_list(number):
-            texts.append(decode(self, ids, skip_special=skip_special, errors=errors))
+            texts.append(decode(self, ids, skip_special_tokens=skip_special_tokens, errors=errors))
     return texts
 
 
 def decode_lists(
-    self: Parts, ids: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64], *, skip_special: bool, errors: Errors,
+    self: Parts, ids: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64], *, skip_special_tokens: bool,
+    errors: Errors,
 ) -> tuple[bytes, npt.NDArray[np.int64], dict[int, str]]:
     """`decode` of lists that lie one after the other in `ids`, `counts` their lengths.
 
@@ -81,7 +82,7 @@ def decode_lists(
     import numpy as np
 
     replaces(errors)
-    data, each, broken = self._decoder.decode_lists(ids, counts, skip_special)
+    data, each, broken = self._decoder.decode_lists(ids, counts, skip_special_tokens)
     sizes, repaired = np.asarray(each), {}
     ends = np.cumsum(sizes)
     for number in broken:
@@ -90,10 +91,10 @@ def decode_lists(
     return data, sizes, repaired
 
 
-def decode_stream(self: Parts, *, skip_special: bool = False, errors: Errors = "replace") -> DecodeStream:
+def decode_stream(self: Parts, *, skip_special_tokens: bool = False, errors: Errors = "replace") -> DecodeStream:
     """A stream that decodes ids as they come. Keywords as `decode`."""
     replaces(errors)
-    return DecodeStream(self._decoder, skip_special, errors)
+    return DecodeStream(self._decoder, skip_special_tokens, errors)
 
 
 def token_bytes(self: Parts, id: int) -> bytes:

@@ -9,12 +9,13 @@ Source: how upstream truncates and pads; tests/calls/test_padded.py asks upstrea
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok.base.numbers import MANY, thread_count, whole
 from dstok.base.texts import Errors, Special, Text
 from dstok.calls.batches import encode_batch_arrays, framed
-from dstok.errors import ArgumentError, DstokError
+from dstok.calls.sides import Side, check_side
+from dstok.errors import DstokError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,11 +27,10 @@ if TYPE_CHECKING:
     Lengths = npt.NDArray[np.int64]
 
 __all__ = [
-    "MAX_ID", "Shape", "Side", "check_side", "cut_texts", "encode_batch_padded", "encode_with_overflow", "filled",
+    "MAX_ID", "Shape", "cut_texts", "encode_batch_padded", "encode_with_overflow", "filled",
     "overflow_spans", "room_of", "row_width", "shape_of",
 ]
 
-Side = Literal["right", "left"]
 MAX_ID = (1 << 32) - 1  # of ids and type ids: upstream's, too
 
 
@@ -38,23 +38,24 @@ class Shape(NamedTuple):
     """What rows look like: the numbers that a call was given, as ints. `room`: of a row, for ids of text."""
 
     length: int | None
-    multiple_of: int
+    pad_to_multiple_of: int
     room: int | None
     pad_id: int
     threads: int
 
 
 def encode_batch_padded(
-    self: Parts, texts: Iterable[Text], *, length: int | None = None, side: Side = "right", pad_id: int | None = None,
-    multiple_of: int | None = None, max_length: int | None = None, truncation_side: Side = "right", threads: int = 1,
-    special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+    self: Parts, texts: Iterable[Text], *, length: int | None = None, padding_side: Side = "right",
+    pad_id: int | None = None, pad_to_multiple_of: int | None = None, max_length: int | None = None,
+    truncation_side: Side = "right", threads: int = 1, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """(ids int64[len(texts), width], mask int64[len(texts), width]): the mask is 1 at ids of a text, 0 at padding.
 
-    The width is `length`, or without it that of the longest row, rounded up to a multiple of `multiple_of`. `side` is
-    the end of a row that is filled with `pad_id`; without it, with the token that the model's files name for that.
-    `max_length` cuts each row to so many ids, BOS and EOS among them, which are kept; `truncation_side` is the end of
-    the text that goes. Other keywords as `encode_batch`; lengths are in ids.
+    The width is `length`, or without it that of the longest row, rounded up to a multiple of `pad_to_multiple_of`.
+    `padding_side` is the end of a row that is filled with `pad_id`; without it, with the token that the model's files
+    name for that. `max_length` cuts each row to so many ids, BOS and EOS among them, which are kept; `truncation_side`
+    is the end of the text that goes. Other keywords as `encode_batch`; lengths are in ids.
     Raises `ValueError` for a row longer than `length`, `ArgumentError` for a number that cannot be (before any text is
     looked at), and `DstokError` if the model names no token to fill with.
 
@@ -63,24 +64,24 @@ def encode_batch_padded(
     >>> ids.tolist(), mask.tolist()
     ([[19923, 2], [19923, 7050]], [[1, 0], [1, 1]])
     """
-    for name, value in (("side", side), ("truncation_side", truncation_side)):
+    for name, value in (("padding_side", padding_side), ("truncation_side", truncation_side)):
         check_side(name, value)
     extra = self._ends.extra(add_bos, add_eos)
-    shape = shape_of(self, length, multiple_of, max_length, pad_id, threads, extra)
+    shape = shape_of(self, length, pad_to_multiple_of, max_length, pad_id, threads, extra)
     flat, lengths = _rows(self, texts, shape, truncation_side, special, add_bos, add_eos, errors)
-    return filled(flat, lengths, row_width(lengths, shape), side, shape.pad_id)
+    return filled(flat, lengths, row_width(lengths, shape), padding_side, shape.pad_id)
 
 
 def encode_with_overflow(
-    self: Parts, text: Text, max_tokens: int, *, stride: int = 0, side: Side = "right", special: Special = "all",
-    add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+    self: Parts, text: Text, max_tokens: int, *, stride: int = 0, truncation_side: Side = "right",
+    special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> list[Ids]:
     """The ids of `text` in parts of at most `max_tokens` ids, uint32[n] each: the text cut to that, then what is left.
 
-    Neighbours share `stride` ids. With side="left" the first part is the end of the text. BOS and EOS stand around each
-    part, and count. If they leave no room, the first part has nothing of the text and a second one all of it, whatever
-    `max_tokens` is: so it is upstream. Keywords as `encode`. Raises `ValueError` for a `stride` that leaves no new id
-    in a part, and for a `max_tokens` below the number of BOS and EOS.
+    Neighbours share `stride` ids. With truncation_side="left" the first part is the end of the text. BOS and EOS stand
+    around each part, and count. If they leave no room, the first part has nothing of the text and a second one all of
+    it, whatever `max_tokens` is: so it is upstream. Keywords as `encode`. Raises `ValueError` for a `stride` that
+    leaves no new id in a part, and for a `max_tokens` below the number of BOS and EOS.
 
     >>> import dstok
     >>> parts = dstok.load("deepseek-v3").encode_with_overflow("Hello wide world", 2, stride=1)
@@ -89,12 +90,12 @@ def encode_with_overflow(
     """
     import numpy as np
 
-    check_side("side", side)
+    check_side("truncation_side", truncation_side)
     stride = whole("stride", stride)
     room = room_of("max_tokens", max_tokens, self._ends.extra(add_bos, add_eos))
     ids = self.encode_array(text, special=special, errors=errors)
     before, after = (np.array(ends, np.uint32) for ends in (self._ends.before(add_bos), self._ends.after(add_eos)))
-    spans = overflow_spans(len(ids), room, stride, side)
+    spans = overflow_spans(len(ids), room, stride, truncation_side)
     return [np.concatenate([before, ids[start:end], after]) for start, end in spans]
 
 
@@ -177,17 +178,17 @@ def row_width(lengths: Lengths, shape: Shape, what: str = "text") -> int:
     if longest > width:
         row = int((lengths > width).argmax())
         raise ValueError(f"expected at most {width} ids, found {lengths[row]} in {what} {row}: max_length cuts {what}s")
-    return -(-width // shape.multiple_of) * shape.multiple_of
+    return -(-width // shape.pad_to_multiple_of) * shape.pad_to_multiple_of
 
 
 def shape_of(
-    self: Parts, length: Any, multiple_of: Any, max_length: Any, pad_id: Any, threads: Any, extra: int,
+    self: Parts, length: Any, pad_to_multiple_of: Any, max_length: Any, pad_id: Any, threads: Any, extra: int,
     around: str = "BOS and EOS",
 ) -> Shape:
     """The numbers of a call for rows, of which `extra` ids stand `around` each text. Raises `DstokError`."""
     return Shape(
         None if length is None else whole("length", length, most=MANY),
-        1 if multiple_of is None else whole("multiple_of", multiple_of, 1, most=MANY),
+        1 if pad_to_multiple_of is None else whole("pad_to_multiple_of", pad_to_multiple_of, 1, most=MANY),
         None if max_length is None else room_of("max_length", max_length, extra, around),
         _pad_id_of(self) if pad_id is None else whole("pad_id", pad_id, most=MAX_ID),
         thread_count(threads))
@@ -204,9 +205,3 @@ def _pad_id_of(self: Parts) -> int:
 def room_of(name: str, most: Any, extra: int, around: str = "BOS and EOS") -> int:
     """How many of `most` ids are for text. `name` is that of the argument. Raises `ArgumentError`."""
     return whole(name, most, extra, f", for {around}" if extra else "") - extra
-
-
-def check_side(name: str, side: str) -> None:
-    """Raises `ArgumentError` for what is no side."""
-    if side not in ("right", "left"):
-        raise ArgumentError(f'expected {name} to be "right" or "left", found {side!r}', name)

@@ -19,8 +19,6 @@ from dstok.base.texts import Errors, Special, Text, plain, several
 from dstok.calls.batches import encode_batch_arrays
 from dstok.calls.padded import (
     MAX_ID,
-    Side,
-    check_side,
     cut_texts,
     filled,
     overflow_spans,
@@ -28,6 +26,7 @@ from dstok.calls.padded import (
     row_width,
     shape_of,
 )
+from dstok.calls.sides import Side, check_side
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
 from dstok.formats.framing import Part, pair_parts
 
@@ -92,14 +91,15 @@ def encode_pair(
 
 def encode_pair_with_overflow(
     self: Parts, text: Text, pair: Text, max_tokens: int, *, truncation: Truncation = "longest_first", stride: int = 0,
-    side: Side = "right", add_special_tokens: bool = True, special: Special = "all", errors: Errors = "strict",
+    truncation_side: Side = "right", add_special_tokens: bool = True, special: Special = "all",
+    errors: Errors = "strict",
 ) -> list[PairIds]:
     """Two texts in a row in parts of at most `max_tokens` ids: the pair cut to that, then what is left.
 
     `truncation` says which text is cut. Neighbours share `stride` ids of it; if both are cut, each part of one comes
-    with each of the other. With side="left" the first part has the ends of the texts. In the parts after the first,
-    upstream's templates give a text that is cut the type id 0 or 1, whatever they say; so it is here. So it is where
-    nothing but what stands around the texts has room: the parts after the first have a whole text then. Other keywords
+    with each of the other. With truncation_side="left" the first part has the ends of the texts. In the parts after
+    the first, upstream's templates give a text that is cut the type id 0 or 1, whatever they say; so it is here. If
+    nothing but the ids around the texts has room, the parts after the first have a whole text. Other keywords
     as `encode_pair`. Raises `ValueError` for a `max_tokens` below the number of ids around the texts, if the
     text to cut is too short, and for a `stride` that leaves no new id in a part.
 
@@ -109,14 +109,14 @@ def encode_pair_with_overflow(
     >>> [part.ids.tolist() for part in found]
     [[18387, 33, 6111, 1234], [18387, 33, 2038]]
     """
-    check_side("side", side)
+    check_side("truncation_side", truncation_side)
     _check_truncation(truncation)
     stride = whole("stride", stride)
     parts = _parts(self, add_special_tokens)
     room = room_of("max_tokens", max_tokens, _around(parts), AROUND)
     both = _both(self, text, pair, special, errors)
     (kept,) = kept_lengths(np.array([[len(ids) for ids in both]]), room, truncation).tolist()
-    spans = [overflow_spans(len(ids), count, stride, side) for ids, count in zip(both, kept)]
+    spans = [overflow_spans(len(ids), count, stride, truncation_side) for ids, count in zip(both, kept)]
     found = []
     for chosen in _combinations(parts, spans):
         cut = [ids[slice(*spans[text][chosen[text]])] for text, ids in enumerate(both)]
@@ -125,8 +125,9 @@ def encode_pair_with_overflow(
 
 
 def encode_pairs_padded(
-    self: Parts, texts: Iterable[Text], pairs: Iterable[Text], *, length: int | None = None, side: Side = "right",
-    pad_id: int | None = None, pad_type_id: int = 0, multiple_of: int | None = None, max_length: int | None = None,
+    self: Parts, texts: Iterable[Text], pairs: Iterable[Text], *, length: int | None = None,
+    padding_side: Side = "right", pad_id: int | None = None, pad_type_id: int = 0,
+    pad_to_multiple_of: int | None = None, max_length: int | None = None,
     truncation: Truncation = "longest_first", truncation_side: Side = "right", threads: int = 1,
     add_special_tokens: bool = True, special: Special = "all", errors: Errors = "strict",
 ) -> PaddedPairs:
@@ -142,19 +143,19 @@ def encode_pairs_padded(
     ([[19923, 29616, 2], [19923, 10285, 2058]], [[1, 1, 0], [1, 1, 1]], [[0, 1, 0], [0, 1, 1]])
     """
     _check_truncation(truncation)
-    for name, value in (("side", side), ("truncation_side", truncation_side)):
+    for name, value in (("padding_side", padding_side), ("truncation_side", truncation_side)):
         check_side(name, value)
     pad_type_id = whole("pad_type_id", pad_type_id, most=MAX_ID)
     parts = _parts(self, add_special_tokens)
-    shape = shape_of(self, length, multiple_of, max_length, pad_id, threads, _around(parts), AROUND)
+    shape = shape_of(self, length, pad_to_multiple_of, max_length, pad_id, threads, _around(parts), AROUND)
     found = _columns(self, texts, pairs, shape.threads, special, errors)
     counts = np.stack([np.diff(offsets) for _, offsets in found], axis=1)
     kept = counts if shape.room is None else kept_lengths(counts, shape.room, truncation)
     flats = [cut_texts(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(found)]
     laid, lengths = _laid(parts, flats, kept), kept.sum(axis=1) + _around(parts)
     width = row_width(lengths, shape, "pair")
-    ids, mask = filled(laid.ids, lengths, width, side, shape.pad_id)
-    return PaddedPairs(ids, mask, filled(laid.type_ids, lengths, width, side, pad_type_id)[0])
+    ids, mask = filled(laid.ids, lengths, width, padding_side, shape.pad_id)
+    return PaddedPairs(ids, mask, filled(laid.type_ids, lengths, width, padding_side, pad_type_id)[0])
 
 
 def _parts(self: Parts, add_special_tokens: bool) -> tuple[Part, ...]:

@@ -199,8 +199,8 @@ class DecodeStream(Separate):
     ['', '', '🦙', '!']
     """
 
-    def __init__(self, decoder: Decoder, skip_special: bool, errors: Errors) -> None:
-        self._tokens, self._skip_special = decoder, skip_special
+    def __init__(self, decoder: Decoder, skip_special_tokens: bool, errors: Errors) -> None:
+        self._tokens, self._skip_special = decoder, skip_special_tokens
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
         self._count = 0  # ids fed before
         self._finished = False

@@ -49,4 +49,4 @@ class _Upstreams:
         return [_Ids(ids) for ids in self.tokenizer.encode_batch(texts)]
 
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
-        return self.tokenizer.decode(ids, skip_special=skip_special_tokens)
+        return self.tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)

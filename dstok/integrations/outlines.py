@@ -74,11 +74,11 @@ class OutlinesTokenizer:
         if options:
             raise DstokError(f"expected no options of encode, found {', '.join(options)}")
         prompts = [prompt] if isinstance(prompt, str) else prompt
-        return self.tokenizer.encode_batch_padded(prompts, side="left", pad_id=self.pad_token_id)
+        return self.tokenizer.encode_batch_padded(prompts, padding_side="left", pad_id=self.pad_token_id)
 
     def decode(self, token_ids: Iterable[Iterable[int]]) -> list[str]:
         """The texts of rows of ids, without special tokens."""
-        return self.tokenizer.decode_batch(token_ids, skip_special=True)
+        return self.tokenizer.decode_batch(token_ids, skip_special_tokens=True)
 
     def convert_token_to_string(self, token: str) -> str:
         """The text of a token spelled as in the vocabulary; U+FFFD for parts of a character."""

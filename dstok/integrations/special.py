@@ -1,7 +1,7 @@
 """The special tokens: those that a grammar must not take for text.
 
 In: a tokenizer. Out: ids. Invariant: a token is special here if the model marks it as special, so that `decode` leaves
-it out with `skip_special`: V3's `<｜begin▁of▁sentence｜>`. To a grammar, other added tokens, such as `<｜User｜>` and
+it out with `skip_special_tokens`: V3's `<｜begin▁of▁sentence｜>`. To a grammar, other added tokens, such as `<｜User｜>` and
 `<think>`, are text.
 """
 
@@ -20,7 +20,8 @@ def special_ids(tokenizer: TokenizerProtocol) -> list[int]:
     >>> special_ids(dstok.load("deepseek-v3"))[:3]
     [0, 1, 2]
     """
-    return sorted(id for id in tokenizer.special_tokens.values() if not tokenizer.decode_bytes([id], skip_special=True))
+    return sorted(id for id in tokenizer.special_tokens.values()
+                  if not tokenizer.decode_bytes([id], skip_special_tokens=True))
 
 
 def stop_ids(tokenizer: TokenizerProtocol, given: int | list[int] | None) -> list[int]:

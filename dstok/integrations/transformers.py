@@ -321,7 +321,7 @@ def _decoded(self: Any, ids: list[int], skip: bool) -> str | None:
     if engine is None:
         return None
     try:
-        text = engine.tok.decode(ids, skip_special=skip)
+        text = engine.tok.decode(ids, skip_special_tokens=skip)
     except (DstokError, TypeError, ValueError, OverflowError):
         return None
     backing.tell("decode")

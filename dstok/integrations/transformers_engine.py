@@ -206,7 +206,7 @@ def _compare(real: tokenizers.Tokenizer, engine: Engine, added: Sequence[AddedTo
         text = f"a {token.content} a{token.content}a {token.content}"
         ours = engine.tok.encode(text)
         theirs = real.encode(text, add_special_tokens=False)
-        skipped = engine.tok.decode(ours, skip_special=True), real.decode(ours, skip_special_tokens=True)
+        skipped = engine.tok.decode(ours, skip_special_tokens=True), real.decode(ours, skip_special_tokens=True)
         if theirs.ids[: len(ours)] != ours or skipped[0] != skipped[1]:
             raise UnsupportedError(f"the added token {token.content!r}, which the backend finds otherwise than it says",
                                    f"$.added_tokens[{number}]")

@@ -147,11 +147,11 @@ class Light:
 
     def decode(self, token_ids: Any, skip_special_tokens: bool = False) -> str:
         """The text of ids. Raises `UnknownIdError` for an id without a token; transformers passes over those."""
-        return self.tokenizer.decode(token_ids, skip_special=skip_special_tokens)
+        return self.tokenizer.decode(token_ids, skip_special_tokens=skip_special_tokens)
 
     def batch_decode(self, sequences: Sequence[Any], skip_special_tokens: bool = False) -> list[str]:
         """The text of each list of ids. Raises as `decode`."""
-        return self.tokenizer.decode_batch(sequences, skip_special=skip_special_tokens)
+        return self.tokenizer.decode_batch(sequences, skip_special_tokens=skip_special_tokens)
 
     def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str]:
         """The tokens as spelled in tokenizer.json. Raises `UnknownIdError`."""

@@ -87,7 +87,7 @@ class StandIn:
         """As in the backend."""
         engine = self._backing.ready(self._owner)
         try:
-            text = _of(engine, self._backing).tok.decode(ids, skip_special=skip_special_tokens)
+            text = _of(engine, self._backing).tok.decode(ids, skip_special_tokens=skip_special_tokens)
         except (DstokError, TypeError, ValueError, OverflowError) as error:
             self._backing.tell("decode", _reason(error))
             real = self._owner.__dict__["_tokenizer"]

@@ -33,7 +33,7 @@ def test_every_slice(layout: Any, width: pa.DataType) -> None:
     array = pa.array(LISTS, layout(width))
     for start in range(len(LISTS) + 1):
         check(array[start : start + 3], LISTS[start : start + 3])
-        check(array[start:], LISTS[start:], skip_special=True)
+        check(array[start:], LISTS[start:], skip_special_tokens=True)
     assert arrow.decode(TOK, array).type == (pa.large_string() if "large" in layout.__name__ else pa.string())
 
 

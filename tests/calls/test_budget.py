@@ -31,7 +31,7 @@ specials = st.sampled_from(["all", "none", frozenset({"<｜User｜>"})])
 def test_truncate(text: str, budget: int, special: Any) -> None:
     """What is left is a start, or an end, of the text that fits; the whole text if that fits."""
     for side, is_part in (("right", text.startswith), ("left", text.endswith)):
-        left = TOK.truncate(text, budget, side=side, special=special)
+        left = TOK.truncate(text, budget, truncation_side=side, special=special)
         assert is_part(left)
         assert TOK.count(left, special=special) <= budget
         if TOK.count(text, special=special) <= budget:
@@ -44,13 +44,13 @@ def test_truncate_wastes_little(text: str, budget: int) -> None:
     """On ordinary text, at most eight ids of the budget are left over."""
     wanted = min(budget, TOK.count(text))
     for side in ("right", "left"):
-        assert TOK.count(TOK.truncate(text, budget, side=side)) >= wanted - 8
+        assert TOK.count(TOK.truncate(text, budget, truncation_side=side)) >= wanted - 8
 
 
 @given(mixed_texts)
 def test_truncate_to_nothing(text: str) -> None:
     """Nothing fits a budget of none."""
-    assert TOK.truncate(text, 0) == TOK.truncate(text, 0, side="left") == ""
+    assert TOK.truncate(text, 0) == TOK.truncate(text, 0, truncation_side="left") == ""
 
 
 def test_truncate_long_text() -> None:
@@ -59,7 +59,7 @@ def test_truncate_long_text() -> None:
     total = TOK.count(text)
     for budget in (1, 1000, total - 1, total, total + 1):
         for side in ("right", "left"):
-            found = TOK.count(TOK.truncate(text, budget, side=side))
+            found = TOK.count(TOK.truncate(text, budget, truncation_side=side))
             assert min(budget, total) - 8 <= found <= budget
     spaces = " " * 100_000  # few ids, many characters
     assert TOK.truncate(spaces, TOK.count(spaces)) == spaces
@@ -119,7 +119,7 @@ def test_bad_arguments() -> None:
         with pytest.raises(ValueError, match="max_tokens"):
             TOK.truncate("a", budget)
     with pytest.raises(ValueError, match="middle"):
-        TOK.truncate("a", 1, side="middle")
+        TOK.truncate("a", 1, truncation_side="middle")
     for budget, overlap in ((0, 0), (-1, 0), (4, 4), (4, 5), (4, -1)):
         with pytest.raises(ValueError):
             list(TOK.chunk("a", budget, overlap=overlap))
@@ -147,7 +147,7 @@ def test_chunk_too_small_for_a_character() -> None:
 
 def test_texts_that_are_no_text() -> None:
     """Lone surrogates are an error here as everywhere."""
-    for call in (lambda: TOK.truncate("\ud800", 1), lambda: TOK.truncate("\ud800", 1, side="left"),
+    for call in (lambda: TOK.truncate("\ud800", 1), lambda: TOK.truncate("\ud800", 1, truncation_side="left"),
                  lambda: TOK.count_up_to("\ud800", 1), lambda: list(TOK.chunk("\ud800", 4))):
         with pytest.raises(dstok.TextError):
             call()

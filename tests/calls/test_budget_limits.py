@@ -29,7 +29,7 @@ def test_truncate_against_all_cuts(text: str, budget: int, side: str, special: A
     The longest need not be found: a cut may change the ids beside it, so that each longer part would have to be
     tried. What is found ends where an id of the whole text ends, or begins where one begins.
     """
-    found = TOK.truncate(text, budget, side=side, special=special)
+    found = TOK.truncate(text, budget, truncation_side=side, special=special)
     if TOK.count(text, special=special) <= budget:
         assert found == text
         return
@@ -48,7 +48,7 @@ def test_a_cut_may_cost_ids() -> None:
     text = "\n \n" * 20 + "xyxy\n \nx" * 10
     for budget in range(tok.count(text) + 1):
         for side in ("right", "left"):
-            assert budget - 3 <= tok.count(tok.truncate(text, budget, side=side)) <= budget
+            assert budget - 3 <= tok.count(tok.truncate(text, budget, truncation_side=side)) <= budget
         if budget:
             parts = list(tok.chunk(text, budget))
             assert "".join(parts) == text and max(map(tok.count, parts)) <= budget
@@ -58,7 +58,7 @@ def test_ordinary_text_to_the_very_budget() -> None:
     text = "The quick brown fox jumps over the lazy dog, twice or three times a day. " * 40
     for budget in range(1, 300):
         assert TOK.count(TOK.truncate(text, budget)) == budget
-        assert TOK.count(TOK.truncate(text, budget, side="left")) == budget
+        assert TOK.count(TOK.truncate(text, budget, truncation_side="left")) == budget
 
 
 def test_budgets_stop_early() -> None:

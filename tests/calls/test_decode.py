@@ -35,7 +35,7 @@ def test_decode_reverses_encode(text: str) -> None:
     for ids in (TOK.encode(text), TOK.encode(text, special="none"), TOK.encode(text, special={"<｜User｜>"})):
         assert TOK.decode(ids) == TOK.decode(ids, errors="strict") == text
         assert TOK.decode_bytes(ids) == b"".join(map(TOK.token_bytes, ids)) == text.encode()
-    assert TOK.decode(TOK.encode(text, special="none"), skip_special=True) == text
+    assert TOK.decode(TOK.encode(text, special="none"), skip_special_tokens=True) == text
 
 
 @pytest.mark.parametrize("model", TODAY)
@@ -60,10 +60,10 @@ def test_decode_is_upstreams(ids: list[int]) -> None:
     """Any ids, parts of characters among them, decode as upstream decodes them, with special tokens or without."""
     for skip in (False, True):
         expected = real("deepseek-v3").decode(ids, skip_special_tokens=skip)
-        assert TOK.decode(ids, skip_special=skip) == expected
-        assert TOK.decode(np.array(ids, np.uint32), skip_special=skip) == expected
-        assert TOK.decode(iter(ids), skip_special=skip) == expected
-        assert TOK.decode_batch([ids, [], ids], skip_special=skip) == [expected, "", expected]
+        assert TOK.decode(ids, skip_special_tokens=skip) == expected
+        assert TOK.decode(np.array(ids, np.uint32), skip_special_tokens=skip) == expected
+        assert TOK.decode(iter(ids), skip_special_tokens=skip) == expected
+        assert TOK.decode_batch([ids, [], ids], skip_special_tokens=skip) == [expected, "", expected]
 
 
 @pytest.mark.parametrize("model", TODAY)
@@ -75,7 +75,7 @@ def test_decode_is_upstreams_in_all_models(model: str, rng: random.Random) -> No
     added = list(tok.special_tokens.values())
     ids = [rng.choice(added) if rng.random() < 0.4 else rng.randrange(tok.vocab_size) for _ in range(40)]
     for skip in (False, True):
-        assert tok.decode(ids, skip_special=skip) == real(model).decode(ids, skip_special_tokens=skip)
+        assert tok.decode(ids, skip_special_tokens=skip) == real(model).decode(ids, skip_special_tokens=skip)
 
 
 @given(id_lists, st.sampled_from(UNKNOWN), id_lists)
@@ -143,7 +143,7 @@ def test_special_tokens(model: str) -> None:
     for content, id in tok.special_tokens.items():
         assert tok.encode(content) == [id]
         assert tok.token_bytes(id) == content.encode()
-        assert tok.decode([id], skip_special=True) == ("" if added[id].special else content)
+        assert tok.decode([id], skip_special_tokens=True) == ("" if added[id].special else content)
 
 
 @pytest.mark.parametrize("token", ["", "no such token at all", b"", b"\xff\xfe\xfd", " a", "中"])

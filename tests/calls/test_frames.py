@@ -100,10 +100,10 @@ def test_budgets(tok: Any, text: str, frame: Any, kind: Any, budget: int) -> Non
     for side in ("right", "left"):
         if budget < extra:
             with pytest.raises(ValueError, match=rf"at least {extra} \({extra} for BOS and EOS\), found {budget}"):
-                tok.truncate(kind(text), budget, side=side, **frame)
+                tok.truncate(kind(text), budget, truncation_side=side, **frame)
             continue
-        found = tok.truncate(kind(text), budget, side=side, **frame)
-        assert found == kind(tok.truncate(text, budget - extra, side=side))
+        found = tok.truncate(kind(text), budget, truncation_side=side, **frame)
+        assert found == kind(tok.truncate(text, budget - extra, truncation_side=side))
         assert tok.count(found, **frame) <= budget
     budget += 8 + extra  # a character has at most 6 ids
     parts = list(tok.chunk(kind(text), budget, overlap=3, **frame))

@@ -114,4 +114,4 @@ def test_encodings_are_compared() -> None:
 def test_skipping_keeps_what_the_model_does_not_mark_as_special() -> None:
     r1: Any = dstok.load("deepseek-r1")
     ids = r1.encode("<｜begin▁of▁sentence｜><｜User｜>a<｜Assistant｜><think>b<｜end▁of▁sentence｜>")
-    assert r1.decode(ids, skip_special=True) == "<｜User｜>a<｜Assistant｜><think>b"
+    assert r1.decode(ids, skip_special_tokens=True) == "<｜User｜>a<｜Assistant｜><think>b"

@@ -55,7 +55,7 @@ def chunks(**options: Any) -> Any:
 
 # Of each call: the numbers that it takes, with the least and the largest of each.
 NUMBERS: dict[Callable[..., Any], dict[str, tuple[int, int]]] = {
-    padded: {"length": (0, 1 << 40), "multiple_of": (1, 1 << 40), "max_length": (0, 2**63 - 1), "pad_id": (0, 2**32 - 1),
+    padded: {"length": (0, 1 << 40), "pad_to_multiple_of": (1, 1 << 40), "max_length": (0, 2**63 - 1), "pad_id": (0, 2**32 - 1),
              "threads": (1, 2**63 - 1)},
     parts: {"max_tokens": (0, 2**63 - 1), "stride": (0, 2**63 - 1)},
     limit: {"max_tokens": (0, 1 << 40)}, cut: {"max_tokens": (0, 1 << 40)}, chunks: {"max_tokens": (1, 1 << 40), "overlap": (0, 2**63 - 1)},
@@ -114,10 +114,10 @@ def test_threads(call: str) -> None:
 def test_integers_of_numpy_are_numbers(kind: Any) -> None:
     texts, seconds = ["Hello wide world", "a"], ["b", "wide world"]
     one, two, three = kind(1), kind(2), kind(3)
-    ids, mask = V3.encode_batch_padded(texts, length=three, multiple_of=two, max_length=two, pad_id=one, threads=two)
+    ids, mask = V3.encode_batch_padded(texts, length=three, pad_to_multiple_of=two, max_length=two, pad_id=one, threads=two)
     assert (ids.tolist(), mask.tolist()) == ([[19923, 7050, 1, 1], [67, 1, 1, 1]], [[1, 1, 0, 0], [1, 0, 0, 0]])
-    found = V3.encode_pairs_padded(texts, seconds, max_length=two, multiple_of=three, pad_id=one, pad_type_id=three, threads=one)
-    expected = V3.encode_pairs_padded(texts, seconds, max_length=2, multiple_of=3, pad_id=1, pad_type_id=3)
+    found = V3.encode_pairs_padded(texts, seconds, max_length=two, pad_to_multiple_of=three, pad_id=one, pad_type_id=three, threads=one)
+    expected = V3.encode_pairs_padded(texts, seconds, max_length=2, pad_to_multiple_of=3, pad_id=1, pad_type_id=3)
     assert [each.tolist() for each in found] == [each.tolist() for each in expected] and found.ids.dtype == np.int64
     assert [part.tolist() for part in V3.encode_with_overflow(texts[0], two, stride=one)] == [[19923, 7050], [7050, 2058]]
     assert len(V3.encode_pair_with_overflow(texts[0], "a", three, stride=one)) == 2
@@ -131,6 +131,6 @@ def test_numbers_that_are_large() -> None:
     assert ids.tolist() == [V3.encode("Hello wide world")]
     text, most = "Hello wide world " * 100, np.int64(1 << 40)
     assert V3.count_up_to(text, most) == V3.count(text)
-    assert V3.truncate(text, most) == V3.truncate(text, most, side="left") == "".join(V3.chunk(text, most)) == text
+    assert V3.truncate(text, most) == V3.truncate(text, most, truncation_side="left") == "".join(V3.chunk(text, most)) == text
     with pytest.raises(ArgumentError, match="expected overlap to be below max_tokens, 3, less 1 for BOS and EOS, found 2"):
         V3.chunk(text, 3, overlap=2, add_bos=True)

@@ -51,7 +51,7 @@ def test_rows_are_upstreams(
         upstream.enable_truncation(longest, direction=cut)
     upstream.enable_padding(direction=side, pad_id=PAD, pad_token="<pad>", pad_to_multiple_of=multiple)
     expected = upstream.encode_batch(texts)
-    ids, mask = TOK.encode_batch_padded(texts, side=side, pad_id=PAD, multiple_of=multiple, max_length=longest,
+    ids, mask = TOK.encode_batch_padded(texts, padding_side=side, pad_id=PAD, pad_to_multiple_of=multiple, max_length=longest,
                                         truncation_side=cut, add_bos=bos, add_eos=eos)
     assert (ids.dtype, mask.dtype, ids.shape) == (np.int64, np.int64, mask.shape)
     assert ids.tolist() == [row.ids for row in expected]
@@ -71,13 +71,13 @@ def test_parts_are_upstreams(text: str, longest: int, stride: int, side: Any, bo
     upstream.no_padding()
     upstream.enable_truncation(longest, stride=stride, direction=side)
     found = upstream.encode(text)
-    parts = TOK.encode_with_overflow(text, longest, stride=stride, side=side, add_bos=bos, add_eos=eos)
+    parts = TOK.encode_with_overflow(text, longest, stride=stride, truncation_side=side, add_bos=bos, add_eos=eos)
     assert [part.tolist() for part in parts] == [part.ids for part in [found, *found.overflowing]]
     assert {part.dtype for part in parts} == {np.dtype(np.uint32)}
 
 
 def test_a_fixed_length() -> None:
-    ids, mask = V3.encode_batch_padded(["Hello", "Hello world"], length=4, side="left", pad_id=2, multiple_of=3)
+    ids, mask = V3.encode_batch_padded(["Hello", "Hello world"], length=4, padding_side="left", pad_id=2, pad_to_multiple_of=3)
     assert ids.tolist() == [[2, 2, 2, 2, 2, 19923], [2, 2, 2, 2, 19923, 2058]]
     assert mask.tolist() == [[0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 1, 1]]
     with pytest.raises(ValueError, match="expected at most 1 ids, found 2 in text 1"):
@@ -101,14 +101,14 @@ def test_the_pad_token_is_the_models() -> None:
 
 
 @pytest.mark.parametrize("texts", [["ab"], []])
-@pytest.mark.parametrize("wrong", [{"side": "middle"}, {"truncation_side": "middle"}, {"multiple_of": 0}, {"length": -1},
+@pytest.mark.parametrize("wrong", [{"padding_side": "middle"}, {"truncation_side": "middle"}, {"pad_to_multiple_of": 0}, {"length": -1},
                                    {"max_length": -1}, {"threads": 0}, {"errors": "ignore"}, {"special": "some"}])
 def test_wrong_values_are_refused(wrong: dict[str, Any], texts: list[str]) -> None:
     with pytest.raises(ValueError, match="^expected"):
         OURS.encode_batch_padded(texts, pad_id=0, **wrong)
 
 
-@pytest.mark.parametrize("name", ["length", "multiple_of", "max_length"])
+@pytest.mark.parametrize("name", ["length", "pad_to_multiple_of", "max_length"])
 def test_numbers_are_whole(name: str) -> None:
     wrong: Any
     for wrong in (2.0, "2", [2]):

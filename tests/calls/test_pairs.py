@@ -106,7 +106,7 @@ def test_pairs_are_upstreams(
         upstream.enable_truncation(longest, stride=stride, strategy=truncation, direction=side)
     except ValueError:  # a stride that leaves no new id of a text alone
         return
-    options: Any = {"truncation": truncation, "stride": stride, "side": side, "add_special_tokens": add}
+    options: Any = {"truncation": truncation, "stride": stride, "truncation_side": side, "add_special_tokens": add}
     try:
         expected = upstream.encode(text, pair, add_special_tokens=add)
     except BaseException:  # upstream's panics are no Exception
@@ -128,7 +128,7 @@ def test_rows_of_pairs_are_upstreams(
     if longest is not None:
         upstream.enable_truncation(longest, strategy=truncation, direction=cut)
     upstream.enable_padding(direction=side, pad_id=5, pad_token="x", pad_type_id=pad_type_id, pad_to_multiple_of=multiple)
-    options: Any = {"side": side, "pad_id": 5, "pad_type_id": pad_type_id, "multiple_of": multiple, "max_length": longest,
+    options: Any = {"padding_side": side, "pad_id": 5, "pad_type_id": pad_type_id, "pad_to_multiple_of": multiple, "max_length": longest,
                     "truncation": truncation, "truncation_side": cut, "add_special_tokens": add}
     first, second = [text for text, _ in texts], [pair for _, pair in texts]
     try:
@@ -286,9 +286,9 @@ def test_errors_say_which_text_they_are_of(which: str) -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"side": "middle"}, "side to be"), ({"truncation_side": "up"}, "truncation_side to be"), ({"truncation": "both"}, "truncation to be"),
+    ({"padding_side": "middle"}, "padding_side to be"), ({"truncation_side": "up"}, "truncation_side to be"), ({"truncation": "both"}, "truncation to be"),
     ({"length": -1}, "length to be at least 0"), ({"length": 1}, "at most 1 ids, found 2 in pair 0: max_length cuts pairs"),
-    ({"multiple_of": 0}, "multiple_of to be at least 1"), ({"max_length": -1}, "max_length to be at least 0"), ({"threads": 0}, "threads to be at least 1"),
+    ({"pad_to_multiple_of": 0}, "pad_to_multiple_of to be at least 1"), ({"max_length": -1}, "max_length to be at least 0"), ({"threads": 0}, "threads to be at least 1"),
     ({"max_length": 1, "truncation": "only_first"}, "a first text of more than 1 ids, which have to go, found one of 1"),
 ]
 
@@ -311,7 +311,7 @@ def test_wrong_columns_are_refused() -> None:
 def test_wrong_values_of_parts_are_refused() -> None:
     ours, _ = both(BERT)
     for options, message in (({"stride": -1}, "stride to be at least 0"), ({"truncation": "both"}, "truncation to be"),
-                             ({"side": "up"}, "side to be"), ({"stride": 2}, "a stride of at least 0 and below the 2 ids")):
+                             ({"truncation_side": "up"}, "truncation_side to be"), ({"stride": 2}, "a stride of at least 0 and below the 2 ids")):
         with pytest.raises(ValueError, match=f"^expected {message}"):
             ours.encode_pair_with_overflow("a b c d", "e f g h", 7, **options)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected max_tokens to be at least 3, for what stands around the texts, found 2"):

@@ -64,7 +64,7 @@ def test_every_id(name: str, seed: int) -> None:
     for id in range(tok.vocab_size):
         assert tok.id_to_token(id) == judge.id_to_token(id)
         assert tok.decode([id]) == judge.decode([id], skip_special_tokens=False)
-        assert tok.decode([id], skip_special=True) == judge.decode([id], skip_special_tokens=True)
+        assert tok.decode([id], skip_special_tokens=True) == judge.decode([id], skip_special_tokens=True)
         assert tok.token_bytes(id) == tok.decode_bytes([id])
         spelled = judge.id_to_token(id)
         if judge.token_to_id(spelled) is not None:
@@ -86,9 +86,9 @@ def test_every_call(name: str, seed: int) -> None:
         assert [tuple(span) for span in found.char_spans.tolist()] == expected.offsets, text
         for skip in (False, True):
             decoded = judge.decode(ids, skip_special_tokens=skip)
-            assert tok.decode(ids, skip_special=skip) == tok.decode(np.array(ids), skip_special=skip) == decoded
-            assert tok.decode_batch([ids], skip_special=skip) == [decoded]
-            stream = tok.decode_stream(skip_special=skip)
+            assert tok.decode(ids, skip_special_tokens=skip) == tok.decode(np.array(ids), skip_special_tokens=skip) == decoded
+            assert tok.decode_batch([ids], skip_special_tokens=skip) == [decoded]
+            stream = tok.decode_stream(skip_special_tokens=skip)
             assert "".join([*map(stream.feed, ids), stream.finish()]) == decoded
         assert_bytes(tok, found, text)
         assert_budgets(tok, text)
@@ -112,7 +112,7 @@ def assert_bytes(tok: dstok.Tokenizer, found: dstok.Encoding, text: str) -> None
 def assert_budgets(tok: dstok.Tokenizer, text: str) -> None:
     for budget in (0, 1, 2, 5, 100):
         for side, is_part in (("right", text.startswith), ("left", text.endswith)):
-            kept = tok.truncate(text, budget, side=side)
+            kept = tok.truncate(text, budget, truncation_side=side)
             assert is_part(kept) and tok.count(kept) <= budget
             assert kept == text or tok.count(text) > budget
     parts = list(tok.chunk(text, 12))
@@ -142,7 +142,7 @@ def test_a_special_token_that_normalizing_changes_is_not_skipped() -> None:
         tok, judge = dstok.Tokenizer.from_str(text), tokenizers.Tokenizer.from_str(text)
         ids = list(tok.special_tokens.values())
         for skip in (True, False):
-            assert [tok.decode([id], skip_special=skip) for id in ids] == [
+            assert [tok.decode([id], skip_special_tokens=skip) for id in ids] == [
                 judge.decode([id], skip_special_tokens=skip) for id in ids]
 
 

@@ -82,7 +82,7 @@ import dstok
 tok = dstok.Tokenizer.from_image("image")
 ok: list[list[int]] = [tok.encode("a", special=special) for special in ({"<a>"}, ["<a>"], frozenset({"<a>"}), ())]
 tok.encode(bytearray(b"a"), special="none", errors="replace")
-text: str = tok.truncate("a", 3, side="left")
+text: str = tok.truncate("a", 3, truncation_side="left")
 data: bytes = tok.truncate(memoryview(b"a"), 3)
 parts: list[bytes] = list(tok.chunk(b"a", 3))
 tok.encode("a", special="noen")  # wrong
@@ -90,7 +90,7 @@ tok.count_batch(["a"], special="noen")  # wrong
 tok.encode("a", special=None)  # wrong
 tok.encode("a", errors="ignore")  # wrong
 tok.decode([1], errors="ignore")  # wrong
-tok.truncate("a", 3, side="middle")  # wrong
+tok.truncate("a", 3, truncation_side="middle")  # wrong
 tok.encode(7)  # wrong
 wrong: str = tok.truncate(b"a", 3)  # wrong
 """

@@ -143,12 +143,12 @@ def test_bad_arguments_of_encode_stream() -> None:
 @example(PARTIAL[:200], [7, 50, 51], False)
 def test_decode_in_parts(ids: list[int], places: list[int], skip: bool) -> None:
     """Ids in any parts, or one by one, have the text of the whole."""
-    expected = TOK.decode(ids, skip_special=skip)
+    expected = TOK.decode(ids, skip_special_tokens=skip)
     bounds = [0, *sorted(place % (len(ids) + 1) for place in places), len(ids)]
-    stream = TOK.decode_stream(skip_special=skip)
+    stream = TOK.decode_stream(skip_special_tokens=skip)
     found = [stream.feed(ids[start:end]) for start, end in itertools.pairwise(bounds)]
     assert "".join(found) + stream.finish() == expected
-    stream = TOK.decode_stream(skip_special=skip)
+    stream = TOK.decode_stream(skip_special_tokens=skip)
     assert "".join(stream.feed(id) for id in ids) + stream.finish() == expected
 
 

@@ -57,7 +57,7 @@ CALLS: dict[str, Callable[..., Any]] = {
 }
 CUTS: dict[str, Callable[..., list[Any]]] = {
     "truncate": lambda tok, text, **keywords: [
-        tok.truncate(text, budget, side=side, **keywords) for budget in range(5) for side in ("right", "left")],
+        tok.truncate(text, budget, truncation_side=side, **keywords) for budget in range(5) for side in ("right", "left")],
     "chunk": lambda tok, text, **keywords: [
         *tok.chunk(text, 12, **keywords), *tok.chunk(text, 12, overlap=3, **keywords)],
 }

@@ -82,7 +82,7 @@ def test_the_rest_is_as_it_was() -> None:
     text = "  a b  ab <l> \u3000x \n"
     assert tok.encode(text) == plain.encode(text) and tok.fingerprint == plain.fingerprint
     assert list(tok.chunk(text, 3)) == list(plain.chunk(text, 3))
-    assert tok.truncate(text, 3, side="left") == plain.truncate(text, 3, side="left")
+    assert tok.truncate(text, 3, truncation_side="left") == plain.truncate(text, 3, truncation_side="left")
 
 
 @pytest.mark.parametrize("kind", PROCESSORS)

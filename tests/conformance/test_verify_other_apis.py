@@ -74,7 +74,7 @@ class Upstream:
         return [self.encode(text) for text in texts]
 
     def _decode(self, ids: list[int], skip_special_tokens: bool = True) -> str:
-        return TOK.decode(ids, skip_special=skip_special_tokens)
+        return TOK.decode(ids, skip_special_tokens=skip_special_tokens)
 
     def _to_str(self) -> str:
         return file_of(NFC)

@@ -171,7 +171,7 @@ def test_a_small_file(tmp_path: Path) -> None:
     tok = dstok.Tokenizer.from_gguf(tmp_path / "x.gguf")
     assert tok.encode("abcd<s>ab[PAD261]<u>", add_bos=True)[:4] == [259, 258, 259, 256]
     assert tok.special_tokens == {"<s>": 259, "<u>": 260}
-    assert tok.decode([259, 97, 260], skip_special=True) == "a<u>"
+    assert tok.decode([259, 97, 260], skip_special_tokens=True) == "a<u>"
     with pytest.raises(DstokError):
         tok.decode([261])
 

@@ -92,9 +92,9 @@ def judged(tok: dstok.Tokenizer, theirs: tokenizers.Tokenizer, text: str, chance
     yield "spans of characters", [tuple(span) for span in found.char_spans.tolist()], expected.offsets
     for skip in (False, True):
         decoded = theirs.decode(ids, skip_special_tokens=skip)
-        stream = tok.decode_stream(skip_special=skip)
-        yield f"decode, skip_special={skip}", tok.decode(ids, skip_special=skip), decoded
-        yield f"decode stream, skip_special={skip}", "".join([*map(stream.feed, ids), stream.finish()]), decoded
+        stream = tok.decode_stream(skip_special_tokens=skip)
+        yield f"decode, skip_special_tokens={skip}", tok.decode(ids, skip_special_tokens=skip), decoded
+        yield f"decode stream, skip_special_tokens={skip}", "".join([*map(stream.feed, ids), stream.finish()]), decoded
     if tok._normalizer is None:
         spans = found.byte_spans.tolist()
         yield "spans of bytes", [0, *(end for _, end in spans)], [*(start for start, _ in spans), len(text.encode())]
@@ -104,7 +104,7 @@ def judged(tok: dstok.Tokenizer, theirs: tokenizers.Tokenizer, text: str, chance
 
 def budgets(tok: dstok.Tokenizer, text: str, chance: random.Random) -> Iterator[Outcome]:
     budget = chance.choice((0, 1, 2, 5, 20))
-    right, left = (tok.truncate(text, budget, side=side) for side in ("right", "left"))
+    right, left = (tok.truncate(text, budget, truncation_side=side) for side in ("right", "left"))
     fits = tok.count(text) <= budget
     yield "truncate", (text.startswith(right), text.endswith(left), fits and right != text), (True, True, False)
     yield "length of what truncate gives", max(tok.count(right), tok.count(left)) <= budget, True

@@ -73,7 +73,7 @@ def test_what_upstream_says_of_models() -> None:
         for what, found, expected in made.judged(tok, "a e\u0301<b> \u4e2d 1A", random.Random(seed)):
             assert found == expected
             seen[what] = True
-    assert {"ids", "spans of characters", "spans of bytes", "decode, skip_special=True", "truncate", "chunk",
+    assert {"ids", "spans of characters", "spans of bytes", "decode, skip_special_tokens=True", "truncate", "chunk",
             "encode_batch where normalizing fails"} <= seen.keys()
 
 

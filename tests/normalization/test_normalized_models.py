@@ -126,7 +126,7 @@ def test_budgets(model: Any) -> None:
     for _ in range(60):
         text = odd_text(rng)
         for budget in range(4):
-            right, left = (ours.truncate(text, budget, side=side) for side in ("right", "left"))
+            right, left = (ours.truncate(text, budget, truncation_side=side) for side in ("right", "left"))
             assert text.startswith(right) and text.endswith(left)
             assert max(ours.count(right), ours.count(left)) <= budget
             if ours.count(text) <= budget:
