@@ -9,24 +9,13 @@
 from typing import TYPE_CHECKING, Any
 
 try:
+    from dstok import errors
     from dstok.errors import (
-        ArgumentError,
-        ChatError,
-        ColumnError,
-        DecodeError,
         DstokError,
-        FileError,
-        ImageError,
-        ModelNotFoundError,
-        ModelPackageError,
         PatternError,
-        PickleError,
-        SettingError,
         SpecialTokenError,
         TextError,
         TokenizerFileError,
-        UnknownIdError,
-        UnknownTokenError,
         UnsupportedError,
     )
     from dstok.loading import load
@@ -51,36 +40,25 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "ArgumentError",
-    "ChatError",
-    "ColumnError",
-    "DecodeError",
     "DecodeStream",
     "DstokError",
     "EncodeStream",
     "Encoding",
-    "FileError",
     "GrowingText",
-    "ImageError",
     "ModelInfo",
-    "ModelNotFoundError",
-    "ModelPackageError",
     "PaddedPairs",
     "PairIds",
     "PatternError",
-    "PickleError",
     "Piece",
-    "SettingError",
     "SpecialTokenError",
     "Split",
     "Splitter",
     "TextError",
     "Tokenizer",
     "TokenizerFileError",
-    "UnknownIdError",
-    "UnknownTokenError",
     "UnsupportedError",
     "__version__",
+    "errors",
     "load",
     "models",
 ]

@@ -1,7 +1,10 @@
 """The errors of dstok that users may catch.
 
-Every error that dstok raises on purpose is a `DstokError`. Messages are lower case and say what was expected, what was
-found, and where (JSON path, pattern position, byte offset, index).
+Every error that dstok raises on purpose is a `DstokError`, except for those of Python's own protocols (`AttributeError`,
+a call of an object that cannot be called) and of the system (`OSError`). The same mistake has the same class in every
+call: a wrong argument is an `ArgumentError`, a broken text a `TextError`, a broken file a `TokenizerFileError`. Six are
+also names of `dstok` itself: a program that tokenizes is likely to catch these. Messages are lower case and say what was
+expected, what was found, and where (JSON path, pattern position, byte offset, index).
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ __all__ = [
     "PickleError",
     "SettingError",
     "SpecialTokenError",
+    "StreamError",
     "TextError",
     "TokenizerFileError",
     "UnknownIdError",
@@ -106,7 +110,7 @@ class FileError(DstokError):
         return type(self), (self.message, self.parameter)
 
 
-class ImageError(DstokError, ValueError):
+class ImageError(TokenizerFileError):
     """A model image is damaged, truncated, or of another format number."""
 
 
@@ -203,6 +207,10 @@ class ChatError(DstokError, ValueError):
 
     def __reduce__(self) -> tuple[type, tuple[str, int | None, str, str]]:
         return type(self), (self.message, self.index, self.field, self.reference)
+
+
+class StreamError(DstokError, ValueError):
+    """A stream was given more after its end."""
 
 
 class ColumnError(DstokError, LookupError):

@@ -12,6 +12,7 @@ import os
 from errno import ENOENT
 
 from dstok.base.paths import StrPath
+from dstok.errors import ArgumentError
 from dstok.models import built_in
 from dstok.models.names import FILES, find, is_name
 from dstok.tokenizer import Tokenizer
@@ -29,7 +30,7 @@ def load(name: StrPath) -> Tokenizer:
 
     Raises `ModelNotFoundError`, also for names of DeepSeek's API that have moved from model to model,
     `ModelPackageError` if the package with the name is broken or two have it, `OSError` for a path without a file,
-    `TypeError`, and the errors of `Tokenizer.from_json`, `from_gguf`, `from_tiktoken` and `from_image`.
+    `ArgumentError`, and the errors of `Tokenizer.from_json`, `from_gguf`, `from_tiktoken` and `from_image`.
 
     >>> load("deepseek-r1").token_to_id("<think>")
     128798
@@ -37,7 +38,7 @@ def load(name: StrPath) -> Tokenizer:
     'deepseek-v3'
     """
     if not isinstance(name, str | os.PathLike):
-        raise TypeError(f"expected the name or path of a model, found {type(name).__name__}")
+        raise ArgumentError(f"expected the name or path of a model, found {type(name).__name__}", "name")
     if isinstance(name, str):
         found = find(name)
         if found is not None:

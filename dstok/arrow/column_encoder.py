@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from dstok.arrow.encoding import Dtype, encode
 from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Special
-from dstok.errors import ColumnError
+from dstok.errors import ArgumentError, ColumnError
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
@@ -73,8 +73,8 @@ class ColumnEncoder:
         if polars is not None and isinstance(batch, polars.Series):
             return polars.Series(batch.name, self._encoded(batch))
         if isinstance(batch, dict):
-            raise TypeError('expected a table, found dict: of a data set take with_format("arrow"), of Ray '
-                            'batch_format="pyarrow"')
+            raise ArgumentError('expected a table, found dict: of a data set take with_format("arrow"), of Ray '
+                                'batch_format="pyarrow"', "batch")
         return self._encoded(batch)
 
     def _encoded(self, array: Any) -> Any:

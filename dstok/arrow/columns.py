@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from dstok.arrow.soundness import check
 from dstok.core._rows import Rows
-from dstok.errors import TextError
+from dstok.errors import ArgumentError, TextError
 
 __all__ = ["Chunk", "Column", "column_of", "pieces_of"]
 
@@ -84,19 +84,19 @@ def _one(parts: list[Any], dtype: type) -> Any:
 def column_of(array: Any) -> Column:
     """The column of an Arrow array, or of an object with `__arrow_c_array__` or `__arrow_c_stream__`.
 
-    Raises `TypeError` for anything but an array of texts, with the type found, and `TextError` for a broken array.
+    Raises `ArgumentError` for anything but an array of texts, with the type found, and `TextError` for a broken one.
     """
     pieces, kind, chunked = pieces_of(array)
     content = kind.value_type if pa.types.is_dictionary(kind) else kind
     if content not in (*TEXTS, pa.null()):
-        raise TypeError(f"expected an Arrow array of strings or binaries, found one of {kind}")
+        raise ArgumentError(f"expected an Arrow array of strings or binaries, found one of {kind}", "array")
     check(pieces, whole=False)
     firsts = np.cumsum([0, *map(len, pieces)]).tolist()
     return Column([_chunk(piece, first) for piece, first in zip(pieces, firsts)], chunked, content in LARGE)
 
 
 def pieces_of(array: Any) -> tuple[list[pa.Array], pa.DataType, bool]:
-    """(arrays, their type, whether it is a chunked array). Raises `TypeError` for anything but an Arrow array."""
+    """(arrays, their type, whether it is a chunked array). Raises `ArgumentError` for anything but an Arrow array."""
     if not isinstance(array, pa.Array | pa.ChunkedArray):
         array = _imported(array)
     chunked = isinstance(array, pa.ChunkedArray)
@@ -112,7 +112,7 @@ def _imported(array: Any) -> Any:
             return pa.array(array)
     except pa.ArrowInvalid as error:
         raise TextError(f"expected a valid Arrow array: {error}", 0) from None
-    raise TypeError(f"expected an Arrow array, found {type(array).__name__}")
+    raise ArgumentError(f"expected an Arrow array, found {type(array).__name__}", "array")
 
 
 def _chunk(array: pa.Array, first: int) -> Chunk:

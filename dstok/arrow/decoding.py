@@ -19,7 +19,7 @@ from dstok.arrow.columns import pieces_of
 from dstok.arrow.soundness import check
 from dstok.base.texts import Errors
 from dstok.calls.decoding import decode_lists
-from dstok.errors import UnknownIdError
+from dstok.errors import ArgumentError, UnknownIdError
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
@@ -35,7 +35,7 @@ def decode(tok: Tokenizer, lists: Any, *, skip_special_tokens: bool = False, err
 
     A `ChunkedArray` gives a `ChunkedArray`. Lists with offsets of 64 bits, and texts with more bytes than 32 bits can
     count, give a `LargeStringArray`. Keywords as for `Tokenizer.decode`. Raises `UnknownIdError` and `DecodeError`,
-    which name the row, `TypeError` for another array, and `TextError` for a broken one.
+    which name the row, `ArgumentError` for another array, and `TextError` for a broken one.
 
     >>> import dstok, pyarrow
     >>> from dstok import arrow
@@ -45,7 +45,7 @@ def decode(tok: Tokenizer, lists: Any, *, skip_special_tokens: bool = False, err
     pieces, kind, chunked = pieces_of(lists)
     content = getattr(kind, "value_type", None)
     if not _is_list(kind) or not (pa.types.is_integer(content) or pa.types.is_null(content)):
-        raise TypeError(f"expected an Arrow array of lists of ids, found one of {kind}")
+        raise ArgumentError(f"expected an Arrow array of lists of ids, found one of {kind}", "lists")
     check(pieces, whole=True)
     counts = [_counts(piece) for piece in pieces]
     data, sizes, repaired = decode_lists(
@@ -78,7 +78,7 @@ def _counts(lists: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def _ids(tok: Tokenizer, pieces: list[pa.Array], counts: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.uint32]:
-    """The ids of all lists in a row. Raises `UnknownIdError` for values outside uint32, and `TypeError`."""
+    """The ids of all lists in a row. Raises `UnknownIdError` for values outside uint32, and `ArgumentError`."""
     parts, row = [np.empty(0, np.uint32)], 0
     for piece, lengths in zip(pieces, counts):
         if not len(piece):
@@ -87,7 +87,7 @@ def _ids(tok: Tokenizer, pieces: list[pa.Array], counts: list[npt.NDArray[np.int
         if values.null_count:
             place = int(pc.index(values.is_null(), True).as_py())
             number, index = _place(lengths, place)
-            raise TypeError(f"list {row + number}: expected an id at index {index}, found null")
+            raise ArgumentError(f"list {row + number}: expected an id at index {index}, found null", "lists")
         found = values.to_numpy(zero_copy_only=False)
         bad = np.flatnonzero((found < 0) | (found > MOST))
         if len(bad):

@@ -17,7 +17,7 @@ import pyarrow as pa
 from dstok.arrow.columns import Chunk, Column, column_of
 from dstok.base.texts import Errors, Special
 from dstok.calls.batches import count_rows, encode_rows
-from dstok.errors import SpecialTokenError, TextError
+from dstok.errors import ArgumentError, SpecialTokenError, TextError
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
@@ -41,7 +41,7 @@ def encode(
     are read from Arrow's buffers, without the GIL: no thread may write to them meanwhile. `dtype` of the ids:
     "uint32", or the copies "int32" (Spark has no unsigned type) and "int64".
 
-    Raises `TextError` and `SpecialTokenError`, whose `batch_index` is the row, and `TypeError` for another array.
+    Raises `TextError` and `SpecialTokenError`, whose `batch_index` is the row, and `ArgumentError` for another array.
 
     >>> import dstok, pyarrow
     >>> from dstok import arrow
@@ -105,7 +105,7 @@ def _lists(
 
 def _content(dtype: str) -> pa.DataType:
     if dtype not in get_args(Dtype):
-        raise ValueError(f"expected dtype to be one of {', '.join(get_args(Dtype))}, found {dtype!r}")
+        raise ArgumentError(f"expected dtype to be one of {', '.join(get_args(Dtype))}, found {dtype!r}", "dtype")
     return pa.type_for_alias(dtype)
 
 

@@ -11,31 +11,31 @@ from array import array
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from dstok.errors import DstokError
+from dstok.errors import ArgumentError
 
 __all__ = ["Ends", "id_array", "listed"]
 
 
 def listed(ids: Iterable[int]) -> list[int]:
-    """The ids as a list. Raises `TypeError`.
+    """The ids as a list. Raises `ArgumentError`.
 
     >>> listed(range(3))
     [0, 1, 2]
     >>> listed(7)
     Traceback (most recent call last):
     ...
-    TypeError: expected ids, found int: give one id as [7]
+    dstok.errors.ArgumentError: expected ids, found int: give one id as [7]
     """
     found: Any = ids.tolist() if hasattr(ids, "tolist") else ids  # numpy's ints and torch's are slow one by one
     if isinstance(found, str | bytes | bytearray):
-        raise TypeError(f"expected ids, found {type(found).__name__}")
+        raise ArgumentError(f"expected ids, found {type(found).__name__}", "ids")
     if found is not ids and isinstance(found, list):
         return found
     try:
         each = iter(found)
     except TypeError:
         hint = f": give one id as [{found}]" if hasattr(found, "__index__") else ""
-        raise TypeError(f"expected ids, found {type(ids).__name__}{hint}") from None
+        raise ArgumentError(f"expected ids, found {type(ids).__name__}{hint}", "ids") from None
     return list(each)
 
 
@@ -47,14 +47,14 @@ def id_array(count: int) -> array[int]:
 class Ends(NamedTuple):
     """The ids that may stand at the two ends of a text; None: the model names no such token.
 
-    Asking for a token that the model does not name is a `DstokError`.
+    Asking for a token that the model does not name is an `ArgumentError`.
 
     >>> Ends(0, 1).around([19923, 2058], add_bos=True, add_eos=False)
     [0, 19923, 2058]
     >>> Ends(0, None).after(wanted=True)
     Traceback (most recent call last):
     ...
-    dstok.errors.DstokError: add_eos was asked for, but the model names no eos token
+    dstok.errors.ArgumentError: add_eos was asked for, but the model names no eos token
     """
 
     bos_id: int | None
@@ -79,5 +79,5 @@ class Ends(NamedTuple):
 
 def _named(id: int | None, kind: str) -> list[int]:
     if id is None:
-        raise DstokError(f"add_{kind} was asked for, but the model names no {kind} token")
+        raise ArgumentError(f"add_{kind} was asked for, but the model names no {kind} token", f"add_{kind}")
     return [id]

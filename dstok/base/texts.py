@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any, Literal
 
-from dstok.errors import TextError
+from dstok.errors import ArgumentError, TextError
 
 __all__ = [
     "Errors", "Special", "Text", "characters", "lone_surrogate", "not_utf8", "plain", "replaces", "several",
@@ -27,8 +27,8 @@ Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple
 def plain(text: Any, which: str = "text", batch: str = "encode_batch") -> str | bytes:
     """`text` in the form of the core: `str` and bytes as they are, other bytes as a copy that nobody can change.
 
-    An object of a subclass counts by its characters or bytes, whatever its methods do. Raises `TypeError`, which says
-    `which` text is neither; for several texts in place of one it names the call `batch`.
+    An object of a subclass counts by its characters or bytes, whatever its methods do. Raises `ArgumentError`, which
+    says `which` text is neither, and names the call `batch` for several texts in place of one.
     """
     if type(text) is str or type(text) is bytes:
         return text
@@ -41,25 +41,25 @@ def plain(text: Any, which: str = "text", batch: str = "encode_batch") -> str | 
     found = f"a memoryview of format {text.format!r}" if isinstance(text, memoryview) else type(text).__name__
     if which.endswith("text") and isinstance(text, list | tuple):  # not for "text 1" of several
         found += f": {batch} takes several texts"
-    raise TypeError(f"expected str or bytes as {which}, found {found}")
+    raise ArgumentError(f"expected str or bytes as {which}, found {found}", "text")
 
 
 def several(texts: Any) -> Iterable[Text]:
-    """`texts` where many are expected. Raises `TypeError` for one text (nobody means its characters) and for no texts.
+    """`texts` where many are expected. Raises `ArgumentError` for one text (nobody means its characters) and for none.
 
     >>> several("ab")
     Traceback (most recent call last):
-    TypeError: expected a list of texts, found one text
+    dstok.errors.ArgumentError: expected a list of texts, found one text
     """
     if isinstance(texts, str | bytes | bytearray | memoryview):
-        raise TypeError("expected a list of texts, found one text")
+        raise ArgumentError("expected a list of texts, found one text", "texts")
     if not isinstance(texts, Iterable):
-        raise TypeError(f"expected a list of texts, found {type(texts).__name__}")
+        raise ArgumentError(f"expected a list of texts, found {type(texts).__name__}", "texts")
     return texts
 
 
 def utf8(text: Text, replace: bool) -> bytes:
-    r"""`text` as valid UTF-8. Raises `TextError` (with the offset) and `TypeError`.
+    r"""`text` as valid UTF-8. Raises `TextError` (with the offset) and `ArgumentError`.
 
     >>> utf8("\ud800!", replace=True)
     b'\xef\xbf\xbd!'
@@ -77,7 +77,7 @@ def utf8(text: Text, replace: bool) -> bytes:
 
 
 def characters(text: Text, replace: bool) -> str:
-    r"""`text` as `str`, which may hold lone surrogates if it did. Raises `TextError` (for bytes) and `TypeError`.
+    r"""`text` as `str`, which may hold lone surrogates if it did. Raises `TextError` (for bytes) and `ArgumentError`.
 
     >>> characters(b"caf\xc3\xa9", replace=False)
     'café'
@@ -89,9 +89,9 @@ def characters(text: Text, replace: bool) -> str:
 
 
 def replaces(errors: str) -> bool:
-    """Does `errors`, of an encoding call, ask for U+FFFD in place of each fault? Raises `ValueError`."""
+    """Does `errors`, of an encoding call, ask for U+FFFD in place of each fault? Raises `ArgumentError`."""
     if errors not in ("strict", "replace"):
-        raise ValueError(f'expected errors to be "strict" or "replace", found {errors!r}')
+        raise ArgumentError(f'expected errors to be "strict" or "replace", found {errors!r}', "errors")
     return errors == "replace"
 
 

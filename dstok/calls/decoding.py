@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dstok.base.ids import listed
 from dstok.base.texts import Errors, Text, replaces
 from dstok.calls.streams import DecodeStream
-from dstok.errors import DecodeError, UnknownIdError
+from dstok.errors import ArgumentError, DecodeError, UnknownIdError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False
     Bytes that are not UTF-8 become U+FFFD, or with errors="strict" a `DecodeError`. `skip_special_tokens` leaves out
     the tokens that the model marks as special, as upstream does. These are not all added tokens: of V3's,
     `<｜begin▁of▁sentence｜>` is one, while `<｜User｜>` and `<think>` stay. Raises `UnknownIdError` with the id and
-    its index, and `TypeError`.
+    its index, and `ArgumentError`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -110,7 +110,7 @@ def id_to_token(self: Parts, id: int) -> str:
 def token_to_id(self: Parts, token: Text) -> int:
     """The id of a token, given as tokenizer.json spells it, or as its bytes.
 
-    Raises `UnknownTokenError`, and `TypeError` for what is neither `str` nor bytes.
+    Raises `UnknownTokenError`, and `ArgumentError` for what is neither `str` nor bytes.
     """
     return self._vocabulary.id_of(token)
 
@@ -168,5 +168,5 @@ def _of_list(number: int) -> Iterator[None]:
         raise UnknownIdError(error.id, error.index, error.vocab_size, number) from None
     except DecodeError as error:
         raise DecodeError(f"{error} of list {number}") from None
-    except TypeError as error:
-        raise TypeError(f"list {number}: {error}") from None
+    except ArgumentError as error:
+        raise ArgumentError(f"list {number}: {error}", "batch") from None

@@ -15,7 +15,7 @@ from dstok.base.numbers import MANY, thread_count, whole
 from dstok.base.texts import Errors, Special, Text
 from dstok.calls.batches import encode_batch_arrays, framed
 from dstok.calls.sides import Side, check_side
-from dstok.errors import DstokError
+from dstok.errors import ArgumentError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,8 +56,8 @@ def encode_batch_padded(
     `padding_side` is the end of a row that is filled with `pad_id`; without it, with the token that the model's files
     name for that. `max_length` cuts each row to so many ids, BOS and EOS among them, which are kept; `truncation_side`
     is the end of the text that goes. Other keywords as `encode_batch`; lengths are in ids.
-    Raises `ValueError` for a row longer than `length`, `ArgumentError` for a number that cannot be (before any text is
-    looked at), and `DstokError` if the model names no token to fill with.
+    Raises `ArgumentError` for a number that cannot be (before any text is looked at), for a row longer than `length`,
+    and if there is no `pad_id` and the model names no token to fill with.
 
     >>> import dstok
     >>> ids, mask = dstok.load("deepseek-v3").encode_batch_padded(["Hello", "Hello wide world"], pad_id=2, max_length=2)
@@ -80,7 +80,7 @@ def encode_with_overflow(
 
     Neighbours share `stride` ids. With truncation_side="left" the first part is the end of the text. BOS and EOS stand
     around each part, and count. If they leave no room, the first part has nothing of the text and a second one all of
-    it, whatever `max_tokens` is: so it is upstream. Keywords as `encode`. Raises `ValueError` for a `stride` that
+    it, whatever `max_tokens` is: so it is upstream. Keywords as `encode`. Raises `ArgumentError` for a `stride` that
     leaves no new id in a part, and for a `max_tokens` below the number of BOS and EOS.
 
     >>> import dstok
@@ -110,7 +110,8 @@ def overflow_spans(count: int, room: int, stride: int, side: Side) -> list[tuple
     if room == 0:
         return [(0, 0), (0, count)]
     if not 0 <= stride < room:
-        raise ValueError(f"expected a stride of at least 0 and below the {room} ids of text in a part, found {stride}")
+        raise ArgumentError(f"expected a stride of at least 0 and below the {room} ids of text in a part, found "
+                            f"{stride}", "stride")
     spans: list[tuple[int, int]] = []
     start = 0
     while not spans or spans[-1][1] < count:
@@ -172,12 +173,13 @@ def filled(
 
 
 def row_width(lengths: Lengths, shape: Shape, what: str = "text") -> int:
-    """How many ids a row has, which is made of a `what`. Raises `ValueError` for one that is longer."""
+    """How many ids a row has, which is made of a `what`. Raises `ArgumentError` for one that is longer."""
     longest = int(lengths.max()) if len(lengths) else 0
     width = longest if shape.length is None else shape.length
     if longest > width:
         row = int((lengths > width).argmax())
-        raise ValueError(f"expected at most {width} ids, found {lengths[row]} in {what} {row}: max_length cuts {what}s")
+        raise ArgumentError(f"expected at most {width} ids, found {lengths[row]} in {what} {row}: max_length cuts "
+                            f"{what}s", "length")
     return -(-width // shape.pad_to_multiple_of) * shape.pad_to_multiple_of
 
 
@@ -195,10 +197,10 @@ def shape_of(
 
 
 def _pad_id_of(self: Parts) -> int:
-    """The token that the model's files name to fill with. Raises `DstokError`."""
+    """The token that the model's files name to fill with. Raises `ArgumentError`."""
     found = self.config.pad_id
     if found is None:
-        raise DstokError("expected a pad_id, found none, and the model names no token to fill with")
+        raise ArgumentError("expected a pad_id, found none, and the model names no token to fill with", "pad_id")
     return found
 
 

@@ -100,7 +100,7 @@ def encode_pair_with_overflow(
     with each of the other. With truncation_side="left" the first part has the ends of the texts. In the parts after
     the first, upstream's templates give a text that is cut the type id 0 or 1, whatever they say; so it is here. If
     nothing but the ids around the texts has room, the parts after the first have a whole text. Other keywords
-    as `encode_pair`. Raises `ValueError` for a `max_tokens` below the number of ids around the texts, if the
+    as `encode_pair`. Raises `ArgumentError` for a `max_tokens` below the number of ids around the texts, if the
     text to cut is too short, and for a `stride` that leaves no new id in a part.
 
     >>> import dstok
@@ -134,8 +134,8 @@ def encode_pairs_padded(
     """Many pairs, each of a text of `texts` and the one of `pairs` in its place, as rows of one length.
 
     `max_length` cuts each row to so many ids, of the texts that `truncation` says. `pad_type_id` is the type id of
-    padding. Keywords as `encode_batch_padded` and `encode_pair`, which also say what is raised; and `ValueError` for a
-    row of which the text to cut is too short.
+    padding. Keywords as `encode_batch_padded` and `encode_pair`, which also say what is raised; and `ArgumentError` for
+    a row of which the text to cut is too short.
 
     >>> import dstok
     >>> found = dstok.load("deepseek-v3").encode_pairs_padded(["Hello", "Hello"], ["world", "wide world"], pad_id=2)
@@ -209,7 +209,7 @@ def _combinations(parts: Sequence[Part], spans: Sequence[Sequence[Any]]) -> list
 
 
 def kept_lengths(lengths: Lengths, room: int, truncation: Truncation) -> Lengths:
-    """How many ids of each text stay, of pairs that have room for so many: upstream's rule. Raises `ValueError`.
+    """How many ids of each text stay, of pairs that have room for so many: upstream's rule. Raises `ArgumentError`.
 
     >>> import numpy as np
     >>> kept_lengths(np.array([[3, 9], [9, 8], [1, 2]]), 7, "longest_first").tolist()
@@ -225,8 +225,8 @@ def kept_lengths(lengths: Lengths, room: int, truncation: Truncation) -> Lengths
     if short.any():
         row = int(short.argmax())
         where = f" in pair {row}" if len(lengths) > 1 else ""
-        raise ValueError(f"expected a {NTH[text]} text of more than {over[row]} ids, which have to go"
-                         f"{where}, found one of {lengths[row, text]}")
+        raise ArgumentError(f"expected a {NTH[text]} text of more than {over[row]} ids, which have to go"
+                            f"{where}, found one of {lengths[row, text]}", "truncation")
     kept = lengths.copy()
     kept[:, text] -= np.maximum(over, 0)
     return kept
@@ -259,7 +259,8 @@ def _columns(
     """The ids and offsets of all first texts, and of all second ones. An error says of which pair, and which text."""
     columns = [list(several(texts)), list(several(pairs))]
     if len(columns[0]) != len(columns[1]):
-        raise ValueError(f"expected as many second texts as first ones, found {len(columns[1])} of {len(columns[0])}")
+        raise ArgumentError(f"expected as many second texts as first ones, found {len(columns[1])} of "
+                            f"{len(columns[0])}", "pairs")
     found: list[tuple[Ids, npt.NDArray[np.int64]]] = []
     try:
         for column, which in zip(columns, NTH):

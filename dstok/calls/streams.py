@@ -16,7 +16,7 @@ from dstok.base.copies import Separate
 from dstok.base.ids import id_array, listed
 from dstok.base.texts import Errors, Special, Text, lone_surrogate, not_utf8, plain, replaces, utf8
 from dstok.core._encode import CONTEXT, START
-from dstok.errors import DecodeError, SpecialTokenError, TextError, UnknownIdError
+from dstok.errors import DecodeError, SpecialTokenError, StreamError, TextError, UnknownIdError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,7 +146,7 @@ class EncodeStream(Incoming):
 
     def _advance(self, text: Text, final: bool, allocate: Any) -> Any:
         if self._finished:
-            raise ValueError("the stream is finished")
+            raise StreamError("the stream is finished")
         self._held += self._utf8(text, final)
         self._finished = final
         # A piece longer than what is held is scanned again when more has come: wait until it has doubled,
@@ -179,7 +179,7 @@ class NormalizedStream(EncodeStream):
 
     def _advance(self, text: Text, final: bool, allocate: Any) -> Any:
         if self._finished:
-            raise ValueError("the stream is finished")
+            raise StreamError("the stream is finished")
         data = self._utf8(text, final)
         self._finished = final
         ids = self._parts.advance(data, final)
@@ -223,7 +223,7 @@ class DecodeStream(Separate):
 
     def _text(self, data: bytes, final: bool) -> str:
         if self._finished:
-            raise ValueError("the stream is finished")
+            raise StreamError("the stream is finished")
         try:
             return self._decoder.decode(data, final)
         except UnicodeDecodeError as error:

@@ -15,7 +15,7 @@ from dstok.chat.answers import Answer, Message
 from dstok.chat.dsml import V3_2, V4, V4_1
 from dstok.chat.versions import find_version
 from dstok.chat.writer import CLOSE, DSML, EOS
-from dstok.errors import ChatError
+from dstok.errors import ArgumentError, ChatError
 
 if TYPE_CHECKING:
     from dstok.protocol import TokenizerProtocol
@@ -99,7 +99,7 @@ class Parser:
             return self._ids.text([part])
         ids: int | Iterable[int] = part
         if isinstance(ids, (bytes, bytearray, memoryview)) or not isinstance(ids, (Iterable, SupportsIndex)):
-            raise TypeError(f"expected text or ids, found {type(ids).__name__}")
+            raise ArgumentError(f"expected text or ids, found {type(ids).__name__}", "part")
         if self._ids is None:
             raise ChatError("expected text, or a tokenizer for ids, found ids")
         return self._ids.text([ids] if not isinstance(ids, Iterable) else ids)
@@ -114,7 +114,7 @@ def parse(
     `completion`: the text or, with `tokenizer`, the ids that the model wrote after the generation prompt. `thinking`:
     whether the prompt opened reasoning; versions that cannot think have none. `tools`: whether there may be calls.
     `mode`: "strict" accepts only exactly the format, including the end token, as the reference scripts do; "lenient"
-    takes whatever it understands, as deepseek-recipe does (for V3.2 and later). Raises `ChatError`; `TypeError` for
+    takes whatever it understands, as deepseek-recipe does (for V3.2 and later). Raises `ChatError`; `ArgumentError` for
     anything but text or ids; `UnknownIdError`.
 
     >>> parse("Hm</think>Hi<｜end▁of▁sentence｜>", "v3.2")

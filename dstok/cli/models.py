@@ -56,7 +56,7 @@ def load_splitter(name: str) -> Splitter:
         return Splitter.from_tiktoken(name)
     try:
         return _splitter_of_file(name) or Splitter.from_tokenizer(load_model(name))
-    except dstok.ModelNotFoundError as error:
+    except dstok.errors.ModelNotFoundError as error:
         raise CommandError(f"{error}; nor a preset: {', '.join(preset_names())}; nor an encoding: "
                            f"{', '.join(ENCODINGS)}") from error
 

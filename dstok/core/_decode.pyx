@@ -16,7 +16,7 @@ from array import array
 
 from dstok.core._utf8 cimport find_invalid
 
-from dstok.errors import UnknownIdError
+from dstok.errors import ArgumentError, UnknownIdError
 
 
 cdef class Decoder:
@@ -65,7 +65,7 @@ cdef class Decoder:
             i = -1
         except TypeError:
             hint = ": decode_batch takes lists of ids" if isinstance(token, (list, tuple)) else ""
-            raise TypeError(f"expected an id at index {index}, found {type(token).__name__}{hint}") from None
+            raise ArgumentError(f"expected an id at index {index}, found {type(token).__name__}{hint}", "ids") from None
         if not 0 <= i < self.size or self.texts[i] == NULL:
             raise UnknownIdError(token, index, self.size)
         return i

@@ -62,7 +62,7 @@ cdef class LineEncoder:
         errors: for invalid UTF-8 and lone surrogates: "strict" raises `TextError` with the place, "replace" takes
             U+FFFD for each.
 
-        Raises `TypeError` if `text` is no text, `UnknownTokenError` for a text in `special` that is no added token, and
+        Raises `ArgumentError` if `text` is no text, `UnknownTokenError` for a text in `special` that is no added token, and
         `DstokError` if the model names no BOS or EOS.
 
         >>> import dstok

@@ -17,6 +17,7 @@ from datatrove.utils.batching import batched
 
 import dstok
 from dstok.base.texts import Special
+from dstok.errors import ArgumentError
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
@@ -39,7 +40,7 @@ class DocumentTokenizer(_Stock):  # type: ignore[misc]
 
     tokenizer_name_or_path: as in `dstok.load`. eos_token: the text of the added token that ends each document.
     special: which texts of added tokens are tokens, by default none, because a corpus is plain text. All else is as
-    in datatrove's own, except that there are no loss masks. Raises `ValueError` for invalid arguments when the
+    in datatrove's own, except that there are no loss masks. Raises `ArgumentError` for invalid arguments when the
     pipeline begins.
     """
 
@@ -50,7 +51,8 @@ class DocumentTokenizer(_Stock):  # type: ignore[misc]
         super().__init__(output_folder, tokenizer_name_or_path, **keywords)
         self.special = special
         if self.save_loss_metadata:
-            raise ValueError("expected save_loss_metadata=False: dstok's step writes no loss masks")
+            raise ArgumentError("expected save_loss_metadata=False: dstok's step writes no loss masks",
+                                "save_loss_metadata")
 
     @cached_property
     def tokenizer(self) -> _Sized:
@@ -58,8 +60,8 @@ class DocumentTokenizer(_Stock):  # type: ignore[misc]
         if self.eos_token is None:
             return _Sized(loaded)
         if self.eos_token not in loaded.special_tokens:
-            raise ValueError(f"expected an added token of {self.tokenizer_name_or_path} as eos_token, found "
-                             f"{self.eos_token!r}")
+            raise ArgumentError(f"expected an added token of {self.tokenizer_name_or_path} as eos_token, found "
+                                f"{self.eos_token!r}", "eos_token")
         return _Sized(loaded.replace(eos_id=loaded.special_tokens[self.eos_token]))
 
     def write_unshuffled(self, data: Any, filename: str) -> TokenizedFile:

@@ -19,6 +19,7 @@ from dstok.corpus.local import Progress, Report
 from dstok.corpus.plan import Shard, plan_shards
 from dstok.corpus.settings import TABLES, Settings
 from dstok.corpus.work import Job
+from dstok.errors import ArgumentError
 
 if TYPE_CHECKING:
     from dstok.base.paths import StrPath
@@ -49,7 +50,7 @@ class Totals(NamedTuple):
 class Run:
     """A corpus to be made: its settings, input files, and shards. Nothing is written yet.
 
-    Raises `FileError` for missing inputs, and `ValueError` for invalid settings.
+    Raises `FileError` for missing inputs, and `ArgumentError` for invalid settings.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ def tokenize(
     1. dataset: NAME[:CONFIG[:SPLIT]], through `datasets`. progress: called with a `Report` now and then.
 
     Raises `FileError` for bad inputs and documents, with file and line, and for a folder that holds another corpus;
-    `ValueError` for invalid settings.
+    `ArgumentError` for invalid settings.
 
     >>> import tempfile, dstok.corpus
     >>> folder = tempfile.TemporaryDirectory()
@@ -153,16 +154,16 @@ def tokenize(
     """
     number, count = shard
     if not 1 <= number <= count:
-        raise ValueError(f"expected a shard from 1 to the number of shards, found {number} of {count}")
+        raise ArgumentError(f"expected a shard from 1 to the number of shards, found {number} of {count}", "shard")
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     run = Run(paths, model, Settings(**settings), dataset)
     if workers is not None and workers < 1:
-        raise ValueError(f"expected at least 1 worker, found {workers}")
+        raise ArgumentError(f"expected at least 1 worker, found {workers}", "workers")
     return run.tokenize(out, find_engine(engine), workers, shard, progress or (lambda report: None))
 
 
 def find_engine(engine: str | Engine) -> Engine:
-    """The engine of that name. Raises `ValueError`."""
+    """The engine of that name. Raises `ArgumentError`."""
     if not isinstance(engine, str):
         return engine
     if engine == "ray":
@@ -170,5 +171,5 @@ def find_engine(engine: str | Engine) -> Engine:
 
         return run
     if engine != "local":
-        raise ValueError(f'expected the engine "local" or "ray", found {engine!r}')
+        raise ArgumentError(f'expected the engine "local" or "ray", found {engine!r}', "engine")
     return local.run

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from dstok.errors import ArgumentError
 from dstok.files.inputs import json_kind
 
 if TYPE_CHECKING:
@@ -66,18 +67,18 @@ class Settings:
     largest: int = LARGEST
 
     def resolved(self, tokenizer: Tokenizer) -> Settings:
-        """These settings with every open value filled in for `tokenizer`. Raises `ValueError`.
+        """These settings with every open value filled in for `tokenizer`. Raises `ArgumentError`.
 
         >>> import dstok
         >>> Settings("megatron").resolved(dstok.load("deepseek-v3")).dtype
         'int32'
         """
-        _check_choice("format", self.format, FORMATS)
+        _check_choice("format", "format", self.format, FORMATS)
         if self.kind:
-            _check_choice("the format of the inputs", self.kind, KINDS)
+            _check_choice("kind", "the format of the inputs", self.kind, KINDS)
         for name in ("pack", "tokens_per_file", "shard_bytes", "largest"):
             if getattr(self, name) < 0:
-                raise ValueError(f"expected {name} to be 0 or more, found {getattr(self, name)}")
+                raise ArgumentError(f"expected {name} to be 0 or more, found {getattr(self, name)}", name)
         self._check_ends(tokenizer)
         dtype = _dtype(self.format, self.dtype, tokenizer.vocab_size)
         return replace(self, dtype=dtype, special=_special(self.special, tokenizer), pad_id=self._pad(tokenizer))
@@ -86,7 +87,8 @@ class Settings:
         ends = ((self.add_bos, "BOS", tokenizer.bos_id), (self.append_eos, "EOS", tokenizer.eos_id))
         for wanted, what, found in ends:
             if wanted and found is None:
-                raise ValueError(f"expected a model that names a {what} token, found one that does not")
+                raise ArgumentError(f"expected a model that names a {what} token, found one that does not",
+                                    f"{'append' if what == 'EOS' else 'add'}_{what.lower()}")
 
     def _pad(self, tokenizer: Tokenizer) -> int | None:
         """The id that fills the last row of a shard: the model's pad token, else its EOS."""
@@ -94,8 +96,8 @@ class Settings:
             return None
         found = next((id for id in (self.pad_id, tokenizer.config.pad_id, tokenizer.eos_id) if id is not None), None)
         if found is None or not 0 <= found < tokenizer.vocab_size:
-            raise ValueError(f"expected an id from 0 to {tokenizer.vocab_size - 1} to fill rows with (pad_id), "
-                             f"found {found}")
+            raise ArgumentError(f"expected an id from 0 to {tokenizer.vocab_size - 1} to fill rows with (pad_id), "
+                                f"found {found}", "pad_id")
         return found
 
     def as_json(self) -> dict[str, Any]:
@@ -124,26 +126,27 @@ class Settings:
         return found
 
 
-def _check_choice(what: str, found: str, known: Iterable[str]) -> None:
+def _check_choice(name: str, what: str, found: str, known: Iterable[str]) -> None:
     if found not in known:
-        raise ValueError(f"expected {what} to be one of {', '.join(known)}, found {found!r}")
+        raise ArgumentError(f"expected {what} to be one of {', '.join(known)}, found {found!r}", name)
 
 
 def _dtype(format: str, wanted: str, vocab_size: int) -> str:
     takes = _TAKES.get(format, TABLE_DTYPES)
     dtype = wanted or takes[0]
-    _check_choice(f"the dtype of {format} files", dtype, takes)
+    _check_choice("dtype", f"the dtype of {format} files", dtype, takes)
     if dtype == "uint16" and vocab_size > SMALL:
-        raise ValueError(f"expected a vocabulary of at most {SMALL} ids for uint16, found {vocab_size}: ids would be "
-                         "cut off")
+        raise ArgumentError(f"expected a vocabulary of at most {SMALL} ids for uint16, found {vocab_size}: ids would "
+                            "be cut off", "dtype")
     return dtype
 
 
 def _special(special: Any, tokenizer: Tokenizer) -> str | tuple[str, ...]:
     if isinstance(special, str):
-        _check_choice("special", special, SPECIAL)
+        _check_choice("special", "special", special, SPECIAL)
         return special
     for token in special:
         if token not in tokenizer.special_tokens:
-            raise ValueError(f"expected texts of added tokens as special, found {token!r}, which the model has not")
+            raise ArgumentError(f"expected texts of added tokens as special, found {token!r}, which the model has not",
+                                "special")
     return tuple(sorted(special))

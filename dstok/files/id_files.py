@@ -16,7 +16,7 @@ from itertools import chain
 from typing import Any
 
 from dstok.base.faults import reason
-from dstok.errors import FileError
+from dstok.errors import ArgumentError, FileError
 from dstok.files.inputs import Source
 
 __all__ = ["id_groups", "id_lines"]
@@ -42,10 +42,10 @@ def id_groups(source: Source, format: str | None) -> Iterator[list[int]]:
 def id_lines(source: Source, format: str | None) -> Iterator[list[int]]:
     """The ids of each line of `source`: decimal, or one JSON array. An empty line is an empty text.
 
-    `format` is "ids", "json", or None: each line tells. Raises `FileError`, and `ValueError` for another format.
+    `format` is "ids", "json", or None: each line tells. Raises `FileError`, and `ArgumentError` for another format.
     """
     if format not in (None, "ids", "json"):
-        raise ValueError(f"expected a format with lines, ids or json, found {format}")
+        raise ArgumentError(f"expected a format with lines, ids or json, found {format}", "format")
     for number, line in enumerate(source.lines(), 1):
         name = f"{source.name}: line {number}"
         if format == "json" or (format is None and line.lstrip().startswith(b"[")):

@@ -17,7 +17,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any, NoReturn
 
-from dstok.errors import TokenizerFileError, UnsupportedError
+from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 
 __all__ = ["Value", "join_path", "load_json", "read_text", "shown"]
 
@@ -146,7 +146,7 @@ def read_text(data: bytes, name: str) -> str:
 
 def _decode(data: str | bytes, name: str) -> str:
     if not isinstance(data, (str, bytes)):
-        raise TypeError(f"expected str or bytes, found {type(data).__name__}")
+        raise ArgumentError(f"expected str or bytes, found {type(data).__name__}", "json")
     text = data if isinstance(data, str) else read_text(data, name)
     try:
         if text is data:

@@ -24,7 +24,7 @@ from itertools import pairwise
 from typing import NoReturn
 
 from dstok.core._pairs import MAX_IDS
-from dstok.errors import TokenizerFileError, UnsupportedError
+from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
 from dstok.formats.rank_merges import MAX_TOKEN, ranked_merges
@@ -73,7 +73,7 @@ def _check_ranks(ranks: Mapping[bytes, int]) -> None:
     owners: dict[int, bytes] = {}
     for token, rank in ranks.items():
         if not isinstance(token, bytes) or type(rank) is not int:
-            raise TypeError("expected a mapping from bytes to int")
+            raise ArgumentError("expected a mapping from bytes to int", "ranks")
         where = f"token {token[:40]!r}"
         if not 0 < len(token) <= MAX_TOKEN:
             raise UnsupportedError(f"a token of {len(token)} bytes, where 1 to {MAX_TOKEN} are taken", where)
@@ -90,7 +90,7 @@ def _special_tokens(special_tokens: Mapping[str, int], ranks: Mapping[bytes, int
     taken = set(ranks.values())
     for content, token_id in special_tokens.items():
         if not isinstance(content, str) or type(token_id) is not int:
-            raise TypeError("expected special_tokens to be a mapping from str to int")
+            raise ArgumentError("expected special_tokens to be a mapping from str to int", "special_tokens")
         where = f"special token {content[:40]!r}"
         if not content or any("\ud800" <= char <= "\udfff" for char in content):
             raise UnsupportedError("a special token that is empty or holds a lone surrogate", where)

@@ -71,7 +71,7 @@ class ChonkieTokenizer(Tokenizer):  # type: ignore[misc]  # mypy does not see th
 class CharacterSafeChunker(BaseChunker):  # type: ignore[misc]  # as above
     """Chunks of at most `chunk_size` ids, by `Tokenizer.chunk`; joined, they are the text.
 
-    Raises `ValueError` for a size below 1, and for a character with more ids than that.
+    Raises `ArgumentError` for a size below 1, and for a character with more ids than that.
     """
 
     def __init__(self, tokenizer: TokenizerProtocol, chunk_size: int = 512) -> None:

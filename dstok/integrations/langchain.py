@@ -23,7 +23,7 @@ __all__ = ["TokenSplitter"]
 class TokenSplitter(TextSplitter):  # type: ignore[misc]  # mypy does not see the package's types
     """Splits by `Tokenizer.chunk`: parts of `chunk_size` ids, which overlap by at most `chunk_overlap` ids.
 
-    Raises `ValueError` for sizes that LangChain or `chunk` refuses.
+    Raises `ArgumentError` for sizes that LangChain or `chunk` refuses.
     """
 
     def __init__(self, tokenizer: TokenizerProtocol, chunk_size: int = 512, chunk_overlap: int = 0) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dstok.base.extras import of_extra
-from dstok.errors import DstokError
+from dstok.errors import ArgumentError
 from dstok.integrations.special import special_ids, stop_ids
 from dstok.protocol import TokenizerProtocol
 
@@ -36,12 +36,13 @@ def ll_tokenizer(
     """The `LLTokenizer` of a tokenizer. Making it takes a second, so make it once.
 
     n_vocab: the number of ids in the model's logits, if larger. eos_token: the ids that end a text; by default the
-    tokenizer's EOS. slices: as in llguidance. Raises `DstokError` if there is no EOS or `n_vocab` is too small, and the
-    errors of llguidance.
+    tokenizer's EOS. slices: as in llguidance. Raises `ArgumentError` if there is no EOS or `n_vocab` is too small, and
+    the errors of llguidance.
     """
     ends, tokens = stop_ids(tokenizer, eos_token), list(tokenizer.vocabulary())
     if n_vocab is not None and n_vocab < len(tokens):
-        raise DstokError(f"expected n_vocab to be at least the tokenizer's {len(tokens)} ids, found {n_vocab}")
+        raise ArgumentError(f"expected n_vocab to be at least the tokenizer's {len(tokens)} ids, found {n_vocab}",
+                            "n_vocab")
     beyond = range(len(tokens), n_vocab or 0)  # llguidance's names for ids without text
     special = [*_special(tokenizer), *beyond]
     tokens += [b"<[%d]>" % id for id in beyond]

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dstok.base.extras import of_extra
-from dstok.errors import DstokError
+from dstok.errors import ArgumentError
 from dstok.integrations.special import special_ids, stop_ids
 from dstok.protocol import TokenizerProtocol
 
@@ -32,7 +32,7 @@ __all__ = ["OutlinesTokenizer", "vocabulary"]
 def vocabulary(tokenizer: TokenizerProtocol, *, eos_token_id: int | None = None) -> Vocabulary:
     """outlines-core's vocabulary, for its index of a pattern. `eos_token_id`: by default the tokenizer's EOS.
 
-    Raises `DstokError` if there is no EOS.
+    Raises `ArgumentError` if there is no EOS.
     """
     with of_extra("outlines", __name__):
         from outlines_core import Vocabulary
@@ -49,7 +49,7 @@ def vocabulary(tokenizer: TokenizerProtocol, *, eos_token_id: int | None = None)
 class OutlinesTokenizer:
     """A tokenizer for outlines' models. Two of equal tokenizers are equal, and hash alike in every process.
 
-    `pad_token_id` is EOS if the model names no padding. Raises `DstokError` for a model without EOS.
+    `pad_token_id` is EOS if the model names no padding. Raises `ArgumentError` for a model without EOS.
 
     >>> import dstok
     >>> tokenizer = OutlinesTokenizer(dstok.load("deepseek-v3"))
@@ -69,10 +69,10 @@ class OutlinesTokenizer:
     def encode(self, prompt: str | list[str], **options: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """(ids, mask), int64[texts, length] each; shorter texts are padded on the left, where the mask is 0.
 
-        Raises `DstokError` for options, which only a model of transformers would take.
+        Raises `ArgumentError` for options, which only a model of transformers would take.
         """
         if options:
-            raise DstokError(f"expected no options of encode, found {', '.join(options)}")
+            raise ArgumentError(f"expected no options of encode, found {', '.join(options)}", "options")
         prompts = [prompt] if isinstance(prompt, str) else prompt
         return self.tokenizer.encode_batch_padded(prompts, padding_side="left", pad_id=self.pad_token_id)
 

@@ -7,7 +7,7 @@ it out with `skip_special_tokens`: V3's `<｜begin▁of▁sentence｜>`. To a gr
 
 from __future__ import annotations
 
-from dstok.errors import DstokError
+from dstok.errors import ArgumentError
 from dstok.protocol import TokenizerProtocol
 
 __all__ = ["special_ids", "stop_ids"]
@@ -27,7 +27,7 @@ def special_ids(tokenizer: TokenizerProtocol) -> list[int]:
 def stop_ids(tokenizer: TokenizerProtocol, given: int | list[int] | None) -> list[int]:
     """The ids that end a text: the given ones, or EOS.
 
-    Raises `DstokError` if there are none, and `UnknownIdError`.
+    Raises `ArgumentError` if there are none, and `UnknownIdError`.
 
     >>> import dstok
     >>> stop_ids(dstok.load("deepseek-v3"), None)
@@ -36,7 +36,7 @@ def stop_ids(tokenizer: TokenizerProtocol, given: int | list[int] | None) -> lis
     found = [tokenizer.eos_id] if given is None else [given] if isinstance(given, int) else list(given)
     ids = [id for id in found if id is not None]
     if not ids:
-        raise DstokError("expected an id that ends a text: the model names no EOS, give its id")
+        raise ArgumentError("expected an id that ends a text: the model names no EOS, give its id", "eos_token")
     for id in ids:
         tokenizer.token_bytes(id)  # raises UnknownIdError
     return ids

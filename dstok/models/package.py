@@ -20,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dstok.errors import ArgumentError
 from dstok.formats.kinds import about_file
 from dstok.formats.reading import describe_json_file
 from dstok.formats.upstream import NEWEST
@@ -100,14 +101,14 @@ class Source(NamedTuple):
 
 
 def source_of(text: str) -> Source:
-    """A source from its form on the command line. Raises `ValueError`.
+    """A source from its form on the command line. Raises `ArgumentError`.
 
     >>> source_of("mine,Me/Mine-7B=models/mine")[:2]
     ('mine', ('me/mine-7b',))
     """
     names, equals, folder = text.partition("=")
     if not equals or not folder:
-        raise ValueError(f"expected NAME=FOLDER, found {text!r}")
+        raise ArgumentError(f"expected NAME=FOLDER, found {text!r}", "model")
     name, *aliases = names.lower().split(",")
     return Source(name, tuple(aliases), Path(folder))
 
@@ -115,11 +116,11 @@ def source_of(text: str) -> Source:
 def write_package(target: Path, package: Package, sources: Sequence[Source]) -> None:
     """Writes the source folder `target`, which must not exist.
 
-    Raises `ValueError`, `OSError`, and the errors of `Tokenizer.from_json`.
+    Raises `ArgumentError`, `OSError`, and the errors of `Tokenizer.from_json`.
     """
     _check_project(package)
     if os.path.lexists(target):
-        raise ValueError(f"expected a folder that is not there yet, found {target}")
+        raise ArgumentError(f"expected a folder that is not there yet, found {target}", "target")
     _check_names([name for source in sources for name in (source.name, *source.aliases)], [s.name for s in sources])
     for path in (*(source.folder / "tokenizer.json" for source in sources), *package.licence_files):
         path.stat()  # a missing file is an error at once, not after the models before it
@@ -134,29 +135,30 @@ def write_package(target: Path, package: Package, sources: Sequence[Source]) -> 
 def _check_project(package: Package) -> None:
     """Refuses what pip would refuse, with messages that say what to do."""
     if not PACKAGE.fullmatch(package.name):
-        raise ValueError(f"expected a package's name like dstok-models-mine, found {package.name!r}")
+        raise ArgumentError(f"expected a package's name like dstok-models-mine, found {package.name!r}", "name")
     if not VERSION.fullmatch(package.version):
-        raise ValueError(f"expected a version like 1.0.0 or 1.1rc1 (PEP 440), found {package.version!r}")
+        raise ArgumentError(f"expected a version like 1.0.0 or 1.1rc1 (PEP 440), found {package.version!r}", "version")
     if not LICENCE.fullmatch(package.licence):
-        raise ValueError("expected an SPDX expression like Apache-2.0 or MIT AND Apache-2.0, or like LicenseRef-Mine, "
-                         f"found {package.licence!r}")
+        raise ArgumentError("expected an SPDX expression like Apache-2.0 or MIT AND Apache-2.0, or like "
+                            f"LicenseRef-Mine, found {package.licence!r}", "licence")
     files = ["README.md", "pyproject.toml", *(file.name for file in package.licence_files)]
     if len(set(files)) < len(files):
-        raise ValueError(f"expected licences in files of names of their own, found {', '.join(files[2:])}")
+        raise ArgumentError(f"expected licences in files of names of their own, found {', '.join(files[2:])}",
+                            "licence_files")
     if wrong := [name for name in files if not FILE.fullmatch(name)]:
-        raise ValueError("expected a licence's file with a name of letters, digits, dots, dashes and underscores, "
-                         f"found {wrong[0]!r}")
+        raise ArgumentError("expected a licence's file with a name of letters, digits, dots, dashes and underscores, "
+                            f"found {wrong[0]!r}", "licence_files")
 
 
 def _check_names(names: Sequence[str], of_files: Sequence[str]) -> None:
     for name in names:
         if not (NAME if name in of_files else ALIAS).fullmatch(name) or name.endswith(FILES) or f"{name}.json" == INDEX:
-            raise ValueError("expected a model's name of small letters, digits, dots, dashes and underscores that does "
-                             f"not read like a file's, found {name!r}")
+            raise ArgumentError("expected a model's name of small letters, digits, dots, dashes and underscores that "
+                                f"does not read like a file's, found {name!r}", "models")
         if is_taken(name):
-            raise ValueError(f"expected a name that no built-in model has, found {name!r}")
+            raise ArgumentError(f"expected a name that no built-in model has, found {name!r}", "models")
     if twice := [name for number, name in enumerate(names) if plain(name) in map(plain, names[:number])]:
-        raise ValueError(f"expected each name once, found {twice[0]!r} again")
+        raise ArgumentError(f"expected each name once, found {twice[0]!r} again", "models")
 
 
 def _write_models(folder: Path, licence: str, sources: Sequence[Source]) -> None:

@@ -15,6 +15,7 @@ from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Text, several
 from dstok.core._offsets import in_characters
 from dstok.core._span_pass import SpanPass
+from dstok.errors import ArgumentError
 from dstok.splitting.texts import numbered
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class TextBatch:
         import numpy as np
 
         if unit not in ("bytes", "characters"):
-            raise ValueError(f'expected the unit "bytes" or "characters", found {unit!r}')
+            raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
         found = self._of_parts(lambda part: self._part(part, unit))
         offsets = np.zeros(len(self.texts) + 1, np.int64)
         np.cumsum([count for _, counts in found for count in counts], out=offsets[1:])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from dstok.errors import UnsupportedError
+from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.json_value import Value
 from dstok.formats.pre_tokenizers import read_splits
 from dstok.formats.tokenizer_json import steps_of
@@ -26,9 +26,9 @@ def splits_of_patterns(
 ) -> tuple[Split, ...]:
     """Steps of patterns, in order. A `Split` stays as it is; a pattern gets `behavior` and `invert`."""
     if behavior not in BEHAVIORS:
-        raise ValueError(f"expected a behavior out of {', '.join(BEHAVIORS)}, found {behavior!r}")
+        raise ArgumentError(f"expected a behavior out of {', '.join(BEHAVIORS)}, found {behavior!r}", "behavior")
     if dialect not in ("oniguruma", "fancy-regex"):
-        raise ValueError(f'expected the dialect "oniguruma" or "fancy-regex", found {dialect!r}')
+        raise ArgumentError(f'expected the dialect "oniguruma" or "fancy-regex", found {dialect!r}', "dialect")
     several = [patterns] if isinstance(patterns, str | Split) else list(patterns)
     return tuple(_split(pattern, behavior, invert, dialect, number) for number, pattern in enumerate(several))
 
@@ -37,7 +37,7 @@ def _split(pattern: str | Split, behavior: str, invert: bool, dialect: Dialect, 
     if isinstance(pattern, Split):
         return pattern
     if not isinstance(pattern, str):
-        raise TypeError(f"expected a pattern as str or Split, found {type(pattern).__name__}")
+        raise ArgumentError(f"expected a pattern as str or Split, found {type(pattern).__name__}", "patterns")
     if dialect == "fancy-regex":
         from dstok.pattern.fancy_regex import translate
 

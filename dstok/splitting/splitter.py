@@ -180,7 +180,7 @@ class Splitter:
 
         errors: for invalid UTF-8 and lone surrogates: "strict" raises `TextError` with the place, "replace" takes
             U+FFFD for each.
-        Raises `TypeError` for a value that is no text.
+        Raises `ArgumentError` for a value that is no text.
         """
         return self._span_pass.split(readable(text, errors))
 
@@ -192,7 +192,7 @@ class Splitter:
         [[0, 1], [1, 2], [2, 3]]
         """
         if unit not in ("bytes", "characters"):
-            raise ValueError(f'expected the unit "bytes" or "characters", found {unit!r}')
+            raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
         data = readable(text, errors)
         spans = self._span_pass.spans(data)
         if unit == "characters" and not isinstance(data, str):
@@ -230,7 +230,7 @@ class Splitter:
         """(spans int64[n, 2], offsets int64[len(texts) + 1]): text i has `spans[offsets[i]:offsets[i + 1]]`.
 
         Spans count from the start of their own text. `threads` share the work, without the GIL. Errors name the text
-        with the fault. Other keywords as `spans`. Raises `ValueError` for fewer than one thread, too.
+        with the fault. Other keywords as `spans`. Raises `ArgumentError` for fewer than one thread, too.
 
         >>> import dstok
         >>> spans, offsets = dstok.Splitter("a").spans_batch(["ab", "b"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dstok.base.texts import Errors, Text
 from dstok.calls.streams import Incoming
 from dstok.core._span_pass import SpanPass
+from dstok.errors import StreamError
 
 __all__ = ["SplitStream"]
 
@@ -31,7 +32,7 @@ class SplitStream(Incoming):
         self._whole = span_pass.way() == "both sides"
 
     def feed(self, text: Text) -> list[str]:
-        """The pieces that are sure after `text`. Raises `TextError` with the offset in the stream, and `TypeError`."""
+        """The pieces that are sure after `text`. Raises `TextError` with the offset in the stream, `ArgumentError`."""
         return self._advance(text, False)
 
     def finish(self) -> list[str]:
@@ -40,7 +41,7 @@ class SplitStream(Incoming):
 
     def _advance(self, text: Text, final: bool) -> list[str]:
         if self._finished:
-            raise ValueError("the stream is finished")
+            raise StreamError("the stream is finished")
         self._held += self._utf8(text, final)
         self._finished = final
         if self._whole:

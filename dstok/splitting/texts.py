@@ -14,7 +14,7 @@ __all__ = ["numbered", "readable"]
 
 
 def readable(text: Text, errors: Errors, which: str = "text") -> str | bytes:
-    """One text. Raises `TextError` (with the offset) and `TypeError`.
+    """One text. Raises `TextError` (with the offset) and `ArgumentError`.
 
     >>> readable("a", "strict"), readable("\u00e9", "strict")
     ('a', b'\\xc3\\xa9')

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
+from dstok.errors import ArgumentError
 from dstok.testing.guide import Guide, Word
 from dstok.tokenizer import Tokenizer
 
@@ -23,7 +24,7 @@ __all__ = ["class_cover", "cover_size", "cover_words"]
 def class_cover(tokenizer: Tokenizer | Guide, k: int) -> Iterator[str]:
     """The texts that take every path of `k` classes from every state of the tokenizer's automaton.
 
-    Raises `ValueError` if k is negative.
+    Raises `ArgumentError` if k is negative.
 
     >>> import dstok
     >>> texts = list(class_cover(dstok.load("deepseek-v3"), 1))
@@ -37,7 +38,7 @@ def class_cover(tokenizer: Tokenizer | Guide, k: int) -> Iterator[str]:
 def cover_words(guide: Guide, k: int) -> Iterator[Word]:
     """The same as words of classes."""
     if k < 0:
-        raise ValueError(f"expected k of at least 0, found {k}")
+        raise ArgumentError(f"expected k of at least 0, found {k}", "k")
     for way in guide.access.values():
         for word in product(guide.classes, repeat=k):
             yield way + word

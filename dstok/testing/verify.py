@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import chain, count
 from typing import Any
 
+from dstok.errors import ArgumentError
 from dstok.loading import load
 from dstok.models import listed
 from dstok.models.names import find
@@ -63,7 +64,7 @@ def verify(
     tokenizer_json: the file for specs that name none. limits: of the candidate's process. max_k: of the class cover
         that fills the time left.
 
-    Raises `CandidateError` if one of the two cannot be loaded, `DstokError` if the model cannot, `ValueError` for an
+    Raises `CandidateError` if one of the two cannot be loaded, `DstokError` if the model cannot, `ArgumentError` for an
     unknown check.
 
     >>> import dstok
@@ -76,7 +77,7 @@ def verify(
     wanted = CHECKS if checks is None else tuple(checks)
     for name in wanted:
         if name not in CHECKS:
-            raise ValueError(f"expected a check out of {', '.join(CHECKS)}, found {name!r}")
+            raise ArgumentError(f"expected a check out of {', '.join(CHECKS)}, found {name!r}", "checks")
     files = list(files)
     check_files(files)
     texts = _begun(chain(documents(files), corpus))

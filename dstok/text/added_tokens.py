@@ -17,7 +17,7 @@ from dstok.base.lazy import lazy
 from dstok.base.texts import Special
 from dstok.core._added import Matcher
 from dstok.core._policy import Policy
-from dstok.errors import UnknownTokenError, UnsupportedError
+from dstok.errors import ArgumentError, UnknownTokenError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class AddedTokens:
         return found
 
     def policy(self, special: Special) -> Policy:
-        """The policy that `special` names. Raises `ValueError`, `TypeError` or `UnknownTokenError`."""
+        """The policy that `special` names. Raises `ArgumentError` or `UnknownTokenError`."""
         if isinstance(special, str):
             if special == "all":
                 return self._all
@@ -86,11 +86,12 @@ class AddedTokens:
                 return self._none
             if special == "raise":
                 return self._raise
-            raise ValueError(f"expected special to be {_CHOICES}, found {special!r}")
+            raise ArgumentError(f"expected special to be {_CHOICES}, found {special!r}", "special")
         if not isinstance(special, AbstractSet | list | tuple):
-            raise TypeError(f"expected special to be {_CHOICES}, found {type(special).__name__}")
+            raise ArgumentError(f"expected special to be {_CHOICES}, found {type(special).__name__}", "special")
         if others := [content for content in special if not isinstance(content, str)]:
-            raise TypeError(f"expected texts of added tokens in special, found {type(others[0]).__name__}")
+            raise ArgumentError(f"expected texts of added tokens in special, found {type(others[0]).__name__}",
+                                "special")
         return self._subset(frozenset(special))
 
     @lazy

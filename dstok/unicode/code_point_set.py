@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import accumulate, chain
 
+from dstok.errors import ArgumentError
+
 __all__ = ["MAX_CODE_POINT", "CodePointSet", "range_text"]
 
 MAX_CODE_POINT = 0x10FFFF
@@ -29,7 +31,7 @@ class CodePointSet:
     `ranges` must be canonical already; `from_ranges` takes ranges in any order.
 
     Raises:
-        ValueError: the ranges are not ascending, disjoint and non-adjacent within 0..0x10FFFF.
+        ArgumentError: the ranges are not ascending, disjoint and non-adjacent within 0..0x10FFFF.
 
     >>> letters = CodePointSet.from_ranges([(0x61, 0x7A), (0x41, 0x5A)])
     >>> letters
@@ -49,10 +51,8 @@ class CodePointSet:
         previous = -2
         for first, last in self.ranges:
             if not previous + 1 < first <= last <= MAX_CODE_POINT:
-                raise ValueError(
-                    "expected ascending, disjoint, non-adjacent ranges within 0..0x10FFFF, "
-                    f"found ({first}, {last}) after {max(previous, -1)}"
-                )
+                raise ArgumentError("expected ascending, disjoint, non-adjacent ranges within 0..0x10FFFF, "
+                                    f"found ({first}, {last}) after {max(previous, -1)}", "ranges")
             previous = last
 
     @classmethod
@@ -60,7 +60,7 @@ class CodePointSet:
         """The union of inclusive ranges `(first, last)`, which may come in any order and overlap.
 
         Raises:
-            ValueError: a range is empty (`last < first`) or leaves 0..0x10FFFF.
+            ArgumentError: a range is empty (`last < first`) or leaves 0..0x10FFFF.
 
         >>> CodePointSet.from_ranges([(5, 9), (1, 3), (4, 6)])
         CodePointSet(U+0001..U+0009)
@@ -68,7 +68,7 @@ class CodePointSet:
         ascending = sorted(ranges)
         for first, last in ascending:
             if not 0 <= first <= last <= MAX_CODE_POINT:
-                raise ValueError(f"expected 0 <= first <= last <= 0x10FFFF, found ({first}, {last})")
+                raise ArgumentError(f"expected 0 <= first <= last <= 0x10FFFF, found ({first}, {last})", "ranges")
         return cls(_coalesce(ascending))
 
     @classmethod
@@ -102,7 +102,7 @@ class CodePointSet:
         """`count` different code points, all equally likely; the same ones for the same `seed`.
 
         Raises:
-            ValueError: `count` is below 0 or over the number of code points.
+            ArgumentError: `count` is below 0 or over the number of code points.
 
         >>> CodePointSet.from_chars("abcxyz").sample(6) == CodePointSet.from_chars("abcxyz").sample(6)
         True
@@ -112,7 +112,7 @@ class CodePointSet:
         from random import Random
 
         if not 0 <= count <= len(self):
-            raise ValueError(f"expected a count from 0 to {len(self)}, found {count}")
+            raise ArgumentError(f"expected a count from 0 to {len(self)}, found {count}", "count")
         # The number of code points in the ranges up to each one.
         ends = list(accumulate(last - first + 1 for first, last in self.ranges))
         chosen = Random(seed).sample(range(len(self)), count)

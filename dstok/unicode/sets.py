@@ -20,7 +20,7 @@ from importlib import import_module
 from itertools import accumulate
 from types import ModuleType
 
-from dstok.errors import DstokError, UnsupportedError
+from dstok.errors import ArgumentError, DstokError, UnsupportedError
 from dstok.unicode.code_point_set import MAX_CODE_POINT, CodePointSet
 
 __all__ = [
@@ -68,14 +68,14 @@ def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
     """The two-letter general category of a code point.
 
     Raises:
-        ValueError: the code point is outside 0..0x10FFFF.
+        ArgumentError: the code point is outside 0..0x10FFFF.
         UnsupportedError: there is no table of this Unicode version.
 
     >>> category_of(ord("a")), category_of(0x378)
     ('Ll', 'Cn')
     """
     if not 0 <= code_point <= MAX_CODE_POINT:
-        raise ValueError(f"expected a code point in 0..0x10FFFF, found {code_point}")
+        raise ArgumentError(f"expected a code point in 0..0x10FFFF, found {code_point}", "code_point")
     starts, categories = _runs(version)
     return categories[bisect_right(starts, code_point) - 1]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dstok.errors import ArgumentError
 from dstok.view.reading import Reading, Vocabulary
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Alignment:
 
 
 def align(one: Reading, other: Reading) -> Alignment:
-    """Compares the two token by token. Raises `ValueError` for readings of different texts.
+    """Compares the two token by token. Raises `ArgumentError` for readings of different texts.
 
     >>> import dstok
     >>> from dstok.view import read
@@ -46,7 +47,7 @@ def align(one: Reading, other: Reading) -> Alignment:
     ([False, True], [False, True, True, True, True, True], [1])
     """
     if one.text != other.text:
-        raise ValueError("expected two readings of one text, found two texts")
+        raise ArgumentError("expected two readings of one text, found two texts", "other")
     same_ids = one_vocabulary(one, other)
     keys = [_keys(reading, same_ids) for reading in (one, other)]
     differ = ~np.isin(keys[0], keys[1]), ~np.isin(keys[1], keys[0])

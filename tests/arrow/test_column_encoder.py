@@ -64,7 +64,7 @@ def test_nothing() -> None:
     (["a", "b"], "expected one column 'text', found 'a', 'b'"), (["text", "text"], "expected one column"), ([], "no column")])
 def test_a_column_that_is_not_there(names: list[str], message: str) -> None:
     table = pa.Table.from_arrays([pa.array(["x"])] * len(names), names)
-    with pytest.raises(dstok.ColumnError, match=message):
+    with pytest.raises(dstok.errors.ColumnError, match=message):
         arrow.ColumnEncoder(TOK)(table)
 
 
@@ -75,7 +75,7 @@ def test_what_is_no_table() -> None:
 
 
 @pytest.mark.parametrize(("options", "error"), [
-    ({"threads": 0}, ValueError), ({"errors": "ignore"}, ValueError), ({"special": {"no token"}}, dstok.UnknownTokenError)])
+    ({"threads": 0}, ValueError), ({"errors": "ignore"}, ValueError), ({"special": {"no token"}}, dstok.errors.UnknownTokenError)])
 def test_wrong_options_are_found_at_once(options: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         arrow.ColumnEncoder(TOK, **options)

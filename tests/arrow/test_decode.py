@@ -79,20 +79,20 @@ def test_large_strings_where_32_bits_are_too_few(monkeypatch: pytest.MonkeyPatch
 def test_an_id_without_a_token(width: pa.DataType) -> None:
     array = pa.array([[1], None, [2, 3, 999_999]], pa.list_(width))
     for broken, row in ((array, 2), (array[1:], 1), (pa.chunked_array([array[:2], array]), 4)):
-        with pytest.raises(dstok.UnknownIdError) as caught:
+        with pytest.raises(dstok.errors.UnknownIdError) as caught:
             arrow.decode(TOK, broken)
         assert (caught.value.id, caught.value.index, caught.value.batch_index) == (999_999, 2, row)
 
 
 @pytest.mark.parametrize(("id", "width"), [(-1, pa.int8()), (-1, pa.int64()), (1 << 32, pa.int64()), (1 << 63, pa.uint64())])
 def test_an_id_that_no_uint32_holds(id: int, width: pa.DataType) -> None:
-    with pytest.raises(dstok.UnknownIdError) as caught:
+    with pytest.raises(dstok.errors.UnknownIdError) as caught:
         arrow.decode(TOK, pa.array([[], [1, id]], pa.list_(width)))
     assert (caught.value.id, caught.value.index, caught.value.batch_index) == (id, 1, 1)
 
 
 def test_part_of_a_character() -> None:
-    with pytest.raises(dstok.DecodeError, match="of list 2$"):
+    with pytest.raises(dstok.errors.DecodeError, match="of list 2$"):
         arrow.decode(TOK, pa.array([[19923], None, [CUT]]), errors="strict")
 
 

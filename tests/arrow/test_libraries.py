@@ -122,7 +122,7 @@ def test_polars_frames_that_were_cut_and_joined() -> None:
     joined = polars.concat([frame[3:9], frame[:0], frame.filter(polars.col("id") % 7 == 2)], rechunk=False)
     assert ENCODER(joined).to_dicts() == [ROWS[number] for number in joined["id"]]
     assert ENCODER(frame[:0]).to_dicts() == []
-    with pytest.raises(dstok.ColumnError, match="found 'id'"):
+    with pytest.raises(dstok.errors.ColumnError, match="found 'id'"):
         ENCODER(frame.select("id"))
 
 

@@ -259,7 +259,7 @@ def test_policies_that_name_no_token() -> None:
     for wrong, found in (([5], "int"), ([["<a>"]], "list"), ({b"<a>"}, "bytes")):
         with pytest.raises(TypeError, match=f"expected texts of added tokens in special, found {found}$"):
             tok.encode("x", special=wrong)  # type: ignore[arg-type]
-    with pytest.raises(dstok.UnknownTokenError, match="<b>"):
+    with pytest.raises(dstok.errors.UnknownTokenError, match="<b>"):
         tok.encode("x", special={"<a>", "<b>"})
     assert tok.encode("<a>", special=["<a>"]) == tok.encode("<a>", special=frozenset({"<a>"})) == [256]
     assert tok.encode("<a>", special=[]) == [60, 97, 62]

@@ -148,7 +148,7 @@ def test_bad_arguments() -> None:
         tok.growing(errors="bogus")
     with pytest.raises(ValueError, match="bogus"):
         tok.growing(special="bogus")
-    with pytest.raises(dstok.UnknownTokenError):
+    with pytest.raises(dstok.errors.UnknownTokenError):
         tok.growing(special={"bogus"})
     with pytest.raises(dstok.DstokError, match="add_bos"):
         small("words").growing(add_bos=True)

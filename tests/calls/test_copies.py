@@ -136,7 +136,7 @@ def test_what_cannot_be_copied_is_no_copy() -> None:
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_pickles_are_refused(protocol: int) -> None:
     for work in works():
-        with pytest.raises(dstok.PickleError, match=f"found a {type(work).__name__}, which is in work") as caught:
+        with pytest.raises(dstok.errors.PickleError, match=f"found a {type(work).__name__}, which is in work") as caught:
             pickle.dumps(work, protocol)
         assert isinstance(caught.value, dstok.DstokError)
 

@@ -83,12 +83,12 @@ def test_unknown_ids(before: list[int], unknown: int, after: list[int]) -> None:
     """The first id that no token has is an error that tells it and its index, however large it is."""
     ids = [*before, unknown, *after, -7]
     for decode in (TOK.decode, TOK.decode_bytes):
-        with pytest.raises(dstok.UnknownIdError) as caught:
+        with pytest.raises(dstok.errors.UnknownIdError) as caught:
             decode(ids)
         assert (caught.value.id, caught.value.index) == (unknown, len(before))
         assert caught.value.vocab_size == TOK.vocab_size
     for lookup in (TOK.token_bytes, TOK.id_to_token):
-        with pytest.raises(dstok.UnknownIdError) as caught:
+        with pytest.raises(dstok.errors.UnknownIdError) as caught:
             lookup(unknown)
         assert caught.value.id == unknown
 
@@ -97,11 +97,11 @@ def test_unknown_ids(before: list[int], unknown: int, after: list[int]) -> None:
 def test_holes(hole: int) -> None:
     """An id inside the range that no token has is unknown too."""
     assert HOLED.encode("ab") == [259]
-    with pytest.raises(dstok.UnknownIdError) as caught:
+    with pytest.raises(dstok.errors.UnknownIdError) as caught:
         HOLED.decode([97, 259, hole, hole])
     assert (caught.value.id, caught.value.index) == (hole, 2)
     for lookup in (HOLED.token_bytes, HOLED.id_to_token):
-        with pytest.raises(dstok.UnknownIdError):
+        with pytest.raises(dstok.errors.UnknownIdError):
             lookup(hole)
 
 
@@ -115,7 +115,7 @@ def test_strict(ids: list[int]) -> None:
     try:
         expected = data.decode()
     except UnicodeDecodeError as error:
-        with pytest.raises(dstok.DecodeError, match=f"0x{data[error.start]:02x} at byte offset {error.start}"):
+        with pytest.raises(dstok.errors.DecodeError, match=f"0x{data[error.start]:02x} at byte offset {error.start}"):
             TOK.decode(ids, errors="strict")
     else:
         assert TOK.decode(ids, errors="strict") == expected
@@ -149,7 +149,7 @@ def test_special_tokens(model: str) -> None:
 @pytest.mark.parametrize("token", ["", "no such token at all", b"", b"\xff\xfe\xfd", " a", "中"])
 def test_unknown_tokens(token: str | bytes) -> None:
     """What is no token is an error; str is read in the byte-level alphabet, so a plain space is none."""
-    with pytest.raises(dstok.UnknownTokenError):
+    with pytest.raises(dstok.errors.UnknownTokenError):
         HOLED.token_to_id(token)
 
 

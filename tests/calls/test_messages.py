@@ -48,15 +48,15 @@ def test_ids_of_all_kinds() -> None:
 
 
 def test_errors_of_decode_batch_say_which_list() -> None:
-    with pytest.raises(dstok.UnknownIdError, match="id 900000 at index 1 of list 2 has no token") as caught:
+    with pytest.raises(dstok.errors.UnknownIdError, match="id 900000 at index 1 of list 2 has no token") as caught:
         TOK.decode_batch([[1], [], [1, 900_000]])
     for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
         assert (error.id, error.index, error.batch_index) == (900_000, 1, 2)
-    with pytest.raises(dstok.UnknownIdError, match="id 900000 at index 1 has no token") as alone:
+    with pytest.raises(dstok.errors.UnknownIdError, match="id 900000 at index 1 has no token") as alone:
         TOK.decode([1, 900_000])
     assert alone.value.batch_index is None
     half = TOK.encode("🦙")[:1]
-    with pytest.raises(dstok.DecodeError, match="at byte offset 0 of list 1$"):
+    with pytest.raises(dstok.errors.DecodeError, match="at byte offset 0 of list 1$"):
         TOK.decode_batch([[1], half], errors="strict")
 
 

@@ -180,7 +180,7 @@ def test_unknown_id_in_parts(ids: list[int], unknown: int, places: list[int]) ->
     """The index of an unknown id is that in the whole stream; what was fed before is not lost."""
     stream = TOK.decode_stream()
     shown = "".join(stream.feed(id) for id in ids)
-    with pytest.raises(dstok.UnknownIdError) as caught:
+    with pytest.raises(dstok.errors.UnknownIdError) as caught:
         stream.feed([0, unknown])
     assert (caught.value.id, caught.value.index) == (unknown, len(ids) + 1)
     assert shown + stream.finish() == TOK.decode(ids)
@@ -190,11 +190,11 @@ def test_decode_stream_strict() -> None:
     """With errors="strict", a broken character is a `DecodeError`, in the middle and at the end."""
     part, whole = TOK.encode("🦙")[:1], TOK.encode("a")
     stream = TOK.decode_stream(errors="strict")
-    with pytest.raises(dstok.DecodeError):
+    with pytest.raises(dstok.errors.DecodeError):
         stream.feed([*part, *whole])
     stream = TOK.decode_stream(errors="strict")
     stream.feed(part)
-    with pytest.raises(dstok.DecodeError):
+    with pytest.raises(dstok.errors.DecodeError):
         stream.finish()
 
 

@@ -154,4 +154,4 @@ def test_without_jinja2_there_is_an_error_that_names_the_extra() -> None:
             "print(chat.render([], 'v2').text)\ntry: chat.Template\nexcept chat.ChatError as error: print(error)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == f'{BOS}\ntemplates need jinja2: pip install "dstok[chat]"\n'
-    assert dstok.ChatError is chat.ChatError
+    assert dstok.errors.ChatError is chat.ChatError

@@ -131,5 +131,5 @@ def first_growth(encode: object) -> Growth:
 
 
 def test_an_unknown_model_is_named() -> None:
-    with pytest.raises(dstok.ModelNotFoundError, match="'nope'.*deepseek-v3"):
+    with pytest.raises(dstok.errors.ModelNotFoundError, match="'nope'.*deepseek-v3"):
         verify(Engine("none", "", TOK.encode), model="nope")

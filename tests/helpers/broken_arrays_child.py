@@ -261,7 +261,7 @@ def wanted(values: list[Any], answer: Callable[[Any], Any]) -> list[Any] | None:
     try:
         texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]
         return [None if text is None else answer(text) for text in texts]
-    except (AttributeError, TypeError, dstok.UnknownIdError):  # `OutsideError`, or a null or unknown id in a list
+    except (AttributeError, TypeError, dstok.errors.UnknownIdError):  # `OutsideError`, or a null or unknown id in a list
         return None
 
 

@@ -77,7 +77,7 @@ def test_arguments_of_llguidance() -> None:
         assert tokenizer.decode_bytes([id]) == theirs.decode_bytes([id]) and tokenizer.is_special_token(id)
     with pytest.raises(dstok.DstokError, match="at least the tokenizer's 128815 ids, found 7"):
         ll_tokenizer(V3, n_vocab=7)
-    with pytest.raises(dstok.UnknownIdError, match="id 200000"):
+    with pytest.raises(dstok.errors.UnknownIdError, match="id 200000"):
         ll_tokenizer(V3, eos_token=200000)
     with pytest.raises(dstok.DstokError, match="expected an id that ends a text"):
         ll_tokenizer(V3.replace(eos_id=None))

@@ -168,5 +168,5 @@ def test_an_image_with_other_salts(size: int, tmp_path: Path) -> None:
     seeds = parts.sections["seeds"]
     parts.sections["seeds"] = seeds[:-4] + bytes(size)
     parts.write(tmp_path / "image")
-    with pytest.raises(dstok.ImageError, match="section seeds|expected the pair table to hold merge"):
+    with pytest.raises(dstok.errors.ImageError, match="section seeds|expected the pair table to hold merge"):
         dstok.Tokenizer.from_image(tmp_path / "image")

@@ -72,7 +72,7 @@ def test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: bool) -
         memory = platform.map_file(file)
     assert memory.readonly and memory == path.read_bytes() and np.frombuffer(memory, np.uint8).ctypes.data % 4096 == 0
     path.write_bytes(b"")
-    with pytest.raises(dstok.ImageError, match="found an empty file"):
+    with pytest.raises(dstok.errors.ImageError, match="found an empty file"):
         dstok.Tokenizer.from_image(path)
 
 

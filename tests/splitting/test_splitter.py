@@ -40,7 +40,7 @@ def test_presets_are_those_of_the_files() -> None:
 
 
 def test_an_unknown_preset_is_named() -> None:
-    with pytest.raises(dstok.ModelNotFoundError, match="deepseek-v3, deepseek-llm.*found 'v3'"):
+    with pytest.raises(dstok.errors.ModelNotFoundError, match="deepseek-v3, deepseek-llm.*found 'v3'"):
         Splitter.preset("v3")
 
 
@@ -141,7 +141,7 @@ def test_a_file_of_another_splitter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "splitter").write_text(other)
     with pytest.raises(dstok.TokenizerFileError, match="fingerprint"):
         Splitter.from_json(tmp_path / "splitter")
-    with pytest.raises(dstok.PickleError, match="fingerprint"):
+    with pytest.raises(dstok.errors.PickleError, match="fingerprint"):
         saved.unpickled(Splitter, other)
 
 
@@ -149,7 +149,7 @@ def test_a_saved_splitter_keeps_its_unicode_version(tmp_path: Path) -> None:
     words = Splitter(r"\w+").with_unicode("15.0")
     words.to_json(tmp_path / "splitter")
     assert Splitter.from_json(tmp_path / "splitter").unicode_version == "15.0"
-    with pytest.raises(dstok.ArgumentError, match="with_unicode"):
+    with pytest.raises(dstok.errors.ArgumentError, match="with_unicode"):
         Splitter.from_json(tmp_path / "splitter", upstream="tokenizers-0.21.1")
 
 
