@@ -29,8 +29,8 @@ except ModuleNotFoundError as error:
     raise unbuilt(error.name) from None
 
 if TYPE_CHECKING:
+    from dstok import rows
     from dstok.calls.growing import GrowingText
-    from dstok.calls.pairs import PaddedPairs, PairIds
     from dstok.calls.spans import Encoding, Piece
     from dstok.calls.streams import DecodeStream, EncodeStream
     from dstok.models.info import ModelInfo
@@ -46,8 +46,6 @@ __all__ = [
     "Encoding",
     "GrowingText",
     "ModelInfo",
-    "PaddedPairs",
-    "PairIds",
     "PatternError",
     "Piece",
     "SpecialTokenError",
@@ -61,6 +59,7 @@ __all__ = [
     "errors",
     "load",
     "models",
+    "rows",
 ]
 
 _LATE = {  # not needed to load a built-in model and to encode
@@ -69,11 +68,10 @@ _LATE = {  # not needed to load a built-in model and to encode
     "Encoding": "dstok.calls.spans",
     "GrowingText": "dstok.calls.growing",
     "ModelInfo": "dstok.models.info",
-    "PaddedPairs": "dstok.calls.pairs",
-    "PairIds": "dstok.calls.pairs",
     "Piece": "dstok.calls.spans",
     "Split": "dstok.pattern.split",
     "Splitter": "dstok.splitting.splitter",
+    "rows": "dstok.rows",
 }
 
 
@@ -82,7 +80,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'dstok' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_LATE[name]), name)
+    module = import_module(_LATE[name])
+    return module if name == "rows" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -1,10 +1,11 @@
 """The errors of dstok that users may catch.
 
-Every error that dstok raises on purpose is a `DstokError`, except for those of Python's own protocols (`AttributeError`,
-a call of an object that cannot be called) and of the system (`OSError`). The same mistake has the same class in every
-call: a wrong argument is an `ArgumentError`, a broken text a `TextError`, a broken file a `TokenizerFileError`. Six are
-also names of `dstok` itself: a program that tokenizes is likely to catch these. Messages are lower case and say what was
-expected, what was found, and where (JSON path, pattern position, byte offset, index).
+Every error that dstok raises on purpose is a `DstokError`, except for those of Python's own protocols
+(`AttributeError`, a call of an object that cannot be called) and of the system (`OSError`). The same mistake has the
+same class in every call: a wrong argument is an `ArgumentError`, a broken text a `TextError`, a broken file a
+`TokenizerFileError`. Six are also names of `dstok` itself: a program that tokenizes is likely to catch these.
+Messages are lower case and say what was expected, what was found, and where (JSON path, pattern position, byte
+offset, index).
 """
 
 from __future__ import annotations

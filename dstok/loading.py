@@ -15,7 +15,7 @@ from dstok.base.paths import StrPath
 from dstok.errors import ArgumentError
 from dstok.models import built_in
 from dstok.models.names import FILES, find, is_name
-from dstok.tokenizer import Tokenizer
+from dstok.tokenizer import Tokenizer, tokenizer_of
 
 __all__ = ["is_path", "load"]
 
@@ -42,7 +42,7 @@ def load(name: StrPath) -> Tokenizer:
     if isinstance(name, str):
         found = find(name)
         if found is not None:
-            return Tokenizer(*built_in(found))
+            return tokenizer_of(*built_in(found))
         if not is_path(name):
             return _installed(name)
     return _open(_in_folder(name) if os.path.isdir(name) else name)
@@ -70,7 +70,7 @@ def is_path(name: StrPath) -> bool:
 def _installed(name: str) -> Tokenizer:
     from dstok.models.packages import installed, missing  # not needed for built-in models
 
-    found = installed(name, Tokenizer)
+    found = installed(name, tokenizer_of)
     if found is None:
         raise missing(name)
     return found

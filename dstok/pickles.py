@@ -10,11 +10,9 @@ processes share its tables. In return, the file or package has to be there where
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from dstok.base.paths import StrPath
@@ -23,7 +21,8 @@ from dstok.formats.image import Image, open_image, read_image, same_file
 from dstok.models import built_in, is_built_in
 from dstok.models.names import find
 from dstok.models.packages import installed, is_installed, missing
-from dstok.tables.images import own_part
+from dstok.tables.fingerprint import settings_hash
+from dstok.tables.images import image_of, own_part
 
 if TYPE_CHECKING:
     from dstok.formats.added_token import AddedToken
@@ -40,26 +39,19 @@ _AGAIN = "make the pickle again with this version of dstok"
 def reduced(tok: TokenizerProtocol, tables: Tables, added: tuple[AddedToken, ...]) -> tuple[Any, ...]:
     """The result of `Tokenizer.__reduce__` for a tokenizer of these tables and added tokens."""
     image, config = tables.image, tok.config
-    if is_built_in(tok.name, tables, added, config):
-        return restored, (PICKLE_FORMAT, type(tok), "built-in", tok.name, tok.fingerprint, _settings(tables, config))
-    if is_installed(tok.name, tables, added, config):
-        return restored, (PICKLE_FORMAT, type(tok), "installed", tok.name, tok.fingerprint, _settings(tables, config))
+    for kind, is_one in (("built-in", is_built_in), ("installed", is_installed)):
+        if is_one(tok.name, tables, added, config):
+            return restored, (PICKLE_FORMAT, type(tok), kind, tok.name, tok.fingerprint, settings_hash(tables, config))
     if image is not None and _opened_with(added, config, image) and same_file(image):
         place = os.path.abspath(os.fspath(image.path))
         return restored, (PICKLE_FORMAT, type(tok), "file", place, image.checksum, tok.bos_id, tok.eos_id, tok.name)
-    return restored, (PICKLE_FORMAT, type(tok), "image", tok.image_bytes())
+    return restored, (PICKLE_FORMAT, type(tok), "image", image_of(tables, added, config, tok.name))
 
 
 def _opened_with(added: tuple[AddedToken, ...], config: TokenizerConfig, image: Image) -> bool:
     """Does the file say all of this? BOS and EOS do not count."""
     own = own_part(added, config, "")
     return image.tokenizer is not None and all(image.tokenizer.get(key) == own.get(key) for key in ("added", "config"))
-
-
-def _settings(tables: Tables, config: TokenizerConfig) -> bytes:
-    """Hash of the settings outside the fingerprint: pairs, padding, chats, trimmed spans."""
-    said = [own_part((), config, ""), tables.description.get("trim_offsets", "")]
-    return sha256(json.dumps(said, sort_keys=True).encode()).digest()
 
 
 def restored(format: Any, *parts: Any) -> Any:
@@ -75,7 +67,7 @@ def restored(format: Any, *parts: Any) -> Any:
 
 def _named(cls: Any, kind: str, name: str, fingerprint: str, settings: bytes) -> Any:
     def make(tables: Tables, *parts: Any) -> tuple[Any, Tables]:
-        return cls(tables, *parts), tables
+        return cls._of_tables(tables, *parts), tables
 
     if kind == "built-in":
         found = make(*built_in(name)) if find(name) == name else None
@@ -87,7 +79,7 @@ def _named(cls: Any, kind: str, name: str, fingerprint: str, settings: bytes) ->
     if tok.fingerprint != fingerprint:
         raise PickleError(f"expected the {kind} model {name!r} of the fingerprint {fingerprint}, found another "
                           f"version of it, {tok.fingerprint}: {_AGAIN}")
-    if _settings(tables, tok.config) != settings:
+    if settings_hash(tables, tok.config) != settings:
         raise PickleError(f"expected the {kind} model {name!r} as it was, found another version of it, with other "
                           f"settings (of pairs, padding, chats or spans): {_AGAIN}")
     return tok

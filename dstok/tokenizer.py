@@ -27,7 +27,7 @@ from dstok.text.added_tokens import AddedTokens
 
 if TYPE_CHECKING:
     from dstok import names_of_others
-    from dstok.calls import batches, budget, decoding, growing, offsets, padded, pairs, streams, writing
+    from dstok.calls import batches, budget, decoding, growing, offsets, streams, writing
     from dstok.calls.places import Places
     from dstok.core._decode import Decoder
     from dstok.core._normalize import Normalizer
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 else:  # a method's module is imported when the method is first asked for
     names_of_others, call = LateModule("dstok.names_of_others"), LateModule("dstok.view.call")
     batches, budget, decoding = map(LateModule, ("dstok.calls.batches", "dstok.calls.budget", "dstok.calls.decoding"))
-    growing, offsets, padded = map(LateModule, ("dstok.calls.growing", "dstok.calls.offsets", "dstok.calls.padded"))
-    pairs, streams, writing = map(LateModule, ("dstok.calls.pairs", "dstok.calls.streams", "dstok.calls.writing"))
+    growing, offsets = LateModule("dstok.calls.growing"), LateModule("dstok.calls.offsets")
+    streams, writing = LateModule("dstok.calls.streams"), LateModule("dstok.calls.writing")
 
-__all__ = ["Tokenizer"]
+__all__ = ["Tokenizer", "describe", "tokenizer_of"]
 
 KEPT: Any = type("_Kept", (), {"__repr__": lambda self: "KEPT"})()  # for `replace`: as it is
 
@@ -66,17 +66,31 @@ class Tokenizer(LineEncoder):
     'Hello world'
     """
 
-    def __init__(
-        self, tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None, name: str = "",
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """Raises `TypeError`, which says what makes a tokenizer."""
+        raise TypeError("a dstok.Tokenizer is made by dstok.load(name or path), by Tokenizer.from_json, from_str, "
+                        "from_tiktoken, from_gguf or from_image")
+
+    @classmethod
+    def _of_tables(
+        cls, tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None, name: str = "",
         config: TokenizerConfig | None = None,
+    ) -> Tokenizer:
+        """The tokenizer of tables, which are not checked."""
+        made = cls.__new__(cls)
+        made._make(tables, added, Ends(bos_id, eos_id), name, config)
+        return made
+
+    def _make(
+        self, tables: Tables, added: tuple[AddedToken, ...], ends: Ends, name: str, config: TokenizerConfig | None,
     ) -> None:
         self._tables, self._name, self._config = tables, name, config
         self._bpe = make_bpe(tables)
         self._normalizer = _normalizer(tables)
         self._size = max([self._bpe.size, *(token.id + 1 for token in added)])
         encoder = make_encoder(tables, self._bpe, self._size, self._normalizer)
-        tokens = AddedTokens(added, self.unicode_version, self._normalizer)
-        super().__init__(encoder, tokens, Ends(bos_id, eos_id))
+        tokens = AddedTokens(added, self._unicode_version, self._normalizer)
+        LineEncoder.__init__(self, encoder, tokens, ends)
 
     # Loading
 
@@ -94,14 +108,14 @@ class Tokenizer(LineEncoder):
         from dstok.formats.reading import describe_json_file
 
         with about_file(path):
-            return cls.from_description(describe_json_file(path, config, upstream))
+            return cls._of_description(describe_json_file(path, config, upstream))
 
     @classmethod
     def from_str(cls, json: str | bytes, config: str | bytes | None = None, *, upstream: str = NEWEST) -> Tokenizer:
         """The tokenizer of the text of a tokenizer.json (and of a tokenizer_config.json). Raises as `from_json`."""
         from dstok.formats.tokenizer_json import read_tokenizer_json
 
-        return cls.from_description(read_tokenizer_json(json, config, upstream))
+        return cls._of_description(read_tokenizer_json(json, config, upstream))
 
     @classmethod
     def from_tiktoken(
@@ -126,7 +140,7 @@ class Tokenizer(LineEncoder):
         from dstok.formats.reading import describe_ranks
 
         with nullcontext() if isinstance(ranks, Mapping) else about_file(ranks):
-            return cls.from_description(describe_ranks(ranks, pattern, special_tokens))
+            return cls._of_description(describe_ranks(ranks, pattern, special_tokens))
 
     @classmethod
     def from_gguf(cls, path: StrPath) -> Tokenizer:
@@ -140,15 +154,15 @@ class Tokenizer(LineEncoder):
         from dstok.formats.kinds import about_file
 
         with about_file(path):
-            return cls.from_description(describe_gguf(path))
+            return cls._of_description(describe_gguf(path))
 
     @classmethod
-    def from_description(cls, model: ModelDescription) -> Tokenizer:
+    def _of_description(cls, model: ModelDescription) -> Tokenizer:
         """The tokenizer of a description that a file format's reader made."""
         from dstok.tables.build import build_tables
 
         config = model.config
-        return cls(build_tables(model), model.added_tokens, config.bos_id, config.eos_id, config=config)
+        return cls._of_tables(build_tables(model), model.added_tokens, config.bos_id, config.eos_id, config=config)
 
     @classmethod
     def from_image(cls, path: StrPath, *, verify: bool = True) -> Tokenizer:
@@ -167,7 +181,7 @@ class Tokenizer(LineEncoder):
 
         check_image(image)
         try:
-            return cls(tables_from_image(image), *tokenizer_parts(image))
+            return cls._of_tables(tables_from_image(image), *tokenizer_parts(image))
         except (UnsupportedError, PatternError) as error:
             raise ImageError(f"{image.path}: {error}") from None
 
@@ -183,7 +197,7 @@ class Tokenizer(LineEncoder):
         other = self.__copy__()
         ends = Ends(self.bos_id if bos_id is KEPT else bos_id, self.eos_id if eos_id is KEPT else eos_id)
         LineEncoder.__init__(other, self._encoder, self._added, ends)
-        for with_ends in ("fingerprint", "_settings"):  # in which BOS and EOS are
+        for with_ends in ("fingerprint", "_identity", "_settings"):  # in which BOS and EOS are
             other.__dict__.pop(with_ends, None)
         if name is not KEPT:
             other.__dict__["_name"] = name
@@ -196,37 +210,29 @@ class Tokenizer(LineEncoder):
 
         The same tokenizer gives the same bytes. The file is for this version of dstok: keep the tokenizer.json.
         """
-        write_at_once(path, self.image_bytes())
-
-    def image_bytes(self) -> bytes:
-        """What `to_image` writes."""
         from dstok.tables.images import image_of
 
-        return image_of(self._tables, self._added.tokens, self.config, self.name)
+        write_at_once(path, image_of(self._tables, self._added.tokens, self.config, self.name))
 
-    def describe(self) -> ModelDescription:
+    def _describe(self) -> ModelDescription:
         """What the tokenizer does, in the form that file formats are read into and written from."""
         from dstok.tables.build import describe_tables
 
         return describe_tables(self._tables, self._added.tokens, self.config)
 
     to_tiktoken, to_gguf, to_json = writing.to_tiktoken, writing.to_gguf, writing.to_json
-    read_config = writing.read_config
 
     # Calls: functions of dstok/calls, which use the parts that calls/interface.py names. `encode`, `encode_array` and
     # `count` are `LineEncoder`'s.
 
     encode_batch, encode_batch_arrays = batches.encode_batch, batches.encode_batch_arrays
     count_batch = batches.count_batch
-    encode_batch_padded, encode_with_overflow = padded.encode_batch_padded, padded.encode_with_overflow
-    encode_pair, encode_pairs_padded = pairs.encode_pair, pairs.encode_pairs_padded
-    encode_pair_with_overflow = pairs.encode_pair_with_overflow
-    encode_with_offsets, pretokenize = offsets.encode_with_offsets, offsets.pretokenize
+    encode_with_offsets = offsets.encode_with_offsets
     encode_stream, growing = streams.encode_stream, growing.growing
     count_up_to, truncate, chunk = budget.count_up_to, budget.truncate, budget.chunk
     decode, decode_bytes, decode_batch = decoding.decode, decoding.decode_bytes, decoding.decode_batch
     decode_stream = decoding.decode_stream
-    token_bytes, id_to_token, token_to_id = decoding.token_bytes, decoding.id_to_token, decoding.token_to_id
+    id_to_token, token_to_id = decoding.id_to_token, decoding.token_to_id
     vocabulary, get_vocab, __len__ = decoding.vocabulary, decoding.get_vocab, decoding.number_of_tokens
     __bool__ = decoding.has_tokens
 
@@ -251,22 +257,10 @@ class Tokenizer(LineEncoder):
         """The id of the token that ends a text; None: the model names none. `replace` gives a tokenizer another."""
         return self._ends.eos_id
 
-    bos_token_id, eos_token_id = bos_id, eos_id  # as transformers calls them
-
-    @property
-    def pad_token_id(self) -> int | None:
-        """The id of the token that fills a batch up, by the model's files; None: they name none, or it is built in."""
-        return self.config.pad_id
-
     @property
     def vocab_size(self) -> int:
         """One more than the largest id, added tokens included."""
         return self._size
-
-    @property
-    def unicode_version(self) -> str:
-        """The version of Unicode whose properties the patterns mean, such as "16.0"."""
-        return str(self._tables.description["unicode_version"])
 
     @property
     def config(self) -> TokenizerConfig:
@@ -278,26 +272,12 @@ class Tokenizer(LineEncoder):
         """The added tokens: text to id, in the order of the model's file."""
         return {token.content: token.id for token in self._added.tokens}
 
-    @property
-    def encodes_text_as_it_is(self) -> bool:
-        """Whether the model has no normalizer: it encodes the text that it is given, and `decode` gives it back."""
-        return self._normalizer is None
-
     @lazy
     def fingerprint(self) -> str:
         """A hash (SHA-256, hex) of all that decides what encode and decode give; stable across versions."""
         from dstok.tables.fingerprint import fingerprint
 
         return fingerprint(self._tables, self._added.tokens, self.bos_id, self.eos_id)
-
-    @lazy
-    def program(self) -> Program:
-        """The one automaton that the splits compile to."""
-        from dstok.pattern.program import compile_program
-
-        program = compile_program(self._tables.splits, self.unicode_version)
-        check_program(self._tables, program)
-        return program
 
     def inspect(self) -> Inspection:
         """What the tokenizer consists of, to look at: automaton, pieces, merges, added tokens, tables.
@@ -309,11 +289,26 @@ class Tokenizer(LineEncoder):
         from dstok.inspection.inspection import Inspection
 
         return Inspection(self._tables, self._bpe, self._encoder, self._decoder, self._added, self._normalizer,
-                          lambda: self.program, lambda: self._scanner)
+                          lambda: self._program, lambda: self._scanner, lambda: self._places)
 
     view = call.view
 
     # As an object
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both give the same: one fingerprint, and the same settings for pairs, padding, chats and spans.
+
+        >>> import dstok
+        >>> v3 = dstok.load("deepseek-v3")
+        >>> v3 == dstok.load("deepseek-v3"), v3 == dstok.load("deepseek-r1")
+        (True, False)
+        """
+        if self is other:
+            return True
+        return self._identity == other._identity if isinstance(other, Tokenizer) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
 
     def __repr__(self) -> str:
         return f"<dstok.Tokenizer {self.name or 'unnamed'}: {self.vocab_size} ids>"
@@ -342,6 +337,17 @@ class Tokenizer(LineEncoder):
     # Parts that are made when they are first needed
 
     @lazy
+    def _identity(self) -> tuple[str, bytes]:
+        """What two tokenizers that give the same have in common."""
+        from dstok.tables.fingerprint import settings_hash
+
+        return self.fingerprint, settings_hash(self._tables, self.config)
+
+    @property
+    def _unicode_version(self) -> str:
+        return str(self._tables.description["unicode_version"])
+
+    @lazy
     def _settings(self) -> TokenizerConfig:
         from dataclasses import replace
 
@@ -363,18 +369,40 @@ class Tokenizer(LineEncoder):
         return Vocabulary(self._decoder, self._added, frozenset(self._tables.description["raw_ids"]))
 
     @lazy
+    def _program(self) -> Program:
+        """The one automaton that the splits compile to."""
+        from dstok.pattern.program import compile_program
+
+        program = compile_program(self._tables.splits, self._unicode_version)
+        check_program(self._tables, program)
+        return program
+
+    @lazy
     def _scanner(self) -> Scanner:
         """The automaton that also tells alternatives apart; the encoder's own does not need to."""
-        pages, page_numbers = self.program.alphabet.pages()
-        return Scanner(pages, page_numbers, pack_edges(self.program.dfa.edges, pages[:128]), self.program.dfa.symbols)
+        pages, page_numbers = self._program.alphabet.pages()
+        return Scanner(pages, page_numbers, pack_edges(self._program.dfa.edges, pages[:128]), self._program.dfa.symbols)
 
     @lazy
     def _places(self) -> Places:
         from dstok.calls.places import Places
         from dstok.calls.trimming import make_trimmer
 
-        trimmer = make_trimmer(self._tables.description.get("trim_offsets", ""), self.unicode_version)
-        return Places(self._encoder, self._normalizer, self._scanner, self.program.tags, trimmer)
+        trimmer = make_trimmer(self._tables.description.get("trim_offsets", ""), self._unicode_version)
+        return Places(self._encoder, self._normalizer, self._scanner, self._program.tags, trimmer)
+
+
+def tokenizer_of(
+    tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None, name: str = "",
+    config: TokenizerConfig | None = None, *, cls: type[Tokenizer] = Tokenizer,
+) -> Tokenizer:
+    """The tokenizer of tables, which are not checked: for the parts of dstok that make them."""
+    return cls._of_tables(tables, added, bos_id, eos_id, name, config)
+
+
+def describe(self: Tokenizer) -> ModelDescription:
+    """What a tokenizer does, in the form that file formats are read into and written from."""
+    return self._describe()
 
 
 def _normalizer(tables: Tables) -> Normalizer | None:

@@ -14,4 +14,4 @@ print(f"mixed.txt: {tok.count(TEXT)} tokens, {len(tok.truncate(TEXT, 10))} chara
 ids, offsets = tok.encode_batch_arrays(["one text", "another"], threads=2)
 print("a batch as arrays:", ids, offsets)
 print("a prompt that forges no token:", tok.encode("<｜User｜>hi", special="none"))
-print("pieces:", [piece.text for piece in tok.pretokenize("naïve 🦙")])
+print("pieces:", [piece.text for piece in tok.inspect().pretokenize("naïve 🦙")])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "decode", "decode_batch", "decode_bytes", "decode_lists", "decode_stream", "get_vocab", "has_tokens",
-    "id_to_token", "number_of_tokens", "token_bytes", "token_to_id", "vocabulary",
+    "id_to_token", "number_of_tokens", "token_to_id", "vocabulary",
 ]
 
 
@@ -97,11 +97,6 @@ def decode_stream(self: Parts, *, skip_special_tokens: bool = False, errors: Err
     return DecodeStream(self._decoder, skip_special_tokens, errors)
 
 
-def token_bytes(self: Parts, id: int) -> bytes:
-    """The bytes of a token, as `decode_bytes` gives them. Raises `UnknownIdError`."""
-    return self._decoder.token(id)
-
-
 def id_to_token(self: Parts, id: int) -> str:
     """A token as tokenizer.json spells it: bytes in the byte-level alphabet, added tokens as they are matched."""
     return self._vocabulary.text_of(id)
@@ -116,7 +111,7 @@ def token_to_id(self: Parts, token: Text) -> int:
 
 
 def vocabulary(self: Parts) -> list[bytes]:
-    """The bytes of all tokens, by id: `vocab_size` of them, as `token_bytes` gives them, b"" where an id has no token.
+    """The bytes of all tokens, by id: `vocab_size` of them, as `decode_bytes` gives each, b"" where an id has no token.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").vocabulary()[19923]

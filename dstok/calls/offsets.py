@@ -1,6 +1,6 @@
-"""The calls that say where ids and pieces lie in a text.
+"""The calls that say where ids lie in a text.
 
-In: a tokenizer, a text, a policy. Out: `Encoding`, spans, `Piece`s (calls/spans.py).
+In: a tokenizer, a text, a policy. Out: `Encoding` (calls/spans.py), spans.
 Invariant: the ids are those of `encode`. Places are those of the text as it was given.
 """
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.calls.interface import Parts
-    from dstok.calls.spans import Encoding, Piece
+    from dstok.calls.spans import Encoding
 
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["encode_char_spans", "encode_with_offsets", "pretokenize"]
+__all__ = ["encode_char_spans", "encode_with_offsets"]
 
 
 def encode_with_offsets(
@@ -49,15 +49,3 @@ def encode_char_spans(self: Parts, text: Text, *, special: Special = "all") -> S
     [[0, 2]]
     """
     return self._places.char_spans(utf8(text, False), self._added.policy(special))
-
-
-def pretokenize(self: Parts, text: Text, *, special: Special = "all", errors: Errors = "strict") -> list[Piece]:
-    """The pieces of `text` with their spans and the alternative that matched; added tokens among them.
-
-    Keywords as `encode`.
-
-    >>> import dstok
-    >>> [(piece.text, piece.step, piece.alternative) for piece in dstok.load("deepseek-v3").pretokenize("it 42")]
-    [('it', 2, 1), (' ', 2, 4), ('42', 0, 0)]
-    """
-    return self._places.pieces(utf8(text, replaces(errors)), self._added.policy(special))

@@ -45,7 +45,7 @@ class Shape(NamedTuple):
 
 
 def encode_batch_padded(
-    self: Parts, texts: Iterable[Text], *, length: int | None = None, padding_side: Side = "right",
+    tok: Parts, texts: Iterable[Text], *, length: int | None = None, padding_side: Side = "right",
     pad_id: int | None = None, pad_to_multiple_of: int | None = None, max_length: int | None = None,
     truncation_side: Side = "right", threads: int = 1, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
@@ -60,20 +60,21 @@ def encode_batch_padded(
     and if there is no `pad_id` and the model names no token to fill with.
 
     >>> import dstok
-    >>> ids, mask = dstok.load("deepseek-v3").encode_batch_padded(["Hello", "Hello wide world"], pad_id=2, max_length=2)
+    >>> tok = dstok.load("deepseek-v3")
+    >>> ids, mask = dstok.rows.encode_batch_padded(tok, ["Hello", "Hello wide world"], pad_id=2, max_length=2)
     >>> ids.tolist(), mask.tolist()
     ([[19923, 2], [19923, 7050]], [[1, 0], [1, 1]])
     """
     for name, value in (("padding_side", padding_side), ("truncation_side", truncation_side)):
         check_side(name, value)
-    extra = self._ends.extra(add_bos, add_eos)
-    shape = shape_of(self, length, pad_to_multiple_of, max_length, pad_id, threads, extra)
-    flat, lengths = _rows(self, texts, shape, truncation_side, special, add_bos, add_eos, errors)
+    extra = tok._ends.extra(add_bos, add_eos)
+    shape = shape_of(tok, length, pad_to_multiple_of, max_length, pad_id, threads, extra)
+    flat, lengths = _rows(tok, texts, shape, truncation_side, special, add_bos, add_eos, errors)
     return filled(flat, lengths, row_width(lengths, shape), padding_side, shape.pad_id)
 
 
 def encode_with_overflow(
-    self: Parts, text: Text, max_tokens: int, *, stride: int = 0, truncation_side: Side = "right",
+    tok: Parts, text: Text, max_tokens: int, *, stride: int = 0, truncation_side: Side = "right",
     special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> list[Ids]:
     """The ids of `text` in parts of at most `max_tokens` ids, uint32[n] each: the text cut to that, then what is left.
@@ -84,7 +85,7 @@ def encode_with_overflow(
     leaves no new id in a part, and for a `max_tokens` below the number of BOS and EOS.
 
     >>> import dstok
-    >>> parts = dstok.load("deepseek-v3").encode_with_overflow("Hello wide world", 2, stride=1)
+    >>> parts = dstok.rows.encode_with_overflow(dstok.load("deepseek-v3"), "Hello wide world", 2, stride=1)
     >>> [part.tolist() for part in parts]
     [[19923, 7050], [7050, 2058]]
     """
@@ -92,9 +93,9 @@ def encode_with_overflow(
 
     check_side("truncation_side", truncation_side)
     stride = whole("stride", stride)
-    room = room_of("max_tokens", max_tokens, self._ends.extra(add_bos, add_eos))
-    ids = self.encode_array(text, special=special, errors=errors)
-    before, after = (np.array(ends, np.uint32) for ends in (self._ends.before(add_bos), self._ends.after(add_eos)))
+    room = room_of("max_tokens", max_tokens, tok._ends.extra(add_bos, add_eos))
+    ids = tok.encode_array(text, special=special, errors=errors)
+    before, after = (np.array(ends, np.uint32) for ends in (tok._ends.before(add_bos), tok._ends.after(add_eos)))
     spans = overflow_spans(len(ids), room, stride, truncation_side)
     return [np.concatenate([before, ids[start:end], after]) for start, end in spans]
 
@@ -121,18 +122,18 @@ def overflow_spans(count: int, room: int, stride: int, side: Side) -> list[tuple
 
 
 def _rows(
-    self: Parts, texts: Iterable[Text], shape: Shape, side: Side, special: Special, add_bos: bool, add_eos: bool,
+    tok: Parts, texts: Iterable[Text], shape: Shape, side: Side, special: Special, add_bos: bool, add_eos: bool,
     errors: Errors,
 ) -> tuple[Ids, Lengths]:
     """The ids of all rows, and the number of each one's."""
     import numpy as np
 
-    flat, offsets = encode_batch_arrays(self, texts, threads=shape.threads, special=special, errors=errors)
+    flat, offsets = encode_batch_arrays(tok, texts, threads=shape.threads, special=special, errors=errors)
     lengths = np.diff(offsets)
     if shape.room is not None:
         kept = np.minimum(lengths, shape.room)
         flat, lengths = cut_texts(flat, lengths, kept, side), kept
-    before, after = self._ends.before(add_bos), self._ends.after(add_eos)
+    before, after = tok._ends.before(add_bos), tok._ends.after(add_eos)
     return framed(flat, lengths, before, after, None) if before or after else (flat, lengths)
 
 
@@ -184,7 +185,7 @@ def row_width(lengths: Lengths, shape: Shape, what: str = "text") -> int:
 
 
 def shape_of(
-    self: Parts, length: Any, pad_to_multiple_of: Any, max_length: Any, pad_id: Any, threads: Any, extra: int,
+    tok: Parts, length: Any, pad_to_multiple_of: Any, max_length: Any, pad_id: Any, threads: Any, extra: int,
     around: str = "BOS and EOS",
 ) -> Shape:
     """The numbers of a call for rows, of which `extra` ids stand `around` each text. Raises `DstokError`."""
@@ -192,13 +193,13 @@ def shape_of(
         None if length is None else whole("length", length, most=MANY),
         1 if pad_to_multiple_of is None else whole("pad_to_multiple_of", pad_to_multiple_of, 1, most=MANY),
         None if max_length is None else room_of("max_length", max_length, extra, around),
-        _pad_id_of(self) if pad_id is None else whole("pad_id", pad_id, most=MAX_ID),
+        _pad_id_of(tok) if pad_id is None else whole("pad_id", pad_id, most=MAX_ID),
         thread_count(threads))
 
 
-def _pad_id_of(self: Parts) -> int:
+def _pad_id_of(tok: Parts) -> int:
     """The token that the model's files name to fill with. Raises `ArgumentError`."""
-    found = self.config.pad_id
+    found = tok.config.pad_id
     if found is None:
         raise ArgumentError("expected a pad_id, found none, and the model names no token to fill with", "pad_id")
     return found

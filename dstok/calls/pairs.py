@@ -70,7 +70,7 @@ class PaddedPairs(NamedTuple):
 
 
 def encode_pair(
-    self: Parts, text: Text, pair: Text, *, add_special_tokens: bool = True, special: Special = "all",
+    tok: Parts, text: Text, pair: Text, *, add_special_tokens: bool = True, special: Special = "all",
     errors: Errors = "strict",
 ) -> PairIds:
     """The ids of two texts in a row, and their type ids: upstream's `encode(text, pair)`.
@@ -80,17 +80,17 @@ def encode_pair(
     Other keywords as `encode`. Raises `UnsupportedError` for a template that does more, such as to give a text twice.
 
     >>> import dstok
-    >>> found = dstok.load("deepseek-vl2").encode_pair("Hello", "world")
+    >>> found = dstok.rows.encode_pair(dstok.load("deepseek-vl2"), "Hello", "world")
     >>> found.ids.tolist(), found.type_ids.tolist()
     ([0, 19923, 0, 29616], [0, 0, 1, 1])
     """
-    parts = _parts(self, add_special_tokens)
-    both = _both(self, text, pair, special, errors)
+    parts = _parts(tok, add_special_tokens)
+    both = _both(tok, text, pair, special, errors)
     return _joined(parts, both)
 
 
 def encode_pair_with_overflow(
-    self: Parts, text: Text, pair: Text, max_tokens: int, *, truncation: Truncation = "longest_first", stride: int = 0,
+    tok: Parts, text: Text, pair: Text, max_tokens: int, *, truncation: Truncation = "longest_first", stride: int = 0,
     truncation_side: Side = "right", add_special_tokens: bool = True, special: Special = "all",
     errors: Errors = "strict",
 ) -> list[PairIds]:
@@ -105,16 +105,16 @@ def encode_pair_with_overflow(
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
-    >>> found = tok.encode_pair_with_overflow("Who?", "One two three", 4, truncation="only_second")
+    >>> found = dstok.rows.encode_pair_with_overflow(tok, "Who?", "One two three", 4, truncation="only_second")
     >>> [part.ids.tolist() for part in found]
     [[18387, 33, 6111, 1234], [18387, 33, 2038]]
     """
     check_side("truncation_side", truncation_side)
     _check_truncation(truncation)
     stride = whole("stride", stride)
-    parts = _parts(self, add_special_tokens)
+    parts = _parts(tok, add_special_tokens)
     room = room_of("max_tokens", max_tokens, _around(parts), AROUND)
-    both = _both(self, text, pair, special, errors)
+    both = _both(tok, text, pair, special, errors)
     (kept,) = kept_lengths(np.array([[len(ids) for ids in both]]), room, truncation).tolist()
     spans = [overflow_spans(len(ids), count, stride, truncation_side) for ids, count in zip(both, kept)]
     found = []
@@ -125,7 +125,7 @@ def encode_pair_with_overflow(
 
 
 def encode_pairs_padded(
-    self: Parts, texts: Iterable[Text], pairs: Iterable[Text], *, length: int | None = None,
+    tok: Parts, texts: Iterable[Text], pairs: Iterable[Text], *, length: int | None = None,
     padding_side: Side = "right", pad_id: int | None = None, pad_type_id: int = 0,
     pad_to_multiple_of: int | None = None, max_length: int | None = None,
     truncation: Truncation = "longest_first", truncation_side: Side = "right", threads: int = 1,
@@ -138,7 +138,8 @@ def encode_pairs_padded(
     a row of which the text to cut is too short.
 
     >>> import dstok
-    >>> found = dstok.load("deepseek-v3").encode_pairs_padded(["Hello", "Hello"], ["world", "wide world"], pad_id=2)
+    >>> tok = dstok.load("deepseek-v3")
+    >>> found = dstok.rows.encode_pairs_padded(tok, ["Hello", "Hello"], ["world", "wide world"], pad_id=2)
     >>> found.ids.tolist(), found.mask.tolist(), found.type_ids.tolist()
     ([[19923, 29616, 2], [19923, 10285, 2058]], [[1, 1, 0], [1, 1, 1]], [[0, 1, 0], [0, 1, 1]])
     """
@@ -146,9 +147,9 @@ def encode_pairs_padded(
     for name, value in (("padding_side", padding_side), ("truncation_side", truncation_side)):
         check_side(name, value)
     pad_type_id = whole("pad_type_id", pad_type_id, most=MAX_ID)
-    parts = _parts(self, add_special_tokens)
-    shape = shape_of(self, length, pad_to_multiple_of, max_length, pad_id, threads, _around(parts), AROUND)
-    found = _columns(self, texts, pairs, shape.threads, special, errors)
+    parts = _parts(tok, add_special_tokens)
+    shape = shape_of(tok, length, pad_to_multiple_of, max_length, pad_id, threads, _around(parts), AROUND)
+    found = _columns(tok, texts, pairs, shape.threads, special, errors)
     counts = np.stack([np.diff(offsets) for _, offsets in found], axis=1)
     kept = counts if shape.room is None else kept_lengths(counts, shape.room, truncation)
     flats = [cut_texts(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(found)]
@@ -158,8 +159,8 @@ def encode_pairs_padded(
     return PaddedPairs(ids, mask, filled(laid.type_ids, lengths, width, padding_side, pad_type_id)[0])
 
 
-def _parts(self: Parts, add_special_tokens: bool) -> tuple[Part, ...]:
-    return pair_parts(self.config.framing, add_special_tokens)
+def _parts(tok: Parts, add_special_tokens: bool) -> tuple[Part, ...]:
+    return pair_parts(tok.config.framing, add_special_tokens)
 
 
 def _joined(parts: Sequence[Part], both: Sequence[Ids]) -> PairIds:
@@ -241,20 +242,20 @@ def _halved(lengths: Lengths, room: int) -> Lengths:
     return np.where((lengths[:, 0] > lengths[:, 1])[:, None], ends[:, ::-1], ends)
 
 
-def _both(self: Parts, text: Text, pair: Text, special: Special, errors: Errors) -> list[Ids]:
+def _both(tok: Parts, text: Text, pair: Text, special: Special, errors: Errors) -> list[Ids]:
     """The ids of both texts. An error says which one it is of."""
     both: list[Ids] = []
     try:
         for each in (text, pair):
             which = NTH[len(both)]
-            both.append(self.encode_array(plain(each, f"{which} text", BATCH), special=special, errors=errors))
+            both.append(tok.encode_array(plain(each, f"{which} text", BATCH), special=special, errors=errors))
     except (TextError, SpecialTokenError) as error:
         raise _of_pair(error, len(both)) from None
     return both
 
 
 def _columns(
-    self: Parts, texts: Iterable[Text], pairs: Iterable[Text], threads: int, special: Special, errors: Errors,
+    tok: Parts, texts: Iterable[Text], pairs: Iterable[Text], threads: int, special: Special, errors: Errors,
 ) -> list[tuple[Ids, npt.NDArray[np.int64]]]:
     """The ids and offsets of all first texts, and of all second ones. An error says of which pair, and which text."""
     columns = [list(several(texts)), list(several(pairs))]
@@ -266,7 +267,7 @@ def _columns(
         for column, which in zip(columns, NTH):
             given = [text if isinstance(text, (str, bytes)) else plain(text, f"{which} text of pair {row}")
                      for row, text in enumerate(column)]
-            found.append(encode_batch_arrays(self, given, threads=threads, special=special, errors=errors))
+            found.append(encode_batch_arrays(tok, given, threads=threads, special=special, errors=errors))
     except (TextError, SpecialTokenError) as error:
         raise _of_pair(error, len(found)) from None
     return found

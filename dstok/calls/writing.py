@@ -28,7 +28,7 @@ def to_tiktoken(self: Parts, path: StrPath) -> tuple[str, ...]:
     """
     from dstok.formats.tiktoken import unsaid, write_ranks
 
-    model = self.describe()
+    model = self._describe()
     write_at_once(path, write_ranks(model))
     return unsaid(model)
 
@@ -45,7 +45,7 @@ def to_gguf(
     """
     from dstok.formats.gguf import write_gguf
 
-    settings, model = read_config(self, config), self.describe()
+    settings, model = read_config(self, config), self._describe()
     whole = any(token and i not in model.raw_ids and not self._bpe.encodes_to_itself(i)
                 for i, token in enumerate(model.tokens))
     return write_gguf(path, model, settings, _check_hashes(self, settings), whole, architecture)
@@ -60,7 +60,7 @@ def to_json(self: Parts, path: StrPath, *, config: StrPath | None = None) -> tup
     from dstok.formats.tokenizer_config import write_tokenizer_config
     from dstok.formats.tokenizer_json_writer import write_tokenizer_json
 
-    write_at_once(path, write_tokenizer_json(self.describe()).encode())
+    write_at_once(path, write_tokenizer_json(self._describe()).encode())
     settings = self.config
     if config is not None:
         ids = {settings.bos_id, settings.eos_id, settings.pad_id} - {None}

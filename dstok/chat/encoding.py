@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
-from weakref import WeakKeyDictionary
 
+from dstok.base.beside import Beside
 from dstok.chat.rendering import render
 from dstok.chat.writer import Rendered, Span
 from dstok.errors import ChatError, SpecialTokenError, TextError
@@ -34,7 +34,6 @@ FIELDS = {"reasoning": "reasoning_content", "tool_call": "tool_calls", "tools": 
 IGNORED = -100  # the label of ids that no loss is computed for
 
 _Value = TypeVar("_Value", bound="np.generic")
-_added: WeakKeyDictionary[TokenizerProtocol, Mapping[str, int]] = WeakKeyDictionary()
 
 
 class Part(NamedTuple):
@@ -205,11 +204,16 @@ def _within(special: str) -> Literal["all", "none", "raise"]:
     return WITHIN[special]
 
 
+def _special_tokens(tokenizer: TokenizerProtocol) -> Mapping[str, int]:
+    return tokenizer.special_tokens
+
+
+_added = Beside(_special_tokens)
+
+
 def _tokens(tokenizer: TokenizerProtocol, rendered: Rendered) -> Mapping[str, int]:
     """The ids of the added tokens. Refuses a tokenizer that lacks a token of the format."""
-    ids = _added.get(tokenizer)
-    if ids is None:
-        ids = _added[tokenizer] = tokenizer.special_tokens
+    ids = _added(tokenizer)
     for start, end in rendered.special_ranges:
         if rendered.text[start:end] not in ids:
             raise ChatError(f"the format writes the token {rendered.text[start:end]!r}, which the tokenizer "

@@ -93,10 +93,10 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
         "bos_id": tokenizer.bos_id,
         "eos": names.get(tokenizer.eos_id) if tokenizer.eos_id is not None else None,
         "eos_id": tokenizer.eos_id,
-        "unicode_version": tokenizer.unicode_version,
-        "splits": [split.pattern for split in tokenizer.program.splits],
-        "states": tokenizer.program.boundaries.states,
-        "classes": len(tokenizer.program.alphabet.classes),
+        "unicode_version": tokenizer.inspect().unicode_version,
+        "splits": [split.pattern for split in tokenizer.inspect().automaton.splits],
+        "states": tokenizer.inspect().automaton.boundaries.states,
+        "classes": len(tokenizer.inspect().automaton.alphabet.classes),
         "scan": tokenizer.inspect().way,
     }
     try:

@@ -12,6 +12,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 import dstok
+from dstok.calls.writing import read_config
 from dstok.cli.arguments import Parser, add_command, refuse_unless
 from dstok.cli.errors import CommandError, about_input, complain, reason
 from dstok.cli.models import load_model
@@ -113,7 +114,7 @@ def _start(name: str) -> bytes:
 def _settings(config: str | None, tokenizer: Tokenizer) -> TokenizerConfig:
     try:
         with about_input(config or ""):
-            return tokenizer.read_config(config)
+            return read_config(tokenizer, config)
     except OSError as error:
         raise CommandError(f"{config}: {reason(error)}") from error
 

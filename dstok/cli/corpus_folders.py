@@ -106,7 +106,7 @@ def _stats(arguments: Namespace) -> None:
     found = figures(corpus, tokenizer)
     if arguments.plot:
         plot(found, arguments.plot)
-    frequent = [(id, tokenizer.token_bytes(id).decode("utf-8", "replace"), count)
+    frequent = [(id, tokenizer.decode_bytes([id]).decode("utf-8", "replace"), count)
                 for id, count in found.frequent(arguments.top)]
     shape = {"documents": found.documents, "tokens": found.tokens, "bytes": found.bytes,
              "distinct_ids": Counter((found.counts > 0).tolist())[True],

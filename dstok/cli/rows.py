@@ -58,7 +58,7 @@ class JsonRows(Rows):
                    f'"piece": {_json(piece)}, "special": {"true" if special else "false"}}}\n')
 
     def _learn(self, id: int) -> str:
-        token, data = self.tokenizer.id_to_token(id), self.tokenizer.token_bytes(id)
+        token, data = self.tokenizer.id_to_token(id), self.tokenizer.decode_bytes([id])
         return self.known.setdefault(id, f'"id": {id}, "token": {_quoted(token)}, "text": {_quoted(_text(data))}, '
                                          f'"bytes": "{data.hex()}", ')
 
@@ -88,7 +88,7 @@ class TableRows(Rows):
                    f"{shown}{'  (added token)' if special else ''}\n")
 
     def _learn(self, id: int) -> str:
-        return self.known.setdefault(id, _shown(self.tokenizer.token_bytes(id)))
+        return self.known.setdefault(id, _shown(self.tokenizer.decode_bytes([id])))
 
     def pieces(self, pieces: Iterable[Piece], at: Place) -> Iterator[str]:
         for piece in pieces:
@@ -144,6 +144,6 @@ def edge_lines(rows: Rows, ids: Iterable[int], at: Place) -> Iterator[str]:
 
 def piece_lines(rows: Rows, stretch: Stretch, special: Any) -> Iterator[str]:
     """A line for each piece in the sure part of `stretch`."""
-    pieces = rows.tokenizer.pretokenize(stretch.text, special=special)
+    pieces = rows.tokenizer.inspect().pretokenize(stretch.text, special=special)
     sure = stretch.bytes_sure
     return rows.pieces((piece for piece in pieces if piece.end <= sure), stretch.place)

@@ -55,7 +55,7 @@ def figures(corpus: Corpus, tokenizer: Tokenizer) -> Figures:
             lengths.append(rows.astype(np.uint32))
     each = np.concatenate([np.zeros(0, np.uint32), *lengths])
     found = np.flatnonzero(counts).tolist()
-    size = sum(int(counts[id]) * len(tokenizer.token_bytes(id)) for id in found)
+    size = sum(int(counts[id]) * len(tokenizer.decode_bytes([id])) for id in found)
     percentiles = np.percentile(each, PERCENTS, method="lower").tolist() if len(each) else []
     powers = np.bincount(np.frexp(np.maximum(each, 1))[1] - 1).tolist() if len(each) else []
     return Figures(len(each), int(counts.sum()), size, percentiles, counts, powers)

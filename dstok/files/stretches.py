@@ -81,7 +81,7 @@ def stretches(
     if errors == "replace":
         blocks = _replaced(blocks)
     cutter = _Cutter(tokenizer, special)
-    if not tokenizer.encodes_text_as_it_is:
+    if tokenizer.inspect().normalizer:
         yield cutter.finish(source.together(blocks))
         return
     block = next(blocks, b"")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dstok.base.texts import Special, Text, utf8
+from dstok.base.texts import Errors, Special, Text, replaces, utf8
 from dstok.core._bpe import BPE
 from dstok.core._decode import Decoder
 from dstok.core._encode import Encoder
@@ -27,6 +27,9 @@ from dstok.text.normalizers import view_of
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from dstok.calls.places import Places
+    from dstok.calls.spans import Piece
 
 __all__ = ["Inspection"]
 
@@ -45,9 +48,11 @@ class Inspection:
     def __init__(
         self, tables: Tables, bpe: BPE, encoder: Encoder, decoder: Decoder, added: AddedTokens,
         normalizer: Normalizer | None, program: Callable[[], Program], scanner: Callable[[], Scanner],
+        places: Callable[[], Places],
     ) -> None:
         self._tables, self._bpe, self._encoder, self._decoder = tables, bpe, encoder, decoder
         self._added, self._normalizer, self._program, self._scanner = added, normalizer, program, scanner
+        self._places = places
 
     # Text to pieces
 
@@ -55,6 +60,11 @@ class Inspection:
     def splits(self) -> tuple[Split, ...]:
         """The pre-tokenizer's steps."""
         return self._tables.splits
+
+    @property
+    def unicode_version(self) -> str:
+        """The version of Unicode whose properties the patterns mean, such as "16.0"."""
+        return str(self._tables.description["unicode_version"])
 
     @property
     def automaton(self) -> Program:
@@ -76,6 +86,18 @@ class Inspection:
         [(0, 2), (2, 3), (3, 5)]
         """
         return self._scanner().spans(utf8(text, False))
+
+    def pretokenize(self, text: Text, *, special: Special = "all", errors: Errors = "strict") -> list[Piece]:
+        """The pieces of `text` with their spans and the alternative that matched; added tokens among them.
+
+        Keywords as `Tokenizer.encode`.
+
+        >>> import dstok
+        >>> model = dstok.load("deepseek-v3").inspect()
+        >>> [(piece.text, piece.step, piece.alternative) for piece in model.pretokenize("it 42")]
+        [('it', 2, 1), (' ', 2, 4), ('42', 0, 0)]
+        """
+        return self._places().pieces(utf8(text, replaces(errors)), self._added.policy(special))
 
     @property
     def normalizer(self) -> tuple[NormalizerStep, ...]:

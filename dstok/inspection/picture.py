@@ -57,7 +57,7 @@ def picture(program: Program, text: str | None = None, layout: str | None = None
     Raises `DstokError` as `dstok.inspection.graph.layout_program`.
 
     >>> import dstok
-    >>> picture(dstok.load("deepseek-v3").program).splitlines()[1]
+    >>> picture(dstok.load("deepseek-v3").inspect().automaton).splitlines()[1]
     '<title>An automaton of 20 states and 14 classes</title>'
     """
     found = [] if text is None else list(ways(program, text))

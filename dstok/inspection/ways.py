@@ -47,7 +47,7 @@ def ways(program: Program, text: str) -> Iterator[Way]:
     """The way of each piece of `text`.
 
     >>> import dstok
-    >>> [(way.text, len(way.moves)) for way in ways(dstok.load("deepseek-v3").program, "a 12")]
+    >>> [(way.text, len(way.moves)) for way in ways(dstok.load("deepseek-v3").inspect().automaton, "a 12")]
     [('a', 2), (' ', 2), ('12', 3)]
     """
     symbols = [program.alphabet.class_of(c) for c in text]

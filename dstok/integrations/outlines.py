@@ -14,15 +14,18 @@ Source: outlines-core 0.2.14, outlines 1.3.3.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dstok.base.extras import of_extra
+from dstok.calls.padded import filled
 from dstok.errors import ArgumentError
 from dstok.integrations.special import special_ids, stop_ids
 from dstok.protocol import TokenizerProtocol
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
     from outlines_core import Vocabulary
 
@@ -62,7 +65,7 @@ class OutlinesTokenizer:
         self.tokenizer = tokenizer
         [self.eos_token_id] = stop_ids(tokenizer, None)
         self.eos_token = tokenizer.id_to_token(self.eos_token_id)
-        self.pad_token_id = self.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        self.pad_token_id = self.eos_token_id if tokenizer.config.pad_id is None else tokenizer.config.pad_id
         self.vocabulary = tokenizer.get_vocab()
         self.special_tokens = {tokenizer.id_to_token(id) for id in special_ids(tokenizer)}
 
@@ -74,7 +77,10 @@ class OutlinesTokenizer:
         if options:
             raise ArgumentError(f"expected no options of encode, found {', '.join(options)}", "options")
         prompts = [prompt] if isinstance(prompt, str) else prompt
-        return self.tokenizer.encode_batch_padded(prompts, padding_side="left", pad_id=self.pad_token_id)
+        rows = self.tokenizer.encode_batch(prompts)
+        lengths = np.array(list(map(len, rows)), np.int64)
+        flat = np.fromiter(chain.from_iterable(rows), np.uint32)
+        return filled(flat, lengths, max(lengths, default=0), "left", self.pad_token_id)
 
     def decode(self, token_ids: Iterable[Iterable[int]]) -> list[str]:
         """The texts of rows of ids, without special tokens."""

@@ -1,8 +1,8 @@
 """The special tokens: those that a grammar must not take for text.
 
-In: a tokenizer. Out: ids. Invariant: a token is special here if the model marks it as special, so that `decode` leaves
-it out with `skip_special_tokens`: V3's `<｜begin▁of▁sentence｜>`. To a grammar, other added tokens, such as `<｜User｜>` and
-`<think>`, are text.
+In: a tokenizer. Out: ids. Invariant: a token is special here if the model marks it as special, so that `decode`
+leaves it out with `skip_special_tokens`: V3's `<｜begin▁of▁sentence｜>`. To a grammar, other added tokens, such as
+`<｜User｜>` and `<think>`, are text.
 """
 
 from __future__ import annotations
@@ -38,5 +38,5 @@ def stop_ids(tokenizer: TokenizerProtocol, given: int | list[int] | None) -> lis
     if not ids:
         raise ArgumentError("expected an id that ends a text: the model names no EOS, give its id", "eos_token")
     for id in ids:
-        tokenizer.token_bytes(id)  # raises UnknownIdError
+        tokenizer.decode_bytes([id])  # raises UnknownIdError
     return ids

@@ -31,7 +31,7 @@ from dstok.formats.tiktoken_encodings import ENCODINGS
 from dstok.integrations.tiktoken_core import Core
 from dstok.integrations.tiktoken_patterns import pattern_of
 from dstok.loading import load
-from dstok.tokenizer import Tokenizer
+from dstok.tokenizer import Tokenizer, describe
 
 with of_extra("tiktoken", __name__):
     import tiktoken
@@ -102,8 +102,9 @@ class Encoding(tiktoken.Encoding):
         self._all_special = frozenset(self._special_tokens)
         self.max_token_value = tokenizer.vocab_size - 1
         self._core_bpe = Core(tokenizer, self._original)
-        flagged = (t.lstrip or t.rstrip or t.single_word or (t.normalized and not tokenizer.encodes_text_as_it_is)
-                   for t in tokenizer.inspect().added_tokens)
+        model = tokenizer.inspect()
+        flagged = (t.lstrip or t.rstrip or t.single_word or (t.normalized and model.normalizer)
+                   for t in model.added_tokens)
         self._plain_special = not any(flagged)
 
     # tiktoken's own names for these; others read them, and nothing writes them
@@ -114,7 +115,7 @@ class Encoding(tiktoken.Encoding):
 
     @lazy
     def _mergeable_ranks(self) -> dict[bytes, int]:  # type: ignore[override]
-        return ranks_of(self.tokenizer.describe())
+        return ranks_of(describe(self.tokenizer))
 
     def _original(self) -> Any:
         return tiktoken.Encoding(**self.parts())._core_bpe  # noqa: SLF001 (there is no other way to it)

@@ -94,7 +94,7 @@ class Core:
         """The bytes of an id. Raises as `decode_bytes`."""
         if type(token) is int:
             try:
-                return self._tokenizer.token_bytes(token)
+                return self._tokenizer.decode_bytes([token])
             except DstokError:
                 pass
         return self._original.decode_single_token_bytes(token)  # type: ignore[no-any-return]

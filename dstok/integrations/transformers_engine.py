@@ -25,7 +25,7 @@ from dstok.formats.pre_tokenizers import raw_tokens
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.tables.build import build_tables
 from dstok.tables.objects import Tables
-from dstok.tokenizer import Tokenizer
+from dstok.tokenizer import Tokenizer, tokenizer_of
 
 __all__ = ["Engine", "check_stripping", "deep_marks", "engine_of", "joined", "marks", "state_of", "truncate"]
 
@@ -120,7 +120,7 @@ def engine_of(real: tokenizers.Tokenizer) -> Engine:
     _check_ids(real, added)
     check_stripping(normalizer is not None, added)
     found = raw_tokens(tables.normalizer, added)
-    engine = Engine(Tokenizer(tables, found, None, None), found)
+    engine = Engine(tokenizer_of(tables, found, None, None), found)
     with _bare(real):
         _compare(real, engine, added)
     return engine

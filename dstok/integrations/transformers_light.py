@@ -28,7 +28,7 @@ from dstok.integrations.transformers_encodings import Batch, Encodings, Input
 from dstok.integrations.transformers_engine import Engine, check_stripping
 from dstok.integrations.transformers_frames import KeptSettings
 from dstok.tables.build import build_tables
-from dstok.tokenizer import Tokenizer
+from dstok.tokenizer import tokenizer_of
 
 __all__ = ["Light", "load"]
 
@@ -51,7 +51,7 @@ def load(path: StrPath) -> Light:
     model = replace(read, trim_offsets="")  # the post-processor trims
     check_stripping(bool(model.normalizer), model.added_tokens)
     config = model.config
-    tok = Tokenizer(build_tables(model), model.added_tokens, config.bos_id, config.eos_id, config=config)
+    tok = tokenizer_of(build_tables(model), model.added_tokens, config.bos_id, config.eos_id, config=config)
     bare = {**json.loads(file.read_text(encoding="utf-8")), "added_tokens": [], "truncation": None, "padding": None}
     bare["model"] = {"type": "BPE", "vocab": {}, "merges": []}
     processor = tokenizers.Tokenizer.from_str(json.dumps(bare)).post_processor

@@ -118,7 +118,8 @@ class Splitter:
         >>> dstok.Splitter.from_tokenizer(dstok.load("deepseek-v3")).split("it 42")
         ['it', ' ', '42']
         """
-        return cls._of(tokenizer.inspect().splits, tokenizer.unicode_version, tokenizer.name)
+        model = tokenizer.inspect()
+        return cls._of(model.splits, model.unicode_version, tokenizer.name)
 
     @classmethod
     def from_tiktoken(cls, encoding: str) -> Splitter:

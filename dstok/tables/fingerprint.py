@@ -8,13 +8,16 @@ where its value differs from the behaviour of the versions without it.
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from typing import Any
 
 from dstok.formats.added_token import AddedToken
+from dstok.formats.description import TokenizerConfig
+from dstok.tables.images import own_part
 from dstok.tables.objects import Tables
 
-__all__ = ["fingerprint"]
+__all__ = ["fingerprint", "settings_hash"]
 
 
 def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None) -> str:
@@ -31,6 +34,12 @@ def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | Non
     for step in tables.normalizer:
         whole.update(repr([value for name, value in vars(step).items() if name != "where"]).encode())
     return whole.hexdigest()
+
+
+def settings_hash(tables: Tables, config: TokenizerConfig) -> bytes:
+    """Hash of the settings outside the fingerprint: pairs, padding, chats, trimmed spans."""
+    said = [own_part((), config, ""), tables.description.get("trim_offsets", "")]
+    return sha256(json.dumps(said, sort_keys=True).encode()).digest()
 
 
 def _told(token: AddedToken) -> tuple[Any, ...]:

@@ -242,7 +242,7 @@ def check_plain(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
 
 def _as_text(pair: Pair, guide: Guide) -> Callable[[str], list[int]]:
     """dstok's ids, with added tokens as text where the candidate's call takes them as text."""
-    kept = [token.content for token in guide.tokenizer.describe().added_tokens if not token.special]
+    kept = [token.content for token in guide.model.added_tokens if not token.special]
     policy = frozenset(kept) if pair.candidate.info["plain_special"] else frozenset[str]()
     return lambda text: guide.tokenizer.encode(text, special=policy)
 

@@ -53,7 +53,7 @@ def _tokens(guide: Guide, ids: Any) -> list[tuple[int, str]]:
 def _spelled(guide: Guide, id: int) -> str:
     if not guide.model.has(id):
         return "(no such id)"
-    data = guide.tokenizer.token_bytes(id)
+    data = guide.tokenizer.decode_bytes([id])
     try:
         return repr(data.decode())
     except UnicodeDecodeError:

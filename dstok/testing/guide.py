@@ -38,7 +38,7 @@ class Guide:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.model = tokenizer, tokenizer.inspect()
-        self.program = tokenizer.program
+        self.program = tokenizer.inspect().automaton
         self.alphabet, self.edges = self.program.alphabet, self.program.boundaries.edges
         self.classes = range(len(self.alphabet.classes))
         self._glue: dict[tuple[int, int], list[tuple[str, str]]] = {}
@@ -171,7 +171,7 @@ class Guide:
         for id in self.model.ids():
             if id not in added:
                 try:
-                    texts[id] = self.tokenizer.token_bytes(id).decode()
+                    texts[id] = self.tokenizer.decode_bytes([id]).decode()
                 except UnicodeDecodeError:
                     continue
         return texts

@@ -19,7 +19,7 @@ def width(text: str) -> int:
 
 
 def _token(guide: Guide, id: int) -> bytes:
-    return guide.tokenizer.token_bytes(id) if guide.model.has(id) else b"?"
+    return guide.tokenizer.decode_bytes([id]) if guide.model.has(id) else b"?"
 
 
 def bytes_of(guide: Guide, ids: Iterable[int]) -> bytes:

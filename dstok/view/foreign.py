@@ -55,7 +55,7 @@ def read_ids(
 
 def _bytes_by(like: TokenizerProtocol, ids: Sequence[int]) -> list[bytes] | None:
     try:
-        return [like.token_bytes(id) for id in ids]
+        return [like.decode_bytes([id]) for id in ids]
     except (UnknownIdError, OverflowError):
         return None
 

@@ -110,7 +110,7 @@ def pieces(reading: Reading, with_merges: bool) -> dict[str, Any] | None:
     reasons: dict[tuple[int, int], int] = {}
     tags = [reasons.setdefault((step, other), len(reasons)) for step, other in reading.piece_table[:, 4:].tolist()]
     found = {"reasons": [[step, other] if step >= 0 else [None, None] for step, other in reasons], "tags": tags}
-    places = None if reading.tokenizer.encodes_text_as_it_is else reading.piece_table[:, :4].tolist()
+    places = None if not reading.tokenizer.inspect().normalizer else reading.piece_table[:, :4].tolist()
     return found | {"places": places, "merges": _merges(reading) if with_merges else None}
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from dstok.base.beside import Beside
 from dstok.base.lazy import lazy
 from dstok.base.texts import Special, Text, characters
 from dstok.calls.spans import Encoding
@@ -30,7 +30,6 @@ __all__ = ["MAX_MERGED", "Reading", "Vocabulary", "merge_steps", "read", "read_c
 
 MAX_MERGED = 2048  # bytes of a piece whose merges are shown: nobody reads a larger tree
 REPLACEMENT = "\ufffd"
-_merge_tables: WeakKeyDictionary[TokenizerProtocol, MergeTable] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +73,12 @@ class Reading:
     def piece_table(self) -> npt.NDArray[np.int64]:
         """int64[pieces, 6]: start and end in bytes, in characters, step, alternative; -1 where `Piece` has None."""
         assert self.tokenizer is not None, "the pieces of a tokenizer of another library are not known"
-        return (self._scanned if self.tokenizer.encodes_text_as_it_is else self._pretokenized)(self.tokenizer)
+        return (self._pretokenized if self.tokenizer.inspect().normalizer else self._scanned)(self.tokenizer)
 
     def _scanned(self, tokenizer: TokenizerProtocol) -> npt.NDArray[np.int64]:
         """By `Inspection.spans` of the text between added tokens: five times as fast for a long text."""
-        model, tags, at, rows = tokenizer.inspect(), tokenizer.program.tags, 0, list[tuple[int, int, int]]()
+        model, at, rows = tokenizer.inspect(), 0, list[tuple[int, int, int]]()
+        tags = model.automaton.tags
         added = self.encoding.byte_spans[self.encoding.special & (self.encoding.pieces >= 0)].tolist()
         for start, end in [*added, [len(self.data), -1]]:
             rows += [(at + first, at + last, tag) for first, last, tag in model.spans(self.data[at:start])
@@ -94,7 +94,8 @@ class Reading:
     def _pretokenized(self, tokenizer: TokenizerProtocol) -> npt.NDArray[np.int64]:
         rows = [(piece.start + byte, piece.end + byte, piece.char_start + char, piece.char_end + char,
                  _number(piece.step), _number(piece.alternative))
-                for text, byte, char, special in self.parts for piece in tokenizer.pretokenize(text, special=special)]
+                for text, byte, char, special in self.parts
+                for piece in tokenizer.inspect().pretokenize(text, special=special)]
         return np.array(rows, np.int64).reshape(-1, 6)
 
     def _tokens_of(self, piece: Any) -> tuple[Any, Any]:
@@ -184,16 +185,20 @@ class Vocabulary(dict[int, bytes]):
         self.tokenizer = tokenizer
 
     def __missing__(self, id: int) -> bytes:
-        return self.setdefault(id, self.tokenizer.token_bytes(id))
+        return self.setdefault(id, self.tokenizer.decode_bytes([id]))
 
 
 def merge_steps(tokenizer: TokenizerProtocol) -> MergeSteps:
     """The merges of a tokenizer; their table is made once."""
     model = tokenizer.inspect()
-    table = _merge_tables.get(tokenizer)
-    if table is None:
-        table = _merge_tables[tokenizer] = merge_table(model)
-    return MergeSteps(model, table)
+    return MergeSteps(model, _table_of(tokenizer))
+
+
+def _merge_table(tokenizer: TokenizerProtocol) -> MergeTable:
+    return merge_table(tokenizer.inspect())
+
+
+_table_of = Beside(_merge_table)
 
 
 def read(

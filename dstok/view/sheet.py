@@ -142,7 +142,7 @@ def _model(reading: Reading) -> dict[str, Any]:
 def _parts(tokenizer: TokenizerProtocol) -> dict[str, Any]:
     model = tokenizer.inspect()
     steps = [{"behavior": split.behavior, "pattern": split.pattern, "invert": split.invert,
-              "alternatives": alternatives(split.pattern, split.unicode_version or tokenizer.unicode_version)}
+              "alternatives": alternatives(split.pattern, split.unicode_version or tokenizer.inspect().unicode_version)}
              for split in model.splits]
     added = {token.id: {"content": token.content, **{name: getattr(token, name) for name in FLAGS}}
              for token in model.added_tokens}

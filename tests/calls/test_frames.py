@@ -19,7 +19,7 @@ import dstok
 
 _NFC = dstok.Tokenizer.from_str(json.dumps({
     **json.loads(model_json([(b"a", b"b"), (b"\xc3", b"\xa9")], [added_token("<x>")])), "normalizer": {"type": "NFC"}}))
-NFC = dstok.Tokenizer(_NFC._tables, _NFC._added.tokens, 256, 257)
+NFC = dstok.Tokenizer._of_tables(_NFC._tables, _NFC._added.tokens, 256, 257)
 TOKENIZERS = pytest.mark.parametrize("tok", [TOK, NFC], ids=["v3", "nfc"])
 mixed_texts = st.lists(st.one_of(special_texts, texts, st.just("e\u0301 ")), max_size=4).map("".join)
 frames = st.fixed_dictionaries({"add_bos": st.booleans(), "add_eos": st.booleans()})

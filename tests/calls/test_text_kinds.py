@@ -50,7 +50,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "encode_batch_arrays": lambda tok, text, **keywords: tok.encode_batch_arrays([text, "é"], **keywords)[0].tolist(),
     "count_batch": lambda tok, text, **keywords: tok.count_batch([text, "é"], **keywords),
     "encode_with_offsets": lambda tok, text, **keywords: plain(tok.encode_with_offsets(text, **keywords)),
-    "pretokenize": dstok.Tokenizer.pretokenize,
+    "pretokenize": lambda tok, text, **keywords: tok.inspect().pretokenize(text, **keywords),
     "encode_stream": fed,
     "growing": grown,
     "count_up_to": lambda tok, text, **keywords: [tok.count_up_to(text, limit, **keywords) for limit in range(5)],

@@ -103,7 +103,7 @@ def test_files_images_pickles(kind: str, tmp_path: Path) -> None:
 
 def test_how_spans_are_trimmed_is_said_once() -> None:
     """By the description alone: the steps around texts are the same, whatever they do to spans."""
-    descriptions = [dstok.Tokenizer.from_str(file(PROCESSORS[kind])).describe() for kind in ("roberta", "roberta, all", "roberta, none")]
+    descriptions = [dstok.Tokenizer.from_str(file(PROCESSORS[kind]))._describe() for kind in ("roberta", "roberta, all", "roberta, none")]
     assert [model.trim_offsets for model in descriptions] == ["but-first", "all", ""]
     assert len({model.config.framing for model in descriptions}) == 1
 

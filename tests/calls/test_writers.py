@@ -12,7 +12,7 @@ import dstok
 from dstok.errors import UnknownIdError
 
 tok = dstok.load("deepseek-v3")
-short, long = tok.token_to_id("a"), max(range(1000, 20000), key=lambda id: len(tok.token_bytes(id)))
+short, long = tok.token_to_id("a"), max(range(1000, 20000), key=lambda id: len(tok.decode_bytes([id])))
 ids, counts = np.full(50_000, short, np.uint32), np.full(50, 1000, np.int64)
 done = threading.Event()
 
@@ -32,7 +32,7 @@ try:
         except (UnknownIdError, ValueError):
             continue
         assert len(text) == sum(sizes)
-        assert not text.replace(tok.token_bytes(long), b"").strip(b"a")
+        assert not text.replace(tok.decode_bytes([long]), b"").strip(b"a")
 finally:
     done.set()
     writer.join()

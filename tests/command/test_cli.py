@@ -81,7 +81,7 @@ def test_several_files(tok: dstok.Tokenizer) -> None:
 
 def test_decode_of_unfinished_characters(tok: dstok.Tokenizer) -> None:
     first = str(tok.encode("\U0001f999")[0]).encode()
-    data = tok.token_bytes(int(first))
+    data = tok.decode_bytes([int(first)])
     assert ok("decode", stdin=first) == data.decode("utf-8", "replace").encode() != data
     assert ok("decode", "--errors", "bytes", stdin=first) == data
     assert "byte offset 5" in fails("decode", "--errors", "strict", stdin=b"19923 " + first)
@@ -237,7 +237,7 @@ def test_dump(tok: dstok.Tokenizer) -> None:
         assert bytes.fromhex(row["bytes"]) == TEXT[row["byte_start"] : row["byte_end"]]
         assert tok.token_to_id(row["token"]) == row["id"]
         assert row["special"] == (row["token"] == USER)
-    assert {row["piece"] for row in rows} == set(range(len(tok.pretokenize(TEXT))))
+    assert {row["piece"] for row in rows} == set(range(len(tok.inspect().pretokenize(TEXT))))
     text = TEXT.decode()
     assert rows[-1]["char_end"] == len(text)
     assert text[rows[0]["char_start"] : rows[0]["char_end"]] == rows[0]["token"]
@@ -273,7 +273,7 @@ def test_pieces(tok: dstok.Tokenizer) -> None:
     rows = json_lines(ok("pieces", file("a", TEXT)))
     assert [tuple(row.values()) for row in rows] == [
         (p.text, p.start, p.end, p.char_start, p.char_end, p.step, p.alternative, p.token_id)
-        for p in tok.pretokenize(TEXT)]
+        for p in tok.inspect().pretokenize(TEXT)]
     assert ok("pieces", "--special", "none", "a") != ok("pieces", "a")
 
 

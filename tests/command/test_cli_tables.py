@@ -23,7 +23,7 @@ def test_steps_and_alternatives_have_one_number(model: str) -> None:
     """Those of the library: an index of the program's splits."""
     tok, path = compiled(real_json(model)), "image"
     tok.to_image(path)
-    splits, text = tok.program.splits, "don't  12345, 東京!\n\n"
+    splits, text = tok.inspect().automaton.splits, "don't  12345, 東京!\n\n"
     numbers = [(row["step"], row["alternative"]) for row in json_lines(ok("pieces", "-m", path, stdin=text.encode()))]
     table = ok("pieces", "-m", path, "--format", "table", stdin=text.encode()).decode()
     assert pairs(r"step (\d+), alt (\d+)", table) == [pair for pair in numbers if None not in pair]

@@ -25,7 +25,7 @@ from dstok.formats.tokenizer_json_writer import write_tokenizer_json
 
 
 def written(tok: dstok.Tokenizer) -> str:
-    return write_tokenizer_json(tok.describe())
+    return write_tokenizer_json(tok._describe())
 
 
 # The writer of tokenizer.json
@@ -43,7 +43,7 @@ def test_small_files(case: int) -> None:
         assert judge.encode(sample, add_special_tokens=False).ids == expected
         assert ours.encode(sample) == expected
         assert judge.decode(expected, skip_special_tokens=False) == before.decode(expected, skip_special_tokens=False)
-    assert write_tokenizer_json(ours.describe()) == again
+    assert write_tokenizer_json(ours._describe()) == again
 
 
 @pytest.mark.parametrize(("name", "size"), [*((name, "small") for name in SMALL),

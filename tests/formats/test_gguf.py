@@ -233,4 +233,4 @@ def test_one_spelling_twice(tmp_path: Path) -> None:
     """An added token that is spelled as a token of the vocabulary: llama.cpp would take the one for the other."""
     model = replace(family_base("gpt-2"), added_tokens=(dstok.formats.description.AddedToken(256, "Ġ"),))
     with pytest.raises(UnsupportedError, match="two tokens of one spelling, 'Ġ': ids 32 and 256"):
-        dstok.Tokenizer.from_description(model).to_gguf(tmp_path / "x.gguf")
+        dstok.Tokenizer._of_description(model).to_gguf(tmp_path / "x.gguf")

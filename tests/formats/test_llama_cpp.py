@@ -51,24 +51,24 @@ def ask(path: Path, texts: list[str], parse_special: bool = True) -> dict[str, A
 @kept()
 def without_whole_pieces(name: str) -> dstok.Tokenizer:
     """The same model as llama.cpp has it where it does not know ignore_merges."""
-    return dstok.Tokenizer.from_description(replace(model(name)[0].describe(), ignore_merges=False))
+    return dstok.Tokenizer._of_description(replace(model(name)[0]._describe(), ignore_merges=False))
 
 
 @kept()
 def not_normalized(name: str) -> dstok.Tokenizer:
     """The same model as llama.cpp has it, without its normalizer."""
-    return dstok.Tokenizer.from_description(replace(model(name)[0].describe(), normalizer=()))
+    return dstok.Tokenizer._of_description(replace(model(name)[0]._describe(), normalizer=()))
 
 
 @kept()
 def with_ascii_case() -> dstok.Tokenizer:
     """MiniMax as llama.cpp has it: not normalized, the classes of letters cut at ASCII's case, without marks."""
     upper, lower = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
-    described = model("minimax-m1-40k")[0].describe()
+    described = model("minimax-m1-40k")[0]._describe()
     [split] = described.splits
     assert upper in split.pattern and lower in split.pattern
     pattern = split.pattern.replace(upper, r"[^\P{L}a-z]").replace(lower, r"[^\P{L}A-Z]")
-    return dstok.Tokenizer.from_description(replace(described, splits=(replace(split, pattern=pattern),), normalizer=()))
+    return dstok.Tokenizer._of_description(replace(described, splits=(replace(split, pattern=pattern),), normalizer=()))
 
 
 def is_known(name: str, text: str, ids: list[int]) -> bool:
@@ -195,11 +195,11 @@ def test_whole_pieces_of_glm(tmp_path: Path) -> None:
     data = path.read_bytes()
     assert data.count(llama) == 1  # with a small vocabulary the file has the name of the same steps
     (tmp_path / "x.gguf").write_bytes(data.replace(llama, glm))
-    described = tok.describe()
+    described = tok._describe()
     texts = [token.decode() for i, token in enumerate(described.tokens) if token and i not in described.raw_ids
              and token.isalpha() and token.isascii() and not tok._bpe.encodes_to_itself(i)][:50]
     assert texts
-    in_parts = dstok.Tokenizer.from_description(replace(described, ignore_merges=False))
+    in_parts = dstok.Tokenizer._of_description(replace(described, ignore_merges=False))
     for text, ids in zip(texts, ask(tmp_path / "x.gguf", texts)["ids"]):
         assert tok.encode(text) == [tok.token_to_id(text)] != ids == in_parts.encode(text)
 

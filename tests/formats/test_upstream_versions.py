@@ -117,16 +117,16 @@ def small_file() -> str:
 def test_pieces_by_version(name: str, letters: bool, digits: bool) -> None:
     """U+1C89, a letter since 16.0; U+10D40, a digit since 16.0."""
     tok = dstok.Tokenizer.from_str(small_file(), upstream=name)
-    assert tok.unicode_version == upstream_version(name).patterns
-    assert len(tok.pretokenize("a\u1c89")) == 2 - letters
-    assert len(tok.pretokenize("!\U00010d40!")) == (3 if digits else 1)
+    assert tok.inspect().unicode_version == upstream_version(name).patterns
+    assert len(tok.inspect().pretokenize("a\u1c89")) == 2 - letters
+    assert len(tok.inspect().pretokenize("!\U00010d40!")) == (3 if digits else 1)
 
 
 def test_the_version_is_kept(tmp_path: Path) -> None:
     tok = dstok.Tokenizer.from_str(small_file(), upstream="tokenizers-0.21.1")
     tok.to_image(tmp_path / "image")
     opened = dstok.Tokenizer.from_image(tmp_path / "image")
-    assert opened.unicode_version == "14.0"
+    assert opened.inspect().unicode_version == "14.0"
     assert opened.encode("a\u1c89 \U00010d40") == tok.encode("a\u1c89 \U00010d40")
     assert tok.fingerprint == opened.fingerprint != dstok.Tokenizer.from_str(small_file()).fingerprint
 

@@ -61,7 +61,7 @@ def subject(
     """All of a tokenizer; its `letters` are by default those of its classes."""
     bare = Tables(tok._tables.description, {**tok._tables.sections, "windows": b"", "joined": b""})
     return Subject(
-        name, letters or letters_of(tok.program.alphabet.classes, _contents(tok), _tokens(tok)),
+        name, letters or letters_of(tok.inspect().automaton.alphabet.classes, _contents(tok), _tokens(tok)),
         {each: _at(tok, tok._tables, each) for each in levels}, _at(tok, bare, "automaton"), upstream, _is_plain(tok),
         tok._normalizer is None or tok._normalizer.local, told)
 
@@ -74,7 +74,7 @@ def _is_plain(tok: dstok.Tokenizer) -> bool:
 
 def _at(tok: dstok.Tokenizer, tables: Tables, name: str) -> dstok.Tokenizer:
     with level(name):
-        return dstok.Tokenizer(tables, tok._added.tokens, tok.bos_id, tok.eos_id)
+        return dstok.Tokenizer._of_tables(tables, tok._added.tokens, tok.bos_id, tok.eos_id)
 
 
 def _contents(tok: dstok.Tokenizer) -> list[str]:

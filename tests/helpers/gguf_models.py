@@ -35,7 +35,7 @@ TEXTS = ["", "Hello world", "abcd ab a1234 é中の\u0301e\u0301\r\n  \n \U0001f
 
 def all_tokens(tok: dstok.Tokenizer) -> str:
     """The texts of all tokens, a line each: where a merge is missing, or comes too late, it has other ids."""
-    return b"\n".join(token for token in tok.describe().tokens if token).decode("utf-8", "replace")
+    return b"\n".join(token for token in tok._describe().tokens if token).decode("utf-8", "replace")
 
 
 def config_of(name: str) -> bytes:

@@ -46,7 +46,7 @@ def outcomes(tok: dstok.Tokenizer, text: str) -> Iterator[Any]:
             yield error.token, error.offset
     encoding = tok.encode_with_offsets(text)
     yield encoding.ids.tolist(), encoding.byte_spans.tolist()
-    yield tok.pretokenize(text)
+    yield tok.inspect().pretokenize(text)
     yield tok.decode(tok.encode(text)), tok.decode(tok.encode(text), skip_special_tokens=True)
     yield tok.count(text), tok.truncate(text, 5)
 

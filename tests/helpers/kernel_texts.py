@@ -32,7 +32,7 @@ ALL = PLAIN + RARE
 # What may lie before a block edge: each carries another state over it.
 CARRIERS = " \t\n!7a\u3000\u00a1\u3002\U0001f600\u00e9\u16a0\U0001d400\ud55c\u0301\u4e2d\u30fb"
 CLASSES = [[chr(c) for first, last in members.ranges for c in {first, (first + last) // 2, last}
-            if not 0xD800 <= c < 0xE000] for members in TOK.program.alphabet.classes]
+            if not 0xD800 <= c < 0xE000] for members in TOK.inspect().automaton.alphabet.classes]
 
 
 @kept()
@@ -53,7 +53,7 @@ def fresh_encoder(level: str, cuts: bool = True) -> Encoder:
 def automaton_spans(text: str) -> list[tuple[int, int]]:
     """The pieces by the automaton in Python, in bytes."""
     spans, at = [], 0
-    for piece, _ in TOK.program.pieces(text):
+    for piece, _ in TOK.inspect().automaton.pieces(text):
         spans.append((at, at + len(piece.encode())))
         at = spans[-1][1]
     return spans

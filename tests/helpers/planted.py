@@ -29,7 +29,7 @@ from dstok.testing.unicode_changes import moved
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of, sets
 
-SPLITS = TOK.program.splits
+SPLITS = TOK.inspect().automaton.splits
 
 
 def with_splits(*patterns: str, unicode_version: str = "16.0") -> Tokenizer:
@@ -41,7 +41,7 @@ def with_splits(*patterns: str, unicode_version: str = "16.0") -> Tokenizer:
                    "kernel": find_kernel(program)._asdict()}
     sections = {**TOK._tables.sections, "pages": pages, "page_numbers": numbers,
                 "edges": pack_edges(program.boundaries.edges, pages[:128])}
-    return Tokenizer(Tables(description, sections), TOK._added.tokens, TOK.bos_id, TOK.eos_id)
+    return Tokenizer._of_tables(Tables(description, sections), TOK._added.tokens, TOK.bos_id, TOK.eos_id)
 
 
 def rewritten(change: Callable[[str], str]) -> Tokenizer:
@@ -133,14 +133,14 @@ def swapped_merges() -> Tokenizer:
     two = next(at for at, (left, right, _) in enumerate(rules) if (names[left], names[right]) == (b"n", b"g"))
     rules[one], rules[two] = rules[two], rules[one]
     merges = type(model.merges)("I", [id for rule in rules for id in rule])
-    return Tokenizer.from_description(replace(model, merges=merges))
+    return Tokenizer._of_description(replace(model, merges=merges))
 
 
 class Above64(Wrapped):
     """Pieces above 64 bytes lose the merges across byte 64."""
 
     def encode(self, text: str) -> list[int]:
-        pieces = TOK.pretokenize(text)
+        pieces = TOK.inspect().pretokenize(text)
         if max((piece.end - piece.start for piece in pieces), default=0) <= 64:
             return TOK.encode(text)
         ids: list[int] = []

@@ -65,7 +65,7 @@ def both_with(
     """As `both` of `model_json`, but our tables are made once for all added tokens."""
     text = model_json(merges, added, pattern)
     tokens = read_tokenizer_json(text).added_tokens
-    return dstok.Tokenizer(_tables(tuple(merges), pattern), tokens, None, None), tokenizers.Tokenizer.from_str(text)
+    return dstok.Tokenizer._of_tables(_tables(tuple(merges), pattern), tokens, None, None), tokenizers.Tokenizer.from_str(text)
 
 
 @cache

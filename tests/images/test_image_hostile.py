@@ -159,7 +159,7 @@ def use(path: Path, texts: list[str]) -> bool:
                 pass
         try:
             tok.encode_with_offsets(text)
-            tok.pretokenize(text)
+            tok.inspect().pretokenize(text)
             tok.truncate(text, 3)
             explain(tok.inspect(), text)
         except (ImageError, PatternError, UnsupportedError):
@@ -223,7 +223,7 @@ def test_splits_of_another_automaton(small: Path, tmp_path: Path) -> None:
     parts.write(tmp_path / "x")
     tok = dstok.Tokenizer.from_image(tmp_path / "x")
     assert tok.encode("ab") == dstok.Tokenizer.from_image(small).encode("ab")
-    for call in (tok.encode_with_offsets, tok.pretokenize, lambda text: explain(tok.inspect(), text)):
+    for call in (tok.encode_with_offsets, tok.inspect().pretokenize, lambda text: explain(tok.inspect(), text)):
         with pytest.raises(ImageError, match="expected the automaton of the image's splits"):
             call("ab")
 

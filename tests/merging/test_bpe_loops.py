@@ -31,7 +31,7 @@ LETTERS = "abcdeé一丁𝔞"
 def bpe_of(merges: Sequence[Merge]) -> tuple[BPE, dict[bytes, int]]:
     """The merge loops over a vocabulary, and the id of each token."""
     tok = dstok.Tokenizer.from_str(model_json(merges, pattern=None))
-    return tok._bpe, {tok.token_bytes(id): id for id in range(tok.vocab_size)}
+    return tok._bpe, {tok.decode_bytes([id]): id for id in range(tok.vocab_size)}
 
 
 def random_text(rng: random.Random, letters: Sequence[str], size: int) -> bytes:
@@ -199,9 +199,9 @@ def test_a_pair_that_is_listed_twice() -> None:
     """No reader of files makes a description with one; the table could not give it back."""
     with pytest.raises(TokenizerFileError, match=r"expected a new merge, found merge 0 again - at \$.model.merges\[2\]"):
         build_pairs(array("I", [1, 2, 3, 5, 6, 7, 1, 2, 9]))
-    model = dstok.Tokenizer.from_str(model_json([(b"a", b"b"), (b"b", b"a")])).describe()
+    model = dstok.Tokenizer.from_str(model_json([(b"a", b"b"), (b"b", b"a")]))._describe()
     with pytest.raises(TokenizerFileError, match="found merge 1 again"):
-        dstok.Tokenizer.from_description(replace(model, merges=model.merges + model.merges[3:]))
+        dstok.Tokenizer._of_description(replace(model, merges=model.merges + model.merges[3:]))
 
 
 @examples(100)

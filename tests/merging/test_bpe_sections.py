@@ -45,7 +45,7 @@ def serve() -> None:
 def answer(merges: list[Merge], texts: list[bytes]) -> Answer:
     """Whether the ranks are monotone, and of each text the tokens and the cost."""
     tok = dstok.Tokenizer.from_str(model_json(merges, pattern=None))
-    token = [tok.token_bytes(id) for id in range(tok.vocab_size)]
+    token = [tok.decode_bytes([id]) for id in range(tok.vocab_size)]
     found = [tok._bpe.merge_with_work(text) for text in texts]
     return tok._bpe.monotone, [([token[id] for id in ids], work) for ids, work in found]
 
@@ -237,7 +237,7 @@ def test_long_pieces_whose_ranks_are_not_monotone(seed: int) -> None:
     tok, judge = both(model_json(merges, pattern=None))
     texts = [text_of_tokens(rng, merges, letters, rng.choice([200, 3000, 30_000])) for _ in range(6)]
     for _, text, tokens in merged([(merges, texts)], any_order=True):
-        assert tokens == [tok.token_bytes(id) for id in upstream_ids(judge, text.decode())]
+        assert tokens == [tok.decode_bytes([id]) for id in upstream_ids(judge, text.decode())]
 
 
 @pytest.mark.parametrize("letters", [8, 60, 300])
@@ -249,7 +249,7 @@ def test_chains_from_the_end(letters: int) -> None:
     tok, judge = both(model_json(merges, pattern=None))
     ends = [b"".join(spelt[:end]) * times for end in (letters - 1, letters) for times in (1, 2, 7)]
     for _, text, tokens in merged([(merges, ends)], any_order=True):
-        assert tokens == [tok.token_bytes(id) for id in upstream_ids(judge, text.decode())]
+        assert tokens == [tok.decode_bytes([id]) for id in upstream_ids(judge, text.decode())]
 
 
 ONE_LONG_PIECE = """
@@ -298,7 +298,7 @@ def test_everything_is_taken_back() -> None:
     merges, texts = chain(650, 9)
     tok, judge = both(model_json(merges, pattern=None))
     for _, text, tokens in merged([(merges, texts)]):
-        assert tokens == [tok.token_bytes(id) for id in upstream_ids(judge, text.decode())]
+        assert tokens == [tok.decode_bytes([id]) for id in upstream_ids(judge, text.decode())]
         assert len(tokens) == 325
 
 

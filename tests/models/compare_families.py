@@ -81,7 +81,7 @@ def row(name: str, with_code_points: bool) -> tuple[list[str], list[str]]:
     _, ids, different = compare(ours, theirs, iter(running))
     strings, _, more = compare(ours, theirs, iter(fixture_texts()))
     points, _, points_differ = compare(ours, theirs, code_point_texts()) if with_code_points else (0, 0, [])
-    figures = [*size(ours.program), ids, strings, points]
+    figures = [*size(ours.inspect().automaton), ids, strings, points]
     failed = [*different, *more, *points_differ]
     return [name, family(name), *(f"{figure:,}" for figure in figures), str(len(failed))], failed
 

@@ -94,7 +94,7 @@ def test_fixtures(name: str) -> None:
 @each_family
 def test_every_short_text(name: str) -> None:
     """One character a class, and a second one where the class goes beyond ASCII."""
-    classes = both(name)[0].program.alphabet.classes
+    classes = both(name)[0].inspect().automaton.alphabet.classes
     assert_equal(name, map("".join, product([chr(c.ranges[0][0]) for c in classes], repeat=3 if len(classes) < 20 else 2)))
     if DEEP and len(classes) < 20:
         assert_equal(name, map("".join, product([chr(c.ranges[-1][1]) for c in classes], repeat=4)))
@@ -102,7 +102,7 @@ def test_every_short_text(name: str) -> None:
 
 @each_family
 def test_texts_from_the_edges_of_classes(name: str) -> None:
-    edges = [[chr(edge) for r in c.ranges for edge in r] for c in both(name)[0].program.alphabet.classes]
+    edges = [[chr(edge) for r in c.ranges for edge in r] for c in both(name)[0].inspect().automaton.alphabet.classes]
     char = st.sampled_from(edges).flatmap(st.sampled_from)
     words = st.sampled_from(["ABC漢DEF", "ABC漢DEFx", "é abc naïve", " \u2003\u2003x", "ع \u2003\u2003", "  \n\n ", "'ll",
                              "don't", "I'VE", "12345", "\r\n", "   ", "Hello", " world"])
@@ -154,7 +154,7 @@ def test_the_scanner_alone(name: str) -> None:
     """The automaton over UTF-8 is the one in Python."""
     ours, _ = both(name)
     s = ours._tables.sections
-    scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], ours.program.boundaries.symbols)
+    scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], ours.inspect().automaton.boundaries.symbols)
     for text in fixture_texts()[:200]:
         found = [text.encode()[start:end].decode() for start, end, _ in scanner.spans(text.encode())]
-        assert found == [piece for piece, _ in ours.program.pieces(text)]
+        assert found == [piece for piece, _ in ours.inspect().automaton.pieces(text)]

@@ -30,14 +30,14 @@ def test_text_to_ids_by_its_parts(tok: dstok.Tokenizer) -> None:
 
 @pytest.mark.parametrize("tok", [dstok.load("deepseek-v3"), SMALL], ids=["deepseek-v3", "small"])
 def test_the_same_as_the_description(tok: dstok.Tokenizer) -> None:
-    model, described = tok.inspect(), tok.describe()
+    model, described = tok.inspect(), tok._describe()
     assert (model.splits, model.normalizer, model.added_tokens) == (described.splits, (), described.added_tokens)
     assert list(map(tuple, model.merges.tolist())) == described.merge_rules()
     added = {token.id for token in model.added_tokens}
     known = {i for i, token in enumerate(described.tokens) if token is not None} | added
     assert set(model.ids()) == known and [model.has(i) for i in (-1, tok.vocab_size)] == [False, False]
     assert all(model.token(i) == described.tokens[i] for i in list(known - added)[:1000])
-    assert model.automaton is tok.program and model.way
+    assert model.automaton is tok.inspect().automaton and model.way
 
 
 def test_nothing_can_be_written() -> None:

@@ -108,7 +108,7 @@ def test_a_model_of_any_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     plain = dstok.Tokenizer.from_str(text)
     plain.to_image(tmp_path / "image")
     built_in = dstok.load("deepseek-v3")
-    small = dstok.Tokenizer.from_str(model_json([(b"a", b"b")], pattern=[split.pattern for split in built_in.program.splits]))
+    small = dstok.Tokenizer.from_str(model_json([(b"a", b"b")], pattern=[split.pattern for split in built_in.inspect().automaton.splits]))
     small.to_gguf(tmp_path / "gguf")
     for name in (tmp_path, str(tmp_path), tmp_path / "tokenizer.json", tmp_path / "image"):
         assert dstok.load(name).fingerprint == plain.fingerprint
@@ -161,7 +161,7 @@ def test_what_chats_need(tmp_path: Path) -> None:
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
     (tmp_path / "generation_config.json").write_text('{"temperature": 0.6, "eos_token_id": [1, 2]}', encoding="utf-8")
     tok = dstok.load(path)
-    assert tok.config == dstok.Tokenizer.from_json(path).config == tok.describe().config
+    assert tok.config == dstok.Tokenizer.from_json(path).config == tok._describe().config
     assert (tok.config.bos_id, tok.config.eos_id, tok.config.pad_id, tok.config.add_bos) == (257, None, 258, True)
     assert (tok.config.chat_template, tok.config.chat_templates["tools"]) == ("{{ a }}", "{{ b }}")
     assert tok.config.generation == {"temperature": 0.6, "eos_token_id": [1, 2]}

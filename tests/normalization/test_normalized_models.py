@@ -110,7 +110,7 @@ def assert_spans_fit(found: dstok.Encoding, text: str) -> None:
 
 
 def assert_pieces_fit(ours: dstok.Tokenizer, found: dstok.Encoding, text: str) -> None:
-    pieces = ours.pretokenize(text)
+    pieces = ours.inspect().pretokenize(text)
     data = text.encode()
     assert [piece.token_id for piece in pieces if piece.token_id is not None] == found.ids[found.special].tolist()
     for piece in pieces:

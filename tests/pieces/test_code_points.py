@@ -77,7 +77,7 @@ def test_pieces(context: tuple[str, str]) -> None:
     for at in range(0, len(shown), BATCH):
         batch = [f"{context[0]}{chr(c)}{context[1]}" for c in shown[at : at + BATCH]]
         for text in batch if DEEP else batch[::40]:
-            found = [(piece.text, (piece.char_start, piece.char_end)) for piece in tok.pretokenize(text)]
+            found = [(piece.text, (piece.char_start, piece.char_end)) for piece in tok.inspect().pretokenize(text)]
             assert found == judge.pre_tokenize_str(text), (context, text)
         check_levels("".join(batch), judge)
 

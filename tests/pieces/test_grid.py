@@ -148,8 +148,8 @@ def test_other_ascii(changes: list[tuple[str, str]], texts: list[str], level: st
                 step["pattern"]["Regex"] = step["pattern"]["Regex"].replace(old, new)
     with set_level(level):
         tok = dstok.Tokenizer.from_str(json.dumps({**json.loads(model_json()), "pre_tokenizer": steps}))
-    assert find_kernel(tok.program).rules == NONE
+    assert find_kernel(tok.inspect().automaton).rules == NONE
     for text, offset in itertools.product(texts, range(70)):
-        ends = list(itertools.accumulate(len(piece) for piece, _ in tok.program.pieces("b" * offset + text + " c" * 70)))
+        ends = list(itertools.accumulate(len(piece) for piece, _ in tok.inspect().automaton.pieces("b" * offset + text + " c" * 70)))
         data = ("b" * offset + text + " c" * 70).encode()
         assert tok._encoder.pieces(data, NO_ADDED) == list(zip([0, *ends], ends))

@@ -16,13 +16,13 @@ from dstok.tables.kernels import NONE, V3, find_kernel
 
 BLOCK = 64
 # One character a class, and a second where its width in bytes may matter.
-LETTERS = [c for members in TOK.program.alphabet.classes
+LETTERS = [c for members in TOK.inspect().automaton.alphabet.classes
            for c in dict.fromkeys((chr(members.ranges[0][0]), chr(members.ranges[-1][1])))]
 
 
 def short_texts() -> Iterator[str]:
     """All strings over one character a class up to length 3, and a share of those of length 4."""
-    singles = [chr(members.ranges[0][0]) for members in TOK.program.alphabet.classes]
+    singles = [chr(members.ranges[0][0]) for members in TOK.inspect().automaton.alphabet.classes]
     for length in range(1, 5):
         yield from map("".join, share(itertools.product(singles, repeat=length), 4 if length == 4 else 1))
 
@@ -36,7 +36,7 @@ def random_texts(count: int, name: str) -> Iterator[str]:
 
 
 def test_v3_uses_the_kernel() -> None:
-    assert find_kernel(TOK.program).rules == V3
+    assert find_kernel(TOK.inspect().automaton).rules == V3
     assert KERNELS
 
 

@@ -162,7 +162,7 @@ def test_ids_are_upstreams(name: str) -> None:
 
 def allowed(tok: dstok.Tokenizer, size: int) -> int:
     """How many borders a call may pass over a text of `size` bytes: as in `check`, and twice for portions that grow."""
-    states = len(tok.program.boundaries.edges)
+    states = len(tok.inspect().automaton.boundaries.edges)
     return size + 2 * (states + 1) * (size // max(BORDER, states) + 1)
 
 

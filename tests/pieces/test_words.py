@@ -105,18 +105,18 @@ def check(name: str, text: str) -> None:
 
 def spans(name: str, text: str) -> list[tuple[int, int]]:
     """The pieces by the automaton in Python, in bytes."""
-    ends = list(accumulate(len(piece.encode()) for piece, _ in tokenizer(name).program.pieces(text)))
+    ends = list(accumulate(len(piece.encode()) for piece, _ in tokenizer(name).inspect().automaton.pieces(text)))
     return list(zip([0, *ends], ends))
 
 
 def kinds(name: str) -> list[str]:
     """A character of each class."""
-    return [chr(members.ranges[0][0]) for members in tokenizer(name).program.alphabet.classes]
+    return [chr(members.ranges[0][0]) for members in tokenizer(name).inspect().automaton.alphabet.classes]
 
 
 @each_family
 def test_has_rules(name: str) -> None:
-    assert find_kernel(tokenizer(name).program).rules == FAMILIES[name]
+    assert find_kernel(tokenizer(name).inspect().automaton).rules == FAMILIES[name]
 
 
 def test_all_rules_are_some_familys() -> None:
@@ -221,7 +221,7 @@ def test_pieces_are_upstreams(name: str) -> None:
 def test_more_characters_in_the_sets(name: str, variant: str) -> None:
     """The rules are the family's, but newlines, spaces, quotes and named letters may be beyond ASCII."""
     varied = f"{name}, {variant}"
-    assert find_kernel(tokenizer(varied).program).rules == FAMILIES[name]
+    assert find_kernel(tokenizer(varied).inspect().automaton).rules == FAMILIES[name]
     wide = "\u2028\u2019\u3000\u0159\u1e7d\u00e9\u0142\u0111\uff0f"
     chance = chance_of_today(varied)
     for core in map("".join, share(product(wide, "\n '!sretlva/1\u3000\u2028", wide + " a'!\n/"), 8)):

@@ -78,7 +78,7 @@ def test_first_use_from_many_threads() -> None:
     text = "ab aba <x> é " * 50
 
     def call(number: int) -> Any:
-        return [piece.start for piece in tok.pretokenize(text)], tok.fingerprint, tok.token_to_id("ab"), work(tok, text)
+        return [piece.start for piece in tok.inspect().pretokenize(text)], tok.fingerprint, tok.token_to_id("ab"), work(tok, text)
 
     results = at_once(8, call)
     assert results == [call(0)] * 8
@@ -162,9 +162,9 @@ def test_pickle_of_a_model_from_a_file(text: str) -> None:
     again = pickle.loads(pickle.dumps(tok))
     assert again.fingerprint == tok.fingerprint
     assert (again.vocab_size, again.special_tokens) == (tok.vocab_size, tok.special_tokens)
-    assert (again.bos_id, again.eos_id, again.unicode_version) == (tok.bos_id, tok.eos_id, tok.unicode_version)
+    assert (again.bos_id, again.eos_id, again.inspect().unicode_version) == (tok.bos_id, tok.eos_id, tok.inspect().unicode_version)
     assert work(again, text) == work(tok, text)
-    assert again.pretokenize(text) == tok.pretokenize(text)
+    assert again.inspect().pretokenize(text) == tok.inspect().pretokenize(text)
     ids = range(tok.vocab_size)
     assert [*map(again.id_to_token, ids)] == [*map(tok.id_to_token, ids)]
     assert pickle.dumps(again) == pickle.dumps(tok)

@@ -25,7 +25,8 @@ assert main(["count", sys.argv[1]]) == 0
 TELL = "\nprint(*sorted(set(sys.modules) - before), file=sys.stderr)"
 OWN = {
     "dstok", "dstok.errors", "dstok.loading", "dstok.tokenizer",
-    "dstok.base", "dstok.base.ids", "dstok.base.late", "dstok.base.lazy", "dstok.base.paths", "dstok.base.platform", "dstok.base.texts",
+    "dstok.base", "dstok.base.ids", "dstok.base.late", "dstok.base.lazy", "dstok.base.paths", "dstok.base.platform",
+    "dstok.base.texts",
     "dstok.core", "dstok.core._added", "dstok.core._bpe", "dstok.core._encode", "dstok.core._finder",
     "dstok.core._forms", "dstok.core._id_sink", "dstok.core._level", "dstok.core._line", "dstok.core._normalize", "dstok.core._pass",
     "dstok.core._pieces", "dstok.core._policy", "dstok.core._pool", "dstok.core._scan", "dstok.core._shared",
@@ -101,5 +102,5 @@ def test_late_methods_are_those_of_their_modules() -> None:
         def decode_bytes(self, *arguments: object, **keywords: object) -> bytes:
             return super().decode_bytes(*arguments, **keywords) + b"!"  # type: ignore[arg-type]
 
-    loud = Loud(*built_in("deepseek-v3"))
+    loud = Loud._of_tables(*built_in("deepseek-v3"))
     assert loud.decode_bytes([19923]) == b"Hello!" and len(loud) == 128815

@@ -22,7 +22,7 @@ from dstok.pattern.collapse import Split, compile_splits
 from dstok.view.explanation import explanation_page
 
 TOK = dstok.load("deepseek-v3")
-PROGRAM = TOK.program
+PROGRAM = TOK.inspect().automaton
 MODELS = [model.name for model in dstok.models() if model.name in ("deepseek-v3", "deepseek-r1-distill-qwen")]
 HOSTILE = "</svg><script>alert(1)</script> &amp; \"q\" \x00\x1b[31m \u202e\u0301 \\n"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -30,7 +30,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_graph_has_every_state_and_every_move(name: str) -> None:
-    program = dstok.load(name).program
+    program = dstok.load(name).inspect().automaton
     dot = automaton_dot(program)
     states = set(map(int, re.findall(r"(?m)^  (\d+) \[", dot)))
     arrows = [(int(a), int(b), "dashed" in rest) for a, b, rest in re.findall(r"(?m)^  (\d+) -> (\d+) (.*)$", dot)]
@@ -55,7 +55,7 @@ def test_the_graph_of_marked_texts() -> None:
 def test_the_ways_are_those_of_the_pieces(text: str) -> None:
     found = list(ways(PROGRAM, text))
     assert [(way.text, way.tag) for way in found] == list(PROGRAM.pieces(text))
-    assert [way.text for way in found] == [piece.text for piece in TOK.pretokenize(text)]
+    assert [way.text for way in found] == [piece.text for piece in TOK.inspect().pretokenize(text)]
     for way in found:
         assert way.moves[0].state == START and way.moves[-1].target == DEAD
         assert [move.target for move in way.moves[:-1]] == [move.state for move in way.moves[1:]]

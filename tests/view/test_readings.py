@@ -86,8 +86,8 @@ def check(reading: Reading, tokenizer: dstok.Tokenizer, special: str) -> None:
     assert expanded(whole, "bytes") == found.byte_spans.tolist() and expanded(whole, "chars") == found.char_spans.tolist()
     assert np.cumsum(whole["pieces"]).tolist() == found.pieces.tolist()
     assert whole["added"] == np.flatnonzero(found.special).tolist()
-    assert all(bytes.fromhex(data) == tokenizer.token_bytes(id) for id, data in whole["hex"].items())
-    for number, piece in enumerate(tokenizer.pretokenize(reading.text, special=special)):
+    assert all(bytes.fromhex(data) == tokenizer.decode_bytes([id]) for id, data in whole["hex"].items())
+    for number, piece in enumerate(tokenizer.inspect().pretokenize(reading.text, special=special)):
         said = reading.piece(number)
         assert said["bytes"] == [piece.start, piece.end] and said["chars"] == [piece.char_start, piece.char_end]
         assert (said["step"], said["alternative"]) == (piece.step, piece.alternative)
@@ -342,8 +342,8 @@ def test_pieces_of_a_page() -> None:
 
 
 def test_alternatives() -> None:
-    for split in V3.program.splits:
-        numbers = {tag.alternative for tag in V3.program.tags if tag.step == V3.program.splits.index(split)}
+    for split in V3.inspect().automaton.splits:
+        numbers = {tag.alternative for tag in V3.inspect().automaton.tags if tag.step == V3.inspect().automaton.splits.index(split)}
         assert len(alternatives(split.pattern)) == len(numbers)
     assert alternatives(r"a\|b|(c|d)[|]") == (r"a\|b", "(c|d)[|]") and alternatives("a") == ("a",)
     assert alternatives("(?i)a|b") == ()

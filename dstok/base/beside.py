@@ -1,0 +1,42 @@
+"""Values that are made once for an object and kept beside it, as long as it lives.
+
+In: a function of an object. Out: the same function, which remembers its value for each object.
+Invariant: objects are told apart by identity. A `WeakKeyDictionary` would ask for their hash and equality: those of a
+tokenizer read its tables, and two that are equal would share a value that goes when the first of them does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+from weakref import ref
+
+__all__ = ["Beside"]
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+class Beside(Generic[T, V]):
+    """`make`, called once for each object.
+
+    >>> class Text(str): pass
+    >>> length = Beside(lambda text: print("made") or len(text))
+    >>> text = Text("abc")
+    >>> length(text), length(text)
+    made
+    (3, 3)
+    """
+
+    def __init__(self, make: Callable[[T], V]) -> None:
+        self._make = make
+        self._kept: dict[int, tuple[ref[T], V]] = {}
+
+    def __call__(self, owner: T) -> V:
+        key = id(owner)
+        found = self._kept.get(key)
+        if found is not None and found[0]() is owner:
+            return found[1]
+        value = self._make(owner)
+        self._kept[key] = ref(owner, lambda _: self._kept.pop(key, None)), value
+        return value

@@ -1,0 +1,31 @@
+"""Rows of ids as models take them: batches of one length, texts in parts that overlap, pairs of texts.
+
+In: a tokenizer, texts, how long a row may be, what fills it. Out: arrays of numpy.
+Invariant: each row is upstream's with the same truncation, padding and post-processor.
+
+>>> import dstok
+>>> ids, mask = dstok.rows.encode_batch_padded(dstok.load("deepseek-v3"), ["Hello", "Hello world"], pad_id=2)
+>>> ids.tolist(), mask.tolist()
+([[19923, 2], [19923, 2058]], [[1, 0], [1, 1]])
+"""
+
+from __future__ import annotations
+
+from dstok.calls.padded import encode_batch_padded, encode_with_overflow
+from dstok.calls.pairs import (
+    PaddedPairs,
+    PairIds,
+    encode_pair,
+    encode_pair_with_overflow,
+    encode_pairs_padded,
+)
+
+__all__ = [
+    "PaddedPairs",
+    "PairIds",
+    "encode_batch_padded",
+    "encode_pair",
+    "encode_pair_with_overflow",
+    "encode_pairs_padded",
+    "encode_with_overflow",
+]

@@ -1,0 +1,66 @@
+"""`==` and `hash` of tokenizers: what they give decides, not where they come from."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+from real_models import V3
+from small_models import added_token, model_json
+
+import dstok
+from dstok.base.beside import Beside
+
+TEXT = model_json([(b"a", b"b")], [added_token("<s>"), added_token("</s>", special=True), added_token("<pad>")])
+CONFIG = json.dumps({"bos_token": "<s>", "eos_token": "</s>"})
+
+
+def test_what_gives_the_same_is_equal(tmp_path: Path) -> None:
+    tok = dstok.Tokenizer.from_str(TEXT, CONFIG)
+    tok.to_image(tmp_path / "image")
+    for other in (dstok.Tokenizer.from_str(TEXT, CONFIG), dstok.load(tmp_path / "image"), copy.copy(tok), tok.replace(name="x"),
+                  pickle.loads(pickle.dumps(tok)), dstok.Tokenizer.from_str(TEXT).replace(bos_id=tok.bos_id, eos_id=tok.eos_id)):
+        assert other is not tok and other == tok and hash(other) == hash(tok)
+    assert dstok.load("deepseek-v3") == V3 and {V3: 1}[dstok.load("deepseek-v3")] == 1
+
+
+@pytest.mark.parametrize("text", [model_json([(b"b", b"a")], [added_token("<s>"), added_token("</s>", special=True), added_token("<pad>")]),
+                                  model_json([(b"a", b"b")], [added_token("<s>"), added_token("</s>"), added_token("<pad>")])])
+def test_what_gives_others_ids_or_texts_is_not(text: str) -> None:
+    assert dstok.Tokenizer.from_str(TEXT, CONFIG) != dstok.Tokenizer.from_str(text, CONFIG)
+
+
+def test_settings_outside_the_fingerprint_count() -> None:
+    tok = dstok.Tokenizer.from_str(TEXT, CONFIG)
+    padded = dstok.Tokenizer.from_str(TEXT, json.dumps({**json.loads(CONFIG), "pad_token": "<pad>"}))
+    assert padded.fingerprint == tok.fingerprint and padded != tok and hash(padded) != hash(tok)
+    assert tok != tok.replace(eos_id=5) and tok != "x" and tok.__eq__("x") is NotImplemented
+
+
+def test_the_same_object_is_equal_without_a_look_at_its_tables() -> None:
+    tok = dstok.Tokenizer.from_str(TEXT)
+    assert tok == tok and tok in [tok]
+    assert "fingerprint" not in vars(tok)
+
+
+def test_what_is_kept_beside_an_object_is_its_own() -> None:
+    made: list[dstok.Tokenizer] = []
+    names = Beside(lambda tok: made.append(tok.name) or tok.name)  # type: ignore[func-returns-value]
+    one, other = (dstok.Tokenizer.from_str(TEXT).replace(name=name) for name in ("one", "other"))
+    assert one == other and [names(one), names(other), names(one)] == ["one", "other", "one"] and made == ["one", "other"]
+    del one
+    gc.collect()
+    assert list(names._kept) == [id(other)] and names(other) == "other" and len(made) == 2
+
+
+def test_a_tokenizer_is_not_made_of_tables() -> None:
+    with pytest.raises(TypeError, match="made by dstok.load"):
+        dstok.Tokenizer("tokenizer.json")
+
+
+def test_few_members() -> None:
+    assert len([name for name in dir(dstok.Tokenizer) if not name.startswith("_")]) <= 40
