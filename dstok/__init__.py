@@ -77,7 +77,9 @@ _LATE = {  # not needed to load a built-in model and to encode
 
 def __getattr__(name: str) -> Any:
     if name not in _LATE:
-        raise AttributeError(f"module 'dstok' has no attribute {name!r}")
+        from dstok.names_of_others import module_hint
+
+        raise AttributeError(f"module 'dstok' has no attribute {name!r}{module_hint(name)}")
     from importlib import import_module
 
     module = import_module(_LATE[name])

@@ -1,8 +1,9 @@
 """What users of other libraries call a tokenizer's methods: one that is here, and errors for those that are not.
 
-In: the arguments of `apply_chat_template`, as transformers has it; a name that `Tokenizer` does not have, such as
-`encode_ordinary`; a call of the tokenizer itself, `tok("Hello")`. Out: ids or a text; `AttributeError` or `TypeError`
-that names the call of dstok: `use encode(text, special="none")`.
+In: the arguments of `apply_chat_template`, as transformers has it; a name that `Tokenizer`, its class or `dstok` does
+not have, such as `encode_ordinary`, `from_pretrained` or `get_encoding`; a call of the tokenizer itself,
+`tok("Hello")`. Out: ids or a text; `AttributeError` or `TypeError` that names the call of dstok: `use encode(text,
+special="none")`. Keywords of other libraries are in base/keywords.py.
 Invariant: `hasattr` finds none of the names that are not here. A library that asks for such a name takes another way.
 Source: the public names of `tokenizers` 0.23.3, `transformers` 5.24.0 and `tiktoken` 0.14.0.
 """
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from dstok.chat.encoding import ChatSpecial
     from dstok.protocol import TokenizerProtocol
 
-__all__ = ["ELSEWHERE", "apply_chat_template", "attribute", "call"]
+__all__ = [
+    "ELSEWHERE", "OF_MODULES", "apply_chat_template", "attribute", "call", "class_attribute", "module_hint",
+]
 
 ELSEWHERE = {
     # tokenizers
@@ -105,6 +108,25 @@ ELSEWHERE = {
     "eot_token": "eos_id",
 }
 
+OF_MODULES = {
+    # tiktoken
+    "get_encoding": 'dstok.Tokenizer.from_tiktoken("cl100k_base.tiktoken"): dstok fetches nothing',
+    "encoding_for_model": "dstok.load(name or path)",
+    "encoding_name_for_model": "dstok.load(name or path)",
+    "list_encoding_names": "dstok.models()",
+    # transformers
+    "AutoTokenizer": "dstok.load(name or path)",
+    "PreTrainedTokenizer": "dstok.load(name or path)",
+    "PreTrainedTokenizerBase": "dstok.load(name or path)",
+    "PreTrainedTokenizerFast": "dstok.load(name or path)",
+    "from_pretrained": "dstok.load(name or path)",
+    # tokenizers
+    "AddedToken": "dstok.load(path) of a tokenizer.json that has it: a tokenizer never changes",
+    "pre_tokenizers": "dstok.Splitter(pattern)",
+    "normalizers": "dstok.load(path) of a tokenizer.json that has one",
+    "decoders": "tok.decode(ids)",
+}
+
 
 def apply_chat_template(
     self: TokenizerProtocol, conversation: Any, tools: Any = None, documents: None = None,
@@ -148,6 +170,31 @@ def attribute(self: object, name: str) -> NoReturn:
         raise AttributeError(f"'Tokenizer' object has no attribute {name!r}", name=name, obj=self)
     # With an object and no name Python does not guess at another one ("Did you mean: 'encode_array'?").
     raise AttributeError(f"a dstok.Tokenizer has no {name}, as other libraries have: use {own}", obj=self)
+
+
+def class_attribute(cls: type, name: str) -> NoReturn:
+    """Raises `AttributeError` for a name that the class does not have: as `attribute`, of `Tokenizer.from_pretrained`.
+
+    >>> import dstok
+    >>> dstok.Tokenizer.from_file("tokenizer.json")
+    Traceback (most recent call last):
+    ...
+    AttributeError: dstok.Tokenizer has no from_file, as other libraries have: use dstok.Tokenizer.from_json(path)
+    """
+    own = ELSEWHERE.get(name)
+    if own is None:
+        raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}", name=name, obj=cls)
+    raise AttributeError(f"dstok.Tokenizer has no {name}, as other libraries have: use {own}", obj=cls)
+
+
+def module_hint(name: str) -> str:
+    """What `dstok.get_encoding` is to be told, after "module 'dstok' has no attribute"; "" for a name that nobody has.
+
+    >>> module_hint("AutoTokenizer")
+    ', as other libraries have: use dstok.load(name or path)'
+    """
+    own = OF_MODULES.get(name)
+    return f", as other libraries have: use {own}" if own else ""
 
 
 def call(self: object, *arguments: Any, **options: Any) -> NoReturn:

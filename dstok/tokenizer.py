@@ -48,7 +48,17 @@ __all__ = ["Tokenizer", "describe", "tokenizer_of"]
 KEPT: Any = type("_Kept", (), {"__repr__": lambda self: "KEPT"})()  # for `replace`: as it is
 
 
-class Tokenizer(LineEncoder):
+class _Class(type):
+    """The class's own class: it knows what `Tokenizer.from_pretrained`, a name of other libraries, is called here."""
+
+    if not TYPE_CHECKING:
+        def __getattr__(cls, name: str) -> NoReturn:
+            from dstok.names_of_others import class_attribute
+
+            class_attribute(cls, name)
+
+
+class Tokenizer(LineEncoder, metaclass=_Class):
     """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_json`, `from_str`, `from_tiktoken`, `from_gguf`
     or `from_image`; `to_json`, `to_tiktoken`, `to_gguf` and `to_image` write such files.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dstok.base.keywords import hinting
 from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Special, Text, replaces, several
 from dstok.core._batch import Batch
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["count_batch", "count_rows", "encode_batch", "encode_batch_arrays", "encode_rows", "framed"]
 
 
+@hinting
 def encode_batch(
     self: Parts, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
@@ -44,6 +46,7 @@ def encode_batch(
     return [ends.around(row, add_bos, add_eos) for row in lists] if add_bos or add_eos else lists
 
 
+@hinting
 def encode_batch_arrays(
     self: Parts, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
@@ -64,6 +67,7 @@ def encode_batch_arrays(
     return flat, offsets
 
 
+@hinting
 def count_batch(
     self: Parts, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",

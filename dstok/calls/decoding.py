@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dstok.base.ids import listed
+from dstok.base.keywords import hinting
 from dstok.base.texts import Errors, Text, replaces
 from dstok.calls.streams import DecodeStream
 from dstok.errors import ArgumentError, DecodeError, UnknownIdError
@@ -54,6 +55,7 @@ def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool =
     return self._decoder.decode(listed(ids), skip_special_tokens)
 
 
+@hinting
 def decode_batch(
     self: Parts, batch: Iterable[Iterable[int]], *, skip_special_tokens: bool = False, errors: Errors = "replace",
 ) -> list[str]:
@@ -63,6 +65,8 @@ def decode_batch(
     >>> dstok.load("deepseek-v3").decode_batch([[19923], [19923, 2058]])
     ['Hello', 'Hello world']
     """
+    if not isinstance(batch, Iterable):
+        raise ArgumentError(f"expected a list of lists of ids, found {type(batch).__name__}", "batch")
     texts = []
     for number, ids in enumerate(batch):
         with _of_list(number):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dstok.base.keywords import hinting
 from dstok.base.texts import Errors, Special, Text, replaces, utf8
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["encode_char_spans", "encode_with_offsets"]
 
 
+@hinting
 def encode_with_offsets(
     self: Parts, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
     errors: Errors = "strict",

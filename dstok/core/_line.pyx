@@ -16,6 +16,9 @@ from dstok.core._pool cimport late_object, late_put
 
 from dstok.base.texts import Errors, Special, Text, replaces
 
+cdef extern from "_hinting.h":
+    void hint_keywords(object method, object refuse)
+
 cdef str _ALL = "all"
 cdef str _STRICT = "strict"
 
@@ -62,8 +65,8 @@ cdef class LineEncoder:
         errors: for invalid UTF-8 and lone surrogates: "strict" raises `TextError` with the place, "replace" takes
             U+FFFD for each.
 
-        Raises `ArgumentError` if `text` is no text, `UnknownTokenError` for a text in `special` that is no added token, and
-        `DstokError` if the model names no BOS or EOS.
+        Raises `ArgumentError` if `text` is no text and if the model names no BOS or EOS, and `UnknownTokenError` for a
+        text in `special` that is no added token.
 
         >>> import dstok
         >>> tok = dstok.load("deepseek-v3")
@@ -113,3 +116,16 @@ cdef class LineEncoder:
         if add_bos or add_eos:
             framing = self._ends.extra(add_bos, add_eos)
         return framing + self._encoder.count(text, self._policy(special), replace)
+
+
+def _refuse(name, keywords):
+    """Raises the error of a call that has failed, if it has a keyword of another library: with what it is called here."""
+    from dstok.base.keywords import keyword_hint
+
+    hint = keyword_hint(keywords)
+    if hint:
+        raise TypeError(f"{name}() has no {hint}")
+
+
+for _name in ("encode", "encode_array", "count"):
+    hint_keywords(LineEncoder.__dict__[_name], _refuse)

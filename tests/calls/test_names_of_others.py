@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import operator
 import pickle
@@ -10,6 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiktoken
@@ -18,7 +20,8 @@ from real_models import V3, real
 from small_models import added_token, both, model_json
 
 import dstok
-from dstok.names_of_others import ELSEWHERE
+from dstok.base.keywords import KEYWORDS
+from dstok.names_of_others import ELSEWHERE, OF_MODULES
 
 CONFIG = json.dumps({"bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": "<pad>"})
 SMALL = model_json([(b"a", b"b")], [added_token("<s>"), added_token("</s>", special=True), added_token("<pad>")])
@@ -85,6 +88,57 @@ def test_no_name_of_tokenizers_and_tiktoken_is_forgotten() -> None:
                                            ("padding_side", "encode_batch_padded"), ("chat_template", "config")])
 def test_where_well_known_names_lead(name: str, use: str) -> None:
     assert ELSEWHERE[name].startswith((use, f"dstok.rows.{use}"))
+
+
+@pytest.mark.parametrize("name", sorted(ELSEWHERE))
+def test_the_class_tells_the_same(name: str) -> None:
+    assert not hasattr(dstok.Tokenizer, name)
+    with pytest.raises(AttributeError, match=f"^dstok.Tokenizer has no {name}, .*: use ") as caught:
+        getattr(dstok.Tokenizer, name)
+    assert str(caught.value).endswith(f"use {ELSEWHERE[name]}")
+
+
+@pytest.mark.parametrize("name", sorted(OF_MODULES))
+def test_names_of_others_modules(name: str) -> None:
+    assert not hasattr(dstok, name)
+    with pytest.raises(AttributeError, match=f"^module 'dstok' has no attribute '{name}', as other libraries have: use ") as caught:
+        getattr(dstok, name)
+    for path in re.findall(r"dstok\.([\w.]+)", OF_MODULES[name]):
+        assert operator.attrgetter(path)(dstok), caught.value
+
+
+def test_names_that_nobody_has_are_missing_as_usual() -> None:
+    with pytest.raises(AttributeError, match="^module 'dstok' has no attribute 'nothing'$"):
+        dstok.nothing  # noqa: B018
+    with pytest.raises(AttributeError, match="^type object 'Tokenizer' has no attribute 'nothing'$"):
+        dstok.Tokenizer.nothing  # type: ignore[attr-defined]  # noqa: B018
+
+
+CALLS: dict[str, Any] = {"encode": "a", "encode_array": "a", "count": "a", "encode_with_offsets": "a", "encode_batch": ["a"],
+                         "encode_batch_arrays": ["a"], "count_batch": ["a"], "decode_batch": [[67]]}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("keyword", sorted(KEYWORDS))
+def test_keywords_of_others(call: str, keyword: str) -> None:
+    found = getattr(V3, call)
+    for keywords in ({keyword: None}, {"errors": "strict", keyword: True}):
+        with pytest.raises(TypeError) as caught:
+            found(CALLS[call], **keywords)
+        assert str(caught.value) == f"{call}() has no {keyword}, which other libraries have: use {KEYWORDS[keyword]}"
+    assert keyword not in inspect.signature(found).parameters
+    for path in re.findall(r"dstok\.([\w.]+)", KEYWORDS[keyword]):
+        assert operator.attrgetter(path)(dstok)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_other_keywords_are_unknown_as_usual(call: str) -> None:
+    found = getattr(V3, call)
+    with pytest.raises(TypeError, match=f"{call}\\(\\) got an unexpected keyword argument 'nothing'"):
+        found(CALLS[call], nothing=1)
+    with pytest.raises(dstok.errors.ArgumentError):
+        found(7, errors="strict")
+    assert found(CALLS[call], errors="replace") is not None
 
 
 def test_other_names_are_missing_as_usual() -> None:
