@@ -176,10 +176,10 @@ def class_attribute(cls: type, name: str) -> NoReturn:
     """Raises `AttributeError` for a name that the class does not have: as `attribute`, of `Tokenizer.from_pretrained`.
 
     >>> import dstok
-    >>> dstok.Tokenizer.from_file("tokenizer.json")
+    >>> dstok.Tokenizer.from_buffer(b"{}")
     Traceback (most recent call last):
     ...
-    AttributeError: dstok.Tokenizer has no from_file, as other libraries have: use dstok.Tokenizer.from_json(path)
+    AttributeError: dstok.Tokenizer has no from_buffer, as other libraries have: use dstok.Tokenizer.from_str(json)
     """
     own = ELSEWHERE.get(name)
     if own is None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dstok
-from dstok.cli.arguments import Parser, add_command, add_model, add_output
+from dstok.cli.arguments import Parser, add_command, add_json, add_model, add_output
 from dstok.cli.errors import complain, visible
 from dstok.cli.models import listed_models, load_model
 from dstok.errors import ModelPackageError
@@ -34,14 +34,13 @@ def add_commands(commands: Commands) -> None:
     add_output(parser)
     parser = add_command(commands, "info", run_info, "describe a model", "dstok info --model deepseek-v4")
     add_model(parser)
-    _add_format(parser)
-    _add_format(add_command(commands, "models", run_models, "list all models, built in or installed",
+    _add_json_and_output(parser)
+    _add_json_and_output(add_command(commands, "models", run_models, "list all models, built in or installed",
                             "dstok models"))
 
 
-def _add_format(parser: Parser) -> None:
-    parser.add_argument("--format", choices=("table", "json"), default="table",
-                        help="a table for people (default), or JSON")
+def _add_json_and_output(parser: Parser) -> None:
+    add_json(parser)
     add_output(parser)
 
 
@@ -64,7 +63,7 @@ def run_explain(arguments: Namespace) -> None:
 
 def run_info(arguments: Namespace) -> None:
     info = _info(arguments.model, load_model(arguments.model))
-    _write(arguments, _json(info) if arguments.format == "json" else _lines(list(_rows(info))))
+    _write(arguments, _json(info) if arguments.json else _lines(list(_rows(info))))
 
 
 def _rows(info: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -111,7 +110,7 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
 def run_models(arguments: Namespace) -> None:
     fields = ("name", "vocab_size", "licence", "source", "sha256", "aliases", "package")
     models = [{field: getattr(model, field) for field in fields} for model in listed_models()]
-    if arguments.format == "json":
+    if arguments.json:
         _write(arguments, _json(models))
         return
     _write(arguments, _lines([fields, *(tuple(_cell(model[field]) for field in fields) for model in models)]))

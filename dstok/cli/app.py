@@ -91,6 +91,9 @@ def _guarded(argv: Sequence[str]) -> int:
 
 
 def _command(argv: Sequence[str]) -> int:
+    if not argv:
+        whole_parser().print_help()
+        return 0
     try:
         arguments = _arguments(argv)
     except SystemExit as done:  # --help and --version

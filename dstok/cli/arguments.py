@@ -23,6 +23,7 @@ __all__ = [
     "add_command",
     "add_files",
     "add_input",
+    "add_json",
     "add_jsonl",
     "add_model",
     "add_output",
@@ -111,6 +112,10 @@ def add_files(parser: Parser) -> None:
 
 def add_output(parser: Parser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of standard output")
+
+
+def add_json(parser: Parser, meaning: str = "JSON instead of a table for people") -> None:
+    parser.add_argument("--json", action="store_true", help=meaning)
 
 
 def add_jsonl(parser: Parser, meaning: str) -> None:

@@ -12,7 +12,7 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import Parser, add_command, add_model, at_least_0, refuse_unless
+from dstok.cli.arguments import Parser, add_command, add_json, add_model, at_least_0, refuse_unless
 from dstok.cli.corpus_progress import watching_shards
 from dstok.cli.errors import CommandError, complain
 from dstok.cli.models import load_model
@@ -41,7 +41,7 @@ Added tokens in texts are plain text, unless --special is set: a corpus is data.
 
 def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "corpus", run, "turn files of text into files of ids, for training",
-                         "dstok corpus data/*.jsonl.zst --out ids --format megatron --append-eos")
+                         "dstok corpus data/*.jsonl.zst --out ids --format megatron --add-eos")
     parser.epilog = WORDS + str(parser.epilog)
     parser.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs to read")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write; a started one is continued")
@@ -61,7 +61,7 @@ def _add_inputs(parser: Parser) -> None:
                         help="how to read texts of added tokens: none as tokens (default), all as tokens, raise "
                              "refuses them, TOKEN,... only these as tokens")
     parser.add_argument("--add-bos", action="store_true", help="begin each document with the model's BOS token")
-    parser.add_argument("--append-eos", action="store_true", help="end each document with the model's EOS token")
+    parser.add_argument("--add-eos", action="store_true", help="end each document with the model's EOS token")
     parser.add_argument("--on-bad-document", choices=("fail", "skip"), default="fail",
                         help="for a document that cannot be encoded: fail (default), or list and count it")
     parser.add_argument("--max-document", type=at_least_0, metavar="BYTES",
@@ -89,7 +89,7 @@ def _add_work(parser: Parser) -> None:
     parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N",
                         help="process the I-th of N equal parts, I from 1 on: for arrays of jobs")
     parser.add_argument("--dry-run", action="store_true", help="write nothing, list the files that would be written")
-    parser.add_argument("--json", action="store_true", help="print the totals as JSON")
+    add_json(parser, "print the totals as JSON")
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -123,7 +123,7 @@ def _run(arguments: Namespace) -> Run:
     dataset, field = _dataset(arguments)
     given = {"format": arguments.format, "dtype": arguments.dtype or "", "kind": arguments.input_format or "",
              "lines": arguments.lines, "field": field, "special": _special(arguments.special),
-             "add_bos": arguments.add_bos, "append_eos": arguments.append_eos,
+             "add_bos": arguments.add_bos, "add_eos": arguments.add_eos,
              "skip": arguments.on_bad_document == "skip", "pack": arguments.pack, "pad_id": arguments.pad_id,
              "shuffle": arguments.shuffle, "tokens_per_file": arguments.tokens_per_shard,
              "shard_bytes": arguments.shard_bytes}

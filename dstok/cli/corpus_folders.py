@@ -12,7 +12,7 @@ from argparse import Namespace
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import add_command, at_least_0
+from dstok.cli.arguments import add_command, add_json, at_least_0
 from dstok.cli.errors import CommandError
 from dstok.cli.models import load_model
 from dstok.files.outputs import Output
@@ -48,7 +48,7 @@ def add_commands(commands: Commands) -> None:
     merge.add_argument("--tokens-per-shard", type=at_least_0, default=0, metavar="N",
                        help="begin another file where one would have more ids")
     for action in (info, verify, stats, merge):
-        action.add_argument("--json", action="store_true", help="print JSON instead of words")
+        add_json(action, "print JSON instead of words")
 
 
 def _info(arguments: Namespace) -> None:

@@ -7,12 +7,13 @@ unreadable file does not stop the count of the others, as with `wc`; the exit co
 
 from __future__ import annotations
 
+import json
 import os
 from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import add_command, add_output, add_text, at_least_0, field_of
+from dstok.cli.arguments import add_command, add_json, add_output, add_text, at_least_0, field_of
 from dstok.cli.errors import CommandError, about_input, complain, message_of
 from dstok.cli.models import edge_ids, load_model, text_keywords
 from dstok.cli.progress import Progress, watching
@@ -29,7 +30,8 @@ __all__ = ["add_commands", "count_blocks"]
 OVER_BUDGET, BAD = 1, 2
 OUTPUT = """\
 prints a number; for several files a number and a name for each, and the total; with --jsonl a number for
-each record. If a file cannot be read, the command names it on standard error, and counts the others.
+each record. With --json each is an object on a line, {"name": "a.txt", "tokens": 3}. If a file cannot be
+read, the command names it on standard error, and counts the others.
 
 """
 
@@ -39,6 +41,7 @@ def add_commands(commands: Commands) -> None:
                          "dstok count --max-tokens 8000 prompts/*.txt || echo too long")
     parser.epilog = OUTPUT + str(parser.epilog)
     add_text(parser)
+    add_json(parser, "a JSON object for each file or record")
     parser.add_argument("--max-tokens", type=at_least_0, metavar="N",
                         help="exit with 1 if a file (with --jsonl: a record) has more tokens, and name it")
     add_output(parser)
@@ -57,7 +60,7 @@ def run(arguments: Namespace) -> int:
                 counter.code = BAD
         progress.bar.close()
         if len(arguments.files) > 1 and not arguments.jsonl:
-            output.write(b"%d\ttotal\n" % counter.total)
+            output.write(counter.line("total", counter.total, b"\ttotal"))
     return counter.code
 
 
@@ -69,7 +72,7 @@ class _Counter:
         self.keywords, self.limit = text_keywords(arguments, tokenizer), arguments.max_tokens
         self.extra = sum(map(len, edge_ids(arguments, tokenizer)))
         self.several = len(arguments.files) > 1
-        self.total, self.code = 0, 0
+        self.json, self.total, self.code = arguments.json, 0, 0
 
     def file(self, path: str, output: Output, progress: Progress) -> None:
         """Counts one file, and writes its line or lines once it has been read whole."""
@@ -80,7 +83,13 @@ class _Counter:
                 self.total += count
                 progress.bar.wipe()  # the next line would be written onto the bar of a terminal
                 self.judge(name, count)
-                output.write(b"%d%b\n" % (count, label))
+                output.write(self.line(name, count, label))
+
+    def line(self, name: str, count: int, label: bytes) -> bytes:
+        """What is written of a text: its number and `label`, or JSON."""
+        if self.json:
+            return json.dumps({"name": name, "tokens": count}).encode() + b"\n"
+        return b"%d%b\n" % (count, label)
 
     def counts(self, source: Source) -> Iterator[tuple[str, int]]:
         """Name and count of each text in `source`."""

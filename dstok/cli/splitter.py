@@ -11,7 +11,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import Parser, add_command, add_output
+from dstok.cli.arguments import Parser, add_command, add_json, add_output
 from dstok.cli.errors import visible
 from dstok.cli.models import SPLITTER, load_splitter
 from dstok.files.outputs import Output
@@ -48,8 +48,7 @@ def add_commands(commands: Commands) -> None:
 def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> Parser:
     parser = add_command(actions, name, run, summary, example)
     parser.epilog = NAMES + str(parser.epilog)
-    parser.add_argument("--format", choices=("table", "json"), default="table",
-                        help="a table for people (default), or JSON")
+    add_json(parser)
     add_output(parser)
     return parser
 
@@ -57,7 +56,7 @@ def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> 
 def run_show(arguments: Namespace) -> None:
     splitter = load_splitter(arguments.splitter)
     pieces = None if arguments.text is None else splitter.pieces(arguments.text)
-    if arguments.format == "json":
+    if arguments.json:
         facts = _facts(splitter)
         _write(arguments, _json(facts if pieces is None else facts | {"pieces": [vars(piece) for piece in pieces]}))
         return
@@ -104,7 +103,7 @@ def _places(splitter: Splitter) -> Iterator[tuple[str, str]]:
         yield ("" if number else "cut places"), f"after {place.left}"[:200]
         yield "", f"  before {place.right}"[:200]
     if len(places) > PLACES_SHOWN:
-        yield "", f"{len(places) - PLACES_SHOWN} more (--format json shows all)"
+        yield "", f"{len(places) - PLACES_SHOWN} more (--json shows all)"
 
 
 def _piece_rows(pieces: list[Piece]) -> Iterator[tuple[str, str]]:
@@ -115,7 +114,7 @@ def _piece_rows(pieces: list[Piece]) -> Iterator[tuple[str, str]]:
 
 def run_diff(arguments: Namespace) -> int:
     found = load_splitter(arguments.one).difference(load_splitter(arguments.other))
-    if arguments.format == "json":
+    if arguments.json:
         _write(arguments, _json({"equal": found is None} | (vars(found) if found else {})))
     elif found is None:
         _write(arguments, "equal: both cut every text into the same pieces")

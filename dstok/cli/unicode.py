@@ -10,7 +10,7 @@ import json
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from dstok.cli.arguments import add_command, add_output
+from dstok.cli.arguments import add_command, add_json, add_output
 from dstok.cli.errors import CommandError
 from dstok.files.outputs import Output
 
@@ -41,15 +41,14 @@ def add_commands(commands: Commands) -> None:
     diff.add_argument("one", metavar="VERSION", help="the first version")
     diff.add_argument("other", metavar="VERSION", help="the second version")
     diff.add_argument("--property", metavar="P", help="show only changes of this property")
-    diff.add_argument("--format", choices=("table", "json"), default="table",
-                      help="a table for people (default), or JSON lines")
+    add_json(diff, "JSON lines instead of a table for people")
     add_output(diff)
 
 
 def run_diff(arguments: Namespace) -> None:
     changes = _changes(arguments)
     with Output(arguments.output) as output:
-        lines = map(_json, changes) if arguments.format == "json" else _table(changes)
+        lines = map(_json, changes) if arguments.json else _table(changes)
         output.write("".join(f"{line}\n" for line in lines).encode())
 
 

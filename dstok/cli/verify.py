@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import add_command, add_output
+from dstok.cli.arguments import add_command, add_json, add_output
 from dstok.cli.errors import CommandError, complain, reason
 from dstok.cli.models import load_model
 from dstok.cli.progress import Bar
@@ -61,7 +61,7 @@ def add_commands(commands: Commands) -> None:
                         help="the candidate's memory beyond loading (default 4096)")
     parser.add_argument("--patience", type=_seconds, default=20.0, metavar="N",
                         help="seconds for one text; a longer time is a finding (default 20)")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_json(parser, "print the report as JSON")
     parser.add_argument("--html", metavar="PAGE", help="also write the report to PAGE, as HTML")
     add_output(parser)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["merge"]
 
 NAME = "merged-00000"
-SAME = ("format", "dtype", "pack", "add_bos", "append_eos", "special")  # these settings must be equal
+SAME = ("format", "dtype", "pack", "add_bos", "add_eos", "special")  # these settings must be equal
 
 
 def merge(folders: Sequence[StrPath], out: StrPath, *, tokens_per_file: int = 0) -> dict[str, Any]:

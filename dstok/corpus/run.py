@@ -135,7 +135,7 @@ def tokenize(
 ) -> Totals:
     """Tokenize files, folders or globs into the folder `out`; a second call continues where the first stopped.
 
-    settings: the fields of `Settings`, such as `format="megatron"`, `append_eos=True`. engine: "local", processes of
+    settings: the fields of `Settings`, such as `format="megatron"`, `add_eos=True`. engine: "local", processes of
     this machine (spawned: in a script the call belongs under `if __name__ == "__main__"`), "ray", or a function.
     workers: by default as many as there are processors. shard=(i, n): every n-th shard from the i-th on, counted from
     1. dataset: NAME[:CONFIG[:SPLIT]], through `datasets`. progress: called with a `Report` now and then.
@@ -147,7 +147,7 @@ def tokenize(
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = folder.name + "/a.jsonl"
     >>> _ = open(path, "w").write('{"text": "Hello world"}\\n{"text": "Hello"}\\n')
-    >>> dstok.corpus.tokenize(path, folder.name + "/out", append_eos=True).tokens
+    >>> dstok.corpus.tokenize(path, folder.name + "/out", add_eos=True).tokens
     5
     >>> [ids.tolist() for ids in dstok.corpus.open(folder.name + "/out")]
     [[19923, 2058, 1], [19923, 1]]

@@ -43,7 +43,7 @@ class Settings:
 
     format: one of `FORMATS`; dtype: of its ids, "" for the format's own (int32 for megatron, uint32 for all others).
     kind: of the inputs, one of `KINDS`, or "" to go by their suffixes. lines: a text file holds a document a line.
-    field: the key or column of the text. special, add_bos, append_eos: as in `Tokenizer.encode`. skip: documents that
+    field: the key or column of the text. special, add_bos, add_eos: as in `Tokenizer.encode`. skip: documents that
     cannot be encoded are listed and are not an error. pack: ids a row, 0 for a row a document. pad_id: fills the last
     row of a shard. shuffle: the seed of the order of each shard's documents, or None. tokens_per_file: at most so
     many ids in one file, unless one document has more; 0 for no limit. shard_bytes: bytes of input a shard, 0 to
@@ -57,7 +57,7 @@ class Settings:
     field: str = "text"
     special: str | tuple[str, ...] = "none"
     add_bos: bool = False
-    append_eos: bool = False
+    add_eos: bool = False
     skip: bool = False
     pack: int = 0
     pad_id: int | None = None
@@ -84,11 +84,11 @@ class Settings:
         return replace(self, dtype=dtype, special=_special(self.special, tokenizer), pad_id=self._pad(tokenizer))
 
     def _check_ends(self, tokenizer: Tokenizer) -> None:
-        ends = ((self.add_bos, "BOS", tokenizer.bos_id), (self.append_eos, "EOS", tokenizer.eos_id))
+        ends = ((self.add_bos, "BOS", tokenizer.bos_id), (self.add_eos, "EOS", tokenizer.eos_id))
         for wanted, what, found in ends:
             if wanted and found is None:
                 raise ArgumentError(f"expected a model that names a {what} token, found one that does not",
-                                    f"{'append' if what == 'EOS' else 'add'}_{what.lower()}")
+                                    f"add_{what.lower()}")
 
     def _pad(self, tokenizer: Tokenizer) -> int | None:
         """The id that fills the last row of a shard: the model's pad token, else its EOS."""

@@ -125,7 +125,7 @@ def encoded(job: Job, reader: Reader, batch: Batch) -> tuple[Array, Array]:
     settings, tokenizer = job.settings, job.tokenizer
     special = settings.special if isinstance(settings.special, str) else list(settings.special)
     encode = partial(tokenizer.encode_batch_arrays, special=special, add_bos=settings.add_bos,  # type: ignore[arg-type]
-                     add_eos=settings.append_eos)
+                     add_eos=settings.add_eos)
     try:
         ids, offsets = encode(batch.texts)
     except (TextError, SpecialTokenError) as error:

@@ -188,6 +188,9 @@ def test_budget(tok: dstok.Tokenizer) -> None:
     assert ok("count", "--max-tokens", str(n), a) == b"%d\n" % n
     assert f"dstok: a: {n} tokens, 1 over" in fails("count", "--max-tokens", str(n - 1), a, b, code=1)
     assert fails("count", "--max-tokens", str(n), "--add-bos", a, code=1)
+    done = run("count", "--json", "--max-tokens", str(n - 1), a, b)
+    assert done.returncode == 1 and [row["tokens"] for row in map(json.loads, done.stdout.splitlines())][:1] == [n]
+    assert [row["name"] for row in map(json.loads, done.stdout.splitlines())] == [a, b, "total"]
     assert ok("count", "--max-tokens", "0", stdin=b"") == b"0\n"
     lines = file("x.jsonl", b'{"text": "a"}\n{"text": "a b c"}\n')
     assert "x.jsonl: line 2: 3 tokens" in fails("count", "--jsonl", "--max-tokens", "2", lines, code=1)
@@ -294,11 +297,11 @@ def test_models(tok: dstok.Tokenizer) -> None:
 
 
 def test_info_models_explain(tok: dstok.Tokenizer) -> None:
-    info = json.loads(ok("info", "--format", "json"))
+    info = json.loads(ok("info", "--json"))
     assert info["fingerprint"] == tok.fingerprint and info["bos_id"] == tok.bos_id
     assert tok.fingerprint in ok("info").decode()
     assert info["scan"].startswith("mask kernel, ")
-    models = json.loads(ok("models", "--format", "json"))
+    models = json.loads(ok("models", "--json"))
     assert [model["name"] for model in models] == [model.name for model in dstok.models()]
     table = ok("models").decode().splitlines()
     assert len(table) == 1 + len(models) and all(model.sha256 in "\n".join(table) for model in dstok.models())

@@ -22,7 +22,6 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("words", "message"), [
-    ([], "COMMAND"),
     (["nope"], "nope"),
     (["count", "--nope"], "--nope"),
     (["count", "a", "--nope", "b"], "--nope"),
@@ -38,6 +37,10 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bad_usage(words: list[str], message: str) -> None:
     done = run(*words)
     assert done.stdout == b"" and message in fails(*words)
+
+
+def test_the_bare_command_prints_its_help() -> None:
+    assert ok() == ok("--help") != b""
 
 
 @pytest.mark.parametrize("command", ["count", "encode", "decode", "dump", "pieces"])

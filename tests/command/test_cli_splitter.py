@@ -21,7 +21,7 @@ PLAIN = TEXT.decode()
 
 def test_what_a_splitter_is() -> None:
     gpt_2 = Splitter.preset("gpt-2")
-    [shown] = json_lines(ok("splitter", "show", "gpt-2", "--format", "json", "--text", "it's\n"))
+    [shown] = json_lines(ok("splitter", "show", "gpt-2", "--json", "--text", "it's\n"))
     assert shown["fingerprint"] == gpt_2.fingerprint and shown["unicode_version"] == "16.0"
     assert [step["pattern"] for step in shown["steps"]] == [split.pattern for split in gpt_2.splits]
     assert (shown["look_ahead"], shown["longest_piece"], shown["loses_text"]) == (2, None, None)
@@ -41,14 +41,14 @@ def test_the_difference_of_two(tmp_path: Path) -> None:
     done = run("splitter", "diff", r"regex:\d+", "regex:[0-9]+")
     assert (done.returncode, done.stderr) == (1, b"")
     assert done.stdout.decode() == "text    'a٠'\nfirst   'a' '٠'\nsecond  'a٠'\n"
-    done = run("splitter", "diff", r"regex:\d+", "regex:[0-9]+", "--format", "json")
+    done = run("splitter", "diff", r"regex:\d+", "regex:[0-9]+", "--json")
     assert json.loads(done.stdout) == {"equal": False, "text": "a٠", "pieces": ["a", "٠"], "others": ["a٠"],
                                        "spans": [[0, 1], [1, 2]], "other_spans": [[0, 2]]}
     for name, pattern in (("first", "a(?=a)"), ("second", "(?<=a)a")):  # the pieces are equal, their places are not
         Splitter(pattern, behavior="Removed").to_json(tmp_path / name)
     done = run("splitter", "diff", str(tmp_path / "first"), str(tmp_path / "second"))
     assert done.stdout.decode() == "text    'aa'\nfirst   'a' (1:2)\nsecond  'a' (0:1)\n"
-    assert json_lines(ok("splitter", "diff", "regex:a|b", "regex:[ab]", "--format", "json")) == [{"equal": True}]
+    assert json_lines(ok("splitter", "diff", "regex:a|b", "regex:[ab]", "--json")) == [{"equal": True}]
     assert ok("splitter", "diff", "gpt-2", "gpt2").startswith(b"equal: ")
 
 

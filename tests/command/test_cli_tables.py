@@ -38,7 +38,7 @@ def pairs(pattern: str, text: str) -> list[tuple[int, ...]]:
 
 
 def test_info_and_explain_count_the_same_states_and_classes() -> None:
-    info = json.loads(ok("info", "--format", "json"))
+    info = json.loads(ok("info", "--json"))
     shown = ok("explain").decode()
     assert pairs(r"automaton: (\d+) states", shown) == [(info["states"],)]
     assert pairs(r"classes: (\d+) ", shown) == [(info["classes"],)]

@@ -8,7 +8,7 @@ from dstok import unicode
 
 
 def test_all_changes_as_json() -> None:
-    found = json_lines(ok("unicode", "diff", "16.0", "17.0", "--format", "json"))
+    found = json_lines(ok("unicode", "diff", "16.0", "17.0", "--json"))
     wanted = unicode.difference("16.0", "17.0")
     assert [(row["property"], row["before"], row["after"]) for row in found] == [
         (change.property, change.before, change.after) for change in wanted]

@@ -106,9 +106,9 @@ def test_merge(format: str, options: dict[str, Any]) -> None:
 
 def test_what_cannot_be_merged() -> None:
     tokenize("one")
-    tokenize("two", append_eos=True)
+    tokenize("two", add_eos=True)
     tokenize("part", shard=(1, 2))
-    for folders, message in ([["one", "two"], "expected append_eos False"], [["one", "part"], "whole corpus"],
+    for folders, message in ([["one", "two"], "expected add_eos False"], [["one", "part"], "whole corpus"],
                              [["one", "none"], "whole corpus"]):
         with pytest.raises(FileError, match=str(message)):
             merge(folders, "both")

@@ -33,14 +33,14 @@ def rows(corpus: Any) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("options", [{}, {"append_eos": True, "add_bos": True}, {"special": "all"},
+@pytest.mark.parametrize("options", [{}, {"add_eos": True, "add_bos": True}, {"special": "all"},
                                      {"tokens_per_file": 1000}], ids=str)
 def test_equal_to_encode(format: str, options: dict[str, Any]) -> None:
     texts = many(400)
     done = dstok.corpus.tokenize(json_lines(Path("a.jsonl"), texts), "out", format=format, workers=1, shard_bytes=9000,
                                  **options)
     expected = ids_of(texts, special=options.get("special", "none"), add_bos="add_bos" in options,
-                      add_eos="append_eos" in options)
+                      add_eos="add_eos" in options)
     corpus = dstok.corpus.open("out")
     assert rows(corpus) == expected and len(corpus) == len(texts) == done.documents
     assert corpus.tokens == sum(map(len, expected)) == done.tokens
@@ -58,7 +58,7 @@ def test_packed(format: str, shuffle: int | None) -> None:
     """Rows of one length; without their cuts and padding they are the documents, in order or shuffled."""
     texts = many(400)
     dstok.corpus.tokenize(json_lines(Path("a.jsonl"), texts), "out", format=format, workers=1, shard_bytes=9000,
-                          append_eos=True, pack=64, shuffle=shuffle)
+                          add_eos=True, pack=64, shuffle=shuffle)
     corpus, expected = dstok.corpus.open("out"), ids_of(texts, add_eos=True)
     found = list[list[int]]()
     for index, row in enumerate(corpus):
@@ -120,7 +120,7 @@ def test_lists_outside_of_their_values_are_refused() -> None:
 def test_datatrove_reads_it() -> None:
     module = pytest.importorskip("datatrove.utils.dataset")
     texts = many(100)
-    dstok.corpus.tokenize(json_lines(Path("a.jsonl"), texts), "out", format="datatrove", workers=1, append_eos=True)
+    dstok.corpus.tokenize(json_lines(Path("a.jsonl"), texts), "out", format="datatrove", workers=1, add_eos=True)
     [path] = Path("out").glob("*.ds")
     flat = [id for ids in ids_of(texts, add_eos=True) for id in ids]
     data = module.DatatroveFileDataset(str(path), 31, token_size=4)

@@ -68,7 +68,7 @@ def test_nothing_is_done_again() -> None:
 
 @pytest.mark.parametrize(("options", "told"), [
     ({"format": "megatron"}, 'settings format "raw" there, "megatron" here'),
-    ({"append_eos": True}, "settings append_eos false there, true here"),
+    ({"add_eos": True}, "settings add_eos false there, true here"),
     ({"model": "deepseek-r1"}, "tokenizer model"),
 ])
 def test_another_command_is_told_what_differs(options: dict[str, Any], told: str) -> None:

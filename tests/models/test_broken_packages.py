@@ -226,7 +226,7 @@ def test_commands(site: Path, tmp_path: Path) -> None:
     environment = with_path(site)
     (site / "dstok_models_bad" / "index.json").write_text("{", encoding="utf-8")
     why = f"dstok: {WHO}{site}/dstok_models_bad/index.json: expected a JSON object, found other data: ".encode()
-    done = run("models", "--format", "json", env=environment)
+    done = run("models", "--json", env=environment)
     assert [model["name"] for model in json.loads(done.stdout)] == [*BUILT_IN, "good"]
     assert done.returncode == 0 and done.stderr.startswith(why) and done.stderr.count(b"\n") == 1
     for name in ("deepseek-v3", "good"):
@@ -243,7 +243,7 @@ def test_a_file_that_has_the_name_of_a_broken_model(site: Path, tmp_path: Path) 
     """It is told about without what the package knows, and why."""
     dstok.Tokenizer.from_str(MODELS["plain"]).replace(name="bad").to_image(tmp_path / "bad.image")
     (site / "dstok_models_bad" / "index.json").unlink()
-    done = run("info", "--model", str(tmp_path / "bad.image"), "--format", "json", env=with_path(site))
+    done = run("info", "--model", str(tmp_path / "bad.image"), "--json", env=with_path(site))
     assert done.returncode == 0 and json.loads(done.stdout)["name"] == "bad" and "sha256" not in json.loads(done.stdout)
     assert done.stderr.startswith(f"dstok: {WHO}".encode()) and done.stderr.count(b"\n") == 1
 

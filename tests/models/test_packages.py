@@ -100,12 +100,12 @@ def test_listed(own: Path) -> None:
 
 
 def test_the_command(own: Path) -> None:
-    listed = json.loads(run("models", "--format", "json", env=with_path(own)).stdout)
+    listed = json.loads(run("models", "--json", env=with_path(own)).stdout)
     assert [(model["name"], model["package"]) for model in listed][-3:] == [(n, NAME) for n in ("deepseek-llm", "mine", "mine-2")]
     counted = run("count", "--model", "mine", stdin=b"ab ab x", env=with_path(own)).stdout.split()[0]
     assert int(counted) == dstok.load("mine").count("ab ab x")
     assert NAME.encode() in run("models", env=with_path(own)).stdout
-    info = json.loads(run("info", "--model", "mine", "--format", "json", env=with_path(own)).stdout)
+    info = json.loads(run("info", "--model", "mine", "--json", env=with_path(own)).stdout)
     assert (info["name"], info["licence"], info["source"]) == ("mine", "MIT", "mine/tokenizer.json")
     (own / MODULE / "mine.image").write_bytes(b"")
     done = run("count", "--model", "mine", stdin=b"ab", env=with_path(own))
