@@ -31,7 +31,7 @@ TABLE_DTYPES = ("uint32", "int32")
 _TAKES = {"megatron": ("int32", "uint16"), "datatrove": ("uint32", "uint16"), "raw": DTYPES}
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("format", "dtype", "kind", "field"), (str,)), "special": (str, tuple),
-    **dict.fromkeys(("lines", "add_bos", "append_eos", "skip"), (bool,)),
+    **dict.fromkeys(("lines", "add_bos", "add_eos", "skip"), (bool,)),
     **dict.fromkeys(("pad_id", "shuffle"), (int, NoneType)),
     **dict.fromkeys(("pack", "tokens_per_file", "shard_bytes", "largest"), (int,)),
 }
@@ -118,11 +118,11 @@ class Settings:
             if isinstance(getattr(found, name), int) and getattr(found, name) < 0:
                 raise ValueError(f"expected {name} to be 0 or more, found {getattr(found, name)}")
         if isinstance(special, str):
-            _check_choice("special", special, SPECIAL)
+            _check_choice("special", "special", special, SPECIAL)
         elif not all(isinstance(token, str) for token in special):
             raise ValueError("expected special to be texts of added tokens")
-        _check_choice("format", found.format, FORMATS)
-        _check_choice("dtype", found.dtype, _TAKES.get(found.format, TABLE_DTYPES))
+        _check_choice("format", "format", found.format, FORMATS)
+        _check_choice("dtype", "dtype", found.dtype, _TAKES.get(found.format, TABLE_DTYPES))
         return found
 
 

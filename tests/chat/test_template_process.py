@@ -281,4 +281,4 @@ def test_traced_texts() -> None:
     assert parts_of("b" + literal("a")) == ((1, UNKNOWN), (1, LITERAL))
     with pytest.raises(TypeError, match="expected str instance, int found"):
         joined(["a", 1])  # type: ignore[list-item]
-    assert dstok.ChatError is chat.ChatError
+    assert dstok.errors.ChatError is chat.ChatError

@@ -27,7 +27,8 @@ CALLS: dict[str, Callable[[dstok.Tokenizer, str], Any]] = {
     "array": lambda tok, text: tok.encode_array(text), "count": lambda tok, text: tok.count(text),
     "batch": lambda tok, text: tok.encode_batch(["b", text, "b"] * 40),
     "offsets": lambda tok, text: tok.encode_with_offsets(text), "truncate": lambda tok, text: tok.truncate(text, 5),
-    "refusing": lambda tok, text: tok.encode(text, special="raise"), "pieces": lambda tok, text: tok.pretokenize(text),
+    "refusing": lambda tok, text: tok.encode(text, special="raise"),
+    "pieces": lambda tok, text: tok.inspect().pretokenize(text),
 }
 
 

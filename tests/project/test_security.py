@@ -50,7 +50,7 @@ class OddBuffer(bytearray):
 
 CALLS = {
     "encode": lambda tok, text: tok.encode(text), "encode_array": lambda tok, text: tok.encode_array(text).tolist(),
-    "count": lambda tok, text: tok.count(text), "pretokenize": lambda tok, text: tok.pretokenize(text),
+    "count": lambda tok, text: tok.count(text), "pretokenize": lambda tok, text: tok.inspect().pretokenize(text),
     "encode_batch": lambda tok, text: tok.encode_batch([text, text], threads=2),
     "encode_with_offsets": lambda tok, text: tok.encode_with_offsets(text).char_spans.tolist(),
     "count_up_to": lambda tok, text: tok.count_up_to(text, 1), "stream": lambda tok, text: list(tok.encode_stream().feed(text)),
@@ -75,7 +75,7 @@ SIZES = [-1, 2**31, 2**32, 2**32 + 5, 2**63, 2**64 + 5, 10**5000, -(10**5000)]
 @pytest.mark.parametrize("id", SIZES, ids=lambda id: f"{id.bit_length()} bits")
 def test_an_id_of_any_size_is_an_error(id: int) -> None:
     calls = (lambda: V3.decode([5, id]), lambda: V3.decode_bytes([5, id]), lambda: V3.decode_batch([[5], [id]]),
-             lambda: V3.decode_stream().feed(id), lambda: V3.token_bytes(id))
+             lambda: V3.decode_stream().feed(id), lambda: V3.decode_bytes([id]))
     for call in calls:
         with pytest.raises(UnknownIdError, match="has no token"):
             call()
@@ -108,7 +108,7 @@ def test_a_folder_may_link_to_a_device_without_end(name: str, tmp_path: Path) ->
 
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no devices here")
 def test_readers_refuse_devices() -> None:
-    for read in (dstok.Tokenizer.from_file, dstok.Tokenizer.from_gguf, dstok.Tokenizer.open, dstok.Splitter.from_file,
+    for read in (dstok.Tokenizer.from_json, dstok.Tokenizer.from_gguf, dstok.Tokenizer.from_image, dstok.Splitter.from_json,
                  lambda path: dstok.Tokenizer.from_tiktoken(path, r"\S+|\s+")):
         with pytest.raises((DstokError, OSError)):
             read("/dev/zero")

@@ -142,7 +142,7 @@ def test_a_file_of_another_splitter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(dstok.TokenizerFileError, match="fingerprint"):
         Splitter.from_json(tmp_path / "splitter")
     with pytest.raises(dstok.errors.PickleError, match="fingerprint"):
-        saved.unpickled(Splitter, other)
+        saved.unpickled(Splitter._of, other)
 
 
 def test_a_saved_splitter_keeps_its_unicode_version(tmp_path: Path) -> None:
