@@ -119,7 +119,7 @@ cdef class LineEncoder:
 
 
 def _refuse(name, keywords):
-    """Raises the error of a call that has failed, if it has a keyword of another library: with what it is called here."""
+    """Raises the error of a call that has failed, with the name that a keyword of another library has here."""
     from dstok.base.keywords import keyword_hint
 
     hint = keyword_hint(keywords)
