@@ -13,13 +13,15 @@ from kept import kept
 from real_models import V3, real
 from transformers import PreTrainedTokenizerFast
 
+import dstok
+
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "migration.md").read_text(encoding="utf-8")
 ROW = re.compile(r"(?m)^\| `([^`]+)` \| `([^`]+)` \|$")
 ROWS = [(heading, *row) for heading, section in re.findall(r"(?ms)^## From (\w+)\n(.*?)(?=^## )", PAGE) for row in ROW.findall(section)]
 TEXT = "Hello world, naïve 中文 123"
 MARKED = f"{TEXT}<｜User｜>hi"
 IDS = V3.encode(MARKED, add_bos=True, add_eos=True)
-VARIABLES = {"text": TEXT, "marked": MARKED, "texts": [TEXT, "Hi", ""], "ids": IDS, "batch": [IDS, IDS[:2]]}
+VARIABLES = {"dstok": dstok, "text": TEXT, "marked": MARKED, "texts": [TEXT, "Hi", ""], "ids": IDS, "batch": [IDS, IDS[:2]]}
 
 
 @kept()
