@@ -106,7 +106,7 @@ def test_texts_have_what_is_rare() -> None:
     letters, chance = family(V3, ALL[:1]).letters, random.Random(1)
     seen = set("".join(fuzz_texts.text_of(letters, chance) for _ in range(600)))
     assert all(seen.intersection(group) for group in letters.groups)
-    assert len(letters.groups) > len(family(V3, ALL[:1]).reference.program.alphabet.classes)
+    assert len(letters.groups) > len(family(V3, ALL[:1]).reference.inspect().automaton.alphabet.classes)
     assert any("\u3042" <= char <= "\u30ff" for char in seen)
 
 

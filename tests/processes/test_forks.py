@@ -143,7 +143,7 @@ def test_large_buffers_after_a_fork() -> None:
             assert in_child(child)
 
 
-@pytest.mark.parametrize("name", ["program", "fingerprint", "ids"])
+@pytest.mark.parametrize("name", ["_program", "fingerprint", "ids"])
 def test_what_is_made_late(name: str) -> None:
     """A child that was forked while another thread made an attribute makes its own, and does not wait."""
     both = [dstok.Tokenizer.from_str(SMALL) for _ in range(2)]

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 CHILD = Path(__file__).parents[1] / "helpers" / "held_child.py"
-MOST = 12 << 20
+MOST = 14 << 20
 
 measured = pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc" or "libasan" in os.environ.get("LD_PRELOAD", ""),
