@@ -188,7 +188,7 @@ def class_attribute(cls: type, name: str) -> NoReturn:
 
 
 def module_hint(name: str) -> str:
-    """What `dstok.get_encoding` is to be told, after "module 'dstok' has no attribute"; "" for a name that nobody has.
+    """The hint for a name such as `dstok.get_encoding`, after "... has no attribute"; "" for an unknown name.
 
     >>> module_hint("AutoTokenizer")
     ', as other libraries have: use dstok.load(name or path)'

@@ -348,7 +348,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     @lazy
     def _identity(self) -> tuple[str, bytes]:
-        """What two tokenizers that give the same have in common."""
+        """The key that equal tokenizers share."""
         from dstok.tables.fingerprint import settings_hash
 
         return self.fingerprint, settings_hash(self._tables, self.config)
@@ -411,7 +411,7 @@ def tokenizer_of(
 
 
 def describe(self: Tokenizer) -> ModelDescription:
-    """What a tokenizer does, in the form that file formats are read into and written from."""
+    """A tokenizer in the form that file formats are read into and written from."""
     return self._describe()
 
 

@@ -44,7 +44,7 @@ KEYWORDS = {
 
 
 def keyword_hint(names: Iterable[str]) -> str:
-    """What a call with these keywords is to be told of the first that another library has; "" if it has none of them.
+    """The hint for the first of these keywords that another library has; "" if no library has one.
 
     >>> keyword_hint(["special", "num_threads"])
     'num_threads, which other libraries have: use threads'

@@ -86,7 +86,7 @@ class _Counter:
                 output.write(self.line(name, count, label))
 
     def line(self, name: str, count: int, label: bytes) -> bytes:
-        """What is written of a text: its number and `label`, or JSON."""
+        """The output for a text: its number and `label`, or JSON."""
         if self.json:
             return json.dumps({"name": name, "tokens": count}).encode() + b"\n"
         return b"%d%b\n" % (count, label)
