@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PICKLE_FORMAT", "reduced", "restored"]
 
-PICKLE_FORMAT = 3
+PICKLE_FORMAT = 1
 _AGAIN = "make the pickle again with this version of dstok"
 
 

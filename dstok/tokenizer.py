@@ -19,7 +19,7 @@ from dstok.base.lazy import lazy
 from dstok.base.paths import StrPath
 from dstok.core._line import LineEncoder
 from dstok.core._scan import Scanner, pack_edges
-from dstok.errors import ImageError, PatternError, PickleError, UnsupportedError
+from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
 from dstok.formats.image import Image, open_image, write_at_once
 from dstok.tables.objects import Tables, check_program, make_bpe, make_encoder, tables_from_image
@@ -421,15 +421,6 @@ def _normalizer(tables: Tables) -> Normalizer | None:
     from dstok.text.normalizers import make_normalizer  # needed by few models
 
     return make_normalizer(tables.normalizer, tables.description["unicode_version"])
-
-
-def _rebuild(*parts: Any) -> NoReturn:
-    """What the first pickles call, which had no format number, and whose tables nothing can tell apart."""
-    raise PickleError("expected a pickle of a tokenizer with a format number, found one without: make the pickle again "
-                      "with this version of dstok")
-
-
-_load_same = _rebuild
 
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ SET_0, SET_1, MOVE, MOVE_SET_1, KEEP = range(5)
 OPERATION = 1 << 20  # above every alternative's number
 
 Edge = tuple[int, int]  # (next state, tag of the match that ends before this symbol, or NO_TAG)
-DFA_FORMAT = 2  # the version of the tags' meaning, a part of the fingerprint
+DFA_FORMAT = 1  # the version of the tags' meaning, a part of the fingerprint
 
 
 @dataclass(frozen=True)

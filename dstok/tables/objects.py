@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["TABLES_FORMAT", "Tables", "bare_bpe", "check_program", "make_bpe", "make_encoder", "tables_from_image"]
 
 Buffer = bytes | bytearray | memoryview
-TABLES_FORMAT = 6  # the version of the sections' meaning: raised when the core reads one differently
+TABLES_FORMAT = 1  # the version of the sections' meaning: raised when the core reads one differently
 
 
 class Tables(NamedTuple):

@@ -97,7 +97,7 @@ def twice(parts: Parts) -> None:
 
 REFUSED: list[tuple[Change, str]] = [
     # the description
-    (put("format", 1), f"expected tables of format {TABLES_FORMAT}, found 1: make it again from the tokenizer.json"),
+    (put("format", 2), f"expected tables of format {TABLES_FORMAT}, found 2: make it again from the tokenizer.json"),
     (put("format", None), "found None"),
     (lambda parts: parts.description.pop("byte_ids"), "expected 'byte_ids', found none"),
     (put("byte_ids", list(range(255))), "byte_ids: expected 256, found 255"),
