@@ -6,10 +6,11 @@
 [19923, 2058]
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 try:
     from dstok import errors
+    from dstok.base.late import late_names
     from dstok.errors import (
         DstokError,
         PatternError,
@@ -62,7 +63,14 @@ __all__ = [
     "rows",
 ]
 
-_LATE = {  # not needed to load a built-in model and to encode
+
+def _hint(name: str) -> str:
+    from dstok.names_of_others import module_hint
+
+    return module_hint(name)
+
+
+__getattr__, __dir__ = late_names(globals(), {  # not needed to load a built-in model and to encode
     "DecodeStream": "dstok.calls.streams",
     "EncodeStream": "dstok.calls.streams",
     "Encoding": "dstok.calls.spans",
@@ -72,19 +80,4 @@ _LATE = {  # not needed to load a built-in model and to encode
     "Split": "dstok.pattern.split",
     "Splitter": "dstok.splitting.splitter",
     "rows": "dstok.rows",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATE:
-        from dstok.names_of_others import module_hint
-
-        raise AttributeError(f"module 'dstok' has no attribute {name!r}{module_hint(name)}")
-    from importlib import import_module
-
-    module = import_module(_LATE[name])
-    return module if name == "rows" else getattr(module, name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATE})
+}, _hint)

@@ -1,9 +1,11 @@
-"""Methods that import their module when first used.
+"""Names that import their module when first used: of a class, and of a package.
 
-In: a module's name, and from it a function's. Out: the function, as a method of the class that it was assigned in.
+In: a module's name, and from it a function's or a class's. Out: the function, as a method of the class that it was
+assigned in; for a package the functions by which Python finds its names (PEP 562).
 Invariant: the caller gets the same as from an import at the top of the file, in a forked child, too. The reason is
 start-up: most programs use few of a class's methods, and importing the modules of all takes longer than loading a
-model.
+model. A method is in the class's `__dict__` from the beginning: `super()`, runtime-checkable protocols and
+unittest.mock look there, and never call `__getattr__`.
 
 >>> from unittest.mock import patch
 >>> class Page:
@@ -17,11 +19,12 @@ from __future__ import annotations
 
 import os
 from _thread import RLock
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import FunctionType
 from typing import Any
 
-__all__ = ["LateModule"]
+__all__ = ["LateModule", "imported", "late_names"]
 
 # A child forked while another thread imports a module has no such thread, but would wait for it at its own import. So a
 # fork waits until no thread imports.
@@ -29,6 +32,28 @@ _importing = RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.release,
                         after_in_child=_importing.release)
+
+
+def imported(module: str, name: str) -> Any:
+    """What `name` is in a module, which is imported if it is not yet; the module itself for the name ""."""
+    with _importing:
+        found = import_module(module)
+        return getattr(found, name) if name else found
+
+
+def late_names(
+    package: dict[str, Any], modules: Mapping[str, str], hint: Callable[[str], str] = lambda name: "",
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package. `package`: its `globals()`; `modules`: the module of each late name.
+
+    `hint` ends the message of `AttributeError`. A late name that is a module itself has its own path.
+    """
+    def find(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}{hint(name)}")
+        return imported(modules[name], "" if modules[name].endswith(f".{name}") else name)
+
+    return find, lambda: sorted({*package, *modules})
 
 
 class LateModule:
@@ -63,25 +88,21 @@ class _LateMethod:
         self._owner, self._name = owner, name
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        function = self._found()
+        function = imported(self._module, self._function)
         if vars(self._owner).get(self._name) is self:  # a test may have put another one there, for a while
             setattr(self._owner, self._name, function)
         return function.__get__(instance, owner)
 
-    def _found(self) -> Any:
-        with _importing:
-            return getattr(import_module(self._module), self._function)
-
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return self._found()(*arguments, **options)
+        return imported(self._module, self._function)(*arguments, **options)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._found(), name)
+        return getattr(imported(self._module, self._function), name)
 
     # isinstance looks at this; mock uses it to tell a method from an object.
     __class__ = property(lambda self: FunctionType)
 
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]
-        doc: str | None = self._found().__doc__  # None with -OO
+        doc: str | None = imported(self._module, self._function).__doc__  # None with -OO
         return doc

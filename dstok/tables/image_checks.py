@@ -40,9 +40,8 @@ from dstok.tables.objects import TABLES_FORMAT, bare_bpe, tables_from_image
 
 __all__ = ["check_image", "tokenizer_parts"]
 
-SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds")
-STARTS = ("atoms", "byte_pairs", "pair_ids")  # old images with ranks that are not monotone lack them
-CUTS = ("direct", "joined", "borders", "windows")
+SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds", "atoms", "byte_pairs",
+            "pair_ids", "direct", "joined", "borders", "windows")
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/_scan.pyx
 MAX_SEEDS = 1 << 22  # see core/_pairs.pyx: a fourth of MAX_MERGES
 MAX_BYTE_PAIRS = 0xFFFF  # see byte_pairs.py
@@ -171,8 +170,7 @@ def _config(found: dict[str, Any], size: int) -> TokenizerConfig:
 
 
 def _check_sizes(image: Image) -> None:
-    names = (*SECTIONS, *(STARTS if image.description["monotone"] or "atoms" in image.places else ()), *CUTS)
-    _ask("sections", tuple(image.places) == names, " ".join(names), " ".join(image.places))
+    _ask("sections", tuple(image.places) == SECTIONS, " ".join(SECTIONS), " ".join(image.places))
     size = {name: length for name, (_, length) in image.places.items()}
     ids, merges = size["starts"] // 4 - 1, image.description["merges"]
     least_ids = 256 - len(NOT_IN_UTF_8)
@@ -180,15 +178,15 @@ def _check_sizes(image: Image) -> None:
         ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, least_ids + 1, MAX_IDS + 1),
         ("pair_ids", 4, 0, MAX_BYTE_PAIRS),
     ):
-        length = size.get(name, 0)
-        _ask(f"section {name}", name not in size or (length % unit == 0 and least <= length // unit <= most),
+        length = size[name]
+        _ask(f"section {name}", length % unit == 0 and least <= length // unit <= most,
              f"{least} to {most} times {unit} bytes", f"{length} bytes")
     exact = {"pairs": _power(8, size["pairs"], MAX_SLOTS), "seeds": _seeds(size["seeds"]),
              "page_numbers": 2 * 0x1100, "merged": 4 * merges if size["merged"] else 0, "atoms": 4 << 16,
              "byte_pairs": 8 << 16, "direct": (ids + 7) // 8, "joined": JOINED_BYTES if size["joined"] else 0,
              "borders": BORDER_BYTES if size["borders"] else 0}
-    for name in exact.keys() & size.keys():
-        _ask(f"section {name}", size[name] == exact[name], f"{exact[name]} bytes", f"{size[name]} bytes")
+    for name, length in exact.items():
+        _ask(f"section {name}", size[name] == length, f"{length} bytes", f"{size[name]} bytes")
 
 
 def _seeds(size: int) -> int:
@@ -238,8 +236,8 @@ def _check_words(image: Image) -> None:
         _ask("first", 0 <= d["first"] <= bpe.size - count, f"{count} ids below {bpe.size}", d["first"])
     check_merges(bpe, merges)
     check_pairs(bpe, merges)
-    check_atoms(bpe, s.get("atoms", b""))
-    check_byte_pairs(bpe, s.get("byte_pairs", b""), s.get("pair_ids", b""))
+    check_atoms(bpe, s["atoms"])
+    check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
     check_direct(bpe, s["direct"])
 
 

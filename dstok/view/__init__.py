@@ -17,7 +17,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dstok.base.late import late_names
 
 if TYPE_CHECKING:
     from dstok.view.notebook import TokenView
@@ -26,17 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Reading", "Sheet", "TokenView", "read", "read_conversation"]
 
-_PLACES = {"Sheet": "sheet", "TokenView": "notebook"}  # all other names are in reading
+_READING = ("Reading", "read", "read_conversation")
 
-
-def __getattr__(name: str) -> Any:
-    """Imports on demand: `Tokenizer.view` belongs to every tokenizer and needs no module of the view before."""
-    if name not in __all__:
-        raise AttributeError(f"module 'dstok.view' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"dstok.view.{_PLACES.get(name, 'reading')}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = late_names(globals(), {  # `Tokenizer.view` belongs to every tokenizer and needs none before
+    "Sheet": "dstok.view.sheet", "TokenView": "dstok.view.notebook", **dict.fromkeys(_READING, "dstok.view.reading"),
+})

@@ -23,7 +23,6 @@ from dstok.errors import DstokError, ImageError, PatternError, UnsupportedError
 from dstok.formats import image
 from dstok.formats.image import open_image
 from dstok.inspection.explain import explain
-from dstok.tables.image_checks import STARTS
 from dstok.tables.kernels import KINDS, V3
 
 
@@ -73,22 +72,6 @@ def test_a_piece_table_with_tokens_of_no_bytes(tmp_path: Path) -> None:
     parts.sections["direct"][hole >> 3] |= 1 << (hole & 7)
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match=f"expected ids of tokens, found {hole}"):
-        dstok.Tokenizer.from_image(tmp_path / "x")
-
-
-def test_an_image_without_symbols_to_start_from(tmp_path: Path) -> None:
-    """As images of models whose ranks do not rise were once; with rising ones it is none."""
-    tok = dstok.Tokenizer.from_str(MODELS["not monotone"])
-    tok.to_image(tmp_path / "x")
-    parts = Parts(tmp_path / "x")
-    for name in STARTS:
-        del parts.sections[name]
-    parts.write(tmp_path / "x")
-    text = "abc cab bca \u00e9" * 9
-    assert dstok.Tokenizer.from_image(tmp_path / "x").encode(text) == tok.encode(text)
-    parts.description["monotone"] = True
-    parts.write(tmp_path / "x")
-    with pytest.raises(ImageError, match="sections: expected"):
         dstok.Tokenizer.from_image(tmp_path / "x")
 
 
