@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dstok
-from dstok.cli.arguments import Parser, add_command, add_json, add_model, add_output
+from dstok.cli.arguments import add_command, add_json_and_output, add_model, add_output
 from dstok.cli.errors import complain, visible
 from dstok.cli.models import listed_models, load_model
 from dstok.errors import ModelPackageError
-from dstok.files.outputs import Output
+from dstok.files.outputs import write_text
 from dstok.models import info_of
 
 if TYPE_CHECKING:
@@ -34,14 +34,9 @@ def add_commands(commands: Commands) -> None:
     add_output(parser)
     parser = add_command(commands, "info", run_info, "describe a model", "dstok info --model deepseek-v4")
     add_model(parser)
-    _add_json_and_output(parser)
-    _add_json_and_output(add_command(commands, "models", run_models, "list all models, built in or installed",
-                            "dstok models"))
-
-
-def _add_json_and_output(parser: Parser) -> None:
-    add_json(parser)
-    add_output(parser)
+    add_json_and_output(parser)
+    add_json_and_output(add_command(commands, "models", run_models, "list all models, built in or installed",
+                                    "dstok models"))
 
 
 def run_explain(arguments: Namespace) -> None:
@@ -53,17 +48,17 @@ def run_explain(arguments: Namespace) -> None:
 
         model = tokenizer.inspect()
         text = None if arguments.text is None else model.normalize(arguments.text)
-        _write_to(arguments.svg, picture(model.automaton, text))
+        write_text(arguments.svg, picture(model.automaton, text))
     if arguments.html:
         from dstok.view.explanation import explanation_page
 
-        _write_to(arguments.html, explanation_page(tokenizer, arguments.text, arguments.model))
-    _write(arguments, explain(tokenizer.inspect(), arguments.text))
+        write_text(arguments.html, explanation_page(tokenizer, arguments.text, arguments.model))
+    write_text(arguments.output, explain(tokenizer.inspect(), arguments.text))
 
 
 def run_info(arguments: Namespace) -> None:
     info = _info(arguments.model, load_model(arguments.model))
-    _write(arguments, _json(info) if arguments.json else _lines(list(_rows(info))))
+    write_text(arguments.output, _json(info) if arguments.json else _lines(list(_rows(info))))
 
 
 def _rows(info: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -111,9 +106,10 @@ def run_models(arguments: Namespace) -> None:
     fields = ("name", "vocab_size", "licence", "source", "sha256", "aliases", "package")
     models = [{field: getattr(model, field) for field in fields} for model in listed_models()]
     if arguments.json:
-        _write(arguments, _json(models))
+        write_text(arguments.output, _json(models))
         return
-    _write(arguments, _lines([fields, *(tuple(_cell(model[field]) for field in fields) for model in models)]))
+    rows = [[_cell(model[field]) for field in fields] for model in models]
+    write_text(arguments.output, _lines([fields, *rows]))
 
 
 def _cell(value: Any) -> str:
@@ -124,12 +120,3 @@ def _json(value: Any) -> str:
     import json
 
     return json.dumps(value, ensure_ascii=False, indent=2)
-
-
-def _write(arguments: Namespace, text: str) -> None:
-    _write_to(arguments.output, text)
-
-
-def _write_to(path: str | None, text: str) -> None:
-    with Output(path) as output:
-        output.write(text.rstrip("\n").encode() + b"\n")

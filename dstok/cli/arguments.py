@@ -18,20 +18,8 @@ from dstok.cli.errors import CommandError
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction["Parser"]  # noqa: SLF001  # argparse has no public name for it
 
-__all__ = [
-    "Parser",
-    "add_command",
-    "add_files",
-    "add_input",
-    "add_json",
-    "add_jsonl",
-    "add_model",
-    "add_output",
-    "add_text",
-    "at_least_0",
-    "field_of",
-    "refuse_unless",
-]
+__all__ = ["Parser", "add_actions", "add_command", "add_files", "add_input", "add_json", "add_json_and_output",
+           "add_jsonl", "add_model", "add_output", "add_text", "at_least_0", "field_of", "refuse_unless"]
 
 DEFAULT_MODEL, FIELD = "deepseek-v3", "text"
 EXAMPLE = "example:\n  "
@@ -90,13 +78,20 @@ def _width() -> int:
 
 
 def add_command(
-    commands: Commands, name: str, run: Callable[[argparse.Namespace], int | None], summary: str, example: str
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int | None], summary: str, example: str,
+    notes: str = "",
 ) -> Parser:
-    """Adds a command's parser: one line of summary, one example, and the function that runs it."""
+    """Adds a command's parser: one line of summary, the function that runs it, and at the end notes and one example."""
     parser = commands.add_parser(name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}.",
-                                 epilog=EXAMPLE + example)
+                                 epilog=notes + EXAMPLE + example)
     parser.set_defaults(run=run)
     return parser
+
+
+def add_actions(commands: Commands, name: str, summary: str, description: str) -> Commands:
+    """Adds a command that consists of actions, and returns these, for `add_command`."""
+    parser = commands.add_parser(name, help=summary, description=description)
+    return parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 
 
 def add_model(parser: Parser) -> None:
@@ -116,6 +111,11 @@ def add_output(parser: Parser) -> None:
 
 def add_json(parser: Parser, meaning: str = "JSON instead of a table for people") -> None:
     parser.add_argument("--json", action="store_true", help=meaning)
+
+
+def add_json_and_output(parser: Parser) -> None:
+    add_json(parser)
+    add_output(parser)
 
 
 def add_jsonl(parser: Parser, meaning: str) -> None:

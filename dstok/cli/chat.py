@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok import chat
 from dstok.base.texts import lone_surrogate
-from dstok.cli.arguments import Parser, add_command, add_files, add_output, at_least_0, refuse_unless
+from dstok.cli.arguments import Parser, add_actions, add_command, add_files, add_output, at_least_0, refuse_unless
 from dstok.cli.errors import CommandError, about_input, complain
 from dstok.cli.models import load_model
 from dstok.files.inputs import open_source
@@ -46,9 +46,8 @@ class Talk(NamedTuple):
 
 
 def add_commands(commands: Commands) -> None:
-    parser = commands.add_parser("chat", help="conversations: text, tokens, answers",
-                                 description="Conversations with DeepSeek's models, in every version of their format.")
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions = add_actions(commands, "chat", "conversations: text, tokens, answers",
+                          "Conversations with DeepSeek's models, in every version of their format.")
     _add(actions, "render", _render, "turn messages into the text that a model reads",
          "dstok chat render --version v3.2 talk.json")
     encode = _add(actions, "encode", _encode, "turn messages into token ids, a line of JSON each",
@@ -68,8 +67,7 @@ def add_commands(commands: Commands) -> None:
 
 def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> Parser:
     """Adds an action that reads conversations."""
-    parser = add_command(actions, name, run, summary, example)
-    parser.epilog = OPTIONS + str(parser.epilog)
+    parser = add_command(actions, name, run, summary, example, OPTIONS)
     _add_common(parser, "each line is a conversation")
     parser.add_argument("--tools", metavar="FILE", help="tools, a JSON array of OpenAI's tool objects")
     parser.add_argument("--add-generation-prompt", action=BooleanOptionalAction, default=None,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dstok
 from dstok.cli.arguments import add_command, add_output
 from dstok.cli.errors import CommandError
-from dstok.files.outputs import Output
+from dstok.files.outputs import write_text
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -35,8 +35,7 @@ FILES, FOLDERS, MODELS = {"FILE", "IN", "OUT", "PAGE"}, {"DIR"}, {"MODEL", "NAME
 
 def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "completion", run, "write a shell's completion script for dstok",
-                         "dstok completion bash > ~/.local/share/bash-completion/completions/dstok")
-    parser.epilog = WHERE + str(parser.epilog)
+                         "dstok completion bash > ~/.local/share/bash-completion/completions/dstok", WHERE)
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
     add_output(parser)
 
@@ -57,9 +56,7 @@ def run(arguments: Namespace) -> None:
             kind = _kind(action, models, files, shtab.DIRECTORY)
             if kind is not None:
                 action.complete = kind  # type: ignore[attr-defined]
-    script = shtab.complete(parser, arguments.shell)
-    with Output(arguments.output) as output:
-        output.write(script.encode() + b"\n")
+    write_text(arguments.output, shtab.complete(parser, arguments.shell))
 
 
 def _kind(action: Action, models: object, files: object, folders: object) -> object:

@@ -38,8 +38,7 @@ beside it, if there is none. GGUF needs the package gguf: pip install "dstok[ggu
 
 def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "convert", run, "convert a model from one file format to another",
-                         "dstok convert path/to/tokenizer.json model.gguf")
-    parser.epilog = NOTES + str(parser.epilog)
+                         "dstok convert path/to/tokenizer.json model.gguf", NOTES)
     parser.add_argument("model", metavar="IN", help="a tokenizer.json, GGUF file, rank file, image, or built-in model")
     parser.add_argument("out", metavar="OUT", help="the file to write")
     parser.add_argument("--to", choices=tuple(FORMATS.values()), help="OUT's format, if its ending does not give it")

@@ -10,14 +10,14 @@ import argparse
 import json
 import time
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dstok.cli.arguments import Parser, add_command, add_json, add_model, at_least_0, refuse_unless
 from dstok.cli.corpus_progress import watching_shards
 from dstok.cli.errors import CommandError, complain
 from dstok.cli.models import load_model
 from dstok.errors import DstokError
-from dstok.files.outputs import Output
+from dstok.files.outputs import write_text
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -41,8 +41,7 @@ Added tokens in texts are plain text, unless --special is set: a corpus is data.
 
 def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "corpus", run, "turn files of text into files of ids, for training",
-                         "dstok corpus data/*.jsonl.zst --out ids --format megatron --add-eos")
-    parser.epilog = WORDS + str(parser.epilog)
+                         "dstok corpus data/*.jsonl.zst --out ids --format megatron --add-eos", WORDS)
     parser.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs to read")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write; a started one is continued")
     add_model(parser)
@@ -106,12 +105,12 @@ def run(arguments: Namespace) -> None:
     began = time.monotonic()
     work = _run(arguments)
     if arguments.dry_run:
-        _tell(arguments, _dry(arguments, work))
+        write_text(None, _dry(arguments, work))
         return
     totals = _tokenize(arguments, work)
     seconds = time.monotonic() - began
     size = sum(shard.size for shard in work.shards[arguments.shard[0] - 1 :: arguments.shard[1]])
-    _tell(arguments, _json(totals, size, seconds) if arguments.json else _line(totals, size, seconds))
+    write_text(None, _json(totals, size, seconds) if arguments.json else _line(totals, size, seconds))
     if totals.skipped:
         complain(f"{totals.skipped} bad documents skipped, listed in the files *.skipped.jsonl")
 
@@ -180,8 +179,3 @@ def _dry(arguments: Namespace, work: Run) -> str:
     packed = f"; {found.packed / 1e6:,.1f} MB of these are packed, and hold more" if found.packed else ""
     return (f"{names}about {found.documents:,} documents, {found.tokens:,} tokens in {found.shards:,} shards of "
             f"{found.bytes / 1e6:,.1f} MB, by a sample of {found.sampled / 1e6:,.1f} MB{packed}")
-
-
-def _tell(arguments: Namespace, words: Any) -> None:
-    with Output(None) as output:
-        output.write(f"{words}\n".encode("utf-8", "surrogateescape"))

@@ -12,10 +12,10 @@ from argparse import Namespace
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import add_command, add_json, at_least_0
+from dstok.cli.arguments import add_actions, add_command, add_json, at_least_0
 from dstok.cli.errors import CommandError
 from dstok.cli.models import load_model
-from dstok.files.outputs import Output
+from dstok.files.outputs import write_text
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -26,8 +26,7 @@ DIFFERENT = 1
 
 
 def add_commands(commands: Commands) -> None:
-    parser = commands.add_parser("corpus", help="files of ids, for training", description="Finished corpora.")
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions = add_actions(commands, "corpus", "files of ids, for training", "Finished corpora.")
     info = add_command(actions, "info", _info, "describe a corpus", "dstok corpus info ids")
     verify = add_command(actions, "verify", _verify, "check that a corpus and its inputs are unchanged",
                          "dstok corpus verify ids || echo damaged")
@@ -61,7 +60,7 @@ def _info(arguments: Namespace) -> None:
     shape = {"complete": whole, "dstok": plan["dstok"], "tokenizer": plan["tokenizer"], "settings": plan["settings"],
              "inputs": len(plan["inputs"]), "files": len(outputs), "bytes": sum(output["size"] for output in outputs),
              **corpus, "shards": len(corpus["shards"])}
-    _tell(json.dumps(shape) if arguments.json else _words(shape))
+    write_text(None, json.dumps(shape) if arguments.json else _words(shape))
 
 
 def _words(shape: dict[str, Any]) -> str:
@@ -81,7 +80,8 @@ def _verify(arguments: Namespace) -> int:
 
     problems = list(verify(arguments.folder, inputs=not arguments.no_inputs, sample=arguments.sample,
                            model=arguments.model))
-    _tell(json.dumps({"problems": problems}) if arguments.json else "\n".join(problems) or "all is as it should be")
+    words = "\n".join(problems) or "all is as it should be"
+    write_text(None, json.dumps({"problems": problems}) if arguments.json else words)
     return DIFFERENT if problems else 0
 
 
@@ -90,7 +90,8 @@ def _merge(arguments: Namespace) -> None:
 
     manifest = merge(arguments.folders, arguments.out, tokens_per_file=arguments.tokens_per_shard)
     sums = {key: manifest[key] for key in ("documents", "tokens")}
-    _tell(json.dumps(sums) if arguments.json else f"{sums['documents']:,} documents, {sums['tokens']:,} tokens")
+    words = f"{sums['documents']:,} documents, {sums['tokens']:,} tokens"
+    write_text(None, json.dumps(sums) if arguments.json else words)
 
 
 def _stats(arguments: Namespace) -> None:
@@ -111,7 +112,7 @@ def _stats(arguments: Namespace) -> None:
     shape = {"documents": found.documents, "tokens": found.tokens, "bytes": found.bytes,
              "distinct_ids": Counter((found.counts > 0).tolist())[True],
              "tokens_a_document": dict(zip(map(str, PERCENTS), found.percentiles)), "frequent": frequent}
-    _tell(json.dumps(shape) if arguments.json else _table(shape))
+    write_text(None, json.dumps(shape) if arguments.json else _table(shape))
 
 
 def _table(shape: dict[str, Any]) -> str:
@@ -123,8 +124,3 @@ def _table(shape: dict[str, Any]) -> str:
     lines += ["", f"{'id':>8} {'how often':>12} {'share':>7}   token"]
     lines += [f"{id:>8} {count:>12,} {count / tokens:>7.2%}   {text!r}" for id, text, count in shape["frequent"]]
     return "\n".join(lines)
-
-
-def _tell(words: str) -> None:
-    with Output(None) as output:
-        output.write(f"{words}\n".encode("utf-8", "surrogateescape"))

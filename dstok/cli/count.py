@@ -38,8 +38,7 @@ read, the command names it on standard error, and counts the others.
 
 def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "count", run, "count the tokens of a text",
-                         "dstok count --max-tokens 8000 prompts/*.txt || echo too long")
-    parser.epilog = OUTPUT + str(parser.epilog)
+                         "dstok count --max-tokens 8000 prompts/*.txt || echo too long", OUTPUT)
     add_text(parser)
     add_json(parser, "a JSON object for each file or record")
     parser.add_argument("--max-tokens", type=at_least_0, metavar="N",

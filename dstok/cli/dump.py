@@ -64,13 +64,11 @@ a JSON object a piece:
 
 def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "dump", run_dump, "show each token with its bytes and its place",
-                         "dstok dump --format table notes.md | less")
-    parser.epilog = TOKEN_FIELDS + str(parser.epilog)
+                         "dstok dump --format table notes.md | less", TOKEN_FIELDS)
     add_text(parser)
     _add_format(parser)
     parser = add_command(commands, "pieces", run_pieces, "show each piece, with the step that matched it",
-                         "echo \"don't 12345\" | dstok pieces --format table")
-    parser.epilog = PIECE_FIELDS + str(parser.epilog)
+                         "echo \"don't 12345\" | dstok pieces --format table", PIECE_FIELDS)
     add_input(parser)
     _add_format(parser)
     _add_count(parser)

@@ -34,8 +34,7 @@ formats:
 
 def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "encode", run, "turn text into token ids",
-                         "dstok encode --format u32 --add-eos -o corpus.u32 a.txt b.txt.zst")
-    parser.epilog = FORMATS + str(parser.epilog)
+                         "dstok encode --format u32 --add-eos -o corpus.u32 a.txt b.txt.zst", FORMATS)
     add_text(parser)
     parser.add_argument("--format", choices=ID_FORMATS, default="ids", help="the format of the ids, see below")
     add_output(parser)

@@ -37,8 +37,7 @@ appears as its number. [é c3┆a9] is a character of several tokens, with the b
 
 def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "show", run_show, "show the tokens of a text, with their borders",
-                         "dstok show --ids notes.md")
-    parser.epilog = LEGEND + str(parser.epilog)
+                         "dstok show --ids notes.md", LEGEND)
     add_text(parser)
     parser.add_argument("--ids", action="store_true", help="also show the ids, below each line")
     parser.add_argument("--width", type=at_least_0, metavar="N",

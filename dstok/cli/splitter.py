@@ -11,10 +11,10 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import Parser, add_command, add_json, add_output
+from dstok.cli.arguments import Parser, add_actions, add_command, add_json_and_output
 from dstok.cli.errors import visible
 from dstok.cli.models import SPLITTER, load_splitter
-from dstok.files.outputs import Output
+from dstok.files.outputs import write_text
 
 if TYPE_CHECKING:
     from dstok.calls.spans import Piece
@@ -32,9 +32,8 @@ SPLITTER is {SPLITTER.replace(', regex:', ',' + chr(10) + 'regex:').replace(', t
 
 
 def add_commands(commands: Commands) -> None:
-    parser = commands.add_parser("splitter", help="examine a pre-tokenizer, compare two",
-                                 description="A pre-tokenizer without its tokenizer.")
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions = add_actions(commands, "splitter", "examine a pre-tokenizer, compare two",
+                          "A pre-tokenizer without its tokenizer.")
     show = _add(actions, "show", run_show, "show the steps of a splitter, and its properties for every text",
                 "dstok splitter show gpt-2 --text \"don't 12345\"")
     show.add_argument("splitter", metavar="SPLITTER", help="the splitter to show")
@@ -46,10 +45,8 @@ def add_commands(commands: Commands) -> None:
 
 
 def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> Parser:
-    parser = add_command(actions, name, run, summary, example)
-    parser.epilog = NAMES + str(parser.epilog)
-    add_json(parser)
-    add_output(parser)
+    parser = add_command(actions, name, run, summary, example, NAMES)
+    add_json_and_output(parser)
     return parser
 
 
@@ -57,10 +54,10 @@ def run_show(arguments: Namespace) -> None:
     splitter = load_splitter(arguments.splitter)
     pieces = None if arguments.text is None else splitter.pieces(arguments.text)
     if arguments.json:
-        facts = _facts(splitter)
-        _write(arguments, _json(facts if pieces is None else facts | {"pieces": [vars(piece) for piece in pieces]}))
+        shown = {} if pieces is None else {"pieces": [vars(piece) for piece in pieces]}
+        write_text(arguments.output, _json(_facts(splitter) | shown))
         return
-    _write(arguments, _aligned([*_rows(splitter), *_piece_rows(pieces or [])]))
+    write_text(arguments.output, _aligned([*_rows(splitter), *_piece_rows(pieces or [])]))
 
 
 def _facts(splitter: Splitter) -> dict[str, Any]:
@@ -115,12 +112,12 @@ def _piece_rows(pieces: list[Piece]) -> Iterator[tuple[str, str]]:
 def run_diff(arguments: Namespace) -> int:
     found = load_splitter(arguments.one).difference(load_splitter(arguments.other))
     if arguments.json:
-        _write(arguments, _json({"equal": found is None} | (vars(found) if found else {})))
+        write_text(arguments.output, _json({"equal": found is None} | (vars(found) if found else {})))
     elif found is None:
-        _write(arguments, "equal: both cut every text into the same pieces")
+        write_text(arguments.output, "equal: both cut every text into the same pieces")
     else:
         alike = found.pieces == found.others  # only their places differ
-        _write(arguments, _aligned([("text", repr(found.text)),
+        write_text(arguments.output, _aligned([("text", repr(found.text)),
                                     ("first", _quoted(found.pieces, found.spans if alike else [])),
                                     ("second", _quoted(found.others, found.other_spans if alike else []))]))
     return 0 if found is None else DIFFERENT
@@ -139,8 +136,3 @@ def _aligned(rows: list[tuple[str, str]]) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _write(arguments: Namespace, text: str) -> None:
-    with Output(arguments.output) as output:
-        output.write(text.encode() + b"\n")

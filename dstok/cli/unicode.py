@@ -10,7 +10,7 @@ import json
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from dstok.cli.arguments import add_command, add_json, add_output
+from dstok.cli.arguments import add_actions, add_command, add_json, add_output
 from dstok.cli.errors import CommandError
 from dstok.files.outputs import Output
 
@@ -32,12 +32,10 @@ a JSON object a change:
 
 
 def add_commands(commands: Commands) -> None:
-    parser = commands.add_parser("unicode", help="compare the Unicode tables of two versions",
-                                 description="The Unicode tables that patterns use.")
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions = add_actions(commands, "unicode", "compare the Unicode tables of two versions",
+                          "The Unicode tables that patterns use.")
     diff = add_command(actions, "diff", run_diff, "list the differences between two Unicode versions",
-                       "dstok unicode diff 16.0 17.0 --property General_Category")
-    diff.epilog = FIELDS + str(diff.epilog)
+                       "dstok unicode diff 16.0 17.0 --property General_Category", FIELDS)
     diff.add_argument("one", metavar="VERSION", help="the first version")
     diff.add_argument("other", metavar="VERSION", help="the second version")
     diff.add_argument("--property", metavar="P", help="show only changes of this property")

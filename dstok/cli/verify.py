@@ -16,7 +16,7 @@ from dstok.cli.arguments import add_command, add_json, add_output
 from dstok.cli.errors import CommandError, complain, reason
 from dstok.cli.models import load_model
 from dstok.cli.progress import Bar
-from dstok.files.outputs import Output
+from dstok.files.outputs import write_text
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -42,8 +42,7 @@ exit codes: 0 no check found a difference, 1 different, 2 it could not run, or s
 
 def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "verify", run, "test whether another tokenizer gives the right ids",
-                         "dstok verify gigatoken:path/to/tokenizer.json --seconds 60 README.md")
-    parser.epilog = SPECS + str(parser.epilog)
+                         "dstok verify gigatoken:path/to/tokenizer.json --seconds 60 README.md", SPECS)
     parser.add_argument("candidate", metavar="CANDIDATE", help="the tokenizer to test")
     parser.add_argument("files", nargs="*", default=[], metavar="FILE", help="further texts to compare")
     parser.add_argument("--dataset", action="append", default=[], metavar="NAME[:CONFIG[:SPLIT[:COLUMN]]]",
@@ -121,8 +120,7 @@ def _write(arguments: Namespace, report: Report) -> None:
         import json
 
         text = json.dumps(report.as_json(), ensure_ascii=True, indent=2)
-    with Output(arguments.output) as output:
-        output.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    write_text(arguments.output, text, "backslashreplace")
 
 
 def _shown_on(bar: Bar, seconds: float) -> Callable[[str, int, float], None]:

@@ -35,8 +35,7 @@ this machine that contains a random key; nothing leaves the machine. --compare t
 
 def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "view", run_view, "show the tokens of a text in a browser",
-                         "dstok view --compare deepseek-r1 notes.md")
-    parser.epilog = ABOUT + str(parser.epilog)
+                         "dstok view --compare deepseek-r1 notes.md", ABOUT)
     parser.add_argument("files", nargs="*", default=[], metavar="FILE",
                         help="the first text to show; - is standard input")
     add_model(parser)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Ids = Sequence[int] | NDArray[uint32]
 
-__all__ = ["BINARY_FORMATS", "ID_FORMATS", "IdWriter", "Output", "id_writer"]
+__all__ = ["BINARY_FORMATS", "ID_FORMATS", "IdWriter", "Output", "id_writer", "write_text"]
 
 ID_FORMATS = ("ids", "json", "npy", "u32")
 BINARY_FORMATS = ID_FORMATS[2:]
@@ -197,3 +197,9 @@ def _npy_header(length: int) -> bytes:
 def id_writer(format: str, output: Output) -> IdWriter:
     """The writer of one of `ID_FORMATS`."""
     return {"ids": _Text, "json": _Json, "npy": _Npy, "u32": _Binary}[format](output)
+
+
+def write_text(path: str | None, text: str, errors: str = "surrogateescape") -> None:
+    """Writes a text that ends with one line feed. Raises `FileError`; `OSError` of standard output."""
+    with Output(path) as output:
+        output.write(text.rstrip("\n").encode("utf-8", errors) + b"\n")

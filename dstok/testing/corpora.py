@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from dstok.base.faults import reason
 from dstok.testing.adapters import CandidateError
 
 __all__ = ["check_files", "documents", "rows"]
@@ -23,7 +24,7 @@ def documents(files: Iterable[str]) -> Iterator[str]:
                 while lines := file.readlines(DOCUMENT):
                     yield "".join(lines)
         except (OSError, UnicodeDecodeError) as error:
-            raise CandidateError(f"{path}: {_words(error)}") from error
+            raise CandidateError(f"{path}: {reason(error)}") from error
 
 
 def check_files(files: Iterable[str]) -> None:
@@ -32,7 +33,7 @@ def check_files(files: Iterable[str]) -> None:
         try:
             open(path, "rb").close()
         except OSError as error:
-            raise CandidateError(f"{path}: {_words(error)}") from error
+            raise CandidateError(f"{path}: {reason(error)}") from error
 
 
 def rows(spec: str) -> Iterator[str]:
@@ -60,7 +61,3 @@ def _texts(spec: str, found: Iterable[dict[str, object]], column: str) -> Iterat
             raise CandidateError(f"{spec}: expected a text in the column {column!r} of row {number}, "
                                  f"found the columns {', '.join(map(repr, row))}")
         yield text
-
-
-def _words(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import chain, count
 from typing import Any
 
+from dstok.base.faults import reason
 from dstok.errors import ArgumentError
 from dstok.loading import load
 from dstok.models import listed
@@ -95,7 +96,7 @@ def _tokenizer(name: str) -> Tokenizer:
         return built_in(name) if name == find(name) else load(name)
     except OSError as error:
         known = ", ".join(model.name for model in listed()[0])
-        raise CandidateError(f"expected a file or one of {known}, found {name!r}: {_words(error)}") from error
+        raise CandidateError(f"expected a file or one of {known}, found {name!r}: {reason(error)}") from error
 
 
 def _begun(texts: Iterator[str]) -> Iterator[str] | None:
@@ -281,7 +282,3 @@ def _blocks(texts: Iterable[str], clock: Clock) -> Iterator[list[str]]:
         if not block:
             return
         yield block
-
-
-def _words(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()
