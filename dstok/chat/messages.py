@@ -14,7 +14,7 @@ from typing import Any
 
 from dstok.errors import ChatError
 
-__all__ = ["MISSING", "Message", "as_messages", "as_tools", "calls_of", "message_list", "printed", "shown", "too_deep"]
+__all__ = ["MISSING", "Message", "as_messages", "as_tools", "calls_of", "message_list", "shown", "too_deep"]
 
 Message = dict[str, Any]
 SIMPLE = frozenset([str, int, float, bool, type(None)])
@@ -87,18 +87,6 @@ def calls_of(message: Message, index: int) -> list[Any] | None:
     if calls is not None and not isinstance(calls, list):
         raise ChatError(f"expected a list of tool calls, found {shown(calls)}", index, "tool_calls")
     return calls
-
-
-def printed(value: Any, index: int, field: str) -> str:
-    """`str(value)`: how templates and scripts write other values than text. Raises `ChatError` for too deep nesting.
-
-    >>> printed(["a", None], 0, "content")
-    "['a', None]"
-    """
-    try:
-        return str(value)
-    except (RecursionError, ValueError) as error:  # ValueError: of a number of some thousand digits
-        raise ChatError(f"expected text, found {shown(value)}", index, field, type(error).__name__) from None
 
 
 def shown(value: Any, limit: int = 60) -> str:

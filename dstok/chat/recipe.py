@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dstok.chat.contents import content_text
 from dstok.chat.messages import MISSING, Message, calls_of, shown
 from dstok.errors import ChatError
 
@@ -104,15 +105,7 @@ def content_of(message: Message, index: int, role: str) -> str:
     content = message.get("content", MISSING)
     if role == "assistant" and (content is None or content is MISSING):
         return ""
-    if isinstance(content, list):
-        return "\n\n".join(_part(part, index, place) for place, part in enumerate(content))
-    return _text(content, index, "content")
-
-
-def _part(part: Any, index: int, place: int) -> str:
-    if not isinstance(part, dict) or part.get("type") != "text":
-        raise ChatError(f"expected a text part, found {shown(part)}", index, f"content[{place}]", "ConversionError")
-    return _text(part.get("text", MISSING), index, f"content[{place}].text")
+    return _text(content_text(content, index) if isinstance(content, list) else content, index, "content")
 
 
 def _optional(message: Message, key: str, index: int) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from dstok.chat.contents import with_content_text
 from dstok.chat.messages import Message, as_messages, as_tools, shown
 from dstok.chat.v2 import render_v2
 from dstok.chat.v3 import BODIES, render_v3
@@ -38,7 +39,8 @@ def render(
 ) -> Rendered:
     """The text of a conversation, as the version's reference writes it.
 
-    `messages`: OpenAI's dictionaries, or objects with the same attributes. `tools`: OpenAI's tool objects, or the
+    `messages`: OpenAI's dictionaries, or objects with the same attributes. Blank lines join the text parts of a
+    content that is a list; other parts are refused. `tools`: OpenAI's tool objects, or the
     function objects in them; a version whose format does not mention tools refuses them. `add_generation_prompt`:
     whether the text ends with the opener of the answer; None does as the reference (up to V3.2-Exp it does not open,
     later ones do). `continue_final_message`: leaves the last message, an assistant's, open. `options`: the ones that
@@ -82,6 +84,7 @@ class Format:
 
     def write(self, said: list[Message], writer: Writer) -> None:
         """Writes `said`, the messages from the writer's start on. Raises `ChatError`."""
+        said = with_content_text(said, writer.first)
         last = writer.first + len(said) - 1
         if self.goes_on and (not said or said[-1].get("role") != "assistant"):
             raise ChatError("expected an assistant's message to continue, found another one or none",
@@ -144,7 +147,7 @@ def _write_script(name: str, said: list[Message], tools: list[Any], settings: di
     first, holder, unless = writer.first, -1, NOTHING
     context: list[Message] = []
     if writer.start is None:
-        context = as_messages(settings["context"], "context") if settings["context"] else []
+        context = with_content_text(as_messages(settings["context"], "context")) if settings["context"] else []
         said, first, holder = _with_tools(said, tools, context)
     if first < 0 or (writer.start is not None and "system" in writer.start.unless):
         unless = HOLDERS

@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dstok.chat.contents import text_or_nothing
 from dstok.chat.jinja_values import calls, content, joined
-from dstok.chat.messages import MISSING, Message, printed
+from dstok.chat.messages import MISSING, Message
 from dstok.chat.tool_tokens import CALLS_BEGIN, OUTPUTS_END, TOOL_TOKENS, end_calls, write_call, write_output
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, USER, Writer
 
@@ -49,16 +50,11 @@ BODIES = {
 def write_systems(messages: list[Message], writer: Writer, joins: bool) -> None:
     """Writes the begin of the conversation, and its system messages from anywhere."""
     systems = [(index, message) for index, message in enumerate(messages) if message.get("role") == "system"]
-    texts = [(index, content(message, index) if joins else _printed(message, index)) for index, message in systems]
+    texts = [(index, content(message, index) if joins else text_or_nothing(message, "content", index))
+             for index, message in systems]
     writer.token(BOS, -1, "begin")
     for number, (index, text) in enumerate(texts if joins else texts[-1:]):
         writer.text(f"\n\n{text}" if number else text, index, "content")
-
-
-def _printed(message: Message, index: int) -> str:
-    """`{{ message['content'] }}`: nothing if it is missing; any other value as Python prints it."""
-    value = message.get("content", MISSING)
-    return "" if value is MISSING else printed(value, index, "content")
 
 
 def after_thinking(text: Any, index: int) -> str:

@@ -3,7 +3,6 @@
 In: messages, options of `encode_messages`. Out: the text in a `Writer`.
 Invariant: equal to encoding_dsv32.py (lmdeploy 0.18.0; mlx-lm 0.32.2 has the same text), even where it is odd:
 
-- None as a user's content is the word None.
 - A tool result is matched with its call by position.
 - If reasoning is dropped, a developer message before the last user message ends in the script's AssertionError: the
   script counts messages that it has left out.
@@ -14,9 +13,10 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Any
 
+from dstok.chat.contents import text_or_nothing
 from dstok.chat.dsml import V3_2, write_calls, write_tools
 from dstok.chat.json_text import dump, load
-from dstok.chat.messages import Message, printed, shown
+from dstok.chat.messages import Message, shown
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, NOTHING, OPEN, USER, Writer
 from dstok.errors import ChatError
 
@@ -89,7 +89,9 @@ def functions_of(message: Message, index: int) -> tuple[list[Any], list[tuple[st
     for number, call in enumerate(listed(message, "tool_calls", index)):
         function = key_of(call, "function", index, f"tool_calls[{number}]")
         where = f"tool_calls[{number}].function"
-        name = printed(key_of(function, "name", index, where), index, f"{where}.name")
+        name = key_of(function, "name", index, where)
+        if not isinstance(name, str):
+            raise ChatError(f"expected text, found {shown(name)}", index, f"{where}.name", "TypeError")
         calls.append((name, key_of(function, "arguments", index, where)))
     return schemas, calls
 
@@ -123,12 +125,12 @@ class _Turns:
             self._result(place, message, index)
         elif role == "user":
             self.writer.token(USER, index, "role")
-            self.writer.text(printed(message.get("content"), index, "content"), index, "content")
+            self.writer.text(text_or_nothing(message, "content", index), index, "content")
             self._open(place)
         elif role == "developer":
             self._developer(place, message, index, schemas)
         elif role == "system":
-            self.writer.text(printed(message.get("content") or "", index, "content"), index, "content")
+            self.writer.text(text_or_nothing(message, "content", index), index, "content")
             self._about(message, index, schemas)
         else:
             raise ChatError(f"expected a role that V3.2 has, found {shown(role)}", index, "role", "NotImplementedError")
@@ -147,7 +149,7 @@ class _Turns:
             raise ChatError("expected a content, found nothing", index, "content", "AssertionError")
         self.writer.token(USER, index, "role")
         self._about(message, index, schemas)
-        text = printed(message["content"], index, "content")
+        text = text_or_nothing(message, "content", index)
         self.writer.text(f"\n\n# The user's message is: {text}", index, "content")
         self._open(place)
 
@@ -165,7 +167,7 @@ class _Turns:
         calls, order = self._calls_before(place, index)
         if order == 1:
             self.writer.text("\n\n<function_results>", index, "tool_result")
-        text = printed(message.get("content"), index, "content")
+        text = text_or_nothing(message, "content", index)
         self.writer.text(f"\n<result>{text}</result>", index, "tool_result")
         if order == calls:
             self.writer.text("\n</function_results>", index, "tool_result")
@@ -194,10 +196,10 @@ class _Turns:
             if not (reasoning or calls):
                 raise ChatError("expected reasoning_content or tool_calls after the last user message, found neither",
                                 index, "reasoning_content", "AssertionError")
-            text = printed(reasoning or "", index, "reasoning_content")
+            text = text_or_nothing(message, "reasoning_content", index)
             self.writer.text(text, index, "reasoning", True)
             self.writer.token(CLOSE, index, "think", True)
-        self.writer.text(printed(message.get("content") or "", index, "content"), index, "content", True)
+        self.writer.text(text_or_nothing(message, "content", index), index, "content", True)
         if calls:
             write_calls(self.writer, V3_2, calls, index)
         self.writer.token(EOS, index, "end", True)

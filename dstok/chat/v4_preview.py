@@ -16,9 +16,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from dstok.chat.contents import text_or_nothing
 from dstok.chat.dsml import V4, write_calls, write_tools
 from dstok.chat.json_text import dump
-from dstok.chat.messages import Message, printed, shown
+from dstok.chat.messages import Message, shown
 from dstok.chat.v3_2 import RESPONSE_FORMAT, functions_of, schema_lines
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, NOTHING, OPEN, REMINDER, USER, Writer
 from dstok.errors import ChatError
@@ -44,7 +45,7 @@ class _Block:
     """A part of a user's turn: a user's text, or a tool's result (then `is_result`)."""
 
     index: int
-    content: Any
+    content: str
     is_result: bool
     call_id: Any = ""
 
@@ -101,7 +102,7 @@ def _merged(messages: list[Message], first: int) -> list[_Turn]:
         role = message.get("role")
         open_turn = turns[-1] if turns and turns[-1].blocks else None
         if role == "tool":
-            block = _Block(index, message.get("content", ""), True, message.get("tool_call_id", ""))
+            block = _Block(index, text_or_nothing(message, "content", index), True, message.get("tool_call_id", ""))
             if open_turn is None:
                 open_turn = _Turn(index, "user", {})
                 turns.append(open_turn)
@@ -111,7 +112,7 @@ def _merged(messages: list[Message], first: int) -> list[_Turn]:
                 kept: Message = {key: message[key] for key in ("task", "wo_eos", "mask") if key in message}
                 open_turn = _Turn(index, "user", kept)
                 turns.append(open_turn)
-            open_turn.blocks.append(_Block(index, message.get("content", ""), False))
+            open_turn.blocks.append(_Block(index, text_or_nothing(message, "content", index), False))
         else:
             turns.append(_Turn(index, role, message))
     return turns
@@ -200,8 +201,7 @@ class _Turns:
         if place == 0 and self.writer.start is None and self.thinking and self.effort == "max":
             self.writer.text(EFFORT_MAX, -1, "effort")
         if turn.role == "system":
-            text = printed(turn.message.get("content") or "", turn.index, "content")
-            self.writer.text(text, turn.index, "content")
+            self.writer.text(text_or_nothing(turn.message, "content", turn.index), turn.index, "content")
             self._about(turn, schemas)
         elif turn.role == "developer":
             self._developer(turn, schemas)
@@ -210,8 +210,7 @@ class _Turns:
             self._blocks(turn)
         elif turn.role == "latest_reminder":
             self.writer.token(REMINDER, turn.index, "role")
-            text = printed(turn.message.get("content"), turn.index, "content")
-            self.writer.text(text, turn.index, "content")
+            self.writer.text(text_or_nothing(turn.message, "content", turn.index), turn.index, "content")
         elif turn.role == "assistant":
             self._assistant(place, turn, calls)
         else:
@@ -250,12 +249,9 @@ class _Turns:
         self._about(turn, schemas)
 
     def _blocks(self, turn: _Turn) -> None:
-        texts = [f"<tool_result>{_result_text(block)}</tool_result>" if block.is_result else block.content
-                 for block in turn.blocks]
-        for number, (block, text) in enumerate(zip(turn.blocks, texts)):
+        for number, block in enumerate(turn.blocks):
             kind = "tool_result" if block.is_result else "content"
-            if not isinstance(text, str):
-                raise ChatError(f"expected text, found {shown(text)}", block.index, "content", "TypeError")
+            text = f"<tool_result>{block.content}</tool_result>" if block.is_result else block.content
             self.writer.text(f"\n\n{text}" if number else text, block.index, kind)
 
     def _assistant(self, place: int, turn: _Turn, calls: list[tuple[str, Any]]) -> None:
@@ -263,10 +259,10 @@ class _Turns:
         written = [(name, _parameters(arguments, index, number)) for number, (name, arguments) in enumerate(calls)]
         for_task = place > 0 and self.turns[place - 1].task is not None
         if self.thinking and not for_task and (not self.drops or place > self.last_user):
-            text = printed(message.get("reasoning_content") or "", index, "reasoning_content")
+            text = text_or_nothing(message, "reasoning_content", index)
             self.writer.text(text, index, "reasoning", True)
             self.writer.token(CLOSE, index, "think", True)
-        self.writer.text(printed(message.get("content") or "", index, "content"), index, "content", True)
+        self.writer.text(text_or_nothing(message, "content", index), index, "content", True)
         if written:
             write_calls(self.writer, V4, written, index)
         if not message.get("wo_eos", False):
@@ -307,20 +303,3 @@ def _parameters(arguments: Any, index: int, number: int) -> list[tuple[str, bool
         raise ChatError(f"expected a JSON object, found {shown(values)}", index, where, "AttributeError")
     return [(str(key), isinstance(value, str), value if isinstance(value, str) else dump(value, index, where))
             for key, value in values.items()]
-
-
-def _result_text(block: _Block) -> str:
-    """A tool result's text. For a list of parts: the texts, and a note for parts of other types."""
-    if not isinstance(block.content, list):
-        return printed(block.content, block.index, "content")
-    texts = []
-    for part in block.content:
-        if not isinstance(part, dict):
-            raise ChatError(f"expected a part of a content, found {shown(part)}", block.index, "content",
-                            "AttributeError")
-        kind = part.get("type")
-        text = part.get("text", "") if kind == "text" else f"[Unsupported {printed(kind, block.index, 'content')}]"
-        if not isinstance(text, str):
-            raise ChatError(f"expected text, found {shown(text)}", block.index, "content", "TypeError")
-        texts.append(text)
-    return "\n\n".join(texts)

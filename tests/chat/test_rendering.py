@@ -158,16 +158,38 @@ def test_thinking_by_each_of_its_names() -> None:
         refused('expected "thinking" or "chat", found', [USER], version, thinking_mode="deep")
 
 
-def test_parts_of_a_content() -> None:
-    """Joined by deepseek-recipe's request layer and in V4's tool results; V3.2 prints them; templates refuse them."""
-    parts = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
-    for version in ("v4-0731", "v4.1"):
-        assert "<｜User｜>a\n\nb<｜Assistant｜>" in chat.render([parts], version).text
-        refused("message 0, field content.0.: expected a text part, found .*image_url", [
-            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}], version)
-    assert "<｜User｜>[{'type': 'text'," in chat.render([parts], "v3.2").text
-    for version in ("v2", "v3", "r1", "v3.1"):
-        assert refused("message 0, field content: expected text, found", [parts], version).reference == "TypeError"
+@pytest.mark.parametrize("version", [version.name for version in chat.versions()])
+def test_parts_of_a_content(version: str) -> None:
+    """Blank lines join text parts in every version; other parts are refused by message, place and type."""
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    assert chat.render([{**USER, "content": parts}], version) == chat.render([{**USER, "content": "a\n\nb"}], version)
+    image = {"type": "image_url", "image_url": {"url": "x"}}
+    refused("message 1, field content.1.: expected a part of type 'text', found one of type 'image_url'",
+            [USER, {"role": "user", "content": [*parts[:1], image]}], version)
+    refused("message 0, field content.0..text: expected text, found nothing", [{**USER, "content": [{"type": "text"}]}],
+            version)
+    for content in (5, {"type": "text", "text": "a"}):
+        refused("message 0, field content: expected text or a list of parts", [{**USER, "content": content}], version)
+
+
+def test_parts_in_requests_and_contexts() -> None:
+    parts = [{"type": "text", "text": "a"}]
+    request = chat.read_request({"messages": [{"role": "user", "content": parts}]})
+    assert chat.render(request.messages, "v3", **request.arguments).text.endswith("<｜User｜>a")
+    context = [{"role": "user", "content": parts}, {"role": "assistant", "content": "b", "reasoning_content": "r"}]
+    texts = [chat.render([USER], "v3.2", context=[{**context[0], "content": one}, context[1]]).text
+             for one in (parts, "a")]
+    assert texts[0] == texts[1]
+
+
+def test_no_content() -> None:
+    """The empty text where the format has a place for it, else an error; never a word of Python."""
+    for version in ("v3.2", "v4-preview"):
+        for message in ({"role": "user"}, {"role": "user", "content": None}):
+            assert chat.render([message], version) == chat.render([{**message, "content": ""}], version)
+    assert "None" not in chat.render([{"role": "system", "content": None}, USER], "r1-distill").text
+    for version in ("v2", "v3", "v3.1", "v4.1"):
+        refused("message 0, field content: expected text, found None", [{"role": "user", "content": None}], version)
 
 
 def test_deepseek_recipes_options() -> None:
@@ -239,8 +261,6 @@ def test_depth_of_arguments() -> None:
 
 
 def test_r1_0528_looks_into_a_content_that_it_does_not_use() -> None:
-    """`'</think>' in content` raises for None and passes for a list, which no call then writes. Found by 20,000
-    conversations."""
-    unused = [{"role": "assistant", "content": [], "tool_calls": []}]
-    assert chat.render(unused, "r1-0528").text == reference("r1-0528")(unused, {})
-    assert refused("found None", [{**unused[0], "content": None}], "r1-0528").reference == "TypeError"
+    """`'</think>' in content` raises for None."""
+    unused = [{"role": "assistant", "content": None, "tool_calls": []}]
+    assert refused("found None", unused, "r1-0528").reference == "TypeError"
