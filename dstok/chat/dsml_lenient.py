@@ -29,8 +29,8 @@ class LenientParser:
     """`feed` parts, then `finish`. `close`, `dsml`: the texts that stand for these tokens, if not their own."""
 
     def __init__(
-        self, answer: Answer, thinking: bool, tools: bool, blocks: tuple[str, ...] = ("tool_calls", " calls"),
-        close: str = CLOSE, dsml: str = DSML,
+        self, answer: Answer, thinking: bool, tools: bool, continues: bool = False,
+        blocks: tuple[str, ...] = ("tool_calls", " calls"), close: str = CLOSE, dsml: str = DSML,
     ) -> None:
         self.answer, self.close = answer, close
         self.reader = Reader()
@@ -41,7 +41,7 @@ class LenientParser:
         self.block_edges = delimiters(INVOKE, *(f"</{dsml}{block}>" for block in blocks))
         self.call_edges, self.value_end = delimiters(PARAMETER, self.end), delimiters(self.end)
         self.reasoning = thinking
-        self.at_start = True
+        self.at_start = not continues  # there newlines are dropped
         self.newlines = 0
         self.before_newlines = ""
         self.is_text = False

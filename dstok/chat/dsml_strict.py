@@ -81,7 +81,8 @@ class StrictParser:
             raise self._error(f"expected no {self.forbidden} in reasoning and content, found one", "AssertionError")
 
     def _error(self, message: str, raises: str = "") -> ChatError:
-        return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion",
+        return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion; "
+                         'mode="lenient" takes completions that the format does not write',
                          reference=raises or self.raises)
 
     def _expect(self, text: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex
 
 from dstok.chat.answers import Answer, Message
 from dstok.chat.dsml import V3_2, V4, V4_1
+from dstok.chat.until import Reader, delimiters
 from dstok.chat.versions import find_version
 from dstok.chat.writer import CLOSE, DSML, EOS
 from dstok.errors import ArgumentError, ChatError
@@ -28,6 +29,7 @@ THINKING = ("r1", "r1-0528", "r1-distill", "v3.1", "v3.2-exp", *DIALECTS)  # ver
 NAMED = ("v3.1", "v3.2-exp")
 # Text never holds these, because no decoder gives them: they stand for the tokens of the format in the text of ids.
 CLOSE_ID, DSML_ID = "\udc00", "\udc01"
+END = delimiters(EOS)
 
 
 class _Reads(Protocol):
@@ -38,7 +40,7 @@ class _Reads(Protocol):
 class Parser:
     """Reads a completion in parts. Arguments as for `parse`.
 
-    >>> parser = Parser("v3.1", mode="lenient")
+    >>> parser = Parser("v3.1")
     >>> parser.feed("It is su"), parser.feed("nny.</thi"), parser.feed("nk>Sunny")
     ([{'reasoning_content': 'It is su'}], [{'reasoning_content': 'nny.'}], [{'content': 'Sunny'}])
     >>> parser.finish(), parser.message.content
@@ -47,7 +49,7 @@ class Parser:
 
     def __init__(
         self, version: str, *, tokenizer: TokenizerProtocol | None = None, thinking: bool = True, tools: bool = True,
-        mode: Mode = "strict",
+        continues: bool = False, mode: Mode = "lenient",
     ) -> None:
         name = find_version(version).name
         if mode not in ("strict", "lenient"):
@@ -55,8 +57,10 @@ class Parser:
         thinks = thinking and name in THINKING
         self._answer = Answer(thinks)
         by_id = tokenizer is not None and mode == "lenient" and name in DIALECTS
-        self._reads = _reader(name, self._answer, thinks, tools, mode, by_id)
+        self._reads = _reader(name, self._answer, thinks, tools, continues, mode, by_id)
+        self._until_end = Reader() if mode == "lenient" and not by_id else None
         self._ids = None if tokenizer is None else _Ids(tokenizer, by_id)
+        self._ended = False
         self._over = ""  # the token or text that ended the completion
 
     @property
@@ -76,19 +80,29 @@ class Parser:
     def finish(self) -> list[dict[str, Any]]:
         """Ends the completion. Returns the last deltas. Raises `ChatError` if it may not end here."""
         if self._over != "finish":
-            self._read("" if self._ids is None else self._ids.finish())
+            self._read(("" if self._ids is None else self._ids.finish()), last=True)
             self._over = "finish"
             self._reads.finish()
         return self._answer.taken()
 
-    def _read(self, text: str) -> None:
+    def _read(self, text: str, last: bool = False) -> None:
         if self._over:
             raise ChatError(f"expected no more after {self._over}, found more of the completion, or its end")
         try:
-            self._reads.feed(text)
+            self._reads.feed(text if self._until_end is None else self._before_end(text, last))
         except ChatError:
             self._over = "an error"
             raise
+
+    def _before_end(self, text: str, last: bool) -> str:
+        """The text before the end token. A part of the token at the end of `text` waits for more, or for the last."""
+        reader = self._until_end
+        if self._ended or reader is None:
+            return ""
+        reader.add(text)
+        before, end = reader.passing(END)
+        self._ended = bool(end)
+        return before + reader.rest() if last and not end else before
 
     def _text(self, part: str | int | Iterable[int]) -> str:
         if isinstance(part, str):
@@ -107,30 +121,37 @@ class Parser:
 
 def parse(
     completion: str | Iterable[int], version: str, *, tokenizer: TokenizerProtocol | None = None, thinking: bool = True,
-    tools: bool = True, mode: Mode = "strict",
+    tools: bool = True, continues: bool = False, mode: Mode = "lenient",
 ) -> Message:
-    """Returns the message that a completion holds.
+    r"""Returns the message that a completion holds.
 
-    `completion`: the text or, with `tokenizer`, the ids that the model wrote after the generation prompt. `thinking`:
-    whether the prompt opened reasoning; versions that cannot think have none. `tools`: whether there may be calls.
-    `mode`: "strict" accepts only exactly the format, including the end token, as the reference scripts do; "lenient"
-    takes whatever it understands, as deepseek-recipe does (for V3.2 and later). Raises `ChatError`; `ArgumentError` for
-    anything but text or ids; `UnknownIdError`.
+    `completion`: the text or, with `tokenizer`, the ids that the model wrote after the prompt. Servers leave out the
+    end token; with it, the completion ends there. `thinking`: whether the completion begins in reasoning; versions
+    that cannot think have none. `tools`: whether there may be calls. `continues`: whether the prompt ended inside the
+    reasoning or the content that the completion begins in, as with `continue_final_message`; then its leading line
+    breaks belong to the text. `mode`: "lenient" takes whatever it understands, as deepseek-recipe does (for V3.2 and
+    later); "strict" accepts only exactly the format, with the end token, as the reference scripts do. Raises
+    `ChatError`; `ArgumentError` for anything but text or ids; `UnknownIdError`.
 
-    >>> parse("Hm</think>Hi<｜end▁of▁sentence｜>", "v3.2")
+    >>> parse("Hm</think>Hi", "v3.2")
     Message(content='Hi', reasoning_content='Hm', tool_calls=[])
+    >>> parse("\n\nand more", "v3.2", thinking=False, continues=True).content
+    '\n\nand more'
     """
-    parser = Parser(version, tokenizer=tokenizer, thinking=thinking, tools=tools, mode=mode)
+    parser = Parser(version, tokenizer=tokenizer, thinking=thinking, tools=tools, continues=continues, mode=mode)
     parser.feed(completion)
     parser.finish()
     return parser.message
 
 
-def _reader(name: str, answer: Answer, thinks: bool, tools: bool, mode: Mode, by_id: bool) -> _Reads:
+def _reader(
+    name: str, answer: Answer, thinks: bool, tools: bool, continues: bool, mode: Mode, by_id: bool,
+) -> _Reads:
     if name not in DIALECTS:
         from dstok.chat.tool_token_parser import ToolTokenParser
 
-        return ToolTokenParser(answer, thinks, tools and name != "v2", name not in NAMED, mode == "strict")
+        return ToolTokenParser(answer, thinks, tools and name != "v2", continues, name not in NAMED,
+                               mode == "strict")
     if mode == "strict":
         from dstok.chat.dsml_strict import StrictParser
 
@@ -139,7 +160,7 @@ def _reader(name: str, answer: Answer, thinks: bool, tools: bool, mode: Mode, by
     from dstok.chat.dsml_lenient import LenientParser
 
     blocks = ("function_calls",) if name == "v3.2" else ("tool_calls", " calls")
-    return LenientParser(answer, thinks, tools, blocks, *((CLOSE_ID, DSML_ID) if by_id else (CLOSE, DSML)))
+    return LenientParser(answer, thinks, tools, continues, blocks, *((CLOSE_ID, DSML_ID) if by_id else (CLOSE, DSML)))
 
 
 class _Ids:

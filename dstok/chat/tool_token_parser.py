@@ -26,14 +26,14 @@ EXCERPT = 40  # characters of the completion in an error
 class ToolTokenParser:
     """`feed` parts, then `finish`. `typed`: whether calls have a type and a block of JSON, as up to R1-0528."""
 
-    def __init__(self, answer: Answer, thinking: bool, tools: bool, typed: bool, strict: bool) -> None:
+    def __init__(self, answer: Answer, thinking: bool, tools: bool, continues: bool, typed: bool, strict: bool) -> None:
         self.answer, self.typed, self.strict = answer, typed, strict
         self.reader = Reader()
         self.read = 0
         self.close, self.call_edges, self.call_end = (
             delimiters(CLOSE), delimiters(CALL_BEGIN, CALLS_END), delimiters(CALL_END))
         self.content_end = delimiters(EOS, CALLS_BEGIN) if tools else delimiters(EOS)
-        self.begin: str | None = "" if thinking else None  # the start of the reasoning, which may be `<think>`
+        self.begin: str | None = "" if thinking and not continues else None  # the start of the reasoning, which may be `<think>`
         self.calls = 0
         self.ended = False
         self.state: Callable[[], bool] = self._reasoning if thinking else self._content
@@ -58,7 +58,8 @@ class ToolTokenParser:
             self.answer.say(rest)
 
     def _error(self, message: str) -> ChatError:
-        return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion")
+        return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion; "
+                         'mode="lenient" takes completions that the format does not write')
 
     def _reasoning(self) -> bool:
         before, delimiter = self.reader.passing(self.close)

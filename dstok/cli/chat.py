@@ -99,10 +99,13 @@ def _add_model(parser: Parser) -> None:
 
 def _add_parse(actions: Commands) -> None:
     parser = add_command(actions, "parse", _parse, "turn a completion into a message, a line of JSON each",
-                         "dstok chat parse --version v3.2 --mode lenient answer.txt")
+                         "dstok chat parse --version v3.2 answer.txt")
     _add_common(parser, "each line is a JSON string")
-    parser.add_argument("--mode", choices=("strict", "lenient"), default="strict",
-                        help="strict accepts only the exact format (default), lenient everything that it understands")
+    parser.add_argument("--mode", choices=("lenient", "strict"), default="lenient",
+                        help="lenient takes everything that it understands (default), strict only the exact format, "
+                             "with its end token")
+    parser.add_argument("--continues", action="store_true",
+                        help="the prompt ended inside the text that the completion begins in: keep its line breaks")
     parser.add_argument("--no-tools", action="store_true", help="the completion has no tool calls")
 
 
@@ -175,7 +178,7 @@ def _parse(arguments: Namespace) -> None:
         for name, text in _completions(arguments):
             with about_input(name):
                 message = chat.parse(text, arguments.version, thinking=thinking, tools=not arguments.no_tools,
-                                     mode=arguments.mode)
+                                     continues=arguments.continues, mode=arguments.mode)
             output.write(_line(message.as_dict()))
 
 

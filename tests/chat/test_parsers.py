@@ -61,7 +61,7 @@ def test_strict_is_the_scripts(version: str) -> None:
             text = text.partition("</think>")[2]
         wanted = by_script(module, text, thinking)
         for parts in cuttings(rng, text):
-            assert ours_of(parts, version, thinking=thinking) == wanted, (text, thinking, parts)
+            assert ours_of(parts, version, thinking=thinking, mode="strict") == wanted, (text, thinking, parts)
 
 
 def by_script(module: Any, text: str, thinking: bool) -> Result:
@@ -78,9 +78,17 @@ def test_lenient_is_deepseek_recipes(version: str) -> None:
     rng = Random(2)
     for _ in range(COUNT):
         text, thinking, tools = completion(rng, DIALECTS[version]), rng.random() < 0.7, rng.random() < 0.9
-        wanted = by_recipe([recipe().InferenceChunk.text(text, 1)], thinking, tools)
+        continues = rng.random() < 0.5
+        text = "\n" * rng.randrange(3) * continues + text
+        wanted = by_recipe([recipe().InferenceChunk.text(text.partition(EOS)[0], 1)], thinking, tools, None, continues)
         for parts in cuttings(rng, text):
-            assert ours_of(parts, version, thinking=thinking, tools=tools, mode="lenient") == wanted, (text, parts)
+            assert ours_of(parts, version, thinking=thinking, tools=tools, continues=continues) == wanted, (text, parts)
+
+
+@pytest.mark.parametrize("version", [version.name for version in chat.versions()])
+def test_a_continued_text_keeps_its_line_breaks(version: str) -> None:
+    for parts in (["\n\nmore"], list("\n\nmore"), ["\n\nmore" + EOS], ["\n\nmore<｜end", "▁of▁sentence｜>", "x"]):
+        assert ours_of(parts, version, thinking=False, continues=True) == ("", "\n\nmore", [])
 
 
 def test_lenient_by_ids_is_deepseek_recipes() -> None:
@@ -100,13 +108,20 @@ def test_lenient_by_ids_is_deepseek_recipes() -> None:
             assert ours_of(parts, "v4-0731", tokenizer=tok, mode="lenient") == wanted, (text, ids)
 
 
-def by_recipe(chunks: list[Any], thinking: bool, tools: bool, tokenizer: Any = None) -> Result:
+def by_recipe(
+    chunks: list[Any], thinking: bool, tools: bool, tokenizer: Any = None, continues: bool = False,
+) -> Result:
     """What deepseek-recipe's stream processor makes of a completion."""
     r = recipe()
+    stages = r.ThinkingInitialStage
+    if continues:
+        stage = stages.ReasoningContinuation if thinking else stages.ContentContinuation
+    else:
+        stage = stages.ReasoningStart if thinking else None
     body = {"model": "DeepSeek-V4-Pro", "messages": [{"role": "user", "content": "x"}], "stream": True}
     request = r.ChatCompletionRequest(body).convert(r.ConversionOptions())
     options = r.ParsingOptions(parse_tool_calls=tools,
-                               thinking_initial_stage=r.ThinkingInitialStage.ReasoningStart if thinking else None)
+                               thinking_initial_stage=stage)
     processor = r.StreamProcessor(r.ChatCompletionRequest.chunk_generator(request, "i", "m"), options, tokenizer)
     out = processor.push(r.InferenceChunk.ready())
     for chunk in chunks:
@@ -136,7 +151,7 @@ def test_what_a_format_writes_is_read_back(version: str) -> None:
         message = chat.parse(text, version, thinking=thinks, mode=mode)  # type: ignore[arg-type]
         assert message.tool_calls == [CALL] and message.reasoning_content == said.get("reasoning_content")
         assert message.content == (said["content"] or "")
-    assert chat.parse(text, version, thinking=thinks).as_dict() == {**said, "content": said["content"] or ""}
+    assert chat.parse(text, version, thinking=thinks, mode="strict").as_dict() == {**said, "content": said["content"] or ""}
 
 
 def test_calls_between_tokens() -> None:
@@ -149,7 +164,7 @@ def test_calls_between_tokens() -> None:
     for parts in ([named], list(named)):
         assert ours_of(parts, "v3.1", thinking=False) == ("", "A", [("f", "{}")])
     broken = two.replace("```json", "```")
-    assert ours_of(list(broken), "v3") == ("error", "")
+    assert ours_of(list(broken), "v3", mode="strict") == ("error", "")
     assert ours_of(list(broken), "v3", mode="lenient") == ("", "A", [])
     assert ours_of([two + "x"], "v3") == ("error", "") and ours_of([two + EOS], "v3") == ("error", "")
     assert ours_of(list(two + "x"), "v3", mode="lenient") == ("", "A", [("f", "{}"), ("g", "{}")])
@@ -160,14 +175,14 @@ def test_reasoning_of_r1() -> None:
     """`<think>` may be there or not; leniently all is reasoning if its end is missing."""
     for text in (f"Hm</think>Hi{EOS}", f"<think>Hm</think>Hi{EOS}"):
         for parts in ([text], list(text)):
-            assert ours_of(parts, "r1") == ours_of(parts, "r1", mode="lenient") == ("Hm", "Hi", [])
+            assert ours_of(parts, "r1") == ours_of(parts, "r1", mode="strict") == ("Hm", "Hi", [])
     assert ours_of(list("<thin Hm"), "r1", mode="lenient") == ("<thin Hm", "", [])
-    assert ours_of(list("Hm"), "r1") == ("error", "")
+    assert ours_of(list("Hm"), "r1", mode="strict") == ("error", "")
 
 
 def test_errors_say_where() -> None:
-    with pytest.raises(chat.ChatError, match="at character 2 of the completion .the reference raises AssertionError"):
-        chat.parse("Hi", "v3.2")
+    with pytest.raises(chat.ChatError, match='at character 2 of the completion; mode="lenient" .*AssertionError'):
+        chat.parse("Hi", "v3.2", mode="strict")
     with pytest.raises(chat.ChatError, match="expected text, or a tokenizer for ids"):
         chat.parse([1], "v3.2")
     with pytest.raises(chat.ChatError, match="expected ids, as there is a tokenizer"):
@@ -182,7 +197,7 @@ def test_errors_say_where() -> None:
 
 
 def test_nothing_is_read_after_an_error() -> None:
-    parser = chat.Parser("v3.1", thinking=False)
+    parser = chat.Parser("v3.1", thinking=False, mode="strict")
     with pytest.raises(chat.ChatError, match="nothing after the end"):
         parser.feed(f"{EOS}x")
     for call in (lambda: parser.feed("x"), parser.finish):
@@ -217,5 +232,6 @@ def test_a_name_that_begins_like_a_type() -> None:
     text = ('</think>\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name="f">\n<｜DSML｜parameter name=" string="false">a" '
             'string="true">x</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>' + EOS)
     wanted = by_script(script(script_of("v3.2")), text, True)
-    assert ours_of([text], "v3.2") == ours_of(list(text), "v3.2") == wanted
+    strict = {"mode": "strict"}
+    assert ours_of([text], "v3.2", **strict) == ours_of(list(text), "v3.2", **strict) == wanted
     assert wanted[2] == [("f", '{" string=\\"false\\">a": "x"}')]
