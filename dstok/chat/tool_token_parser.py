@@ -33,7 +33,8 @@ class ToolTokenParser:
         self.close, self.call_edges, self.call_end = (
             delimiters(CLOSE), delimiters(CALL_BEGIN, CALLS_END), delimiters(CALL_END))
         self.content_end = delimiters(EOS, CALLS_BEGIN) if tools else delimiters(EOS)
-        self.begin: str | None = "" if thinking and not continues else None  # the start of the reasoning, which may be `<think>`
+        # The start of the reasoning, which may be `<think>`.
+        self.begin: str | None = "" if thinking and not continues else None
         self.calls = 0
         self.ended = False
         self.state: Callable[[], bool] = self._reasoning if thinking else self._content
