@@ -1,17 +1,18 @@
 """The build: the extension modules, how they are made, and one switch of the environment. All else is in
 pyproject.toml.
 
-Each .pyx file of the core is an extension module. Any header of the core may be part of any module. Cython adds the
-same code to every module (views of memory, functions, above all). That code is one more module, `dstok.core._shared`,
-which the others use: one compilation of it instead of 27 saves two thirds of the build.
+Each .pyx file of the core's floors is an extension module. Headers have their floor before their name
+(`#include "simd/_simd.h"`), and any of them may be part of any module. Cython adds the same
+code to every module (views of memory, functions, above all). That code is one more module, `dstok.core._shared`,
+which the others use: one compilation of it instead of 29 saves two thirds of the build.
 
     DSTOK_EMULATE=avx512 pip install .
 
-compiles the core's code for AVX-512 and AVX2 against an emulation of these instructions (dstok/core/_emulated.h).
+compiles the core's code for AVX-512 and AVX2 against an emulation of these instructions (dstok/core/simd/_emulated.h).
 tests/emulate does so, to run that code on any processor. The emulation is slow, and for nothing else. Such a build has
 a folder of its own, so that neither kind takes the other's compiled files for its own.
 
-On Windows the compiler is clang-cl: dstok/core/_platform.h says why.
+On Windows the compiler is clang-cl: dstok/core/simd/_platform.h says why.
 """
 
 import os
@@ -33,18 +34,20 @@ if EMULATED not in ("", "avx512"):
     raise OptionError(f"expected DSTOK_EMULATE to be avx512 or not set, found {EMULATED!r}")
 
 CORE = Path("dstok", "core")
-HEADERS = sorted(str(CORE / path.name) for path in (ROOT / CORE).glob("*.h"))
+HEADERS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / CORE).glob("*/*.h"))
 OPTIONS = [] if os.name == "nt" else ["-O1" if EMULATED else "-O3", "-g0"]  # emulated code is slow either way
 
 
 def extension(source: str) -> Extension:
-    """The module of the core that a .pyx file, or a file of C, is compiled to."""
-    return Extension(f"dstok.core.{Path(source).stem}", [str(CORE / source)],
+    """The module that a .pyx file, or a file of C, is compiled to: its path in the core -> the module."""
+    path = CORE / source
+    return Extension(".".join(path.with_suffix("").parts), [str(path)], include_dirs=[str(CORE)],
                      extra_compile_args=OPTIONS, depends=HEADERS)
 
 
 SHARED = extension("_shared.c")  # Cython writes it, too
-EXTENSIONS = [*(extension(path.name) for path in sorted((ROOT / CORE).glob("*.pyx"))), SHARED]
+SOURCES = sorted(path.relative_to(ROOT / CORE).as_posix() for path in (ROOT / CORE).glob("*/*.pyx"))
+EXTENSIONS = [*map(extension, SOURCES), SHARED]
 
 
 def cores() -> int:
@@ -55,7 +58,7 @@ def cores() -> int:
 def current(made: list[Path]) -> bool:
     """Whether the C files are newer than all their sources. Cython's own files do not count, since every build
     environment has new copies of them."""
-    sources = [path for pattern in ("*.pyx", "*.pxd") for path in (ROOT / "dstok" / "core").glob(pattern)]
+    sources = [path for pattern in ("*.pyx", "*.pxd") for path in (ROOT / CORE).rglob(pattern)]
     settings = [ROOT / "pyproject.toml", ROOT / "setup.py"]
     return newer_than([*sources, *settings], made)
 

@@ -30,7 +30,7 @@ from typing import Any
 import dstok
 from benchmarks.machine import commit, dirty, machine, python
 from dstok import chat
-from dstok.core._level import chosen_level
+from dstok.core.simd._level import chosen_level
 
 __all__ = ["main", "published", "talks"]
 

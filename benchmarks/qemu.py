@@ -20,7 +20,7 @@ MARK = b"dstok: a pass\n"  # in the log, between passes
 _PASSES = f"""
 import os, sys
 import dstok
-from dstok.core import _level
+from dstok.core.simd import _level
 tok = dstok.load("deepseek-v3")
 text = open(sys.argv[1], encoding="utf-8", newline="").read()
 tok.encode("hi")

@@ -17,8 +17,8 @@ from dstok.base.ids import Ends
 from dstok.base.late import LateModule
 from dstok.base.lazy import lazy
 from dstok.base.paths import StrPath
-from dstok.core._line import LineEncoder
-from dstok.core._scan import Scanner, pack_edges
+from dstok.core.run._line import LineEncoder
+from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
 from dstok.formats.image import Image, open_image, write_at_once
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from dstok import names_of_others
     from dstok.calls import batches, budget, decoding, growing, offsets, streams, writing
     from dstok.calls.places import Places
-    from dstok.core._decode import Decoder
-    from dstok.core._normalize import Normalizer
+    from dstok.core.run._decode import Decoder
+    from dstok.core.text._normalize import Normalizer
     from dstok.formats.added_token import AddedToken
     from dstok.formats.description import ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
@@ -367,7 +367,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     @lazy
     def _decoder(self) -> Decoder:
-        from dstok.core._decode import Decoder  # not needed to encode
+        from dstok.core.run._decode import Decoder  # not needed to encode
 
         sections = self._tables.sections
         return Decoder(sections["starts"], sections["blob"], self.vocab_size, self._added.decodings())

@@ -72,7 +72,7 @@ def faults_of_names(names: list[str]) -> Iterator[str]:
         if name.endswith(SOURCES) or not name.startswith(("dstok/", "dstok-", "tiktoken_ext/")):
             yield f"expected no {name}"
     compiled = {Path(name).name.split(".")[0] for name in names if name.endswith(MODULES)}
-    expected = {path.stem for path in (CHECKOUT / "dstok" / "core").glob("*.pyx")} | {"_shared"}
+    expected = {path.stem for path in (CHECKOUT / "dstok" / "core").rglob("*.pyx")} | {"_shared"}
     if compiled != expected:
         yield f"expected the modules {sorted(expected)}, found {sorted(compiled)}"
     missing = set(LICENCES) - {Path(name).name for name in names if ".dist-info/licenses/" in name}

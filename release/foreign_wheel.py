@@ -24,16 +24,22 @@ def unpacked(wheel: Path, to: Path) -> Path:
     return folder
 
 
+def by_module(core: Path, pattern: str) -> dict[str, Path]:
+    """The compiled modules in all floors of `core`, by name: `text/_utf8`."""
+    paths = core.rglob(pattern)
+    return {path.relative_to(core).as_posix().split(".")[0]: path for path in paths}
+
+
 def replace_modules(core: Path, made: Path) -> None:
     """Puts the modules of `made` in the place of those of `core`. Both must have the same modules."""
-    old = {path.name.split(".")[0]: path for path in core.glob("*.so")}
-    new = {path.name.split(".")[0]: path for path in made.glob("*aarch64*.so")}
+    old, new = by_module(core, "*.so"), by_module(made, "*aarch64*.so")
     if old.keys() != new.keys():
         sys.exit(f"expected the modules {sorted(old)}, found {sorted(new)} in {made}")
     for name, path in old.items():
         path.unlink()
-        (core / new[name].name).write_bytes(new[name].read_bytes())
-        (core / new[name].name).chmod(0o755)
+        new_path = path.with_name(new[name].name)
+        new_path.write_bytes(new[name].read_bytes())
+        new_path.chmod(0o755)
 
 
 def main(folder: Path, wheel: Path, out: Path) -> None:

@@ -30,7 +30,7 @@ if [ ! -d "$copy" ]; then
     cd "$copy"
     sed -i 's/extra_compile_args=OPTIONS/extra_compile_args=[]/' setup.py
     grep -q 'extra_compile_args=\[\]' setup.py
-    sed -i 's/^#if defined(__linux__) && defined(MADV_HUGEPAGE)$/#if 0/' dstok/core/_platform.h
+    sed -i 's/^#if defined(__linux__) && defined(MADV_HUGEPAGE)$/#if 0/' dstok/core/simd/_platform.h
     CFLAGS="$flags -fno-omit-frame-pointer -g -O1 ${DSTOK_EMULATE:+-DDSTOK_EMULATE_AVX512}" \
         "$python" setup.py build_ext --inplace >build.log 2>&1 || {
         cat build.log

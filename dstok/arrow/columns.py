@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dstok.arrow.soundness import check
-from dstok.core._rows import Rows
+from dstok.core.text._rows import Rows
 from dstok.errors import ArgumentError, TextError
 
 __all__ = ["Chunk", "Column", "column_of", "pieces_of"]

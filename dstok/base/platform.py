@@ -1,4 +1,4 @@
-"""The differences between operating systems, for the modules in Python; `core/_platform.h` has them for the core.
+"""The differences between operating systems, for the modules in Python; `core/simd/_platform.h` has them for the core.
 
 In: open files, folders. Out: the same on Linux, macOS and Windows, as far as they can do it.
 Invariant: no other module of dstok asks which system it runs on, with two exceptions: the keys of a terminal's user,

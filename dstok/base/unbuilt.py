@@ -16,8 +16,8 @@ __all__ = ["unbuilt"]
 def unbuilt(name: str) -> ImportError:
     """The error for a compiled module that is not there.
 
-    >>> print(str(unbuilt("dstok.core._encode")).partition(",")[0])
-    expected the compiled module dstok.core._encode
+    >>> print(str(unbuilt("dstok.core.run._encode")).partition(",")[0])
+    expected the compiled module dstok.core.run._encode
     """
     folder = Path(__file__).resolve().parent.parent
     return ImportError(

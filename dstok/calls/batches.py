@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 from dstok.base.keywords import hinting
 from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Special, Text, replaces, several
-from dstok.core._batch import Batch
-from dstok.core._rows import Rows
+from dstok.core.run._batch import Batch
+from dstok.core.text._rows import Rows
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from dstok.calls.interface import Parts
-    from dstok.core._encode import Encoder
-    from dstok.core._policy import Policy
+    from dstok.core.run._encode import Encoder
+    from dstok.core.text._policy import Policy
 
     Chosen = npt.NDArray[np.bool_]  # of each text whether
 

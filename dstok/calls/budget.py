@@ -19,8 +19,8 @@ from dstok.errors import ArgumentError, SpecialTokenError, TextError
 if TYPE_CHECKING:
     from dstok.calls.interface import Parts
     from dstok.calls.places import Places
-    from dstok.core._encode import Encoder
-    from dstok.core._policy import Policy
+    from dstok.core.run._encode import Encoder
+    from dstok.core.text._policy import Policy
 
 __all__ = ["chunk", "count_up_to", "truncate"]
 

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 from dstok.base.copies import Separate
 from dstok.base.ids import id_array
 from dstok.base.texts import Errors, Special, Text, replaces, utf8
-from dstok.core._encode import CONTEXT, START
+from dstok.core.run._encode import CONTEXT, START
 from dstok.errors import SpecialTokenError
 
 if TYPE_CHECKING:
     from dstok.calls.interface import Parts
     from dstok.calls.parts import NormalizedParts
-    from dstok.core._encode import Encoder
-    from dstok.core._policy import Policy
+    from dstok.core.run._encode import Encoder
+    from dstok.core.text._policy import Policy
 
 __all__ = ["GrowingText", "NormalizedGrowingText", "growing"]
 

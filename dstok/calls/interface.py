@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from dstok.base.ids import Ends
     from dstok.base.texts import Errors, Special, Text
     from dstok.calls.places import Places
-    from dstok.core._bpe import BPE
-    from dstok.core._decode import Decoder
-    from dstok.core._encode import Encoder
-    from dstok.core._normalize import Normalizer
+    from dstok.core.merge._bpe import BPE
+    from dstok.core.run._decode import Decoder
+    from dstok.core.run._encode import Encoder
+    from dstok.core.text._normalize import Normalizer
     from dstok.formats.description import ModelDescription, TokenizerConfig
     from dstok.text.added_tokens import AddedTokens
     from dstok.text.vocabulary import Vocabulary

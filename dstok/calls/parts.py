@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from dstok.base.copies import Separate
 from dstok.base.ids import id_array
-from dstok.core._encode import CONTEXT, START
+from dstok.core.run._encode import CONTEXT, START
 from dstok.errors import SpecialTokenError, UnsupportedError
 
 if TYPE_CHECKING:
-    from dstok.core._encode import Encoder
-    from dstok.core._normalize import Normalizer
-    from dstok.core._policy import Policy
+    from dstok.core.run._encode import Encoder
+    from dstok.core.text._normalize import Normalizer
+    from dstok.core.text._policy import Policy
 
 __all__ = ["NormalizedParts"]
 

@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from dstok.calls.spans import Encoding, Piece, original_pieces
 from dstok.calls.trimming import Trimmer
-from dstok.core._encode import Encoder
-from dstok.core._normalize import Normalizer
-from dstok.core._offsets import char_spans, piece_numbers
-from dstok.core._policy import Policy
-from dstok.core._scan import Scanner
-from dstok.core._span_pass import SpanPass
+from dstok.core.run._encode import Encoder
+from dstok.core.run._offsets import char_spans, piece_numbers
+from dstok.core.run._span_pass import SpanPass
+from dstok.core.split._scan import Scanner
+from dstok.core.text._normalize import Normalizer
+from dstok.core.text._policy import Policy
 from dstok.pattern.collapse import Tag
 from dstok.text.normalizers import View, view_of
 

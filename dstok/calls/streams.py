@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dstok.base.copies import Separate
 from dstok.base.ids import id_array, listed
 from dstok.base.texts import Errors, Special, Text, lone_surrogate, not_utf8, plain, replaces, utf8
-from dstok.core._encode import CONTEXT, START
+from dstok.core.run._encode import CONTEXT, START
 from dstok.errors import DecodeError, SpecialTokenError, StreamError, TextError, UnknownIdError
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from dstok.calls.interface import Parts
     from dstok.calls.parts import NormalizedParts
-    from dstok.core._decode import Decoder
-    from dstok.core._encode import Encoder
-    from dstok.core._policy import Policy
+    from dstok.core.run._decode import Decoder
+    from dstok.core.run._encode import Encoder
+    from dstok.core.text._policy import Policy
 
 __all__ = ["DecodeStream", "EncodeStream", "Incoming", "NormalizedStream", "encode_stream"]
 

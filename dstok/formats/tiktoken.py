@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import NoReturn
 
-from dstok.core._pairs import MAX_IDS
+from dstok.core.merge._pairs import MAX_IDS
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig

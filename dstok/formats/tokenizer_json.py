@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NoReturn
 
-from dstok.core._pairs import MAX_IDS
+from dstok.core.merge._pairs import MAX_IDS
 from dstok.errors import TokenizerFileError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import NORMALIZERS, ModelDescription, NormalizerStep, TokenizerConfig

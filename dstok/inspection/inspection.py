@@ -11,11 +11,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dstok.base.texts import Errors, Special, Text, replaces, utf8
-from dstok.core._bpe import BPE
-from dstok.core._decode import Decoder
-from dstok.core._encode import Encoder
-from dstok.core._normalize import Normalizer
-from dstok.core._scan import Scanner
+from dstok.core.merge._bpe import BPE
+from dstok.core.run._decode import Decoder
+from dstok.core.run._encode import Encoder
+from dstok.core.split._scan import Scanner
+from dstok.core.text._normalize import Normalizer
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import NormalizerStep
 from dstok.pattern.collapse import Program

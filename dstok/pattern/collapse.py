@@ -50,7 +50,7 @@ from dstok.pattern.work import stage
 
 __all__ = ["BEHAVIORS", "Cascade", "Program", "Split", "Tag", "compile_cascade", "compile_pattern", "compile_splits"]
 
-MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/_scan.pyx)
+MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/split/_scan.pyx)
 MAX_STEPS = 16  # three times as many as real tokenizers have
 
 

@@ -5,8 +5,8 @@ groups); a verdict for each history's number and the two groups c, d that follow
 (`YES`), none does (`NO`), or five characters do not tell (`UNKNOWN`). Example: Qwen's pattern in "the cat": at the
 place after "the", before " c", the verdict is `YES`.
 Invariant: a verdict holds in every text, whatever lies outside the window. Every state of the `Marked` before the
-window from which it can go on after it gives this answer. So the finder (core/_finder.pyx) may take verdicts in any
-order, and asks the automaton only for pieces with an unknown one.
+window from which it can go on after it gives this answer. So the finder (core/find/_finder.pyx) may take verdicts in
+any order, and asks the automaton only for pieces with an unknown one.
 Groups: classes of the alphabet share a group if nearly all states treat them alike; there are at most 14 groups. WILD
 stands for every character beyond ASCII, and for any of its bytes. EDGE in a history says that a piece begins after it.
 Source: local languages (a factor of fixed length decides membership). Here trying all states proves a verdict.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Text, several
-from dstok.core._offsets import in_characters
-from dstok.core._span_pass import SpanPass
+from dstok.core.run._offsets import in_characters
+from dstok.core.run._span_pass import SpanPass
 from dstok.errors import ArgumentError
 from dstok.splitting.texts import numbered
 

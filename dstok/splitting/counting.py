@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
 from dstok.base.texts import Errors, Text, replaces, several
-from dstok.core._tally import Tally
+from dstok.core.find._tally import Tally
 from dstok.errors import DstokError
 from dstok.splitting.engine import make_finder
 from dstok.splitting.texts import numbered

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dstok.core._finder import Finder, PieceFinder
-from dstok.core._scan import Scanner, pack_edges
-from dstok.core._two_sided import TwoSided
+from dstok.core.find._finder import Finder, PieceFinder
+from dstok.core.find._two_sided import TwoSided
+from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import UnsupportedError
 from dstok.pattern.collapse import Cascade, Program
 from dstok.pattern.marked import Marked

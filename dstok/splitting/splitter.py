@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from dstok.base.lazy import lazy
 from dstok.base.texts import Errors, Text, replaces, utf8
 from dstok.calls.spans import Piece
-from dstok.core._offsets import in_characters
-from dstok.core._span_pass import SpanPass
+from dstok.core.run._offsets import in_characters
+from dstok.core.run._span_pass import SpanPass
 from dstok.errors import ArgumentError, PatternError
 from dstok.formats.image import write_at_once
 from dstok.formats.json_value import load_json

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dstok.base.texts import Errors, Text
 from dstok.calls.streams import Incoming
-from dstok.core._span_pass import SpanPass
+from dstok.core.run._span_pass import SpanPass
 from dstok.errors import StreamError
 
 __all__ = ["SplitStream"]

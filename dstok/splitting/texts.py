@@ -7,7 +7,7 @@ Invariant: a text that is ASCII or valid UTF-8 is not copied.
 from __future__ import annotations
 
 from dstok.base.texts import Errors, Text, not_utf8, plain, replaces, utf8
-from dstok.core._utf8 import first_invalid
+from dstok.core.text._utf8 import first_invalid
 from dstok.errors import TextError
 
 __all__ = ["numbered", "readable"]

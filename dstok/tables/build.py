@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from hashlib import sha256
 from itertools import pairwise
 
-from dstok.core._pairs import MAX_IDS, MAX_MERGES, build_pairs
-from dstok.core._pieces import BORDER_BYTES, joined_pairs
-from dstok.core._scan import pack_edges
+from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, build_pairs
+from dstok.core.merge._pieces import BORDER_BYTES, joined_pairs
+from dstok.core.split._scan import pack_edges
 from dstok.errors import UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
@@ -149,7 +149,7 @@ def _reachable(model: ModelDescription) -> list[int]:
 
 
 def _monotone(model: ModelDescription) -> bool:
-    """Is each merge's rank above the ranks of the merges that make its sides? (See core/_bpe.pyx.)"""
+    """Is each merge's rank above the ranks of the merges that make its sides? (See core/merge/_bpe.pyx.)"""
     made: dict[int, int] = {}
     for rank, (_, _, merged) in enumerate(model.merge_rules()):
         made[merged] = rank  # several merges may make it: the last one is the safe choice

@@ -1,9 +1,9 @@
 """The pairs of bytes that merging may take as one symbol, instead of starting from single bytes.
 
-In: the merges and tokens of a model. Out: the tables of `StartTable` in core/_merge.h.
+In: the merges and tokens of a model. Out: the tables of `StartTable` in core/merge/_merge.h.
 Invariant: merging gives the same ids from these pairs as from single bytes. Example: of the merges a b, b c, ab c, in
 this order, "ab" comes first. So merging may take the bytes "ab" as one symbol anywhere; "bc" only where no "a" is
-before it. core/_bpe.pyx has the proof.
+before it. core/merge/_bpe.pyx has the proof.
 """
 
 from __future__ import annotations

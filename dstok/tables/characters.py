@@ -3,7 +3,7 @@ r"""The characters that merging may take as one symbol, instead of starting from
 In: the tokens of a model. Out: two tables for `BPE.symbols`.
 Invariant: merging gives the same ids from these characters as from single bytes. Example: merging may take 中
 (E4 B8 AD) whole, if merging its bytes gives its token. But not after a space if " \xe4" is a token: it could take the
-first byte. core/_bpe.pyx has the proof.
+first byte. core/merge/_bpe.pyx has the proof.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence, Set
 
-from dstok.core._bpe import BPE
+from dstok.core.merge._bpe import BPE
 
 __all__ = ["torn_borders", "whole_characters"]
 

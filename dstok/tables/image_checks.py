@@ -1,9 +1,9 @@
 """The checks of an image before anything runs on it. They trust nothing in it but the meaning of its tables.
 
 In: an image, whole by its checksum or not. Out: nothing, and the parts of a tokenizer; or `ImageError`.
-Invariant: with an image that passes, no call crashes, whatever the image's origin. This module and core/_check.pyx
-check everything that the core relies on. A forged image may still give wrong ids: a checksum keeps accidents out, not
-people.
+Invariant: with an image that passes, no call crashes, whatever the image's origin. This module and
+core/check/_check.pyx check everything that the core relies on. A forged image may still give wrong ids: a checksum
+keeps accidents out, not people.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import fields
 from hashlib import sha256
 from typing import Any, get_type_hints
 
-from dstok.core._check import (
+from dstok.core.check._check import (
     check_atoms,
     check_byte_pairs,
     check_classes,
@@ -25,8 +25,8 @@ from dstok.core._check import (
     check_tokens,
     check_windows,
 )
-from dstok.core._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS, merges_of
-from dstok.core._pieces import BORDER_BYTES, JOINED_BYTES
+from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS, merges_of
+from dstok.core.merge._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.columns import MAX_FLAGS, unpack_added
@@ -42,8 +42,8 @@ __all__ = ["check_image", "tokenizer_parts"]
 
 SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds", "atoms", "byte_pairs",
             "pair_ids", "direct", "joined", "borders", "windows")
-PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/_scan.pyx
-MAX_SEEDS = 1 << 22  # see core/_pairs.pyx: a fourth of MAX_MERGES
+PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/split/_scan.pyx
+MAX_SEEDS = 1 << 22  # see core/merge/_pairs.pyx: a fourth of MAX_MERGES
 MAX_BYTE_PAIRS = 0xFFFF  # see byte_pairs.py
 _SURROGATE = re.compile("[\ud800-\udfff]")
 CONFIG = {"pad_id": int, "add_bos": bool, "add_eos": bool, "chat_template": str, "chat_templates": dict,

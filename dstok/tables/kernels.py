@@ -1,9 +1,9 @@
 """The set of rules that stands for an automaton: a walk over the product of the two proves it right.
 
-In: a `Program`. Out: a `Kernel`: the number of the rules (core/_kernel.h), and for each class the kind of its
+In: a `Program`. Out: a `Kernel`: the number of the rules (core/split/_kernel.h), and for each class the kind of its
 characters that are not ASCII.
-Invariant: a kernel is given only if `Walk` (core/_walk.pyx) finds no difference between rules and automaton, whatever
-the pattern, the Unicode version and the numbers of the classes. docs/rules.md has the proof.
+Invariant: a kernel is given only if `Walk` (core/check/_walk.pyx) finds no difference between rules and automaton,
+whatever the pattern, the Unicode version and the numbers of the classes. docs/rules.md has the proof.
 Example: one class holds é. The search tries it as letters, and the walk finds no difference. The search tries for each
 class every kind that the rules know. If none is right, the automaton gets the characters of the class (`RARE`).
 """
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from dstok.core._pieces import cuttable_ranges
+from dstok.core.merge._pieces import cuttable_ranges
 from dstok.errors import UnsupportedError
 from dstok.pattern.work import spend, stage, steps_left
 
@@ -28,7 +28,7 @@ __all__ = ["CASED", "CASELESS", "CL100K", "CODER", "COMBINING", "GPT2", "KINDS",
            "THREES", "V3", "Kernel", "classes_of", "find_difference", "find_kernel", "goes_on_from_cuts",
            "knows_borders"]
 
-NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER = range(9)  # as in core/_kernel.h
+NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER = range(9)  # as in core/split/_kernel.h
 OTHER, LETTER, PUNCT, CJK, BLANK, RARE, NUMBER = 0, 1, 2, 4, 8, 32, 64  # as its F_ flags
 CAPITAL, CASELESS, COMBINING = LETTER | PUNCT, LETTER | BLANK, LETTER | PUNCT | BLANK
 # The kinds that a character beyond ASCII can be to each set of rules, the likeliest first. Cased words have small
@@ -89,7 +89,7 @@ def classes_of(program: Program) -> tuple[Class, ...]:
 @lru_cache(maxsize=64)
 @stage("looking for a mask kernel", own=True)
 def _find(marked: Marked, classes: tuple[Class, ...], edges: tuple[tuple[tuple[int, int], ...], ...]) -> Kernel:
-    from dstok.core._walk import TooLargeError
+    from dstok.core.check._walk import TooLargeError
 
     for rules in KINDS:
         try:
@@ -164,7 +164,7 @@ def _difference(
     limit: int = MOST_BLOCKS,
 ) -> list[Symbol] | None:
     """`find_difference` of these symbols; a symbol without a class belongs to one of the classes `rare`."""
-    from dstok.core._walk import Walk  # not needed to load a model
+    from dstok.core.check._walk import Walk  # not needed to load a model
 
     rows = memoryview(array("H", [target for row in marked.rows for target in row]))
     shape = [len(marked.rows), len(marked.rows[0])]
@@ -230,7 +230,8 @@ def goes_on_from_cuts(
 ) -> bool:
     """Does a letter after another letter of its piece lead to the same state as this letter at a piece's start?
 
-    Then the automaton may go on from a safe cut inside a piece: such a cut lies between two letters (core/_rules.h).
+    Then the automaton may go on from a safe cut inside a piece: such a cut lies between two letters
+    (core/split/_rules.h).
     """
     letters = [i for i, (members, kind) in enumerate(zip(classes, kinds)) if members.cuttable and kind & (LETTER | CJK)]
     after = {edges[state][one][0] for state in range(1, len(edges)) for one in letters} - {0}

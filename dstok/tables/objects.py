@@ -12,15 +12,15 @@ from array import array
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dstok.core._bpe import BPE
-from dstok.core._encode import Encoder
-from dstok.core._finder import PieceFinder
-from dstok.core._scan import Scanner, pack_edges
+from dstok.core.find._finder import PieceFinder
+from dstok.core.merge._bpe import BPE
+from dstok.core.run._encode import Encoder
+from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import ImageError
 from dstok.formats.image import Image
 
 if TYPE_CHECKING:
-    from dstok.core._normalize import Normalizer
+    from dstok.core.text._normalize import Normalizer
     from dstok.formats.description import NormalizerStep
     from dstok.pattern.collapse import Program
     from dstok.pattern.split import Split
@@ -72,7 +72,7 @@ class Tables(NamedTuple):
 
         Raises `ImageError` if the tables are mapped and damaged.
         """
-        from dstok.core._pairs import merges_of
+        from dstok.core.merge._pairs import merges_of
 
         try:
             return merges_of(self.sections["pairs"])

@@ -5,7 +5,7 @@ mistake the pieces equal those of the tokenizer's own automaton.
 
 The module is plain on purpose: at each place it tries each alternative by itself. So their order, their look-ahead and
 the edges between the steps can be changed one by one. Failed reads are remembered, so that time is linear in the text
-(Reps 1998, as core/_scan.pyx).
+(Reps 1998, as core/split/_scan.pyx).
 """
 
 from __future__ import annotations

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from dstok.base.lazy import lazy
 from dstok.base.texts import Special
-from dstok.core._added import Matcher
-from dstok.core._policy import Policy
+from dstok.core.text._added import Matcher
+from dstok.core.text._policy import Policy
 from dstok.errors import ArgumentError, UnknownTokenError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 
 if TYPE_CHECKING:
-    from dstok.core._normalize import Normalizer
+    from dstok.core.text._normalize import Normalizer
 
 __all__ = ["AddedTokens"]
 

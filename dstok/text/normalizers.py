@@ -3,7 +3,7 @@
 In: a description's steps. Out: the core's `Normalizer`; and for a text the `View` that the model has of it.
 Invariant: text and alignment are upstream's: each character of the result stands for one character of the text. Each
 stretch between two added tokens with normalized=false is normalized by itself.
-Normal forms alone, the steps of real models, run in the core (core/_normalize.pyx). A chain of other steps runs in
+Normal forms alone, the steps of real models, run in the core (core/text/_normalize.pyx). A chain of other steps runs in
 Python, in linear time, and only for texts with a character that one of the steps may change. Its memory is bounded:
 four steps that each make a thousand "a" of one would make a terabyte. So a stretch is refused before it grows to
 more than `GROWTH` times its length, and `ROOM` characters more. (Upstream takes memory until there is none, and
@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from dstok.core._forms import Form
-from dstok.core._normalize import Normalizer
+from dstok.core.text._forms import Form
+from dstok.core.text._normalize import Normalizer
 from dstok.errors import UnsupportedError
 from dstok.formats.description import PREFIX_SPACE
 from dstok.unicode.normalization import FORMS, check_tables, form_tables, lowercase, marks, unclean
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.core._policy import Policy
+    from dstok.core.text._policy import Policy
     from dstok.formats.description import NormalizerStep
 
     Spans = npt.NDArray[np.int64]
@@ -212,7 +212,7 @@ def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str]
 
     Upstream puts the content at each match of the empty text. The automaton tells no such match from none: refused.
     """
-    from dstok.core._scan import Scanner, pack_edges
+    from dstok.core.split._scan import Scanner, pack_edges
     from dstok.pattern.ast import is_nullable
     from dstok.pattern.program import compile_program
     from dstok.pattern.split import Split

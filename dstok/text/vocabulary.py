@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dstok.base.lazy import lazy
 from dstok.base.texts import Text, plain
-from dstok.core._decode import Decoder
+from dstok.core.run._decode import Decoder
 from dstok.errors import UnknownTokenError
 from dstok.formats.tokens import spelling
 from dstok.text.added_tokens import AddedTokens

@@ -1,7 +1,7 @@
 """The data of the normalization forms and of lower case, decoded from the generated tables.
 
 In: `_ucd_9_0_normalization.py` (upstream's composition data comes from Unicode 9.0) and `_ucd_17_0_lowercase.py` (its
-lower case is Rust's, of 17.0). Out: `FormTables`, which core/_normalize.pyx runs on; sets and mappings.
+lower case is Rust's, of 17.0). Out: `FormTables`, which core/text/_normalize.pyx runs on; sets and mappings.
 Invariant: a code point in no table is itself in every form. It is `clean`: a text of clean code points alone is
 normalized, wherever it is cut.
 Source: Unicode Standard Annex #15; section 3.12 of the standard for Hangul, which is arithmetic in the core.

@@ -14,7 +14,7 @@ import numpy as np
 
 from dstok.base.texts import characters
 from dstok.calls.spans import Encoding
-from dstok.core._offsets import char_spans
+from dstok.core.run._offsets import char_spans
 from dstok.errors import TextError, UnknownIdError
 from dstok.view.reading import Reading, Vocabulary
 

@@ -3,7 +3,7 @@
 In: a tokenizer's inspection, and the bytes of a piece. Out: `Step`s in their order: the stretch of the piece, its new
 token, and the rank of the merge.
 Invariant: the ids left after the last step equal those of the tokenizer's own merging; `MergeSteps.of` compares.
-Source: Sennrich's algorithm as core/_bpe.pyx states it: the pair of the lowest rank, the leftmost of equals.
+Source: Sennrich's algorithm as core/merge/_bpe.pyx states it: the pair of the lowest rank, the leftmost of equals.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from shares import SEED, share
 from small_models import added_token, both, both_with, model_json, upstream_ids
 
 import dstok
-from dstok.core._added import Matcher
-from dstok.core._policy import Policy
+from dstok.core.text._added import Matcher
+from dstok.core.text._policy import Policy
 
 _WIDE = {c: c + 0xFEE0 for c in range(0x21, 0x7F)}
 

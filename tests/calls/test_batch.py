@@ -25,9 +25,9 @@ from reference import DEEP, examples
 from text_strategies import texts as any_text
 
 import dstok
-from dstok.core._pool import MAX_WORKSPACES
+from dstok.core.find._pool import MAX_WORKSPACES
 
-PART = 1 << 16  # bytes of texts that a thread takes at once: core/_batch
+PART = 1 << 16  # bytes of texts that a thread takes at once: core/run/_batch
 THREADS = [1, 2, 3, 8]
 CALLS = ["encode_batch", "encode_batch_arrays", "count_batch"]
 LONG = "Some words, 中文 and é. <｜User｜> 1234567\r\n" * 1600  # longer than a part

@@ -16,7 +16,7 @@ from small_models import model_json
 from text_strategies import texts
 
 import dstok
-from dstok.core._encode import START
+from dstok.core.run._encode import START
 
 TOK = at_level("deepseek-v3", levels()[-1])
 LONG = ["Some words, 中文 and é. " * 9000, "other text\n" * 30_000]  # more ids than are copied

@@ -13,8 +13,8 @@ import pytest
 from real_models import V3 as TOK
 
 import dstok
-from dstok.core import _line
-from dstok.core._line import LineEncoder
+from dstok.core.run import _line
+from dstok.core.run._line import LineEncoder
 
 CALLS = ["encode", "encode_array", "count", "encode_batch", "encode_batch_arrays", "count_batch", "encode_with_offsets",
          "count_up_to", "truncate", "chunk", "encode_stream", "encode_batch_padded", "encode_with_overflow"]
@@ -75,7 +75,7 @@ def test_compiled_calls_have_the_stubs_signature(call: str) -> None:
 
 def test_examples_of_compiled_calls_run() -> None:
     names = {test.name for test in doctest.DocTestFinder().find(_line) if test.examples}
-    assert names == {f"dstok.core._line.LineEncoder.{call}" for call in COMPILED}
+    assert names == {f"dstok.core.run._line.LineEncoder.{call}" for call in COMPILED}
 
 
 def test_values_at_run_time() -> None:

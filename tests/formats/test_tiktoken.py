@@ -21,7 +21,7 @@ from text_strategies import texts as odd_texts
 from tiktoken_ext import openai_public
 
 import dstok
-from dstok.core._pairs import MAX_IDS
+from dstok.core.merge._pairs import MAX_IDS
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
 from dstok.formats.kinds import is_tiktoken
 from dstok.formats.rank_merges import MAX_TOKEN, ranked_merges

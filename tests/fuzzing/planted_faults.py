@@ -38,12 +38,12 @@ class Fault:
 WORDS = ("minimax", "deepseek-r1-distill-llama-8b", "patterns")
 FAULTS = {
     "hand-over inside a piece": Fault(
-        "dstok/core/_grid.h", "run->anchor = rules == RULES_CASED ? anchor : count;", "run->anchor = count;", WORDS),
+        "dstok/core/split/_grid.h", "run->anchor = rules == RULES_CASED ? anchor : count;", "run->anchor = count;", WORDS),
     "hand-over between marks": Fault(
-        "dstok/core/_words.h", "found->anchors | (m->cuts & m->letter & letters_before & decided)",
+        "dstok/core/split/_words.h", "found->anchors | (m->cuts & m->letter & letters_before & decided)",
         "found->anchors | (m->cuts & decided)", WORDS),
     "blank of four bytes": Fault(
-        "dstok/core/_rules.h", "(last >> 1 & m->leads & ~m->three) | (last >> 2 & m->three & ~m->four) |\n           (last >> 3 & m->four);",
+        "dstok/core/split/_rules.h", "(last >> 1 & m->leads & ~m->three) | (last >> 2 & m->three & ~m->four) |\n           (last >> 3 & m->four);",
         "(last >> 2 & m->three) | (last >> 1 & ~(m->three << 1));", ("patterns",)),
     "ASCII character of another class": Fault(
         "dstok/tables/kernels.py", "for byte in members.ascii]", "for byte in members.ascii if chr(byte) in PROBES]",
@@ -52,11 +52,11 @@ FAULTS = {
         "dstok/tables/kernels.py", "while (found := find_difference(rules, marked, classes, kinds)) is not None:",
         "while (found := None) is not None:", ("patterns",)),
     "state lost between blocks": Fault(
-        "dstok/core/_rules.h", "s->number = LAST(m->number);", "s->number = 0;", ("deepseek-v3", "minimax")),
+        "dstok/core/split/_rules.h", "s->number = LAST(m->number);", "s->number = 0;", ("deepseek-v3", "minimax")),
     "shared id has the added text": Fault(
         "dstok/text/added_tokens.py", "decoded_bytes(text) if spells else seen", "seen", ("models",)),
     "exception swallowed": Fault(
-        "dstok/core/_encode.pyx", "                encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)\n",
+        "dstok/core/run/_encode.pyx", "                encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)\n",
         "                try:\n"
         "                    encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)\n"
         "                except BaseException:\n                    pass\n", ("models",)),

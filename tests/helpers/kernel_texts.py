@@ -14,8 +14,8 @@ from real_models import V3 as TOK
 from real_models import level as set_level
 from real_models import levels
 
-from dstok.core._encode import Encoder
-from dstok.core._policy import Policy
+from dstok.core.run._encode import Encoder
+from dstok.core.text._policy import Policy
 from dstok.tables.objects import make_bpe, make_encoder
 
 NO_ADDED = Policy(None, None, [], [], ((), ()), False)

@@ -20,7 +20,7 @@ from typing import Any
 from real_models import V3 as TOK
 from real_models import real_json
 
-from dstok.core._scan import pack_edges
+from dstok.core.split._scan import pack_edges
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.pattern.collapse import Split, compile_pattern, compile_splits
 from dstok.tables.kernels import find_kernel

@@ -17,13 +17,13 @@ from shares import seeds
 from small_models import Merge, both, model_json, upstream_ids
 
 import dstok
-from dstok.core._bpe import BPE
-from dstok.core._level import best_level
-from dstok.core._pairs import build_pairs, merges_of
+from dstok.core.merge._bpe import BPE
+from dstok.core.merge._pairs import build_pairs, merges_of
+from dstok.core.simd._level import best_level
 from dstok.errors import TokenizerFileError
 
-LANES, LANE_SYMBOLS, FEW_SYMBOLS, SHORT = 16, 32, 48, 128  # the limits in core/_lanes.h and core/_merge.h
-SECTIONS = [48, 96, 192, 384, 768, 1536, 2048]  # bytes: the sizes of sections in core/_bpe
+LANES, LANE_SYMBOLS, FEW_SYMBOLS, SHORT = 16, 32, 48, 128  # the limits in core/merge/_lanes.h and core/merge/_merge.h
+SECTIONS = [48, 96, 192, 384, 768, 1536, 2048]  # bytes: the sizes of sections in core/merge/_bpe
 WIDE = [False, True] if best_level() == "avx512" else [False]
 LETTERS = "abcdeé一丁𝔞"
 

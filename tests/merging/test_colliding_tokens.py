@@ -11,15 +11,15 @@ from real_models import level, levels
 from small_models import model_json
 
 import dstok
-from dstok.core._added import Matcher
-from dstok.core._bpe import BPE
-from dstok.core._tally import Tally
+from dstok.core.find._tally import Tally
+from dstok.core.merge._bpe import BPE
+from dstok.core.text._added import Matcher
 from dstok.errors import UnsupportedError
 from dstok.splitting.engine import make_finder
 from dstok.tables.objects import bare_bpe
 
 WORD = (1 << 64) - 1
-FACTOR = 0x9E3779B97F4A7C15  # HASH_0 of core/_hash.h
+FACTOR = 0x9E3779B97F4A7C15  # HASH_0 of core/text/_hash.h
 COUNT = 1 << 14
 SINGLE = {bytes([b]): b for b in range(256)}
 
@@ -102,7 +102,7 @@ def test_pieces_of_a_tally() -> None:
 
 
 def slot_of_repeats(piece: bytes) -> int:
-    """Where core/_repeats.h begins to look for a piece of up to eight bytes."""
+    """Where core/find/_repeats.h begins to look for a piece of up to eight bytes."""
     return (int.from_bytes(piece, "little") * FACTOR & WORD) >> (64 - 11)
 
 

@@ -23,8 +23,8 @@ from reference import DEEP
 from shares import share
 from small_models import both, model_json, upstream_ids
 
-from dstok.core._encode import Encoder
-from dstok.core._pool import MAX_WORKSPACES
+from dstok.core.find._pool import MAX_WORKSPACES
+from dstok.core.run._encode import Encoder
 from dstok.tables.objects import make_bpe
 
 BPE = make_bpe(TOK._tables)

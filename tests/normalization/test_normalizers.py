@@ -15,8 +15,8 @@ from shares import seeds, share
 from tokenizers import Regex
 from tokenizers import normalizers as upstream
 
-from dstok.core._forms import Form
-from dstok.core._normalize import Normalizer
+from dstok.core.text._forms import Form
+from dstok.core.text._normalize import Normalizer
 from dstok.errors import DstokError, PatternError, UnsupportedError
 from dstok.formats.description import NormalizerStep
 from dstok.text.normalizers import make_normalizer

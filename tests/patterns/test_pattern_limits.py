@@ -18,7 +18,7 @@ import pytest
 from shares import seeds
 from upstream import families
 
-from dstok.core import _walk
+from dstok.core.check import _walk
 from dstok.errors import UnsupportedError
 from dstok.pattern.collapse import (
     BEHAVIORS,

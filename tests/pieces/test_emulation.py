@@ -1,4 +1,4 @@
-"""The emulation of AVX-512 (core/_emulated.h and _emulated_avx512.h) has every intrinsic that the core uses, and does what the processor does."""
+"""The emulation of AVX-512 (core/simd/_emulated.h and _emulated_avx512.h) has every intrinsic that the core uses, and does what the processor does."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from core_sources import CORE, sources
 
-from dstok.core._level import best_level, emulated
+from dstok.core.simd._level import best_level, emulated
 
-CORE = Path(__file__).resolve().parents[2] / "dstok" / "core"
 NAME = re.compile(r"\b_mm\d*_\w+|\b_(?:pdep|pext|bzhi)_u64")
 NOT_EMULATED = {"_windows.h": "SSE2, with a twin of its own in C", "_emulated.h": "", "_emulated_avx512.h": "", "_simd.h": ""}
 COMPILER = shutil.which("gcc")
@@ -81,7 +81,7 @@ PROGRAM = """
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include "_simd.h"
+#include "simd/_simd.h"
 
 static uint64_t seed = 1;
 static uint64_t any64(void) {
@@ -160,7 +160,7 @@ def output(folder: Path, name: str, options: list[str]) -> list[str]:
 
 
 def test_all_that_the_core_uses_is_compared() -> None:
-    used = {name for path in CORE.iterdir() if path.suffix in (".h", ".pyx", ".pxd") and path.name not in NOT_EMULATED
+    used = {name for path in sources() if path.name not in NOT_EMULATED
             for name in NAME.findall(path.read_text("utf-8"))}
     assert used <= signatures().keys() | CONSTANTS.keys(), used - signatures().keys() - CONSTANTS.keys()
     assert len(used) > 100
@@ -169,7 +169,7 @@ def test_all_that_the_core_uses_is_compared() -> None:
 @pytest.mark.skipif(COMPILER is None, reason="no gcc")
 def test_it_compiles(tmp_path: Path) -> None:
     """Also where the processor has no AVX-512, and with every warning an error."""
-    (tmp_path / "empty.c").write_text('#include "_simd.h"\nint main(void) { return !DSTOK_EMULATED; }\n')
+    (tmp_path / "empty.c").write_text('#include "simd/_simd.h"\nint main(void) { return !DSTOK_EMULATED; }\n')
     assert COMPILER
     subprocess.run([COMPILER, "-O1", "-Wall", "-Wextra", "-Werror", "-DDSTOK_EMULATE_AVX512", f"-I{CORE}",
                     tmp_path / "empty.c", "-o", tmp_path / "empty"], check=True)

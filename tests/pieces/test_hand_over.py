@@ -17,7 +17,7 @@ from small_models import model_json, upstream_ids
 from upstream import model_splits, pre_tokenizer
 
 import dstok
-from dstok.core._level import levels
+from dstok.core.simd._level import levels
 from dstok.pattern.collapse import compile_splits
 from dstok.tables.kernels import classes_of, find_kernel, goes_on_from_cuts
 

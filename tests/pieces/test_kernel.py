@@ -10,7 +10,7 @@ from kernel_texts import KERNELS, NO_ADDED, TOK, automaton_spans, encoder_at, fr
 from reference import DEEP
 from shares import chance_of_today, share
 
-from dstok.core._scan import Scanner, pack_edges
+from dstok.core.split._scan import Scanner, pack_edges
 from dstok.pattern.collapse import compile_splits
 from dstok.tables.kernels import NONE, V3, find_kernel
 

@@ -21,9 +21,9 @@ from shares import seeds
 from small_models import both, model_json, upstream_ids
 
 import dstok
-from dstok.core._check import check_edges
-from dstok.core._encode import Encoder
-from dstok.core._scan import Scanner, pack_edges
+from dstok.core.check._check import check_edges
+from dstok.core.run._encode import Encoder
+from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.automaton import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1

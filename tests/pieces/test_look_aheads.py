@@ -17,7 +17,7 @@ from small_models import model_json, upstream_ids
 from upstream import model_splits
 
 import dstok
-from dstok.core._span_pass import SpanPass
+from dstok.core.run._span_pass import SpanPass
 from dstok.errors import UnsupportedError
 from dstok.pattern.collapse import Program, compile_splits
 from dstok.splitting.engine import make_finder

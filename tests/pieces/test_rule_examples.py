@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from core_sources import CORE
+from core_sources import source
 
 from dstok import Splitter
 
@@ -47,7 +47,7 @@ EXAMPLES = [
 
 @pytest.mark.parametrize(("header", "written", "presets", "pieces"), EXAMPLES, ids=lambda value: ascii(value)[:20])
 def test_an_example(header: str, written: str, presets: tuple[str, ...], pieces: list[str]) -> None:
-    assert f'"{written}"' in (CORE / header).read_text(encoding="utf-8")
+    assert f'"{written}"' in source(header).read_text(encoding="utf-8")
     text = written.encode().decode("unicode_escape")
     for preset in presets:
         assert Splitter.preset(preset).split(text) == pieces

@@ -1,4 +1,4 @@
-"""The walk over the product of rules and automaton (core/_walk.pyx, dstok/tables/kernels.py): it finds no difference where rules
+"""The walk over the product of rules and automaton (core/check/_walk.pyx, dstok/tables/kernels.py): it finds no difference where rules
 are used, and one wherever rules or automaton are changed."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from shares import seeds, share
 from upstream import model_splits
 
 import dstok.tables.kernels
-from dstok.core._walk import TooLargeError
+from dstok.core.check._walk import TooLargeError
 from dstok.pattern.collapse import Program, Split, compile_splits
 from dstok.pattern.marked import Marked
 from dstok.tables.kernels import (
@@ -326,7 +326,7 @@ LONG = [
 ]
 
 
-compiles = pytest.mark.skipif(shutil.which("cc") is None or not (CORE / "_walk.c").exists(), reason="compiles the walk")
+compiles = pytest.mark.skipif(shutil.which("cc") is None or not (CORE / "check" / "_walk.c").exists(), reason="compiles the walk")
 
 
 @compiles
@@ -350,7 +350,7 @@ def test_the_digits_of_a_state_are_few(name: str) -> None:
 def test_every_rule_counts(mutation: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in RULES:
         assert known(name).rules == RULES[name]  # now, and kept: the changed walk would find others, for all later tests
-    monkeypatch.setitem(sys.modules, "dstok.core._walk", mutated(tmp_path, *mutation))
+    monkeypatch.setitem(sys.modules, "dstok.core.check._walk", mutated(tmp_path, *mutation))
     found = any(difference(name) for name in RULES)
     assert found == (mutation in SHORT)
     for name in [] if found else RULES:
@@ -365,15 +365,16 @@ def test_every_rule_counts(mutation: tuple[str, str, str], tmp_path: Path, monke
 
 def mutated(folder: Path, header: str, old: str, new: str) -> ModuleType:
     """The walk's module, compiled with another text of a header."""
-    for path in [*CORE.glob("*.h"), CORE / "_walk.c"]:
-        shutil.copy(path, folder)
-    text = (folder / header).read_text()
+    shutil.copytree(CORE, folder, ignore=lambda at, names: [name for name in names if "." in name and not name.endswith(".h")],
+                    dirs_exist_ok=True)
+    [changed] = folder.rglob(header)
+    text = changed.read_text()
     assert old in text, old
-    (folder / header).write_text(text.replace(old, new))
+    changed.write_text(text.replace(old, new))
     made = folder / f"_walk{sysconfig.get_config_var('EXT_SUFFIX')}"
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-g0", "-w", "-fwrapv", f"-I{sysconfig.get_path('include')}",
-                    str(folder / "_walk.c"), "-o", str(made)], check=True, stderr=subprocess.PIPE, text=True)
-    spec = importlib.util.spec_from_file_location("dstok.core._walk", made)
+                    f"-I{folder}", str(CORE / "check" / "_walk.c"), "-o", str(made)], check=True, stderr=subprocess.PIPE, text=True)
+    spec = importlib.util.spec_from_file_location("dstok.core.check._walk", made)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -25,7 +25,7 @@ SEQUENCES = families() | {name: (Split(pattern),) for name, pattern in SMALL.ite
 
 
 def verdicts_of(tables: bytes, data: bytes, start: int) -> list[int]:
-    """The verdicts of the bytes after `start`, where a piece begins, as core/_windows.h finds them."""
+    """The verdicts of the bytes after `start`, where a piece begins, as core/split/_windows.h finds them."""
     groups, histories, verdicts = tables[:256], tables[256:0x1100], tables[0x1100:]
     window = EDGE << 4 | groups[data[start]]
     found = []

@@ -1,4 +1,4 @@
-"""The rules of words and of runs (core/_words.h, _runs.h) cut where the automaton cuts, at every level: those of Qwen, Llama 3,
+"""The rules of words and of runs (core/split/_words.h, _runs.h) cut where the automaton cuts, at every level: those of Qwen, Llama 3,
 GLM, MiniMax, tiktoken's, and of DeepSeek's LLM and Coder."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from small_models import model_json
 from upstream import model_splits, pieces_by, pre_tokenizer, upstream_splitter
 
 import dstok
-from dstok.core._encode import Encoder
+from dstok.core.run._encode import Encoder
 from dstok.tables import kernels
 from dstok.tables.kernels import CASED, CL100K, CODER, GPT2, LLM, ONES, THREES, V3, find_kernel
 from dstok.tables.objects import make_bpe, make_encoder

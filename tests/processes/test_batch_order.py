@@ -1,4 +1,4 @@
-"""What the threads of a batch tell each other (core/_batch.h) is seen in order on every processor: a thread sanitizer says so.
+"""What the threads of a batch tell each other (core/run/_batch.h) is seen in order on every processor: a thread sanitizer says so.
 
 It follows the memory order that the C asks for, not the one that this machine happens to keep: x86 would hide what is
 too weak for ARM.
@@ -16,7 +16,7 @@ from core_sources import CORE
 COMPILER = shutil.which("gcc") or shutil.which("clang")
 PROGRAM = """
 #include <pthread.h>
-#include "_batch.h"
+#include "run/_batch.h"
 static ptrdiff_t counter, written;
 static int flag;
 static void *next(void *unused) { written = 7; batch_next(&counter); return unused; }

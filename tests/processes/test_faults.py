@@ -145,7 +145,7 @@ def test_no_compiled_function_swallows_an_exception(tmp_path: Path) -> None:
     core = Path(__file__).parents[2] / "dstok" / "core"
     if not core.is_dir():
         pytest.skip("not a checkout: there are no sources to compile")
-    every = sorted(map(str, core.glob("*.pyx")))
+    every = sorted(map(str, core.rglob("*.pyx")))
     assert len(every) > 10
     sources = [every[number] for number in seeds(len(every), 2)]  # Cython takes two seconds for each
     subprocess.run([sys.executable, "-m", "cython", "-3", "-o", str(tmp_path), *sources], check=True,

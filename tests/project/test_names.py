@@ -108,7 +108,7 @@ def stale(words: str, folder: Path, known: frozenset[str]) -> Iterator[str]:
 def code_of(page: str) -> str:
     """What a document names as code outside of its blocks, each in its line: files, and names of two words or more.
 
-    Of `core/_utf8.pyx`, `_utf8.h` the second has the first one's folder, as a reader takes it.
+    Of `core/text/_utf8.pyx`, `_utf8.h` the second has the first one's folder, as a reader takes it.
     """
     lines, folder = [], ""
     for line in BLOCK.sub(lambda block: "\n" * block[0].count("\n"), page).split("\n"):
@@ -151,11 +151,11 @@ def test_names_in_documents_exist(path: Path) -> None:
                                   "# no_such_name() does", "# as in windows.py", "/* `cuttable.no_such_name`: */"])
 def test_what_is_found(line: str) -> None:
     words, _ = split(f"x = 1\n{line}\n", ".h" if line[0] == "/" else ".py")
-    [found] = stale(words, CHECKOUT / "dstok" / "core", identifiers())
+    [found] = stale(words, CHECKOUT / "dstok" / "core" / "split", identifiers())
     assert found.startswith("2: ")
 
 
-@pytest.mark.parametrize("line", ["as in `core/_gone.h`", "`core/_scan.pyx`, `_gone.h`: what", "`dstok.no_such_name`",
+@pytest.mark.parametrize("line", ["as in `core/_gone.h`", "`core/split/_scan.pyx`, `_gone.h`: what", "`dstok.no_such_name`",
                                   "what `no_such_name(text)` gives", "`tok.no_such_name` and `encode`"])
 def test_what_is_found_in_a_document(line: str) -> None:
     page = f"```python\nno_such_block_name()\n```\n{line}\n"

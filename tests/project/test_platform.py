@@ -11,17 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from core_sources import CORE, sources
 
 import dstok
 from dstok.base import platform
 
-CORE = Path(__file__).resolve().parents[2] / "dstok" / "core"
 COMPILER = shutil.which("gcc") or shutil.which("clang")
 AVX2 = "avx2 bmi bmi2 lzcnt popcnt"
 AVX512 = "avx512f avx512bw avx512vl avx512dq avx512vbmi avx512vbmi2"
 PROGRAM = """
 #include <stdio.h>
-#include "_platform.h"
+#include "simd/_platform.h"
 int main(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -54,7 +54,7 @@ def test_vectors(tmp_path: Path) -> None:
 
 def test_no_other_file_asks_for_the_system() -> None:
     """But for Cython's own code, and sizes that a standard header gives."""
-    asking = [path.name for path in CORE.iterdir() if path.suffix in (".h", ".pyx", ".pxd") and path.name != "_platform.h"
+    asking = [path.name for path in sources() if path.name != "_platform.h"
               and any(name in path.read_text(encoding="utf-8") for name in ("__linux__", "_WIN32", "__APPLE__", "_MSC_VER"))]
     assert asking == []
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from core_sources import CORE
+from core_sources import source
 
-from dstok.core._pieces import BORDER_BYTES, cuttable_ranges
+from dstok.core.merge._pieces import BORDER_BYTES, cuttable_ranges
 from dstok.pattern import automaton, marked, nfa, windows
 from dstok.tables import byte_pairs, image_checks, kernels
 from dstok.unicode import normalization
@@ -20,7 +20,7 @@ NUMBER = r"\bNAME\s*=\s*((?:0x[0-9A-Fa-f]+|\d+|<<|>>|[-+*/ ()])+?)\s*(?:[,};#\n]
 
 def number(file: str, name: str) -> int:
     """What a source of the core says a constant is."""
-    found = re.findall(NUMBER.replace("NAME", name), (CORE / file).read_text(encoding="utf-8"))
+    found = re.findall(NUMBER.replace("NAME", name), source(file).read_text(encoding="utf-8"))
     assert found, f"no {name} in {file}"
     assert len(set(found)) == 1, found
     return int(eval(found[0], {}))
@@ -43,7 +43,7 @@ def test_kinds(name: str) -> None:
 @pytest.mark.parametrize(("name", "value"), [
     ("CAPITAL", "F_LETTER | F_PUNCT"), ("CASELESS", "F_LETTER | F_BLANK"), ("COMBINING", "F_LETTER | F_PUNCT | F_BLANK")])
 def test_kinds_of_cased_words(name: str, value: str) -> None:
-    assert f"F_{name} = {value}" in (CORE / "_kernel.h").read_text(encoding="utf-8")
+    assert f"F_{name} = {value}" in source("_kernel.h").read_text(encoding="utf-8")
     assert getattr(kernels, name) == sum(getattr(kernels, flag.removeprefix("F_")) for flag in value.split(" | "))
 
 

@@ -1,0 +1,30 @@
+from array import array
+
+from dstok.core.merge._bpe import BPE
+
+Buffer = bytes | bytearray | memoryview
+
+def check_classes(pages: Buffer, page_numbers: Buffer, classes: int) -> None:
+    """The class table: every page exists, every class is below `classes`."""
+
+def check_edges(edges: Buffer, ascii: Buffer, symbols: int) -> None:
+    """The automaton: edges lead to rows, no piece is empty, and each path knows a piece's end when it dies."""
+
+def check_windows(tables: Buffer) -> None: ...
+def check_tokens(starts: Buffer, blob: int, byte_ids: list[int]) -> None:
+    """The vocabulary: `starts` rise from 0 to the length of the blob, and each of the 256 `byte_ids` has one byte."""
+
+def check_merges(bpe: BPE, merges: array[int]) -> None:
+    """The merges: their ids exist, and each merged token is as long as its two sides."""
+
+def check_pairs(bpe: BPE, merges: array[int]) -> None:
+    """The pair table: it finds each of the merges that were read from its slots, with its rank."""
+
+def check_atoms(bpe: BPE, atoms: Buffer) -> None:
+    """The table of characters: each is the token of its own bytes."""
+
+def check_byte_pairs(bpe: BPE, byte_pairs: Buffer, pair_ids: Buffer) -> None:
+    """The pairs of bytes that merging may start from: the token of each is its two bytes."""
+
+def check_direct(bpe: BPE, direct: Buffer) -> None:
+    """The bits of the ids that fill the piece tables: each of these ids has bytes."""

@@ -1,0 +1,220 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
+"""The checks of tables that come from a file. After them the core runs on the tables without checks of its own.
+
+In: sections of an image. Out: nothing, or `ValueError` with the expected and the found value.
+Invariant: with tables that pass, and sections of the right size, no text makes the core read or write outside of its
+memory, loop without end, or stop before the text's end. The tables may still be wrong: nothing here checks whether
+`blob`, `direct`, `joined` and the ranks in `byte_pairs` suit the merges, nor whether the classes of characters suit the
+splits. Every function is one pass over its tables, about 2 ms in all for V3.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from array import array
+
+from dstok.core.merge._bpe cimport BPE, NO_PAIR, pair_merged
+from dstok.core.split._scan cimport KEEP, MOVE, ROW, ROWS, SET_0, SET_1
+
+cdef enum:
+    MAX_TAG = 2              # plus one: a kept piece, a dropped one
+    WILD = 15                # the group of the bytes beyond ASCII: pattern/windows.py
+    OLDER = 1                # bits that say which of the two places of the scanner are set
+    NEWER = 2
+
+
+def check_classes(const uint8_t[::1] pages not None, page_numbers, Py_ssize_t classes):
+    """The class table: every page exists, every class is below `classes`."""
+    cdef const uint16_t[::1] numbers = memoryview(page_numbers).cast("B").cast("H")
+    cdef Py_ssize_t i, count = pages.shape[0] >> 8
+    cdef uint8_t highest = 0
+    for i in range(numbers.shape[0]):
+        if numbers[i] >= count:
+            raise ValueError(f"expected page numbers below {count}, found {numbers[i]}")
+    for i in range(pages.shape[0]):
+        highest = max(highest, pages[i])
+    if highest >= classes:
+        raise ValueError(f"expected classes below {classes}, found {highest}")
+
+
+def check_edges(edges, const uint8_t[::1] ascii not None, Py_ssize_t symbols):
+    """The automaton: edges lead to rows, no piece is empty, and each path knows a piece's end when it dies.
+
+    `ascii` are the classes of the 128 ASCII characters: the column of a character equals the column of its class.
+    """
+    cdef const uint32_t[::1] e = memoryview(edges).cast("B").cast("I")
+    cdef Py_ssize_t rows = e.shape[0] // ROW, row, i, column
+    cdef uint32_t edge
+    for row in range(rows):
+        for i in range(ROW):
+            edge = e[row * ROW + i]
+            if edge & ROWS >= rows * ROW or edge >> 24 > MAX_TAG or edge & 0xFF > (KEEP if edge >> 24 else 0):
+                raise ValueError(f"expected an edge to one of {rows} states, found 0x{edge:08x} in state {row}")
+        for i in range(128):
+            if e[row * ROW + i] != e[row * ROW + 128 + ascii[i]]:
+                raise ValueError(f"expected the edge of its class for the byte 0x{i:02x}, found another in state {row}")
+    for column in range(128, 127 + symbols):
+        if e[ROW + column] >> 24 or not e[ROW + column] & ROWS:
+            raise ValueError(f"expected pieces of at least one character, found an empty one at symbol {column - 128}")
+    _check_ends(e, rows, symbols)
+
+
+cdef _check_ends(const uint32_t[::1] e, Py_ssize_t rows, Py_ssize_t symbols):
+    """Follows the edges from the start, with the places that are set; the dead state must know the older one.
+
+    A place is set after the first character at the earliest, since the start's edges have no tag: no piece is empty.
+    """
+    reached = bytearray(4 * rows)
+    queue = array("I", bytes(16 * rows))
+    cdef uint8_t[::1] seen = reached
+    cdef uint32_t[::1] q = queue
+    cdef Py_ssize_t at = 0, count = 1, column, state
+    cdef uint32_t edge, places, key
+    cdef bint begun
+    q[0] = 4  # not seen yet: the end of the text cannot follow the start itself
+    while at < count:
+        state, places = q[at] >> 2, q[at] & 3
+        at += 1
+        begun = q[at - 1] != 4 or seen[4]
+        for column in range(128, 127 + symbols + begun):
+            edge = e[state * ROW + column]
+            key = _places_after(edge, places)
+            if column == 127 + symbols or not edge & ROWS:
+                if not key & OLDER:
+                    raise ValueError(
+                        f"expected the end of a piece, found none in state {state} at symbol {column - 128}")
+                continue
+            key |= (edge & ROWS) // ROW << 2
+            if not seen[key]:
+                seen[key] = 1
+                q[count] = key
+                count += 1
+
+
+cdef uint32_t _places_after(uint32_t edge, uint32_t places) noexcept:
+    """The places that are set after an edge; a `MOVE` of one that is not set leaves none."""
+    cdef uint32_t operation = edge & 0xFF
+    if not edge >> 24 or operation == KEEP:
+        return places
+    if operation == SET_0:
+        return places | OLDER
+    if operation != SET_1:
+        places = places & NEWER | (OLDER if places & NEWER else 0)
+    return places if operation == MOVE else places | NEWER
+
+
+def check_windows(const uint8_t[::1] tables not None):
+    """The window tables: every history has its verdicts, and no piece begins at a byte beyond ASCII."""
+    cdef Py_ssize_t i, size = tables.shape[0] - 0x1100
+    if size <= 0 or size % 256:
+        raise ValueError(f"expected 4352 bytes and 256 a history, found {tables.shape[0]}")
+    for i in range(256):
+        if tables[i] > WILD or (i >= 128 and tables[i] != WILD):
+            raise ValueError(f"expected groups of bytes, found {tables[i]} for 0x{i:02x}")
+    for i in range(0x1000):
+        if tables[256 + i] << 8 >= size:
+            raise ValueError(f"expected the number of a history below {size >> 8}, found {tables[256 + i]}")
+    for i in range(size):
+        if (i >> 4 & 15) == WILD and tables[0x1100 + i] & 0x80:
+            raise ValueError(f"expected no piece that begins inside a character, found one at verdict {i}")
+
+
+def check_tokens(starts, Py_ssize_t blob, list byte_ids):
+    """The vocabulary: `starts` rise from 0 to the length of the blob, and each of the 256 `byte_ids` has one byte."""
+    cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
+    cdef Py_ssize_t i, size = s.shape[0] - 1
+    if s[0] != 0 or s[size] != blob:
+        raise ValueError(f"expected tokens of 0 to {blob} bytes of the blob, found {s[0]} to {s[size]}")
+    for i in range(size):
+        if s[i] > s[i + 1]:
+            raise ValueError(f"expected starts that rise, found {s[i + 1]} after {s[i]} at id {i}")
+    for i in byte_ids:
+        if not 0 <= i < size or s[i + 1] - s[i] != 1:
+            raise ValueError(f"expected the id of a byte, found {i}")
+
+
+def check_merges(BPE bpe not None, merges):
+    """The merges: their ids exist, and each merged token is as long as its two sides.
+
+    If the merge loops take the ranks as monotone, they must be: no merge makes a side of an earlier merge.
+    """
+    cdef const uint32_t[::1] m = merges
+    cdef Py_ssize_t rank
+    cdef uint32_t left, right, made, size = bpe.size
+    cdef uint8_t[::1] taken = bytearray(size)  # whether the id is a side of a merge so far
+    cdef bint rising = True
+    for rank in range(m.shape[0] // 2):
+        left, right, made = m[2 * rank], m[2 * rank + 1], pair_merged(&bpe.pairs, <uint32_t>rank)
+        if left >= size or right >= size or made >= size:
+            raise ValueError(f"expected ids below {size}, found {left}, {right} and {made} in merge {rank}")
+        if not (_length(bpe, left) and _length(bpe, right) and (
+                _length(bpe, left) + _length(bpe, right) == _length(bpe, made))):
+            raise ValueError(f"expected a token as long as its sides {left} and {right}, found {made} in merge {rank}")
+        taken[left] = taken[right] = 1
+        rising &= not taken[made]
+    if bpe.monotone and not rising:
+        raise ValueError("expected merges whose ranks rise, found others")
+
+
+def check_pairs(BPE bpe not None, merges):
+    """The pair table: it finds each of the merges that were read from its slots, with its rank."""
+    cdef const uint32_t[::1] m = merges
+    cdef Py_ssize_t rank
+    for rank in range(m.shape[0] // 2):
+        if bpe.rank(m[2 * rank], m[2 * rank + 1]) != <uint32_t>rank:
+            raise ValueError(f"expected the pair table to hold merge {rank} where it is looked for, found it does not")
+
+
+cdef inline uint32_t _length(BPE bpe, uint32_t token) noexcept nogil:
+    return bpe.starts[token + 1] - bpe.starts[token]
+
+
+def check_atoms(BPE bpe not None, atoms):
+    """The table of characters: each is the token of its own bytes."""
+    cdef const uint32_t[::1] a = memoryview(atoms).cast("B").cast("I")
+    cdef Py_ssize_t c, length
+    cdef uint32_t token
+    for c in range(a.shape[0]):
+        if not a[c]:
+            continue
+        token = a[c] - 1
+        if token >= bpe.size:
+            raise ValueError(f"expected ids below {bpe.size}, found {token} for U+{c:04X}")
+        length = _length(bpe, token)
+        if not 2 <= length <= 3 or not _is_character(bpe.blob + bpe.starts[token], length, <uint32_t>c):
+            raise ValueError(f"expected the token of U+{c:04X}, found id {token}")
+
+
+cdef bint _is_character(const uint8_t *token, Py_ssize_t length, uint32_t c) noexcept nogil:
+    if length == 2:
+        return 0x80 <= c < 0x800 and token[0] == (0xC0 | c >> 6) and token[1] == (0x80 | c & 0x3F)
+    return c >= 0x800 and token[0] == (0xE0 | c >> 12) and token[1] == (0x80 | c >> 6 & 0x3F) and (
+        token[2] == (0x80 | c & 0x3F))
+
+
+def check_byte_pairs(BPE bpe not None, byte_pairs, pair_ids):
+    """The pairs of bytes that merging may start from: the token of each is its two bytes."""
+    cdef const uint16_t[::1] p = memoryview(byte_pairs).cast("B").cast("H")
+    cdef const uint32_t[::1] ids = memoryview(pair_ids).cast("B").cast("I")
+    cdef Py_ssize_t pair
+    cdef uint32_t token
+    cdef const uint8_t *content
+    for token in ids:
+        if token >= bpe.size or _length(bpe, token) != 2:
+            raise ValueError(f"expected ids of tokens of two bytes, found {token}")
+    for pair in range(p.shape[0] >> 2):
+        if p[4 * pair] == NO_PAIR:
+            continue
+        if p[4 * pair] >= ids.shape[0]:
+            raise ValueError(f"expected numbers of pairs below {ids.shape[0]}, found {p[4 * pair]}")
+        content = bpe.blob + bpe.starts[ids[p[4 * pair]]]
+        if content[0] != pair >> 8 or content[1] != (pair & 0xFF):
+            raise ValueError(f"expected the token of the bytes 0x{pair:04x}, found id {ids[p[4 * pair]]}")
+
+
+def check_direct(BPE bpe not None, const uint8_t[::1] direct not None):
+    """The bits of the ids that fill the piece tables: each of these ids has bytes."""
+    cdef Py_ssize_t i
+    for i in range(8 * direct.shape[0]):
+        if direct[i >> 3] >> (i & 7) & 1 and (i >= bpe.size or not _length(bpe, <uint32_t>i)):
+            raise ValueError(f"expected ids of tokens, found {i}")

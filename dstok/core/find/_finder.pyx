@@ -1,0 +1,381 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
+"""The finder: text to pieces, without the GIL.
+
+In: a stretch of text without added tokens, and a sink. Out: the pieces, which the sink gets in chunks (_sink.pyx), and
+the start of the first piece that later text may change. A finder knows no ids.
+Invariant: the pieces are the automaton's, cut further only where no token can reach over the cut.
+
+There are three ways to find pieces. A finder takes the first that its model has:
+
+- the mask kernel (split/_grid.h), with rules that cut as the automaton does;
+- windows (split/_windows.h): a few characters tell whether a piece begins between them;
+- the automaton alone (split/_scan.pyx).
+
+Where one of the first two cannot tell, the automaton finds a piece; then the faster way goes on. The automaton
+must begin at an anchor: the start of a piece, or a cut that is as good as one (split/_rules.h).
+
+Example: to V3's rules U+0001 is rare, so in "Hi\\x01 all" the kernel finds "Hi" and stops. The automaton finds the next
+piece, and the kernel goes on at its end.
+"""
+
+cimport cython
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp, memcpy, memset
+
+from dstok.core.simd._level cimport LEVEL_NONE, level
+from dstok.core.merge._pieces cimport CHUNK, PAD, cuttable, may_cut
+from dstok.core.split._scan cimport Scanner, begin_memo, scan_piece
+from dstok.core.find._sink cimport FAR, Sink, add_piece
+from dstok.core.text._utf8 cimport code_point
+from dstok.core.find._workspace cimport FINE, Workspace
+
+from dstok.core.simd._level import NAMES, level_shown
+
+cdef extern from *:
+    int __builtin_ctzll(uint64_t) noexcept nogil
+
+cdef extern from "split/_grid.h":
+    enum:
+        GRID_LOOK
+    ctypedef struct GridState:
+        pass
+    ctypedef struct GridRun:
+        GridState state
+        uint32_t *starts
+        int pieces
+        int anchor
+        uint32_t at
+    ctypedef void (*GridRunFunction)(
+        const KernelTables *t, const uint8_t *p, uint32_t stop, bint final, int full, GridRun *run
+    ) noexcept nogil
+    GridRunFunction grid_function(int level, int rules) noexcept nogil
+
+cdef enum:
+    BLOCK = 64               # bytes that windows look at
+    SMALL = 1 << 12          # bytes of a text that is copied as a whole
+    BORDERS = 1 << 14        # bytes of two bitmaps of the 65,536 characters of the BMP
+    GROUPS = 1 << 8          # bytes of a table of pattern/windows.py
+    HISTORIES = 1 << 12      # bytes of another one
+    DROPPED = 2              # tag plus one, as the scanner gives it, of a piece that a Removed step drops
+
+cdef inline bint keeps(const uint8_t *borders, uint32_t left, uint32_t right, bint first) noexcept nogil:
+    # Whether a cut between two characters is forbidden: after `left`, if it is the first of a piece, or before `right`.
+    return (first and borders[left >> 3] >> (left & 7) & 1) or borders[BORDERS // 2 + (right >> 3)] >> (right & 7) & 1
+
+
+cdef inline uint8_t common(const uint8_t *flags, int size) noexcept nogil:
+    # The flags that all of them have, or F_MIXED if they differ.
+    return F_MIXED if memcmp(flags, flags + 1, size - 1) else flags[0]
+
+
+cdef class Finder:
+    """The base of all finders."""
+
+    def way(self):
+        """The way it finds pieces."""
+        raise NotImplementedError
+
+    cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """Hands all pieces of valid UTF-8 to a sink. Reads nothing after the text."""
+        pass
+
+
+@cython.final
+cdef class PieceFinder(Finder):
+    """Finds pieces from the left, by an automaton and faster ways that agree with it.
+
+    `joined` is the bitmap of _pieces.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
+    no cuts either (tables/build.py). `windows` are the tables of pattern/windows.py (None: none). `rules` is the set of
+    rules that cuts as the automaton does (0: none). `kinds` gives the kind of each class of characters beyond ASCII
+    (tables/kernels.py).
+    """
+
+    def __cinit__(
+        self, Scanner scanner not None, joined=None, int rules=0, bytes kinds=b"", borders=None, windows=None
+    ):
+        cdef const uint8_t[::1] bits
+        self.scanner, self.level = scanner, level()
+        self._keep = (joined, borders)
+        self.rules, self.own_kinds, self.own_windows = rules, kinds, windows
+        if joined is not None:
+            bits = joined
+            self.joined = &bits[0]
+        if borders is not None:
+            bits = borders
+            self.borders = &bits[0]
+        if windows is not None:
+            self.open_windows(windows)
+        if rules and self.level != LEVEL_NONE:
+            self.open_kernel(rules, kinds)
+
+    def __dealloc__(self):
+        free(self.flags)
+
+    def without_cuts(self):
+        """A finder of the automaton's pieces, without cuts inside them."""
+        return PieceFinder(self.scanner, None, self.rules, self.own_kinds, None, self.own_windows)
+
+    def way(self):
+        """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
+        if self.run_grid != NULL:
+            return "mask kernel, " + level_shown(NAMES[self.level])
+        return "automaton" if self.windows.groups == NULL else "windows"
+
+    cdef int open_kernel(self, int rules, bytes kinds) except -1:
+        """Sets the mask kernel up."""
+        self.kernel.pages = self.scanner.tables.pages
+        self.kernel.page_numbers = self.scanner.tables.page_numbers
+        self.kernel.joined = self.joined
+        kernel_open(&self.kernel, rules, kinds, len(kinds))
+        self.open_flags()
+        self.run_grid = <void *>grid_function(self.level, rules)
+        return 0
+
+    cdef int open_flags(self) except -1:
+        """Sets all flags of each character, so that the mask kernel needs one look-up."""
+        cdef uint32_t c, page
+        self.flags = <uint8_t *>calloc(0x10000 + 4, 1)
+        if self.flags == NULL:
+            raise MemoryError
+        for c in range(0x80, 0x10000):
+            page = self.kernel.page_numbers[c >> 8]
+            self.flags[c] = self.kernel.kinds[self.kernel.pages[page << 8 | (c & 0xFF)]]
+            if self.joined != NULL and cuttable(c):
+                self.flags[c] |= self.cut_flags(c)
+        self.kernel.flags = self.flags
+        self.open_pages()
+        return 0
+
+    cdef void open_pages(self) noexcept nogil:
+        """Sets the flags of whole pages, of runs of pages, and of all characters with a lead byte."""
+        cdef uint32_t page, lead, size
+        cdef int r, least
+        cdef uint8_t flags
+        for page in range(256):
+            self.kernel.page_flags[page] = common(self.flags + 256 * page, 256)
+        for lead in range(2, 32):
+            self.kernel.lead_flags[lead] = common(self.flags + 64 * lead, 64)
+        page = 0x08
+        while page < 256:  # the longest runs are kept
+            flags, size = self.kernel.page_flags[page], 1
+            while page + size < 256 and self.kernel.page_flags[page + size] == flags:
+                size += 1
+            least = 0
+            for r in range(1, GRID_RANGES):
+                if self.kernel.range_size[r] < self.kernel.range_size[least]:
+                    least = r
+            if flags not in (0, F_MIXED) and size - 1 > self.kernel.range_size[least]:
+                self.kernel.range_first[least], self.kernel.range_size[least] = <uint8_t>page, <uint8_t>(size - 1)
+                self.kernel.range_flags[least] = flags
+            page += size
+
+    cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil:
+        """F_CUTTABLE if a cut after a cuttable character is allowed, F_CUT_BEFORE if a cut before it is.
+
+        With `borders` these are fewer cuts than `add_cut` makes, which tells the first cut of a piece from the others.
+        """
+        cdef uint8_t flags = F_CUTTABLE
+        if self.borders != NULL and self.borders[c >> 3] >> (c & 7) & 1:
+            flags = 0
+        if rules_of_words(self.kernel.rules) and (
+                self.borders == NULL or not self.borders[BORDERS // 2 + (c >> 3)] >> (c & 7) & 1):
+            flags |= F_CUT_BEFORE
+        return flags
+
+    cdef int open_windows(self, tables) except -1:
+        """Groups, histories and verdicts lie one after the other."""
+        cdef const uint8_t[::1] bytes = tables
+        if bytes.shape[0] <= GROUPS + HISTORIES or (bytes.shape[0] - GROUPS - HISTORIES) % 256:
+            raise ValueError("window tables of the wrong size")
+        self.windows.groups = &bytes[0]
+        self.windows.histories = &bytes[GROUPS]
+        self.windows.verdicts = &bytes[GROUPS + HISTORIES]
+        return 0
+
+    cdef void add_cut(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end
+    ) noexcept nogil:
+        """Adds the parts of a piece, cut where no token can span two characters."""
+        cdef uint32_t left = 0, right
+        cdef Py_ssize_t at = start, begun = start, width
+        while at < end:
+            right = code_point(text + at, &width)
+            if left and cuttable(right) and may_cut(self.joined, left, right) and (
+                    self.borders == NULL or not keeps(self.borders, left, right, start == begun)):
+                add_piece(sink, w, text, start, at)
+                start = at
+            left = right if cuttable(right) else 0
+            at += width
+        add_piece(sink, w, text, start, end)
+
+    # From text to pieces: by the mask kernel if there is one, else by windows, else by the automaton.
+
+    cdef Py_ssize_t grid(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """Finds pieces from the chunk's end on, until the text's end or a rare character; returns where to go on.
+
+        The chunk then ends there, too. Cuts after the last anchor are dropped: they lie inside a piece that the
+        automaton will find as a whole.
+        """
+        cdef GridRun run
+        begin_run(&run, w)
+        while w.status == FINE:
+            (<GridRunFunction>self.run_grid)(
+                &self.kernel, text + w.origin, <uint32_t>min(stop - w.origin, <Py_ssize_t>FAR),
+                final and stop - w.origin <= FAR, CHUNK, &run)
+            w.pieces = run.anchor
+            if run.pieces < CHUNK or run.pieces - run.anchor > CHUNK // 2:
+                break
+            take_upto(sink, w, text, &run)
+        return w.origin + w.starts[w.pieces]
+
+    cdef Py_ssize_t by_rules(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """Does what `find` does, by the mask kernel. The automaton finds a piece that the kernel does not settle."""
+        cdef Py_ssize_t end
+        while at < stop and w.status == FINE:
+            if final or stop - at >= GRID_LOOK:
+                at = self.grid(sink, w, text, stop, final)
+                if at == stop or w.status != FINE:
+                    break
+            end = self.piece(sink, w, text, at, stop, final)
+            if end < 0:
+                break
+            at = end
+        return at
+
+    cdef Py_ssize_t by_windows(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """Does what `find` does, by verdicts of windows. The automaton finds a piece that no verdict settles.
+
+        `base` is the first byte of a block, `at` the start of the piece in work, in the block or before it.
+        """
+        cdef Py_ssize_t base = at
+        cdef uint32_t history = WINDOW_EDGE
+        cdef uint64_t yes, unknown
+        cdef Py_ssize_t end
+        cdef int bit
+        while stop - base > BLOCK and w.status == FINE:
+            window_block(&self.windows, text + base, &history, &yes, &unknown)
+            if base == at:
+                yes &= ~<uint64_t>1
+                unknown &= ~<uint64_t>1
+            while yes | unknown:
+                bit = __builtin_ctzll(yes | unknown)
+                if yes >> bit & 1:
+                    add_piece(sink, w, text, at, base + bit)
+                    at = base + bit
+                    yes &= yes - 1
+                    continue
+                end = self.piece(sink, w, text, at, stop, final)
+                if end < 0:
+                    return at
+                at = end
+                if end >= base:  # drop the verdicts about the inside and the end of the piece
+                    bit = <int>min(end - base, BLOCK - 1)
+                    yes = yes >> bit >> 1 << bit << 1
+                    unknown = unknown >> bit >> 1 << bit << 1
+            base += BLOCK
+            if at >= base:
+                base = at
+                history = WINDOW_EDGE
+        return at
+
+    cdef Py_ssize_t find(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """Hands the pieces of `text[at:stop]` to a sink; returns the start of the first piece that is not sure.
+
+        May read `PAD` bytes after `stop`.
+        """
+        cdef Py_ssize_t end
+        w.begin_chunk(at)
+        begin_memo(&w.memo, &self.scanner.tables, at, stop)
+        if self.run_grid != NULL:
+            at = self.by_rules(sink, w, text, at, stop, final)
+        else:
+            if self.windows.groups != NULL:
+                at = self.by_windows(sink, w, text, at, stop, final)
+            while at < stop and w.status == FINE:
+                end = self.piece(sink, w, text, at, stop, final)
+                if end < 0:
+                    break
+                at = end
+        if w.pieces and w.status == FINE:
+            sink.take(w, text)
+        return at
+
+    cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """Takes first the text without its last bytes, then the unsure rest, from a copy with room after it."""
+        cdef Py_ssize_t at = 0, stop = length - PAD
+        w.base = 0
+        if length > SMALL:
+            while text[stop] & 0xC0 == 0x80:
+                stop -= 1
+            at = self.find(sink, w, text, 0, stop, False)
+        if w.status == FINE:
+            self.find_in_copy(sink, w, text, at, length, True)
+
+    cdef Py_ssize_t find_in_copy(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t length, bint final
+    ) noexcept nogil:
+        """Does what `find` does, with a copy of `text[at:length]`: it reads nothing after `length`."""
+        cdef Py_ssize_t taken
+        if not w.reserve_buffer(length - at):
+            return at
+        if length > at:
+            memcpy(w.buffer, text + at, length - at)
+        w.base = at
+        taken = at + self.find(sink, w, w.buffer, 0, length - at, final)
+        w.base = 0
+        return taken
+
+    cdef void find_short(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """Does what `find` does, for a whole text of at most `CHUNK` bytes, in fewer steps."""
+        cdef GridRun run
+        if self.run_grid != NULL:
+            w.begin_chunk(0)
+            begin_run(&run, w)
+            (<GridRunFunction>self.run_grid)(&self.kernel, text, <uint32_t>length, True, CHUNK, &run)
+            if run.at == length:
+                w.pieces = run.pieces
+                if w.pieces:
+                    sink.take(w, text)
+                return
+        self.find(sink, w, text, 0, length, True)
+
+    cdef Py_ssize_t piece(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """Adds the piece at `at`, by the automaton; returns its end, or -1 if it is not sure."""
+        cdef uint32_t tag = 0
+        cdef bint wide = False
+        cdef Py_ssize_t end = scan_piece(&self.scanner.tables, text, at, stop, final, &tag, &wide, &w.memo)
+        if end >= 0 and tag != DROPPED:
+            if wide and self.joined != NULL:
+                self.add_cut(sink, w, text, at, end)
+            else:
+                add_piece(sink, w, text, at, end)
+        return end
+
+
+cdef inline void begin_run(GridRun *run, Workspace w) noexcept nogil:
+    memset(&run.state, 0, sizeof(run.state))
+    run.starts, run.pieces, run.anchor, run.at = w.starts, w.pieces, w.pieces, w.starts[w.pieces]
+
+
+cdef void take_upto(Sink sink, Workspace w, const uint8_t *text, GridRun *run) noexcept nogil:
+    """Hands over the chunk up to the last anchor. The pieces after it begin the next chunk."""
+    cdef uint32_t base = w.starts[run.anchor]
+    cdef int i
+    sink.take(w, text)
+    run.pieces -= run.anchor
+    for i in range(1, run.pieces + 1):
+        w.starts[i] = w.starts[run.anchor + i] - base
+    run.at -= base
+    run.anchor = 0

@@ -1,0 +1,29 @@
+# A chunk of pieces, from bytes to ids.
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from dstok.core.merge._bpe cimport BPE
+from dstok.core.find._sink cimport Sink
+from dstok.core.find._workspace cimport Workspace
+
+
+cdef class IdSink(Sink):
+    cdef BPE bpe
+    cdef int level           # for all stages; see simd/_level.pyx
+
+    cdef bint find_values(self, Workspace w, const uint8_t *chunk) noexcept nogil
+    cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
+    cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
+    cdef bint keep_whole(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil
+    cdef bint merge_batch(self, Workspace w, const uint8_t *chunk, const uint32_t *batch, int size) noexcept nogil
+    cdef void keep(self, Workspace w, const uint8_t *chunk, uint32_t index, Py_ssize_t found) noexcept nogil
+    cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil
+    cdef void emit(self, Workspace w) noexcept nogil
+    cdef Py_ssize_t tally(self, Workspace w) noexcept nogil
+    cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil
+
+
+@cython.final
+cdef class IdSpanSink(IdSink):
+    cdef void add_spans(
+        self, int64_t *spans, const uint32_t *ids, Py_ssize_t count, int64_t at) noexcept nogil

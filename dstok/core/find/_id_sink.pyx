@@ -1,0 +1,308 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
+"""The sink of ids: a chunk, some hundred pieces, from bytes to ids.
+
+In: a text, and the starts of pieces that lie end to end in it, in a workspace. Out: the pieces' ids, written after
+those that the workspace already has, with their spans if the sink wants them; or, if it only counts, their number.
+Invariant: the ids of each piece are those that merging its bytes gives. On failure the workspace's status says why,
+and the chunk is empty.
+
+There are four steps. Each handles all pieces of the chunk before the next one begins, so the processor waits
+for many look-ups in memory at once, not for one after the other:
+
+1. All pieces are looked up in the piece table, each at its first place (merge/_probe.h).
+2. The missing ones are looked up at their second place (merge/_pieces.pyx).
+3. Those still missing are merged, several at once (merge/_bpe.pyx, merge/_lanes.h), and put into the table.
+4. The ids are written, piece by piece.
+
+Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 7. If step 1 does not find " all",
+`missed` is [2], and `values[2]` is 0 until step 2 or 3 has set it.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from dstok.core.merge._bpe cimport (
+    LANES, NO_RANK, Lanes, lanes_clear, lanes_put, lanes_take, merge_lanes, start_symbols,
+)
+from dstok.core.simd._level cimport LEVEL_AVX2, level
+from dstok.core.merge._pieces cimport (
+    CHUNK_ROOM, MIDDLE, MOST_IDS, RING, insert, look_up_long, piece_second, piece_value, probe_chunk, probe_emit,
+)
+from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, Workspace
+
+cdef extern from "find/_repeats.h":
+    void find_repeats(
+        const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count, uint16_t *first) noexcept nogil
+
+cdef extern from *:
+    void __builtin_prefetch(const void *) noexcept nogil
+
+cdef enum:
+    LEAST_LANES = 3          # missed pieces: merging fewer one by one is faster
+
+
+cdef class IdSink(Sink):
+    """Merges by `bpe`. Writes ids, or, in a workspace that counts, adds up their number."""
+
+    def __cinit__(self, BPE bpe not None):
+        self.bpe, self.level = bpe, level()
+
+    cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
+        if not self.find_values(w, text + w.origin):
+            return
+        if w.counting:
+            w.total += self.tally(w)
+        elif w.reserve(w.pieces * MIDDLE + w.side_used + 4):
+            self.emit(w)
+        w.next_chunk()
+
+    cdef bint find_values(self, Workspace w, const uint8_t *chunk) noexcept nogil:
+        """Sets `values`; false, with a status and an empty chunk, if memory is out."""
+        cdef int misses = probe_chunk(self.level, &w.table, chunk, w.starts, w.pieces, w.values, w.missed)
+        w.side_used = 0
+        misses = self.look_again(w, chunk, misses) if misses else 0
+        if misses and not self.merge_missed(w, chunk, misses):
+            w.pieces = 0  # the run is over, but a caller may still add to the chunk, within its room
+            return False
+        return True
+
+    cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        cdef Py_ssize_t found
+        if w.status != FINE or not w.reserve(end - start):
+            return
+        found = self.bpe.merge_piece(text + start, end - start, w.out + w.count, &w.scratch, &w.junction)
+        if found < 0:
+            w.status = OUT_OF_MEMORY
+        elif w.counting:
+            w.total += found
+        else:
+            w.count += found
+
+    cdef bint take_added(self, Workspace w, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        if w.counting:
+            w.total += 1
+            return True
+        if not w.reserve(1):
+            return False
+        w.out[w.count] = id
+        w.count += 1
+        return True
+
+    cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
+        """Looks up missed pieces at their second place; returns the number of those still missing."""
+        cdef const uint64_t *lines[CHUNK_ROOM]
+        cdef uint32_t start, length
+        cdef int i, left = 0
+        for i in range(misses):
+            start, length = w.starts[w.missed[i]], w.starts[w.missed[i] + 1] - w.starts[w.missed[i]]
+            lines[i] = piece_second(&w.table, chunk + start, length) if length <= MIDDLE else NULL
+            __builtin_prefetch(lines[i])
+        for i in range(misses):
+            start, length = w.starts[w.missed[i]], w.starts[w.missed[i] + 1] - w.starts[w.missed[i]]
+            w.values[w.missed[i]] = 0
+            if lines[i] != NULL:
+                w.values[w.missed[i]] = piece_value(&w.table, lines[i], chunk + start, length)
+            w.missed[left] = w.missed[i]
+            left += w.values[w.missed[i]] == 0
+        return left
+
+    cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
+        """Finds the values of the pieces that the probe has missed, once for equal ones; false if memory is out."""
+        cdef uint16_t first[CHUNK_ROOM]
+        cdef uint32_t order[CHUNK_ROOM]
+        cdef int i = 0, size
+        find_repeats(chunk, w.starts, w.missed, misses, first)
+        size = by_length(w, misses, first, order)
+        while i < size:
+            if not self.merge_batch(w, chunk, order + i, min(<int>LANES, size - i)):
+                return False
+            i += LANES
+        for i in range(misses):
+            if first[i] != i:
+                w.values[w.missed[i]] = w.values[w.missed[first[i]]]
+            elif w.starts[w.missed[i] + 1] - w.starts[w.missed[i]] > MIDDLE and not self.miss(w, chunk, w.missed[i]):
+                return False
+        return True
+
+    cdef bint keep_whole(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil:
+        """Remembers the id of a piece that is a token; false if the piece is no token or there is no room to look."""
+        if not w.reserve_side(2 + MOST_IDS):
+            return False
+        w.side[w.side_used + 1] = self.bpe.whole(chunk + w.starts[index], w.starts[index + 1] - w.starts[index])
+        if w.side[w.side_used + 1] == NO_RANK:
+            return False
+        self.keep(w, chunk, index, 1)
+        return True
+
+    cdef bint merge_batch(self, Workspace w, const uint8_t *chunk, const uint32_t *batch, int size) noexcept nogil:
+        """Does what `miss` does, for up to `LANES` pieces of at most `MIDDLE` bytes."""
+        cdef Lanes lanes
+        cdef uint32_t start
+        cdef uint32_t *ids
+        cdef int i, count
+        if size < LEAST_LANES or self.level < LEVEL_AVX2:
+            for i in range(size):
+                if not self.miss(w, chunk, batch[i]):
+                    return False
+            return True
+        if not w.reserve_side(LANES * (1 + MIDDLE) + MOST_IDS):
+            return False
+        lanes_clear(&lanes)
+        for i in range(size):
+            if self.bpe.ignore_merges and self.keep_whole(w, chunk, batch[i]):
+                continue
+            start, ids = w.starts[batch[i]], w.side + w.side_used + 1
+            count = <int>start_symbols(&self.bpe.start, chunk + start, w.starts[batch[i] + 1] - start, ids)
+            lanes_put(&lanes, i, ids, count)
+        merge_lanes(&self.bpe.pairs, &lanes, size)
+        for i in range(size):
+            count = lanes_take(&lanes, i, w.side + w.side_used + 1)
+            if count:
+                self.keep(w, chunk, batch[i], count)
+        return True
+
+    cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil:
+        """Finds the value of a piece that tables a and b do not hold; false if memory is out."""
+        cdef const uint8_t *piece = chunk + w.starts[index]
+        cdef Py_ssize_t length = w.starts[index + 1] - w.starts[index], found = 0
+        cdef uint32_t *ids
+        if not w.reserve_side(1 + length + MOST_IDS):
+            return False
+        ids = w.side + w.side_used + 1
+        if length > MIDDLE:
+            found = look_up_long(&w.table, piece, length, ids)
+        if not found:
+            found = self.bpe.merge_piece(piece, length, ids, &w.scratch, &w.junction)
+            if found < 0:
+                w.status = OUT_OF_MEMORY
+                return False
+            self.keep(w, chunk, index, found)
+            return True
+        w.side[w.side_used] = <uint32_t>found
+        w.values[index] = <uint64_t>w.side_used << 16
+        w.side_used += 1 + found
+        return True
+
+    cdef void keep(self, Workspace w, const uint8_t *chunk, uint32_t index, Py_ssize_t found) noexcept nogil:
+        """Remembers the `found` ids of a piece, which stand after the side buffer's next word."""
+        cdef Py_ssize_t length = w.starts[index + 1] - w.starts[index]
+        cdef uint64_t value = insert(&w.table, chunk + w.starts[index], length, w.side + w.side_used + 1, found)
+        if not value:
+            value = <uint64_t>w.side_used << 16
+            w.side[w.side_used] = <uint32_t>found
+            w.side_used += 1 + found
+        w.values[index] = value
+
+    cdef void emit(self, Workspace w) noexcept nogil:
+        """Writes the ids of the chunk's values; there is room for them."""
+        cdef uint32_t *out = w.out + w.count
+        cdef const uint32_t *ids
+        cdef int at = 0
+        cdef uint32_t count
+        while True:
+            at = probe_emit(self.level, w.values, at, w.pieces, &out)
+            if at == w.pieces:
+                break
+            ids = self.located(w, w.values[at], &count)
+            memcpy(out, ids, count * sizeof(uint32_t))
+            out += count
+            at += 1
+        w.count = out - w.out
+
+    cdef Py_ssize_t tally(self, Workspace w) noexcept nogil:
+        """The number of ids that the values of the chunk have."""
+        cdef Py_ssize_t total = 0, elsewhere = 0
+        cdef uint32_t count
+        cdef int i
+        for i in range(w.pieces):
+            total += w.values[i] & 3
+            elsewhere += w.values[i] & 3 == 0
+        if elsewhere:
+            for i in range(w.pieces):
+                if w.values[i] & 3 == 0:
+                    self.located(w, w.values[i], &count)
+                    total += count
+        return total
+
+    cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil:
+        """The place of the ids of a value that does not hold them itself, and their number."""
+        count[0] = value >> 8 & 0xFF
+        if count[0]:
+            return w.table.ring + (value >> 16 & (RING - 1))
+        count[0] = w.side[value >> 16]
+        return w.side + (value >> 16) + 1
+
+
+@cython.final
+cdef class IdSpanSink(IdSink):
+    """Writes ids and their spans in the text, in bytes, to `spans`. Not for a workspace that counts.
+
+    Merging keeps the bytes of a piece, so each id begins at the end of the id before it.
+    """
+
+    cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
+        cdef int64_t base = w.base + w.origin
+        cdef Py_ssize_t first = w.count
+        cdef const uint32_t *out
+        cdef uint32_t count
+        cdef int i
+        if not self.find_values(w, text + w.origin):
+            return
+        if w.reserve(w.pieces * MIDDLE + w.side_used + 4):
+            self.emit(w)
+            if w.reserve_spans(w.count - first):
+                out = w.out + first
+                for i in range(w.pieces):
+                    count = w.values[i] & 3
+                    if count == 0:
+                        self.located(w, w.values[i], &count)
+                    self.add_spans(w.spans + 2 * w.spanned, out, count, base + w.starts[i])
+                    w.spanned += count
+                    out += count
+        w.next_chunk()
+
+    cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        cdef Py_ssize_t first = w.count
+        IdSink.take_giant(self, w, text, start, end)
+        if w.status == FINE and w.reserve_spans(w.count - first):
+            self.add_spans(w.spans + 2 * w.spanned, w.out + first, w.count - first, w.base + start)
+            w.spanned += w.count - first
+
+    cdef bint take_added(self, Workspace w, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        if not (w.reserve_spans(1) and IdSink.take_added(self, w, id, start, end)):
+            return False
+        w.spans[2 * w.spanned], w.spans[2 * w.spanned + 1] = w.base + start, w.base + end
+        w.spanned += 1
+        return True
+
+    cdef void add_spans(self, int64_t *spans, const uint32_t *ids, Py_ssize_t count, int64_t at) noexcept nogil:
+        """Writes the spans of the ids of a piece that begins at `at`."""
+        cdef const uint32_t *starts = self.bpe.starts
+        cdef Py_ssize_t i
+        for i in range(count):
+            spans[2 * i] = at
+            at += starts[ids[i] + 1] - starts[ids[i]]
+            spans[2 * i + 1] = at
+
+
+cdef int by_length(Workspace w, int misses, const uint16_t *first, uint32_t *order) noexcept nogil:
+    """Sorts missed pieces of up to `MIDDLE` bytes by length, equal ones once; returns their number."""
+    cdef int places[MIDDLE + 2]
+    cdef uint32_t index, length
+    cdef int i
+    memset(places, 0, sizeof(places))
+    for i in range(misses):
+        length = w.starts[w.missed[i] + 1] - w.starts[w.missed[i]]
+        if first[i] == i and length <= MIDDLE:
+            places[length + 1] += 1
+    for i in range(MIDDLE + 1):
+        places[i + 1] += places[i]
+    for i in range(misses):
+        index = w.missed[i]
+        length = w.starts[index + 1] - w.starts[index]
+        if first[i] == i and length <= MIDDLE:
+            order[places[length]] = index
+            places[length] += 1
+    return places[MIDDLE]

@@ -1,0 +1,69 @@
+# The memory that one encoding run writes to: ids, notes, scratch memory, and its own piece table.
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from dstok.core.merge._bpe cimport Scratch
+from dstok.core.merge._pieces cimport CHUNK_ROOM, PieceTable
+from dstok.core.split._scan cimport Memo
+
+cdef enum Status:
+    FINE = 0
+    OUT_OF_MEMORY = 1
+    SPECIAL_FOUND = 2
+    INVALID_TEXT = 3
+
+cdef struct Note:
+    # An added token, or a piece: its place among the ids, and its span in bytes.
+    Py_ssize_t index
+    Py_ssize_t start
+    Py_ssize_t end
+
+
+@cython.final
+cdef class Workspace:
+    cdef PieceTable table
+    cdef Scratch scratch
+    cdef Scratch junction
+    cdef Memo memo                    # of the text in work: see split/_scan.pyx
+    cdef Py_ssize_t origin            # start of the chunk in work, in the buffer in work
+    cdef int pieces                   # number of its pieces so far; they lie end to end
+    cdef uint32_t starts[CHUNK_ROOM + 64]  # start of each, from `origin`, and the end of the last one
+    cdef uint64_t values[CHUNK_ROOM]  # value of each in the piece table
+    cdef uint32_t missed[CHUNK_ROOM]  # the pieces that the piece table does not hold
+    cdef uint32_t *side               # ids of pieces that the piece table cannot hold: a count, then the ids of each
+    cdef Py_ssize_t side_used
+    cdef Py_ssize_t side_size
+    cdef uint32_t *out
+    cdef Py_ssize_t count             # ids in `out`
+    cdef Py_ssize_t capacity
+    cdef Py_ssize_t total             # ids so far, with those that counting has dropped
+    cdef bint counting                # ids are counted, not kept
+    cdef int64_t *spans               # of the ids in `out`, in bytes of the text, if the sink wants them: pairs
+    cdef Py_ssize_t spanned           # the number of spans
+    cdef Py_ssize_t span_room
+    cdef Note *notes
+    cdef Py_ssize_t noted
+    cdef Py_ssize_t note_capacity
+    cdef bint noting                  # added tokens are noted
+    cdef uint8_t *buffer              # transcoded text
+    cdef Py_ssize_t buffer_size
+    cdef Py_ssize_t base              # offset in the text of byte 0 of the buffer in work
+    cdef bint fresh                   # no text of the present stretch has been taken yet
+    cdef Py_ssize_t skip[2]           # bytes ahead where no added token (raw, normalized) begins, since one is rejected
+    cdef Status status
+    cdef Py_ssize_t where             # of the fault, in bytes (INVALID_TEXT in a str: code points)
+    cdef int token                    # SPECIAL_FOUND: the token
+    cdef bint normalized              # SPECIAL_FOUND: whether the matcher is that of normalized tokens
+    cdef int place                    # in the pool; -1: it is not kept
+    cdef int process                  # `slot_process` of the lease
+    cdef object _keep
+
+    cdef void begin(self, bint counting, bint noting) noexcept nogil
+    cdef void begin_chunk(self, Py_ssize_t at) noexcept nogil
+    cdef void next_chunk(self) noexcept nogil
+    cdef bint reserve(self, Py_ssize_t more) noexcept nogil
+    cdef bint reserve_spans(self, Py_ssize_t more) noexcept nogil
+    cdef bint reserve_side(self, Py_ssize_t more) noexcept nogil
+    cdef bint reserve_buffer(self, Py_ssize_t size) noexcept nogil
+    cdef bint note(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef void trim(self) noexcept

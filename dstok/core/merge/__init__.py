@@ -1,0 +1,1 @@
+"""From the bytes of pieces to ids: the pair table and its loops, the piece table."""

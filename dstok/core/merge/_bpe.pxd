@@ -1,0 +1,104 @@
+# Byte-level BPE: the pair table and the merge loops.
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from "merge/_merge.h":
+    enum:
+        NO_RANK
+        NO_PAIR
+        FEW_SYMBOLS
+        SHORT
+    ctypedef struct PairTable:
+        const uint64_t *slots
+        const uint16_t *seeds
+        int slot_shift
+        int seed_shift
+        uint32_t left_mix
+        uint32_t right_mix
+        const uint32_t *merged
+        uint32_t first
+        uint32_t mix
+        bint wide
+    void read_lines(const void *table, size_t size) noexcept nogil
+    ctypedef struct BytePair:
+        pass
+    ctypedef struct StartTable:
+        const uint32_t *bytes
+        const BytePair *pairs
+        const uint32_t *pair_ids
+        const uint32_t *atoms
+    uint32_t left_mix_of(uint32_t salt) noexcept nogil
+    uint32_t right_mix_of(uint32_t salt) noexcept nogil
+    uint32_t mix_of(uint32_t salt) noexcept nogil
+    uint32_t pair_bucket(
+        uint32_t left, uint32_t right, uint32_t left_mix, uint32_t right_mix, int seed_shift) noexcept nogil
+    uint32_t pair_slot(uint32_t left, uint32_t right, uint32_t seed, uint32_t mix, int slot_shift) noexcept nogil
+    uint32_t pair_rank(const PairTable *t, uint32_t left, uint32_t right) noexcept nogil
+    uint32_t pair_merged(const PairTable *t, uint32_t rank) noexcept nogil
+    int merge_short(const PairTable *t, uint32_t *ids, int count) noexcept nogil
+    int64_t merge_sweeps(
+        const PairTable *t, uint32_t *ids, uint32_t *ranks, int64_t count) noexcept nogil
+    int64_t start_symbols(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) noexcept nogil
+
+cdef extern from "merge/_heap.h":
+    enum:
+        SCRATCH_BYTES
+    ctypedef struct Scratch:
+        uint32_t *next
+        uint32_t *out
+        uint32_t *ends
+        int64_t capacity
+        uint64_t work
+    void scratch_free(Scratch *s) noexcept nogil
+    bint scratch_grow(Scratch *s, int64_t length) noexcept nogil
+    int64_t merge_heap(
+        const PairTable *t, const uint32_t *starts, int64_t length, int64_t count, Scratch *s) noexcept nogil
+
+cdef extern from "merge/_lanes.h":
+    enum:
+        LANES
+        LANE_SYMBOLS
+    ctypedef struct Lanes:
+        pass
+    void lanes_clear(Lanes *lanes) noexcept nogil
+    void lanes_put(Lanes *lanes, int lane, const uint32_t *ids, int count) noexcept nogil
+    int lanes_take(const Lanes *lanes, int lane, uint32_t *ids) noexcept nogil
+    void merge_lanes(const PairTable *t, Lanes *lanes, int size) noexcept nogil
+    void merge_lanes_portable(const PairTable *t, Lanes *lanes, int size) noexcept nogil
+
+
+@cython.final
+cdef class BPE:
+    cdef PairTable pairs
+    cdef StartTable start         # the table that merging starts from
+    cdef StartTable plain         # the same with bytes alone
+    cdef uint32_t byte_ids[256]
+    cdef const uint32_t *starts   # token i is blob[starts[i]:starts[i + 1]]
+    cdef const uint8_t *blob
+    cdef readonly Py_ssize_t size  # `starts` is defined for ids below this
+    cdef readonly bint monotone
+    cdef readonly bint ignore_merges
+    cdef uint32_t *by_bytes       # ignore_merges only: open addressing over the vocabulary's bytes, id + 1
+    cdef uint32_t by_bytes_mask
+    cdef uint64_t by_bytes_seed
+    cdef object _keep
+
+    cdef int _open_start(self, atoms, byte_pairs, pair_ids) except -1
+    cdef void fetch(self) noexcept nogil
+    cdef uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil
+    cdef Py_ssize_t width(self, uint32_t token) noexcept nogil
+    cdef Py_ssize_t merge_piece(
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
+    ) noexcept nogil
+    cdef Py_ssize_t merge_text(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil
+    cdef Py_ssize_t merge_sections(
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
+    ) noexcept nogil
+    cdef Py_ssize_t merge_into(
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s
+    ) noexcept nogil
+    cdef int joins(
+        self, const uint8_t *text, Py_ssize_t left, Py_ssize_t right, Scratch *junction
+    ) noexcept nogil
+    cdef Py_ssize_t _index(self, const uint32_t[::1] tokens, Py_ssize_t most) noexcept nogil
+    cdef uint32_t whole(self, const uint8_t *text, Py_ssize_t length) noexcept nogil

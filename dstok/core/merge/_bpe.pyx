@@ -1,0 +1,368 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
+"""Byte-level BPE: the merge loops.
+
+In: the bytes of one piece. Out: its ids.
+Invariant: the ids are upstream's. Of all pairs of neighbours the one with the lowest rank is merged, the leftmost of
+equals first, until no pair has a rank. With `ignore_merges` a piece that is a token is that token.
+
+Loops by length. `merge_short` scans a small array of ranks for the least (Sennrich's algorithm as it stands).
+`merge_lanes` does so for sixteen texts side by side (_lanes.h). `merge_sweeps` joins all pairs of the least rank in one
+go, as long as there are many (_merge.h). `merge_heap` keeps the candidates in a binary heap: its time is
+O(n log n) (_heap.h). `merge_sections` cuts a long piece into sections, merges each with one of these loops, and joins
+the answers, so that memory stays small and the cost linear. Sections are as small as their tokens allow. A section with
+the bytes of the section before takes its ids.
+
+Why sections are exact, whatever the ranks are. Each step of merging takes the pair of the least rank, the leftmost of
+equals. As long as no step joins anything across a border, the two sides do not influence each other: the pair that is
+taken on one side is the best one of that side, and the other side only decides when. No step crosses the edges of a
+token of BPE(X). So the steps in a text X inside such a token are the steps of its bytes alone.
+Let X, Y be texts with BPE(X) = (..., a) and BPE(Y) = (b, ...). Suppose that merging XY joins something across the
+border, for the first time a pair (u, v), and that merging ab (the bytes of a, then those of b) never does. Until then
+the steps inside a are those of a alone, and the steps inside b are those of b alone. They come in the same order in XY
+as in ab: in both, the better one of a's next step and b's next step comes first. So merging ab passes through the same
+u and v, with the same rest of a and b. In XY the pair (u, v) is better than all others, those inside a and b too. So
+merging ab takes it, too: a contradiction. So if BPE(ab) = (a, b), then BPE(XY) = BPE(X) BPE(Y). `joins` asks just that.
+`merge_sections` drops the last few tokens of a section and merges them again in the next. Where a border still does not
+hold, it takes more tokens back, twice as many each time.
+
+Cost. A section ends after all sections before it, by half its own length at least, or at the end of the piece. So
+there are finitely many sections, and those that end before the piece's end are together at most twice as long as the
+piece. After a section at the piece's end whose border does not hold comes one that is twice as long, if there is so
+much text: together at most twice the piece again. (A section must not end where an earlier one has ended. Otherwise the
+loop might not end where tokens of a thousand bytes meet: one section keeps a token that the next, longer section gives
+back.)
+
+Symbols to start from. Suppose that plain merging certainly makes a token T at some place. Then T may be made at once,
+on one condition: no merge with T as a side has a rank below the ranks of the merges that make T
+(byte_pairs.settled_tokens; with monotone ranks every token fulfils it). The reason: as long as T is not whole, plain
+merging can do a merge inside it, and its rank is at most the highest rank of T's merges. So all merges before T is
+whole have no higher rank. The pairs of T with its neighbours, which only the short cut sees so early, do have a higher
+one, so the short cut does not merge them earlier either. Both take the same steps in the same order, except for those
+inside T, and agree once T is whole. One such token after the other may be made so. Two kinds of tokens are certain:
+- a pair of bytes (a, b) between x and y, if the rank of its merge is below every rank of two kinds of merges: of a
+  token that ends in x with a, and of b with a token that begins with y. Only those could take a or b away from the
+  pair, whatever becomes of x and y (`BytePair` in _merge.h). In V3's cold pieces this turns 9.2 bytes into 5.7 symbols.
+- a character of three bytes, if merging its bytes gives its own token, and no token that holds only a part of it can
+  reach beyond it: neither of the byte pairs at its two borders stands at a torn border of any token
+  (tables/characters.py). Then its bytes can only merge with one another until the token is whole.
+"""
+
+cimport cython
+from array import array
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy, memset
+
+from dstok.core.text._hash cimport hash_bytes
+from dstok.core.simd._level cimport LEVEL_AVX2, level
+
+from os import urandom
+
+from dstok.errors import UnsupportedError
+
+cdef enum:
+    LEAST_SECTION = 48    # bytes
+    MOST_SECTION = 2048   # bytes; its arrays stay in the level-2 cache
+    FEW_TOKENS = 8        # tokens in a section: with fewer the next one is larger
+    MANY_TOKENS = 24      # with more the next one is smaller
+    OVERLAP = 2           # tokens at a section's end that are merged again in the next
+    SEEDS = 16            # random seeds tried for the index of the vocabulary
+    CROWDED = 8           # slots read for a token, at most on average: by chance there are one and a half
+
+
+@cython.final
+cdef class BPE:
+    """The merge list of one model, as flat tables that it keeps alive.
+
+    `pairs` and `seeds` come from _pairs.build_pairs. `merged` is the id by rank; if it is empty, `first` is the id of
+    rank 0. `byte_ids` is the id of each byte; `starts` and `blob` hold the bytes of each token; `atoms`, `byte_pairs`
+    and `pair_ids` make a StartTable.
+    """
+
+    def __cinit__(self, pairs, seeds, merged, uint32_t first, byte_ids, starts, blob, bint monotone,
+                  bint ignore_merges, atoms=b"", byte_pairs=b"", pair_ids=b""):
+        cdef const uint64_t[::1] p = memoryview(pairs).cast("B").cast("Q")
+        cdef const uint16_t[::1] q = memoryview(seeds).cast("B").cast("H")
+        cdef const uint32_t[::1] m = memoryview(merged).cast("B").cast("I")
+        cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
+        cdef const uint8_t[::1] b = memoryview(blob).cast("B")
+        cdef Py_ssize_t size, salts
+        cdef int i
+        if p.shape[0] & (p.shape[0] - 1) or p.shape[0] < 16 or s.shape[0] < 2:
+            raise ValueError("BPE tables of the wrong size")
+        salts = 1 + (q.shape[0] & 1 == 0)
+        size = q.shape[0] - salts
+        if size & (size - 1) or size < 16:
+            raise ValueError("BPE tables of the wrong size")
+        self._keep = (p, q, m, s, b)
+        self.pairs.slots, self.pairs.seeds = &p[0], &q[0]
+        self.pairs.slot_shift = 33 - int(p.shape[0]).bit_length()
+        self.pairs.seed_shift = 33 - int(size).bit_length()
+        self.pairs.mix = mix_of(q[size])
+        self.pairs.left_mix = left_mix_of(q[size + 1] if salts > 1 else 0)
+        self.pairs.right_mix = right_mix_of(q[size + 1] if salts > 1 else 0)
+        self.pairs.merged = &m[0] if m.shape[0] else NULL
+        self.pairs.first = first
+        self.pairs.wide = level() >= LEVEL_AVX2
+        self.starts, self.blob = &s[0], &b[0]
+        self.size = s.shape[0] - 1
+        self.monotone, self.ignore_merges = monotone, ignore_merges
+        for i in range(256):
+            self.byte_ids[i] = byte_ids[i]
+            if self.byte_ids[i] >= self.size:  # a byte that no text holds may have no token: it has another byte's id
+                raise ValueError(f"expected the id of byte {i} below {self.size}, found {self.byte_ids[i]}")
+        self.start.bytes = self.plain.bytes = self.byte_ids
+        if len(byte_pairs):
+            self._open_start(atoms, byte_pairs, pair_ids)
+
+    cdef int _open_start(self, atoms, byte_pairs, pair_ids) except -1:
+        cdef const uint32_t[::1] a = memoryview(atoms).cast("B").cast("I")
+        cdef const uint8_t[::1] p = memoryview(byte_pairs).cast("B")
+        cdef const uint32_t[::1] i = memoryview(pair_ids).cast("B").cast("I")
+        if a.shape[0] != 0x10000 or p.shape[0] != 0x10000 * sizeof(BytePair):
+            raise ValueError("BPE tables of the wrong size")
+        self._keep += (a, p, i)
+        self.start.atoms = &a[0]
+        self.start.pairs = <const BytePair *>&p[0]
+        self.start.pair_ids = &i[0] if i.shape[0] else NULL
+        return 0
+
+    def __dealloc__(self):
+        free(self.by_bytes)
+
+    cdef void fetch(self) noexcept nogil:
+        """Reads one word of each line of the tables of merging: else a first text would wait for line after line."""
+        read_lines(self.pairs.slots, <size_t>8 << (32 - self.pairs.slot_shift))
+        read_lines(self.pairs.seeds, <size_t>2 << (32 - self.pairs.seed_shift))
+        if self.start.pairs != NULL:
+            read_lines(self.start.pairs, 0x10000 * sizeof(BytePair))
+
+    cdef inline uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil:
+        """The rank of the merge of two ids, or NO_RANK."""
+        return pair_rank(&self.pairs, left, right)
+
+    cdef inline Py_ssize_t width(self, uint32_t token) noexcept nogil:
+        """The number of bytes of a token."""
+        return self.starts[token + 1] - self.starts[token]
+
+    cdef Py_ssize_t merge_text(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil:
+        """Writes the ids of any bytes to `s.out`, their ends to `s.ends`; returns their number, -1 if memory is out."""
+        cdef Py_ssize_t count, i
+        cdef uint32_t end = 0
+        if not scratch_grow(s, length):
+            return -1
+        s.work += length
+        count = start_symbols(&self.start, text, length, s.out)
+        if count > FEW_SYMBOLS and self.monotone:
+            count = merge_sweeps(&self.pairs, s.out, s.next, count)
+        if count > SHORT:
+            return merge_heap(&self.pairs, self.starts, length, count, s)
+        count = merge_short(&self.pairs, s.out, <int>count)
+        for i in range(count):
+            end += <uint32_t>self.width(s.out[i])
+            s.ends[i] = end
+        return count
+
+    cdef int joins(
+        self, const uint8_t *text, Py_ssize_t left, Py_ssize_t right, Scratch *junction
+    ) noexcept nogil:
+        """Whether two tokens of `left` and `right` bytes at `text` stay two when merged together; -1: no memory."""
+        cdef Py_ssize_t count = self.merge_text(text, left + right, junction)
+        if count < 0:
+            return -1
+        return count == 2 and junction.ends[0] == left
+
+    cdef Py_ssize_t merge_sections(
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s, Scratch *junction
+    ) noexcept nogil:
+        """Writes the ids of a long piece, section by section; see the module's docstring. -1 if memory is out."""
+        cdef Py_ssize_t count = 0, start = 0, reach = 0, end, size = LEAST_SECTION, back = OVERLAP
+        cdef Py_ssize_t kept, found = 0, least
+        cdef Py_ssize_t last_start = 0, last_length = 0      # of the text whose answer is in `s`
+        cdef uint64_t border, last_border = 0xFFFFFFFFFFFFFFFF  # the two tokens of the last border
+        cdef int holds = 0
+        while True:
+            # Half of a section at least is new: see "Cost".
+            end = min(start + max(size, 2 * (reach - start)), length)
+            reach = end
+            # In a text with a short period one section is like the next.
+            if end - start != last_length or memcmp(text + start, text + last_start, last_length):
+                found = self.merge_text(text + start, end - start, s)
+                if found < 0:
+                    return -1
+                last_length = end - start
+            last_start = start
+            if found < FEW_TOKENS:
+                size = min(2 * size, MOST_SECTION)
+            elif found > MANY_TOKENS:
+                size = max(size >> 1, LEAST_SECTION)
+            kept = found if end == length else found - OVERLAP
+            if kept <= 0:
+                continue
+            # Test the border with the ids that are kept; where it does not hold, take some of them back.
+            if count:
+                border = <uint64_t>out[count - 1] << 32 | s.out[0]
+                if border != last_border:
+                    holds = self.joins(text + start - self.width(out[count - 1]), self.width(out[count - 1]), s.ends[0],
+                                       junction)
+                    if holds < 0:
+                        return -1
+                    last_border = border
+                if not holds:
+                    least = 2 * (end - start) if end == length else 0
+                    kept = max(count - back, 0)
+                    while count > kept or count and end - start < least:
+                        count -= 1
+                        start -= self.width(out[count])
+                    back *= 2
+                    continue
+            back = OVERLAP
+            memcpy(out + count, s.out, kept * 4)
+            count += kept
+            if end == length:
+                return count
+            start += s.ends[kept - 1]
+
+    cdef Py_ssize_t merge_into(
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s
+    ) noexcept nogil:
+        """Does what `merge_text` does, but writes the ids to `out`."""
+        cdef Py_ssize_t count = self.merge_text(text, length, s)
+        if count > 0:
+            memcpy(out, s.out, count * 4)
+        return count
+
+    cdef uint32_t whole(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """The id of the token with these bytes, or NO_RANK. Only with `ignore_merges`."""
+        cdef uint32_t slot = <uint32_t>hash_bytes(self.by_bytes_seed, text, length) & self.by_bytes_mask
+        cdef uint32_t token
+        while self.by_bytes[slot]:
+            token = self.by_bytes[slot] - 1
+            if self.width(token) == length and memcmp(self.blob + self.starts[token], text, length) == 0:
+                return token
+            slot = (slot + 1) & self.by_bytes_mask
+        return NO_RANK
+
+    cdef Py_ssize_t merge_piece(
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
+    ) noexcept nogil:
+        """Writes the ids of one piece to `out`, which has room for `length`; -1 if memory is out."""
+        cdef Py_ssize_t count
+        if self.ignore_merges:
+            out[0] = self.whole(text, length)
+            if out[0] != NO_RANK:
+                return 1
+        if length <= 3 * FEW_SYMBOLS:
+            count = start_symbols(&self.start, text, length, out)
+            if count <= FEW_SYMBOLS:
+                return merge_short(&self.pairs, out, <int>count)
+            return self.merge_into(text, length, out, scratch)
+        return self.merge_sections(text, length, out, scratch, junction)
+
+    def index_vocabulary(self, reachable, seeds=None):
+        """Makes `whole` work: indexes the ids in `reachable`, which a piece may be. Returns the number of slots read.
+
+        Takes the first of `seeds` (by default random ones) under which the tokens do not crowd. Raises
+        `UnsupportedError` if there is none.
+        """
+        cdef const uint32_t[::1] tokens = array("I", reachable)
+        cdef Py_ssize_t steps
+        cdef uint32_t slots = 16
+        while slots < 2 * tokens.shape[0]:
+            slots *= 2
+        free(self.by_bytes)
+        self.by_bytes = <uint32_t *>malloc(<size_t>slots * 4)
+        if self.by_bytes == NULL:
+            raise MemoryError
+        self.by_bytes_mask = slots - 1
+        if seeds is None:
+            seeds = [int.from_bytes(urandom(8), "little") for _ in range(SEEDS)]
+        for self.by_bytes_seed in seeds:
+            steps = self._index(tokens, CROWDED * (tokens.shape[0] + 1))
+            if steps >= 0:
+                return steps
+        raise UnsupportedError("tokens that collide in the index of whole pieces under each of its seeds, as none do "
+                               "by chance", "$.model.vocab")
+
+    cdef Py_ssize_t _index(self, const uint32_t[::1] tokens, Py_ssize_t most) noexcept nogil:
+        """Indexes the tokens under the present seed. Returns the number of slots read, -1 if more than `most`."""
+        cdef Py_ssize_t i, steps = 0
+        cdef uint32_t slot
+        memset(self.by_bytes, 0, (<size_t>self.by_bytes_mask + 1) * 4)
+        for i in range(tokens.shape[0]):
+            slot = <uint32_t>hash_bytes(self.by_bytes_seed, self.blob + self.starts[tokens[i]],
+                                        self.width(tokens[i])) & self.by_bytes_mask
+            while self.by_bytes[slot] and steps < most:
+                slot = (slot + 1) & self.by_bytes_mask
+                steps += 1
+            if steps == most:
+                return -1
+            self.by_bytes[slot] = tokens[i] + 1
+        return steps
+
+    def merge(self, bytes text not None):
+        """The ids of `text` as one piece, by the loop for its length. For tests and tools."""
+        return self._merge(text, 0)[0]
+
+    def merge_with_work(self, bytes text not None):
+        """For tests: the ids of `text` as one piece, and how many bytes sections and their borders were made of."""
+        return self._merge(text, 0)
+
+    def merge_by_heap(self, bytes text not None):
+        """The ids of `text` as one piece, by `merge_heap` from bytes. For tests."""
+        return self._merge(text, 1)[0]
+
+    def merge_in_lanes(self, list texts not None, bint wide):
+        """For tests: the ids of up to 16 texts of up to 32 bytes, by `merge_lanes`, or `merge_lanes_portable`."""
+        cdef Lanes lanes
+        cdef uint32_t ids[LANE_SYMBOLS]
+        cdef bytes text
+        cdef Py_ssize_t i, p
+        if len(texts) > LANES or max(map(len, texts), default=0) > LANE_SYMBOLS:
+            raise ValueError("too many texts, or too long ones")
+        lanes_clear(&lanes)
+        for i, text in enumerate(texts):
+            lanes_put(&lanes, <int>i, ids, <int>start_symbols(&self.start, text, len(text), ids))
+        if wide:
+            merge_lanes(&self.pairs, &lanes, <int>len(texts))
+        else:
+            merge_lanes_portable(&self.pairs, &lanes, <int>len(texts))
+        return [[ids[p] for p in range(lanes_take(&lanes, <int>i, ids))] for i in range(len(texts))]
+
+    def _merge(self, bytes text, int by_heap):
+        cdef Scratch scratch, junction
+        cdef Py_ssize_t count, i
+        cdef uint32_t[::1] out = array("I", bytes(4 * (len(text) + 1)))
+        memset(&scratch, 0, sizeof(Scratch))
+        memset(&junction, 0, sizeof(Scratch))
+        try:
+            if by_heap:
+                if not scratch_grow(&scratch, len(text)):
+                    raise MemoryError
+                count = start_symbols(&self.plain, text, len(text), scratch.out)
+                count = merge_heap(&self.pairs, self.starts, len(text), count, &scratch)
+                return [scratch.out[i] for i in range(count)], 0
+            count = self.merge_piece(text, len(text), &out[0], &scratch, &junction)
+            if count < 0:
+                raise MemoryError
+            return [out[i] for i in range(count)], scratch.work + junction.work
+        finally:
+            scratch_free(&scratch)
+            scratch_free(&junction)
+
+    def encodes_to_itself(self, uint32_t token):
+        """Whether merging the bytes of `token` gives `token`."""
+        cdef uint32_t out[SHORT]
+        cdef Py_ssize_t length = self.width(token), count
+        if length <= SHORT:
+            count = start_symbols(&self.start, self.blob + self.starts[token], length, out)
+            return merge_short(&self.pairs, out, <int>count) == 1 and out[0] == token
+        return self.merge_by_heap(self.token(token)) == [token]
+
+    def token(self, uint32_t token):
+        """The bytes of a token."""
+        if token >= self.size:
+            raise IndexError(token)
+        return self.blob[self.starts[token]:self.starts[token + 1]]

@@ -1,0 +1,57 @@
+# The piece table: piece bytes -> ids, bounded; and the safe cuts inside pieces.
+cimport cython
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+cdef enum:
+    LONG = 62        # bytes of a key in table c, at most
+    LONGEST = 252    # bytes of a key in table d, at most
+    MOST_IDS = 64    # ids of an entry in table d, at most
+    PAD = 72         # bytes after a text that may be read; they are not used
+
+cdef extern from "split/_kernel.h":
+    bint cuttable "kernel_cuttable"(uint32_t c) noexcept nogil
+
+cdef extern from "merge/_probe.h":
+    enum:
+        WORD         # bytes of a key in table a, at most
+        MIDDLE       # bytes of a key in table b, at most
+        CHUNK        # pieces in work at once
+        CHUNK_ROOM
+        RING
+    ctypedef struct PieceTable:
+        uint64_t *a
+        uint64_t *b
+        uint8_t *c
+        uint8_t *d
+        uint32_t *ring
+        uint64_t head
+        int a_shift
+        int b_shift
+        bint writable
+    int probe_chunk(
+        int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+        uint32_t *missed) noexcept nogil
+    int probe_emit(int level, const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil
+    const uint64_t *piece_second(const PieceTable *t, const uint8_t *text, uint32_t length) noexcept nogil
+    uint64_t piece_value(
+        const PieceTable *t, const uint64_t *line, const uint8_t *text, uint32_t length) noexcept nogil
+    uint64_t *piece_line_a(const PieceTable *t, uint64_t key) noexcept nogil
+    uint64_t *piece_second_a(const PieceTable *t, uint64_t key) noexcept nogil
+    uint64_t *piece_line_b(const PieceTable *t, const uint64_t *key) noexcept nogil
+    uint64_t *piece_second_b(const PieceTable *t, const uint64_t *key) noexcept nogil
+
+
+@cython.final
+cdef class PieceMemory:
+    cdef PieceTable table
+    cdef void *memory
+    cdef Py_ssize_t size
+
+
+cdef Py_ssize_t look_up_long(
+    const PieceTable *t, const uint8_t *text, Py_ssize_t length, uint32_t *out
+) noexcept nogil
+cdef uint64_t insert(
+    PieceTable *t, const uint8_t *text, Py_ssize_t length, const uint32_t *ids, Py_ssize_t count
+) noexcept nogil
+cdef bint may_cut(const uint8_t *joined, uint32_t left, uint32_t right) noexcept nogil

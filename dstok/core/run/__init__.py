@@ -1,0 +1,1 @@
+"""Whole texts, for Python: passes, the encoder, batches, ids as arrays, decoding."""

@@ -1,0 +1,35 @@
+# The encoder of one model, and the parts of it that batches use.
+cimport cython
+from cpython.object cimport PyObject
+from libc.stdint cimport uint32_t
+
+from dstok.core.find._finder cimport PieceFinder
+from dstok.core.text._normalize cimport Normalizer
+from dstok.core.run._pass cimport Pass
+from dstok.core.text._policy cimport Policy
+from dstok.core.find._pool cimport Pool
+from dstok.core.text._utf8 cimport Source
+from dstok.core.find._workspace cimport Workspace
+
+
+@cython.final
+cdef class Encoder:
+    cdef readonly PieceFinder finder
+    cdef Pass run                 # makes ids
+    cdef Pass with_spans          # makes ids and their spans
+    cdef Normalizer normalizer
+    cdef Pool pool
+    cdef PyObject **ints
+    cdef readonly Py_ssize_t size
+
+    cdef fail(self, Workspace w, Policy policy, text)
+    cdef list list_of(self, const uint32_t *ids, Py_ssize_t count)
+    cdef int text(
+        self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+    ) except -1 nogil
+    cdef int _run(
+        self, Pass run, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
+    ) except -1
+    cpdef list encode(self, text, Policy policy, bint replace)
+    cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after)
+    cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1

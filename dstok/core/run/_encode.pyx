@@ -1,0 +1,253 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
+"""The encoder: Python's side of a pass.
+
+In: a text (`str` or UTF-8 bytes) and a policy. Out: ids, as a list or an array, with their spans, or their number.
+Invariant: the tables never change. Each call leases a workspace, and works in it without the GIL.
+"""
+
+cimport cython
+from cpython.list cimport PyList_New
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_XDECREF
+from libc.stdint cimport uint8_t, uint32_t
+from libc.stdlib cimport calloc, free
+
+from dstok.core.merge._bpe cimport BPE
+from dstok.core.find._finder cimport PieceFinder
+from dstok.core.text._forms cimport NO_MEMORY, NORMALIZED, Verdict
+from dstok.core.find._id_sink cimport IdSink, IdSpanSink
+from dstok.core.text._normalize cimport Normalizer
+from dstok.core.run._pass cimport CONTEXT as context, Pass
+from dstok.core.text._policy cimport Policy
+from dstok.core.find._pool cimport LARGE, Pool
+from dstok.core.find._sink cimport NoteSink
+from dstok.core.run._stretches cimport encode_by_stretch, encode_rewritten
+from dstok.core.text._utf8 cimport Source, source_of
+from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
+from dstok.core.run._written cimport array_of, put_ids, spans_of_ids
+
+from dstok.base.texts import lone_surrogate, not_utf8, plain
+from dstok.errors import SpecialTokenError
+
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
+    ctypedef struct PyListObject:
+        PyObject **ob_item
+
+cdef extern from "find/_late.h":
+    # Declared as in C: an id takes 9 instructions, and 30 with objects of Cython.
+    PyObject *late_int(PyObject **place, unsigned long value) except NULL
+
+cdef extern from *:
+    void __builtin_prefetch(const void *) noexcept nogil
+
+cdef enum:
+    AHEAD = 12               # distance, in ids, to the object that is fetched
+    SHORT = 1 << 10          # units of a text for which the GIL is kept: releasing it would take longer (60 ns)
+
+CONTEXT = context           # bytes before a part that `encode_part` needs as context
+START = (True, 0, 0)         # state at the start of a text, for `encode_part`: Workspace.fresh and .skip
+
+
+@cython.final
+cdef class Encoder:
+    """The encoder of one model: tables that never change, and a pool of workspaces.
+
+    `direct` is a bitmap over the ids: it marks those that fill the piece tables.
+    """
+
+    def __cinit__(
+        self, PieceFinder finder not None, BPE bpe not None, direct, Py_ssize_t size, Normalizer normalizer=None
+    ):
+        self.finder = finder
+        self.run, self.with_spans = Pass(finder, IdSink(bpe)), Pass(finder, IdSpanSink(bpe))
+        self.normalizer = normalizer
+        self.pool = Pool(bpe, direct)
+        self.size = size
+        self.ints = <PyObject **>calloc(size + 1, sizeof(PyObject *))
+        if self.ints == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        if self.ints != NULL:
+            for i in range(self.size):
+                Py_XDECREF(self.ints[i])
+            free(self.ints)
+
+    def __copy__(self):
+        return self  # the parts that change have no influence on the ids
+
+    def way(self):
+        """The way this processor finds the model's pieces; see `PieceFinder.way`."""
+        return self.finder.way()
+
+    def workspaces(self):
+        """The number of workspaces, and the number of those at rest. For tests."""
+        return self.pool.workspaces()
+
+    def passed(self):
+        """The number of borders that runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
+        return self.pool.passed()
+
+    # The side of Python.
+
+    cdef fail(self, Workspace w, Policy policy, text):
+        """Raises the error that `w.status` stands for."""
+        if w.status == OUT_OF_MEMORY:
+            raise MemoryError
+        if w.status == SPECIAL_FOUND:
+            raise SpecialTokenError(policy.contents[w.normalized][w.token], w.where)
+        if isinstance(text, str):
+            raise lone_surrogate(text[w.where], w.where)
+        raise not_utf8(text[w.where], w.where)
+
+    cdef list list_of(self, const uint32_t *ids, Py_ssize_t count):
+        """A list of ints. The object of each id is made once and shared."""
+        cdef list result = PyList_New(count)
+        cdef PyObject **items = (<PyListObject *>result).ob_item
+        cdef PyObject **ints = self.ints
+        cdef Py_ssize_t i, near = max(count - AHEAD, 0)
+        for i in range(near):
+            __builtin_prefetch(ints[ids[i + AHEAD]])
+            items[i] = late_int(&ints[ids[i]], ids[i])
+        for i in range(near, count):
+            items[i] = late_int(&ints[ids[i]], ids[i])
+        return result
+
+    # A text: encoded as it is, or normalized between the added tokens with normalized=false.
+
+    cdef int text(
+        self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+    ) except -1 nogil:
+        """Encodes one text. A chain of normalizers, written in Python, may raise; for other errors see `fail`."""
+        cdef Verdict verdict = NORMALIZED
+        if self.normalizer is not None:
+            verdict = self.normalizer.verdict(source, self.run.level)
+        if verdict == NO_MEMORY:
+            w.status = OUT_OF_MEMORY
+        elif verdict == NORMALIZED:
+            run.text(policy, w, source, replace, limit)
+        elif limit == PY_SSIZE_T_MAX and not (w.noting or policy.refuses) and self.normalizer.chain is None:
+            encode_rewritten(run, self.normalizer.form, policy, w, source, replace)
+        else:
+            with gil:
+                encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)
+        return 0
+
+    cdef int _run(
+        self, Pass run, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
+    ) except -1:
+        """Encodes `text` in a workspace that the caller leases and releases."""
+        cdef Source source
+        if not isinstance(text, (str, bytes)):
+            text = plain(text)
+        if replace and isinstance(text, bytes):
+            text = text.decode("utf-8", "replace")
+        source = source_of(text)
+        w.begin(counting, noting)
+        if source.length <= SHORT:
+            self.text(run, policy, w, &source, replace, limit)
+        else:
+            if not counting and source.length > LARGE:
+                self.pool.lend(w)
+            with nogil:
+                self.text(run, policy, w, &source, replace, limit)
+        if w.status != FINE:
+            self.fail(w, policy, text)
+        return 0
+
+    cpdef list encode(self, text, Policy policy, bint replace):
+        """The ids of `text` as a list."""
+        cdef Workspace w = self.pool.lease()
+        try:
+            self._run(self.run, w, text, policy, replace, False, False, PY_SSIZE_T_MAX)
+            return self.list_of(w.out, w.count)
+        finally:
+            self.pool.release(w)
+
+    cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after):
+        """The ids of `text` as uint32[n], with room left before and after."""
+        cdef Workspace w = self.pool.lease()
+        try:
+            self._run(self.run, w, text, policy, replace, False, False, PY_SSIZE_T_MAX)
+            return array_of(w, self.pool, before, after)
+        finally:
+            self.pool.release(w)
+
+    cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1:
+        """The number of ids of `text`."""
+        cdef Workspace w = self.pool.lease()
+        try:
+            self._run(self.run, w, text, policy, replace, True, False, PY_SSIZE_T_MAX)
+            return w.total
+        finally:
+            self.pool.release(w)
+
+    def count_to(self, text, Policy policy not None, bint replace, Py_ssize_t limit):
+        """The number of ids of `text` if it is below `limit`, else some number of at least `limit`; stops early."""
+        cdef Workspace w = self.pool.lease()
+        try:
+            self._run(self.run, w, text, policy, replace, True, False, limit)
+            return w.total
+        finally:
+            self.pool.release(w)
+
+    def encode_spans(self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX):
+        """(ids, spans, notes, end): each id's span in bytes; notes are (index, start, end) of added tokens.
+
+        `ids` is uint32[n], `spans` int64[n, 2]. With a normalizer, spans and notes lie in the normalized text.
+        With a `limit` it stops once there are that many ids; `end` is the number of bytes that they cover.
+        """
+        cdef Workspace w = self.pool.lease()
+        cdef Py_ssize_t i
+        try:
+            self._run(self.with_spans, w, text, policy, replace, False, True, limit)
+            notes = [(w.notes[i].index, w.notes[i].start, w.notes[i].end) for i in range(w.noted)]
+            spans = spans_of_ids(w)
+            return array_of(w, self.pool, 0, 0), spans, notes, w.where
+        finally:
+            self.pool.release(w)
+
+    def pieces(self, bytes text not None, Policy policy not None):
+        """(start, end) of all that is looked up or merged as one: pieces, and parts between safe cuts. For tests."""
+        cdef Workspace w = self.pool.lease()
+        cdef Source source = source_of(text)
+        cdef Pass run = Pass(self.finder, NoteSink())
+        cdef Py_ssize_t i
+        w.begin(True, False)
+        try:
+            with nogil:
+                run.text(policy, w, &source, False, PY_SSIZE_T_MAX)
+            if w.status != FINE:
+                self.fail(w, policy, text)
+            return [(w.notes[i].start, w.notes[i].end) for i in range(w.noted)]
+        finally:
+            self.pool.release(w)
+
+    def encode_part(self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state,
+                    bint final, allocate):
+        """(ids, end, state) of the part of valid UTF-8 `text[at:]` that later text cannot change.
+
+        For streams: the bytes before `at` are context. `state` is `START`, and then the state of the last call.
+        If `allocate` is None, the first item is the number of ids.
+        """
+        cdef Workspace w = self.pool.lease()
+        cdef Py_ssize_t length = text.shape[0], end = at
+        cdef const uint8_t *start = &text[0] if length else NULL
+        w.begin(allocate is None, False)
+        try:
+            w.fresh, w.skip[0], w.skip[1] = state
+            if length > at or final:
+                with nogil:
+                    end = self.run.part(policy, w, start, at, length, final)
+            if w.status != FINE:
+                self.fail(w, policy, None)
+            if allocate is None:
+                return w.total, end, (w.fresh, w.skip[0], w.skip[1])
+            ids = allocate(w.count)
+            put_ids(ids, 0, w)
+            return ids, end, (w.fresh, w.skip[0], w.skip[1])
+        finally:
+            self.pool.release(w)

@@ -1,0 +1,17 @@
+# Text to the spans of its pieces, without ids.
+cimport cython
+
+
+from dstok.core.find._finder cimport Finder
+from dstok.core.find._pool cimport Pool
+from dstok.core.find._sink cimport Sink
+from dstok.core.text._utf8 cimport Source
+from dstok.core.find._workspace cimport Workspace
+
+
+@cython.final
+cdef class SpanPass:
+    cdef Finder finder
+    cdef Pool pool
+
+    cdef int _run(self, Sink sink, Workspace w, const Source *source) except -1

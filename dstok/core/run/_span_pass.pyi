@@ -1,0 +1,24 @@
+import numpy as np
+import numpy.typing as npt
+
+from dstok.core.find._finder import Finder
+
+class SpanPass:
+    """Finder -> spans. It never changes."""
+
+    def __init__(self, finder: Finder) -> None: ...
+    def way(self) -> str:
+        """The way it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
+    def spans(self, text: str | bytes) -> npt.NDArray[np.int64]:
+        """The spans of valid `text` (ASCII `str` or UTF-8 bytes) in bytes, int64[n, 2]."""
+    def count(self, text: str | bytes) -> int:
+        """The number of pieces that are kept."""
+    def split(self, text: str | bytes) -> list[str]:
+        """The pieces as a list of `str`."""
+    def spans_of(self, texts: list[str | bytes]) -> tuple[npt.NDArray[np.int64], list[int]]:
+        """(spans of all texts, each in bytes of its own text, int64[n, 2]; a list of the number of spans by text)."""
+    def sure_spans(self, text: bytes | bytearray, final: bool) -> tuple[npt.NDArray[np.int64], int]:
+        """(spans, end): the pieces of `text` that no later text can change, all of them if it is `final`.
+
+        Raises `TypeError` for a finder that reads from both sides: no piece is sure before the text ends.
+        """

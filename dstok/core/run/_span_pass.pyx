@@ -1,0 +1,123 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
+"""The pass of spans: Python's side of a finder without a vocabulary.
+
+In: valid UTF-8. Out: the spans of the pieces that are kept, as int64[n, 2] in bytes; or these pieces; or their number.
+Invariant: the pieces are those of `Program.pieces` without the dropped ones. Each call leases a workspace, and works in
+it without the GIL.
+"""
+
+cimport cython
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport int64_t, uint8_t
+
+from dstok.core.find._finder cimport Finder, PieceFinder
+from dstok.core.find._pool cimport Pool
+from dstok.core.find._sink cimport SPAN, CountSink, Sink, SpanSink
+from dstok.core.text._utf8 cimport Source, open_source
+from dstok.core.find._workspace cimport FINE, Workspace
+from dstok.core.run._written cimport spans_written
+
+cdef enum:
+    LIKELY = 4               # bytes of a piece: room made at the start; unused pages cost nothing
+
+cdef SpanSink SPANS = SpanSink()
+cdef CountSink COUNT = CountSink()
+
+
+@cython.final
+cdef class SpanPass:
+    """Finder -> spans. It never changes."""
+
+    def __cinit__(self, Finder finder not None):
+        self.finder, self.pool = finder, Pool()
+
+    def way(self):
+        """The way it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
+        return self.finder.way()
+
+    cdef int _run(self, Sink sink, Workspace w, const Source *source) except -1:
+        """Hands all pieces of a text to a sink, in a workspace that the caller leases and releases."""
+        with nogil:
+            self.finder.find_all(sink, w, <const uint8_t *>source.data, source.length)
+        if w.status != FINE:
+            raise MemoryError
+        return 0
+
+    def spans(self, text not None):
+        """The spans of valid `text` (ASCII `str` or UTF-8 bytes) in bytes, int64[n, 2]."""
+        return self.spans_of([text])[0]
+
+    def spans_of(self, list texts not None):
+        """(spans of all texts, each in bytes of its own text, int64[n, 2]; a list of the number of spans by text)."""
+        cdef Workspace w = self.pool.lease()
+        cdef Source source
+        cdef Py_ssize_t before
+        cdef list counts = []
+        w.begin(False, False)
+        try:
+            for text in texts:
+                source = opened(text)
+                before = w.count
+                if not w.reserve(source.length // LIKELY * SPAN):
+                    raise MemoryError
+                self._run(SPANS, w, &source)
+                counts.append((w.count - before) // SPAN)
+            return spans_written(w, self.pool), counts
+        finally:
+            self.pool.release(w)
+
+    def count(self, text not None):
+        """The number of pieces that are kept."""
+        cdef Source source = opened(text)
+        cdef Workspace w = self.pool.lease()
+        w.begin(True, False)
+        try:
+            self._run(COUNT, w, &source)
+            return w.total
+        finally:
+            self.pool.release(w)
+
+    def split(self, text not None):
+        """The pieces as a list of `str`."""
+        cdef Source source = opened(text)
+        cdef Workspace w = self.pool.lease()
+        cdef const char *data = <const char *>source.data
+        cdef const int64_t *span
+        cdef Py_ssize_t i
+        w.begin(False, False)
+        try:
+            if not w.reserve(source.length // LIKELY * SPAN):
+                raise MemoryError
+            self._run(SPANS, w, &source)
+            span = <const int64_t *>w.out
+            return [PyUnicode_DecodeUTF8(data + span[2 * i], span[2 * i + 1] - span[2 * i], NULL)
+                    for i in range(w.count // SPAN)]
+        finally:
+            self.pool.release(w)
+
+    def sure_spans(self, const uint8_t[::1] text not None, bint final):
+        """(spans, end): the pieces of `text` that no later text can change, all of them if it is `final`.
+
+        Raises `TypeError` for a finder that reads from both sides: no piece is sure before the text ends.
+        """
+        cdef PieceFinder finder = self.finder
+        cdef Workspace w = self.pool.lease()
+        cdef Py_ssize_t end, length = text.shape[0]
+        w.begin(False, False)
+        try:
+            with nogil:
+                end = finder.find_in_copy(SPANS, w, &text[0] if length else NULL, 0, length, final)
+            if w.status != FINE:
+                raise MemoryError
+            return spans_written(w, self.pool), end
+        finally:
+            self.pool.release(w)
+
+
+cdef Source opened(text) except *:
+    """ASCII `str` or UTF-8 bytes as they lie."""
+    cdef Source source = open_source(text)
+    if source.kind:
+        raise ValueError("expected ascii str or bytes")
+    return source

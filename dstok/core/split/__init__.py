@@ -1,0 +1,1 @@
+"""The starts of pieces: the automaton, the mask kernel, windows."""

@@ -1,0 +1,181 @@
+/* The class masks of a block at AVX-512.
+
+   In and out: as in _masks.h. ASCII is looked up in a table of 128 bytes that lies in registers. The first bytes of the
+   other characters are compressed into lanes, one beside the other, and looked up there, page by page. The answers are
+   expanded again to the places of the first bytes.
+
+   Example, "a\u4e2db\u00e9" in its seven bytes:
+
+       bytes    61 E4 B8 AD 62 C3 A9
+       leads     0  1  0  0  0  1  0
+       lanes    E4 C3                     the next bytes are B8 A9, the third ones AD and nothing
+       high     4E 00                     the code points U+4E2D and U+00E9, in two bytes each
+       low      2D E9
+       letter    1  1                     as lanes; expanded: 0 1 0 0 0 1 0 */
+#ifndef DSTOK_MASKS_AVX512_H
+#define DSTOK_MASKS_AVX512_H
+
+#include "split/_masks.h"
+
+#ifdef DSTOK_X86
+
+enum {
+    GRID_PAGES = 4, /* pages of a block that are looked up; characters of further pages are gathered */
+    KANA = 0x30,    /* the page of kana and ideographs' punctuation: tried first, since finding a page costs 20 cycles */
+};
+
+/* Each byte shifted by itself. */
+#define BYTES_LEFT(v, n, mask) _mm512_and_si512(_mm512_slli_epi16(v, n), _mm512_set1_epi8((char)(mask)))
+#define BYTES_RIGHT(v, n, mask) _mm512_and_si512(_mm512_srli_epi16(v, n), _mm512_set1_epi8((char)(mask)))
+
+/* Each byte of `index` looked up in 256 bytes. */
+SIMD_AVX512
+static inline __m512i avx512_look_up(const uint8_t *table, __m512i index) {
+    __m512i low = _mm512_permutex2var_epi8(_mm512_loadu_si512(table), index, _mm512_loadu_si512(table + 64));
+    __m512i high = _mm512_permutex2var_epi8(_mm512_loadu_si512(table + 128), index, _mm512_loadu_si512(table + 192));
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), low, high);
+}
+
+/* Sixteen code points from their upper and lower bytes. */
+SIMD_AVX512
+static inline __m512i avx512_code_points(__m128i high, __m128i low) {
+    return _mm512_or_si512(_mm512_slli_epi32(_mm512_cvtepu8_epi32(high), 8), _mm512_cvtepu8_epi32(low));
+}
+
+/* The flags of those of sixteen characters whose page has several kinds: a gather, which costs two cycles each. */
+SIMD_AVX512
+static inline __m128i avx512_mixed(const KernelTables *t, __m128i flags, __m128i high, __m128i low, __mmask16 mixed) {
+    __m512i found = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mixed, avx512_code_points(high, low), t->flags, 1);
+    return _mm_mask_blend_epi8(mixed, flags, _mm512_cvtepi32_epi8(found));
+}
+
+/* The flags of characters of two and three bytes, by their upper bytes. Whole pages of ideographs and Hangul have one
+ * kind. The first pages with several kinds (the script and its punctuation) are looked up one after the other; the rest
+ * is gathered. */
+SIMD_AVX512
+static inline __m512i avx512_flags(const KernelTables *t, __m512i high, __m512i low, uint64_t used) {
+    __m512i flags = avx512_look_up(t->page_flags, high);
+    uint64_t mixed = _mm512_movepi8_mask(flags) & used;
+    uint64_t here = _mm512_mask_cmpeq_epi8_mask(mixed, high, _mm512_set1_epi8(KANA));
+    for (int i = 0, page = KANA; mixed; i++) {
+        if (here) {
+            flags = _mm512_mask_blend_epi8(here, flags, avx512_look_up(t->flags + 256 * page, low));
+            mixed &= ~here;
+        }
+        if (!mixed || i == GRID_PAGES)
+            break;
+        page = _mm_cvtsi128_si32(_mm512_castsi512_si128(_mm512_maskz_compress_epi8(mixed, high))) & 0xFF;
+        here = _mm512_mask_cmpeq_epi8_mask(mixed, high, _mm512_set1_epi8((char)page));
+    }
+    if (mixed & 0xFFFF)
+        flags = _mm512_inserti32x4(flags, avx512_mixed(t, _mm512_castsi512_si128(flags), _mm512_castsi512_si128(high),
+                                                       _mm512_castsi512_si128(low), (__mmask16)mixed), 0);
+    if (mixed >> 16)
+        flags = _mm512_inserti32x4(flags, avx512_mixed(t, _mm512_extracti32x4_epi32(flags, 1),
+                                                       _mm512_extracti32x4_epi32(high, 1),
+                                                       _mm512_extracti32x4_epi32(low, 1), (__mmask16)(mixed >> 16)), 1);
+    return flags;
+}
+
+/* The characters, of those in `pairs`, that no token joins with the character before. *before is the character before
+ * the sixteen, and becomes the last of them. */
+SIMD_AVX512
+static inline uint64_t avx512_cuts(const KernelTables *t, __m128i high, __m128i low, __mmask16 pairs, uint32_t *before) {
+    __m512i c = avx512_code_points(high, low), left = _mm512_alignr_epi32(c, _mm512_set1_epi32((int)*before), 15);
+    __m512i hash = _mm512_add_epi32(_mm512_mullo_epi32(left, _mm512_set1_epi32((int)CUT_LEFT)),
+                                    _mm512_mullo_epi32(c, _mm512_set1_epi32((int)CUT_RIGHT)));
+    hash = _mm512_srli_epi32(hash, 32 - CUT_BITS);
+    __m512i word = _mm512_mask_i32gather_epi32(_mm512_set1_epi32(-1), pairs, _mm512_srli_epi32(hash, 5),
+                                               (const int *)t->joined, 4);
+    word = _mm512_srlv_epi32(word, _mm512_and_si512(hash, _mm512_set1_epi32(31)));
+    *before = (uint32_t)_mm_extract_epi32(_mm512_extracti32x4_epi32(c, 3), 3);
+    return _mm512_mask_testn_epi32_mask(pairs, word, _mm512_set1_epi32(1));
+}
+
+/* Sets the masks of the characters beyond ASCII. `text` says which bytes are text. */
+SIMD_AVX512 GRID_INLINE void avx512_wide(const KernelTables *t, int rules, const uint8_t *p, __m512i x, uint64_t text,
+                                         uint64_t wide, uint32_t before, GridMasks *m) {
+    uint64_t leads = m->leads = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xC0));
+    m->three = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xE0));
+    m->four = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xF0));
+    __m512i next = ~text ? _mm512_maskz_loadu_epi8(text >> 1, p + 1) : _mm512_loadu_si512(p + 1);
+    __m512i last = ~text ? _mm512_maskz_loadu_epi8(text >> 2, p + 2) : _mm512_loadu_si512(p + 2);
+    uint64_t used = ~0ull >> (64 - __builtin_popcountll(leads));
+
+    /* One lane for each character, its code point in two bytes. */
+    __m512i x0 = _mm512_maskz_compress_epi8(leads, x), x1 = _mm512_maskz_compress_epi8(leads, next);
+    __m512i x2 = _mm512_maskz_compress_epi8(leads, last);
+    __mmask64 is_three = _mm512_cmpge_epu8_mask(x0, _mm512_set1_epi8((char)0xE0));
+    __mmask64 is_four = _mm512_cmpge_epu8_mask(x0, _mm512_set1_epi8((char)0xF0));
+    __m512i high = BYTES_RIGHT(x0, 2, 0x07);
+    __m512i low = _mm512_or_si512(BYTES_LEFT(x0, 6, 0xC0), _mm512_and_si512(x1, _mm512_set1_epi8(0x3F)));
+    high = _mm512_mask_blend_epi8(is_three, high, _mm512_or_si512(BYTES_LEFT(x0, 4, 0xF0), BYTES_RIGHT(x1, 2, 0x0F)));
+    low = _mm512_mask_blend_epi8(is_three, low, _mm512_or_si512(BYTES_LEFT(x1, 6, 0xC0),
+                                                                _mm512_and_si512(x2, _mm512_set1_epi8(0x3F))));
+    __m512i flags = avx512_flags(t, high, low, used & ~is_four);
+    used &= ~is_four;
+
+    GridFirst first;
+#define FIRST(flag) _pdep_u64(_mm512_test_epi8_mask(flags, _mm512_set1_epi8(flag)) & used, leads)
+    first.letter = FIRST(F_LETTER);
+    first.punct = FIRST(F_PUNCT);
+    first.cjk = FIRST(F_CJK);
+    first.blank = FIRST(F_BLANK);
+    first.number = rules == RULES_V3 ? 0 : FIRST(F_NUMBER);
+    first.rare = FIRST(F_RARE);
+    first.cuttable = FIRST(F_CUTTABLE);
+#undef FIRST
+    first.cut = 0;
+    uint64_t pairs = _pext_u64(grid_pairs(rules, &first, before), leads);
+    if (pairs) {
+        uint64_t cut = avx512_cuts(t, _mm512_castsi512_si128(high), _mm512_castsi512_si128(low), (__mmask16)pairs, &before);
+        if (pairs >> 16)
+            cut |= avx512_cuts(t, _mm512_extracti32x4_epi32(high, 1), _mm512_extracti32x4_epi32(low, 1),
+                               (__mmask16)(pairs >> 16), &before) << 16;
+        first.cut = _pdep_u64(cut, leads);
+    }
+    if (m->four)
+        grid_four(t, p, m->four, &first);
+    grid_spread(rules, p, &first, wide, !~text, m);
+}
+
+/* By pointer: gcc's address sanitizer does not align the stack for a copy. */
+SIMD_AVX512 GRID_INLINE void masks_avx512(const KernelTables *t, int rules, const uint8_t *p, uint64_t text,
+                                          uint32_t before, GridMasks *m) {
+    __m512i x = ~text ? _mm512_maskz_loadu_epi8(text, p) : _mm512_loadu_si512(p);
+    uint64_t wide = _mm512_movepi8_mask(x), narrow = ~wide & text;
+    __m512i kinds = _mm512_permutex2var_epi8(_mm512_loadu_si512(t->ascii), x, _mm512_loadu_si512(t->ascii + 64));
+#define KIND(kind) _mm512_mask_test_epi8_mask(narrow, kinds, _mm512_set1_epi8((char)(kind)))
+#define IS(v, c) _mm512_mask_cmpeq_epi8_mask(narrow, v, _mm512_set1_epi8(c))
+    m->letter = m->ascii = KIND(A_LETTER);
+    m->punct = KIND(A_PUNCT);
+    m->number = KIND(A_NUMBER);
+    m->space = IS(x, ' ');
+    m->blank = KIND(A_BLANK);
+    m->newline = KIND(A_NEWLINE);
+    m->rare = rules == RULES_V3 ? _mm512_mask_testn_epi8_mask(narrow, kinds, kinds) : 0;
+    if (rules_of_words(rules)) {
+        __m512i small = rules == RULES_GPT2 ? x : _mm512_or_si512(x, _mm512_set1_epi8(0x20));
+        m->quote = KIND(A_QUOTE);
+        m->brief = KIND(A_BRIEF);
+        m->r_or_v = IS(small, 'r') | IS(small, 'v');
+        m->l = IS(small, 'l');
+        m->e = IS(small, 'e');
+    }
+    if (rules == RULES_CASED) {
+        m->upper = KIND(A_UPPER);
+        m->lower = m->letter & ~m->upper;
+        m->caseless = m->combining = 0;
+        m->slash = IS(x, '/');
+    }
+#undef KIND
+#undef IS
+    m->cjk = m->cuts = m->wide_blank = m->leads = m->three = m->four = m->trail = 0;
+    m->size = ~text ? __builtin_popcountll(text) : 63;
+    m->last = 0;
+    if (wide)
+        avx512_wide(t, rules, p, x, text, wide, before, m);
+}
+
+#endif
+#endif

@@ -1,0 +1,1 @@
+"""Texts as bytes: UTF-8, hashes, added tokens, normalization, the texts of a batch."""

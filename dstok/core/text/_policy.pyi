@@ -1,0 +1,23 @@
+from collections.abc import Sequence
+
+from dstok.core.text._added import Matcher
+
+class Policy:
+    """The added tokens that are matched, and their ids. `refuses`: finding one is an error."""
+
+    refuses: bool
+    inner: Policy  # the policy inside a stretch between raw tokens
+    contents: tuple[tuple[str, ...], tuple[str, ...]]
+    def __init__(
+        self, raw: Matcher | None, normalized: Matcher | None, raw_ids: Sequence[int], normalized_ids: Sequence[int],
+        contents: tuple[tuple[str, ...], tuple[str, ...]], refuses: bool,
+    ) -> None: ...
+    def __copy__(self) -> Policy: ...
+    def raw_spans(self, text: bytes) -> list[tuple[int, int, int, int]]:
+        """(start, end, start of its own text, index) of each added token with normalized=false."""
+    def find_raw(
+        self, text: bytes | bytearray, at: int, scan: int, final: bool,
+    ) -> tuple[int, int, int, int, int, int]:
+        """(start, end, start of its own text, index, safe, scan) of the first added token with normalized=false."""
+    def raw_id(self, index: int) -> int:
+        """The id of an added token with normalized=false."""

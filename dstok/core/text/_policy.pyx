@@ -1,0 +1,88 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
+"""The policy of a call: which added tokens it matches.
+
+In: matchers of the tokens with normalized=false and of the others, and their ids. Out: all that the encoder's pass
+reads of them. Invariant: a policy never changes, and keeps the targets of its pointers alive.
+"""
+
+cimport cython
+from libc.stdint cimport uint8_t, uint32_t
+
+from array import array
+
+from dstok.core.text._added cimport Match, Matcher, first_bytes, first_in
+
+
+@cython.final
+cdef class Policy:
+    """The added tokens that are matched, and their ids. `refuses`: finding one is an error."""
+
+    def __cinit__(self, Matcher raw, Matcher normalized, raw_ids, normalized_ids, contents, bint refuses):
+        cdef const uint32_t[::1] view
+        self.raw, self.normalized = raw, normalized
+        self.raw_ids, self.normalized_ids = array("I", raw_ids), array("I", normalized_ids)
+        self.contents = contents
+        self.refuses = refuses
+        view = array("I", [0]) if not raw_ids else self.raw_ids
+        self.raw_ids = view
+        self.ids[0] = &view[0]
+        view = array("I", [0]) if not normalized_ids else self.normalized_ids
+        self.normalized_ids = view
+        self.ids[1] = &view[0]
+        self.firsts = first_bytes(_firsts(raw) | _firsts(normalized))
+        self.inner = self if raw is None else Policy(None, normalized, [], normalized_ids, contents, refuses)
+
+    def __copy__(self):
+        return self  # it never changes
+
+    cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """Whether `text` surely holds none of the tokens: none of its bytes begins one.
+
+        Reads up to `FIRST_PAD` bytes after it.
+        """
+        if self.firsts.few:
+            return not first_in(&self.firsts, text, length)
+        return _absent(self.raw, text, length) and _absent(self.normalized, text, length)
+
+    cpdef list raw_spans(self, bytes text):
+        """(start, end, start of its own text, index) of each added token with normalized=false in valid UTF-8."""
+        cdef const uint8_t *data = text
+        cdef Py_ssize_t at = 0, stop = len(text)
+        cdef Match match
+        cdef list found = []
+        while self.raw is not None:
+            match = self.raw.find(data, at, at, stop, 0, True)
+            if match.token < 0:
+                break
+            found.append((match.start, match.end, match.content, match.token))
+            at = match.end
+        return found
+
+    def find_raw(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t scan, bint final):
+        """(start, end, start of its own text, index, safe, scan) of the first added token with normalized=false.
+
+        Searches valid UTF-8 `text[at:]`; no token before `scan` counts. Without a token the index is -1, and none
+        begins before `safe`, whatever follows if the text is not `final`; the next search begins at `scan`.
+        """
+        cdef Match match
+        if self.raw is None or text.shape[0] == 0:
+            return at, at, at, -1, text.shape[0], at
+        match = self.raw.find(&text[0], at, scan, text.shape[0], 0, final)
+        return match.start, match.end, match.content, match.token, match.safe, match.scan
+
+    def raw_id(self, Py_ssize_t index):
+        """The id of an added token with normalized=false."""
+        return self.raw_ids[index]
+
+
+cdef inline bint _absent(Matcher matcher, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+    if matcher is None:
+        return True
+    return matcher.begins(text, 0, length) == length
+
+
+cdef set _firsts(Matcher matcher):
+    """The bytes that the matcher's tokens begin with."""
+    cdef int byte
+    return set() if matcher is None else {byte for byte in range(256) if matcher.root[byte]}

@@ -1,0 +1,140 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
+"""UTF-8: validation of bytes, and transcoding of `str` storage.
+
+In: bytes, or the storage of a `str` (1, 2 or 4 bytes a code point). Out: valid UTF-8, in stretches, so that a long text
+never needs a second copy of its whole length.
+Invariant: all text that leaves this file is valid UTF-8. An invalid byte or surrogate is reported by its offset, or
+replaced by U+FFFD where the caller asks for it. Levels differ in speed alone (_utf8.h).
+Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+cdef extern from "text/_utf8.h":
+    void utf8_open() noexcept nogil
+    Py_ssize_t utf8_transcode(
+        int level, const void *data, int kind, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity
+    ) noexcept nogil
+    Py_ssize_t utf8_valid_blocks(int level, const uint8_t *text, Py_ssize_t length) noexcept nogil
+
+
+cdef Source open_source(object text) except *:
+    """The source of a `str` or bytes."""
+    if not isinstance(text, (str, bytes)):
+        raise TypeError(f"expected str or bytes, found {type(text).__name__}")
+    return source_of(text)
+
+
+cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) noexcept nogil:
+    """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
+    cdef Py_ssize_t at = utf8_valid_blocks(level, text, length)
+    cdef uint64_t block[2]
+    cdef uint8_t lead, second
+    while at < length:
+        if text[at] < 0x80:
+            # Takes sixteen ASCII bytes a step: most texts are mostly ASCII.
+            while at + 16 <= length:
+                memcpy(block, text + at, 16)
+                if (block[0] | block[1]) & <uint64_t>0x8080808080808080:
+                    break
+                at += 16
+            while at < length and text[at] < 0x80:
+                at += 1
+            continue
+        lead = text[at]
+        if lead < 0xC2 or lead > 0xF4 or at + 1 >= length:
+            return at
+        second = text[at + 1]
+        if lead < 0xE0:
+            if second & 0xC0 != 0x80:
+                return at
+            at += 2
+        elif lead < 0xF0:
+            if at + 2 >= length or second & 0xC0 != 0x80 or text[at + 2] & 0xC0 != 0x80:
+                return at
+            if (lead == 0xE0 and second < 0xA0) or (lead == 0xED and second > 0x9F):
+                return at
+            at += 3
+        else:
+            if at + 3 >= length or second & 0xC0 != 0x80 or text[at + 2] & 0xC0 != 0x80 or text[at + 3] & 0xC0 != 0x80:
+                return at
+            if (lead == 0xF0 and second < 0x90) or (lead == 0xF4 and second > 0x8F):
+                return at
+            at += 4
+    return -1
+
+
+utf8_open()
+
+ctypedef fused Unit:
+    uint8_t
+    uint16_t
+    uint32_t
+
+
+cdef Py_ssize_t _transcode(
+    const Unit *units, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace
+) noexcept nogil:
+    """Does what `transcode` does, for one width of storage."""
+    cdef Py_ssize_t here = at[0], run
+    cdef uint8_t *start = out
+    cdef uint8_t *limit = out + capacity - 4
+    cdef uint32_t c, seen
+    cdef int i
+    while here < length and out <= limit:
+        c = units[here]
+        if c < 0x80:
+            # Takes eight ASCII characters a step, as long as they last: the compiler makes vectors of it.
+            run = min(length - here, limit - out + 1)
+            while run >= 8:
+                seen = 0
+                for i in range(8):
+                    seen |= units[here + i]
+                    out[i] = <uint8_t>units[here + i]
+                if seen >= 0x80:
+                    break
+                here += 8
+                out += 8
+                run -= 8
+            while run > 0 and units[here] < 0x80:
+                out[0] = <uint8_t>units[here]
+                out += 1
+                here += 1
+                run -= 1
+            continue
+        if Unit is not uint8_t:
+            if c >> 11 == 0x1B:  # D800 to DFFF
+                if not replace:
+                    at[0] = here
+                    return -1
+                c = 0xFFFD
+        out += encoded(c, out)
+        here += 1
+    at[0] = here
+    return out - start
+
+
+cdef Py_ssize_t transcode(
+    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace, int level
+) noexcept nogil:
+    """Writes code points from `at[0]` on as UTF-8 while 4 more bytes fit; returns the number of bytes.
+
+    Advances `at[0]`. At a lone surrogate it stops and returns -1; with `replace` it writes U+FFFD instead.
+    """
+    cdef Py_ssize_t done = utf8_transcode(level, source.data, source.kind, source.length, at, out, capacity), rest
+    out += done
+    capacity -= done
+    if source.kind == 1:
+        rest = _transcode(<const uint8_t *>source.data, source.length, at, out, capacity, replace)
+    elif source.kind == 2:
+        rest = _transcode(<const uint16_t *>source.data, source.length, at, out, capacity, replace)
+    else:
+        rest = _transcode(<const uint32_t *>source.data, source.length, at, out, capacity, replace)
+    return rest if rest < 0 else done + rest
+
+
+def first_invalid(const uint8_t[::1] text not None):
+    """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
+    return find_invalid(&text[0], text.shape[0], 0) if text.shape[0] else -1
