@@ -176,7 +176,9 @@ def _v4(conversations: list[list[dict[str, Any]]]) -> list[Timed]:
 def _growing(conversations: list[list[dict[str, Any]]]) -> list[Timed]:
     """One of 100 messages that are added one by one to a conversation of 100,000 tokens."""
     rows: list[Timed] = []
-    for name, model in (("v3", "deepseek-v3"), ("v3.2", "deepseek-v3.2"), ("v4-0731", "deepseek-v4")):
+    growing: list[tuple[chat.VersionName, str]] = [
+        ("v3", "deepseek-v3"), ("v3.2", "deepseek-v3.2"), ("v4-0731", "deepseek-v4")]
+    for name, model in growing:
         tok, [long] = dstok.load(model), talks(1, 2000)
         talk = chat.Conversation(tok, name, long[:1200])
         while len(talk) < 100_000:

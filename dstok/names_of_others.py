@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from dstok.errors import ChatError
+
 if TYPE_CHECKING:
     from dstok.chat.encoding import ChatSpecial
+    from dstok.chat.versions import VersionName
     from dstok.protocol import TokenizerProtocol
 
 __all__ = [
@@ -130,18 +133,19 @@ OF_MODULES = {
 
 def apply_chat_template(
     self: TokenizerProtocol, conversation: Any, tools: Any = None, documents: None = None,
-    chat_template: str | None = None, add_generation_prompt: bool = False, continue_final_message: bool = False,
-    tokenize: bool = True, *, return_dict: bool = False, return_assistant_tokens_mask: bool = False,
-    special: ChatSpecial = "template", trusted: bool = False, **options: Any,
+    chat_template: VersionName | None = None, add_generation_prompt: bool = False,
+    continue_final_message: bool = False, tokenize: bool = True, *, version: VersionName | None = None,
+    return_dict: bool = False, return_assistant_tokens_mask: bool = False, special: ChatSpecial = "template",
+    trusted: bool = False, **options: Any,
 ) -> Any:
     """The ids (or with `tokenize=False` the text) of a conversation, as transformers' method of that name.
 
-    `chat_template`: a version of `dstok.chat`; without it the template that was read with a loaded model, or the
-    version that is published with a built-in one.
-    `special="all"` gives transformers' ids also where a message holds the text of an added token; the default keeps
-    it text. `trusted`: render a loaded model's template in this process and without limits, as `dstok.chat.Template`
-    does. `options`: the version's. `return_dict`: input_ids and attention_mask, with
-    `return_assistant_tokens_mask` assistant_masks, too. Of a list of conversations a list. Raises `ChatError`.
+    `version`, or `chat_template`: a version of `dstok.chat`; without it the template that was read with a loaded
+    model, or the version that is published with a built-in one. `special="all"` gives transformers' ids also where a
+    message holds the text of an added token; the default keeps it text. `trusted`: render a loaded model's template in
+    this process and without limits, as `dstok.chat.Template` does. `options`: the version's. `return_dict`: input_ids
+    and attention_mask, with `return_assistant_tokens_mask` assistant_masks, too. Of a list of conversations a list.
+    Raises `ChatError`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3.1")
@@ -152,8 +156,16 @@ def apply_chat_template(
 
     arguments = {"tools": tools, "add_generation_prompt": add_generation_prompt,
                  "continue_final_message": continue_final_message, **options}
-    return apply(self, conversation, chat_template, documents, arguments, special, tokenize, return_dict,
-                 return_assistant_tokens_mask, trusted)
+    return apply(self, conversation, _one_of(version, chat_template), documents, arguments, special, tokenize,
+                 return_dict, return_assistant_tokens_mask, trusted)
+
+
+def _one_of(version: VersionName | None, chat_template: VersionName | None) -> VersionName | None:
+    """The version by either of its names. Raises `ChatError` for two."""
+    if version is not None and chat_template is not None:
+        raise ChatError(f"expected version or chat_template, found both, {version!r} and {chat_template!r}",
+                        field="version")
+    return chat_template if version is None else version
 
 
 def attribute(self: object, name: str) -> NoReturn:

@@ -21,7 +21,7 @@ from dstok.chat import Encoded, encode
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
-    from dstok.chat import Template
+    from dstok.chat import Template, VersionName
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["conversations"]
@@ -30,7 +30,7 @@ SCHEMA = pa.schema([("input_ids", pa.large_list(pa.uint32())), ("labels", pa.lar
                     ("message_index", pa.large_list(pa.int32()))])
 
 
-def conversations(tok: Tokenizer, talks: Any, version: str | Template, **arguments: Any) -> Any:
+def conversations(tok: Tokenizer, talks: Any, version: VersionName | Template, **arguments: Any) -> Any:
     """The ids of conversations for training, as a `pyarrow.Table` of three columns, a row a conversation.
 
     `input_ids`: uint32. `labels`: int64, the id where the model would have written it, else -100. `message_index`:
@@ -70,7 +70,9 @@ def _present(value: Any) -> Any:
     return value
 
 
-def _encoded(tok: Tokenizer, talk: Any, row: int, version: str | Template, arguments: dict[str, Any]) -> Encoded:
+def _encoded(
+    tok: Tokenizer, talk: Any, row: int, version: VersionName | Template, arguments: dict[str, Any],
+) -> Encoded:
     try:
         messages = json.loads(talk) if isinstance(talk, str | bytes) else talk
         return encode(tok, messages, version, **arguments)

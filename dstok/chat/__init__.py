@@ -1,6 +1,7 @@
 """Conversations with DeepSeek's models: messages to text, text to ids, answers to messages. Docs: docs/chat.md.
 
     versions        the thirteen formats by name, with their references and options
+    version_of      a model of the hub -> its version
     render          messages -> text, equal to the reference's, with the ranges of the format's own tokens
     encode, count   messages -> ids; no message can make a token of the format; masks for training
     read_request    the body of a request to OpenAI's or DeepSeek's API -> messages and arguments
@@ -25,7 +26,7 @@ from dstok.chat.encoding import Encoded, count, encode, encode_rendered
 from dstok.chat.parsing import Parser, parse
 from dstok.chat.rendering import render
 from dstok.chat.requests import Request, read_request
-from dstok.chat.versions import Version, versions
+from dstok.chat.versions import Version, VersionName, version_of, versions
 from dstok.chat.writer import Rendered, Span
 from dstok.errors import ChatError
 
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from dstok.chat.templates import Template
 
 __all__ = ["Change", "ChatError", "Conversation", "Encoded", "Message", "Parser", "Rendered", "Request", "Span",
-           "Template", "Version", "count", "encode", "encode_rendered", "parse", "read_request", "render", "versions"]
+           "Template", "Version", "VersionName", "count", "encode", "encode_rendered", "parse", "read_request",
+           "render", "version_of", "versions"]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,6 +25,7 @@ from dstok.chat.writer import Rendered
 
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
+    from dstok.chat.versions import VersionName
     from dstok.protocol import TokenizerProtocol
 
 __all__ = ["Change", "Conversation"]
@@ -58,7 +59,7 @@ class Conversation:
     """
 
     def __init__(
-        self, tokenizer: TokenizerProtocol, version: str | Template, messages: Any = (), *,
+        self, tokenizer: TokenizerProtocol, version: VersionName | Template, messages: Any = (), *,
         special: ChatSpecial = "template", **arguments: Any,
     ) -> None:
         self.tokenizer, self.version, self.special = tokenizer, version, special
@@ -129,7 +130,7 @@ class Conversation:
         return next((span.message for span in tail.old.spans if span.end > place and span.message >= 0), None)
 
 
-def _text(version: str | Template, special: ChatSpecial, arguments: dict[str, Any]) -> TalkText:
+def _text(version: VersionName | Template, special: ChatSpecial, arguments: dict[str, Any]) -> TalkText:
     if special == "all" or not isinstance(version, str):
         return Anew(version, arguments)
     return Continued(_format(version, **arguments))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.chat.templates import Template
+    from dstok.chat.versions import VersionName
     from dstok.protocol import TokenizerProtocol
 
 __all__ = ["ChatSpecial", "Encoded", "Part", "count", "encode", "encode_rendered", "parts_of"]
@@ -123,7 +124,7 @@ class Encoded:
 
 
 def encode(
-    tokenizer: TokenizerProtocol, messages: Any, version: str | Template, *, special: ChatSpecial = "template",
+    tokenizer: TokenizerProtocol, messages: Any, version: VersionName | Template, *, special: ChatSpecial = "template",
     **arguments: Any,
 ) -> Encoded:
     """The ids of a conversation. `arguments` as for `render`.
@@ -143,7 +144,7 @@ def encode(
 
 
 def count(
-    tokenizer: TokenizerProtocol, messages: Any, version: str | Template, *, special: ChatSpecial = "template",
+    tokenizer: TokenizerProtocol, messages: Any, version: VersionName | Template, *, special: ChatSpecial = "template",
     **arguments: Any,
 ) -> int:
     """The number of ids of a conversation, without making them. Arguments as for `encode`.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex
 from dstok.chat.answers import Answer, Message
 from dstok.chat.dsml import V3_2, V4, V4_1
 from dstok.chat.until import Reader, delimiters
-from dstok.chat.versions import find_version
+from dstok.chat.versions import VersionName, find_version
 from dstok.chat.writer import CLOSE, DSML, EOS
 from dstok.errors import ArgumentError, ChatError
 
@@ -48,8 +48,8 @@ class Parser:
     """
 
     def __init__(
-        self, version: str, *, tokenizer: TokenizerProtocol | None = None, thinking: bool = True, tools: bool = True,
-        continues: bool = False, mode: Mode = "lenient",
+        self, version: VersionName, *, tokenizer: TokenizerProtocol | None = None, thinking: bool = True,
+        tools: bool = True, continues: bool = False, mode: Mode = "lenient",
     ) -> None:
         name = find_version(version).name
         if mode not in ("strict", "lenient"):
@@ -120,8 +120,8 @@ class Parser:
 
 
 def parse(
-    completion: str | Iterable[int], version: str, *, tokenizer: TokenizerProtocol | None = None, thinking: bool = True,
-    tools: bool = True, continues: bool = False, mode: Mode = "lenient",
+    completion: str | Iterable[int], version: VersionName, *, tokenizer: TokenizerProtocol | None = None,
+    thinking: bool = True, tools: bool = True, continues: bool = False, mode: Mode = "lenient",
 ) -> Message:
     r"""Returns the message that a completion holds.
 

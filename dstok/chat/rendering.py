@@ -18,7 +18,7 @@ from dstok.chat.v3_0324 import render_v3_0324
 from dstok.chat.v3_1 import render_v3_1
 from dstok.chat.v3_2 import render_v3_2
 from dstok.chat.v4_preview import render_v4_preview
-from dstok.chat.versions import Version, find_version
+from dstok.chat.versions import Version, VersionName, find_version
 from dstok.chat.writer import NOTHING, Rendered, Writer
 from dstok.errors import ChatError
 
@@ -34,7 +34,7 @@ MODES: dict[Any, bool] = {"thinking": True, "chat": False}
 
 
 def render(
-    messages: Any, version: str | Template, *, tools: Any = None, add_generation_prompt: bool | None = None,
+    messages: Any, version: VersionName | Template, *, tools: Any = None, add_generation_prompt: bool | None = None,
     continue_final_message: bool = False, **options: Any,
 ) -> Rendered:
     """The text of a conversation, as the version's reference writes it.

@@ -18,6 +18,7 @@ from dstok.chat.writer import Checkpoint, Rendered, Writer, Written, rendered_of
 
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
+    from dstok.chat.versions import VersionName
 
 __all__ = ["Anew", "Continued", "Tail", "TalkText"]
 
@@ -55,7 +56,9 @@ class TalkText(Protocol):
 class Anew:
     """The text of a template, or one that is encoded as a whole. It is rendered again each time."""
 
-    def __init__(self, version: str | Template, arguments: dict[str, Any], messages: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self, version: VersionName | Template, arguments: dict[str, Any], messages: tuple[Any, ...] = (),
+    ) -> None:
         self.version, self.arguments, self.messages = version, arguments, messages
         self.whole = Rendered("", [], [])
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dstok.chat.encoding import ChatSpecial, Encoded, encode
 from dstok.chat.messages import shown
 from dstok.chat.rendering import render
-from dstok.chat.versions import own_version
+from dstok.chat.versions import VersionName, own_version
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ __all__ = ["apply"]
 
 
 def apply(
-    tokenizer: TokenizerProtocol, conversation: Any, version: str | None, documents: Any, arguments: dict[str, Any],
-    special: ChatSpecial, tokenize: bool, as_dict: bool, mask: bool, trusted: bool,
+    tokenizer: TokenizerProtocol, conversation: Any, version: VersionName | None, documents: Any,
+    arguments: dict[str, Any], special: ChatSpecial, tokenize: bool, as_dict: bool, mask: bool, trusted: bool,
 ) -> Any:
     """Implements `Tokenizer.apply_chat_template`. Raises `ChatError`."""
     if documents is not None:
@@ -44,7 +44,7 @@ def apply(
     return {key: [row[key] for row in rows] for key in rows[0]} if several else rows[0]
 
 
-def _own(tokenizer: TokenizerProtocol, trusted: bool) -> str | Template:
+def _own(tokenizer: TokenizerProtocol, trusted: bool) -> VersionName | Template:
     """The template of a loaded model, or the version of a built-in one."""
     text = tokenizer.config.chat_template
     if text is None:

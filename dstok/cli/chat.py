@@ -82,8 +82,8 @@ def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> 
 
 def _add_common(parser: Parser, lines: str) -> None:
     add_files(parser)
-    parser.add_argument("--version", required=True, metavar="V",
-                        help=f"the format: {', '.join(version.name for version in chat.versions())}")
+    names = [version.name for version in chat.versions()]
+    parser.add_argument("--version", required=True, metavar="V", choices=names, help=f"the format: {', '.join(names)}")
     parser.add_argument("--thinking", action=BooleanOptionalAction, default=None,
                         help="let the model think (default: like the version's reference)")
     parser.add_argument("--jsonl", action="store_true", help=lines)

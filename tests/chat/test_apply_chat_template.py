@@ -66,3 +66,11 @@ def test_the_template_of_a_loaded_model() -> None:
             assert found == wanted
     with pytest.raises(chat.ChatError, match="expected a version, one of v2, .* as a loaded model has no format"):
         compiled(text).apply_chat_template(TALK)
+
+
+def test_the_version_by_either_name() -> None:
+    tok = ours("v3.1")
+    wanted = tok.apply_chat_template(TALK, None, None, "v3")
+    assert tok.apply_chat_template(TALK, version="v3") == wanted != tok.apply_chat_template(TALK)
+    with pytest.raises(chat.ChatError, match="expected version or chat_template, found both"):
+        tok.apply_chat_template(TALK, version="v3", chat_template="v3")

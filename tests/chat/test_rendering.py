@@ -145,6 +145,19 @@ def test_add_generation_prompt(version: str) -> None:
         assert opened != closed and "Assistant" in opened[len(closed) :]
 
 
+def test_the_version_of_a_model() -> None:
+    named = {name: version.name for version in chat.versions() for name in version.hub}
+    assert len(named) == sum(len(version.hub) for version in chat.versions())
+    for name, version in named.items():
+        alone = () if "V4" in name else (name, name.lower())
+        for spelled in (*alone, f"deepseek-ai/{name}"):
+            assert chat.version_of(spelled).name == version
+    for name, match in (("deepseek-chat", "2024-12-26 v3, "), ("gpt-4", "expected a model whose format is known"),
+                        ("deepseek-v4-flash", "2026-04-24 v4-preview, 2026-07-31 v4-0731")):
+        with pytest.raises(chat.ChatError, match=match):
+            chat.version_of(name)
+
+
 def test_thinking_by_each_of_its_names() -> None:
     for version in ("v3.1", "v3.2-exp", "v3.2", "v4-preview", "v4-0731", "v4.1"):
         for thinking in (True, False):

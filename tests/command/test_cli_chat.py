@@ -110,7 +110,7 @@ def test_tools_from_a_file(talk: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("words", "stdin", "error"), [
-    (("--version", "v9"), b"[]", "expected a version, one of v2, v2.5"),
+    (("--version", "v9"), b"[]", "argument --version: invalid choice: 'v9' (choose from"),
     (("--version", "v3.2"), b"[", "standard input: not JSON: expecting value at line 1 column 2"),
     (("--version", "v3.2"), b"{}", "standard input: expected an array of messages, or an object with them"),
     (("--version", "v3.2"), b"7", "standard input: field messages: expected a list of messages, found 7"),
