@@ -1,8 +1,8 @@
 """A part of an input file -> its documents, in batches.
 
-In: a `Part`. Out: `Batch`es of texts, each with its place; anything that is not text goes to `Faults`. Invariant: the
-documents come in the order of the file. A batch holds about a megabyte, so the largest allowed document bounds
-memory. After the last batch `Reader.record` tells what was read, with a checksum.
+In: a `Part`. Out: `DocumentBatch`es of texts, each with its place; anything that is not text goes to `Faults`.
+Invariant: the documents come in the order of the file. A batch holds about a megabyte, so the largest allowed document
+bounds memory. After the last batch `Reader.record` tells what was read, with a checksum.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from dstok.corpus.stretch import Stretch, count_lines
 from dstok.corpus.tables import rows_of
 from dstok.errors import FileError
 
-__all__ = ["Batch", "Reader", "reader_of"]
+__all__ = ["DocumentBatch", "Reader", "reader_of"]
 
 SIZE = 1 << 20  # bytes of a batch, about
 
 
-class Batch(NamedTuple):
+class DocumentBatch(NamedTuple):
     """Texts that are encoded together: `str`, or bytes, which need not be UTF-8. Text i has number `numbers[i]`.
 
     `size`: bytes of the input read for them, unpacked.
@@ -46,7 +46,7 @@ class Reader:
         self.part, self.settings, self.faults = part, settings, faults
         self.path = part.file.path
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[DocumentBatch]:
         """The documents. Raises `FileError` unless bad ones are skipped; then a broken file ends here."""
         try:
             yield from self.read()
@@ -55,7 +55,7 @@ class Reader:
                 raise
             self.faults.found(Place(self.path), f"the rest of the file: {_without_path(error, self.path)}")
 
-    def read(self) -> Iterator[Batch]:
+    def read(self) -> Iterator[DocumentBatch]:
         raise NotImplementedError
 
     def record(self) -> dict[str, Any]:
@@ -91,11 +91,11 @@ class _Lines(_Bytes):
     unit = "line"
     before: int | None = None  # lines before the part; counted only when an error names a line
 
-    def read(self) -> Iterator[Batch]:
+    def read(self) -> Iterator[DocumentBatch]:
         number = 1
         for lines in lines_of(self.stretch.blocks(), self.settings.largest):
             texts, numbers = self.texts(lines, number)
-            yield Batch(texts, numbers, sum(one if isinstance(one, int) else len(one) + 1 for one in lines))
+            yield DocumentBatch(texts, numbers, sum(one if isinstance(one, int) else len(one) + 1 for one in lines))
             number += len(lines)
 
     def texts(self, lines: list[bytes | int], first: int) -> tuple[list[str | bytes], list[int]]:
@@ -143,7 +143,7 @@ class _JsonLines(_Lines):
 class _Whole(_Bytes):
     """The file is one document."""
 
-    def read(self) -> Iterator[Batch]:
+    def read(self) -> Iterator[DocumentBatch]:
         blocks, size = list[bytes](), 0
         for block in self.stretch.blocks():
             size += len(block)
@@ -154,7 +154,7 @@ class _Whole(_Bytes):
         if size > self.settings.largest:
             self.too_long(0, size)
         else:
-            yield Batch([b"".join(blocks)], [0], size)
+            yield DocumentBatch([b"".join(blocks)], [0], size)
 
     def place(self, number: int) -> Place:
         return Place(self.path)
@@ -169,15 +169,15 @@ class _Table(Reader):
         super().__init__(part, settings, faults)
         self.hash = hashlib.sha256()
 
-    def read(self) -> Iterator[Batch]:
+    def read(self) -> Iterator[DocumentBatch]:
         part = self.part
         for first, values in rows_of(part.file, part.start, part.stop, self.settings.field):
-            batch = Batch([], list[int](), 0)
+            batch = DocumentBatch([], list[int](), 0)
             for number, value in enumerate(values.to_pylist(), first):
                 self._add(batch, number, value)
             yield batch._replace(size=sum(map(len, batch.texts)))
 
-    def _add(self, batch: Batch, number: int, value: bytes | None) -> None:
+    def _add(self, batch: DocumentBatch, number: int, value: bytes | None) -> None:
         self.hash.update(struct.pack("<q", -1 if value is None else len(value)))
         if value is None:
             self.bad(number, f"expected text in the column {self.settings.field!r}, found null")

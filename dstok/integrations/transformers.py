@@ -31,7 +31,7 @@ with of_extra("transformers", __name__):
 
 from dstok.errors import DstokError, UnsupportedError
 from dstok.integrations.transformers_backend import ATTRIBUTE, PLAIN, Backing, backing_of
-from dstok.integrations.transformers_encodings import Batch, Encodings, Row
+from dstok.integrations.transformers_encodings import CallInputs, Encodings, Row
 from dstok.integrations.transformers_light import Light, load
 from dstok.integrations.transformers_stand_in import StandIn
 
@@ -302,7 +302,7 @@ def _rows(self: Any, texts: Any, add_special: Any) -> list[Row] | None:
     if settings.frame is None:
         return None
     try:
-        rows: Any = Batch(engine, settings).of_texts(texts)
+        rows: Any = CallInputs(engine, settings).of_texts(texts)
     except DstokError:
         return None
     backing.want(self, PLAIN)

@@ -19,7 +19,7 @@ from dstok.calls.offsets import encode_char_spans
 from dstok.integrations.transformers_engine import Engine, joined
 from dstok.integrations.transformers_frames import Frame, Settings
 
-__all__ = ["Batch", "Encodings", "Input", "Row"]
+__all__ = ["CallInputs", "Encodings", "Input", "Row"]
 
 Input = tuple[list[str], list[str] | None]  # a text, or its words, and the other one of a pair
 NOT_PARALLEL = frozenset({"", "off", "false", "f", "no", "n", "0"})  # of TOKENIZERS_PARALLELISM, as upstream reads it
@@ -31,7 +31,7 @@ def threads() -> int:
     return available_cpus() if setting is None or setting.lower() not in NOT_PARALLEL else 1
 
 
-class Batch:
+class CallInputs:
     """The inputs of one call: the common data of their rows. `is_split`: they are lists of words."""
 
     __slots__ = ("_engine", "_is_split", "_length", "settings")
@@ -113,10 +113,10 @@ class Batch:
 class Row:
     """The encoding of one input: ids at once, the rest on demand."""
 
-    __slots__ = ("_batch", "_counts", "_encoding", "_filled", "_frame", "_input", "_right", "_type_id", "ids")
+    __slots__ = ("_call", "_counts", "_encoding", "_filled", "_frame", "_input", "_right", "_type_id", "ids")
 
-    def __init__(self, batch: Batch, frame: Frame, one: Input, ids: list[list[int]]) -> None:
-        self._batch, self._frame, self._input, self._counts = batch, frame, one, [len(each) for each in ids]
+    def __init__(self, call: CallInputs, frame: Frame, one: Input, ids: list[list[int]]) -> None:
+        self._call, self._frame, self._input, self._counts = call, frame, one, [len(each) for each in ids]
         self._filled, self._right, self._type_id = 0, True, 0
         self._encoding: Encoding | None = None
         self.ids = self._laid(frame.fixed, ids)
@@ -151,15 +151,15 @@ class Row:
         if self._frame.trims or self._encoding is not None:
             found: list[tuple[int, int]] = self.encoding().offsets
             return found
-        spans = [self._batch.spans(words) for words in self._input if words is not None]
-        cut = [each[:count] if self._batch.settings.from_right else each[len(each) - count :]
+        spans = [self._call.spans(words) for words in self._input if words is not None]
+        cut = [each[:count] if self._call.settings.from_right else each[len(each) - count :]
                for each, count in zip(spans, self._counts)]
         return self._padded(self._laid([[(0, 0)] * len(each) for each in self._frame.fixed], cut), (0, 0))
 
     def encoding(self) -> Encoding:
         """Upstream's `Encoding` of the input."""
         if self._encoding is None:
-            self._encoding = self._batch.encoding(self._input)
+            self._encoding = self._call.encoding(self._input)
         return self._encoding
 
     def __getattr__(self, name: str) -> Any:

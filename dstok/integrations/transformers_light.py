@@ -24,7 +24,7 @@ from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import TokenizerConfig
 from dstok.formats.reading import describe_json_file
-from dstok.integrations.transformers_encodings import Batch, Encodings, Input
+from dstok.integrations.transformers_encodings import CallInputs, Encodings, Input
 from dstok.integrations.transformers_engine import Engine, check_stripping
 from dstok.integrations.transformers_frames import KeptSettings
 from dstok.tables.build import build_tables
@@ -132,7 +132,7 @@ class Light:
         settings = self._settings.get(self._processor, self._truncation(truncation, max_length, stride),
                                       self._padding(padding, max_length, pad_to_multiple_of), split_special_tokens,
                                       add_special_tokens)
-        rows = Batch(self._engine, settings).of_inputs(inputs)
+        rows = CallInputs(self._engine, settings).of_inputs(inputs)
         data = {"input_ids": [row.ids for row in rows]}
         for name in [name for name, is_wanted in wanted.items() if is_wanted]:
             data[name] = [getattr(row, MEMBERS[name]) for row in rows]

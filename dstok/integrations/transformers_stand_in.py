@@ -10,7 +10,7 @@ from typing import Any
 
 from dstok.errors import DstokError, TextError, UnknownIdError, UnsupportedError
 from dstok.integrations.transformers_backend import Backing, Wanted
-from dstok.integrations.transformers_encodings import Batch, Input
+from dstok.integrations.transformers_encodings import CallInputs, Input
 from dstok.integrations.transformers_engine import Engine
 from dstok.integrations.transformers_frames import finisher
 
@@ -100,7 +100,7 @@ class StandIn:
         if type(is_split) is not bool or type(add_special) is not bool or type(inputs) not in (list, tuple):
             raise UnsupportedError("arguments of other types")
         engine = _of(self._engine, self._backing)
-        batch = Batch(engine, self._backing.settings(self._owner, wanted, add_special), is_split)
+        batch = CallInputs(engine, self._backing.settings(self._owner, wanted, add_special), is_split)
         if not is_split and all(type(each) is str for each in inputs):
             return batch.of_texts(list(inputs))
         try:
