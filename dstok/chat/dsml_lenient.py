@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dstok.chat.answers import Answer, escaped
-from dstok.chat.until import Reader, delimiters
+from dstok.chat.until import TextBuffer, delimiters
 from dstok.chat.writer import CLOSE, DSML
 
 __all__ = ["LenientParser"]
@@ -33,7 +33,7 @@ class LenientParser:
         blocks: tuple[str, ...] = ("tool_calls", " calls"), close: str = CLOSE, dsml: str = DSML,
     ) -> None:
         self.answer, self.close = answer, close
-        self.reader = Reader()
+        self.reader = TextBuffer()
         self.begin, self.end = f"<{dsml}", f"</{dsml}"
         self.plain = {close: CLOSE, dsml: DSML} if close != CLOSE else {}
         self.text_edges = delimiters(close, self.begin) if tools else delimiters(close)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from dstok.chat.answers import Answer, escaped
 from dstok.chat.dsml import Dialect
-from dstok.chat.until import Delimiters, Reader, delimiters
+from dstok.chat.until import Delimiters, TextBuffer, delimiters
 from dstok.chat.writer import BOS, CLOSE, DSML, EOS, OPEN
 from dstok.errors import ChatError
 
@@ -33,7 +33,7 @@ class StrictParser:
 
     def __init__(self, answer: Answer, thinking: bool, tools: bool, dialect: Dialect, raises: str) -> None:
         self.answer, self.raises = answer, raises
-        self.reader = Reader()
+        self.reader = TextBuffer()
         self.read = 0  # characters fed
         self.block, self.invoke = f"\n\n<{DSML}{dialect.block}", f"<{DSML}{dialect.invoke}"
         self.invoke_end, self.parameter_end = f"</{DSML}{dialect.invoke}", f"/{DSML}{dialect.parameter}"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from dstok.chat.answers import Answer
 from dstok.chat.tool_tokens import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
-from dstok.chat.until import Found, Reader, delimiters
+from dstok.chat.until import Found, TextBuffer, delimiters
 from dstok.chat.writer import CLOSE, EOS, OPEN
 from dstok.errors import ChatError
 
@@ -28,7 +28,7 @@ class ToolTokenParser:
 
     def __init__(self, answer: Answer, thinking: bool, tools: bool, continues: bool, typed: bool, strict: bool) -> None:
         self.answer, self.typed, self.strict = answer, typed, strict
-        self.reader = Reader()
+        self.reader = TextBuffer()
         self.read = 0
         self.close, self.call_edges, self.call_end = (
             delimiters(CLOSE), delimiters(CALL_BEGIN, CALLS_END), delimiters(CALL_END))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-__all__ = ["Delimiters", "Found", "Reader", "delimiters"]
+__all__ = ["Delimiters", "Found", "TextBuffer", "delimiters"]
 
 Found = tuple[str, str]  # the text before a delimiter, and the delimiter
 
@@ -48,7 +48,7 @@ def delimiters(*texts: str) -> Delimiters:
     return Delimiters(*texts)
 
 
-class Reader:
+class TextBuffer:
     """Holds the text not yet read."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from dstok.files.outputs import Output
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
     from dstok.view.reading import Reading
-    from dstok.view.requests import Asked, Reader
+    from dstok.view.requests import Asked, ReadText
 
 __all__ = ["add_commands"]
 
@@ -98,7 +98,7 @@ def _text(arguments: Namespace) -> tuple[str, str]:
                            f"{error.start} (--errors replace reads it as U+FFFD)") from None
 
 
-def _readers(arguments: Namespace) -> tuple[dict[str, Reader], frozenset[str]]:
+def _readers(arguments: Namespace) -> tuple[dict[str, ReadText], frozenset[str]]:
     """The readers of texts, by name; and the names of those from other libraries."""
     from dstok.view.requests import reader_of
 
@@ -117,7 +117,7 @@ def _readers(arguments: Namespace) -> tuple[dict[str, Reader], frozenset[str]]:
     return readers, frozenset([compared])
 
 
-def _loaded(name: str) -> Reader:
+def _loaded(name: str) -> ReadText:
     """A reader of texts with a model that is loaded now, so that a broken model is not reported as a broken text."""
     from dstok.view.requests import reader_of
 
@@ -125,7 +125,7 @@ def _loaded(name: str) -> Reader:
     return reader_of(lambda: model)
 
 
-def _foreign(spec: str, model: str) -> Reader:
+def _foreign(spec: str, model: str) -> ReadText:
     """A reader of texts with another library's tokenizer."""
     from dstok.testing.adapters import CandidateError, open_engine
     from dstok.testing.model_files import model_file

@@ -2,7 +2,7 @@
 
 In: a `Part`. Out: `DocumentBatch`es of texts, each with its place; anything that is not text goes to `Faults`.
 Invariant: the documents come in the order of the file. A batch holds about a megabyte, so the largest allowed document
-bounds memory. After the last batch `Reader.record` tells what was read, with a checksum.
+bounds memory. After the last batch `DocumentReader.record` tells what was read, with a checksum.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dstok.corpus.stretch import Stretch, count_lines
 from dstok.corpus.tables import rows_of
 from dstok.errors import FileError
 
-__all__ = ["DocumentBatch", "Reader", "reader_of"]
+__all__ = ["DocumentBatch", "DocumentReader", "reader_of"]
 
 SIZE = 1 << 20  # bytes of a batch, about
 
@@ -37,7 +37,7 @@ class DocumentBatch(NamedTuple):
     size: int
 
 
-class Reader:
+class DocumentReader:
     """Reads the documents of a part."""
 
     unit = ""
@@ -73,7 +73,7 @@ class Reader:
         self.bad(number, f"expected a document of at most {self.settings.largest} bytes, found {size}", "largest")
 
 
-class _Bytes(Reader):
+class _Bytes(DocumentReader):
     """A file that is read as bytes."""
 
     def __init__(self, part: Part, settings: Settings, faults: Faults) -> None:
@@ -160,7 +160,7 @@ class _Whole(_Bytes):
         return Place(self.path)
 
 
-class _Table(Reader):
+class _Table(DocumentReader):
     """A column of a table. The checksum covers its values, each after its length in eight bytes (null: length -1)."""
 
     unit = "row"
@@ -194,12 +194,12 @@ class _Table(Reader):
         return {"file": part.file.name, "start": part.start, "stop": part.stop, "sha256": self.hash.hexdigest()}
 
 
-_READERS: dict[str, type[Reader]] = {
+_READERS: dict[str, type[DocumentReader]] = {
     "jsonl": _JsonLines, "lines": _Lines, "text": _Whole, "parquet": _Table, "arrow": _Table, "dataset": _Table,
 }
 
 
-def reader_of(part: Part, settings: Settings, faults: Faults) -> Reader:
+def reader_of(part: Part, settings: Settings, faults: Faults) -> DocumentReader:
     """The reader of a part, chosen by the kind of its file."""
     return _READERS[part.file.kind](part, settings, faults)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dstok.base.faults import reason
-from dstok.corpus.documents import DocumentBatch, Reader, reader_of
+from dstok.corpus.documents import DocumentBatch, DocumentReader, reader_of
 from dstok.corpus.flat_writers import DatatroveWriter, MegatronWriter, RawWriter
 from dstok.corpus.output import write_json
 from dstok.corpus.packing import Packer, Shuffler, Sink
@@ -120,7 +120,7 @@ class _Listed:
         self.file.write(line)
 
 
-def encoded(job: Job, reader: Reader, batch: DocumentBatch) -> tuple[Array, Array]:
+def encoded(job: Job, reader: DocumentReader, batch: DocumentBatch) -> tuple[Array, Array]:
     """The ids of a batch's documents, uint32[n], and each one's number, int64[d]. `reader` reports bad documents."""
     settings, tokenizer = job.settings, job.tokenizer
     special = settings.special if isinstance(settings.special, str) else list(settings.special)
@@ -137,7 +137,7 @@ def encoded(job: Job, reader: Reader, batch: DocumentBatch) -> tuple[Array, Arra
     return ids, np.diff(offsets)
 
 
-def _one_by_one(encode: Callable[..., Any], reader: Reader, batch: DocumentBatch) -> Iterator[Array | None]:
+def _one_by_one(encode: Callable[..., Any], reader: DocumentReader, batch: DocumentBatch) -> Iterator[Array | None]:
     for number, text in zip(batch.numbers, batch.texts):
         try:
             yield encode([text])[0]

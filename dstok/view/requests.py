@@ -49,7 +49,7 @@ class Asked:
     settings: Settings
 
 
-Reader = Callable[[Asked, str], Reading]
+ReadText = Callable[[Asked, str], Reading]
 
 
 class Requests:
@@ -59,7 +59,7 @@ class Requests:
     """
 
     def __init__(
-        self, readers: Mapping[str, Reader], start: Asked, about: str = "", foreign: frozenset[str] = frozenset(),
+        self, readers: Mapping[str, ReadText], start: Asked, about: str = "", foreign: frozenset[str] = frozenset(),
     ) -> None:
         self.readers, self.begin, self.about, self.foreign = readers, start, about, foreign
         self._results: OrderedDict[str, Sheet] = OrderedDict()
@@ -119,7 +119,7 @@ class Requests:
         return Asked(self.begin.text if text is None else text, settings)
 
 
-def reader_of(load: Callable[[], Any]) -> Reader:
+def reader_of(load: Callable[[], Any]) -> ReadText:
     """A reader of texts with the tokenizer from `load`. It calls `load` once, on first use."""
     loaded: list[Any] = []
 
