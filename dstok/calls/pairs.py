@@ -28,7 +28,7 @@ from dstok.calls.padded import (
 )
 from dstok.calls.sides import Side, check_side
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
-from dstok.formats.framing import Part, pair_parts
+from dstok.formats.framing import FramingItem, pair_parts
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -159,11 +159,11 @@ def encode_pairs_padded(
     return PaddedPairs(ids, mask, filled(laid.type_ids, lengths, width, padding_side, pad_type_id)[0])
 
 
-def _parts(tok: Parts, add_special_tokens: bool) -> tuple[Part, ...]:
+def _parts(tok: Parts, add_special_tokens: bool) -> tuple[FramingItem, ...]:
     return pair_parts(tok.config.framing, add_special_tokens)
 
 
-def _joined(parts: Sequence[Part], both: Sequence[Ids]) -> PairIds:
+def _joined(parts: Sequence[FramingItem], both: Sequence[Ids]) -> PairIds:
     """One pair, as `_laid` gives it, which is slow for one."""
     pieces = [both[part.text] if part.text is not None else np.array(part.ids, np.uint32) for part in parts]
     ids = np.concatenate(pieces)
@@ -177,7 +177,7 @@ def _joined(parts: Sequence[Part], both: Sequence[Ids]) -> PairIds:
     return PairIds(ids, types, around)
 
 
-def _laid(parts: Sequence[Part], texts: Sequence[Ids], lengths: Lengths) -> PairIds:
+def _laid(parts: Sequence[FramingItem], texts: Sequence[Ids], lengths: Lengths) -> PairIds:
     """The rows of pairs, one after the other. texts: the ids of all first texts, and of all second ones."""
     rows = len(lengths)
     fixed = [np.full(rows, len(part.ids)) for part in parts]
@@ -191,17 +191,17 @@ def _laid(parts: Sequence[Part], texts: Sequence[Ids], lengths: Lengths) -> Pair
     return PairIds(ids, types[number], around[number])
 
 
-def _around(parts: Sequence[Part]) -> int:
+def _around(parts: Sequence[FramingItem]) -> int:
     """How many ids stand around the texts."""
     return sum(len(part.ids) for part in parts)
 
 
-def _part(part: Part, chosen: tuple[int, int]) -> Part:
+def _part(part: FramingItem, chosen: tuple[int, int]) -> FramingItem:
     """The part as it is where of each text the part `chosen[text]` stands."""
     return part if part.text is None or chosen[part.text] == 0 else part._replace(type_id=part.rest_type_id)
 
 
-def _combinations(parts: Sequence[Part], spans: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
+def _combinations(parts: Sequence[FramingItem], spans: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
     """Which part of each text comes with which of the other, in upstream's order; first what was kept of both."""
     first, second = (part.text for part in parts if part.text is not None)  # in the order of the template
     counts = [range(len(spans[text])) for text in (first, second)]

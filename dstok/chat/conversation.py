@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from dstok.chat.encoding import ChatSpecial, Encoded, Part, parts_of
+from dstok.chat.encoding import ChatSpecial, Encoded, EncodedSpan, parts_of
 from dstok.chat.messages import message_list
 from dstok.chat.rendering import Format
 from dstok.chat.tails import Anew, Continued, Tail, TalkText
@@ -65,7 +65,7 @@ class Conversation:
         self.tokenizer, self.version, self.special = tokenizer, version, special
         self.messages: list[Any] = []
         self._text = _text(version, special, arguments)
-        self._parts: list[Part] = []
+        self._parts: list[EncodedSpan] = []
         self._counts = [0]  # how many ids stand before each part, and after the last
         self.extend(messages)
 
@@ -107,7 +107,7 @@ class Conversation:
         """The whole conversation as `dstok.chat.encode` gives it."""
         return Encoded(self.ids, self._text.rendered(), list(self._parts), self.special, self.tokenizer)
 
-    def _encoded(self, tail: Tail) -> tuple[int, list[Part]]:
+    def _encoded(self, tail: Tail) -> tuple[int, list[EncodedSpan]]:
         """The number of parts that stay, and the parts that follow them."""
         if self.special == "all":
             return 0, parts_of(self.tokenizer, tail.new, "all")
@@ -115,9 +115,9 @@ class Conversation:
         start = self._parts[same - 1].end if same else 0
         rest = _from(tail.new, start - tail.at)
         new = parts_of(self.tokenizer, rest, self.special)
-        return same, [Part(first + start, last + start, ids) for first, last, ids in new]
+        return same, [EncodedSpan(first + start, last + start, ids) for first, last, ids in new]
 
-    def _change(self, tail: Tail, same: int, parts: list[Part]) -> Change:
+    def _change(self, tail: Tail, same: int, parts: list[EncodedSpan]) -> Change:
         before = [id for part in self._parts[same:] for id in part.ids]
         after = [id for part in parts for id in part.ids]
         more = next((n for n, (a, b) in enumerate(zip(before, after)) if a != b), min(len(before), len(after)))
@@ -143,7 +143,7 @@ def _format(
     return Format(version, tools, add_generation_prompt, continue_final_message, options)
 
 
-def _end(part: Part) -> int:
+def _end(part: EncodedSpan) -> int:
     return part.end
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dstok.chat.versions import VersionName
     from dstok.protocol import TokenizerProtocol
 
-__all__ = ["ChatSpecial", "Encoded", "Part", "count", "encode", "encode_rendered", "parts_of"]
+__all__ = ["ChatSpecial", "Encoded", "EncodedSpan", "count", "encode", "encode_rendered", "parts_of"]
 
 ChatSpecial = Literal["template", "all", "raise"]
 WITHIN: dict[str, Literal["all", "none", "raise"]] = {"template": "none", "all": "all", "raise": "raise"}
@@ -37,7 +37,7 @@ IGNORED = -100  # the label of ids that no loss is computed for
 _Value = TypeVar("_Value", bound="np.generic")
 
 
-class Part(NamedTuple):
+class EncodedSpan(NamedTuple):
     """A token of the format, or a stretch between two: its place in the text, and its ids."""
 
     start: int
@@ -54,7 +54,7 @@ class Encoded:
 
     ids: list[int]
     rendered: Rendered
-    parts: list[Part]
+    parts: list[EncodedSpan]
     special: ChatSpecial
     tokenizer: TokenizerProtocol
 
@@ -113,7 +113,7 @@ class Encoded:
             at += len(part.ids)
         return found
 
-    def _offsets(self, part: Part) -> Any:
+    def _offsets(self, part: EncodedSpan) -> Any:
         import numpy as np
 
         text = self.rendered.text[part.start : part.end]
@@ -172,7 +172,7 @@ def encode_rendered(tokenizer: TokenizerProtocol, rendered: Rendered, special: C
     return Encoded([id for part in parts for id in part.ids], rendered, parts, special, tokenizer)
 
 
-def parts_of(tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial) -> list[Part]:
+def parts_of(tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial) -> list[EncodedSpan]:
     """The tokens of the format and the stretches between them, encoded; with "all" the whole text as one stretch."""
     within = _within(special)
     tokens = _tokens(tokenizer, rendered)
@@ -182,8 +182,8 @@ def parts_of(tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpec
         return tokenizer.encode(text, special=within)
 
     if special == "all":
-        return [Part(0, len(text), _told(rendered, 0, encoded, text))]
-    return [Part(start, end, [tokens[text[start:end]]] if token else _told(rendered, start, encoded, text[start:end]))
+        return [EncodedSpan(0, len(text), _told(rendered, 0, encoded, text))]
+    return [EncodedSpan(start, end, [tokens[text[start:end]]] if token else _told(rendered, start, encoded, text[start:end]))
             for start, end, token in stretches(rendered)]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dstok.chat.messages import shown, too_deep
-from dstok.chat.traced import Origin, Part, Traced
+from dstok.chat.traced import Origin, OriginRun, Traced
 from dstok.errors import ChatError
 
 __all__ = ["answer_of", "nonsense", "request_of", "text_of"]
@@ -96,7 +96,7 @@ def text_of(answer: dict[str, Any], messages: int) -> Traced | ChatError:
     raise nonsense()
 
 
-def _parts(text: str, numbers: list[Any], messages: int) -> Iterator[Part]:
+def _parts(text: str, numbers: list[Any], messages: int) -> Iterator[OriginRun]:
     """The parts of a text, four numbers each: length, is it the template's own, message, is it sampled."""
     if {*map(type, numbers)} - {int} or len(numbers) % 4 or sum(numbers[::4]) != len(text):
         raise nonsense()

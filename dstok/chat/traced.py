@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-__all__ = ["Origin", "Part", "Traced", "joined", "literal", "merged", "of_message", "parts_of", "sampled", "upto"]
+__all__ = ["Origin", "OriginRun", "Traced", "joined", "literal", "merged", "of_message", "parts_of", "sampled", "upto"]
 
 
 class Origin(NamedTuple):
@@ -23,7 +23,7 @@ class Origin(NamedTuple):
     sampled: bool
 
 
-Part = tuple[int, Origin]  # how many characters, and their origin
+OriginRun = tuple[int, Origin]  # how many characters, and their origin
 UNKNOWN = Origin(False, -1, False)
 LITERAL = Origin(True, -1, False)
 
@@ -32,9 +32,9 @@ class Traced(str):
     """A text with its parts. A text without parts, as from jinja's `format`, has an unknown origin."""
 
     __slots__ = ("_parts",)
-    _parts: tuple[Part, ...]
+    _parts: tuple[OriginRun, ...]
 
-    def __new__(cls, text: str = "", parts: Iterable[Part] | None = None) -> Traced:
+    def __new__(cls, text: str = "", parts: Iterable[OriginRun] | None = None) -> Traced:
         made = super().__new__(cls, text)
         made._parts = ((len(text), UNKNOWN),) if parts is None else tuple(parts)
         return made
@@ -53,7 +53,7 @@ class Traced(str):
         return Traced(str.__add__(other, self), (*parts_of(other), *self._parts))
 
 
-def parts_of(text: str) -> tuple[Part, ...]:
+def parts_of(text: str) -> tuple[OriginRun, ...]:
     """The parts of a text. A text that is not traced has a single part of unknown origin."""
     return text._parts if type(text) is Traced else ((len(text), UNKNOWN),)  # noqa: SLF001 (no method: see above)
 
@@ -89,9 +89,9 @@ def upto(text: Traced, end: int) -> Traced:
     return Traced(text[:end], kept)
 
 
-def merged(parts: Sequence[Part]) -> list[Part]:
+def merged(parts: Sequence[OriginRun]) -> list[OriginRun]:
     """The parts that are not empty; neighbours of one origin become one."""
-    found: list[Part] = []
+    found: list[OriginRun] = []
     for size, origin in parts:
         if size and found and found[-1][1] == origin:
             found[-1] = found[-1][0] + size, origin

@@ -20,7 +20,7 @@ from dstok.corpus.documents import reader_of
 from dstok.corpus.finding import InputFile
 from dstok.corpus.folder import CORPUS, PLAN, read_corpus, read_manifest, read_plan
 from dstok.corpus.places import Faults
-from dstok.corpus.plan import Part, Shard, least_shards, plan_shards
+from dstok.corpus.plan import FileRange, Shard, least_shards, plan_shards
 from dstok.corpus.reading import token_files
 from dstok.corpus.settings import Settings
 from dstok.corpus.shapes import SUMS
@@ -135,7 +135,7 @@ class _Inputs:
         if encode and not self.settings.pack and self.settings.shuffle is None:
             yield from self._compare(shard, manifest, first)
 
-    def _read(self, part: Part, first: list[Any] | None) -> dict[str, Any]:
+    def _read(self, part: FileRange, first: list[Any] | None) -> dict[str, Any]:
         """Reads a part and returns its record; the ids of its first documents go into `first`."""
         reader = reader_of(part, self.settings, Faults((lambda line: None) if self.settings.skip else None))
         for number, batch in enumerate(reader.batches()):

@@ -20,14 +20,14 @@ from dstok.corpus.finding import InputFile
 from dstok.corpus.settings import Settings
 from dstok.corpus.tables import Extent, extents
 
-__all__ = ["Part", "Shard", "least_shards", "plan_shards"]
+__all__ = ["FileRange", "Shard", "least_shards", "plan_shards"]
 
 LEAST, MOST = 4 << 20, 256 << 20  # bytes of a shard, if the settings leave it open
 SHARDS = 64  # shards at least: enough to keep the workers of one machine busy to the end
 ROWS = 10_000  # rows of a data set a shard
 
 
-class Part(NamedTuple):
+class FileRange(NamedTuple):
     """A part of a file, from `start` to before `stop`: bytes, row groups, record batches or rows. stop -1: its end."""
 
     file: InputFile
@@ -39,7 +39,7 @@ class Shard(NamedTuple):
     """A piece of work: parts of files, in order, for the files called `name`; `size` of the input."""
 
     name: str
-    parts: tuple[Part, ...]
+    parts: tuple[FileRange, ...]
     size: int
 
 
@@ -62,7 +62,7 @@ def least_shards(files: Sequence[InputFile], settings: Settings) -> int:
     return sum(-(-file.size // size) for file in files if file.kind in ("jsonl", "lines") and not file.packed)
 
 
-def _shard(parts: Sequence[Part], number: int, size: int) -> Shard:
+def _shard(parts: Sequence[FileRange], number: int, size: int) -> Shard:
     return Shard(f"{parts[0].file.name}-{number:05}", tuple(parts), size)
 
 
@@ -74,11 +74,11 @@ def _size(total: int) -> int:
     return size
 
 
-def _together(files: Sequence[InputFile], size: int) -> Iterator[list[Part]]:
+def _together(files: Sequence[InputFile], size: int) -> Iterator[list[FileRange]]:
     """Whole files, combined up to the size of a shard."""
-    waiting, total = list[Part](), 0
+    waiting, total = list[FileRange](), 0
     for file in files:
-        waiting.append(Part(file))
+        waiting.append(FileRange(file))
         total += file.size
         if total >= size:
             yield waiting
@@ -87,16 +87,16 @@ def _together(files: Sequence[InputFile], size: int) -> Iterator[list[Part]]:
         yield waiting
 
 
-def _cuts(file: InputFile, size: int) -> Iterator[tuple[Part, int]]:
+def _cuts(file: InputFile, size: int) -> Iterator[tuple[FileRange, int]]:
     """The parts of a file, and each part's share of the input."""
     if file.kind in ("jsonl", "lines"):
         step = max(1, file.size) if file.packed else size
         for start in range(0, max(1, file.size), step):
             stop = min(start + step, file.size)
-            yield Part(file, start, -1 if file.packed else stop), stop - start
+            yield FileRange(file, start, -1 if file.packed else stop), stop - start
         return
     for start, stop, bytes in _grown(extents(file), size):
-        yield Part(file, start, stop), bytes
+        yield FileRange(file, start, stop), bytes
 
 
 def _grown(extents: Sequence[Extent], size: int) -> Iterator[Extent]:

@@ -19,14 +19,14 @@ from dstok.errors import UnsupportedError
 from dstok.formats.json_value import Value, load_json, shown
 from dstok.formats.post_processors import read_trimming
 
-__all__ = ["Part", "check_framing", "pair_parts", "read_framing"]
+__all__ = ["FramingItem", "check_framing", "pair_parts", "read_framing"]
 
 WHERE = "$.post_processor"
 PAIR = "$.post_processor..pair"  # place of the template, which may be one of several steps
 UNTRIMMED = {"trim_offsets": False, "add_prefix_space": False}
 
 
-class Part(NamedTuple):
+class FramingItem(NamedTuple):
     """A part of a pair's ids.
 
     text: 0 for the first text, 1 for the second; None: `ids`, which the model puts there. type_id: for all of its ids.
@@ -39,7 +39,7 @@ class Part(NamedTuple):
     rest_type_id: int
 
 
-PLAIN = (Part(0, (), 0, 0), Part(1, (), 1, 1))
+PLAIN = (FramingItem(0, (), 0, 0), FramingItem(1, (), 1, 1))
 
 
 def read_framing(steps: Sequence[tuple[str, Value]]) -> str | None:
@@ -72,7 +72,7 @@ def check_framing(framing: str) -> None:
 
 
 @lru_cache(maxsize=64)
-def pair_parts(framing: str | None, add_special_tokens: bool) -> tuple[Part, ...]:
+def pair_parts(framing: str | None, add_special_tokens: bool) -> tuple[FramingItem, ...]:
     """The parts of a pair; without special tokens the texts alone. Raises `UnsupportedError`.
 
     >>> bert = '[{"type": "BertProcessing", "cls": ["[CLS]", 1], "sep": ["[SEP]", 2]}]'
@@ -91,24 +91,24 @@ def pair_parts(framing: str | None, add_special_tokens: bool) -> tuple[Part, ...
     return tuple(part for part in parts if add_special_tokens or part.text is not None)
 
 
-def _of_template(step: dict[str, Any]) -> list[Part]:
+def _of_template(step: dict[str, Any]) -> list[FramingItem]:
     return [_template_part(piece, step["special_tokens"]) for piece in step["pair"]]
 
 
-def _template_part(piece: dict[str, Any], special_tokens: dict[str, Any]) -> Part:
+def _template_part(piece: dict[str, Any], special_tokens: dict[str, Any]) -> FramingItem:
     if "Sequence" in piece:
         text = "AB".index(piece["Sequence"]["id"])
-        return Part(text, (), piece["Sequence"]["type_id"], text)
+        return FramingItem(text, (), piece["Sequence"]["type_id"], text)
     name, type_id = piece["SpecialToken"]["id"], piece["SpecialToken"]["type_id"]
     if name not in special_tokens:
         raise UnsupportedError(f"a template with {shown(name)}, which its special_tokens do not have", PAIR)
-    return Part(None, tuple(special_tokens[name]["ids"]), type_id, type_id)
+    return FramingItem(None, tuple(special_tokens[name]["ids"]), type_id, type_id)
 
 
-def _of_ends(step: dict[str, Any], kind: str, add_special_tokens: bool) -> list[Part]:
+def _of_ends(step: dict[str, Any], kind: str, add_special_tokens: bool) -> list[FramingItem]:
     """BertProcessing: cls A sep B sep. RobertaProcessing: cls A sep sep B sep, of one type."""
     begin, end = (step["cls"][1],), (step["sep"][1],)
     if kind == "BertProcessing":
-        return [Part(None, begin, 0, 0), PLAIN[0], Part(None, end, 0, 0), PLAIN[1], Part(None, end, 1, 1)]
-    second = Part(1, (), 0, 0 if add_special_tokens else 1)
-    return [Part(None, begin, 0, 0), PLAIN[0], Part(None, end * 2, 0, 0), second, Part(None, end, 0, 0)]
+        return [FramingItem(None, begin, 0, 0), PLAIN[0], FramingItem(None, end, 0, 0), PLAIN[1], FramingItem(None, end, 1, 1)]
+    second = FramingItem(1, (), 0, 0 if add_special_tokens else 1)
+    return [FramingItem(None, begin, 0, 0), PLAIN[0], FramingItem(None, end * 2, 0, 0), second, FramingItem(None, end, 0, 0)]

@@ -14,7 +14,7 @@ from counted_text import Steps
 
 from dstok import chat
 from dstok.chat import conversation
-from dstok.chat.encoding import Part, stretches
+from dstok.chat.encoding import EncodedSpan, stretches
 from dstok.chat.recipe import tool_lines
 from dstok.chat.writer import Rendered
 
@@ -90,9 +90,9 @@ class Characters:
     def __init__(self) -> None:
         self.steps = Steps()
 
-    def parts_of(self, tokenizer: Any, rendered: Rendered, special: str) -> list[Part]:
+    def parts_of(self, tokenizer: Any, rendered: Rendered, special: str) -> list[EncodedSpan]:
         self.steps.characters += len(rendered.text)
-        return [Part(start, end, [ord(one) for one in rendered.text[start:end]])
+        return [EncodedSpan(start, end, [ord(one) for one in rendered.text[start:end]])
                 for start, end, _ in stretches(rendered)]
 
     def decode_bytes(self, ids: list[int]) -> bytes:
@@ -167,7 +167,8 @@ def test_ids_that_are_equal_numbers() -> None:
 
 
 def test_arguments_at_the_depth_that_json_gives_up_at() -> None:
-    """json reads texts a little deeper than it writes them: what is too deep for the format is known before it writes."""
+    """json reads texts a little deeper than it writes them: what is too deep for the format is known before it
+    writes."""
     for depth in range(900, 1000):
         text = '{"a":' + "[" * depth + '"\\ud800"' + "]" * depth + "}"
         said = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": text}}]}
