@@ -117,7 +117,7 @@ def run(arguments: Namespace) -> None:
 
 def _run(arguments: Namespace) -> Run:
     from dstok.corpus.run import Run
-    from dstok.corpus.settings import Settings
+    from dstok.corpus.settings import CorpusSettings
 
     dataset, field = _dataset(arguments)
     given = {"format": arguments.format, "dtype": arguments.dtype or "", "kind": arguments.input_format or "",
@@ -129,7 +129,7 @@ def _run(arguments: Namespace) -> Run:
     given |= {} if arguments.max_document is None else {"largest": arguments.max_document}
     load_model(arguments.model)  # its own error comes before those of the settings
     try:
-        return Run(arguments.files, arguments.model, Settings(**given), dataset)
+        return Run(arguments.files, arguments.model, CorpusSettings(**given), dataset)
     except DstokError:
         raise
     except ValueError as error:

@@ -58,11 +58,11 @@ def _add_reading(parser: Parser) -> None:
 
 
 def run_view(arguments: Namespace) -> None:
-    from dstok.view.requests import Asked, Requests, Settings
+    from dstok.view.requests import Asked, ReadSettings, Requests
 
     name, text = _text(arguments)
     special = arguments.special or ("none" if arguments.chat else "all")
-    settings = Settings(arguments.model, arguments.compare or "", special, arguments.chat or "",
+    settings = ReadSettings(arguments.model, arguments.compare or "", special, arguments.chat or "",
                         arguments.add_bos, arguments.add_eos)
     readers, foreign = _readers(arguments)
     requests = Requests(readers, Asked(text, settings), name, foreign)

@@ -11,6 +11,6 @@ from dstok.corpus.local import Report
 from dstok.corpus.reading import Corpus
 from dstok.corpus.reading import open_corpus as open
 from dstok.corpus.run import Totals, tokenize
-from dstok.corpus.settings import FORMATS, Settings
+from dstok.corpus.settings import FORMATS, CorpusSettings
 
-__all__ = ["FORMATS", "Corpus", "Report", "Settings", "Totals", "open", "tokenize"]
+__all__ = ["FORMATS", "Corpus", "CorpusSettings", "Report", "Totals", "open", "tokenize"]

@@ -22,7 +22,7 @@ from dstok.corpus.folder import CORPUS, PLAN, read_corpus, read_manifest, read_p
 from dstok.corpus.places import Faults
 from dstok.corpus.plan import FileRange, Shard, least_shards, plan_shards
 from dstok.corpus.reading import token_files
-from dstok.corpus.settings import Settings
+from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.shapes import SUMS
 from dstok.corpus.work import Job, encoded
 from dstok.errors import DstokError, FileError
@@ -65,7 +65,7 @@ def _totals(folder: str, corpus: dict[str, Any], manifests: list[dict[str, Any]]
             yield f"{os.path.join(folder, CORPUS)}: expected {total} {key}, as the manifests say, found {corpus[key]}"
 
 
-def _outputs(folder: str, settings: Settings, manifest: dict[str, Any]) -> Iterator[str]:
+def _outputs(folder: str, settings: CorpusSettings, manifest: dict[str, Any]) -> Iterator[str]:
     """The errors in the files of a shard: sizes and checksums, then their structure."""
     wrong = [line for output in manifest["outputs"] for line in _file(os.path.join(folder, output["file"]), output)]
     yield from wrong
@@ -102,7 +102,7 @@ class _Inputs:
     """The inputs, read again."""
 
     def __init__(
-        self, folder: str, plan: dict[str, Any], settings: Settings, manifests: list[dict[str, Any]],
+        self, folder: str, plan: dict[str, Any], settings: CorpusSettings, manifests: list[dict[str, Any]],
         model: str | Tokenizer | None,
     ) -> None:
         self.folder, self.settings = folder, settings

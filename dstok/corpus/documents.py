@@ -16,7 +16,7 @@ from dstok.corpus.json_lines import BadLineError, text_reader
 from dstok.corpus.lines import lines_of
 from dstok.corpus.places import Faults, Place
 from dstok.corpus.plan import FileRange
-from dstok.corpus.settings import Settings
+from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.stretch import Stretch, count_lines
 from dstok.corpus.tables import rows_of
 from dstok.errors import FileError
@@ -42,7 +42,7 @@ class DocumentReader:
 
     unit = ""
 
-    def __init__(self, part: FileRange, settings: Settings, faults: Faults) -> None:
+    def __init__(self, part: FileRange, settings: CorpusSettings, faults: Faults) -> None:
         self.part, self.settings, self.faults = part, settings, faults
         self.path = part.file.path
 
@@ -76,7 +76,7 @@ class DocumentReader:
 class _Bytes(DocumentReader):
     """A file that is read as bytes."""
 
-    def __init__(self, part: FileRange, settings: Settings, faults: Faults) -> None:
+    def __init__(self, part: FileRange, settings: CorpusSettings, faults: Faults) -> None:
         super().__init__(part, settings, faults)
         self.stretch = Stretch(self.path, part.start, part.stop)
 
@@ -124,7 +124,7 @@ class _Lines(_Bytes):
 class _JsonLines(_Lines):
     """JSON lines. Blank lines hold no document; a byte order mark before the first line is skipped."""
 
-    def __init__(self, part: FileRange, settings: Settings, faults: Faults) -> None:
+    def __init__(self, part: FileRange, settings: CorpusSettings, faults: Faults) -> None:
         super().__init__(part, settings, faults)
         self.loads = text_reader(settings.field)
 
@@ -165,7 +165,7 @@ class _Table(DocumentReader):
 
     unit = "row"
 
-    def __init__(self, part: FileRange, settings: Settings, faults: Faults) -> None:
+    def __init__(self, part: FileRange, settings: CorpusSettings, faults: Faults) -> None:
         super().__init__(part, settings, faults)
         self.hash = hashlib.sha256()
 
@@ -199,7 +199,7 @@ _READERS: dict[str, type[DocumentReader]] = {
 }
 
 
-def reader_of(part: FileRange, settings: Settings, faults: Faults) -> DocumentReader:
+def reader_of(part: FileRange, settings: CorpusSettings, faults: Faults) -> DocumentReader:
     """The reader of a part, chosen by the kind of its file."""
     return _READERS[part.file.kind](part, settings, faults)
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from dstok.base.faults import reason
-from dstok.corpus.settings import Settings
+from dstok.corpus.settings import CorpusSettings
 from dstok.errors import FileError
 from dstok.files.inputs import PACKED
 
@@ -45,7 +45,7 @@ class InputFile(NamedTuple):
         return self.path.endswith(PACKED)
 
 
-def find_inputs(inputs: Sequence[str], settings: Settings) -> list[InputFile]:
+def find_inputs(inputs: Sequence[str], settings: CorpusSettings) -> list[InputFile]:
     """The files of `inputs`. Raises `FileError`, which names the path."""
     paths = [os.path.abspath(path) for given in inputs for path in _expanded(os.fspath(given))]
     seen = set[str]()
@@ -113,7 +113,7 @@ def _raise(error: OSError) -> None:
     raise FileError(f"{error.filename}: {reason(error)}") from error
 
 
-def _input(path: str, name: str, settings: Settings) -> InputFile:
+def _input(path: str, name: str, settings: CorpusSettings) -> InputFile:
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
@@ -124,7 +124,7 @@ def _input(path: str, name: str, settings: Settings) -> InputFile:
     return InputFile(path, name.replace(os.sep, "/"), _kind(path, settings), status.st_size)
 
 
-def _kind(path: str, settings: Settings) -> str:
+def _kind(path: str, settings: CorpusSettings) -> str:
     unpacked, suffix = os.path.splitext(path)
     if suffix in PACKED:
         suffix = os.path.splitext(unpacked)[1]

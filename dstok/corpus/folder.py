@@ -22,7 +22,7 @@ from dstok.base.faults import reason
 from dstok.base.platform import hold_alone
 from dstok.corpus.output import make_folder, write_json
 from dstok.corpus.plan import Shard
-from dstok.corpus.settings import Settings
+from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.shapes import CORPUS_SHAPE, MANIFEST_SHAPE, PLAN_SHAPE, SUMS, check_shape
 from dstok.corpus.work import manifest_name
 from dstok.errors import FileError
@@ -82,11 +82,11 @@ class Folder:
             write_json(self.out, CORPUS, corpus, self.scratch)
 
 
-def read_plan(out: str) -> tuple[dict[str, Any], Settings]:
+def read_plan(out: str) -> tuple[dict[str, Any], CorpusSettings]:
     """The plan of the corpus in `out`, and its settings. Raises `FileError`."""
     plan = _read_json(out, PLAN, PLAN_SHAPE)
     try:
-        return plan, Settings.from_json(plan["settings"])
+        return plan, CorpusSettings.from_json(plan["settings"])
     except ValueError as error:
         raise FileError(f"{os.path.join(out, PLAN)}: {error} - at $.settings") from None
 

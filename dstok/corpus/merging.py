@@ -19,7 +19,7 @@ from dstok.corpus.output import write_json
 from dstok.corpus.plan import Shard
 from dstok.corpus.reading import token_files
 from dstok.corpus.rolling import Rolling
-from dstok.corpus.settings import Settings
+from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.shapes import SUMS
 from dstok.corpus.work import manifest_name, writer_maker
 from dstok.corpus.writers import Files
@@ -53,7 +53,7 @@ def merge(folders: Sequence[StrPath], out: StrPath, *, tokens_per_file: int = 0)
     return manifest
 
 
-def _plan(source: str) -> tuple[dict[str, Any], Settings]:
+def _plan(source: str) -> tuple[dict[str, Any], CorpusSettings]:
     if not os.path.exists(os.path.join(source, CORPUS)):
         raise FileError(f"{source}: expected a whole corpus, found no {CORPUS}")
     return read_plan(source)
@@ -80,7 +80,7 @@ def _checksum(source: str) -> str:
     return whole.hexdigest()
 
 
-def _merged(folder: Folder, sources: Sequence[str], settings: Settings, tokenizer: dict[str, Any]) -> dict[str, Any]:
+def _merged(folder: Folder, sources: Sequence[str], settings: CorpusSettings, tokenizer: dict[str, Any]) -> dict[str, Any]:
     files = Files(folder.out, folder.scratch)
     rolling = Rolling(writer_maker(files, NAME, settings, tokenizer["model"] or tokenizer["fingerprint"]),
                       settings.tokens_per_file)
@@ -99,7 +99,7 @@ def _merged(folder: Folder, sources: Sequence[str], settings: Settings, tokenize
     return manifest
 
 
-def _copy(source: str, manifest: dict[str, Any], settings: Settings, rolling: Rolling, sums: dict[str, int]) -> None:
+def _copy(source: str, manifest: dict[str, Any], settings: CorpusSettings, rolling: Rolling, sums: dict[str, int]) -> None:
     for key in SUMS:
         sums[key] += manifest[key]
     before = rolling.documents

@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from dstok.corpus.finding import InputFile
-from dstok.corpus.settings import Settings
+from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.tables import Extent, extents
 
 __all__ = ["FileRange", "Shard", "least_shards", "plan_shards"]
@@ -43,7 +43,7 @@ class Shard(NamedTuple):
     size: int
 
 
-def plan_shards(files: Sequence[InputFile], settings: Settings) -> list[Shard]:
+def plan_shards(files: Sequence[InputFile], settings: CorpusSettings) -> list[Shard]:
     """All shards of `files`, in the order of the corpus."""
     size = settings.shard_bytes or _size(sum(file.size for file in files))
     shards = list[Shard]()
@@ -56,7 +56,7 @@ def plan_shards(files: Sequence[InputFile], settings: Settings) -> list[Shard]:
     return shards
 
 
-def least_shards(files: Sequence[InputFile], settings: Settings) -> int:
+def least_shards(files: Sequence[InputFile], settings: CorpusSettings) -> int:
     """The number of shards that `plan_shards` makes of files of lines alone. A plan can need more than the memory."""
     size = settings.shard_bytes or _size(sum(file.size for file in files))
     return sum(-(-file.size // size) for file in files if file.kind in ("jsonl", "lines") and not file.packed)

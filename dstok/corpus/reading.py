@@ -16,7 +16,7 @@ import numpy as np
 
 from dstok.corpus.flat_readers import DatatroveFile, MegatronFile, RawFile
 from dstok.corpus.folder import CORPUS, PLAN, read_corpus, read_manifest, read_plan
-from dstok.corpus.settings import Settings
+from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.table_readers import ArrowFile, JsonLinesFile, ParquetFile
 from dstok.corpus.token_files import TokenFile
 from dstok.corpus.work import SKIPPED
@@ -105,7 +105,7 @@ def _folder(out: str) -> list[TokenFile]:
             for file in token_files(out, settings, read_manifest(out, shard))]
 
 
-def token_files(out: str, settings: Settings, manifest: Mapping[str, Any]) -> list[TokenFile]:
+def token_files(out: str, settings: CorpusSettings, manifest: Mapping[str, Any]) -> list[TokenFile]:
     """The files of ids of a shard, from its manifest. Raises `FileError`."""
     suffix = SUFFIXES[settings.format]
     names = [output["file"] for output in manifest["outputs"] if output["file"].endswith(suffix)]

@@ -17,7 +17,7 @@ from dstok.corpus.finding import InputFile, find_inputs
 from dstok.corpus.folder import Folder
 from dstok.corpus.local import Progress, Report
 from dstok.corpus.plan import Shard, plan_shards
-from dstok.corpus.settings import TABLES, Settings
+from dstok.corpus.settings import TABLES, CorpusSettings
 from dstok.corpus.work import Job
 from dstok.errors import ArgumentError
 
@@ -54,7 +54,7 @@ class Run:
     """
 
     def __init__(
-        self, inputs: Sequence[StrPath], model: str | Tokenizer, settings: Settings, dataset: str | None = None,
+        self, inputs: Sequence[StrPath], model: str | Tokenizer, settings: CorpusSettings, dataset: str | None = None,
     ) -> None:
         self.tokenizer = dstok.load(model) if isinstance(model, str) else model
         self.model = _model_name(model)
@@ -135,7 +135,7 @@ def tokenize(
 ) -> Totals:
     """Tokenize files, folders or globs into the folder `out`; a second call continues where the first stopped.
 
-    settings: the fields of `Settings`, such as `format="megatron"`, `add_eos=True`. engine: "local", processes of
+    settings: the fields of `CorpusSettings`, such as `format="megatron"`, `add_eos=True`. engine: "local", processes of
     this machine (spawned: in a script the call belongs under `if __name__ == "__main__"`), "ray", or a function.
     workers: by default as many as there are processors. shard=(i, n): every n-th shard from the i-th on, counted from
     1. dataset: NAME[:CONFIG[:SPLIT]], through `datasets`. progress: called with a `Report` now and then.
@@ -156,7 +156,7 @@ def tokenize(
     if not 1 <= number <= count:
         raise ArgumentError(f"expected a shard from 1 to the number of shards, found {number} of {count}", "shard")
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    run = Run(paths, model, Settings(**settings), dataset)
+    run = Run(paths, model, CorpusSettings(**settings), dataset)
     if workers is not None and workers < 1:
         raise ArgumentError(f"expected at least 1 worker, found {workers}", "workers")
     return run.tokenize(out, find_engine(engine), workers, shard, progress or (lambda report: None))

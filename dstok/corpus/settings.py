@@ -1,7 +1,8 @@
 """The settings that decide the bytes of a corpus, beside its inputs and the tokenizer.
 
-In: the keywords of `dstok.corpus.tokenize`. Out: `Settings`, checked against the tokenizer, and as JSON for the plan.
-Invariant: two runs with equal settings, inputs and tokenizers write equal bytes. Settings that only affect speed
+In: the keywords of `dstok.corpus.tokenize`. Out: `CorpusSettings`, checked against the tokenizer, and as JSON for the
+plan.
+Invariant: two runs with equal settings, inputs and tokenizers write equal bytes. CorpusSettings that only affect speed
 (workers, engine) are not here.
 """
 
@@ -18,7 +19,7 @@ from dstok.files.inputs import json_kind
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["DTYPES", "FORMATS", "LARGEST", "TABLES", "Settings"]
+__all__ = ["DTYPES", "FORMATS", "LARGEST", "TABLES", "CorpusSettings"]
 
 FORMATS = ("raw", "megatron", "datatrove", "parquet", "arrow", "jsonl")
 TABLES = ("parquet", "arrow")  # which pyarrow writes
@@ -38,7 +39,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class CorpusSettings:
     """The options of a corpus.
 
     format: one of `FORMATS`; dtype: of its ids, "" for the format's own (int32 for megatron, uint32 for all others).
@@ -66,11 +67,11 @@ class Settings:
     shard_bytes: int = 0
     largest: int = LARGEST
 
-    def resolved(self, tokenizer: Tokenizer) -> Settings:
+    def resolved(self, tokenizer: Tokenizer) -> CorpusSettings:
         """These settings with every open value filled in for `tokenizer`. Raises `ArgumentError`.
 
         >>> import dstok
-        >>> Settings("megatron").resolved(dstok.load("deepseek-v3")).dtype
+        >>> CorpusSettings("megatron").resolved(dstok.load("deepseek-v3")).dtype
         'int32'
         """
         _check_choice("format", "format", self.format, FORMATS)
@@ -105,7 +106,7 @@ class Settings:
         return values | {"special": list(self.special)} if isinstance(self.special, tuple) else values
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Settings:
+    def from_json(cls, values: dict[str, Any]) -> CorpusSettings:
         """The settings from the result of `as_json`. Raises `ValueError`."""
         if values.keys() != {field.name for field in fields(cls)}:
             raise ValueError(f"expected the settings of this version of dstok, found {', '.join(sorted(values))[:200]}")

@@ -21,7 +21,7 @@ from dstok.corpus.packing import Packer, Shuffler, Sink
 from dstok.corpus.places import Faults
 from dstok.corpus.plan import Shard
 from dstok.corpus.rolling import Rolling
-from dstok.corpus.settings import Settings
+from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.table_writers import ArrowWriter, JsonLinesWriter, ParquetWriter
 from dstok.corpus.writers import Files, Writer
 from dstok.errors import FileError, SpecialTokenError, TextError
@@ -46,7 +46,7 @@ class Job(NamedTuple):
 
     out: str
     scratch: str
-    settings: Settings
+    settings: CorpusSettings
     tokenizer: Tokenizer
 
 
@@ -91,7 +91,7 @@ def _written(job: Job, shard: Shard, files: Files, watch: Watch) -> dict[str, An
             "padding": padding, "skipped": faults.count, "inputs": inputs, "outputs": outputs}
 
 
-def writer_maker(files: Files, name: str, settings: Settings, tokenizer: str) -> Callable[[str], Writer]:
+def writer_maker(files: Files, name: str, settings: CorpusSettings, tokenizer: str) -> Callable[[str], Writer]:
     """A function that makes the writer of the file called `name` and a suffix. `tokenizer`: its name."""
     return lambda suffix: WRITERS[settings.format](files, name + suffix, settings.dtype, tokenizer, settings.pack > 0)
 

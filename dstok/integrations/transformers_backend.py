@@ -20,7 +20,7 @@ import tokenizers
 
 from dstok.errors import DstokError
 from dstok.integrations.transformers_engine import Engine, deep_marks, engine_of, marks
-from dstok.integrations.transformers_frames import KeptSettings, Settings
+from dstok.integrations.transformers_frames import CallSettings, KeptSettings
 
 __all__ = ["PLAIN", "Backing", "Wanted", "backing_of"]
 
@@ -123,7 +123,7 @@ class Backing:
         if wanted.split_special != real.encode_special_tokens:
             real.encode_special_tokens = wanted.split_special
 
-    def settings(self, owner: Any, wanted: Wanted, add_special: bool) -> Settings:
+    def settings(self, owner: Any, wanted: Wanted, add_special: bool) -> CallSettings:
         """How a call with these settings encodes."""
         return self._settings.get(owner.__dict__["_tokenizer"].post_processor, *wanted, add_special)
 

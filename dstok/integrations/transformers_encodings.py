@@ -17,7 +17,7 @@ from tokenizers import Encoding
 from dstok.base.platform import available_cpus
 from dstok.calls.offsets import encode_char_spans
 from dstok.integrations.transformers_engine import Engine, joined
-from dstok.integrations.transformers_frames import Frame, Settings
+from dstok.integrations.transformers_frames import CallSettings, Frame
 
 __all__ = ["CallInputs", "Encodings", "Input", "Row"]
 
@@ -36,7 +36,7 @@ class CallInputs:
 
     __slots__ = ("_engine", "_is_split", "_length", "settings")
 
-    def __init__(self, engine: Engine, settings: Settings, is_split: bool = False) -> None:
+    def __init__(self, engine: Engine, settings: CallSettings, is_split: bool = False) -> None:
         self.settings, self._engine, self._is_split = settings, engine, is_split
         self._length: int | None = None
 

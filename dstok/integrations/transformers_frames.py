@@ -1,7 +1,7 @@
 """The steps after encoding: templates, truncation, padding.
 
-In: a post-processor of upstream, the truncation and padding of a backend. Out: `Settings`, with the `Frame`s: the ids
-that the post-processor puts around texts.
+In: a post-processor of upstream, the truncation and padding of a backend. Out: `CallSettings`, with the `Frame`s: the
+ids that the post-processor puts around texts.
 Invariant: there is a frame only if the post-processor does nothing except put ids around texts. Upstream's own code
 does the rest (`finish`).
 Source: upstream's `post_process`, called here with an empty vocabulary. Its post-processors read only tokens and
@@ -21,7 +21,7 @@ from dstok.calls.pairs import kept_lengths
 from dstok.errors import UnsupportedError
 from dstok.integrations.transformers_engine import joined, state_of, truncate
 
-__all__ = ["Frame", "KeptSettings", "Settings", "finisher"]
+__all__ = ["CallSettings", "Frame", "KeptSettings", "finisher"]
 
 MAX_SETTINGS = 256  # settings of calls that are kept
 
@@ -71,7 +71,7 @@ def finisher(processor: Any, truncation: dict[str, Any] | None) -> tokenizers.To
     return found
 
 
-class Settings:
+class CallSettings:
     """How one call, or many equal ones, encode. Never changes."""
 
     def __init__(
@@ -140,22 +140,22 @@ class Settings:
 
 
 class KeptSettings:
-    """The `Settings` of a tokenizer's calls. Equal calls share one."""
+    """The `CallSettings` of a tokenizer's calls. Equal calls share one."""
 
     def __init__(self) -> None:
-        self._kept: dict[Any, Settings] = {}
+        self._kept: dict[Any, CallSettings] = {}
 
     def get(
         self, processor: Any, truncation: dict[str, Any] | None, padding: dict[str, Any] | None, split_special: bool,
         add_special: bool,
-    ) -> Settings:
+    ) -> CallSettings:
         settings = (None, None) if truncation is padding is None else (_frozen(truncation), _frozen(padding))
         key = (state_of(processor), *settings, split_special, add_special)
         found = self._kept.get(key)
         if found is None:
             if len(self._kept) >= MAX_SETTINGS:
                 self._kept.clear()
-            found = self._kept[key] = Settings(processor, truncation, padding, split_special, add_special)
+            found = self._kept[key] = CallSettings(processor, truncation, padding, split_special, add_special)
         return found
 
     def __reduce__(self) -> tuple[type, tuple[()]]:

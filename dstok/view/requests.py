@@ -19,7 +19,7 @@ from dstok.errors import ChatError, DstokError
 from dstok.view.reading import Reading, read, read_conversation
 from dstok.view.sheet import Sheet
 
-__all__ = ["MAX_TEXT", "Asked", "GoneError", "Requests", "Settings", "reader_of"]
+__all__ = ["MAX_TEXT", "Asked", "GoneError", "ReadSettings", "Requests", "reader_of"]
 
 KEPT, MOST_KEPT = 6, 4_000_000  # results, and their tokens together; the newest is always kept
 MAX_TEXT = 32 << 20  # bytes of a file, characters of a request's text: some eight million tokens
@@ -30,7 +30,7 @@ class GoneError(DstokError):
     """A result that is no longer kept."""
 
 
-class Settings(NamedTuple):
+class ReadSettings(NamedTuple):
     """How a text is read: `kind` is "", or the version of a conversation's format."""
 
     model: str
@@ -46,7 +46,7 @@ class Asked:
     """A text, and the settings to read it with."""
 
     text: str
-    settings: Settings
+    settings: ReadSettings
 
 
 ReadText = Callable[[Asked, str], Reading]
@@ -106,8 +106,8 @@ class Requests:
         if not isinstance(body, dict):
             raise ValueError("expected a JSON object")
         text = body.get("text")
-        settings = Settings(*(body.get(name, default) for name, default in
-                              zip(Settings._fields, (None, *Settings._field_defaults.values()))))
+        settings = ReadSettings(*(body.get(name, default) for name, default in
+                              zip(ReadSettings._fields, (None, *ReadSettings._field_defaults.values()))))
         kinds = (str, str, str, str, bool, bool)
         if not isinstance(text, str | None) or not all(map(isinstance, settings, kinds)):
             raise ValueError("expected a text and its settings")

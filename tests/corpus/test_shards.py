@@ -23,7 +23,7 @@ import dstok.corpus
 from dstok.corpus.finding import find_inputs
 from dstok.corpus.lines import lines_of
 from dstok.corpus.plan import plan_shards
-from dstok.corpus.settings import Settings
+from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.stretch import Stretch, count_lines
 from dstok.errors import FileError
 
@@ -60,11 +60,11 @@ def test_lines_are_those_of_the_whole(data: bytes, size: int, largest: int) -> N
 def test_names_are_paths_below_the_common_folder() -> None:
     for name in ("in/a.jsonl", "in/b/a.jsonl", "in/b/c.txt.gz", "in/_SUCCESS", "in/.hidden/x.jsonl"):
         json_lines(Path(name), ["text"])
-    files = find_inputs(["in"], Settings())
+    files = find_inputs(["in"], CorpusSettings())
     assert [(file.name, file.kind) for file in files] == [("a.jsonl", "jsonl"), ("b/a.jsonl", "jsonl"),
                                                           ("b/c.txt.gz", "text")]
-    assert [file.name for file in find_inputs(["in/b/*.jsonl"], Settings())] == ["a.jsonl"]
-    assert [file.name for file in find_inputs(["in/**/*.jsonl"], Settings())] == ["a.jsonl", "b/a.jsonl"]
+    assert [file.name for file in find_inputs(["in/b/*.jsonl"], CorpusSettings())] == ["a.jsonl"]
+    assert [file.name for file in find_inputs(["in/**/*.jsonl"], CorpusSettings())] == ["a.jsonl", "b/a.jsonl"]
 
 
 @pytest.mark.parametrize(("paths", "message"), [
@@ -80,15 +80,15 @@ def test_inputs_that_cannot_be(paths: list[str], message: str) -> None:
     for name in ("data.xyz", "a.jsonl", "a.parquet.gz"):
         Path(name).write_bytes(b"{}\n")
     with pytest.raises(FileError, match=message):
-        find_inputs(paths, Settings())
+        find_inputs(paths, CorpusSettings())
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 def test_a_pipe_in_a_folder_is_refused(tmp_path: Path) -> None:
     """At once: to open it would wait for somebody who writes to it."""
     os.mkfifo(tmp_path / "a.txt")
-    code = ("import sys; from dstok.corpus.finding import find_inputs; from dstok.corpus.settings import Settings; "
-            "find_inputs([sys.argv[1]], Settings())")
+    code = ("import sys; from dstok.corpus.finding import find_inputs; from dstok.corpus.settings import CorpusSettings; "
+            "find_inputs([sys.argv[1]], CorpusSettings())")
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert "a.txt: expected a regular file, which can be read again, found a pipe or a device" in done.stderr
 
@@ -102,14 +102,14 @@ def test_globs_follow_no_circle(tmp_path: Path) -> None:
         (tmp_path / "in" / link).symlink_to(target)
     for pattern, names in (("in/**/*.txt", ["in/a.txt", "in/sub/b.txt"]), ("**/sub/*.*", ["in/sub/b.txt", "in/sub/c.md"]),
                            ("**/s[u]b/**/*.md", ["in/sub/c.md"]), ("i?/**", ["in/a.txt", "in/sub/b.txt", "in/sub/c.md"])):
-        found = find_inputs([str(tmp_path / pattern)], Settings())
+        found = find_inputs([str(tmp_path / pattern)], CorpusSettings())
         assert [os.path.relpath(file.path, tmp_path) for file in found] == names, pattern
 
 
 def test_shards_of_a_file_have_its_name_and_a_number() -> None:
     json_lines(Path("in/a.jsonl"), many(200))
     Path("in/b.jsonl.gz").write_bytes(gzip.compress(b'{"text": ""}\n'))
-    shards = plan_shards(find_inputs(["in"], Settings()), Settings(shard_bytes=4096))
+    shards = plan_shards(find_inputs(["in"], CorpusSettings()), CorpusSettings(shard_bytes=4096))
     size = Path("in/a.jsonl").stat().st_size
     assert [shard.name for shard in shards] == [*(f"a.jsonl-{i:05}" for i in range(-(-size // 4096))),
                                                 "b.jsonl.gz-00000"]
@@ -120,7 +120,7 @@ def test_small_text_files_are_put_together() -> None:
     Path("in").mkdir()
     for i in range(10):
         Path(f"in/{i}.txt").write_text("ab" * 50)
-    shards = plan_shards(find_inputs(["in"], Settings()), Settings(shard_bytes=300))
+    shards = plan_shards(find_inputs(["in"], CorpusSettings()), CorpusSettings(shard_bytes=300))
     assert [(shard.name, len(shard.parts)) for shard in shards] == [
         ("0.txt-00000", 3), ("3.txt-00000", 3), ("6.txt-00000", 3), ("9.txt-00000", 1)]
 
