@@ -31,7 +31,7 @@ with of_extra("transformers", __name__):
 
 from dstok.errors import DstokError, UnsupportedError
 from dstok.integrations.transformers_backend import ATTRIBUTE, PLAIN, Backing, backing_of
-from dstok.integrations.transformers_encodings import CallInputs, Encodings, Row
+from dstok.integrations.transformers_encodings import CallInputs, LazyEncodings, Row
 from dstok.integrations.transformers_light import Light, load
 from dstok.integrations.transformers_stand_in import StandIn
 
@@ -177,7 +177,7 @@ def _has_backend(self: Any) -> bool:
 def _lazy(result: Any) -> Any:
     """A result whose encodings are made when they are taken out."""
     if isinstance(result, BatchEncoding) and type(vars(result)["_encodings"]) is list:
-        vars(result)["_encodings"] = Encodings(vars(result)["_encodings"])
+        vars(result)["_encodings"] = LazyEncodings(vars(result)["_encodings"])
     return result
 
 
@@ -287,7 +287,7 @@ def _quick(self: Any, text: Any, kwargs: dict[str, Any]) -> Any:
         wanted = kwargs.get(key)
         if name in names if wanted is None else wanted:
             data[name] = getattr(rows[0], member) if single else [getattr(row, member) for row in rows]
-    return BatchEncoding(data, Encodings(rows), n_sequences=1)
+    return BatchEncoding(data, LazyEncodings(rows), n_sequences=1)
 
 
 def _rows(self: Any, texts: Any, add_special: Any) -> list[Row] | None:

@@ -19,7 +19,7 @@ from dstok.calls.offsets import encode_char_spans
 from dstok.integrations.transformers_engine import Engine, joined
 from dstok.integrations.transformers_frames import CallSettings, Frame
 
-__all__ = ["CallInputs", "Encodings", "Input", "Row"]
+__all__ = ["CallInputs", "Input", "LazyEncodings", "Row"]
 
 Input = tuple[list[str], list[str] | None]  # a text, or its words, and the other one of a pair
 NOT_PARALLEL = frozenset({"", "off", "false", "f", "no", "n", "0"})  # of TOKENIZERS_PARALLELISM, as upstream reads it
@@ -179,7 +179,7 @@ class Row:
         return values + [filling] * self._filled if self._right else [filling] * self._filled + values
 
 
-class Encodings(list[Any]):
+class LazyEncodings(list[Any]):
     """A list of `Encoding`s. Each is made when it is taken out."""
 
     def __getitem__(self, index: Any) -> Any:

@@ -24,7 +24,7 @@ from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import TokenizerConfig
 from dstok.formats.reading import describe_json_file
-from dstok.integrations.transformers_encodings import CallInputs, Encodings, Input
+from dstok.integrations.transformers_encodings import CallInputs, Input, LazyEncodings
 from dstok.integrations.transformers_engine import Engine, check_stripping
 from dstok.integrations.transformers_frames import KeptSettings
 from dstok.tables.build import build_tables
@@ -139,7 +139,7 @@ class Light:
         if isinstance(text, str) and return_tensors is None:
             data = {name: values[0] for name, values in data.items()}
         sequences = 1 if text_pair is None else 2
-        return BatchEncoding(data, Encodings(rows), tensor_type=return_tensors, n_sequences=sequences)
+        return BatchEncoding(data, LazyEncodings(rows), tensor_type=return_tensors, n_sequences=sequences)
 
     def encode(self, text: str, text_pair: str | None = None, **options: Any) -> Any:
         """The ids of a text or a pair. Keywords as for the call."""
