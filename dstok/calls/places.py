@@ -23,7 +23,7 @@ from dstok.core.split._scan import Scanner
 from dstok.core.text._normalize import Normalizer
 from dstok.core.text._policy import Policy
 from dstok.pattern.collapse import Tag
-from dstok.text.normalizers import View, view_of
+from dstok.text.normalizers import NormalizedText, normalized_text
 
 __all__ = ["Places"]
 
@@ -109,11 +109,11 @@ class Places:
         places = np.cumsum(counts[:-1])  # of the added tokens, among the pieces
         return np.insert(found, places, starts[1:]) if notes else found
 
-    def _view(self, text: str | bytes, policy: Policy) -> View | None:
+    def _view(self, text: str | bytes, policy: Policy) -> NormalizedText | None:
         """The text as the model sees it; None if that is the text itself."""
         if self._normalizer is None or self._normalizer.is_normalized(text):
             return None
-        return view_of(self._normalizer, text if isinstance(text, bytes) else text.encode(), policy)
+        return normalized_text(self._normalizer, text if isinstance(text, bytes) else text.encode(), policy)
 
     def _pieces(self, data: bytes, notes: Sequence[tuple[int, int, int]]) -> Iterator[Found]:
         """(start, end, tag, None) of each piece kept, (start, end, 0, index of the id) of each added token."""

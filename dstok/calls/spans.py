@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.text.normalizers import View
+    from dstok.text.normalizers import NormalizedText
 
     Ids = npt.NDArray[np.uint32]
     Spans = npt.NDArray[np.int64]
@@ -87,7 +87,7 @@ class Piece:
     token_id: int | None = None
 
 
-def original_pieces(view: View, pieces: list[Piece]) -> list[Piece]:
+def original_pieces(view: NormalizedText, pieces: list[Piece]) -> list[Piece]:
     """The pieces, which lie in `view.text`, with their places in the original text."""
     import numpy as np
 

@@ -22,7 +22,7 @@ from dstok.pattern.collapse import Program
 from dstok.pattern.split import Split
 from dstok.tables.objects import Tables
 from dstok.text.added_tokens import AddedTokens
-from dstok.text.normalizers import view_of
+from dstok.text.normalizers import normalized_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,7 +118,7 @@ class Inspection:
         'é<｜User｜>'
         """
         data = utf8(text, False)
-        return text if self._normalizer is None else view_of(
+        return text if self._normalizer is None else normalized_text(
             self._normalizer, data, self._added.policy(special)).text.decode()
 
     # Pieces to ids

@@ -1,6 +1,6 @@
 """Normalizers: the steps that change a model's text before it is cut into pieces.
 
-In: a description's steps. Out: the core's `Normalizer`; and for a text the `View` that the model has of it.
+In: a description's steps. Out: the core's `Normalizer`; and for a text the `NormalizedText` that the model has of it.
 Invariant: text and alignment are upstream's: each character of the result stands for one character of the text. Each
 stretch between two added tokens with normalized=false is normalized by itself.
 Normal forms alone, the steps of real models, run in the core (core/text/_normalize.pyx). A chain of other steps runs in
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["View", "make_normalizer", "view_of"]
+__all__ = ["NormalizedText", "make_normalizer", "normalized_text"]
 
 Sources = list[int] | None  # for each character the index of its source; None: not asked for
 Aligned = tuple[str, Sources]
@@ -255,7 +255,7 @@ _STEPS: dict[str, Callable[[NormalizerStep, str], Step]] = {
 
 
 @dataclass(frozen=True)
-class View:
+class NormalizedText:
     """A text as a model sees it: `text`, valid UTF-8, its stretches normalized. `sources`: for each of its code points
     the index of its source, a code point of `original`.
     """
@@ -294,7 +294,7 @@ class View:
         return np.append(np.frombuffer(self.sources, np.uint32), length).astype(np.int64)[ends]
 
 
-def view_of(normalizer: Normalizer, text: bytes, policy: Policy) -> View:
+def normalized_text(normalizer: Normalizer, text: bytes, policy: Policy) -> NormalizedText:
     """The view of valid UTF-8; the policy matches its added tokens."""
     parts: list[bytes] = []
     sources = array("I")
@@ -308,7 +308,7 @@ def view_of(normalizer: Normalizer, text: bytes, policy: Policy) -> View:
         sources.extend(range(chars, chars + token))
         chars += token
         at = end
-    return View(b"".join(parts), sources, text)
+    return NormalizedText(b"".join(parts), sources, text)
 
 
 def _char_starts(text: bytes) -> npt.NDArray[np.intp]:
