@@ -183,8 +183,9 @@ def parts_of(tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpec
 
     if special == "all":
         return [EncodedSpan(0, len(text), _told(rendered, 0, encoded, text))]
-    return [EncodedSpan(start, end, [tokens[text[start:end]]] if token else _told(rendered, start, encoded, text[start:end]))
-            for start, end, token in stretches(rendered)]
+    spans = [(start, end, token, text[start:end]) for start, end, token in stretches(rendered)]
+    return [EncodedSpan(start, end, [tokens[part]] if token else _told(rendered, start, encoded, part))
+            for start, end, token, part in spans]
 
 
 def stretches(rendered: Rendered) -> Iterator[tuple[int, int, bool]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dstok.cli.progress import Bar
 
 if TYPE_CHECKING:
-    from dstok.corpus.local import ShardProgress
+    from dstok.corpus.local import ShardReport
     from dstok.corpus.plan import Shard
 
 __all__ = ["ShardProgress", "watching_shards"]
@@ -30,7 +30,7 @@ class ShardProgress:
         self.read = self.documents = self.tokens = 0
         self.last = dict[str, tuple[int, int, int]]()
 
-    def __call__(self, report: ShardProgress) -> None:
+    def __call__(self, report: ShardReport) -> None:
         size = self.sizes[report.shard]
         if report.earlier:
             self.total -= size

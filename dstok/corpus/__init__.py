@@ -7,10 +7,10 @@
 `tokenize` makes a corpus, `open` reads it, and `dstok corpus` is the command. docs/corpora.md describes all three.
 """
 
-from dstok.corpus.local import ShardProgress
+from dstok.corpus.local import ShardReport
 from dstok.corpus.reading import Corpus
 from dstok.corpus.reading import open_corpus as open
 from dstok.corpus.run import Totals, tokenize
 from dstok.corpus.settings import FORMATS, CorpusSettings
 
-__all__ = ["FORMATS", "Corpus", "CorpusSettings", "ShardProgress", "Totals", "open", "tokenize"]
+__all__ = ["FORMATS", "Corpus", "CorpusSettings", "ShardReport", "Totals", "open", "tokenize"]

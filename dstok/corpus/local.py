@@ -22,13 +22,13 @@ from dstok.corpus.plan import Shard
 from dstok.corpus.work import Job, tokenize_shard
 from dstok.errors import FileError
 
-__all__ = ["Progress", "ShardProgress", "run"]
+__all__ = ["Progress", "ShardReport", "run"]
 
 INTERVAL = 0.1  # seconds between two messages of a worker, at least
 PATIENCE = 5.0  # seconds for a worker to end
 
 
-class ShardProgress(NamedTuple):
+class ShardReport(NamedTuple):
     """The progress of a shard: bytes of its input read, documents and ids written since it began.
 
     earlier: the shard was done before this run began.
@@ -41,7 +41,7 @@ class ShardProgress(NamedTuple):
     earlier: bool = False
 
 
-Progress = Callable[[ShardProgress], None]
+Progress = Callable[[ShardReport], None]
 
 
 def run(job: Job, shards: Sequence[Shard], workers: int | None, progress: Progress) -> Iterator[dict[str, Any]]:
@@ -65,11 +65,11 @@ class _Counter:
     """Adds up the reports of a shard, and passes the sum on now and then."""
 
     def __init__(self, shard: str, progress: Progress) -> None:
-        self.now, self.progress, self.due = ShardProgress(shard, 0, 0, 0), progress, 0.0
+        self.now, self.progress, self.due = ShardReport(shard, 0, 0, 0), progress, 0.0
 
     def add(self, read: int, documents: int, tokens: int) -> None:
         now = self.now
-        self.now = ShardProgress(now.shard, now.read + read, now.documents + documents, now.tokens + tokens)
+        self.now = ShardReport(now.shard, now.read + read, now.documents + documents, now.tokens + tokens)
         if monotonic() >= self.due:
             self.due = monotonic() + INTERVAL
             self.progress(self.now)
@@ -114,7 +114,7 @@ def _scheduled(crew: Sequence[_Worker], shards: Sequence[Shard], progress: Progr
         ready = wait([worker.pipe for worker in busy])
         for worker in [worker for worker in busy if worker.pipe in ready]:
             message = _received(worker)
-            if isinstance(message, ShardProgress):
+            if isinstance(message, ShardReport):
                 progress(message)
                 continue
             if not waiting:

@@ -80,7 +80,9 @@ def _checksum(source: str) -> str:
     return whole.hexdigest()
 
 
-def _merged(folder: Folder, sources: Sequence[str], settings: CorpusSettings, tokenizer: dict[str, Any]) -> dict[str, Any]:
+def _merged(
+    folder: Folder, sources: Sequence[str], settings: CorpusSettings, tokenizer: dict[str, Any],
+) -> dict[str, Any]:
     files = Files(folder.out, folder.scratch)
     rolling = Rolling(writer_maker(files, NAME, settings, tokenizer["model"] or tokenizer["fingerprint"]),
                       settings.tokens_per_file)
@@ -99,7 +101,9 @@ def _merged(folder: Folder, sources: Sequence[str], settings: CorpusSettings, to
     return manifest
 
 
-def _copy(source: str, manifest: dict[str, Any], settings: CorpusSettings, rolling: Rolling, sums: dict[str, int]) -> None:
+def _copy(
+    source: str, manifest: dict[str, Any], settings: CorpusSettings, rolling: Rolling, sums: dict[str, int],
+) -> None:
     for key in SUMS:
         sums[key] += manifest[key]
     before = rolling.documents

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dstok.corpus.extras import needed
-from dstok.corpus.local import Progress, ShardProgress
+from dstok.corpus.local import Progress, ShardReport
 from dstok.corpus.plan import Shard
 from dstok.corpus.work import Job, tokenize_shard
 from dstok.errors import FileError
@@ -61,7 +61,7 @@ class _Tasks:
             for done in self.ray.wait(list(self.running))[0]:
                 shard = self.running.pop(done)
                 manifest = self._result(done, shard)
-                progress(ShardProgress(shard.name, shard.size, manifest["documents"], manifest["tokens"]))
+                progress(ShardReport(shard.name, shard.size, manifest["documents"], manifest["tokens"]))
                 yield manifest
 
     def _result(self, done: Any, shard: Shard) -> dict[str, Any]:

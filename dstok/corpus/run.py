@@ -15,7 +15,7 @@ from dstok.corpus import local
 from dstok.corpus.extras import needed
 from dstok.corpus.finding import InputFile, find_inputs
 from dstok.corpus.folder import Folder
-from dstok.corpus.local import Progress, ShardProgress
+from dstok.corpus.local import Progress, ShardReport
 from dstok.corpus.plan import Shard, plan_shards
 from dstok.corpus.settings import TABLES, CorpusSettings
 from dstok.corpus.work import Job
@@ -97,7 +97,7 @@ class Run:
             manifest = folder.manifest(shard)
             if manifest is not None:
                 done[shard.name] = manifest
-                progress(ShardProgress(shard.name, shard.size, manifest["documents"], manifest["tokens"], earlier=True))
+                progress(ShardReport(shard.name, shard.size, manifest["documents"], manifest["tokens"], earlier=True))
         return done
 
     def _finish(self, folder: Folder, done: dict[str, dict[str, Any]]) -> bool:
@@ -138,7 +138,7 @@ def tokenize(
     settings: the fields of `CorpusSettings`, such as `format="megatron"`, `add_eos=True`. engine: "local", processes of
     this machine (spawned: in a script the call belongs under `if __name__ == "__main__"`), "ray", or a function.
     workers: by default as many as there are processors. shard=(i, n): every n-th shard from the i-th on, counted from
-    1. dataset: NAME[:CONFIG[:SPLIT]], through `datasets`. progress: called with a `ShardProgress` now and then.
+    1. dataset: NAME[:CONFIG[:SPLIT]], through `datasets`. progress: called with a `ShardReport` now and then.
 
     Raises `FileError` for bad inputs and documents, with file and line, and for a folder that holds another corpus;
     `ArgumentError` for invalid settings.

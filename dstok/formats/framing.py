@@ -109,6 +109,10 @@ def _of_ends(step: dict[str, Any], kind: str, add_special_tokens: bool) -> list[
     """BertProcessing: cls A sep B sep. RobertaProcessing: cls A sep sep B sep, of one type."""
     begin, end = (step["cls"][1],), (step["sep"][1],)
     if kind == "BertProcessing":
-        return [FramingItem(None, begin, 0, 0), PLAIN[0], FramingItem(None, end, 0, 0), PLAIN[1], FramingItem(None, end, 1, 1)]
+        return [_fixed(begin, 0), PLAIN[0], _fixed(end, 0), PLAIN[1], _fixed(end, 1)]
     second = FramingItem(1, (), 0, 0 if add_special_tokens else 1)
-    return [FramingItem(None, begin, 0, 0), PLAIN[0], FramingItem(None, end * 2, 0, 0), second, FramingItem(None, end, 0, 0)]
+    return [_fixed(begin, 0), PLAIN[0], _fixed(end * 2, 0), second, _fixed(end, 0)]
+
+
+def _fixed(ids: tuple[int, ...], type_id: int) -> FramingItem:
+    return FramingItem(None, ids, type_id, type_id)
