@@ -45,7 +45,7 @@ else:  # a method's module is imported when the method is first asked for
 
 __all__ = ["Tokenizer", "describe", "tokenizer_of"]
 
-KEPT: Any = type("_Kept", (), {"__repr__": lambda self: "KEPT"})()  # for `replace`: as it is
+UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
 
 
 class _Class(type):
@@ -196,7 +196,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
             raise ImageError(f"{image.path}: {error}") from None
 
     def replace(
-        self, *, bos_id: int | None = KEPT, eos_id: int | None = KEPT, name: str = KEPT,
+        self, *, bos_id: int | None = UNCHANGED, eos_id: int | None = UNCHANGED, name: str = UNCHANGED,
     ) -> Tokenizer:
         """The same tokenizer with another BOS, EOS, or name: this one does not change.
 
@@ -205,11 +205,11 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         [19923, 5]
         """
         other = self.__copy__()
-        ends = Ends(self.bos_id if bos_id is KEPT else bos_id, self.eos_id if eos_id is KEPT else eos_id)
+        ends = Ends(self.bos_id if bos_id is UNCHANGED else bos_id, self.eos_id if eos_id is UNCHANGED else eos_id)
         LineEncoder.__init__(other, self._encoder, self._added, ends)
         for with_ends in ("fingerprint", "_identity", "_settings"):  # in which BOS and EOS are
             other.__dict__.pop(with_ends, None)
-        if name is not KEPT:
+        if name is not UNCHANGED:
             other.__dict__["_name"] = name
         return other
 

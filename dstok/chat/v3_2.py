@@ -24,7 +24,7 @@ __all__ = ["RESPONSE_FORMAT", "functions_of", "last_user", "render_v3_2", "schem
 
 RESPONSE_FORMAT = "## Response Format:\n\nYou MUST strictly adhere to the following schema to reply:\n"
 USERS = frozenset(["user", "developer"])
-KEPT = ("user", "system", "tool")  # these stay before the last user message when reasoning is dropped
+KEPT_ROLES = ("user", "system", "tool")  # these stay before the last user message when reasoning is dropped
 
 
 def render_v3_2(
@@ -57,7 +57,7 @@ def _without_reasoning(numbered: list[tuple[int, Message]]) -> list[tuple[int, M
     last = last_user([message for _, message in numbered])
     found = []
     for place, (index, message) in enumerate(numbered):
-        if place >= last or message.get("role") in KEPT:
+        if place >= last or message.get("role") in KEPT_ROLES:
             found.append((index, message))
         elif message.get("role") == "assistant":
             found.append((index, {key: value for key, value in message.items() if key != "reasoning_content"}))

@@ -35,7 +35,7 @@ and rejected hypothesis to ensure absolutely no assumption is left unchecked.
 
 """
 TASKS = {name: f"<｜{name}｜>" for name in ("action", "query", "authority", "domain", "title", "read_url")}
-KEPT = ("user", "system", "tool", "latest_reminder", "direct_search_results")
+KEPT_ROLES = ("user", "system", "tool", "latest_reminder", "direct_search_results")
 USERS = frozenset(["user", "developer", "tool"])  # a tool's result is in a user's turn
 TOOLS = frozenset(["tools"])
 
@@ -177,7 +177,7 @@ def _without_reasoning(turns: list[_Turn]) -> list[_Turn]:
     last = _last_user(turns)
     found = []
     for place, turn in enumerate(turns):
-        if place >= last or turn.role in KEPT:
+        if place >= last or turn.role in KEPT_ROLES:
             found.append(turn)
         elif turn.role == "assistant":
             rest = {key: value for key, value in turn.message.items() if key != "reasoning_content"}

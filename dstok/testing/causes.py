@@ -39,7 +39,7 @@ MANY = 25  # merges out of order, each reported alone; further ones are counted 
 LONG_PIECE = 33  # bytes: a fault that cannot be shrunk below this depends on length
 SURE = 0.7  # share of the neighbourhood that a hypothesis must predict
 MAX_CAUSES = 40
-KEPT = 5  # further texts of a cause
+MAX_EXAMPLES = 5  # further texts of a cause
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Explainer:
             known.count += 1
         if known is None:
             self.unexplained += 1
-        elif difference.text != known.text and difference.text not in known.examples and len(known.examples) < KEPT:
+        elif difference.text != known.text and difference.text not in known.examples and len(known.examples) < MAX_EXAMPLES:
             known.examples.append(difference.text)
 
     def _new(self, difference: Difference, search: bool) -> Cause | None:

@@ -21,7 +21,7 @@ from dstok.view.sheet import Sheet
 
 __all__ = ["MAX_TEXT", "Asked", "GoneError", "ReadSettings", "Requests", "reader_of"]
 
-KEPT, MOST_KEPT = 6, 4_000_000  # results, and their tokens together; the newest is always kept
+MAX_RESULTS, MAX_TOKENS = 6, 4_000_000  # results, and their tokens together; the newest is always kept
 MAX_TEXT = 32 << 20  # bytes of a file, characters of a request's text: some eight million tokens
 LARGE = 1 << 20  # characters of a file's text that the page's text box can hold
 
@@ -82,7 +82,7 @@ class Requests:
         name = secrets.token_hex(8)
         with self._lock:
             self._results[name] = sheet
-            while len(self._results) > KEPT or (len(self._results) > 1 and self._tokens() > MOST_KEPT):
+            while len(self._results) > MAX_RESULTS or (len(self._results) > 1 and self._tokens() > MAX_TOKENS):
                 self._results.popitem(last=False)
         return {"result": name, "header": sheet.header(), "first": sheet.section(0)}
 

@@ -23,7 +23,7 @@ from view_server import served, started
 
 from dstok import chat
 from dstok.view import read
-from dstok.view.requests import KEPT, Asked, GoneError, ReadSettings, Requests
+from dstok.view.requests import MAX_RESULTS, Asked, GoneError, ReadSettings, Requests
 from dstok.view.server import MAX_BODY
 
 TEXT = "Hello 🦙 <｜User｜> naïve\n"
@@ -159,7 +159,7 @@ def test_places_that_are_none(client: Client) -> None:
 
 def test_few_results_are_kept(client: Client) -> None:
     first = client.encode("first")[1]["result"]
-    for number in range(KEPT):
+    for number in range(MAX_RESULTS):
         client.encode(str(number))
     status, _, data = client.get(f"section?result={first}&number=0")
     assert status == 410 and "no longer kept" in json.loads(data)["error"]
@@ -167,7 +167,7 @@ def test_few_results_are_kept(client: Client) -> None:
 
 def test_large_results_are_not_heaped_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of texts with more tokens than all results may have together, the newest is there."""
-    monkeypatch.setattr("dstok.view.requests.MOST_KEPT", 1000)
+    monkeypatch.setattr("dstok.view.requests.MAX_TOKENS", 1000)
     monkeypatch.setattr("dstok.view.requests.MAX_TEXT", 9000)
     settings = ReadSettings("mine")
     requests = Requests({"mine": lambda asked, name: read(V3, asked.text, name=name)}, Asked("", settings))
