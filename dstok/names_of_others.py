@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from dstok.protocol import TokenizerProtocol
 
 __all__ = [
-    "ELSEWHERE", "OF_MODULES", "apply_chat_template", "attribute", "call", "class_attribute", "module_hint",
+    "ELSEWHERE",
+    "OF_MODULES",
+    "apply_chat_template",
+    "module_hint",
+    "raise_no_attribute",
+    "raise_no_class_attribute",
+    "raise_not_callable",
 ]
 
 ELSEWHERE = {
@@ -168,7 +174,7 @@ def _one_of(version: VersionName | None, chat_template: VersionName | None) -> V
     return chat_template if version is None else version
 
 
-def attribute(self: object, name: str) -> NoReturn:
+def raise_no_attribute(self: object, name: str) -> NoReturn:
     """Raises `AttributeError` for a name that a tokenizer does not have, with ours where another library has it.
 
     >>> import dstok
@@ -184,8 +190,9 @@ def attribute(self: object, name: str) -> NoReturn:
     raise AttributeError(f"a dstok.Tokenizer has no {name}, as other libraries have: use {own}", obj=self)
 
 
-def class_attribute(cls: type, name: str) -> NoReturn:
-    """Raises `AttributeError` for a name that the class does not have: as `attribute`, of `Tokenizer.from_pretrained`.
+def raise_no_class_attribute(cls: type, name: str) -> NoReturn:
+    """Raises `AttributeError` for a name that the class does not have: as `raise_no_attribute`, of
+    `Tokenizer.from_pretrained`.
 
     >>> import dstok
     >>> dstok.Tokenizer.from_buffer(b"{}")
@@ -209,7 +216,7 @@ def module_hint(name: str) -> str:
     return f", as other libraries have: use {own}" if own else ""
 
 
-def call(self: object, *arguments: Any, **options: Any) -> NoReturn:
+def raise_not_callable(self: object, *arguments: Any, **options: Any) -> NoReturn:
     """Raises `TypeError`: a call of the tokenizer itself, as transformers has it.
 
     >>> import dstok

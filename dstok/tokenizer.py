@@ -53,7 +53,6 @@ class _Class(type):
 
     if not TYPE_CHECKING:
         def __getattr__(cls, name: str) -> NoReturn:
-            from dstok.names_of_others import class_attribute
 
             class_attribute(cls, name)
 
@@ -248,7 +247,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     apply_chat_template = names_of_others.apply_chat_template
     if not TYPE_CHECKING:  # a type checker finds by itself that a tokenizer has no such names
-        __call__, __getattr__ = names_of_others.call, names_of_others.attribute
+        __call__, __getattr__ = names_of_others.raise_not_callable, names_of_others.raise_no_attribute
 
     # What the model is
 

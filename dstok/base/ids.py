@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 
 from dstok.errors import ArgumentError
 
-__all__ = ["Ends", "id_array", "listed"]
+__all__ = ["Ends", "id_array", "id_list"]
 
 
-def listed(ids: Iterable[int]) -> list[int]:
+def id_list(ids: Iterable[int]) -> list[int]:
     """The ids as a list. Raises `ArgumentError`.
 
-    >>> listed(range(3))
+    >>> id_list(range(3))
     [0, 1, 2]
-    >>> listed(7)
+    >>> id_list(7)
     Traceback (most recent call last):
     ...
     dstok.errors.ArgumentError: expected ids, found int: give one id as [7]

@@ -13,16 +13,16 @@ from typing import Any
 
 from dstok.errors import ArgumentError
 
-__all__ = ["MANY", "thread_count", "whole"]
+__all__ = ["MANY", "thread_count", "whole_number"]
 
 MOST = sys.maxsize  # the largest count of the core and numpy
 MANY = 1 << 40      # ids: more than any memory holds
 
 
-def whole(name: str, value: Any, least: int = 0, why: str = "", most: int = MOST) -> int:
+def whole_number(name: str, value: Any, least: int = 0, why: str = "", most: int = MOST) -> int:
     """`value` as an int of at least `least`, which `why` explains, and at most `most`. Raises `ArgumentError`.
 
-    >>> whole("length", -1)
+    >>> whole_number("length", -1)
     Traceback (most recent call last):
     ...
     dstok.errors.ArgumentError: expected length to be at least 0, found -1
@@ -47,7 +47,7 @@ def thread_count(threads: Any) -> int:
     >>> thread_count(2)
     2
     """
-    return whole("threads", threads, 1)
+    return whole_number("threads", threads, 1)
 
 
 def _shown(value: Any) -> str:

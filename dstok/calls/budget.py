@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, overload
 
-from dstok.base.numbers import MANY, whole
+from dstok.base.numbers import MANY, whole_number
 from dstok.base.texts import Errors, Special, Text, characters, lone_surrogate, replaces, utf8
 from dstok.calls.sides import Side, check_side
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
@@ -43,7 +43,7 @@ def count_up_to(
     3
     """
     extra = self._ends.extra(add_bos, add_eos)
-    most = whole("max_tokens", max_tokens, most=MANY)
+    most = whole_number("max_tokens", max_tokens, most=MANY)
     found = _count(self._encoder, text, most - extra, self._added.policy(special), replaces(errors))
     return min(found + extra, most + 1)
 
@@ -107,7 +107,7 @@ def chunk(
     """
     extra = self._ends.extra(add_bos, add_eos)
     room = _room(max_tokens, extra, 1)
-    overlap = whole("overlap", overlap)
+    overlap = whole_number("overlap", overlap)
     if overlap >= room:
         rest = f", less {extra} for BOS and EOS" if extra else ""
         raise ArgumentError(f"expected overlap to be below max_tokens, {max_tokens}{rest}, found {overlap}", "overlap")
@@ -118,7 +118,7 @@ def chunk(
 
 def _room(max_tokens: int, extra: int, least: int) -> int:
     """How many of these ids are for text: at least `least`."""
-    return whole("max_tokens", max_tokens, extra + least, f" ({extra} for BOS and EOS)" if extra else "", MANY) - extra
+    return whole_number("max_tokens", max_tokens, extra + least, f" ({extra} for BOS and EOS)" if extra else "", MANY) - extra
 
 
 def _count(encoder: Encoder, text: Text, limit: int, policy: Policy, replace: bool = False) -> int:

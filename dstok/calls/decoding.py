@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dstok.base.ids import listed
+from dstok.base.ids import id_list
 from dstok.base.keywords import hinting
 from dstok.base.texts import Errors, Text, replaces
 from dstok.calls.streams import DecodeStream
@@ -42,7 +42,7 @@ def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False
     '<｜User｜>hi'
     """
     replaces(errors)
-    return _text(self._decoder.decode(listed(ids), skip_special_tokens), errors)
+    return _text(self._decoder.decode(id_list(ids), skip_special_tokens), errors)
 
 
 def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False) -> bytes:
@@ -52,7 +52,7 @@ def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool =
     >>> dstok.load("deepseek-v3").decode_bytes([19923, 2058])
     b'Hello world'
     """
-    return self._decoder.decode(listed(ids), skip_special_tokens)
+    return self._decoder.decode(id_list(ids), skip_special_tokens)
 
 
 @hinting

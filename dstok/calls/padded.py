@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dstok.base.numbers import MANY, thread_count, whole
+from dstok.base.numbers import MANY, thread_count, whole_number
 from dstok.base.texts import Errors, Special, Text
 from dstok.calls.batches import encode_batch_arrays, framed
 from dstok.calls.sides import Side, check_side
@@ -92,7 +92,7 @@ def encode_with_overflow(
     import numpy as np
 
     check_side("truncation_side", truncation_side)
-    stride = whole("stride", stride)
+    stride = whole_number("stride", stride)
     room = room_of("max_tokens", max_tokens, tok._ends.extra(add_bos, add_eos))
     ids = tok.encode_array(text, special=special, errors=errors)
     before, after = (np.array(ends, np.uint32) for ends in (tok._ends.before(add_bos), tok._ends.after(add_eos)))
@@ -190,10 +190,10 @@ def shape_of(
 ) -> Shape:
     """The numbers of a call for rows, of which `extra` ids stand `around` each text. Raises `DstokError`."""
     return Shape(
-        None if length is None else whole("length", length, most=MANY),
-        1 if pad_to_multiple_of is None else whole("pad_to_multiple_of", pad_to_multiple_of, 1, most=MANY),
+        None if length is None else whole_number("length", length, most=MANY),
+        1 if pad_to_multiple_of is None else whole_number("pad_to_multiple_of", pad_to_multiple_of, 1, most=MANY),
         None if max_length is None else room_of("max_length", max_length, extra, around),
-        _pad_id_of(tok) if pad_id is None else whole("pad_id", pad_id, most=MAX_ID),
+        _pad_id_of(tok) if pad_id is None else whole_number("pad_id", pad_id, most=MAX_ID),
         thread_count(threads))
 
 
@@ -207,4 +207,4 @@ def _pad_id_of(tok: Parts) -> int:
 
 def room_of(name: str, most: Any, extra: int, around: str = "BOS and EOS") -> int:
     """How many of `most` ids are for text. `name` is that of the argument. Raises `ArgumentError`."""
-    return whole(name, most, extra, f", for {around}" if extra else "") - extra
+    return whole_number(name, most, extra, f", for {around}" if extra else "") - extra

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from dstok.base.numbers import whole
+from dstok.base.numbers import whole_number
 from dstok.base.texts import Errors, Special, Text, plain, several
 from dstok.calls.batches import encode_batch_arrays
 from dstok.calls.padded import (
@@ -111,7 +111,7 @@ def encode_pair_with_overflow(
     """
     check_side("truncation_side", truncation_side)
     _check_truncation(truncation)
-    stride = whole("stride", stride)
+    stride = whole_number("stride", stride)
     parts = _parts(tok, add_special_tokens)
     room = room_of("max_tokens", max_tokens, _around(parts), AROUND)
     both = _both(tok, text, pair, special, errors)
@@ -146,17 +146,17 @@ def encode_pairs_padded(
     _check_truncation(truncation)
     for name, value in (("padding_side", padding_side), ("truncation_side", truncation_side)):
         check_side(name, value)
-    pad_type_id = whole("pad_type_id", pad_type_id, most=MAX_ID)
+    pad_type_id = whole_number("pad_type_id", pad_type_id, most=MAX_ID)
     parts = _parts(tok, add_special_tokens)
     shape = shape_of(tok, length, pad_to_multiple_of, max_length, pad_id, threads, _around(parts), AROUND)
     found = _columns(tok, texts, pairs, shape.threads, special, errors)
     counts = np.stack([np.diff(offsets) for _, offsets in found], axis=1)
     kept = counts if shape.room is None else kept_lengths(counts, shape.room, truncation)
     flats = [cut_texts(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(found)]
-    laid, lengths = _laid(parts, flats, kept), kept.sum(axis=1) + _around(parts)
+    pairs, lengths = _rows_of_pairs(parts, flats, kept), kept.sum(axis=1) + _around(parts)
     width = row_width(lengths, shape, "pair")
-    ids, mask = filled(laid.ids, lengths, width, padding_side, shape.pad_id)
-    return PaddedPairs(ids, mask, filled(laid.type_ids, lengths, width, padding_side, pad_type_id)[0])
+    ids, mask = filled(pairs.ids, lengths, width, padding_side, shape.pad_id)
+    return PaddedPairs(ids, mask, filled(pairs.type_ids, lengths, width, padding_side, pad_type_id)[0])
 
 
 def _parts(tok: Parts, add_special_tokens: bool) -> tuple[FramingItem, ...]:
@@ -164,7 +164,7 @@ def _parts(tok: Parts, add_special_tokens: bool) -> tuple[FramingItem, ...]:
 
 
 def _joined(parts: Sequence[FramingItem], both: Sequence[Ids]) -> PairIds:
-    """One pair, as `_laid` gives it, which is slow for one."""
+    """One pair, as `_rows_of_pairs` gives it, which is slow for one."""
     pieces = [both[part.text] if part.text is not None else np.array(part.ids, np.uint32) for part in parts]
     ids = np.concatenate(pieces)
     types, around = np.empty(len(ids), np.uint32), np.zeros(len(ids), np.bool_)
@@ -177,7 +177,7 @@ def _joined(parts: Sequence[FramingItem], both: Sequence[Ids]) -> PairIds:
     return PairIds(ids, types, around)
 
 
-def _laid(parts: Sequence[FramingItem], texts: Sequence[Ids], lengths: Lengths) -> PairIds:
+def _rows_of_pairs(parts: Sequence[FramingItem], texts: Sequence[Ids], lengths: Lengths) -> PairIds:
     """The rows of pairs, one after the other. texts: the ids of all first texts, and of all second ones."""
     rows = len(lengths)
     fixed = [np.full(rows, len(part.ids)) for part in parts]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dstok.base.copies import Separate
-from dstok.base.ids import id_array, listed
+from dstok.base.ids import id_array, id_list
 from dstok.base.texts import Errors, Special, Text, lone_surrogate, not_utf8, plain, replaces, utf8
 from dstok.core.run._encode import CONTEXT, START
 from dstok.errors import DecodeError, SpecialTokenError, StreamError, TextError, UnknownIdError
@@ -207,7 +207,7 @@ class DecodeStream(Separate):
 
     def feed(self, ids: int | Iterable[int]) -> str:
         """The characters that are whole after these ids. Raises `UnknownIdError` with the index in the stream."""
-        given = listed(ids) if isinstance(ids, Iterable) else [ids]
+        given = id_list(ids) if isinstance(ids, Iterable) else [ids]
         try:
             data = self._tokens.decode(given, self._skip_special)
         except UnknownIdError as error:

@@ -73,7 +73,7 @@ def key_of(value: Any, key: str, index: int, field: str) -> Any:
     return value[key]
 
 
-def listed(message: Message, key: str, index: int) -> list[Any]:
+def list_of(message: Message, key: str, index: int) -> list[Any]:
     """`message[key]`, a list; empty if the key is missing."""
     found = message.get(key)
     if found and not isinstance(found, list):
@@ -84,9 +84,9 @@ def listed(message: Message, key: str, index: int) -> list[Any]:
 def functions_of(message: Message, index: int) -> tuple[list[Any], list[tuple[str, Any]]]:
     """The schemas of a message's tools, and its calls' names and arguments. The scripts read them for any role."""
     schemas = [key_of(tool, "function", index, f"tools[{number}]")
-               for number, tool in enumerate(listed(message, "tools", index))]
+               for number, tool in enumerate(list_of(message, "tools", index))]
     calls = []
-    for number, call in enumerate(listed(message, "tool_calls", index)):
+    for number, call in enumerate(list_of(message, "tool_calls", index)):
         function = key_of(call, "function", index, f"tool_calls[{number}]")
         where = f"tool_calls[{number}].function"
         name = key_of(function, "name", index, where)
@@ -182,7 +182,7 @@ class _Turns:
         if place and (before < 0 or assistant.get("role") != "assistant"):
             raise ChatError("expected a tool result after the call of an assistant, found it after "
                             f"{shown(assistant.get('role'))}", index, "role", "AssertionError")
-        calls = listed(assistant, "tool_calls", index)
+        calls = list_of(assistant, "tool_calls", index)
         if not calls or len(calls) < place - before:
             raise ChatError("expected a tool call for each tool result, found none for this one", index, "role",
                             "AssertionError")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dstok
 from dstok.cli.errors import CommandError, complain, reason
-from dstok.models import listed
+from dstok.models import models_and_faults
 
 if TYPE_CHECKING:
     from dstok.models.info import ModelInfo
@@ -34,7 +34,7 @@ def load_model(name: str) -> Tokenizer:
 
 def listed_models() -> tuple[ModelInfo, ...]:
     """All models, as `dstok.models` lists them. For each broken package a line goes to standard error."""
-    models, faults = listed()
+    models, faults = models_and_faults()
     for fault in faults:
         complain(str(fault))
     return models

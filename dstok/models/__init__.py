@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dstok.models.info import ModelInfo
     from dstok.models.packages import Model
 
-__all__ = ["built_in", "info_of", "is_built_in", "listed", "models"]
+__all__ = ["built_in", "info_of", "is_built_in", "models", "models_and_faults"]
 
 _HERE = os.path.dirname(__file__)
 
@@ -53,13 +53,13 @@ def models() -> tuple[ModelInfo, ...]:
     """
     import warnings
 
-    found, faults = listed()
+    found, faults = models_and_faults()
     for fault in faults:
         warnings.warn(str(fault), stacklevel=2)
     return found
 
 
-def listed() -> tuple[tuple[ModelInfo, ...], tuple[ModelPackageError, ...]]:
+def models_and_faults() -> tuple[tuple[ModelInfo, ...], tuple[ModelPackageError, ...]]:
     """The result of `models`, and the errors that it warns of."""
     from dstok.models.packages import listing  # asking for the installed packages takes longer than loading
 

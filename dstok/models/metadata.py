@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.errors import ModelPackageError
-from dstok.models.names import plain
+from dstok.models.names import common_form
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -87,7 +87,7 @@ def _modules(distribution: Distribution) -> dict[str, str]:
         raise ValueError(f"{where}: expected lines of the form NAME = MODULE, found others") from None
     modules: dict[str, str] = {}
     for point in points:
-        if modules.setdefault(plain(point.name), point.value) != point.value:
-            raise ValueError(f"{where}: expected one module with the model {plain(point.name)!r}, found "
-                             f"{modules[plain(point.name)]} and {point.value}")
+        if modules.setdefault(common_form(point.name), point.value) != point.value:
+            raise ValueError(f"{where}: expected one module with the model {common_form(point.name)!r}, found "
+                             f"{modules[common_form(point.name)]} and {point.value}")
     return modules

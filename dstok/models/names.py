@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from dstok.errors import ModelNotFoundError
 
-__all__ = ["ALIASES", "FILES", "find", "is_name", "is_taken", "not_found", "plain"]
+__all__ = ["ALIASES", "FILES", "common_form", "find", "is_name", "is_taken", "not_found"]
 
 ORGANIZATION = "deepseek-ai/"
 FILES = (".json", ".gguf", ".tiktoken", ".image")  # a name with such an end is a path
@@ -53,7 +53,7 @@ def find(name: str) -> str | None:
     >>> find("deepseek-ai/DeepSeek-V3-0324"), find("deepseek-chat"), find("./deepseek-v3")
     ('deepseek-v3', None, None)
     """
-    return _NAMES.get(plain(name))
+    return _NAMES.get(common_form(name))
 
 
 def is_name(name: str) -> bool:
@@ -71,12 +71,12 @@ def is_taken(name: str) -> bool:
     >>> is_taken("DeepSeek-V3-0324"), is_taken("deepseek-chat"), is_taken("deepseek-coder")
     (True, True, False)
     """
-    return find(name) is not None or plain(name) in _MOVING
+    return find(name) is not None or common_form(name) in _MOVING
 
 
 def not_found(name: str, installed: Mapping[str, str]) -> ModelNotFoundError:
     """The error that no model has this name, with the remaining way. `installed`: model's name -> its packages."""
-    moving, licence = _MOVING.get(plain(name)), _licence(name)
+    moving, licence = _MOVING.get(common_form(name)), _licence(name)
     if moving is not None:
         return ModelNotFoundError(f"{name!r} is a name of DeepSeek's API that has moved from model to model: "
                                   f"name the one you mean, {', '.join(moving[:-1])} or {moving[-1]}")
@@ -87,7 +87,7 @@ def not_found(name: str, installed: Mapping[str, str]) -> ModelNotFoundError:
     return ModelNotFoundError(f"no built-in model {name!r}: there are {known}{_hint(name, installed)}")
 
 
-def plain(name: str) -> str:
+def common_form(name: str) -> str:
     """The common form of all spellings of a name: in small letters, without `deepseek-ai/`."""
     return name.lower().removeprefix(ORGANIZATION)
 
@@ -95,7 +95,7 @@ def plain(name: str) -> str:
 def _licence(name: str) -> str | None:
     """The reason why models of this name are not built in, also with a size or a date after it; else None."""
     for known, why in _BY_PATH.items():
-        if plain(name) == known or plain(name).startswith((f"{known}-", f"{known}.")):
+        if common_form(name) == known or common_form(name).startswith((f"{known}-", f"{known}.")):
             return why
     return None
 
@@ -103,7 +103,7 @@ def _licence(name: str) -> str | None:
 def _hint(name: str, installed: Mapping[str, str]) -> str:
     from difflib import get_close_matches  # only errors need it, and it takes a millisecond
 
-    close = get_close_matches(plain(name), [*_NAMES, *installed], 1)
+    close = get_close_matches(common_form(name), [*_NAMES, *installed], 1)
     if close:
         return f"; did you mean {close[0]!r}?"
     return "; dstok.load also takes the path of any other model's file" if "/" in name else ""

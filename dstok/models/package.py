@@ -26,7 +26,7 @@ from dstok.formats.reading import describe_json_file
 from dstok.formats.upstream import NEWEST
 from dstok.models.files import shared, vocab_size, write_json, write_tables
 from dstok.models.metadata import GROUP
-from dstok.models.names import FILES, is_taken, plain
+from dstok.models.names import FILES, common_form, is_taken
 from dstok.models.packages import ENTRY, INDEX, NAME
 from dstok.tables.images import own_part
 
@@ -157,7 +157,7 @@ def _check_names(names: Sequence[str], of_files: Sequence[str]) -> None:
                                 f"does not read like a file's, found {name!r}", "models")
         if is_taken(name):
             raise ArgumentError(f"expected a name that no built-in model has, found {name!r}", "models")
-    if twice := [name for number, name in enumerate(names) if plain(name) in map(plain, names[:number])]:
+    if twice := [name for number, name in enumerate(names) if common_form(name) in map(common_form, names[:number])]:
         raise ArgumentError(f"expected each name once, found {twice[0]!r} again", "models")
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from dstok.errors import ImageError, ModelNotFoundError, ModelPackageError, PatternError, UnsupportedError
 from dstok.formats.image import open_image
 from dstok.models.metadata import FILE, Named, fault, named
-from dstok.models.names import is_taken, not_found, plain
+from dstok.models.names import common_form, is_taken, not_found
 from dstok.tables.image_checks import check_image, tokenizer_parts
 from dstok.tables.objects import Tables, tables_from_image
 
@@ -97,8 +97,8 @@ def model_of(name: str) -> Model | None:
     if (refusal := _refusal(name, package, packages)) is not None:
         raise refusal
     with _about(package):
-        model = next(model for model in _models(package, package.modules[plain(name)])
-                     if plain(name) in (model.name, *map(plain, model.entry["aliases"])))
+        model = next(model for model in _models(package, package.modules[common_form(name)])
+                     if common_form(name) in (model.name, *map(common_form, model.entry["aliases"])))
     if (refusal := _refusal(model.name, package, packages)) is not None:
         raise refusal
     return model
@@ -161,7 +161,7 @@ def _listed(model: Model, packages: Sequence[Named]) -> tuple[list[ModelPackageE
 
 
 def _holders(name: str, packages: Sequence[Named]) -> list[Named]:
-    return [package for package in packages if plain(name) in package.modules]
+    return [package for package in packages if common_form(name) in package.modules]
 
 
 def _refusal(name: str, package: Named, packages: Sequence[Named]) -> ModelPackageError | None:
@@ -171,7 +171,7 @@ def _refusal(name: str, package: Named, packages: Sequence[Named]) -> ModelPacka
                                          "what it is without the package"))
     holders = sorted(holder.name for holder in _holders(name, packages))
     if len(holders) > 1:
-        return ModelPackageError(f"expected one package with the model {plain(name)!r}, found {' and '.join(holders)}: "
+        return ModelPackageError(f"expected one package with the model {common_form(name)!r}, found {' and '.join(holders)}: "
                                  "uninstall all of these but one")
     return None
 
@@ -193,7 +193,7 @@ def _models(package: Named, module: str) -> list[Model]:
     folder = _folder(package, module)
     path = os.path.join(folder, INDEX)
     index = _index(path)
-    known = [plain(name) for model, entry in index.items() for name in (model, *entry["aliases"])]
+    known = [common_form(name) for model, entry in index.items() for name in (model, *entry["aliases"])]
     wanted = {name for name, its in package.modules.items() if its == module}
     if lost := sorted(wanted.difference(known)):
         raise ValueError(f"{path}: expected the model {lost[0]!r}, which {FILE} names, found "

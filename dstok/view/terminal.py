@@ -15,7 +15,7 @@ from dstok.base.columns import width
 from dstok.view.reading import Reading
 from dstok.view.signs import circle_before, sign_of, split_bytes
 
-__all__ = ["Lines", "plain"]
+__all__ = ["Lines", "visible_line"]
 
 COLOURS, ADDED, OFF = ("\x1b[30;46m", "\x1b[30;43m"), "\x1b[97;45m", "\x1b[0m"  # black on cyan, black on yellow
 PIECE, INSIDE = "│", "┆"
@@ -93,7 +93,7 @@ def _shown(reading: Reading, first: int, last: int) -> tuple[str, bool]:
     """The text for tokens that share a character, or for one token; and whether the text's line ends there."""
     start, end = int(reading.encoding.char_spans[first, 0]), int(reading.encoding.char_spans[last - 1, 1])
     text = reading.text[start:end] or reading.bytes_of(first).decode("utf-8", "replace")
-    shown = plain(text)
+    shown = visible_line(text)
     if last - first > 1:
         parts = INSIDE.join(_parts(reading.bytes_of(token)) for token in range(first, last))
         shown = f"[{shown} {parts}]"
@@ -104,13 +104,13 @@ def _shown(reading: Reading, first: int, last: int) -> tuple[str, bool]:
 
 def _parts(data: bytes) -> str:
     """A token that holds parts of characters: whole characters as text, other bytes in hexadecimal."""
-    return " ".join(plain(part) if isinstance(part, str) else part.hex(" ") for part in split_bytes(data))
+    return " ".join(visible_line(part) if isinstance(part, str) else part.hex(" ") for part in split_bytes(data))
 
 
-def plain(text: str) -> str:
+def visible_line(text: str) -> str:
     r"""Text for a line. Signs and numbers replace unseen characters and those that would move the following ones.
 
-    >>> plain(" a\tb\n\x1b\u202e")
+    >>> visible_line(" a\tb\n\x1b\u202e")
     '·a⇥b↵␛U+202E'
     """
     return circle_before(text) + "".join([sign_of(char) or char for char in text])

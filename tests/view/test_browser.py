@@ -22,7 +22,7 @@ from dstok import chat
 from dstok.view import Sheet, read
 from dstok.view.alignment import align
 from dstok.view.pages import page_of
-from dstok.view.terminal import plain
+from dstok.view.terminal import visible_line
 
 QWEN = dstok.load("deepseek-r1-distill-qwen")
 TEXT = "Hello 🦙⃁ naïve tokenization, 12345!\n\n\t中文字符 <｜User｜>  x\n\nمرحبا بالعالم\nשלום\n\u202eabc</script><b>\ndon't\n" * 8
@@ -120,7 +120,7 @@ def test_what_is_said_of_a_token(results: dict[str, Any]) -> None:
         assert f"UTF-8 {reading.state(number) or 'whole characters'} byte span {start} to {end}" in said
         why = "no step" if piece["step"] is None else f"step {piece['step']} (Isolated), alternative {piece['alternative']}"
         assert f"matched by {why}" in said
-        big = data.hex(" ") if reading.state(number) else plain(data.decode())  # the page's signs are the terminal's
+        big = data.hex(" ") if reading.state(number) else visible_line(data.decode())  # the page's signs are the terminal's
         assert said.startswith(f"Token {big} token ")
         ranks = [int(rank.replace(",", "")) for rank in re.findall(r"rank ([\d,]+)", said)]
         assert sorted(ranks) == sorted(step.rank for step in piece["merges"])
