@@ -19,15 +19,8 @@ if TYPE_CHECKING:
     from dstok.chat.versions import VersionName
     from dstok.protocol import TokenizerProtocol
 
-__all__ = [
-    "ELSEWHERE",
-    "OF_MODULES",
-    "apply_chat_template",
-    "module_hint",
-    "raise_no_attribute",
-    "raise_no_class_attribute",
-    "raise_not_callable",
-]
+__all__ = ["ELSEWHERE", "OF_MODULES", "apply_chat_template", "module_hint", "raise_no_attribute",
+           "raise_no_class_attribute", "raise_not_callable"]
 
 ELSEWHERE = {
     # tokenizers

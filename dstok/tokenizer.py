@@ -53,8 +53,9 @@ class _Class(type):
 
     if not TYPE_CHECKING:
         def __getattr__(cls, name: str) -> NoReturn:
+            from dstok.names_of_others import raise_no_class_attribute
 
-            class_attribute(cls, name)
+            raise_no_class_attribute(cls, name)
 
 
 class Tokenizer(LineEncoder, metaclass=_Class):

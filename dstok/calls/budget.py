@@ -118,7 +118,8 @@ def chunk(
 
 def _room(max_tokens: int, extra: int, least: int) -> int:
     """How many of these ids are for text: at least `least`."""
-    return whole_number("max_tokens", max_tokens, extra + least, f" ({extra} for BOS and EOS)" if extra else "", MANY) - extra
+    why = f" ({extra} for BOS and EOS)" if extra else ""
+    return whole_number("max_tokens", max_tokens, extra + least, why, MANY) - extra
 
 
 def _count(encoder: Encoder, text: Text, limit: int, policy: Policy, replace: bool = False) -> int:

@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 
     from dstok.calls.interface import Parts
 
-__all__ = [
-    "decode", "decode_batch", "decode_bytes", "decode_lists", "decode_stream", "get_vocab", "has_tokens",
-    "id_to_token", "number_of_tokens", "token_to_id", "vocabulary",
-]
+__all__ = ["decode", "decode_batch", "decode_bytes", "decode_lists", "decode_stream", "get_vocab", "has_tokens",
+           "id_to_token", "number_of_tokens", "token_to_id", "vocabulary"]
 
 
 def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False, errors: Errors = "replace") -> str:

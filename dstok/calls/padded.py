@@ -26,10 +26,8 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.uint32]
     Lengths = npt.NDArray[np.int64]
 
-__all__ = [
-    "MAX_ID", "Shape", "cut_texts", "encode_batch_padded", "encode_with_overflow", "filled",
-    "overflow_spans", "room_of", "row_width", "shape_of",
-]
+__all__ = ["MAX_ID", "Shape", "cut_texts", "encode_batch_padded", "encode_with_overflow", "filled", "overflow_spans",
+           "room_of", "row_width", "shape_of"]
 
 MAX_ID = (1 << 32) - 1  # of ids and type ids: upstream's, too
 

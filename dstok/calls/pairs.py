@@ -38,10 +38,8 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.uint32]
     Lengths = npt.NDArray[np.int64]  # int64[rows, 2]: the number of ids of both texts
 
-__all__ = [
-    "PaddedPairs", "PairIds", "Truncation", "encode_pair", "encode_pair_with_overflow", "encode_pairs_padded",
-    "kept_lengths",
-]
+__all__ = ["PaddedPairs", "PairIds", "Truncation", "encode_pair", "encode_pair_with_overflow", "encode_pairs_padded",
+           "kept_lengths"]
 
 Truncation = Literal["longest_first", "only_first", "only_second"]
 TRUNCATIONS = get_args(Truncation)
@@ -153,10 +151,10 @@ def encode_pairs_padded(
     counts = np.stack([np.diff(offsets) for _, offsets in found], axis=1)
     kept = counts if shape.room is None else kept_lengths(counts, shape.room, truncation)
     flats = [cut_texts(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(found)]
-    pairs, lengths = _rows_of_pairs(parts, flats, kept), kept.sum(axis=1) + _around(parts)
+    rows, lengths = _rows_of_pairs(parts, flats, kept), kept.sum(axis=1) + _around(parts)
     width = row_width(lengths, shape, "pair")
-    ids, mask = filled(pairs.ids, lengths, width, padding_side, shape.pad_id)
-    return PaddedPairs(ids, mask, filled(pairs.type_ids, lengths, width, padding_side, pad_type_id)[0])
+    ids, mask = filled(rows.ids, lengths, width, padding_side, shape.pad_id)
+    return PaddedPairs(ids, mask, filled(rows.type_ids, lengths, width, padding_side, pad_type_id)[0])
 
 
 def _parts(tok: Parts, add_special_tokens: bool) -> tuple[FramingItem, ...]:

@@ -1,8 +1,9 @@
 """Conversations as deepseek-recipe takes them: the common part of V4 0731 and V4.1.
 
-In: messages and options as users give them. Out: a `Talk` with checked messages of one form each, or a `ChatError`.
-Invariant: a talk equals deepseek-recipe's `Conversation`. Content is text. As in its request layer, blank lines join
-a list of text parts, and an assistant's None is ''. Tools are JSON lines. Floats are written as the version writes
+In: messages and options as users give them. Out: a `RecipeConversation` with checked messages of one form each, or a
+`ChatError`.
+Invariant: a conversation equals deepseek-recipe's `Conversation`. Content is text. As in its request layer, blank lines
+join a list of text parts, and an assistant's None is ''. Tools are JSON lines. Floats are written as the version writes
 them.
 Source: deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_recipe.py.
 """
@@ -20,8 +21,8 @@ from dstok.chat.contents import content_text
 from dstok.chat.messages import MISSING, Message, calls_of, shown
 from dstok.errors import ChatError
 
-__all__ = ["EFFORTS", "ROLES", "Call", "Said", "Talk", "content_of", "parameters_of", "said_of", "talk_of",
-           "tool_lines"]
+__all__ = ["EFFORTS", "ROLES", "Call", "RecipeConversation", "RecipeMessage", "content_of", "conversation_of",
+           "messages_of", "parameters_of", "tool_lines"]
 
 ROLES = ("system", "user", "assistant", "tool", "latest_reminder")
 EFFORTS = {None: None, "minimal": "low", "low": "low", "medium": "high", "high": "high", "xhigh": "xhigh", "max": "max"}
@@ -34,7 +35,7 @@ Number = Callable[[float], str]
 
 
 @dataclass
-class Said:
+class RecipeMessage:
     """A message. tools: the schemas that a system message of V4.1 changes to."""
 
     index: int
@@ -48,10 +49,10 @@ class Said:
 
 
 @dataclass
-class Talk:
+class RecipeConversation:
     """A conversation. tools: JSON lines, empty if there are none or none may be called. schema: the answer's."""
 
-    said: list[Said]
+    messages: list[RecipeMessage]
     thinking: bool
     tools: list[str]
     has_tools: bool
@@ -61,10 +62,10 @@ class Talk:
     schema: str | None
 
 
-def talk_of(
+def conversation_of(
     tools: list[Any], number: Number, *, thinking: bool, tool_choice: Any, reasoning_effort: Any, response_format: Any,
     response_schema: Any, response_regex: Any,
-) -> Talk:
+) -> RecipeConversation:
     """A conversation without messages. Raises `ChatError` for values that the reference refuses."""
     choice = "required" if isinstance(tool_choice, dict) else "auto" if tool_choice is None else tool_choice
     if choice not in CHOICES:
@@ -74,30 +75,31 @@ def talk_of(
     named = bool(tools) and choice != "none"
     json_object, schema = _format(response_format, response_schema, response_regex, number)
     lines = tool_lines(tools, number, None)
-    return Talk([], thinking, lines if named else [], named, named and choice == "required",
+    return RecipeConversation([], thinking, lines if named else [], named, named and choice == "required",
                 EFFORTS[reasoning_effort], json_object, schema)
 
 
-def said_of(messages: list[Message], first: int, number: Number) -> list[Said]:
+def messages_of(messages: list[Message], first: int, number: Number) -> list[RecipeMessage]:
     """The messages; the first has the index `first`. Raises `ChatError`."""
-    return [_said(message, index, number) for index, message in enumerate(messages, first)]
+    return [_message(message, index, number) for index, message in enumerate(messages, first)]
 
 
-def _said(message: Message, index: int, number: Number) -> Said:
+def _message(message: Message, index: int, number: Number) -> RecipeMessage:
     role = message.get("role", MISSING)
     if role not in ROLES:
         raise ChatError(f"expected a role, one of {', '.join(ROLES)}, found {shown(role)}", index, "role", "TypeError")
-    said = Said(index, role, content_of(message, index, role))
+    checked = RecipeMessage(index, role, content_of(message, index, role))
     if role == "assistant":
-        said.reasoning = _optional(message, "reasoning_content", index)
-        said.prefix = bool(message.get("prefix"))
+        checked.reasoning = _optional(message, "reasoning_content", index)
+        checked.prefix = bool(message.get("prefix"))
         calls = calls_of(message, index)
-        said.calls = None if calls is None else [_call(call, index, place, number) for place, call in enumerate(calls)]
+        if calls is not None:
+            checked.calls = [_call(call, index, place, number) for place, call in enumerate(calls)]
     elif role == "tool":
-        said.call_id = _optional(message, "tool_call_id", index)
+        checked.call_id = _optional(message, "tool_call_id", index)
     elif role == "system" and message.get("tools") is not None:
-        said.tools = tool_lines(message["tools"], number, index)
-    return said
+        checked.tools = tool_lines(message["tools"], number, index)
+    return checked
 
 
 def content_of(message: Message, index: int, role: str) -> str:

@@ -23,7 +23,7 @@ from dstok.chat.writer import NOTHING, Rendered, Writer
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
-    from dstok.chat.recipe import Talk
+    from dstok.chat.recipe import RecipeConversation
     from dstok.chat.templates import Template
 
 __all__ = ["Format", "render"]
@@ -80,36 +80,36 @@ class Format:
                             field="continue_final_message", reference="ValueError")
         self.goes_on = continue_final_message
         self.opens = self.version.opens if add_generation_prompt is None else add_generation_prompt
-        self.talk = _talk(self.version.name, self.tools, self.settings)
+        self.conversation = _conversation(self.version.name, self.tools, self.settings)
 
-    def write(self, said: list[Message], writer: Writer) -> None:
-        """Writes `said`, the messages from the writer's start on. Raises `ChatError`."""
-        said = with_content_text(said, writer.first)
-        last = writer.first + len(said) - 1
-        if self.goes_on and (not said or said[-1].get("role") != "assistant"):
+    def write(self, messages: list[Message], writer: Writer) -> None:
+        """Writes `messages`, the messages from the writer's start on. Raises `ChatError`."""
+        messages = with_content_text(messages, writer.first)
+        last = writer.first + len(messages) - 1
+        if self.goes_on and (not messages or messages[-1].get("role") != "assistant"):
             raise ChatError("expected an assistant's message to continue, found another one or none",
-                            last if said else None, "continue_final_message")
-        self._write(said, writer)
+                            last if messages else None, "continue_final_message")
+        self._write(messages, writer)
         if self.version.opens and not self.opens:
             writer.drop_prompt()
-        if self.goes_on and self.talk is None and not writer.drop_end():
+        if self.goes_on and self.conversation is None and not writer.drop_end():
             raise ChatError("expected a message with an end to leave out, found none in this version's text", last,
                             "continue_final_message")
 
-    def _write(self, said: list[Message], writer: Writer) -> None:
+    def _write(self, messages: list[Message], writer: Writer) -> None:
         name, opens = self.version.name, self.opens and not self.goes_on
         if name == "v2":
-            render_v2(said, writer, opens)
+            render_v2(messages, writer, opens)
         elif name in BODIES:
-            render_v3(said, writer, opens, BODIES[name])
+            render_v3(messages, writer, opens, BODIES[name])
         elif name in ("v3-0324", "r1-0528"):
-            render_v3_0324(said, writer, opens, name == "r1-0528")
+            render_v3_0324(messages, writer, opens, name == "r1-0528")
         elif name in ("v3.1", "v3.2-exp"):
-            render_v3_1(said, writer, opens, self.settings["thinking"], name == "v3.2-exp")
-        elif self.talk is None:
-            _write_script(name, said, self.tools, self.settings, writer)
+            render_v3_1(messages, writer, opens, self.settings["thinking"], name == "v3.2-exp")
+        elif self.conversation is None:
+            _write_script(name, messages, self.tools, self.settings, writer)
         else:
-            _write_recipe(name, said, self.talk, self.goes_on, writer)
+            _write_recipe(name, messages, self.conversation, self.goes_on, writer)
 
 
 def _settings(version: Version, options: dict[str, Any]) -> dict[str, Any]:
@@ -143,15 +143,18 @@ def _mode(name: str, value: Any) -> bool:
     raise ChatError(f"expected {wanted}, found {shown(value)}", field=name)
 
 
-def _write_script(name: str, said: list[Message], tools: list[Any], settings: dict[str, Any], writer: Writer) -> None:
+def _write_script(
+    name: str, messages: list[Message], tools: list[Any], settings: dict[str, Any], writer: Writer,
+) -> None:
     first, holder, unless = writer.first, -1, NOTHING
     context: list[Message] = []
     if writer.start is None:
         context = with_content_text(as_messages(settings["context"], "context")) if settings["context"] else []
-        said, first, holder = _with_tools(said, tools, context)
+        messages, first, holder = _with_tools(messages, tools, context)
     if first < 0 or (writer.start is not None and "system" in writer.start.unless):
         unless = HOLDERS
-    common = (said, writer, context, settings["thinking"], settings["drop_thinking"], settings["add_default_bos_token"])
+    common = (messages, writer, context, settings["thinking"], settings["drop_thinking"],
+              settings["add_default_bos_token"])
     if name == "v3.2":
         render_v3_2(*common, first, unless)
     else:
@@ -168,7 +171,7 @@ def _effort(effort: Any) -> str | None:
 
 
 def _with_tools(
-    said: list[Message], tools: list[Any], context: list[Message],
+    messages: list[Message], tools: list[Any], context: list[Message],
 ) -> tuple[list[Message], int, int]:
     """The messages with `tools`, the index of the first message, and the index of the message with the tools.
 
@@ -176,24 +179,24 @@ def _with_tools(
     scripts have no argument for tools).
     """
     if not tools:
-        return said, 0, -1
+        return messages, 0, -1
     if context:
         raise ChatError("expected the tools in a message of the context, found them as an argument", field="tools")
-    for index, message in enumerate(said):
+    for index, message in enumerate(messages):
         if message.get("role") in ("system", "developer"):
             if message.get("tools"):
                 raise ChatError("expected the tools in this message or as an argument, found both", index, "tools")
-            return [*said[:index], {**message, "tools": tools}, *said[index + 1 :]], 0, index
-    return [{"role": "system", "content": "", "tools": tools}, *said], -1, -1
+            return [*messages[:index], {**message, "tools": tools}, *messages[index + 1 :]], 0, index
+    return [{"role": "system", "content": "", "tools": tools}, *messages], -1, -1
 
 
-def _talk(name: str, tools: list[Any], settings: dict[str, Any]) -> Talk | None:
+def _conversation(name: str, tools: list[Any], settings: dict[str, Any]) -> RecipeConversation | None:
     """The values besides the messages that deepseek-recipe's versions read."""
     if "tool_choice" not in settings:
         return None
-    from dstok.chat.recipe import talk_of
+    from dstok.chat.recipe import conversation_of
 
-    return talk_of(tools, _number(name), **settings)
+    return conversation_of(tools, _number(name), **settings)
 
 
 def _number(name: str) -> Callable[[float], str]:
@@ -202,15 +205,17 @@ def _number(name: str) -> Callable[[float], str]:
     return number_v4 if name == "v4-0731" else repr
 
 
-def _write_recipe(name: str, said: list[Message], talk: Talk, goes_on: bool, writer: Writer) -> None:
-    from dstok.chat.recipe import said_of
+def _write_recipe(
+    name: str, messages: list[Message], conversation: RecipeConversation, goes_on: bool, writer: Writer,
+) -> None:
+    from dstok.chat.recipe import messages_of
     from dstok.chat.v4 import render_v4
     from dstok.chat.v4_1 import render_v4_1
 
     if goes_on:
-        said = [*said[:-1], {**said[-1], "prefix": True}]
-    talk = replace(talk, said=said_of(said, writer.first, _number(name)))
+        messages = [*messages[:-1], {**messages[-1], "prefix": True}]
+    conversation = replace(conversation, messages=messages_of(messages, writer.first, _number(name)))
     if name == "v4-0731":
-        render_v4(talk, writer)
+        render_v4(conversation, writer)
     else:
-        render_v4_1(talk, writer)
+        render_v4_1(conversation, writer)

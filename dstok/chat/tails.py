@@ -83,19 +83,19 @@ class Continued:
 
     def __init__(self, format: Format) -> None:
         self.format = format
-        self.said: list[Message] = []
+        self.messages: list[Message] = []
         self.parts: list[Written] = []
         self.checkpoints: list[Checkpoint] = []
 
     def tail(self, messages: list[Any]) -> Tail:
-        new = as_messages(messages, first=len(self.said))
+        new = as_messages(messages, first=len(self.messages))
         number = self._holding(new)
         start = self.checkpoints[number] if number >= 0 else None
         writer = Writer(start)
         begin, at = self._after_a_token(start)
         if start is not None:
             writer.parts = self.parts[begin : start.parts]
-        self.format.write([*self.said[writer.first :], *new], writer)
+        self.format.write([*self.messages[writer.first :], *new], writer)
         return Tail(at, rendered_of(self.parts[begin:]), writer.rendered(), (new, number, begin, writer))
 
     def _holding(self, new: list[Message]) -> int:
@@ -116,14 +116,14 @@ class Continued:
         del self.checkpoints[max(number, 0) :], self.parts[begin:]
         self.parts += writer.parts
         self.checkpoints += [one._replace(parts=one.parts + begin, at=one.at + tail.at) for one in writer.checkpoints]
-        self.said += new
+        self.messages += new
 
     def rendered(self) -> Rendered:
         return rendered_of(self.parts)
 
     def copy(self) -> Continued:
         other = Continued(self.format)
-        other.said, other.parts, other.checkpoints = list(self.said), list(self.parts), list(self.checkpoints)
+        other.messages, other.parts, other.checkpoints = list(self.messages), list(self.parts), list(self.checkpoints)
         return other
 
 

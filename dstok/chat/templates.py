@@ -71,15 +71,15 @@ class Template:
 
         Raises `ChatError`, also for errors of the template and for limits that it exceeds.
         """
-        said, sentinel = as_messages(messages), ""
-        given = said
+        messages, sentinel = as_messages(messages), ""
+        given = messages
         if continue_final_message:
             sentinel = secrets.token_hex(16)  # no message can contain it
-            _check_last(said, add_generation_prompt)
-            given = [*said[:-1], {**said[-1], "content": f"{said[-1]['content']}{sentinel} "}]
+            _check_last(messages, add_generation_prompt)
+            given = [*messages[:-1], {**messages[-1], "content": f"{messages[-1]['content']}{sentinel} "}]
         text = self._run(given, {"tools": as_tools(tools) or None, "documents": None,
                                  "add_generation_prompt": bool(add_generation_prompt), **options})
-        return self._rendered(_before(text, sentinel, said) if sentinel else text, said, tools, options)
+        return self._rendered(_before(text, sentinel, messages) if sentinel else text, messages, tools, options)
 
     def _run(self, messages: list[Message] | None, variables: dict[str, Any]) -> Traced:
         """The text of the messages; without messages the template is only compiled."""
@@ -90,7 +90,7 @@ class Template:
         except MemoryError:
             raise ChatError("the template takes more memory than there is", field="template") from None
 
-    def _rendered(self, text: Traced, said: list[Message], tools: Any, options: dict[str, Any]) -> Rendered:
+    def _rendered(self, text: Traced, messages: list[Message], tools: Any, options: dict[str, Any]) -> Rendered:
         ranges, spans, at = [], [], 0
         held = None
         for size, (own, message, sampled) in merged(parts_of(text)):
@@ -98,7 +98,7 @@ class Template:
             if own:
                 ranges += [(at + found.start(), at + found.end()) for found in self._token.finditer(part)]
             elif token := self._token.search(part):
-                held = _held(said, tools, options) if held is None else held
+                held = _held(messages, tools, options) if held is None else held
                 if json.dumps(token.group(), ensure_ascii=False)[1:-1] not in held:
                     raise ChatError(f"the template makes the token {token.group()!r} in a way that cannot be followed",
                                     field="template")
@@ -119,21 +119,21 @@ def _held(*values: Any) -> str:
         raise ChatError("expected options, found one that holds itself or is nested too deeply") from None
 
 
-def _check_last(said: list[Message], add_generation_prompt: bool | None) -> None:
+def _check_last(messages: list[Message], add_generation_prompt: bool | None) -> None:
     if add_generation_prompt:
         raise ChatError("expected continue_final_message or add_generation_prompt, found both",
                         field="continue_final_message", reference="ValueError")
-    content = said[-1].get("content") if said else None
+    content = messages[-1].get("content") if messages else None
     if not isinstance(content, str):
         raise ChatError(f"expected a last message with a text to continue, found {shown(content)}",
-                        len(said) - 1 if said else None, "continue_final_message", "ValueError")
+                        len(messages) - 1 if messages else None, "continue_final_message", "ValueError")
 
 
-def _before(text: Traced, sentinel: str, said: list[Message]) -> Traced:
+def _before(text: Traced, sentinel: str, messages: list[Message]) -> Traced:
     """The text before the sentinel. If the template cut off the blank after it, the blanks before it go too."""
     at = text.rfind(sentinel)
-    if at < 0 or said[-1]["content"].strip() not in text:
-        raise ChatError("the template does not write the last message as it is", len(said) - 1,
+    if at < 0 or messages[-1]["content"].strip() not in text:
+        raise ChatError("the template does not write the last message as it is", len(messages) - 1,
                         "continue_final_message", "ValueError")
     kept = upto(text, at)
     return kept if text.startswith(" ", at + len(sentinel)) else upto(kept, len(kept.rstrip()))

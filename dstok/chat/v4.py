@@ -1,6 +1,6 @@
 """V4 of 0731, as deepseek-recipe writes it.
 
-In: a `Talk`. Out: the text in a `Writer`.
+In: a `RecipeConversation`. Out: the text in a `Writer`.
 Invariant: equal to `DeepseekV4Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), even where it is odd:
 
 - Without tools the reasoning of earlier answers is never written; with tools it is, even in chat mode.
@@ -13,7 +13,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 from dstok.chat.dsml import V4, write_calls, write_tools
-from dstok.chat.recipe import Call, Said, Talk, parameters_of
+from dstok.chat.recipe import Call, RecipeConversation, RecipeMessage, parameters_of
 from dstok.chat.v3 import HOISTED
 from dstok.chat.v3_2 import RESPONSE_FORMAT
 from dstok.chat.v4_preview import EFFORT_MAX
@@ -51,14 +51,14 @@ def number_v4(value: float) -> str:
     return f"{sign}0.0000{digits.replace('.', '')}"
 
 
-def render_v4(talk: Talk, writer: Writer) -> None:
+def render_v4(conversation: RecipeConversation, writer: Writer) -> None:
     """Writes the conversation."""
     if writer.start is None:
         writer.token(BOS, -1, "begin")
-        if talk.thinking:
-            writer.text(EFFORTS[talk.effort], -1, "effort")
-        _write_system(talk, writer)
-    units = _units([one for one in talk.said if one.role != "system"])
+        if conversation.thinking:
+            writer.text(EFFORTS[conversation.effort], -1, "effort")
+        _write_system(conversation, writer)
+    units = _units([one for one in conversation.messages if one.role != "system"])
     free = _free(units)
     _sort(units)
     last = units[-1][-1] if units else None
@@ -74,27 +74,27 @@ def render_v4(talk: Talk, writer: Writer) -> None:
             writer.token(REMINDER, one.index, "role")
             writer.text(one.content, one.index, "content")
         else:
-            _write_answer(one, talk, one is last, writer)
-    _write_end(talk, last is not None and last.prefix, writer)
+            _write_answer(one, conversation, one is last, writer)
+    _write_end(conversation, last is not None and last.prefix, writer)
 
 
-def _write_system(talk: Talk, writer: Writer) -> None:
-    systems = [one for one in talk.said if one.role == "system" and one.content]
+def _write_system(conversation: RecipeConversation, writer: Writer) -> None:
+    systems = [one for one in conversation.messages if one.role == "system" and one.content]
     for number, one in enumerate(systems):
         writer.text(f"\n\n{one.content}" if number else one.content, one.index, "content")
-    if talk.has_tools:
+    if conversation.has_tools:
         writer.text("\n\n", -1, "tools")
-        write_tools(writer, V4, talk.tools, -1)
-    if talk.json_object:
+        write_tools(writer, V4, conversation.tools, -1)
+    if conversation.json_object:
         writer.text(f"\n\n{JSON_OBJECT}", -1, "format")
-    elif talk.schema is not None:
-        writer.text(f"\n\n{RESPONSE_FORMAT}{talk.schema}", -1, "format")
+    elif conversation.schema is not None:
+        writer.text(f"\n\n{RESPONSE_FORMAT}{conversation.schema}", -1, "format")
 
 
-def _units(said: list[Said]) -> list[list[Said]]:
+def _units(messages: list[RecipeMessage]) -> list[list[RecipeMessage]]:
     """The messages one by one; users' messages in a row count as one."""
-    found: list[list[Said]] = []
-    for one in said:
+    found: list[list[RecipeMessage]] = []
+    for one in messages:
         if one.role == "user" and found and found[-1][-1].role == "user":
             found[-1].append(one)
         else:
@@ -102,13 +102,13 @@ def _units(said: list[Said]) -> list[list[Said]]:
     return found
 
 
-def _free(units: list[list[Said]]) -> list[bool]:
+def _free(units: list[list[RecipeMessage]]) -> list[bool]:
     """For each unit: whether it is so far after all calls before it that none of them decides its place."""
     reaches = accumulate((place + len(unit[0].calls or ()) for place, unit in enumerate(units)), max, initial=-1)
     return [reach < place for place, reach in enumerate(reaches)]
 
 
-def _sort(units: list[list[Said]]) -> None:
+def _sort(units: list[list[RecipeMessage]]) -> None:
     """Sorts the units after an assistant's calls, as many as there are calls, by the results' ids as text.
 
     Units that are not results go last. The calls themselves are sorted in the same way.
@@ -120,13 +120,13 @@ def _sort(units: list[list[Said]]) -> None:
             units[results] = sorted(units[results], key=_rank)
 
 
-def _rank(unit: list[Said]) -> tuple[bool, bool, str]:
+def _rank(unit: list[RecipeMessage]) -> tuple[bool, bool, str]:
     return unit[0].role != "tool", unit[0].call_id is not None, unit[0].call_id or ""
 
 
-def _runs(units: list[list[Said]]) -> list[list[list[Said]]]:
+def _runs(units: list[list[RecipeMessage]]) -> list[list[list[RecipeMessage]]]:
     """The turns. Tool results and the users' messages after them are one; a result after a user starts another."""
-    runs: list[list[list[Said]]] = []
+    runs: list[list[list[RecipeMessage]]] = []
     for unit in units:
         role, before = unit[0].role, runs[-1][-1][0].role if runs else ""
         if (role == "user" and before in ("user", "tool")) or role == before == "tool":
@@ -136,7 +136,7 @@ def _runs(units: list[list[Said]]) -> list[list[list[Said]]]:
     return runs
 
 
-def _write_turn(run: list[list[Said]], writer: Writer) -> None:
+def _write_turn(run: list[list[RecipeMessage]], writer: Writer) -> None:
     """Writes results and users' messages, divided by blank lines. Of users' messages in a row, empty ones go."""
     writer.token(USER, run[0][0].index, "role")
     for number, unit in enumerate(run):
@@ -150,11 +150,11 @@ def _write_turn(run: list[list[Said]], writer: Writer) -> None:
             writer.text(f"\n\n{one.content}" if place else one.content, one.index, "content")
 
 
-def _write_answer(one: Said, talk: Talk, last: bool, writer: Writer) -> None:
+def _write_answer(one: RecipeMessage, conversation: RecipeConversation, last: bool, writer: Writer) -> None:
     index = one.index
     writer.token(ASSISTANT, index, "role")
-    goes_on = one.prefix and talk.thinking and not one.content
-    if (talk.has_tools or one.prefix) and one.reasoning is not None:
+    goes_on = one.prefix and conversation.thinking and not one.content
+    if (conversation.has_tools or one.prefix) and one.reasoning is not None:
         writer.token(OPEN, index, "role")
         writer.text(one.reasoning, index, "reasoning", True)
         if not goes_on:
@@ -174,9 +174,9 @@ def _write_calls(calls: list[Call], index: int, writer: Writer) -> None:
                 empty_line=False)
 
 
-def _write_end(talk: Talk, goes_on: bool, writer: Writer) -> None:
+def _write_end(conversation: RecipeConversation, goes_on: bool, writer: Writer) -> None:
     if not goes_on:
         writer.token(ASSISTANT, -1, "prompt")
-        writer.token(OPEN if talk.thinking else CLOSE, -1, "prompt")
-    if talk.required:
+        writer.token(OPEN if conversation.thinking else CLOSE, -1, "prompt")
+    if conversation.required:
         writer.form(form("\n\n<｜DSML｜tool_calls>\n"), -1, "prompt")

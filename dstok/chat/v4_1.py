@@ -1,6 +1,6 @@
 """V4.1: system messages keep their places, and effort is a number.
 
-In: a `Talk`. Out: the text in a `Writer`.
+In: a `RecipeConversation`. Out: the text in a `Writer`.
 Invariant: equal to `DeepseekV41Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), even where it is odd: of
 reminders in a row only the first is written; an answer with `prefix` has no end at any place. No tokenizer.json with
 `<｜System｜>` has been published. `dstok.chat.encode` refuses other tokenizers and names that token.
@@ -9,7 +9,7 @@ reminders in a row only the first is written; an answer with `prefix` has no end
 from __future__ import annotations
 
 from dstok.chat.dsml import V4_1, write_calls, write_tools
-from dstok.chat.recipe import Said, Talk, parameters_of
+from dstok.chat.recipe import RecipeConversation, RecipeMessage, parameters_of
 from dstok.chat.v3_2 import RESPONSE_FORMAT
 from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, REMINDER, SYSTEM, USER, Writer, form
 
@@ -21,42 +21,43 @@ JSON_OBJECT = '{"type": "json_object"}'
 UPDATED = "\n\n### Updated Tool Schemas\n\n"
 
 
-def render_v4_1(talk: Talk, writer: Writer) -> None:
+def render_v4_1(conversation: RecipeConversation, writer: Writer) -> None:
     """Writes the conversation."""
-    said = list(talk.said)
+    messages = list(conversation.messages)
     if writer.start is None:
-        if (talk.has_tools or talk.json_object or talk.schema is not None) and not (said and said[0].role == "system"):
-            said.insert(0, Said(-1, "system", ""))
+        asks = conversation.has_tools or conversation.json_object or conversation.schema is not None
+        if asks and not (messages and messages[0].role == "system"):
+            messages.insert(0, RecipeMessage(-1, "system", ""))
         writer.token(BOS, -1, "begin")
-    _Turns(talk, said, writer).write()
-    if not (said and said[-1].prefix):
+    _Turns(conversation, messages, writer).write()
+    if not (messages and messages[-1].prefix):
         writer.token(ASSISTANT, -1, "prompt")
-        writer.token(OPEN if talk.thinking else CLOSE, -1, "prompt")
-    if talk.required:
+        writer.token(OPEN if conversation.thinking else CLOSE, -1, "prompt")
+    if conversation.required:
         writer.form(form("\n\n<｜DSML｜ calls>\n"), -1, "prompt")
 
 
 class _Turns:
-    def __init__(self, talk: Talk, said: list[Said], writer: Writer) -> None:
-        self.talk, self.said, self.writer = talk, said, writer
+    def __init__(self, conversation: RecipeConversation, messages: list[RecipeMessage], writer: Writer) -> None:
+        self.conversation, self.messages, self.writer = conversation, messages, writer
         self.order: dict[str, int] = writer.start.state if writer.start else {}
 
     def write(self) -> None:
         place = 0
-        while place < len(self.said):
-            one = self.said[place]
+        while place < len(self.messages):
+            one = self.messages[place]
             is_first = place == 0 and self.writer.start is None
             if not is_first:
                 self.writer.checkpoint(one.index, self.order)
-            elif self.talk.thinking or one.role == "system":
+            elif self.conversation.thinking or one.role == "system":
                 self._begin(one)
             end = place + 1
             if one.role in ("user", "tool"):
-                while end < len(self.said) and self.said[end].role in ("user", "tool"):
+                while end < len(self.messages) and self.messages[end].role in ("user", "tool"):
                     end += 1
-                self._turn(self.said[place:end])
+                self._turn(self.messages[place:end])
             elif one.role == "latest_reminder":
-                while end < len(self.said) and self.said[end].role == "latest_reminder":
+                while end < len(self.messages) and self.messages[end].role == "latest_reminder":
                     end += 1
                 self.writer.token(REMINDER, one.index, "role")
                 self.writer.text(one.content, one.index, "content")
@@ -66,12 +67,12 @@ class _Turns:
                 self._answer(one, is_first)
             place = end
 
-    def _begin(self, one: Said) -> None:
+    def _begin(self, one: RecipeMessage) -> None:
         self.writer.token(SYSTEM, one.index if one.role == "system" else -1, "role")
-        if self.talk.thinking:
-            self.writer.text(EFFORT.format(EFFORTS[self.talk.effort]), -1, "effort")
+        if self.conversation.thinking:
+            self.writer.text(EFFORT.format(EFFORTS[self.conversation.effort]), -1, "effort")
 
-    def _system(self, one: Said, is_first: bool) -> None:
+    def _system(self, one: RecipeMessage, is_first: bool) -> None:
         if not is_first:
             self.writer.token(SYSTEM, one.index, "role")
         self.writer.text(one.content, one.index, "content")
@@ -81,15 +82,15 @@ class _Turns:
             self.writer.text(UPDATED + "\n".join(one.tools), one.index, "tools")
 
     def _about(self) -> None:
-        talk = self.talk
-        if talk.has_tools:
+        conversation = self.conversation
+        if conversation.has_tools:
             self.writer.text("\n\n", -1, "tools")
-            write_tools(self.writer, V4_1, talk.tools, -1)
-        schema = JSON_OBJECT if talk.json_object else talk.schema
+            write_tools(self.writer, V4_1, conversation.tools, -1)
+        schema = JSON_OBJECT if conversation.json_object else conversation.schema
         if schema is not None:
             self.writer.text(f"\n\n{RESPONSE_FORMAT}{schema}", -1, "format")
 
-    def _turn(self, run: list[Said]) -> None:
+    def _turn(self, run: list[RecipeMessage]) -> None:
         """Writes a run of users' messages and tool results.
 
         Results with an id take the order of the calls, within the places that they occupy together. An id of no call
@@ -104,10 +105,10 @@ class _Turns:
             text = f"<tool_result>{one.content}</tool_result>" if is_result else one.content
             self.writer.text(f"\n\n{text}" if number else text, one.index, "tool_result" if is_result else "content")
 
-    def _answer(self, one: Said, is_first: bool) -> None:
-        index, talk = one.index, self.talk
+    def _answer(self, one: RecipeMessage, is_first: bool) -> None:
+        index, conversation = one.index, self.conversation
         self.writer.token(ASSISTANT, index, "role")
-        if talk.thinking and (talk.has_tools or one.prefix) and not is_first:
+        if conversation.thinking and (conversation.has_tools or one.prefix) and not is_first:
             self.writer.token(OPEN, index, "role")
             self.writer.text(one.reasoning or "", index, "reasoning", True)
             if not (one.prefix and not one.content and not one.calls):
@@ -120,7 +121,7 @@ class _Turns:
         if not one.prefix:
             self.writer.token(EOS, index, "end", True)
 
-    def _calls(self, one: Said) -> None:
+    def _calls(self, one: RecipeMessage) -> None:
         calls = one.calls or []
         self.order = {}
         for number, (call_id, _, _) in enumerate(calls):
@@ -129,5 +130,5 @@ class _Turns:
         write_calls(self.writer, V4_1, written, one.index)
 
 
-def _has_id(one: Said) -> bool:
+def _has_id(one: RecipeMessage) -> bool:
     return one.role == "tool" and one.call_id is not None

@@ -37,7 +37,7 @@ the command line take precedence.
 """
 
 
-class Talk(NamedTuple):
+class InputConversation(NamedTuple):
     """A conversation of a file: the input's name for errors, messages, the arguments of `render`."""
 
     name: str
@@ -110,8 +110,8 @@ def _add_parse(actions: Commands) -> None:
 
 
 def _render(arguments: Namespace) -> None:
-    def text(talk: Talk) -> bytes:
-        rendered = chat.render(talk.messages, arguments.version, **talk.arguments)
+    def text(conversation: InputConversation) -> bytes:
+        rendered = chat.render(conversation.messages, arguments.version, **conversation.arguments)
         if not arguments.jsonl:
             return _utf8(rendered.text)
         return _line({"text": rendered.text, "special_ranges": rendered.special_ranges,
@@ -123,8 +123,8 @@ def _render(arguments: Namespace) -> None:
 def _encode(arguments: Namespace) -> None:
     encode = _encoder(arguments)
 
-    def ids(talk: Talk) -> bytes:
-        encoded = encode(talk)
+    def ids(conversation: InputConversation) -> bytes:
+        encoded = encode(conversation)
         shape: dict[str, Any] = {"input_ids": encoded.ids}
         if arguments.labels:
             shape |= {"labels": encoded.labels.tolist(), "message_index": encoded.message_index.tolist()}
@@ -136,12 +136,13 @@ def _encode(arguments: Namespace) -> None:
 def _count(arguments: Namespace) -> int:
     tokenizer, limit, over = _tokenizer(arguments), arguments.max_tokens, []
 
-    def number(talk: Talk) -> bytes:
-        count = chat.count(tokenizer, talk.messages, arguments.version, special=arguments.special, **talk.arguments)
+    def number(conversation: InputConversation) -> bytes:
+        count = chat.count(tokenizer, conversation.messages, arguments.version, special=arguments.special,
+                           **conversation.arguments)
         if limit is not None and count > limit:
-            over.append(talk.name)
-            complain(f"{talk.name}: {count} tokens, {count - limit} over --max-tokens {limit}")
-        label = f"\t{talk.name}" if len(arguments.files) > 1 and not arguments.jsonl else ""
+            over.append(conversation.name)
+            complain(f"{conversation.name}: {count} tokens, {count - limit} over --max-tokens {limit}")
+        label = f"\t{conversation.name}" if len(arguments.files) > 1 and not arguments.jsonl else ""
         return f"{count}{label}\n".encode("utf-8", "surrogateescape")
 
     _write(arguments, number)
@@ -152,23 +153,23 @@ def _show(arguments: Namespace) -> None:
     from dstok.cli.chat_show import shown
 
     encode, colours = _encoder(arguments), arguments.output is None and sys.stdout is not None and sys.stdout.isatty()
-    _write(arguments, lambda talk: _utf8(shown(encode(talk), talk.messages, colours)))
+    _write(arguments, lambda conversation: _utf8(shown(encode(conversation), conversation.messages, colours)))
 
 
-def _encoder(arguments: Namespace) -> Callable[[Talk], chat.Encoded]:
+def _encoder(arguments: Namespace) -> Callable[[InputConversation], chat.Encoded]:
     tokenizer = _tokenizer(arguments)
-    return lambda talk: chat.encode(tokenizer, talk.messages, arguments.version, special=arguments.special,
-                                    **talk.arguments)
+    return lambda conversation: chat.encode(tokenizer, conversation.messages, arguments.version,
+                                            special=arguments.special, **conversation.arguments)
 
 
-def _write(arguments: Namespace, make: Callable[[Talk], bytes]) -> None:
+def _write(arguments: Namespace, make: Callable[[InputConversation], bytes]) -> None:
     """Writes the result of `make` for each conversation; errors name it."""
     options = _options(arguments)
     with Output(arguments.output, arguments.files) as output:
         for name, text in _texts(arguments):
             value = _json(name, text)
             with about_input(name):
-                data = make(_talk(name, value, options, arguments.check))
+                data = make(_conversation(name, value, options, arguments.check))
             output.write(data)
 
 
@@ -233,12 +234,12 @@ def _value(text: str) -> Any:
         return text
 
 
-def _talk(name: str, value: Any, options: dict[str, Any], check: bool) -> Talk:
+def _conversation(name: str, value: Any, options: dict[str, Any], check: bool) -> InputConversation:
     """The conversation. The command line takes precedence over a body."""
     if not isinstance(value, dict) and not check:
-        return Talk(name, value, options)
+        return InputConversation(name, value, options)
     request = chat.read_request(value if isinstance(value, dict) else {"messages": value}, check=check)
-    return Talk(name, request.messages, {**request.arguments, **options})
+    return InputConversation(name, request.messages, {**request.arguments, **options})
 
 
 def _texts(arguments: Namespace) -> Iterator[tuple[str, str]]:

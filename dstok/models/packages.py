@@ -171,8 +171,8 @@ def _refusal(name: str, package: Named, packages: Sequence[Named]) -> ModelPacka
                                          "what it is without the package"))
     holders = sorted(holder.name for holder in _holders(name, packages))
     if len(holders) > 1:
-        return ModelPackageError(f"expected one package with the model {common_form(name)!r}, found {' and '.join(holders)}: "
-                                 "uninstall all of these but one")
+        return ModelPackageError(f"expected one package with the model {common_form(name)!r}, found "
+                                 f"{' and '.join(holders)}: uninstall all of these but one")
     return None
 
 

@@ -83,7 +83,7 @@ class Explainer:
             known.count += 1
         if known is None:
             self.unexplained += 1
-        elif difference.text != known.text and difference.text not in known.examples and len(known.examples) < MAX_EXAMPLES:
+        elif difference.text not in (known.text, *known.examples) and len(known.examples) < MAX_EXAMPLES:
             known.examples.append(difference.text)
 
     def _new(self, difference: Difference, search: bool) -> Cause | None:
