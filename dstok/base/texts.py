@@ -14,17 +14,15 @@ from typing import Any, Literal
 
 from dstok.errors import ArgumentError, TextError
 
-__all__ = [
-    "Errors", "Special", "Text", "characters", "lone_surrogate", "not_utf8", "plain", "replaces", "several",
-    "utf8",
-]
+__all__ = ["Errors", "Special", "Text", "characters", "checked_text", "checked_texts", "lone_surrogate", "not_utf8",
+           "replaces_faults", "utf8"]
 
 Text = str | bytes | bytearray | memoryview
 Errors = Literal["strict", "replace"]
 Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple[str, ...]  # which added tokens
 
 
-def plain(text: Any, which: str = "text", batch: str = "encode_batch") -> str | bytes:
+def checked_text(text: Any, which: str = "text", batch: str = "encode_batch") -> str | bytes:
     """`text` in the form of the core: `str` and bytes as they are, other bytes as a copy that nobody can change.
 
     An object of a subclass counts by its characters or bytes, whatever its methods do. Raises `ArgumentError`, which
@@ -44,10 +42,10 @@ def plain(text: Any, which: str = "text", batch: str = "encode_batch") -> str | 
     raise ArgumentError(f"expected str or bytes as {which}, found {found}", "text")
 
 
-def several(texts: Any) -> Iterable[Text]:
+def checked_texts(texts: Any) -> Iterable[Text]:
     """`texts` where many are expected. Raises `ArgumentError` for one text (nobody means its characters) and for none.
 
-    >>> several("ab")
+    >>> checked_texts("ab")
     Traceback (most recent call last):
     dstok.errors.ArgumentError: expected a list of texts, found one text
     """
@@ -64,7 +62,7 @@ def utf8(text: Text, replace: bool) -> bytes:
     >>> utf8("\ud800!", replace=True)
     b'\xef\xbf\xbd!'
     """
-    text = plain(text)
+    text = checked_text(text)
     if isinstance(text, bytes):
         decoded = _decoded(text, replace)
         return decoded.encode() if replace else text
@@ -82,13 +80,13 @@ def characters(text: Text, replace: bool) -> str:
     >>> characters(b"caf\xc3\xa9", replace=False)
     'café'
     """
-    text = plain(text)
+    text = checked_text(text)
     if isinstance(text, bytes):
         return _decoded(text, replace)
     return _repaired(text) if replace else text
 
 
-def replaces(errors: str) -> bool:
+def replaces_faults(errors: str) -> bool:
     """Does `errors`, of an encoding call, ask for U+FFFD in place of each fault? Raises `ArgumentError`."""
     if errors not in ("strict", "replace"):
         raise ArgumentError(f'expected errors to be "strict" or "replace", found {errors!r}', "errors")

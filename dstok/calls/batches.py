@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dstok.base.keywords import hinting
 from dstok.base.numbers import thread_count
-from dstok.base.texts import Errors, Special, Text, replaces, several
+from dstok.base.texts import Errors, Special, Text, checked_texts, replaces_faults
 from dstok.core.run._batch import Batch
 from dstok.core.text._rows import Rows
 
@@ -130,4 +130,5 @@ def framed(
 
 def _batch(encoder: Encoder, texts: Iterable[Text] | Rows, threads: int, policy: Policy, errors: Errors) -> Batch:
     count = thread_count(threads)
-    return Batch(encoder, texts if isinstance(texts, Rows) else list(several(texts)), policy, replaces(errors), count)
+    rows = texts if isinstance(texts, Rows) else list(checked_texts(texts))
+    return Batch(encoder, rows, policy, replaces_faults(errors), count)

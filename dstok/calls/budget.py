@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, overload
 
 from dstok.base.numbers import MANY, whole_number
-from dstok.base.texts import Errors, Special, Text, characters, lone_surrogate, replaces, utf8
+from dstok.base.texts import Errors, Special, Text, characters, lone_surrogate, replaces_faults, utf8
 from dstok.calls.sides import Side, check_side
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
 
@@ -44,7 +44,7 @@ def count_up_to(
     """
     extra = self._ends.extra(add_bos, add_eos)
     most = whole_number("max_tokens", max_tokens, most=MANY)
-    found = _count(self._encoder, text, most - extra, self._added.policy(special), replaces(errors))
+    found = _count(self._encoder, text, most - extra, self._added.policy(special), replaces_faults(errors))
     return min(found + extra, most + 1)
 
 
@@ -75,7 +75,7 @@ def truncate(
     extra = self._ends.extra(add_bos, add_eos)
     check_side("truncation_side", truncation_side)
     room = _room(max_tokens, extra, 0)
-    chars = characters(text, replaces(errors))
+    chars = characters(text, replaces_faults(errors))
     fitting = _Fitting(self._encoder, self._places, self._added.policy(special))
     kept = chars[: fitting.end(chars, 0, room)] if truncation_side == "right" else fitting.last(chars, room)
     return kept if isinstance(text, str) else kept.encode()
@@ -111,7 +111,7 @@ def chunk(
     if overlap >= room:
         rest = f", less {extra} for BOS and EOS" if extra else ""
         raise ArgumentError(f"expected overlap to be below max_tokens, {max_tokens}{rest}, found {overlap}", "overlap")
-    chars = characters(text, replaces(errors))
+    chars = characters(text, replaces_faults(errors))
     parts = _Fitting(self._encoder, self._places, self._added.policy(special)).chunks(chars, room, overlap)
     return parts if isinstance(text, str) else map(str.encode, parts)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dstok.base.ids import id_list
 from dstok.base.keywords import hinting
-from dstok.base.texts import Errors, Text, replaces
+from dstok.base.texts import Errors, Text, replaces_faults
 from dstok.calls.streams import DecodeStream
 from dstok.errors import ArgumentError, DecodeError, UnknownIdError
 
@@ -39,7 +39,7 @@ def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False
     >>> tok.decode(tok.encode("<｜begin▁of▁sentence｜><｜User｜>hi"), skip_special_tokens=True)
     '<｜User｜>hi'
     """
-    replaces(errors)
+    replaces_faults(errors)
     return _text(self._decoder.decode(id_list(ids), skip_special_tokens), errors)
 
 
@@ -83,7 +83,7 @@ def decode_lists(
     """
     import numpy as np
 
-    replaces(errors)
+    replaces_faults(errors)
     data, each, broken = self._decoder.decode_lists(ids, counts, skip_special_tokens)
     sizes, repaired = np.asarray(each), {}
     ends = np.cumsum(sizes)
@@ -95,7 +95,7 @@ def decode_lists(
 
 def decode_stream(self: Parts, *, skip_special_tokens: bool = False, errors: Errors = "replace") -> DecodeStream:
     """A stream that decodes ids as they come. Keywords as `decode`."""
-    replaces(errors)
+    replaces_faults(errors)
     return DecodeStream(self._decoder, skip_special_tokens, errors)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from dstok.base.copies import Separate
 from dstok.base.ids import id_array
-from dstok.base.texts import Errors, Special, Text, replaces, utf8
+from dstok.base.texts import Errors, Special, Text, replaces_faults, utf8
 from dstok.core.run._encode import CONTEXT, START
 from dstok.errors import SpecialTokenError
 
@@ -48,7 +48,7 @@ def growing(
     >>> cache == talk.ids == tok.encode("<｜User｜>Is it so?<｜Assistant｜>", add_bos=True)
     True
     """
-    policy, replace, begin = self._added.policy(special), replaces(errors), self._ends.before(add_bos)
+    policy, replace, begin = self._added.policy(special), replaces_faults(errors), self._ends.before(add_bos)
     if self._normalizer is None:
         return GrowingText(self._encoder, policy, replace, begin)
     from dstok.calls.parts import NormalizedParts  # needed by few models

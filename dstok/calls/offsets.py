@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dstok.base.keywords import hinting
-from dstok.base.texts import Errors, Special, Text, replaces, utf8
+from dstok.base.texts import Errors, Special, Text, replaces_faults, utf8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ def encode_with_offsets(
     [[0, 2]]
     """
     before, after = self._ends.before(add_bos), self._ends.after(add_eos)
-    data = utf8(text, replaces(errors))
+    data = utf8(text, replaces_faults(errors))
     found = self._places.encoding(data, self._added.policy(special), trim=True)
     return found.framed(before, after, (len(data), len(data.decode()))) if before or after else found
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from dstok.base.numbers import whole_number
-from dstok.base.texts import Errors, Special, Text, plain, several
+from dstok.base.texts import Errors, Special, Text, checked_text, checked_texts
 from dstok.calls.batches import encode_batch_arrays
 from dstok.calls.padded import (
     MAX_ID,
@@ -246,7 +246,7 @@ def _both(tok: Parts, text: Text, pair: Text, special: Special, errors: Errors) 
     try:
         for each in (text, pair):
             which = NTH[len(both)]
-            both.append(tok.encode_array(plain(each, f"{which} text", BATCH), special=special, errors=errors))
+            both.append(tok.encode_array(checked_text(each, f"{which} text", BATCH), special=special, errors=errors))
     except (TextError, SpecialTokenError) as error:
         raise _of_pair(error, len(both)) from None
     return both
@@ -256,14 +256,14 @@ def _columns(
     tok: Parts, texts: Iterable[Text], pairs: Iterable[Text], threads: int, special: Special, errors: Errors,
 ) -> list[tuple[Ids, npt.NDArray[np.int64]]]:
     """The ids and offsets of all first texts, and of all second ones. An error says of which pair, and which text."""
-    columns = [list(several(texts)), list(several(pairs))]
+    columns = [list(checked_texts(texts)), list(checked_texts(pairs))]
     if len(columns[0]) != len(columns[1]):
         raise ArgumentError(f"expected as many second texts as first ones, found {len(columns[1])} of "
                             f"{len(columns[0])}", "pairs")
     found: list[tuple[Ids, npt.NDArray[np.int64]]] = []
     try:
         for column, which in zip(columns, NTH):
-            given = [text if isinstance(text, (str, bytes)) else plain(text, f"{which} text of pair {row}")
+            given = [text if isinstance(text, (str, bytes)) else checked_text(text, f"{which} text of pair {row}")
                      for row, text in enumerate(column)]
             found.append(encode_batch_arrays(tok, given, threads=threads, special=special, errors=errors))
     except (TextError, SpecialTokenError) as error:

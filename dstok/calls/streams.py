@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.base.copies import Separate
 from dstok.base.ids import id_array, id_list
-from dstok.base.texts import Errors, Special, Text, lone_surrogate, not_utf8, plain, replaces, utf8
+from dstok.base.texts import Errors, Special, Text, checked_text, lone_surrogate, not_utf8, replaces_faults, utf8
 from dstok.core.run._encode import CONTEXT, START
 from dstok.errors import DecodeError, SpecialTokenError, StreamError, TextError, UnknownIdError
 
@@ -40,7 +40,7 @@ def encode_stream(
 
     Raises `UnsupportedError` for a model whose normalizer may look at the whole text (Prepend, Replace, Strip).
     """
-    replaces(errors)
+    replaces_faults(errors)
     policy, edges = self._added.policy(special), (self._ends.before(add_bos), self._ends.after(add_eos))
     if self._normalizer is None:
         return EncodeStream(self._encoder, policy, errors, *edges)
@@ -60,7 +60,7 @@ class Incoming(Separate):
 
     def _utf8(self, text: Text, final: bool) -> bytes:
         """`text` as valid UTF-8; a character cut at the end is held back by the incremental decoder."""
-        text, pending = plain(text), self._decoder.getstate()[0]
+        text, pending = checked_text(text), self._decoder.getstate()[0]
         if isinstance(text, bytes):
             try:
                 chars = self._decoder.decode(text, final)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dstok.base.texts import Errors, Special, Text, replaces, utf8
+from dstok.base.texts import Errors, Special, Text, replaces_faults, utf8
 from dstok.core.merge._bpe import BPE
 from dstok.core.run._decode import Decoder
 from dstok.core.run._encode import Encoder
@@ -97,7 +97,7 @@ class Inspection:
         >>> [(piece.text, piece.step, piece.alternative) for piece in model.pretokenize("it 42")]
         [('it', 2, 1), (' ', 2, 4), ('42', 0, 0)]
         """
-        return self._places().pieces(utf8(text, replaces(errors)), self._added.policy(special))
+        return self._places().pieces(utf8(text, replaces_faults(errors)), self._added.policy(special))
 
     @property
     def normalizer(self) -> tuple[NormalizerStep, ...]:

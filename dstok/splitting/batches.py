@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from dstok.base.numbers import thread_count
-from dstok.base.texts import Errors, Text, several
+from dstok.base.texts import Errors, Text, checked_texts
 from dstok.core.run._offsets import in_characters
 from dstok.core.run._span_pass import SpanPass
 from dstok.errors import ArgumentError
@@ -36,7 +36,7 @@ class TextBatch:
 
     def __init__(self, span_pass: SpanPass, texts: Iterable[Text], threads: int, errors: Errors) -> None:
         self.span_pass, self.threads = span_pass, thread_count(threads)
-        self.texts = [numbered(text, errors, number) for number, text in enumerate(several(texts))]
+        self.texts = [numbered(text, errors, number) for number, text in enumerate(checked_texts(texts))]
 
     def spans(self, unit: str) -> tuple[Spans, Spans]:
         """(spans int64[n, 2], offsets int64[texts + 1])."""

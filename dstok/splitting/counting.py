@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
-from dstok.base.texts import Errors, Text, replaces, several
+from dstok.base.texts import Errors, Text, checked_texts, replaces_faults
 from dstok.core.find._tally import Tally
 from dstok.errors import DstokError
 from dstok.splitting.engine import make_finder
@@ -27,8 +27,8 @@ def count_pieces(cascade: Cascade, texts: Iterable[Text], memory: int, errors: E
     """As `Splitter.count_pieces`."""
     tally = Tally(make_finder(cascade))
     tally.limit(memory)
-    replaces(errors)
-    for number, text in enumerate(several(texts)):
+    replaces_faults(errors)
+    for number, text in enumerate(checked_texts(texts)):
         plain = isinstance(text, str) and text.isascii()  # most lines are ASCII, and need no further check
         if not tally.add(cast(str, text) if plain else numbered(text, errors, number)):
             raise DstokError(f"expected distinct pieces that fit in {memory} bytes, found {tally.distinct()} of them "

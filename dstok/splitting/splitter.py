@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from dstok.base.lazy import lazy
-from dstok.base.texts import Errors, Text, replaces, utf8
+from dstok.base.texts import Errors, Text, replaces_faults, utf8
 from dstok.calls.spans import Piece
 from dstok.core.run._offsets import in_characters
 from dstok.core.run._span_pass import SpanPass
@@ -211,7 +211,7 @@ class Splitter:
         >>> [(p.text, p.step, p.alternative) for p in dstok.Splitter(["a|b", "x"]).pieces("abxy")]
         [('a', 0, 0), ('b', 0, 1), ('x', 1, 0), ('y', None, None)]
         """
-        return list(self._pieces(utf8(text, replaces(errors))))
+        return list(self._pieces(utf8(text, replaces_faults(errors))))
 
     def _pieces(self, data: bytes) -> Iterator[Piece]:
         at = 0
@@ -272,7 +272,7 @@ class Splitter:
         """
         from dstok.splitting.streams import SplitStream
 
-        replaces(errors)
+        replaces_faults(errors)
         return SplitStream(self._span_pass, errors)
 
     def count_pieces(

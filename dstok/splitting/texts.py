@@ -6,7 +6,7 @@ Invariant: a text that is ASCII or valid UTF-8 is not copied.
 
 from __future__ import annotations
 
-from dstok.base.texts import Errors, Text, not_utf8, plain, replaces, utf8
+from dstok.base.texts import Errors, Text, checked_text, not_utf8, replaces_faults, utf8
 from dstok.core.text._utf8 import first_invalid
 from dstok.errors import TextError
 
@@ -19,8 +19,8 @@ def readable(text: Text, errors: Errors, which: str = "text") -> str | bytes:
     >>> readable("a", "strict"), readable("\u00e9", "strict")
     ('a', b'\\xc3\\xa9')
     """
-    replace = replaces(errors)
-    text = plain(text, which, "split_batch")
+    replace = replaces_faults(errors)
+    text = checked_text(text, which, "split_batch")
     if isinstance(text, str):
         return text if text.isascii() else utf8(text, replace)
     at = first_invalid(text)

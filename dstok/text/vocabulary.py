@@ -8,7 +8,7 @@ that it matches: `<｜User｜>`.
 from __future__ import annotations
 
 from dstok.base.lazy import lazy
-from dstok.base.texts import Text, plain
+from dstok.base.texts import Text, checked_text
 from dstok.core.run._decode import Decoder
 from dstok.errors import UnknownTokenError
 from dstok.formats.tokens import spelling
@@ -33,7 +33,7 @@ class Vocabulary:
 
     def id_of(self, token: Text) -> int:
         """The id of a token, given as its spelling or its bytes. Raises `UnknownTokenError` and `TypeError`."""
-        token = plain(token, "token")
+        token = checked_text(token, "token")
         found = self._by_bytes.get(token) if isinstance(token, bytes) else self.ids.get(token)
         if found is None:
             raise UnknownTokenError(f"no token is {token!r}")

@@ -32,7 +32,7 @@ from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 from dstok.core.run._written cimport Written, numpy_
 
 from dstok.errors import SpecialTokenError, TextError
-from dstok.base.texts import plain
+from dstok.base.texts import checked_text
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
@@ -125,7 +125,7 @@ cdef class Batch:
         cdef Py_ssize_t i
         for i in range(len(texts)):
             if not isinstance(texts[i], (str, bytes)):
-                texts[i] = plain(texts[i], f"text {i}")
+                texts[i] = checked_text(texts[i], f"text {i}")
         if self.replace:
             self.texts = texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else t for t in texts]
         for i in range(len(texts)):

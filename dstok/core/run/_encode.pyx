@@ -27,7 +27,7 @@ from dstok.core.text._utf8 cimport Source, source_of
 from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
 from dstok.core.run._written cimport array_of, put_ids, spans_of_ids
 
-from dstok.base.texts import lone_surrogate, not_utf8, plain
+from dstok.base.texts import checked_text, lone_surrogate, not_utf8
 from dstok.errors import SpecialTokenError
 
 cdef extern from "Python.h":
@@ -142,7 +142,7 @@ cdef class Encoder:
         """Encodes `text` in a workspace that the caller leases and releases."""
         cdef Source source
         if not isinstance(text, (str, bytes)):
-            text = plain(text)
+            text = checked_text(text)
         if replace and isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
         source = source_of(text)

@@ -14,7 +14,7 @@ from dstok.core.run._encode cimport Encoder
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._pool cimport late_object, late_put
 
-from dstok.base.texts import Errors, Special, Text, replaces
+from dstok.base.texts import Errors, Special, Text, replaces_faults
 
 cdef extern from "run/_hinting.h":
     void hint_keywords(object method, object refuse)
@@ -75,7 +75,7 @@ cdef class LineEncoder:
         >>> tok.encode("<｜User｜>hi"), tok.encode("<｜User｜>hi", special="none")
         ([128803, 6366], [30, 28217, 6756, 28217, 32, 6366])
         """
-        cdef bint replace = errors is not _STRICT and replaces(errors)
+        cdef bint replace = errors is not _STRICT and replaces_faults(errors)
         cdef list ids = self._encoder.encode(text, self._policy(special), replace)
         return self._ends.around(ids, add_bos, add_eos) if add_bos or add_eos else ids
 
@@ -91,7 +91,7 @@ cdef class LineEncoder:
         >>> dstok.load("deepseek-v3").encode_array("Hello world", add_eos=True)
         array([19923,  2058,     1], dtype=uint32)
         """
-        cdef bint replace = errors is not _STRICT and replaces(errors)
+        cdef bint replace = errors is not _STRICT and replaces_faults(errors)
         cdef Policy policy = self._policy(special)
         if not add_bos and not add_eos:
             return self._encoder.encode_array(text, policy, replace, 0, 0)
@@ -111,7 +111,7 @@ cdef class LineEncoder:
         >>> dstok.load("deepseek-v3").count("Hello world", add_bos=True)
         3
         """
-        cdef bint replace = errors is not _STRICT and replaces(errors)
+        cdef bint replace = errors is not _STRICT and replaces_faults(errors)
         cdef Py_ssize_t framing = 0
         if add_bos or add_eos:
             framing = self._ends.extra(add_bos, add_eos)
