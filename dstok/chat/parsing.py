@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex
 
 from dstok.chat.answers import Answer, Message
 from dstok.chat.dsml import V3_2, V4, V4_1
-from dstok.chat.until import Reader, delimiters
+from dstok.chat.until import TextBuffer, delimiters
 from dstok.chat.versions import VersionName, find_version
 from dstok.chat.writer import CLOSE, DSML, EOS
 from dstok.errors import ArgumentError, ChatError
@@ -58,7 +58,7 @@ class Parser:
         self._answer = Answer(thinks)
         by_id = tokenizer is not None and mode == "lenient" and name in DIALECTS
         self._reads = _reader(name, self._answer, thinks, tools, continues, mode, by_id)
-        self._until_end = Reader() if mode == "lenient" and not by_id else None
+        self._until_end = TextBuffer() if mode == "lenient" and not by_id else None
         self._ids = None if tokenizer is None else _Ids(tokenizer, by_id)
         self._ended = False
         self._over = ""  # the token or text that ended the completion
