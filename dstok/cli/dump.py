@@ -1,7 +1,7 @@
 """`dstok dump` and `dstok pieces`: each token or piece with its place (--count: see `piece_counts`).
 
 In: files or records. Out: a JSON line a token (a piece), or a table for people. Invariant: the rows equal those of the
-whole text in one call; only a stretch of a file is in memory (see `stretches`).
+whole text in one call; only a passage of a file is in memory (see `passages`).
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from dstok.cli.progress import watching
 from dstok.cli.rows import FORMATS, Rows, edge_lines, piece_lines, token_lines
 from dstok.files.inputs import Source, open_source, records
 from dstok.files.outputs import Output
-from dstok.files.stretches import Place, Stretch, stretches, whole
+from dstok.files.passages import Passage, Place, passages, whole_passage
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
     from dstok.tokenizer import Tokenizer
 
-    Lines = Callable[[Rows, Iterator[Stretch]], Iterator[str]]
+    Lines = Callable[[Rows, Iterator[Passage]], Iterator[str]]
 
 __all__ = ["add_commands", "texts_of"]
 
@@ -94,12 +94,12 @@ def run_dump(arguments: Namespace) -> None:
     tokenizer = load_model(arguments.model)
     begin, end = edge_ids(arguments, tokenizer)
 
-    def lines(rows: Rows, text: Iterator[Stretch]) -> Iterator[str]:
+    def lines(rows: Rows, text: Iterator[Passage]) -> Iterator[str]:
         place = Place()
         yield from edge_lines(rows, begin, place)
-        for stretch in text:
-            yield from token_lines(rows, stretch)
-            place = stretch.end
+        for passage in text:
+            yield from token_lines(rows, passage)
+            place = passage.end
         yield from edge_lines(rows, end, place)
 
     _show(arguments, tokenizer, lines, "tokens")
@@ -119,9 +119,9 @@ def run_pieces(arguments: Namespace) -> None:
     tokenizer = load_model(arguments.model)
     special = text_keywords(arguments, tokenizer)["special"]
 
-    def lines(rows: Rows, text: Iterator[Stretch]) -> Iterator[str]:
-        for stretch in text:
-            yield from piece_lines(rows, stretch, special)
+    def lines(rows: Rows, text: Iterator[Passage]) -> Iterator[str]:
+        for passage in text:
+            yield from piece_lines(rows, passage, special)
 
     _show(arguments, tokenizer, lines, "pieces")
 
@@ -142,18 +142,18 @@ def _show(arguments: Namespace, tokenizer: Tokenizer, lines: Lines, header: str)
 
 def texts_of(
     arguments: Namespace, tokenizer: Tokenizer, source: Source, keywords: dict[str, Any]
-) -> Iterator[tuple[int | None, Iterator[Stretch]]]:
+) -> Iterator[tuple[int | None, Iterator[Passage]]]:
     """The texts of a file, each with its line number, or the file as one text."""
     if not arguments.jsonl:
-        yield None, _named(source.name, stretches(tokenizer, source, **keywords))
+        yield None, _named(source.name, passages(tokenizer, source, **keywords))
         return
     for record in records(source, arguments.field, arguments.errors):
         with about_input(record.name):
-            stretch = whole(tokenizer, record.text, keywords["special"])
-        yield record.line, iter([stretch])
+            passage = whole_passage(tokenizer, record.text, keywords["special"])
+        yield record.line, iter([passage])
 
 
-def _named(name: str, text: Iterator[Stretch]) -> Iterator[Stretch]:
+def _named(name: str, text: Iterator[Passage]) -> Iterator[Passage]:
     """`text`, from input `name`, which errors name."""
     with about_input(name):
         yield from text

@@ -1,6 +1,6 @@
 """Tokens and pieces -> lines: JSON for programs, a table for people.
 
-In: a `Stretch`. Out: its rows as text. Invariant: a JSON row is one line with the same keys in the same order; a table
+In: a `Passage`. Out: its rows as text. Invariant: a JSON row is one line with the same keys in the same order; a table
 shows every character, even line feeds and parts of characters.
 """
 
@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from dstok.files.stretches import Place, Stretch
+from dstok.files.passages import Passage, Place
 
 if TYPE_CHECKING:
     from dstok.calls.spans import Piece
@@ -124,9 +124,9 @@ def _text(data: bytes) -> str | None:
         return None
 
 
-def token_lines(rows: Rows, stretch: Stretch) -> Iterator[str]:
-    """A line for each sure token of `stretch`."""
-    encoding, n, at = stretch.encoding, stretch.ids, stretch.place
+def token_lines(rows: Rows, passage: Passage) -> Iterator[str]:
+    """A line for each sure token of `passage`."""
+    encoding, n, at = passage.encoding, passage.ids, passage.place
     columns = (
         encoding.ids[:n],
         *(encoding.byte_spans[:n] + at.byte).T,
@@ -142,8 +142,8 @@ def edge_lines(rows: Rows, ids: Iterable[int], at: Place) -> Iterator[str]:
     return rows.tokens((id, at.byte, at.byte, at.char, at.char, None, True) for id in ids)
 
 
-def piece_lines(rows: Rows, stretch: Stretch, special: Any) -> Iterator[str]:
-    """A line for each piece in the sure part of `stretch`."""
-    pieces = rows.tokenizer.inspect().pretokenize(stretch.text, special=special)
-    sure = stretch.bytes_sure
-    return rows.pieces((piece for piece in pieces if piece.end <= sure), stretch.place)
+def piece_lines(rows: Rows, passage: Passage, special: Any) -> Iterator[str]:
+    """A line for each piece in the sure part of `passage`."""
+    pieces = rows.tokenizer.inspect().pretokenize(passage.text, special=special)
+    sure = passage.bytes_sure
+    return rows.pieces((piece for piece in pieces if piece.end <= sure), passage.place)

@@ -1,7 +1,7 @@
 """`dstok show`: the tokens of a text on the terminal, in colour and with borders.
 
 In: files or records. Out: lines (dstok/view/terminal.py). Invariant: the tokens equal those of the whole text in one
-call; only a stretch of a file is in memory (see `stretches`). Without colours the borders show everything.
+call; only a passage of a file is in memory (see `passages`). Without colours the borders show everything.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dstok.cli.models import edge_ids, load_model, text_keywords
 from dstok.cli.progress import watching
 from dstok.files.inputs import open_source
 from dstok.files.outputs import Output
-from dstok.files.stretches import Stretch
+from dstok.files.passages import Passage
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -68,13 +68,13 @@ def run_show(arguments: Namespace) -> None:
 
 
 def _lines(
-    lines: Lines, tokenizer: Tokenizer, text: Iterator[Stretch], edges: tuple[Reading, Reading],
+    lines: Lines, tokenizer: Tokenizer, text: Iterator[Passage], edges: tuple[Reading, Reading],
 ) -> Iterator[str]:
-    """The lines of a text that comes in stretches, between BOS and EOS, if requested."""
+    """The lines of a text that comes in passages, between BOS and EOS, if requested."""
     begin, end = edges
     yield from lines.some(begin, 0, len(begin))
-    for stretch in text:
-        yield from lines.some(_reading(tokenizer, stretch), 0, stretch.ids)
+    for passage in text:
+        yield from lines.some(_reading(tokenizer, passage), 0, passage.ids)
     yield from lines.some(end, 0, len(end))
     yield from lines.end()
 
@@ -87,11 +87,11 @@ def _edges(arguments: Namespace, tokenizer: Tokenizer) -> tuple[Reading, Reading
     return read(tokenizer, "", add_bos=arguments.add_bos), read(tokenizer, "", add_eos=arguments.add_eos)
 
 
-def _reading(tokenizer: Tokenizer, stretch: Stretch) -> Reading:
+def _reading(tokenizer: Tokenizer, passage: Passage) -> Reading:
     from dstok.view.reading import Reading, Vocabulary
 
-    text = stretch.text if isinstance(stretch.text, str) else stretch.text.decode()
-    return Reading(tokenizer.name, text, stretch.encoding, tokenizer, Vocabulary(tokenizer))
+    text = passage.text if isinstance(passage.text, str) else passage.text.decode()
+    return Reading(tokenizer.name, text, passage.encoding, tokenizer, Vocabulary(tokenizer))
 
 
 def _width() -> int:

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from dstok.corpus.json_lines import BadLineError, text_reader
+from dstok.corpus.line_range import LineRange, count_lines
 from dstok.corpus.lines import lines_of
 from dstok.corpus.places import Faults, Place
 from dstok.corpus.plan import FileRange
 from dstok.corpus.settings import CorpusSettings
-from dstok.corpus.stretch import Stretch, count_lines
 from dstok.corpus.tables import rows_of
 from dstok.errors import FileError
 
@@ -78,11 +78,11 @@ class _Bytes(DocumentReader):
 
     def __init__(self, part: FileRange, settings: CorpusSettings, faults: Faults) -> None:
         super().__init__(part, settings, faults)
-        self.stretch = Stretch(self.path, part.start, part.stop)
+        self.line_range = LineRange(self.path, part.start, part.stop)
 
     def record(self) -> dict[str, Any]:
-        stretch = self.stretch
-        return {"file": self.part.file.name, "start": stretch.start, "stop": stretch.stop, "sha256": stretch.sha256}
+        line_range = self.line_range
+        return {"file": self.part.file.name, "start": line_range.start, "stop": line_range.stop, "sha256": line_range.sha256}
 
 
 class _Lines(_Bytes):
@@ -93,7 +93,7 @@ class _Lines(_Bytes):
 
     def read(self) -> Iterator[DocumentBatch]:
         number = 1
-        for lines in lines_of(self.stretch.blocks(), self.settings.largest):
+        for lines in lines_of(self.line_range.blocks(), self.settings.largest):
             texts, numbers = self.texts(lines, number)
             yield DocumentBatch(texts, numbers, sum(one if isinstance(one, int) else len(one) + 1 for one in lines))
             number += len(lines)
@@ -117,7 +117,7 @@ class _Lines(_Bytes):
 
     def place(self, number: int) -> Place:
         if self.before is None:
-            self.before = count_lines(self.path, self.stretch.start) if self.stretch.start else 0
+            self.before = count_lines(self.path, self.line_range.start) if self.line_range.start else 0
         return super().place(self.before + number)
 
 
@@ -129,7 +129,7 @@ class _JsonLines(_Lines):
         self.loads = text_reader(settings.field)
 
     def text(self, line: bytes, number: int) -> str | None:
-        if number == 1 and not self.stretch.start:
+        if number == 1 and not self.line_range.start:
             line = line.removeprefix(b"\xef\xbb\xbf")
         if not line or line.isspace():
             return None
@@ -145,7 +145,7 @@ class _Whole(_Bytes):
 
     def read(self) -> Iterator[DocumentBatch]:
         blocks, size = list[bytes](), 0
-        for block in self.stretch.blocks():
+        for block in self.line_range.blocks():
             size += len(block)
             if size > self.settings.largest:
                 blocks.clear()

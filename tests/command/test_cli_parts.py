@@ -21,7 +21,7 @@ from dstok.cli.rows import JsonRows, piece_lines, token_lines
 from dstok.errors import UnsupportedError
 from dstok.files.inputs import Source, open_source
 from dstok.files.outputs import IdWriter, Output
-from dstok.files.stretches import stretches, whole
+from dstok.files.passages import passages, whole_passage
 
 
 class _Collected(IdWriter):
@@ -57,14 +57,14 @@ def _rows(tok: dstok.Tokenizer, text: bytes, size: int) -> list[str]:
     """The lines of dump and of pieces, in blocks of `size`, or at once."""
     rows = JsonRows(tok)
     rows.begin(None, None, "")
-    parts = list(stretches(tok, _source(text), "all", block_size=size)) if size else [whole(tok, text, "all")]
+    parts = list(passages(tok, _source(text), "all", block_size=size)) if size else [whole_passage(tok, text, "all")]
     lines = [line for part in parts for line in token_lines(rows, part)]
     return lines + [line for part in parts for line in piece_lines(rows, part, "all")]
 
 
 def test_long_files_are_cut_into_several_stretches() -> None:
     tok = dstok.load("deepseek-v3")
-    parts = list(stretches(tok, _source(TEXT * 9), "all", block_size=100))
+    parts = list(passages(tok, _source(TEXT * 9), "all", block_size=100))
     assert len(parts) > 3 and max(len(part.text) for part in parts) < 400
 
 

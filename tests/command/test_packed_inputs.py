@@ -25,7 +25,7 @@ from dstok.errors import FileError
 from dstok.files import inputs
 from dstok.files.id_files import id_groups, id_lines
 from dstok.files.inputs import Source, open_source, records
-from dstok.files.stretches import stretches
+from dstok.files.passages import passages
 
 CHILD = Path(__file__).parents[1] / "helpers" / "packed_child.py"
 PACK = {"gz": gzip.compress, "zst": zstd_frame, "bz2": bz2.compress, "xz": lzma.compress}
@@ -127,7 +127,7 @@ def encode(source: Source) -> None:
 
 
 def dump(source: Source) -> None:
-    list(stretches(dstok.load("deepseek-v3"), source, "all", block_size=1 << 14))
+    list(passages(dstok.load("deepseek-v3"), source, "all", block_size=1 << 14))
 
 
 def count_pieces(source: Source) -> None:

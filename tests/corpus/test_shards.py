@@ -21,10 +21,10 @@ from zstd_frames import zstd_frame
 
 import dstok.corpus
 from dstok.corpus.finding import find_inputs
+from dstok.corpus.line_range import LineRange, count_lines
 from dstok.corpus.lines import lines_of
 from dstok.corpus.plan import plan_shards
 from dstok.corpus.settings import CorpusSettings
-from dstok.corpus.stretch import Stretch, count_lines
 from dstok.errors import FileError
 
 
@@ -34,14 +34,14 @@ def test_ranges_share_no_line_and_lose_none(parts: list[bytes], size: int) -> No
     data = b"".join(parts)
     path = Path("ranges.bin")
     path.write_bytes(data)
-    stretches = [Stretch(str(path), at, min(at + size, len(data))) for at in range(0, len(data), size)]
-    read = [b"".join(stretch.blocks()) for stretch in stretches]
+    stretches = [LineRange(str(path), at, min(at + size, len(data))) for at in range(0, len(data), size)]
+    read = [b"".join(line_range.blocks()) for line_range in stretches]
     assert b"".join(read) == data
-    for stretch, lines in zip(stretches, read):
-        assert lines == data[stretch.start : stretch.stop] if lines else True
-        assert stretch.sha256 == hashlib.sha256(lines).hexdigest()
-        assert not lines or stretch.start == 0 or data[stretch.start - 1 : stretch.start] == b"\n"
-        assert count_lines(str(path), stretch.start) == data[: stretch.start].count(b"\n")
+    for line_range, lines in zip(stretches, read):
+        assert lines == data[line_range.start : line_range.stop] if lines else True
+        assert line_range.sha256 == hashlib.sha256(lines).hexdigest()
+        assert not lines or line_range.start == 0 or data[line_range.start - 1 : line_range.start] == b"\n"
+        assert count_lines(str(path), line_range.start) == data[: line_range.start].count(b"\n")
 
 
 @pytest.fixture(autouse=True)

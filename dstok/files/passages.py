@@ -1,15 +1,15 @@
-"""A text with offsets, a stretch at a time: the rows for `dump` and `pieces`, in bounded memory.
+"""A text with offsets, a passage at a time: the rows for `dump` and `pieces`, in bounded memory.
 
-In: a `Source`, or one text. Out: `Stretch`es; together they are the text. Invariant: the rows of a stretch, moved by
+In: a `Source`, or one text. Out: `Passage`es; together they are the text. Invariant: the rows of a passage, moved by
 `place`, equal those of one call on the whole text.
 
 An `EncodeStream` reads the blocks, and tells which ids no later text changes: they are sure. The text held so far is
 then encoded with offsets, and must begin with the sure ids; this is checked each time. So the rows of the sure ids
 are right too. The text after the edge of a piece may be treated as a new text.
 
-The last piece of the sure ids is kept for the next stretch, because the stream may have cut inside it, between two
+The last piece of the sure ids is kept for the next passage, because the stream may have cut inside it, between two
 ideographs. The stream makes such cuts only in runs whose every beginning is also one piece, so the edges before are
-right. A file of one block is one stretch. With a normalizer every file is one stretch, because no edge tells where
+right. A file of one block is one passage. With a normalizer every file is one passage, because no edge tells where
 the text may be cut.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dstok.calls.streams import EncodeStream
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["Place", "Stretch", "stretches", "whole"]
+__all__ = ["Passage", "Place", "passages", "whole_passage"]
 
 
 class Place(NamedTuple):
@@ -41,7 +41,7 @@ class Place(NamedTuple):
 START = Place()
 
 
-class Stretch(NamedTuple):
+class Passage(NamedTuple):
     """`text`, which begins at `place`, and its `encoding`; its first `ids` ids are sure."""
 
     text: bytes | str
@@ -55,7 +55,7 @@ class Stretch(NamedTuple):
 
     @property
     def end(self) -> Place:
-        """The end of the sure part, where the next stretch begins."""
+        """The end of the sure part, where the next passage begins."""
         if not self.ids:
             return self.place
         last, encoding = self.ids - 1, self.encoding
@@ -63,16 +63,16 @@ class Stretch(NamedTuple):
                      self.place.piece + int(encoding.pieces[last]) + 1)
 
 
-def whole(tokenizer: Tokenizer, text: bytes | str, special: Any, place: Place = START) -> Stretch:
-    """All of `text` as one stretch."""
+def whole_passage(tokenizer: Tokenizer, text: bytes | str, special: Any, place: Place = START) -> Passage:
+    """All of `text` as one passage."""
     encoding = tokenizer.encode_with_offsets(text, special=special)
-    return Stretch(text, encoding, len(encoding.ids), place)
+    return Passage(text, encoding, len(encoding.ids), place)
 
 
-def stretches(
+def passages(
     tokenizer: Tokenizer, source: Source, special: Any, errors: str = "strict", block_size: int = 0
-) -> Iterator[Stretch]:
-    """The stretches of a file, read in blocks of `block_size` bytes (0: of 1 MB). Keywords as for `Tokenizer.encode`.
+) -> Iterator[Passage]:
+    """The passages of a file, read in blocks of `block_size` bytes (0: of 1 MB). Keywords as for `Tokenizer.encode`.
 
     Raises `FileError`, the errors of `encode`, and `UnsupportedError` if an added token that depends on the text
     before it lies where the file would be cut.
@@ -86,16 +86,16 @@ def stretches(
         return
     block = next(blocks, b"")
     for following in blocks:
-        stretch = cutter.feed(block)
-        source.gave(0 if stretch is None else stretch.ids)
-        if stretch is not None:
-            yield stretch
+        passage = cutter.feed(block)
+        source.gave(0 if passage is None else passage.ids)
+        if passage is not None:
+            yield passage
         block = following
     yield cutter.finish(block)
 
 
 class _Cutter:
-    """Cuts stretches off a text that comes in blocks."""
+    """Cuts passages off a text that comes in blocks."""
 
     def __init__(self, tokenizer: Tokenizer, special: Any) -> None:
         self.tokenizer, self.special = tokenizer, special
@@ -103,37 +103,37 @@ class _Cutter:
         self.held, self.sure, self.place = bytearray(), list[int](), START  # not yet shown: text, sure ids
         self.enough = 0
 
-    def feed(self, block: bytes) -> Stretch | None:
-        """The stretch that is sure now, if any; more text follows."""
+    def feed(self, block: bytes) -> Passage | None:
+        """The passage that is sure now, if any; more text follows."""
         self.stream = self.stream or self.tokenizer.encode_stream(special=self.special)
         self.sure += self.stream.feed_list(block)
         self.held += block
         if not self.sure or len(self.held) < self.enough:
             return None
-        stretch = self.encoded(bytes(self.held[: _whole_characters(self.held)]))
-        pieces = stretch.encoding.pieces[: len(self.sure)]
-        stretch = stretch._replace(ids=int(pieces.searchsorted(pieces[-1])))
-        self.enough = 0 if stretch.ids else 2 * len(self.held)  # one endless piece must take linear time
-        del self.held[: stretch.bytes_sure], self.sure[: stretch.ids]
-        self.place = stretch.end
-        return stretch if stretch.ids else None
+        passage = self.encoded(bytes(self.held[: _whole_characters(self.held)]))
+        pieces = passage.encoding.pieces[: len(self.sure)]
+        passage = passage._replace(ids=int(pieces.searchsorted(pieces[-1])))
+        self.enough = 0 if passage.ids else 2 * len(self.held)  # one endless piece must take linear time
+        del self.held[: passage.bytes_sure], self.sure[: passage.ids]
+        self.place = passage.end
+        return passage if passage.ids else None
 
-    def finish(self, block: bytes) -> Stretch:
-        """The last stretch."""
+    def finish(self, block: bytes) -> Passage:
+        """The last passage."""
         if self.stream is not None:
             self.sure += self.stream.feed_list(block) + self.stream.finish_list()
         return self.encoded(bytes(self.held) + block)
 
-    def encoded(self, text: bytes) -> Stretch:
+    def encoded(self, text: bytes) -> Passage:
         """`text` with offsets, if its ids begin with the sure ones.
 
         They do not if an added token depends on the text before it (single_word, lstrip) and takes a cut for an edge.
         """
-        stretch = whole(self.tokenizer, text, self.special, self.place)
-        if stretch.encoding.ids[: len(self.sure)].tolist() != self.sure:
+        passage = whole_passage(self.tokenizer, text, self.special, self.place)
+        if passage.encoding.ids[: len(self.sure)].tolist() != self.sure:
             raise UnsupportedError("the model has tokens that depend on what lies before: near byte offset "
                                    f"{self.place.byte} the file cannot be shown in parts")
-        return stretch
+        return passage
 
 
 def _whole_characters(text: bytearray) -> int:

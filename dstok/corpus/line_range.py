@@ -19,10 +19,10 @@ from dstok.base.faults import reason
 from dstok.errors import FileError
 from dstok.files.inputs import BLOCK, PACKED, Source
 
-__all__ = ["Stretch", "count_lines"]
+__all__ = ["LineRange", "count_lines"]
 
 
-class Stretch:
+class LineRange:
     """The lines of a file that begin from byte `start` on and before `stop` (-1: to the end).
 
     After `blocks` has ended: `start` and `stop` are those of the lines themselves, `sha256` their checksum.
