@@ -12,7 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dstok.base.columns import aligned
-from dstok.inspection.ways import Way, examples, reason, symbol_name, ways
+from dstok.inspection.paths import Path, examples, paths, reason, symbol_name
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 from dstok.pattern.collapse import Program
 
@@ -49,7 +49,7 @@ def explain(model: Inspection, text: str | None = None) -> Explanation:
 
 
 def explain_cascade(cascade: Cascade, text: str | None = None) -> Iterator[str]:
-    """The lines about the automaton of splits, and about a text's way through it."""
+    """The lines about the automaton of splits, and about a text's path through it."""
     yield from [*_steps(cascade), "", *_classes(cascade), "", *_automaton(cascade)]
     if text is not None and isinstance(cascade, Program):
         yield from ["", "path of the text (state -symbol-> state, | where the piece may end):"]
@@ -124,13 +124,13 @@ def _overrun(dfa: DFA) -> int | None:
 
 
 def _paths(program: Program, text: str) -> Iterator[tuple[str, str, str]]:
-    """Each piece, the reason for it, and its way."""
-    for way in ways(program, text):
-        yield repr(way.text), reason(way.tag), _walked(program, way)
+    """Each piece, the reason for it, and its path."""
+    for path in paths(program, text):
+        yield repr(path.text), reason(path.tag), _walked(program, path)
 
 
-def _walked(program: Program, way: Way) -> str:
+def _walked(program: Program, path: Path) -> str:
     """The states from START until the automaton stops, with a bar at each place where the piece may end."""
     moves = (f" {'|' if move.ends else ''}-{symbol_name(program, move.symbol)}-> {move.target or 'stop'}"
-             for move in way.moves)
+             for move in path.moves)
     return f"{START}{''.join(moves)}"

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from dstok.errors import DstokError
-from dstok.inspection.ways import examples, symbol_name
+from dstok.inspection.paths import examples, symbol_name
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG, OPERATION, START
 from dstok.pattern.marked import FINAL
 

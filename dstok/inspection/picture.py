@@ -1,4 +1,4 @@
-"""One picture of compiled splits: the automaton, its classes, and the way of a text.
+"""One picture of compiled splits: the automaton, its classes, and the path of a text.
 
 In: a program, a text or none. Out: SVG that needs nothing else, for light and dark. Invariant: the picture shows the
 facts of `explain`. Its description has the words, for people who cannot see it.
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from dstok.base.columns import width
 from dstok.inspection.graph import automaton_dot, drawn, marked_dot, visible
-from dstok.inspection.ways import Move, Way, examples, reason, shown, symbol_name, ways
+from dstok.inspection.paths import Move, Path, examples, paths, reason, shown, symbol_name
 
 if TYPE_CHECKING:
     from dstok.pattern.collapse import Cascade, Program
 
-__all__ = ["LEGEND", "STYLE", "automaton_svg", "marked_picture", "picture", "way_svg"]
+__all__ = ["LEGEND", "STYLE", "automaton_svg", "marked_picture", "path_svg", "picture"]
 
 _LINE, _PLACE, _STEP, _RADIUS = 20, 7.4, 62, 12  # pixels: a line of text, a place of one, between two states, a state
 _MOST_MOVES = 16  # drawn moves of a piece
@@ -60,9 +60,9 @@ def picture(program: Program, text: str | None = None, layout: str | None = None
     >>> picture(dstok.load("deepseek-v3").inspect().automaton).splitlines()[1]
     '<title>An automaton of 20 states and 14 classes</title>'
     """
-    found = [] if text is None else list(ways(program, text))
+    found = [] if text is None else list(paths(program, text))
     parts = [_lines_svg(LEGEND), automaton_svg(program, found, layout), _classes_svg(program)]
-    parts += [way_svg(program, found)] if found else []
+    parts += [path_svg(program, found)] if found else []
     return _stacked(parts, _title(program, text))
 
 
@@ -72,42 +72,42 @@ def marked_picture(cascade: Cascade, layout: str | None = None) -> str:
     return _stacked([_lines_svg(MARKED_LEGEND), drawn(marked_dot(cascade), layout)], title)
 
 
-def automaton_svg(program: Program, found: list[Way] | None = None, layout: str | None = None) -> str:
-    """The states and moves; the moves of the ways are marked."""
-    used = {(move.state, move.symbol) for way in found or [] for move in way.moves}
+def automaton_svg(program: Program, found: list[Path] | None = None, layout: str | None = None) -> str:
+    """The states and moves; the moves of the paths are marked."""
+    used = {(move.state, move.symbol) for path in found or [] for move in path.moves}
     return drawn(automaton_dot(program, used), layout)
 
 
-def way_svg(program: Program, found: list[Way]) -> str:
-    """A line for each piece: its text, the reason for it, the states of its way."""
-    pieces = [repr(way.text) for way in found]
+def path_svg(program: Program, found: list[Path]) -> str:
+    """A line for each piece: its text, the reason for it, the states of its path."""
+    pieces = [repr(path.text) for path in found]
     first = max(map(width, pieces)) * _PLACE + 16
-    second = first + max(width(reason(way.tag)) for way in found) * _PLACE + 36
-    rows = [_way(program, way, piece, first, second, number * 2.4 * _LINE + _LINE * 1.6)
-            for number, (way, piece) in enumerate(zip(found, pieces))]
-    across = second + max(min(len(way.moves), _MOST_MOVES + 1) for way in found) * _STEP + 30
+    second = first + max(width(reason(path.tag)) for path in found) * _PLACE + 36
+    rows = [_path(program, path, piece, first, second, number * 2.4 * _LINE + _LINE * 1.6)
+            for number, (path, piece) in enumerate(zip(found, pieces))]
+    across = second + max(min(len(path.moves), _MOST_MOVES + 1) for path in found) * _STEP + 30
     return _svg(across, len(found) * 2.4 * _LINE + _LINE, rows)
 
 
-def _way(program: Program, way: Way, piece: str, first: float, second: float, y: float) -> str:
+def _path(program: Program, path: Path, piece: str, first: float, second: float, y: float) -> str:
     """The moves of a piece: a state, the character that was read, the next state, to the stop."""
     parts = [f'<text x="4" y="{y + 4:g}" class="head">{escape(piece)}</text>',
-             f'<text x="{first:g}" y="{y + 4:g}" class="soft">{escape(reason(way.tag))}</text>']
-    for number, move in enumerate(way.moves[:_MOST_MOVES]):
-        parts.append(_move(program, way, move, number, second + number * _STEP, y))
-    if len(way.moves) > _MOST_MOVES:
-        rest = f"and {len(way.moves) - _MOST_MOVES} more"
+             f'<text x="{first:g}" y="{y + 4:g}" class="soft">{escape(reason(path.tag))}</text>']
+    for number, move in enumerate(path.moves[:_MOST_MOVES]):
+        parts.append(_move(program, path, move, number, second + number * _STEP, y))
+    if len(path.moves) > _MOST_MOVES:
+        rest = f"and {len(path.moves) - _MOST_MOVES} more"
         parts.append(f'<text x="{second + _MOST_MOVES * _STEP:g}" y="{y + 4:g}" class="soft">{rest}</text>')
     return "\n".join(parts)
 
 
-def _move(program: Program, way: Way, move: Move, number: int, x: float, y: float) -> str:
+def _move(program: Program, path: Path, move: Move, number: int, x: float, y: float) -> str:
     """A state and the arrow after it. A bar stands before the arrow where the piece may end; a stop has no arrow."""
     parts = [f'<circle class="many" cx="{x:g}" cy="{y:g}" r="{_RADIUS}"/>',
              f'<text x="{x:g}" y="{y + 4:g}" text-anchor="middle">{move.state}</text>']
     if move.ends:
         parts.append(f'<path class="end" d="M{x + _RADIUS + 5:g},{y - 13:g}v26"/>')
-    read = visible(shown(way.text[number])) if number < len(way.text) else symbol_name(program, move.symbol)
+    read = visible(shown(path.text[number])) if number < len(path.text) else symbol_name(program, move.symbol)
     begin, end = x + _RADIUS + 9, x + _STEP - _RADIUS - 4
     parts.append(f'<text x="{(begin + end) / 2:g}" y="{y - 7:g}" text-anchor="middle">{escape(read)}</text>')
     if move.target:
@@ -137,7 +137,7 @@ def _lines_svg(lines: Sequence[str]) -> str:
 
 
 def _title(program: Program, text: str | None) -> str:
-    of = "" if text is None else f", and the way of {text!r} through it"
+    of = "" if text is None else f", and the path of {text!r} through it"
     return f"An automaton of {program.dfa.states} states and {len(program.alphabet.classes)} classes{of}"
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from dstok.errors import DstokError
 from dstok.inspection.explain import explain
-from dstok.inspection.picture import LEGEND, STYLE, automaton_svg, way_svg
-from dstok.inspection.ways import Way, examples, symbol_name, ways
+from dstok.inspection.paths import Path, examples, paths, symbol_name
+from dstok.inspection.picture import LEGEND, STYLE, automaton_svg, path_svg
 from dstok.view.pages import page
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explanation_page"]
 
-_WAY = ("A line for each piece: why it is one, and the states that the automaton goes through. At a bar the piece may "
+_PATH = ("A line for each piece: why it is one, and the states that the automaton goes through. At a bar the piece may "
         "end.")
 _PAGE_STYLE = """
 main { max-width: 70rem; margin: 0 auto; padding: 1rem }
@@ -35,14 +35,14 @@ def explanation_page(tokenizer: TokenizerProtocol, text: str | None = None, name
     """The page as HTML. `name`: the heading for a tokenizer without a name.
 
     >>> import dstok
-    >>> "way of the text" in explanation_page(dstok.load("deepseek-v3"), "Hello")
+    >>> "path of the text" in explanation_page(dstok.load("deepseek-v3"), "Hello")
     True
     """
     model = tokenizer.inspect()
     shown = None if text is None else model.normalize(text)
     title = f"{tokenizer.name or name}: how it cuts texts"
-    found = [] if shown is None else list(ways(model.automaton, shown))
-    parts = [f"<h1>{escape(title)}</h1>", *_steps(model.automaton), *_ways(model.automaton, found),
+    found = [] if shown is None else list(paths(model.automaton, shown))
+    parts = [f"<h1>{escape(title)}</h1>", *_steps(model.automaton), *_paths(model.automaton, found),
              *_automaton(model.automaton, found), *_classes(model.automaton),
              "<h2>All in words</h2><details><summary>dstok explain</summary>",
              f"<pre>{escape(explain(model, text))}</pre></details>"]
@@ -57,12 +57,12 @@ def _steps(program: Program) -> Iterator[str]:
     yield f'<ol start="0">{rows}</ol>'
 
 
-def _ways(program: Program, found: list[Way]) -> Iterator[str]:
+def _paths(program: Program, found: list[Path]) -> Iterator[str]:
     if found:
-        yield (f"<h2>The way of the text</h2>{_figure('Way of the text', way_svg(program, found), _WAY)}")
+        yield (f"<h2>The path of the text</h2>{_figure('Path of the text', path_svg(program, found), _PATH)}")
 
 
-def _automaton(program: Program, found: list[Way]) -> Iterator[str]:
+def _automaton(program: Program, found: list[Path]) -> Iterator[str]:
     told, without = program.dfa.states, program.boundaries.states
     fewer = f"; {without}, where it need not tell which alternative has matched" if without != told else ""
     yield f"<h2>The automaton: {told} states{fewer}</h2>"

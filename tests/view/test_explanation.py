@@ -15,8 +15,8 @@ import dstok
 from dstok.cli.app import main
 from dstok.errors import DstokError
 from dstok.inspection.graph import PROGRAMS, automaton_dot, drawn, layout_program, marked_dot
+from dstok.inspection.paths import paths
 from dstok.inspection.picture import marked_picture, picture
-from dstok.inspection.ways import ways
 from dstok.pattern.automaton import DEAD, NO_TAG, START
 from dstok.pattern.collapse import Split, compile_splits
 from dstok.view.explanation import explanation_page
@@ -53,12 +53,12 @@ def test_the_graph_of_marked_texts() -> None:
 
 @given(st.text(st.sampled_from("aZ09 !\t\n\ré中あア~_'\u0301🦙"), max_size=30))
 def test_the_ways_are_those_of_the_pieces(text: str) -> None:
-    found = list(ways(PROGRAM, text))
-    assert [(way.text, way.tag) for way in found] == list(PROGRAM.pieces(text))
-    assert [way.text for way in found] == [piece.text for piece in TOK.inspect().pretokenize(text)]
-    for way in found:
-        assert way.moves[0].state == START and way.moves[-1].target == DEAD
-        assert [move.target for move in way.moves[:-1]] == [move.state for move in way.moves[1:]]
+    found = list(paths(PROGRAM, text))
+    assert [(path.text, path.tag) for path in found] == list(PROGRAM.pieces(text))
+    assert [path.text for path in found] == [piece.text for piece in TOK.inspect().pretokenize(text)]
+    for path in found:
+        assert path.moves[0].state == START and path.moves[-1].target == DEAD
+        assert [move.target for move in path.moves[:-1]] == [move.state for move in path.moves[1:]]
 
 
 def test_graphviz_is_there() -> None:
@@ -74,7 +74,7 @@ def test_the_picture(layout: str) -> None:
     assert title is not None and title.text is not None and "20 states and 14 classes" in title.text
     used = [group for group in tree.iter(f"{SVG}g") if "used" in group.get("class", "").split()]
     drawn_states = {group.findtext(f"{SVG}title") for group in tree.iter(f"{SVG}g") if "node" in group.get("class", "")}
-    moves = {(move.state, move.target) for way in ways(PROGRAM, "I'll pay 12345!") for move in way.moves if move.target}
+    moves = {(move.state, move.target) for path in paths(PROGRAM, "I'll pay 12345!") for move in path.moves if move.target}
     assert {group.findtext(f"{SVG}title") for group in used} == {f"{a}->{b}" for a, b in moves}
     assert drawn_states == {"begin", *map(str, range(1, 21))}
     texts = [element.text for element in tree.iter(f"{SVG}text")]

@@ -1,6 +1,6 @@
-"""The way of a text through the automaton, and the names of classes and ends, for text and pictures alike.
+"""The path of a text through the automaton, and the names of classes and ends, for text and pictures alike.
 
-In: a program, a text. Out: `Way` for each piece: the moves from the start until the automaton stops, and the reason for
+In: a program, a text. Out: `Path` for each piece: the moves from the start until the automaton stops, and the reason for
 the piece. Invariant: this is the scanner's automaton, read in Python; classes, steps and alternatives have the numbers
 of `Piece` and `Inspection`.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dstok.pattern.collapse import Cascade, Program, Tag
     from dstok.unicode.code_point_set import CodePointSet
 
-__all__ = ["Move", "Way", "examples", "reason", "shown", "symbol_name", "ways"]
+__all__ = ["Move", "Path", "examples", "paths", "reason", "shown", "symbol_name"]
 
 _EXAMPLES = 6  # characters shown of a class
 _PREFERRED = "aZ09 !\t\n\ré中あア~_"  # shown first where a class holds them
@@ -35,7 +35,7 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Way:
+class Path:
     """A piece: its text, the reason for it, and the moves of the automaton, which reads further than the piece."""
 
     text: str
@@ -43,11 +43,11 @@ class Way:
     moves: tuple[Move, ...]
 
 
-def ways(program: Program, text: str) -> Iterator[Way]:
-    """The way of each piece of `text`.
+def paths(program: Program, text: str) -> Iterator[Path]:
+    """The path of each piece of `text`.
 
     >>> import dstok
-    >>> [(way.text, len(way.moves)) for way in ways(dstok.load("deepseek-v3").inspect().automaton, "a 12")]
+    >>> [(path.text, len(path.moves)) for path in paths(dstok.load("deepseek-v3").inspect().automaton, "a 12")]
     [('a', 2), (' ', 2), ('12', 3)]
     """
     symbols = [program.alphabet.class_of(c) for c in text]
@@ -56,7 +56,7 @@ def ways(program: Program, text: str) -> Iterator[Way]:
         found = program.dfa.longest(symbols, at)
         assert found is not None, "a program's DFA is total"
         end, tag = found
-        yield Way(text[at:end], program.tags[tag], tuple(_moves(program, symbols, at)))
+        yield Path(text[at:end], program.tags[tag], tuple(_moves(program, symbols, at)))
         at = end
 
 
