@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from dstok.base.texts import Errors, Text, checked_texts, replaces_faults
 from dstok.core.find._tally import Tally
 from dstok.errors import DstokError
-from dstok.splitting.engine import make_finder
+from dstok.splitting.finders import make_finder
 from dstok.splitting.texts import numbered
 
 if TYPE_CHECKING:

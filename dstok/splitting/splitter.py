@@ -24,7 +24,7 @@ from dstok.pattern.split import Split
 from dstok.pattern.work import stage
 from dstok.splitting import properties, saved
 from dstok.splitting.batches import TextBatch
-from dstok.splitting.engine import Tagger, make_finder, make_tagger
+from dstok.splitting.finders import Tagger, make_finder, make_tagger
 from dstok.splitting.properties import Difference
 from dstok.splitting.sources import Dialect, splits_of_json, splits_of_patterns
 from dstok.splitting.texts import readable

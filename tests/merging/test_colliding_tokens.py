@@ -15,7 +15,7 @@ from dstok.core.find._tally import Tally
 from dstok.core.merge._bpe import BPE
 from dstok.core.text._added import Matcher
 from dstok.errors import UnsupportedError
-from dstok.splitting.engine import make_finder
+from dstok.splitting.finders import make_finder
 from dstok.tables.objects import bare_bpe
 
 WORD = (1 << 64) - 1

@@ -31,7 +31,7 @@ from dstok.pattern.collapse import (
 )
 from dstok.pattern.syntax import MAX_DEPTH, MAX_LENGTH, MAX_QUANTIFIERS
 from dstok.pattern.work import LIMITS, counted
-from dstok.splitting.engine import make_finder, make_tagger
+from dstok.splitting.finders import make_finder, make_tagger
 from dstok.splitting.presets import preset_names, preset_splits
 from dstok.tables import kernels
 

@@ -20,7 +20,7 @@ import dstok
 from dstok.core.run._span_pass import SpanPass
 from dstok.errors import UnsupportedError
 from dstok.pattern.collapse import Program, compile_splits
-from dstok.splitting.engine import make_finder
+from dstok.splitting.finders import make_finder
 from dstok.tables.kernels import NONE, find_kernel
 
 PATTERNS, DAILY, TEXTS = 3006, 9, 40  # a third of a second each, most of it for the walk
