@@ -81,8 +81,8 @@ class _Bytes(DocumentReader):
         self.line_range = LineRange(self.path, part.start, part.stop)
 
     def record(self) -> dict[str, Any]:
-        line_range = self.line_range
-        return {"file": self.part.file.name, "start": line_range.start, "stop": line_range.stop, "sha256": line_range.sha256}
+        lines = self.line_range
+        return {"file": self.part.file.name, "start": lines.start, "stop": lines.stop, "sha256": lines.sha256}
 
 
 class _Lines(_Bytes):

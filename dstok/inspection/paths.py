@@ -1,7 +1,7 @@
 """The path of a text through the automaton, and the names of classes and ends, for text and pictures alike.
 
-In: a program, a text. Out: `Path` for each piece: the moves from the start until the automaton stops, and the reason for
-the piece. Invariant: this is the scanner's automaton, read in Python; classes, steps and alternatives have the numbers
+In: a program, a text. Out: `Path` for each piece: the moves from the start until the automaton stops, and the reason
+for the piece. Invariant: this is the scanner's automaton, read in Python; classes, steps and alternatives have the numbers
 of `Piece` and `Inspection`.
 """
 
