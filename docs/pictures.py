@@ -16,7 +16,7 @@ from pathlib import Path
 
 import dstok
 from dstok.inspection.picture import marked_picture, picture
-from dstok.pattern.collapse import compile_splits
+from dstok.pattern.cascade import compile_splits
 
 FOLDER = Path(__file__).parent / "images"
 LAYOUT = "graphviz-pure"

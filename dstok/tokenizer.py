@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dstok.formats.added_token import AddedToken
     from dstok.formats.description import ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
-    from dstok.pattern.collapse import Program
+    from dstok.pattern.cascade import Program
     from dstok.text.vocabulary import Vocabulary
     from dstok.view import call
 else:  # a method's module is imported when the method is first asked for

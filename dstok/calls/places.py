@@ -22,7 +22,7 @@ from dstok.core.run._span_pass import SpanPass
 from dstok.core.split._scan import Scanner
 from dstok.core.text._normalize import Normalizer
 from dstok.core.text._policy import Policy
-from dstok.pattern.collapse import Tag
+from dstok.pattern.cascade import Tag
 from dstok.text.normalizers import NormalizedText, normalized_text
 
 __all__ = ["Places"]

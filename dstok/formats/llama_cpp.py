@@ -23,7 +23,7 @@ from dstok.formats.llama_cpp_hashes import CHECK_TEXT, HASHES
 from dstok.formats.tiktoken_encodings import ENCODINGS
 from dstok.formats.tokenizer_json import GPT2_PATTERN, read_tokenizer_json
 from dstok.formats.tokens import BYTE_TO_CHAR
-from dstok.pattern.collapse import Program, compile_splits
+from dstok.pattern.cascade import Program, compile_splits
 from dstok.pattern.split import Split
 
 __all__ = [

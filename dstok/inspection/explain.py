@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from dstok.base.columns import aligned
 from dstok.inspection.paths import Path, examples, paths, reason, symbol_name
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
-from dstok.pattern.collapse import Program
+from dstok.pattern.cascade import Program
 
 if TYPE_CHECKING:
     from dstok.formats.description import NormalizerStep
     from dstok.inspection.inspection import Inspection
-    from dstok.pattern.collapse import Cascade
+    from dstok.pattern.cascade import Cascade
 
 __all__ = ["Explanation", "explain", "explain_cascade"]
 

@@ -20,7 +20,7 @@ from dstok.pattern.automaton import DEAD, DFA, NO_TAG, OPERATION, START
 from dstok.pattern.marked import FINAL
 
 if TYPE_CHECKING:
-    from dstok.pattern.collapse import Cascade, Program
+    from dstok.pattern.cascade import Cascade, Program
 
 __all__ = ["PROGRAMS", "automaton_dot", "drawn", "layout_program", "marked_dot", "visible"]
 
@@ -37,7 +37,7 @@ _PATIENCE = 120  # seconds for a layout; a hundred states take less than one
 def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> str:
     """The graph in DOT. `used`: pairs of state and symbol that a text has used.
 
-    >>> from dstok.pattern.collapse import Split, compile_splits
+    >>> from dstok.pattern.cascade import Split, compile_splits
     >>> print(automaton_dot(compile_splits([Split(r"a+")])).splitlines()[-2])
       3 -> 3 [label="a" class="move"]
     """
@@ -48,7 +48,7 @@ def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> s
 def marked_dot(cascade: Cascade) -> str:
     """The automaton of marked texts in DOT: arrows of the class `used` read the mark.
 
-    >>> from dstok.pattern.collapse import Split, compile_splits
+    >>> from dstok.pattern.cascade import Split, compile_splits
     >>> marked_dot(compile_splits([Split(r"a+")])).count('label="mark" class="move used"')
     2
     """

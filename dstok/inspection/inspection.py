@@ -18,7 +18,7 @@ from dstok.core.split._scan import Scanner
 from dstok.core.text._normalize import Normalizer
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import NormalizerStep
-from dstok.pattern.collapse import Program
+from dstok.pattern.cascade import Program
 from dstok.pattern.split import Split
 from dstok.tables.objects import Tables
 from dstok.text.added_tokens import AddedTokens

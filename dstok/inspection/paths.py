@@ -1,8 +1,8 @@
 """The path of a text through the automaton, and the names of classes and ends, for text and pictures alike.
 
 In: a program, a text. Out: `Path` for each piece: the moves from the start until the automaton stops, and the reason
-for the piece. Invariant: this is the scanner's automaton, read in Python; classes, steps and alternatives have the numbers
-of `Piece` and `Inspection`.
+for the piece. Invariant: this is the scanner's automaton, read in Python; classes, steps and alternatives have the
+numbers of `Piece` and `Inspection`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dstok.pattern.automaton import DEAD, NO_TAG, START
 
 if TYPE_CHECKING:
-    from dstok.pattern.collapse import Cascade, Program, Tag
+    from dstok.pattern.cascade import Cascade, Program, Tag
     from dstok.unicode.code_point_set import CodePointSet
 
 __all__ = ["Move", "Path", "examples", "paths", "reason", "shown", "symbol_name"]

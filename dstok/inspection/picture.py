@@ -16,7 +16,7 @@ from dstok.inspection.graph import automaton_dot, drawn, marked_dot, visible
 from dstok.inspection.paths import Move, Path, examples, paths, reason, shown, symbol_name
 
 if TYPE_CHECKING:
-    from dstok.pattern.collapse import Cascade, Program
+    from dstok.pattern.cascade import Cascade, Program
 
 __all__ = ["LEGEND", "STYLE", "automaton_svg", "marked_picture", "path_svg", "picture"]
 

@@ -1,1 +1,1 @@
-"""The pattern compiler, one file for each stage: syntax -> alphabet -> nfa -> dfa -> collapse."""
+"""The pattern compiler, one file for each stage: syntax -> alphabet -> nfa -> dfa -> cascade."""

@@ -6,7 +6,7 @@ In: splits. Out: `Program`. Invariant: a `PatternError` names the JSON path of t
 from __future__ import annotations
 
 from dstok.errors import PatternError
-from dstok.pattern.collapse import Program, compile_splits
+from dstok.pattern.cascade import Program, compile_splits
 from dstok.pattern.split import Split
 
 __all__ = ["compile_program"]

@@ -18,7 +18,7 @@ from dstok.splitting.finders import make_finder
 from dstok.splitting.texts import numbered
 
 if TYPE_CHECKING:
-    from dstok.pattern.collapse import Cascade
+    from dstok.pattern.cascade import Cascade
 
 __all__ = ["count_pieces"]
 

@@ -13,7 +13,7 @@ from dstok.core.find._finder import Finder, PieceFinder
 from dstok.core.find._two_sided import TwoSided
 from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import UnsupportedError
-from dstok.pattern.collapse import Cascade, Program
+from dstok.pattern.cascade import Cascade, Program
 from dstok.pattern.marked import Marked
 from dstok.pattern.two_sided import read_from_both_sides
 from dstok.tables.kernels import find_kernel

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.automaton import DEAD, START
-from dstok.pattern.collapse import Cascade
+from dstok.pattern.cascade import Cascade
 from dstok.pattern.marked import FINAL, Marked, contains
 from dstok.pattern.work import spend, stage
 from dstok.unicode.code_point_set import CodePointSet

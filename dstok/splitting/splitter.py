@@ -19,7 +19,7 @@ from dstok.errors import ArgumentError, PatternError
 from dstok.formats.image import write_at_once
 from dstok.formats.json_value import load_json
 from dstok.formats.upstream import NEWEST, upstream_version
-from dstok.pattern.collapse import Cascade, compile_cascade
+from dstok.pattern.cascade import Cascade, compile_cascade
 from dstok.pattern.split import Split
 from dstok.pattern.work import stage
 from dstok.splitting import properties, saved

@@ -20,7 +20,7 @@ from dstok.errors import UnsupportedError
 from dstok.pattern.work import spend, stage, steps_left
 
 if TYPE_CHECKING:
-    from dstok.pattern.collapse import Program
+    from dstok.pattern.cascade import Program
     from dstok.pattern.marked import Marked
     from dstok.unicode.sets import CodePointSet
 
@@ -71,7 +71,7 @@ class Class(NamedTuple):
 def find_kernel(program: Program) -> Kernel:
     """The first rules that stand for a program's automaton; `NONE`, without kinds, if there are no such rules.
 
-    >>> from dstok.pattern.collapse import Split, compile_splits
+    >>> from dstok.pattern.cascade import Split, compile_splits
     >>> find_kernel(compile_splits([Split(r"\\p{L}+")]))
     Kernel(rules=0, kinds=())
     """

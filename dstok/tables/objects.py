@@ -22,7 +22,7 @@ from dstok.formats.image import Image
 if TYPE_CHECKING:
     from dstok.core.text._normalize import Normalizer
     from dstok.formats.description import NormalizerStep
-    from dstok.pattern.collapse import Program
+    from dstok.pattern.cascade import Program
     from dstok.pattern.split import Split
 
 __all__ = ["TABLES_FORMAT", "Tables", "bare_bpe", "check_program", "make_bpe", "make_encoder", "tables_from_image"]

@@ -17,7 +17,7 @@ from typing import Any
 
 from dstok.errors import DstokError
 from dstok.pattern.automaton import DEAD, NO_TAG, START
-from dstok.pattern.collapse import compile_splits
+from dstok.pattern.cascade import compile_splits
 from dstok.testing.cascade import Cascade, Mistake, alternatives_of, blind_at_end, lazy, with_bounds, without_looks
 from dstok.testing.guide import Guide
 from dstok.testing.unicode_changes import VERSIONS, moved, stand_in

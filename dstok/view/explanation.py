@@ -17,7 +17,7 @@ from dstok.inspection.picture import LEGEND, STYLE, automaton_svg, path_svg
 from dstok.view.pages import page
 
 if TYPE_CHECKING:
-    from dstok.pattern.collapse import Program
+    from dstok.pattern.cascade import Program
     from dstok.protocol import TokenizerProtocol
 
 __all__ = ["explanation_page"]

@@ -24,7 +24,7 @@ from reference import BRIEF, DEEP
 from shares import SEED, seeds
 
 from dstok.errors import UnsupportedError
-from dstok.pattern.collapse import Split, compile_splits
+from dstok.pattern.cascade import Split, compile_splits
 from dstok.tables.kernels import NONE, find_kernel
 
 V3, ALL = "deepseek-v3", tuple(levels())
@@ -121,8 +121,8 @@ def test_patterns_written_again() -> None:
 
 @pytest.mark.skipif(BRIEF, reason="its one pattern is too few to count on")
 def test_many_patterns_have_rules() -> None:
-    """... with other classes, in which characters of one to four bytes have moved; if of ASCII, there may be none, and of LLM
-    and Coder, which name most of ASCII, there seldom are."""
+    """... with other classes, in which characters of one to four bytes have moved; if of ASCII, there may be none, and
+    of LLM and Coder, which name most of ASCII, there seldom are."""
     kept, widths = 0, set[int]()
     for seed in seeds(40, 14):
         chance = random.Random(seed)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dstok.pattern.alphabet import Alphabet
 from dstok.pattern.automaton import DFA, NO_TAG, START
-from dstok.pattern.collapse import Split, compile_splits
+from dstok.pattern.cascade import Split, compile_splits
 
 _ONCE = ("", "?", "??")
 _OFTEN = ("*", "+", "*?", "+?", "{2}", "{,2}", "{1,2}", "{2,}", "{1,3}?", "{2,}?")

@@ -17,7 +17,7 @@ from tokenizers import Regex
 from tokenizers import pre_tokenizers as upstream
 
 from dstok.formats.tiktoken_encodings import ENCODINGS
-from dstok.pattern.collapse import Split
+from dstok.pattern.cascade import Split
 from dstok.pattern.fancy_regex import translate
 
 _BEHAVIORS = {
@@ -84,7 +84,8 @@ def pre_tokenizer(name: str) -> dict[str, Any]:
 
 @cache
 def model_splits(name: str) -> tuple[Split, ...]:
-    """The Split steps of a model, in order, each with its JSON path; Digits, which cuts single ones in all models, as one."""
+    """The Split steps of a model, in order, each with its JSON path; Digits, which cuts single ones in all models, as
+    one."""
     steps = enumerate(pre_tokenizer(name).get("pretokenizers", []))
     return tuple(
         Split(r"\p{N}" if step["type"] == "Digits" else step["pattern"]["Regex"], step.get("behavior", "Isolated"),

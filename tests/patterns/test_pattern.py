@@ -21,7 +21,7 @@ from upstream import pieces_by, upstream_accepts, upstream_pieces, upstream_spli
 
 from dstok import errors
 from dstok.errors import PatternError, UnsupportedError
-from dstok.pattern.collapse import Split, compile_pattern, compile_splits
+from dstok.pattern.cascade import Split, compile_pattern, compile_splits
 from dstok.pattern.syntax import MAX_DEPTH, MAX_LENGTH, parse
 
 if sys.version_info >= (3, 11):

@@ -20,7 +20,7 @@ from upstream import families
 
 from dstok.core.check import _walk
 from dstok.errors import UnsupportedError
-from dstok.pattern.collapse import (
+from dstok.pattern.cascade import (
     BEHAVIORS,
     MAX_CLASSES,
     MAX_STEPS,

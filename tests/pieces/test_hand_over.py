@@ -1,5 +1,6 @@
-"""Where the grid kernel hands over to the automaton, this goes on from a place where a piece may begin: never from a safe
-cut inside a piece that looks back. Whole texts, and texts that come in two parts, at every level, against upstream."""
+"""Where the grid kernel hands over to the automaton, this goes on from a place where a piece may begin: never from a
+safe cut inside a piece that looks back. Whole texts, and texts that come in two parts, at every level, against
+upstream."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from upstream import model_splits, pre_tokenizer
 
 import dstok
 from dstok.core.simd._level import levels
-from dstok.pattern.collapse import compile_splits
+from dstok.pattern.cascade import compile_splits
 from dstok.tables.kernels import classes_of, find_kernel, goes_on_from_cuts
 
 # Text in which something rare lies after safe cuts.

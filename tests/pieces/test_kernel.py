@@ -11,7 +11,7 @@ from reference import DEEP
 from shares import chance_of_today, share
 
 from dstok.core.split._scan import Scanner, pack_edges
-from dstok.pattern.collapse import compile_splits
+from dstok.pattern.cascade import compile_splits
 from dstok.tables.kernels import NONE, V3, find_kernel
 
 BLOCK = 64

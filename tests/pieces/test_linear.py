@@ -27,7 +27,7 @@ from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import UnsupportedError
 from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.automaton import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1
-from dstok.pattern.collapse import Split, compile_splits
+from dstok.pattern.cascade import Split, compile_splits
 from dstok.testing.cascade import Cascade, alternatives_of
 from dstok.unicode.sets import CodePointSet
 

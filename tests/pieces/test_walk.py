@@ -1,5 +1,5 @@
-"""The walk over the product of rules and automaton (core/check/_walk.pyx, dstok/tables/kernels.py): it finds no difference where rules
-are used, and one wherever rules or automaton are changed."""
+"""The walk over the product of rules and automaton (core/check/_walk.pyx, dstok/tables/kernels.py): it finds no
+difference where rules are used, and one wherever rules or automaton are changed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from upstream import model_splits
 
 import dstok.tables.kernels
 from dstok.core.check._walk import TooLargeError
-from dstok.pattern.collapse import Program, Split, compile_splits
+from dstok.pattern.cascade import Program, Split, compile_splits
 from dstok.pattern.marked import Marked
 from dstok.tables.kernels import (
     CASED,
@@ -193,7 +193,8 @@ def test_every_edge_counts(name: str) -> None:
         assert find_difference(kernel.rules, other, classes_of(program(name)), kernel.kinds), (state, column)
 
 
-# Cased words: a letter of no case, or a combining mark, is left to the automaton more often, and else like a small letter.
+# Cased words: a letter of no case, or a combining mark, is left to the automaton more often, and else like a small
+# letter.
 MORE_CAREFUL = {(LETTER, CASELESS), (LETTER, COMBINING), (CASELESS, COMBINING)}
 
 
@@ -237,8 +238,8 @@ def test_the_table_of_bimachines(name: str) -> None:
 
 
 def test_a_bimachine_of_known_size() -> None:
-    """Runs of a, and of two b: from the left the beginning, a, an odd b, an even one, or another character; from the right
-    the next one, or none."""
+    """Runs of a, and of two b: from the left the beginning, a, an odd b, an even one, or another character; from the
+    right the next one, or none."""
     kept = compile_splits([Split("a+|bb?")]).kept
     assert kept
     left, right = bimachines.bimachine(kept)

@@ -10,7 +10,7 @@ from shares import chance_of_today, share
 from small_models import both, model_json, upstream_ids
 from upstream import families
 
-from dstok.pattern.collapse import Program, Split, compile_splits
+from dstok.pattern.cascade import Program, Split, compile_splits
 from dstok.pattern.windows import EDGE, NO, UNKNOWN, YES
 
 AROUND = ["", "'", "a", " ", "\n", "é", "漢", "1"]

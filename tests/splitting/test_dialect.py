@@ -70,7 +70,7 @@ def test_both_sides_and_one_side_agree_on_what_both_can_read() -> None:
 
 
 def test_a_tokenizer_refuses_what_needs_both_sides() -> None:
-    from dstok.pattern.collapse import compile_splits
+    from dstok.pattern.cascade import compile_splits
 
     with pytest.raises(DstokError, match=r"cannot be restarted|more than two ends"):
         compile_splits([Split(r"(?<=a)b+c?")])

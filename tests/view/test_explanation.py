@@ -18,7 +18,7 @@ from dstok.inspection.graph import PROGRAMS, automaton_dot, drawn, layout_progra
 from dstok.inspection.paths import paths
 from dstok.inspection.picture import marked_picture, picture
 from dstok.pattern.automaton import DEAD, NO_TAG, START
-from dstok.pattern.collapse import Split, compile_splits
+from dstok.pattern.cascade import Split, compile_splits
 from dstok.view.explanation import explanation_page
 
 TOK = dstok.load("deepseek-v3")
@@ -120,7 +120,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_states_that_only_tell_reasons() -> None:
-    """An automaton that tells alternatives apart may have more states than the one that runs; those that are drawn count."""
+    """An automaton that tells alternatives apart may have more states than the one that runs; those that are drawn
+    count."""
     program = compile_splits([Split(r"ab|ac|a")])
     assert program.dfa.states > program.boundaries.states
     title = ElementTree.fromstring(picture(program)).findtext(f"{SVG}title")

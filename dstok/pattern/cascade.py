@@ -24,7 +24,7 @@ The stages, and why they hold
 
 Behaviours: Isolated keeps matches and gaps; Removed marks one of them as dropped, and later steps do not see it;
 MergedWithPrevious and MergedWithNext glue a gap before or after a match; Contiguous glues matches. `invert`
-swaps the roles. Source: upstream's `SplitDelimiterBehavior`, measured in tests/patterns/test_collapse.py.
+swaps the roles. Source: upstream's `SplitDelimiterBehavior`, measured in tests/patterns/test_cascade.py.
 """
 
 from __future__ import annotations
