@@ -13,7 +13,7 @@ __all__ = ["DEAD", "DFA", "KEEP", "MOVE", "MOVE_SET_1", "NO_TAG", "OPERATION", "
 DEAD, START = 0, 1
 NO_TAG = -1
 # A tag is `operation * OPERATION + t`. SET_0 is 0: as far as is known, the match ends here, and `t` says why. The
-# others are for pattern/finder.py, which keeps two places.
+# others are for pattern/tagged_automaton.py, which keeps two places.
 SET_0, SET_1, MOVE, MOVE_SET_1, KEEP = range(5)
 OPERATION = 1 << 20  # above every alternative's number
 

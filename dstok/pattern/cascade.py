@@ -38,13 +38,13 @@ from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Around, Node, character_sets, nodes
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG
 from dstok.pattern.dfa import determinize
-from dstok.pattern.finder import find_pieces
 from dstok.pattern.letters import Letters
 from dstok.pattern.looks import settle_looks
 from dstok.pattern.marked import Marked, mark_cascade, mark_dropped, mark_step, rename_marks
 from dstok.pattern.nfa import build_nfa
 from dstok.pattern.split import BEHAVIORS, Split
 from dstok.pattern.syntax import parse
+from dstok.pattern.tagged_automaton import find_pieces
 from dstok.pattern.windows import window_tables
 from dstok.pattern.work import stage
 

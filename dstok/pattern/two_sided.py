@@ -8,7 +8,8 @@ only mark that leads to a state of the set, since there is one right marking.
 Source: Schuetzenberger's bimachines, made of an unambiguous automaton.
 
 Every `Marked` can be read in this way. Its pieces may depend on the text before them (`\b`, look-behind), and its next
-end may be at more places than pattern/finder.py keeps. The price: a second pass, and the whole text must be there.
+end may be at more places than pattern/tagged_automaton.py keeps. The price: a second pass, and the whole text must be
+there.
 """
 
 from __future__ import annotations
