@@ -2,7 +2,7 @@
 
 In: a `Cascade`. Out: a `Finder`, which finds pieces, and a function that also says why each is a piece.
 Invariant: tables and kernels are those of a tokenizer. The finder reads from the left alone where it can, otherwise
-from both sides (pattern/two_sided.py).
+from both sides (pattern/bimachine.py).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dstok.core.find._finder import Finder, PieceFinder
 from dstok.core.find._two_sided import TwoSided
 from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import UnsupportedError
+from dstok.pattern.bimachine import make_bimachine
 from dstok.pattern.cascade import Cascade, Program
 from dstok.pattern.marked import Marked
-from dstok.pattern.two_sided import read_from_both_sides
 from dstok.tables.kernels import find_kernel
 
 __all__ = ["make_finder", "make_tagger"]
@@ -58,6 +58,6 @@ def _scanner(cascade: Cascade) -> Scanner | None:
 
 
 def _two_sided(cascade: Cascade, marked: Marked, dropped: bytes) -> TwoSided:
-    sides = read_from_both_sides(marked)
+    sides = make_bimachine(marked)
     pages, numbers = cascade.alphabet.pages()
     return TwoSided(pages, numbers, sides.forward, sides.backward, sides.marks, dropped, marked.end)

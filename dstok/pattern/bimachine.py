@@ -1,7 +1,7 @@
 r"""Marked texts -> the tables that read them from both sides.
 
-In: `Marked`, which takes exactly one marking of each text. Out: `Sides`: how states move from the left, how they move
-from the right, and for the two states at a place whether a mark stands there.
+In: `Marked`, which takes exactly one marking of each text. Out: `Bimachine`: how states move from the left, how they
+move from the right, and for the two states at a place whether a mark stands there.
 Invariant: a state from the right is a set: the states from which the `Marked` takes the rest of the text without a mark
 before its first character. If it holds the state from the left, no mark stands at the place. Otherwise one does: the
 only mark that leads to a state of the set, since there is one right marking.
@@ -21,11 +21,11 @@ from dstok.pattern.automaton import DEAD
 from dstok.pattern.marked import FINAL, Marked
 from dstok.pattern.work import spend, stage, within
 
-__all__ = ["Sides", "read_from_both_sides"]
+__all__ = ["Bimachine", "make_bimachine"]
 
 
 @dataclass(frozen=True)
-class Sides:
+class Bimachine:
     """Little-endian tables: `forward[state * classes + class]` and `backward[side * classes + class]`, uint16;
     `marks[state * sides + side]`, uint32: (tag + 1) << 16 | the state after the mark, 0 for no mark.
     """
@@ -37,7 +37,7 @@ class Sides:
 
 
 @stage("reading texts from both sides")
-def read_from_both_sides(marked: Marked) -> Sides:
+def make_bimachine(marked: Marked) -> Bimachine:
     """The tables. Raises `UnsupportedError` if there are too many states from the right."""
     rows, end = marked.rows, marked.end
     sides = _sides(marked)
@@ -47,7 +47,7 @@ def read_from_both_sides(marked: Marked) -> Sides:
     backward = array("H", [numbers[step(side, c)] for side in sides for c in range(end)])
     forward = array("H", [target for row in rows for target in row[:end]])
     marks = array("I", [_mark(marked, state, side) for state in range(len(rows)) for side in sides])
-    return Sides(forward.tobytes(), backward.tobytes(), marks.tobytes(), len(sides))
+    return Bimachine(forward.tobytes(), backward.tobytes(), marks.tobytes(), len(sides))
 
 
 class _Step:
