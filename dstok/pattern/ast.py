@@ -64,7 +64,7 @@ class Atomic:
 
 @dataclass(frozen=True)
 class Test:
-    """No width: predicate number `predicate` of pattern/letters.py has the value `value`. looks.py makes it."""
+    """No width: predicate number `predicate` of pattern/letters.py has the value `value`. look_around.py makes it."""
 
     predicate: int
     value: bool
@@ -72,7 +72,8 @@ class Test:
 
 @dataclass(frozen=True)
 class Letterwise:
-    """No width: the next letter, of those with the first `level` predicates, is in `letters`. looks.py makes it."""
+    """No width: the next letter, of those with the first `level` predicates, is in `letters`. look_around.py makes
+    it."""
 
     level: int
     letters: frozenset[int]
@@ -80,7 +81,8 @@ class Letterwise:
 
 @dataclass(frozen=True)
 class Fixed:
-    """The preferred match of automaton number `automaton` of pattern/letters.py. looks.py makes it from `Atomic`."""
+    """The preferred match of automaton number `automaton` of pattern/letters.py. look_around.py makes it from
+    `Atomic`."""
 
     automaton: int
     nullable: bool

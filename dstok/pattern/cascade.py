@@ -39,7 +39,7 @@ from dstok.pattern.ast import Around, Node, character_sets, nodes
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG
 from dstok.pattern.dfa import determinize
 from dstok.pattern.letters import Letters
-from dstok.pattern.looks import settle_looks
+from dstok.pattern.look_around import replace_look_around
 from dstok.pattern.marked import Marked, mark_cascade, mark_dropped, mark_step, rename_marks
 from dstok.pattern.nfa import build_nfa
 from dstok.pattern.split import BEHAVIORS, Split
@@ -131,7 +131,7 @@ def compile_pattern(pattern: str, unicode_version: str = "16.0") -> tuple[Alphab
     """The alphabet and the DFA of one pattern's matches (not total: gaps are not matched)."""
     tree = parse(pattern, unicode_version)
     letters = Letters(_alphabet([tree]))
-    matches = determinize(build_nfa(settle_looks(tree, letters), letters))
+    matches = determinize(build_nfa(replace_look_around(tree, letters), letters))
     if letters.predicates:
         raise UnsupportedError("a look-around for which a pattern has no automaton of its own")
     return letters.alphabet, matches
@@ -223,7 +223,7 @@ def _matches(split: Split, tree: Node, letters: Letters) -> DFA:
     if split.behavior not in BEHAVIORS:
         raise UnsupportedError(f"the behavior {split.behavior!r}", split.where)
     try:
-        return determinize(build_nfa(settle_looks(tree, letters), letters))
+        return determinize(build_nfa(replace_look_around(tree, letters), letters))
     except UnsupportedError as error:
         where = ", ".join(filter(None, [split.where, error.where]))
         raise UnsupportedError(error.message, where) from None

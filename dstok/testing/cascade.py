@@ -19,7 +19,7 @@ from dstok.pattern.ast import Alternate, Concat, Look, Node, Repeat, character_s
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG, START
 from dstok.pattern.dfa import determinize
 from dstok.pattern.letters import Letters
-from dstok.pattern.looks import settle_looks
+from dstok.pattern.look_around import replace_look_around
 from dstok.pattern.nfa import build_nfa
 from dstok.pattern.split import Split
 from dstok.pattern.syntax import parse
@@ -61,7 +61,7 @@ class Cascade:
 
     def _dfa(self, tree: Node) -> DFA:
         letters = Letters(self.alphabet)
-        matches = determinize(build_nfa(settle_looks(Concat((tree,)), letters), letters))
+        matches = determinize(build_nfa(replace_look_around(Concat((tree,)), letters), letters))
         if letters.predicates:
             raise UnsupportedError("an alternative with look-around of more than one character")
         return matches

@@ -32,11 +32,11 @@ from dstok.pattern.letters import Automaton, Letters, Predicate, surely_tagging
 from dstok.pattern.nfa import NFA, CharState, LookState, MatchState, SplitState, build_nfa
 from dstok.pattern.work import spend, stage
 
-__all__ = ["settle_looks"]
+__all__ = ["replace_look_around"]
 
 
 @stage("replacing look-around by tests of letters")
-def settle_looks(node: Node, letters: Letters) -> Node:
+def replace_look_around(node: Node, letters: Letters) -> Node:
     """The tree with tests for look-around. Raises `UnsupportedError`, with the position, if there are too many."""
     return _settle(node, letters)
 
