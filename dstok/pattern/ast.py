@@ -64,7 +64,7 @@ class Atomic:
 
 @dataclass(frozen=True)
 class Test:
-    """No width: predicate number `predicate` of pattern/letters.py has the value `value`. look_around.py makes it."""
+    """No width: predicate number `predicate` of pattern/oracles.py has the value `value`. look_around.py makes it."""
 
     predicate: int
     value: bool
@@ -81,7 +81,7 @@ class Letterwise:
 
 @dataclass(frozen=True)
 class Fixed:
-    """The preferred match of automaton number `automaton` of pattern/letters.py. look_around.py makes it from
+    """The preferred match of automaton number `automaton` of pattern/oracles.py. look_around.py makes it from
     `Atomic`."""
 
     automaton: int

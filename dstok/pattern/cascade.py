@@ -38,7 +38,7 @@ from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Around, Node, character_sets, nodes
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG
 from dstok.pattern.dfa import determinize
-from dstok.pattern.letters import Letters
+from dstok.pattern.oracles import Letters
 from dstok.pattern.look_around import replace_look_around
 from dstok.pattern.marked import Marked, mark_cascade, mark_dropped, mark_step, rename_marks
 from dstok.pattern.nfa import build_nfa

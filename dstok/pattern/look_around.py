@@ -28,7 +28,7 @@ from dstok.pattern.ast import (
 )
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG, Edge
 from dstok.pattern.dfa import determinize, explore, minimize
-from dstok.pattern.letters import Automaton, Letters, Predicate, surely_tagging
+from dstok.pattern.oracles import Automaton, Letters, Predicate, surely_tagging
 from dstok.pattern.nfa import NFA, CharState, LookState, MatchState, SplitState, build_nfa
 from dstok.pattern.work import spend, stage
 

@@ -29,7 +29,7 @@ from dstok.pattern.automaton import DEAD, DFA, NO_TAG, START
 from dstok.pattern.work import spend, stage, within
 
 if TYPE_CHECKING:
-    from dstok.pattern.letters import Letters
+    from dstok.pattern.oracles import Letters
 
 __all__ = ["FINAL", "Marked", "contains", "mark_cascade", "mark_dropped", "mark_step", "rename_marks"]
 
@@ -240,7 +240,7 @@ class _LetteredStep:
     """A step whose match DFA reads letters. It guesses the letter of each symbol; `Checks` rejects wrong guesses."""
 
     def __init__(self, inner: _Step, letters: Letters) -> None:
-        from dstok.pattern.letters import Checks
+        from dstok.pattern.oracles import Checks
 
         self.inner, self.end = inner, letters.alphabet.end
         self.letters, self.checks = letters.of_symbol(), Checks(letters)

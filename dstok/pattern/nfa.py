@@ -31,7 +31,7 @@ from dstok.pattern.work import spend, stage, within
 from dstok.unicode.sets import CodePointSet
 
 if TYPE_CHECKING:
-    from dstok.pattern.letters import Letters
+    from dstok.pattern.oracles import Letters
 
 __all__ = ["NFA", "CharState", "LookState", "MatchState", "SplitState", "State", "build_nfa"]
 

@@ -18,7 +18,7 @@ from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Alternate, Concat, Look, Node, Repeat, character_sets
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG, START
 from dstok.pattern.dfa import determinize
-from dstok.pattern.letters import Letters
+from dstok.pattern.oracles import Letters
 from dstok.pattern.look_around import replace_look_around
 from dstok.pattern.nfa import build_nfa
 from dstok.pattern.split import Split

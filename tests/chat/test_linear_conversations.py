@@ -167,8 +167,7 @@ def test_ids_that_are_equal_numbers() -> None:
 
 
 def test_arguments_at_the_depth_that_json_gives_up_at() -> None:
-    """json reads texts a little deeper than it writes them: what is too deep for the format is known before it
-    writes."""
+    """json reads texts a little deeper than it writes them: what is too deep for the format is known before it writes."""
     for depth in range(900, 1000):
         text = '{"a":' + "[" * depth + '"\\ud800"' + "]" * depth + "}"
         said = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": text}}]}

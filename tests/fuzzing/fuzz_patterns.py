@@ -2,8 +2,7 @@ r"""Models whose pattern is a family's with other sets, so that the mask kernel 
 
 In: a random.Random. Out: a `Subject`: the steps of a family that the kernel has rules for (dstok/tables/kernels.py), in
 which characters of one to four bytes have moved from class to class, or all classes hold a few characters each; with a
-small vocabulary whose merges show where pieces end. The patterns are written out, and read by dstok and upstream alike:
-how they were made proves nothing.
+small vocabulary whose merges show where pieces end. The patterns are written out, and read by dstok and upstream alike: how they were made proves nothing.
 """
 
 from __future__ import annotations
@@ -179,8 +178,7 @@ def listed(begin: str, inside: frozenset[int], parts: Parts) -> str:
 
 
 def merges_of(chance: random.Random, chars: list[str], apart: list[str]) -> list[Merge]:
-    """Of the bytes of each character, and of most pairs of characters, but for those of `apart`: there cuts are
-    safe."""
+    """Of the bytes of each character, and of most pairs of characters, but for those of `apart`: there cuts are safe."""
     inner = [(data[:end], data[end : end + 1]) for data in (char.encode() for char in chars) for end in range(1, len(data))]
     pairs = [(a.encode(), b.encode()) for a in chars for b in chars if not (a in apart and b in apart) and chance.random() < 0.8]
     chance.shuffle(pairs)

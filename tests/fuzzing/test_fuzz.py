@@ -121,8 +121,8 @@ def test_patterns_written_again() -> None:
 
 @pytest.mark.skipif(BRIEF, reason="its one pattern is too few to count on")
 def test_many_patterns_have_rules() -> None:
-    """... with other classes, in which characters of one to four bytes have moved; if of ASCII, there may be none, and
-    of LLM and Coder, which name most of ASCII, there seldom are."""
+    """... with other classes, in which characters of one to four bytes have moved; if of ASCII, there may be none, and of LLM
+    and Coder, which name most of ASCII, there seldom are."""
     kept, widths = 0, set[int]()
     for seed in seeds(40, 14):
         chance = random.Random(seed)

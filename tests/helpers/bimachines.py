@@ -1,10 +1,9 @@
 """How much memory a family's pattern needs: `python tests/helpers/bimachines.py` prints the table of docs/rules.md.
 
-In: an automaton of marked texts. Out: the bimachine that cuts as it does, made as small as it gets. It reads a text
-from the left and from the right, and the states on both sides of a place tell whether a piece begins there.
-Invariant: of each side, states are told apart only if some text on the other side tells them apart. The periods are
-those of the maps of states to states that words of classes make: 1 for memory that a flip-flop can hold, 3 for a
-counter of three.
+In: an automaton of marked texts. Out: the bimachine that cuts as it does, made as small as it gets. It reads a text from
+the left and from the right, and the states on both sides of a place tell whether a piece begins there.
+Invariant: of each side, states are told apart only if some text on the other side tells them apart. The periods are those
+of the maps of states to states that words of classes make: 1 for memory that a flip-flop can hold, 3 for a counter of three.
 Source: Krohn and Rhodes: a machine is a cascade of flip-flops and of the groups in its monoid of maps.
 """
 

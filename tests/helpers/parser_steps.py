@@ -1,7 +1,7 @@
 """How many steps a parser takes for a completion: characters that it looks at or copies, and calls of functions.
 
-In: a completion in parts, or one that grows. Out: its steps, or an AssertionError. Invariant: a text that a parser
-reads is a `Counted`, and each search of `dstok.chat.until` counts up to the end of what it finds. A text that costs a
+In: a completion in parts, or one that grows. Out: its steps, or an AssertionError. Invariant: a text that a parser reads
+is a `Counted`, and each search of `dstok.chat.until` counts up to the end of what it finds. A text that costs a
 step more for each character costs twice as many steps more from the second length to the third as from the first to the
 second; where time is quadratic, four times as many.
 """
@@ -113,8 +113,7 @@ WAYS: dict[str, tuple[int, Callable[[str], list[str]]]] = {
 
 
 def assert_linear(cuts: Iterable[list[Any]], shown: object, version: str, **arguments: Any) -> None:
-    """Parses completions of one, two and four lengths, each in parts; fails where the steps grow faster than the
-    length."""
+    """Parses completions of one, two and four lengths, each in parts; fails where the steps grow faster than the length."""
     small, middle, large = (steps_of(parts, version, **arguments) for parts in cuts)
     assert large - middle <= 2.5 * (middle - small) + 500, (shown, version, arguments, small, middle, large)
 

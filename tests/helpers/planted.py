@@ -71,8 +71,7 @@ def other_unicode(version: str) -> Tokenizer:
 
 
 def without_tilde() -> Tokenizer:
-    r"""`~` missing from \p{S}: it stands beside the category in one class, as a member, and as a non-member in
-    another."""
+    r"""`~` missing from \p{S}: it stands beside the category in one class, as a member, and as a non-member in another."""
     return rewritten(lambda pattern: pattern.replace(r"[^\r\n\p{L}\p{P}\p{S}]".replace(r"\r\n", "\r\n"), "[^\r\n\\p{L}\\p{P}\\x21-\\x2F\\x3A-\\x40\\x5B-\\x60\\x7B-\\x7D\u00a2-\u00a9" + SYMBOLS + "]")
                      .replace(r"[\p{P}\p{S}]", "[\\p{P}$+<=>\\^`|\u00a2-\u00a9" + SYMBOLS + "]"))
 

@@ -84,8 +84,7 @@ def pre_tokenizer(name: str) -> dict[str, Any]:
 
 @cache
 def model_splits(name: str) -> tuple[Split, ...]:
-    """The Split steps of a model, in order, each with its JSON path; Digits, which cuts single ones in all models, as
-    one."""
+    """The Split steps of a model, in order, each with its JSON path; Digits, which cuts single ones in all models, as one."""
     steps = enumerate(pre_tokenizer(name).get("pretokenizers", []))
     return tuple(
         Split(r"\p{N}" if step["type"] == "Digits" else step["pattern"]["Regex"], step.get("behavior", "Isolated"),

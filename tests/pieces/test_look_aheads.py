@@ -1,5 +1,5 @@
-"""Patterns with an alternative of the rules' own look-aheads in front: where the walk gives them rules, every level
-cuts as the automaton does, over the edges of blocks of 64 bytes.
+"""Patterns with an alternative of the rules' own look-aheads in front: where the walk gives them rules, every level cuts as the
+automaton does, over the edges of blocks of 64 bytes.
 
 The walk goes through small blocks. These texts are where a block of 64 bytes may know more than a small one.
 """

@@ -1,5 +1,5 @@
-"""The walk over the product of rules and automaton (core/check/_walk.pyx, dstok/tables/kernels.py): it finds no
-difference where rules are used, and one wherever rules or automaton are changed."""
+"""The walk over the product of rules and automaton (core/check/_walk.pyx, dstok/tables/kernels.py): it finds no difference where rules
+are used, and one wherever rules or automaton are changed."""
 
 from __future__ import annotations
 
@@ -238,8 +238,8 @@ def test_the_table_of_bimachines(name: str) -> None:
 
 
 def test_a_bimachine_of_known_size() -> None:
-    """Runs of a, and of two b: from the left the beginning, a, an odd b, an even one, or another character; from the
-    right the next one, or none."""
+    """Runs of a, and of two b: from the left the beginning, a, an odd b, an even one, or another character; from the right
+    the next one, or none."""
     kept = compile_splits([Split("a+|bb?")]).kept
     assert kept
     left, right = bimachines.bimachine(kept)

@@ -120,8 +120,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_states_that_only_tell_reasons() -> None:
-    """An automaton that tells alternatives apart may have more states than the one that runs; those that are drawn
-    count."""
+    """An automaton that tells alternatives apart may have more states than the one that runs; those that are drawn count."""
     program = compile_splits([Split(r"ab|ac|a")])
     assert program.dfa.states > program.boundaries.states
     title = ElementTree.fromstring(picture(program)).findtext(f"{SVG}title")

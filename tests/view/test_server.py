@@ -194,8 +194,7 @@ def test_two_hundred_at_once(client: Client) -> None:
 
 
 def test_clients_that_go_away(client: Client) -> None:
-    """In the middle of what they send, or before they have read the answer. `served` sees that no word is said of
-    it."""
+    """In the middle of what they send, or before they have read the answer. `served` sees that no word is said of it."""
     body = json.dumps({"text": "word " * 200_000, **SETTINGS}).encode()
     head = f"POST /{client.key}/encode HTTP/1.1\r\nHost: 127.0.0.1:{client.port}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     for sent in (head[:40], head, head + body[:1000], head + body):
@@ -208,8 +207,7 @@ def test_clients_that_go_away(client: Client) -> None:
 
 
 def test_it_listens_at_this_machine_alone(client: Client) -> None:
-    """Every other address of the machine refuses: on Linux it has all of 127.0.0.0/8; others if its name leads to
-    them."""
+    """Every other address of the machine refuses: on Linux it has all of 127.0.0.0/8; others if its name leads to them."""
     others = {"127.0.0.2"} if sys.platform == "linux" else set()
     with suppress(socket.gaierror):
         others |= {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
