@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dstok.unicode.sets import CodePointSet
 
-__all__ = ["Alternate", "Around", "Atomic", "Before", "Chars", "Concat", "Fixed", "Letterwise", "Look", "Node",
+__all__ = ["Alternate", "Around", "Atomic", "Before", "Chars", "Concat", "Fixed", "Look", "Node", "OracleLetters",
            "Repeat", "Test", "character_sets", "has_no_width", "is_nullable", "length_of", "nodes", "position_of"]
 
 
@@ -71,9 +71,9 @@ class Test:
 
 
 @dataclass(frozen=True)
-class Letterwise:
-    """No width: the next letter, of those with the first `level` predicates, is in `letters`. look_around.py makes
-    it."""
+class OracleLetters:
+    """No width: the next oracle letter, of those with the first `level` predicates, is in `letters`. look_around.py
+    makes it."""
 
     level: int
     letters: frozenset[int]
@@ -112,7 +112,7 @@ class Repeat:
     greedy: bool
 
 
-Node = Chars | Look | Before | Around | Atomic | Concat | Alternate | Repeat | Test | Letterwise | Fixed
+Node = Chars | Look | Before | Around | Atomic | Concat | Alternate | Repeat | Test | OracleLetters | Fixed
 
 
 def nodes(node: Node) -> Iterator[Node]:

@@ -38,10 +38,10 @@ from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Around, Node, character_sets, nodes
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG
 from dstok.pattern.dfa import determinize
-from dstok.pattern.oracles import Letters
 from dstok.pattern.look_around import replace_look_around
 from dstok.pattern.marked import Marked, mark_cascade, mark_dropped, mark_step, rename_marks
 from dstok.pattern.nfa import build_nfa
+from dstok.pattern.oracles import OracleAlphabet
 from dstok.pattern.split import BEHAVIORS, Split
 from dstok.pattern.syntax import parse
 from dstok.pattern.tagged_automaton import find_pieces
@@ -130,7 +130,7 @@ class Program(Cascade):
 def compile_pattern(pattern: str, unicode_version: str = "16.0") -> tuple[Alphabet, DFA]:
     """The alphabet and the DFA of one pattern's matches (not total: gaps are not matched)."""
     tree = parse(pattern, unicode_version)
-    letters = Letters(_alphabet([tree]))
+    letters = OracleAlphabet(_alphabet([tree]))
     matches = determinize(build_nfa(replace_look_around(tree, letters), letters))
     if letters.predicates:
         raise UnsupportedError("a look-around for which a pattern has no automaton of its own")
@@ -164,7 +164,7 @@ def _stages(splits: Sequence[Split], unicode_version: str) -> tuple[Alphabet, li
     if not splits:
         nothing = DFA((((DEAD, NO_TAG),) * (alphabet.end + 1),) * 2)
         return alphabet, [mark_step(nothing, (_GAP,), {NO_TAG: 0}, "Isolated", False)], (_GAP,)
-    letters = [Letters(alphabet) for _ in splits]
+    letters = [OracleAlphabet(alphabet) for _ in splits]
     matches = [_matches(split, tree, own) for split, tree, own in zip(splits, trees, letters)]
     tags = _tags(matches)
     stages: list[Marked] = []
@@ -218,7 +218,7 @@ def _tree(split: Split, unicode_version: str) -> Node:
         raise UnsupportedError(error.message, f"{split.where}, {error.where}") from None
 
 
-def _matches(split: Split, tree: Node, letters: Letters) -> DFA:
+def _matches(split: Split, tree: Node, letters: OracleAlphabet) -> DFA:
     """The match DFA of a step."""
     if split.behavior not in BEHAVIORS:
         raise UnsupportedError(f"the behavior {split.behavior!r}", split.where)

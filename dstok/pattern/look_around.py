@@ -1,11 +1,11 @@
-r"""Look-around and atomic groups -> tests of letters.
+r"""Look-around and atomic groups -> tests of oracle letters.
 
-In: the AST of a pattern and its `Letters`. Out: an AST of characters, tests and automata. pattern/nfa.py builds states
-for it. The letters get the predicates of the tests.
+In: the AST of a pattern and its `OracleAlphabet`. Out: an AST of characters, tests and automata. pattern/nfa.py builds
+states for it. The alphabet gets the predicates of the tests.
 Invariant: the new AST means what the old one means. Innermost constructs come first. `(?=X)` becomes "the automaton of
 X, begun here, comes to a tag"; `(?<=X)` becomes "a text that X matches ends here". An atomic group becomes its own
 automaton; a match leaves it only where no better one follows. Look-around of one character, or decided by the next
-letter, needs no predicate.
+oracle letter, needs no predicate.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from dstok.pattern.ast import (
     Before,
     Concat,
     Fixed,
-    Letterwise,
     Node,
+    OracleLetters,
     Repeat,
     Test,
     is_nullable,
 )
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG, Edge
 from dstok.pattern.dfa import determinize, explore, minimize
-from dstok.pattern.oracles import Automaton, Letters, Predicate, surely_tagging
 from dstok.pattern.nfa import NFA, CharState, LookState, MatchState, SplitState, build_nfa
+from dstok.pattern.oracles import Automaton, OracleAlphabet, Predicate, surely_tagging
 from dstok.pattern.work import spend, stage
 
 __all__ = ["replace_look_around"]
 
 
-@stage("replacing look-around by tests of letters")
-def replace_look_around(node: Node, letters: Letters) -> Node:
+@stage("replacing look-around by oracles")
+def replace_look_around(node: Node, letters: OracleAlphabet) -> Node:
     """The tree with tests for look-around. Raises `UnsupportedError`, with the position, if there are too many."""
     return _settle(node, letters)
 
 
-def _settle(node: Node, letters: Letters) -> Node:
+def _settle(node: Node, letters: OracleAlphabet) -> Node:
     spend(1)
     if isinstance(node, (Concat, Alternate)):
         return replace(node, items=tuple(_settle(item, letters) for item in node.items))
@@ -55,7 +55,7 @@ def _settle(node: Node, letters: Letters) -> Node:
         raise UnsupportedError(error.message, error.where or f"position {node.position}") from None
 
 
-def _settled(node: Before | Around | Atomic, letters: Letters) -> Node:
+def _settled(node: Before | Around | Atomic, letters: OracleAlphabet) -> Node:
     if isinstance(node, Before):
         return Test(letters.add(Predicate(_last_character(node, letters), 0, ahead=False)), True)
     item = _settle(node.item, letters)
@@ -64,7 +64,7 @@ def _settled(node: Before | Around | Atomic, letters: Letters) -> Node:
     return _look_ahead(item, node.negative, letters) if node.ahead else _look_behind(item, node.negative, letters)
 
 
-def _last_character(node: Before, letters: Letters) -> DFA:
+def _last_character(node: Before, letters: OracleAlphabet) -> DFA:
     """Was the last character in a set? State 2 follows one that was, state 3 any other; state 1 is the start."""
     inside = letters.alphabet.symbols(node.set)
     targets = [2 if c in inside else 3 for c in range(letters.alphabet.end)]
@@ -73,23 +73,23 @@ def _last_character(node: Before, letters: Letters) -> DFA:
     return DFA(tuple(map(tuple, rows)))
 
 
-def _look_ahead(item: Node, negative: bool, letters: Letters) -> Node:
+def _look_ahead(item: Node, negative: bool, letters: OracleAlphabet) -> Node:
     dfa = determinize(build_nfa(item, letters))
     predicate = Predicate(dfa, letters.level, ahead=True, sure=surely_tagging(dfa))
     known = [predicate.run(letter) for letter in range(letters.count)]
     if all(isinstance(value, bool) for value in known):
-        return Letterwise(letters.level, frozenset(i for i, value in enumerate(known) if value != negative))
+        return OracleLetters(letters.level, frozenset(i for i, value in enumerate(known) if value != negative))
     return Test(letters.add(predicate), not negative)
 
 
-def _look_behind(item: Node, negative: bool, letters: Letters) -> Node:
+def _look_behind(item: Node, negative: bool, letters: OracleAlphabet) -> Node:
     dfa = _ending_here(build_nfa(item, letters))
     if dfa is None:
-        return Letterwise(letters.level, frozenset(range(letters.count) if negative else ()))
+        return OracleLetters(letters.level, frozenset(range(letters.count) if negative else ()))
     return Test(letters.add(Predicate(dfa, letters.level, ahead=False)), not negative)
 
 
-def _atomic(item: Node, letters: Letters) -> Node:
+def _atomic(item: Node, letters: OracleAlphabet) -> Node:
     dfa, level = determinize(build_nfa(item, letters)), letters.level
     open_ends = [state for state, row in enumerate(dfa.edges) if any(t != DEAD and tag != NO_TAG for t, tag in row)]
     sure, count = surely_tagging(dfa), letters.count

@@ -29,7 +29,7 @@ from dstok.pattern.automaton import DEAD, DFA, NO_TAG, START
 from dstok.pattern.work import spend, stage, within
 
 if TYPE_CHECKING:
-    from dstok.pattern.oracles import Letters
+    from dstok.pattern.oracles import OracleAlphabet
 
 __all__ = ["FINAL", "Marked", "contains", "mark_cascade", "mark_dropped", "mark_step", "rename_marks"]
 
@@ -138,19 +138,19 @@ _DONE: _Claims = (("done", 0), None, frozenset())
 @stage("marking the texts of a step")
 def mark_step(
     matches: DFA, tags: Sequence[Hashable], numbers: Mapping[int, int], behavior: str, invert: bool,
-    letters: Letters | None = None,
+    letters: OracleAlphabet | None = None,
 ) -> Marked:
     """The marked texts of one step.
 
     `numbers` gives the index in `tags` for each tag of the match DFA, and under `NO_TAG` the index of a gap's tag.
-    With `letters` the match DFA reads letters; the marked texts still have symbols.
+    With `letters` the match DFA reads oracle letters; the marked texts still have symbols.
     """
     begun: _Claims = (("text", 0), None, frozenset())
     if letters is None or not letters.predicates:
         step = _Step(matches, numbers, _glued(behavior, invert), matches.symbols - 1)
         return _determinize(begun, step.step, _DONE, matches.symbols - 1, tags)
     inner = _Step(matches, numbers, _glued(behavior, invert), letters.end)
-    lettered = _LetteredStep(inner, letters)
+    lettered = _OracleStep(inner, letters)
     return _determinize((begun, lettered.checks.start), lettered.step, (_DONE, ()), letters.alphabet.end, tags)
 
 
@@ -173,13 +173,13 @@ class _Step:
         self.edges, self.end, self.numbers, self.glued = matches.edges, end, numbers, glued
 
     def step(self, state: _Claims, symbol: int) -> Iterable[_Claims]:
-        """The states after a symbol, for texts without letters: the last symbol is the end."""
+        """The states after a symbol, for texts without oracle letters: the last symbol is the end."""
         if symbol > self.end:
             return self.mark(state, symbol - self.end - 1)
         return self.letter(state, symbol)
 
     def letter(self, state: _Claims, letter: int) -> Iterable[_Claims]:
-        """The states after a letter; the letters from `end` on are the end of the text."""
+        """The states after an oracle letter; the oracle letters from `end` on are the end of the text."""
         (kind, q), due, unmatched = state
         still = self.check(due, unmatched, letter)
         return () if still is None else self.read(kind, q, still, letter)
@@ -236,10 +236,11 @@ class _Step:
         return [(("after match", 0), (q, tag), unmatched) for tag in due]
 
 
-class _LetteredStep:
-    """A step whose match DFA reads letters. It guesses the letter of each symbol; `Checks` rejects wrong guesses."""
+class _OracleStep:
+    """A step whose match DFA reads oracle letters. It guesses the oracle letter of each symbol; `Checks` rejects wrong
+    guesses."""
 
-    def __init__(self, inner: _Step, letters: Letters) -> None:
+    def __init__(self, inner: _Step, letters: OracleAlphabet) -> None:
         from dstok.pattern.oracles import Checks
 
         self.inner, self.end = inner, letters.alphabet.end

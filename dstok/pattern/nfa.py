@@ -1,6 +1,6 @@
 """AST -> NFA with ordered alternatives.
 
-In: the AST of a pattern and an alphabet of letters. Out: a Thompson NFA over letters.
+In: the AST of a pattern and an alphabet of oracle letters. Out: a Thompson NFA over oracle letters.
 Invariant: a state's epsilon edges have the order in which a backtracking matcher tries them. So the first path that
 matches is upstream's (leftmost-first).
 Source: Thompson's construction; the ordered form is Pike's, as in RE2 and regex-automata.
@@ -18,9 +18,9 @@ from dstok.pattern.ast import (
     Chars,
     Concat,
     Fixed,
-    Letterwise,
     Look,
     Node,
+    OracleLetters,
     Repeat,
     Test,
     is_nullable,
@@ -31,7 +31,7 @@ from dstok.pattern.work import spend, stage, within
 from dstok.unicode.sets import CodePointSet
 
 if TYPE_CHECKING:
-    from dstok.pattern.oracles import Letters
+    from dstok.pattern.oracles import OracleAlphabet
 
 __all__ = ["NFA", "CharState", "LookState", "MatchState", "SplitState", "State", "build_nfa"]
 
@@ -74,7 +74,7 @@ State = CharState | LookState | SplitState | MatchState
 class NFA:
     """`states`, with the first one at index `start`."""
 
-    alphabet: Letters
+    alphabet: OracleAlphabet
     states: list[State] = field(default_factory=list)
     start: int = 0
     _symbols: dict[CodePointSet, frozenset[int]] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class NFA:
 
 
 @stage("building the NFA")
-def build_nfa(node: Node, letters: Letters) -> NFA:
+def build_nfa(node: Node, letters: OracleAlphabet) -> NFA:
     """The NFA of `node`; the tag of a match is the index of its top-level alternative."""
     nfa = NFA(letters)
     alternatives = node.items if isinstance(node, Alternate) else (node,)
@@ -138,14 +138,14 @@ class _Builder:
         return nfa.add(LookState(symbols, empty))
 
     def passing(self, node: Node) -> frozenset[int]:
-        """The letters before which a node without width passes."""
+        """The oracle letters before which a node without width passes."""
         letters = self.nfa.alphabet
         if isinstance(node, Look):
             return self.nfa.symbols(node.set) | (letters.ends if node.at_end else frozenset())
         if isinstance(node, Test):
             values = letters.values(node.predicate)
             return frozenset(letter for letter, value in enumerate(values) if value == node.value)
-        assert isinstance(node, Letterwise), "look-around has been made tests of letters"
+        assert isinstance(node, OracleLetters), "look-around has been made tests of oracle letters"
         return frozenset(i for i, letter in enumerate(letters.projected(node.level)) if letter in node.letters)
 
     def concat(self, items: Sequence[Node], empty: int, moved: int) -> tuple[int, int]:

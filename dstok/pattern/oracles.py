@@ -1,14 +1,14 @@
-"""Letters: the symbols of a text, each with the facts about its place.
+"""Oracle letters: the symbols of a text, each with the facts about its place.
 
-In: an alphabet, and predicates, one by one. Out: `Letters`: a number for each symbol (a class, or the end of the text)
-together with each combination of values that the predicates can have before it.
-Invariant: a letter of the first k predicates is a letter of the first k - 1 (its parent) with a value. So an automaton
-over the first k predicates can read later letters: it reads their ancestors. The letters of the end of the text come
-last.
+In: an alphabet, and predicates, one by one. Out: `OracleAlphabet`: a number for each symbol (a class, or the end of the
+text) together with each combination of values that the predicates can have before it. Such a pair is an oracle letter.
+Invariant: an oracle letter of the first k predicates is one of the first k - 1 (its parent) with a value. So an
+automaton over the first k predicates can read later ones: it reads their ancestors. The oracle letters of the end of
+the text come last.
 
-Example: `(?<=a)b` asks whether "a" ends at a place. Its letters are a, b and all others, each with yes or no. It
-matches the letter "b, yes": in "abb" the first b alone. Such a question of look-around is a predicate: does a text of
-some language begin at this place, or end at it? With its value in the letter, look-around is a test of one letter.
+Example: `(?<=a)b` asks whether "a" ends at a place. Its oracle letters are a, b and all others, each with yes or no. It
+matches "b, yes": in "abb" the first b alone. Such a question of look-around is a predicate: does a text of some
+language begin at this place, or end at it? With its value in the oracle letter, look-around is a test of one of these.
 When the marked texts of a step are made, `Checks` verifies the values and leaves them out again.
 Source: regular look-around by oracles (Schuetzenberger's bimachines; "oracle letters").
 """
@@ -23,7 +23,7 @@ from dstok.pattern.automaton import DEAD, DFA, NO_TAG, START
 from dstok.pattern.work import spend
 from dstok.unicode.sets import CodePointSet
 
-__all__ = ["Automaton", "Checks", "Letters", "Predicate", "surely_tagging"]
+__all__ = ["Automaton", "Checks", "OracleAlphabet", "Predicate", "surely_tagging"]
 
 MAX_LETTERS = 3000
 MAX_PREDICATES = 10
@@ -31,11 +31,11 @@ MAX_PREDICATES = 10
 
 @dataclass(frozen=True)
 class Predicate:
-    """`dfa` reads letters of the first `level` predicates.
+    """`dfa` reads oracle letters of the first `level` predicates.
 
-    Behind: it reads the text from its start; a tag on the edge of a letter says yes, at the letter's place.
-    `ahead`: it reads from the place on and begins in `origin`; a tag on any edge says yes. With `later`, yes takes a
-    tag on the first edge and another one on a later edge.
+    Behind: it reads the text from its start; a tag on the edge of an oracle letter says yes, at the oracle letter's
+    place. `ahead`: it reads from the place on and begins in `origin`; a tag on any edge says yes. With `later`, yes
+    takes a tag on the first edge and another one on a later edge.
     """
 
     dfa: DFA
@@ -46,7 +46,7 @@ class Predicate:
     sure: frozenset[int] = frozenset()  # ahead: states from which every text leads to a tag
 
     def run(self, letter: int) -> bool | int:
-        """Ahead: the value before a letter, or the state that decides it later."""
+        """Ahead: the value before an oracle letter, or the state that decides it later."""
         target, tag = self.dfa.edges[self.origin][letter]
         if (tag != NO_TAG) != self.later:
             return not self.later
@@ -56,14 +56,14 @@ class Predicate:
 @dataclass(frozen=True)
 class Automaton:
     """The automaton of an atomic group. `later[state]`: the predicate that says that it matches again later, or the
-    letters that say so."""
+    oracle letters that say so."""
 
     dfa: DFA
     level: int
     later: dict[int, int | frozenset[int]]
 
-    def again(self, state: int, letters: Letters) -> list[bool]:
-        """For each letter: does a longer match follow one that ends before it in `state`?"""
+    def again(self, state: int, letters: OracleAlphabet) -> list[bool]:
+        """For each oracle letter: does a longer match follow one that ends before it in `state`?"""
         known = self.later.get(state, frozenset())
         if isinstance(known, int):
             return letters.values(known)
@@ -82,8 +82,8 @@ def surely_tagging(dfa: DFA) -> frozenset[int]:
         sure |= found
 
 
-class Letters:
-    """The alphabet of one step. Without predicates a letter is a symbol."""
+class OracleAlphabet:
+    """The alphabet of one step. Without predicates an oracle letter is a symbol."""
 
     def __init__(self, alphabet: Alphabet) -> None:
         self.alphabet = alphabet
@@ -100,17 +100,17 @@ class Letters:
 
     @property
     def ends(self) -> frozenset[int]:
-        """The letters of the end of the text."""
+        """The oracle letters of the end of the text."""
         return frozenset(range(self.end, self.count))
 
     def symbols(self, members: CodePointSet) -> frozenset[int]:
-        """The letters of the characters `members`."""
+        """The oracle letters of the characters `members`."""
         classes = self.alphabet.symbols(members)
         return classes if not self.predicates else frozenset(
             letter for letter, symbol in enumerate(self.projected(0)) if symbol in classes)
 
     def projected(self, level: int) -> list[int]:
-        """For each letter its ancestor among the letters of the first `level` predicates."""
+        """For each oracle letter its ancestor among the oracle letters of the first `level` predicates."""
         spend(self.count * (1 + self.level - level))
         found = list(range(self.count))
         for parents in reversed(self._parents[level:]):
@@ -118,7 +118,7 @@ class Letters:
         return found
 
     def values(self, predicate: int) -> list[bool]:
-        """For each letter the value of a predicate."""
+        """For each oracle letter the value of a predicate."""
         bits = self._bits[predicate]
         return [bits[letter] for letter in self.projected(predicate + 1)]
 
@@ -143,7 +143,7 @@ class Letters:
         return self.level - 1
 
     def of_symbol(self) -> list[list[int]]:
-        """The letters of each symbol."""
+        """The oracle letters of each symbol."""
         found: list[list[int]] = [[] for _ in range(self.alphabet.end + 1)]
         for letter, symbol in enumerate(self.projected(0)):
             found[symbol].append(letter)
@@ -156,9 +156,9 @@ _State = tuple[_Check, ...]
 
 
 class Checks:
-    """Checks the values on the letters of a text: a state, and the next one for each letter."""
+    """Checks the values on the oracle letters of a text: a state, and the next one for each oracle letter."""
 
-    def __init__(self, letters: Letters) -> None:
+    def __init__(self, letters: OracleAlphabet) -> None:
         self.predicates = letters.predicates
         self.letters = [letters.projected(predicate.level) for predicate in letters.predicates]
         self.values = [letters.values(number) for number in range(letters.level)]
@@ -166,7 +166,7 @@ class Checks:
         self.memo: dict[tuple[_State, int], _State | None] = {}
 
     def step(self, state: _State, letter: int) -> _State | None:
-        """The state after a letter; None if a value is wrong."""
+        """The state after an oracle letter; None if a value is wrong."""
         key = state, letter
         if key not in self.memo:
             found = self.memo[key] = self._step(state, letter)

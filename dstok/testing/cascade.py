@@ -18,9 +18,9 @@ from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Alternate, Concat, Look, Node, Repeat, character_sets
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG, START
 from dstok.pattern.dfa import determinize
-from dstok.pattern.oracles import Letters
 from dstok.pattern.look_around import replace_look_around
 from dstok.pattern.nfa import build_nfa
+from dstok.pattern.oracles import OracleAlphabet
 from dstok.pattern.split import Split
 from dstok.pattern.syntax import parse
 
@@ -60,7 +60,7 @@ class Cascade:
         self.steps: list[list[DFA]] = [[self._dfa(tree) for tree in step] for step in steps]
 
     def _dfa(self, tree: Node) -> DFA:
-        letters = Letters(self.alphabet)
+        letters = OracleAlphabet(self.alphabet)
         matches = determinize(build_nfa(replace_look_around(Concat((tree,)), letters), letters))
         if letters.predicates:
             raise UnsupportedError("an alternative with look-around of more than one character")
