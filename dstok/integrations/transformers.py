@@ -299,7 +299,7 @@ def _rows(self: Any, texts: Any, add_special: Any) -> list[Row] | None:
     if engine is None:
         return None
     settings = backing.settings(self, PLAIN, add_special)
-    if settings.frame is None:
+    if settings.framing is None:
         return None
     try:
         rows: Any = CallInputs(engine, settings).of_texts(texts)

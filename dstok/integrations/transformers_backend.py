@@ -20,7 +20,7 @@ import tokenizers
 
 from dstok.errors import DstokError
 from dstok.integrations.transformers_engine import Engine, deep_marks, engine_of, marks
-from dstok.integrations.transformers_frames import CallSettings, KeptSettings
+from dstok.integrations.transformers_framing import CallSettings, KeptSettings
 
 __all__ = ["PLAIN", "Backing", "Wanted", "backing_of"]
 

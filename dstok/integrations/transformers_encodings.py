@@ -17,7 +17,7 @@ from tokenizers import Encoding
 from dstok.base.platform import available_cpus
 from dstok.calls.offsets import encode_char_spans
 from dstok.integrations.transformers_engine import Engine, joined
-from dstok.integrations.transformers_frames import CallSettings, Frame
+from dstok.integrations.transformers_framing import CallSettings, Framing
 
 __all__ = ["CallInputs", "Input", "LazyEncodings", "Row"]
 
@@ -42,12 +42,12 @@ class CallInputs:
 
     def of_texts(self, texts: list[str]) -> list[Any]:
         """A row for each single text. Raises `DstokError` for inputs that upstream has to answer."""
-        settings, frame = self.settings, self.settings.frame
-        if frame is None:
+        settings, framing = self.settings, self.settings.framing
+        if framing is None:
             return self.of_inputs([([text], None) for text in texts])
         found = self._ids(texts)
         own = found if settings.room is None else map(settings.cut, found)
-        return self._padded([Row(self, frame, ([text], None), [ids]) for text, ids in zip(texts, own)])
+        return self._padded([Row(self, framing, ([text], None), [ids]) for text, ids in zip(texts, own)])
 
     def of_inputs(self, inputs: Sequence[Input]) -> list[Any]:
         """A row, or an encoding, for each input. Raises as `of_texts`, and the errors of upstream's truncation."""
@@ -80,13 +80,13 @@ class CallInputs:
         """The row of an input; its words have these ids."""
         (first, second), settings = one, self.settings
         own = list(chain.from_iterable(ids[: len(first)]))
-        if second is None and settings.frame is not None:
-            return Row(self, settings.frame, one, [settings.cut(own)])
+        if second is None and settings.framing is not None:
+            return Row(self, settings.framing, one, [settings.cut(own)])
         other = list(chain.from_iterable(ids[len(first) :]))
-        if second is not None and settings.pair_frame is not None:
+        if second is not None and settings.pair_framing is not None:
             cut = settings.cut_pair(own, other)
             if cut is not None:
-                return Row(self, settings.pair_frame, one, cut)
+                return Row(self, settings.pair_framing, one, cut)
         return self._unpadded(one)
 
     def _padded(self, rows: list[Any]) -> list[Any]:
@@ -113,13 +113,13 @@ class CallInputs:
 class Row:
     """The encoding of one input: ids at once, the rest on demand."""
 
-    __slots__ = ("_call", "_counts", "_encoding", "_filled", "_frame", "_input", "_right", "_type_id", "ids")
+    __slots__ = ("_call", "_counts", "_encoding", "_filled", "_framing", "_input", "_right", "_type_id", "ids")
 
-    def __init__(self, call: CallInputs, frame: Frame, one: Input, ids: list[list[int]]) -> None:
-        self._call, self._frame, self._input, self._counts = call, frame, one, [len(each) for each in ids]
+    def __init__(self, call: CallInputs, framing: Framing, one: Input, ids: list[list[int]]) -> None:
+        self._call, self._framing, self._input, self._counts = call, framing, one, [len(each) for each in ids]
         self._filled, self._right, self._type_id = 0, True, 0
         self._encoding: Encoding | None = None
-        self.ids = self._laid(frame.fixed, ids)
+        self.ids = self._laid(framing.fixed, ids)
 
     def fill(self, length: int, padding: dict[str, Any]) -> None:
         """Pads the row up to `length`."""
@@ -137,24 +137,24 @@ class Row:
 
     @property
     def type_ids(self) -> list[int]:
-        frame = self._frame
-        own = [[type_id] * count for type_id, count in zip(frame.text_types, self._counts)]
-        return self._padded(self._laid(frame.fixed_types, own), self._type_id)
+        framing = self._framing
+        own = [[type_id] * count for type_id, count in zip(framing.text_types, self._counts)]
+        return self._padded(self._laid(framing.fixed_types, own), self._type_id)
 
     @property
     def special_tokens_mask(self) -> list[int]:
-        fixed = [[1] * len(each) for each in self._frame.fixed]
+        fixed = [[1] * len(each) for each in self._framing.fixed]
         return self._padded(self._laid(fixed, [[0] * count for count in self._counts]), 1)
 
     @property
     def offsets(self) -> list[tuple[int, int]]:
-        if self._frame.trims or self._encoding is not None:
+        if self._framing.trims or self._encoding is not None:
             found: list[tuple[int, int]] = self.encoding().offsets
             return found
         spans = [self._call.spans(words) for words in self._input if words is not None]
         cut = [each[:count] if self._call.settings.from_right else each[len(each) - count :]
                for each, count in zip(spans, self._counts)]
-        return self._padded(self._laid([[(0, 0)] * len(each) for each in self._frame.fixed], cut), (0, 0))
+        return self._padded(self._laid([[(0, 0)] * len(each) for each in self._framing.fixed], cut), (0, 0))
 
     def encoding(self) -> Encoding:
         """Upstream's `Encoding` of the input."""

@@ -26,7 +26,7 @@ from dstok.formats.description import TokenizerConfig
 from dstok.formats.reading import describe_json_file
 from dstok.integrations.transformers_encodings import CallInputs, Input, LazyEncodings
 from dstok.integrations.transformers_engine import Engine, check_stripping
-from dstok.integrations.transformers_frames import KeptSettings
+from dstok.integrations.transformers_framing import KeptSettings
 from dstok.tables.build import build_tables
 from dstok.tokenizer import tokenizer_of
 

@@ -12,7 +12,7 @@ from dstok.errors import DstokError, TextError, UnknownIdError, UnsupportedError
 from dstok.integrations.transformers_backend import Backing, Wanted
 from dstok.integrations.transformers_encodings import CallInputs, Input
 from dstok.integrations.transformers_engine import Engine
-from dstok.integrations.transformers_frames import finisher
+from dstok.integrations.transformers_framing import finisher
 
 __all__ = ["StandIn"]
 

@@ -1,8 +1,8 @@
 """The steps after encoding: templates, truncation, padding.
 
-In: a post-processor of upstream, the truncation and padding of a backend. Out: `CallSettings`, with the `Frame`s: the
+In: a post-processor of upstream, the truncation and padding of a backend. Out: `CallSettings`, with the `Framing`s: the
 ids that the post-processor puts around texts.
-Invariant: there is a frame only if the post-processor does nothing except put ids around texts. Upstream's own code
+Invariant: there is a framing only if the post-processor does nothing except put ids around texts. Upstream's own code
 does the rest (`finish`).
 Source: upstream's `post_process`, called here with an empty vocabulary. Its post-processors read only tokens and
 offsets of an encoding, so an encoding of two ids shows the effect on all.
@@ -21,7 +21,7 @@ from dstok.calls.pairs import kept_lengths
 from dstok.errors import UnsupportedError
 from dstok.integrations.transformers_engine import joined, state_of, truncate
 
-__all__ = ["CallSettings", "Frame", "KeptSettings", "finisher"]
+__all__ = ["CallSettings", "Framing", "KeptSettings", "finisher"]
 
 MAX_SETTINGS = 256  # settings of calls that are kept
 
@@ -33,7 +33,7 @@ def _probe(first_id: int, type_id: int) -> Encoding:
                     "offsets": SPANS}])
 
 
-class Frame(NamedTuple):
+class Framing(NamedTuple):
     """The ids around one text, or around the two of a pair.
 
     fixed: ids before the first text, between, after the last. fixed_types: their type ids. text_types: the type ids of
@@ -46,10 +46,10 @@ class Frame(NamedTuple):
     trims: bool
 
 
-def frame_of(processor: Any, texts: int, add_special: bool) -> Frame | None:
-    """The frame of `processor` for one text or two; None if it does more, such as to give a text twice."""
+def framing_of(processor: Any, texts: int, add_special: bool) -> Framing | None:
+    """The framing of `processor` for one text or two; None if it does more, such as to give a text twice."""
     if processor is None:
-        return Frame([[]] * (texts + 1), [[]] * (texts + 1), list(range(texts)), False)
+        return Framing([[]] * (texts + 1), [[]] * (texts + 1), list(range(texts)), False)
     made = processor.process(_probe(0, 0), _probe(2, 1) if texts == 2 else None, add_special)
     own = [at for at, is_special in enumerate(made.special_tokens_mask) if not is_special]
     starts = own[::2]
@@ -58,7 +58,7 @@ def frame_of(processor: Any, texts: int, add_special: bool) -> Frame | None:
     bounds = list(zip([0, *(start + 2 for start in starts)], [*starts, len(made.ids)]))
     fixed, types = ([values[first:last] for first, last in bounds] for values in (made.ids, made.type_ids))
     trims = [list(made.offsets[at]) for at in own[:2]] != SPANS
-    return Frame(fixed, types, [made.type_ids[start] for start in starts], trims)
+    return Framing(fixed, types, [made.type_ids[start] for start in starts], trims)
 
 
 def finisher(processor: Any, truncation: dict[str, Any] | None) -> tokenizers.Tokenizer:
@@ -79,7 +79,7 @@ class CallSettings:
         add_special: bool,
     ) -> None:
         self.split_special, self.padding = split_special, padding
-        self.frame, self.pair_frame = (frame_of(processor, texts, add_special) for texts in (1, 2))
+        self.framing, self.pair_framing = (framing_of(processor, texts, add_special) for texts in (1, 2))
         self.from_right = truncation is None or truncation["direction"] == "right"
         self._truncation, self._add_special = truncation, add_special
         self._finisher = finisher(processor, truncation)
