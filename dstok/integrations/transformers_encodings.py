@@ -119,7 +119,7 @@ class Row:
         self._call, self._framing, self._input, self._counts = call, framing, one, [len(each) for each in ids]
         self._filled, self._right, self._type_id = 0, True, 0
         self._encoding: Encoding | None = None
-        self.ids = self._laid(framing.fixed, ids)
+        self.ids = self._interleaved(framing.fixed, ids)
 
     def fill(self, length: int, padding: dict[str, Any]) -> None:
         """Pads the row up to `length`."""
@@ -139,12 +139,12 @@ class Row:
     def type_ids(self) -> list[int]:
         framing = self._framing
         own = [[type_id] * count for type_id, count in zip(framing.text_types, self._counts)]
-        return self._padded(self._laid(framing.fixed_types, own), self._type_id)
+        return self._padded(self._interleaved(framing.fixed_types, own), self._type_id)
 
     @property
     def special_tokens_mask(self) -> list[int]:
         fixed = [[1] * len(each) for each in self._framing.fixed]
-        return self._padded(self._laid(fixed, [[0] * count for count in self._counts]), 1)
+        return self._padded(self._interleaved(fixed, [[0] * count for count in self._counts]), 1)
 
     @property
     def offsets(self) -> list[tuple[int, int]]:
@@ -154,7 +154,7 @@ class Row:
         spans = [self._call.spans(words) for words in self._input if words is not None]
         cut = [each[:count] if self._call.settings.from_right else each[len(each) - count :]
                for each, count in zip(spans, self._counts)]
-        return self._padded(self._laid([[(0, 0)] * len(each) for each in self._framing.fixed], cut), (0, 0))
+        return self._padded(self._interleaved([[(0, 0)] * len(each) for each in self._framing.fixed], cut), (0, 0))
 
     def encoding(self) -> Encoding:
         """Upstream's `Encoding` of the input."""
@@ -166,7 +166,7 @@ class Row:
         return getattr(self.encoding(), name)
 
     @staticmethod
-    def _laid(fixed: list[Any], texts: list[Any]) -> list[Any]:
+    def _interleaved(fixed: list[Any], texts: list[Any]) -> list[Any]:
         """The ids around the texts, and the texts, in their order."""
         if len(texts) == 1:
             before, after = fixed
