@@ -40,9 +40,9 @@ def load(name: StrPath) -> Tokenizer:
     if not isinstance(name, str | os.PathLike):
         raise ArgumentError(f"expected the name or path of a model, found {type(name).__name__}", "name")
     if isinstance(name, str):
-        found = find(name)
-        if found is not None:
-            return tokenizer_of(*built_in(found))
+        known = find(name)
+        if known is not None:
+            return tokenizer_of(*built_in(known))
         if not is_path(name):
             return _installed(name)
     return _open(_in_folder(name) if os.path.isdir(name) else name)
@@ -70,10 +70,10 @@ def is_path(name: StrPath) -> bool:
 def _installed(name: str) -> Tokenizer:
     from dstok.models.packages import installed, missing  # not needed for built-in models
 
-    found = installed(name, tokenizer_of)
-    if found is None:
+    tokenizer = installed(name, tokenizer_of)
+    if tokenizer is None:
         raise missing(name)
-    return found
+    return tokenizer
 
 
 def _in_folder(folder: StrPath) -> str:

@@ -70,12 +70,12 @@ def _named(cls: Any, kind: str, name: str, fingerprint: str, settings: bytes) ->
         return cls._of_tables(tables, *parts), tables
 
     if kind == "built-in":
-        found = make(*built_in(name)) if find(name) == name else None
+        pair = make(*built_in(name)) if find(name) == name else None
     else:
-        found = installed(name, make)
-    if found is None:
+        pair = installed(name, make)
+    if pair is None:
         raise missing(name)
-    tok, tables = found
+    tok, tables = pair
     if tok.fingerprint != fingerprint:
         raise PickleError(f"expected the {kind} model {name!r} of the fingerprint {fingerprint}, found another "
                           f"version of it, {tok.fingerprint}: {_AGAIN}")

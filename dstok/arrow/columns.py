@@ -62,8 +62,8 @@ class Column(NamedTuple):
 
     def present(self) -> Bools:
         """For each text whether it is not null."""
-        found: Bools = _one([chunk.present for chunk in self.chunks], np.bool_)
-        return found
+        bits: Bools = _one([chunk.present for chunk in self.chunks], np.bool_)
+        return bits
 
     def row_of(self, text: int) -> int:
         """The row of a text; for an entry of a dictionary, its first row."""
@@ -133,8 +133,8 @@ def _chunk(array: pa.Array, first: int) -> Chunk:
 def _present(array: pa.Array) -> Bools:
     if not array.null_count:
         return np.ones(len(array), np.bool_)
-    found: Bools = array.is_valid().to_numpy(zero_copy_only=False)
-    return found
+    valid: Bools = array.is_valid().to_numpy(zero_copy_only=False)
+    return valid
 
 
 def _offsets(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, Ints]:
@@ -142,8 +142,8 @@ def _offsets(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, I
     _, offsets, data = array.buffers()
     width = np.int64 if array.type in LARGE else np.int32
     size, first = np.dtype(width).itemsize, array.offset
-    found = np.frombuffer(offsets, width, len(array) + 1, first * size).astype(np.int64)
-    return [data or b""], np.zeros(len(array), np.int32), found[:-1], np.diff(found)
+    places = np.frombuffer(offsets, width, len(array) + 1, first * size).astype(np.int64)
+    return [data or b""], np.zeros(len(array), np.int32), places[:-1], np.diff(places)
 
 
 def _views(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, Ints]:

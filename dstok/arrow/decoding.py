@@ -73,8 +73,8 @@ def _kind(large: bool) -> pa.DataType:
 
 
 def _counts(lists: pa.Array) -> npt.NDArray[np.int64]:
-    found: npt.NDArray[np.int64] = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
-    return found.astype(np.int64)
+    counts: npt.NDArray[np.int64] = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
+    return counts.astype(np.int64)
 
 
 def _ids(tok: Tokenizer, pieces: list[pa.Array], counts: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.uint32]:
@@ -88,12 +88,12 @@ def _ids(tok: Tokenizer, pieces: list[pa.Array], counts: list[npt.NDArray[np.int
             place = int(pc.index(values.is_null(), True).as_py())
             number, index = _place(lengths, place)
             raise ArgumentError(f"list {row + number}: expected an id at index {index}, found null", "lists")
-        found = values.to_numpy(zero_copy_only=False)
-        bad = np.flatnonzero((found < 0) | (found > MOST))
+        ids = values.to_numpy(zero_copy_only=False)
+        bad = np.flatnonzero((ids < 0) | (ids > MOST))
         if len(bad):
             number, index = _place(lengths, int(bad[0]))
-            raise UnknownIdError(int(found[bad[0]]), index, tok.vocab_size, row + number)
-        parts.append(found.astype(np.uint32, copy=False))
+            raise UnknownIdError(int(ids[bad[0]]), index, tok.vocab_size, row + number)
+        parts.append(ids.astype(np.uint32, copy=False))
         row += len(piece)
     return parts[1] if len(parts) == 2 else np.concatenate(parts)
 

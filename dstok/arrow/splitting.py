@@ -47,8 +47,8 @@ def split(splitter: Splitter, array: Any, *, threads: int = 1, errors: Errors = 
     arrays, at = [], 0
     for chunk in column.chunks:
         end = at + len(chunk.owners)
-        found = spans[offsets[at] : offsets[end]]
-        lists = _lists(texts[at:end], found, np.diff(offsets[at : end + 1]), ~chunk.present, large)
+        chosen = spans[offsets[at] : offsets[end]]
+        lists = _lists(texts[at:end], chosen, np.diff(offsets[at : end + 1]), ~chunk.present, large)
         arrays.append(lists if chunk.places is None else lists.take(chunk.places))
         at = end
     return joined(column, arrays, pa.large_list(pa.large_string()) if large else pa.list_(pa.string()))

@@ -34,9 +34,9 @@ class Beside(Generic[T, V]):
 
     def __call__(self, owner: T) -> V:
         key = id(owner)
-        found = self._kept.get(key)
-        if found is not None and found[0]() is owner:
-            return found[1]
+        kept = self._kept.get(key)
+        if kept is not None and kept[0]() is owner:
+            return kept[1]
         value = self._make(owner)
         self._kept[key] = ref(owner, lambda _: self._kept.pop(key, None)), value
         return value

@@ -33,5 +33,5 @@ def width(text: str) -> int:
     >>> width("東京"), width("e\\u0301")
     (4, 1)
     """
-    found = wcswidth(text)
-    return len(text) if found < 0 else found  # less than 0: a character cannot be printed
+    places = wcswidth(text)
+    return len(text) if places < 0 else places  # less than 0: a character cannot be printed

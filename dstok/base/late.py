@@ -37,8 +37,8 @@ if hasattr(os, "register_at_fork"):
 def imported(module: str, name: str) -> Any:
     """What `name` is in a module, which is imported if it is not yet; the module itself for the name ""."""
     with _importing:
-        found = import_module(module)
-        return getattr(found, name) if name else found
+        there = import_module(module)
+        return getattr(there, name) if name else there
 
 
 def late_names(

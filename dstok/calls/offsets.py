@@ -39,8 +39,8 @@ def encode_with_offsets(
     """
     before, after = self._ends.before(add_bos), self._ends.after(add_eos)
     data = utf8(text, replaces_faults(errors))
-    found = self._places.encoding(data, self._added.policy(special), trim=True)
-    return found.framed(before, after, (len(data), len(data.decode()))) if before or after else found
+    encoding = self._places.encoding(data, self._added.policy(special), trim=True)
+    return encoding.framed(before, after, (len(data), len(data.decode()))) if before or after else encoding
 
 
 def encode_char_spans(self: Parts, text: Text, *, special: Special = "all") -> Spans:

@@ -197,10 +197,10 @@ def shape_of(
 
 def _pad_id_of(tok: Parts) -> int:
     """The token that the model's files name to fill with. Raises `ArgumentError`."""
-    found = tok.config.pad_id
-    if found is None:
+    own = tok.config.pad_id
+    if own is None:
         raise ArgumentError("expected a pad_id, found none, and the model names no token to fill with", "pad_id")
-    return found
+    return own
 
 
 def room_of(name: str, most: Any, extra: int, around: str = "BOS and EOS") -> int:

@@ -115,11 +115,11 @@ def encode_pair_with_overflow(
     both = _both(tok, text, pair, special, errors)
     (kept,) = kept_lengths(np.array([[len(ids) for ids in both]]), room, truncation).tolist()
     spans = [overflow_spans(len(ids), count, stride, truncation_side) for ids, count in zip(both, kept)]
-    found = []
+    rows = []
     for chosen in _combinations(parts, spans):
         cut = [ids[slice(*spans[text][chosen[text]])] for text, ids in enumerate(both)]
-        found.append(_joined([_part(part, chosen) for part in parts], cut))
-    return found
+        rows.append(_joined([_part(part, chosen) for part in parts], cut))
+    return rows
 
 
 def encode_pairs_padded(
@@ -147,10 +147,10 @@ def encode_pairs_padded(
     pad_type_id = whole_number("pad_type_id", pad_type_id, most=MAX_ID)
     parts = _parts(tok, add_special_tokens)
     shape = shape_of(tok, length, pad_to_multiple_of, max_length, pad_id, threads, _around(parts), AROUND)
-    found = _columns(tok, texts, pairs, shape.threads, special, errors)
-    counts = np.stack([np.diff(offsets) for _, offsets in found], axis=1)
+    columns = _columns(tok, texts, pairs, shape.threads, special, errors)
+    counts = np.stack([np.diff(offsets) for _, offsets in columns], axis=1)
     kept = counts if shape.room is None else kept_lengths(counts, shape.room, truncation)
-    flats = [cut_texts(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(found)]
+    flats = [cut_texts(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(columns)]
     rows, lengths = _rows_of_pairs(parts, flats, kept), kept.sum(axis=1) + _around(parts)
     width = row_width(lengths, shape, "pair")
     ids, mask = filled(rows.ids, lengths, width, padding_side, shape.pad_id)

@@ -52,10 +52,10 @@ class Trimmer:
         before, after = self._around(token, is_added)
         if before[0] == 1 and self._keeps_first and (at == 0 or chars[at, 0] == 0):  # one that upstream put there
             before = 0, 0
-        for found, lead, trail in ((chars, before[0], after[0]), (spans, before[1], after[1])):
-            start, end = found[at].tolist()
+        for ends, lead, trail in ((chars, before[0], after[0]), (spans, before[1], after[1])):
+            start, end = ends[at].tolist()
             start = min(start + lead, end)
-            found[at] = start, max(end - trail, start) if end >= trail else end
+            ends[at] = start, max(end - trail, start) if end >= trail else end
 
     def _around(self, token: bytes, is_added: bool) -> tuple[tuple[int, int], tuple[int, int]]:
         """How much white space a token begins and ends with, each in characters and in bytes."""

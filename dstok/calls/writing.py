@@ -83,11 +83,11 @@ def read_config(self: Parts, config: StrPath | TokenizerConfig | None) -> Tokeni
     own = self.config
     if config is None:
         return own
-    found = config
-    if not isinstance(found, TokenizerConfig):
-        found = read_tokenizer_config(contents(found), self._vocabulary.ids)
-    return replace(found, bos_id=found.bos_id if own.bos_id is None else own.bos_id,
-                   eos_id=found.eos_id if own.eos_id is None else own.eos_id)
+    settings = config
+    if not isinstance(settings, TokenizerConfig):
+        settings = read_tokenizer_config(contents(settings), self._vocabulary.ids)
+    return replace(settings, bos_id=settings.bos_id if own.bos_id is None else own.bos_id,
+                   eos_id=settings.eos_id if own.eos_id is None else own.eos_id)
 
 
 def _check_hashes(self: Parts, settings: TokenizerConfig) -> list[str]:
@@ -96,4 +96,4 @@ def _check_hashes(self: Parts, settings: TokenizerConfig) -> list[str]:
 
     ids = self.encode(CHECK_TEXT)
     both = [ids] if settings.bos_id is None else [[settings.bos_id, *ids], ids]
-    return [check_hash(found) for found in (both[::-1] if settings.add_bos is False else both)]
+    return [check_hash(known_hash) for known_hash in (both[::-1] if settings.add_bos is False else both)]

@@ -27,12 +27,12 @@ class Message:
 
     def as_dict(self) -> dict[str, Any]:
         """The message as a dictionary that `dstok.chat.render` takes."""
-        found: dict[str, Any] = {"role": "assistant", "content": self.content}
+        message: dict[str, Any] = {"role": "assistant", "content": self.content}
         if self.reasoning_content is not None:
-            found["reasoning_content"] = self.reasoning_content
+            message["reasoning_content"] = self.reasoning_content
         if self.tool_calls:
-            found["tool_calls"] = self.tool_calls
-        return found
+            message["tool_calls"] = self.tool_calls
+        return message
 
 
 class Answer:

@@ -110,10 +110,10 @@ class LenientParser:
         return bool(delimiter)
 
     def _read_name(self) -> bool:
-        found = self.reader.until(QUOTE)
-        if found is None:
+        read = self.reader.until(QUOTE)
+        if read is None:
             return False
-        self.answer.call(self._seen(found[0]))
+        self.answer.call(self._seen(read[0]))
         self.has_parameter = False
         self.state = self._read_parameters
         return True

@@ -119,21 +119,21 @@ class StrictParser:
 
     def _between(self) -> bool:
         """Reads the text before a call."""
-        found = self.reader.until(self.block_edges)
-        if found is None:
+        read = self.reader.until(self.block_edges)
+        if read is None:
             self.at_tag = self.at_tag and not self.reader.held
             return False
-        self._expect(found[0])
-        self.state = self._name if found[1] == self.invoke else self._after
+        self._expect(read[0])
+        self.state = self._name if read[1] == self.invoke else self._after
         self.at_tag = False
         return True
 
     def _name(self) -> bool:
-        found = self.reader.until(self.call_edges)
-        if found is None:
+        read = self.reader.until(self.call_edges)
+        if read is None:
             return False
-        self._begin(found[0])
-        self._next(found[1])
+        self._begin(read[0])
+        self._next(read[1])
         return True
 
     def _begin(self, text: str) -> None:
@@ -165,10 +165,10 @@ class StrictParser:
         return True
 
     def _key(self) -> bool:
-        found = self.reader.until(self.key_end)
-        if found is None:
+        read = self.reader.until(self.key_end)
+        if read is None:
             return False
-        name, delimiter = found
+        name, delimiter = read
         if delimiter == self.parameter_end:
             raise self._error(f"expected the type of a parameter, found {name[:EXCERPT]!r}")
         if name in self.names:
@@ -198,11 +198,11 @@ class StrictParser:
         self.answer.argue(escaped(text) if self.is_text else text)
 
     def _after_parameter(self) -> bool:
-        found = self.reader.until(self.call_edges)
-        if found is None:
+        read = self.reader.until(self.call_edges)
+        if read is None:
             return False
-        self._expect(found[0])
-        self._next(found[1])
+        self._expect(read[0])
+        self._next(read[1])
         return True
 
     def _after(self) -> bool:

@@ -69,8 +69,8 @@ class Encoded:
         """int64[n, 2]: where each id's text begins and ends in `rendered.text`, in code points."""
         import numpy as np
 
-        found = [self._offsets(part) for part in self.parts]
-        return np.concatenate(found) if found else np.zeros((0, 2), np.int64)
+        spans = [self._offsets(part) for part in self.parts]
+        return np.concatenate(spans) if spans else np.zeros((0, 2), np.int64)
 
     @property
     def message_index(self) -> npt.NDArray[np.int32]:
@@ -101,7 +101,7 @@ class Encoded:
         import numpy as np
 
         starts = np.array([span.start for span in self.rendered.spans], np.int64)
-        found = np.empty(len(self.ids), values.dtype)
+        by_id = np.empty(len(self.ids), values.dtype)
         at = 0
         for part in filter(lambda part: part.ids, self.parts):
             first, last = np.searchsorted(starts, [part.start, part.end - 1], "right") - 1
@@ -109,9 +109,9 @@ class Encoded:
             if own is None:
                 places = self._offsets(part)[:, 0]
                 own = values[np.searchsorted(starts, places, "right") - 1]
-            found[at : at + len(part.ids)] = own
+            by_id[at : at + len(part.ids)] = own
             at += len(part.ids)
-        return found
+        return by_id
 
     def _offsets(self, part: EncodedSpan) -> Any:
         import numpy as np

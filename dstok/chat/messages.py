@@ -31,11 +31,11 @@ MISSING: Any = _Missing()  # formats read this where a message lacks a key
 
 def as_messages(messages: Any, field: str = "messages", first: int = 0) -> list[Message]:
     """The messages as dictionaries. Raises `ChatError` for anything but messages; `first`: the first's index."""
-    found = [_plain(message, index, 0) for index, message in enumerate(message_list(messages, field), first)]
-    for index, message in enumerate(found, first):
+    copies = [_plain(message, index, 0) for index, message in enumerate(message_list(messages, field), first)]
+    for index, message in enumerate(copies, first):
         if not isinstance(message, dict):
             raise ChatError(f"expected a message with a role and content, found {shown(message)}", index)
-    return found
+    return copies
 
 
 def message_list(messages: Any, field: str = "messages") -> list[Any]:

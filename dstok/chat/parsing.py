@@ -177,18 +177,18 @@ class _Ids:
 
     def text(self, ids: Iterable[int]) -> str:
         """The text of more ids. Raises `UnknownIdError`."""
-        found = []
+        parts = []
         for id in ids:
             if id == self.end:
                 self.ended = True
             if self.ended:
                 continue
             if id in self.stand_ins:
-                found += [self.stream.finish(), self.stand_ins[id]]
+                parts += [self.stream.finish(), self.stand_ins[id]]
                 self.stream = self.tokenizer.decode_stream()
             else:
-                found.append(self.stream.feed(id))
-        return "".join(found)
+                parts.append(self.stream.feed(id))
+        return "".join(parts)
 
     def finish(self) -> str:
         """The text of leftover bytes."""

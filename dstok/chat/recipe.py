@@ -239,10 +239,10 @@ def parameters_of(arguments: str, number: Number) -> list[tuple[str, bool, str]]
 
 def _parsed(text: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_refused)
+        value = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_refused)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and _is_plain(found, text) else None
+    return value if isinstance(value, dict) and _is_plain(value, text) else None
 
 
 def _integer(digits: str) -> int | float:

@@ -104,11 +104,11 @@ def _tools(tools: Any, may_be_called: bool) -> list[dict[str, Any]]:
         return []
     if not isinstance(tools, list):
         raise ChatError(f"expected a list of tools, found {shown(tools)}", field="tools")
-    found = [_tool(tool, f"tools[{number}]", may_be_called) for number, tool in enumerate(tools)]
-    names = [tool["function"]["name"] for tool in found]
+    checked = [_tool(tool, f"tools[{number}]", may_be_called) for number, tool in enumerate(tools)]
+    names = [tool["function"]["name"] for tool in checked]
     if may_be_called and len(set(names)) < len(names):
         raise ChatError("expected each name once, found one twice", field="tools")
-    return found
+    return checked
 
 
 def _tool(tool: Any, where: str, may_be_called: bool) -> dict[str, Any]:

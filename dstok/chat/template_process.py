@@ -63,10 +63,10 @@ def rendered(text: str, messages: list[Any] | None, literals: dict[str, str], va
     started.
     """
     request = request_of({"text": text, "messages": messages, "literals": literals, "variables": variables})
-    found = _children.ask(request, len(messages or ()))
-    if isinstance(found, ChatError):
-        raise found
-    return found
+    result = _children.ask(request, len(messages or ()))
+    if isinstance(result, ChatError):
+        raise result
+    return result
 
 
 class _Children:
@@ -84,7 +84,7 @@ class _Children:
             keep = False
             try:
                 answer = child.ask(request, _Limits.of(request))
-                found = text_of(answer, messages)
+                result = text_of(answer, messages)
                 keep = answer.get("spent") is False
             finally:  # after a limit or Ctrl-C the process's state is unknown
                 if keep:
@@ -92,7 +92,7 @@ class _Children:
                 else:
                     self.all.discard(child)
                     child.end()
-            return found
+            return result
 
     def _take(self) -> _Child:
         """Takes an idle process, or starts one. Skips a process that something else has ended."""
@@ -227,8 +227,8 @@ def _resident(pid: int) -> int:
     try:
         return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * mmap.PAGESIZE
     except OSError:
-        found = subprocess.run(["/bin/ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=False).stdout
-        return int(found or 0) << 10
+        size = subprocess.run(["/bin/ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=False).stdout
+        return int(size or 0) << 10
 
 
 def _needed(what: str) -> ChatError:

@@ -73,10 +73,10 @@ def _at(value: Any, place: str) -> Any:
 def answer_of(data: bytes) -> dict[str, Any]:
     """An answer of any shape."""
     try:
-        found = json.loads(data.decode("utf-8", "surrogatepass"), parse_int=_number, parse_float=_number)
+        answer = json.loads(data.decode("utf-8", "surrogatepass"), parse_int=_number, parse_float=_number)
     except (ValueError, RecursionError):
         raise nonsense() from None
-    return found if isinstance(found, dict) else {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _number(text: str) -> int:

@@ -96,7 +96,7 @@ class Template:
         for size, (own, message, sampled) in merged(parts_of(text)):
             part = text[at : at + size]
             if own:
-                ranges += [(at + found.start(), at + found.end()) for found in self._token.finditer(part)]
+                ranges += [(at + match.start(), at + match.end()) for match in self._token.finditer(part)]
             elif token := self._token.search(part):
                 held = _held(messages, tools, options) if held is None else held
                 if json.dumps(token.group(), ensure_ascii=False)[1:-1] not in held:

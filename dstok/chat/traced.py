@@ -91,10 +91,10 @@ def upto(text: Traced, end: int) -> Traced:
 
 def merged(parts: Sequence[OriginRun]) -> list[OriginRun]:
     """The parts that are not empty; neighbours of one origin become one."""
-    found: list[OriginRun] = []
+    runs: list[OriginRun] = []
     for size, origin in parts:
-        if size and found and found[-1][1] == origin:
-            found[-1] = found[-1][0] + size, origin
+        if size and runs and runs[-1][1] == origin:
+            runs[-1] = runs[-1][0] + size, origin
         elif size:
-            found.append((size, origin))
-    return found
+            runs.append((size, origin))
+    return runs

@@ -37,10 +37,10 @@ def apply(
     if not tokenize:
         texts = [render(talk, name, **arguments).text for talk in talks]
         return texts if several else texts[0]
-    found = [encode(tokenizer, talk, name, special=special, **arguments) for talk in talks]
+    encoded = [encode(tokenizer, talk, name, special=special, **arguments) for talk in talks]
     if not as_dict:
-        return [one.ids for one in found] if several else found[0].ids
-    rows = [_row(one, mask) for one in found]
+        return [one.ids for one in encoded] if several else encoded[0].ids
+    rows = [_row(one, mask) for one in encoded]
     return {key: [row[key] for row in rows] for key in rows[0]} if several else rows[0]
 
 

@@ -62,12 +62,12 @@ class TextBuffer:
     def passing(self, delimiters: Delimiters) -> Found:
         """The text up to the first delimiter and the delimiter, or all that cannot be part of one, and ""."""
         text, at = self._text, self._at
-        found = delimiters.search(text, at)
-        if found is None:
+        match = delimiters.search(text, at)
+        if match is None:
             self._text, self._at = "", 0
             return text[at:], ""
-        start, end = found.span()
-        delimiter = found[0]
+        start, end = match.span()
+        delimiter = match[0]
         if end == len(text) and delimiter not in delimiters.texts:
             self._text, self._at = delimiter, 0
             return text[at:start], ""

@@ -98,5 +98,5 @@ def _answer_of(message: Message, index: int) -> str:
     """`content.split('</think>', 1)[1]`, if the content has `</think>`."""
     said = message.get("content", MISSING)
     after_thinking(said, index)  # raises as the template does
-    before, found, after = str(said).partition(CLOSE)
-    return after if found else before
+    before, tag, after = str(said).partition(CLOSE)
+    return after if tag else before

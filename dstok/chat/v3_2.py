@@ -55,13 +55,13 @@ def last_user(messages: list[Message]) -> int:
 
 def _without_reasoning(numbered: list[tuple[int, Message]]) -> list[tuple[int, Message]]:
     last = last_user([message for _, message in numbered])
-    found = []
+    kept = []
     for place, (index, message) in enumerate(numbered):
         if place >= last or message.get("role") in KEPT_ROLES:
-            found.append((index, message))
+            kept.append((index, message))
         elif message.get("role") == "assistant":
-            found.append((index, {key: value for key, value in message.items() if key != "reasoning_content"}))
-    return found
+            kept.append((index, {key: value for key, value in message.items() if key != "reasoning_content"}))
+    return kept
 
 
 def key_of(value: Any, key: str, index: int, field: str) -> Any:

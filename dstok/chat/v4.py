@@ -93,13 +93,13 @@ def _write_system(conversation: RecipeConversation, writer: Writer) -> None:
 
 def _units(messages: list[RecipeMessage]) -> list[list[RecipeMessage]]:
     """The messages one by one; users' messages in a row count as one."""
-    found: list[list[RecipeMessage]] = []
+    units: list[list[RecipeMessage]] = []
     for one in messages:
-        if one.role == "user" and found and found[-1][-1].role == "user":
-            found[-1].append(one)
+        if one.role == "user" and units and units[-1][-1].role == "user":
+            units[-1].append(one)
         else:
-            found.append([one])
-    return found
+            units.append([one])
+    return units
 
 
 def _free(units: list[list[RecipeMessage]]) -> list[bool]:

@@ -147,12 +147,12 @@ def _call_order(turn: _Turn) -> dict[Any, int]:
         if not call.get("id") and not isinstance(function, dict):
             raise ChatError(f"expected a function, found {shown(function)}", turn.index,
                             f"tool_calls[{number}].function", "AttributeError")
-        found = call.get("id") or function.get("id", "")
-        if found:
-            if not isinstance(found, str | int | float):
-                raise ChatError(f"expected an id, found {shown(found)}", turn.index, f"tool_calls[{number}].id",
+        call_id = call.get("id") or function.get("id", "")
+        if call_id:
+            if not isinstance(call_id, str | int | float):
+                raise ChatError(f"expected an id, found {shown(call_id)}", turn.index, f"tool_calls[{number}].id",
                                 "TypeError")
-            order[_key(found)] = number
+            order[_key(call_id)] = number
     return order
 
 
@@ -175,14 +175,14 @@ def _last_user(turns: list[_Turn]) -> int:
 
 def _without_reasoning(turns: list[_Turn]) -> list[_Turn]:
     last = _last_user(turns)
-    found = []
+    kept = []
     for place, turn in enumerate(turns):
         if place >= last or turn.role in KEPT_ROLES:
-            found.append(turn)
+            kept.append(turn)
         elif turn.role == "assistant":
             rest = {key: value for key, value in turn.message.items() if key != "reasoning_content"}
-            found.append(_Turn(turn.index, turn.role, rest))
-    return found
+            kept.append(_Turn(turn.index, turn.role, rest))
+    return kept
 
 
 class _Turns:

@@ -100,10 +100,10 @@ def find_version(name: str) -> Version:
     >>> find_version("v3.1").options["thinking"]
     False
     """
-    found = _BY_NAME.get(name) if isinstance(name, str) else None
-    if found is None:
+    version = _BY_NAME.get(name) if isinstance(name, str) else None
+    if version is None:
         raise ChatError(f"expected a version, one of {', '.join(_BY_NAME)}, found {name!r}", field="version")
-    return found
+    return version
 
 
 def version_of(model: str) -> Version:
@@ -140,9 +140,9 @@ def own_version(model: str) -> Version:
     >>> own_version("deepseek-v4").name
     'v4-preview'
     """
-    found = next((version for version in _VERSIONS if model in version.models), None)
-    if found is None:
+    own = next((version for version in _VERSIONS if model in version.models), None)
+    if own is None:
         which = f"the model {model}" if model else "a loaded model"
         raise ChatError(f"expected a version, one of {', '.join(_BY_NAME)}, as {which} has no format of its own",
                         field="version")
-    return found
+    return own

@@ -50,12 +50,12 @@ def _head(index: int, roles: list[Any], counts: dict[int, int], colours: bool) -
 
 def _text(text: str, span: Span, ranges: list[tuple[int, int]], colours: bool) -> str:
     """A span's text with the format's tokens, at `ranges`, marked."""
-    found, at = [], span.start
+    parts, at = [], span.start
     for start, end in ranges:
-        found += [_coloured(_safe(text[at:start]), SAMPLED, colours and span.sampled),
+        parts += [_coloured(_safe(text[at:start]), SAMPLED, colours and span.sampled),
                   _coloured(f"«{text[start:end]}»", TOKEN, colours)]
         at = end
-    return "".join([*found, _coloured(_safe(text[at : span.end]), SAMPLED, colours and span.sampled)])
+    return "".join([*parts, _coloured(_safe(text[at : span.end]), SAMPLED, colours and span.sampled)])
 
 
 def _safe(text: str) -> str:

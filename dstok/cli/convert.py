@@ -70,10 +70,10 @@ def run(arguments: Namespace) -> None:
 
 
 def _format(arguments: Namespace) -> str:
-    found = arguments.to or FORMATS.get(os.path.splitext(arguments.out)[1])
-    if found is None:
+    chosen = arguments.to or FORMATS.get(os.path.splitext(arguments.out)[1])
+    if chosen is None:
         raise CommandError(f"{arguments.out}: the name does not tell a format ({', '.join(FORMATS)}): use --to")
-    return str(found)
+    return str(chosen)
 
 
 def _refuse_useless(arguments: Namespace, target: str) -> None:

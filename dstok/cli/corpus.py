@@ -172,10 +172,10 @@ def _json(totals: Totals, size: int, seconds: float) -> str:
 def _dry(arguments: Namespace, work: Run) -> str:
     from dstok.corpus.sampling import estimate
 
-    found = estimate(work)
+    total = estimate(work)
     if arguments.json:
-        return json.dumps({**found._asdict(), "names": [shard.name for shard in work.shards]})
+        return json.dumps({**total._asdict(), "names": [shard.name for shard in work.shards]})
     names = "".join(f"{arguments.out}/{shard.name}: {shard.size:,} bytes of input\n" for shard in work.shards)
-    packed = f"; {found.packed / 1e6:,.1f} MB of these are packed, and hold more" if found.packed else ""
-    return (f"{names}about {found.documents:,} documents, {found.tokens:,} tokens in {found.shards:,} shards of "
-            f"{found.bytes / 1e6:,.1f} MB, by a sample of {found.sampled / 1e6:,.1f} MB{packed}")
+    packed = f"; {total.packed / 1e6:,.1f} MB of these are packed, and hold more" if total.packed else ""
+    return (f"{names}about {total.documents:,} documents, {total.tokens:,} tokens in {total.shards:,} shards of "
+            f"{total.bytes / 1e6:,.1f} MB, by a sample of {total.sampled / 1e6:,.1f} MB{packed}")

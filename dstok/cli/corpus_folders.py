@@ -104,14 +104,14 @@ def _stats(arguments: Namespace) -> None:
     if not model:
         raise CommandError(f"{arguments.folder}: does not tell its model (--model names it)")
     tokenizer = load_model(model)
-    found = figures(corpus, tokenizer)
+    summary = figures(corpus, tokenizer)
     if arguments.plot:
-        plot(found, arguments.plot)
+        plot(summary, arguments.plot)
     frequent = [(id, tokenizer.decode_bytes([id]).decode("utf-8", "replace"), count)
-                for id, count in found.frequent(arguments.top)]
-    shape = {"documents": found.documents, "tokens": found.tokens, "bytes": found.bytes,
-             "distinct_ids": Counter((found.counts > 0).tolist())[True],
-             "tokens_a_document": dict(zip(map(str, PERCENTS), found.percentiles)), "frequent": frequent}
+                for id, count in summary.frequent(arguments.top)]
+    shape = {"documents": summary.documents, "tokens": summary.tokens, "bytes": summary.bytes,
+             "distinct_ids": Counter((summary.counts > 0).tolist())[True],
+             "tokens_a_document": dict(zip(map(str, PERCENTS), summary.percentiles)), "frequent": frequent}
     write_text(None, json.dumps(shape) if arguments.json else _table(shape))
 
 

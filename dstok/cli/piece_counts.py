@@ -67,8 +67,8 @@ def _texts(arguments: Namespace, splitter: Splitter, progress: Progress) -> Iter
     for path in arguments.files:
         with open_source(path, progress) as source:
             if arguments.jsonl:
-                found = records(source, arguments.field, arguments.errors)
-                yield from (_text(record.name, record.text) for record in found)
+                texts = records(source, arguments.field, arguments.errors)
+                yield from (_text(record.name, record.text) for record in texts)
             else:
                 yield from parts(source, splitter.may_cut, arguments.errors)
 

@@ -110,17 +110,17 @@ def _piece_rows(pieces: list[Piece]) -> Iterator[tuple[str, str]]:
 
 
 def run_diff(arguments: Namespace) -> int:
-    found = load_splitter(arguments.one).difference(load_splitter(arguments.other))
+    difference = load_splitter(arguments.one).difference(load_splitter(arguments.other))
     if arguments.json:
-        write_text(arguments.output, _json({"equal": found is None} | (vars(found) if found else {})))
-    elif found is None:
+        write_text(arguments.output, _json({"equal": difference is None} | (vars(difference) if difference else {})))
+    elif difference is None:
         write_text(arguments.output, "equal: both cut every text into the same pieces")
     else:
-        alike = found.pieces == found.others  # only their places differ
-        write_text(arguments.output, _aligned([("text", repr(found.text)),
-                                    ("first", _quoted(found.pieces, found.spans if alike else [])),
-                                    ("second", _quoted(found.others, found.other_spans if alike else []))]))
-    return 0 if found is None else DIFFERENT
+        alike = difference.pieces == difference.others  # only their places differ
+        write_text(arguments.output, _aligned([("text", repr(difference.text)),
+                                    ("first", _quoted(difference.pieces, difference.spans if alike else [])),
+                                    ("second", _quoted(difference.others, difference.other_spans if alike else []))]))
+    return 0 if difference is None else DIFFERENT
 
 
 def _quoted(pieces: list[str], spans: list[tuple[int, int]]) -> str:

@@ -67,12 +67,12 @@ def add_commands(commands: Commands) -> None:
 
 def _seconds(text: str) -> float:
     try:
-        found = float(text)
+        seconds = float(text)
     except ValueError:
-        found = -1.0
-    if not 0 < found < 1e6:
+        seconds = -1.0
+    if not 0 < seconds < 1e6:
         raise ArgumentTypeError(f"not a number of seconds: {text!r}")
-    return found
+    return seconds
 
 
 def run(arguments: Namespace) -> int:

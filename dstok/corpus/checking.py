@@ -128,8 +128,8 @@ class _Inputs:
     def _shard(self, shard: Shard, manifest: dict[str, Any], encode: bool) -> Iterator[str]:
         first = list[Any]()
         for number, (part, record) in enumerate(zip(shard.parts, manifest["inputs"])):
-            found = self._read(part, first if encode and number == 0 else None)
-            if found["sha256"] != record["sha256"]:
+            rows = self._read(part, first if encode and number == 0 else None)
+            if rows["sha256"] != record["sha256"]:
                 yield f"{part.file.path}: has changed since the corpus was made, in {shard.name}"
                 return
         if encode and not self.settings.pack and self.settings.shuffle is None:
@@ -146,8 +146,8 @@ class _Inputs:
 
     def _compare(self, shard: Shard, manifest: dict[str, Any], first: list[Any]) -> Iterator[str]:
         rows = (file.row(row) for file in token_files(self.folder, self.settings, manifest) for row in range(len(file)))
-        for number, (expected, found) in enumerate(zip(first, rows)):
-            if not np.array_equal(expected, found):
+        for number, (expected, again) in enumerate(zip(first, rows)):
+            if not np.array_equal(expected, again):
                 yield f"{shard.name}: document {number} has other ids than its text"
                 return
 

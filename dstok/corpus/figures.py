@@ -39,8 +39,8 @@ class Figures(NamedTuple):
 
     def frequent(self, most: int) -> list[tuple[int, int]]:
         """The most frequent ids, each with its count. Of equally frequent ids the smallest comes first."""
-        found = np.argsort(-self.counts, kind="stable")[:most].tolist()
-        return [(id, int(self.counts[id])) for id in found if self.counts[id]]
+        ids = np.argsort(-self.counts, kind="stable")[:most].tolist()
+        return [(id, int(self.counts[id])) for id in ids if self.counts[id]]
 
 
 def figures(corpus: Corpus, tokenizer: Tokenizer) -> Figures:
@@ -54,8 +54,8 @@ def figures(corpus: Corpus, tokenizer: Tokenizer) -> Figures:
             rows = many.lengths if starts is None else np.add.reduceat(many.lengths, starts)
             lengths.append(rows.astype(np.uint32))
     each = np.concatenate([np.zeros(0, np.uint32), *lengths])
-    found = np.flatnonzero(counts).tolist()
-    size = sum(int(counts[id]) * len(tokenizer.decode_bytes([id])) for id in found)
+    used = np.flatnonzero(counts).tolist()
+    size = sum(int(counts[id]) * len(tokenizer.decode_bytes([id])) for id in used)
     percentiles = np.percentile(each, PERCENTS, method="lower").tolist() if len(each) else []
     powers = np.bincount(np.frexp(np.maximum(each, 1))[1] - 1).tolist() if len(each) else []
     return Figures(len(each), int(counts.sum()), size, percentiles, counts, powers)

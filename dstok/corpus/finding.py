@@ -63,10 +63,10 @@ def _expanded(given: str) -> Iterator[str]:
     elif os.path.exists(given) or not glob.has_magic(given):
         yield given
     else:
-        found = sorted({*_matching(given)})
-        if not found:
+        matches = sorted({*_matching(given)})
+        if not matches:
             raise FileError(f"{given}: no file matches")
-        yield from (path for each in found for path in (_in_folder(each) if os.path.isdir(each) else [each]))
+        yield from (path for each in matches for path in (_in_folder(each) if os.path.isdir(each) else [each]))
 
 
 def _matching(pattern: str) -> Iterator[str]:
@@ -87,11 +87,11 @@ def _matching(pattern: str) -> Iterator[str]:
 
 def _in_folder(folder: str) -> list[str]:
     """The files below `folder`, sorted."""
-    found = [os.path.join(place, name) for place, files in _places(folder, (".", "_"))
+    paths = [os.path.join(place, name) for place, files in _places(folder, (".", "_"))
              for name in files if not name.startswith((".", "_"))]
-    if not found:
+    if not paths:
         raise FileError(f"{folder}: expected files in this folder, found none")
-    return sorted(found)
+    return sorted(paths)
 
 
 def _places(folder: str, passed: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:

@@ -60,8 +60,8 @@ class Folder:
         if not os.path.exists(os.path.join(self.out, PLAN)):
             write_json(self.out, PLAN, plan, self.scratch)
             return
-        found = _read_json(self.out, PLAN, {})
-        different = list(_differences(found, plan))
+        known = _read_json(self.out, PLAN, {})
+        different = list(_differences(known, plan))
         if different:
             raise FileError(f"{self.out}: expected the corpus of this command, found that of another: "
                             f"{'; '.join(different[:5])}")

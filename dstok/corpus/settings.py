@@ -86,8 +86,8 @@ class CorpusSettings:
 
     def _check_ends(self, tokenizer: Tokenizer) -> None:
         ends = ((self.add_bos, "BOS", tokenizer.bos_id), (self.add_eos, "EOS", tokenizer.eos_id))
-        for wanted, what, found in ends:
-            if wanted and found is None:
+        for wanted, what, end in ends:
+            if wanted and end is None:
                 raise ArgumentError(f"expected a model that names a {what} token, found one that does not",
                                     f"add_{what.lower()}")
 
@@ -95,11 +95,11 @@ class CorpusSettings:
         """The id that fills the last row of a shard: the model's pad token, else its EOS."""
         if not self.pack:
             return None
-        found = next((id for id in (self.pad_id, tokenizer.config.pad_id, tokenizer.eos_id) if id is not None), None)
-        if found is None or not 0 <= found < tokenizer.vocab_size:
+        pad = next((id for id in (self.pad_id, tokenizer.config.pad_id, tokenizer.eos_id) if id is not None), None)
+        if pad is None or not 0 <= pad < tokenizer.vocab_size:
             raise ArgumentError(f"expected an id from 0 to {tokenizer.vocab_size - 1} to fill rows with (pad_id), "
-                                f"found {found}", "pad_id")
-        return found
+                                f"found {pad}", "pad_id")
+        return pad
 
     def as_json(self) -> dict[str, Any]:
         values = asdict(self)
@@ -111,20 +111,20 @@ class CorpusSettings:
         if values.keys() != {field.name for field in fields(cls)}:
             raise ValueError(f"expected the settings of this version of dstok, found {', '.join(sorted(values))[:200]}")
         special = values["special"]
-        found = cls(**{**values, "special": tuple(special) if isinstance(special, list) else special})
+        settings = cls(**{**values, "special": tuple(special) if isinstance(special, list) else special})
         for name, kinds in _TYPES.items():
-            if type(getattr(found, name)) not in kinds:
+            if type(getattr(settings, name)) not in kinds:
                 raise ValueError(f"expected {name} to be {' or '.join(kind.__name__ for kind in kinds)}, found "
                                  f"{json_kind(values[name])}")
-            if isinstance(getattr(found, name), int) and getattr(found, name) < 0:
-                raise ValueError(f"expected {name} to be 0 or more, found {getattr(found, name)}")
+            if isinstance(getattr(settings, name), int) and getattr(settings, name) < 0:
+                raise ValueError(f"expected {name} to be 0 or more, found {getattr(settings, name)}")
         if isinstance(special, str):
             _check_choice("special", "special", special, SPECIAL)
         elif not all(isinstance(token, str) for token in special):
             raise ValueError("expected special to be texts of added tokens")
-        _check_choice("format", "format", found.format, FORMATS)
-        _check_choice("dtype", "dtype", found.dtype, _TAKES.get(found.format, TABLE_DTYPES))
-        return found
+        _check_choice("format", "format", settings.format, FORMATS)
+        _check_choice("dtype", "dtype", settings.dtype, _TAKES.get(settings.format, TABLE_DTYPES))
+        return settings
 
 
 def _check_choice(name: str, what: str, found: str, known: Iterable[str]) -> None:

@@ -76,10 +76,10 @@ def _typed(values: dict[str, Any], key: str, kind: type) -> Any:
 
 
 def _strings(values: dict[str, Any], key: str) -> list[str]:
-    found: list[str] = _need(values, key, list)
-    if found and not isinstance(found[0], str):
+    strings: list[str] = _need(values, key, list)
+    if strings and not isinstance(strings[0], str):
         raise TokenizerFileError("expected an array of strings, found one of numbers", key)
-    return found
+    return strings
 
 
 def _types(values: dict[str, Any], count: int) -> list[int]:
@@ -144,10 +144,10 @@ def _config(values: dict[str, Any], count: int) -> TokenizerConfig:
     ids: dict[str, int | None] = {}
     for name in ("bos", "eos", "padding"):
         key = f"tokenizer.ggml.{name}_token_id"
-        found = _typed(values, key, int)
-        if found is not None and not 0 <= found < count:
-            raise TokenizerFileError(f"expected an id below {count}, found {found}", key)
-        ids[name] = found
+        value = _typed(values, key, int)
+        if value is not None and not 0 <= value < count:
+            raise TokenizerFileError(f"expected an id below {count}, found {value}", key)
+        ids[name] = value
     add_bos, add_eos = (_typed(values, f"tokenizer.ggml.add_{name}_token", bool) for name in ("bos", "eos"))
     return TokenizerConfig(ids["bos"], ids["eos"], ids["padding"], add_bos, add_eos,
                            _typed(values, "tokenizer.chat_template", str))

@@ -53,14 +53,14 @@ class _Reader:
         if version not in VERSIONS:
             self.broken(f"expected GGUF version 2 or 3, little-endian, found {version}", 4)
         self.number("Q")  # tensors
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for _ in range(self.count(13)):  # a key's length, its type, and a value of one byte
             start = self.at
             key = self.string()
-            if key in found:
+            if key in values:
                 self.broken(f"expected a new key, found {key[:80]!r} again", start)
-            found[key] = self.value()
-        return found
+            values[key] = self.value()
+        return values
 
     def broken(self, message: str, at: int) -> NoReturn:
         raise TokenizerFileError(message, f"byte {at}")

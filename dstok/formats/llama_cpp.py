@@ -146,7 +146,7 @@ def find_family(model: ModelDescription, hashes: Sequence[str]) -> tuple[Family,
         known = ", ".join(family.names[0] for family in FAMILIES)
         raise UnsupportedError("a normalizer and pre-tokenizer that are together none of llama.cpp's that dstok knows "
                                f"({known})", "$.pre_tokenizer")
-    named = [HASHES[found] for found in hashes if found in HASHES]
+    named = [HASHES[known_family] for known_family in hashes if known_family in HASHES]
     for name in named:
         for family in candidates:
             if name in family.names:

@@ -22,7 +22,7 @@ TRIMMINGS = ("", ALL, BUT_FIRST)
 
 def read_trimming(steps: Sequence[tuple[str, Value]]) -> str:
     """One of `TRIMMINGS`, "" if spans stay. Raises `UnsupportedError` and `TokenizerFileError`."""
-    found, framed = "", False
+    trimming, framed = "", False
     for kind, step in steps:
         if kind == "TemplateProcessing":
             _check_template(step)
@@ -32,11 +32,11 @@ def read_trimming(steps: Sequence[tuple[str, Value]]) -> str:
             _refuse(step)
         if kind in ("ByteLevel", "RobertaProcessing"):
             made = _trimming(kind, step)
-            if made and (framed or found):
+            if made and (framed or trimming):
                 step.need("trim_offsets").unsupported("offsets that are trimmed again, or after a template")
-            found = made or found
+            trimming = made or trimming
         framed = framed or kind != "ByteLevel"
-    return found
+    return trimming
 
 
 def _trimming(kind: str, step: Value) -> str:

@@ -34,13 +34,13 @@ def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> 
     refuse_other(data[:LOOK], JSON, "a tokenizer.json")
     beside = _beside(path, "tokenizer_config.json") if config is None else contents(config)
     model = read_tokenizer_json(data, beside, upstream)
-    found = model.config
+    settings = model.config
     template, generation = _beside(path, "chat_template.jinja"), _beside(path, "generation_config.json")
     if template is not None:
-        found = replace(found, chat_template=read_text(template, "chat_template.jinja: "))
+        settings = replace(settings, chat_template=read_text(template, "chat_template.jinja: "))
     if generation is not None:
-        found = replace(found, generation=read_generation_config(generation))
-    return replace(model, config=found)
+        settings = replace(settings, generation=read_generation_config(generation))
+    return replace(model, config=settings)
 
 
 def _beside(path: StrPath, name: str) -> bytes | None:

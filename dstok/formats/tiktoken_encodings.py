@@ -55,5 +55,5 @@ ENCODINGS = {
 
 def encoding_of_file(data: bytes) -> str | None:
     """The encoding with these bytes as its published rank file; where p50k_base and p50k_edit share one, p50k_base."""
-    found = sha256(data).hexdigest()
-    return next((name for name, known in ENCODINGS.items() if known.sha256 == found), None)
+    checksum = sha256(data).hexdigest()
+    return next((name for name, known in ENCODINGS.items() if known.sha256 == checksum), None)

@@ -56,11 +56,11 @@ def marked_dot(cascade: Cascade) -> str:
     lines = [*_HEAD, f'  {FINAL} [label="end" class="many"]']
     lines += [f'  {state} [label="{state}" class="none"]' for state in range(START, len(rows)) if state != FINAL]
     for state, row in enumerate(rows):
-        found: dict[tuple[int, str], list[int]] = {}
+        labels: dict[tuple[int, str], list[int]] = {}
         for symbol, target in enumerate(row):
             if target != DEAD:
-                found.setdefault((target, "move used" if symbol > end else "move"), []).append(symbol)
-        for (target, kind), symbols in found.items():
+                labels.setdefault((target, "move used" if symbol > end else "move"), []).append(symbol)
+        for (target, kind), symbols in labels.items():
             label = "mark" if kind != "move" else _names(cascade, symbols)
             lines.append(f'  {state} -> {target} [label={_quoted(label)} class="{kind}"]')
     return "\n".join([*lines, "}"])
@@ -78,8 +78,8 @@ def _node(program: Program, state: int) -> str:
 def _reasons(program: Program, state: int) -> list[str]:
     """The reasons at a state: `2.1` for a piece of alternative 1 of step 2 that ends here."""
     tags = {tag % OPERATION for target, tag in program.dfa.edges[state] if tag != NO_TAG and target == DEAD}
-    found = [program.tags[tag] for tag in sorted(tags)]
-    return list(dict.fromkeys("gap" if tag.step is None else f"{tag.step}.{tag.alternative}" for tag in found))
+    reasons = [program.tags[tag] for tag in sorted(tags)]
+    return list(dict.fromkeys("gap" if tag.step is None else f"{tag.step}.{tag.alternative}" for tag in reasons))
 
 
 def _arrows(program: Program, used: set[tuple[int, int]]) -> Iterator[str]:
@@ -93,11 +93,11 @@ def _arrows(program: Program, used: set[tuple[int, int]]) -> Iterator[str]:
 def _moves(dfa: DFA) -> Iterator[tuple[int, int, bool, list[int]]]:
     """(state, next state, may a piece end before the symbol?, symbols), without the dead state."""
     for state in range(START, len(dfa.edges)):
-        found: dict[tuple[int, bool], list[int]] = {}
+        moves: dict[tuple[int, bool], list[int]] = {}
         for symbol, (target, tag) in enumerate(dfa.edges[state]):
             if target != DEAD:
-                found.setdefault((target, tag != NO_TAG), []).append(symbol)
-        for (target, ends), symbols in found.items():
+                moves.setdefault((target, tag != NO_TAG), []).append(symbol)
+        for (target, ends), symbols in moves.items():
             yield state, target, ends, symbols
 
 
@@ -129,11 +129,11 @@ def _quoted(label: str) -> str:
 
 def layout_program() -> str:
     """The path of the layout program. Raises `DstokError`, which says what to install, if there is none."""
-    found = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if found is None:
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
         raise DstokError("a picture of an automaton needs Graphviz: expected a program dot or graphviz-pure, found "
                          'neither (the package graphviz of your system, or pip install "dstok[pictures]")')
-    return found
+    return program
 
 
 def drawn(dot: str, program: str | None = None) -> str:

@@ -128,7 +128,7 @@ class Inspection:
         """uint32[n, 3], by rank: the ids of the left token, the right token, and the merged one."""
         import numpy as np
 
-        pairs, merged = (np.frombuffer(found, np.uint32) for found in (self._tables.merges, self._tables.merged))
+        pairs, merged = (np.frombuffer(section, np.uint32) for section in (self._tables.merges, self._tables.merged))
         return np.column_stack([pairs.reshape(-1, 2), merged])
 
     def merge(self, piece: bytes) -> list[int]:

@@ -53,9 +53,9 @@ def paths(program: Program, text: str) -> Iterator[Path]:
     symbols = [program.alphabet.class_of(c) for c in text]
     at = 0
     while at < len(text):
-        found = program.dfa.longest(symbols, at)
-        assert found is not None, "a program's DFA is total"
-        end, tag = found
+        match = program.dfa.longest(symbols, at)
+        assert match is not None, "a program's DFA is total"
+        end, tag = match
         yield Path(text[at:end], program.tags[tag], tuple(_moves(program, symbols, at)))
         at = end
 

@@ -60,9 +60,9 @@ def picture(program: Program, text: str | None = None, layout: str | None = None
     >>> picture(dstok.load("deepseek-v3").inspect().automaton).splitlines()[1]
     '<title>An automaton of 20 states and 14 classes</title>'
     """
-    found = [] if text is None else list(paths(program, text))
-    parts = [_lines_svg(LEGEND), automaton_svg(program, found, layout), _classes_svg(program)]
-    parts += [path_svg(program, found)] if found else []
+    walked = [] if text is None else list(paths(program, text))
+    parts = [_lines_svg(LEGEND), automaton_svg(program, walked, layout), _classes_svg(program)]
+    parts += [path_svg(program, walked)] if walked else []
     return _stacked(parts, _title(program, text))
 
 

@@ -33,8 +33,8 @@ def stop_ids(tokenizer: TokenizerProtocol, given: int | list[int] | None) -> lis
     >>> stop_ids(dstok.load("deepseek-v3"), None)
     [1]
     """
-    found = [tokenizer.eos_id] if given is None else [given] if isinstance(given, int) else list(given)
-    ids = [id for id in found if id is not None]
+    stops = [tokenizer.eos_id] if given is None else [given] if isinstance(given, int) else list(given)
+    ids = [id for id in stops if id is not None]
     if not ids:
         raise ArgumentError("expected an id that ends a text: the model names no EOS, give its id", "eos_token")
     for id in ids:

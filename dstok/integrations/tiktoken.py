@@ -164,15 +164,15 @@ class Encoding(tiktoken.Encoding):
         texts, special = list(text), self._special(allowed_special, disallowed_special)
         if not isinstance(disallowed_special, Collection):
             special = None  # unlike `encode`, tiktoken takes no None here
-        found = self._batch(texts, num_threads, special)
-        return found if found is not None else super().encode_batch(
+        rows = self._batch(texts, num_threads, special)
+        return rows if rows is not None else super().encode_batch(
             texts, num_threads=num_threads, allowed_special=allowed_special, disallowed_special=disallowed_special)
 
     def encode_ordinary_batch(self, text: Sequence[str], *, num_threads: int = 8) -> list[list[int]]:
         """As `tiktoken.Encoding.encode_ordinary_batch`."""
         texts = list(text)
-        found = self._batch(texts, num_threads, "none")
-        return found if found is not None else super().encode_ordinary_batch(texts, num_threads=num_threads)
+        rows = self._batch(texts, num_threads, "none")
+        return rows if rows is not None else super().encode_ordinary_batch(texts, num_threads=num_threads)
 
     def _batch(self, texts: list[str], threads: int, special: Special | None) -> list[list[int]] | None:
         """The ids; None: tiktoken's own code raises the error, or takes its time."""
@@ -209,12 +209,12 @@ def get_encoding(name: str) -> Encoding:
     >>> get_encoding("deepseek_v3").encode("Hello world")
     [19923, 2058]
     """
-    found = _named.get(name)
-    if found is None:
+    encoding = _named.get(name)
+    if encoding is None:
         model = MODELS.get(name)
         made = _of(tiktoken.get_encoding(name)) if model is None else Encoding.from_tokenizer(load(model), name)
-        found = _named.setdefault(name, made)  # no lock: tiktoken holds its own while it requests one of these
-    return found
+        encoding = _named.setdefault(name, made)  # no lock: tiktoken holds its own while it requests one of these
+    return encoding
 
 
 def accelerate(encoding: tiktoken.Encoding, *, strict: bool = False) -> tiktoken.Encoding:

@@ -142,14 +142,14 @@ def _is_plainly_copied(base: Any) -> bool:
 
 def _class_of(base: type) -> type:
     """The class of accelerated tokenizers of class `base`, under its name, which files contain."""
-    found = _classes.get(base)
-    if found is None:
+    cls = _classes.get(base)
+    if cls is None:
         as_base = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
         methods = {name: _standing_in(getattr(base, name)) for name in METHODS if hasattr(base, name)}
         properties = {name: property(_standing_in(getattr(base, name).fget)) for name in PROPERTIES}
         members = {**as_base, "_dstok_base": base, **methods, **properties, **_members(base)}
-        found = _classes[base] = type(base)(base.__name__, (base,), members)
-    return found
+        cls = _classes[base] = type(base)(base.__name__, (base,), members)
+    return cls
 
 
 def _standing_in(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -233,9 +233,9 @@ def _quick_call(base: Any) -> Callable[..., Any]:
     @functools.wraps(original)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and (not kwargs or _are_flags(kwargs)) and _may_skip(self, ENCODING):
-            found = _quick(self, args[0], kwargs)
-            if found is not None:
-                return found
+            answer = _quick(self, args[0], kwargs)
+            if answer is not None:
+                return answer
         return original(self, *args, **kwargs)
 
     return call
@@ -267,8 +267,8 @@ def _quick_decode(base: Any) -> Callable[..., Any]:
         if len(args) == 1 and type(args[0]) is list and args[0] and type(args[0][0]) is int and kwargs.keys() <= SKIP:
             skip = kwargs.get("skip_special_tokens", False)
             if type(skip) is bool and not self.clean_up_tokenization_spaces and _may_skip(self, ("_decode",)):
-                found = _decoded(self, args[0], skip)
-                return StandIn(backing_of(self), self).decode(args[0], skip) if found is None else found
+                text = _decoded(self, args[0], skip)
+                return StandIn(backing_of(self), self).decode(args[0], skip) if text is None else text
         return original(self, *args, **kwargs)
 
     return decode

@@ -173,17 +173,17 @@ class Backing:
 
 def backing_of(owner: Any) -> Backing:
     """The `Backing` of a tokenizer's backend, made on first use."""
-    found: Backing | None = owner.__dict__.get(ATTRIBUTE)
-    if found is not None:
-        return found
+    backing: Backing | None = owner.__dict__.get(ATTRIBUTE)
+    if backing is not None:
+        return backing
     real = owner.__dict__["_tokenizer"]
-    found = getattr(real, ATTRIBUTE, None)
-    if found is None:
-        found = Backing(real)
-        setattr(real, ATTRIBUTE, found)
-    found.owned_by(owner)
-    owner.__dict__[ATTRIBUTE] = found
-    return found
+    backing = getattr(real, ATTRIBUTE, None)
+    if backing is None:
+        backing = Backing(real)
+        setattr(real, ATTRIBUTE, backing)
+    backing.owned_by(owner)
+    owner.__dict__[ATTRIBUTE] = backing
+    return backing
 
 
 def _settings_of(real: tokenizers.Tokenizer) -> Wanted:

@@ -45,8 +45,8 @@ class CallInputs:
         settings, framing = self.settings, self.settings.framing
         if framing is None:
             return self.of_inputs([([text], None) for text in texts])
-        found = self._ids(texts)
-        own = found if settings.room is None else map(settings.cut, found)
+        rows = self._ids(texts)
+        own = rows if settings.room is None else map(settings.cut, rows)
         return self._padded([Row(self, framing, ([text], None), [ids]) for text, ids in zip(texts, own)])
 
     def of_inputs(self, inputs: Sequence[Input]) -> list[Any]:
@@ -64,11 +64,11 @@ class CallInputs:
     def spans(self, words: list[str]) -> list[tuple[int, int]]:
         """The spans of the ids of a text or of its words, in code points."""
         special = self._engine.policy(self.settings.split_special)
-        found: list[tuple[int, int]] = []
+        pairs: list[tuple[int, int]] = []
         for word in words:
             spans = encode_char_spans(self._engine.tok, word, special=special)
-            found += zip(spans[:, 0].tolist(), spans[:, 1].tolist())
-        return found
+            pairs += zip(spans[:, 0].tolist(), spans[:, 1].tolist())
+        return pairs
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         tok, special = self._engine.tok, self._engine.policy(self.settings.split_special)
@@ -149,8 +149,8 @@ class Row:
     @property
     def offsets(self) -> list[tuple[int, int]]:
         if self._framing.trims or self._encoding is not None:
-            found: list[tuple[int, int]] = self.encoding().offsets
-            return found
+            offsets: list[tuple[int, int]] = self.encoding().offsets
+            return offsets
         spans = [self._call.spans(words) for words in self._input if words is not None]
         cut = [each[:count] if self._call.settings.from_right else each[len(each) - count :]
                for each, count in zip(spans, self._counts)]
@@ -183,8 +183,8 @@ class LazyEncodings(list[Any]):
     """A list of `Encoding`s. Each is made when it is taken out."""
 
     def __getitem__(self, index: Any) -> Any:
-        found = super().__getitem__(index)
-        return [_taken(each) for each in found] if isinstance(index, slice) else _taken(found)
+        taken = super().__getitem__(index)
+        return [_taken(each) for each in taken] if isinstance(index, slice) else _taken(taken)
 
     def __iter__(self) -> Iterator[Encoding]:
         return map(_taken, super().__iter__())

@@ -63,19 +63,19 @@ class Engine:
 
     def columns(self, text: str, split_special: bool, type_id: int, word: int | None = None) -> dict[str, Any]:
         """The members of upstream's `Encoding` of a text before post-processing. `word`: every id's word."""
-        found = self.tok.encode_with_offsets(text, special=self.policy(split_special))
-        ids, spans = found.ids.tolist(), found.char_spans.tolist()
-        tokens = [self._token(*each, text) for each in zip(ids, spans, found.special.tolist())]
-        words = found.pieces.tolist() if word is None else [word] * len(ids)
+        encoding = self.tok.encode_with_offsets(text, special=self.policy(split_special))
+        ids, spans = encoding.ids.tolist(), encoding.char_spans.tolist()
+        tokens = [self._token(*each, text) for each in zip(ids, spans, encoding.special.tolist())]
+        words = encoding.pieces.tolist() if word is None else [word] * len(ids)
         return {"ids": ids, "type_ids": [type_id] * len(ids), "tokens": tokens, "words": words, "offsets": spans}
 
     def _token(self, id: int, span: list[int], is_added: bool, text: str) -> str:
         if is_added and (self._added[id].lstrip or self._added[id].rstrip):
             return text[span[0] : span[1]]  # upstream's token is all the text that it took
-        found = self._spellings.get(id)
-        if found is None:
-            found = self._spellings[id] = self.tok.id_to_token(id)
-        return found
+        token = self._spellings.get(id)
+        if token is None:
+            token = self._spellings[id] = self.tok.id_to_token(id)
+        return token
 
 
 def joined(columns: Sequence[dict[str, Any]]) -> Encoding:
@@ -119,8 +119,8 @@ def engine_of(real: tokenizers.Tokenizer) -> Engine:
     tables = _tables_of(_body(real.to_str()), f"tokenizers-{tokenizers.__version__}")
     _check_ids(real, added)
     check_stripping(normalizer is not None, added)
-    found = raw_tokens(tables.normalizer, added)
-    engine = Engine(tokenizer_of(tables, found, None, None), found)
+    raw = raw_tokens(tables.normalizer, added)
+    engine = Engine(tokenizer_of(tables, raw, None, None), raw)
     with _bare(real):
         _compare(real, engine, added)
     return engine

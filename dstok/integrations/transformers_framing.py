@@ -63,12 +63,12 @@ def framing_of(processor: Any, texts: int, add_special: bool) -> Framing | None:
 
 def finisher(processor: Any, truncation: dict[str, Any] | None) -> tokenizers.Tokenizer:
     """Upstream's tokenizer without a vocabulary: it post-processes and truncates encodings made by others."""
-    found = tokenizers.Tokenizer(tokenizers.models.BPE())
+    backend = tokenizers.Tokenizer(tokenizers.models.BPE())
     if truncation is not None:
-        truncate(found, truncation)
+        truncate(backend, truncation)
     if processor is not None:
-        found.post_processor = pickle.loads(pickle.dumps(processor))  # a copy: the one in the backend may change
-    return found
+        backend.post_processor = pickle.loads(pickle.dumps(processor))  # a copy: the one in the backend may change
+    return backend
 
 
 class CallSettings:
@@ -151,12 +151,12 @@ class KeptSettings:
     ) -> CallSettings:
         settings = (None, None) if truncation is padding is None else (_frozen(truncation), _frozen(padding))
         key = (state_of(processor), *settings, split_special, add_special)
-        found = self._kept.get(key)
-        if found is None:
+        made = self._kept.get(key)
+        if made is None:
             if len(self._kept) >= MAX_SETTINGS:
                 self._kept.clear()
-            found = self._kept[key] = CallSettings(processor, truncation, padding, split_special, add_special)
-        return found
+            made = self._kept[key] = CallSettings(processor, truncation, padding, split_special, add_special)
+        return made
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         return KeptSettings, ()  # copies and pickles make their own

@@ -82,9 +82,9 @@ def _configure(light: Light, settings: dict[str, Any], added: Sequence[AddedToke
 def _special_tokens(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The special tokens in tokenizer_config.json, with their keys."""
     for key in SPECIAL_TOKENS:
-        found = settings.get(key) or []
-        found = list(found.values()) if isinstance(found, dict) and "content" not in found else found
-        for token in found if isinstance(found, list) else [found]:
+        values = settings.get(key) or []
+        values = list(values.values()) if isinstance(values, dict) and "content" not in values else values
+        for token in values if isinstance(values, list) else [values]:
             yield key, token["content"] if isinstance(token, dict) else token
 
 

@@ -72,12 +72,12 @@ class StandIn:
         """As in the backend; a `Row` for each text."""
         wanted = self._own()
         try:
-            found = self._encoded(wanted, input, is_pretokenized, add_special_tokens)
+            rows = self._encoded(wanted, input, is_pretokenized, add_special_tokens)
         except DstokError as error:
             self._backing.tell("encode", _reason(error))
         else:
             self._backing.tell("encode")
-            return found
+            return rows
         with self._backing.lock:
             real = self._owner.__dict__["_tokenizer"]
             self._backing.settle(real, wanted)
@@ -91,8 +91,8 @@ class StandIn:
         except (DstokError, TypeError, ValueError, OverflowError) as error:
             self._backing.tell("decode", _reason(error))
             real = self._owner.__dict__["_tokenizer"]
-            found: str = real.decode(ids, skip_special_tokens=skip_special_tokens)
-            return found
+            decoded: str = real.decode(ids, skip_special_tokens=skip_special_tokens)
+            return decoded
         self._backing.tell("decode")
         return text
 

@@ -37,8 +37,8 @@ def _index() -> dict[str, Any]:
 
 def _read(name: str) -> dict[str, Any]:
     with open(os.path.join(_HERE, name), "rb") as file:
-        found: dict[str, Any] = json.load(file)
-    return found
+        values: dict[str, Any] = json.load(file)
+    return values
 
 
 def models() -> tuple[ModelInfo, ...]:
@@ -53,18 +53,18 @@ def models() -> tuple[ModelInfo, ...]:
     """
     import warnings
 
-    found, faults = models_and_faults()
+    known, faults = models_and_faults()
     for fault in faults:
         warnings.warn(str(fault), stacklevel=2)
-    return found
+    return known
 
 
 def models_and_faults() -> tuple[tuple[ModelInfo, ...], tuple[ModelPackageError, ...]]:
     """The result of `models`, and the errors that it warns of."""
     from dstok.models.packages import listing  # asking for the installed packages takes longer than loading
 
-    found, faults = listing()
-    return (*map(_known, _index()), *map(_of_package, found)), tuple(faults)
+    others, faults = listing()
+    return (*map(_known, _index()), *map(_of_package, others)), tuple(faults)
 
 
 def info_of(name: str) -> ModelInfo | None:

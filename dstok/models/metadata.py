@@ -39,16 +39,16 @@ def named() -> tuple[list[Named], list[ModelPackageError]]:
     """The packages that name models, and the faults in the metadata of those that may."""
     from importlib.metadata import distributions  # takes longer than a built-in model does
 
-    found: dict[str, Named] = {}
+    packages: dict[str, Named] = {}
     faults: list[ModelPackageError] = []
     for distribution in distributions():
         try:
             if f"[{GROUP}]" in _text(distribution):
                 package = _of(distribution, _modules(distribution))
-                found.setdefault(re.sub("[-_.]+", "-", package.name).lower(), package)
+                packages.setdefault(re.sub("[-_.]+", "-", package.name).lower(), package)
         except (OSError, ValueError) as error:
             faults.append(fault(_of(distribution, {}), error))
-    return list(found.values()), faults
+    return list(packages.values()), faults
 
 
 def fault(package: Named, error: Exception) -> ModelPackageError:

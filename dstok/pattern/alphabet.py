@@ -43,9 +43,9 @@ class Alphabet:
 
     def symbols(self, members: CodePointSet) -> frozenset[int]:
         """The classes that make up `members`, which must be a union of classes."""
-        found = frozenset(i for i, c in enumerate(self.classes) if c.ranges[0][0] in members)
-        assert sum(len(self.classes[i]) for i in found) == len(members - _SURROGATES)
-        return found
+        symbols = frozenset(i for i, c in enumerate(self.classes) if c.ranges[0][0] in members)
+        assert sum(len(self.classes[i]) for i in symbols) == len(members - _SURROGATES)
+        return symbols
 
     def pages(self) -> tuple[bytes, bytes]:
         """The two-stage table for the scanner: (256-byte pages, uint16 page number per code point >> 8).

@@ -134,8 +134,8 @@ def character_sets(node: Node) -> list[CodePointSet]:
 
 def position_of(node: Node) -> str:
     """The first position in `node`, as errors name it; "" if it has none."""
-    found = (each.position for each in nodes(node) if isinstance(each, (Chars, Look, Before, Around, Atomic)))
-    return next((f"position {position}" for position in found), "")
+    positions = (each.position for each in nodes(node) if isinstance(each, (Chars, Look, Before, Around, Atomic)))
+    return next((f"position {position}" for position in positions), "")
 
 
 def is_nullable(node: Node) -> bool:

@@ -65,9 +65,9 @@ class _Step:
                 self.before.setdefault(after, []).append(state)
 
     def __call__(self, side: frozenset[int], symbol: int) -> frozenset[int]:
-        found = self.into[symbol]
+        states = self.into[symbol]
         reached = side.union(*(self.before.get(state, ()) for state in side))
-        return frozenset(state for target in reached for state in found.get(target, ()))
+        return frozenset(state for target in reached for state in states.get(target, ()))
 
 
 def _sides(marked: Marked) -> list[frozenset[int]]:
@@ -77,11 +77,11 @@ def _sides(marked: Marked) -> list[frozenset[int]]:
     for side in sides:  # grows
         spend(2 * len(side) * marked.end)
         for symbol in range(marked.end):
-            found = step(side, symbol)
-            if found not in seen:
-                spend(0, len(found))
-                seen.add(found)
-                sides.append(found)
+            target = step(side, symbol)
+            if target not in seen:
+                spend(0, len(target))
+                seen.add(target)
+                sides.append(target)
         within("states from the right", len(sides))
     return sides
 

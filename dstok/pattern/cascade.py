@@ -120,10 +120,10 @@ class Program(Cascade):
         symbols = [self.alphabet.class_of(c) for c in text]
         at = 0
         while at < len(text):
-            found = self.dfa.longest(symbols, at)
-            assert found is not None and found[0] > at, "a program's DFA is total"
-            yield text[at : found[0]], self.tags[found[1]]
-            at = found[0]
+            match = self.dfa.longest(symbols, at)
+            assert match is not None and match[0] > at, "a program's DFA is total"
+            yield text[at : match[0]], self.tags[match[1]]
+            at = match[0]
 
 
 @stage("compiling a pattern")

@@ -59,9 +59,9 @@ class ClassParser:
         return self.pattern.startswith(text, self.at)
 
     def take(self, text: str) -> bool:
-        found = self.peek(text)
-        self.at += len(text) if found else 0
-        return found
+        taken = self.peek(text)
+        self.at += len(text) if taken else 0
+        return taken
 
     def next(self) -> str:
         if self.at == len(self.pattern):
@@ -96,9 +96,9 @@ class ClassParser:
                 self.fail("unclosed character class", start)
             if first and self.peek("&&"):
                 break
-            found, before = self.class_item(start).ranges, len(items)
-            items.update(found)
-            spend(len(found), len(items) - before)
+            ranges, before = self.class_item(start).ranges, len(items)
+            items.update(ranges)
+            spend(len(ranges), len(items) - before)
             first = False
         return CodePointSet.from_ranges(items)
 
@@ -230,7 +230,7 @@ class ClassParser:
     # case folding
 
     def folded(self, members: CodePointSet, start: int) -> CodePointSet:
-        found = fold_set(members)
-        if found is None:
+        folded = fold_set(members)
+        if folded is None:
             self.refuse("a character under (?i:...) other than ASCII", start)
-        return found
+        return folded

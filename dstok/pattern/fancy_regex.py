@@ -120,18 +120,18 @@ class _Translator:
 
     def quantifier(self, atom_at: int, atom: str) -> None:
         """The quantifier of the atom before, if it has one, without its possessive sign."""
-        found = None if atom in "(|" else _QUANTIFIER.match(self.pattern, self.at)
-        if found is None:
+        match = None if atom in "(|" else _QUANTIFIER.match(self.pattern, self.at)
+        if match is None:
             if self.pattern.startswith("{", self.at):
                 _refuse("a brace that is no quantifier", self.pattern, self.at)
             return
         start = self.at
-        self.put(self.bounds(found), len(found.group()))
+        self.put(self.bounds(match), len(match.group()))
         if self.pattern.startswith("+", self.at):
             self.at += 1
             self.possessive.append((atom_at, start))
         elif self.pattern.startswith("?", self.at):
-            exactly = found["low"] and not found["comma"]
+            exactly = match["low"] and not match["comma"]
             self.put("" if exactly else "?", 1)
         if _QUANTIFIER.match(self.pattern, self.at):
             _refuse("a quantifier on a quantifier", self.pattern, self.at)

@@ -114,7 +114,7 @@ def _minimize(rows: list[list[int]]) -> tuple[tuple[int, ...], ...]:
     numbers = {block[DEAD]: DEAD, block[START]: START, block[FINAL]: FINAL}
     order = {block[state]: state for state in reversed(range(len(rows)))}
     queue = deque([block[START]])
-    found: dict[int, tuple[int, ...]] = {block[DEAD]: (DEAD,) * len(rows[0]), block[FINAL]: (DEAD,) * len(rows[0])}
+    smaller: dict[int, tuple[int, ...]] = {block[DEAD]: (DEAD,) * len(rows[0]), block[FINAL]: (DEAD,) * len(rows[0])}
     while queue:
         here = queue.popleft()
         targets = [block[t] for t in rows[order[here]]]
@@ -122,8 +122,8 @@ def _minimize(rows: list[list[int]]) -> tuple[tuple[int, ...], ...]:
             if target not in numbers:
                 numbers[target] = len(numbers)
                 queue.append(target)
-        found[here] = tuple(numbers[t] for t in targets)
-    return tuple(found[b] for b in numbers)
+        smaller[here] = tuple(numbers[t] for t in targets)
+    return tuple(smaller[b] for b in numbers)
 
 
 # One step
@@ -186,10 +186,10 @@ class _Step:
 
     def check(self, due: tuple[int, int] | None, unmatched: frozenset[int], symbol: int) -> frozenset[int] | None:
         """The claims that remain after `symbol`, or None if one of them is wrong."""
-        found = {self.edges[q][symbol] for q in unmatched}
-        if any(tag != NO_TAG for _, tag in found):
+        targets = {self.edges[q][symbol] for q in unmatched}
+        if any(tag != NO_TAG for _, tag in targets):
             return None
-        left = {target for target, _ in found}
+        left = {target for target, _ in targets}
         if due is not None:
             target, tag = self.edges[due[0]][symbol]
             if tag != due[1]:
@@ -218,13 +218,13 @@ class _Step:
 
     def begin(self, before: str, glued: bool, still: frozenset[int], symbol: int) -> list[_Claims]:
         """A gap or a match begins with `symbol`; `glued`: no mark stands before it."""
-        found: list[_Claims] = []
+        claims: list[_Claims] = []
         target = self.edges[START][symbol][0]
         if target != DEAD and ((before, "match") in self.glued) == glued:
-            found.append((("match", target), None, still))
+            claims.append((("match", target), None, still))
         if before != "gap" and ((before, "gap") in self.glued) == glued:
-            found.append(self.gap(still, symbol))
-        return found
+            claims.append(self.gap(still, symbol))
+        return claims
 
     def mark(self, state: _Claims, mark: int) -> list[_Claims]:
         (kind, q), _, unmatched = state
@@ -249,7 +249,7 @@ class _OracleStep:
     def step(self, state: tuple[_Claims, Any], symbol: int) -> Iterable[tuple[_Claims, Any]]:
         claims, check = state
         if symbol > self.end:
-            return [(found, check) for found in self.inner.mark(claims, symbol - self.end - 1)]
+            return [(target, check) for target in self.inner.mark(claims, symbol - self.end - 1)]
         return self.read(claims, check, symbol)
 
     def read(self, claims: _Claims, check: Any, symbol: int) -> Iterator[tuple[_Claims, Any]]:
@@ -257,8 +257,8 @@ class _OracleStep:
         for letter in self.letters[symbol]:
             right = self.checks.step(check, letter)
             if right is not None:
-                for found in self.inner.letter(claims, letter):
-                    yield found, () if symbol == self.end else right
+                for after in self.inner.letter(claims, letter):
+                    yield after, () if symbol == self.end else right
 
 
 # A step below another
@@ -297,29 +297,29 @@ def mark_cascade(upper: Marked, lower: Marked, join: Callable[[int, int], int], 
             return [(n, NEW) for u, n in upper.marks(above) if u == mark and u in dropped]
         if below == NEW:
             return ()
-        found = []
+        pairs = []
         for own, under in lower.marks(below):
             if join(reasons[above], own) == mark:
-                found.append((above, under))
+                pairs.append((above, under))
             if lower.rows[under][end] == FINAL:
-                found += [(n, NEW) for u, n in upper.marks(above) if u not in dropped and join(u, own) == mark]
-        return found
+                pairs += [(n, NEW) for u, n in upper.marks(above) if u not in dropped and join(u, own) == mark]
+        return pairs
 
     return _determinize((START, NEW), step, (FINAL, FINAL), end, upper.tags)
 
 
 def _sole_marks(marked: Marked) -> list[int]:
     """For each state the only mark that can come next, or -1 if several can."""
-    found: list[set[int]] = [{tag for tag, _ in marked.marks(state)} for state in range(len(marked.rows))]
+    marks: list[set[int]] = [{tag for tag, _ in marked.marks(state)} for state in range(len(marked.rows))]
     changed = True
     while changed:
         changed = False
         spend(len(marked.rows) * marked.end)
         for state, row in enumerate(marked.rows):
-            joined = found[state].union(*(found[n] for n in set(row[: marked.end])))
-            changed |= joined != found[state]
-            found[state] = joined
-    return [next(iter(tags)) if len(tags) == 1 else -1 for tags in found]
+            joined = marks[state].union(*(marks[n] for n in set(row[: marked.end])))
+            changed |= joined != marks[state]
+            marks[state] = joined
+    return [next(iter(tags)) if len(tags) == 1 else -1 for tags in marks]
 
 
 # Other questions about marked texts

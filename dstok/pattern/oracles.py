@@ -75,11 +75,11 @@ def surely_tagging(dfa: DFA) -> frozenset[int]:
     sure: set[int] = set()
     while True:
         spend(len(dfa.edges) * dfa.symbols)
-        found = {state for state, row in enumerate(dfa.edges)
+        more = {state for state, row in enumerate(dfa.edges)
                  if all(tag != NO_TAG or target in sure for target, tag in row)}
-        if found <= sure:
+        if more <= sure:
             return frozenset(sure)
-        sure |= found
+        sure |= more
 
 
 class OracleAlphabet:
@@ -112,10 +112,10 @@ class OracleAlphabet:
     def projected(self, level: int) -> list[int]:
         """For each oracle letter its ancestor among the oracle letters of the first `level` predicates."""
         spend(self.count * (1 + self.level - level))
-        found = list(range(self.count))
+        letters = list(range(self.count))
         for parents in reversed(self._parents[level:]):
-            found = [parents[letter] for letter in found]
-        return found
+            letters = [parents[letter] for letter in letters]
+        return letters
 
     def values(self, predicate: int) -> list[bool]:
         """For each oracle letter the value of a predicate."""
@@ -144,10 +144,10 @@ class OracleAlphabet:
 
     def of_symbol(self) -> list[list[int]]:
         """The oracle letters of each symbol."""
-        found: list[list[int]] = [[] for _ in range(self.alphabet.end + 1)]
+        letters: list[list[int]] = [[] for _ in range(self.alphabet.end + 1)]
         for letter, symbol in enumerate(self.projected(0)):
-            found[symbol].append(letter)
-        return found
+            letters[symbol].append(letter)
+        return letters
 
 
 # For a predicate behind: its state. For one ahead: the runs that must reach a tag, and the runs that must not.
@@ -169,20 +169,20 @@ class Checks:
         """The state after an oracle letter; None if a value is wrong."""
         key = state, letter
         if key not in self.memo:
-            found = self.memo[key] = self._step(state, letter)
-            spend(_size(state), _size(found) if found else 1)
+            after = self.memo[key] = self._step(state, letter)
+            spend(_size(state), _size(after) if after else 1)
         return self.memo[key]
 
     def _step(self, state: _State, letter: int) -> _State | None:
-        found: list[_Check] = []
+        checks: list[_Check] = []
         for number, predicate in enumerate(self.predicates):
             value, own, check = self.values[number][letter], self.letters[number][letter], state[number]
             step = _ahead(predicate, check, value, own) if isinstance(check, tuple) else _behind(
                 predicate, check, value, own)
             if step is None:
                 return None
-            found.append(step)
-        return tuple(found)
+            checks.append(step)
+        return tuple(checks)
 
 
 def _size(state: _State) -> int:

@@ -198,15 +198,15 @@ class _Parser(ClassParser):
 
     def interval(self) -> tuple[int, int | None, str] | None:
         """`{m}`, `{m,}`, `{,n}` or `{m,n}`; None for any other brace: it is text."""
-        start, found = self.at, _INTERVAL.match(self.pattern, self.at)
-        if found is None or not (found[1] or found[3]):
+        start, match = self.at, _INTERVAL.match(self.pattern, self.at)
+        if match is None or not (match[1] or match[3]):
             return None
-        least = repeat_count(found[1])
-        most = repeat_count(found[3]) if found[3] else None if found[2] else least
+        least = repeat_count(match[1])
+        most = repeat_count(match[3]) if match[3] else None if match[2] else least
         if max(least, most or 0) > MAX_REPEAT:
             self.refuse(f"a repetition of more than {MAX_REPEAT}", start)
-        self.at = found.end()
-        return least, most, "{m,n}" if found[2] else "{n}"
+        self.at = match.end()
+        return least, most, "{m,n}" if match[2] else "{n}"
 
     # atom: group | class | escape | '.' | anchor | character
 
@@ -275,9 +275,9 @@ class _Parser(ClassParser):
             node = self.close_group(start)
             self.bare = False
             return self.atomic(node, start)
-        if found := _NAME.match(self.pattern, self.at):
-            self.at = found.end()
-            if not (found[1] or found[2]):
+        if match := _NAME.match(self.pattern, self.at):
+            self.at = match.end()
+            if not (match[1] or match[2]):
                 self.fail("expected a name of a group, found none", start)
             self.named = True
             if any(self.behind):
@@ -308,16 +308,16 @@ class _Parser(ClassParser):
         """`(?i:...)`, and `(?i)` to the end of the group around it. The options are i, m and x."""
         if self.peek("?)"):
             self.fail("expected an option, found none", start)
-        found = _OPTIONS.match(self.pattern, self.at)
-        if found is None or not set(found[1] + (found[2] or "")) <= set("imx"):
+        match = _OPTIONS.match(self.pattern, self.at)
+        if match is None or not set(match[1] + (match[2] or "")) <= set("imx"):
             self.refuse("a group with options other than i, m and x", start)
         outer = self.fold, self.newlines, self.extended
-        for letters, value in ((found[1], True), (found[2] or "", False)):
+        for letters, value in ((match[1], True), (match[2] or "", False)):
             self.fold = value if "i" in letters else self.fold
             self.newlines = value if "m" in letters else self.newlines
             self.extended = value if "x" in letters else self.extended
-        self.at = found.end()
-        node = self.close_group(start) if found[3] == ":" else self.alternation()
+        self.at = match.end()
+        node = self.close_group(start) if match[3] == ":" else self.alternation()
         clash = refuse_multi_character_folds(node) if self.fold and not outer[0] else None
         self.fold, self.newlines, self.extended = outer
         self.bare = False
@@ -367,8 +367,8 @@ def _line_start(start: int) -> Node:
 
 
 def _is_interval(pattern: str, at: int) -> bool:
-    found = _INTERVAL.match(pattern, at)
-    return found is not None and bool(found[1] or found[3])
+    match = _INTERVAL.match(pattern, at)
+    return match is not None and bool(match[1] or match[3])
 
 
 def repeat_count(digits: str) -> int:

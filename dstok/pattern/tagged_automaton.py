@@ -50,20 +50,20 @@ class _Finder:
         self.restartable: dict[int, bool] = {}
 
     def step(self, guesses: _Guesses, symbol: int) -> tuple[_Guesses, int]:
-        found: dict[int, _Guess] = {}
+        guessed: dict[int, _Guess] = {}
         spend(len(guesses) * (4 + len(self.marked.tags) // 4))
         for state, guess in guesses:
-            self.read(found, state, guess, symbol)
+            self.read(guessed, state, guess, symbol)
             for mark, after in self.marked.marks(state):
                 if guess[0] == _UNMARKED and self.check_restarts:
                     self.check_restart(after)
-                self.read(found, after, (_HERE, mark) if guess[0] == _UNMARKED else guess, symbol)
-        left = set(found.values())
+                self.read(guessed, after, (_HERE, mark) if guess[0] == _UNMARKED else guess, symbol)
+        left = set(guessed.values())
         places = sorted({place for place, _ in left if place != _UNMARKED})
         if len(left) == 1 and places:
             return (), _operation(places, left.pop()[1], dead=True)
         numbers = {_UNMARKED: _UNMARKED} | {place: number for number, place in enumerate(places)}
-        settled = tuple(sorted((state, (numbers[place], mark)) for state, (place, mark) in found.items()))
+        settled = tuple(sorted((state, (numbers[place], mark)) for state, (place, mark) in guessed.items()))
         return settled, _operation(places, 0, dead=False)
 
     def read(self, found: dict[int, _Guess], state: int, guess: _Guess, symbol: int) -> None:

@@ -109,14 +109,14 @@ class _Verdicts:
         if key not in self.read_memo:
             spend(len(self.marked.rows) * (1 + len(self.slots[slot])), len(self.marked.rows) // 800 + 2)
             rows = [row for s, row in enumerate(self.marked.rows) if states >> s & 1]
-            found = {row[c] for row in rows for c in self.slots[slot]} - {DEAD}
-            self.read_memo[key] = sum(1 << s for s in found)
+            targets = {row[c] for row in rows for c in self.slots[slot]} - {DEAD}
+            self.read_memo[key] = sum(1 << s for s in targets)
         return self.read_memo[key]
 
     def mark(self, states: int) -> int:
         """The states after a mark."""
         if states not in self.mark_memo:
             spend(len(self.marked.rows), len(self.marked.rows) // 800 + 2)
-            found = {n for s in range(len(self.marked.rows)) if states >> s & 1 for _, n in self.marked.marks(s)}
-            self.mark_memo[states] = sum(1 << s for s in found)
+            marks = {n for s in range(len(self.marked.rows)) if states >> s & 1 for _, n in self.marked.marks(s)}
+            self.mark_memo[states] = sum(1 << s for s in marks)
         return self.mark_memo[states]

@@ -33,6 +33,6 @@ def count_pieces(cascade: Cascade, texts: Iterable[Text], memory: int, errors: E
         if not tally.add(cast(str, text) if plain else numbered(text, errors, number)):
             raise DstokError(f"expected distinct pieces that fit in {memory} bytes, found {tally.distinct()} of them "
                              f"in {number + 1} texts, and more")
-    found = sorted(tally.counted())
-    found.sort(key=itemgetter(1), reverse=True)
-    return {piece.decode(): count for piece, count in found}
+    counts = sorted(tally.counted())
+    counts.sort(key=itemgetter(1), reverse=True)
+    return {piece.decode(): count for piece, count in counts}

@@ -22,8 +22,8 @@ __all__ = ["preset_names", "preset_splits", "presets", "tiktoken_splits"]
 @cache
 def presets() -> dict[str, dict[str, Any]]:
     """By name: `source`, in words, and `pre_tokenizer`, as in a tokenizer.json."""
-    found: dict[str, dict[str, Any]] = json.loads(files("dstok.splitting").joinpath("presets.json").read_bytes())
-    return found
+    known: dict[str, dict[str, Any]] = json.loads(files("dstok.splitting").joinpath("presets.json").read_bytes())
+    return known
 
 
 def preset_names() -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def fingerprint(cascade: Cascade) -> str:
 def _numbered(rows: tuple[tuple[int, ...], ...], columns: list[int], end: int) -> list[list[int]]:
     """The rows over `columns`, the end and the two marks, with states numbered breadth-first."""
     symbols = [*columns, end, end + 1, end + 2]
-    numbers, queue, found = {START: 0}, deque([START]), []
+    numbers, queue, table = {START: 0}, deque([START]), []
     while queue:
         row = [rows[queue[0]][symbol] for symbol in symbols]
         queue.popleft()
@@ -77,8 +77,8 @@ def _numbered(rows: tuple[tuple[int, ...], ...], columns: list[int], end: int) -
             if target not in numbers:
                 numbers[target] = len(numbers)
                 queue.append(target)
-        found.append([numbers[target] for target in row])
-    return found
+        table.append([numbers[target] for target in row])
+    return table
 
 
 # The shortest text that shows a fact
@@ -206,8 +206,8 @@ def look_ahead(cascade: Cascade) -> int | None:
 
     def step(pair: tuple[frozenset[int], frozenset[int]]) -> set[tuple[frozenset[int], frozenset[int]]]:
         """The pairs after each character. No mark precedes the first one on the side without a mark at the place."""
-        found = {(reader.read(pair[0], c), reader.read(pair[1], c)) for c in range(marked.end)}
-        return {(reader.mark(one), reader.mark(other)) for one, other in found if one and other}
+        pairs = {(reader.read(pair[0], c), reader.read(pair[1], c)) for c in range(marked.end)}
+        return {(reader.mark(one), reader.mark(other)) for one, other in pairs if one and other}
 
     undecided = {pair for pair in starts if any(reader.read(pair[0], c) for c in range(marked.end + 1))}
     if not undecided:

@@ -49,10 +49,10 @@ class SplitStream(Incoming):
         if not final and len(self._held) < self._wait:
             return []
         spans, end = self._span_pass.sure_spans(self._held, final)
-        found = [self._held[start:stop].decode() for start, stop in spans.tolist()]
+        pieces = [self._held[start:stop].decode() for start, stop in spans.tolist()]
         del self._held[:end]
         self._wait = 0 if end else 2 * len(self._held)  # an endless piece is not read again for each part
-        return found
+        return pieces
 
     def _all(self) -> list[str]:
         """The pieces of all held text, which it then drops."""

@@ -109,11 +109,11 @@ def describe_tables(
 
 
 def _pair_table(model: ModelDescription) -> tuple[bytes, bytes]:
-    found = build_pairs(model.merges)
-    if found is None:
+    table = build_pairs(model.merges)
+    if table is None:
         raise UnsupportedError("merges whose pairs collide in the pair table under each of its salts, as none do by "
                                "chance", "$.model.merges")
-    return found
+    return table
 
 
 def _pack_tokens(model: ModelDescription) -> tuple[bytes, bytes]:

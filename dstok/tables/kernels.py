@@ -129,8 +129,8 @@ def _kinds(rules: int, marked: Marked, classes: Sequence[Class]) -> tuple[int, .
     if _difference(rules, marked, everywhere) is not None:
         return None
     kinds = _likely_kinds(rules, marked, classes, [symbol for symbol in everywhere if chr(symbol[0]) in PROBES])
-    while (found := find_difference(rules, marked, classes, kinds)) is not None:
-        known = [number for byte, _, _, number in found if byte < 0 <= number]
+    while (difference := find_difference(rules, marked, classes, kinds)) is not None:
+        known = [number for byte, _, _, number in difference if byte < 0 <= number]
         if not known:
             return None
         kinds[min(known, key=lambda number: classes[number].size)] = RARE
@@ -170,11 +170,11 @@ def _difference(
     shape = [len(marked.rows), len(marked.rows[0])]
     walk = Walk(rules, symbols, rows.cast("B").cast("H", shape), marked.end, least, most)
     try:
-        found = walk.run(min(limit, steps_left() * BLOCKS_A_STEP))
+        difference = walk.run(min(limit, steps_left() * BLOCKS_A_STEP))
     finally:
         spend(walk.blocks // BLOCKS_A_STEP)
-    if found is not None:
-        return [symbols[i] for i in found]
+    if difference is not None:
+        return [symbols[i] for i in difference]
     known = _Unmarked(marked)
     for state, seen in walk.gave_up:
         if not known.go_on(state, [symbols[i][3] for i in seen], rare):
@@ -191,10 +191,10 @@ class _Unmarked:
 
     def go_on(self, state: int, word: Sequence[int], rare: Sequence[int]) -> bool:
         """May a text that begins with `word` follow `state`? In `word`, -1 is any of the classes `rare`."""
-        found = {frozenset([state])}
+        reached = {frozenset([state])}
         for column in word:
-            found = {self.step(states, c) for states in found for c in (rare if column < 0 else [column])}
-        return all(map(self.takes_all, found))
+            reached = {self.step(states, c) for states in reached for c in (rare if column < 0 else [column])}
+        return all(map(self.takes_all, reached))
 
     def step(self, states: frozenset[int], column: int) -> frozenset[int]:
         """The states after `column`, with a mark before it or without."""

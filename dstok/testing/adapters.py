@@ -135,8 +135,8 @@ def _version(package: str) -> str:
 def _upstream(tok: Any) -> Engine:
     """tokenizers 0.23.3, and others with its calls: 1.0.0rc3 gives no offsets."""
     def offsets(text: str) -> tuple[Ids, Any]:
-        found = tok.encode(text, add_special_tokens=False)
-        return found.ids, found.offsets
+        encoding = tok.encode(text, add_special_tokens=False)
+        return encoding.ids, encoding.offsets
 
     def batch(texts: list[str]) -> Iterable[Ids]:
         return [one.ids for one in tok.encode_batch(texts, add_special_tokens=False)]
@@ -181,8 +181,8 @@ def _tokenizers(path: str) -> Engine:
 
 def _of_dstok(tok: Any) -> Engine:
     def offsets(text: str) -> tuple[Ids, Any]:
-        found = tok.encode_with_offsets(text)
-        return found.ids.tolist(), found.char_spans.tolist()
+        encoding = tok.encode_with_offsets(text)
+        return encoding.ids.tolist(), encoding.char_spans.tolist()
 
     return Engine("dstok", _version("dstok"), tok.encode, tok.encode_batch, tok.decode, offsets,
                   lambda text: tok.encode(text, special="none"))
@@ -223,8 +223,8 @@ def _gigatoken(path: str) -> Engine:
     tok = importlib.import_module("gigatoken").Tokenizer(path)
 
     def decode(ids: list[int]) -> str:
-        found = tok.decode(ids)
-        return found.decode(errors="replace") if isinstance(found, bytes) else str(found)
+        text = tok.decode(ids)
+        return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
 
     return Engine("gigatoken", _version("gigatoken"), lambda text: tok.encode(text).tolist(),
                   lambda texts: tok.encode_batch_list(texts), decode)

@@ -42,12 +42,12 @@ class Answers:
 
     def rows(self) -> list[bytes | Fault]:
         """For each text its ids as uint32 bytes, or its fault."""
-        found: list[bytes | Fault] = []
+        rows: list[bytes | Fault] = []
         at = 0
         for number, length in enumerate(self.lengths):
-            found.append(self.faults.get(number) or self.flat[at : at + 4 * length])
+            rows.append(self.faults.get(number) or self.flat[at : at + 4 * length])
             at += 4 * length
-        return found
+        return rows
 
     def differ(self, other: Answers) -> list[int]:
         """The numbers of the texts whose answers differ."""

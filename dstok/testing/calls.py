@@ -104,10 +104,10 @@ def check_batches(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
 
 def _wrong_in_batch(pair: Pair, batch: list[str]) -> Wrong | None:
     """The first text with a wrong result in a batch."""
-    found, alone = pair.candidate.batch(batch), pair.candidate.encode(batch)
-    if found.faults:
-        return 0, found.faults[0], alone.rows()[0]
-    rows, expected = found.rows(), alone.rows()
+    answers, alone = pair.candidate.batch(batch), pair.candidate.encode(batch)
+    if answers.faults:
+        return 0, answers.faults[0], alone.rows()[0]
+    rows, expected = answers.rows(), alone.rows()
     if len(rows) != len(expected):
         at = min(len(rows), len(expected))
         return at, Fault("error", f"{len(rows)} results for {len(expected)} texts"), ([*expected, b""])[at]
@@ -118,13 +118,13 @@ def _smallest_batch(pair: Pair, batch: list[str], wrong: Wrong) -> tuple[list[st
     """The smallest wrong batch found: shortest texts, then fewer texts."""
     with suppress(OutOfTimeError):
         simple = ["a"] * len(batch)
-        if found := _wrong_in_batch(pair, simple):
-            batch, wrong = simple, found
+        if smaller := _wrong_in_batch(pair, simple):
+            batch, wrong = simple, smaller
         step = max(len(batch) // 2, 1)
         while True:
             shorter = batch[: len(batch) - step]
-            if shorter and (found := _wrong_in_batch(pair, shorter)):
-                batch, wrong = shorter, found
+            if shorter and (smaller := _wrong_in_batch(pair, shorter)):
+                batch, wrong = shorter, smaller
             elif step == 1:
                 break
             step = max(step // 2, 1)
@@ -132,26 +132,26 @@ def _smallest_batch(pair: Pair, batch: list[str], wrong: Wrong) -> tuple[list[st
 
 
 def _batch_cause(batch: list[str], wrong: Wrong) -> Cause:
-    at, found, expected = wrong
+    at, wrong_ids, expected = wrong
     text = batch[at] if at < len(batch) else ""
     ids = decoded(expected) if isinstance(expected, bytes) else ()
     title = f"text {at} of a batch of {len(batch)} has other ids than the text alone"
-    if isinstance(found, Fault):
+    if isinstance(wrong_ids, Fault):
         title = f"a batch of {len(batch)} fails, each of its texts alone does not"
     return Cause(BATCH, title, text,
-                 found if isinstance(found, Fault) else decoded(found), ids,
+                 wrong_ids if isinstance(wrong_ids, Fault) else decoded(wrong_ids), ids,
                  note=f"the batch: {len(batch)} texts, {sum(text == 'a' for text in batch)} of them 'a'")
 
 
 def check_threads(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
     """Four threads at once, each with all the texts in its own order."""
     pool, count = _sample(pair, guide, 400, 7), 4
-    alone, found = pair.candidate.encode(pool), pair.candidate.threads(pool, count)
+    alone, answers = pair.candidate.encode(pool), pair.candidate.threads(pool, count)
     tally.texts += len(pool)
-    if found.faults:
-        yield Cause(THREADS, f"{count} threads at once fail", "", found.faults[0], ())
+    if answers.faults:
+        yield Cause(THREADS, f"{count} threads at once fail", "", answers.faults[0], ())
         return
-    expected, rows = alone.rows(), found.rows()
+    expected, rows = alone.rows(), answers.rows()
     for at, row in enumerate(rows):
         judge = expected[at % len(pool)]
         if row != judge and isinstance(row, bytes) and isinstance(judge, bytes):
@@ -169,8 +169,8 @@ def check_decode(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
         expected = (tok.decode(tok.encode(text)) for text in texts)
         return [None if back == one else back for one, back in zip(expected, _decoded_by(pair, texts))]
 
-    if found := _smallest(pool, ask, tally, 500):
-        text, back, count = found
+    if differing := _smallest(pool, ask, tally, 500):
+        text, back, count = differing
         ids = tuple(guide.tokenizer.encode(text))
         yield Cause(DECODE, "decode does not give the text back", text, back if isinstance(back, Fault) else ids, ids,
                     count=count, note=f"decoded as {back!r}")
@@ -208,8 +208,8 @@ def check_offsets(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
 def _spans(runner: Any, texts: list[str], guide: Guide) -> list[Spans]:
     if not runner.can("offsets"):
         return [_in_unit(guide, text, "code points") for text in texts]
-    found = runner.call("offsets", texts)
-    return [None] * len(texts) if isinstance(found, Fault) else found[0]
+    answers = runner.call("offsets", texts)
+    return [None] * len(texts) if isinstance(answers, Fault) else answers[0]
 
 
 def _in_unit(guide: Guide, text: str, unit: str) -> list[tuple[int, int]]:
@@ -234,8 +234,8 @@ def check_plain(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
         return [None if row == array("I", expected(text)).tobytes() else row
                 for text, row in zip(texts, pair.candidate.plain(texts).rows())]
 
-    if found := _smallest(pool, ask, tally, 500):
-        text, row, count = found
+    if differing := _smallest(pool, ask, tally, 500):
+        text, row, count = differing
         ids = row if isinstance(row, Fault) else decoded(row)
         yield Cause(PLAIN, "added tokens as plain text: other ids", text, ids, tuple(expected(text)), count=count)
 

@@ -102,27 +102,27 @@ class Cascade:
         """The end of the step's match at `start`, or `start`."""
         best = start
         for dfa, known in zip(step, futile):
-            found = _longest(dfa, symbols, start, end, after, known)
-            if found > start and not self.mistake.longest:
-                return found
-            best = max(best, found)
+            end_of = _longest(dfa, symbols, start, end, after, known)
+            if end_of > start and not self.mistake.longest:
+                return end_of
+            best = max(best, end_of)
         return best
 
 
 def _longest(dfa: DFA, symbols: list[int], start: int, end: int, after: int, futile: _Futile) -> int:
-    state, found, path = START, start, list[tuple[int, int]]()
+    state, best, path = START, start, list[tuple[int, int]]()
     for at in range(start, end + 1):
         if (state, at) in futile:
             break
         path.append((state, at))
         state, tag = dfa.edges[state][symbols[at] if at < end else after]
         if tag != NO_TAG:
-            found, path = at, []
+            best, path = at, []
         if state == DEAD:
             break
     if len(path) > FAR:
         futile.update(path)
-    return found
+    return best
 
 
 def without_looks(node: Node) -> Node:

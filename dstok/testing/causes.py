@@ -105,11 +105,11 @@ class Explainer:
         return next((cause for cause in self.causes if self._explains(cause, difference)), None)
 
     def _explains(self, cause: Cause, difference: Difference) -> bool:
-        found = difference.found
-        if isinstance(found, Fault):
-            return isinstance(cause.found, Fault) and _kind(cause.found) == _kind(found)
+        answer = difference.found
+        if isinstance(answer, Fault):
+            return isinstance(cause.found, Fault) and _kind(cause.found) == _kind(answer)
         if cause.hypothesis:
-            return cause.hypothesis.predict(difference.text) == found or self._grows(cause, difference)
+            return cause.hypothesis.predict(difference.text) == answer or self._grows(cause, difference)
         if cause.cause == MERGES and cause.title == REORDERED:
             return self._reordered(cause, difference)
         if cause.cause == PIECES:
@@ -280,12 +280,12 @@ class Explainer:
     def _tried(self, hypotheses: list[Hypothesis], around: list[str]) -> list[tuple[int, int]]:
         """For each: (how many texts it predicts, how many it expects to differ)."""
         reference = {text: self.pipeline.reference(text) for text in around}
-        found = {d.text: d.found for d in self.pair.differences(around)}
+        answers = {d.text: d.found for d in self.pair.differences(around)}
         counts = []
         for one in hypotheses:
             self.pair.clock.check()
             telling = [(text, ids) for text in around if (ids := one.predict(text)) not in (None, reference[text])]
-            counts.append((sum(found.get(text, reference[text]) == ids for text, ids in telling), len(telling)))
+            counts.append((sum(answers.get(text, reference[text]) == ids for text, ids in telling), len(telling)))
         return counts
 
     def _holds(self, one: Hypothesis, char: str) -> bool:
@@ -312,10 +312,10 @@ class Explainer:
 
     def _merge_detail(self, difference: Difference) -> str:
         """The first merge that the candidate's tokens show to be missing."""
-        found = list(difference.found)
+        ids = list(difference.found)
         for piece in self._pieces(difference.text):
-            theirs = found[: tokens_of(self.guide, found, width(piece))]  # type: ignore[arg-type]
-            found = found[len(theirs) :]
+            theirs = ids[: tokens_of(self.guide, ids, width(piece))]  # type: ignore[arg-type]
+            ids = ids[len(theirs) :]
             if self.guide.merged(piece) != theirs:
                 return violated(self.guide, piece.encode(), theirs)  # type: ignore[arg-type]
         return NO_MERGE
@@ -329,12 +329,12 @@ class Explainer:
         places = [at for at in range(1, len(word)) if width(seen[:at]) in edges]
         pool = list(dict.fromkeys(self.guide.spell_at_random(word, chance) for _ in range(300)))
         pool += [self.guide.spell(word), self.guide.spell_backward(word)]
-        found = {d.text: d.found for d in self.pair.differences(pool)}
+        answers = {d.text: d.found for d in self.pair.differences(pool)}
         for at in places:
             crossed = [text for text in pool
                        if width(text[:at]) not in ends(self.guide, self.pipeline.reference(text))]
             cut = sum(width(text[:at]) in ends(self.guide, ids) for text in crossed
-                      if not isinstance(ids := found.get(text, ()), Fault))
+                      if not isinstance(ids := answers.get(text, ()), Fault))
             if len(crossed) > 1 and cut >= SURE * len(crossed):
                 return True
         return False
@@ -345,11 +345,11 @@ class Explainer:
             return False
         if self._loses(difference.text, difference.found):
             return False
-        found = set(ends(self.guide, difference.found))
+        ends_found = set(ends(self.guide, difference.found))
         at = 0
         for piece in self._pieces(difference.text):
             at += width(piece)
-            if at not in found:
+            if at not in ends_found:
                 return False
         return True
 

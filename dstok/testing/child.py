@@ -194,16 +194,16 @@ def decode(engine: Engine, begin: Begin, batch: list[list[int]]) -> tuple[list[s
 def offsets(engine: Engine, begin: Begin, texts: list[str]) -> tuple[list[list[tuple[int, int]] | None], Faults]:
     """The spans of each text's tokens."""
     assert engine.offsets is not None
-    found: list[list[tuple[int, int]] | None] = []
+    rows: list[list[tuple[int, int]] | None] = []
     faults = Faults()
     for number, text in enumerate(texts):
         begin(number)
         try:
-            found.append([(int(start), int(end)) for start, end in engine.offsets(text)[1]])
+            rows.append([(int(start), int(end)) for start, end in engine.offsets(text)[1]])
         except BaseException as error:
             faults[number] = _fault(error)
-            found.append(None)
-    return found, faults
+            rows.append(None)
+    return rows, faults
 
 
 def timed(engine: Engine, begin: Begin, text: str, repeats: int) -> float:

@@ -48,10 +48,10 @@ def rows(spec: str) -> Iterator[str]:
     except ImportError as error:
         raise CandidateError(f"datasets is not installed here: pip install 'dstok[corpus]' ({error})") from error
     try:
-        found = load_dataset(name, configuration or None, split=split or "test", streaming=True)
+        data = load_dataset(name, configuration or None, split=split or "test", streaming=True)
     except Exception as error:  # many kinds: no network, no such name, no such split
         raise CandidateError(f"{spec}: {type(error).__name__}: {str(error)[:200]}") from error
-    return _texts(spec, found, column or "text")
+    return _texts(spec, data, column or "text")
 
 
 def _texts(spec: str, found: Iterable[dict[str, object]], column: str) -> Iterator[str]:

@@ -21,13 +21,13 @@ __all__ = ["finding_of"]
 def finding_of(guide: Guide, cause: Cause) -> Finding:
     """A cause as data."""
     fault = f"{cause.found.kind}: {cause.found.message}" if isinstance(cause.found, Fault) else ""
-    found = [] if isinstance(cause.found, Fault) else cause.found
-    first = next((at for at, (one, two) in enumerate(zip(found, cause.expected)) if one != two),
-                 min(len(found), len(cause.expected)))
+    ids = [] if isinstance(cause.found, Fault) else cause.found
+    first = next((at for at, (one, two) in enumerate(zip(ids, cause.expected)) if one != two),
+                 min(len(ids), len(cause.expected)))
     evidence = ""
     if cause.evidence:
         evidence = f"predicts {cause.evidence[0]} of {cause.evidence[1]} further texts that it should change"
-    return Finding(cause.cause, _title(cause), cause.text, _tokens(guide, found), _tokens(guide, cause.expected), first,
+    return Finding(cause.cause, _title(cause), cause.text, _tokens(guide, ids), _tokens(guide, cause.expected), first,
                    fault, cause.count, _characters(guide, cause), evidence, list(cause.before), cause.examples,
                    _details(cause), cause.note)
 

@@ -60,14 +60,14 @@ def _grow(candidate: Runner, guide: Guide, kind: str, longest: str) -> Growth:
     rows: list[tuple[int, float]] = []
     for size in SIZES:
         text = _of_size(longest, size)
-        found = candidate.call("timed", text, 2 if size < SIZES[-1] else 1)
-        if isinstance(found, Fault):
-            return _ended(candidate, kind, text, rows, found)
-        rows.append((size, found))
+        seconds = candidate.call("timed", text, 2 if size < SIZES[-1] else 1)
+        if isinstance(seconds, Fault):
+            return _ended(candidate, kind, text, rows, seconds)
+        rows.append((size, seconds))
     if rows[-1][1] < 1.0:  # else a crash at greater length would take too long to reach
-        found = candidate.call("timed", longest, 1)
-        if isinstance(found, Fault) and found.kind != "hang":
-            return Growth(kind, longest, tuple(rows), found)
+        seconds = candidate.call("timed", longest, 1)
+        if isinstance(seconds, Fault) and seconds.kind != "hang":
+            return Growth(kind, longest, tuple(rows), seconds)
     return Growth(kind, _of_size(longest, SIZES[-1]), tuple(rows))
 
 

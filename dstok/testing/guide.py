@@ -103,11 +103,11 @@ class Guide:
     @lazy
     def interesting(self) -> tuple[int, ...]:
         """Code points where a set may be wrong: all below U+3400, edges of classes, and edges of changes."""
-        found = {*range(0x3400), *edges()}
+        codes = {*range(0x3400), *edges()}
         for members in self.alphabet.classes:
             for first, last in members.ranges:
-                found.update((first - 1, first, last, last + 1))
-        return tuple(code for code in sorted(found) if 0 <= code < 0x110000 and code not in SURROGATES)
+                codes.update((first - 1, first, last, last + 1))
+        return tuple(code for code in sorted(codes) if 0 <= code < 0x110000 and code not in SURROGATES)
 
     # Visibility
 
@@ -137,13 +137,13 @@ class Guide:
         """Some characters of two classes that glue, the firmest first; none if none was found."""
         key = left, right
         if key not in self._glue:
-            found: dict[tuple[str, str], int] = {}
+            pairs: dict[tuple[str, str], int] = {}
             for pair in [*self._vocabulary_pairs.get(key, ()), *self._some_pairs(left, right)]:
                 if (id := self._crossing(*pair)) is not None:
-                    found[pair] = id
-                if len(found) == 6 * GLUED:
+                    pairs[pair] = id
+                if len(pairs) == 6 * GLUED:
                     break
-            self._glue[key] = sorted(found, key=lambda pair: found[pair])[:GLUED]
+            self._glue[key] = sorted(pairs, key=lambda pair: pairs[pair])[:GLUED]
         return self._glue[key]
 
     def _some_pairs(self, left: int, right: int) -> Iterable[tuple[str, str]]:
@@ -155,14 +155,14 @@ class Guide:
     @lazy
     def _vocabulary_pairs(self) -> dict[tuple[int, int], list[tuple[str, str]]]:
         """By classes, neighbours inside tokens; at most 50 for a pair of classes."""
-        found: dict[tuple[int, int], dict[tuple[str, str], None]] = {}
+        by_kinds: dict[tuple[int, int], dict[tuple[str, str], None]] = {}
         for token in self.token_texts.values():
             numbers = self.classes_of(token)
             for at in range(len(token) - 1):
-                pairs = found.setdefault((numbers[at], numbers[at + 1]), {})
+                pairs = by_kinds.setdefault((numbers[at], numbers[at + 1]), {})
                 if len(pairs) < 50:
                     pairs[token[at], token[at + 1]] = None
-        return {key: list(pairs) for key, pairs in found.items()}
+        return {key: list(pairs) for key, pairs in by_kinds.items()}
 
     @lazy
     def token_texts(self) -> dict[int, str]:

@@ -61,13 +61,13 @@ class Pipeline:
     def with_splitter(self, split: Splitter, text: str) -> Ids:
         """The ids if `split` cut the text between added tokens."""
         data = self.guide.model.seen(text).encode()
-        found: list[int] = []
+        ids: list[int] = []
         at = 0
         for id, start, end in self.guide.model.added_in(text):
-            found += self._cut(split, data[at:start])
-            found.append(id)
+            ids += self._cut(split, data[at:start])
+            ids.append(id)
             at = end
-        return tuple(found + self._cut(split, data[at:]))
+        return tuple(ids + self._cut(split, data[at:]))
 
     def _cut(self, split: Splitter, text: bytes) -> list[int]:
         """The ids of a text without added tokens."""
@@ -77,7 +77,7 @@ class Pipeline:
         """The pieces of a text, with some characters treated as members of other classes."""
         class_of, edges = override or self.guide.alphabet.class_of, self.guide.edges
         symbols = [class_of(char) for char in text] + [self.guide.alphabet.end]
-        found, at = [], 0
+        pieces, at = [], 0
         while at < len(text):
             state, end, place = START, at, at
             while state != DEAD:
@@ -85,9 +85,9 @@ class Pipeline:
                 if tag != NO_TAG:
                     end = place
                 place += 1
-            found.append(text[at:end])
+            pieces.append(text[at:end])
             at = end
-        return found
+        return pieces
 
 
 # Characters in the wrong class
@@ -98,8 +98,8 @@ def class_override(pipeline: Pipeline, taken: dict[str, int], cause: str, title:
     class_of = pipeline.guide.alphabet.class_of
 
     def override(char: str) -> int:
-        found = taken.get(char)
-        return class_of(char) if found is None else found
+        taken_by = taken.get(char)
+        return class_of(char) if taken_by is None else taken_by
 
     def predict(text: str) -> Ids:
         if taken.keys().isdisjoint(text):
@@ -347,8 +347,8 @@ def catalog(guide: Guide) -> tuple[Hypothesis, ...]:
     """All named mistakes, the more specific ones of a kind first."""
     pipeline = Pipeline(guide)
     own = guide.program.unicode_version
-    found = [*_frame_hypotheses(pipeline), *_added_hypotheses(pipeline), *_text_hypotheses(pipeline)]
+    hypotheses = [*_frame_hypotheses(pipeline), *_added_hypotheses(pipeline), *_text_hypotheses(pipeline)]
     if own in VERSIONS:
         nearest = sorted(VERSIONS, key=lambda version: abs(VERSIONS.index(version) - VERSIONS.index(own)))
-        found += [unicode_override(pipeline, version, own) for version in nearest if version != own]
-    return (*found, *_structure_hypotheses(pipeline), *_pattern_hypotheses(pipeline))
+        hypotheses += [unicode_override(pipeline, version, own) for version in nearest if version != own]
+    return (*hypotheses, *_structure_hypotheses(pipeline), *_pattern_hypotheses(pipeline))

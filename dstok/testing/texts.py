@@ -36,8 +36,8 @@ def contexts(guide: Guide) -> list[tuple[str, str]]:
     """(before, after) of a character: alone, in each state of the automaton, before and between each class."""
     ways = [guide.spell_plainly(way) for way in guide.access.values()]
     reps = guide.representatives
-    found = [*((way, "") for way in ways), *(("", char) for char in reps), *((char, char) for char in reps)]
-    return list(dict.fromkeys(found))
+    pairs = [*((way, "") for way in ways), *(("", char) for char in reps), *((char, char) for char in reps)]
+    return list(dict.fromkeys(pairs))
 
 
 def code_points(guide: Guide, points: Iterable[int] | None = None) -> Iterator[str]:

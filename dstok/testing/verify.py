@@ -146,9 +146,9 @@ class _Run:
         patience = max(EXPLAINING * self.clock.all_left(), LEAST)
         for block in _blocks(check.texts(self.guide), self.clock):
             before = self.pair.texts
-            found, late = self.differences(block)
+            differing, late = self.differences(block)
             done += self.pair.texts - before
-            for difference in found:
+            for difference in differing:
                 if differences < EXPLAINED:
                     patience -= self.explain(difference, patience)
                 differences += 1

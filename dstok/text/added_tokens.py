@@ -69,13 +69,13 @@ class AddedTokens:
         from dstok.formats.tokens import decoded_bytes, is_spelling  # not needed to encode
 
         special = {token.content for token in self.tokens if token.special}
-        found = []
+        rows = []
         for token in self.tokens:
             seen = self.seen(token)
             text = seen.decode()
             spells = is_spelling(text) and not token.literal
-            found.append((token.id, decoded_bytes(text) if spells else seen, text in special))
-        return found
+            rows.append((token.id, decoded_bytes(text) if spells else seen, text in special))
+        return rows
 
     def policy(self, special: Special) -> Policy:
         """The policy that `special` names. Raises `ArgumentError` or `UnknownTokenError`."""
@@ -107,16 +107,16 @@ class AddedTokens:
         return self._policy((), refuses=False)
 
     def _subset(self, contents: frozenset[str]) -> Policy:
-        found = self._subsets.get(contents)
-        if found is None:
+        policy = self._subsets.get(contents)
+        if policy is None:
             for content in contents:
                 if content not in self.by_content:
                     raise UnknownTokenError(f"expected an added token in special, found {content!r}")
-            found = self._policy(tuple(t for t in self.tokens if t.content in contents), refuses=False)
+            policy = self._policy(tuple(t for t in self.tokens if t.content in contents), refuses=False)
             if len(self._subsets) >= MAX_CACHED:
                 self._subsets.clear()
-            self._subsets[contents] = found
-        return found
+            self._subsets[contents] = policy
+        return policy
 
     def _policy(self, tokens: tuple[AddedToken, ...], refuses: bool) -> Policy:
         raw = [t for t in tokens if not t.normalized]

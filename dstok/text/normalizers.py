@@ -179,10 +179,10 @@ def _replace_matches(step: NormalizerStep, matches: Callable[[str], list[tuple[i
     def run(text: str, sources: Sources, most: int) -> Aligned:
         parts: list[str] = []
         moved: list[int] = []
-        found, at = matches(text), 0
-        replaced = sum(end - start for start, end in found)
-        _check_length(len(text) - replaced + len(found) * len(step.content), most, step.where)
-        for start, end in [*found, (len(text), len(text))]:
+        places, at = matches(text), 0
+        replaced = sum(end - start for start, end in places)
+        _check_length(len(text) - replaced + len(places) * len(step.content), most, step.where)
+        for start, end in [*places, (len(text), len(text))]:
             parts.append(text[at:start])
             if sources is not None:
                 moved += sources[at:start]
@@ -198,11 +198,11 @@ def _replace_matches(step: NormalizerStep, matches: Callable[[str], list[tuple[i
 
 def _literal_matches(literal: str) -> Callable[[str], list[tuple[int, int]]]:
     def run(text: str) -> list[tuple[int, int]]:
-        found, at = [], text.find(literal)
+        places, at = [], text.find(literal)
         while at >= 0:
-            found.append((at, at + len(literal)))
+            places.append((at, at + len(literal)))
             at = text.find(literal, at + len(literal))
-        return found
+        return places
 
     return run
 
@@ -227,13 +227,13 @@ def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str]
 
     def run(text: str) -> list[tuple[int, int]]:
         data = text.encode()
-        found, chars = [], 0
+        places, chars = [], 0
         for start, end, tag in scanner.spans(data):
             length = len(data[start:end].decode())
             if program.tags[tag].step is not None:
-                found.append((chars, chars + length))
+                places.append((chars, chars + length))
             chars += length
-        return found
+        return places
 
     return run
 

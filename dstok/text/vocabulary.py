@@ -34,10 +34,10 @@ class Vocabulary:
     def id_of(self, token: Text) -> int:
         """The id of a token, given as its spelling or its bytes. Raises `UnknownTokenError` and `TypeError`."""
         token = checked_text(token, "token")
-        found = self._by_bytes.get(token) if isinstance(token, bytes) else self.ids.get(token)
-        if found is None:
+        token_id = self._by_bytes.get(token) if isinstance(token, bytes) else self.ids.get(token)
+        if token_id is None:
             raise UnknownTokenError(f"no token is {token!r}")
-        return found
+        return token_id
 
     @lazy
     def ids(self) -> dict[str, int]:

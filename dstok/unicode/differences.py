@@ -56,8 +56,8 @@ def _valued(name: str, before: Members, after: Members) -> Iterator[Change]:
     """The changes of a property with one value for each code point."""
     for old, members in before.items():
         moved = members - after.get(old, CodePointSet.empty())
-        found = ((new, moved & after[new]) for new in after if moved)
-        yield from (Change(name, old, new, points) for new, points in found if points)
+        moves = ((new, moved & after[new]) for new in after if moved)
+        yield from (Change(name, old, new, points) for new, points in moves if points)
 
 
 def _held(prefix: str, before: Members, after: Members) -> Iterator[Change]:

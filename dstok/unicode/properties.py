@@ -80,10 +80,10 @@ def further_names(version: str = DEFAULT_VERSION) -> dict[str, str]:
 
 
 def _script_name(name: str, version: str) -> str:
-    found = _script_names(version).get(loose(name))
-    if found is None:
+    known = _script_names(version).get(loose(name))
+    if known is None:
         raise UnknownPropertyError(f"expected a script of Unicode {version}, such as Han or Grek, found {name!r}")
-    return found
+    return known
 
 
 @cache
@@ -106,8 +106,8 @@ def _names(table: str, version: str) -> tuple[str, ...]:
 def _members(table: str, name: str, version: str) -> CodePointSet:
     own = _table(version)
     spans = (span.split("-") for span in getattr(own, table).get(name, "").split())
-    found = CodePointSet.from_ranges((int(span[0], 16), int(span[-1], 16)) for span in spans)
-    return found if version == own.BASE else found ^ _members(table, name, own.BASE)
+    members = CodePointSet.from_ranges((int(span[0], 16), int(span[-1], 16)) for span in spans)
+    return members if version == own.BASE else members ^ _members(table, name, own.BASE)
 
 
 def _table(version: str) -> ModuleType:

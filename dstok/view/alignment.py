@@ -72,8 +72,8 @@ def _keys(reading: Reading, with_ids: bool) -> npt.NDArray[np.void]:
 
 def _places(one: Reading, other: Reading, differ: tuple[Flags, Flags]) -> npt.NDArray[np.int64]:
     """The places where stretches of differing tokens begin."""
-    found = []
+    places = []
     for reading, flags in zip((one, other), differ):
         before = np.concatenate([[False], flags[:-1]])
-        found.append(reading.encoding.byte_spans[flags & ~before, 0])
-    return np.unique(np.concatenate(found))
+        places.append(reading.encoding.byte_spans[flags & ~before, 0])
+    return np.unique(np.concatenate(places))

@@ -41,9 +41,9 @@ def explanation_page(tokenizer: TokenizerProtocol, text: str | None = None, name
     model = tokenizer.inspect()
     shown = None if text is None else model.normalize(text)
     title = f"{tokenizer.name or name}: how it cuts texts"
-    found = [] if shown is None else list(paths(model.automaton, shown))
-    parts = [f"<h1>{escape(title)}</h1>", *_steps(model.automaton), *_paths(model.automaton, found),
-             *_automaton(model.automaton, found), *_classes(model.automaton),
+    walked = [] if shown is None else list(paths(model.automaton, shown))
+    parts = [f"<h1>{escape(title)}</h1>", *_steps(model.automaton), *_paths(model.automaton, walked),
+             *_automaton(model.automaton, walked), *_classes(model.automaton),
              "<h2>All in words</h2><details><summary>dstok explain</summary>",
              f"<pre>{escape(explain(model, text))}</pre></details>"]
     return page(title, "<main>" + "\n".join(parts) + "</main>", styles=[STYLE, _PAGE_STYLE])

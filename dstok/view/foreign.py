@@ -64,13 +64,13 @@ def _bytes_by_spans(
     name: str, text: str, ids: Sequence[int], spans: Sequence[tuple[int, int]] | None,
 ) -> list[bytes]:
     """The bytes of each token by its span, if the spans follow one another from the start of the text to its end."""
-    found = [] if spans is None else [(int(start), int(end)) for start, end in spans]
-    edges = [0, *(end for _, end in found)]
-    whole = all(start == edge for (start, _), edge in zip(found, edges))
-    if len(found) != len(ids) or not whole or edges[-1] != len(text):
+    pairs = [] if spans is None else [(int(start), int(end)) for start, end in spans]
+    edges = [0, *(end for _, end in pairs)]
+    whole = all(start == edge for (start, _), edge in zip(pairs, edges))
+    if len(pairs) != len(ids) or not whole or edges[-1] != len(text):
         raise TextError(f"expected tokens of {name} whose bytes make up the text, or whose spans follow one another, "
                         "found neither", 0)
-    return [text[start:end].encode() for start, end in found]
+    return [text[start:end].encode() for start, end in pairs]
 
 
 def _vocabulary(name: str, ids: Sequence[int], parts: Sequence[bytes]) -> dict[int, bytes]:

@@ -60,7 +60,7 @@ class MergeSteps:
         size = len(piece)
         ids: list[int | None] = [self.model.merge(piece[at : at + 1])[0] for at in range(size)]
         ends, befores = list(range(1, size + 1)), list(range(-1, size - 1))  # of the token that starts at each byte
-        waiting = [found for at in range(size - 1) if (found := self._pair(ids[at], ids[at + 1], at))]
+        waiting = [pair for at in range(size - 1) if (pair := self._pair(ids[at], ids[at + 1], at))]
         heapify(waiting)
         steps = []
         while waiting:
@@ -74,12 +74,12 @@ class MergeSteps:
             if end < size:
                 befores[end] = start
             for at in (befores[start], start):
-                if at >= 0 and ends[at] < size and (found := self._pair(ids[at], ids[ends[at]], at)):
-                    heappush(waiting, found)
+                if at >= 0 and ends[at] < size and (pair := self._pair(ids[at], ids[ends[at]], at)):
+                    heappush(waiting, pair)
         return steps, [id for id in ids if id is not None]
 
     def _pair(self, left: int | None, right: int | None, at: int) -> tuple[int, int, int, int, int] | None:
         """(rank, place, left, right, product) of two neighbours; None if no merge joins them."""
-        if left is None or right is None or (found := self._merges.get((left, right))) is None:
+        if left is None or right is None or (merge := self._merges.get((left, right))) is None:
             return None
-        return found[0], at, left, right, found[1]
+        return merge[0], at, left, right, merge[1]

@@ -69,9 +69,9 @@ def _json(value: Any) -> str:
 
 def view_body(editor: bool, rows: str = "", counts: str = "") -> str:
     """The body of a view, with an editor if a server answers it."""
-    found = asset("editor.html") if editor else ""
+    editing = asset("editor.html") if editor else ""
     signs = escape(json.dumps(SIGNS))
-    return Template(asset("view.html")).substitute(editor=found, rows=rows, counts=counts, signs=signs)
+    return Template(asset("view.html")).substitute(editor=editing, rows=rows, counts=counts, signs=signs)
 
 
 def page_of(sheet: Sheet, title: str = "dstok view") -> str:
@@ -109,9 +109,9 @@ def pieces(reading: Reading, with_merges: bool) -> dict[str, Any] | None:
         return None
     reasons: dict[tuple[int, int], int] = {}
     tags = [reasons.setdefault((step, other), len(reasons)) for step, other in reading.piece_table[:, 4:].tolist()]
-    found = {"reasons": [[step, other] if step >= 0 else [None, None] for step, other in reasons], "tags": tags}
+    columns = {"reasons": [[step, other] if step >= 0 else [None, None] for step, other in reasons], "tags": tags}
     places = None if not reading.tokenizer.inspect().normalizer else reading.piece_table[:, :4].tolist()
-    return found | {"places": places, "merges": _merges(reading) if with_merges else None}
+    return columns | {"places": places, "merges": _merges(reading) if with_merges else None}
 
 
 def _merges(reading: Reading) -> dict[str, Any]:

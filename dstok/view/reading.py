@@ -85,11 +85,11 @@ class Reading:
                      if not tags[tag].dropped]
             rows += [(start, end, 0)] if end >= 0 else []
             at = end
-        found = np.array(rows, np.int64).reshape(-1, 3)
+        spans = np.array(rows, np.int64).reshape(-1, 3)
         whys = np.array([[_number(tag.step), _number(tag.alternative)] for tag in tags], np.int64)
-        first, last = self._tokens_of(np.arange(len(found)))
+        first, last = self._tokens_of(np.arange(len(spans)))
         chars = np.column_stack([self.encoding.char_spans[first, 0], self.encoding.char_spans[last - 1, 1]])
-        return np.hstack([found[:, :2], chars, whys[found[:, 2]]])
+        return np.hstack([spans[:, :2], chars, whys[spans[:, 2]]])
 
     def _pretokenized(self, tokenizer: TokenizerProtocol) -> npt.NDArray[np.int64]:
         rows = [(piece.start + byte, piece.end + byte, piece.char_start + char, piece.char_end + char,

@@ -70,6 +70,6 @@ def _borders(readings: Sequence[Reading]) -> Numbers:
 def _same_place(first: Reading, other: Reading, rows: Numbers) -> Numbers:
     """The first tokens of the other reading that begin where the tokens `rows` of the first do."""
     starts = first.encoding.byte_spans[rows, 0] if len(first) else np.zeros(len(rows), np.int64)
-    found = np.searchsorted(other.encoding.byte_spans[:, 0], starts, "left").astype(np.int64)
-    found[0] = 0
-    return found
+    places = np.searchsorted(other.encoding.byte_spans[:, 0], starts, "left").astype(np.int64)
+    places[0] = 0
+    return places

@@ -61,12 +61,12 @@ class Sheet:
         sections: for each, the first token of each reading, its characters, its lines, and the number of its tokens
         that the other reading lacks.
         """
-        found = self.alignment
+        alignment = self.alignment
         return {"format": FORMAT, "models": [_model(reading) for reading in self.readings],
                 "sections": self._sections(), "ends": self.starts[-1].tolist(),
-                "differences": None if found is None else {
-                    "places": len(found.places), "tokens": [int(flags.sum()) for flags in found.differ],
-                    "ids": found.one_vocabulary}}
+                "differences": None if alignment is None else {
+                    "places": len(alignment.places), "tokens": [int(flags.sum()) for flags in alignment.differ],
+                    "ids": alignment.one_vocabulary}}
 
     def _sections(self) -> list[list[int]]:
         first = self.readings[0]
@@ -119,13 +119,13 @@ def columns(reading: Reading, first: int, last: int) -> dict[str, Any]:
     encoding = reading.encoding
     ids = encoding.ids[first:last].tolist()
     partial = (np.flatnonzero(reading.shared[first:last] | reading.shared[first + 1 : last + 1]) + first).tolist()
-    found = {"start": first, "ids": ids, "bytes": _deltas(encoding.byte_spans[first:last]),
+    columns = {"start": first, "ids": ids, "bytes": _deltas(encoding.byte_spans[first:last]),
              "chars": _deltas(encoding.char_spans[first:last]),
              "pieces": np.diff(encoding.pieces[first:last], prepend=0).tolist(),
              "hex": {id: reading.vocabulary[id].hex() for id in dict.fromkeys(ids)},
              "states": {token: reading.state(token) for token in partial},
              "added": (np.flatnonzero(encoding.special[first:last]) + first).tolist()}
-    return found | ({"messages": reading.messages[first:last].tolist()} if len(reading.messages) else {})
+    return columns | ({"messages": reading.messages[first:last].tolist()} if len(reading.messages) else {})
 
 
 def _deltas(spans: npt.NDArray[np.int64]) -> list[int]:

@@ -44,5 +44,5 @@ def split_bytes(data: bytes) -> list[str | bytes]:
     ([' ', b'\xf0\x9f'], [b'\xa6\x99', 'a'])
     """
     text = data.decode("utf-8", "surrogateescape")  # a byte outside whole characters becomes a lone surrogate
-    found = [(wrong, "".join(chars)) for wrong, chars in groupby(text, key=lambda char: "\udc80" <= char <= "\udcff")]
-    return [part.encode("utf-8", "surrogateescape") if wrong else part for wrong, part in found]
+    parts = [(wrong, "".join(chars)) for wrong, chars in groupby(text, key=lambda char: "\udc80" <= char <= "\udcff")]
+    return [part.encode("utf-8", "surrogateescape") if wrong else part for wrong, part in parts]
