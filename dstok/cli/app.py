@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 
 import dstok
-from dstok.cli.arguments import Parser
+from dstok.cli.arguments import Parser, take_given_text
 from dstok.cli.errors import CommandError, complain, message_of, reason
 from dstok.errors import DstokError
 
@@ -110,6 +110,7 @@ def _arguments(argv: Sequence[str]) -> Namespace:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         arguments.files = [*arguments.files, *rest]
+    take_given_text(arguments)
     return arguments
 
 

@@ -18,8 +18,9 @@ from dstok.cli.errors import CommandError
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction["Parser"]  # noqa: SLF001  # argparse has no public name for it
 
-__all__ = ["Parser", "add_actions", "add_command", "add_files", "add_input", "add_json", "add_json_and_output",
-           "add_jsonl", "add_model", "add_output", "add_text", "at_least_0", "field_of", "refuse_unless"]
+__all__ = ["Parser", "add_actions", "add_command", "add_files", "add_given_text", "add_input", "add_json",
+           "add_json_and_output", "add_jsonl", "add_model", "add_output", "add_text", "at_least_0", "field_of",
+           "refuse_unless", "take_given_text"]
 
 DEFAULT_MODEL, FIELD = "deepseek-v3", "text"
 EXAMPLE = "example:\n  "
@@ -105,6 +106,21 @@ def add_files(parser: Parser) -> None:
                         help="files to read, also .gz and .zst; - or no file is standard input")
 
 
+def add_given_text(parser: Parser) -> None:
+    parser.add_argument("--text", dest="given_text", metavar="TEXT", help="read this text instead of files")
+
+
+def take_given_text(arguments: argparse.Namespace) -> None:
+    """Puts the text of --text in the place of the files. Raises `CommandError` for both."""
+    given = getattr(arguments, "given_text", None)
+    if given is None:
+        return
+    refuse_unless(arguments.files == ["-"], "--text", "a command without files")
+    from dstok.files.inputs import GivenText
+
+    arguments.files = [GivenText(given)]
+
+
 def add_output(parser: Parser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of standard output")
 
@@ -140,6 +156,7 @@ def refuse_unless(useful: bool, option: str, what_for: str) -> None:
 def add_input(parser: Parser) -> None:
     """Adds the options of a command that reads text: model, files, JSON lines, added tokens, faulty text."""
     add_files(parser)
+    add_given_text(parser)
     add_model(parser)
     add_jsonl(parser, "each line is a JSON object with one text")
     parser.add_argument("--special", default="all", metavar="HOW",

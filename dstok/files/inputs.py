@@ -12,13 +12,14 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import BinaryIO, NamedTuple, Protocol
 
 from dstok.base.faults import reason
 from dstok.errors import FileError
 from dstok.files.frames import SUFFIXES, open_frames
 
-__all__ = ["BLOCK", "PACKED", "Record", "Source", "Watcher", "json_kind", "open_source", "records"]
+__all__ = ["BLOCK", "PACKED", "GivenText", "Record", "Source", "Watcher", "json_kind", "open_source", "records"]
 
 BLOCK = 1 << 20
 MOST_HELD = 1 << 28  # bytes of a packed input held together: a few packed bytes may stand for all of memory
@@ -36,6 +37,17 @@ class Watcher(Protocol):
 
     def done_with(self, size: int) -> None:
         """An input of `size` bytes is done."""
+
+
+class GivenText(str):
+    """Stands for a path in a list of inputs: the text itself was given.
+
+    >>> with open_source(GivenText("Hi")) as source:
+    ...     source.name, source.read_all()
+    ('the text', b'Hi')
+    """
+
+    __slots__ = ()
 
 
 class Source:
@@ -111,8 +123,7 @@ class Source:
 @contextmanager
 def open_source(path: str, progress: Watcher | None = None) -> Iterator[Source]:
     """Open `path` ("-": standard input) for reading; `progress` is told how much has been read."""
-    name = "standard input" if path == "-" else path
-    raw = _stdin() if path == "-" else _open(path)
+    name, raw = _opened(path)
     source: Source | None = None
     try:
         source = Source(name, raw, progress)
@@ -122,6 +133,13 @@ def open_source(path: str, progress: Watcher | None = None) -> Iterator[Source]:
             progress.done_with(source.size or 0)
         if path != "-":
             raw.close()
+
+
+def _opened(path: str) -> tuple[str, BinaryIO]:
+    """The name for messages, and the bytes as stored."""
+    if isinstance(path, GivenText):
+        return "the text", BytesIO(os.fsencode(path))
+    return ("standard input", _stdin()) if path == "-" else (path, _open(path))
 
 
 def _stdin() -> BinaryIO:

@@ -66,6 +66,14 @@ def test_decode_reads_npy_of_any_integer(tok: dstok.Tokenizer, dtype: Any) -> No
     assert ok("decode", "ids.npy") == b"Hello world"
 
 
+@pytest.mark.parametrize("command", ["encode", "count", "show", "dump", "pieces"])
+def test_a_text_in_place_of_files(command: str) -> None:
+    text = "Grüße <｜User｜>1\n"
+    assert ok(command, "--text", text) == ok(command, stdin=text.encode())
+    assert "--text is for a command without files" in fails(command, "--text", text, "README.md")
+    assert "the text: expected utf-8" in fails(command, "--text", os.fsdecode(b"\xff"))
+
+
 def test_several_files(tok: dstok.Tokenizer) -> None:
     names = [file("a", TEXT), file("b", b""), file("c", b"end")]
     ids = [tok.encode(Path(name).read_bytes()) for name in names]
