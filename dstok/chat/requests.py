@@ -80,8 +80,8 @@ def _checked(body: Mapping[str, Any]) -> Request:
     if messages[-1]["role"] == "assistant" and messages[-1].get("prefix"):
         _check_prefix(messages, tools, format)
     said = [_said(message, thinking) for message, text in zip(messages, texts) if message["role"] != "system" or text]
-    return Request(said, {"thinking": thinking, "reasoning_effort": effort, "tools": tools, "tool_choice": choice,
-                          **format})
+    asked = {"reasoning_effort": effort, "tools": tools, "tool_choice": None if choice == "auto" else choice}
+    return Request(said, {"thinking": thinking, **{name: value for name, value in asked.items() if value}, **format})
 
 
 def _thinking(body: Mapping[str, Any]) -> tuple[bool, str | None]:

@@ -18,7 +18,7 @@ from dstok import chat
 from dstok.base.texts import lone_surrogate
 from dstok.cli.arguments import Parser, add_actions, add_command, add_files, add_output, at_least_0, refuse_unless
 from dstok.cli.errors import CommandError, about_input, complain
-from dstok.cli.models import load_model
+from dstok.cli.models import load_model, model_of
 from dstok.files.inputs import open_source
 from dstok.files.outputs import Output
 
@@ -197,12 +197,7 @@ def _utf8(text: str) -> bytes:
 
 
 def _tokenizer(arguments: Namespace) -> Tokenizer:
-    if arguments.model is not None:
-        return load_model(arguments.model)
-    version = next((one for one in chat.versions() if one.name == arguments.version), None)
-    if version is not None and not version.models:
-        raise CommandError(f"{version.name} has no built-in model (--model PATH names its tokenizer)")
-    return load_model(version.models[0] if version else "deepseek-v3")  # an unknown version is refused later
+    return load_model(model_of(arguments.version) if arguments.model is None else arguments.model)
 
 
 def _options(arguments: Namespace) -> dict[str, Any]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dstok.splitting.splitter import Splitter
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["SPLITTER", "edge_ids", "listed_models", "load_model", "load_splitter", "text_keywords"]
+__all__ = ["SPLITTER", "edge_ids", "listed_models", "load_model", "load_splitter", "model_of", "text_keywords"]
 
 SPLITTER = ("a preset (gpt-2), an encoding of tiktoken's (cl100k_base), regex:PATTERN, fancy-regex:PATTERN in "
             "tiktoken's dialect, the path of a saved splitter or of JSON with a pre_tokenizer, or a --model")
@@ -73,6 +73,16 @@ def _splitter_of_file(path: str) -> Splitter | None:
     if not start.startswith(b"{"):
         return None
     return Splitter.from_json(path)
+
+
+def model_of(version: str) -> str:
+    """The name of the built-in model of a version of the chat format. Raises `CommandError` if there is none."""
+    from dstok.chat.versions import find_version
+
+    models = find_version(version).models
+    if not models:
+        raise CommandError(f"{version} has no built-in model (--model PATH names its tokenizer)")
+    return models[0]
 
 
 def text_keywords(arguments: Namespace, tokenizer: Tokenizer) -> dict[str, Any]:

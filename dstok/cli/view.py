@@ -12,9 +12,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dstok.base.texts import characters
-from dstok.cli.arguments import Parser, add_command, add_model, add_output, at_least_0, refuse_unless
+from dstok.chat.versions import versions
+from dstok.cli.arguments import (
+    DEFAULT_MODEL,
+    Parser,
+    add_command,
+    add_model,
+    add_output,
+    at_least_0,
+    refuse_unless,
+)
 from dstok.cli.errors import CommandError, about_input, reason
-from dstok.cli.models import listed_models, load_model
+from dstok.cli.models import listed_models, load_model, model_of
 from dstok.files.inputs import open_source
 from dstok.files.outputs import Output
 
@@ -39,8 +48,10 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("files", nargs="*", default=[], metavar="FILE",
                         help="the first text to show; - is standard input")
     add_model(parser)
+    parser.set_defaults(model=None)
     parser.add_argument("--compare", metavar="NAME|SPEC", help="another tokenizer to show beside it")
-    parser.add_argument("--chat", metavar="V", help="read the file as a conversation, in this version of the format")
+    parser.add_argument("--chat", metavar="V", choices=[version.name for version in versions()],
+                        help="read the file as a conversation in this version of the format, with the version's model")
     _add_reading(parser)
     parser.add_argument("--port", type=at_least_0, metavar="N", help="the port of the address (default: a free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
@@ -61,6 +72,8 @@ def run_view(arguments: Namespace) -> None:
     from dstok.view.requests import Asked, ReadSettings, Requests
 
     name, text = _text(arguments)
+    if arguments.model is None:
+        arguments.model = model_of(arguments.chat) if arguments.chat else DEFAULT_MODEL
     special = arguments.special or ("none" if arguments.chat else "all")
     settings = ReadSettings(arguments.model, arguments.compare or "", special, arguments.chat or "",
                         arguments.add_bos, arguments.add_eos)

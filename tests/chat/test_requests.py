@@ -155,3 +155,12 @@ def test_a_body_without_checks() -> None:
     assert chat.render(request.messages, "v3.1", **request.arguments) == chat.render([USER], "v3.1", thinking=True)
     request = chat.read_request({"messages": [USER], "thinking": {"type": "disabled"}, "reasoning_effort": "max"})
     assert request.arguments == {"thinking": False, "reasoning_effort": "max"}
+
+
+@pytest.mark.parametrize("version", [version.name for version in chat.versions() if "thinking" in version.options])
+def test_a_checked_body_asks_only_for_what_it_says(version: str) -> None:
+    """Versions that lack an option take a body without it."""
+    request = chat.read_request({"messages": [{"role": "user", "content": "Hi"}]}, check=True)
+    assert request.arguments == {"thinking": True}
+    assert chat.render(request.messages, version, **request.arguments) == chat.render(
+        [{"role": "user", "content": "Hi"}], version, thinking=True)
