@@ -271,8 +271,8 @@ def test_conversations_have_messages(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     Path("talk").write_text(json.dumps([{"role": "user", "content": "<｜User｜>"}]), encoding="utf-8")
     ok("view", "--chat", "v3", "--output", "page.html", "talk")
-    ok("view", "--chat", "v3.2", "--output", "page.html", "talk")  # with V3.2's model
-    assert "v4.1 has no built-in model" in fails("view", "--chat", "v4.1", "--output", "page.html", "talk")
+    ok("view", "--chat", "v3.2", "--output", "other.html", "talk")  # with V3.2's model
+    assert "v4.1 has no built-in model" in fails("view", "--chat", "v4.1", "--output", "x.html", "talk")
     data = json.loads(Path("page.html").read_text(encoding="utf-8").split('id="data">')[1].split("</script>")[0])
     encoded = chat.encode(V3, [{"role": "user", "content": "<｜User｜>"}], "v3")
     assert data["tokens"][0]["ids"] == encoded.ids and data["models"][0]["messages"][0] == {"role": "user", "tokens": 6}
