@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import doctest
 import inspect
+import os
 import pydoc
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -103,27 +106,30 @@ wrong: str = tok.truncate(b"a", 3)  # wrong
 """
 
 
-def checked(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What mypy says of a program that uses dstok, a line each."""
-    api: Any = pytest.importorskip("mypy.api")
+PARTS = ["_decoder", "_places", "_vocabulary"]
+REVEALED = "".join(f"reveal_type(dstok.Tokenizer.{part})\n" for part in PARTS)
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """mypy's output for the programs above. In this process mypy would raise the recursion limit, for all later tests."""
+    pytest.importorskip("mypy")
+    folder = tmp_path_factory.mktemp("checked")
     home = Path(dstok.__file__).parents[1]
-    if home.name not in ("site-packages", "dist-packages"):  # an editable install, which mypy does not find by itself
-        monkeypatch.setenv("MYPYPATH", str(home))
-    (folder / "use.py").write_text(program, encoding="utf-8")
-    out, err, _ = api.run(["--strict", "--no-error-summary", "--cache-dir", str(folder / "cache"),
-                           "--config-file", "", str(folder / "use.py")])
-    assert not err
-    return list(out.splitlines())
+    installed = home.name in ("site-packages", "dist-packages")  # mypy does not find an editable install by itself
+    (folder / "use.py").write_text(USE + REVEALED, encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", "cache", "--config-file", "", "use.py"],
+                          cwd=folder, env=os.environ if installed else {**os.environ, "MYPYPATH": str(home)}, capture_output=True, text=True)
+    assert not done.stderr
+    return done.stdout.splitlines()
 
 
-def test_a_type_checker_finds_wrong_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = checked(USE, tmp_path, monkeypatch)
-    found = {int(line.split(":")[1]) for line in lines if ": error:" in line}
-    assert found == {number for number, line in enumerate(USE.splitlines(), 1) if line.endswith("# wrong")}, lines
+def test_a_type_checker_finds_wrong_values(checked: list[str]) -> None:
+    found = {int(line.split(":")[1]) for line in checked if ": error:" in line}
+    assert found == {number for number, line in enumerate(USE.splitlines(), 1) if line.endswith("# wrong")}, checked
 
 
-def test_parts_that_are_made_late_are_properties_to_a_type_checker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_that_are_made_late_are_properties_to_a_type_checker(checked: list[str]) -> None:
     """pyright takes `Tokenizer` for `Parts`, and so its calls for methods, only if each part is a property or an attribute."""
-    parts = ["_decoder", "_places", "_vocabulary"]
-    lines = checked("import dstok\n" + "".join(f"reveal_type(dstok.Tokenizer.{part})\n" for part in parts), tmp_path, monkeypatch)
-    assert len(lines) == len(parts) and all('"def (self: dstok.tokenizer.Tokenizer) -> ' in line for line in lines), lines
+    lines = [line for line in checked if "Revealed type" in line]
+    assert len(lines) == len(PARTS) and all('"def (self: dstok.tokenizer.Tokenizer) -> ' in line for line in lines), lines
