@@ -1,13 +1,22 @@
 """The command as a process of its own, and what to feed it: shared by the tests of the command line.
 
 In: words of a command line, and what stands on standard input. Out: what the process wrote, and its exit code.
+The process is a fork of command_server.py. It is a new interpreter where a test needs one: with keywords of `subprocess.run`,
+another environment than the server's, or a platform without forks.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +30,69 @@ FORMATS = ["ids", "json", "npy", "u32"]
 DSTOK = (sys.executable, "-m", "dstok")
 
 
-def run(*words: str, stdin: bytes = b"", **keywords: Any) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([*DSTOK, *words], input=stdin, capture_output=True, timeout=120, **keywords)
+SERVER = Path(__file__).with_name("command_server.py")
+SECONDS = 120
+Done = subprocess.CompletedProcess[bytes]
+
+
+def run(*words: str, stdin: bytes = b"", **keywords: Any) -> Done:
+    if keywords or not hasattr(os, "fork") or surroundings() != server().surroundings:
+        return subprocess.run([*DSTOK, *words], input=stdin, capture_output=True, timeout=SECONDS, **keywords)
+    return server().run(words, stdin)
+
+
+def surroundings() -> dict[str, str]:
+    """The environment, without the variable that pytest sets for each test."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
+@cache
+def server() -> Server:
+    """One for all tests of this process."""
+    return Server()
+
+
+class Server:
+    """The running command_server.py, and the environment that it has."""
+
+    def __init__(self) -> None:
+        self.surroundings = surroundings()
+        self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            process = subprocess.Popen([sys.executable, SERVER], stdin=theirs, stdout=subprocess.DEVNULL, start_new_session=True)
+        self._group = process.pid
+        atexit.register(process.wait)
+        atexit.register(self._connection.close)  # this comes first, and ends the process
+
+    def run(self, words: tuple[str, ...], stdin: bytes) -> Done:
+        pipes = [os.pipe() for _ in range(3)]
+        theirs, (feed, *results) = [pipes[0][0], pipes[1][1], pipes[2][1]], [pipes[0][1], pipes[1][0], pipes[2][0]]
+        socket.send_fds(self._connection, [json.dumps({"words": words, "folder": os.getcwd()}).encode()], theirs)
+        for stream in theirs:
+            os.close(stream)
+        with ThreadPoolExecutor(3) as threads:
+            threads.submit(_write, feed, stdin)
+            out, err = [threads.submit(_read, stream) for stream in results]
+            code = self._exit_code()
+        return subprocess.CompletedProcess([*DSTOK, *words], code, out.result(), err.result())
+
+    def _exit_code(self) -> int:
+        self._connection.settimeout(SECONDS)
+        try:
+            return int(self._connection.recv(32))
+        except TimeoutError:
+            os.killpg(self._group, signal.SIGKILL)
+            raise
+
+
+def _write(stream: int, data: bytes) -> None:
+    with suppress(BrokenPipeError), open(stream, "wb", buffering=0) as file:
+        file.write(data)
+
+
+def _read(stream: int) -> bytes:
+    with open(stream, "rb") as file:
+        return file.read()
 
 
 def ok(*words: str, stdin: bytes = b"") -> bytes:
