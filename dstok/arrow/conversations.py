@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from dstok.arrow.columns import pieces_of
 from dstok.arrow.soundness import check
-from dstok.chat import Encoded, encode
+from dstok.chat import EncodedConversation, encode
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _present(value: Any) -> Any:
 
 def _encoded(
     tok: Tokenizer, talk: Any, row: int, version: VersionName | Template, arguments: dict[str, Any],
-) -> Encoded:
+) -> EncodedConversation:
     try:
         messages = json.loads(talk) if isinstance(talk, str | bytes) else talk
         return encode(tok, messages, version, **arguments)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.chat.answers import Message
 from dstok.chat.conversation import Change, Conversation
-from dstok.chat.encoding import Encoded, count, encode, encode_rendered
+from dstok.chat.encoding import EncodedConversation, count, encode, encode_rendered
 from dstok.chat.parsing import Parser, parse
 from dstok.chat.rendering import render
 from dstok.chat.requests import Request, read_request
@@ -33,8 +33,8 @@ from dstok.errors import ChatError
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
 
-__all__ = ["Change", "ChatError", "Conversation", "Encoded", "Message", "Parser", "Rendered", "Request", "Span",
-           "Template", "Version", "VersionName", "count", "encode", "encode_rendered", "parse", "read_request",
+__all__ = ["Change", "ChatError", "Conversation", "EncodedConversation", "Message", "Parser", "Rendered", "Request",
+           "Span", "Template", "Version", "VersionName", "count", "encode", "encode_rendered", "parse", "read_request",
            "render", "version_of", "versions"]
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from dstok.chat.encoding import ChatSpecial, Encoded, EncodedSpan, parts_of
+from dstok.chat.encoding import ChatSpecial, EncodedConversation, EncodedSpan, parts_of
 from dstok.chat.messages import message_list
 from dstok.chat.rendering import Format
 from dstok.chat.tails import Anew, Continued, Tail, TalkText
@@ -103,9 +103,9 @@ class Conversation:
         """The number of ids."""
         return self._counts[-1]
 
-    def encoded(self) -> Encoded:
+    def encoded(self) -> EncodedConversation:
         """The whole conversation as `dstok.chat.encode` gives it."""
-        return Encoded(self.ids, self._text.rendered(), list(self._parts), self.special, self.tokenizer)
+        return EncodedConversation(self.ids, self._text.rendered(), list(self._parts), self.special, self.tokenizer)
 
     def _encoded(self, tail: Tail) -> tuple[int, list[EncodedSpan]]:
         """The number of parts that stay, and the parts that follow them."""

@@ -1,6 +1,6 @@
 """A rendered conversation -> ids, each with its message and whether the model would have written it.
 
-In: a tokenizer and the arguments of `render`. Out: `Encoded`, or a count.
+In: a tokenizer and the arguments of `render`. Out: `EncodedConversation`, or a count.
 Invariant: with special="template" only tokens that the format itself wrote have the ids of added tokens. Each stretch
 between two of them is encoded as one text that matches no added token, so no message can make one. Where no message
 holds the text of an added token, the ids equal those of the whole text (special="all").
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dstok.chat.versions import VersionName
     from dstok.protocol import TokenizerProtocol
 
-__all__ = ["ChatSpecial", "Encoded", "EncodedSpan", "count", "encode", "encode_rendered", "parts_of"]
+__all__ = ["ChatSpecial", "EncodedConversation", "EncodedSpan", "count", "encode", "encode_rendered", "parts_of"]
 
 ChatSpecial = Literal["template", "all", "raise"]
 WITHIN: dict[str, Literal["all", "none", "raise"]] = {"template": "none", "all": "all", "raise": "raise"}
@@ -46,7 +46,7 @@ class EncodedSpan(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedConversation:
     """The ids of a conversation.
 
     ids: a list. rendered: the text of the ids. The arrays are made on first use; n is `len(ids)`.
@@ -126,7 +126,7 @@ class Encoded:
 def encode(
     tokenizer: TokenizerProtocol, messages: Any, version: VersionName | Template, *, special: ChatSpecial = "template",
     **arguments: Any,
-) -> Encoded:
+) -> EncodedConversation:
     """The ids of a conversation. `arguments` as for `render`.
 
     `special`: "template" gives added tokens' ids only to the tokens that the format wrote; "all" gives them to every
@@ -166,10 +166,12 @@ def count(
                for start, end, token in stretches(rendered))
 
 
-def encode_rendered(tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial = "template") -> Encoded:
+def encode_rendered(
+    tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial = "template",
+) -> EncodedConversation:
     """The ids of a `Rendered`. `special` and errors as for `encode`."""
     parts = parts_of(tokenizer, rendered, special)
-    return Encoded([id for part in parts for id in part.ids], rendered, parts, special, tokenizer)
+    return EncodedConversation([id for part in parts for id in part.ids], rendered, parts, special, tokenizer)
 
 
 def parts_of(tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial) -> list[EncodedSpan]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dstok.chat.encoding import ChatSpecial, Encoded, encode
+from dstok.chat.encoding import ChatSpecial, EncodedConversation, encode
 from dstok.chat.messages import shown
 from dstok.chat.rendering import render
 from dstok.chat.versions import VersionName, own_version
@@ -54,7 +54,7 @@ def _own(tokenizer: TokenizerProtocol, trusted: bool) -> VersionName | Template:
     return chat.Template(text, tokenizer, trusted=trusted)
 
 
-def _row(encoded: Encoded, mask: bool) -> dict[str, list[int]]:
+def _row(encoded: EncodedConversation, mask: bool) -> dict[str, list[int]]:
     row = {"input_ids": encoded.ids, "attention_mask": [1] * len(encoded.ids)}
     if mask:
         row["assistant_masks"] = encoded.sampled.astype(int).tolist()

@@ -156,7 +156,7 @@ def _show(arguments: Namespace) -> None:
     _write(arguments, lambda conversation: _utf8(shown(encode(conversation), conversation.messages, colours)))
 
 
-def _encoder(arguments: Namespace) -> Callable[[InputConversation], chat.Encoded]:
+def _encoder(arguments: Namespace) -> Callable[[InputConversation], chat.EncodedConversation]:
     tokenizer = _tokenizer(arguments)
     return lambda conversation: chat.encode(tokenizer, conversation.messages, arguments.version,
                                             special=arguments.special, **conversation.arguments)

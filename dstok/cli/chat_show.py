@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dstok.cli.colours import colours_wanted
 
 if TYPE_CHECKING:
-    from dstok.chat import Encoded, Span
+    from dstok.chat import EncodedConversation, Span
 
 __all__ = ["shown"]
 
@@ -22,7 +22,7 @@ TOKEN, SAMPLED, HEAD, OFF = "\x1b[35m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def shown(encoded: Encoded, messages: Any, terminal: bool) -> str:
+def shown(encoded: EncodedConversation, messages: Any, terminal: bool) -> str:
     """The lines. `terminal`: in colour, if `colours_wanted` allows it."""
     colours = colours_wanted(terminal)
     counts: dict[int, int] = {}

@@ -23,7 +23,7 @@ from dstok.view.merging import MergeSteps, MergeTable, Step, merge_table
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from dstok.chat.encoding import Encoded
+    from dstok.chat.encoding import EncodedConversation
     from dstok.protocol import TokenizerProtocol
 
 __all__ = ["MAX_MERGED", "Reading", "Vocabulary", "merge_steps", "read", "read_conversation"]
@@ -232,7 +232,7 @@ def _decoded(tokenizer: TokenizerProtocol, ids: list[int]) -> str | None:
         return None
 
 
-def read_conversation(encoded: Encoded, messages: Sequence[Any], name: str = "") -> Reading:
+def read_conversation(encoded: EncodedConversation, messages: Sequence[Any], name: str = "") -> Reading:
     """A conversation from `dstok.chat.encode`, with the message of each token.
 
     >>> import dstok

@@ -20,7 +20,7 @@ Place = tuple["int | None", str, str]
 VERSIONS = [version.name for version in chat.versions()]
 
 
-def encoded(tok: dstok.Tokenizer, messages: list[Any], version: str, **arguments: Any) -> chat.Encoded | Place:
+def encoded(tok: dstok.Tokenizer, messages: list[Any], version: str, **arguments: Any) -> chat.EncodedConversation | Place:
     """The whole, or the place and the class of the error."""
     try:
         return chat.encode(tok, messages, version, **arguments)
@@ -60,7 +60,7 @@ def extended(talk: chat.Conversation, messages: list[Any], options: dict[str, An
         assert (error.index, error.field, error.reference) == whole
         assert len(talk.messages) == before and talk.ids == cache
         return
-    assert isinstance(whole, chat.Encoded), whole
+    assert isinstance(whole, chat.EncodedConversation), whole
     cache[change.kept :] = change.new
     assert cache == talk.ids == whole.ids and len(talk) == len(cache)
     assert talk.encoded().rendered == whole.rendered and talk.encoded().parts == whole.parts

@@ -44,7 +44,7 @@ SAMPLED = {
 }
 
 
-def runs(encoded: chat.Encoded) -> list[str]:
+def runs(encoded: chat.EncodedConversation) -> list[str]:
     """The texts of the runs of sampled ids."""
     found: list[list[int]] = []
     before = False

@@ -66,7 +66,7 @@ def renderer(version: str, **settings: Any) -> Any:
     return made(Tokens(version), config(**settings))
 
 
-def both(version: str, talk: list[dict[str, Any]]) -> tuple[Any, chat.Encoded]:
+def both(version: str, talk: list[dict[str, Any]]) -> tuple[Any, chat.EncodedConversation]:
     return renderer(version).render(talk), chat.encode(ours(version), talk, version, add_generation_prompt=False)
 
 
