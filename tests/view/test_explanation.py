@@ -52,7 +52,7 @@ def test_the_graph_of_marked_texts() -> None:
 
 
 @given(st.text(st.sampled_from("aZ09 !\t\n\ré中あア~_'\u0301🦙"), max_size=30))
-def test_the_ways_are_those_of_the_pieces(text: str) -> None:
+def test_the_paths_are_those_of_the_pieces(text: str) -> None:
     found = list(paths(PROGRAM, text))
     assert [(path.text, path.tag) for path in found] == list(PROGRAM.pieces(text))
     assert [path.text for path in found] == [piece.text for piece in TOK.inspect().pretokenize(text)]
