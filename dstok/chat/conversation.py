@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from dstok.chat.encoding import ChatSpecial, EncodedConversation, EncodedSpan, parts_of
 from dstok.chat.messages import message_list
 from dstok.chat.rendering import Format
-from dstok.chat.tails import Anew, Continued, Tail, TalkText
+from dstok.chat.tails import Anew, Continued, ConversationText, Tail
 from dstok.chat.writer import Rendered
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Conversation:
         return next((span.message for span in tail.old.spans if span.end > place and span.message >= 0), None)
 
 
-def _text(version: VersionName | Template, special: ChatSpecial, arguments: dict[str, Any]) -> TalkText:
+def _text(version: VersionName | Template, special: ChatSpecial, arguments: dict[str, Any]) -> ConversationText:
     if special == "all" or not isinstance(version, str):
         return Anew(version, arguments)
     return Continued(_format(version, **arguments))

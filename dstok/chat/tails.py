@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dstok.chat.templates import Template
     from dstok.chat.versions import VersionName
 
-__all__ = ["Anew", "Continued", "Tail", "TalkText"]
+__all__ = ["Anew", "Continued", "ConversationText", "Tail"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Tail:
     taken: Any
 
 
-class TalkText(Protocol):
+class ConversationText(Protocol):
     """The text of a growing conversation."""
 
     def tail(self, messages: list[Any]) -> Tail:
@@ -49,7 +49,7 @@ class TalkText(Protocol):
     def rendered(self) -> Rendered:
         """The whole text."""
 
-    def copy(self) -> TalkText:
+    def copy(self) -> ConversationText:
         """An independent copy."""
 
 

@@ -38,27 +38,27 @@ __all__ = ["replace_look_around"]
 @stage("replacing look-around by oracles")
 def replace_look_around(node: Node, letters: OracleAlphabet) -> Node:
     """The tree with tests for look-around. Raises `UnsupportedError`, with the position, if there are too many."""
-    return _settle(node, letters)
+    return _rewrite(node, letters)
 
 
-def _settle(node: Node, letters: OracleAlphabet) -> Node:
+def _rewrite(node: Node, letters: OracleAlphabet) -> Node:
     spend(1)
     if isinstance(node, (Concat, Alternate)):
-        return replace(node, items=tuple(_settle(item, letters) for item in node.items))
+        return replace(node, items=tuple(_rewrite(item, letters) for item in node.items))
     if isinstance(node, Repeat):
-        return replace(node, item=_settle(node.item, letters))
+        return replace(node, item=_rewrite(node.item, letters))
     if not isinstance(node, (Before, Around, Atomic)):
         return node
     try:
-        return _settled(node, letters)
+        return _as_test(node, letters)
     except UnsupportedError as error:
         raise UnsupportedError(error.message, error.where or f"position {node.position}") from None
 
 
-def _settled(node: Before | Around | Atomic, letters: OracleAlphabet) -> Node:
+def _as_test(node: Before | Around | Atomic, letters: OracleAlphabet) -> Node:
     if isinstance(node, Before):
         return Test(letters.add(Predicate(_last_character(node, letters), 0, ahead=False)), True)
-    item = _settle(node.item, letters)
+    item = _rewrite(node.item, letters)
     if isinstance(node, Atomic):
         return _atomic(item, letters)
     return _look_ahead(item, node.negative, letters) if node.ahead else _look_behind(item, node.negative, letters)
