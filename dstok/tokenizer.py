@@ -172,7 +172,8 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         from dstok.tables.build import build_tables
 
         config = model.config
-        return cls._of_tables(build_tables(model), model.added_tokens, config.bos_id, config.eos_id, config=config)
+        with model.naming_places():
+            return cls._of_tables(build_tables(model), model.added_tokens, config.bos_id, config.eos_id, config=config)
 
     @classmethod
     def from_image(cls, path: StrPath, *, verify: bool = True) -> Tokenizer:

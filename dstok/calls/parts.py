@@ -27,14 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["NormalizedParts"]
 
 
-
 class NormalizedParts(Separate):
     """Encodes a text part by part. `patient`: text that was not settled is looked at again when it has doubled."""
 
     def __init__(self, encoder: Encoder, normalizer: Normalizer, policy: Policy, patient: bool) -> None:
         if not normalizer.local:
             raise UnsupportedError("encoding in parts with a normalizer that may look at the whole text: Prepend, "
-                                   "Replace or Strip", "$.normalizer")
+                                   "Replace or Strip", "normalizer")
         self._encoder, self._normalizer, self._policy, self._patient = encoder, normalizer, policy, patient
         self._raw = _Held()
         self._seen = _Held()  # normalized, of the present stretch

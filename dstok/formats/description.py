@@ -1,14 +1,15 @@
 r"""The contents of a model file, in one form for all file formats.
 
 In: the findings of a file format's reader. Out: `ModelDescription`; the engine's tables are built from it.
-Invariant: it holds everything that decides an encoding, and nothing else. Tokens are bytes, never spellings. For every
-merge, `tokens[left] + tokens[right] == tokens[merged]`.
+Invariant: it holds everything that decides an encoding, and nothing else but places for errors. Tokens are bytes, never
+spellings. For every merge, `tokens[left] + tokens[right] == tokens[merged]`. No two merges have one pair.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,8 +29,8 @@ class NormalizerStep:
     `PREFIX_SPACE`: ByteLevel does this with add_prefix_space.
 
     pattern: for Replace: a regular expression if `is_regex`, else a literal text. content: the text that Replace puts
-    there, or that Prepend puts before the text. left, right: the ends that Strip strips. where: the JSON path, for
-    errors.
+    there, or that Prepend puts before the text. left, right: the ends that Strip strips. where: the step's place, for
+    errors, as its reader names it.
     """
 
     type: str
@@ -78,6 +79,7 @@ class ModelDescription:
     ignore_merges: is a piece that is a token of the vocabulary that token, whatever the merges say?
     config: BOS and EOS, and the settings of chats.
     trim_offsets: do the spans of tokens lose the white space at their ends? One of post_processors.TRIMMINGS.
+    places: where the file has `vocab`, `merges`, `added_tokens`, or `added_tokens[3]`, for errors.
 
     >>> merges = array("I", [0, 1, 2])
     >>> model = ModelDescription((), (b"a", b"b", b"ab"), frozenset(), merges, (), False)
@@ -95,11 +97,33 @@ class ModelDescription:
     normalizer: tuple[NormalizerStep, ...] = ()
     config: TokenizerConfig = TokenizerConfig()
     trim_offsets: str = ""
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def without_places(self) -> ModelDescription:
         """The same model without the places in its file. They change no encoding."""
         splits = tuple(replace(split, where="") for split in self.splits)
-        return replace(self, splits=splits, normalizer=tuple(replace(step, where="") for step in self.normalizer))
+        normalizer = tuple(replace(step, where="") for step in self.normalizer)
+        return replace(self, splits=splits, normalizer=normalizer, places={})
+
+    @contextmanager
+    def naming_places(self) -> Iterator[None]:
+        """An error inside names a part of the description, such as `merges`. It gets this part's place in the file.
+
+        >>> model = ModelDescription((), (), frozenset(), array("I"), (), False, places={"merges": "$.model.merges"})
+        >>> with model.naming_places():
+        ...     raise UnsupportedError("a merge", "merges[3]")
+        Traceback (most recent call last):
+        ...
+        dstok.errors.UnsupportedError: a merge - at $.model.merges[3]
+        """
+        try:
+            yield
+        except UnsupportedError as error:
+            raise UnsupportedError(error.message, self._place(error.where)) from None
+
+    def _place(self, part: str) -> str:
+        known = max((name for name in self.places if part.startswith(name)), key=len, default="")
+        return self.places[known] + part[len(known) :] if known else part
 
     def refuse_hidden(self, format: str) -> None:
         """Refuses an added token whose id the vocabulary has for another text, which can only be a whole piece.
@@ -113,7 +137,7 @@ class ModelDescription:
                     and token != added.content.encode()):
                 raise UnsupportedError(f"the added token {added.content!r}, whose id is also that of the text "
                                        f"{token.decode('utf-8', 'replace')!r}, which {format} cannot say",
-                                       f"$.added_tokens[{number}]")
+                                       f"added_tokens[{number}]")
 
     def merge_rules(self) -> list[tuple[int, int, int]]:
         """The merges as (left id, right id, merged id), in the order of rank."""

@@ -30,12 +30,14 @@ from dstok.formats.description import ModelDescription, TokenizerConfig
 from dstok.formats.gguf_file import read_gguf
 from dstok.formats.json_value import shown
 from dstok.formats.llama_cpp import NO_WHOLE, UNICODE, Family, family_base, family_of_pre, find_family
+from dstok.formats.merges import refuse_repeated
 from dstok.formats.tokens import NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
 
 __all__ = ["describe_gguf", "write_gguf"]
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5  # `tokenizer.ggml.token_type`
 TOKENS, TYPES, MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.merges"
+PRE = "tokenizer.ggml.pre"
 
 
 # Reading
@@ -48,7 +50,7 @@ def describe_gguf(path: StrPath) -> ModelDescription:
     if kind != "gpt2":
         raise UnsupportedError(f"expected the tokenizer model 'gpt2' (byte-level BPE), found {shown(kind)}",
                                "tokenizer.ggml.model")
-    pre = _need(values, "tokenizer.ggml.pre", str)
+    pre = _need(values, PRE, str)
     base = family_base(family_of_pre(pre).names[0])
     texts = _strings(values, TOKENS)
     types = _types(values, len(texts))
@@ -58,7 +60,16 @@ def describe_gguf(path: StrPath) -> ModelDescription:
     added = tuple(AddedToken(i, texts[i], special=kind in (CONTROL, UNKNOWN))
                   for i, kind in enumerate(types) if kind in (UNKNOWN, CONTROL, USER_DEFINED))
     _check_bytes(tokens, raw_ids)
+    base = _placed(base, added)
     return replace(base, tokens=tokens, raw_ids=raw_ids, merges=merges, added_tokens=added, config=config)
+
+
+def _placed(base: ModelDescription, added: Sequence[AddedToken]) -> ModelDescription:
+    """A family's model with the places of a GGUF file: its normalizer and pre-tokenizer are one name there."""
+    tokens = {f"added_tokens[{number}]": f"{TOKENS}[{token.id}]" for number, token in enumerate(added)}
+    return replace(base, splits=tuple(replace(split, where=PRE) for split in base.splits),
+                   normalizer=tuple(replace(step, where=PRE) for step in base.normalizer),
+                   places={"vocab": TOKENS, "merges": MERGES, **tokens})
 
 
 def _need(values: dict[str, Any], key: str, kind: type) -> Any:
@@ -116,7 +127,7 @@ def _tokens(
 
 def _merges(lines: list[str], texts: list[str], types: list[int]) -> array[int]:
     ids = {text: i for i, text in enumerate(texts) if types[i] != UNUSED}
-    merges, seen = array("I"), set[tuple[int, int]]()
+    merges, read = array("I"), list[tuple[int, int, int]]()
     for index, line in enumerate(lines):
         left, space, right = line.partition(" ")
         try:
@@ -124,11 +135,13 @@ def _merges(lines: list[str], texts: list[str], types: list[int]) -> array[int]:
         except KeyError as error:
             raise TokenizerFileError(f"expected two tokens that make one, with a space between, found {shown(line)}: "
                                      f"no token is {shown(error.args[0])}", f"{MERGES}[{index}]") from None
-        if not space or rule[:2] in seen:
-            raise TokenizerFileError(f"expected a new merge, found {shown(line)}", f"{MERGES}[{index}]")
-        seen.add(rule[:2])
+        if not space:
+            raise TokenizerFileError(f"expected two tokens with a space between, found {shown(line)}",
+                                     f"{MERGES}[{index}]")
+        read.append((index, *rule[:2]))
         if is_spelling(left) and is_spelling(right):
             merges.extend(rule)
+    refuse_repeated(read, MERGES)
     return merges
 
 
@@ -170,7 +183,7 @@ def write_gguf(
     if model.ignore_merges != family.ignore_merges and whole_pieces:
         value = str(model.ignore_merges).lower()
         raise UnsupportedError(f"ignore_merges {value}, which is not so for tokenizer.ggml.pre {pre!r}",
-                               "$.model.ignore_merges")
+                               "ignore_merges")
     model.refuse_hidden("GGUF")
     texts, types = _spelled(model)
     scratch = os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
@@ -219,7 +232,7 @@ def _spelled(model: ModelDescription) -> tuple[list[str], list[int]]:
     for number, added in enumerate(model.added_tokens):
         if added.lstrip or added.rstrip or added.single_word:
             raise UnsupportedError("an added token with lstrip, rstrip or single_word, which GGUF cannot say",
-                                   f"$.added_tokens[{number}]")
+                                   f"added_tokens[{number}]")
         texts[added.id] = added.content
         types[added.id] = CONTROL if added.special or _looks_special(added.content) else USER_DEFINED
     owners: dict[str, int] = {}

@@ -145,7 +145,7 @@ def find_family(model: ModelDescription, hashes: Sequence[str]) -> tuple[Family,
     if not candidates:
         known = ", ".join(family.names[0] for family in FAMILIES)
         raise UnsupportedError("a normalizer and pre-tokenizer that are together none of llama.cpp's that dstok knows "
-                               f"({known})", "$.pre_tokenizer")
+                               f"({known})", "pre_tokenizer")
     named = [HASHES[known_family] for known_family in hashes if known_family in HASHES]
     for name in named:
         for family in candidates:

@@ -65,8 +65,9 @@ def describe_tiktoken(
     whole = len(merges) // 3 < sum(len(token) > 1 for token in ranks)  # is there a token that merging does not make?
     added = tuple(_special_tokens(special_tokens, ranks))
     end = special_tokens.get("<|endoftext|>")
+    places = {f"added_tokens[{i}]": f"special token {token.content[:40]!r}" for i, token in enumerate(added)}
     return ModelDescription((split,), tuple(tokens), frozenset(), merges, added, whole,
-                            config=TokenizerConfig(eos_id=end))
+                            config=TokenizerConfig(eos_id=end), places={"vocab": "ranks", "merges": "ranks", **places})
 
 
 def _check_ranks(ranks: Mapping[bytes, int]) -> None:
@@ -160,7 +161,7 @@ def ranks_of(model: ModelDescription) -> dict[bytes, int]:
     token, or if a piece that is a token is not that token.
     """
     if model.normalizer:
-        raise UnsupportedError("a normalizer, which tiktoken has none of", "$.normalizer")
+        raise UnsupportedError("a normalizer, which tiktoken has none of", "normalizer")
     model.refuse_hidden("a rank file")
     ranks = _tokens_with_ids(model)
     _check_ranks(ranks)
@@ -169,13 +170,13 @@ def ranks_of(model: ModelDescription) -> dict[bytes, int]:
     for rank, (expected, found) in enumerate(zip(derived, own)):
         if expected != found:
             raise UnsupportedError(f"merges in another order than that of their ids: expected {expected} by the ids, "
-                                   f"found {found}", f"$.model.merges[{rank}]")
+                                   f"found {found}", f"merges[{rank}]")
     if len(derived) != len(own):
         raise UnsupportedError(f"expected the {len(derived)} merges that the ids give, found {len(own)}",
-                               "$.model.merges")
+                               "merges")
     if len(derived) < sum(len(token) > 1 for token in ranks) and not model.ignore_merges:
         raise UnsupportedError("a token that merging does not make, which tiktoken takes for a piece as a whole",
-                               "$.model.vocab")
+                               "vocab")
     return dict(sorted(ranks.items(), key=lambda item: item[1]))
 
 

@@ -33,6 +33,7 @@ from dstok.formats.added_token import AddedToken
 from dstok.formats.description import NORMALIZERS, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.framing import read_framing
 from dstok.formats.json_value import Value, join_path, load_json, shown
+from dstok.formats.merges import refuse_repeated
 from dstok.formats.post_processors import check_byte_level, read_trimming
 from dstok.formats.pre_tokenizers import GPT2_PATTERN, prefix_step, raw_tokens, read_pre_tokenizers
 from dstok.formats.tokenizer_config import read_tokenizer_config
@@ -43,6 +44,7 @@ __all__ = ["GPT2_PATTERN", "read_tokenizer_json", "steps_of"]
 
 MAX_U32 = (1 << 32) - 1
 MAX_DEPTH = 64  # sequences inside sequences; upstream's parser stops at 128 brackets
+PLACES = {"vocab": "$.model.vocab", "merges": "$.model.merges", "added_tokens": "$.added_tokens"}
 TOP_LEVEL = frozenset({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
                        "post_processor", "decoder", "model"})
 
@@ -87,7 +89,7 @@ def read_tokenizer_json(
     trim_offsets, framing = read_trimming(finishing), read_framing(finishing)
     settings = replace(_read_config(config, ids), framing=framing)
     return ModelDescription(splits, tokens, raw_ids, merges, raw_tokens(normalizer, added), ignore_merges,
-                            versions.patterns, normalizer, settings, trim_offsets)
+                            versions.patterns, normalizer, settings, trim_offsets, PLACES)
 
 
 def _check_top_level(file: Value) -> None:
@@ -258,19 +260,17 @@ def _tokens_by_id(vocab: dict[str, int]) -> tuple[tuple[bytes | None, ...], froz
 
 def _read_merges(value: Value, vocab: dict[str, int], raw_ids: frozenset[int]) -> array[int]:
     flat: list[int] = []
-    ranks: dict[int, int] = {}
+    read: list[tuple[int, int, int]] = []
     for index, left, right in _merge_pairs(value):
         try:
             left_id, right_id, merged_id = vocab[left], vocab[right], vocab[left + right]
         except KeyError as error:
             message = f"expected a token of the vocabulary, found {shown(error.args[0])}"
             raise TokenizerFileError(message, join_path(value.path, index)) from None
-        first = ranks.setdefault(left_id << 32 | right_id, index)
-        if first != index:
-            message = f"expected a new merge, found merge {first} again"
-            raise TokenizerFileError(message, join_path(value.path, index))
+        read.append((index, left_id, right_id))
         if left_id not in raw_ids and right_id not in raw_ids:
             flat += (left_id, right_id, merged_id)
+    refuse_repeated(read, value.path)
     return array("I", flat)
 
 

@@ -87,7 +87,7 @@ class Encoding(tiktoken.Encoding):
         """The keywords for an equal `tiktoken.Encoding`. Raises `UnsupportedError` if there are none."""
         if not self._plain_special:
             raise UnsupportedError("added tokens that take white space or whole words, which tiktoken has none of",
-                                   "$.added_tokens")
+                                   "added_tokens")
         return {"name": self.name, "pat_str": self._pat_str, "mergeable_ranks": self._mergeable_ranks,
                 "special_tokens": self._special_tokens}
 

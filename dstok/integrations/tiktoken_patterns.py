@@ -56,4 +56,4 @@ def pattern_of(tokenizer: Tokenizer) -> str:
         except DstokError:  # not a pattern in tiktoken's dialect
             continue
     raise UnsupportedError("a pre-tokenizer for which no single pattern of tiktoken's is known to cut alike",
-                           "$.pre_tokenizer")
+                           "pre_tokenizer")

@@ -129,11 +129,17 @@ def engine_of(real: tokenizers.Tokenizer) -> Engine:
 def _tables_of(body: str, upstream: str) -> Tables:
     """The tables of a tokenizer.json. The last few are kept."""
     key = sha256(f"{upstream} {body}".encode()).digest()
-    tables = _tables.pop(key, None) or build_tables(read_tokenizer_json(body, None, upstream))
+    tables = _tables.pop(key, None) or _built(body, upstream)
     _tables[key] = tables  # moves the last used to the end
     for old in list(_tables)[:-MAX_TABLES]:
         _tables.pop(old, None)
     return tables
+
+
+def _built(body: str, upstream: str) -> Tables:
+    model = read_tokenizer_json(body, None, upstream)
+    with model.naming_places():
+        return build_tables(model)
 
 
 def _body(text: str) -> str:

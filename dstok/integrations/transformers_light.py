@@ -51,7 +51,8 @@ def load(path: StrPath) -> Light:
     model = replace(read, trim_offsets="")  # the post-processor trims
     check_stripping(bool(model.normalizer), model.added_tokens)
     config = model.config
-    tok = tokenizer_of(build_tables(model), model.added_tokens, config.bos_id, config.eos_id, config=config)
+    with model.naming_places():
+        tok = tokenizer_of(build_tables(model), model.added_tokens, config.bos_id, config.eos_id, config=config)
     bare = {**json.loads(file.read_text(encoding="utf-8")), "added_tokens": [], "truncation": None, "padding": None}
     bare["model"] = {"type": "BPE", "vocab": {}, "merges": []}
     processor = tokenizers.Tokenizer.from_str(json.dumps(bare)).post_processor

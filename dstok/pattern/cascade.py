@@ -130,7 +130,7 @@ class Program(Cascade):
 def compile_pattern(pattern: str, unicode_version: str = "16.0") -> tuple[Alphabet, DFA]:
     """The alphabet and the DFA of one pattern's matches (not total: gaps are not matched)."""
     tree = parse(pattern, unicode_version)
-    letters = OracleAlphabet(_alphabet([tree]))
+    letters = OracleAlphabet(_alphabet([Split(pattern)], [tree]))
     matches = determinize(build_nfa(replace_look_around(tree, letters), letters))
     if letters.predicates:
         raise UnsupportedError("a look-around for which a pattern has no automaton of its own")
@@ -160,7 +160,7 @@ def _stages(splits: Sequence[Split], unicode_version: str) -> tuple[Alphabet, li
     if len(splits) > MAX_STEPS:
         raise UnsupportedError(f"more than {MAX_STEPS} Split steps", splits[MAX_STEPS].where)
     trees = [_tree(split, unicode_version) for split in splits]
-    alphabet = _alphabet(trees)
+    alphabet = _alphabet(splits, trees)
     if not splits:
         nothing = DFA((((DEAD, NO_TAG),) * (alphabet.end + 1),) * 2)
         return alphabet, [mark_step(nothing, (_GAP,), {NO_TAG: 0}, "Isolated", False)], (_GAP,)
@@ -174,7 +174,7 @@ def _stages(splits: Sequence[Split], unicode_version: str) -> tuple[Alphabet, li
             marked = mark_step(matches[step], *numbers, split.behavior, split.invert, letters[step])
             stages.append(_below(stages[-1], marked, tags) if stages else marked)
         except UnsupportedError as error:
-            raise UnsupportedError(error.message, ", ".join([split.where, *_looks(trees[step])])) from None
+            raise UnsupportedError(error.message, _place(split, *_looks(trees[step]))) from None
     return alphabet, stages, tags
 
 
@@ -202,12 +202,19 @@ def _kept_or_dropped(marked: Marked, tags: Sequence[Tag]) -> Marked:
     return rename_marks(marked, (False, True), lambda tag: int(tags[tag].dropped))
 
 
-def _alphabet(trees: Sequence[Node]) -> Alphabet:
-    """The alphabet of patterns, if the scanner can hold it."""
+def _alphabet(splits: Sequence[Split], trees: Sequence[Node]) -> Alphabet:
+    """The alphabet of patterns, if the scanner can hold it. The error names the first step that makes it too large."""
     alphabet = build_alphabet(s for tree in trees for s in character_sets(tree))
     if len(alphabet.classes) > MAX_CLASSES:
-        raise UnsupportedError(f"patterns that need more than {MAX_CLASSES} classes", "$.pre_tokenizer")
+        if len(splits) > 1:
+            _alphabet(splits[:-1], trees[:-1])
+        raise UnsupportedError(f"patterns that need more than {MAX_CLASSES} classes", splits[-1].where)
     return alphabet
+
+
+def _place(split: Split, *places: str) -> str:
+    """The place of a step, if it has one, and places in its pattern."""
+    return ", ".join(filter(None, [split.where, *places]))
 
 
 def _tree(split: Split, unicode_version: str) -> Node:
@@ -215,7 +222,7 @@ def _tree(split: Split, unicode_version: str) -> Node:
     try:
         return parse(split.pattern, split.unicode_version or unicode_version)
     except UnsupportedError as error:
-        raise UnsupportedError(error.message, f"{split.where}, {error.where}") from None
+        raise UnsupportedError(error.message, _place(split, error.where)) from None
 
 
 def _matches(split: Split, tree: Node, letters: OracleAlphabet) -> DFA:
@@ -225,8 +232,7 @@ def _matches(split: Split, tree: Node, letters: OracleAlphabet) -> DFA:
     try:
         return determinize(build_nfa(replace_look_around(tree, letters), letters))
     except UnsupportedError as error:
-        where = ", ".join(filter(None, [split.where, error.where]))
-        raise UnsupportedError(error.message, where) from None
+        raise UnsupportedError(error.message, _place(split, error.where)) from None
 
 
 # Tags

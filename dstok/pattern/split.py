@@ -15,7 +15,7 @@ BEHAVIORS = ("Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Con
 
 @dataclass(frozen=True)
 class Split:
-    """One Split step, spelled as in tokenizer.json. `where` is its JSON path, for errors.
+    """One Split step, spelled as in tokenizer.json. `where` is its place, for errors, as its reader names it.
 
     `unicode_version` is for the pattern's properties; None: the version that the steps are compiled for.
     """
@@ -23,5 +23,5 @@ class Split:
     pattern: str
     behavior: str = "Isolated"
     invert: bool = False
-    where: str = "$.pre_tokenizer"
+    where: str = ""
     unicode_version: str | None = None

@@ -7,6 +7,7 @@ Invariant: the steps are upstream's; a step that cannot be exact is refused with
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
 
 from dstok.errors import ArgumentError, UnsupportedError
@@ -24,7 +25,10 @@ Dialect = Literal["oniguruma", "fancy-regex"]
 def splits_of_patterns(
     patterns: str | Split | Iterable[str | Split], behavior: str, invert: bool, dialect: Dialect,
 ) -> tuple[Split, ...]:
-    """Steps of patterns, in order. A `Split` stays as it is; a pattern gets `behavior` and `invert`."""
+    """Steps of patterns, in order. A pattern gets `behavior` and `invert`; a `Split` has its own.
+
+    The place of a step that names none is its number: `pattern 0`.
+    """
     if behavior not in BEHAVIORS:
         raise ArgumentError(f"expected a behavior out of {', '.join(BEHAVIORS)}, found {behavior!r}", "behavior")
     if dialect not in ("oniguruma", "fancy-regex"):
@@ -35,7 +39,7 @@ def splits_of_patterns(
 
 def _split(pattern: str | Split, behavior: str, invert: bool, dialect: Dialect, number: int) -> Split:
     if isinstance(pattern, Split):
-        return pattern
+        return pattern if pattern.where else replace(pattern, where=f"pattern {number}")
     if not isinstance(pattern, str):
         raise ArgumentError(f"expected a pattern as str or Split, found {type(pattern).__name__}", "patterns")
     if dialect == "fancy-regex":

@@ -30,7 +30,7 @@ __all__ = ["build_tables", "describe_tables"]
 def build_tables(model: ModelDescription) -> Tables:
     """All tables of a model. Raises `UnsupportedError` if it is larger than the core's number formats."""
     if len(model.tokens) > MAX_IDS or len(model.merges) // 3 > MAX_MERGES:
-        raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "$.model")
+        raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "vocab")
     program = compile_program(model.splits, model.unicode_version)
     pages, page_numbers = program.alphabet.pages()
     starts, blob = _pack_tokens(model)
@@ -112,7 +112,7 @@ def _pair_table(model: ModelDescription) -> tuple[bytes, bytes]:
     table = build_pairs(model.merges)
     if table is None:
         raise UnsupportedError("merges whose pairs collide in the pair table under each of its salts, as none do by "
-                               "chance", "$.model.merges")
+                               "chance", "merges")
     return table
 
 

@@ -140,10 +140,10 @@ class AddedTokens:
             found = self.seen(token)
             if not found:
                 raise UnsupportedError(f"the added token {token.content!r}, of which the normalizer leaves nothing",
-                                       f"$.added_tokens[{i}].content")
+                                       f"added_tokens[{i}]")
             if found in owners:
                 raise UnsupportedError(f"the added tokens {owners[found].content!r} and {token.content!r}, which are "
-                                       f"{found.decode()!r} when normalized", f"$.added_tokens[{i}].content")
+                                       f"{found.decode()!r} when normalized", f"added_tokens[{i}]")
             owners[found] = token
 
     def _refuse_overlaps(self) -> None:
@@ -157,7 +157,7 @@ class AddedTokens:
             for i, token in enumerate(self.tokens):
                 if token.normalized == normalized and self.seen(token).decode()[0] in white_space(self.unicode_version):
                     raise UnsupportedError("an added token that begins with white space beside one with rstrip",
-                                           f"$.added_tokens[{i}]")
+                                           f"added_tokens[{i}]")
 
     def _refuse_far(self, numbers: dict[bytes, int]) -> None:
         """Refuses a token that begins with a far shorter one, such as `<a>` and `<a>` with 5,000 more bytes.
@@ -172,7 +172,7 @@ class AddedTokens:
             if begun and len(content) - len(begun[0]) > MAX_BEYOND:
                 raise UnsupportedError(
                     f"an added token that begins with {begun[0].decode()!r}, another one, and has more than "
-                    f"{MAX_BEYOND} bytes after it", f"$.added_tokens[{numbers[content]}].content")
+                    f"{MAX_BEYOND} bytes after it", f"added_tokens[{numbers[content]}]")
             begun.append(content)
 
 

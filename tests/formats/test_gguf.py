@@ -186,7 +186,7 @@ def test_without_types_no_token_is_added(tmp_path: Path) -> None:
     ({"pre": None}, TokenizerFileError, "expected a value, found none - at tokenizer.ggml.pre"),
     ({"model": "llama"}, UnsupportedError, "found 'llama' - at tokenizer.ggml.model"),
     ({"merges": ["a zz"]}, TokenizerFileError, r"no token is 'zz' - at tokenizer.ggml.merges\[0\]"),
-    ({"merges": ["a b", "a b"]}, TokenizerFileError, r"found 'a b' - at tokenizer.ggml.merges\[1\]"),
+    ({"merges": ["a b", "a b"]}, TokenizerFileError, r"found merge 0 again - at tokenizer.ggml.merges\[1\]"),
     ({"token_type": [1] * 9}, TokenizerFileError, "expected 262 types, one a token, found 9"),
     ({"token_type": [1] * 261 + [7]}, TokenizerFileError, r"found 7 - at tokenizer.ggml.token_type\[261\]"),
     ({"bos_token_id": 262}, TokenizerFileError, "expected an id below 262, found 262"),
@@ -205,7 +205,7 @@ def with_v3_steps(text: str) -> dstok.Tokenizer:
 @pytest.mark.parametrize("flag", ["lstrip", "rstrip", "single_word"])
 def test_flags_are_refused(flag: str, tmp_path: Path) -> None:
     tok = with_v3_steps(model_json(added=[added_token("<a>"), added_token("<b>", **{flag: True})]))
-    with pytest.raises(UnsupportedError, match=r"lstrip, rstrip or single_word, .* - at \$.added_tokens\[1\]"):
+    with pytest.raises(UnsupportedError, match=r"lstrip, rstrip or single_word, .* - at added_tokens\[1\]"):
         tok.to_gguf(tmp_path / "x.gguf")
 
 

@@ -284,7 +284,7 @@ cdef class BPE:
             if steps >= 0:
                 return steps
         raise UnsupportedError("tokens that collide in the index of whole pieces under each of its seeds, as none do "
-                               "by chance", "$.model.vocab")
+                               "by chance", "vocab")
 
     cdef Py_ssize_t _index(self, const uint32_t[::1] tokens, Py_ssize_t most) noexcept nogil:
         """Indexes the tokens under the present seed. Returns the number of slots read, -1 if more than `most`."""

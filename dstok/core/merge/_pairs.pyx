@@ -21,7 +21,6 @@ from array import array
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from dstok.core.merge._bpe cimport NO_RANK, left_mix_of, mix_of, pair_bucket, pair_slot, right_mix_of
-from dstok.errors import TokenizerFileError
 
 cdef uint64_t EMPTY = 0xFFFFFFFFFFFFFFFF
 cdef uint32_t NO_ID = 0xFFFFFFFF
@@ -42,13 +41,12 @@ MAX_SLOTS = 1 << 25    # two for each of MAX_MERGES
 def build_pairs(merges):
     """The pair table of flat `merges` (left, right, merged, in rank order): its slots and seeds, as bytes.
 
-    None if too many pairs collide under each of the salts. Raises `TokenizerFileError` if a pair is there twice.
+    None if too many pairs collide under each of the salts, as a pair that is there twice does with itself.
     """
     cdef const uint32_t[::1] m = merges
     cdef Py_ssize_t count = m.shape[0] // 3, most
     cdef int seed_bits = 4, salt, first_salt
     cdef Py_ssize_t size = 16
-    _check_distinct(m)
     while (<Py_ssize_t>BUCKET << seed_bits) < count:
         seed_bits += 1
     while size * 0.98 < count:
@@ -90,16 +88,6 @@ def merges_of(pairs):
             raise ValueError(f"expected the ranks below {count} in the pair table, each once, found {rank} in slot {i}")
         m[2 * rank], m[2 * rank + 1] = <uint32_t>(slots[i] >> 44), <uint32_t>(slots[i] >> 24 & RIGHT_ID)
     return merges
-
-
-cdef _check_distinct(const uint32_t[::1] m):
-    """Raises an error for a pair that is there twice: the slots hold one rank for a pair, and the other is lost."""
-    cdef Py_ssize_t rank
-    ranks = {}
-    for rank in range(m.shape[0] // 3):
-        first = ranks.setdefault(<uint64_t>m[3 * rank] << 20 | m[3 * rank + 1], rank)
-        if first != rank:
-            raise TokenizerFileError(f"expected a new merge, found merge {first} again", f"$.model.merges[{rank}]")
 
 
 cdef list _by_bucket(const uint32_t[::1] m, uint32_t salt, int seed_shift):
