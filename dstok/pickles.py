@@ -17,18 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.base.paths import StrPath
 from dstok.errors import ImageError, ModelNotFoundError, ModelPackageError, PickleError
-from dstok.formats.image import Image, open_image, read_image, same_file
 from dstok.models import built_in, is_built_in
 from dstok.models.names import find
 from dstok.models.packages import installed, is_installed, missing
 from dstok.tables.fingerprint import settings_hash
-from dstok.tables.images import image_of, own_part
+from dstok.tables.flat import Image
+from dstok.tables.image.file import checksum as checksum_of
+from dstok.tables.image.file import open_image, read_image, same_file
+from dstok.tables.image.parts import image_of, own_part
 
 if TYPE_CHECKING:
     from dstok.formats.added_token import AddedToken
     from dstok.formats.description import TokenizerConfig
     from dstok.protocol import TokenizerProtocol
-    from dstok.tables.objects import Tables
+    from dstok.tables.flat import Tables
 
 __all__ = ["PICKLE_FORMAT", "reduced", "restored"]
 
@@ -44,7 +46,7 @@ def reduced(tok: TokenizerProtocol, tables: Tables, added: tuple[AddedToken, ...
             return restored, (PICKLE_FORMAT, type(tok), kind, tok.name, tok.fingerprint, settings_hash(tables, config))
     if image is not None and _opened_with(added, config, image) and same_file(image):
         place = os.path.abspath(os.fspath(image.path))
-        return restored, (PICKLE_FORMAT, type(tok), "file", place, image.checksum, tok.bos_id, tok.eos_id, tok.name)
+        return restored, (PICKLE_FORMAT, type(tok), "file", place, checksum_of(image), tok.bos_id, tok.eos_id, tok.name)
     return restored, (PICKLE_FORMAT, type(tok), "image", image_of(tables, added, config, tok.name))
 
 
@@ -93,9 +95,9 @@ def _from_file(
     except OSError as error:
         raise PickleError(f"{place!r}: expected the image that the tokenizer was opened from, found none: "
                           f"{error.strerror}") from None
-    if image.checksum != checksum:
+    if checksum_of(image) != checksum:
         raise PickleError(f"{place!r}: expected the image of the checksum {checksum.hex()}, found another, "
-                          f"{image.checksum.hex()}: the file has changed since the pickle was made")
+                          f"{checksum_of(image).hex()}: the file has changed since the pickle was made")
     return cls._of_image(image).replace(bos_id=bos_id, eos_id=eos_id, name=name)
 
 

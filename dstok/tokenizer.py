@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dstok.base.ids import Ends
 from dstok.base.late import LateModule
 from dstok.base.lazy import lazy
-from dstok.base.paths import StrPath
+from dstok.base.paths import StrPath, write_at_once
 from dstok.core.run._line import LineEncoder
 from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
-from dstok.formats.image import Image, open_image, write_at_once
-from dstok.tables.objects import Tables, check_program, make_bpe, make_encoder, tables_from_image
+from dstok.tables.flat import Image, Tables, tables_from_image
+from dstok.tables.image.file import open_image
+from dstok.tables.objects import check_program, make_bpe, make_encoder
 from dstok.text.added_tokens import AddedTokens
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     @classmethod
     def _of_image(cls, image: Image) -> Tokenizer:
         """The tokenizer of an open image, whose tables are checked. Raises `ImageError`."""
-        from dstok.tables.image_checks import check_image, tokenizer_parts
+        from dstok.tables.image.checks import check_image, tokenizer_parts
 
         check_image(image)
         try:
@@ -221,7 +222,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
         The same tokenizer gives the same bytes. The file is for this version of dstok: keep the tokenizer.json.
         """
-        from dstok.tables.images import image_of
+        from dstok.tables.image.parts import image_of
 
         write_at_once(path, image_of(self._tables, self._added.tokens, self.config, self.name))
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dstok.base.paths import StrPath
-from dstok.formats.image import write_at_once
+from dstok.base.paths import StrPath, write_at_once
 
 if TYPE_CHECKING:
     from dstok.calls.interface import Parts

@@ -2,7 +2,7 @@
 
 description.py is the form of every format; tokenizer_json.py reads upstream's tokenizer.json and
 tokenizer_json_writer.py writes it; gguf.py and tiktoken.py read and write the files of llama.cpp and tiktoken; kinds.py
-tells them apart; image.py is our own format.
+tells them apart. Our own format, the image, holds tables: `tables/image/`.
 """
 
 IMAGE_MAGIC, GGUF_MAGIC = b"dstokimg", b"GGUF"  # the first bytes

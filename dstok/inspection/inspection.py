@@ -20,7 +20,7 @@ from dstok.formats.added_token import AddedToken
 from dstok.formats.description import NormalizerStep
 from dstok.pattern.cascade import Program
 from dstok.pattern.split import Split
-from dstok.tables.objects import Tables
+from dstok.tables.flat import Tables
 from dstok.text.added_tokens import AddedTokens
 from dstok.text.normalizers import normalized_text
 

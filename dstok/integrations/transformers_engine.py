@@ -24,7 +24,7 @@ from dstok.formats.added_token import AddedToken
 from dstok.formats.pre_tokenizers import raw_tokens
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.tables.build import build_tables
-from dstok.tables.objects import Tables
+from dstok.tables.flat import Tables
 from dstok.tokenizer import Tokenizer, tokenizer_of
 
 __all__ = ["Engine", "check_stripping", "deep_marks", "engine_of", "joined", "marks", "state_of", "truncate"]

@@ -14,9 +14,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dstok.formats.columns import unpack_added
-from dstok.formats.image import open_image
 from dstok.models.names import ALIASES
-from dstok.tables.objects import Tables, tables_from_image
+from dstok.tables.flat import Tables, tables_from_image
+from dstok.tables.image.file import open_image
 
 if TYPE_CHECKING:
     from dstok.errors import ModelPackageError

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from dstok.formats.description import ModelDescription
-from dstok.formats.image import write_image
 from dstok.tables.build import build_tables
+from dstok.tables.image.file import write_image
 
 __all__ = ["shared", "vocab_size", "write_json", "write_tables"]
 

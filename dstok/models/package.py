@@ -28,7 +28,7 @@ from dstok.models.files import shared, vocab_size, write_json, write_tables
 from dstok.models.metadata import GROUP
 from dstok.models.names import FILES, common_form, is_taken
 from dstok.models.packages import ENTRY, INDEX, NAME
-from dstok.tables.images import own_part
+from dstok.tables.image.parts import own_part
 
 __all__ = ["Package", "Source", "source_of", "write_package"]
 

@@ -21,11 +21,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dstok.errors import ImageError, ModelNotFoundError, ModelPackageError, PatternError, UnsupportedError
-from dstok.formats.image import open_image
 from dstok.models.metadata import FILE, Named, fault, named
 from dstok.models.names import common_form, is_taken, not_found
-from dstok.tables.image_checks import check_image, tokenizer_parts
-from dstok.tables.objects import Tables, tables_from_image
+from dstok.tables.flat import Tables, tables_from_image
+from dstok.tables.image.checks import check_image, tokenizer_parts
+from dstok.tables.image.file import open_image
 
 if TYPE_CHECKING:
     from dstok.formats.added_token import AddedToken

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from dstok.base.lazy import lazy
+from dstok.base.paths import write_at_once
 from dstok.base.texts import Errors, Text, replaces_faults, utf8
 from dstok.calls.spans import Piece
 from dstok.core.run._offsets import in_characters
 from dstok.core.run._span_pass import SpanPass
 from dstok.errors import ArgumentError, PatternError
-from dstok.formats.image import write_at_once
 from dstok.formats.json_value import load_json
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.pattern.cascade import Cascade, compile_cascade

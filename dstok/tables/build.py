@@ -21,8 +21,9 @@ from dstok.formats.tokens import NOT_IN_UTF_8
 from dstok.pattern.program import compile_program
 from dstok.tables.byte_pairs import byte_pairs, settled_tokens
 from dstok.tables.characters import torn_borders, whole_characters
+from dstok.tables.flat import TABLES_FORMAT, Buffer, Tables
 from dstok.tables.kernels import find_kernel, knows_borders
-from dstok.tables.objects import TABLES_FORMAT, Buffer, Tables, make_bpe
+from dstok.tables.objects import make_bpe
 
 __all__ = ["build_tables", "describe_tables"]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import TokenizerConfig
-from dstok.tables.images import own_part
-from dstok.tables.objects import Tables
+from dstok.tables.flat import Tables
+from dstok.tables.image.parts import own_part
 
 __all__ = ["fingerprint", "settings_hash"]
 

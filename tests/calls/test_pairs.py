@@ -21,10 +21,10 @@ from text_strategies import texts as any_text
 
 import dstok
 from dstok.errors import DstokError, ImageError, SpecialTokenError, TextError, UnsupportedError
-from dstok.formats.image import read_image
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.tables.build import build_tables
-from dstok.tables.images import image_of
+from dstok.tables.image.file import read_image
+from dstok.tables.image.parts import image_of
 
 MERGES = [(b"a", b"b"), (b" ", b"ab"), (b"\xc3", b"\xa9"), (b"ab", b"ab")]
 NAMES = ("<s>", "</s>", "<sep>")

@@ -20,7 +20,7 @@ from kept import kept
 from real_models import level, real, real_json
 
 import dstok
-from dstok.tables.objects import Tables
+from dstok.tables.flat import Tables
 
 Judged = Callable[[dstok.Tokenizer, str, random.Random], Iterator[tuple[str, Any, Any]]]
 KEPT = 500  # texts whose ids a subject keeps

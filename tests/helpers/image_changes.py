@@ -11,8 +11,8 @@ from typing import Any
 
 from images import Parts
 
+from dstok.tables.flat import TABLES_FORMAT
 from dstok.tables.kernels import KINDS, NONE, NUMBER, RARE, V3
-from dstok.tables.objects import TABLES_FORMAT
 
 ROW = 256
 Change = Callable[[Parts], Any]

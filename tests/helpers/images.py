@@ -16,8 +16,8 @@ from small_models import added_token, model_json
 from tokenizer_json_cases import READ, changed
 
 import dstok
-from dstok.formats.image import open_image, write_image
 from dstok.inspection.explain import explain
+from dstok.tables.image.file import open_image, write_image
 
 MERGES = [(b"a", b"b"), (b" ", b"a"), (b" a", b"b"), ("é".encode()[:1], "é".encode()[1:]), (b"1", b"2")]
 ADDED = [added_token("<s>", special=True), added_token("<w>", single_word=True, normalized=True),

@@ -23,8 +23,8 @@ from real_models import real_json
 from dstok.core.split._scan import pack_edges
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.pattern.cascade import Split, compile_pattern, compile_splits
+from dstok.tables.flat import Tables
 from dstok.tables.kernels import find_kernel
-from dstok.tables.objects import Tables
 from dstok.testing.unicode_changes import moved
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of, sets

@@ -21,7 +21,7 @@ from text_strategies import CLASSES
 
 import dstok
 from dstok.errors import ImageError
-from dstok.formats import image
+from dstok.tables.image import file
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_a_failed_save_leaves_all_as_it_was(name: str, tmp_path: Path, monkeypat
         raise OSError(28, "no space left on device")
 
     (tmp_path / "one").write_bytes(b"before")
-    monkeypatch.setattr(image.os, name, fail)  # type: ignore[attr-defined]
+    monkeypatch.setattr(os, name, fail)
     with pytest.raises(OSError, match="no space left"):
         dstok.Tokenizer.from_str(MODELS["no merges"]).to_image(tmp_path / "one")
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
@@ -153,11 +153,11 @@ def test_save_and_open_at_once(tmp_path: Path) -> None:
     (b"", "found an empty file"),
     (b"{}", "found JSON"),
     (b"\x93NUMPY" + bytes(5000), "found other data"),
-    (image.MAGIC[:-1], "found other data"),
-    (image.MAGIC, "found 8"),
-    (image.MAGIC + bytes(40), "expected image format 1, found 0: make it again from the tokenizer.json"),
-    (image.MAGIC + b"\x01" + bytes(39), "expected a header of JSON"),
-    (image.MAGIC + b"\x01\0\0\0" + b"\xff" * 36, "expected a header of 4294967295 bytes, found 0"),
+    (file.MAGIC[:-1], "found other data"),
+    (file.MAGIC, "found 8"),
+    (file.MAGIC + bytes(40), "expected image format 1, found 0: make it again from the tokenizer.json"),
+    (file.MAGIC + b"\x01" + bytes(39), "expected a header of JSON"),
+    (file.MAGIC + b"\x01\0\0\0" + b"\xff" * 36, "expected a header of 4294967295 bytes, found 0"),
 ])
 def test_foreign_files(data: bytes, words: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(data)
@@ -232,6 +232,6 @@ def test_faults_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "no built-in model" in fails("convert", "nothing", "x.image")
     assert "required: OUT" in fails("convert", "deepseek-v3")
     assert "unrecognized arguments: y" in fails("convert", "deepseek-v3", "x.image", "y")
-    Path("broken").write_bytes(image.MAGIC + bytes(100))
+    Path("broken").write_bytes(file.MAGIC + bytes(100))
     assert "broken: expected image format 1, found 0" in fails("count", "--model", "broken", stdin=b"")
     assert not Path("x.image").exists()

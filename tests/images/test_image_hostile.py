@@ -20,9 +20,9 @@ from small_models import added_token, model_json
 
 import dstok
 from dstok.errors import DstokError, ImageError, PatternError, UnsupportedError
-from dstok.formats import image
-from dstok.formats.image import open_image
 from dstok.inspection.explain import explain
+from dstok.tables.image import file
+from dstok.tables.image.file import open_image
 from dstok.tables.kernels import KINDS, V3
 
 
@@ -161,7 +161,7 @@ def test_flipped_bits_with_a_checksum_that_fits(name: str, tmp_path: Path) -> No
     dstok.Tokenizer.from_str(MODELS[name]).to_image(tmp_path / "x")
     data, opened = (tmp_path / "x").read_bytes(), open_image(tmp_path / "x")
     rng = random.Random(name)
-    header = range(image._FIXED, image._FIXED + int.from_bytes(data[12:16], "little"))
+    header = range(file._FIXED, file._FIXED + int.from_bytes(data[12:16], "little"))
     places = [rng.choice(header) for _ in range(60)]
     for offset, size in opened.places.values():
         places += [offset + rng.randrange(size) for _ in range(6 if size else 0)]

@@ -18,9 +18,9 @@ from small_models import added_token, model_json
 
 import dstok
 from dstok.errors import PickleError
-from dstok.formats.image import image_bytes
 from dstok.pickles import PICKLE_FORMAT, restored
-from dstok.tables.images import image_of
+from dstok.tables.image.file import image_bytes
+from dstok.tables.image.parts import image_of
 
 SMALL = model_json([(b"a", b"b"), (b"ab", b"a")], [added_token("<x>", lstrip=True, special=True)])
 

@@ -12,7 +12,8 @@ from core_sources import source
 
 from dstok.core.merge._pieces import BORDER_BYTES, cuttable_ranges
 from dstok.pattern import automaton, marked, nfa, windows
-from dstok.tables import byte_pairs, image_checks, kernels
+from dstok.tables import byte_pairs, kernels
+from dstok.tables.image import checks
 from dstok.unicode import normalization
 
 NUMBER = r"\bNAME\s*=\s*((?:0x[0-9A-Fa-f]+|\d+|<<|>>|[-+*/ ()])+?)\s*(?:[,};#\n]|/\*)"
@@ -70,7 +71,7 @@ def test_tables(file: str, name: str, value: int) -> None:
 
 def test_python_with_python() -> None:
     assert (nfa.DEAD, nfa.START, nfa.NO_TAG) == (automaton.DEAD, automaton.START, automaton.NO_TAG)
-    assert image_checks.MAX_BYTE_PAIRS == byte_pairs.NO_PAIR
+    assert checks.MAX_BYTE_PAIRS == byte_pairs.NO_PAIR
 
 
 def test_cuttable_characters() -> None:

@@ -37,9 +37,9 @@ OWN = {
     "dstok.core.split", "dstok.core.split._scan",
     "dstok.core.text", "dstok.core.text._added", "dstok.core.text._forms", "dstok.core.text._normalize",
     "dstok.core.text._policy", "dstok.core.text._utf8",
-    "dstok.formats", "dstok.formats.added_token", "dstok.formats.columns", "dstok.formats.image",
+    "dstok.formats", "dstok.formats.added_token", "dstok.formats.columns",
     "dstok.models", "dstok.models.names",
-    "dstok.tables", "dstok.tables.objects", "dstok.text", "dstok.text.added_tokens",
+    "dstok.tables", "dstok.tables.flat", "dstok.tables.image", "dstok.tables.image.file", "dstok.tables.objects", "dstok.text", "dstok.text.added_tokens",
 }
 OF_COUNT = {
     "dstok.base.copies", "dstok.base.faults", "dstok.calls", "dstok.calls.streams",

@@ -1,7 +1,7 @@
-"""A tokenizer's tables and its own parts <-> an image (formats/image.py has the layout).
+"""A tokenizer's tables and its own parts <-> an image (tables/image/file.py has the layout).
 
 In: tables, added tokens, BOS, EOS, name, settings of chats. Out: the bytes of an image.
-Invariant: the same tokenizer gives the same bytes; image_checks.py reads the same layout.
+Invariant: the same tokenizer gives the same bytes; checks.py reads the same layout.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 from dstok.formats.added_token import AddedToken
 from dstok.formats.columns import pack_added
 from dstok.formats.description import TokenizerConfig
-from dstok.formats.image import image_bytes
-from dstok.tables.objects import Tables
+from dstok.tables.flat import Tables
+from dstok.tables.image.file import image_bytes
 
 __all__ = ["image_of", "own_part"]
 
@@ -24,7 +24,7 @@ def image_of(tables: Tables, added: tuple[AddedToken, ...], config: TokenizerCon
 
 
 def own_part(added: tuple[AddedToken, ...], config: TokenizerConfig, name: str) -> dict[str, Any]:
-    """The parts of a tokenizer beside its tables, JSON-able; `tokenizer_parts` of image_checks.py reads them."""
+    """The parts of a tokenizer beside its tables, JSON-able; `tokenizer_parts` of checks.py reads them."""
     own: dict[str, Any] = {"added": pack_added(added), "bos_id": config.bos_id, "eos_id": config.eos_id, "name": name}
     rest = {key: value for key, value in vars(config).items() if key not in own and value not in (None, {})}
     if rest:  # images of models without it have no such key

@@ -14,47 +14,22 @@ them, the header (JSON: description, [name, offset, length] of each section, tok
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
-from dstok.base.paths import StrPath
+from dstok.base.paths import StrPath, write_at_once
 from dstok.base.platform import map_file
 from dstok.errors import ImageError
 from dstok.formats import IMAGE_MAGIC as MAGIC
+from dstok.tables.flat import Image
 
-__all__ = [
-    "AGAIN", "Image", "image_bytes", "open_image", "read_image", "same_file", "write_at_once",
-    "write_image",
-]
+__all__ = ["AGAIN", "checksum", "image_bytes", "open_image", "read_image", "same_file", "write_image"]
 
 IMAGE_FORMAT = 1
 PAGE = 4096
 MAX_HEADER = 1 << 26  # bytes; V3's is 42,000
 AGAIN = "make it again from the tokenizer.json, with this version of dstok"
 _FIXED = len(MAGIC) + 8 + 32
-
-
-
-class Image(NamedTuple):
-    """An open image. `path` is only a name for an image in memory; `tokenizer` is None where there are only tables."""
-
-    path: StrPath
-    description: dict[str, Any]
-    tokenizer: dict[str, Any] | None
-    places: Mapping[str, tuple[int, int]]
-    view: memoryview
-
-    @property
-    def checksum(self) -> bytes:
-        """The SHA-256 of its contents, as its header says."""
-        return bytes(self.view[16:_FIXED])
-
-    def section(self, name: str) -> memoryview:
-        """The bytes of a section, read-only."""
-        offset, length = self.places[name]
-        return self.view[offset : offset + length]
 
 
 def write_image(
@@ -88,22 +63,6 @@ def image_bytes(
     return start + sha256(body).digest() + body
 
 
-def write_at_once(path: StrPath, data: bytes) -> None:
-    """Writes a file or nothing: first beside `path`, then moved there. Raises `OSError`."""
-    scratch = os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
-    file = open(scratch, "xb")  # only its owner may read a file of `tempfile`
-    try:
-        with file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(scratch)
-        raise
-
-
 def open_image(path: StrPath, verify: bool = False) -> Image:
     """Maps an image. `verify` also reads it whole and compares the checksum.
 
@@ -132,6 +91,11 @@ def read_image(path: StrPath, view: memoryview, verify: bool) -> Image:
     if verify:
         _verify(path, view)
     return image
+
+
+def checksum(image: Image) -> bytes:
+    """The SHA-256 of an image's contents, as its header says."""
+    return bytes(image.view[16:_FIXED])
 
 
 def same_file(image: Image) -> bool:

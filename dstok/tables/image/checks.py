@@ -32,11 +32,12 @@ from dstok.formats.added_token import AddedToken
 from dstok.formats.columns import MAX_FLAGS, unpack_added
 from dstok.formats.description import NORMALIZERS, PREFIX_SPACE, NormalizerStep, TokenizerConfig
 from dstok.formats.framing import check_framing
-from dstok.formats.image import AGAIN, Image
 from dstok.formats.post_processors import TRIMMINGS
 from dstok.formats.tokens import NOT_IN_UTF_8
+from dstok.tables.flat import TABLES_FORMAT, Image, tables_from_image
+from dstok.tables.image.file import AGAIN
 from dstok.tables.kernels import KINDS, NONE
-from dstok.tables.objects import TABLES_FORMAT, bare_bpe, tables_from_image
+from dstok.tables.objects import bare_bpe
 
 __all__ = ["check_image", "tokenizer_parts"]
 
@@ -44,7 +45,7 @@ SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs
             "pair_ids", "direct", "joined", "borders", "windows")
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/split/_scan.pyx
 MAX_SEEDS = 1 << 22  # see core/merge/_pairs.pyx: a fourth of MAX_MERGES
-MAX_BYTE_PAIRS = 0xFFFF  # see byte_pairs.py
+MAX_BYTE_PAIRS = 0xFFFF  # see tables/byte_pairs.py
 _SURROGATE = re.compile("[\ud800-\udfff]")
 CONFIG = {"pad_id": int, "add_bos": bool, "add_eos": bool, "chat_template": str, "chat_templates": dict,
           "generation": dict, "framing": str}
@@ -153,7 +154,7 @@ def _tokenizer_parts(image: Image) -> Parts:
 
 
 def _config(found: dict[str, Any], size: int) -> TokenizerConfig:
-    """The settings of chats, as images.py writes them."""
+    """The settings of chats, as parts.py writes them."""
     _ask("config", found.keys() <= CONFIG.keys(), f"some of {', '.join(CONFIG)}", sorted(found))
     for name, value in found.items():
         _typed(f"config {name}", value, CONFIG[name])

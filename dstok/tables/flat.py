@@ -1,0 +1,99 @@
+"""The flat tables of a model: arrays by name, made from a description or mapped from a file.
+
+In: sections. Out: `Tables`, and the `Image` that they lie in if they are mapped.
+Invariant: tables built from a description have the same bytes as in an image of them. They hold the vocabulary, merges
+and splits. Added tokens belong to one tokenizer and lie beside the tables.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dstok.base.paths import StrPath
+from dstok.errors import ImageError
+
+if TYPE_CHECKING:
+    from dstok.formats.description import NormalizerStep
+    from dstok.pattern.split import Split
+
+__all__ = ["TABLES_FORMAT", "Buffer", "Image", "Tables", "tables_from_image"]
+
+Buffer = bytes | bytearray | memoryview
+TABLES_FORMAT = 1  # the version of the sections' meaning: raised when the core reads one differently
+
+
+class Image(NamedTuple):
+    """An open image. `path` is only a name for an image in memory; `tokenizer` is None where there are only tables."""
+
+    path: StrPath
+    description: dict[str, Any]
+    tokenizer: dict[str, Any] | None
+    places: Mapping[str, tuple[int, int]]
+    view: memoryview
+
+    def section(self, name: str) -> memoryview:
+        """The bytes of a section, read-only."""
+        offset, length = self.places[name]
+        return self.view[offset : offset + length]
+
+
+class Tables(NamedTuple):
+    """`description` (JSON-able) and `sections` (name -> bytes); `image`, if they are mapped from one.
+
+    pages, page_numbers, edges: the scanner's tables.
+    starts, blob: the bytes of each token.
+    merged: id by rank; empty if it is the rank plus the description's `first`.
+    pairs, seeds: the merges' hash table.
+    atoms, byte_pairs, pair_ids: the symbols that merging may start from.
+    direct: a bit for each id: does merging make it of its own bytes? Such tokens fill the piece tables.
+    joined: the safe cuts' bitmap, empty if there are none.
+    borders: the characters at which no cut may be, empty if there are none.
+    windows: the tables of pattern/windows.py; empty if there are rules.
+    """
+
+    description: dict[str, Any]
+    sections: Mapping[str, Buffer]
+    image: Image | None = None
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The pre-tokenizer's steps."""
+        from dstok.pattern.split import Split  # not needed to encode
+
+        return tuple(Split(**split) for split in self.description["splits"])
+
+    @property
+    def normalizer(self) -> tuple[NormalizerStep, ...]:
+        """The normalizer's steps."""
+        steps = self.description.get("normalizer", ())
+        if not steps:
+            return ()  # most built-in models have none, and save the import
+        from dstok.formats.description import NormalizerStep
+
+        return tuple(NormalizerStep(**step) for step in steps)
+
+    @property
+    def merges(self) -> array[int]:
+        """The left and the right id (uint32 each) by rank, read out of the pair table. Encoding does not need them.
+
+        Raises `ImageError` if the tables are mapped and damaged.
+        """
+        from dstok.core.merge._pairs import merges_of
+
+        try:
+            return merges_of(self.sections["pairs"])
+        except ValueError as error:
+            raise ImageError(f"{self.image.path if self.image else 'tables'}: {error}: the image is damaged") from None
+
+    @property
+    def merged(self) -> array[int]:
+        """The id (uint32) by rank."""
+        count, first = self.description["merges"], self.description["first"]
+        return array("I", bytes(self.sections["merged"]) or range(first, first + count))
+
+
+def tables_from_image(image: Image) -> Tables:
+    """The tables that lie in a mapped image."""
+    return Tables(image.description, {name: image.section(name) for name in image.places}, image)
