@@ -11,7 +11,7 @@ from small_models import added_token, model_json
 
 import dstok
 from dstok.errors import TokenizerFileError, UnsupportedError
-from dstok.pattern.collapse import MAX_CLASSES
+from dstok.pattern.cascade import MAX_CLASSES
 from dstok.pattern.split import Split
 
 FAR = "<s>" + "x" * 1001  # begins with <s>, and may not be that much longer
