@@ -62,13 +62,13 @@ def is_path(name: StrPath) -> bool:
         return True
     if not os.path.exists(name):
         return False
-    from dstok.models.packages import is_named  # not needed for built-in models
+    from dstok.models.package_reader import is_named  # not needed for built-in models
 
     return not is_named(name)
 
 
 def _installed(name: str) -> Tokenizer:
-    from dstok.models.packages import installed, missing  # not needed for built-in models
+    from dstok.models.package_reader import installed, missing  # not needed for built-in models
 
     tokenizer = installed(name, tokenizer_of)
     if tokenizer is None:

@@ -19,7 +19,7 @@ from dstok.base.paths import StrPath
 from dstok.errors import ImageError, ModelNotFoundError, ModelPackageError, PickleError
 from dstok.models import built_in, is_built_in
 from dstok.models.names import find
-from dstok.models.packages import installed, is_installed, missing
+from dstok.models.package_reader import installed, is_installed, missing
 from dstok.tables.fingerprint import settings_hash
 from dstok.tables.flat import Image
 from dstok.tables.image.file import checksum as checksum_of

@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from dstok.base.faults import reason
 from dstok.errors import FileError
-from dstok.files.frames import SUFFIXES, open_frames
+from dstok.files.packed import SUFFIXES, open_packed
 
 __all__ = ["BLOCK", "PACKED", "GivenText", "Record", "Source", "Watcher", "json_kind", "open_source", "records"]
 
@@ -176,7 +176,7 @@ def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception]
 
         return gzip.GzipFile(fileobj=raw, mode="rb"), (OSError, zlib.error)  # type: ignore[return-value]
     if name.endswith(SUFFIXES):
-        return open_frames(name, raw)
+        return open_packed(name, raw)
     return raw, (OSError,)
 
 

@@ -1,6 +1,6 @@
 """The built-in models: an image of tables for each vocabulary, and a small table of added tokens for each model.
 
-packages.py lists the models of installed packages beside them.
+package_reader.py lists the models of installed packages beside them.
 
 In: a name (names.py). Out: the parts of a `Tokenizer`, from the mapped image: no network, no cache, nothing parsed
 but the added tokens. Invariant: `build.py` made these parts of the tokenizer.json whose SHA-256 it recorded.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dstok.formats.added_token import AddedToken
     from dstok.formats.description import TokenizerConfig
     from dstok.models.info import ModelInfo
-    from dstok.models.packages import Model
+    from dstok.models.package_reader import Model
 
 __all__ = ["built_in", "info_of", "is_built_in", "models", "models_and_faults"]
 
@@ -61,7 +61,7 @@ def models() -> tuple[ModelInfo, ...]:
 
 def models_and_faults() -> tuple[tuple[ModelInfo, ...], tuple[ModelPackageError, ...]]:
     """The result of `models`, and the errors that it warns of."""
-    from dstok.models.packages import listing  # asking for the installed packages takes longer than loading
+    from dstok.models.package_reader import listing  # asking for the installed packages takes longer than loading
 
     others, faults = listing()
     return (*map(_known, _index()), *map(_of_package, others)), tuple(faults)
@@ -75,7 +75,7 @@ def info_of(name: str) -> ModelInfo | None:
     """
     if name in _index():
         return _known(name)
-    from dstok.models.packages import model_of
+    from dstok.models.package_reader import model_of
 
     model = model_of(name)
     return None if model is None or model.name != name else _of_package(model)

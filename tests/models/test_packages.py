@@ -23,7 +23,7 @@ from small_models import added_token, model_json
 import dstok
 from dstok.errors import ModelNotFoundError, ModelPackageError, PickleError
 from dstok.models.metadata import AGAIN
-from dstok.models.package import Package, source_of, write_package
+from dstok.models.package_writer import Package, source_of, write_package
 
 NAME, MODULE = "dstok-models-mine", "dstok_models_mine"
 WITH_CONFIG = {"bos_token": "<s>", "pad_token": "<l>", "add_bos_token": True, "chat_template": "{{ x }}"}
@@ -123,7 +123,7 @@ def test_files_of_the_same_name(own: Path, tmp_path: Path, monkeypatch: pytest.M
 
 def test_built_in_models_do_not_ask_what_is_installed() -> None:
     code = ("import sys, dstok; dstok.load('deepseek-v3').encode('a')\n"
-            "print([name for name in ('importlib.metadata', 'dstok.models.packages') if name in sys.modules])")
+            "print([name for name in ('importlib.metadata', 'dstok.models.package_reader') if name in sys.modules])")
     assert subprocess.run([sys.executable, "-c", code], cwd="/", capture_output=True, text=True, check=True).stdout == "[]\n"
 
 

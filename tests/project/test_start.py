@@ -44,7 +44,7 @@ OWN = {
 OF_COUNT = {
     "dstok.base.copies", "dstok.base.faults", "dstok.calls", "dstok.calls.streams",
     "dstok.cli", "dstok.cli.app", "dstok.cli.arguments", "dstok.cli.count", "dstok.cli.errors", "dstok.cli.models",
-    "dstok.cli.progress", "dstok.files", "dstok.files.frames", "dstok.files.inputs", "dstok.files.outputs",
+    "dstok.cli.progress", "dstok.files", "dstok.files.packed", "dstok.files.inputs", "dstok.files.outputs",
 }
 SLOW = {  # of others; where Python itself or its environment has imported one already, it costs nothing
     "ast", "asyncio", "copy", "ctypes", "dataclasses", "dis", "email", "gzip", "hashlib", "importlib.metadata",

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Protocol
 
 from dstok.errors import FileError
 
-__all__ = ["SUFFIXES", "open_frames"]
+__all__ = ["SUFFIXES", "open_packed"]
 
 SUFFIXES = (".zst", ".bz2", ".xz")
 PACKED_PIECE = 1 << 13
@@ -42,7 +42,7 @@ class _Frame(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
-def open_frames(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
+def open_packed(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
     """The unpacked stream of `raw`, packed as the suffix of `name` says, and its errors beside EOFError.
 
     Raises `FileError` if there is no decoder.

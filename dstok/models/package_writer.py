@@ -1,10 +1,10 @@
 """Writes a package of further models: a source folder for `pip install` and `pip wheel`.
 
 In: names, folders with a tokenizer.json, a licence. Out: a folder with pyproject.toml, the licence's text, and a
-module of files alone: index.json, an image for each vocabulary, a JSON file for each model. packages.py finds them
-when the package is installed.
-Invariant: the folder is written whole or not at all; the same sources give the same bytes; packages.py looks for every
-name in it.
+module of files alone: index.json, an image for each vocabulary, a JSON file for each model. package_reader.py finds
+them when the package is installed.
+Invariant: the folder is written whole or not at all; the same sources give the same bytes; package_reader.py looks for
+every name in it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dstok.formats.upstream import NEWEST
 from dstok.models.files import shared, vocab_size, write_json, write_tables
 from dstok.models.metadata import GROUP
 from dstok.models.names import FILES, common_form, is_taken
-from dstok.models.packages import ENTRY, INDEX, NAME
+from dstok.models.package_reader import ENTRY, INDEX, NAME
 from dstok.tables.image.parts import own_part
 
 __all__ = ["Package", "Source", "source_of", "write_package"]

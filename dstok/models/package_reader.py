@@ -6,8 +6,8 @@ Invariant: a built-in name never leads to a package; if two packages have one mo
 passes the checks of one that is opened, the checksum too. No code of a package runs. A broken package affects no other.
 A loaded model's name loads it again, whatever name loaded it first: so a refused name also refuses its aliases.
 A package names its models as entry points of the group `dstok.models` (metadata.py). These lead to the module with
-index.json, which package.py writes. Each call asks anew for the installed packages, since they may change while a
-process runs; built-in models do not wait for this.
+index.json, which package_writer.py writes. Each call asks anew for the installed packages, since they may change
+while a process runs; built-in models do not wait for this.
 """
 
 from __future__ import annotations
