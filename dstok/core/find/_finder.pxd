@@ -56,6 +56,7 @@ cdef class PieceFinder(Finder):
     cdef KernelTables kernel
     cdef uint8_t *flags      # kernel.flags
     cdef void *run_grid      # a GridRunFunction; NULL: this automaton has no rules
+    cdef void *only_grid     # a GridOnlyFunction, the same rules
     cdef int rules
     cdef bytes own_kinds
     cdef object own_windows
@@ -72,6 +73,7 @@ cdef class PieceFinder(Finder):
     cdef Py_ssize_t find_in_copy(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t length, bint final
     ) noexcept nogil
+    cdef int starts_of(self, const uint8_t *text, int length, uint32_t *starts) noexcept nogil
     cdef void find_short(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cdef void add_cut(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil

@@ -50,7 +50,10 @@ cdef extern from "split/_grid.h":
     ctypedef void (*GridRunFunction)(
         const KernelTables *t, const uint8_t *p, uint32_t stop, bint final, int full, GridRun *run
     ) noexcept nogil
+    ctypedef int (*GridOnlyFunction)(
+        const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) noexcept nogil
     GridRunFunction grid_function(int level, int rules) noexcept nogil
+    GridOnlyFunction grid_only_function(int level, int rules) noexcept nogil
 
 cdef enum:
     BLOCK = 64               # bytes that windows look at
@@ -131,6 +134,7 @@ cdef class PieceFinder(Finder):
         kernel_open(&self.kernel, rules, kinds, len(kinds))
         self.open_flags()
         self.run_grid = <void *>grid_function(self.level, rules)
+        self.only_grid = <void *>grid_only_function(self.level, rules)
         return 0
 
     cdef int open_flags(self) except -1:
@@ -335,19 +339,28 @@ cdef class PieceFinder(Finder):
         w.base = 0
         return taken
 
+    cdef int starts_of(self, const uint8_t *text, int length, uint32_t *starts) noexcept nogil:
+        """Writes the starts of the pieces of a whole text of at most `CHUNK` bytes, and its end, by the mask kernel.
+
+        Returns the number of pieces, or -1 if the kernel does not settle the text. `starts` has room for 65 more.
+        """
+        cdef GridRun run
+        if 0 < length < BLOCK:
+            return (<GridOnlyFunction>self.only_grid)(&self.kernel, text, length, starts)
+        memset(&run.state, 0, sizeof(run.state))
+        run.starts, run.pieces, run.anchor, run.at = starts, 0, 0, 0
+        starts[0] = 0
+        (<GridRunFunction>self.run_grid)(&self.kernel, text, <uint32_t>length, True, CHUNK, &run)
+        return run.pieces if run.at == <uint32_t>length else -1
+
     cdef void find_short(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
         """Does what `find` does, for a whole text of at most `CHUNK` bytes, in fewer steps."""
-        cdef GridRun run
-        if self.run_grid != NULL:
-            w.begin_chunk(0)
-            begin_run(&run, w)
-            (<GridRunFunction>self.run_grid)(&self.kernel, text, <uint32_t>length, True, CHUNK, &run)
-            if run.at == length:
-                w.pieces = run.pieces
-                if w.pieces:
-                    sink.take(w, text)
-                return
-        self.find(sink, w, text, 0, length, True)
+        cdef int pieces = self.starts_of(text, <int>length, w.starts) if self.run_grid != NULL else -1
+        if pieces < 0:
+            self.find(sink, w, text, 0, length, True)
+        elif pieces:
+            w.origin, w.pieces = 0, pieces
+            sink.take(w, text)
 
     cdef Py_ssize_t piece(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final

@@ -93,6 +93,30 @@ typedef int (*GridLast)(const KernelTables *t, const uint8_t *p, int size, GridS
 typedef void (*GridMaskFunction)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
                                  GridMasks *m);
 
+GRID_INLINE int grid_last_by(const KernelTables *t, int rules, GridMaskFunction masks, const uint8_t *p, int size,
+                             GridState *s, GridStarts *found) {
+    uint64_t text = (1ull << size) - 1;
+    GridMasks m;
+    masks(t, rules, p, text, s->before, &m);
+    return grid_block(rules, (GridText){p, p + size, 1, text, 0, t->rules == RULES_CL100K}, &m, s, found);
+}
+
+/* Writes the starts of a whole text of 1 to 63 bytes, and its end; returns the number of pieces, or -1 if the rules do
+ * not settle it. It has no state before the text and needs none after it, so the compiler drops half of the rules. */
+GRID_INLINE int grid_only_by(const KernelTables *t, int rules, GridMaskFunction masks, GridWrite write, const uint8_t *p,
+                             int size, uint32_t *starts) {
+    GridState s = {0};
+    GridStarts found = {0};
+    if (__builtin_expect(grid_last_by(t, rules, masks, p, size, &s, &found) < size, 0))
+        return -1;
+    uint64_t later = found.starts & ~1ull;
+    int pieces = __builtin_popcountll(later) + 1;
+    starts[0] = 0;
+    write(later, 0, starts + 1);
+    starts[pieces] = (uint32_t)size;
+    return pieces;
+}
+
 /* Appends starts to `run`, as offsets from `p`, until there are `full` pieces or the text from `run->at` on is too
  * short. If `final`, the text and the last piece end at `stop`: only then may fewer than GRID_LOOK bytes follow, and
  * bytes after `stop` are read. */
@@ -135,13 +159,15 @@ GRID_INLINE void grid_run_by(const KernelTables *t, int rules, GridMaskFunction 
 }
 
 typedef void (*GridRunFunction)(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, GridRun *run);
+typedef int (*GridOnlyFunction)(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts);
 
 #define GRID_RUN(name, level, target, write, set) \
     target __attribute__((noinline)) \
     static int grid_last_##name##_##level(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found) { \
-        GridMasks m; \
-        masks_##level(t, set, p, (1ull << size) - 1, s->before, &m); \
-        return grid_block(set, (GridText){p, p + size, 1, (1ull << size) - 1, 0, t->rules == RULES_CL100K}, &m, s, found); \
+        return grid_last_by(t, set, masks_##level, p, size, s, found); \
+    } \
+    target static int grid_only_##name##_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
+        return grid_only_by(t, set, masks_##level, write, p, size, starts); \
     } \
     target static void grid_run_##name##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
                                                  GridRun *run) { \
@@ -161,6 +187,11 @@ typedef void (*GridRunFunction)(const KernelTables *t, const uint8_t *p, uint32_
         [RULES_CASED] = grid_run_cased_##level, [RULES_GPT2] = grid_run_gpt2_##level, \
         [RULES_CL100K] = grid_run_threes_##level, [RULES_LLM] = grid_run_llm_##level, \
         [RULES_CODER] = grid_run_coder_##level}; \
+    static const GridOnlyFunction GRID_ONLY_##level[] = { \
+        [RULES_V3] = grid_only_v3_##level, [RULES_ONES] = grid_only_ones_##level, [RULES_THREES] = grid_only_threes_##level, \
+        [RULES_CASED] = grid_only_cased_##level, [RULES_GPT2] = grid_only_gpt2_##level, \
+        [RULES_CL100K] = grid_only_threes_##level, [RULES_LLM] = grid_only_llm_##level, \
+        [RULES_CODER] = grid_only_coder_##level}; \
     _Static_assert(sizeof(GRID_##level) / sizeof(*GRID_##level) == RULES_COUNT, "a kernel for each set of rules");
 
 GRID_LEVEL(16, , grid_write)
@@ -181,6 +212,17 @@ static GridRunFunction grid_function(int level, int rules) {
 #endif
     (void)level;
     return GRID_16[rules];
+}
+
+static GridOnlyFunction grid_only_function(int level, int rules) {
+#ifdef DSTOK_X86
+    if (level == LEVEL_AVX512)
+        return GRID_ONLY_avx512[rules];
+    if (level == LEVEL_AVX2)
+        return GRID_ONLY_avx2[rules];
+#endif
+    (void)level;
+    return GRID_ONLY_16[rules];
 }
 
 #endif
