@@ -28,7 +28,7 @@ from dstok.core.merge._bpe cimport (
 )
 from dstok.core.simd._level cimport LEVEL_AVX2, level
 from dstok.core.merge._pieces cimport (
-    CHUNK_ROOM, MIDDLE, MOST_IDS, RING, insert, look_up_long, piece_second, piece_value, probe_chunk, probe_emit,
+    CHUNK_ROOM, MIDDLE, MOST_IDS, insert, look_up_long, piece_ring, piece_second, piece_value, probe_chunk, probe_emit,
 )
 from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 
@@ -228,9 +228,9 @@ cdef class IdSink(Sink):
 
     cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil:
         """The place of the ids of a value that does not hold them itself, and their number."""
-        count[0] = value >> 8 & 0xFF
+        cdef const uint32_t *ids = piece_ring(&w.table, value, count)
         if count[0]:
-            return w.table.ring + (value >> 16 & (RING - 1))
+            return ids
         count[0] = w.side[value >> 16]
         return w.side + (value >> 16) + 1
 

@@ -4,7 +4,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
 from dstok.core.merge._bpe cimport BPE
-from dstok.core.merge._pieces cimport PieceMemory
+from dstok.core.merge._pieces cimport PieceMemory, PieceTable
 from dstok.core.find._workspace cimport Workspace
 
 cdef extern from "find/_late.h":
@@ -27,7 +27,10 @@ cdef class Pool:
     cdef uint32_t *spare[2]       # buffers of ids that came back, for the next long text
     cdef Py_ssize_t spare_capacity[2]
 
+    cdef bint _hold(self, int place) noexcept
     cdef Workspace lease(self)
+    cdef const PieceTable *take_table(self) noexcept
+    cdef void give_table(self) noexcept
     cdef PieceMemory _common_table(self)
     cdef int _keep(self, int place) except -1
     cdef void release(self, Workspace w) noexcept

@@ -17,7 +17,7 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from dstok.core.merge._bpe cimport BPE
-from dstok.core.merge._pieces cimport PieceMemory
+from dstok.core.merge._pieces cimport PieceMemory, PieceTable
 from dstok.core.find._workspace cimport Workspace
 
 cdef extern from "find/_slot.h":
@@ -58,14 +58,18 @@ cdef class Pool:
         free(self.spare[0])
         free(self.spare[1])
 
+    cdef bint _hold(self, int place) noexcept:
+        """Takes the slot of a place, if no other thread has it just now."""
+        cdef int found = slot_take(&self.slots[place])
+        if found == SLOT_LOST:
+            self.kept[place] = NULL  # it must not be freed, either: the thread may have stopped just there
+        return found != SLOT_BUSY
+
     cdef Workspace lease(self):
-        cdef int place, found
+        cdef int place
         cdef Workspace w
         for place in range(KEPT):
-            found = slot_take(&self.slots[place])
-            if found == SLOT_LOST:
-                self.kept[place] = NULL  # it must not be freed, either: the thread may have stopped just there
-            if found != SLOT_BUSY:
+            if self._hold(place):
                 if self.kept[place] == NULL:
                     self._keep(place)
                 w = <Workspace>self.kept[place]
@@ -105,6 +109,18 @@ cdef class Pool:
         w.trim()
         if w.place >= 0:
             slot_give(&self.slots[w.place], w.process)
+
+    cdef const PieceTable *take_table(self) noexcept:
+        """Holds the first workspace, and gives its piece table to read. NULL if it is in use or not made yet."""
+        if not self._hold(0):
+            return NULL
+        if self.kept[0] == NULL:
+            self.give_table()
+            return NULL
+        return &(<Workspace>self.kept[0]).table
+
+    cdef void give_table(self) noexcept:
+        slot_give(&self.slots[0], slot_process)
 
     def workspaces(self):
         """The number of workspaces, and the number of those at rest. For tests."""

@@ -58,6 +58,12 @@ static inline int piece_wrong(const PieceTable *t, uint64_t value, uint32_t leng
     return ((value >> 2 & 63) != length) | (!(value & 3) & (t->head - (value >> 16) > RING_SAFE));
 }
 
+/* The ids in the ring that a value without ids stands for, and their number; 0: the value is of another kind. */
+static inline const uint32_t *piece_ring(const PieceTable *t, uint64_t value, uint32_t *count) {
+    *count = value >> 8 & 0xFF;
+    return t->ring + (value >> 16 & (RING - 1));
+}
+
 /* The second line of a piece of up to 24 bytes, or NULL if it cannot stand there: only an entry that a full line has
  * dropped does, and a line stays full. */
 static inline const uint64_t *piece_second(const PieceTable *t, const uint8_t *text, uint32_t length) {

@@ -32,6 +32,7 @@ cdef extern from "merge/_probe.h":
         int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
         uint32_t *missed) noexcept nogil
     int probe_emit(int level, const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil
+    const uint32_t *piece_ring(const PieceTable *t, uint64_t value, uint32_t *count) noexcept nogil
     const uint64_t *piece_second(const PieceTable *t, const uint8_t *text, uint32_t length) noexcept nogil
     uint64_t piece_value(
         const PieceTable *t, const uint64_t *line, const uint8_t *text, uint32_t length) noexcept nogil

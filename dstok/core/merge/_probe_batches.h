@@ -102,17 +102,20 @@ static int probe_portable(const PieceTable *t, const uint8_t *text, const uint32
     return probe_by(key_low, pair_portable, piece_value_b, four_portable, t, text, starts, pieces, values, missed);
 }
 
+/* Writes the ids that a value has; returns their end. */
+static inline uint32_t *probe_unpack(uint64_t value, uint32_t *o) {
+    o[0] = (uint32_t)(value >> 8) & ((1 << 18) - 1);
+    o[1] = (uint32_t)(value >> 26) & ((1 << 18) - 1);
+    o[2] = (uint32_t)(value >> 44) & ((1 << 18) - 1);
+    return o + (value & 3);
+}
+
 /* Writes the ids of values with up to three ids, in one go, as long as there are such; returns where it stopped.
  * A step may write four ids for a piece: only as many count as the piece has. */
 static int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **out) {
     uint32_t *o = *out;
-    for (; at < pieces && values[at] & 3; at++) {
-        uint64_t value = values[at];
-        o[0] = (uint32_t)(value >> 8) & ((1 << 18) - 1);
-        o[1] = (uint32_t)(value >> 26) & ((1 << 18) - 1);
-        o[2] = (uint32_t)(value >> 44) & ((1 << 18) - 1);
-        o += value & 3;
-    }
+    for (; at < pieces && values[at] & 3; at++)
+        o = probe_unpack(values[at], o);
     *out = o;
     return at;
 }

@@ -8,6 +8,7 @@ from dstok.core.text._normalize cimport Normalizer
 from dstok.core.run._pass cimport Pass
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._pool cimport Pool
+from dstok.core.run._short cimport ShortPass
 from dstok.core.text._utf8 cimport Source
 from dstok.core.find._workspace cimport Workspace
 
@@ -19,6 +20,7 @@ cdef class Encoder:
     cdef Pass with_spans          # makes ids and their spans
     cdef Normalizer normalizer
     cdef Pool pool
+    cdef ShortPass short
     cdef PyObject **ints
     cdef readonly Py_ssize_t size
 
@@ -30,6 +32,7 @@ cdef class Encoder:
     cdef int _run(
         self, Pass run, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
     ) except -1
+    cdef list long_list(self, text, Policy policy, bint replace)
     cpdef list encode(self, text, Policy policy, bint replace)
     cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after)
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1

@@ -21,11 +21,12 @@ from dstok.core.text._normalize cimport Normalizer
 from dstok.core.run._pass cimport CONTEXT as context, Pass
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._pool cimport LARGE, Pool
+from dstok.core.run._short cimport GENERAL, SHORT_IDS, ShortPass, short_ids
 from dstok.core.find._sink cimport NoteSink
 from dstok.core.run._stretches cimport encode_by_stretch, encode_rewritten
 from dstok.core.text._utf8 cimport Source, source_of
 from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
-from dstok.core.run._written cimport array_of, put_ids, spans_of_ids
+from dstok.core.run._written cimport array_of, array_with, put_ids, spans_of_ids
 
 from dstok.base.texts import checked_text, lone_surrogate, not_utf8
 from dstok.errors import SpecialTokenError
@@ -44,7 +45,7 @@ cdef extern from *:
 
 cdef enum:
     AHEAD = 12               # distance, in ids, to the object that is fetched
-    SHORT = 1 << 10          # units of a text for which the GIL is kept: releasing it would take longer (60 ns)
+    KEEP_GIL = 1 << 10          # units of a text for which the GIL is kept: releasing it would take longer (60 ns)
 
 CONTEXT = context           # bytes before a part that `encode_part` needs as context
 START = (True, 0, 0)         # state at the start of a text, for `encode_part`: Workspace.fresh and .skip
@@ -64,6 +65,7 @@ cdef class Encoder:
         self.run, self.with_spans = Pass(finder, IdSink(bpe)), Pass(finder, IdSpanSink(bpe))
         self.normalizer = normalizer
         self.pool = Pool(bpe, direct)
+        self.short = ShortPass(finder, self.pool, normalizer)
         self.size = size
         self.ints = <PyObject **>calloc(size + 1, sizeof(PyObject *))
         if self.ints == NULL:
@@ -147,7 +149,7 @@ cdef class Encoder:
             text = text.decode("utf-8", "replace")
         source = source_of(text)
         w.begin(counting, noting)
-        if source.length <= SHORT:
+        if source.length <= KEEP_GIL:
             self.text(run, policy, w, &source, replace, limit)
         else:
             if not counting and source.length > LARGE:
@@ -160,6 +162,11 @@ cdef class Encoder:
 
     cpdef list encode(self, text, Policy policy, bint replace):
         """The ids of `text` as a list."""
+        cdef uint32_t ids[SHORT_IDS]
+        cdef Py_ssize_t count = short_ids(self.short, text, policy, ids)
+        return self.long_list(text, policy, replace) if count == GENERAL else self.list_of(ids, count)
+
+    cdef list long_list(self, text, Policy policy, bint replace):
         cdef Workspace w = self.pool.lease()
         try:
             self._run(self.run, w, text, policy, replace, False, False, PY_SSIZE_T_MAX)
@@ -169,6 +176,10 @@ cdef class Encoder:
 
     cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after):
         """The ids of `text` as uint32[n], with room left before and after."""
+        cdef uint32_t ids[SHORT_IDS]
+        cdef Py_ssize_t count = short_ids(self.short, text, policy, ids)
+        if count != GENERAL:
+            return array_with(ids, count, before, after)
         cdef Workspace w = self.pool.lease()
         try:
             self._run(self.run, w, text, policy, replace, False, False, PY_SSIZE_T_MAX)
@@ -178,6 +189,10 @@ cdef class Encoder:
 
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1:
         """The number of ids of `text`."""
+        cdef uint32_t ids[SHORT_IDS]
+        cdef Py_ssize_t count = short_ids(self.short, text, policy, ids)
+        if count != GENERAL:
+            return count
         cdef Workspace w = self.pool.lease()
         try:
             self._run(self.run, w, text, policy, replace, True, False, PY_SSIZE_T_MAX)

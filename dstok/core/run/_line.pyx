@@ -7,6 +7,7 @@ In: a text, and keywords as users give them. Out: ids, as a list or an array, or
 Invariant: the results are those of `Encoder` under the policy of the keywords, between the ids at a text's ends.
 """
 
+cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 
@@ -41,7 +42,8 @@ cdef class LineEncoder:
     def __dealloc__(self):
         Py_XDECREF(self._all)
 
-    cdef Policy _policy(self, special):
+    @cython.final
+    cdef inline Policy _policy(self, special):
         cdef PyObject *known = late_object(&self._all)
         if special is _ALL and known != NULL:
             return <Policy>known

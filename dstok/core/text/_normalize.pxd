@@ -34,6 +34,7 @@ cdef class Normalizer:
     cdef bint always
 
     cdef Verdict verdict(self, const Source *source, int level) noexcept nogil
+    cdef bint keeps_ascii(self)
     cpdef bytes normalize(self, bytes text)
     cdef Rewritten rewritten(self, bytes text)
 

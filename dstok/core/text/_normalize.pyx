@@ -82,6 +82,12 @@ cdef class Normalizer:
             raise MemoryError
         return verdict == NORMALIZED
 
+    cdef bint keeps_ascii(self):
+        """Whether normalizing leaves every text of ASCII characters as it is."""
+        cdef bytes characters = bytes(range(128))
+        cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(characters), len(characters))
+        return not self.always and self.form.skip_clean(&source, 0) == source.length
+
     cpdef bytes normalize(self, bytes text):
         """The normalized text of valid UTF-8."""
         if self.chain is not None:

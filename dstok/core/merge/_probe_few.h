@@ -1,0 +1,125 @@
+/* A few pieces, from bytes to ids one by one: what the probe, the second look and the writing of ids do for a chunk.
+ *
+ * In: the starts of pieces. Out: their ids; or PROBE_MISSED, if the table does not hold one of them.
+ * Invariant: that of _piece_table.h. Nothing is written to the table.
+ *
+ * For some thirty pieces the loops of _probe_batches.h cost more than they save: a processor has so many look-ups under
+ * way at once anyway.
+ */
+#ifndef DSTOK_PROBE_FEW_H
+#define DSTOK_PROBE_FEW_H
+
+#include "merge/_probe.h"
+
+enum { PROBE_MISSED = -1, FEW = 8, FEW_MOST = 136 };
+
+typedef uint64_t (*ProbeShort)(const uint64_t *line, uint64_t key);
+
+/* The value of a piece in its first line; it may be wrong. */
+__attribute__((always_inline))
+static inline uint64_t few_first(ProbeLow low, ProbeShort of_short, ProbeLong of_long, const PieceTable *t,
+                                 const uint8_t *text, uint32_t length) {
+    uint64_t key[3];
+    if (length <= WORD) {
+        memcpy(key, text, WORD);
+        key[0] = low(key[0], length);
+        return of_short(piece_line_a(t, key[0]), key[0]);
+    }
+    if (length > MIDDLE)
+        return 0;
+    memcpy(key, text, MIDDLE);
+    key[1] = low(key[1], length - WORD);
+    key[2] = low(key[2], length > 2 * WORD ? length - 2 * WORD : 0);
+    return of_long(piece_line_b(t, key), key[0], key[1], key[2]);
+}
+
+/* The value of a piece in its second line, or 0. */
+static inline uint64_t few_second(const PieceTable *t, const uint8_t *text, uint32_t length) {
+    const uint64_t *line = length <= MIDDLE ? piece_second(t, text, length) : NULL;
+    return line ? piece_value(t, line, text, length) : 0;
+}
+
+/* Writes the ids in the ring that a value stands for; returns their end. */
+static inline uint32_t *few_ring(const PieceTable *t, uint64_t value, uint32_t *out) {
+    uint32_t count;
+    const uint32_t *ids = piece_ring(t, value, &count);
+    memcpy(out, ids, count * sizeof(uint32_t));
+    return out + count;
+}
+
+/* Writes the ids of a piece whose value in its first line has none; returns their end, or NULL if they are not found. */
+__attribute__((noinline))
+static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t length, uint64_t value, uint32_t *out) {
+    if (piece_wrong(t, value, length))
+        value = few_second(t, text, length);
+    if (!value)
+        return NULL;
+    return value & 3 ? probe_unpack(value, out) : few_ring(t, value, out);
+}
+
+__attribute__((always_inline))
+static inline int few_by(ProbeLow low, ProbeShort of_short, ProbeLong of_long, const PieceTable *t, const uint8_t *text,
+                         const uint32_t *starts, int pieces, uint32_t *out) {
+    uint32_t *end = out;
+    uint64_t start = starts[0];
+    for (size_t i = 0; i < (size_t)pieces; i++) {
+        uint32_t length = starts[i + 1] - (uint32_t)start;
+        uint64_t value = few_first(low, of_short, of_long, t, text + start, length);
+        if (__builtin_expect((value >> 2 & 63) == length && value & 3, 1))
+            end = probe_unpack(value, end);
+        else if (!(end = few_others(t, text + start, length, value, end)))
+            return PROBE_MISSED;
+        start += length;
+    }
+    return (int)(end - out);
+}
+
+static int few_portable(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) {
+    return few_by(key_low, piece_value_a, piece_value_b, t, text, starts, pieces, out);
+}
+
+#ifdef DSTOK_X86
+SIMD_AVX2 __attribute__((always_inline))
+static inline uint64_t short_avx2(const uint64_t *line, uint64_t key) {
+    __m256i same = _mm256_cmpeq_epi64(_mm256_load_si256((const __m256i *)line), _mm256_set1_epi64x((long long)key));
+    same = _mm256_and_si256(same, _mm256_load_si256((const __m256i *)(line + 4)));
+    __m128i half = _mm_or_si128(_mm256_castsi256_si128(same), _mm256_extracti128_si256(same, 1));
+    return (uint64_t)_mm_cvtsi128_si64(_mm_or_si128(half, _mm_unpackhi_epi64(half, half)));
+}
+
+SIMD_AVX2
+static int few_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) {
+    return few_by(low_avx2, short_avx2, long_avx2, t, text, starts, pieces, out);
+}
+#endif
+
+/* The same by the loops for chunks. */
+static int few_chunk(int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces,
+                     uint32_t *out) {
+    uint64_t values[FEW_MOST];
+    uint32_t missed[FEW_MOST], *end = out;
+    int misses = probe_chunk(level, t, text, starts, pieces, values, missed), at = 0;
+    for (int i = 0; i < misses; i++) {
+        uint32_t index = missed[i], start = starts[index];
+        values[index] = few_second(t, text + start, starts[index + 1] - start);
+        if (!values[index])
+            return PROBE_MISSED;
+    }
+    while ((at = probe_emit(level, values, at, pieces, &end)) < pieces)
+        end = few_ring(t, values[at++], end);
+    return (int)(end - out);
+}
+
+/* Writes the ids of up to FEW_MOST - 8 pieces; returns their number, or PROBE_MISSED. `out` has room for four ids more. */
+static int probe_few(int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces,
+                     uint32_t *out) {
+    if (pieces > FEW)
+        return few_chunk(level, t, text, starts, pieces, out);
+#ifdef DSTOK_X86
+    if (level >= LEVEL_AVX2)
+        return few_avx2(t, text, starts, pieces, out);
+#endif
+    return few_portable(t, text, starts, pieces, out);
+}
+
+#endif

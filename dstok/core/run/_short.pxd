@@ -1,0 +1,36 @@
+# The pass over a short ASCII text.
+cimport cython
+from libc.stdint cimport uint8_t, uint32_t
+
+from dstok.core.find._finder cimport PieceFinder
+from dstok.core.text._normalize cimport Normalizer
+from dstok.core.text._policy cimport Policy
+from dstok.core.find._pool cimport Pool
+
+cdef extern from "Python.h":
+    bint PyUnicode_CheckExact(object) noexcept
+    bint PyUnicode_IS_COMPACT_ASCII(object) noexcept
+    void *PyUnicode_DATA(object) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
+
+cdef enum:
+    SHORT = 128              # characters of a short text, at most
+    SHORT_IDS = SHORT + 16   # words for its ids: none has less than a byte; some more are written than count
+    GENERAL = -1             # the text is one for the general path
+
+
+@cython.final
+cdef class ShortPass:
+    cdef PieceFinder finder
+    cdef Pool pool
+    cdef bint serves
+
+    cdef int ids(self, const uint8_t *data, int length, Policy policy, uint32_t *out) noexcept
+
+
+cdef inline int short_ids(ShortPass short, object text, Policy policy, uint32_t *out) noexcept:
+    # Writes the ids of any text; returns their number, or GENERAL.
+    if (not short.serves or not PyUnicode_CheckExact(text) or not PyUnicode_IS_COMPACT_ASCII(text)
+            or PyUnicode_GET_LENGTH(text) > SHORT):
+        return GENERAL
+    return short.ids(<const uint8_t *>PyUnicode_DATA(text), <int>PyUnicode_GET_LENGTH(text), policy, out)

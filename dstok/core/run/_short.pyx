@@ -1,0 +1,56 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
+"""The pass over a short ASCII text: what `Pass` does, in a third of the steps.
+
+In: a `str` of up to `SHORT` ASCII characters, and a policy. Out: its ids in the caller's memory, or `GENERAL`: then the
+general path encodes the text as a whole.
+Invariant: the ids are those of the general path. The pieces come from the same mask kernel, and the ids from the same
+piece table. A text whose pieces the table does not all hold, or in which an added token may begin, is `GENERAL`.
+
+Text, starts and values lie on the stack, so there is no run state and nothing to free. The table belongs to the first
+workspace of the pool. It is held only while ids are read from it, and nothing is written to it.
+"""
+
+cimport cython
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memcpy, memset
+
+from dstok.core.text._added cimport FIRST_PAD
+from dstok.core.merge._pieces cimport PAD, PieceTable
+
+cdef extern from "merge/_probe_few.h":
+    int probe_few(
+        int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out
+    ) noexcept nogil
+
+cdef enum:
+    BLOCK = 64               # starts that the mask kernel may write after the last one
+
+
+@cython.final
+cdef class ShortPass:
+    """Serves a model with a mask kernel whose normalizer, if it has one, leaves ASCII as it is."""
+
+    def __cinit__(self, PieceFinder finder not None, Pool pool not None, Normalizer normalizer):
+        self.finder, self.pool = finder, pool
+        self.serves = finder.run_grid != NULL and (normalizer is None or normalizer.keeps_ascii())
+
+    cdef int ids(self, const uint8_t *data, int length, Policy policy, uint32_t *out) noexcept:
+        """Writes the ids of a text that `is_short`; returns their number, or `GENERAL`."""
+        cdef uint8_t text[SHORT + PAD]
+        cdef uint32_t starts[SHORT + 1 + BLOCK]
+        cdef const PieceTable *table
+        cdef int pieces, count
+        memcpy(text, data, length)
+        memset(text + length, 0, FIRST_PAD)  # else old bytes there might begin tokens
+        if not policy.idle(text, length):
+            return GENERAL
+        pieces = self.finder.starts_of(text, length, starts)
+        if pieces < 0:
+            return GENERAL
+        table = self.pool.take_table()
+        if table == NULL:
+            return GENERAL
+        count = probe_few(self.finder.level, table, text, starts, pieces, out)
+        self.pool.give_table()
+        return count
