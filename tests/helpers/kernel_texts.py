@@ -15,10 +15,12 @@ from real_models import level as set_level
 from real_models import levels
 
 from dstok.core.run._encode import Encoder
+from dstok.core.text._added import Matcher
 from dstok.core.text._policy import Policy
 from dstok.tables.objects import make_bpe, make_encoder
 
 NO_ADDED = Policy(None, None, [], [], ((), ()), False)
+ADDED = Policy(Matcher([(b"<a>", False, False, False), (b"[", False, False, False)]), None, [70, 71], [], (("<a>", "["), ()), False)
 KERNELS = levels()[1:]
 
 # By class, each character of another width or another part in safe cuts (the three in BLANK differ in width, the
@@ -26,6 +28,7 @@ KERNELS = levels()[1:]
 BLANK, NEWLINE, SPACE, PUNCT_ASCII, NUMBER, LETTER_ASCII = "\t\x85\u3000", "\n\r", " ", "!", "7", "aZ"
 PUNCT, LETTER, COMBINING = "\u00a1\u3002\U0001f600", "\u00e9\u16a0\U0001d400\u3400\ud55c", "\u0301\u20d0\U000e0100"
 CJK_LETTER, CJK_PUNCT = "\u4e2d\u304b", "\u30fb\u309b"
+ASCII = "aabstlmIREV   \n\t\r!.'/-7<[>\x01\x7f"
 RARE = "\0\u0378\ufffe\u00b2\u0661\U0001fbf0\u3097\u3099\U0010ffff"
 PLAIN = BLANK + NEWLINE + SPACE + PUNCT_ASCII + NUMBER + LETTER_ASCII + PUNCT + LETTER + COMBINING + CJK_LETTER + CJK_PUNCT
 ALL = PLAIN + RARE
@@ -64,6 +67,24 @@ def check_pieces(level: str, text: str, cuts: bool = True) -> None:
     data = text.encode()
     found, expected = (encoder_at(name, cuts).pieces(data, NO_ADDED) for name in (level, "automaton"))
     assert found == expected, (text, sorted(set(found) ^ set(expected))[:6])
+
+
+def check_short(encoder: Encoder, chance: random.Random) -> int:
+    """Random ASCII of 0 to 160 characters has the ids of the same bytes, which take the general path.
+
+    With added tokens, and without. Returns the number of texts of up to 128 that were left to the general path.
+    """
+    left = 0
+    for length in range(161):
+        alphabet = chance.choice((ASCII, "aabst ", chance.sample(ASCII, chance.randint(1, 6))))
+        text = "".join(chance.choices(alphabet, k=length))
+        for policy in (NO_ADDED, ADDED):
+            expected = encoder.encode(text.encode(), policy, False)  # it also fills the piece table
+            assert encoder.short(text, policy) in (None, expected), text
+            assert encoder.encode(text, policy, False) == expected, text
+            assert encoder.count(text, policy, False) == len(expected), text
+        left += length <= 128 and encoder.short(text, NO_ADDED) is None
+    return left
 
 
 def fills(carrier: str, first: int, last: int) -> Iterator[str]:

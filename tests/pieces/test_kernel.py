@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from kernel_texts import KERNELS, NO_ADDED, TOK, automaton_spans, encoder_at, fresh_encoder
+from kernel_texts import KERNELS, NO_ADDED, TOK, automaton_spans, check_short, encoder_at, fresh_encoder
 from reference import DEEP
 from shares import chance_of_today, share
 
@@ -72,6 +72,13 @@ def test_safe_cuts_are_the_automatons(level: str) -> None:
     for _ in range(40_000 if DEEP else 1000):
         text = "".join(chance.choices(cjk, k=chance.randint(1, 90))).encode()
         assert kernel.pieces(text, NO_ADDED) == plain.pieces(text, NO_ADDED), text
+
+
+@pytest.mark.parametrize("level", KERNELS)
+def test_short_texts(level: str) -> None:
+    """Short texts of ASCII have a path of their own. V3's vocabulary has pieces at both places of the piece table."""
+    assert check_short(encoder_at(level), chance_of_today(f"short {level}")) < 100
+    assert encoder_at("automaton").short("ab", NO_ADDED) is None
 
 
 def test_unknown_level_is_an_error() -> None:

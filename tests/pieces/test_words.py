@@ -11,7 +11,7 @@ from itertools import accumulate, chain, cycle, product
 import pytest
 from kept import kept
 from kernel_texts import KERNELS as LEVELS
-from kernel_texts import NO_ADDED, fills
+from kernel_texts import NO_ADDED, check_short, fills
 from real_models import level
 from reference import BRIEF, DEEP
 from shares import SEED, chance_of_today, share
@@ -128,6 +128,14 @@ def test_the_kernel_is_used(name: str) -> None:
     assert encoder(name, "automaton").way() == "automaton"
     for each in LEVELS:
         assert encoder(name, each).way().startswith(f"mask kernel, {each}")
+
+
+@each_family
+def test_short_texts(name: str) -> None:
+    """Short texts of ASCII have a path of their own."""
+    for each in LEVELS:
+        check_short(encoder(name, each), chance_of_today(f"short {name} {each}"))
+    assert encoder(name, "automaton").short("ab", NO_ADDED) is None
 
 
 @pytest.mark.parametrize("name", [*TODAY, *map(", ".join, VARIED)])

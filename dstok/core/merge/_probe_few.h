@@ -1,17 +1,22 @@
-/* A few pieces, from bytes to ids one by one: what the probe, the second look and the writing of ids do for a chunk.
+/* The pieces of a short text, from bytes to ids: one after the other if they are few, else by the loops for chunks.
  *
  * In: the starts of pieces. Out: their ids; or PROBE_MISSED, if the table does not hold one of them.
  * Invariant: that of _piece_table.h. Nothing is written to the table.
  *
- * For some thirty pieces the loops of _probe_batches.h cost more than they save: a processor has so many look-ups under
- * way at once anyway.
+ * The loops of _probe_batches.h take 90 instructions before the first piece. They avoid branches on a key's length,
+ * but the processor guesses most of a few such branches right.
  */
 #ifndef DSTOK_PROBE_FEW_H
 #define DSTOK_PROBE_FEW_H
 
 #include "merge/_probe.h"
 
-enum { PROBE_MISSED = -1, FEW = 8, FEW_MOST = 136 };
+enum {
+    PROBE_MISSED = -1,
+    FEW = 8,          /* pieces for which this is faster than the loops for chunks */
+    SHORT_TEXT = 128, /* bytes of a text, and so pieces, at most */
+    SHORT_IDS = SHORT_TEXT + 4, /* room for its ids, of a byte at least each, and for words that are written after them */
+};
 
 typedef uint64_t (*ProbeShort)(const uint64_t *line, uint64_t key);
 
@@ -96,8 +101,8 @@ static int few_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *st
 /* The same by the loops for chunks. */
 static int few_chunk(int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces,
                      uint32_t *out) {
-    uint64_t values[FEW_MOST];
-    uint32_t missed[FEW_MOST], *end = out;
+    uint64_t values[SHORT_TEXT + 8];
+    uint32_t missed[SHORT_TEXT + 8], *end = out;
     int misses = probe_chunk(level, t, text, starts, pieces, values, missed), at = 0;
     for (int i = 0; i < misses; i++) {
         uint32_t index = missed[i], start = starts[index];
@@ -110,7 +115,8 @@ static int few_chunk(int level, const PieceTable *t, const uint8_t *text, const 
     return (int)(end - out);
 }
 
-/* Writes the ids of up to FEW_MOST - 8 pieces; returns their number, or PROBE_MISSED. `out` has room for four ids more. */
+/* Writes the ids of up to SHORT_TEXT pieces; returns their number, or PROBE_MISSED. `starts` is as for `probe_by`, and
+ * `out` has room for SHORT_IDS. */
 static int probe_few(int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces,
                      uint32_t *out) {
     if (pieces > FEW)

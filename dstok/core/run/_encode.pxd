@@ -20,7 +20,7 @@ cdef class Encoder:
     cdef Pass with_spans          # makes ids and their spans
     cdef Normalizer normalizer
     cdef Pool pool
-    cdef ShortPass short
+    cdef ShortPass short_pass
     cdef PyObject **ints
     cdef readonly Py_ssize_t size
 
@@ -32,7 +32,6 @@ cdef class Encoder:
     cdef int _run(
         self, Pass run, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
     ) except -1
-    cdef list long_list(self, text, Policy policy, bint replace)
     cpdef list encode(self, text, Policy policy, bint replace)
     cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after)
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1

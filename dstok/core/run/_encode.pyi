@@ -37,6 +37,8 @@ class Encoder:
         `ids` is uint32[n], `spans` int64[n, 2]. With a normalizer, spans and notes lie in the normalized text.
         With a `limit` it stops once there are that many ids; `end` is the number of bytes that they cover.
         """
+    def short(self, text: str, policy: Policy) -> list[int] | None:
+        """The ids of `text` by the pass over short texts, or None if that leaves the text to the other. For tests."""
     def pieces(self, text: bytes, policy: Policy) -> list[tuple[int, int]]:
         """(start, end) of all that is looked up or merged as one: pieces, and parts between safe cuts."""
     def encode_part(

@@ -65,7 +65,7 @@ cdef class Encoder:
         self.run, self.with_spans = Pass(finder, IdSink(bpe)), Pass(finder, IdSpanSink(bpe))
         self.normalizer = normalizer
         self.pool = Pool(bpe, direct)
-        self.short = ShortPass(finder, self.pool, normalizer)
+        self.short_pass = ShortPass(finder, self.pool, normalizer)
         self.size = size
         self.ints = <PyObject **>calloc(size + 1, sizeof(PyObject *))
         if self.ints == NULL:
@@ -163,10 +163,9 @@ cdef class Encoder:
     cpdef list encode(self, text, Policy policy, bint replace):
         """The ids of `text` as a list."""
         cdef uint32_t ids[SHORT_IDS]
-        cdef Py_ssize_t count = short_ids(self.short, text, policy, ids)
-        return self.long_list(text, policy, replace) if count == GENERAL else self.list_of(ids, count)
-
-    cdef list long_list(self, text, Policy policy, bint replace):
+        cdef int count = short_ids(self.short_pass, text, policy, ids)
+        if count != GENERAL:
+            return self.list_of(ids, count)
         cdef Workspace w = self.pool.lease()
         try:
             self._run(self.run, w, text, policy, replace, False, False, PY_SSIZE_T_MAX)
@@ -177,7 +176,7 @@ cdef class Encoder:
     cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after):
         """The ids of `text` as uint32[n], with room left before and after."""
         cdef uint32_t ids[SHORT_IDS]
-        cdef Py_ssize_t count = short_ids(self.short, text, policy, ids)
+        cdef int count = short_ids(self.short_pass, text, policy, ids)
         if count != GENERAL:
             return array_with(ids, count, before, after)
         cdef Workspace w = self.pool.lease()
@@ -190,7 +189,7 @@ cdef class Encoder:
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1:
         """The number of ids of `text`."""
         cdef uint32_t ids[SHORT_IDS]
-        cdef Py_ssize_t count = short_ids(self.short, text, policy, ids)
+        cdef int count = short_ids(self.short_pass, text, policy, ids)
         if count != GENERAL:
             return count
         cdef Workspace w = self.pool.lease()
@@ -224,6 +223,12 @@ cdef class Encoder:
             return array_of(w, self.pool, 0, 0), spans, notes, w.where
         finally:
             self.pool.release(w)
+
+    def short(self, str text not None, Policy policy not None):
+        """The ids of `text` by the pass over short texts, or None if that leaves the text to the other. For tests."""
+        cdef uint32_t ids[SHORT_IDS]
+        cdef int count = short_ids(self.short_pass, text, policy, ids)
+        return None if count == GENERAL else self.list_of(ids, count)
 
     def pieces(self, bytes text not None, Policy policy not None):
         """(start, end) of all that is looked up or merged as one: pieces, and parts between safe cuts. For tests."""

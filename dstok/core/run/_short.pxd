@@ -13,10 +13,11 @@ cdef extern from "Python.h":
     void *PyUnicode_DATA(object) noexcept
     Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
 
-cdef enum:
-    SHORT = 128              # characters of a short text, at most
-    SHORT_IDS = SHORT + 16   # words for its ids: none has less than a byte; some more are written than count
-    GENERAL = -1             # the text is one for the general path
+cdef extern from "merge/_probe_few.h":
+    enum:
+        SHORT_TEXT                # bytes of a short text, at most
+        SHORT_IDS                 # words of room for its ids
+        GENERAL "PROBE_MISSED"    # the text is left to the general path
 
 
 @cython.final
@@ -31,6 +32,6 @@ cdef class ShortPass:
 cdef inline int short_ids(ShortPass short, object text, Policy policy, uint32_t *out) noexcept:
     # Writes the ids of any text; returns their number, or GENERAL.
     if (not short.serves or not PyUnicode_CheckExact(text) or not PyUnicode_IS_COMPACT_ASCII(text)
-            or PyUnicode_GET_LENGTH(text) > SHORT):
+            or PyUnicode_GET_LENGTH(text) > SHORT_TEXT):
         return GENERAL
     return short.ids(<const uint8_t *>PyUnicode_DATA(text), <int>PyUnicode_GET_LENGTH(text), policy, out)

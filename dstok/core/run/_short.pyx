@@ -2,8 +2,8 @@
 # cython: freethreading_compatible=True
 """The pass over a short ASCII text: what `Pass` does, in a third of the steps.
 
-In: a `str` of up to `SHORT` ASCII characters, and a policy. Out: its ids in the caller's memory, or `GENERAL`: then the
-general path encodes the text as a whole.
+In: a `str` of up to `SHORT_TEXT` ASCII characters, and a policy. Out: its ids in the caller's memory, or `GENERAL`:
+then the general path encodes the text as a whole.
 Invariant: the ids are those of the general path. The pieces come from the same mask kernel, and the ids from the same
 piece table. A text whose pieces the table does not all hold, or in which an added token may begin, is `GENERAL`.
 
@@ -15,8 +15,8 @@ cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
-from dstok.core.text._added cimport FIRST_PAD
 from dstok.core.merge._pieces cimport PAD, PieceTable
+from dstok.core.text._added cimport FIRST_PAD
 
 cdef extern from "merge/_probe_few.h":
     int probe_few(
@@ -36,9 +36,9 @@ cdef class ShortPass:
         self.serves = finder.run_grid != NULL and (normalizer is None or normalizer.keeps_ascii())
 
     cdef int ids(self, const uint8_t *data, int length, Policy policy, uint32_t *out) noexcept:
-        """Writes the ids of a text that `is_short`; returns their number, or `GENERAL`."""
-        cdef uint8_t text[SHORT + PAD]
-        cdef uint32_t starts[SHORT + 1 + BLOCK]
+        """Writes the ids of a short ASCII text; returns their number, or `GENERAL`."""
+        cdef uint8_t text[SHORT_TEXT + PAD]
+        cdef uint32_t starts[SHORT_TEXT + 1 + BLOCK]
         cdef const PieceTable *table
         cdef int pieces, count
         memcpy(text, data, length)
