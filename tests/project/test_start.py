@@ -32,7 +32,7 @@ OWN = {
     "dstok.core.find._sink", "dstok.core.find._workspace",
     "dstok.core.merge", "dstok.core.merge._bpe", "dstok.core.merge._pieces",
     "dstok.core.run", "dstok.core.run._encode", "dstok.core.run._line", "dstok.core.run._pass",
-    "dstok.core.run._stretches", "dstok.core.run._written",
+    "dstok.core.run._short", "dstok.core.run._stretches", "dstok.core.run._written",
     "dstok.core.simd", "dstok.core.simd._level",
     "dstok.core.split", "dstok.core.split._scan",
     "dstok.core.text", "dstok.core.text._added", "dstok.core.text._forms", "dstok.core.text._normalize",

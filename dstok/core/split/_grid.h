@@ -102,7 +102,7 @@ GRID_INLINE int grid_last_by(const KernelTables *t, int rules, GridMaskFunction 
 }
 
 /* Writes the starts of a whole text of 1 to 63 bytes, and its end; returns the number of pieces, or -1 if the rules do
- * not settle it. It has no state before the text and needs none after it, so the compiler drops half of the rules. */
+ * not settle it. The state is zeros before the text, and nobody needs it after: the compiler drops what makes it. */
 GRID_INLINE int grid_only_by(const KernelTables *t, int rules, GridMaskFunction masks, GridWrite write, const uint8_t *p,
                              int size, uint32_t *starts) {
     GridState s = {0};
