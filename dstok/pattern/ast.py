@@ -72,8 +72,10 @@ class Test:
 
 @dataclass(frozen=True)
 class OracleLetters:
-    """No width: the next oracle letter, of those with the first `level` predicates, is in `letters`. look_around.py
-    makes it."""
+    """No width: the next oracle letter, of those with the first `level` predicates, is in `letters`.
+
+    look_around.py makes it.
+    """
 
     level: int
     letters: frozenset[int]
@@ -81,8 +83,10 @@ class OracleLetters:
 
 @dataclass(frozen=True)
 class Fixed:
-    """The preferred match of automaton number `automaton` of pattern/oracles.py. look_around.py makes it from
-    `Atomic`."""
+    """The preferred match of automaton number `automaton` of pattern/oracles.py.
+
+    look_around.py makes it from `Atomic`.
+    """
 
     automaton: int
     nullable: bool

@@ -26,8 +26,10 @@ __all__ = ["Bimachine", "make_bimachine"]
 
 @dataclass(frozen=True)
 class Bimachine:
-    """Little-endian tables: `forward[state * classes + class]` and `backward[side * classes + class]`, uint16;
-    `marks[state * sides + side]`, uint32: (tag + 1) << 16 | the state after the mark, 0 for no mark.
+    """Little-endian tables.
+
+    uint16: `forward[state * classes + class]` and `backward[side * classes + class]`. uint32:
+    `marks[state * sides + side]`, (tag + 1) << 16 | the state after the mark, 0 for no mark.
     """
 
     forward: bytes

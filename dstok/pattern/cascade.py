@@ -95,10 +95,11 @@ class Cascade:
 
 @dataclass(frozen=True)
 class Program(Cascade):
-    """A cascade with the automaton that reads a text from the left alone. The tags of `boundaries`: 1 for a dropped
-    piece, 0 for a kept one.
+    r"""A cascade with the automaton that reads a text from the left alone.
 
-    >>> program = compile_splits([Split(r"\\p{N}{1,3}"), Split(r"\\p{L}+")])
+    The tags of `boundaries`: 1 for a dropped piece, 0 for a kept one.
+
+    >>> program = compile_splits([Split(r"\p{N}{1,3}"), Split(r"\p{L}+")])
     >>> [text for text, tag in program.pieces("ab1234!")]
     ['ab', '123', '4', '!']
     """

@@ -22,9 +22,9 @@ _PAIRS = ("ss", "st", "ff", "fi", "fl")
 
 
 def fold_set(members: CodePointSet) -> CodePointSet | None:
-    """`members` and all their case variants, or None if a member is not ASCII.
+    r"""`members` and all their case variants, or None if a member is not ASCII.
 
-    >>> fold_set(CodePointSet.from_chars("s")) == CodePointSet.from_chars("sS\\u017f")
+    >>> fold_set(CodePointSet.from_chars("s")) == CodePointSet.from_chars("sS\u017f")
     True
     """
     if not members.issubset(_ASCII):

@@ -237,8 +237,10 @@ class _Step:
 
 
 class _OracleStep:
-    """A step whose match DFA reads oracle letters. It guesses the oracle letter of each symbol; `Checks` rejects wrong
-    guesses."""
+    """A step whose match DFA reads oracle letters.
+
+    It guesses the oracle letter of each symbol; `Checks` rejects wrong guesses.
+    """
 
     def __init__(self, inner: _Step, letters: OracleAlphabet) -> None:
         from dstok.pattern.oracles import Checks
@@ -295,10 +297,8 @@ def mark_cascade(upper: Marked, lower: Marked, join: Callable[[int, int], int], 
         mark = symbol - end - 1
         if below == OUT:
             return [(n, NEW) for u, n in upper.marks(above) if u == mark and u in dropped]
-        if below == NEW:
-            return ()
         pairs = []
-        for own, under in lower.marks(below):
+        for own, under in lower.marks(below) if below != NEW else ():
             if join(reasons[above], own) == mark:
                 pairs.append((above, under))
             if lower.rows[under][end] == FINAL:

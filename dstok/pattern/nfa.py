@@ -112,8 +112,10 @@ def _build_alternative(nfa: NFA, item: Node, end: int) -> int:
 
 
 class _Builder:
-    """Builds states from the back. A node leads to `empty` if the innermost loop's turn has taken no character yet,
-    otherwise to `moved`. A turn that takes none leaves its loop, as upstream's does.
+    """Builds states from the back.
+
+    A node leads to `empty` if the innermost loop's turn has taken no character yet, otherwise to `moved`. A turn that
+    takes none leaves its loop, as upstream's does.
     """
 
     def __init__(self, nfa: NFA) -> None:

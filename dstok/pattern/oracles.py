@@ -55,8 +55,10 @@ class Predicate:
 
 @dataclass(frozen=True)
 class Automaton:
-    """The automaton of an atomic group. `later[state]`: the predicate that says that it matches again later, or the
-    oracle letters that say so."""
+    """The automaton of an atomic group.
+
+    `later[state]`: the predicate that says that it matches again later, or the oracle letters that say so.
+    """
 
     dfa: DFA
     level: int

@@ -276,17 +276,20 @@ class _Parser(ClassParser):
             self.bare = False
             return self.atomic(node, start)
         if match := _NAME.match(self.pattern, self.at):
-            self.at = match.end()
-            if not (match[1] or match[2]):
-                self.fail("expected a name of a group, found none", start)
-            self.named = True
-            if any(self.behind):
-                self.fail_to_capture(start)
-            return self.captured(start)
+            return self.named_group(match, start)
         for opening, name in (("?~", "an absence operator"), ("?(", "a condition"), ("?{", "a callout")):
             if self.peek(opening):
                 self.refuse(name, start)
         return self.options(start)
+
+    def named_group(self, match: re.Match[str], start: int) -> Node:
+        self.at = match.end()
+        if not (match[1] or match[2]):
+            self.fail("expected a name of a group, found none", start)
+        self.named = True
+        if any(self.behind):
+            self.fail_to_capture(start)
+        return self.captured(start)
 
     def captured(self, start: int) -> Node:
         if any(self.behind) and self.unnamed_behind is None:
