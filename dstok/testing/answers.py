@@ -57,6 +57,7 @@ class Answers:
 
 
 def answers_of(found: tuple[bytes, bytes, Faults]) -> Answers:
+    """The answers that a process sent."""
     flat, lengths, faults = found
     return Answers(flat, array("I", lengths), {number: Fault(*fault) for number, fault in faults.items()})
 

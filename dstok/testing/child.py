@@ -38,12 +38,14 @@ LATE = "late", "no time was left"  # the fault of a text that was not begun or n
 
 
 def write_frame(pipe: IO[bytes], value: Any) -> None:
+    """Writes a value, pickled, after its length."""
     data = pickle.dumps(value, protocol=5)
     pipe.write(HEADER.pack(len(data)) + data)
     pipe.flush()
 
 
 def read_frame(pipe: IO[bytes]) -> Any:
+    """Reads a value. Raises `EOFError` at the end of the pipe."""
     header = pipe.read(HEADER.size)
     if len(header) < HEADER.size:
         raise EOFError

@@ -22,14 +22,14 @@ __all__ = ["class_cover", "cover_size", "cover_words"]
 
 
 def class_cover(tokenizer: Tokenizer | Guide, k: int) -> Iterator[str]:
-    """The texts that take every path of `k` classes from every state of the tokenizer's automaton.
+    r"""The texts that take every path of `k` classes from every state of the tokenizer's automaton.
 
     Raises `ArgumentError` if k is negative.
 
     >>> import dstok
     >>> texts = list(class_cover(dstok.load("deepseek-v3"), 1))
     >>> len(texts), texts[:3]
-    (280, ['\\x00', '\\t', '\\n'])
+    (280, ['\x00', '\t', '\n'])
     """
     guide = tokenizer if isinstance(tokenizer, Guide) else Guide(tokenizer)
     return map(guide.spell, cover_words(guide, k))

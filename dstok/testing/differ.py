@@ -34,6 +34,7 @@ class Difference:
 
 
 def decoded(row: bytes) -> tuple[int, ...]:
+    """The ids of a row of bytes."""
     return tuple(array("I", row))
 
 

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from typing import IO, Any
 
 from dstok.testing.adapters import CandidateError, engine_of
@@ -68,6 +69,7 @@ class Forked:
 
 
 def is_stopped(pid: int) -> bool:
+    """Whether a signal has stopped a process; False where there is no /proc."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
             return file.read().rpartition(")")[2].split()[0] == "T"
@@ -78,7 +80,5 @@ def is_stopped(pid: int) -> bool:
 def kill(pid: int) -> None:
     """Ends a process that this one started; 0 would end all of this one's group."""
     assert pid > 0
-    try:
+    with suppress(OSError):
         os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-    except OSError:
-        pass

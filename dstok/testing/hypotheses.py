@@ -236,6 +236,17 @@ def _structure_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
               tuple(tuple(map(blind_at_end, step)) for step in steps))
     yield _by(pipeline, GAPS, "what no alternative matches is dropped", steps, Mistake(gaps_dropped=True))
     yield _by(pipeline, ORDER, "the longest alternative instead of the first", steps, Mistake(longest=True))
+    yield from _alternative_hypotheses(pipeline, steps)
+    yield from _step_hypotheses(pipeline, steps)
+    for high in (1, 2, None):
+        bounded = tuple(tuple(with_bounds(tree, high) for tree in step) for step in steps)
+        if bounded != steps:
+            title = "repeats without an upper bound" if high is None else f"repeats at most {high} times"
+            yield _by(pipeline, BOUND, title, bounded)
+
+
+def _alternative_hypotheses(pipeline: Pipeline, steps: Any) -> Iterator[Hypothesis]:
+    """Alternatives exchanged and left out; repeats that take as little as they can."""
     for at, step in enumerate(steps):
         for one, two in combinations(range(len(step)), 2):
             order = list(step)
@@ -249,17 +260,16 @@ def _structure_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
             if (changed := lazy(tree)) != tree:
                 yield _by(pipeline, GREED, f"a repeat of alternative {one} of step {at} takes as little as it can",
                           _put(steps, at, [*step[:one], changed, *step[one + 1 :]]))
+
+
+def _step_hypotheses(pipeline: Pipeline, steps: Any) -> Iterator[Hypothesis]:
+    """Steps exchanged and left out."""
     for one, two in combinations(range(len(steps)), 2):
         exchanged = list(steps)
         exchanged[one], exchanged[two] = exchanged[two], exchanged[one]
         yield _by(pipeline, STEPS, f"steps {one} and {two} exchanged", tuple(exchanged))
     for one in range(len(steps)):
         yield _by(pipeline, STEPS, f"step {one} missing", steps[:one] + steps[one + 1 :])
-    for high in (1, 2, None):
-        bounded = tuple(tuple(with_bounds(tree, high) for tree in step) for step in steps)
-        if bounded != steps:
-            title = "repeats without an upper bound" if high is None else f"repeats at most {high} times"
-            yield _by(pipeline, BOUND, title, bounded)
 
 
 def _put(steps: Any, at: int, step: Sequence[Any]) -> Any:

@@ -15,6 +15,7 @@ __all__ = ["bytes_of", "ends", "tokens_of", "violated", "width"]
 
 
 def width(text: str) -> int:
+    """The length of a text in bytes."""
     return len(text.encode())
 
 
@@ -23,10 +24,12 @@ def _token(guide: Guide, id: int) -> bytes:
 
 
 def bytes_of(guide: Guide, ids: Iterable[int]) -> bytes:
+    """The bytes of the ids, with `?` for an id that the model does not have."""
     return b"".join(_token(guide, id) for id in ids)
 
 
 def ends(guide: Guide, ids: Iterable[int]) -> Iterator[int]:
+    """The end of each id in `bytes_of`."""
     at = 0
     for id in ids:
         at += len(_token(guide, id))

@@ -35,9 +35,9 @@ def _starts() -> tuple[int, ...]:
 
 
 def categories(char: str) -> dict[str, str]:
-    """The general category of a character in each version.
+    r"""The general category of a character in each version.
 
-    >>> categories("\\u20c1")
+    >>> categories("\u20c1")
     {'14.0': 'Cn', '15.0': 'Cn', '15.1': 'Cn', '16.0': 'Cn', '17.0': 'Sc', '18.0': 'Sc'}
     """
     code = ord(char)

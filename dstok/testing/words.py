@@ -20,6 +20,7 @@ MOST_BEFORE = 5  # a finding shows at most so many of the texts encoded before
 
 
 def report_lines(report: Results) -> Iterator[str]:
+    """The lines of a report for a terminal."""
     yield f"candidate  {report.candidate}"
     yield f"reference  {report.reference}"
     yield f"model      {report.model}"
@@ -70,6 +71,7 @@ def state(check: Check) -> str:
 
 
 def heading(number: int, finding: Finding) -> str:
+    """The heading of a finding."""
     return f"{number}. {finding.cause}: {finding.title}"
 
 
@@ -84,6 +86,7 @@ def before(finding: Finding) -> list[str]:
 
 
 def remarks(finding: Finding) -> list[str]:
+    """The remarks of a finding."""
     return [remark for remark in (*finding.details, finding.note, finding.evidence) if remark]
 
 
