@@ -71,6 +71,8 @@ class _Flat(TokenFile):
 
 
 class RawFile(_Flat):
+    """A file of ids, and a file of the offsets of its documents."""
+
     def __init__(self, path: str, dtype: str, pack: int) -> None:
         super().__init__(path, dtype, pack)
         offsets = path.removesuffix(".bin") + ".offsets"
@@ -81,6 +83,8 @@ class RawFile(_Flat):
 
 
 class DatatroveFile(_Flat):
+    """A file of ids as datatrove writes it, with its index and its metadata."""
+
     def __init__(self, path: str, dtype: str, pack: int) -> None:
         super().__init__(path, dtype, pack)
         size, count = _metadata(f"{path}.metadata")
@@ -105,6 +109,8 @@ def _metadata(path: str) -> tuple[int, int]:
 
 
 class MegatronFile(_Flat):
+    """A file of ids as Megatron-LM writes it, with its index."""
+
     def __init__(self, path: str, dtype: str, pack: int) -> None:
         super().__init__(path, dtype, 0)
         index = path.removesuffix(".bin") + ".idx"

@@ -32,6 +32,8 @@ _UNITS = ("", "k", "M", "G", "T", "P", "E")
 
 
 class RawWriter(Writer):
+    """Writes `RawFile`'s two files."""
+
     def __init__(self, files: Files, name: str, *rest: Any) -> None:
         super().__init__(files, name, *rest)
         self.ids, self.offsets, self.end = files.new(f"{name}.bin"), files.new(f"{name}.offsets"), 0
@@ -44,6 +46,8 @@ class RawWriter(Writer):
 
 
 class DatatroveWriter(Writer):
+    """Writes `DatatroveFile`'s three files."""
+
     def __init__(self, files: Files, name: str, *rest: Any) -> None:
         super().__init__(files, name, *rest)
         self.ids, self.index, self.end = files.new(f"{name}.ds"), files.new(f"{name}.ds.index"), 0
@@ -70,6 +74,8 @@ def _metric(count: int) -> str:
 
 
 class MegatronWriter(Writer):
+    """Writes `MegatronFile`'s two files."""
+
     def __init__(self, files: Files, name: str, *rest: Any) -> None:
         super().__init__(files, name, *rest)
         self.ids = files.new(f"{name}_text_document.bin")

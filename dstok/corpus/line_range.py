@@ -1,9 +1,9 @@
-"""A part of a file -> its bytes in blocks, and their checksum.
+r"""A part of a file -> its bytes in blocks, and their checksum.
 
 In: a path, a start and a stop. Out: blocks of bytes, unpacked if the file is packed. Invariant: the blocks are
 exactly the lines that begin in the range, so adjacent ranges share no line and lose none:
 
-    ab|cd\\nef\\ng   ranges of 2 bytes -> 0:2 "abcd\\n", 2:4 nothing, 4:6 "ef\\n", 6:8 nothing, 8: "g"
+    ab|cd\nef\ng   ranges of 2 bytes -> 0:2 "abcd\n", 2:4 nothing, 4:6 "ef\n", 6:8 nothing, 8: "g"
 
 The checksum is SHA-256 of these bytes; for a packed file, of its bytes as stored.
 """
@@ -70,7 +70,7 @@ class LineRange:
     def _first_line(self, file: BinaryIO, stop: int) -> int:
         """The start of the first line that begins in the range (else a place at or after its end); seeks there."""
         at = file.seek(max(0, self.start - 1))
-        while 0 < self.start and at < stop and (piece := file.readline(BLOCK)):
+        while self.start > 0 and at < stop and (piece := file.readline(BLOCK)):
             at += len(piece)
             if piece.endswith(b"\n"):
                 break

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from time import monotonic
@@ -92,10 +93,8 @@ class _Worker:
             other.close()
 
     def give(self, shard: Shard | None) -> None:
-        try:
+        with suppress(OSError):  # it has died: `wait` notices that too
             self.pipe.send(shard)
-        except OSError:  # it has died: `wait` notices that too
-            pass
 
     def stop(self) -> None:
         self.pipe.close()

@@ -133,7 +133,7 @@ def tokenize(
     engine: str | Engine = "local", workers: int | None = None, shard: tuple[int, int] = (1, 1),
     dataset: str | None = None, progress: Progress | None = None, **settings: Any,
 ) -> Totals:
-    """Tokenize files, folders or globs into the folder `out`; a second call continues where the first stopped.
+    r"""Tokenize files, folders or globs into the folder `out`; a second call continues where the first stopped.
 
     settings: the fields of `CorpusSettings`, such as `format="megatron"`, `add_eos=True`. engine: "local", processes of
     this machine (spawned: in a script the call belongs under `if __name__ == "__main__"`), "ray", or a function.
@@ -146,7 +146,7 @@ def tokenize(
     >>> import tempfile, dstok.corpus
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = folder.name + "/a.jsonl"
-    >>> _ = open(path, "w").write('{"text": "Hello world"}\\n{"text": "Hello"}\\n')
+    >>> _ = open(path, "w").write('{"text": "Hello world"}\n{"text": "Hello"}\n')
     >>> dstok.corpus.tokenize(path, folder.name + "/out", add_eos=True).tokens
     5
     >>> [ids.tolist() for ids in dstok.corpus.open(folder.name + "/out")]

@@ -94,6 +94,8 @@ def _flat(column: Any) -> tuple[Array, Array]:
 
 
 class ParquetFile(_Grouped):
+    """A Parquet file, a row group at a time."""
+
     def open(self) -> list[int]:
         self.file = needed("pyarrow.parquet").ParquetFile(self.path, memory_map=True, pre_buffer=False)
         metadata = self.file.metadata
@@ -104,6 +106,8 @@ class ParquetFile(_Grouped):
 
 
 class ArrowFile(_Grouped):
+    """A file of Arrow's IPC format, a record batch at a time."""
+
     def open(self) -> list[int]:
         pa = needed("pyarrow")
         self.file = pa.ipc.open_file(pa.memory_map(self.path))
@@ -114,6 +118,8 @@ class ArrowFile(_Grouped):
 
 
 class JsonLinesFile(TokenFile):
+    """A file of JSON lines, mapped."""
+
     def __init__(self, path: str, dtype: str, pack: int) -> None:
         super().__init__(path, dtype, pack)
         try:

@@ -88,6 +88,8 @@ class _ArrowRows(_TableWriter):
 
 
 class ParquetWriter(_ArrowRows):
+    """Writes a Parquet file."""
+
     suffix = ".parquet"
 
     def opened(self, file: Any) -> Any:
@@ -95,6 +97,8 @@ class ParquetWriter(_ArrowRows):
 
 
 class ArrowWriter(_ArrowRows):
+    """Writes a file of Arrow's IPC format."""
+
     suffix = ".arrow"
 
     def opened(self, file: Any) -> Any:
@@ -102,6 +106,8 @@ class ArrowWriter(_ArrowRows):
 
 
 class JsonLinesWriter(_TableWriter):
+    """Writes a file of JSON lines."""
+
     def __init__(self, files: Files, name: str, *rest: Any) -> None:
         super().__init__(files, name, *rest)
         self.file, self.row = files.new(f"{name}.jsonl"), 0
