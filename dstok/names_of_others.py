@@ -184,8 +184,7 @@ def raise_no_attribute(self: object, name: str) -> NoReturn:
 
 
 def raise_no_class_attribute(cls: type, name: str) -> NoReturn:
-    """Raises `AttributeError` for a name that the class does not have: as `raise_no_attribute`, of
-    `Tokenizer.from_pretrained`.
+    """Raises `AttributeError` for a name that the class does not have: as `raise_no_attribute`.
 
     >>> import dstok
     >>> dstok.Tokenizer.from_buffer(b"{}")

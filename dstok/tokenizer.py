@@ -60,8 +60,10 @@ class _Class(type):
 
 
 class Tokenizer(LineEncoder, metaclass=_Class):
-    """An exact tokenizer. Made by `dstok.load`, `Tokenizer.from_json`, `from_str`, `from_tiktoken`, `from_gguf`
-    or `from_image`; `to_json`, `to_tiktoken`, `to_gguf` and `to_image` write such files.
+    """An exact tokenizer.
+
+    `dstok.load`, `Tokenizer.from_json`, `from_str`, `from_tiktoken`, `from_gguf` and `from_image` make it; `to_json`,
+    `to_tiktoken`, `to_gguf` and `to_image` write such files.
 
     Every encoding call has these keywords. `special` says which added tokens are matched in the text: "all"
     (upstream's behaviour), "none" (all text is plain), "raise" (`SpecialTokenError` if the text holds one), or a

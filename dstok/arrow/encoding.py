@@ -89,6 +89,7 @@ def count(
 
 
 def joined(column: Column, arrays: list[pa.Array], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    """The arrays of a column's chunks as one: chunked if the column is."""
     return pa.chunked_array(arrays, kind) if column.chunked else arrays[0]
 
 
@@ -121,6 +122,7 @@ def _exceed(column: Column, lengths: npt.NDArray[np.int64]) -> bool:
 
 
 def total(chunk: Chunk, counts: npt.NDArray[np.int64]) -> int:
+    """The number of ids of a chunk's rows, of which a dictionary's value may have several."""
     if chunk.places is None:
         return int(counts.sum())
     return int(counts[chunk.places.drop_null().to_numpy(zero_copy_only=False)].sum())

@@ -15,9 +15,9 @@ __all__ = ["aligned", "width"]
 
 
 def aligned(rows: Sequence[Sequence[str]], most: int = sys.maxsize) -> Iterator[str]:
-    """A line for each row, with two blanks between columns. A cell wider than `most` places is not aligned.
+    r"""A line for each row, with two blanks between columns. A cell wider than `most` places is not aligned.
 
-    >>> print(*aligned([("a", "1"), ("東京", "2")]), sep="\\n")
+    >>> print(*aligned([("a", "1"), ("東京", "2")]), sep="\n")
     a     1
     東京  2
     """
@@ -28,9 +28,9 @@ def aligned(rows: Sequence[Sequence[str]], most: int = sys.maxsize) -> Iterator[
 
 
 def width(text: str) -> int:
-    """The places that `text` takes on a terminal.
+    r"""The places that `text` takes on a terminal.
 
-    >>> width("東京"), width("e\\u0301")
+    >>> width("東京"), width("e\u0301")
     (4, 1)
     """
     places = wcswidth(text)

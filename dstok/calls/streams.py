@@ -187,7 +187,7 @@ class NormalizedStream(EncodeStream):
 
 
 class DecodeStream(Separate):
-    """Decodes ids that come one by one; made by `Tokenizer.decode_stream`.
+    r"""Decodes ids that come one by one; made by `Tokenizer.decode_stream`.
 
     `feed` returns the text that has become whole. Not to be shared between threads. `copy` (`copy.copy`,
     `copy.deepcopy`) gives a stream that goes on by itself from here; raises `PickleError` when it is pickled.
@@ -195,7 +195,7 @@ class DecodeStream(Separate):
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
     >>> stream = tok.decode_stream()
-    >>> [stream.feed(id) for id in tok.encode("\\N{LLAMA}!")]
+    >>> [stream.feed(id) for id in tok.encode("\N{LLAMA}!")]
     ['', '', '🦙', '!']
     """
 

@@ -12,7 +12,7 @@
     about (explain, info, models), save, convert, verify, splitter, unicode
     chat (with chat_show), corpus (with corpus_folders, corpus_progress), completion
 
-    The commands import the common parts, never the other way; the library imports nothing from here. `dstok/files`
-    reads and writes files and standard input. The start is most of the time of a small `dstok count`, so modules that
-    it does not need (numpy, json, gzip, ...) are imported where they are used.
+The commands import the common parts, never the other way; the library imports nothing from here. `dstok/files`
+reads and writes files and standard input. The start is most of the time of a small `dstok count`, so modules that
+it does not need (numpy, json, gzip, ...) are imported where they are used.
 """

@@ -45,6 +45,8 @@ _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class JsonRows(Rows):
+    """Each row is a line of JSON."""
+
     def begin(self, file: str | None, line: int | None, header: str) -> str:
         label = {key: value for key, value in (("file", file), ("line", line)) if value is not None}
         self.label = f"{json.dumps(label)[:-1]}, " if label else "{"
@@ -76,6 +78,8 @@ def _json(number: int | None) -> int | str:
 
 
 class TableRows(Rows):
+    """Each row is a line of a table, under a header."""
+
     def begin(self, file: str | None, line: int | None, header: str) -> str:
         names = [name for name in (file, f"line {line}" if line is not None else None) if name]
         return (f"==> {', '.join(names)} <==\n" if names else "") + HEADERS[header]

@@ -25,9 +25,9 @@ PREFIX_SPACE = "PrefixSpace"  # a step of ours: a space before a stretch that be
 
 @dataclass(frozen=True)
 class NormalizerStep:
-    """One step of a normalizer, by upstream's type, one of `NORMALIZERS`; sequences are unfolded. The last one may be
-    `PREFIX_SPACE`: ByteLevel does this with add_prefix_space.
+    """One step of a normalizer, by upstream's type, one of `NORMALIZERS`; sequences are unfolded.
 
+    The last one may be `PREFIX_SPACE`: ByteLevel does this with add_prefix_space.
     pattern: for Replace: a regular expression if `is_regex`, else a literal text. content: the text that Replace puts
     there, or that Prepend puts before the text. left, right: the ends that Strip strips. where: the step's place, for
     errors, as its reader names it.

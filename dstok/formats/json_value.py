@@ -99,10 +99,10 @@ class Value:
 
 
 def join_path(path: str, key: str | int) -> str:
-    """The path of a member.
+    r"""The path of a member.
 
     >>> join_path("$.model.vocab", "Ġ a"), join_path("$.added_tokens", 3)
-    ('$.model.vocab["\\\\u0120 a"]', '$.added_tokens[3]')
+    ('$.model.vocab["\\u0120 a"]', '$.added_tokens[3]')
     """
     if isinstance(key, int):
         return f"{path}[{key}]"

@@ -51,9 +51,9 @@ def about_file(path: StrPath) -> Iterator[None]:
 
 
 def what_is(start: bytes) -> str:
-    """The kind of a file that begins with `start`, and what to do with it, for an error.
+    r"""The kind of a file that begins with `start`, and what to do with it, for an error.
 
-    >>> what_is(b"GGUF\\x03\\x00"), what_is(b"?")
+    >>> what_is(b"GGUF\x03\x00"), what_is(b"?")
     ('a GGUF file: Tokenizer.from_gguf loads it', 'other data')
     """
     return kind_of(start) or "other data"

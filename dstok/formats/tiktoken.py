@@ -41,15 +41,15 @@ WHERE = "pattern"
 def describe_tiktoken(
     ranks: Mapping[bytes, int], pattern: str, special_tokens: Mapping[str, int] | None = None,
 ) -> ModelDescription:
-    """The model of tiktoken's `mergeable_ranks`, `pat_str` and `special_tokens`.
+    r"""The model of tiktoken's `mergeable_ranks`, `pat_str` and `special_tokens`.
 
     `pattern` may be the name of an encoding of tiktoken. Without `special_tokens` the encoding's own are taken.
     Raises `UnsupportedError` and `TokenizerFileError`.
 
     >>> ranks = {bytes([b]): b for b in range(256)} | {b"ab": 256}
-    >>> model = describe_tiktoken(ranks, r"\\S++|\\s++", {"<end>": 257})
+    >>> model = describe_tiktoken(ranks, r"\S++|\s++", {"<end>": 257})
     >>> model.merge_rules(), model.splits[0].pattern, model.added_tokens[0].id
-    ([(97, 98, 256)], '\\\\S+|\\\\s+', 257)
+    ([(97, 98, 256)], '\\S+|\\s+', 257)
     """
     known = ENCODINGS.get(pattern)
     if special_tokens is None:
@@ -110,11 +110,11 @@ def _special_tokens(special_tokens: Mapping[str, int], ranks: Mapping[bytes, int
 
 
 def read_ranks(data: bytes) -> dict[bytes, int]:
-    """The ranks in a rank file's contents. Raises `TokenizerFileError` with line and file offset.
+    r"""The ranks in a rank file's contents. Raises `TokenizerFileError` with line and file offset.
 
-    >>> read_ranks(b"YWI= 7\\n")
+    >>> read_ranks(b"YWI= 7\n")
     {b'ab': 7}
-    >>> read_ranks(b"YWI= 7\\nYWI 8\\n")
+    >>> read_ranks(b"YWI= 7\nYWI 8\n")
     Traceback (most recent call last):
     ...
     dstok.errors.TokenizerFileError: expected base64, a space and a rank, found b'YWI 8' - at line 2 (byte 7)

@@ -18,8 +18,10 @@ __all__ = ["NEWEST", "Upstream", "upstream_version", "upstream_versions"]
 
 
 class Upstream(NamedTuple):
-    """A version of upstream, with three Unicode versions. `patterns` is for Split and ByteLevel (Oniguruma's), `digits`
-    for Digits (the Rust compiler's), `words` for Whitespace (the crate regex's).
+    """A version of upstream, with three Unicode versions.
+
+    `patterns` is for Split and ByteLevel (Oniguruma's), `digits` for Digits (the Rust compiler's), `words` for
+    Whitespace (the crate regex's).
     """
 
     name: str

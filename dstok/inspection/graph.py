@@ -137,8 +137,10 @@ def layout_program() -> str:
 
 
 def drawn(dot: str, program: str | None = None) -> str:
-    """The element `svg` of a graph in DOT, without colours of its own. Raises `DstokError` as `layout_program`, and
-    with the program's message if it failed."""
+    """The element `svg` of a graph in DOT, without colours of its own.
+
+    Raises `DstokError` as `layout_program`, and with the program's message if it failed.
+    """
     program = program or layout_program()
     try:
         done = subprocess.run([program, "-Kdot", "-Tsvg"], input=dot.encode(), capture_output=True, timeout=_PATIENCE)

@@ -61,7 +61,7 @@ def _of(distribution: Distribution, modules: dict[str, str]) -> Named:
     place = str(distribution.locate_file(""))
     try:
         data = distribution.metadata
-        name, version = (data[key] if key in data else "" for key in ("Name", "Version"))
+        name, version = (data[key] if key in data else "" for key in ("Name", "Version"))  # noqa: SIM401
     except (OSError, ValueError):
         name = version = ""
     return Named(name or f"without a name in {place}", version or "", place, modules)

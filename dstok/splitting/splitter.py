@@ -335,10 +335,10 @@ class Splitter:
     # Facts about every text: see splitting/properties.py
 
     def difference(self, other: Splitter) -> Difference | None:
-        """The shortest text with different kept spans, and these spans; None if there is no such text.
+        r"""The shortest text with different kept spans, and these spans; None if there is no such text.
 
         >>> import dstok
-        >>> dstok.Splitter("\\\\d+").difference(dstok.Splitter("[0-9]+")).pieces
+        >>> dstok.Splitter("\\d+").difference(dstok.Splitter("[0-9]+")).pieces
         ['a', '٠']
         """
         text = None if self == other else properties.difference(self.cascade, other.cascade)

@@ -14,10 +14,10 @@ __all__ = ["numbered", "readable"]
 
 
 def readable(text: Text, errors: Errors, which: str = "text") -> str | bytes:
-    """One text. Raises `TextError` (with the offset) and `ArgumentError`.
+    r"""One text. Raises `TextError` (with the offset) and `ArgumentError`.
 
-    >>> readable("a", "strict"), readable("\u00e9", "strict")
-    ('a', b'\\xc3\\xa9')
+    >>> readable("a", "strict"), readable("é", "strict")
+    ('a', b'\xc3\xa9')
     """
     replace = replaces_faults(errors)
     text = checked_text(text, which, "split_batch")

@@ -150,7 +150,7 @@ def _reachable(model: ModelDescription) -> list[int]:
 
 
 def _monotone(model: ModelDescription) -> bool:
-    """Is each merge's rank above the ranks of the merges that make its sides? (See core/merge/_bpe.pyx.)"""
+    """Is each merge's rank above the ranks of the merges that make its sides? core/merge/_bpe.pyx relies on it."""
     made: dict[int, int] = {}
     for rank, (_, _, merged) in enumerate(model.merge_rules()):
         made[merged] = rank  # several merges may make it: the last one is the safe choice

@@ -69,10 +69,10 @@ class Class(NamedTuple):
 
 
 def find_kernel(program: Program) -> Kernel:
-    """The first rules that stand for a program's automaton; `NONE`, without kinds, if there are no such rules.
+    r"""The first rules that stand for a program's automaton; `NONE`, without kinds, if there are no such rules.
 
     >>> from dstok.pattern.cascade import Split, compile_splits
-    >>> find_kernel(compile_splits([Split(r"\\p{L}+")]))
+    >>> find_kernel(compile_splits([Split(r"\p{L}+")]))
     Kernel(rules=0, kinds=())
     """
     kept = program.kept

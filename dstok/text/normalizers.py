@@ -256,8 +256,9 @@ _STEPS: dict[str, Callable[[NormalizerStep, str], Step]] = {
 
 @dataclass(frozen=True)
 class NormalizedText:
-    """A text as a model sees it: `text`, valid UTF-8, its stretches normalized. `sources`: for each of its code points
-    the index of its source, a code point of `original`.
+    """A text as a model sees it: `text`, valid UTF-8, its stretches normalized.
+
+    `sources`: for each of its code points the index of its source, a code point of `original`.
     """
 
     text: bytes

@@ -1,4 +1,4 @@
-"""Sets by the names in upstream's patterns: `[:name:]`, and `\\p{name}` of categories, scripts and properties.
+r"""Sets by the names in upstream's patterns: `[:name:]`, and `\p{name}` of categories, scripts and properties.
 
 In: a name and a Unicode version. Out: a `CodePointSet`.
 Invariant: upstream matches the same set by the name (tests/unicode/test_properties.py sweeps all code points).
@@ -56,8 +56,9 @@ def _posix(version: str) -> dict[str, CodePointSet]:
 
 
 def named_set(name: str, version: str = DEFAULT_VERSION, *, in_class: bool = False) -> CodePointSet:
-    r"""The set that upstream's `\p{name}` matches: the names of `property_set`, of `[:name:]`, of scripts and of binary
-    properties.
+    r"""The set that upstream's `\p{name}` matches.
+
+    The names are those of `property_set`, of `[:name:]`, of scripts and of binary properties.
 
     Raises:
         UnknownPropertyError: any other name, also one that upstream knows, such as a block.

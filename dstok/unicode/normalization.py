@@ -27,7 +27,9 @@ CLEAN: _Record = (0, BOUNDARY, ())
 
 @dataclass(frozen=True)
 class FormTables:
-    """The core's tables. Little-endian uint16: `pages` of 256 code points, and each 256's page number; a page holds
+    """The core's tables.
+
+    Little-endian uint16: `pages` of 256 code points, and each 256's page number; a page holds
     numbers of records. By record: `classes` and `flags`, a byte each; `starts` (uint32, one more than records) in
     `sequences` (uint32), the decompositions. `pairs`: uint32, flat: first, second, composite.
     """

@@ -63,8 +63,7 @@ class Reading:
 
     @lazy
     def shared(self) -> npt.NDArray[np.bool_]:
-        """bool[n + 1]: whether a character crosses the border before each token; False at the end.
-        """
+        """bool[n + 1]: whether a character crosses the border before each token; False at the end."""
         chars = self.encoding.char_spans
         inside = chars[1:, 0] < chars[:-1, 1]
         return np.concatenate([[False], inside, [False]])[: len(self) + 1]

@@ -25,11 +25,11 @@ LEAST, MOST = 150, 300  # tokens of the first reading: a line feed between these
 
 
 def section_starts(readings: Sequence[Reading]) -> Numbers:
-    """int64[k + 1, readings]: the first token of each section, in each reading; the last row is the end.
+    r"""int64[k + 1, readings]: the first token of each section, in each reading; the last row is the end.
 
     >>> import dstok
     >>> from dstok.view import read
-    >>> section_starts([read(dstok.load("deepseek-v3"), "word\\n" * 160)]).tolist()
+    >>> section_starts([read(dstok.load("deepseek-v3"), "word\n" * 160)]).tolist()
     [[0], [150], [320]]
     """
     first, data = readings[0], np.frombuffer(readings[0].data, np.uint8)
