@@ -118,6 +118,7 @@ def table(cases: dict[str, float]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.arrow", description="Arrow beside lists, timed.")
     parser.add_argument("--corpus", choices=tuple(CORPORA), default="english")
     parser.add_argument("--lines", type=int, help="of the corpus, not all")

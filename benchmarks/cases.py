@@ -126,7 +126,7 @@ def _corpus(name: str) -> str:
 
 
 def _noise(seed: str, size: int) -> bytes:
-    """The same bytes everywhere; fewer are the start of more. (`random` promises that for only one method.)"""
+    """The same bytes everywhere; fewer are the start of more. `random` promises that for only one method."""
     return shake_256(f"dstok benchmarks: {seed}".encode()).digest(size)
 
 

@@ -66,6 +66,7 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chat", description="Conversations, timed.")
     parser.add_argument("--count", type=int, default=1000, help="how many conversations (default 1000)")
     parser.add_argument("--only", choices=list(GROUPS), help="one group of rows")

@@ -155,6 +155,7 @@ def _measured(case: str, path: str, model: str) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Runs the command; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path")
     parser.add_argument("model", help="the tokenizer.json of deepseek-v3, for the others")

@@ -188,6 +188,7 @@ def _cell(one: dict[str, Any] | None, original: dict[str, Any] | None) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.integrations", description="transformers, timed.")
     parser.add_argument("--engines", default=",".join(ENGINES), help=f"out of {', '.join(ENGINES)}")
     parser.add_argument("--rounds", type=int, default=3, help="processes of each engine (default 3)")

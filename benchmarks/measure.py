@@ -22,6 +22,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypedDict
@@ -183,10 +184,8 @@ def memory(field: str) -> float | None:
 
 def _forget_peak() -> None:
     """Lowers VmHWM to VmRSS, so that reading the text does not count."""
-    try:
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def _grown(before: float | None, after: float | None) -> float | None:

@@ -157,6 +157,7 @@ def _case(corpus: str, name: str, characters: int) -> SplitCase:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.splitter", description="Splitting, timed.")
     parser.add_argument("--corpora", nargs="*", choices=tuple(CORPORA), default=list(CORPORA))
     parser.add_argument("--names", nargs="*", choices=NAMES, default=list(NAMES))

@@ -37,8 +37,9 @@ def glibc(data: bytes) -> tuple[int, int]:
 
 
 def allowed(name: str) -> tuple[int, int] | None:
-    """The version of glibc that a wheel's tags allow, the lowest that they name. (0, 0): none, as for musl. None: the
-    tags name no library of C.
+    """The version of glibc that a wheel's tags allow, the lowest that they name.
+
+    (0, 0): none, as for musl. None: the tags name no library of C.
 
     >>> allowed("dstok-0.1.0-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl")
     (2, 17)
