@@ -121,13 +121,13 @@ def test_bad_arguments() -> None:
     with pytest.raises(ValueError, match="middle"):
         TOK.truncate("a", 1, truncation_side="middle")
     for budget, overlap in ((0, 0), (-1, 0), (4, 4), (4, 5), (4, -1)):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="expected (max_tokens|overlap) to be"):
             list(TOK.chunk("a", budget, overlap=overlap))
 
 
 def test_count_up_to_negative_limit() -> None:
     """A negative limit is a `ValueError`."""
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="expected max_tokens to be at least 0, found -5"):
         TOK.count_up_to("a b c", -5)
 
 

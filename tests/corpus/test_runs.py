@@ -42,8 +42,8 @@ def test_parts_of_a_job_make_no_difference() -> None:
     done = [tokenize("parts", shard=(number, 3)) for number in (3, 1, 2)]
     assert [totals.complete for totals in done] == [False, False, True]
     assert checksums(Path("parts")) == checksums(Path("one"))
+    tokenize("some", shard=(1, 2))
     with pytest.raises(FileError, match="not whole"):
-        tokenize("some", shard=(1, 2))
         dstok.corpus.open("some")
 
 

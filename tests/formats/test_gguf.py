@@ -107,7 +107,7 @@ def test_replaced_at_once(tmp_path: Path) -> None:
     path.write_bytes(b"old")
     with pytest.raises(UnsupportedError):
         dstok.Tokenizer.from_str(model_json()).to_gguf(path)
-    with pytest.raises(OSError):
+    with pytest.raises(FileNotFoundError):
         dstok.load("deepseek-v3").to_gguf(tmp_path / "nowhere" / "x.gguf")
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 

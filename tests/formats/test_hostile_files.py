@@ -197,7 +197,7 @@ def test_gguf(tmp_path: Path) -> None:
         works = name in ("merge back.gguf", "tensors.gguf")
         assert ("ids" in found[name]) == works, (name, found[name])
     refused = [item["refused"] for item in found.values() if "refused" in item]
-    assert 0.2 * COUNT < len(refused)
+    assert len(refused) > 0.2 * COUNT
     assert sum("byte " in message or "tokenizer." in message for message in refused) == len(refused)
 
 

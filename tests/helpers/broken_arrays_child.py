@@ -1,4 +1,4 @@
-"""Arrow arrays of every layout with wrong numbers, through every call: python broken_arrays_child.py COUNT SEED
+"""Arrow arrays of every layout with wrong numbers, through every call: `python broken_arrays_child.py COUNT SEED`.
 
 In: how many arrays, and a seed. Out: a JSON object on standard output, from each layout to how often a call gave an
 answer, how often dstok refused the array, and how often pyarrow did before.
@@ -157,7 +157,7 @@ def _claims(array: Array) -> bool:
     needed = (end + (1 if plain else bounds)) * size
     if any(data is not None and len(data) < needed for data in array.buffers[1 : 2 if array.kind not in LISTS else 3]):
         return True
-    return plain and 0 <= end and sum(array.numbers(1, size)[end : end + 1]) > len(array.buffers[2] or b"")
+    return plain and end >= 0 and sum(array.numbers(1, size)[end : end + 1]) > len(array.buffers[2] or b"")
 
 
 def _as_long_as_said(array: Array) -> Array:

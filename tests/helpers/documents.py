@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,8 @@ def claimed(source: str) -> Iterator[tuple[int, Any]]:
     """(line, value) of each comment that is a value."""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
-            try:
+            with suppress(SyntaxError, ValueError):
                 yield token.start[0], ast.literal_eval(re.split(r"\s{2,}", token.string[1:].strip())[0])
-            except (SyntaxError, ValueError):
-                pass
 
 
 def run_session(block: Block, space: dict[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""What stays after calls on a large text: python held_child.py
+"""What stays after calls on a large text: `python held_child.py`.
 
 In: nothing. Out: a JSON object on standard output, from each call to the bytes by which its process has grown when the
 call is over. A short text has been through each call before.

@@ -1,4 +1,4 @@
-"""Loads files one after the other, in a process with little memory: python hostile_child.py MEGABYTES FOLDER
+"""Loads files one after the other, in a process with little memory: `python hostile_child.py MEGABYTES FOLDER`.
 
 In: a folder of files; their names' endings say what they claim to be. Out: for each file a JSON object on a line of
 standard output: the name, and the error that refused it, or the ids of some texts.

@@ -1,4 +1,4 @@
-"""llama.cpp's own tokenizer, in a process of its own: python llama_cpp_child.py LIBRARIES FILE.gguf
+"""llama.cpp's own tokenizer, in a process of its own: `python llama_cpp_child.py LIBRARIES FILE.gguf`.
 
 In: on standard input, a JSON array of [text, parse_special]. Out: on standard output, a JSON object: `ids`, the ids of
 each text; `add_bos`, `bos`, `eos` and `pad` as llama.cpp understands the file; `tokens`, how many ids there are.

@@ -1,4 +1,4 @@
-"""Compiles patterns in a process with little memory: python pattern_child.py MEGABYTES
+"""Compiles patterns in a process with little memory: `python pattern_child.py MEGABYTES`.
 
 In: a JSON list of patterns on standard input. Out: on standard output, the list of what each was refused for, or "".
 Running out of memory or of time ends the process. The memory counts from what the process has after its imports.

@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import random
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ def test_where_nothing_can_be_saved(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"x")
     for path in (tmp_path / "folder", tmp_path / "file" / "x", tmp_path / "nowhere" / "x", Path(".."), Path("/")):
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match=r"\.dstok-"):
             tok.to_image(path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
     assert not list(Path().glob(".dstok-*"))
@@ -168,7 +169,7 @@ def test_foreign_files(data: bytes, words: str, tmp_path: Path) -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "x", tmp_path / "x" / "y"):
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match=re.escape(str(path))):
             dstok.Tokenizer.from_image(path)
 
 

@@ -42,7 +42,7 @@ def llguidance_pair(model: str) -> tuple[LLTokenizer, LLTokenizer]:
     return ll_tokenizer(tok), LLTokenizer(real_json(model), eos_token=tok.eos_id)
 
 
-@pytest.mark.parametrize("model, grammar", [(MODELS[0], "schema"), (MODELS[0], "regex"), (MODELS[0], "lark"), (MODELS[1], "regex")])
+@pytest.mark.parametrize(("model", "grammar"), [(MODELS[0], "schema"), (MODELS[0], "regex"), (MODELS[0], "lark"), (MODELS[1], "regex")])
 def test_masks_of_llguidance(model: str, grammar: str) -> None:
     """Along a random text that the grammar allows, token by token."""
     pair = [LLMatcher(tokenizer, GRAMMARS[grammar]) for tokenizer in llguidance_pair(model)]

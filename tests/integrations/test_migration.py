@@ -40,7 +40,7 @@ def value(expression: str, tok: Any) -> Any:
     return found.tolist() if isinstance(found, np.ndarray) else found
 
 
-@pytest.mark.parametrize("library, their_call, our_call", ROWS)
+@pytest.mark.parametrize(("library", "their_call", "our_call"), ROWS)
 def test_rows(library: str, their_call: str, our_call: str) -> None:
     expected, found = value(their_call, theirs(library)), value(our_call, V3)
     assert found == expected and found != []

@@ -68,7 +68,7 @@ def small(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-@pytest.mark.parametrize("plugin, variable, value, accelerated", [
+@pytest.mark.parametrize(("plugin", "variable", "value", "accelerated"), [
     (vllm, "VLLM_PLUGINS", None, False), (vllm, "VLLM_PLUGINS", "other,dstok", True),
     (sglang, "SGLANG_PLUGINS", "other", False), (sglang, "SGLANG_PLUGINS", "dstok", True)])
 def test_plugins_do_what_they_are_asked_for(plugin: Any, variable: str, value: str | None, accelerated: bool, small: str,
@@ -99,7 +99,7 @@ def test_entry_points() -> None:
 # Windows of ids
 
 
-@pytest.mark.parametrize("skip, spaces", FLAGS)
+@pytest.mark.parametrize(("skip", "spaces"), FLAGS)
 def test_every_range_is_decoded_alike(skip: bool, spaces: bool) -> None:
     """Every start and end, also inside characters: what SGLang's and vLLM's windows rest on."""
     original, ours = both()
@@ -161,7 +161,7 @@ def decode_stream(tokenizer: Any, prompt: list[int], ids: list[int], skip: bool)
     return answers
 
 
-@pytest.mark.parametrize("skip, spaces", FLAGS)
+@pytest.mark.parametrize(("skip", "spaces"), FLAGS)
 def test_streams_of_random_ids(skip: bool, spaces: bool) -> None:
     rng = chance_of_today(f"servers {skip} {spaces}")
     for _ in range(10):

@@ -1,7 +1,7 @@
-"""Random patterns of the supported grammar: the DFA's matches are those of two backtracking matchers.
+r"""Random patterns of the supported grammar: the DFA's matches are those of two backtracking matchers.
 
 The judges are the `regex` module and upstream. Texts hold only characters whose category no version of
-Unicode has changed, so that the module's newer tables do not matter; `\\w` and `\\h`, which mean
+Unicode has changed, so that the module's newer tables do not matter; `\w` and `\h`, which mean
 something else there, are tried in test_pattern.py against upstream alone.
 """
 

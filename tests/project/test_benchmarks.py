@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -151,12 +150,12 @@ def test_an_inexact_engine_may_differ_but_is_no_peer() -> None:
 
 
 @pytest.fixture
-def faked(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Record]]:
+def faked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Record]:
     """What the launcher answers, by engine."""
     answers: dict[str, Record] = {}
     monkeypatch.setattr(process.Launcher, "text_file", lambda self, case: Path())
     monkeypatch.setattr(process.Launcher, "measure", lambda self, engine, case, seconds: answers[engine.name].copy())
-    yield answers
+    return answers
 
 
 def a_run(*words: str) -> int:

@@ -86,7 +86,7 @@ def test_pictures() -> None:
     assert pictures["main"](["--check"]) == 0
 
 
-@pytest.mark.parametrize("text, said", [
+@pytest.mark.parametrize(("text", "said"), [
     ("```python\nx = 1\nx + 1  # 3\n```", "expected 3, found 2"), ("```python\n[1].pop()  # 2  the last\n```", "page.md:2"),
     ("```sh\nfalse\n```", "exit code 1"), ("```sh\necho a\n```\n\n```text\nb\n```", "found\na"),
     ("```pycon\n>>> 1 + 1\n3\n```", "Expected"),

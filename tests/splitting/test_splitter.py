@@ -114,9 +114,9 @@ def test_errors_of_texts() -> None:
         splitter.split(1)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="unit"):
         splitter.spans("a", unit="words")  # type: ignore[arg-type]
+    stream = splitter.stream()
+    stream.feed(b"abc")
     with pytest.raises(dstok.TextError, match="byte offset 3"):
-        stream = splitter.stream()
-        stream.feed(b"abc")
         stream.feed(b"\xff")
 
 

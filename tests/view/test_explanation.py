@@ -101,7 +101,7 @@ def test_without_graphviz(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsy
     assert "No picture: a picture of an automaton needs Graphviz" in page and "step 2, alternative 1" in page
 
 
-@pytest.mark.parametrize("script, said", [("echo 'no room' >&2; exit 3", "no room"), (None, "No such file|found exit code 127")])
+@pytest.mark.parametrize(("script", "said"), [("echo 'no room' >&2; exit 3", "no room"), (None, "No such file|found exit code 127")])
 def test_a_layout_that_fails(script: str | None, said: str, tmp_path: Path) -> None:
     program = tmp_path / "dot"  # qemu starts a missing program, which then ends with 127
     if script is not None:
