@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from dstok.core.find._finder import FLAGS, RULES
 from dstok.core.merge._pieces import cuttable_ranges
 from dstok.errors import UnsupportedError
 from dstok.pattern.work import spend, stage, steps_left
@@ -28,9 +29,9 @@ __all__ = ["CASED", "CASELESS", "CL100K", "CODER", "COMBINING", "GPT2", "KINDS",
            "THREES", "V3", "Kernel", "classes_of", "find_difference", "find_kernel", "goes_on_from_cuts",
            "knows_borders"]
 
-NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER = range(9)  # as in core/split/_kernel.h
-OTHER, LETTER, PUNCT, CJK, BLANK, RARE, NUMBER = 0, 1, 2, 4, 8, 32, 64  # as its F_ flags
-CAPITAL, CASELESS, COMBINING = LETTER | PUNCT, LETTER | BLANK, LETTER | PUNCT | BLANK
+NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER = RULES
+LETTER, PUNCT, CJK, BLANK, NUMBER, RARE, CAPITAL, CASELESS, COMBINING = FLAGS
+OTHER = 0  # the kind without flags
 # The kinds that a character beyond ASCII can be to each set of rules, the likeliest first. Cased words have small
 # letters, capitals, letters of no case and combining marks. Rules that count digits in threes count bytes: no character
 # of two bytes or more can be a number to them.

@@ -35,8 +35,8 @@ def main(arguments: list[str]) -> int:
     lines = ran()
     if arguments[:1] == ["--all"]:
         lines += [line for line in Path(arguments[1]).read_text("utf-8").splitlines() if line not in lines]
-    print(*sorted(lines, key=lambda line: (LEVELS[line.split()[0]], line)), sep="\n")
-    missing = LEVELS.keys() - {line.split()[0] for line in lines}
+    print(*sorted(lines, key=lambda line: (LEVELS.index(line.split()[0]), line)), sep="\n")
+    missing = set(LEVELS) - {line.split()[0] for line in lines}
     if arguments and missing:
         print(f"did not run: {', '.join(sorted(missing))}", file=sys.stderr)
         return 1

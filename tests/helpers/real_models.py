@@ -6,7 +6,6 @@ In: a model's name, a level. Out: a tokenizer, kept for the group of tests that 
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,14 +65,12 @@ def levels() -> list[str]:
 @contextmanager
 def level(name: str) -> Iterator[None]:
     """Tokenizers that are made inside run at this level."""
-    before = os.environ.get("DSTOK_SIMD")
-    os.environ["DSTOK_SIMD"] = name
+    before = _level.chosen_level()
+    _level.choose_level(name)
     try:
         yield
     finally:
-        del os.environ["DSTOK_SIMD"]
-        if before is not None:
-            os.environ["DSTOK_SIMD"] = before
+        _level.choose_level(before)
 
 
 @kept(most=8)

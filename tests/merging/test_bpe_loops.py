@@ -19,12 +19,11 @@ from small_models import Merge, both, model_json, upstream_ids
 import dstok
 from dstok.core.merge._bpe import BPE
 from dstok.core.merge._pairs import build_pairs, merges_of
-from dstok.core.simd._level import best_level
 from dstok.errors import UnsupportedError
 
 LANES, LANE_SYMBOLS, FEW_SYMBOLS, SHORT = 16, 32, 48, 128  # the limits in core/merge/_lanes.h and core/merge/_merge.h
 SECTIONS = [48, 96, 192, 384, 768, 1536, 2048]  # bytes: the sizes of sections in core/merge/_bpe
-WIDE = [False, True] if best_level() == "avx512" else [False]
+LANED = levels()[-1].startswith("avx")  # whether it merges texts side by side
 LETTERS = "abcdeé一丁𝔞"
 
 
@@ -68,31 +67,32 @@ def test_all_lengths(seed: int) -> None:
     expected = [[ids[part] for part in naive_bpe(text, merges)] for text in texts]
     assert [bpe.merge(text) for text in texts] == expected
     assert [bpe.merge_by_heap(text) for text in texts] == expected
-    for wide in WIDE:
-        for start in range(0, LANE_SYMBOLS, LANES):
-            assert bpe.merge_in_lanes(texts[start:start + LANES], wide) == expected[start:start + LANES]
-    with level("portable"):
-        plain, _ = bpe_of(merges)
-    assert [plain.merge(text) for text in texts] == expected
+    for name in levels():
+        with level(name):
+            bpe, _ = bpe_of(merges)
+        assert [bpe.merge(text) for text in texts] == expected, name
+    for start in range(0, LANE_SYMBOLS, LANES):
+        assert bpe.merge_in_lanes(texts[start:start + LANES]) == (expected[start:start + LANES] if LANED else None)
 
 
-@pytest.mark.parametrize("wide", WIDE)
+@pytest.mark.skipif(not LANED, reason="no level here merges texts side by side")
 @examples(60, deep=6000)
 @given(st.integers(0, 2**32), st.lists(st.integers(0, LANE_SYMBOLS), max_size=LANES), st.booleans())
-def test_lanes_of_unequal_texts(wide: bool, seed: int, lengths: list[int], shuffled: bool) -> None:
+def test_lanes_of_unequal_texts(seed: int, lengths: list[int], shuffled: bool) -> None:
     """A lane does what it would alone, whatever the others hold, empty ones among them."""
     rng = random.Random(seed)
     merges = learnt_merges(rng, "abc", rng.randint(0, 40), shuffled)
-    bpe, ids = bpe_of(merges)
+    with level(levels()[-1]):
+        bpe, ids = bpe_of(merges)
     texts = [random_text(rng, "abc", length) for length in lengths]
-    assert bpe.merge_in_lanes(texts, wide) == [[ids[part] for part in naive_bpe(text, merges)] for text in texts]
+    assert bpe.merge_in_lanes(texts) == [[ids[part] for part in naive_bpe(text, merges)] for text in texts]
 
 
 def test_lanes_refuse_what_they_have_no_room_for() -> None:
     bpe, _ = bpe_of([])
     for texts in ([b"a"] * (LANES + 1), [b"a" * (LANE_SYMBOLS + 1)]):
         with pytest.raises(ValueError, match="too many texts"):
-            bpe.merge_in_lanes(texts, False)
+            bpe.merge_in_lanes(texts)
 
 
 @pytest.mark.parametrize("seed", seeds(60, 3))

@@ -1,72 +1,23 @@
-"""Numbers that two sides share are equal: each is written once in the core, and once in the Python that makes its tables.
-
-The core does not import that Python, and a built-in model does not either; so both sides write the number down.
-"""
+"""Numbers that two sides share are equal: once in the core, and once in the Python below it, which the core does not import."""
 
 from __future__ import annotations
 
-import re
-
-import pytest
-from core_sources import source
-
-from dstok.core.merge._pieces import BORDER_BYTES, cuttable_ranges
+from dstok.core.check._check import shared_numbers
+from dstok.core.merge._pieces import cuttable_ranges
 from dstok.pattern import automaton, marked, nfa, windows
 from dstok.tables import byte_pairs, kernels
 from dstok.tables.image import checks
 from dstok.unicode import normalization
 
-NUMBER = r"\bNAME\s*=\s*((?:0x[0-9A-Fa-f]+|\d+|<<|>>|[-+*/ ()])+?)\s*(?:[,};#\n]|/\*)"
+
+def test_python_with_the_core() -> None:
+    ours = {name: getattr(module, name) for module in (automaton, byte_pairs, marked, normalization, windows)
+            for name in shared_numbers() if hasattr(module, name)}
+    assert ours == shared_numbers()
 
 
-def number(file: str, name: str) -> int:
-    """What a source of the core says a constant is."""
-    found = re.findall(NUMBER.replace("NAME", name), source(file).read_text(encoding="utf-8"))
-    assert found, f"no {name} in {file}"
-    assert len(set(found)) == 1, found
-    return int(eval(found[0], {}))
-
-
-RULES = ["NONE", "V3", "ONES", "THREES", "CASED", "GPT2", "CL100K", "LLM", "CODER"]
-
-
-@pytest.mark.parametrize("name", RULES)
-def test_rules(name: str) -> None:
-    assert number("_kernel.h", f"RULES_{name}") == getattr(kernels, name)
-    assert sorted(kernels.KINDS) == list(range(1, len(RULES)))
-
-
-@pytest.mark.parametrize("name", ["LETTER", "PUNCT", "CJK", "BLANK", "RARE", "NUMBER"])
-def test_kinds(name: str) -> None:
-    assert number("_kernel.h", f"F_{name}") == getattr(kernels, name)
-
-
-@pytest.mark.parametrize(("name", "value"), [
-    ("CAPITAL", "F_LETTER | F_PUNCT"), ("CASELESS", "F_LETTER | F_BLANK"), ("COMBINING", "F_LETTER | F_PUNCT | F_BLANK")])
-def test_kinds_of_cased_words(name: str, value: str) -> None:
-    assert f"F_{name} = {value}" in source("_kernel.h").read_text(encoding="utf-8")
-    assert getattr(kernels, name) == sum(getattr(kernels, flag.removeprefix("F_")) for flag in value.split(" | "))
-
-
-@pytest.mark.parametrize(("file", "name", "value"), [
-    ("_windows.h", "WINDOW_EDGE", windows.EDGE),
-    ("_windows.h", "WINDOW_YES", windows.YES),
-    ("_windows.h", "WINDOW_UNKNOWN", windows.UNKNOWN),
-    ("_check.pyx", "WILD", windows.WILD),
-    ("_finder.pyx", "GROUPS", 256),
-    ("_finder.pyx", "HISTORIES", 16**3),
-    ("_finder.pyx", "BORDERS", BORDER_BYTES),
-    ("_scan.pyx", "OPERATION", automaton.OPERATION),
-    ("_two_sided.pxd", "START", automaton.START),
-    ("_walk.pyx", "FINAL", marked.FINAL),
-    ("_walk.pyx", "START", automaton.START),
-    ("_walk.pyx", "DEAD", automaton.DEAD),
-    ("_forms.pxd", "BOUNDARY", normalization.BOUNDARY),
-    ("_forms.pyx", "TROUBLED", normalization.TROUBLED),
-    ("_forms.pyx", "HANGUL", normalization.HANGUL),
-])
-def test_tables(file: str, name: str, value: int) -> None:
-    assert number(file, name) == value
+def test_rules_have_kinds() -> None:
+    assert sorted(kernels.KINDS) == list(range(1, 9))
 
 
 def test_python_with_python() -> None:

@@ -30,6 +30,7 @@ OWN = {
     "dstok.core", "dstok.core._shared",
     "dstok.core.find", "dstok.core.find._finder", "dstok.core.find._id_sink", "dstok.core.find._pool",
     "dstok.core.find._sink", "dstok.core.find._workspace",
+    "dstok.core.levels", "dstok.core.levels._levels",
     "dstok.core.merge", "dstok.core.merge._bpe", "dstok.core.merge._pieces",
     "dstok.core.run", "dstok.core.run._encode", "dstok.core.run._line", "dstok.core.run._pass",
     "dstok.core.run._short", "dstok.core.run._stretches", "dstok.core.run._written",

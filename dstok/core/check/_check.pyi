@@ -28,3 +28,6 @@ def check_byte_pairs(bpe: BPE, byte_pairs: Buffer, pair_ids: Buffer) -> None:
 
 def check_direct(bpe: BPE, direct: Buffer) -> None:
     """The bits of the ids that fill the piece tables: each of these ids has bytes."""
+
+def shared_numbers() -> dict[str, int]:
+    """The numbers that the Python below the core writes down, too, by their names there. For a test."""

@@ -14,11 +14,14 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from array import array
 
 from dstok.core.merge._bpe cimport BPE, NO_PAIR, pair_merged
-from dstok.core.split._scan cimport KEEP, MOVE, ROW, ROWS, SET_0, SET_1
+from dstok.core.find._finder cimport (
+    WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD, WINDOW_YES,
+)
+from dstok.core.text._forms cimport BOUNDARY, HANGUL, TROUBLED
+from dstok.core.split._scan cimport DEAD, FINAL, KEEP, MOVE, OPERATION, ROW, ROWS, SET_0, SET_1, START
 
 cdef enum:
     MAX_TAG = 2              # plus one: a kept piece, a dropped one
-    WILD = 15                # the group of the bytes beyond ASCII: pattern/windows.py
     OLDER = 1                # bits that say which of the two places of the scanner are set
     NEWER = 2
 
@@ -105,17 +108,17 @@ cdef uint32_t _places_after(uint32_t edge, uint32_t places) noexcept:
 
 def check_windows(const uint8_t[::1] tables not None):
     """The window tables: every history has its verdicts, and no piece begins at a byte beyond ASCII."""
-    cdef Py_ssize_t i, size = tables.shape[0] - 0x1100
+    cdef Py_ssize_t i, size = tables.shape[0] - WINDOW_GROUPS - WINDOW_HISTORIES
     if size <= 0 or size % 256:
         raise ValueError(f"expected 4352 bytes and 256 a history, found {tables.shape[0]}")
-    for i in range(256):
-        if tables[i] > WILD or (i >= 128 and tables[i] != WILD):
+    for i in range(WINDOW_GROUPS):
+        if tables[i] > WINDOW_WILD or (i >= 128 and tables[i] != WINDOW_WILD):
             raise ValueError(f"expected groups of bytes, found {tables[i]} for 0x{i:02x}")
-    for i in range(0x1000):
-        if tables[256 + i] << 8 >= size:
-            raise ValueError(f"expected the number of a history below {size >> 8}, found {tables[256 + i]}")
+    for i in range(WINDOW_HISTORIES):
+        if tables[WINDOW_GROUPS + i] << 8 >= size:
+            raise ValueError(f"expected the number of a history below {size >> 8}, found {tables[WINDOW_GROUPS + i]}")
     for i in range(size):
-        if (i >> 4 & 15) == WILD and tables[0x1100 + i] & 0x80:
+        if (i >> 4 & 15) == WINDOW_WILD and tables[WINDOW_GROUPS + WINDOW_HISTORIES + i] & WINDOW_YES:
             raise ValueError(f"expected no piece that begins inside a character, found one at verdict {i}")
 
 
@@ -218,3 +221,10 @@ def check_direct(BPE bpe not None, const uint8_t[::1] direct not None):
     for i in range(8 * direct.shape[0]):
         if direct[i >> 3] >> (i & 7) & 1 and (i >= bpe.size or not _length(bpe, <uint32_t>i)):
             raise ValueError(f"expected ids of tokens, found {i}")
+
+
+def shared_numbers():
+    """The numbers that the Python below the core writes down, too, by their names there. For a test."""
+    return {"EDGE": WINDOW_EDGE, "WILD": WINDOW_WILD, "YES": WINDOW_YES, "UNKNOWN": WINDOW_UNKNOWN, "DEAD": DEAD,
+            "START": START, "FINAL": FINAL, "OPERATION": OPERATION, "NO_PAIR": NO_PAIR, "BOUNDARY": BOUNDARY,
+            "TROUBLED": TROUBLED, "HANGUL": HANGUL}

@@ -16,6 +16,8 @@ docs/rules.md says what that proves.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memset
 
+from dstok.core.split._scan cimport DEAD, FINAL, START
+
 cdef extern from "check/_walk.h":
     enum:
         RULES_LLM
@@ -45,9 +47,6 @@ cdef extern from "check/_walk.h":
     GridState walk_unpack(uint32_t packed) noexcept nogil
 
 cdef enum:
-    DEAD = 0                 # of a `Marked`
-    START = 1
-    FINAL = 2
     MARKED_AT = WALK_AHEAD_BITS
     STATE_AT = WALK_AHEAD_BITS + WALK_MARKED_BITS
     TAIL_AT = WALK_HEAD_BITS

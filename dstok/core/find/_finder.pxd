@@ -2,32 +2,17 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from dstok.core.simd._level cimport GridOnlyFunction, GridRunFunction, Implementation, KernelTables
 from dstok.core.split._scan cimport Scanner
 from dstok.core.find._sink cimport Sink
 from dstok.core.find._workspace cimport Workspace
 
-cdef extern from "simd/_simd.h":
-    bint DSTOK_EMULATED
-
 cdef extern from "split/_kernel.h":
     enum:
-        GRID_RANGES
-        RULES_CASED
-        F_CUTTABLE
-        F_CUT_BEFORE
-        F_MIXED
-    ctypedef struct KernelTables:
-        const uint8_t *pages
-        const uint16_t *page_numbers
-        const uint8_t *joined
-        const uint8_t *flags
-        uint8_t page_flags[256]
-        uint8_t lead_flags[32]
-        uint8_t range_first[GRID_RANGES]
-        uint8_t range_size[GRID_RANGES]
-        uint8_t range_flags[GRID_RANGES]
-        uint8_t kinds[256]
-        int rules
+        RULES_COUNT, RULES_NONE, RULES_V3, RULES_ONES, RULES_THREES, RULES_CASED, RULES_GPT2, RULES_CL100K, RULES_LLM
+        RULES_CODER
+        F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING
+        F_CUTTABLE, F_CUT_BEFORE, F_MIXED
     bint rules_of_words(int rules) noexcept nogil
     void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) noexcept nogil
 
@@ -38,6 +23,11 @@ cdef extern from "split/_windows.h":
         const uint8_t *verdicts
     enum:
         WINDOW_EDGE
+        WINDOW_GROUPS
+        WINDOW_HISTORIES
+        WINDOW_UNKNOWN
+        WINDOW_WILD
+        WINDOW_YES
     void window_block(
         const WindowTables *t, const uint8_t *p, uint32_t *history, uint64_t *yes, uint64_t *unknown) noexcept nogil
 
@@ -48,15 +38,15 @@ cdef class Finder:
 
 @cython.final
 cdef class PieceFinder(Finder):
-    cdef int level               # see simd/_level.pyx
+    cdef const Implementation *level
     cdef Scanner scanner
     cdef const uint8_t *joined
     cdef const uint8_t *borders  # characters to cut neither after nor before: bits; NULL: none
     cdef WindowTables windows    # groups NULL: none
     cdef KernelTables kernel
     cdef uint8_t *flags      # kernel.flags
-    cdef void *run_grid      # a GridRunFunction; NULL: this automaton has no rules
-    cdef void *only_grid     # a GridOnlyFunction, the same rules
+    cdef GridRunFunction run_grid  # NULL: this automaton has no rules, or the level no mask kernel
+    cdef GridOnlyFunction only_grid  # the same rules
     cdef int rules
     cdef bytes own_kinds
     cdef object own_windows

@@ -1,5 +1,8 @@
 from dstok.core.split._scan import Scanner
 
+RULES: tuple[int, ...]
+FLAGS: tuple[int, ...]
+
 class Finder:
     """The base of all finders."""
 

@@ -24,14 +24,14 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
-from dstok.core.simd._level cimport LEVEL_NONE, level
-from dstok.core.merge._pieces cimport CHUNK, PAD, cuttable, may_cut
+from dstok.core.simd._level cimport GRID_RANGES, GridRun, chosen
+from dstok.core.merge._pieces cimport BORDERS, CHUNK, PAD, cuttable, may_cut
 from dstok.core.split._scan cimport Scanner, begin_memo, scan_piece
 from dstok.core.find._sink cimport FAR, Sink, add_piece
 from dstok.core.text._utf8 cimport code_point
 from dstok.core.find._workspace cimport FINE, Workspace
 
-from dstok.core.simd._level import NAMES, level_shown
+from dstok.core.simd._level import level_shown
 
 cdef extern from *:
     int __builtin_ctzll(uint64_t) noexcept nogil
@@ -39,29 +39,16 @@ cdef extern from *:
 cdef extern from "split/_grid.h":
     enum:
         GRID_LOOK
-    ctypedef struct GridState:
-        pass
-    ctypedef struct GridRun:
-        GridState state
-        uint32_t *starts
-        int pieces
-        int anchor
-        uint32_t at
-    ctypedef void (*GridRunFunction)(
-        const KernelTables *t, const uint8_t *p, uint32_t stop, bint final, int full, GridRun *run
-    ) noexcept nogil
-    ctypedef int (*GridOnlyFunction)(
-        const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) noexcept nogil
-    GridRunFunction grid_function(int level, int rules) noexcept nogil
-    GridOnlyFunction grid_only_function(int level, int rules) noexcept nogil
 
 cdef enum:
     BLOCK = 64               # bytes that windows look at
     SMALL = 1 << 12          # bytes of a text that is copied as a whole
-    BORDERS = 1 << 14        # bytes of two bitmaps of the 65,536 characters of the BMP
-    GROUPS = 1 << 8          # bytes of a table of pattern/windows.py
-    HISTORIES = 1 << 12      # bytes of another one
     DROPPED = 2              # tag plus one, as the scanner gives it, of a piece that a Removed step drops
+
+# The sets of rules, and the flags of characters that are not ASCII, which tables/kernels.py names.
+RULES = (RULES_NONE, RULES_V3, RULES_ONES, RULES_THREES, RULES_CASED, RULES_GPT2, RULES_CL100K, RULES_LLM, RULES_CODER)
+FLAGS = (F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING)
+
 
 cdef inline bint keeps(const uint8_t *borders, uint32_t left, uint32_t right, bint first) noexcept nogil:
     # Whether a cut between two characters is forbidden: after `left`, if it is the first of a piece, or before `right`.
@@ -99,7 +86,7 @@ cdef class PieceFinder(Finder):
         self, Scanner scanner not None, joined=None, int rules=0, bytes kinds=b"", borders=None, windows=None
     ):
         cdef const uint8_t[::1] bits
-        self.scanner, self.level = scanner, level()
+        self.scanner, self.level = scanner, chosen()
         self._keep = (joined, borders)
         self.rules, self.own_kinds, self.own_windows = rules, kinds, windows
         if joined is not None:
@@ -110,7 +97,10 @@ cdef class PieceFinder(Finder):
             self.borders = &bits[0]
         if windows is not None:
             self.open_windows(windows)
-        if rules and self.level != LEVEL_NONE:
+        if not 0 <= rules < RULES_COUNT:
+            raise ValueError(f"expected a set of rules below {RULES_COUNT}, found {rules}")
+        self.run_grid, self.only_grid = self.level.grid[rules], self.level.grid_only[rules]
+        if self.run_grid != NULL:
             self.open_kernel(rules, kinds)
 
     def __dealloc__(self):
@@ -123,7 +113,7 @@ cdef class PieceFinder(Finder):
     def way(self):
         """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
         if self.run_grid != NULL:
-            return "mask kernel, " + level_shown(NAMES[self.level])
+            return "mask kernel, " + level_shown(self.level.name.decode())
         return "automaton" if self.windows.groups == NULL else "windows"
 
     cdef int open_kernel(self, int rules, bytes kinds) except -1:
@@ -133,8 +123,6 @@ cdef class PieceFinder(Finder):
         self.kernel.joined = self.joined
         kernel_open(&self.kernel, rules, kinds, len(kinds))
         self.open_flags()
-        self.run_grid = <void *>grid_function(self.level, rules)
-        self.only_grid = <void *>grid_only_function(self.level, rules)
         return 0
 
     cdef int open_flags(self) except -1:
@@ -191,11 +179,12 @@ cdef class PieceFinder(Finder):
     cdef int open_windows(self, tables) except -1:
         """Groups, histories and verdicts lie one after the other."""
         cdef const uint8_t[::1] bytes = tables
-        if bytes.shape[0] <= GROUPS + HISTORIES or (bytes.shape[0] - GROUPS - HISTORIES) % 256:
+        cdef Py_ssize_t size = bytes.shape[0] - WINDOW_GROUPS - WINDOW_HISTORIES
+        if size <= 0 or size % 256:
             raise ValueError("window tables of the wrong size")
         self.windows.groups = &bytes[0]
-        self.windows.histories = &bytes[GROUPS]
-        self.windows.verdicts = &bytes[GROUPS + HISTORIES]
+        self.windows.histories = &bytes[WINDOW_GROUPS]
+        self.windows.verdicts = &bytes[WINDOW_GROUPS + WINDOW_HISTORIES]
         return 0
 
     cdef void add_cut(
@@ -227,7 +216,7 @@ cdef class PieceFinder(Finder):
         cdef GridRun run
         begin_run(&run, w)
         while w.status == FINE:
-            (<GridRunFunction>self.run_grid)(
+            self.run_grid(
                 &self.kernel, text + w.origin, <uint32_t>min(stop - w.origin, <Py_ssize_t>FAR),
                 final and stop - w.origin <= FAR, CHUNK, &run)
             w.pieces = run.anchor
@@ -346,11 +335,11 @@ cdef class PieceFinder(Finder):
         """
         cdef GridRun run
         if 0 < length < BLOCK:
-            return (<GridOnlyFunction>self.only_grid)(&self.kernel, text, length, starts)
+            return self.only_grid(&self.kernel, text, length, starts)
         memset(&run.state, 0, sizeof(run.state))
         run.starts, run.pieces, run.anchor, run.at = starts, 0, 0, 0
         starts[0] = 0
-        (<GridRunFunction>self.run_grid)(&self.kernel, text, <uint32_t>length, True, CHUNK, &run)
+        self.run_grid(&self.kernel, text, <uint32_t>length, True, CHUNK, &run)
         return run.pieces if run.at == <uint32_t>length else -1
 
     cdef void find_short(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:

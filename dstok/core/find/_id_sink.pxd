@@ -3,13 +3,14 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from dstok.core.merge._bpe cimport BPE
+from dstok.core.simd._level cimport Implementation
 from dstok.core.find._sink cimport Sink
 from dstok.core.find._workspace cimport Workspace
 
 
 cdef class IdSink(Sink):
     cdef BPE bpe
-    cdef int level           # for all stages; see simd/_level.pyx
+    cdef const Implementation *level
 
     cdef bint find_values(self, Workspace w, const uint8_t *chunk) noexcept nogil
     cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil

@@ -10,7 +10,7 @@ and the chunk is empty.
 There are four steps. Each handles all pieces of the chunk before the next one begins, so the processor waits
 for many look-ups in memory at once, not for one after the other:
 
-1. All pieces are looked up in the piece table, each at its first place (merge/_probe.h).
+1. All pieces are looked up in the piece table, each at its first place (merge/_probe_batches.h).
 2. The missing ones are looked up at their second place (merge/_pieces.pyx).
 3. Those still missing are merged, several at once (merge/_bpe.pyx, merge/_lanes.h), and put into the table.
 4. The ids are written, piece by piece.
@@ -23,12 +23,10 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from dstok.core.merge._bpe cimport (
-    LANES, NO_RANK, Lanes, lanes_clear, lanes_put, lanes_take, merge_lanes, start_symbols,
-)
-from dstok.core.simd._level cimport LEVEL_AVX2, level
+from dstok.core.merge._bpe cimport LANES, NO_RANK, lanes_clear, lanes_put, lanes_take, start_symbols
+from dstok.core.simd._level cimport Lanes, chosen
 from dstok.core.merge._pieces cimport (
-    CHUNK_ROOM, MIDDLE, MOST_IDS, insert, look_up_long, piece_ring, piece_second, piece_value, probe_chunk, probe_emit,
+    CHUNK_ROOM, MIDDLE, MOST_IDS, insert, look_up_long, piece_ring, piece_second, piece_value,
 )
 from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 
@@ -47,7 +45,7 @@ cdef class IdSink(Sink):
     """Merges by `bpe`. Writes ids, or, in a workspace that counts, adds up their number."""
 
     def __cinit__(self, BPE bpe not None):
-        self.bpe, self.level = bpe, level()
+        self.bpe, self.level = bpe, chosen()
 
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
         if not self.find_values(w, text + w.origin):
@@ -60,7 +58,7 @@ cdef class IdSink(Sink):
 
     cdef bint find_values(self, Workspace w, const uint8_t *chunk) noexcept nogil:
         """Sets `values`; false, with a status and an empty chunk, if memory is out."""
-        cdef int misses = probe_chunk(self.level, &w.table, chunk, w.starts, w.pieces, w.values, w.missed)
+        cdef int misses = self.level.probe(&w.table, chunk, w.starts, w.pieces, w.values, w.missed)
         w.side_used = 0
         misses = self.look_again(w, chunk, misses) if misses else 0
         if misses and not self.merge_missed(w, chunk, misses):
@@ -142,7 +140,7 @@ cdef class IdSink(Sink):
         cdef uint32_t start
         cdef uint32_t *ids
         cdef int i, count
-        if size < LEAST_LANES or self.level < LEVEL_AVX2:
+        if size < LEAST_LANES or self.level.merge_lanes == NULL:
             for i in range(size):
                 if not self.miss(w, chunk, batch[i]):
                     return False
@@ -156,7 +154,7 @@ cdef class IdSink(Sink):
             start, ids = w.starts[batch[i]], w.side + w.side_used + 1
             count = <int>start_symbols(&self.bpe.start, chunk + start, w.starts[batch[i] + 1] - start, ids)
             lanes_put(&lanes, i, ids, count)
-        merge_lanes(&self.bpe.pairs, &lanes, size)
+        self.level.merge_lanes(&self.bpe.pairs, &lanes, size)
         for i in range(size):
             count = lanes_take(&lanes, i, w.side + w.side_used + 1)
             if count:
@@ -202,7 +200,7 @@ cdef class IdSink(Sink):
         cdef int at = 0
         cdef uint32_t count
         while True:
-            at = probe_emit(self.level, w.values, at, w.pieces, &out)
+            at = self.level.emit(w.values, at, w.pieces, &out)
             if at == w.pieces:
                 break
             ids = self.located(w, w.values[at], &count)

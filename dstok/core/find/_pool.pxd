@@ -4,7 +4,8 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
 from dstok.core.merge._bpe cimport BPE
-from dstok.core.merge._pieces cimport PieceMemory, PieceTable
+from dstok.core.merge._pieces cimport PieceMemory
+from dstok.core.simd._level cimport PieceTable
 from dstok.core.find._workspace cimport Workspace
 
 cdef extern from "find/_late.h":

@@ -17,7 +17,8 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from dstok.core.merge._bpe cimport BPE
-from dstok.core.merge._pieces cimport PieceMemory, PieceTable
+from dstok.core.merge._pieces cimport PieceMemory
+from dstok.core.simd._level cimport PieceTable
 from dstok.core.find._workspace cimport Workspace
 
 cdef extern from "find/_slot.h":

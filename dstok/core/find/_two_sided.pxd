@@ -4,9 +4,6 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from dstok.core.find._finder cimport Finder
 
-cdef enum:
-    START = 1                # as in pattern/automaton.py
-
 cdef struct SidesTables:
     const uint8_t *pages          # as in the tables of the scanner
     const uint16_t *page_numbers

@@ -13,6 +13,8 @@ cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from dstok.core.find._finder cimport Finder
+from dstok.core.simd._level cimport chosen
+from dstok.core.split._scan cimport START
 from dstok.core.find._sink cimport Sink, add_piece
 from dstok.core.text._utf8 cimport code_point, find_invalid
 from dstok.core.find._workspace cimport FINE, Workspace
@@ -71,7 +73,7 @@ cdef class TwoSided(Finder):
         found = []
         if text.shape[0] == 0:
             return found
-        if find_invalid(&text[0], text.shape[0], False) >= 0:
+        if find_invalid(&text[0], text.shape[0], chosen()) >= 0:
             raise ValueError("expected valid utf-8")
         sides = array("H", bytes(2 * (text.shape[0] + 1)))
         read_back(&self.tables, &text[0], text.shape[0], &sides[0])

@@ -3,7 +3,8 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from dstok.core.merge._bpe cimport Scratch
-from dstok.core.merge._pieces cimport CHUNK_ROOM, PieceTable
+from dstok.core.simd._level cimport PieceTable
+from dstok.core.merge._pieces cimport CHUNK_ROOM
 from dstok.core.split._scan cimport Memo
 
 cdef enum Status:

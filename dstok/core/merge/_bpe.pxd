@@ -1,24 +1,17 @@
 # Byte-level BPE: the pair table and the merge loops.
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from dstok.core.simd._level cimport Lanes, PairTable
 
 cdef extern from "merge/_merge.h":
     enum:
+        ID_BITS
         NO_RANK
+        RANK_BITS
         NO_PAIR
         FEW_SYMBOLS
         SHORT
-    ctypedef struct PairTable:
-        const uint64_t *slots
-        const uint16_t *seeds
-        int slot_shift
-        int seed_shift
-        uint32_t left_mix
-        uint32_t right_mix
-        const uint32_t *merged
-        uint32_t first
-        uint32_t mix
-        bint wide
     void read_lines(const void *table, size_t size) noexcept nogil
     ctypedef struct BytePair:
         pass
@@ -58,13 +51,9 @@ cdef extern from "merge/_lanes.h":
     enum:
         LANES
         LANE_SYMBOLS
-    ctypedef struct Lanes:
-        pass
     void lanes_clear(Lanes *lanes) noexcept nogil
     void lanes_put(Lanes *lanes, int lane, const uint32_t *ids, int count) noexcept nogil
     int lanes_take(const Lanes *lanes, int lane, uint32_t *ids) noexcept nogil
-    void merge_lanes(const PairTable *t, Lanes *lanes, int size) noexcept nogil
-    void merge_lanes_portable(const PairTable *t, Lanes *lanes, int size) noexcept nogil
 
 
 @cython.final

@@ -56,7 +56,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from dstok.core.text._hash cimport hash_bytes
-from dstok.core.simd._level cimport LEVEL_AVX2, level
+from dstok.core.simd._level cimport Lanes, chosen
 
 from os import urandom
 
@@ -105,7 +105,7 @@ cdef class BPE:
         self.pairs.right_mix = right_mix_of(q[size + 1] if salts > 1 else 0)
         self.pairs.merged = &m[0] if m.shape[0] else NULL
         self.pairs.first = first
-        self.pairs.wide = level() >= LEVEL_AVX2
+        self.pairs.level = chosen()
         self.starts, self.blob = &s[0], &b[0]
         self.size = s.shape[0] - 1
         self.monotone, self.ignore_merges = monotone, ignore_merges
@@ -314,21 +314,20 @@ cdef class BPE:
         """The ids of `text` as one piece, by `merge_heap` from bytes. For tests."""
         return self._merge(text, 1)[0]
 
-    def merge_in_lanes(self, list texts not None, bint wide):
-        """For tests: the ids of up to 16 texts of up to 32 bytes, by `merge_lanes`, or `merge_lanes_portable`."""
+    def merge_in_lanes(self, list texts not None):
+        """For tests: the ids of up to 16 texts of up to 32 bytes, merged side by side, or None at a level without."""
         cdef Lanes lanes
         cdef uint32_t ids[LANE_SYMBOLS]
         cdef bytes text
         cdef Py_ssize_t i, p
         if len(texts) > LANES or max(map(len, texts), default=0) > LANE_SYMBOLS:
             raise ValueError("too many texts, or too long ones")
+        if self.pairs.level.merge_lanes == NULL:
+            return None
         lanes_clear(&lanes)
         for i, text in enumerate(texts):
             lanes_put(&lanes, <int>i, ids, <int>start_symbols(&self.start, text, len(text), ids))
-        if wide:
-            merge_lanes(&self.pairs, &lanes, <int>len(texts))
-        else:
-            merge_lanes_portable(&self.pairs, &lanes, <int>len(texts))
+        self.pairs.level.merge_lanes(&self.pairs, &lanes, <int>len(texts))
         return [[ids[p] for p in range(lanes_take(&lanes, <int>i, ids))] for i in range(len(texts))]
 
     def _merge(self, bytes text, int by_heap):

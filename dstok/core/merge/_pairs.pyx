@@ -20,7 +20,9 @@ from array import array
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
-from dstok.core.merge._bpe cimport NO_RANK, left_mix_of, mix_of, pair_bucket, pair_slot, right_mix_of
+from dstok.core.merge._bpe cimport (
+    ID_BITS, NO_RANK, RANK_BITS, left_mix_of, mix_of, pair_bucket, pair_slot, right_mix_of,
+)
 
 cdef uint64_t EMPTY = 0xFFFFFFFFFFFFFFFF
 cdef uint32_t NO_ID = 0xFFFFFFFF
@@ -31,9 +33,8 @@ cdef enum:
     CROWD = 32         # the most pairs that share one by chance: one bucket in 10 to the 18 has more
     SALTS = 16         # the number of salts to try
     ROOM = 2           # doublings of the slots in that time
-    RIGHT_ID = 0xFFFFF  # of a slot without its rank: the right id
 
-MAX_IDS = 1 << 20
+MAX_IDS = 1 << ID_BITS
 MAX_MERGES = NO_RANK - 1
 MAX_SLOTS = 1 << 25    # two for each of MAX_MERGES
 
@@ -86,7 +87,8 @@ def merges_of(pairs):
         rank = slots[i] & NO_RANK
         if rank >= <uint64_t>count or m[2 * rank] != NO_ID:
             raise ValueError(f"expected the ranks below {count} in the pair table, each once, found {rank} in slot {i}")
-        m[2 * rank], m[2 * rank + 1] = <uint32_t>(slots[i] >> 44), <uint32_t>(slots[i] >> 24 & RIGHT_ID)
+        m[2 * rank] = <uint32_t>(slots[i] >> (RANK_BITS + ID_BITS))
+        m[2 * rank + 1] = <uint32_t>(slots[i] >> RANK_BITS & ((1 << ID_BITS) - 1))
     return merges
 
 
@@ -121,7 +123,7 @@ cdef bint _place(const uint32_t[::1] m, list buckets, uint64_t[::1] slots, uint1
                 slot = pair_slot(m[3 * rank], m[3 * rank + 1], seed, mix, slot_shift)
                 if slots[slot] != EMPTY:
                     break
-                slots[slot] = <uint64_t>m[3 * rank] << 44 | <uint64_t>m[3 * rank + 1] << 24 | <uint64_t>rank
+                slots[slot] = ((<uint64_t>m[3 * rank] << ID_BITS | m[3 * rank + 1]) << RANK_BITS) | <uint64_t>rank
                 taken[i] = slot
             else:
                 break

@@ -6,16 +6,23 @@
 #ifndef DSTOK_PIECE_TABLE_H
 #define DSTOK_PIECE_TABLE_H
 
-#include <stddef.h>
-
 #include "text/_hash.h"
+#include "simd/_implementation.h"
+
+enum {
+    CHUNK = 1024,             /* pieces in work at once */
+    CHUNK_ROOM = CHUNK + 128, /* room for the starts of a block more */
+    VALUE_ID_BITS = 18,       /* of an id in a value that holds up to three */
+};
+_Static_assert(8 + 3 * VALUE_ID_BITS <= 64, "a value holds a number of ids, a length and three ids");
 
 /* The ring holds the ids of entries with more than three. RING_SAFE: the greatest age of an entry at which the ids that
  * one chunk adds (CHUNK_ROOM times 24 at most) cannot overwrite the ids that the same chunk has found. */
 #define RING (1u << 20)
 #define RING_SAFE (RING - (1u << 15))
+_Static_assert(CHUNK_ROOM * MIDDLE <= RING - RING_SAFE, "the ids that a chunk adds");
 
-typedef struct {
+struct PieceTable {
     uint64_t *a;     /* lines of 4 keys, then their 4 values */
     uint64_t *b;     /* lines of two entries, interleaved: 2 first words, 2 second, 2 third, 2 values */
     uint8_t *c;      /* entries for keys up to 62 bytes */
@@ -25,7 +32,7 @@ typedef struct {
     int a_shift;     /* 64 - log2(lines) */
     int b_shift;
     int writable;
-} PieceTable;
+};
 
 /* The two lines of each table that a key may stand in. */
 static inline uint64_t *piece_line_a(const PieceTable *t, uint64_t key) { return t->a + 8 * (hash_first(key) >> t->a_shift); }

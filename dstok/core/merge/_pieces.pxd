@@ -2,7 +2,10 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from dstok.core.simd._level cimport PieceTable
+
 cdef enum:
+    BORDERS = 1 << 14  # bytes of two bitmaps of the 65,536 characters of the BMP
     LONG = 62        # bytes of a key in table c, at most
     LONGEST = 252    # bytes of a key in table d, at most
     MOST_IDS = 64    # ids of an entry in table d, at most
@@ -11,27 +14,14 @@ cdef enum:
 cdef extern from "split/_kernel.h":
     bint cuttable "kernel_cuttable"(uint32_t c) noexcept nogil
 
-cdef extern from "merge/_probe.h":
+cdef extern from "merge/_piece_table.h":
     enum:
         WORD         # bytes of a key in table a, at most
         MIDDLE       # bytes of a key in table b, at most
         CHUNK        # pieces in work at once
         CHUNK_ROOM
         RING
-    ctypedef struct PieceTable:
-        uint64_t *a
-        uint64_t *b
-        uint8_t *c
-        uint8_t *d
-        uint32_t *ring
-        uint64_t head
-        int a_shift
-        int b_shift
-        bint writable
-    int probe_chunk(
-        int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
-        uint32_t *missed) noexcept nogil
-    int probe_emit(int level, const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil
+        VALUE_ID_BITS
     const uint32_t *piece_ring(const PieceTable *t, uint64_t value, uint32_t *count) noexcept nogil
     const uint64_t *piece_second(const PieceTable *t, const uint8_t *text, uint32_t length) noexcept nogil
     uint64_t piece_value(

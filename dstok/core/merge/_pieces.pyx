@@ -62,9 +62,6 @@ cdef extern from "split/_kernel.h":
         CUTTABLE_COUNT
     const uint32_t CUTTABLE[CUTTABLE_COUNT][2]
 
-cdef extern from "merge/_probe.h":
-    bint probe_agrees() noexcept nogil
-
 cdef extern from "simd/_platform.h":
     void *huge_zeroed(size_t size) noexcept nogil
     void huge_free(void *memory, size_t size) noexcept nogil
@@ -73,7 +70,6 @@ cdef extern from *:
     void __builtin_prefetch(const void *) noexcept nogil
 
 cdef enum:
-    ID_BITS = 18
     A_LINES_LOG2 = 16     # 4 MB, 262,144 entries
     B_LINES_LOG2 = 17     # 8 MB, 262,144 entries
     WAYS = 4              # entries of a set in tables c and d
@@ -85,12 +81,9 @@ cdef enum:
 TABLE_BYTES = ((64 << A_LINES_LOG2) + (64 << B_LINES_LOG2) + (WAYS * sizeof(EntryC) << C_SETS_LOG2)
                + (WAYS * sizeof(EntryD) << D_SETS_LOG2) + 4 * RING)
 JOINED_BYTES = (1 << CUT_BITS) // 8
-BORDER_BYTES = 1 << 14    # two bitmaps of the 65,536 characters of the BMP
+BORDER_BYTES = BORDERS
 MOST_PAIRS = 1 << 13      # pairs at one border inside a token: a hundredth of the bitmap
 _NONE = array("I")
-
-if not probe_agrees():
-    raise ImportError("expected the probe to look for pieces in the lines where entries are put, found other lines")
 
 
 cdef struct EntryC:
@@ -144,7 +137,7 @@ cdef void _prefill(PieceTable *t, BPE bpe, const uint8_t *direct) noexcept nogil
             _prefetch_line(t, bpe, <uint32_t>(i - AHEAD))
         if direct[i >> 3] >> (i & 7) & 1:
             token, length = <uint32_t>i, _length(bpe, <uint32_t>i)
-            if not token >> ID_BITS and _key_of_token(bpe, token, key):
+            if not token >> VALUE_ID_BITS and _key_of_token(bpe, token, key):
                 _insert_key(t, key, length, _pack(&token, 1) | length << 2)
             else:
                 insert(t, bpe.blob + bpe.starts[token], length, &token, 1)
@@ -231,9 +224,9 @@ cdef inline uint64_t _pack(const uint32_t *ids, Py_ssize_t count) noexcept nogil
     if count > 3:
         return 0
     for i in range(count):
-        if ids[i] >> ID_BITS:
+        if ids[i] >> VALUE_ID_BITS:
             return 0
-        value |= <uint64_t>ids[i] << (8 + ID_BITS * i)
+        value |= <uint64_t>ids[i] << (8 + VALUE_ID_BITS * i)
     return value
 
 

@@ -53,6 +53,7 @@ static int probe_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *
     return probe_by(low_avx2, pair_avx2, long_avx2, four_avx2, t, text, starts, pieces, values, missed);
 }
 
+_Static_assert(VALUE_ID_BITS == 18, "ids begin at bit 0 of byte 1, bit 2 of byte 3 and bit 4 of byte 5");
 /* The three bytes where each id begins, for two values. */
 static const int8_t EMIT_FROM[32] = {1, 2,  3,  -1, 3,  4,  5,  -1, 5,  6,  7,  -1, -1, -1, -1, -1,
                                      9, 10, 11, -1, 11, 12, 13, -1, 13, 14, 15, -1, -1, -1, -1, -1};
@@ -62,7 +63,7 @@ static int emit_avx2(const uint64_t *values, int at, int pieces, uint32_t **out)
     /* Drops the bits below and above an id in its bytes. */
     const __m256i from = _mm256_loadu_si256((const __m256i *)EMIT_FROM);
     const __m256i below = _mm256_setr_epi32(0, 2, 4, 0, 0, 2, 4, 0);
-    const __m256i low = _mm256_set1_epi32((1 << 18) - 1);
+    const __m256i low = _mm256_set1_epi32((1 << VALUE_ID_BITS) - 1);
     const uint64_t *v = values + at, *end = values + pieces - 1;
     uint32_t *o = *out;
     for (; v < end; v += 2) {

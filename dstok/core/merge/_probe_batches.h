@@ -104,9 +104,8 @@ static int probe_portable(const PieceTable *t, const uint8_t *text, const uint32
 
 /* Writes the ids that a value has; returns their end. */
 static inline uint32_t *probe_unpack(uint64_t value, uint32_t *o) {
-    o[0] = (uint32_t)(value >> 8) & ((1 << 18) - 1);
-    o[1] = (uint32_t)(value >> 26) & ((1 << 18) - 1);
-    o[2] = (uint32_t)(value >> 44) & ((1 << 18) - 1);
+    for (int i = 0; i < 3; i++)
+        o[i] = (uint32_t)(value >> (8 + VALUE_ID_BITS * i)) & ((1 << VALUE_ID_BITS) - 1);
     return o + (value & 3);
 }
 

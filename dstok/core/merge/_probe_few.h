@@ -1,22 +1,14 @@
-/* The pieces of a short text, from bytes to ids: one after the other if they are few, else by the loops for chunks.
+/* The look-up of a few pieces, one after the other, for each level.
  *
- * In: the starts of pieces. Out: their ids; or PROBE_MISSED, if the table does not hold one of them.
- * Invariant: that of _piece_table.h. Nothing is written to the table.
- *
+ * In, out, invariant: those of merge/_few.h.
  * The loops of _probe_batches.h take 90 instructions before the first piece. They avoid branches on a key's length,
  * but the processor guesses most of a few such branches right.
  */
 #ifndef DSTOK_PROBE_FEW_H
 #define DSTOK_PROBE_FEW_H
 
-#include "merge/_probe.h"
-
-enum {
-    PROBE_MISSED = -1,
-    FEW = 8,          /* pieces for which this is faster than the loops for chunks */
-    SHORT_TEXT = 128, /* bytes of a text, and so pieces, at most */
-    SHORT_IDS = SHORT_TEXT + 4, /* room for its ids, of a byte at least each, and for words that are written after them */
-};
+#include "merge/_few.h"
+#include "merge/_probe_avx2.h"
 
 typedef uint64_t (*ProbeShort)(const uint64_t *line, uint64_t key);
 
@@ -36,20 +28,6 @@ static inline uint64_t few_first(ProbeLow low, ProbeShort of_short, ProbeLong of
     key[1] = low(key[1], length - WORD);
     key[2] = low(key[2], length > 2 * WORD ? length - 2 * WORD : 0);
     return of_long(piece_line_b(t, key), key[0], key[1], key[2]);
-}
-
-/* The value of a piece in its second line, or 0. */
-static inline uint64_t few_second(const PieceTable *t, const uint8_t *text, uint32_t length) {
-    const uint64_t *line = length <= MIDDLE ? piece_second(t, text, length) : NULL;
-    return line ? piece_value(t, line, text, length) : 0;
-}
-
-/* Writes the ids in the ring that a value stands for; returns their end. */
-static inline uint32_t *few_ring(const PieceTable *t, uint64_t value, uint32_t *out) {
-    uint32_t count;
-    const uint32_t *ids = piece_ring(t, value, &count);
-    memcpy(out, ids, count * sizeof(uint32_t));
-    return out + count;
 }
 
 /* Writes the ids of a piece whose value in its first line has none; returns their end, or NULL if they are not found. */
@@ -97,35 +75,5 @@ static int few_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *st
     return few_by(low_avx2, short_avx2, long_avx2, t, text, starts, pieces, out);
 }
 #endif
-
-/* The same by the loops for chunks. */
-static int few_chunk(int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces,
-                     uint32_t *out) {
-    uint64_t values[SHORT_TEXT + 8];
-    uint32_t missed[SHORT_TEXT + 8], *end = out;
-    int misses = probe_chunk(level, t, text, starts, pieces, values, missed), at = 0;
-    for (int i = 0; i < misses; i++) {
-        uint32_t index = missed[i], start = starts[index];
-        values[index] = few_second(t, text + start, starts[index + 1] - start);
-        if (!values[index])
-            return PROBE_MISSED;
-    }
-    while ((at = probe_emit(level, values, at, pieces, &end)) < pieces)
-        end = few_ring(t, values[at++], end);
-    return (int)(end - out);
-}
-
-/* Writes the ids of up to SHORT_TEXT pieces; returns their number, or PROBE_MISSED. `starts` is as for `probe_by`, and
- * `out` has room for SHORT_IDS. */
-static int probe_few(int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces,
-                     uint32_t *out) {
-    if (pieces > FEW)
-        return few_chunk(level, t, text, starts, pieces, out);
-#ifdef DSTOK_X86
-    if (level >= LEVEL_AVX2)
-        return few_avx2(t, text, starts, pieces, out);
-#endif
-    return few_portable(t, text, starts, pieces, out);
-}
 
 #endif

@@ -14,6 +14,7 @@ from libc.string cimport memcpy
 
 from array import array
 
+from dstok.core.simd._level cimport Implementation, chosen
 from dstok.core.text._utf8 cimport find_invalid
 
 from dstok.errors import ArgumentError, UnknownIdError
@@ -26,6 +27,7 @@ cdef class Decoder:
     cdef uint32_t *lengths
     cdef uint8_t *skipped
     cdef readonly Py_ssize_t size
+    cdef const Implementation *level
     cdef object _keep
 
     def __cinit__(self, starts, blob, Py_ssize_t size, list added):
@@ -33,7 +35,7 @@ cdef class Decoder:
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef Py_ssize_t i
         cdef bytes text
-        self.size = size
+        self.size, self.level = size, chosen()
         self.texts = <const uint8_t **>calloc(size + 1, sizeof(void *))
         self.lengths = <uint32_t *>calloc(size + 1, sizeof(uint32_t))
         self.skipped = <uint8_t *>calloc(size + 1, 1)
@@ -123,7 +125,7 @@ cdef class Decoder:
         with nogil:
             self._write(own, own_counts, out, skip_special)
             for row in range(rows):
-                if find_invalid(out, sizes[row], 0) >= 0:
+                if find_invalid(out, sizes[row], self.level) >= 0:
                     with gil:
                         broken.append(row)
                 out += sizes[row]

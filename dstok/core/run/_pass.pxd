@@ -4,6 +4,7 @@ from libc.stdint cimport uint8_t
 
 from dstok.core.text._added cimport Match
 from dstok.core.find._finder cimport PieceFinder
+from dstok.core.simd._level cimport Implementation
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._sink cimport Sink
 from dstok.core.text._utf8 cimport Source
@@ -19,7 +20,7 @@ cdef enum:
 cdef class Pass:
     cdef PieceFinder finder
     cdef Sink sink
-    cdef int level           # see simd/_level.pyx
+    cdef const Implementation *level
 
     cdef bint special(
         self, Policy policy, bint normalized, Workspace w, const Match *match

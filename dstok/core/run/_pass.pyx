@@ -17,9 +17,9 @@ cimport cython
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memmove, memset
 
-from dstok.core.text._added cimport FIRST_PAD, Match
+from dstok.core.text._added cimport Match
 from dstok.core.find._finder cimport PieceFinder
-from dstok.core.simd._level cimport level
+from dstok.core.simd._level cimport FIRST_PAD, chosen
 from dstok.core.merge._pieces cimport CHUNK_ROOM, MIDDLE, PAD
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._sink cimport Sink
@@ -36,7 +36,7 @@ cdef class Pass:
     """Added tokens -> finder -> sink. It never changes."""
 
     def __cinit__(self, PieceFinder finder not None, Sink sink not None):
-        self.finder, self.sink, self.level = finder, sink, level()
+        self.finder, self.sink, self.level = finder, sink, chosen()
 
     # Added tokens, and the text between them.
 

@@ -13,7 +13,7 @@ cdef extern from "Python.h":
     void *PyUnicode_DATA(object) noexcept
     Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
 
-cdef extern from "merge/_probe_few.h":
+cdef extern from "merge/_few.h":
     enum:
         SHORT_TEXT                # bytes of a short text, at most
         SHORT_IDS                 # words of room for its ids

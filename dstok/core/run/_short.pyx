@@ -15,13 +15,13 @@ cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
-from dstok.core.merge._pieces cimport PAD, PieceTable
-from dstok.core.text._added cimport FIRST_PAD
+from dstok.core.merge._pieces cimport PAD
+from dstok.core.simd._level cimport FIRST_PAD, Implementation, PieceTable
 
-cdef extern from "merge/_probe_few.h":
+cdef extern from "merge/_few.h":
     int probe_few(
-        int level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out
-    ) noexcept nogil
+        const Implementation *level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces,
+        uint32_t *out) noexcept nogil
 
 cdef enum:
     BLOCK = 64               # starts that the mask kernel may write after the last one

@@ -23,6 +23,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove, memset
 
 from dstok.core.text._added cimport Match
+from dstok.core.simd._level cimport Implementation
 from dstok.core.text._normalize cimport Output, Rewritten, last_boundary, rewrite, utf8_source
 from dstok.core.run._pass cimport CONTEXT, LIKELY, PORTION
 from dstok.core.merge._pieces cimport CHUNK_ROOM, MIDDLE
@@ -79,7 +80,7 @@ cdef void encode_rewritten(
 
 
 cdef bint read(
-    Raw *raw, Workspace w, const Source *source, Py_ssize_t portion, bint replace, int level
+    Raw *raw, Workspace w, const Source *source, Py_ssize_t portion, bint replace, const Implementation *level
 ) noexcept nogil:
     """Reads up to `portion` bytes more; false, with a status, if it cannot."""
     cdef const uint8_t *data = <const uint8_t *>source.data
@@ -221,7 +222,7 @@ cdef Py_ssize_t one_stretch(
     return place + normalized.source.length
 
 
-cdef bytes utf8_of(const Source *source, bint replace, int level):
+cdef bytes utf8_of(const Source *source, bint replace, const Implementation *level):
     """The text of a source as UTF-8; None if it is no text."""
     cdef Py_ssize_t unit = 0, written, room = source.length * max(source.kind, 2) + source.length + 4
     cdef PyObject *made

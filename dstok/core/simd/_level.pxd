@@ -1,10 +1,72 @@
-# The level of all stages.
-cdef extern from "simd/_simd.h":
+# The implementation of a level, and the tables that its functions read.
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+# The header only names most structs. A module that uses their fields includes split/_grid.h, merge/_pair.h,
+# merge/_lanes.h or merge/_piece_table.h.
+cdef extern from "simd/_implementation.h":
     enum:
-        LEVEL_NONE
-        LEVEL_PORTABLE
-        LEVEL_AVX2
-        LEVEL_AVX512
+        FIRST_MOST, FIRST_PAD, GRID_RANGES
+    ctypedef struct KernelTables:
+        const uint8_t *pages
+        const uint16_t *page_numbers
+        const uint8_t *joined
+        const uint8_t *flags
+        uint8_t page_flags[256]
+        uint8_t lead_flags[32]
+        uint8_t range_first[GRID_RANGES]
+        uint8_t range_size[GRID_RANGES]
+        uint8_t range_flags[GRID_RANGES]
+        uint8_t kinds[256]
+        int rules
+    ctypedef struct GridState:
+        pass
+    ctypedef struct GridRun:
+        GridState state
+        uint32_t *starts
+        uint32_t at
+        int pieces, anchor
+    ctypedef struct PieceTable:
+        uint64_t *a
+        uint64_t *b
+        uint8_t *c
+        uint8_t *d
+        uint32_t *ring
+        uint64_t head
+        int a_shift, b_shift, writable
+    ctypedef struct PairTable:
+        const uint64_t *slots
+        const uint16_t *seeds
+        int slot_shift, seed_shift
+        uint32_t left_mix, right_mix, first, mix
+        const uint32_t *merged
+        const Implementation *level
+    ctypedef struct Lanes:
+        pass
+    ctypedef struct FirstBytes:
+        uint8_t bytes[FIRST_MOST][FIRST_PAD]
+        bint few
+        const Implementation *level
+    ctypedef void (*GridRunFunction)(
+        const KernelTables *t, const uint8_t *p, uint32_t stop, bint final, int full, GridRun *run) noexcept nogil
+    ctypedef int (*GridOnlyFunction)(
+        const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) noexcept nogil
+    ctypedef struct Implementation:
+        const char *name
+        int vectors
+        const GridRunFunction *grid
+        const GridOnlyFunction *grid_only
+        int (*probe)(
+            const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+            uint32_t *missed) noexcept nogil
+        int (*emit)(const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil
+        Py_ssize_t (*transcode)(
+            const uint8_t *data, int kind, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity
+        ) noexcept nogil
+        Py_ssize_t (*valid)(const uint8_t *text, Py_ssize_t length) noexcept nogil
+        int64_t (*first_of)(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop) noexcept nogil
+        bint (*first_in)(const FirstBytes *firsts, const uint8_t *text, int64_t size) noexcept nogil
+        void (*merge_lanes)(const PairTable *t, Lanes *lanes, int size) noexcept nogil
 
 
-cdef int level() except -1
+cdef const Implementation *chosen() except NULL
+cdef void set_levels(const Implementation *implementations, int count, int vectors)

@@ -2,8 +2,9 @@
 # cython: freethreading_compatible=True
 """The level: which of the processor's instructions all stages use.
 
-In: the processor, and DSTOK_SIMD in the environment. Out: one number. Each object of the core asks for it when it is
-made, so that scanning, the piece table, merging, transcoding, validation and the search for added tokens agree.
+In: the processor, and DSTOK_SIMD in the environment. Out: the implementation that each object of the core keeps from
+when it is made, so that scanning, the piece table, merging, transcoding, validation and the search for added tokens
+agree. It is chosen once, for the first object.
 Invariant: a level that this processor cannot run is refused.
 """
 
@@ -13,41 +14,46 @@ from dstok.errors import SettingError
 
 cdef extern from "simd/_simd.h":
     bint DSTOK_EMULATED
-    bint SIMD_NEON
-    int simd_best_level() noexcept nogil
 
-LEVELS = {"automaton": LEVEL_NONE, "neon" if SIMD_NEON else "portable": LEVEL_PORTABLE}
-if not SIMD_NEON:
-    LEVELS.update(avx2=LEVEL_AVX2, avx512=LEVEL_AVX512)
-NAMES = {number: name for name, number in LEVELS.items()}
-cdef int BEST = simd_best_level()  # asked once: in a virtual machine the processor takes 20 microseconds to answer
+LEVELS = ()
+cdef const Implementation *IMPLEMENTATIONS = NULL
+cdef const Implementation *CHOSEN = NULL
+cdef int VECTORS = 0
 
 
-cdef int level() except -1:
-    """The level for new objects."""
-    return LEVELS[chosen_level()]
+cdef void set_levels(const Implementation *implementations, int count, int vectors):
+    """Hands over the implementations of all levels, for a processor with these vectors: see levels/_levels.pyx."""
+    global IMPLEMENTATIONS, LEVELS, VECTORS
+    IMPLEMENTATIONS, VECTORS = implementations, vectors
+    LEVELS = tuple([implementations[i].name.decode() for i in range(count)])
 
 
-def best_level():
-    """The name of the best level that this processor can run."""
-    return NAMES[BEST]
+cdef const Implementation *chosen() except NULL:
+    """The implementation for new objects."""
+    if CHOSEN == NULL:
+        choose_level(os.environ.get("DSTOK_SIMD") or levels().pop())
+    return CHOSEN
 
 
 def levels():
-    """The names of the levels that this processor can run."""
-    return [name for name, number in LEVELS.items() if number <= BEST]
+    """The names of the levels that this processor can run, the best last."""
+    return [name for i, name in enumerate(LEVELS) if not IMPLEMENTATIONS[<int>i].vectors & ~VECTORS]
 
 
 def chosen_level():
     """The name of the level for new objects: DSTOK_SIMD's, or the best."""
-    wanted = os.environ.get("DSTOK_SIMD") or best_level()
-    if wanted == "portable":  # the same name everywhere: on ARM this level has the name of its vectors
-        return NAMES[LEVEL_PORTABLE]
-    if wanted not in levels():
+    return chosen().name.decode()
+
+
+def choose_level(str name not None):
+    """Makes new objects run at a level. For tests, which compare levels."""
+    global CHOSEN
+    if name == "portable":  # the same name everywhere: on ARM this level has the name of its vectors
+        name = LEVELS[1]
+    if name not in levels():
         raise SettingError(
-            f"expected DSTOK_SIMD to be one of this processor's levels, {', '.join(levels())}; "
-            f"found {wanted!r}")
-    return wanted
+            f"expected DSTOK_SIMD to be one of this processor's levels, {', '.join(levels())}; found {name!r}")
+    CHOSEN = &IMPLEMENTATIONS[<int>LEVELS.index(name)]
 
 
 def emulated():
@@ -57,4 +63,4 @@ def emulated():
 
 def level_shown(str name):
     """The name of a level as people see it: "avx512 (emulated)"."""
-    return f"{name} (emulated)" if DSTOK_EMULATED and LEVELS[name] > LEVEL_PORTABLE else name
+    return f"{name} (emulated)" if DSTOK_EMULATED and IMPLEMENTATIONS[<int>LEVELS.index(name)].vectors else name

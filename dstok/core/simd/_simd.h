@@ -26,11 +26,6 @@
 
 #endif
 
-/* The level of all stages: the processor's best, or the one that DSTOK_SIMD asks for. At LEVEL_NONE the automaton finds
- * pieces, and the other stages run as at LEVEL_PORTABLE, which uses the instructions that the compiler may use by
- * default (on aarch64 NEON). */
-enum { LEVEL_NONE = 0, LEVEL_PORTABLE = 1, LEVEL_AVX2 = 2, LEVEL_AVX512 = 3 };
-
 #if defined(__aarch64__) && defined(__ARM_NEON) && !defined(__AARCH64EB__)
 #define SIMD_NEON 1
 #else
@@ -41,10 +36,9 @@ enum { LEVEL_NONE = 0, LEVEL_PORTABLE = 1, LEVEL_AVX2 = 2, LEVEL_AVX512 = 3 };
 /* Most AVX-512 code may use all of these: processors with VBMI2 have them all. */
 #define SIMD_AVX512 SIMD_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,bmi,bmi2,lzcnt,popcnt")
 
-/* The best level of this processor. */
-static inline int simd_best_level(void) {
-    int vectors = DSTOK_EMULATED ? VECTORS_AVX2 | VECTORS_AVX512 : platform_vectors();
-    return vectors & VECTORS_AVX512 ? LEVEL_AVX512 : vectors & VECTORS_AVX2 ? LEVEL_AVX2 : LEVEL_PORTABLE;
+/* The vectors that this build can use here, as VECTORS_ bits. */
+static inline int simd_vectors(void) {
+    return DSTOK_EMULATED ? VECTORS_AVX2 | VECTORS_AVX512 : platform_vectors();
 }
 
 #endif

@@ -16,6 +16,7 @@
 #ifndef DSTOK_GRID_H
 #define DSTOK_GRID_H
 
+#include "simd/_implementation.h"
 #include "split/_masks_avx512.h"
 #include "split/_runs.h"
 #include "split/_words.h"
@@ -72,12 +73,12 @@ SIMD_AVX512 GRID_INLINE void grid_write_avx512(uint64_t bits, uint32_t base, uin
 
 /* The starts that a run has found: `starts` has `pieces` + 1 of them, as offsets. `anchor` is the number of the last
  * start from which the automaton may go on. */
-typedef struct {
+struct GridRun {
     GridState state; /* zeros at first */
     uint32_t *starts;
     int pieces, anchor;
     uint32_t at; /* how far the text is decided */
-} GridRun;
+};
 
 /* From class masks to starts, by a set of rules. Returns the bytes decided, or 0. */
 GRID_INLINE int grid_block(int rules, GridText x, GridMasks *m, GridState *s, GridStarts *found) {
@@ -156,73 +157,6 @@ GRID_INLINE void grid_run_by(const KernelTables *t, int rules, GridMaskFunction 
     run->at = here;
     run->pieces = count;
     run->anchor = rules == RULES_CASED ? anchor : count;
-}
-
-typedef void (*GridRunFunction)(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, GridRun *run);
-typedef int (*GridOnlyFunction)(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts);
-
-#define GRID_RUN(name, level, target, write, set) \
-    target __attribute__((noinline)) \
-    static int grid_last_##name##_##level(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found) { \
-        return grid_last_by(t, set, masks_##level, p, size, s, found); \
-    } \
-    target static int grid_only_##name##_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
-        return grid_only_by(t, set, masks_##level, write, p, size, starts); \
-    } \
-    target static void grid_run_##name##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
-                                                 GridRun *run) { \
-        grid_run_by(t, set, masks_##level, write, grid_last_##name##_##level, p, stop, final, full, run); \
-    }
-/* A copy for each set of rules, by its number; cl100k takes the copy of threes. */
-#define GRID_LEVEL(level, target, write) \
-    GRID_RUN(v3, level, target, write, RULES_V3) \
-    GRID_RUN(ones, level, target, write, RULES_ONES) \
-    GRID_RUN(threes, level, target, write, RULES_THREES) \
-    GRID_RUN(cased, level, target, write, RULES_CASED) \
-    GRID_RUN(gpt2, level, target, write, RULES_GPT2) \
-    GRID_RUN(llm, level, target, write, RULES_LLM) \
-    GRID_RUN(coder, level, target, write, RULES_CODER) \
-    static const GridRunFunction GRID_##level[] = { \
-        [RULES_V3] = grid_run_v3_##level, [RULES_ONES] = grid_run_ones_##level, [RULES_THREES] = grid_run_threes_##level, \
-        [RULES_CASED] = grid_run_cased_##level, [RULES_GPT2] = grid_run_gpt2_##level, \
-        [RULES_CL100K] = grid_run_threes_##level, [RULES_LLM] = grid_run_llm_##level, \
-        [RULES_CODER] = grid_run_coder_##level}; \
-    static const GridOnlyFunction GRID_ONLY_##level[] = { \
-        [RULES_V3] = grid_only_v3_##level, [RULES_ONES] = grid_only_ones_##level, [RULES_THREES] = grid_only_threes_##level, \
-        [RULES_CASED] = grid_only_cased_##level, [RULES_GPT2] = grid_only_gpt2_##level, \
-        [RULES_CL100K] = grid_only_threes_##level, [RULES_LLM] = grid_only_llm_##level, \
-        [RULES_CODER] = grid_only_coder_##level}; \
-    _Static_assert(sizeof(GRID_##level) / sizeof(*GRID_##level) == RULES_COUNT, "a kernel for each set of rules");
-
-GRID_LEVEL(16, , grid_write)
-#ifdef DSTOK_X86
-GRID_LEVEL(avx2, SIMD_AVX2, grid_write_avx2)
-GRID_LEVEL(avx512, SIMD_AVX512, grid_write_avx512)
-#endif
-#undef GRID_RUN
-#undef GRID_LEVEL
-
-/* The kernel of a level for a set of rules. */
-static GridRunFunction grid_function(int level, int rules) {
-#ifdef DSTOK_X86
-    if (level == LEVEL_AVX512)
-        return GRID_avx512[rules];
-    if (level == LEVEL_AVX2)
-        return GRID_avx2[rules];
-#endif
-    (void)level;
-    return GRID_16[rules];
-}
-
-static GridOnlyFunction grid_only_function(int level, int rules) {
-#ifdef DSTOK_X86
-    if (level == LEVEL_AVX512)
-        return GRID_ONLY_avx512[rules];
-    if (level == LEVEL_AVX2)
-        return GRID_ONLY_avx2[rules];
-#endif
-    (void)level;
-    return GRID_ONLY_16[rules];
 }
 
 #endif

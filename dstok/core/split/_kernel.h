@@ -25,7 +25,7 @@ static inline int rules_of_runs(int rules) {
 
 enum { GRID_RANGES = 2 }; /* runs of pages that hold one kind of character, three bytes each: ideographs, Hangul */
 
-typedef struct {
+typedef struct KernelTables {
     const uint8_t *pages;          /* as in the tables of the scanner */
     const uint16_t *page_numbers;
     const uint8_t *joined;         /* the bitmap of the safe cuts, or NULL */

@@ -8,6 +8,12 @@ cdef enum:
     ROW = 256                     # edges of a state: by byte for ASCII, from 128 on by class
     ROWS = 0xFFFF00               # the bits of an edge that hold the start of the row of the next state
 
+cdef enum:                        # of the automata: pattern/automaton.py, pattern/marked.py
+    DEAD = 0
+    START = 1
+    FINAL = 2
+    OPERATION = 1 << 20
+
 cdef enum:                        # the low byte of an edge with a tag: pattern/automaton.py
     SET_0
     SET_1

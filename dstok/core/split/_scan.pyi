@@ -3,7 +3,6 @@ from collections.abc import Sequence
 MAX_SYMBOLS: int
 MAX_STATES: int
 MAX_TAGS: int
-OPERATION: int
 
 def pack_edges(edges: Sequence[Sequence[tuple[int, int]]], classes: bytes) -> bytes:
     """The bytes of the scanner's `edges` table, from rows of (next state, tag or -1)."""

@@ -20,6 +20,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
+from dstok.core.simd._level cimport chosen
 from dstok.core.text._utf8 cimport find_invalid
 
 cdef enum:
@@ -28,7 +29,6 @@ cdef enum:
 MAX_SYMBOLS = ROW - 128
 MAX_STATES = (1 << 24) // ROW
 MAX_TAGS = 254
-OPERATION = 1 << 20  # as in pattern/automaton.py, which built-in models do not import
 
 
 def pack_edges(edges, classes):
@@ -164,7 +164,7 @@ cdef class Scanner:
         cdef bint wide = False
         cdef Memo memo
         found = []
-        if stop and find_invalid(&text[0], stop, False) >= 0:
+        if stop and find_invalid(&text[0], stop, chosen()) >= 0:
             raise ValueError("expected valid utf-8")
         memset(&memo, 0, sizeof(memo))
         begin_memo(&memo, &self.tables, 0, stop)

@@ -20,9 +20,12 @@
 #endif
 
 enum {
-    WINDOW_EDGE = 14, /* the history where a piece begins; as in pattern/windows.py */
+    WINDOW_EDGE = 14, /* in a history: a piece begins after it */
+    WINDOW_WILD = 15, /* the group of the bytes beyond ASCII */
     WINDOW_YES = 0x80,
-    WINDOW_UNKNOWN = 0x40
+    WINDOW_UNKNOWN = 0x40,
+    WINDOW_GROUPS = 1 << 8,     /* bytes of a table */
+    WINDOW_HISTORIES = 1 << 12,
 };
 
 typedef struct {

@@ -1,17 +1,8 @@
 # Added tokens: leftmost-longest matching of many literal texts.
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-cdef extern from "text/_first_of.h":
-    enum:
-        FIRST_MOST
-        FIRST_PAD
-    ctypedef struct FirstBytes:
-        uint8_t bytes[FIRST_MOST][FIRST_PAD]
-        bint few
-        int level
-    int64_t first_of(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop) noexcept nogil
-    bint first_in(const FirstBytes *firsts, const uint8_t *text, int64_t size) noexcept nogil
+from dstok.core.simd._level cimport FirstBytes
 
 cdef struct Match:
     Py_ssize_t start       # of the token, with the white space that it takes along

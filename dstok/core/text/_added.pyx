@@ -17,7 +17,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memset
 
 from dstok.core.text._hash cimport hash_word
-from dstok.core.simd._level cimport level
+from dstok.core.simd._level cimport FIRST_MOST, FIRST_PAD, FirstBytes, chosen
 from dstok.core.text._utf8 cimport code_point
 
 from os import urandom
@@ -42,7 +42,7 @@ cdef FirstBytes first_bytes(set bytes):
     cdef FirstBytes found
     cdef int i
     memset(&found, 0, sizeof(found))
-    found.level = level()
+    found.level = chosen()
     found.few = 0 < len(bytes) <= FIRST_MOST
     for i, byte in enumerate(sorted(bytes)[:FIRST_MOST]):
         memset(found.bytes[i], byte, (FIRST_MOST - i) * FIRST_PAD)
@@ -279,7 +279,7 @@ cdef class Matcher:
             hit = memchr(text + at, self.only_first, stop - at)
             return <const uint8_t *>hit - text if hit else stop
         if self.firsts.few:
-            return first_of(&self.firsts, text, at, stop)
+            return self.firsts.level.first_of(&self.firsts, text, at, stop)
         while at < stop and self.root[text[at]] == 0:
             at += 1
         return at

@@ -5,7 +5,10 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from dstok.core.text._utf8 cimport Source
 
 cdef enum:
+    # The flags of a character: dstok/unicode/normalization.py.
     BOUNDARY = 1             # the character and the text before it never change each other
+    TROUBLED = 2
+    HANGUL = 4
 
 cdef enum Verdict:
     # Of a text, or of a stretch between boundaries.

@@ -22,8 +22,6 @@ from libc.string cimport memcpy, memset
 from dstok.core.text._utf8 cimport Source, code_point
 
 cdef enum:
-    TROUBLED = 2             # see dstok/unicode/normalization.py
-    HANGUL = 4
     BLOCK = 64               # units that one step looks at
     MOST_INSERTED = 24       # combining marks in a row that insertion sorts
 

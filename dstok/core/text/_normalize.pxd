@@ -3,6 +3,7 @@ cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
 from dstok.core.text._forms cimport Form, Verdict
+from dstok.core.simd._level cimport Implementation
 from dstok.core.text._utf8 cimport Source
 
 
@@ -33,7 +34,7 @@ cdef class Normalizer:
     cdef readonly bint local
     cdef bint always
 
-    cdef Verdict verdict(self, const Source *source, int level) noexcept nogil
+    cdef Verdict verdict(self, const Source *source, const Implementation *level) noexcept nogil
     cdef bint keeps_ascii(self)
     cpdef bytes normalize(self, bytes text)
     cdef Rewritten rewritten(self, bytes text)

@@ -16,6 +16,7 @@ from libc.string cimport memcpy, memset
 from array import array
 
 from dstok.core.text._forms cimport BOUNDARY, CHANGED, NO_MEMORY, NORMALIZED, Codes, Form, Verdict, release
+from dstok.core.simd._level cimport Implementation, chosen
 from dstok.core.text._utf8 cimport Source, code_point, encoded, find_invalid, open_source
 
 
@@ -50,7 +51,7 @@ cdef class Normalizer:
     def __copy__(self):
         return self  # it never changes
 
-    cdef Verdict verdict(self, const Source *source, int level) noexcept nogil:
+    cdef Verdict verdict(self, const Source *source, const Implementation *level) noexcept nogil:
         """NORMALIZED if normalizing surely changes nothing, however added tokens cut the text; else CHANGED.
 
         NORMALIZED also for invalid text: encoding it raises. NO_MEMORY if there is not enough to find out.
@@ -74,10 +75,11 @@ cdef class Normalizer:
     def is_normalized(self, text not None):
         """Whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
         cdef Source source = open_source(text)
+        cdef const Implementation *level = chosen()
         cdef Verdict verdict
         source.valid = True
         with nogil:
-            verdict = self.verdict(&source, False)
+            verdict = self.verdict(&source, level)
         if verdict == NO_MEMORY:
             raise MemoryError
         return verdict == NORMALIZED

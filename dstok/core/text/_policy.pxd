@@ -2,7 +2,8 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
-from dstok.core.text._added cimport FirstBytes, Matcher
+from dstok.core.text._added cimport Matcher
+from dstok.core.simd._level cimport FirstBytes
 
 
 @cython.final

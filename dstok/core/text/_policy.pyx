@@ -11,7 +11,7 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from array import array
 
-from dstok.core.text._added cimport Match, Matcher, first_bytes, first_in
+from dstok.core.text._added cimport Match, Matcher, first_bytes
 
 
 @cython.final
@@ -42,7 +42,7 @@ cdef class Policy:
         Reads up to `FIRST_PAD` bytes after it.
         """
         if self.firsts.few:
-            return not first_in(&self.firsts, text, length)
+            return not self.firsts.level.first_in(&self.firsts, text, length)
         return _absent(self.raw, text, length) and _absent(self.normalized, text, length)
 
     cpdef list raw_spans(self, bytes text):

@@ -2,6 +2,7 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from dstok.core.simd._level cimport Implementation
 from dstok.core.text._utf8 cimport Source
 
 
@@ -13,7 +14,7 @@ cdef class Rows:
     cdef const int64_t[::1] lengths
     cdef list repaired            # texts that replace invalid ones
 
-    cdef int lay(self, Source *sources, bint replace, int level) except -1
+    cdef int lay(self, Source *sources, bint replace, const Implementation *level) except -1
     cdef int _check(self) except -1
     cdef int _place(self, Source *sources, const uint8_t **bases) except -1
-    cdef int _repair(self, Source *sources, int level) except -1
+    cdef int _repair(self, Source *sources, const Implementation *level) except -1

@@ -14,6 +14,7 @@ from libc.stdlib cimport free, malloc
 
 from array import array
 
+from dstok.core.simd._level cimport Implementation
 from dstok.core.text._utf8 cimport Source, find_invalid, source_of
 
 from dstok.errors import TextError
@@ -54,7 +55,7 @@ cdef class Rows:
             raise IndexError(row)
         return bytes(self.held[self.owners[row]][self.starts[row]:self.starts[row] + self.lengths[row]])
 
-    cdef int lay(self, Source *sources, bint replace, int level) except -1:
+    cdef int lay(self, Source *sources, bint replace, const Implementation *level) except -1:
         """Writes the place of each row to `sources`; with `replace`, repaired copies take the place of invalid rows."""
         cdef const uint8_t[::1] view
         cdef Py_ssize_t i, count = len(self.held)
@@ -79,7 +80,7 @@ cdef class Rows:
             sources[i].kind, sources[i].valid = 0, False
         return 0
 
-    cdef int _repair(self, Source *sources, int level) except -1:
+    cdef int _repair(self, Source *sources, const Implementation *level) except -1:
         """Each maximal part of an invalid sequence becomes U+FFFD."""
         cdef Py_ssize_t i
         for i in range(self.owners.shape[0]):

@@ -73,8 +73,9 @@ static const uint8_t UTF8_SPREAD[2][32] = {{ONE(0), ONE(1), ONE(2), ONE(3), ONE(
 #undef ONE
 #undef TWO
 
-/* Validation. A pair of neighbours is wrong for one of the reasons below. Three look-ups, by the first byte's halves
- * and the second's upper half, say which reasons each half allows. A reason that all three allow is a fault. */
+/* Validation by look-ups (Keiser and Lemire, Validating UTF-8 in less than one instruction per byte, 2021). A pair of
+ * neighbours is wrong for one of the reasons below. Three look-ups, by the first byte's halves and the second's upper
+ * half, say which reasons each half allows. A reason that all three allow is a fault. */
 enum {
     V_SHORT = 1,      /* a lead byte, then no continuation */
     V_LONG = 2,       /* ASCII, then a continuation */
@@ -195,37 +196,5 @@ static ptrdiff_t utf8_valid_avx512(const uint8_t *text, ptrdiff_t length) {
 }
 
 #endif
-
-/* Transcodes units of 1, 2 or 4 bytes from *at on while 64 bytes of room are left; returns the bytes written. */
-static inline ptrdiff_t utf8_transcode(int level, const void *data, int kind, ptrdiff_t length, ptrdiff_t *at, uint8_t *out,
-                                       ptrdiff_t capacity) {
-#ifdef DSTOK_X86
-    if (level == LEVEL_AVX512)
-        return utf8_transcode_avx512(data, kind, length, at, out, capacity);
-    if (level == LEVEL_AVX2)
-        return utf8_transcode_avx2(data, kind, length, at, out, capacity);
-#elif SIMD_NEON
-    if (level == LEVEL_PORTABLE)
-        return utf8_transcode_16(data, kind, length, at, out, capacity);
-#endif
-    (void)level, (void)data, (void)kind, (void)length, (void)at, (void)out, (void)capacity;
-    return 0;
-}
-
-/* The number of bytes of `text` that are well-formed from its start on, in whole blocks and whole characters: a place
- * to go on from. */
-static inline ptrdiff_t utf8_valid_blocks(int level, const uint8_t *text, ptrdiff_t length) {
-#ifdef DSTOK_X86
-    if (level == LEVEL_AVX512)
-        return utf8_valid_avx512(text, length);
-    if (level == LEVEL_AVX2)
-        return utf8_valid_avx2(text, length);
-#elif SIMD_NEON
-    if (level == LEVEL_PORTABLE)
-        return utf8_valid_16(text, length);
-#endif
-    (void)level, (void)text, (void)length;
-    return 0;
-}
 
 #endif

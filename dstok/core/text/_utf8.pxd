@@ -3,6 +3,8 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_Check
 from libc.stdint cimport uint8_t, uint32_t
 
+from dstok.core.simd._level cimport Implementation
+
 cdef extern from "Python.h":
     int PyUnicode_KIND(object) noexcept
     void *PyUnicode_DATA(object) noexcept
@@ -17,9 +19,10 @@ cdef struct Source:
     int kind
     bint valid         # ASCII str storage is known to be valid
 
-cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) noexcept nogil
+cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, const Implementation *level) noexcept nogil
 cdef Py_ssize_t transcode(
-    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace, int level
+    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace,
+    const Implementation *level
 ) noexcept nogil
 
 

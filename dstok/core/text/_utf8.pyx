@@ -12,12 +12,7 @@ Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-cdef extern from "text/_utf8.h":
-    void utf8_open() noexcept nogil
-    Py_ssize_t utf8_transcode(
-        int level, const void *data, int kind, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity
-    ) noexcept nogil
-    Py_ssize_t utf8_valid_blocks(int level, const uint8_t *text, Py_ssize_t length) noexcept nogil
+from dstok.core.simd._level cimport Implementation, chosen
 
 
 cdef Source open_source(object text) except *:
@@ -27,9 +22,9 @@ cdef Source open_source(object text) except *:
     return source_of(text)
 
 
-cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) noexcept nogil:
+cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, const Implementation *level) noexcept nogil:
     """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
-    cdef Py_ssize_t at = utf8_valid_blocks(level, text, length)
+    cdef Py_ssize_t at = level.valid(text, length) if level.valid != NULL else 0
     cdef uint64_t block[2]
     cdef uint8_t lead, second
     while at < length:
@@ -65,8 +60,6 @@ cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, int level) 
             at += 4
     return -1
 
-
-utf8_open()
 
 ctypedef fused Unit:
     uint8_t
@@ -117,24 +110,28 @@ cdef Py_ssize_t _transcode(
 
 
 cdef Py_ssize_t transcode(
-    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace, int level
+    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace,
+    const Implementation *level
 ) noexcept nogil:
     """Writes code points from `at[0]` on as UTF-8 while 4 more bytes fit; returns the number of bytes.
 
     Advances `at[0]`. At a lone surrogate it stops and returns -1; with `replace` it writes U+FFFD instead.
     """
-    cdef Py_ssize_t done = utf8_transcode(level, source.data, source.kind, source.length, at, out, capacity), rest
+    cdef const uint8_t *data = <const uint8_t *>source.data
+    cdef Py_ssize_t done = 0, rest
+    if level.transcode != NULL:
+        done = level.transcode(data, source.kind, source.length, at, out, capacity)
     out += done
     capacity -= done
     if source.kind == 1:
-        rest = _transcode(<const uint8_t *>source.data, source.length, at, out, capacity, replace)
+        rest = _transcode(data, source.length, at, out, capacity, replace)
     elif source.kind == 2:
-        rest = _transcode(<const uint16_t *>source.data, source.length, at, out, capacity, replace)
+        rest = _transcode(<const uint16_t *>data, source.length, at, out, capacity, replace)
     else:
-        rest = _transcode(<const uint32_t *>source.data, source.length, at, out, capacity, replace)
+        rest = _transcode(<const uint32_t *>data, source.length, at, out, capacity, replace)
     return rest if rest < 0 else done + rest
 
 
 def first_invalid(const uint8_t[::1] text not None):
     """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
-    return find_invalid(&text[0], text.shape[0], 0) if text.shape[0] else -1
+    return find_invalid(&text[0], text.shape[0], chosen()) if text.shape[0] else -1

@@ -1,0 +1,1 @@
+"""The implementation of each level: the kernels of all floors below, compiled in one module."""

@@ -1,0 +1,24 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
+"""The implementations of all levels, compiled in this one module.
+
+In: the processor. Out: the implementations, which simd/_level.pyx chooses from; `dstok.core` imports this module first.
+Invariant: where the processor has AVX-512, its probe looks for pieces where entries are put: two ways of hashing agree.
+"""
+
+from dstok.core.simd._level cimport Implementation, set_levels
+
+cdef extern from "levels/_levels.h":
+    enum:
+        IMPLEMENTATION_COUNT
+    const Implementation IMPLEMENTATIONS[IMPLEMENTATION_COUNT]
+    int simd_vectors() noexcept nogil
+    bint probes_agree(int vectors) noexcept nogil
+    void utf8_open() noexcept nogil
+
+cdef int VECTORS = simd_vectors()  # asked once: in a virtual machine the processor takes 20 microseconds to answer
+
+if not probes_agree(VECTORS):
+    raise ImportError("expected the probe to look for pieces in the lines where entries are put, found other lines")
+utf8_open()
+set_levels(IMPLEMENTATIONS, IMPLEMENTATION_COUNT, VECTORS)

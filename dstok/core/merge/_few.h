@@ -1,0 +1,57 @@
+/* The pieces of a short text, from bytes to ids: one after the other if they are few, else by the loops for chunks.
+ *
+ * In: the starts of pieces. Out: their ids; or PROBE_MISSED, if the table does not hold one of them.
+ * Invariant: that of _piece_table.h. Nothing is written to the table.
+ */
+#ifndef DSTOK_FEW_H
+#define DSTOK_FEW_H
+
+#include "merge/_piece_table.h"
+#include "simd/_implementation.h"
+
+enum {
+    PROBE_MISSED = -1,
+    FEW = 8,          /* pieces for which this is faster than the loops for chunks */
+    SHORT_TEXT = 128, /* bytes of a text, and so pieces, at most */
+    SHORT_IDS = SHORT_TEXT + 4, /* room for its ids, of a byte at least each, and for words that are written after them */
+};
+
+/* The value of a piece in its second line, or 0. */
+static inline uint64_t few_second(const PieceTable *t, const uint8_t *text, uint32_t length) {
+    const uint64_t *line = length <= MIDDLE ? piece_second(t, text, length) : NULL;
+    return line ? piece_value(t, line, text, length) : 0;
+}
+
+/* Writes the ids in the ring that a value stands for; returns their end. */
+static inline uint32_t *few_ring(const PieceTable *t, uint64_t value, uint32_t *out) {
+    uint32_t count;
+    const uint32_t *ids = piece_ring(t, value, &count);
+    memcpy(out, ids, count * sizeof(uint32_t));
+    return out + count;
+}
+
+/* Writes the ids of any number of pieces, by the loops for chunks. */
+static inline int few_chunk(const Implementation *level, const PieceTable *t, const uint8_t *text, const uint32_t *starts,
+                            int pieces, uint32_t *out) {
+    uint64_t values[SHORT_TEXT + 8];
+    uint32_t missed[SHORT_TEXT + 8], *end = out;
+    int misses = level->probe(t, text, starts, pieces, values, missed), at = 0;
+    for (int i = 0; i < misses; i++) {
+        uint32_t index = missed[i], start = starts[index];
+        values[index] = few_second(t, text + start, starts[index + 1] - start);
+        if (!values[index])
+            return PROBE_MISSED;
+    }
+    while ((at = level->emit(values, at, pieces, &end)) < pieces)
+        end = few_ring(t, values[at++], end);
+    return (int)(end - out);
+}
+
+/* Writes the ids of up to SHORT_TEXT pieces; returns their number, or PROBE_MISSED. `starts` is as for `probe_by`, and
+ * `out` has room for SHORT_IDS. */
+static inline int probe_few(const Implementation *level, const PieceTable *t, const uint8_t *text, const uint32_t *starts,
+                            int pieces, uint32_t *out) {
+    return (pieces > FEW ? few_chunk(level, t, text, starts, pieces, out) : level->few(t, text, starts, pieces, out));
+}
+
+#endif

@@ -1,0 +1,78 @@
+/* What differs from level to level: the functions that use a processor's vectors, as one struct for each level.
+ *
+ * In, out: as said at each function. Invariant: all levels give the same results; they differ in speed alone.
+ * levels/_levels.h has the structs, and simd/_level.pyx chooses one, which an object of the core keeps.
+ */
+#ifndef DSTOK_IMPLEMENTATION_H
+#define DSTOK_IMPLEMENTATION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Implementation Implementation;
+typedef struct FirstBytes FirstBytes;
+typedef struct GridRun GridRun;
+typedef struct KernelTables KernelTables;
+typedef struct Lanes Lanes;
+typedef struct PairTable PairTable;
+typedef struct PieceTable PieceTable;
+
+enum { FIRST_MOST = 4, FIRST_PAD = 32 };
+
+/* Up to four bytes to look for, each repeated; if there are fewer, the last one again. */
+struct FirstBytes {
+    uint8_t bytes[FIRST_MOST][FIRST_PAD];
+    int few; /* whether `bytes` holds all that are looked for */
+    const Implementation *level;
+};
+
+/* Appends the starts of pieces to `run`: see `grid_run_by`. */
+typedef void (*GridRunFunction)(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, GridRun *run);
+
+/* Writes the starts of a text of 1 to 63 bytes, all of it, and its end; returns the number of pieces: see `grid_only_by`. */
+typedef int (*GridOnlyFunction)(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts);
+
+/* Where a function is NULL, the core's general code does its work alone. */
+struct Implementation {
+    const char *name;
+    int vectors; /* the VECTORS_ bits that the processor must have */
+
+    /* The mask kernel for each set of rules, by its number (RULES_V3). Without rules it is NULL. */
+    const GridRunFunction *grid;
+    const GridOnlyFunction *grid_only;
+
+    /* Looks the pieces of a chunk up in the piece table, each at its first place: a value for each, and a list of those
+     * that the table does not hold; returns their number. Of "Hi", " " and " all" the table holds the first two: values
+     * are [word, word, 0], and missed is [2]. */
+    int (*probe)(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+                 uint32_t *missed);
+
+    /* Writes the ids of a few pieces; returns their number, or PROBE_MISSED: see merge/_probe_few.h. */
+    int (*few)(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out);
+
+    /* Writes the ids of the values from `at` on, as long as values hold their ids; returns where it stopped. */
+    int (*emit)(const uint64_t *values, int at, int pieces, uint32_t **out);
+
+    /* Transcodes units of 1, 2 or 4 bytes from *at on while 64 bytes of room are left; returns the bytes written. Or
+     * NULL. */
+    ptrdiff_t (*transcode)(const uint8_t *data, int kind, ptrdiff_t length, ptrdiff_t *at, uint8_t *out,
+                           ptrdiff_t capacity);
+
+    /* The number of bytes of `text` that are well-formed from its start on, in whole blocks and whole characters: a
+     * place to go on from. Or NULL. */
+    ptrdiff_t (*valid)(const uint8_t *text, ptrdiff_t length);
+
+    /* The place of the first of some bytes in text[at:stop], or `stop`. */
+    int64_t (*first_of)(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop);
+
+    /* Whether one of them is in `text`, or in the up to FIRST_PAD bytes after it, which it reads. */
+    int (*first_in)(const FirstBytes *firsts, const uint8_t *text, int64_t size);
+
+    /* The ranks of all neighbours, `count` - 1 of them, for more than PAIRS ids. */
+    void (*pair_ranks)(const PairTable *t, const uint32_t *ids, uint32_t *ranks, int64_t count);
+
+    /* Merges the texts in the first `size` lanes; the other lanes are empty. NULL: merging one by one is as fast. */
+    void (*merge_lanes)(const PairTable *t, Lanes *lanes, int size);
+};
+
+#endif
