@@ -371,10 +371,10 @@ def test_a_folder_that_may_not_be_written_to(sources: Path) -> None:
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted(sent: signal.Signals, code: int, sources: Path, tmp_path: Path) -> None:
     """When all but the last file is written: nothing of it stays."""
-    program = ("import os, signal, sys, time; from dstok.models import build, package\n"
+    program = ("import os, signal, sys, time; from dstok.models import build, package_writer\n"
                "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what runs in the background ignores it
                f"def copyfile(*_): assert os.listdir(); os.kill(os.getpid(), {sent.value}); time.sleep(60)\n"
-               "package.shutil.copyfile = copyfile\nsys.exit(build.main())")
+               "package_writer.shutil.copyfile = copyfile\nsys.exit(build.main())")
     words = ["--package", NAME, "--licence", "MIT", "--licence-file", str(sources / "LICENSE"), f"mine={sources / 'mine'}"]
     done = subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "") and list(tmp_path.iterdir()) == []
