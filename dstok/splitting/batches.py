@@ -8,11 +8,11 @@ anything is split.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Text, checked_texts
+from dstok.base.threads import map_by_threads
 from dstok.core.run._offsets import in_characters
 from dstok.core.run._span_pass import SpanPass
 from dstok.errors import ArgumentError
@@ -61,11 +61,7 @@ class TextBatch:
         return [count for part in self._of_parts(lambda part: list(map(self.span_pass.count, part))) for count in part]
 
     def _of_parts(self, work: Callable[[list[str | bytes]], Found]) -> list[Found]:
-        parts = self._parts()
-        if self.threads == 1 or len(parts) < 2:
-            return list(map(work, parts))
-        with ThreadPoolExecutor(min(self.threads, len(parts))) as pool:
-            return list(pool.map(work, parts))
+        return map_by_threads(work, self._parts(), self.threads)
 
     def _parts(self) -> list[list[str | bytes]]:
         parts: list[list[str | bytes]] = []

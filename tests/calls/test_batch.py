@@ -25,6 +25,7 @@ from reference import DEEP, examples
 from text_strategies import texts as any_text
 
 import dstok
+from dstok.base.threads import map_by_threads
 from dstok.core.find._pool import MAX_WORKSPACES
 
 PART = 1 << 16  # bytes of texts that a thread takes at once: core/run/_batch
@@ -195,6 +196,43 @@ def test_an_interrupt_in_the_middle(monkeypatch: pytest.MonkeyPatch, call: str, 
         threading.Event().wait(0.01)
     assert at_rest()
     assert TOK.encode_batch([LONG] * 3, threads=3) == [TOK.encode(LONG)] * 3
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("call", ["split_batch", "count_batch", "spans_batch"])
+def test_an_interrupt_of_a_splitter(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """Its batches have the threads of a tokenizer's."""
+    splitter = dstok.Splitter(r"\w+|\W+")
+    others = _thread._count()
+    with monkeypatch.context() as patch:
+        patch.setattr(_thread, "start_new_thread", partial(interrupting, before=True))
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the thread may begin after the call
+            getattr(splitter, call)(["a b " * 100_000] * 12, threads=2)
+            threading.Event().wait(20)
+    while _thread._count() > others:
+        threading.Event().wait(0.01)
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("end", [_thread.interrupt_main, partial(int, "x")])
+@pytest.mark.parametrize("threads", THREADS)
+def test_parts_after_an_interrupt_or_an_error(end: Callable[[], object], threads: int) -> None:
+    """No thread takes another part, and none still works after the exception."""
+    taken: list[int] = []
+
+    def work(part: int) -> None:
+        taken.append(part)
+        if part == 5:
+            end()
+        if part > 5:
+            threading.Event().wait(0.001)  # all of them would take minutes
+
+    with pytest.raises((KeyboardInterrupt, ValueError)):
+        map_by_threads(work, range(100_000), threads)
+    count = len(taken)
+    assert 5 < count < 100_000
+    threading.Event().wait(0.02)
+    assert len(taken) == count
 
 
 @pytest.mark.parametrize("possible", [0, 1])

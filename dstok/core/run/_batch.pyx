@@ -21,7 +21,6 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
-import _thread
 from array import array
 
 from dstok.core.run._encode cimport Encoder
@@ -32,6 +31,7 @@ from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 from dstok.core.run._written cimport Written, numpy_
 
 from dstok.errors import SpecialTokenError, TextError
+from dstok.base.threads import Helpers
 from dstok.base.texts import checked_text
 
 cdef extern from "Python.h":
@@ -92,8 +92,6 @@ cdef class Batch:
     cdef Py_ssize_t pending       # lists: the last part that still has no lists
     cdef Workspace own            # of the calling thread
     cdef list others              # for arrays: the ids of the other threads (Written), by thread
-    cdef list locks               # of the other threads, by thread: released when the thread is done
-    cdef list begun               # the locks of the threads that have begun
     cdef list errors              # the exceptions that stopped them, by thread
 
     def __cinit__(self, Encoder encoder not None, texts not None, Policy policy not None, bint replace,
@@ -185,15 +183,23 @@ cdef class Batch:
             self.own = None
 
     cdef _encode_all(self, list rows):
+        if self.threads == 1:
+            self.errors = []
+            while self._step(rows):
+                pass
+        else:
+            self._with_helpers(rows)
+
+    cdef _with_helpers(self, list rows):
+        helpers = Helpers(self._work, self._wanted, self.threads - 1)
+        self.others, self.errors = [None] * self.threads, helpers.errors
         try:
-            self._start()
+            helpers.start()
             while self._step(rows):
                 pass
         finally:
             batch_stop(&self.taken, self.size)  # after an exception: no thread takes another part
-            for lock in self.begun:
-                if lock is not None:
-                    lock.acquire()
+            helpers.wait()
 
     cdef Workspace _lease(self, Py_ssize_t share):
         """A workspace that is ready to begin, with room for one of `share` equal shares of the ids."""
@@ -213,26 +219,14 @@ cdef class Batch:
             size += self.sources[i].length
         return size // LIKELY + LEAST
 
-    cdef _start(self):
-        """Starts the other threads, or as many as the system lets it.
-
-        Not by threading.Thread: its `start` waits for ever for a thread that has too little memory to begin.
-        """
-        self.others, self.begun, self.errors = ([None] * self.threads for _ in range(3))
-        self.locks = [_thread.allocate_lock() for _ in range(self.threads)]
-        for i in range(1, self.threads):
-            self.locks[i].acquire()
-            try:
-                _thread.start_new_thread(self._work, (i,))
-            except RuntimeError:
-                break
+    def _wanted(self):
+        """Is a part left, for a thread that begins now?"""
+        return batch_least(&self.taken) < self.size
 
     def _work(self, int index):
+        """The work of another thread."""
         cdef Workspace w = None
         cdef Py_ssize_t part = -1
-        if batch_least(&self.taken) >= self.size:
-            return  # the calling thread does not wait for a thread that begins so late
-        self.begun[index] = self.locks[index]
         try:
             w = self._lease(self.threads)
             with nogil:
@@ -241,14 +235,13 @@ cdef class Batch:
                     self._encode(w, part, index)
             if self.wanted == ARRAYS:
                 self.others[index] = Written.take(w, self.encoder.pool)
-        except BaseException as error:  # the calling thread raises it
-            self.errors[index] = error
+        except BaseException:  # the calling thread raises it
             if part >= 0:
                 batch_lower(&self.failed, self.parts[part].text)
+            raise
         finally:
             if w is not None:
                 self.encoder.pool.release(w)
-            self.locks[index].release()
 
     cdef bint _step(self, list rows) except -1:
         """Makes the lists of a part that another thread has finished, or encodes the next one; false: none is left."""
