@@ -21,6 +21,7 @@ import needs
 import pytest
 import shares
 from hypothesis import HealthCheck, settings
+from reference import DEEP
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 if not (CHECKOUT / "dstok" / "core" / "run" / f"_encode{EXTENSION_SUFFIXES[0]}").exists():
@@ -38,8 +39,8 @@ settings.load_profile(os.environ.get("DSTOK_PROFILE", "ci"))
 def pytest_configure(config: pytest.Config) -> None:
     """The day's examples of Hypothesis; the folder of compiled.py, which .ci/run gives to several runs, else the first
     process of a run makes it."""
-    if not shares.DEEP and config.getoption("hypothesis_seed", None) is None:
-        hypothesis.core.global_force_seed = shares.SEED
+    if not DEEP and config.getoption("hypothesis_seed", None) is None:
+        hypothesis.core.global_force_seed = shares.SEED  # type: ignore[assignment]
     if "DSTOK_TEST_IMAGES" not in os.environ:
         os.environ["DSTOK_TEST_IMAGES"] = folder = tempfile.mkdtemp(prefix="dstok-test-images-")  # workers inherit it
         config.add_cleanup(partial(shutil.rmtree, folder))
@@ -85,7 +86,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not shares.DEEP:
+    if not DEEP:
         terminalreporter.write_line(f"shares of exhaustive sets: DSTOK_SEED={shares.SEED}; all of them: DSTOK_PROFILE=deep")
 
 

@@ -127,7 +127,7 @@ def test_layouts_that_hold_no_texts() -> None:
     (1, 0, 0), (-1, 0, 0), (0, 4, 0), (0, -1, 1), (0, 0, 4), (0, 3, 1), (0, 2, 2**63 - 1), (0, 2**63 - 1, 2**63 - 1),
     (0, 3, -1), (0, -(2**63), 1)])
 def test_rows_are_checked_when_they_are_made(owner: int, start: int, length: int) -> None:
-    columns = np.array([0, owner], np.int32), np.array([0, start], np.int64), np.array([3, length], np.int64)
+    columns: Any = np.array([0, owner], np.int32), np.array([0, start], np.int64), np.array([3, length], np.int64)
     with pytest.raises(dstok.TextError, match="expected a text inside its buffer") as caught:
         Rows([b"abc"], *columns)
     assert caught.value.batch_index == 1

@@ -21,7 +21,7 @@ TALKS: list[list[dict[str, Any]]] = [
 
 @pytest.mark.parametrize("version", ["v3.1", "v3.2", "v4-0731"])
 @pytest.mark.parametrize("kind", ["list", "structs", "chunks", "json"])
-def test_rows_are_those_of_encode(version: str, kind: str) -> None:
+def test_rows_are_those_of_encode(version: chat.VersionName, kind: str) -> None:
     tok = dstok.load({"v3.1": "deepseek-v3.1", "v3.2": "deepseek-v3.2"}.get(version, "deepseek-v4"))
     given: Any = [*TALKS, None]
     if kind in ("structs", "chunks"):

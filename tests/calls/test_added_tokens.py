@@ -223,6 +223,7 @@ def test_policies(data: st.DataObject, added: list[dict[str, Any]], pattern: str
     pieces = st.sampled_from([*(token["content"] for token in added), *wide("ab"), " ", "é"])
     text = data.draw(st.lists(pieces, max_size=10).map("".join))
     places = data.draw(st.lists(st.integers(0, 40), max_size=6))
+    special: Any
     allowed = {token["content"] for token in chosen}
     for special, expected in ((allowed, judge_of_kept), ("none", judge_of_none)):
         tokens = [expected.id_to_token(id) for id in upstream_ids(expected, text)]
@@ -252,13 +253,14 @@ def test_policies_that_name_no_token() -> None:
     tok, _ = both(model_json([], [added_token("<a>")]))
     for special in ("every", "", "<a>"):
         with pytest.raises(ValueError, match="expected special to be"):
-            tok.encode("x", special=special)
+            tok.encode("x", special=special)  # type: ignore[arg-type]
+    wrong: Any
     for wrong, found in ((None, "NoneType"), (5, "int"), (b"all", "bytes"), (iter(["<a>"]), "list_iterator")):
         with pytest.raises(TypeError, match=f"expected special to be .* texts, found {found}$"):
-            tok.encode("x", special=wrong)  # type: ignore[arg-type]
+            tok.encode("x", special=wrong)
     for wrong, found in (([5], "int"), ([["<a>"]], "list"), ({b"<a>"}, "bytes")):
         with pytest.raises(TypeError, match=f"expected texts of added tokens in special, found {found}$"):
-            tok.encode("x", special=wrong)  # type: ignore[arg-type]
+            tok.encode("x", special=wrong)
     with pytest.raises(dstok.errors.UnknownTokenError, match="<b>"):
         tok.encode("x", special={"<a>", "<b>"})
     assert tok.encode("<a>", special=["<a>"]) == tok.encode("<a>", special=frozenset({"<a>"})) == [256]

@@ -145,9 +145,9 @@ def test_bos() -> None:
 def test_bad_arguments() -> None:
     tok = dstok.load("deepseek-v3")
     with pytest.raises(ValueError, match="bogus"):
-        tok.growing(errors="bogus")
+        tok.growing(errors="bogus")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="bogus"):
-        tok.growing(special="bogus")
+        tok.growing(special="bogus")  # type: ignore[arg-type]
     with pytest.raises(dstok.errors.UnknownTokenError):
         tok.growing(special={"bogus"})
     with pytest.raises(dstok.DstokError, match="add_bos"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import example, given
@@ -30,6 +30,7 @@ specials = st.sampled_from(["all", "none", frozenset({"<｜User｜>"})])
 @example("<｜User｜>" * 9, 4, "none")
 def test_truncate(text: str, budget: int, special: Any) -> None:
     """What is left is a start, or an end, of the text that fits; the whole text if that fits."""
+    side: Literal["right", "left"]
     for side, is_part in (("right", text.startswith), ("left", text.endswith)):
         left = TOK.truncate(text, budget, truncation_side=side, special=special)
         assert is_part(left)
@@ -119,7 +120,7 @@ def test_bad_arguments() -> None:
         with pytest.raises(ValueError, match="max_tokens"):
             TOK.truncate("a", budget)
     with pytest.raises(ValueError, match="middle"):
-        TOK.truncate("a", 1, truncation_side="middle")
+        TOK.truncate("a", 1, truncation_side="middle")  # type: ignore[call-overload]
     for budget, overlap in ((0, 0), (-1, 0), (4, 4), (4, 5), (4, -1)):
         with pytest.raises(ValueError, match="expected (max_tokens|overlap) to be"):
             list(TOK.chunk("a", budget, overlap=overlap))

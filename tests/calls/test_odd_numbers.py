@@ -129,7 +129,8 @@ def test_numbers_that_are_large() -> None:
     """No limit of a row is one; threads are as many as there is work for."""
     ids, _ = dstok.rows.encode_batch_padded(V3, ["Hello wide world"], pad_id=2**32 - 1, max_length=2**63 - 1, threads=2**63 - 1)
     assert ids.tolist() == [V3.encode("Hello wide world")]
-    text, most = "Hello wide world " * 100, np.int64(1 << 40)
+    text: str = "Hello wide world " * 100
+    most: Any = np.int64(1 << 40)
     assert V3.count_up_to(text, most) == V3.count(text)
     assert V3.truncate(text, most) == V3.truncate(text, most, truncation_side="left") == "".join(V3.chunk(text, most)) == text
     with pytest.raises(ArgumentError, match="expected overlap to be below max_tokens, 3, less 1 for BOS and EOS, found 2"):

@@ -114,7 +114,8 @@ def test_numbers_are_whole(name: str) -> None:
     for wrong in (2.0, "2", [2]):
         with pytest.raises(TypeError, match=f"^expected {name} to be a whole number, found {type(wrong).__name__}"):
             dstok.rows.encode_batch_padded(OURS, ["ab"], pad_id=0, **{name: wrong})
-    ids, _ = dstok.rows.encode_batch_padded(OURS, ["ab"], pad_id=0, **{name: np.int64(2)})
+    right: Any = np.int64(2)
+    ids, _ = dstok.rows.encode_batch_padded(OURS, ["ab"], pad_id=0, **{name: right})
     assert ids.tolist() == ([[256]] if name == "max_length" else [[256, 0]])
 
 

@@ -252,6 +252,7 @@ def test_what_else_is_refused() -> None:
 
 
 def test_policies_bytes_and_threads_change_nothing_else() -> None:
+    first: list[Any]
     first, second = ["<｜User｜>hi", b"\xe4\xb8\xad", "", "a" * 1000] * 40, ["x", "中文 " * 50, "<｜User｜>", ""] * 40
     found = dstok.rows.encode_pairs_padded(V3, first, second, threads=3, pad_id=0, special="none")
     for row, mask, text, pair in zip(found.ids, found.mask, first, second):
@@ -274,13 +275,14 @@ def test_errors_say_which_text_they_are_of(which: str) -> None:
         ):
             with pytest.raises(error, match=message.format(f"{which} text{whose}")) as caught:
                 call(*((text, "a") if which == "first" else ("a", text)), **options)
+            found: Any
             for found in (caught.value, pickle.loads(pickle.dumps(caught.value))):
                 assert (found.pair_index, found.batch_index, str(found)) == (int(which == "second"), row, str(caught.value))
         with pytest.raises(TypeError, match=f"^expected str or bytes as {which} text{whose}, found int$"):
             call(*((7, "a") if which == "first" else ("a", 7)))
     for one_call in (lambda a, b: dstok.rows.encode_pair(V3, a, b), lambda a, b: dstok.rows.encode_pair_with_overflow(V3, a, b, 5)):
         with pytest.raises(TypeError, match=f"^expected str or bytes as {which} text, found list: encode_pairs_padded takes several texts$"):
-            one_call(*((["a"], "a") if which == "first" else ("a", ["a"])))  # type: ignore[arg-type]
+            one_call(*((["a"], "a") if which == "first" else ("a", ["a"])))
     with pytest.raises(TextError) as alone:
         V3.encode("\ud800")
     assert alone.value.pair_index is None
@@ -314,6 +316,6 @@ def test_wrong_values_of_parts_are_refused() -> None:
     for options, message in (({"stride": -1}, "stride to be at least 0"), ({"truncation": "both"}, "truncation to be"),
                              ({"truncation_side": "up"}, "truncation_side to be"), ({"stride": 2}, "a stride of at least 0 and below the 2 ids")):
         with pytest.raises(ValueError, match=f"^expected {message}"):
-            dstok.rows.encode_pair_with_overflow(ours, "a b c d", "e f g h", 7, **options)  # type: ignore[arg-type]
+            dstok.rows.encode_pair_with_overflow(ours, "a b c d", "e f g h", 7, **options)
     with pytest.raises(ValueError, match="expected max_tokens to be at least 3, for what stands around the texts, found 2"):
         dstok.rows.encode_pair_with_overflow(ours, "a", "b", 2)

@@ -9,7 +9,7 @@ import json
 import pickle
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -67,6 +67,7 @@ def test_every_id(name: str, seed: int) -> None:
         assert tok.decode([id], skip_special_tokens=True) == judge.decode([id], skip_special_tokens=True)
         assert tok.decode_bytes([id]) == tok.decode_bytes([id])
         spelled = judge.id_to_token(id)
+        assert spelled is not None
         if judge.token_to_id(spelled) is not None:
             assert tok.token_to_id(spelled) == judge.token_to_id(spelled)
     for content, id in tok.special_tokens.items():
@@ -110,6 +111,7 @@ def assert_bytes(tok: dstok.Tokenizer, found: dstok.Encoding, text: str) -> None
 
 
 def assert_budgets(tok: dstok.Tokenizer, text: str) -> None:
+    side: Literal["right", "left"]
     for budget in (0, 1, 2, 5, 100):
         for side, is_part in (("right", text.startswith), ("left", text.endswith)):
             kept = tok.truncate(text, budget, truncation_side=side)

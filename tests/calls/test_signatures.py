@@ -53,7 +53,7 @@ def test_keywords_of_calls_for_pairs(call: str) -> None:
 
 @pytest.mark.parametrize("call", [*CALLS, *PAIRS[:1], "growing"])
 def test_help_tells_the_keywords_or_where_they_stand(call: str) -> None:
-    text = pydoc.render_doc(named(call), renderer=pydoc.plaintext)
+    text = pydoc.render_doc(named(call), renderer=pydoc.plaintext)  # type: ignore[attr-defined]
     assert "special:" in text and "errors:" in text  # in the signature
     if call == "encode":
         for word in ('"all"', '"none"', '"raise"', "set of", "add_bos, add_eos:", '"strict"', '"replace"', "Raises"):

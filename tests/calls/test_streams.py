@@ -132,7 +132,7 @@ def test_special_token_error_in_parts() -> None:
 def test_bad_arguments_of_encode_stream() -> None:
     """Wrong errors and wrong types are told at once."""
     with pytest.raises(ValueError, match="bogus"):
-        TOK.encode_stream(errors="bogus")
+        TOK.encode_stream(errors="bogus")  # type: ignore[arg-type]
     for wrong in (None, 5, ["a"]):
         with pytest.raises(TypeError):
             TOK.encode_stream().feed(wrong)  # type: ignore[arg-type]

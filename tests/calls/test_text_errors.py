@@ -149,7 +149,7 @@ def test_other_arguments() -> None:
         with pytest.raises(ValueError, match="expected errors to be"):
             call("a", errors="ignore")
     tok = dstok.Tokenizer._of_description(_without_frame())
-    framing: dict[str, Any]
+    framing: Any
     for framing in ({"add_bos": True}, {"add_eos": True}):
         with pytest.raises(dstok.DstokError, match="was asked for, but the model names no"):
             tok.encode("a", **framing)

@@ -21,7 +21,7 @@ TALK: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("version", ["v3", "r1", "r1-distill", "v3.1"])
-def test_as_transformers(version: str) -> None:
+def test_as_transformers(version: chat.VersionName) -> None:
     tok = ours(version)
     for opens in (False, True):
         text = reference(version)(TALK, {"add_generation_prompt": opens})

@@ -14,13 +14,15 @@ from reference import part_of_examples
 
 import dstok
 from dstok import chat
+from dstok.chat.encoding import parts_of
+from dstok.chat.rendering import Format
 from dstok.testing.conversations import Drawn, conversations
 
 Place = tuple["int | None", str, str]
 VERSIONS = [version.name for version in chat.versions()]
 
 
-def encoded(tok: dstok.Tokenizer, messages: list[Any], version: str, **arguments: Any) -> chat.EncodedConversation | Place:
+def encoded(tok: dstok.Tokenizer, messages: list[Any], version: chat.VersionName, **arguments: Any) -> chat.EncodedConversation | Place:
     """The whole, or the place and the class of the error."""
     try:
         return chat.encode(tok, messages, version, **arguments)
@@ -36,7 +38,7 @@ def cut(messages: list[Any], places: list[int]) -> Iterator[list[Any]]:
 
 @pytest.mark.parametrize("special", ["template", "all"])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_equal_to_encoding_the_whole(version: str, special: chat.encoding.ChatSpecial) -> None:
+def test_equal_to_encoding_the_whole(version: chat.VersionName, special: chat.encoding.ChatSpecial) -> None:
     """Ids, text, spans and errors; messages that are refused are left out, and those after them follow the others."""
     tok = ours(version)
 
@@ -98,12 +100,12 @@ NEXT: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_work_is_that_of_what_is_new(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_work_is_that_of_what_is_new(version: chat.VersionName, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is rendered and encoded for a message does not depend on how long the conversation is: at most the turn
     before, whose reasoning some versions drop."""
     rendered: list[int] = []
     encoded: list[int] = []
-    real, parts_of = chat.tails.Format.write, chat.conversation.parts_of
+    real = Format.write
 
     def write(self: Any, said: list[Any], writer: Any) -> None:
         rendered.append(len(said))
@@ -114,7 +116,7 @@ def test_the_work_is_that_of_what_is_new(version: str, monkeypatch: pytest.Monke
         return parts_of(tokenizer, text, special)
 
     talks = [chat.Conversation(ours(version), version, LONG * count) for count in (1, 100)]
-    monkeypatch.setattr(chat.tails.Format, "write", write)
+    monkeypatch.setattr(Format, "write", write)
     monkeypatch.setattr(chat.conversation, "parts_of", parts)
     for talk in talks:
         for message in NEXT:

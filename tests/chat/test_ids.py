@@ -21,7 +21,7 @@ CLEAN = ("plain", "{", "}", '">\n')  # texts without any token
 GROUNDING = tuple(f"<｜{slash}{name}｜>" for name in ("ref", "box", "point", "polygon") for slash in ("", "/"))
 
 
-def rendered(version: str, drawn: Drawn) -> chat.Rendered | None:
+def rendered(version: chat.VersionName, drawn: Drawn) -> chat.Rendered | None:
     """The text; None where there is an error, in the text itself (lone surrogates), too."""
     try:
         found = chat.render(drawn.messages, version, **drawn.options)
@@ -32,7 +32,7 @@ def rendered(version: str, drawn: Drawn) -> chat.Rendered | None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_all_is_upstreams(version: str) -> None:
+def test_all_is_upstreams(version: chat.VersionName) -> None:
     tok, judge = smaller_ours(version), smaller_upstreams(version)
 
     @part_of_examples(0.04)
@@ -48,7 +48,7 @@ def test_all_is_upstreams(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_template_is_all_where_no_message_holds_a_token(version: str) -> None:
+def test_template_is_all_where_no_message_holds_a_token(version: chat.VersionName) -> None:
     @part_of_examples(0.05)
     @given(conversations(version, CLEAN))
     def check(drawn: Drawn) -> None:
@@ -70,7 +70,7 @@ def between(found: chat.Rendered) -> list[str]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_no_message_makes_a_token(version: str) -> None:
+def test_no_message_makes_a_token(version: chat.VersionName) -> None:
     """Added ids are those of the special ranges, in order, whatever the messages hold, in whatever field."""
     tok = ours(version)
     added = set(tok.special_tokens.values())
@@ -89,7 +89,7 @@ def test_no_message_makes_a_token(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_token_in_every_field(version: str) -> None:
+def test_every_token_in_every_field(version: chat.VersionName) -> None:
     """The forms of the conversation are those of the same one with plain words, token by token of the format."""
     tokens = all_added()
     plain = chat.render(everywhere("x"), version, **tools_of(version, "x"))
@@ -112,7 +112,7 @@ def everywhere(text: str) -> list[dict[str, Any]]:
     ]
 
 
-def tools_of(version: str, text: str) -> dict[str, Any]:
+def tools_of(version: chat.VersionName, text: str) -> dict[str, Any]:
     if not next(found for found in chat.versions() if found.name == version).takes_tools:
         return {}
     schema = {"name": text, "description": text, "parameters": {"properties": {text: {"enum": [text]}}}}
@@ -120,14 +120,14 @@ def tools_of(version: str, text: str) -> dict[str, Any]:
 
 
 @kept(most=1)
-def recipe_encoding(version: str) -> Any:
+def recipe_encoding(version: chat.VersionName) -> Any:
     r = recipe()
     encoding = r.DeepseekV4Encoding() if version == "v4-0731" else r.DeepseekV41Encoding()
     return encoding.with_tokenizer(r.Tokenizer.from_str(smaller_text(version)))
 
 
 @pytest.mark.parametrize("version", ["v4-0731", "v4.1"])
-def test_template_is_deepseek_recipes(version: str) -> None:
+def test_template_is_deepseek_recipes(version: chat.VersionName) -> None:
     encoding = recipe_encoding(version)
 
     @part_of_examples(0.1)
@@ -143,7 +143,7 @@ def test_template_is_deepseek_recipes(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["v4-0731", "v4.1"])
-def test_deepseek_recipe_lets_an_answer_make_grounding_tokens(version: str) -> None:
+def test_deepseek_recipe_lets_an_answer_make_grounding_tokens(version: chat.VersionName) -> None:
     """A known difference: in an assistant's content and reasoning it takes these eight for tokens, wherever the message
     came from. dstok takes no text of a message for a token."""
     encoding = recipe_encoding(version)
@@ -158,7 +158,7 @@ def test_deepseek_recipe_lets_an_answer_make_grounding_tokens(version: str) -> N
 
 
 @pytest.mark.parametrize("version", ["v4-0731", "v4.1"])
-def test_grounding_tokens_are_the_only_difference(version: str) -> None:
+def test_grounding_tokens_are_the_only_difference(version: chat.VersionName) -> None:
     """With the ranges of deepseek-recipe in place of ours the ids are its ids, whatever the messages hold; and what it has
     more of ranges is grounding in what an assistant said."""
     encoding = recipe_encoding(version)

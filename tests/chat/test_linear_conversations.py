@@ -66,9 +66,9 @@ def lines_of(call: Callable[[], object]) -> Steps:
     return steps
 
 
-@pytest.mark.parametrize("turns", {**TURNS, **RUNS})
+@pytest.mark.parametrize("turns", [*TURNS, *RUNS])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_render(version: str, turns: str) -> None:
+def test_render(version: chat.VersionName, turns: str) -> None:
     made = {**TURNS, **RUNS}[turns]
     assert_linear(lambda size: lines_of(lambda: chat.render(made(size), version)))
 
@@ -101,7 +101,7 @@ class Characters:
 
 @pytest.mark.parametrize("turns", TURNS)
 @pytest.mark.parametrize("version", VERSIONS)
-def test_append_one_by_one(version: str, turns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_append_one_by_one(version: chat.VersionName, turns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lines that run, and the characters of the stretches that are encoded anew."""
     def appended(size: int) -> Steps:
         tok: Any = Characters()

@@ -32,7 +32,7 @@ PARSERS = (answers, dsml_lenient, dsml_strict, parsing, tool_token_parser)
 
 @pytest.mark.parametrize("mode", ["strict", "lenient"])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_completions_that_grow(version: str, mode: str) -> None:
+def test_completions_that_grow(version: chat.VersionName, mode: str) -> None:
     rng = chance_of_today(f"linear {version} {mode}")
     for _ in range(SHAPES):
         shape, thinking, tools = growing(rng, version), rng.random() < 0.7, rng.random() < 0.9
@@ -64,6 +64,7 @@ def test_calls_with_many_separators_and_fences(way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_calls_with_many_parameters(way: str) -> None:
     """Each name has to be one that the call does not have yet."""
+    version: Any
     for version, dialect in DIALECTS.items():
         begin = f'</think>\n\n<｜DSML｜{dialect.block}>\n<｜DSML｜{dialect.invoke} name="f">\n'
         unit = f'<｜DSML｜{dialect.parameter} name="{NUMBER}" string="true">"</｜DSML｜{dialect.parameter}>\n'
@@ -92,7 +93,7 @@ def every_delimiters(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, ...]]:
     for version in VERSIONS:
         for tools in (True, False):
             for mode in ("strict", "lenient"):
-                chat.Parser(version, tools=tools, mode=mode)  # type: ignore[arg-type]
+                chat.Parser(version, tools=tools, mode=mode)
     return found
 
 

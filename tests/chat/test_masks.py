@@ -58,8 +58,8 @@ def runs(encoded: chat.EncodedConversation) -> list[str]:
 
 
 @pytest.mark.parametrize("version", sorted(SAMPLED))
-def test_what_the_model_wrote(version: str) -> None:
-    given_tools = {"tools": [TOOL]} if version.startswith("v4") or version == "v3.2" else {}
+def test_what_the_model_wrote(version: chat.VersionName) -> None:
+    given_tools: dict[str, Any] = {"tools": [TOOL]} if version.startswith("v4") or version == "v3.2" else {}
     encoded = chat.encode(ours(version), TALK, version, **given_tools)
     assert runs(encoded) == SAMPLED[version]
     assert all((label == id) if sampled else label == -100
@@ -72,10 +72,10 @@ def test_v2_samples_the_blank_that_the_prompt_lacks() -> None:
 
 
 @pytest.mark.parametrize("version", ["v3.1", "v3.2", "v4-0731"])
-def test_what_the_prompt_holds_is_not_sampled(version: str) -> None:
+def test_what_the_prompt_holds_is_not_sampled(version: chat.VersionName) -> None:
     """What stands before the answer is the prompt that asked for it, id by id; and it is not sampled."""
     talk, answer = TALK[1:2], {"role": "assistant", "content": "Sunny.", "reasoning_content": "Hm", "prefix": False}
-    options = {"tools": [TOOL]} if version != "v3.1" else {}
+    options: dict[str, Any] = {"tools": [TOOL]} if version != "v3.1" else {}
     prompt = chat.encode(ours(version), talk, version, add_generation_prompt=True, **options)
     whole = chat.encode(ours(version), [*talk, answer], version, add_generation_prompt=False, **options)
     assert whole.ids[: len(prompt.ids)] == prompt.ids
@@ -83,7 +83,7 @@ def test_what_the_prompt_holds_is_not_sampled(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_arrays_follow_the_spans(version: str) -> None:
+def test_arrays_follow_the_spans(version: chat.VersionName) -> None:
     tok = ours(version)
 
     @part_of_examples(0.06)

@@ -57,7 +57,7 @@ def cases(value: Any) -> Iterator[Case]:
 
 @pytest.mark.parametrize("kind", ["list", "object"])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_render(version: str, kind: str) -> None:
+def test_render(version: chat.VersionName, kind: str) -> None:
     refused = 0
     for messages, options in cases(nested(kind)):
         try:

@@ -31,7 +31,7 @@ def message(rng: Random, number: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", ["v4-0731", "v4.1"])
-def test_order_is_deepseek_recipes(version: str) -> None:
+def test_order_is_deepseek_recipes(version: chat.VersionName) -> None:
     rng, theirs = Random(7), reference(version)
     for _ in range(COUNT):
         talk = [message(rng, number) for number in range(rng.randint(1, 8))]

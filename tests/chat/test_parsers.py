@@ -26,7 +26,7 @@ def told(message: chat.Message) -> Result:
     return message.reasoning_content or "", message.content, calls
 
 
-def ours_of(parts: Sequence[Any], version: str, **arguments: Any) -> Result:
+def ours_of(parts: Sequence[Any], version: chat.VersionName, **arguments: Any) -> Result:
     """The message, which the deltas add up to; or ("error", the class of the reference's error)."""
     parser = chat.Parser(version, **arguments)
     deltas: list[dict[str, Any]] = []
@@ -53,7 +53,7 @@ def added_up(deltas: list[dict[str, Any]]) -> Result:
 
 
 @pytest.mark.parametrize("version", ["v3.2", "v4-preview"])
-def test_strict_is_the_scripts(version: str) -> None:
+def test_strict_is_the_scripts(version: chat.VersionName) -> None:
     module, rng = script(script_of(version)), Random(1)
     for _ in range(COUNT):
         text, thinking = completion(rng, DIALECTS[version]), rng.random() < 0.8
@@ -74,7 +74,7 @@ def by_script(module: Any, text: str, thinking: bool) -> Result:
 
 
 @pytest.mark.parametrize("version", ["v4-0731", "v4.1"])
-def test_lenient_is_deepseek_recipes(version: str) -> None:
+def test_lenient_is_deepseek_recipes(version: chat.VersionName) -> None:
     rng = Random(2)
     for _ in range(COUNT):
         text, thinking, tools = completion(rng, DIALECTS[version]), rng.random() < 0.7, rng.random() < 0.9
@@ -86,7 +86,7 @@ def test_lenient_is_deepseek_recipes(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", [version.name for version in chat.versions()])
-def test_a_continued_text_keeps_its_line_breaks(version: str) -> None:
+def test_a_continued_text_keeps_its_line_breaks(version: chat.VersionName) -> None:
     for parts in (["\n\nmore"], list("\n\nmore"), ["\n\nmore" + EOS], ["\n\nmore<｜end", "▁of▁sentence｜>", "x"]):
         assert ours_of(parts, version, thinking=False, continues=True) == ("", "\n\nmore", [])
 
@@ -135,20 +135,20 @@ CALL = {"id": "call_0", "type": "function", "function": {"name": "get", "argumen
 
 
 @pytest.mark.parametrize("version", [version.name for version in chat.versions() if version.name not in ("v2", "v2.5")])
-def test_what_a_format_writes_is_read_back(version: str) -> None:
+def test_what_a_format_writes_is_read_back(version: chat.VersionName) -> None:
     """The sampled part of a rendered answer is the answer; ids, too."""
     thinks = version in DIALECTS
     said = {"role": "assistant", "content": "ok" if version not in ("v3", "r1-distill") else None, "tool_calls": [CALL]}
     if thinks:
         said["reasoning_content"] = "Hm"
     tools = [{"type": "function", "function": {"name": "get", "description": "", "parameters": {}}}]
-    given = {"tools": tools, "add_generation_prompt": False} if thinks else {}
+    given: dict[str, Any] = {"tools": tools, "add_generation_prompt": False} if thinks else {}
     found = chat.render([{"role": "user", "content": "?"}, said], version, **given)
     text = "".join(found.text[span.start : span.end] for span in found.spans if span.sampled)
     if version in ("v3", "r1-distill"):
         text += f"<｜tool▁calls▁end｜>{EOS}"  # of one call they write none
     for mode in ("strict", "lenient"):
-        message = chat.parse(text, version, thinking=thinks, mode=mode)  # type: ignore[arg-type]
+        message = chat.parse(text, version, thinking=thinks, mode=mode)
         assert message.tool_calls == [CALL] and message.reasoning_content == said.get("reasoning_content")
         assert message.content == (said["content"] or "")
     assert chat.parse(text, version, thinking=thinks, mode="strict").as_dict() == {**said, "content": said["content"] or ""}

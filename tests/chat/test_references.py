@@ -29,13 +29,13 @@ def outcome(render: Any, drawn: Drawn) -> tuple[str, str]:
         return "error", type(error).__name__
 
 
-def is_one_of_several_faults(version: str, ours: tuple[str, str], wanted: tuple[str, str]) -> bool:
+def is_one_of_several_faults(version: chat.VersionName, ours: tuple[str, str], wanted: tuple[str, str]) -> bool:
     """deepseek-recipe's objects are made one by one, in the order that the test chooses: which of several faults is met
     first means nothing."""
     return version in ("v4-0731", "v4.1") and ours[0] == wanted[0] == "error"
 
 
-def as_text(version: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def as_text(version: chat.VersionName, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The messages as the reference has to get them: parts of a content joined, and no content where it prints None."""
     found = []
     for message in messages:
@@ -48,12 +48,12 @@ def as_text(version: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]
     return found
 
 
-def render(version: str) -> Any:
+def render(version: chat.VersionName) -> Any:
     return lambda messages, options: chat.render(messages, version, **options).text
 
 
 @pytest.mark.parametrize("version", [version.name for version in chat.versions()])
-def test_equal_to_the_reference(version: str) -> None:
+def test_equal_to_the_reference(version: chat.VersionName) -> None:
     theirs = reference(version)
 
     @part_of_examples(0.15)

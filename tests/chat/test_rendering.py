@@ -18,7 +18,7 @@ ANSWER = {"role": "assistant", "content": "Yo"}
 EOS = "<｜end▁of▁sentence｜>"
 
 
-def refused(match: str, messages: Any, version: str, **arguments: Any) -> chat.ChatError:
+def refused(match: str, messages: Any, version: chat.VersionName, **arguments: Any) -> chat.ChatError:
     with pytest.raises(chat.ChatError, match=match) as caught:
         chat.render(messages, version, **arguments)
     assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args
@@ -26,7 +26,7 @@ def refused(match: str, messages: Any, version: str, **arguments: Any) -> chat.C
 
 
 def test_unknown_names_are_errors() -> None:
-    refused("expected a version, one of v2, v2.5, .*, v4.1, found 'v5'", [USER], "v5")
+    refused("expected a version, one of v2, v2.5, .*, v4.1, found 'v5'", [USER], "v5")  # type: ignore[arg-type]
     refused("field thinking: v3 has no such option: it has none", [USER], "v3", thinking=True)
     refused("field context: v3.1 has no such option: it has thinking", [USER], "v3.1", context=[])
     refused("field drop_reasoning: v3.2 has no such option", [USER], "v3.2", drop_reasoning=True)
@@ -34,13 +34,13 @@ def test_unknown_names_are_errors() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("messages", ["Hi", b"Hi", None, 7, USER, [None], ["Hi"], [7], [[USER]]])
-def test_what_is_no_list_of_messages(version: str, messages: Any) -> None:
+def test_what_is_no_list_of_messages(version: chat.VersionName, messages: Any) -> None:
     assert refused("expected", messages, version).reference == ""
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("calls", ["x", {}, {"a": 1}, 7])
-def test_calls_that_are_no_list(version: str, calls: Any) -> None:
+def test_calls_that_are_no_list(version: chat.VersionName, calls: Any) -> None:
     """References go through them as Python does; dstok refuses them, and says where."""
     message = {"role": "assistant", "content": None, "tool_calls": calls, "reasoning_content": "r"}
     if version in ("v2", "r1-0528"):  # v2 has no calls, and content has to be text
@@ -52,7 +52,7 @@ def test_calls_that_are_no_list(version: str, calls: Any) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_deep_and_endless_values(version: str) -> None:
+def test_deep_and_endless_values(version: chat.VersionName) -> None:
     """A megabyte of nesting and a cycle: an error, or plain text, never a traceback."""
     endless: dict[str, Any] = {}
     endless["self"] = endless
@@ -62,6 +62,7 @@ def test_deep_and_endless_values(version: str) -> None:
     call = {"type": "function", "id": "c", "function": {"name": "f", "arguments": "[" * 1_000_000}}
     tool = {"type": "function", "function": {"name": "f", "description": "", "parameters": endless}}
     deeper = {"type": "function", "function": {"name": "f", "description": "", "parameters": {"a": deep}}}
+    given: Any
     for messages, given in (
         ([USER, {"role": "assistant", "content": None, "tool_calls": [call]}], {}),
         ([USER], {"tools": [tool]}), ([USER], {"tools": [deeper]}),
@@ -114,7 +115,7 @@ def test_tools_of_the_scripts_are_in_one_message() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_continue_final_message(version: str) -> None:
+def test_continue_final_message(version: chat.VersionName) -> None:
     found = chat.render([USER, {**ANSWER, "reasoning_content": "Hm"}], version, continue_final_message=True)
     assert found.text.endswith("Yo") and found.spans[-1].kind == "content"
     refused("expected continue_final_message or add_generation_prompt, found both", [USER, ANSWER], version,
@@ -130,7 +131,7 @@ def test_v3_cannot_go_on_after_one_call() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_add_generation_prompt(version: str) -> None:
+def test_add_generation_prompt(version: chat.VersionName) -> None:
     """It adds nothing but what opens the answer; without it, versions with a switch write none."""
     closed = chat.render([USER], version, add_generation_prompt=False).text
     opened = chat.render([USER], version, add_generation_prompt=True).text
@@ -170,7 +171,7 @@ def test_thinking_by_each_of_its_names() -> None:
 
 
 @pytest.mark.parametrize("version", [version.name for version in chat.versions()])
-def test_parts_of_a_content(version: str) -> None:
+def test_parts_of_a_content(version: chat.VersionName) -> None:
     """Blank lines join text parts in every version; other parts are refused by message, place and type."""
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     assert chat.render([{**USER, "content": parts}], version) == chat.render([{**USER, "content": "a\n\nb"}], version)
@@ -184,10 +185,10 @@ def test_parts_of_a_content(version: str) -> None:
 
 
 def test_parts_in_requests_and_contexts() -> None:
-    parts = [{"type": "text", "text": "a"}]
+    parts: Any = [{"type": "text", "text": "a"}]
     request = chat.read_request({"messages": [{"role": "user", "content": parts}]})
     assert chat.render(request.messages, "v3", **request.arguments).text.endswith("<｜User｜>a")
-    context = [{"role": "user", "content": parts}, {"role": "assistant", "content": "b", "reasoning_content": "r"}]
+    context: list[dict[str, Any]] = [{"role": "user", "content": parts}, {"role": "assistant", "content": "b", "reasoning_content": "r"}]
     texts = [chat.render([USER], "v3.2", context=[{**context[0], "content": one}, context[1]]).text
              for one in (parts, "a")]
     assert texts[0] == texts[1]
@@ -195,6 +196,7 @@ def test_parts_in_requests_and_contexts() -> None:
 
 def test_no_content() -> None:
     """The empty text where the format has a place for it, else an error; never a word of Python."""
+    version: chat.VersionName
     for version in ("v3.2", "v4-preview"):
         for message in ({"role": "user"}, {"role": "user", "content": None}):
             assert chat.render([message], version) == chat.render([{**message, "content": ""}], version)
@@ -240,8 +242,9 @@ def test_known_difference_order_of_calls() -> None:
     def call(name: str) -> dict[str, Any]:
         return {"id": name, "type": "function", "function": {"name": f"f_{name}", "arguments": "{}"}}
 
-    talk = [USER, {"role": "assistant", "content": "", "tool_calls": [call("b"), call("a")]},
-            {"role": "tool", "content": "of a", "tool_call_id": "a"}, {"role": "tool", "content": "of b", "tool_call_id": "b"}]
+    talk: list[Any] = [USER, {"role": "assistant", "content": "", "tool_calls": [call("b"), call("a")]},
+                       {"role": "tool", "content": "of a", "tool_call_id": "a"}, {"role": "tool", "content": "of b", "tool_call_id": "b"}]
+    version: chat.VersionName
     for version, order in (("v4-0731", "ab"), ("v4.1", "ba")):
         text = chat.render(talk, version).text
         assert text == reference(version)(talk, {})
@@ -256,7 +259,8 @@ def test_known_difference_order_of_calls() -> None:
 ])
 def test_numbers_of_arguments(arguments: str, v4: str, v4_1: str) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": f'{{"n": {arguments}}}'}}
-    talk = [USER, {"role": "assistant", "content": "", "tool_calls": [call]}]
+    talk: list[Any] = [USER, {"role": "assistant", "content": "", "tool_calls": [call]}]
+    version: chat.VersionName
     for version, wanted in (("v4-0731", v4), ("v4.1", v4_1)):
         text = chat.render(talk, version).text
         assert f'name="n" string="false">{wanted}<' in text and text == reference(version)(talk, {})
@@ -266,12 +270,12 @@ def test_depth_of_arguments() -> None:
     """Deeper than 127 is no JSON for deepseek-recipe."""
     for depth in (126, 127, 128):
         call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"n": ' + "[" * depth + "]" * depth + "}"}}
-        talk = [USER, {"role": "assistant", "content": "", "tool_calls": [call]}]
+        talk: list[Any] = [USER, {"role": "assistant", "content": "", "tool_calls": [call]}]
         for version in ("v4-0731", "v4.1"):
             assert chat.render(talk, version).text == reference(version)(talk, {})
 
 
 def test_r1_0528_looks_into_a_content_that_it_does_not_use() -> None:
     """`'</think>' in content` raises for None."""
-    unused = [{"role": "assistant", "content": None, "tool_calls": []}]
+    unused: list[Any] = [{"role": "assistant", "content": None, "tool_calls": []}]
     assert refused("found None", unused, "r1-0528").reference == "TypeError"

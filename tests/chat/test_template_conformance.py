@@ -78,7 +78,7 @@ def test_real_templates(name: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["v2", "v2.5", "v3", "v3-0324", "r1", "r1-0528", "r1-distill", "v3.1", "v3.2-exp"])
-def test_templates_of_the_versions(version: str) -> None:
+def test_templates_of_the_versions(version: chat.VersionName) -> None:
     check(template_text(version))
 
 

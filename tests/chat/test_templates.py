@@ -25,7 +25,7 @@ OURS = ("v2", "v2.5", "v3", "v3-0324", "r1", "r1-0528", "v3.1", "v3.2-exp")  # r
 
 
 @kept(most=4)
-def template(version: str) -> chat.Template:
+def template(version: chat.VersionName) -> chat.Template:
     return chat.Template(template_text(version), ours(version), bos_token=BOS, eos_token=EOS)
 
 
@@ -34,7 +34,7 @@ def one(text: str, messages: Any = ({"role": "user", "content": "<｜User｜>x"}
 
 
 @pytest.mark.parametrize("version", OURS)
-def test_the_templates_of_the_built_in_versions(version: str) -> None:
+def test_the_templates_of_the_built_in_versions(version: chat.VersionName) -> None:
     """The same text, and the same tokens: found by following literals here, written one by one there."""
     @part_of_examples(0.1)
     @given(conversations(version, all_added()))
@@ -106,6 +106,7 @@ def test_broken_templates_and_options() -> None:
     endless["self"] = endless
     for trusted in (False, True):
         echo = chat.Template("{{ messages }}", ours("v3"), trusted=trusted)
+        options: Any
         for messages, options in (([endless], {}), ([], {"x": endless})):
             with pytest.raises(chat.ChatError, match="found one that holds itself or is nested too deeply"):
                 chat.render(messages, echo, **options)

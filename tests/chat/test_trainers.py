@@ -33,7 +33,7 @@ ROUNDS = [*TALK, {"role": "user", "content": "And\n\nthen?"}, {"role": "assistan
 class Tokens:
     """Upstream's tokenizer with the methods that `renderers` calls, as transformers names them."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: chat.VersionName) -> None:
         self.tokenizer = upstreams(version)
         self.unk_token_id = None
 
@@ -52,7 +52,7 @@ class Tokens:
 
 
 @cache
-def renderer(version: str, **settings: Any) -> Any:
+def renderer(version: chat.VersionName, **settings: Any) -> Any:
     """The package's own __init__ imports what other families need: only the modules are taken."""
     folder = judge("trainers/renderers")
     if str(folder.parent) not in sys.path:
@@ -66,12 +66,12 @@ def renderer(version: str, **settings: Any) -> Any:
     return made(Tokens(version), config(**settings))
 
 
-def both(version: str, talk: list[dict[str, Any]]) -> tuple[Any, chat.EncodedConversation]:
+def both(version: chat.VersionName, talk: list[dict[str, Any]]) -> tuple[Any, chat.EncodedConversation]:
     return renderer(version).render(talk), chat.encode(ours(version), talk, version, add_generation_prompt=False)
 
 
 @pytest.mark.parametrize(("version", "talk"), [("v3", SHORT), ("v3", [*SHORT, *SHORT]), ("r1", SHORT), ("r1", [*SHORT, *SHORT])])
-def test_renderers_has_the_same_mask(version: str, talk: list[dict[str, Any]]) -> None:
+def test_renderers_has_the_same_mask(version: chat.VersionName, talk: list[dict[str, Any]]) -> None:
     theirs, found = both(version, talk)
     assert list(theirs.token_ids) == found.ids
     assert [bool(one) for one in theirs.sampled_mask] == found.sampled.tolist()

@@ -210,6 +210,7 @@ def test_budget(tok: dstok.Tokenizer) -> None:
 
 def test_special(tok: dstok.Tokenizer) -> None:
     text, eos = f"{USER}<｜end▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
+    special: Any
     for words, special in (("all", "all"), ("none", "none"), (USER, {USER}), (f"{eos},{USER}", {eos, USER})):
         expected = " ".join(map(str, tok.encode(text, special=special)))
         assert ok("encode", "--special", words, stdin=text.encode()).decode() == expected + "\n"

@@ -98,7 +98,8 @@ def test_show_marks_the_formats_tokens(talk: str) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
     subprocess.run([*DSTOK, "chat", "show", "--version", "v3.1", talk], stdout=theirs, check=True, env=environment)
     assert "\x1b[35m«<｜User｜>»\x1b[0m" in os.read(ours, 100_000).decode()
-    os.close(ours), os.close(theirs)
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_tools_from_a_file(talk: str, tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ def test_broken_tables() -> None:
     Path("garbage.parquet").write_bytes(b"PAR1" + b"x" * 100 + b"PAR1")
     Path("garbage.arrow").write_bytes(b"ARROW1\0\0" + b"x" * 100)
     Path("cut.parquet").write_bytes(Path("a.parquet").read_bytes()[:-5])
+    options: Any
     for path, options, message in [
         ("a.parquet", {}, "a.parquet: row 1: expected text in the column 'text', found null"),
         ("a.parquet", {"field": "body"}, "a.parquet: expected a column 'body', found 'text', 'number', 'bytes'"),

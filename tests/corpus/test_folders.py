@@ -129,7 +129,7 @@ def test_figures(format: str) -> None:
 
 
 def test_an_estimate_writes_nothing() -> None:
-    work = Run(["in"], "deepseek-v3", dstok.corpus.Settings(shard_bytes=5000))
+    work = Run(["in"], "deepseek-v3", dstok.corpus.CorpusSettings(shard_bytes=5000))
     found = estimate(work)
     assert (found.documents, found.tokens) == (500, sum(map(len, ids_of([*many(300), *many(200)]))))
     assert not Path("out").exists() and found.shards == len(work.shards)

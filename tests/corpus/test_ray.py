@@ -84,7 +84,7 @@ def test_as_many_workers_as_there_are_cpus_and_bad_documents(cluster: Any) -> No
     ray.init(address=cluster.address, log_to_driver=False,
              runtime_env={"env_vars": {"PYTHONPATH": str(Path(dstok.__file__).parents[1])}})
     try:
-        reports = list[dstok.corpus.Report]()
+        reports = list[dstok.corpus.ShardReport]()
         done = dstok.corpus.tokenize("in", "out", shard_bytes=3000, engine="ray", workers=3, progress=reports.append)
         assert checksums(Path("out")) == checksums(Path("one")) and len(reports) == done.shards
         Path("in/bad.jsonl").write_bytes(b"{\n")

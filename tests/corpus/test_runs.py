@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from corpora_made import checksums, json_lines, two_files
 from corpora_made import tokenize_two_files as tokenize
-from shares import DEEP, seeds
+from reference import DEEP
+from shares import seeds
 
 import dstok.corpus
 from dstok.corpus.folder import Folder
@@ -186,7 +187,7 @@ def test_the_manifest_says_what_was_read_and_written() -> None:
 
 
 def test_progress_is_reported() -> None:
-    reports = list[dstok.corpus.Report]()
+    reports = list[dstok.corpus.ShardReport]()
     tokenize("out", progress=reports.append, workers=2)
     assert reports and not any(report.earlier for report in reports)
     shutil.rmtree("out/manifests/b")

@@ -20,6 +20,7 @@ from upstream import pre_tokenizer
 
 import dstok
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
+from dstok.formats.added_token import AddedToken
 from dstok.formats.gguf import describe_gguf
 from dstok.formats.gguf_file import read_gguf
 from dstok.formats.llama_cpp import FAMILIES, NO_WHOLE, family_base, family_of_pre, same_pieces
@@ -231,6 +232,6 @@ def test_whole_pieces_that_the_name_does_not_have(tmp_path: Path) -> None:
 
 def test_one_spelling_twice(tmp_path: Path) -> None:
     """An added token that is spelled as a token of the vocabulary: llama.cpp would take the one for the other."""
-    model = replace(family_base("gpt-2"), added_tokens=(dstok.formats.description.AddedToken(256, "Ġ"),))
+    model = replace(family_base("gpt-2"), added_tokens=(AddedToken(256, "Ġ"),))
     with pytest.raises(UnsupportedError, match="two tokens of one spelling, 'Ġ': ids 32 and 256"):
         dstok.Tokenizer._of_description(model).to_gguf(tmp_path / "x.gguf")

@@ -41,7 +41,7 @@ def model(name: str) -> tuple[dstok.Tokenizer, Path]:
 def ask(path: Path, texts: list[str], parse_special: bool = True) -> dict[str, Any]:
     """llama.cpp's answers."""
     questions = json.dumps([[text, parse_special] for text in texts])
-    command = [sys.executable, CHILD, judge("llama.cpp"), path]
+    command = [sys.executable, str(CHILD), str(judge("llama.cpp")), str(path)]
     done = subprocess.run(command, input=questions.encode(), capture_output=True)
     assert done.returncode == 0, done.stderr[-2000:].decode("utf-8", "replace")
     answer: dict[str, Any] = json.loads(done.stdout)

@@ -18,7 +18,7 @@ from shared_data import CORPORA, corpus, shared, wiki
 from shares import seeds, share
 from small_models import added_token, model_json
 from text_strategies import texts as odd_texts
-from tiktoken_ext import openai_public
+from tiktoken_ext import openai_public  # type: ignore[attr-defined]
 
 import dstok
 from dstok.core.merge._pairs import MAX_IDS

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from judges import WHEELS, judge
@@ -93,7 +94,7 @@ def test_the_installed_wheel_is_the_newest_known() -> None:
     assert upstream_versions()[-1] == NEWEST
 
 
-FILE = {
+FILE: dict[str, Any] = {
     "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
     "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
         {"type": "Digits", "individual_digits": True},
@@ -142,8 +143,8 @@ def test_ids_of_older_wheels(version: str) -> None:
     """On every code point that one of the versions classes in another way than the newest."""
     differing = set[int]()
     for letter in "LNMPSZC":
-        sets = [set(general_category(letter, version)) for version in ("14.0", "15.0", "16.0", "17.0")]
-        differing |= set().union(*sets) - set.intersection(*sets) - SURROGATES
+        sets: list[set[int]] = [set(general_category(letter, version)) for version in ("14.0", "15.0", "16.0", "17.0")]
+        differing |= set[int]().union(*sets) - sets[0].intersection(*sets) - SURROGATES
     text = "".join(f"a{chr(c)}1{chr(c)}b" for c in sorted(differing))
     ask = ("import sys, tokenizers; data, text = sys.stdin.read().split('\\0'); "
            "print(*tokenizers.Tokenizer.from_str(data).encode(text).ids)")

@@ -182,6 +182,7 @@ def difference(subject: Subject, text: str, seed: int, how: How) -> str | None:
     if how.upstream and subject.ids(text) != subject.upstream(text):
         return "automaton against upstream"
     for name, tok in subject.levels.items() if how.upstream and subject.judged else ():
+        assert subject.judged
         for what, found, expected in subject.judged(tok, text, random.Random(seed)):
             if found != expected:
                 return f"{what} against upstream at level {name}"

@@ -27,7 +27,7 @@ from dstok import chat
 VERSIONS = [version.name for version in chat.versions()]
 
 
-def outcome(parts: list[str], version: str, arguments: dict[str, Any]) -> object:
+def outcome(parts: list[str], version: chat.VersionName, arguments: dict[str, Any]) -> object:
     """The message, or the class of the reference's error."""
     parser = chat.Parser(version, **arguments)
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -125,10 +125,11 @@ def failing(tok: dstok.Tokenizer, text: str, chance: random.Random) -> Iterator[
         raise StepError
 
     chain._steps.append(("$.planted", step))
+    calls: dict[str, Callable[[], object]] = {
+        "encode": lambda: tok.encode(text), "count of bytes": lambda: tok.count(text.encode()),
+        "encode_batch": lambda: tok.encode_batch([text, "a", text], threads=2), "spans": lambda: tok.encode_with_offsets(text)}
     try:
-        for name, call in {"encode": lambda: tok.encode(text), "count of bytes": lambda: tok.count(text.encode()),
-                           "encode_batch": lambda: tok.encode_batch([text, "a", text], threads=2),
-                           "spans": lambda: tok.encode_with_offsets(text)}.items():
+        for name, call in calls.items():
             called, raised = 0, False
             try:
                 call()

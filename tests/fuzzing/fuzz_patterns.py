@@ -20,7 +20,7 @@ from upstream import families, model_splits
 
 import dstok
 from dstok.errors import DstokError
-from dstok.pattern.ast import Alternate, Chars, Concat, Look, Node, character_sets
+from dstok.pattern.ast import Alternate, Chars, Concat, Look, Node, Repeat, character_sets
 from dstok.pattern.cascade import Program, compile_splits
 from dstok.pattern.syntax import parse
 from dstok.tables.kernels import NONE, find_kernel
@@ -125,6 +125,7 @@ def written(node: Node, texts: dict[CodePointSet, str]) -> str:
         return "".join(written(item, texts) for item in node.items)
     if isinstance(node, Alternate):
         return f"(?:{'|'.join(written(item, texts) for item in node.items)})"
+    assert isinstance(node, Repeat), node
     inner = written(node.item, texts)
     counts = f"{{{node.low},{'' if node.high is None else node.high}}}"
     return f"(?:{inner}){counts}{'' if node.greedy else '?'}"

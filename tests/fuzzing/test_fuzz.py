@@ -70,6 +70,7 @@ def test_what_upstream_says_of_models() -> None:
         if made is None:
             continue
         (tok,) = made.levels.values()
+        assert made.judged
         for what, found, expected in made.judged(tok, "a e\u0301<b> \u4e2d 1A", random.Random(seed)):
             assert found == expected
             seen[what] = True

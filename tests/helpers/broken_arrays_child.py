@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -245,11 +246,11 @@ Call = Callable[[Any], Any]
 
 def text_calls() -> Iterator[tuple[Call, Callable[[str], Any]]]:
     for threads in (1, 2):
-        yield lambda array, n=threads: arrow.encode(TOK, array, threads=n, errors="replace"), TOK.encode
+        yield partial(arrow.encode, TOK, threads=threads, errors="replace"), TOK.encode
     yield lambda array: arrow.count(TOK, array, errors="replace"), TOK.count
     yield arrow.ColumnEncoder(TOK, errors="replace"), TOK.encode
     for splitter in SPLITTERS:
-        yield lambda array, by=splitter: arrow.split(by, array, errors="replace"), splitter.split
+        yield partial(arrow.split, splitter, errors="replace"), splitter.split
 
 
 def decode_calls() -> Iterator[tuple[Call, Callable[[list[int]], Any]]]:

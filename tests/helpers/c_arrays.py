@@ -38,12 +38,12 @@ KEPT: list[Any] = []
 NULLABLE = 2
 
 
-@SchemaRelease
+@SchemaRelease  # type: ignore[untyped-decorator]
 def _release_schema(schema: Any) -> None:
     schema.contents.release = SchemaRelease()
 
 
-@ArrayRelease
+@ArrayRelease  # type: ignore[untyped-decorator]
 def _release_array(array: Any) -> None:
     array.contents.release = ArrayRelease()
 

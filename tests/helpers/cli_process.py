@@ -59,7 +59,8 @@ class Server:
         self.surroundings = surroundings()
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            process = subprocess.Popen([sys.executable, SERVER], stdin=theirs, stdout=subprocess.DEVNULL, start_new_session=True)
+            process = subprocess.Popen([sys.executable, str(SERVER)], stdin=theirs.fileno(), stdout=subprocess.DEVNULL,
+                                       start_new_session=True)
         self._group = process.pid
         atexit.register(process.wait)
         atexit.register(self._connection.close)  # this comes first, and ends the process

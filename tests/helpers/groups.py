@@ -55,7 +55,7 @@ def scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """What hands out whole groups, in the order of the tests."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class Groups(LoadScopeScheduling):
+    class Groups(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             return group_of(nodeid)
 

@@ -63,7 +63,7 @@ class CountingReader(TextBuffer):
         return Counted(text, self.steps)
 
 
-def steps_of(parts: list[Any], version: str, **arguments: Any) -> int:
+def steps_of(parts: list[Any], version: chat.VersionName, **arguments: Any) -> int:
     """The steps that parsing takes, up to an error if there is one."""
     steps, parser = Steps(), chat.Parser(version, **arguments)
     parser._reads.reader = CountingReader(steps)  # type: ignore[attr-defined]
@@ -112,13 +112,13 @@ WAYS: dict[str, tuple[int, Callable[[str], list[str]]]] = {
 }
 
 
-def assert_linear(cuts: Iterable[list[Any]], shown: object, version: str, **arguments: Any) -> None:
+def assert_linear(cuts: Iterable[list[Any]], shown: object, version: chat.VersionName, **arguments: Any) -> None:
     """Parses completions of one, two and four lengths, each in parts; fails where the steps grow faster than the length."""
     small, middle, large = (steps_of(parts, version, **arguments) for parts in cuts)
     assert large - middle <= 2.5 * (middle - small) + 500, (shown, version, arguments, small, middle, large)
 
 
-def assert_linear_in_text(shape: Growing, version: str, way: str, **arguments: Any) -> None:
+def assert_linear_in_text(shape: Growing, version: chat.VersionName, way: str, **arguments: Any) -> None:
     """`assert_linear` of texts that are cut in one of the ways."""
     length, cut = WAYS[way]
     texts = [shape.text(shape.times(length) * factor) for factor in (1, 2, 4)]

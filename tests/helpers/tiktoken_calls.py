@@ -80,8 +80,9 @@ def call(rng: random.Random, encoding: tiktoken.Encoding) -> Call:
     if name == "attribute":
         read = rng.choice(["name", "n_vocab", "max_token_value", "special_tokens_set", "eot_token", "_special_tokens", "_pat_str", "token_byte_values"])
         return lambda encoding: getattr(encoding, read)() if read == "token_byte_values" else getattr(encoding, read)
+    options: dict[str, Any] = {}
     if name.startswith("decode") and name not in arguments:
-        given, options = (ids(rng, top),), {}
+        given = (ids(rng, top),)
     elif name in arguments:
         given, options = arguments[name]()
     else:

@@ -115,8 +115,8 @@ class Users:
 
     def act(self, specials: Sequence[str]) -> tuple[str, Callable[[Any], Any]]:
         """Something that is done with a backend, in words and as a function of a tokenizer."""
-        what, do = self._rng.choice([self._keep, self._drop, *[partial(self._use, specials)] * 10])()
-        return what, do
+        acts: list[Callable[[], tuple[str, Callable[[Any], Any]]]] = [self._keep, self._drop, *[partial(self._use, specials)] * 10]
+        return self._rng.choice(acts)()
 
     def _keep(self) -> tuple[str, Callable[[Any], Any]]:
         return "keep the backend", lambda tok: self._kept.update({id(tok): tok.backend_tokenizer})
@@ -200,7 +200,7 @@ if __name__ == "__main__":
 
     import dstok.integrations.transformers as fast
 
-    pair = [AutoTokenizer.from_pretrained(sys.argv[1]) for _ in range(2)]
-    fast.accelerate(pair[1], strict=True)
-    print(compare(*pair, int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0), "raised")
-    print(pair[1].dstok.explain())
+    original, accelerated = (AutoTokenizer.from_pretrained(sys.argv[1]) for _ in range(2))
+    fast.accelerate(accelerated, strict=True)
+    print(compare(original, accelerated, int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0), "raised")
+    print(accelerated.dstok.explain())

@@ -36,7 +36,7 @@ def served(file: Path | None = None, *words: str) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            words = process.communicate(timeout=30)[1]
+            complaint = process.communicate(timeout=30)[1]
         finally:
             process.kill()
-        assert (process.returncode, words.strip()) == (0, "")
+        assert (process.returncode, complaint.strip()) == (0, "")

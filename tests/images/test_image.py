@@ -22,6 +22,7 @@ from text_strategies import CLASSES
 
 import dstok
 from dstok.errors import ImageError
+from dstok.formats import IMAGE_MAGIC as MAGIC
 from dstok.tables.image import file
 
 
@@ -154,11 +155,11 @@ def test_save_and_open_at_once(tmp_path: Path) -> None:
     (b"", "found an empty file"),
     (b"{}", "found JSON"),
     (b"\x93NUMPY" + bytes(5000), "found other data"),
-    (file.MAGIC[:-1], "found other data"),
-    (file.MAGIC, "found 8"),
-    (file.MAGIC + bytes(40), "expected image format 1, found 0: make it again from the tokenizer.json"),
-    (file.MAGIC + b"\x01" + bytes(39), "expected a header of JSON"),
-    (file.MAGIC + b"\x01\0\0\0" + b"\xff" * 36, "expected a header of 4294967295 bytes, found 0"),
+    (MAGIC[:-1], "found other data"),
+    (MAGIC, "found 8"),
+    (MAGIC + bytes(40), "expected image format 1, found 0: make it again from the tokenizer.json"),
+    (MAGIC + b"\x01" + bytes(39), "expected a header of JSON"),
+    (MAGIC + b"\x01\0\0\0" + b"\xff" * 36, "expected a header of 4294967295 bytes, found 0"),
 ])
 def test_foreign_files(data: bytes, words: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(data)
@@ -233,6 +234,6 @@ def test_faults_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "no built-in model" in fails("convert", "nothing", "x.image")
     assert "required: OUT" in fails("convert", "deepseek-v3")
     assert "unrecognized arguments: y" in fails("convert", "deepseek-v3", "x.image", "y")
-    Path("broken").write_bytes(file.MAGIC + bytes(100))
+    Path("broken").write_bytes(MAGIC + bytes(100))
     assert "broken: expected image format 1, found 0" in fails("count", "--model", "broken", stdin=b"")
     assert not Path("x.image").exists()

@@ -202,7 +202,7 @@ def test_a_built_in_model_that_is_not_there() -> None:
 def test_the_settings_are_kept(image: Path) -> None:
     """The tables, added tokens, BOS, EOS and name of a model, and other settings: it is not that model, nor is it the file."""
     for tok, framed in ((dstok.load("deepseek-ocr"), dstok.load("deepseek-v3")), (dstok.Tokenizer.from_image(image), None)):
-        config = replace(tok.config, framing=framed and framed.config.framing, pad_id=5)
+        config = replace(tok.config, framing=framed.config.framing if framed else None, pad_id=5)
         other = dstok.Tokenizer._of_tables(tok._tables, tok._added.tokens, tok.bos_id, tok.eos_id, tok.name, config)
         again = pickle.loads(pickle.dumps(other))
         assert (reduced(tok)[0], reduced(other)[0]) == ("built-in" if framed else "file", "image")

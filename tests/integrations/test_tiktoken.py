@@ -173,7 +173,7 @@ def test_what_tiktoken_cannot_say() -> None:
 def test_n_vocab_is_checked() -> None:
     with pytest.raises(AssertionError):
         Encoding("x", **KINDS["v3"], explicit_n_vocab=5)
-    parts = {"pat_str": r"\w+|\W", "mergeable_ranks": {bytes([b]): b for b in range(256)}, "special_tokens": {"<s>": 256}}
+    parts: dict[str, Any] = {"pat_str": r"\w+|\W", "mergeable_ranks": {bytes([b]): b for b in range(256)}, "special_tokens": {"<s>": 256}}
     assert Encoding("x", **parts, explicit_n_vocab=257).n_vocab == 257
     assert Encoding("x", **{**parts, "pat_str": "gpt2"}).encode_ordinary("gpt2 x") == list(b"gpt2")  # a pattern, no name
 
@@ -203,7 +203,7 @@ def test_install(installed: None) -> None:
     facade.install()
     assert tiktoken.get_encoding("deepseek_v3") is ours  # nothing happens twice
     facade.uninstall()
-    assert tiktoken.registry.Encoding is tiktoken.Encoding and not tiktoken.registry.ENCODINGS
+    assert vars(tiktoken.registry)["Encoding"] is tiktoken.Encoding and not tiktoken.registry.ENCODINGS
 
 
 def test_what_tiktoken_would_need_is_not_made(installed: None, monkeypatch: pytest.MonkeyPatch) -> None:

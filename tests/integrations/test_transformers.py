@@ -17,7 +17,8 @@ import pytest
 import tokenizers
 import transformers
 from judges import judge
-from shares import DEEP, SEED
+from reference import DEEP
+from shares import SEED
 from tokenizers import models, normalizers, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers_calls import compare, outcome, shown
@@ -213,6 +214,7 @@ def test_a_shallow_copy_shares_the_backend(both: tuple[Any, Any]) -> None:
 
 
 def test_the_backend_has_the_settings_of_the_last_call(both: tuple[Any, Any], tmp_path: Path) -> None:
+    options: Any
     for number, options in enumerate([{"truncation": True, "max_length": 4}, {"padding": "max_length", "max_length": 4}, {}]):
         texts = []
         for tok in both:

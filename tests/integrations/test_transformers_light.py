@@ -75,6 +75,7 @@ def test_bos_of_the_configuration_alone_is_refused(tmp_path: Path) -> None:
 
 def test_what_it_lacks_is_an_error(tmp_path: Path) -> None:
     light = fast.load(folder("qwen", tmp_path))
+    text: Any
     for text, pair in ((5, None), (["a", 5], None), (("a",), None), (None, None)):
         with pytest.raises(TypeError, match="expected a text or a list of texts"):
             light(text, pair)

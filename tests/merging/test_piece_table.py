@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_texts import KERNELS, NO_ADDED, TOK, encoder_at, fresh_encoder
+from kernel_texts import KERNELS, NO_ADDED, encoder_at, fresh_encoder
+from real_models import V3 as TOK
 from reference import DEEP
 from shares import share
 from small_models import both, model_json, upstream_ids

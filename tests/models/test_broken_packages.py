@@ -64,8 +64,8 @@ def aliases() -> list[tuple[str, ...]]:
 # Broken in every way
 
 
-def points(text: bytes) -> Callable[[Path], None]:
-    return lambda module: (metadata(module) / "entry_points.txt").write_bytes(text) and None
+def points(text: bytes) -> Callable[[Path], object]:
+    return lambda module: (metadata(module) / "entry_points.txt").write_bytes(text)
 
 
 def no_code(module: Path) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def test_the_rows_of_the_data_set_make_the_file() -> None:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One with nothing on it, where `LINES` is the wanted text. Gives the folder of the data sets' cache."""
-    monkeypatch.setattr(wikitext, "SHA256", wikitext.sha256(LINES.encode()).hexdigest())
+    monkeypatch.setattr(wikitext, "SHA256", sha256(LINES.encode()).hexdigest())
     monkeypatch.setenv("DSTOK_SHARED", str(tmp_path / "shared"))
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     return tmp_path / "cache"

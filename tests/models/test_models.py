@@ -18,7 +18,7 @@ from judges import rank_file
 from real_models import BUILT_IN, FOLDERS, real_json
 from shares import seeds
 from small_models import added_token, model_json
-from tiktoken_ext import openai_public
+from tiktoken_ext import openai_public  # type: ignore[attr-defined]
 
 import dstok
 from dstok.errors import ModelNotFoundError, TokenizerFileError, UnsupportedError

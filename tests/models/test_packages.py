@@ -229,8 +229,8 @@ def flipped(module: Path) -> None:
     (module / "mine.image").write_bytes(data)
 
 
-def written(file: str, text: str) -> Callable[[Path], None]:
-    return lambda module: (module / file).write_text(text, encoding="utf-8") and None
+def written(file: str, text: str) -> Callable[[Path], object]:
+    return lambda module: (module / file).write_text(text, encoding="utf-8")
 
 
 def changed(file: str, key: str, value: Any) -> Callable[[Path], None]:

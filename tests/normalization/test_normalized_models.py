@@ -160,7 +160,7 @@ def test_upstreams_own_cases() -> None:
     assert len(found) == 6
     for case in found:
         normalizer = dstok.Tokenizer.from_str(file_of(case["config"]))._normalizer
-        assert normalizer.normalize(case["args"][0].encode()).decode() == case["expected"]
+        assert normalizer and normalizer.normalize(case["args"][0].encode()).decode() == case["expected"]
 
 
 # Texts that come in parts
@@ -176,7 +176,7 @@ def test_streams_and_growing_texts(model: Any) -> None:
         return
     for _ in range(300 if DEEP else 60):
         text = odd_text(rng)
-        stream, growing, ids, kept_ids = ours.encode_stream(), ours.growing(), [], []
+        stream, growing, ids, kept_ids = ours.encode_stream(), ours.growing(), list[int](), list[int]()
         for part in parts_of(text, rng):
             ids += stream.feed_list(part)
             kept, new = growing.append(part)

@@ -81,7 +81,7 @@ def steps_of(patterns: list[str]) -> dict[str, object]:
     steps["pretokenizers"] = [
         {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False} for pattern in patterns
     ] + steps["pretokenizers"][-1:]
-    return steps  # type: ignore[no-any-return]
+    return steps
 
 
 def wide_blank() -> list[str]:

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from kernel_texts import KERNELS, NO_ADDED, TOK, automaton_spans, check_short, encoder_at, fresh_encoder
+from kernel_texts import KERNELS, NO_ADDED, automaton_spans, check_short, encoder_at, fresh_encoder
+from real_models import V3 as TOK
 from reference import DEEP
 from shares import chance_of_today, share
 

@@ -34,8 +34,8 @@ def test_a_group_goes_to_one_worker() -> None:
     handing_out = scheduler(config, SimpleNamespace(loadscopesched=print))
     one, other = workers = Worker(), Worker()
     for worker in workers:
-        handing_out.add_node(worker)  # type: ignore[arg-type]
-        handing_out.add_node_collection(worker, TESTS)  # type: ignore[arg-type]
+        handing_out.add_node(worker)
+        handing_out.add_node_collection(worker, TESTS)
     handing_out.schedule()
     assert one.given == [test for test in TESTS if group_of(test) == "test_one.py"] and len(one.given) == 4
     assert other.given[:2] == [test for test in TESTS if group_of(test) == MODEL] and len(other.given) == 4

@@ -39,7 +39,7 @@ def test_no_assert_does_anything() -> None:
     for path in sorted(FOLDER.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Assert):
-                found += [(path, part.lineno) for part in ast.walk(node.test) if acts(part)]
+                found += [(path, node.lineno) for part in ast.walk(node.test) if acts(part)]
     assert found == []
 
 

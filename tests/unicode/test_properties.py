@@ -15,7 +15,7 @@ import regex
 from shares import seeds, share
 from tokenizers import Regex, pre_tokenizers
 
-from dstok.unicode import sets
+from dstok.errors import UnsupportedError
 from dstok.unicode.code_point_set import CodePointSet
 from dstok.unicode.names import named_set, posix_set
 from dstok.unicode.properties import (
@@ -124,7 +124,7 @@ def test_unknown_names() -> None:
     for call in (script, script_extensions, binary_property, named_set):
         with pytest.raises(UnknownPropertyError, match="found 'Klingon'"):
             call("Klingon")
-    with pytest.raises(sets.UnsupportedError, match=r"13\.0"):
+    with pytest.raises(UnsupportedError, match=r"13\.0"):
         script("Han", "13.0")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 
 import pytest
-import unicodedata2  # type: ignore[import-not-found]
+import unicodedata2
 from hypothesis import given
 from hypothesis import strategies as st
 from kept import kept

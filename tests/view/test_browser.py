@@ -59,7 +59,7 @@ def value(results: dict[str, Any], name: str) -> Any:
     return found["value"]
 
 
-def shown(text: str, tokenizer: dstok.Tokenizer = V3, special: str = "all") -> list[int]:
+def shown(text: str, tokenizer: dstok.Tokenizer = V3, special: Any = "all") -> list[int]:
     return tokenizer.encode(text, special=special)
 
 

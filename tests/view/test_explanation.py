@@ -66,7 +66,7 @@ def test_graphviz_is_there() -> None:
     assert shutil.which("graphviz-pure")
 
 
-@pytest.mark.parametrize("layout", list(filter(shutil.which, PROGRAMS)))
+@pytest.mark.parametrize("layout", [name for name in PROGRAMS if shutil.which(name)])
 def test_the_picture(layout: str) -> None:
     path = shutil.which(layout)
     tree = ElementTree.fromstring(picture(PROGRAM, "I'll pay 12345!", path))

@@ -20,8 +20,8 @@ TEXT = "I'll pay 12345, </script> 東京\n\n ok"
 
 
 def finding(text: str, found: list[int], expected: list[int]) -> Finding:
-    spelled = [[(id, repr(V3.decode_bytes([id]))) for id in ids] for ids in (found, expected)]
-    return Finding("added tokens", "as text", text, *spelled, 0, "", 3, [Character("中", "U+4E2D", {"": "Lo"})],
+    wrong, right = ([(id, repr(V3.decode_bytes([id]))) for id in ids] for ids in (found, expected))
+    return Finding("added tokens", "as text", text, wrong, right, 0, "", 3, [Character("中", "U+4E2D", {"": "Lo"})],
                    "predicts 5 of 5 further texts", [LONG], [LONG, "a"], ["a detail"], "a note")
 
 

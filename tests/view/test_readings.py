@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ class Shown(HTMLParser):
         self.text += data
 
 
-def check(reading: Reading, tokenizer: dstok.Tokenizer, special: str) -> None:
+def check(reading: Reading, tokenizer: dstok.Tokenizer, special: Any) -> None:
     found = tokenizer.encode_with_offsets(reading.text, special=special)
     assert reading.encoding == found
     whole = columns(reading, 0, len(reading))
@@ -117,7 +118,7 @@ def check_steps(tokenizer: dstok.Tokenizer, data: bytes, steps: list[tuple[int, 
 
 
 @given(texts, st.sampled_from(["all", "none"]))
-def test_a_reading_is_what_the_library_says(text: str, special: str) -> None:
+def test_a_reading_is_what_the_library_says(text: str, special: Any) -> None:
     reading = read(V3, text, special=special)
     check(reading, V3, special)
     shown = Shown(tokens_html(reading, 0, len(reading)))
@@ -308,7 +309,7 @@ def test_another_librarys_tokens_of_no_text() -> None:
 
 @pytest.mark.parametrize("special", ["template", "all"])
 @pytest.mark.parametrize("version", ["v3", "v3.1", "v3.2", "v4-0731"])
-def test_conversations(version: str, special: str) -> None:
+def test_conversations(version: chat.VersionName, special: Any) -> None:
     tok = dstok.load(next(one for one in chat.versions() if one.name == version).models[0])
     messages = [{"role": "system", "content": "Be <｜User｜> brief"}, {"role": "user", "content": "Héllo 中"},
                 {"role": "assistant", "content": "So"}, {"role": "user", "content": "\n"}]

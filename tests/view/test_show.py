@@ -8,6 +8,7 @@ import re
 import subprocess
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_process import DSTOK, TEXT, fails, ok
@@ -81,7 +82,7 @@ def test_lines_are_no_wider_than_asked_for(columns: int) -> None:
 
 @pytest.mark.parametrize("words", [[], ["--ids"], ["--width", "30", "--ids"], ["--add-bos", "--add-eos"], ["--special", "none"]])
 def test_the_command_shows_the_same(words: list[str]) -> None:
-    special = "none" if "none" in words else "all"
+    special: Any = "none" if "none" in words else "all"
     reading = read(V3, TEXT.decode(), special=special, add_bos="--add-bos" in words, add_eos="--add-eos" in words)
     expected = Lines(30 if "--width" in words else 0, False, "--ids" in words).tokens(reading, 0, len(reading))
     assert ok("show", *words, stdin=TEXT).decode() == "".join(expected)
