@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gguf_bytes import gguf_bytes, small_values
@@ -47,4 +48,5 @@ def with_far_token() -> list[str]:
 def test_the_place(fails: Callable[[Path], object], where: str, tmp_path: Path) -> None:
     with pytest.raises((UnsupportedError, TokenizerFileError)) as caught:
         fails(tmp_path)
-    assert caught.value.where == where and str(caught.value).endswith(f" - at {where}")
+    error: Any = caught.value
+    assert error.where == where and str(error).endswith(f" - at {where}")

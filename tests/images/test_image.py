@@ -23,7 +23,6 @@ from text_strategies import CLASSES
 import dstok
 from dstok.errors import ImageError
 from dstok.formats import IMAGE_MAGIC as MAGIC
-from dstok.tables.image import file
 
 
 @pytest.fixture(scope="module")
