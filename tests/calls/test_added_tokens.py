@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from real_models import level, levels
 from reference import DEEP, cut_at, examples
-from shares import SEED, share
+from shares import SEED, chance_of_today, share
 from small_models import added_token, both, both_with, model_json, upstream_ids
 
 import dstok
@@ -320,3 +321,19 @@ def test_where_tokens_begin(firsts: str, name: str) -> None:
             for at in range(size + 1):
                 text = b"b" * at + content + b"b" * (size - at)
                 assert policy.raw_spans(text) == [(at, at + len(content), at, index)]
+
+
+@pytest.mark.parametrize("name", levels())
+def test_starts_that_no_token_has(name: str) -> None:
+    """Texts full of first bytes with others after them, for tokens of one to five bytes, and to the text's last byte."""
+    chance = chance_of_today(f"starts {name}")
+    for _ in range(100):
+        contents = sorted({bytes(chance.choices(b"<|/t", k=chance.randint(1, 5))) for _ in range(chance.randint(1, 20))})
+        with level(name):
+            matcher = Matcher([(content, False, False, False) for content in contents])
+        policy = Policy(matcher, None, list(range(len(contents))), [], (tuple(map(bytes.decode, contents)), ()), False)
+        longest = re.compile(b"|".join(re.escape(content) for content in sorted(contents, key=len, reverse=True)))
+        for _ in range(10):
+            text = bytes(chance.choices(b"<|/t.", weights=[4, 1, 1, 1, chance.choice([1, 50])], k=chance.randint(0, 300)))
+            spans = [(found.start(), found.end()) for found in longest.finditer(text)]
+            assert [(start, end) for start, end, _, _ in policy.raw_spans(text)] == spans, (contents, text)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from real_models import at_level, levels
 from reference import cut_at, examples
+from shares import chance_of_today
 from text_strategies import texts
 
 import dstok
@@ -119,6 +120,22 @@ def test_transcoding_by_level(level: str) -> None:
                 assert tok.encode(text) == tok.encode(text.encode()), (wide, at)
                 with pytest.raises(dstok.TextError, match=f"U\\+DFFF at code point {len(text)}$"):
                     tok.count(text + "\udfff" + "c" * 40)
+
+
+@pytest.mark.parametrize("level", levels())
+def test_transcoding_of_stretches(level: str) -> None:
+    """Stretches of one width and of several, around the 256 units that are taken in one way, with a surrogate or none."""
+    tok, chance = at_level("deepseek-v3", level), chance_of_today(f"stretches {level}")
+    for most in ["\xff", "\u07ff", "\uffff", "\U0010ffff"] * 10:
+        widths = [c for c in WIDTHS if c <= most]
+        text = ""
+        while len(text) < 1200:
+            alphabet = chance.sample(widths, chance.randint(1, len(widths)))
+            text += "".join(chance.choices(alphabet, k=chance.choice([1, 15, 16, 31, 32, 33, 64, 255, 256, 257])))
+        assert tok.encode(text) == tok.encode(text.encode()), text
+        at = chance.randrange(len(text))
+        with pytest.raises(dstok.TextError, match=f"U\\+D800 at code point {at}$"):
+            tok.count(text[:at] + "\ud800" + text[at:])
 
 
 @pytest.mark.parametrize("level", levels())

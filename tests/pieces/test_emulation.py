@@ -28,7 +28,7 @@ _mm_load_si128 x p | _mm_loadu_si128 x p | _mm256_load_si256 y p | _mm256_loadu_
 _mm512_maskz_loadu_epi8 z k64 p
 _mm_storeu_si128 v p x | _mm256_storeu_si256 v p y | _mm512_storeu_si512 v p z
 _mm_set1_epi64x x q | _mm256_set1_epi8 y i | _mm256_set1_epi32 y i | _mm256_set1_epi64x y q
-_mm512_set1_epi8 z i | _mm512_set1_epi32 z i | _mm512_set1_epi64 z q | _mm512_setzero_si512 z
+_mm512_set1_epi8 z i | _mm512_set1_epi16 z i | _mm512_set1_epi32 z i | _mm512_set1_epi64 z q | _mm512_setzero_si512 z
 _mm256_setzero_si256 y
 _mm_cvtsi32_si128 x i | _mm_cvtsi128_si32 d x | _mm_cvtsi128_si64 q x | _mm_extract_epi32 d x {0,1,2,3}
 _mm_and_si128 x x x | _mm256_or_si256 y y y | _mm256_andnot_si256 y y y | _mm512_and_si512 z z z | _mm512_or_si512 z z z
@@ -41,28 +41,27 @@ _mm512_srli_epi32 z z {0,1,31,32,70} | _mm512_slli_epi64 z z {0,1,63,64,70} | _m
 _mm512_ror_epi64 z z {0,1,32,63,64,70}
 _mm_or_si128 x x x | _mm_sub_epi32 x x x | _mm_cmpeq_epi64 x x x | _mm256_and_si256 y y y | _mm256_cmpeq_epi64 y y y
 _mm256_srlv_epi32 y y y# | _mm256_srli_epi64 y y {0,1,63,64,70}
-_mm256_cmpeq_epi64_mask k8 y y | _mm512_cmpeq_epi8_mask k64 z z | _mm512_cmpge_epu8_mask k64 z z
+_mm512_cmpeq_epi8_mask k64 z z | _mm512_cmpge_epu8_mask k64 z z
 _mm512_cmpeq_epi32_mask k16 z z | _mm512_cmpge_epu32_mask k16 z z
-_mm512_cmple_epu32_mask k16 z z | _mm512_cmpneq_epi64_mask k8 z z
+_mm512_cmpgt_epu32_mask k16 z z | _mm512_cmple_epu32_mask k16 z z | _mm512_cmpneq_epi64_mask k8 z z
 _mm512_cmpgt_epi64_mask k8 z z | _mm512_cmpgt_epu64_mask k8 z z | _mm512_test_epi8_mask k64 z z
-_mm512_testn_epi32_mask k16 z z | _mm512_testn_epi64_mask k8 z z
-_mm512_mask_cmpeq_epi8_mask k64 k64 z z
+_mm512_test_epi16_mask k32 z z | _mm512_testn_epi32_mask k16 z z | _mm512_testn_epi64_mask k8 z z
+_mm512_mask_cmpeq_epi8_mask k64 k64 z z | _mm512_mask_cmplt_epu8_mask k64 k64 z z | _mm512_cmplt_epu8_mask k64 z z
 _mm512_mask_cmple_epu32_mask k16 k16 z z
 _mm512_mask_cmpgt_epu64_mask k8 k8 z z | _mm512_mask_test_epi8_mask k64 k64 z z
 _mm512_mask_testn_epi32_mask k16 k16 z z
 _mm512_testn_epi8_mask k64 z z | _mm512_mask_testn_epi8_mask k64 k64 z z
 _mm512_movepi8_mask k64 z | _mm_movemask_epi8 d x | _mm256_movemask_epi8 d y | _mm256_movemask_pd d yd
-_mm_mask_blend_epi8 x k16 x x | _mm512_mask_blend_epi8 z k64 z z
+_mm_mask_blend_epi8 x k16 x x | _mm512_mask_blend_epi8 z k64 z z | _mm512_mask_blend_epi16 z k32 z z
 _mm512_mask_or_epi32 z z k16 z z
-_mm256_maskz_compress_epi32 y k8 y | _mm256_maskz_compress_epi64 y k8 y
+_mm256_maskz_compress_epi32 y k8 y
 _mm512_maskz_compress_epi8 z k64 z | _mm512_maskz_compress_epi32 z k16 z
-_mm512_mask_i32gather_epi32 z z k16 w16 p {1,2,4,8} | _mm512_mask_i32gather_epi64 z z k8 w8 p {1,2,4,8}
-_mm512_i32gather_epi64 z w8 p {1,2,4,8}
-_mm512_cvtepu8_epi32 z x | _mm512_cvtepu16_epi32 z y | _mm512_cvtepu32_epi64 z y | _mm512_cvtepi32_epi8 x z
+_mm512_mask_i32gather_epi32 z z k16 w16 p {1,2,4,8}
+_mm512_cvtepu8_epi16 z y | _mm512_cvtepu8_epi32 z x | _mm512_cvtepu16_epi32 z y | _mm512_cvtepu32_epi64 z y | _mm512_cvtepi32_epi8 x z
 _mm256_cvtepu32_epi64 y x | _mm512_cvtepi64_epi32 y z
 _mm512_castsi512_si128 x z | _mm256_castsi256_si128 x y
 _mm512_extracti32x4_epi32 x z {0,1,2,3} | _mm512_inserti32x4 z z x {0,1,2,3}
-_mm512_broadcast_i32x4 z x
+_mm512_broadcast_i32x4 z x | _mm512_broadcast_i64x4 z y
 _mm256_castsi256_pd yd y | _mm256_extracti128_si256 x y {0,1} | _mm256_broadcastsi128_si256 y x
 _mm256_shuffle_epi8 y y y | _mm_unpackhi_epi64 x x x | _mm256_unpacklo_epi64 y y y
 _mm256_unpackhi_epi64 y y y
@@ -70,11 +69,11 @@ _mm256_min_epu32 y y y | _mm256_cmpgt_epi32 y y y
 _mm256_blendv_epi8 y y y y | _mm256_testz_si256 d y1 y
 _mm_shuffle_epi8 x x x
 _mm256_i32gather_epi32 y p w8 {1,2,4,8} | _mm256_i32gather_epi64 y p w4 {1,2,4,8} | _mm256_i64gather_epi64 y p q4 {1,2,4,8}
-_mm512_permutex2var_epi8 z z z z | _mm512_shuffle_epi8 z z z | _mm512_alignr_epi32 z z z {0,1,5,15}
+_mm512_permutex2var_epi8 z z z z | _mm512_permutexvar_epi8 z z z | _mm512_shuffle_epi8 z z z | _mm512_alignr_epi32 z z z {0,1,5,15}
 _pdep_u64 q q q | _pext_u64 q q q | _bzhi_u64 q q n | _tzcnt_u64 q q
 """
 CONSTANTS = {
-    "_mm256_set_epi32": ("y", 8), "_mm512_set_epi32": ("z", 16),
+    "_mm256_set_epi32": ("y", 8), "_mm512_set_epi32": ("z", 16), "_mm512_set_epi64": ("z", 8),
     "_mm256_setr_epi32": ("y", 8)}
 
 PROGRAM = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dstok.core.check._check import shared_numbers
 from dstok.core.merge._pieces import cuttable_ranges
-from dstok.pattern import automaton, marked, nfa, windows
+from dstok.pattern import automaton, marked, windows
 from dstok.tables import byte_pairs, kernels
 from dstok.tables.image import checks
 from dstok.unicode import normalization
@@ -21,7 +21,6 @@ def test_rules_have_kinds() -> None:
 
 
 def test_python_with_python() -> None:
-    assert (nfa.DEAD, nfa.START, nfa.NO_TAG) == (automaton.DEAD, automaton.START, automaton.NO_TAG)
     assert checks.MAX_BYTE_PAIRS == byte_pairs.NO_PAIR
 
 

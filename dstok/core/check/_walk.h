@@ -30,7 +30,7 @@ _Static_assert(offsetof(GridMasks, size) % 8 == 0 && offsetof(GridState, digits)
 static void walk_ascii(int rules, uint8_t byte, GridMasks *m) {
     static const KernelTables none;
     uint8_t text[2 * 64] = {'\'', byte};
-    masks_16(&none, rules, text, 3, 0, m);
+    narrow_16(&none, rules, text, 3, m);
     for (int i = 0; i < WALK_WORDS; i++)
         ((uint64_t *)m)[i] >>= 1;
 }

@@ -149,6 +149,9 @@ cdef class PieceFinder(Finder):
             self.kernel.page_flags[page] = common(self.flags + 256 * page, 256)
         for lead in range(2, 32):
             self.kernel.lead_flags[lead] = common(self.flags + 64 * lead, 64)
+        flags = self.flags[0xC0]
+        if common(self.flags + 0xC0, 0x17) == common(self.flags + 0xD8, 0x1F) == common(self.flags + 0xF8, 8) == flags:
+            self.kernel.lead_flags[3] = flags
         page = 0x08
         while page < 256:  # the longest runs are kept
             flags, size = self.kernel.page_flags[page], 1

@@ -13,27 +13,28 @@
 #include "text/_first_of.h"
 #include "text/_utf8.h"
 
-#define GRID_RUN(name, level, target, write, set) \
+#define GRID_RUN(name, level, target, ahead, write, set) \
     target __attribute__((noinline)) \
     static int grid_last_##name##_##level(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found) { \
-        return grid_last_by(t, set, masks_##level, p, size, s, found); \
+        return grid_last_by(t, set, narrow_##level, wide_##level, p, size, s, found); \
     } \
     target static int grid_only_##name##_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
-        return grid_only_by(t, set, masks_##level, write, p, size, starts); \
+        return grid_only_by(t, set, narrow_##level, wide_##level, write, p, size, starts); \
     } \
     target static void grid_run_##name##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
                                                  GridRun *run) { \
-        grid_run_by(t, set, masks_##level, write, grid_last_##name##_##level, p, stop, final, full, run); \
+        grid_run_by(t, set, ahead, narrow_##level, wide_##level, write, grid_last_##name##_##level, p, stop, final, \
+                    full, run); \
     }
 /* A copy for each set of rules, by its number; cl100k takes the copy of threes. */
-#define GRID_LEVEL(level, target, write) \
-    GRID_RUN(v3, level, target, write, RULES_V3) \
-    GRID_RUN(ones, level, target, write, RULES_ONES) \
-    GRID_RUN(threes, level, target, write, RULES_THREES) \
-    GRID_RUN(cased, level, target, write, RULES_CASED) \
-    GRID_RUN(gpt2, level, target, write, RULES_GPT2) \
-    GRID_RUN(llm, level, target, write, RULES_LLM) \
-    GRID_RUN(coder, level, target, write, RULES_CODER) \
+#define GRID_LEVEL(level, target, ahead, write) \
+    GRID_RUN(v3, level, target, ahead, write, RULES_V3) \
+    GRID_RUN(ones, level, target, ahead, write, RULES_ONES) \
+    GRID_RUN(threes, level, target, ahead, write, RULES_THREES) \
+    GRID_RUN(cased, level, target, ahead, write, RULES_CASED) \
+    GRID_RUN(gpt2, level, target, ahead, write, RULES_GPT2) \
+    GRID_RUN(llm, level, target, ahead, write, RULES_LLM) \
+    GRID_RUN(coder, level, target, ahead, write, RULES_CODER) \
     static const GridRunFunction GRID_##level[] = { \
         [RULES_V3] = grid_run_v3_##level, [RULES_ONES] = grid_run_ones_##level, [RULES_THREES] = grid_run_threes_##level, \
         [RULES_CASED] = grid_run_cased_##level, [RULES_GPT2] = grid_run_gpt2_##level, \
@@ -46,10 +47,10 @@
         [RULES_CODER] = grid_only_coder_##level}; \
     _Static_assert(sizeof(GRID_##level) / sizeof(*GRID_##level) == RULES_COUNT, "a kernel for each set of rules");
 
-GRID_LEVEL(16, , grid_write)
+GRID_LEVEL(16, , 0, grid_write)
 #ifdef DSTOK_X86
-GRID_LEVEL(avx2, SIMD_AVX2, grid_write_avx2)
-GRID_LEVEL(avx512, SIMD_AVX512, grid_write_avx512)
+GRID_LEVEL(avx2, SIMD_AVX2, 0, grid_write_avx2)
+GRID_LEVEL(avx512, SIMD_AVX512, 1, grid_write_avx512)
 #endif
 #undef GRID_RUN
 #undef GRID_LEVEL
@@ -62,8 +63,11 @@ GRID_LEVEL(avx512, SIMD_AVX512, grid_write_avx512)
 #define DEFAULT_NAME "portable"
 #define DEFAULT_UTF8 .transcode = NULL, .valid = NULL
 #endif
-#define DEFAULT_STAGES .probe = probe_portable, .few = few_portable, .emit = emit_portable, DEFAULT_UTF8, .first_of = first_of_16, \
-    .first_in = first_in_16, .pair_ranks = pair_ranks_portable
+#define DEFAULT_STAGES .probe = probe_portable, .few = few_portable, .emit = emit_portable, DEFAULT_UTF8, \
+    .first_of = first_of_16, .first_in = first_in_16, .pair_ranks = pair_ranks_portable
+/* The stages that AVX-512 would not make faster. */
+#define AVX2_STAGES .few = few_avx2, .emit = emit_avx2, .first_of = first_of_avx2, .first_in = first_in_avx2, \
+    .pair_ranks = pair_ranks_avx2, .merge_lanes = merge_lanes_avx2
 
 static const GridRunFunction GRID_NONE[RULES_COUNT];
 static const GridOnlyFunction GRID_ONLY_NONE[RULES_COUNT];
@@ -73,12 +77,10 @@ static const Implementation IMPLEMENTATIONS[] = {
     {.name = "automaton", .grid = GRID_NONE, .grid_only = GRID_ONLY_NONE, DEFAULT_STAGES},
     {.name = DEFAULT_NAME, .grid = GRID_16, .grid_only = GRID_ONLY_16, DEFAULT_STAGES},
 #ifdef DSTOK_X86
-    {.name = "avx2", .vectors = VECTORS_AVX2, .grid = GRID_avx2, .grid_only = GRID_ONLY_avx2,
-     .probe = probe_avx2, .few = few_avx2, .emit = emit_avx2, .transcode = utf8_transcode_avx2, .valid = utf8_valid_avx2, .first_of = first_of_avx2, .first_in = first_in_avx2,
-     .pair_ranks = pair_ranks_avx2, .merge_lanes = merge_lanes_avx2},
-    {.name = "avx512", .vectors = VECTORS_AVX2 | VECTORS_AVX512, .grid = GRID_avx512,
-     .grid_only = GRID_ONLY_avx512, .probe = probe_avx512, .few = few_avx2, .emit = emit_avx2, .transcode = utf8_transcode_avx512, .valid = utf8_valid_avx512, .first_of = first_of_avx2,
-     .first_in = first_in_avx2, .pair_ranks = pair_ranks_avx2, .merge_lanes = merge_lanes_avx2},
+    {.name = "avx2", .vectors = VECTORS_AVX2, .grid = GRID_avx2, .grid_only = GRID_ONLY_avx2, .probe = probe_avx2,
+     .transcode = utf8_transcode_avx2, .valid = utf8_valid_avx2, AVX2_STAGES},
+    {.name = "avx512", .vectors = VECTORS_AVX2 | VECTORS_AVX512, .grid = GRID_avx512, .grid_only = GRID_ONLY_avx512,
+     .probe = probe_avx512, .transcode = utf8_transcode_avx512, .valid = utf8_valid_avx512, AVX2_STAGES},
 #endif
 };
 enum { IMPLEMENTATION_COUNT = sizeof(IMPLEMENTATIONS) / sizeof(*IMPLEMENTATIONS) };

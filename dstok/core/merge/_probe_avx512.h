@@ -1,4 +1,4 @@
-/* The probe by AVX-512: pieces are sorted by length into lists, and their keys and hashes are made eight at a time.
+/* The probe by AVX-512: keys and hashes are made eight at a time.
  *
  * In and out: as in _probe_batches.h. Invariant: the same values, the same missing pieces.
  */
@@ -9,53 +9,13 @@
 
 #ifdef DSTOK_X86
 
-/* Pieces of one range of lengths: their indexes, starts, lengths and lines. More than PROBE_LIST would not fit the
- * level-1 cache. */
+/* Pieces of 9 to 24 bytes: their indexes, starts, lengths and lines. More than PROBE_LIST would not fit the level-1
+ * cache. */
 enum { PROBE_LIST = 512 };
 typedef struct {
     int count;
     uint32_t index[PROBE_LIST + 16], start[PROBE_LIST + 16], length[PROBE_LIST + 16], line[PROBE_LIST + 16];
 } PieceList;
-
-SIMD_AVX512
-static inline int probe_append(PieceList *list, int count, __mmask16 chosen, __m512i index, __m512i start,
-                               __m512i length) {
-    _mm512_storeu_si512(list->index + count, _mm512_maskz_compress_epi32(chosen, index));
-    _mm512_storeu_si512(list->start + count, _mm512_maskz_compress_epi32(chosen, start));
-    _mm512_storeu_si512(list->length + count, _mm512_maskz_compress_epi32(chosen, length));
-    return count + __builtin_popcount(chosen);
-}
-
-/* Ends a list. The loops over it take eight at a time, so the entries after the end must point to readable text. */
-SIMD_AVX512
-static inline void probe_close(PieceList *list, int count) {
-    _mm512_storeu_si512(list->start + count, _mm512_setzero_si512());
-    _mm512_storeu_si512(list->length + count, _mm512_set1_epi32(1));
-    list->count = count;
-}
-
-/* Sorts the pieces by length; those above 24 bytes get the value 0. */
-SIMD_AVX512
-static inline void probe_sort(const uint32_t *starts, int pieces, PieceList *brief, PieceList *lengthy,
-                              uint64_t *values) {
-    __m512i index = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    int briefs = 0, lengthies = 0; /* not in the lists: the compiler would read them back after each store */
-    for (int i = 0; i < pieces; i += 16) {
-        __m512i start = _mm512_loadu_si512(starts + i);
-        __m512i length = _mm512_sub_epi32(_mm512_loadu_si512(starts + i + 1), start);
-        __mmask16 used = pieces - i >= 16 ? 0xFFFF : (__mmask16)((1u << (pieces - i)) - 1);
-        __mmask16 is_brief = _mm512_mask_cmple_epu32_mask(used, length, _mm512_set1_epi32(8));
-        __mmask16 fits = _mm512_mask_cmple_epu32_mask(used, length, _mm512_set1_epi32(24));
-        briefs = probe_append(brief, briefs, is_brief, index, start, length);
-        lengthies = probe_append(lengthy, lengthies, fits & ~is_brief, index, start, length);
-        if (__builtin_expect(fits != used, 0))
-            for (int rest = used & ~fits; rest; rest &= rest - 1)
-                values[i + __builtin_ctz(rest)] = 0;
-        index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
-    }
-    probe_close(brief, briefs);
-    probe_close(lengthy, lengthies);
-}
 
 /* The low `bits` of each word: the whole word from 64 on, nothing from 0 down. */
 SIMD_AVX512
@@ -70,40 +30,83 @@ static inline void probe_prefetch(const uint64_t *lines, const uint32_t *line) {
         __builtin_prefetch(lines + 8 * (size_t)line[j]);
 }
 
-/* Keys and lines of short pieces. */
+/* The words at text + start[0], ..., text + start[7]. Plain loads: a gather costs more than twice as much on some
+ * processors, and far more on those whose gathers the system has to mend. */
+SIMD_AVX512 __attribute__((always_inline))
+static inline __m512i probe_words(const uint8_t *text, const uint32_t *start) {
+    long long word[8];
+    for (int j = 0; j < 8; j++)
+        memcpy(&word[j], text + start[j], WORD);
+    return _mm512_set_epi64(word[7], word[6], word[5], word[4], word[3], word[2], word[1], word[0]);
+}
+
+/* Keys and lines of eight pieces, as if all were short: for longer ones both are 0. */
+SIMD_AVX512 __attribute__((always_inline))
+static inline void probe_hash_eight(const PieceTable *t, const uint8_t *text, const uint32_t *starts, __m128i shift,
+                                    uint64_t *keys, uint32_t *line) {
+    __m256i length = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(starts + 1)),
+                                      _mm256_loadu_si256((const __m256i *)starts));
+    __m512i unused = _mm512_sub_epi64(_mm512_set1_epi64(64), _mm512_slli_epi64(_mm512_cvtepu32_epi64(length), 3));
+    __m512i key = _mm512_and_si512(probe_words(text, starts), _mm512_srlv_epi64(_mm512_set1_epi64(-1), unused));
+    __m512i hash = _mm512_srl_epi64(_mm512_mullo_epi64(key, _mm512_set1_epi64((long long)HASH_0)), shift);
+    _mm512_storeu_si512(keys, key);
+    _mm256_storeu_si256((__m256i *)line, _mm512_cvtepi64_epi32(hash));
+    probe_prefetch(t->a, line);
+}
+
+SIMD_AVX512 __attribute__((always_inline))
+static inline int probe_append(PieceList *list, int count, __mmask16 chosen, __m512i index, __m512i start,
+                               __m512i length) {
+    _mm512_storeu_si512(list->index + count, _mm512_maskz_compress_epi32(chosen, index));
+    _mm512_storeu_si512(list->start + count, _mm512_maskz_compress_epi32(chosen, start));
+    _mm512_storeu_si512(list->length + count, _mm512_maskz_compress_epi32(chosen, length));
+    return count + __builtin_popcount(chosen);
+}
+
+/* The same for all of up to PROBE_LIST pieces. Lists the pieces of 9 to 24 bytes. */
 SIMD_AVX512
-static inline void probe_hash_brief(const PieceTable *t, const uint8_t *text, PieceList *list, uint64_t *keys) {
+static inline void probe_hash_all(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces,
+                                  uint64_t *keys, uint32_t *line, PieceList *longer) {
+    __m512i index = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     __m128i shift = _mm_cvtsi32_si128(t->a_shift);
-    for (int i = 0; i < list->count; i += 8) {
-        __m256i start = _mm256_loadu_si256((const __m256i *)(list->start + i));
-        __m512i length = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)(list->length + i)));
-        __m512i unused = _mm512_sub_epi64(_mm512_set1_epi64(64), _mm512_slli_epi64(length, 3));
-        __m512i key = _mm512_i32gather_epi64(start, (const long long *)text, 1);
-        key = _mm512_and_si512(key, _mm512_srlv_epi64(_mm512_set1_epi64(-1), unused));
-        _mm512_storeu_si512(keys + i, key);
-        __m512i hash = _mm512_srl_epi64(_mm512_mullo_epi64(key, _mm512_set1_epi64((long long)HASH_0)), shift);
-        _mm256_storeu_si256((__m256i *)(list->line + i), _mm512_cvtepi64_epi32(hash));
-        probe_prefetch(t->a, list->line + i);
+    int count = 0; /* not longer->count: the compiler would read it back after each store */
+    for (int i = 0; i < pieces; i += 16) {
+        const uint32_t *from = starts + i;
+        uint32_t last[17];
+        if (__builtin_expect(pieces - i < 16, 0)) { /* what lies after the end may be no places in the text */
+            for (int j = 0; j < 17; j++)
+                last[j] = from[j < pieces - i ? j : pieces - i];
+            from = last;
+        }
+        probe_hash_eight(t, text, from, shift, keys + i, line + i);
+        probe_hash_eight(t, text, from + 8, shift, keys + i + 8, line + i + 8);
+        __m512i start = _mm512_loadu_si512(from), length = _mm512_sub_epi32(_mm512_loadu_si512(from + 1), start);
+        __mmask16 chosen = _mm512_cmpgt_epu32_mask(length, _mm512_set1_epi32(WORD));
+        chosen = _mm512_mask_cmple_epu32_mask(chosen, length, _mm512_set1_epi32(MIDDLE));
+        count = probe_append(longer, count, chosen, index, start, length);
+        index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
     }
+    /* The loop over the list takes eight at a time, so the entries after the end must point to readable text. */
+    _mm512_storeu_si512(longer->start + count, _mm512_setzero_si512());
+    _mm512_storeu_si512(longer->length + count, _mm512_set1_epi32(1));
+    longer->count = count;
 }
 
 /* Keys and lines of longer pieces. */
 SIMD_AVX512
-static inline void probe_hash_lengthy(const PieceTable *t, const uint8_t *text, PieceList *list, uint64_t *keys_0,
-                                      uint64_t *keys_1, uint64_t *keys_2) {
+static inline void probe_hash_longer(const PieceTable *t, const uint8_t *text, PieceList *list, uint64_t *keys_0,
+                                     uint64_t *keys_1, uint64_t *keys_2) {
     __m128i shift = _mm_cvtsi32_si128(t->b_shift);
     for (int i = 0; i < list->count; i += 8) {
-        __m256i start = _mm256_loadu_si256((const __m256i *)(list->start + i));
         __m512i bits = _mm512_slli_epi64(
             _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)(list->length + i))), 3);
-        __mmask8 three = _mm512_cmpgt_epi64_mask(bits, _mm512_set1_epi64(128));
-        __m512i key_0 = _mm512_i32gather_epi64(start, (const long long *)text, 1);
-        __m512i key_1 = _mm512_i32gather_epi64(start, (const long long *)(text + 8), 1), key_2 = _mm512_setzero_si512();
+        int three = _mm512_cmpgt_epi64_mask(bits, _mm512_set1_epi64(128)) != 0;
+        __m512i key_0 = probe_words(text, list->start + i), key_1 = probe_words(text + 8, list->start + i);
+        __m512i key_2 = _mm512_setzero_si512();
         key_1 = probe_low(key_1, _mm512_sub_epi64(bits, _mm512_set1_epi64(64)));
         __m512i hash = _mm512_mullo_epi64(key_1, _mm512_set1_epi64((long long)HASH_1));
         if (three) {
-            key_2 = _mm512_mask_i32gather_epi64(key_2, three, start, (const long long *)(text + 16), 1);
-            key_2 = probe_low(key_2, _mm512_sub_epi64(bits, _mm512_set1_epi64(128)));
+            key_2 = probe_low(probe_words(text + 16, list->start + i), _mm512_sub_epi64(bits, _mm512_set1_epi64(128)));
             hash = _mm512_add_epi64(hash, key_2);
         }
         _mm512_storeu_si512(keys_0 + i, key_0);
@@ -139,26 +142,22 @@ static inline int probe_missed(const PieceTable *t, const uint32_t *starts, int 
     return count;
 }
 
-SIMD_AVX512
-static inline uint64_t probe_a(const uint64_t *line, uint64_t key) {
-    __mmask8 same = _mm256_cmpeq_epi64_mask(_mm256_load_si256((const __m256i *)line), _mm256_set1_epi64x((long long)key));
-    __m256i value = _mm256_maskz_compress_epi64(same, _mm256_load_si256((const __m256i *)(line + 4)));
-    return (uint64_t)_mm_cvtsi128_si64(_mm256_castsi256_si128(value));
-}
-
-/* The values of up to PROBE_LIST pieces. */
+/* The values of up to PROBE_LIST pieces. A piece above 8 bytes first gets the value of key 0 in line 0, if there is one.
+ * Up to 24 bytes its own is written over it; above, the value is one of another length, so the piece is missed. */
 SIMD_AVX512
 static inline void probe_lists(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces,
                                uint64_t *values) {
-    PieceList brief, lengthy;
-    uint64_t keys[PROBE_LIST], keys_0[PROBE_LIST], keys_1[PROBE_LIST], keys_2[PROBE_LIST];
-    probe_sort(starts, pieces, &brief, &lengthy, values);
-    probe_hash_brief(t, text, &brief, keys);
-    probe_hash_lengthy(t, text, &lengthy, keys_0, keys_1, keys_2);
-    for (int i = 0; i < brief.count; i++)
-        values[brief.index[i]] = probe_a(t->a + 8 * (size_t)brief.line[i], keys[i]);
-    for (int i = 0; i < lengthy.count; i++)
-        values[lengthy.index[i]] = long_avx2(t->b + 8 * (size_t)lengthy.line[i], keys_0[i], keys_1[i], keys_2[i]);
+    PieceList longer;
+    uint64_t keys[PROBE_LIST + 16], keys_0[PROBE_LIST + 8], keys_1[PROBE_LIST + 8], keys_2[PROBE_LIST + 8];
+    uint32_t line[PROBE_LIST + 16];
+    probe_hash_all(t, text, starts, pieces, keys, line, &longer);
+    probe_hash_longer(t, text, &longer, keys_0, keys_1, keys_2);
+    for (int i = 0; i < pieces; i += 2) {
+        const uint64_t *lines[2] = {t->a + 8 * (size_t)line[i], t->a + 8 * (size_t)line[i + 1]};
+        pair_avx2(lines, keys + i, values + i);
+    }
+    for (int i = 0; i < longer.count; i++)
+        values[longer.index[i]] = long_avx2(t->b + 8 * (size_t)longer.line[i], keys_0[i], keys_1[i], keys_2[i]);
 }
 
 /* Whether the lists send pieces of all lengths to the same lines as `piece_line_a` and `piece_line_b`, where entries
@@ -167,24 +166,23 @@ SIMD_AVX512
 static int lists_agree(void) {
     static uint64_t lines[8 << 4];
     PieceTable t = {.a = lines, .b = lines, .a_shift = 60, .b_shift = 60};
-    PieceList brief, lengthy;
-    uint64_t values[MIDDLE], keys[4][MIDDLE];
-    uint32_t starts[MIDDLE + 17] = {0};
+    PieceList longer;
+    uint64_t keys[4][MIDDLE + 16];
+    uint32_t starts[MIDDLE + 1] = {0}, line[MIDDLE + 16];
     uint8_t text[MIDDLE * (MIDDLE + 1) / 2 + MIDDLE];
     int wrong = 0;
     for (uint32_t i = 0; i < sizeof(text); i++)
         text[i] = (uint8_t)(i * 151 + 1);
     for (uint32_t i = 0; i < MIDDLE; i++) /* piece i has i + 1 bytes */
         starts[i + 1] = starts[i] + i + 1;
-    probe_sort(starts, MIDDLE, &brief, &lengthy, values);
-    probe_hash_brief(&t, text, &brief, keys[0]);
-    probe_hash_lengthy(&t, text, &lengthy, keys[1], keys[2], keys[3]);
+    probe_hash_all(&t, text, starts, MIDDLE, keys[0], line, &longer);
+    probe_hash_longer(&t, text, &longer, keys[1], keys[2], keys[3]);
     for (uint32_t i = 0; i < MIDDLE; i++) {
-        uint64_t key[3], *line = lines + 8 * (i < WORD ? brief.line[i] : lengthy.line[i - WORD]);
+        uint64_t key[3], *found = lines + 8 * (i < WORD ? line[i] : longer.line[i - WORD]);
         key_of(text + starts[i], i + 1, key);
-        wrong |= line != (i < WORD ? piece_line_a(&t, key[0]) : piece_line_b(&t, key));
+        wrong |= found != (i < WORD ? piece_line_a(&t, key[0]) : piece_line_b(&t, key));
     }
-    return !wrong && brief.count == WORD && lengthy.count == MIDDLE - WORD;
+    return !wrong && longer.count == MIDDLE - WORD;
 }
 
 /* Up to this many pieces the lists cost more than they save (50 ns a call). */

@@ -21,6 +21,7 @@ MASKZ_LOAD(_mm512_maskz_loadu_epi8, __mmask64, u8)
 
 /* Vectors of constants. */
 SET1(_mm512_set1_epi8, __m512i, u8, char)
+SET1(_mm512_set1_epi16, __m512i, u16, short)
 SET1(_mm512_set1_epi32, __m512i, u32, int)
 SET1(_mm512_set1_epi64, __m512i, u64, long long)
 
@@ -29,6 +30,12 @@ EMULATED __m512i _mm512_setzero_si512(void) { return _mm512_set1_epi8(0); }
 EMULATED __m512i _mm512_set_epi32(int p, int o, int n, int m, int l, int k, int j, int i, int h, int g, int f, int e,
                                   int d, int c, int b, int a) {
     const int lanes[16] = {a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p};
+    return _mm512_loadu_si512(lanes);
+}
+
+EMULATED __m512i _mm512_set_epi64(long long h, long long g, long long f, long long e, long long d, long long c, long long b,
+                                  long long a) {
+    const long long lanes[8] = {a, b, c, d, e, f, g, h};
     return _mm512_loadu_si512(lanes);
 }
 
@@ -69,20 +76,23 @@ EMULATED __m512i _mm512_ror_epi64(__m512i a, int by) {
         return k; \
     }
 #define MASK_COMPARE(name, base, V, M) EMULATED M name(M k, V a, V b) { return k & base(a, b); }
-COMPARE(_mm256_cmpeq_epi64_mask, __m256i, __mmask8, u64, uint64_t, A == B)
 COMPARE(_mm512_cmpeq_epi8_mask, __m512i, __mmask64, u8, uint8_t, A == B)
 COMPARE(_mm512_cmpge_epu8_mask, __m512i, __mmask64, u8, uint8_t, A >= B)
+COMPARE(_mm512_cmplt_epu8_mask, __m512i, __mmask64, u8, uint8_t, A < B)
 COMPARE(_mm512_cmpeq_epi32_mask, __m512i, __mmask16, u32, uint32_t, A == B)
 COMPARE(_mm512_cmpge_epu32_mask, __m512i, __mmask16, u32, uint32_t, A >= B)
+COMPARE(_mm512_cmpgt_epu32_mask, __m512i, __mmask16, u32, uint32_t, A > B)
 COMPARE(_mm512_cmple_epu32_mask, __m512i, __mmask16, u32, uint32_t, A <= B)
 COMPARE(_mm512_cmpneq_epi64_mask, __m512i, __mmask8, u64, uint64_t, A != B)
 COMPARE(_mm512_cmpgt_epi64_mask, __m512i, __mmask8, u64, int64_t, A > B)
 COMPARE(_mm512_cmpgt_epu64_mask, __m512i, __mmask8, u64, uint64_t, A > B)
 COMPARE(_mm512_test_epi8_mask, __m512i, __mmask64, u8, uint8_t, (A & B) != 0)
+COMPARE(_mm512_test_epi16_mask, __m512i, __mmask32, u16, uint16_t, (A & B) != 0)
 COMPARE(_mm512_testn_epi8_mask, __m512i, __mmask64, u8, uint8_t, (A & B) == 0)
 COMPARE(_mm512_testn_epi32_mask, __m512i, __mmask16, u32, uint32_t, (A & B) == 0)
 COMPARE(_mm512_testn_epi64_mask, __m512i, __mmask8, u64, uint64_t, (A & B) == 0)
 MASK_COMPARE(_mm512_mask_cmpeq_epi8_mask, _mm512_cmpeq_epi8_mask, __m512i, __mmask64)
+MASK_COMPARE(_mm512_mask_cmplt_epu8_mask, _mm512_cmplt_epu8_mask, __m512i, __mmask64)
 MASK_COMPARE(_mm512_mask_cmple_epu32_mask, _mm512_cmple_epu32_mask, __m512i, __mmask16)
 MASK_COMPARE(_mm512_mask_cmpgt_epu64_mask, _mm512_cmpgt_epu64_mask, __m512i, __mmask8)
 MASK_COMPARE(_mm512_mask_test_epi8_mask, _mm512_test_epi8_mask, __m512i, __mmask64)
@@ -99,6 +109,7 @@ EMULATED __mmask64 _mm512_movepi8_mask(__m512i a) { return _mm512_test_epi8_mask
     }
 MASK_BLEND(_mm_mask_blend_epi8, __m128i, __mmask16, u8)
 MASK_BLEND(_mm512_mask_blend_epi8, __m512i, __mmask64, u8)
+MASK_BLEND(_mm512_mask_blend_epi16, __m512i, __mmask32, u16)
 MASK_BLEND(emulated_blend_epi32, __m512i, __mmask16, u32)
 EMULATED __m512i _mm512_mask_or_epi32(__m512i s, __mmask16 k, __m512i a, __m512i b) {
     return emulated_blend_epi32(k, s, _mm512_or_si512(a, b));
@@ -114,7 +125,6 @@ EMULATED __m512i _mm512_mask_or_epi32(__m512i s, __mmask16 k, __m512i a, __m512i
         return r; \
     }
 COMPRESS(_mm256_maskz_compress_epi32, __m256i, __mmask8, u32)
-COMPRESS(_mm256_maskz_compress_epi64, __m256i, __mmask8, u64)
 COMPRESS(_mm512_maskz_compress_epi8, __m512i, __mmask64, u8)
 COMPRESS(_mm512_maskz_compress_epi32, __m512i, __mmask16, u32)
 
@@ -126,12 +136,9 @@ COMPRESS(_mm512_maskz_compress_epi32, __m512i, __mmask16, u32)
         return s; \
     }
 GATHER(_mm512_mask_i32gather_epi32, __mmask16, u32, __m512i)
-GATHER(_mm512_mask_i32gather_epi64, __mmask8, u64, __m256i)
-EMULATED __m512i _mm512_i32gather_epi64(__m256i index, const void *from, int scale) {
-    return _mm512_mask_i32gather_epi64(_mm512_setzero_si512(), 0xFF, index, from, scale);
-}
 
 /* Lanes of another width. */
+CONVERT(_mm512_cvtepu8_epi16, __m512i, u16, __m256i, u8)
 CONVERT(_mm512_cvtepu8_epi32, __m512i, u32, __m128i, u8)
 CONVERT(_mm512_cvtepu16_epi32, __m512i, u32, __m256i, u16)
 CONVERT(_mm512_cvtepu32_epi64, __m512i, u64, __m256i, u32)
@@ -144,7 +151,14 @@ EMULATED __m128i _mm512_extracti32x4_epi32(__m512i a, int at) { return _mm_loadu
 EMULATED __m512i _mm512_inserti32x4(__m512i a, __m128i b, int at) { memcpy(a.u8 + 16 * (at & 3), &b, 16); return a; }
 EMULATED __m512i _mm512_broadcast_i32x4(__m128i a) { __m512i r; EACH(4) memcpy(r.u8 + 16 * i, &a, 16); return r; }
 
+EMULATED __m512i _mm512_broadcast_i64x4(__m256i a) { __m512i r; EACH(2) memcpy(r.u8 + 32 * i, &a, 32); return r; }
+
 /* Bytes and lanes by number. */
+EMULATED __m512i _mm512_permutexvar_epi8(__m512i index, __m512i a) {
+    __m512i r;
+    EACH(64) r.u8[i] = a.u8[index.u8[i] & 63];
+    return r;
+}
 EMULATED __m512i _mm512_permutex2var_epi8(__m512i a, __m512i index, __m512i b) {
     __m512i r;
     EACH(64) r.u8[i] = (index.u8[i] & 64 ? b : a).u8[index.u8[i] & 63];

@@ -17,12 +17,14 @@ typedef struct Lanes Lanes;
 typedef struct PairTable PairTable;
 typedef struct PieceTable PieceTable;
 
-enum { FIRST_MOST = 4, FIRST_PAD = 32 };
+enum { FIRST_MOST = 4, FIRST_PAD = 32, FIRST_DEEP = 3, FIRST_GROUPS = 8 };
 
-/* Up to four bytes to look for, each repeated; if there are fewer, the last one again. */
+/* The starts of texts to look for: their first FIRST_DEEP bytes, or as many as they have. */
 struct FirstBytes {
-    uint8_t bytes[FIRST_MOST][FIRST_PAD];
-    int few; /* whether `bytes` holds all that are looked for */
+    uint8_t bytes[FIRST_MOST][FIRST_PAD]; /* the first bytes, each repeated; if fewer, the last one again */
+    uint8_t groups[FIRST_DEEP][256];      /* by place and byte: the groups of texts with it there, or that end before */
+    uint8_t halves[FIRST_DEEP][2][16];    /* the same by the lower and by the upper half of a byte */
+    int count;                            /* of the first bytes; `bytes` holds FIRST_MOST of them at most */
     const Implementation *level;
 };
 
@@ -62,10 +64,10 @@ struct Implementation {
      * place to go on from. Or NULL. */
     ptrdiff_t (*valid)(const uint8_t *text, ptrdiff_t length);
 
-    /* The place of the first of some bytes in text[at:stop], or `stop`. */
+    /* The first place in text[at:stop] where one of the texts may begin, or `stop`. */
     int64_t (*first_of)(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop);
 
-    /* Whether one of them is in `text`, or in the up to FIRST_PAD bytes after it, which it reads. */
+    /* Whether one of their first bytes is in `text`, or in the up to FIRST_PAD bytes after it, which it reads. */
     int (*first_in)(const FirstBytes *firsts, const uint8_t *text, int64_t size);
 
     /* The ranks of all neighbours, `count` - 1 of them, for more than PAIRS ids. */

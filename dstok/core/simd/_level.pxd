@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 # merge/_lanes.h or merge/_piece_table.h.
 cdef extern from "simd/_implementation.h":
     enum:
-        FIRST_MOST, FIRST_PAD, GRID_RANGES
+        FIRST_DEEP, FIRST_GROUPS, FIRST_MOST, FIRST_PAD, GRID_RANGES
     ctypedef struct KernelTables:
         const uint8_t *pages
         const uint16_t *page_numbers
@@ -44,7 +44,9 @@ cdef extern from "simd/_implementation.h":
         pass
     ctypedef struct FirstBytes:
         uint8_t bytes[FIRST_MOST][FIRST_PAD]
-        bint few
+        uint8_t groups[FIRST_DEEP][256]
+        uint8_t halves[FIRST_DEEP][2][16]
+        int count
         const Implementation *level
     ctypedef void (*GridRunFunction)(
         const KernelTables *t, const uint8_t *p, uint32_t stop, bint final, int full, GridRun *run) noexcept nogil

@@ -91,24 +91,27 @@ GRID_INLINE int grid_block(int rules, GridText x, GridMasks *m, GridState *s, Gr
 
 /* Decides the last block, of fewer than 64 bytes. It is not inlined. */
 typedef int (*GridLast)(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found);
-typedef void (*GridMaskFunction)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
-                                 GridMasks *m);
+/* The masks of ASCII, and those of the other characters. */
+typedef void (*GridNarrow)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, GridMasks *m);
+typedef void (*GridWide)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before, GridMasks *m);
 
-GRID_INLINE int grid_last_by(const KernelTables *t, int rules, GridMaskFunction masks, const uint8_t *p, int size,
-                             GridState *s, GridStarts *found) {
+GRID_INLINE int grid_last_by(const KernelTables *t, int rules, GridNarrow narrow, GridWide wide, const uint8_t *p,
+                             int size, GridState *s, GridStarts *found) {
     uint64_t text = (1ull << size) - 1;
     GridMasks m;
-    masks(t, rules, p, text, s->before, &m);
+    narrow(t, rules, p, text, &m);
+    if (m.wide)
+        wide(t, rules, p, text, s->before, &m);
     return grid_block(rules, (GridText){p, p + size, 1, text, 0, t->rules == RULES_CL100K}, &m, s, found);
 }
 
 /* Writes the starts of a whole text of 1 to 63 bytes, and its end; returns the number of pieces, or -1 if the rules do
  * not settle it. The state is zeros before the text, and nobody needs it after: the compiler drops what makes it. */
-GRID_INLINE int grid_only_by(const KernelTables *t, int rules, GridMaskFunction masks, GridWrite write, const uint8_t *p,
-                             int size, uint32_t *starts) {
+GRID_INLINE int grid_only_by(const KernelTables *t, int rules, GridNarrow narrow, GridWide wide, GridWrite write,
+                             const uint8_t *p, int size, uint32_t *starts) {
     GridState s = {0};
     GridStarts found = {0};
-    if (__builtin_expect(grid_last_by(t, rules, masks, p, size, &s, &found) < size, 0))
+    if (__builtin_expect(grid_last_by(t, rules, narrow, wide, p, size, &s, &found) < size, 0))
         return -1;
     uint64_t later = found.starts & ~1ull;
     int pieces = __builtin_popcountll(later) + 1;
@@ -120,19 +123,42 @@ GRID_INLINE int grid_only_by(const KernelTables *t, int rules, GridMaskFunction 
 
 /* Appends starts to `run`, as offsets from `p`, until there are `full` pieces or the text from `run->at` on is too
  * short. If `final`, the text and the last piece end at `stop`: only then may fewer than GRID_LOOK bytes follow, and
- * bytes after `stop` are read. */
-GRID_INLINE void grid_run_by(const KernelTables *t, int rules, GridMaskFunction masks, GridWrite write, GridLast last,
-                             const uint8_t *p, uint32_t stop, int final, int full, GridRun *run) {
+ * bytes after `stop` are read.
+ * `ahead`: after a block of ASCII, the masks of the next one are made before the rules of this one. Both are long chains
+ * of dependent instructions, and the processor sees only so many at a time. Such a block also has its own copy of the
+ * rules, in which the masks of other characters are constants. */
+GRID_INLINE void grid_run_by(const KernelTables *t, int rules, int ahead, GridNarrow narrow, GridWide wide,
+                             GridWrite write, GridLast last, const uint8_t *p, uint32_t stop, int final, int full,
+                             GridRun *run) {
     uint32_t here = run->at, look = final ? 64 : GRID_LOOK, *starts = run->starts;
-    int count = run->pieces, anchor = run->anchor;
+    int count = run->pieces, anchor = run->anchor, made = 0; /* made: whether `next` has the masks of the block */
+    uint64_t fresh = ~0ull << (here == starts[count]); /* without a start that is in `starts` already */
     GridState *s = &run->state;
+    GridMasks m, next;
     while (count < full && here < stop) {
         GridStarts found;
         int size;
         if (here + look <= stop) {
-            GridMasks m;
-            masks(t, rules, p + here, ~0ull, s->before, &m);
-            size = grid_block(rules, (GridText){p + here, p + stop, final, ~0ull, 1, t->rules == RULES_CL100K}, &m, s, &found);
+            const uint8_t *block = p + here;
+            GridText x = {block, p + stop, final, ~0ull, 1, t->rules == RULES_CL100K};
+            if (made)
+                m = next;
+            else
+                narrow(t, rules, block, ~0ull, &m);
+            made = ahead && !m.wide && !s->cjk;
+            if (__builtin_expect(made, 1)) {
+                made = here + GRID_ASCII + look <= stop;
+                if (made)
+                    narrow(t, rules, block + GRID_ASCII, ~0ull, &next);
+                grid_narrow(~0ull, 0, &m);
+                s->cjk = 0;
+                size = grid_block(rules, x, &m, s, &found);
+                made &= size == GRID_ASCII;
+            } else {
+                if (m.wide)
+                    wide(t, rules, block, ~0ull, s->before, &m);
+                size = grid_block(rules, x, &m, s, &found);
+            }
         } else if (final) {
             size = last(t, p + here, (int)(stop - here), s, &found);
         } else {
@@ -140,7 +166,8 @@ GRID_INLINE void grid_run_by(const KernelTables *t, int rules, GridMaskFunction 
         }
         if (__builtin_expect(!size, 0))
             break;
-        found.starts &= ~0ull << (here == starts[count]);
+        found.starts &= fresh;
+        fresh = ~0ull;
         write(found.starts, here, starts + count + 1);
         if (rules == RULES_CASED) {
             found.anchors &= found.starts;

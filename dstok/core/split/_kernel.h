@@ -32,7 +32,8 @@ typedef struct KernelTables {
     const uint8_t *flags;          /* F_ flags of the code points below 0x10000, and 4 bytes to spare */
     uint8_t ascii[128];            /* A_ bits */
     uint8_t page_flags[256];       /* the flags of all code points of a page, or F_MIXED if they differ */
-    uint8_t lead_flags[32];        /* the flags of all characters of two bytes with a lead byte, from C0 on, or F_MIXED */
+    uint8_t lead_flags[32];        /* the flags of all characters of two bytes with a lead byte, from C0 on, or F_MIXED;
+                                    * of C3 without U+00D7 and U+00F7, the signs among Latin-1's letters */
     uint8_t range_first[GRID_RANGES], range_size[GRID_RANGES], range_flags[GRID_RANGES]; /* of pages; flags 0: none */
     uint8_t kinds[256];            /* the flags of the characters of a class that are not ASCII */
     int rules;

@@ -25,7 +25,8 @@
 #include "simd/_simd.h"
 
 enum {
-    GRID_LOOK = 67, /* bytes that must follow: a block, and the rest of a character that begins in it */
+    GRID_LOOK = 67,  /* bytes that must follow: a block, and the rest of a character that begins in it */
+    GRID_ASCII = 63, /* bytes that a block of ASCII decides, unless its rules do not settle one of them */
 };
 
 /* Has no target of its own: the compiler inlines it into functions of any instruction set. */
@@ -43,6 +44,7 @@ typedef struct {
                                               * four; the bytes after those */
     int size;                                /* bytes to decide */
     uint32_t last;                           /* the last character in these bytes, if it is cuttable, else 0 */
+    uint64_t wide;                           /* bytes that are not ASCII */
 } GridMasks;
 
 /* For characters beyond ASCII, the bits of their first bytes. cjk, cut_before: the flags F_CJK and F_CUT_BEFORE. */
@@ -79,6 +81,14 @@ static inline void grid_four(const KernelTables *t, const uint8_t *p, uint64_t f
  * three bytes: for the two ideographs \u6211\u5728 at the start of a text it is bit 3. */
 GRID_INLINE uint64_t grid_pairs(int rules, const GridFirst *first, uint32_t before) {
     return (rules_of_words(rules) ? first->cut_before : first->cuttable) & (first->cuttable << 3 | (before != 0));
+}
+
+/* Ends the masks of ASCII: the masks of other characters are empty. */
+GRID_INLINE void grid_narrow(uint64_t text, uint64_t wide, GridMasks *m) {
+    m->cjk = m->cuts = m->wide_blank = m->leads = m->three = m->four = m->trail = 0;
+    m->size = ~text ? __builtin_popcountll(text) : GRID_ASCII;
+    m->last = 0;
+    m->wide = wide;
 }
 
 /* Spreads the characters beyond ASCII from their first bytes into the masks. `whole`: all 64 bytes are text. */

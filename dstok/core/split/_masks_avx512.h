@@ -49,12 +49,25 @@ static inline __m128i avx512_mixed(const KernelTables *t, __m128i flags, __m128i
     return _mm_mask_blend_epi8(mixed, flags, _mm512_cvtepi32_epi8(found));
 }
 
+/* The flags of characters of two bytes: those of Latin-1, of which half a page is not ASCII, one by one, the others by
+ * their lead bytes. */
+SIMD_AVX512
+static inline __m512i avx512_two(const KernelTables *t, __m512i high, __m512i low) {
+    __m512i latin = _mm512_permutex2var_epi8(_mm512_loadu_si512(t->flags + 128), low, _mm512_loadu_si512(t->flags + 192));
+    __m512i lead = _mm512_or_si512(BYTES_LEFT(high, 2, 0x1C), BYTES_RIGHT(low, 6, 0x03));
+    __m512i leads = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)t->lead_flags));
+    return _mm512_mask_blend_epi8(_mm512_test_epi8_mask(high, high), latin, _mm512_permutexvar_epi8(lead, leads));
+}
+
 /* The flags of characters of two and three bytes, by their upper bytes. Whole pages of ideographs and Hangul have one
  * kind. The first pages with several kinds (the script and its punctuation) are looked up one after the other; the rest
  * is gathered. */
 SIMD_AVX512
 static inline __m512i avx512_flags(const KernelTables *t, __m512i high, __m512i low, uint64_t used) {
     __m512i flags = avx512_look_up(t->page_flags, high);
+    uint64_t two = _mm512_mask_cmplt_epu8_mask(used, high, _mm512_set1_epi8(0x08));
+    if (two)
+        flags = _mm512_mask_blend_epi8(two, flags, avx512_two(t, high, low));
     uint64_t mixed = _mm512_movepi8_mask(flags) & used;
     uint64_t here = _mm512_mask_cmpeq_epi8_mask(mixed, high, _mm512_set1_epi8(KANA));
     for (int i = 0, page = KANA; mixed; i++) {
@@ -93,8 +106,9 @@ static inline uint64_t avx512_cuts(const KernelTables *t, __m128i high, __m128i 
 }
 
 /* Sets the masks of the characters beyond ASCII. `text` says which bytes are text. */
-SIMD_AVX512 GRID_INLINE void avx512_wide(const KernelTables *t, int rules, const uint8_t *p, __m512i x, uint64_t text,
-                                         uint64_t wide, uint32_t before, GridMasks *m) {
+SIMD_AVX512 GRID_INLINE void wide_avx512(const KernelTables *t, int rules, const uint8_t *p, uint64_t text,
+                                         uint32_t before, GridMasks *m) {
+    __m512i x = ~text ? _mm512_maskz_loadu_epi8(text, p) : _mm512_loadu_si512(p);
     uint64_t leads = m->leads = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xC0));
     m->three = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xE0));
     m->four = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xF0));
@@ -136,12 +150,11 @@ SIMD_AVX512 GRID_INLINE void avx512_wide(const KernelTables *t, int rules, const
     }
     if (m->four)
         grid_four(t, p, m->four, &first);
-    grid_spread(rules, p, &first, wide, !~text, m);
+    grid_spread(rules, p, &first, m->wide, !~text, m);
 }
 
-/* By pointer: gcc's address sanitizer does not align the stack for a copy. */
-SIMD_AVX512 GRID_INLINE void masks_avx512(const KernelTables *t, int rules, const uint8_t *p, uint64_t text,
-                                          uint32_t before, GridMasks *m) {
+/* Sets the masks of ASCII, and m->wide. By pointer: gcc's address sanitizer does not align the stack for a copy. */
+SIMD_AVX512 GRID_INLINE void narrow_avx512(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, GridMasks *m) {
     __m512i x = ~text ? _mm512_maskz_loadu_epi8(text, p) : _mm512_loadu_si512(p);
     uint64_t wide = _mm512_movepi8_mask(x), narrow = ~wide & text;
     __m512i kinds = _mm512_permutex2var_epi8(_mm512_loadu_si512(t->ascii), x, _mm512_loadu_si512(t->ascii + 64));
@@ -170,11 +183,7 @@ SIMD_AVX512 GRID_INLINE void masks_avx512(const KernelTables *t, int rules, cons
     }
 #undef KIND
 #undef IS
-    m->cjk = m->cuts = m->wide_blank = m->leads = m->three = m->four = m->trail = 0;
-    m->size = ~text ? __builtin_popcountll(text) : 63;
-    m->last = 0;
-    if (wide)
-        avx512_wide(t, rules, p, x, text, wide, before, m);
+    grid_narrow(text, wide, m);
 }
 
 #endif

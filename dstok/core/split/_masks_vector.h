@@ -55,8 +55,9 @@ FUNCTION uint64_t NAME(cuts)(const KernelTables *t, uint8_t *high, uint8_t *low,
 }
 
 /* Sets the masks of the characters beyond ASCII. */
-FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, const V *x, uint64_t text, uint64_t wide,
-                         uint32_t before, GridMasks *m) {
+FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
+                         GridMasks *m) {
+    const V *x = (const V *)p;
     V flags[PARTS], above[PARTS + 1], below[PARTS + 1], *high = above + 1, *low = below + 1;
     uint64_t leads = m->leads = WORD(c >= ALL(0xC0)) & text, three = m->three = WORD(c >= ALL(0xE0)) & text;
     uint64_t four = m->four = WORD(c >= ALL(0xF0)) & text, asked = leads & ~four;
@@ -90,7 +91,9 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, con
         for (int i = 0; i < PARTS; i++) {
             V lead = x[i] & 0x0F, upper = (V)(x[i] >= 0xD0), two = (V)TO(x[i], 0xC0, 0xDF);
             V found = (LOOK_UP(t->lead_flags, lead) & ~upper) | (LOOK_UP(t->lead_flags + 16, lead) & upper);
-            flags[i] |= found & two;
+            V sign = (V)((x[i] == ALL(0xC3)) & ((next[i] & ALL(0xDF)) == ALL(0x97))); /* U+00D7, U+00F7 */
+            flags[i] |= found & two & ~sign;
+            found |= sign;
             mixed |= (uint64_t)BITS(found) << (VECTOR * i % 64);
         }
         asked &= three | mixed;
@@ -117,12 +120,12 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, con
     first.cut = pairs ? NAME(cuts)(t, highs, lows, pairs, before) : 0;
     if (four)
         grid_four(t, p, four, &first);
-    grid_spread(rules, p, &first, wide, !~text, m);
+    grid_spread(rules, p, &first, m->wide, !~text, m);
 }
 
-/* It reads bytes after the text's end, and does not use them. */
-FUNCTION void NAME(masks)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
-                          GridMasks *m) {
+/* Sets the masks of ASCII, and m->wide. It reads bytes after the text's end, and does not use them. */
+FUNCTION void NAME(narrow)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, GridMasks *m) {
+    (void)t;
     const V *x = (const V *)p;
     uint64_t wide = WORD(c) & text;
     m->letter = m->ascii = WORD(TO(c | ALL(0x20), 'a', 'z')) & text;
@@ -160,11 +163,7 @@ FUNCTION void NAME(masks)(const KernelTables *t, int rules, const uint8_t *p, ui
         m->caseless = m->combining = 0;
         m->slash = WORD(c == '/') & text;
     }
-    m->cjk = m->cuts = m->wide_blank = m->leads = m->three = m->four = m->trail = 0;
-    m->size = ~text ? __builtin_popcountll(text) : 63;
-    m->last = 0;
-    if (wide)
-        NAME(wide)(t, rules, p, x, text, wide, before, m);
+    grid_narrow(text, wide, m);
 }
 
 #undef PARTS

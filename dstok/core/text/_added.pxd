@@ -1,8 +1,11 @@
 # Added tokens: leftmost-longest matching of many literal texts.
 cimport cython
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dstok.core.simd._level cimport FirstBytes
+
+cdef extern from "text/_first_bytes.h":
+    int64_t first_of(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop) noexcept nogil
 
 cdef struct Match:
     Py_ssize_t start       # of the token, with the white space that it takes along
@@ -26,8 +29,8 @@ cdef class Matcher:
     cdef uint32_t root[256]
     cdef uint32_t *lengths     # of the tokens, in bytes
     cdef uint8_t *flags        # SINGLE_WORD | LSTRIP | RSTRIP
-    cdef int only_first        # the one byte that all tokens begin with, or -1
-    cdef FirstBytes firsts     # the bytes that tokens begin with
+    cdef frozenset heads       # the first bytes of each token, up to FIRST_DEEP
+    cdef FirstBytes firsts     # the search for them
     cdef bint has_lstrip
     cdef const uint8_t *word_bits
     cdef object _keep
@@ -51,4 +54,4 @@ cdef class Matcher:
     ) noexcept nogil
 
 
-cdef FirstBytes first_bytes(set bytes)
+cdef FirstBytes first_bytes(frozenset heads)

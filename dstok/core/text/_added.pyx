@@ -14,10 +14,10 @@ token, the rest of the longer one may be read twice; text/added_tokens.py bounds
 cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memchr, memset
+from libc.string cimport memset
 
 from dstok.core.text._hash cimport hash_word
-from dstok.core.simd._level cimport FIRST_MOST, FIRST_PAD, FirstBytes, chosen
+from dstok.core.simd._level cimport FIRST_DEEP, FIRST_GROUPS, FIRST_MOST, FIRST_PAD, FirstBytes, chosen
 from dstok.core.text._utf8 cimport code_point
 
 from os import urandom
@@ -37,15 +37,24 @@ cdef enum:
     UNDECIDED = 2
 
 
-cdef FirstBytes first_bytes(set bytes):
-    """The search for the next of some bytes, if they are few."""
+cdef FirstBytes first_bytes(frozenset heads):
+    """The search for texts that begin with one of `heads`, which have at most `FIRST_DEEP` bytes."""
     cdef FirstBytes found
-    cdef int i
+    cdef int i, place, byte, number
+    cdef uint8_t group
+    cdef list bytes = sorted({head[0] for head in heads})
     memset(&found, 0, sizeof(found))
     found.level = chosen()
-    found.few = 0 < len(bytes) <= FIRST_MOST
-    for i, byte in enumerate(sorted(bytes)[:FIRST_MOST]):
+    found.count = len(bytes)
+    for i, byte in enumerate(bytes[:FIRST_MOST]):
         memset(found.bytes[i], byte, (FIRST_MOST - i) * FIRST_PAD)
+    for number, head in enumerate(sorted(heads)):
+        for place in range(FIRST_DEEP):
+            for byte in range(256) if place >= len(head) else (head[place],):
+                group = <uint8_t>(1 << number * FIRST_GROUPS // len(heads))
+                found.groups[place][byte] |= group
+                found.halves[place][0][byte & 15] |= group
+                found.halves[place][1][byte >> 4] |= group
     return found
 
 
@@ -170,9 +179,8 @@ cdef class Matcher:
             # A state before one where a token ends is left by its edges, so that the matcher sees the end.
             if self.only[state] & ONE and self.longest[state + 1] >= 0:
                 self.only[state] = MANY
-        firsts = {content[0] for content in contents}
-        self.only_first = min(firsts) if len(firsts) == 1 else -1
-        self.firsts = first_bytes(firsts)
+        self.heads = frozenset([content[:FIRST_DEEP] for content in contents])
+        self.firsts = first_bytes(self.heads)
 
     cdef int _plant(self, list contents, uint8_t *last) except -1:
         """Builds the trie. `last` is the byte that leads to a state; `fail` is its parent until `_link_back`."""
@@ -238,7 +246,7 @@ cdef class Matcher:
         found.token = -1
         while at < stop:
             if state == 0:
-                # No token has begun: skip to the next byte that begins one.
+                # No token has begun: skip to the next place where one may.
                 at = self.begins(text, at, stop)
                 if at == stop:
                     break
@@ -273,16 +281,8 @@ cdef class Matcher:
                     found.token = -1
 
     cdef Py_ssize_t begins(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
-        """The place of the next byte that a token begins with, or `stop`."""
-        cdef const void *hit
-        if self.only_first >= 0:
-            hit = memchr(text + at, self.only_first, stop - at)
-            return <const uint8_t *>hit - text if hit else stop
-        if self.firsts.few:
-            return self.firsts.level.first_of(&self.firsts, text, at, stop)
-        while at < stop and self.root[text[at]] == 0:
-            at += 1
-        return at
+        """The next place where a token may begin, or `stop`."""
+        return first_of(&self.firsts, text, at, stop)
 
     cdef int admit(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found

@@ -11,7 +11,8 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from array import array
 
-from dstok.core.text._added cimport Match, Matcher, first_bytes
+from dstok.core.text._added cimport Match, Matcher, first_bytes, first_of
+from dstok.core.simd._level cimport FIRST_MOST
 
 
 @cython.final
@@ -30,20 +31,20 @@ cdef class Policy:
         view = array("I", [0]) if not normalized_ids else self.normalized_ids
         self.normalized_ids = view
         self.ids[1] = &view[0]
-        self.firsts = first_bytes(_firsts(raw) | _firsts(normalized))
+        self.firsts = first_bytes(_heads(raw) | _heads(normalized))
         self.inner = self if raw is None else Policy(None, normalized, [], normalized_ids, contents, refuses)
 
     def __copy__(self):
         return self  # it never changes
 
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """Whether `text` surely holds none of the tokens: none of its bytes begins one.
+        """Whether `text` surely holds none of the tokens: none may begin there.
 
         Reads up to `FIRST_PAD` bytes after it.
         """
-        if self.firsts.few:
-            return not self.firsts.level.first_in(&self.firsts, text, length)
-        return _absent(self.raw, text, length) and _absent(self.normalized, text, length)
+        if 0 < self.firsts.count <= FIRST_MOST and not self.firsts.level.first_in(&self.firsts, text, length):
+            return True
+        return first_of(&self.firsts, text, 0, length) == length
 
     cpdef list raw_spans(self, bytes text):
         """(start, end, start of its own text, index) of each added token with normalized=false in valid UTF-8."""
@@ -76,13 +77,6 @@ cdef class Policy:
         return self.raw_ids[index]
 
 
-cdef inline bint _absent(Matcher matcher, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-    if matcher is None:
-        return True
-    return matcher.begins(text, 0, length) == length
-
-
-cdef set _firsts(Matcher matcher):
-    """The bytes that the matcher's tokens begin with."""
-    cdef int byte
-    return set() if matcher is None else {byte for byte in range(256) if matcher.root[byte]}
+cdef frozenset _heads(Matcher matcher):
+    """The first bytes of the matcher's tokens."""
+    return frozenset() if matcher is None else matcher.heads

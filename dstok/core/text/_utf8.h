@@ -1,5 +1,5 @@
-/* UTF-8 by vectors: transcoding of `str` storage sixteen characters at a time (AVX2: eight, NEON: four), validation
- * sixty-four bytes at a time.
+/* UTF-8 by vectors: transcoding of `str` storage sixteen characters at a time (AVX2: eight, NEON: four), twice as many
+ * where none is above U+07FF; validation sixty-four bytes at a time.
  *
  * In: storage, from a place on. Out: bytes, or the place up to which all is well. Lone surrogates, faults and ends are
  * left to the functions of the same purpose in _utf8.pyx, which go on from there. Invariant: those would do the same.
@@ -13,37 +13,91 @@
 
 #include "simd/_simd.h"
 
-/* The steps of a level: units of any kind, or of ASCII alone. They return what utf8_sixteen and utf8_ascii return. */
+/* The steps of a level: units of any kind; units of one and two bytes, all below U+0800; units of ASCII alone. They
+ * return the bytes written, or 0; `Utf8Ascii` whether it wrote `count`. */
 typedef int (*Utf8Some)(const uint8_t *units, int kind, uint8_t *out);
 typedef int (*Utf8Ascii)(const uint8_t *units, int kind, int count, uint8_t *out);
+typedef struct {
+    Utf8Some some, low;
+    Utf8Ascii ascii;
+    int lanes, lows, count; /* the units that each takes */
+} Utf8Steps;
 
-/* Reads at least 16 bytes of units of one and two bytes. */
+/* The text that is left, and the room. */
+typedef struct {
+    const uint8_t *units, *end;
+    uint8_t *out, *limit; /* limit: at least 64 bytes are left before the buffer's end */
+} Utf8Run;
+
+enum { UTF8_STRETCH = 256 }; /* units in which all steps are of one kind */
+
+/* The end of the stretch that begins here. */
 __attribute__((always_inline))
-static inline ptrdiff_t utf8_by(Utf8Some some, int lanes, Utf8Ascii ascii, int count, const uint8_t *data, int kind,
-                                ptrdiff_t length, ptrdiff_t *at, uint8_t *out, ptrdiff_t capacity) {
-    ptrdiff_t here = *at, reads = lanes * kind < 16 ? 16 / kind : lanes;
-    uint8_t *start = out, *limit = out + capacity - 64;
-    while (out <= limit && here + reads <= length) {
-        const uint8_t *units = data + here * kind;
-        int is_ascii = here + count <= length && ascii(units, kind, count, out);
-        int written = is_ascii ? count : some(units, kind, out);
-        if (!written)
-            break;
-        here += is_ascii ? count : lanes;
-        out += written;
-    }
-    *at = here;
-    return out - start;
+static inline const uint8_t *utf8_ahead(const Utf8Run *run, int kind) {
+    return run->end - run->units > UTF8_STRETCH * kind ? run->units + UTF8_STRETCH * kind : run->end;
 }
 
-#define UTF8_TRANSCODE(name, target, some, lanes, ascii, count) \
+/* Goes on until `stop`, or until 64 bytes of room or the units of a step are no longer left; 0 at a surrogate. Reads at
+ * least 16 bytes of units of one and two bytes. */
+__attribute__((always_inline))
+static inline int utf8_any(Utf8Steps by, int kind, const uint8_t *stop, Utf8Run *run) {
+    int reads = by.lanes * kind < 16 ? 16 : by.lanes * kind;
+    while (run->units < stop && run->out <= run->limit && run->end - run->units >= reads) {
+        int is_ascii = run->end - run->units >= by.count * kind && by.ascii(run->units, kind, by.count, run->out);
+        int written = is_ascii ? by.count : by.some(run->units, kind, run->out);
+        if (!written)
+            return 0;
+        run->units += (is_ascii ? by.count : by.lanes) * kind;
+        run->out += written;
+    }
+    return 1;
+}
+
+/* Goes on until `stop`, or to a character that takes three bytes. */
+__attribute__((always_inline))
+static inline void utf8_low(Utf8Steps by, int kind, const uint8_t *stop, Utf8Run *run) {
+    while (run->units < stop && run->out <= run->limit && run->end - run->units >= by.lows * kind) {
+        int written = by.low(run->units, kind, run->out);
+        if (!written)
+            break;
+        run->units += by.lows * kind;
+        run->out += written;
+    }
+}
+
+/* Asks only once in a stretch whether the text is ASCII or below U+0800. In a text of both, the answer would be
+ * mispredicted again and again; in one of longer characters it would cost a step each time. */
+__attribute__((always_inline))
+static inline ptrdiff_t utf8_by(Utf8Steps by, const uint8_t *data, int kind, ptrdiff_t length, ptrdiff_t *at,
+                                uint8_t *out, ptrdiff_t capacity) {
+    Utf8Run run = {data + *at * kind, data + length * kind, out, out + capacity - 64};
+    const uint8_t *before;
+    do {
+        before = run.units;
+        while (run.out <= run.limit && run.end - run.units >= by.count * kind &&
+               by.ascii(run.units, kind, by.count, run.out)) {
+            run.units += by.count * kind;
+            run.out += by.count;
+        }
+        const uint8_t *stop = utf8_ahead(&run, kind);
+        if (kind < 4)
+            utf8_low(by, kind, stop, &run);
+        if (run.units < stop && !utf8_any(by, kind, utf8_ahead(&run, kind), &run))
+            break;
+    } while (run.units != before);
+    *at = (run.units - data) / kind;
+    return run.out - out;
+}
+
+#define UTF8_TRANSCODE(name, target, ...) \
     target static ptrdiff_t name(const uint8_t *data, int kind, ptrdiff_t length, ptrdiff_t *at, uint8_t *out, \
                                  ptrdiff_t capacity) { \
+        const Utf8Steps by = {__VA_ARGS__}; \
         if (kind == 1) \
-            return utf8_by(some, lanes, ascii, count, data, 1, length, at, out, capacity); \
+            return utf8_by(by, data, 1, length, at, out, capacity); \
         if (kind == 2) \
-            return utf8_by(some, lanes, ascii, count, data, 2, length, at, out, capacity); \
-        return utf8_by(some, lanes, ascii, count, data, 4, length, at, out, capacity); \
+            return utf8_by(by, data, 2, length, at, out, capacity); \
+        return utf8_by(by, data, 4, length, at, out, capacity); \
     }
 
 typedef uint16_t __attribute__((aligned(1), may_alias)) Unit_2;
@@ -51,6 +105,9 @@ typedef uint32_t __attribute__((aligned(1), may_alias)) Unit_4;
 
 /* One look-up moves the bytes of four characters together. Their widths, two bits each, are the key. */
 static uint8_t utf8_pack[256][16], utf8_packed[256];
+/* Another moves the bytes of eight characters together that have two bytes each. Which use both are the bits of the
+ * key. */
+static uint8_t utf8_pack_low[256][16];
 
 static void utf8_open(void) {
     for (int key = 0; key < 256; key++) {
@@ -60,6 +117,10 @@ static void utf8_open(void) {
             for (int b = 0; b <= (key >> (4 * (i & 1) + (i & 2)) & 3); b++)
                 utf8_pack[key][n++] = (uint8_t)(4 * i + b);
         utf8_packed[key] = (uint8_t)n;
+        memset(utf8_pack_low[key], 0x80, 16);
+        for (int i = n = 0; i < 8; i++)
+            for (int b = 0; b <= (key >> i & 1); b++)
+                utf8_pack_low[key][n++] = (uint8_t)(2 * i + b);
     }
 }
 
@@ -153,7 +214,21 @@ static inline int utf8_sixteen(const uint8_t *units, int kind, uint8_t *out) {
     return __builtin_popcountll(used);
 }
 
-UTF8_TRANSCODE(utf8_transcode_avx512, SIMD_AVX512, utf8_sixteen, 16, utf8_ascii_avx2, 64)
+/* Thirty-two units of one or two bytes as UTF-8; 0 if one of them takes three bytes. Writes 64 bytes. */
+SIMD_AVX512
+static inline int utf8_low_avx512(const uint8_t *units, int kind, uint8_t *out) {
+    __m512i c = kind == 1 ? _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)units)) : _mm512_loadu_si512(units);
+    if (kind == 2 && _mm512_test_epi16_mask(c, _mm512_set1_epi16((short)0xF800)))
+        return 0;
+    __mmask32 two = _mm512_test_epi16_mask(c, _mm512_set1_epi16((short)0xFF80));
+    __m512i last = _mm512_slli_epi16(_mm512_and_si512(c, _mm512_set1_epi16(0x3F)), 8);
+    __m512i wide = _mm512_or_si512(_mm512_srli_epi16(c, 6), _mm512_or_si512(last, _mm512_set1_epi16((short)0x80C0)));
+    __mmask64 used = _pdep_u64(two, 0xAAAAAAAAAAAAAAAAull) | 0x5555555555555555ull;
+    _mm512_storeu_si512(out, _mm512_maskz_compress_epi8(used, _mm512_mask_blend_epi16(two, c, wide)));
+    return 32 + __builtin_popcount(two);
+}
+
+UTF8_TRANSCODE(utf8_transcode_avx512, SIMD_AVX512, utf8_sixteen, utf8_low_avx512, utf8_ascii_avx2, 16, 32, 64)
 
 SIMD_AVX512
 static ptrdiff_t utf8_valid_avx512(const uint8_t *text, ptrdiff_t length) {

@@ -51,7 +51,28 @@ FUNCTION int NAME(utf8_ascii)(const uint8_t *units, int kind, int count, uint8_t
     return 1;
 }
 
-UTF8_TRANSCODE(NAME(utf8_transcode), TARGET, NAME(utf8_some), VECTOR / 4, NAME(utf8_ascii), 32)
+typedef uint8_t NAME(Half) __attribute__((vector_size(VECTOR / 2), aligned(1), may_alias));
+
+/* VECTOR / 2 units of one or two bytes as UTF-8; 0 if one of them takes three bytes. Writes VECTOR bytes. */
+FUNCTION int NAME(utf8_low)(const uint8_t *units, int kind, uint8_t *out) {
+    W c = kind == 1 ? __builtin_convertvector(*(const NAME(Half) *)units, W) : *(const W *)units;
+    V high = (V)(c > 0x7FF);
+    if (kind == 2 && BITS(high))
+        return 0;
+    W two = (W)(c > 0x7F), wide = c >> 6 | (c & 0x3F) << 8 | 0x80C0, bytes = PICK(two, wide, c);
+    NAME(Half) which = __builtin_convertvector(two, NAME(Half));
+    uint8_t keys[16] = {0};
+    memcpy(keys, &which, sizeof(which));
+    uint32_t bits = bits_16(keys);
+    int written = 0;
+    for (int half = 0; half < VECTOR; half += 16, bits >>= 8) {
+        LOOK_UP_16(out + written, (const uint8_t *)&bytes + half, utf8_pack_low[bits & 0xFF]);
+        written += 8 + __builtin_popcount(bits & 0xFF);
+    }
+    return written;
+}
+
+UTF8_TRANSCODE(NAME(utf8_transcode), TARGET, NAME(utf8_some), NAME(utf8_low), NAME(utf8_ascii), VECTOR / 4, VECTOR / 2, 32)
 
 /* Zero where there is no fault. It may read the three bytes before `text`. */
 FUNCTION V NAME(utf8_faults)(const uint8_t *text) {
