@@ -146,7 +146,7 @@ GRID_INLINE void grid_run_by(const KernelTables *t, int rules, int ahead, GridNa
             else
                 narrow(t, rules, block, ~0ull, &m);
             made = ahead && !m.wide && !s->cjk;
-            if (__builtin_expect(made, 1)) {
+            if (made) {
                 made = here + GRID_ASCII + look <= stop;
                 if (made)
                     narrow(t, rules, block + GRID_ASCII, ~0ull, &next);
