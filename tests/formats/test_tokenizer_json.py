@@ -243,9 +243,9 @@ def deepseek_v3() -> ModelDescription:
 
 
 @needs_models
-@pytest.mark.parametrize(("name", "added"), [
+@pytest.mark.parametrize(("name", "added"), share([
     ("deepseek-v3", 818), ("deepseek-r1", 818), ("deepseek-v3.1", 818), ("deepseek-v3.2", 818),
-    ("deepseek-v4", 1283)])
+    ("deepseek-v4", 1283)], 3))
 def test_the_family_of_v3(name: str, added: int) -> None:
     model = read_tokenizer_json(*load(name))
     assert (len(model.tokens), len(model.merge_rules()), len(model.added_tokens)) == (128000, 127741, added)
