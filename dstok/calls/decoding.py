@@ -6,15 +6,15 @@ Invariant: `decode_bytes` gives the bytes of the tokens, one after the other, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from dstok.base.ids import id_list
 from dstok.base.keywords import hinting
 from dstok.base.texts import Errors, Text, replaces_faults
 from dstok.calls.streams import DecodeStream
-from dstok.errors import ArgumentError, DecodeError, UnknownIdError
+from dstok.errors import ArgumentError, DecodeError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,8 +39,10 @@ def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False
     >>> tok.decode(tok.encode("<｜begin▁of▁sentence｜><｜User｜>hi"), skip_special_tokens=True)
     '<｜User｜>hi'
     """
-    replaces_faults(errors)
-    return _text(self._decoder.decode(id_list(ids), skip_special_tokens), errors)
+    if errors != "replace":
+        replaces_faults(errors)
+    text = self._decoder.text(ids, skip_special_tokens)
+    return text if isinstance(text, str) else _text(text, errors=errors)
 
 
 def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False) -> bytes:
@@ -50,26 +52,34 @@ def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool =
     >>> dstok.load("deepseek-v3").decode_bytes([19923, 2058])
     b'Hello world'
     """
-    return self._decoder.decode(id_list(ids), skip_special_tokens)
+    return self._decoder.decode(ids, skip_special_tokens)
 
 
 @hinting
 def decode_batch(
-    self: Parts, batch: Iterable[Iterable[int]], *, skip_special_tokens: bool = False, errors: Errors = "replace",
+    self: Parts, batch: Iterable[Any], *, offsets: npt.NDArray[np.int64] | Sequence[int] | None = None,
+    skip_special_tokens: bool = False, errors: Errors = "replace",
 ) -> list[str]:
     """`decode` of each of `batch`; errors say which list they are of.
+
+    `batch` holds lists or arrays of ids, or is one array with a list of ids in each row. With `offsets`, int64[n + 1],
+    it holds the ids of n lists, one after the other, as `encode_batch_arrays` gives them.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").decode_batch([[19923], [19923, 2058]])
     ['Hello', 'Hello world']
+    >>> ids, offsets = dstok.load("deepseek-v3").encode_batch_arrays(["Hello", "Hello world"])
+    >>> dstok.load("deepseek-v3").decode_batch(ids, offsets=offsets)
+    ['Hello', 'Hello world']
     """
+    replaces_faults(errors)
     if not isinstance(batch, Iterable):
         raise ArgumentError(f"expected a list of lists of ids, found {type(batch).__name__}", "batch")
-    texts = []
-    for number, ids in enumerate(batch):
-        with _of_list(number):
-            texts.append(decode(self, ids, skip_special_tokens=skip_special_tokens, errors=errors))
-    return texts
+    bounds = None
+    if offsets is not None:
+        flat: Any = batch if hasattr(batch, "__getitem__") else id_list(batch)
+        batch, bounds = flat, _bounds(offsets, len(flat))
+    return self._decoder.texts(batch, skip_special_tokens, partial(_text, errors=errors), bounds)
 
 
 def decode_lists(
@@ -88,8 +98,7 @@ def decode_lists(
     sizes, repaired = np.asarray(each), {}
     ends = np.cumsum(sizes)
     for number in broken:
-        with _of_list(number):
-            repaired[number] = _text(data[ends[number] - sizes[number] : ends[number]], errors)
+        repaired[number] = _text(data[ends[number] - sizes[number] : ends[number]], number, errors=errors)
     return data, sizes, repaired
 
 
@@ -148,22 +157,26 @@ def has_tokens(self: Parts) -> bool:
     return True
 
 
-def _text(data: bytes, errors: Errors) -> str:
+def _text(data: bytes, number: int | None = None, *, errors: Errors) -> str:
+    """The text of bytes, which are those of the list `number` of a batch."""
     try:
         return data.decode("utf-8", errors)
     except UnicodeDecodeError as error:
+        which = "" if number is None else f" of list {number}"
         raise DecodeError(f"expected ids of whole characters, found byte 0x{data[error.start]:02x} "
-                          f"at byte offset {error.start}") from None
+                          f"at byte offset {error.start}{which}") from None
 
 
-@contextmanager
-def _of_list(number: int) -> Iterator[None]:
-    """Errors of decoding say that they are of the list `number` of a batch."""
-    try:
-        yield
-    except UnknownIdError as error:
-        raise UnknownIdError(error.id, error.index, error.vocab_size, number) from None
-    except DecodeError as error:
-        raise DecodeError(f"{error} of list {number}") from None
-    except ArgumentError as error:
-        raise ArgumentError(f"list {number}: {error}", "batch") from None
+def _bounds(offsets: Any, count: int) -> npt.NDArray[np.int64]:
+    """Offsets into `count` ids, as int64[n + 1]. Raises `ArgumentError`."""
+    import numpy as np
+
+    found = np.asarray(offsets)
+    if found.ndim != 1 or found.dtype.kind not in "iu" or not len(found):
+        raise ArgumentError("expected offsets as one row of integers, one more than there are lists", "offsets")
+    bounds = found.astype(np.int64)
+    wrong = np.flatnonzero((np.diff(bounds, prepend=0) < 0) | (bounds > count))
+    if len(wrong):
+        raise ArgumentError(f"expected offsets that rise from 0 to at most {count}, the number of ids; "
+                            f"found {found[wrong[0]]} at index {wrong[0]}", "offsets")
+    return bounds

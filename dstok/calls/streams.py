@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dstok.base.copies import Separate
-from dstok.base.ids import id_array, id_list
+from dstok.base.ids import id_array
 from dstok.base.texts import Errors, Special, Text, checked_text, lone_surrogate, not_utf8, replaces_faults, utf8
 from dstok.core.run._encode import CONTEXT, START
 from dstok.errors import DecodeError, SpecialTokenError, StreamError, TextError, UnknownIdError
@@ -187,10 +187,11 @@ class NormalizedStream(EncodeStream):
 
 
 class DecodeStream(Separate):
-    r"""Decodes ids that come one by one; made by `Tokenizer.decode_stream`.
+    r"""Decodes ids that come one by one, or many at once; made by `Tokenizer.decode_stream`.
 
-    `feed` returns the text that has become whole. Not to be shared between threads. `copy` (`copy.copy`,
-    `copy.deepcopy`) gives a stream that goes on by itself from here; raises `PickleError` when it is pickled.
+    `feed` returns the text that has become whole; a list or an array of ids costs as much as `decode`. Not to be shared
+    between threads. `copy` (`copy.copy`, `copy.deepcopy`) gives a stream that goes on by itself from here; raises
+    `PickleError` when it is pickled.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -203,17 +204,21 @@ class DecodeStream(Separate):
         self._tokens, self._skip_special = decoder, skip_special_tokens
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
         self._count = 0  # ids fed before
+        self._open = False  # whether the last character still lacks bytes
         self._finished = False
 
     def feed(self, ids: int | Iterable[int]) -> str:
         """The characters that are whole after these ids. Raises `UnknownIdError` with the index in the stream."""
-        given = id_list(ids) if isinstance(ids, Iterable) else [ids]
+        given: Any = ids if isinstance(ids, Iterable) else [ids]
+        given = given if hasattr(given, "__len__") else list(given)
         try:
-            data = self._tokens.decode(given, self._skip_special)
+            found = self._tokens.text(given, self._skip_special)
         except UnknownIdError as error:
             raise UnknownIdError(error.id, self._count + error.index, error.vocab_size) from None
         self._count += len(given)
-        return self._text(data, False)
+        if isinstance(found, str) and not (self._open or self._finished):
+            return found
+        return self._text(found.encode() if isinstance(found, str) else found, False)
 
     def finish(self) -> str:
         """What is left: nothing, or U+FFFD for a character that was never completed; the stream is at its end."""
@@ -225,10 +230,12 @@ class DecodeStream(Separate):
         if self._finished:
             raise StreamError("the stream is finished")
         try:
-            return self._decoder.decode(data, final)
+            text = self._decoder.decode(data, final)
         except UnicodeDecodeError as error:
             raise DecodeError(f"expected ids of whole characters, found byte 0x{error.object[error.start]:02x} "
                               f"in the last of {self._count} ids, or before") from None
+        self._open = bool(self._decoder.getstate()[0])
+        return text
 
 
 def _as_numpy(ids: array[int]) -> npt.NDArray[np.uint32]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from array import array
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +39,14 @@ def test_decode_reverses_encode(text: str) -> None:
         assert TOK.decode(ids) == TOK.decode(ids, errors="strict") == text
         assert TOK.decode_bytes(ids) == b"".join(TOK.decode_bytes([id]) for id in ids) == text.encode()
     assert TOK.decode(TOK.encode(text, special="none"), skip_special_tokens=True) == text
+
+
+@pytest.mark.parametrize("wide", ["é", "ф", "中", "🦙", "é中🦙"])
+def test_every_width_of_storage(wide: str) -> None:
+    """Wide characters at every place among ASCII, of which eight are taken at once."""
+    for before, after in itertools.product(range(34), (0, 1, 7, 31, 32, 40)):
+        text = "x" * before + wide + "y" * after
+        assert TOK.decode(TOK.encode(text * 2)) == text * 2
 
 
 @pytest.mark.parametrize("model", TODAY)
@@ -161,7 +172,98 @@ def test_spellings() -> None:
 
 
 def test_what_are_no_ids() -> None:
-    """Ids are integers: all else is a `TypeError`."""
-    for wrong in ([1.5], ["a"], [None], "12"):
-        with pytest.raises(TypeError):
+    """Ids are integers: all else is a `TypeError`, which says what was found."""
+    arrays = [np.array([1.5]), np.array(["a"]), np.array([None]), np.zeros(1, "M8[s]"), np.ma.array([1], mask=[True])]
+    for wrong in ([1.5], ["a"], [None], "12", array("d", [1]), *arrays):
+        with pytest.raises(TypeError, match="expected .*, found"):
             TOK.decode(wrong)  # type: ignore[arg-type]
+        with pytest.raises(dstok.errors.ArgumentError, match="list 1: expected"):
+            TOK.decode_batch([[0], wrong])
+    for wrong, found in ((7, "int"), (np.uint32(7), "uint32"), (np.array(7), "ndarray")):
+        with pytest.raises(dstok.errors.ArgumentError, match=rf"found {found}: give one id as \[7\]"):
+            TOK.decode(wrong)  # type: ignore[arg-type]
+    with pytest.raises(dstok.errors.ArgumentError, match="decode_batch takes lists of ids"):
+        TOK.decode(np.zeros((1, 2), np.uint32))  # type: ignore[arg-type]
+
+
+KINDS = [np.dtype(kind) for kind in ("b", "h", "i", "q", "B", "H", "I", "Q", ">u4", "?", "O")]
+
+
+def forms(ids: list[int]) -> list[Any]:
+    """The ids as arrays of every dtype that holds them, views of such, and other buffers."""
+    fits = [kind for kind in KINDS if np.array_equal(np.array(ids, "q").astype(kind).astype("q"), ids)]
+    arrays = [np.array(ids, kind) for kind in fits]
+    views = [view for each in arrays for view in (np.repeat(each, 3)[::3], each[::-1].copy()[::-1])]
+    frozen = np.array(ids, np.uint32)
+    frozen.flags.writeable = False
+    others = [array("q", ids), memoryview(array("L", ids)), memoryview(array("i", [*ids, *ids]))[: len(ids)]]
+    return [frozen, *arrays, *views, *others, memoryview(np.repeat(frozen, 2))[::2]]
+
+
+@examples(60)
+@given(st.one_of(id_lists, st.lists(st.integers(0, 120)), st.lists(st.integers(0, 1))), st.booleans())
+@example(list(range(1, 6000)), True)
+@example(PARTIAL[:5000], False)
+def test_ids_in_every_form(ids: list[int], skip: bool) -> None:
+    """Integers of any width, wherever they lie, decode as the list of them: alone, in batches, in streams."""
+    keywords = {"skip_special_tokens": skip}
+    text, data = TOK.decode(ids, **keywords), TOK.decode_bytes(ids, **keywords)
+    flat = np.array([*ids, 7, *ids], np.int32)
+    for whole in (flat, flat.tolist()):
+        offsets = [0, len(ids), len(ids) + 1, len(flat)]
+        assert TOK.decode_batch(whole, offsets=offsets, **keywords) == [text, TOK.decode([7]), text]
+    for form in forms(ids):
+        assert TOK.decode(form, **keywords) == text and TOK.decode_bytes(form, **keywords) == data
+        stream = TOK.decode_stream(**keywords)
+        assert stream.feed(form) + stream.feed(iter(ids)) + stream.finish() == TOK.decode([*ids, *ids], **keywords)
+        if isinstance(form, np.ndarray):
+            assert TOK.decode_batch(np.stack([form, form]), **keywords) == [text, text]
+    assert TOK.decode_batch(iter([*forms(ids), ids]), **keywords) == [text] * (len(forms(ids)) + 1)
+
+
+@pytest.mark.parametrize(("kind", "unknown"), [
+    ("b", -1), ("h", -300), ("i", TOK.vocab_size), ("q", -(2**63)), ("I", 2**32 - 1), ("Q", 2**64 - 1), ("q", 2**32)])
+def test_unknown_ids_in_arrays(kind: str, unknown: int) -> None:
+    """The error names the number, its index, and in a batch its list, whatever its width."""
+    ids = np.array([0, 1, 2, unknown, 5, 6], kind)
+    calls: list[tuple[Any, int, int | None]] = [
+        (lambda: TOK.decode(ids), 3, None), (lambda: TOK.decode(np.repeat(ids, 2)[::2]), 3, None),
+        (lambda: TOK.decode_batch([[1], ids]), 3, 1), (lambda: TOK.decode_batch(ids.reshape(3, 2)), 1, 1),
+        (lambda: TOK.decode_batch(ids.reshape(2, 3).T), 1, 0), (lambda: TOK.decode_batch(ids, offsets=[0, 1, 6]), 2, 1)]
+    for call, index, number in calls:
+        with pytest.raises(dstok.errors.UnknownIdError) as caught:
+            call()
+        assert (caught.value.id, caught.value.index, caught.value.batch_index) == (unknown, index, number)
+    stream = TOK.decode_stream()
+    stream.feed(ids[:3])
+    with pytest.raises(dstok.errors.UnknownIdError) as caught:
+        stream.feed(ids[1:])
+    assert (caught.value.id, caught.value.index) == (unknown, 5)
+
+
+@pytest.mark.parametrize("offsets", [[], [0.0, 1.0], [[0, 1]], [0, 2, 1], [-1, 2], [0, 4], [2**63], "ab", 3])
+def test_offsets_that_are_none(offsets: Any) -> None:
+    with pytest.raises(dstok.errors.ArgumentError, match="expected offsets") as caught:
+        TOK.decode_batch(np.array([1, 2, 3]), offsets=offsets)
+    assert caught.value.argument == "offsets"
+    assert TOK.decode_batch([1, 2, 3], offsets=[1]) == [] and TOK.decode_batch(iter([5, 6]), offsets=[1, 1]) == [""]
+
+
+def test_a_list_that_changes_while_it_is_read() -> None:
+    """An id's __index__ may do anything to the list; the ids are those that were there before."""
+    class Clearing:
+        def __index__(self) -> int:
+            ids.clear()
+            return 6
+
+    ids: list[Any] = [5, True, Clearing(), np.int64(7)] * 50
+    assert TOK.decode(ids) == TOK.decode([5, 1, 6, 7] * 50) and ids == []
+
+
+def test_errors_of_a_batch_come_in_its_order() -> None:
+    """Bytes that are no text are found before an unknown id of a later list."""
+    for batch in ([[5], PARTIAL[:1], [-1]], np.array([[5], PARTIAL[:1], [-1]])):
+        with pytest.raises(dstok.errors.DecodeError, match="at byte offset 0 of list 1"):
+            TOK.decode_batch(batch, errors="strict")
+        with pytest.raises(dstok.errors.UnknownIdError, match="index 0 of list 2"):
+            TOK.decode_batch(batch)

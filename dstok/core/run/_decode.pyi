@@ -1,10 +1,15 @@
 from array import array
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 class Decoder:
-    """Token bytes by id, for the vocabulary and for `added` tokens as (id, bytes, whether it may be skipped)."""
+    """Token bytes by id, for the vocabulary and for `added` tokens as (id, bytes, whether it may be skipped).
+
+    Ids are lists of ints, integers in a numpy array, a memoryview or an `array`, or what else gives ints.
+    """
 
     size: int
     def __init__(self, starts: object, blob: object, size: int, added: list[tuple[int, bytes, bool]]) -> None: ...
@@ -13,8 +18,18 @@ class Decoder:
         """The bytes of one token. Raises `UnknownIdError`."""
     def has(self, token: int) -> bool:
         """Whether an id has a token."""
-    def decode(self, ids: list[int], skip_special: bool) -> bytes:
-        """The bytes of `ids`. Raises `UnknownIdError`."""
+    def decode(self, ids: Any, skip_special: bool) -> bytes:
+        """The bytes of `ids`. Raises `UnknownIdError` and `ArgumentError`."""
+    def text(self, ids: Any, skip_special: bool) -> str | bytes:
+        """The text of `ids`, or, if their bytes are not UTF-8, the bytes. Raises as `decode`."""
+    def texts(
+        self, batch: Any, skip_special: bool, repair: Callable[[bytes, int], str],
+        offsets: npt.NDArray[np.int64] | None = None,
+    ) -> list[str]:
+        """`text` of each of `batch`, or of what lies between two offsets; `repair` gets bytes and a list's number.
+
+        Raises as `decode`; the error names the list.
+        """
     def decode_lists(
         self, ids: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64], skip_special: bool
     ) -> tuple[bytes, array[int], list[int]]:

@@ -1,60 +1,127 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""Ids -> bytes.
+"""Ids -> bytes or text.
 
-In: ids, of one list or of many. Out: the bytes of their tokens, one after the other.
+In: ids, of one list or of many: lists, or numbers in buffers, which are read where they lie. Out: the bytes of their
+tokens, one after the other, as `bytes` or as `str`.
 Invariant: an id without a token is an error that names it. Nothing is left out unless the caller asks for it.
 An id may have two byte strings: BPE makes it from one, and, if it is also an added token, decoding gives the other.
+
+Two passes: the first reads and checks the ids (_decode.h), and adds up the lengths of their tokens; the second writes.
+Text whose tokens are all ASCII is written into the `str` itself. The table knows which tokens are not whole characters:
+only bytes with such a token are validated.
 """
 
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from cpython.exc cimport PyErr_Clear
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
+import sys
 from array import array
+from itertools import pairwise
 
+from dstok.core.find._pool cimport LARGE, Pool
+from dstok.core.find._workspace cimport Workspace
 from dstok.core.simd._level cimport Implementation, chosen
 from dstok.core.text._utf8 cimport find_invalid
 
-from dstok.errors import ArgumentError, UnknownIdError
+from dstok.base.ids import id_list
+from dstok.errors import ArgumentError, UnknownIdError, UnsupportedError
 
+cdef extern from "Python.h":
+    object PyUnicode_New(Py_ssize_t size, uint32_t most)
+    void *PyUnicode_DATA(object text) noexcept
+    int PyUnicode_KIND(object text) noexcept
+    int get_buffer "PyObject_GetBuffer"(object given, Py_buffer *view, int flags) noexcept
+
+cdef extern from "run/_decode.h":
+    enum:
+        DECODE_COPY
+        DECODE_LISTS_CHANGE
+        HAS_TOKEN
+        MAY_SKIP
+        NOT_ASCII
+        NOT_WHOLE
+    ctypedef struct DecodeTable:
+        uint32_t *starts
+        uint8_t *kinds
+        uint8_t *blob
+        uint64_t size
+    ctypedef struct DecodeTaken:
+        uint32_t *ids
+        Py_ssize_t count
+        Py_ssize_t length
+        uint32_t kinds
+    ctypedef Py_ssize_t (*DecodeTake)(
+        const DecodeTable *table, DecodeTaken *taken, const char *at, Py_ssize_t step, Py_ssize_t count, uint32_t skip
+    ) noexcept nogil
+    bint decode_take(const DecodeTable *table, DecodeTaken *taken, uint64_t value, uint32_t skip) noexcept
+    Py_ssize_t decode_take_uint32_t(
+        const DecodeTable *table, DecodeTaken *taken, const char *at, Py_ssize_t step, Py_ssize_t count, uint32_t skip
+    ) noexcept nogil
+    DecodeTake decode_taker(const char *format, Py_ssize_t size) noexcept
+    Py_ssize_t decode_take_list(
+        const DecodeTable *table, DecodeTaken *taken, object ids, Py_ssize_t at, uint32_t skip) noexcept
+    void decode_write(
+        const DecodeTable *table, const uint32_t *ids, Py_ssize_t count, uint8_t *out, Py_ssize_t length
+    ) noexcept nogil
+    Py_ssize_t decode_code_points(const uint8_t *text, Py_ssize_t length, uint8_t *most) noexcept nogil
+    void decode_widen(const uint8_t *text, Py_ssize_t length, int kind, void *out) noexcept nogil
+
+cdef enum:
+    MOST_BYTES = 0xFFFFFFFF  # of all tokens together
+    LONG = 1 << 12           # ids from which on the GIL is released: for fewer it would take longer
 
 cdef class Decoder:
     """`starts` and `blob` hold the vocabulary, `added` the added tokens as (id, bytes, whether it may be skipped)."""
 
-    cdef const uint8_t **texts
-    cdef uint32_t *lengths
-    cdef uint8_t *skipped
-    cdef readonly Py_ssize_t size
+    cdef DecodeTable table
+    cdef Pool pool
     cdef const Implementation *level
-    cdef object _keep
+    cdef readonly Py_ssize_t size
 
     def __cinit__(self, starts, blob, Py_ssize_t size, list added):
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
-        cdef Py_ssize_t i
-        cdef bytes text
-        self.size, self.level = size, chosen()
-        self.texts = <const uint8_t **>calloc(size + 1, sizeof(void *))
-        self.lengths = <uint32_t *>calloc(size + 1, sizeof(uint32_t))
-        self.skipped = <uint8_t *>calloc(size + 1, 1)
-        if not (self.texts and self.lengths and self.skipped):
+        cdef dict others = {id: (text, skipped) for id, text, skipped in added}
+        cdef Py_ssize_t i, length = b.shape[0] + sum([len(text) for text, _ in others.values()])
+        if length > MOST_BYTES:
+            raise UnsupportedError(f"tokens of {length} bytes together: expected at most {MOST_BYTES}")
+        self.size, self.level, self.pool = size, chosen(), Pool()
+        self.table.size = size
+        self.table.starts = <uint32_t *>calloc(size + 1, sizeof(uint32_t))
+        self.table.kinds = <uint8_t *>calloc(size + 1, 1)
+        self.table.blob = <uint8_t *>malloc(length + DECODE_COPY)
+        if not (self.table.starts and self.table.kinds and self.table.blob):
             raise MemoryError
-        for i in range(min(size, s.shape[0] - 1)):
-            if s[i + 1] > s[i]:
-                self.texts[i] = &b[s[i]]
-                self.lengths[i] = s[i + 1] - s[i]
-        for i, text, skipped in added:
-            self.texts[i] = <const uint8_t *>PyBytes_AS_STRING(text)
-            self.lengths[i] = len(text)
-            self.skipped[i] = bool(skipped)
-        self._keep = (b, added)
+        for i in range(size):
+            self.table.starts[i + 1] = self.table.starts[i]
+            if i in others:
+                self._lay(i, others[i][0], MAY_SKIP if others[i][1] else 0)
+            elif i + 1 < s.shape[0] and s[i + 1] > s[i]:
+                self._lay_bytes(i, &b[s[i]], s[i + 1] - s[i], 0)
+
+    cdef int _lay(self, Py_ssize_t id, bytes text, uint8_t kind) except -1:
+        self._lay_bytes(id, <const uint8_t *>PyBytes_AS_STRING(text), len(text), kind)
+        return 0
+
+    cdef void _lay_bytes(self, Py_ssize_t id, const uint8_t *text, Py_ssize_t length, uint8_t kind) noexcept:
+        """Lays the token of an id behind those of smaller ids."""
+        cdef uint8_t most
+        memcpy(self.table.blob + self.table.starts[id], text, length)
+        self.table.starts[id + 1] = self.table.starts[id] + <uint32_t>length
+        decode_code_points(text, length, &most)
+        if most >= 0x80:
+            kind |= NOT_ASCII | (NOT_WHOLE if find_invalid(text, length, self.level) >= 0 else 0)
+        self.table.kinds[id] = kind | HAS_TOKEN
 
     def __dealloc__(self):
-        free(self.texts)
-        free(self.lengths)
-        free(self.skipped)
+        free(self.table.starts)
+        free(self.table.kinds)
+        free(self.table.blob)
 
     def __copy__(self):
         return self  # it never changes
@@ -68,43 +135,63 @@ cdef class Decoder:
         except TypeError:
             hint = ": decode_batch takes lists of ids" if isinstance(token, (list, tuple)) else ""
             raise ArgumentError(f"expected an id at index {index}, found {type(token).__name__}{hint}", "ids") from None
-        if not 0 <= i < self.size or self.texts[i] == NULL:
+        if not self.has(i):
             raise UnknownIdError(token, index, self.size)
         return i
 
     def token(self, token, Py_ssize_t index=0):
         """The bytes of one token."""
         cdef Py_ssize_t i = self._check(token, index)
-        return self.texts[i][:self.lengths[i]]
+        cdef uint32_t start = self.table.starts[i]
+        return PyBytes_FromStringAndSize(<const char *>self.table.blob + start, self.table.starts[i + 1] - start)
 
-    def has(self, Py_ssize_t token):
+    cpdef bint has(self, Py_ssize_t token):
         """Whether an id has a token."""
-        return 0 <= token < self.size and self.texts[token] != NULL
+        return 0 <= token < self.size and self.table.kinds[token]
 
-    def decode(self, list ids, bint skip_special):
+    def decode(self, ids, bint skip_special):
         """The bytes of `ids`."""
-        cdef Py_ssize_t total = 0, count = len(ids), index, i
-        cdef uint8_t *out
-        # The first pass checks ids into memory that no caller's object can change before the second pass.
-        cdef uint32_t *checked = <uint32_t *>malloc((count + 1) * sizeof(uint32_t))
-        if checked == NULL:
-            raise MemoryError
+        cdef Workspace w = self.pool.lease()
+        cdef DecodeTaken taken
         try:
-            for index in range(count):
-                i = self._check(ids[index], index)
-                checked[index] = <uint32_t>i
-                if not (skip_special and self.skipped[i]):
-                    total += self.lengths[i]
-            result = PyBytes_FromStringAndSize(NULL, total)
-            out = <uint8_t *>PyBytes_AS_STRING(result)
-            for index in range(count):
-                i = checked[index]
-                if not (skip_special and self.skipped[i]):
-                    memcpy(out, self.texts[i], self.lengths[i])
-                    out += self.lengths[i]
-            return result
+            self._take(w, ids, skip_special, &taken)
+            return self._bytes(&taken)
         finally:
-            free(checked)
+            self.pool.release(w)
+
+    def text(self, ids, bint skip_special):
+        """The text of `ids`, or, if their bytes are not UTF-8, the bytes."""
+        cdef Workspace w = self.pool.lease()
+        cdef DecodeTaken taken
+        try:
+            self._take(w, ids, skip_special, &taken)
+            return self._text(w, &taken)
+        finally:
+            self.pool.release(w)
+
+    def texts(self, batch, bint skip_special, repair, offsets=None):
+        """`text` of each of `batch`, or what `repair` makes of (bytes, number) where they are not UTF-8.
+
+        With `offsets`, an int64 array that never falls and stays within `batch`, list i lies from `offsets[i]` to
+        `offsets[i + 1]` of `batch`.
+        """
+        cdef Workspace w = self.pool.lease()
+        cdef DecodeTaken taken
+        cdef list texts = []
+        try:
+            if self._rows(w, batch, offsets, skip_special, repair, texts):
+                return texts
+            for ids in batch if offsets is None else [batch[start:end] for start, end in pairwise(offsets.tolist())]:
+                try:
+                    self._take(w, ids, skip_special, &taken)
+                except UnknownIdError as error:
+                    raise UnknownIdError(error.id, error.index, error.vocab_size, len(texts)) from None
+                except ArgumentError as error:
+                    raise ArgumentError(f"list {len(texts)}: {error}", "batch") from None
+                self._append(w, texts, &taken, repair)
+            return texts
+        finally:
+            self.pool.release(w)
 
     def decode_lists(self, const uint32_t[::1] ids not None, const int64_t[::1] counts not None, bint skip_special):
         """(bytes, sizes, broken) of lists that lie one after the other; `counts` are their lengths in `ids`.
@@ -112,57 +199,212 @@ cdef class Decoder:
         `sizes` holds the number of bytes of each list, an array of typecode "q"; `broken` names the lists that are not
         UTF-8.
         """
-        cdef Py_ssize_t rows = counts.shape[0], row, total
-        cdef int64_t[::1] sizes = array("q", bytes(8 * (rows + 1)))
-        cdef uint8_t *out
-        # Copies, since another thread may write to the caller's arrays between the two passes.
-        cdef const uint32_t[::1] own = memoryview(bytes(ids)).cast("I")
-        cdef const int64_t[::1] own_counts = memoryview(bytes(counts)).cast("q")
-        total = self._measure(own, own_counts, sizes, skip_special)
-        text = PyBytes_FromStringAndSize(NULL, total)
-        out = <uint8_t *>PyBytes_AS_STRING(text)
-        broken = []
-        with nogil:
-            self._write(own, own_counts, out, skip_special)
-            for row in range(rows):
-                if find_invalid(out, sizes[row], self.level) >= 0:
-                    with gil:
-                        broken.append(row)
-                out += sizes[row]
-        return text, sizes.base[:rows], broken
+        cdef Workspace w = self.pool.lease()
+        cdef DecodeTaken taken
+        cdef int64_t[::1] sizes = array("q", bytes(8 * (counts.shape[0] + 1)))
+        cdef list doubtful = []
+        try:
+            self._begin(w, ids.shape[0], &taken)
+            self._measure(ids, counts, skip_special, &taken, sizes, doubtful)
+            text = self._bytes(&taken)
+        finally:
+            self.pool.release(w)
+        return text, sizes.base[:counts.shape[0]], self._broken(text, sizes, doubtful)
 
-    cdef Py_ssize_t _measure(
-        self, const uint32_t[::1] ids, const int64_t[::1] counts, int64_t[::1] sizes, bint skip_special
+    cdef int _measure(
+        self, const uint32_t[::1] ids, const int64_t[::1] counts, bint skip_special, DecodeTaken *taken,
+        int64_t[::1] sizes, list doubtful
     ) except -1:
-        """Writes the number of bytes of each list to `sizes`, and returns their sum. Looks at every id."""
-        cdef Py_ssize_t row, at = 0, end = 0, total = 0
-        cdef uint32_t i
+        """Takes all ids; writes the number of bytes of each list. Lists with a token that is no text are `doubtful`."""
+        cdef Py_ssize_t row, at = 0, count, done, before = 0
+        cdef uint32_t skip = MAY_SKIP if skip_special else 0
         with nogil:
             for row in range(counts.shape[0]):
-                end += counts[row]
-                if not at <= end <= ids.shape[0]:
+                count = counts[row]
+                if not 0 <= count <= ids.shape[0] - at:
                     with gil:
-                        raise ValueError(f"expected lists of {ids.shape[0]} ids, found list {row} to end at {end}")
-                while at < end:
-                    i = ids[at]
-                    if i >= self.size or self.texts[i] == NULL:
-                        with gil:
-                            raise UnknownIdError(i, at - end + counts[row], self.size, row)
-                    if not (skip_special and self.skipped[i]):
-                        sizes[row] += self.lengths[i]
-                    at += 1
-                total += sizes[row]
-        return total
+                        raise ValueError(f"expected lists of {ids.shape[0]} ids, found list {row} end at {at + count}")
+                taken.kinds = 0
+                done = decode_take_uint32_t(&self.table, taken, <const char *>&ids[0] + 4 * at, 4, count, skip)
+                if done < count:
+                    with gil:
+                        raise UnknownIdError(ids[at + done], done, self.size, row)
+                at += count
+                sizes[row] = taken.length - before
+                before = taken.length
+                if taken.kinds & NOT_WHOLE:
+                    with gil:
+                        doubtful.append(row)
+        return 0
 
-    cdef void _write(
-        self, const uint32_t[::1] ids, const int64_t[::1] counts, uint8_t *out, bint skip_special
-    ) noexcept nogil:
-        cdef Py_ssize_t row, at, end = 0
-        cdef uint32_t i
-        for row in range(counts.shape[0]):
-            end += counts[row]
-        for at in range(end):
-            i = ids[at]
-            if not (skip_special and self.skipped[i]):
-                memcpy(out, self.texts[i], self.lengths[i])
-                out += self.lengths[i]
+    cdef list _broken(self, bytes text, int64_t[::1] sizes, list doubtful):
+        """The lists of `doubtful` whose bytes are not UTF-8."""
+        cdef const uint8_t *start = <const uint8_t *>PyBytes_AS_STRING(text)
+        cdef Py_ssize_t row, at = 0, done = 0
+        cdef list broken = []
+        for row in doubtful:
+            while done < row:
+                at += sizes[done]
+                done += 1
+            if find_invalid(start + at, sizes[row], self.level) >= 0:
+                broken.append(row)
+        return broken
+
+    # The first pass: ids as callers give them.
+
+    cdef int _begin(self, Workspace w, Py_ssize_t room, DecodeTaken *taken) except -1:
+        """Makes room for the ids of one list in a workspace."""
+        w.begin(False, False)
+        if room > LARGE:
+            self.pool.lend(w)
+        if not w.reserve(room):
+            raise MemoryError
+        taken.ids, taken.count, taken.length, taken.kinds = w.out, 0, 0, 0
+        return 0
+
+    cdef int _take(self, Workspace w, ids, bint skip_special, DecodeTaken *taken) except -1:
+        """Takes the ids of one list."""
+        cdef uint32_t skip = MAY_SKIP if skip_special else 0
+        if type(ids) is list and not DECODE_LISTS_CHANGE:
+            return self._take_list(w, ids, skip, taken)
+        if not lies_in_a_buffer(ids) or not self._take_buffer(w, ids, skip, taken):
+            self._take_list(w, id_list(ids), skip, taken)
+        return 0
+
+    cdef int _take_list(self, Workspace w, list ids, uint32_t skip, DecodeTaken *taken) except -1:
+        """Takes the ids of a list that no other thread changes meanwhile."""
+        cdef Py_ssize_t at, count = len(ids)
+        self._begin(w, count, taken)
+        at = decode_take_list(&self.table, taken, ids, 0, skip)
+        if at < count:
+            ids = list(ids)  # the next object may have an __index__ that changes the caller's list
+        while at < count:
+            decode_take(&self.table, taken, self._check(ids[at], at), skip)
+            at = decode_take_list(&self.table, taken, ids, at + 1, skip)
+        return 0
+
+    cdef bint _take_buffer(self, Workspace w, ids, uint32_t skip, DecodeTaken *taken) except -1:
+        """Takes integers where they lie; false if the object holds something else."""
+        cdef Py_buffer view
+        cdef DecodeTake take = opened(ids, &view, 1)
+        if take == NULL:
+            return False
+        try:
+            self._take_row(w, take, &view, 0, view.shape[0], skip, taken)
+        finally:
+            PyBuffer_Release(&view)
+        return True
+
+    cdef int _take_row(
+        self, Workspace w, DecodeTake take, const Py_buffer *view, Py_ssize_t start, Py_ssize_t count, uint32_t skip,
+        DecodeTaken *taken
+    ) except -1:
+        """Takes `count` integers along the last dimension of a buffer, from place `start` of the first dimension on."""
+        cdef Py_ssize_t step = view.strides[view.ndim - 1], done
+        cdef const char *at = <const char *>view.buf + start * view.strides[0]
+        self._begin(w, count, taken)
+        if count < LONG:
+            done = take(&self.table, taken, at, step, count, skip)
+        else:
+            with nogil:
+                done = take(&self.table, taken, at, step, count, skip)
+        if done < count:
+            raise UnknownIdError(number_at(view, at + done * step), done, self.size)
+        return 0
+
+    cdef bint _rows(self, Workspace w, batch, offsets, bint skip_special, repair, list texts) except -1:
+        """Does the work of `texts` for integers in a buffer, in rows or with offsets; false if there are none."""
+        cdef Py_buffer view
+        cdef DecodeTake take = NULL
+        cdef const int64_t[::1] bounds = offsets
+        cdef Py_ssize_t row, start, count
+        cdef DecodeTaken taken
+        if lies_in_a_buffer(batch):
+            take = opened(batch, &view, 2 if offsets is None else 1)
+        if take == NULL:
+            return False
+        try:
+            for row in range(view.shape[0] if offsets is None else bounds.shape[0] - 1):
+                start = row if offsets is None else bounds[row]
+                count = view.shape[1] if offsets is None else bounds[row + 1] - start
+                try:
+                    self._take_row(w, take, &view, start, count, MAY_SKIP if skip_special else 0, &taken)
+                except UnknownIdError as error:
+                    raise UnknownIdError(error.id, error.index, error.vocab_size, row) from None
+                self._append(w, texts, &taken, repair)
+        finally:
+            PyBuffer_Release(&view)
+        return True
+
+    # The second pass.
+
+    cdef int _append(self, Workspace w, list texts, const DecodeTaken *taken, repair) except -1:
+        """Appends the text of the ids that were taken."""
+        text = self._text(w, taken)
+        texts.append(text if type(text) is str else repair(text, len(texts)))
+        return 0
+
+    cdef bytes _bytes(self, const DecodeTaken *taken):
+        """The bytes of the ids that were taken."""
+        result = PyBytes_FromStringAndSize(NULL, taken.length)
+        self._write(taken, <uint8_t *>PyBytes_AS_STRING(result))
+        return result
+
+    cdef object _text(self, Workspace w, const DecodeTaken *taken):
+        """The text of the ids that were taken, or, if their bytes are not UTF-8, the bytes."""
+        if not taken.kinds & NOT_ASCII:
+            text = PyUnicode_New(taken.length, 0x7F)
+            self._write(taken, <uint8_t *>PyUnicode_DATA(text))
+            return text
+        if not w.reserve_buffer(taken.length):
+            raise MemoryError
+        self._write(taken, w.buffer)
+        if taken.kinds & NOT_WHOLE and find_invalid(w.buffer, taken.length, self.level) >= 0:
+            return w.buffer[:taken.length]
+        return text_of(w.buffer, taken.length)
+
+    cdef void _write(self, const DecodeTaken *taken, uint8_t *out) noexcept:
+        if taken.count < LONG:
+            decode_write(&self.table, taken.ids, taken.count, out, taken.length)
+        else:
+            with nogil:
+                decode_write(&self.table, taken.ids, taken.count, out, taken.length)
+
+
+cdef bint lies_in_a_buffer(ids):
+    """Whether an object may show its numbers in a buffer.
+
+    Only types that are known to hold there the numbers that they give as Python's: a masked array of numpy does not.
+    """
+    if type(ids) is array or type(ids) is memoryview:
+        return True
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and type(ids) is numpy.ndarray
+
+
+cdef DecodeTake opened(ids, Py_buffer *view, int dimensions) noexcept:
+    """Opens a buffer of integers with so many dimensions; NULL, with nothing open, if the object has none."""
+    cdef DecodeTake take = NULL
+    if get_buffer(ids, view, PyBUF_FORMAT | PyBUF_STRIDES) < 0:
+        PyErr_Clear()
+        return NULL
+    if view.ndim == dimensions:
+        take = decode_taker(view.format, view.itemsize)
+    if take == NULL:
+        PyBuffer_Release(view)
+    return take
+
+
+cdef object number_at(const Py_buffer *view, const char *at):
+    """The integer at a place in a buffer."""
+    signed = view.format != NULL and (<bytes>view.format).islower()
+    return int.from_bytes(at[:view.itemsize], sys.byteorder, signed=signed)
+
+
+cdef str text_of(const uint8_t *text, Py_ssize_t length):
+    """Well-formed UTF-8 as a `str`."""
+    cdef uint8_t most
+    cdef Py_ssize_t count = decode_code_points(text, length, &most)
+    made = PyUnicode_New(count, 0x7F if most < 0x80 else 0xFF if most < 0xC4 else 0xFFFF if most < 0xF0 else 0x10FFFF)
+    decode_widen(text, length, PyUnicode_KIND(made), PyUnicode_DATA(made))
+    return made

@@ -1,0 +1,234 @@
+/* Ids to bytes, and bytes to the storage of a `str`.
+ *
+ * In: ids as numbers of any width, or as ints of a list; a table of tokens. Out: the ids that have tokens, then the bytes
+ * of these; from well-formed UTF-8, code points.
+ * Invariant: each number is read once. So all that follows is right even if another thread writes to the caller's memory.
+ *
+ * The tokens' bytes lie in one blob, in the order of ids, with `DECODE_COPY` bytes after the last one. So two numbers of
+ * `starts` tell a token's length. Most tokens have at most `DECODE_COPY` bytes: such a token is copied in one go, and the
+ * next one is written over the surplus. */
+#ifndef DSTOK_DECODE_H
+#define DSTOK_DECODE_H
+
+#include <Python.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    DECODE_COPY = 16,
+    DECODE_AHEAD = 12, /* distance, in ids, to the int that is fetched */
+#ifdef Py_GIL_DISABLED
+    DECODE_LISTS_CHANGE = 1 /* another thread may change a list while this one reads it */
+#else
+    DECODE_LISTS_CHANGE = 0
+#endif
+};
+
+enum { HAS_TOKEN = 1, MAY_SKIP = 2, NOT_ASCII = 4, NOT_WHOLE = 8 /* the bytes alone are not well-formed UTF-8 */ };
+
+typedef struct {
+    uint32_t *starts; /* of each token in the blob, and the end of the last one */
+    uint8_t *kinds;   /* of each token; 0: there is none */
+    uint8_t *blob;
+    uint64_t size; /* the number of ids */
+} DecodeTable;
+
+/* The ids to write, how many bytes their tokens have together, and all kinds of these. There is room for all ids. */
+typedef struct {
+    uint32_t *ids;
+    ptrdiff_t count, length;
+    uint32_t kinds;
+} DecodeTaken;
+
+static inline uint32_t decode_length(const DecodeTable *table, uint32_t id) {
+    return table->starts[id + 1] - table->starts[id];
+}
+
+/* Takes a number; 0 if no token has it. A token whose kind has a bit of `skip` is left out. */
+__attribute__((always_inline))
+static inline int decode_take(const DecodeTable *table, DecodeTaken *taken, uint64_t value, uint32_t skip) {
+    if (value >= table->size || !table->kinds[value])
+        return 0;
+    uint32_t kind = table->kinds[value];
+    int kept = !(kind & skip);
+    taken->ids[taken->count] = (uint32_t)value;
+    taken->count += kept;
+    taken->length += kept ? decode_length(table, (uint32_t)value) : 0;
+    taken->kinds |= kind;
+    return 1;
+}
+
+/* Takes `count` numbers that lie `step` bytes apart; returns how many it took before the first that no token has. */
+typedef ptrdiff_t (*DecodeTake)(const DecodeTable *table, DecodeTaken *taken, const char *at, ptrdiff_t step,
+                                ptrdiff_t count, uint32_t skip);
+
+#define DECODE_TAKE(type) \
+    __attribute__((always_inline)) \
+    static inline ptrdiff_t decode_each_##type(const DecodeTable *table, DecodeTaken *taken, const char *at, ptrdiff_t step, \
+                                               ptrdiff_t count, uint32_t skip) { \
+        DecodeTable of = *table; \
+        DecodeTaken own = *taken; \
+        ptrdiff_t i; \
+        for (i = 0; i < count; i++) { \
+            type value; \
+            memcpy(&value, at + i * step, sizeof(value)); \
+            if (!decode_take(&of, &own, (uint64_t)value, skip)) \
+                break; \
+        } \
+        *taken = own; \
+        return i; \
+    } \
+    static ptrdiff_t decode_take_##type(const DecodeTable *table, DecodeTaken *taken, const char *at, ptrdiff_t step, \
+                                        ptrdiff_t count, uint32_t skip) { \
+        if (!skip) /* the compiler leaves out what skipping needs */ \
+            return decode_each_##type(table, taken, at, step, count, 0); \
+        return decode_each_##type(table, taken, at, step, count, skip); \
+    }
+
+DECODE_TAKE(int8_t)
+DECODE_TAKE(int16_t)
+DECODE_TAKE(int32_t)
+DECODE_TAKE(int64_t)
+DECODE_TAKE(uint8_t)
+DECODE_TAKE(uint16_t)
+DECODE_TAKE(uint32_t)
+DECODE_TAKE(uint64_t)
+#undef DECODE_TAKE
+
+/* What takes the numbers of a buffer; NULL if its items are no integers in this machine's order of bytes. */
+static DecodeTake decode_taker(const char *format, ptrdiff_t size) {
+    static const DecodeTake SIGNED[] = {decode_take_int8_t, decode_take_int16_t, decode_take_int32_t, decode_take_int64_t};
+    static const DecodeTake UNSIGNED[] = {decode_take_uint8_t, decode_take_uint16_t, decode_take_uint32_t,
+                                          decode_take_uint64_t};
+    int power = size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : size == 8 ? 3 : -1;
+    format = format ? format : "B";
+    if (*format == '@' || *format == '=' || *format == (PY_BIG_ENDIAN ? '>' : '<'))
+        format++;
+    if (power < 0 || !format[0] || format[1])
+        return NULL;
+    return strchr("bhilqn", *format) ? SIGNED[power] : strchr("BHILQN", *format) ? UNSIGNED[power] : NULL;
+}
+
+/* The value of an int below 2**15 at least; -1: it may be larger, or below 0. */
+static inline int64_t decode_small_int(PyObject *item) {
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyUnstable_Long_IsCompact((PyLongObject *)item) ? PyUnstable_Long_CompactValue((PyLongObject *)item) : -1;
+#else
+    return Py_SIZE(item) == 1 ? (int64_t)((PyLongObject *)item)->ob_digit[0] : Py_SIZE(item) ? -1 : 0;
+#endif
+}
+
+__attribute__((always_inline))
+static inline ptrdiff_t decode_each_int(const DecodeTable *table, DecodeTaken *taken, PyObject *list, ptrdiff_t at,
+                                        uint32_t skip) {
+    PyObject **items = ((PyListObject *)list)->ob_item;
+    ptrdiff_t count = Py_SIZE(list);
+    DecodeTable of = *table;
+    DecodeTaken own = *taken;
+    for (; at < count; at++) {
+        if (at + DECODE_AHEAD < count)
+            __builtin_prefetch(items[at + DECODE_AHEAD]);
+        if (!PyLong_CheckExact(items[at]) || !decode_take(&of, &own, (uint64_t)decode_small_int(items[at]), skip))
+            break;
+    }
+    *taken = own;
+    return at;
+}
+
+/* Takes the ints of a list from `at` on, up to the first object that is no small int, or no id; returns its place. */
+static ptrdiff_t decode_take_list(const DecodeTable *table, DecodeTaken *taken, PyObject *list, ptrdiff_t at,
+                                  uint32_t skip) {
+    return skip ? decode_each_int(table, taken, list, at, skip) : decode_each_int(table, taken, list, at, 0);
+}
+
+/* Writes the bytes of the tokens of ids that were taken. */
+static void decode_write(const DecodeTable *table, const uint32_t *ids, ptrdiff_t count, uint8_t *out, ptrdiff_t length) {
+    const uint8_t *end = out + length;
+    for (ptrdiff_t i = 0; i < count; i++) {
+        const uint8_t *token = table->blob + table->starts[ids[i]];
+        uint32_t size = decode_length(table, ids[i]);
+        if (size <= DECODE_COPY && end - out >= DECODE_COPY)
+            memcpy(out, token, DECODE_COPY);
+        else
+            memcpy(out, token, size);
+        out += size;
+    }
+}
+
+/* The number of code points in well-formed UTF-8; `most` becomes its largest byte, which tells their width. */
+static ptrdiff_t decode_code_points(const uint8_t *text, ptrdiff_t length, uint8_t *most) {
+    ptrdiff_t continued = 0;
+    uint8_t largest = 0;
+    for (ptrdiff_t at = 0; at < length;) {
+        uint8_t here = 0; /* 255 bytes at a time: the count of each lane of a vector is one byte */
+        ptrdiff_t stop = length - at < 255 ? length : at + 255;
+        for (; at < stop; at++) {
+            here += (text[at] & 0xC0) == 0x80;
+            largest = text[at] > largest ? text[at] : largest;
+        }
+        continued += here;
+    }
+    *most = largest;
+    return length - continued;
+}
+
+/* The place of the first byte of which a bit is set, in the order of memory. */
+static inline int decode_first(uint64_t bits) {
+    return (PY_BIG_ENDIAN ? __builtin_clzll(bits) : __builtin_ctzll(bits)) >> 3;
+}
+
+/* Writes the code points of well-formed UTF-8 as units of one, two or four bytes, which are wide enough.
+ *
+ * Eight bytes become eight units at once: those after the first byte that is not ASCII are written over. 32 bytes have
+ * eight characters at least, so there is room. */
+#define DECODE_WIDEN(name, Unit) \
+    static void name(const uint8_t *text, ptrdiff_t length, Unit *out) { \
+        const uint8_t *end = text + length; \
+        while (text < end) { \
+            while (end - text >= 32) { \
+                uint64_t eight; \
+                memcpy(&eight, text, 8); \
+                for (int i = 0; i < 8; i++) \
+                    out[i] = text[i]; \
+                eight &= 0x8080808080808080ull; \
+                int ascii = eight ? decode_first(eight) : 8; \
+                text += ascii; \
+                out += ascii; \
+                if (ascii < 8) \
+                    break; \
+            } \
+            do { \
+                uint32_t lead = *text; \
+                if (lead < 0x80) { \
+                    *out++ = (Unit)lead; \
+                    text += 1; \
+                } else if (lead < 0xE0) { \
+                    *out++ = (Unit)((lead & 0x1F) << 6 | (text[1] & 0x3F)); \
+                    text += 2; \
+                } else if (lead < 0xF0) { \
+                    *out++ = (Unit)((lead & 0x0F) << 12 | (text[1] & 0x3Fu) << 6 | (text[2] & 0x3F)); \
+                    text += 3; \
+                } else { \
+                    *out++ = (Unit)((lead & 7) << 18 | (text[1] & 0x3Fu) << 12 | (text[2] & 0x3Fu) << 6 | (text[3] & 0x3F)); \
+                    text += 4; \
+                } \
+            } while (text < end && (*text >= 0x80 || end - text < 32)); \
+        } \
+    }
+
+DECODE_WIDEN(decode_widen_1, uint8_t)
+DECODE_WIDEN(decode_widen_2, uint16_t)
+DECODE_WIDEN(decode_widen_4, uint32_t)
+#undef DECODE_WIDEN
+
+static void decode_widen(const uint8_t *text, ptrdiff_t length, int kind, void *out) {
+    if (kind == 1)
+        decode_widen_1(text, length, (uint8_t *)out);
+    else if (kind == 2)
+        decode_widen_2(text, length, (uint16_t *)out);
+    else
+        decode_widen_4(text, length, (uint32_t *)out);
+}
+
+#endif
