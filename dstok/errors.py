@@ -211,7 +211,7 @@ class ChatError(DstokError, ValueError):
 
 
 class StreamError(DstokError, ValueError):
-    """A stream was given more after its end."""
+    """A stream was given more after its end, or a second thread used a stream or a growing text at the same time."""
 
 
 class ColumnError(DstokError, LookupError):

@@ -10,23 +10,17 @@ the ids are kept.
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING
 
 from dstok.base.copies import Separate
-from dstok.base.ids import id_array
 from dstok.base.texts import Errors, Special, Text, replaces_faults, utf8
-from dstok.core.run._encode import CONTEXT, START
-from dstok.errors import SpecialTokenError
+from dstok.calls.parts import Alone, text_in_parts
 
 if TYPE_CHECKING:
     from dstok.calls.interface import Parts
-    from dstok.calls.parts import NormalizedParts
-    from dstok.core.run._encode import Encoder
-    from dstok.core.text._policy import Policy
+    from dstok.calls.parts import NormalizedParts, PlainParts
 
-__all__ = ["GrowingText", "NormalizedGrowingText", "growing"]
-
+__all__ = ["GrowingText", "growing"]
 
 
 def growing(
@@ -49,17 +43,13 @@ def growing(
     True
     """
     policy, replace, begin = self._added.policy(special), replaces_faults(errors), self._ends.before(add_bos)
-    if self._normalizer is None:
-        return GrowingText(self._encoder, policy, replace, begin)
-    from dstok.calls.parts import NormalizedParts  # needed by few models
-
-    parts = NormalizedParts(self._encoder, self._normalizer, policy, False)
-    return NormalizedGrowingText(parts, self._encoder, policy, replace, begin)
+    return GrowingText(text_in_parts(self, policy), replace, begin)
 
 
 class GrowingText(Separate):
-    """The ids of a text that grows; made by `Tokenizer.growing`. Not to be shared between threads.
+    """The ids of a text that grows; made by `Tokenizer.growing`.
 
+    One thread at a time may use it: a second one gets a `StreamError`.
     A conversation that branches: `copy`, which `copy.copy` and `copy.deepcopy` call, gives a text that goes on by
     itself, in the time that its list of ids takes to copy. Raises `PickleError` when it is pickled.
 
@@ -76,14 +66,10 @@ class GrowingText(Separate):
     change: a function would have to look for the place in the text, and could not trust the ids that it is given.
     """
 
-    def __init__(self, encoder: Encoder, policy: Policy, replace: bool, begin: list[int]) -> None:
-        self._encoder, self._policy, self._replace = encoder, policy, replace
+    def __init__(self, parts: PlainParts | NormalizedParts, replace: bool, begin: list[int]) -> None:
+        self._parts, self._replace, self._alone = parts, replace, Alone()
         self._sure = begin  # ids that no later text can change
         self._tail: list[int] = []  # the ids after them
-        self._held = b""  # the text of the tail, and the context before it
-        self._at = 0  # where in `_held` the tail begins
-        self._dropped = 0  # bytes before `_held`
-        self._state = START
 
     @property
     def ids(self) -> list[int]:
@@ -105,44 +91,16 @@ class GrowingText(Separate):
         >>> text.append("Hello wor"), text.append("ld!"), text.ids
         ((0, [19923, 647]), (1, [2058, 3]), [19923, 2058, 3])
         """
-        sure, tail = self._encode(utf8(text, self._replace))
-        found = [*sure, *tail]
-        same = _common(self._tail, found)
-        kept = len(self._sure) + same
-        self._sure += sure
-        self._tail = tail.tolist()
-        return kept, found[same:]
-
-    def _encode(self, text: bytes) -> tuple[array[int], array[int]]:
-        """The ids that are sure now and were not before, and those after them."""
-        held = bytearray(self._held + text)
-        try:
-            sure, end, state = self._encoder.encode_part(held, self._at, self._policy, self._state, False, id_array)
-            tail, _, _ = self._encoder.encode_part(held, end, self._policy, state, True, id_array)
-        except SpecialTokenError as error:
-            raise SpecialTokenError(error.token, self._dropped + error.offset) from None
-        self._state = state
-        self._at = min(end, CONTEXT)
-        self._held = bytes(held[end - self._at :])
-        self._dropped += end - self._at
-        return sure, tail
-
-
-class NormalizedGrowingText(GrowingText):
-    """A `GrowingText` of a model with a normalizer: what is appended may change the character before it, too."""
-
-    def __init__(
-        self, parts: NormalizedParts, encoder: Encoder, policy: Policy, replace: bool, begin: list[int],
-    ) -> None:
-        super().__init__(encoder, policy, replace, begin)
-        self._parts = parts
-
-    def _encode(self, text: bytes) -> tuple[array[int], array[int]]:
-        parts = self._parts.copy()  # if a token is refused, nothing has been added
-        sure = parts.advance(text, False)
-        tail = parts.copy().advance(b"", True)
-        self._parts = parts
-        return sure, tail
+        data = utf8(text, self._replace)
+        with self._alone:
+            sure, tail = self._parts.grow(data, list)
+            new = sure + tail
+            same = _common(self._tail, new)
+            kept = len(self._sure) + same
+            del new[:same]
+            self._sure += sure
+            self._tail = tail
+        return kept, new
 
 
 def _common(one: list[int], other: list[int]) -> int:

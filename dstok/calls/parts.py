@@ -1,49 +1,145 @@
-"""A text that comes in parts, for a model with a normalizer: what its streams and growing texts run on.
+"""A text that comes in parts, and its ids: the object behind streams and growing texts.
 
-In: parts of valid UTF-8. Out: after each part, the ids that no later text can change.
+In: parts of valid UTF-8. Out: after each part, the ids that no later text can change; for a growing text also those of
+the open end, as if no text came after it.
 Invariant: all ids together are those of one call on the whole text. Memory is bounded by the longest stretch without a
-boundary, the longest piece and the longest added token.
-Two things are waited for. The raw text is normalized up to its last boundary: a place that no added token with
-normalized=false reaches over, and where no later character can change what stands before. Under NFC "e" is not
-normalized yet, since U+0301 may follow; once "x" has come after it, it is. What is normalized is then encoded as far as
-`Encoder.encode_part` is sure of it. A normalizer that looks farther than one character and its marks is refused.
+boundary, the longest piece and the longest added token. If a token is refused, a growing text has not changed; the text
+of a stream stays, and is refused again.
+
+A model with a normalizer waits for two things. The raw text is normalized up to its last boundary: a place that no
+added token with normalized=false reaches over, and where no later character can change what stands before. Under NFC
+"e" is not normalized yet, since U+0301 may follow; once "x" has come after it, it is. What is normalized is then
+encoded as far as `Encoder.encode_part` is sure of it. A normalizer that looks farther than one character and its marks
+is refused.
 """
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dstok.base.copies import Separate
 from dstok.base.ids import id_array
 from dstok.core.run._encode import CONTEXT, START
-from dstok.errors import SpecialTokenError, UnsupportedError
+from dstok.errors import SpecialTokenError, StreamError, UnsupportedError
 
 if TYPE_CHECKING:
+    from dstok.calls.interface import Parts
     from dstok.core.run._encode import Encoder
     from dstok.core.text._normalize import Normalizer
     from dstok.core.text._policy import Policy
 
-__all__ = ["NormalizedParts"]
+__all__ = ["Alone", "NormalizedParts", "PlainParts", "text_in_parts"]
+
+
+def text_in_parts(self: Parts, policy: Policy) -> PlainParts | NormalizedParts:
+    """A text in parts for a model with a normalizer or without one. Raises `UnsupportedError` as `encode_stream`."""
+    if self._normalizer is None:
+        return PlainParts(self._encoder, policy)
+    return NormalizedParts(self._encoder, self._normalizer, policy)
+
+
+class Alone:
+    """Refuses a second thread while one is at work: `with self._alone:`."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(False):
+            raise StreamError("expected one thread at a time, found another one at work on this text: give each thread "
+                              "its own, or use a lock")
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    def __copy__(self) -> Alone:
+        return Alone()
+
+
+class PlainParts(Separate):
+    """A text in parts without a normalizer. `form` of ids: `list`, `id_array`, or None for their number."""
+
+    def __init__(self, encoder: Encoder, policy: Policy) -> None:
+        self._encoder, self._policy = encoder, policy
+        self._held = b""  # the open end of the text, and the context before it
+        self._at = 0  # where in `_held` the open end begins
+        self._more: list[bytes] = []  # text after `_held` that nobody has looked at
+        self._size = 0  # bytes of the open end and of `_more`
+        self._wait = 0
+        self._dropped = 0  # bytes before `_held`
+        self._state = START
+
+    def feed(self, text: bytes, final: bool, form: Any) -> Any:
+        """The ids that are sure after `text`; all that are left, if it is `final`. Raises `SpecialTokenError`.
+
+        An open end that did not settle is looked at again when it has doubled, so an endless piece costs linear time.
+        """
+        self._more.append(text)
+        self._size += len(text)
+        if self._size < self._wait and not final:
+            return formed(array("I"), form)
+        text = b"".join([self._held, *self._more])
+        ids, end, state = self._encode(text, self._at, self._state, final, form)
+        self._wait = 0 if end > self._at else 2 * (len(text) - end)
+        self._settle(text, end, state)
+        return ids
+
+    def grow(self, text: bytes, form: Any) -> tuple[Any, Any]:
+        """The ids that are sure after `text` and were not before, and those after them. Raises `SpecialTokenError`."""
+        text = self._held + text
+        sure, end, state = self._encode(text, self._at, self._state, False, form)
+        tail, _, _ = self._encode(text, end, state, True, form)
+        self._settle(text, end, state)
+        return sure, tail
+
+    def _encode(self, text: bytes, at: int, state: Any, final: bool, form: Any) -> tuple[Any, int, Any]:
+        try:
+            return self._encoder.encode_part(text, at, self._policy, state, final, form)
+        except SpecialTokenError as error:
+            raise SpecialTokenError(error.token, self._dropped + error.offset) from None
+
+    def _settle(self, text: bytes, end: int, state: Any) -> None:
+        """Keeps the open end of the text, which begins at `end`."""
+        self._at, self._state = min(end, CONTEXT), state
+        self._held = text[end - self._at :]
+        self._dropped += end - self._at
+        self._more.clear()
+        self._size = len(text) - end
 
 
 class NormalizedParts(Separate):
-    """Encodes a text part by part. `patient`: text that was not settled is looked at again when it has doubled."""
+    """A text in parts for a model with a normalizer. `form` as for `PlainParts`."""
 
-    def __init__(self, encoder: Encoder, normalizer: Normalizer, policy: Policy, patient: bool) -> None:
+    def __init__(self, encoder: Encoder, normalizer: Normalizer, policy: Policy) -> None:
         if not normalizer.local:
             raise UnsupportedError("encoding in parts with a normalizer that may look at the whole text: Prepend, "
                                    "Replace or Strip", "normalizer")
-        self._encoder, self._normalizer, self._policy, self._patient = encoder, normalizer, policy, patient
+        self._encoder, self._normalizer, self._policy = encoder, normalizer, policy
         self._raw = _Held()
         self._seen = _Held()  # normalized, of the present stretch
         self._state = START
         self._origins: list[tuple[int, int, bytes]] = []  # of what is in `_seen`: place in it, in the text; raw part
 
-    def advance(self, text: bytes, final: bool) -> array[int]:
-        """The ids that are sure after `text`; all that are left, if it is `final`. Raises `SpecialTokenError`."""
+    def feed(self, text: bytes, final: bool, form: Any) -> Any:
+        """As `PlainParts.feed`."""
+        return formed(self._advance(text, final, True), form)
+
+    def grow(self, text: bytes, form: Any) -> tuple[Any, Any]:
+        """As `PlainParts.grow`."""
+        grown = self.copy()  # if a token is refused, nothing has been added
+        sure = grown._advance(text, False, False)
+        tail = grown.copy()._advance(b"", True, False)
+        vars(self).update(vars(grown))
+        return formed(sure, form), formed(tail, form)
+
+    def _advance(self, text: bytes, final: bool, patient: bool) -> array[int]:
+        """The ids that are sure after `text`. `patient`: text that did not settle is looked at when it has doubled."""
         ids, raw = array("I"), self._raw
-        if not raw.add(text, self._patient and not final):
+        if not raw.add(text, patient and not final):
             return ids
         at = raw.at
         scan = at + raw.skip
@@ -53,7 +149,7 @@ class NormalizedParts(Separate):
             ends = final or token >= 0
             cut = stop if ends else self._normalizer.last_boundary(raw.text, at, stop)
             if cut > at or ends:
-                ids += self._stretch(bytes(raw.text[at:cut]), raw.dropped + at, ends)
+                ids += self._stretch(bytes(raw.text[at:cut]), raw.dropped + at, ends, patient)
             if token < 0:
                 raw.take(cut, max(scan - cut, 0))
                 return ids
@@ -62,11 +158,11 @@ class NormalizedParts(Separate):
             ids.append(self._policy.raw_id(token))
             at = scan = end
 
-    def _stretch(self, text: bytes, origin: int, ends: bool) -> array[int]:
+    def _stretch(self, text: bytes, origin: int, ends: bool, patient: bool) -> array[int]:
         """The ids that are sure after a part of a stretch, which begins at `origin` of the text."""
         seen = self._seen
         self._origins.append((seen.dropped + len(seen.text), origin, text))
-        if not seen.add(self._normalizer.normalize(text), self._patient and not ends):
+        if not seen.add(self._normalizer.normalize(text), patient and not ends):
             return array("I")
         ids: array[int]
         try:
@@ -111,3 +207,8 @@ class _Held(Separate):
         self.dropped += end - keep
         self.at, self.skip = keep, skip
         self.wait = 0 if taken else 2 * (len(self.text) - keep)
+
+
+def formed(ids: array[int], form: Any) -> Any:
+    """Ids in another form."""
+    return len(ids) if form is None else ids.tolist() if form is list else ids

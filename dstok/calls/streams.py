@@ -15,22 +15,18 @@ from typing import TYPE_CHECKING, Any
 from dstok.base.copies import Separate
 from dstok.base.ids import id_array
 from dstok.base.texts import Errors, Special, Text, checked_text, lone_surrogate, not_utf8, replaces_faults, utf8
-from dstok.core.run._encode import CONTEXT, START
-from dstok.errors import DecodeError, SpecialTokenError, StreamError, TextError, UnknownIdError
+from dstok.calls.parts import Alone, text_in_parts
+from dstok.errors import DecodeError, StreamError, TextError, UnknownIdError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from dstok.calls.interface import Parts
-    from dstok.calls.parts import NormalizedParts
+    from dstok.calls.parts import NormalizedParts, PlainParts
     from dstok.core.run._decode import Decoder
-    from dstok.core.run._encode import Encoder
-    from dstok.core.text._policy import Policy
 
-__all__ = ["DecodeStream", "EncodeStream", "Incoming", "NormalizedStream", "encode_stream"]
-
-_ANNOUNCE = 1 << 16  # bytes encoded at a time
+__all__ = ["DecodeStream", "EncodeStream", "Incoming", "encode_stream"]
 
 
 def encode_stream(
@@ -42,12 +38,7 @@ def encode_stream(
     """
     replaces_faults(errors)
     policy, edges = self._added.policy(special), (self._ends.before(add_bos), self._ends.after(add_eos))
-    if self._normalizer is None:
-        return EncodeStream(self._encoder, policy, errors, *edges)
-    from dstok.calls.parts import NormalizedParts  # needed by few models
-
-    parts = NormalizedParts(self._encoder, self._normalizer, policy, True)
-    return NormalizedStream(parts, self._encoder, policy, errors, *edges)
+    return EncodeStream(text_in_parts(self, policy), errors, *edges)
 
 
 class Incoming(Separate):
@@ -89,8 +80,10 @@ class EncodeStream(Incoming):
 
     `feed` takes `str` or bytes of any kind (a character may be cut between two parts of bytes) and returns the ids that
     no later text can change; `finish` returns the rest. With `add_bos` the first part that is fed gives BOS, too, with
-    `add_eos` the end gives EOS. Not to be shared between threads. `copy` (`copy.copy`,
-    `copy.deepcopy`) gives a stream that goes on by itself from here; raises `PickleError` when it is pickled.
+    `add_eos` the end gives EOS. One thread at a time may use it: a second one gets a `StreamError`.
+
+    `copy` (`copy.copy`, `copy.deepcopy`) gives a stream that goes on by itself from here; raises `PickleError` when it
+    is pickled.
 
     >>> import dstok
     >>> stream = dstok.load("deepseek-v3").encode_stream()
@@ -99,17 +92,12 @@ class EncodeStream(Incoming):
     """
 
     def __init__(
-        self, encoder: Encoder, policy: Policy, errors: Errors, begin: Sequence[int] = (), end: Sequence[int] = (),
+        self, parts: PlainParts | NormalizedParts, errors: Errors, begin: Sequence[int] = (), end: Sequence[int] = (),
     ) -> None:
         super().__init__(errors)
-        self._encoder, self._policy = encoder, policy
+        self._parts, self._alone = parts, Alone()
         self._begin, self._end = begin, end  # ids around those of the text; `begin` is given out only once
-        self._held = bytearray()
-        self._at = 0  # where in `_held` the text not yet encoded begins
-        self._state = START
-        self._dropped = 0  # bytes fed that are no longer held
         self._finished = False
-        self._wait = 0
 
     def feed(self, text: Text) -> npt.NDArray[np.uint32]:
         """The ids that are sure after `text`, as uint32[n]. Raises `TextError` with the offset in the stream."""
@@ -121,11 +109,11 @@ class EncodeStream(Incoming):
 
     def feed_list(self, text: Text) -> list[int]:
         """As `feed`, as a list."""
-        return list(self._framed(text, False, id_array))
+        return self._framed(text, False, list)  # type: ignore[no-any-return]
 
     def finish_list(self) -> list[int]:
         """As `finish`, as a list."""
-        return list(self._framed(b"", True, id_array))
+        return self._framed(b"", True, list)  # type: ignore[no-any-return]
 
     def feed_count(self, text: Text) -> int:
         """As `feed`, but only how many ids."""
@@ -135,55 +123,21 @@ class EncodeStream(Incoming):
         """As `finish`, but only how many ids."""
         return int(self._framed(b"", True, None))
 
-    def _framed(self, text: Text, final: bool, allocate: Any) -> Any:
-        """What `_advance` gives, with the ids around the text where they are due."""
-        found = self._advance(text, final, allocate)
-        before, self._begin = self._begin, ()
+    def _framed(self, text: Text, final: bool, form: Any) -> Any:
+        """The ids that are sure, in a form as for `PlainParts`, with the ids around the text where they are due."""
+        with self._alone:
+            if self._finished:
+                raise StreamError("the stream is finished")
+            data = self._utf8(text, final)
+            self._finished = final
+            found = self._parts.feed(data, final, form)
+            before, self._begin = self._begin, ()
         after = self._end if final else ()
-        if allocate is None:
+        if not before and not after:
+            return found
+        if form is None:
             return len(before) + found + len(after)
-        return array("I", before) + found + array("I", after) if before or after else found
-
-    def _advance(self, text: Text, final: bool, allocate: Any) -> Any:
-        if self._finished:
-            raise StreamError("the stream is finished")
-        self._held += self._utf8(text, final)
-        self._finished = final
-        # A piece longer than what is held is scanned again when more has come: wait until it has doubled,
-        # so that one endless piece costs linear time.
-        if not final and len(self._held) - self._at < self._wait:
-            return 0 if allocate is None else allocate(0)
-        try:
-            ids, end, self._state = self._encoder.encode_part(
-                self._held, self._at, self._policy, self._state, final, allocate)
-        except SpecialTokenError as error:
-            raise SpecialTokenError(error.token, self._dropped + error.offset) from None
-        taken = end > self._at
-        keep = min(end, CONTEXT)
-        del self._held[: end - keep]
-        self._dropped += end - keep
-        self._at = keep
-        self._wait = 0 if taken else 2 * (len(self._held) - keep)
-        return ids
-
-
-class NormalizedStream(EncodeStream):
-    """An `EncodeStream` of a model with a normalizer."""
-
-    def __init__(
-        self, parts: NormalizedParts, encoder: Encoder, policy: Policy, errors: Errors, begin: Sequence[int] = (),
-        end: Sequence[int] = (),
-    ) -> None:
-        super().__init__(encoder, policy, errors, begin, end)
-        self._parts = parts
-
-    def _advance(self, text: Text, final: bool, allocate: Any) -> Any:
-        if self._finished:
-            raise StreamError("the stream is finished")
-        data = self._utf8(text, final)
-        self._finished = final
-        ids = self._parts.advance(data, final)
-        return len(ids) if allocate is None else ids
+        return [*before, *found, *after] if form is list else array("I", before) + found + array("I", after)
 
 
 class DecodeStream(Separate):

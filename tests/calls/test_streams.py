@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import Any
 
 import pytest
@@ -204,3 +205,30 @@ def test_decode_stream_is_over_after_finish() -> None:
     stream.finish()
     with pytest.raises(ValueError, match="finished"):
         stream.feed(5)
+
+
+@pytest.mark.parametrize("call", ["feed", "feed_list", "feed_count", "append"])
+def test_a_second_thread_is_refused(call: str) -> None:
+    """While one thread is at work on a text, another one gets an error and changes nothing; a copy is free."""
+    work = TOK.growing() if call == "append" else TOK.encode_stream()
+    started, done, caught = threading.Event(), threading.Event(), list[Exception]()
+
+    def hold() -> None:
+        with work._alone:
+            started.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    started.wait()
+    try:
+        getattr(work, call)("a")
+    except dstok.errors.StreamError as error:
+        caught.append(error)
+    getattr(work.copy(), call)("b")
+    done.set()
+    thread.join()
+    assert "one thread at a time" in str(caught[0])
+    getattr(work, call)("Hello")
+    ids = work.finish_list() if isinstance(work, dstok.EncodeStream) else work.ids
+    assert ids == TOK.encode("Hello")

@@ -42,8 +42,8 @@ class Encoder:
     def pieces(self, text: bytes, policy: Policy) -> list[tuple[int, int]]:
         """(start, end) of all that is looked up or merged as one: pieces, and parts between safe cuts."""
     def encode_part(
-        self, text: bytearray, at: int, policy: Policy, state: tuple[bool, int, int], final: bool,
-        allocate: Callable[[int], Any] | None,
+        self, text: bytes | bytearray, at: int, policy: Policy, state: tuple[bool, int, int], final: bool,
+        form: Callable[..., Any] | None,
     ) -> tuple[Any, int, tuple[bool, int, int]]:
         """(ids, end, state) of the part of `text[at:]` that later text cannot change."""
     def way(self) -> str:

@@ -247,16 +247,16 @@ cdef class Encoder:
             self.pool.release(w)
 
     def encode_part(self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state,
-                    bint final, allocate):
+                    bint final, form):
         """(ids, end, state) of the part of valid UTF-8 `text[at:]` that later text cannot change.
 
         For streams: the bytes before `at` are context. `state` is `START`, and then the state of the last call.
-        If `allocate` is None, the first item is the number of ids.
+        `form` says what the first item is: `list`, None for the number of ids, or what makes room for so many ids.
         """
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t length = text.shape[0], end = at
         cdef const uint8_t *start = &text[0] if length else NULL
-        w.begin(allocate is None, False)
+        w.begin(form is None, False)
         try:
             w.fresh, w.skip[0], w.skip[1] = state
             if length > at or final:
@@ -264,10 +264,13 @@ cdef class Encoder:
                     end = self.run.part(policy, w, start, at, length, final)
             if w.status != FINE:
                 self.fail(w, policy, None)
-            if allocate is None:
-                return w.total, end, (w.fresh, w.skip[0], w.skip[1])
-            ids = allocate(w.count)
-            put_ids(ids, 0, w)
+            if form is None:
+                ids = w.total
+            elif form is list:
+                ids = self.list_of(w.out, w.count)
+            else:
+                ids = form(w.count)
+                put_ids(ids, 0, w)
             return ids, end, (w.fresh, w.skip[0], w.skip[1])
         finally:
             self.pool.release(w)
