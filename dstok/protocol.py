@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.base.texts import Errors, Special, Text
+    from dstok.calls.growing import GrowingText
     from dstok.calls.spans import Encoding
     from dstok.calls.streams import DecodeStream
     from dstok.formats.description import TokenizerConfig
@@ -84,6 +85,8 @@ class TokenizerProtocol(Protocol):
     def chunk(
         self, text: str, max_tokens: int, /, *, overlap: int = 0, special: Special = "all", errors: Errors = "strict",
     ) -> Iterator[str]: ...
+
+    def growing(self, *, special: Special = "all", add_bos: bool = False, errors: Errors = "strict") -> GrowingText: ...
 
     # Ids to text
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from dstok.errors import ArgumentError
 
-__all__ = ["Ends", "id_array", "id_list"]
+__all__ = ["Ends", "common_start", "id_array", "id_list"]
 
 
 def id_list(ids: Iterable[int]) -> list[int]:
@@ -37,6 +37,18 @@ def id_list(ids: Iterable[int]) -> list[int]:
         hint = f": give one id as [{found}]" if hasattr(found, "__index__") else ""
         raise ArgumentError(f"expected ids, found {type(ids).__name__}{hint}", "ids") from None
     return list(each)
+
+
+def common_start(one: list[int], other: list[int]) -> int:
+    """The number of ids that two lists have in common at their starts.
+
+    >>> common_start([1, 2, 3], [1, 2, 4, 5])
+    2
+    """
+    at, end, step = 0, min(len(one), len(other)), 1 << 10
+    while at < end and one[at : at + step] == other[at : at + step]:  # compared in C
+        at += step
+    return next((n for n in range(at, end) if one[n] != other[n]), end)
 
 
 def id_array(count: int) -> array[int]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dstok.base.copies import Separate
+from dstok.base.ids import common_start
 from dstok.base.texts import Errors, Special, Text, replaces_faults, utf8
 from dstok.calls.parts import Alone, text_in_parts
 
@@ -95,14 +96,25 @@ class GrowingText(Separate):
         with self._alone:
             sure, tail = self._parts.grow(data, list)
             new = sure + tail
-            same = _common(self._tail, new)
+            same = common_start(self._tail, new)
             kept = len(self._sure) + same
             del new[:same]
             self._sure += sure
             self._tail = tail
         return kept, new
 
+    def preview(self, text: Text) -> tuple[int, list[int]]:
+        """(sure, rest): the first `sure` ids stay whatever is appended; `rest` would follow them if it were `text`.
 
-def _common(one: list[int], other: list[int]) -> int:
-    """The length of the common start."""
-    return next((i for i, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
+        Adds nothing. Raises as `append`.
+
+        >>> import dstok
+        >>> text = dstok.load("deepseek-v3").growing()
+        >>> _ = text.append("Hello wor")
+        >>> text.preview("ld"), text.ids
+        ((1, [2058]), [19923, 647])
+        """
+        data = utf8(text, self._replace)
+        with self._alone:
+            sure, tail = self._parts.grow(data, list, keep=False)
+            return len(self._sure), sure + tail

@@ -88,12 +88,16 @@ class PlainParts(Separate):
         self._settle(text, end, state)
         return ids
 
-    def grow(self, text: bytes, form: Any) -> tuple[Any, Any]:
-        """The ids that are sure after `text` and were not before, and those after them. Raises `SpecialTokenError`."""
+    def grow(self, text: bytes, form: Any, keep: bool = True) -> tuple[Any, Any]:
+        """The ids that are sure after `text` and were not before, and those after them. Raises `SpecialTokenError`.
+
+        Without `keep` the text stays as it was before.
+        """
         text = self._held + text
         sure, end, state = self._encode(text, self._at, self._state, False, form)
         tail, _, _ = self._encode(text, end, state, True, form)
-        self._settle(text, end, state)
+        if keep:
+            self._settle(text, end, state)
         return sure, tail
 
     def _encode(self, text: bytes, at: int, state: Any, final: bool, form: Any) -> tuple[Any, int, Any]:
@@ -128,12 +132,13 @@ class NormalizedParts(Separate):
         """As `PlainParts.feed`."""
         return formed(self._advance(text, final, True), form)
 
-    def grow(self, text: bytes, form: Any) -> tuple[Any, Any]:
+    def grow(self, text: bytes, form: Any, keep: bool = True) -> tuple[Any, Any]:
         """As `PlainParts.grow`."""
         grown = self.copy()  # if a token is refused, nothing has been added
         sure = grown._advance(text, False, False)
         tail = grown.copy()._advance(b"", True, False)
-        vars(self).update(vars(grown))
+        if keep:
+            vars(self).update(vars(grown))
         return formed(sure, form), formed(tail, form)
 
     def _advance(self, text: bytes, final: bool, patient: bool) -> array[int]:

@@ -4,9 +4,11 @@ In: messages. Out: after each message, how many earlier ids stay, and the new on
 Invariant: the ids equal those of encoding the whole conversation. This holds even where a format rewrites earlier
 text: V3.2 drops the reasoning of earlier turns, and `Change` then says how many ids still hold.
 Only new text costs work. `dstok.chat.tails` renders only the tail of the text, and only its new stretches are
-encoded, so a conversation takes time linear in its length. There are two exceptions. A message that lengthens a
-stretch, as each result of several calls does, has that whole stretch encoded again. A message that the format writes
-at the front has the whole text encoded again.
+encoded, so a conversation takes time linear in its length. Example: V2 writes no token after a user's message. So the
+messages of several users are one stretch, which grows; a growing text holds its ids.
+There are two exceptions. A message that the format writes at the front has the whole text encoded again. Formats that
+have no checkpoint between the results of one message's calls (V3.2, V4) write that message and its results again for
+each result.
 """
 
 from __future__ import annotations
@@ -17,18 +19,23 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from dstok.chat.encoding import ChatSpecial, EncodedConversation, EncodedSpan, parts_of
+from dstok.base.ids import common_start
+from dstok.chat.encoding import WITHIN, ChatSpecial, EncodedConversation, EncodedSpan, parts_of
 from dstok.chat.messages import message_list
 from dstok.chat.rendering import Format
 from dstok.chat.tails import Anew, Continued, ConversationText, Tail
 from dstok.chat.writer import Rendered
+from dstok.errors import SpecialTokenError, TextError, UnsupportedError
 
 if TYPE_CHECKING:
+    from dstok.calls.growing import GrowingText
     from dstok.chat.templates import Template
     from dstok.chat.versions import VersionName
     from dstok.protocol import TokenizerProtocol
 
 __all__ = ["Change", "Conversation"]
+
+LONG = 1000  # code points of a stretch that is held: a shorter one is encoded again as fast
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,24 @@ class Change:
     kept: int
     new: list[int]
     rewritten: int | None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The parts after the `same` that stay. Of the next one the first `kept` ids stay, too: `parts[0]` has the rest."""
+
+    same: int
+    parts: list[EncodedSpan]
+    kept: int = 0
+
+
+@dataclass
+class _Held:
+    """A stretch that messages lengthen: where it begins, in code points, and its text up to `at`."""
+
+    start: int
+    at: int
+    text: GrowingText
 
 
 class Conversation:
@@ -67,6 +92,7 @@ class Conversation:
         self._text = _text(version, special, arguments)
         self._parts: list[EncodedSpan] = []
         self._counts = [0]  # how many ids stand before each part, and after the last
+        self._held: _Held | None = None
         self.extend(messages)
 
     def append(self, message: Any) -> Change:
@@ -78,20 +104,20 @@ class Conversation:
         new = message_list(messages)
         if not new:
             return Change(len(self), [], None)
-        tail = self._text.tail(new)
-        same, parts = self._encoded(tail)
-        change = self._change(tail, same, parts)
+        tail, found = self._found(new)
+        change = self._change(tail, found)
         self._text.take(tail)
         self.messages += new
-        self._parts[same:] = parts
-        self._counts[same:] = accumulate([len(part.ids) for part in parts], initial=self._counts[same])
+        self._held = self._held_after(tail, found)
+        self._take(found)
         return change
 
     def copy(self) -> Conversation:
         """An independent copy of this conversation."""
         other = copy(self)
-        vars(other).update(messages=list(self.messages), _text=self._text.copy(), _parts=list(self._parts),
-                           _counts=list(self._counts))
+        held = self._held and _Held(self._held.start, self._held.at, self._held.text.copy())
+        vars(other).update(messages=list(self.messages), _text=self._text.copy(), _parts=self._own_parts(),
+                           _counts=list(self._counts), _held=held)
         return other
 
     @property
@@ -105,28 +131,92 @@ class Conversation:
 
     def encoded(self) -> EncodedConversation:
         """The whole conversation as `dstok.chat.encode` gives it."""
-        return EncodedConversation(self.ids, self._text.rendered(), list(self._parts), self.special, self.tokenizer)
+        return EncodedConversation(self.ids, self._text.rendered(), self._own_parts(), self.special, self.tokenizer)
 
-    def _encoded(self, tail: Tail) -> tuple[int, list[EncodedSpan]]:
-        """The number of parts that stay, and the parts that follow them."""
+    def _own_parts(self) -> list[EncodedSpan]:
+        """The parts, with a copy of the ids of the stretch that grows: these change in place."""
+        start = -1 if self._held is None else self._held.start
+        return [part._replace(ids=list(part.ids)) if part.start == start else part for part in self._parts]
+
+    def _found(self, new: list[Any]) -> tuple[Tail, _Found]:
+        if self._held is not None:
+            tail = self._text.tail(new, self._held.at)
+            if tail.at == self._held.at and not _common(tail.old, tail.new):
+                try:
+                    return tail, self._lengthened(tail, self._held)
+                except (TextError, SpecialTokenError):
+                    tail = self._text.tail(new)  # encoding the whole stretch raises the error of its message
+        else:
+            tail = self._text.tail(new)
+        return tail, self._encoded(tail)
+
+    def _encoded(self, tail: Tail) -> _Found:
         if self.special == "all":
-            return 0, parts_of(self.tokenizer, tail.new, "all")
+            return _Found(0, parts_of(self.tokenizer, tail.new, "all"))
         same = bisect_right(self._parts, tail.at + _common(tail.old, tail.new), key=_end)
         start = self._parts[same - 1].end if same else 0
-        rest = _from(tail.new, start - tail.at)
-        new = parts_of(self.tokenizer, rest, self.special)
-        return same, [EncodedSpan(first + start, last + start, ids) for first, last, ids in new]
+        return _Found(same, self._parts_from(tail, start - tail.at))
 
-    def _change(self, tail: Tail, same: int, parts: list[EncodedSpan]) -> Change:
-        before = [id for part in self._parts[same:] for id in part.ids]
-        after = [id for part in parts for id in part.ids]
-        more = next((n for n, (a, b) in enumerate(zip(before, after)) if a != b), min(len(before), len(after)))
-        rewritten = None if more == len(before) else self._rewritten(tail, self._parts[same].start, before[:more])
-        return Change(self._counts[same] + more, after[more:], rewritten)
+    def _lengthened(self, tail: Tail, held: _Held) -> _Found:
+        """The parts if the stretch that is held goes on with the text of the tail."""
+        end = tail.new.special_ranges[0][0] if tail.new.special_ranges else len(tail.new.text)
+        kept, ids = held.text.preview(tail.new.text[:end])
+        first = EncodedSpan(held.start, tail.at + end, ids)
+        return _Found(bisect_left(self._parts, held.start, key=_start), [first, *self._parts_from(tail, end)], kept)
 
-    def _rewritten(self, tail: Tail, start: int, kept: list[int]) -> int | None:
-        """The message of the first id that did not stay, the one after `kept`. `kept` begins at `start`."""
-        place = start - tail.at + len(self.tokenizer.decode_bytes(kept).decode("utf-8", "replace"))
+    def _parts_from(self, tail: Tail, place: int) -> list[EncodedSpan]:
+        """The parts of the tail from a place in it on."""
+        start = tail.at + place
+        new = parts_of(self.tokenizer, _from(tail.new, place), self.special)
+        return [EncodedSpan(first + start, last + start, ids) for first, last, ids in new]
+
+    def _held_after(self, tail: Tail, found: _Found) -> _Held | None:
+        """The stretch that later messages may lengthen, once `tail` is taken; None if it is short or does not grow."""
+        held, at = self._held, self._text.settled()
+        if not found.parts or found.same == len(self._parts) or at > found.parts[0].end:
+            return None
+        start = found.parts[0].start
+        if found.kept and held is not None and at >= held.at:
+            held.text.append(tail.new.text[: at - tail.at])
+            return _Held(start, at, held.text)
+        is_token = any(one == start - tail.at for one, _ in tail.new.special_ranges)
+        if is_token or start != self._parts[found.same].start or at - start < LONG or start < tail.at:
+            return None
+        try:
+            text = self.tokenizer.growing(special=WITHIN[self.special])
+        except UnsupportedError:
+            return None
+        text.append(tail.new.text[start - tail.at : at - tail.at])
+        return _Held(start, at, text)
+
+    def _take(self, found: _Found) -> None:
+        same, parts = found.same, found.parts
+        if found.kept:
+            ids = self._parts[same].ids
+            ids[found.kept :] = parts[0].ids
+            parts = [parts[0]._replace(ids=ids), *parts[1:]]
+        self._parts[same:] = parts
+        self._counts[same:] = accumulate([len(part.ids) for part in parts], initial=self._counts[same])
+
+    def _change(self, tail: Tail, found: _Found) -> Change:
+        same, kept = found.same, found.kept
+        old = self._parts[same:]
+        before = [*(old[0].ids[kept:] if old else ()), *(id for part in old[1:] for id in part.ids)]
+        after = [id for part in found.parts for id in part.ids]
+        more = common_start(before, after)
+        rewritten = None if more == len(before) else self._rewritten(tail, found, before, more)
+        return Change(self._counts[same] + kept + more, after[more:], rewritten)
+
+    def _rewritten(self, tail: Tail, found: _Found, before: list[int], more: int) -> int | None:
+        """The message of the first id that did not stay: after the first `more` of those that stood there before."""
+        if found.kept:
+            lost = self.tokenizer.decode_bytes(before[more:]).decode("utf-8", "ignore")
+            place = len(tail.old.text) - len(lost)
+            if place < 0:
+                return self._text.message_before(tail, -place)
+        else:
+            text = self.tokenizer.decode_bytes(before[:more]).decode("utf-8", "replace")
+            place = self._parts[found.same].start - tail.at + len(text)
         return next((span.message for span in tail.old.spans if span.end > place and span.message >= 0), None)
 
 
@@ -141,6 +231,10 @@ def _format(
     **options: Any,
 ) -> Format:
     return Format(version, tools, add_generation_prompt, continue_final_message, options)
+
+
+def _start(part: EncodedSpan) -> int:
+    return part.start
 
 
 def _end(part: EncodedSpan) -> int:

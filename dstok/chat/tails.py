@@ -28,7 +28,8 @@ class Tail:
     """The end of a text, without and with the new messages.
 
     at: where it begins, in code points; the offsets in `old` and `new` count from there. It begins at the start of
-    the text or after a token of the format. taken: the data for the text's `take`.
+    the text, after a token of the format, or at the place `held` of `TalkText.tail`. taken: the data for the text's
+    `take`.
     """
 
     at: int
@@ -40,11 +41,20 @@ class Tail:
 class ConversationText(Protocol):
     """The text of a growing conversation."""
 
-    def tail(self, messages: list[Any]) -> Tail:
-        """The change that more messages make. Raises `ChatError`. The text itself stays until `take`."""
+    def tail(self, messages: list[Any], held: int = -1) -> Tail:
+        """The change that more messages make. Raises `ChatError`. The text itself stays until `take`.
+
+        The tail may begin at the place `held`, which may lie between two tokens.
+        """
 
     def take(self, tail: Tail) -> None:
         """Makes the change of the last `tail`."""
+
+    def settled(self) -> int:
+        """The place up to which the next messages will probably leave the text as it is."""
+
+    def message_before(self, tail: Tail, back: int) -> int | None:
+        """The message of the code point that lies `back` before `tail`, which is not taken yet; else the next one."""
 
     def rendered(self) -> Rendered:
         """The whole text."""
@@ -62,12 +72,18 @@ class Anew:
         self.version, self.arguments, self.messages = version, arguments, messages
         self.whole = Rendered("", [], [])
 
-    def tail(self, messages: list[Any]) -> Tail:
+    def tail(self, messages: list[Any], held: int = -1) -> Tail:
         more = (*self.messages, *messages)
         return Tail(0, self.whole, render(list(more), self.version, **self.arguments), more)
 
     def take(self, tail: Tail) -> None:
         self.whole, self.messages = tail.new, tail.taken
+
+    def settled(self) -> int:
+        return 0
+
+    def message_before(self, tail: Tail, back: int) -> int | None:
+        return None
 
     def rendered(self) -> Rendered:
         return self.whole
@@ -87,12 +103,12 @@ class Continued:
         self.parts: list[Written] = []
         self.checkpoints: list[Checkpoint] = []
 
-    def tail(self, messages: list[Any]) -> Tail:
+    def tail(self, messages: list[Any], held: int = -1) -> Tail:
         new = as_messages(messages, first=len(self.messages))
         number = self._holding(new)
         start = self.checkpoints[number] if number >= 0 else None
         writer = Writer(start)
-        begin, at = self._after_a_token(start)
+        begin, at = self._beginning(start, held)
         if start is not None:
             writer.parts = self.parts[begin : start.parts]
         self.format.write([*self.messages[writer.first :], *new], writer)
@@ -103,10 +119,10 @@ class Continued:
         return next((number for number in range(len(self.checkpoints) - 1, -1, -1)
                      if not any(_ends(self.checkpoints[number], message) for message in new)), -1)
 
-    def _after_a_token(self, start: Checkpoint | None) -> tuple[int, int]:
-        """How many parts, and code points, stand before the re-encoded text if rendering continues at `start`."""
+    def _beginning(self, start: Checkpoint | None, held: int) -> tuple[int, int]:
+        """How many parts, and code points, stand before the tail if rendering continues at `start`."""
         begin, at = (0, 0) if start is None else (start.parts, start.at)
-        while begin and not self.parts[begin - 1].special:
+        while begin and not self.parts[begin - 1].special and at != held:
             begin -= 1
             at -= len(self.parts[begin].text)
         return begin, at
@@ -117,6 +133,16 @@ class Continued:
         self.parts += writer.parts
         self.checkpoints += [one._replace(parts=one.parts + begin, at=one.at + tail.at) for one in writer.checkpoints]
         self.messages += new
+
+    def settled(self) -> int:
+        return self.checkpoints[-1].at if self.checkpoints else 0
+
+    def message_before(self, tail: Tail, back: int) -> int | None:
+        _, _, begin, _ = tail.taken
+        while begin and back > 0:
+            begin -= 1
+            back -= len(self.parts[begin].text)
+        return next((part.owner[0] for part in self.parts[begin:] if part.text and part.owner[0] >= 0), None)
 
     def rendered(self) -> Rendered:
         return rendered_of(self.parts)

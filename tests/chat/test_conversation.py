@@ -38,13 +38,20 @@ def cut(messages: list[Any], places: list[int]) -> Iterator[list[Any]]:
 
 @pytest.mark.parametrize("special", ["template", "all"])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_equal_to_encoding_the_whole(version: chat.VersionName, special: chat.encoding.ChatSpecial) -> None:
-    """Ids, text, spans and errors; messages that are refused are left out, and those after them follow the others."""
+def test_equal_to_encoding_the_whole(
+    version: chat.VersionName, special: chat.encoding.ChatSpecial, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ids, text, spans and errors; messages that are refused are left out, and those after them follow the others.
+
+    Stretches that grow are held from `LONG` code points on: here from the first, and from more than there are.
+    """
     tok = ours(version)
 
     @part_of_examples(0.04 if special == "template" else 0.02)
-    @given(conversations(version), conversations(version), st.lists(st.integers(1, 20), max_size=20))
-    def check(drawn: Drawn, more: Drawn, places: list[int]) -> None:
+    @given(conversations(version), conversations(version), st.lists(st.integers(1, 20), max_size=20),
+           st.sampled_from([0, 1 << 30]))
+    def check(drawn: Drawn, more: Drawn, places: list[int], long: int) -> None:
+        monkeypatch.setattr(chat.conversation, "LONG", long)
         with contextlib.suppress(chat.ChatError):
             talk = chat.Conversation(tok, version, special=special, **drawn.options)
             for messages in cut(drawn.messages + more.messages, places):
@@ -67,6 +74,49 @@ def extended(talk: chat.Conversation, messages: list[Any], options: dict[str, An
     assert cache == talk.ids == whole.ids and len(talk) == len(cache)
     assert talk.encoded().rendered == whole.rendered and talk.encoded().parts == whole.parts
     assert change.rewritten is None or 0 <= change.rewritten < before
+
+
+MESSAGES: dict[str, Any] = {
+    "v2": lambda number: [{"role": "user", "content": f"Question {number}, it's 中文. " * 9}],
+    "r1-distill": lambda number: [{"role": "tool", "content": f"Result {number}, it's 中文. " * 9}],
+}
+
+
+@pytest.mark.parametrize("special", ["template", "raise"])
+@pytest.mark.parametrize("version", MESSAGES)
+def test_a_stretch_that_grows_is_encoded_once(
+    version: str, special: chat.encoding.ChatSpecial, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Messages without a token between them lengthen one stretch: what is encoded anew stays short."""
+    tok, encoded, parts_of = ours(version), list[int](), chat.conversation.parts_of
+
+    def parts(tokenizer: Any, text: chat.Rendered, special: Any) -> Any:
+        encoded.append(len(text.text))
+        return parts_of(tokenizer, text, special)
+
+    call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
+    first = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "", "tool_calls": [call] * 60}]
+    talk = chat.Conversation(tok, version, first if version == "r1-distill" else [], special=special)
+    monkeypatch.setattr(chat.conversation, "parts_of", parts)
+    snapshots: list[tuple[chat.Conversation, list[int], Any]] = []
+    for number in range(40):
+        before, [message] = talk.ids, MESSAGES[version](number)
+        if number % 13 == 12:
+            with pytest.raises(chat.ChatError) as caught:
+                talk.append({**message, "content": message["content"] + "\ud800"})
+            assert caught.value.index == len(talk.messages)
+            snapshots.append((talk.copy(), talk.ids, talk.encoded()))
+        encoded.clear()
+        change = talk.append(message)
+        assert before[: change.kept] + change.new == talk.ids
+        assert change.rewritten is None or change.rewritten >= len(talk.messages) - 2
+        assert number < 12 or sum(encoded) < 100
+    whole = chat.encode(tok, talk.messages, version, special=special)
+    assert talk.ids == whole.ids and talk.encoded().parts == whole.parts
+    for branch, ids, kept in snapshots:
+        assert branch.ids == ids == kept.ids == [id for part in kept.parts for id in part.ids]
+        branch.append(MESSAGES[version](7)[0])
+        assert branch.ids == chat.encode(tok, branch.messages, version, special=special).ids
 
 
 def test_tells_what_a_format_rewrites() -> None:
