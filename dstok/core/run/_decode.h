@@ -178,7 +178,8 @@ static inline int decode_first(uint64_t bits) {
     return (PY_BIG_ENDIAN ? __builtin_clzll(bits) : __builtin_ctzll(bits)) >> 3;
 }
 
-/* Writes the code points of well-formed UTF-8 as units of one, two or four bytes, which are wide enough.
+/* Writes the code points of well-formed UTF-8 as units of one, two or four bytes, which are wide enough. Characters of one
+ * width follow each other in most texts, so each width has a loop.
  *
  * Eight bytes become eight units at once: those after the first byte that is not ASCII are written over. 32 bytes have
  * eight characters at least, so there is room. */
@@ -186,34 +187,22 @@ static inline int decode_first(uint64_t bits) {
     static void name(const uint8_t *text, ptrdiff_t length, Unit *out) { \
         const uint8_t *end = text + length; \
         while (text < end) { \
-            while (end - text >= 32) { \
+            for (int ascii = 8; ascii == 8 && end - text >= 32; text += ascii, out += ascii) { \
                 uint64_t eight; \
                 memcpy(&eight, text, 8); \
                 for (int i = 0; i < 8; i++) \
                     out[i] = text[i]; \
                 eight &= 0x8080808080808080ull; \
-                int ascii = eight ? decode_first(eight) : 8; \
-                text += ascii; \
-                out += ascii; \
-                if (ascii < 8) \
-                    break; \
+                ascii = eight ? decode_first(eight) : 8; \
             } \
-            do { \
-                uint32_t lead = *text; \
-                if (lead < 0x80) { \
-                    *out++ = (Unit)lead; \
-                    text += 1; \
-                } else if (lead < 0xE0) { \
-                    *out++ = (Unit)((lead & 0x1F) << 6 | (text[1] & 0x3F)); \
-                    text += 2; \
-                } else if (lead < 0xF0) { \
-                    *out++ = (Unit)((lead & 0x0F) << 12 | (text[1] & 0x3Fu) << 6 | (text[2] & 0x3F)); \
-                    text += 3; \
-                } else { \
-                    *out++ = (Unit)((lead & 7) << 18 | (text[1] & 0x3Fu) << 12 | (text[2] & 0x3Fu) << 6 | (text[3] & 0x3F)); \
-                    text += 4; \
-                } \
-            } while (text < end && (*text >= 0x80 || end - text < 32)); \
+            for (; end - text < 32 && text < end && *text < 0x80; text += 1) \
+                *out++ = *text; \
+            for (; text < end && (*text & 0xE0) == 0xC0; text += 2) \
+                *out++ = (Unit)((text[0] & 0x1F) << 6 | (text[1] & 0x3F)); \
+            for (; text < end && (*text & 0xF0) == 0xE0; text += 3) \
+                *out++ = (Unit)((text[0] & 0x0F) << 12 | (text[1] & 0x3F) << 6 | (text[2] & 0x3F)); \
+            for (; text < end && (*text & 0xF8) == 0xF0; text += 4) \
+                *out++ = (Unit)((text[0] & 7) << 18 | (text[1] & 0x3F) << 12 | (text[2] & 0x3F) << 6 | (text[3] & 0x3F)); \
         } \
     }
 
