@@ -260,6 +260,17 @@ def test_a_list_that_changes_while_it_is_read() -> None:
     assert TOK.decode(ids) == TOK.decode([5, 1, 6, 7] * 50) and ids == []
 
 
+@pytest.mark.parametrize("form", [list, lambda ids: [*map(np.int64, ids)], np.array])
+def test_tokens_longer_than_their_room(form: Any) -> None:
+    """The room for bytes is a guess from the number of ids; it grows where that was too little."""
+    long = "<" + "long " * 99 + "é>"
+    tok = dstok.Tokenizer.from_str(model_json([(b"a", b"b")], [added_token(long)]))
+    ids = [97, tok.special_tokens[long], 98] * 60
+    assert tok.decode(form(ids)) == f"a{long}b" * 60
+    with pytest.raises(dstok.errors.UnknownIdError, match="index 9000 "):
+        tok.decode(form([*ids * 50, -1]))
+
+
 def test_errors_of_a_batch_come_in_its_order() -> None:
     """Bytes that are no text are found before an unknown id of a later list."""
     for batch in ([[5], PARTIAL[:1], [-1]], np.array([[5], PARTIAL[:1], [-1]])):

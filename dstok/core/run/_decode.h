@@ -1,8 +1,8 @@
 /* Ids to bytes, and bytes to the storage of a `str`.
  *
- * In: ids as numbers of any width, or as ints of a list; a table of tokens. Out: the ids that have tokens, then the bytes
- * of these; from well-formed UTF-8, code points.
- * Invariant: each number is read once. So all that follows is right even if another thread writes to the caller's memory.
+ * In: ids as numbers of any width, or as ints of a list; a table of tokens. Out: the bytes of their tokens; from
+ * well-formed UTF-8, code points.
+ * Invariant: each number is read once. So the result is right even if another thread writes to the caller's memory.
  *
  * The tokens' bytes lie in one blob, in the order of ids, with `DECODE_COPY` bytes after the last one. So two numbers of
  * `starts` tell a token's length. Most tokens have at most `DECODE_COPY` bytes: such a token is copied in one go, and the
@@ -34,32 +34,34 @@ typedef struct {
     uint64_t size; /* the number of ids */
 } DecodeTable;
 
-/* The ids to write, how many bytes their tokens have together, and all kinds of these. There is room for all ids. */
+/* Where the next token is written, the end of the memory there, and all kinds of tokens so far. */
 typedef struct {
-    uint32_t *ids;
-    ptrdiff_t count, length;
+    uint8_t *out, *end;
     uint32_t kinds;
 } DecodeTaken;
 
-static inline uint32_t decode_length(const DecodeTable *table, uint32_t id) {
-    return table->starts[id + 1] - table->starts[id];
-}
-
-/* Takes a number; 0 if no token has it. A token whose kind has a bit of `skip` is left out. */
+/* Writes the token of a number; 0 if no token has it, or no room is left. A token whose kind has a bit of `skip` is left
+ * out. */
 __attribute__((always_inline))
 static inline int decode_take(const DecodeTable *table, DecodeTaken *taken, uint64_t value, uint32_t skip) {
-    if (value >= table->size || !table->kinds[value])
+    uint32_t kind = value < table->size ? table->kinds[value] : 0;
+    if (!kind)
         return 0;
-    uint32_t kind = table->kinds[value];
-    int kept = !(kind & skip);
-    taken->ids[taken->count] = (uint32_t)value;
-    taken->count += kept;
-    taken->length += kept ? decode_length(table, (uint32_t)value) : 0;
+    const uint8_t *token = table->blob + table->starts[value];
+    ptrdiff_t length = (ptrdiff_t)(table->starts[value + 1] - table->starts[value]), room = taken->end - taken->out;
+    if (length + DECODE_COPY > room)
+        return 0;
+    if (kind & skip)
+        return 1;
+    memcpy(taken->out, token, DECODE_COPY);
+    if (length > DECODE_COPY)
+        memcpy(taken->out + DECODE_COPY, token + DECODE_COPY, (size_t)(length - DECODE_COPY));
+    taken->out += length;
     taken->kinds |= kind;
     return 1;
 }
 
-/* Takes `count` numbers that lie `step` bytes apart; returns how many it took before the first that no token has. */
+/* Takes `count` numbers that lie `step` bytes apart; returns how many it took before the first that it cannot take. */
 typedef ptrdiff_t (*DecodeTake)(const DecodeTable *table, DecodeTaken *taken, const char *at, ptrdiff_t step,
                                 ptrdiff_t count, uint32_t skip);
 
@@ -136,24 +138,11 @@ static inline ptrdiff_t decode_each_int(const DecodeTable *table, DecodeTaken *t
     return at;
 }
 
-/* Takes the ints of a list from `at` on, up to the first object that is no small int, or no id; returns its place. */
+/* Takes the ints of a list from `at` on, up to the first object that it cannot take, or that is no small int; returns its
+ * place. */
 static ptrdiff_t decode_take_list(const DecodeTable *table, DecodeTaken *taken, PyObject *list, ptrdiff_t at,
                                   uint32_t skip) {
     return skip ? decode_each_int(table, taken, list, at, skip) : decode_each_int(table, taken, list, at, 0);
-}
-
-/* Writes the bytes of the tokens of ids that were taken. */
-static void decode_write(const DecodeTable *table, const uint32_t *ids, ptrdiff_t count, uint8_t *out, ptrdiff_t length) {
-    const uint8_t *end = out + length;
-    for (ptrdiff_t i = 0; i < count; i++) {
-        const uint8_t *token = table->blob + table->starts[ids[i]];
-        uint32_t size = decode_length(table, ids[i]);
-        if (size <= DECODE_COPY && end - out >= DECODE_COPY)
-            memcpy(out, token, DECODE_COPY);
-        else
-            memcpy(out, token, size);
-        out += size;
-    }
 }
 
 /* The number of code points in well-formed UTF-8; `most` becomes its largest byte, which tells their width. */

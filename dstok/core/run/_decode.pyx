@@ -7,9 +7,9 @@ tokens, one after the other, as `bytes` or as `str`.
 Invariant: an id without a token is an error that names it. Nothing is left out unless the caller asks for it.
 An id may have two byte strings: BPE makes it from one, and, if it is also an added token, decoding gives the other.
 
-Two passes: the first reads and checks the ids (_decode.h), and adds up the lengths of their tokens; the second writes.
-Text whose tokens are all ASCII is written into the `str` itself. The table knows which tokens are not whole characters:
-only bytes with such a token are validated.
+One pass reads and checks the ids, and writes their tokens to a workspace (_decode.h); Python gets a copy of the right
+size. The table knows which tokens are not ASCII, and which are not whole characters: only bytes with one of the latter
+are validated.
 """
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release
@@ -23,7 +23,7 @@ import sys
 from array import array
 from itertools import pairwise
 
-from dstok.core.find._pool cimport LARGE, Pool
+from dstok.core.find._pool cimport Pool
 from dstok.core.find._workspace cimport Workspace
 from dstok.core.simd._level cimport Implementation, chosen
 from dstok.core.text._utf8 cimport find_invalid
@@ -51,28 +51,22 @@ cdef extern from "run/_decode.h":
         uint8_t *blob
         uint64_t size
     ctypedef struct DecodeTaken:
-        uint32_t *ids
-        Py_ssize_t count
-        Py_ssize_t length
+        uint8_t *out
+        uint8_t *end
         uint32_t kinds
     ctypedef Py_ssize_t (*DecodeTake)(
         const DecodeTable *table, DecodeTaken *taken, const char *at, Py_ssize_t step, Py_ssize_t count, uint32_t skip
     ) noexcept nogil
     bint decode_take(const DecodeTable *table, DecodeTaken *taken, uint64_t value, uint32_t skip) noexcept
-    Py_ssize_t decode_take_uint32_t(
-        const DecodeTable *table, DecodeTaken *taken, const char *at, Py_ssize_t step, Py_ssize_t count, uint32_t skip
-    ) noexcept nogil
     DecodeTake decode_taker(const char *format, Py_ssize_t size) noexcept
     Py_ssize_t decode_take_list(
         const DecodeTable *table, DecodeTaken *taken, object ids, Py_ssize_t at, uint32_t skip) noexcept
-    void decode_write(
-        const DecodeTable *table, const uint32_t *ids, Py_ssize_t count, uint8_t *out, Py_ssize_t length
-    ) noexcept nogil
     Py_ssize_t decode_code_points(const uint8_t *text, Py_ssize_t length, uint8_t *most) noexcept nogil
     void decode_widen(const uint8_t *text, Py_ssize_t length, int kind, void *out) noexcept nogil
 
 cdef enum:
     MOST_BYTES = 0xFFFFFFFF  # of all tokens together
+    LIKELY = 5               # bytes of a token, for the first guess at the room
     LONG = 1 << 12           # ids from which on the GIL is released: for fewer it would take longer
 
 cdef class Decoder:
@@ -81,6 +75,7 @@ cdef class Decoder:
     cdef DecodeTable table
     cdef Pool pool
     cdef const Implementation *level
+    cdef Py_ssize_t longest          # token, in bytes
     cdef readonly Py_ssize_t size
 
     def __cinit__(self, starts, blob, Py_ssize_t size, list added):
@@ -100,17 +95,15 @@ cdef class Decoder:
         for i in range(size):
             self.table.starts[i + 1] = self.table.starts[i]
             if i in others:
-                self._lay(i, others[i][0], MAY_SKIP if others[i][1] else 0)
+                text, skipped = others[i]
+                self._lay(i, <const uint8_t *>PyBytes_AS_STRING(text), len(text), MAY_SKIP if skipped else 0)
             elif i + 1 < s.shape[0] and s[i + 1] > s[i]:
-                self._lay_bytes(i, &b[s[i]], s[i + 1] - s[i], 0)
+                self._lay(i, &b[s[i]], s[i + 1] - s[i], 0)
 
-    cdef int _lay(self, Py_ssize_t id, bytes text, uint8_t kind) except -1:
-        self._lay_bytes(id, <const uint8_t *>PyBytes_AS_STRING(text), len(text), kind)
-        return 0
-
-    cdef void _lay_bytes(self, Py_ssize_t id, const uint8_t *text, Py_ssize_t length, uint8_t kind) noexcept:
+    cdef void _lay(self, Py_ssize_t id, const uint8_t *text, Py_ssize_t length, uint8_t kind) noexcept:
         """Lays the token of an id behind those of smaller ids."""
         cdef uint8_t most
+        self.longest = max(self.longest, length)
         memcpy(self.table.blob + self.table.starts[id], text, length)
         self.table.starts[id + 1] = self.table.starts[id] + <uint32_t>length
         decode_code_points(text, length, &most)
@@ -155,7 +148,7 @@ cdef class Decoder:
         cdef DecodeTaken taken
         try:
             self._take(w, ids, skip_special, &taken)
-            return self._bytes(&taken)
+            return written(w, &taken)
         finally:
             self.pool.release(w)
 
@@ -203,20 +196,25 @@ cdef class Decoder:
         cdef DecodeTaken taken
         cdef int64_t[::1] sizes = array("q", bytes(8 * (counts.shape[0] + 1)))
         cdef list doubtful = []
+        cdef const uint8_t *start
+        cdef Py_ssize_t row, at
         try:
             self._begin(w, ids.shape[0], &taken)
-            self._measure(ids, counts, skip_special, &taken, sizes, doubtful)
-            text = self._bytes(&taken)
+            self._take_lists(w, ids, counts, skip_special, &taken, sizes, doubtful)
+            text = written(w, &taken)
         finally:
             self.pool.release(w)
-        return text, sizes.base[:counts.shape[0]], self._broken(text, sizes, doubtful)
+        start = <const uint8_t *>PyBytes_AS_STRING(text)
+        broken = [row for row, at in doubtful if find_invalid(start + at, sizes[row], self.level) >= 0]
+        return text, sizes.base[:counts.shape[0]], broken
 
-    cdef int _measure(
-        self, const uint32_t[::1] ids, const int64_t[::1] counts, bint skip_special, DecodeTaken *taken,
+    cdef int _take_lists(
+        self, Workspace w, const uint32_t[::1] ids, const int64_t[::1] counts, bint skip_special, DecodeTaken *taken,
         int64_t[::1] sizes, list doubtful
     ) except -1:
-        """Takes all ids; writes the number of bytes of each list. Lists with a token that is no text are `doubtful`."""
-        cdef Py_ssize_t row, at = 0, count, done, before = 0
+        """Takes all ids; writes the number of bytes of each list. Those with a token that is no text are `doubtful`."""
+        cdef DecodeTake take = decode_taker("I", 4)
+        cdef Py_ssize_t row, at = 0, count, done, before
         cdef uint32_t skip = MAY_SKIP if skip_special else 0
         with nogil:
             for row in range(counts.shape[0]):
@@ -224,43 +222,40 @@ cdef class Decoder:
                 if not 0 <= count <= ids.shape[0] - at:
                     with gil:
                         raise ValueError(f"expected lists of {ids.shape[0]} ids, found list {row} end at {at + count}")
-                taken.kinds = 0
-                done = decode_take_uint32_t(&self.table, taken, <const char *>&ids[0] + 4 * at, 4, count, skip)
-                if done < count:
+                before, done, taken.kinds = taken.out - w.buffer, 0, 0
+                while True:
+                    done += take(&self.table, taken, <const char *>(&ids[0] + at + done), 4, count - done, skip)
+                    if done == count:
+                        break
                     with gil:
-                        raise UnknownIdError(ids[at + done], done, self.size, row)
+                        if not self._grown(w, taken):
+                            raise UnknownIdError(ids[at + done], done, self.size, row)
                 at += count
-                sizes[row] = taken.length - before
-                before = taken.length
+                sizes[row] = taken.out - w.buffer - before
                 if taken.kinds & NOT_WHOLE:
                     with gil:
-                        doubtful.append(row)
+                        doubtful.append((row, before))
         return 0
 
-    cdef list _broken(self, bytes text, int64_t[::1] sizes, list doubtful):
-        """The lists of `doubtful` whose bytes are not UTF-8."""
-        cdef const uint8_t *start = <const uint8_t *>PyBytes_AS_STRING(text)
-        cdef Py_ssize_t row, at = 0, done = 0
-        cdef list broken = []
-        for row in doubtful:
-            while done < row:
-                at += sizes[done]
-                done += 1
-            if find_invalid(start + at, sizes[row], self.level) >= 0:
-                broken.append(row)
-        return broken
+    # Ids as callers give them, to bytes in a workspace.
 
-    # The first pass: ids as callers give them.
-
-    cdef int _begin(self, Workspace w, Py_ssize_t room, DecodeTaken *taken) except -1:
-        """Makes room for the ids of one list in a workspace."""
+    cdef int _begin(self, Workspace w, Py_ssize_t count, DecodeTaken *taken) except -1:
+        """Makes room for the bytes that so many ids are likely to have."""
         w.begin(False, False)
-        if room > LARGE:
-            self.pool.lend(w)
-        if not w.reserve(room):
+        if not w.reserve_buffer(LIKELY * count + self.longest + DECODE_COPY):
             raise MemoryError
-        taken.ids, taken.count, taken.length, taken.kinds = w.out, 0, 0, 0
+        taken.out, taken.end, taken.kinds = w.buffer, w.buffer + w.buffer_size, 0
         return 0
+
+    cdef bint _grown(self, Workspace w, DecodeTaken *taken) except -1:
+        """Makes more room if there is none for every token; else false."""
+        cdef Py_ssize_t done = taken.out - w.buffer
+        if taken.end - taken.out >= self.longest + DECODE_COPY:
+            return False
+        if not w.reserve_buffer(2 * w.buffer_size):
+            raise MemoryError
+        taken.out, taken.end = w.buffer + done, w.buffer + w.buffer_size
+        return True
 
     cdef int _take(self, Workspace w, ids, bint skip_special, DecodeTaken *taken) except -1:
         """Takes the ids of one list."""
@@ -273,15 +268,19 @@ cdef class Decoder:
 
     cdef int _take_list(self, Workspace w, list ids, uint32_t skip, DecodeTaken *taken) except -1:
         """Takes the ids of a list that no other thread changes meanwhile."""
-        cdef Py_ssize_t at, count = len(ids)
+        cdef Py_ssize_t at = 0, count = len(ids)
+        cdef bint own = False
         self._begin(w, count, taken)
-        at = decode_take_list(&self.table, taken, ids, 0, skip)
-        if at < count:
-            ids = list(ids)  # the next object may have an __index__ that changes the caller's list
-        while at < count:
+        while True:
+            at = decode_take_list(&self.table, taken, ids, at, skip)
+            if at == count:
+                return 0
+            if self._grown(w, taken):
+                continue
+            if not own:
+                ids, own = list(ids), True  # the next object may have an __index__ that changes the caller's list
             decode_take(&self.table, taken, self._check(ids[at], at), skip)
-            at = decode_take_list(&self.table, taken, ids, at + 1, skip)
-        return 0
+            at += 1
 
     cdef bint _take_buffer(self, Workspace w, ids, uint32_t skip, DecodeTaken *taken) except -1:
         """Takes integers where they lie; false if the object holds something else."""
@@ -300,17 +299,19 @@ cdef class Decoder:
         DecodeTaken *taken
     ) except -1:
         """Takes `count` integers along the last dimension of a buffer, from place `start` of the first dimension on."""
-        cdef Py_ssize_t step = view.strides[view.ndim - 1], done
+        cdef Py_ssize_t step = view.strides[view.ndim - 1], done = 0
         cdef const char *at = <const char *>view.buf + start * view.strides[0]
         self._begin(w, count, taken)
-        if count < LONG:
-            done = take(&self.table, taken, at, step, count, skip)
-        else:
-            with nogil:
-                done = take(&self.table, taken, at, step, count, skip)
-        if done < count:
-            raise UnknownIdError(number_at(view, at + done * step), done, self.size)
-        return 0
+        while True:
+            if count < LONG:
+                done += take(&self.table, taken, at + done * step, step, count - done, skip)
+            else:
+                with nogil:
+                    done += take(&self.table, taken, at + done * step, step, count - done, skip)
+            if done == count:
+                return 0
+            if not self._grown(w, taken):
+                raise UnknownIdError(number_at(view, at + done * step), done, self.size)
 
     cdef bint _rows(self, Workspace w, batch, offsets, bint skip_special, repair, list texts) except -1:
         """Does the work of `texts` for integers in a buffer, in rows or with offsets; false if there are none."""
@@ -336,7 +337,7 @@ cdef class Decoder:
             PyBuffer_Release(&view)
         return True
 
-    # The second pass.
+    # Bytes in a workspace, to Python.
 
     cdef int _append(self, Workspace w, list texts, const DecodeTaken *taken, repair) except -1:
         """Appends the text of the ids that were taken."""
@@ -344,31 +345,21 @@ cdef class Decoder:
         texts.append(text if type(text) is str else repair(text, len(texts)))
         return 0
 
-    cdef bytes _bytes(self, const DecodeTaken *taken):
-        """The bytes of the ids that were taken."""
-        result = PyBytes_FromStringAndSize(NULL, taken.length)
-        self._write(taken, <uint8_t *>PyBytes_AS_STRING(result))
-        return result
-
     cdef object _text(self, Workspace w, const DecodeTaken *taken):
         """The text of the ids that were taken, or, if their bytes are not UTF-8, the bytes."""
-        if not taken.kinds & NOT_ASCII:
-            text = PyUnicode_New(taken.length, 0x7F)
-            self._write(taken, <uint8_t *>PyUnicode_DATA(text))
-            return text
-        if not w.reserve_buffer(taken.length):
-            raise MemoryError
-        self._write(taken, w.buffer)
-        if taken.kinds & NOT_WHOLE and find_invalid(w.buffer, taken.length, self.level) >= 0:
-            return w.buffer[:taken.length]
-        return text_of(w.buffer, taken.length)
+        cdef Py_ssize_t length = taken.out - w.buffer
+        if taken.kinds & NOT_WHOLE and find_invalid(w.buffer, length, self.level) >= 0:
+            return written(w, taken)
+        if taken.kinds & NOT_ASCII:
+            return text_of(w.buffer, length)
+        text = PyUnicode_New(length, 0x7F)
+        memcpy(PyUnicode_DATA(text), w.buffer, length)
+        return text
 
-    cdef void _write(self, const DecodeTaken *taken, uint8_t *out) noexcept:
-        if taken.count < LONG:
-            decode_write(&self.table, taken.ids, taken.count, out, taken.length)
-        else:
-            with nogil:
-                decode_write(&self.table, taken.ids, taken.count, out, taken.length)
+
+cdef bytes written(Workspace w, const DecodeTaken *taken):
+    """The bytes of the ids that were taken."""
+    return PyBytes_FromStringAndSize(<const char *>w.buffer, taken.out - w.buffer)
 
 
 cdef bint lies_in_a_buffer(ids):
@@ -384,12 +375,11 @@ cdef bint lies_in_a_buffer(ids):
 
 cdef DecodeTake opened(ids, Py_buffer *view, int dimensions) noexcept:
     """Opens a buffer of integers with so many dimensions; NULL, with nothing open, if the object has none."""
-    cdef DecodeTake take = NULL
+    cdef DecodeTake take
     if get_buffer(ids, view, PyBUF_FORMAT | PyBUF_STRIDES) < 0:
         PyErr_Clear()
         return NULL
-    if view.ndim == dimensions:
-        take = decode_taker(view.format, view.itemsize)
+    take = decode_taker(view.format, view.itemsize) if view.ndim == dimensions else NULL
     if take == NULL:
         PyBuffer_Release(view)
     return take
