@@ -43,7 +43,7 @@ OWN = {
     "dstok.tables", "dstok.tables.flat", "dstok.tables.image", "dstok.tables.image.file", "dstok.tables.objects", "dstok.text", "dstok.text.added_tokens",
 }
 OF_COUNT = {
-    "dstok.base.copies", "dstok.base.faults", "dstok.calls", "dstok.calls.streams",
+    "dstok.base.copies", "dstok.base.faults", "dstok.calls", "dstok.calls.parts", "dstok.calls.streams",
     "dstok.cli", "dstok.cli.app", "dstok.cli.arguments", "dstok.cli.count", "dstok.cli.errors", "dstok.cli.models",
     "dstok.cli.progress", "dstok.files", "dstok.files.packed", "dstok.files.inputs", "dstok.files.outputs",
 }

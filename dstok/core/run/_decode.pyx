@@ -337,8 +337,6 @@ cdef class Decoder:
             PyBuffer_Release(&view)
         return True
 
-    # Bytes in a workspace, to Python.
-
     cdef int _append(self, Workspace w, list texts, const DecodeTaken *taken, repair) except -1:
         """Appends the text of the ids that were taken."""
         text = self._text(w, taken)
