@@ -85,10 +85,10 @@ MESSAGES: dict[str, Any] = {
 @pytest.mark.parametrize("special", ["template", "raise"])
 @pytest.mark.parametrize("version", MESSAGES)
 def test_a_stretch_that_grows_is_encoded_once(
-    version: str, special: chat.encoding.ChatSpecial, monkeypatch: pytest.MonkeyPatch,
+    version: chat.VersionName, special: chat.encoding.ChatSpecial, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Messages without a token between them lengthen one stretch: what is encoded anew stays short."""
-    tok, encoded, parts_of = ours(version), list[int](), chat.conversation.parts_of
+    tok, encoded, parts_of = ours(version), list[int](), chat.encoding.parts_of
 
     def parts(tokenizer: Any, text: chat.Rendered, special: Any) -> Any:
         encoded.append(len(text.text))
