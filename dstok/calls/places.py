@@ -81,19 +81,6 @@ class Places:
             at, chars = end, chars + len(shown)
         return found if view is None else original_pieces(view, found)
 
-    def first_ends(self, text: str, limit: int, policy: Policy) -> tuple[Ids, list[int]]:
-        """At least `limit` ids of the start of `text` (or all), and where each ends, in whole code points."""
-        ids, own, _, end = self._found(text, policy, max(limit, 0))
-        view = self._view(text, policy)
-        data = (text.encode("utf-8", "surrogatepass") if view is None else view.text)[:end]  # no surrogate before `end`
-        spans = char_spans(data, own)
-        ends = spans[:, 1]
-        if view is not None:
-            return ids, view.cuts(ends, len(text)).tolist()
-        inside = ends[:-1] > spans[1:, 0]  # the next token begins in the same character
-        ends[:-1] -= inside
-        return ids, ends.tolist()
-
     def _found(
         self, text: str | bytes, policy: Policy, limit: int = sys.maxsize,
     ) -> tuple[Ids, Spans, list[tuple[int, int, int]], int]:

@@ -241,25 +241,32 @@ cdef class IdSpanSink(IdSink):
     """
 
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
-        cdef int64_t base = w.base + w.origin
         cdef Py_ssize_t first = w.count
-        cdef const uint32_t *out
-        cdef uint32_t count
-        cdef int i
         if not self.find_values(w, text + w.origin):
             return
         if w.reserve(w.pieces * MIDDLE + w.side_used + 4):
             self.emit(w)
             if w.reserve_spans(w.count - first):
-                out = w.out + first
-                for i in range(w.pieces):
-                    count = w.values[i] & 3
-                    if count == 0:
-                        self.located(w, w.values[i], &count)
-                    self.add_spans(w.spans + 2 * w.spanned, out, count, base + w.starts[i])
-                    w.spanned += count
-                    out += count
+                self.emit_spans(w, w.out + first)
+                w.spanned += w.count - first
         w.next_chunk()
+
+    cdef void emit_spans(self, Workspace w, const uint32_t *ids) noexcept nogil:
+        """Writes the spans of the chunk's ids; there is room for them."""
+        cdef int64_t base = w.base + w.origin
+        cdef int64_t *out = w.spans + 2 * w.spanned
+        cdef uint32_t count
+        cdef int i
+        for i in range(w.pieces):
+            count = w.values[i] & 3
+            if count == 1:
+                out[0], out[1] = base + w.starts[i], base + w.starts[i + 1]
+            else:
+                if count == 0:
+                    self.located(w, w.values[i], &count)
+                self.add_spans(out, ids, count, base + w.starts[i])
+            ids += count
+            out += 2 * count
 
     cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         cdef Py_ssize_t first = w.count

@@ -91,7 +91,13 @@ cdef class Workspace:
         if wanted <= self.span_room:
             return True
         wanted = max(wanted, self.span_room + self.span_room // 2)
-        grown = realloc(self.spans, wanted * 2 * sizeof(int64_t))
+        if self.spanned == 0:
+            free(self.spans)
+            self.spans = NULL
+            self.span_room = 0
+            grown = huge_alloc(wanted * 2 * sizeof(int64_t))
+        else:
+            grown = realloc(self.spans, wanted * 2 * sizeof(int64_t))
         if grown == NULL:
             self.status = OUT_OF_MEMORY
             return False

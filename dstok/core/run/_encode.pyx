@@ -18,7 +18,7 @@ from dstok.core.find._finder cimport PieceFinder
 from dstok.core.text._forms cimport NO_MEMORY, NORMALIZED, Verdict
 from dstok.core.find._id_sink cimport IdSink, IdSpanSink
 from dstok.core.text._normalize cimport Normalizer
-from dstok.core.run._pass cimport CONTEXT as context, Pass
+from dstok.core.run._pass cimport CONTEXT as context, LIKELY, Pass
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._pool cimport LARGE, Pool
 from dstok.core.run._short cimport GENERAL, SHORT_IDS, ShortPass, short_ids
@@ -216,7 +216,10 @@ cdef class Encoder:
         """
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t i
+        w.spanned = 0
         try:
+            if not w.reserve_spans(min(limit, len(text) // LIKELY)):
+                raise MemoryError
             self._run(self.with_spans, w, text, policy, replace, False, True, limit)
             notes = [(w.notes[i].index, w.notes[i].start, w.notes[i].end) for i in range(w.noted)]
             spans = spans_of_ids(w)

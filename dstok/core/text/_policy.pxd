@@ -16,6 +16,7 @@ cdef class Policy:
     cdef FirstBytes firsts            # the bytes that the tokens begin with
     cdef readonly bint refuses
     cdef readonly tuple contents
+    cdef readonly Py_ssize_t reach    # the most bytes of a token; -1 if the text beside a token may decide about it
     cdef readonly Policy inner        # the policy inside a stretch between raw tokens
 
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil

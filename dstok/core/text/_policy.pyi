@@ -8,11 +8,14 @@ class Policy:
     refuses: bool
     inner: Policy  # the policy inside a stretch between raw tokens
     contents: tuple[tuple[str, ...], tuple[str, ...]]
+    reach: int  # the most bytes of a token; -1 if the text beside a token may decide about it
     def __init__(
         self, raw: Matcher | None, normalized: Matcher | None, raw_ids: Sequence[int], normalized_ids: Sequence[int],
         contents: tuple[tuple[str, ...], tuple[str, ...]], refuses: bool,
     ) -> None: ...
     def __copy__(self) -> Policy: ...
+    def absent(self, text: bytes) -> bool:
+        """Whether no token's own text lies in valid UTF-8, at whatever place."""
     def raw_spans(self, text: bytes) -> list[tuple[int, int, int, int]]:
         """(start, end, start of its own text, index) of each added token with normalized=false."""
     def find_raw(

@@ -32,6 +32,8 @@ cdef class Policy:
         self.normalized_ids = view
         self.ids[1] = &view[0]
         self.firsts = first_bytes(_heads(raw) | _heads(normalized))
+        plain = _plain(raw) and _plain(normalized)
+        self.reach = max(_reach(raw), _reach(normalized)) if plain else -1
         self.inner = self if raw is None else Policy(None, normalized, [], normalized_ids, contents, refuses)
 
     def __copy__(self):
@@ -45,6 +47,10 @@ cdef class Policy:
         if 0 < self.firsts.count <= FIRST_MOST and not self.firsts.level.first_in(&self.firsts, text, length):
             return True
         return first_of(&self.firsts, text, 0, length) == length
+
+    def absent(self, const uint8_t[::1] text not None):
+        """Whether no token's own text lies in valid UTF-8, at whatever place."""
+        return _lacks(self.raw, text) and _lacks(self.normalized, text)
 
     cpdef list raw_spans(self, bytes text):
         """(start, end, start of its own text, index) of each added token with normalized=false in valid UTF-8."""
@@ -75,6 +81,32 @@ cdef class Policy:
     def raw_id(self, Py_ssize_t index):
         """The id of an added token with normalized=false."""
         return self.raw_ids[index]
+
+
+cdef bint _lacks(Matcher matcher, const uint8_t[::1] text) noexcept:
+    """Whether `text` holds none of the matcher's tokens, not even one that flags would reject."""
+    cdef Match found
+    if matcher is None or text.shape[0] == 0:
+        return True
+    matcher.search(&text[0], 0, text.shape[0], True, &found)
+    return found.token < 0
+
+
+cdef Py_ssize_t _reach(Matcher matcher) noexcept:
+    """The bytes of the longest token."""
+    cdef Py_ssize_t i, longest = 0
+    for i in range(0 if matcher is None else matcher.count):
+        longest = max(longest, <Py_ssize_t>matcher.lengths[i])
+    return longest
+
+
+cdef bint _plain(Matcher matcher) noexcept:
+    """Whether no token has a flag, which would make it depend on the text beside it."""
+    cdef Py_ssize_t i
+    for i in range(0 if matcher is None else matcher.count):
+        if matcher.flags[i]:
+            return False
+    return True
 
 
 cdef frozenset _heads(Matcher matcher):

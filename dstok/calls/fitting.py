@@ -1,0 +1,166 @@
+"""Parts of a text that fit a number of ids.
+
+In: a text, `room`: the number of ids. Out: the longest part that is found to fit.
+Invariant: each part that comes out has at most `room` ids when it is encoded by itself. A cut may change the ids beside
+it, so each candidate is counted. Time is linear in the text: a part that does not fit is shortened in growing steps.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from dstok.base.texts import lone_surrogate
+from dstok.calls.ends import Ends
+from dstok.errors import ArgumentError, SpecialTokenError, TextError
+
+if TYPE_CHECKING:
+    from dstok.core.run._encode import Encoder
+    from dstok.core.text._normalize import Normalizer
+    from dstok.core.text._policy import Policy
+
+__all__ = ["Fitting"]
+
+_ROOM = 16  # code points looked at per id of `room`, at first: more than ordinary text has
+_BLOCK = 1 << 17  # code points that `_Ahead` encodes at once
+
+
+class Fitting:
+    """The parts of a text that fit, for one model under one policy."""
+
+    def __init__(self, encoder: Encoder, normalizer: Normalizer | None, policy: Policy) -> None:
+        self._encoder, self._policy = encoder, policy
+        self._ends = Ends(encoder, normalizer, policy)
+
+    def chunks(self, text: str, room: int, overlap: int) -> Iterator[str]:
+        """Parts that fit, each of which begins at most `overlap` ids before the last one's end."""
+        ahead = _Ahead(self._ends, text, room)
+        start = covered = 0
+        while covered < len(text):
+            end = self._end_ahead(ahead, start, room) or self.end(text, start, room)
+            if start < covered and end <= covered:
+                start = covered  # the overlap leaves no room for the next character: go on without it
+                continue
+            if end == start:
+                raise ArgumentError(f"expected max_tokens that the character at code point {start} fits, "
+                                    f"found {room} ids for text", "max_tokens")
+            yield text[start:end]
+            covered = end
+            start = max(self._start_before(ahead, start, end, overlap), start + 1) if overlap else end
+
+    def end(self, text: str, start: int, room: int) -> int:
+        """How far `text[start:]` fits, in code points."""
+        ends = self._first_ends(text, start, room)
+        if ends is None:
+            return len(text)
+        return start + _longest(room, ends, lambda length: self._fits(text[start : start + length], room))
+
+    def last(self, text: str, room: int) -> str:
+        """The longest end of `text` that is found to fit. The candidates begin where an id of the whole text begins."""
+        count, starts = self._ends.last(text, room)
+        if count <= room:
+            return text
+        length = _longest(room, lambda index: len(text) - starts(count - 1 - index),
+                          lambda length: self._fits(text[len(text) - length :], room))
+        return text[len(text) - length :]
+
+    def _end_ahead(self, ahead: _Ahead, start: int, room: int) -> int:
+        """The end of the part from `start` on that has just `room` ids; 0 if the ids ahead do not give it."""
+        end = ahead.after(start, room)
+        return end if end and self._count(ahead.text[start:end], room) == room else 0
+
+    def _start_before(self, ahead: _Ahead, start: int, end: int, overlap: int) -> int:
+        """The start of the longest end of `text[start:end]` that is found to fit `overlap` ids."""
+        found = ahead.before(end, overlap)
+        if start < found < end and self._count(ahead.text[found:end], overlap) == overlap:
+            return found
+        return end - len(self.last(ahead.text[start:end], overlap))
+
+    def _fits(self, text: str, room: int) -> bool:
+        return self._count(text, room) <= room
+
+    def _count(self, text: str, room: int) -> int:
+        """The number of ids, or some number above `room`."""
+        return self._encoder.count_to(text, self._policy, False, room + 1)
+
+    def _first_ends(self, text: str, start: int, room: int) -> Callable[[int], int] | None:
+        """Where the first `room` ids from `start` on end, in code points from there; None if there are no more."""
+        size = max(_ROOM * room, 256)
+        while True:
+            part = text[start : start + size]
+            try:
+                count, ends = self._ends.first(part, room + 1)
+            except TextError as error:
+                raise lone_surrogate(part[error.offset], start + error.offset) from None
+            except SpecialTokenError as error:
+                raise SpecialTokenError(error.token, len(text[:start].encode()) + error.offset) from None
+            if start + len(part) == len(text) and count <= room:
+                return None
+            if count > room:
+                return ends
+            size *= 4  # these characters need few ids: look at more
+
+
+class _Ahead:
+    """The ends of the ids of a text, which is encoded in blocks: they say where parts of so many ids likely end.
+
+    Each block begins where a part begins, and larger blocks follow, so time is linear, and little for the first part.
+    """
+
+    def __init__(self, ends: Ends, text: str, room: int) -> None:
+        self.text = text
+        self._ends, self._size, self._most = ends, 8 * room, max(_BLOCK, 8 * room)
+        self._start = 0
+        self._block = memoryview(b"").cast("q")  # the ends of the ids from `_start` on, in code points from there
+
+    def after(self, start: int, count: int) -> int:
+        """Where the `count`th id from `start` on ends; 0 if that is not known."""
+        index = self._index(start) + count
+        if index >= len(self._block):
+            self._read(start)
+            index = count
+        return self._start + self._block[index - 1] if index < len(self._block) else 0
+
+    def before(self, end: int, count: int) -> int:
+        """Where the last `count` ids before `end` begin; 0 if that is not known."""
+        index = self._index(end) - count
+        return self._start + self._block[index - 1] if index > 0 else 0
+
+    def _index(self, place: int) -> int:
+        """The number of ids before a place. An id over the place is not counted."""
+        place -= self._start
+        index = bisect_left(self._block, place)
+        return index + (0 < place and index < len(self._block) and self._block[index] == place)
+
+    def _read(self, start: int) -> None:
+        """Encodes the block that begins at `start`, if it is text, and the normalizer does not change it."""
+        self._start, ends = start, None
+        if self._size:
+            try:
+                ends = self._ends.all(self.text[start : start + self._size])
+            except (TextError, SpecialTokenError):  # if a part comes to the fault, that part's own pass says where
+                pass
+        self._size = 0 if ends is None else min(4 * self._size, self._most)
+        self._block = memoryview(b"").cast("q") if ends is None else memoryview(ends)
+
+
+def _longest(count: int, length_of: Callable[[int], int], fits: Callable[[int], bool]) -> int:
+    """The longest length that is found to fit. The lengths of 1, 2, ... `count` ids rise; 0 if nothing fits.
+
+    The cut itself may cost ids: the piece that is cut merges otherwise, or is two pieces. Then go back, in
+    growing steps, so that no text makes this quadratic; at last to parts of the first id.
+    """
+    least = 0
+    while least < count and length_of(least) == 0:
+        least += 1  # a part of the first character
+    step, at = 1, count - 1
+    while at > least:
+        if fits(length_of(at)):
+            return length_of(at)
+        at -= step
+        step *= 2
+    length = length_of(least) if least < count else 1
+    while length and not fits(length):
+        length //= 2
+    return length

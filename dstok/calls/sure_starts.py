@@ -1,0 +1,57 @@
+"""Places in a text from which on it may be encoded by itself: the last ids of a long text need no pass over all of it.
+
+In: a text, a place in it. Out: a sure start near the place, or the start of the text.
+Invariant: the ids from a sure start on are those that the whole text has there, whatever stands before. Three things
+make a start sure. A piece begins there (core/_sure_start.pyx). No added token lies near it, so none reaches over it.
+And the text is normalized from a boundary before it on. Where one of these is not known, the text's start is taken.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dstok.core.find._sure_start import sure_start
+
+if TYPE_CHECKING:
+    from dstok.core.run._encode import Encoder
+    from dstok.core.text._normalize import Normalizer
+    from dstok.core.text._policy import Policy
+
+__all__ = ["start_before"]
+
+_WINDOW = 512  # code points that are searched for a start
+_TRIES = 16  # windows: in a text of one endless piece none has a start
+_BOUNDARY = 64  # code points that are searched for a boundary of the normalizer
+
+
+def start_before(encoder: Encoder, normalizer: Normalizer | None, policy: Policy, text: str, place: int) -> int:
+    """A sure start in `text`, at most `_WINDOW` code points after `place`; or 0."""
+    if policy.reach < 0 or not (normalizer is None or normalizer.local):
+        return 0
+    for window in range(place, max(place - _TRIES * _WINDOW, 0), -_WINDOW):
+        try:
+            start = _start_in(encoder, normalizer, policy, text, window)
+        except UnicodeEncodeError:  # a lone surrogate
+            continue
+        if start:
+            return start
+    return 0
+
+
+def _start_in(encoder: Encoder, normalizer: Normalizer | None, policy: Policy, text: str, place: int) -> int:
+    """A sure start in the window that begins at `place`, or 0."""
+    before, stop = max(place - policy.reach, 0), place + _WINDOW
+    data = text[place:stop].encode()
+    found = sure_start(encoder.finder, data, 0)
+    if found < 0 or not policy.absent(text[before : stop + policy.reach].encode()):
+        return 0
+    if normalizer is not None and not _is_normalized(normalizer, text, before):
+        return 0
+    return place + len(data[:found].decode())
+
+
+def _is_normalized(normalizer: Normalizer, text: str, place: int) -> bool:
+    """Whether a boundary lies near `place`, or before it, from which on the text is normalized."""
+    data = text[max(place - _BOUNDARY, 0) : place].encode()
+    boundary = normalizer.last_boundary(data, 0, len(data))
+    return boundary > 0 and normalizer.is_normalized(text[place - len(data[boundary:].decode()) :])
