@@ -6,15 +6,15 @@ Invariant: a place is a border of characters. An end inside a character is moved
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from dstok.base.texts import utf8
 from dstok.calls.sure_starts import start_before
-from dstok.core.run._offsets import char_spans, whole_characters, whole_ends
+from dstok.core.run._offsets import char_spans
 from dstok.errors import SpecialTokenError, TextError
 from dstok.text.normalizers import View, view_of
 
@@ -39,13 +39,16 @@ class Ends:
 
     def first(self, text: str, limit: int) -> Places:
         """At least `limit` ids of the start of `text`, or all, and where each ends."""
-        ids, spans, _, end = self._encoder.encode_spans(text, self._policy, False, max(limit, 0))
-        view = self._view(text)
+        chars, view = self._spans(text, max(limit, 0))
         if view is not None:
-            ends = view.cuts(char_spans(view.text[:end], spans)[:, 1], len(text))
-            return len(ids), lambda index: int(ends[index])
-        data = text.encode("utf-8", "surrogatepass")[:end]  # no surrogate before `end`
-        return len(ids), lambda index: whole_characters(data, int(spans[index, 1]))
+            ends = view.cuts(chars[:, 1], len(text))
+            return len(ends), lambda index: int(ends[index])
+
+        def end(index: int) -> int:
+            place = int(chars[index, 1])
+            return place - (index + 1 < len(chars) and place > int(chars[index + 1, 0]))  # it ends inside a character
+
+        return len(chars), end
 
     def last(self, text: str, count: int) -> Places:
         """More than `count` ids of the end of `text`, or all, and where each begins.
@@ -70,29 +73,26 @@ class Ends:
         """Where each id of `text` ends, int64[n]; None if the normalizer changes the text."""
         if self._normalizer is not None and not self._normalizer.is_normalized(text):
             return None
-        _, spans, _, _ = self._encoder.encode_spans(text, self._policy, False)
-        return spans[:, 1] if text.isascii() else whole_ends(text.encode(), spans)
+        return self._spans(text)[0][:, 1]
 
     def _starts(self, text: str) -> Places:
         """All ids of `text`, and where each begins."""
-        ids, spans, _, _ = self._encoder.encode_spans(text, self._policy, False)
-        view, data = self._view(text), utf8(text, False)
+        chars, view = self._spans(text)
         if view is not None:
-            chars = view.char_spans(char_spans(view.text, spans))
-            inside = np.concatenate([[False], chars[1:, 0] < chars[:-1, 1]])
-            return len(ids), lambda index: int(chars[index, 0] + inside[index])
+            chars = view.char_spans(chars)
 
         def start(index: int) -> int:
-            place = int(spans[index, 0])
-            return whole_characters(data, place) + (data[place : place + 1] in _CONTINUING)
+            place = int(chars[index, 0])
+            return place + (index > 0 and place < int(chars[index - 1, 1]))  # it begins inside a character
 
-        return len(ids), start
+        return len(chars), start
 
-    def _view(self, text: str) -> View | None:
-        """The text as the model sees it; None if that is the text itself."""
-        if self._normalizer is None or self._normalizer.is_normalized(text):
-            return None
-        return view_of(self._normalizer, text.encode(), self._policy)
-
-
-_CONTINUING = frozenset(bytes([byte]) for byte in range(0x80, 0xC0))
+    def _spans(self, text: str, limit: int = sys.maxsize) -> tuple[npt.NDArray[np.int64], View | None]:
+        """The code point spans of ids in the text as the model sees it; a view of that text, if it is not `text`."""
+        _, spans, chars, _, end = self._encoder.encode_spans(text, self._policy, False, limit)
+        if chars is not None:
+            return chars, None
+        data, view = text.encode("utf-8", "surrogatepass"), None  # no surrogate before `end`
+        if self._normalizer is not None and not self._normalizer.is_normalized(text):
+            view = view_of(self._normalizer, data, self._policy)
+        return char_spans((data if view is None else view.text)[:end], spans), view

@@ -1,100 +1,114 @@
 """A text -> its ids and its pieces, with their places.
 
-In: a text, a policy. Out: `Encoding`, `Piece`s, and for budgets the ends of the first ids.
-Invariant: the core finds ids and spans in one pass. A second pass, without cuts, gives the numbers of pieces. Another
-automaton tells which alternative of which step made a piece: it alone knows that.
+In: a text, a policy. Out: `Encoding`, `Piece`s.
+Invariant: the core finds ids and spans in one pass. A second pass, without cuts, gives the numbers of pieces when they
+are asked for. Another automaton tells which alternative of which step made a piece: it alone knows that.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from dstok.base.texts import utf8
 from dstok.calls.spans import Encoding, Piece, original_pieces
 from dstok.calls.trimming import Trimmer
 from dstok.core.run._encode import Encoder
-from dstok.core.run._offsets import char_spans, piece_numbers
-from dstok.core.run._span_pass import SpanPass
-from dstok.core.split._scan import Scanner
 from dstok.core.text._normalize import Normalizer
+from dstok.core.run._offsets import char_spans, in_characters, piece_numbers
+from dstok.core.run._piece_list import add_pieces
 from dstok.core.text._policy import Policy
-from dstok.pattern.cascade import Tag
-from dstok.text.normalizers import NormalizedText, normalized_text
+from dstok.core.split._scan import Scanner
+from dstok.core.run._span_pass import SpanPass
+from dstok.pattern.collapse import Tag
+from dstok.text.normalizers import View, view_of
 
 __all__ = ["Places"]
 
 Ids: TypeAlias = "npt.NDArray[np.uint32]"
 Spans: TypeAlias = "npt.NDArray[np.int64]"
-Found: TypeAlias = "tuple[int, int, int, int | None]"
+Notes: TypeAlias = "Sequence[tuple[int, int, int]]"  # of added tokens: the index of the id, start, end
 
 
 class Places:
     """Where the ids of one model lie.
 
-    `scanner` tells alternatives apart, by their number in `tags`.
+    `tagged` gives the automaton that tells alternatives apart, and what it numbers: it is compiled at its first use.
     """
 
     def __init__(
-        self, encoder: Encoder, normalizer: Normalizer | None, scanner: Scanner, tags: Sequence[Tag],
+        self, encoder: Encoder, normalizer: Normalizer | None, tagged: Callable[[], tuple[Scanner, Sequence[Tag]]],
         trimmer: Trimmer | None,
     ) -> None:
         self._encoder, self._normalizer = encoder, normalizer
-        self._scanner, self._tags, self._trimmer = scanner, tags, trimmer
+        self._tagged, self._trimmer = tagged, trimmer
+        self._piece_pass = encoder.piece_pass()
         self._span_pass = SpanPass(encoder.finder.without_cuts())
 
-    def encoding(self, text: bytes, policy: Policy, trim: bool = False) -> Encoding:
-        """The ids of valid UTF-8, and where they lie; with `trim` as the model's post-processor leaves the spans."""
-        ids, own, notes, _ = self._found(text, policy)
-        view = self._view(text, policy)
+    def encoding(self, text: str | bytes, policy: Policy, trim: bool = False) -> Encoding:
+        """The ids of a text, and where they lie; with `trim` as the model's post-processor leaves the spans."""
+        ids, own, chars, notes, _ = self._encoder.encode_spans(text, policy, False)
+        view, spans = self._view(text, policy), own
         seen = text if view is None else view.text
-        spans, chars, pieces = own, char_spans(seen, own), piece_numbers(own, self._piece_ends(seen, notes))
-        flags = np.zeros(len(ids), np.bool_)
-        flags[[index for index, _, _ in notes]] = True
+        if chars is None:
+            chars = char_spans(utf8(seen, False), own)
+        special = np.zeros(len(ids), np.bool_)
+        special[[index for index, _, _ in notes]] = True
         if view is not None:
-            spans, chars = view.byte_spans(spans, chars), view.char_spans(chars)
+            spans, chars = view.byte_spans(own, chars), view.char_spans(chars)
         if trim and self._trimmer is not None:
-            spans, chars = self._trimmer.trimmed(spans, chars, own, seen, flags)
-        return Encoding(ids, spans, chars, pieces, flags)
+            spans, chars = self._trimmer.trimmed(spans, chars, own, utf8(seen, False), special)
+        return Encoding(ids, spans, chars, lambda: piece_numbers(own, self._piece_ends(text, view, notes, policy)), special)
 
-    def char_spans(self, text: bytes, policy: Policy) -> Spans:
+    def char_spans(self, text: str | bytes, policy: Policy) -> Spans:
         """The code point spans alone, int64[n, 2], as `encoding` has them."""
-        _, own, _, _ = self._found(text, policy)
-        view = self._view(text, policy)
-        return char_spans(text, own) if view is None else view.char_spans(char_spans(view.text, own))
+        return self.encoding(text, policy).char_spans
 
-    def pieces(self, text: bytes, policy: Policy) -> list[Piece]:
-        """The pieces of valid UTF-8, added tokens among them."""
-        ids, _, notes, _ = self._found(text, policy)
+    def pieces(self, text: str | bytes, policy: Policy) -> list[Piece]:
+        """The pieces of a text, added tokens among them."""
+        ids, _, _, notes, _ = self._encoder.encode_spans(text, policy, False)
         view = self._view(text, policy)
-        seen = text if view is None else view.text
-        found, at, chars = [], 0, 0
-        for start, end, tag, index in self._pieces(seen, notes):
-            chars += len(seen[at:start].decode())
-            shown = seen[start:end].decode()
-            why = self._tags[tag]
-            token_id = None if index is None else int(ids[index])
-            found.append(Piece(shown, start, end, chars, chars + len(shown), why.step, why.alternative, token_id))
-            at, chars = end, chars + len(shown)
+        data = utf8(text, False) if view is None else view.text
+        scanner, tags = self._tagged()
+        reasons = [None if tag.dropped else (tag.step, tag.alternative) for tag in tags]
+        found, at, chars = list[Piece](), 0, 0
+        for index, start, end in notes:
+            chars = add_pieces(found, Piece, scanner, reasons, data, at, start, chars)
+            token = data[start:end].decode()
+            found.append(Piece(token, start, end, chars, chars + len(token), *(reasons[0] or _GAP), int(ids[index])))
+            at, chars = end, chars + len(token)
+        add_pieces(found, Piece, scanner, reasons, data, at, len(data), chars)
         return found if view is None else original_pieces(view, found)
 
-    def _found(
-        self, text: str | bytes, policy: Policy, limit: int = sys.maxsize,
-    ) -> tuple[Ids, Spans, list[tuple[int, int, int]], int]:
-        """Ids, their byte spans in the text as the model sees it, added tokens, and how many bytes the ids cover."""
-        return self._encoder.encode_spans(text, policy, False, limit)
+    def piece_spans(self, text: bytes, policy: Policy, in_code_points: bool) -> Spans:
+        """The spans of the pieces alone, int64[n, 2], in bytes of valid UTF-8 or in code points."""
+        view = self._view(text, policy)
+        if view is None:
+            spans = self._encoder.piece_spans(self._piece_pass, text, policy)
+            if in_code_points and not text.isascii():
+                in_characters(text, spans.reshape(-1))
+            return spans
+        _, _, _, notes, _ = self._encoder.encode_spans(text, policy, False)
+        own = self._normalized_pieces(view.text, notes)
+        chars = char_spans(view.text, own)
+        return view.char_spans(chars) if in_code_points else view.byte_spans(own, chars)
 
-    def _piece_ends(self, seen: bytes, notes: Sequence[tuple[int, int, int]]) -> Spans:
-        """Where each piece that is kept ends, and each added token."""
+    def _piece_ends(self, text: str | bytes, view: View | None, notes: Notes, policy: Policy) -> Spans:
+        """Where each piece that is kept ends, and each added token, in the text as the model sees it."""
+        if view is None:
+            return self._encoder.piece_spans(self._piece_pass, text, policy)[:, 1].copy()
+        return self._normalized_pieces(view.text, notes)[:, 1].copy()
+
+    def _normalized_pieces(self, seen: bytes, notes: Notes) -> Spans:
+        """The spans of pieces and added tokens in normalized text, where `notes` say where added tokens are."""
         starts, ends = [0, *(end for _, _, end in notes)], [*(start for _, start, _ in notes), len(seen)]
-        stretches: list[str | bytes] = [seen[start:end] for start, end in zip(starts, ends)] if notes else [seen]
-        spans, counts = self._span_pass.spans_of(stretches)
-        found = spans[:, 1] + np.repeat(starts, counts)
+        spans, counts = self._span_pass.spans_of([seen[start:end] for start, end in zip(starts, ends)])
+        spans = spans + np.repeat(starts, counts)[:, None]
         places = np.cumsum(counts[:-1])  # of the added tokens, among the pieces
-        return np.insert(found, places, starts[1:]) if notes else found
+        return np.insert(spans, places, [(start, end) for _, start, end in notes], axis=0) if notes else spans
 
     def _view(self, text: str | bytes, policy: Policy) -> NormalizedText | None:
         """The text as the model sees it; None if that is the text itself."""
@@ -102,14 +116,5 @@ class Places:
             return None
         return normalized_text(self._normalizer, text if isinstance(text, bytes) else text.encode(), policy)
 
-    def _pieces(self, data: bytes, notes: Sequence[tuple[int, int, int]]) -> Iterator[Found]:
-        """(start, end, tag, None) of each piece kept, (start, end, 0, index of the id) of each added token."""
-        at = 0
-        for index, start, end in [*notes, (-1, len(data), len(data))]:
-            for first, last, tag in self._scanner.spans(data[at:start]):
-                if not self._tags[tag].dropped:
-                    yield at + first, at + last, tag, None
-            if index >= 0:
-                yield start, end, 0, index
-            at = end
 
+_GAP = None, None  # of a piece that no step made

@@ -9,8 +9,11 @@ Example: V3 has "a" and two tokens for "⃁" (U+20C1, three bytes). The byte spa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dstok.base.lazy import lazy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +32,8 @@ class Encoding:
     """The ids of a text and where they come from; all arrays have one row an id.
 
     ids: uint32[n]. byte_spans: int64[n, 2], start and end in bytes of the UTF-8 text. char_spans:
-    int64[n, 2], in code points. pieces: int64[n], the number of the piece that the id is of.
-    special: bool[n], whether the id is an added token's.
+    int64[n, 2], in code points. pieces: int64[n], the number of the piece that the id is of; the text is looked at
+    again when they are first asked for. special: bool[n], whether the id is an added token's.
     BOS and EOS, where they are asked for, are of no piece: its number is -1. Their spans are empty, at the start and at
     the end of the text.
     """
@@ -38,8 +41,13 @@ class Encoding:
     ids: Ids
     byte_spans: Spans
     char_spans: Spans
-    pieces: npt.NDArray[np.int64]
+    _pieces: npt.NDArray[np.int64] | Callable[[], npt.NDArray[np.int64]] = field(repr=False)
     special: npt.NDArray[np.bool_]
+
+    @lazy
+    def pieces(self) -> npt.NDArray[np.int64]:
+        """int64[n], the number of the piece that each id is of; -1 for BOS and EOS."""
+        return self._pieces() if callable(self._pieces) else self._pieces
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -50,9 +58,15 @@ class Encoding:
             return NotImplemented
         import numpy as np
 
-        return all(map(np.array_equal, vars(self).values(), vars(other).values()))
+        return all(map(np.array_equal, self._columns(), other._columns()))
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Encoding, self._columns()
+
+    def _columns(self) -> tuple[Any, ...]:
+        return self.ids, self.byte_spans, self.char_spans, self.pieces, self.special
 
     def framed(self, before: list[int], after: list[int], end: tuple[int, int]) -> Encoding:
         """With ids before and after those of the text, which ends at `end`, in bytes and in code points."""
@@ -64,12 +78,11 @@ class Encoding:
             return np.concatenate([head, column, tail])
 
         return Encoding(around(self.ids, before, after), around(self.byte_spans, 0, end[0]),
-                        around(self.char_spans, 0, end[1]), around(self.pieces, -1, -1),
+                        around(self.char_spans, 0, end[1]), lambda: around(self.pieces, -1, -1),
                         around(self.special, True, True))
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """One pre-token, or the text of an added token.
 
     `start` and `end` count bytes of the UTF-8 text, `char_start` and `char_end` code points. Alternative
@@ -95,5 +108,5 @@ def original_pieces(view: NormalizedText, pieces: list[Piece]) -> list[Piece]:
         return pieces
     chars = np.array([(piece.char_start, piece.char_end) for piece in pieces], np.int64)
     spans = view.byte_spans(np.array([(piece.start, piece.end) for piece in pieces], np.int64), chars).tolist()
-    return [replace(piece, start=start, end=end, char_start=first, char_end=last)
+    return [piece._replace(start=start, end=end, char_start=first, char_end=last)
             for piece, (start, end), (first, last) in zip(pieces, spans, view.char_spans(chars).tolist())]

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dstok.base.texts import Errors, Special, Text, replaces_faults, utf8
 from dstok.core.merge._bpe import BPE
 from dstok.core.run._decode import Decoder
 from dstok.core.run._encode import Encoder
-from dstok.core.split._scan import Scanner
 from dstok.core.text._normalize import Normalizer
+from dstok.core.split._scan import Scanner
+from dstok.errors import ArgumentError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import NormalizerStep
 from dstok.pattern.cascade import Program
@@ -99,6 +100,23 @@ class Inspection:
         """
         return self._places().pieces(utf8(text, replaces_faults(errors)), self._added.policy(special))
 
+    def piece_spans(
+        self, text: Text, *, special: Special = "all", unit: Literal["bytes", "characters"] = "bytes",
+        errors: Errors = "strict",
+    ) -> npt.NDArray[np.int64]:
+        r"""Start and end of each piece that `pretokenize` gives, int64[n, 2]: hundreds of times as fast.
+
+        `unit` says whether they count bytes of the UTF-8 text or code points. Other keywords as `Tokenizer.encode`.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").inspect().piece_spans("né 42", unit="characters").tolist()
+        [[0, 2], [2, 3], [3, 5]]
+        """
+        if unit not in ("bytes", "characters"):
+            raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
+        return self._places().piece_spans(
+            utf8(text, replaces(errors)), self._added.policy(special), unit == "characters")
+
     @property
     def normalizer(self) -> tuple[NormalizerStep, ...]:
         """The normalizer's steps; without steps a text is taken as it is."""
@@ -171,7 +189,7 @@ class Inspection:
         >>> dstok.load("deepseek-v3").inspect().added_in("Hi<｜User｜>")
         [(128803, 2, 14)]
         """
-        ids, _, notes, _ = self._encoder.encode_spans(utf8(text, False), self._added.policy(special), False)
+        ids, _, _, notes, _ = self._encoder.encode_spans(utf8(text, False), self._added.policy(special), False)
         return [(int(ids[index]), start, end) for index, start, end in notes]
 
     # Tables

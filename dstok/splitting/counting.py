@@ -8,7 +8,6 @@ and `memory` bounds the table of distinct pieces. The dict at the end comes on t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
 from dstok.base.texts import Errors, Text, checked_texts, replaces_faults
@@ -33,6 +32,4 @@ def count_pieces(cascade: Cascade, texts: Iterable[Text], memory: int, errors: E
         if not tally.add(cast(str, text) if plain else numbered(text, errors, number)):
             raise DstokError(f"expected distinct pieces that fit in {memory} bytes, found {tally.distinct()} of them "
                              f"in {number + 1} texts, and more")
-    counts = sorted(tally.counted())
-    counts.sort(key=itemgetter(1), reverse=True)
-    return {piece.decode(): count for piece, count in counts}
+    return tally.counted()

@@ -26,6 +26,6 @@ cdef class IdSink(Sink):
 
 @cython.final
 cdef class IdSpanSink(IdSink):
-    cdef void emit_spans(self, Workspace w, const uint32_t *ids) noexcept nogil
+    cdef void emit_spans(self, Workspace w, const uint8_t *chunk, const uint32_t *ids) noexcept nogil
     cdef void add_spans(
-        self, int64_t *spans, const uint32_t *ids, Py_ssize_t count, int64_t at) noexcept nogil
+        self, Workspace w, const uint8_t *piece, int64_t place, const uint32_t *ids, Py_ssize_t count) noexcept nogil

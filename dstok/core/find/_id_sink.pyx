@@ -28,6 +28,7 @@ from dstok.core.simd._level cimport Lanes, chosen
 from dstok.core.merge._pieces cimport (
     CHUNK_ROOM, MIDDLE, MOST_IDS, insert, look_up_long, piece_ring, piece_second, piece_value,
 )
+from dstok.core.text._utf8 cimport characters_in
 from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 
 cdef extern from "find/_repeats.h":
@@ -78,7 +79,9 @@ cdef class IdSink(Sink):
         else:
             w.count += found
 
-    cdef bint take_added(self, Workspace w, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    cdef bint take_added(
+        self, Workspace w, const uint8_t *text, uint32_t id, Py_ssize_t start, Py_ssize_t end
+    ) noexcept nogil:
         if w.counting:
             w.total += 1
             return True
@@ -211,12 +214,12 @@ cdef class IdSink(Sink):
 
     cdef Py_ssize_t tally(self, Workspace w) noexcept nogil:
         """The number of ids that the values of the chunk have."""
-        cdef Py_ssize_t total = 0, elsewhere = 0
+        cdef uint64_t total = 0, elsewhere = 0
         cdef uint32_t count
         cdef int i
         for i in range(w.pieces):
             total += w.values[i] & 3
-            elsewhere += w.values[i] & 3 == 0
+            elsewhere += ((w.values[i] & 3) - 1) >> 63  # where it is 0: this form becomes vectors
         if elsewhere:
             for i in range(w.pieces):
                 if w.values[i] & 3 == 0:
@@ -235,9 +238,10 @@ cdef class IdSink(Sink):
 
 @cython.final
 cdef class IdSpanSink(IdSink):
-    """Writes ids and their spans in the text, in bytes, to `spans`. Not for a workspace that counts.
+    """Writes ids and their spans in the text, in bytes and in characters. Not for a workspace that counts.
 
-    Merging keeps the bytes of a piece, so each id begins at the end of the id before it.
+    Merging keeps the bytes of a piece, so each id begins at the end of the id before it. A character belongs to all ids
+    that have a part of it.
     """
 
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
@@ -247,49 +251,81 @@ cdef class IdSpanSink(IdSink):
         if w.reserve(w.pieces * MIDDLE + w.side_used + 4):
             self.emit(w)
             if w.reserve_spans(w.count - first):
-                self.emit_spans(w, w.out + first)
-                w.spanned += w.count - first
+                count_characters(w, text, w.origin)
+                self.emit_spans(w, text + w.origin, w.out + first)
         w.next_chunk()
 
-    cdef void emit_spans(self, Workspace w, const uint32_t *ids) noexcept nogil:
+    cdef void emit_spans(self, Workspace w, const uint8_t *chunk, const uint32_t *ids) noexcept nogil:
         """Writes the spans of the chunk's ids; there is room for them."""
         cdef int64_t base = w.base + w.origin
-        cdef int64_t *out = w.spans + 2 * w.spanned
-        cdef uint32_t count
+        cdef int64_t *spans
+        cdef int64_t *chars
+        cdef uint32_t count, start, end
         cdef int i
         for i in range(w.pieces):
-            count = w.values[i] & 3
+            count, start, end = w.values[i] & 3, w.starts[i], w.starts[i + 1]
             if count == 1:
-                out[0], out[1] = base + w.starts[i], base + w.starts[i + 1]
+                spans, chars = w.spans + 2 * w.spanned, w.char_spans + 2 * w.spanned
+                spans[0], spans[1], chars[0] = base + start, base + end, w.characters
+                w.characters += characters_in(chunk + start, end - start)
+                chars[1] = w.characters
+                w.spanned += 1
             else:
                 if count == 0:
                     self.located(w, w.values[i], &count)
-                self.add_spans(out, ids, count, base + w.starts[i])
+                self.add_spans(w, chunk + start, base + start, ids, count)
             ids += count
-            out += 2 * count
+        w.counted = base + w.starts[w.pieces]
 
     cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         cdef Py_ssize_t first = w.count
         IdSink.take_giant(self, w, text, start, end)
         if w.status == FINE and w.reserve_spans(w.count - first):
-            self.add_spans(w.spans + 2 * w.spanned, w.out + first, w.count - first, w.base + start)
-            w.spanned += w.count - first
+            count_characters(w, text, start)
+            self.add_spans(w, text + start, w.base + start, w.out + first, w.count - first)
+            w.counted = w.base + end
 
-    cdef bint take_added(self, Workspace w, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        if not (w.reserve_spans(1) and IdSink.take_added(self, w, id, start, end)):
+    cdef bint take_added(
+        self, Workspace w, const uint8_t *text, uint32_t id, Py_ssize_t start, Py_ssize_t end
+    ) noexcept nogil:
+        cdef Py_ssize_t at = 2 * w.spanned
+        if not (w.reserve_spans(1) and IdSink.take_added(self, w, text, id, start, end)):
             return False
-        w.spans[2 * w.spanned], w.spans[2 * w.spanned + 1] = w.base + start, w.base + end
+        count_characters(w, text, start)
+        w.spans[at], w.spans[at + 1], w.char_spans[at] = w.base + start, w.base + end, w.characters
+        count_characters(w, text, end)
+        w.char_spans[at + 1] = w.characters
         w.spanned += 1
         return True
 
-    cdef void add_spans(self, int64_t *spans, const uint32_t *ids, Py_ssize_t count, int64_t at) noexcept nogil:
-        """Writes the spans of the ids of a piece that begins at `at`."""
+    cdef void add_spans(
+        self, Workspace w, const uint8_t *piece, int64_t place, const uint32_t *ids, Py_ssize_t count
+    ) noexcept nogil:
+        """Writes the spans of the ids of a piece, which begins at `place` of the text."""
         cdef const uint32_t *starts = self.bpe.starts
+        cdef int64_t *spans = w.spans + 2 * w.spanned
+        cdef int64_t *chars = w.char_spans + 2 * w.spanned
+        cdef uint32_t length
         cdef Py_ssize_t i
         for i in range(count):
-            spans[2 * i] = at
-            at += starts[ids[i] + 1] - starts[ids[i]]
-            spans[2 * i + 1] = at
+            length = starts[ids[i] + 1] - starts[ids[i]]
+            spans[2 * i], spans[2 * i + 1] = place, place + length
+            chars[2 * i] = w.characters - (piece[0] & 0xC0 == 0x80)
+            w.characters += characters_in(piece, length)
+            chars[2 * i + 1] = w.characters
+            place += length
+            piece += length
+        w.spanned += count
+
+
+cdef void count_characters(Workspace w, const uint8_t *text, Py_ssize_t at) noexcept nogil:
+    """Counts the characters up to `text[at]`, if the text from where they are counted is still there."""
+    cdef Py_ssize_t rest = w.base + at - w.counted
+    if not 0 <= rest <= at:
+        w.counts_characters = False
+    elif rest:
+        w.characters += characters_in(text + at - rest, rest)
+    w.counted = w.base + at
 
 
 cdef int by_length(Workspace w, int misses, const uint16_t *first, uint32_t *order) noexcept nogil:

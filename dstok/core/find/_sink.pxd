@@ -13,7 +13,8 @@ cdef enum:
 cdef class Sink:
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil
     cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
-    cdef bint take_added(self, Workspace w, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef bint take_added(
+        self, Workspace w, const uint8_t *text, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil
 
 
 @cython.final

@@ -15,6 +15,8 @@ Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
+from dstok.core.find._workspace cimport FINE
+
 
 cdef class Sink:
     """The base of all sinks: takes pieces and makes nothing of them."""
@@ -27,7 +29,9 @@ cdef class Sink:
         """Takes one piece of more than a gigabyte, which no chunk can hold."""
         pass
 
-    cdef bint take_added(self, Workspace w, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    cdef bint take_added(
+        self, Workspace w, const uint8_t *text, uint32_t id, Py_ssize_t start, Py_ssize_t end
+    ) noexcept nogil:
         """Takes an added token between pieces; false if memory is out."""
         return True
 
@@ -54,6 +58,12 @@ cdef class SpanSink(Sink):
             out = <int64_t *>(w.out + w.count)
             out[0], out[1] = w.base + start, w.base + end
             w.count += SPAN
+
+    cdef bint take_added(
+        self, Workspace w, const uint8_t *text, uint32_t id, Py_ssize_t start, Py_ssize_t end
+    ) noexcept nogil:
+        self.take_giant(w, text, start, end)
+        return w.status == FINE
 
 
 @cython.final

@@ -39,6 +39,7 @@ cdef class Workspace:
         free(self.out)
         free(self.side)
         free(self.spans)
+        free(self.char_spans)
         free(self.notes)
         free(self.buffer)
         drop(&self.memo)
@@ -52,6 +53,11 @@ cdef class Workspace:
         self.noting = noting
         self.fresh = True
         self.status = FINE
+
+    cdef void begin_spans(self) noexcept nogil:
+        """Makes it ready for a run that writes spans."""
+        self.spanned = self.counted = self.characters = 0
+        self.counts_characters = True
 
     cdef void begin_chunk(self, Py_ssize_t at) noexcept nogil:
         """Begins an empty chunk, whose first piece begins at `at` of the buffer in work."""
@@ -87,21 +93,12 @@ cdef class Workspace:
     cdef bint reserve_spans(self, Py_ssize_t more) noexcept nogil:
         """Makes room for `more` spans; false, with the status set, if memory is out."""
         cdef Py_ssize_t wanted = self.spanned + more
-        cdef void *grown
         if wanted <= self.span_room:
             return True
         wanted = max(wanted, self.span_room + self.span_room // 2)
-        if self.spanned == 0:
-            free(self.spans)
-            self.spans = NULL
-            self.span_room = 0
-            grown = huge_alloc(wanted * 2 * sizeof(int64_t))
-        else:
-            grown = realloc(self.spans, wanted * 2 * sizeof(int64_t))
-        if grown == NULL:
+        if not (more_spans(&self.spans, self.spanned, wanted) and more_spans(&self.char_spans, self.spanned, wanted)):
             self.status = OUT_OF_MEMORY
             return False
-        self.spans = <int64_t *>grown
         self.span_room = wanted
         return True
 
@@ -157,7 +154,8 @@ cdef class Workspace:
             self.capacity = 0
         if self.span_room * 2 * sizeof(int64_t) > KEEP:
             free(self.spans)
-            self.spans = NULL
+            free(self.char_spans)
+            self.spans = self.char_spans = NULL
             self.span_room = 0
         if self.note_capacity * sizeof(Note) > KEEP:
             free(self.notes)
@@ -175,6 +173,20 @@ cdef class Workspace:
             drop(&self.memo)
         _trim(&self.scratch)
         _trim(&self.junction)
+
+
+cdef bint more_spans(int64_t **spans, Py_ssize_t used, Py_ssize_t wanted) noexcept nogil:
+    """Makes an array of spans larger; false if memory is out. One without spans is new, with large pages."""
+    cdef void *grown
+    if used == 0:
+        free(spans[0])
+        spans[0] = NULL
+        grown = huge_alloc(wanted * 2 * sizeof(int64_t))
+    else:
+        grown = realloc(spans[0], wanted * 2 * sizeof(int64_t))
+    if grown != NULL:
+        spans[0] = <int64_t *>grown
+    return grown != NULL
 
 
 cdef void _trim(Scratch *s) noexcept:

@@ -13,6 +13,9 @@ from dstok.core.text._policy import Policy
 CONTEXT: int
 START: tuple[bool, int, int]
 
+class Pass:
+    """Added tokens -> finder -> sink. It never changes."""
+
 class Encoder:
     """The encoder of one model: tables that never change, and a pool of workspaces."""
 
@@ -31,14 +34,20 @@ class Encoder:
         """The number of ids of `text` if it is below `limit`, else some number of at least `limit`; stops early."""
     def encode_spans(
         self, text: Text, policy: Policy, replace: bool, limit: int = ...
-    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], list[tuple[int, int, int]], int]:
-        """(ids, spans, notes, end): each id's span in bytes; notes are (index, start, end) of added tokens.
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], npt.NDArray[np.int64] | None,
+               list[tuple[int, int, int]], int]:
+        """(ids, spans, characters, notes, end): each id's span in bytes and in characters.
 
-        `ids` is uint32[n], `spans` int64[n, 2]. With a normalizer, spans and notes lie in the normalized text.
+        `ids` is uint32[n], the spans are int64[n, 2], and notes are (index, start, end) of added tokens. With a
+        normalizer, spans and notes lie in the normalized text; `characters` is None then, or if a model drops text.
         With a `limit` it stops once there are that many ids; `end` is the number of bytes that they cover.
         """
     def short(self, text: str, policy: Policy) -> list[int] | None:
         """The ids of `text` by the pass over short texts, or None if that leaves the text to the other. For tests."""
+    def piece_pass(self) -> Pass:
+        """A pass for `piece_spans`."""
+    def piece_spans(self, run: Pass, text: str | bytes, policy: Policy) -> npt.NDArray[np.int64]:
+        """The spans of the pieces of a text and of its added tokens, in bytes, int64[n, 2]. Without normalization."""
     def pieces(self, text: bytes, policy: Policy) -> list[tuple[int, int]]:
         """(start, end) of all that is looked up or merged as one: pieces, and parts between safe cuts."""
     def encode_part(

@@ -22,11 +22,11 @@ from dstok.core.run._pass cimport CONTEXT as context, LIKELY, Pass
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._pool cimport LARGE, Pool
 from dstok.core.run._short cimport GENERAL, SHORT_IDS, ShortPass, short_ids
-from dstok.core.find._sink cimport NoteSink
+from dstok.core.find._sink cimport NoteSink, SpanSink
 from dstok.core.run._stretches cimport encode_by_stretch, encode_rewritten
-from dstok.core.text._utf8 cimport Source, source_of
+from dstok.core.text._utf8 cimport Source, open_source, source_of
 from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
-from dstok.core.run._written cimport array_of, array_with, put_ids, spans_of_ids
+from dstok.core.run._written cimport array_of, array_with, put_ids, spans_of_ids, spans_written
 
 from dstok.base.texts import checked_text, lone_surrogate, not_utf8
 from dstok.errors import SpecialTokenError
@@ -209,21 +209,41 @@ cdef class Encoder:
             self.pool.release(w)
 
     def encode_spans(self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX):
-        """(ids, spans, notes, end): each id's span in bytes; notes are (index, start, end) of added tokens.
+        """(ids, spans, characters, notes, end): each id's span in bytes and in characters.
 
-        `ids` is uint32[n], `spans` int64[n, 2]. With a normalizer, spans and notes lie in the normalized text.
+        `ids` is uint32[n], the spans are int64[n, 2], and notes are (index, start, end) of added tokens. With a
+        normalizer, spans and notes lie in the normalized text; `characters` is None then, or if a model drops text.
         With a `limit` it stops once there are that many ids; `end` is the number of bytes that they cover.
         """
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t i
-        w.spanned = 0
+        w.begin_spans()
         try:
             if not w.reserve_spans(min(limit, len(text) // LIKELY)):
                 raise MemoryError
             self._run(self.with_spans, w, text, policy, replace, False, True, limit)
             notes = [(w.notes[i].index, w.notes[i].start, w.notes[i].end) for i in range(w.noted)]
-            spans = spans_of_ids(w)
-            return array_of(w, self.pool, 0, 0), spans, notes, w.where
+            spans, characters = spans_of_ids(w)
+            return array_of(w, self.pool, 0, 0), spans, characters, notes, w.where
+        finally:
+            self.pool.release(w)
+
+    def piece_pass(self):
+        """A pass for `piece_spans`."""
+        return Pass(self.finder.without_cuts(), SpanSink())
+
+    def piece_spans(self, Pass run not None, text, Policy policy not None):
+        """The spans of the pieces of a text and of its added tokens, in bytes, int64[n, 2]. Without normalization."""
+        cdef Source source = open_source(text)
+        cdef Workspace w = self.pool.lease()
+        w.begin(False, False)
+        self.pool.lend(w)
+        try:
+            with nogil:
+                run.text(policy, w, &source, False, PY_SSIZE_T_MAX)
+            if w.status != FINE:
+                self.fail(w, policy, text)
+            return spans_written(w, self.pool)
         finally:
             self.pool.release(w)
 

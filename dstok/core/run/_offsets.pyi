@@ -9,11 +9,5 @@ def in_characters(text: bytes, places: Offsets) -> None:
 def char_spans(text: bytes, spans: Offsets) -> Offsets:
     """Code point spans, int64[n, 2], of rising byte spans of `text`: all characters with a byte in the span."""
 
-def whole_ends(text: bytes, spans: Offsets) -> Offsets:
-    """For each of rising byte spans of `text`, the number of whole characters before its end, int64[n]."""
-
-def whole_characters(text: bytes, place: int) -> int:
-    """The number of whole characters before a place in `text`."""
-
 def piece_numbers(spans: Offsets, ends: Offsets) -> Offsets:
     """For each span, the number of the piece that it begins in, int64[n]; the pieces end at `ends`. Both rise."""

@@ -7,33 +7,24 @@ Invariant: one pass over the text and the spans, whatever they are. Offsets that
 text, are refused before the text is read there.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport int64_t, uint8_t
 
+from dstok.core.text._utf8 cimport characters_in
 from dstok.core.run._written cimport numpy_
 
 cdef enum:
-    WORD = 8
+    ROOM = 8                 # bytes that `characters_in` may read after the text
     FAR = 64                 # bytes from which on a loop over single bytes, which becomes vectors, is faster
-
-cdef uint64_t ONES = 0x0101010101010101
 
 
 cdef inline int64_t begun(const uint8_t *text, Py_ssize_t start, Py_ssize_t end, Py_ssize_t length) noexcept nogil:
     # The number of characters that begin in text[start:end]. The text has `length` bytes.
     cdef int64_t count = 0
-    cdef uint64_t word
-    if end - start < FAR:
-        while start < end and start + WORD <= length:
-            memcpy(&word, text + start, WORD)
-            word = (~word >> 7 | word >> 6) & ONES  # a byte begins a character unless its first bits are 10
-            if end - start < WORD:
-                word &= (<uint64_t>1 << 8 * (end - start)) - 1
-            count += <int64_t>(word * ONES >> 56)
-            start += WORD
-    while start < end:
-        count += text[start] & 0xC0 != 0x80
-        start += 1
+    cdef Py_ssize_t at
+    if end - start < FAR and end + ROOM <= length:
+        return characters_in(text + start, end - start)
+    for at in range(start, end):
+        count += text[at] & 0xC0 != 0x80
     return count
 
 
@@ -77,37 +68,6 @@ def char_spans(const uint8_t[::1] text not None, const int64_t[:, ::1] spans not
             out[i, 1] = to_end
             at, before = start, end
     return found
-
-
-def whole_ends(const uint8_t[::1] text not None, const int64_t[:, ::1] spans not None):
-    """For each of rising byte spans of `text`, the number of whole characters before its end, int64[n]."""
-    cdef Py_ssize_t i, at = 0, length = text.shape[0]
-    cdef int64_t end, characters = 0
-    cdef const uint8_t *data = &text[0] if length else NULL
-    found = numpy_().empty(spans.shape[0], numpy_().int64)
-    cdef int64_t[::1] out = found
-    with nogil:
-        for i in range(spans.shape[0]):
-            end = spans[i, 1]
-            if not at <= end <= length:
-                with gil:
-                    raise not_rising(text, end, at)
-            characters += begun(data, at, end, length)
-            out[i] = characters - within(data, end, length)
-            at = end
-    return found
-
-
-def whole_characters(const uint8_t[::1] text not None, Py_ssize_t place):
-    """The number of whole characters before a place in `text`."""
-    cdef int64_t characters
-    if not 0 <= place <= text.shape[0]:
-        raise not_rising(text, place, 0)
-    if place == 0:
-        return 0
-    with nogil:
-        characters = begun(&text[0], 0, place, text.shape[0]) - within(&text[0], place, text.shape[0])
-    return characters
 
 
 def piece_numbers(const int64_t[:, ::1] spans not None, const int64_t[::1] ends not None):

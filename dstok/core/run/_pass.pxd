@@ -23,7 +23,7 @@ cdef class Pass:
     cdef const Implementation *level
 
     cdef bint special(
-        self, Policy policy, bint normalized, Workspace w, const Match *match
+        self, Policy policy, bint normalized, Workspace w, const uint8_t *text, const Match *match
     ) noexcept nogil
     cdef Py_ssize_t stretch(
         self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop,

@@ -41,7 +41,7 @@ cdef class Pass:
     # Added tokens, and the text between them.
 
     cdef bint special(
-        self, Policy policy, bint normalized, Workspace w, const Match *match
+        self, Policy policy, bint normalized, Workspace w, const uint8_t *text, const Match *match
     ) noexcept nogil:
         """Hands an added token to the sink; false, with a status, if it cannot."""
         if policy.refuses:
@@ -52,7 +52,7 @@ cdef class Pass:
             return False
         if w.noting and not w.note(match.start, match.end):
             return False
-        return self.sink.take_added(w, policy.ids[normalized][match.token], match.start, match.end)
+        return self.sink.take_added(w, text, policy.ids[normalized][match.token], match.start, match.end)
 
     cdef Py_ssize_t stretch(
         self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop,
@@ -76,7 +76,7 @@ cdef class Pass:
                 w.skip[1] = max(match.scan - at, 0)
                 break
             self.finder.find(self.sink, w, text, at, match.start, True)
-            if w.status != FINE or not self.special(policy, True, w, &match):
+            if w.status != FINE or not self.special(policy, True, w, text, &match):
                 break
             at = scan = match.end
         if at > begun:
@@ -100,7 +100,7 @@ cdef class Pass:
                 w.skip[0] = max(match.scan - at, 0)
                 return at
             self.stretch(policy, w, text, at, match.start, 0, True)
-            if w.status != FINE or not self.special(policy, False, w, &match):
+            if w.status != FINE or not self.special(policy, False, w, text, &match):
                 return at
             at = scan = match.end
             w.fresh = True

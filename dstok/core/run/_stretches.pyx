@@ -129,7 +129,7 @@ cdef bint stretches(
             break
         match.end -= match.start
         match.start = 0
-        if not run.special(policy, False, w, &match):
+        if not run.special(policy, False, w, raw.text + cut, &match):
             break
         w.base += match.end
         at = scan = cut + match.end
@@ -186,6 +186,7 @@ cdef int encode_by_stretch(
     if text is None:
         run.text(policy, w, source, replace, PY_SSIZE_T_MAX)  # says where the fault is, however far on
         return 0
+    w.counts_characters = False  # those of the normalized text are not the text's
     for start, end, content, match.token in [*policy.raw_spans(text), (len(text), len(text), 0, -1)]:
         if at < start:
             place = one_stretch(run, normalizer, policy.inner, w, text[at:start], at, place, limit)
@@ -193,7 +194,7 @@ cdef int encode_by_stretch(
             return 0
         if match.token >= 0:
             w.base, match.start, match.end, match.content = place, 0, end - start, content - place
-            if not run.special(policy, False, w, &match):
+            if not run.special(policy, False, w, <const uint8_t *>PyBytes_AS_STRING(text) + start, &match):
                 return 0
             place += end - start
         at = end

@@ -21,5 +21,5 @@ cdef object numpy_()
 cdef object array_of(Workspace w, Pool pool, Py_ssize_t before, Py_ssize_t after)
 cdef object array_with(const uint32_t *ids, Py_ssize_t count, Py_ssize_t before, Py_ssize_t after)
 cdef object spans_written(Workspace w, Pool pool)
-cdef object spans_of_ids(Workspace w)
+cdef tuple spans_of_ids(Workspace w)
 cdef int put_ids(ids, Py_ssize_t at, Workspace w) except -1

@@ -84,13 +84,18 @@ cdef object spans_written(Workspace w, Pool pool):
     return _span_rows(Written.take(w, pool))
 
 
-cdef object spans_of_ids(Workspace w):
-    """The spans that `IdSpanSink` has written beside the ids, as int64[n, 2]: the memory itself."""
-    cdef Written taken = Written()
-    taken.words, taken.count, taken.capacity = <uint32_t *>w.spans, w.spanned * SPAN, w.span_room * SPAN
-    w.spans = NULL
+cdef tuple spans_of_ids(Workspace w):
+    """The spans that `IdSpanSink` has written, in bytes and in characters, as int64[n, 2]: the memory itself.
+
+    The second is None if the sink could not count the text's characters.
+    """
+    cdef Written spans = Written(), chars = Written()
+    spans.words, chars.words = <uint32_t *>w.spans, <uint32_t *>w.char_spans
+    spans.count = chars.count = w.spanned * SPAN
+    spans.capacity = chars.capacity = w.span_room * SPAN
+    w.spans = w.char_spans = NULL
     w.spanned = w.span_room = 0
-    return _span_rows(taken)
+    return _span_rows(spans), _span_rows(chars) if w.counts_characters else None
 
 
 cdef object _span_rows(Written taken):

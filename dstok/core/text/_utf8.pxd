@@ -1,7 +1,8 @@
 # UTF-8 in and out: validation, and transcoding of str storage in stretches.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_Check
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from dstok.core.simd._level cimport Implementation
 
@@ -59,6 +60,21 @@ cdef inline uint32_t code_point(const uint8_t *p, Py_ssize_t *width) noexcept no
         return ((b & 0x0F) << 12) | ((p[1] & 0x3F) << 6) | (p[2] & 0x3F)
     width[0] = 4
     return ((b & 0x07) << 18) | ((p[1] & 0x3F) << 12) | ((p[2] & 0x3F) << 6) | (p[3] & 0x3F)
+
+
+cdef inline int64_t characters_in(const uint8_t *text, Py_ssize_t size) noexcept nogil:
+    # The number of characters that begin in `size` bytes of valid UTF-8. Reads up to 7 bytes after them.
+    cdef int64_t count = 0
+    cdef uint64_t word
+    while size > 0:
+        memcpy(&word, text, 8)
+        word = (~word >> 7 | word >> 6) & <uint64_t>0x0101010101010101  # a byte of the form 10xxxxxx begins none
+        if size < 8:
+            word &= (<uint64_t>1 << 8 * size) - 1
+        count += <int64_t>(word * <uint64_t>0x0101010101010101 >> 56)
+        text += 8
+        size -= 8
+    return count
 
 
 cdef inline Py_ssize_t encoded(uint32_t c, uint8_t *out) noexcept nogil:

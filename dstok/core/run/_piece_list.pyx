@@ -1,0 +1,71 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: freethreading_compatible=True
+"""Pieces as objects, one for each that the scanner finds.
+
+In: valid UTF-8; for each tag of the scanner the step and the alternative that it stands for, or None for dropped text;
+the class of the objects. Out: objects of this class, added to a list.
+Invariant: they are those that the class itself would make. It is a NamedTuple of `FIELDS` fields. Its call in Python
+would take most of the time, so the tuple is made here.
+"""
+
+from cpython.object cimport PyTypeObject
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_SET_ITEM
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memset
+
+from dstok.core.split._scan cimport Memo, Scanner, begin_memo, drop, scan_piece
+
+cdef extern from "Python.h":
+    object allocate "PyType_GenericAlloc"(PyTypeObject *cls, Py_ssize_t items)
+
+cdef enum:
+    FIELDS = 8               # text, start, end, char_start, char_end, step, alternative, token_id
+
+
+def add_pieces(
+    list found not None, type cls not None, Scanner scanner not None, list reasons not None, bytes text not None,
+    Py_ssize_t at, Py_ssize_t stop, Py_ssize_t chars
+):
+    """Adds the pieces of `text[at:stop]`, which begins at character `chars`; returns the character at its end."""
+    cdef const uint8_t *data = text
+    cdef Py_ssize_t end, length
+    cdef uint32_t tag = 0
+    cdef bint wide = False
+    cdef Memo memo
+    if not (issubclass(cls, tuple) and len(cls._fields) == FIELDS):
+        raise TypeError(f"expected a NamedTuple of {FIELDS} fields, found {cls.__name__}")
+    if not 0 <= at <= stop <= len(text):
+        raise ValueError(f"expected a part of {len(text)} bytes, found {at}:{stop}")
+    memset(&memo, 0, sizeof(memo))
+    begin_memo(&memo, &scanner.tables, at, stop)
+    try:
+        while at < stop:
+            end = scan_piece(&scanner.tables, data, at, stop, True, &tag, &wide, &memo)
+            shown = PyUnicode_DecodeUTF8(<const char *>data + at, end - at, NULL)
+            length = len(<str>shown)
+            reason = <tuple>reasons[tag - 1]
+            if reason is not None:
+                piece = allocate(<PyTypeObject *>cls, FIELDS)
+                put(piece, 0, shown)
+                put(piece, 1, at)
+                put(piece, 2, end)
+                put(piece, 3, chars)
+                put(piece, 4, chars + length)
+                put(piece, 5, reason[0])
+                put(piece, 6, reason[1])
+                put(piece, 7, None)
+                found.append(piece)
+            chars += length
+            at = end
+    finally:
+        drop(&memo)
+    return chars
+
+
+cdef inline int put(object piece, Py_ssize_t field, object value) except -1:
+    """Sets a field of a new tuple, which takes a reference."""
+    Py_INCREF(value)
+    PyTuple_SET_ITEM(piece, field, value)
+    return 0
