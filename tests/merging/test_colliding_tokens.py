@@ -97,7 +97,7 @@ def test_pieces_of_a_tally() -> None:
     tally = Tally(make_finder(dstok.Splitter(r"prefix..").cascade))
     pieces = [f"prefix{a}{b}" for a, b in itertools.product(map(chr, range(32, 127, 4)), map(chr, range(32, 127)))]
     assert tally.add("".join(pieces))
-    assert sorted(tally.counted()) == sorted((piece.encode(), 1) for piece in pieces)
+    assert tally.counted() == dict.fromkeys(pieces, 1)
     assert tally.passed() < 2 * len(pieces)
 
 

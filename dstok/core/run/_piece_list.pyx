@@ -8,7 +8,7 @@ Invariant: they are those that the class itself would make. It is a NamedTuple o
 would take most of the time, so the tuple is made here.
 """
 
-from cpython.object cimport PyTypeObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_SET_ITEM
 from cpython.unicode cimport PyUnicode_DecodeUTF8
@@ -18,6 +18,7 @@ from libc.string cimport memset
 from dstok.core.split._scan cimport Memo, Scanner, begin_memo, drop, scan_piece
 
 cdef extern from "Python.h":
+    void PyObject_GC_UnTrack(PyObject *object)
     object allocate "PyType_GenericAlloc"(PyTypeObject *cls, Py_ssize_t items)
 
 cdef enum:
@@ -30,7 +31,8 @@ def add_pieces(
 ):
     """Adds the pieces of `text[at:stop]`, which begins at character `chars`; returns the character at its end."""
     cdef const uint8_t *data = text
-    cdef Py_ssize_t end, length
+    cdef Py_ssize_t end
+    cdef tuple reason
     cdef uint32_t tag = 0
     cdef bint wide = False
     cdef Memo memo
@@ -40,25 +42,28 @@ def add_pieces(
         raise ValueError(f"expected a part of {len(text)} bytes, found {at}:{stop}")
     memset(&memo, 0, sizeof(memo))
     begin_memo(&memo, &scanner.tables, at, stop)
+    start_object, first_object = at, chars  # one object for an end and for the start after it
     try:
         while at < stop:
             end = scan_piece(&scanner.tables, data, at, stop, True, &tag, &wide, &memo)
             shown = PyUnicode_DecodeUTF8(<const char *>data + at, end - at, NULL)
-            length = len(<str>shown)
+            chars += len(<str>shown)
+            end_object = end
+            last_object = end_object if chars == end else chars
             reason = <tuple>reasons[tag - 1]
             if reason is not None:
                 piece = allocate(<PyTypeObject *>cls, FIELDS)
+                PyObject_GC_UnTrack(<PyObject *>piece)  # it is in no cycle, and many of them would start collections
                 put(piece, 0, shown)
-                put(piece, 1, at)
-                put(piece, 2, end)
-                put(piece, 3, chars)
-                put(piece, 4, chars + length)
+                put(piece, 1, start_object)
+                put(piece, 2, end_object)
+                put(piece, 3, first_object)
+                put(piece, 4, last_object)
                 put(piece, 5, reason[0])
                 put(piece, 6, reason[1])
                 put(piece, 7, None)
                 found.append(piece)
-            chars += length
-            at = end
+            at, start_object, first_object = end, end_object, last_object
     finally:
         drop(&memo)
     return chars
