@@ -54,7 +54,7 @@ class Fitting:
         ends = self._first_ends(text, start, room)
         if ends is None:
             return len(text)
-        return start + _longest(room, ends, lambda length: self._fits(text[start : start + length], room))
+        return start + _longest(room, ends, lambda length: self._count(text, start, start + length, room) <= room)
 
     def last(self, text: str, room: int) -> str:
         """The longest end of `text` that is found to fit. The candidates begin where an id of the whole text begins."""
@@ -62,27 +62,24 @@ class Fitting:
         if count <= room:
             return text
         length = _longest(room, lambda index: len(text) - starts(count - 1 - index),
-                          lambda length: self._fits(text[len(text) - length :], room))
+                          lambda length: self._count(text, len(text) - length, len(text), room) <= room)
         return text[len(text) - length :]
 
     def _end_ahead(self, ahead: _Ahead, start: int, room: int) -> int:
         """The end of the part from `start` on that has just `room` ids; 0 if the ids ahead do not give it."""
         end = ahead.after(start, room)
-        return end if end and self._count(ahead.text[start:end], room) == room else 0
+        return end if end and self._count(ahead.text, start, end, room) == room else 0
 
     def _start_before(self, ahead: _Ahead, start: int, end: int, overlap: int) -> int:
         """The start of the longest end of `text[start:end]` that is found to fit `overlap` ids."""
         found = ahead.before(end, overlap)
-        if start < found < end and self._count(ahead.text[found:end], overlap) == overlap:
+        if start < found < end and self._count(ahead.text, found, end, overlap) == overlap:
             return found
         return end - len(self.last(ahead.text[start:end], overlap))
 
-    def _fits(self, text: str, room: int) -> bool:
-        return self._count(text, room) <= room
-
-    def _count(self, text: str, room: int) -> int:
-        """The number of ids, or some number above `room`."""
-        return self._encoder.count_to(text, self._policy, False, room + 1)
+    def _count(self, text: str, start: int, end: int, room: int) -> int:
+        """The number of ids of a part of `text`, or some number above `room`."""
+        return self._encoder.count_part(text, start, end, self._policy, room + 1)
 
     def _first_ends(self, text: str, start: int, room: int) -> Callable[[int], int] | None:
         """Where the first `room` ids from `start` on end, in code points from there; None if there are no more."""

@@ -17,7 +17,7 @@ from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from dstok.core.find._finder cimport Finder
-from dstok.core._hash cimport hash_bytes, hash_word
+from dstok.core.text._hash cimport hash_bytes, hash_word
 from dstok.core.find._sink cimport Sink
 from dstok.core.text._utf8 cimport Source, open_source
 from dstok.core.find._workspace cimport FINE, Workspace

@@ -32,6 +32,8 @@ class Encoder:
         """The number of ids of `text`."""
     def count_to(self, text: Text, policy: Policy, replace: bool, limit: int) -> int:
         """The number of ids of `text` if it is below `limit`, else some number of at least `limit`; stops early."""
+    def count_part(self, text: str, start: int, end: int, policy: Policy, limit: int) -> int:
+        """Does what `count_to` does for `text[start:end]` as a text of its own, without a copy of it."""
     def encode_spans(
         self, text: Text, policy: Policy, replace: bool, limit: int = ...
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], npt.NDArray[np.int64] | None,

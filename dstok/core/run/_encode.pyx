@@ -208,6 +208,25 @@ cdef class Encoder:
         finally:
             self.pool.release(w)
 
+    def count_part(self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None, Py_ssize_t limit):
+        """Does what `count_to` does for `text[start:end]` as a text of its own, without a copy of it."""
+        cdef Source source = source_of(text)
+        cdef Workspace w
+        if not 0 <= start <= end <= source.length:
+            raise ValueError(f"expected a part of {source.length} characters, found {start}:{end}")
+        source.data = <const char *>source.data + start * max(source.kind, 1)
+        source.length = end - start
+        w = self.pool.lease()
+        w.begin(True, False)
+        try:
+            with nogil:
+                self.text(self.run, policy, w, &source, False, limit)
+            if w.status != FINE:
+                self.fail(w, policy, text[start:end])
+            return w.total
+        finally:
+            self.pool.release(w)
+
     def encode_spans(self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX):
         """(ids, spans, characters, notes, end): each id's span in bytes and in characters.
 
