@@ -70,10 +70,8 @@ class Ends:
         return self._starts(text)
 
     def all(self, text: str) -> npt.NDArray[np.int64] | None:
-        """Where each id of `text` ends, int64[n]; None if the normalizer changes the text."""
-        if self._normalizer is not None and not self._normalizer.is_normalized(text):
-            return None
-        return self._spans(text)[0][:, 1]
+        """Where each id of `text` ends, int64[n]; None if the core does not tell."""
+        return self._encoder.char_ends(text, self._policy)
 
     def _starts(self, text: str) -> Places:
         """All ids of `text`, and where each begins."""

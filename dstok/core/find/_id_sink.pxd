@@ -24,8 +24,15 @@ cdef class IdSink(Sink):
     cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil
 
 
+cdef struct Spans:
+    # Where the next spans are written, and the number of characters before them.
+    int64_t *spans
+    int64_t *char_spans
+    int64_t characters
+
+
 @cython.final
 cdef class IdSpanSink(IdSink):
     cdef void emit_spans(self, Workspace w, const uint8_t *chunk, const uint32_t *ids) noexcept nogil
     cdef void add_spans(
-        self, Workspace w, const uint8_t *piece, int64_t place, const uint32_t *ids, Py_ssize_t count) noexcept nogil
+        self, Spans *out, int64_t place, const uint8_t *piece, const uint32_t *ids, Py_ssize_t count) noexcept nogil

@@ -257,33 +257,30 @@ cdef class IdSpanSink(IdSink):
 
     cdef void emit_spans(self, Workspace w, const uint8_t *chunk, const uint32_t *ids) noexcept nogil:
         """Writes the spans of the chunk's ids; there is room for them."""
+        cdef Spans out = spans_from(w)
         cdef int64_t base = w.base + w.origin
-        cdef int64_t *spans
-        cdef int64_t *chars
         cdef uint32_t count, start, end
         cdef int i
         for i in range(w.pieces):
             count, start, end = w.values[i] & 3, w.starts[i], w.starts[i + 1]
             if count == 1:
-                spans, chars = w.spans + 2 * w.spanned, w.char_spans + 2 * w.spanned
-                spans[0], spans[1], chars[0] = base + start, base + end, w.characters
-                w.characters += characters_in(chunk + start, end - start)
-                chars[1] = w.characters
-                w.spanned += 1
+                add_span(&out, base + start, chunk + start, end - start)
             else:
                 if count == 0:
                     self.located(w, w.values[i], &count)
-                self.add_spans(w, chunk + start, base + start, ids, count)
+                self.add_spans(&out, base + start, chunk + start, ids, count)
             ids += count
-        w.counted = base + w.starts[w.pieces]
+        spans_upto(w, &out, base + w.starts[w.pieces])
 
     cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         cdef Py_ssize_t first = w.count
+        cdef Spans out
         IdSink.take_giant(self, w, text, start, end)
         if w.status == FINE and w.reserve_spans(w.count - first):
             count_characters(w, text, start)
-            self.add_spans(w, text + start, w.base + start, w.out + first, w.count - first)
-            w.counted = w.base + end
+            out = spans_from(w)
+            self.add_spans(&out, w.base + start, text + start, w.out + first, w.count - first)
+            spans_upto(w, &out, w.base + end)
 
     cdef bint take_added(
         self, Workspace w, const uint8_t *text, uint32_t id, Py_ssize_t start, Py_ssize_t end
@@ -299,23 +296,38 @@ cdef class IdSpanSink(IdSink):
         return True
 
     cdef void add_spans(
-        self, Workspace w, const uint8_t *piece, int64_t place, const uint32_t *ids, Py_ssize_t count
+        self, Spans *out, int64_t place, const uint8_t *piece, const uint32_t *ids, Py_ssize_t count
     ) noexcept nogil:
         """Writes the spans of the ids of a piece, which begins at `place` of the text."""
         cdef const uint32_t *starts = self.bpe.starts
-        cdef int64_t *spans = w.spans + 2 * w.spanned
-        cdef int64_t *chars = w.char_spans + 2 * w.spanned
         cdef uint32_t length
         cdef Py_ssize_t i
         for i in range(count):
             length = starts[ids[i] + 1] - starts[ids[i]]
-            spans[2 * i], spans[2 * i + 1] = place, place + length
-            chars[2 * i] = w.characters - (piece[0] & 0xC0 == 0x80)
-            w.characters += characters_in(piece, length)
-            chars[2 * i + 1] = w.characters
+            add_span(out, place, piece, length)
+            out.char_spans[-2] -= piece[0] & 0xC0 == 0x80  # it begins inside a character
             place += length
             piece += length
-        w.spanned += count
+
+
+cdef inline Spans spans_from(Workspace w) noexcept nogil:
+    # The place of the next spans. What changes is kept apart from the workspace: a span that is written might change it.
+    cdef Spans out
+    out.spans, out.char_spans, out.characters = w.spans + 2 * w.spanned, w.char_spans + 2 * w.spanned, w.characters
+    return out
+
+
+cdef inline void add_span(Spans *out, int64_t place, const uint8_t *text, uint32_t length) noexcept nogil:
+    out.spans[0], out.spans[1], out.char_spans[0] = place, place + length, out.characters
+    out.characters += characters_in(text, length)
+    out.char_spans[1] = out.characters
+    out.spans += 2
+    out.char_spans += 2
+
+
+cdef inline void spans_upto(Workspace w, const Spans *out, Py_ssize_t counted) noexcept nogil:
+    # Takes over the spans that are written; they end at `counted`.
+    w.spanned, w.characters, w.counted = (out.spans - w.spans) // 2, out.characters, counted
 
 
 cdef void count_characters(Workspace w, const uint8_t *text, Py_ssize_t at) noexcept nogil:

@@ -46,6 +46,8 @@ class Encoder:
         """
     def short(self, text: str, policy: Policy) -> list[int] | None:
         """The ids of `text` by the pass over short texts, or None if that leaves the text to the other. For tests."""
+    def char_ends(self, text: str, policy: Policy) -> npt.NDArray[np.int64] | None:
+        """Where each id ends, in characters, int64[n]; None where `encode_spans` has no characters."""
     def piece_pass(self) -> Pass:
         """A pass for `piece_spans`."""
     def piece_spans(self, run: Pass, text: str | bytes, policy: Policy) -> npt.NDArray[np.int64]:

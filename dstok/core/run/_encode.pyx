@@ -10,7 +10,7 @@ cimport cython
 from cpython.list cimport PyList_New
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_XDECREF
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
 
 from dstok.core.merge._bpe cimport BPE
@@ -18,7 +18,7 @@ from dstok.core.find._finder cimport PieceFinder
 from dstok.core.text._forms cimport NO_MEMORY, NORMALIZED, Verdict
 from dstok.core.find._id_sink cimport IdSink, IdSpanSink
 from dstok.core.text._normalize cimport Normalizer
-from dstok.core.run._pass cimport CONTEXT as context, LIKELY, Pass
+from dstok.core.run._pass cimport CONTEXT as context, Pass
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._pool cimport LARGE, Pool
 from dstok.core.run._short cimport GENERAL, SHORT_IDS, ShortPass, short_ids
@@ -26,7 +26,7 @@ from dstok.core.find._sink cimport NoteSink, SpanSink
 from dstok.core.run._stretches cimport encode_by_stretch, encode_rewritten
 from dstok.core.text._utf8 cimport Source, open_source, source_of
 from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
-from dstok.core.run._written cimport array_of, array_with, put_ids, spans_of_ids, spans_written
+from dstok.core.run._written cimport array_of, array_with, numpy_, put_ids, spans_of_ids, spans_written
 
 from dstok.base.texts import checked_text, lone_surrogate, not_utf8
 from dstok.errors import SpecialTokenError
@@ -238,12 +238,33 @@ cdef class Encoder:
         cdef Py_ssize_t i
         w.begin_spans()
         try:
-            if not w.reserve_spans(min(limit, len(text) // LIKELY)):
+            # Room that is not written to costs nothing, and growing costs new pages: a character is an id at most, nearly.
+            if not w.reserve_spans(min(limit, len(text))):
                 raise MemoryError
             self._run(self.with_spans, w, text, policy, replace, False, True, limit)
             notes = [(w.notes[i].index, w.notes[i].start, w.notes[i].end) for i in range(w.noted)]
             spans, characters = spans_of_ids(w)
             return array_of(w, self.pool, 0, 0), spans, characters, notes, w.where
+        finally:
+            self.pool.release(w)
+
+    def char_ends(self, str text not None, Policy policy not None):
+        """Where each id ends, in characters, int64[n]; None where `encode_spans` has no characters.
+
+        The spans stay in the workspace, whose memory serves the next part of a text.
+        """
+        cdef Workspace w = self.pool.lease()
+        cdef Py_ssize_t i
+        cdef int64_t[::1] out
+        w.begin_spans()
+        try:
+            self._run(self.with_spans, w, text, policy, False, False, True, PY_SSIZE_T_MAX)
+            if not w.counts_characters:
+                return None
+            out = ends = numpy_().empty(w.spanned, numpy_().int64)
+            for i in range(w.spanned):
+                out[i] = w.char_spans[2 * i + 1]
+            return ends
         finally:
             self.pool.release(w)
 
