@@ -28,6 +28,7 @@ __all__ = ["Ends"]
 Places: TypeAlias = "tuple[int, Callable[[int], int]]"  # a number of ids; the place of each, by its index
 
 _LIKELY = 6  # code points looked at per id, first of all: more than most texts have
+_SAMPLE = 4096  # code points that tell how many an id of this text has
 _LEAST = 1024  # code points looked at in any case
 
 
@@ -55,7 +56,7 @@ class Ends:
 
         Without a normalizer that looks far, time depends on `count` alone.
         """
-        size = _LIKELY * count + _LEAST
+        size = self._likely(text, count)
         while size < len(text):
             start = start_before(self._encoder, self._normalizer, self._policy, text, len(text) - size)
             if start == 0:
@@ -68,6 +69,17 @@ class Ends:
                 return found, lambda index: start + starts(index)
             size *= 4
         return self._starts(text)
+
+    def _likely(self, text: str, count: int) -> int:
+        """How many code points at the end of `text` likely have more than `count` ids."""
+        sample = text[-_SAMPLE:]
+        if count < len(sample):  # counting the sample would take longer than looking at too much
+            return _LIKELY * count + _LEAST
+        try:
+            found = self._encoder.count_to(sample, self._policy, False, sys.maxsize)
+        except (TextError, SpecialTokenError):
+            return len(text)
+        return count * len(sample) * 9 // (8 * max(found, 1)) + _LEAST
 
     def all(self, text: str) -> npt.NDArray[np.int64] | None:
         """Where each id of `text` ends, int64[n]; None if the core does not tell."""
