@@ -16,6 +16,7 @@ from typing import Any
 from fuzz_subjects import Subject
 
 import dstok
+from dstok.calls.sure_starts import start_before
 
 SHORT = 90  # characters of a text that is cut everywhere
 PLACES, PLACES_OF_LONG = 12, 3  # of a longer one, of a very long one
@@ -125,6 +126,24 @@ def batches(subject: Subject, tok: dstok.Tokenizer, text: str, ids: list[int], c
     yield "count_batch", tok.count_batch([*parts, text], threads=threads), [*map(len, lone), len(ids)]
 
 
+def columns(found: Any) -> list[Any]:
+    return [each.tolist() for each in (found.byte_spans, found.char_spans, found.pieces, found.special)]
+
+
+def of_the_end(tok: dstok.Tokenizer, text: str, ids: list[int], chance: random.Random) -> Iterator[Outcome]:
+    """The ids from a sure start on; the spans of pieces; parts of a text."""
+    start = start_before(tok._encoder, tok._normalizer, tok._added.policy("all"), text, chance.randint(0, len(text)))
+    rest = tok.encode(text[start:])
+    yield f"ids from character {start} on", rest, ids[len(ids) - len(rest) :]
+    model = tok.inspect()
+    pieces = model.pretokenize(text)
+    yield "spans of pieces", model.piece_spans(text).tolist(), [[piece.start, piece.end] for piece in pieces]
+    yield "spans of pieces in characters", model.piece_spans(text, unit="characters").tolist(), [
+        [piece.char_start, piece.char_end] for piece in pieces]
+    parts = list(tok.chunk(text, chance.choice((60, 200))))
+    yield "parts of a text", "".join(parts), text
+
+
 def around(subject: Subject, tok: dstok.Tokenizer, text: str, ids: list[int], chance: random.Random) -> Iterator[Outcome]:
     """What is built on ids."""
     yield "encode_array", tok.encode_array(text).tolist(), ids
@@ -132,7 +151,8 @@ def around(subject: Subject, tok: dstok.Tokenizer, text: str, ids: list[int], ch
         yield "decode", tok.decode(ids), text
     limit = chance.randint(0, len(ids) + 1)
     yield "count_up_to", tok.count_up_to(text, limit), subject.reference.count_up_to(text, limit)
-    yield "offsets", tok.encode_with_offsets(text).byte_spans.tolist(), subject.reference.encode_with_offsets(text).byte_spans.tolist()
+    yield "offsets", columns(tok.encode_with_offsets(text)), columns(subject.reference.encode_with_offsets(text))
+    yield from of_the_end(tok, text, ids, chance)
     if len(text) < 2000 and limit:
         cut = tok.truncate(text, limit)
         yield "truncate", (text.startswith(cut), len(subject.ids(cut)) <= limit), (True, True)

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from benchmark_records import ROOT, WORST, record, results
 
-from benchmarks import models, start, verdicts
+from benchmarks import calls, models, start, verdicts
 from benchmarks.cases import select
 from benchmarks.chart import chart
 from benchmarks.engines import ENGINES
@@ -84,6 +84,13 @@ def test_the_speed_in_the_documents() -> None:
     for file in files:
         made = chart(json.loads(file.read_text(encoding="utf-8")))
         assert file.with_suffix(".svg").read_text(encoding="utf-8") == made
+
+
+def test_the_calls_in_the_documents() -> None:
+    """docs/speed.md has the tables of the newest run, a file for each instruction set."""
+    folder = ROOT / "benchmarks" / "results"
+    newest = max(path.name[:10] for path in folder.glob("*-calls*.json"))
+    assert calls.main(["--table", *map(str, sorted(folder.glob(f"{newest}-calls*.json"))), "--check"]) == 0
 
 
 def test_the_verdicts_in_the_documents() -> None:

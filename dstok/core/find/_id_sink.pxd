@@ -34,5 +34,3 @@ cdef struct Spans:
 @cython.final
 cdef class IdSpanSink(IdSink):
     cdef void emit_spans(self, Workspace w, const uint8_t *chunk, const uint32_t *ids) noexcept nogil
-    cdef void add_spans(
-        self, Spans *out, int64_t place, const uint8_t *piece, const uint32_t *ids, Py_ssize_t count) noexcept nogil

@@ -258,6 +258,7 @@ cdef class IdSpanSink(IdSink):
     cdef void emit_spans(self, Workspace w, const uint8_t *chunk, const uint32_t *ids) noexcept nogil:
         """Writes the spans of the chunk's ids; there is room for them."""
         cdef Spans out = spans_from(w)
+        cdef const uint32_t *starts = self.bpe.starts
         cdef int64_t base = w.base + w.origin
         cdef uint32_t count, start, end
         cdef int i
@@ -268,7 +269,7 @@ cdef class IdSpanSink(IdSink):
             else:
                 if count == 0:
                     self.located(w, w.values[i], &count)
-                self.add_spans(&out, base + start, chunk + start, ids, count)
+                add_spans(&out, starts, base + start, chunk + start, ids, count)
             ids += count
         spans_upto(w, &out, base + w.starts[w.pieces])
 
@@ -279,7 +280,7 @@ cdef class IdSpanSink(IdSink):
         if w.status == FINE and w.reserve_spans(w.count - first):
             count_characters(w, text, start)
             out = spans_from(w)
-            self.add_spans(&out, w.base + start, text + start, w.out + first, w.count - first)
+            add_spans(&out, self.bpe.starts, w.base + start, text + start, w.out + first, w.count - first)
             spans_upto(w, &out, w.base + end)
 
     cdef bint take_added(
@@ -295,20 +296,6 @@ cdef class IdSpanSink(IdSink):
         w.spanned += 1
         return True
 
-    cdef void add_spans(
-        self, Spans *out, int64_t place, const uint8_t *piece, const uint32_t *ids, Py_ssize_t count
-    ) noexcept nogil:
-        """Writes the spans of the ids of a piece, which begins at `place` of the text."""
-        cdef const uint32_t *starts = self.bpe.starts
-        cdef uint32_t length
-        cdef Py_ssize_t i
-        for i in range(count):
-            length = starts[ids[i] + 1] - starts[ids[i]]
-            add_span(out, place, piece, length)
-            out.char_spans[-2] -= piece[0] & 0xC0 == 0x80  # it begins inside a character
-            place += length
-            piece += length
-
 
 cdef inline Spans spans_from(Workspace w) noexcept nogil:
     # The place of the next spans. What changes is kept apart from the workspace: a span that is written might change it.
@@ -323,6 +310,20 @@ cdef inline void add_span(Spans *out, int64_t place, const uint8_t *text, uint32
     out.char_spans[1] = out.characters
     out.spans += 2
     out.char_spans += 2
+
+
+cdef inline void add_spans(
+    Spans *out, const uint32_t *starts, int64_t place, const uint8_t *piece, const uint32_t *ids, Py_ssize_t count
+) noexcept nogil:
+    # Writes the spans of the ids of a piece, which begins at `place` of the text. `starts` gives the ids' lengths.
+    cdef uint32_t length
+    cdef Py_ssize_t i
+    for i in range(count):
+        length = starts[ids[i] + 1] - starts[ids[i]]
+        add_span(out, place, piece, length)
+        out.char_spans[-2] -= piece[0] & 0xC0 == 0x80  # it begins inside a character
+        place += length
+        piece += length
 
 
 cdef inline void spans_upto(Workspace w, const Spans *out, Py_ssize_t counted) noexcept nogil:
