@@ -62,11 +62,11 @@ class Ends:
             if start == 0:
                 break
             try:
-                found, starts = self._starts(text[start:])
+                found, starts = self._starts(text, start)
             except (TextError, SpecialTokenError):
                 break  # the pass over the whole text says where
             if found > count:
-                return found, lambda index: start + starts(index)
+                return found, starts
             size *= 4
         return self._starts(text)
 
@@ -85,15 +85,15 @@ class Ends:
         """Where each id of `text` ends, int64[n]; None if the core does not tell."""
         return self._encoder.char_ends(text, self._policy)
 
-    def _starts(self, text: str) -> Places:
-        """All ids of `text`, and where each begins."""
-        chars, view = self._spans(text)
+    def _starts(self, text: str, origin: int = 0) -> Places:
+        """All ids of `text` from a sure start on, and where each begins."""
+        chars, view = self._spans(text[origin:])
         if view is not None:
             chars = view.char_spans(chars)
 
         def start(index: int) -> int:
             place = int(chars[index, 0])
-            return place + (index > 0 and place < int(chars[index - 1, 1]))  # it begins inside a character
+            return origin + place + (index > 0 and place < int(chars[index - 1, 1]))  # it begins inside a character
 
         return len(chars), start
 

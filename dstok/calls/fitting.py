@@ -139,7 +139,7 @@ class _Ahead:
             except (TextError, SpecialTokenError):  # if a part comes to the fault, that part's own pass says where
                 pass
         self._size = 0 if ends is None else min(4 * self._size, self._most)
-        self._block = memoryview(b"").cast("q") if ends is None else memoryview(ends)
+        self._block = memoryview(b"").cast("q") if ends is None else ends.data
 
 
 def _longest(count: int, length_of: Callable[[int], int], fits: Callable[[int], bool]) -> int:

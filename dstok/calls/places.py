@@ -8,6 +8,7 @@ are asked for. Another automaton tells which alternative of which step made a pi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -17,12 +18,12 @@ from dstok.base.texts import utf8
 from dstok.calls.spans import Encoding, Piece, original_pieces
 from dstok.calls.trimming import Trimmer
 from dstok.core.run._encode import Encoder
-from dstok.core.text._normalize import Normalizer
 from dstok.core.run._offsets import char_spans, in_characters, piece_numbers
 from dstok.core.run._piece_list import add_pieces
-from dstok.core.text._policy import Policy
-from dstok.core.split._scan import Scanner
 from dstok.core.run._span_pass import SpanPass
+from dstok.core.split._scan import Scanner
+from dstok.core.text._normalize import Normalizer
+from dstok.core.text._policy import Policy
 from dstok.pattern.collapse import Tag
 from dstok.text.normalizers import View, view_of
 
@@ -61,7 +62,8 @@ class Places:
             spans, chars = view.byte_spans(own, chars), view.char_spans(chars)
         if trim and self._trimmer is not None:
             spans, chars = self._trimmer.trimmed(spans, chars, own, utf8(seen, False), special)
-        return Encoding(ids, spans, chars, lambda: piece_numbers(own, self._piece_ends(text, view, notes, policy)), special)
+        numbers = partial(self._piece_numbers, own, text, view, notes, policy)
+        return Encoding(ids, spans, chars, numbers, special)
 
     def char_spans(self, text: str | bytes, policy: Policy) -> Spans:
         """The code point spans alone, int64[n, 2], as `encoding` has them."""
@@ -96,11 +98,15 @@ class Places:
         chars = char_spans(view.text, own)
         return view.char_spans(chars) if in_code_points else view.byte_spans(own, chars)
 
-    def _piece_ends(self, text: str | bytes, view: View | None, notes: Notes, policy: Policy) -> Spans:
-        """Where each piece that is kept ends, and each added token, in the text as the model sees it."""
+    def _piece_numbers(
+        self, own: Spans, text: str | bytes, view: View | None, notes: Notes, policy: Policy,
+    ) -> npt.NDArray[np.int64]:
+        """The number of the piece that each id is of. `own`: the ids' spans in the text as the model sees it."""
         if view is None:
-            return self._encoder.piece_spans(self._piece_pass, text, policy)[:, 1].copy()
-        return self._normalized_pieces(view.text, notes)[:, 1].copy()
+            spans = self._encoder.piece_spans(self._piece_pass, text, policy)
+        else:
+            spans = self._normalized_pieces(view.text, notes)
+        return piece_numbers(own, spans[:, 1].copy())
 
     def _normalized_pieces(self, seen: bytes, notes: Notes) -> Spans:
         """The spans of pieces and added tokens in normalized text, where `notes` say where added tokens are."""

@@ -14,8 +14,8 @@ from dstok.base.texts import Errors, Special, Text, replaces_faults, utf8
 from dstok.core.merge._bpe import BPE
 from dstok.core.run._decode import Decoder
 from dstok.core.run._encode import Encoder
-from dstok.core.text._normalize import Normalizer
 from dstok.core.split._scan import Scanner
+from dstok.core.text._normalize import Normalizer
 from dstok.errors import ArgumentError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import NormalizerStep

@@ -1,10 +1,12 @@
-from typing import Any
+from typing import Any, TypeAlias
 
 from dstok.core.split._scan import Scanner
 
+Reason: TypeAlias = tuple[int | None, int | None]
+
 def add_pieces(
-    found: list[Any], cls: type[Any], scanner: Scanner, reasons: list[tuple[int | None, int | None] | None], text: bytes,
-    at: int, stop: int, chars: int,
+    found: list[Any], cls: type[Any], scanner: Scanner, reasons: list[Reason | None], text: bytes, at: int, stop: int,
+    chars: int,
 ) -> int:
     """Adds the pieces of `text[at:stop]`, which begins at character `chars`; returns the character at its end.
 
