@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, overload
 
-from dstok.base.numbers import MANY, whole
-from dstok.base.texts import Errors, Special, Text, characters, replaces
+from dstok.base.numbers import MANY, whole_number
+from dstok.base.texts import Errors, Special, Text, characters, replaces_faults
 from dstok.calls.fitting import Fitting
 from dstok.calls.sides import Side, check_side
 from dstok.errors import ArgumentError
@@ -40,9 +40,9 @@ def count_up_to(
     3
     """
     extra = self._ends.extra(add_bos, add_eos)
-    most = whole("max_tokens", max_tokens, most=MANY)
+    most = whole_number("max_tokens", max_tokens, most=MANY)
     limit = max(most - extra + 1, 0)
-    found = self._encoder.count_to(text, self._added.policy(special), replaces(errors), limit)
+    found = self._encoder.count_to(text, self._added.policy(special), replaces_faults(errors), limit)
     return min(found + extra, most + 1)
 
 
@@ -73,7 +73,7 @@ def truncate(
     extra = self._ends.extra(add_bos, add_eos)
     check_side("truncation_side", truncation_side)
     room = _room(max_tokens, extra, 0)
-    chars = characters(text, replaces(errors))
+    chars = characters(text, replaces_faults(errors))
     fitting = Fitting(self._encoder, self._normalizer, self._added.policy(special))
     kept = chars[: fitting.end(chars, 0, room)] if truncation_side == "right" else fitting.last(chars, room)
     return kept if isinstance(text, str) else kept.encode()
@@ -109,7 +109,7 @@ def chunk(
     if overlap >= room:
         rest = f", less {extra} for BOS and EOS" if extra else ""
         raise ArgumentError(f"expected overlap to be below max_tokens, {max_tokens}{rest}, found {overlap}", "overlap")
-    chars = characters(text, replaces(errors))
+    chars = characters(text, replaces_faults(errors))
     parts = Fitting(self._encoder, self._normalizer, self._added.policy(special)).chunks(chars, room, overlap)
     return parts if isinstance(text, str) else map(str.encode, parts)
 

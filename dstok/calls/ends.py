@@ -16,7 +16,7 @@ import numpy.typing as npt
 from dstok.calls.sure_starts import start_before
 from dstok.core.run._offsets import char_spans
 from dstok.errors import SpecialTokenError, TextError
-from dstok.text.normalizers import View, view_of
+from dstok.text.normalizers import NormalizedText, normalized_text
 
 if TYPE_CHECKING:
     from dstok.core.run._encode import Encoder
@@ -40,9 +40,9 @@ class Ends:
 
     def first(self, text: str, limit: int) -> Places:
         """At least `limit` ids of the start of `text`, or all, and where each ends."""
-        chars, view = self._spans(text, max(limit, 0))
-        if view is not None:
-            ends = view.cuts(chars[:, 1], len(text))
+        chars, normalized = self._spans(text, max(limit, 0))
+        if normalized is not None:
+            ends = normalized.cuts(chars[:, 1], len(text))
             return len(ends), lambda index: int(ends[index])
 
         def end(index: int) -> int:
@@ -62,11 +62,11 @@ class Ends:
             if start == 0:
                 break
             try:
-                found, starts = self._starts(text, start)
+                number, starts = self._starts(text, start)
             except (TextError, SpecialTokenError):
                 break  # the pass over the whole text says where
-            if found > count:
-                return found, starts
+            if number > count:
+                return number, starts
             size *= 4
         return self._starts(text)
 
@@ -76,10 +76,10 @@ class Ends:
         if count < len(sample):  # counting the sample would take longer than looking at too much
             return _LIKELY * count + _LEAST
         try:
-            found = self._encoder.count_to(sample, self._policy, False, sys.maxsize)
+            ids = self._encoder.count_to(sample, self._policy, False, sys.maxsize)
         except (TextError, SpecialTokenError):
             return len(text)
-        return count * len(sample) * 9 // (8 * max(found, 1)) + _LEAST
+        return count * len(sample) * 9 // (8 * max(ids, 1)) + _LEAST
 
     def all(self, text: str) -> npt.NDArray[np.int64] | None:
         """Where each id of `text` ends, int64[n]; None if the core does not tell."""
@@ -87,9 +87,9 @@ class Ends:
 
     def _starts(self, text: str, origin: int = 0) -> Places:
         """All ids of `text` from a sure start on, and where each begins."""
-        chars, view = self._spans(text[origin:])
-        if view is not None:
-            chars = view.char_spans(chars)
+        chars, normalized = self._spans(text[origin:])
+        if normalized is not None:
+            chars = normalized.char_spans(chars)
 
         def start(index: int) -> int:
             place = int(chars[index, 0])
@@ -97,12 +97,12 @@ class Ends:
 
         return len(chars), start
 
-    def _spans(self, text: str, limit: int = sys.maxsize) -> tuple[npt.NDArray[np.int64], View | None]:
-        """The code point spans of ids in the text as the model sees it; a view of that text, if it is not `text`."""
+    def _spans(self, text: str, limit: int = sys.maxsize) -> tuple[npt.NDArray[np.int64], NormalizedText | None]:
+        """The code point spans of ids in the text as the model sees it; that text, if it is not `text`."""
         _, spans, chars, _, end = self._encoder.encode_spans(text, self._policy, False, limit)
         if chars is not None:
             return chars, None
-        data, view = text.encode("utf-8", "surrogatepass"), None  # no surrogate before `end`
+        data, normalized = text.encode("utf-8", "surrogatepass"), None  # no surrogate before `end`
         if self._normalizer is not None and not self._normalizer.is_normalized(text):
-            view = view_of(self._normalizer, data, self._policy)
-        return char_spans((data if view is None else view.text)[:end], spans), view
+            normalized = normalized_text(self._normalizer, data, self._policy)
+        return char_spans((data if normalized is None else normalized.text)[:end], spans), normalized

@@ -72,9 +72,9 @@ class Fitting:
 
     def _start_before(self, ahead: _Ahead, start: int, end: int, overlap: int) -> int:
         """The start of the longest end of `text[start:end]` that is found to fit `overlap` ids."""
-        found = ahead.before(end, overlap)
-        if start < found < end and self._count(ahead.text, found, end, overlap) == overlap:
-            return found
+        place = ahead.before(end, overlap)
+        if start < place < end and self._count(ahead.text, place, end, overlap) == overlap:
+            return place
         return end - len(self.last(ahead.text[start:end], overlap))
 
     def _count(self, text: str, start: int, end: int, room: int) -> int:

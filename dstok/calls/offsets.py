@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dstok.base.keywords import hinting
-from dstok.base.texts import Errors, Special, Text, plain, replaces, utf8
+from dstok.base.texts import Errors, Special, Text, checked_text, replaces_faults, utf8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,12 +38,12 @@ def encode_with_offsets(
     [[0, 2]]
     """
     before, after = self._ends.before(add_bos), self._ends.after(add_eos)
-    given = utf8(text, True) if replaces(errors) else plain(text)
-    found = self._places.encoding(given, self._added.policy(special), trim=True)
+    given = utf8(text, True) if replaces_faults(errors) else checked_text(text)
+    encoding = self._places.encoding(given, self._added.policy(special), trim=True)
     if not before and not after:
-        return found
+        return encoding
     data = utf8(given, False)
-    return found.framed(before, after, (len(data), len(data.decode())))
+    return encoding.framed(before, after, (len(data), len(data.decode())))
 
 
 def encode_char_spans(self: Parts, text: Text, *, special: Special = "all") -> Spans:
@@ -53,4 +53,4 @@ def encode_char_spans(self: Parts, text: Text, *, special: Special = "all") -> S
     >>> encode_char_spans(dstok.load("deepseek-v3"), "né").tolist()
     [[0, 2]]
     """
-    return self._places.char_spans(plain(text), self._added.policy(special))
+    return self._places.char_spans(checked_text(text), self._added.policy(special))

@@ -24,8 +24,8 @@ from dstok.core.run._span_pass import SpanPass
 from dstok.core.split._scan import Scanner
 from dstok.core.text._normalize import Normalizer
 from dstok.core.text._policy import Policy
-from dstok.pattern.collapse import Tag
-from dstok.text.normalizers import View, view_of
+from dstok.pattern.cascade import Tag
+from dstok.text.normalizers import NormalizedText, normalized_text
 
 __all__ = ["Places"]
 
@@ -52,18 +52,18 @@ class Places:
     def encoding(self, text: str | bytes, policy: Policy, trim: bool = False) -> Encoding:
         """The ids of a text, and where they lie; with `trim` as the model's post-processor leaves the spans."""
         ids, own, chars, notes, _ = self._encoder.encode_spans(text, policy, False)
-        view, spans = self._view(text, policy), own
-        seen = text if view is None else view.text
+        normalized = None if chars is not None else self._normalized_text(text, policy)
+        spans = own
+        seen = text if normalized is None else normalized.text
         if chars is None:
             chars = char_spans(utf8(seen, False), own)
         special = np.zeros(len(ids), np.bool_)
         special[[index for index, _, _ in notes]] = True
-        if view is not None:
-            spans, chars = view.byte_spans(own, chars), view.char_spans(chars)
+        if normalized is not None:
+            spans, chars = normalized.byte_spans(own, chars), normalized.char_spans(chars)
         if trim and self._trimmer is not None:
             spans, chars = self._trimmer.trimmed(spans, chars, own, utf8(seen, False), special)
-        numbers = partial(self._piece_numbers, own, text, view, notes, policy)
-        return Encoding(ids, spans, chars, numbers, special)
+        return Encoding(ids, spans, chars, partial(self._piece_numbers, text, policy), special)
 
     def char_spans(self, text: str | bytes, policy: Policy) -> Spans:
         """The code point spans alone, int64[n, 2], as `encoding` has them."""
@@ -72,40 +72,40 @@ class Places:
     def pieces(self, text: str | bytes, policy: Policy) -> list[Piece]:
         """The pieces of a text, added tokens among them."""
         ids, _, _, notes, _ = self._encoder.encode_spans(text, policy, False)
-        view = self._view(text, policy)
-        data = utf8(text, False) if view is None else view.text
+        normalized = self._normalized_text(text, policy)
+        data = utf8(text, False) if normalized is None else normalized.text
         scanner, tags = self._tagged()
         reasons = [None if tag.dropped else (tag.step, tag.alternative) for tag in tags]
-        found, at, chars = list[Piece](), 0, 0
+        pieces, at, chars = list[Piece](), 0, 0
         for index, start, end in notes:
-            chars = add_pieces(found, Piece, scanner, reasons, data, at, start, chars)
+            chars = add_pieces(pieces, Piece, scanner, reasons, data, at, start, chars)
             token = data[start:end].decode()
-            found.append(Piece(token, start, end, chars, chars + len(token), *(reasons[0] or _GAP), int(ids[index])))
+            pieces.append(Piece(token, start, end, chars, chars + len(token), None, None, int(ids[index])))
             at, chars = end, chars + len(token)
-        add_pieces(found, Piece, scanner, reasons, data, at, len(data), chars)
-        return found if view is None else original_pieces(view, found)
+        add_pieces(pieces, Piece, scanner, reasons, data, at, len(data), chars)
+        return pieces if normalized is None else original_pieces(normalized, pieces)
 
     def piece_spans(self, text: bytes, policy: Policy, in_code_points: bool) -> Spans:
         """The spans of the pieces alone, int64[n, 2], in bytes of valid UTF-8 or in code points."""
-        view = self._view(text, policy)
-        if view is None:
+        normalized = self._normalized_text(text, policy)
+        if normalized is None:
             spans = self._encoder.piece_spans(self._piece_pass, text, policy)
             if in_code_points and not text.isascii():
                 in_characters(text, spans.reshape(-1))
             return spans
         _, _, _, notes, _ = self._encoder.encode_spans(text, policy, False)
-        own = self._normalized_pieces(view.text, notes)
-        chars = char_spans(view.text, own)
-        return view.char_spans(chars) if in_code_points else view.byte_spans(own, chars)
+        own = self._normalized_pieces(normalized.text, notes)
+        chars = char_spans(normalized.text, own)
+        return normalized.char_spans(chars) if in_code_points else normalized.byte_spans(own, chars)
 
-    def _piece_numbers(
-        self, own: Spans, text: str | bytes, view: View | None, notes: Notes, policy: Policy,
-    ) -> npt.NDArray[np.int64]:
-        """The number of the piece that each id is of. `own`: the ids' spans in the text as the model sees it."""
-        if view is None:
+    def _piece_numbers(self, text: str | bytes, policy: Policy) -> npt.NDArray[np.int64]:
+        """The number of the piece that each id is of. Spans that were given away may have changed since."""
+        _, own, _, notes, _ = self._encoder.encode_spans(text, policy, False)
+        normalized = self._normalized_text(text, policy)
+        if normalized is None:
             spans = self._encoder.piece_spans(self._piece_pass, text, policy)
         else:
-            spans = self._normalized_pieces(view.text, notes)
+            spans = self._normalized_pieces(normalized.text, notes)
         return piece_numbers(own, spans[:, 1].copy())
 
     def _normalized_pieces(self, seen: bytes, notes: Notes) -> Spans:
@@ -116,11 +116,8 @@ class Places:
         places = np.cumsum(counts[:-1])  # of the added tokens, among the pieces
         return np.insert(spans, places, [(start, end) for _, start, end in notes], axis=0) if notes else spans
 
-    def _view(self, text: str | bytes, policy: Policy) -> NormalizedText | None:
+    def _normalized_text(self, text: str | bytes, policy: Policy) -> NormalizedText | None:
         """The text as the model sees it; None if that is the text itself."""
         if self._normalizer is None or self._normalizer.is_normalized(text):
             return None
         return normalized_text(self._normalizer, text if isinstance(text, bytes) else text.encode(), policy)
-
-
-_GAP = None, None  # of a piece that no step made

@@ -10,7 +10,7 @@ Example: V3 has "a" and two tokens for "⃁" (U+20C1, three bytes). The byte spa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok.base.lazy import lazy
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Encoding", "Piece", "original_pieces"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Encoding:
     """The ids of a text and where they come from; all arrays have one row an id.
 
@@ -38,10 +38,12 @@ class Encoding:
     the end of the text.
     """
 
+    __slots__ = ("__dict__", "_pieces")  # the array, or what makes it
+
     ids: Ids
     byte_spans: Spans
     char_spans: Spans
-    _pieces: npt.NDArray[np.int64] | Callable[[], npt.NDArray[np.int64]] = field(repr=False)
+    _pieces: npt.NDArray[np.int64] | Callable[[], npt.NDArray[np.int64]]
     special: npt.NDArray[np.bool_]
 
     @lazy
@@ -61,6 +63,9 @@ class Encoding:
         return all(map(np.array_equal, self._columns(), other._columns()))
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "Encoding({!r}, {!r}, {!r}, {!r}, {!r})".format(*self._columns())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Encoding, self._columns()

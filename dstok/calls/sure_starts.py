@@ -42,12 +42,12 @@ def _start_in(encoder: Encoder, normalizer: Normalizer | None, policy: Policy, t
     """A sure start in the window that begins at `place`, or 0."""
     before, stop = max(place - policy.reach, 0), place + _WINDOW
     data = text[place:stop].encode()
-    found = sure_start(encoder.finder, data, 0)
-    if found < 0 or not policy.absent(text[before : stop + policy.reach].encode()):
+    piece = sure_start(encoder.finder, data, 0)
+    if piece < 0 or not policy.absent(text[before : stop + policy.reach].encode()):
         return 0
     if normalizer is not None and not _is_normalized(normalizer, text, before):
         return 0
-    return place + len(data[:found].decode())
+    return place + len(data[:piece].decode())
 
 
 def _is_normalized(normalizer: Normalizer, text: str, place: int) -> bool:

@@ -115,7 +115,7 @@ class Inspection:
         if unit not in ("bytes", "characters"):
             raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
         return self._places().piece_spans(
-            utf8(text, replaces(errors)), self._added.policy(special), unit == "characters")
+            utf8(text, replaces_faults(errors)), self._added.policy(special), unit == "characters")
 
     @property
     def normalizer(self) -> tuple[NormalizerStep, ...]:

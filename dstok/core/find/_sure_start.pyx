@@ -106,10 +106,10 @@ cdef Py_ssize_t meeting(
 def sure_start(PieceFinder finder not None, const uint8_t[::1] text not None, Py_ssize_t at):
     """The first sure start of a piece that is found in `text` from `at` on, or -1. `at` is a border of characters."""
     cdef Ends ends
-    cdef Py_ssize_t found = -1
+    cdef Py_ssize_t place = -1
     if not 0 <= at < text.shape[0]:
         return -1
     with nogil:
         if possible_ends(&finder.scanner.tables, &text[0], at, text.shape[0], &ends):
-            found = meeting(&finder.scanner.tables, &text[0], text.shape[0], &ends)
-    return found
+            place = meeting(&finder.scanner.tables, &text[0], text.shape[0], &ends)
+    return place

@@ -152,7 +152,7 @@ cdef class Tally(Sink):
     def counted(self):
         """{piece: number of occurrences}, the most frequent first, and equally frequent ones by their bytes."""
         cdef Py_ssize_t count = 0, i
-        cdef dict found = {}
+        cdef dict counts = {}
         cdef Counted *order = <Counted *>malloc((self.used + 1) * sizeof(Counted))
         if order == NULL:
             raise MemoryError
@@ -163,24 +163,24 @@ cdef class Tally(Sink):
                     count += 1
             qsort(order, count, sizeof(Counted), in_order)
             for i in range(count):
-                found[PyUnicode_DecodeUTF8(<const char *>order[i].piece, order[i].length, NULL)] = order[i].count
+                counts[PyUnicode_DecodeUTF8(<const char *>order[i].piece, order[i].length, NULL)] = order[i].count
         finally:
             free(order)
-        return found
+        return counts
 
     cdef Counted bytes_of(self, const Entry *entry) noexcept nogil:
         """An entry's piece, with its first bytes as a number in whose order they stand."""
-        cdef Counted found
+        cdef Counted piece
         cdef uint8_t first[WORD]
         cdef int i
-        found.count, found.length = entry.count, entry.length
-        found.piece = <const uint8_t *>&entry.word if entry.length <= WORD else self.text + entry.word
+        piece.count, piece.length = entry.count, entry.length
+        piece.piece = <const uint8_t *>&entry.word if entry.length <= WORD else self.text + entry.word
         memset(first, 0, WORD)
-        memcpy(first, found.piece, min(entry.length, <Py_ssize_t>WORD))
-        found.first = 0
+        memcpy(first, piece.piece, min(entry.length, <Py_ssize_t>WORD))
+        piece.first = 0
         for i in range(WORD):
-            found.first = found.first << 8 | first[i]
-        return found
+            piece.first = piece.first << 8 | first[i]
+        return piece
 
     def passed(self):
         """The number of places with other pieces that look-ups have passed. For tests."""

@@ -5,7 +5,7 @@ from dstok.core.split._scan import Scanner
 Reason: TypeAlias = tuple[int | None, int | None]
 
 def add_pieces(
-    found: list[Any], cls: type[Any], scanner: Scanner, reasons: list[Reason | None], text: bytes, at: int, stop: int,
+    pieces: list[Any], cls: type[Any], scanner: Scanner, reasons: list[Reason | None], text: bytes, at: int, stop: int,
     chars: int,
 ) -> int:
     """Adds the pieces of `text[at:stop]`, which begins at character `chars`; returns the character at its end.

@@ -26,7 +26,7 @@ cdef enum:
 
 
 def add_pieces(
-    list found not None, type cls not None, Scanner scanner not None, list reasons not None, bytes text not None,
+    list pieces not None, type cls not None, Scanner scanner not None, list reasons not None, bytes text not None,
     Py_ssize_t at, Py_ssize_t stop, Py_ssize_t chars
 ):
     """Adds the pieces of `text[at:stop]`, which begins at character `chars`; returns the character at its end."""
@@ -62,7 +62,7 @@ def add_pieces(
                 put(piece, 5, reason[0])
                 put(piece, 6, reason[1])
                 put(piece, 7, None)
-                found.append(piece)
+                pieces.append(piece)
             at, start_object, first_object = end, end_object, last_object
     finally:
         drop(&memo)
