@@ -28,7 +28,7 @@ __all__ = ["Ends"]
 Places: TypeAlias = "tuple[int, Callable[[int], int]]"  # a number of ids; the place of each, by its index
 
 _LIKELY = 6  # code points looked at per id, first of all: more than most texts have
-_SAMPLE = 4096  # code points that tell how many an id of this text has
+_SAMPLES, _SAMPLE = 8, 512  # parts of so many code points tell how many an id of this text has
 _LEAST = 1024  # code points looked at in any case
 
 
@@ -67,19 +67,21 @@ class Ends:
                 break  # the pass over the whole text says where
             if number > count:
                 return number, starts
-            size *= 4
+            size = size * 5 // 4 + size * (count - number) // max(number, 1)
         return self._starts(text)
 
     def _likely(self, text: str, count: int) -> int:
         """How many code points at the end of `text` likely have more than `count` ids."""
-        sample = text[-_SAMPLE:]
-        if count < len(sample):  # counting the sample would take longer than looking at too much
-            return _LIKELY * count + _LEAST
+        size = min(_LIKELY * count + _LEAST, len(text))
+        if min(count, size) < _SAMPLES * _SAMPLE:  # counting the samples would take longer than looking at too much
+            return size
+        starts = range(len(text) - size, len(text), size // _SAMPLES)
+        sample = "".join(text[start : start + _SAMPLE] for start in starts)
         try:
             ids = self._encoder.count_to(sample, self._policy, False, sys.maxsize)
         except (TextError, SpecialTokenError):
             return len(text)
-        return count * len(sample) * 9 // (8 * max(ids, 1)) + _LEAST
+        return count * len(sample) * 5 // (4 * max(ids, 1)) + _LEAST
 
     def all(self, text: str) -> npt.NDArray[np.int64] | None:
         """Where each id of `text` ends, int64[n]; None if the core does not tell."""

@@ -66,7 +66,7 @@ def test_the_ids_from_a_sure_start_on(name: str, window: int, monkeypatch: pytes
 @pytest.mark.parametrize("name", MODELS)
 def test_the_last_ids(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """They begin where a pass over the whole text finds them; truncating from the left takes these places."""
-    for module, constant, value in ((ends, "_LEAST", 4), (ends, "_LIKELY", 1), (ends, "_SAMPLE", 3), (sure_starts, "_WINDOW", 20)):
+    for module, constant, value in ((ends, "_LEAST", 4), (ends, "_LIKELY", 1), (ends, "_SAMPLES", 1), (ends, "_SAMPLE", 3), (sure_starts, "_WINDOW", 20)):
         monkeypatch.setattr(module, constant, value)
     tok, chance = MODELS[name](), random.Random(name)
     for _ in range(60):

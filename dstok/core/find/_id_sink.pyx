@@ -298,7 +298,7 @@ cdef class IdSpanSink(IdSink):
 
 
 cdef inline Spans spans_from(Workspace w) noexcept nogil:
-    # The place of the next spans. What changes is kept apart from the workspace: a span that is written might change it.
+    # The place of the next spans. It lies apart from the workspace, which writing a span might change.
     cdef Spans out
     out.spans, out.char_spans, out.characters = w.spans + 2 * w.spanned, w.char_spans + 2 * w.spanned, w.characters
     return out

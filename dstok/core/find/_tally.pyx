@@ -6,13 +6,13 @@ In: texts, one after the other. Out: each distinct piece with its number of occu
 Invariant: the counts are the sums over all texts of the pieces of `SpanPass.split`. The table takes at most `memory`
 bytes: if it needed more, it says so and counts no further.
 
-The table is an open hash table, half full at most; beside it the bytes of the longer pieces lie one after the other. The hash
-has a random seed, so nobody can make a text that is slow for everybody.
+The table is an open hash table, half full at most; beside it the bytes of the longer pieces lie one after the other.
+The hash has a random seed, so nobody can make a text that is slow for everybody.
 """
 
 cimport cython
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
 

@@ -238,7 +238,7 @@ cdef class Encoder:
         cdef Py_ssize_t i
         w.begin_spans()
         try:
-            # Room that is not written to costs nothing, and growing costs new pages: a character is an id at most, nearly.
+            # Room that is not written to costs nothing; to grow costs new pages. Few texts have an id a character.
             if not w.reserve_spans(min(limit, len(text))):
                 raise MemoryError
             self._run(self.with_spans, w, text, policy, replace, False, True, limit)
