@@ -152,8 +152,8 @@ def _seconds(call: Callable[[], Any], times: int) -> float:
 
 
 def tables(results: Sequence[dict[str, Any]]) -> str:
-    """A table of MB/s and shares, and a line for the short calls, for each result."""
-    return "\n\n".join(_table(each) for each in results)
+    """A table of MB/s and shares, and a line for the short calls, for each result, the widest instructions first."""
+    return "\n\n".join(_table(each) for each in sorted(results, key=lambda each: [*LEVELS].index(each["level"])))
 
 
 def _table(found: dict[str, Any]) -> str:
