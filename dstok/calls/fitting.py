@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dstok.base.texts import lone_surrogate
@@ -128,16 +129,14 @@ class _Ahead:
         """The number of ids before a place. An id over the place is not counted."""
         place -= self._start
         index = bisect_left(self._block, place)
-        return index + (0 < place and index < len(self._block) and self._block[index] == place)
+        return index + (place > 0 and index < len(self._block) and self._block[index] == place)
 
     def _read(self, start: int) -> None:
         """Encodes the block that begins at `start`, if it is text, and the normalizer does not change it."""
         self._start, ends = start, None
         if self._size:
-            try:
+            with suppress(TextError, SpecialTokenError):  # a part that comes to the fault says where, by its own pass
                 ends = self._ends.all(self.text[start : start + self._size])
-            except (TextError, SpecialTokenError):  # if a part comes to the fault, that part's own pass says where
-                pass
         self._size = 0 if ends is None else min(4 * self._size, self._most)
         self._block = memoryview(b"").cast("q") if ends is None else ends.data
 
