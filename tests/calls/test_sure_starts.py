@@ -15,6 +15,7 @@ from small_models import added_token, model_json
 from smaller_models import smaller_json
 
 import dstok
+from dstok.base.texts import Special
 from dstok.calls import ends, sure_starts
 from dstok.calls.ends import Ends
 from dstok.calls.sure_starts import start_before
@@ -25,6 +26,8 @@ PATTERNS = [r"\s+(?!\S)|\s?\w+|\s+|[^\s\w]+", r"a(?=[^b]*b)|\w|.|\n", r"[^\S\n]*
             [r"\p{N}{1,3}", r"\s+(?!\S)|\s+"]]
 LETTERS = ["a", "b", "ab", "1", "123", " ", "  ", "\n", "\r\n", "é", "!", "é!b", "<x>", "<y>", "<x><y>", "<", " a", "中", "文",
            "中文", "\u3042", "\u0301", "\U0001f600", "word", "A", "'s", "aaaaaaaaaaaaaaaaaaaa", "          ", "1234567890"]
+SPECIALS: tuple[Special, ...] = ("all", "none")
+REFUSED: tuple[Special, ...] = ("all", "raise")
 
 MODELS: dict[str, Callable[[], dstok.Tokenizer]] = {
     "deepseek-v3": lambda: V3,
@@ -52,7 +55,7 @@ def test_the_ids_from_a_sure_start_on(name: str, window: int, monkeypatch: pytes
     monkeypatch.setattr(sure_starts, "_WINDOW", window)
     tok, chance, found = MODELS[name](), random.Random(name), 0
     for _ in range(25):
-        text, special = text_of(chance, tok, 40), chance.choice(("all", "none"))
+        text, special = text_of(chance, tok, 40), chance.choice(SPECIALS)
         ids, policy = tok.encode(text, special=special), tok._added.policy(special)
         for place in chance.sample(range(1, len(text) + 1), min(len(text), 12)):
             start = start_before(tok._encoder, tok._normalizer, policy, text, place)
@@ -70,7 +73,7 @@ def test_the_last_ids(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, constant, value)
     tok, chance = MODELS[name](), random.Random(name)
     for _ in range(60):
-        text, count, special = text_of(chance, tok, 60), chance.choice((0, 1, 2, 5, 20)), chance.choice(("all", "none"))
+        text, count, special = text_of(chance, tok, 60), chance.choice((0, 1, 2, 5, 20)), chance.choice(SPECIALS)
         places = Ends(tok._encoder, tok._normalizer, tok._added.policy(special))
         (whole, starts), (some, last) = places._starts(text), places.last(text, count)
         assert min(whole, count) <= some <= whole
@@ -83,7 +86,7 @@ def test_the_last_ids(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_text_far_before_is_not_read() -> None:
     """It may even be broken, or hold a token that is refused; near the end it may not."""
     text = "\ud800<｜User｜>" + "word " * 100_000
-    for special in ("all", "raise"):
+    for special in REFUSED:
         assert V3.truncate(text, 50, truncation_side="left", special=special) == " word" * 49 + " "
     with pytest.raises(dstok.TextError, match="code point 2"):
         V3.truncate("a \ud800" + "word " * 10, 50, truncation_side="left")
