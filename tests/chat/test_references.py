@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from chat_references import reference
+from chat_references import as_text, reference
 from hypothesis import given
 from reference import part_of_examples
 
@@ -15,8 +15,6 @@ from dstok.testing.conversations import Drawn, conversations
 
 OWN = ("the tools in a message of the context", "the tools in this message or as an argument",  # what dstok alone refuses
        "expected text or a list of parts", "expected a part of type")
-PRINTS = {"v2.5": ("system",), "r1-distill": ("system",), "v3.2": ("system", "user", "tool", "assistant"),  # a repr of None
-          "v4-preview": ("system", "user", "tool", "assistant", "latest_reminder")}
 
 
 def outcome(render: Any, drawn: Drawn) -> tuple[str, str]:
@@ -33,19 +31,6 @@ def is_one_of_several_faults(version: chat.VersionName, ours: tuple[str, str], w
     """deepseek-recipe's objects are made one by one, in the order that the test chooses: which of several faults is met
     first means nothing."""
     return version in ("v4-0731", "v4.1") and ours[0] == wanted[0] == "error"
-
-
-def as_text(version: chat.VersionName, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The messages as the reference has to get them: parts of a content joined, and no content where it prints None."""
-    found = []
-    for message in messages:
-        content = message.get("content")
-        if isinstance(content, list) and all(isinstance(part, dict) for part in content):
-            message = {**message, "content": "\n\n".join(part["text"] for part in content)}
-        if content is None and message.get("role") in PRINTS.get(version, ()):
-            message = {**message, "content": ""}
-        found.append(message)
-    return found
 
 
 def render(version: chat.VersionName) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from chat_models import all_added, ours
-from chat_references import reference, template_text
+from chat_references import as_text, reference, template_text
 from hypothesis import given
 from kept import kept
 from reference import part_of_examples
@@ -42,11 +42,13 @@ def test_the_templates_of_the_built_in_versions(version: chat.VersionName) -> No
         try:
             wanted = chat.render(drawn.messages, version, **drawn.options)
         except chat.ChatError as error:
+            if not error.reference:  # a content that dstok alone refuses
+                return
             with pytest.raises(chat.ChatError) as caught:
-                chat.render(drawn.messages, template(version), **drawn.options)
+                chat.render(as_text(version, drawn.messages), template(version), **drawn.options)
             assert caught.value.reference == error.reference
             return
-        found = chat.render(drawn.messages, template(version), **drawn.options)
+        found = chat.render(as_text(version, drawn.messages), template(version), **drawn.options)
         assert (found.text, found.special_ranges) == (wanted.text, wanted.special_ranges)
 
     check()

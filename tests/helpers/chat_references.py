@@ -55,6 +55,22 @@ CHANGES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
     ]),
 }
 
+PRINTS = {"v2.5": ("system",), "r1-distill": ("system",), "v3.2": ("system", "user", "tool", "assistant"),  # a repr of None
+          "v4-preview": ("system", "user", "tool", "assistant", "latest_reminder")}
+
+
+def as_text(version: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages as the reference has to get them: parts of a content joined, and no content where it prints None."""
+    found = []
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+            message = {**message, "content": "\n\n".join(part["text"] for part in content)}
+        if content is None and message.get("role") in PRINTS.get(version, ()):
+            message = {**message, "content": ""}
+        found.append(message)
+    return found
+
 
 def reference(version: str) -> Reference:
     """The reference of a version; skips the test if it is not there (fails it in CI)."""
