@@ -49,8 +49,8 @@ FAULTS = {
         "dstok/tables/kernels.py", "for byte in members.ascii]", "for byte in members.ascii if chr(byte) in PROBES]",
         ("patterns",)),
     "wide character of a single class": Fault(
-        "dstok/tables/kernels.py", "while (found := find_difference(rules, marked, classes, kinds)) is not None:",
-        "while (found := None) is not None:", ("patterns",)),
+        "dstok/tables/kernels.py", "while (difference := find_difference(rules, marked, classes, kinds)) is not None:",
+        "while (difference := None) is not None:", ("patterns",)),
     "state lost between blocks": Fault(
         "dstok/core/split/_rules.h", "s->number = LAST(m->number);", "s->number = 0;", ("deepseek-v3", "minimax")),
     "shared id has the added text": Fault(
