@@ -2,17 +2,17 @@
 #define IS(n) (x == *(const V *)firsts->bytes[n])
 #define IS_FIRST(few) ((V)((few) ? IS(0) : IS(0) | IS(1) | IS(2) | IS(3)))
 
-/* Of the first bytes in `same`, those that texts may begin with, by the bytes after them: not zero there. */
-FUNCTION V NAME(first_fit)(const FirstBytes *firsts, const uint8_t *text, V same) {
+/* Drops the first bytes in `same` that no text begins with, by the bytes after them: zero there. By pointer: gcc 14 for
+ * aarch64 fails at vectors of this alignment as arguments. */
+FUNCTION void NAME(first_fit)(const FirstBytes *firsts, const uint8_t *text, V *same) {
 #ifdef LOOK_UP
     for (int i = 0; i < FIRST_DEEP; i++) {
         V x = *(const V *)(text + i);
-        same &= LOOK_UP(firsts->halves[i][0], x & 15) & LOOK_UP(firsts->halves[i][1], x >> 4);
+        *same &= LOOK_UP(firsts->halves[i][0], x & 15) & LOOK_UP(firsts->halves[i][1], x >> 4);
     }
 #else
-    (void)firsts, (void)text;
+    (void)firsts, (void)text, (void)same;
 #endif
-    return same;
 }
 
 /* Four vectors at a time, and then the last bytes. `one`: there is one first byte. */
@@ -26,8 +26,10 @@ FUNCTION int64_t NAME(first_by)(const FirstBytes *firsts, int one, const uint8_t
         if (!BITS(any))
             continue;
         any = (V){0};
-        for (int i = 0; i < 4; i++)
-            any |= same[i] = NAME(first_fit)(firsts, text + at + VECTOR * i, same[i]);
+        for (int i = 0; i < 4; i++) {
+            NAME(first_fit)(firsts, text + at + VECTOR * i, same + i);
+            any |= same[i];
+        }
         any = (V)(any != 0);
         if (!BITS(any))
             continue;
