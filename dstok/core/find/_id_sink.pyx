@@ -26,7 +26,8 @@ from libc.string cimport memcpy, memset
 from dstok.core.merge._bpe cimport LANES, NO_RANK, lanes_clear, lanes_put, lanes_take, start_symbols
 from dstok.core.simd._level cimport Lanes, chosen
 from dstok.core.merge._pieces cimport (
-    CHUNK_ROOM, MIDDLE, MOST_IDS, insert, look_up_long, piece_ring, piece_second, piece_value,
+    CHUNK_ROOM, MIDDLE, MOST_IDS, insert, look_up_long, piece_from_ring, piece_in_ring, piece_ring, piece_second,
+    piece_value,
 )
 from dstok.core.text._utf8 cimport characters_in
 from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, Workspace
@@ -206,9 +207,12 @@ cdef class IdSink(Sink):
             at = self.level.emit(w.values, at, w.pieces, &out)
             if at == w.pieces:
                 break
-            ids = self.located(w, w.values[at], &count)
-            memcpy(out, ids, count * sizeof(uint32_t))
-            out += count
+            if piece_in_ring(w.values[at]):
+                out = piece_from_ring(&w.table, w.values[at], out)
+            else:
+                ids = self.located(w, w.values[at], &count)
+                memcpy(out, ids, count * sizeof(uint32_t))
+                out += count
             at += 1
         w.count = out - w.out
 

@@ -13,21 +13,13 @@ enum {
     PROBE_MISSED = -1,
     FEW = 8,          /* pieces for which this is faster than the loops for chunks */
     SHORT_TEXT = 128, /* bytes of a text, and so pieces, at most */
-    SHORT_IDS = SHORT_TEXT + 4, /* room for its ids, of a byte at least each, and for words that are written after them */
+    SHORT_IDS = SHORT_TEXT + RING_STEP, /* room for its ids, of a byte at least each, and for those written after them */
 };
 
 /* The value of a piece in its second line, or 0. */
 static inline uint64_t few_second(const PieceTable *t, const uint8_t *text, uint32_t length) {
     const uint64_t *line = length <= MIDDLE ? piece_second(t, text, length) : NULL;
     return line ? piece_value(t, line, text, length) : 0;
-}
-
-/* Writes the ids in the ring that a value stands for; returns their end. */
-static inline uint32_t *few_ring(const PieceTable *t, uint64_t value, uint32_t *out) {
-    uint32_t count;
-    const uint32_t *ids = piece_ring(t, value, &count);
-    memcpy(out, ids, count * sizeof(uint32_t));
-    return out + count;
 }
 
 /* Writes the ids of any number of pieces, by the loops for chunks. */
@@ -43,7 +35,7 @@ static inline int few_chunk(const Implementation *level, const PieceTable *t, co
             return PROBE_MISSED;
     }
     while ((at = level->emit(values, at, pieces, &end)) < pieces)
-        end = few_ring(t, values[at++], end);
+        end = piece_from_ring(t, values[at++], end);
     return (int)(end - out);
 }
 

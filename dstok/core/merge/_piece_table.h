@@ -21,6 +21,7 @@ _Static_assert(8 + 3 * VALUE_ID_BITS <= 64, "a value holds a number of ids, a le
 #define RING (1u << 20)
 #define RING_SAFE (RING - (1u << 15))
 _Static_assert(CHUNK_ROOM * MIDDLE <= RING - RING_SAFE, "the ids that a chunk adds");
+enum { RING_STEP = 8 }; /* ids that are copied at once; so many may be read after the ring's end */
 
 struct PieceTable {
     uint64_t *a;     /* lines of 4 keys, then their 4 values */
@@ -65,10 +66,24 @@ static inline int piece_wrong(const PieceTable *t, uint64_t value, uint32_t leng
     return ((value >> 2 & 63) != length) | (!(value & 3) & (t->head - (value >> 16) > RING_SAFE));
 }
 
+/* Whether the ids of a value without ids are in the ring. */
+static inline int piece_in_ring(uint64_t value) { return (value >> 8 & 0xFF) != 0; }
+
 /* The ids in the ring that a value without ids stands for, and their number; 0: the value is of another kind. */
 static inline const uint32_t *piece_ring(const PieceTable *t, uint64_t value, uint32_t *count) {
     *count = value >> 8 & 0xFF;
     return t->ring + (value >> 16 & (RING - 1));
+}
+
+/* Writes the ids in the ring that a value stands for; returns their end. Most pieces have at most RING_STEP of them: so
+ * many are always written, since a copy of a known size is no call. */
+static inline uint32_t *piece_from_ring(const PieceTable *t, uint64_t value, uint32_t *out) {
+    uint32_t count;
+    const uint32_t *ids = piece_ring(t, value, &count);
+    memcpy(out, ids, RING_STEP * sizeof(uint32_t));
+    if (__builtin_expect(count > RING_STEP, 0))
+        memcpy(out + RING_STEP, ids + RING_STEP, (count - RING_STEP) * sizeof(uint32_t));
+    return out + count;
 }
 
 /* The second line of a piece of up to 24 bytes, or NULL if it cannot stand there: only an entry that a full line has

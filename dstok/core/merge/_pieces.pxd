@@ -21,8 +21,11 @@ cdef extern from "merge/_piece_table.h":
         CHUNK        # pieces in work at once
         CHUNK_ROOM
         RING
+        RING_STEP
         VALUE_ID_BITS
     const uint32_t *piece_ring(const PieceTable *t, uint64_t value, uint32_t *count) noexcept nogil
+    bint piece_in_ring(uint64_t value) noexcept nogil
+    uint32_t *piece_from_ring(const PieceTable *t, uint64_t value, uint32_t *out) noexcept nogil
     const uint64_t *piece_second(const PieceTable *t, const uint8_t *text, uint32_t length) noexcept nogil
     uint64_t piece_value(
         const PieceTable *t, const uint64_t *line, const uint8_t *text, uint32_t length) noexcept nogil

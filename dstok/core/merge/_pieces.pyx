@@ -79,7 +79,7 @@ cdef enum:
     STEPS = 2             # the first line and the other one: more make texts of ever new pieces 1.7 times slower
 
 TABLE_BYTES = ((64 << A_LINES_LOG2) + (64 << B_LINES_LOG2) + (WAYS * sizeof(EntryC) << C_SETS_LOG2)
-               + (WAYS * sizeof(EntryD) << D_SETS_LOG2) + 4 * RING)
+               + (WAYS * sizeof(EntryD) << D_SETS_LOG2) + 4 * (RING + RING_STEP))
 JOINED_BYTES = (1 << CUT_BITS) // 8
 BORDER_BYTES = BORDERS
 MOST_PAIRS = 1 << 13      # pairs at one border inside a token: a hundredth of the bitmap

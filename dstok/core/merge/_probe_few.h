@@ -37,7 +37,7 @@ static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t l
         value = few_second(t, text, length);
     if (!value)
         return NULL;
-    return value & 3 ? probe_unpack(value, out) : few_ring(t, value, out);
+    return value & 3 ? probe_unpack(value, out) : piece_from_ring(t, value, out);
 }
 
 __attribute__((always_inline))
