@@ -1,1 +1,1 @@
-"""What a call of a tokenizer gives, or works through: offsets, streams, texts that grow, budgets."""
+"""The calls of a tokenizer: batches, offsets, streams, texts that grow, budgets, decoding, files."""

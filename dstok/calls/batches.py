@@ -1,8 +1,8 @@
 """Many texts at once, by several threads.
 
-In: texts, or rows of buffers that hold texts. Out: the ids of each, as lists or in one array, or how many they are; BOS
-and EOS around each, where wanted.
-Invariant: the ids of a text are those of `encode`, whatever texts stand beside it.
+In: texts, or rows of buffers that hold texts. Out: the ids of each, as lists or in one array, or their number; with BOS
+and EOS around each text, if the caller asks for them.
+Invariant: each text has the ids that `encode` gives it alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dstok.core.run._encode import Encoder
     from dstok.core.text._policy import Policy
 
-    Chosen = npt.NDArray[np.bool_]  # of each text whether
+    Chosen = npt.NDArray[np.bool_]  # for each text: whether it is encoded
 
 __all__ = ["count_batch", "count_rows", "encode_batch", "encode_batch_arrays", "encode_rows", "framed"]
 
@@ -36,7 +36,7 @@ def encode_batch(
 ) -> list[list[int]]:
     """The ids of each of `texts`, as lists. `threads` share the work, without the GIL. Other keywords as `encode`.
 
-    An error of a text says which one it is of; of several that of the first.
+    An error names the text that is at fault. If several texts are at fault, the error is about the first one.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").encode_batch(["Hello", "Hello world"])
@@ -95,7 +95,7 @@ def count_rows(
     self: Parts, rows: Rows, present: Chosen, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
 ) -> npt.NDArray[np.int64]:
-    """The lengths alone, as `encode_rows` gives them."""
+    """The lengths that `encode_rows` gives, without the ids."""
     extra = self._ends.extra(add_bos, add_eos)
     lengths = _batch(self._encoder, rows, threads, self._added.policy(special), errors).length_array()
     return lengths + extra * present if extra else lengths
@@ -114,7 +114,7 @@ def framed(
     flat: npt.NDArray[np.uint32], lengths: npt.NDArray[np.int64], before: list[int], after: list[int],
     present: Chosen | None,
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-    """The ids with BOS and EOS around those of each text that is `present` (None: of all), and their lengths."""
+    """The ids with BOS and EOS around each text that is `present` (None: around all texts), and the new lengths."""
     import numpy as np
 
     chosen = np.ones(len(lengths), np.bool_) if present is None else present

@@ -1,9 +1,9 @@
 """Texts that must fit a number of tokens: counting up to it, truncating to it, cutting into chunks.
 
-In: a tokenizer, a text, `max_tokens`. Out: counts, or parts of the text, cut between characters: `str` of `str`,
-bytes of bytes.
-Invariant: each part that comes out re-encodes to at most `max_tokens` ids. A part that ends where the text was cut
-may encode otherwise at the cut than within the text, so each candidate is counted again, never assumed.
+In: a tokenizer, a text, `max_tokens`. Out: counts, or parts of the text, cut between characters. Parts of a `str` are
+`str`; parts of bytes are bytes.
+Invariant: each part has at most `max_tokens` ids when it is encoded alone. A cut may change the ids beside it, so each
+candidate is counted again.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def count_up_to(
 ) -> int:
     """The number of ids of `text` if it is at most `max_tokens`, else `max_tokens + 1`. Keywords as `encode`.
 
-    It stops early: time is bounded by `max_tokens`, but for bytes, which are checked as a whole, and for a model with
-    a normalizer, which looks at the whole text first: at a gigabyte a second or more. Raises `ArgumentError` for
+    It stops early, so `max_tokens` bounds the time. Two exceptions read the whole text first, at a gigabyte a second
+    or more: bytes are checked as a whole, and a normalizer looks at the whole text. Raises `ArgumentError` for
     `max_tokens` below 0.
 
     >>> import dstok
@@ -62,7 +62,7 @@ def truncate(
 ) -> str | bytes:
     """`text` cut to at most `max_tokens` ids, counted again after the cut; `truncation_side` is the end that goes.
 
-    It is cut between characters; of bytes it is bytes. With `add_bos` and `add_eos` these ids count, too.
+    The cut is between characters. Bytes give bytes. The ids of `add_bos` and `add_eos` count, too.
     Other keywords as `encode`. Raises `ArgumentError` if `max_tokens` is below 0, or too small for BOS and EOS.
 
     >>> import dstok
@@ -95,9 +95,9 @@ def chunk(
 ) -> Iterator[str] | Iterator[bytes]:
     """Parts of `text`, in order, of at most `max_tokens` ids each; without overlap they join to `text`.
 
-    Each begins at most `overlap` ids before the end of the last one; with `add_bos` and `add_eos` these ids count
-    in each part. Other keywords as `encode`. Raises `ArgumentError` if `max_tokens` leaves no id for text, or not
-    more than `overlap`; and, when it comes to it, for a character that has more ids.
+    Each part begins at most `overlap` ids before the end of the part before. The ids of `add_bos` and `add_eos` count
+    in each part. Other keywords as `encode`. Raises `ArgumentError` at once if `max_tokens` leaves no id for text, or
+    not more than `overlap`. Iteration raises it at a character that has more ids than a part may have.
 
     >>> import dstok
     >>> list(dstok.load("deepseek-v3").chunk("Hello wide world", 2))
@@ -115,7 +115,7 @@ def chunk(
 
 
 def _room(max_tokens: int, extra: int, least: int) -> int:
-    """How many of these ids are for text: at least `least`."""
+    """The number of these ids that text may have: at least `least`."""
     why = f" ({extra} for BOS and EOS)" if extra else ""
     return whole_number("max_tokens", max_tokens, extra + least, why, MANY) - extra
 

@@ -1,6 +1,6 @@
 """Ids -> text, and tokens by their ids.
 
-In: ids. Out: text or bytes; the spelling or the bytes of a token, and its id.
+In: ids, or tokens. Out: text or bytes; a token's spelling, bytes or id.
 Invariant: `decode_bytes` gives the bytes of the tokens, one after the other, and nothing between them.
 """
 
@@ -27,12 +27,12 @@ __all__ = ["decode", "decode_batch", "decode_bytes", "decode_lists", "decode_str
 
 
 def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False, errors: Errors = "replace") -> str:
-    """The text of `ids`: of a list, an array, or what else gives ints.
+    """The text of `ids`: a list, an array, or another iterable of ints.
 
-    Bytes that are not UTF-8 become U+FFFD, or with errors="strict" a `DecodeError`. `skip_special_tokens` leaves out
-    the tokens that the model marks as special, as upstream does. These are not all added tokens: of V3's,
-    `<｜begin▁of▁sentence｜>` is one, while `<｜User｜>` and `<think>` stay. Raises `UnknownIdError` with the id and
-    its index, and `ArgumentError`.
+    Bytes that are not UTF-8 become U+FFFD; with errors="strict" they raise `DecodeError`. `skip_special_tokens` leaves
+    out the tokens that the model marks as special, as upstream does. Not every added token is special: V3 marks
+    `<｜begin▁of▁sentence｜>`, but not `<｜User｜>` and `<think>`. Raises `UnknownIdError` with the id and its index,
+    and `ArgumentError`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -46,7 +46,7 @@ def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False
 
 
 def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False) -> bytes:
-    """The bytes of `ids`, as they are. `skip_special_tokens`, and errors, as `decode`.
+    """The bytes of `ids`, also where they are not UTF-8. `skip_special_tokens` and errors are as in `decode`.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").decode_bytes([19923, 2058])
@@ -60,7 +60,7 @@ def decode_batch(
     self: Parts, batch: Iterable[Any], *, offsets: npt.NDArray[np.int64] | Sequence[int] | None = None,
     skip_special_tokens: bool = False, errors: Errors = "replace",
 ) -> list[str]:
-    """`decode` of each of `batch`; errors say which list they are of.
+    """Decodes each list of `batch` as `decode` does; an error names the list that is at fault.
 
     `batch` holds lists or arrays of ids, or is one array with a list of ids in each row. With `offsets`, int64[n + 1],
     it holds the ids of n lists, one after the other, as `encode_batch_arrays` gives them.
@@ -86,10 +86,10 @@ def decode_lists(
     self: Parts, ids: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64], *, skip_special_tokens: bool,
     errors: Errors,
 ) -> tuple[bytes, npt.NDArray[np.int64], dict[int, str]]:
-    """`decode` of lists that lie one after the other in `ids`, `counts` their lengths.
+    """Decodes lists that lie one after the other in `ids`; `counts` holds their lengths.
 
-    (bytes, sizes, repaired): list i has `sizes[i]` of the bytes; the texts of those whose bytes are not UTF-8 are
-    `repaired`, by number. Raises as `decode_batch`.
+    Returns (bytes, sizes, repaired). List i has `sizes[i]` of the bytes. `repaired` maps the number of each list
+    whose bytes are not UTF-8 to its text. Raises as `decode_batch`.
     """
     import numpy as np
 
@@ -109,20 +109,20 @@ def decode_stream(self: Parts, *, skip_special_tokens: bool = False, errors: Err
 
 
 def id_to_token(self: Parts, id: int) -> str:
-    """A token as tokenizer.json spells it: bytes in the byte-level alphabet, added tokens as they are matched."""
+    """A token as tokenizer.json spells it: in the byte-level alphabet, or, for an added token, as its text."""
     return self._vocabulary.text_of(id)
 
 
 def token_to_id(self: Parts, token: Text) -> int:
-    """The id of a token, given as tokenizer.json spells it, or as its bytes.
+    """The id of `token`: its spelling in tokenizer.json, or its bytes.
 
-    Raises `UnknownTokenError`, and `ArgumentError` for what is neither `str` nor bytes.
+    Raises `UnknownTokenError`, and `ArgumentError` for a value that is neither `str` nor bytes.
     """
     return self._vocabulary.id_of(token)
 
 
 def vocabulary(self: Parts) -> list[bytes]:
-    """The bytes of all tokens, by id: `vocab_size` of them, as `decode_bytes` gives each, b"" where an id has no token.
+    """The bytes of the tokens by id, `vocab_size` entries, each as `decode_bytes` gives it; b"" if there is no token.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").vocabulary()[19923]
@@ -133,7 +133,7 @@ def vocabulary(self: Parts) -> list[bytes]:
 
 
 def get_vocab(self: Parts) -> dict[str, int]:
-    """The ids of all tokens, added ones included, by their spelling in a tokenizer.json: a dictionary of your own.
+    """The ids of all tokens, added tokens included, by their spelling in a tokenizer.json, as a new dictionary.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").get_vocab()["\u0120world"]
@@ -143,7 +143,7 @@ def get_vocab(self: Parts) -> dict[str, int]:
 
 
 def number_of_tokens(self: Parts) -> int:
-    """How many tokens there are, added ones, too: as many as `get_vocab` has. An id may have none: see `vocab_size`.
+    """The number of tokens, added tokens included, as in `get_vocab`. `vocab_size` may be more: an id may lack a token.
 
     >>> import dstok
     >>> len(dstok.load("deepseek-v3"))
@@ -153,12 +153,12 @@ def number_of_tokens(self: Parts) -> int:
 
 
 def has_tokens(self: Parts) -> bool:
-    """True: `if tokenizer` asks whether there is one, and `number_of_tokens` would make the vocabulary for that."""
+    """True: without this method, `if tokenizer` would call `number_of_tokens`, which makes the vocabulary."""
     return True
 
 
 def _text(data: bytes, number: int | None = None, *, errors: Errors) -> str:
-    """The text of bytes, which are those of the list `number` of a batch."""
+    """The text of the bytes that list `number` of a batch has."""
     try:
         return data.decode("utf-8", errors)
     except UnicodeDecodeError as error:

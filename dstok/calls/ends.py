@@ -1,7 +1,7 @@
-"""Where the first and the last ids of a text lie, in code points: for texts that must fit a number of ids.
+"""The places of the first and the last ids of a text, in code points: for texts that must fit a number of ids.
 
-In: a text, a policy. Out: the number of ids that were found, and their places, each computed when it is asked for.
-Invariant: a place is a border of characters. An end inside a character is moved to before it, a start to after it.
+In: a text, a policy. Out: the number of ids, and a function that gives the place of each.
+Invariant: a place is a border of characters. An end inside a character moves before it, a start moves after it.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Ends"]
 
-Places: TypeAlias = "tuple[int, Callable[[int], int]]"  # a number of ids; the place of each, by its index
+Places: TypeAlias = "tuple[int, Callable[[int], int]]"  # the number of ids; index -> place
 
-_LIKELY = 6  # code points looked at per id, first of all: more than most texts have
-_SAMPLES, _SAMPLE = 8, 512  # parts of so many code points tell how many an id of this text has
-_LEAST = 1024  # code points looked at in any case
+_LIKELY = 6  # code points per id in the first part that is encoded: more than most texts have
+_SAMPLES, _SAMPLE = 8, 512  # parts, and the code points of each: they tell how many code points an id has
+_LEAST = 1024  # code points in the first part at least
 
 
 class Ends:
-    """The places of ids, of one model under one policy."""
+    """The places of the ids that one model gives under one policy."""
 
     def __init__(self, encoder: Encoder, normalizer: Normalizer | None, policy: Policy) -> None:
         self._encoder, self._normalizer, self._policy = encoder, normalizer, policy
 
     def first(self, text: str, limit: int) -> Places:
-        """At least `limit` ids of the start of `text`, or all, and where each ends."""
+        """The ends of the first ids of `text`: at least `limit` ids, or all."""
         chars, normalized = self._spans(text, max(limit, 0))
         if normalized is not None:
             ends = normalized.cuts(chars[:, 1], len(text))
@@ -52,9 +52,9 @@ class Ends:
         return len(chars), end
 
     def last(self, text: str, count: int) -> Places:
-        """More than `count` ids of the end of `text`, or all, and where each begins.
+        """The starts of the last ids of `text`: more than `count` ids, or all.
 
-        Without a normalizer that looks far, time depends on `count` alone.
+        Time depends on `count` alone, unless the normalizer looks far.
         """
         size = self._likely(text, count)
         while size < len(text):
@@ -64,16 +64,16 @@ class Ends:
             try:
                 number, starts = self._starts(text, start)
             except (TextError, SpecialTokenError):
-                break  # the pass over the whole text says where
+                break  # the pass over the whole text raises the error with its place
             if number > count:
                 return number, starts
             size = size * 5 // 4 + size * (count - number) // max(number, 1)
         return self._starts(text)
 
     def _likely(self, text: str, count: int) -> int:
-        """How many code points at the end of `text` likely have more than `count` ids."""
+        """The number of code points at the end of `text` that likely have more than `count` ids."""
         size = min(_LIKELY * count + _LEAST, len(text))
-        if min(count, size) < _SAMPLES * _SAMPLE:  # counting the samples would take longer than looking at too much
+        if min(count, size) < _SAMPLES * _SAMPLE:  # counting the samples would take longer than encoding too much
             return size
         starts = range(len(text) - size, len(text), size // _SAMPLES)
         sample = "".join(text[start : start + _SAMPLE] for start in starts)
@@ -84,11 +84,11 @@ class Ends:
         return count * len(sample) * 5 // (4 * max(ids, 1)) + _LEAST
 
     def all(self, text: str) -> npt.NDArray[np.int64] | None:
-        """Where each id of `text` ends, int64[n]; None if the core does not tell."""
+        """The end of each id of `text`, in code points, int64[n]; None if the core cannot count them."""
         return self._encoder.char_ends(text, self._policy)
 
     def _starts(self, text: str, origin: int = 0) -> Places:
-        """All ids of `text` from a sure start on, and where each begins."""
+        """The starts of all ids of `text` from a sure start on."""
         chars, normalized = self._spans(text[origin:])
         if normalized is not None:
             chars = normalized.char_spans(chars)
@@ -100,7 +100,7 @@ class Ends:
         return len(chars), start
 
     def _spans(self, text: str, limit: int = sys.maxsize) -> tuple[npt.NDArray[np.int64], NormalizedText | None]:
-        """The code point spans of ids in the text as the model sees it; that text, if it is not `text`."""
+        """The spans of ids in the normalized text, in code points, and that text; None if it is `text` itself."""
         _, spans, chars, _, end = self._encoder.encode_spans(text, self._policy, False, limit)
         if chars is not None:
             return chars, None

@@ -1,8 +1,8 @@
 """Parts of a text that fit a number of ids.
 
-In: a text, `room`: the number of ids. Out: the longest part that is found to fit.
-Invariant: each part that comes out has at most `room` ids when it is encoded by itself. A cut may change the ids beside
-it, so each candidate is counted. Time is linear in the text: a part that does not fit is shortened in growing steps.
+In: a text, and `room`, the number of ids. Out: the longest part that is found to fit.
+Invariant: each part has at most `room` ids when it is encoded alone. A cut may change the ids beside it, so each
+candidate is counted. Time is linear in the text: a part that does not fit is shortened in growing steps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fitting"]
 
-_ROOM = 16  # code points looked at per id of `room`, at first: more than ordinary text has
+_ROOM = 16  # code points per id of `room` in the first attempt: more than ordinary text has
 _BLOCK = 1 << 17  # code points that `_Ahead` encodes at once
 
 
@@ -35,7 +35,7 @@ class Fitting:
         self._ends = Ends(encoder, normalizer, policy)
 
     def chunks(self, text: str, room: int, overlap: int) -> Iterator[str]:
-        """Parts that fit, each of which begins at most `overlap` ids before the last one's end."""
+        """Parts that fit. Each begins at most `overlap` ids before the end of the part before."""
         ahead = _Ahead(self._ends, text, room)
         start = covered = 0
         while covered < len(text):
@@ -51,14 +51,14 @@ class Fitting:
             start = max(self._start_before(ahead, start, end, overlap), start + 1) if overlap else end
 
     def end(self, text: str, start: int, room: int) -> int:
-        """How far `text[start:]` fits, in code points."""
+        """The end of the longest start of `text[start:]` that is found to fit, in code points."""
         ends = self._first_ends(text, start, room)
         if ends is None:
             return len(text)
         return start + _longest(room, ends, lambda length: self._count(text, start, start + length, room) <= room)
 
     def last(self, text: str, room: int) -> str:
-        """The longest end of `text` that is found to fit. The candidates begin where an id of the whole text begins."""
+        """The longest end of `text` that is found to fit. A candidate begins where an id of the whole text begins."""
         count, starts = self._ends.last(text, room)
         if count <= room:
             return text
@@ -67,7 +67,7 @@ class Fitting:
         return text[len(text) - length :]
 
     def _end_ahead(self, ahead: _Ahead, start: int, room: int) -> int:
-        """The end of the part from `start` on that has just `room` ids; 0 if the ids ahead do not give it."""
+        """The end of the part from `start` on that has exactly `room` ids; 0 if the ids ahead do not tell it."""
         end = ahead.after(start, room)
         return end if end and self._count(ahead.text, start, end, room) == room else 0
 
@@ -83,7 +83,7 @@ class Fitting:
         return self._encoder.count_part(text, start, end, self._policy, room + 1)
 
     def _first_ends(self, text: str, start: int, room: int) -> Callable[[int], int] | None:
-        """Where the first `room` ids from `start` on end, in code points from there; None if there are no more."""
+        """The ends of the first `room` ids from `start` on, in code points from there; None if no more follow."""
         size = max(_ROOM * room, 256)
         while True:
             part = text[start : start + size]
@@ -97,13 +97,13 @@ class Fitting:
                 return None
             if count > room:
                 return ends
-            size *= 4  # these characters need few ids: look at more
+            size *= 4  # these characters need few ids: take more
 
 
 class _Ahead:
-    """The ends of the ids of a text, which is encoded in blocks: they say where parts of so many ids likely end.
+    """The ends of a text's ids, found block by block. They tell where a part of so many ids likely ends.
 
-    Each block begins where a part begins, and larger blocks follow, so time is linear, and little for the first part.
+    Each block begins where a part begins. Blocks grow: time is linear, and the first part takes little.
     """
 
     def __init__(self, ends: Ends, text: str, room: int) -> None:
@@ -113,7 +113,7 @@ class _Ahead:
         self._block = memoryview(b"").cast("q")  # the ends of the ids from `_start` on, in code points from there
 
     def after(self, start: int, count: int) -> int:
-        """Where the `count`th id from `start` on ends; 0 if that is not known."""
+        """The end of the `count`th id from `start` on; 0 if it is not known."""
         index = self._index(start) + count
         if index >= len(self._block):
             self._read(start)
@@ -121,31 +121,31 @@ class _Ahead:
         return self._start + self._block[index - 1] if index < len(self._block) else 0
 
     def before(self, end: int, count: int) -> int:
-        """Where the last `count` ids before `end` begin; 0 if that is not known."""
+        """The start of the last `count` ids before `end`; 0 if it is not known."""
         index = self._index(end) - count
         return self._start + self._block[index - 1] if index > 0 else 0
 
     def _index(self, place: int) -> int:
-        """The number of ids before a place. An id over the place is not counted."""
+        """The number of ids that end at a place or before it."""
         place -= self._start
         index = bisect_left(self._block, place)
         return index + (place > 0 and index < len(self._block) and self._block[index] == place)
 
     def _read(self, start: int) -> None:
-        """Encodes the block that begins at `start`, if it is text, and the normalizer does not change it."""
+        """Encodes the block that begins at `start`, if it is valid text that the normalizer does not change."""
         self._start, ends = start, None
         if self._size:
-            with suppress(TextError, SpecialTokenError):  # a part that comes to the fault says where, by its own pass
+            with suppress(TextError, SpecialTokenError):  # the part that reaches the fault raises the error
                 ends = self._ends.all(self.text[start : start + self._size])
         self._size = 0 if ends is None else min(4 * self._size, self._most)
         self._block = memoryview(b"").cast("q") if ends is None else ends.data
 
 
 def _longest(count: int, length_of: Callable[[int], int], fits: Callable[[int], bool]) -> int:
-    """The longest length that is found to fit. The lengths of 1, 2, ... `count` ids rise; 0 if nothing fits.
+    """The longest length that is found to fit, or 0. The lengths of 1, 2, ... `count` ids rise.
 
-    The cut itself may cost ids: the piece that is cut merges otherwise, or is two pieces. Then go back, in
-    growing steps, so that no text makes this quadratic; at last to parts of the first id.
+    The cut itself may cost ids: the piece that is cut merges otherwise, or becomes two pieces. Then the search goes
+    back in growing steps, which keeps the time linear. At last it tries parts of the first id.
     """
     least = 0
     while least < count and length_of(least) == 0:

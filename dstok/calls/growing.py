@@ -1,11 +1,11 @@
 """A text that grows at its end, such as a conversation on a server, and its ids at every moment.
 
-In: parts of a text. Out: after each part, how many of the ids from before stay, and the new ones after them.
+In: parts of a text. Out: after each part, the number of earlier ids that stay, and the new ids after them.
 Invariant: the ids are those of one call on the whole text. Example: "Hello wor" has the ids of "Hello" and " wor".
-Once "ld" is appended, the first id stays, and the id of " world" stands in the place of the other.
-The work is that of the new text and of the open end of the text before it, which new text can still change: the last
-piece, white space, an added token that may have begun. Only the open end is kept as bytes; of what is before it only
-the ids are kept.
+Once "ld" is appended, the first id stays, and the id of " world" replaces the other.
+Each part costs its own length and that of the open end: the text before it that new text can still change, such as the
+last piece, white space, or an added token that may have begun. The object keeps the bytes of the open end, and only the
+ids of the text before it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def growing(
 ) -> GrowingText:
     """A text that grows at its end, as a conversation does; it is empty at first.
 
-    What is appended costs its own length and that of the last piece before it, however long the text is. There is
+    Appending takes time for the new text and the last piece before it, however long the whole text is. There is
     no `add_eos`: such a text has no end. Other keywords as `encode`.
     Raises `UnsupportedError` as `encode_stream`.
 
@@ -51,8 +51,8 @@ class GrowingText(Separate):
     """The ids of a text that grows; made by `Tokenizer.growing`.
 
     One thread at a time may use it: a second one gets a `StreamError`.
-    A conversation that branches: `copy`, which `copy.copy` and `copy.deepcopy` call, gives a text that goes on by
-    itself, in the time that its list of ids takes to copy. Raises `PickleError` when it is pickled.
+    For a conversation that branches, `copy` (`copy.copy`, `copy.deepcopy`) gives a second text that goes on by itself.
+    It takes as long as copying the list of ids. Pickling raises `PickleError`.
 
     >>> import dstok
     >>> text = dstok.load("deepseek-v3").growing()
@@ -63,8 +63,8 @@ class GrowingText(Separate):
     >>> text.ids, branch.ids
     ([19923, 2058], [19923, 3])
 
-    An object, not a function of (ids, text, added), because only what has read the text knows from where its end may
-    change: a function would have to look for the place in the text, and could not trust the ids that it is given.
+    This is an object, not a function of (ids, text, added): it has read the text, and knows where the open end begins.
+    A function would have to search for that place, and could not trust the ids that a caller gives it.
     """
 
     def __init__(self, parts: PlainParts | NormalizedParts, replace: bool, begin: list[int]) -> None:
@@ -82,10 +82,10 @@ class GrowingText(Separate):
         return len(self._sure) + len(self._tail)
 
     def append(self, text: Text) -> tuple[int, list[int]]:
-        """Adds `text` to the end; returns (kept, new): the first `kept` ids stay, all after them become `new`.
+        """Adds `text` to the end; returns (kept, new): the first `kept` ids stay, `new` replaces all ids after them.
 
-        Raises `TextError` with the offset in this part, which is text by itself (no character is cut between two
-        parts), and `SpecialTokenError` with the offset in the whole text; nothing is added then.
+        Each part is a text of its own: it may not begin or end inside a character. Raises `TextError` with the offset
+        in this part, and `SpecialTokenError` with the offset in the whole text. After an error nothing has been added.
 
         >>> import dstok
         >>> text = dstok.load("deepseek-v3").growing()
@@ -104,7 +104,7 @@ class GrowingText(Separate):
         return kept, new
 
     def preview(self, text: Text) -> tuple[int, list[int]]:
-        """(sure, rest): the first `sure` ids stay whatever is appended; `rest` would follow them if it were `text`.
+        """(sure, rest): the first `sure` ids stay, whatever is appended; `rest` would follow them after `text`.
 
         Adds nothing. Raises as `append`.
 

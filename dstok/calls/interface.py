@@ -1,7 +1,7 @@
-"""What a call may use of a tokenizer: its parts.
+"""The parts of a tokenizer that its calls may use.
 
-In: nothing. Out: `Parts`, the type of the first argument of every call. The calls are functions, a module for each
-kind, and `Tokenizer` makes them its methods.
+In: nothing. Out: `Parts`, the type of the first argument of every call. The calls are functions, one module for each
+kind. `Tokenizer` makes them its methods.
 Invariant: any number of threads may use a part at once.
 """
 

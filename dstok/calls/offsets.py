@@ -1,7 +1,7 @@
-"""The calls that say where ids lie in a text.
+"""The calls that give the places of ids in a text.
 
 In: a tokenizer, a text, a policy. Out: `Encoding` (calls/spans.py), spans.
-Invariant: the ids are those of `encode`. Places are those of the text as it was given.
+Invariant: the ids are those of `encode`. Places are places in the text that the caller gave.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ def encode_with_offsets(
 ) -> Encoding:
     """Ids with their spans in bytes and code points, piece numbers, and which are added tokens.
 
-    Keywords as `encode`. Spans are of the text as it was given; with errors="replace" of that with U+FFFD put in.
-    Those of a model whose post-processor has `trim_offsets` lose the white space at their ends, as upstream's do.
+    Keywords as `encode`. Spans are places in the text that the caller gave; with errors="replace", in that text
+    with U+FFFD for its faults. If the model's post-processor has `trim_offsets`, spans leave out white space at their
+    ends, as upstream's do.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").encode_with_offsets("né").char_spans.tolist()

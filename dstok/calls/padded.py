@@ -2,8 +2,8 @@
 
 In: texts, a length, a side. Out: ids and a mask as two arrays; or the ids of a text in parts that overlap.
 Invariant: each row has the ids that upstream gives with the same truncation and padding. The cuts are between ids, so a
-part may begin or end inside a character. (`truncate` and `chunk` cut the text, between characters.)
-Source: how upstream truncates and pads; tests/calls/test_padded.py asks upstream for the same.
+part may begin or end inside a character. (`truncate` and `chunk` cut the text between characters.)
+Source: upstream's truncation and padding; tests/calls/test_padded.py compares.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["MAX_ID", "Shape", "cut_texts", "encode_batch_padded", "encode_with_overflow", "filled", "overflow_spans",
            "room_of", "row_width", "shape_of"]
 
-MAX_ID = (1 << 32) - 1  # of ids and type ids: upstream's, too
+MAX_ID = (1 << 32) - 1  # the largest `pad_id` and type id, as in upstream
 
 
 class Shape(NamedTuple):
-    """What rows look like: the numbers that a call was given, as ints. `room`: of a row, for ids of text."""
+    """The shape of rows: the numbers that a call was given, as ints. `room`: the ids in a row that text may have."""
 
     length: int | None
     pad_to_multiple_of: int
@@ -50,12 +50,12 @@ def encode_batch_padded(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """(ids int64[len(texts), width], mask int64[len(texts), width]): the mask is 1 at ids of a text, 0 at padding.
 
-    The width is `length`, or without it that of the longest row, rounded up to a multiple of `pad_to_multiple_of`.
-    `padding_side` is the end of a row that is filled with `pad_id`; without it, with the token that the model's files
-    name for that. `max_length` cuts each row to so many ids, BOS and EOS among them, which are kept; `truncation_side`
-    is the end of the text that goes. Other keywords as `encode_batch`; lengths are in ids.
-    Raises `ArgumentError` for a number that cannot be (before any text is looked at), for a row longer than `length`,
-    and if there is no `pad_id` and the model names no token to fill with.
+    The width is `length`, or else the length of the longest row, rounded up to a multiple of `pad_to_multiple_of`.
+    `padding_side` is the end of a row that is filled with `pad_id`, or else with the padding token that the model's
+    files name. `max_length` cuts each row to so many ids. BOS and EOS count and are kept; `truncation_side` is the end
+    of the text that is cut off. Other keywords as `encode_batch`; lengths are in ids.
+    Raises `ArgumentError` for an impossible number (before any text is read), for a row longer than `length`, and if
+    there is no `pad_id` and the model names no padding token.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -75,12 +75,12 @@ def encode_with_overflow(
     tok: Parts, text: Text, max_tokens: int, *, stride: int = 0, truncation_side: Side = "right",
     special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> list[Ids]:
-    """The ids of `text` in parts of at most `max_tokens` ids, uint32[n] each: the text cut to that, then what is left.
+    """The ids of `text` in parts of at most `max_tokens` ids, uint32[n] each: the text cut to that, then the rest.
 
     Neighbours share `stride` ids. With truncation_side="left" the first part is the end of the text. BOS and EOS stand
-    around each part, and count. If they leave no room, the first part has nothing of the text and a second one all of
-    it, whatever `max_tokens` is: so it is upstream. Keywords as `encode`. Raises `ArgumentError` for a `stride` that
-    leaves no new id in a part, and for a `max_tokens` below the number of BOS and EOS.
+    around each part, and count. If they leave no room, the first part has no id of the text, and a second part has
+    all of them, whatever `max_tokens` is: upstream does the same. Keywords as `encode`. Raises `ArgumentError` for a
+    `stride` that leaves no new id in a part, and for a `max_tokens` below the number of BOS and EOS.
 
     >>> import dstok
     >>> parts = dstok.rows.encode_with_overflow(dstok.load("deepseek-v3"), "Hello wide world", 2, stride=1)
@@ -99,7 +99,7 @@ def encode_with_overflow(
 
 
 def overflow_spans(count: int, room: int, stride: int, side: Side) -> list[tuple[int, int]]:
-    """(start, end) of the parts, in ids: upstream's rule. The first is what is left of a text that is cut.
+    """(start, end) of the parts, in ids, by upstream's rule. The first part is the text after truncation.
 
     >>> overflow_spans(5, 3, 1, "right"), overflow_spans(5, 3, 1, "left"), overflow_spans(2, 3, 1, "right")
     ([(0, 3), (2, 5)], [(2, 5), (0, 3)], [(0, 2)])
@@ -123,7 +123,7 @@ def _rows(
     tok: Parts, texts: Iterable[Text], shape: Shape, side: Side, special: Special, add_bos: bool, add_eos: bool,
     errors: Errors,
 ) -> tuple[Ids, Lengths]:
-    """The ids of all rows, and the number of each one's."""
+    """The ids of all rows, and the number of ids of each row."""
     import numpy as np
 
     flat, offsets = encode_batch_arrays(tok, texts, threads=shape.threads, special=special, errors=errors)
@@ -136,7 +136,7 @@ def _rows(
 
 
 def cut_texts(flat: Ids, lengths: Lengths, kept: Lengths, side: Side) -> Ids:
-    """The ids of all texts, where of each one's `kept` are left; `side` is the end that goes.
+    """The ids of all texts, with `kept` ids left of each; `side` is the end that is cut off.
 
     >>> import numpy as np
     >>> cut_texts(np.arange(5), np.array([3, 2]), np.array([1, 2]), "left").tolist()
@@ -155,7 +155,7 @@ def cut_texts(flat: Ids, lengths: Lengths, kept: Lengths, side: Side) -> Ids:
 def filled(
     flat: Ids, lengths: Lengths, width: int, side: Side, fill: int,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(rows int64[n, width], mask int64[n, width]) of rows that lie one after the other, with `fill` at an end.
+    """(rows int64[n, width], mask int64[n, width]) of rows that lie one after the other; `fill` pads one end of each.
 
     >>> import numpy as np
     >>> rows, mask = filled(np.array([5, 6, 7], np.uint32), np.array([1, 2]), 2, "left", 0)
@@ -172,7 +172,7 @@ def filled(
 
 
 def row_width(lengths: Lengths, shape: Shape, what: str = "text") -> int:
-    """How many ids a row has, which is made of a `what`. Raises `ArgumentError` for one that is longer."""
+    """The number of ids of each row. Raises `ArgumentError` for a row that is longer; the error calls it a `what`."""
     longest = int(lengths.max()) if len(lengths) else 0
     width = longest if shape.length is None else shape.length
     if longest > width:
@@ -186,7 +186,7 @@ def shape_of(
     tok: Parts, length: Any, pad_to_multiple_of: Any, max_length: Any, pad_id: Any, threads: Any, extra: int,
     around: str = "BOS and EOS",
 ) -> Shape:
-    """The numbers of a call for rows, of which `extra` ids stand `around` each text. Raises `DstokError`."""
+    """The numbers of a call for rows. `extra` ids, named by `around`, stand around each text. Raises `DstokError`."""
     return Shape(
         None if length is None else whole_number("length", length, most=MANY),
         1 if pad_to_multiple_of is None else whole_number("pad_to_multiple_of", pad_to_multiple_of, 1, most=MANY),
@@ -196,7 +196,7 @@ def shape_of(
 
 
 def _pad_id_of(tok: Parts) -> int:
-    """The token that the model's files name to fill with. Raises `ArgumentError`."""
+    """The id of the padding token that the model's files name. Raises `ArgumentError`."""
     own = tok.config.pad_id
     if own is None:
         raise ArgumentError("expected a pad_id, found none, and the model names no token to fill with", "pad_id")
@@ -204,5 +204,5 @@ def _pad_id_of(tok: Parts) -> int:
 
 
 def room_of(name: str, most: Any, extra: int, around: str = "BOS and EOS") -> int:
-    """How many of `most` ids are for text. `name` is that of the argument. Raises `ArgumentError`."""
+    """The number of `most` ids that text may have. `name` is the argument's name. Raises `ArgumentError`."""
     return whole_number(name, most, extra, f", for {around}" if extra else "") - extra

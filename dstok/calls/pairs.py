@@ -1,10 +1,10 @@
 """Two texts in a row, for a model: question and passage, premise and hypothesis.
 
-In: two texts, or many of both. Out: their ids, with what the model's files put around and between them, and type ids,
-which tell the two apart; for batches as arrays of one length.
+In: two texts, or many of both. Out: their ids, with the framing of the model's files, and type ids, which tell the two
+texts apart; for batches, arrays of one length.
 Invariant: ids, type ids, masks and the parts that truncation leaves over are those of upstream's `encode(text, pair)`.
-What the files say of a pair that dstok cannot do in the same way is refused.
-Source: how upstream truncates, post-processes and pads; tests/calls/test_pairs.py asks upstream for the same.
+dstok refuses a model file that asks for a pair it cannot make in the same way.
+Source: upstream's truncation, post-processing and padding; tests/calls/test_pairs.py compares.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from dstok.calls.interface import Parts
 
     Ids = npt.NDArray[np.uint32]
-    Lengths = npt.NDArray[np.int64]  # int64[rows, 2]: the number of ids of both texts
+    Lengths = npt.NDArray[np.int64]  # int64[rows, 2]: the number of ids of each text
 
 __all__ = ["PaddedPairs", "PairIds", "Truncation", "encode_pair", "encode_pair_with_overflow", "encode_pairs_padded",
            "kept_lengths"]
@@ -50,8 +50,8 @@ NTH, BATCH = ("first", "second"), "encode_pairs_padded"
 class PairIds(NamedTuple):
     """The ids of two texts in a row.
 
-    ids: uint32[n]. type_ids: uint32[n], which text an id is of, in the model's own numbers.
-    special_tokens_mask: bool[n], whether the id stands around the texts and is of neither.
+    ids: uint32[n]. type_ids: uint32[n], the text that an id belongs to, in the model's own numbers.
+    special_tokens_mask: bool[n], whether the id belongs to neither text.
     """
 
     ids: Ids
@@ -73,8 +73,8 @@ def encode_pair(
 ) -> PairIds:
     """The ids of two texts in a row, and their type ids: upstream's `encode(text, pair)`.
 
-    What stands around and between them, and the type ids, are the template's in the model's tokenizer.json. Without one
-    nothing does, and the type ids are 0 and 1. With `add_special_tokens=False` the type ids alone are the template's.
+    The template in the model's tokenizer.json gives the framing and the type ids. Without a template there is no
+    framing, and the type ids are 0 and 1. With `add_special_tokens=False` the template gives the type ids alone.
     Other keywords as `encode`. Raises `UnsupportedError` for a template that does more, such as to give a text twice.
 
     >>> import dstok
@@ -92,14 +92,14 @@ def encode_pair_with_overflow(
     truncation_side: Side = "right", add_special_tokens: bool = True, special: Special = "all",
     errors: Errors = "strict",
 ) -> list[PairIds]:
-    """Two texts in a row in parts of at most `max_tokens` ids: the pair cut to that, then what is left.
+    """Two texts in a row, in parts of at most `max_tokens` ids: first the pair cut to that, then the rest.
 
-    `truncation` says which text is cut. Neighbours share `stride` ids of it; if both are cut, each part of one comes
-    with each of the other. With truncation_side="left" the first part has the ends of the texts. In the parts after
-    the first, upstream's templates give a text that is cut the type id 0 or 1, whatever they say; so it is here. If
-    nothing but the ids around the texts has room, the parts after the first have a whole text. Other keywords
-    as `encode_pair`. Raises `ArgumentError` for a `max_tokens` below the number of ids around the texts, if the
-    text to cut is too short, and for a `stride` that leaves no new id in a part.
+    `truncation` says which text is cut. Neighbours share `stride` ids of it. If both are cut, each part of one comes
+    with each part of the other. With truncation_side="left" the first part has the ends of the texts. In the parts
+    after the first, a text that is cut has the type id 0 or 1, whatever the template says: upstream does the same. If
+    the framing leaves no room, the parts after the first have a whole text. Other keywords as `encode_pair`. Raises
+    `ArgumentError` for a `max_tokens` below the number of ids of the framing, if the text to cut is too short, and for
+    a `stride` that leaves no new id in a part.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -129,11 +129,11 @@ def encode_pairs_padded(
     truncation: Truncation = "longest_first", truncation_side: Side = "right", threads: int = 1,
     add_special_tokens: bool = True, special: Special = "all", errors: Errors = "strict",
 ) -> PaddedPairs:
-    """Many pairs, each of a text of `texts` and the one of `pairs` in its place, as rows of one length.
+    """Many pairs as rows of one length: pair i is `texts[i]` with `pairs[i]`.
 
-    `max_length` cuts each row to so many ids, of the texts that `truncation` says. `pad_type_id` is the type id of
-    padding. Keywords as `encode_batch_padded` and `encode_pair`, which also say what is raised; and `ArgumentError` for
-    a row of which the text to cut is too short.
+    `max_length` cuts each row to so many ids; `truncation` says which text loses them. `pad_type_id` is the type id of
+    padding. Keywords and errors are those of `encode_batch_padded` and `encode_pair`. Raises `ArgumentError` also for a
+    row whose text to cut is too short.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -162,7 +162,7 @@ def _parts(tok: Parts, add_special_tokens: bool) -> tuple[FramingItem, ...]:
 
 
 def _joined(parts: Sequence[FramingItem], both: Sequence[Ids]) -> PairIds:
-    """One pair, as `_rows_of_pairs` gives it, which is slow for one."""
+    """One pair, as `_rows_of_pairs` would give it, but faster."""
     pieces = [both[part.text] if part.text is not None else np.array(part.ids, np.uint32) for part in parts]
     ids = np.concatenate(pieces)
     types, around = np.empty(len(ids), np.uint32), np.zeros(len(ids), np.bool_)
@@ -176,11 +176,11 @@ def _joined(parts: Sequence[FramingItem], both: Sequence[Ids]) -> PairIds:
 
 
 def _rows_of_pairs(parts: Sequence[FramingItem], texts: Sequence[Ids], lengths: Lengths) -> PairIds:
-    """The rows of pairs, one after the other. texts: the ids of all first texts, and of all second ones."""
+    """The rows of pairs, one after the other. texts: the ids of all first texts, and those of all second texts."""
     rows = len(lengths)
     fixed = [np.full(rows, len(part.ids)) for part in parts]
     counts = np.stack([own if part.text is None else lengths[:, part.text] for part, own in zip(parts, fixed)], axis=1)
-    number = np.repeat(np.tile(np.arange(len(parts)), rows), counts.ravel())  # by id: that of its part
+    number = np.repeat(np.tile(np.arange(len(parts)), rows), counts.ravel())  # for each id: the number of its part
     ids = np.empty(len(number), np.uint32)
     for at, part in enumerate(parts):
         ids[number == at] = np.tile(np.array(part.ids, np.uint32), rows) if part.text is None else texts[part.text]
@@ -190,17 +190,17 @@ def _rows_of_pairs(parts: Sequence[FramingItem], texts: Sequence[Ids], lengths: 
 
 
 def _around(parts: Sequence[FramingItem]) -> int:
-    """How many ids stand around the texts."""
+    """The number of ids of the framing."""
     return sum(len(part.ids) for part in parts)
 
 
 def _part(part: FramingItem, chosen: tuple[int, int]) -> FramingItem:
-    """The part as it is where of each text the part `chosen[text]` stands."""
+    """The template's item for part `chosen[text]` of its text: parts after the first have another type id."""
     return part if part.text is None or chosen[part.text] == 0 else part._replace(type_id=part.rest_type_id)
 
 
 def _combinations(parts: Sequence[FramingItem], spans: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
-    """Which part of each text comes with which of the other, in upstream's order; first what was kept of both."""
+    """The combinations of a part of each text, in upstream's order; the first has the kept parts of both."""
     first, second = (part.text for part in parts if part.text is not None)  # in the order of the template
     counts = [range(len(spans[text])) for text in (first, second)]
     order = [(0, 0), *((i, j) for i in counts[0][1:] for j in counts[1]), *((0, j) for j in counts[1][1:])]
@@ -208,7 +208,7 @@ def _combinations(parts: Sequence[FramingItem], spans: Sequence[Sequence[Any]]) 
 
 
 def kept_lengths(lengths: Lengths, room: int, truncation: Truncation) -> Lengths:
-    """How many ids of each text stay, of pairs that have room for so many: upstream's rule. Raises `ArgumentError`.
+    """The number of ids of each text that stay if a pair has so much room: upstream's rule. Raises `ArgumentError`.
 
     >>> import numpy as np
     >>> kept_lengths(np.array([[3, 9], [9, 8], [1, 2]]), 7, "longest_first").tolist()
@@ -232,7 +232,7 @@ def kept_lengths(lengths: Lengths, room: int, truncation: Truncation) -> Lengths
 
 
 def _halved(lengths: Lengths, room: int) -> Lengths:
-    """What stays of pairs that are too long: the longer text has what the shorter one leaves, or each a half."""
+    """The lengths left in pairs that are too long: the longer text gets the room that the shorter leaves, or half."""
     shorter = lengths.min(axis=1)
     longer = np.maximum(shorter, room - shorter)
     both = shorter + longer > room
@@ -241,7 +241,7 @@ def _halved(lengths: Lengths, room: int) -> Lengths:
 
 
 def _both(tok: Parts, text: Text, pair: Text, special: Special, errors: Errors) -> list[Ids]:
-    """The ids of both texts. An error says which one it is of."""
+    """The ids of both texts. An error names the text at fault."""
     both: list[Ids] = []
     try:
         for each in (text, pair):
@@ -255,7 +255,7 @@ def _both(tok: Parts, text: Text, pair: Text, special: Special, errors: Errors) 
 def _columns(
     tok: Parts, texts: Iterable[Text], pairs: Iterable[Text], threads: int, special: Special, errors: Errors,
 ) -> list[tuple[Ids, npt.NDArray[np.int64]]]:
-    """The ids and offsets of all first texts, and of all second ones. An error says of which pair, and which text."""
+    """The ids and offsets of all first texts, and those of all second texts. An error names the pair and the text."""
     columns = [list(checked_texts(texts)), list(checked_texts(pairs))]
     if len(columns[0]) != len(columns[1]):
         raise ArgumentError(f"expected as many second texts as first ones, found {len(columns[1])} of "
@@ -272,7 +272,7 @@ def _columns(
 
 
 def _of_pair(error: TextError | SpecialTokenError, text: int) -> TextError | SpecialTokenError:
-    """The error of one text as that of the first one of a pair (0), or of the second (1)."""
+    """The error of a text, with its place in the pair: the first text (0) or the second (1)."""
     if isinstance(error, TextError):
         return TextError(error.message, error.offset, error.batch_index, text)
     return SpecialTokenError(error.token, error.offset, error.batch_index, text)

@@ -1,16 +1,16 @@
 """A text that comes in parts, and its ids: the object behind streams and growing texts.
 
-In: parts of valid UTF-8. Out: after each part, the ids that no later text can change; for a growing text also those of
-the open end, as if no text came after it.
+In: parts of valid UTF-8. Out: after each part, the ids that no later text can change; for a growing text also the ids
+of the open end, as if no text came after it.
 Invariant: all ids together are those of one call on the whole text. Memory is bounded by the longest stretch without a
-boundary, the longest piece and the longest added token. If a token is refused, a growing text has not changed; the text
-of a stream stays, and is refused again.
+boundary, the longest piece and the longest added token. A growing text does not change if a token in the new part is
+refused. A stream keeps that part, and refuses it again.
 
-A model with a normalizer waits for two things. The raw text is normalized up to its last boundary: a place that no
-added token with normalized=false reaches over, and where no later character can change what stands before. Under NFC
-"e" is not normalized yet, since U+0301 may follow; once "x" has come after it, it is. What is normalized is then
-encoded as far as `Encoder.encode_part` is sure of it. A normalizer that looks farther than one character and its marks
-is refused.
+A model with a normalizer works in two steps. First the raw text is normalized up to its last boundary. Example: under
+NFC "e" must wait, since U+0301 may follow; after "x" has come, "e" is normalized. No raw added token reaches over a
+boundary, and no later character changes the text before it. Then the normalized text is encoded as far as
+`Encoder.encode_part` is sure of it. A normalizer that looks farther than one character and its combining marks is
+refused.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["Alone", "NormalizedParts", "PlainParts", "text_in_parts"]
 
 
 def text_in_parts(self: Parts, policy: Policy) -> PlainParts | NormalizedParts:
-    """A text in parts for a model with a normalizer or without one. Raises `UnsupportedError` as `encode_stream`."""
+    """A text in parts, for a model with or without a normalizer. Raises `UnsupportedError` as `encode_stream`."""
     if self._normalizer is None:
         return PlainParts(self._encoder, policy)
     return NormalizedParts(self._encoder, self._normalizer, policy)
@@ -66,17 +66,17 @@ class PlainParts(Separate):
     def __init__(self, encoder: Encoder, policy: Policy) -> None:
         self._encoder, self._policy = encoder, policy
         self._held = b""  # the open end of the text, and the context before it
-        self._at = 0  # where in `_held` the open end begins
-        self._more: list[bytes] = []  # text after `_held` that nobody has looked at
+        self._at = 0  # the place in `_held` at which the open end begins
+        self._more: list[bytes] = []  # text after `_held` that has not been encoded yet
         self._size = 0  # bytes of the open end and of `_more`
         self._wait = 0
         self._dropped = 0  # bytes before `_held`
         self._state = START
 
     def feed(self, text: bytes, final: bool, form: Any) -> Any:
-        """The ids that are sure after `text`; all that are left, if it is `final`. Raises `SpecialTokenError`.
+        """The ids that are sure after `text`; all remaining ids if it is `final`. Raises `SpecialTokenError`.
 
-        An open end that did not settle is looked at again when it has doubled, so an endless piece costs linear time.
+        An open end that did not settle is encoded again when it has doubled, so an endless piece costs linear time.
         """
         self._more.append(text)
         self._size += len(text)
@@ -89,9 +89,9 @@ class PlainParts(Separate):
         return ids
 
     def grow(self, text: bytes, form: Any, keep: bool = True) -> tuple[Any, Any]:
-        """The ids that are sure after `text` and were not before, and those after them. Raises `SpecialTokenError`.
+        """The ids that `text` makes sure, and the ids after them. Raises `SpecialTokenError`.
 
-        Without `keep` the text stays as it was before.
+        Without `keep` the object does not change.
         """
         text = self._held + text
         sure, end, state = self._encode(text, self._at, self._state, False, form)
@@ -124,17 +124,18 @@ class NormalizedParts(Separate):
                                    "Replace or Strip", "normalizer")
         self._encoder, self._normalizer, self._policy = encoder, normalizer, policy
         self._raw = _Held()
-        self._seen = _Held()  # normalized, of the present stretch
+        self._seen = _Held()  # the normalized text of the present stretch
         self._state = START
-        self._origins: list[tuple[int, int, bytes]] = []  # of what is in `_seen`: place in it, in the text; raw part
+        # For each part of `_seen`: its place there, its place in the text, and its raw bytes.
+        self._origins: list[tuple[int, int, bytes]] = []
 
     def feed(self, text: bytes, final: bool, form: Any) -> Any:
-        """As `PlainParts.feed`."""
+        """Does what `PlainParts.feed` does."""
         return formed(self._advance(text, final, True), form)
 
     def grow(self, text: bytes, form: Any, keep: bool = True) -> tuple[Any, Any]:
-        """As `PlainParts.grow`."""
-        grown = self.copy()  # if a token is refused, nothing has been added
+        """Does what `PlainParts.grow` does."""
+        grown = self.copy()  # a refused token leaves this object as it is
         sure = grown._advance(text, False, False)
         tail = grown.copy()._advance(b"", True, False)
         if keep:
@@ -142,7 +143,7 @@ class NormalizedParts(Separate):
         return formed(sure, form), formed(tail, form)
 
     def _advance(self, text: bytes, final: bool, patient: bool) -> array[int]:
-        """The ids that are sure after `text`. `patient`: text that did not settle is looked at when it has doubled."""
+        """The ids that are sure after `text`. `patient`: unsettled text is encoded again only when it has doubled."""
         ids, raw = array("I"), self._raw
         if not raw.add(text, patient and not final):
             return ids
@@ -184,23 +185,23 @@ class NormalizedParts(Separate):
         return ids
 
     def _offset(self, place: int) -> int:
-        """Where in the text the character comes from that lies at `place` of the normalized stretch."""
+        """The offset in the text of the character that gives the one at `place` of the normalized stretch."""
         begin, origin, text = next(part for part in reversed(self._origins) if part[0] <= place)
         normalized, sources = self._normalizer.align(text)
         return origin + len(text.decode()[: sources[len(normalized[: place - begin].decode())]].encode())
 
 
 class _Held(Separate):
-    """Text that is held: `text`, of which what is before `at` is settled, and only context."""
+    """Text that is held. In `text`, the bytes before `at` are settled and serve as context."""
 
     def __init__(self) -> None:
         self.text = bytearray()
-        self.at = self.skip = 0  # `skip`: bytes ahead where no added token may begin
+        self.at = self.skip = 0  # `skip`: no added token begins in so many bytes from `at` on
         self.dropped = 0  # bytes before `text`
         self.wait = 0
 
     def add(self, text: bytes, wait: bool) -> bool:
-        """Adds text; whether it is time to look at it."""
+        """Adds text; returns whether to encode it now."""
         self.text += text
         return not wait or len(self.text) - self.at >= self.wait
 
@@ -215,5 +216,5 @@ class _Held(Separate):
 
 
 def formed(ids: array[int], form: Any) -> Any:
-    """Ids in another form."""
+    """The ids in a form as for `PlainParts`."""
     return len(ids) if form is None else ids.tolist() if form is list else ids

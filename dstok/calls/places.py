@@ -1,8 +1,8 @@
 """A text -> its ids and its pieces, with their places.
 
 In: a text, a policy. Out: `Encoding`, `Piece`s.
-Invariant: the core finds ids and spans in one pass. A second pass, without cuts, gives the numbers of pieces when they
-are asked for. Another automaton tells which alternative of which step made a piece: it alone knows that.
+Invariant: the core finds ids and spans in one pass. A second pass, without cuts, gives the numbers of pieces when a
+caller asks for them. Another automaton tells which alternative of which step made a piece.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ __all__ = ["Places"]
 
 Ids: TypeAlias = "npt.NDArray[np.uint32]"
 Spans: TypeAlias = "npt.NDArray[np.int64]"
-Notes: TypeAlias = "Sequence[tuple[int, int, int]]"  # of added tokens: the index of the id, start, end
+Notes: TypeAlias = "Sequence[tuple[int, int, int]]"  # for each added token: the index of its id, start, end
 
 
 class Places:
-    """Where the ids of one model lie.
+    """The places of the ids that one model gives.
 
-    `tagged` gives the automaton that tells alternatives apart, and what it numbers: it is compiled at its first use.
+    `tagged` gives the automaton that tells alternatives apart, with its tags. It is compiled at its first use.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Places:
         self._span_pass = SpanPass(encoder.finder.without_cuts())
 
     def encoding(self, text: str | bytes, policy: Policy, trim: bool = False) -> Encoding:
-        """The ids of a text, and where they lie; with `trim` as the model's post-processor leaves the spans."""
+        """The ids of a text, and their places; with `trim`, the spans as the model's post-processor trims them."""
         ids, own, chars, notes, _ = self._encoder.encode_spans(text, policy, False)
         normalized = None if chars is not None else self._normalized_text(text, policy)
         spans = own
@@ -66,7 +66,7 @@ class Places:
         return Encoding(ids, spans, chars, partial(self._piece_numbers, text, policy), special)
 
     def char_spans(self, text: str | bytes, policy: Policy) -> Spans:
-        """The code point spans alone, int64[n, 2], as `encoding` has them."""
+        """The spans of `encoding` in code points, int64[n, 2]."""
         return self.encoding(text, policy).char_spans
 
     def pieces(self, text: str | bytes, policy: Policy) -> list[Piece]:
@@ -86,7 +86,7 @@ class Places:
         return pieces if normalized is None else original_pieces(normalized, pieces)
 
     def piece_spans(self, text: bytes, policy: Policy, in_code_points: bool) -> Spans:
-        """The spans of the pieces alone, int64[n, 2], in bytes of valid UTF-8 or in code points."""
+        """The spans of the pieces, int64[n, 2], in bytes of valid UTF-8 or in code points."""
         normalized = self._normalized_text(text, policy)
         if normalized is None:
             spans = self._encoder.piece_spans(self._piece_pass, text, policy)
@@ -99,7 +99,7 @@ class Places:
         return normalized.char_spans(chars) if in_code_points else normalized.byte_spans(own, chars)
 
     def _piece_numbers(self, text: str | bytes, policy: Policy) -> npt.NDArray[np.int64]:
-        """The number of the piece that each id is of. Spans that were given away may have changed since."""
+        """The number of the piece of each id. The spans are computed again: callers may change their array."""
         _, own, _, notes, _ = self._encoder.encode_spans(text, policy, False)
         normalized = self._normalized_text(text, policy)
         if normalized is None:
@@ -109,15 +109,15 @@ class Places:
         return piece_numbers(own, spans[:, 1].copy())
 
     def _normalized_pieces(self, seen: bytes, notes: Notes) -> Spans:
-        """The spans of pieces and added tokens in normalized text, where `notes` say where added tokens are."""
+        """The spans of pieces and added tokens in normalized text; `notes` has the places of the added tokens."""
         starts, ends = [0, *(end for _, _, end in notes)], [*(start for _, start, _ in notes), len(seen)]
         spans, counts = self._span_pass.spans_of([seen[start:end] for start, end in zip(starts, ends)])
         spans = spans + np.repeat(starts, counts)[:, None]
-        places = np.cumsum(counts[:-1])  # of the added tokens, among the pieces
+        places = np.cumsum(counts[:-1])  # the index of each added token among the pieces
         return np.insert(spans, places, [(start, end) for _, start, end in notes], axis=0) if notes else spans
 
     def _normalized_text(self, text: str | bytes, policy: Policy) -> NormalizedText | None:
-        """The text as the model sees it; None if that is the text itself."""
+        """The normalized text; None if the text is normalized already."""
         if self._normalizer is None or self._normalizer.is_normalized(text):
             return None
         return normalized_text(self._normalizer, text if isinstance(text, bytes) else text.encode(), policy)

@@ -16,6 +16,6 @@ Side = Literal["right", "left"]
 
 
 def check_side(name: str, side: str) -> None:
-    """Raises `ArgumentError` for what is no side; `name` is that of the argument."""
+    """Raises `ArgumentError` if the value is no side; `name` is the argument's name."""
     if side not in ("right", "left"):
         raise ArgumentError(f'expected {name} to be "right" or "left", found {side!r}', name)

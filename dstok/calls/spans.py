@@ -1,10 +1,10 @@
-"""Where ids and pieces lie in a text: what comes out, and what it is computed with.
+"""The places of ids and pieces in a text: the results, and the functions that compute them.
 
 In: ids, spans in bytes, the text. Out: `Encoding`, `Piece`, spans in code points.
-Invariant: byte spans follow one another and cover the text, except where a Removed step drops text. A token that is a
-part of a character has that part as its byte span, and the whole character as its code point span, as upstream has it.
-Example: V3 has "a" and two tokens for "⃁" (U+20C1, three bytes). The byte spans are 0:1, 1:3, 3:4, the code point spans
-0:1, 1:2, 1:2.
+Invariant: byte spans follow one another and cover the text, except where a Removed step drops text. Example: V3 reads
+"a⃁" as "a" and two tokens for "⃁" (U+20C1, three bytes). The byte spans are 0:1, 1:3, 3:4; the code point spans are
+0:1, 1:2, 1:2. If a token is a part of a character, its byte span is that part, and its code point span is the whole
+character, as upstream has it.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ __all__ = ["Encoding", "Piece", "original_pieces"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Encoding:
-    """The ids of a text and where they come from; all arrays have one row an id.
+    """The ids of a text and their places; each array has one row for each id.
 
     ids: uint32[n]. byte_spans: int64[n, 2], start and end in bytes of the UTF-8 text. char_spans:
-    int64[n, 2], in code points. pieces: int64[n], the number of the piece that the id is of; the text is looked at
-    again when they are first asked for. special: bool[n], whether the id is an added token's.
-    BOS and EOS, where they are asked for, are of no piece: its number is -1. Their spans are empty, at the start and at
-    the end of the text.
+    int64[n, 2], in code points. pieces: int64[n], the number of the id's piece; the first use reads the text
+    again. special: bool[n], whether the id is an added token's.
+    If BOS and EOS are asked for, they have the piece number -1 and empty spans, at the start and at the end of the
+    text.
     """
 
-    __slots__ = ("__dict__", "_pieces")  # the array, or what makes it
+    __slots__ = ("__dict__", "_pieces")  # the array, or a function that makes it
 
     ids: Ids
     byte_spans: Spans
@@ -48,14 +48,14 @@ class Encoding:
 
     @lazy
     def pieces(self) -> npt.NDArray[np.int64]:
-        """int64[n], the number of the piece that each id is of; -1 for BOS and EOS."""
+        """int64[n], the number of each id's piece; -1 for BOS and EOS."""
         return self._pieces() if callable(self._pieces) else self._pieces
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __eq__(self, other: object) -> bool:
-        """Whether all of both is the same. As arrays can change, it has no hash."""
+        """Whether all arrays of both are equal. There is no hash, because arrays can change."""
         if not isinstance(other, Encoding):
             return NotImplemented
         import numpy as np
@@ -74,7 +74,7 @@ class Encoding:
         return self.ids, self.byte_spans, self.char_spans, self.pieces, self.special
 
     def framed(self, before: list[int], after: list[int], end: tuple[int, int]) -> Encoding:
-        """With ids before and after those of the text, which ends at `end`, in bytes and in code points."""
+        """Adds ids before and after those of the text. `end` is the text's end, in bytes and in code points."""
         import numpy as np
 
         def around(column: Any, first: Any, last: Any) -> Any:
@@ -88,11 +88,11 @@ class Encoding:
 
 
 class Piece(NamedTuple):
-    """One pre-token, or the text of an added token.
+    """One piece, or the text of an added token.
 
     `start` and `end` count bytes of the UTF-8 text, `char_start` and `char_end` code points. Alternative
-    `alternative` (from 0, top level of the pattern) of step `step` matched it; both are None for a gap, which
-    no step matched. `token_id` is set if the piece is an added token.
+    `alternative` (from 0, top level of the pattern) of step `step` matched it; both are None for a gap.
+    `token_id` is set if the piece is an added token.
     """
 
     text: str

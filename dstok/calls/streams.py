@@ -1,7 +1,7 @@
-"""Streams: text comes in parts, ids go out as soon as they are sure; and the way back, from ids to text.
+"""Streams: text comes in parts, and ids go out as soon as they are sure; or ids come, and text goes out.
 
 In: parts of a text; ids. Out: ids that no later text changes; text that no later id changes.
-Invariant: what comes out, joined, is what one call on the whole input gives. Memory is bounded by the longest piece or
+Invariant: one call on the whole input gives the outputs, joined. Memory is bounded by the longest piece or
 added token. Time is linear in the input.
 """
 
@@ -78,12 +78,12 @@ class Incoming(Separate):
 class EncodeStream(Incoming):
     """Encodes a text that comes in parts; made by `Tokenizer.encode_stream`.
 
-    `feed` takes `str` or bytes of any kind (a character may be cut between two parts of bytes) and returns the ids that
-    no later text can change; `finish` returns the rest. With `add_bos` the first part that is fed gives BOS, too, with
-    `add_eos` the end gives EOS. One thread at a time may use it: a second one gets a `StreamError`.
+    `feed` takes `str` or bytes of any kind, and returns the ids that no later text can change. A character may be cut
+    between two parts of bytes. `finish` returns the rest. With `add_bos` the first call also returns BOS; with
+    `add_eos` `finish` also returns EOS. One thread at a time may use the stream: a second one gets a `StreamError`.
 
-    `copy` (`copy.copy`, `copy.deepcopy`) gives a stream that goes on by itself from here; raises `PickleError` when it
-    is pickled.
+    `copy` (`copy.copy`, `copy.deepcopy`) gives a second stream that goes on by itself. Pickling raises
+    `PickleError`.
 
     >>> import dstok
     >>> stream = dstok.load("deepseek-v3").encode_stream()
@@ -96,7 +96,7 @@ class EncodeStream(Incoming):
     ) -> None:
         super().__init__(errors)
         self._parts, self._alone = parts, Alone()
-        self._begin, self._end = begin, end  # ids around those of the text; `begin` is given out only once
+        self._begin, self._end = begin, end  # ids around those of the text; `begin` goes out only once
         self._finished = False
 
     def feed(self, text: Text) -> npt.NDArray[np.uint32]:
@@ -108,23 +108,23 @@ class EncodeStream(Incoming):
         return _as_numpy(self._framed(b"", True, id_array))
 
     def feed_list(self, text: Text) -> list[int]:
-        """As `feed`, as a list."""
+        """Does what `feed` does, but returns a list."""
         return self._framed(text, False, list)  # type: ignore[no-any-return]
 
     def finish_list(self) -> list[int]:
-        """As `finish`, as a list."""
+        """Does what `finish` does, but returns a list."""
         return self._framed(b"", True, list)  # type: ignore[no-any-return]
 
     def feed_count(self, text: Text) -> int:
-        """As `feed`, but only how many ids."""
+        """Does what `feed` does, but returns only the number of ids."""
         return int(self._framed(text, False, None))
 
     def finish_count(self) -> int:
-        """As `finish`, but only how many ids."""
+        """Does what `finish` does, but returns only the number of ids."""
         return int(self._framed(b"", True, None))
 
     def _framed(self, text: Text, final: bool, form: Any) -> Any:
-        """The ids that are sure, in a form as for `PlainParts`, with the ids around the text where they are due."""
+        """The ids that are sure, in a form as for `PlainParts`, with BOS at the text's start and EOS at its end."""
         with self._alone:
             if self._finished:
                 raise StreamError("the stream is finished")
@@ -143,9 +143,9 @@ class EncodeStream(Incoming):
 class DecodeStream(Separate):
     r"""Decodes ids that come one by one, or many at once; made by `Tokenizer.decode_stream`.
 
-    `feed` returns the text that has become whole; a list or an array of ids costs as much as `decode`. Not to be shared
-    between threads. `copy` (`copy.copy`, `copy.deepcopy`) gives a stream that goes on by itself from here; raises
-    `PickleError` when it is pickled.
+    `feed` returns the characters that have become whole. A list or an array of ids costs as much as `decode`. Threads
+    may not share the stream. `copy` (`copy.copy`, `copy.deepcopy`) gives a second stream that goes on by itself.
+    Pickling raises `PickleError`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -175,7 +175,7 @@ class DecodeStream(Separate):
         return self._text(found.encode() if isinstance(found, str) else found, False)
 
     def finish(self) -> str:
-        """What is left: nothing, or U+FFFD for a character that was never completed; the stream is at its end."""
+        """The rest: nothing, or U+FFFD for an incomplete character. The stream is then at its end."""
         text = self._text(b"", True)
         self._finished = True
         return text

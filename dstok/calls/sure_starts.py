@@ -1,9 +1,9 @@
-"""Places in a text from which on it may be encoded by itself: the last ids of a long text need no pass over all of it.
+"""Places from which the rest of a text may be encoded alone: the last ids of a long text need no pass over all of it.
 
 In: a text, a place in it. Out: a sure start near the place, or the start of the text.
 Invariant: the ids from a sure start on are those that the whole text has there, whatever stands before. Three things
-make a start sure. A piece begins there (core/_sure_start.pyx). No added token lies near it, so none reaches over it.
-And the text is normalized from a boundary before it on. Where one of these is not known, the text's start is taken.
+make a start sure. A piece begins there (core/find/_sure_start.pyx). No added token lies near it, so none reaches over
+it. The text is normalized from a boundary before it on. If one of these is not known, the text's start is the result.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["start_before"]
 
-_WINDOW = 512  # code points that are searched for a start
-_TRIES = 16  # windows: in a text of one endless piece none has a start
-_BOUNDARY = 64  # code points that are searched for a boundary of the normalizer
+_WINDOW = 512  # code points in which a start is searched
+_TRIES = 16  # attempts, one window each: no window of an endless piece has a start
+_BOUNDARY = 64  # code points in which a boundary of the normalizer is searched
 
 
 def start_before(encoder: Encoder, normalizer: Normalizer | None, policy: Policy, text: str, place: int) -> int:
@@ -51,7 +51,7 @@ def _start_in(encoder: Encoder, normalizer: Normalizer | None, policy: Policy, t
 
 
 def _is_normalized(normalizer: Normalizer, text: str, place: int) -> bool:
-    """Whether a boundary lies near `place`, or before it, from which on the text is normalized."""
+    """Whether the text is normalized from a boundary on that lies at `place` or shortly before it."""
     data = text[max(place - _BOUNDARY, 0) : place].encode()
     boundary = normalizer.last_boundary(data, 0, len(data))
     return boundary > 0 and normalizer.is_normalized(text[place - len(data[boundary:].decode()) :])

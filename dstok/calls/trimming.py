@@ -1,8 +1,8 @@
 """Spans without the white space at the ends of their tokens, for models whose post-processor has `trim_offsets`.
 
-In: the spans of a text's ids; the places of their tokens in the text that the pieces were cut from. Out: shorter spans.
-Invariant: code point spans are upstream's with `trim_offsets`. Byte spans lose the same characters. Example: in "Hi
-all" the token " all" has the span 2:6, and is given 3:6.
+In: the spans of a text's ids; the places of their tokens in the normalized text. Out: shorter spans.
+Invariant: code point spans are upstream's with `trim_offsets`. Byte spans lose the same characters. Example: in
+"Hi all" the span of the token " all" is 2:6; trimmed, it is 3:6.
 Source: upstream 0.23.3, measured; tests/calls/test_trimmed_offsets.py compares.
 """
 
@@ -26,7 +26,7 @@ SPACE = ord(" ")
 
 
 class Trimmer:
-    """How the spans of one model are trimmed: one of `TRIMMINGS`, not ""."""
+    """Trims the spans of one model. `trimming` is one of `TRIMMINGS`, not ""."""
 
     def __init__(self, trimming: str, unicode_version: str) -> None:
         from dstok.unicode.sets import white_space  # needed by few models
@@ -38,7 +38,7 @@ class Trimmer:
     def trimmed(
         self, spans: Spans, chars: Spans, own: Spans, seen: bytes, added: npt.NDArray[np.bool_],
     ) -> tuple[Spans, Spans]:
-        """Byte and code point spans, int64[n, 2]. `own`: the byte spans in `seen`, which the tokens are parts of."""
+        """Trimmed byte and code point spans, int64[n, 2]. `own`: the byte spans in `seen`, the normalized text."""
         spans, chars = spans.copy(), chars.copy()
         data = np.frombuffer(seen, np.uint8)
         full = own[:, 0] < own[:, 1]
@@ -50,7 +50,7 @@ class Trimmer:
 
     def _trim(self, at: int, spans: Spans, chars: Spans, token: bytes, is_added: bool) -> None:
         before, after = self._around(token, is_added)
-        if before[0] == 1 and self._keeps_first and (at == 0 or chars[at, 0] == 0):  # one that upstream put there
+        if before[0] == 1 and self._keeps_first and (at == 0 or chars[at, 0] == 0):  # a space that upstream added
             before = 0, 0
         for ends, lead, trail in ((chars, before[0], after[0]), (spans, before[1], after[1])):
             start, end = ends[at].tolist()
@@ -58,7 +58,7 @@ class Trimmer:
             ends[at] = start, max(end - trail, start) if end >= trail else end
 
     def _around(self, token: bytes, is_added: bool) -> tuple[tuple[int, int], tuple[int, int]]:
-        """How much white space a token begins and ends with, each in characters and in bytes."""
+        """The white space at the start of a token and at its end, each in characters and in bytes."""
         if not is_added:
             lead, trail = len(token) - len(token.lstrip(b" ")), len(token) - len(token.rstrip(b" "))
             return (lead, lead), (trail, trail)
@@ -68,5 +68,5 @@ class Trimmer:
 
 
 def make_trimmer(trimming: str, unicode_version: str) -> Trimmer | None:
-    """The trimmer of a model's `trim_offsets`: one of `TRIMMINGS`; None for "", as most models have it."""
+    """The trimmer for a model's `trim_offsets`, one of `TRIMMINGS`. None for "", which most models have."""
     return Trimmer(trimming, unicode_version) if trimming else None

@@ -1,8 +1,8 @@
 """A tokenizer -> the files of other tools: tiktoken's rank files, GGUF, tokenizer.json.
 
-In: a tokenizer, which describes itself. Out: a file; and, in sentences, what the file does not say.
-Invariant: a file that was written here, read again, gives the ids of the tokenizer that wrote it. What a format cannot
-hold is refused. Where it is the format's convention to leave something out, a sentence tells of it instead.
+In: a tokenizer, which describes itself. Out: a file, and sentences about the settings that the file does not hold.
+Invariant: a file that these functions write gives, when it is read, the ids of the tokenizer that wrote it. A setting
+that a format cannot hold is refused. If the format leaves it out by convention, a sentence tells of it instead.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["read_config", "to_gguf", "to_json", "to_tiktoken"]
 
 
 def to_tiktoken(self: Parts, path: StrPath) -> tuple[str, ...]:
-    """Writes tiktoken's rank file, and returns what such a file does not say, in sentences.
+    """Writes tiktoken's rank file, and returns sentences about the settings that such a file does not hold.
 
-    Raises `UnsupportedError` if the merges are not those that the ids give as ranks, or if there is a normalizer,
-    which tiktoken has none of, and `OSError`.
+    Raises `UnsupportedError` if the merges are not those that follow from the ids as ranks, or if there is a
+    normalizer: tiktoken has none. Raises `OSError`.
     """
     from dstok.formats.tiktoken import unsaid, write_ranks
 
@@ -37,10 +37,11 @@ def to_gguf(
 ) -> tuple[str, ...]:
     """Writes a GGUF file that holds the vocabulary; needs the extra dstok[gguf].
 
-    `config`: a tokenizer_config.json, or what one says, for BOS, EOS, padding, `add_bos_token` and the chat
-    template. `architecture`: `general.architecture`, else that of the family's first models. Returns what
-    llama.cpp does otherwise, or the file does not say, in sentences. Raises `UnsupportedError` for what GGUF
-    cannot say, `TokenizerFileError` for a broken config, `ImportError`, and `OSError`.
+    `config`: the path or the content of a tokenizer_config.json, for BOS, EOS, padding, `add_bos_token` and the chat
+    template. `architecture`: the value of `general.architecture`; without it, the architecture of the family's first
+    models. Returns sentences about the settings that the file does not hold or that llama.cpp reads otherwise. Raises
+    `UnsupportedError` for a setting that GGUF cannot hold, `TokenizerFileError` for a broken config, `ImportError`, and
+    `OSError`.
     """
     from dstok.formats.gguf import write_gguf
 
@@ -51,10 +52,10 @@ def to_gguf(
 
 
 def to_json(self: Parts, path: StrPath, *, config: StrPath | None = None) -> tuple[str, ...]:
-    """Writes a tokenizer.json that gives upstream this tokenizer's ids; returns what it does not say, in sentences.
+    """Writes a tokenizer.json that gives upstream this tokenizer's ids; returns sentences about what the file lacks.
 
-    BOS and EOS are no part of it: `config` is the path of a tokenizer_config.json to write them to. Raises
-    `UnsupportedError` for what a tokenizer.json cannot say, and `OSError`.
+    BOS and EOS are no part of it; `config` is the path of a tokenizer_config.json to write them to. Raises
+    `UnsupportedError` for a setting that a tokenizer.json cannot hold, and `OSError`.
     """
     from dstok.formats.tokenizer_config import write_tokenizer_config
     from dstok.formats.tokenizer_json_writer import write_tokenizer_json
@@ -71,7 +72,7 @@ def to_json(self: Parts, path: StrPath, *, config: StrPath | None = None) -> tup
 
 
 def read_config(self: Parts, config: StrPath | TokenizerConfig | None) -> TokenizerConfig:
-    """What a tokenizer_config.json says of this tokenizer, whose own BOS and EOS, if it has them, count; None: its own.
+    """The settings of a tokenizer_config.json, but BOS and EOS of the tokenizer if it has them; None: its own settings.
 
     Raises `TokenizerFileError` and `OSError`.
     """
@@ -90,7 +91,7 @@ def read_config(self: Parts, config: StrPath | TokenizerConfig | None) -> Tokeni
 
 
 def _check_hashes(self: Parts, settings: TokenizerConfig) -> list[str]:
-    """The hashes of the ids of llama.cpp's check text, with BOS and without: first as the settings have it."""
+    """The hashes of the ids of llama.cpp's check text, with BOS and without, the settings' own choice first."""
     from dstok.formats.llama_cpp import CHECK_TEXT, check_hash
 
     ids = self.encode(CHECK_TEXT)
