@@ -1,10 +1,10 @@
-"""What users of other libraries call a tokenizer's methods: one that is here, and errors for those that are not.
+"""The names of other libraries: the method `apply_chat_template`, and errors for names that dstok does not have.
 
-In: the arguments of `apply_chat_template`, as transformers has it; a name that `Tokenizer`, its class or `dstok` does
-not have, such as `encode_ordinary`, `from_pretrained` or `get_encoding`; a call of the tokenizer itself,
-`tok("Hello")`. Out: ids or a text; `AttributeError` or `TypeError` that names the call of dstok: `use encode(text,
-special="none")`. Keywords of other libraries are in base/keywords.py.
-Invariant: `hasattr` finds none of the names that are not here. A library that asks for such a name takes another way.
+In: the arguments of transformers' `apply_chat_template`; a name that `Tokenizer`, its class or `dstok` does not have,
+such as `encode_ordinary`, `from_pretrained` or `get_encoding`; a call of the tokenizer itself, `tok("Hello")`. Out: ids
+or a text; `AttributeError` or `TypeError` that names the call of dstok: `use encode(text, special="none")`.
+base/keywords.py has the keywords of other libraries.
+Invariant: `hasattr` is false for every name that dstok does not have. Libraries that probe for a name rely on that.
 Source: the public names of `tokenizers` 0.23.3, `transformers` 5.24.0 and `tiktoken` 0.14.0.
 """
 
@@ -139,19 +139,19 @@ def apply_chat_template(
 ) -> Any:
     """The ids (or with `tokenize=False` the text) of a conversation, as transformers' method of that name.
 
-    `version`, or `chat_template`: a version of `dstok.chat`; without it the template that was read with a loaded
-    model, or the version that is published with a built-in one. `special="all"` gives transformers' ids also where a
-    message holds the text of an added token; the default keeps it text. `trusted`: render a loaded model's template in
-    this process and without limits, as `dstok.chat.Template` does. `options`: the version's. `return_dict`: input_ids
-    and attention_mask, with `return_assistant_tokens_mask` assistant_masks, too. Of a list of conversations a list.
-    Raises `ChatError`.
+    `version` (or `chat_template`) is a version of `dstok.chat`. Without it, a loaded model uses the template of its
+    files, and a built-in model the version that is published with it. If a message holds the text of an added token,
+    the default keeps it text; `special="all"` gives transformers' ids. `trusted` renders a loaded model's template in
+    this process and without limits, as `dstok.chat.Template` does. `options` are the version's. `return_dict` gives
+    input_ids and attention_mask, and with `return_assistant_tokens_mask` also assistant_masks. A list of conversations
+    gives a list. Raises `ChatError`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3.1")
     >>> tok.apply_chat_template([{"role": "user", "content": "Hi"}], add_generation_prompt=True, thinking=True)
     [0, 128803, 23166, 128804, 128798]
     """
-    from dstok.chat.transformers_call import apply  # conversations are not needed by all
+    from dstok.chat.transformers_call import apply  # most programs have no conversations
 
     arguments = {"tools": tools, "add_generation_prompt": add_generation_prompt,
                  "continue_final_message": continue_final_message, **options}
@@ -160,7 +160,7 @@ def apply_chat_template(
 
 
 def _one_of(version: VersionName | None, chat_template: VersionName | None) -> VersionName | None:
-    """The version by either of its names. Raises `ChatError` for two."""
+    """The version, from either keyword. Raises `ChatError` if both are given."""
     if version is not None and chat_template is not None:
         raise ChatError(f"expected version or chat_template, found both, {version!r} and {chat_template!r}",
                         field="version")
@@ -168,7 +168,7 @@ def _one_of(version: VersionName | None, chat_template: VersionName | None) -> V
 
 
 def raise_no_attribute(self: object, name: str) -> NoReturn:
-    """Raises `AttributeError` for a name that a tokenizer does not have, with ours where another library has it.
+    """Raises `AttributeError` for an unknown name. If another library has the name, the error names dstok's call.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").encode_ordinary("Hello")
@@ -179,12 +179,12 @@ def raise_no_attribute(self: object, name: str) -> NoReturn:
     own = ELSEWHERE.get(name)
     if own is None:
         raise AttributeError(f"'Tokenizer' object has no attribute {name!r}", name=name, obj=self)
-    # With an object and no name Python does not guess at another one ("Did you mean: 'encode_array'?").
+    # With an object but no name, Python suggests no other name ("Did you mean: 'encode_array'?").
     raise AttributeError(f"a dstok.Tokenizer has no {name}, as other libraries have: use {own}", obj=self)
 
 
 def raise_no_class_attribute(cls: type, name: str) -> NoReturn:
-    """Raises `AttributeError` for a name that the class does not have: as `raise_no_attribute`.
+    """Does what `raise_no_attribute` does, for a name that the class does not have.
 
     >>> import dstok
     >>> dstok.Tokenizer.from_buffer(b"{}")
@@ -209,7 +209,7 @@ def module_hint(name: str) -> str:
 
 
 def raise_not_callable(self: object, *arguments: Any, **options: Any) -> NoReturn:
-    """Raises `TypeError`: a call of the tokenizer itself, as transformers has it.
+    """Raises `TypeError`: transformers' tokenizers can be called, a `dstok.Tokenizer` cannot.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3")("Hello")

@@ -1,8 +1,8 @@
-"""The part of a tokenizer that the rooms above it may use: these calls stay the same from one version to the next.
+"""The calls of a tokenizer that the rooms above it may use. They stay the same from one version to the next.
 
 In: nothing. Out: `TokenizerProtocol`, which every `dstok.Tokenizer` follows, for annotations of your own code.
-Invariant: chats, views, pickles and integrations use no more of a tokenizer than this. Two kinds of integrations also
-read its tables: those that write them in another library's form, and those for transformers.
+Invariant: chats, views, pickles and most integrations use no more of a tokenizer than this. Two kinds of integrations
+also read its tables: those that write them in another library's form, and those for transformers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rows of ids as models take them: batches of one length, texts in parts that overlap, pairs of texts.
 
-In: a tokenizer, texts, how long a row may be, what fills it. Out: arrays of numpy.
+In: a tokenizer, texts, the length of a row, the id that fills it. Out: numpy arrays.
 Invariant: each row is upstream's with the same truncation, padding and post-processor.
 
 >>> import dstok

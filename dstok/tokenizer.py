@@ -1,10 +1,10 @@
 """The tokenizer: joins the parts of a model behind one object.
 
-In: tables, which a model file or an image gave, and added tokens. Out: `Tokenizer`, whose calls are functions of the
-parts' own modules.
+In: tables from a model file or an image, and added tokens. Out: `Tokenizer`. Its calls are functions of the parts' own
+modules.
 Invariant: a `Tokenizer` never changes. Any number of threads may use one object at once, since each call works in a
-workspace of its own; it survives a fork; it pickles. A part that only some calls need is made, and its module imported,
-when the first of these calls comes.
+workspace of its own. It survives a fork, and it pickles. If only some calls need a part, the first of these calls
+imports its module and makes it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})(
 
 
 class _Class(type):
-    """The class's own class: it knows what `Tokenizer.from_pretrained`, a name of other libraries, is called here."""
+    """The metaclass: for a name of other libraries, such as `Tokenizer.from_pretrained`, it names dstok's call."""
 
     if not TYPE_CHECKING:
         def __getattr__(cls, name: str) -> NoReturn:
@@ -62,7 +62,7 @@ class _Class(type):
 class Tokenizer(LineEncoder, metaclass=_Class):
     """An exact tokenizer.
 
-    `dstok.load`, `Tokenizer.from_json`, `from_str`, `from_tiktoken`, `from_gguf` and `from_image` make it; `to_json`,
+    `dstok.load`, `Tokenizer.from_json`, `from_str`, `from_tiktoken`, `from_gguf` and `from_image` make one; `to_json`,
     `to_tiktoken`, `to_gguf` and `to_image` write such files.
 
     Every encoding call has these keywords. `special` says which added tokens are matched in the text: "all"
@@ -80,7 +80,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     """
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        """Raises `TypeError`, which says what makes a tokenizer."""
+        """Raises `TypeError`, which names the calls that make a tokenizer."""
         raise TypeError("a dstok.Tokenizer is made by dstok.load(name or path), by Tokenizer.from_json, from_str, "
                         "from_tiktoken, from_gguf or from_image")
 
@@ -111,11 +111,11 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     def from_json(cls, path: StrPath, config: StrPath | None = None, *, upstream: str = NEWEST) -> Tokenizer:
         """The tokenizer of a tokenizer.json file.
 
-        BOS and EOS, padding and the chat template are read from `config`, or from a tokenizer_config.json beside the
-        file if there is one; there also a chat_template.jinja and a generation_config.json are read.
+        BOS and EOS, padding and the chat template are read from `config`, or else from a tokenizer_config.json beside
+        the file. A chat_template.jinja and a generation_config.json are read there, too.
         `upstream`, such as "tokenizers-0.21.1", is the version of upstream whose Unicode tables decide.
-        Raises `UnsupportedError` for what cannot be done exactly, `TokenizerFileError` for what is broken or another
-        kind of file (both with the file's name and the JSON path), and `OSError`.
+        Raises `UnsupportedError` for a model that dstok cannot do exactly, `TokenizerFileError` for a broken file or
+        another kind of file (both with the file's name and the JSON path), and `OSError`.
         """
         from dstok.formats.kinds import about_file
         from dstok.formats.reading import describe_json_file
@@ -138,8 +138,8 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         r"""The tokenizer of `tiktoken.Encoding(..., pat_str=pattern, mergeable_ranks=ranks, special_tokens=...)`.
 
         `ranks` is a mapping from bytes to ids, or the path of a rank file. `pattern` is in tiktoken's dialect, or the
-        name of one of its encodings: gpt2, r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base. With a name, the
-        encoding's special tokens are taken if none are given. A rank file that tiktoken publishes needs no `pattern`.
+        name of one of its encodings: gpt2, r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base. With a name,
+        `special_tokens` defaults to the encoding's own. A rank file that tiktoken publishes needs no `pattern`.
         `encode` is tiktoken's with `allowed_special="all"`, and `special="none"` its `encode_ordinary`. Raises
         `UnsupportedError`, `PatternError`, `TokenizerFileError` (with line and file offset), and `OSError`.
 
@@ -157,10 +157,10 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     @classmethod
     def from_gguf(cls, path: StrPath) -> Tokenizer:
-        """The tokenizer of a GGUF file, whose vocabulary is read and whose tensors are not looked at.
+        """The tokenizer of a GGUF file: only the vocabulary is read, not the tensors.
 
         Its ids are upstream's for the models that the file's `tokenizer.ggml.pre` stands for. Raises
-        `UnsupportedError` (also for a `pre` that dstok does not know, with the list of those it does),
+        `UnsupportedError`, also for an unknown `pre`, with the list of those that dstok knows;
         `TokenizerFileError` with the key or the file offset, and `OSError`.
         """
         from dstok.formats.gguf import describe_gguf
@@ -182,9 +182,9 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     def from_image(cls, path: StrPath, *, verify: bool = True) -> Tokenizer:
         """The tokenizer that `to_image` wrote to `path`: the file is mapped, not read, and shared between processes.
 
-        `verify` compares the file's checksum. What the tables hold is checked in any case, so that no file can
-        make a call crash. Replace a file that is in use by another (as `to_image` does); do not write into it.
-        Raises `ImageError` for what is no such file, damaged, or of another version, and `OSError`.
+        `verify` compares the file's checksum. The contents of the tables are checked in any case, so that no file can
+        make a call crash. Do not write into a file that is in use: replace it by another file, as `to_image` does.
+        Raises `ImageError` for a file that is no image, is damaged, or has another version, and `OSError`.
         """
         return cls._of_image(open_image(path, verify))
 
@@ -202,7 +202,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     def replace(
         self, *, bos_id: int | None = UNCHANGED, eos_id: int | None = UNCHANGED, name: str = UNCHANGED,
     ) -> Tokenizer:
-        """The same tokenizer with another BOS, EOS, or name: this one does not change.
+        """A copy of the tokenizer with another BOS, EOS, or name. The tokenizer itself does not change.
 
         >>> import dstok
         >>> dstok.load("deepseek-v3").replace(eos_id=5).encode("Hello", add_eos=True)
@@ -211,7 +211,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         other = self.__copy__()
         ends = Ends(self.bos_id if bos_id is UNCHANGED else bos_id, self.eos_id if eos_id is UNCHANGED else eos_id)
         LineEncoder.__init__(other, self._encoder, self._added, ends)
-        for with_ends in ("fingerprint", "_identity", "_settings"):  # in which BOS and EOS are
+        for with_ends in ("fingerprint", "_identity", "_settings"):  # they depend on BOS and EOS
             other.__dict__.pop(with_ends, None)
         if name is not UNCHANGED:
             other.__dict__["_name"] = name
@@ -229,7 +229,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         write_at_once(path, image_of(self._tables, self._added.tokens, self.config, self.name))
 
     def _describe(self) -> ModelDescription:
-        """What the tokenizer does, in the form that file formats are read into and written from."""
+        """The description of the tokenizer: readers of file formats give this form, and writers take it."""
         from dstok.tables.build import describe_tables
 
         return describe_tables(self._tables, self._added.tokens, self.config)
@@ -254,7 +254,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     if not TYPE_CHECKING:  # a type checker finds by itself that a tokenizer has no such names
         __call__, __getattr__ = names_of_others.raise_not_callable, names_of_others.raise_no_attribute
 
-    # What the model is
+    # The model
 
     @property
     def name(self) -> str:
@@ -263,12 +263,12 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     @property
     def bos_id(self) -> int | None:
-        """The id of the token that begins a text; None: the model names none. `replace` gives a tokenizer another."""
+        """The id of the token that begins a text; None if the model names none. `replace` sets another one."""
         return self._ends.bos_id
 
     @property
     def eos_id(self) -> int | None:
-        """The id of the token that ends a text; None: the model names none. `replace` gives a tokenizer another."""
+        """The id of the token that ends a text; None if the model names none. `replace` sets another one."""
         return self._ends.eos_id
 
     @property
@@ -278,7 +278,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     @property
     def config(self) -> TokenizerConfig:
-        """What the model's files say of BOS, EOS, padding and chats; of a built-in model BOS and EOS."""
+        """The settings of the model's files: BOS, EOS, padding, chats. A built-in model has only BOS and EOS."""
         return self._settings
 
     @property
@@ -288,13 +288,13 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     @lazy
     def fingerprint(self) -> str:
-        """A hash (SHA-256, hex) of all that decides what encode and decode give; stable across versions."""
+        """A hash (SHA-256, hex) of everything that decides results of encode and decode; stable across versions."""
         from dstok.tables.fingerprint import fingerprint
 
         return fingerprint(self._tables, self._added.tokens, self.bos_id, self.eos_id)
 
     def inspect(self) -> Inspection:
-        """What the tokenizer consists of, to look at: automaton, pieces, merges, added tokens, tables.
+        """The tokenizer's parts, to look at: automaton, pieces, merges, added tokens, tables.
 
         >>> import dstok
         >>> dstok.load("deepseek-v3").inspect().merge(b" tokenization")
@@ -310,7 +310,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     # As an object
 
     def __eq__(self, other: object) -> bool:
-        """Whether both give the same: one fingerprint, and the same settings for pairs, padding, chats and spans.
+        """Whether both give the same: equal fingerprints, and equal settings for pairs, padding, chats and spans.
 
         >>> import dstok
         >>> v3 = dstok.load("deepseek-v3")
@@ -328,18 +328,18 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         return f"<dstok.Tokenizer {self.name or 'unnamed'}: {self.vocab_size} ids>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What pickle keeps of a tokenizer.
+        """The content of a pickle of the tokenizer.
 
-        Of a built-in model its name, of one that was opened from a file the file's place, if it still is what it was;
-        of another one all its tables. Loading one raises `PickleError` if it is of another format, damaged, or if the
-        model or file is not there or not the same.
+        A built-in model is pickled by its name. A tokenizer that was opened from an image is pickled by the file's
+        path, if the file has not changed. Other tokenizers are pickled with all their tables. Loading raises
+        `PickleError` if the pickle has another format or is damaged, or if the model or file is missing or differs.
         """
         from dstok.pickles import reduced
 
         return reduced(self, self._tables, self._added.tokens)
 
     def __copy__(self) -> Tokenizer:
-        """Another object with the same tables, which never change."""
+        """Another object with the same tables: they never change."""
         other = type(self).__new__(type(self))
         LineEncoder.__init__(other, self._encoder, self._added, self._ends)
         other.__dict__.update(self.__dict__)
@@ -393,7 +393,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     @lazy
     def _scanner(self) -> Scanner:
-        """The automaton that also tells alternatives apart; the encoder's own does not need to."""
+        """The automaton that also tells alternatives apart. The encoder's automaton does not."""
         pages, page_numbers = self._program.alphabet.pages()
         return Scanner(pages, page_numbers, pack_edges(self._program.dfa.edges, pages[:128]), self._program.dfa.symbols)
 
@@ -410,12 +410,12 @@ def tokenizer_of(
     tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None, name: str = "",
     config: TokenizerConfig | None = None, *, cls: type[Tokenizer] = Tokenizer,
 ) -> Tokenizer:
-    """The tokenizer of tables, which are not checked: for the parts of dstok that make them."""
+    """The tokenizer of tables, for the rooms that make them. The tables are not checked."""
     return cls._of_tables(tables, added, bos_id, eos_id, name, config)
 
 
 def describe(self: Tokenizer) -> ModelDescription:
-    """A tokenizer in the form that file formats are read into and written from."""
+    """The description of a tokenizer: readers of file formats give this form, and writers take it."""
     return self._describe()
 
 
@@ -431,5 +431,5 @@ if TYPE_CHECKING:
     from dstok.protocol import TokenizerProtocol
 
     def _followed(tokenizer: Tokenizer) -> TokenizerProtocol:
-        """mypy tells here if a signature of `Tokenizer` is another one than the protocol's."""
+        """mypy reports here a signature of `Tokenizer` that differs from the protocol's."""
         return tokenizer
