@@ -1,1 +1,1 @@
-"""Helpers for every room: texts and ids as callers give them, and others. They use no room but `dstok.errors`."""
+"""Helpers for every room, such as checks of texts and ids from callers. They use no room but `dstok.errors`."""

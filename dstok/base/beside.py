@@ -1,8 +1,8 @@
-"""Values that are made once for an object and kept beside it, as long as it lives.
+"""Values that are made once for an object and kept as long as it lives.
 
 In: a function of an object. Out: the same function, which remembers its value for each object.
-Invariant: objects are told apart by identity. A `WeakKeyDictionary` would ask for their hash and equality: those of a
-tokenizer read its tables, and two that are equal would share a value that goes when the first of them does.
+Invariant: identity tells objects apart. A `WeakKeyDictionary` would use hash and equality. For tokenizers these read
+the tables, and two equal tokenizers would share a value that goes when the first of them goes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Text in columns of a terminal. A character takes one place there, two, or none.
+"""Text in columns of a terminal. A character takes no place there, one, or two.
 
 In: rows of text that can be printed. Out: lines. Invariant: a column begins at the same place in each line, unless the
 text before it is wider than allowed. The package wcwidth says how wide a character is.

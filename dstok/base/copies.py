@@ -1,6 +1,6 @@
 """Copies of objects that have state: a stream, or a text that grows.
 
-In: an object whose attributes are its state. Out: a second object in the same state, which goes on by itself.
+In: an object whose attributes are its state. Out: a second object in the same state; both go on independently.
 Invariant: the two share nothing that changes. Every attribute is copied, one level deep. Parts that never change (the
 core's tables and policies) are their own copies. An attribute that cannot be copied is an error; it is never shared.
 """
@@ -17,7 +17,7 @@ Self = TypeVar("Self", bound="Separate")
 
 
 class Separate:
-    """Base of classes with a state of their own. `copy.copy` and `copy.deepcopy` are `copy`; they do not pickle."""
+    """Base of classes with state. `copy.copy` and `copy.deepcopy` call `copy`. The objects do not pickle."""
 
     def copy(self: Self) -> Self:
         """A second object that goes on by itself: neither sees the later input of the other."""

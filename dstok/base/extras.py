@@ -1,7 +1,7 @@
 """The error for a missing package that an extra brings: it says what to install.
 
-In: the extra, and the name of the part that needs the package, around its import. Out: nothing, or a
-`ModuleNotFoundError`, which is an `ImportError`, as for any other missing package.
+In: the extra, and the name of the module that needs the package, around its import. Out: nothing, or a
+`ModuleNotFoundError`, as for any other missing package.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Ids as callers give them, and the ids that stand at the two ends of a text.
+"""Ids from callers, and the ids at the two ends of a text.
 
 In: lists, arrays, other iterables; BOS and EOS. Out: a list of ids; the ids before a text and after it.
-Invariant: a value that is no sequence is a `TypeError` that says what was found. This module does not check that each
-number is an id: the decoder does that.
+Invariant: a value that is no iterable raises an `ArgumentError` that says what was found. The decoder, not this module,
+checks that each number is an id.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ def common_start(one: list[int], other: list[int]) -> int:
 
 
 def id_array(count: int) -> array[int]:
-    """Room for so many ids, uint32: the encoder's calls write to it."""
+    """Room for `count` ids, uint32: the encoder's calls write to it."""
     return array("I", bytes(4 * count))
 
 
 class Ends(NamedTuple):
     """The ids that may stand at the two ends of a text; None: the model names no such token.
 
-    Asking for a token that the model does not name is an `ArgumentError`.
+    The methods raise `ArgumentError` if a caller wants a token that the model does not name.
 
     >>> Ends(0, 1).around([19923, 2058], add_bos=True, add_eos=False)
     [0, 19923, 2058]

@@ -1,6 +1,6 @@
-"""Keywords that other libraries' calls have, and what gives the same here.
+"""Keywords of other libraries' calls, and the calls of dstok that give the same.
 
-In: the keywords of a call that has no such keyword. Out: `TypeError`, which Python raises for an unknown keyword, with
+In: the keywords of a call that has no such keyword. Out: `TypeError`, as Python raises it for an unknown keyword, with
 the call or keyword of dstok.
 Invariant: none of these names is a keyword of the calls that are marked with `hinting`, nor of `LineEncoder`'s.
 Source: the calls of `tokenizers` 0.23.3, `transformers` 5.24.0 and `tiktoken` 0.14.0.
@@ -54,7 +54,7 @@ def keyword_hint(names: Iterable[str]) -> str:
 
 
 def hinting(call: Callable[P, R]) -> Callable[P, R]:
-    """The call, whose error for a keyword of another library names ours.
+    """The same call; its error for a keyword of another library names dstok's keyword.
 
     >>> @hinting
     ... def encode_batch(texts, *, threads=1): ...

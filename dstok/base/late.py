@@ -1,11 +1,11 @@
-"""Names that import their module when first used: of a class, and of a package.
+"""Names of a class or of a package that import their module when first used.
 
-In: a module's name, and from it a function's or a class's. Out: the function, as a method of the class that it was
-assigned in; for a package the functions by which Python finds its names (PEP 562).
+In: the name of a module, and the name of a function or class in it. Out: for a class that assigns the function, a
+method; for a package, the functions by which Python finds its names (PEP 562).
 Invariant: the caller gets the same as from an import at the top of the file, in a forked child, too. The reason is
-start-up: most programs use few of a class's methods, and importing the modules of all takes longer than loading a
-model. A method is in the class's `__dict__` from the beginning: `super()`, runtime-checkable protocols and
-unittest.mock look there, and never call `__getattr__`.
+start-up: most programs use few of a class's methods, and importing all their modules takes longer than loading a model.
+A method is in the class's `__dict__` from the beginning: `super()`, runtime-checkable protocols and unittest.mock look
+there, and never call `__getattr__`.
 
 >>> from unittest.mock import patch
 >>> class Page:
@@ -26,8 +26,8 @@ from typing import Any
 
 __all__ = ["LateModule", "imported", "late_names"]
 
-# A child forked while another thread imports a module has no such thread, but would wait for it at its own import. So a
-# fork waits until no thread imports.
+# A fork waits until no thread imports a module. A child that is forked during an import lacks the importing thread, but
+# would wait for it at its own import.
 _importing = RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.release,
@@ -35,7 +35,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def imported(module: str, name: str) -> Any:
-    """What `name` is in a module, which is imported if it is not yet; the module itself for the name ""."""
+    """The object `name` of a module, or for "" the module itself. Imports the module if needed."""
     with _importing:
         there = import_module(module)
         return getattr(there, name) if name else there
@@ -46,7 +46,7 @@ def late_names(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package. `package`: its `globals()`; `modules`: the module of each late name.
 
-    `hint` ends the message of `AttributeError`. A late name that is a module itself has its own path.
+    `hint` ends the message of `AttributeError`. For a late name that is a module, `modules` has its own path.
     """
     def find(name: str) -> Any:
         if name not in modules:
@@ -57,7 +57,7 @@ def late_names(
 
 
 class LateModule:
-    """Stands for a module of functions. Assign its attributes in a class: they are methods there.
+    """A stand-in for a module of functions. Attributes that are assigned in a class become its methods.
 
     >>> text = LateModule("textwrap")
     >>> class Page:
@@ -76,8 +76,8 @@ class LateModule:
 class _LateMethod:
     """A method that puts the function in its own place when first used.
 
-    Code that takes it out of the class's `__dict__`, as unittest.mock does, finds the attributes of the function, and
-    may call it.
+    Code that takes it out of the class's `__dict__`, as unittest.mock does, finds the function's attributes, and may
+    call it.
     """
 
     def __init__(self, module: str, function: str) -> None:
@@ -89,7 +89,7 @@ class _LateMethod:
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         function = imported(self._module, self._function)
-        if vars(self._owner).get(self._name) is self:  # a test may have put another one there, for a while
+        if vars(self._owner).get(self._name) is self:  # a test may have put another one there meanwhile
             setattr(self._owner, self._name, function)
         return function.__get__(instance, owner)
 

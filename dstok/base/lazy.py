@@ -1,9 +1,9 @@
 """Attributes that are made when first used.
 
 In: a method without arguments. Out: an attribute; the object keeps its value.
-Invariant: every thread gets one value, from the first thread that finishes. There is no lock.
-functools.cached_property has one up to Python 3.11: a child that was forked while another thread held it would wait for
-ever, and one object would wait for another one.
+Invariant: all threads get one value, from the first thread that finishes. There is no lock.
+Up to Python 3.11 functools.cached_property has one lock for all objects, so one object would wait for another, and a
+child that is forked while another thread holds the lock would wait for ever.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _Lazy(Generic[T]):
         if instance is None:
             return self
         made = self._make(instance)
-        return instance.__dict__.setdefault(self._name, made)  # from now on Python looks there first
+        return instance.__dict__.setdefault(self._name, made)  # from then on Python finds it there first
 
 
 if TYPE_CHECKING:  # pyright lets no other descriptor stand for a property of a protocol

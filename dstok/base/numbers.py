@@ -1,8 +1,8 @@
-"""Numbers as callers give them -> whole numbers within bounds.
+"""Numbers from callers -> whole numbers within bounds.
 
 In: the name of an argument, and its value: an int, or a value that Python takes for one, such as numpy's integers. Out:
-an int. Invariant: any other value is an `ArgumentError` that names the argument, the expected and the found value. True
-and False are no numbers here.
+an int. Invariant: any other value raises an `ArgumentError` that names the argument, the expected and the found value.
+True and False are no numbers here.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def thread_count(threads: Any) -> int:
 
 
 def _shown(value: Any) -> str:
-    """The value, cut short if it is long. Python writes no digits of a very long int."""
+    """The text of the value, cut short if it is long. Python writes no digits of a very long int."""
     if isinstance(value, int) and value.bit_length() > 256:
         return f"{'-' if value < 0 else ''}2**{value.bit_length() - 1} or more"
     text = repr(value)

@@ -1,4 +1,4 @@
-"""The type of a path from a caller, and a file that is written whole.
+"""The type of a caller's path, and files that are written at once or not at all.
 
 In: paths. Out: `StrPath`; files. Invariant: nobody sees an unfinished file. Importing this module costs nothing:
 pathlib would take 3 ms, a tenth of the time to the first id.
@@ -18,7 +18,7 @@ StrPath: TypeAlias = "str | os.PathLike[str]"
 def write_at_once(path: StrPath, data: bytes) -> None:
     """Writes a file or nothing: first beside `path`, then moved there. Raises `OSError`."""
     scratch = os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
-    file = open(scratch, "xb")  # only its owner may read a file of `tempfile`
+    file = open(scratch, "xb")  # not by `tempfile`: only the owner may read its files
     try:
         with file:
             file.write(data)

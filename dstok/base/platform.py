@@ -1,6 +1,6 @@
 """The differences between operating systems, for the modules in Python; `core/simd/_platform.h` has them for the core.
 
-In: open files, folders. Out: the same on Linux, macOS and Windows, as far as they can do it.
+In: open files, folders. Out: one behaviour on Linux, macOS and Windows, as far as they allow it.
 Invariant: no other module of dstok asks which system it runs on, with two exceptions: the keys of a terminal's user,
 and the conformance kit's treatment of other processes.
 """
@@ -27,8 +27,8 @@ def available_cpus() -> int:
 def map_file(file: BufferedReader) -> memoryview:
     """All bytes of an open file, mapped: processes share them, and the system reads only the pages in use.
 
-    On Windows nothing can replace a mapped file, neither `save` nor an installer. There the bytes are read into memory
-    of this process instead. Raises `ValueError` if the file is empty, and `OSError`.
+    On Windows neither `to_image` nor an installer can replace a mapped file. There this process reads the bytes into
+    its own memory instead. Raises `ValueError` if the file is empty, and `OSError`.
     """
     if REPLACES_MAPPED:
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -43,9 +43,9 @@ def map_file(file: BufferedReader) -> memoryview:
 
 
 def hold_alone(file: int) -> bool:
-    """Holds an open file (its number) for this process, until it is closed. False if another process holds it.
+    """Locks an open file, given by its number, until it is closed. False if another process holds the lock.
 
-    Raises `OSError` where the file cannot be held.
+    Raises `OSError` if the file cannot be locked.
     """
     try:
         if sys.platform == "win32":
@@ -56,7 +56,7 @@ def hold_alone(file: int) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # the second is Windows' error for it
+    except (BlockingIOError, PermissionError):  # Windows raises the second
         return False
     return True
 
@@ -65,7 +65,7 @@ def sync_folder(path: str) -> None:
     """Brings the names in a folder to the disk, where the system can do it. Raises `OSError`."""
     try:
         place = os.open(path or ".", os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-    except PermissionError:  # Windows has no such thing
+    except PermissionError:  # Windows cannot sync a folder
         return
     try:
         os.fsync(place)
@@ -75,7 +75,7 @@ def sync_folder(path: str) -> None:
 
 @contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Ctrl-C waits meanwhile, and a process that is started here never gets it. Windows cannot hold it back."""
+    """Delays Ctrl-C to the end of the block; a process that the block starts never gets it. Not on Windows."""
     import signal  # not needed to load a model
 
     if not hasattr(signal, "pthread_sigmask"):

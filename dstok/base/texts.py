@@ -1,9 +1,9 @@
-r"""Texts as callers give them -> valid UTF-8, or a `str`.
+r"""Texts from callers -> valid UTF-8, or a `str`.
 
-In: a `str`, or UTF-8 in any object that holds bytes; what to do with errors. Out: bytes, or a `str`.
-Invariant: the result is valid UTF-8, or `TextError` was raised. Only `characters` leaves the lone surrogates of a `str`
-in it, for the encoder to find. With `errors="replace"` a lone surrogate becomes U+FFFD, and so does each maximal part
-of an invalid sequence of bytes: `b"a\xf0\x9f"` becomes "a\ufffd". The encoder does the same in Cython.
+In: a `str`, or UTF-8 in any object that holds bytes; "strict" or "replace" for errors. Out: bytes, or a `str`.
+Invariant: the result is valid UTF-8, or the call raises `TextError`. Only `characters` leaves the lone surrogates of a
+`str` in it: the encoder finds them. With `errors="replace"` a lone surrogate becomes U+FFFD, and so does each maximal
+part of an invalid sequence of bytes: `b"a\xf0\x9f"` becomes "a\ufffd". The encoder does the same in Cython.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple
 
 
 def checked_text(text: Any, which: str = "text", batch: str = "encode_batch") -> str | bytes:
-    """`text` in the form of the core: `str` and bytes as they are, other bytes as a copy that nobody can change.
+    """`text` in the core's form: `str` and bytes as they are; other buffers as a copy that nobody can change.
 
-    An object of a subclass counts by its characters or bytes, whatever its methods do. Raises `ArgumentError`, which
-    says `which` text is neither, and names the call `batch` for several texts in place of one.
+    In an object of a subclass the characters or bytes count, whatever its methods do. Raises `ArgumentError`, which
+    says `which` text is neither, and names the call `batch` if several texts stand in place of one.
     """
     if type(text) is str or type(text) is bytes:
         return text
@@ -75,7 +75,7 @@ def utf8(text: Text, replace: bool) -> bytes:
 
 
 def characters(text: Text, replace: bool) -> str:
-    r"""`text` as `str`, which may hold lone surrogates if it did. Raises `TextError` (for bytes) and `ArgumentError`.
+    r"""`text` as `str`; lone surrogates of a `str` may stay. Raises `TextError` (for bytes) and `ArgumentError`.
 
     >>> characters(b"caf\xc3\xa9", replace=False)
     'café'
@@ -87,14 +87,14 @@ def characters(text: Text, replace: bool) -> str:
 
 
 def replaces_faults(errors: str) -> bool:
-    """Does `errors`, of an encoding call, ask for U+FFFD in place of each fault? Raises `ArgumentError`."""
+    """Whether `errors` of a call asks for U+FFFD in place of faults. Raises `ArgumentError` for another value."""
     if errors not in ("strict", "replace"):
         raise ArgumentError(f'expected errors to be "strict" or "replace", found {errors!r}', "errors")
     return errors == "replace"
 
 
 def lone_surrogate(char: str, at: int, where: str = "") -> TextError:
-    """The error for a lone surrogate at code point `at`; `where`: in which text, if the message needs it."""
+    """The error for a lone surrogate at code point `at`; `where` names the text, if the message needs it."""
     return TextError(f"expected text, found the lone surrogate U+{ord(char):04X} at code point {at}{where}", at)
 
 

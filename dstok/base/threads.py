@@ -1,11 +1,11 @@
 """Threads that help the calling thread with the parts of one task.
 
 In: work, which takes parts until none is left. Out: all parts done, or an exception.
-Invariant: the calling thread works too, so the task is done if no other thread can be started. It waits for all threads
-that have begun, and for no other. After an exception in it, such as that of Ctrl-C, no thread takes another part. A
-second Ctrl-C also ends the wait.
+Invariant: the calling thread works too, so the task is done even if no other thread can start. The calling thread waits
+for all threads that have begun, and for no other. After an exception in the calling thread, such as
+`KeyboardInterrupt`, no thread takes another part. A second Ctrl-C also ends the wait.
 
-These are not `threading.Thread`: its `start` waits for ever for a thread that has too little memory to begin.
+`threading.Thread` does not serve: its `start` waits for ever for a thread that has too little memory to begin.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Helpers:
         self._locks = [_thread.allocate_lock() for _ in range(count + 1)]
 
     def start(self) -> None:
-        """Starts the threads, or as many as the system lets it."""
+        """Starts the threads, or as many as the system allows."""
         for number in range(1, len(self._locks)):
             self._locks[number].acquire()
             try:
@@ -56,7 +56,7 @@ class Helpers:
 
 
 def map_by_threads(work: Callable[[Part], Result], parts: Iterable[Part], threads: int) -> list[Result]:
-    """`work(part)` of all parts, in their order, by up to `threads` threads; the first exception of any.
+    """`work(part)` for all parts, in order, by up to `threads` threads. Raises an exception of `work`.
 
     >>> map_by_threads(len, ["a", "bc"], threads=2)
     [1, 2]
@@ -78,7 +78,7 @@ def map_by_threads(work: Callable[[Part], Result], parts: Iterable[Part], thread
 
 
 def _take(work: Callable[[Any], Any], left: list[tuple[int, Any]], results: list[Any]) -> None:
-    """Takes parts from the end of `left` until none is left; after an exception no other thread takes one either."""
+    """Takes parts from the end of `left` until none is left. After an exception no thread takes another part."""
     try:
         while left:
             try:

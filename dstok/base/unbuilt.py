@@ -1,9 +1,9 @@
 """The error for an import of dstok's source without its compiled modules.
 
 In: the name of a module that was not found. Out: an `ImportError` that says what to do.
-Invariant: this module needs nothing that is compiled. The usual cause is a clone. Before Python looks among the
-installed modules, it looks beside the script, or, without a script (`python`, `python -m`, `python -c`), in the folder
-that it was started in. In a clone it finds the source there, without compiled modules unless it was built in place.
+Invariant: this module uses no compiled module. The usual cause is a clone. Before Python searches the installed
+modules, it looks beside the script, or, without a script (`python`, `python -m`, `python -c`), in the folder where it
+started. In a clone it finds dstok's source there, without compiled modules unless it was built in place.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["unbuilt"]
 
 
 def unbuilt(name: str) -> ImportError:
-    """The error for a compiled module that is not there.
+    """The error for a compiled module that is missing.
 
     >>> print(str(unbuilt("dstok.core.run._encode")).partition(",")[0])
     expected the compiled module dstok.core.run._encode
