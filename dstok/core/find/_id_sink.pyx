@@ -2,10 +2,10 @@
 # cython: freethreading_compatible=True
 """The sink of ids: a chunk, some hundred pieces, from bytes to ids.
 
-In: a text, and the starts of pieces that lie end to end in it, in a workspace. Out: the pieces' ids, written after
-those that the workspace already has, with their spans if the sink wants them; or, if it only counts, their number.
-Invariant: the ids of each piece are those that merging its bytes gives. On failure the workspace's status says why,
-and the chunk is empty.
+In: a workspace with a text and the starts of pieces that lie end to end in it. Out: the pieces' ids, appended to those
+in the workspace, with their spans if the sink wants them; or, if it only counts, their number.
+Invariant: the ids of each piece are those that merging its bytes gives. On failure the workspace's status gives the
+reason, and the chunk is empty.
 
 There are four steps. Each handles all pieces of the chunk before the next one begins, so the processor waits
 for many look-ups in memory at once, not for one after the other:
@@ -223,7 +223,7 @@ cdef class IdSink(Sink):
         cdef int i
         for i in range(w.pieces):
             total += w.values[i] & 3
-            elsewhere += ((w.values[i] & 3) - 1) >> 63  # where it is 0: this form becomes vectors
+            elsewhere += ((w.values[i] & 3) - 1) >> 63  # 1 where the low bits are 0: the compiler vectorizes this form
         if elsewhere:
             for i in range(w.pieces):
                 if w.values[i] & 3 == 0:
@@ -244,7 +244,7 @@ cdef class IdSink(Sink):
 cdef class IdSpanSink(IdSink):
     """Writes ids and their spans in the text, in bytes and in characters. Not for a workspace that counts.
 
-    Merging keeps the bytes of a piece, so each id begins at the end of the id before it. A character belongs to all ids
+    Merging keeps the bytes of a piece, so each id begins at the end of the id before. A character belongs to all ids
     that have a part of it.
     """
 
@@ -302,7 +302,7 @@ cdef class IdSpanSink(IdSink):
 
 
 cdef inline Spans spans_from(Workspace w) noexcept nogil:
-    # The place of the next spans. It lies apart from the workspace, which writing a span might change.
+    # The place of the next spans. It lies apart from the workspace: writing a span might change the workspace.
     cdef Spans out
     out.spans, out.char_spans, out.characters = w.spans + 2 * w.spanned, w.char_spans + 2 * w.spanned, w.characters
     return out
@@ -331,7 +331,7 @@ cdef inline void add_spans(
 
 
 cdef inline void spans_upto(Workspace w, const Spans *out, Py_ssize_t counted) noexcept nogil:
-    # Takes over the spans that are written; they end at `counted`.
+    # Makes the written spans part of the workspace; they end at `counted`.
     w.spanned, w.characters, w.counted = (out.spans - w.spans) // 2, out.characters, counted
 
 
@@ -346,7 +346,7 @@ cdef void count_characters(Workspace w, const uint8_t *text, Py_ssize_t at) noex
 
 
 cdef int by_length(Workspace w, int misses, const uint16_t *first, uint32_t *order) noexcept nogil:
-    """Sorts missed pieces of up to `MIDDLE` bytes by length, equal ones once; returns their number."""
+    """Sorts missed pieces of up to `MIDDLE` bytes by length, without repetitions; returns their number."""
     cdef int places[MIDDLE + 2]
     cdef uint32_t index, length
     cdef int i

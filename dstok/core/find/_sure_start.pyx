@@ -3,17 +3,17 @@
 """Sure starts: places where a piece begins, whatever text stands before.
 
 In: valid UTF-8 from the middle of a text, without added tokens; a place in it. Out: the first sure start that is found
-from there on, or -1.
-Invariant: in every text that has these bytes in it, a piece begins there. So the ids from there on are those of the
-rest as a text of its own.
+from the place on, or -1.
+Invariant: in every text that contains these bytes, a piece begins at the sure start. So the rest may be encoded as a
+text of its own.
 
 Example: in "...ought it" the place before "ought" may lie inside a word or at its start, but a piece surely begins at
 " it" (V3).
 
 The proof. One piece begins before the place and ends at it or after it. Its run of the automaton reads the character
-at the place, in a state that nobody knows. So all states are tried: each run either ends, and gives a possible end of
-that piece, or says that its piece ends before the place, so it is not the one. Then the pieces from all possible ends
-on are followed until they meet. Where all of them meet, a piece begins in any case.
+at the place, in an unknown state. So one run starts in each state. A run gives a possible end of the piece, or shows
+that a piece in this state ends before the place; then the state is impossible. From each possible end on, the pieces
+are followed. Where all of these sequences have a start in common, a piece begins in any case.
 Source: synchronizing words of automata (Cerny, 1964), here for the words at hand.
 """
 
@@ -25,12 +25,12 @@ from dstok.core.split._scan cimport ROW, ROWS, Memo, Run, ScanTables, begin_memo
 
 cdef enum:
     MOST = 32                # possible ends: more hardly ever meet
-    BEFORE = -1              # as `Run.first` has it: no end from the place on
+    BEFORE = -1              # initial `Run.first`: the piece has no end from the place on
     UNSURE = -2              # only more text can tell
 
 
 cdef struct Ends:
-    Py_ssize_t at[MOST]      # possible ends, which rise
+    Py_ssize_t at[MOST]      # possible ends, in ascending order
     int count
 
 
@@ -55,7 +55,7 @@ cdef Py_ssize_t end_from(
 
 
 cdef bint put(Ends *ends, Py_ssize_t end) noexcept nogil:
-    """Puts an end to its place, unless it is there; false if there is no room."""
+    """Inserts an end in order, unless it is there already; false if there is no room."""
     cdef int i = ends.count
     while i and ends.at[i - 1] > end:
         i -= 1
@@ -72,7 +72,7 @@ cdef bint put(Ends *ends, Py_ssize_t end) noexcept nogil:
 cdef bint possible_ends(
     const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Ends *ends
 ) noexcept nogil:
-    """Finds where the piece over `at` may end; false if the text does not tell."""
+    """Finds the possible ends of the piece over `at`; false if the text does not tell them."""
     cdef Py_ssize_t end
     cdef uint32_t state
     ends.count = 0
@@ -86,7 +86,7 @@ cdef bint possible_ends(
 cdef Py_ssize_t meeting(
     const ScanTables *s, const uint8_t *text, Py_ssize_t stop, Ends *ends
 ) noexcept nogil:
-    """The place where the pieces from all `ends` on meet, or -1."""
+    """The first start that the pieces from all `ends` on have in common, or -1."""
     cdef Py_ssize_t end
     cdef uint32_t tag = 0
     cdef bint wide = False

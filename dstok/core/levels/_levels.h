@@ -1,6 +1,7 @@
 /* The implementation of each level that this build has, made of the kernels of all floors.
  *
- * In: their functions. Out: IMPLEMENTATIONS. Only levels/_levels.pyx includes it, so one module holds all kernels.
+ * In: the kernels' functions. Out: IMPLEMENTATIONS. Only levels/_levels.pyx includes this file, so one module holds all
+ * kernels.
  */
 #ifndef DSTOK_LEVELS_H
 #define DSTOK_LEVELS_H
@@ -26,7 +27,7 @@
         grid_run_by(t, set, ahead, narrow_##level, wide_##level, write, grid_last_##name##_##level, p, stop, final, \
                     full, run); \
     }
-/* A copy for each set of rules, by its number; cl100k takes the copy of threes. */
+/* A copy for each set of rules, by its number; cl100k uses the copy of threes. */
 #define GRID_LEVEL(level, target, ahead, write) \
     GRID_RUN(v3, level, target, ahead, write, RULES_V3) \
     GRID_RUN(ones, level, target, ahead, write, RULES_ONES) \
@@ -85,7 +86,7 @@ static const Implementation IMPLEMENTATIONS[] = {
 };
 enum { IMPLEMENTATION_COUNT = sizeof(IMPLEMENTATIONS) / sizeof(*IMPLEMENTATIONS) };
 
-/* Whether all levels that the processor can run look where entries are put: two ways of hashing must agree. */
+/* Whether all levels that the processor can run look for entries in the right lines: two hash functions must agree. */
 static inline int probes_agree(int vectors) {
 #ifdef DSTOK_X86
     return !(vectors & VECTORS_AVX512) || lists_agree();

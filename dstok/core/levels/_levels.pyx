@@ -2,8 +2,9 @@
 # cython: freethreading_compatible=True
 """The implementations of all levels, compiled in this one module.
 
-In: the processor. Out: the implementations, which simd/_level.pyx chooses from; `dstok.core` imports this module first.
-Invariant: where the processor has AVX-512, its probe looks for pieces where entries are put: two ways of hashing agree.
+In: the processor. Out: the implementations: simd/_level.pyx chooses one. `dstok.core` imports this module first.
+Invariant: if the processor has AVX-512, its probe looks for pieces in the lines where entries are put: two hash
+functions agree.
 """
 
 from dstok.core.simd._level cimport Implementation, set_levels
@@ -16,7 +17,7 @@ cdef extern from "levels/_levels.h":
     bint probes_agree(int vectors) noexcept nogil
     void utf8_open() noexcept nogil
 
-cdef int VECTORS = simd_vectors()  # asked once: in a virtual machine the processor takes 20 microseconds to answer
+cdef int VECTORS = simd_vectors()  # asked once: in a virtual machine the answer takes 20 microseconds
 
 if not probes_agree(VECTORS):
     raise ImportError("expected the probe to look for pieces in the lines where entries are put, found other lines")

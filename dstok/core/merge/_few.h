@@ -1,7 +1,7 @@
-/* The pieces of a short text, from bytes to ids: one after the other if they are few, else by the loops for chunks.
+/* The pieces of a short text, from bytes to ids: a few one after the other, more by the loops for chunks.
  *
- * In: the starts of pieces. Out: their ids; or PROBE_MISSED, if the table does not hold one of them.
- * Invariant: that of _piece_table.h. Nothing is written to the table.
+ * In: the starts of pieces. Out: their ids; or PROBE_MISSED, if the table lacks one of them.
+ * Invariant: as in _piece_table.h. Nothing is written to the table.
  */
 #ifndef DSTOK_FEW_H
 #define DSTOK_FEW_H
@@ -11,9 +11,9 @@
 
 enum {
     PROBE_MISSED = -1,
-    FEW = 8,          /* pieces for which this is faster than the loops for chunks */
-    SHORT_TEXT = 128, /* bytes of a text, and so pieces, at most */
-    SHORT_IDS = SHORT_TEXT + RING_STEP, /* room for its ids, of a byte at least each, and for those written after them */
+    FEW = 8,          /* most pieces for which one after the other is faster than the loops for chunks */
+    SHORT_TEXT = 128, /* most bytes of a text, and so most pieces */
+    SHORT_IDS = SHORT_TEXT + RING_STEP, /* room for its ids, each of at least a byte, and for those written after them */
 };
 
 /* The value of a piece in its second line, or 0. */

@@ -1,8 +1,8 @@
 /* The look-up of a few pieces, one after the other, for each level.
  *
- * In, out, invariant: those of merge/_few.h.
- * The loops of _probe_batches.h take 90 instructions before the first piece. They avoid branches on a key's length,
- * but the processor guesses most of a few such branches right.
+ * In, out, invariant: as in merge/_few.h.
+ * The loops of _probe_batches.h take 90 instructions before the first piece. They avoid branches on a key's length.
+ * For few pieces the processor predicts most of these branches.
  */
 #ifndef DSTOK_PROBE_FEW_H
 #define DSTOK_PROBE_FEW_H
@@ -30,7 +30,7 @@ static inline uint64_t few_first(ProbeLow low, ProbeShort of_short, ProbeLong of
     return of_long(piece_line_b(t, key), key[0], key[1], key[2]);
 }
 
-/* Writes the ids of a piece whose value in its first line has none; returns their end, or NULL if they are not found. */
+/* Writes the ids of a piece whose value in its first line holds no ids; returns their end, or NULL if it finds none. */
 __attribute__((noinline))
 static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t length, uint64_t value, uint32_t *out) {
     if (piece_wrong(t, value, length))

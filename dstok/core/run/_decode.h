@@ -98,7 +98,7 @@ DECODE_TAKE(uint32_t)
 DECODE_TAKE(uint64_t)
 #undef DECODE_TAKE
 
-/* What takes the numbers of a buffer; NULL if its items are no integers in this machine's order of bytes. */
+/* The function that takes the numbers of a buffer; NULL if its items are no integers in the machine's byte order. */
 static DecodeTake decode_taker(const char *format, ptrdiff_t size) {
     static const DecodeTake SIGNED[] = {decode_take_int8_t, decode_take_int16_t, decode_take_int32_t, decode_take_int64_t};
     static const DecodeTake UNSIGNED[] = {decode_take_uint8_t, decode_take_uint16_t, decode_take_uint32_t,

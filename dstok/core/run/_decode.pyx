@@ -2,14 +2,14 @@
 # cython: freethreading_compatible=True
 """Ids -> bytes or text.
 
-In: ids, of one list or of many: lists, or numbers in buffers, which are read where they lie. Out: the bytes of their
-tokens, one after the other, as `bytes` or as `str`.
+In: one list of ids or many. A list is a Python list, or numbers in a buffer, which are read where they lie. Out: the
+bytes of their tokens, one after the other, as `bytes` or as `str`.
 Invariant: an id without a token is an error that names it. Nothing is left out unless the caller asks for it.
-An id may have two byte strings: BPE makes it from one, and, if it is also an added token, decoding gives the other.
+An id that is also an added token may have two byte strings: BPE makes the id from one, and decoding gives the other.
 
 One pass reads and checks the ids, and writes their tokens to a workspace (_decode.h); Python gets a copy of the right
-size. The table knows which tokens are not ASCII, and which are not whole characters: only bytes with one of the latter
-are validated.
+size. The table marks tokens that are not ASCII, and tokens that are not whole characters. Bytes without one of the
+latter need no validation.
 """
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release
@@ -67,7 +67,7 @@ cdef extern from "run/_decode.h":
 cdef enum:
     MOST_BYTES = 0xFFFFFFFF  # of all tokens together
     LIKELY = 5               # bytes of a token, for the first guess at the room
-    LONG = 1 << 12           # ids from which on the GIL is released: for fewer it would take longer
+    LONG = 1 << 12           # ids from which on the GIL is released: for fewer, releasing it would take longer
 
 cdef class Decoder:
     """`starts` and `blob` hold the vocabulary, `added` the added tokens as (id, bytes, whether it may be skipped)."""
@@ -75,7 +75,7 @@ cdef class Decoder:
     cdef DecodeTable table
     cdef Pool pool
     cdef const Implementation *level
-    cdef Py_ssize_t longest          # token, in bytes
+    cdef Py_ssize_t longest          # bytes of the longest token
     cdef readonly Py_ssize_t size
 
     def __cinit__(self, starts, blob, Py_ssize_t size, list added):
@@ -101,7 +101,7 @@ cdef class Decoder:
                 self._lay(i, &b[s[i]], s[i + 1] - s[i], 0)
 
     cdef void _lay(self, Py_ssize_t id, const uint8_t *text, Py_ssize_t length, uint8_t kind) noexcept:
-        """Lays the token of an id behind those of smaller ids."""
+        """Appends the token of an id to the tokens of smaller ids."""
         cdef uint8_t most
         self.longest = max(self.longest, length)
         memcpy(self.table.blob + self.table.starts[id], text, length)
@@ -163,10 +163,10 @@ cdef class Decoder:
             self.pool.release(w)
 
     def texts(self, batch, bint skip_special, repair, offsets=None):
-        """`text` of each of `batch`, or what `repair` makes of (bytes, number) where they are not UTF-8.
+        """The text of each list of `batch`; where the bytes are not UTF-8, the result of `repair(bytes, number)`.
 
-        With `offsets`, an int64 array that never falls and stays within `batch`, list i lies from `offsets[i]` to
-        `offsets[i + 1]` of `batch`.
+        With `offsets`, list i is `batch[offsets[i]:offsets[i + 1]]`. `offsets` is an int64 array that never falls and
+        stays within `batch`.
         """
         cdef Workspace w = self.pool.lease()
         cdef DecodeTaken taken
@@ -189,8 +189,8 @@ cdef class Decoder:
     def decode_lists(self, const uint32_t[::1] ids not None, const int64_t[::1] counts not None, bint skip_special):
         """(bytes, sizes, broken) of lists that lie one after the other; `counts` are their lengths in `ids`.
 
-        `sizes` holds the number of bytes of each list, an array of typecode "q"; `broken` names the lists that are not
-        UTF-8.
+        `sizes`, an array of typecode "q", holds the number of bytes of each list. `broken` has the numbers of the lists
+        that are not UTF-8.
         """
         cdef Workspace w = self.pool.lease()
         cdef DecodeTaken taken
@@ -212,7 +212,7 @@ cdef class Decoder:
         self, Workspace w, const uint32_t[::1] ids, const int64_t[::1] counts, bint skip_special, DecodeTaken *taken,
         int64_t[::1] sizes, list doubtful
     ) except -1:
-        """Takes all ids; writes the number of bytes of each list. Those with a token that is no text are `doubtful`."""
+        """Takes all ids; writes the number of bytes of each list. A list with a token that is no text is `doubtful`."""
         cdef DecodeTake take = decode_taker("I", 4)
         cdef Py_ssize_t row, at = 0, count, done, before
         cdef uint32_t skip = MAY_SKIP if skip_special else 0
@@ -237,7 +237,7 @@ cdef class Decoder:
                         doubtful.append((row, before))
         return 0
 
-    # Ids as callers give them, to bytes in a workspace.
+    # Ids from callers -> bytes in a workspace.
 
     cdef int _begin(self, Workspace w, Py_ssize_t count, DecodeTaken *taken) except -1:
         """Makes room for the bytes that so many ids are likely to have."""
@@ -248,7 +248,7 @@ cdef class Decoder:
         return 0
 
     cdef bint _grown(self, Workspace w, DecodeTaken *taken) except -1:
-        """Makes more room if there is none for every token; else false."""
+        """Makes more room unless there is enough for the longest token; then returns false."""
         cdef Py_ssize_t done = taken.out - w.buffer
         if taken.end - taken.out >= self.longest + DECODE_COPY:
             return False
@@ -363,7 +363,7 @@ cdef bytes written(Workspace w, const DecodeTaken *taken):
 cdef bint lies_in_a_buffer(ids):
     """Whether an object may show its numbers in a buffer.
 
-    Only types that are known to hold there the numbers that they give as Python's: a masked array of numpy does not.
+    Allows only types whose buffer is known to have the numbers that Python sees. numpy's masked arrays do not.
     """
     if type(ids) is array or type(ids) is memoryview:
         return True

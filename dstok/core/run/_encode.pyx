@@ -2,7 +2,7 @@
 # cython: freethreading_compatible=True
 """The encoder: Python's side of a pass.
 
-In: a text (`str` or UTF-8 bytes) and a policy. Out: ids, as a list or an array, with their spans, or their number.
+In: a text (`str` or UTF-8 bytes) and a policy. Out: ids, as a list or an array, with or without spans; or their number.
 Invariant: the tables never change. Each call leases a workspace, and works in it without the GIL.
 """
 
@@ -45,7 +45,7 @@ cdef extern from *:
 
 cdef enum:
     AHEAD = 12               # distance, in ids, to the object that is fetched
-    KEEP_GIL = 1 << 10          # units of a text for which the GIL is kept: releasing it would take longer (60 ns)
+    KEEP_GIL = 1 << 10          # units of a text up to which the GIL is kept: releasing it would take longer (60 ns)
 
 CONTEXT = context           # bytes before a part that `encode_part` needs as context
 START = (True, 0, 0)         # state at the start of a text, for `encode_part`: Workspace.fresh and .skip
@@ -55,7 +55,7 @@ START = (True, 0, 0)         # state at the start of a text, for `encode_part`: 
 cdef class Encoder:
     """The encoder of one model: tables that never change, and a pool of workspaces.
 
-    `direct` is a bitmap over the ids: it marks those that fill the piece tables.
+    `direct` is a bitmap over the ids: it marks the ids that fill the piece tables.
     """
 
     def __cinit__(
@@ -79,7 +79,7 @@ cdef class Encoder:
             free(self.ints)
 
     def __copy__(self):
-        return self  # the parts that change have no influence on the ids
+        return self  # the ids do not depend on the parts that change
 
     def way(self):
         """The way this processor finds the model's pieces; see `PieceFinder.way`."""
@@ -93,7 +93,7 @@ cdef class Encoder:
         """The number of borders that runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
         return self.pool.passed()
 
-    # The side of Python.
+    # The calls for Python.
 
     cdef fail(self, Workspace w, Policy policy, text):
         """Raises the error that `w.status` stands for."""
@@ -118,12 +118,12 @@ cdef class Encoder:
             items[i] = late_int(&ints[ids[i]], ids[i])
         return result
 
-    # A text: encoded as it is, or normalized between the added tokens with normalized=false.
+    # A text: encoded as it is, or normalized between the raw added tokens.
 
     cdef int text(
         self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) except -1 nogil:
-        """Encodes one text. A chain of normalizers, written in Python, may raise; for other errors see `fail`."""
+        """Encodes one text. A chain of normalizers is written in Python and may raise; for other errors see `fail`."""
         cdef Verdict verdict = NORMALIZED
         if self.normalizer is not None:
             verdict = self.normalizer.verdict(source, self.run.level)
@@ -200,7 +200,7 @@ cdef class Encoder:
             self.pool.release(w)
 
     def count_to(self, text, Policy policy not None, bint replace, Py_ssize_t limit):
-        """The number of ids of `text` if it is below `limit`, else some number of at least `limit`; stops early."""
+        """The number of ids of `text` if it is below `limit`; else it stops early, at a number of at least `limit`."""
         cdef Workspace w = self.pool.lease()
         try:
             self._run(self.run, w, text, policy, replace, True, False, limit)
@@ -209,7 +209,7 @@ cdef class Encoder:
             self.pool.release(w)
 
     def count_part(self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None, Py_ssize_t limit):
-        """Does what `count_to` does for `text[start:end]` as a text of its own, without a copy of it."""
+        """Does what `count_to` does, for `text[start:end]` as a text of its own, without copying it."""
         cdef Source source = source_of(text)
         cdef Workspace w
         if not 0 <= start <= end <= source.length:
@@ -231,14 +231,14 @@ cdef class Encoder:
         """(ids, spans, characters, notes, end): each id's span in bytes and in characters.
 
         `ids` is uint32[n], the spans are int64[n, 2], and notes are (index, start, end) of added tokens. With a
-        normalizer, spans and notes lie in the normalized text; `characters` is None then, or if a model drops text.
-        With a `limit` it stops once there are that many ids; `end` is the number of bytes that they cover.
+        normalizer, spans and notes lie in the normalized text. `characters` is None with a normalizer, and if the model
+        drops text. At `limit` ids it stops; `end` is the number of bytes that the ids cover.
         """
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t i
         w.begin_spans()
         try:
-            # Room that is not written to costs nothing; to grow costs new pages. Few texts have an id a character.
+            # Unused room costs nothing; growing costs new pages. Few texts have as many ids as characters.
             if not w.reserve_spans(min(limit, len(text))):
                 raise MemoryError
             self._run(self.with_spans, w, text, policy, replace, False, True, limit)
@@ -249,7 +249,7 @@ cdef class Encoder:
             self.pool.release(w)
 
     def char_ends(self, str text not None, Policy policy not None):
-        """Where each id ends, in characters, int64[n]; None where `encode_spans` has no characters.
+        """The end of each id, in characters, int64[n]; None where `encode_spans` has no characters.
 
         The spans stay in the workspace, whose memory serves the next part of a text.
         """
@@ -273,7 +273,7 @@ cdef class Encoder:
         return Pass(self.finder.without_cuts(), SpanSink())
 
     def piece_spans(self, Pass run not None, text, Policy policy not None):
-        """The spans of the pieces of a text and of its added tokens, in bytes, int64[n, 2]. Without normalization."""
+        """The spans of the pieces of a text and of its added tokens, in bytes, int64[n, 2]. Does not normalize."""
         cdef Source source = open_source(text)
         cdef Workspace w = self.pool.lease()
         w.begin(False, False)
@@ -288,13 +288,13 @@ cdef class Encoder:
             self.pool.release(w)
 
     def short(self, str text not None, Policy policy not None):
-        """The ids of `text` by the pass over short texts, or None if that leaves the text to the other. For tests."""
+        """The ids of `text` by the pass over short texts; None if it leaves the text to the general path. For tests."""
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self.short_pass, text, policy, ids)
         return None if count == GENERAL else self.list_of(ids, count)
 
     def pieces(self, bytes text not None, Policy policy not None):
-        """(start, end) of all that is looked up or merged as one: pieces, and parts between safe cuts. For tests."""
+        """(start, end) of each unit that is looked up or merged: pieces, and parts between cuts. For tests."""
         cdef Workspace w = self.pool.lease()
         cdef Source source = source_of(text)
         cdef Pass run = Pass(self.finder, NoteSink())
@@ -314,7 +314,7 @@ cdef class Encoder:
         """(ids, end, state) of the part of valid UTF-8 `text[at:]` that later text cannot change.
 
         For streams: the bytes before `at` are context. `state` is `START`, and then the state of the last call.
-        `form` says what the first item is: `list`, None for the number of ids, or what makes room for so many ids.
+        `form` decides the first item: `list`, None for the number of ids, or a function that makes room for ids.
         """
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t length = text.shape[0], end = at

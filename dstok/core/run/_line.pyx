@@ -3,8 +3,8 @@
 # cython: annotation_typing=False
 """The calls of a tokenizer for one short text after another, without a Python function around them.
 
-In: a text, and keywords as users give them. Out: ids, as a list or an array, or their number.
-Invariant: the results are those of `Encoder` under the policy of the keywords, between the ids at a text's ends.
+In: a text, and a user's keywords. Out: ids, as a list or an array, or their number.
+Invariant: the ids are those that `Encoder` gives under the policy of the keywords, with BOS and EOS around them.
 """
 
 cimport cython
@@ -53,7 +53,7 @@ cdef class LineEncoder:
             late_put(&self._all, <PyObject *>policy)
         return policy
 
-    # Annotations are for `help` and tools: Cython makes nothing of them here, and checks none.
+    # Annotations are for `help` and tools: Cython neither uses nor checks them here.
 
     def encode(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
@@ -64,10 +64,10 @@ cdef class LineEncoder:
         special: which added tokens are matched in the text: "all" (upstream's behaviour), "none" (all text is plain: no
             prompt can forge a token), "raise" (`SpecialTokenError` if the text holds one), or a set of their texts.
         add_bos, add_eos: whether BOS stands before the ids of the text, EOS after them.
-        errors: for invalid UTF-8 and lone surrogates: "strict" raises `TextError` with the place, "replace" takes
-            U+FFFD for each.
+        errors: for invalid UTF-8 and lone surrogates: "strict" raises `TextError` with the place, "replace" puts
+            U+FFFD in place of each.
 
-        Raises `ArgumentError` if `text` is no text and if the model names no BOS or EOS, and `UnknownTokenError` for a
+        Raises `ArgumentError` if `text` is no text or the model lacks BOS or EOS, and `UnknownTokenError` for a
         text in `special` that is no added token.
 
         >>> import dstok
@@ -121,7 +121,7 @@ cdef class LineEncoder:
 
 
 def _refuse(name, keywords):
-    """Raises the error of a call that has failed, with the name that a keyword of another library has here."""
+    """Raises the error of a call that has failed; for a keyword of another library it names dstok's keyword."""
     from dstok.base.keywords import keyword_hint
 
     hint = keyword_hint(keywords)

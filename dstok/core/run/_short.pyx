@@ -1,14 +1,14 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The pass over a short ASCII text: what `Pass` does, in a third of the steps.
+"""The pass over a short ASCII text: the work of `Pass` in a third of the steps.
 
 In: a `str` of up to `SHORT_TEXT` ASCII characters, and a policy. Out: its ids in the caller's memory, or `GENERAL`:
 then the general path encodes the text as a whole.
 Invariant: the ids are those of the general path. The pieces come from the same mask kernel, and the ids from the same
-piece table. A text whose pieces the table does not all hold, or in which an added token may begin, is `GENERAL`.
+piece table. A text is `GENERAL` if the table lacks one of its pieces, or if an added token may begin in it.
 
 Text, starts and values lie on the stack, so there is no run state and nothing to free. The table belongs to the first
-workspace of the pool. It is held only while ids are read from it, and nothing is written to it.
+workspace of the pool. The pass holds it only while it reads ids, and writes nothing to it.
 """
 
 cimport cython
@@ -42,7 +42,7 @@ cdef class ShortPass:
         cdef const PieceTable *table
         cdef int pieces, count
         memcpy(text, data, length)
-        memset(text + length, 0, FIRST_PAD)  # else old bytes there might begin tokens
+        memset(text + length, 0, FIRST_PAD)  # otherwise an added token could seem to begin in old bytes there
         if not policy.idle(text, length):
             return GENERAL
         pieces = self.finder.starts_of(text, length, starts)

@@ -1,7 +1,7 @@
-/* What differs from level to level: the functions that use a processor's vectors, as one struct for each level.
+/* The functions that differ by level, because they use a processor's vectors: one struct for each level.
  *
- * In, out: as said at each function. Invariant: all levels give the same results; they differ in speed alone.
- * levels/_levels.h has the structs, and simd/_level.pyx chooses one, which an object of the core keeps.
+ * In, out: see each function. Invariant: all levels give the same results; they differ in speed alone.
+ * levels/_levels.h has the structs. simd/_level.pyx chooses one, and each object of the core keeps it.
  */
 #ifndef DSTOK_IMPLEMENTATION_H
 #define DSTOK_IMPLEMENTATION_H
@@ -19,12 +19,12 @@ typedef struct PieceTable PieceTable;
 
 enum { FIRST_MOST = 4, FIRST_PAD = 32, FIRST_DEEP = 3, FIRST_GROUPS = 8 };
 
-/* The starts of texts to look for: their first FIRST_DEEP bytes, or as many as they have. */
+/* The starts of the texts to search: their first FIRST_DEEP bytes, or fewer if a text is shorter. */
 struct FirstBytes {
     uint8_t bytes[FIRST_MOST][FIRST_PAD]; /* the first bytes, each repeated; if fewer, the last one again */
-    uint8_t groups[FIRST_DEEP][256];      /* by place and byte: the groups of texts with it there, or that end before */
+    uint8_t groups[FIRST_DEEP][256];      /* by place and byte: groups of texts that have it there or end before */
     uint8_t halves[FIRST_DEEP][2][16];    /* the same by the lower and by the upper half of a byte */
-    int count;                            /* of the first bytes; `bytes` holds FIRST_MOST of them at most */
+    int count;                            /* the number of first bytes; `bytes` holds at most FIRST_MOST of them */
     const Implementation *level;
 };
 
@@ -43,37 +43,37 @@ struct Implementation {
     const GridRunFunction *grid;
     const GridOnlyFunction *grid_only;
 
-    /* Looks the pieces of a chunk up in the piece table, each at its first place: a value for each, and a list of those
-     * that the table does not hold; returns their number. Of "Hi", " " and " all" the table holds the first two: values
-     * are [word, word, 0], and missed is [2]. */
+    /* Looks the pieces of a chunk up in the piece table, each at its first place. Writes a value for each piece, and a
+     * list of the missing pieces; returns their number. Example: the table holds "Hi" and " ", but not " all". Then
+     * values are [word, word, 0], and missed is [2]. */
     int (*probe)(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
                  uint32_t *missed);
 
     /* Writes the ids of a few pieces; returns their number, or PROBE_MISSED: see merge/_probe_few.h. */
     int (*few)(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out);
 
-    /* Writes the ids of the values from `at` on, as long as values hold their ids; returns where it stopped. */
+    /* Writes the ids of the values from `at` on, as long as values hold their ids; returns the place where it stops. */
     int (*emit)(const uint64_t *values, int at, int pieces, uint32_t **out);
 
-    /* Transcodes units of 1, 2 or 4 bytes from *at on while 64 bytes of room are left; returns the bytes written. Or
-     * NULL. */
+    /* Transcodes units of 1, 2 or 4 bytes from *at on while 64 bytes of room are left; returns the number of bytes
+     * written. May be NULL. */
     ptrdiff_t (*transcode)(const uint8_t *data, int kind, ptrdiff_t length, ptrdiff_t *at, uint8_t *out,
                            ptrdiff_t capacity);
 
-    /* The number of bytes of `text` that are well-formed from its start on, in whole blocks and whole characters: a
-     * place to go on from. Or NULL. */
+    /* The number of well-formed bytes at the start of `text`, in whole blocks and whole characters: the general code
+     * goes on from there. May be NULL. */
     ptrdiff_t (*valid)(const uint8_t *text, ptrdiff_t length);
 
     /* The first place in text[at:stop] where one of the texts may begin, or `stop`. */
     int64_t (*first_of)(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop);
 
-    /* Whether one of their first bytes is in `text`, or in the up to FIRST_PAD bytes after it, which it reads. */
+    /* Whether a first byte of the texts is in `text`, or in the up to FIRST_PAD bytes after it, which it also reads. */
     int (*first_in)(const FirstBytes *firsts, const uint8_t *text, int64_t size);
 
     /* The ranks of all neighbours, `count` - 1 of them, for more than PAIRS ids. */
     void (*pair_ranks)(const PairTable *t, const uint32_t *ids, uint32_t *ranks, int64_t count);
 
-    /* Merges the texts in the first `size` lanes; the other lanes are empty. NULL: merging one by one is as fast. */
+    /* Merges the texts in the first `size` lanes; the other lanes are empty. NULL if merging one by one is as fast. */
     void (*merge_lanes)(const PairTable *t, Lanes *lanes, int size);
 };
 

@@ -49,8 +49,8 @@ static inline __m128i avx512_mixed(const KernelTables *t, __m128i flags, __m128i
     return _mm_mask_blend_epi8(mixed, flags, _mm512_cvtepi32_epi8(found));
 }
 
-/* The flags of characters of two bytes: those of Latin-1, of which half a page is not ASCII, one by one, the others by
- * their lead bytes. */
+/* The flags of characters of two bytes. Latin-1 is looked up by character: half a page of it is not ASCII. The others
+ * are looked up by their lead bytes. */
 SIMD_AVX512
 static inline __m512i avx512_two(const KernelTables *t, __m512i high, __m512i low) {
     __m512i latin = _mm512_permutex2var_epi8(_mm512_loadu_si512(t->flags + 128), low, _mm512_loadu_si512(t->flags + 192));
