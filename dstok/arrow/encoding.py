@@ -122,7 +122,7 @@ def _exceed(column: Column, lengths: npt.NDArray[np.int64]) -> bool:
 
 
 def total(chunk: Chunk, counts: npt.NDArray[np.int64]) -> int:
-    """The number of ids of a chunk's rows, of which a dictionary's value may have several."""
+    """The number of ids of a chunk's rows. Several rows may share a value of a dictionary."""
     if chunk.places is None:
         return int(counts.sum())
     return int(counts[chunk.places.drop_null().to_numpy(zero_copy_only=False)].sum())

@@ -1,8 +1,8 @@
 """The options that several commands share, and the parser's behaviour.
 
-In: a command's parser. Out: the same with options added. Invariant: an option has one name, one meaning and one default
-in every command, so it is defined here once. An option of one command is in that command's module. An option without
-effect is refused.
+In: a command's parser. Out: the same parser with more options. Invariant: an option has one name, one meaning and one
+default in every command, because this module defines it once. An option of a single command is in that command's
+module. An option without effect is refused.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ EXAMPLE = "example:\n  "
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with errors like ours, and without its import of `shutil` to find the terminal's width.
+    """argparse, with dstok's errors, and without the import of `shutil` that finds the terminal's width.
 
-    Its help has no colours, so it is the same in every Python, and in texts made from it (the reference, the manual).
+    Its help has no colours: all versions of Python print the same help, also in the reference and the manual.
     """
 
     def __init__(self, **keywords: object) -> None:
         super().__init__(allow_abbrev=False, formatter_class=_Formatter, **keywords)  # type: ignore[arg-type]
-        self.color = False  # Python 3.14 and later have colours, even in files if the environment says so
+        self.color = False  # Python 3.14 and later use colours, even in files if the environment asks for them
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message} (see {self.prog} --help)")
@@ -42,8 +42,8 @@ class Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: object = None) -> None:
         """Writes the texts of --help and --version.
 
-        argparse's own ignores a failed write, as to a full disk, and fails for a character that the terminal's encoding
-        lacks.
+        argparse's method ignores a failed write, as to a full disk, and fails at a character that the terminal's
+        encoding lacks.
         """
         if sys.stdout is None:
             raise CommandError("standard output: it is closed")
@@ -52,14 +52,14 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """argparse's, as wide as the output."""
+    """argparse's formatter, as wide as the output."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=_width())
 
     if sys.version_info[:2] == (3, 14):
-        # There argparse imports `dataclasses` and `inspect`, to check for colours, as soon as a parser has an option.
-        # Here it checks when help is written. Python 3.15 does so by itself.
+        # In Python 3.14 argparse imports `dataclasses` and `inspect`, to check for colours, as soon as a parser has an
+        # option. This class delays the check until help is written. Python 3.15 does so by itself.
 
         def _set_color(self, *_: object) -> None:
             pass
@@ -82,7 +82,7 @@ def add_command(
     commands: Commands, name: str, run: Callable[[argparse.Namespace], int | None], summary: str, example: str,
     notes: str = "",
 ) -> Parser:
-    """Adds a command's parser: one line of summary, the function that runs it, and at the end notes and one example."""
+    """Adds a command's parser, with a summary and the function that runs it. Notes and an example end the help."""
     parser = commands.add_parser(name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}.",
                                  epilog=notes + EXAMPLE + example)
     parser.set_defaults(run=run)
@@ -90,7 +90,7 @@ def add_command(
 
 
 def add_actions(commands: Commands, name: str, summary: str, description: str) -> Commands:
-    """Adds a command that consists of actions, and returns these, for `add_command`."""
+    """Adds a command that consists of actions; returns the actions, for `add_command`."""
     parser = commands.add_parser(name, help=summary, description=description)
     return parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 
@@ -111,7 +111,7 @@ def add_given_text(parser: Parser) -> None:
 
 
 def take_given_text(arguments: argparse.Namespace) -> None:
-    """Puts the text of --text in the place of the files. Raises `CommandError` for both."""
+    """Puts the text of --text in place of the files. Raises `CommandError` if both are given."""
     given = getattr(arguments, "given_text", None)
     if given is None:
         return

@@ -1,8 +1,8 @@
 """chonkie's tokenizer on dstok, for all of its chunkers; and a chunker that never cuts a character.
 
 In: a tokenizer. Out: a chonkie `Tokenizer`; a chunker.
-Invariant: counts and ids are the tokenizer's. chonkie's own chunkers cut between ids where a word is too long
-(`TokenChunker` everywhere), and so inside characters; `CharacterSafeChunker` cuts only between characters.
+Invariant: counts and ids are the tokenizer's. chonkie's own chunkers cut long words between ids, and `TokenChunker`
+cuts all texts there. Such cuts may lie inside characters. `CharacterSafeChunker` cuts only between characters.
 Source: chonkie 1.7.0.
 
 >>> import dstok
@@ -36,7 +36,7 @@ class ChonkieTokenizer(Tokenizer):  # type: ignore[misc]  # mypy does not see th
         return f"ChonkieTokenizer({self._tokenizer!r})"
 
     def get_vocab(self) -> list[str]:
-        """The tokens by id, as spelled in the vocabulary."""
+        """The tokens by id, in the vocabulary's spelling."""
         return [self._tokenizer.id_to_token(id) for id in sorted(self._tokenizer.get_vocab().values())]
 
     def get_token2id(self) -> dict[str, int]:
@@ -71,7 +71,7 @@ class ChonkieTokenizer(Tokenizer):  # type: ignore[misc]  # mypy does not see th
 class CharacterSafeChunker(BaseChunker):  # type: ignore[misc]  # as above
     """Chunks of at most `chunk_size` ids, by `Tokenizer.chunk`; joined, they are the text.
 
-    Raises `ArgumentError` for a size below 1, and for a character with more ids than that.
+    Raises `ArgumentError` for a size below 1, and for a character that has more ids than a chunk may have.
     """
 
     def __init__(self, tokenizer: TokenizerProtocol, chunk_size: int = 512) -> None:
