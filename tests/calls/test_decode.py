@@ -43,7 +43,7 @@ def test_decode_reverses_encode(text: str) -> None:
 
 @pytest.mark.parametrize("wide", ["é", "ф", "中", "🦙", "é中🦙"])
 def test_every_width_of_storage(wide: str) -> None:
-    """Wide characters at every place among ASCII, of which eight are taken at once."""
+    """Wide characters stand at every place among ASCII; the core takes eight ASCII characters at once."""
     for before, after in itertools.product(range(34), (0, 1, 7, 31, 32, 40)):
         text = "x" * before + wide + "y" * after
         assert TOK.decode(TOK.encode(text * 2)) == text * 2

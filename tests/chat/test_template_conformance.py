@@ -39,7 +39,7 @@ def without_addresses(text: str) -> str:
 
 
 def outcome(text: str, variables: dict[str, Any]) -> str:
-    """What transformers' environment makes of a template."""
+    """The text of a template in transformers' environment, or the name of its error."""
     try:
         return str(chat_template_utils._compile_jinja_template(text).render(**deepcopy(variables)))  # `indent` adds to a list
     except Exception as error:

@@ -36,7 +36,7 @@ LIMITS = ("the template needed more than", "the template ended the process that 
 
 
 def outcomes(texts: list[str], seconds: int = 5) -> list[str]:
-    """What a program gets for each template; it took little memory itself, and wrote no word of its own."""
+    """The outcomes of templates in a program. Checks that the program takes little memory and writes no errors."""
     done = subprocess.run([sys.executable, "-c", PROGRAM, str(seconds)], input=json.dumps(texts), capture_output=True, text=True,
                           check=True)
     assert done.stderr == ""

@@ -41,7 +41,7 @@ assert render("a") == "a"
 
 
 def run(code: str, **options: Any) -> str:
-    """What a program prints; it ends by itself, and writes nothing on standard error."""
+    """The output of a program. Checks that the program ends by itself and writes nothing on standard error."""
     done = subprocess.run([sys.executable, "-X", "dev", "-c", BEGIN + code], capture_output=True, text=True, timeout=100, **options)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -136,7 +136,7 @@ print(render("b"), number() != first)
 
 
 def test_its_surroundings(tmp_path: Path) -> None:
-    """What a template can reach there: no variable of the starter's, no module beside the program, no file to write."""
+    """A template can reach no variable of the starter, no module beside the program, and no file to write."""
     for name in ("json", "jinja2", "sitecustomize", "marshal", "traced"):
         (tmp_path / f"{name}.py").write_text("import os; os._exit(3)" if name == "jinja2" else "")
     code = """

@@ -87,7 +87,7 @@ def test_windows(suffix: str, made: Any, tmp_path: Path) -> None:
             source.read_all()
 
 
-# What is held of a packed input
+# Memory that a packed input takes
 
 def read_lines(source: Source) -> None:
     list(source.lines())
@@ -160,7 +160,7 @@ def test_held(read: Any, data: bytes, suffix: str, tmp_path: Path, monkeypatch: 
 
 @pytest.mark.parametrize("read", [read_lines, count, encode, dump, count_pieces])
 def test_not_held(read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit is on what is held together: a file of more than that is read."""
+    """The limit is on bytes held at one time: a larger file can be read in parts."""
     path = tmp_path / "x.bz2"
     path.write_bytes(bz2.compress(b"a line of text\n" * 30_000))
     monkeypatch.setattr(inputs, "MOST_HELD", 1 << 17)

@@ -174,7 +174,7 @@ def _as_long_as_said(array: Array) -> Array:
     return replace(array, buffers=[*array.buffers[:2], data and data[: max(0, last)]]) if last < len(data or b"") else array
 
 
-# What the buffers say
+# The contents of the buffers
 
 
 class OutsideError(Exception):
@@ -258,7 +258,7 @@ def decode_calls() -> Iterator[tuple[Call, Callable[[list[int]], Any]]]:
 
 
 def wanted(values: list[Any], answer: Callable[[Any], Any]) -> list[Any] | None:
-    """What a call gives; None where it must refuse."""
+    """The result that a call must give; None if it must refuse."""
     try:
         texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]
         return [None if text is None else answer(text) for text in texts]
@@ -267,7 +267,7 @@ def wanted(values: list[Any], answer: Callable[[Any], Any]) -> list[Any] | None:
 
 
 def outcomes(array: Array, make: Callable[[Array], Any]) -> Iterator[str]:
-    """What each call does with an array, made anew for each: who imports one takes it over."""
+    """The outcome of each call. Each call gets its own array, because an import takes the array over."""
     values = list(rows_of(array))
     listed = array.kind in LISTS
     for call, answer in decode_calls() if listed else text_calls():

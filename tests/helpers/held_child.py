@@ -1,8 +1,9 @@
-"""What stays after calls on a large text: `python held_child.py`.
+"""The memory that stays after calls on a large text: `python held_child.py`.
 
-In: nothing. Out: a JSON object on standard output, from each call to the bytes by which its process has grown when the
-call is over. A short text has been through each call before.
-Invariant: freed memory goes back to the system at once (MALLOC_MMAP_THRESHOLD_, malloc_trim), so what stays is held.
+In: nothing. Out: a JSON object on standard output. It maps each call to the bytes by which its process has grown when
+the call is over. Each call encodes a short text first.
+Invariant: freed memory goes back to the system at once (MALLOC_MMAP_THRESHOLD_, malloc_trim), so remaining bytes are in
+use.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a side file may be turned into: other bytes, and other JSON.
+"""Mutations of a side file: other bytes, and other JSON.
 
-In: the bytes of a file that is right. Out: files that are not, or not quite, by name.
+In: the bytes of a correct file. Out: wrong files, or slightly wrong ones, by name.
 """
 
 from __future__ import annotations

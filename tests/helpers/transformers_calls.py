@@ -107,7 +107,7 @@ def changes(rng: random.Random) -> tuple[str, Callable[[Any], Any]]:
 
 
 class Users:
-    """Who uses the backends of some tokenizers directly: each takes them anew, or has kept them for a while."""
+    """Users of tokenizers' backends. A user gets a backend for each act, or keeps one for a while."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng

@@ -66,7 +66,7 @@ def test_which_step() -> None:
 @pytest.mark.parametrize("steps", [[THOUSAND], [BY_REGEX], [THOUSAND, {"type": "NFKC"}], [{"type": "NFKC"}, {"type": "Lowercase"}]])
 @pytest.mark.parametrize("text", ["a", "ab a", "\ufdfa" * 3000, "\u0130" * 3000 + "x", "b" * 5000])
 def test_what_is_made(steps: list[dict[str, Any]], text: str) -> None:
-    """What stays below is upstream's: also texts of the character of which NFKC makes most, eighteen."""
+    """Texts below the limit give upstream's ids, also U+FDFA, which NFKC turns into eighteen characters."""
     file = text_with(*steps)
     tok, judge = dstok.Tokenizer.from_str(file), tokenizers.Tokenizer.from_str(file)
     encoded = judge.encode(text, add_special_tokens=False)

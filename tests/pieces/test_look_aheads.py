@@ -55,7 +55,7 @@ def test_some_are_accepted() -> None:
     assert any(find_kernel(compile_splits(look_aheads.changed(number)[0])).rules for number in numbers)
 
 
-# What a block of two does not see, and one of 64 does: (family, step, alternative, text).
+# Cases that a block of 64 bytes sees, but a block of two does not: (family, step, alternative, text).
 LLM, CODER = "deepseek-llm-7b-base", "deepseek-coder-33b-base"
 WIDE = [(name, 0, rf"\n {count}(?=[{follows}])|", f"ab\n{' ' * spaces}\u00e9\u4e2d")
         for name, count, follows, spaces in [

@@ -1,7 +1,7 @@
-"""What the threads of a batch tell each other (core/run/_batch.h) is seen in order on every processor: a thread sanitizer says so.
+"""A thread sanitizer shows that a batch's threads (core/run/_batch.h) see each other's writes in order everywhere.
 
-It follows the memory order that the C asks for, not the one that this machine happens to keep: x86 would hide what is
-too weak for ARM.
+The sanitizer follows the memory order that the C code asks for, not the order of this machine: x86 would hide an order
+that is too weak for ARM.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def used(text: str) -> set[str]:
 
 
 def faults(uses: dict[str, set[str]]) -> Iterator[str]:
-    """What is wrong with these files of the core, each with the files that it uses: upward uses, and a circle."""
+    """The faults of files of the core, each given with the files that it uses: upward uses, and a circle."""
     height = {floor: -number for number, layer in enumerate(layers("dstok.core")) for floor in layer}
     for user, files in uses.items():
         floor = user.partition("/")[0]
