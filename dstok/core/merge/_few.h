@@ -13,7 +13,7 @@ enum {
     PROBE_MISSED = -1,
     FEW = 8,          /* most pieces for which one after the other is faster than the loops for chunks */
     SHORT_TEXT = 128, /* most bytes of a text, and so most pieces */
-    SHORT_IDS = SHORT_TEXT + RING_STEP, /* room for its ids, each of at least a byte, and for those written after them */
+    SHORT_IDS = SHORT_TEXT + RING_STEP, /* room for its ids, each a byte at least, and for those written after them */
 };
 
 /* The value of a piece in its second line, or 0. */
