@@ -172,7 +172,7 @@ def filled(
 
 
 def row_width(lengths: Lengths, shape: Shape, what: str = "text") -> int:
-    """The number of ids of each row. Raises `ArgumentError` for a row that is longer; the error calls it a `what`."""
+    """The number of ids of each row. Raises `ArgumentError` for a longer row; `what` is the error's word for a row."""
     longest = int(lengths.max()) if len(lengths) else 0
     width = longest if shape.length is None else shape.length
     if longest > width:

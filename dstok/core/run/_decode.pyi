@@ -8,7 +8,7 @@ import numpy.typing as npt
 class Decoder:
     """Token bytes by id, for the vocabulary and for `added` tokens as (id, bytes, whether it may be skipped).
 
-    Ids are lists of ints, integers in a numpy array, a memoryview or an `array`, or what else gives ints.
+    Ids are lists of ints, integers in a numpy array, a memoryview or an `array`, or another iterable of ints.
     """
 
     size: int
@@ -26,7 +26,7 @@ class Decoder:
         self, batch: Any, skip_special: bool, repair: Callable[[bytes, int], str],
         offsets: npt.NDArray[np.int64] | None = None,
     ) -> list[str]:
-        """`text` of each of `batch`, or of what lies between two offsets; `repair` gets bytes and a list's number.
+        """The text of each list of `batch`, or of the ids between two offsets; `repair` gets bytes and a list's number.
 
         Raises as `decode`; the error names the list.
         """

@@ -31,9 +31,9 @@ class Encoder:
     def count(self, text: Text, policy: Policy, replace: bool) -> int:
         """The number of ids of `text`."""
     def count_to(self, text: Text, policy: Policy, replace: bool, limit: int) -> int:
-        """The number of ids of `text` if it is below `limit`, else some number of at least `limit`; stops early."""
+        """The number of ids of `text` if it is below `limit`; else it stops early, at a number of at least `limit`."""
     def count_part(self, text: str, start: int, end: int, policy: Policy, limit: int) -> int:
-        """Does what `count_to` does for `text[start:end]` as a text of its own, without a copy of it."""
+        """Does what `count_to` does, for `text[start:end]` as a text of its own, without copying it."""
     def encode_spans(
         self, text: Text, policy: Policy, replace: bool, limit: int = ...
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], npt.NDArray[np.int64] | None,
@@ -41,19 +41,19 @@ class Encoder:
         """(ids, spans, characters, notes, end): each id's span in bytes and in characters.
 
         `ids` is uint32[n], the spans are int64[n, 2], and notes are (index, start, end) of added tokens. With a
-        normalizer, spans and notes lie in the normalized text; `characters` is None then, or if a model drops text.
-        With a `limit` it stops once there are that many ids; `end` is the number of bytes that they cover.
+        normalizer, spans and notes lie in the normalized text. `characters` is None with a normalizer, and if the model
+        drops text. At `limit` ids it stops; `end` is the number of bytes that the ids cover.
         """
     def short(self, text: str, policy: Policy) -> list[int] | None:
-        """The ids of `text` by the pass over short texts, or None if that leaves the text to the other. For tests."""
+        """The ids of `text` by the pass over short texts; None if it leaves the text to the general path. For tests."""
     def char_ends(self, text: str, policy: Policy) -> npt.NDArray[np.int64] | None:
-        """Where each id ends, in characters, int64[n]; None where `encode_spans` has no characters."""
+        """The end of each id, in characters, int64[n]; None where `encode_spans` has no characters."""
     def piece_pass(self) -> Pass:
         """A pass for `piece_spans`."""
     def piece_spans(self, run: Pass, text: str | bytes, policy: Policy) -> npt.NDArray[np.int64]:
-        """The spans of the pieces of a text and of its added tokens, in bytes, int64[n, 2]. Without normalization."""
+        """The spans of the pieces of a text and of its added tokens, in bytes, int64[n, 2]. Does not normalize."""
     def pieces(self, text: bytes, policy: Policy) -> list[tuple[int, int]]:
-        """(start, end) of all that is looked up or merged as one: pieces, and parts between safe cuts."""
+        """(start, end) of each unit that is looked up or merged: pieces, and parts between cuts."""
     def encode_part(
         self, text: bytes | bytearray, at: int, policy: Policy, state: tuple[bool, int, int], final: bool,
         form: Callable[..., Any] | None,
