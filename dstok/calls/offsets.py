@@ -30,8 +30,8 @@ def encode_with_offsets(
 ) -> Encoding:
     """Ids with their spans in bytes and code points, piece numbers, and which are added tokens.
 
-    Keywords as `encode`. Spans are places in the text that the caller gave; with errors="replace", in that text
-    with U+FFFD for its faults. If the model's post-processor has `trim_offsets`, spans leave out white space at their
+    Keywords as `encode`. Spans are places in the text that the caller gave; with errors="replace", in that text with
+    U+FFFD for its faults. If the model's post-processor has `trim_offsets`, spans leave out the white space at their
     ends, as upstream's do.
 
     >>> import dstok

@@ -37,7 +37,7 @@ def to_gguf(
 ) -> tuple[str, ...]:
     """Writes a GGUF file that holds the vocabulary; needs the extra dstok[gguf].
 
-    `config`: the path or the content of a tokenizer_config.json, for BOS, EOS, padding, `add_bos_token` and the chat
+    `config`: the path of a tokenizer_config.json, or its settings, for BOS, EOS, padding, `add_bos_token` and the chat
     template. `architecture`: the value of `general.architecture`; without it, the architecture of the family's first
     models. Returns sentences about the settings that the file does not hold or that llama.cpp reads otherwise. Raises
     `UnsupportedError` for a setting that GGUF cannot hold, `TokenizerFileError` for a broken config, `ImportError`, and

@@ -1,7 +1,7 @@
 """The memory that stays after calls on a large text: `python held_child.py`.
 
 In: nothing. Out: a JSON object on standard output. It maps each call to the bytes by which its process has grown when
-the call is over. Each call encodes a short text first.
+the call is over. Each call gets a short text before the large one.
 Invariant: freed memory goes back to the system at once (MALLOC_MMAP_THRESHOLD_, malloc_trim), so remaining bytes are in
 use.
 """

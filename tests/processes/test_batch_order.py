@@ -1,7 +1,7 @@
-"""A thread sanitizer shows that a batch's threads (core/run/_batch.h) see each other's writes in order everywhere.
+"""A thread sanitizer shows that a batch's threads (core/run/_batch.h) see each other's writes in order.
 
-The sanitizer follows the memory order that the C code asks for, not the order of this machine: x86 would hide an order
-that is too weak for ARM.
+The sanitizer follows the memory order that the C code asks for, on every processor. The order of this machine would not
+do: x86 would hide an order that is too weak for ARM.
 """
 
 from __future__ import annotations

@@ -248,7 +248,7 @@ cdef class Decoder:
         return 0
 
     cdef bint _grown(self, Workspace w, DecodeTaken *taken) except -1:
-        """Makes more room unless there is enough for the longest token; then returns false."""
+        """Makes more room, unless the longest token fits; returns whether it did."""
         cdef Py_ssize_t done = taken.out - w.buffer
         if taken.end - taken.out >= self.longest + DECODE_COPY:
             return False
