@@ -28,8 +28,8 @@ class Tail:
     """The end of a text, without and with the new messages.
 
     at: where it begins, in code points; the offsets in `old` and `new` count from there. It begins at the start of
-    the text, after a token of the format, or at the place `held` of `ConversationText.tail`. taken: the data for the text's
-    `take`.
+    the text, after a token of the format, or at the place `held` of `ConversationText.tail`. taken: the data for
+    `take` of the text.
     """
 
     at: int
