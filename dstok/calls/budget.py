@@ -1,7 +1,7 @@
 """Texts that must fit a number of tokens: counting up to it, truncating to it, cutting into chunks.
 
 In: a tokenizer, a text, `max_tokens`. Out: counts, or parts of the text, cut between characters. Parts of a `str` are
-`str`; parts of bytes are bytes.
+`str`; parts of bytes are bytes. Or the places of these parts.
 Invariant: each part has at most `max_tokens` ids when it is encoded alone. A cut may change the ids beside it, so each
 candidate is counted again.
 """
@@ -20,7 +20,7 @@ from dstok.errors import ArgumentError
 if TYPE_CHECKING:
     from dstok.calls.interface import Parts
 
-__all__ = ["chunk", "count_up_to", "truncate"]
+__all__ = ["chunk", "chunk_spans", "count_up_to", "truncate"]
 
 Binary = bytes | bytearray | memoryview
 
@@ -103,6 +103,32 @@ def chunk(
     >>> list(dstok.load("deepseek-v3").chunk("Hello wide world", 2))
     ['Hello wide', ' world']
     """
+    chars, spans = _chunks(self, text, max_tokens, overlap, special, add_bos, add_eos, errors)
+    parts = (chars[start:end] for start, end in spans)
+    return parts if isinstance(text, str) else map(str.encode, parts)
+
+
+def chunk_spans(
+    self: Parts, text: Text, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> Iterator[tuple[int, int]]:
+    """Start and end of each part that `chunk` gives, half-open, in code points of the text.
+
+    Of bytes they are code points, too; with `errors="replace"` those of the text with U+FFFD. `overlap` as `chunk`,
+    other keywords as `encode`. Raises as `chunk`.
+
+    >>> import dstok
+    >>> list(dstok.load("deepseek-v3").chunk_spans("Hello wide world", 2))
+    [(0, 10), (10, 16)]
+    """
+    return _chunks(self, text, max_tokens, overlap, special, add_bos, add_eos, errors)[1]
+
+
+def _chunks(
+    self: Parts, text: Text, max_tokens: int, overlap: int, special: Special, add_bos: bool, add_eos: bool,
+    errors: Errors,
+) -> tuple[str, Iterator[tuple[int, int]]]:
+    """`text` as characters, and the places of its parts."""
     extra = self._ends.extra(add_bos, add_eos)
     room = _room(max_tokens, extra, 1)
     overlap = whole_number("overlap", overlap)
@@ -110,8 +136,8 @@ def chunk(
         rest = f", less {extra} for BOS and EOS" if extra else ""
         raise ArgumentError(f"expected overlap to be below max_tokens, {max_tokens}{rest}, found {overlap}", "overlap")
     chars = characters(text, replaces_faults(errors))
-    parts = Fitting(self._encoder, self._normalizer, self._added.policy(special)).chunks(chars, room, overlap)
-    return parts if isinstance(text, str) else map(str.encode, parts)
+    fitting = Fitting(self._encoder, self._normalizer, self._added.policy(special))
+    return chars, fitting.chunks(chars, room, overlap)
 
 
 def _room(max_tokens: int, extra: int, least: int) -> int:

@@ -34,8 +34,8 @@ class Fitting:
         self._encoder, self._policy = encoder, policy
         self._ends = Ends(encoder, normalizer, policy)
 
-    def chunks(self, text: str, room: int, overlap: int) -> Iterator[str]:
-        """Parts that fit. Each begins at most `overlap` ids before the end of the part before."""
+    def chunks(self, text: str, room: int, overlap: int) -> Iterator[tuple[int, int]]:
+        """(start, end) of parts that fit. Each begins at most `overlap` ids before the end of the part before."""
         ahead = _Ahead(self._ends, text, room)
         start = covered = 0
         while covered < len(text):
@@ -46,7 +46,7 @@ class Fitting:
             if end == start:
                 raise ArgumentError(f"expected max_tokens that the character at code point {start} fits, "
                                     f"found {room} ids for text", "max_tokens")
-            yield text[start:end]
+            yield start, end
             covered = end
             start = max(self._start_before(ahead, start, end, overlap), start + 1) if overlap else end
 

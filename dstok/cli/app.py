@@ -30,8 +30,8 @@ from dstok.errors import DstokError
 __all__ = ["commands", "main"]
 
 GROUPS = {  # command: its module
-    "encode": "encode", "decode": "decode", "count": "count", "dump": "dump", "pieces": "dump",
-    "explain": "about", "info": "about", "models": "about", "convert": "convert",
+    "encode": "encode", "decode": "decode", "count": "count", "truncate": "fit", "chunk": "fit",
+    "dump": "dump", "pieces": "dump", "explain": "about", "info": "about", "models": "about", "convert": "convert",
     "verify": "verify", "chat": "chat", "unicode": "unicode",
     "splitter": "splitter", "corpus": "corpus", "view": "view", "show": "show", "completion": "completion",
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dstok.calls.spans import Piece
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["FORMATS", "JsonRows", "Rows", "TableRows", "edge_lines", "piece_lines", "token_lines"]
+__all__ = ["FORMATS", "JsonRows", "Rows", "TableRows", "edge_lines", "label_of", "piece_lines", "token_lines"]
 
 # id, start and end in bytes, in code points, piece number (None: of no piece), whether it is an added token
 TokenRow = tuple[int, int, int, int, int, "int | None", bool]
@@ -41,6 +41,11 @@ class Rows:
         raise NotImplementedError
 
 
+def label_of(file: str | None, line: int | None) -> dict[str, str | int]:
+    """The keys `file` and `line` of a row, each unless it is None."""
+    return {key: value for key, value in (("file", file), ("line", line)) if value is not None}
+
+
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -48,7 +53,7 @@ class JsonRows(Rows):
     """Each row is a line of JSON."""
 
     def begin(self, file: str | None, line: int | None, header: str) -> str:
-        label = {key: value for key, value in (("file", file), ("line", line)) if value is not None}
+        label = label_of(file, line)
         self.label = f"{json.dumps(label)[:-1]}, " if label else "{"
         return ""
 

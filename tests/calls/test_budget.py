@@ -93,15 +93,16 @@ def test_chunks_waste_little(text: str, budget: int) -> None:
 def test_chunks_with_overlap(text: str, budget: int, overlap: int, special: Any) -> None:
     """Each part fits, begins after the last one's start and at most `overlap` ids before its end, and goes on."""
     overlap %= budget
-    places = {(-1, 0)}  # all that the last part's start and end may be
-    for part in TOK.chunk(text, budget, overlap=overlap, special=special):
-        assert TOK.count(part, special=special) <= budget
-        places = {
-            (start, start + len(part)) for before, end in places for start in range(before + 1, end + 1)
-            if start + len(part) > end and text.startswith(part, start)
-            and TOK.count(text[start:end], special=special) <= overlap}
-        assert places
-    assert len(text) in {end for _, end in places}
+    last_start, last_end = -1, 0
+    spans = list(TOK.chunk_spans(text, budget, overlap=overlap, special=special))
+    for start, end in spans:
+        assert last_start < start <= last_end < end
+        assert TOK.count(text[start:end], special=special) <= budget
+        assert TOK.count(text[start:last_end], special=special) <= overlap
+        last_start, last_end = start, end
+    assert last_end == len(text)
+    parts = TOK.chunk(text, budget, overlap=overlap, special=special)
+    assert list(parts) == [text[start:end] for start, end in spans]
 
 
 @examples(400)

@@ -20,7 +20,7 @@ from dstok.core.run import _line
 from dstok.core.run._line import LineEncoder
 
 CALLS = ["encode", "encode_array", "count", "encode_batch", "encode_batch_arrays", "count_batch", "encode_with_offsets",
-         "count_up_to", "truncate", "chunk", "encode_stream", "encode_batch_padded", "encode_with_overflow"]
+         "count_up_to", "truncate", "chunk", "chunk_spans", "encode_stream", "encode_batch_padded", "encode_with_overflow"]
 PAIRS = ["encode_pair", "encode_pair_with_overflow", "encode_pairs_padded"]
 
 

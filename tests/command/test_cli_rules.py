@@ -33,6 +33,8 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (["dump", "."], ".: is a directory"),
     (["encode", "-o", "no/file", "."], "no/file: no such file or directory"),
     (["decode", "--jsonl", "--format", "u32"], "--jsonl"),
+    (["chunk"], "--max-tokens"),
+    (["truncate", "--max-tokens", "5", "a", "b"], "one file (--json takes several)"),
 ])
 def test_bad_usage(words: list[str], message: str) -> None:
     done = run(*words)
@@ -43,17 +45,17 @@ def test_the_bare_command_prints_its_help() -> None:
     assert ok() == ok("--help") != b""
 
 
-@pytest.mark.parametrize("command", ["count", "encode", "decode", "dump", "pieces"])
+@pytest.mark.parametrize("command", ["count", "encode", "decode", "dump", "pieces", "chunk --max-tokens 9"])
 def test_a_field_without_json_lines_is_refused(command: str) -> None:
     """It would do nothing. Nothing is written then, and an old file stays."""
     output = file("old", b"old")
-    assert "--field is for JSON lines (--jsonl)" in fails(command, "--field", "text", "-o", output)
+    assert "--field is for JSON lines (--jsonl)" in fails(*command.split(), "--field", "text", "-o", output)
     assert Path(output).read_bytes() == b"old"
 
 
 def test_help() -> None:
     assert ok("--version") == f"dstok {dstok.__version__}\n".encode()
-    commands = ["encode", "decode", "count", "dump", "pieces", "explain", "info", "models"]
+    commands = ["encode", "decode", "count", "truncate", "chunk", "dump", "pieces", "explain", "info", "models"]
     text = ok("--help").decode()
     for command in commands:
         assert f"\n    {command} " in text

@@ -32,6 +32,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 @pytest.mark.parametrize(("words", "expected"), [
     (["cou"], ["count"]), (["count", "--max-t"], ["--max-tokens"]), (["dump", "--format", "t"], ["table"]),
+    (["truncate", "--side", "l"], ["left"]),
     (["no-such-command"], [""]),
     (["count", "--model", "deepseek-r"], ["deepseek-r1", "deepseek-r1-distill-qwen"]), (["count", "-m", "mo"], ["model.json"]),
     (["count", "no"], ["notes and more.txt"]), (["convert", "mo"], ["model.json"]), (["corpus", "in"], ["info", "in"]),
