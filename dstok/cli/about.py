@@ -1,6 +1,7 @@
 """`dstok explain`, `dstok info`, `dstok models`: the available models and their parts.
 
-In: a model's name or path. Out: words for people, or one JSON value. Invariant: both say the same.
+In: a model's name or path. Out: words for people, or one JSON value. Invariant: both say the same, but for `models`:
+there only JSON has the source of each model and its hash.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_commands"]
 
+WIDTH = 79  # of a line of `dstok models`: the narrowest usual terminal has 80 columns
+
 
 def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "explain", run_explain, "show the automaton of a tokenizer's patterns",
@@ -36,7 +39,7 @@ def add_commands(commands: Commands) -> None:
     add_model(parser)
     add_json_and_output(parser)
     add_json_and_output(add_command(commands, "models", run_models, "list all models, built in or installed",
-                                    "dstok models"))
+                                    "dstok models", "--json also has the source of each, and its hash\n\n"))
 
 
 def run_explain(arguments: Namespace) -> None:
@@ -108,12 +111,23 @@ def run_models(arguments: Namespace) -> None:
     if arguments.json:
         write_text(arguments.output, _json(models))
         return
-    rows = [[_cell(model[field]) for field in fields] for model in models]
-    write_text(arguments.output, _lines([fields, *rows]))
+    write_text(arguments.output, "\n".join(_table(models)))
 
 
-def _cell(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+def _table(models: list[dict[str, Any]]) -> Iterator[str]:
+    """The facts by which people choose a model, in 80 columns, and below each the other names it has."""
+    from textwrap import wrap
+
+    from dstok.base.columns import aligned
+
+    fields = ("name", "vocab_size", "licence", "package")
+    head, *lines = aligned([fields, *([str(model[field]) for field in fields] for model in models)])
+    yield head
+    for model, line in zip(models, lines):
+        yield line
+        names = ", ".join(model["aliases"])
+        yield from wrap(f"also {names}" if names else "", WIDTH, initial_indent="  ", subsequent_indent="    ",
+                        break_long_words=False, break_on_hyphens=False)
 
 
 def _json(value: Any) -> str:

@@ -10,7 +10,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 import dstok
-from dstok.cli.errors import CommandError, complain, reason
+from dstok.cli.errors import CommandError, complain, reason, visible
 from dstok.models import models_and_faults
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def load_splitter(name: str) -> Splitter:
         return _splitter_of_file(name) or Splitter.from_tokenizer(load_model(name))
     except dstok.errors.ModelNotFoundError as error:
         raise CommandError(f"{error}; nor a preset: {', '.join(preset_names())}; nor an encoding: "
-                           f"{', '.join(ENCODINGS)}") from error
+                           f"{', '.join(ENCODINGS)}; a pattern is given as regex:{visible(name)}") from error
 
 
 def _splitter_of_file(path: str) -> Splitter | None:

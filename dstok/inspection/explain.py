@@ -1,7 +1,7 @@
 """The compiled tokenizer in words: the text of `dstok explain`.
 
-In: the inspection of a tokenizer, and a text or none. Out: the steps, the classes with example characters, the size of
-the automaton; and the path of the text through the automaton, piece by piece. It runs the automaton in Python, with the
+In: the inspection of a tokenizer, and a text or none. Out: the steps; the path of the text through the automaton, piece
+by piece; the classes with example characters, the size of the automaton. It runs the automaton in Python, with the
 scanner's own tables. Invariant: steps and alternatives have the numbers of `Piece`, from 0 on.
 """
 
@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dstok.base.columns import aligned
+from dstok.base.faults import visible
 from dstok.inspection.paths import Path, examples, paths, reason, symbol_name
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 from dstok.pattern.cascade import Program
@@ -36,11 +37,10 @@ class Explanation(str):
 
 
 def explain(model: Inspection, text: str | None = None) -> Explanation:
-    """The explanation, as lines of text.
+    r"""The explanation, as lines of text.
 
     >>> import dstok
-    >>> print(explain(dstok.load("deepseek-v3").inspect(), "a12").split("may end):")[1])
-    <BLANKLINE>
+    >>> print(explain(dstok.load("deepseek-v3").inspect(), "a12").split("\n\n")[1].partition("\n")[2])
       'a'   step 2, alternative 1  1 -c6-> 8 |-c5-> stop
       '12'  step 0, alternative 0  1 -c5-> 7 -c5-> 18 |-end-> stop
     """
@@ -50,10 +50,12 @@ def explain(model: Inspection, text: str | None = None) -> Explanation:
 
 def explain_cascade(cascade: Cascade, text: str | None = None) -> Iterator[str]:
     """The lines about the automaton of splits, and about a text's path through it."""
-    yield from [*_steps(cascade), "", *_classes(cascade), "", *_automaton(cascade)]
+    yield from [*_steps(cascade), ""]
     if text is not None and isinstance(cascade, Program):
-        yield from ["", "path of the text (state -symbol-> state, | where the piece may end):"]
+        yield "path of the text (state -symbol-> state, | where the piece may end):"
         yield from (f"  {line}" for line in aligned(list(_paths(cascade, text)), _WIDEST))
+        yield ""
+    yield from [*_classes(cascade), "", *_automaton(cascade)]
 
 
 def _normalizer(steps: tuple[NormalizerStep, ...]) -> Iterator[str]:
@@ -65,7 +67,8 @@ def _normalizer(steps: tuple[NormalizerStep, ...]) -> Iterator[str]:
 
 def _described(step: NormalizerStep) -> str:
     if step.type == "Replace":
-        return f"Replace: {'regex' if step.is_regex else 'text'} {step.pattern!r} by {step.content!r}"
+        pattern = f"regex '{visible(step.pattern)}'" if step.is_regex else f"text {step.pattern!r}"
+        return f"Replace: {pattern} by {step.content!r}"
     if step.type == "Prepend":
         return f"Prepend: {step.content!r}"
     if step.type == "Strip":
@@ -78,7 +81,7 @@ def _steps(program: Cascade) -> Iterator[str]:
     for number, split in enumerate(program.splits):
         options = ", invert" * split.invert
         options += f", Unicode {split.unicode_version}" if split.unicode_version else ""
-        yield f"  {number}. {split.behavior}{options}: {split.pattern!r}"
+        yield f"  {number}. {split.behavior}{options}: {visible(split.pattern)}"
     if not program.splits:
         yield "  none: the whole text is one piece"
 

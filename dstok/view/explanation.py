@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
+from dstok.base.faults import visible
 from dstok.errors import DstokError
 from dstok.inspection.explain import explain
 from dstok.inspection.paths import Path, examples, paths, symbol_name
@@ -52,7 +53,7 @@ def explanation_page(tokenizer: TokenizerProtocol, text: str | None = None, name
 def _steps(program: Program) -> Iterator[str]:
     yield ('<h2>Steps</h2><p class="soft">Each cuts what the one before it has left. '
            f"Unicode {program.unicode_version}.</p>")
-    rows = "".join(f"<li><code>{escape(repr(split.pattern))}</code> <span class=\"soft\">{split.behavior}"
+    rows = "".join(f"<li><code>{escape(visible(split.pattern))}</code> <span class=\"soft\">{split.behavior}"
                    f"{', invert' if split.invert else ''}</span></li>" for split in program.splits)
     yield f'<ol start="0">{rows}</ol>'
 

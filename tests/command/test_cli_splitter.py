@@ -59,7 +59,7 @@ def test_names_of_splitters(tmp_path: Path) -> None:
     assert load_splitter(tiny_model(tmp_path / "tiny.json")) == Splitter.preset("gpt-2") == load_splitter("gpt2")
     assert load_splitter(r"fancy-regex:\pL++") == Splitter(r"\p{L}+")
     assert load_splitter("deepseek-v3.1") == Splitter.preset("deepseek-v3")
-    with pytest.raises(CommandError, match="no built-in model 'nothing'.*nor a preset: .*gpt-2.*gpt2"):
+    with pytest.raises(CommandError, match="no built-in model 'nothing'.*nor a preset: .*gpt-2.*gpt2.* regex:nothing$"):
         load_splitter("nothing")
 
 

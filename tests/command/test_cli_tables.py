@@ -12,6 +12,8 @@ from compiled import compiled
 from real_models import real_json
 from wcwidth import wcswidth
 
+from dstok.base.faults import visible
+
 
 @pytest.fixture(autouse=True)
 def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,8 +31,9 @@ def test_steps_and_alternatives_have_one_number(model: str) -> None:
     assert pairs(r"step (\d+), alt (\d+)", table) == [pair for pair in numbers if None not in pair]
     shown = ok("explain", "-m", path, "--text", text).decode()
     assert pairs(r"step (\d+), alternative (\d+)", shown) == [pair for pair in numbers if None not in pair]
-    listed = re.findall(r"^  (\d+)\. \w+.*?: ('.*')$", shown, re.M)
-    assert listed == [(str(number), repr(split.pattern)) for number, split in enumerate(splits)]
+    assert shown.index("path of the text") < shown.index("\nclasses: ") < shown.index("\nautomaton: ")
+    listed = re.findall(r"^  (\d+)\. \w+.*?: (.*)$", shown, re.M)
+    assert listed == [(str(number), visible(split.pattern)) for number, split in enumerate(splits)]
 
 
 def pairs(pattern: str, text: str) -> list[tuple[int, ...]]:
@@ -51,13 +54,13 @@ WIDE = "a 東京 e\u0301e\u0301 ｶﾅ 👩 한국어 1"
 
 def test_columns_stand_below_one_another_for_wide_characters() -> None:
     """As a terminal shows them: the same number of its places before each second and third column."""
-    lines = ok("explain", "--text", WIDE).decode().partition("path of the text")[2].splitlines()[1:]
+    lines = ok("explain", "--text", WIDE).decode().partition("path of the text")[2].split("\n\n")[0].splitlines()[1:]
     places = {tuple(wcswidth(line[: line.index(mark)]) for mark in ("step ", "1 -c")) for line in lines}
     assert len(lines) > 6 and len(places) == 1, "\n".join(lines)
 
 
 def test_a_long_piece_is_out_of_line_alone() -> None:
-    lines = ok("explain", "--text", "ab " + "x" * 100).decode().partition("path of the text")[2].splitlines()[1:]
+    lines = ok("explain", "--text", "ab " + "x" * 100).decode().partition("path of the text")[2].split("\n\n")[0].splitlines()[1:]
     assert [line.index("step ") for line in lines] == [44, 107]
 
 

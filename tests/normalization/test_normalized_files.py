@@ -144,10 +144,10 @@ def test_images_of_models_without_a_normalizer_are_as_they_were(tmp_path: Path) 
 
 
 def test_explain_names_the_steps() -> None:
-    steps = sequence(NFC, replace("a", "b"), replace("a+", "b", "Regex"), PREPEND, STRIP, {**STRIP, "strip_left": False})
+    steps = sequence(NFC, replace("a", "b"), replace(r"\s+", "b", "Regex"), PREPEND, STRIP, {**STRIP, "strip_left": False})
     text = explain(dstok.Tokenizer.from_str(file_of(steps)).inspect(), "ca")
     assert text.startswith("normalizer, of each stretch between added tokens with normalized=false:\n  0. NFC\n")
-    for line in ("1. Replace: text 'a' by 'b'", "2. Replace: regex 'a+' by 'b'", "3. Prepend: 'é_'",
+    for line in ("1. Replace: text 'a' by 'b'", r"2. Replace: regex '\s+' by 'b'", "3. Prepend: 'é_'",
                  "4. Strip: left, right", "5. Strip: right"):
         assert f"\n  {line}\n" in text
     assert "'é_cb'" in text.split("path of the text")[1]
