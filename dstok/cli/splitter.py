@@ -54,7 +54,7 @@ def run_show(arguments: Namespace) -> None:
     splitter = load_splitter(arguments.splitter)
     pieces = None if arguments.text is None else splitter.pieces(arguments.text)
     if arguments.json:
-        shown = {} if pieces is None else {"pieces": [vars(piece) for piece in pieces]}
+        shown = {} if pieces is None else {"pieces": [piece._asdict() for piece in pieces]}
         write_text(arguments.output, _json(_facts(splitter) | shown))
         return
     write_text(arguments.output, _aligned([*_rows(splitter), *_piece_rows(pieces or [])]))
