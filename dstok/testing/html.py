@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dstok.base.faults import visible
 from dstok.errors import TextError
-from dstok.testing.words import before, category_words, heading, in_texts, remarks, shown, state, was_run
+from dstok.testing.words import before, category_words, heading, in_texts, remarks, shown, state, was_run, why_not
 from dstok.view.foreign import read_ids
 from dstok.view.pages import page as base_page
 from dstok.view.sheet import Sheet
@@ -74,7 +74,7 @@ def _checks(checks: Iterable[Check]) -> Iterator[str]:
     idle: dict[str, list[str]] = {}
     for check in checks:
         if not was_run(check):
-            idle.setdefault(check.note or "no text was tried", []).append(check.name)
+            idle.setdefault(why_not(check), []).append(check.name)
             continue
         yield (f'<tr><td>{escape(check.name)}</td><td class="n">{check.texts:,}</td>'
                f'<td class="n">{check.seconds:.1f}</td><td class="n">{check.differences or ""}</td>'

@@ -13,7 +13,8 @@ from dstok.testing.unicode_changes import VERSIONS
 if TYPE_CHECKING:
     from dstok.testing.results import Character, Check, Finding, Results
 
-__all__ = ["before", "category_words", "heading", "in_texts", "remarks", "report_lines", "shown", "state", "was_run"]
+__all__ = ["before", "category_words", "heading", "in_texts", "remarks", "report_lines", "shown", "state", "was_run",
+           "why_not"]
 
 SHOWN = 60  # characters of a text that are shown
 MOST_BEFORE = 5  # a finding shows at most so many of the texts encoded before
@@ -36,8 +37,8 @@ def report_lines(report: Results) -> Iterator[str]:
 
 
 def _check_line(check: Check) -> str:
-    if check.note and not was_run(check):
-        return f"  {check.name:28}{'':>11}  not run: {check.note}"
+    if not was_run(check):
+        return f"  {check.name:28}{'':>11}  not run: {why_not(check)}"
     wrong = f"  {check.differences:,} differ" if check.differences else ""
     left_out = f"  {check.note}" if check.note else f"  ({state(check)})" if state(check) else ""
     return f"  {check.name:28} {check.texts:>11,} texts {check.seconds:>7.1f} s{wrong}{left_out}"
@@ -63,6 +64,11 @@ def _finding_lines(number: int, finding: Finding) -> Iterator[str]:
 def was_run(check: Check) -> bool:
     """Whether any text was tried."""
     return bool(check.texts or check.differences)
+
+
+def why_not(check: Check) -> str:
+    """Why a check tried no text."""
+    return check.note or "no text was tried"
 
 
 def state(check: Check) -> str:

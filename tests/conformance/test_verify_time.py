@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,10 @@ def test_the_page_says_what_was_not_run() -> None:
     report = verify(TOK, seconds=0.01)
     assert report.verdict == "incomplete" and not report.equal
     assert report.summary in page(report) and ">equal" not in page(report)
+    idle = [line.split("  not run: ") for line in str(report).splitlines() if "  not run: " in line]
+    assert {name.strip() for name, _ in idle} >= set(report.not_run)
+    for name, why in idle:
+        assert re.search(f"<p>Not run, since {re.escape(escape(why))}: [^<]*{re.escape(escape(name.strip()))}", page(report))
 
 
 def test_a_check_of_texts_without_texts_is_not_run() -> None:
