@@ -175,7 +175,7 @@ def test_formats_that_have_each_token_once_refuse_an_id_of_two_texts(write: Any,
     tok = dstok.Tokenizer.from_str(
         model_json([(b"a", b"b")], [added_token("Ġab")], pattern, extra=[b" ab"], ignore_merges=True))
     assert tok.encode(" ab") == tok.encode("Ġab") == [257]
-    with pytest.raises(dstok.UnsupportedError, match=r"'Ġab', whose id is also .* ' ab', .* \$\.added_tokens\[0\]"):
+    with pytest.raises(dstok.UnsupportedError, match=r"'Ġab', whose id is also .* ' ab', .* at added_tokens\[0\]"):
         write(tok, tmp_path / "file")
     assert not list(tmp_path.iterdir())
 

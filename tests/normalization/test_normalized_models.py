@@ -171,7 +171,7 @@ def test_streams_and_growing_texts(model: Any) -> None:
     ours, judge, rng = model
     if not ours._normalizer.local:
         for make in (ours.encode_stream, ours.growing):
-            with pytest.raises(UnsupportedError, match=r"Prepend, Replace or Strip - at \$\.normalizer"):
+            with pytest.raises(UnsupportedError, match=r"Prepend, Replace or Strip - at normalizer"):
                 make()
         return
     for _ in range(300 if DEEP else 60):

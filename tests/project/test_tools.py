@@ -9,7 +9,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 # Scripts that other scripts or tests start; so are those whose names end in _child.
-INNER = {"helpers/bimachines.py", "helpers/extras.py", "helpers/levels.py", "helpers/sanitize_corpora.py"}
+INNER = {"helpers/bimachines.py", "helpers/command_server.py", "helpers/extras.py", "helpers/levels.py", "helpers/sanitize_corpora.py"}
 
 
 
