@@ -29,7 +29,7 @@ from dstok.core.merge._pieces cimport (
     CHUNK_ROOM, MIDDLE, MOST_IDS, insert, look_up_long, piece_from_ring, piece_in_ring, piece_ring, piece_second,
     piece_value,
 )
-from dstok.core.text._utf8 cimport characters_in
+from dstok.core.text._utf8 cimport characters_in, characters_within
 from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 
 cdef extern from "find/_repeats.h":
@@ -269,11 +269,11 @@ cdef class IdSpanSink(IdSink):
         for i in range(w.pieces):
             count, start, end = w.values[i] & 3, w.starts[i], w.starts[i + 1]
             if count == 1:
-                add_span(&out, base + start, chunk + start, end - start)
+                add_span(&out, base + start, chunk + start, end - start, True)
             else:
                 if count == 0:
                     self.located(w, w.values[i], &count)
-                add_spans(&out, starts, base + start, chunk + start, ids, count)
+                add_spans(&out, starts, base + start, chunk + start, ids, count, True)
             ids += count
         spans_upto(w, &out, base + w.starts[w.pieces])
 
@@ -284,7 +284,7 @@ cdef class IdSpanSink(IdSink):
         if w.status == FINE and w.reserve_spans(w.count - first):
             count_characters(w, text, start)
             out = spans_from(w)
-            add_spans(&out, self.bpe.starts, w.base + start, text + start, w.out + first, w.count - first)
+            add_spans(&out, self.bpe.starts, w.base + start, text + start, w.out + first, w.count - first, False)
             spans_upto(w, &out, w.base + end)
 
     cdef bint take_added(
@@ -308,23 +308,27 @@ cdef inline Spans spans_from(Workspace w) noexcept nogil:
     return out
 
 
-cdef inline void add_span(Spans *out, int64_t place, const uint8_t *text, uint32_t length) noexcept nogil:
+cdef inline void add_span(
+    Spans *out, int64_t place, const uint8_t *text, uint32_t length, bint padded
+) noexcept nogil:
+    # `padded`: whether bytes after the text may be read, as after a chunk.
     out.spans[0], out.spans[1], out.char_spans[0] = place, place + length, out.characters
-    out.characters += characters_in(text, length)
+    out.characters += characters_in(text, length) if padded else characters_within(text, length)
     out.char_spans[1] = out.characters
     out.spans += 2
     out.char_spans += 2
 
 
 cdef inline void add_spans(
-    Spans *out, const uint32_t *starts, int64_t place, const uint8_t *piece, const uint32_t *ids, Py_ssize_t count
+    Spans *out, const uint32_t *starts, int64_t place, const uint8_t *piece, const uint32_t *ids, Py_ssize_t count,
+    bint padded
 ) noexcept nogil:
     # Writes the spans of the ids of a piece, which begins at `place` of the text. `starts` gives the ids' lengths.
     cdef uint32_t length
     cdef Py_ssize_t i
     for i in range(count):
         length = starts[ids[i] + 1] - starts[ids[i]]
-        add_span(out, place, piece, length)
+        add_span(out, place, piece, length, padded)
         out.char_spans[-2] -= piece[0] & 0xC0 == 0x80  # it begins inside a character
         place += length
         piece += length
@@ -341,7 +345,7 @@ cdef void count_characters(Workspace w, const uint8_t *text, Py_ssize_t at) noex
     if not 0 <= rest <= at:
         w.counts_characters = False
     elif rest:
-        w.characters += characters_in(text + at - rest, rest)
+        w.characters += characters_within(text + at - rest, rest)
     w.counted = w.base + at
 
 

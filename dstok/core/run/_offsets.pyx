@@ -9,7 +9,7 @@ text, are refused before the text is read there.
 
 from libc.stdint cimport int64_t, uint8_t
 
-from dstok.core.text._utf8 cimport characters_in
+from dstok.core.text._utf8 cimport characters_in, characters_within
 from dstok.core.run._written cimport numpy_
 
 cdef enum:
@@ -19,13 +19,9 @@ cdef enum:
 
 cdef inline int64_t begun(const uint8_t *text, Py_ssize_t start, Py_ssize_t end, Py_ssize_t length) noexcept nogil:
     # The number of characters that begin in text[start:end]. The text has `length` bytes.
-    cdef int64_t count = 0
-    cdef Py_ssize_t at
     if end - start < FAR and end + ROOM <= length:
         return characters_in(text + start, end - start)
-    for at in range(start, end):
-        count += text[at] & 0xC0 != 0x80
-    return count
+    return characters_within(text + start, end - start)
 
 
 cdef inline bint within(const uint8_t *text, Py_ssize_t place, Py_ssize_t length) noexcept nogil:
