@@ -87,7 +87,7 @@ def test_memory() -> None:
 
 
 def test_time() -> None:
-    texts = [TIME[0], *share(TIME[1:], 4)]
+    texts = [TIME[0], *share(TIME[1:], 8)]
     assert [text for text, told in zip(texts, outcomes(texts, 1)) if not told.startswith("the template needed more than")] == []
 
 

@@ -227,7 +227,12 @@ def test_what_dstok_cannot_do_stays_tiktokens(installed: None) -> None:
 
 
 def test_tiktokens_own_tests(tmp_path: Path) -> None:
-    """All 33, with `install` before them, of tiktoken's encodings and V3's. gpt2's ranks are r50k_base's, whose file there is."""
+    """All 33, with `install` before them, of tiktoken's encodings and V3's. gpt2's ranks are r50k_base's, whose file there is.
+
+    The tests that go through all encodings leave out two of the three largest each day.
+    """
+    large = ["o200k_base", "o200k_harmony", "deepseek_v3"]
+    left_out = {*large} - {large[number] for number in seeds(len(large), 1)}
     for name, file in {**RANK_FILES, "r50k_base": "0ea1e91bbb3a60f729a8dc8f777fd2fc07cd8df4"}.items():
         (tmp_path / file).write_bytes(rank_file(name))
     (tmp_path / "on_dstok.py").write_text(
@@ -235,9 +240,11 @@ def test_tiktokens_own_tests(tmp_path: Path) -> None:
         "known.ENCODING_CONSTRUCTORS['gpt2'] = lambda: {**known.r50k_base(), 'name': 'gpt2'}\n"
         "from tiktoken_ext import dstok_models as ours\n"
         "for name in list(ours.ENCODING_CONSTRUCTORS)[1:]: del ours.ENCODING_CONSTRUCTORS[name]\n"
-        "from dstok.integrations.tiktoken import install\ninstall()\n")
+        "from dstok.integrations.tiktoken import install\ninstall()\n"
+        "import tiktoken\nnames = tiktoken.list_encoding_names()\n"
+        f"tiktoken.list_encoding_names = lambda: [name for name in names if name not in {left_out}]\n")
     environment = {**os.environ, "TIKTOKEN_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path),
-                   "TIKTOKEN_MAX_EXAMPLES": "100" if DEEP else "30"}
+                   "TIKTOKEN_MAX_EXAMPLES": "100" if DEEP else "10"}
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "on_dstok", "-p", "no:cacheprovider", "--rootdir", tmp_path,
                            judge("tiktoken-tests/tests")], env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and "33 passed" in done.stdout, done.stdout[-3000:]
