@@ -11,6 +11,7 @@ Invariant: each row is upstream's with the same truncation, padding and post-pro
 
 from __future__ import annotations
 
+from dstok.calls.budget import chunk_spans
 from dstok.calls.padded import encode_batch_padded, encode_with_overflow
 from dstok.calls.pairs import (
     PaddedPairs,
@@ -23,6 +24,7 @@ from dstok.calls.pairs import (
 __all__ = [
     "PaddedPairs",
     "PairIds",
+    "chunk_spans",
     "encode_batch_padded",
     "encode_pair",
     "encode_pair_with_overflow",

@@ -109,7 +109,7 @@ def chunk(
 
 
 def chunk_spans(
-    self: Parts, text: Text, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    tok: Parts, text: Text, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
 ) -> Iterator[tuple[int, int]]:
     """Start and end of each part that `chunk` gives, half-open, in code points of the text.
@@ -118,10 +118,10 @@ def chunk_spans(
     other keywords as `encode`. Raises as `chunk`.
 
     >>> import dstok
-    >>> list(dstok.load("deepseek-v3").chunk_spans("Hello wide world", 2))
+    >>> list(dstok.rows.chunk_spans(dstok.load("deepseek-v3"), "Hello wide world", 2))
     [(0, 10), (10, 16)]
     """
-    return _chunks(self, text, max_tokens, overlap, special, add_bos, add_eos, errors)[1]
+    return _chunks(tok, text, max_tokens, overlap, special, add_bos, add_eos, errors)[1]
 
 
 def _chunks(

@@ -1,7 +1,7 @@
 """`dstok truncate` and `dstok chunk`: texts -> parts of at most so many tokens.
 
 In: files or records. Out: the kept text itself, or a JSON line a part with its place. Invariant: parts and places are
-those of `Tokenizer.truncate` and `Tokenizer.chunk_spans`; a text is in memory as a whole.
+those of `Tokenizer.truncate` and `dstok.rows.chunk_spans`; a text is in memory as a whole.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dstok.base.texts import utf8
+from dstok.calls.budget import chunk_spans
 from dstok.cli.arguments import Parser, add_command, add_json, add_output, add_text, at_least_0, field_of, refuse_unless
 from dstok.cli.errors import about_input
 from dstok.cli.models import edge_ids, load_model, text_keywords
@@ -78,7 +79,7 @@ def run_chunk(arguments: Namespace) -> None:
     tokenizer = load_model(arguments.model)
 
     def cut(text: str, keywords: dict[str, Any]) -> Spans:
-        return tokenizer.chunk_spans(text, arguments.max_tokens, overlap=arguments.overlap, **keywords)
+        return chunk_spans(tokenizer, text, arguments.max_tokens, overlap=arguments.overlap, **keywords)
 
     _Parts(arguments, tokenizer, cut, rows=True).write()
 

@@ -119,12 +119,12 @@ def test_budgets_that_leave_nothing() -> None:
 
 
 @pytest.mark.parametrize("call", ["encode", "encode_array", "count", "encode_with_offsets", "encode_batch", "count_batch",
-                                  "encode_batch_arrays", "count_up_to", "truncate", "chunk", "chunk_spans",
+                                  "encode_batch_arrays", "count_up_to", "truncate", "chunk",
                                   "encode_stream", "growing"])
 def test_models_that_name_no_bos_or_eos(call: str) -> None:
     """Every call says so at once."""
     first = [] if call in ("encode_stream", "growing") else [["a"] if "batch" in call else "a"]
-    rest = [9] if call in ("count_up_to", "truncate", "chunk", "chunk_spans") else []
+    rest = [9] if call in ("count_up_to", "truncate", "chunk") else []
     for frame in ("add_bos", "add_eos")[: 1 if call == "growing" else 2]:
         with pytest.raises(dstok.DstokError, match=f"{frame} was asked for, but the model names no"):
             getattr(_NFC, call)(*first, *rest, **{frame: True})
