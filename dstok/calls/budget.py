@@ -62,7 +62,9 @@ def truncate(
 ) -> str | bytes:
     """`text` cut to at most `max_tokens` ids, counted again after the cut; `truncation_side` is the end that goes.
 
-    The cut is between characters. Bytes give bytes. The ids of `add_bos` and `add_eos` count, too.
+    The cut is between characters. Bytes give bytes. The ids of `add_bos` and `add_eos` count, too. With
+    truncation_side="left" only the end of a `str` is looked at: a lone surrogate, or a token that special="raise"
+    refuses, raises no error far before the cut.
     Other keywords as `encode`. Raises `ArgumentError` if `max_tokens` is below 0, or too small for BOS and EOS.
 
     >>> import dstok
