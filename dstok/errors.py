@@ -99,8 +99,8 @@ class TokenizerFileError(DstokError, ValueError):
 class FileError(DstokError):
     """A file of texts or of ids that dstok cannot read or write, or with the wrong contents.
 
-    The message begins with the file's name. `parameter` names the parameter of the call that may be wrong, such as
-    "field" where a record has no such field; "" if none is.
+    The message begins with the file's name. `parameter` names the parameters of the call that may help, such as
+    "field, skip" where a record has no such field; "" if none does.
     """
 
     def __init__(self, message: str, parameter: str = "") -> None:

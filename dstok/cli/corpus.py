@@ -112,7 +112,9 @@ def run(arguments: Namespace) -> None:
     size = sum(shard.size for shard in work.shards[arguments.shard[0] - 1 :: arguments.shard[1]])
     write_text(None, _json(totals, size, seconds) if arguments.json else _line(totals, size, seconds))
     if totals.skipped:
-        complain(f"{totals.skipped} bad documents skipped, listed in the files *.skipped.jsonl")
+        from dstok.corpus.names import SKIPPED
+
+        complain(f"{totals.skipped} bad documents skipped, listed in {arguments.out}/{SKIPPED}")
 
 
 def _run(arguments: Namespace) -> Run:

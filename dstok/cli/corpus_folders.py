@@ -51,7 +51,8 @@ def add_commands(commands: Commands) -> None:
 
 
 def _info(arguments: Namespace) -> None:
-    from dstok.corpus.folder import CORPUS, read_corpus, read_manifest, read_plan
+    from dstok.corpus.folder import read_corpus, read_manifest, read_plan
+    from dstok.corpus.names import CORPUS
 
     (plan, _), whole = read_plan(arguments.folder), os.path.exists(os.path.join(arguments.folder, CORPUS))
     corpus = read_corpus(arguments.folder) if whole else {"shards": []}

@@ -17,7 +17,8 @@ from dstok.errors import DstokError, FileError, PatternError, SpecialTokenError
 __all__ = ["CommandError", "about_input", "complain", "message_of", "reason", "visible"]
 
 OPTIONS = {"field": "--field names another", "format": "--format names one", "kind": "--input-format names it",
-           "largest": "--max-document allows more", "model": "--model names it"}  # by a `FileError`'s parameter
+           "largest": "--max-document allows more", "model": "--model names it",
+           "skip": "--on-bad-document skip leaves it out"}  # by a `FileError`'s parameters
 PATTERN_SHOWN = 40  # characters of a broken pattern on each side of the error
 
 
@@ -35,11 +36,12 @@ def complain(message: str) -> None:
 
 
 def message_of(error: CommandError | DstokError) -> str:
-    """The message of an error, with the option that helps."""
-    option = OPTIONS.get(error.parameter) if isinstance(error, FileError) else None
+    """The message of an error, with the options that help."""
+    helps = error.parameter.split(", ") if isinstance(error, FileError) else []
+    options = ", ".join(OPTIONS[parameter] for parameter in helps if parameter in OPTIONS)
     if isinstance(error, PatternError):
         return f"{error.message} at position {error.position} of the pattern\n{_pointed(error)}"
-    return f"{error} ({option})" if option else str(error)
+    return f"{error} ({options})" if options else str(error)
 
 
 def _pointed(error: PatternError) -> str:

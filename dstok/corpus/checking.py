@@ -18,7 +18,8 @@ import dstok
 from dstok.base.faults import reason, visible
 from dstok.corpus.documents import reader_of
 from dstok.corpus.finding import InputFile
-from dstok.corpus.folder import CORPUS, PLAN, read_corpus, read_manifest, read_plan
+from dstok.corpus.folder import read_corpus, read_manifest, read_plan
+from dstok.corpus.names import CORPUS, PLAN
 from dstok.corpus.places import Faults
 from dstok.corpus.plan import FileRange, Shard, least_shards, plan_shards
 from dstok.corpus.reading import token_files

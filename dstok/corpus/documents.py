@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from dstok.corpus.json_lines import BadLineError, text_reader
 from dstok.corpus.line_range import LineRange, count_lines
 from dstok.corpus.lines import lines_of
-from dstok.corpus.places import Faults, Place
+from dstok.corpus.places import Faults, Place, with_skip
 from dstok.corpus.plan import FileRange
 from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.tables import rows_of
@@ -52,6 +52,7 @@ class DocumentReader:
             yield from self.read()
         except FileError as error:
             if not self.faults.skips:
+                error.parameter = with_skip(error.parameter)
                 raise
             self.faults.found(Place(self.path), f"the rest of the file: {_without_path(error, self.path)}")
 

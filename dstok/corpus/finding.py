@@ -2,8 +2,8 @@
 
 In: paths as the user wrote them. Out: `InputFile`s in the order given, those of a folder sorted by name.
 Invariant: nothing is left out silently. A path that does not exist is an error, and a file whose suffix does not tell
-its kind is one too. There is one exception, as in Spark and Hadoop: a name in a folder that begins with "." or "_" is
-passed over. A file's name is its path below the folder that holds all inputs.
+its kind is one too. Two things in a folder are passed over: names that begin with "." or "_", as in Spark and Hadoop,
+and corpora, which hold ids. A file's name is its path below the folder that holds all inputs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from dstok.base.faults import reason
+from dstok.corpus.names import OWN, is_corpus
 from dstok.corpus.settings import CorpusSettings
 from dstok.errors import FileError
 from dstok.files.inputs import PACKED
@@ -63,7 +64,7 @@ def _expanded(given: str) -> Iterator[str]:
     elif os.path.exists(given) or not glob.has_magic(given):
         yield given
     else:
-        matches = sorted({*_matching(given)})
+        matches = sorted(path for path in {*_matching(given)} if not is_corpus(path))
         if not matches:
             raise FileError(f"{given}: no file matches")
         yield from (path for each in matches for path in (_in_folder(each) if os.path.isdir(each) else [each]))
@@ -90,21 +91,22 @@ def _in_folder(folder: str) -> list[str]:
     paths = [os.path.join(place, name) for place, files in _places(folder, (".", "_"))
              for name in files if not name.startswith((".", "_"))]
     if not paths:
-        raise FileError(f"{folder}: expected files in this folder, found none")
+        raise FileError(f"{folder}: expected files in this folder, found {'a corpus' if is_corpus(folder) else 'none'}")
     return sorted(paths)
 
 
 def _places(folder: str, passed: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
     """`folder` and each folder below it, with the names in each that are not folders.
 
-    Folders whose names begin with one of `passed` are left out. Links to folders are followed, unless they lead in a
-    circle.
+    Corpora, and folders whose names begin with one of `passed`, are left out. Links to folders are followed, unless
+    they lead in a circle.
     """
     seen = set[str]()
     for place, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
         real = os.path.realpath(place)
-        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith(passed))
-        if real not in seen:
+        left_out = real in seen or OWN in folders
+        folders[:] = [] if left_out else sorted(name for name in folders if not name.startswith(passed))
+        if not left_out:
             yield place, files
         seen.add(real)
 

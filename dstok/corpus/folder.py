@@ -1,12 +1,8 @@
-"""The folder of a corpus: its plan, its workers, and its finished shards.
+"""The folder of a corpus: its plan, its workers, and its finished shards. `names.py` has the names of its files.
 
-    OUT/plan.json            first: dstok, tokenizer, settings, inputs. A command with another plan is refused.
-    OUT/NAME-00000.bin ...   the files of a shard
-    OUT/manifests/NAME-00000.json    proof that they are there: documents, tokens, inputs and outputs with checksums
-    OUT/corpus.json          last, when all shards are there: the totals, and all shards in order
-    OUT/.1-of-1.lock, OUT/.1-of-1.tmp    the lock of a running job; its files that have no names yet
-
-Invariant: no file records time, machine or worker: the same command writes the same bytes anywhere.
+In: a folder, a plan, manifests. Out: the files that tell what the folder holds. Invariant: a folder that holds another
+corpus or other files is refused before anything is written. No file records time, machine or worker: the same command
+writes the same bytes anywhere.
 """
 
 from __future__ import annotations
@@ -20,30 +16,30 @@ from typing import Any
 
 from dstok.base.faults import reason
 from dstok.base.platform import hold_alone
+from dstok.corpus.names import CORPUS, OWN, PLAN, is_corpus, manifest_name
 from dstok.corpus.output import make_folder, write_json
 from dstok.corpus.plan import Shard
 from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.shapes import CORPUS_SHAPE, MANIFEST_SHAPE, PLAN_SHAPE, SUMS, check_shape
-from dstok.corpus.work import manifest_name
 from dstok.errors import FileError
 
-__all__ = ["CORPUS", "PLAN", "SUMS", "Folder", "read_corpus", "read_manifest", "read_plan"]
-
-PLAN, CORPUS = "plan.json", "corpus.json"
+__all__ = ["Folder", "read_corpus", "read_manifest", "read_plan"]
 
 
 class Folder:
     """The folder `out`. Job `number` of `count` works in it while it is `entered`."""
 
     def __init__(self, out: str, number: int, count: int) -> None:
-        self.out, name = os.path.abspath(out), f".{number}-of-{count}"
-        self.lock, self.scratch = os.path.join(self.out, f"{name}.lock"), os.path.join(self.out, f"{name}.tmp")
+        self.out = os.path.abspath(out)
+        job = os.path.join(self.out, OWN, f".{number}-of-{count}")
+        self.lock, self.scratch = f"{job}.lock", f"{job}.tmp"
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Locks this job. Raises `FileError`."""
+    def entered(self, plan: dict[str, Any]) -> Iterator[None]:
+        """Locks this job, and begins or continues the corpus of `plan`. Raises `FileError`."""
+        self.check(plan)
         with _named(self.out):
-            make_folder(self.out)
+            make_folder(os.path.dirname(self.lock))
             file = open(self.lock, "ab")
         with file:
             _lock(file.fileno(), self.out)
@@ -51,20 +47,26 @@ class Folder:
                 shutil.rmtree(self.scratch, ignore_errors=True)  # left by a run that was killed
                 os.mkdir(self.scratch)
             try:
+                if self.check(plan) != plan:  # checked again: another job may have begun since
+                    write_json(self.out, PLAN, plan, self.scratch)
                 yield
             finally:
                 shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def begin(self, plan: dict[str, Any]) -> None:
-        """Write the plan, or compare it with the plan that is here. Raises `FileError` with the differences."""
+    def check(self, plan: dict[str, Any]) -> dict[str, Any] | None:
+        """The plan that is here, if `plan` continues its corpus. Raises `FileError` with the differences.
+
+        Writes nothing.
+        """
         if not os.path.exists(os.path.join(self.out, PLAN)):
-            write_json(self.out, PLAN, plan, self.scratch)
-            return
+            _check_empty(self.out)
+            return None
         known = _read_json(self.out, PLAN, {})
-        different = list(_differences(known, plan))
+        different = list(_differences(_relaxed(known, plan), plan))
         if different:
             raise FileError(f"{self.out}: expected the corpus of this command, found that of another: "
-                            f"{'; '.join(different[:5])}")
+                            f"{'; '.join(different[:5])} (name another folder, or remove this one)")
+        return known
 
     def manifest(self, shard: Shard) -> dict[str, Any] | None:
         """The manifest of a shard, if it is done and its files have their sizes."""
@@ -99,6 +101,30 @@ def read_corpus(out: str) -> dict[str, Any]:
 def read_manifest(out: str, shard: str) -> dict[str, Any]:
     """The manifest of a shard. Raises `FileError`."""
     return _read_json(out, manifest_name(shard), MANIFEST_SHAPE)
+
+
+def _check_empty(out: str) -> None:
+    """Raises `FileError` if `out` holds files of others. Hidden ones, as systems leave them, may be there."""
+    if os.path.isdir(out) and not is_corpus(out):
+        with _named(out):
+            other = min((name for name in os.listdir(out) if not name.startswith(".")), default=None)
+        if other is not None:
+            raise FileError(f"{out}: expected an empty folder or a corpus, found other files, such as {other}")
+
+
+def _relaxed(known: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
+    """The plan `known`, with the settings for bad documents of `plan`, if these change no finished shard.
+
+    A shard that was finished without `skip` has no bad document. Its bytes are the same with `skip`, or if larger
+    documents are allowed.
+    """
+    old, new = known.get("settings"), plan["settings"]
+    if not isinstance(old, dict) or old.get("skip") is not False:
+        return known
+    least = old.get("largest")
+    if type(least) is not int or least > new["largest"]:
+        return known
+    return {**known, "settings": {**old, "skip": new["skip"], "largest": new["largest"]}}
 
 
 def _read_json(out: str, name: str, shape: dict[str, Any]) -> dict[str, Any]:

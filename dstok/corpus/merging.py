@@ -14,14 +14,15 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from dstok.base.faults import reason
-from dstok.corpus.folder import CORPUS, Folder, read_corpus, read_manifest, read_plan
+from dstok.corpus.folder import Folder, read_corpus, read_manifest, read_plan
+from dstok.corpus.names import CORPUS, manifest_name
 from dstok.corpus.output import write_json
 from dstok.corpus.plan import Shard
 from dstok.corpus.reading import token_files
 from dstok.corpus.rolling import Rolling
 from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.shapes import SUMS
-from dstok.corpus.work import manifest_name, writer_maker
+from dstok.corpus.work import writer_maker
 from dstok.corpus.writers import Files
 from dstok.errors import FileError
 
@@ -45,9 +46,9 @@ def merge(folders: Sequence[StrPath], out: StrPath, *, tokens_per_file: int = 0)
         _compare(sources[0], plans[0], source, plan)
     settings = replace(own[0], tokens_per_file=tokens_per_file)
     folder = Folder(os.fspath(out), 1, 1)
-    with folder.entered():
-        folder.begin({**plans[0], "settings": settings.as_json(), "inputs": [], "merged": [
-            {"corpus": source, "sha256": _checksum(source)} for source in sources]})
+    plan = {**plans[0], "settings": settings.as_json(), "inputs": [], "merged": [
+        {"corpus": source, "sha256": _checksum(source)} for source in sources]}
+    with folder.entered(plan):
         manifest = folder.manifest(Shard(NAME, (), 0)) or _merged(folder, sources, settings, plans[0]["tokenizer"])
         folder.finish([manifest])
     return manifest

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dstok.errors import FileError
 
-__all__ = ["Faults", "Place"]
+__all__ = ["Faults", "Place", "with_skip"]
 
 
 class Place(NamedTuple):
@@ -43,7 +43,16 @@ class Faults:
     def found(self, place: Place, why: str, parameter: str = "") -> None:
         """Reports a bad document. Raises `FileError` unless it is skipped."""
         if self.listed is None:
-            raise FileError(f"{place}: {why}", parameter)
+            raise FileError(f"{place}: {why}", with_skip(parameter))
         self.count += 1
         entry = {"file": place.path, **({place.unit: place.number} if place.unit else {}), "reason": why}
         self.listed(json.dumps(entry).encode() + b"\n")
+
+
+def with_skip(parameter: str) -> str:
+    """The parameters of a `FileError`, and `skip`.
+
+    >>> with_skip("field"), with_skip("")
+    ('field, skip', 'skip')
+    """
+    return parameter if parameter.endswith("skip") else f"{parameter}, skip".removeprefix(", ")

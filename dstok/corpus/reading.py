@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from dstok.corpus.flat_readers import DatatroveFile, MegatronFile, RawFile
-from dstok.corpus.folder import CORPUS, PLAN, read_corpus, read_manifest, read_plan
+from dstok.corpus.folder import read_corpus, read_manifest, read_plan
+from dstok.corpus.names import CORPUS, PLAN, SKIPPED
 from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.table_readers import ArrowFile, JsonLinesFile, ParquetFile
 from dstok.corpus.token_files import TokenFile
-from dstok.corpus.work import SKIPPED
 from dstok.errors import FileError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _folder(out: str) -> list[TokenFile]:
     if not os.path.exists(os.path.join(out, CORPUS)):
         raise FileError(f"{out}: expected a corpus, found " + (
             "one that is not whole: the command that makes it goes on where it stopped"
-            if os.path.exists(os.path.join(out, PLAN)) else "no corpus.json"))
+            if os.path.exists(os.path.join(out, PLAN)) else f"no {CORPUS}"))
     _, settings = read_plan(out)
     return [file for shard in read_corpus(out)["shards"]
             for file in token_files(out, settings, read_manifest(out, shard))]
@@ -110,7 +110,7 @@ def token_files(out: str, settings: CorpusSettings, manifest: Mapping[str, Any])
     suffix = SUFFIXES[settings.format]
     names = [output["file"] for output in manifest["outputs"] if output["file"].endswith(suffix)]
     return [FILES[settings.format](os.path.join(out, name), settings.dtype, settings.pack)
-            for name in names if not name.endswith(SKIPPED)]
+            for name in names if not name.startswith(SKIPPED)]
 
 
 def _file(path: str) -> TokenFile:

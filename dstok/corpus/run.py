@@ -1,4 +1,4 @@
-"""Inputs -> a corpus: a folder of files of ids, complete when it holds `corpus.json`.
+"""Inputs -> a corpus: a folder of files of ids, complete when it holds its last file, `corpus.json`.
 
 In: paths, settings, an engine. Out: the folder, and `Totals`. Invariant: after an interruption the same call
 continues where the run stopped, repeats nothing, and ends with the bytes of an uninterrupted run.
@@ -80,8 +80,7 @@ class Run:
         if self.settings.format in TABLES:
             needed("pyarrow")  # before the folder exists, as it would keep this format
         folder, mine = Folder(os.fspath(out), number, count), self.shards[number - 1 :: count]
-        with folder.entered():
-            folder.begin(self.plan())
+        with folder.entered(self.plan()):
             done = self._earlier(folder, mine, progress)
             before, missing = len(done), [one for one in mine if one.name not in done]
             job = Job(folder.out, folder.scratch, self.settings, self.tokenizer)
@@ -140,8 +139,9 @@ def tokenize(
     workers: by default as many as there are processors. shard=(i, n): every n-th shard from the i-th on, counted from
     1. dataset: NAME[:CONFIG[:SPLIT]], through `datasets`. progress: called with a `ShardReport` now and then.
 
-    Raises `FileError` for bad inputs and documents, with file and line, and for a folder that holds another corpus;
-    `ArgumentError` for invalid settings.
+    Raises `FileError` for bad inputs and documents, with file and line, and for a folder that holds anything else;
+    `ArgumentError` for invalid settings. After an error about a document, a call with `skip=True` or a greater
+    `largest` continues.
 
     >>> import tempfile, dstok.corpus
     >>> folder = tempfile.TemporaryDirectory()

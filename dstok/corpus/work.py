@@ -16,6 +16,7 @@ import numpy as np
 from dstok.base.faults import reason
 from dstok.corpus.documents import DocumentBatch, DocumentReader, reader_of
 from dstok.corpus.flat_writers import DatatroveWriter, MegatronWriter, RawWriter
+from dstok.corpus.names import SKIPPED, manifest_name
 from dstok.corpus.output import write_json
 from dstok.corpus.packing import Packer, Shuffler, Sink
 from dstok.corpus.places import Faults
@@ -31,13 +32,12 @@ if TYPE_CHECKING:
     from dstok.corpus.writers import Array
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["SKIPPED", "WRITERS", "Job", "Watch", "encoded", "manifest_name", "tokenize_shard", "writer_maker"]
+__all__ = ["WRITERS", "Job", "Watch", "encoded", "tokenize_shard", "writer_maker"]
 
 WRITERS: dict[str, type[Writer]] = {
     "raw": RawWriter, "megatron": MegatronWriter, "datatrove": DatatroveWriter, "parquet": ParquetWriter,
     "arrow": ArrowWriter, "jsonl": JsonLinesWriter,
 }
-SKIPPED = ".skipped.jsonl"  # the list of a shard's skipped documents
 Watch = Callable[[int, int, int], None]  # gets bytes read, documents and ids written since the last call
 
 
@@ -48,11 +48,6 @@ class Job(NamedTuple):
     scratch: str
     settings: CorpusSettings
     tokenizer: Tokenizer
-
-
-def manifest_name(shard: str) -> str:
-    """The file of a shard's manifest, below the corpus' folder."""
-    return f"manifests/{shard}.json"
 
 
 def tokenize_shard(job: Job, shard: Shard, watch: Watch) -> dict[str, Any]:
@@ -72,7 +67,7 @@ def _written(job: Job, shard: Shard, files: Files, watch: Watch) -> dict[str, An
     tokenizer = job.tokenizer.name or job.tokenizer.fingerprint
     rolling = Rolling(writer_maker(files, shard.name, job.settings, tokenizer), job.settings.tokens_per_file)
     chain = _Chain(job, shard.name, rolling)
-    listed = _Listed(files, shard.name + SKIPPED)
+    listed = _Listed(files, f"{SKIPPED}{shard.name}.jsonl")
     faults = Faults(listed.add if job.settings.skip else None)
     inputs, documents = list[dict[str, Any]](), 0
     for part in shard.parts:

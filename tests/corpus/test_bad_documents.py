@@ -17,6 +17,7 @@ from corpora_made import checksums, ids_of, json_lines
 from zstd_frames import zstd_frame
 
 import dstok.corpus
+from dstok.corpus.names import PLAN
 from dstok.errors import FileError
 
 GOOD = [f"document {i} — 你好" for i in range(400)]
@@ -49,7 +50,7 @@ def tokenize(path: str, **options: Any) -> dstok.corpus.Totals:
 
 
 def finals() -> list[str]:
-    return sorted(name for name in checksums(Path("out")) if name != "plan.json")
+    return sorted(name for name in checksums(Path("out")) if name != PLAN)
 
 
 @pytest.mark.parametrize("what", BAD_LINES)
@@ -62,7 +63,7 @@ def test_a_bad_line(what: str, shard_bytes: int) -> None:
     assert shard_bytes or finals() == []
     done = dstok.corpus.tokenize("a.jsonl", "skipped", workers=1, skip=True, largest=5000, shard_bytes=shard_bytes)
     assert (done.documents, done.skipped) == (400, 1)
-    [listed] = [json.loads(line) for path in Path("skipped").glob("*.skipped.jsonl") for line in path.open()]
+    [listed] = [json.loads(line) for path in Path("skipped/__dstok__/skipped").iterdir() for line in path.open()]
     assert listed["line"] == 201 and listed["file"].endswith("a.jsonl")
     assert [ids.tolist() for ids in dstok.corpus.open("skipped")] == ids_of(GOOD)
 
@@ -120,7 +121,7 @@ def test_broken_packed_files(name: str) -> None:
     assert finals() == []
     done = dstok.corpus.tokenize(path, "skipped", workers=1, skip=True)
     assert done.skipped >= 1
-    [listed] = [line for line in Path("skipped").glob("*.skipped.jsonl")]
+    [listed] = [line for line in Path("skipped/__dstok__/skipped").iterdir()]
     assert "the rest of the file" in listed.read_text()
 
 

@@ -52,7 +52,7 @@ def test_every_file_that_changes_is_found(format: str) -> None:
     tokenize(format=format)
     for name in checksums(Path("out")):
         path, data = Path("out") / name, (Path("out") / name).read_bytes()
-        if name == "plan.json":
+        if name == PLAN:
             continue
         changed = data.replace(b'"tokens": ', b'"tokens": 1') if name.endswith(".json") else data[:-1] + b"?"
         path.write_bytes(changed)
@@ -78,7 +78,7 @@ def test_ids_that_are_not_those_of_the_text_are_found() -> None:
     """Files and manifest agree, but somebody made them of another tokenizer's ids."""
     tokenize()
     [first, *_] = Path("out").glob("a.jsonl-*.bin")
-    manifest = Path(f"out/manifests/{first.stem}.json")
+    manifest = Path(f"out/__dstok__/manifests/{first.stem}.json")
     ids = np.fromfile(first, "<u4")
     ids[5] += 1
     old = checksums(Path("out"))[first.name]
@@ -159,14 +159,14 @@ def test_the_command() -> None:
     (["corpus", "in", "--out", "out", "--shard", "3/2"], "'3/2'"),
     (["corpus", "in", "--out", "out", "--dtype", "uint16"], "uint16"),
     (["corpus", "in", "--out", "out", "--pad-id", "3"], "--pack"),
-    (["corpus", "in", "--out", "out", "--field", "body"], "line 1: expected the field 'body', found 'id', 'text' (--field"),
+    (["corpus", "in", "--out", "out", "--field", "body"], "line 1: expected the field 'body', found 'id', 'text' (--field names another, --on-bad-document skip leaves it out)"),
     (["corpus", "in", "--out", "out", "--special", "<no>"], "'<no>'"),
     (["corpus", "in", "--out", "out", "--model", "none"], "none"),
     (["corpus", "in", "--out", "out", "--workers", "0"], "--workers"),
     (["corpus", "none", "--out", "out"], "none: no such file"),
-    (["corpus", "info", "none"], "none/plan.json: no such file"),
-    (["corpus", "verify", "in"], "in/plan.json"),
-    (["corpus", "stats", "in"], "in: expected a corpus, found no corpus.json"),
+    (["corpus", "info", "none"], "none/__dstok__/plan.json: no such file"),
+    (["corpus", "verify", "in"], "in/__dstok__/plan.json"),
+    (["corpus", "stats", "in"], "in: expected a corpus, found no __dstok__/corpus.json"),
     (["corpus", "merge", "in", "--out", "out"], "in: expected a whole corpus"),
 ])
 def test_bad_usage(words: list[str], message: str) -> None:
@@ -177,8 +177,8 @@ def test_skipped_documents_are_counted() -> None:
     Path("bad.jsonl").write_bytes(b'{"text": "a"}\n{"text": 1}\n[\n')
     done = run("corpus", "bad.jsonl", "--out", "out", "--workers", "1", "--on-bad-document", "skip")
     assert done.returncode == 0 and b"1 documents, 1 tokens, 2 skipped" in done.stdout
-    assert b"2 bad documents skipped, listed in the files *.skipped.jsonl" in done.stderr
-    listed = [json.loads(line) for line in Path("out/bad.jsonl-00000.skipped.jsonl").read_text().splitlines()]
+    assert b"2 bad documents skipped, listed in out/__dstok__/skipped/" in done.stderr
+    listed = [json.loads(line) for line in Path("out/__dstok__/skipped/bad.jsonl-00000.jsonl").read_text().splitlines()]
     assert [(Path(line["file"]).name, line["line"]) for line in listed] == [("bad.jsonl", 2), ("bad.jsonl", 3)]
 
 

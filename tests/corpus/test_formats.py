@@ -52,6 +52,24 @@ def test_equal_to_encode(format: str, options: dict[str, Any]) -> None:
         corpus[400]
 
 
+@pytest.mark.parametrize("format", ["parquet", "arrow", "jsonl"])
+def test_other_libraries_read_the_folder_as_it_is(format: str) -> None:
+    """They find the ids, and nothing of what dstok keeps beside them."""
+    import datasets
+    import pyarrow.dataset
+
+    texts = many(400)
+    for name, part in (("in/a.jsonl", texts[:300]), ("in/b/c.jsonl", texts[300:])):
+        path = json_lines(Path(name), part)
+        path.write_bytes(path.read_bytes() + b"{\n")
+    done = dstok.corpus.tokenize("in", "out", format=format, workers=1, shard_bytes=9000, skip=True)
+    assert (done.documents, done.skipped) == (400, 2) and done.shards > 2
+    loaded = datasets.load_dataset("out", split="train", cache_dir="cache")
+    assert sorted(loaded["input_ids"]) == sorted(ids_of(texts))
+    table = pyarrow.dataset.dataset("out", format="json" if format == "jsonl" else format).to_table()
+    assert sorted(table["input_ids"].to_pylist()) == sorted(ids_of(texts))
+
+
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("shuffle", [None, 5])
 def test_packed(format: str, shuffle: int | None) -> None:

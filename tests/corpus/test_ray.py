@@ -57,7 +57,7 @@ def driver(cluster: Any) -> subprocess.Popen[bytes]:
 def until_done(shards: int, process: subprocess.Popen[bytes]) -> None:
     """Wait until so many shards are done."""
     limit = time.monotonic() + 60
-    while len([*Path("out").glob("manifests/**/*.json")]) < shards and time.monotonic() < limit:
+    while len([*Path("out").glob("__dstok__/manifests/**/*.json")]) < shards and time.monotonic() < limit:
         assert process.poll() is None
         time.sleep(0.01)
 
@@ -67,7 +67,7 @@ def test_the_bytes_of_the_local_run_though_driver_and_node_die(cluster: Any) -> 
     until_done(5, first)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    half = len([*Path("out").glob("manifests/**/*.json")])
+    half = len([*Path("out").glob("__dstok__/manifests/**/*.json")])
     second = driver(cluster)
     until_done(half + 5, second)
     cluster.remove_node(cluster.worker, allow_graceful=False)
@@ -75,7 +75,7 @@ def test_the_bytes_of_the_local_run_though_driver_and_node_die(cluster: Any) -> 
     cluster.worker = cluster.add_node(num_cpus=2)
     assert second.returncode == 0, error.decode()
     assert checksums(Path("out")) == checksums(Path("one"))
-    assert not [*Path("out").glob(".*.tmp")]
+    assert not [*Path("out").glob("__dstok__/.*.tmp")]
 
 
 def test_as_many_workers_as_there_are_cpus_and_bad_documents(cluster: Any) -> None:

@@ -21,6 +21,7 @@ from shares import seeds
 
 import dstok.corpus
 from dstok.corpus.folder import Folder
+from dstok.corpus.names import PLAN
 from dstok.errors import FileError
 
 FORMATS = dstok.corpus.FORMATS
@@ -53,7 +54,7 @@ def test_what_is_missing_is_made_again(format: str) -> None:
     tokenize("out", format=format)
     expected = checksums(Path("out"))
     for victim in sorted(expected)[::3]:
-        if victim != "plan.json":
+        if victim != PLAN:
             (Path("out") / victim).unlink()
     assert tokenize("out", format=format).complete
     assert checksums(Path("out")) == expected
@@ -87,7 +88,7 @@ def test_other_inputs_are_told() -> None:
 
 def test_two_at_once() -> None:
     tokenize("out")
-    with Folder("out", 1, 1).entered(), pytest.raises(FileError, match="another dstok corpus command is at work"):
+    with Folder("out", 1, 1).entered(json.loads(Path("out", PLAN).read_bytes())), pytest.raises(FileError, match="another dstok corpus command"):
         tokenize("out")
     assert tokenize("out").complete
 
@@ -101,9 +102,40 @@ def test_a_full_disk_leaves_nothing_half_done(monkeypatch: pytest.MonkeyPatch) -
         changed.setattr(os, "fsync", full)
         with pytest.raises(FileError, match="out.*no space left on device"):
             tokenize("out")
-    assert set(checksums(Path("out"))) <= {"plan.json"}
+    assert set(checksums(Path("out"))) <= {PLAN}
     tokenize("out")
     assert checksums(Path("out")) == checksums(Path("one"))
+
+
+def test_another_option_for_bad_documents_continues() -> None:
+    """The shards that are done have no bad document: they stay, and all is as if the option had been given at once."""
+    lines = Path("in/b/c.jsonl").read_bytes().splitlines(keepends=True)
+    lines[150:150] = [b"{\n", b'{"text": "' + b"x" * 9000 + b'"}\n']
+    Path("in/b/c.jsonl").write_bytes(b"".join(lines))
+    with pytest.raises(FileError, match="line 151: expected JSON") as caught:
+        tokenize("out", largest=5000)
+    assert caught.value.parameter == "skip"
+    half = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*.bin")}
+    done = tokenize("out", skip=True)
+    assert half and done.done == len(half) and (done.documents, done.skipped) == (501, 1)
+    assert half.items() <= {path: path.stat().st_mtime_ns for path in Path("out").rglob("*.bin")}.items()
+    tokenize("one", skip=True)
+    assert checksums(Path("out")) == checksums(Path("one"))
+    for changed in ({"skip": False}, {"skip": True, "largest": 5000}):  # shards that are done would have other bytes
+        with pytest.raises(FileError, match="settings (skip|largest) .* there, .* here"):
+            tokenize("out", **changed)
+
+
+def test_a_folder_of_other_files_is_left_alone() -> None:
+    Path("mine/deep").mkdir(parents=True)
+    for name in ("mine/deep/a.txt", "mine/.hidden"):
+        Path(name).write_text("mine")
+    for dry in (False, True):
+        with pytest.raises(FileError, match="mine: expected an empty folder or a corpus, found other files, such as deep"):
+            Folder("mine", 1, 1).check({"settings": {}}) if dry else tokenize("mine")
+    assert sorted(map(str, Path("mine").rglob("*"))) == ["mine/.hidden", "mine/deep", "mine/deep/a.txt"]
+    shutil.rmtree("mine/deep")
+    assert tokenize("mine").complete
 
 
 KILLS = 4 if DEEP else 2
@@ -116,13 +148,13 @@ def test_killed_again_and_again(format: str) -> None:
     words = [sys.executable, "-m", "dstok", "corpus", "in", "--format", format, "--shard-bytes", "3000", "--workers", "2"]
     subprocess.run([*words, "--out", "one"], check=True, capture_output=True, timeout=120)
     expected = checksums(Path("one"))
-    shards = sum(name.startswith("manifests/") for name in expected)
+    shards = sum(name.startswith("__dstok__/manifests/") for name in expected)
     for kill in range(1, KILLS + 1):
         process = subprocess.Popen([*words, "--out", "out"], start_new_session=True, stderr=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL)
         limit = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < limit and len(
-                [*Path("out").glob("manifests/**/*.json")]) < kill * shards // (KILLS + 2):
+                [*Path("out").glob("__dstok__/manifests/**/*.json")]) < kill * shards // (KILLS + 2):
             time.sleep(0.001)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -173,8 +205,8 @@ def test_a_worker_that_dies_before_it_began_is_told(monkeypatch: pytest.MonkeyPa
 
 def test_the_manifest_says_what_was_read_and_written() -> None:
     tokenize("out")
-    corpus = json.loads(Path("out/corpus.json").read_text())
-    manifests = [json.loads(Path(f"out/manifests/{name}.json").read_text()) for name in corpus["shards"]]
+    corpus = json.loads(Path("out/__dstok__/corpus.json").read_text())
+    manifests = [json.loads(Path(f"out/__dstok__/manifests/{name}.json").read_text()) for name in corpus["shards"]]
     assert corpus["documents"] == 500 == sum(manifest["documents"] for manifest in manifests)
     found = checksums(Path("out"))
     for manifest in manifests:
@@ -190,7 +222,7 @@ def test_progress_is_reported() -> None:
     reports = list[dstok.corpus.ShardReport]()
     tokenize("out", progress=reports.append, workers=2)
     assert reports and not any(report.earlier for report in reports)
-    shutil.rmtree("out/manifests/b")
+    shutil.rmtree("out/__dstok__/manifests/b")
     reports.clear()
     tokenize("out", progress=reports.append)
     assert {report.shard[0] for report in reports if report.earlier} == {"a"}

@@ -67,6 +67,17 @@ def test_names_are_paths_below_the_common_folder() -> None:
     assert [file.name for file in find_inputs(["in/**/*.jsonl"], CorpusSettings())] == ["a.jsonl", "b/a.jsonl"]
 
 
+def test_a_corpus_below_the_inputs_is_no_input() -> None:
+    for name in ("data/a.jsonl", "data/b/c.jsonl"):
+        json_lines(Path(name), ["text"])
+    for _ in range(2):
+        dstok.corpus.tokenize("data", "data/ids", format="jsonl", workers=1)
+    for path in ("data", "data/*", "data/**"):
+        assert [file.name for file in find_inputs([path], CorpusSettings())] == ["a.jsonl", "b/c.jsonl"]
+    with pytest.raises(FileError, match="ids: expected files in this folder, found a corpus"):
+        find_inputs(["data/ids"], CorpusSettings())
+
+
 @pytest.mark.parametrize(("paths", "message"), [
     (["none.jsonl"], "none.jsonl: no such file"),
     (["*.none"], "no file matches"),

@@ -93,7 +93,7 @@ def test_files_of_a_corpus(name: str, tmp_path: Path) -> None:
     import shutil
 
     out = made(tmp_path)
-    path = out / name
+    path = out / "__dstok__" / name
     right = path.read_bytes()
     cases = [*other_bytes(right), *other_json(right)]
     for number, (what, data) in enumerate(cases):
@@ -113,7 +113,7 @@ def test_files_of_a_corpus(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", ["../in.jsonl", "/etc/hostname", "a/../../b", "a\0b"])
 def test_a_path_out_of_the_folder(file: str, tmp_path: Path) -> None:
     out = made(tmp_path)
-    path = out / "manifests" / "in.jsonl-00000.json"
+    path = out / "__dstok__" / "manifests" / "in.jsonl-00000.json"
     manifest = json.loads(path.read_text())
     manifest["outputs"][0]["file"] = file
     path.write_text(json.dumps(manifest))

@@ -47,4 +47,4 @@ def ids_of(texts: Iterable[str], **keywords: object) -> list[list[int]]:
 def checksums(folder: Path) -> dict[str, str]:
     """SHA-256 of each file below a folder, but for what lies under a name that begins with a dot."""
     files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items() if name[0] != "."}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items() if "/." not in f"/{name}"}
