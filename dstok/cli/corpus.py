@@ -10,6 +10,8 @@ import argparse
 import json
 import time
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dstok.cli.arguments import Parser, add_command, add_json, add_model, at_least_0, refuse_unless
@@ -87,7 +89,7 @@ def _add_work(parser: Parser) -> None:
                         help="local processes or Ray (default local)")
     parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N",
                         help="process the I-th of N equal parts, I from 1 on: for arrays of jobs")
-    parser.add_argument("--dry-run", action="store_true", help="write nothing, list the files that would be written")
+    parser.add_argument("--dry-run", action="store_true", help="write nothing, sum up what would be written")
     add_json(parser, "print the totals as JSON")
 
 
@@ -156,8 +158,18 @@ def _tokenize(arguments: Namespace, work: Run) -> Totals:
 
     if arguments.workers == 0:
         raise CommandError("--workers: expected at least 1")
-    with watching_shards(work.shards) as progress:
-        return work.tokenize(arguments.out, find_engine(arguments.engine), arguments.workers, arguments.shard, progress)
+    engine = find_engine(arguments.engine)
+    with _interruptible(), watching_shards(work.shards) as progress:
+        return work.tokenize(arguments.out, engine, arguments.workers, arguments.shard, progress)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain("interrupted; the same command goes on where it stopped")
+        raise
 
 
 def _line(totals: Totals, size: int, seconds: float) -> str:
@@ -172,12 +184,17 @@ def _json(totals: Totals, size: int, seconds: float) -> str:
 
 
 def _dry(arguments: Namespace, work: Run) -> str:
+    import numpy as np
+
+    from dstok.corpus.folder import Folder
     from dstok.corpus.sampling import estimate
 
-    total = estimate(work)
+    Folder(arguments.out, *arguments.shard).check(work.plan())
+    total, files, dtype = estimate(work), len(work.files), work.settings.dtype
+    size = total.tokens * np.dtype(dtype).itemsize
     if arguments.json:
-        return json.dumps({**total._asdict(), "names": [shard.name for shard in work.shards]})
-    names = "".join(f"{arguments.out}/{shard.name}: {shard.size:,} bytes of input\n" for shard in work.shards)
+        return json.dumps({"files": files, **total._asdict(), "ids_bytes": size})
     packed = f"; {total.packed / 1e6:,.1f} MB of these are packed, and hold more" if total.packed else ""
-    return (f"{names}about {total.documents:,} documents, {total.tokens:,} tokens in {total.shards:,} shards of "
-            f"{total.bytes / 1e6:,.1f} MB, by a sample of {total.sampled / 1e6:,.1f} MB{packed}")
+    return (f"{files:,} input files of {total.bytes / 1e6:,.1f} MB, {total.shards:,} shards, about "
+            f"{total.documents:,} documents, {total.tokens:,} tokens, {size / 1e6:,.1f} MB of {dtype} ids, by a sample "
+            f"of {total.sampled / 1e6:,.1f} MB{packed}")

@@ -15,9 +15,11 @@ from corpora_made import checksums, ids_of, many, two_files
 from corpora_made import tokenize_two_files as tokenize
 
 import dstok.corpus
+from dstok.cli.app import main
 from dstok.corpus.checking import verify
 from dstok.corpus.figures import figures
 from dstok.corpus.merging import merge
+from dstok.corpus.names import PLAN
 from dstok.corpus.run import Run
 from dstok.corpus.sampling import estimate
 from dstok.errors import FileError
@@ -147,10 +149,24 @@ def test_the_command() -> None:
     assert json.loads(ok("corpus", "stats", "out", "--json"))["documents"] == 500
     assert "bytes a token" in ok("corpus", "stats", "out").decode()
     assert json.loads(ok("corpus", "merge", "out", "--out", "other", "--json"))["documents"] == 500
-    assert "about 500 documents" in ok(*words, "--dry-run").decode()
+    summary = ok(*words, "--dry-run").decode()
+    assert summary.startswith("2 input files of ") and ", about 500 documents, " in summary and summary.count("\n") == 1
+    assert json.loads(ok(*words, "--dry-run", "--json"))["files"] == 2
     Path("in/a.jsonl").write_bytes(b"{}\n")
     assert run("corpus", "verify", "out").returncode == 1
-    assert "expected the corpus of this command" in fails(*words)
+    for dry in ([], ["--dry-run"]):
+        assert "expected the corpus of this command" in fails(*words, *dry)
+
+
+def test_an_interrupted_command_says_how_to_continue(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "tokenize", interrupted)
+    assert main(["corpus", "in", "--out", "out"]) == 130
+    assert capsys.readouterr().err == "dstok: interrupted; the same command goes on where it stopped\n"
 
 
 @pytest.mark.parametrize(("words", "message"), [
