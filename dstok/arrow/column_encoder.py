@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dstok.arrow.encoding import Dtype, encode
+from dstok.arrow.encoding import encode
+from dstok.base.ids import Dtype
 from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Special
 from dstok.errors import ArgumentError, ColumnError

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from dstok.arrow.columns import Chunk, Column, column_of
+from dstok.base.ids import Dtype, checked_dtype
 from dstok.base.texts import Errors, Special
 from dstok.calls.batches import count_rows, encode_rows
-from dstok.errors import ArgumentError, SpecialTokenError, TextError
+from dstok.errors import SpecialTokenError, TextError
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["LIMIT", "Dtype", "count", "encode", "joined", "rows_named", "total"]
-
-Dtype = Literal["uint32", "int32", "int64"]
+__all__ = ["LIMIT", "count", "encode", "joined", "rows_named", "total"]
 
 LIMIT = (1 << 31) - 1  # ids in an array with offsets of 32 bits
 
@@ -49,7 +48,7 @@ def encode(
     >>> arrow.encode(tok, pyarrow.array(["Hello", None, ""]), add_bos=True).to_pylist()
     [[0, 19923], None, [0]]
     """
-    content = _content(dtype)
+    content = pa.type_for_alias(checked_dtype(dtype))
     column = column_of(array)
     with rows_named(column):
         ids, lengths = encode_rows(tok, column.rows(), column.present(), threads=threads, special=special,
@@ -102,12 +101,6 @@ def _lists(
     offsets = pa.array((bounds - bounds[0]).astype(np.int64 if large else np.int32))
     made = pa.LargeListArray if large else pa.ListArray
     return made.from_arrays(offsets, values, type=kind, mask=pa.array(null) if null.any() else None)
-
-
-def _content(dtype: str) -> pa.DataType:
-    if dtype not in get_args(Dtype):
-        raise ArgumentError(f"expected dtype to be one of {', '.join(get_args(Dtype))}, found {dtype!r}", "dtype")
-    return pa.type_for_alias(dtype)
 
 
 def _exceed(column: Column, lengths: npt.NDArray[np.int64]) -> bool:

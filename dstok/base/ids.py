@@ -1,19 +1,26 @@
-"""Ids from callers, and the ids at the two ends of a text.
+"""Ids from callers, the dtypes of ids, and the ids at the two ends of a text.
 
-In: lists, arrays, other iterables; BOS and EOS. Out: a list of ids; the ids before a text and after it.
-Invariant: a value that is no iterable raises an `ArgumentError` that says what was found. The decoder, not this module,
-checks that each number is an id.
+In: lists, arrays, other iterables; BOS and EOS. Out: a list of ids; an array in another dtype; the ids before a text
+and after it. Invariant: a value that is no iterable raises an `ArgumentError` that says what was found. The decoder,
+not this module, checks that each number is an id.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from dstok.errors import ArgumentError
 
-__all__ = ["Ends", "common_start", "id_array", "id_list"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["Dtype", "Ends", "checked_dtype", "common_start", "id_array", "id_list", "in_dtype"]
+
+Dtype = Literal["uint32", "int32", "int64"]
+_DTYPES = get_args(Dtype)
 
 
 def id_list(ids: Iterable[int]) -> list[int]:
@@ -54,6 +61,27 @@ def common_start(one: list[int], other: list[int]) -> int:
 def id_array(count: int) -> array[int]:
     """Room for `count` ids, uint32: the encoder's calls write to it."""
     return array("I", bytes(4 * count))
+
+
+def checked_dtype(dtype: str) -> str:
+    """The dtype of ids that a caller asks for. Raises `ArgumentError`.
+
+    >>> checked_dtype("int16")
+    Traceback (most recent call last):
+    ...
+    dstok.errors.ArgumentError: expected dtype to be one of uint32, int32, int64, found 'int16'
+    """
+    if dtype not in _DTYPES:
+        raise ArgumentError(f"expected dtype to be one of {', '.join(_DTYPES)}, found {dtype!r}", "dtype")
+    return dtype
+
+
+def in_dtype(ids: npt.NDArray[np.uint32], dtype: str) -> npt.NDArray[Any]:
+    """The ids in the `dtype` that a caller asks for. Only int64 is a copy: ids are below 2**31.
+
+    Raises `ArgumentError`.
+    """
+    return ids.astype(checked_dtype(dtype)) if dtype == "int64" else ids.view(checked_dtype(dtype))
 
 
 class Ends(NamedTuple):

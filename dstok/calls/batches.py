@@ -8,8 +8,9 @@ Invariant: each text has the ids that `encode` gives it alone.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from dstok.base.ids import Dtype, in_dtype
 from dstok.base.keywords import hinting
 from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Special, Text, checked_texts, replaces_faults
@@ -49,11 +50,11 @@ def encode_batch(
 @hinting
 def encode_batch_arrays(
     self: Parts, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
-    add_eos: bool = False, errors: Errors = "strict",
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    add_eos: bool = False, errors: Errors = "strict", dtype: Dtype = "uint32",
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     """(ids uint32[n], offsets int64[len(texts) + 1]): text i has `ids[offsets[i]:offsets[i + 1]]`.
 
-    Keywords as `encode_batch`.
+    Keywords as `encode_batch`; `dtype` as `encode_array`.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").encode_batch_arrays(["Hello", "Hello world"])
@@ -64,7 +65,7 @@ def encode_batch_arrays(
     flat, lengths = _arrays(self, texts, None, threads, special, add_bos, add_eos, errors)
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
-    return flat, offsets
+    return in_dtype(flat, dtype), offsets
 
 
 @hinting

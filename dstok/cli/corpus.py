@@ -71,7 +71,8 @@ def _add_inputs(parser: Parser) -> None:
 
 def _add_outputs(parser: Parser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="raw", help="the format of the files of ids (default raw)")
-    parser.add_argument("--dtype", choices=("uint32", "int32", "uint16"), help="type of ids (default: the format's)")
+    parser.add_argument("--dtype", choices=("uint32", "int32", "int64", "uint16"),
+                        help="type of ids (default: the format's)")
     parser.add_argument("--tokens-per-shard", type=at_least_0, default=0, metavar="N",
                         help="begin another file where one would have more ids")
     parser.add_argument("--shard-bytes", type=at_least_0, default=0, metavar="N",

@@ -2,7 +2,7 @@
 
 In: the folder of a corpus, or one of its files. Out: `Corpus`: a sequence of arrays, mapped, not read. Invariant: the
 contents that a reader relies on are checked, and an error names the file; documents come in the order of the inputs.
-A `Corpus` pickles as its path, and is a map-style data set for PyTorch (`len`, `[i]`).
+A `Corpus` pickles as its path and dtype, and is a map-style data set for PyTorch (`len`, `[i]`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from dstok.base.ids import checked_dtype
 from dstok.corpus.flat_readers import DatatroveFile, MegatronFile, RawFile
 from dstok.corpus.folder import read_corpus, read_manifest, read_plan
 from dstok.corpus.names import CORPUS, PLAN, SKIPPED
@@ -23,6 +24,7 @@ from dstok.corpus.token_files import TokenFile
 from dstok.errors import FileError
 
 if TYPE_CHECKING:
+    from dstok.base.ids import Dtype
     from dstok.base.paths import StrPath
     from dstok.corpus.writers import Array
 
@@ -39,13 +41,14 @@ SUFFIXES = {  # of the file of ids
 
 
 class Corpus(Sequence["Array"]):
-    """The documents of a corpus, or with `pack` its rows: item i is a read-only numpy array of ids.
+    """The documents of a corpus, or with `pack` its rows: item i is a numpy array of ids.
 
-    `files`: its files of ids; `tokens`: the number of ids in them, including those that fill rows.
+    `dtype`: of these arrays, which are copies, or None: as stored, read-only. `files`: its files of ids; `tokens`: the
+    number of ids in them, including those that fill rows.
     """
 
-    def __init__(self, path: str, files: Sequence[TokenFile]) -> None:
-        self.path, self.files = path, files
+    def __init__(self, path: str, files: Sequence[TokenFile], dtype: Dtype | None = None) -> None:
+        self.path, self.files, self.dtype = path, files, dtype
         self._ends = np.cumsum([len(file) for file in files]).tolist()
 
     @property
@@ -64,11 +67,14 @@ class Corpus(Sequence["Array"]):
     def __getitem__(self, index: int | slice) -> Array | list[Array]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        file, row = self._place(index)
-        return file.row(row)
+        return self._row(*self._place(index))
 
     def __iter__(self) -> Iterator[Array]:
-        return (file.row(row) for file in self.files for row in range(len(file)))
+        return (self._row(file, row) for file in self.files for row in range(len(file)))
+
+    def _row(self, file: TokenFile, row: int) -> Array:
+        ids = file.row(row)
+        return ids if self.dtype is None else ids.astype(self.dtype)
 
     def lengths(self, index: int) -> Array:
         """The number of ids of each document in row `index`; if the corpus is not packed, of the one document."""
@@ -83,16 +89,26 @@ class Corpus(Sequence["Array"]):
         return self.files[file], at - (self._ends[file - 1] if file else 0)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return open_corpus, (self.path,)
+        return _opened, (self.path, self.dtype)
 
     def __repr__(self) -> str:
         return f"<Corpus {self.path}: {len(self)} documents, {self.tokens} tokens>"
 
 
-def open_corpus(path: StrPath) -> Corpus:
-    """The corpus in a folder, which must be whole, or in one file of ids. Raises `FileError`."""
-    name = os.path.abspath(path)
-    return Corpus(name, _folder(name) if os.path.isdir(name) else [_file(name)])
+def open_corpus(path: StrPath, *, dtype: Dtype | None = None) -> Corpus:
+    """The corpus in a folder, which must be whole, or in one file of ids.
+
+    dtype: of the arrays that it gives, "uint32", "int32" or "int64", which embeddings of PyTorch take; None: as stored.
+
+    Raises `FileError`, and `ArgumentError` for another dtype.
+    """
+    return _opened(os.path.abspath(path), dtype)
+
+
+def _opened(path: str, dtype: Dtype | None) -> Corpus:
+    if dtype is not None:
+        checked_dtype(dtype)
+    return Corpus(path, _folder(path) if os.path.isdir(path) else [_file(path)], dtype)
 
 
 def _folder(out: str) -> list[TokenFile]:

@@ -23,12 +23,12 @@ __all__ = ["DTYPES", "FORMATS", "LARGEST", "TABLES", "CorpusSettings"]
 
 FORMATS = ("raw", "megatron", "datatrove", "parquet", "arrow", "jsonl")
 TABLES = ("parquet", "arrow")  # which pyarrow writes
-DTYPES = ("uint32", "int32", "uint16")
+DTYPES = ("uint32", "int32", "int64", "uint16")
 KINDS = ("jsonl", "lines", "text", "parquet", "arrow")
 SPECIAL = ("all", "none", "raise")
 SMALL = 1 << 16  # uint16 holds ids below this
 LARGEST = 256 << 20  # bytes of a document; a worker's memory is at most a few times that
-TABLE_DTYPES = ("uint32", "int32")
+TABLE_DTYPES = DTYPES[:3]
 _TAKES = {"megatron": ("int32", "uint16"), "datatrove": ("uint32", "uint16"), "raw": DTYPES}
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("format", "dtype", "kind", "field"), (str,)), "special": (str, tuple),

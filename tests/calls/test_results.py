@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -16,7 +16,9 @@ from small_models import model_json
 from text_strategies import texts
 
 import dstok
+from dstok.base.ids import Dtype
 from dstok.core.run._encode import START
+from dstok.errors import ArgumentError
 
 TOK = at_level("deepseek-v3", levels()[-1])
 LONG = ["Some words, 中文 and é. " * 9000, "other text\n" * 30_000]  # more ids than are copied
@@ -47,6 +49,21 @@ def test_arrays_are_the_callers_own(text: str) -> None:
         assert (array == 7).all()
         if make is not makers[-1]:
             assert np.array_equal(make(), before)
+
+
+@pytest.mark.parametrize("frame", [{}, {"add_bos": True, "add_eos": True}], ids=str)
+def test_dtypes(frame: dict[str, Any]) -> None:
+    for text in ("", "short é", *LONG):
+        expected = TOK.encode_array(text, **frame)
+        for dtype in get_args(Dtype):
+            one = TOK.encode_array(text, dtype=dtype, **frame)
+            many, offsets = TOK.encode_batch_arrays([text, text], dtype=dtype, **frame)
+            assert one.dtype == many.dtype == dtype and np.array_equal(one, expected) and np.array_equal(many[offsets[1]:], expected)
+            one[:] = 7
+    calls: list[Any] = [TOK.encode_array, lambda text, dtype: TOK.encode_batch_arrays([text], dtype=dtype)]
+    for call in calls:
+        with pytest.raises(ArgumentError, match="expected dtype to be one of uint32, int32, int64, found 'int16'"):
+            call("a", dtype="int16")
 
 
 def test_arrays_outlive_their_tokenizer() -> None:

@@ -7,7 +7,7 @@ import json
 import pickle
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +17,9 @@ from corpora_made import ids_of, json_lines, many
 from shared_data import shared
 
 import dstok.corpus
+from dstok.base.ids import Dtype
 from dstok.corpus.flat_writers import _metric
-from dstok.errors import FileError
+from dstok.errors import ArgumentError, FileError
 
 FORMATS = dstok.corpus.FORMATS
 
@@ -50,6 +51,22 @@ def test_equal_to_encode(format: str, options: dict[str, Any]) -> None:
     assert rows(pickle.loads(pickle.dumps(corpus))) == expected
     with pytest.raises(IndexError):
         corpus[400]
+    for dtype in get_args(Dtype):
+        copied = pickle.loads(pickle.dumps(dstok.corpus.open("out", dtype=dtype)))
+        assert rows(copied) == expected and {ids.dtype.name for ids in [*copied, copied[7], *copied[1:3]]} == {dtype}
+        copied[7][:] = 0  # PyTorch warns of arrays that are not writable
+    with pytest.raises(ArgumentError, match="expected dtype to be one of uint32, int32, int64, found 'uint16'"):
+        dstok.corpus.open("out", dtype="uint16")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("format", "dtype"), [
+    ("raw", "int32"), ("raw", "int64"), ("parquet", "int32"), ("parquet", "int64"), ("arrow", "int64")])
+def test_stored_in_another_dtype(format: str, dtype: str) -> None:
+    texts = many(400)
+    dstok.corpus.tokenize(json_lines(Path("a.jsonl"), texts), "out", format=format, workers=1, dtype=dtype)
+    corpus = dstok.corpus.open("out")
+    assert rows(corpus) == ids_of(texts) and corpus[7].dtype == dtype
+    assert rows(dstok.corpus.open("out", dtype="uint32")) == ids_of(texts)
 
 
 @pytest.mark.parametrize("format", ["parquet", "arrow", "jsonl"])

@@ -1,9 +1,8 @@
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
-from dstok.base.ids import Ends
+from dstok.base.ids import Dtype, Ends
 from dstok.base.texts import Errors, Special, Text
 from dstok.core.run._encode import Encoder
 from dstok.core.text._policy import Policy
@@ -30,9 +29,9 @@ class LineEncoder:
         """The ids of `text`, as a list; for the keywords see the docstring of the method itself."""
     def encode_array(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: Errors = "strict",
-    ) -> npt.NDArray[np.uint32]:
-        """The ids of `text`, as uint32[n]. Takes the keywords of `encode`."""
+        errors: Errors = "strict", dtype: Dtype = "uint32",
+    ) -> npt.NDArray[Any]:
+        """The ids of `text`, as uint32[n] or in another `dtype`. Takes the keywords of `encode`."""
     def count(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: Errors = "strict",

@@ -15,6 +15,7 @@ from dstok.core.run._encode cimport Encoder
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._pool cimport late_object, late_put
 
+from dstok.base.ids import Dtype, in_dtype
 from dstok.base.texts import Errors, Special, Text, replaces_faults
 
 cdef extern from "run/_hinting.h":
@@ -22,6 +23,7 @@ cdef extern from "run/_hinting.h":
 
 cdef str _ALL = "all"
 cdef str _STRICT = "strict"
+cdef str _UINT32 = "uint32"
 
 
 cdef class LineEncoder:
@@ -83,11 +85,11 @@ cdef class LineEncoder:
 
     def encode_array(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: Errors = "strict",
-    ) -> npt.NDArray[np.uint32]:
+        errors: Errors = "strict", dtype: Dtype = "uint32",
+    ) -> npt.NDArray[Any]:
         """The ids of `text` as a numpy array, uint32[n]: for a long text much faster than a list.
 
-        Takes the keywords of `encode`.
+        Takes the keywords of `encode`. dtype: "uint32", "int32", or the copy "int64", which embeddings of PyTorch take.
 
         >>> import dstok
         >>> dstok.load("deepseek-v3").encode_array("Hello world", add_eos=True)
@@ -96,12 +98,13 @@ cdef class LineEncoder:
         cdef bint replace = errors is not _STRICT and replaces_faults(errors)
         cdef Policy policy = self._policy(special)
         if not add_bos and not add_eos:
-            return self._encoder.encode_array(text, policy, replace, 0, 0)
-        before, after = self._ends.before(add_bos), self._ends.after(add_eos)
-        ids = self._encoder.encode_array(text, policy, replace, len(before), len(after))
-        ids[:len(before)] = before
-        ids[len(ids) - len(after):] = after
-        return ids
+            ids = self._encoder.encode_array(text, policy, replace, 0, 0)
+        else:
+            before, after = self._ends.before(add_bos), self._ends.after(add_eos)
+            ids = self._encoder.encode_array(text, policy, replace, len(before), len(after))
+            ids[:len(before)] = before
+            ids[len(ids) - len(after):] = after
+        return ids if dtype is _UINT32 else in_dtype(ids, dtype)
 
     def count(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
