@@ -41,7 +41,7 @@ def count_pieces(arguments: Namespace) -> None:
     with Output(arguments.output, arguments.files) as output, watching(arguments.files) as progress:
         counts = splitter.count_pieces(_texts(arguments, splitter, progress), memory=memory)
         progress.bar.close()
-        rows = list(counts.items())
+        rows = list(counts.to_dict().items())
         line = _table if arguments.format == "table" else _json
         for at in range(0, len(rows), LINES_AT_ONCE):
             output.write("".join(line(*row) for row in rows[at : at + LINES_AT_ONCE]).encode())

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.base.paths import StrPath
+    from dstok.splitting.counting import PieceCounts
     from dstok.splitting.properties import CutPlace
     from dstok.splitting.streams import SplitStream
     from dstok.tokenizer import Tokenizer
@@ -276,20 +277,22 @@ class Splitter:
         return SplitStream(self._span_pass, errors)
 
     def count_pieces(
-        self, texts: Iterable[Text], *, memory: int = 1 << 30, errors: Errors = "strict",
-    ) -> dict[str, int]:
+        self, texts: Iterable[Text], *, threads: int = 1, memory: int = 1 << 30, errors: Errors = "strict",
+    ) -> PieceCounts:
         r"""The frequency of each piece in all of `texts`, the most frequent first: a BPE trainer begins with this.
 
-        Pieces of the same frequency are in the order of their UTF-8. The table of distinct pieces may take `memory`
-        bytes; a larger one raises `DstokError`. Texts are taken one by one: they may come from a generator.
+        Texts are taken one by one: they may come from a generator. Each of `threads` counts some of them, without the
+        GIL. Their tables of distinct pieces may take `memory` bytes together; larger ones raise `DstokError`. Raises
+        `TextError` with the number of the first faulty text, and `ArgumentError`.
 
         >>> import dstok
-        >>> dstok.Splitter(r"\w+").count_pieces(["a b", "b a b"])
-        {' ': 3, 'b': 3, 'a': 2}
+        >>> found = dstok.Splitter(r"\w+").count_pieces(["a b", "b a b"])
+        >>> len(found), found.to_dict()
+        (3, {' ': 3, 'b': 3, 'a': 2})
         """
         from dstok.splitting.counting import count_pieces
 
-        return count_pieces(self.cascade, texts, memory, errors)
+        return count_pieces(self._span_pass.finder, texts, threads, memory, errors)
 
     # The splitter's parts
 

@@ -76,7 +76,7 @@ def test_a_caret_under_the_place_at_fault() -> None:
 def test_frequencies_of_pieces(tmp_path: Path) -> None:
     plain, packed = file(str(tmp_path / "a.txt"), TEXT * 3), str(tmp_path / "b.txt.gz")
     file(packed, gzip.compress(TEXT))
-    wanted = Splitter.preset("deepseek-v3").count_pieces([PLAIN * 3, PLAIN])
+    wanted = Splitter.preset("deepseek-v3").count_pieces([PLAIN * 3, PLAIN]).to_dict()
     rows = json_lines(ok("pieces", "--count", plain, packed))
     assert [(row["text"], row["count"]) for row in rows] == list(wanted.items())
     table = ok("pieces", "--count", "--format", "table", "--splitter", r"regex:\w", stdin=b"a b a").decode()
@@ -99,7 +99,7 @@ def test_a_file_in_parts() -> None:
 
 def test_a_file_that_is_longer_than_a_block(tmp_path: Path) -> None:
     rows = json_lines(ok("pieces", "--count", file(str(tmp_path / "a"), MANY)))
-    assert {row["text"]: row["count"] for row in rows} == Splitter.preset("deepseek-v3").count_pieces([MANY])
+    assert {row["text"]: row["count"] for row in rows} == Splitter.preset("deepseek-v3").count_pieces([MANY]).to_dict()
 
 
 def test_what_cannot_be_counted(tmp_path: Path) -> None:

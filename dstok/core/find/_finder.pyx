@@ -68,7 +68,10 @@ cdef class Finder:
         raise NotImplementedError
 
     cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """Hands all pieces of valid UTF-8 to a sink. Reads nothing after the text."""
+        """Hands all pieces of valid UTF-8 to a sink. Reads nothing after the text.
+
+        The sink may read `PAD` bytes after the pieces: near the text's end it gets a copy.
+        """
         pass
 
 

@@ -6,11 +6,12 @@ In: valid UTF-8 and the tables of pattern/bimachine.py. Out: the pieces, handed 
 Invariant: the first pass goes from the right, and notes for each place the states from which the rest of the text can
 be read without a mark at the place. The second pass goes from the left. If its state is among the noted states, no mark
 stands at the place. Else a mark stands there, and only one mark leads to a noted state, since there is one right
-marking. Memory: two bytes for each byte of text, which the first pass writes.
+marking. Memory: three bytes for each byte of text, two that the first pass writes, and a copy of the text.
 """
 
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcpy
 
 from dstok.core.find._finder cimport Finder
 from dstok.core.simd._level cimport chosen
@@ -53,9 +54,12 @@ cdef class TwoSided(Finder):
         cdef uint16_t *sides
         w.base = 0
         w.begin_chunk(0)
-        if not w.reserve_buffer(2 * (length + 1)):
+        if not w.reserve_buffer(3 * length + 2):
             return
         sides = <uint16_t *>w.buffer
+        if length:  # else it may be NULL, and memcpy does not allow that even for no bytes
+            memcpy(w.buffer + 2 * (length + 1), text, length)  # sinks may read `PAD` bytes after the pieces
+        text = w.buffer + 2 * (length + 1)
         read_back(&self.tables, text, length, sides)
         while start < length and w.status == FINE:
             end = next_end(&self.tables, text, start, sides, &state, &tag)

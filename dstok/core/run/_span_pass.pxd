@@ -11,7 +11,7 @@ from dstok.core.find._workspace cimport Workspace
 
 @cython.final
 cdef class SpanPass:
-    cdef Finder finder
+    cdef readonly Finder finder
     cdef Pool pool
 
     cdef int _run(self, Sink sink, Workspace w, const Source *source) except -1

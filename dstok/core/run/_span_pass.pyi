@@ -6,6 +6,7 @@ from dstok.core.find._finder import Finder
 class SpanPass:
     """Finder -> spans. It never changes."""
 
+    finder: Finder
     def __init__(self, finder: Finder) -> None: ...
     def way(self) -> str:
         """The way it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
