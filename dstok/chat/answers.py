@@ -6,11 +6,15 @@ Invariant: the deltas add up to the message.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring
 from typing import Any
 
-__all__ = ["Answer", "Message", "escaped"]
+__all__ = ["Answer", "Message", "Straight", "escaped"]
+
+Delta = dict[str, Any]
+Straight = Callable[[str], list[Delta]]  # takes text that no parser has to look at, returns its delta
 
 
 @dataclass
@@ -39,7 +43,7 @@ class Answer:
     """Collects a message; `deltas` holds the deltas not yet taken."""
 
     def __init__(self, thinking: bool) -> None:
-        self.deltas: list[dict[str, Any]] = []
+        self.deltas: list[Delta] = []
         self.content: list[str] = []
         self.reasoning: list[str] | None = [] if thinking else None
         self.calls: list[tuple[str, list[str]]] = []
@@ -69,10 +73,36 @@ class Answer:
         if text:
             index = len(self.calls) - 1
             self.calls[index][1].append(text)
-            self.deltas.append({"tool_calls": [{"index": index, "function": {"arguments": text}}]})
+            self.deltas.append(_argued(index, text))
 
-    def taken(self) -> list[dict[str, Any]]:
+    def straight_text(self, reasoning: bool) -> Straight:
+        """Adds reasoning or content."""
+        key, texts = "content", self.content
+        if reasoning:
+            self.reasoning = self.reasoning or []
+            key, texts = "reasoning_content", self.reasoning
+
+        def tell(text: str) -> list[Delta]:
+            texts.append(text)
+            return [{key: text}]
+
+        return tell
+
+    def straight_value(self, is_text: bool) -> Straight:
+        """Adds to a value of the last call's arguments."""
+        index, (_, texts) = len(self.calls) - 1, self.calls[-1]
+
+        def argue(text: str) -> list[Delta]:
+            text = escaped(text) if is_text else text
+            texts.append(text)
+            return [_argued(index, text)]
+
+        return argue
+
+    def taken(self) -> list[Delta]:
         """Returns the deltas since the last call."""
+        if not self.deltas:
+            return []
         deltas, self.deltas = self.deltas, []
         return deltas
 
@@ -84,6 +114,10 @@ class Answer:
         return Message("".join(self.content), None if self.reasoning is None else "".join(self.reasoning), calls)
 
 
+def _argued(index: int, text: str) -> Delta:
+    return {"tool_calls": [{"index": index, "function": {"arguments": text}}]}
+
+
 def escaped(text: str) -> str:
     """The text as a JSON string writes it."""
-    return json.dumps(text, ensure_ascii=False)[1:-1]
+    return encode_basestring(text)[1:-1]

@@ -1,157 +1,247 @@
 """The lenient parser of DSML: it takes whatever it understands of a completion, as deepseek-recipe does.
 
-In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut. The
-parser keeps less than a delimiter, the number of newlines before it, and a tool's name. Source: the state machine of
-deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_parsers.py.
+In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut: it is
+the one that deepseek-recipe makes of the whole. The parser keeps less than a delimiter, the number of newlines before
+it, and a tool's name. Source: the state machine of deepseek-recipe 0.2.0 (MIT), by experiment:
+tests/chat/test_parsers.py.
 
 The parser drops newlines before `</think>`, after it, and before a tool block. `<｜DSML｜` begins a block, even in
 reasoning. In a block `invoke name="` begins a call, and `parameter name=` a parameter; the parameter's name extends
 to a blank and includes any quotes. `</｜DSML｜` ends either. The parser skips all else in a block and reads nothing
-after the block.
+after the block, or after the end token.
+
+JSON output begins in the content, at a fence or at the first `{` or `[`, and ends before a line that begins with a
+fence, or at the end. One blank stands for the text before it, and one for the text after it; `</think>` divides a text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
+from typing import NamedTuple
 
-from dstok.chat.answers import Answer, escaped
-from dstok.chat.until import TextBuffer, delimiters
-from dstok.chat.writer import CLOSE, DSML
+from dstok.chat.answers import Answer, Straight, escaped
+from dstok.chat.until import Delimiters, TextBuffer, delimiters
+from dstok.chat.writer import CLOSE, DSML, EOS
 
 __all__ = ["LenientParser"]
 
 INVOKE, PARAMETER, TEXT, JSON = 'invoke name="', "parameter name=", 'true">', 'false">'
-QUOTE, BLANK, TYPES = delimiters('"'), delimiters(" "), delimiters(TEXT, JSON)
+FENCES, BRACKETS, FENCE_END = ("```json\n", "```\n"), ("{", "["), "\n```"
 MAX_DELIMITER = 16  # characters: longer than any delimiter that drops newlines before it
 
 
+class _State(NamedTuple):
+    """The delimiters that end a stretch of the completion, and the methods for text before one, and for one.
+
+    is_straight: whether other text may go to the answer as it is.
+    """
+
+    edges: Delimiters
+    take: Callable[[LenientParser, str], None]
+    reach: Callable[[LenientParser, str], None]
+    is_straight: bool = False
+
+
+class _States(NamedTuple):
+    text: _State  # reasoning, or content
+    before_json: _State
+    json: _State
+    after_json: _State
+    block: _State
+    name: _State
+    parameters: _State
+    key: _State
+    type: _State
+    value: _State
+    text_value: _State
+
+
 class LenientParser:
-    """`feed` parts, then `finish`. `close`, `dsml`: the texts that stand for these tokens, if not their own."""
+    """`feed` parts, then `finish`. `marks`: the texts that stand for `</think>`, `｜DSML｜` and the end token."""
 
     def __init__(
-        self, answer: Answer, thinking: bool, tools: bool, continues: bool = False,
-        blocks: tuple[str, ...] = ("tool_calls", " calls"), close: str = CLOSE, dsml: str = DSML,
+        self, answer: Answer, thinking: bool, tools: bool, continues: bool = False, json_output: bool = False,
+        blocks: tuple[str, ...] = ("tool_calls", " calls"), marks: tuple[str, str, str] = (CLOSE, DSML, EOS),
     ) -> None:
-        self.answer, self.close = answer, close
+        self.answer, self.json_output, self.has_tools = answer, json_output, tools
         self.reader = TextBuffer()
-        self.begin, self.end = f"<{dsml}", f"</{dsml}"
-        self.plain = {close: CLOSE, dsml: DSML} if close != CLOSE else {}
-        self.text_edges = delimiters(close, self.begin) if tools else delimiters(close)
-        self.each = {text: delimiters(text) for text in self.text_edges.texts}
-        self.block_edges = delimiters(INVOKE, *(f"</{dsml}{block}>" for block in blocks))
-        self.call_edges, self.value_end = delimiters(PARAMETER, self.end), delimiters(self.end)
+        self.read = 0
+        self.states = states = self._states(tools, blocks, marks)
+        self.close, dsml, self.over = marks
+        self.begin = f"<{dsml}"
+        self.plain = {self.close: CLOSE, dsml: DSML} if self.close != CLOSE else {}
         self.reasoning = thinking
         self.at_start = not continues  # there newlines are dropped
         self.newlines = 0
         self.before_newlines = ""
-        self.is_text = False
+        self.has_blank = False
+        self.names: list[str] = []
         self.has_parameter = False
-        self.state: Callable[[], bool] | None = self._read_text
+        self.state: _State | None = states.before_json if json_output and not thinking else states.text
 
     def feed(self, text: str) -> None:
         """Adds a part of the completion."""
-        if self.state is None:
-            return
-        self.reader.add(text)
-        while self.state is not None and self.state():
-            pass
+        reader = self.reader
+        reader.add(text)
+        while (state := self.state) is not None:
+            before, delimiter = reader.passing(state.edges)
+            if before:
+                state.take(self, before)
+            if not delimiter:
+                return
+            if delimiter == self.over:
+                self._end()
+            else:
+                state.reach(self, delimiter)
+        reader.rest()
 
     def finish(self) -> None:
         """Ends the completion. The text held back turns out to be ordinary text."""
         rest = self.reader.rest()
-        if self.state == self._read_text:
-            self._text(rest)
-            self._text("\n" * self.newlines, True)
-        elif self.state == self._read_key:
-            self.answer.argue(self._seen(rest))
-        elif self.state == self._read_value:
-            self._value(rest)
+        if self.state is not None:
+            if rest:
+                self.state.take(self, rest)
+            self._end()
+
+    def straight(self) -> Straight | None:
+        """Takes text that holds no delimiter's beginning; None if this parser has to look at it."""
+        state = self.state
+        if state is None or not state.is_straight or self.reader.is_holding:
+            return None
+        if state is self.states.json or (state is self.states.text and not self.at_start and not self.newlines):
+            return self.answer.straight_text(self.reasoning)
+        return None if state is self.states.text else self.answer.straight_value(state is self.states.text_value)
+
+    def _end(self) -> None:
+        if self.state is self.states.text:
+            self._newlines()
+        elif self.newlines:
+            self._say_blank()
+        self.state = None
 
     def _seen(self, text: str) -> str:
         for delimiter, token in self.plain.items():
             text = text.replace(delimiter, token)
         return text
 
-    def _read_text(self) -> bool:
-        before, delimiter = self.reader.passing(self.text_edges)
-        self._text(before)
-        if not delimiter:
-            return False
-        if delimiter == self.close and not self.reasoning:
-            self._text("\n" * self.newlines, True)
-            self.at_start = False
-        elif self.newlines and self.each[delimiter].search(self.before_newlines):
-            self._text("\n", True)  # as in the reference: a newline that breaks off the delimiter itself is text
-        if delimiter == self.begin:
-            self.state = self._read_block
-        elif self.reasoning:
-            self.reasoning, self.at_start = False, True
-        self.newlines, self.before_newlines = 0, ""
-        return True
-
-    def _text(self, text: str, whole: bool = False) -> None:
+    def _read_text(self, text: str) -> None:
         """Adds text to the content or the reasoning, but holds back newlines at its end, which may be dropped."""
-        said = text if whole else text.rstrip("\n")
-        if said and not whole:
+        said = text.rstrip("\n")
+        if said:
             start = said.lstrip("\n") if self.at_start else "\n" * self.newlines + said
             self.at_start, self.newlines, self.before_newlines = False, 0, said[-MAX_DELIMITER:]
-            (self.answer.think if self.reasoning else self.answer.say)(self._seen(start))
-        elif said and not self.at_start:
-            (self.answer.think if self.reasoning else self.answer.say)(said)
-        if not whole:
-            self.newlines += len(text) - len(said)
+            self._tell(self._seen(start))
+        self.newlines += len(text) - len(said)
 
-    def _read_block(self) -> bool:
-        _, delimiter = self.reader.passing(self.block_edges)
-        if delimiter == INVOKE:
-            self.state = self._read_name
-        elif delimiter:
-            self.state = None
-        return bool(delimiter)
+    def _newlines(self, count: int | None = None) -> None:
+        """Adds the newlines held back, or so many of them."""
+        if not self.at_start:
+            self._tell("\n" * (self.newlines if count is None else count))
 
-    def _read_name(self) -> bool:
-        read = self.reader.until(QUOTE)
-        if read is None:
-            return False
-        self.answer.call(self._seen(read[0]))
-        self.has_parameter = False
-        self.state = self._read_parameters
-        return True
+    def _tell(self, text: str) -> None:
+        (self.answer.think if self.reasoning else self.answer.say)(text)
 
-    def _read_parameters(self) -> bool:
-        _, delimiter = self.reader.passing(self.call_edges)
-        if delimiter == self.end:
+    def _after_text(self, delimiter: str) -> None:
+        if delimiter == self.close and not self.reasoning:
+            self._newlines()
+            self.at_start = False
+        elif self.newlines and delimiters(delimiter).search(self.before_newlines):
+            self._newlines(1)  # as in the reference: a newline that breaks off the delimiter itself is text
+        if delimiter == self.begin:
+            self.state = self.states.block
+        elif self.reasoning:
+            self.reasoning, self.at_start = False, True
+            self.state = self.states.before_json if self.json_output else self.states.text
+        self.newlines, self.before_newlines = 0, ""
+
+    def _blank(self, text: str) -> None:
+        """Adds a blank for text around JSON, but holds back newlines at its beginning, which a tool block drops."""
+        text = text.lstrip("\n") if self.at_start else text
+        if text and not self.has_blank:
+            self.at_start = False
+            self.newlines = 1
+            if not self.has_tools or text.strip("\n"):
+                self._say_blank()
+
+    def _say_blank(self) -> None:
+        self.answer.say(" ")
+        self.has_blank, self.newlines = True, 0
+
+    def _after_blank(self, delimiter: str) -> None:
+        if self.newlines and delimiter != self.begin:
+            self._say_blank()
+        self.has_blank, self.newlines = False, 0
+        if delimiter == self.begin:
+            self.state = self.states.block
+        elif delimiter == self.close:
+            self.at_start = False
+        else:
+            self.state = self.states.json
+            self.answer.say(delimiter if delimiter in BRACKETS else "")
+
+    def _say(self, text: str) -> None:
+        self.answer.say(self._seen(text))
+
+    def _after_json(self, delimiter: str) -> None:
+        self.at_start, self.state = False, self.states.after_json
+
+    def _skip(self, text: str) -> None:
+        pass
+
+    def _in_block(self, delimiter: str) -> None:
+        self.state = self.states.name if delimiter == INVOKE else None
+
+    def _name(self, text: str) -> None:
+        self.names.append(text)
+
+    def _after_name(self, delimiter: str) -> None:
+        self.answer.call(self._seen(self.reader.joined(self.names)))
+        self.has_parameter, self.state = False, self.states.parameters
+
+    def _in_call(self, delimiter: str) -> None:
+        if delimiter != PARAMETER:
             self.answer.argue("}" if self.has_parameter else "{}")
-            self.state = self._read_block
-        elif delimiter:
+            self.state = self.states.block
+        else:
             self.answer.argue(", " if self.has_parameter else "{")
-            self.has_parameter = True
-            self.state = self._read_key
-        return bool(delimiter)
+            self.has_parameter, self.state = True, self.states.key
 
-    def _read_key(self) -> bool:
-        before, delimiter = self.reader.passing(BLANK)
-        self.answer.argue(self._seen(before))
-        if delimiter:
-            self.answer.argue(": ")
-            self.state = self._read_type
-        return bool(delimiter)
+    def _argue(self, text: str) -> None:
+        self.answer.argue(self._seen(text))
 
-    def _read_type(self) -> bool:
-        _, delimiter = self.reader.passing(TYPES)
-        if delimiter:
-            self.is_text = delimiter == TEXT
-            self.answer.argue('"' if self.is_text else "")
-            self.state = self._read_value
-        return bool(delimiter)
+    def _after_key(self, delimiter: str) -> None:
+        self.answer.argue(": ")
+        self.state = self.states.type
 
-    def _read_value(self) -> bool:
-        before, delimiter = self.reader.passing(self.value_end)
-        self._value(before)
-        if delimiter:
-            self.answer.argue('"' if self.is_text else "")
-            self.state = self._read_parameters
-        return bool(delimiter)
+    def _after_type(self, delimiter: str) -> None:
+        self.answer.argue('"' if delimiter == TEXT else "")
+        self.state = self.states.text_value if delimiter == TEXT else self.states.value
 
-    def _value(self, text: str) -> None:
-        self.answer.argue(escaped(self._seen(text)) if self.is_text else self._seen(text))
+    def _argue_text(self, text: str) -> None:
+        self.answer.argue(escaped(self._seen(text)))
+
+    def _after_value(self, delimiter: str) -> None:
+        self.answer.argue('"' if self.state is self.states.text_value else "")
+        self.state = self.states.parameters
+
+    @classmethod
+    @cache
+    def _states(
+        cls, tools: bool, blocks: tuple[str, ...], marks: tuple[str, str, str],
+    ) -> _States:
+        close, dsml, over = marks
+        edges, calls, end = partial(delimiters, over), (f"<{dsml}",) if tools else (), f"</{dsml}"
+        return _States(
+            _State(edges(close, *calls), cls._read_text, cls._after_text, True),
+            _State(edges(close, *calls, *FENCES, *BRACKETS), cls._blank, cls._after_blank),
+            _State(edges(FENCE_END), cls._say, cls._after_json, True),
+            _State(edges(*calls), cls._blank, cls._after_blank),
+            _State(edges(INVOKE, *(f"{end}{block}>" for block in blocks)), cls._skip, cls._in_block),
+            _State(edges('"'), cls._name, cls._after_name),
+            _State(edges(PARAMETER, end), cls._skip, cls._in_call),
+            _State(edges(" "), cls._argue, cls._after_key),
+            _State(edges(TEXT, JSON), cls._skip, cls._after_type),
+            _State(edges(end), cls._argue, cls._after_value, True),
+            _State(edges(end), cls._argue_text, cls._after_value, True),
+        )

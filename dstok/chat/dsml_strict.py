@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dstok.chat.answers import Answer, escaped
+from dstok.chat.answers import Answer, Straight, escaped
 from dstok.chat.dsml import Dialect
 from dstok.chat.until import Delimiters, TextBuffer, delimiters
 from dstok.chat.writer import BOS, CLOSE, DSML, EOS, OPEN
@@ -22,6 +22,7 @@ from dstok.errors import ChatError
 __all__ = ["StrictParser"]
 
 FORBIDDEN = (BOS, EOS, OPEN, CLOSE, DSML)  # in reasoning and content
+STARTS = frozenset(token[0] for token in FORBIDDEN)
 NAME, NAME_ENDS = 'name="', ('">\n', '">\n\n')
 HEADER = ' name="'
 EXCERPT = 40  # characters of the completion in an error
@@ -79,6 +80,14 @@ class StrictParser:
             raise self._error("expected the end token, found other text", "AssertionError")
         if self.forbidden:
             raise self._error(f"expected no {self.forbidden} in reasoning and content, found one", "AssertionError")
+
+    def straight(self) -> Straight | None:
+        """Takes text that holds no delimiter's beginning; None if this parser has to look at it."""
+        texts = (self._reasoning, self._content)
+        if self.state not in texts or self.reader.is_holding or not STARTS.isdisjoint(self.tail):
+            return None
+        self.tail = ""
+        return self.answer.straight_text(self.state == self._reasoning)
 
     def _error(self, message: str, raises: str = "") -> ChatError:
         return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion; "

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dstok.chat.answers import Answer
+from dstok.chat.answers import Answer, Straight
 from dstok.chat.tool_tokens import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
 from dstok.chat.until import Found, TextBuffer, delimiters
 from dstok.chat.writer import CLOSE, EOS, OPEN
@@ -30,8 +30,9 @@ class ToolTokenParser:
         self.answer, self.typed, self.strict = answer, typed, strict
         self.reader = TextBuffer()
         self.read = 0
+        ends = () if strict else (EOS,)  # leniently, a completion may end anywhere
         self.close, self.call_edges, self.call_end = (
-            delimiters(CLOSE), delimiters(CALL_BEGIN, CALLS_END), delimiters(CALL_END))
+            delimiters(CLOSE, *ends), delimiters(CALL_BEGIN, CALLS_END, *ends), delimiters(CALL_END, *ends))
         self.content_end = delimiters(EOS, CALLS_BEGIN) if tools else delimiters(EOS)
         # The start of the reasoning, which may be `<think>`.
         self.begin: str | None = "" if thinking and not continues else None
@@ -58,6 +59,13 @@ class ToolTokenParser:
         elif self.state == self._content:
             self.answer.say(rest)
 
+    def straight(self) -> Straight | None:
+        """Takes text that holds no delimiter's beginning; None if this parser has to look at it."""
+        reasoning = self.state == self._reasoning
+        if self.reader.is_holding or self.begin is not None or not (reasoning or self.state == self._content):
+            return None
+        return self.answer.straight_text(reasoning)
+
     def _error(self, message: str) -> ChatError:
         return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion; "
                          'mode="lenient" takes completions that the format does not write')
@@ -66,7 +74,7 @@ class ToolTokenParser:
         before, delimiter = self.reader.passing(self.close)
         self._think(before)
         if delimiter:
-            self.state = self._content
+            self.state = self._content if delimiter == CLOSE else self._end
         return bool(delimiter)
 
     def _think(self, text: str) -> None:
@@ -102,6 +110,9 @@ class ToolTokenParser:
         found = self.reader.until(self.call_end)
         if found is None:
             return False
+        if found[1] == EOS:
+            self.state = self._end
+            return True
         call = _typed(found[0]) if self.typed else _named(found[0])
         if call is not None:
             self.calls += 1

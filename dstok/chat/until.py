@@ -83,9 +83,7 @@ class TextBuffer:
             self._before.append(before)
         if not delimiter:
             return None
-        before = "".join(self._before)
-        self._before.clear()
-        return before, delimiter
+        return self.joined(self._before), delimiter
 
     def ahead(self, count: int) -> str:
         """The next characters, at most `count`. They are not read."""
@@ -97,10 +95,21 @@ class TextBuffer:
 
     def rest(self) -> str:
         """All remaining text."""
-        rest = "".join([*self._before, self._text[self._at :]])
+        rest = self.joined([*self._before, self._text[self._at :]])
         self._before.clear()
         self._text, self._at = "", 0
         return rest
+
+    def joined(self, texts: list[str]) -> str:
+        """Several texts as one; the list is empty afterwards."""
+        text = "".join(texts)
+        texts.clear()
+        return text
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether the end of the text searched last may begin a delimiter."""
+        return bool(self._text)
 
     @property
     def held(self) -> int:

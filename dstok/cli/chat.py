@@ -106,6 +106,9 @@ def _add_parse(actions: Commands) -> None:
                              "with its end token")
     parser.add_argument("--continues", action="store_true",
                         help="the prompt ended inside the text that the completion begins in: keep its line breaks")
+    parser.add_argument("--json-output", action="store_true",
+                        help="the content is JSON: leave out fences around it, and put a blank for other text (v3.2 "
+                             "and later, lenient)")
     parser.add_argument("--no-tools", action="store_true", help="the completion has no tool calls")
 
 
@@ -179,7 +182,8 @@ def _parse(arguments: Namespace) -> None:
         for name, text in _completions(arguments):
             with about_input(name):
                 message = chat.parse(text, arguments.version, thinking=thinking, tools=not arguments.no_tools,
-                                     continues=arguments.continues, mode=arguments.mode)
+                                     continues=arguments.continues, json_output=arguments.json_output,
+                                     mode=arguments.mode)
             output.write(_line(message.as_dict()))
 
 

@@ -24,6 +24,7 @@ from dstok.chat import answers, dsml_lenient, dsml_strict, parsing, tool_token_p
 from dstok.chat.parsing import DIALECTS
 from dstok.chat.tool_tokens import CALL_BEGIN, CALL_END, CALLS_BEGIN, SEP
 from dstok.chat.until import Delimiters
+from dstok.chat.writer import CLOSE, DSML
 
 VERSIONS = [version.name for version in chat.versions()]
 SHAPES = 500 if DEEP else 1 if BRIEF else 3
@@ -36,8 +37,9 @@ def test_completions_that_grow(version: chat.VersionName, mode: str) -> None:
     rng = chance_of_today(f"linear {version} {mode}")
     for _ in range(SHAPES):
         shape, thinking, tools = growing(rng, version), rng.random() < 0.7, rng.random() < 0.9
+        json_output = mode == "lenient" and version in DIALECTS and rng.random() < 0.5
         for way in WAYS:
-            assert_linear_in_text(shape, version, way, mode=mode, thinking=thinking, tools=tools)
+            assert_linear_in_text(shape, version, way, mode=mode, thinking=thinking, tools=tools, json_output=json_output)
 
 
 @pytest.mark.parametrize("mode", ["strict", "lenient"])
@@ -82,7 +84,7 @@ def test_parsers_read_text_through_the_reader(module: Any) -> None:
 
 def every_delimiters(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, ...]]:
     """All sets of delimiters that parsers look for."""
-    found: set[tuple[str, ...]] = {('"',), (" ",), (dsml_lenient.TEXT, dsml_lenient.JSON)}
+    found: set[tuple[str, ...]] = {(CLOSE,), (f"<{DSML}",)}
 
     def noted(*texts: str) -> Delimiters:
         found.add(texts)
@@ -93,7 +95,8 @@ def every_delimiters(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, ...]]:
     for version in VERSIONS:
         for tools in (True, False):
             for mode in ("strict", "lenient"):
-                chat.Parser(version, tools=tools, mode=mode)
+                json_output = mode == "lenient" and version in DIALECTS
+                chat.Parser(version, tools=tools, json_output=json_output, mode=mode)
     return found
 
 

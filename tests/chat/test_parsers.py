@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from random import Random
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from chat_models import ours, smaller_ours, smaller_text
 from chat_references import recipe, script, script_of
-from completions import EOS, completion, cuttings
+from completions import EOS, completion, cuttings, json_completion
 
 from dstok import chat
 from dstok.chat.parsing import DIALECTS
@@ -85,6 +86,46 @@ def test_lenient_is_deepseek_recipes(version: chat.VersionName) -> None:
             assert ours_of(parts, version, thinking=thinking, tools=tools, continues=continues) == wanted, (text, parts)
 
 
+@pytest.mark.parametrize("version", ["v4-0731", "v4.1"])
+def test_json_output_is_deepseek_recipes(version: chat.VersionName) -> None:
+    """However the completion is cut, it is what the reference makes of the whole: its blanks depend on the cuts."""
+    rng, tok = Random(4), smaller_ours("v4-preview")
+    theirs = recipe().Tokenizer.from_str(smaller_text("v4-preview"))
+    for _ in range(COUNT):
+        text, thinking, tools = json_completion(rng, DIALECTS[version]), rng.random() < 0.5, rng.random() < 0.7
+        continues = rng.random() < 0.3
+        keywords: dict[str, Any] = {"thinking": thinking, "tools": tools, "continues": continues, "json_output": True}
+        wanted = by_recipe([recipe().InferenceChunk.text(text.partition(EOS)[0], 1)], thinking, tools, None, continues, True)
+        for parts in cuttings(rng, text):
+            assert ours_of(parts, version, **keywords) == wanted, (text, parts, keywords)
+        ids = tok.encode(text.partition(EOS)[0])
+        wanted = by_recipe([recipe().InferenceChunk.tokens(ids)], thinking, tools, theirs, continues, True)
+        for cut in (ids, [ids], [ids[:3], ids[3:]]):
+            found = ours_of(cut, version, tokenizer=tok, **keywords)
+            assert one_blank(found) == one_blank(wanted), (text, cut, keywords)
+
+
+def one_blank(told: Result) -> Result:
+    """With one blank in place of several: of ids, the reference makes one for each id around the JSON."""
+    return told[0], re.sub(" +", " ", told[1]), told[2]
+
+
+@pytest.mark.parametrize(("completion", "content"), [
+    ('{"a": 1}', '{"a": 1}'), ("```json\n[1]\n```", "[1]"), ("```\n[1]\n```\n", "[1] "), ('Here: {"a": 1}!', ' {"a": 1}!'),
+    ("no JSON", " "), ("\n\n[1]", "[1]"), ("```js\n[1]", " [1]"),
+])
+def test_json_output(completion: str, content: str) -> None:
+    for version in DIALECTS:
+        for text in (completion, completion + EOS):
+            assert chat.parse(text, version, thinking=False, json_output=True).content == content  # type: ignore[arg-type]
+
+
+def test_json_output_where_no_reference_has_it() -> None:
+    for version, mode in (("v4-0731", "strict"), ("v3.1", "lenient")):
+        with pytest.raises(chat.ChatError, match=f"json_output: only the lenient parser of .* mode '{mode}' of {version}"):
+            chat.parse("{}", version, json_output=True, mode=mode)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("version", [version.name for version in chat.versions()])
 def test_a_continued_text_keeps_its_line_breaks(version: chat.VersionName) -> None:
     for parts in (["\n\nmore"], list("\n\nmore"), ["\n\nmore" + EOS], ["\n\nmore<｜end", "▁of▁sentence｜>", "x"]):
@@ -109,7 +150,7 @@ def test_lenient_by_ids_is_deepseek_recipes() -> None:
 
 
 def by_recipe(
-    chunks: list[Any], thinking: bool, tools: bool, tokenizer: Any = None, continues: bool = False,
+    chunks: list[Any], thinking: bool, tools: bool, tokenizer: Any = None, continues: bool = False, is_json: bool = False,
 ) -> Result:
     """What deepseek-recipe's stream processor makes of a completion."""
     r = recipe()
@@ -120,7 +161,7 @@ def by_recipe(
         stage = stages.ReasoningStart if thinking else None
     body = {"model": "DeepSeek-V4-Pro", "messages": [{"role": "user", "content": "x"}], "stream": True}
     request = r.ChatCompletionRequest(body).convert(r.ConversionOptions())
-    options = r.ParsingOptions(parse_tool_calls=tools,
+    options = r.ParsingOptions(parse_tool_calls=tools, parse_json_output=is_json,
                                thinking_initial_stage=stage)
     processor = r.StreamProcessor(r.ChatCompletionRequest.chunk_generator(request, "i", "m"), options, tokenizer)
     out = processor.push(r.InferenceChunk.ready())

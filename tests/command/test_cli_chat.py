@@ -88,6 +88,8 @@ def test_parse() -> None:
     assert json_lines(ok("chat", "parse", "--version", "v3.2", "--jsonl", stdin=lines)) == [wanted] * 2
     lenient = json_lines(ok("chat", "parse", "--version", "v4.1", "--mode", "lenient", "--no-thinking", stdin=b"Hi"))
     assert lenient == [{"role": "assistant", "content": "Hi"}]
+    fenced = ok("chat", "parse", "--version", "v4.1", "--json-output", "--no-thinking", stdin=b"So:\n```json\n[1]\n```\n")
+    assert json_lines(fenced) == [{"role": "assistant", "content": " [1] "}]
 
 
 def test_show_marks_the_formats_tokens(talk: str) -> None:

@@ -19,10 +19,11 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "helpers"))
 
-from completions import completion_of, cuttings, growing
+from completions import completion_of, cuttings, growing, json_completion
 from parser_steps import WAYS, assert_linear_in_text
 
 from dstok import chat
+from dstok.chat.parsing import DIALECTS
 
 VERSIONS = [version.name for version in chat.versions()]
 
@@ -43,8 +44,11 @@ def job(rng: random.Random) -> None:
     """One completion of one version in all ways. Raises AssertionError."""
     version = rng.choice(VERSIONS)
     arguments = {"mode": rng.choice(("strict", "lenient")), "thinking": rng.random() < 0.7, "tools": rng.random() < 0.9}
-    shape = growing(rng, version)
-    for text in (completion_of(rng, version), shape.text(rng.randint(1, 9))):
+    shape, others = growing(rng, version), []
+    if version in DIALECTS:
+        arguments["json_output"] = arguments["mode"] == "lenient" and rng.random() < 0.5
+        others.append(json_completion(rng, DIALECTS[version]))
+    for text in (completion_of(rng, version), shape.text(rng.randint(1, 9)), *others):
         found = [outcome(parts, version, arguments) for parts in cuttings(rng, text)]
         assert found.count(found[0]) == len(found), (version, arguments, text, found)
     assert_linear_in_text(shape, version, rng.choice(list(WAYS)), **arguments)

@@ -18,6 +18,8 @@ EOS = "<｜end▁of▁sentence｜>"
 FENCE = "\n```json\n"
 NUMBER = "#"
 VALUES = ("x", '"\n', "[1, 2]", "<", "a<\n", "", "é", "</", '" string="true">')
+JSON_PARTS = ("{", "[", '{"a": "```"}', "[1]", "```", "```json", "```json\n", "```\n", "\n```", "\n```\n", "\n", "\n\n", " ",
+              "Here: ", "é", "`", "<", "</think>", "</th", "\n\n<｜DS", "<｜DSML｜", EOS)
 KINDS = ("function", "", "<", SEP)
 NAMES = ("f", "", "\n", "é", SEP, FENCE, "\n```")
 
@@ -30,6 +32,15 @@ def completion(rng: Random, dialect: Dialect) -> str:
 def completion_of(rng: Random, version: str) -> str:
     """A completion of any version, with faults as `completion`."""
     return _spoiled(rng, "".join(_parts_of(rng, version)), _tags_of(version))
+
+
+def json_completion(rng: Random, dialect: Dialect) -> str:
+    """A completion in which JSON, fences, other text, tags and newlines come in any order."""
+    text = "".join(rng.choices(JSON_PARTS, k=rng.randint(0, 6)))
+    if rng.random() < 0.4:
+        text += "\n" * rng.randint(0, 2) + "".join(_good(rng, dialect, least=1)[3:])
+    thought = rng.choice(("", "r</think>", "</think>", "r\n\n</think>\n\n"))
+    return _spoiled(rng, thought + text, [*_tags(dialect), *JSON_PARTS]) if rng.random() < 0.3 else thought + text
 
 
 def _spoiled(rng: Random, whole: str, tags: list[str]) -> str:

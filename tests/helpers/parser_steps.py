@@ -51,14 +51,8 @@ class CountingReader(TextBuffer):
         self.steps.check(before)
         return before, delimiter
 
-    def until(self, delimiters: Delimiters) -> Found | None:
-        found = super().until(delimiters)
-        return None if found is None else (self._joined(found[0]), found[1])
-
-    def rest(self) -> str:
-        return self._joined(super().rest())
-
-    def _joined(self, text: str) -> str:
+    def joined(self, texts: list[str]) -> str:
+        text = super().joined(texts)
         self.steps.characters += len(text)
         return Counted(text, self.steps)
 
