@@ -124,7 +124,7 @@ class SettingError(DstokError, ValueError):
 
 
 class ModelNotFoundError(DstokError, LookupError):
-    """Neither a built-in model nor one of an installed package has this name."""
+    """No model has this name: none is built in, of an installed package, or in the caches of the hub or of tiktoken."""
 
 
 class ModelPackageError(DstokError, ValueError):

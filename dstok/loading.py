@@ -1,6 +1,7 @@
 """A model of any kind, by name or path.
 
-In: the name of a built-in or installed model, or the path of a file or folder. Out: `Tokenizer`.
+In: the name of a built-in or installed model, of a model in the hub's cache, or of an encoding in tiktoken's; or the
+path of a file or folder. Out: `Tokenizer`.
 Invariant: a name means its model, whatever files lie about. Take a folder `deepseek-v3`: `load("deepseek-v3")` still
 gives the model, and `./deepseek-v3` names the folder. A built-in name means the built-in model, whatever is installed.
 The first bytes of a file decide its kind, not its name.
@@ -12,21 +13,25 @@ import os
 from errno import ENOENT
 
 from dstok.base.paths import StrPath
-from dstok.errors import ArgumentError
+from dstok.errors import ArgumentError, ModelNotFoundError
 from dstok.models import built_in
-from dstok.models.names import FILES, find, is_name
+from dstok.models.names import FILES, ORGANIZATION, find, is_name, is_taken
 from dstok.tokenizer import Tokenizer, tokenizer_of
 
-__all__ = ["is_path", "load"]
+__all__ = ["fetched", "is_path", "load"]
 
 
-def load(name: StrPath) -> Tokenizer:
+def load(name: StrPath, *, revision: str | None = None, download: bool = False) -> Tokenizer:
     """A model by its name or path.
 
     A name is a model's name or alias, in any case, with or without `deepseek-ai/`; `models()` lists the built-in models
     and those of installed packages. A path leads to a tokenizer.json, a folder with one, a GGUF file, an image that
     `Tokenizer.to_image` wrote, or one of the rank files that tiktoken publishes. For a file with a model's name write
     `./deepseek-v3`, or a `Path`.
+
+    Any other `org/name` is a model of the Hugging Face hub, and a name of tiktoken's, such as o200k_base, an encoding:
+    their files are read from the local caches of huggingface_hub and tiktoken. `revision` is a branch, tag or commit of
+    a model of the hub. `download` gets a file that is not in the cache, or of the hub a newer one.
 
     Raises `ModelNotFoundError`, also for names of DeepSeek's API that have moved from model to model,
     `ModelPackageError` if the package with the name is broken or two have it, `OSError` for a path without a file,
@@ -42,9 +47,11 @@ def load(name: StrPath) -> Tokenizer:
     if isinstance(name, str):
         known = find(name)
         if known is not None:
+            _refuse(revision, f"the built-in {known}")
             return tokenizer_of(*built_in(known))
         if not is_path(name):
-            return _installed(name)
+            return _named(name, revision, download)
+    _refuse(revision, "a path")
     return _open(_in_folder(name) if os.path.isdir(name) else name)
 
 
@@ -67,13 +74,43 @@ def is_path(name: StrPath) -> bool:
     return not is_named(name)
 
 
-def _installed(name: str) -> Tokenizer:
-    from dstok.models.package_reader import installed, missing  # not needed for built-in models
+def _refuse(revision: str | None, what: str) -> None:
+    if revision is not None:
+        raise ArgumentError(f"expected a revision of a model of the hub, found one of {what}", "revision")
+
+
+def _named(name: str, revision: str | None, download: bool) -> Tokenizer:
+    from dstok.models.package_reader import installed  # not needed for built-in models
 
     tokenizer = installed(name, tokenizer_of)
     if tokenizer is None:
-        raise missing(name)
+        path, encoding = fetched(name, revision, download)
+        return Tokenizer.from_json(path) if encoding is None else Tokenizer.from_tiktoken(path, encoding)
+    _refuse(revision, f"the installed {name}")
     return tokenizer
+
+
+def fetched(name: str, revision: str | None, download: bool) -> tuple[str, str | None]:
+    """The path of a model of the hub, and None; or of a rank file of tiktoken's, and the encoding's name.
+
+    Raises `ModelNotFoundError`.
+    """
+    from dstok.formats.tiktoken_encodings import ENCODINGS
+    from dstok.models.hub import hub_file, is_hub_name
+    from dstok.models.package_reader import missing
+    from dstok.models.tiktoken_cache import ranks_file
+
+    if name in ENCODINGS:
+        _refuse(revision, f"tiktoken's {name}")
+        return ranks_file(name, download), name
+    if not is_hub_name(name) or is_taken(name):
+        raise missing(name)
+    try:
+        return hub_file(name, revision, download), None
+    except ModelNotFoundError as error:
+        if not name.lower().startswith(ORGANIZATION):
+            raise
+        raise ModelNotFoundError(f"{missing(name)}; {error}") from error.__cause__
 
 
 def _in_folder(folder: StrPath) -> str:

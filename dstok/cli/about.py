@@ -16,6 +16,7 @@ from dstok.cli.errors import complain, visible
 from dstok.cli.models import listed_models, load_model
 from dstok.errors import ModelPackageError
 from dstok.files.outputs import write_text
+from dstok.loading import fetched
 from dstok.models import info_of
 
 if TYPE_CHECKING:
@@ -38,8 +39,16 @@ def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "info", run_info, "describe a model", "dstok info --model deepseek-v4")
     add_model(parser)
     add_json_and_output(parser)
+    parser = add_command(commands, "fetch", run_fetch, "download a model of the hub, or an encoding of tiktoken's",
+                         "dstok fetch Qwen/Qwen3-8B", "Prints the path of the file in the cache.\n\n")
+    parser.add_argument("name", metavar="NAME", help="a model of the Hugging Face hub (org/name), or o200k_base, ...")
+    parser.add_argument("--revision", metavar="R", help="a branch, tag or commit of the hub's model (default: main)")
     add_json_and_output(add_command(commands, "models", run_models, "list all models, built in or installed",
                                     "dstok models", "--json also has the source of each, and its hash\n\n"))
+
+
+def run_fetch(arguments: Namespace) -> None:
+    write_text(None, f"{fetched(arguments.name, arguments.revision, download=True)[0]}\n")
 
 
 def run_explain(arguments: Namespace) -> None:

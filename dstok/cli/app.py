@@ -31,8 +31,8 @@ __all__ = ["commands", "main"]
 
 GROUPS = {  # command: its module
     "encode": "encode", "decode": "decode", "count": "count", "truncate": "fit", "chunk": "fit",
-    "dump": "dump", "pieces": "dump", "explain": "about", "info": "about", "models": "about", "convert": "convert",
-    "verify": "verify", "chat": "chat", "unicode": "unicode",
+    "dump": "dump", "pieces": "dump", "explain": "about", "info": "about", "models": "about", "fetch": "about",
+    "convert": "convert", "verify": "verify", "chat": "chat", "unicode": "unicode",
     "splitter": "splitter", "corpus": "corpus", "view": "view", "show": "show", "completion": "completion",
 }
 ACTIONS = {f"corpus {action}": "corpus_folders" for action in ("info", "verify", "merge", "stats")}  # own modules

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from dstok.errors import ModelNotFoundError
 
-__all__ = ["ALIASES", "FILES", "common_form", "find", "is_name", "is_taken", "not_found"]
+__all__ = ["ALIASES", "FILES", "ORGANIZATION", "common_form", "find", "is_name", "is_taken", "not_found"]
 
 ORGANIZATION = "deepseek-ai/"
 FILES = (".json", ".gguf", ".tiktoken", ".image")  # a name with such an end is a path

@@ -1,0 +1,94 @@
+"""Models of the Hugging Face hub -> their files in the local cache.
+
+In: a name such as `Qwen/Qwen3-8B`, and a revision. Out: the path of the tokenizer.json in the cache. The files that are
+read with it lie beside it.
+Invariant: nothing is downloaded without `download`. A name or revision that is no hub's leads nowhere. If something is
+missing, the error says what was looked for, and where.
+Source: huggingface_hub 2.4, which lays the cache out, and finds it by HF_HOME and HF_HUB_CACHE.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib.util import find_spec
+
+from dstok.errors import ArgumentError, ModelNotFoundError
+
+__all__ = ["hub_file", "is_hub_name"]
+
+FILE = "tokenizer.json"
+FILES = (FILE, "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
+_WORD = r"[A-Za-z0-9_](?:(?!--|\.\.)[A-Za-z0-9_.-]){0,95}"
+_NAME = re.compile(f"{_WORD}/{_WORD}")
+_REVISION = re.compile(rf"{_WORD}(?:/{_WORD}){{0,7}}")
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether it has the form of a name on the hub.
+
+    >>> is_hub_name("Qwen/Qwen3-8B"), is_hub_name("gpt2"), is_hub_name("../x"), is_hub_name("a/b/c")
+    (True, False, False, False)
+    """
+    return _NAME.fullmatch(name) is not None
+
+
+def hub_file(name: str, revision: str | None, download: bool) -> str:
+    """The path of a model's tokenizer.json. Raises `ModelNotFoundError`, and `ArgumentError` for a bad revision."""
+    if revision is not None and not (isinstance(revision, str) and _REVISION.fullmatch(revision)):
+        raise ArgumentError(f"expected a branch, tag or commit, found {revision!r}", "revision")
+    if find_spec("huggingface_hub") is None:
+        raise ModelNotFoundError(f"{name}: models of the hub need huggingface_hub: pip install \"dstok[hub]\"")
+    if download:
+        _download(name, revision)
+    path = _cached(name, revision)
+    if path is None:
+        raise ModelNotFoundError(f"{name}: {_reason(name, revision or 'main')}; load(..., download=True) or "
+                                 f"`dstok fetch {name}` downloads it")
+    return _complete(path)
+
+
+def _cached(name: str, revision: str | None) -> str | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(name, FILE, revision=revision)
+    return path if isinstance(path, str) else None
+
+
+def _download(name: str, revision: str | None) -> None:
+    """Puts the files into the cache, all of one commit."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        snapshot_download(name, revision=revision, allow_patterns=list(FILES))
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ModelNotFoundError(f"{name}: the download failed: {reason}") from error
+
+
+def _reason(name: str, revision: str) -> str:
+    """The part of the model's place in the cache that is missing."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    folder = os.path.join(HF_HUB_CACHE, "models--" + name.replace("/", "--"))
+    if not os.path.isdir(folder):
+        return f"not in the hub's cache: expected the folder {folder}, found none"
+    snapshot, ref = revision, os.path.join(folder, "refs", revision)
+    if os.path.isfile(ref):
+        with open(ref, encoding="utf-8", errors="replace") as file:
+            snapshot = file.read(100)
+    path = os.path.join(folder, "snapshots", snapshot)
+    if not os.path.isdir(path):
+        return f"the revision {revision} is not in the hub's cache: expected {ref} or the folder {path}, found neither"
+    if os.path.isfile(os.path.join(folder, ".no_exist", snapshot, FILE)):
+        return f"this model has no {FILE}, as {folder} says"
+    return f"the hub's cache has only a part of this model: expected {FILE} in {path}, found none"
+
+
+def _complete(path: str) -> str:
+    """The path, if no file beside it is a link without its file, as a stopped download or a clean-up leaves one."""
+    for name in FILES:
+        file = os.path.join(os.path.dirname(path), name)
+        if os.path.islink(file) and not os.path.exists(file):
+            raise ModelNotFoundError(f"the hub's cache has only a part of this model: {file} is a link to no file")
+    return path
