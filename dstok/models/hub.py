@@ -4,7 +4,7 @@ In: a name such as `Qwen/Qwen3-8B`, and a revision. Out: the path of the tokeniz
 read with it lie beside it.
 Invariant: nothing is downloaded without `download`. A name or revision that is no hub's leads nowhere. If something is
 missing, the error says what was looked for, and where.
-Source: huggingface_hub 2.4, which lays the cache out, and finds it by HF_HOME and HF_HUB_CACHE.
+Source: huggingface_hub 2.4, which lays the cache out, and knows where it is: `constants.HF_HUB_CACHE`.
 """
 
 from __future__ import annotations
